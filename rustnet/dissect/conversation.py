@@ -1,0 +1,155 @@
+"""The contract between the engine and a protocol's parser: bytes in, records out.
+
+A protocol is one file in this package. It defines its record dataclasses (the record is the table), a probe, a
+`Parser` and one `Dissector`, which stands in the tuple of `rustnet.dissect.registry`. A parser opens no file, no
+socket and no clock; all it can do is call the methods of its `Conversation`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+NO, MORE, YES = 0, 1, 2
+"""A probe's answers: not mine; not enough bytes to say; mine, by its content."""
+
+
+class DissectError(Exception):
+    """A message is not what it claims to be. The only exception that may leave a probe or a parser.
+
+    The message becomes the ``detail`` of an ``anomalies`` row of kind ``malformed_<protocol>``. Where it is raised
+    over the first message of a flow, the protocol's claim on the flow is withdrawn and others are asked.
+    """
+
+
+class Sink(Protocol):
+    """Where what parsers say goes: the store, or a list in a test."""
+
+    def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
+        """Take one row of a protocol's table."""
+
+    def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int) -> None:
+        """Take one anomaly."""
+
+    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None) -> None:
+        """Take a name learned for an address."""
+
+
+class Conversation:
+    """What a parser may know of its flow, and the only way in which it speaks.
+
+    ``ts`` (nanoseconds) and ``packet`` (number) are those of the packet that completed the bytes being read.
+    """
+
+    __slots__ = (
+        "app",
+        "dst_ip",
+        "dst_port",
+        "finished",
+        "flow_id",
+        "hostname",
+        "hostname_source",
+        "packet",
+        "parser",
+        "service",
+        "sink",
+        "src_ip",
+        "src_port",
+        "state",
+        "tries",
+        "transport",
+        "ts",
+    )
+
+    def __init__(
+        self, sink: Sink, flow_id: int, transport: str, src_ip: str, src_port: int, dst_ip: str, dst_port: int
+    ) -> None:
+        self.sink = sink
+        self.flow_id = flow_id
+        self.transport = transport
+        self.src_ip = src_ip
+        self.src_port = src_port
+        self.dst_ip = dst_ip
+        self.dst_port = dst_port
+        self.ts = 0
+        self.packet = 0
+        self.parser: Parser | None = None
+        self.app: str | None = None
+        self.service: str | None = None
+        self.state: str | None = None
+        self.hostname: str | None = None
+        self.hostname_source: str | None = None
+        self.finished = False
+        self.tries = 0
+
+    def emit(self, record: object, ts: int = 0, packet: int = 0) -> None:
+        """Store a record; ``ts`` and ``packet`` default to those of the packet being read."""
+        self.sink.record(record, self.flow_id, ts or self.ts, packet or self.packet)
+
+    def anomaly(self, kind: str, detail: str) -> None:
+        """Report something malformed or ambiguous, and go on."""
+        self.sink.anomaly(kind, detail, self.flow_id, self.ts, self.packet)
+
+    def learn(self, ip: str, name: str, source: str, ttl: int | None = None) -> None:
+        """Report a name for an address (a DNS answer, say)."""
+        self.sink.name(ip, name, source, self.ts, ttl)
+
+    def name_host(self, name: str, source: str) -> None:
+        """Name this flow's responder (``sni``, ``http`` …); the first name stays."""
+        if self.hostname is None and name:
+            self.hostname = name
+            self.hostname_source = source
+
+    def finish(self) -> None:
+        """Want nothing more of this flow: the engine stops offering its bytes."""
+        self.finished = True
+
+    def has_port(self, *ports: int) -> bool:
+        """Whether either end uses one of these ports."""
+        return self.src_port in ports or self.dst_port in ports
+
+
+class Parser:
+    """What one flow's dissector remembers: one object per flow, a subclass per protocol."""
+
+    __slots__ = ("talk",)
+
+    def __init__(self, talk: Conversation) -> None:
+        self.talk = talk
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one datagram."""
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read in-order bytes of one direction and return how many were consumed.
+
+        What is not consumed is offered again, with more behind it, when more arrives (`MAX_PENDING` bytes at most; a
+        parser that consumes nothing of a full buffer loses the flow). A return value greater than ``len(data)``
+        skips the bytes beyond: they are never offered, and may even be missing from the capture.
+        """
+        return len(data)
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """``size`` bytes of this direction are missing from the capture; by default, give the flow up."""
+        self.talk.finish()
+
+    def close(self) -> None:
+        """The flow ended: emit what still waits for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dissector:
+    """One protocol: how it is recognised, what reads it, which tables it fills."""
+
+    name: str
+    """Value of ``flows.app``."""
+    title: str
+    """Its name and specification, for people."""
+    transports: tuple[str, ...]
+    """``tcp``, ``udp``, ``sctp``."""
+    ports: tuple[int, ...]
+    """Ports on which it is asked first, and that name the flow by guess."""
+    records: tuple[type, ...]
+    """Row types of its tables; a table may serve several protocols."""
+    probe: Callable[[bytes, Conversation, bool], int]
+    """``probe(data, talk, from_src)``: `YES` only if the content itself shows the protocol; a port may relax it."""
+    parser: Callable[[Conversation], Parser]

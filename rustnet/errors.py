@@ -1,0 +1,38 @@
+"""What can go wrong, as people meet it: one sentence each, and the exit code that goes with it."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    FAILURE = 1
+    USAGE = 2
+    INPUT = 3
+    """An input could not be read, or is not a capture."""
+    LOSSES = 4
+    """Done, but with losses that the summary names (only with ``--strict``)."""
+    INTERRUPTED = 130
+
+
+class RustnetError(Exception):
+    """An error that a person can act on: what happened, to which file or flow, what to do next, in one line."""
+
+    exit_code = ExitCode.FAILURE
+
+
+class UsageError(RustnetError):
+    """The command line, a filter or a parameter does not make sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(RustnetError):
+    """An input file could not be read, or is not a capture."""
+
+    exit_code = ExitCode.INPUT
+
+
+class SessionError(RustnetError):
+    """A session file cannot be opened, is locked, is newer than this program, or is not a session."""

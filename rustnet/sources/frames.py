@@ -1,0 +1,154 @@
+"""`Frames`: the one form in which packets enter, whether they come from a file, a pipe or an interface.
+
+A batch is one byte buffer and parallel columns. ``data[offset[i] : offset[i] + captured[i]]`` is frame ``i``.
+Nothing downstream asks where a batch came from.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+BATCH_PACKETS = 65_536
+"""Capacity of a batch in packets."""
+
+BUFFER_BYTES = 8 << 20
+"""Size of a batch's byte buffer; one frame of at most `MAX_FRAME` always fits."""
+
+MAX_FRAME = 1 << 20
+"""A record that claims more captured bytes than this is damage, not a packet."""
+
+
+class Frames:
+    """A batch of captured frames.
+
+    Columns (``count`` valid entries): ``offset`` int64 into ``data``, ``captured`` and ``length`` uint32 bytes
+    (``length`` is the frame's size on the wire), ``ts`` int64 nanoseconds since 1970 UTC, ``link`` uint16 link type
+    (LINKTYPE registry), ``interface`` uint32 index into the source's interfaces, ``file_offset`` int64 position of
+    the frame's first byte in the uncompressed input. ``first_number`` is the number of frame 0, counted from 1
+    through the whole capture. ``notes`` holds what a file says of single frames, by index in the batch.
+    """
+
+    def __init__(self, packets: int = BATCH_PACKETS, size: int = BUFFER_BYTES) -> None:
+        self.buffer = bytearray(size)
+        self.data = memoryview(self.buffer)
+        self.count = 0
+        self.capacity = packets
+        self.first_number = 1
+        self.offset = memoryview(np.zeros(packets, np.int64))
+        self.captured = memoryview(np.zeros(packets, np.uint32))
+        self.length = memoryview(np.zeros(packets, np.uint32))
+        self.ts = memoryview(np.zeros(packets, np.int64))
+        self.link = memoryview(np.zeros(packets, np.uint16))
+        self.interface = memoryview(np.zeros(packets, np.uint32))
+        self.file_offset = memoryview(np.zeros(packets, np.int64))
+        self.notes: dict[int, Note] = {}
+
+    def column(self, name: str) -> "np.ndarray[tuple[int], np.dtype[np.generic]]":
+        """One column's valid entries as a NumPy view (no copy)."""
+        return np.asarray(getattr(self, name))[: self.count]
+
+    def frame(self, i: int) -> bytes:
+        """Copy of frame ``i``'s captured bytes."""
+        start = self.offset[i]
+        return bytes(self.data[start : start + self.captured[i]])
+
+
+@dataclass(slots=True)
+class Note:
+    """What a capture file itself says of one frame (pcapng packet options)."""
+
+    comments: list[str] = field(default_factory=list)
+    flags: int = 0
+    """``epb_flags``: bits 0-1 are 1 inbound, 2 outbound."""
+    process: int = -1
+    """Index of Apple's process block within the section (option 0x8001), -1 without one."""
+    effective_process: int = -1
+    """Index of the process on whose behalf traffic flows (option 0x8003), -1 without one."""
+    section: int = 0
+    """Section of the file, counted from 0: process indices start anew in each."""
+
+
+@dataclass(slots=True)
+class Interface:
+    """One capture interface as its file describes it."""
+
+    link_type: int
+    snaplen: int = 0
+    """0: unlimited or unknown."""
+    name: str = ""
+    description: str = ""
+    section: int = 0
+    packets: int = 0
+    dropped_interface: int | None = None
+    """Frames that the interface dropped (``isb_ifdrop``), where the file says so."""
+    dropped_kernel: int | None = None
+    """Frames that the operating system dropped (``isb_osdrop``)."""
+
+
+@dataclass(slots=True)
+class Damage:
+    """A part of an input that could not be read as it claims to be: it becomes an ``anomalies`` row."""
+
+    kind: str
+    """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_timestamp`` …"""
+    packet: int
+    """Number of the packet at or before which it lies (0: before the first)."""
+    offset: int
+    """Byte offset in the uncompressed input."""
+    detail: str
+    ts: int = 0
+
+
+@dataclass(slots=True)
+class SourceInfo:
+    """What is known of an input; complete once its last batch has been read."""
+
+    source: str
+    """Path as given, or ``-`` for standard input."""
+    kind: str = "file"
+    """``file``, ``stdin``, ``fifo`` or ``live``."""
+    format: str = ""
+    """``pcap``, ``pcap-ns``, ``pcap-modified``, ``pcapng``, with ``+gzip`` … where compressed."""
+    bytes: int | None = None
+    """Size of the input as stored (compressed size where it is compressed)."""
+    sha256: str | None = None
+    """Hash of the input as stored; ``None`` until it was read to its end."""
+    complete: bool = False
+    """Every record was read up to a clean end of the input."""
+    comments: list[str] = field(default_factory=list)
+    """Section and interface comments."""
+    application: str = ""
+    """Program that wrote the file (``shb_userappl``)."""
+    hardware: str = ""
+    os: str = ""
+    secrets: int = 0
+    """Decryption secrets blocks seen (their contents are not stored)."""
+    names: list[tuple[str, str]] = field(default_factory=list)
+    """(address, name) of name resolution blocks."""
+    processes: list[tuple[int, int, str, str]] = field(default_factory=list)
+    """(section, pid, name, path) of Apple's process blocks, in order."""
+    skipped_blocks: int = 0
+    """Blocks of unknown type that were passed over."""
+
+
+class Source(Protocol):
+    """An input that yields batches of frames in order, once.
+
+    A batch belongs to the consumer until it asks for the next but one: two buffers alternate, so that one batch
+    may still be read while the next is filled.
+    """
+
+    info: SourceInfo
+    interfaces: list[Interface]
+    damage: list[Damage]
+
+    def batches(self) -> Iterator[Frames]:
+        """Read the input to its end; what cannot be read goes to ``damage`` and never raises."""
+
+    def position(self) -> int:
+        """Bytes of the stored input consumed so far (compare with ``info.bytes``)."""
+
+    def close(self) -> None:
+        """Release the input."""

@@ -1,0 +1,380 @@
+"""The tables that every session has, besides one per protocol (those stand in `rustnet.dissect`)."""
+
+from rustnet.records import I32, I64, U8, U16, U32, U64, U128, Ts, record
+
+
+@record("captures")
+class Capture:
+    """One input: a capture file, a pipe or a live interface."""
+
+    capture_id: I32
+    """Number of the capture within the session, from 1."""
+    source: str
+    """Path as given, `-` for standard input, or the interface."""
+    kind: str
+    """`file`, `stdin`, `fifo` or `live`."""
+    format: str
+    """`pcap`, `pcap-ns`, `pcap-modified` or `pcapng`, with `+gzip`, `+zstd`, `+xz` or `+lz4` where compressed."""
+    sha256: str | None = None
+    """SHA-256 of the input as stored; NULL if it was not read to its end."""
+    bytes: I64 | None = None
+    """Size of the input as stored."""
+    link_types: list[str] | None = None
+    """Link types of its packets, by name."""
+    snaplen: U32 | None = None
+    """Largest snap length of its interfaces; 0 is unlimited."""
+    first_ts: Ts | None = None
+    """Earliest packet time."""
+    last_ts: Ts | None = None
+    """Latest packet time."""
+    packets: I64 = 0
+    """Packets read."""
+    wire_bytes: I64 = 0
+    """Their bytes on the wire."""
+    captured_bytes: I64 = 0
+    """Their bytes in the capture."""
+    truncated: I64 = 0
+    """Packets cut short by the snap length."""
+    undecoded: I64 = 0
+    """Packets that belong to no flow: unknown link type, or headers cut off or malformed."""
+    out_of_order: I64 = 0
+    """Packets whose time lies before the one ahead of them."""
+    dropped_kernel: I64 | None = None
+    """Frames that the operating system dropped; NULL where the input does not say."""
+    dropped_interface: I64 | None = None
+    """Frames that the interface dropped; NULL where the input does not say."""
+    application: str | None = None
+    """Program that wrote the capture."""
+    hardware: str | None = None
+    """Hardware it was taken on, as the file says."""
+    os: str | None = None
+    """Operating system it was taken on, as the file says."""
+    comments: list[str] | None = None
+    """Comments of sections and interfaces."""
+    complete: bool = False
+    """The input was read to a clean end and everything of it is stored."""
+    ingested_at: Ts | None = None
+    """When it was ingested (wall clock)."""
+    rustnet_version: str = ""
+    """Version that ingested it."""
+
+
+@record("packets")
+class Packet:
+    """Index of every packet: from any row back to bytes."""
+
+    capture_id: I32
+    """Capture it belongs to."""
+    number: I64
+    """Number within the capture, from 1, as Wireshark counts."""
+    ts: Ts
+    """Packet time."""
+    flow_id: I64 | None
+    """Innermost flow; NULL if it could not be decoded."""
+    from_src: bool
+    """Sent by the flow's `src`."""
+    length: U32
+    """Bytes on the wire."""
+    captured: U32
+    """Bytes in the capture."""
+    payload: U32
+    """Bytes of transport payload, as the headers claim."""
+    tcp_flags: U8
+    """TCP flags byte (FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128); 0 for others."""
+    file_offset: I64
+    """Position of the frame's first byte in the uncompressed input."""
+    interface: U16
+    """Index in `interfaces`."""
+
+
+@record("interfaces")
+class InterfaceRow:
+    """Capture interfaces, as their file describes them."""
+
+    capture_id: I32
+    """Capture it belongs to."""
+    interface: U16
+    """Index within the capture, from 0, over all sections."""
+    name: str
+    """Name, where the file gives one."""
+    description: str
+    """Description, where the file gives one."""
+    link_type: U16
+    """Number in the LINKTYPE registry."""
+    snaplen: U32
+    """Snap length; 0 is unlimited."""
+    packets: I64
+    """Packets captured on it."""
+
+
+@record("flows")
+class FlowRow:
+    """One conversation: transport, two ends, VLAN and generation. `src` is the initiator."""
+
+    flow_id: I64
+    """Number within the session, from 1."""
+    capture_id: I32
+    """Capture it was seen in."""
+    community_id: str | None
+    """Community ID version 1, seed 0."""
+    generation: U32
+    """0 for the first conversation between these ends, then counted up."""
+    started_at: Ts
+    """Time of its first packet."""
+    ended_at: Ts
+    """Time of its last packet."""
+    protocol: str
+    """`tcp`, `udp`, `sctp`, `icmp`, `icmpv6`, `igmp`, `gre`, `esp`, `ah`, `arp`, `lldp`, `cdp`, `lacp`, `stp` …"""
+    src_ip: str | None
+    """Initiator's address (ARP: the sender's); NULL below layer 3."""
+    src_port: U16 | None
+    """Initiator's port, for protocols with ports."""
+    dst_ip: str | None
+    """Responder's address (ARP: the address asked for)."""
+    dst_port: U16 | None
+    """Responder's port."""
+    src_num: U128 | None
+    """`src_ip` as a number; IPv4 as IPv4-mapped IPv6."""
+    dst_num: U128 | None
+    """`dst_ip` as a number."""
+    vlan_id: U16 | None
+    """VLAN (the innermost 802.1Q tag)."""
+    outer_vlan_id: U16 | None
+    """Outer tag of QinQ."""
+    src_mac: str | None
+    """Initiator's hardware address."""
+    dst_mac: str | None
+    """Responder's hardware address."""
+    direction: str | None
+    """`outbound`, `inbound`, `internal`, `external`, `multicast` or `broadcast`, from the kinds of the addresses."""
+    state: str | None
+    """Last state of the protocol's own machine."""
+    conn_state: str | None
+    """Zeek's connection state (`SF`, `S0`, `REJ` …)."""
+    history: str | None
+    """Zeek's history letters."""
+    end_reason: str
+    """`fin`, `rst`, `idle`, `reused`, `evicted` or `end` (of the capture)."""
+    src_packets: I64
+    """Packets that `src` sent."""
+    dst_packets: I64
+    """Packets that `dst` sent."""
+    src_bytes: I64
+    """Wire bytes that `src` sent."""
+    dst_bytes: I64
+    """Wire bytes that `dst` sent."""
+    src_payload: I64
+    """Transport payload bytes that `src` sent, retransmissions included."""
+    dst_payload: I64
+    """Transport payload bytes that `dst` sent, retransmissions included."""
+    service: str | None
+    """Service name of the well-known port."""
+    app: str | None
+    """Application protocol, lower case."""
+    app_source: str | None
+    """`payload` (a parser confirmed it) or `port` (a guess)."""
+    hostname: str | None
+    """Best name for `dst`."""
+    hostname_source: str | None
+    """Where the name comes from: `sni`, `http`, `dns` …"""
+    rtt_ms: float | None
+    """Smoothed round-trip time (RFC 6298, Karn's rule)."""
+    min_rtt_ms: float | None
+    """Smallest round-trip time."""
+    handshake_rtt_ms: float | None
+    """From the SYN to the handshake's last ACK."""
+    src_retransmissions: U32
+    """Segments that `src` sent again."""
+    dst_retransmissions: U32
+    """Segments that `dst` sent again."""
+    src_fast_retransmissions: U32
+    """Of these, after at least two duplicate ACKs."""
+    dst_fast_retransmissions: U32
+    """Of these, after at least two duplicate ACKs."""
+    src_out_of_order: U32
+    """Segments of `src` that arrived behind later ones."""
+    dst_out_of_order: U32
+    """Segments of `dst` that arrived behind later ones."""
+    src_duplicate_acks: U32
+    """Duplicate ACKs that `src` sent."""
+    dst_duplicate_acks: U32
+    """Duplicate ACKs that `dst` sent."""
+    src_zero_windows: U32
+    """Zero windows that `src` announced."""
+    dst_zero_windows: U32
+    """Zero windows that `dst` announced."""
+    src_missed_bytes: I64
+    """Bytes of `src`'s stream that the capture never saw."""
+    dst_missed_bytes: I64
+    """Bytes of `dst`'s stream that the capture never saw."""
+    src_flags: U8
+    """All TCP flags that `src` set."""
+    dst_flags: U8
+    """All TCP flags that `dst` set."""
+    src_ttl: U8 | None
+    """Smallest TTL or hop limit of `src`'s packets."""
+    dst_ttl: U8 | None
+    """Smallest TTL or hop limit of `dst`'s packets."""
+    icmp_type: U8 | None
+    """ICMP type of the first packet."""
+    icmp_code: U8 | None
+    """ICMP code of the first packet."""
+    icmp_id: U16 | None
+    """Identifier of an echo."""
+    fragments: U32
+    """IP fragments among its packets."""
+    tunnel: str | None
+    """Kind of the tunnel it was carried in (`gre`, `vxlan` …); NULL outside one."""
+    outer_flow_id: I64 | None
+    """Flow of the tunnel it was carried in."""
+    interface: U16
+    """Interface of its first packet."""
+    first_packet: I64
+    """Number of its first packet."""
+    process_id: I64 | None = None
+    """Verdict over `claims`: its process."""
+    process_source: str | None = None
+    """Source of the winning claim."""
+    process_contested: bool | None = None
+    """Claims disagree."""
+    unowned_reason: str | None = None
+    """Why it has no process: `no_claim`, `outside_window`, `contested`, `no_sidecar` …"""
+
+
+@record("processes")
+class Process:
+    """A process that some source names."""
+
+    process_id: I64
+    """Number within the session, from 1."""
+    host: str | None = None
+    """Host it ran on."""
+    pid: I64 | None = None
+    """Process id."""
+    ppid: I64 | None = None
+    """Parent's process id."""
+    name: str | None = None
+    """Short name."""
+    exe: str | None = None
+    """Executable's path."""
+    cmdline: str | None = None
+    """Full command line."""
+    cwd: str | None = None
+    """Working directory."""
+    uid: I64 | None = None
+    """User id."""
+    username: str | None = None
+    """User name."""
+    gid: I64 | None = None
+    """Group id."""
+    started_at: Ts | None = None
+    """Start time: tells two users of one pid apart."""
+    lineage: list[str] | None = None
+    """Ancestors, oldest first, as `name(pid)`."""
+    container_id: str | None = None
+    """Container id."""
+    container_name: str | None = None
+    """Container name."""
+    pod: str | None = None
+    """Kubernetes pod."""
+    namespace: str | None = None
+    """Kubernetes namespace."""
+
+
+@record("claims")
+class Claim:
+    """A statement of one source that a process owned a flow; never overwritten."""
+
+    flow_id: I64
+    """Flow it is about."""
+    process_id: I64
+    """Process it names."""
+    source: str
+    """`rustnet-sidecar` …"""
+    quality: str
+    """How the source itself matched: `exact-tuple`, `listener-socket` …"""
+    rank: U8
+    """Place in the policy: the smaller, the better."""
+    observed_at: Ts | None
+    """When the source wrote it down."""
+    window_start: Ts | None
+    """From when it holds."""
+    window_end: Ts | None
+    """Until when it holds."""
+    distance_ms: float
+    """Time between the flow and the window; 0 where they overlap."""
+    reversed: bool
+    """The claim's local end is the flow's `dst`."""
+    evidence: str
+    """Where it stands: file and line."""
+
+
+@record("hosts")
+class Host:
+    """An address and what was learned of it."""
+
+    ip: str
+    """Address."""
+    mac: str | None = None
+    """Hardware address, where ARP or a neighbour message says."""
+    vendor: str | None = None
+    """Maker of the hardware address."""
+    first_seen: Ts | None = None
+    """First packet."""
+    last_seen: Ts | None = None
+    """Last packet."""
+    learned_from: str | None = None
+    """`arp`, `ndp` …"""
+
+
+@record("names")
+class Name:
+    """A name learned for an address from the capture itself."""
+
+    capture_id: I32
+    """Capture it was learned from."""
+    ip: str
+    """Address."""
+    name: str
+    """Name."""
+    source: str
+    """`dns`, `mdns`, `sni`, `http`, `nrb` …"""
+    ts: Ts
+    """When it was learned."""
+    ttl: U32 | None = None
+    """Seconds it holds."""
+
+
+@record("anomalies")
+class Anomaly:
+    """Everything malformed, cut off, ambiguous or dropped."""
+
+    ts: Ts | None
+    """Packet time, where there is one."""
+    capture_id: I32
+    """Capture it was seen in."""
+    packet: I64 | None
+    """Packet number."""
+    flow_id: I64 | None
+    """Flow it belongs to."""
+    kind: str
+    """What: `cut_off`, `bad_record_length`, `malformed_dns` …"""
+    detail: str
+    """In words."""
+    offset: I64 | None = None
+    """Byte offset in the uncompressed input, for damage of the file itself."""
+    count: U64 = 1
+    """Times it was seen; repeated ones are counted after the first rows."""
+
+
+CORE_TABLES: tuple[type, ...] = (
+    Capture,
+    InterfaceRow,
+    Packet,
+    FlowRow,
+    Process,
+    Claim,
+    Host,
+    Name,
+    Anomaly,
+)

@@ -44,12 +44,17 @@ class Conversation:
         "app",
         "dst_ip",
         "dst_port",
+        "errors",
         "finished",
         "flow_id",
         "hostname",
         "hostname_source",
+        "messages",
         "packet",
         "parser",
+        "pending_dst",
+        "pending_src",
+        "refused",
         "service",
         "sink",
         "src_ip",
@@ -80,6 +85,11 @@ class Conversation:
         self.hostname_source: str | None = None
         self.finished = False
         self.tries = 0
+        self.messages = 0
+        self.errors = 0
+        self.refused: tuple[str, ...] = ()
+        self.pending_src = b""
+        self.pending_dst = b""
 
     def emit(self, record: object, ts: int = 0, packet: int = 0) -> None:
         """Store a record; ``ts`` and ``packet`` default to those of the packet being read."""
@@ -102,6 +112,16 @@ class Conversation:
     def finish(self) -> None:
         """Want nothing more of this flow: the engine stops offering its bytes."""
         self.finished = True
+
+    def hand_over(self, dissector: "Dissector | None") -> None:
+        """Let another protocol read all that follows, in both directions (STARTTLS, a proxy's tunnel).
+
+        The present parser returns how much it consumed and is not asked again, nor closed; what it left over goes to
+        ``dissector``'s new parser. `None`: the content that follows is probed, as in a new flow. ``app`` stays what
+        it is unless the caller sets it.
+        """
+        self.parser = None if dissector is None else dissector.parser(self)
+        self.tries = 0
 
     def has_port(self, *ports: int) -> bool:
         """Whether either end uses one of these ports."""

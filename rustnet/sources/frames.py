@@ -20,29 +20,35 @@ MAX_FRAME = 1 << 20
 """A record that claims more captured bytes than this is damage, not a packet."""
 
 
+def zeros(count: int, dtype: type[np.generic]) -> "memoryview[int]":
+    """Make a column of zeros; its memory is taken from the system as it is touched."""
+    return memoryview(np.zeros(count, dtype))  # type: ignore[arg-type]  # arrays are buffers before 3.12 too
+
+
 class Frames:
     """A batch of captured frames.
 
     Columns (``count`` valid entries): ``offset`` int64 into ``data``, ``captured`` and ``length`` uint32 bytes
     (``length`` is the frame's size on the wire), ``ts`` int64 nanoseconds since 1970 UTC, ``link`` uint16 link type
     (LINKTYPE registry), ``interface`` uint32 index into the source's interfaces, ``file_offset`` int64 position of
-    the frame's first byte in the uncompressed input. ``first_number`` is the number of frame 0, counted from 1
+    the frame's first byte in the uncompressed input. ``buffer`` owns the bytes that ``data`` views, for whoever
+    fills the batch. ``first_number`` is the number of frame 0, counted from 1
     through the whole capture. ``notes`` holds what a file says of single frames, by index in the batch.
     """
 
     def __init__(self, packets: int = BATCH_PACKETS, size: int = BUFFER_BYTES) -> None:
-        self.buffer = bytearray(size)
-        self.data = memoryview(self.buffer)
+        self.buffer = zeros(size, np.uint8)
+        self.data = self.buffer
         self.count = 0
         self.capacity = packets
         self.first_number = 1
-        self.offset = memoryview(np.zeros(packets, np.int64))
-        self.captured = memoryview(np.zeros(packets, np.uint32))
-        self.length = memoryview(np.zeros(packets, np.uint32))
-        self.ts = memoryview(np.zeros(packets, np.int64))
-        self.link = memoryview(np.zeros(packets, np.uint16))
-        self.interface = memoryview(np.zeros(packets, np.uint32))
-        self.file_offset = memoryview(np.zeros(packets, np.int64))
+        self.offset = zeros(packets, np.int64)
+        self.captured = zeros(packets, np.uint32)
+        self.length = zeros(packets, np.uint32)
+        self.ts = zeros(packets, np.int64)
+        self.link = zeros(packets, np.uint16)
+        self.interface = zeros(packets, np.uint32)
+        self.file_offset = zeros(packets, np.int64)
         self.notes: dict[int, Note] = {}
 
     def column(self, name: str) -> "np.ndarray[tuple[int], np.dtype[np.generic]]":
@@ -92,9 +98,11 @@ class Damage:
     """A part of an input that could not be read as it claims to be: it becomes an ``anomalies`` row."""
 
     kind: str
-    """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_timestamp`` …"""
+    """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_interface``, ``bad_option``, ``bad_timestamp``,
+    ``bad_link_type``, ``captured_exceeds_length``, ``bad_compression``, ``read_error``, ``too_many``, ``more_damage``.
+    """
     packet: int
-    """Number of the packet at or before which it lies (0: before the first)."""
+    """Number of the packet that it concerns, or of the last one before it (0: before the first)."""
     offset: int
     """Byte offset in the uncompressed input."""
     detail: str

@@ -279,6 +279,10 @@ class Process:
     """Kubernetes pod."""
     namespace: str | None = None
     """Kubernetes namespace."""
+    pod_uid: str | None = None
+    """Kubernetes pod's uid."""
+    cgroup: str | None = None
+    """Control group's path."""
 
 
 @record("claims")
@@ -307,6 +311,8 @@ class Claim:
     """The claim's local end is the flow's `dst`."""
     evidence: str
     """Where it stands: file and line."""
+    match: str = "tuple"
+    """What was compared: `tuple`, `addresses`, `wildcard`, `listener`, `port` or `packet`."""
 
 
 @record("hosts")

@@ -1,0 +1,14 @@
+-- title: Conversations
+-- description: Pairs of addresses, whoever began, by bytes.
+-- parameter: limit int 50 Most rows
+SELECT least(src_ip, dst_ip) AS a, greatest(src_ip, dst_ip) AS b, count(*) AS flows,
+    sum(CASE WHEN src_ip <= dst_ip THEN src_bytes ELSE dst_bytes END)::BIGINT AS a_to_b_bytes,
+    sum(CASE WHEN src_ip <= dst_ip THEN dst_bytes ELSE src_bytes END)::BIGINT AS b_to_a_bytes,
+    sum(src_bytes + dst_bytes)::BIGINT AS bytes, sum(src_packets + dst_packets)::BIGINT AS packets,
+    list_sort(list_distinct(list(coalesce(app, protocol))))[1:8] AS apps,
+    min(started_at) AS first_seen, max(ended_at) AS last_seen
+FROM flows
+WHERE src_ip IS NOT NULL AND dst_ip IS NOT NULL
+GROUP BY a, b
+ORDER BY bytes DESC, a, b
+LIMIT $limit

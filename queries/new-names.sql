@@ -1,0 +1,12 @@
+-- title: New names
+-- description: Names by the time at which the capture first knew them, latest first, with the addresses they stood for.
+-- parameter: after time null Only names first seen at this time or later
+-- parameter: limit int 100 Most rows
+SELECT name, min(ts) AS first_seen, max(ts) AS last_seen, count(*) AS times, count(DISTINCT ip) AS addresses,
+    list_sort(list_distinct(list(ip)))[1:5] AS ips, list_sort(list_distinct(list(source))) AS sources,
+    min(ttl) AS ttl
+FROM names
+GROUP BY name
+HAVING $after IS NULL OR epoch_ns(min(ts)) >= $after
+ORDER BY first_seen DESC, name
+LIMIT $limit

@@ -1,0 +1,275 @@
+"""From observations to rows of `claims`: which observation is about which flow, in time that grows with the input.
+
+Observations with the same key (the way of matching, protocol, ends, and rank) are numbered by their start. Most keys
+have a few, and a flow is held against all of them. Where there are more than `NEAR`, a flow finds its place among
+them by one running count and looks at the `NEAR` that began last before its end, at the next one, and at two more
+that `_reach` names: of all that began before, the one that lasts longest, and the one of another process that lasts
+longest. So whether any observation covers a flow, and whether two processes do, is always known, and a key that a
+million flows and a million observations share costs little more than a million keys.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rustnet.attribute.observation import PORTED
+from rustnet.attribute.policy import ANY, MATCHES, RANKS, UNTIMED_RANK
+from rustnet.attribute.stage import run
+from rustnet.attribute.values import MAX_TIME
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+NEAR = 8
+"""Observations of one key and rank that a flow is held against, counted back from its end."""
+
+OWNERLESS_RANK = 255
+"""Stands for observations that name no process: they become no claims and only explain."""
+
+_PORTED = ", ".join(f"'{name}'" for name in sorted(PORTED))
+
+
+def _clamped(time: str) -> str:
+    """Nanoseconds of a time, within bounds that let two be subtracted."""
+    return f"least(greatest(epoch_ns({time}), {-MAX_TIME}), {MAX_TIME})"
+
+
+def _port(name: str) -> str:
+    return f"CASE WHEN protocol IN ({_PORTED}) THEN coalesce({name}, 0)::INTEGER ELSE -1 END"
+
+
+_FLOWS = f"""
+CREATE OR REPLACE TEMP TABLE own_flow AS
+SELECT flow_id, CASE WHEN protocol = 'icmpv6' THEN 'icmp' ELSE protocol END AS protocol,
+    src_num AS src, {_port("src_port")} AS src_port, dst_num AS dst, {_port("dst_port")} AS dst_port,
+    {_clamped("started_at")} AS fs, greatest({_clamped("started_at")}, {_clamped("ended_at")}) AS fe
+FROM flows WHERE capture_id = ?"""
+
+# `flip` says that the observation's local end is the second one of the key; a key of both ends is the same for
+# either orientation, a key with an open end always begins with the local one.
+_OBSERVED = f"""
+CREATE OR REPLACE TEMP TABLE own_observed AS
+WITH kinds AS (
+    SELECT s.*, CASE
+        WHEN local IS NOT NULL AND remote IS NOT NULL THEN CASE WHEN local_port >= 0 THEN 'tuple' ELSE 'addresses' END
+        WHEN remote IS NOT NULL THEN 'wildcard'
+        WHEN local IS NOT NULL THEN 'listener'
+        ELSE 'port' END AS match,
+        local IS NOT NULL AND remote IS NOT NULL
+            AND (local > remote OR (local = remote AND local_port > remote_port)) AS flip
+    FROM own_said s WHERE packet IS NULL
+)
+SELECT k.seq, k.match, k.protocol, k.flip,
+    coalesce(CASE WHEN k.flip THEN k.remote ELSE k.local END, 0) AS a,
+    CASE WHEN k.flip THEN k.remote_port ELSE k.local_port END AS ap,
+    coalesce(CASE WHEN k.flip THEN k.local ELSE k.remote END, 0) AS b,
+    CASE WHEN k.flip THEN k.local_port ELSE k.remote_port END AS bp,
+    coalesce(k.ws, {-MAX_TIME}) AS ws, coalesce(k.we, {MAX_TIME}) AS we, i.process_id,
+    CASE WHEN k.fact IS NULL THEN {OWNERLESS_RANK}
+        ELSE greatest(r.rank, m.best, CASE WHEN k.ws IS NULL THEN {UNTIMED_RANK} ELSE 0 END) END AS rank
+FROM kinds k
+JOIN own_rank r ON r.origin = k.origin AND r.quality = k.quality
+JOIN own_match m ON m.match = k.match
+LEFT JOIN own_identity i ON i.fact = k.fact"""
+
+_KEYS = """
+CREATE OR REPLACE TEMP TABLE own_key AS
+SELECT row_number() OVER () AS key, match, protocol, a, ap, b, bp, rank, count(*) AS size
+FROM own_observed GROUP BY match, protocol, a, ap, b, bp, rank"""
+
+_WINDOWS = """
+CREATE OR REPLACE TEMP TABLE own_window AS
+WITH keyed AS (
+    SELECT k.key, k.size, o.seq, o.ws, o.we, o.flip, o.process_id, o.rank, o.match
+    FROM own_observed o JOIN own_key k ON k.match = o.match AND k.protocol = o.protocol
+        AND k.a = o.a AND k.ap = o.ap AND k.b = o.b AND k.bp = o.bp AND k.rank = o.rank
+)
+SELECT * EXCLUDE (size), 0::BIGINT AS n, 1::BIGINT AS upto FROM keyed WHERE size = 1
+UNION ALL
+SELECT * EXCLUDE (size), row_number() OVER (PARTITION BY key ORDER BY ws, seq) - 1 AS n,
+    count(*) OVER (PARTITION BY key ORDER BY ws) AS upto
+FROM keyed WHERE size > 1"""
+
+# One row per flow and key that fits it; `local_src` is NULL where the key's own order decides.
+_FITS_BOTH = """
+SELECT f.flow_id, f.fs, f.fe, k.key, k.size,
+    (f.src > f.dst OR (f.src = f.dst AND f.src_port > f.dst_port)) AS flip
+FROM own_flow f JOIN own_key k ON k.match IN ('tuple', 'addresses') AND k.protocol = f.protocol
+    AND k.a = least(f.src, f.dst) AND k.b = greatest(f.src, f.dst)
+    AND k.ap = CASE WHEN f.src > f.dst OR (f.src = f.dst AND f.src_port > f.dst_port)
+        THEN f.dst_port ELSE f.src_port END
+    AND k.bp = CASE WHEN f.src > f.dst OR (f.src = f.dst AND f.src_port > f.dst_port)
+        THEN f.src_port ELSE f.dst_port END"""
+
+_FITS_OPEN = {
+    "wildcard": "k.a = 0 AND k.ap = f.{0}_port AND k.b = f.{1} AND k.bp = f.{1}_port",
+    "listener": "k.a = f.{0} AND k.ap = f.{0}_port AND k.b = 0",
+    "port": "k.a = 0 AND k.ap = f.{0}_port AND k.b = 0",
+}
+
+# How many observations of a crowded key began before each flow's end. One window over both does what an ASOF join
+# does, in every version of DuckDB: that join took 500 times longer in 1.5 for hundreds of thousands of keys.
+_PLACED = f"""
+CREATE OR REPLACE TEMP TABLE own_place AS
+WITH both_ AS (
+    SELECT key, fe + $slack AS at, flow_id, fs, fe, flip FROM own_fit WHERE size > {NEAR}
+    UNION ALL
+    SELECT w.key, w.ws, NULL, NULL, NULL, NULL
+    FROM own_window w SEMI JOIN own_key k ON k.key = w.key AND k.size > {NEAR}
+)
+SELECT * EXCLUDE (at) FROM (
+    SELECT *, count(*) FILTER (WHERE flow_id IS NULL) OVER (PARTITION BY key ORDER BY at, flow_id NULLS FIRST
+        ROWS UNBOUNDED PRECEDING) AS upto
+    FROM both_
+) WHERE flow_id IS NOT NULL"""
+
+_NEAR = f"""
+CREATE OR REPLACE TEMP TABLE own_near AS
+WITH looked AS (
+    SELECT flow_id, fs, fe, key, flip, unnest(range(greatest(0, upto - {NEAR}), upto + 1)) AS n, upto FROM own_place
+    UNION ALL
+    SELECT p.flow_id, p.fs, p.fe, p.key, p.flip, r.n, p.upto
+    FROM own_place p JOIN own_reach r ON r.key = p.key AND r.upto = p.upto
+    WHERE r.n < p.upto - {NEAR}
+), held AS (
+    SELECT f.flow_id, f.fs, f.fe, f.flip AS flow_flip, false AS oldest, w.*
+    FROM own_fit f JOIN own_window w ON w.key = f.key WHERE f.size <= {NEAR}
+    UNION ALL
+    SELECT l.flow_id, l.fs, l.fe, l.flip, l.upto - l.n >= {NEAR}, w.*
+    FROM looked l JOIN own_window w ON w.key = l.key AND w.n = l.n
+)
+SELECT flow_id, seq, process_id, rank, match, flip <> flow_flip AS reversed, oldest, ws > fe AS later,
+    CASE WHEN we < fs THEN fs - we WHEN ws > fe THEN ws - fe ELSE 0 END AS distance
+FROM held"""
+
+_COVERED = """
+CREATE OR REPLACE TEMP TABLE own_covered AS
+SELECT DISTINCT flow_id FROM own_near WHERE distance <= $slack AND process_id IS NOT NULL"""
+
+_CLAIM = """
+INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
+    reversed, evidence, match)
+WITH chosen AS (
+    SELECT * FROM own_near WHERE distance <= $slack AND process_id IS NOT NULL
+    UNION ALL
+    SELECT * FROM (
+        SELECT * FROM own_near n ANTI JOIN own_covered c ON c.flow_id = n.flow_id
+        WHERE process_id IS NOT NULL
+        QUALIFY row_number() OVER (PARTITION BY n.flow_id, later ORDER BY distance, rank, seq DESC) = 1
+    )
+)
+SELECT c.flow_id, c.process_id, o.source, s.quality, c.rank, make_timestamp_ns(s.seen), make_timestamp_ns(s.ws),
+    make_timestamp_ns(s.we), c.distance / 1e6, c.reversed, o.name || ':' || s.position, c.match
+FROM chosen c JOIN own_said s ON s.seq = c.seq JOIN own_origin o ON o.origin = s.origin"""
+
+# Many packets of a flow repeat the same statement: it is one claim, which holds from the first to the last of them.
+_CLAIM_BY_PACKET = f"""
+INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
+    reversed, evidence, match)
+SELECT p.flow_id, i.process_id, o.source, s.quality, r.rank, max(p.ts), min(p.ts), max(p.ts), 0, false,
+    o.name || ':' || min(s.position), 'packet'
+FROM own_said s JOIN packets p ON p.capture_id = ? AND p.number = s.packet
+JOIN own_origin o ON o.origin = s.origin
+JOIN own_rank r ON r.origin = s.origin AND r.quality = s.quality
+JOIN own_identity i ON i.fact = s.fact
+WHERE s.packet IS NOT NULL AND p.flow_id IS NOT NULL AND r.rank < {OWNERLESS_RANK}
+GROUP BY p.flow_id, i.process_id, o.source, o.name, s.quality, r.rank"""
+
+
+def store_claims(con: "DuckDBPyConnection", capture_id: int, slack_ns: int) -> tuple[int, int]:
+    """Match ``own_said`` with the capture's flows: rows of `claims`, and ``own_near`` for the verdict.
+
+    Returns the number of claims, and of flows for which more observations overlapped than were looked at.
+    """
+    run(con, _FLOWS, [capture_id])
+    _rank(con)
+    for statement in (_OBSERVED, _KEYS, _WINDOWS):
+        run(con, statement)
+    run(con, "CREATE OR REPLACE TEMP TABLE own_fit AS " + _fits(con))
+    _reach(con)
+    given = {"slack": slack_ns}
+    run(con, _PLACED, given)
+    run(con, _NEAR)
+    run(con, _COVERED, given)
+    made = run(con, _CLAIM, given)[0][0] + run(con, _CLAIM_BY_PACKET, [capture_id])[0][0]
+    crowded = run(con, "SELECT count(DISTINCT flow_id) FROM own_near WHERE oldest AND distance <= $slack", given)
+    return int(made), int(crowded[0][0])
+
+
+def _rank(con: "DuckDBPyConnection") -> None:
+    """``own_rank``: the policy's rank of every quality that was staged; ``own_match``: what each match allows."""
+    rows = [[source, quality, rank] for (source, quality), rank in RANKS.items()]
+    values = ", ".join("(?, ?, ?)" for _ in rows)
+    run(
+        con,
+        f"""CREATE OR REPLACE TEMP TABLE own_rank AS
+        WITH policy (source, quality, rank) AS (VALUES {values})
+        SELECT s.origin, s.quality, coalesce(p.rank, d.rank, a.rank) AS rank
+        FROM (SELECT DISTINCT origin, quality FROM own_said) s JOIN own_origin o ON o.origin = s.origin
+        LEFT JOIN policy p ON p.source = o.source AND p.quality = s.quality
+        LEFT JOIN policy d ON d.source = o.source AND d.quality = '{ANY}'
+        LEFT JOIN policy a ON a.source = '{ANY}' AND a.quality = '{ANY}'""",  # noqa: S608 -- constants and marks only
+        [value for row in rows for value in row],
+    )
+    matches = ", ".join(f"('{m.name}', {m.best})" for m in MATCHES)
+    run(con, f"CREATE OR REPLACE TEMP TABLE own_match AS SELECT * FROM (VALUES {matches}) v(match, best)")
+
+
+def _fits(con: "DuckDBPyConnection") -> str:
+    """Query for the flows that each key fits; ways of matching that no observation uses are not tried."""
+    used = {match for (match,) in run(con, "SELECT DISTINCT match FROM own_key")}
+    parts = [_FITS_BOTH]
+    for match, condition in _FITS_OPEN.items():
+        if match in used:
+            for near, far, flip in (("src", "dst", "false"), ("dst", "src", "true")):
+                parts.append(
+                    f"SELECT f.flow_id, f.fs, f.fe, k.key, k.size, {flip} AS flip FROM own_flow f JOIN own_key k "  # noqa: S608
+                    f"ON k.match = '{match}' AND k.protocol = f.protocol AND {condition.format(near, far)}"
+                )
+    return " UNION ALL ".join(parts)
+
+
+def _reach(con: "DuckDBPyConnection") -> None:
+    """``own_reach``: for each place behind `NEAR` observations of a key, the two earlier ones that last longest."""
+    hot = con.execute(
+        f"SELECT w.key, w.n, w.upto, w.we, coalesce(w.process_id, 0) AS process FROM own_window w "  # noqa: S608
+        f"SEMI JOIN own_key k ON k.key = w.key AND k.size > {NEAR} ORDER BY w.key, w.n"
+    ).fetchnumpy()
+    keys, uptos, numbers = hot["key"], hot["upto"], hot["n"]
+    best, rival = longest(keys.tolist(), numbers.tolist(), hot["we"].tolist(), hot["process"].tolist())
+    columns = {"key": np.concatenate([keys, keys]), "upto": np.concatenate([uptos, uptos])}
+    columns["n"] = np.array(best + rival, np.int64)
+    # Among observations that start together only the last knows all of them; its number is one less than `upto`.
+    last = np.concatenate([numbers, numbers]) + 1 == columns["upto"]
+    kept: dict[str, Any] = {name: column[last] for name, column in columns.items()}
+    con.register("own_batch", kept)
+    try:
+        run(con, "CREATE OR REPLACE TEMP TABLE own_reach AS SELECT DISTINCT key, upto, n FROM own_batch WHERE n >= 0")
+    finally:
+        con.unregister("own_batch")
+
+
+def longest(
+    keys: list[int], numbers: list[int], ends: list[int], processes: list[int]
+) -> tuple[list[int], list[int]]:
+    """For each row, in order of key and start: which row of its key so far ends last, and which of another process.
+
+    Rows are named by their number; -1 where there is no other process.
+    """
+    best_of: list[int] = []
+    rival_of: list[int] = []
+    key = best = best_end = best_process = rival = rival_end = -1
+    for now, number, end, process in zip(keys, numbers, ends, processes, strict=True):
+        if now != key:
+            key, best, best_end, best_process, rival, rival_end = now, number, end, process, -1, -MAX_TIME - 1
+        elif process == best_process:
+            if end >= best_end:
+                best, best_end = number, end
+        elif end >= best_end:
+            rival, rival_end = best, best_end
+            best, best_end, best_process = number, end, process
+        elif end >= rival_end:
+            rival, rival_end = number, end
+        best_of.append(best)
+        rival_of.append(rival)
+    return best_of, rival_of

@@ -1,0 +1,60 @@
+"""Which sidecars lie beside a capture, and which reader reads a sidecar."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustnet.attribute.observation import SidecarReader
+from rustnet.attribute.rustnet_sidecar import RustnetSidecar
+from rustnet.errors import InputError
+
+COMPRESSED = (".gz", ".zst", ".xz", ".lz4")
+"""Suffixes of compressed captures: their sidecar may be named after the compressed or the plain capture."""
+
+SUFFIXES = (".connections.jsonl",)
+"""What sidecars are called: the capture's name with one of these behind it."""
+
+_HEAD = 65_536
+"""What `Format.recognise` is shown of a file; a sidecar's first record may be longer than any kilobyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format of ownership data that comes in files of its own."""
+
+    recognise: Callable[[Path, bytes], bool]
+    """``recognise(path, head)``: whether a file with this head is of this format."""
+    reader: Callable[[Path, str | None], SidecarReader]
+    """``reader(path, host)`` reads it; ``host`` is the machine it was recorded on, if known."""
+
+
+FORMATS: tuple[Format, ...] = (
+    # Asked in this order: formats that are told by their content stand before those that are told by the name alone.
+    Format(RustnetSidecar.recognise, RustnetSidecar),
+)
+
+
+def find_sidecars(capture: Path) -> list[Path]:
+    """Existing sidecars named after a capture: ``<capture>.connections.jsonl``, without ``.gz`` and the like too."""
+    stems = [capture.name]
+    if capture.suffix.lower() in COMPRESSED:
+        stems.append(capture.stem)
+    places = [capture.with_name(stem + suffix) for stem in stems for suffix in SUFFIXES]
+    return [place for place in places if place.is_file()]
+
+
+def open_sidecar(path: Path, host: str | None = None) -> SidecarReader:
+    """The reader of a sidecar, by its content and name; raises `InputError` if it cannot be read or is none."""
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a regular file; write the sidecar to a file first, it is read twice")
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the sidecar: {error.strerror or error}") from error
+    for known in FORMATS:
+        if known.recognise(path, head):
+            return known.reader(path, host)
+    if not head:
+        raise InputError(f"{path}: the sidecar is empty; ownership is read from a file that holds connections")
+    raise InputError(f"{path}: no sidecar of a known format; give the <capture>.connections.jsonl that RustNet wrote")

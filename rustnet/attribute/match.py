@@ -1,0 +1,151 @@
+"""`attribute`: the owners of one capture's flows, from everything that was recorded about them.
+
+The road: readers yield observations (`rustnet.attribute.observation`), `stage` puts them into temporary tables,
+`people` makes processes of them, `claims` matches them with flows, `verdict` applies the policy.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rustnet.attribute.claims import store_claims
+from rustnet.attribute.discover import open_sidecar
+from rustnet.attribute.observation import Faults, Observations
+from rustnet.attribute.people import store_processes
+from rustnet.attribute.policy import SLACK_SECONDS
+from rustnet.attribute.stage import Stage, run
+from rustnet.attribute.verdict import judge
+from rustnet.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A file of ownership data, and what its giver knows of it."""
+
+    path: Path
+    host: str | None = None
+    """Machine it was recorded on: processes of one host are recognised across captures."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What `attribute` did, for the summary."""
+
+    sidecars: int = 0
+    """Sidecars that were read."""
+    unreadable: list[str] = field(default_factory=list)
+    """One sentence for each sidecar that could not be read; the others were used."""
+    records: int = 0
+    """Records read, from sidecars and from the capture itself."""
+    doubles: int = 0
+    """Of these, records that their source had written several times."""
+    bad_records: int = 0
+    """Records that could not be read; the first ones stand in `anomalies`."""
+    processes: int = 0
+    """New rows of `processes`."""
+    claims: int = 0
+    """New rows of `claims`."""
+    crowded: int = 0
+    """Flows about which there were more overlapping observations than became claims."""
+    changed: int = 0
+    """Flows whose verdict is new."""
+    flows: int = 0
+    """Flows of the capture."""
+    owned: int = 0
+    """Of these, flows with an owner."""
+    contested: int = 0
+    """Of all, flows whose claims disagree."""
+    unowned: dict[str, int] = field(default_factory=dict)
+    """Flows without an owner, by `unowned_reason`."""
+
+
+def attribute(
+    con: "DuckDBPyConnection",
+    capture_id: int,
+    sidecars: Sequence[Sidecar | Path] = (),
+    *,
+    observed: Iterable[Observations] = (),
+    slack: float = SLACK_SECONDS,
+) -> Report:
+    """Claims and verdicts for the flows of one capture, which must all be stored.
+
+    ``observed`` are batches from elsewhere than files (comments and headers of the capture itself); ``slack`` is
+    how many seconds outside of a claim's window a flow may lie. Adds rows to `processes`, `claims` and `anomalies`
+    and updates `flows`, in the caller's transaction if there is one. A sidecar that cannot be read is named in the
+    report and in `anomalies`, and the others are used. A later call for the same capture adds its claims and judges
+    over all of them. Raises `UsageError` for a slack that is no time.
+    """
+    if not 0 <= slack <= 1e9:
+        raise UsageError(f"a slack of {slack} seconds makes no sense: give 0 or more, {SLACK_SECONDS:g} is usual")
+    slack_ns = round(slack * 1e9)
+    report = Report()
+    stage = Stage(con)
+    for number, given in enumerate(sidecars, 1):
+        _read(con, stage, number, given if isinstance(given, Sidecar) else Sidecar(given), capture_id, report)
+    for batch in observed:
+        stage.add(batch, 0)
+    report.records = stage.said
+    report.doubles = stage.drop_doubles()
+    report.processes = store_processes(con)
+    report.claims, report.crowded = store_claims(con, capture_id, slack_ns)
+    if report.crowded:
+        detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
+        _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
+    report.changed = judge(con, capture_id, slack_ns, given=bool(report.sidecars or stage.said))
+    _count(con, capture_id, report)
+    for (table,) in run(con, "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'own\\_%' ESCAPE '\\'"):
+        run(con, f'DROP TABLE temp."{table}"')
+    return report
+
+
+def _read(
+    con: "DuckDBPyConnection", stage: Stage, number: int, sidecar: Sidecar, capture_id: int, report: Report
+) -> None:
+    """Stage one sidecar; what of it cannot be read goes to `anomalies`."""
+    try:
+        reader = open_sidecar(sidecar.path, sidecar.host)
+        for batch in reader.batches():
+            stage.add(batch, number)
+    except InputError as error:
+        report.unreadable.append(str(error))
+        _anomaly(con, capture_id, "sidecar_unreadable", [str(error)])
+        return
+    report.sidecars += 1
+    report.bad_records += reader.faults.bad
+    _store_faults(con, capture_id, reader.origin, reader.faults)
+
+
+def _store_faults(con: "DuckDBPyConnection", capture_id: int, origin: str, faults: Faults) -> None:
+    """The first broken records of a file as rows of their own, the rest as one that counts them."""
+    _anomaly(con, capture_id, "sidecar_line", [f"{origin}:{position}: {reason}" for position, reason in faults.kept])
+    if more := faults.bad - len(faults.kept):
+        _anomaly(con, capture_id, "sidecar_line", [f"{origin}: {more} more lines that cannot be read"], more)
+    if faults.first_value:
+        position, reason = faults.first_value
+        detail = f"{origin}:{position}: {reason}; left out, the record was used"
+        _anomaly(con, capture_id, "sidecar_value", [detail], faults.values)
+
+
+def _anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: list[str], count: int = 1) -> None:
+    """Rows of `anomalies`, one for each detail."""
+    if details:
+        sql = "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT ?, ?, unnest(?::VARCHAR[]), ?"
+        run(con, sql, [capture_id, kind, details, count])
+
+
+def _count(con: "DuckDBPyConnection", capture_id: int, report: Report) -> None:
+    """Fill in what the capture's flows came to."""
+    rows: list[tuple[Any, ...]] = run(
+        con,
+        "SELECT unowned_reason, count(*), count(*) FILTER (WHERE process_contested) FROM flows WHERE capture_id = ? "
+        "GROUP BY unowned_reason ORDER BY count(*) DESC, unowned_reason",
+        [capture_id],
+    )
+    report.flows = sum(count for _, count, _ in rows)
+    report.contested = sum(contested for _, _, contested in rows)
+    report.owned = sum(count for reason, count, _ in rows if reason is None)
+    report.unowned = {reason: count for reason, count, _ in rows if reason is not None}

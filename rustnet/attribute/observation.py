@@ -1,0 +1,243 @@
+"""`Observation`: what one source says once. Every reader of ownership data yields batches of them, nothing else.
+
+A reader turns its format into observations and knows nothing of flows, ranks or SQL; `rustnet.attribute.match`
+matches them and knows nothing of formats. To add a format: write a reader (`SidecarReader`), put it into the tuple of
+`rustnet.attribute.discover`, and give its qualities a rank in `rustnet.attribute.policy`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rustnet.attribute.values import Address
+
+BATCH = 32_768
+"""Observations in a batch: what a reader holds in memory at most."""
+
+_BATCH_TEXT = 8 << 20
+"""Characters of process facts after which a batch is full, however few its rows."""
+
+FAULTS_KEPT = 10
+"""Broken lines of one input that are kept with their reason; the rest is counted."""
+
+NO_TIME = -(1 << 63)
+"""Stands for an unknown time in a batch's columns."""
+
+LINEAGE_SEPARATOR = "\x1f"
+
+PORTED = frozenset({"tcp", "udp", "sctp", "dccp", "udplite"})
+"""Protocols with ports; all others are matched by their addresses alone."""
+
+Column = npt.NDArray[Any]
+
+
+class ProcessFacts(NamedTuple):
+    """What a source says of a process; ``None`` where it does not say. The names are those of `processes`."""
+
+    pid: int | None = None
+    ppid: int | None = None
+    name: str | None = None
+    exe: str | None = None
+    cmdline: str | None = None
+    cwd: str | None = None
+    uid: int | None = None
+    username: str | None = None
+    gid: int | None = None
+    started_at: int | None = None
+    """Nanoseconds since 1970 UTC."""
+    lineage: tuple[str, ...] | None = None
+    """Ancestors, oldest first, as ``name(pid)``; a first element ``…`` says that older ones were left out."""
+    container_id: str | None = None
+    container_name: str | None = None
+    pod: str | None = None
+    pod_uid: str | None = None
+    namespace: str | None = None
+    cgroup: str | None = None
+
+
+NUMBERS = ("pid", "ppid", "uid", "gid", "started_at")
+"""Fields of `ProcessFacts` that are numbers; the others are text."""
+
+
+class Observation(NamedTuple):
+    """What one source says once: these ends, at this time, belonged to this process (or to none that it knew).
+
+    An unknown end is a wildcard: without ``local`` the local address was not stated (a socket bound to all of
+    them), without ``remote`` it was a listening or unconnected socket. An address that stood in a packet is always
+    literal, `0.0.0.0` too. An observation made on one packet of the capture itself (a comment, a header) carries
+    that packet's number and needs no ends.
+    """
+
+    protocol: str
+    """As in `flows.protocol`; ``icmp`` also stands for ICMPv6."""
+    local: Address | None
+    local_port: int | None
+    remote: Address | None
+    remote_port: int | None
+    window_start: int | None
+    """From when it holds (nanoseconds since 1970 UTC); ``None``: unknown, matches any time with lower rank."""
+    window_end: int | None
+    """Until when it holds; ``None``: until further notice."""
+    observed_at: int | None
+    """When the source wrote it down."""
+    process: ProcessFacts | None
+    """``None``: the source saw the conversation and knew no owner."""
+    quality: str
+    """How sure the source is, in its own words (``exact-tuple`` …)."""
+    position: int
+    """Where it stands: line number, record number or packet number."""
+    packet: int | None = None
+    """Number of the packet in the capture that it is written on."""
+
+
+class Observations:
+    """A batch of observations of one source, which leaves as columns.
+
+    ``source`` is the format's name in `claims.source`, ``origin`` what evidence starts with (the file's name),
+    ``host`` the machine it was recorded on, if known. ``keep_last``: the source may write one record several times;
+    of records with the same ends and the same start only the last counts.
+    """
+
+    __slots__ = ("_fact", "_facts", "_rows", "_weight", "host", "keep_last", "origin", "source")
+
+    def __init__(self, source: str, origin: str, *, host: str | None = None, keep_last: bool = False) -> None:
+        self.source = source
+        self.origin = origin
+        self.host = host
+        self.keep_last = keep_last
+        self._weight = 0
+        self._rows: list[Observation] = []
+        self._fact: list[int] = []
+        self._facts: dict[ProcessFacts, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return iter(self._rows)
+
+    def add(self, said: Observation) -> None:
+        """Take one observation; `ValueError` if it could match nothing, which is the reader's mistake."""
+        if said.packet is None and (said.local is None or said.remote is None) and not said.local_port:
+            raise ValueError("an observation names both ends, or a local port, or a packet")
+        self._rows.append(said)
+        person = said.process
+        if person is None:
+            self._fact.append(-1)
+            return
+        known = self._facts.get(person)
+        if known is None:
+            known = self._facts[person] = len(self._facts)
+            self._weight += sum(len(v) for v in person if type(v) is str) + 256 * len(person.lineage or ())
+        self._fact.append(known)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to hand the batch on: by its rows, or by the text of the processes it names."""
+        return len(self._rows) >= BATCH or self._weight >= _BATCH_TEXT
+
+    def columns(self) -> dict[str, Column]:
+        """The observations as parallel columns: no NULLs, but `NO_TIME`, -1 and flags in their stead."""
+        rows = self._rows
+        (protocols, locals_, local_ports, remotes, remote_ports, starts, ends, seen, _, qualities, positions,
+         packets) = zip(*rows, strict=True)  # fmt: skip
+        return {
+            "protocol": _texts(protocols),
+            "local_hi": _halves(locals_, 0),
+            "local_lo": _halves(locals_, 1),
+            "has_local": np.fromiter((a is not None for a in locals_), np.bool_, len(rows)),
+            "local_port": _numbers(local_ports, -1),
+            "remote_hi": _halves(remotes, 0),
+            "remote_lo": _halves(remotes, 1),
+            "has_remote": np.fromiter((a is not None for a in remotes), np.bool_, len(rows)),
+            "remote_port": _numbers(remote_ports, -1),
+            "ws": _numbers(starts, NO_TIME),
+            "we": _numbers(ends, NO_TIME),
+            "seen": _numbers(seen, NO_TIME),
+            "fact": np.array(self._fact, np.int64),
+            "quality": _texts(qualities),
+            "position": _numbers(positions, 0),
+            "packet": _numbers(packets, -1),
+        }
+
+    def facts(self) -> dict[str, Column]:
+        """The distinct processes that the batch names, as columns; row ``i`` is what column ``fact`` calls ``i``.
+
+        An unknown number is -1 (a start time: `NO_TIME`), unknown text is empty. No
+        columns at all if no process is named.
+        """
+        if not self._facts:
+            return {}
+        made: dict[str, Column] = {"fact": np.arange(len(self._facts), dtype=np.int64)}
+        for name, values in zip(ProcessFacts._fields, zip(*self._facts, strict=True), strict=True):
+            if name == "lineage":
+                made[name] = _texts([None if v is None else LINEAGE_SEPARATOR.join(v) for v in values])
+            elif name in NUMBERS:
+                made[name] = _numbers(values, NO_TIME if name == "started_at" else -1)
+            else:
+                made[name] = _texts(values)
+        return made
+
+
+def _numbers(values: Any, missing: int) -> Column:
+    """Whole numbers as 64-bit integers."""
+    return np.fromiter((missing if v is None else v for v in values), np.int64, len(values))
+
+
+def _halves(values: Any, half: int) -> Column:
+    """One half of each address."""
+    return np.fromiter((0 if a is None else a[half] for a in values), np.uint64, len(values))
+
+
+def _texts(values: Any) -> Column:
+    """Text as objects, which DuckDB scans in place; never ``None``, so that a column's type is never in doubt."""
+    made = np.empty(len(values), dtype=object)
+    made[:] = [v or "" for v in values]
+    return made
+
+
+@dataclass(slots=True)
+class Faults:
+    """What of an input could not be read: counted, the first few kept."""
+
+    bad: int = 0
+    """Records that could not be read at all."""
+    kept: list[tuple[int, str]] = field(default_factory=list)
+    """(position, reason) of the first `FAULTS_KEPT`."""
+    values: int = 0
+    """Values that made no sense and were left out of records that were read."""
+    first_value: tuple[int, str] | None = None
+    """(position, reason) of the first of them."""
+
+    def broken(self, position: int, reason: str) -> None:
+        """Count a record that could not be read."""
+        self.bad += 1
+        if len(self.kept) < FAULTS_KEPT:
+            self.kept.append((position, reason))
+
+    def odd(self, position: int, reason: str) -> None:
+        """Count a value that was left out of a record."""
+        self.values += 1
+        if self.first_value is None:
+            self.first_value = (position, reason)
+
+
+class SidecarReader(Protocol):
+    """One file of ownership data being read."""
+
+    source: str
+    """Name of the format in `claims.source`."""
+    origin: str
+    """The file's name, as evidence gives it."""
+    records: int
+    """Records read well so far."""
+    faults: Faults
+
+    def batches(self) -> Iterator[Observations]:
+        """Read the file to its end, in batches of at most `BATCH`; a broken record becomes a fault.
+
+        Raises `InputError` if the file cannot be opened or holds nothing of its format.
+        """

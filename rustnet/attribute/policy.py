@@ -1,0 +1,169 @@
+"""The policy that turns claims into a verdict: one table of ranks, one rule, and the page that tells both.
+
+``docs/ownership.md`` is written by ``python -m rustnet.attribute.policy``; a test holds it to what stands here.
+"""
+
+import sys
+from typing import NamedTuple
+
+
+class Class(NamedTuple):
+    """Claims of one class are equally good: where they name different processes, the flow is contested."""
+
+    first: int
+    name: str
+    means: str
+
+
+CLASSES = (
+    Class(10, "witnessed", "the kernel named the process while it handled this very packet or socket"),
+    Class(20, "exact", "a socket with exactly these two ends was in the process's hands"),
+    Class(30, "wildcard", "a socket with this local port, this remote end and an unstated local address"),
+    Class(40, "listener", "a socket that listened or waited on the local port, for anybody"),
+    Class(50, "relaxed", "a search that had to leave parts of the tuple out"),
+    Class(60, "unstated", "the source names a process and does not say how it knows"),
+    Class(90, "untimed", "the source does not say when, so the claim may be about another time"),
+)
+"""Every ten ranks are one class (``rank // 10``); within a class the rank only orders."""
+
+ANY = "*"
+"""Stands in `RANKS` for every quality that is not listed: sources invent new words."""
+
+RANKS: dict[tuple[str, str], int] = {
+    ("rustnet-sidecar", "exact-tuple"): 20,
+    ("rustnet-sidecar", "procfs-exact"): 21,
+    ("rustnet-sidecar", "wildcard-local-address"): 30,
+    ("rustnet-sidecar", "listener-socket"): 40,
+    ("rustnet-sidecar", "procfs-relaxed"): 50,
+    ("rustnet-sidecar", "unspecified"): 60,
+    ("rustnet-sidecar", "unstated"): 61,
+    ("rustnet-sidecar", ANY): 62,
+    (ANY, ANY): 69,
+}
+"""(source, quality as the source words it) -> rank; the smaller, the better."""
+
+UNTIMED_RANK = 90
+"""A claim without a time is never better than this."""
+
+
+class Match(NamedTuple):
+    """A way in which an observation's ends are held against a flow's."""
+
+    name: str
+    best: int
+    """A claim matched in this way is never better than this rank, whatever its source says."""
+    means: str
+
+
+MATCHES = (
+    Match("tuple", 0, "protocol, both addresses and both ports, in either orientation"),
+    Match("addresses", 0, "protocol and both addresses, in either orientation: ICMP, IGMP, ARP have no ports"),
+    Match("wildcard", 30, "protocol, local port, remote address and port; the source left the local address open"),
+    Match("listener", 40, "protocol, local address and port; the source left the remote end open"),
+    Match("port", 45, "protocol and local port; the source left everything else open"),
+    Match("packet", 0, "written on a packet of the flow itself"),
+)
+
+NOT_ATTRIBUTABLE = (
+    "ah",
+    "arp",
+    "cdp",
+    "eapol",
+    "esp",
+    "gre",
+    "igmp",
+    "lacp",
+    "lldp",
+    "rarp",
+    "stp",
+)
+"""Protocols that kernels and switches speak by themselves: without a claim, no process is missing."""
+
+REASONS = {
+    "not_attributable": "its protocol is spoken by kernels and switches, not by processes",
+    "contested": "two processes have equally good claims, and nothing tells which is right",
+    "ownerless": "a source saw it at its time and knew no process for it",
+    "outside_window": "its ends are named, but not at its time; the nearest claims say how far off (`distance_ms`)",
+    "no_claim": "sources were read, and none names its ends",
+    "no_sidecar": "no source of ownership was given or could be read",
+}
+"""Values of `flows.unowned_reason`, the first that applies."""
+
+SLACK_SECONDS = 2.0
+"""How far outside a claim's window a flow may lie and still be its."""
+
+RULE = (
+    "A claim is eligible if its window and the flow are at most {slack:g} seconds apart (`--slack`).",
+    "The best (smallest) rank wins.",
+    "Among equals, a claim whose window overlaps the flow goes before one that only comes near; the longer overlap "
+    "goes first.",
+    "Then the smallest distance, then the latest observation.",
+    "The flow is contested (`process_contested`) if a claim of the winner's class names a different process and its "
+    "window overlaps the winner's. Same host and same pid are one process, whatever its threads are called, "
+    "unless the start times differ.",
+    "If the two cannot be told apart by any of this, nobody wins: `unowned_reason` is `contested`.",
+)
+
+
+def ownership_page() -> str:
+    """Text of ``docs/ownership.md``: the rule, the ranks, the ways of matching and the reasons, from this module."""
+    lines = [
+        "# Who owned a flow",
+        "",
+        "Written by `python -m rustnet.attribute.policy`; do not edit.",
+        "",
+        "Every statement of a source about ownership that concerns a flow is a row of `claims` and stays there.",
+        "`flows.process_id`, `process_source`, `process_contested` and `unowned_reason` are the verdict over them:",
+        "",
+        *(f"{i}. {text.format(slack=SLACK_SECONDS)}" for i, text in enumerate(RULE, 1)),
+        "",
+        "A claim that lies outside the window is stored only where no claim lies inside: the nearest one before the",
+        "flow and the nearest one after it, with their distance. A wrong clock shows there as one and the same",
+        "distance on every flow.",
+        "",
+        "## Ranks",
+        "",
+        "| class | ranks | what it means |",
+        "| --- | --- | --- |",
+        *(f"| {c.name} | {c.first}–{c.first + 9} | {c.means} |" for c in CLASSES),
+        "",
+        "| source | quality, in the source's words | rank |",
+        "| --- | --- | --- |",
+        *(
+            f"| {_named(source, 'any other source')} | {_named(quality, 'any other word')} | {rank} |"
+            for (source, quality), rank in RANKS.items()
+        ),
+        "",
+        "## Matching",
+        "",
+        f"`claims.match` says what was compared. A claim without a time has rank {UNTIMED_RANK} or worse.",
+        "",
+        "| match | best rank | compared |",
+        "| --- | --- | --- |",
+        *(f"| {m.name} | {m.best or 'as ranked'} | {m.means} |" for m in MATCHES),
+        "",
+        "IPv4-mapped IPv6 addresses are IPv4 addresses; scope ids are dropped; ICMP in a source is ICMPv6 too.",
+        "`claims.reversed` says that the source's local end is the flow's `dst`.",
+        "",
+        "## Flows without an owner",
+        "",
+        "| `unowned_reason` | why |",
+        "| --- | --- |",
+        *(f"| `{reason}` | {why} |" for reason, why in REASONS.items()),
+        "",
+        f"Not attributable without a claim: {', '.join(NOT_ATTRIBUTABLE)}.",
+        "",
+        "Traffic that only passes through a recording host is `no_claim`: sources do not say which addresses were",
+        "theirs.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _named(word: str, any_: str) -> str:
+    """A word of the rank table in code type, or what stands for all others."""
+    return any_ if word == ANY else f"`{word}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(ownership_page())

@@ -1,0 +1,268 @@
+"""RustNet's sidecar ``<capture>.connections.jsonl``: one JSON object per connection and line.
+
+RustNet writes a record when a connection expires, when its tuple is used again, and at exit, where connections that
+are still open may be written twice: of records with the same protocol, ends and ``first_seen`` the last counts.
+``local_addr`` is the packet's source only if that is an address of the host, so both orientations must be tried.
+All addresses come from packets; `0.0.0.0` is literal. Keys that say nothing of ownership (bytes, state, round-trip
+time, GeoIP) are read past: the capture itself knows better.
+"""
+
+import json
+import marshal
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from rustnet.attribute.observation import PORTED, Faults, Observation, Observations, ProcessFacts
+from rustnet.attribute.values import BadValue, bounded, parse_endpoint, parse_time, shown, words
+from rustnet.errors import InputError
+
+SOURCE = "rustnet-sidecar"
+
+UNSTATED = "unstated"
+"""Quality of records that carry no ``attribution_match`` (older files)."""
+
+MAX_LINE = 1 << 20
+"""A longer line is broken; what follows it up to the next line feed is passed over unread."""
+
+HOPELESS_LINES = 10_000
+"""After so many broken lines and not one good one, the file is no sidecar."""
+
+_PATH = 4096
+_ANCESTORS = 16
+_MAX_MS = (1 << 62) // 1_000_000 - 1
+_PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "ICMP": "icmp", "ICMPV6": "icmp", "IGMP": "igmp", "ARP": "arp"}
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
+
+_PROCESS_KEYS = (
+    "pid",
+    "process_name",
+    "process_ppid",
+    "process_uid",
+    "process_gid",
+    "process_executable",
+    "process_lineage",
+    "kubernetes",
+)
+_REMEMBERED, _REMEMBERED_LENGTH = 8192, 2048
+
+_T = TypeVar("_T")
+Json = dict[str, object]
+
+
+class RustnetSidecar:
+    """Reader of one sidecar: streams, holds one batch and one line in memory."""
+
+    source = SOURCE
+
+    def __init__(self, path: Path, host: str | None = None) -> None:
+        self.path = path
+        self.host = host
+        self.origin = path.name
+        self.records = 0
+        self.faults = Faults()
+
+    @staticmethod
+    def recognise(path: Path, head: bytes) -> bool:
+        """Whether a file that begins like this is likely one: by its name, or by a key that every record has."""
+        return path.name.endswith(".connections.jsonl") or b'"local_addr"' in head
+
+    def batches(self) -> Iterator[Observations]:
+        """Read the file to its end; a broken line becomes a fault.
+
+        Raises `InputError` if the file cannot be opened or read, or holds not one valid line.
+        """
+        try:
+            with self.path.open("rb") as file:
+                yield from self._read(file)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
+        if not self.records:
+            raise InputError(self._hopeless())
+
+    def _read(self, file: BinaryIO) -> Iterator[Observations]:
+        """Batches of the open file."""
+        batch = self._batch()
+        parser = LineParser(self.faults)
+        for number, line in _lines(file, self.faults):
+            try:
+                batch.add(parser.parse(line, number))
+            except BadValue as bad:
+                cut = not line.endswith(b"\n") and not line.rstrip().endswith(b"}")
+                self.faults.broken(number, f"the last line is cut off: {bad}" if cut else str(bad))
+                if self.faults.bad >= HOPELESS_LINES and not self.records:
+                    return
+                continue
+            self.records += 1
+            if batch.full:
+                yield batch
+                batch = self._batch()
+        if len(batch):
+            yield batch
+
+    def _batch(self) -> Observations:
+        return Observations(SOURCE, self.origin, host=self.host, keep_last=True)
+
+    def _hopeless(self) -> str:
+        """Why the file is no sidecar, for people."""
+        if not self.faults.bad:
+            return f"{self.path}: the sidecar is empty; ownership is read from a file that holds connections"
+        line, reason = self.faults.kept[0]
+        return f"{self.path}: no sidecar: not one valid line (line {line}: {reason}); check which file was given"
+
+
+def _lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines that are not blank; those longer than `MAX_LINE` become faults."""
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            faults.broken(number, f"longer than {MAX_LINE} bytes")
+            while line and not line.endswith(b"\n"):
+                line = file.readline(MAX_LINE)
+            continue
+        if number == 1 and line.startswith(b"\xef\xbb\xbf"):
+            line = line[3:]
+        if not line.isspace():
+            yield number, line
+
+
+class LineParser:
+    """Makes observations of lines, and remembers the processes of earlier lines: a sidecar names few, many times."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self._people: dict[bytes, ProcessFacts | None] = {}
+
+    def parse(self, line: bytes, number: int) -> Observation:
+        """One record of a sidecar.
+
+        Raises `BadValue` if it has no protocol and ends, or a time that makes no sense; other values that make no
+        sense are left out and counted in ``faults``.
+        """
+        record = _object(line)
+        get = record.get
+        protocol = _protocol(get("protocol"))
+        local, local_port = parse_endpoint(get("local_addr"))
+        remote, remote_port = parse_endpoint(get("remote_addr"))
+        first, last = parse_time(get("first_seen")), parse_time(get("last_seen"))
+        if first is None or last is None:
+            first = last = last if first is None else first
+        elif last < first:
+            first, last = last, first
+        if protocol not in PORTED:
+            local_port = remote_port = None
+        observed = quality = None
+        try:
+            quality = words(get("attribution_match"), 64)
+            observed = parse_time(get("timestamp"))
+        except BadValue as bad:
+            self.faults.odd(number, str(bad))
+        process = self._process(record, number)
+        return Observation(
+            protocol, local, local_port, remote, remote_port, first, last, observed, process, quality or UNSTATED, number
+        )
+
+    def _process(self, record: Json, number: int) -> ProcessFacts | None:
+        """The process of a record, or ``None`` if it has neither pid nor name."""
+        get = record.get
+        try:
+            # Version 2 of the format knows no references: equal values make equal bytes, and 1 is not `true`.
+            said = marshal.dumps([get(key) for key in _PROCESS_KEYS], 2)
+        except ValueError:
+            raise BadValue("is nested beyond all bounds") from None
+        if said in self._people:
+            return self._people[said]
+        odd = self.faults.values
+        facts: ProcessFacts | None = self._facts(record, number)
+        if facts is not None and facts.pid is None and facts.name is None:
+            facts = None
+        if odd == self.faults.values and len(said) <= _REMEMBERED_LENGTH:
+            if len(self._people) >= _REMEMBERED:
+                self._people.clear()
+            self._people[said] = facts
+        return facts
+
+    def _facts(self, record: Json, number: int) -> ProcessFacts:
+        """What a record says of its process; what makes no sense is left out and counted."""
+
+        def take(read: Callable[..., _T], value: object, *limit: int) -> _T | None:
+            try:
+                return read(value, *limit)
+            except BadValue as bad:
+                self.faults.odd(number, str(bad))
+                return None
+
+        get = record.get
+        cube = take(_mapping, get("kubernetes")) or {}
+        return ProcessFacts(
+            pid=take(bounded, get("pid")),
+            ppid=take(bounded, get("process_ppid")),
+            name=take(words, get("process_name")),
+            exe=take(words, get("process_executable"), _PATH),
+            uid=take(bounded, get("process_uid")),
+            gid=take(bounded, get("process_gid")),
+            lineage=take(_lineage, get("process_lineage")),
+            container_id=take(words, cube.get("container_id")),
+            container_name=take(words, cube.get("container_name")),
+            pod=take(words, cube.get("pod_name")),
+            pod_uid=take(words, cube.get("pod_uid")),
+            namespace=take(words, cube.get("pod_namespace")),
+            cgroup=take(words, cube.get("cgroup_path"), _PATH),
+        )
+
+
+def _object(line: bytes) -> Json:
+    """The JSON object of a line."""
+    try:
+        record = json.loads(line.decode())
+    except UnicodeDecodeError:
+        raise BadValue("is no UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise BadValue(f"is no JSON: {error.msg} at character {error.pos + 1}") from None
+    except (ValueError, RecursionError):
+        raise BadValue("is no JSON that can be read: a number or a nesting beyond all bounds") from None
+    if type(record) is not dict:
+        raise BadValue("is no JSON object")
+    return record
+
+
+def _protocol(value: object) -> str:
+    """Protocol as flows name it."""
+    if type(value) is not str:
+        raise BadValue("names no protocol")
+    known = _PROTOCOLS.get(value)
+    if known is None:
+        if not _TOKEN.fullmatch(value):
+            raise BadValue(f"{shown(value)} is no protocol")
+        known = _PROTOCOLS.get(value.upper(), value.lower())
+    return known
+
+
+def _mapping(value: object) -> Json:
+    """A JSON object; none is an empty one."""
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise BadValue(f"{shown(value)} is no object")
+    return value
+
+
+def _lineage(value: object) -> tuple[str, ...] | None:
+    """Ancestors as ``name(pid)``, oldest first, behind ``…`` where the source left older ones out."""
+    if value is None:
+        return None
+    lineage = _mapping(value)
+    ancestors = lineage.get("ancestors")
+    if type(ancestors) is not list:
+        raise BadValue("a lineage without ancestors")
+    made = []
+    for one in ancestors[-_ANCESTORS:]:
+        ancestor = _mapping(one)
+        name, pid = words(ancestor.get("name")), bounded(ancestor.get("pid"))
+        bounded(ancestor.get("started_at_unix_ms"), _MAX_MS)
+        made.append(f"{name or '?'}({'?' if pid is None else pid})")
+    if lineage.get("truncated") is True or len(ancestors) > _ANCESTORS:
+        made.insert(0, "…")
+    return tuple(made) or None

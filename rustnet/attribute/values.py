@@ -1,0 +1,144 @@
+"""Addresses, times, numbers and words as sidecars write them, checked and bounded: every text here is hostile."""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
+
+Address = tuple[int, int]
+"""An address as a 128-bit number in two halves, high and low; IPv4 as IPv4-mapped IPv6, like `flows.src_num`."""
+
+MAX_TIME = (1 << 62) - 1
+"""Latest time that is believed (nanoseconds; February 2116). The difference of two times always fits 64 bits."""
+
+MAX_U32 = (1 << 32) - 1
+"""Largest process, user or group id: Windows uses all 32 bits."""
+
+_MAPPED = 0xFFFF << 32
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,12})\d{0,20})?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
+)
+
+
+class BadValue(ValueError):  # noqa: N818 -- it is a remark on the input, not a failure of the program
+    """A value is not what its field must hold; the message says so in a few words."""
+
+
+@lru_cache(maxsize=65_536)
+def parse_address(text: str) -> Address:
+    """Two halves of a textual IPv4 or IPv6 address; a scope id (``%eth0``) is dropped.
+
+    Raises `BadValue` if it is neither.
+    """
+    bare = text.partition("%")[0]
+    try:
+        if ":" in bare:
+            number = inet_pton(AF_INET6, bare)
+            return int.from_bytes(number[:8]), int.from_bytes(number[8:])
+        return 0, _MAPPED | int.from_bytes(inet_pton(AF_INET, bare))
+    except (OSError, ValueError):
+        raise BadValue(f"{shown(text)} is no IP address") from None
+
+
+@lru_cache(maxsize=65_536)
+def parse_port(digits: str) -> int:
+    """Port number in decimal digits; raises `BadValue` for anything else."""
+    if not digits.isdigit() or not digits.isascii() or len(digits) > 5:
+        raise BadValue(f"{shown(digits)} is no port")
+    port = int(digits)
+    if port > 0xFFFF:
+        raise BadValue(f"port {port} is larger than 65535")
+    return port
+
+
+def parse_endpoint(text: object) -> tuple[Address, int]:
+    """Address and port of ``1.2.3.4:443`` or ``[2001:db8::1]:443``; raises `BadValue` for anything else."""
+    if type(text) is not str or len(text) > 128:
+        raise BadValue(f"{shown(text)} is no address with a port")
+    host, _, digits = text.rpartition(":")
+    port = parse_port(digits)
+    if ":" in host:
+        if host[0] != "[" or host[-1] != "]":
+            raise BadValue(f"{shown(text)} is no address with a port: IPv6 stands in brackets")
+        host = host[1:-1]
+    return parse_address(host), port
+
+
+@lru_cache(maxsize=8_192)
+def _epoch_second(stamp: str, zone: str) -> int:
+    """Seconds since 1970 UTC of a date and time of day in a zone (none is UTC)."""
+    try:
+        moment = datetime.fromisoformat(stamp.upper().replace("T", " ") + zone.upper().replace("Z", "+00:00"))
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        raise BadValue(f"{shown(stamp)} is no time") from None
+
+
+def parse_time(value: object) -> int | None:
+    """Nanoseconds since 1970 UTC of a time as sidecars write it; ``None`` stays ``None``.
+
+    Understood are the object that Rust's serde makes of a ``SystemTime``, RFC 3339 text and seconds as a number.
+    Raises `BadValue` for anything else, and for times before 1970 or beyond `MAX_TIME`.
+    """
+    if value is None:
+        return None
+    if type(value) is dict:
+        seconds, nanos = value.get("secs_since_epoch"), value.get("nanos_since_epoch", 0)
+        if type(seconds) is not int or type(nanos) is not int or not 0 <= nanos < 1_000_000_000:
+            raise BadValue(f"{shown(value)} is no time")
+        made = seconds * 1_000_000_000 + nanos
+    elif type(value) is str:
+        match = _RFC3339.fullmatch(value) if len(value) < 64 else None
+        if match is None:
+            raise BadValue(f"{shown(value)} is no time")
+        fraction = (match[2] or "0")[:9]
+        made = _epoch_second(match[1], match[3] or "") * 1_000_000_000 + int(fraction.ljust(9, "0"))
+    elif type(value) is int:
+        made = value * 1_000_000_000
+    elif type(value) is float and 0 <= value < 1e10:
+        # A double holds microseconds of today's times, and no more: the digits behind them are noise.
+        made = round(value * 1_000_000) * 1000
+    else:
+        raise BadValue(f"{shown(value)} is no time")
+    if not 0 <= made <= MAX_TIME:
+        raise BadValue("a time before 1970 or after 2116")
+    return made
+
+
+def bounded(value: object, largest: int = MAX_U32) -> int | None:
+    """A whole number between 0 and ``largest``; ``None`` stays ``None``; raises `BadValue` for anything else."""
+    if value is None:
+        return None
+    if type(value) is not int or not 0 <= value <= largest:
+        raise BadValue(f"{shown(value)} is no number from 0 to {largest}")
+    return value
+
+
+def words(value: object, longest: int = 256) -> str | None:
+    """Text of at most ``longest`` characters that any database can hold; empty text is ``None``.
+
+    Lone surrogates, which JSON can spell but UTF-8 cannot, and NUL become U+FFFD. Raises `BadValue` if it is no
+    text.
+    """
+    if value is None or value == "":
+        return None
+    if type(value) is not str:
+        raise BadValue(f"{shown(value)} is no text")
+    if len(value) > longest:
+        value = value[: longest - 1] + "…"
+    if not value.isascii():
+        value = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return value.replace("\0", "\ufffd") if "\0" in value else value
+
+
+def shown(value: object) -> str:
+    """A hostile value for a message: one short printable line."""
+    if isinstance(value, str):
+        text = value[:80]
+    elif isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    elif isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:
+        return "a huge number"
+    else:
+        text = str(value)[:80]
+    return ascii(text) if isinstance(value, str) else text

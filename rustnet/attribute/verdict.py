@@ -1,0 +1,93 @@
+"""The verdict of the policy over a capture's claims: `flows.process_id` and its neighbours, in one update."""
+
+from typing import TYPE_CHECKING
+
+from rustnet.attribute.people import SAME_START_NS
+from rustnet.attribute.policy import NOT_ATTRIBUTABLE
+from rustnet.attribute.stage import run
+from rustnet.attribute.values import MAX_TIME
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# All claims of the capture take part, those of earlier calls too.
+_ELIGIBLE = f"""
+CREATE OR REPLACE TEMP TABLE own_eligible AS
+WITH timed AS (
+    SELECT c.flow_id, c.process_id, c.source, c.rank, c.distance_ms, c.observed_at, f.fs, f.fe,
+        coalesce(epoch_ns(c.window_start), {-MAX_TIME}) AS ws, coalesce(epoch_ns(c.window_end), {MAX_TIME}) AS we
+    FROM claims c JOIN own_flow f ON f.flow_id = c.flow_id
+    WHERE c.distance_ms <= $slack_ms
+), measured AS (
+    SELECT * EXCLUDE (fs, fe), greatest(0, least(we, fe) - greatest(ws, fs)) AS overlap FROM timed
+), counted AS (
+    SELECT *, count(*) OVER (PARTITION BY flow_id) AS claims FROM measured
+)
+SELECT *, row_number() OVER (PARTITION BY flow_id
+    ORDER BY rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id) AS place
+FROM counted"""
+
+# Two rows of `processes` are one process if the pid is the same and the start times do not tell them apart.
+_RIVALS = f"""
+CREATE OR REPLACE TEMP TABLE own_rival AS
+SELECT w.flow_id, bool_or(r.rank = w.rank AND r.overlap = w.overlap AND r.distance_ms = w.distance_ms
+    AND r.observed_at IS NOT DISTINCT FROM w.observed_at) AS tied
+FROM own_eligible w
+JOIN own_eligible r ON r.flow_id = w.flow_id AND r.rank // 10 = w.rank // 10 AND r.process_id <> w.process_id
+JOIN processes p ON p.process_id = w.process_id
+JOIN processes q ON q.process_id = r.process_id
+WHERE w.place = 1 AND w.claims > 1 AND r.place > 1
+    AND (least(r.we, w.we) > greatest(r.ws, w.ws)
+        OR (least(r.we, w.we) = greatest(r.ws, w.ws) AND (r.ws = r.we OR w.ws = w.we)))
+    AND NOT (
+        (p.host IS NULL OR q.host IS NULL OR p.host = q.host)
+        AND CASE WHEN p.pid IS NULL OR q.pid IS NULL THEN p.name IS NOT DISTINCT FROM q.name
+            ELSE p.pid = q.pid AND (p.started_at IS NULL OR q.started_at IS NULL
+                OR abs(epoch_ns(p.started_at) - epoch_ns(q.started_at)) <= {SAME_START_NS}) END)
+GROUP BY w.flow_id"""
+
+_EXPLAINED = """
+CREATE OR REPLACE TEMP TABLE own_explained AS
+SELECT flow_id, bool_or(process_id IS NULL AND distance <= $slack) AS ownerless FROM own_near GROUP BY flow_id"""
+
+_NOT_ATTRIBUTABLE = ", ".join(f"'{name}'" for name in NOT_ATTRIBUTABLE)
+
+# A reason that an earlier call found stays if this call knows nothing better.
+_VERDICT = f"""
+CREATE OR REPLACE TEMP TABLE own_verdict AS
+SELECT f.flow_id,
+    CASE WHEN NOT coalesce(r.tied, false) THEN w.process_id END AS process_id,
+    CASE WHEN NOT coalesce(r.tied, false) THEN w.source END AS source,
+    CASE WHEN w.flow_id IS NOT NULL THEN r.flow_id IS NOT NULL END AS contested,
+    CASE
+        WHEN r.tied THEN 'contested'
+        WHEN w.flow_id IS NOT NULL THEN NULL
+        WHEN f.protocol IN ({_NOT_ATTRIBUTABLE}) THEN 'not_attributable'
+        WHEN e.ownerless OR old.unowned_reason = 'ownerless' THEN 'ownerless'
+        WHEN e.flow_id IS NOT NULL OR old.unowned_reason = 'outside_window' THEN 'outside_window'
+        WHEN $given OR old.unowned_reason = 'no_claim' THEN 'no_claim'
+        ELSE 'no_sidecar' END AS reason
+FROM own_flow f JOIN flows old ON old.flow_id = f.flow_id AND old.capture_id = $capture
+LEFT JOIN (SELECT * FROM own_eligible WHERE place = 1) w ON w.flow_id = f.flow_id
+LEFT JOIN own_rival r ON r.flow_id = f.flow_id
+LEFT JOIN own_explained e ON e.flow_id = f.flow_id"""
+
+_UPDATE = """
+UPDATE flows SET process_id = v.process_id, process_source = v.source, process_contested = v.contested,
+    unowned_reason = v.reason
+FROM own_verdict v
+WHERE flows.capture_id = ? AND flows.flow_id = v.flow_id
+    AND (flows.process_id IS DISTINCT FROM v.process_id OR flows.process_source IS DISTINCT FROM v.source
+        OR flows.process_contested IS DISTINCT FROM v.contested OR flows.unowned_reason IS DISTINCT FROM v.reason)"""
+
+
+def judge(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, given: bool) -> int:
+    """Write the verdict over `claims` into the capture's flows and return how many changed.
+
+    ``given``: some source of ownership was read. ``own_flow`` and ``own_near`` of `store_claims` must exist.
+    """
+    run(con, _ELIGIBLE, {"slack_ms": slack_ns / 1e6})
+    run(con, _RIVALS)
+    run(con, _EXPLAINED, {"slack": slack_ns})
+    run(con, _VERDICT, {"given": given, "capture": capture_id})
+    return int(run(con, _UPDATE, [capture_id])[0][0])

@@ -1,0 +1,85 @@
+"""`Collector`: takes what parsers say (rows, names, anomalies) and holds it until there is enough to store."""
+
+from rustnet.store.rows import Row
+from rustnet.store.tables import Anomaly, Name
+from rustnet.store.writer import Batch, Records, Rows
+
+FLUSH_ROWS = 20_000
+"""Rows of one table that are held back at most; small inserts are slow."""
+
+MAX_ANOMALIES = 200
+"""Rows per kind of anomaly and capture; further ones are counted in the last."""
+
+MAX_NAMES = 200_000
+"""Names whose last sighting is remembered."""
+
+NAME_REFRESH_NS = 300_000_000_000
+"""A name seen again for the same address is a new row after this time."""
+
+
+class Collector:
+    """Rows of one capture that wait for the writer (`rustnet.dissect.conversation.Sink`)."""
+
+    def __init__(self, capture_id: int) -> None:
+        self.capture_id = capture_id
+        self.rows: dict[type, list[Row]] = {}
+        self.anomalies: list[Anomaly] = []
+        self.kinds: dict[str, Anomaly] = {}
+        self.seen: dict[str, int] = {}
+        self.names: list[Name] = []
+        self.sighted: dict[tuple[str, str, str], int] = {}
+
+    def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
+        """Take one row of a protocol's table."""
+        rows = self.rows.get(type(record))
+        if rows is None:
+            rows = self.rows[type(record)] = []
+        rows.append((record, flow_id, ts, packet))
+
+    def anomaly(
+        self, kind: str, detail: str, flow_id: int, ts: int, packet: int, file_offset: int | None = None, count: int = 1
+    ) -> None:
+        """Take one anomaly; of each kind the first `MAX_ANOMALIES` are rows, and one more counts the rest."""
+        seen = self.seen.get(kind, 0) + 1
+        self.seen[kind] = seen
+        if seen > MAX_ANOMALIES + 1:
+            self.kinds[kind].count += count
+            return
+        if seen > MAX_ANOMALIES:
+            row = Anomaly(ts or None, self.capture_id, None, None, kind, "further ones of this kind", None, count)
+            self.kinds[kind] = row
+            return
+        row = Anomaly(
+            ts or None, self.capture_id, packet or None, flow_id or None, kind, detail[:500], file_offset, count
+        )
+        self.anomalies.append(row)
+
+    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None) -> None:
+        """Take a name learned for an address."""
+        key = (ip, name, source)
+        last = self.sighted.get(key)
+        if last is not None and 0 <= ts - last < NAME_REFRESH_NS:
+            return
+        if len(self.sighted) >= MAX_NAMES:
+            self.sighted.clear()
+        self.sighted[key] = ts
+        self.names.append(Name(self.capture_id, ip, name, source, ts, ttl))
+
+    def take(self, everything: bool = False) -> list[Batch]:
+        """Batches that are due: full ones, or with ``everything`` all."""
+        least = 1 if everything else FLUSH_ROWS
+        made: list[Batch] = []
+        for cls, rows in self.rows.items():
+            if len(rows) >= least:
+                made.append(Rows(cls, rows))
+                self.rows[cls] = []
+        if len(self.names) >= least:
+            made.append(Records(Name, list(self.names)))
+            self.names = []
+        if len(self.anomalies) >= least:
+            made.append(Records(Anomaly, list(self.anomalies)))
+            self.anomalies = []
+        if everything and self.kinds:
+            made.append(Records(Anomaly, list(self.kinds.values())))
+            self.kinds = {}
+        return made

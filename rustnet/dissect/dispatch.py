@@ -1,0 +1,259 @@
+"""Which parser reads a flow, and the one place where a parser's failure becomes an anomaly.
+
+A flow's first bytes are shown to the dissectors whose port fits, then to all others of its transport. The first that
+answers `YES` gets the flow; its name becomes ``flows.app`` with source ``payload``. A port alone never decides.
+"""
+
+from collections.abc import Sequence
+
+from rustnet.dissect.conversation import YES, Conversation, DissectError, Dissector, Sink
+from rustnet.engine.flow import Flow
+from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
+from rustnet.engine.text import address
+
+MAX_PENDING = 64 << 10
+"""Bytes of one direction that may wait for a parser to make sense of them."""
+
+MAX_PROBE = 2_048
+"""Bytes of one direction that may wait for a probe to decide."""
+
+MAX_TRIES = 4
+"""Datagrams, or chunks of a stream, that are shown to the probes before a flow stays unknown."""
+
+MAX_ERRORS = 10
+"""Malformed messages after which a flow is given up."""
+
+MAX_UNDECODED = 100
+"""Rows about frames that cannot be decoded, per kind and capture; further ones are only counted."""
+
+TRANSPORTS = {TCP: "tcp", UDP: "udp"}
+
+
+class Dispatcher:
+    """Reads the payloads that the engine offers (`rustnet.engine.tracker.Reader`).
+
+    With ``strict`` a parser's failure is raised instead of becoming an anomaly (tests, ``--debug``).
+    """
+
+    def __init__(self, dissectors: Sequence[Dissector], sink: Sink, strict: bool = False) -> None:
+        self.sink = sink
+        self.strict = strict
+        self.undecoded_rows: dict[tuple[int, int], int] = {}
+        self.by_port: dict[tuple[str, int], tuple[Dissector, ...]] = {}
+        self.by_transport: dict[str, tuple[Dissector, ...]] = {}
+        for d in dissectors:
+            for transport in d.transports:
+                self.by_transport[transport] = (*self.by_transport.get(transport, ()), d)
+                for port in d.ports:
+                    key = (transport, port)
+                    self.by_port[key] = (*self.by_port.get(key, ()), d)
+        self.orders: dict[tuple[str, int, int], tuple[Dissector, ...]] = {}
+
+    def order(self, transport: str, src_port: int, dst_port: int) -> tuple[Dissector, ...]:
+        """Dissectors in the order in which they are asked: those of the responder's port, of the initiator's, others."""
+        known = self.by_port
+        src = src_port if (transport, src_port) in known else -1
+        dst = dst_port if (transport, dst_port) in known else -1
+        key = (transport, src, dst)
+        found = self.orders.get(key)
+        if found is None:
+            first = dict.fromkeys((*known.get((transport, dst), ()), *known.get((transport, src), ())))
+            found = (*first, *(d for d in self.by_transport.get(transport, ()) if d not in first))
+            self.orders[key] = found
+        return found
+
+    def converse(self, flow: Flow) -> Conversation:
+        """The flow's conversation, made when its first payload is seen."""
+        if flow.src_is_a:
+            src, src_port = address(flow.a_hi, flow.a_lo), flow.a_port
+            dst, dst_port = address(flow.b_hi, flow.b_lo), flow.b_port
+        else:
+            src, src_port = address(flow.b_hi, flow.b_lo), flow.b_port
+            dst, dst_port = address(flow.a_hi, flow.a_lo), flow.a_port
+        transport = TRANSPORTS.get(flow.protocol) or protocol_name(flow.protocol)
+        talk = Conversation(self.sink, flow.flow_id, transport, src, src_port, dst, dst_port)
+        flow.talk = talk
+        return talk
+
+    # ---- what the engine calls -----------------------------------------------------------------------------------
+
+    def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:
+        """Read one datagram."""
+        talk: Conversation = flow.talk or self.converse(flow)
+        talk.ts = ts
+        talk.packet = number
+        parser = talk.parser
+        if parser is None:
+            talk.tries += 1
+            if not self.choose(talk, data, from_src):
+                if talk.tries >= MAX_TRIES:
+                    flow.wants = False
+                return
+            parser = talk.parser
+        try:
+            parser.datagram(data, from_src)  # type: ignore[union-attr]
+        except DissectError as error:
+            self.malformed(talk, error)
+        except Exception as error:  # noqa: BLE001 - the one catch point: a parser's fault must not lose the capture
+            self.failed(talk, error)
+        else:
+            talk.messages += 1
+        if talk.finished:
+            flow.wants = False
+
+    def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
+        """Read in-order bytes of one direction; returns how many bytes beyond them to skip."""
+        talk: Conversation = flow.talk or self.converse(flow)
+        talk.ts = ts
+        talk.packet = number
+        waiting = talk.pending_src if from_src else talk.pending_dst
+        if waiting:
+            data = waiting + data
+        skip = 0
+        if talk.parser is None and not self.begin(talk, data, from_src):
+            self.keep(talk, from_src, data)
+        else:
+            skip = self.feed(talk, data, from_src)
+        if talk.finished:
+            flow.wants = False
+            talk.pending_src = talk.pending_dst = b""
+        return skip
+
+    def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
+        """Bytes of a stream were not captured."""
+        talk: Conversation | None = flow.talk
+        if talk is None or talk.parser is None:
+            flow.wants = False  # a stream is recognised by its beginning
+            return
+        talk.ts = ts
+        talk.packet = number
+        self.keep(talk, from_src, b"")
+        try:
+            talk.parser.gap(size, from_src)
+        except DissectError as error:
+            self.malformed(talk, error)
+        except Exception as error:  # noqa: BLE001
+            self.failed(talk, error)
+        if talk.finished:
+            flow.wants = False
+
+    def close(self, flow: Flow) -> None:
+        """A flow ended: let its parser emit what waits."""
+        talk: Conversation = flow.talk
+        parser = talk.parser
+        if parser is None:
+            return
+        talk.ts = flow.last_ts
+        try:
+            parser.close()
+        except DissectError as error:
+            self.malformed(talk, error)
+        except Exception as error:  # noqa: BLE001
+            self.failed(talk, error)
+        talk.parser = None  # the parser points back: without the cycle both are freed at once
+        talk.pending_src = talk.pending_dst = b""
+
+    def undecoded(self, answer: int, link: int, ts: int, number: int) -> None:
+        """A frame could not be decoded: the first ones of each kind are rows."""
+        key = (answer, link)
+        seen = self.undecoded_rows.get(key, 0)
+        self.undecoded_rows[key] = seen + 1
+        if seen < MAX_UNDECODED:
+            self.sink.anomaly(DECODE_ERRORS[answer], f"link type {link}", 0, ts, number)
+
+    # ---- choosing and feeding ------------------------------------------------------------------------------------
+
+    def choose(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
+        """Ask the probes about a flow's bytes; true once one of them is sure, and its parser is set."""
+        for d in self.order(talk.transport, talk.src_port, talk.dst_port):
+            if d.name in talk.refused:
+                continue
+            try:
+                answer = d.probe(data, talk, from_src)
+            except DissectError:
+                continue
+            except Exception as error:  # noqa: BLE001
+                self.failed(talk, error)
+                continue
+            if answer == YES:
+                talk.app = d.name
+                talk.parser = d.parser(talk)
+                return True
+        return False
+
+    def begin(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
+        """Find the parser of a stream; on success the other direction's waiting bytes are read first."""
+        talk.tries += 1
+        if self.choose(talk, data, from_src):
+            other = talk.pending_dst if from_src else talk.pending_src
+            if other:
+                self.feed(talk, other, not from_src)
+            return talk.parser is not None
+        if talk.tries >= MAX_TRIES or len(data) >= MAX_PROBE:
+            talk.finished = True
+        return False
+
+    def feed(self, talk: Conversation, data: bytes, from_src: bool) -> int:
+        """Let the parser read; keeps what it left, returns what it skips beyond."""
+        parser = talk.parser
+        size = len(data)
+        try:
+            used = parser.stream(data, from_src)  # type: ignore[union-attr]
+        except DissectError as error:
+            return self.malformed_stream(talk, error, data, from_src)
+        except Exception as error:  # noqa: BLE001
+            self.failed(talk, error)
+            return 0
+        talk.messages += 1
+        if used >= size:
+            self.keep(talk, from_src, b"")
+            return used - size
+        rest = data[used:] if used else data
+        if len(rest) > MAX_PENDING:
+            talk.anomaly(f"oversized_{talk.app}", f"{len(rest)} bytes waited for the rest of one message")
+            talk.finished = True
+            rest = b""
+        self.keep(talk, from_src, rest)
+        return 0
+
+    def keep(self, talk: Conversation, from_src: bool, rest: bytes) -> None:
+        """Set what waits in one direction."""
+        if from_src:
+            talk.pending_src = rest
+        else:
+            talk.pending_dst = rest
+
+    def malformed(self, talk: Conversation, error: DissectError) -> None:
+        """Report a malformed message; over a flow's first one the claim on the flow is withdrawn."""
+        if self.strict:
+            raise error
+        talk.errors += 1
+        if talk.messages == 0 and talk.app is not None:
+            talk.refused = (*talk.refused, talk.app)
+            talk.app = None
+            talk.parser = None
+            if len(talk.refused) >= MAX_TRIES:
+                talk.finished = True
+            return
+        talk.anomaly(f"malformed_{talk.app}", str(error))
+        if talk.errors >= MAX_ERRORS:
+            talk.finished = True
+
+    def malformed_stream(self, talk: Conversation, error: DissectError, data: bytes, from_src: bool) -> int:
+        """A stream cannot go on behind a malformed message; before the first one, others may try."""
+        self.malformed(talk, error)
+        if talk.parser is None and not talk.finished:
+            if self.begin(talk, data, from_src):
+                return self.feed(talk, data, from_src)
+            self.keep(talk, from_src, data)
+            return 0
+        talk.finished = True
+        return 0
+
+    def failed(self, talk: Conversation, error: Exception) -> None:
+        """A parser raised what it must not: an anomaly that names it, and the flow is given up."""
+        if self.strict:
+            raise error
+        where = talk.app or "probe"
+        talk.anomaly("dissector_failure", f"{where}: {type(error).__name__}: {error}")
+        talk.finished = True

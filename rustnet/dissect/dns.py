@@ -1,0 +1,330 @@
+"""DNS over UDP and TCP (RFC 1035, 7766), multicast DNS (RFC 6762) and LLMNR (RFC 4795).
+
+One row per message. A message with several questions gives one row per question, the answers standing in the first,
+so that ``SELECT query`` finds each. Addresses in answers name their hosts by the name that was asked for.
+"""
+
+import re
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.dns_message import (
+    CLASSES,
+    HEADER,
+    OPCODES,
+    RCODES,
+    TYPES,
+    Message,
+    class_name,
+    parse,
+    rcode_name,
+    read_name,
+    type_name,
+)
+from rustnet.records import U8, U16, U32, record
+
+MAX_OUTSTANDING = 64
+"""Queries of one flow that are remembered until their answer comes."""
+
+_NETBIOS = re.compile(r"[A-P]{32}(\..*)?", re.DOTALL).fullmatch
+_HOSTLY = re.compile(r"[\w.\\*/:=@+ -]*").fullmatch
+
+
+@record("dns")
+class Dns:
+    """One DNS, mDNS or LLMNR message, or one further question of it."""
+
+    query: str | None = None
+    """Name asked for, as on the wire without the trailing dot; empty for the root, NULL without a question."""
+    qtype: str | None = None
+    """Type asked for: `A`, `AAAA`, `HTTPS`, or `TYPE65280` style."""
+    qclass: str | None = None
+    """Class asked for: `IN`, `CH`, `ANY` …"""
+    rcode: str | None = None
+    """Response code, EDNS extension included; NULL in queries."""
+    answers: list[str] | None = None
+    """Data of the answer section's records as text: addresses, names, or the presentation form."""
+    answer_types: list[str] | None = None
+    """Types of `answers`."""
+    answer_names: list[str] | None = None
+    """Owners of `answers`, where any is neither `query` nor an alias of it."""
+    cnames: list[str] | None = None
+    """Canonical names along the alias chain."""
+    response: bool = False
+    """The message is a response."""
+    transport: str = "dns"
+    """`dns`, `mdns` or `llmnr`."""
+    txid: U16 = 0
+    """Transaction id."""
+    rtt_ms: float | None = None
+    """Time from the query of the same id and question in the same flow, in milliseconds."""
+    ttl: U32 | None = None
+    """Smallest TTL of the answers, in seconds."""
+    opcode: str = "QUERY"
+    """`QUERY`, `NOTIFY`, `UPDATE` …"""
+    flags: U16 = 0
+    """Flags word of the header."""
+    authoritative: bool = False
+    """AA: the answer comes from an authority."""
+    truncated: bool = False
+    """TC: the answer did not fit."""
+    questions: U16 = 0
+    """Questions that the header claims."""
+    answer_count: U16 = 0
+    """Answers that the header claims."""
+    authority_count: U16 = 0
+    """Authority records that the header claims."""
+    additional_count: U16 = 0
+    """Additional records that the header claims."""
+    edns_version: U8 | None = None
+    """EDNS version; NULL without EDNS."""
+    edns_udp_size: U16 | None = None
+    """Largest UDP payload that the sender accepts, by EDNS."""
+    dnssec_ok: bool | None = None
+    """EDNS DO bit; NULL without EDNS."""
+    client_subnet: str | None = None
+    """EDNS client subnet, as prefix."""
+
+
+class DnsParser(Parser):
+    """Messages of one flow, and the queries in it that wait for an answer."""
+
+    __slots__ = ("asked", "label", "need", "seen")
+
+    def __init__(self, talk: Conversation, label: str = "dns") -> None:
+        super().__init__(talk)
+        self.label = label
+        self.asked: dict[tuple[int, tuple[str, int, int]], int] = {}
+        self.need = [0, 0]
+        """Length of the TCP message being read, by direction."""
+        self.seen = False
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message."""
+        self._message(data)
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read the messages that are complete; a length prefix is consumed ahead of its message."""
+        pos = 0
+        need = self.need[from_src]
+        while True:
+            if not need:
+                if len(data) - pos < 2:
+                    break
+                need = (data[pos] << 8) | data[pos + 1]
+                pos += 2
+            if len(data) - pos < need:
+                break
+            self._framed(data[pos : pos + need])
+            pos += need
+            need = 0
+        self.need[from_src] = need
+        return pos
+
+    def _framed(self, data: bytes) -> None:
+        """Read one TCP message; a malformed one behind a good one does not break the framing."""
+        try:
+            self._message(data)
+        except DissectError as error:
+            if not self.seen:
+                raise
+            self.talk.anomaly(f"malformed_{self.label}", str(error))
+
+    def _message(self, data: bytes) -> None:
+        talk = self.talk
+        label = self.label
+        multicast = label == "mdns"
+        message = parse(data, multicast)
+        self.seen = True
+        flags = message.flags
+        response = flags >= 0x8000
+        if message.fault and not flags & 0x0200:  # a message that says it is truncated may be cut anywhere
+            talk.anomaly(f"malformed_{label}", message.fault)
+        rtt = None
+        questions = message.questions
+        first = questions[0] if questions else None
+        if first is not None and not multicast:
+            rtt = self._matched(message.txid, first, response)
+        talk.state = "DNS_RESPONSE" if response else "DNS_QUERY"
+        talk.emit(self._row(message, first, response, rtt))
+        for further in questions[1:]:
+            talk.emit(self._further(message, further, response))
+        if response and message.addresses and not message.rcode:
+            self._teach(message, first)
+
+    def _matched(self, txid: int, question: tuple[str, int, int], response: bool) -> float | None:
+        """Remember a query, or find the one that a response answers: milliseconds between them."""
+        asked = self.asked
+        key = (txid, question)
+        if response:
+            since = asked.pop(key, None)
+            return None if since is None else (self.talk.ts - since) / 1e6
+        if len(asked) >= MAX_OUTSTANDING:
+            del asked[next(iter(asked))]
+        asked[key] = self.talk.ts
+        return None
+
+    def _row(self, message: Message, first: tuple[str, int, int] | None, response: bool, rtt: float | None) -> Dns:
+        """Row of a message and its first question."""
+        flags = message.flags
+        records = message.records
+        edns = message.edns_version is not None
+        row = Dns(
+            rcode=rcode_name(message.rcode) if response else None,
+            response=response,
+            transport=self.label,
+            txid=message.txid,
+            rtt_ms=rtt,
+            opcode=OPCODES[(flags >> 11) & 15],
+            flags=flags,
+            authoritative=flags & 0x0400 != 0,
+            truncated=flags & 0x0200 != 0,
+            questions=records[0],
+            answer_count=records[1],
+            authority_count=records[2],
+            additional_count=records[3],
+        )
+        if first is not None:
+            self._ask(row, first)
+        if message.answers is not None:
+            row.answers = message.answers
+            row.answer_types = message.answer_types
+            row.cnames = message.cnames
+            row.ttl = message.ttl
+            expected = {row.query, *(message.cnames or ())}
+            if not expected.issuperset(message.answer_names or ()):
+                row.answer_names = message.answer_names
+        if edns:
+            row.edns_version = message.edns_version
+            row.edns_udp_size = message.edns_size
+            row.dnssec_ok = message.edns_flags & 0x8000 != 0
+            row.client_subnet = message.client_subnet
+        return row
+
+    def _ask(self, row: Dns, question: tuple[str, int, int]) -> None:
+        name, kind, klass = question
+        row.query = name
+        row.qtype = TYPES.get(kind) or type_name(kind)
+        if self.label == "mdns":
+            klass &= 0x7FFF  # the top bit asks for a unicast answer (RFC 6762)
+        row.qclass = CLASSES.get(klass) or class_name(klass)
+
+    def _further(self, message: Message, question: tuple[str, int, int], response: bool) -> Dns:
+        """Row of a question after the first."""
+        flags = message.flags
+        row = Dns(
+            rcode=rcode_name(message.rcode) if response else None,
+            response=response,
+            transport=self.label,
+            txid=message.txid,
+            opcode=OPCODES[(flags >> 11) & 15],
+            flags=flags,
+            questions=message.records[0],
+        )
+        self._ask(row, question)
+        return row
+
+    def _teach(self, message: Message, first: tuple[str, int, int] | None) -> None:
+        """Name the addresses: by the question, or by the record's owner where there is none or it is mDNS."""
+        label = self.label
+        learn = self.talk.learn
+        asked = first[0].lower() if first is not None and label != "mdns" else None
+        for ip, owner, ttl in message.addresses or ():
+            name = asked or owner
+            if name:
+                learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl)
+
+
+def _asks(data: bytes, strict: bool) -> int:
+    """Whether a message without TCP's length has the header and the first question of DNS."""
+    if len(data) < 12:
+        return NO
+    _, flags, asked, answered, authorities, additionals = HEADER.unpack_from(data)
+    response = flags >= 0x8000
+    opcode = (flags >> 11) & 15
+    if opcode > 6 or opcode == 3 or asked > 64:
+        return NO
+    if strict and not _modest(flags, response, asked, answered, authorities + additionals):
+        return NO
+    if asked == 0:
+        # Errors may come as bare headers; multicast answers and dynamic updates come without a question.
+        return YES if response and (answered or len(data) == 12) and not strict else NO
+    try:
+        name, pos, _ = read_name(data, 12, {})
+    except DissectError:
+        return NO
+    if pos + 4 > len(data):
+        return NO
+    if not strict:
+        return YES
+    kind = (data[pos] << 8) | data[pos + 1]
+    klass = (data[pos + 2] << 8) | data[pos + 3]
+    fits = pos + 4 == len(data) or bool(answered or authorities or additionals)
+    known = kind in TYPES and klass in CLASSES and _HOSTLY(name) and not _NETBIOS(name)
+    return YES if fits and known else NO
+
+
+def _modest(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
+    """Whether a header off the well-known ports is one that clients and servers really send."""
+    if flags & 0x0040 or asked != 1 or (flags & 15) >= len(RCODES) or others > 32:
+        return False
+    return answered <= 64 if response else answered == 0 and flags & 0x048F == 0 and others <= 2
+
+
+def _probe_dns(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """DNS by its header and first question; on port 53 the header may be unusual, elsewhere it must not."""
+    on_port = talk.src_port == 53 or talk.dst_port == 53
+    if talk.transport == "tcp":
+        return _probe_tcp(data, not on_port)
+    if not on_port and (len(data) < 17 or data[4] or data[5] != 1 or talk.has_port(137, 138, 5353, 5355)):
+        return NO
+    return _asks(data, not on_port)
+
+
+def _probe_tcp(data: bytes, strict: bool) -> int:
+    """Judge the first length-prefixed message, which need not be complete."""
+    if len(data) < 14:
+        if len(data) >= 2 and (data[0] << 8) | data[1] < 12:
+            return NO
+        return NO if strict and len(data) > 7 and (data[6] or data[7] != 1) else MORE
+    size = (data[0] << 8) | data[1]
+    if size < 12 or (strict and (data[6] or data[7] != 1 or size < 17)):
+        return NO
+    if len(data) < 2 + size and len(data) < 14 + 260:
+        verdict = _asks(data[2:], strict)
+        return verdict if verdict != NO or _known_bad(data) else MORE
+    return _asks(data[2 : 2 + size], strict)
+
+
+def _known_bad(data: bytes) -> bool:
+    """Whether the header alone, of an incomplete first message, rules DNS out."""
+    flags = (data[4] << 8) | data[5]
+    return (flags >> 11) & 15 > 6 or bool(data[6]) or data[7] > 64
+
+
+def _probe_mdns(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Multicast DNS: its port decides between it and DNS, the content whether it is either."""
+    if talk.src_port != 5353 and talk.dst_port != 5353:
+        return NO
+    return _asks(data, strict=False)
+
+
+def _probe_llmnr(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """LLMNR: its port decides between it and DNS, the content whether it is either."""
+    if talk.src_port != 5355 and talk.dst_port != 5355:
+        return NO
+    return _probe_tcp(data, strict=False) if talk.transport == "tcp" else _asks(data, strict=False)
+
+
+def _mdns(talk: Conversation) -> DnsParser:
+    return DnsParser(talk, "mdns")
+
+
+def _llmnr(talk: Conversation) -> DnsParser:
+    return DnsParser(talk, "llmnr")
+
+
+DNS = Dissector("dns", "Domain Name System (RFC 1035)", ("udp", "tcp"), (53,), (Dns,), _probe_dns, DnsParser)
+MDNS = Dissector("mdns", "Multicast DNS (RFC 6762)", ("udp",), (5353,), (Dns,), _probe_mdns, _mdns)
+LLMNR = Dissector(
+    "llmnr", "Link-Local Multicast Name Resolution (RFC 4795)", ("udp", "tcp"), (5355,), (Dns,), _probe_llmnr, _llmnr
+)

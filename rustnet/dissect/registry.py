@@ -1,0 +1,43 @@
+"""The protocols that rustnet reads, in the order in which they are asked."""
+
+from functools import cache
+
+from rustnet.dissect.conversation import Dissector
+from rustnet.dissect.dns import DNS, LLMNR, MDNS
+from rustnet.dissect.http import HTTP, HTTP2
+from rustnet.dissect.ssh import SSH
+from rustnet.dissect.tls import TLS
+
+# A flow's port decides who is asked first; this order holds for the others, and where several share a port.
+DISSECTORS: tuple[Dissector, ...] = (
+    # The most frequent first, each with a probe that says NO within its first bytes.
+    TLS,
+    HTTP2,  # ahead of HTTP, whose probe would wait for the end of the preface's first line
+    HTTP,
+    SSH,
+    # mDNS and LLMNR answer on their ports only, and come ahead of DNS, which would take their messages too.
+    MDNS,
+    LLMNR,
+    DNS,
+)
+
+
+@cache
+def tables() -> tuple[type, ...]:
+    """Distinct record classes of all protocols, in order."""
+    return tuple(dict.fromkeys(row for dissector in DISSECTORS for row in dissector.records))
+
+
+@cache
+def _ports() -> dict[tuple[str, int], tuple[Dissector, ...]]:
+    made: dict[tuple[str, int], tuple[Dissector, ...]] = {}
+    for dissector in DISSECTORS:
+        for transport in dissector.transports:
+            for port in dissector.ports:
+                made[transport, port] = (*made.get((transport, port), ()), dissector)
+    return made
+
+
+def by_port(transport: str, port: int) -> tuple[Dissector, ...]:
+    """Dissectors that are asked first on a port, in order; most ports have none."""
+    return _ports().get((transport, port), ())

@@ -1,0 +1,286 @@
+"""SSH (RFC 4253): identification, key exchange and its fingerprints (HASSH, Salesforce), in the clear part.
+
+One row per connection. It leaves when both sides have sent NEWKEYS, behind which all is encrypted, or at the end of
+the flow with what was seen until then.
+"""
+
+import re
+from functools import lru_cache
+from hashlib import md5
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.records import record
+
+MAX_LINE = 1024
+"""Bytes of one line before the binary packets; the RFC allows 255."""
+MAX_LINES = 64
+"""Lines that a server may send ahead of its identification."""
+MAX_PACKET = 65_000
+PATIENCE = 64
+"""Segments of encrypted data after which the other direction's NEWKEYS are not waited for."""
+_KEXINIT, _NEWKEYS = 20, 21
+_IDENTIFICATION = re.compile(rb"SSH-(1\.\d{1,3}|2\.0)-([\x20-\x7e\x80-\xff]*)").match
+_SOFTWARE = re.compile(r"[^ ]+").match
+_COMBINED = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com")
+"""Ciphers that authenticate by themselves: no MAC is used."""
+_STRICT = ("kex-strict-c-v00@openssh.com", "kex-strict-s-v00@openssh.com")
+
+
+@record("ssh")
+class Ssh:
+    """One SSH connection, as far as it is in the clear."""
+
+    client_banner: str | None = None
+    """Identification line of the client."""
+    server_banner: str | None = None
+    """Identification line of the server."""
+    client_software: str | None = None
+    """Software version in the client's line."""
+    server_software: str | None = None
+    """Software version in the server's line."""
+    hassh: str | None = None
+    """HASSH fingerprint of the client."""
+    hassh_server: str | None = None
+    """HASSH fingerprint of the server."""
+    kex: str | None = None
+    """Key exchange method chosen; NULL unless both sides were seen and agree."""
+    host_key: str | None = None
+    """Host key algorithm chosen."""
+    cipher: str | None = None
+    """Cipher chosen from client to server."""
+    server_cipher: str | None = None
+    """Cipher chosen from server to client."""
+    mac: str | None = None
+    """MAC chosen from client to server; NULL where the cipher needs none."""
+    server_mac: str | None = None
+    """MAC chosen from server to client; NULL where the cipher needs none."""
+    compression: str | None = None
+    """Compression chosen from client to server."""
+    server_compression: str | None = None
+    """Compression chosen from server to client."""
+    strict_kex: bool | None = None
+    """Both sides offered strict key exchange (the counter to Terrapin)."""
+    established: bool = False
+    """Both sides have changed to the new keys."""
+
+
+class Offer:
+    """The algorithms of one KEXINIT."""
+
+    __slots__ = ("hassh_client", "hassh_server", "lists")
+
+    def __init__(self, lists: list[str]) -> None:
+        self.lists = lists
+        """The ten name-lists of RFC 4253, 7.1, each with commas."""
+        self.hassh_client = _md5(lists[0], lists[2], lists[4], lists[6])
+        self.hassh_server = _md5(lists[0], lists[3], lists[5], lists[7])
+
+
+def _md5(*lists: str) -> str:
+    return md5(";".join(lists).encode("latin-1"), usedforsecurity=False).hexdigest()
+
+
+@lru_cache(maxsize=512)
+def _offer(payload: bytes) -> Offer:
+    """Algorithms of a KEXINIT, which is given without its type and cookie."""
+    pos = 0
+    size = len(payload)
+    lists = []
+    for _ in range(10):
+        start = pos + 4
+        pos = start + int.from_bytes(payload[pos:start], "big")
+        if start > size or pos > size:
+            raise DissectError("a list of algorithms runs over the end of its KEXINIT")
+        lists.append(payload[start:pos].decode("latin-1"))
+    return Offer(lists)
+
+
+def _chosen(client: str, server: str) -> str | None:
+    """First algorithm of the client's list that the server has too."""
+    offered = frozenset(server.split(","))
+    for name in client.split(","):
+        if name in offered:
+            return name or None
+    return None
+
+
+class SshParser(Parser):
+    """Both directions of one connection."""
+
+    __slots__ = ("begun", "lines", "new_keys", "offers", "packet", "patience", "row", "seen", "ts")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.row = Ssh()
+        self.begun = False
+        self.ts = 0
+        self.packet = 0
+        self.lines = [0, 0]
+        """Lines read of each direction."""
+        self.seen = [False, False]
+        """The identification of a direction was seen: binary packets follow."""
+        self.offers: list[Offer | None] = [None, None]
+        self.new_keys = [False, False]
+        self.patience = PATIENCE
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read lines up to the identification, then binary packets up to NEWKEYS."""
+        side = 1 if self._is_client(from_src) else 0
+        pos = 0
+        size = len(data)
+        while pos < size and not self.talk.finished:
+            if self.new_keys[side]:
+                self.patience -= 1
+                if self.patience <= 0:
+                    self._done()
+                return size
+            after = self._packet(data, pos, side) if self.seen[side] else self._line(data, pos, side)
+            if after == pos:
+                return pos
+            pos = after
+        return pos
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Packets are lost: tell what is known, unless they were encrypted anyway."""
+        if not self.new_keys[1 if self._is_client(from_src) else 0]:
+            self._done()
+
+    def close(self) -> None:
+        """Tell what is known, if it was not told yet."""
+        self._done()
+
+    def _is_client(self, from_src: bool) -> bool:
+        """Whether a direction is the client's: the flow's initiator, unless only its port is the well-known one."""
+        talk = self.talk
+        return from_src != (talk.src_port == 22 and talk.dst_port != 22)
+
+    def _begin(self) -> None:
+        if not self.begun:
+            self.begun = True
+            self.ts = self.talk.ts
+            self.packet = self.talk.packet
+            self.talk.state = "BANNER"
+
+    def _done(self) -> None:
+        talk = self.talk
+        if self.begun:
+            self.begun = False
+            self._choose()
+            talk.emit(self.row, self.ts, self.packet)
+        talk.finish()
+
+    def _broken(self, detail: str) -> None:
+        """Reject a flow by its first bytes; later, keep the row and report the rest."""
+        if not self.begun:
+            raise DissectError(detail)
+        self.talk.anomaly("malformed_ssh", detail)
+        self._done()
+
+    def _line(self, data: bytes, pos: int, side: int) -> int:
+        """Read one line of text; the identification ends them."""
+        end = data.find(b"\n", pos, pos + MAX_LINE)
+        if end < 0:
+            if len(data) - pos >= MAX_LINE:
+                self._broken("a line before the key exchange is too long")
+                return len(data)
+            return pos
+        line = data[pos:end].rstrip(b"\r")
+        self.lines[side] += 1
+        match = _IDENTIFICATION(line)
+        if match is not None:
+            self._identify(line, match, side)
+        elif side == 1 or self.lines[side] > MAX_LINES or (not self.begun and line.startswith(b"SSH-")):
+            self._broken("a line is no SSH identification")
+        return end + 1
+
+    def _identify(self, line: bytes, match: re.Match[bytes], side: int) -> None:
+        self._begin()
+        self.seen[side] = True
+        banner = line.decode("latin-1")
+        software = _SOFTWARE(match.group(2).decode("latin-1"))
+        name = software.group() if software is not None else None
+        row = self.row
+        if side:
+            row.client_banner, row.client_software = banner, name
+        else:
+            row.server_banner, row.server_software = banner, name
+        version = match.group(1)
+        if version not in {b"2.0", b"1.99"} and (self.seen[1 - side] or side == 1):
+            self._done()  # SSH 1 has another binary protocol
+
+    def _packet(self, data: bytes, pos: int, side: int) -> int:
+        """Read one binary packet that is not encrypted."""
+        if len(data) - pos < 6:
+            return pos
+        length = int.from_bytes(data[pos : pos + 4], "big")
+        padding = data[pos + 4]
+        if not padding + 2 <= length <= MAX_PACKET:
+            self._broken("a binary packet's length is not plausible")
+            return len(data)
+        kind = data[pos + 5]
+        end = pos + 4 + length
+        if kind == _KEXINIT:
+            if end > len(data):
+                return pos
+            self._key_exchange(data[pos + 5 : end - padding], side)
+        elif kind == _NEWKEYS:
+            self._switched(side)
+        return end
+
+    def _key_exchange(self, payload: bytes, side: int) -> None:
+        self.talk.state = "KEYEXCHANGE"
+        try:
+            offer = _offer(payload[17:])
+        except DissectError as error:
+            self._broken(str(error))
+            return
+        self.offers[side] = offer
+        if side:
+            self.row.hassh = offer.hassh_client
+        else:
+            self.row.hassh_server = offer.hassh_server
+
+    def _switched(self, side: int) -> None:
+        """Take note of NEWKEYS."""
+        self.new_keys[side] = True
+        if self.new_keys[1 - side]:
+            self.talk.state = "ESTABLISHED"
+            self.row.established = True
+            self._done()
+        else:
+            self.talk.state = "AUTHENTICATION"
+
+    def _choose(self) -> None:
+        """Work out what both offers agree on (RFC 4253, 7.1)."""
+        server, client = self.offers
+        if server is None or client is None:
+            return
+        row = self.row
+        ours, theirs = client.lists, server.lists
+        row.kex, row.host_key, row.cipher, row.server_cipher, row.mac, row.server_mac, to_server, to_client = (
+            _chosen(a, b) for a, b in zip(ours[:8], theirs[:8], strict=True)
+        )
+        row.compression, row.server_compression = to_server, to_client
+        if row.cipher in _COMBINED:
+            row.mac = None
+        if row.server_cipher in _COMBINED:
+            row.server_mac = None
+        row.strict_kex = _STRICT[0] in ours[0].split(",") and _STRICT[1] in theirs[0].split(",")
+
+
+def _probe_ssh(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """An identification line; on port 22 a server may send other lines first."""
+    if data.startswith(b"SSH-"):
+        if len(data) < 8:
+            return MORE
+        return YES if data[4:8] in {b"2.0-", b"1.99", b"1.5-", b"1.3-"} else NO
+    if b"SSH-".startswith(data):
+        return MORE
+    if talk.src_port != 22 and talk.dst_port != 22:
+        return NO
+    if len(data) >= 4 * MAX_LINE or b"\0" in data:
+        return NO
+    return YES if b"\nSSH-2.0-" in data or b"\nSSH-1." in data else MORE
+
+
+SSH = Dissector("ssh", "Secure Shell (RFC 4253)", ("tcp",), (22,), (Ssh,), _probe_ssh, SshParser)

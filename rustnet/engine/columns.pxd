@@ -1,0 +1,27 @@
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from rustnet.engine.flow cimport Flow, Half
+
+cdef int TCP, UDP, UDP_IDLE, UDP_STALE
+cdef int GLOBAL, PRIVATE, LOCAL, MULTICAST, BROADCAST
+cdef int64_t IDLE, NULL
+cdef uint64_t MASK32
+
+@cython.locals(a=int, b=int, first=int)
+cdef int scope(uint64_t high, uint64_t low) except -1
+cdef str direction(int src, int dst)
+@cython.locals(talk=object)
+cdef object state_name(Flow flow, int64_t now)
+@cython.locals(src=Half, dst=Half)
+cpdef Half round_trip(Flow flow)
+cdef str other_state(Flow flow)
+
+cdef class FlowColumns:
+    cdef dict tcp_services, udp_services, guesses
+    @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Half, table=int64_t[:, ::1], rtts=double[:, ::1])
+    cpdef dict build(self, list flows, int64_t now)
+    cdef void integers(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow) except *
+    cdef void half(self, int64_t[:, ::1] table, Py_ssize_t i, Half half, Py_ssize_t dst) except *
+    @cython.locals(src_hi=uint64_t, src_lo=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, src_port=int, dst_port=int, protocol=int)
+    cdef void text(self, list texts, uint64_t[:, ::1] words, int64_t[:, ::1] table, Py_ssize_t i, Flow flow, int64_t now) except *
+    cdef void application(self, list texts, Py_ssize_t i, Flow flow, str name, int src_port, int dst_port) except *

@@ -1,0 +1,291 @@
+"""Ended flows as columns of the ``flows`` table."""
+
+import numpy as np
+
+from rustnet.engine.flow import Flow, Half
+from rustnet.engine.numbers import (
+    MASK32,
+    NULL,
+    SECOND,
+    STATE_NAMES,
+    TCP,
+    TUNNEL_NAMES,
+    UDP,
+    UDP_IDLE,
+    UDP_STALE,
+    protocol_name,
+)
+from rustnet.engine.tcp import connection_state
+from rustnet.engine.text import address, community_id, mac
+
+INTEGERS = (
+    "flow_id",
+    "generation",
+    "started_at",
+    "ended_at",
+    "src_port",
+    "dst_port",
+    "vlan_id",
+    "outer_vlan_id",
+    "src_packets",
+    "dst_packets",
+    "src_bytes",
+    "dst_bytes",
+    "src_payload",
+    "dst_payload",
+    "src_retransmissions",
+    "dst_retransmissions",
+    "src_fast_retransmissions",
+    "dst_fast_retransmissions",
+    "src_out_of_order",
+    "dst_out_of_order",
+    "src_duplicate_acks",
+    "dst_duplicate_acks",
+    "src_zero_windows",
+    "dst_zero_windows",
+    "src_missed_bytes",
+    "dst_missed_bytes",
+    "src_flags",
+    "dst_flags",
+    "src_ttl",
+    "dst_ttl",
+    "icmp_type",
+    "icmp_code",
+    "icmp_id",
+    "fragments",
+    "outer_flow_id",
+    "interface",
+    "first_packet",
+)
+WORDS = ("src_num_hi", "src_num_lo", "dst_num_hi", "dst_num_lo")
+TIMES = ("rtt_ms", "min_rtt_ms", "handshake_rtt_ms")
+TEXTS = (
+    "community_id",
+    "protocol",
+    "src_ip",
+    "dst_ip",
+    "src_mac",
+    "dst_mac",
+    "direction",
+    "state",
+    "conn_state",
+    "history",
+    "end_reason",
+    "service",
+    "app",
+    "app_source",
+    "hostname",
+    "hostname_source",
+    "tunnel",
+)
+
+GLOBAL, PRIVATE, LOCAL, MULTICAST, BROADCAST = 0, 1, 2, 3, 4
+IDLE = 30 * SECOND
+"""A UDP flow that is silent this long at the end of the capture is idle."""
+
+
+def scope(high: int, low: int) -> int:
+    """Kind of an address: global, private (RFC 1918, 6598, 4193), local (loopback, link-local), a group, or all."""
+    if high == 0 and low >> 32 == 0xFFFF:
+        a = (low >> 24) & 255
+        b = (low >> 16) & 255
+        if a == 10 or (a == 172 and 16 <= b < 32) or (a == 192 and b == 168) or (a == 100 and 64 <= b < 128):
+            return PRIVATE
+        if a == 127 or (a == 169 and b == 254) or (low & MASK32) == 0:
+            return LOCAL
+        if (low & MASK32) == MASK32:
+            return BROADCAST
+        if 224 <= a < 240:
+            return MULTICAST
+        return GLOBAL
+    first = high >> 56
+    if first == 0xFF:
+        return MULTICAST
+    if first & 0xFE == 0xFC:
+        return PRIVATE
+    if high >> 54 == 0x3FA or (high == 0 and low <= 1):
+        return LOCAL
+    return GLOBAL
+
+
+def direction(src: int, dst: int) -> str:
+    """Value of ``flows.direction`` from the scopes of both ends."""
+    if dst == BROADCAST:
+        return "broadcast"
+    if dst == MULTICAST:
+        return "multicast"
+    if src == GLOBAL:
+        return "external" if dst == GLOBAL else "inbound"
+    return "outbound" if dst == GLOBAL else "internal"
+
+
+def state_name(flow: Flow, now: int) -> str | None:
+    """Last state of a flow that left the table at packet time ``now``."""
+    if flow.protocol == UDP:
+        talk = flow.talk
+        if talk is not None and talk.state:
+            return talk.state
+        if flow.end_reason == "idle":
+            return STATE_NAMES[UDP_STALE]
+        return STATE_NAMES[UDP_IDLE if now - flow.last_ts > IDLE else flow.state]
+    return STATE_NAMES[flow.state]
+
+
+def round_trip(flow: Flow) -> Half:
+    """The direction whose samples crossed the network: the one whose acknowledgements come from farther away.
+
+    The two legs of the handshake tell which end is far from the point of capture; without them the direction with
+    the larger minimum does.
+    """
+    src, dst = flow.src, flow.dst
+    if src.srtt < 0:
+        return dst
+    if dst.srtt < 0:
+        return src
+    if flow.handshake_rtt >= 0 and flow.synack_rtt >= 0:
+        return src if flow.synack_rtt * 2 >= flow.handshake_rtt else dst
+    return src if src.min_rtt >= dst.min_rtt else dst
+
+
+def other_state(flow: Flow) -> str:
+    """Zeek's ``conn_state`` for protocols without connections: who was heard."""
+    if flow.dst.packets == 0:
+        return "S0"
+    return "SF" if flow.src.packets else "SHR"
+
+
+class FlowColumns:
+    """Builds the columns; ``tcp_services`` and ``udp_services`` name ports, ``guesses`` names apps by port."""
+
+    def __init__(
+        self, tcp_services: dict[int, str], udp_services: dict[int, str], guesses: dict[tuple[str, int], str]
+    ) -> None:
+        self.tcp_services = tcp_services
+        self.udp_services = udp_services
+        self.guesses = guesses
+
+    def build(self, flows: list[Flow], now: int) -> dict[str, "np.ndarray[tuple[int], np.dtype[np.generic]]"]:
+        """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`."""
+        n = len(flows)
+        integers = np.full((len(INTEGERS), n), NULL, np.int64)
+        words = np.zeros((len(WORDS), n), np.uint64)
+        times = np.full((len(TIMES), n), np.nan, np.float64)
+        texts = [np.empty(n, object) for _ in TEXTS]
+        table = memoryview(integers)
+        rtts = memoryview(times)
+        for i in range(n):
+            flow = flows[i]
+            self.integers(table, i, flow)
+            self.half(table, i, flow.src, 0)
+            self.half(table, i, flow.dst, 1)
+            if flow.protocol == TCP:
+                best = round_trip(flow)
+                if best.srtt >= 0:
+                    rtts[0, i] = best.srtt / 1e6
+                    rtts[1, i] = best.min_rtt / 1e6
+                if flow.handshake_rtt >= 0:
+                    rtts[2, i] = flow.handshake_rtt / 1e6
+            self.text(texts, memoryview(words), table, i, flow, now)
+        made = dict(zip(INTEGERS, integers, strict=True))
+        made.update(zip(WORDS, words, strict=True))
+        made.update(zip(TIMES, times, strict=True))
+        made.update(zip(TEXTS, texts, strict=True))
+        return made
+
+    def integers(self, table: memoryview, i: int, flow: Flow) -> None:
+        """Numbers of the flow as a whole."""
+        table[0, i] = flow.flow_id
+        table[1, i] = flow.generation
+        table[2, i] = flow.first_ts
+        table[3, i] = flow.last_ts
+        if flow.vlan >= 0:
+            table[6, i] = flow.vlan
+        if flow.outer_vlan >= 0:
+            table[7, i] = flow.outer_vlan
+        if flow.icmp_type >= 0:
+            table[30, i] = flow.icmp_type
+            table[31, i] = flow.icmp_code
+        if flow.icmp_id >= 0:
+            table[32, i] = flow.icmp_id
+        table[33, i] = flow.fragments
+        if flow.outer_flow_id:
+            table[34, i] = flow.outer_flow_id
+        table[35, i] = flow.interface & 0xFFFF
+        table[36, i] = flow.first_packet
+
+    def half(self, table: memoryview, i: int, half: Half, dst: int) -> None:
+        """Numbers of one direction."""
+        table[8 + dst, i] = half.packets
+        table[10 + dst, i] = half.bytes
+        table[12 + dst, i] = half.payload
+        table[14 + dst, i] = half.retransmissions
+        table[16 + dst, i] = half.fast_retransmissions
+        table[18 + dst, i] = half.out_of_order
+        table[20 + dst, i] = half.duplicate_acks
+        table[22 + dst, i] = half.zero_windows
+        table[24 + dst, i] = half.missed
+        table[26 + dst, i] = half.flags & 255
+        if half.ttl >= 0:
+            table[28 + dst, i] = half.ttl
+
+    def text(
+        self, texts: "list[np.ndarray]", words: memoryview, table: memoryview, i: int, flow: Flow, now: int
+    ) -> None:
+        """Everything that is text, and the addresses as numbers."""
+        if flow.src_is_a:
+            src_hi, src_lo, src_port = flow.a_hi, flow.a_lo, flow.a_port
+            dst_hi, dst_lo, dst_port = flow.b_hi, flow.b_lo, flow.b_port
+        else:
+            src_hi, src_lo, src_port = flow.b_hi, flow.b_lo, flow.b_port
+            dst_hi, dst_lo, dst_port = flow.a_hi, flow.a_lo, flow.a_port
+        protocol = flow.protocol
+        name = protocol_name(protocol)
+        texts[1][i] = name
+        if flow.has_ports:
+            table[4, i] = src_port
+            table[5, i] = dst_port
+        if flow.version:
+            words[0, i] = src_hi
+            words[1, i] = src_lo
+            words[2, i] = dst_hi
+            words[3, i] = dst_lo
+            texts[2][i] = address(src_hi, src_lo)
+            texts[3][i] = address(dst_hi, dst_lo)
+            texts[6][i] = direction(scope(src_hi, src_lo), scope(dst_hi, dst_lo))
+            if protocol < 256:
+                icmp = (flow.icmp_type, flow.icmp_code)
+                texts[0][i] = community_id(protocol, (src_hi, src_lo), (dst_hi, dst_lo), src_port, dst_port, icmp)
+        texts[4][i] = mac(flow.src_mac)
+        texts[5][i] = mac(flow.dst_mac)
+        texts[7][i] = state_name(flow, now)
+        texts[8][i] = connection_state(flow) if protocol == TCP else other_state(flow)
+        texts[9][i] = flow.history or None
+        texts[10][i] = flow.end_reason
+        texts[16][i] = TUNNEL_NAMES[flow.tunnel]
+        self.application(texts, i, flow, name, src_port, dst_port)
+
+    def application(
+        self, texts: "list[np.ndarray]", i: int, flow: Flow, name: str, src_port: int, dst_port: int
+    ) -> None:
+        """What runs over the flow: what a parser or a tunnel showed, else what the port suggests."""
+        if flow.has_ports:
+            services = self.tcp_services if flow.protocol == TCP else self.udp_services
+            texts[11][i] = services.get(dst_port)
+        talk = flow.talk
+        if talk is not None:
+            if talk.service is not None:
+                texts[11][i] = talk.service
+            texts[14][i] = talk.hostname
+            texts[15][i] = talk.hostname_source
+            if talk.app is not None:
+                texts[12][i] = talk.app
+                texts[13][i] = "payload"
+                return
+        if flow.carries:
+            texts[12][i] = TUNNEL_NAMES[flow.carries]
+            texts[13][i] = "payload"
+        elif flow.has_ports:
+            guess = self.guesses.get((name, dst_port)) or self.guesses.get((name, src_port))
+            if guess is not None:
+                texts[12][i] = guess
+                texts[13][i] = "port"

@@ -1,0 +1,45 @@
+cimport cython
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from rustnet.engine.packet cimport Packet
+from rustnet.engine.network cimport Network
+
+cdef int CDP, CUT, DOT11, ETHERTYPE, IP, IP4, IP6, LACP
+cdef int LLC, LLDP, MALFORMED, MAX_HEADERS, PPP, STP, TEB, UNKNOWN_LINK
+cdef int WLAN
+
+
+@cython.final
+cdef class Decoder(Network):
+    @cython.locals(p=Packet, e=Py_ssize_t)
+    cpdef int frame(self, Py_ssize_t o, Py_ssize_t captured, int link) except -1
+    @cython.locals(n=Py_ssize_t)
+    cdef int other_link(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
+    @cython.locals(nibble=int)
+    cdef int raw_ip(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(family=int64_t)
+    cdef int loopback(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(kind=int, start=Py_ssize_t)
+    cdef int cooked(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
+    @cython.locals(size=Py_ssize_t, inner=int64_t)
+    cdef int radio(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
+    @cython.locals(family=int, at=Py_ssize_t, size=Py_ssize_t, kind=int, stop=Py_ssize_t)
+    cdef int nflog(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(size=int64_t, link=int64_t)
+    cdef int pktap(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(p=Packet, kind=int, stop=Py_ssize_t)
+    cdef int ethernet(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(dsap=int, oui=int, kind=int)
+    cdef int llc(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(p=Packet, control=int, flags=int, size=Py_ssize_t, to_ds=int, from_ds=int)
+    cdef int dot11(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(kind=int)
+    cdef int ppp(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(p=Packet)
+    cdef int network(self, int kind, Py_ssize_t o, Py_ssize_t e) except -1
+    cdef int other_ethertype(self, int kind, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(bottom=int, nibble=int)
+    cdef int mpls(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(p=Packet, kind=int, o=Py_ssize_t, e=Py_ssize_t)
+    cpdef int inner(self) except -1
+    @cython.locals(p=Packet, size=Py_ssize_t)
+    cdef int dot11_swapped(self, Py_ssize_t o, Py_ssize_t e) except -1

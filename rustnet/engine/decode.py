@@ -1,0 +1,370 @@
+"""Headers of one frame, from the link layer down to the transport's payload.
+
+`Decoder.frame` fills `Decoder.pkt` up to the first tunnel, if there is one (``pkt.tunnel``); `Decoder.inner` goes on
+inside it, so that the caller can account for the outer flow in between. No read goes past the captured bytes: every
+length is checked, and bounds checks stay on behind that.
+
+Sources: IEEE 802.3, 802.1Q, 802.2, 802.11, RFC 3032 (MPLS), 1661 and 1662 (PPP), 2516 (PPPoE), and the link-type
+pages of tcpdump.org.
+"""
+
+from rustnet.engine.network import Network
+from rustnet.engine.numbers import (
+    CDP,
+    CUT,
+    DOT11,
+    ETHERTYPE,
+    IP4,
+    IP6,
+    LACP,
+    LLC,
+    LLDP,
+    MALFORMED,
+    MAX_HEADERS,
+    PPP,
+    STP,
+    TEB,
+    UNKNOWN_LINK,
+    WLAN,
+)
+
+
+class Decoder(Network):
+    """Decodes one frame after another."""
+
+    def frame(self, o: int, captured: int, link: int) -> int:
+        """Decode the frame of ``captured`` bytes at ``o``, whose link type is ``link``."""
+        p = self.pkt
+        p.clear()
+        p.src_mac = -1
+        p.dst_mac = -1
+        p.vlan = -1
+        p.outer_vlan = -1
+        e = o + captured
+        if e > self.size:
+            return MALFORMED
+        if link == 1:
+            return self.ethernet(o, e)
+        return self.other_link(o, e, link)
+
+    def other_link(self, o: int, e: int, link: int) -> int:
+        """Decode a frame of any link type but Ethernet."""
+        n = e - o
+        if link in (12, 14, 101):  # raw IP; 12 and 14 are what some systems wrote for it
+            return self.raw_ip(o, e)
+        if link == 228:
+            return self.network(IP4, o, e)
+        if link == 229:
+            return self.network(IP6, o, e)
+        if link in (0, 108):
+            return self.loopback(o, e)
+        if link in (113, 276):
+            return self.cooked(o, e, link)
+        if link in (9, 50, 51):
+            if link == 51 and n >= 6:  # PPPoE session header first
+                return self.ppp(o + 6, e)
+            return self.ppp(o, e)
+        if link == 104:  # Cisco HDLC: address, control, ethertype
+            if n < 4:
+                return CUT
+            return self.network(self.u16(o + 2), o + 4, e)
+        if link == 105:
+            return self.dot11(o, e)
+        if link in (127, 192):  # radiotap and PPI begin alike: version, flags, little-endian header length
+            return self.radio(o, e, link)
+        if link == 239:
+            return self.nflog(o, e)
+        if link in (149, 258):
+            return self.pktap(o, e)
+        return UNKNOWN_LINK
+
+    def raw_ip(self, o: int, e: int) -> int:
+        """Decode an IP packet whose version only its first nibble tells."""
+        if o >= e:
+            return CUT
+        nibble = self.b[o] >> 4
+        if nibble == 4:
+            return self.network(IP4, o, e)
+        if nibble == 6:
+            return self.network(IP6, o, e)
+        return MALFORMED
+
+    def loopback(self, o: int, e: int) -> int:
+        """BSD loopback: four bytes of address family in either byte order (AF_INET6 differs by system)."""
+        if e - o < 4:
+            return CUT
+        family = self.u32(o)
+        if family > 0xFFFF:
+            family = ((family >> 24) & 0xFF) | ((family >> 8) & 0xFF00)
+        if family == 2:
+            return self.network(IP4, o + 4, e)
+        if family in (10, 23, 24, 28, 30):
+            return self.network(IP6, o + 4, e)
+        return MALFORMED
+
+    def cooked(self, o: int, e: int, link: int) -> int:
+        """Linux cooked capture, version 1 (link type 113) and 2 (276)."""
+        if link == 113:
+            if e - o < 16:
+                return CUT
+            if self.u16(o + 4) == 6:
+                self.pkt.src_mac = self.mac(o + 6)
+            kind = self.u16(o + 14)
+            start = o + 16
+        else:
+            if e - o < 20:
+                return CUT
+            if self.b[o + 11] == 6:
+                self.pkt.src_mac = self.mac(o + 12)
+            kind = self.u16(o)
+            start = o + 20
+        if kind == 4:  # LINUX_SLL_P_802_2
+            return self.llc(start, e)
+        if kind < 0x600:
+            return self.link_only(LLC)
+        return self.network(kind, start, e)
+
+    def radio(self, o: int, e: int, link: int) -> int:
+        """Radiotap and PPI headers: skip them and decode the 802.11 frame behind."""
+        if e - o < 8:
+            return CUT
+        size = self.b[o + 2] | (self.b[o + 3] << 8)
+        if size < 8 or o + size > e:
+            return MALFORMED
+        if link == 192:
+            inner = self.u32le(o + 4)
+            if inner == 105:
+                return self.dot11(o + size, e)
+            if inner == 1:
+                return self.ethernet(o + size, e)
+            return UNKNOWN_LINK
+        return self.dot11(o + size, e)
+
+    def nflog(self, o: int, e: int) -> int:
+        """Linux NFLOG: family, version, resource id, then type-length-value items in host byte order."""
+        if e - o < 4:
+            return CUT
+        family = self.b[o]
+        at = o + 4
+        for _ in range(64):
+            if at + 4 > e:
+                return CUT
+            size = self.b[at] | (self.b[at + 1] << 8)
+            kind = self.b[at + 2] | (self.b[at + 3] << 8)
+            if kind > 0xFF:  # written by a big-endian host
+                size = self.u16(at)
+                kind = self.u16(at + 2)
+            if size < 4:
+                return MALFORMED
+            if kind == 9:  # NFULA_PAYLOAD
+                stop = at + size
+                if stop > e:
+                    stop = e
+                if family == 2:
+                    return self.network(IP4, at + 4, stop)
+                if family == 10:
+                    return self.network(IP6, at + 4, stop)
+                return self.raw_ip(at + 4, stop)
+            at += (size + 3) & ~3
+        return MALFORMED
+
+    def pktap(self, o: int, e: int) -> int:
+        """Apple PKTAP, versions 1 and 2: a header that names the inner link type."""
+        if e - o < 40:
+            return CUT
+        if self.b[o] >= 40 and self.b[o + 1] <= self.b[o] and self.b[o + 38] & 0x08:  # version 2: flag 0x80000
+            size = self.b[o]
+            link = self.b[o + 6] | (self.b[o + 7] << 8)
+        else:
+            size = self.u32le(o)
+            link = self.u32le(o + 8)
+            if size < 108:
+                return MALFORMED
+        if o + size > e or link in (149, 258):
+            return MALFORMED
+        if link == 1:
+            return self.ethernet(o + size, e)
+        return self.other_link(o + size, e, link)
+
+    def ethernet(self, o: int, e: int) -> int:
+        """Ethernet II and 802.3 with LLC."""
+        if e - o < 14:
+            return CUT
+        p = self.pkt
+        p.dst_mac = self.mac(o)
+        p.src_mac = self.mac(o + 6)
+        kind = self.u16(o + 12)
+        if kind >= 0x600:
+            return self.network(kind, o + 14, e)
+        stop = o + 14 + kind
+        if kind == 0 or stop > e:
+            stop = e
+        return self.llc(o + 14, stop)
+
+    def llc(self, o: int, e: int) -> int:
+        """IEEE 802.2 LLC, with SNAP."""
+        if e - o < 3:
+            return self.link_only(LLC)
+        dsap = self.b[o]
+        if dsap == 0xAA and self.b[o + 1] == 0xAA and e - o >= 8:
+            oui = (self.b[o + 3] << 16) | self.u16(o + 4)
+            kind = self.u16(o + 6)
+            if oui in (0, 0x0000F8):
+                return self.network(kind, o + 8, e)
+            if oui == 0x00000C and kind == 0x2000:
+                return self.link_payload(CDP, o + 8, e)
+            if oui == 0x00000C and kind == 0x010B:
+                return self.link_payload(STP, o + 8, e)
+            return self.link_payload(LLC, o + 8, e)
+        if dsap == 0x42 and self.b[o + 1] == 0x42:
+            return self.link_payload(STP, o + 3, e)
+        return self.link_payload(LLC, o, e)
+
+    def dot11(self, o: int, e: int) -> int:
+        """IEEE 802.11: data frames down to LLC; other and encrypted frames stay on layer 2."""
+        if e - o < 10:
+            return CUT
+        p = self.pkt
+        control = self.b[o]
+        flags = self.b[o + 1]
+        p.dst_mac = self.mac(o + 4)
+        if e - o < 24:
+            return self.link_only(WLAN)
+        p.src_mac = self.mac(o + 10)
+        if (control >> 2) & 3 != 2:
+            return self.link_only(WLAN)
+        size = 24
+        to_ds = flags & 1
+        from_ds = flags & 2
+        if to_ds and from_ds:
+            size = 30
+        if to_ds:
+            p.dst_mac = self.mac(o + 16)
+        elif from_ds:
+            p.src_mac = self.mac(o + 16)
+        if control & 0x80:  # QoS data carries two more bytes
+            size += 2
+            if flags & 0x80:
+                size += 4
+        if control & 0x40 or flags & 0x40 or o + size + 8 > e:  # no data, encrypted, or too short for SNAP
+            return self.link_only(WLAN)
+        if self.b[o + size] != 0xAA:
+            return self.link_only(WLAN)
+        return self.llc(o + size, e)
+
+    def ppp(self, o: int, e: int) -> int:
+        """PPP in HDLC-like framing or bare, with a compressed protocol field if need be."""
+        if e - o >= 2 and self.b[o] == 0xFF and self.b[o + 1] == 0x03:
+            o += 2
+        elif e - o >= 4 and self.b[o] == 0x0F and self.b[o + 1] == 0x00:  # Cisco HDLC inside DLT 50
+            return self.network(self.u16(o + 2), o + 4, e)
+        if e - o < 2:
+            return CUT
+        if self.b[o] & 1:
+            kind = self.b[o]
+            o += 1
+        else:
+            kind = self.u16(o)
+            o += 2
+        if kind == 0x0021:
+            return self.network(IP4, o, e)
+        if kind == 0x0057:
+            return self.network(IP6, o, e)
+        if kind == 0x0281:
+            return self.network(0x8847, o, e)
+        return self.link_payload(ETHERTYPE + PPP, o, e)
+
+    def network(self, kind: int, o: int, e: int) -> int:
+        """Follow tags and labels from ethertype ``kind`` at ``o`` down to a network protocol."""
+        p = self.pkt
+        for _ in range(MAX_HEADERS):
+            if kind == IP4:
+                return self.ipv4(o, e)
+            if kind == IP6:
+                return self.ipv6(o, e)
+            if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
+                if o + 4 > e:
+                    return CUT
+                if p.vlan >= 0:
+                    p.outer_vlan = p.vlan
+                p.vlan = self.u16(o) & 0xFFF
+                kind = self.u16(o + 2)
+                o += 4
+                if kind < 0x600:
+                    return self.llc(o, e)
+                continue
+            if kind in (0x8847, 0x8848):
+                return self.mpls(o, e)
+            if kind == 0x8864:
+                if o + 8 > e:
+                    return CUT
+                return self.ppp(o + 6, e)
+            if kind == 0x0806:
+                return self.arp(o, e)
+            if kind == TEB:
+                return self.ethernet(o, e)
+            return self.other_ethertype(kind, o, e)
+        return MALFORMED
+
+    def other_ethertype(self, kind: int, o: int, e: int) -> int:
+        """Layer-2 protocols known by ethertype."""
+        if kind == 0x88CC:
+            return self.link_payload(LLDP, o, e)
+        if kind == 0x8809 and o < e and self.b[o] == 1:
+            return self.link_payload(LACP, o, e)
+        return self.link_payload(ETHERTYPE + kind, o, e)
+
+    def mpls(self, o: int, e: int) -> int:
+        """Skip the label stack; what lies behind tells itself by its first nibble (RFC 4928)."""
+        for _ in range(MAX_HEADERS):
+            if o + 4 > e:
+                return CUT
+            bottom = self.b[o + 2] & 1
+            o += 4
+            if bottom:
+                break
+        else:
+            return MALFORMED
+        if o >= e:
+            return CUT
+        nibble = self.b[o] >> 4
+        if nibble == 4:
+            return self.ipv4(o, e)
+        if nibble == 6:
+            return self.ipv6(o, e)
+        if nibble == 0 and o + 18 <= e:  # pseudowire control word, then Ethernet
+            return self.ethernet(o + 4, e)
+        if o + 14 <= e and self.u16(o + 12) >= 0x600:
+            return self.ethernet(o, e)
+        return self.link_payload(ETHERTYPE + 0x8847, o, e)
+
+    def inner(self) -> int:
+        """Decode what the tunnel carries that `frame` or the last `inner` stopped at."""
+        p = self.pkt
+        kind = p.inner_type
+        o = p.inner_offset
+        e = p.inner_end
+        p.clear()
+        if kind == TEB:
+            return self.ethernet(o, e)
+        if kind == PPP:
+            return self.ppp(o, e)
+        if kind == DOT11:
+            return self.dot11_swapped(o, e)
+        return self.network(kind, o, e)
+
+    def dot11_swapped(self, o: int, e: int) -> int:
+        """802.11 inside CAPWAP; some controllers send the frame control field with its bytes swapped."""
+        if o + 2 <= e and self.b[o] & 0x0C != 0x08 and self.b[o + 1] & 0x0C == 0x08:
+            p = self.pkt
+            if o + 32 > e:
+                return self.link_only(WLAN)
+            size = 24 + (2 if self.b[o + 1] & 0x80 else 0)
+            if self.b[o] & 3 == 3:
+                size += 6
+            p.dst_mac = self.mac(o + 4)
+            p.src_mac = self.mac(o + 10)
+            if o + size + 8 <= e and self.b[o + size] == 0xAA:
+                return self.llc(o + size, e)
+            return self.link_only(WLAN)
+        return self.dot11(o, e)

@@ -1,0 +1,90 @@
+"""Bounded reassembly of IP fragments (RFC 791, RFC 8200 section 4.5), so that parsers see whole datagrams."""
+
+MAX_DATAGRAM = 65_535
+MAX_PENDING = 1_024
+"""Datagrams that may wait for fragments at once; the oldest gives way."""
+
+MAX_PIECES = 512
+TIMEOUT = 30_000_000_000
+"""Nanoseconds of packet time after which an incomplete datagram is dropped."""
+
+Key = tuple[int, int, int, int, int, int]
+
+
+class Datagram:
+    """Fragments of one datagram so far."""
+
+    def __init__(self, ts: int) -> None:
+        self.ts = ts
+        self.pieces: dict[int, bytes] = {}
+        self.total = -1
+        self.size = 0
+        self.overlaps = False
+        self.flow: object = None
+        """Flow of the first fragment: those without ports are counted there."""
+
+
+class Fragments:
+    """Datagrams that wait for fragments, oldest first."""
+
+    def __init__(self) -> None:
+        self.pending: dict[Key, Datagram] = {}
+        self.dropped = 0
+        self.overlapping = 0
+
+    def datagram(self, key: Key, ts: int) -> Datagram:
+        """The datagram that a fragment belongs to, a new one if need be."""
+        found = self.pending.get(key)
+        if found is not None and ts - found.ts > TIMEOUT:
+            self.pending.pop(key)
+            self.dropped += 1
+            found = None
+        if found is None:
+            if len(self.pending) >= MAX_PENDING:
+                self.pending.pop(next(iter(self.pending)))
+                self.dropped += 1
+            found = self.pending[key] = Datagram(ts)
+        return found
+
+    def add(self, key: Key, offset: int, more: bool, data: bytes, claimed: int, ts: int) -> bytes | None:
+        """Take one fragment; returns the whole datagram's payload once nothing is missing.
+
+        Of overlapping fragments the earlier one stays. A fragment that the snap length cut leaves its datagram
+        incomplete for good.
+        """
+        datagram = self.datagram(key, ts)
+        if claimed <= 0 or offset + claimed > MAX_DATAGRAM or len(datagram.pieces) >= MAX_PIECES:
+            return None
+        if len(data) < claimed:
+            return None
+        if offset in datagram.pieces:
+            if datagram.pieces[offset] != data:
+                datagram.overlaps = True
+                self.overlapping += 1
+            return None
+        datagram.pieces[offset] = data
+        datagram.size += len(data)
+        if not more:
+            datagram.total = offset + claimed
+        if datagram.total < 0 or datagram.size < datagram.total:
+            return None
+        return self.join(key, datagram)
+
+    def join(self, key: Key, datagram: Datagram) -> bytes | None:
+        """Put the pieces together if they leave no hole."""
+        parts: list[bytes] = []
+        at = 0
+        for offset in sorted(datagram.pieces):
+            piece = datagram.pieces[offset]
+            if offset > at:
+                return None
+            if offset < at:
+                datagram.overlaps = True
+                self.overlapping += 1
+                piece = piece[at - offset :]
+            parts.append(piece)
+            at += len(piece)
+        if at < datagram.total:
+            return None
+        self.pending.pop(key, None)
+        return b"".join(parts)[: datagram.total]

@@ -1,0 +1,136 @@
+"""Network headers: IPv4 with options, IPv6 with extension headers, fragments, ARP (RFC 791, 8200, 826)."""
+
+from rustnet.engine.numbers import ARP, CUT, MALFORMED, MAPPED, MAX_HEADERS, OK
+from rustnet.engine.transport import Transport
+
+
+class Network(Transport):
+    """Decodes network headers."""
+
+    def ipv4(self, o: int, e: int) -> int:
+        """IPv4 (RFC 791) with options and fragments."""
+        p = self.pkt
+        if o + 20 > e:
+            return CUT
+        first = self.b[o]
+        header = (first & 15) << 2
+        if first >> 4 != 4 or header < 20:
+            return MALFORMED
+        total = self.u16(o + 2)
+        stop = o + total
+        length = total - header
+        if total == 0:  # segmentation offload: the card fills the length in
+            stop = e
+            length = e - o - header
+        if length < 0:
+            return MALFORMED
+        if stop > e:
+            stop = e
+        p.version = 4
+        p.ttl = self.b[o + 8]
+        p.src_hi = 0
+        p.dst_hi = 0
+        p.src_lo = MAPPED | self.u32(o + 12)
+        p.dst_lo = MAPPED | self.u32(o + 16)
+        protocol = self.b[o + 9]
+        p.protocol = protocol
+        start = o + header
+        if start > stop:
+            p.headers_cut = 1
+            return OK
+        flags = self.u16(o + 6)
+        if flags & 0x3FFF:
+            p.fragment = 1
+            p.fragment_offset = (flags & 0x1FFF) << 3
+            p.more_fragments = (flags >> 13) & 1
+            p.ip_id = self.u16(o + 4)
+            p.ip_payload_offset = start
+            p.ip_payload_captured = stop - start
+            p.ip_payload = length
+            if p.fragment_offset:
+                p.payload = length
+                return OK
+        return self.transport(protocol, start, stop, length)
+
+    def ipv6(self, o: int, e: int) -> int:
+        """IPv6 (RFC 8200) with extension headers."""
+        p = self.pkt
+        if o + 40 > e:
+            return CUT
+        if self.b[o] >> 4 != 6:
+            return MALFORMED
+        length = self.u16(o + 4)
+        stop = o + 40 + length
+        if length == 0:  # jumbogram or segmentation offload
+            stop = e
+            length = e - o - 40
+        if stop > e:
+            stop = e
+        p.version = 6
+        p.ttl = self.b[o + 7]
+        p.src_hi = self.u64(o + 8)
+        p.src_lo = self.u64(o + 16)
+        p.dst_hi = self.u64(o + 24)
+        p.dst_lo = self.u64(o + 32)
+        kind = self.b[o + 6]
+        start = o + 40
+        for _ in range(MAX_HEADERS):
+            if kind in (0, 43, 60, 135, 139, 140):
+                if start + 2 > stop:
+                    p.protocol = kind
+                    p.headers_cut = 1
+                    return OK
+                size = (self.b[start + 1] + 1) << 3
+            elif kind == 44:
+                if start + 8 > stop:
+                    p.protocol = kind
+                    p.headers_cut = 1
+                    return OK
+                flags = self.u16(start + 2)
+                if flags & 0xFFF9:
+                    p.fragment = 1
+                    p.fragment_offset = flags & 0xFFF8
+                    p.more_fragments = flags & 1
+                    p.ip_id = self.u32(start + 4)
+                    p.ip_payload_offset = start + 8
+                    p.ip_payload_captured = stop - start - 8
+                    p.ip_payload = length - 8
+                    if p.fragment_offset:
+                        p.protocol = self.b[start]
+                        p.payload = length - 8
+                        return OK
+                size = 8
+            else:
+                p.protocol = kind
+                return self.transport(kind, start, stop, length)
+            kind = self.b[start]
+            start += size
+            length -= size
+            if start > stop or length < 0:
+                p.protocol = kind
+                p.headers_cut = 1
+                return OK
+        return MALFORMED
+
+    def arp(self, o: int, e: int) -> int:
+        """ARP (RFC 826): a flow goes from the sender's protocol address to the one it names as target."""
+        p = self.pkt
+        if o + 8 > e:
+            return CUT
+        if self.u16(o + 2) != 0x0800 or self.b[o + 5] != 4:
+            return self.link_payload(ARP, o, e)
+        hard = self.b[o + 4]
+        if o + 16 + 2 * hard > e:
+            return CUT
+        p.version = 4
+        p.protocol = ARP
+        p.src_lo = MAPPED | self.u32(o + 8 + hard)
+        p.dst_lo = MAPPED | self.u32(o + 12 + 2 * hard)
+        p.directed = 1
+        p.icmp_type = -1
+        p.flags = 0
+        p.payload_offset = o
+        p.payload_captured = e - o
+        p.payload = 16 + 2 * hard
+        p.ack = self.u16(o + 6)  # the operation, for the flow's state
+        return OK

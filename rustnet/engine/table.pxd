@@ -1,0 +1,45 @@
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.packet cimport Packet
+
+cdef int ACK, ARP, ARP_REPLY, ARP_REQUEST, ECHO_ANSWERED, ECHO_SENT, ICMP, ICMPV6
+cdef int MAX_GENERATIONS, SYN, SYN_SENT, TCP, UDP, UDP_ACTIVE
+cdef int64_t SECOND, SWEEP_SLACK, TIMEOUT_SYN
+cdef uint64_t MASK64, MIX_A, MIX_B
+
+
+@cython.final
+cdef class FlowTable:
+    cdef public list flows, free, ended
+    cdef int32_t[::1] buckets
+    cdef uint64_t mask
+    cdef public Py_ssize_t count, max_flows
+    cdef public int64_t next_id, evicted, swept_at
+    cdef public dict generations
+    cdef const unsigned char[::1] server_ports
+    cdef public bint from_src
+
+    @cython.locals(swap=bint, a_hi=uint64_t, a_lo=uint64_t, b_hi=uint64_t, b_lo=uint64_t, a_port=uint64_t, b_port=uint64_t, protocol=uint64_t, extra=uint64_t, h=uint64_t, at=int32_t, flow=Flow)
+    cpdef Flow find(self, Packet p, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
+    @cython.locals(flow=Flow, flipped=bint)
+    cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t extra, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
+    @cython.locals(protocol=int, low=int, high=int)
+    cdef void begin(self, Flow flow, Packet p) except *
+    @cython.locals(protocol=int)
+    cdef bint answers(self, Packet p) except -1
+    @cython.locals(index=int32_t, bucket=uint64_t)
+    cdef void insert(self, Flow flow) except *
+    @cython.locals(flow=Flow, bucket=uint64_t, size=uint64_t)
+    cdef void grow(self) except *
+    @cython.locals(bucket=uint64_t, at=int32_t, before=Flow)
+    cpdef void end(self, Flow flow, str reason) except *
+    cpdef void retract(self, Flow flow) except *
+    @cython.locals(flow=Flow)
+    cpdef void sweep(self, int64_t now) except *
+    @cython.locals(flow=Flow)
+    cpdef void end_all(self) except *
+    cpdef list take_ended(self)
+
+@cython.locals(me=Half)
+cdef bint renews(Flow flow, Packet p, bint swap) except -1

@@ -1,0 +1,286 @@
+"""The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
+
+import numpy as np
+
+from rustnet.engine.flow import Flow, Half
+from rustnet.engine.numbers import (
+    MASK64,
+    ARP,
+    ARP_REPLY,
+    ARP_REQUEST,
+    ECHO_ANSWERED,
+    ECHO_SENT,
+    ICMP,
+    ICMPV6,
+    SECOND,
+    SYN_SENT,
+    TCP,
+    TIMEOUT_SYN,
+    UDP,
+    UDP_ACTIVE,
+)
+from rustnet.engine.packet import Packet
+
+MIX_A, MIX_B = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
+
+SWEEP_SLACK = 10 * SECOND
+"""A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
+
+DEFAULT_MAX_FLOWS = 400_000
+MAX_GENERATIONS = 1_000_000
+"""Ended flows whose generation is remembered; beyond it counting starts anew."""
+
+SYN, ACK = 2, 16
+
+
+class FlowTable:
+    """Chained hash table of the flows that are open in packet time."""
+
+    def __init__(self, server_ports: bytes, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS) -> None:
+        self.flows: list[Flow | None] = []
+        self.free: list[int] = []
+        self.ended: list[Flow] = []
+        self.buckets = memoryview(np.full(1 << 16, -1, np.int32))
+        self.mask = (1 << 16) - 1
+        self.count = 0
+        self.next_id = first_id
+        self.max_flows = max_flows
+        self.evicted = 0
+        self.generations: dict[int, int] = {}
+        self.server_ports = server_ports
+        self.from_src = True
+        self.swept_at = 0
+
+    def find(self, p: Packet, context: int, ts: int, number: int, interface: int) -> Flow:
+        """Flow of packet ``p``, made if need be; `from_src` then says who sent the packet.
+
+        ``context`` tells apart equal addresses in different tunnels and VLANs.
+        """
+        swap = p.src_hi > p.dst_hi or (
+            p.src_hi == p.dst_hi and (p.src_lo > p.dst_lo or (p.src_lo == p.dst_lo and p.src_port > p.dst_port))
+        )
+        if swap:
+            a_hi, a_lo, a_port = p.dst_hi, p.dst_lo, p.dst_port
+            b_hi, b_lo, b_port = p.src_hi, p.src_lo, p.src_port
+        else:
+            a_hi, a_lo, a_port = p.src_hi, p.src_lo, p.src_port
+            b_hi, b_lo, b_port = p.dst_hi, p.dst_lo, p.dst_port
+        extra = p.extra
+        if p.directed:
+            extra = (extra << 1) | (1 if swap else 0)
+        protocol = p.protocol
+        h = ((a_lo ^ (a_hi * MIX_B)) * MIX_A) & MASK64
+        h = (h ^ (h >> 29) ^ b_lo ^ (b_hi * MIX_A)) & MASK64
+        h = (h * MIX_B) & MASK64
+        h = (h ^ (h >> 32) ^ (a_port << 16) ^ b_port ^ (protocol << 34) ^ (extra << 40) ^ (context * MIX_A)) & MASK64
+        h = (h * MIX_A) & MASK64
+        h ^= h >> 31
+        at = self.buckets[h & self.mask]
+        while at >= 0:
+            flow: Flow = self.flows[at]
+            if (
+                flow.hash == h
+                and flow.a_lo == a_lo
+                and flow.b_lo == b_lo
+                and flow.a_hi == a_hi
+                and flow.b_hi == b_hi
+                and flow.a_port == a_port
+                and flow.b_port == b_port
+                and flow.protocol == protocol
+                and flow.extra == extra
+                and flow.context == context
+            ):
+                if ts - flow.last_ts > flow.timeout:
+                    self.end(flow, "idle")
+                elif protocol == TCP and p.flags & 18 == SYN and renews(flow, p, swap):
+                    self.end(flow, "reused")
+                else:
+                    self.from_src = flow.src_is_a != swap
+                    return flow
+                break
+            at = flow.next
+        return self.open(p, h, swap, extra, context, ts, number, interface)
+
+    def open(
+        self, p: Packet, h: int, swap: bool, extra: int, context: int, ts: int, number: int, interface: int
+    ) -> Flow:
+        """Make the flow that begins with packet ``p``."""
+        if self.count >= self.max_flows:
+            self.evict()
+        flow = Flow()
+        flow.flow_id = self.next_id
+        self.next_id += 1
+        flow.hash = h
+        if swap:
+            flow.a_hi, flow.a_lo, flow.a_port = p.dst_hi, p.dst_lo, p.dst_port
+            flow.b_hi, flow.b_lo, flow.b_port = p.src_hi, p.src_lo, p.src_port
+        else:
+            flow.a_hi, flow.a_lo, flow.a_port = p.src_hi, p.src_lo, p.src_port
+            flow.b_hi, flow.b_lo, flow.b_port = p.dst_hi, p.dst_lo, p.dst_port
+        flow.protocol = p.protocol
+        flow.version = p.version
+        flow.has_ports = p.has_ports
+        flow.extra = extra
+        flow.context = context
+        flow.first_ts = ts
+        flow.first_packet = number
+        flow.interface = interface
+        flow.vlan = p.vlan
+        flow.outer_vlan = p.outer_vlan
+        flow.icmp_type = p.icmp_type
+        flow.icmp_code = p.icmp_code
+        flow.icmp_id = p.icmp_id
+        flow.generation = self.generations.get(h, 0) if self.generations else 0
+        self.begin(flow, p)
+        flipped = self.answers(p)
+        if flipped:
+            flow.history = "^"
+            flow.src_mac = p.dst_mac
+            flow.dst_mac = p.src_mac
+        else:
+            flow.src_mac = p.src_mac
+            flow.dst_mac = p.dst_mac
+        flow.src_is_a = swap == flipped
+        self.from_src = not flipped
+        self.insert(flow)
+        return flow
+
+    def begin(self, flow: Flow, p: Packet) -> None:
+        """First state and timeout of a flow."""
+        protocol = p.protocol
+        if protocol == TCP:
+            flow.timeout = TIMEOUT_SYN if p.flags & SYN else 300 * SECOND
+        elif protocol == UDP:
+            flow.state = UDP_ACTIVE
+            low, high = flow.a_port, flow.b_port
+            if low in (53, 5353, 5355) or high in (53, 5353, 5355):
+                flow.timeout = 30 * SECOND
+            elif low == 443 or high == 443:
+                flow.timeout = 180 * SECOND
+            else:
+                flow.timeout = 60 * SECOND
+        elif protocol in (ICMP, ICMPV6):
+            flow.timeout = 60 * SECOND
+            if p.icmp_type in (8, 128):
+                flow.state = ECHO_SENT
+            elif p.icmp_type in (0, 129):
+                flow.state = ECHO_ANSWERED
+        elif protocol == ARP:
+            flow.timeout = 60 * SECOND
+            flow.state = ARP_REPLY if p.ack == 2 else ARP_REQUEST
+        else:
+            flow.timeout = 300 * SECOND
+
+    def answers(self, p: Packet) -> bool:
+        """Whether a flow's first packet was sent by its responder."""
+        protocol = p.protocol
+        if protocol == TCP:
+            if p.flags >= 0 and p.flags & SYN:
+                return p.flags & ACK != 0
+        elif protocol == ICMP:
+            return p.icmp_type in (0, 14, 16, 18)
+        elif protocol == ICMPV6:
+            return p.icmp_type == 129
+        if not p.has_ports or p.src_port == p.dst_port:
+            return False
+        if p.dst_hi >> 56 == 0xFF or (p.dst_hi == 0 and (p.dst_lo & 0xF0000000) == 0xE0000000):
+            return False  # nobody answers to a group
+        return self.server_ports[p.src_port] > self.server_ports[p.dst_port]
+
+    def insert(self, flow: Flow) -> None:
+        """Put a flow in its chain."""
+        if self.free:
+            index = self.free.pop()
+            self.flows[index] = flow
+        else:
+            index = len(self.flows)
+            self.flows.append(flow)
+        flow.index = index
+        bucket = flow.hash & self.mask
+        flow.next = self.buckets[bucket]
+        self.buckets[bucket] = index
+        self.count += 1
+        if self.count > self.mask:
+            self.grow()
+
+    def grow(self) -> None:
+        """Double the number of chains."""
+        size = (self.mask + 1) * 2
+        self.buckets = memoryview(np.full(size, -1, np.int32))
+        self.mask = size - 1
+        for flow in self.flows:
+            if flow is not None:
+                bucket = flow.hash & self.mask
+                flow.next = self.buckets[bucket]
+                self.buckets[bucket] = flow.index
+
+    def end(self, flow: Flow, reason: str) -> None:
+        """Take a flow out of the table; it waits in `ended` for whoever stores it.
+
+        ``reason`` is why it leaves, unless its own FIN or RST ended it before.
+        """
+        bucket = flow.hash & self.mask
+        at = self.buckets[bucket]
+        if at == flow.index:
+            self.buckets[bucket] = flow.next
+        else:
+            before: Flow = self.flows[at]
+            while before.next != flow.index:
+                before = self.flows[before.next]
+            before.next = flow.next
+        self.flows[flow.index] = None
+        self.free.append(flow.index)
+        self.count -= 1
+        if flow.closed:
+            flow.end_reason = "rst" if flow.reset_by else "fin"
+        else:
+            flow.end_reason = reason
+        if len(self.generations) >= MAX_GENERATIONS:
+            self.generations.clear()
+        self.generations[flow.hash] = flow.generation + 1
+        self.ended.append(flow)
+
+    def retract(self, flow: Flow) -> None:
+        """Take back a flow that has no packet after all."""
+        self.end(flow, "end")
+        self.ended.pop()
+        self.generations.pop(flow.hash, None)
+        if flow.flow_id == self.next_id - 1:
+            self.next_id -= 1
+
+    def sweep(self, now: int) -> None:
+        """End every flow that has been idle for longer than its timeout at packet time ``now``."""
+        for flow in self.flows:
+            if flow is not None and now - flow.last_ts > flow.timeout + SWEEP_SLACK:
+                self.end(flow, "idle")
+
+    def evict(self) -> None:
+        """Make room: end the tenth of the flows that has been idle longest."""
+        times = sorted(flow.last_ts for flow in self.flows if flow is not None)
+        limit = times[len(times) // 10]
+        for flow in list(self.flows):
+            if flow is not None and flow.last_ts <= limit:
+                self.evicted += 1
+                self.end(flow, "evicted")
+
+    def end_all(self) -> None:
+        """End every flow: the capture is over."""
+        for flow in list(self.flows):
+            if flow is not None:
+                self.end(flow, "end")
+
+    def take_ended(self) -> list[Flow]:
+        """Flows that ended since the last call."""
+        ended = self.ended
+        self.ended = []
+        return ended
+
+
+def renews(flow: Flow, p: Packet, swap: bool) -> bool:
+    """Whether a SYN on an existing flow begins a new connection, and is no retransmission of the first."""
+    if flow.closed:
+        return True
+    if flow.state <= SYN_SENT:
+        return False
+    me: Half = flow.src if flow.src_is_a != swap else flow.dst
+    return bool(me.started) and p.seq != me.isn

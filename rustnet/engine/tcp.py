@@ -1,0 +1,349 @@
+"""TCP as seen by a passive observer: sequence analysis, round-trip times, state, Zeek's history letters.
+
+Sequence arithmetic is modulo 2^32 (RFC 9293 section 3.4); round-trip times follow RFC 6298 (alpha 1/8) with Karn's
+rule: what was sent again gives no sample.
+"""
+
+from rustnet.engine.flow import Flow, Half
+from rustnet.engine.numbers import (
+    HALF32,
+    MASK32,
+    TWO32,
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT1,
+    FIN_WAIT2,
+    LAST_ACK,
+    SECOND,
+    SYN_RECV,
+    SYN_SENT,
+    TIME_WAIT,
+    TIMEOUT_CLOSED,
+    TIMEOUT_FIN,
+    TIMEOUT_SYN,
+    TIMEOUT_TIME_WAIT,
+)
+from rustnet.engine.packet import Packet
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+REORDER_NS = 3_000_000
+"""A hole that fills within this time (or within the handshake's round trip) was reordering, later it was loss."""
+
+FAST_NS = 20_000_000
+"""A retransmission this soon after the last duplicate ACK is a fast one."""
+
+MAX_HOLES = 32
+"""Holes that are remembered per direction; older ones count as missed for good."""
+
+MAX_JUMP = 1 << 28
+"""A sequence jump beyond this many bytes is a broken sequence, not missing data."""
+
+MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST = 1, 2, 4, 8, 16, 32
+LOGARITHMIC = frozenset((1, 10, 100, 1_000, 10_000, 100_000, 1_000_000))
+
+
+def wrap(difference: int) -> int:
+    """Signed distance of two sequence numbers."""
+    difference &= MASK32
+    if difference >= HALF32:
+        return difference - TWO32
+    return difference
+
+
+def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool) -> None:
+    """Account for one segment that ``me`` sent."""
+    flags = p.flags
+    size = p.payload
+    me.flags |= flags
+    if flags & SYN:
+        size += 1
+        synchronise(flow, me, peer, p, ts, from_src)
+    if flags & FIN:
+        size += 1
+    sequence(flow, me, peer, p, ts, size, from_src)
+    if flags & ACK:
+        acknowledge(flow, me, peer, p, ts, from_src)
+    if p.window == 0 and not flags & (SYN | FIN | RST):
+        me.zero_windows += 1
+        note_count(flow, me.zero_windows, "W", from_src)
+    marks(flow, me, flags, p.payload, from_src)
+    me.window = p.window
+    if flags & (FIN | RST) or flow.state != ESTABLISHED:
+        advance_state(flow, me, flags, p, from_src)
+
+
+def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool) -> None:
+    """Note the times of the handshake; a SYN that is sent again spoils them (Karn)."""
+    again = me.started and p.seq == me.isn
+    if not p.flags & ACK:
+        flow.syn_ts = 0 if again else ts
+    elif again:
+        flow.synack_ts = 0
+        flow.syn_ts = 0
+    else:
+        flow.synack_ts = ts
+        if flow.syn_ts and peer.started:
+            flow.synack_rtt = ts - flow.syn_ts
+    if not me.started:
+        me.isn = p.seq
+
+
+def sequence(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, from_src: bool) -> None:
+    """Place the segment's ``size`` sequence numbers against what ``me`` sent before."""
+    if not me.started:
+        me.started = 1
+        me.next_seq = (p.seq + size) & MASK32
+        me.position = size
+        if size:
+            start_sample(me, ts)
+        return
+    distance = wrap(p.seq - me.next_seq)
+    if distance == 0:
+        if size:
+            me.next_seq = (me.next_seq + size) & MASK32
+            me.position += size
+            if not me.sampling:
+                start_sample(me, ts)
+        return
+    if distance > 0:
+        if p.flags & RST and size == 0:  # resets carry whatever number makes the peer accept them
+            return
+        if distance <= MAX_JUMP:
+            hole(flow, me, distance, ts, from_src)
+        me.position += distance + size
+        me.next_seq = (p.seq + size) & MASK32
+        if size and not me.sampling:
+            start_sample(me, ts)
+        return
+    if size == 0:
+        return
+    if p.flags & (SYN | FIN | RST) == 0 and size <= 1 and distance == -1:
+        return  # keep-alive
+    repeated(flow, me, peer, p, ts, size, distance, from_src)
+
+
+def start_sample(me: Half, ts: int) -> None:
+    """Time the acknowledgement of everything that ``me`` has sent so far."""
+    me.sampling = 1
+    me.sample_end = me.next_seq
+    me.sample_ts = ts
+
+
+def hole(flow: Flow, me: Half, size: int, ts: int, from_src: bool) -> None:
+    """Remember that ``size`` bytes of ``me`` are missing before the segment at hand."""
+    if me.holes is None:
+        me.holes = []
+    if len(me.holes) >= MAX_HOLES:
+        me.holes.pop(0)
+    me.holes.append((me.position, me.position + size, ts))
+    me.missed += size
+    note_once(flow, "G", from_src)
+
+
+def repeated(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, distance: int, from_src: bool) -> None:
+    """Tell a retransmission from reordering, for a segment that starts before the next expected byte."""
+    start = me.position + distance
+    end = start + size
+    fills = False
+    reordered = False
+    if me.holes:
+        limit = flow.handshake_rtt if flow.handshake_rtt > 0 else REORDER_NS
+        left: list[tuple[int, int, int]] = []
+        for begin, stop, seen in me.holes:
+            low = begin if begin > start else start
+            high = stop if stop < end else end
+            if low >= high:
+                left.append((begin, stop, seen))
+                continue
+            fills = True
+            if ts - seen < limit:
+                reordered = True
+            me.missed -= high - low
+            if begin < low:
+                left.append((begin, low, seen))
+            if high < stop:
+                left.append((high, stop, seen))
+        me.holes = left[:MAX_HOLES]
+    if fills and reordered:
+        me.out_of_order += 1
+    else:
+        me.retransmissions += 1
+        note_count(flow, me.retransmissions, "T", from_src)
+        if peer.duplicate_run >= 2 and peer.highest_ack == p.seq and ts - peer.duplicate_ts <= FAST_NS:
+            me.fast_retransmissions += 1
+    me.sampling = 0
+    if end > me.position:
+        me.next_seq = (p.seq + size) & MASK32
+        me.position = end
+
+
+def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool) -> None:
+    """Account for ``me``'s acknowledgement of what ``peer`` sent."""
+    if peer.sampling and wrap(p.ack - peer.sample_end) >= 0:
+        rtt = ts - peer.sample_ts
+        peer.sampling = 0
+        if rtt >= 0:
+            if peer.srtt < 0:
+                peer.srtt = rtt
+                peer.min_rtt = rtt
+            else:
+                peer.srtt += (rtt - peer.srtt) / 8
+                if rtt < peer.min_rtt:
+                    peer.min_rtt = rtt
+    if not me.has_ack:
+        me.has_ack = 1
+        me.highest_ack = p.ack
+        if from_src and flow.synack_ts and flow.syn_ts and flow.handshake_rtt < 0:
+            flow.handshake_rtt = ts - flow.syn_ts
+    else:
+        distance = wrap(p.ack - me.highest_ack)
+        if distance > 0:
+            me.highest_ack = p.ack
+            me.duplicate_run = 0
+        elif (
+            distance == 0
+            and p.payload == 0
+            and not p.flags & (SYN | FIN | RST)
+            and p.window == me.window
+            and peer.started
+            and peer.next_seq != p.ack
+        ):
+            me.duplicate_acks += 1
+            me.duplicate_run += 1
+            me.duplicate_ts = ts
+    if peer.fin and not peer.fin_acked and wrap(p.ack - peer.fin_end) >= 0:
+        peer.fin_acked = 1
+
+
+def marks(flow: Flow, me: Half, flags: int, payload: int, from_src: bool) -> None:
+    """Write Zeek's history letters, each once a direction."""
+    new = 0
+    if flags & SYN:
+        new = MARK_SYNACK if flags & ACK else MARK_SYN
+    elif flags & ACK and payload == 0 and not flags & (FIN | RST):
+        new = MARK_ACK
+    if payload:
+        new |= MARK_DATA
+    if flags & FIN:
+        new |= MARK_FIN
+    if flags & RST:
+        new |= MARK_RST
+    new &= ~me.marks
+    if new:
+        me.marks |= new
+        letters = ""
+        for bit, letter in ((1, "s"), (2, "h"), (4, "a"), (8, "d"), (16, "f"), (32, "r")):
+            if new & bit:
+                letters += letter
+        flow.history += letters.upper() if from_src else letters
+
+
+def note_once(flow: Flow, letter: str, from_src: bool) -> None:
+    """Write a history letter unless this direction has it."""
+    letter = letter if from_src else letter.lower()
+    if letter not in flow.history:
+        flow.history += letter
+
+
+def note_count(flow: Flow, count: int, letter: str, from_src: bool) -> None:
+    """Write a history letter at the 1st, 10th, 100th … occurrence, as Zeek does."""
+    if count in LOGARITHMIC:
+        flow.history += letter if from_src else letter.lower()
+
+
+def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -> None:
+    """Follow the connection's state as its ``src`` would hold it (RFC 9293 section 3.3.2)."""
+    if flags & RST:
+        flow.state = CLOSED
+        flow.closed = 1
+        flow.timeout = TIMEOUT_CLOSED
+        if not flow.reset_by:
+            flow.reset_by = 1 if from_src else 2
+        return
+    if flags & FIN and not me.fin:
+        me.fin = 1
+        me.fin_end = me.next_seq
+        if not flow.first_closer:
+            flow.first_closer = 1 if from_src else 2
+    if flow.closed and flow.state == CLOSED:
+        return
+    if flow.src.fin or flow.dst.fin:
+        closing_state(flow)
+    elif flags & SYN:
+        if flags & ACK:
+            flow.state = SYN_RECV
+        elif flow.state != SYN_RECV:
+            flow.state = SYN_SENT
+        flow.timeout = TIMEOUT_SYN
+    elif flow.state == SYN_RECV or flow.state == 0:
+        if flow.state == 0 or from_src:
+            establish(flow)
+    elif flow.state == SYN_SENT and (from_src or p.payload):
+        if flow.dst.started and p.payload:  # the SYN-ACK was not captured, but data flows
+            establish(flow)
+
+
+def establish(flow: Flow) -> None:
+    """The connection carries data now; how long it may be idle depends on what it is used for."""
+    flow.state = ESTABLISHED
+    low, high = flow.a_port, flow.b_port
+    if low in (22, 2222) or high in (22, 2222):
+        flow.timeout = 1800 * SECOND
+    elif low in (80, 443, 8080, 8443) or high in (80, 443, 8080, 8443):
+        flow.timeout = 600 * SECOND
+    else:
+        flow.timeout = 300 * SECOND
+
+
+def closing_state(flow: Flow) -> None:
+    """State once at least one end has sent its FIN."""
+    flow.timeout = TIMEOUT_FIN
+    if not flow.dst.fin:
+        flow.state = FIN_WAIT2 if flow.src.fin_acked else FIN_WAIT1
+        return
+    if not flow.src.fin:
+        flow.state = CLOSE_WAIT
+        return
+    if flow.first_closer == 1:
+        if flow.src.fin_acked:
+            flow.state = TIME_WAIT
+            flow.timeout = TIMEOUT_TIME_WAIT
+            flow.closed = 1
+        else:
+            flow.state = CLOSING
+    elif flow.src.fin_acked:
+        flow.state = CLOSED
+        flow.timeout = TIMEOUT_CLOSED
+        flow.closed = 1
+    else:
+        flow.state = LAST_ACK
+
+
+def connection_state(flow: Flow) -> str:
+    """Zeek's ``conn_state``, from what both ends sent."""
+    src, dst = flow.src, flow.dst
+    if not src.marks & MARK_SYN:
+        if dst.marks & MARK_SYNACK:
+            if flow.reset_by == 2:
+                return "RSTRH"
+            if dst.fin and not src.packets:
+                return "SHR"
+        return "OTH"
+    if not dst.marks & MARK_SYNACK and not (dst.marks & (MARK_DATA | MARK_ACK)):
+        if flow.reset_by == 2:
+            return "REJ"
+        if flow.reset_by == 1:
+            return "RSTOS0"
+        return "SH" if src.fin else "S0"
+    if flow.reset_by:
+        return "RSTO" if flow.reset_by == 1 else "RSTR"
+    if src.fin and dst.fin:
+        return "SF"
+    if src.fin:
+        return "S2"
+    if dst.fin:
+        return "S3"
+    return "S1" if flow.state != SYN_SENT else "S0"

@@ -1,0 +1,74 @@
+"""Numbers of the engine as text: addresses, hardware addresses, community ids."""
+
+import base64
+import hashlib
+import struct
+from functools import lru_cache
+from ipaddress import IPv6Address
+
+from rustnet.engine.numbers import ICMP, ICMPV6, SCTP, TCP, UDP
+
+
+@lru_cache(maxsize=65_536)
+def address(high: int, low: int) -> str:
+    """Canonical text of a 128-bit address; IPv4-mapped ones as IPv4 (RFC 5952 otherwise)."""
+    if high == 0 and low >> 32 == 0xFFFF:
+        return f"{(low >> 24) & 255}.{(low >> 16) & 255}.{(low >> 8) & 255}.{low & 255}"
+    return str(IPv6Address((high << 64) | low))
+
+
+@lru_cache(maxsize=65_536)
+def mac(number: int) -> str | None:
+    """Hardware address as ``aa:bb:cc:dd:ee:ff``; `None` for a negative number (none seen)."""
+    if number < 0:
+        return None
+    digits = f"{number:012x}"
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+
+
+ICMP_PAIRS = {8: 0, 0: 8, 9: 10, 10: 9, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17}
+ICMPV6_PAIRS = {
+    128: 129,
+    129: 128,
+    130: 131,
+    131: 130,
+    133: 134,
+    134: 133,
+    135: 136,
+    136: 135,
+    139: 140,
+    140: 139,
+    144: 145,
+    145: 144,
+}
+
+
+def packed(high: int, low: int) -> bytes:
+    """Network bytes of an address: 4 for IPv4, 16 for IPv6."""
+    if high == 0 and low >> 32 == 0xFFFF:
+        return struct.pack(">I", low & 0xFFFFFFFF)
+    return struct.pack(">QQ", high, low)
+
+
+def community_id(
+    protocol: int, src: tuple[int, int], dst: tuple[int, int], src_port: int, dst_port: int, icmp: tuple[int, int]
+) -> str:
+    """Community ID version 1 with seed 0 (corelight/community-id-spec).
+
+    ``src`` and ``dst`` are (high, low) halves; ``icmp`` is (type, code) and stands for the ports of ICMP flows.
+    """
+    source, target = packed(*src), packed(*dst)
+    with_ports = protocol in (TCP, UDP, SCTP)
+    one_way = False
+    if protocol in (ICMP, ICMPV6):
+        with_ports = True
+        pair = (ICMP_PAIRS if protocol == ICMP else ICMPV6_PAIRS).get(icmp[0])
+        src_port = icmp[0] & 0xFFFF
+        one_way = pair is None
+        dst_port = (icmp[1] & 0xFFFF) if pair is None else pair
+    if not one_way and (target, dst_port) < (source, src_port):
+        source, target, src_port, dst_port = target, source, dst_port, src_port
+    text = b"\0\0" + source + target + bytes((protocol & 255, 0))
+    if with_ports:
+        text += struct.pack(">HH", src_port, dst_port)
+    return "1:" + base64.b64encode(hashlib.sha1(text, usedforsecurity=False).digest()).decode()

@@ -1,0 +1,47 @@
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from rustnet.engine.decode cimport Decoder
+from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.packet cimport Packet
+from rustnet.engine.streams cimport Stream, Streams
+from rustnet.engine.table cimport FlowTable
+from rustnet.engine.tcp cimport segment, wrap
+from rustnet.sources.frames cimport Frames
+
+cdef int ECHO_ANSWERED, ICMP, ICMPV6, MAX_TUNNELS, OK, SWEEP_PACKETS, TCP, WANTED_SIZE
+
+
+cdef uint64_t MASK64, MASK32
+
+@cython.final
+cdef class Tracker:
+    cdef public object reader, fragments
+    cdef public Decoder decoder
+    cdef public FlowTable table
+    cdef public Streams streams
+    cdef const unsigned char[::1] wanted
+    cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
+    cdef bint moved
+
+    @cython.locals(count=Py_ssize_t, i=Py_ssize_t, flow_ids=int64_t[::1], from_srcs=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], decoder=Decoder, p=Packet, number=int64_t, ts=int64_t, status=int, flow=Flow)
+    cpdef object feed(self, Frames frames)
+    @cython.locals(p=Packet, context=uint64_t, length=int64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
+    cdef Flow packet(self, Frames frames, Py_ssize_t i, int64_t ts, int64_t number)
+    @cython.locals(p=Packet, me=Half)
+    cdef void account(self, Flow flow, bint from_src, int64_t length, int64_t ts, int64_t number) except *
+    @cython.locals(p=Packet)
+    cdef void count(self, Flow flow, Half me, int64_t length, int64_t ts) except *
+    @cython.locals(p=Packet, protocol=int)
+    cdef void content(self, Flow flow, Half me, bint from_src, int64_t ts, int64_t number) except *
+    cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
+    @cython.locals(p=Packet, peer=Half, start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes, stream=Stream)
+    cdef void tcp(self, Flow flow, Half me, bint from_src, int64_t ts, int64_t number) except *
+    @cython.locals(p=Packet, me=Half, empty=Flow, from_src=bint, key=tuple, data=bytes)
+    cdef Flow fragment(self, Flow flow, uint64_t context, int64_t length, int64_t ts, int64_t number, uint32_t interface, bint moved)
+    @cython.locals(p=Packet, found=Flow, from_src=bint)
+    cdef Flow reassembled(self, Flow flow, bytes whole, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
+    cdef void sweep(self, Frames frames) except *
+    @cython.locals(flow=Flow, ended=list)
+    cpdef list close_ended(self)
+    cdef void close(self, Flow flow) except *
+    cpdef list finish(self)

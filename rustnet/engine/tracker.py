@@ -1,0 +1,281 @@
+"""`Tracker`: every frame of a batch to its flow, its TCP analysis, and its payload to the parsers.
+
+This is the loop that runs once per packet. What it calls per message (`Reader`) is ordinary Python and is only called
+while a flow still wants its payload read.
+"""
+
+from typing import Protocol
+
+import cython
+import numpy as np
+
+from rustnet.engine.decode import Decoder
+from rustnet.engine.flow import Flow, Half
+from rustnet.engine.fragments import Fragments
+from rustnet.engine.numbers import ECHO_ANSWERED, ICMP, ICMPV6, MASK32, MASK64, OK, TCP, WANTED_SIZE
+from rustnet.engine.streams import Streams
+from rustnet.engine.table import FlowTable
+from rustnet.sources.frames import Frames
+
+if not cython.compiled:  # compiled, these two come from the .pxd as C functions
+    from rustnet.engine.tcp import segment, wrap
+
+MAX_TUNNELS = 8
+"""Tunnels within tunnels that are followed."""
+
+SWEEP_PACKETS = 4_096
+"""The sweep's clock is the smallest time among a batch's last packets: one wrong clock must not end flows."""
+
+
+class Reader(Protocol):
+    """What reads payloads: `rustnet.dissect.dispatch.Dispatcher`, or nothing."""
+
+    def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:
+        """Read one datagram, or one layer-2, ICMP or ARP message."""
+
+    def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
+        """Read in-order bytes; returns how many bytes beyond them to skip."""
+
+    def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
+        """Bytes of a stream were not captured."""
+
+    def close(self, flow: Flow) -> None:
+        """A flow that was read has ended."""
+
+    def undecoded(self, answer: int, link: int, ts: int, number: int) -> None:
+        """A frame could not be decoded."""
+
+
+class PacketColumns:
+    """Columns of the ``packets`` index for one batch that only the engine knows."""
+
+    def __init__(self, count: int) -> None:
+        self.flow_id = np.zeros(count, np.int64)
+        self.from_src = np.zeros(count, np.bool_)
+        self.payload = np.zeros(count, np.uint32)
+        self.tcp_flags = np.zeros(count, np.uint8)
+
+
+class Tracker:
+    """Follows all flows of one capture.
+
+    ``wanted`` has a byte for each of the first `WANTED_SIZE` protocol numbers: non-zero where payload is to be read.
+    ``server_ports`` has a rank for each port: of two ports the one that ranks higher is the server's.
+    """
+
+    def __init__(self, reader: Reader, wanted: bytes, server_ports: bytes, first_id: int = 1) -> None:
+        self.reader = reader
+        self.decoder = Decoder()
+        self.table = FlowTable(server_ports, first_id)
+        self.streams = Streams(reader)
+        self.fragments = Fragments()
+        self.wanted = wanted
+        self.undecoded = 0
+        self.tunnel_failures = 0
+        self.moved = False
+        self.last_number = 0
+        self.last_ts = 0
+
+    def feed(self, frames: Frames) -> PacketColumns:
+        """Track every frame of a batch; flows that ended meanwhile wait in the table's ``ended``."""
+        count = frames.count
+        made = PacketColumns(count)
+        flow_ids = memoryview(made.flow_id)
+        from_srcs = memoryview(made.from_src.view(np.uint8))
+        payloads = memoryview(made.payload)
+        tcp_flags = memoryview(made.tcp_flags)
+        decoder = self.decoder
+        p = decoder.pkt
+        decoder.attach(frames.data)
+        number = frames.first_number
+        for i in range(count):
+            ts = frames.ts[i]
+            status = decoder.frame(frames.offset[i], frames.captured[i], frames.link[i])
+            if status != OK:
+                self.undecoded += 1
+                self.reader.undecoded(status, frames.link[i], ts, number)
+            else:
+                flow = self.packet(frames, i, ts, number)
+                flow_ids[i] = flow.flow_id
+                from_srcs[i] = self.table.from_src
+                payloads[i] = p.payload & MASK32
+                if p.protocol == TCP and p.flags > 0:
+                    tcp_flags[i] = p.flags
+            number += 1
+        self.last_number = number - 1
+        if count:
+            self.sweep(frames)
+        return made
+
+    def packet(self, frames: Frames, i: int, ts: int, number: int) -> Flow:
+        """Account for a decoded packet, and for what it carries if it is a tunnel's; returns the innermost flow."""
+        p = self.decoder.pkt
+        context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
+        length = frames.length[i]
+        moved = False
+        outer: Flow | None = None
+        tunnel = 0
+        for _ in range(MAX_TUNNELS):
+            flow = self.table.find(p, context, ts, number, frames.interface[i])
+            from_src = self.table.from_src
+            if outer is not None and flow.outer_flow_id == 0:
+                flow.outer_flow_id = outer.flow_id
+                flow.tunnel = tunnel
+            if p.fragment:
+                flow = self.fragment(flow, context, length, ts, number, frames.interface[i], moved)
+                moved = moved or self.moved
+            else:
+                self.account(flow, from_src, length, ts, number)
+            if not p.tunnel:
+                break
+            flow.carries = p.tunnel
+            flow.wants = 0
+            outer = flow
+            tunnel = p.tunnel
+            context = ((context * 31) ^ (p.tunnel_key << 34) ^ (tunnel << 58)) & MASK64
+            if self.decoder.inner() != OK:
+                self.tunnel_failures += 1
+                self.table.from_src = from_src
+                break
+        if moved:
+            self.decoder.attach(frames.data)
+            self.moved = False
+        return flow
+
+    def account(self, flow: Flow, from_src: bool, length: int, ts: int, number: int) -> None:
+        """Count one packet, analyse it, and hand on its payload."""
+        p = self.decoder.pkt
+        me: Half = flow.src if from_src else flow.dst
+        if me.packets == 0 and flow.src.packets == 0 and flow.dst.packets == 0:
+            flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0
+        self.count(flow, me, length, ts)
+        me.payload += p.payload
+        self.content(flow, me, from_src, ts, number)
+
+    def count(self, flow: Flow, me: Half, length: int, ts: int) -> None:
+        """Count one packet."""
+        p = self.decoder.pkt
+        me.packets += 1
+        me.bytes += length
+        if ts > flow.last_ts:
+            flow.last_ts = ts
+        if ts < flow.first_ts:
+            flow.first_ts = ts
+        if p.ttl >= 0 and (me.ttl < 0 or p.ttl < me.ttl):
+            me.ttl = p.ttl
+
+    def content(self, flow: Flow, me: Half, from_src: bool, ts: int, number: int) -> None:
+        """Analyse a packet's transport, and hand its payload to the reader."""
+        p = self.decoder.pkt
+        protocol = p.protocol
+        if protocol == TCP:
+            if p.flags >= 0:
+                self.tcp(flow, me, from_src, ts, number)
+            return
+        if p.payload and not me.marks:
+            me.marks = 8
+            flow.history += "D" if from_src else "d"
+        if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (0, 129):
+            flow.state = ECHO_ANSWERED
+        if flow.wants and p.payload_captured > 0 and not p.tunnel:
+            self.reader.datagram(flow, from_src, self.copy(p.payload_offset, p.payload_captured), ts, number)
+
+    def copy(self, start: int, size: int) -> bytes:
+        """Copy payload bytes out of the buffer being decoded."""
+        return self.decoder.copy(start, size)
+
+    def tcp(self, flow: Flow, me: Half, from_src: bool, ts: int, number: int) -> None:
+        """TCP analysis, and in-order payload to the reader."""
+        p = self.decoder.pkt
+        peer: Half = flow.dst if from_src else flow.src
+        segment(flow, me, peer, p, ts, from_src)
+        if not flow.wants:
+            return
+        if p.payload > 0 and not p.flags & 4:
+            start = me.position + wrap(p.seq - me.next_seq)
+            if p.flags & 2:
+                start += 1
+            size = p.payload_captured if p.payload_captured < p.payload else p.payload
+            data = self.copy(p.payload_offset, size)
+            self.streams.segment(flow, me, from_src, start, data, p.payload, ts, number)
+        if peer.stream is not None and p.flags & 16 and flow.wants:
+            at = peer.position + wrap(p.ack - peer.next_seq)
+            self.streams.acknowledged(flow, peer, not from_src, at, ts, number)
+
+    def fragment(
+        self, flow: Flow, context: int, length: int, ts: int, number: int, interface: int, moved: bool
+    ) -> Flow:
+        """Count an IP fragment, and decode the datagram that it completes.
+
+        All fragments count for the flow of the first; those that arrive before it count for a flow without ports.
+        """
+        p = self.decoder.pkt
+        self.moved = False
+        if moved:  # a fragment inside a reassembled datagram is counted but not reassembled again
+            self.account(flow, self.table.from_src, length, ts, number)
+            return flow
+        key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol)
+        datagram = self.fragments.datagram(key, ts)
+        from_src = self.table.from_src
+        if p.fragment_offset == 0:
+            datagram.flow = flow
+        elif datagram.flow is not None and flow.src.packets == 0 and flow.dst.packets == 0:
+            empty = flow
+            flow = datagram.flow
+            from_src = (flow.a_lo == p.src_lo and flow.a_hi == p.src_hi) == flow.src_is_a
+            self.table.retract(empty)
+        me: Half = flow.src if from_src else flow.dst
+        if flow.src.packets == 0 and flow.dst.packets == 0:
+            flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0
+        flow.fragments += 1
+        self.count(flow, me, length, ts)
+        me.payload += p.payload
+        self.table.from_src = from_src
+        data = self.copy(p.ip_payload_offset, p.ip_payload_captured)
+        whole = self.fragments.add(key, p.fragment_offset, p.more_fragments, data, p.ip_payload, ts)
+        if whole is not None:
+            return self.reassembled(flow, whole, context, ts, number, interface)
+        return flow
+
+    def reassembled(self, flow: Flow, whole: bytes, context: int, ts: int, number: int, interface: int) -> Flow:
+        """Decode and read a datagram whose fragments have all been counted."""
+        p = self.decoder.pkt
+        from_src = self.table.from_src
+        self.decoder.attach(whole)
+        self.moved = True
+        if self.decoder.reassembled(p.protocol, len(whole)) != OK or p.headers_cut:
+            return flow
+        found = self.table.find(p, context, ts, number, interface)
+        if found.src.packets == 0 and found.dst.packets == 0:
+            self.table.retract(found)
+            self.table.from_src = from_src
+            return flow
+        from_src = self.table.from_src
+        self.content(found, found.src if from_src else found.dst, from_src, ts, number)
+        self.table.from_src = from_src
+        return found
+
+    def sweep(self, frames: Frames) -> None:
+        """End idle flows, by the clock of the packets and not of this machine."""
+        ts = np.asarray(frames.ts)[max(0, frames.count - SWEEP_PACKETS) : frames.count]
+        self.last_ts = int(ts.min())
+        self.table.sweep(self.last_ts)
+
+    def close_ended(self) -> list[Flow]:
+        """Take the flows that ended; what waited in their streams has been read and their parsers are closed."""
+        ended = self.table.take_ended()
+        for flow in ended:
+            self.close(flow)
+        return ended
+
+    def close(self, flow: Flow) -> None:
+        """Let the parsers of a flow finish."""
+        if flow.src.stream is not None or flow.dst.stream is not None:
+            self.streams.finish(flow, flow.last_ts, self.last_number)
+        if flow.talk is not None:
+            self.reader.close(flow)
+
+    def finish(self) -> list[Flow]:
+        """The capture is over: end every flow and take them all."""
+        self.table.end_all()
+        return self.close_ended()

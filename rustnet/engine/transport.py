@@ -1,0 +1,134 @@
+"""Transport headers: TCP, UDP, SCTP, ICMP, ICMPv6, AH (RFC 9293, 768, 9260, 792, 4443, 4302).
+
+Headers that the snap length cut off still give what they reach: a packet is counted by the lengths that its IP
+header claims, not by the bytes that were captured.
+"""
+
+from rustnet.engine.numbers import AH, ESP, GRE, ICMP, ICMPV6, IPIP, IPV6_IN_IP, OK, SCTP, TCP, UDP
+from rustnet.engine.tunnels import Tunnels
+
+ECHO_REPLY, ECHO_REQUEST, ECHO6_REQUEST, ECHO6_REPLY = 0, 8, 128, 129
+
+
+class Transport(Tunnels):
+    """Decodes transport headers."""
+
+    def transport(self, protocol: int, o: int, e: int, length: int) -> int:
+        """Decode transport headers at ``o``; ``length`` bytes are claimed, those up to ``e`` were captured."""
+        p = self.pkt
+        if protocol == TCP:
+            return self.tcp(o, e, length)
+        if protocol == UDP:
+            return self.udp(o, e, length)
+        self.set_payload(o, e, length)
+        if protocol in (ICMP, ICMPV6):
+            return self.icmp(protocol, o, e, length)
+        if protocol == SCTP:
+            if o + 12 > e:
+                p.headers_cut = 1
+                return OK
+            p.has_ports = 1
+            p.src_port = self.u16(o)
+            p.dst_port = self.u16(o + 2)
+            self.set_payload(o + 12, e, length - 12)
+            return OK
+        if protocol in (GRE, IPIP, IPV6_IN_IP, 97):
+            return self.ip_tunnel(protocol, o, e)
+        if protocol == AH and o + 12 <= e and not p.fragment:
+            return self.authenticated(o, e, length)
+        return OK
+
+    def tcp(self, o: int, e: int, length: int) -> int:
+        """TCP header (RFC 9293). Cut-off headers still give ports and lengths, as far as they reach."""
+        p = self.pkt
+        if o + 4 > e:
+            p.headers_cut = 1
+            return OK
+        p.has_ports = 1
+        p.src_port = self.u16(o)
+        p.dst_port = self.u16(o + 2)
+        if o + 14 > e:
+            p.headers_cut = 1
+            p.payload = length - 20 if length > 20 else 0
+            p.flags = -1
+            return OK
+        p.seq = self.u32(o + 4)
+        p.ack = self.u32(o + 8)
+        header = (self.b[o + 12] >> 4) << 2
+        p.flags = self.b[o + 13]
+        if header < 20 or header > length:
+            p.headers_cut = 1
+            p.flags = -1
+            return OK
+        if o + 16 <= e:
+            p.window = self.u16(o + 14)
+        else:
+            p.window = 1
+        self.set_payload(o + header, e, length - header)
+        return OK
+
+    def udp(self, o: int, e: int, length: int) -> int:
+        """UDP header (RFC 768), and the tunnels that run over it."""
+        p = self.pkt
+        if o + 4 > e:
+            p.headers_cut = 1
+            return OK
+        p.has_ports = 1
+        p.src_port = self.u16(o)
+        p.dst_port = self.u16(o + 2)
+        if o + 8 > e:
+            p.headers_cut = 1
+            p.payload = length - 8 if length > 8 else 0
+            return OK
+        claimed = self.u16(o + 4)
+        if 8 <= claimed < length and not p.fragment:
+            length = claimed
+            if o + claimed < e:
+                e = o + claimed
+        self.set_payload(o + 8, e, length - 8)
+        if not p.fragment:
+            self.udp_tunnel(o + 8, e)
+        return OK
+
+    def icmp(self, protocol: int, o: int, e: int, length: int) -> int:
+        """ICMP and ICMPv6: type, code and the identifier of echoes, which tells two pings apart."""
+        p = self.pkt
+        if o + 2 > e:
+            p.headers_cut = 1
+            return OK
+        kind = self.b[o]
+        p.icmp_type = kind
+        p.icmp_code = self.b[o + 1]
+        fold = kind
+        if protocol == ICMP:
+            if kind == ECHO_REPLY:
+                fold = ECHO_REQUEST
+            elif kind in (14, 16, 18):
+                fold = kind - 1
+        elif kind == ECHO6_REPLY:
+            fold = ECHO6_REQUEST
+        p.extra = fold + 1
+        if (fold == ECHO_REQUEST and protocol == ICMP) or (fold == ECHO6_REQUEST and protocol == ICMPV6):
+            if o + 6 <= e:
+                p.icmp_id = self.u16(o + 4)
+                p.extra = (fold + 1) | (p.icmp_id << 16)
+            self.set_payload(o + 8, e, length - 8)
+        else:
+            self.set_payload(o, e, length)
+        return OK
+
+    def authenticated(self, o: int, e: int, length: int) -> int:
+        """IP Authentication Header (RFC 4302): it hides nothing, so what it protects is decoded."""
+        size = (self.b[o + 1] + 2) << 2
+        kind = self.b[o]
+        if o + size > e or kind in (AH, ESP):
+            return OK
+        self.pkt.protocol = kind
+        return self.transport(kind, o + size, e, length - size)
+
+    def reassembled(self, protocol: int, size: int) -> int:
+        """Decode the transport of a reassembled datagram that `attach` was given; addresses stay as they are."""
+        p = self.pkt
+        p.fragment = 0
+        p.protocol = protocol
+        return self.transport(protocol, 0, size, size)

@@ -1,0 +1,26 @@
+cimport cython
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from rustnet.engine.packet cimport Packet
+from rustnet.engine.reader cimport Reader
+
+cdef int DOT11, GRE, IP4, IP6, IPIP, IPV6_IN_IP, MAX_HEADERS, OK
+cdef int PPP, TEB, TUNNEL_4IN6, TUNNEL_6IN4, TUNNEL_CAPWAP, TUNNEL_ERSPAN, TUNNEL_ETHERIP, TUNNEL_GENEVE
+cdef int TUNNEL_GRE, TUNNEL_GTPU, TUNNEL_IPIP, TUNNEL_L2TP, TUNNEL_TEREDO, TUNNEL_VXLAN
+
+
+cdef class Tunnels(Reader):
+    @cython.locals(p=Packet)
+    cdef void set_inner(self, int tunnel, int kind, Py_ssize_t o, Py_ssize_t e, uint64_t key) except *
+    @cython.locals(p=Packet)
+    cdef int ip_tunnel(self, int protocol, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(flags=int, kind=int, at=Py_ssize_t)
+    cdef void gre(self, Py_ssize_t o, Py_ssize_t e) except *
+    @cython.locals(p=Packet, port=int, size=Py_ssize_t, kind=int)
+    cdef void udp_tunnel(self, Py_ssize_t o, Py_ssize_t e) except *
+    @cython.locals(at=Py_ssize_t, following=int)
+    cdef void gtp_user(self, Py_ssize_t o, Py_ssize_t e) except *
+    cdef void teredo(self, Py_ssize_t o, Py_ssize_t e) except *
+    @cython.locals(flags=int, at=Py_ssize_t)
+    cdef void l2tp(self, Py_ssize_t o, Py_ssize_t e) except *
+    @cython.locals(size=Py_ssize_t, flags=int)
+    cdef void capwap(self, Py_ssize_t o, Py_ssize_t e) except *

@@ -1,0 +1,280 @@
+"""Results for people and programs: table, markdown, csv, json, jsonl, parquet.
+
+Values are raw and exact everywhere except in ``table`` and ``markdown``, which are for reading: there sizes are
+humanised and control characters escaped. Times are UTC and say so (``Z``). No format lets hostile text reach a
+terminal as commands.
+"""
+
+import datetime as dt
+import decimal
+import io
+import json
+import re
+import shutil
+import tempfile
+import typing
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from rustnet.errors import UsageError
+from rustnet.query.display import cut, pad, printable, width
+from rustnet.query.execute import ResultSet, Row, RowStream, unique
+from rustnet.query.parquet import json_value, write_parquet
+
+FORMATS: tuple[str, ...] = ("table", "csv", "json", "jsonl", "parquet", "markdown")
+"""Formats by name."""
+
+MEASURED_ROWS = 1000
+"""Rows of a table that are held back to find how wide its columns must be; later ones follow that."""
+WIDEST_CELL = 200
+"""Terminal columns of a cell in a table that does not go to a terminal."""
+NARROWEST_CELL = 6
+"""A column is not made narrower than this to make others fit."""
+GAP = "  "
+
+_NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)")
+_SIZE_NAME = re.compile(r"(.*_)?(bytes|payload)(_.*)?")
+_UNSAFE_JSON = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_result(
+    result: ResultSet | RowStream,
+    fmt: str,
+    stream: TextIO | BinaryIO,
+    *,
+    columns: int | None = None,
+    humanise: bool = True,
+    spreadsheet: bool = False,
+) -> int:
+    """Write ``result`` to ``stream`` in a format of `FORMATS`; returns the number of rows.
+
+    ``columns`` is the width of a table, by default the terminal's if the stream is one. ``humanise`` shows sizes of
+    tables as ``1.5 MB``. ``spreadsheet`` puts an apostrophe before csv text that a spreadsheet would run as a formula;
+    without it, csv is exact. Parquet wants a binary stream (or a text stream with a ``buffer``).
+    """
+    batches = result.batches() if isinstance(result, RowStream) else iter([result.rows] if result.rows else [])
+    if fmt == "parquet":
+        return _write_parquet(result, batches, stream)
+    text = typing.cast("TextIO", stream)
+    if fmt == "csv":
+        return _write_csv(result, batches, text, spreadsheet=spreadsheet)
+    if fmt in ("json", "jsonl"):
+        return _write_json(result, batches, text, lines=fmt == "jsonl")
+    if fmt not in FORMATS:
+        raise UsageError(f"unknown format {fmt!r}; there is {', '.join(FORMATS)}")
+    shown = _Cells(result, humanise=humanise)
+    if fmt == "markdown":
+        count = _write_markdown(shown, batches, text)
+    else:
+        limit = columns or (shutil.get_terminal_size().columns if _is_terminal(text) else None)
+        count = _write_table(shown, batches, text, limit)
+    if isinstance(result, ResultSet) and result.truncated:
+        text.write(f"\n({count} rows; there are more)\n")
+    return count
+
+
+def _is_terminal(stream: TextIO | BinaryIO) -> bool:
+    return bool(getattr(stream, "isatty", lambda: False)())
+
+
+def timestamp_ns(nanoseconds: int) -> str:
+    """ISO-8601 in UTC with all nine digits: ``2024-05-01T10:00:05.250000000Z``."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+def humanised(size: float) -> str:
+    """Write a number of bytes for reading: ``999 B``, ``1.5 MB`` (powers of 1000)."""
+    if abs(size) < 1000:
+        return f"{size:.0f} B"
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        size /= 1000
+        if abs(size) < 999.95 or unit == "PB":
+            break
+    return f"{size:.1f} {unit}"
+
+
+def _exact(value: Any, kind: str) -> Any:
+    """Return a value for json and csv: JSON's own kinds, times as text."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return timestamp_ns(value) if kind == "TIMESTAMP_NS" else value
+    if isinstance(value, dt.datetime):
+        return value.isoformat(timespec="microseconds") + "Z"
+    if isinstance(value, decimal.Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return json_value(value)
+
+
+def _escape_json(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
+def dumps(value: Any) -> str:
+    """JSON without line breaks, and without characters that a terminal would obey or that reorder text."""
+    return _UNSAFE_JSON.sub(_escape_json, json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _write_json(result: ResultSet | RowStream, batches: Iterator[list[Row]], out: TextIO, *, lines: bool) -> int:
+    names = unique(result.columns)
+    count = 0
+    if not lines:
+        out.write("[")
+    for row in chain.from_iterable(batches):
+        cells = {n: _exact(v, t) for n, v, t in zip(names, row, result.types, strict=True)}
+        if not lines:
+            out.write(",\n" if count else "\n")
+        out.write(dumps(cells))
+        if lines:
+            out.write("\n")
+        count += 1
+    if not lines:
+        out.write("\n]\n" if count else "]\n")
+    return count
+
+
+def _csv_cell(value: Any, *, spreadsheet: bool, escape: bool) -> str:
+    """One field by RFC 4180. NULL is empty and an empty text is ``""``, so that they can be told apart."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        return (
+            _csv_cell(dumps(value), spreadsheet=False, escape=escape) if isinstance(value, list | dict) else repr(value)
+        )
+    text = printable(value) if escape else value
+    if spreadsheet and text.startswith(_FORMULA):
+        text = "'" + text
+    quoted = not text or any(c in text for c in ',"\r\n') or text != text.strip()
+    return '"' + text.replace('"', '""') + '"' if quoted else text
+
+
+def _write_csv(result: ResultSet | RowStream, batches: Iterator[list[Row]], out: TextIO, *, spreadsheet: bool) -> int:
+    escape = _is_terminal(out)
+    count = 0
+
+    def line(values: Sequence[Any]) -> str:
+        return ",".join(_csv_cell(v, spreadsheet=spreadsheet, escape=escape) for v in values) + "\r\n"
+
+    out.write(line(result.columns))
+    for row in chain.from_iterable(batches):
+        out.write(line([_exact(v, t) for v, t in zip(row, result.types, strict=True)]))
+        count += 1
+    return count
+
+
+class _Cells:
+    """How values are shown to people: which columns are numbers, which are sizes, and each value as safe text."""
+
+    def __init__(self, result: ResultSet | RowStream, *, humanise: bool) -> None:
+        self.types = result.types
+        self.names = [printable(name) for name in result.columns]
+        self.right = [bool(_NUMERIC.fullmatch(kind)) for kind in result.types]
+        self.sizes = [
+            humanise and right and bool(_SIZE_NAME.fullmatch(name))
+            for name, right in zip(result.columns, self.right, strict=True)
+        ]
+
+    def row(self, row: Row) -> list[str]:
+        """Return one row as safe text."""
+        return [self._cell(v, t, s) for v, t, s in zip(row, self.types, self.sizes, strict=True)]
+
+    @staticmethod
+    def _cell(value: Any, kind: str, size: bool) -> str:
+        if value is None:
+            return "-"
+        if size:
+            return humanised(float(value))
+        match value:
+            case bool():
+                shown = "yes" if value else "no"
+            case float():
+                shown = f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) >= 0.001 or not value else f"{value:.3g}"
+            case list():
+                shown = ", ".join("-" if item is None else str(json_value(item)) for item in value)
+            case decimal.Decimal():
+                shown = str(value)
+            case _:
+                exact = _exact(value, kind)
+                shown = exact if isinstance(exact, str) else dumps(exact)
+        return printable(shown)
+
+
+def _write_table(cells: _Cells, batches: Iterator[list[Row]], out: TextIO, limit: int | None) -> int:
+    rows = map(cells.row, chain.from_iterable(batches))
+    measured = [row for row, _ in zip(rows, range(MEASURED_ROWS), strict=False)]
+    widths = [max([width(name), *(width(row[i]) for row in measured)]) for i, name in enumerate(cells.names)]
+    widths = [min(w, WIDEST_CELL) for w in widths] if limit is None else fit(widths, limit)
+    count = 0
+
+    def line(values: Sequence[str]) -> str:
+        made = GAP.join(
+            pad(cut(value, w), w, right=right) for value, w, right in zip(values, widths, cells.right, strict=True)
+        ).rstrip()
+        return (made if limit is None else cut(made, limit)) + "\n"
+
+    out.write(line(cells.names))
+    out.write(line(["─" * w for w in widths]))
+    for row in chain(measured, rows):
+        out.write(line(row))
+        count += 1
+    return count
+
+
+def fit(widths: Sequence[int], limit: int) -> list[int]:
+    """Narrow the widest columns until all fit into ``limit``, none below `NARROWEST_CELL`; the rest is cut off."""
+    made = list(widths)
+    excess = sum(made) + len(GAP) * (len(made) - 1) - limit
+    while excess > 0:
+        widest = max(made)
+        if widest <= NARROWEST_CELL:
+            break
+        among = [i for i, w in enumerate(made) if w == widest]
+        below = max([w for w in made if w < widest] + [NARROWEST_CELL])
+        step = max(1, min(widest - below, excess // len(among)))
+        for i in among:
+            if excess > 0:
+                made[i] -= step
+                excess -= step
+    return made
+
+
+def _markdown_cell(text: str) -> str:
+    """Escape what Markdown would make a link, an image, HTML or a new column of."""
+    return re.sub(r"([\\`*\[\]<>|~])", r"\\\1", text)
+
+
+def _write_markdown(cells: _Cells, batches: Iterator[list[Row]], out: TextIO) -> int:
+    count = 0
+
+    def line(values: Sequence[str]) -> str:
+        return "| " + " | ".join(values) + " |\n"
+
+    out.write(line([_markdown_cell(name) for name in cells.names]))
+    out.write(line(["---:" if right else "---" for right in cells.right]))
+    for row in chain.from_iterable(batches):
+        out.write(line([_markdown_cell(cell) for cell in cells.row(row)]))
+        count += 1
+    return count
+
+
+def _write_parquet(result: ResultSet | RowStream, batches: Iterator[list[Row]], stream: TextIO | BinaryIO) -> int:
+    """Make the file beside, then copy it: Parquet is written from its end, which a pipe cannot do."""
+    if _is_terminal(stream):
+        raise UsageError("parquet is binary and would garble the terminal: send it to a file with > or -o")
+    binary: Any = getattr(stream, "buffer", stream)
+    if isinstance(binary, io.TextIOBase):
+        raise UsageError("parquet is binary: it needs a file, not text")
+    with tempfile.TemporaryDirectory(prefix="rustnet.") as folder:
+        path = Path(folder) / "result.parquet"
+        count = write_parquet(result.columns, result.types, batches, path)
+        with path.open("rb") as made:
+            shutil.copyfileobj(made, binary)
+    binary.flush()
+    return count

@@ -1,0 +1,116 @@
+"""pcapng (draft-ietf-opsawg-pcapng): any mix of link types, with interfaces, comments and nanoseconds.
+
+Little-endian, one section per original capture. Interfaces and processes are written when a packet first needs them.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from rustnet.sources.frames import Interface, Note
+
+_SECTION, _INTERFACE, _ENHANCED, _PROCESS = 0x0A0D0D0A, 1, 6, 0x80000001
+_COMMENT, _HARDWARE, _OS, _APPLICATION = 1, 2, 3, 4
+_IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_TSOFFSET = 2, 3, 9, 14
+_FLAGS, _PROCESS_INDEX, _EFFECTIVE_INDEX = 2, 0x8001, 0x8003
+_SECOND = 1_000_000_000
+_EARLY = -9_200_000_000
+"""Offset in seconds of the twin interfaces that hold times before 1970."""
+_MAX_OPTION = 0xFFFF
+
+
+def _option(code: int, value: bytes) -> bytes:
+    value = value[:_MAX_OPTION]
+    return struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def _text(code: int, text: str) -> bytes:
+    """Encode a text option, cut to what an option can hold; nothing for an empty text."""
+    if not text:
+        return b""
+    raw = text.encode("utf-8", "replace")[:_MAX_OPTION]
+    return _option(code, raw.decode("utf-8", "ignore").encode())
+
+
+class PcapngWriter:
+    """Writes a pcapng file to ``stream``, which stays open. A file begins with `section`."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.packets = 0
+        self._interfaces: dict[tuple[int, bool], int] = {}
+        self._processes: dict[tuple[int, int], int] = {}
+        """Number in this section by (section, index) of the original; -1 for what the original never described."""
+
+    def section(self, *, application: str, hardware: str = "", os: str = "", comments: Sequence[str] = ()) -> None:
+        """Begin a section: what follows has interfaces of its own."""
+        self._interfaces = {}
+        self._processes = {}
+        options = b"".join(_text(_COMMENT, comment) for comment in comments)
+        options += _text(_HARDWARE, hardware) + _text(_OS, os) + _text(_APPLICATION, application)
+        self._block(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1), options)
+
+    def write(
+        self,
+        key: int,
+        interface: Interface,
+        ts: int,
+        data: bytes | memoryview,
+        length: int,
+        note: Note | None = None,
+        processes: Sequence[tuple[int, int, str, str]] = (),
+    ) -> None:
+        """Append a packet of ``interface``, which ``key`` tells apart within the section.
+
+        ``ts`` is in nanoseconds since 1970 UTC, ``length`` in bytes on the wire. ``note`` brings comments, flags and
+        the places in ``processes`` (section, pid, name, path) of Apple's process blocks.
+        """
+        options = self._packet_options(note, processes) if note else b""
+        number = self._interface(key, interface, ts < 0)
+        if ts < 0:
+            ts -= _EARLY * _SECOND
+        head = struct.pack("<IIIII", number, ts >> 32, ts & 0xFFFFFFFF, len(data), length)
+        self._block(_ENHANCED, head, options, data)
+        self.packets += 1
+
+    def _interface(self, key: int, interface: Interface, early: bool) -> int:
+        """Return the number of an interface within the section; describe it first if it is new."""
+        number = self._interfaces.get((key, early))
+        if number is None:
+            number = self._interfaces[key, early] = len(self._interfaces)
+            options = _text(_IF_NAME, interface.name) + _text(_IF_DESCRIPTION, interface.description)
+            options += _option(_IF_TSRESOL, b"\x09")
+            if early:
+                options += _option(_IF_TSOFFSET, struct.pack("<q", _EARLY))
+            self._block(_INTERFACE, struct.pack("<HHI", interface.link_type, 0, interface.snaplen), options)
+        return number
+
+    def _packet_options(self, note: Note, processes: Sequence[tuple[int, int, str, str]]) -> bytes:
+        made = b"".join(_text(_COMMENT, comment) for comment in note.comments)
+        if note.flags:
+            made += _option(_FLAGS, struct.pack("<I", note.flags))
+        for code, index in ((_PROCESS_INDEX, note.process), (_EFFECTIVE_INDEX, note.effective_process)):
+            if index >= 0 and (number := self._process(note.section, index, processes)) >= 0:
+                made += _option(code, struct.pack("<I", number))
+        return made
+
+    def _process(self, section: int, index: int, processes: Sequence[tuple[int, int, str, str]]) -> int:
+        """Return the number of a process block in this section, written if it is new; -1 if there was none."""
+        number = self._processes.get((section, index))
+        if number is None:
+            within = [p for p in processes if p[0] == section]
+            number = sum(n >= 0 for n in self._processes.values()) if index < len(within) else -1
+            self._processes[section, index] = number
+            if number >= 0:
+                _, pid, name, path = within[index]
+                self._block(_PROCESS, struct.pack("<I", pid), _text(2, name) + _text(3, path))
+        return number
+
+    def _block(self, kind: int, head: bytes, options: bytes, data: bytes | memoryview = b"") -> None:
+        fill = bytes(-len(data) % 4)
+        if options:
+            options += bytes(4)
+        size = 12 + len(head) + len(data) + len(fill) + len(options)
+        self._stream.write(struct.pack("<II", kind, size) + head)
+        self._stream.write(data)
+        self._stream.write(fill + options + struct.pack("<I", size))

@@ -1,0 +1,470 @@
+"""From inputs to a session: the only module that sees the whole road, top to bottom.
+
+    source ─► frames ─► tracker (headers, flows, streams) ─► dispatcher (parsers) ─► collector ─► writer ─► DuckDB
+                                                                                              └► attribution
+
+The engine runs in this thread, the writer in a second, the hash of the input in a third.
+"""
+
+import gc
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+
+from rustnet import __version__
+from rustnet.collect import Collector
+from rustnet.dissect import registry
+from rustnet.dissect.dispatch import Dispatcher
+from rustnet.engine.columns import FlowColumns
+from rustnet.engine.flow import Flow
+from rustnet.engine.numbers import TCP, UDP, WANTED_SIZE
+from rustnet.engine.tracker import PacketColumns, Tracker
+from rustnet.enrich.services import server_ranks, service_names
+from rustnet.errors import ExitCode, InputError
+from rustnet.sources.files import open_source
+from rustnet.sources.frames import Damage, Frames, Source
+from rustnet.sources.linktypes import link_name
+from rustnet.store.tables import Capture, FlowRow, InterfaceRow, Packet
+from rustnet.store.writer import Batch, Columns, Records, Writer
+
+PROGRESS_SECONDS = 0.1
+FLOW_BATCH = 10_000
+"""Ended flows that are held back at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to ingest."""
+
+    sidecars: tuple[str, ...] = ()
+    """Sidecar files given by name; without any they are looked for beside each capture."""
+    discover: bool = True
+    """Look for sidecars beside each capture."""
+    again: bool = False
+    """Ingest a file even if the session has one of the same hash."""
+    strict_parsers: bool = False
+    """Raise a parser's failure instead of recording it."""
+    dissect: bool = True
+    """Read payloads."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an ingest has come."""
+
+    source: str
+    file_index: int
+    files: int
+    position: int
+    size: int | None
+    packets: int
+    flows: int
+
+
+@dataclass(slots=True)
+class CaptureReport:
+    """What became of one input."""
+
+    capture_id: int
+    source: str
+    packets: int = 0
+    flows: int = 0
+    wire_bytes: int = 0
+    captured_bytes: int = 0
+    truncated: int = 0
+    undecoded: int = 0
+    out_of_order: int = 0
+    damage: list[Damage] = field(default_factory=list)
+    complete: bool = False
+    sha256: str | None = None
+    dropped_kernel: int | None = None
+    dropped_interface: int | None = None
+    first_ts: int | None = None
+    last_ts: int | None = None
+    evicted: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a whole run."""
+
+    session: str
+    captures: list[CaptureReport] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """(path, one-line message) of inputs that could not be read."""
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """(path, one-line message) of inputs that the session has already."""
+    interrupted: bool = False
+    losses: list[str] = field(default_factory=list)
+    sidecars: list[str] = field(default_factory=list)
+    """One line for each sidecar: file, claims, matched flows, broken lines."""
+
+    def exit_code(self, strict: bool) -> ExitCode:
+        """Exit code of the run; ``strict`` makes losses count."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if self.failed:
+            return ExitCode.INPUT
+        if self.skipped and not self.captures:
+            return ExitCode.FAILURE
+        if strict and self.losses:
+            return ExitCode.LOSSES
+        return ExitCode.DONE
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
+    """Ctrl-C or SIGTERM while a capture was being read."""
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Within it, SIGINT and SIGTERM set a flag that is looked at between batches; a second one ends at once."""
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def ingest(
+    paths: Sequence[str], session: str, options: Options, progress: Callable[[Progress], None] | None = None
+) -> Report:
+    """Ingest every input into a session, made if need be. Inputs that cannot be read are named in the report.
+
+    Raises `SessionError` if the session cannot be opened or written.
+    """
+    report = Report(session)
+    sources: list[tuple[int, str]] = list(enumerate(paths))
+    first: Source | None = None
+    if len(paths) == 1:  # a single input that is no capture must not leave an empty session behind
+        first = _open(paths[0], report)
+        if first is None:
+            return report
+    writer = Writer(session, registry.tables())
+    collecting = gc.isenabled()
+    gc.disable()  # flows and rows make no cycles, and there may be millions of them to look through
+    try:
+        with interruptible() as stopped:
+            for index, path in sources:
+                source = first if first is not None else _open(path, report)
+                first = None
+                if source is None:
+                    continue
+                road = Road(writer, source, options, stopped)
+                road.tell(progress, index, len(paths))
+                try:
+                    if not options.again and road.known(report):
+                        continue
+                    road.travel(report)
+                finally:
+                    source.close()
+                if report.interrupted:
+                    break
+        _attribute(writer, report, options)
+    finally:
+        if collecting:
+            gc.enable()
+        writer.close()
+    _losses(report)
+    return report
+
+
+def _open(path: str, report: Report) -> Source | None:
+    """Open an input; one that cannot be read is named in the report."""
+    try:
+        return open_source(path)
+    except InputError as error:
+        report.failed.append((path, str(error)))
+        return None
+
+
+class Road:
+    """One input on its way into the session."""
+
+    def __init__(self, writer: Writer, source: Source, options: Options, stopped: Callable[[], bool]) -> None:
+        self.writer = writer
+        self.source = source
+        self.stopped = stopped
+        self.capture_id, first_flow = writer.next_ids()
+        self.capture = Capture(self.capture_id, source.info.source, source.info.kind, source.info.format)
+        self.collector = Collector(self.capture_id)
+        dissectors = registry.DISSECTORS if options.dissect else ()
+        self.dispatcher = Dispatcher(dissectors, self.collector, options.strict_parsers)
+        wanted = bytearray(WANTED_SIZE)
+        for transport, number in (("tcp", TCP), ("udp", UDP)):
+            wanted[number] = transport in self.dispatcher.by_transport
+        known = [port for d in dissectors for port in d.ports]
+        self.tracker = Tracker(self.dispatcher, bytes(wanted), server_ranks(known), first_flow)
+        tcp_services, udp_services = service_names()
+        guesses = {(transport, port): d[0].name for (transport, port), d in self.dispatcher.by_port.items()}
+        self.flow_columns = FlowColumns(tcp_services, udp_services, guesses)
+        self.flows: list[Flow] = []
+        self.flow_count = 0
+        self.link_types: set[int] = set()
+        self.previous_ts: int | None = None
+        self.callback: Callable[[Progress], None] | None = None
+        self.told_at = 0.0
+        self.index = 0
+        self.files = 1
+
+    def tell(self, callback: Callable[[Progress], None] | None, index: int, files: int) -> None:
+        """Tell ``callback`` about the progress."""
+        self.callback = callback
+        self.index = index
+        self.files = files
+
+    def known(self, report: Report) -> bool:
+        """Whether the session has this very file already; only a file of equal size is hashed ahead."""
+        info = self.source.info
+        if info.kind != "file" or info.bytes is None:
+            return False
+        same = self.writer.query(
+            "SELECT capture_id, source, sha256 FROM captures WHERE bytes = ? AND sha256 IS NOT NULL", [info.bytes]
+        )
+        if not same:
+            return False
+        from rustnet.sources.stored import hash_file  # noqa: PLC0415 - rarely needed
+
+        digest = hash_file(info.source)
+        for capture_id, source, sha256 in same:
+            if sha256 == digest:
+                report.skipped.append(
+                    (
+                        info.source,
+                        f"{info.source}: already in the session as capture {capture_id} ({source}, same SHA-256); "
+                        "use --again to ingest it once more",
+                    )
+                )
+                return True
+        return False
+
+    def travel(self, report: Report) -> None:
+        """Read the input to its end, or until the user stops it, and store everything."""
+        self.capture.ingested_at = time.time_ns()
+        self.capture.rustnet_version = __version__
+        self.capture.bytes = self.source.info.bytes
+        self.writer.begin_capture(self.capture)
+        try:
+            for frames in self.source.batches():
+                if frames.count:
+                    self.batch(frames)
+                if self.stopped():
+                    report.interrupted = True
+                    break
+                self.progress()
+        except KeyboardInterrupt:
+            report.interrupted = True
+        self.finish(report)
+
+    def batch(self, frames: Frames) -> None:
+        """One batch of frames through the engine and to the writer."""
+        made = self.tracker.feed(frames)
+        batches: list[Batch] = [Columns(Packet, self.packets(frames, made))]
+        self.flows += self.tracker.close_ended()
+        if len(self.flows) >= FLOW_BATCH:
+            batches.append(self.take_flows())
+        batches += self.collector.take()
+        self.writer.put(batches)
+
+    def packets(self, frames: Frames, made: PacketColumns) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+        """Columns of the packet index, copied out of the frames' buffers, and the capture's sums."""
+        n = frames.count
+        ts = frames.column("ts").copy()
+        length = frames.column("length").copy()
+        captured = frames.column("captured").copy()
+        capture = self.capture
+        capture.packets += n
+        capture.wire_bytes += int(length.sum(dtype=np.int64))
+        capture.captured_bytes += int(captured.sum(dtype=np.int64))
+        capture.truncated += int(np.count_nonzero(captured < length))
+        low, high = int(ts.min()), int(ts.max())
+        capture.first_ts = low if capture.first_ts is None else min(low, capture.first_ts)
+        capture.last_ts = high if capture.last_ts is None else max(high, capture.last_ts)
+        capture.out_of_order += int(np.count_nonzero(ts[1:] < ts[:-1]))
+        if self.previous_ts is not None and ts[0] < self.previous_ts:
+            capture.out_of_order += 1
+        self.previous_ts = int(ts[-1])
+        self.link_types.update(np.unique(frames.column("link")).tolist())
+        return {
+            "number": np.arange(frames.first_number, frames.first_number + n, dtype=np.int64),
+            "ts": ts.view("datetime64[ns]"),
+            "flow_id": made.flow_id,
+            "from_src": made.from_src,
+            "length": length,
+            "captured": captured,
+            "payload": made.payload,
+            "tcp_flags": made.tcp_flags,
+            "file_offset": frames.column("file_offset").copy(),
+            "interface": frames.column("interface").astype(np.uint16),
+        }
+
+    def take_flows(self) -> Columns:
+        """Columns of the flows that have ended."""
+        batch = self.flow_columns.build(self.flows, self.tracker.last_ts)
+        batch["started_at"] = batch["started_at"].view("datetime64[ns]")
+        batch["ended_at"] = batch["ended_at"].view("datetime64[ns]")
+        self.flow_count += len(self.flows)
+        self.flows = []
+        return Columns(FlowRow, batch)
+
+    def progress(self, final: bool = False) -> None:
+        """Tell whoever wants to know, at most every `PROGRESS_SECONDS`."""
+        if self.callback is None:
+            return
+        now = time.monotonic()
+        if not final and now - self.told_at < PROGRESS_SECONDS:
+            return
+        self.told_at = now
+        info = self.source.info
+        open_flows = self.tracker.table.count + len(self.flows)
+        self.callback(
+            Progress(
+                info.source,
+                self.index,
+                self.files,
+                self.source.position(),
+                info.bytes,
+                self.capture.packets,
+                self.flow_count + open_flows,
+            )
+        )
+
+    def finish(self, report: Report) -> None:
+        """Store what is left: open flows, held rows, damage, interfaces, and the capture's final row."""
+        self.flows += self.tracker.finish()
+        for damage in self.source.damage:
+            self.collector.anomaly(damage.kind, damage.detail, 0, damage.ts, damage.packet, file_offset=damage.offset)
+        self.engine_anomalies()
+        self.names()
+        batches: list[Batch] = []
+        if self.flows:
+            batches.append(self.take_flows())
+        batches += self.collector.take(everything=True)
+        interfaces = [
+            InterfaceRow(self.capture_id, i & 0xFFFF, x.name, x.description, x.link_type, x.snaplen, x.packets)
+            for i, x in enumerate(self.source.interfaces)
+        ]
+        if interfaces:
+            batches.append(Records(InterfaceRow, list(interfaces)))
+        if batches:
+            self.writer.put(batches)
+        self.describe()
+        self.capture.complete = self.source.info.complete and not report.interrupted
+        self.writer.end_capture(self.capture)
+        report.captures.append(self.summary())
+        self.progress(final=True)
+
+    def engine_anomalies(self) -> None:
+        """What the engine gave up on, as rows."""
+        tracker = self.tracker
+        ts = self.capture.last_ts or 0
+        for kind, count, words in (
+            ("flows_evicted", tracker.table.evicted, "flows ended early: the flow table was full"),
+            ("fragments_dropped", tracker.fragments.dropped, "datagrams whose fragments never were complete"),
+            ("fragments_overlap", tracker.fragments.overlapping, "IP fragments that overlap others"),
+            ("tunnel_undecoded", tracker.tunnel_failures, "tunnelled packets that could not be decoded"),
+        ):
+            if count:
+                self.collector.anomaly(kind, words, 0, ts, 0, count=count)
+
+    def names(self) -> None:
+        """Names that the capture file itself brings (name resolution blocks)."""
+        for ip, name in self.source.info.names:
+            self.collector.name(ip, name, "nrb", self.capture.first_ts or 0, None)
+
+    def describe(self) -> None:
+        """Fill the capture's row with what is known only at its end."""
+        info, capture = self.source.info, self.capture
+        interfaces = self.source.interfaces
+        capture.format = info.format
+        capture.sha256 = info.sha256
+        capture.bytes = info.bytes
+        capture.application = info.application or None
+        capture.hardware = info.hardware or None
+        capture.os = info.os or None
+        capture.comments = info.comments or None
+        links = self.link_types or {x.link_type for x in interfaces}
+        capture.link_types = [link_name(link) for link in sorted(links)]
+        capture.snaplen = max((x.snaplen for x in interfaces), default=0)
+        capture.undecoded = self.tracker.undecoded
+        kernel = [x.dropped_kernel for x in interfaces if x.dropped_kernel is not None]
+        card = [x.dropped_interface for x in interfaces if x.dropped_interface is not None]
+        capture.dropped_kernel = sum(kernel) if kernel else None
+        capture.dropped_interface = sum(card) if card else None
+
+    def summary(self) -> CaptureReport:
+        """The capture's part of the report."""
+        c = self.capture
+        return CaptureReport(
+            capture_id=c.capture_id,
+            source=c.source,
+            packets=c.packets,
+            flows=self.flow_count,
+            wire_bytes=c.wire_bytes,
+            captured_bytes=c.captured_bytes,
+            truncated=c.truncated,
+            undecoded=c.undecoded,
+            out_of_order=c.out_of_order,
+            damage=list(self.source.damage),
+            complete=c.complete,
+            sha256=c.sha256,
+            dropped_kernel=c.dropped_kernel,
+            dropped_interface=c.dropped_interface,
+            first_ts=c.first_ts,
+            last_ts=c.last_ts,
+            evicted=self.tracker.table.evicted,
+        )
+
+
+def _attribute(writer: Writer, report: Report, options: Options) -> None:
+    """Match sidecars with the flows of every capture of this run."""
+    from rustnet.attribute.discover import find_sidecars  # noqa: PLC0415 - only where there are captures
+    from rustnet.attribute.match import attribute  # noqa: PLC0415
+
+    given = [Path(name) for name in options.sidecars]
+    for capture in report.captures:
+        files = given or (find_sidecars(Path(capture.source)) if options.discover and capture.source != "-" else [])
+        made = writer.run(lambda con, number=capture.capture_id, used=files: attribute(con, number, used))
+        for sentence in made.unreadable:
+            report.failed.append(("sidecar", sentence))
+        if files:
+            bad = f", {made.bad_records} broken records" if made.bad_records else ""
+            names = ", ".join(str(file) for file in files)
+            report.sidecars.append(
+                f"{names}: {made.records} records, {made.claims} claims, {made.owned} of {made.flows} flows of "
+                f"{capture.source} have an owner{bad}"
+            )
+    writer.commit()
+
+
+def _losses(report: Report) -> None:
+    """Name everything that was lost or left out."""
+    for c in report.captures:
+        if not c.complete:
+            report.losses.append(f"{c.source}: not read to a clean end")
+        if c.undecoded:
+            report.losses.append(f"{c.source}: {c.undecoded} packets could not be decoded")
+        if c.dropped_kernel or c.dropped_interface:
+            dropped = (c.dropped_kernel or 0) + (c.dropped_interface or 0)
+            report.losses.append(f"{c.source}: {dropped} packets were dropped while capturing")
+        if c.evicted:
+            report.losses.append(f"{c.source}: {c.evicted} flows ended early because the flow table was full")

@@ -1,0 +1,224 @@
+"""Saved queries: ``.sql`` files whose header says what they are and what they can be asked.
+
+::
+
+    -- title: DNS answers that took long
+    -- description: Slowest first; the time is from question to answer.
+    -- parameter: least duration 100ms Shortest time that counts
+    -- parameter: host text null Only names that contain this
+    SELECT … WHERE rtt_ms * 1e6 >= $least AND ($host IS NULL OR …)
+
+A parameter has a name, a type, a default (``null`` for none, ``required`` if there must be one; quotes hold spaces)
+and help. Types: ``int``, ``float``, ``text``, ``bool``, ``size`` (``10M``), ``duration`` and ``time``; the last two
+reach SQL as whole nanoseconds.
+"""
+
+import difflib
+import math
+import re
+import shlex
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from rustnet.errors import RustnetError, UsageError
+from rustnet.query import values
+from rustnet.query.execute import ResultSet, RowStream, execute, stream
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+_HEADER = re.compile(r"--\s*(title|description|parameter):\s*(.*?)\s*")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class CatalogueError(RustnetError):
+    """A saved query's file cannot be read, or its header makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a saved query can be asked."""
+
+    name: str
+    type: str
+    """``int``, ``float``, ``text``, ``bool``, ``size``, ``duration`` or ``time``."""
+    default: str | None
+    """As a person would write it; ``None`` is NULL."""
+    required: bool
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedQuery:
+    """One saved query."""
+
+    name: str
+    """Its file's name without ``.sql``."""
+    title: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    sql: str
+
+    def bind(self, given: Mapping[str, str]) -> dict[str, object]:
+        """Turn what a person gave, as text, into values for ``$name``. Raises `UsageError` with what is wrong."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in given:
+            if name not in known:
+                raise UsageError(f"query {self.name}: {_unknown(name, known, 'parameter')}")
+        bound: dict[str, object] = {}
+        for parameter in self.parameters:
+            text = given.get(parameter.name, parameter.default)
+            if text is None and parameter.required:
+                raise UsageError(
+                    f"query {self.name}: needs {parameter.name} ({parameter.help}); add -p {parameter.name}=…"
+                )
+            bound[parameter.name] = self._value(parameter, text)
+        return bound
+
+    def _value(self, parameter: Parameter, text: str | None) -> object:
+        if text is None:
+            return None
+        try:
+            return _TYPES[parameter.type](text)
+        except ValueError as error:
+            raise UsageError(f"query {self.name}: {parameter.name}={text!r} {error}") from None
+
+    def execute(
+        self, con: "duckdb.DuckDBPyConnection", given: Mapping[str, str] | None = None, limit: int | None = None
+    ) -> ResultSet:
+        """Run it; see `rustnet.query.execute.execute`."""
+        return execute(con, self.sql, self.bind(given or {}), limit)
+
+    def stream(self, con: "duckdb.DuckDBPyConnection", given: Mapping[str, str] | None = None) -> RowStream:
+        """Run it and hand its rows out as they come."""
+        return stream(con, self.sql, self.bind(given or {}))
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+        raise ValueError("is not a whole number")
+    return int(text)
+
+
+def _real(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("is not a number") from None
+    if not math.isfinite(number):
+        raise ValueError("is not a finite number")
+    return number
+
+
+def _truth(text: str) -> bool:
+    answer = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(text.lower())
+    if answer is None:
+        raise ValueError("is neither yes nor no")
+    return answer
+
+
+def _text(text: str) -> str:
+    if any("\ud800" <= char <= "\udfff" or char == "\0" for char in text):
+        raise ValueError("is not text (a character that is not Unicode, or NUL)")
+    return text
+
+
+_TYPES: dict[str, Callable[[str], object]] = {
+    "int": _whole,
+    "float": _real,
+    "text": _text,
+    "bool": _truth,
+    "size": values.size,
+    "duration": lambda text: values.duration(text).low,
+    "time": lambda text: values.time(text).low,
+}
+
+
+def shipped() -> Traversable:
+    """Return the folder of the queries that come with rustnet: in the package, or at the top of a checkout."""
+    packaged = resources.files("rustnet") / "queries"
+    if packaged.is_dir():
+        return packaged
+    return Path(str(resources.files("rustnet"))).parent / "queries"
+
+
+def load(folders: Sequence[Traversable] | None = None) -> dict[str, SavedQuery]:
+    """Read every saved query of ``folders`` (by default, the shipped ones), by name in alphabetical order.
+
+    A query of a later folder replaces one of the same name. Raises `CatalogueError` with the file's name.
+    """
+    found: dict[str, SavedQuery] = {}
+    for folder in [shipped()] if folders is None else folders:
+        try:
+            files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+            for file in files:
+                name = file.name.removesuffix(".sql")
+                found[name] = read(name, file.read_text("utf-8"))
+        except (OSError, UnicodeError) as error:
+            raise CatalogueError(f"{folder}: saved queries cannot be read: {error}") from error
+    return dict(sorted(found.items()))
+
+
+def find(name: str, queries: Mapping[str, SavedQuery] | None = None) -> SavedQuery:
+    """Return one saved query; an unknown name is a `UsageError` that knows the nearest."""
+    known = load() if queries is None else queries
+    query = known.get(name)
+    if query is None:
+        raise UsageError(f"{_unknown(name, known, 'saved query')}; --list shows them all")
+    return query
+
+
+def read(name: str, text: str) -> SavedQuery:
+    """Parse one file: the header, then SQL. Raises `CatalogueError`."""
+    said: dict[str, str] = {}
+    parameters: list[Parameter] = []
+    lines = text.splitlines()
+    begin = 0
+    for begin, line in enumerate(lines):  # noqa: B007 -- where the header ends
+        if not line.strip():
+            continue
+        match = _HEADER.fullmatch(line)
+        if not match:
+            break
+        if match[1] == "parameter":
+            parameters.append(_parameter(name, match[2]))
+        else:
+            said[match[1]] = f"{said[match[1]]} {match[2]}" if match[1] in said else match[2]
+    sql = "\n".join(lines[begin:]).strip()
+    if not sql or "title" not in said or "description" not in said:
+        raise CatalogueError(f"{name}.sql: needs '-- title:' and '-- description:' before its SQL")
+    if len({p.name for p in parameters}) < len(parameters):
+        raise CatalogueError(f"{name}.sql: names a parameter twice")
+    return SavedQuery(name, said["title"], said["description"], tuple(parameters), sql)
+
+
+def _parameter(query: str, text: str) -> Parameter:
+    """Parse ``name type default help``."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise CatalogueError(f"{query}.sql: parameter '{text}': {error}") from None
+    if len(words) < 4 or not _NAME.fullmatch(words[0]) or words[1] not in _TYPES:
+        raise CatalogueError(
+            f"{query}.sql: parameter '{text}' is not 'name type default help' with a type of {', '.join(_TYPES)}"
+        )
+    name, kind, default = words[:3]
+    made = Parameter(
+        name, kind, None if default in ("null", "required") else default, default == "required", " ".join(words[3:])
+    )
+    if made.default is not None:
+        try:
+            _TYPES[kind](made.default)
+        except ValueError as error:
+            raise CatalogueError(f"{query}.sql: default of {name} {error}") from None
+    return made
+
+
+def _unknown(name: str, known: Mapping[str, object], what: str) -> str:
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(list(known)[:6]) or 'none'}"
+    return f"unknown {what} {name!r}: {hint}"

@@ -1,0 +1,245 @@
+"""The filter language: tree to SQL. The result is a condition over ``flows``; every value in it is bound.
+
+A session may lack tables and columns (a protocol that this build does not know, countries that were not looked up):
+`Scope` is what it has. Every condition is TRUE or FALSE, never NULL, so that NOT finds what has no value at all.
+"""
+
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rustnet.query import values
+from rustnet.query.filters import And, FilterError, Node, Not, Or, Term, Value, parse
+from rustnet.query.keywords import FREE_LOOKUPS, Keyword, Kind
+from rustnet.query.matching import (
+    ALWAYS,
+    NEVER,
+    Condition,
+    address_match,
+    any_of,
+    compare_number,
+    endpoint,
+    mac_match,
+    number_match,
+    partial_address,
+    text_match,
+)
+from rustnet.store.schema import existing_columns, quote_identifier
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+MAX_LOOKUPS = 400
+"""Subqueries in one condition: planning them costs time, and a filter is hostile input like any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a session has, as far as a filter can see it."""
+
+    tables: Mapping[str, Mapping[str, str]]
+    """Columns and their types by table."""
+    bad_regex: Callable[[str], str | None]
+    """What is wrong with a regular expression, ``None`` if nothing is."""
+
+    @classmethod
+    def of(cls, con: "duckdb.DuckDBPyConnection") -> "Scope":
+        """Look a session over; keep the scope for as long as the session is only read."""
+        import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
+
+        def bad_regex(pattern: str) -> str | None:
+            cursor = con.cursor()
+            try:
+                cursor.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
+            except duckdb.Error as error:
+                return str(error).splitlines()[0].partition(": ")[2] or "not understood"
+            finally:
+                cursor.close()
+            return None
+
+        cursor = con.cursor()
+        try:
+            return cls(existing_columns(cursor), bad_regex)
+        finally:
+            cursor.close()
+
+    def has(self, table: str, column: str) -> bool:
+        """Whether ``table`` is there and has ``column``."""
+        return column in self.tables.get(table, {})
+
+
+def compile_filter(text: str, scope: Scope) -> Condition:
+    """Compile a filter to a condition for ``SELECT … FROM flows WHERE``. Raises `FilterError` and nothing else."""
+    node = parse(text)
+    return ALWAYS if node is None else _Compiler(text, scope).node(node)
+
+
+class _Compiler:
+    def __init__(self, text: str, scope: Scope) -> None:
+        self.text = text
+        self.scope = scope
+        self.lookups = 0
+
+    def node(self, node: Node) -> Condition:
+        """Compile any node. Its depth is bounded by the parser."""
+        match node:
+            case Term():
+                return any_of([self._value(node, value) for value in node.values])
+            case Not():
+                inner = self.node(node.item)
+                return Condition(f"NOT {inner.sql}", inner.params)
+            case And() | Or():
+                parts = [self.node(item) for item in node.items]
+                joint = " AND " if isinstance(node, And) else " OR "
+                return Condition(f"({joint.join(p.sql for p in parts)})", tuple(v for p in parts for v in p.params))
+
+    def _value(self, term: Term, value: Value) -> Condition:
+        """Compile one value of a term; ``!=`` is the negation of ``=``."""
+        if value.op == "!=":
+            same = Value(value.form, value.text, value.start, value.end, "=", value.case)
+            inner = self._value(term, same)
+            return Condition(f"NOT {inner.sql}", inner.params)
+        if value.form == "regex":
+            wrong = self.scope.bad_regex(value.text)
+            if wrong:
+                raise self._error(f"bad regular expression: {wrong}", value)
+        try:
+            made = self._free(value) if term.keyword is None else self._keyword(term.keyword, value)
+        except ValueError as error:
+            raise self._error(f"'{value.text}' {error}", value, self._hint(term.keyword)) from None
+        return Condition(f"({made.sql}) IS TRUE", made.params).wrapped()
+
+    @staticmethod
+    def _hint(keyword: Keyword | None) -> str:
+        return f"{keyword.name}: takes a {keyword.kind.value}" if keyword else ""
+
+    def _error(self, reason: str, value: Value, hint: str = "") -> FilterError:
+        return FilterError(reason, self.text, value.start, value.end, hint)
+
+    def _keyword(self, keyword: Keyword, value: Value) -> Condition:
+        if keyword.name in ("after", "before"):
+            return self._moment(keyword, value)
+        if keyword.kind is Kind.ADDRESS:
+            return self._address(keyword, value)
+        if keyword.kind is Kind.ASN:
+            return self._asn(keyword, value)
+        if keyword.kind is Kind.FLAG:
+            return self._flag(keyword, value)
+        return any_of([self._target(keyword, target, value) for target in self._present(keyword, value)])
+
+    def _present(self, keyword: Keyword, value: Value) -> list[str]:
+        """Return the targets that this session has; none at all is an error that says so."""
+        present = [t for t in keyword.targets if self._has(t)]
+        if not present:
+            what = keyword.missing or f"nothing that {keyword.name}: could look at"
+            raise self._error(f"this session has no {what}", value)
+        return present
+
+    def _has(self, target: str) -> bool:
+        table, dot, column = target.partition(".")
+        if dot and table.isidentifier():
+            return self.scope.has(table, column)
+        return not target.isidentifier() or self.scope.has("flows", target)
+
+    def _target(self, keyword: Keyword, target: str, value: Value) -> Condition:
+        """Match one target: an expression over flows, or a column of a table that is looked up."""
+        return self._look(target, lambda column: _match(keyword, column, value), value)
+
+    def _look(self, target: str, match: Callable[[str], Condition], value: Value) -> Condition:
+        table, dot, column = target.partition(".")
+        if not dot:
+            return match(target if not target.isidentifier() else f"flows.{target}")
+        self.lookups += 1
+        if self.lookups > MAX_LOOKUPS:
+            raise self._error("too many searches in one filter", value, "ask for less at once")
+        key = "process_id" if table == "processes" else "flow_id"
+        sql_type = self.scope.tables[table][column]
+        name = f"{quote_identifier(table)}.{quote_identifier(column)}"
+        inner = match(f"array_to_string({name}, ' ')" if sql_type == "VARCHAR[]" else name)
+        where = f"FROM {quote_identifier(table)} WHERE {inner.sql}"
+        return Condition(f"flows.{key} IN (SELECT {key} {where})", inner.params)
+
+    def _moment(self, keyword: Keyword, value: Value) -> Condition:
+        if value.op or value.form == "regex":
+            raise ValueError(f"is a comparison, and {keyword.name}: is one already")
+        op = ">=" if keyword.name == "after" else "<"
+        return compare_number("epoch_ns(flows.started_at)", op, values.time(value.text).low)
+
+    def _address(self, keyword: Keyword, value: Value) -> Condition:
+        parts = []
+        for ip, num in zip(keyword.targets[::2], keyword.targets[1::2], strict=True):
+            side = ip.removesuffix("_ip")
+            known = address_match(value, f"flows.{ip}", f"flows.{num}", f"flows.{side}_port")
+            parts.append(known or self._named_address(side, value))
+        return any_of(parts)
+
+    def _named_address(self, side: str, value: Value) -> Condition:
+        """Find an end by the beginning of its address, or by a name: its host name, or one learned for its address."""
+        if value.op not in ("", "="):
+            raise ValueError("is neither an address nor a network, and cannot be compared")
+        if "/" in value.text and value.form == "word":
+            values.address_span(value.text)
+        parts = [partial_address(value, f"flows.{side}_ip")]
+        if side == "dst":
+            parts.append(text_match(value, "flows.hostname"))
+        if self.scope.has("names", "name"):
+            inner = text_match(value, "names.name")
+            sql = f"flows.{side}_ip IN (SELECT ip FROM names WHERE {inner.sql})"  # noqa: S608 -- of our own making
+            parts.append(Condition(sql, inner.params))
+        return any_of(parts)
+
+    def _asn(self, keyword: Keyword, value: Value) -> Condition:
+        present = self._present(keyword, value)
+        digits = value.text[2:] if value.text[:2].lower() == "as" else value.text
+        if digits.isdecimal() and value.form != "regex":
+            asked = Value(value.form, digits, value.start, value.end, value.op, value.case)
+            return any_of([number_match(asked, f"flows.{t}", 2**32 - 1) for t in present if t.endswith("asn")])
+        return any_of([text_match(value, f"flows.{t}") for t in present if t.endswith("name")])
+
+    @staticmethod
+    def _flag(keyword: Keyword, value: Value) -> Condition:
+        answer = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(value.text.lower())
+        if answer is None or value.op not in ("", "="):
+            raise ValueError("is neither yes nor no")
+        return Condition(keyword.targets[0] if answer else f"NOT ({keyword.targets[0]})", ())
+
+    def _free(self, value: Value) -> Condition:
+        """Find text wherever text stands; an address or network also as such, a number also as a port or pid."""
+        if value.form == "word":
+            if value.text == "*":
+                return ALWAYS
+            known = [address_match(value, f"flows.{s}_ip", f"flows.{s}_num", f"flows.{s}_port") for s in ("src", "dst")]
+            found = [k for k in known if k]
+            if found:
+                return any_of(found)
+            if "/" in value.text and endpoint(value.text.partition("/")[0]):
+                values.address_span(value.text)
+        flows = self.scope.tables.get("flows", {})
+        parts = [text_match(value, f"flows.{quote_identifier(c)}") for c, t in flows.items() if t == "VARCHAR"]
+        present = [target for target in FREE_LOOKUPS if self._has(target)]
+        parts += [self._look(target, lambda column: text_match(value, column), value) for target in present]
+        if value.form == "word" and value.text.isdecimal() and value.text.isascii() and len(value.text) <= 7:
+            parts += [compare_number(f"flows.{port}", "=", int(value.text)) for port in ("src_port", "dst_port")]
+            parts.append(self._look("processes.pid", lambda c: compare_number(c, "=", int(value.text)), value))
+        return any_of(parts) if parts else NEVER
+
+
+_READERS: dict[Kind, Callable[[str], values.Span]] = {
+    Kind.BYTES: lambda text: values.Span(values.size(text), values.size(text) + 1),
+    Kind.DURATION: values.duration,
+    Kind.TIME: values.time,
+}
+
+
+def _match(keyword: Keyword, column: str, value: Value) -> Condition:
+    """Match one value against one column or expression, by the keyword's kind."""
+    kind = keyword.kind
+    if kind is Kind.MAC:
+        return mac_match(value, column)
+    if kind in (Kind.TEXT, Kind.WORD):
+        return text_match(value, column, whole=kind is Kind.WORD)
+    if kind is Kind.TIME:
+        column = f"epoch_ns({column})"
+    elif keyword.scale != 1:
+        column = f"({column}) * {keyword.scale}"
+    return number_match(value, column, keyword.top, read=_READERS.get(kind), open_end=kind is Kind.TIME)

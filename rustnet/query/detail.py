@@ -1,0 +1,153 @@
+"""One flow, whole: its row, its messages of every protocol, the claims on it, its packets."""
+
+import heapq
+import typing
+from dataclasses import dataclass
+
+from rustnet.errors import RustnetError, UsageError
+from rustnet.query.execute import ResultSet, execute
+from rustnet.store.schema import LEADING, existing_columns, quote_identifier
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+Fields = dict[str, typing.Any]
+
+_MAX_FLOW_ID = 1 << 62
+_NOT_MESSAGES = ("packets", "flows", "anomalies", "connections", "claims", "names")
+
+_CLAIMS = """
+SELECT p.pid, p.name AS process, p.username, p.exe, p.cmdline, p.container_name, p.pod, c.source, c.quality, c.rank,
+    c.match, c.distance_ms, c.window_start, c.window_end, c.observed_at, c.reversed, c.evidence,
+    coalesce(f.process_id = c.process_id, false) AS won
+FROM claims AS c JOIN flows AS f ON f.flow_id = c.flow_id LEFT JOIN processes AS p ON p.process_id = c.process_id
+WHERE c.flow_id = ? ORDER BY won DESC, c.rank, c.distance_ms, c.observed_at, p.pid"""
+
+_PACKETS = """
+SELECT number, ts, from_src, length, captured, payload, tcp_flags, interface
+FROM packets WHERE flow_id = ? ORDER BY capture_id, number"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One decoded message of a flow."""
+
+    table: str
+    ts: int | None
+    """Nanoseconds since 1970 UTC."""
+    packet: int | None
+    fields: Fields
+    types: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDetail:
+    """Everything that a session knows of one flow."""
+
+    flow: Fields
+    types: dict[str, str]
+    """DuckDB type of each field."""
+    messages: list[Message]
+    more_messages: bool
+    claims: ResultSet
+    anomalies: ResultSet
+    packets: ResultSet
+    inner: int
+    """Flows that it carries as a tunnel."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPacket:
+    """Where a packet's bytes are."""
+
+    capture_id: int
+    number: int
+    ts: int
+    length: int
+    captured: int
+    file_offset: int
+    interface: int
+    link_type: int | None
+    flow_id: int | None
+    """Innermost flow."""
+
+
+def find_flows(con: "Connection", text: str) -> list[int]:
+    """Numbers of the flows that a number or community id names: several where one conversation came again.
+
+    Raises `UsageError` for what is neither, `RustnetError` if there is no such flow.
+    """
+    if text.isascii() and text.isdecimal() and len(text) < 19:
+        rows = execute(con, "SELECT flow_id FROM flows WHERE flow_id = ?", [int(text)]).rows
+    elif text.startswith("1:"):
+        rows = execute(con, "SELECT flow_id FROM flows WHERE community_id = ? ORDER BY flow_id", [text]).rows
+    else:
+        raise UsageError(f"{text!r} is neither a flow's number nor a community id (1:…); 'rustnet flows' lists them")
+    if not rows:
+        raise RustnetError(f"there is no flow {text} in this session; 'rustnet flows' lists them")
+    return [row[0] for row in rows]
+
+
+def flow_detail(con: "Connection", flow_id: int, messages: int, packets: int) -> FlowDetail:
+    """Gather one flow with at most so many ``messages`` and ``packets``, each the first ones."""
+    found = execute(con, "SELECT * FROM flows WHERE flow_id = ?", [flow_id])
+    fields = dict(zip(found.columns, found.rows[0], strict=True))
+    merged, more = _messages(con, flow_id, messages)
+    return FlowDetail(
+        fields,
+        dict(zip(found.columns, found.types, strict=True)),
+        merged,
+        more,
+        execute(con, _CLAIMS, [flow_id]),
+        execute(con, "SELECT ts, packet, kind, detail, count FROM anomalies WHERE flow_id = ? ORDER BY packet, ts",
+                [flow_id], limit=messages),
+        execute(con, _PACKETS, [flow_id], limit=packets),
+        execute(con, "SELECT count(*) FROM flows WHERE outer_flow_id = ?", [flow_id]).rows[0][0],
+    )  # fmt: skip
+
+
+def message_tables(con: "Connection") -> list[str]:
+    """Tables of a session that hold decoded messages: those that begin with the leading columns."""
+    leading = [column.name for column in LEADING]
+    tables = existing_columns(con)
+    return sorted(t for t, have in tables.items() if list(have)[:4] == leading and t not in _NOT_MESSAGES)
+
+
+def _messages(con: "Connection", flow_id: int, limit: int) -> tuple[list[Message], bool]:
+    """First ``limit`` messages of a flow over all protocols in time order, and whether there are more."""
+    per_table: list[list[Message]] = []
+    truncated = False
+    for table in message_tables(con):
+        found = execute(
+            con,
+            f"SELECT * EXCLUDE (capture_id, flow_id) FROM {quote_identifier(table)} "  # noqa: S608 -- quoted
+            "WHERE flow_id = ? ORDER BY ts, packet",
+            [flow_id],
+            limit=limit,
+        )
+        truncated |= found.truncated
+        types = dict(zip(found.columns, found.types, strict=True))
+        per_table.append(
+            [Message(table, row[0], row[1], dict(zip(found.columns[2:], row[2:], strict=True)), types)
+             for row in found.rows]
+        )  # fmt: skip
+    merged = list(heapq.merge(*per_table, key=lambda m: (m.ts or 0, m.packet or 0)))
+    return merged[:limit], truncated or len(merged) > limit
+
+
+def stored_packet(con: "Connection", capture_id: int, number: int) -> StoredPacket:
+    """Look up one packet of a capture. Raises `RustnetError` if it is not there."""
+    if number > _MAX_FLOW_ID:
+        raise UsageError(f"packet {number}: no capture has so many packets")
+    rows = execute(
+        con,
+        "SELECT p.capture_id, p.number, p.ts, p.length, p.captured, p.file_offset, p.interface, i.link_type, p.flow_id "
+        "FROM packets AS p LEFT JOIN interfaces AS i ON i.capture_id = p.capture_id AND i.interface = p.interface "
+        "WHERE p.capture_id = ? AND p.number = ?",
+        [capture_id, number],
+    ).rows
+    if not rows:
+        raise RustnetError(f"capture {capture_id} has no packet {number}")
+    return StoredPacket(*rows[0])

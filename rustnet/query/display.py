@@ -1,0 +1,64 @@
+"""Hostile text on a terminal: what may be shown, how wide it is, and how it is cut.
+
+Names, URIs and process names come from packets. A terminal must never receive a control character from them, nor
+characters that reorder or hide what stands beside them.
+"""
+
+import re
+import unicodedata
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
+    "\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+"""Control, direction, invisible and unpaired characters."""
+
+ELLIPSIS = "…"
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    named = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(match[0])
+    if named:
+        return named
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def printable(text: str) -> str:
+    """``text`` with everything that a terminal would obey, or a reader would not see, written as an escape."""
+    return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escape, text)
+
+
+def _char_width(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def width(text: str) -> int:
+    """Terminal columns that `printable` text takes."""
+    return len(text) if text.isascii() else sum(map(_char_width, text))
+
+
+def cut(text: str, limit: int) -> str:
+    """``text`` in at most ``limit`` columns; an ellipsis stands where something is missing."""
+    if len(text) <= limit and width(text) <= limit:
+        return text
+    if limit < 1:
+        return ""
+    used, kept = 0, []
+    for char in text:
+        used += _char_width(char)
+        if used > limit - 1:
+            break
+        kept.append(char)
+    return "".join(kept) + ELLIPSIS
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """``text`` filled with spaces to ``columns``; ``right`` aligns to the right."""
+    fill = " " * (columns - width(text))
+    return fill + text if right else text + fill

@@ -1,0 +1,91 @@
+"""Whether a session agrees with itself: counts, references, completeness. Files are compared elsewhere."""
+
+import typing
+from dataclasses import dataclass
+
+from rustnet.query.detail import message_tables
+from rustnet.query.execute import execute
+from rustnet.store.schema import existing_columns, quote_identifier
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check."""
+
+    check: str
+    ok: bool
+    detail: str
+    serious: bool = True
+    """A failure means that the session does not hold what it claims; otherwise it says what is missing, and why."""
+
+
+_COUNTS = """
+SELECT c.capture_id, c.packets, coalesce(p.n, 0), coalesce(p.low, 0), coalesce(p.high, 0), coalesce(p.different, 0),
+    c.wire_bytes, coalesce(p.bytes, 0), c.complete
+FROM captures AS c LEFT JOIN (
+    SELECT capture_id, count(*) AS n, min(number) AS low, max(number) AS high, count(DISTINCT number) AS different,
+        sum(length)::BIGINT AS bytes
+    FROM packets GROUP BY capture_id
+) AS p ON p.capture_id = c.capture_id ORDER BY c.capture_id"""
+
+_FLOW_PACKETS = """
+WITH counted AS (
+    SELECT flow_id, count(*) AS packets, sum(length)::BIGINT AS bytes FROM packets
+    WHERE flow_id IS NOT NULL GROUP BY flow_id
+), tunnels AS (SELECT DISTINCT outer_flow_id AS flow_id FROM flows WHERE outer_flow_id IS NOT NULL)
+SELECT count(*) FROM flows LEFT JOIN counted ON counted.flow_id = flows.flow_id
+WHERE coalesce(counted.packets, 0) <> flows.src_packets + flows.dst_packets
+    AND flows.flow_id NOT IN (SELECT flow_id FROM tunnels)"""
+
+
+def check(con: "Connection") -> list[Finding]:
+    """Run every check of a session against itself."""
+    return [*_counts(con), *_references(con), _flow_packets(con)]
+
+
+def _counts(con: "Connection") -> list[Finding]:
+    made = []
+    for number, packets, rows, low, high, different, wire, stored_wire, complete in execute(con, _COUNTS).rows:
+        name = f"capture {number}"
+        made.append(Finding(f"{name}: packet rows", rows == packets, f"{rows:,} rows, {packets:,} packets counted"))
+        if rows:
+            whole = low == 1 and high == rows and different == rows
+            made.append(Finding(f"{name}: packet numbers", whole, f"{low:,} to {high:,}, {different:,} different"))
+        made.append(Finding(f"{name}: wire bytes", wire == stored_wire, f"{stored_wire:,} in rows, {wire:,} counted"))
+        words = "read to a clean end" if complete else "not complete: the input is damaged, or ingest was interrupted"
+        made.append(Finding(f"{name}: completeness", bool(complete), words, serious=False))
+    return made
+
+
+def _references(con: "Connection") -> list[Finding]:
+    """Check that every number which points elsewhere finds something there."""
+    tables = existing_columns(con)
+    links = [(t, "flow_id", "flows") for t in ("packets", "claims", "anomalies", *message_tables(con))]
+    links += [("flows", "outer_flow_id", "flows"), ("flows", "process_id", "processes")]
+    links += [("claims", "process_id", "processes")]
+    links += [(t, "capture_id", "captures") for t in ("packets", "flows", "interfaces", "anomalies", "names")]
+    links += [(t, "capture_id", "captures") for t in message_tables(con)]
+    made = []
+    for table, column, target in links:
+        if column not in tables.get(table, {}):
+            continue
+        key = {"flows": "flow_id", "processes": "process_id", "captures": "capture_id"}[target]
+        sql = (
+            f"SELECT count(*) FROM {quote_identifier(table)} AS t WHERE t.{column} IS NOT NULL "  # noqa: S608 -- quoted
+            f"AND NOT EXISTS (SELECT 1 FROM {target} AS o WHERE o.{key} = t.{column})"
+        )
+        lost = execute(con, sql).rows[0][0]
+        words = "every one is there" if not lost else f"{lost:,} rows name one that does not exist"
+        made.append(Finding(f"{table}.{column} in {target}", not lost, words))
+    return made
+
+
+def _flow_packets(con: "Connection") -> Finding:
+    wrong = execute(con, _FLOW_PACKETS).rows[0][0]
+    words = "agree with the packet index" if not wrong else f"{wrong:,} flows count other packets than the index has"
+    return Finding("flows: packet counts", not wrong, words)

@@ -1,0 +1,156 @@
+"""Lists of flows and statistics over them, for any filter: the SQL behind ``rustnet flows`` and ``rustnet stats``."""
+
+import difflib
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rustnet.errors import UsageError
+from rustnet.query.compile import Scope, compile_filter
+from rustnet.query.execute import RowStream, execute, stream
+from rustnet.store.schema import quote_identifier
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+
+def _end(side: str) -> str:
+    """SQL for one end of a flow as people write it: address and port, or what there is."""
+    ip, port, mac = f"f.{side}_ip", f"f.{side}_port", f"f.{side}_mac"
+    return (
+        f"CASE WHEN {ip} IS NULL THEN {mac} WHEN {port} IS NULL THEN {ip} "
+        f"WHEN contains({ip}, ':') THEN '[' || {ip} || ']:' || {port} ELSE {ip} || ':' || {port} END"
+    )
+
+
+DERIVED: dict[str, str] = {
+    "source": _end("src"),
+    "destination": _end("dst"),
+    "bytes": "(f.src_bytes + f.dst_bytes)",
+    "packets": "(f.src_packets + f.dst_packets)",
+    "payload": "(f.src_payload + f.dst_payload)",
+    "retransmissions": "(f.src_retransmissions::BIGINT + f.dst_retransmissions)",
+    "duration_ms": "((epoch_ns(f.ended_at) - epoch_ns(f.started_at)) / 1000000.0)",
+    "process": "p.name",
+    "pid": "p.pid",
+    "user": "p.username",
+    "exe": "p.exe",
+}
+"""Columns that ``flows`` does not have itself, as SQL over ``f`` (flows) and ``p`` (processes)."""
+
+DEFAULT_COLUMNS = (
+    "flow_id", "started_at", "duration_ms", "protocol", "source", "destination", "app", "hostname", "process",
+    "bytes", "packets", "state",
+)  # fmt: skip
+DEFAULT_SORT = "flow_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """Something that flows can be counted by."""
+
+    columns: dict[str, str]
+    """Names and SQL over ``f`` and ``p``; of dimensions with two sides, over ``e``."""
+    ends: str = ""
+    """A list of structs of which each flow makes one row per element, where a flow has two ends."""
+
+
+_PER_IP = (
+    "[{'v': f.src_ip, 's': f.src_bytes, 'r': f.dst_bytes}] || CASE WHEN f.dst_ip IS DISTINCT FROM f.src_ip "
+    "THEN [{'v': f.dst_ip, 's': f.dst_bytes, 'r': f.src_bytes}] ELSE [] END"
+)
+
+DIMENSIONS: dict[str, Dimension] = {
+    "protocol": Dimension({"protocol": "f.protocol"}),
+    "app": Dimension({"protocol": "f.protocol", "app": "f.app", "app_source": "f.app_source"}),
+    "host": Dimension({"host": "e.v"}, _PER_IP),
+    "source": Dimension({"src_ip": "f.src_ip"}),
+    "destination": Dimension({"dst_ip": "f.dst_ip"}),
+    "port": Dimension({"protocol": "f.protocol", "dst_port": "f.dst_port", "service": "f.service"}),
+    "process": Dimension({"process": "p.name", "pid": "p.pid", "user": "p.username", "unowned": "f.unowned_reason"}),
+    "user": Dimension({"user": "p.username"}),
+    "name": Dimension({"hostname": "f.hostname"}),
+    "vlan": Dimension({"vlan_id": "f.vlan_id"}),
+    "state": Dimension({"protocol": "f.protocol", "state": "f.state", "conn_state": "f.conn_state"}),
+    "direction": Dimension({"direction": "f.direction"}),
+    "tunnel": Dimension({"tunnel": "f.tunnel"}),
+    "capture": Dimension({"capture_id": "f.capture_id"}),
+    "interface": Dimension({"capture_id": "f.capture_id", "interface": "f.interface"}),
+}
+
+
+def columns(scope: Scope) -> list[str]:
+    """Every column that a list of flows can show and be sorted by."""
+    return [*DERIVED, *scope.tables["flows"]]
+
+
+def count(con: "Connection", text: str, scope: Scope) -> int:
+    """How many flows a filter finds."""
+    condition = compile_filter(text, scope)
+    found = execute(con, f"SELECT count(*) FROM flows WHERE {condition.sql}", condition.params)  # noqa: S608
+    return int(found.rows[0][0])
+
+
+def list_flows(
+    con: "Connection",
+    text: str,
+    scope: Scope,
+    shown: Sequence[str] = DEFAULT_COLUMNS,
+    sort: Sequence[str] = (DEFAULT_SORT,),
+    limit: int | None = None,
+) -> RowStream:
+    """Flows that a filter finds, as rows of ``shown`` columns; a ``-`` before a ``sort`` column turns it around.
+
+    Raises `UsageError` for a column that is not there.
+    """
+    condition = compile_filter(text, scope)
+    known = columns(scope)
+    picked = ", ".join(f"{_expression(name, known)} AS {quote_identifier(name)}" for name in shown)
+    order = ", ".join(
+        f"{_expression(name.removeprefix('-'), known)} {'DESC' if name.startswith('-') else 'ASC'} NULLS LAST"
+        for name in (*sort, "flow_id")
+    )
+    sql = (
+        f"WITH f AS (SELECT * FROM flows WHERE {condition.sql}) SELECT {picked} "  # noqa: S608 -- our columns only
+        f"FROM f LEFT JOIN processes AS p ON p.process_id = f.process_id ORDER BY {order}"
+    )
+    return stream(con, sql if limit is None else f"{sql} LIMIT {int(limit)}", condition.params)
+
+
+def _expression(name: str, known: Sequence[str]) -> str:
+    if name in DERIVED:
+        return DERIVED[name]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+        raise UsageError(f"unknown column {name!r}: {hint}")
+    return f"f.{quote_identifier(name)}"
+
+
+def statistics(con: "Connection", by: str, text: str, scope: Scope, limit: int | None = None) -> RowStream:
+    """Flows, packets and bytes of the flows that a filter finds, by one of `DIMENSIONS`, the most bytes first.
+
+    ``bytes_sent`` and ``bytes_received`` are those of the flows' ``src``; by host, those of the host itself.
+    """
+    condition = compile_filter(text, scope)
+    dimension = DIMENSIONS[by]
+    keys = ", ".join(f"{sql} AS {quote_identifier(name)}" for name, sql in dimension.columns.items())
+    source = "FROM f LEFT JOIN processes AS p ON p.process_id = f.process_id"
+    sent, received = "f.src_bytes", "f.dst_bytes"
+    if dimension.ends:
+        source = f"FROM (SELECT f, unnest({dimension.ends}) AS e FROM f)"  # noqa: S608
+        sent, received = "e.s", "e.r"
+    total = "(SELECT nullif(sum(src_bytes + dst_bytes), 0) FROM f)"
+    sql = (
+        f"WITH f AS (SELECT * FROM flows WHERE {condition.sql}) "  # noqa: S608 -- our columns only
+        f"SELECT {keys}, count(*) AS flows, sum(f.src_packets + f.dst_packets)::BIGINT AS packets, "
+        f"sum({sent} + {received})::BIGINT AS bytes, sum({sent})::BIGINT AS bytes_sent, "
+        f"sum({received})::BIGINT AS bytes_received, "
+        f"round(100.0 * sum({sent} + {received}) / {total}, 2) AS percent, "
+        f"min(f.started_at) AS first_seen, max(f.ended_at) AS last_seen {source} "
+        f"GROUP BY {', '.join(str(n + 1) for n in range(len(dimension.columns)))} "
+        f"ORDER BY bytes DESC, flows DESC, {', '.join(str(n + 1) for n in range(len(dimension.columns)))}"
+    )
+    return stream(con, sql if limit is None else f"{sql} LIMIT {int(limit)}", condition.params)

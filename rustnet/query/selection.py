@@ -1,0 +1,115 @@
+"""Which packets a filter or a query means, and of which captures: what ``rustnet extract`` writes."""
+
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rustnet.errors import UsageError
+from rustnet.query.compile import Scope, compile_filter
+from rustnet.query.execute import RowStream, execute, stream
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A capture as it was ingested."""
+
+    capture_id: int
+    source: str
+    kind: str
+    format: str
+    bytes: int | None
+    sha256: str | None
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A set of packets, as SQL that yields ``capture_id`` and ``number``, perhaps more than once."""
+
+    sql: str
+    params: tuple[object, ...]
+
+    def counts(self, con: "Connection") -> dict[int, int]:
+        """Packets of the selection by capture."""
+        sql = f"SELECT capture_id, count(DISTINCT number) FROM ({self.sql}) GROUP BY capture_id ORDER BY capture_id"  # noqa: S608
+        return {row[0]: row[1] for row in execute(con, sql, self.params).rows}
+
+    def numbers(self, con: "Connection", capture_id: int) -> Iterator[int]:
+        """Packet numbers of one capture, each once, ascending, as they come."""
+        sql = f"SELECT DISTINCT number FROM ({self.sql}) WHERE capture_id = {int(capture_id)} ORDER BY number"  # noqa: S608
+        with stream(con, sql, self.params) as rows:
+            for batch in rows.batches():
+                for row in batch:
+                    yield row[0]
+
+
+_WITH_INNER = """
+WITH RECURSIVE chosen(flow_id) AS (
+    ({flows})
+    UNION
+    SELECT flows.flow_id FROM flows JOIN chosen ON flows.outer_flow_id = chosen.flow_id
+)
+SELECT packets.capture_id, packets.number FROM packets JOIN chosen ON chosen.flow_id = packets.flow_id"""
+
+
+def by_filter(text: str, scope: Scope) -> Selection:
+    """Packets of the flows that a filter finds, with all that tunnels among them carry.
+
+    An empty filter means every packet, also those that belong to no flow.
+    """
+    if not text.strip():
+        return Selection("SELECT capture_id, number FROM packets", ())
+    condition = compile_filter(text, scope)
+    flows = f"SELECT flow_id FROM flows WHERE {condition.sql}"  # noqa: S608 -- compiled
+    return Selection(_WITH_INNER.format(flows=flows), condition.params)
+
+
+def by_sql(con: "Connection", sql: str) -> Selection:
+    """Packets that a query names: rows with ``capture_id`` and ``number`` (or ``packet``), or with ``flow_id``.
+
+    Raises `UsageError` if its columns are neither.
+    """
+    sql = sql.strip().rstrip(";")
+    with stream(con, sql) as rows:
+        columns = _lower(rows)
+    inner = f"(\n{sql}\n)"
+    if "capture_id" in columns and ("number" in columns or "packet" in columns):
+        number = "number" if "number" in columns else "packet"
+        return Selection(
+            f"SELECT packets.capture_id, packets.number FROM packets JOIN {inner} AS q "  # noqa: S608 -- checked by stream
+            f"ON q.capture_id = packets.capture_id AND q.{number} = packets.number",
+            (),
+        )
+    if "flow_id" in columns:
+        return Selection(_WITH_INNER.format(flows=f"SELECT flow_id FROM {inner}"), ())  # noqa: S608
+    raise UsageError(
+        "the query must yield capture_id and number (packets), or flow_id (whole flows); "
+        f"it yields {', '.join(rows.columns) or 'nothing'}"
+    )
+
+
+def _lower(rows: RowStream) -> set[str]:
+    return {name.lower() for name in rows.columns}
+
+
+def originals(con: "Connection", captures: Sequence[int] | None = None) -> list[Original]:
+    """The captures of a session, or those of the given numbers, in order."""
+    rows = execute(
+        con, "SELECT capture_id, source, kind, format, bytes, sha256, packets FROM captures ORDER BY capture_id"
+    ).rows
+    return [Original(*row) for row in rows if captures is None or row[0] in captures]
+
+
+def link_types(con: "Connection", selection: Selection) -> set[int]:
+    """Link types of the selected packets, as far as the session knows their interfaces."""
+    sql = (
+        f"SELECT DISTINCT i.link_type FROM ({selection.sql}) AS s "  # noqa: S608
+        "JOIN packets AS p ON p.capture_id = s.capture_id AND p.number = s.number "
+        "JOIN interfaces AS i ON i.capture_id = p.capture_id AND i.interface = p.interface"
+    )
+    return {row[0] for row in execute(con, sql, selection.params).rows}

@@ -1,0 +1,197 @@
+"""What a session holds, on one page: health of each capture, and the tops of every kind."""
+
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rustnet.query.execute import ResultSet, execute
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+TOP = 10
+"""Rows of each table, unless more are asked for."""
+MAX_DAMAGE = 20
+"""Damaged places of a capture that are named one by one."""
+
+_UNDECODED = ("unknown_link_type", "headers_cut_off", "malformed_headers")
+
+_CAPTURES = """
+WITH counted AS (
+    SELECT capture_id, count(*) AS flows,
+        count(*) FILTER (protocol = 'tcp' AND (src_packets = 0 OR dst_packets = 0)
+            AND conn_state IS DISTINCT FROM 'S0') AS one_sided,
+        count(*) FILTER (protocol = 'tcp') AS tcp_flows,
+        count(*) FILTER (src_missed_bytes + dst_missed_bytes > 0) AS flows_with_gaps,
+        sum(src_missed_bytes + dst_missed_bytes)::BIGINT AS missed_bytes
+    FROM flows GROUP BY capture_id
+)
+SELECT captures.capture_id, source, kind, format, application, link_types, snaplen, bytes, sha256, packets, wire_bytes,
+    captured_bytes, first_ts, last_ts, complete, truncated, undecoded, out_of_order, dropped_kernel, dropped_interface,
+    coalesce(flows, 0) AS flows, coalesce(tcp_flows, 0) AS tcp_flows, coalesce(one_sided, 0) AS one_sided,
+    coalesce(flows_with_gaps, 0) AS flows_with_gaps, coalesce(missed_bytes, 0) AS missed_bytes
+FROM captures LEFT JOIN counted ON counted.capture_id = captures.capture_id
+ORDER BY captures.capture_id"""
+
+_REASONS = """
+SELECT capture_id, kind, detail, sum(count)::BIGINT AS packets FROM anomalies
+WHERE kind IN (?, ?, ?) GROUP BY capture_id, kind, detail ORDER BY capture_id, packets DESC, kind, detail"""
+
+_DAMAGE = """
+SELECT capture_id, kind, packet, "offset", detail, count, total FROM (
+    SELECT *, row_number() OVER (PARTITION BY capture_id ORDER BY "offset", packet) AS place,
+        count(*) OVER (PARTITION BY capture_id) AS total
+    FROM anomalies WHERE "offset" IS NOT NULL
+) WHERE place <= ? ORDER BY capture_id, "offset", packet"""
+
+_PROTOCOLS = """
+SELECT protocol, app, app_source, count(*) AS flows, sum(src_packets + dst_packets)::BIGINT AS packets,
+    sum(src_bytes + dst_bytes)::BIGINT AS bytes,
+    100.0 * sum(src_bytes + dst_bytes) / nullif(sum(sum(src_bytes + dst_bytes)) OVER (), 0) AS percent
+FROM flows GROUP BY protocol, app, app_source ORDER BY bytes DESC, flows DESC, protocol, app NULLS LAST"""
+
+_TALKERS = """
+WITH named AS (SELECT ip, arg_max(name, ts) AS name FROM names GROUP BY ip),
+top AS (SELECT * FROM talkers ORDER BY bytes_sent + bytes_received DESC, ip LIMIT ?)
+SELECT top.ip, named.name, flows, bytes_sent, bytes_received, first_seen, last_seen
+FROM top LEFT JOIN named ON named.ip = top.ip ORDER BY bytes_sent + bytes_received DESC, top.ip"""
+
+_NAMES = """
+SELECT hostname, string_agg(DISTINCT hostname_source, ', ' ORDER BY hostname_source) AS sources, count(*) AS flows,
+    count(DISTINCT dst_ip) AS addresses, sum(src_bytes + dst_bytes)::BIGINT AS bytes
+FROM flows WHERE hostname IS NOT NULL GROUP BY hostname ORDER BY bytes DESC, flows DESC, hostname"""
+
+_PROCESSES = """
+WITH best AS (
+    SELECT flow_id, process_id, arg_min(quality, rank) AS quality FROM claims GROUP BY flow_id, process_id
+), judged AS (
+    SELECT connections.process_id, string_agg(DISTINCT quality, ', ' ORDER BY quality) AS quality
+    FROM connections JOIN best ON best.flow_id = connections.flow_id AND best.process_id = connections.process_id
+    GROUP BY connections.process_id
+)
+SELECT process_name AS process, pid, username, flows, bytes_sent, bytes_received, remote_hosts, quality, contested_flows
+FROM activity LEFT JOIN judged ON judged.process_id = activity.process_id
+ORDER BY bytes_sent + bytes_received DESC, flows DESC, process, pid"""
+
+_UNOWNED = """
+SELECT coalesce(unowned_reason, 'not judged') AS reason, count(*) AS flows,
+    sum(src_bytes + dst_bytes)::BIGINT AS bytes
+FROM flows WHERE process_id IS NULL GROUP BY reason ORDER BY flows DESC, reason"""
+
+_ANOMALIES = """
+SELECT kind, sum(count)::BIGINT AS times, count(DISTINCT flow_id) AS flows, min(packet) AS first_packet,
+    arg_min(detail, coalesce(packet, 0)) AS example
+FROM anomalies GROUP BY kind ORDER BY times DESC, kind"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why packets could not be decoded, and how many."""
+
+    kind: str
+    detail: str
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedPlace:
+    """A place of the input that could not be read."""
+
+    kind: str
+    packet: int | None
+    """The packet that it concerns, or the last one before it."""
+    offset: int
+    """Byte offset in the uncompressed input."""
+    detail: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One capture: what it is, and how far it can be trusted. Times are nanoseconds since 1970 UTC."""
+
+    capture_id: int
+    source: str
+    kind: str
+    format: str
+    application: str | None
+    link_types: list[str] | None
+    snaplen: int | None
+    bytes: int | None
+    sha256: str | None
+    packets: int
+    wire_bytes: int
+    captured_bytes: int
+    first_ts: int | None
+    last_ts: int | None
+    complete: bool
+    truncated: int
+    undecoded: int
+    out_of_order: int
+    dropped_kernel: int | None
+    dropped_interface: int | None
+    flows: int
+    tcp_flows: int
+    one_sided: int
+    """TCP flows of which only one direction was captured (attempts that nobody answered are not among them)."""
+    flows_with_gaps: int
+    missed_bytes: int
+    reasons: list[Reason]
+    damage: list[DamagedPlace]
+    """At most `MAX_DAMAGE`."""
+    damaged: int
+    """How many damaged places there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A session on one page. ``tables``: `protocols`, `talkers`, `names`, `processes`, `unowned`, `anomalies`."""
+
+    captures: list[Health]
+    flows: int
+    owned: int
+    contested: int
+    tables: dict[str, ResultSet]
+
+
+def summarise(con: "Connection", top: int = TOP) -> Summary:
+    """Make the summary of an open session with at most ``top`` rows in each table."""
+    flows, owned, contested = execute(
+        con, "SELECT count(*), count(process_id), count(*) FILTER (process_contested) FROM flows"
+    ).rows[0]
+    tables = {
+        name: execute(con, sql, limit=top)
+        for name, sql in (
+            ("protocols", _PROTOCOLS),
+            ("names", _NAMES),
+            ("processes", _PROCESSES),
+            ("unowned", _UNOWNED),
+            ("anomalies", _ANOMALIES),
+        )
+    }
+    talkers = execute(con, _TALKERS, [top + 1], limit=top)
+    return Summary(health(con), flows, owned, contested, {**tables, "talkers": talkers})
+
+
+def health(con: "Connection") -> list[Health]:
+    """Health of every capture of a session, in order."""
+    reasons: dict[int, list[Reason]] = {}
+    for capture_id, kind, detail, packets in execute(con, _REASONS, _UNDECODED).rows:
+        reasons.setdefault(capture_id, []).append(Reason(kind, detail, packets))
+    damage: dict[int, list[DamagedPlace]] = {}
+    totals: dict[int, int] = {}
+    for capture_id, kind, packet, offset, detail, count, total in execute(con, _DAMAGE, [MAX_DAMAGE]).rows:
+        damage.setdefault(capture_id, []).append(DamagedPlace(kind, packet, offset, detail, count))
+        totals[capture_id] = total
+    made = []
+    for row in _dicts(execute(con, _CAPTURES)):
+        number = row["capture_id"]
+        made.append(Health(**row, reasons=reasons.get(number, []), damage=damage.get(number, []),
+                           damaged=totals.get(number, 0)))  # fmt: skip
+    return made
+
+
+def _dicts(result: ResultSet) -> Sequence[dict[str, typing.Any]]:
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]

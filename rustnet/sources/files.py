@@ -1,0 +1,235 @@
+"""Capture files, FIFOs and standard input as a `Source`: `open_source`.
+
+Stored bytes are read into a few buffers in turn; a record that a buffer's end cuts in two is carried to the front of
+the next. While one batch is walked and used, the hasher's thread still reads the bytes of the one before; a buffer is
+written again only when hashing has left it and the consumer's claim on it has ended. Compressed inputs are decoded in
+a thread of their own.
+"""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Protocol, Self
+
+from rustnet.sources.compressed import ReadAhead
+from rustnet.sources.damage import DamageLog
+from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Damage, Frames, Interface, Source, SourceInfo
+from rustnet.sources.pcap import PcapReader
+from rustnet.sources.pcapng import PcapngReader
+from rustnet.sources.sniff import sniff
+from rustnet.sources.stored import Hasher, Stored, hash_file, quick_identity
+
+__all__ = ["FileSource", "hash_file", "open_source", "quick_identity", "reread"]
+
+_BUFFERS = 3
+"""One is the consumer's, one may still be, one is being filled."""
+_READ = 2 << 20
+"""Bytes read at once: little enough to stay in a core's cache until they are hashed and decoded."""
+_PAUSE = 0.2
+"""Seconds of silence on a pipe after which what has come is delivered."""
+_PATIENCE = 1.0
+"""Seconds after which it is delivered even if more keeps coming."""
+
+
+class _Bytes(Protocol):
+    """Where decoded bytes come from: the file itself, or a decoder."""
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the start of ``view``; 0 at the end."""
+
+    def ready(self, seconds: float) -> bool:
+        """Whether `readinto` will not have to wait."""
+
+
+class _Records(Protocol):
+    """What finds packets in bytes: one per format."""
+
+    base: int
+    finished: bool
+    full: bool
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far."""
+
+    @property
+    def last_ts(self) -> int:
+        """Time of the last packet."""
+
+    def read(self, frames: Frames, end: int, eof: bool) -> int:
+        """Take what ``frames.data[:end]`` holds; returns where to go on."""
+
+    def close(self) -> None:
+        """Say what is only known at the end."""
+
+
+class FileSource:
+    """A capture file, FIFO or standard input (a `Source`); also a context manager.
+
+    ``buffer_bytes`` and ``batch_packets`` size the batches. ``hashing`` may be turned off where the hash is not wanted.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        buffer_bytes: int = BUFFER_BYTES,
+        batch_packets: int = BATCH_PACKETS,
+        hashing: bool = True,
+    ) -> None:
+        self.interfaces: list[Interface] = []
+        self.damage: list[Damage] = []
+        self._stored = Stored(path)
+        try:
+            form, packed, head = sniff(self._stored)
+        except BaseException:
+            self._stored.close()
+            raise
+        name = f"{form}+{packed}" if packed else form
+        self.info = SourceInfo(path, self._stored.kind, name, self._stored.size)
+        self._log = DamageLog(self.damage)
+        self._packed = packed
+        self._size = buffer_bytes
+        self._capacity = batch_packets
+        self._hashing = hashing
+        self._hasher: Hasher | None = None
+        self._decoder: ReadAhead | None = None
+        self._eof = False
+        self._failed = False
+        self._started = False
+        self._records: _Records
+        if form == "pcapng":
+            self._records = PcapngReader(self.info, self.interfaces, self._log, buffer_bytes)
+        else:
+            self._records = PcapReader(head, self.interfaces, self._log)
+
+    def batches(self) -> Iterator[Frames]:
+        """Read the input to its end; what cannot be read goes to ``damage`` and never raises.
+
+        Can be had once. Leaving early leaves ``info`` incomplete and without a hash.
+        """
+        if self._started:
+            raise RuntimeError("a source is read once; open it again")
+        self._started = True
+        if self._hashing:
+            self._hasher = Hasher()
+        stream: _Bytes = self._stored
+        if self._packed:
+            stream = self._decoder = ReadAhead(self._stored, self._packed, self._hasher)
+        try:
+            yield from self._batches(stream)
+            self._finish()
+        finally:
+            self.close()
+
+    def position(self) -> int:
+        """Bytes of the stored input consumed so far (compare with ``info.bytes``)."""
+        return self._stored.position
+
+    def close(self) -> None:
+        """Release the input; can be called at any time and again."""
+        if self._decoder:
+            self._decoder.close()
+        if self._hasher:
+            self._hasher.close()
+        self._stored.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _batches(self, stream: _Bytes) -> Iterator[Frames]:
+        records = self._records
+        ring: list[Frames] = []
+        tickets = [0] * _BUFFERS
+        turn = 0
+        carry = memoryview(b"")
+        while not records.finished:
+            at = turn % _BUFFERS
+            if at == len(ring):
+                ring.append(Frames(self._capacity, self._size))
+            frames = ring[at]
+            if self._hasher:
+                self._hasher.wait(tickets[at])
+            frames.count = 0
+            frames.first_number = records.packets + 1
+            frames.notes = {}
+            view = frames.buffer
+            kept = len(carry)
+            view[:kept] = carry
+            end = self._fill(stream, view, kept)
+            if self._hasher and not self._packed and end > kept:
+                tickets[at] = self._hasher.update(view[kept:end])
+            used = records.read(frames, end, self._eof)
+            carry = view[used:end]
+            records.base += used
+            if frames.count:
+                turn += 1
+                yield frames
+
+    def _fill(self, stream: _Bytes, view: memoryview, end: int) -> int:
+        """Read behind ``view[:end]`` until enough is there, the input ends, or a pipe falls silent."""
+        full = self._records.full
+        limit = min(len(view), max(end, _READ) if full else end + _READ)
+        wait = 0.0 if full else None
+        until = None
+        while end < limit and not self._eof:
+            if wait is not None and not stream.ready(wait):
+                break
+            try:
+                got = stream.readinto(view[end:limit])
+            except OSError as problem:
+                self._fail(problem)
+                break
+            if not got:
+                self._eof = True
+            end += got
+            if self._stored.waits and wait is None:
+                wait = _PAUSE
+                until = time.monotonic() + _PATIENCE
+            if until and time.monotonic() > until:
+                break
+        return end
+
+    def _fail(self, problem: OSError) -> None:
+        """Note that the input cannot be read any further."""
+        self._eof = self._failed = True
+        at = self._stored.position
+        self._log.add("read_error", self._records.packets, at, f"reading fails at stored byte {at}: {problem.strerror}")
+
+    def _finish(self) -> None:
+        """Complete ``info`` after the last batch."""
+        if self._decoder:
+            decoded = self._decoder.decoded
+            if decoded.read_error:
+                self._fail(decoded.read_error)
+            if decoded.problem:
+                records = self._records
+                self._log.add("bad_compression", records.packets, records.base, decoded.problem, records.last_ts)
+        self._records.close()
+        self._log.close()
+        self.info.bytes = self._stored.position
+        if self._hasher and not self._failed:
+            self.info.sha256 = self._hasher.finish()
+        self.info.complete = not (self._failed or self._log.lost)
+
+
+def open_source(path: str) -> Source:
+    """Open a capture: a file, a FIFO, or ``-`` for standard input; what it is, its first bytes say.
+
+    Reads pcap (either byte order, microseconds, nanoseconds, modified) and pcapng, also compressed by gzip, zstd, xz or
+    lz4. Raises `InputError` that says what the input is instead. Opening a FIFO waits for its first bytes.
+    """
+    return FileSource(path)
+
+
+def reread(path: str) -> Source:
+    """Open a stored capture once more, for what an index does not hold: interfaces, comments, exact timestamps.
+
+    Without hashing: whoever needs to know that it is still the same file compares `hash_file`. Raises `InputError`.
+    """
+    return FileSource(path, hashing=False)

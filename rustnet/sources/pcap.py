@@ -1,0 +1,146 @@
+"""Classic pcap: file header, damaged records, and where they begin again. The walk itself is in `walk`.
+
+Byte order, resolution and record header size follow the magic; the formats of patched libpcaps (longer record headers
+under either magic) are recognised by which size makes sense of the first records, as Wireshark does.
+"""
+
+from rustnet.sources.damage import DamageLog
+from rustnet.sources.frames import MAX_FRAME, Frames, Interface
+from rustnet.sources.sniff import PCAP_HEADER, PCAP_MAGIC, byte_order
+from rustnet.sources.status import BAD, FULL
+from rustnet.sources.walk import PcapWalk
+
+_HEADS = {"pcap": (16, 24, 20), "pcap-ns": (16,), "pcap-modified": (24, 28)}
+_RESERVED = 0x03FF0000
+
+
+class PcapReader:
+    """Reads the records of one classic pcap input, batch by batch."""
+
+    def __init__(self, head: bytes, interfaces: list[Interface], damage: DamageLog) -> None:
+        self.base = 0
+        """Offset in the uncompressed input of the first byte of the next batch's buffer."""
+        self.finished = False
+        self.full = False
+        """The last batch took all it could: there may be more packets in the bytes at hand."""
+        self._damage = damage
+        self._interfaces = interfaces
+        self._big = int.from_bytes(head[:4], "big") in PCAP_MAGIC
+        order = byte_order(self._big)
+        fields = [int.from_bytes(head[at : at + size], order) for at, size in ((4, 2), (6, 2), (16, 4), (20, 4))]
+        major, minor, self._snaplen, network = fields
+        self._form = PCAP_MAGIC[int.from_bytes(head[:4], order)]
+        self._swap = 1 if major != 2 or minor < 3 else 2 if minor == 3 else 0
+        self._link = network & 0xFFFF
+        interfaces.append(Interface(self._link, self._snaplen))
+        if network & _RESERVED:
+            # The highest bits give the length of the frame check sequence; between them and the type lies nothing.
+            damage.add(
+                "bad_link_type", 0, 20, f"the link type field holds {network:#010x}, read as {self._link}", lost=False
+            )
+        self._walk: PcapWalk | None = None
+        self._lost_at = -1
+        self._lost = ""
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far."""
+        return self._walk.packets if self._walk else 0
+
+    @property
+    def last_ts(self) -> int:
+        """Time of the last packet."""
+        return self._walk.last_ts if self._walk else 0
+
+    def read(self, frames: Frames, end: int, eof: bool) -> int:
+        """Take what ``frames.data[:end]`` holds; returns where to go on. ``eof``: nothing will follow ``end``."""
+        if self._walk is None and end < PCAP_HEADER:
+            self.finished = eof
+            return end if eof else 0
+        pos = 0
+        self.full = False
+        if self._walk is None:
+            self._walk = self._make_walk(frames, end, eof)
+            pos = PCAP_HEADER
+        walk = self._walk
+        walk.base = self.base
+        while not self.finished:
+            if self._lost_at >= 0:
+                pos, found = self._search(walk, frames, pos, end, eof)
+                if not found:
+                    return pos
+            status = walk.run(frames, pos, end)
+            pos = walk.pos
+            if status == FULL:
+                self.full = True
+                break
+            if status == BAD:
+                pos = self._lose(pos, "its captured length cannot be")
+            elif not eof:
+                break
+            else:
+                pos = self._end(walk, frames, pos, end)
+        return pos
+
+    def _search(self, walk: PcapWalk, frames: Frames, pos: int, end: int, eof: bool) -> tuple[int, bool]:
+        """Look for where records begin again; returns where to go on, and whether that is a record."""
+        walk.look_at(frames.data)
+        found = walk.find(pos, end, eof)
+        if found < 0 and not eof and walk.pos == 0 and end == len(frames.buffer):
+            # The buffer is full, and still too short for a whole chain: what is there has to do.
+            found = 0 if walk.chain(0, end, True) == 1 else walk.find(1, end, False)
+        if found >= 0:
+            self._report(f"{self._lost}; records go on {self.base + found - self._lost_at} bytes later")
+            return found, True
+        if eof:
+            self._report(
+                f"{self._lost}; no record follows in the {self.base + end - self._lost_at} bytes up to the end"
+            )
+            self.finished = True
+            return end, False
+        return walk.pos, False
+
+    def _end(self, walk: PcapWalk, frames: Frames, pos: int, end: int) -> int:
+        """Judge the end of the file: clean, or within a record (both finish), or a length that lies."""
+        rest = end - pos
+        walk.look_at(frames.data)
+        if rest >= walk.head and not walk.plausible(pos):
+            return self._lose(pos, "it goes beyond the end of the file")
+        if rest:
+            detail = f"the file ends within a record: {rest} bytes of it are there"
+            self._damage.add("cut_off", walk.packets, self.base + pos, detail, walk.last_ts)
+        self.finished = True
+        return end
+
+    def close(self) -> None:
+        """Say what is only known at the end."""
+        walk = self._walk
+        if walk is None:
+            return
+        self._interfaces[0].packets = walk.packets
+        if walk.oversize:
+            detail = f"{walk.oversize} packets have more captured bytes than their length; the first is named"
+            self._damage.add("captured_exceeds_length", walk.oversize_packet, walk.oversize_offset, detail, lost=False)
+
+    def _make_walk(self, frames: Frames, end: int, eof: bool) -> PcapWalk:
+        """Make the walk, with the size of record header that makes sense of the first records."""
+        limit = min(MAX_FRAME, len(frames.buffer) // 2)
+        made = []
+        for head in _HEADS[self._form]:
+            walk = PcapWalk(self._big, head, 1 if self._form == "pcap-ns" else 1000, self._swap, self._link, limit)
+            walk.look_at(frames.data)
+            if walk.chain(PCAP_HEADER, end, eof) == 1:
+                return walk
+            made.append(walk)
+        return made[0]
+
+    def _lose(self, pos: int, why: str) -> int:
+        self._lost_at = self.base + pos
+        self._lost = why
+        return pos + 1
+
+    def _report(self, detail: str) -> None:
+        self._damage.add(
+            "bad_record_length", self.packets, self._lost_at, f"a record is damaged: {detail}", self.last_ts
+        )
+        self._lost_at = -1

@@ -1,0 +1,385 @@
+"""pcapng (draft-ietf-opsawg-pcapng): sections, interfaces, rare blocks, options and damage. The walk is in `walk`.
+
+Whatever a block holds beyond packets goes to the source's `SourceInfo` and interfaces, within limits that a hostile
+file cannot exceed. Custom blocks, journal entries and sysdig events become frames with a link type of their own,
+since they are numbered among the packets.
+"""
+
+import re
+import struct
+from collections.abc import Callable
+from typing import TypeVar
+
+from rustnet.sources.damage import DamageLog, printable
+from rustnet.sources.frames import MAX_FRAME, Frames, Interface, Note, SourceInfo
+from rustnet.sources.linktypes import CUSTOM_BLOCK, SYSDIG_EVENT, SYSTEMD_JOURNAL
+from rustnet.sources.options import COMMENT, OptionError, counter, name_records, number, options
+from rustnet.sources.sniff import BYTE_ORDERS, PCAPNG_MAGIC, byte_order
+from rustnet.sources.status import BAD, BAD_INTERFACE, BLOCK, EVENT, FULL, NEED, TS_MAX
+from rustnet.sources.walk import PcapngWalk
+
+_SECTION = 0x0A0D0D0A
+_ENHANCED = 6
+_OLD_PACKET = 2
+_MAX_INTERFACES = 65_536
+_MAX_ROWS = 65_536
+"""Names and processes that are kept of one file, each."""
+_MAX_COMMENTS = 1000
+_T = TypeVar("_T")
+_REALTIME = re.compile(rb"__REALTIME_TIMESTAMP=(\d{1,17})\n")
+
+
+class PcapngReader:
+    """Reads the blocks of one pcapng input, batch by batch."""
+
+    def __init__(self, info: SourceInfo, interfaces: list[Interface], damage: DamageLog, buffer: int) -> None:
+        self.base = 0
+        """Offset in the uncompressed input of the first byte of the next batch's buffer."""
+        self.finished = False
+        self.full = False
+        """The last batch took all it could: there may be more packets in the bytes at hand."""
+        self._info = info
+        self._interfaces = interfaces
+        self._damage = damage
+        self._limit = buffer // 2
+        self._walk = PcapngWalk(self._limit)
+        self._section = -1
+        self._local: list[int] = []
+        self._others: dict[int, int] = {}
+        self._lost_at = -1
+        self._lost = ""
+        self._crowded: set[str] = set()
+        self._blocks: dict[int, Callable[[memoryview], None]] = {
+            1: self._interface,
+            4: self._names,
+            5: self._statistics,
+            10: self._secrets,
+            0x80000001: self._process,
+        }
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far."""
+        return self._walk.packets
+
+    @property
+    def last_ts(self) -> int:
+        """Time of the last packet."""
+        return self._walk.last_ts
+
+    def read(self, frames: Frames, end: int, eof: bool) -> int:  # noqa: C901 one branch per status
+        """Take what ``frames.data[:end]`` holds; returns where to go on. ``eof``: nothing will follow ``end``."""
+        walk = self._walk
+        walk.base = self.base
+        self.full = False
+        pos = 0
+        while not self.finished:
+            if self._lost_at >= 0:
+                pos, found = self._search(frames, pos, end, eof)
+                if not found:
+                    return pos
+            status = walk.run(frames, pos, end)
+            pos = walk.pos
+            if status == BLOCK:
+                status, pos = self._block(frames, pos, end)
+            if status == FULL or (status == NEED and not eof):
+                self.full = status == FULL
+                break
+            if status == NEED:
+                pos = self._end(frames, pos, end)
+            elif status == BAD:
+                after = self._bad(frames, pos, end, eof)
+                if after < 0:
+                    break
+                pos = after
+            elif status == EVENT:
+                self._event(frames)
+            elif status != BLOCK:
+                pos = self._pass_over(frames, pos, status)
+        return pos
+
+    def close(self) -> None:
+        """Say what is only known at the end."""
+        self._count_packets()
+        walk = self._walk
+        if walk.oversize:
+            detail = f"{walk.oversize} packets have more captured bytes than their length; the first is named"
+            self._damage.add("captured_exceeds_length", walk.oversize_packet, walk.oversize_offset, detail, lost=False)
+
+    def _block(self, frames: Frames, pos: int, end: int) -> tuple[int, int]:
+        """Read the block at ``pos`` that is no packet; returns a status of the walk and where to go on."""
+        data = frames.buffer[pos:end]
+        order = ">" if self._walk.big else "<"
+        kind = struct.unpack_from(order + "I", data)[0]
+        if kind == _SECTION:
+            return self._begin_section(data, pos)
+        total = struct.unpack_from(order + "I", data, 4)[0]
+        body = data[8 : ((total + 3) & ~3) - 4]
+        if kind in self._blocks:
+            try:
+                self._blocks[kind](body)
+            except OptionError as problem:
+                self._mark("bad_option", pos, f"block {kind:#x}: {problem}")
+            except struct.error:
+                self._mark("bad_block", pos, f"block {kind:#x} of {total} bytes is too short for its fields")
+        elif kind in (0xBAD, 0x40000BAD):
+            self._other(frames, pos, body, CUSTOM_BLOCK)
+        elif kind == 9:
+            self._other(frames, pos, body, SYSTEMD_JOURNAL)
+        elif kind in (0x204, 0x208, 0x216, 0x217):
+            self._other(frames, pos, body, SYSDIG_EVENT)
+        else:
+            self._info.skipped_blocks += 1
+        return BLOCK, pos + ((total + 3) & ~3)
+
+    def _begin_section(self, data: memoryview, pos: int) -> tuple[int, int]:
+        """Read a section header block, whose byte order is its own."""
+        if len(data) < 28:
+            return NEED, pos
+        mark = bytes(data[8:12])
+        big = mark == BYTE_ORDERS[0]
+        order = ">" if big else "<"
+        total = struct.unpack_from(order + "I", data, 4)[0]
+        known = mark in BYTE_ORDERS
+        size = (total + 3) & ~3
+        sane = known and 28 <= total <= self._limit
+        if sane and len(data) < size:
+            return NEED, pos
+        if known:  # a section begins even if its header's length cannot be: what follows is in its byte order
+            self._count_packets()
+            self._section += 1
+            self._local = []
+            self._walk.begin_section(self._section, big)
+        if not sane:
+            return BAD, pos
+        if struct.unpack_from(order + "I", data, size - 4)[0] != total:
+            self._mark("bad_block", pos, f"a section header of {total} bytes does not repeat its length", lost=False)
+        try:
+            self._section_options(data[24 : size - 4], big)
+        except OptionError as problem:
+            self._mark("bad_option", pos, f"section header: {problem}")
+        return BLOCK, pos + size
+
+    def _section_options(self, data: memoryview, big: bool) -> None:
+        info = self._info
+        for code, value in options(data, big):
+            if code == COMMENT:
+                self._keep("comments", info.comments, printable(value), _MAX_COMMENTS)
+            elif code == 2:
+                info.hardware = info.hardware or printable(value)
+            elif code == 3:
+                info.os = info.os or printable(value)
+            elif code == 4:
+                info.application = info.application or printable(value)
+
+    def _interface(self, body: memoryview) -> None:
+        """Interface description block."""
+        big = self._walk.big
+        link, _, snaplen = struct.unpack_from(">HHI" if big else "<HHI", body)
+        made = Interface(link, snaplen, section=self._section)
+        resolution, offset = 6, 0
+        problem: OptionError | None = None
+        try:
+            for code, value in options(body[8:], big):
+                if code == COMMENT:
+                    self._keep("comments", self._info.comments, printable(value), _MAX_COMMENTS)
+                elif code == 2:
+                    made.name = printable(value, 256)
+                elif code == 3:
+                    made.description = printable(value, 256)
+                elif code == 9 and len(value) == 1:
+                    resolution = value[0]
+                elif code == 14 and len(value) == 8:
+                    offset = int.from_bytes(value, "big" if big else "little", signed=True)
+        except OptionError as caught:
+            problem = caught
+        # The interface counts even if its options are broken: later packets refer to it by number.
+        if self._keep("interfaces", self._interfaces, made, _MAX_INTERFACES):
+            self._local.append(len(self._interfaces) - 1)
+            self._walk.add_interface(self._local[-1], link, snaplen, resolution, offset)
+        if problem:
+            raise problem
+
+    def _names(self, body: memoryview) -> None:
+        """Name resolution block."""
+        for pair in name_records(body, self._walk.big):
+            if not self._keep("names", self._info.names, pair):
+                break
+
+    def _statistics(self, body: memoryview) -> None:
+        """Interface statistics block: counters since the capture began, so the last one holds."""
+        big = self._walk.big
+        local = struct.unpack_from(">III" if big else "<III", body)[0]
+        if local >= len(self._local):
+            return
+        interface = self._interfaces[self._local[local]]
+        for code, value in options(body[12:], big):
+            if code == 5 and (dropped := counter(value, big)) is not None:
+                interface.dropped_interface = dropped
+            elif code == 7 and (dropped := counter(value, big)) is not None:
+                interface.dropped_kernel = dropped
+
+    def _secrets(self, _body: memoryview) -> None:
+        """Decryption secrets block: counted, never kept."""
+        self._info.secrets += 1
+
+    def _process(self, body: memoryview) -> None:
+        """Apple's process information block."""
+        big = self._walk.big
+        pid = struct.unpack_from(">I" if big else "<I", body)[0]
+        name = path = ""
+        try:
+            for code, value in options(body[4:], big):
+                if code == 2:
+                    name = printable(value, 256)
+                elif code == 3:
+                    path = printable(value, 1024)
+        finally:
+            # Packets name processes by position, so a broken block keeps its place.
+            self._keep("processes", self._info.processes, (self._section, pid, name, path))
+
+    def _other(self, frames: Frames, pos: int, body: memoryview, link: int) -> None:
+        """Deliver a block that is numbered like a packet as a frame of its own link type."""
+        ts = self._walk.last_ts
+        start = 8
+        if link == CUSTOM_BLOCK:
+            start = 12  # behind the private enterprise number
+        elif link == SYSTEMD_JOURNAL and (found := _REALTIME.search(body)):
+            ts = min(int(found[1]) * 1000, TS_MAX)
+        elif link == SYSDIG_EVENT and len(body) >= 10:
+            ts = min(number(bytes(body[2:10]), self._walk.big), TS_MAX)
+        size = max(0, len(body) + 8 - start)
+        if link not in self._others:
+            self._others[link] = len(self._interfaces)
+            self._interfaces.append(Interface(link, description="blocks that are no packets", section=self._section))
+        self._walk.put_other(frames, self._others[link], link, pos + start, min(size, MAX_FRAME), size, ts)
+        self._interfaces[self._others[link]].packets += 1
+
+    def _event(self, frames: Frames) -> None:
+        """Read the options of the packet just taken; mark its time if that had to be clamped."""
+        walk = self._walk
+        n = frames.count - 1
+        offset = frames.file_offset[n]
+        if walk.clamped:
+            detail = f"the timestamp does not fit 64 bits of nanoseconds; {walk.last_ts} stands for it"
+            self._damage.add("bad_timestamp", walk.packets, offset, detail, walk.last_ts, lost=False)
+        if walk.options_end <= walk.options:
+            return
+        note = Note(section=self._section)
+        try:
+            for code, value in options(frames.buffer[walk.options : walk.options_end], walk.big):
+                self._packet_option(note, code, value)
+        except OptionError as problem:
+            self._damage.add("bad_option", walk.packets, offset, f"options of a packet: {problem}", walk.last_ts)
+        if note.comments or note.flags or note.process >= 0 or note.effective_process >= 0:
+            frames.notes[n] = note
+
+    def _packet_option(self, note: Note, code: int, value: bytes) -> None:
+        big = self._walk.big
+        if code == COMMENT:
+            note.comments.append(printable(value))
+        elif code == 2 and len(value) == 4:
+            note.flags = number(value, big)
+        elif code == 0x8001 and len(value) == 4:
+            note.process = number(value, big)
+        elif code == 0x8003 and len(value) == 4:
+            note.effective_process = number(value, big)
+
+    def _pass_over(self, frames: Frames, pos: int, status: int) -> int:
+        """Step over a packet block whose framing holds and whose contents do not."""
+        data = frames.buffer[pos:]
+        order = ">" if self._walk.big else "<"
+        kind, total = struct.unpack_from(order + "II", data)
+        if status == BAD_INTERFACE:
+            at = struct.unpack_from(order + ("H" if kind == _OLD_PACKET else "I"), data, 8)[0] if kind != 3 else 0
+            self._mark("bad_interface", pos, f"a packet of interface {at}, of which its section has {len(self._local)}")
+        else:
+            self._mark("bad_block", pos, f"a packet block of {total} bytes contradicts itself")
+        return pos + ((int(total) + 3) & ~3)
+
+    def _bad(self, frames: Frames, pos: int, end: int, eof: bool) -> int:
+        """Judge a block whose length cannot be right: if another follows it, only its repetition is wrong.
+
+        Returns where to go on, -1 if more bytes have to tell.
+        """
+        walk = self._walk
+        walk.look_at(frames.data)
+        data = frames.buffer[pos : pos + 8]
+        total = int.from_bytes(data[4:8], byte_order(walk.big))
+        after = pos + ((total + 3) & ~3)
+        section = bytes(data[:4]) == PCAPNG_MAGIC
+        if not section and 12 <= total <= self._limit and after <= end:
+            verdict = 1 if eof and after == end else walk.plausible(after, end, eof)
+            if verdict < 0:
+                return -1
+            if verdict == 1:
+                walk.trusted = self.base + pos
+                self._mark("bad_block", pos, f"a block of {total} bytes does not repeat its length", lost=False)
+                return pos
+        return self._lose(pos, "its length cannot be, or is not repeated at its end")
+
+    def _search(self, frames: Frames, pos: int, end: int, eof: bool) -> tuple[int, bool]:
+        """Look for where blocks begin again; returns where to go on, and whether that is a block."""
+        walk = self._walk
+        walk.look_at(frames.data)
+        found = walk.find(pos, end, eof)
+        if found >= 0:
+            self._report(f"{self._lost}; blocks go on {self.base + found - self._lost_at} bytes later")
+            return found, True
+        if eof:
+            self._report(f"{self._lost}; no block follows in the {self.base + end - self._lost_at} bytes up to the end")
+            self.finished = True
+            return end, False
+        return walk.pos, False
+
+    def _end(self, frames: Frames, pos: int, end: int) -> int:
+        """Judge the end of the file: clean, or within a block (both finish), or a length that lies."""
+        rest = end - pos
+        if rest >= 28 and not self._believable(frames.buffer[pos:end]):
+            return self._lose(pos, "it goes beyond the end of the file")
+        if rest:
+            self._mark("cut_off", pos, f"the file ends within a block: {rest} bytes of it are there")
+        self.finished = True
+        return end
+
+    def _believable(self, data: memoryview) -> bool:
+        """Whether a block that goes beyond the end of the file agrees with itself as far as it is there."""
+        order = ">" if self._walk.big else "<"
+        kind, total, _, _, _, captured, length = struct.unpack_from(order + "7I", data)
+        if kind not in (_ENHANCED, _OLD_PACKET):
+            return True
+        room = total - 32 - ((captured + 3) & ~3)
+        return bool(captured <= length and 0 <= room <= 1 << 17)
+
+    def _count_packets(self) -> None:
+        """Give the counts of the section that ends to its interfaces."""
+        for local, index in enumerate(self._local):
+            interface = self._interfaces[index]
+            interface.packets = self._walk.packets_of(local)
+            drops = self._walk.drops_of(local)
+            if drops and interface.dropped_kernel is None:
+                interface.dropped_kernel = drops
+
+    def _keep(self, what: str, rows: list[_T], row: _T, limit: int = _MAX_ROWS) -> bool:
+        """Append within a limit; the first row beyond it is noted as damage."""
+        if len(rows) < limit:
+            rows.append(row)
+            return True
+        if what not in self._crowded:
+            self._crowded.add(what)
+            self._damage.add(
+                "too_many", self.packets, self.base, f"only the first {limit} {what} are kept", self.last_ts
+            )
+        return False
+
+    def _mark(self, kind: str, pos: int, detail: str, *, lost: bool = True) -> None:
+        self._damage.add(kind, self.packets, self.base + pos, detail, self.last_ts, lost=lost)
+
+    def _lose(self, pos: int, why: str) -> int:
+        self._lost_at = self.base + pos
+        self._lost = why
+        return pos + 1
+
+    def _report(self, detail: str) -> None:
+        self._damage.add("bad_block", self.packets, self._lost_at, f"a block is damaged: {detail}", self.last_ts)
+        self._lost_at = -1

@@ -1,0 +1,496 @@
+"""The compiled walk over pcap records and pcapng blocks: packets go straight into a batch's columns.
+
+What is rare is not decided here. A walk stops with a status and says where (``pos``), its driver (`pcap`, `pcapng`)
+does what has to be done, and walks on. C types stand in ``walk.pxd``; uncompiled, the same code runs slowly.
+"""
+
+import numpy as np
+
+from rustnet.sources import frames as _frames
+from rustnet.sources import status as _status
+from rustnet.sources.frames import Frames, Note, zeros
+
+# Module globals that the .pxd types: in compiled code they are C variables, invisible to other modules.
+NEED = _status.NEED
+FULL = _status.FULL
+BAD = _status.BAD
+BLOCK = _status.BLOCK
+EVENT = _status.EVENT
+BAD_PACKET = _status.BAD_PACKET
+BAD_INTERFACE = _status.BAD_INTERFACE
+TS_MAX = _status.TS_MAX
+MAX_FRAME = _frames.MAX_FRAME
+
+SECOND = 1_000_000_000
+SECONDS_MAX = 9_200_000_000
+DAY = 86_400
+CHAIN = 4  # records in a row that make a place believable
+RESYNC_FRAME = 262_144  # largest record believed while looking for such a place (Wireshark's own limit)
+
+SECTION = 0x0A0D0D0A
+ENHANCED = 6
+SIMPLE = 3
+OLD_PACKET = 2
+
+_FLAG_NOTES = 256  # notes that are shared, so that hostile flags cannot fill memory
+
+
+def _doubled(table: "memoryview[int]") -> "memoryview[int]":
+    """Copy a table, with as many zeros behind it."""
+    old = np.asarray(table)
+    made = zeros(2 * len(old), old.dtype.type)
+    made[: len(old)] = table
+    return made
+
+
+class PcapWalk:
+    """Walk over the records of one classic pcap file.
+
+    ``head`` is the size of a record's header (16; modified formats have more), ``scale`` the nanoseconds of one unit
+    of its fraction, ``swap`` 1 if captured and wire length stand in the other order, 2 if they may (versions before
+    2.4), ``limit`` the largest believable captured length.
+    """
+
+    def __init__(self, big: bool, head: int, scale: int, swap: int, link: int, limit: int) -> None:
+        self.big = big
+        self.head = head
+        self.scale = scale
+        self.parts = SECOND // scale
+        self.swap = swap
+        self.link = link
+        self.limit = limit
+        self.b = memoryview(b"")
+        self.base = 0
+        self.pos = 0
+        self.last_ts = 0
+        self.packets = 0
+        self.oversize = 0
+        self.oversize_packet = 0
+        self.oversize_offset = 0
+
+    def u32(self, p: int) -> int:
+        """Four bytes at ``p`` in the file's byte order."""
+        a = self.b[p]
+        b = self.b[p + 1]
+        c = self.b[p + 2]
+        d = self.b[p + 3]
+        if self.big:
+            return a << 24 | b << 16 | c << 8 | d
+        return d << 24 | c << 16 | b << 8 | a
+
+    def look_at(self, data: "memoryview[int] | bytes") -> None:
+        """Let `find`, `chain` and `plausible` read ``data``."""
+        self.b = memoryview(data)
+
+    def run(self, frames: Frames, pos: int, end: int) -> int:
+        """Take records of ``frames.data[pos:end]`` into ``frames`` until a status says why not; `pos` says where."""
+        self.b = frames.data
+        n = frames.count
+        capacity = frames.capacity
+        status = NEED
+        while True:
+            if n >= capacity:
+                status = FULL
+                break
+            if end - pos < self.head:
+                break
+            captured = self.u32(pos + 8)
+            length = self.u32(pos + 12)
+            if self.swap and (self.swap == 1 or captured > length):
+                swapped = captured
+                captured = length
+                length = swapped
+            if captured > self.limit:
+                status = BAD
+                break
+            start = pos + self.head
+            if end - start < captured:
+                break
+            sec = self.u32(pos)
+            part = self.u32(pos + 4)
+            ts = sec
+            ts = ts * SECOND + part * self.scale
+            self.last_ts = ts
+            frames.offset[n] = start
+            frames.captured[n] = captured
+            frames.length[n] = length
+            frames.ts[n] = ts
+            frames.link[n] = self.link
+            frames.interface[n] = 0
+            frames.file_offset[n] = self.base + start
+            self.packets += 1
+            if captured > length:
+                if self.oversize == 0:
+                    self.oversize_packet = self.packets
+                    self.oversize_offset = self.base + pos
+                self.oversize += 1
+            n += 1
+            pos = start + captured
+        frames.count = n
+        self.pos = pos
+        return status
+
+    def find(self, pos: int, end: int, last: bool) -> int:
+        """Find where records begin again, at or after ``pos``; -1 if not up to `pos`, from where to go on.
+
+        ``last``: nothing will follow ``end``, so that a chain which reaches it has to do.
+        """
+        while end - pos >= self.head:
+            verdict = self.chain(pos, end, last)
+            if verdict == 1:
+                self.pos = pos
+                return pos
+            if verdict < 0:
+                break
+            pos += 1
+        self.pos = pos
+        return -1
+
+    def chain(self, pos: int, end: int, last: bool) -> int:  # noqa: PLR0911 each return is one verdict
+        """Whether a few records in a row at ``pos`` are plausible: 1 yes, 0 no, -1 needs bytes beyond ``end``."""
+        good = 0
+        previous = 0
+        while good < CHAIN:
+            if end - pos < self.head:
+                if not last:
+                    return -1
+                return 1 if good >= 2 or (good == 1 and pos == end) else 0
+            if not self.plausible(pos):
+                return 0
+            sec = self.u32(pos)
+            gap = sec
+            gap -= previous
+            if sec == 0 or (good and (gap > DAY or gap < -DAY)):
+                return 0
+            previous = sec
+            captured = self.u32(pos + 8)
+            length = self.u32(pos + 12)
+            if self.swap and (self.swap == 1 or captured > length):
+                captured = length
+            if end - pos - self.head < captured:
+                if not last:
+                    return -1
+                return 1 if good >= 2 else 0
+            pos += self.head + captured
+            good += 1
+        return 1
+
+    def plausible(self, pos: int) -> bool:
+        """Whether the record header at ``pos`` (whole, in the bytes at hand) makes sense by itself."""
+        captured = self.u32(pos + 8)
+        length = self.u32(pos + 12)
+        if self.swap and (self.swap == 1 or captured > length):
+            swapped = captured
+            captured = length
+            length = swapped
+        if captured > length or length == 0 or captured > RESYNC_FRAME or captured > self.limit:
+            return False
+        return length <= MAX_FRAME and self.u32(pos + 4) < self.parts
+
+
+class PcapngWalk:
+    """Walk over the blocks of a pcapng file, section after section; packets are taken, the rest is the driver's.
+
+    ``limit`` is the largest believable block; ``trusted`` the file offset of a block whose trailing length is known
+    to be wrong and does not matter.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.b = memoryview(b"")
+        self.big = False
+        self.limit = limit
+        self.base = 0
+        self.trusted = -1
+        self.pos = 0
+        self.options = 0
+        self.options_end = 0
+        self.clamped = False
+        self.last_ts = 0
+        self.packets = 0
+        self.oversize = 0
+        self.oversize_packet = 0
+        self.oversize_offset = 0
+        self.section = 0
+        self.flag_notes: dict[int, Note] = {}
+        self.local = 0
+        self.index = zeros(8, np.uint32)
+        self.link = zeros(8, np.uint16)
+        self.snaplen = zeros(8, np.uint32)
+        self.multiply = zeros(8, np.uint64)
+        self.divide = zeros(8, np.uint64)
+        self.shift = zeros(8, np.int64)
+        self.ahead = zeros(8, np.int64)
+        self.counts = zeros(8, np.int64)
+        self.drops = zeros(8, np.int64)
+
+    def u32(self, p: int) -> int:
+        """Four bytes at ``p`` in the section's byte order."""
+        a = self.b[p]
+        b = self.b[p + 1]
+        c = self.b[p + 2]
+        d = self.b[p + 3]
+        if self.big:
+            return a << 24 | b << 16 | c << 8 | d
+        return d << 24 | c << 16 | b << 8 | a
+
+    def u16(self, p: int) -> int:
+        """Two bytes at ``p`` in the section's byte order."""
+        a = self.b[p]
+        b = self.b[p + 1]
+        return a << 8 | b if self.big else b << 8 | a
+
+    def look_at(self, data: "memoryview[int] | bytes") -> None:
+        """Let `find` and `plausible` read ``data``."""
+        self.b = memoryview(data)
+
+    def begin_section(self, section: int, big: bool) -> None:
+        """Forget the interfaces of the section before."""
+        self.section = section
+        self.big = big
+        self.local = 0
+        self.flag_notes = {}
+
+    def add_interface(self, index: int, link: int, snaplen: int, resolution: int, offset: int) -> None:
+        """Describe the section's next interface.
+
+        ``index`` is its place in the source's list, ``resolution`` its ``if_tsresol``, ``offset`` its
+        ``if_tsoffset`` in seconds.
+        """
+        i = self.local
+        if i >= len(self.index):
+            self.index = _doubled(self.index)
+            self.link = _doubled(self.link)
+            self.snaplen = _doubled(self.snaplen)
+            self.multiply = _doubled(self.multiply)
+            self.divide = _doubled(self.divide)
+            self.shift = _doubled(self.shift)
+            self.ahead = _doubled(self.ahead)
+            self.counts = _doubled(self.counts)
+            self.drops = _doubled(self.drops)
+        self.index[i] = index
+        self.link[i] = link
+        self.snaplen[i] = snaplen
+        exponent = resolution & 0x7F
+        self.shift[i] = exponent if resolution & 0x80 else -1
+        self.multiply[i] = 10 ** (9 - exponent) if exponent <= 9 else 1
+        self.divide[i] = 10 ** min(exponent - 9, 19) if exponent > 9 else 1
+        self.ahead[i] = max(-SECONDS_MAX, min(SECONDS_MAX, offset)) * SECOND
+        self.counts[i] = 0
+        self.drops[i] = 0
+        self.local = i + 1
+
+    def packets_of(self, i: int) -> int:
+        """Packets of the section's interface ``i`` so far."""
+        return self.counts[i]
+
+    def drops_of(self, i: int) -> int:
+        """Count the drops that obsolete packet blocks of the section's interface ``i`` report."""
+        return self.drops[i]
+
+    def time(self, i: int, high: int, low: int) -> int:
+        """Nanoseconds since 1970 of a timestamp in interface ``i``'s units; sets `clamped` if it had to be."""
+        units = high
+        units = units << 32 | low
+        shift = self.shift[i]
+        if shift >= 0:
+            if shift > 63:
+                units = units >> (shift - 63) if shift < 127 else 0
+                shift = 63
+            whole = units >> shift
+            rest = units - (whole << shift)
+            if shift > 32:
+                rest >>= shift - 32
+                shift = 32
+            if whole >= SECONDS_MAX:
+                self.clamped = True
+                return TS_MAX
+            units = whole * SECOND + (rest * SECOND >> shift)
+        else:
+            whole = TS_MAX
+            if units > whole // self.multiply[i]:
+                self.clamped = True
+                return TS_MAX
+            units = units * self.multiply[i] // self.divide[i]
+        ns = units
+        ahead = self.ahead[i]
+        if ahead > 0 and ns > TS_MAX - ahead:
+            self.clamped = True
+            return TS_MAX
+        return ns + ahead
+
+    def run(self, frames: Frames, pos: int, end: int) -> int:  # noqa: C901 the hot loop
+        """Take packets of ``frames.data[pos:end]`` into ``frames`` until a status says why not; `pos` says where."""
+        self.b = frames.data
+        status = NEED
+        while True:
+            if frames.count >= frames.capacity:
+                status = FULL
+                break
+            if end - pos < 12:
+                break
+            kind = self.u32(pos)
+            if kind == SECTION:
+                status = BLOCK
+                break
+            total = self.u32(pos + 4)
+            if total < 12 or total > self.limit:
+                status = BAD
+                break
+            size = (total + 3) & ~3  # some writers count without the padding
+            if end - pos < size:
+                break
+            if self.u32(pos + size - 4) != total and self.base + pos != self.trusted:
+                status = BAD
+                break
+            if kind in (ENHANCED, OLD_PACKET):
+                status = self.packet(frames, pos, size, kind == OLD_PACKET)
+            elif kind == SIMPLE:
+                status = self.simple(frames, pos, size)
+            else:
+                status = BLOCK
+            if status not in (NEED, EVENT):
+                break
+            pos += size
+            if status == EVENT:
+                break
+        self.pos = pos
+        return status
+
+    def packet(self, frames: Frames, pos: int, size: int, old: bool) -> int:
+        """Take one enhanced or obsolete packet block of ``size`` bytes; 0 if nothing more is to be said of it."""
+        if size < 32:
+            return BAD_PACKET
+        i = self.u16(pos + 8) if old else self.u32(pos + 8)
+        if i >= self.local:
+            return BAD_INTERFACE
+        captured = self.u32(pos + 20)
+        length = self.u32(pos + 24)
+        if captured > MAX_FRAME or captured > size - 32:
+            return BAD_PACKET
+        if old:
+            drop = self.u16(pos + 10)
+            if drop != 0xFFFF:
+                self.drops[i] += drop
+        self.clamped = False
+        n = frames.count
+        self.put(frames, i, pos + 28, captured, length, self.time(i, self.u32(pos + 12), self.u32(pos + 16)))
+        return self.look_for_options(frames, n, pos + 28 + ((captured + 3) & ~3), pos + size - 4)
+
+    def simple(self, frames: Frames, pos: int, size: int) -> int:
+        """Take one simple packet block: its time is that of the packet before."""
+        if self.local == 0:
+            return BAD_INTERFACE
+        if size < 16:
+            return BAD_PACKET
+        length = self.u32(pos + 8)
+        captured = length
+        room = size - 16
+        if self.snaplen[0] and captured > self.snaplen[0]:
+            captured = self.snaplen[0]
+        captured = min(captured, room)
+        if captured > MAX_FRAME:
+            return BAD_PACKET
+        self.put(frames, 0, pos + 12, captured, length, self.last_ts)
+        return NEED
+
+    def put(self, frames: Frames, i: int, start: int, captured: int, length: int, ts: int) -> int:
+        """Append one packet of interface ``i``."""
+        n = frames.count
+        frames.offset[n] = start
+        frames.captured[n] = captured
+        frames.length[n] = length
+        frames.ts[n] = ts
+        frames.link[n] = self.link[i]
+        frames.interface[n] = self.index[i]
+        frames.file_offset[n] = self.base + start
+        frames.count = n + 1
+        self.last_ts = ts
+        self.packets += 1
+        self.counts[i] += 1
+        if captured > length:
+            if self.oversize == 0:
+                self.oversize_packet = self.packets
+                self.oversize_offset = self.base + start
+            self.oversize += 1
+        return 0
+
+    def put_other(self, frames: Frames, index: int, link: int, start: int, captured: int, length: int, ts: int) -> None:
+        """Append a block that is numbered like a packet; ``index`` is its place in the source's interfaces."""
+        n = frames.count
+        frames.offset[n] = start
+        frames.captured[n] = captured
+        frames.length[n] = length
+        frames.ts[n] = ts
+        frames.link[n] = link
+        frames.interface[n] = index
+        frames.file_offset[n] = self.base + start
+        frames.count = n + 1
+        self.last_ts = ts
+        self.packets += 1
+
+    def look_for_options(self, frames: Frames, n: int, start: int, stop: int) -> int:
+        """Read lone flags at once (by far the most frequent option); `EVENT` if there is more to read."""
+        self.options = start
+        self.options_end = start
+        gap = stop - start
+        if (
+            gap >= 8
+            and self.u16(start) == 2
+            and self.u16(start + 2) == 4
+            and (gap == 8 or (gap == 12 and self.u32(start + 8) == 0))
+        ):
+            flags = self.u32(start + 4)
+            if flags:
+                self.note_flags(frames, n, flags)
+        elif gap > 4 or (gap == 4 and self.u32(start) != 0):
+            self.options_end = stop
+            return EVENT
+        return EVENT if self.clamped else NEED
+
+    def note_flags(self, frames: Frames, n: int, flags: int) -> None:
+        """Note a frame's flags; frames with the same flags share one note."""
+        note = self.flag_notes.get(flags)
+        if note is None:
+            note = Note(flags=flags, section=self.section)
+            if len(self.flag_notes) < _FLAG_NOTES:
+                self.flag_notes[flags] = note
+        frames.notes[n] = note
+
+    def find(self, pos: int, end: int, last: bool) -> int:
+        """Find where blocks begin again, at or after ``pos``; -1 if not up to `pos`, from where to go on.
+
+        ``last``: nothing will follow ``end``, so that what goes beyond it is no block.
+        """
+        while end - pos >= 12:
+            verdict = self.plausible(pos, end, last)
+            if verdict == 1:
+                self.pos = pos
+                return pos
+            if verdict < 0:
+                break
+            pos += 1
+        self.pos = pos
+        return -1
+
+    def plausible(self, pos: int, end: int, last: bool) -> int:  # noqa: PLR0911 each return is one verdict
+        """Whether a block begins at ``pos``: 1 yes, 0 no, -1 needs bytes beyond ``end``."""
+        if end - pos < 12:
+            return 0 if last else -1
+        kind = self.u32(pos)
+        if kind == SECTION:
+            total = self.u32(pos + 8)
+            return 1 if total in (0x1A2B3C4D, 0x4D3C2B1A) else 0
+        if kind not in (1, 2, 3, 4, 5, 6, 9, 10, 0xBAD, 0x40000BAD, 0x80000001, 0x204, 0x208, 0x216, 0x217):
+            return 0
+        total = self.u32(pos + 4)
+        if total < 12 or total > self.limit or total & 3:
+            return 0
+        after = pos + total
+        if after > end:
+            return 0 if last else -1
+        if self.u32(after - 4) != total:
+            return 0
+        if end - after < 8 or self.u32(after) == SECTION:
+            return 1
+        total = self.u32(after + 4)
+        return 1 if 12 <= total <= self.limit else 0

@@ -1,0 +1,309 @@
+"""Opening a session file: one writer, or many readers; and one clear line for everything that can be in the way.
+
+DuckDB lets one process write a file or many read it. What a killed writer left in ``<file>.wal`` is replayed in
+memory by readers and folded into the file by the next writer, so such a session opens like any other.
+"""
+
+import contextlib
+import os
+import re
+import stat
+import tempfile
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rustnet import __version__
+from rustnet.errors import SessionError
+from rustnet.store import migrations, schema
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+STORAGE_VERSION = "v1.5.0"
+"""Oldest DuckDB that can read the files: the lowest version that rustnet itself accepts."""
+
+WRITER_MEMORY = "256MB"
+READER_MEMORY = "512MB"
+
+CAPTURE_MAGIC = (
+    b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d",  # pcap, microseconds, ns
+    b"\x34\xcd\xb2\xa1", b"\xa1\xb2\xcd\x34",  # pcap, modified by Kuznetzov
+    b"\x0a\x0d\x0d\x0a",  # pcapng
+)  # fmt: skip
+COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"\x04\x22\x4d\x18")
+DUCKDB_MAGIC = (8, b"DUCK")
+
+_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+"""DuckDB fetches extensions over the network by itself; a forensic tool must not."""
+
+
+class SessionLockedError(SessionError):
+    """Another process has the session open; ``pid`` is its number where DuckDB says it."""
+
+    def __init__(self, message: str, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class _AbsentError(SessionError):
+    """There is no file at this path."""
+
+
+def create_or_open(
+    path: "str | os.PathLike[str]",
+    tables: Sequence[type],
+    *,
+    threads: int | None = None,
+    memory_limit: str = WRITER_MEMORY,
+) -> "duckdb.DuckDBPyConnection":
+    """Open a session for writing; make it if there is none, and bring an older one to today's schema.
+
+    ``tables`` are the record classes of the protocols; the core tables are always there. The caller closes the
+    connection. Raises `SessionError`; a file that was not there before is removed again if it cannot be made.
+    """
+    file = Path(path)
+    try:
+        _check_file(file, writing=True)
+        new = False
+    except _AbsentError:
+        new = True
+    config = {
+        **_OFFLINE,
+        "memory_limit": memory_limit,
+        "temp_directory": f"{file}.tmp",
+        "storage_compatibility_version": STORAGE_VERSION,
+    }
+    con = _connect(file, _with_threads(config, threads), read_only=False)
+    try:
+        with _clear_errors(file):
+            if new:
+                _stamp(con, tables)
+            else:
+                version = _check_session(con, file)
+                migrations.migrate(con, version)
+                _refresh(con, tables)
+    except BaseException:
+        con.close()
+        if new:
+            _remove(file)
+        raise
+    return con
+
+
+def open_readonly(
+    path: "str | os.PathLike[str]",
+    *,
+    threads: int | None = None,
+    memory_limit: str = READER_MEMORY,
+    locked: bool = True,
+) -> "duckdb.DuckDBPyConnection":
+    """Open a finished or interrupted session for reading. The caller closes the connection.
+
+    ``locked`` connections run other people's SQL: they reach no other file, no network and no setting. Without it,
+    only the file itself is protected. Raises `SessionError`, `SessionLockedError` while it is being written.
+    """
+    file = Path(path)
+    _check_file(file, writing=False)
+    config = {**_OFFLINE, "memory_limit": memory_limit, "temp_directory": str(_spill_directory(file))}
+    if locked:
+        config["python_enable_replacements"] = "false"
+    con = _connect(file, _with_threads(config, threads), read_only=True)
+    try:
+        with _clear_errors(file):
+            version = _check_session(con, file)
+            _check_not_older(version, file)
+            _set_up_reader(con, locked=locked)
+    except BaseException:
+        con.close()
+        raise
+    return con
+
+
+def _with_threads(config: dict[str, str], threads: int | None) -> dict[str, str]:
+    return config if threads is None else {**config, "threads": str(max(1, threads))}
+
+
+def _spill_directory(file: Path) -> Path:
+    """Where a reader puts what does not fit its memory: beside the session, or if that is not writable, in /tmp.
+
+    Every reader has a directory of its own, because DuckDB's file names in it do not differ between processes.
+    """
+    beside = file.with_name(f"{file.name}.tmp.{os.getpid()}")
+    if os.access(file.parent, os.W_OK):
+        return beside
+    return Path(tempfile.gettempdir()) / f"rustnet.{os.getuid()}.{os.getpid()}.tmp"
+
+
+def _check_file(file: Path, *, writing: bool) -> None:
+    """Look at the file itself first: DuckDB's own words for most of these are no help, or worse, it goes online."""
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        _check_absent(file, writing=writing)
+    except (OSError, ValueError) as error:
+        raise SessionError(f"{file}: cannot be opened: {_strerror(error)}") from error
+    if stat.S_ISDIR(mode):
+        raise SessionError(f"{file}: is a directory, not a session; name the .duckdb file in it")
+    if not stat.S_ISREG(mode):
+        raise SessionError(f"{file}: is not a regular file; a session must be one")
+    try:
+        with file.open("r+b" if writing else "rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        what = "cannot be written" if writing else "cannot be read"
+        raise SessionError(f"{file}: {what}: {_strerror(error)}") from error
+    _check_head(file, head)
+
+
+def _check_absent(file: Path, *, writing: bool) -> NoReturn:
+    if not writing:
+        raise SessionError(f"{file}: no such session; make one with 'rustnet replay CAPTURE --db {file}'")
+    if not file.parent.is_dir():
+        raise SessionError(f"{file}: there is no directory {file.parent}; make it first")
+    if not os.access(file.parent, os.W_OK):
+        raise SessionError(f"{file}: cannot be made: no permission to write into {file.parent}")
+    if Path(f"{file}.wal").exists():
+        raise SessionError(f"{file}: is gone, but its log {file}.wal is there; move that away first")
+    raise _AbsentError(f"{file}: no such session")
+
+
+def _check_head(file: Path, head: bytes) -> None:
+    """Say what a file is that is no DuckDB database, by its first bytes."""
+    offset, magic = DUCKDB_MAGIC
+    if head[offset : offset + len(magic)] == magic:
+        return
+    if head.startswith(CAPTURE_MAGIC):
+        raise SessionError(f"{file}: is a capture, not a session; use 'rustnet replay {file}'")
+    if head.startswith(COMPRESSED_MAGIC):
+        raise SessionError(f"{file}: is a compressed file; if it is a capture, use 'rustnet replay {file}'")
+    if not head:
+        raise SessionError(f"{file}: is empty, not a session; remove it, or name another file")
+    raise SessionError(f"{file}: is not a rustnet session (not a DuckDB file)")
+
+
+def _connect(file: Path, config: dict[str, str], *, read_only: bool) -> "duckdb.DuckDBPyConnection":
+    import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
+
+    with _clear_errors(file):
+        return duckdb.connect(str(file), read_only=read_only, config={**config})
+
+
+@contextlib.contextmanager
+def _clear_errors(file: Path) -> typing.Iterator[None]:
+    """Turn DuckDB's errors over a file into one line each."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        yield
+    except (duckdb.Error, OSError, RuntimeError, UnicodeError) as error:
+        raise _explain(file, str(error)) from error
+
+
+_WORDS: tuple[tuple[str, str], ...] = (
+    ("different configuration|already attached", "already open in this process in another way; close that first"),
+    ("Could not set lock", "in use by another process; close it there, or wait until it is done"),
+    (
+        "but we can only read versions|newer version of DuckDB",
+        "written with a newer DuckDB than the one installed; upgrade the duckdb package",
+    ),
+    (
+        "replaying WAL|Corrupt WAL",
+        "the log of its last writes is damaged ({first}); move {file}.wal away to open what was stored before",
+    ),
+    (
+        "Corrupt|checksum|Could not read enough bytes|not a valid|INTERNAL",
+        "is damaged ({first}); make it anew from its capture",
+    ),
+    ("Permission denied", "no permission ({first})"),
+    ("No space left", "the disk is full ({first})"),
+)
+"""What DuckDB says (a pattern), and what we say. The first that fits is taken."""
+
+
+def _explain(file: Path, text: str) -> SessionError:
+    """Say in one line what DuckDB's error over a file means."""
+    holder = re.search(r"Conflicting lock is held in (\S+)(?: \(PID (\d+)\))?", text)
+    if holder:
+        who = f"{Path(holder[1]).name}, process {holder[2]}" if holder[2] else Path(holder[1]).name
+        return SessionLockedError(
+            f"{file}: in use by another process ({who}); close it there, or wait until it is done",
+            int(holder[2]) if holder[2] else None,
+        )
+    first = text.strip().splitlines()[0] if text.strip() else "unknown error"
+    for pattern, words in _WORDS:
+        if re.search(pattern, text):
+            kind = SessionLockedError if words.startswith(("in use", "already open")) else SessionError
+            return kind(f"{file}: " + words.replace("{first}", first).replace("{file}", str(file)))
+    return SessionError(f"{file}: cannot be opened ({first})")
+
+
+def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
+    """Return the schema version of an open session; raises `SessionError` for other DuckDB files and newer sessions."""
+    if {"key", "value"} - schema.existing_columns(con).get("meta", {}).keys():
+        raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session")
+    meta = dict(con.execute("SELECT key, CAST(value AS VARCHAR) FROM meta").fetchall())
+    version = str(meta.get("schema_version", ""))
+    if not version.isdecimal():
+        raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session (its meta table names no schema)")
+    if int(version) > migrations.latest():
+        raise SessionError(
+            f"{file}: written by rustnet {meta.get('rustnet_version', 'of a later version')} (schema {version}), newer "
+            f"than this one ({__version__}, schema {migrations.latest()}); upgrade rustnet to read it"
+        )
+    return int(version)
+
+
+def _check_not_older(version: int, file: Path) -> None:
+    """Refuse a session that a writer would first bring to today's schema: reading must not change a file."""
+    if version < migrations.latest():
+        raise SessionError(
+            f"{file}: has the older schema {version}, and this program reads {migrations.latest()}: "
+            "make it anew with 'rustnet replay'"
+        )
+
+
+def _stamp(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
+    """Make a new session's schema, and write it to the file itself, so that a lost log cannot take it away."""
+    con.execute("BEGIN")
+    con.execute(schema.META_SQL)
+    con.execute(migrations.TABLE_SQL)
+    migrations.record(con, migrations.latest(), "created")
+    con.execute(
+        "INSERT INTO meta VALUES ('rustnet_version', ?), "
+        "('created', strftime(make_timestamp(epoch_us(current_timestamp)), '%Y-%m-%dT%H:%M:%S.%fZ'))",
+        [__version__],
+    )
+    schema.reconcile(con, tables)
+    con.execute("COMMIT")
+    con.execute("CHECKPOINT")
+
+
+def _refresh(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
+    """Make what an existing session lacks of today's tables, columns and views."""
+    con.execute("BEGIN")
+    schema.reconcile(con, tables)
+    con.execute("COMMIT")
+
+
+def _set_up_reader(con: "duckdb.DuckDBPyConnection", *, locked: bool) -> None:
+    """Make times UTC; and, if ``locked``, forbid further settings. Connections to one file share their settings."""
+    row = con.execute("SELECT current_setting('lock_configuration')").fetchall()[0]
+    if not row[0]:
+        con.execute("SET TimeZone = 'UTC'")
+        if locked:
+            # Not in the configuration of `connect`: whether it would still take a temp_directory is up to hash order.
+            con.execute("SET enable_external_access = false")
+            con.execute("SET lock_configuration = true")
+
+
+def _remove(file: Path) -> None:
+    """Take away a file that could not be made, with its log."""
+    for left in (file, Path(f"{file}.wal")):
+        with contextlib.suppress(OSError):
+            left.unlink(missing_ok=True)
+
+
+def _strerror(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,115 @@
+"""What the dissectors' tests share: a sink that is a list, and a driver that offers bytes as the engine does."""
+
+from rustnet.dissect.conversation import MORE, YES, Conversation, Dissector, Parser
+
+CLIENT, SERVER = True, False
+MAX_PENDING = 65_536
+
+
+class ListSink:
+    """Keeps everything that parsers say."""
+
+    def __init__(self) -> None:
+        self.rows: list[object] = []
+        self.stamps: list[tuple[int, int]] = []
+        self.anomalies: list[tuple[str, str]] = []
+        self.names: list[tuple[str, str, str, int | None]] = []
+
+    def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
+        self.rows.append(record)
+        self.stamps.append((ts, packet))
+
+    def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int) -> None:
+        self.anomalies.append((kind, detail))
+
+    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None) -> None:
+        self.names.append((ip, name, source, ttl))
+
+
+def fields(row: object) -> dict[str, object]:
+    """Fields of a row that are set."""
+    slots = {name: getattr(row, name) for name in row.__slots__}  # type: ignore[attr-defined]
+    return {name: value for name, value in slots.items() if value is not None}
+
+
+class Flow:
+    """One conversation under test: pending bytes, skipping, gaps and handing over work as in the engine."""
+
+    def __init__(
+        self,
+        dissector: Dissector,
+        transport: str = "tcp",
+        src_port: int = 50000,
+        dst_port: int | None = None,
+        src_ip: str = "192.0.2.1",
+        dst_ip: str = "198.51.100.2",
+    ) -> None:
+        self.sink = ListSink()
+        port = dst_port if dst_port is not None else (dissector.ports or (9999,))[0]
+        self.talk = Conversation(self.sink, 1, transport, src_ip, src_port, dst_ip, port)
+        self.dissector = dissector
+        self.talk.ts = 1_000_000_000
+        self.parser: Parser = dissector.parser(self.talk)
+        self.talk.parser = self.parser
+        self.pending = {True: b"", False: b""}
+        self.skip = {True: 0, False: 0}
+        self.calls = 0
+
+    @property
+    def rows(self) -> list[object]:
+        return self.sink.rows
+
+    def probe(self, data: bytes, from_src: bool = True) -> int:
+        return self.dissector.probe(data, self.talk, from_src)
+
+    def tick(self, milliseconds: int = 1) -> None:
+        self.talk.ts += milliseconds * 1_000_000
+        self.talk.packet += 1
+
+    def datagram(self, data: bytes, from_src: bool = True) -> None:
+        self.tick()
+        self.parser.datagram(data, from_src)
+
+    def feed(self, data: bytes, from_src: bool = True, chunk: int = 0) -> None:
+        """Offer stream bytes of one direction, ``chunk`` at a time (0: all at once)."""
+        step = chunk or max(1, len(data))
+        for start in range(0, len(data), step):
+            self._offer(data[start : start + step], from_src)
+
+    def _offer(self, data: bytes, from_src: bool) -> None:
+        skipped = min(self.skip[from_src], len(data))
+        self.skip[from_src] -= skipped
+        data = self.pending[from_src] + data[skipped:]
+        self.pending[from_src] = data
+        if not data or self.talk.finished or self.talk.parser is not self.parser:
+            return
+        self.calls += 1
+        used = self.parser.stream(data, from_src)
+        assert used >= 0
+        self.skip[from_src] += max(0, used - len(data))
+        self.pending[from_src] = data[used:]
+        if len(self.pending[from_src]) >= MAX_PENDING:
+            self.talk.finish()
+
+    def lose(self, size: int, from_src: bool = True) -> None:
+        """Lose bytes of one direction; what falls into a skip is not told."""
+        skipped = min(self.skip[from_src], size)
+        self.skip[from_src] -= skipped
+        if size > skipped and not self.talk.finished:
+            self.pending[from_src] = b""
+            self.parser.gap(size - skipped, from_src)
+
+    def close(self) -> None:
+        if self.talk.parser is self.parser:
+            self.parser.close()
+
+
+def believed(dissector: Dissector, data: bytes, **ends: object) -> bool:
+    """Whether a probe, given ever more of the data, comes to YES, and never to NO."""
+    flow = Flow(dissector, **ends)  # type: ignore[arg-type]
+    verdict = MORE
+    for size in range(1, len(data) + 1):
+        verdict = flow.probe(data[:size])
+        if verdict != MORE:
+            break
+    return verdict == YES

@@ -1,0 +1,41 @@
+"""Genuine conversations of every protocol: what the split tests and the fuzzers start from."""
+
+from dataclasses import dataclass
+
+from wire import (
+    DNS_QUERY,
+    DNS_RESPONSE,
+    HTTP_TALK,
+    MDNS_RESPONSE,
+    SSH_TALK,
+    dns,
+    framed,
+    question,
+    tls_talk,
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One conversation."""
+
+    transport: str
+    port: int
+    talk: tuple[tuple[bool, bytes], ...]
+
+
+SAMPLES: dict[str, tuple[Sample, ...]] = {
+    "dns": (
+        Sample("udp", 53, ((True, DNS_QUERY), (False, DNS_RESPONSE))),
+        Sample("tcp", 53, ((True, framed(DNS_QUERY) * 2), (False, framed(DNS_RESPONSE) * 2))),
+    ),
+    "mdns": (
+        Sample("udp", 5353, ((True, MDNS_RESPONSE),)),
+        Sample("udp", 5353, ((True, dns(0, (question("a.local", 12, 0x8001), question("b.local", 255)))),)),
+    ),
+    "llmnr": (Sample("udp", 5355, ((True, dns(0, (question("wpad"),))),)),),
+    "http": (Sample("tcp", 80, tuple(HTTP_TALK)),),
+    "http2": (Sample("tcp", 80, ((True, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)),)),),
+    "tls": (Sample("tcp", 443, tls_talk(12)), Sample("tcp", 443, tls_talk(13))),
+    "ssh": (Sample("tcp", 22, tuple(SSH_TALK)),),
+}

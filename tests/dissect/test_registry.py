@@ -1,0 +1,64 @@
+import dataclasses
+import sys
+
+import pytest
+from samples import SAMPLES
+
+from rustnet.dissect.conversation import Dissector
+from rustnet.dissect.registry import DISSECTORS, by_port, tables
+from rustnet.records import columns, table_name
+from rustnet.store.tables import CORE_TABLES
+
+EACH = pytest.mark.parametrize("dissector", DISSECTORS, ids=lambda d: d.name)
+
+
+def test_names_are_unique() -> None:
+    names = [d.name for d in DISSECTORS]
+    assert len(names) == len(set(names))
+    assert all(n == n.lower() for n in names)
+
+
+def test_tables_are_unique() -> None:
+    names = [table_name(t) for t in (*CORE_TABLES, *tables())]
+    assert len(names) == len(set(names))
+
+
+def test_a_column_has_one_type_over_all_protocols() -> None:
+    known: dict[str, tuple[str, str]] = {}
+    for table in tables():
+        for column in columns(table):
+            first = known.setdefault(column.name, (column.sql_type, table_name(table)))
+            assert column.sql_type == first[0], f"{column.name} in {table_name(table)} and {first[1]}"
+
+
+@EACH
+def test_records_are_documented(dissector: Dissector) -> None:
+    for table in dissector.records:
+        assert table.__doc__
+        undocumented = [c.name for c in columns(table) if not c.doc]
+        assert not undocumented
+        assert all(f.default is not dataclasses.MISSING for f in dataclasses.fields(table))
+
+
+@EACH
+def test_the_specification_is_named(dissector: Dissector) -> None:
+    module = sys.modules[dissector.probe.__module__]
+    assert "RFC" in (module.__doc__ or "")
+    assert "(" in dissector.title
+
+
+@EACH
+def test_every_dissector_has_samples_that_its_probe_believes(dissector: Dissector) -> None:
+    assert SAMPLES[dissector.name]
+
+
+def test_no_samples_without_a_dissector() -> None:
+    assert set(SAMPLES) == {d.name for d in DISSECTORS}
+
+
+def test_by_port() -> None:
+    assert [d.name for d in by_port("tcp", 443)] == ["tls"]
+    assert [d.name for d in by_port("udp", 53)] == ["dns"]
+    assert [d.name for d in by_port("udp", 5353)] == ["mdns"]
+    assert by_port("udp", 443) == ()
+    assert by_port("tcp", 1) == ()

@@ -21,5 +21,5 @@ def _(message: str) -> str:
 
 
 def ngettext(one: str, many: str, count: int) -> str:
-    """The form of a message that fits ``count``; the count itself is put in by the caller."""
+    """Choose the form of a message that fits ``count``; the count itself is put in by the caller."""
     return _catalogue()[1](one, many, count)

@@ -257,7 +257,7 @@ class Kernel:
         try:
             self.listener = self._netlink(DESTROY_GROUPS)
             self.listener.setblocking(False)
-        except OSError:  # kernels before 4.5
+        except OSError:  # kernels before 4.2
             self.listener = None
 
     @staticmethod

@@ -14,7 +14,7 @@ from rustnet.attribute.discover import open_sidecar
 from rustnet.attribute.observation import Faults, Observations
 from rustnet.attribute.people import store_processes
 from rustnet.attribute.policy import SLACK_SECONDS
-from rustnet.attribute.stage import Stage, run
+from rustnet.attribute.stage import Stage, drop, run
 from rustnet.attribute.verdict import judge
 from rustnet.errors import InputError, UsageError
 
@@ -97,8 +97,7 @@ def attribute(
         _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
     report.changed = judge(con, capture_id, slack_ns, given=bool(report.sidecars or stage.said))
     _count(con, capture_id, report)
-    for (table,) in run(con, "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'own\\_%' ESCAPE '\\'"):
-        run(con, f'DROP TABLE temp."{table}"')
+    drop(con)
     return report
 
 

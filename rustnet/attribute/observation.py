@@ -144,15 +144,17 @@ class Observations:
         rows = self._rows
         (protocols, locals_, local_ports, remotes, remote_ports, starts, ends, seen, _, qualities, positions,
          packets) = zip(*rows, strict=True)  # fmt: skip
+        local_hi, local_lo = _halves(locals_)
+        remote_hi, remote_lo = _halves(remotes)
         return {
             "protocol": _texts(protocols),
-            "local_hi": _halves(locals_, 0),
-            "local_lo": _halves(locals_, 1),
-            "has_local": np.fromiter((a is not None for a in locals_), np.bool_, len(rows)),
+            "local_hi": local_hi,
+            "local_lo": local_lo,
+            "has_local": _present(locals_),
             "local_port": _numbers(local_ports, -1),
-            "remote_hi": _halves(remotes, 0),
-            "remote_lo": _halves(remotes, 1),
-            "has_remote": np.fromiter((a is not None for a in remotes), np.bool_, len(rows)),
+            "remote_hi": remote_hi,
+            "remote_lo": remote_lo,
+            "has_remote": _present(remotes),
             "remote_port": _numbers(remote_ports, -1),
             "ws": _numbers(starts, NO_TIME),
             "we": _numbers(ends, NO_TIME),
@@ -184,12 +186,23 @@ class Observations:
 
 def _numbers(values: Any, missing: int) -> Column:
     """Whole numbers as 64-bit integers."""
-    return np.fromiter((missing if v is None else v for v in values), np.int64, len(values))
+    try:
+        return np.array(values, np.int64)
+    except TypeError:
+        return np.fromiter((missing if v is None else v for v in values), np.int64, len(values))
 
 
-def _halves(values: Any, half: int) -> Column:
-    """One half of each address."""
-    return np.fromiter((0 if a is None else a[half] for a in values), np.uint64, len(values))
+def _halves(values: Any) -> tuple[Column, Column]:
+    """High and low halves of addresses; 0 for those that are unknown."""
+    if None in values:
+        values = [a or (0, 0) for a in values]
+    both = np.array(values, np.uint64)
+    return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1])
+
+
+def _present(values: Any) -> Column:
+    """Which values are known."""
+    return np.fromiter((v is not None for v in values), np.bool_, len(values))
 
 
 def _texts(values: Any) -> Column:

@@ -47,6 +47,8 @@ _PROCESS_KEYS = (
 )
 _REMEMBERED, _REMEMBERED_LENGTH = 8192, 2048
 
+_DECODER = json.JSONDecoder()
+
 _T = TypeVar("_T")
 Json = dict[str, object]
 
@@ -216,13 +218,16 @@ class LineParser:
 def _object(line: bytes) -> Json:
     """The JSON object of a line."""
     try:
-        record = json.loads(line.decode())
+        text = line.decode().strip()
+        record, end = _DECODER.raw_decode(text)
     except UnicodeDecodeError:
         raise BadValue("is no UTF-8") from None
     except json.JSONDecodeError as error:
         raise BadValue(f"is no JSON: {error.msg} at character {error.pos + 1}") from None
     except (ValueError, RecursionError):
         raise BadValue("is no JSON that can be read: a number or a nesting beyond all bounds") from None
+    if end != len(text):
+        raise BadValue(f"is no JSON: more behind the value at character {end + 1}")
     if type(record) is not dict:
         raise BadValue("is no JSON object")
     return record

@@ -36,6 +36,15 @@ def run(con: "DuckDBPyConnection", sql: str, given: Given | list[Any] | None = N
     return con.execute(sql, given).fetchall() if given else con.execute(sql).fetchall()
 
 
+def drop(con: "DuckDBPyConnection", *tables: str) -> None:
+    """Give back the memory of temporary tables; without names, of all that are left."""
+    if not tables:
+        found = run(con, "SELECT table_name FROM duckdb_tables() WHERE temporary AND starts_with(table_name, 'own_')")
+        tables = tuple(name for (name,) in found)
+    for table in tables:
+        run(con, f'DROP TABLE temp."{table}"')
+
+
 def _time(name: str) -> str:
     return f"CASE WHEN {name} <> {NO_TIME} THEN {name} END"
 

@@ -14,18 +14,16 @@ if TYPE_CHECKING:
 _ELIGIBLE = f"""
 CREATE OR REPLACE TEMP TABLE own_eligible AS
 WITH timed AS (
-    SELECT c.flow_id, c.process_id, c.source, c.rank, c.distance_ms, c.observed_at, f.fs, f.fe,
+    SELECT c.flow_id, c.rowid AS claim, c.process_id, c.rank, c.distance_ms, c.observed_at, f.fs, f.fe,
         coalesce(epoch_ns(c.window_start), {-MAX_TIME}) AS ws, coalesce(epoch_ns(c.window_end), {MAX_TIME}) AS we
     FROM claims c JOIN own_flow f ON f.flow_id = c.flow_id
     WHERE c.distance_ms <= $slack_ms
 ), measured AS (
     SELECT * EXCLUDE (fs, fe), greatest(0, least(we, fe) - greatest(ws, fs)) AS overlap FROM timed
-), counted AS (
-    SELECT *, count(*) OVER (PARTITION BY flow_id) AS claims FROM measured
 )
 SELECT *, row_number() OVER (PARTITION BY flow_id
     ORDER BY rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id) AS place
-FROM counted"""
+FROM measured"""
 
 # Two rows of `processes` are one process if the pid is the same and the start times do not tell them apart.
 _RIVALS = f"""
@@ -36,7 +34,7 @@ FROM own_eligible w
 JOIN own_eligible r ON r.flow_id = w.flow_id AND r.rank // 10 = w.rank // 10 AND r.process_id <> w.process_id
 JOIN processes p ON p.process_id = w.process_id
 JOIN processes q ON q.process_id = r.process_id
-WHERE w.place = 1 AND w.claims > 1 AND r.place > 1
+WHERE w.place = 1 AND r.place > 1
     AND (least(r.we, w.we) > greatest(r.ws, w.ws)
         OR (least(r.we, w.we) = greatest(r.ws, w.ws) AND (r.ws = r.we OR w.ws = w.we)))
     AND NOT (
@@ -68,7 +66,9 @@ SELECT f.flow_id,
         WHEN $given OR old.unowned_reason = 'no_claim' THEN 'no_claim'
         ELSE 'no_sidecar' END AS reason
 FROM own_flow f JOIN flows old ON old.flow_id = f.flow_id AND old.capture_id = $capture
-LEFT JOIN (SELECT * FROM own_eligible WHERE place = 1) w ON w.flow_id = f.flow_id
+LEFT JOIN (
+    SELECT e.flow_id, e.process_id, c.source FROM own_eligible e JOIN claims c ON c.rowid = e.claim WHERE e.place = 1
+) w ON w.flow_id = f.flow_id
 LEFT JOIN own_rival r ON r.flow_id = f.flow_id
 LEFT JOIN own_explained e ON e.flow_id = f.flow_id"""
 

@@ -37,7 +37,8 @@ class Sink(Protocol):
 class Conversation:
     """What a parser may know of its flow, and the only way in which it speaks.
 
-    ``ts`` (nanoseconds) and ``packet`` (number) are those of the packet that completed the bytes being read.
+    ``ts`` (nanoseconds) and ``packet`` (number) are those of the packet that completed the bytes being read;
+    ``missing`` is how many bytes the snap length cut off a datagram's end.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Conversation:
         "hostname",
         "hostname_source",
         "messages",
+        "missing",
         "packet",
         "parser",
         "pending_dst",
@@ -86,6 +88,7 @@ class Conversation:
         self.finished = False
         self.tries = 0
         self.messages = 0
+        self.missing = 0
         self.errors = 0
         self.refused: tuple[str, ...] = ()
         self.pending_src = b""

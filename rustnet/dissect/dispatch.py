@@ -82,6 +82,7 @@ class Dispatcher:
         talk: Conversation = flow.talk or self.converse(flow)
         talk.ts = ts
         talk.packet = number
+        talk.missing = flow.missing
         parser = talk.parser
         if parser is None:
             talk.tries += 1
@@ -205,6 +206,8 @@ class Dispatcher:
             self.failed(talk, error)
             return 0
         talk.messages += 1
+        if talk.parser is not parser:
+            return self.handed_over(talk, data[used:], from_src)
         if used >= size:
             self.keep(talk, from_src, b"")
             return used - size
@@ -215,6 +218,19 @@ class Dispatcher:
             rest = b""
         self.keep(talk, from_src, rest)
         return 0
+
+    def handed_over(self, talk: Conversation, rest: bytes, from_src: bool) -> int:
+        """Another protocol reads on: give it what both directions had left."""
+        other = talk.pending_dst if from_src else talk.pending_src
+        talk.pending_src = talk.pending_dst = b""
+        skip = 0
+        for data, side in ((other, not from_src), (rest, from_src)):
+            if data and not talk.finished:
+                if talk.parser is None and not self.begin(talk, data, side):
+                    self.keep(talk, side, data)
+                else:
+                    skip = self.feed(talk, data, side)
+        return skip
 
     def keep(self, talk: Conversation, from_src: bool, rest: bytes) -> None:
         """Set what waits in one direction."""

@@ -42,7 +42,8 @@ class Dns:
     rcode: str | None = None
     """Response code, EDNS extension included; NULL in queries."""
     answers: list[str] | None = None
-    """Data of the answer section's records as text: addresses, names, or the presentation form."""
+    """Data of the answer section's records as text (addresses, names, or the presentation form), then the addresses
+    of the other sections; `answer_count` tells where those begin."""
     answer_types: list[str] | None = None
     """Types of `answers`."""
     answer_names: list[str] | None = None
@@ -133,7 +134,7 @@ class DnsParser(Parser):
         talk = self.talk
         label = self.label
         multicast = label == "mdns"
-        message = parse(data, multicast)
+        message = parse(data, True)
         self.seen = True
         flags = message.flags
         response = flags >= 0x8000
@@ -193,12 +194,22 @@ class DnsParser(Parser):
             expected = {row.query, *(message.cnames or ())}
             if not expected.issuperset(message.answer_names or ()):
                 row.answer_names = message.answer_names
+        if message.addresses:
+            self._glue(row, message.addresses)
         if edns:
             row.edns_version = message.edns_version
             row.edns_udp_size = message.edns_size
             row.dnssec_ok = message.edns_flags & 0x8000 != 0
             row.client_subnet = message.client_subnet
         return row
+
+    def _glue(self, row: Dns, addresses: list[tuple[str, str, int]]) -> None:
+        """Add the addresses of the other sections (the name servers' own, mostly) behind the answers."""
+        types = row.answer_types or []
+        glue = [ip for ip, _, _ in addresses[types.count("A") + types.count("AAAA") :]]
+        if glue:
+            row.answers = (row.answers or []) + glue
+            row.answer_types = types + ["AAAA" if ":" in ip else "A" for ip in glue]
 
     def _ask(self, row: Dns, question: tuple[str, int, int]) -> None:
         name, kind, klass = question
@@ -224,12 +235,14 @@ class DnsParser(Parser):
         return row
 
     def _teach(self, message: Message, first: tuple[str, int, int] | None) -> None:
-        """Name the addresses: by the question, or by the record's owner where there is none or it is mDNS."""
+        """Name the addresses: by the question, or by the record's owner for mDNS and outside of the answers."""
         label = self.label
         learn = self.talk.learn
         asked = first[0].lower() if first is not None and label != "mdns" else None
-        for ip, owner, ttl in message.addresses or ():
-            name = asked or owner
+        types = message.answer_types or []
+        answered = types.count("A") + types.count("AAAA")
+        for number, (ip, owner, ttl) in enumerate(message.addresses or ()):
+            name = (asked if number < answered else None) or owner
             if name:
                 learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl)
 

@@ -1,7 +1,7 @@
 r"""DNS messages: names, sections and record data (RFC 1035, 2181, 3596, 6891, 7871, 9460).
 
 `parse` reads one message without its TCP length prefix and is shared by DNS, mDNS (RFC 6762) and LLMNR (RFC 4795).
-A fault behind the questions does not lose the message: what was read stays, and ``Message.fault`` says what is wrong.
+A fault behind the first question does not lose the message: what was read stays, and ``Message.fault`` names it.
 
 Names are text without the trailing dot (the root is the empty string), in the case of the wire. A dot or a
 backslash inside a label is escaped with a backslash; control bytes, and bytes that are no UTF-8, become ``\DDD``.
@@ -313,7 +313,7 @@ class Message:
 def parse(data: bytes, deep: bool = False) -> Message:
     """Read a whole message; ``deep`` also reads the addresses of the authority and additional sections.
 
-    Raises `DissectError` where the header or the questions cannot be read.
+    Raises `DissectError` where the header or the first question cannot be read.
     """
     if len(data) < 12:
         raise DissectError("a message is shorter than its header")
@@ -327,8 +327,12 @@ def parse(data: bytes, deep: bool = False) -> Message:
             kind, klass = _QUESTION.unpack_from(data, pos)
             pos += 4
             message.questions.append((name, kind, klass))
-    except (IndexError, struct.error):
-        raise DissectError("the questions are cut off") from None
+    except (DissectError, IndexError, struct.error) as error:
+        detail = str(error) if isinstance(error, DissectError) else "the questions are cut off"
+        if not message.questions:
+            raise DissectError(detail) from None
+        message.fault = detail
+        return message
     if asked > MAX_QUESTIONS:
         message.fault = f"more than {MAX_QUESTIONS} questions"
         return message

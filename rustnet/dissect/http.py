@@ -54,12 +54,7 @@ _REQUEST_SEEN = {
     b"proxy-authorization": "has_authorization",
     b"cookie": "has_cookie",
 }
-_RESPONSE_TEXTS = {
-    b"content-type": "content_type",
-    b"server": "server",
-    b"location": "location",
-    b"upgrade": "upgrade",
-}
+_RESPONSE_TEXTS = {b"content-type": "content_type", b"server": "server", b"location": "location", b"upgrade": "upgrade"}
 _RESPONSE_SEEN = {b"set-cookie": "has_set_cookie"}
 _FRAMING = (b"content-length", b"transfer-encoding")
 _REQUEST_WANTED = {name: name for name in (*_REQUEST_TEXTS, *_REQUEST_SEEN, *_FRAMING)}
@@ -257,11 +252,10 @@ class HttpParser(Parser):
 
     def _count(self, side: int, size: int) -> None:
         entry = self.open[side]
-        if entry is not None:
-            if entry[0].status is not None:
-                entry[0].response_bytes += size
-            else:
-                entry[0].request_bytes += size
+        if entry is not None and entry[0].status is not None:
+            entry[0].response_bytes += size
+        elif entry is not None:
+            entry[0].request_bytes += size
 
     def _strange(self, kind: str, detail: str) -> None:
         """Report an anomaly, at most a few per connection."""
@@ -483,8 +477,9 @@ def _probe_http(data: bytes, talk: Conversation, from_src: bool) -> int:
         if _RESPONSE.match(data) is not None:
             return YES
         return MORE if b"\n" not in data[:MAX_VALUE] and len(data) < MAX_VALUE else NO
-    if b"\n" in data[:MAX_HEAD]:
-        return YES if _REQUEST.match(data) is not None else NO
+    line_end = data.find(b"\n")
+    if line_end >= 0:  # the cheap search ahead of the expression spares other text protocols its backtracking
+        return YES if data.find(b" HTTP/1.", 0, line_end) > 0 and _REQUEST.match(data) is not None else NO
     if _OPENING(data) is None:
         return NO
     # A request line may be longer than what a probe is shown: a method and a target of the web are enough then.

@@ -466,7 +466,7 @@ def _probe_handshake(data: bytes, talk: Conversation, length: int) -> int:
 
 def _probe_ssl2(data: bytes) -> int:
     if len(data) < 11:
-        return MORE if len(data) < 3 or (data[2] == 1 and len(data) > 4 and data[3] in {0, 3}) else NO
+        return MORE if len(data) < 4 or data[3] in {0, 3} else NO
     ciphers = data[5] << 8 | data[6]
     session = data[7] << 8 | data[8]
     challenge = data[9] << 8 | data[10]

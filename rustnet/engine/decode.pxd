@@ -5,11 +5,13 @@ from rustnet.engine.network cimport Network
 
 cdef int CDP, CUT, DOT11, ETHERTYPE, IP, IP4, IP6, LACP
 cdef int LLC, LLDP, MALFORMED, MAX_HEADERS, PPP, STP, TEB, UNKNOWN_LINK
-cdef int WLAN
+cdef int WLAN, FABRICPATH, QINQ, TUNNEL_QINQ
 
 
 @cython.final
 cdef class Decoder(Network):
+    cdef int depth
+    cdef bint too_deep(self) except -1
     @cython.locals(p=Packet, e=Py_ssize_t)
     cpdef int frame(self, Py_ssize_t o, Py_ssize_t captured, int link) except -1
     @cython.locals(n=Py_ssize_t)
@@ -34,7 +36,7 @@ cdef class Decoder(Network):
     cdef int dot11(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(kind=int)
     cdef int ppp(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(p=Packet)
+    @cython.locals(p=Packet, tag=int)
     cdef int network(self, int kind, Py_ssize_t o, Py_ssize_t e) except -1
     cdef int other_ethertype(self, int kind, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(bottom=int, nibble=int)

@@ -14,6 +14,7 @@ from rustnet.engine.numbers import (
     CUT,
     DOT11,
     ETHERTYPE,
+    FABRICPATH,
     IP4,
     IP6,
     LACP,
@@ -22,8 +23,10 @@ from rustnet.engine.numbers import (
     MALFORMED,
     MAX_HEADERS,
     PPP,
+    QINQ,
     STP,
     TEB,
+    TUNNEL_QINQ,
     UNKNOWN_LINK,
     WLAN,
 )
@@ -36,6 +39,7 @@ class Decoder(Network):
         """Decode the frame of ``captured`` bytes at ``o``, whose link type is ``link``."""
         p = self.pkt
         p.clear()
+        self.depth = 0
         p.src_mac = -1
         p.dst_mac = -1
         p.vlan = -1
@@ -129,8 +133,10 @@ class Decoder(Network):
         if e - o < 8:
             return CUT
         size = self.b[o + 2] | (self.b[o + 3] << 8)
-        if size < 8 or o + size > e:
+        if size < 8:
             return MALFORMED
+        if o + size > e:
+            return CUT
         if link == 192:
             inner = self.u32le(o + 4)
             if inner == 105:
@@ -180,8 +186,10 @@ class Decoder(Network):
             link = self.u32le(o + 8)
             if size < 108:
                 return MALFORMED
-        if o + size > e or link in (149, 258):
+        if link in (149, 258):
             return MALFORMED
+        if o + size > e:
+            return CUT
         if link == 1:
             return self.ethernet(o + size, e)
         return self.other_link(o + size, e, link)
@@ -238,6 +246,8 @@ class Decoder(Network):
         from_ds = flags & 2
         if to_ds and from_ds:
             size = 30
+            if e - o >= 30:
+                p.src_mac = self.mac(o + 24)
         if to_ds:
             p.dst_mac = self.mac(o + 16)
         elif from_ds:
@@ -285,26 +295,37 @@ class Decoder(Network):
             if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
                 if o + 4 > e:
                     return CUT
-                if p.vlan >= 0:
-                    p.outer_vlan = p.vlan
-                p.vlan = self.u16(o) & 0xFFF
+                tag = self.u16(o) & 0xFFF
                 kind = self.u16(o + 2)
                 o += 4
+                if p.vlan >= 0:  # stacked tags: the outer VLAN carries the inner one
+                    self.set_inner(TUNNEL_QINQ, kind, o, e, tag)
+                    return self.link_only(QINQ)
+                p.vlan = tag
                 if kind < 0x600:
-                    return self.llc(o, e)
+                    return MALFORMED if self.too_deep() else self.llc(o, e)
                 continue
             if kind in (0x8847, 0x8848):
-                return self.mpls(o, e)
+                return MALFORMED if self.too_deep() else self.mpls(o, e)
             if kind == 0x8864:
+                if self.too_deep():
+                    return MALFORMED
                 if o + 8 > e:
                     return CUT
                 return self.ppp(o + 6, e)
             if kind == 0x0806:
                 return self.arp(o, e)
+            if kind == FABRICPATH:  # Cisco's outer Ethernet header: a two-byte tag, then the frame
+                return MALFORMED if self.too_deep() else self.ethernet(o + 2, e)
             if kind == TEB:
-                return self.ethernet(o, e)
+                return MALFORMED if self.too_deep() else self.ethernet(o, e)
             return self.other_ethertype(kind, o, e)
         return MALFORMED
+
+    def too_deep(self) -> bool:
+        """Count one more header that may hold a whole frame; whether there are more of them than make sense."""
+        self.depth += 1
+        return self.depth > MAX_HEADERS
 
     def other_ethertype(self, kind: int, o: int, e: int) -> int:
         """Layer-2 protocols known by ethertype."""
@@ -344,7 +365,15 @@ class Decoder(Network):
         kind = p.inner_type
         o = p.inner_offset
         e = p.inner_end
+        p.outer_vlan = -1
+        if p.tunnel == TUNNEL_QINQ:
+            p.outer_vlan = p.vlan
+            p.vlan = p.tunnel_key & 0xFFF
+            p.clear()
+            return self.llc(o, e) if kind < 0x600 else self.network(kind, o, e)
+        p.vlan = -1
         p.clear()
+        self.depth = 0
         if kind == TEB:
             return self.ethernet(o, e)
         if kind == PPP:

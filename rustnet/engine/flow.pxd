@@ -45,6 +45,7 @@ cdef class Flow:
     cdef public int first_closer
     cdef public int icmp_type, icmp_code, icmp_id
     cdef public uint32_t fragments
+    cdef public int64_t missing
     cdef public int tunnel, carries
     cdef public int64_t outer_flow_id
     cdef public bint wants

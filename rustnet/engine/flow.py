@@ -83,6 +83,7 @@ class Flow:
         self.icmp_code = -1
         self.icmp_id = -1
         self.fragments = 0
+        self.missing = 0
         self.tunnel = 0
         self.carries = 0
         self.outer_flow_id = 0

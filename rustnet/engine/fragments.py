@@ -5,10 +5,17 @@ MAX_PENDING = 1_024
 """Datagrams that may wait for fragments at once; the oldest gives way."""
 
 MAX_PIECES = 512
+MAX_BYTES = 2 * MAX_DATAGRAM
+"""Bytes that the fragments of one datagram may have: overlapping ones beyond it are dropped."""
+
+MAX_HELD = 32 << 20
+"""Bytes that may wait in all; the oldest datagrams give way."""
+
 TIMEOUT = 30_000_000_000
 """Nanoseconds of packet time after which an incomplete datagram is dropped."""
 
-Key = tuple[int, int, int, int, int, int]
+Key = tuple[int, ...]
+"""Both addresses in halves, identification, protocol, and what tells tunnels and VLANs apart."""
 
 
 class Datagram:
@@ -20,8 +27,6 @@ class Datagram:
         self.total = -1
         self.size = 0
         self.overlaps = False
-        self.flow: object = None
-        """Flow of the first fragment: those without ports are counted there."""
 
 
 class Fragments:
@@ -31,20 +36,25 @@ class Fragments:
         self.pending: dict[Key, Datagram] = {}
         self.dropped = 0
         self.overlapping = 0
+        self.size = 0
+        """Bytes that wait."""
 
     def datagram(self, key: Key, ts: int) -> Datagram:
         """The datagram that a fragment belongs to, a new one if need be."""
         found = self.pending.get(key)
         if found is not None and ts - found.ts > TIMEOUT:
-            self.pending.pop(key)
-            self.dropped += 1
+            self.drop(key)
             found = None
         if found is None:
             if len(self.pending) >= MAX_PENDING:
-                self.pending.pop(next(iter(self.pending)))
-                self.dropped += 1
+                self.drop(next(iter(self.pending)))
             found = self.pending[key] = Datagram(ts)
         return found
+
+    def drop(self, key: Key) -> None:
+        """Give a datagram up."""
+        self.size -= self.pending.pop(key).size
+        self.dropped += 1
 
     def add(self, key: Key, offset: int, more: bool, data: bytes, claimed: int, ts: int) -> bytes | None:
         """Take one fragment; returns the whole datagram's payload once nothing is missing.
@@ -55,7 +65,7 @@ class Fragments:
         datagram = self.datagram(key, ts)
         if claimed <= 0 or offset + claimed > MAX_DATAGRAM or len(datagram.pieces) >= MAX_PIECES:
             return None
-        if len(data) < claimed:
+        if len(data) < claimed or datagram.size + claimed > MAX_BYTES:
             return None
         if offset in datagram.pieces:
             if datagram.pieces[offset] != data:
@@ -64,6 +74,9 @@ class Fragments:
             return None
         datagram.pieces[offset] = data
         datagram.size += len(data)
+        self.size += len(data)
+        while self.size > MAX_HELD:
+            self.drop(next(iter(self.pending)))
         if not more:
             datagram.total = offset + claimed
         if datagram.total < 0 or datagram.size < datagram.total:
@@ -86,5 +99,6 @@ class Fragments:
             at += len(piece)
         if at < datagram.total:
             return None
-        self.pending.pop(key, None)
+        if self.pending.pop(key, None) is not None:
+            self.size -= datagram.size
         return b"".join(parts)[: datagram.total]

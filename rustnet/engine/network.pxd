@@ -14,3 +14,5 @@ cdef class Network(Transport):
     cdef int ipv6(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(p=Packet, hard=int)
     cdef int arp(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(p=Packet)
+    cdef int fragmented(self, Py_ssize_t o, Py_ssize_t e, Py_ssize_t length, int offset, int more) except -1

@@ -37,18 +37,12 @@ class Network(Transport):
         start = o + header
         if start > stop:
             p.headers_cut = 1
+            p.flags = -1
             return OK
         flags = self.u16(o + 6)
         if flags & 0x3FFF:
-            p.fragment = 1
-            p.fragment_offset = (flags & 0x1FFF) << 3
-            p.more_fragments = (flags >> 13) & 1
             p.ip_id = self.u16(o + 4)
-            p.ip_payload_offset = start
-            p.ip_payload_captured = stop - start
-            p.ip_payload = length
-            if p.fragment_offset:
-                p.payload = length
+            if self.fragmented(start, stop, length, (flags & 0x1FFF) << 3, (flags >> 13) & 1):
                 return OK
         return self.transport(protocol, start, stop, length)
 
@@ -88,16 +82,9 @@ class Network(Transport):
                     return OK
                 flags = self.u16(start + 2)
                 if flags & 0xFFF9:
-                    p.fragment = 1
-                    p.fragment_offset = flags & 0xFFF8
-                    p.more_fragments = flags & 1
                     p.ip_id = self.u32(start + 4)
-                    p.ip_payload_offset = start + 8
-                    p.ip_payload_captured = stop - start - 8
-                    p.ip_payload = length - 8
-                    if p.fragment_offset:
-                        p.protocol = self.b[start]
-                        p.payload = length - 8
+                    p.protocol = self.b[start]
+                    if self.fragmented(start + 8, stop, length - 8, flags & 0xFFF8, flags & 1):
                         return OK
                 size = 8
             else:
@@ -109,8 +96,24 @@ class Network(Transport):
             if start > stop or length < 0:
                 p.protocol = kind
                 p.headers_cut = 1
+                p.flags = -1
                 return OK
         return MALFORMED
+
+    def fragmented(self, o: int, e: int, length: int, offset: int, more: int) -> int:
+        """Note where a fragment's share lies; false for a first one that was cut and so can only be read as it is."""
+        p = self.pkt
+        if offset == 0 and e - o < length:
+            return 0
+        p.fragment = 1
+        p.fragment_offset = offset
+        p.more_fragments = more
+        p.ip_payload_offset = o
+        p.ip_payload_captured = e - o
+        p.ip_payload = length
+        p.payload = length
+        p.flags = -1
+        return 1
 
     def arp(self, o: int, e: int) -> int:
         """ARP (RFC 826): a flow goes from the sender's protocol address to the one it names as target."""

@@ -2,7 +2,7 @@
 
 # Protocol numbers of flows: IP protocol numbers as assigned by IANA, and above them what runs on layer 2.
 ICMP, IGMP, IPIP, TCP, UDP, IPV6_IN_IP, GRE, ESP, AH, ICMPV6, SCTP = 1, 2, 4, 6, 17, 41, 47, 50, 51, 58, 132
-ARP, LLDP, CDP, LACP, STP, WLAN, LLC, CAPTURE = 256, 257, 258, 259, 260, 261, 262, 263
+ARP, LLDP, CDP, LACP, STP, WLAN, LLC, QINQ = 256, 257, 258, 259, 260, 261, 262, 263
 ETHERTYPE = 0x10000
 """Layer-2 protocols without a decoder are keyed by ``ETHERTYPE + ethertype``."""
 
@@ -42,7 +42,7 @@ PROTOCOL_NAMES = {
     STP: "stp",
     WLAN: "wlan",
     LLC: "llc",
-    CAPTURE: "capture",
+    QINQ: "qinq",
 }
 
 
@@ -66,6 +66,7 @@ TUNNEL_VXLAN, TUNNEL_GENEVE, TUNNEL_GTPU, TUNNEL_L2TP, TUNNEL_4IN6, TUNNEL_CAPWA
     11,
     12,
 )
+TUNNEL_QINQ, TUNNEL_FRAGMENTS = 13, 14
 TUNNEL_NAMES = (
     None,
     "gre",
@@ -80,6 +81,8 @@ TUNNEL_NAMES = (
     "4in6",
     "capwap",
     "etherip",
+    "qinq",
+    "fragments",
 )
 
 MAPPED = 0xFFFF_0000_0000
@@ -93,6 +96,8 @@ DECODE_ERRORS = {UNKNOWN_LINK: "unknown_link_type", CUT: "headers_cut_off", MALF
 
 IP4, IP6, TEB, PPP, DOT11 = 0x0800, 0x86DD, 0x6558, 0x880B, 0x1_0001
 """Inner types of tunnels: ethertypes, and one of our own for an 802.11 frame."""
+
+FABRICPATH = 0x8903
 
 MAX_HEADERS = 16
 """Tags, labels and extension headers that are followed before a packet counts as malformed."""

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 from rustnet.engine.flow cimport Flow, Half
 
 cdef int64_t MAX_HELD, MAX_HELD_TOTAL
-cdef int MAX_SEGMENTS
+cdef int MARK_ISN, MAX_SEGMENTS
 
 cdef class Stream:
     cdef public int64_t expected

@@ -15,6 +15,9 @@ MAX_HELD_TOTAL = 64 << 20
 MAX_SEGMENTS = 256
 """Segments held back in one direction."""
 
+MARK_ISN = 64
+"""As in `rustnet.engine.tcp`."""
+
 
 class Stream:
     """One direction's place in its stream, and the segments that wait for earlier ones."""
@@ -41,7 +44,8 @@ class Streams:
     ) -> None:
         """Take a segment whose first byte has position ``start``; it claimed more bytes than ``data`` if it was cut."""
         if me.stream is None:
-            me.stream = Stream(start)
+            # Where the SYN was seen first, the stream begins behind it: a segment that comes early has to wait.
+            me.stream = Stream(1 if me.marks & MARK_ISN else start)
         stream: Stream = me.stream
         if start + claimed <= stream.expected:
             return
@@ -82,7 +86,11 @@ class Streams:
         held.insert(at, (start, data, claimed))
         stream.size += len(data)
         self.total += len(data)
-        if stream.size > MAX_HELD or len(held) > MAX_SEGMENTS or self.total > MAX_HELD_TOTAL:
+        for _ in range(MAX_SEGMENTS + 1):
+            if not stream.held or not flow.wants:
+                break
+            if stream.size <= MAX_HELD and len(stream.held) <= MAX_SEGMENTS and self.total <= MAX_HELD_TOTAL:
+                break
             self.give_up(flow, stream, from_src, ts, number)
 
     def drain(self, flow: Flow, stream: Stream, from_src: bool, ts: int, number: int) -> None:

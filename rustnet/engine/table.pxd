@@ -4,7 +4,7 @@ from rustnet.engine.flow cimport Flow, Half
 from rustnet.engine.packet cimport Packet
 
 cdef int ACK, ARP, ARP_REPLY, ARP_REQUEST, ECHO_ANSWERED, ECHO_SENT, ICMP, ICMPV6
-cdef int MAX_GENERATIONS, SYN, SYN_SENT, TCP, UDP, UDP_ACTIVE
+cdef int MARK_ISN, MAX_GENERATIONS, SYN, TCP, UDP, UDP_ACTIVE
 cdef int64_t SECOND, SWEEP_SLACK, TIMEOUT_SYN
 cdef uint64_t MASK64, MIX_A, MIX_B
 

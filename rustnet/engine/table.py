@@ -1,10 +1,11 @@
 """The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
 
+from operator import attrgetter
+
 import numpy as np
 
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import (
-    MASK64,
     ARP,
     ARP_REPLY,
     ARP_REQUEST,
@@ -12,8 +13,8 @@ from rustnet.engine.numbers import (
     ECHO_SENT,
     ICMP,
     ICMPV6,
+    MASK64,
     SECOND,
-    SYN_SENT,
     TCP,
     TIMEOUT_SYN,
     UDP,
@@ -31,6 +32,10 @@ MAX_GENERATIONS = 1_000_000
 """Ended flows whose generation is remembered; beyond it counting starts anew."""
 
 SYN, ACK = 2, 16
+LAST_TS = attrgetter("last_ts")
+
+MARK_ISN = 64
+"""As in `rustnet.engine.tcp`."""
 
 
 class FlowTable:
@@ -123,6 +128,7 @@ class FlowTable:
         flow.extra = extra
         flow.context = context
         flow.first_ts = ts
+        flow.last_ts = ts
         flow.first_packet = number
         flow.interface = interface
         flow.vlan = p.vlan
@@ -149,7 +155,7 @@ class FlowTable:
         """First state and timeout of a flow."""
         protocol = p.protocol
         if protocol == TCP:
-            flow.timeout = TIMEOUT_SYN if p.flags & SYN else 300 * SECOND
+            flow.timeout = TIMEOUT_SYN if p.flags >= 0 and p.flags & SYN else 300 * SECOND
         elif protocol == UDP:
             flow.state = UDP_ACTIVE
             low, high = flow.a_port, flow.b_port
@@ -230,6 +236,7 @@ class FlowTable:
             before.next = flow.next
         self.flows[flow.index] = None
         self.free.append(flow.index)
+        flow.index = -1
         self.count -= 1
         if flow.closed:
             flow.end_reason = "rst" if flow.reset_by else "fin"
@@ -244,24 +251,26 @@ class FlowTable:
         """Take back a flow that has no packet after all."""
         self.end(flow, "end")
         self.ended.pop()
-        self.generations.pop(flow.hash, None)
+        if flow.generation:
+            self.generations[flow.hash] = flow.generation
+        else:
+            self.generations.pop(flow.hash, None)
         if flow.flow_id == self.next_id - 1:
             self.next_id -= 1
 
     def sweep(self, now: int) -> None:
         """End every flow that has been idle for longer than its timeout at packet time ``now``."""
+        self.swept_at = now
         for flow in self.flows:
             if flow is not None and now - flow.last_ts > flow.timeout + SWEEP_SLACK:
                 self.end(flow, "idle")
 
     def evict(self) -> None:
         """Make room: end the tenth of the flows that has been idle longest."""
-        times = sorted(flow.last_ts for flow in self.flows if flow is not None)
-        limit = times[len(times) // 10]
-        for flow in list(self.flows):
-            if flow is not None and flow.last_ts <= limit:
-                self.evicted += 1
-                self.end(flow, "evicted")
+        idle = sorted((flow for flow in self.flows if flow is not None), key=LAST_TS)
+        for flow in idle[: len(idle) // 10 + 1]:
+            self.evicted += 1
+            self.end(flow, "evicted")
 
     def end_all(self) -> None:
         """End every flow: the capture is over."""
@@ -280,7 +289,5 @@ def renews(flow: Flow, p: Packet, swap: bool) -> bool:
     """Whether a SYN on an existing flow begins a new connection, and is no retransmission of the first."""
     if flow.closed:
         return True
-    if flow.state <= SYN_SENT:
-        return False
     me: Half = flow.src if flow.src_is_a != swap else flow.dst
-    return bool(me.started) and p.seq != me.isn
+    return bool(me.started) and (p.seq != me.isn or not me.marks & MARK_ISN)

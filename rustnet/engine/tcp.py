@@ -6,16 +6,15 @@ rule: what was sent again gives no sample.
 
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import (
-    HALF32,
-    MASK32,
-    TWO32,
     CLOSE_WAIT,
     CLOSED,
     CLOSING,
     ESTABLISHED,
     FIN_WAIT1,
     FIN_WAIT2,
+    HALF32,
     LAST_ACK,
+    MASK32,
     SECOND,
     SYN_RECV,
     SYN_SENT,
@@ -24,6 +23,7 @@ from rustnet.engine.numbers import (
     TIMEOUT_FIN,
     TIMEOUT_SYN,
     TIMEOUT_TIME_WAIT,
+    TWO32,
 )
 from rustnet.engine.packet import Packet
 
@@ -42,6 +42,9 @@ MAX_JUMP = 1 << 28
 """A sequence jump beyond this many bytes is a broken sequence, not missing data."""
 
 MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST = 1, 2, 4, 8, 16, 32
+MARK_ISN = 64
+"""The direction's first segment was its SYN or SYN-ACK: ``isn`` is known, and the stream begins behind it."""
+
 LOGARITHMIC = frozenset((1, 10, 100, 1_000, 10_000, 100_000, 1_000_000))
 
 
@@ -77,7 +80,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool
 
 def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool) -> None:
     """Note the times of the handshake; a SYN that is sent again spoils them (Karn)."""
-    again = me.started and p.seq == me.isn
+    again = me.marks & MARK_ISN and p.seq == me.isn
     if not p.flags & ACK:
         flow.syn_ts = 0 if again else ts
     elif again:
@@ -89,6 +92,7 @@ def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: 
             flow.synack_rtt = ts - flow.syn_ts
     if not me.started:
         me.isn = p.seq
+        me.marks |= MARK_ISN
 
 
 def sequence(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, from_src: bool) -> None:

@@ -11,17 +11,18 @@ from rustnet.sources.frames cimport Frames
 cdef int ECHO_ANSWERED, ICMP, ICMPV6, MAX_TUNNELS, OK, SWEEP_PACKETS, TCP, WANTED_SIZE
 
 
-cdef uint64_t MASK64, MASK32
+cdef int TUNNEL_FRAGMENTS
+cdef uint64_t INNER_TAGS, MASK64, MASK32
+cdef int64_t SECOND
 
 @cython.final
 cdef class Tracker:
-    cdef public object reader, fragments
+    cdef public object reader, fragments, recent
     cdef public Decoder decoder
     cdef public FlowTable table
     cdef public Streams streams
     cdef const unsigned char[::1] wanted
     cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
-    cdef bint moved
 
     @cython.locals(count=Py_ssize_t, i=Py_ssize_t, flow_ids=int64_t[::1], from_srcs=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], decoder=Decoder, p=Packet, number=int64_t, ts=int64_t, status=int, flow=Flow)
     cpdef object feed(self, Frames frames)
@@ -36,10 +37,10 @@ cdef class Tracker:
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
     @cython.locals(p=Packet, peer=Half, start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes, stream=Stream)
     cdef void tcp(self, Flow flow, Half me, bint from_src, int64_t ts, int64_t number) except *
-    @cython.locals(p=Packet, me=Half, empty=Flow, from_src=bint, key=tuple, data=bytes)
-    cdef Flow fragment(self, Flow flow, uint64_t context, int64_t length, int64_t ts, int64_t number, uint32_t interface, bint moved)
-    @cython.locals(p=Packet, found=Flow, from_src=bint)
-    cdef Flow reassembled(self, Flow flow, bytes whole, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
+    @cython.locals(me=Half)
+    cdef void carrier(self, Flow flow, bint from_src, int64_t length, int64_t ts) except *
+    @cython.locals(p=Packet, key=tuple, data=bytes)
+    cdef bint complete(self, uint64_t context, int64_t ts) except -1
     cdef void sweep(self, Frames frames) except *
     @cython.locals(flow=Flow, ended=list)
     cpdef list close_ended(self)

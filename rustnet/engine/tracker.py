@@ -12,7 +12,18 @@ import numpy as np
 from rustnet.engine.decode import Decoder
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.fragments import Fragments
-from rustnet.engine.numbers import ECHO_ANSWERED, ICMP, ICMPV6, MASK32, MASK64, OK, TCP, WANTED_SIZE
+from rustnet.engine.numbers import (
+    ECHO_ANSWERED,
+    ICMP,
+    ICMPV6,
+    MASK32,
+    MASK64,
+    OK,
+    SECOND,
+    TCP,
+    TUNNEL_FRAGMENTS,
+    WANTED_SIZE,
+)
 from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
 from rustnet.sources.frames import Frames
@@ -23,8 +34,12 @@ if not cython.compiled:  # compiled, these two come from the .pxd as C functions
 MAX_TUNNELS = 8
 """Tunnels within tunnels that are followed."""
 
-SWEEP_PACKETS = 4_096
-"""The sweep's clock is the smallest time among a batch's last packets: one wrong clock must not end flows."""
+SWEEP_PACKETS = 256
+"""The sweep's clock is the smallest time among this many last packets: a few wrong clocks must not end flows, nor
+may it matter where batches end."""
+
+INNER_TAGS = 0x9E3779B1
+"""Spreads the VLAN tags inside a tunnel over the number that tells flows of different tunnels apart."""
 
 
 class Reader(Protocol):
@@ -72,9 +87,9 @@ class Tracker:
         self.wanted = wanted
         self.undecoded = 0
         self.tunnel_failures = 0
-        self.moved = False
         self.last_number = 0
         self.last_ts = 0
+        self.recent = np.zeros(0, np.int64)
 
     def feed(self, frames: Frames) -> PacketColumns:
         """Track every frame of a batch; flows that ended meanwhile wait in the table's ``ended``."""
@@ -122,10 +137,17 @@ class Tracker:
                 flow.outer_flow_id = outer.flow_id
                 flow.tunnel = tunnel
             if p.fragment:
-                flow = self.fragment(flow, context, length, ts, number, frames.interface[i], moved)
-                moved = moved or self.moved
-            else:
-                self.account(flow, from_src, length, ts, number)
+                if moved or not self.complete(context, ts):
+                    self.carrier(flow, from_src, length, ts)
+                    break
+                moved = True
+                if flow.src.packets == 0 and flow.dst.packets == 0:
+                    self.table.retract(flow)
+                else:
+                    outer = flow
+                    tunnel = TUNNEL_FRAGMENTS
+                continue
+            self.account(flow, from_src, length, ts, number)
             if not p.tunnel:
                 break
             flow.carries = p.tunnel
@@ -137,9 +159,9 @@ class Tracker:
                 self.tunnel_failures += 1
                 self.table.from_src = from_src
                 break
+            context = (context ^ (((p.vlan + 1) | ((p.outer_vlan + 1) << 16)) * INNER_TAGS)) & MASK64
         if moved:
             self.decoder.attach(frames.data)
-            self.moved = False
         return flow
 
     def account(self, flow: Flow, from_src: bool, length: int, ts: int, number: int) -> None:
@@ -178,6 +200,7 @@ class Tracker:
         if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (0, 129):
             flow.state = ECHO_ANSWERED
         if flow.wants and p.payload_captured > 0 and not p.tunnel:
+            flow.missing = p.payload - p.payload_captured
             self.reader.datagram(flow, from_src, self.copy(p.payload_offset, p.payload_captured), ts, number)
 
     def copy(self, start: int, size: int) -> bytes:
@@ -202,64 +225,32 @@ class Tracker:
             at = peer.position + wrap(p.ack - peer.next_seq)
             self.streams.acknowledged(flow, peer, not from_src, at, ts, number)
 
-    def fragment(
-        self, flow: Flow, context: int, length: int, ts: int, number: int, interface: int, moved: bool
-    ) -> Flow:
-        """Count an IP fragment, and decode the datagram that it completes.
-
-        All fragments count for the flow of the first; those that arrive before it count for a flow without ports.
-        """
-        p = self.decoder.pkt
-        self.moved = False
-        if moved:  # a fragment inside a reassembled datagram is counted but not reassembled again
-            self.account(flow, self.table.from_src, length, ts, number)
-            return flow
-        key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol)
-        datagram = self.fragments.datagram(key, ts)
-        from_src = self.table.from_src
-        if p.fragment_offset == 0:
-            datagram.flow = flow
-        elif datagram.flow is not None and flow.src.packets == 0 and flow.dst.packets == 0:
-            empty = flow
-            flow = datagram.flow
-            from_src = (flow.a_lo == p.src_lo and flow.a_hi == p.src_hi) == flow.src_is_a
-            self.table.retract(empty)
-        me: Half = flow.src if from_src else flow.dst
-        if flow.src.packets == 0 and flow.dst.packets == 0:
-            flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0
+    def carrier(self, flow: Flow, from_src: bool, length: int, ts: int) -> None:
+        """Count a fragment that does not complete its datagram, for the flow without ports between its addresses."""
+        flow.wants = 0
         flow.fragments += 1
+        me: Half = flow.src if from_src else flow.dst
         self.count(flow, me, length, ts)
-        me.payload += p.payload
-        self.table.from_src = from_src
+        me.payload += self.decoder.pkt.payload
+
+    def complete(self, context: int, ts: int) -> bool:
+        """Take a fragment; once its datagram is whole, that is what the decoder has read."""
+        p = self.decoder.pkt
+        key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol, context)
         data = self.copy(p.ip_payload_offset, p.ip_payload_captured)
         whole = self.fragments.add(key, p.fragment_offset, p.more_fragments, data, p.ip_payload, ts)
-        if whole is not None:
-            return self.reassembled(flow, whole, context, ts, number, interface)
-        return flow
-
-    def reassembled(self, flow: Flow, whole: bytes, context: int, ts: int, number: int, interface: int) -> Flow:
-        """Decode and read a datagram whose fragments have all been counted."""
-        p = self.decoder.pkt
-        from_src = self.table.from_src
+        if whole is None:
+            return False
         self.decoder.attach(whole)
-        self.moved = True
-        if self.decoder.reassembled(p.protocol, len(whole)) != OK or p.headers_cut:
-            return flow
-        found = self.table.find(p, context, ts, number, interface)
-        if found.src.packets == 0 and found.dst.packets == 0:
-            self.table.retract(found)
-            self.table.from_src = from_src
-            return flow
-        from_src = self.table.from_src
-        self.content(found, found.src if from_src else found.dst, from_src, ts, number)
-        self.table.from_src = from_src
-        return found
+        return self.decoder.reassembled(p.protocol, len(whole)) == OK
 
     def sweep(self, frames: Frames) -> None:
         """End idle flows, by the clock of the packets and not of this machine."""
         ts = np.asarray(frames.ts)[max(0, frames.count - SWEEP_PACKETS) : frames.count]
-        self.last_ts = int(ts.min())
-        self.table.sweep(self.last_ts)
+        self.recent = np.concatenate((self.recent, ts))[-SWEEP_PACKETS:]
+        self.last_ts = int(self.recent.min())
+        if abs(self.last_ts - self.table.swept_at) >= SECOND:
+            self.table.sweep(self.last_ts)
 
     def close_ended(self) -> list[Flow]:
         """Take the flows that ended; what waited in their streams has been read and their parsers are closed."""
@@ -277,5 +268,6 @@ class Tracker:
 
     def finish(self) -> list[Flow]:
         """The capture is over: end every flow and take them all."""
+        self.table.sweep(self.last_ts)
         self.table.end_all()
         return self.close_ended()

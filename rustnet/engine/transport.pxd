@@ -10,6 +10,8 @@ cdef int ICMPV6, IPIP, IPV6_IN_IP, OK, SCTP, TCP, UDP
 cdef class Transport(Tunnels):
     @cython.locals(p=Packet)
     cdef int transport(self, int protocol, Py_ssize_t o, Py_ssize_t e, Py_ssize_t length) except -1
+    @cython.locals(p=Packet)
+    cdef int cut(self, Py_ssize_t o, Py_ssize_t e, Py_ssize_t payload) except -1
     @cython.locals(p=Packet, header=int)
     cdef int tcp(self, Py_ssize_t o, Py_ssize_t e, Py_ssize_t length) except -1
     @cython.locals(p=Packet, claimed=int)

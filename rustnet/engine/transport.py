@@ -25,8 +25,7 @@ class Transport(Tunnels):
             return self.icmp(protocol, o, e, length)
         if protocol == SCTP:
             if o + 12 > e:
-                p.headers_cut = 1
-                return OK
+                return self.cut(o, e, length - 12)
             p.has_ports = 1
             p.src_port = self.u16(o)
             p.dst_port = self.u16(o + 2)
@@ -34,24 +33,30 @@ class Transport(Tunnels):
             return OK
         if protocol in (GRE, IPIP, IPV6_IN_IP, 97):
             return self.ip_tunnel(protocol, o, e)
-        if protocol == AH and o + 12 <= e and not p.fragment:
+        if protocol == AH and o + 12 <= e:
             return self.authenticated(o, e, length)
+        return OK
+
+    def cut(self, o: int, e: int, payload: int) -> int:
+        """Account for a transport header that was not captured whole: ports if it reaches, the claimed payload."""
+        p = self.pkt
+        p.headers_cut = 1
+        p.flags = -1
+        p.payload = payload if payload > 0 else 0
+        if o + 4 <= e:
+            p.has_ports = 1
+            p.src_port = self.u16(o)
+            p.dst_port = self.u16(o + 2)
         return OK
 
     def tcp(self, o: int, e: int, length: int) -> int:
         """TCP header (RFC 9293). Cut-off headers still give ports and lengths, as far as they reach."""
         p = self.pkt
-        if o + 4 > e:
-            p.headers_cut = 1
-            return OK
+        if o + 14 > e:
+            return self.cut(o, e, length - 20)
         p.has_ports = 1
         p.src_port = self.u16(o)
         p.dst_port = self.u16(o + 2)
-        if o + 14 > e:
-            p.headers_cut = 1
-            p.payload = length - 20 if length > 20 else 0
-            p.flags = -1
-            return OK
         p.seq = self.u32(o + 4)
         p.ack = self.u32(o + 8)
         header = (self.b[o + 12] >> 4) << 2
@@ -70,24 +75,18 @@ class Transport(Tunnels):
     def udp(self, o: int, e: int, length: int) -> int:
         """UDP header (RFC 768), and the tunnels that run over it."""
         p = self.pkt
-        if o + 4 > e:
-            p.headers_cut = 1
-            return OK
+        if o + 8 > e:
+            return self.cut(o, e, length - 8)
         p.has_ports = 1
         p.src_port = self.u16(o)
         p.dst_port = self.u16(o + 2)
-        if o + 8 > e:
-            p.headers_cut = 1
-            p.payload = length - 8 if length > 8 else 0
-            return OK
         claimed = self.u16(o + 4)
-        if 8 <= claimed < length and not p.fragment:
+        if 8 <= claimed < length:
             length = claimed
             if o + claimed < e:
                 e = o + claimed
         self.set_payload(o + 8, e, length - 8)
-        if not p.fragment:
-            self.udp_tunnel(o + 8, e)
+        self.udp_tunnel(o + 8, e)
         return OK
 
     def icmp(self, protocol: int, o: int, e: int, length: int) -> int:
@@ -111,7 +110,8 @@ class Transport(Tunnels):
         if (fold == ECHO_REQUEST and protocol == ICMP) or (fold == ECHO6_REQUEST and protocol == ICMPV6):
             if o + 6 <= e:
                 p.icmp_id = self.u16(o + 4)
-                p.extra = (fold + 1) | (p.icmp_id << 16)
+                p.extra = p.icmp_id
+                p.extra = (p.extra << 16) | (fold + 1)
             self.set_payload(o + 8, e, length - 8)
         else:
             self.set_payload(o, e, length)

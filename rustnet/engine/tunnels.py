@@ -47,7 +47,7 @@ class Tunnels(Reader):
     def ip_tunnel(self, protocol: int, o: int, e: int) -> int:
         """Tunnels directly over IP: GRE, IP-in-IP, 6in4, EtherIP."""
         p = self.pkt
-        if p.fragment or o >= e:
+        if o >= e:
             return OK
         if protocol == GRE:
             self.gre(o, e)
@@ -94,7 +94,7 @@ class Tunnels(Reader):
         p = self.pkt
         port = p.dst_port
         if port == 4789 or port == 8472:
-            if o + 22 <= e and self.b[o] & 0xF7 == 0 and self.b[o] & 8:
+            if o + 22 <= e and self.b[o] & 0x77 == 0 and self.b[o] & 8:  # bit 0x80: group policy
                 self.set_inner(TUNNEL_VXLAN, TEB, o + 8, e, self.u32(o + 4) >> 8)
         elif port == 6081:
             size = 8 + ((self.b[o] & 0x3F) << 2) if o < e else 0

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import typing
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -208,7 +208,7 @@ class _Cells:
 
 def _write_table(cells: _Cells, batches: Iterator[list[Row]], out: TextIO, limit: int | None) -> int:
     rows = map(cells.row, chain.from_iterable(batches))
-    measured = [row for row, _ in zip(rows, range(MEASURED_ROWS), strict=False)]
+    measured = list(islice(rows, MEASURED_ROWS))
     widths = [max([width(name), *(width(row[i]) for row in measured)]) for i, name in enumerate(cells.names)]
     widths = [min(w, WIDEST_CELL) for w in widths] if limit is None else fit(widths, limit)
     count = 0

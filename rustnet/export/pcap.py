@@ -32,7 +32,9 @@ class PcapWriter:
         """
         seconds, rest = divmod(ts, _SECOND)
         if not 0 <= seconds <= 0xFFFFFFFF:
-            raise RustnetError("a packet's time lies outside 1970 to 2106, which pcap cannot hold: write pcapng instead")
+            raise RustnetError(
+                "a packet's time lies outside 1970 to 2106, which pcap cannot hold: write pcapng instead"
+            )
         self._stream.write(struct.pack("<IIII", seconds, rest // self._unit, len(data), length))
         self._stream.write(data)
         self.packets += 1

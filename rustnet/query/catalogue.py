@@ -177,13 +177,14 @@ def read(name: str, text: str) -> SavedQuery:
     said: dict[str, str] = {}
     parameters: list[Parameter] = []
     lines = text.splitlines()
-    begin = 0
-    for begin, line in enumerate(lines):  # noqa: B007 -- where the header ends
-        if not line.strip():
-            continue
+    begin = len(lines)
+    for at, line in enumerate(lines):
         match = _HEADER.fullmatch(line)
-        if not match:
+        if line.strip() and not match:
+            begin = at
             break
+        if not match:
+            continue
         if match[1] == "parameter":
             parameters.append(_parameter(name, match[2]))
         else:

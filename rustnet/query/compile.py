@@ -5,7 +5,7 @@ A session may lack tables and columns (a protocol that this build does not know,
 """
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from rustnet.query import values
@@ -13,7 +13,6 @@ from rustnet.query.filters import And, FilterError, Node, Not, Or, Term, Value, 
 from rustnet.query.keywords import FREE_LOOKUPS, Keyword, Kind
 from rustnet.query.matching import (
     ALWAYS,
-    NEVER,
     Condition,
     address_match,
     any_of,
@@ -29,7 +28,7 @@ from rustnet.store.schema import existing_columns, quote_identifier
 if typing.TYPE_CHECKING:
     import duckdb
 
-MAX_LOOKUPS = 400
+MAX_LOOKUPS = 80
 """Subqueries in one condition: planning them costs time, and a filter is hostile input like any other."""
 
 
@@ -125,7 +124,7 @@ class _Compiler:
             return self._asn(keyword, value)
         if keyword.kind is Kind.FLAG:
             return self._flag(keyword, value)
-        return any_of([self._target(keyword, target, value) for target in self._present(keyword, value)])
+        return self._targets(self._present(keyword, value), lambda column: _match(keyword, column, value), value)
 
     def _present(self, keyword: Keyword, value: Value) -> list[str]:
         """Return the targets that this session has; none at all is an error that says so."""
@@ -141,23 +140,35 @@ class _Compiler:
             return self.scope.has(table, column)
         return not target.isidentifier() or self.scope.has("flows", target)
 
-    def _target(self, keyword: Keyword, target: str, value: Value) -> Condition:
-        """Match one target: an expression over flows, or a column of a table that is looked up."""
-        return self._look(target, lambda column: _match(keyword, column, value), value)
+    def _targets(self, targets: Iterable[str], match: Callable[[str], Condition], value: Value) -> Condition:
+        """Match any of ``targets``: expressions over flows, and columns of tables that are looked up.
 
-    def _look(self, target: str, match: Callable[[str], Condition], value: Value) -> Condition:
-        table, dot, column = target.partition(".")
-        if not dot:
-            return match(target if not target.isidentifier() else f"flows.{target}")
+        However many those are, there is one subquery over all that know flows and one over processes: every
+        subquery is a join, and joins are what a plan costs.
+        """
+        parts: list[Condition] = []
+        tables: dict[str, list[Condition]] = {}
+        for target in targets:
+            table, dot, column = target.partition(".")
+            if not dot:
+                parts.append(match(f"flows.{target}" if target.isidentifier() else target))
+                continue
+            name = f"{quote_identifier(table)}.{quote_identifier(column)}"
+            is_list = self.scope.tables[table][column] == "VARCHAR[]"
+            tables.setdefault(table, []).append(match(f"array_to_string({name}, ' ')" if is_list else name))
+        for key in ("process_id", "flow_id"):
+            found = {t: any_of(c) for t, c in tables.items() if (t == "processes") == (key == "process_id")}
+            if found:
+                self._count_lookup(value)
+                froms = (f"{key} FROM {quote_identifier(table)} WHERE {c.sql}" for table, c in found.items())
+                params = tuple(param for c in found.values() for param in c.params)
+                parts.append(Condition(f"flows.{key} IN (SELECT {' UNION ALL SELECT '.join(froms)})", params))
+        return any_of(parts)
+
+    def _count_lookup(self, value: Value) -> None:
         self.lookups += 1
         if self.lookups > MAX_LOOKUPS:
             raise self._error("too many searches in one filter", value, "ask for less at once")
-        key = "process_id" if table == "processes" else "flow_id"
-        sql_type = self.scope.tables[table][column]
-        name = f"{quote_identifier(table)}.{quote_identifier(column)}"
-        inner = match(f"array_to_string({name}, ' ')" if sql_type == "VARCHAR[]" else name)
-        where = f"FROM {quote_identifier(table)} WHERE {inner.sql}"
-        return Condition(f"flows.{key} IN (SELECT {key} {where})", inner.params)
 
     def _moment(self, keyword: Keyword, value: Value) -> Condition:
         if value.op or value.form == "regex":
@@ -184,6 +195,7 @@ class _Compiler:
             parts.append(text_match(value, "flows.hostname"))
         if self.scope.has("names", "name"):
             inner = text_match(value, "names.name")
+            self._count_lookup(value)
             sql = f"flows.{side}_ip IN (SELECT ip FROM names WHERE {inner.sql})"  # noqa: S608 -- of our own making
             parts.append(Condition(sql, inner.params))
         return any_of(parts)
@@ -215,13 +227,32 @@ class _Compiler:
             if "/" in value.text and endpoint(value.text.partition("/")[0]):
                 values.address_span(value.text)
         flows = self.scope.tables.get("flows", {})
-        parts = [text_match(value, f"flows.{quote_identifier(c)}") for c, t in flows.items() if t == "VARCHAR"]
-        present = [target for target in FREE_LOOKUPS if self._has(target)]
-        parts += [self._look(target, lambda column: text_match(value, column), value) for target in present]
+        texts = [c for c, t in flows.items() if t == "VARCHAR" and c.isidentifier() and _may_hold(c, value)]
+        texts += [target for target in FREE_LOOKUPS if self._has(target)]
+        parts = [self._targets(texts, lambda column: text_match(value, column), value)]
         if value.form == "word" and value.text.isdecimal() and value.text.isascii() and len(value.text) <= 7:
-            parts += [compare_number(f"flows.{port}", "=", int(value.text)) for port in ("src_port", "dst_port")]
-            parts.append(self._look("processes.pid", lambda c: compare_number(c, "=", int(value.text)), value))
-        return any_of(parts) if parts else NEVER
+            numbers = ("src_port", "dst_port", "processes.pid")
+            parts.append(self._targets(numbers, lambda column: compare_number(column, "=", int(value.text)), value))
+        return any_of(parts)
+
+
+_ALPHABETS = {
+    "src_ip": frozenset("0123456789abcdef.:*"),
+    "dst_ip": frozenset("0123456789abcdef.:*"),
+    "src_mac": frozenset("0123456789abcdef:*"),
+    "dst_mac": frozenset("0123456789abcdef:*"),
+}
+"""Characters of the columns that take most of the time of a search through all text, and ``*``."""
+
+
+def _may_hold(column: str, value: Value) -> bool:
+    """Whether free text may stand in a column. Every flow differs in these, so it pays not to look."""
+    if value.form == "regex":
+        return True
+    if column == "community_id":
+        return value.text.startswith("1:")
+    alphabet = _ALPHABETS.get(column)
+    return alphabet is None or alphabet.issuperset(value.text.lower())
 
 
 _READERS: dict[Kind, Callable[[str], values.Span]] = {

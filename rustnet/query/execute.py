@@ -261,7 +261,9 @@ _ELSEWHERE: tuple[tuple[str, Callable[[str], RustnetError]], ...] = (
     ),
     (
         "^Out of Memory|failed to allocate|max_temp_directory_size|No space left",
-        lambda first: QueryFailedError(f"the query needs more memory or disk than it may have ({first}); ask for less"),
+        lambda first: QueryFailedError(
+            f"the query needs more memory or disk than it may have ({first.partition(' Database ')[0]}); ask for less"
+        ),
     ),
     (
         "Corrupt|Could not read enough bytes|checksum|INTERNAL Error",
@@ -278,7 +280,7 @@ def explain(message: str, sql: str, shift: int = 0) -> RustnetError:
     first = " ".join(text.split())
     for pattern, make in _ELSEWHERE:
         if re.search(pattern, message):
-            return make(first[:300])
+            return make(first.partition(" Possible solutions")[0][:300])
     where = _place(place, sql, shift) if place else ""
     if kind.endswith("Error") and first:
         return QueryError(f"SQL{where}: {first[0].lower()}{first[1:]}")

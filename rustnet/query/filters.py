@@ -122,7 +122,8 @@ _OPERATORS: dict[str, Literal["not", "and", "or"]] = {
 }  # fmt: skip
 _KEYWORD = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):")
 _COMPARE = re.compile(r"[<>!]=|[<>=]")
-_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){2,5}:?")
+_WHOLE_REGEX = re.compile(r"/(?:[^/\\]|\\.)+/[ic]?(?=[\s(),]|$)", re.DOTALL)
+_GROUPS = re.compile(r"[0-9A-Fa-f]{1,4}(:[0-9A-Fa-f.]{0,4})+")
 
 
 class _Lexer:
@@ -204,7 +205,7 @@ class _Lexer:
         if char and char in "\"'":
             text = self._delimited(char, "a quote")
             value = Value("quoted", text, start, self.at, op)
-        elif char == "/" and op in ("", "=", "!="):
+        elif char == "/" and op in ("", "=", "!=") and not (keyword and keyword.paths and self._is_path()):
             text = self._delimited("/", "a /regex/")
             case = self._regex_flag()
             value = Value("regex", text, start, self.at, op, case)
@@ -243,6 +244,10 @@ class _Lexer:
             kept.append(char)
         raise FilterError(f"{what} is not closed", self.text, start, len(self.text), f"end it with {mark}")
 
+    def _is_path(self) -> bool:
+        """Whether what begins with a slash here is no /regex/ up to the end of its word."""
+        return not _WHOLE_REGEX.match(self.text, self.at)
+
     def _regex_flag(self) -> bool:
         flag = self.text[self.at : self.at + 1]
         if flag not in ("i", "c") or not flag:
@@ -252,8 +257,8 @@ class _Lexer:
 
 
 def _may_be_text(word: str) -> bool:
-    """Whether a word with a colon is plainly no keyword: an IPv6 or hardware address, or a URL."""
-    if "://" in word or _MAC.fullmatch(word):
+    """Whether a word with a colon is plainly no keyword: an IPv6 or hardware address or part of one, or a URL."""
+    if "://" in word or _GROUPS.fullmatch(word):
         return True
     try:
         ipaddress.IPv6Network(word, strict=False)

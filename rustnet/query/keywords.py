@@ -42,6 +42,8 @@ class Keyword:
     """Nanoseconds per unit of a duration's target."""
     missing: str = ""
     """What a session lacks that has none of the targets."""
+    paths: bool = False
+    """Its values often begin with a slash: only what is a whole /regex/ is one."""
 
 
 HOST_TARGETS = ("hostname", "tls.sni", "quic.sni", "http.host", "dns.query")
@@ -128,10 +130,10 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword("end", Kind.TIME, ("ended_at",), "time of the last packet", "end:>2024-05-01T10:00"),
     Keyword("after", Kind.TIME, ("started_at",), "started at this time or later", "after:2024-05-01T10:00"),
     Keyword("before", Kind.TIME, ("started_at",), "started before this time", "before:2024-05-02"),
-    Keyword("process", Kind.TEXT, _PROCESS, "owner's name or path", "process:firefox", ("proc",)),
+    Keyword("process", Kind.TEXT, _PROCESS, "owner's name or path", "process:firefox", ("proc",), paths=True),
     Keyword("pid", Kind.NUMBER, ("processes.pid",), "owner's process id", "pid:4242"),
     Keyword("ppid", Kind.NUMBER, ("processes.ppid",), "owner's parent", "ppid:1"),
-    Keyword("cmd", Kind.TEXT, ("processes.cmdline",), "owner's command line", 'cmd:"--daemon"', ("cmdline",)),
+    Keyword("cmd", Kind.TEXT, ("processes.cmdline",), "owner's command line", "cmd:--daemon", ("cmdline",), paths=True),
     Keyword("user", Kind.TEXT, ("processes.username",), "owner's user name", "user:root", ("username",)),
     Keyword("uid", Kind.NUMBER, ("processes.uid",), "owner's user id", "uid:0"),
     Keyword(
@@ -199,7 +201,14 @@ KEYWORDS: tuple[Keyword, ...] = (
         missing="DNS messages",
     ),
     Keyword(
-        "uri", Kind.TEXT, ("http.uri",), "URI of an HTTP request", "uri:/admin*", ("url",), missing="HTTP messages"
+        "uri",
+        Kind.TEXT,
+        ("http.uri",),
+        "URI of an HTTP request",
+        "uri:/admin*",
+        ("url",),
+        missing="HTTP messages",
+        paths=True,
     ),
     Keyword(
         "agent",

@@ -17,7 +17,7 @@ if typing.TYPE_CHECKING:
 
 
 def _end(side: str) -> str:
-    """SQL for one end of a flow as people write it: address and port, or what there is."""
+    """Write SQL for one end of a flow as people write it: address and port, or what there is."""
     ip, port, mac = f"f.{side}_ip", f"f.{side}_port", f"f.{side}_mac"
     return (
         f"CASE WHEN {ip} IS NULL THEN {mac} WHEN {port} IS NULL THEN {ip} "

@@ -59,7 +59,8 @@ _Plan = tuple[str, tuple[str, ...], Callable[[Any], Any]]
 def _plan(column: str, kind: str) -> _Plan:
     """Decide how a column of type ``kind`` travels."""
     if kind == "TIMESTAMP_NS":
-        return "BIGINT", (f"make_timestamp({column} // 1000)", column), int
+        below = f"(({column} % 1000 + 1000) % 1000)"  # also before 1970, where // would round up
+        return "BIGINT", (f"make_timestamp(({column} - {below}) // 1000)", column), int
     if kind == "BLOB":
         return "VARCHAR", (f"unhex({column})",), bytes.hex
     if kind in ("FLOAT", "DOUBLE"):

@@ -98,7 +98,7 @@ def _lower(rows: RowStream) -> set[str]:
 
 
 def originals(con: "Connection", captures: Sequence[int] | None = None) -> list[Original]:
-    """The captures of a session, or those of the given numbers, in order."""
+    """List the captures of a session, or those of the given numbers, in order."""
     rows = execute(
         con, "SELECT capture_id, source, kind, format, bytes, sha256, packets FROM captures ORDER BY capture_id"
     ).rows

@@ -127,11 +127,28 @@ class _Xz:
         return made
 
 
+class _Lz4:
+    """One lz4 frame."""
+
+    def __init__(self) -> None:
+        self._state = lz4.frame.LZ4FrameDecompressor()
+        self.needs_input = True
+        self.eof = False
+        self.unused_data = b""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        made: bytes = self._state.decompress(data, max_length)
+        self.eof = self._state.eof
+        self.unused_data = self._state.unused_data or b""
+        self.needs_input = self._state.needs_input
+        return made
+
+
 _MEMBERS: dict[str, Callable[[], _Member]] = {
     "gzip": _Gzip,
     "zstd": _Zstd,
     "xz": _Xz,
-    "lz4": lz4.frame.LZ4FrameDecompressor,
+    "lz4": _Lz4,
 }
 
 

@@ -125,14 +125,20 @@ class PcapReader:
     def _make_walk(self, frames: Frames, end: int, eof: bool) -> PcapWalk:
         """Make the walk, with the size of record header that makes sense of the first records."""
         limit = min(MAX_FRAME, len(frames.buffer) // 2)
-        made = []
+        usual: PcapWalk | None = None
         for head in _HEADS[self._form]:
             walk = PcapWalk(self._big, head, 1 if self._form == "pcap-ns" else 1000, self._swap, self._link, limit)
             walk.look_at(frames.data)
-            if walk.chain(PCAP_HEADER, end, eof) == 1:
+            if walk.chain(PCAP_HEADER, end, eof) == 1 and (usual is None or self._has_second(frames, head, end)):
                 return walk
-            made.append(walk)
-        return made[0]
+            usual = usual or walk
+        assert usual is not None
+        return usual
+
+    def _has_second(self, frames: Frames, head: int, end: int) -> bool:
+        """Whether a second record follows the first: an unusual header size is not believed of one record alone."""
+        size = bytes(frames.buffer[PCAP_HEADER + 8 : PCAP_HEADER + 12])
+        return PCAP_HEADER + head + int.from_bytes(size, byte_order(self._big)) < end
 
     def _lose(self, pos: int, why: str) -> int:
         self._lost_at = self.base + pos

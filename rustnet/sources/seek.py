@@ -60,16 +60,16 @@ class PacketReader:
         self.close()
 
     def _plain(self, stored: Stored, wanted: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-        file = BufferedReader(stored.file, _AHEAD)
         at = 0
-        for offset, size in wanted:
-            _check_order(at, offset)
-            file.seek(offset)
-            data = file.read(size)
-            if len(data) < size:
-                raise self._short(offset, size)
-            at = offset + size
-            yield data
+        with BufferedReader(stored.file, _AHEAD) as file:
+            for offset, size in wanted:
+                _check_order(at, offset)
+                file.seek(offset)
+                data = file.read(size)
+                if len(data) < size:
+                    raise self._short(offset, size)
+                at = offset + size
+                yield data
 
     def _decoded(self, stored: Stored, wanted: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         assert self.compression is not None

@@ -271,9 +271,12 @@ class PcapngWalk:
         self.link[i] = link
         self.snaplen[i] = snaplen
         exponent = resolution & 0x7F
-        self.shift[i] = exponent if resolution & 0x80 else -1
+        if resolution & 0x80:
+            self.shift[i] = exponent
+        else:
+            self.shift[i] = -1 if exponent <= 28 else 127  # 64 bits of finer units are no nanosecond together
         self.multiply[i] = 10 ** (9 - exponent) if exponent <= 9 else 1
-        self.divide[i] = 10 ** min(exponent - 9, 19) if exponent > 9 else 1
+        self.divide[i] = 10 ** min(max(exponent - 9, 0), 19)
         self.ahead[i] = max(-SECONDS_MAX, min(SECONDS_MAX, offset)) * SECOND
         self.counts[i] = 0
         self.drops[i] = 0
@@ -306,11 +309,12 @@ class PcapngWalk:
                 return TS_MAX
             units = whole * SECOND + (rest * SECOND >> shift)
         else:
+            units //= self.divide[i]
             whole = TS_MAX
             if units > whole // self.multiply[i]:
                 self.clamped = True
                 return TS_MAX
-            units = units * self.multiply[i] // self.divide[i]
+            units *= self.multiply[i]
         ns = units
         ahead = self.ahead[i]
         if ahead > 0 and ns > TS_MAX - ahead:

@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import stat
-import tempfile
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,7 +105,7 @@ def open_readonly(
     """
     file = Path(path)
     _check_file(file, writing=False)
-    config = {**_OFFLINE, "memory_limit": memory_limit, "temp_directory": str(_spill_directory(file))}
+    config = {**_OFFLINE, "memory_limit": memory_limit, "temp_directory": _spill_directory(file)}
     if locked:
         config["python_enable_replacements"] = "false"
     con = _connect(file, _with_threads(config, threads), read_only=True)
@@ -125,15 +124,13 @@ def _with_threads(config: dict[str, str], threads: int | None) -> dict[str, str]
     return config if threads is None else {**config, "threads": str(max(1, threads))}
 
 
-def _spill_directory(file: Path) -> Path:
-    """Where a reader puts what does not fit its memory: beside the session, or if that is not writable, in /tmp.
+def _spill_directory(file: Path) -> str:
+    """Where a reader puts what does not fit its memory: beside the session, or nowhere if that is not writable.
 
-    Every reader has a directory of its own, because DuckDB's file names in it do not differ between processes.
+    Never a shared directory: what spills is evidence. Every reader has one of its own, because DuckDB's file names in
+    it do not differ between processes.
     """
-    beside = file.with_name(f"{file.name}.tmp.{os.getpid()}")
-    if os.access(file.parent, os.W_OK):
-        return beside
-    return Path(tempfile.gettempdir()) / f"rustnet.{os.getuid()}.{os.getpid()}.tmp"
+    return f"{file}.tmp.{os.getpid()}" if os.access(file.parent, os.W_OK) else ""
 
 
 def _check_file(file: Path, *, writing: bool) -> None:

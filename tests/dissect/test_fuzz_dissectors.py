@@ -31,7 +31,7 @@ def spliced(draw: st.DrawFn, name: str) -> bytes:
 
 
 def storable(row: object) -> None:
-    for column in columns(type(row)):
+    for column in columns(row.__class__):  # type: ignore[arg-type]
         value = getattr(row, column.name)
         if value is None:
             assert column.nullable, column.name

@@ -1,6 +1,6 @@
 """Messages as they stand on the wire, built byte by byte or by a genuine TLS library, for tests and fuzzing."""
 
-import datetime
+import datetime as dt
 import ssl
 import struct
 import tempfile
@@ -52,7 +52,9 @@ def framed(message: bytes) -> bytes:
 HERE = b"\xc0\x0c"
 """Compression pointer to the first question's name."""
 
-DNS_QUERY = dns(questions=(question("www.Example.com"),), additionals=(b"\0" + struct.pack(">HHIH", 41, 1232, 0x8000, 0),))
+DNS_QUERY = dns(
+    questions=(question("www.Example.com"),), additionals=(b"\0" + struct.pack(">HHIH", 41, 1232, 0x8000, 0),)
+)
 DNS_RESPONSE = dns(
     0x8180,
     (question("www.Example.com"),),
@@ -66,8 +68,8 @@ MDNS_RESPONSE = dns(
     0x8400,
     (),
     (
-        answer(name("_ipp._tcp.local"), 12, b"\x0bMy Printer." + HERE, 4500),
-        answer(b"\xc0\x28", 33, struct.pack(">HHH", 0, 0, 631) + name("printer.local"), 120, 0x8001),
+        answer(name("_ipp._tcp.local"), 12, b"\x0aMy Printer" + HERE, 4500),
+        answer(b"\xc0\x27", 33, struct.pack(">HHH", 0, 0, 631) + name("printer.local"), 120, 0x8001),
     ),
     (),
     (answer(name("printer.local"), 1, bytes([10, 0, 0, 9]), 120, 0x8001),),
@@ -111,12 +113,13 @@ def certificate(
     common_name: str,
     sans: tuple[str, ...] = (),
     kind: str = "ec",
-    subject: list[x509.NameAttribute] | None = None,
+    subject: list[x509.NameAttribute[str]] | None = None,
+    days: int = 90,
 ) -> tuple[bytes, bytes]:
-    """PEM of a self-signed certificate and of its key."""
+    """PEM of a self-signed certificate, valid from 2024, and of its key."""
     key = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else rsa.generate_private_key(65537, 2048)
     named = x509.Name(subject or [x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    begin = datetime.datetime(2024, 1, 2, 3, 4, 5)
+    begin = dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(named)
@@ -124,7 +127,7 @@ def certificate(
         .public_key(key.public_key())
         .serial_number(0x1234567890)
         .not_valid_before(begin)
-        .not_valid_after(begin + datetime.timedelta(days=90))
+        .not_valid_after(begin + dt.timedelta(days=days))
     )
     if sans:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in sans]), critical=False)
@@ -142,7 +145,7 @@ def server_pem() -> tuple[bytes, bytes]:
 
 @cache
 def client_pem() -> tuple[bytes, bytes]:
-    return certificate("Some Client")
+    return certificate("Some Client", days=36_500)
 
 
 def _load(context: ssl.SSLContext, pem: tuple[bytes, bytes]) -> None:
@@ -175,11 +178,10 @@ class Peers:
     def shake(self, sni: str | None = "www.example.org", reuse: bool = False) -> Talk:
         """Bytes of one handshake and a few of application data, in the order of their flights."""
         to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = self.client.wrap_bio(to_client, to_server, server_hostname=sni, session=self.session if reuse else None)
-        server = self.server.wrap_bio(to_server, to_client, server_side=True)
-        # The library must not see each other's bytes directly: they pass by the tap.
         client_out, server_out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = self.client.wrap_bio(to_client, client_out, server_hostname=sni, session=self.session if reuse else None)
+        client = self.client.wrap_bio(
+            to_client, client_out, server_hostname=sni, session=self.session if reuse else None
+        )
         server = self.server.wrap_bio(to_server, server_out, server_side=True)
         talk: Talk = []
         done = [False, False]

@@ -165,6 +165,12 @@ FOUND = {
     "dns:10.9.9.9": {"dns"},
     "uri:/admin": {"http6"},
     'uri:"/admin"': {"http6"},
+    "uri:/admin*": {"http6"},
+    "uri:=/admin?x=1": {"http6"},
+    "uri:/ADMIN.x/": {"http6"},
+    "uri:/ADMIN.x/c": set(),
+    "process:/usr/lib/firefox/firefox": {"web"},
+    "cmd:--new-tab": {"web"},
     "agent:curl": {"http6"},
     "status:>=400": {"http6"},
     "anomaly:malformed": {"ssh"},
@@ -184,6 +190,11 @@ FOUND = {
     "exa*com": set(),
     "www*com": {"web"},
     "192.0.2": {"web", "ssh"},
+    "DB8:ffff": {"http6"},
+    "cc:dd": {"lldp"},
+    "0:11:*:44:55": set(),
+    "*0:11:*:44:55": {"web"},
+    "1:abc": {"web"},
     # logic
     "app:tls OR app:dns": {"web", "dns"},
     "app:tls || app:dns": {"web", "dns"},
@@ -205,10 +216,6 @@ FOUND = {
 
 @pytest.mark.parametrize(("text", "found"), FOUND.items(), ids=FOUND.keys())
 def test_a_filter_finds_what_it_says(search, text, found):
-    if text == "process:/usr/lib/":
-        pytest.skip("a regex without slashes; see the quoted form")
-    if text == "uri:/admin":
-        pytest.skip("an open regex; see the quoted form")
     assert search(text) == found
 
 
@@ -291,7 +298,7 @@ def test_the_caret_stands_under_the_word_after_wide_characters(scope):
     assert len(carets) - 5 == len("  日本語 é \\x1b[31m ") + 3
 
 
-def test_a_session_without_a_protocol_says_so(scratch, demo_con=None):
+def test_a_session_without_a_protocol_says_so(scratch):
     con = scratch()
     scope = Scope.of(con)
     with pytest.raises(FilterError, match="this session has no TLS or QUIC messages"):
@@ -311,28 +318,89 @@ def test_countries_and_systems_are_found_where_they_were_looked_up(scratch):
         assert con.execute(f"SELECT * FROM flows WHERE {made.sql}", list(made.params)).fetchall() == []
 
 
-INJECTIONS = (
-    "'; DROP TABLE flows; --", '"; DROP TABLE flows; --', "host:' OR 1=1 --", "x') OR TRUE --", "src:') OR (TRUE",
-    "port:1);DROP", "app:\"x' OR 'a'='a\"", "host:/') OR TRUE --/", "?", "$1", "host:?", "{}", "%s", "host:\\", "\\'",
-)  # fmt: skip
+INJECTIONS = {
+    "'; DROP TABLE flows; --": None,
+    '"; DROP TABLE flows; --" x': set(),
+    '"host:\' OR 1=1 --"': set(),
+    'host:"\' OR 1=1 --"': set(),
+    '"x\') OR TRUE --"': set(),
+    "src:') OR (TRUE": None,
+    'src:"\') OR (TRUE"': set(),
+    "port:1);DROP": None,
+    "app:\"x' OR 'a'='a\"": set(),
+    "host:/') OR 1=1 --/": None,
+    "host:/'. OR 1=1 --/": set(),
+    "host:?": set(),
+    "$1": set(),
+    "{0}": set(),
+    "%s": set(),
+    "host:%": set(),
+    "host:_": set(),
+    "host:\\": set(),
+    "\\'": set(),
+}
 
 
-@pytest.mark.parametrize("text", INJECTIONS)
-def test_injections_are_only_text(con, search, scope, text):
-    try:
-        found = search(text)
-        assert found == set()
-        assert text.split(":")[-1].strip("\"/'") not in compile_filter(text, scope).sql or len(text) < 3
-    except FilterError:
-        pass
+@pytest.mark.parametrize(("text", "found"), INJECTIONS.items())
+def test_injections_are_only_text(con, search, scope, text, found):
+    if found is None:
+        with pytest.raises(FilterError):
+            search(text)
+    else:
+        assert search(text) == found
+        sql = compile_filter(text, scope).sql
+        assert "1=1" not in sql
+        assert "DROP" not in sql
     assert con.execute("SELECT count(*) FROM flows").fetchall()[0][0] > 10
 
 
 _atoms = st.sampled_from([f"{name}:" for name in BY_NAME]) | st.sampled_from(
-    ["(", ")", "!", "-", " ", " ", "OR", "AND", "NOT", ">", "<=", "!=", "=", ",", "/", '"', "'", "*", "..", "\\", "1", "80",
-     "10.0.0.1", "10.0.0.0/8", "::1", "::/0", "10M", "5ms", "2024-05-01", "yes", "abc", "[a-z]+", "é", "日", "x y", "%", "_",
-     "2024-05-01T10:00:00.5+23:59", "99999999999999999", "0.000000001ns", "aa:bb:cc", "[::1]:80", "AS5"]
-)  # fmt: skip
+    [
+        "(",
+        ")",
+        "!",
+        "-",
+        " ",
+        " ",
+        "OR",
+        "AND",
+        "NOT",
+        ">",
+        "<=",
+        "!=",
+        "=",
+        ",",
+        "/",
+        '"',
+        "'",
+        "*",
+        "..",
+        "\\",
+        "1",
+        "80",
+        "10.0.0.1",
+        "10.0.0.0/8",
+        "::1",
+        "::/0",
+        "10M",
+        "5ms",
+        "2024-05-01",
+        "yes",
+        "abc",
+        "[a-z]+",
+        "é",
+        "日",
+        "x y",
+        "%",
+        "_",
+        "2024-05-01T10:00:00.5+23:59",
+        "99999999999999999",
+        "0.000000001ns",
+        "aa:bb:cc",
+        "[::1]:80",
+        "AS5",
+    ]
+)
 _filters = st.lists(_atoms, max_size=14).map("".join) | st.text(max_size=60)
 
 
@@ -342,8 +410,12 @@ def test_any_text_is_a_filter_that_runs_or_a_filter_error(con, scope, text):
     try:
         made = compile_filter(text, scope)
     except FilterError as error:
-        assert 0 <= error.start <= error.end
-        assert str(error).count("\n") == 2
+        wrong = error
+    else:
+        wrong = None
+    if wrong:
+        assert 0 <= wrong.start <= wrong.end
+        assert str(wrong).count("\n") == 2
         return
     assert made.sql.count("?") == len(made.params)
     con.cursor().execute(f"SELECT flow_id FROM flows WHERE {made.sql} LIMIT 5", list(made.params)).fetchall()
@@ -365,7 +437,7 @@ def test_size_and_depth_are_bounded(scope, text, words):
 
 
 def test_the_largest_filter_is_planned_in_time(con, scope):
-    count = compiling.MAX_LOOKUPS // len(compiling.FREE_LOOKUPS) - 2
+    count = compiling.MAX_LOOKUPS // 2
     made = compile_filter(" OR ".join(f"word{i}" for i in range(count)), scope)
     begun = time.perf_counter()
     con.execute(f"SELECT flow_id FROM flows WHERE {made.sql}", list(made.params)).fetchall()

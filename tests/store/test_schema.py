@@ -137,7 +137,10 @@ def test_connections_sees_flows_from_the_local_end(con):
     insert_flow(con, flow_id=3, direction="outbound", process_id=7, **both)
     insert_flow(con, flow_id=4, direction="inbound", process_id=7, **both)
     con.execute("INSERT INTO processes(process_id, pid, name) VALUES (7, 700, 'sshd')")
-    claim = "INSERT INTO claims VALUES (?, ?, 's', 'exact', ?, NULL, NULL, NULL, 0, ?, 'x')"
+    claim = (
+        "INSERT INTO claims(flow_id, process_id, source, quality, rank, distance_ms, reversed, evidence, match) "
+        "VALUES (?, ?, 's', 'exact', ?, 0, ?, 'x', 'tuple')"
+    )
     con.execute(claim, [3, 7, 1, True])
     con.execute(claim, [3, 7, 2, False])
     con.execute(claim, [3, 8, 0, False])

@@ -1,0 +1,39 @@
+"""``rustnet doctor``: what this machine can do, what is missing, and the command that fixes it."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from rustnet.cli.machine import LOOKS
+from rustnet.cli.main import terminal
+from rustnet.cli.options import common
+from rustnet.cli.terminal import safe, wrap
+from rustnet.errors import ExitCode
+from rustnet.i18n import _
+
+
+@click.command(
+    help=_(
+        "Look at this machine: what works, what is missing, and the command that fixes it. Changes nothing, "
+        "contacts nobody. Exits with 1 if rustnet itself cannot work."
+    )
+)
+@click.option("--json", "as_json", is_flag=True, help=_("Print the findings as JSON."))
+@common
+def command(as_json: bool) -> ExitCode:
+    """Examine the machine."""
+    checks = [check for look in LOOKS for check in look()]
+    broken = any(check.grade == "broken" for check in checks)
+    if as_json:
+        sys.stdout.write(json.dumps({"ok": not broken, "checks": [asdict(c) for c in checks]}) + "\n")
+    else:
+        screen = terminal()
+        marks = {"ok": screen.good("✓"), "limited": screen.warn("!"), "broken": screen.bad("✗")}
+        for check in checks:
+            words = wrap(f"{check.name}: {safe(check.found)}", screen.width - 4, "  ")
+            sys.stdout.write(f"{marks[check.grade]} {words}\n")
+            if check.fix:
+                sys.stdout.write(f"    {screen.bold(check.fix)}\n")
+    return ExitCode.FAILURE if broken else ExitCode.DONE

@@ -1,0 +1,247 @@
+"""One flow as a page to read, and as data."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rustnet.cli.report import duration, moment
+from rustnet.cli.terminal import Col, Terminal, flow_items, table, wrap
+from rustnet.export.formats import humanised, timestamp_ns
+from rustnet.i18n import _
+from rustnet.query.detail import Fields, FlowDetail, Message
+from rustnet.query.display import pad, printable
+from rustnet.query.execute import ResultSet
+from rustnet.query.parquet import json_value
+
+_SIDES = (
+    ("packets", "packets"), ("bytes", "bytes"), ("payload", "payload"), ("retransmissions", "retransmissions"),
+    ("fast_retransmissions", "fast retransmissions"), ("out_of_order", "out of order"),
+    ("duplicate_acks", "duplicate ACKs"), ("zero_windows", "zero windows"), ("missed_bytes", "missed bytes"),
+    ("flags", "TCP flags"), ("ttl", "smallest TTL"), ("mac", "hardware address"),
+)  # fmt: skip
+_SIZES = ("bytes", "payload", "missed_bytes")
+_FLAG_LETTERS = ((2, "S"), (16, "A"), (8, "P"), (1, "F"), (4, "R"), (32, "U"), (64, "E"), (128, "C"))
+
+
+def tcp_flags(value: int) -> str:
+    """Write TCP flags as letters, such as ``SA`` or ``PA``."""
+    return "".join(letter for bit, letter in _FLAG_LETTERS if value & bit)
+
+
+def _shown(value: Any, kind: str = "") -> str:
+    """One value as safe text."""
+    if value is None:
+        return "-"
+    if kind == "TIMESTAMP_NS" and isinstance(value, int):
+        return moment(value)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value)
+    return printable(str(value))
+
+
+class FlowPage:
+    """Builds the page of one flow."""
+
+    def __init__(self, detail: FlowDetail, terminal: Terminal) -> None:
+        self.detail = detail
+        self.flow = detail.flow
+        self.terminal = terminal
+        self.lines: list[str] = []
+
+    def build(self) -> list[str]:
+        """Lines of the whole page."""
+        self._head()
+        self._sides()
+        self._owners()
+        self._messages()
+        self._anomalies()
+        self._packets()
+        return self.lines
+
+    def _title(self, words: str) -> None:
+        self.lines += ["", self.terminal.bold(words)]
+
+    def _fact(self, name: str, value: str) -> None:
+        if value and value != "-":
+            body = wrap(value, self.terminal.width - 16, " " * 16)
+            self.lines.append(f"  {self.terminal.dim(pad(name, 13))} {body}")
+
+    def _head(self) -> None:
+        f = self.flow
+        self.lines.append(
+            self.terminal.bold(f"flow {f['flow_id']}: {_shown(f['protocol'])} {_end(f, 'src')} → {_end(f, 'dst')}")
+        )
+        guess = _(" (guessed from the port)") if f["app_source"] == "port" else ""
+        self._fact(_("application"), _shown(f["app"]) + guess if f["app"] else "")
+        self._fact(_("name"), f"{_shown(f['hostname'])} ({_shown(f['hostname_source'])})" if f["hostname"] else "")
+        self._fact(_("service"), _shown(f["service"]))
+        self._fact(_("time"), f"{moment(f['started_at'])} → {moment(f['ended_at'])}")
+        self._fact(_("lasted"), duration(f["ended_at"] - f["started_at"]))
+        states = [_shown(f[key]) for key in ("state", "conn_state", "history") if f[key]]
+        self._fact(_("state"), " · ".join([*states, f"ended: {_shown(f['end_reason'])}"]))
+        rtts = ((_("handshake"), "handshake_rtt_ms"), (_("smoothed"), "rtt_ms"), (_("least"), "min_rtt_ms"))
+        self._fact(
+            _("round trip"), " · ".join(f"{name} {_shown(f[key])} ms" for name, key in rtts if f[key] is not None)
+        )
+        self._fact(_("direction"), _shown(f["direction"]))
+        vlans = [_shown(f[key]) for key in ("outer_vlan_id", "vlan_id") if f[key] is not None]
+        self._fact(_("VLAN"), " / ".join(vlans))
+        self._fact(_("tunnel"), f"{_shown(f['tunnel'])} in flow {_shown(f['outer_flow_id'])}" if f["tunnel"] else "")
+        self._fact(_("carries"), _("{n} flows inside").format(n=f"{self.detail.inner:,}") if self.detail.inner else "")
+        icmp = [f"{name} {_shown(f[key])}" for name, key in (("type", "icmp_type"), ("code", "icmp_code"),
+                ("id", "icmp_id")) if f[key] is not None]  # fmt: skip
+        self._fact("ICMP", ", ".join(icmp))
+        self._fact(_("fragments"), _shown(f["fragments"]) if f["fragments"] else "")
+        self._fact(_("community id"), _shown(f["community_id"]))
+        again = f" · {_('conversation')} {f['generation'] + 1} between these ends" if f["generation"] else ""
+        self._fact(_("capture"), f"{f['capture_id']}, from packet {f['first_packet']:,}{again}")
+
+    def _sides(self) -> None:
+        f = self.flow
+        rows = []
+        for key, words in _SIDES:
+            pair = f.get(f"src_{key}"), f.get(f"dst_{key}")
+            if not any(pair):
+                continue
+            if key in _SIZES:
+                cells = [f"{humanised(v)} ({v:,})" if v and v >= 1000 else _shown(v) for v in pair]
+            elif key == "flags":
+                cells = [tcp_flags(v or 0) or "-" for v in pair]
+            else:
+                cells = [f"{v:,}" if isinstance(v, int) else _shown(v) for v in pair]
+            rows.append([words, *cells])
+        self._title(_("Both ends"))
+        columns = [Col("", least=0), Col(f"src {_end(f, 'src')}", True), Col(f"dst {_end(f, 'dst')}", True)]
+        self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
+
+    def _owners(self) -> None:
+        f, claims = self.flow, self.detail.claims
+        self._title(_("Owner"))
+        told = _claims(claims)
+        won = next((c for c in told if c["won"]), None)
+        if won:
+            contested = _(", contested") if f["process_contested"] else ""
+            self.lines.append(f"  {_who(won)}, {_('by')} {_shown(f['process_source'])}{contested}")
+            for key in ("exe", "cmdline", "container_name", "pod"):
+                self._fact(key, _shown(won[key]))
+        else:
+            reason = _shown(f["unowned_reason"] or "not judged").replace("_", " ")
+            self.lines.append(f"  {_('none')}: {reason}")
+        if not told:
+            return
+        rows = [
+            ["✓" if c["won"] else "", _who(c), f"{_shown(c['source'])} {_shown(c['quality'])}", _shown(c["rank"]),
+             _("within") if not c["distance_ms"] else duration(round(c["distance_ms"] * 1e6)), _shown(c["evidence"])]
+            for c in told
+        ]  # fmt: skip
+        columns = [
+            Col("", least=0),
+            Col(_("claimed"), least=12),
+            Col(_("by"), least=16),
+            Col(_("rank"), True, 0, drop=1),
+            Col(_("off by"), True, 0),
+            Col(_("evidence"), least=12, drop=2),
+        ]
+        self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
+
+    def _messages(self) -> None:
+        if not self.detail.messages:
+            return
+        self._title(_("Messages"))
+        for m in self.detail.messages:
+            at = "-" if m.ts is None else f"+{(m.ts - self.flow['started_at']) / 1e6:,.3f} ms"
+            head = f"  {self.terminal.dim(pad(at, 14, right=True))}  {self.terminal.bold(m.table)}"
+            packet = self.terminal.dim(f"  packet {m.packet:,}" if m.packet else "")
+            self.lines.append(head + packet)
+            facts = [f"{name}={value}" for name, value in _said(m)]
+            self.lines.append("      " + flow_items(facts, self.terminal.width - 8, "      "))
+        if self.detail.more_messages:
+            self.lines.append(self.terminal.dim(_("  more messages follow; --messages shows more")))
+
+    def _anomalies(self) -> None:
+        rows = [[_shown(packet), _shown(kind), f"{count:,}", _shown(text)]
+                for _ts, packet, kind, text, count in self.detail.anomalies.rows]  # fmt: skip
+        if rows:
+            self._title(_("Anomalies"))
+            columns = [Col(_("packet"), True, 0), Col(_("kind"), least=12), Col(_("times"), True, 0), Col(_("detail"))]
+            self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
+
+    def _packets(self) -> None:
+        found = self.detail.packets
+        if not found.rows:
+            return
+        total = self.flow["src_packets"] + self.flow["dst_packets"]
+        shown = (
+            ""
+            if len(found.rows) >= total
+            else _(" (first {n} of {total})").format(n=len(found.rows), total=f"{total:,}")
+        )
+        self._title(_("Packets") + shown)
+        rows = []
+        for number, ts, from_src, length, captured, payload, flags, _interface in found.rows:
+            cut_off = f" ({captured:,})" if captured < length else ""
+            after = f"+{(ts - self.flow['started_at']) / 1e6:,.3f} ms"
+            rows.append([f"{number:,}", after, "src →" if from_src else "← dst",
+                         f"{length:,}{cut_off}", f"{payload:,}", tcp_flags(flags)])  # fmt: skip
+        columns = [Col(_("packet"), True, 0), Col(_("time"), True, 0), Col("", least=0),
+                   Col(_("bytes"), True, 0), Col(_("payload"), True, 0), Col(_("flags"), least=0)]  # fmt: skip
+        self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
+
+
+def _end(f: Fields, side: str) -> str:
+    ip, port = f[f"{side}_ip"], f[f"{side}_port"]
+    if ip is None:
+        return _shown(f[f"{side}_mac"])
+    if port is None:
+        return _shown(ip)
+    return f"[{_shown(ip)}]:{port}" if ":" in ip else f"{_shown(ip)}:{port}"
+
+
+def _claims(result: ResultSet) -> list[Fields]:
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+def _who(claim: Fields) -> str:
+    pid = f" ({claim['pid']})" if claim["pid"] is not None else ""
+    user = f" {_('of')} {_shown(claim['username'])}" if claim["username"] else ""
+    return f"{_shown(claim['process'])}{pid}{user}"
+
+
+def _said(message: Message) -> Iterator[tuple[str, str]]:
+    """Fields of a message that say something."""
+    for name, value in message.fields.items():
+        if value is not None and value not in ([], ""):
+            yield name, _shown(value, message.types[name])
+
+
+def as_data(detail: FlowDetail) -> dict[str, Any]:
+    """Make the same as the page, for programs; times are ISO-8601 in UTC."""
+    return {
+        "flow": {name: _exact(value, detail.types[name]) for name, value in detail.flow.items()},
+        "messages": [
+            {"table": m.table, "ts": _exact(m.ts, "TIMESTAMP_NS"), "packet": m.packet,
+             **{name: _exact(value, m.types[name]) for name, value in m.fields.items()}}
+            for m in detail.messages
+        ],
+        "more_messages": detail.more_messages,
+        "claims": _rows(detail.claims),
+        "anomalies": _rows(detail.anomalies),
+        "packets": _rows(detail.packets),
+        "inner_flows": detail.inner,
+    }  # fmt: skip
+
+
+def _rows(result: ResultSet) -> list[dict[str, Any]]:
+    return [
+        {name: _exact(value, kind) for name, kind, value in zip(result.columns, result.types, row, strict=True)}
+        for row in result.rows
+    ]
+
+
+def _exact(value: Any, kind: str) -> Any:
+    if kind == "TIMESTAMP_NS" and isinstance(value, int):
+        return timestamp_ns(value)
+    return value if value is None or isinstance(value, str | int) else json_value(value)

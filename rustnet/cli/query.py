@@ -1,0 +1,105 @@
+"""``rustnet query``: saved questions and any SQL that only reads."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from rustnet.cli.main import terminal
+from rustnet.cli.options import chosen_format, common, format_options, opened, session_argument, text_output
+from rustnet.cli.terminal import Col, table, talk, wrap
+from rustnet.errors import UsageError
+from rustnet.i18n import _
+
+if TYPE_CHECKING:
+    from rustnet.query.catalogue import SavedQuery
+
+
+@click.command(
+    help=_(
+        "Ask a session a saved question by NAME, or any SQL that reads. A query reaches nothing but its session: "
+        "no file, no network, no setting.\n\n\b\n"
+        "  rustnet query s.duckdb --list\n"
+        "  rustnet query s.duckdb slow-dns -p least=50ms\n"
+        '  rustnet query s.duckdb --sql "SELECT sni, count(*) FROM tls GROUP BY sni"\n\n'
+        "--sql - reads the SQL from standard input."
+    )
+)
+@session_argument
+@click.argument("name", required=False)
+@click.option("--sql", help=_("SQL to run instead of a saved question."))
+@click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help=_("A parameter of the question."))
+@click.option("-l", "--list", "listing", is_flag=True, help=_("List the saved questions, or explain NAME."))
+@format_options
+@click.option("-n", "--limit", type=click.IntRange(0), help=_("Most rows to write."))
+@click.option("--spreadsheet", is_flag=True, help=_("Make csv safe to open in a spreadsheet (formulas become text)."))
+@common
+def command(
+    session: str,
+    name: str | None,
+    sql: str | None,
+    params: tuple[str, ...],
+    listing: bool,
+    fmt: str | None,
+    output: str | None,
+    limit: int | None,
+    spreadsheet: bool,
+) -> None:
+    """Run one query."""
+    from rustnet.query import catalogue  # noqa: PLC0415 -- DuckDB
+
+    if listing:
+        _list([catalogue.find(name)] if name else list(catalogue.load().values()), detailed=name is not None)
+        return
+    if (name is None) == (sql is None):
+        raise UsageError(_("name a saved question, or give --sql; --list shows what is saved"))
+    if sql is not None and params:
+        raise UsageError(_("-p is for saved questions; write the values into the SQL"))
+    from rustnet.export.formats import write_result  # noqa: PLC0415
+    from rustnet.query.execute import ResultSet, stream  # noqa: PLC0415
+
+    question = catalogue.find(name) if name else None
+    given = _parameters(params)
+    form = chosen_format(fmt, output)
+    if sql == "-":
+        sql = sys.stdin.read()
+    with opened(session) as con:
+        rows = question.stream(con, given) if question else stream(con, sql or "")
+        with rows, text_output(output, form) as out:
+            if limit is None:
+                count = write_result(rows, form, out, spreadsheet=spreadsheet)
+            else:
+                kept = rows.fetch(limit + 1)
+                more = len(kept) > limit
+                result = ResultSet(rows.columns, rows.types, kept[:limit], truncated=False, elapsed=0.0)
+                count = write_result(result, form, out, spreadsheet=spreadsheet)
+                if more:
+                    talk(_("there are more rows than {limit}").format(limit=limit))
+    if not count and form == "table":
+        talk(_("no rows"))
+
+
+def _parameters(given: tuple[str, ...]) -> dict[str, str]:
+    made = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(_("-p wants KEY=VALUE, not {text!r}").format(text=text))
+        made[key] = value
+    return made
+
+
+def _list(questions: "list[SavedQuery]", *, detailed: bool) -> None:
+    """List saved questions; of a single one, its parameters too."""
+    screen = terminal()
+    if not detailed:
+        columns = [Col("name", least=0), Col("what it finds", least=20), Col("parameters", least=10, drop=1)]
+        rows = [[q.name, q.title, ", ".join(p.name for p in q.parameters)] for q in questions]
+        sys.stdout.write("\n".join(table(columns, rows, screen.width, screen.bold, indent="")) + "\n")
+        return
+    for q in questions:
+        lines = [screen.bold(q.name) + f": {q.title}", "  " + wrap(q.description, screen.width - 4, "  "), ""]
+        for p in q.parameters:
+            default = _("required") if p.required else f"{_('default')} {p.default if p.default is not None else '-'}"
+            lines.append(f"  -p {p.name}=…  {p.type}, {default}: {p.help}")
+        sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,122 @@
+"""``rustnet replay``: captures in, a session and its summary out."""
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rustnet.cli.main import State, terminal
+from rustnet.cli.options import common, opened
+from rustnet.cli.terminal import safe, talk
+from rustnet.errors import ExitCode, UsageError
+from rustnet.i18n import _
+
+if TYPE_CHECKING:
+    from rustnet.ingest import Options, Report
+
+
+@click.command(
+    help=_(
+        "Read captures (pcap or pcapng, also gzip, zstd, xz or lz4; - is standard input) into a session, and print "
+        "its summary.\n\nWithout --db the session is temporary and removed at the end. A sidecar named "
+        "CAPTURE.connections.jsonl is found by itself. There is no browser in this version: the summary is printed "
+        "on a terminal too."
+    )
+)
+@click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@click.option("--db", metavar="SESSION", help=_("Session to make, or to add to."))
+@click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection."))
+@click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars."))
+@click.option("--no-dissect", is_flag=True, help=_("Headers and flows only: read no payload."))
+@click.option("--again", is_flag=True, help=_("Ingest a capture even if the session has it already."))
+@click.option("--strict", is_flag=True, help=_("Exit with 4 if anything was lost."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
+@click.option("--no-tui", is_flag=True, expose_value=False, help=_("Never open the browser."))
+@click.option("--top", default=10, show_default=True, type=click.IntRange(1, 1000), help=_("Rows of each table."))
+@common
+@click.pass_obj
+def command(
+    state: State,
+    files: tuple[str, ...],
+    db: str | None,
+    sidecars: tuple[str, ...],
+    no_sidecar: bool,
+    no_dissect: bool,
+    again: bool,
+    strict: bool,
+    as_json: bool,
+    top: int,
+) -> ExitCode:
+    """Ingest, then print the summary."""
+    if files.count("-") > 1:
+        raise UsageError(_("standard input can be read once only"))
+    from rustnet.ingest import Options  # noqa: PLC0415 -- the whole engine
+
+    options = Options(
+        sidecars=sidecars, discover=not no_sidecar, again=again, strict_parsers=state.debug, dissect=not no_dissect
+    )
+    with _session(db) as session:
+        report = _ingest(files, session, options)
+        _tell(report)
+        if report.captures or (report.skipped and Path(session).exists()):
+            _print(session, report, as_json, temporary=db is None, top=top)
+    return report.exit_code(strict)
+
+
+@contextlib.contextmanager
+def _session(db: str | None) -> Iterator[str]:
+    """Path of the session: the one given, or one that goes away with the block."""
+    if db is not None:
+        yield db
+        return
+    with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
+        yield str(Path(folder) / "session.duckdb")
+
+
+def _ingest(files: tuple[str, ...], session: str, options: "Options") -> "Report":
+    from rustnet.ingest import ingest  # noqa: PLC0415
+
+    if not sys.stderr.isatty():
+        return ingest(list(files), session, options)
+    from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
+
+    line = ProgressLine()
+    try:
+        return ingest(list(files), session, options, line)
+    finally:
+        line.clear()
+
+
+def _tell(report: "Report") -> None:
+    """Say on stderr what did not go as asked."""
+    for _path, words in report.failed:
+        talk(f"rustnet: error: {safe(words)}")
+    for _path, words in report.skipped:
+        talk(f"rustnet: {safe(words)}")
+    if report.interrupted:
+        talk(_("rustnet: interrupted: the session holds what was read until then, and says that it is incomplete"))
+
+
+def _print(session: str, report: "Report", as_json: bool, *, temporary: bool, top: int) -> None:
+    from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
+
+    with opened(session) as con:
+        summary = summarise(con, top)
+    if as_json:
+        from rustnet.cli.report import as_data  # noqa: PLC0415
+        from rustnet.export.formats import dumps  # noqa: PLC0415
+
+        sys.stdout.write(dumps(as_data(summary, report, None if temporary else session)) + "\n")
+        return
+    from rustnet.cli.report import Page  # noqa: PLC0415
+
+    page = Page(summary, terminal())
+    page.captures()
+    page.tables()
+    page.notes(report)
+    page.next_steps(None if temporary else session, report.captures[0].source if report.captures else "CAPTURE")
+    sys.stdout.write("\n".join(page.lines) + "\n")

@@ -1,0 +1,310 @@
+"""The summary of a session as a page to read, and as data."""
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rustnet.cli.terminal import Col, Terminal, safe, table, wrap
+from rustnet.export.formats import humanised, timestamp_ns
+from rustnet.i18n import _, ngettext
+from rustnet.query.display import cut, pad, printable, width
+from rustnet.query.execute import ResultSet
+from rustnet.query.summary import Health, Summary
+
+if TYPE_CHECKING:
+    from rustnet.ingest import Report
+
+_MAX_REASONS = 5
+_MAX_DAMAGE = 5
+_FRACTION_BAR = 10
+_KIND_WORDS = {
+    "unknown_link_type": "link type without a decoder",
+    "headers_cut_off": "headers cut off",
+    "malformed_headers": "malformed headers",
+}
+
+
+def moment(ns: int | None) -> str:
+    """Write a time for reading, to the microsecond: ``2024-05-01 10:00:05.250000Z``."""
+    return "-" if ns is None else timestamp_ns(ns).replace("T", " ")[:26] + "Z"
+
+
+def duration(ns: int) -> str:
+    """Write a length of time for reading: ``12.3 ms``, ``42.1 s``, ``3 min 20 s``, ``2 d 3 h``."""
+    if ns < 10**9:
+        return f"{ns / 1e6:.1f} ms"
+    if ns < 120 * 10**9:
+        return f"{ns / 1e9:.1f} s"
+    minutes, seconds = divmod(ns // 10**9, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    first = next(i for i, (n, _unit) in enumerate(parts) if n)
+    return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2] if n)
+
+
+def percent(part: int, whole: int) -> str:
+    """Write a share for reading, never 0 % for something nor 100 % for less than all."""
+    share = 100 * part / whole if whole else 0.0
+    if part and share < 0.1:
+        return "<0.1 %"
+    return f"{min(share, 99.9):.1f} %" if part != whole else "100 %"
+
+
+def _text(value: object) -> str:
+    return "-" if value is None or value == "" else printable(str(value))
+
+
+def _size(value: float | None) -> str:
+    return "-" if value is None else humanised(value)
+
+
+class Page:
+    """Builds the summary, section by section, in ``lines``."""
+
+    def __init__(self, summary: Summary, terminal: Terminal) -> None:
+        self.summary = summary
+        self.terminal = terminal
+        self.lines: list[str] = []
+
+    def captures(self) -> None:
+        """Add every capture: what it is, and how far it can be trusted."""
+        for capture in self.summary.captures:
+            if self.lines:
+                self.lines.append("")
+            self._capture(capture)
+
+    def _capture(self, c: Health) -> None:
+        t = self.terminal
+        name = cut(_text("standard input" if c.source == "-" else c.source), t.width)
+        self.lines.append(t.bold(name))
+        facts = [c.format, _size(c.bytes), ", ".join(c.link_types or []) or "no link type"]
+        if c.application:
+            facts.append(_("written by {name}").format(name=printable(c.application)))
+        if c.sha256:
+            facts.append(f"sha256 {c.sha256[:12]}…")
+        self._line(" · ".join(facts))
+        self._line(
+            f"{c.packets:,} {ngettext('packet', 'packets', c.packets)} · {humanised(c.wire_bytes)} on the wire · "
+            f"{c.flows:,} {ngettext('flow', 'flows', c.flows)}"
+        )
+        if c.first_ts is not None and c.last_ts is not None:
+            self._line(f"{moment(c.first_ts)} → {moment(c.last_ts)} ({duration(c.last_ts - c.first_ts)})")
+        for grade, words in [*_health(c), *_damage(c)]:
+            mark = {"good": t.good("✓"), "warn": t.warn("!"), "bad": t.bad("✗"), "fact": t.dim("·")}[grade]
+            self.lines.append(f"  {mark} {wrap(words, t.width - 6, '    ')}")
+
+    def _line(self, words: str) -> None:
+        self.lines.append("  " + wrap(words, self.terminal.width - 4, "  "))
+
+    def tables(self) -> None:
+        """Add the tops: protocols, talkers, names, processes, what has no owner, anomalies."""
+        if not self.summary.flows and not self.summary.tables["anomalies"].rows:
+            return
+        self._protocols()
+        self._talkers()
+        self._names()
+        self._processes()
+        self._anomalies()
+
+    def _table(self, title: str, result: ResultSet, columns: Sequence[Col], rows: Sequence[Sequence[str]]) -> None:
+        if not rows:
+            return
+        more = self.terminal.dim(_("  (more in the session)")) if result.truncated else ""
+        self.lines += ["", self.terminal.bold(title) + more]
+        self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
+
+    def _protocols(self) -> None:
+        found = self.summary.tables["protocols"]
+        rows = []
+        for protocol, app, source, flows, packets, size, share in found.rows:
+            guessed = f"{app}?" if source == "port" else app
+            bar = "█" * round(_FRACTION_BAR * (share or 0) / 100)
+            rows.append([_text(protocol), _text(guessed), f"{flows:,}", f"{packets:,}", humanised(size),
+                         f"{share or 0:.1f} %", bar])  # fmt: skip
+        columns = [Col("protocol"), Col("app"), Col("flows", True, 0), Col("packets", True, 0), Col("bytes", True, 0),
+                   Col("share", True, 0), Col("", drop=1)]  # fmt: skip
+        self._table(_("Protocols"), found, columns, rows)
+        if any(row[2] == "port" for row in found.rows):
+            self.lines.append(self.terminal.dim(_("  ? guessed from the port: the payload did not confirm it")))
+
+    def _talkers(self) -> None:
+        found = self.summary.tables["talkers"]
+        rows = [
+            [_text(ip), _text(name), f"{flows:,}", humanised(sent), humanised(received)]
+            for ip, name, flows, sent, received, _first, _last in found.rows
+        ]
+        columns = [Col("address", least=15), Col("name", least=12, drop=1), Col("flows", True, 0),
+                   Col("sent", True, 0), Col("received", True, 0)]  # fmt: skip
+        self._table(_("Talkers"), found, columns, rows)
+
+    def _names(self) -> None:
+        found = self.summary.tables["names"]
+        rows = [
+            [_text(name), _text(sources), f"{flows:,}", f"{addresses:,}", humanised(size)]
+            for name, sources, flows, addresses, size in found.rows
+        ]
+        columns = [Col("name", least=20), Col("learned from", least=6, drop=1), Col("flows", True, 0),
+                   Col("addresses", True, 0, drop=2), Col("bytes", True, 0)]  # fmt: skip
+        self._table(_("Names"), found, columns, rows)
+
+    def _processes(self) -> None:
+        s = self.summary
+        found = s.tables["processes"]
+        rows = [
+            [_text(name), _text(pid), _text(user), f"{flows:,}", humanised(sent), humanised(received), f"{hosts:,}",
+             _text(quality) + (f" ({contested:,} contested)" if contested else "")]
+            for name, pid, user, flows, sent, received, hosts, quality, contested in found.rows
+        ]  # fmt: skip
+        columns = [Col("process", least=10), Col("pid", True, 0), Col("user", drop=1), Col("flows", True, 0),
+                   Col("sent", True, 0), Col("received", True, 0), Col("hosts", True, 0, drop=2),
+                   Col("claim", least=11)]  # fmt: skip
+        self._table(_("Processes"), found, columns, rows)
+        if not s.flows:
+            return
+        if not rows:
+            self.lines += ["", self.terminal.bold(_("Processes"))]
+        told = _("{owned} of {flows} flows have an owner").format(owned=f"{s.owned:,}", flows=f"{s.flows:,}")
+        unowned = [f"{reason.replace('_', ' ')} {flows:,}" for reason, flows, _bytes in s.tables["unowned"].rows]
+        self._line(told + (_("; without: ") + ", ".join(map(printable, unowned)) if unowned else ""))
+
+    def _anomalies(self) -> None:
+        found = self.summary.tables["anomalies"]
+        rows = [
+            [_text(kind), f"{times:,}", f"{flows:,}" if flows else "-", f"{packet:,}" if packet else "-", _text(detail)]
+            for kind, times, flows, packet, detail in found.rows
+        ]
+        columns = [Col("kind", least=20), Col("times", True, 0), Col("flows", True, 0, drop=2),
+                   Col("first packet", True, 0, drop=1), Col("for example", least=20)]  # fmt: skip
+        self._table(_("Anomalies"), found, columns, rows)
+
+    def notes(self, report: "Report") -> None:
+        """Add what the run itself had to say: sidecars."""
+        if report.sidecars:
+            self.lines += ["", self.terminal.bold(_("Sidecars"))]
+            for words in report.sidecars:
+                self._line(safe(words))
+
+    def next_steps(self, session: str | None, source: str) -> None:
+        """Where the session is, and three commands to go on with."""
+        t = self.terminal
+        if session is None:
+            again = f"rustnet replay {_quoted(source)} --db session.duckdb"
+            self.lines += [
+                "",
+                t.bold(_("Session")),
+                *self._said(_("The session was temporary and is gone. Keep it with")),
+            ]
+            self.lines.append(f"    {again}")
+            return
+        size = Path(session).stat().st_size
+        place = _quoted(session)
+        self.lines += ["", t.bold(_("Session")), f"  {safe(session)} ({humanised(size)})"]
+        steps = [
+            (_("list flows"), f"rustnet flows {place} 'bytes:>1M'"),
+            (_("saved questions"), f"rustnet query {place} --list"),
+            self._third(place),
+        ]
+        wide = max(width(words) for words, _step in steps)
+        self.lines += [f"    {t.dim(pad(words, wide))}  {step}" for words, step in steps]
+
+    def _third(self, place: str) -> tuple[str, str]:
+        """Suggest what fits this session most."""
+        if any(c.damaged or c.undecoded for c in self.summary.captures):
+            return _("what was not read"), f"rustnet query {place} anomalies"
+        if self.summary.owned:
+            return _("by process"), f"rustnet stats {place} --by process"
+        return _("one flow, whole"), f"rustnet show {place} 1"
+
+    def _said(self, words: str) -> list[str]:
+        return ["  " + wrap(words, self.terminal.width - 4, "  ")]
+
+
+def _quoted(path: str) -> str:
+    return safe(shlex.quote(path))
+
+
+def _health(c: Health) -> list[tuple[str, str]]:
+    """Grade and words of every statement about a capture's health."""
+    made = []
+    if c.complete:
+        made.append(("good", _("complete: read to a clean end")))
+    else:
+        made.append(("bad", _("not complete: it was not read to a clean end")))
+    if c.truncated:
+        limit = f", snap length {c.snaplen:,}" if c.snaplen else ""
+        made.append(("warn", f"{percent(c.truncated, c.packets)} of packets are truncated ({c.truncated:,}{limit})"))
+    if c.undecoded:
+        named = [
+            f"{_KIND_WORDS.get(r.kind, r.kind)}, {safe(r.detail)}: {r.packets:,}" for r in c.reasons[:_MAX_REASONS]
+        ]
+        if len(c.reasons) > _MAX_REASONS:
+            named.append(f"{len(c.reasons) - _MAX_REASONS} more reasons")
+        why = f" ({'; '.join(named)})" if named else ""
+        made.append(("warn", f"{c.undecoded:,} packets ({percent(c.undecoded, c.packets)}) could not be decoded{why}"))
+    if c.out_of_order:
+        made.append(
+            ("warn", f"{percent(c.out_of_order, c.packets)} of packets are out of order in time ({c.out_of_order:,})")
+        )
+    if c.one_sided:
+        made.append(("warn", f"{c.one_sided:,} of {c.tcp_flows:,} TCP flows show one direction only"))
+    if c.missed_bytes:
+        missing = f"{humanised(c.missed_bytes)} missing in {c.flows_with_gaps:,} TCP streams"
+        made.append(("warn", f"{missing}: sent, acknowledged, and not captured"))
+    made.append(_drops(c))
+    return made
+
+
+def _drops(c: Health) -> tuple[str, str]:
+    """Say whether the capture itself lost packets, as far as it tells."""
+    if c.dropped_kernel is None and c.dropped_interface is None:
+        return "fact", _("drops: the capture does not say")
+    if not c.dropped_kernel and not c.dropped_interface:
+        return "good", _("no packets dropped while capturing")
+    said = [f"{n:,} by the {who}" for n, who in ((c.dropped_kernel, "kernel"), (c.dropped_interface, "interface")) if n]
+    return "bad", f"packets dropped while capturing: {', '.join(said)}"
+
+
+def _damage(c: Health) -> list[tuple[str, str]]:
+    made = []
+    for d in c.damage[:_MAX_DAMAGE]:
+        place = f"after packet {d.packet:,}" if d.packet else "before the first packet"
+        made.append(("bad", f"{d.kind} {place}, byte {d.offset:,}: {safe(d.detail)}"))
+    if c.damaged > _MAX_DAMAGE:
+        made.append(("bad", f"{c.damaged - _MAX_DAMAGE:,} more damaged places"))
+    return made
+
+
+def as_data(summary: Summary, report: "Report", session: str | None) -> dict[str, Any]:
+    """Make the same as the page, for programs. Times are ISO-8601 in UTC; ``session`` is null if it was temporary."""
+    captures = []
+    for capture in summary.captures:
+        fields = dataclasses.asdict(capture)
+        for name in ("first_ts", "last_ts"):
+            fields[name] = None if fields[name] is None else timestamp_ns(fields[name])
+        captures.append(fields)
+    return {
+        "session": session,
+        "interrupted": report.interrupted,
+        "captures": captures,
+        "flows": summary.flows,
+        "flows_owned": summary.owned,
+        "flows_contested": summary.contested,
+        **{name: _rows(result) for name, result in sorted(summary.tables.items())},
+        "losses": report.losses,
+        "sidecars": report.sidecars,
+        "failed": [{"source": path, "error": words} for path, words in report.failed],
+        "skipped": [{"source": path, "reason": words} for path, words in report.skipped],
+    }
+
+
+def _rows(result: ResultSet) -> list[dict[str, Any]]:
+    def value(cell: Any, kind: str) -> Any:
+        return timestamp_ns(cell) if kind == "TIMESTAMP_NS" and cell is not None else cell
+
+    return [
+        {name: value(cell, kind) for name, kind, cell in zip(result.columns, result.types, row, strict=True)}
+        for row in result.rows
+    ]

@@ -1,0 +1,42 @@
+"""The worker: a line of JSON and packet bytes on stdin, a tree as JSON on stdout, nothing else."""
+
+import importlib.util
+import json
+import sys
+
+from rustnet.inspect import limits
+
+_MISSING = {
+    "scapy": "scapy is not installed; 'pip install scapy' brings it, or use --with tshark",
+    "tshark": "tshark is not installed; install it from your distribution (package tshark or wireshark-cli)",
+}
+
+
+def main() -> None:
+    """Answer one request."""
+    head, _, data = sys.stdin.buffer.read().partition(b"\n")
+    request = json.loads(head)
+    answer = _answer(request["tool"], data, request["link_type"], request["length"], request["ts"])
+    sys.stdout.write(json.dumps(answer))
+
+
+def _answer(tool: str, data: bytes, link_type: int, length: int, ts: int) -> dict[str, object]:
+    if tool == "scapy":
+        if importlib.util.find_spec("scapy") is None:
+            return {"error": _MISSING[tool]}
+        limits.confine()
+        from rustnet.inspect import scapy_tree  # noqa: PLC0415 -- GPL, and only in this process
+
+        limits.close_doors()
+        return scapy_tree.answer(data, link_type)
+    from rustnet.inspect import tshark_tree  # noqa: PLC0415
+
+    program = tshark_tree.program()
+    if program is None:
+        return {"error": _MISSING[tool]}
+    limits.confine()
+    return tshark_tree.answer(program, data, link_type, length, ts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Scapy's view of a packet as a tree. This module imports scapy: only the worker may import it."""
+
+import logging
+import warnings
+
+logging.getLogger("scapy").setLevel(logging.CRITICAL)
+warnings.simplefilter("ignore")
+
+from scapy.config import conf  # noqa: E402 -- silent from its first import on
+
+conf.route_autoload = conf.route6_autoload = False
+
+import scapy.all  # noqa: E402, F401 -- registers every layer
+from scapy.packet import NoPayload, Packet, Raw  # noqa: E402
+
+_MAX_NODES = 20_000
+_MAX_VALUE = 400
+_MAX_DEPTH = 40
+_DLT = {101: 12, 228: 228, 229: 229}
+"""Numbers under which scapy knows a link type, where they are not those of the LINKTYPE registry."""
+
+_EXTRA = ("tls.all", "http", "quic", "smb2", "kerberos", "mqtt", "modbus", "ssh")
+
+Tree = list[object]
+
+
+def answer(data: bytes, link_type: int) -> dict[str, object]:
+    """Tree of a packet of ``link_type``, or an error in one line."""
+    kind = conf.l2types.num2layer.get(_DLT.get(link_type, link_type)) or conf.l2types.num2layer.get(link_type)
+    if kind is None:
+        return {"error": f"scapy does not know link type {link_type}; try --with tshark"}
+    _load_layers()
+    try:
+        packet = kind(data)
+    except Exception as error:  # noqa: BLE001 -- scapy catches what its upper layers raise, not the first
+        failed = [f"scapy's {kind.__name__} failed", f"{type(error).__name__}: {error}", []]
+        return {"layers": [failed, _layer(Raw(data), [_MAX_NODES], 0)]}
+    left = [_MAX_NODES]
+    layers: list[Tree] = []
+    while not isinstance(packet, NoPayload) and left[0] > 0:
+        layers.append(_layer(packet, left, 0))
+        packet = packet.payload
+    return {"layers": layers}
+
+
+def _load_layers() -> None:
+    """Load layers that scapy leaves out unless asked; which there are depends on its version."""
+    import importlib  # noqa: PLC0415
+
+    for name in _EXTRA:
+        for place in ("scapy.layers", "scapy.contrib"):
+            try:
+                importlib.import_module(f"{place}.{name}")
+                break
+            except Exception:  # noqa: BLE001, S112 -- another version, or a missing library of its own
+                continue
+
+
+def _layer(packet: Packet, left: list[int], depth: int) -> Tree:
+    fields: list[Tree] = []
+    if depth < _MAX_DEPTH:
+        for description in packet.fields_desc:
+            if left[0] <= 0:
+                break
+            value = packet.getfieldval(description.name)
+            if value is not None:
+                fields.append(_field(packet, description, value, left, depth + 1))
+    return [str(packet.name), "" if not isinstance(packet, Raw) else f"{len(packet.load)} bytes", fields]
+
+
+def _field(packet: Packet, description: object, value: object, left: list[int], depth: int) -> Tree:
+    left[0] -= 1
+    name = str(description.name)  # type: ignore[attr-defined]
+    if isinstance(value, Packet):
+        return [name, "", [_layer(value, left, depth)]]
+    if isinstance(value, list) and any(isinstance(item, Packet) for item in value):
+        items = [_layer(item, left, depth) for item in value[: left[0]] if isinstance(item, Packet)]
+        return [name, f"{len(value)} items", items]
+    try:
+        shown = str(description.i2repr(packet, value))  # type: ignore[attr-defined]
+    except Exception:  # noqa: BLE001 -- a field that scapy itself cannot show
+        shown = repr(value)
+    return [name, shown if len(shown) <= _MAX_VALUE else f"{shown[:_MAX_VALUE]}… ({len(shown)} characters)", []]

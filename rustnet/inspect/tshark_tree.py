@@ -1,0 +1,66 @@
+"""tshark's view of a packet as a tree, from its PDML."""
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from rustnet.export.pcapng import PcapngWriter
+from rustnet.sources.frames import Interface
+
+_SECONDS = 15
+_MAX_VALUE = 400
+_MAX_OUTPUT = 16 << 20
+_HIDDEN = ("geninfo",)
+
+Tree = list[object]
+"""Name, value, and the nodes inside."""
+
+
+def program() -> str | None:
+    """Path of tshark, if it is installed."""
+    return shutil.which("tshark", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/bin", "/usr/local/bin")))
+
+
+def answer(tshark: str, data: bytes, link_type: int, length: int, ts: int) -> dict[str, object]:
+    """Tree of a packet of ``link_type``, or an error in one line."""
+    capture = io.BytesIO()
+    writer = PcapngWriter(capture)
+    writer.section(application="rustnet")
+    writer.write(0, Interface(link_type), ts, data, length)
+    with tempfile.TemporaryDirectory(prefix="rustnet.inspect.") as home:
+        file = Path(home) / "packet.pcapng"
+        file.write_bytes(capture.getvalue())
+        # -n: no name resolution; an empty home: nothing of the user's configuration, no scripts of theirs.
+        command = [tshark, "-n", "-T", "pdml", "-r", str(file)]
+        environment = {"HOME": home, "WIRESHARK_CONFIG_DIR": home, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        try:
+            done = subprocess.run(  # noqa: S603 -- the program found above, no shell
+                command, capture_output=True, timeout=_SECONDS, check=False, env=environment, stdin=subprocess.DEVNULL
+            )
+        except subprocess.TimeoutExpired:
+            return {"error": f"tshark took longer than {_SECONDS} s for this packet and was stopped"}
+    try:
+        root = ET.fromstring(done.stdout[:_MAX_OUTPUT])  # noqa: S314 -- tshark escapes what packets hold; no DTD
+    except ET.ParseError:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        return {"error": f"tshark failed on this packet: {said[-1] if said else f'exit code {done.returncode}'}"}
+    packet = root.find("packet")
+    if packet is None:
+        return {"error": "tshark found no packet in what it was given"}
+    return {"layers": [_node(p) for p in packet if p.get("name") not in _HIDDEN]}
+
+
+def _node(element: ET.Element) -> Tree:
+    """Turn one element of PDML into a node; its text is what Wireshark shows."""
+    text = element.get("showname") or element.get("show") or element.get("value") or ""
+    name, _, value = text.partition(": ")
+    if element.tag != "proto" and not element.get("showname"):
+        own = element.get("name") or ""
+        name, value = (own, text) if own else (text, "")
+    if len(value) > _MAX_VALUE:
+        value = f"{value[:_MAX_VALUE]}… ({len(value)} characters)"
+    return [name, value, [_node(child) for child in element if child.get("hide") != "yes"]]

@@ -1,0 +1,78 @@
+"""The worker that takes packets apart: what it gives back, and what it may not do."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import rustnet.inspect as worker
+from rustnet.errors import RustnetError
+from tests.cli.conftest import dns_flow
+
+FRAME = dns_flow()[1]
+
+
+def test_the_program_itself_never_imports_scapy():
+    code = """
+        import sys
+        from rustnet.inspect import inspect_packet
+        from tests.cli.conftest import dns_flow
+        tree = inspect_packet(dns_flow()[1], 1, 100)
+        assert "shop.example" in repr(tree), tree
+        assert not [name for name in sys.modules if name.startswith("scapy")]
+    """
+    pytest.importorskip("importlib.metadata").version("scapy")
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd=worker.__file__.rsplit("/", 3)[0])
+
+
+@pytest.mark.parametrize("frame", [b"", b"\0", FRAME[:30], FRAME[:50] + b"\xff" * 60, bytes(range(256)) * 40])
+def test_broken_packets_have_a_tree_too(frame):
+    tree = worker.inspect_packet(frame, 1, len(frame))
+    assert isinstance(tree, list)
+
+
+def test_an_unknown_link_type_says_what_to_try():
+    with pytest.raises(RustnetError, match="--with tshark"):
+        worker.inspect_packet(b"abc", 65_001, 3)
+
+
+def test_a_missing_tool_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(worker, "_environment", lambda: {"PATH": "/nonexistent", "PYTHONPATH": "."})
+    code = "from rustnet.inspect import __main__ as m; m.importlib.util.find_spec = lambda name: None; "
+    code += "print(m._answer('scapy', b'', 1, 0, 0)['error'])"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install scapy" in made.stdout
+
+
+def test_a_worker_that_hangs_is_stopped(monkeypatch):
+    monkeypatch.setattr(worker, "SECONDS", 0.01)
+    with pytest.raises(RustnetError, match="took longer"):
+        worker.inspect_packet(FRAME, 1, len(FRAME))
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "socket.socket().connect(('127.0.0.1', 9))",
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))",
+        "open('/tmp/rustnet-must-not-be', 'w')",
+        "os.open('/tmp/rustnet-must-not-be', os.O_CREAT | os.O_WRONLY)",
+        "subprocess.run(['true'])",
+        "os.system('true')",
+        "bytearray(2 << 30)",
+    ],
+)
+def test_what_the_worker_may_not_do(attempt):
+    code = f"""
+        import os, socket, subprocess
+        from rustnet.inspect import limits
+        limits.confine()
+        limits.close_doors()
+        try:
+            {attempt}
+        except (PermissionError, MemoryError):
+            print("refused")
+    """
+    made = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == "refused"

@@ -1,0 +1,461 @@
+"""A slow and obvious tracker, written from the definitions and not from the engine: what the engine must agree with.
+
+It reads Ethernet, 802.1Q, IPv4 and IPv6 without options, TCP, UDP, ICMP and ICMPv6 echoes. Every sequence number
+becomes a plain integer, every missing byte is an entry in a dict; captures given to it must be small.
+
+Definitions: flows as in the design (ends, VLAN, generation; the initiator is the SYN's sender, else the first sender
+unless a server's port or a SYN-ACK says otherwise); RFC 9293 states as the initiator holds them; RFC 6298 round-trip
+times (alpha 1/8, one timing at a time) with Karn's rule; Zeek's ``conn_state`` and history letters.
+"""
+
+import ipaddress
+import struct
+from dataclasses import dataclass, field
+
+SECOND = 1_000_000_000
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+REORDERED_WITHIN = 3_000_000
+FAST_WITHIN = 20_000_000
+
+End = tuple[str, int]
+
+
+@dataclass
+class Seen:
+    """One packet as its headers read."""
+
+    src: End
+    dst: End
+    protocol: str
+    vlan: int
+    ttl: int
+    payload: bytes
+    seq: int = 0
+    ack: int = 0
+    flags: int = 0
+    window: int = 0
+    kind: int = -1
+    code: int = -1
+    ident: int = -1
+
+
+@dataclass
+class Side:
+    """What one end sent."""
+
+    packets: int = 0
+    wire: int = 0
+    payload: int = 0
+    flags: int = 0
+    ttl: int = -1
+    first: int | None = None
+    """First sequence number seen; absolute positions count on from it."""
+    isn: int | None = None
+    next: int = 0
+    """Absolute sequence number behind the highest sent."""
+    missing: dict[int, int] = field(default_factory=dict)
+    """Absolute sequence number -> when it was jumped over."""
+    sent: dict[int, int] = field(default_factory=dict)
+    """Absolute sequence number -> payload byte that waits to be read."""
+    read_to: int | None = None
+    stream: list[bytes | int] = field(default_factory=list)
+    ack: int | None = None
+    """Highest acknowledgement that this end sent, in the peer's absolute numbers."""
+    raw_ack: int = 0
+    window: int = 0
+    duplicates: int = 0
+    duplicate_ts: int = 0
+    retransmissions: int = 0
+    fast_retransmissions: int = 0
+    out_of_order: int = 0
+    duplicate_acks: int = 0
+    zero_windows: int = 0
+    timing: tuple[int, int] | None = None
+    """(absolute number whose acknowledgement is awaited, time of sending)"""
+    srtt: float = -1.0
+    min_rtt: float = -1.0
+    fin_at: int | None = None
+    fin_acked: bool = False
+    letters: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Conversation:
+    """One flow."""
+
+    flow_id: int
+    src: End
+    dst: End
+    protocol: str
+    vlan: int
+    generation: int
+    first_packet: int
+    first_ts: int
+    last_ts: int
+    icmp: tuple[int, int, int]
+    history: str = ""
+    state: str | None = None
+    syn_ts: int | None = None
+    synack_ts: int | None = None
+    handshake_rtt: float = -1.0
+    closed_first: str = ""
+    reset_by: str = ""
+    over: bool = False
+    """Its own FINs or RST ended it."""
+    end_reason: str = "end"
+    sides: dict[str, Side] = field(default_factory=lambda: {"src": Side(), "dst": Side()})
+
+    def note(self, letter: str, who: str) -> None:
+        self.history += letter.upper() if who == "src" else letter
+
+
+def distance(later: int, earlier: int) -> int:
+    """Signed distance of two 32-bit sequence numbers (RFC 9293 section 3.4)."""
+    difference = (later - earlier) % 2**32
+    return difference - 2**32 if difference >= 2**31 else difference
+
+
+def parse(frame: bytes) -> Seen:
+    """Headers of one frame."""
+    kind, at, vlan = struct.unpack_from(">H", frame, 12)[0], 14, -1
+    while kind == 0x8100:
+        vlan, kind = struct.unpack_from(">HH", frame, at)
+        vlan &= 0xFFF
+        at += 4
+    if kind == 0x0800:
+        size = (frame[at] & 15) * 4
+        total = struct.unpack_from(">H", frame, at + 2)[0]
+        ttl, number = frame[at + 8], frame[at + 9]
+        src, dst = (str(ipaddress.IPv4Address(frame[at + x : at + x + 4])) for x in (12, 16))
+        body = frame[at + size : at + total]
+    else:
+        total, number, ttl = struct.unpack_from(">HBB", frame, at + 4)
+        src, dst = (str(ipaddress.IPv6Address(frame[at + x : at + x + 16])) for x in (8, 24))
+        body = frame[at + 40 : at + 40 + total]
+    return transport(body, number, src, dst, vlan, ttl)
+
+
+def transport(body: bytes, number: int, src: str, dst: str, vlan: int, ttl: int) -> Seen:
+    """Transport header of one packet."""
+    if number == 6:
+        sport, dport, seq, ack, offset, flags, window = struct.unpack_from(">HHIIBBH", body)
+        payload = body[(offset >> 4) * 4 :]
+        return Seen((src, sport), (dst, dport), "tcp", vlan, ttl, payload, seq, ack, flags, window)
+    if number == 17:
+        sport, dport = struct.unpack_from(">HH", body)
+        return Seen((src, sport), (dst, dport), "udp", vlan, ttl, body[8:])
+    kind, code, _, ident = struct.unpack_from(">BBHH", body)
+    name = "icmp" if number == 1 else "icmpv6"
+    return Seen((src, 0), (dst, 0), name, vlan, ttl, body[8:], kind=kind, code=code, ident=ident)
+
+
+class Reference:
+    """Follows flows, one packet after the other."""
+
+    def __init__(self, servers: tuple[int, ...]) -> None:
+        self.servers = servers
+        self.open: dict[object, Conversation] = {}
+        self.ended: list[Conversation] = []
+        self.generations: dict[object, int] = {}
+        self.made = 0
+        self.index: list[tuple[int, bool, int, int]] = []
+
+    def packet(self, ts: int, frame: bytes, number: int) -> None:
+        """Account for one frame, which was captured whole."""
+        seen = parse(frame)
+        flow = self.find(seen, ts, number)
+        who = "src" if seen.src == flow.src else "dst"
+        if flow.src == flow.dst:
+            who = "src"
+        me, peer = flow.sides[who], flow.sides["dst" if who == "src" else "src"]
+        me.packets += 1
+        me.wire += len(frame)
+        me.payload += len(seen.payload)
+        me.ttl = seen.ttl if me.ttl < 0 else min(me.ttl, seen.ttl)
+        flow.last_ts = max(flow.last_ts, ts)
+        flow.first_ts = min(flow.first_ts, ts)
+        self.index.append((flow.flow_id, who == "src", len(seen.payload), seen.flags))
+        if seen.protocol == "tcp":
+            segment(flow, who, me, peer, seen, ts)
+        else:
+            if seen.payload and "d" not in me.letters:
+                me.letters.add("d")
+                flow.note("d", who)
+            if who == "dst" and seen.kind in (0, 129):
+                flow.state = "ECHO_REPLY"
+
+    def find(self, seen: Seen, ts: int, number: int) -> Conversation:
+        """The flow that a packet belongs to."""
+        echo = (seen.ident,) if seen.kind >= 0 else ()
+        key = (frozenset((seen.src, seen.dst)), seen.protocol, seen.vlan, echo)
+        flow = self.open.get(key)
+        if flow is not None:
+            if ts - flow.last_ts > timeout(flow):
+                self.end(key, "idle")
+            elif seen.flags & (SYN | ACK) == SYN and new_connection(flow, seen):
+                self.end(key, "reused")
+            else:
+                return flow
+        self.made += 1
+        answers = self.answers(seen)
+        src, dst = (seen.dst, seen.src) if answers else (seen.src, seen.dst)
+        icmp = (seen.kind, seen.code, seen.ident)
+        generation = self.generations.get(key, 0)
+        flow = Conversation(self.made, src, dst, seen.protocol, seen.vlan, generation, number, ts, ts, icmp)
+        if answers:
+            flow.history = "^"
+        flow.state = {"udp": "UDP_ACTIVE"}.get(seen.protocol)
+        if seen.kind in (8, 128):
+            flow.state = "ECHO_REQUEST"
+        elif seen.kind in (0, 129):
+            flow.state = "ECHO_REPLY"
+        self.open[key] = flow
+        return flow
+
+    def answers(self, seen: Seen) -> bool:
+        """Whether a flow's first packet was sent by its responder."""
+        if seen.flags & SYN:
+            return bool(seen.flags & ACK)
+        if seen.kind >= 0:
+            return seen.kind in (0, 129)
+        return seen.src[1] in self.servers and seen.dst[1] not in self.servers
+
+    def end(self, key: object, reason: str) -> None:
+        """Take a flow out of the open ones."""
+        flow = self.open.pop(key)
+        flow.end_reason = ("rst" if flow.reset_by else "fin") if flow.over else reason
+        self.generations[key] = flow.generation + 1
+        self.ended.append(flow)
+
+    def finish(self) -> list[Conversation]:
+        """End everything; flows in the order in which they began. What waits behind holes is read."""
+        for key in list(self.open):
+            self.end(key, "end")
+        for flow in self.ended:
+            for side in flow.sides.values():
+                read(side, everything=True)
+        return sorted(self.ended, key=lambda flow: flow.flow_id)
+
+
+def timeout(flow: Conversation) -> int:
+    """How long the flow may be silent, from what it is and its state."""
+    ports = {flow.src[1], flow.dst[1]}
+    if flow.protocol == "udp":
+        return (30 if ports & {53, 5353, 5355} else 180 if 443 in ports else 60) * SECOND
+    if flow.protocol != "tcp":
+        return 60 * SECOND
+    if flow.state == "CLOSED":
+        return 15 * SECOND
+    if flow.state == "TIME_WAIT":
+        return 30 * SECOND
+    if flow.state != "ESTABLISHED":
+        return 60 * SECOND
+    return (1800 if ports & {22, 2222} else 600 if ports & {80, 443, 8080, 8443} else 300) * SECOND
+
+
+def new_connection(flow: Conversation, seen: Seen) -> bool:
+    """A SYN begins a new connection where the old one is over, or where it is not a repetition of the old one's SYN."""
+    if flow.over:
+        return True
+    me = flow.sides["src" if seen.src == flow.src else "dst"]
+    return me.first is not None and seen.seq != me.isn
+
+
+def segment(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> None:
+    """Account for one TCP segment of ``me``."""
+    me.flags |= seen.flags
+    size = len(seen.payload) + bool(seen.flags & SYN) + bool(seen.flags & FIN)
+    if seen.flags & SYN:
+        handshake(flow, me, peer, seen, ts)
+    if me.first is None:
+        me.first = seen.seq
+        me.next = seen.seq
+    at = me.next + distance(seen.seq, me.next % 2**32)
+    place(flow, who, me, peer, seen, ts, at, size)
+    if seen.payload and not seen.flags & RST:
+        keep(me, at + bool(seen.flags & SYN), seen.payload)
+    if seen.flags & ACK:
+        acknowledge(flow, who, me, peer, seen, ts)
+    if seen.window == 0 and not seen.flags & (SYN | FIN | RST):
+        me.zero_windows += 1
+        if str(me.zero_windows) in ("1", "10", "100"):
+            flow.note("w", who)
+    letters(flow, who, me, seen)
+    me.window = seen.window
+    follow(flow, who, me, seen)
+
+
+def handshake(flow: Conversation, me: Side, peer: Side, seen: Seen, ts: int) -> None:
+    """Times of SYN and SYN-ACK; a repeated one spoils the handshake's round trip (Karn)."""
+    again = me.first is not None and seen.seq == me.isn
+    if not seen.flags & ACK:
+        flow.syn_ts = None if again else ts
+    elif again:
+        flow.syn_ts = flow.synack_ts = None
+    else:
+        flow.synack_ts = ts
+    if me.first is None:
+        me.isn = seen.seq
+        me.read_to = seen.seq + 1
+
+
+def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, at: int, size: int) -> None:
+    """Place ``size`` sequence numbers from ``at`` on against all that was sent before."""
+    if at >= me.next:
+        if at > me.next:
+            if seen.flags & RST and size == 0:
+                return  # resets carry whatever number makes the peer accept them
+            for number in range(me.next, at):
+                me.missing[number] = ts
+            if "g" not in me.letters:
+                me.letters.add("g")
+                flow.note("g", who)
+        me.next = at + size
+        if size and me.timing is None:
+            me.timing = (me.next, ts)
+        return
+    if size == 0 or (size == 1 and at == me.next - 1 and not seen.flags & (SYN | FIN | RST)):
+        return  # a bare acknowledgement, or a keep-alive
+    filled = [me.missing.pop(number) for number in range(at, at + size) if number in me.missing]
+    soon = flow.handshake_rtt if flow.handshake_rtt > 0 else REORDERED_WITHIN
+    if any(ts - since < soon for since in filled):
+        me.out_of_order += 1
+    else:
+        me.retransmissions += 1
+        if str(me.retransmissions) in ("1", "10", "100"):
+            flow.note("t", who)
+        if peer.duplicates >= 2 and peer.raw_ack == seen.seq and ts - peer.duplicate_ts <= FAST_WITHIN:
+            me.fast_retransmissions += 1
+    me.timing = None
+    me.next = max(me.next, at + size)
+
+
+def keep(me: Side, at: int, payload: bytes) -> None:
+    """Remember payload for the reader, and read what is next in line."""
+    if me.read_to is None:
+        me.read_to = at
+    for number, byte in enumerate(payload, at):
+        if number >= me.read_to:
+            me.sent.setdefault(number, byte)
+    read(me)
+
+
+def read(me: Side, acknowledged: int | None = None, everything: bool = False) -> None:
+    """Read in-order bytes; a hole before what is ``acknowledged`` will never be seen filled."""
+    if me.read_to is None:
+        return
+    while True:
+        while me.read_to in me.sent:
+            me.stream.append(bytes([me.sent.pop(me.read_to)]))
+            me.read_to += 1
+        lowest = min(me.sent, default=0)
+        if not me.sent or not (everything or (acknowledged is not None and acknowledged >= lowest)):
+            return
+        me.stream.append(lowest - me.read_to)
+        me.read_to = lowest
+
+
+def acknowledge(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> None:
+    """Account for an acknowledgement that ``me`` sent."""
+    upto = peer.next + distance(seen.ack, peer.next % 2**32)
+    if peer.timing is not None and upto >= peer.timing[0]:
+        rtt = ts - peer.timing[1]
+        peer.timing = None
+        if rtt >= 0:
+            peer.srtt = float(rtt) if peer.srtt < 0 else peer.srtt + (rtt - peer.srtt) / 8
+            peer.min_rtt = float(rtt) if peer.min_rtt < 0 else min(peer.min_rtt, rtt)
+    if me.ack is None:
+        me.ack = me.raw_ack = seen.ack
+        if who == "src" and flow.syn_ts is not None and flow.synack_ts is not None:
+            flow.handshake_rtt = ts - flow.syn_ts
+    elif distance(seen.ack, me.raw_ack) > 0:
+        me.raw_ack = seen.ack
+        me.duplicates = 0
+    elif (
+        seen.ack == me.raw_ack
+        and not seen.payload
+        and not seen.flags & (SYN | FIN | RST)
+        and seen.window == me.window
+        and peer.first is not None
+        and peer.next % 2**32 != seen.ack
+    ):
+        me.duplicate_acks += 1
+        me.duplicates += 1
+        me.duplicate_ts = ts
+    if peer.fin_at is not None and distance(seen.ack, peer.fin_at) >= 0:
+        peer.fin_acked = True
+    read(peer, acknowledged=upto)
+
+
+def letters(flow: Conversation, who: str, me: Side, seen: Seen) -> None:
+    """Zeek's history: SYN, handshake, pure ACK, data, FIN, RST, each once a direction."""
+    flags = seen.flags
+    said = []
+    if flags & SYN:
+        said.append("h" if flags & ACK else "s")
+    elif flags & ACK and not seen.payload and not flags & (FIN | RST):
+        said.append("a")
+    if seen.payload:
+        said.append("d")
+    if flags & FIN:
+        said.append("f")
+    if flags & RST:
+        said.append("r")
+    for letter in said:
+        if letter not in me.letters:
+            me.letters.add(letter)
+            flow.note(letter, who)
+
+
+def follow(flow: Conversation, who: str, me: Side, seen: Seen) -> None:
+    """RFC 9293 section 3.3.2, as the flow's ``src`` would hold it."""
+    src, dst = flow.sides["src"], flow.sides["dst"]
+    if seen.flags & RST:
+        flow.state, flow.over = "CLOSED", True
+        flow.reset_by = flow.reset_by or who
+        return
+    if seen.flags & FIN and me.fin_at is None:
+        me.fin_at = me.next % 2**32
+        flow.closed_first = flow.closed_first or who
+    if flow.state == "CLOSED":
+        return
+    if src.fin_at is not None or dst.fin_at is not None:
+        if dst.fin_at is None:
+            flow.state = "FIN_WAIT2" if src.fin_acked else "FIN_WAIT1"
+        elif src.fin_at is None:
+            flow.state = "CLOSE_WAIT"
+        elif flow.closed_first == "src":
+            flow.state = "TIME_WAIT" if src.fin_acked else "CLOSING"
+        else:
+            flow.state = "CLOSED" if src.fin_acked else "LAST_ACK"
+        flow.over = flow.state in ("TIME_WAIT", "CLOSED")
+    elif flow.state == "ESTABLISHED":
+        return
+    elif seen.flags & SYN:
+        flow.state = "SYN_RECV" if seen.flags & ACK or flow.state == "SYN_RECV" else "SYN_SENT"
+    elif flow.state is None or (flow.state == "SYN_RECV" and who == "src"):
+        flow.state = "ESTABLISHED"
+    elif flow.state == "SYN_SENT" and seen.payload and dst.first is not None:
+        flow.state = "ESTABLISHED"  # the SYN-ACK was not captured, but data flows
+
+
+def conn_state(flow: Conversation) -> str | None:
+    """Zeek's connection state, as its manual lists them."""
+    if flow.protocol != "tcp":
+        return None
+    src, dst = flow.sides["src"], flow.sides["dst"]
+    if "s" not in src.letters:
+        if "h" in dst.letters and flow.reset_by == "dst":
+            return "RSTRH"
+        return "SHR" if "h" in dst.letters and dst.fin_at is not None and not src.packets else "OTH"
+    if not dst.letters & {"h", "d", "a"}:
+        if flow.reset_by:
+            return "REJ" if flow.reset_by == "dst" else "RSTOS0"
+        return "SH" if src.fin_at is not None else "S0"
+    if flow.reset_by:
+        return "RSTO" if flow.reset_by == "src" else "RSTR"
+    if src.fin_at is not None:
+        return "SF" if dst.fin_at is not None else "S2"
+    if dst.fin_at is not None:
+        return "S3"
+    return "S0" if flow.state == "SYN_SENT" else "S1"

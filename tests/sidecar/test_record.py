@@ -1,0 +1,264 @@
+"""The recorder, run as its users run it: beside real processes with real sockets on loopback."""
+
+import ast
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RECORDER = Path(__file__).resolve().parents[2] / "sidecar" / "record.py"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is for Linux")
+
+CHILD = """
+import socket, sys
+made = []
+for family, place in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    try:
+        server = socket.socket(family)
+        server.bind((place, 0))
+    except OSError:
+        continue
+    server.listen()
+    client = socket.create_connection(server.getsockname()[:2])
+    peer = server.accept()[0]
+    client.sendall(b"x" * 1000)
+    peer.recv(1000)
+    datagram = socket.socket(family, socket.SOCK_DGRAM)
+    datagram.bind((place, 0))
+    made += [server, client, peer, datagram]
+    print(server.getsockname()[1], client.getsockname()[1], datagram.getsockname()[1], flush=True)
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+class Recording:
+    """A recorder at work, and what it wrote."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.out = folder / "x.pcap.connections.jsonl"
+        self.meta = folder / "x.pcap.connections.meta.json"
+        command = [sys.executable, str(RECORDER), "-o", str(self.out), "--interval", "0.02", *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def stop(self, number: int = signal.SIGINT) -> list[dict[str, Any]]:
+        self.process.send_signal(number)
+        _, self.said = self.process.communicate(timeout=20)
+        assert self.process.returncode == 0, self.said
+        return [json.loads(line) for line in self.out.read_text().splitlines()]
+
+    def wait(self) -> None:
+        """Until the first polls are surely over."""
+        end = time.monotonic() + 10
+        while not self.out.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def child() -> Iterator[tuple[subprocess.Popen[str], list[list[int]]]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, "an argument"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    ports = []
+    while (line := process.stdout.readline().strip()) != "done":
+        ports.append([int(word) for word in line.split()])
+    yield process, ports
+    process.kill()
+    process.communicate()
+
+
+def test_records_sockets_of_a_process(tmp_path: Path, child: tuple[subprocess.Popen[str], list[list[int]]]) -> None:
+    process, ports = child
+    recording = Recording(tmp_path)
+    recording.wait()
+    rows = [row for row in recording.stop() if row["pid"] == process.pid]
+    by_ends = {(row["protocol"], row["local_addr"], row["remote_addr"]): row for row in rows}
+    for (server, client, datagram), host, nothing in zip(
+        ports, ("127.0.0.1", "[::1]"), ("0.0.0.0:0", "[::]:0"), strict=False
+    ):
+        listening = by_ends["TCP", f"{host}:{server}", nothing]
+        connected = by_ends["TCP", f"{host}:{client}", f"{host}:{server}"]
+        accepted = by_ends["TCP", f"{host}:{server}", f"{host}:{client}"]
+        unconnected = by_ends["UDP", f"{host}:{datagram}", nothing]
+        assert (listening["state"], listening["attribution_match"]) == ("LISTEN", "listener-socket")
+        assert (connected["state"], connected["attribution_match"]) == ("ESTABLISHED", "exact-tuple")
+        assert unconnected["attribution_match"] == "wildcard-remote-address"
+        assert 1000 <= connected["bytes_sent"] <= 1001
+        assert accepted["bytes_received"] == 1000
+        assert (connected["bytes_source"], unconnected["bytes_source"]) == ("tcp_info", "none")
+
+
+def test_describes_the_process(tmp_path: Path, child: tuple[subprocess.Popen[str], list[list[int]]]) -> None:
+    process, _ = child
+    recording = Recording(tmp_path, "--host", "elsewhere")
+    recording.wait()
+    row = next(row for row in recording.stop() if row["pid"] == process.pid)
+    assert list(row) == sorted(row)
+    assert row["host"] == "elsewhere"
+    assert row["process_executable"] == str(Path(f"/proc/{process.pid}/exe").readlink())
+    assert row["cmdline"].endswith("'an argument'")
+    assert row["cwd"] == str(Path.cwd())
+    assert (row["process_uid"], row["process_gid"], row["process_ppid"]) == (os.geteuid(), os.getegid(), os.getpid())
+    assert row["process_lineage"]["ancestors"][-1]["pid"] == os.getpid()
+    assert len(row["process_lineage"]["ancestors"]) <= 4
+    assert 0 <= time.time() - row["started_at"]["secs_since_epoch"] < 60
+    assert set(row["first_seen"]) == {"secs_since_epoch", "nanos_since_epoch"}
+    assert row["socket_owners"] == 1
+
+
+def test_command_lines_can_be_left_out(tmp_path: Path, child: tuple[subprocess.Popen[str], list[list[int]]]) -> None:
+    process, _ = child
+    recording = Recording(tmp_path, "--no-cmdline")
+    recording.wait()
+    rows = [row for row in recording.stop() if row["pid"] == process.pid]
+    assert rows
+    assert not any("cmdline" in row for row in rows)
+
+
+def test_shared_socket_has_a_line_for_each_holder(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.set_inheritable(True)
+        holder = subprocess.Popen(["sleep", "30"], pass_fds=[server.fileno()])
+        try:
+            recording = Recording(tmp_path)
+            recording.wait()
+            rows = recording.stop()
+        finally:
+            holder.kill()
+            holder.wait()
+        here = f"127.0.0.1:{server.getsockname()[1]}"
+    lines = [row for row in rows if row["local_addr"] == here]
+    assert {row["pid"] for row in lines} >= {os.getpid(), holder.pid}
+    assert {row["socket_owners"] for row in lines} == {len(lines)}
+
+
+def test_handing_over_is_two_windows(tmp_path: Path) -> None:
+    """A child that inherits a socket and outlives its parent's hold on it takes the second window."""
+    server = socket.create_server(("127.0.0.1", 0))
+    here = f"127.0.0.1:{server.getsockname()[1]}"
+    recording = Recording(tmp_path, "--rescan", "0.05")
+    recording.wait()
+    holder = subprocess.Popen(["sleep", "30"], pass_fds=[server.fileno()])
+    time.sleep(0.3)
+    server.close()
+    time.sleep(0.5)
+    rows = {row["pid"]: row for row in recording.stop() if row["local_addr"] == here}
+    holder.kill()
+    holder.wait()
+
+    def ns(moment: dict[str, int]) -> int:
+        return moment["secs_since_epoch"] * 1_000_000_000 + moment["nanos_since_epoch"]
+
+    mine, theirs = rows[os.getpid()], rows[holder.pid]
+    assert ns(mine["first_seen"]) < ns(theirs["first_seen"]) <= ns(mine["last_seen"]) < ns(theirs["last_seen"])
+    assert mine["socket_inode"] == theirs["socket_inode"]
+
+
+def test_socket_between_two_polls_has_a_tuple(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        recording = Recording(tmp_path, "--interval", "3")
+        recording.wait()
+        with socket.create_connection(server.getsockname()) as client:
+            accepted = server.accept()[0]
+            client.sendall(b"y" * 50)
+            assert accepted.recv(50)
+            ends = client.getsockname()
+            accepted.close()
+        rows = recording.stop()
+    meta = json.loads(recording.meta.read_text())
+    if not meta["notices"]:
+        pytest.skip("the kernel gives no notice of closed sockets")
+    row = next(row for row in rows if row["local_addr"] == f"127.0.0.1:{ends[1]}")
+    assert (row["pid"], row["process_name"], row["socket_owners"]) == (None, None, 0)
+    assert "attribution_match" not in row
+    assert "closed_before" in row
+    assert meta["closed_unseen"] >= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ends_cleanly(tmp_path: Path, number: int) -> None:
+    recording = Recording(tmp_path)
+    recording.wait()
+    rows = recording.stop(number)
+    meta = json.loads(recording.meta.read_text())
+    assert meta["lines"] == len(rows)
+    assert meta["polls"] > 2
+    assert "lines on" in recording.said
+    assert recording.out.stat().st_mode & 0o777 == 0o600
+
+
+def test_long_lived_socket_is_written_early(
+    tmp_path: Path, child: tuple[subprocess.Popen[str], list[list[int]]]
+) -> None:
+    process, _ = child
+    recording = Recording(tmp_path, "--early", "0.2")
+    time.sleep(1.5)
+    recording.process.kill()
+    recording.process.communicate()
+    rows = [json.loads(line) for line in recording.out.read_text().splitlines()]
+    assert any(row["pid"] == process.pid for row in rows)
+
+
+def test_duration_ends_it_and_stdout_is_data(child: tuple[subprocess.Popen[str], list[list[int]]]) -> None:
+    process, _ = child
+    done = subprocess.run(
+        [sys.executable, str(RECORDER), "--duration", "0.3"], check=False, capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 0
+    assert any(json.loads(line)["pid"] == process.pid for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["-o", "/nowhere/at/all.jsonl"], "cannot write /nowhere/at/all.jsonl"),
+        (["--netns", "no-such-namespace"], "cannot open network namespace /run/netns/no-such-namespace"),
+    ],
+)
+def test_errors_are_one_line(options: list[str], said: str) -> None:
+    done = subprocess.run([sys.executable, str(RECORDER), *options], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_runs_on_python_3_8() -> None:
+    """Nothing of newer grammar is in the file."""
+    ast.parse(RECORDER.read_text("utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.root
+def test_records_in_another_namespace(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("needs root")
+    command = ["unshare", "--net", "--", sys.executable, "-c", NAMESPACED]
+    inside = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert inside.stdout is not None
+    port = int(inside.stdout.readline())
+    try:
+        recording = Recording(tmp_path, "--netns", str(inside.pid))
+        recording.wait()
+        rows = recording.stop()
+    finally:
+        inside.kill()
+        inside.communicate()
+    assert [(row["local_addr"], row["pid"]) for row in rows] == [(f"0.0.0.0:{port}", inside.pid)]
+
+
+NAMESPACED = """
+import socket, time
+server = socket.create_server(("", 0))
+print(server.getsockname()[1], flush=True)
+time.sleep(60)
+"""

@@ -15,6 +15,7 @@ COMPILED = [
     "rustnet.engine.transport",
     "rustnet.engine.network",
     "rustnet.engine.decode",
+    "rustnet.engine.index",
     "rustnet.engine.flow",
     "rustnet.engine.tcp",
     "rustnet.engine.streams",

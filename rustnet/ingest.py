@@ -24,8 +24,9 @@ from rustnet.dissect import registry
 from rustnet.dissect.dispatch import Dispatcher
 from rustnet.engine.columns import FlowColumns
 from rustnet.engine.flow import Flow
+from rustnet.engine.index import CAPACITY
 from rustnet.engine.numbers import TCP, UDP, WANTED_SIZE
-from rustnet.engine.tracker import PacketColumns, Tracker
+from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks, service_names
 from rustnet.errors import ExitCode, InputError
 from rustnet.sources.files import open_source
@@ -35,6 +36,9 @@ from rustnet.store.tables import Capture, FlowRow, InterfaceRow, Packet
 from rustnet.store.writer import Batch, Columns, Records, Writer
 
 PROGRESS_SECONDS = 0.1
+INDEX_BATCH = 61_440
+"""Packets that are stored at a time (half a row group of DuckDB)."""
+
 FLOW_BATCH = 10_000
 """Ended flows that are held back at most."""
 
@@ -220,7 +224,6 @@ class Road:
         self.flows: list[Flow] = []
         self.flow_count = 0
         self.link_types: set[int] = set()
-        self.previous_ts: int | None = None
         self.callback: Callable[[Progress], None] | None = None
         self.told_at = 0.0
         self.index = 0
@@ -276,46 +279,38 @@ class Road:
         self.finish(report)
 
     def batch(self, frames: Frames) -> None:
-        """One batch of frames through the engine and to the writer."""
-        made = self.tracker.feed(frames)
-        batches: list[Batch] = [Columns(Packet, self.packets(frames, made))]
-        self.flows += self.tracker.close_ended()
+        """One batch of frames through the engine, and to the writer what is enough to be stored."""
+        tracker = self.tracker
+        if tracker.index.count + frames.count > CAPACITY:
+            self.store()
+        tracker.feed(frames)
+        self.flows += tracker.close_ended()
+        self.link_types.update(np.unique(frames.column("link")).tolist())
+        if tracker.index.count >= INDEX_BATCH:
+            self.store()
+
+    def store(self) -> None:
+        """Hand to the writer what has gathered."""
+        batches: list[Batch] = []
+        if self.tracker.index.count:
+            batches.append(Columns(Packet, self.tracker.index.take()))
         if len(self.flows) >= FLOW_BATCH:
             batches.append(self.take_flows())
         batches += self.collector.take()
+        self.sum_up()
         self.writer.put(batches)
 
-    def packets(self, frames: Frames, made: PacketColumns) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-        """Columns of the packet index, copied out of the frames' buffers, and the capture's sums."""
-        n = frames.count
-        ts = frames.column("ts").copy()
-        length = frames.column("length").copy()
-        captured = frames.column("captured").copy()
-        capture = self.capture
-        capture.packets += n
-        capture.wire_bytes += int(length.sum(dtype=np.int64))
-        capture.captured_bytes += int(captured.sum(dtype=np.int64))
-        capture.truncated += int(np.count_nonzero(captured < length))
-        low, high = int(ts.min()), int(ts.max())
-        capture.first_ts = low if capture.first_ts is None else min(low, capture.first_ts)
-        capture.last_ts = high if capture.last_ts is None else max(high, capture.last_ts)
-        capture.out_of_order += int(np.count_nonzero(ts[1:] < ts[:-1]))
-        if self.previous_ts is not None and ts[0] < self.previous_ts:
-            capture.out_of_order += 1
-        self.previous_ts = int(ts[-1])
-        self.link_types.update(np.unique(frames.column("link")).tolist())
-        return {
-            "number": np.arange(frames.first_number, frames.first_number + n, dtype=np.int64),
-            "ts": ts.view("datetime64[ns]"),
-            "flow_id": made.flow_id,
-            "from_src": made.from_src,
-            "length": length,
-            "captured": captured,
-            "payload": made.payload,
-            "tcp_flags": made.tcp_flags,
-            "file_offset": frames.column("file_offset").copy(),
-            "interface": frames.column("interface").astype(np.uint16),
-        }
+    def sum_up(self) -> None:
+        """Bring the capture's sums up to date."""
+        capture, index = self.capture, self.tracker.index
+        capture.packets = self.tracker.last_number
+        capture.wire_bytes = index.wire_bytes
+        capture.captured_bytes = index.captured_bytes
+        capture.truncated = index.truncated
+        capture.out_of_order = index.out_of_order
+        if capture.packets:
+            capture.first_ts = index.first_ts
+            capture.last_ts = index.last_ts
 
     def take_flows(self) -> Columns:
         """Columns of the flows that have ended."""
@@ -343,7 +338,7 @@ class Road:
                 self.files,
                 self.source.position(),
                 info.bytes,
-                self.capture.packets,
+                self.tracker.last_number,
                 self.flow_count + open_flows,
             )
         )
@@ -351,6 +346,7 @@ class Road:
     def finish(self, report: Report) -> None:
         """Store what is left: open flows, held rows, damage, interfaces, and the capture's final row."""
         self.flows += self.tracker.finish()
+        self.store()
         for damage in self.source.damage:
             self.collector.anomaly(damage.kind, damage.detail, 0, damage.ts, damage.packet, file_offset=damage.offset)
         self.engine_anomalies()

@@ -8,6 +8,8 @@ longest. So whether any observation covers a flow, and whether two processes do,
 million flows and a million observations share costs little more than a million keys.
 """
 
+# ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -212,7 +214,7 @@ def _rank(con: "DuckDBPyConnection") -> None:
         FROM (SELECT DISTINCT origin, quality FROM own_said) s JOIN own_origin o ON o.origin = s.origin
         LEFT JOIN policy p ON p.source = o.source AND p.quality = s.quality
         LEFT JOIN policy d ON d.source = o.source AND d.quality = '{ANY}'
-        LEFT JOIN policy a ON a.source = '{ANY}' AND a.quality = '{ANY}'""",  # noqa: S608 -- constants and marks only
+        LEFT JOIN policy a ON a.source = '{ANY}' AND a.quality = '{ANY}'""",
         [value for row in rows for value in row],
     )
     matches = ", ".join(f"('{m.name}', {m.best})" for m in MATCHES)
@@ -227,7 +229,7 @@ def _fits(con: "DuckDBPyConnection") -> str:
         if match in used:
             for near, far, flip in (("src", "dst", "false"), ("dst", "src", "true")):
                 parts.append(
-                    f"SELECT f.flow_id, f.fs, f.fe, k.key, k.size, {flip} AS flip FROM own_flow f JOIN own_key k "  # noqa: S608
+                    f"SELECT f.flow_id, f.fs, f.fe, k.key, k.size, {flip} AS flip FROM own_flow f JOIN own_key k "
                     f"ON k.match = '{match}' AND k.protocol = f.protocol AND {condition.format(near, far)}"
                 )
     return " UNION ALL ".join(parts)
@@ -236,7 +238,7 @@ def _fits(con: "DuckDBPyConnection") -> str:
 def _reach(con: "DuckDBPyConnection") -> None:
     """``own_reach``: for each place behind `NEAR` observations of a key, the two earlier ones that last longest."""
     hot = con.execute(
-        f"SELECT w.key, w.n, w.upto, w.we, coalesce(w.process_id, 0) AS process FROM own_window w "  # noqa: S608
+        f"SELECT w.key, w.n, w.upto, w.we, coalesce(w.process_id, 0) AS process FROM own_window w "
         f"SEMI JOIN own_key k ON k.key = w.key AND k.size > {NEAR} ORDER BY w.key, w.n"
     ).fetchnumpy()
     keys, uptos, numbers = hot["key"], hot["upto"], hot["n"]
@@ -253,9 +255,7 @@ def _reach(con: "DuckDBPyConnection") -> None:
         con.unregister("own_batch")
 
 
-def longest(
-    keys: list[int], numbers: list[int], ends: list[int], processes: list[int]
-) -> tuple[list[int], list[int]]:
+def longest(keys: list[int], numbers: list[int], ends: list[int], processes: list[int]) -> tuple[list[int], list[int]]:
     """For each row, in order of key and start: which row of its key so far ends last, and which of another process.
 
     Rows are named by their number; -1 where there is no other process.

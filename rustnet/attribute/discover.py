@@ -44,7 +44,7 @@ def find_sidecars(capture: Path) -> list[Path]:
 
 
 def open_sidecar(path: Path, host: str | None = None) -> SidecarReader:
-    """The reader of a sidecar, by its content and name; raises `InputError` if it cannot be read or is none."""
+    """Choose the reader of a sidecar by its content and name; `InputError` if it cannot be read or is none."""
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a regular file; write the sidecar to a file first, it is read twice")
     try:

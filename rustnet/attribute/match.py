@@ -15,6 +15,7 @@ from rustnet.attribute.observation import Faults, Observations
 from rustnet.attribute.people import store_processes
 from rustnet.attribute.policy import SLACK_SECONDS
 from rustnet.attribute.stage import Stage, drop, run
+from rustnet.attribute.values import words
 from rustnet.attribute.verdict import judge
 from rustnet.errors import InputError, UsageError
 
@@ -119,7 +120,7 @@ def _read(
 
 
 def _store_faults(con: "DuckDBPyConnection", capture_id: int, origin: str, faults: Faults) -> None:
-    """The first broken records of a file as rows of their own, the rest as one that counts them."""
+    """Store the first broken records of a file as rows of their own, the rest as one that counts them."""
     _anomaly(con, capture_id, "sidecar_line", [f"{origin}:{position}: {reason}" for position, reason in faults.kept])
     if more := faults.bad - len(faults.kept):
         _anomaly(con, capture_id, "sidecar_line", [f"{origin}: {more} more lines that cannot be read"], more)
@@ -133,7 +134,7 @@ def _anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: lis
     """Rows of `anomalies`, one for each detail."""
     if details:
         sql = "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT ?, ?, unnest(?::VARCHAR[]), ?"
-        run(con, sql, [capture_id, kind, details, count])
+        run(con, sql, [capture_id, kind, [words(detail, 1000) for detail in details], count])
 
 
 def _count(con: "DuckDBPyConnection", capture_id: int, report: Report) -> None:

@@ -140,7 +140,7 @@ class Observations:
         return len(self._rows) >= BATCH or self._weight >= _BATCH_TEXT
 
     def columns(self) -> dict[str, Column]:
-        """The observations as parallel columns: no NULLs, but `NO_TIME`, -1 and flags in their stead."""
+        """Return the observations as parallel columns: no NULLs, but `NO_TIME`, -1 and flags in their stead."""
         rows = self._rows
         (protocols, locals_, local_ports, remotes, remote_ports, starts, ends, seen, _, qualities, positions,
          packets) = zip(*rows, strict=True)  # fmt: skip
@@ -166,10 +166,10 @@ class Observations:
         }
 
     def facts(self) -> dict[str, Column]:
-        """The distinct processes that the batch names, as columns; row ``i`` is what column ``fact`` calls ``i``.
+        """Return the distinct processes as columns; row ``i`` is what column ``fact`` of `columns` calls ``i``.
 
-        An unknown number is -1 (a start time: `NO_TIME`), unknown text is empty. No
-        columns at all if no process is named.
+        An unknown number is -1 (a start time: `NO_TIME`), unknown text is empty. There are
+        no columns at all if no process is named.
         """
         if not self._facts:
             return {}

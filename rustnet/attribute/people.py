@@ -1,5 +1,7 @@
 """From what sources say of processes to rows of `processes`: one row per process, however often it is named."""
 
+# ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
+
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.stage import TEXT_FACTS, run
@@ -12,10 +14,12 @@ SAME_START_NS = 1_000_000_000
 
 # Processes of earlier captures take part where the host is known: the same pid on an unnamed host may be anybody.
 # They carry their `process_id` as a negative fact number.
-_EARLIER = f"""
+_EARLIER_HOSTS = """
 INSERT INTO own_origin
 SELECT -1 - row_number() OVER (), '', '', host, false
-FROM (SELECT DISTINCT host FROM own_origin WHERE host IS NOT NULL);
+FROM (SELECT DISTINCT host FROM own_origin WHERE host IS NOT NULL)"""
+
+_EARLIER = f"""
 INSERT INTO own_fact (fact, origin, pid, started_at, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
 SELECT -p.process_id, o.origin, p.pid, epoch_ns(p.started_at), p.ppid, p.uid, p.gid,
     {", ".join(f"p.{name}" for name in TEXT_FACTS)}, p.lineage
@@ -63,8 +67,8 @@ FROM people p JOIN numbered n ON p.host IS NOT DISTINCT FROM n.host AND p.pid IS
 
 
 def _latest(name: str) -> str:
-    """The value that was stated last, of all statements that have one."""
-    return f"arg_max(f.{name}, f.fact) FILTER (f.{name} IS NOT NULL) AS {name}"
+    """Select the value that was stated last, of all statements that have one."""
+    return f"arg_max(f.{name}, f.fact) FILTER (WHERE f.{name} IS NOT NULL) AS {name}"
 
 
 _INSERT = f"""
@@ -77,8 +81,6 @@ WHERE i.fresh GROUP BY i.process_id"""
 
 def store_processes(con: "DuckDBPyConnection") -> int:
     """Make rows of `processes` of ``own_fact``, and ``own_identity(fact, process_id, fresh)``; return how many."""
-    for statement in _EARLIER.split(";"):
+    for statement in (_EARLIER_HOSTS, _EARLIER, _COMPLETED, _IDENTIFIED):
         run(con, statement)
-    run(con, _COMPLETED)
-    run(con, _IDENTIFIED)
     return int(run(con, _INSERT)[0][0])

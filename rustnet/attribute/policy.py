@@ -95,12 +95,16 @@ SLACK_SECONDS = 2.0
 RULE = (
     "A claim is eligible if its window and the flow are at most {slack:g} seconds apart (`--slack`).",
     "The best (smallest) rank wins.",
-    "Among equals, a claim whose window overlaps the flow goes before one that only comes near; the longer overlap "
-    "goes first.",
+    (
+        "Among equals, a claim whose window overlaps the flow goes before one that only comes near; the longer overlap "
+        "goes first."
+    ),
     "Then the smallest distance, then the latest observation.",
-    "The flow is contested (`process_contested`) if a claim of the winner's class names a different process and its "
-    "window overlaps the winner's. Same host and same pid are one process, whatever its threads are called, "
-    "unless the start times differ.",
+    (
+        "The flow is contested (`process_contested`) if a claim of the winner's class names a different process and its "
+        "window overlaps the winner's. Same host and same pid are one process, whatever its threads are called, "
+        "unless the start times differ."
+    ),
     "If the two cannot be told apart by any of this, nobody wins: `unowned_reason` is `contested`.",
 )
 
@@ -125,7 +129,7 @@ def ownership_page() -> str:
         "",
         "| class | ranks | what it means |",
         "| --- | --- | --- |",
-        *(f"| {c.name} | {c.first}–{c.first + 9} | {c.means} |" for c in CLASSES),
+        *(f"| {c.name} | {c.first} to {c.first + 9} | {c.means} |" for c in CLASSES),
         "",
         "| source | quality, in the source's words | rank |",
         "| --- | --- | --- |",
@@ -161,7 +165,7 @@ def ownership_page() -> str:
 
 
 def _named(word: str, any_: str) -> str:
-    """A word of the rank table in code type, or what stands for all others."""
+    """Set a word of the rank table in code type, or say what stands for all others."""
     return any_ if word == ANY else f"`{word}`"
 
 

@@ -61,7 +61,7 @@ class RustnetSidecar:
     def __init__(self, path: Path, host: str | None = None) -> None:
         self.path = path
         self.host = host
-        self.origin = path.name
+        self.origin = words(path.name) or "sidecar"
         self.records = 0
         self.faults = Faults()
 
@@ -153,8 +153,9 @@ class LineParser:
             first = last = last if first is None else first
         elif last < first:
             first, last = last, first
+        ports: tuple[int | None, int | None] = local_port, remote_port
         if protocol not in PORTED:
-            local_port = remote_port = None
+            ports = None, None
         observed = quality = None
         try:
             quality = words(get("attribution_match"), 64)
@@ -163,11 +164,21 @@ class LineParser:
             self.faults.odd(number, str(bad))
         process = self._process(record, number)
         return Observation(
-            protocol, local, local_port, remote, remote_port, first, last, observed, process, quality or UNSTATED, number
+            protocol,
+            local,
+            ports[0],
+            remote,
+            ports[1],
+            first,
+            last,
+            observed,
+            process,
+            quality or UNSTATED,
+            number,
         )
 
     def _process(self, record: Json, number: int) -> ProcessFacts | None:
-        """The process of a record, or ``None`` if it has neither pid nor name."""
+        """Return the process of a record, or ``None`` if it has neither pid nor name."""
         get = record.get
         try:
             # Version 2 of the format knows no references: equal values make equal bytes, and 1 is not `true`.
@@ -187,7 +198,7 @@ class LineParser:
         return facts
 
     def _facts(self, record: Json, number: int) -> ProcessFacts:
-        """What a record says of its process; what makes no sense is left out and counted."""
+        """Read what a record says of its process; what makes no sense is left out and counted."""
 
         def take(read: Callable[..., _T], value: object, *limit: int) -> _T | None:
             try:
@@ -216,7 +227,7 @@ class LineParser:
 
 
 def _object(line: bytes) -> Json:
-    """The JSON object of a line."""
+    """Read the JSON object of a line."""
     try:
         text = line.decode().strip()
         record, end = _DECODER.raw_decode(text)
@@ -246,7 +257,7 @@ def _protocol(value: object) -> str:
 
 
 def _mapping(value: object) -> Json:
-    """A JSON object; none is an empty one."""
+    """Check for a JSON object; none is an empty one."""
     if value is None:
         return {}
     if type(value) is not dict:

@@ -3,6 +3,8 @@
 All temporary tables are called ``own_…``. A million observations pass through here in batches, never row by row.
 """
 
+# ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,7 +119,7 @@ class Stage:
             self._con.unregister("own_batch")
 
     def _origin(self, batch: Observations, number: int) -> int:
-        """Number of the batch's file and source."""
+        """Give the batch's file and source a number."""
         key = (number, batch.source, batch.origin, batch.host, batch.keep_last)
         if key not in self._origins:
             self._origins[key] = len(self._origins)

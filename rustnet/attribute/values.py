@@ -15,9 +15,7 @@ MAX_U32 = (1 << 32) - 1
 """Largest process, user or group id: Windows uses all 32 bits."""
 
 _MAPPED = 0xFFFF << 32
-_RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,12})\d{0,20})?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
-)
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,12})\d{0,20})?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII)
 
 
 class BadValue(ValueError):  # noqa: N818 -- it is a remark on the input, not a failure of the program
@@ -106,7 +104,7 @@ def parse_time(value: object) -> int | None:
 
 
 def bounded(value: object, largest: int = MAX_U32) -> int | None:
-    """A whole number between 0 and ``largest``; ``None`` stays ``None``; raises `BadValue` for anything else."""
+    """Check for a whole number from 0 to ``largest``; ``None`` stays ``None``; `BadValue` for anything else."""
     if value is None:
         return None
     if type(value) is not int or not 0 <= value <= largest:
@@ -132,7 +130,7 @@ def words(value: object, longest: int = 256) -> str | None:
 
 
 def shown(value: object) -> str:
-    """A hostile value for a message: one short printable line."""
+    """Put a hostile value into a message: one short printable line."""
     if isinstance(value, str):
         text = value[:80]
     elif isinstance(value, dict | list):

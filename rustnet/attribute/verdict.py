@@ -1,5 +1,7 @@
 """The verdict of the policy over a capture's claims: `flows.process_id` and its neighbours, in one update."""
 
+# ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
+
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.people import SAME_START_NS

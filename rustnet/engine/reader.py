@@ -52,8 +52,10 @@ class Reader:
     def set_payload(self, o: int, e: int, length: int) -> None:
         """Note where the payload lies and how long it claims to be."""
         p = self.pkt
+        if o > e:
+            o = e
         p.payload_offset = o
-        p.payload_captured = e - o if e > o else 0
+        p.payload_captured = e - o
         p.payload = length if length > 0 else 0
 
     def link_only(self, protocol: int) -> int:

@@ -27,6 +27,9 @@ MIX_A, MIX_B = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 SWEEP_SLACK = 10 * SECOND
 """A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
 
+FIRST_BUCKETS = 1 << 10
+"""Chains of a new table: small, so that the chains of few flows stay in the cache; it doubles as it fills."""
+
 DEFAULT_MAX_FLOWS = 400_000
 MAX_GENERATIONS = 1_000_000
 """Ended flows whose generation is remembered; beyond it counting starts anew."""
@@ -45,8 +48,8 @@ class FlowTable:
         self.flows: list[Flow | None] = []
         self.free: list[int] = []
         self.ended: list[Flow] = []
-        self.buckets = memoryview(np.full(1 << 16, -1, np.int32))
-        self.mask = (1 << 16) - 1
+        self.buckets = memoryview(np.full(FIRST_BUCKETS, -1, np.int32))
+        self.mask = FIRST_BUCKETS - 1
         self.count = 0
         self.next_id = first_id
         self.max_flows = max_flows

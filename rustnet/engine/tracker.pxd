@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.decode cimport Decoder
 from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.index cimport PacketIndex
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.streams cimport Stream, Streams
 from rustnet.engine.table cimport FlowTable
@@ -19,14 +20,15 @@ cdef int64_t SECOND
 cdef class Tracker:
     cdef public object reader, fragments, recent
     cdef public Decoder decoder
+    cdef public PacketIndex index
     cdef public FlowTable table
     cdef public Streams streams
     cdef const unsigned char[::1] wanted
     cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
 
-    @cython.locals(count=Py_ssize_t, i=Py_ssize_t, flow_ids=int64_t[::1], from_srcs=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], decoder=Decoder, p=Packet, number=int64_t, ts=int64_t, status=int, flow=Flow)
+    @cython.locals(count=Py_ssize_t, i=Py_ssize_t, row=Py_ssize_t, index=PacketIndex, decoder=Decoder, p=Packet, number=int64_t, ts=int64_t, status=int, flow=Flow)
     cpdef object feed(self, Frames frames)
-    @cython.locals(p=Packet, context=uint64_t, length=int64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
+    @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, length=int64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
     cdef Flow packet(self, Frames frames, Py_ssize_t i, int64_t ts, int64_t number)
     @cython.locals(p=Packet, me=Half)
     cdef void account(self, Flow flow, bint from_src, int64_t length, int64_t ts, int64_t number) except *

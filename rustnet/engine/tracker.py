@@ -12,6 +12,7 @@ import numpy as np
 from rustnet.engine.decode import Decoder
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.fragments import Fragments
+from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.numbers import (
     ECHO_ANSWERED,
     ICMP,
@@ -61,16 +62,6 @@ class Reader(Protocol):
         """A frame could not be decoded."""
 
 
-class PacketColumns:
-    """Columns of the ``packets`` index for one batch that only the engine knows."""
-
-    def __init__(self, count: int) -> None:
-        self.flow_id = np.zeros(count, np.int64)
-        self.from_src = np.zeros(count, np.bool_)
-        self.payload = np.zeros(count, np.uint32)
-        self.tcp_flags = np.zeros(count, np.uint8)
-
-
 class Tracker:
     """Follows all flows of one capture.
 
@@ -84,6 +75,7 @@ class Tracker:
         self.table = FlowTable(server_ports, first_id)
         self.streams = Streams(reader)
         self.fragments = Fragments()
+        self.index = PacketIndex()
         self.wanted = wanted
         self.undecoded = 0
         self.tunnel_failures = 0
@@ -91,19 +83,18 @@ class Tracker:
         self.last_ts = 0
         self.recent = np.zeros(0, np.int64)
 
-    def feed(self, frames: Frames) -> PacketColumns:
-        """Track every frame of a batch; flows that ended meanwhile wait in the table's ``ended``."""
+    def feed(self, frames: Frames) -> None:
+        """Track every frame of a batch and enter it in `index`; flows that end wait in the table's ``ended``."""
         count = frames.count
-        made = PacketColumns(count)
-        flow_ids = memoryview(made.flow_id)
-        from_srcs = memoryview(made.from_src.view(np.uint8))
-        payloads = memoryview(made.payload)
-        tcp_flags = memoryview(made.tcp_flags)
+        index = self.index
+        if index.count + count > CAPACITY:
+            raise ValueError("the packet index is full: take it before feeding more")
         decoder = self.decoder
         p = decoder.pkt
         decoder.attach(frames.data)
         number = frames.first_number
         for i in range(count):
+            row = index.frame(frames, i, number)
             ts = frames.ts[i]
             status = decoder.frame(frames.offset[i], frames.captured[i], frames.link[i])
             if status != OK:
@@ -111,16 +102,15 @@ class Tracker:
                 self.reader.undecoded(status, frames.link[i], ts, number)
             else:
                 flow = self.packet(frames, i, ts, number)
-                flow_ids[i] = flow.flow_id
-                from_srcs[i] = self.table.from_src
-                payloads[i] = p.payload & MASK32
+                index.flow_id[row] = flow.flow_id
+                index.from_src[row] = self.table.from_src
+                index.payload[row] = p.payload & MASK32
                 if p.protocol == TCP and p.flags > 0:
-                    tcp_flags[i] = p.flags
+                    index.tcp_flags[row] = p.flags
             number += 1
         self.last_number = number - 1
         if count:
             self.sweep(frames)
-        return made
 
     def packet(self, frames: Frames, i: int, ts: int, number: int) -> Flow:
         """Account for a decoded packet, and for what it carries if it is a tunnel's; returns the innermost flow."""
@@ -130,14 +120,15 @@ class Tracker:
         moved = False
         outer: Flow | None = None
         tunnel = 0
-        for _ in range(MAX_TUNNELS):
+        carried = 0
+        for depth in range(MAX_TUNNELS):
             flow = self.table.find(p, context, ts, number, frames.interface[i])
             from_src = self.table.from_src
             if outer is not None and flow.outer_flow_id == 0:
                 flow.outer_flow_id = outer.flow_id
                 flow.tunnel = tunnel
             if p.fragment:
-                if moved or not self.complete(context, ts):
+                if moved or depth == MAX_TUNNELS - 1 or not self.complete(context, ts):
                     self.carrier(flow, from_src, length, ts)
                     break
                 moved = True
@@ -154,10 +145,13 @@ class Tracker:
             flow.wants = 0
             outer = flow
             tunnel = p.tunnel
+            carried = p.payload
             context = ((context * 31) ^ (p.tunnel_key << 34) ^ (tunnel << 58)) & MASK64
-            if self.decoder.inner() != OK:
+            if depth == MAX_TUNNELS - 1 or self.decoder.inner() != OK:
                 self.tunnel_failures += 1
                 self.table.from_src = from_src
+                p.payload = carried
+                p.flags = -1
                 break
             context = (context ^ (((p.vlan + 1) | ((p.outer_vlan + 1) << 16)) * INNER_TAGS)) & MASK64
         if moved:

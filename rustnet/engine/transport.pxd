@@ -4,7 +4,7 @@ from rustnet.engine.packet cimport Packet
 from rustnet.engine.tunnels cimport Tunnels
 
 cdef int AH, ECHO6_REPLY, ECHO6_REQUEST, ECHO_REPLY, ECHO_REQUEST, ESP, GRE, ICMP
-cdef int ICMPV6, IPIP, IPV6_IN_IP, OK, SCTP, TCP, UDP
+cdef int ICMPV6, IPIP, IPV6_IN_IP, MAX_HEADERS, OK, SCTP, TCP, UDP
 
 
 cdef class Transport(Tunnels):
@@ -20,5 +20,5 @@ cdef class Transport(Tunnels):
     cdef int icmp(self, int protocol, Py_ssize_t o, Py_ssize_t e, Py_ssize_t length) except -1
     @cython.locals(size=Py_ssize_t, kind=int)
     cdef int authenticated(self, Py_ssize_t o, Py_ssize_t e, Py_ssize_t length) except -1
-    @cython.locals(p=Packet)
+    @cython.locals(p=Packet, o=Py_ssize_t)
     cpdef int reassembled(self, int protocol, Py_ssize_t size) except -1

@@ -4,7 +4,7 @@ Headers that the snap length cut off still give what they reach: a packet is cou
 header claims, not by the bytes that were captured.
 """
 
-from rustnet.engine.numbers import AH, ESP, GRE, ICMP, ICMPV6, IPIP, IPV6_IN_IP, OK, SCTP, TCP, UDP
+from rustnet.engine.numbers import AH, ESP, GRE, ICMP, ICMPV6, IPIP, IPV6_IN_IP, MAX_HEADERS, OK, SCTP, TCP, UDP
 from rustnet.engine.tunnels import Tunnels
 
 ECHO_REPLY, ECHO_REQUEST, ECHO6_REQUEST, ECHO6_REPLY = 0, 8, 128, 129
@@ -129,6 +129,13 @@ class Transport(Tunnels):
     def reassembled(self, protocol: int, size: int) -> int:
         """Decode the transport of a reassembled datagram that `attach` was given; addresses stay as they are."""
         p = self.pkt
+        o = 0
+        if p.version == 6:
+            for _ in range(MAX_HEADERS):
+                if protocol not in (0, 43, 60, 135, 139, 140) or o + 2 > size:
+                    break
+                protocol = self.b[o]
+                o += (self.b[o + 1] + 1) << 3
         p.fragment = 0
         p.protocol = protocol
-        return self.transport(protocol, 0, size, size)
+        return self.transport(protocol, o, size, size - o)

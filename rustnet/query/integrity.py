@@ -33,14 +33,19 @@ FROM captures AS c LEFT JOIN (
     FROM packets GROUP BY capture_id
 ) AS p ON p.capture_id = c.capture_id ORDER BY c.capture_id"""
 
+# A tunnel counts packets that the index gives to the flows inside it.
 _FLOW_PACKETS = """
 WITH counted AS (
     SELECT flow_id, count(*) AS packets, sum(length)::BIGINT AS bytes FROM packets
     WHERE flow_id IS NOT NULL GROUP BY flow_id
-), tunnels AS (SELECT DISTINCT outer_flow_id AS flow_id FROM flows WHERE outer_flow_id IS NOT NULL)
+), carriers AS (
+    SELECT outer_flow_id AS flow_id FROM flows WHERE outer_flow_id IS NOT NULL
+    UNION
+    SELECT flow_id FROM flows WHERE app IN (SELECT tunnel FROM flows WHERE tunnel IS NOT NULL)
+)
 SELECT count(*) FROM flows LEFT JOIN counted ON counted.flow_id = flows.flow_id
 WHERE coalesce(counted.packets, 0) <> flows.src_packets + flows.dst_packets
-    AND flows.flow_id NOT IN (SELECT flow_id FROM tunnels)"""
+    AND flows.flow_id NOT IN (SELECT flow_id FROM carriers)"""
 
 
 def check(con: "Connection") -> list[Finding]:

@@ -11,7 +11,7 @@ from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import STATE_NAMES, protocol_name
 from rustnet.engine.tcp import connection_state
 from rustnet.engine.text import address
-from rustnet.engine.tracker import PacketColumns, Tracker
+from rustnet.engine.tracker import Tracker
 from rustnet.sources.frames import Frames
 
 SECOND = 1_000_000_000
@@ -232,6 +232,7 @@ FLOW_FIELDS = (
     "icmp_id",
     "fragments",
     "tunnel",
+    "carries",
     "outer_flow_id",
 )
 
@@ -276,9 +277,10 @@ class Tracked:
         return self.reader.streams(flow_id)
 
 
-def index_rows(made: PacketColumns) -> list[tuple[int, bool, int, int]]:
-    """A batch's packet columns as rows of plain values."""
-    columns = (made.flow_id.tolist(), made.from_src.tolist(), made.payload.tolist(), made.tcp_flags.tolist())
+def index_rows(tracker: Tracker) -> list[tuple[int, bool, int, int]]:
+    """Packet index since the last call: flow, direction, payload and TCP flags."""
+    made = tracker.index.take()
+    columns = [made[name].tolist() for name in ("flow_id", "from_src", "payload", "tcp_flags")]
     return list(zip(*columns, strict=True))
 
 
@@ -300,7 +302,8 @@ def track(
     stops = sorted({min(border, len(packets)) for border in borders} | {len(packets)})
     start = 0
     for stop in stops:
-        index += index_rows(tracker.feed(batch(packets[start:stop], start + 1)))
+        tracker.feed(batch(packets[start:stop], start + 1))
+        index += index_rows(tracker)
         ended += tracker.close_ended()
         start = stop
     ended += tracker.finish()

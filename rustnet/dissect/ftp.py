@@ -1,0 +1,162 @@
+"""FTP's control connection (RFC 959, 2228, 2428, 4217).
+
+One row per command with its final reply, and one for the greeting. Where a command or its reply opens a data
+connection, the row names the end that listens. After AUTH TLS the rest of the connection is read as TLS. Passwords are
+not kept, nor the arguments of commands that this file does not know.
+"""
+
+import re
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector
+from rustnet.dissect.lines import ReplyParser, text
+from rustnet.records import U16, record
+
+_SECRET = frozenset({"PASS", "ACCT", "ADAT", "MIC", "CONF", "ENC"})
+_COMMANDS = frozenset(
+    "USER PASS ACCT CWD CDUP SMNT REIN QUIT PORT PASV TYPE STRU MODE RETR STOR STOU APPE ALLO REST RNFR RNTO ABOR DELE "
+    "RMD XRMD MKD XMKD PWD XPWD LIST NLST SITE SYST STAT HELP NOOP FEAT OPTS AUTH ADAT PROT PBSZ CCC MIC CONF ENC "
+    "LANG EPRT EPSV SIZE MDTM MFMT MLST MLSD CLNT HOST XCUP MDTM AVBL CSID DSIZ XCRC XMD5 XSHA1 HASH RMDA LPRT LPSV".split()
+)  # fmt: skip
+_OWN = frozenset({"FEAT", "SYST", "PASV", "EPSV", "PORT", "EPRT", "STOR", "MLSD", "NLST", "PBSZ", "XPWD"})
+"""Commands that no other text protocol has."""
+_COMMAND = re.compile(rb"([A-Za-z]{3,5})(?: +(.*))?$", re.DOTALL).match
+_FIRST = re.compile(rb"([A-Za-z]{3,4})(?: [^\x00-\x08\x0e-\x1f\x7f]*)?\r?\n").match
+_PLACE = re.compile(rb"([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3})")
+_EXTENDED = re.compile(rb"([\x21-\x7e])([12]?)\1([0-9A-Fa-f.:]{0,45})\1([0-9]{1,5})\1")
+_GREETING = re.compile(rb"(?:220[ -]|120 |421 )[^\x00]*").match
+_PORTS = (21, 2121)
+
+
+@record("ftp")
+class Ftp:
+    """One FTP command and its reply, or the server's greeting."""
+
+    command: str | None = None
+    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
+    argument: str | None = None
+    """Argument of the command; NULL for secrets and for unknown commands."""
+    user: str | None = None
+    """User named by the last USER command."""
+    has_password: bool = False
+    """A password was sent with this command."""
+    reply_code: U16 | None = None
+    """Code of the final reply; NULL without one."""
+    replies: list[str] | None = None
+    """Lines of the final reply, 16 at most."""
+    preliminary_code: U16 | None = None
+    """Code of the reply that came ahead of the final one (`150`)."""
+    data_ip: str | None = None
+    """Address that listens for the data connection."""
+    data_port: U16 | None = None
+    """Port that listens for the data connection."""
+    response_ms: float | None = None
+    """From the command to its final reply, in milliseconds."""
+
+
+class FtpParser(ReplyParser[Ftp]):
+    """One control connection."""
+
+    UPGRADE = "AUTH"
+
+    __slots__ = ("user",)
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.user: str | None = None
+
+    def blank(self) -> Ftp:
+        """Make the row of a greeting."""
+        return Ftp(user=self.user)
+
+    def command(self, line: bytes) -> Ftp | None:
+        """Make the row of a command."""
+        line = line.lstrip(b"\xff\xf4\xf2\xf1")  # Telnet's interrupt and synch ahead of ABOR
+        match = _COMMAND(line)
+        if match is None:
+            return None
+        word, raw = match.groups()
+        name = word.decode("ascii").upper()
+        row = Ftp(command=name)
+        if name in _SECRET:
+            row.has_password = name in {"PASS", "ACCT"}
+        elif raw is not None and name in _COMMANDS:
+            row.argument = text(raw)
+            if name == "USER":
+                self.user = row.argument
+            elif name == "PORT":
+                self._place(row, raw)
+            elif name == "EPRT":
+                self._extended(row, raw)
+        row.user = self.user
+        return row
+
+    def answered(self, row: Ftp, code: int) -> bool:
+        """Read a reply: the address of a data connection may stand in it."""
+        if code < 200 and row.command is not None:
+            row.preliminary_code = code
+            row.reply_code = row.replies = None
+            return False
+        last = self.lines[-1].encode("utf-8") if self.lines else b""
+        if code == 227:
+            self._place(row, last[3:])
+        elif code == 229:
+            self._extended(row, last[3:])
+        return True
+
+    def _place(self, row: Ftp, raw: bytes) -> None:
+        """Read ``h1,h2,h3,h4,p1,p2`` (RFC 959, 3.2.1)."""
+        match = _PLACE.search(raw)
+        if match is not None:
+            numbers = [int(part) for part in match.groups()]
+            if max(numbers) < 256:
+                row.data_ip = ".".join(map(str, numbers[:4]))
+                row.data_port = numbers[4] << 8 | numbers[5]
+
+    def _extended(self, row: Ftp, raw: bytes) -> None:
+        """Read ``|1|address|port|``, or ``|||port|`` for the server itself (RFC 2428)."""
+        match = _EXTENDED.search(raw)
+        if match is not None and int(match.group(4)) < 65536:
+            own = self.talk.src_ip if self.server else self.talk.dst_ip
+            row.data_ip = match.group(3).decode("ascii").lower() or own
+            row.data_port = int(match.group(4))
+
+
+def _probe_ftp(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """A greeting that names FTP, or a command; a port of FTP's makes up for a greeting that names nothing."""
+    if not data:
+        return MORE
+    first = data[0]
+    if first in {49, 50, 52}:  # digits that begin a greeting
+        return _probe_greeting(data, talk)
+    if not 65 <= first & 0xDF <= 90:
+        return NO
+    end = data.find(b"\n")
+    if end < 0:
+        return MORE if len(data) < 512 and data[:4].isalpha() else NO
+    match = _FIRST(data)
+    if match is None:
+        return NO
+    word = match.group(1).decode("ascii").upper()
+    if word not in _COMMANDS:
+        return NO
+    other = talk.pending_dst if from_src else talk.pending_src
+    if talk.has_port(*_PORTS) or other.startswith(b"220"):
+        return YES
+    if word == "AUTH":
+        return YES if data[5:8].upper() in {b"TLS", b"SSL"} else NO
+    return YES if word in _OWN else NO
+
+
+def _probe_greeting(data: bytes, talk: Conversation) -> int:
+    if len(data) < 4:
+        return MORE if b"220 ".startswith(data) or b"220-".startswith(data) else NO
+    end = data.find(b"\n")
+    match = _GREETING(data[: end if end >= 0 else len(data)])
+    if match is None or b"SMTP" in data[:512].upper():
+        return NO
+    if end < 0:
+        return MORE if len(data) < 1024 else NO
+    return YES if talk.has_port(*_PORTS) or b"FTP" in data[:512].upper() else MORE
+
+
+FTP = Dissector("ftp", "File Transfer Protocol (RFC 959)", ("tcp",), _PORTS, (Ftp,), _probe_ftp, FtpParser)

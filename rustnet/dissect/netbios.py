@@ -1,0 +1,284 @@
+"""NetBIOS over TCP and UDP: the name, datagram and session services (RFC 1001, 1002).
+
+One row per message. Names of the first row, suffix and all, are undone from their encoding. Behind a session request
+the connection belongs to SMB, which reads on. Browser announcements in datagrams tell a machine's name and comment.
+"""
+
+import re
+import struct
+from socket import inet_ntoa
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.reading import RowParser, mac, need, text
+from rustnet.dissect.smb import SMB
+from rustnet.records import U8, U16, record
+
+_HEADER = struct.Struct(">6H")
+_RECORD = struct.Struct(">HHIH")
+_MAX_NAMES = 64
+_OPERATIONS = {0: "query", 5: "registration", 6: "release", 7: "wack", 8: "refresh", 9: "refresh", 15: "multihomed"}
+_RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "ACTIVE", 7: "CONFLICT"}
+_NB, _NBSTAT = 0x20, 0x21
+_DATAGRAMS = {
+    0x10: "direct_unique", 0x11: "direct_group", 0x12: "broadcast", 0x13: "error", 0x14: "query",
+    0x15: "positive_response", 0x16: "negative_response",
+}  # fmt: skip
+_BROWSER = {
+    1: "host_announcement", 2: "announcement_request", 8: "election", 9: "backup_list_request",
+    10: "backup_list_response", 11: "become_backup", 12: "domain_announcement", 13: "master_announcement",
+    14: "reset_browser", 15: "local_master_announcement",
+}  # fmt: skip
+_ANNOUNCEMENT = struct.Struct("<BBI16sBBI")
+_ENCODED = re.compile(rb"\x20[A-P]{32}").match
+_SESSIONS = {0x81: "session_request", 0x82: "positive_response", 0x83: "negative_response", 0x84: "retarget"}
+_REFUSALS = {
+    0x80: "not listening on called name", 0x81: "not listening for calling name", 0x82: "called name not present",
+    0x83: "insufficient resources", 0x8F: "unspecified error",
+}  # fmt: skip
+
+
+@record("netbios")
+class Netbios:
+    """One NetBIOS message, or one browser announcement within a datagram."""
+
+    kind: str = "name"
+    """Service: `name`, `datagram` or `session`."""
+    operation: str | None = None
+    """`query`, `registration`, `release` …, `direct_group` …, `session_request` …, or the browser's command."""
+    name: str | None = None
+    """Name that the message is about: asked for, registered, or the sender of a datagram or session."""
+    suffix: U8 | None = None
+    """Sixteenth byte of `name`: 0 workstation, 0x20 file server, 0x1b domain master browser …"""
+    destination_name: str | None = None
+    """Receiver of a datagram or session."""
+    scope: str | None = None
+    """Scope identifier behind the name."""
+    response: bool | None = None
+    """The name service message is a response."""
+    rcode: str | None = None
+    """Result of a response."""
+    addresses: list[str] | None = None
+    """Addresses given for the name."""
+    group: bool | None = None
+    """The name is a group's (a workgroup, a domain)."""
+    names: list[str] | None = None
+    """All names of a node, in its status response, each with its suffix as `NAME<20>`."""
+    mac: str | None = None
+    """Hardware address in a node's status response."""
+    txid: U16 | None = None
+    """Transaction or datagram id."""
+    mailslot: str | None = None
+    """Mailslot that a datagram is for, such as `\\MAILSLOT\\BROWSE`."""
+    comment: str | None = None
+    """Comment of an announcing machine, or the master of an announced domain."""
+    os_version: str | None = None
+    """System version in an announcement."""
+    error: str | None = None
+    """Why a session was refused."""
+
+
+def decode_name(data: bytes, pos: int) -> tuple[str, int]:
+    """Name and suffix of a first-level encoded name (RFC 1001, 14.1), whose length byte stands at ``pos``."""
+    if _ENCODED(data, pos) is None:
+        raise DissectError("a name is not encoded as NetBIOS does")
+    raw = bytes(((data[i] - 65) << 4) | (data[i + 1] - 65) for i in range(pos + 1, pos + 33, 2))
+    return text(raw[:15].rstrip(b" \0")), raw[15]
+
+
+def _scope(data: bytes, pos: int) -> tuple[str | None, int]:
+    """Labels behind a name, and where they end; a pointer ends them."""
+    labels = []
+    for _ in range(8):
+        need(data, pos + 1, "a name")
+        size = data[pos]
+        pos += 1
+        if size == 0:
+            break
+        if size >= 0xC0:
+            pos += 1
+            break
+        labels.append(text(data[pos : pos + size]))
+        pos += size
+    return ".".join(labels) or None, pos
+
+
+class NetbiosParser(RowParser):
+    """Messages of one flow; which service it is shows in its port."""
+
+    __slots__ = ()
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message of the name or the datagram service."""
+        if _is_datagram(data):
+            self._datagram(data)
+        else:
+            self._name_service(data, from_src)
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read session packets up to the first message, which is SMB's."""
+        pos = 0
+        while len(data) - pos >= 4 and not self.talk.finished:
+            kind = data[pos]
+            if kind == 0:
+                self.talk.hand_over(SMB)
+                self.talk.app = SMB.name
+                return pos
+            size = ((data[pos + 1] & 1) << 16) | (data[pos + 2] << 8) | data[pos + 3]
+            if kind not in _SESSIONS and kind != 0x85:
+                raise DissectError(f"no session packet is of type {kind}")
+            if size > 512:
+                raise DissectError("a session packet is too long")
+            if len(data) - pos < 4 + size:
+                break
+            if kind != 0x85:
+                self._session(kind, data[pos + 4 : pos + 4 + size])
+            pos += 4 + size
+        return pos
+
+    # ---- name service --------------------------------------------------------------------------------------------
+
+    def _name_service(self, data: bytes, from_src: bool) -> None:
+        need(data, 12, "a header")
+        txid, flags, asked, answered, _, additionals = _HEADER.unpack_from(data)
+        code = (flags >> 11) & 15
+        row = Netbios(
+            operation=_OPERATIONS.get(code) or f"opcode{code}", response=flags >= 0x8000, txid=txid,
+        )  # fmt: skip
+        if row.response:
+            row.rcode = _RCODES.get(flags & 15) or f"RCODE{flags & 15}"
+        row.name, row.suffix = decode_name(data, 12)
+        row.scope, pos = _scope(data, 45)
+        if asked:
+            need(data, pos + 4, "a question")
+            kind = (data[pos] << 8) | data[pos + 1]
+            pos += 4
+            if additionals:
+                _, pos = _scope(data, pos) if data[pos : pos + 1] != b"\x20" else _scope(data, pos + 33)
+        if not asked or additionals:
+            need(data, pos + 10, "a record")
+            kind, _, _, size = _RECORD.unpack_from(data, pos)
+            pos += 10
+            need(data, pos + size, "a record's data")
+            self._data(data[pos : pos + size], kind, row, from_src)
+        if kind == _NBSTAT:
+            row.operation = "status"
+        self.say(row)
+
+    def _data(self, data: bytes, kind: int, row: Netbios, from_src: bool) -> None:
+        """What a record tells: addresses of a name, or all names of a node."""
+        talk = self.talk
+        if kind == _NB and len(data) >= 6:
+            row.group = data[0] & 0x80 != 0
+            row.addresses = [inet_ntoa(data[i + 2 : i + 6]) for i in range(0, min(len(data) - 5, 6 * _MAX_NAMES), 6)]
+            if not row.group and row.name and row.suffix in {0, 0x20} and row.rcode in {None, "NOERROR"}:
+                for ip in row.addresses:
+                    talk.learn(ip, row.name, "netbios")
+        elif kind == _NBSTAT and data:
+            count = min(data[0], _MAX_NAMES)
+            need(data, 1 + 18 * count, "a list of names")
+            row.names = []
+            for pos in range(1, 1 + 18 * count, 18):
+                name = text(data[pos : pos + 15].rstrip(b" "))
+                row.names.append(f"{name}<{data[pos + 15]:02x}>")
+                if data[pos + 15] == 0 and not data[pos + 16] & 0x80 and name:
+                    talk.learn(talk.src_ip if from_src else talk.dst_ip, name, "netbios")
+            unit = data[1 + 18 * data[0] : 7 + 18 * data[0]]
+            row.mac = mac(unit) if len(unit) == 6 and unit != bytes(6) else None
+
+    # ---- datagram service ----------------------------------------------------------------------------------------
+
+    def _datagram(self, data: bytes) -> None:
+        row = Netbios(kind="datagram", operation=_DATAGRAMS[data[0]], txid=(data[2] << 8) | data[3])
+        if data[0] == 0x13:
+            self.say(row)
+            return
+        pos = 10
+        if data[0] < 0x13:
+            row.name, row.suffix = decode_name(data, 14)
+            row.scope, pos = _scope(data, 47)
+            if row.name and row.suffix in {0, 0x20}:
+                self.talk.learn(inet_ntoa(data[4:8]), row.name, "netbios")
+        row.destination_name, _ = decode_name(data, pos)
+        _, pos = _scope(data, pos + 33)
+        if data[pos : pos + 4] == b"\xffSMB":
+            _mailslot(data, pos, row)
+        self.say(row)
+
+    # ---- session service -----------------------------------------------------------------------------------------
+
+    def _session(self, kind: int, body: bytes) -> None:
+        row = Netbios(kind="session", operation=_SESSIONS[kind])
+        if kind == 0x81:
+            row.destination_name, _ = decode_name(body, 0)
+            _, pos = _scope(body, 33)
+            row.name, row.suffix = decode_name(body, pos)
+            if row.name:
+                self.talk.learn(self.talk.src_ip, row.name, "netbios")
+        elif kind == 0x83 and body:
+            row.error = _REFUSALS.get(body[0]) or f"error {body[0]:#04x}"
+        self.say(row)
+
+
+def _mailslot(data: bytes, pos: int, row: Netbios) -> None:
+    """A transaction to a mailslot ([MS-CIFS] 2.2.4.33), and the browser's announcement in it ([MS-BRWS])."""
+    if len(data) < pos + 61 or data[pos + 4] != 0x25 or data[pos + 32] != 17:
+        return
+    offset = pos + int.from_bytes(data[pos + 57 : pos + 59], "little")
+    row.mailslot = text(data[pos + 69 : pos + 69 + 64]) or None
+    if row.mailslot != "\\MAILSLOT\\BROWSE" or len(data) <= offset or offset < pos + 61:
+        return
+    command = data[offset]
+    row.operation = _BROWSER.get(command) or f"browser{command}"
+    if command in {1, 12, 15} and len(data) >= offset + 32:
+        _, _, _, name, major, minor, _ = _ANNOUNCEMENT.unpack_from(data, offset)
+        row.os_version = f"{major}.{minor}"
+        row.comment = text(data[offset + 32 : offset + 32 + 64]) or None
+        if command == 12:
+            row.destination_name = text(name)
+        elif row.name is None:
+            row.name = text(name)
+
+
+def _is_datagram(data: bytes) -> bool:
+    """Whether a message is one of the datagram service: its type, and a first or second name in place."""
+    if len(data) < 11 or data[0] not in _DATAGRAMS:
+        return False
+    if data[0] < 0x13:
+        return len(data) >= 82 and _ENCODED(data, 14) is not None
+    return len(data) == 11 if data[0] == 0x13 else _ENCODED(data, 10) is not None
+
+
+def _probe_netbios(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """An encoded name where its service has it, on that service's port."""
+    if talk.transport == "tcp":
+        return _probe_session(data, talk)
+    if talk.src_port == 138 or talk.dst_port == 138:
+        return YES if _is_datagram(data) else NO
+    if (talk.src_port != 137 and talk.dst_port != 137) or len(data) < 46:
+        return NO
+    asked, answered, others = _HEADER.unpack_from(data)[2:5]
+    fits = _ENCODED(data, 12) is not None and asked <= 1 and answered <= 1 and others <= 1
+    return YES if fits and (data[2] >> 3) & 15 in _OPERATIONS else NO
+
+
+def _probe_session(data: bytes, talk: Conversation) -> int:
+    """A session request by its names; on port 139 also what answers it."""
+    if not data or data[0] not in _SESSIONS:
+        return NO
+    if data[0] != 0x81:
+        if talk.src_port != 139 and talk.dst_port != 139:
+            return NO
+        sizes = {0x82: b"\0\0\0", 0x83: b"\0\0\1", 0x84: b"\0\0\6"}
+        if data[1:4] != sizes[data[0]][: len(data) - 1]:
+            return NO
+        return MORE if len(data) < 4 else YES
+    if len(data) < 38:
+        known = b"\x81\0\0\x44\x20"
+        return MORE if data[:3] == known[: min(3, len(data))] and (len(data) < 5 or data[4] == 0x20) else NO
+    return YES if data[1] <= 1 and _ENCODED(data, 4) is not None and data[37] < 64 else NO
+
+
+NETBIOS = Dissector(
+    "netbios", "NetBIOS over TCP/UDP (RFC 1002)", ("udp", "tcp"), (137, 138, 139), (Netbios,), _probe_netbios,
+    NetbiosParser,
+)  # fmt: skip

@@ -1,0 +1,290 @@
+"""QUIC's wire format (RFC 9000, 8999) as far as it is read: long headers, frames of Initial packets, transport
+parameters, and the hellos of Google's QUIC before it was standardised (Q0xx).
+
+Functions raise `DissectError` where something is malformed.
+"""
+
+import struct
+
+from rustnet.dissect.conversation import DissectError
+from rustnet.dissect.quic_crypto import KNOWN_VERSIONS, Q050, T050, T051, VERSION_1, VERSION_2
+
+INITIAL, ZERO_RTT, HANDSHAKE, RETRY, NEGOTIATION = range(5)
+"""Kinds of packets with a long header, whatever number their version gives them."""
+Q046 = 0x51303436
+MAX_CID = 20
+MAX_STREAM = 1 << 16
+"""Bytes of handshake data that are put together, per direction."""
+MAX_PIECES = 64
+"""Pieces that may wait for those ahead of them."""
+
+_U32 = struct.Struct(">I")
+_NAMES = {VERSION_1: "1", VERSION_2: "2", 0xFACEB001: "mvfst-22", 0xFACEB002: "mvfst-27", 0xFACEB00E: "mvfst-exp"}
+_ORDER_2 = (RETRY, INITIAL, ZERO_RTT, HANDSHAKE)
+_GOOGLE = frozenset({Q050, T050, T051})
+
+
+def version_name(version: int) -> str:
+    """`1`, `2`, `draft-29`, `Q046`, `mvfst-22` …, or hexadecimal."""
+    name = _NAMES.get(version)
+    if name is None:
+        if version >> 8 == 0xFF0000:
+            return f"draft-{version & 255}"
+        if is_google(version):
+            return version.to_bytes(4, "big").decode("ascii")
+        name = f"0x{version:08x}"
+    return name
+
+
+def is_google(version: int) -> bool:
+    """Whether it is a version of Google's: a `Q` or `T` and three digits."""
+    digits = version & 0xFFFFFF
+    return version >> 24 in {0x51, 0x54} and all(0x30 <= digits >> shift & 255 <= 0x39 for shift in (0, 8, 16))
+
+
+def is_reserved(version: int) -> bool:
+    """Whether it is one of the numbers that force a version negotiation (RFC 9000, 15)."""
+    return version & 0x0F0F0F0F == 0x0A0A0A0A
+
+
+def is_version(version: int) -> bool:
+    """Whether some implementation is known to speak this version with long headers of RFC 8999."""
+    return version in KNOWN_VERSIONS or version >> 8 == 0xFACEB0 or version == Q046
+
+
+class LongHeader:
+    """Header of one packet; ``end`` is where it claims to end: within its datagram, or beyond what was captured."""
+
+    __slots__ = ("body", "dcid", "end", "kind", "scid", "start", "token", "version")
+
+    def __init__(self, version: int, kind: int, start: int) -> None:
+        self.version = version
+        self.kind = kind
+        self.start = start
+        self.dcid = b""
+        self.scid = b""
+        self.token = 0
+        """Length of an Initial's token."""
+        self.body = 0
+        """Where the packet number stands; the versions of a negotiation."""
+        self.end = 0
+
+
+def varint(data: bytes, pos: int) -> tuple[int, int]:
+    """Variable-length integer (RFC 9000, 16), and where it ends."""
+    if pos >= len(data):
+        raise DissectError("a number is cut off")
+    first = data[pos]
+    size = 1 << (first >> 6)
+    end = pos + size
+    if end > len(data):
+        raise DissectError("a number is cut off")
+    if size == 1:
+        return first, end
+    return int.from_bytes(data[pos:end], "big") & ((1 << (8 * size - 2)) - 1), end
+
+
+def long_header(data: bytes, pos: int = 0) -> LongHeader:
+    """Read the long header at ``pos``."""
+    size = len(data)
+    if size - pos < 7 or not data[pos] & 0x80:
+        raise DissectError("a long header is cut off")
+    version = _U32.unpack_from(data, pos + 1)[0]
+    number = data[pos] >> 4 & 3
+    kind = _ORDER_2[number] if version in {VERSION_2, 0x709A50C4} else number
+    head = LongHeader(version, NEGOTIATION if version == 0 else kind, pos)
+    if version == Q046:
+        return _long_header_46(data, pos, head)
+    at = pos + 6
+    after = at + data[at - 1]
+    if after >= size or after - at > MAX_CID:
+        raise DissectError("a connection id does not fit")
+    head.dcid = data[at:after]
+    at = after + 1
+    after = at + data[after]
+    if after > size or after - at > MAX_CID:
+        raise DissectError("a connection id does not fit")
+    head.scid = data[at:after]
+    head.body = after
+    head.end = size
+    if head.kind == INITIAL:
+        head.token, after = varint(data, after)
+        after += head.token
+    if head.kind < RETRY:
+        length, head.body = varint(data, after)
+        head.end = head.body + length
+    return head
+
+
+def _long_header_46(data: bytes, pos: int, head: LongHeader) -> LongHeader:
+    """Q046 packs both lengths into one byte and carries one packet per datagram, its content in the clear."""
+    sizes = data[pos + 5]
+    to, own = (n + 3 if n else 0 for n in (sizes >> 4, sizes & 15))
+    at = pos + 6
+    head.dcid = data[at : at + to]
+    head.scid = data[at + to : at + to + own]
+    head.body = at + to + own
+    head.end = len(data)
+    if head.body + 4 > head.end:
+        raise DissectError("a header of Q046 is cut off")
+    return head
+
+
+def versions(data: bytes, pos: int) -> list[int]:
+    """Versions that a Version Negotiation packet offers, at most 64."""
+    count = min((len(data) - pos) // 4, 64)
+    return list(struct.unpack_from(f">{count}I", data, pos))
+
+
+class CryptoStream:
+    """Handshake bytes of one direction, put in order."""
+
+    __slots__ = ("data", "waiting")
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        """Bytes from offset 0 on without a hole."""
+        self.waiting: dict[int, bytes] = {}
+
+    def add(self, offset: int, piece: bytes) -> None:
+        """Take a piece; what lies beyond the limits is dropped."""
+        if offset + len(piece) > MAX_STREAM:
+            return
+        have = len(self.data)
+        if offset > have:
+            if len(self.waiting) < MAX_PIECES and len(piece) > len(self.waiting.get(offset, b"")):
+                self.waiting[offset] = piece
+            return
+        if offset + len(piece) > have:
+            self.data += piece[have - offset :]
+        if self.waiting:
+            self._join()
+
+    def _join(self) -> None:
+        for offset in sorted(self.waiting):
+            have = len(self.data)
+            if offset > have:
+                return
+            piece = self.waiting.pop(offset)
+            self.data += piece[have - offset :]
+
+
+class Close:
+    """A CONNECTION_CLOSE frame."""
+
+    __slots__ = ("application", "code", "reason")
+
+    def __init__(self, code: int, reason: str, application: bool) -> None:
+        self.code = code
+        self.reason = reason
+        self.application = application
+
+
+def read_frames(plain: bytes, version: int, stream: CryptoStream) -> Close | None:
+    """Read an Initial packet's frames: handshake data goes to ``stream``; a CONNECTION_CLOSE is returned."""
+    if version in _GOOGLE:
+        _google_frames(plain, stream)
+        return None
+    pos = 0
+    size = len(plain)
+    while pos < size:
+        kind = plain[pos]
+        if kind == 0:
+            pos = size - len(plain[pos:].lstrip(b"\0"))
+        elif kind == 1:
+            pos += 1
+        elif kind == 6:
+            offset, pos = varint(plain, pos + 1)
+            length, pos = varint(plain, pos)
+            if pos + length > size:
+                raise DissectError("a CRYPTO frame runs over the end of its packet")
+            stream.add(offset, plain[pos : pos + length])
+            pos += length
+        elif kind in {2, 3}:
+            pos = _skip_ack(plain, pos)
+        elif kind in {0x1C, 0x1D}:
+            return _close(plain, pos)
+        else:
+            raise DissectError(f"a frame of type {kind} in an Initial packet")
+    return None
+
+
+def _skip_ack(plain: bytes, pos: int) -> int:
+    counts = plain[pos] == 3
+    _, pos = varint(plain, pos + 1)
+    _, pos = varint(plain, pos)
+    ranges, pos = varint(plain, pos)
+    if ranges > len(plain):
+        raise DissectError("an ACK frame has more ranges than bytes")
+    for _ in range(1 + 2 * ranges + 3 * counts):
+        _, pos = varint(plain, pos)
+    return pos
+
+
+def _close(plain: bytes, pos: int) -> Close:
+    application = plain[pos] == 0x1D
+    code, pos = varint(plain, pos + 1)
+    if not application:
+        _, pos = varint(plain, pos)
+    length, pos = varint(plain, pos)
+    return Close(code, plain[pos : pos + min(length, 256)].decode("utf-8", "replace"), application)
+
+
+def _google_frames(plain: bytes, stream: CryptoStream) -> None:
+    """Find the CRYPTO frame (type 8) of Q050, T050 and T051, behind padding and an acknowledgement."""
+    pos = len(plain) - len(plain.lstrip(b"\0"))
+    if pos < len(plain) and plain[pos] in {0x40, 0x60}:
+        pos += 6 if plain[pos] == 0x40 else 9
+    if pos >= len(plain) or plain[pos] != 8:
+        return
+    offset, pos = varint(plain, pos + 1)
+    length, pos = varint(plain, pos)
+    stream.add(offset, plain[pos : pos + length])
+
+
+# ---- transport parameters -----------------------------------------------------------------------------------------
+
+IDLE_TIMEOUT, USER_AGENT = 0x01, 0x3129
+
+
+def parameters(body: bytes) -> dict[int, bytes]:
+    """Transport parameters of either side, in the form of RFC 9000 or of the drafts up to 26 (16-bit fields)."""
+    size = len(body)
+    found: dict[int, bytes] = {}
+    if size >= 2 and (body[0] << 8 | body[1]) == size - 2:
+        pos = 2
+        while pos + 4 <= size and len(found) < 64:
+            kind, length = body[pos] << 8 | body[pos + 1], body[pos + 2] << 8 | body[pos + 3]
+            found[kind] = body[pos + 4 : pos + 4 + length]
+            pos += 4 + length
+        return found
+    pos = 0
+    while pos < size and len(found) < 64:
+        kind, pos = varint(body, pos)
+        length, pos = varint(body, pos)
+        found[kind] = body[pos : pos + length]
+        pos += length
+    return found
+
+
+# ---- Google's hellos ------------------------------------------------------------------------------------------------
+
+
+def client_tags(data: bytes, pos: int) -> dict[bytes, bytes] | None:
+    """Tags of the CHLO message within the first bytes behind ``pos``; None without one."""
+    at = data.find(b"CHLO", pos, pos + 64)
+    if at < 0 or at + 8 > len(data):
+        return None
+    count = data[at + 4] | data[at + 5] << 8
+    values = at + 8 + 8 * count
+    if count > 128 or values > len(data):
+        raise DissectError(f"a CHLO claims {count} tags")
+    found: dict[bytes, bytes] = {}
+    begin = 0
+    for entry in range(at + 8, values, 8):
+        end = int.from_bytes(data[entry + 4 : entry + 8], "little")
+        if end < begin:
+            raise DissectError("the tags of a CHLO are not in order")
+        found[data[entry : entry + 4]] = data[values + begin : min(values + end, len(data))]
+        begin = end
+    return found

@@ -1,0 +1,240 @@
+"""SMTP (RFC 5321), submission, and LMTP (RFC 2033): the envelope, never the message.
+
+One row per command with its final reply, and one for the greeting. Message data is skipped and counted. After STARTTLS
+(RFC 3207) the rest of the connection is read as TLS. Of AUTH (RFC 4954) the mechanism is kept, and the user where the
+mechanism tells it in the clear; no password.
+"""
+
+import re
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector
+from rustnet.dissect.lines import ReplyParser, plain_user, text, unbase64
+from rustnet.records import U16, U64, record
+
+_COMMANDS = frozenset(
+    "HELO EHLO LHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT AUTH STARTTLS ETRN TURN SEND SOML SAML XCLIENT "
+    "XFORWARD BURL ATRN".split()
+)
+_COMMAND = re.compile(rb"([A-Za-z]{3,8})(?: *$| +(.*)$)", re.DOTALL).match
+_PATH = re.compile(rb"(?i:FROM|TO): *<?([^<> ]*)>?(.*)$", re.DOTALL).match
+_SIZE = re.compile(rb" (?i:SIZE)=([0-9]{1,18})").search
+_CHUNK = re.compile(rb"([0-9]{1,18})(?: +(?i:LAST))?$").match
+_HOST = re.compile(rb"220[ -]([A-Za-z0-9._-]{1,255})").match
+_END = re.compile(rb"\n\.\r?\n")
+_FIRST = re.compile(rb"(?i:EHLO|HELO|LHLO) [\x21-\x7e][^\x00-\x08\x0e-\x1f]*\r?\n").match
+_PORTS = (25, 587, 2525)
+_LATER = (b"MAIL FROM:", b"RCPT TO:<", b"STARTTLS\r\n", b"AUTH LOGIN", b"AUTH PLAIN", b"XCLIENT ")
+"""Commands by which a connection is recognised whose beginning is not in the capture."""
+
+
+@record("smtp")
+class Smtp:
+    """One SMTP command and its reply, or the server's greeting."""
+
+    command: str | None = None
+    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
+    argument: str | None = None
+    """Argument of the command; NULL for unknown commands, and without what follows the mechanism of AUTH."""
+    helo: str | None = None
+    """Name by which the client last introduced itself."""
+    mail_from: str | None = None
+    """Sender in the envelope, with MAIL and all that follows it up to the message's end."""
+    rcpt_to: str | None = None
+    """Recipient in the envelope, with RCPT."""
+    user: str | None = None
+    """User who authenticates, with AUTH."""
+    has_password: bool = False
+    """A secret was sent with this command."""
+    reply_code: U16 | None = None
+    """Code of the final reply; NULL without one."""
+    replies: list[str] | None = None
+    """Lines of the final reply, 16 at most."""
+    declared_bytes: U64 | None = None
+    """Size of the message as MAIL announced it."""
+    message_bytes: U64 | None = None
+    """Bytes of message data that followed DATA or BDAT."""
+    response_ms: float | None = None
+    """From the command to its final reply, in milliseconds."""
+
+
+class SmtpParser(ReplyParser[Smtp]):
+    """One connection."""
+
+    UPGRADE = "STARTTLS"
+
+    __slots__ = ("answers", "data", "helo", "login", "mail_from")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.helo: str | None = None
+        self.mail_from: str | None = None
+        self.data: Smtp | None = None
+        """Row of the DATA command whose message is being skipped."""
+        self.login: Smtp | None = None
+        """Row of the AUTH command that is not decided: the client's lines are credentials."""
+        self.answers = 0
+        """Lines that the client has sent since AUTH."""
+
+    def blank(self) -> Smtp:
+        """Make the row of a greeting."""
+        return Smtp()
+
+    def command(self, line: bytes) -> Smtp | None:
+        """Make the row of a command."""
+        match = _COMMAND(line)
+        name = match.group(1).decode("ascii").upper() if match is not None else ""
+        if self.login is not None:
+            if name not in _COMMANDS:
+                self._credential(self.login, line)
+                return None
+            self.login = None
+        if match is None:
+            return None
+        row = Smtp(command=name, helo=self.helo, mail_from=self.mail_from)
+        raw = match.group(2) or b""
+        if name == "AUTH":
+            self._auth(row, raw)
+        elif name in _COMMANDS:
+            self._describe(row, name, raw)
+        return row
+
+    def _describe(self, row: Smtp, name: str, raw: bytes) -> None:
+        """Fill a row from a command's argument."""
+        row.argument = text(raw) or None
+        if name in {"EHLO", "HELO", "LHLO"}:
+            row.helo = self.helo = row.argument
+            row.mail_from = self.mail_from = None
+        elif name == "MAIL" and (path := _PATH(raw)) is not None:
+            row.mail_from = self.mail_from = text(path.group(1))
+            size = _SIZE(path.group(2))
+            row.declared_bytes = int(size.group(1)) if size is not None else None
+        elif name == "RCPT" and (path := _PATH(raw)) is not None:
+            row.rcpt_to = text(path.group(1))
+        elif name == "DATA":
+            row.message_bytes = 0
+            self.data = row
+            self.in_body[not self.server] = True
+        elif name == "BDAT" and (chunk := _CHUNK(raw)) is not None:
+            row.message_bytes = int(chunk.group(1))
+        elif name == "RSET":
+            self.mail_from = None
+
+    def line(self, line: bytes, from_src: bool) -> int:
+        """Read a line; the bytes that follow BDAT (RFC 3030) are skipped."""
+        before = self.waiting[-1][0] if self.waiting else None
+        super().line(line, from_src)
+        if from_src == self.server or not self.waiting:
+            return 0
+        row = self.waiting[-1][0]
+        return row.message_bytes or 0 if row is not before and row.command == "BDAT" else 0
+
+    def _auth(self, row: Smtp, raw: bytes) -> None:
+        """Read a mechanism and what may come with it."""
+        mechanism, _, initial = raw.partition(b" ")
+        row.argument = text(mechanism).upper()
+        self.login = row
+        self.answers = 0
+        if initial.strip():
+            self._credential(row, initial.strip())
+
+    def _credential(self, row: Smtp, line: bytes) -> None:
+        """Take the user from what a client sends behind AUTH, and note that there was more."""
+        self.answers += 1
+        if line in {b"*", b"="}:
+            return
+        if row.argument == "LOGIN":
+            if self.answers == 1:
+                row.user = text(unbase64(line)) or None
+                return
+        elif row.argument == "PLAIN":
+            row.user = row.user or plain_user(unbase64(line))
+        elif row.argument == "CRAM-MD5":
+            row.user = row.user or text(unbase64(line).partition(b" ")[0]) or None
+        elif row.argument in {"XOAUTH2", "OAUTHBEARER"}:
+            found = re.search(rb"(?:user=|,a=)([^\x01,]{1,256})", unbase64(line))
+            row.user = row.user or (text(found.group(1)) if found is not None else None)
+        row.has_password = True
+
+    def body(self, data: bytes, pos: int, from_src: bool) -> int:
+        """Skip a message up to the line that is a single dot."""
+        row = self.data
+        size = len(data)
+        if row is None:
+            self.in_body[from_src] = False
+            return pos
+        if not row.message_bytes and data[pos] == 46:  # a dot: the message may be empty
+            if b".\r\n".startswith(data[pos : pos + 3]) and size - pos < 3:
+                return pos
+            if data.startswith((b".\r\n", b".\n"), pos):
+                self._ended(from_src)
+                return pos + (3 if data[pos + 1] == 13 else 2)
+        match = _END.search(data, pos)
+        if match is not None:
+            row.message_bytes = (row.message_bytes or 0) + match.start() + 1 - pos
+            self._ended(from_src)
+            return match.end()
+        line_end = data.rfind(b"\n", max(pos, size - 3))
+        keep = size if line_end < 0 or not b"\n.\r".startswith(data[line_end:]) else line_end
+        row.message_bytes = (row.message_bytes or 0) + keep - pos
+        return keep
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Count what is missing of a message."""
+        if self.in_body[from_src] and self.data is not None:
+            self.data.message_bytes = (self.data.message_bytes or 0) + size
+        super().gap(size, from_src)
+
+    def _ended(self, from_src: bool) -> None:
+        self.in_body[from_src] = False
+        self.data = None
+        self.mail_from = None
+
+    def answered(self, row: Smtp, code: int) -> bool:
+        """Read a reply: 354 and 334 ask for more; a refused DATA has no message."""
+        if row.command == "AUTH" and code == 334:
+            return False
+        if row.command == "DATA":
+            if code == 354:
+                return False
+            if row is self.data:
+                self._ended(not self.server)
+        if row is self.login:
+            self.login = None
+        if row.command is None and code == 220 and not self.server:
+            host = _HOST(self.lines[0].encode("utf-8"))
+            if host is not None and b"." in host.group(1):
+                self.talk.name_host(host.group(1).decode("ascii").lower(), "smtp")
+        return True
+
+
+def _probe_smtp(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """A greeting that names SMTP, or an introduction; a port of SMTP's makes up for a greeting that names nothing."""
+    if not data:
+        return MORE
+    first = data[0]
+    if first not in b"2EeHhLl5MRSAX4":
+        return NO
+    end = data.find(b"\n")
+    if first in {50, 52, 53}:
+        return _probe_greeting(data, end, talk)
+    if data[:10].upper().startswith(_LATER):
+        return YES if end >= 0 else MORE
+    if end >= 0:
+        return YES if _FIRST(data) is not None else NO
+    head = data[:10].upper()
+    opening = any(word.startswith(head[: len(word)]) for word in (b"EHLO ", b"HELO ", b"LHLO ", *_LATER))
+    return MORE if opening and len(data) < 1024 else NO
+
+
+def _probe_greeting(data: bytes, end: int, talk: Conversation) -> int:
+    head = data[:4]
+    if not any(word.startswith(head) for word in (b"220 ", b"220-", b"554 ", b"554-", b"421 ", b"421-")):
+        return NO
+    if end < 0:
+        return MORE if len(data) < 1024 else NO
+    if b"\0" in data[:end]:
+        return NO
+    return YES if talk.has_port(*_PORTS) or (head[0] == 50 and b"SMTP" in data[:512].upper()) else NO
+
+
+SMTP = Dissector("smtp", "Simple Mail Transfer Protocol (RFC 5321)", ("tcp",), _PORTS, (Smtp,), _probe_smtp, SmtpParser)

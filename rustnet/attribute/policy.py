@@ -96,13 +96,13 @@ RULE = (
     "A claim is eligible if its window and the flow are at most {slack:g} seconds apart (`--slack`).",
     "The best (smallest) rank wins.",
     (
-        "Among equals, a claim whose window overlaps the flow goes before one that only comes near; the longer overlap "
-        "goes first."
+        "Among equals, a claim whose window overlaps the flow goes before one that only comes near; the longer "
+        "overlap goes first."
     ),
     "Then the smallest distance, then the latest observation.",
     (
-        "The flow is contested (`process_contested`) if a claim of the winner's class names a different process and its "
-        "window overlaps the winner's. Same host and same pid are one process, whatever its threads are called, "
+        "The flow is contested (`process_contested`) if a claim of the winner's class names a different process and "
+        "its window overlaps the winner's. Same host and same pid are one process, whatever its threads are called, "
         "unless the start times differ."
     ),
     "If the two cannot be told apart by any of this, nobody wins: `unowned_reason` is `contested`.",
@@ -124,6 +124,9 @@ def ownership_page() -> str:
         "A claim that lies outside the window is stored only where no claim lies inside: the nearest one before the",
         "flow and the nearest one after it, with their distance. A wrong clock shows there as one and the same",
         "distance on every flow.",
+        "",
+        "Where more than a handful of records with the same ends overlap one flow, the latest of them, the longest and",
+        "the longest of another process become claims; `anomalies` counts such flows (`claims_left_out`).",
         "",
         "## Ranks",
         "",

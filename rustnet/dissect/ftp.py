@@ -8,15 +8,18 @@ not kept, nor the arguments of commands that this file does not know.
 import re
 
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector
-from rustnet.dissect.lines import ReplyParser, text
+from rustnet.dissect.lines import ReplyParser
+from rustnet.dissect.reading import text
 from rustnet.records import U16, record
 
 _SECRET = frozenset({"PASS", "ACCT", "ADAT", "MIC", "CONF", "ENC"})
-_COMMANDS = frozenset(
-    "USER PASS ACCT CWD CDUP SMNT REIN QUIT PORT PASV TYPE STRU MODE RETR STOR STOU APPE ALLO REST RNFR RNTO ABOR DELE "
-    "RMD XRMD MKD XMKD PWD XPWD LIST NLST SITE SYST STAT HELP NOOP FEAT OPTS AUTH ADAT PROT PBSZ CCC MIC CONF ENC "
-    "LANG EPRT EPSV SIZE MDTM MFMT MLST MLSD CLNT HOST XCUP MDTM AVBL CSID DSIZ XCRC XMD5 XSHA1 HASH RMDA LPRT LPSV".split()
-)  # fmt: skip
+_NAMES = (
+    "USER PASS ACCT CWD CDUP SMNT REIN QUIT PORT PASV TYPE STRU MODE RETR STOR STOU APPE ALLO REST RNFR RNTO ABOR "
+    "DELE RMD XRMD MKD XMKD PWD XPWD LIST NLST SITE SYST STAT HELP NOOP FEAT OPTS AUTH ADAT PROT PBSZ CCC MIC "
+    "CONF ENC LANG EPRT EPSV SIZE MDTM MFMT MLST MLSD CLNT HOST XCUP AVBL CSID DSIZ XCRC XMD5 XSHA1 HASH RMDA "
+    "LPRT LPSV"
+)
+_COMMANDS = frozenset(_NAMES.split())
 _OWN = frozenset({"FEAT", "SYST", "PASV", "EPSV", "PORT", "EPRT", "STOR", "MLSD", "NLST", "PBSZ", "XPWD"})
 """Commands that no other text protocol has."""
 _COMMAND = re.compile(rb"([A-Za-z]{3,5})(?: +(.*))?$", re.DOTALL).match
@@ -122,7 +125,7 @@ class FtpParser(ReplyParser[Ftp]):
 
 
 def _probe_ftp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A greeting that names FTP, or a command; a port of FTP's makes up for a greeting that names nothing."""
+    """Recognise a greeting that names FTP, or a command; a port of FTP's makes up for a greeting that names nothing."""
     if not data:
         return MORE
     first = data[0]

@@ -9,25 +9,18 @@ from binascii import Error as Base64Error
 from collections import deque
 from typing import Generic, Protocol, TypeVar
 
-from rustnet.dissect.conversation import Conversation, DissectError, Parser
+from rustnet.dissect.conversation import Conversation, DissectError
+from rustnet.dissect.reading import RowParser, text
 from rustnet.dissect.tls import TLS
 
 MAX_LINE = 4096
 """Bytes of one line that are read."""
-MAX_TEXT = 512
-"""Characters of a line or value that are kept."""
-MAX_ROWS = 1000
-"""Rows of one flow, after which it is not read on."""
 MAX_WAITING = 64
 """Commands of one flow that wait for their reply."""
 MAX_REPLIES = 16
 """Lines kept of one reply."""
+_DOT = re.compile(rb"\n\.\r?\n")
 _REPLY = re.compile(rb"([1-6][0-9]{2})([ -]|$)").match
-
-
-def text(raw: bytes) -> str:
-    """Bytes of the wire as text: UTF-8, what is none as escapes; bounded by `MAX_TEXT`."""
-    return raw[:MAX_TEXT].decode("utf-8", "backslashreplace")
 
 
 def unbase64(raw: bytes) -> bytes:
@@ -44,7 +37,55 @@ def plain_user(message: bytes) -> str | None:
     return text(parts[1] or parts[0]) or None if len(parts) == 3 else None
 
 
-class LineParser(Parser):
+_TOKEN_USER = re.compile(rb"(?:^user=|,a=)([^\x01,]{1,256})").search
+_SCRAM_USER = re.compile(rb"^[nyp][^,]*,[^,]*,n=([^,]{1,256})").search
+
+
+def sasl_user(mechanism: str, answer: bytes, number: int) -> tuple[str | None, bool]:
+    """User in the clear in a client's SASL answer of this number (from 1), and whether a secret stands in it."""
+    raw = unbase64(answer)
+    if answer in {b"*", b"="}:
+        return None, False
+    if mechanism == "LOGIN":
+        return (text(raw) or None, False) if number == 1 else (None, True)
+    if mechanism == "PLAIN":
+        return plain_user(raw), True
+    if mechanism == "CRAM-MD5":
+        return text(raw.rpartition(b" ")[0]) or None, True
+    search = _SCRAM_USER if mechanism.startswith("SCRAM-") else _TOKEN_USER
+    found = search(raw)
+    return (text(found.group(1)) if found is not None else None), True
+
+
+class Dotted:
+    """A text that ends with a line that is a single dot (RFC 5321, 4.5.2), read piece by piece."""
+
+    __slots__ = ("size", "tail")
+
+    def __init__(self) -> None:
+        self.size = 0
+        """Bytes of the text, without its end."""
+        self.tail = b"\n"
+
+    def read(self, data: bytes, pos: int) -> int:
+        """Read on from ``pos``; the position behind the end, or -1 if it is still to come."""
+        tail = self.tail
+        joined = tail + data[pos:]
+        match = _DOT.search(joined)
+        if match is None:
+            self.size += len(data) - pos
+            self.tail = joined[-3:]
+            return -1
+        self.size += match.start() + 1 - len(tail)
+        return pos + match.end() - len(tail)
+
+    def lose(self, size: int) -> None:
+        """Count bytes that were lost."""
+        self.size += size
+        self.tail = b""
+
+
+class LineParser(RowParser):
     """Cuts both directions of a stream into lines; a subclass reads them in `line`."""
 
     __slots__ = ("dropping", "in_body")
@@ -119,14 +160,13 @@ class ReplyParser(LineParser, Generic[_R]):
     UPGRADE = ""
     """The command that asks for TLS."""
 
-    __slots__ = ("code", "heard", "lines", "rows", "server", "waiting")
+    __slots__ = ("code", "heard", "lines", "server", "waiting")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.server: bool | None = None
         """Direction of the server, once known by its first line."""
         self.waiting: deque[tuple[_R, int, int]] = deque()
-        self.rows = 0
         self.heard = False
         """The server has spoken."""
         self.code = 0
@@ -158,7 +198,7 @@ class ReplyParser(LineParser, Generic[_R]):
         if row is not None:
             self.waiting.append((row, self.talk.ts, self.talk.packet))
             if len(self.waiting) > MAX_WAITING:
-                self.leave(*self.waiting.popleft())
+                self.say(*self.waiting.popleft())
         return 0
 
     def stream(self, data: bytes, from_src: bool) -> int:
@@ -176,9 +216,8 @@ class ReplyParser(LineParser, Generic[_R]):
 
     def close(self) -> None:
         """Emit the commands that got no reply."""
-        while self.waiting and self.rows < MAX_ROWS:
-            self.leave(*self.waiting.popleft())
-        self.waiting.clear()
+        while self.waiting:
+            self.say(*self.waiting.popleft())
 
     def gap(self, size: int, from_src: bool) -> None:
         """Commands that wait may have had their reply in what is lost: let them go."""
@@ -187,15 +226,9 @@ class ReplyParser(LineParser, Generic[_R]):
             self.code = 0
             self.close()
 
-    def leave(self, row: _R, ts: int, packet: int) -> None:
-        """Emit a row; the last one that is allowed ends the reading."""
-        self.talk.emit(row, ts, packet)
-        self.rows += 1
-        if self.rows >= MAX_ROWS:
-            self.talk.finish()
-
     def _reply(self, line: bytes) -> None:
         """Collect the lines of a reply; its last one answers the command that waits longest."""
+        first = not self.heard
         self.heard = True
         match = _REPLY(line)
         if self.code:
@@ -204,7 +237,7 @@ class ReplyParser(LineParser, Generic[_R]):
                 return
         else:
             if match is None:
-                if self.rows == 0 and not self.waiting:
+                if first:
                     raise DissectError("a server's first line is no numbered reply")
                 return
             self.lines = []
@@ -220,7 +253,7 @@ class ReplyParser(LineParser, Generic[_R]):
             self.lines.append(text(line))
 
     def _final(self, code: int) -> None:
-        """A reply is complete."""
+        """Answer the command that waits longest, now that its reply is complete."""
         talk = self.talk
         row, ts, packet = self.waiting[0] if self.waiting else (self.blank(), talk.ts, talk.packet)
         row.reply_code = code
@@ -230,6 +263,6 @@ class ReplyParser(LineParser, Generic[_R]):
         if self.waiting:
             self.waiting.popleft()
             row.response_ms = (talk.ts - ts) / 1e6
-        self.leave(row, ts, packet)
+        self.say(row, ts, packet)
         if row.command == self.UPGRADE and code in {220, 234}:
             self.upgrade()

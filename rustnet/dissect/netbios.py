@@ -120,9 +120,7 @@ class NetbiosParser(RowParser):
         while len(data) - pos >= 4 and not self.talk.finished:
             kind = data[pos]
             if kind == 0:
-                self.talk.hand_over(SMB)
-                self.talk.app = SMB.name
-                return pos
+                return pos + self._smb(data[pos:], from_src)
             size = ((data[pos + 1] & 1) << 16) | (data[pos + 2] << 8) | data[pos + 3]
             if kind not in _SESSIONS and kind != 0x85:
                 raise DissectError(f"no session packet is of type {kind}")
@@ -134,6 +132,13 @@ class NetbiosParser(RowParser):
                 self._session(kind, data[pos + 4 : pos + 4 + size])
             pos += 4 + size
         return pos
+
+    def _smb(self, data: bytes, from_src: bool) -> int:
+        """Let SMB read this and all that follows; the flow stays NetBIOS, its service is SMB."""
+        talk = self.talk
+        talk.hand_over(SMB)
+        talk.service = SMB.name
+        return talk.parser.stream(data, from_src) if talk.parser is not None else 0
 
     # ---- name service --------------------------------------------------------------------------------------------
 

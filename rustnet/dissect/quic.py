@@ -117,6 +117,7 @@ class QuicParser(Parser):
         "client_stream",
         "datagrams",
         "google",
+        "hello_ts",
         "keys",
         "packet",
         "row",
@@ -147,6 +148,8 @@ class QuicParser(Parser):
         self.server_at = 0
         """How much of the server's stream was read."""
         self.client_hello = False
+        self.hello_ts = 0
+        """When the ClientHello was complete."""
         self.server_hello = False
         self.datagrams = 0
 
@@ -344,6 +347,7 @@ class QuicParser(Parser):
 
     def _client(self, hello: ClientHello) -> None:
         self.client_hello = True
+        self.hello_ts = self.talk.ts
         row = self.row
         row.sni = hello.sni
         row.ja3 = ja3(hello)
@@ -364,8 +368,7 @@ class QuicParser(Parser):
         found = parameters(body)
         idle = found.get(IDLE_TIMEOUT)
         if idle is not None:
-            old = (body[0] << 8 | body[1]) == len(body) - 2
-            self.row.idle_timeout_ms = int.from_bytes(idle[:4], "big") if old else _number(idle)
+            self.row.idle_timeout_ms = _number(idle)
         agent = found.get(USER_AGENT)
         if agent:
             self.row.user_agent = agent[:256].decode("utf-8", "backslashreplace")
@@ -390,7 +393,7 @@ class QuicParser(Parser):
             if hello.group is not None:
                 row.key_group = group_name(hello.group)
             if self.client_hello:
-                row.server_hello_ms = (self.talk.ts - self.ts) / 1e6
+                row.server_hello_ms = (self.talk.ts - self.hello_ts) / 1e6
 
     def _closed(self, closed: Close, from_client: bool) -> None:
         """Note a CONNECTION_CLOSE; the other side's answer to it ends the connection."""
@@ -522,4 +525,4 @@ def _probe_negotiation(data: bytes) -> int:
     return YES if all(is_version(v) or is_reserved(v) or is_google(v) or v >> 24 == 0xFF for v in offered) else NO
 
 
-QUIC = Dissector("quic", "QUIC (RFC 9000)", ("udp",), (443, 80, 784, 853, 4433), (Quic,), _probe_quic, QuicParser)
+QUIC = Dissector("quic", "QUIC (RFC 9000)", ("udp",), (443, 784, 853), (Quic,), _probe_quic, QuicParser)

@@ -4,7 +4,11 @@ from functools import cache
 
 from rustnet.dissect.conversation import Dissector
 from rustnet.dissect.dns import DNS, LLMNR, MDNS
+from rustnet.dissect.ftp import FTP
 from rustnet.dissect.http import HTTP, HTTP2
+from rustnet.dissect.imap import IMAP
+from rustnet.dissect.pop3 import POP3
+from rustnet.dissect.smtp import SMTP
 from rustnet.dissect.ssh import SSH
 from rustnet.dissect.tls import TLS
 
@@ -15,6 +19,10 @@ DISSECTORS: tuple[Dissector, ...] = (
     HTTP2,  # ahead of HTTP, whose probe would wait for the end of the preface's first line
     HTTP,
     SSH,
+    SMTP,  # ahead of FTP, whose greeting has the same code
+    FTP,
+    POP3,
+    IMAP,
     # mDNS and LLMNR answer on their ports only, and come ahead of DNS, which would take their messages too.
     MDNS,
     LLMNR,

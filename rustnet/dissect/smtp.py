@@ -8,19 +8,20 @@ mechanism tells it in the clear; no password.
 import re
 
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector
-from rustnet.dissect.lines import ReplyParser, plain_user, text, unbase64
+from rustnet.dissect.lines import Dotted, ReplyParser, sasl_user
+from rustnet.dissect.reading import text
 from rustnet.records import U16, U64, record
 
-_COMMANDS = frozenset(
-    "HELO EHLO LHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT AUTH STARTTLS ETRN TURN SEND SOML SAML XCLIENT "
-    "XFORWARD BURL ATRN".split()
+_NAMES = (
+    "HELO EHLO LHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT AUTH STARTTLS ETRN TURN SEND SOML SAML "
+    "XCLIENT XFORWARD BURL ATRN"
 )
+_COMMANDS = frozenset(_NAMES.split())
 _COMMAND = re.compile(rb"([A-Za-z]{3,8})(?: *$| +(.*)$)", re.DOTALL).match
 _PATH = re.compile(rb"(?i:FROM|TO): *<?([^<> ]*)>?(.*)$", re.DOTALL).match
 _SIZE = re.compile(rb" (?i:SIZE)=([0-9]{1,18})").search
 _CHUNK = re.compile(rb"([0-9]{1,18})(?: +(?i:LAST))?$").match
 _HOST = re.compile(rb"220[ -]([A-Za-z0-9._-]{1,255})").match
-_END = re.compile(rb"\n\.\r?\n")
 _FIRST = re.compile(rb"(?i:EHLO|HELO|LHLO) [\x21-\x7e][^\x00-\x08\x0e-\x1f]*\r?\n").match
 _PORTS = (25, 587, 2525)
 _LATER = (b"MAIL FROM:", b"RCPT TO:<", b"STARTTLS\r\n", b"AUTH LOGIN", b"AUTH PLAIN", b"XCLIENT ")
@@ -68,8 +69,8 @@ class SmtpParser(ReplyParser[Smtp]):
         super().__init__(talk)
         self.helo: str | None = None
         self.mail_from: str | None = None
-        self.data: Smtp | None = None
-        """Row of the DATA command whose message is being skipped."""
+        self.data: tuple[Smtp, Dotted] | None = None
+        """Row of the DATA command whose message is being skipped, and the message."""
         self.login: Smtp | None = None
         """Row of the AUTH command that is not decided: the client's lines are credentials."""
         self.answers = 0
@@ -112,7 +113,7 @@ class SmtpParser(ReplyParser[Smtp]):
             row.rcpt_to = text(path.group(1))
         elif name == "DATA":
             row.message_bytes = 0
-            self.data = row
+            self.data = (row, Dotted())
             self.in_body[not self.server] = True
         elif name == "BDAT" and (chunk := _CHUNK(raw)) is not None:
             row.message_bytes = int(chunk.group(1))
@@ -140,48 +141,26 @@ class SmtpParser(ReplyParser[Smtp]):
     def _credential(self, row: Smtp, line: bytes) -> None:
         """Take the user from what a client sends behind AUTH, and note that there was more."""
         self.answers += 1
-        if line in {b"*", b"="}:
-            return
-        if row.argument == "LOGIN":
-            if self.answers == 1:
-                row.user = text(unbase64(line)) or None
-                return
-        elif row.argument == "PLAIN":
-            row.user = row.user or plain_user(unbase64(line))
-        elif row.argument == "CRAM-MD5":
-            row.user = row.user or text(unbase64(line).partition(b" ")[0]) or None
-        elif row.argument in {"XOAUTH2", "OAUTHBEARER"}:
-            found = re.search(rb"(?:user=|,a=)([^\x01,]{1,256})", unbase64(line))
-            row.user = row.user or (text(found.group(1)) if found is not None else None)
-        row.has_password = True
+        user, secret = sasl_user(row.argument or "", line, self.answers)
+        row.user = row.user or user
+        row.has_password = row.has_password or secret
 
     def body(self, data: bytes, pos: int, from_src: bool) -> int:
         """Skip a message up to the line that is a single dot."""
-        row = self.data
-        size = len(data)
-        if row is None:
+        if self.data is None:
             self.in_body[from_src] = False
             return pos
-        if not row.message_bytes and data[pos] == 46:  # a dot: the message may be empty
-            if b".\r\n".startswith(data[pos : pos + 3]) and size - pos < 3:
-                return pos
-            if data.startswith((b".\r\n", b".\n"), pos):
-                self._ended(from_src)
-                return pos + (3 if data[pos + 1] == 13 else 2)
-        match = _END.search(data, pos)
-        if match is not None:
-            row.message_bytes = (row.message_bytes or 0) + match.start() + 1 - pos
+        row, message = self.data
+        after = message.read(data, pos)
+        row.message_bytes = message.size
+        if after >= 0:
             self._ended(from_src)
-            return match.end()
-        line_end = data.rfind(b"\n", max(pos, size - 3))
-        keep = size if line_end < 0 or not b"\n.\r".startswith(data[line_end:]) else line_end
-        row.message_bytes = (row.message_bytes or 0) + keep - pos
-        return keep
+        return after if after >= 0 else len(data)
 
     def gap(self, size: int, from_src: bool) -> None:
         """Count what is missing of a message."""
         if self.in_body[from_src] and self.data is not None:
-            self.data.message_bytes = (self.data.message_bytes or 0) + size
+            self.data[1].lose(size)
         super().gap(size, from_src)
 
     def _ended(self, from_src: bool) -> None:
@@ -196,7 +175,7 @@ class SmtpParser(ReplyParser[Smtp]):
         if row.command == "DATA":
             if code == 354:
                 return False
-            if row is self.data:
+            if self.data is not None and row is self.data[0]:
                 self._ended(not self.server)
         if row is self.login:
             self.login = None
@@ -208,7 +187,7 @@ class SmtpParser(ReplyParser[Smtp]):
 
 
 def _probe_smtp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A greeting that names SMTP, or an introduction; a port of SMTP's makes up for a greeting that names nothing."""
+    """Recognise a greeting that names SMTP, or an introduction; its port makes up for a greeting that names nothing."""
     if not data:
         return MORE
     first = data[0]

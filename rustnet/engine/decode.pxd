@@ -1,17 +1,21 @@
 cimport cython
+from rustnet.engine.reader cimport u16, u32, u32le, mac
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.network cimport Network
 
 cdef int CDP, CUT, DOT11, ETHERTYPE, IP, IP4, IP6, LACP
 cdef int LLC, LLDP, MALFORMED, MAX_HEADERS, PPP, STP, TEB, UNKNOWN_LINK
-cdef int WLAN, FABRICPATH, QINQ, TUNNEL_QINQ
+cdef int OK, WLAN, FABRICPATH, QINQ, TUNNEL_QINQ, TCP
+cdef uint64_t MAPPED
 
 
 @cython.final
 cdef class Decoder(Network):
     cdef int depth
     cdef bint too_deep(self) except -1
+    @cython.locals(p=Packet, kind=int, first=int, total=int, fragment=int, ttl=int, protocol=int, src=uint64_t, dst=uint64_t, src_port=int, dst_port=int, seq=uint32_t, ack=uint32_t, header=int, flags=int, window=int, payload=Py_ssize_t, captured=Py_ssize_t)
+    cdef int common(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(p=Packet, e=Py_ssize_t)
     cpdef int frame(self, Py_ssize_t o, Py_ssize_t captured, int link) except -1
     @cython.locals(n=Py_ssize_t)

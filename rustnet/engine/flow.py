@@ -74,8 +74,8 @@ class Flow:
         self.state = 0
         self.closed = 0
         self.reset_by = 0
-        self.syn_ts = 0
-        self.synack_ts = 0
+        self.syn_ts = -1
+        self.synack_ts = -1
         self.handshake_rtt = -1.0
         self.synack_rtt = -1.0
         self.first_closer = 0

@@ -2,12 +2,16 @@
 
 import numpy as np
 
+from rustnet.engine.numbers import NULL
 from rustnet.sources.frames import Frames
 
 CAPACITY = 1 << 17
 """Packets in one index; a batch of frames must fit into what is left of it."""
 
-NO_TS = -9_223_372_036_854_775_807
+COPIED = ("ts", "length", "captured", "file_offset", "interface")
+"""Columns that come from the frames as they are."""
+
+Column = np.ndarray[tuple[int], np.dtype[np.generic]]
 
 
 class PacketIndex:
@@ -21,10 +25,10 @@ class PacketIndex:
         self.captured_bytes = 0
         self.truncated = 0
         self.out_of_order = 0
-        self.first_ts = NO_TS
-        self.last_ts = NO_TS
-        self.previous_ts = NO_TS
-        self.arrays: dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]] = {}
+        self.first_ts = NULL
+        self.last_ts = NULL
+        self.previous_ts = NULL
+        self.arrays: dict[str, Column] = {}
         self.renew()
 
     def renew(self) -> None:
@@ -43,48 +47,46 @@ class PacketIndex:
             "interface": np.empty(CAPACITY, np.uint16),
         }
         self.arrays = made
-        self.number = memoryview(made["number"])
-        self.ts = memoryview(made["ts"])
         self.flow_id = memoryview(made["flow_id"])
         self.from_src = memoryview(made["from_src"])
-        self.length = memoryview(made["length"])
-        self.captured = memoryview(made["captured"])
         self.payload = memoryview(made["payload"])
         self.tcp_flags = memoryview(made["tcp_flags"])
-        self.file_offset = memoryview(made["file_offset"])
-        self.interface = memoryview(made["interface"])
 
-    def frame(self, frames: Frames, i: int, number: int) -> int:
-        """Enter frame ``i`` of a batch, not yet decoded; returns its row."""
-        row = self.count
-        self.count = row + 1
-        ts = frames.ts[i]
-        length = frames.length[i]
-        captured = frames.captured[i]
-        self.number[row] = number
-        self.ts[row] = ts
-        self.length[row] = length
-        self.captured[row] = captured
-        self.file_offset[row] = frames.file_offset[i]
-        self.interface[row] = frames.interface[i] & 0xFFFF
-        self.flow_id[row] = 0
-        self.from_src[row] = 0
-        self.payload[row] = 0
-        self.tcp_flags[row] = 0
-        self.wire_bytes += length
-        self.captured_bytes += captured
-        if captured < length:
-            self.truncated += 1
-        if ts < self.previous_ts:
-            self.out_of_order += 1
-        self.previous_ts = ts
-        if self.first_ts == NO_TS or ts < self.first_ts:
-            self.first_ts = ts
-        if ts > self.last_ts:
-            self.last_ts = ts
+    def enter(self, frames: Frames) -> int:
+        """Enter a batch of frames, not yet decoded; returns the row of the first."""
+        row, count = self.count, frames.count
+        end = row + count
+        self.count = end
+        if not count:
+            return row
+        arrays = self.arrays
+        first = frames.first_number
+        arrays["number"][row:end] = np.arange(first, first + count, dtype=np.int64)
+        for name in COPIED:
+            arrays[name][row:end] = frames.column(name)
+        arrays["flow_id"][row:end] = NULL
+        for name in ("from_src", "payload", "tcp_flags"):
+            arrays[name][row:end] = 0
+        self.sum_up(arrays["ts"][row:end], arrays["length"][row:end], arrays["captured"][row:end])
         return row
 
-    def take(self) -> "dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]":
+    def sum_up(self, ts: Column, length: Column, captured: Column) -> None:
+        """Add a batch to the sums."""
+        self.wire_bytes += int(length.sum(dtype=np.int64))
+        self.captured_bytes += int(captured.sum(dtype=np.int64))
+        self.truncated += int(np.count_nonzero(captured < length))
+        last = len(ts) - 1
+        self.out_of_order += int(np.count_nonzero(ts[1:] < ts[:last]))
+        low, high = int(ts.min()), int(ts.max())
+        if self.first_ts == NULL:
+            self.first_ts, self.last_ts = low, high
+        else:
+            self.out_of_order += int(ts[0]) < self.previous_ts
+            self.first_ts = min(self.first_ts, low)
+            self.last_ts = max(self.last_ts, high)
+        self.previous_ts = int(ts[last])
+
+    def take(self) -> dict[str, Column]:
         """The columns of the packets since the last call."""
         taken = {name: array[: self.count] for name, array in self.arrays.items()}
         taken["ts"] = taken["ts"].view("datetime64[ns]")

@@ -1,7 +1,12 @@
 """Network headers: IPv4 with options, IPv6 with extension headers, fragments, ARP (RFC 791, 8200, 826)."""
 
+import cython
+
 from rustnet.engine.numbers import ARP, CUT, MALFORMED, MAPPED, MAX_HEADERS, OK
 from rustnet.engine.transport import Transport
+
+if not cython.compiled:
+    from rustnet.engine.reader import u16, u32, u64
 
 
 class Network(Transport):
@@ -16,7 +21,7 @@ class Network(Transport):
         header = (first & 15) << 2
         if first >> 4 != 4 or header < 20:
             return MALFORMED
-        total = self.u16(o + 2)
+        total = u16(self, o + 2)
         stop = o + total
         length = total - header
         if total == 0:  # segmentation offload: the card fills the length in
@@ -30,8 +35,8 @@ class Network(Transport):
         p.ttl = self.b[o + 8]
         p.src_hi = 0
         p.dst_hi = 0
-        p.src_lo = MAPPED | self.u32(o + 12)
-        p.dst_lo = MAPPED | self.u32(o + 16)
+        p.src_lo = MAPPED | u32(self, o + 12)
+        p.dst_lo = MAPPED | u32(self, o + 16)
         protocol = self.b[o + 9]
         p.protocol = protocol
         start = o + header
@@ -39,9 +44,9 @@ class Network(Transport):
             p.headers_cut = 1
             p.flags = -1
             return OK
-        flags = self.u16(o + 6)
+        flags = u16(self, o + 6)
         if flags & 0x3FFF:
-            p.ip_id = self.u16(o + 4)
+            p.ip_id = u16(self, o + 4)
             if self.fragmented(start, stop, length, (flags & 0x1FFF) << 3, (flags >> 13) & 1):
                 return OK
         return self.transport(protocol, start, stop, length)
@@ -53,7 +58,7 @@ class Network(Transport):
             return CUT
         if self.b[o] >> 4 != 6:
             return MALFORMED
-        length = self.u16(o + 4)
+        length = u16(self, o + 4)
         stop = o + 40 + length
         if length == 0:  # jumbogram or segmentation offload
             stop = e
@@ -62,10 +67,10 @@ class Network(Transport):
             stop = e
         p.version = 6
         p.ttl = self.b[o + 7]
-        p.src_hi = self.u64(o + 8)
-        p.src_lo = self.u64(o + 16)
-        p.dst_hi = self.u64(o + 24)
-        p.dst_lo = self.u64(o + 32)
+        p.src_hi = u64(self, o + 8)
+        p.src_lo = u64(self, o + 16)
+        p.dst_hi = u64(self, o + 24)
+        p.dst_lo = u64(self, o + 32)
         kind = self.b[o + 6]
         start = o + 40
         for _ in range(MAX_HEADERS):
@@ -80,9 +85,9 @@ class Network(Transport):
                     p.protocol = kind
                     p.headers_cut = 1
                     return OK
-                flags = self.u16(start + 2)
+                flags = u16(self, start + 2)
                 if flags & 0xFFF9:
-                    p.ip_id = self.u32(start + 4)
+                    p.ip_id = u32(self, start + 4)
                     p.protocol = self.b[start]
                     if self.fragmented(start + 8, stop, length - 8, flags & 0xFFF8, flags & 1):
                         return OK
@@ -120,20 +125,20 @@ class Network(Transport):
         p = self.pkt
         if o + 8 > e:
             return CUT
-        if self.u16(o + 2) != 0x0800 or self.b[o + 5] != 4:
+        if u16(self, o + 2) != 0x0800 or self.b[o + 5] != 4:
             return self.link_payload(ARP, o, e)
         hard = self.b[o + 4]
         if o + 16 + 2 * hard > e:
             return CUT
         p.version = 4
         p.protocol = ARP
-        p.src_lo = MAPPED | self.u32(o + 8 + hard)
-        p.dst_lo = MAPPED | self.u32(o + 12 + 2 * hard)
+        p.src_lo = MAPPED | u32(self, o + 8 + hard)
+        p.dst_lo = MAPPED | u32(self, o + 12 + 2 * hard)
         p.directed = 1
         p.icmp_type = -1
         p.flags = 0
         p.payload_offset = o
         p.payload_captured = e - o
         p.payload = 16 + 2 * hard
-        p.ack = self.u16(o + 6)  # the operation, for the flow's state
+        p.ack = u16(self, o + 6)  # the operation, for the flow's state
         return OK

@@ -18,6 +18,7 @@ cdef class Packet:
     cdef public int fragment_offset
     cdef public uint32_t ip_id
     cdef public Py_ssize_t ip_payload_offset, ip_payload_captured, ip_payload
+    cdef public Py_ssize_t mac_at
     cdef public int64_t src_mac, dst_mac
     cdef public int vlan, outer_vlan
     cdef public int tunnel, inner_type

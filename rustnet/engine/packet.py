@@ -9,6 +9,7 @@ class Packet:
 
     def __init__(self) -> None:
         self.clear()
+        self.mac_at = -1
         self.src_mac = -1
         self.dst_mac = -1
         self.vlan = -1

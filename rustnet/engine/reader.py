@@ -1,5 +1,7 @@
 """Reading numbers out of a frame, and the records of it that all layers share."""
 
+import cython
+
 from rustnet.engine.numbers import OK
 from rustnet.engine.packet import Packet
 
@@ -23,31 +25,13 @@ class Reader:
             raise IndexError("payload outside of the buffer")
         return bytes(self.b[o : o + size])
 
-    def u16(self, o: int) -> int:
-        """Big-endian 16 bits at ``o``."""
-        return (self.b[o] << 8) | self.b[o + 1]
-
-    def u32(self, o: int) -> int:
-        """Big-endian 32 bits at ``o``."""
-        high = self.u16(o)
-        return (high << 16) | self.u16(o + 2)
-
-    def u32le(self, o: int) -> int:
-        """Little-endian 32 bits at ``o``."""
-        high = self.b[o + 2] | (self.b[o + 3] << 8)
-        return (high << 16) | self.b[o] | (self.b[o + 1] << 8)
-
-    def u64(self, o: int) -> int:
-        """Big-endian 64 bits at ``o``."""
-        high = self.u32(o)
-        low = self.u32(o + 4)
-        return (high << 32) | low
-
-    def mac(self, o: int) -> int:
-        """Hardware address at ``o`` as a 48-bit number."""
-        high = self.u16(o)
-        low = self.u32(o + 2)
-        return (high << 32) | low
+    def macs(self) -> None:
+        """Read the hardware addresses that decoding left for later."""
+        p = self.pkt
+        if p.mac_at >= 0:
+            p.dst_mac = mac(self, p.mac_at)
+            p.src_mac = mac(self, p.mac_at + 6)
+            p.mac_at = -1
 
     def set_payload(self, o: int, e: int, length: int) -> None:
         """Note where the payload lies and how long it claims to be."""
@@ -78,3 +62,26 @@ class Reader:
         p.payload_captured = e - o
         p.payload = e - o
         return self.link_only(protocol)
+
+
+if not cython.compiled:  # compiled, the .pxd has these as inline functions; the two must say the same
+
+    def u16(r: Reader, o: int) -> int:
+        """Big-endian 16 bits at ``o``."""
+        return (r.b[o] << 8) | r.b[o + 1]
+
+    def u32(r: Reader, o: int) -> int:
+        """Big-endian 32 bits at ``o``."""
+        return (u16(r, o) << 16) | u16(r, o + 2)
+
+    def u32le(r: Reader, o: int) -> int:
+        """Little-endian 32 bits at ``o``."""
+        return ((r.b[o + 2] | (r.b[o + 3] << 8)) << 16) | r.b[o] | (r.b[o + 1] << 8)
+
+    def u64(r: Reader, o: int) -> int:
+        """Big-endian 64 bits at ``o``."""
+        return (u32(r, o) << 32) | u32(r, o + 4)
+
+    def mac(r: Reader, o: int) -> int:
+        """Hardware address at ``o`` as a 48-bit number."""
+        return (u16(r, o) << 32) | u32(r, o + 2)

@@ -1,16 +1,19 @@
 cimport cython
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from rustnet.engine.flow cimport Flow, Half
 from rustnet.engine.packet cimport Packet
 
 cdef int ACK, CLOSED, CLOSE_WAIT, CLOSING, ESTABLISHED, FIN, FIN_WAIT1, FIN_WAIT2
 cdef int LAST_ACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_ISN, MARK_RST, MARK_SYN, MARK_SYNACK, MAX_HOLES
 cdef int RST, SYN, SYN_RECV, SYN_SENT, TIME_WAIT
+cdef int MARKED
 cdef int64_t HALF32, MASK32, TWO32
 cdef int64_t FAST_NS, MAX_JUMP, REORDER_NS, SECOND, TIMEOUT_CLOSED, TIMEOUT_FIN, TIMEOUT_SYN, TIMEOUT_TIME_WAIT
 
 
-cpdef int64_t wrap(int64_t difference)
+cdef inline int64_t wrap(int64_t difference) noexcept:
+    return <int32_t> (difference & 0xFFFFFFFFLL)
+
 @cython.locals(flags=int, size=int64_t)
 cdef void segment(Flow flow, Half me, Half peer, Packet p, int64_t ts, bint from_src) except *
 @cython.locals(again=bint)

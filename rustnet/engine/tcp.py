@@ -4,6 +4,8 @@ Sequence arithmetic is modulo 2^32 (RFC 9293 section 3.4); round-trip times foll
 rule: what was sent again gives no sample.
 """
 
+import cython
+
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import (
     CLOSE_WAIT,
@@ -45,15 +47,20 @@ MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST = 1, 2, 4, 8, 16,
 MARK_ISN = 64
 """The direction's first segment was its SYN or SYN-ACK: ``isn`` is known, and the stream begins behind it."""
 
+MARKED = MARK_ACK | MARK_DATA
+"""A direction with these has no letter left that a plain segment could add."""
+
 LOGARITHMIC = frozenset((1, 10, 100, 1_000, 10_000, 100_000, 1_000_000))
 
 
-def wrap(difference: int) -> int:
-    """Signed distance of two sequence numbers."""
-    difference &= MASK32
-    if difference >= HALF32:
-        return difference - TWO32
-    return difference
+if not cython.compiled:  # compiled, the .pxd has it as an inline function; the two must say the same
+
+    def wrap(difference: int) -> int:
+        """Signed distance of two sequence numbers."""
+        difference &= MASK32
+        if difference >= HALF32:
+            return difference - TWO32
+        return difference
 
 
 def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool) -> None:
@@ -72,7 +79,8 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool
     if p.window == 0 and not flags & (SYN | FIN | RST):
         me.zero_windows += 1
         note_count(flow, me.zero_windows, "W", from_src)
-    marks(flow, me, flags, p.payload, from_src)
+    if flags & (SYN | FIN | RST) or me.marks & MARKED != MARKED:
+        marks(flow, me, flags, p.payload, from_src)
     me.window = p.window
     if flags & (FIN | RST) or flow.state != ESTABLISHED:
         advance_state(flow, me, flags, p, from_src)
@@ -82,13 +90,13 @@ def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: 
     """Note the times of the handshake; a SYN that is sent again spoils them (Karn)."""
     again = me.marks & MARK_ISN and p.seq == me.isn
     if not p.flags & ACK:
-        flow.syn_ts = 0 if again else ts
+        flow.syn_ts = -1 if again else ts
     elif again:
-        flow.synack_ts = 0
-        flow.syn_ts = 0
+        flow.synack_ts = -1
+        flow.syn_ts = -1
     else:
         flow.synack_ts = ts
-        if flow.syn_ts and peer.started:
+        if flow.syn_ts >= 0 and peer.started:
             flow.synack_rtt = ts - flow.syn_ts
     if not me.started:
         me.isn = p.seq
@@ -200,7 +208,7 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: 
     if not me.has_ack:
         me.has_ack = 1
         me.highest_ack = p.ack
-        if from_src and flow.synack_ts and flow.syn_ts and flow.handshake_rtt < 0:
+        if from_src and flow.synack_ts >= 0 and flow.syn_ts >= 0 and flow.handshake_rtt < 0:
             flow.handshake_rtt = ts - flow.syn_ts
     else:
         distance = wrap(p.ack - me.highest_ack)

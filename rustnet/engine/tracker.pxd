@@ -26,19 +26,19 @@ cdef class Tracker:
     cdef const unsigned char[::1] wanted
     cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
 
-    @cython.locals(count=Py_ssize_t, i=Py_ssize_t, row=Py_ssize_t, index=PacketIndex, decoder=Decoder, p=Packet, number=int64_t, ts=int64_t, status=int, flow=Flow)
+    @cython.locals(count=Py_ssize_t, i=Py_ssize_t, row=Py_ssize_t, index=PacketIndex, decoder=Decoder, p=Packet, number=int64_t, ts=int64_t, status=int, context=uint64_t, flow=Flow)
     cpdef object feed(self, Frames frames)
     @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, length=int64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
     cdef Flow packet(self, Frames frames, Py_ssize_t i, int64_t ts, int64_t number)
-    @cython.locals(p=Packet, me=Half)
-    cdef void account(self, Flow flow, bint from_src, int64_t length, int64_t ts, int64_t number) except *
-    @cython.locals(p=Packet)
-    cdef void count(self, Flow flow, Half me, int64_t length, int64_t ts) except *
-    @cython.locals(p=Packet, protocol=int)
-    cdef void content(self, Flow flow, Half me, bint from_src, int64_t ts, int64_t number) except *
+    @cython.locals(me=Half)
+    cdef void account(self, Flow flow, Packet p, bint from_src, int64_t length, int64_t ts, int64_t number) except *
+    cdef void first(self, Flow flow, Packet p, bint from_src) except *
+    cdef inline void count(self, Flow flow, Half me, Packet p, int64_t length, int64_t ts)
+    @cython.locals(protocol=int)
+    cdef void content(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except *
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
-    @cython.locals(p=Packet, peer=Half, start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes, stream=Stream)
-    cdef void tcp(self, Flow flow, Half me, bint from_src, int64_t ts, int64_t number) except *
+    @cython.locals(peer=Half, start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes)
+    cdef void tcp(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except *
     @cython.locals(me=Half)
     cdef void carrier(self, Flow flow, bint from_src, int64_t length, int64_t ts) except *
     @cython.locals(p=Packet, key=tuple, data=bytes)

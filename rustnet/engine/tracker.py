@@ -25,6 +25,7 @@ from rustnet.engine.numbers import (
     TUNNEL_FRAGMENTS,
     WANTED_SIZE,
 )
+from rustnet.engine.packet import Packet
 from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
 from rustnet.sources.frames import Frames
@@ -93,21 +94,27 @@ class Tracker:
         p = decoder.pkt
         decoder.attach(frames.data)
         number = frames.first_number
+        row = index.enter(frames)
         for i in range(count):
-            row = index.frame(frames, i, number)
             ts = frames.ts[i]
             status = decoder.frame(frames.offset[i], frames.captured[i], frames.link[i])
             if status != OK:
                 self.undecoded += 1
                 self.reader.undecoded(status, frames.link[i], ts, number)
             else:
-                flow = self.packet(frames, i, ts, number)
+                if p.fragment or p.tunnel:
+                    flow = self.packet(frames, i, ts, number)
+                else:
+                    context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
+                    flow = self.table.find(p, context, ts, number, frames.interface[i])
+                    self.account(flow, p, self.table.from_src, frames.length[i], ts, number)
                 index.flow_id[row] = flow.flow_id
                 index.from_src[row] = self.table.from_src
                 index.payload[row] = p.payload & MASK32
                 if p.protocol == TCP and p.flags > 0:
                     index.tcp_flags[row] = p.flags
             number += 1
+            row += 1
         self.last_number = number - 1
         if count:
             self.sweep(frames)
@@ -138,7 +145,7 @@ class Tracker:
                     outer = flow
                     tunnel = TUNNEL_FRAGMENTS
                 continue
-            self.account(flow, from_src, length, ts, number)
+            self.account(flow, p, from_src, length, ts, number)
             if not p.tunnel:
                 break
             flow.carries = p.tunnel
@@ -158,19 +165,31 @@ class Tracker:
             self.decoder.attach(frames.data)
         return flow
 
-    def account(self, flow: Flow, from_src: bool, length: int, ts: int, number: int) -> None:
+    def account(self, flow: Flow, p: Packet, from_src: bool, length: int, ts: int, number: int) -> None:
         """Count one packet, analyse it, and hand on its payload."""
-        p = self.decoder.pkt
         me: Half = flow.src if from_src else flow.dst
         if me.packets == 0 and flow.src.packets == 0 and flow.dst.packets == 0:
-            flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0
-        self.count(flow, me, length, ts)
+            self.first(flow, p, from_src)
+        self.count(flow, me, p, length, ts)
         me.payload += p.payload
-        self.content(flow, me, from_src, ts, number)
+        if p.protocol == TCP:
+            if p.flags >= 0:
+                segment(flow, me, flow.dst if from_src else flow.src, p, ts, from_src)
+                if flow.wants:
+                    self.tcp(flow, me, p, from_src, ts, number)
+        else:
+            self.content(flow, me, p, from_src, ts, number)
 
-    def count(self, flow: Flow, me: Half, length: int, ts: int) -> None:
+    def first(self, flow: Flow, p: Packet, from_src: bool) -> None:
+        """What only a flow's first packet decides."""
+        flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0
+        if p.mac_at >= 0:
+            self.decoder.macs()
+            flow.src_mac = p.src_mac if from_src else p.dst_mac
+            flow.dst_mac = p.dst_mac if from_src else p.src_mac
+
+    def count(self, flow: Flow, me: Half, p: Packet, length: int, ts: int) -> None:
         """Count one packet."""
-        p = self.decoder.pkt
         me.packets += 1
         me.bytes += length
         if ts > flow.last_ts:
@@ -180,14 +199,9 @@ class Tracker:
         if p.ttl >= 0 and (me.ttl < 0 or p.ttl < me.ttl):
             me.ttl = p.ttl
 
-    def content(self, flow: Flow, me: Half, from_src: bool, ts: int, number: int) -> None:
-        """Analyse a packet's transport, and hand its payload to the reader."""
-        p = self.decoder.pkt
+    def content(self, flow: Flow, me: Half, p: Packet, from_src: bool, ts: int, number: int) -> None:
+        """Hand the payload of anything but TCP to the reader."""
         protocol = p.protocol
-        if protocol == TCP:
-            if p.flags >= 0:
-                self.tcp(flow, me, from_src, ts, number)
-            return
         if p.payload and not me.marks:
             me.marks = 8
             flow.history += "D" if from_src else "d"
@@ -201,13 +215,9 @@ class Tracker:
         """Copy payload bytes out of the buffer being decoded."""
         return self.decoder.copy(start, size)
 
-    def tcp(self, flow: Flow, me: Half, from_src: bool, ts: int, number: int) -> None:
-        """TCP analysis, and in-order payload to the reader."""
-        p = self.decoder.pkt
+    def tcp(self, flow: Flow, me: Half, p: Packet, from_src: bool, ts: int, number: int) -> None:
+        """Hand in-order payload to the reader."""
         peer: Half = flow.dst if from_src else flow.src
-        segment(flow, me, peer, p, ts, from_src)
-        if not flow.wants:
-            return
         if p.payload > 0 and not p.flags & 4:
             start = me.position + wrap(p.seq - me.next_seq)
             if p.flags & 2:
@@ -224,7 +234,7 @@ class Tracker:
         flow.wants = 0
         flow.fragments += 1
         me: Half = flow.src if from_src else flow.dst
-        self.count(flow, me, length, ts)
+        self.count(flow, me, self.decoder.pkt, length, ts)
         me.payload += self.decoder.pkt.payload
 
     def complete(self, context: int, ts: int) -> bool:
@@ -241,7 +251,8 @@ class Tracker:
     def sweep(self, frames: Frames) -> None:
         """End idle flows, by the clock of the packets and not of this machine."""
         ts = np.asarray(frames.ts)[max(0, frames.count - SWEEP_PACKETS) : frames.count]
-        self.recent = np.concatenate((self.recent, ts))[-SWEEP_PACKETS:]
+        recent = np.concatenate((self.recent, ts))
+        self.recent = recent[max(0, len(recent) - SWEEP_PACKETS) :]
         self.last_ts = int(self.recent.min())
         if abs(self.last_ts - self.table.swept_at) >= SECOND:
             self.table.sweep(self.last_ts)

@@ -4,8 +4,13 @@ Headers that the snap length cut off still give what they reach: a packet is cou
 header claims, not by the bytes that were captured.
 """
 
+import cython
+
 from rustnet.engine.numbers import AH, ESP, GRE, ICMP, ICMPV6, IPIP, IPV6_IN_IP, MAX_HEADERS, OK, SCTP, TCP, UDP
 from rustnet.engine.tunnels import Tunnels
+
+if not cython.compiled:
+    from rustnet.engine.reader import u16, u32
 
 ECHO_REPLY, ECHO_REQUEST, ECHO6_REQUEST, ECHO6_REPLY = 0, 8, 128, 129
 
@@ -27,8 +32,8 @@ class Transport(Tunnels):
             if o + 12 > e:
                 return self.cut(o, e, length - 12)
             p.has_ports = 1
-            p.src_port = self.u16(o)
-            p.dst_port = self.u16(o + 2)
+            p.src_port = u16(self, o)
+            p.dst_port = u16(self, o + 2)
             self.set_payload(o + 12, e, length - 12)
             return OK
         if protocol in (GRE, IPIP, IPV6_IN_IP, 97):
@@ -45,8 +50,8 @@ class Transport(Tunnels):
         p.payload = payload if payload > 0 else 0
         if o + 4 <= e:
             p.has_ports = 1
-            p.src_port = self.u16(o)
-            p.dst_port = self.u16(o + 2)
+            p.src_port = u16(self, o)
+            p.dst_port = u16(self, o + 2)
         return OK
 
     def tcp(self, o: int, e: int, length: int) -> int:
@@ -55,10 +60,10 @@ class Transport(Tunnels):
         if o + 14 > e:
             return self.cut(o, e, length - 20)
         p.has_ports = 1
-        p.src_port = self.u16(o)
-        p.dst_port = self.u16(o + 2)
-        p.seq = self.u32(o + 4)
-        p.ack = self.u32(o + 8)
+        p.src_port = u16(self, o)
+        p.dst_port = u16(self, o + 2)
+        p.seq = u32(self, o + 4)
+        p.ack = u32(self, o + 8)
         header = (self.b[o + 12] >> 4) << 2
         p.flags = self.b[o + 13]
         if header < 20 or header > length:
@@ -66,7 +71,7 @@ class Transport(Tunnels):
             p.flags = -1
             return OK
         if o + 16 <= e:
-            p.window = self.u16(o + 14)
+            p.window = u16(self, o + 14)
         else:
             p.window = 1
         self.set_payload(o + header, e, length - header)
@@ -78,9 +83,9 @@ class Transport(Tunnels):
         if o + 8 > e:
             return self.cut(o, e, length - 8)
         p.has_ports = 1
-        p.src_port = self.u16(o)
-        p.dst_port = self.u16(o + 2)
-        claimed = self.u16(o + 4)
+        p.src_port = u16(self, o)
+        p.dst_port = u16(self, o + 2)
+        claimed = u16(self, o + 4)
         if 8 <= claimed < length:
             length = claimed
             if o + claimed < e:
@@ -109,7 +114,7 @@ class Transport(Tunnels):
         p.extra = fold + 1
         if (fold == ECHO_REQUEST and protocol == ICMP) or (fold == ECHO6_REQUEST and protocol == ICMPV6):
             if o + 6 <= e:
-                p.icmp_id = self.u16(o + 4)
+                p.icmp_id = u16(self, o + 4)
                 p.extra = p.icmp_id
                 p.extra = (p.extra << 16) | (fold + 1)
             self.set_payload(o + 8, e, length - 8)

@@ -1,4 +1,5 @@
 cimport cython
+from rustnet.engine.reader cimport u16, u32
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.reader cimport Reader

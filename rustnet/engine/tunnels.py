@@ -5,6 +5,8 @@ A tunnel over UDP needs both its server's port and a header that fits. Sources: 
 3GPP TS 29.281 (GTP-U).
 """
 
+import cython
+
 from rustnet.engine.numbers import (
     DOT11,
     GRE,
@@ -30,6 +32,9 @@ from rustnet.engine.numbers import (
     TUNNEL_VXLAN,
 )
 from rustnet.engine.reader import Reader
+
+if not cython.compiled:
+    from rustnet.engine.reader import u16, u32
 
 
 class Tunnels(Reader):
@@ -65,8 +70,8 @@ class Tunnels(Reader):
         """GRE versions 0 and 1 (RFC 2784, 2890, 2637) and ERSPAN types I to III inside it."""
         if o + 4 > e:
             return
-        flags = self.u16(o)
-        kind = self.u16(o + 2)
+        flags = u16(self, o)
+        kind = u16(self, o + 2)
         at = o + 4
         if flags & 0xC000:
             at += 4  # checksum and offset
@@ -95,13 +100,13 @@ class Tunnels(Reader):
         port = p.dst_port
         if port == 4789 or port == 8472:
             if o + 22 <= e and self.b[o] & 0x77 == 0 and self.b[o] & 8:  # bit 0x80: group policy
-                self.set_inner(TUNNEL_VXLAN, TEB, o + 8, e, self.u32(o + 4) >> 8)
+                self.set_inner(TUNNEL_VXLAN, TEB, o + 8, e, u32(self, o + 4) >> 8)
         elif port == 6081:
             size = 8 + ((self.b[o] & 0x3F) << 2) if o < e else 0
             if size and o + size + 14 <= e and self.b[o] >> 6 == 0:
-                kind = self.u16(o + 2)
+                kind = u16(self, o + 2)
                 if kind in (TEB, IP4, IP6):
-                    self.set_inner(TUNNEL_GENEVE, kind, o + size, e, self.u32(o + 4) >> 8)
+                    self.set_inner(TUNNEL_GENEVE, kind, o + size, e, u32(self, o + 4) >> 8)
         elif port == 2152 or p.src_port == 2152:
             self.gtp_user(o, e)
         elif port == 3544 or p.src_port == 3544:
@@ -137,18 +142,18 @@ class Tunnels(Reader):
 
     def teredo(self, o: int, e: int) -> None:
         """Teredo (RFC 4380): authentication and origin indications, then an IPv6 packet that fits exactly."""
-        if o + 4 <= e and self.u16(o) == 1:
+        if o + 4 <= e and u16(self, o) == 1:
             o += 13 + self.b[o + 2] + self.b[o + 3]
-        if o + 8 <= e and self.u16(o) == 0:
+        if o + 8 <= e and u16(self, o) == 0:
             o += 8
-        if o + 40 <= e and self.b[o] >> 4 == 6 and o + 40 + self.u16(o + 4) <= e:
+        if o + 40 <= e and self.b[o] >> 4 == 6 and o + 40 + u16(self, o + 4) <= e:
             self.set_inner(TUNNEL_TEREDO, IP6, o, e, 0)
 
     def l2tp(self, o: int, e: int) -> None:
         """L2TP version 2 data messages (RFC 2661): optional length, sequence and offset fields, then PPP."""
         if o + 6 > e:
             return
-        flags = self.u16(o)
+        flags = u16(self, o)
         if flags & 0x800F != 2:  # control message, or another version
             return
         at = o + 6
@@ -159,7 +164,7 @@ class Tunnels(Reader):
         if flags & 0x0200:
             if at + 2 > e:
                 return
-            at += 2 + self.u16(at)
+            at += 2 + u16(self, at)
         if at + 4 <= e:
             self.set_inner(TUNNEL_L2TP, PPP, at, e, 0)
 
@@ -168,7 +173,7 @@ class Tunnels(Reader):
         if o + 8 > e or self.b[o] != 0:
             return
         size = (self.b[o + 1] >> 3) << 2
-        flags = self.u16(o + 2)
+        flags = u16(self, o + 2)
         if size < 8 or o + size + 14 > e or flags & 0x0088:  # fragment or keep-alive
             return
         self.set_inner(TUNNEL_CAPWAP, DOT11 if flags & 0x0100 else TEB, o + size, e, 0)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from samples_streams import STREAMS
 from wire import (
     DNS_QUERY,
     DNS_RESPONSE,
@@ -38,4 +39,5 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "http2": (Sample("tcp", 80, ((True, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)),)),),
     "tls": (Sample("tcp", 443, tls_talk(12)), Sample("tcp", 443, tls_talk(13))),
     "ssh": (Sample("tcp", 22, tuple(SSH_TALK)),),
+    **{name: tuple(Sample(*parts) for parts in made) for name, made in STREAMS.items()},
 }

@@ -16,6 +16,11 @@ SECOND = 1_000_000_000
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 REORDERED_WITHIN = 3_000_000
 FAST_WITHIN = 20_000_000
+CLOCK_PACKETS = 256
+"""At the end of a capture, the time is the earliest of this many last packets."""
+
+SLACK = 10 * SECOND
+"""Beyond its timeout, for flows whose silence the end of the capture alone shows."""
 
 End = tuple[str, int]
 
@@ -159,10 +164,12 @@ class Reference:
         self.generations: dict[object, int] = {}
         self.made = 0
         self.index: list[tuple[int, bool, int, int]] = []
+        self.clock: list[int] = []
 
     def packet(self, ts: int, frame: bytes, number: int) -> None:
         """Account for one frame, which was captured whole."""
         seen = parse(frame)
+        self.clock.append(ts)
         flow = self.find(seen, ts, number)
         who = "src" if seen.src == flow.src else "dst"
         if flow.src == flow.dst:
@@ -229,8 +236,9 @@ class Reference:
 
     def finish(self) -> list[Conversation]:
         """End everything; flows in the order in which they began. What waits behind holes is read."""
-        for key in list(self.open):
-            self.end(key, "end")
+        now = min(self.clock[-CLOCK_PACKETS:], default=0)
+        for key, flow in list(self.open.items()):
+            self.end(key, "idle" if now - flow.last_ts > timeout(flow) + SLACK else "end")
         for flow in self.ended:
             for side in flow.sides.values():
                 read(side, everything=True)

@@ -1,0 +1,257 @@
+"""IMAP4rev1 and rev2 (RFC 3501, 9051): commands and their results, never the mail.
+
+One row per command with its tagged response, and one for the greeting. Literals are skipped and counted. After
+STARTTLS the rest of the connection is read as TLS; after COMPRESS (RFC 4978) it is not read. Arguments are kept only of
+commands that name mailboxes, flags or parts of messages; of logins the user is kept, not the password.
+"""
+
+import re
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.lines import MAX_WAITING, LineParser, sasl_user
+from rustnet.dissect.reading import text
+from rustnet.dissect.tls import TLS
+from rustnet.records import U64, record
+
+_NAMES = (
+    "CAPABILITY NOOP LOGOUT STARTTLS AUTHENTICATE LOGIN ENABLE SELECT EXAMINE CREATE DELETE RENAME SUBSCRIBE "
+    "UNSUBSCRIBE LIST LSUB XLIST NAMESPACE STATUS APPEND IDLE CHECK CLOSE UNSELECT EXPUNGE SEARCH FETCH STORE COPY "
+    "MOVE UID ID SORT THREAD COMPRESS GETQUOTA GETQUOTAROOT SETQUOTA GETACL SETACL MYRIGHTS LISTRIGHTS DELETEACL "
+    "NOTIFY GETMETADATA SETMETADATA XAPPLEPUSHSERVICE"
+)
+_KNOWN = frozenset(_NAMES.split())
+_PRIVATE = frozenset({"LOGIN", "AUTHENTICATE", "SEARCH", "SORT", "THREAD", "SETMETADATA", "XAPPLEPUSHSERVICE"})
+"""Commands whose arguments tell secrets or contents."""
+_COMMAND = re.compile(rb"([!#$&',./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64}) ([A-Za-z]{2,20})(?: (.*))?$", re.DOTALL).match
+_TAGGED = re.compile(
+    rb"([!-)./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64}) (OK|NO|BAD)(?: (.*))?$", re.DOTALL | re.IGNORECASE
+).match
+_UNTAGGED = re.compile(rb"\* (OK|PREAUTH|BYE)(?: (.*))?$", re.DOTALL | re.IGNORECASE).match
+_LITERAL = re.compile(rb"~?\{([0-9]{1,18})\+?\}$").search
+_ASTRING = re.compile(rb'"((?:[^"\\]|\\.)*)"|([^ "{]+)').match
+_OPENING = re.compile(rb"[!#$&',./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64} ?[A-Za-z]{0,20}", re.IGNORECASE).fullmatch
+_PORTS = (143,)
+
+
+@record("imap")
+class Imap:
+    """One IMAP command and its result, or the server's greeting or farewell."""
+
+    tag: str | None = None
+    """Tag of the command."""
+    command: str | None = None
+    """Command, upper case and without UID; NULL for a greeting and for what answers no command that was seen."""
+    by_uid: bool = False
+    """The command was prefixed by UID."""
+    argument: str | None = None
+    """Argument of the command; NULL where it may tell secrets or contents."""
+    user: str | None = None
+    """User who logs in, with LOGIN and AUTHENTICATE."""
+    has_password: bool = False
+    """A secret was sent with this command."""
+    result: str | None = None
+    """`OK`, `NO`, `BAD`, of greetings also `PREAUTH` and `BYE`; NULL without a response."""
+    reply: str | None = None
+    """Text of the tagged response."""
+    request_bytes: U64 = 0
+    """Bytes of literals that the client sent: an appended message."""
+    response_bytes: U64 = 0
+    """Bytes of literals that the server sent while this command was the oldest: messages and their parts."""
+    response_ms: float | None = None
+    """From the command to its tagged response, in milliseconds."""
+
+
+class ImapParser(LineParser):
+    """One connection."""
+
+    __slots__ = ("answers", "continued", "current", "literal", "login", "server", "waiting")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.server: bool | None = None
+        """Direction of the server, once known by a line."""
+        self.waiting: dict[bytes, tuple[Imap, int, int]] = {}
+        """Commands without response, by tag, the oldest first."""
+        self.current: Imap | None = None
+        """The command last sent."""
+        self.continued = [False, False]
+        """By direction: what follows is the rest of a line that a literal has cut."""
+        self.literal = 0
+        """Bytes of a literal that is the user's name."""
+        self.login: Imap | None = None
+        """Row of the AUTHENTICATE command that is not decided: the client's lines are credentials."""
+        self.answers = 0
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read lines; TLS that comes ahead of the response that allows it waits."""
+        if data[:2] == b"\x16\x03" and self.current is not None and self.current.command == "STARTTLS":
+            return 0
+        return super().stream(data, from_src)
+
+    def line(self, line: bytes, from_src: bool) -> int:
+        """Read one line; a literal at its end is skipped."""
+        if self.server is None:
+            if not line:
+                return 0
+            self.server = self._role(line, from_src)
+        again = self.continued[from_src]
+        literal = _LITERAL(line)
+        size = int(literal.group(1)) if literal is not None else 0
+        self.continued[from_src] = literal is not None
+        if from_src == self.server:
+            self._response(line, again, size)
+            return size
+        if again:
+            if self.current is not None:
+                self.current.request_bytes += size
+            return size
+        self._command(line)
+        if self.current is None or size == 0:
+            return size
+        if self.current.command == "LOGIN" and self.current.user is None and size <= 256:
+            self.literal = size
+            self.in_body[from_src] = True
+            return 0
+        self.current.request_bytes += size
+        return size
+
+    def body(self, data: bytes, pos: int, from_src: bool) -> int:
+        """Read a user's name that is a literal."""
+        end = pos + self.literal
+        if end > len(data):
+            return pos
+        self.in_body[from_src] = False
+        if self.current is not None:
+            self.current.user = text(data[pos:end])
+        return end
+
+    def close(self) -> None:
+        """Emit the commands that got no response."""
+        for entry in self.waiting.values():
+            self.say(*entry)
+        self.waiting.clear()
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Commands that wait may have had their response in what is lost."""
+        super().gap(size, from_src)
+        self.in_body[from_src] = self.continued[from_src] = False
+        self.dropping[from_src] = True
+        self.close()
+
+    def _role(self, line: bytes, from_src: bool) -> bool:
+        """Direction of the server, by the first line."""
+        if line.startswith((b"* ", b"+ ")) or _TAGGED(line) is not None:
+            return from_src
+        if _COMMAND(line) is None:
+            raise DissectError("a line is neither command nor response")
+        return not from_src
+
+    def _command(self, line: bytes) -> None:
+        if self.login is not None:
+            self._credential(self.login, line)
+            return
+        match = _COMMAND(line)
+        if match is None:
+            return  # DONE, which ends IDLE, and what is none
+        tag, word, raw = match.groups()
+        name = word.decode("ascii").upper()
+        row = Imap(tag=text(tag))
+        if name == "UID" and raw:
+            row.by_uid = True
+            word, _, raw = raw.partition(b" ")
+            name = text(word).upper()
+        row.command = name
+        if name == "LOGIN":
+            row.has_password = True
+            user = _ASTRING(raw or b"")
+            row.user = text(user.group(1) or user.group(2) or b"") if user is not None else None
+        elif name == "AUTHENTICATE" and raw:
+            self._authenticate(row, raw)
+        elif raw is not None and name in _KNOWN and name not in _PRIVATE:
+            row.argument = text(raw)
+        self.current = row
+        if len(self.waiting) >= MAX_WAITING:
+            self.say(*self.waiting.pop(next(iter(self.waiting))))
+        self.waiting[tag] = (row, self.talk.ts, self.talk.packet)
+
+    def _authenticate(self, row: Imap, raw: bytes) -> None:
+        """Read a mechanism and what may come with it."""
+        mechanism, _, initial = raw.partition(b" ")
+        row.argument = text(mechanism).upper()
+        self.login = row
+        self.answers = 0
+        if initial:
+            self._credential(row, initial)
+
+    def _credential(self, row: Imap, line: bytes) -> None:
+        """Take the user from what a client sends behind AUTHENTICATE, and note that there was more."""
+        self.answers += 1
+        user, secret = sasl_user(row.argument or "", line, self.answers)
+        row.user = row.user or user
+        row.has_password = row.has_password or secret
+
+    def _response(self, line: bytes, again: bool, literal: int) -> None:
+        """Read a line of the server."""
+        oldest = next(iter(self.waiting.values()), None)
+        if literal and oldest is not None:
+            oldest[0].response_bytes += literal
+        if again:
+            return
+        match = _TAGGED(line)
+        if match is not None:
+            self._result(*match.groups())
+            return
+        match = _UNTAGGED(line)
+        if match is not None and ((self.rows == 0 and oldest is None) or match.group(1).upper() == b"BYE"):
+            word, said = match.groups()
+            row = Imap(result=text(word).upper(), reply=text(said) if said else None)
+            self.say(row, self.talk.ts, self.talk.packet)
+
+    def _result(self, tag: bytes, word: bytes, said: bytes | None) -> None:
+        """End a command by its tagged response."""
+        entry = self.waiting.pop(tag, None)
+        if entry is None:
+            return
+        row, ts, packet = entry
+        row.result = text(word).upper()
+        row.reply = text(said) if said else None
+        row.response_ms = (self.talk.ts - ts) / 1e6
+        if row is self.login:
+            self.login = None
+        self.say(row, ts, packet)
+        if row.result == "OK" and row.command == "STARTTLS":
+            self.close()
+            self.talk.hand_over(TLS)
+        elif row.result == "OK" and row.command == "COMPRESS":
+            self.close()
+            self.talk.finish()
+
+
+def _probe_imap(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise a greeting that names IMAP, or a tag with a command; port 143 makes up for a vague greeting."""
+    if not data:
+        return MORE
+    near = talk.has_port(*_PORTS)
+    end = data.find(b"\n")
+    if data[0] == 42:
+        if end < 0:
+            head = data[:5].upper()
+            opening = any(word.startswith(head) for word in (b"* OK ", b"* PRE", b"* BYE", b"* OK\r"))
+            return MORE if opening and len(data) < 1024 else NO
+        if _UNTAGGED(data[:end].rstrip(b"\r")) is None or b"\0" in data[:end]:
+            return NO
+        return YES if near or b"IMAP" in data[:end].upper() else NO
+    if end < 0:
+        return MORE if near and len(data) < 80 and _OPENING(data) is not None else NO
+    match = _COMMAND(data[:end].rstrip(b"\r"))
+    if match is None or data[end - 1 : end] != b"\r":
+        return NO
+    word = match.group(2).decode("ascii").upper()
+    if word not in _KNOWN:
+        return NO
+    return YES if near or word in {"CAPABILITY", "AUTHENTICATE"} else NO
+
+
+IMAP = Dissector(
+    "imap", "Internet Message Access Protocol (RFC 3501, 9051)", ("tcp",), _PORTS, (Imap,), _probe_imap, ImapParser
+)

@@ -1,0 +1,224 @@
+"""POP3 (RFC 1939, 2449, 2595, 5034): commands and replies, never the mail.
+
+One row per command with its reply, and one for the greeting. Mail and lists are skipped and counted. After STLS the
+rest of the connection is read as TLS. Passwords and digests are not kept.
+"""
+
+import re
+from collections import deque
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.lines import MAX_WAITING, Dotted, LineParser, sasl_user
+from rustnet.dissect.reading import text
+from rustnet.dissect.tls import TLS
+from rustnet.records import U64, record
+
+_COMMANDS = frozenset(
+    "USER PASS APOP AUTH CAPA STLS STAT LIST UIDL RETR TOP DELE NOOP RSET LAST QUIT UTF8 LANG XTND".split()  # noqa: SIM905
+)
+_LONG = frozenset({"RETR", "TOP", "CAPA", "LIST", "UIDL", "AUTH"})
+"""Commands whose positive reply may go on over several lines."""
+_COMMAND = re.compile(rb"([A-Za-z0-9]{3,4})(?: +(.*))?$", re.DOTALL).match
+_FIRST = re.compile(
+    rb"(?:USER|APOP) [^\x00-\x1f\x7f]+\r?\n|(?:CAPA|STLS)\r?\n|AUTH(?: [A-Z0-9_-]+)?\r?\n", re.IGNORECASE
+).match
+_OWN = re.compile(rb"APOP [^ \r\n]+ [0-9a-f]{32}\r?\n|STLS\r\n|CAPA\r\n").match
+_GREETING = re.compile(rb"\+OK(?: [^\x00]*)?\r?\n").match
+_PORTS = (110,)
+
+
+@record("pop3")
+class Pop3:
+    """One POP3 command and its reply, or the server's greeting."""
+
+    command: str | None = None
+    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
+    argument: str | None = None
+    """Argument of the command; NULL for secrets and for unknown commands."""
+    user: str | None = None
+    """User who logs in."""
+    has_password: bool = False
+    """A password or a digest of it was sent with this command."""
+    ok: bool | None = None
+    """The reply was positive; NULL without one."""
+    reply: str | None = None
+    """First line of the reply."""
+    response_bytes: U64 = 0
+    """Bytes of the reply's further lines: a mail, or a list."""
+    response_ms: float | None = None
+    """From the command to the reply's first line, in milliseconds."""
+
+
+class Pop3Parser(LineParser):
+    """One connection."""
+
+    __slots__ = ("answers", "listing", "login", "open", "server", "user", "waiting")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.server: bool | None = None
+        """Direction of the server, once known by a line."""
+        self.waiting: deque[tuple[Pop3, int, int]] = deque()
+        self.open: tuple[Pop3, int, int] | None = None
+        """Row whose reply goes on over several lines."""
+        self.listing = Dotted()
+        """Those lines."""
+        self.login: Pop3 | None = None
+        """Row of the AUTH command that is not decided: the client's lines are credentials."""
+        self.answers = 0
+        self.user: str | None = None
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read lines; TLS that comes ahead of the reply that allows it waits."""
+        if data[:2] == b"\x16\x03" and any(row.command == "STLS" for row, _, _ in self.waiting):
+            return 0
+        return super().stream(data, from_src)
+
+    def line(self, line: bytes, from_src: bool) -> int:
+        """Read a command or the first line of a reply."""
+        reply = line.startswith((b"+OK", b"-ERR"))
+        if self.server is None:
+            if not line:
+                return 0
+            if not reply and _COMMAND(line) is None:
+                raise DissectError("a line is neither command nor reply")
+            self.server = from_src if reply else not from_src
+        if from_src != self.server:
+            self._command(line)
+        elif reply:
+            self._reply(line)
+        return 0
+
+    def close(self) -> None:
+        """Emit what still waits."""
+        if self.open is not None:
+            self.say(*self.open)
+            self.open = None
+        while self.waiting:
+            self.say(*self.waiting.popleft())
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Count what is missing of a mail; elsewhere commands that wait may have had their reply in what is lost."""
+        super().gap(size, from_src)
+        if self.in_body[from_src] and self.open is not None:
+            self.listing.lose(size)
+        else:
+            self.close()
+
+    def _command(self, line: bytes) -> None:
+        match = _COMMAND(line)
+        name = match.group(1).decode("ascii").upper() if match is not None else ""
+        if self.login is not None:
+            if name not in _COMMANDS:
+                self._credential(self.login, line)
+                return
+            self.login = None
+        if match is None:
+            return
+        row = Pop3(command=name)
+        raw = match.group(2)
+        if name == "AUTH" and raw:
+            self._auth(row, raw)
+        elif name in {"PASS", "APOP"}:
+            row.has_password = True
+            if name == "APOP" and raw:
+                self.user = text(raw.partition(b" ")[0])
+        elif name in _COMMANDS and raw is not None:
+            row.argument = text(raw)
+            if name == "USER":
+                self.user = row.argument
+        row.user = row.user or self.user
+        self.waiting.append((row, self.talk.ts, self.talk.packet))
+        if len(self.waiting) > MAX_WAITING:
+            self.say(*self.waiting.popleft())
+
+    def _auth(self, row: Pop3, raw: bytes) -> None:
+        """Read a mechanism and what may come with it."""
+        mechanism, _, initial = raw.partition(b" ")
+        row.argument = text(mechanism).upper()
+        self.login = row
+        self.answers = 0
+        if initial.strip():
+            self._credential(row, initial.strip())
+
+    def _credential(self, row: Pop3, line: bytes) -> None:
+        """Take the user from what a client sends behind AUTH, and note that there was more."""
+        self.answers += 1
+        user, secret = sasl_user(row.argument or "", line, self.answers)
+        if user is not None:
+            row.user = self.user = user
+        row.has_password = row.has_password or secret
+
+    def _reply(self, line: bytes) -> None:
+        """Read a reply's first line."""
+        talk = self.talk
+        entry = self.waiting.popleft() if self.waiting else (Pop3(), talk.ts, talk.packet)
+        row = entry[0]
+        row.ok = line.startswith(b"+")
+        row.reply = text(line)
+        if row.command is not None:
+            row.response_ms = (talk.ts - entry[1]) / 1e6
+        if row is self.login:
+            self.login = None
+        listing = row.argument is None or row.command in {"RETR", "TOP"}
+        if row.ok and row.command in _LONG and listing:
+            self.open = entry
+            self.listing = Dotted()
+            self.in_body[bool(self.server)] = True
+            return
+        self.say(*entry)
+        if row.ok and row.command == "STLS":
+            self.close()
+            talk.hand_over(TLS)
+
+    def body(self, data: bytes, pos: int, from_src: bool) -> int:
+        """Skip a reply's further lines up to the one that is a single dot."""
+        if self.open is None:
+            self.in_body[from_src] = False
+            return pos
+        after = self.listing.read(data, pos)
+        self.open[0].response_bytes = self.listing.size
+        if after >= 0:
+            self._ended(from_src)
+        return after if after >= 0 else len(data)
+
+    def _ended(self, from_src: bool) -> None:
+        self.in_body[from_src] = False
+        if self.open is not None:
+            self.say(*self.open)
+            self.open = None
+
+
+def _probe_pop3(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise a greeting that names POP3, or a command of its own; its port makes up for others."""
+    if not data:
+        return MORE
+    first = data[0]
+    if first == 43:
+        return _probe_greeting(data, talk)
+    if first & 0xDF not in {65, 67, 83, 85}:  # letters that begin APOP, AUTH, CAPA, STLS, USER
+        return NO
+    end = data.find(b"\n")
+    other = talk.pending_dst if from_src else talk.pending_src
+    near = talk.has_port(*_PORTS) or other.startswith(b"+OK ")
+    if end < 0:
+        return MORE if near and len(data) < 512 and data[:4].isalpha() else NO
+    if _OWN(data) is not None:
+        return YES
+    return YES if near and _FIRST(data) is not None else NO
+
+
+def _probe_greeting(data: bytes, talk: Conversation) -> int:
+    if len(data) < 4:
+        return MORE if b"+OK ".startswith(data) else NO
+    end = data.find(b"\n")
+    if end < 0:
+        return MORE if data.startswith((b"+OK ", b"+OK\r")) and len(data) < 1024 else NO
+    if _GREETING(data[: end + 1]) is None:
+        return NO
+    if talk.has_port(*_PORTS) or b"POP" in data[:end].upper():
+        return YES
+    return MORE if data.startswith(b"+OK ") else NO
+
+
+POP3 = Dissector("pop3", "Post Office Protocol 3 (RFC 1939)", ("tcp",), _PORTS, (Pop3,), _probe_pop3, Pop3Parser)

@@ -1,0 +1,209 @@
+"""RADIUS (RFC 2865, 2866, 5176): who asks for access, from where, and what the server says.
+
+One row per message. Passwords, challenges and other secrets are never kept, only that they were there.
+"""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
+
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.records import U8, U32, U64, record
+
+MAX_ROWS = 2_000
+MAX_OUTSTANDING = 256
+_CODES = {
+    1: "Access-Request", 2: "Access-Accept", 3: "Access-Reject", 4: "Accounting-Request", 5: "Accounting-Response",
+    11: "Access-Challenge", 12: "Status-Server", 13: "Status-Client", 40: "Disconnect-Request", 41: "Disconnect-ACK",
+    42: "Disconnect-NAK", 43: "CoA-Request", 44: "CoA-ACK", 45: "CoA-NAK",
+}  # fmt: skip
+_REQUESTS = {1: (2, 3, 11), 4: (5,), 12: (2, 5), 13: (), 40: (41, 42), 43: (44, 45)}
+_PORTS = (1812, 1813, 1645, 1646, 3799)
+_STATUS = {1: "Start", 2: "Stop", 3: "Interim-Update", 7: "Accounting-On", 8: "Accounting-Off"}
+_USER_PASSWORD, _CHAP_PASSWORD, _EAP = 2, 3, 79
+_FIXED = {4: 4, 5: 4, 6: 4, 7: 4, 8: 4, 9: 4, 10: 4, 12: 4, 27: 4, 28: 4, 40: 4, 41: 4, 42: 4, 43: 4, 46: 4, 47: 4, 48: 4, 49: 4, 61: 4, 80: 16}  # noqa: E501
+"""Lengths of attributes that have one."""
+
+
+@record("radius")
+class Radius:
+    """One RADIUS message."""
+
+    message: str | None = None
+    """`Access-Request`, `Access-Accept`, `Accounting-Request` …"""
+    identifier: U8 = 0
+    """Number that ties an answer to its request."""
+    username: str | None = None
+    """User-Name."""
+    password: str | None = None
+    """How the user proves to be it: `pap`, `chap`, `eap` or `mschap`; the proof itself is not kept."""
+    nas_ip: str | None = None
+    """Address of the network access server."""
+    nas_identifier: str | None = None
+    """Name of the network access server."""
+    nas_port: U32 | None = None
+    """Its physical port."""
+    calling_station: str | None = None
+    """Calling-Station-Id: the client's hardware address or number."""
+    called_station: str | None = None
+    """Called-Station-Id: the access point and network, or the number called."""
+    framed_ip: str | None = None
+    """Address given to the user."""
+    session_id: str | None = None
+    """Acct-Session-Id."""
+    accounting_status: str | None = None
+    """`Start`, `Stop`, `Interim-Update` …"""
+    session_seconds: U32 | None = None
+    """Acct-Session-Time."""
+    input_octets: U64 | None = None
+    """Octets received from the user."""
+    output_octets: U64 | None = None
+    """Octets sent to the user."""
+    reply_message: str | None = None
+    """Text for the user."""
+    vendors: list[str] | None = None
+    """Vendors whose attributes are in it, by enterprise number."""
+    response_ms: float | None = None
+    """From the request to this answer, in milliseconds."""
+
+
+def _text(value: bytes) -> str:
+    """Text, which some senders end with a zero byte."""
+    return value.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def _ipv4(value: bytes) -> str | None:
+    return str(IPv4Address(value)) if len(value) == 4 else None
+
+
+def _ipv6(value: bytes) -> str | None:
+    return str(IPv6Address(value)) if len(value) == 16 else None
+
+
+def _number(value: bytes) -> int | None:
+    return int.from_bytes(value, "big") if len(value) == 4 else None
+
+
+def _status(value: bytes) -> str | None:
+    number = _number(value)
+    return None if number is None else _STATUS.get(number) or str(number)
+
+
+_FIELDS: dict[int, tuple[str, Callable[[bytes], object]]] = {
+    1: ("username", _text),
+    4: ("nas_ip", _ipv4),
+    5: ("nas_port", _number),
+    8: ("framed_ip", _ipv4),
+    18: ("reply_message", _text),
+    30: ("called_station", _text),
+    31: ("calling_station", _text),
+    32: ("nas_identifier", _text),
+    40: ("accounting_status", _status),
+    42: ("input_octets", _number),
+    43: ("output_octets", _number),
+    44: ("session_id", _text),
+    46: ("session_seconds", _number),
+    95: ("nas_ip", _ipv6),
+}
+
+
+class RadiusParser(Parser):
+    """Messages of one flow, and the requests in it that wait for an answer."""
+
+    __slots__ = ("asked", "rows")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.asked: dict[tuple[int, bool], int] = {}
+        self.rows = 0
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message."""
+        size = len(data)
+        code = data[0] if size >= 20 else 0
+        length = data[2] << 8 | data[3] if size >= 20 else 0
+        if code not in _CODES or length < 20:
+            raise DissectError("a message that is no RADIUS")
+        talk = self.talk
+        row = Radius(message=_CODES[code], identifier=data[1])
+        key = (data[1], from_src)
+        if code in _REQUESTS:
+            if len(self.asked) >= MAX_OUTSTANDING:
+                del self.asked[next(iter(self.asked))]
+            self.asked.setdefault(key, talk.ts)
+        else:
+            since = self.asked.pop((data[1], not from_src), None)
+            if since is not None:
+                row.response_ms = (talk.ts - since) / 1e6
+        fault = _attributes(row, data, min(length, size))
+        if fault or length > size:
+            talk.anomaly("malformed_radius", fault or f"a message claims {length} bytes, of which {size} are there")
+        talk.emit(row)
+        self.rows += 1
+        if self.rows >= MAX_ROWS:
+            talk.finish()
+
+
+def _attributes(row: Radius, data: bytes, end: int) -> str:
+    """Read the attributes up to ``end``; returns what is wrong with them."""
+    pos = 20
+    vendors: list[str] = []
+    high = [0, 0]
+    fault = ""
+    while pos < end:
+        size = data[pos + 1] if pos + 1 < end else 0
+        if size < 2 or pos + size > end:
+            fault = "an attribute runs over the end of its message"
+            break
+        kind = data[pos]
+        value = data[pos + 2 : pos + size]
+        pos += size
+        field = _FIELDS.get(kind)
+        if field is not None:
+            if getattr(row, field[0]) is None:
+                setattr(row, field[0], field[1](value))
+        elif kind == _USER_PASSWORD:
+            row.password = "pap"  # noqa: S105 - the name of a method
+        elif kind == _CHAP_PASSWORD:
+            row.password = "chap"  # noqa: S105
+        elif kind == _EAP:
+            row.password = "eap"  # noqa: S105
+        elif kind == 26 and len(value) >= 4:
+            _vendor(row, value, vendors)
+        elif kind in {52, 53} and len(value) == 4:
+            high[kind - 52] = int.from_bytes(value, "big")
+    row.vendors = vendors or None
+    if row.input_octets is not None:
+        row.input_octets += high[0] << 32
+    if row.output_octets is not None:
+        row.output_octets += high[1] << 32
+    return fault
+
+
+def _vendor(row: Radius, value: bytes, vendors: list[str]) -> None:
+    """Note whose attribute it is; Microsoft's carry MS-CHAP."""
+    number = int.from_bytes(value[:4], "big")
+    if number == 311 and len(value) > 4 and value[4] in {1, 11, 25}:
+        row.password = "mschap"  # noqa: S105 - the name of a method
+    if str(number) not in vendors and len(vendors) < 16:
+        vendors.append(str(number))
+
+
+def _probe_radius(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Judge by a known code and the exact length; off its ports attributes of right sizes must fill the message."""
+    size = len(data)
+    if size < 20 or data[0] not in _CODES or (data[2] << 8 | data[3]) != size:
+        return NO
+    if talk.has_port(*_PORTS):
+        return YES
+    pos = 20
+    count = 0
+    while pos + 2 <= size:
+        length = data[pos + 1]
+        if length < 2 or not data[pos] or _FIXED.get(data[pos], length - 2) != length - 2:
+            return NO
+        pos += length
+        count += 1
+    return YES if pos == size and count >= 3 else NO
+
+
+RADIUS = Dissector("radius", "RADIUS (RFC 2865)", ("udp",), _PORTS, (Radius,), _probe_radius, RadiusParser)

@@ -1,0 +1,155 @@
+"""SIP over UDP and TCP (RFC 3261), and the media that its session descriptions announce (RFC 8866).
+
+One row per message. Bodies are not kept; credentials are noted as seen.
+"""
+
+import re
+
+from rustnet.dissect import sdp
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.reading import RowParser, head, number
+from rustnet.records import U16, record
+
+MAX_HEAD = 32_768
+MAX_BODY = 1 << 24
+_LOOK = 16_384
+"""Bytes of a body that are waited for."""
+_SHORTS = {
+    "f": "from", "t": "to", "i": "call-id", "m": "contact", "v": "via", "c": "content-type", "l": "content-length",
+    "e": "content-encoding", "s": "subject", "k": "supported", "o": "event", "r": "refer-to",
+}  # fmt: skip
+_REQUEST = re.compile(r"([A-Z][A-Z0-9._-]{1,19}) (\S+) SIP/2\.0").fullmatch
+_RESPONSE = re.compile(r"SIP/2\.0 ([1-6]\d\d)(?: (.*))?").fullmatch
+_BEGIN = re.compile(rb"(?:[A-Z][A-Z0-9._-]{1,19} (?:sips?|tel|urn|im|pres):[!-~]{1,2000} SIP/2\.0|SIP/2\.0 [1-6]\d\d(?: [^\r\n]*)?)\r?\n").match
+_ROOM = re.compile(
+    rb"S(?:I(?:P(?:/(?:2(?:\.(?:0[^\n]*)?)?)?)?)?)?|[A-Z][A-Z0-9._-]{0,19}(?: (?:(?:sips?|tel|urn|im|pres)(?::[!-~]*(?: [SIP/2.0]*\r?)?)?|[a-z]{0,4}))?"
+).fullmatch
+_URI = re.compile(r"<([^>]*)>|([^;,\s]+)").search
+_USERNAME = re.compile(r'(?:^|[\s,])username\s*=\s*"([^"]*)"', re.IGNORECASE).search
+
+
+@record("sip")
+class Sip:
+    """One SIP message."""
+
+    method: str | None = None
+    """Method of a request: `REGISTER`, `INVITE` …; NULL in responses, whose `cseq` names it."""
+    uri: str | None = None
+    """What a request is addressed to."""
+    status: U16 | None = None
+    """Status code of a response."""
+    reason: str | None = None
+    """Reason phrase of a response."""
+    from_uri: str | None = None
+    """Who asks."""
+    to_uri: str | None = None
+    """Who is asked."""
+    call_id: str | None = None
+    """Identifies the call or the registration."""
+    cseq: str | None = None
+    """Sequence number and method, such as `102 INVITE`."""
+    contact: str | None = None
+    """Where the sender can be reached directly."""
+    via: str | None = None
+    """Last hop that the message came through."""
+    user_agent: str | None = None
+    """Software of a client."""
+    server: str | None = None
+    """Software of a server."""
+    content_type: str | None = None
+    """Type of the body."""
+    media: list[str] | None = None
+    """Streams that the session description offers: `audio 192.0.2.1:49170 RTP/AVP`."""
+    username: str | None = None
+    """User name in the credentials."""
+    has_authorization: bool = False
+    """The message carries credentials."""
+
+
+def _uri(value: str | None) -> str | None:
+    """Address within a name-addr, without its display name and parameters."""
+    match = _URI(value) if value else None
+    return (match.group(1) or match.group(2)) if match is not None else None
+
+
+class SipParser(RowParser):
+    """Messages of one flow."""
+
+    __slots__ = ()
+    limit = 5000
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message; keep-alives of line ends, zeros or a few bytes are nothing."""
+        if len(data) < 20 or not data.strip(b"\r\n\0"):
+            return
+        self._message(data.lstrip(b"\r\n"))
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read the messages that are complete."""
+        pos = 0
+        while pos < len(data) and not self.talk.finished:
+            if data[pos] in b"\r\n":
+                pos += 1
+                continue
+            end = data.find(b"\r\n\r\n", pos)
+            if end < 0:
+                if len(data) - pos > MAX_HEAD:
+                    raise DissectError("a head does not end")
+                break
+            _, fields = head(data[pos : end + 4], _SHORTS)
+            size = number(fields.get("content-length", "0"), MAX_BODY)
+            if size is None:
+                raise DissectError("the length of a body is no number")
+            if len(data) < end + 4 + min(size, _LOOK):
+                break
+            self._message(data[pos : end + 4 + size])
+            pos = end + 4 + size
+        return pos
+
+    def _message(self, data: bytes) -> None:
+        line, fields = head(data, _SHORTS)
+        request = _REQUEST(line)
+        response = _RESPONSE(line) if request is None else None
+        if request is None and response is None:
+            raise DissectError("a message begins neither as request nor as response")
+        get = fields.get
+        credentials = get("authorization") or get("proxy-authorization")
+        row = Sip(
+            from_uri=_uri(get("from")),
+            to_uri=_uri(get("to")),
+            call_id=get("call-id"),
+            cseq=" ".join(get("cseq", "").split()) or None,
+            contact=_uri(get("contact")),
+            via=get("via"),
+            user_agent=get("user-agent"),
+            server=get("server"),
+            content_type=get("content-type"),
+            has_authorization=credentials is not None,
+        )
+        if request is not None:
+            row.method, row.uri = request.groups()
+        elif response is not None:
+            row.status = int(response.group(1))
+            row.reason = response.group(2)
+        if credentials:
+            user = _USERNAME(credentials)
+            row.username = user.group(1) if user is not None else None
+        start = data.find(b"\r\n\r\n")
+        if start >= 0 and (row.content_type or "").lower().startswith("application/sdp"):
+            row.media = sdp.media(data[start + 4 :])
+        self.say(row)
+
+
+def _probe_sip(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """A complete first line with SIP's version in it."""
+    if not data or not 65 <= data[0] <= 90:
+        return NO
+    line_end = data.find(b"\n", 0, 2100)
+    if line_end >= 0:
+        return YES if data.find(b"SIP/2.0", 0, line_end) >= 0 and _BEGIN(data) is not None else NO
+    return MORE if talk.transport == "tcp" and len(data) < 2048 and _ROOM(data) is not None else NO
+
+
+SIP = Dissector(
+    "sip", "Session Initiation Protocol (RFC 3261)", ("udp", "tcp"), (5060, 5080), (Sip,), _probe_sip, SipParser
+)

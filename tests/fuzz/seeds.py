@@ -1,0 +1,104 @@
+"""Captures that the fuzzer starts from: every link type and tunnel, every protocol's conversation, real programs."""
+
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+for folder in ("engine", "dissect"):
+    if str(ROOT / "tests" / folder) not in sys.path:
+        sys.path.append(str(ROOT / "tests" / folder))
+
+from crafted import CASES  # noqa: E402
+from rig import ACK, FIN, PSH, RST, START, SYN, Captured, ether, ip, kind_of, tcp_frame, udp_frame  # noqa: E402
+from samples import SAMPLES, Sample  # noqa: E402
+
+from rustnet.sources.files import open_source  # noqa: E402
+
+CLIENT, SERVER, CLIENT6, SERVER6 = "192.0.2.1", "198.51.100.2", "2001:db8::1", "2001:db8::2"
+STEP = 3_000_000
+MOST = 150
+"""Packets of one seed."""
+
+Seed = tuple[Captured, ...]
+
+
+def conversation(sample: Sample, version: int, size: int) -> Seed:
+    """A protocol's conversation as packets; TCP with handshake and goodbye, in segments of at most ``size`` bytes."""
+    client, server = (CLIENT, SERVER) if version == 4 else (CLIENT6, SERVER6)
+    frames: list[bytes] = []
+    if sample.transport == "udp":
+        for from_client, data in sample.talk:
+            ends = (client, server, 40_000, sample.port) if from_client else (server, client, sample.port, 40_000)
+            frames.append(udp_frame(*ends, data[:65_000]))
+        return paced(frames)
+    seq = {True: 0xFFFF_F000, False: 77}
+    other = 40_000
+
+    def say(from_client: bool, flags: int, data: bytes = b"") -> None:
+        ends = (client, server, other, sample.port) if from_client else (server, client, sample.port, other)
+        frames.append(tcp_frame(*ends, seq[from_client], seq[not from_client], flags, data))
+        seq[from_client] = (seq[from_client] + len(data) + bool(flags & (SYN | FIN))) & 0xFFFF_FFFF
+
+    say(True, SYN)
+    say(False, SYN | ACK)
+    say(True, ACK)
+    for from_client, data in sample.talk:
+        for at in range(0, len(data), size):
+            say(from_client, ACK | PSH, data[at : at + size])
+        say(not from_client, ACK)
+    say(True, FIN | ACK)
+    say(False, FIN | ACK)
+    say(True, ACK)
+    say(True, RST)
+    return paced(frames)
+
+
+def paced(frames: Sequence[bytes]) -> Seed:
+    """Frames at equal distances in time."""
+    return tuple(Captured(START + i * STEP, data) for i, data in enumerate(frames))
+
+
+def fragments() -> Seed:
+    """A datagram in pieces, over both versions of IP."""
+    frames = []
+    for src, dst in ((CLIENT, SERVER), (CLIENT6, SERVER6)):
+        for at in range(0, 2_400, 400):
+            packet = ip(src, dst, 17, bytes(400), ident=3, offset=at, more=at < 2_000)
+            frames.append(ether(packet, kind_of(packet)))
+    return paced(frames)
+
+
+def stored(path: Path) -> Seed:
+    """The first packets of a capture of real programs."""
+    found: list[Captured] = []
+    source = open_source(str(path))
+    try:
+        for frames in source.batches():
+            for i in range(min(frames.count, MOST - len(found))):
+                found.append(Captured(frames.ts[i], frames.frame(i), frames.link[i], frames.length[i]))
+            if len(found) >= MOST:
+                break
+    finally:
+        source.close()
+    return tuple(found)
+
+
+@cache
+def seeds() -> tuple[tuple[str, Seed], ...]:
+    """Named seeds, always in the same order."""
+    made: list[tuple[str, Seed]] = []
+    for name in sorted(SAMPLES):
+        for i, sample in enumerate(SAMPLES[name]):
+            if sample.transport in ("tcp", "udp"):
+                made.append((f"{name} {i}", conversation(sample, 4, 1_400)))
+                made.append((f"{name} {i} in small pieces", conversation(sample, 6, 60)))
+    made.append(("fragments", fragments()))
+    for link in sorted({case.link for case in CASES}):
+        frames = [case.data for case in CASES if case.link == link]
+        made.append((f"link {link}", tuple(Captured(START + i * STEP, data, link) for i, data in enumerate(frames))))
+    for path in sorted((ROOT / "sample_pcaps").glob("*.pcap*")):
+        if path.suffix in (".pcap", ".pcapng", ".zst"):
+            made.append((path.name, stored(path)))
+    return tuple(made)

@@ -19,6 +19,7 @@ from types import FrameType
 import numpy as np
 
 from rustnet import __version__
+from rustnet.attribute.policy import NOT_ATTRIBUTABLE
 from rustnet.collect import Collector
 from rustnet.dissect import registry
 from rustnet.dissect.dispatch import Dispatcher
@@ -163,7 +164,12 @@ def ingest(
         first = _open(paths[0], report)
         if first is None:
             return report
-    writer = Writer(session, registry.tables())
+    try:
+        writer = Writer(session, registry.tables())
+    except BaseException:
+        if first is not None:
+            first.close()
+        raise
     collecting = gc.isenabled()
     gc.disable()  # flows and rows make no cycles, and there may be millions of them to look through
     try:
@@ -220,7 +226,8 @@ class Road:
         self.tracker = Tracker(self.dispatcher, bytes(wanted), server_ranks(known), first_flow)
         tcp_services, udp_services = service_names()
         guesses = {(transport, port): d[0].name for (transport, port), d in self.dispatcher.by_port.items()}
-        self.flow_columns = FlowColumns(tcp_services, udp_services, guesses)
+        reasons = dict.fromkeys(NOT_ATTRIBUTABLE, "not_attributable")
+        self.flow_columns = FlowColumns(tcp_services, udp_services, guesses, reasons)
         self.flows: list[Flow] = []
         self.flow_count = 0
         self.link_types: set[int] = set()
@@ -439,16 +446,17 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
     given = [Path(name) for name in options.sidecars]
     for capture in report.captures:
         files = given or (find_sidecars(Path(capture.source)) if options.discover and capture.source != "-" else [])
+        if not files:
+            continue
         made = writer.run(lambda con, number=capture.capture_id, used=files: attribute(con, number, used))
         for sentence in made.unreadable:
             report.failed.append(("sidecar", sentence))
-        if files:
-            bad = f", {made.bad_records} broken records" if made.bad_records else ""
-            names = ", ".join(str(file) for file in files)
-            report.sidecars.append(
-                f"{names}: {made.records} records, {made.claims} claims, {made.owned} of {made.flows} flows of "
-                f"{capture.source} have an owner{bad}"
-            )
+        bad = f", {made.bad_records:,} broken" if made.bad_records else ""
+        names = ", ".join(str(file) for file in files)
+        report.sidecars.append(
+            f"{names}: records {made.records:,}{bad}; claims {made.claims:,}; "
+            f"flows with an owner {made.owned:,} of {made.flows:,}"
+        )
     writer.commit()
 
 

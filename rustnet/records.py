@@ -49,12 +49,11 @@ def record(table: str) -> "typing.Callable[[type[_T]], type[_T]]":
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: its name, DuckDB type, whether it may be NULL, and what it means."""
+    """One column of a table: its name, its DuckDB type, and whether it may be NULL (`field_docs`: what it means)."""
 
     name: str
     sql_type: str
     nullable: bool
-    doc: str
 
 
 _PLAIN = {int: "BIGINT", str: "VARCHAR", bool: "BOOLEAN", float: "DOUBLE", bytes: "BLOB"}
@@ -84,11 +83,10 @@ def table_name(cls: type) -> str:
 def columns(cls: type) -> tuple[Column, ...]:
     """Columns of a record class, in the order of its fields."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    docs = field_docs(cls)
     made = []
     for field in dataclasses.fields(cls):
         sql_type, nullable = _sql_type(hints[field.name])
-        made.append(Column(field.name, sql_type, nullable, docs.get(field.name, "")))
+        made.append(Column(field.name, sql_type, nullable))
     return tuple(made)
 
 

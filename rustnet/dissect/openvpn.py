@@ -13,6 +13,7 @@ MAX_PACKETS = 200
 """Packets of a flow that are read."""
 MAX_WAITING = 64
 """Control packets per direction that may wait for those ahead of them."""
+MAX_PARTIAL = 1 << 15
 _PORT = 1194
 
 _RESET_CLIENT_1, _RESET_SERVER_1, _SOFT_RESET, _CONTROL, _ACK, _DATA_1 = 1, 2, 3, 4, 5, 6
@@ -54,7 +55,20 @@ class Openvpn:
 class OpenvpnParser(Parser):
     """One flow's session."""
 
-    __slots__ = ("asked", "client_is_src", "expected", "overhead", "packet", "packets", "row", "told", "tls", "ts", "waiting")
+    __slots__ = (
+        "asked",
+        "client_is_src",
+        "expected",
+        "overhead",
+        "packet",
+        "packets",
+        "partial",
+        "row",
+        "told",
+        "tls",
+        "ts",
+        "waiting",
+    )
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
@@ -67,7 +81,10 @@ class OpenvpnParser(Parser):
         self.client_is_src = True
         self.overhead = 0
         """Bytes between session id and acknowledgements: tls-auth's HMAC, packet id and time."""
-        self.tls: TlsParser | None = None
+        self.tls: TlsParser | None = TlsParser(talk)
+        """Reads the handshake inside, until it is done."""
+        self.partial = [b"", b""]
+        """TLS records that are not complete, by direction."""
         self.expected = [0, 0]
         """Number of the next control packet, by direction."""
         self.waiting: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
@@ -177,28 +194,19 @@ class OpenvpnParser(Parser):
 
     def _tls(self, piece: bytes, from_src: bool) -> None:
         """Let TLS read a piece of the handshake; what it says is a row of its own."""
-        talk = self.talk
         tls = self.tls
         if tls is None:
-            if self.row.established or self.told or self.expected[from_src] > 2:
-                return
-            tls = self.tls = TlsParser(talk)
-        waiting = (talk.pending_src if from_src else talk.pending_dst) if talk.transport == "udp" else b""
-        data = waiting + piece
+            return
+        data = self.partial[from_src] + piece
         try:
             used = tls.stream(data, from_src)
         except DissectError:
-            self._done()
+            self.tls = None
             return
-        rest = data[used:]
-        if talk.finished or len(rest) > 1 << 15:
-            talk.finished = False
-            self._done()
-            return
-        if from_src:
-            talk.pending_src = rest
-        else:
-            talk.pending_dst = rest
+        self.partial[from_src] = data[used:]
+        if self.talk.finished or len(data) - used > MAX_PARTIAL:
+            self.tls = None
+            self.talk.finished = self.told  # TLS is done with the flow, the session is not
 
 
 def _channel(data: bytes) -> tuple[str, int] | None:
@@ -226,7 +234,11 @@ def _channel(data: bytes) -> tuple[str, int] | None:
 
 def _stamped(data: bytes, pos: int) -> bool:
     """Whether a low packet id and a time after 2001 stand at ``pos``."""
-    return data[pos : pos + 3] == b"\0\0\0" and 1 <= data[pos + 3] <= 64 and 0x3B9ACA00 <= int.from_bytes(data[pos + 4 : pos + 8], "big")
+    return (
+        data[pos : pos + 3] == b"\0\0\0"
+        and 1 <= data[pos + 3] <= 64
+        and 0x3B9ACA00 <= int.from_bytes(data[pos + 4 : pos + 8], "big")
+    )
 
 
 def _probe_openvpn(data: bytes, talk: Conversation, from_src: bool) -> int:

@@ -13,9 +13,8 @@ from rustnet.dissect.reading import text
 from rustnet.dissect.tls import TLS
 from rustnet.records import U64, record
 
-_COMMANDS = frozenset(
-    "USER PASS APOP AUTH CAPA STLS STAT LIST UIDL RETR TOP DELE NOOP RSET LAST QUIT UTF8 LANG XTND".split()  # noqa: SIM905
-)
+_NAMES = "USER PASS APOP AUTH CAPA STLS STAT LIST UIDL RETR TOP DELE NOOP RSET LAST QUIT UTF8 LANG XTND"
+_COMMANDS = frozenset(_NAMES.split())
 _LONG = frozenset({"RETR", "TOP", "CAPA", "LIST", "UIDL", "AUTH"})
 """Commands whose positive reply may go on over several lines."""
 _COMMAND = re.compile(rb"([A-Za-z0-9]{3,4})(?: +(.*))?$", re.DOTALL).match

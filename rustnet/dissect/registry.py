@@ -7,7 +7,9 @@ from rustnet.dissect.dns import DNS, LLMNR, MDNS
 from rustnet.dissect.ftp import FTP
 from rustnet.dissect.http import HTTP, HTTP2
 from rustnet.dissect.imap import IMAP
+from rustnet.dissect.mysql import MYSQL
 from rustnet.dissect.pop3 import POP3
+from rustnet.dissect.postgresql import POSTGRESQL
 from rustnet.dissect.smtp import SMTP
 from rustnet.dissect.ssh import SSH
 from rustnet.dissect.tls import TLS
@@ -23,6 +25,8 @@ DISSECTORS: tuple[Dissector, ...] = (
     FTP,
     POP3,
     IMAP,
+    MYSQL,
+    POSTGRESQL,
     # mDNS and LLMNR answer on their ports only, and come ahead of DNS, which would take their messages too.
     MDNS,
     LLMNR,

@@ -72,8 +72,8 @@ class SmbParser(Parser):
                 self.session.say(Smb(command="ENCRYPTED", dialect=self.session.dialect, encrypted=True))
                 talk.finish()
             return
-        if talk.hostname is None and self.session.identity.target is not None:
-            self.session.name_server(talk.dst_ip if from_client != (not from_src) else talk.src_ip)
+        if not self.session.named and self.session.identity.target is not None:
+            self.session.name_server(talk.dst_ip if from_client == from_src else talk.src_ip)
 
     def _resume(self, data: bytes, pos: int, from_src: bool) -> int:
         """Where the next packet starts behind a loss; else all but the bytes that may begin one."""

@@ -98,13 +98,14 @@ class OpenFile:
 class Session:
     """What one connection remembers."""
 
-    __slots__ = ("dialect", "files", "identity", "rows", "talk", "trees", "waiting")
+    __slots__ = ("dialect", "files", "identity", "named", "rows", "talk", "trees", "waiting")
 
     def __init__(self, talk: Conversation) -> None:
         self.talk = talk
         self.rows = 0
         self.dialect: str | None = None
         self.identity = Identity()
+        self.named = False
         self.trees: dict[int, str] = {}
         self.files: dict[bytes, OpenFile] = {}
         self.waiting: Waiting[tuple[int, int], Smb] = Waiting(512)
@@ -173,6 +174,7 @@ class Session:
     def name_server(self, server: str) -> None:
         """Name the server by what authentication has told."""
         told = self.identity
+        self.named = True
         name = told.dns_name or told.target
         if name:
             self.talk.learn(server, name, "smb")

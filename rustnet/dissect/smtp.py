@@ -52,7 +52,7 @@ class Smtp:
     """Lines of the final reply, 16 at most."""
     declared_bytes: U64 | None = None
     """Size of the message as MAIL announced it."""
-    message_bytes: U64 | None = None
+    mail_bytes: U64 | None = None
     """Bytes of message data that followed DATA or BDAT."""
     response_ms: float | None = None
     """From the command to its final reply, in milliseconds."""
@@ -112,11 +112,11 @@ class SmtpParser(ReplyParser[Smtp]):
         elif name == "RCPT" and (path := _PATH(raw)) is not None:
             row.rcpt_to = text(path.group(1))
         elif name == "DATA":
-            row.message_bytes = 0
+            row.mail_bytes = 0
             self.data = (row, Dotted())
             self.in_body[not self.server] = True
         elif name == "BDAT" and (chunk := _CHUNK(raw)) is not None:
-            row.message_bytes = int(chunk.group(1))
+            row.mail_bytes = int(chunk.group(1))
         elif name == "RSET":
             self.mail_from = None
 
@@ -127,7 +127,7 @@ class SmtpParser(ReplyParser[Smtp]):
         if from_src == self.server or not self.waiting:
             return 0
         row = self.waiting[-1][0]
-        return row.message_bytes or 0 if row is not before and row.command == "BDAT" else 0
+        return row.mail_bytes or 0 if row is not before and row.command == "BDAT" else 0
 
     def _auth(self, row: Smtp, raw: bytes) -> None:
         """Read a mechanism and what may come with it."""
@@ -152,7 +152,7 @@ class SmtpParser(ReplyParser[Smtp]):
             return pos
         row, message = self.data
         after = message.read(data, pos)
-        row.message_bytes = message.size
+        row.mail_bytes = message.size
         if after >= 0:
             self._ended(from_src)
         return after if after >= 0 else len(data)

@@ -17,7 +17,7 @@ cpdef Half round_trip(Flow flow)
 cdef str other_state(Flow flow)
 
 cdef class FlowColumns:
-    cdef dict tcp_services, udp_services, guesses
+    cdef dict tcp_services, udp_services, guesses, reasons
     @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Half, table=int64_t[:, ::1], rtts=double[:, ::1])
     cpdef dict build(self, list flows, int64_t now)
     cdef void integers(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow) except *

@@ -77,6 +77,8 @@ TEXTS = (
     "hostname",
     "hostname_source",
     "tunnel",
+    "unowned_reason",
+    "app_state",
 )
 
 GLOBAL, PRIVATE, LOCAL, MULTICAST, BROADCAST = 0, 1, 2, 3, 4
@@ -155,14 +157,20 @@ def other_state(flow: Flow) -> str:
 
 
 class FlowColumns:
-    """Builds the columns; ``tcp_services`` and ``udp_services`` name ports, ``guesses`` names apps by port."""
+    """Builds the columns; ``tcp_services`` and ``udp_services`` name ports, ``guesses`` names apps by port, ``reasons``
+    says by protocol why a flow has no owner while no source of ownership was asked."""
 
     def __init__(
-        self, tcp_services: dict[int, str], udp_services: dict[int, str], guesses: dict[tuple[str, int], str]
+        self,
+        tcp_services: dict[int, str],
+        udp_services: dict[int, str],
+        guesses: dict[tuple[str, int], str],
+        reasons: dict[str, str],
     ) -> None:
         self.tcp_services = tcp_services
         self.udp_services = udp_services
         self.guesses = guesses
+        self.reasons = reasons
 
     def build(self, flows: list[Flow], now: int) -> dict[str, "np.ndarray[tuple[int], np.dtype[np.generic]]"]:
         """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`."""
@@ -262,6 +270,7 @@ class FlowColumns:
         texts[9][i] = flow.history or None
         texts[10][i] = flow.end_reason
         texts[16][i] = TUNNEL_NAMES[flow.tunnel]
+        texts[17][i] = self.reasons.get(name, "no_sidecar")
         self.application(texts, i, flow, name, src_port, dst_port)
 
     def application(
@@ -276,6 +285,7 @@ class FlowColumns:
             if talk.service is not None:
                 texts[11][i] = talk.service
             texts[14][i] = talk.hostname
+            texts[18][i] = talk.state
             texts[15][i] = talk.hostname_source
             if talk.app is not None:
                 texts[12][i] = talk.app

@@ -34,8 +34,8 @@ MIGRATIONS: tuple[Migration, ...] = ()
 """Every migration since version 1, in order."""
 
 TABLE_SQL = """CREATE TABLE IF NOT EXISTS migrations(
-    version INTEGER NOT NULL, name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL, rustnet_version VARCHAR NOT NULL);
-COMMENT ON TABLE migrations IS 'Schema versions that this file has had, with the program that made each.'"""
+    version INTEGER NOT NULL, name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL, rustnet_version VARCHAR NOT NULL)"""
+"""Schema versions that a file has had, with the program that made each."""
 
 
 def latest(migrations: Sequence[Migration] = MIGRATIONS) -> int:

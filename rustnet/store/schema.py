@@ -15,15 +15,15 @@ if typing.TYPE_CHECKING:
     import duckdb
 
 LEADING: tuple[Column, ...] = (
-    Column("capture_id", "INTEGER", True, "Capture it was seen in."),
-    Column("flow_id", "BIGINT", True, "Flow it belongs to."),
-    Column("ts", "TIMESTAMP_NS", True, "Time of the packet that completed it."),
-    Column("packet", "BIGINT", True, "Number of that packet within the capture."),
+    Column("capture_id", "INTEGER", True),
+    Column("flow_id", "BIGINT", True),
+    Column("ts", "TIMESTAMP_NS", True),
+    Column("packet", "BIGINT", True),
 )
 """Columns that stand before the fields of every protocol table."""
 
-META_SQL = """CREATE TABLE IF NOT EXISTS meta(key VARCHAR NOT NULL, value VARCHAR);
-COMMENT ON TABLE meta IS 'What this file is: schema_version, rustnet_version, created.';"""
+META_SQL = "CREATE TABLE IF NOT EXISTS meta(key VARCHAR NOT NULL, value VARCHAR)"
+"""What a file is: schema_version, rustnet_version, created."""
 
 CONNECTIONS_SQL = """CREATE OR REPLACE VIEW connections AS
 WITH owner AS (
@@ -99,7 +99,7 @@ def quote_identifier(name: str) -> str:
 
 
 def quote_literal(text: str) -> str:
-    """``text`` as a SQL string, for the few statements that take no bound values (COMMENT)."""
+    """``text`` as a SQL string, for the few statements that take no bound values (COPY)."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -114,18 +114,6 @@ def create_table_sql(cls: type, leading: Sequence[Column] = ()) -> str:
         rule = "" if leading or column.nullable else " NOT NULL"
         lines.append(f"{quote_identifier(column.name)} {column.sql_type}{rule}")
     return f"CREATE TABLE IF NOT EXISTS {quote_identifier(table_name(cls))}({', '.join(lines)})"
-
-
-def comments_sql(cls: type, leading: Sequence[Column] = ()) -> list[str]:
-    """COMMENT statements that carry the docstrings of a record class into the file."""
-    table = quote_identifier(table_name(cls))
-    made = [f"COMMENT ON TABLE {table} IS {quote_literal(' '.join((cls.__doc__ or '').split()))}"]
-    made += [
-        f"COMMENT ON COLUMN {table}.{quote_identifier(c.name)} IS {quote_literal(c.doc)}"
-        for c in (*leading, *columns(cls))
-        if c.doc
-    ]
-    return made
 
 
 def all_tables(tables: Sequence[type]) -> list[tuple[type, tuple[Column, ...]]]:
@@ -170,11 +158,10 @@ def reconcile(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
         name = table_name(cls)
         have = present.get(name)
         if have is None:
-            statements += [create_table_sql(cls, leading), *comments_sql(cls, leading)]
+            statements.append(create_table_sql(cls, leading))
             continue
         statements += _missing_columns(cls, leading, have)
-    for name, (sql, doc) in VIEWS.items():
-        statements += [sql, f"COMMENT ON VIEW {name} IS {quote_literal(doc)}"]
+    statements += [sql for sql, _ in VIEWS.values()]
     con.execute(";\n".join(statements))
 
 
@@ -187,7 +174,6 @@ def _missing_columns(cls: type, leading: Sequence[Column], have: dict[str, str])
         if sql_type is None:
             name = quote_identifier(column.name)
             made.append(f"ALTER TABLE {table} ADD COLUMN {name} {column.sql_type}")
-            made.append(f"COMMENT ON COLUMN {table}.{name} IS {quote_literal(column.doc)}")
         elif sql_type != column.sql_type:
             raise SessionError(
                 f"column {table_name(cls)}.{column.name} is {sql_type} in the session and {column.sql_type} in this "

@@ -148,7 +148,9 @@ class FlowRow:
     direction: str | None
     """`outbound`, `inbound`, `internal`, `external`, `multicast` or `broadcast`, from the kinds of the addresses."""
     state: str | None
-    """Last state of the protocol's own machine."""
+    """Last state: TCP's as `src` holds it, else the protocol's own (`ECHO_REPLY`, `UDP_IDLE`, `DNS_RESPONSE` …)."""
+    app_state: str | None
+    """Last state of the application protocol's own machine (`DNS_RESPONSE`, SSH's `KEYEXCHANGE` …)."""
     conn_state: str | None
     """Zeek's connection state (`SF`, `S0`, `REJ` …)."""
     history: str | None

@@ -137,10 +137,63 @@ IMAP_TALK: Talk = (
     ),
 )
 
+
+def mysql_packet(number: int, body: bytes) -> bytes:
+    return len(body).to_bytes(3, "little") + bytes([number]) + body
+
+
+MYSQL_GREETING = mysql_packet(
+    0,
+    b"\n8.0.36-0ubuntu0.22.04.1\0" + (4711).to_bytes(4, "little") + b"saltsalt\0" + b"\xff\xff\xff\x02\0\xff\xdf\x15"
+    + bytes(10) + b"salt2salt2sa\0caching_sha2_password\0",
+)  # fmt: skip
+MYSQL_FIXED = (0x01FFA68D | 0x8).to_bytes(4, "little") + (1 << 24).to_bytes(4, "little") + b"\xff" + bytes(23)
+
+
+def counted(*said: bytes) -> bytes:
+    return b"".join(bytes([len(part)]) + part for part in said)
+
+
+MYSQL_LOGIN = mysql_packet(
+    1,
+    MYSQL_FIXED + b"jane\0" + counted(b"Sesame1Sesame1Sesame") + b"shop\0caching_sha2_password\0"
+    + counted(counted(b"_os", b"Linux", b"_client_name", b"libmysql", b"program_name", b"mysql",
+                      b"_client_version", b"8.0.36")),
+)  # fmt: skip
+MYSQL_TALK: Talk = (
+    (False, MYSQL_GREETING),
+    (True, MYSQL_LOGIN),
+    (False, mysql_packet(2, b"\xfemysql_native_password\0saltsalt\0") + mysql_packet(3, b"\x01\x03")),
+    (True, mysql_packet(4, b"Sesame1")),
+    (False, mysql_packet(5, b"\0\0\0\x02\0\0\0")),
+    (True, mysql_packet(0, b"\x03select secret")),
+)
+
+
+def pg_startup(*pairs: bytes) -> bytes:
+    body = b"\0\x03\0\0" + b"".join(part + b"\0" for part in pairs) + b"\0"
+    return (len(body) + 4).to_bytes(4, "big") + body
+
+
+def pg(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+POSTGRESQL_TALK: Talk = (
+    (True, pg_startup(b"user", b"jane", b"database", b"shop", b"application_name", b"psql")),
+    (False, pg(b"R", b"\0\0\0\x0aSCRAM-SHA-256\0\0")),
+    (True, pg(b"p", b"Sesame1")),
+    (False, pg(b"R", b"\0\0\0\x0bxyz") + pg(b"R", b"\0\0\0\0") + pg(b"S", b"server_version\x0016.2\0")),
+    (False, pg(b"K", b"\0\0\x12\x34\0\0\0\x01") + pg(b"Z", b"I")),
+    (True, pg(b"Q", b"select secret\0")),
+)
+
 STREAMS: dict[str, tuple[tuple[str, int, Talk], ...]] = {
     "ftp": (("tcp", 21, FTP_TALK),),
     "smtp": (("tcp", 25, SMTP_TALK),),
     "pop3": (("tcp", 110, POP3_TALK),),
+    "mysql": (("tcp", 3306, MYSQL_TALK),),
+    "postgresql": (("tcp", 5432, POSTGRESQL_TALK),),
     "imap": (("tcp", 143, IMAP_TALK),),
 }
 """By protocol: transport, port and conversation."""

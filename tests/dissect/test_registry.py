@@ -6,7 +6,7 @@ from samples import SAMPLES
 
 from rustnet.dissect.conversation import Dissector
 from rustnet.dissect.registry import DISSECTORS, by_port, tables
-from rustnet.records import columns, table_name
+from rustnet.records import columns, field_docs, table_name
 from rustnet.store.tables import CORE_TABLES
 
 EACH = pytest.mark.parametrize("dissector", DISSECTORS, ids=lambda d: d.name)
@@ -35,7 +35,7 @@ def test_a_column_has_one_type_over_all_protocols() -> None:
 def test_records_are_documented(dissector: Dissector) -> None:
     for table in dissector.records:
         assert table.__doc__
-        undocumented = [c.name for c in columns(table) if not c.doc]
+        undocumented = [c.name for c in columns(table) if not field_docs(table).get(c.name)]
         assert not undocumented
         assert all(f.default is not dataclasses.MISSING for f in dataclasses.fields(table))
 

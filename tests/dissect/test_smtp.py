@@ -37,8 +37,8 @@ def test_a_session() -> None:
     assert (rows[2].argument, rows[2].user, rows[2].has_password) == ("LOGIN", "jane", True)
     assert (rows[3].mail_from, rows[3].declared_bytes) == ("jane@example.net", 57)
     assert (rows[4].mail_from, rows[4].rcpt_to) == ("jane@example.net", "bob@example.org")
-    assert rows[5].message_bytes == len(MESSAGE)
-    assert rows[7].message_bytes == 12
+    assert rows[5].mail_bytes == len(MESSAGE)
+    assert rows[7].mail_bytes == 12
     assert {r.helo for r in rows[1:]} == {"client.example.net"}
     assert "secret" not in repr([fields(r) for r in rows])
     assert "Sesame" not in repr([fields(r) for r in rows])
@@ -78,10 +78,10 @@ def test_data() -> None:
             flow = Flow(SMTP)
             for from_src, data in (*start, (CLIENT, body + b"QUIT\r\n"), *lines("< 250 ok", "< 221 bye")):
                 flow.feed(data, from_src, chunk)
-            rows = [(r.command, r.message_bytes) for r in flow.rows if isinstance(r, Smtp)]
+            rows = [(r.command, r.mail_bytes) for r in flow.rows if isinstance(r, Smtp)]
             assert rows == [(None, None), ("DATA", size), ("QUIT", None)]
     _, rows = talk(lines("< 220 x", "> DATA", "< 503 no", "> QUIT", "< 221 bye"))
-    assert [(r.command, r.reply_code, r.message_bytes) for r in rows[1:]] == [("DATA", 503, 0), ("QUIT", 221, None)]
+    assert [(r.command, r.reply_code, r.mail_bytes) for r in rows[1:]] == [("DATA", 503, 0), ("QUIT", 221, None)]
 
 
 def test_losses_in_a_message() -> None:
@@ -93,7 +93,7 @@ def test_losses_in_a_message() -> None:
     flow.feed(b"250 ok\r\n", SERVER)
     row = flow.rows[-1]
     assert isinstance(row, Smtp)
-    assert (row.command, row.message_bytes, row.reply_code) == ("DATA", 1012, 250)
+    assert (row.command, row.mail_bytes, row.reply_code) == ("DATA", 1012, 250)
 
 
 def test_a_lost_end_of_a_message_is_known_by_the_reply() -> None:
@@ -109,7 +109,7 @@ def test_bytes_of_bdat_are_skipped() -> None:
     flow.lose(99_994, CLIENT)
     flow.feed(b"NOOP\r\n", CLIENT)
     flow.feed(b"250 ok\r\n250 ok\r\n", SERVER)
-    assert [(r.command, r.message_bytes) for r in flow.rows[2:]] == [("BDAT", 100_000), ("NOOP", None)]  # type: ignore[attr-defined]
+    assert [(r.command, r.mail_bytes) for r in flow.rows[2:]] == [("BDAT", 100_000), ("NOOP", None)]  # type: ignore[attr-defined]
 
 
 def test_tls_inside() -> None:

@@ -324,18 +324,23 @@ def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: in
         return
     if size == 0 or (size == 1 and at == me.next - 1 and not seen.flags & (SYN | FIN | RST)):
         return  # a bare acknowledgement, or a keep-alive
-    filled = [me.missing.pop(number) for number in range(at, at + size) if number in me.missing]
+    again(flow, who, me, peer, seen, ts, range(at, at + size))
+    me.timing = None
+    me.next = max(me.next, at + size)
+
+
+def again(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, numbers: range) -> None:
+    """Tell a retransmission from reordering: what fills a young hole was only late."""
+    filled = [me.missing.pop(number) for number in numbers if number in me.missing]
     soon = flow.handshake_rtt if flow.handshake_rtt > 0 else REORDERED_WITHIN
     if any(ts - since < soon for since in filled):
         me.out_of_order += 1
-    else:
-        me.retransmissions += 1
-        if str(me.retransmissions) in ("1", "10", "100"):
-            flow.note("t", who)
-        if peer.duplicates >= 2 and peer.raw_ack == seen.seq and ts - peer.duplicate_ts <= FAST_WITHIN:
-            me.fast_retransmissions += 1
-    me.timing = None
-    me.next = max(me.next, at + size)
+        return
+    me.retransmissions += 1
+    if str(me.retransmissions) in ("1", "10", "100"):
+        flow.note("t", who)
+    if peer.duplicates >= 2 and peer.raw_ack == seen.seq and ts - peer.duplicate_ts <= FAST_WITHIN:
+        me.fast_retransmissions += 1
 
 
 def keep(me: Side, at: int, payload: bytes) -> None:
@@ -428,14 +433,7 @@ def follow(flow: Conversation, who: str, me: Side, seen: Seen) -> None:
     if flow.state == "CLOSED":
         return
     if src.fin_at is not None or dst.fin_at is not None:
-        if dst.fin_at is None:
-            flow.state = "FIN_WAIT2" if src.fin_acked else "FIN_WAIT1"
-        elif src.fin_at is None:
-            flow.state = "CLOSE_WAIT"
-        elif flow.closed_first == "src":
-            flow.state = "TIME_WAIT" if src.fin_acked else "CLOSING"
-        else:
-            flow.state = "CLOSED" if src.fin_acked else "LAST_ACK"
+        flow.state = closing(flow, src, dst)
         flow.over = flow.state in ("TIME_WAIT", "CLOSED")
     elif flow.state == "ESTABLISHED":
         return
@@ -445,6 +443,17 @@ def follow(flow: Conversation, who: str, me: Side, seen: Seen) -> None:
         flow.state = "ESTABLISHED"
     elif flow.state == "SYN_SENT" and seen.payload and dst.first is not None:
         flow.state = "ESTABLISHED"  # the SYN-ACK was not captured, but data flows
+
+
+def closing(flow: Conversation, src: Side, dst: Side) -> str:
+    """State once at least one end has sent its FIN."""
+    if dst.fin_at is None:
+        return "FIN_WAIT2" if src.fin_acked else "FIN_WAIT1"
+    if src.fin_at is None:
+        return "CLOSE_WAIT"
+    if flow.closed_first == "src":
+        return "TIME_WAIT" if src.fin_acked else "CLOSING"
+    return "CLOSED" if src.fin_acked else "LAST_ACK"
 
 
 def conn_state(flow: Conversation) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rustnet.engine.flow import Flow, Half
-from rustnet.engine.numbers import STATE_NAMES, protocol_name
+from rustnet.engine.numbers import NULL, STATE_NAMES, protocol_name
 from rustnet.engine.tcp import connection_state
 from rustnet.engine.text import address
 from rustnet.engine.tracker import Tracker
@@ -96,13 +96,18 @@ def kind_of(packet: bytes) -> int:
 
 
 def tcp(
-    sport: int, dport: int, seq: int, ack: int, flags: int, payload: bytes = b"", window: int = 8192, options: bytes = b""
+    sport: int,
+    dport: int,
+    seq: int,
+    ack: int,
+    flags: int,
+    payload: bytes = b"",
+    window: int = 8192,
+    options: bytes = b"",
 ) -> bytes:
     """TCP segment (checksum left empty: the engine does not look at it)."""
     offset = (20 + len(options)) << 2
-    head = struct.pack(
-        ">HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset, flags, window, 0, 0
-    )
+    head = struct.pack(">HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset, flags, window, 0, 0)
     return head + options + payload
 
 
@@ -192,9 +197,7 @@ def join(pieces: Iterable[bytes | int]) -> list[bytes | int]:
     made: list[bytes | int] = []
     for piece in pieces:
         last = made[-1] if made else None
-        if isinstance(piece, bytes) and isinstance(last, bytes):
-            made[-1] = last + piece
-        elif isinstance(piece, int) and isinstance(last, int):
+        if (isinstance(piece, bytes) and isinstance(last, bytes)) or (isinstance(piece, int) and isinstance(last, int)):
             made[-1] = last + piece
         else:
             made.append(piece)
@@ -278,9 +281,10 @@ class Tracked:
 
 
 def index_rows(tracker: Tracker) -> list[tuple[int, bool, int, int]]:
-    """Packet index since the last call: flow, direction, payload and TCP flags."""
+    """Packet index since the last call: flow (0: none), direction, payload and TCP flags."""
     made = tracker.index.take()
-    columns = [made[name].tolist() for name in ("flow_id", "from_src", "payload", "tcp_flags")]
+    flow_ids = np.where(made["flow_id"] == NULL, 0, made["flow_id"])
+    columns = [flow_ids.tolist(), *(made[name].tolist() for name in ("from_src", "payload", "tcp_flags"))]
     return list(zip(*columns, strict=True))
 
 

@@ -55,10 +55,11 @@ def test_cut_at_every_byte(case: Case, capfd: pytest.CaptureFixture[str]) -> Non
 
 @each_case
 def test_damaged_at_every_byte(case: Case, capfd: pytest.CaptureFixture[str]) -> None:
-    frames = []
-    for at in range(min(len(case.data), 110)):
-        for value in (0, 0xFF, case.data[at] ^ 0x10, (case.data[at] + 1) & 0xFF):
-            frames.append(Captured(START, case.data[:at] + bytes([value]) + case.data[at + 1 :], case.link))
+    frames = [
+        Captured(START, case.data[:at] + bytes([value]) + case.data[at + 1 :], case.link)
+        for at in range(min(len(case.data), 110))
+        for value in (0, 0xFF, case.data[at] ^ 0x10, (case.data[at] + 1) & 0xFF)
+    ]
     check_books(track(frames))
     assert capfd.readouterr().err == ""
 
@@ -125,7 +126,10 @@ NESTS = {
     "bridged ethernet": (1, b"\2" * 12 + b"\x65\x58"),
     "labels and control words": (1, b"\2" * 12 + b"\x88\x47" + b"\0\0\x11\0" + b"\0\0\0\0"),
     "pppoe with cisco hdlc": (51, bytes(6) + b"\x0f\0\x88\x64"),
-    "llc behind tags": (1, b"\2" * 12 + b"\x81\0\0\1\0\x40\xaa\xaa\3\0\0\0\x81\0" + b"\0\1\0\x40\xaa\xaa\3\0\0\0\x65\x58"),
+    "llc behind tags": (
+        1,
+        b"\2" * 12 + b"\x81\0\0\1\0\x40\xaa\xaa\3\0\0\0\x81\0" + b"\0\1\0\x40\xaa\xaa\3\0\0\0\x65\x58",
+    ),
     "fabric path": (1, b"\2" * 12 + b"\x89\x03\0\0"),
     "qinq": (1, b"\x81\0\0\1"),
     "extension headers": (229, b"\0\0"),
@@ -274,7 +278,7 @@ def test_fragments_between_two_ports_of_one_address() -> None:
 
 def test_fragmented_tcp_is_analysed_once() -> None:
     body = tcp(40_000, 443, 1_000, 1, ACK, BIG)
-    frames = framed(fragments(A4, B4, 6, body) + [ip(A4, B4, 6, tcp(40_000, 443, 4_000, 1, ACK, b"next"))])
+    frames = framed([*fragments(A4, B4, 6, body), ip(A4, B4, 6, tcp(40_000, 443, 4_000, 1, ACK, b"next"))])
     got = track(frames)
     flow = got.flow(src=CLIENT)
     assert flow["dst"] == SERVER

@@ -59,7 +59,9 @@ def understood(data: bytes) -> bool:
         return ports >= 20 and 20 <= (data[body + 12] >> 4) * 4 <= ports
     tunnels = {4789, 8472, 6081, 2152, 3544, 1701, 5247}
     ends = {int.from_bytes(data[body + x : body + x + 2], "big") for x in (0, 2)}
-    return number == 17 and ports >= 8 and not ends & tunnels and int.from_bytes(data[body + 4 : body + 6], "big") == ports
+    return (
+        number == 17 and ports >= 8 and not ends & tunnels and int.from_bytes(data[body + 4 : body + 6], "big") == ports
+    )
 
 
 def agree(packets: list[Captured]) -> None:
@@ -125,7 +127,10 @@ def test_scapy_sessions(version: int, loss: int) -> None:
     if version == 14:
         link = link / Dot1Q(vlan=12)
     if version == 6:
-        client, server = link / IPv6(src="2001:db8::1", dst="2001:db8::2"), link / IPv6(src="2001:db8::2", dst="2001:db8::1")
+        client, server = (
+            link / IPv6(src="2001:db8::1", dst="2001:db8::2"),
+            link / IPv6(src="2001:db8::2", dst="2001:db8::1"),
+        )
     else:
         client, server = link / IP(src="10.0.0.1", dst="10.0.0.2"), link / IP(src="10.0.0.2", dst="10.0.0.1")
     packets = [Captured(START + i * 700_000, data) for i, data in enumerate(session(client, server, loss))]

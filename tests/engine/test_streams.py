@@ -4,7 +4,24 @@ import random
 
 import pytest
 from pure import RUNS_PURE
-from rig import ACK, FIN, RST, START, SYN, Captured, Listener, Tracked, paced, tcp_frame, track
+from rig import (
+    ACK,
+    FIN,
+    RST,
+    START,
+    SYN,
+    WANTED_SIZE,
+    Captured,
+    Listener,
+    Tracked,
+    batch,
+    paced,
+    server_ports,
+    tcp_frame,
+    track,
+)
+
+from rustnet.engine.tracker import Tracker
 
 CLIENT, SERVER = "10.0.0.1", "10.0.0.2"
 DATA = random.Random(2).randbytes(10_000)
@@ -99,7 +116,14 @@ def test_a_hole_that_is_filled_late() -> None:
 
 
 def test_a_hole_that_is_acknowledged_will_not_be_filled() -> None:
-    frames = [*opening(), say(0, DATA[:100]), say(150, DATA[150:200]), confirm(100), confirm(200), say(100, DATA[100:150])]
+    frames = [
+        *opening(),
+        say(0, DATA[:100]),
+        say(150, DATA[150:200]),
+        confirm(100),
+        confirm(200),
+        say(100, DATA[100:150]),
+    ]
     assert read(frames) == [DATA[:100], 50, DATA[150:200]]
 
 
@@ -181,8 +205,6 @@ def test_held_bytes_are_bounded_over_all_flows() -> None:
 
 def track_peak(frames: list[bytes]) -> int:
     """Most bytes that waited at the end of any batch."""
-    from rig import WANTED_SIZE, Tracker, batch, server_ports
-
     tracker = Tracker(Listener(), bytes([1]) * WANTED_SIZE, server_ports())
     peak = 0
     for start in range(0, len(frames), 200):
@@ -208,7 +230,11 @@ def test_skipping_into_a_hole() -> None:
 def test_skipping_within_a_cut_segment() -> None:
     data = say(0, DATA[:1_000])
     after = say(1_000, DATA[1_000:1_100])
-    frames = [*paced(opening()), Captured(START + 10**8, data[: 54 + 100], length=len(data)), Captured(START + 2 * 10**8, after)]
+    frames = [
+        *paced(opening()),
+        Captured(START + 10**8, data[: 54 + 100], length=len(data)),
+        Captured(START + 2 * 10**8, after),
+    ]
     assert track(frames, reader=Listener(skip=900)).streams()[0] == [DATA[:100] + DATA[1_000:1_100]]
     assert track(frames, reader=Listener(skip=500)).streams()[0] == [DATA[:100], 400, DATA[1_000:1_100]]
 

@@ -1,5 +1,7 @@
 """The flow table: generations, timeouts by packet time, wrong clocks, eviction, collisions, and whose flow it is."""
 
+import time
+
 import pytest
 from pure import RUNS_PURE
 from rig import (
@@ -300,7 +302,9 @@ def test_pings_are_told_apart_by_their_identifier() -> None:
         pings += [ether(ip(A, B, 1, b"\x08" + rest)), ether(ip(B, A, 1, b"\0" + rest))]
     got = track(paced(pings))
     assert [(flow["icmp_id"], flow["src_packets"], flow["dst_packets"]) for flow in got.flows] == [
-        (1, 1, 1), (2, 1, 1), (0xFFFF, 1, 1)
+        (1, 1, 1),
+        (2, 1, 1),
+        (0xFFFF, 1, 1),
     ]
 
 
@@ -312,9 +316,9 @@ def test_mapped_addresses_are_ipv4() -> None:
 
 def test_many_small_batches_cost_no_more_than_few() -> None:
     """With thousands of open flows a batch of one packet must not look at all of them."""
-    import time
-
-    crowd = [at(0, ask(1_024 + i % 60_000, 9_999, f"10.9.{i >> 16}.1")) for i in range(20_000 if not RUNS_PURE else 500)]
+    crowd = [
+        at(0, ask(1_024 + i % 60_000, 9_999, f"10.9.{i >> 16}.1")) for i in range(20_000 if not RUNS_PURE else 500)
+    ]
     trickle = [at(1 + i / 10_000, ask(40_000, 9_999)) for i in range(3_000 if not RUNS_PURE else 100)]
     started = time.monotonic()
     track([*crowd, *trickle], range(len(crowd), len(crowd) + len(trickle)))

@@ -43,11 +43,8 @@ def option(order: str, code: int, value: bytes) -> bytes:
 
 def pcapng(packets: Sequence[Captured], order: str = "<", sections: int = 1) -> bytes:
     """pcapng with an interface per link type, every packet block in turn, and blocks that hold no packets."""
-    parts = []
     share = max(1, -(-len(packets) // sections))
-    for start in range(0, max(1, len(packets)), share):
-        parts.append(section(packets[start : start + share], order))
-    return b"".join(parts)
+    return b"".join(section(packets[at : at + share], order) for at in range(0, max(1, len(packets)), share))
 
 
 def section(packets: Sequence[Captured], order: str) -> bytes:
@@ -71,7 +68,9 @@ def section(packets: Sequence[Captured], order: str) -> bytes:
             notes = option(order, 1, b"seen") + option(order, 2, b"\1\0\0\0") + end if i % 5 == 0 else b""
             parts.append(block(order, 6, struct.pack(order + "IIIII", *head, packet.wire) + data + notes))
     parts.append(block(order, 4, option(order, 1, b"\x0a\0\0\1a.example\0") + end))
-    parts.append(block(order, 5, struct.pack(order + "III", 0, 0, 0) + option(order, 5, struct.pack(order + "Q", 3)) + end))
+    parts.append(
+        block(order, 5, struct.pack(order + "III", 0, 0, 0) + option(order, 5, struct.pack(order + "Q", 3)) + end)
+    )
     parts.append(block(order, 0xA, struct.pack(order + "II", 0x544C534B, 6) + b"SECRET"))
     parts.append(block(order, 0xBAD, struct.pack(order + "I", 32_473) + b"custom"))
     return b"".join(parts)

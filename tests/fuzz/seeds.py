@@ -76,8 +76,10 @@ def stored(path: Path) -> Seed:
     source = open_source(str(path))
     try:
         for frames in source.batches():
-            for i in range(min(frames.count, MOST - len(found))):
-                found.append(Captured(frames.ts[i], frames.frame(i), frames.link[i], frames.length[i]))
+            found += [
+                Captured(frames.ts[i], frames.frame(i), frames.link[i], frames.length[i])
+                for i in range(min(frames.count, MOST - len(found)))
+            ]
             if len(found) >= MOST:
                 break
     finally:
@@ -98,7 +100,6 @@ def seeds() -> tuple[tuple[str, Seed], ...]:
     for link in sorted({case.link for case in CASES}):
         frames = [case.data for case in CASES if case.link == link]
         made.append((f"link {link}", tuple(Captured(START + i * STEP, data, link) for i, data in enumerate(frames))))
-    for path in sorted((ROOT / "sample_pcaps").glob("*.pcap*")):
-        if path.suffix in (".pcap", ".pcapng", ".zst"):
-            made.append((path.name, stored(path)))
+    paths = sorted((ROOT / "sample_pcaps").glob("*.pcap*"))
+    made += [(path.name, stored(path)) for path in paths if path.suffix in (".pcap", ".pcapng", ".zst")]
     return tuple(made)

@@ -1,0 +1,352 @@
+"""LDAP version 2 and 3 over TCP, and CLDAP over UDP (RFC 4511). One row per operation, with its result.
+
+Entries that are found are counted, not kept; passwords and attribute values of changes are not read.
+"""
+
+from rustnet.dissect import ber
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.ntlmssp import Identity
+from rustnet.dissect.reading import RowParser, Waiting, text
+from rustnet.dissect.tls import TLS
+from rustnet.records import U32, record
+
+_LOOK = 16_384
+"""Bytes of a message that are waited for; what lies behind them is skipped."""
+_MAX_LISTED = 64
+_MAX_FILTER = 1024
+_MAX_DEPTH = 12
+_OPERATIONS = {
+    0x60: "bind", 0x42: "unbind", 0x63: "search", 0x66: "modify", 0x68: "add", 0x4A: "delete", 0x6C: "rename",
+    0x6E: "compare", 0x50: "abandon", 0x77: "extended",
+}  # fmt: skip
+_ANSWERS = {0x61, 0x65, 0x67, 0x69, 0x6B, 0x6D, 0x6F, 0x78}
+_ENTRY, _REFERENCE, _INTERMEDIATE = 0x64, 0x73, 0x79
+_TAGS = frozenset((*_OPERATIONS, *_ANSWERS, _ENTRY, _REFERENCE, _INTERMEDIATE))
+_SCOPES = {0: "base", 1: "one", 2: "subtree", 3: "children"}
+_START_TLS = "1.3.6.1.4.1.1466.20037"
+_RESULTS = {
+    0: "success", 1: "operationsError", 2: "protocolError", 3: "timeLimitExceeded", 4: "sizeLimitExceeded",
+    5: "compareFalse", 6: "compareTrue", 7: "authMethodNotSupported", 8: "strongerAuthRequired", 10: "referral",
+    11: "adminLimitExceeded", 12: "unavailableCriticalExtension", 13: "confidentialityRequired",
+    14: "saslBindInProgress", 16: "noSuchAttribute", 17: "undefinedAttributeType", 18: "inappropriateMatching",
+    19: "constraintViolation", 20: "attributeOrValueExists", 21: "invalidAttributeSyntax", 32: "noSuchObject",
+    33: "aliasProblem", 34: "invalidDNSyntax", 36: "aliasDereferencingProblem", 48: "inappropriateAuthentication",
+    49: "invalidCredentials", 50: "insufficientAccessRights", 51: "busy", 52: "unavailable",
+    53: "unwillingToPerform", 54: "loopDetect", 64: "namingViolation", 65: "objectClassViolation",
+    66: "notAllowedOnNonLeaf", 67: "notAllowedOnRDN", 68: "entryAlreadyExists", 69: "objectClassModsProhibited",
+    71: "affectsMultipleDSAs", 80: "other",
+}  # fmt: skip
+
+
+@record("ldap")
+class Ldap:
+    """One LDAP operation."""
+
+    operation: str | None = None
+    """`bind`, `search`, `modify`, `add`, `delete`, `rename`, `compare`, `extended`, `abandon` or `unbind`."""
+    dn: str | None = None
+    """Name bound as, base of the search, or entry that is changed; empty for anonymous and for the root."""
+    version: str | None = None
+    """Version of the protocol that a bind asks for."""
+    auth: str | None = None
+    """How a bind proves itself: `anonymous`, `simple`, or `sasl` and the mechanism, as `sasl GSS-SPNEGO`."""
+    has_password: bool = False
+    """A simple bind carries a password, in the clear."""
+    username: str | None = None
+    """User of an NTLM bind."""
+    domain: str | None = None
+    """Domain of an NTLM bind."""
+    scope: str | None = None
+    """`base`, `one`, `subtree` or `children`."""
+    filter: str | None = None
+    """What a search looks for (RFC 4515)."""
+    attributes: list[str] | None = None
+    """Attributes that a search wants, or that a change is about."""
+    new_name: str | None = None
+    """New relative name of a renamed entry."""
+    oid: str | None = None
+    """Extended operation."""
+    result: str | None = None
+    """Result, such as `success` or `invalidCredentials`; NULL if no answer was seen."""
+    matched_dn: str | None = None
+    """Last entry that exists on the way to the one asked for."""
+    diagnostic: str | None = None
+    """Server's message about the result."""
+    entries: U32 | None = None
+    """Entries that a search found."""
+    references: U32 | None = None
+    """Referrals that a search gave."""
+    rtt_ms: float | None = None
+    """Time from request to result."""
+
+
+class LdapParser(RowParser):
+    """Both directions of one connection."""
+
+    __slots__ = ("identity", "waiting")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.waiting: Waiting[int, Ldap] = Waiting()
+        self.identity = Identity()
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read the messages of one CLDAP datagram."""
+        pos = 0
+        while pos < len(data) and not self.talk.finished:
+            size = ber.measure(data, pos)
+            if size <= 0 or pos + size > len(data):
+                raise DissectError("a message is cut off")
+            self._message(data[pos : pos + size], cut=False)
+            pos += size
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read the messages that are complete, or long enough to be understood."""
+        pos = 0
+        while pos < len(data) and not self.talk.finished and self.talk.parser is self:
+            if data[pos] != 0x30:
+                self._wrapped()
+                break
+            size = ber.measure(data, pos)
+            if size < 0:
+                raise DissectError("a message has no definite length")
+            if size == 0 or len(data) - pos < min(size, _LOOK):
+                break
+            self._message(data[pos : pos + min(size, _LOOK)], cut=size > _LOOK)
+            pos += size
+        return pos
+
+    def close(self) -> None:
+        """Tell the operations that were not answered."""
+        for row, ts, packet in self.waiting.drain():
+            self.say(row, ts, packet)
+
+    def _wrapped(self) -> None:
+        """Behind a SASL bind messages may be sealed: then nothing more can be read."""
+        if not self.rows and not self.waiting.rows:
+            raise DissectError("a message is no sequence")
+        self.close()
+        self.talk.finish()
+
+    def _message(self, data: bytes, cut: bool) -> None:
+        """Read one message; the end of a long one may be missing."""
+        _, start, end = _open(data, 0, len(data), cut)
+        number = ber.part(data, start, end)
+        tag, start, end = _open(data, number[2], end, cut)
+        if number[0] != 2 or tag not in _TAGS:
+            raise DissectError(f"no operation has tag {tag:#04x}")
+        message = ber.integer(data, number)
+        if tag in _OPERATIONS:
+            self._request(data, tag, message, start, end)
+        elif tag in _ANSWERS:
+            self._result(data, tag, message, start, end)
+        elif tag != _INTERMEDIATE:
+            found = self.waiting.rows.get(message)
+            if found is not None and tag == _ENTRY:
+                found[0].entries = (found[0].entries or 0) + 1
+            elif found is not None:
+                found[0].references = (found[0].references or 0) + 1
+
+    def _request(self, data: bytes, tag: int, message: int, start: int, end: int) -> None:
+        row = Ldap(operation=_OPERATIONS[tag])
+        if tag == 0x60:
+            self._bind(data, start, end, row)
+        elif tag == 0x63:
+            _search(data, start, end, row)
+        elif tag == 0x4A:
+            row.dn = text(data[start:end])
+        elif tag == 0x77:
+            kind, first, last = ber.part(data, start, end)
+            row.oid = text(data[first:last]) if kind == 0x80 else None
+        elif tag in {0x66, 0x68, 0x6C, 0x6E}:
+            _change(data, tag, start, end, row)
+        if tag in {0x42, 0x50}:
+            self.say(row)
+            return
+        gone = self.waiting.add(message, row, self.talk)
+        if gone is not None:
+            self.say(*gone)
+
+    def _bind(self, data: bytes, start: int, end: int, row: Ldap) -> None:
+        version, name = ber.parts(data, start, end, 2)
+        row.version = str(ber.integer(data, version))
+        row.dn = text(data[name[1] : name[2]])
+        kind, first, last = ber.part(data, name[2], end)
+        if kind == 0x80:
+            row.has_password = last > first
+            row.auth = "simple" if row.has_password else "anonymous"
+        elif kind == 0xA3:
+            mechanism = ber.part(data, first, last)
+            row.auth = f"sasl {text(data[mechanism[1] : mechanism[2]], 64)}"
+            self._told(data[mechanism[2] : last], row)
+        else:  # Microsoft's NTLM binds ([MS-ADTS] 5.1.1.1.3)
+            row.auth = "ntlm"
+            self._told(data[first:last], row)
+
+    def _told(self, credentials: bytes, row: Ldap) -> None:
+        if self.identity.read(credentials) == 3:
+            row.username, row.domain = self.identity.username, self.identity.domain
+
+    def _result(self, data: bytes, tag: int, message: int, start: int, end: int) -> None:
+        """Complete the row of the operation that is answered."""
+        talk = self.talk
+        found = self.waiting.take(message)
+        row, ts, packet = found or (Ldap(operation=_answer_to(tag)), 0, 0)
+        code, matched, diagnostic = ber.parts(data, start, end, 3)
+        number = ber.integer(data, code)
+        row.result = _RESULTS.get(number) or f"result{number}"
+        row.matched_dn = text(data[matched[1] : matched[2]]) or None
+        row.diagnostic = text(data[diagnostic[1] : diagnostic[2]]) or None
+        if tag == 0x65:
+            row.entries = row.entries or 0
+        if ts:
+            row.rtt_ms = (talk.ts - ts) / 1e6
+        self.say(row, ts, packet)
+        if row.oid == _START_TLS and number == 0 and talk.transport == "tcp":
+            self.close()
+            talk.hand_over(TLS)
+
+
+def _open(data: bytes, pos: int, end: int, cut: bool) -> ber.Part:
+    """A value that holds others; of a message that was not waited out, its end is where the bytes end."""
+    if not cut:
+        return ber.part(data, pos, end)
+    if pos + 6 > end:
+        raise DissectError("a message is cut off")
+    start = pos + 2 + (data[pos + 1] & 0x7F if data[pos + 1] & 0x80 else 0)
+    return data[pos], start, min(end, pos + max(ber.measure(data, pos), 0))
+
+
+def _answer_to(tag: int) -> str:
+    """Operation that an answer is to."""
+    return "extended" if tag == 0x78 else _OPERATIONS.get(0x4A if tag == 0x6B else tag - 2 if tag == 0x65 else tag - 1, "")
+
+
+def _search(data: bytes, start: int, end: int, row: Ldap) -> None:
+    members = ber.parts(data, start, end, 8)
+    if len(members) < 8:
+        raise DissectError("a search lacks parts")
+    base, scope, wanted = members[0], members[1], members[7]
+    row.dn = text(data[base[1] : base[2]])
+    number = ber.integer(data, scope)
+    row.scope = _SCOPES.get(number) or f"scope{number}"
+    made: list[str] = []
+    _filter(data, members[6], made, _MAX_DEPTH)
+    row.filter = "".join(made)[:_MAX_FILTER]
+    row.attributes = [text(data[a:z], 128) for _, a, z in ber.parts(data, wanted[1], wanted[2], _MAX_LISTED)] or None
+
+
+def _change(data: bytes, tag: int, start: int, end: int, row: Ldap) -> None:
+    """MODIFY, ADD, RENAME and COMPARE: the entry, and the attributes' names."""
+    entry, rest = ber.parts(data, start, end, 2)
+    row.dn = text(data[entry[1] : entry[2]])
+    if tag == 0x6C:
+        row.new_name = text(data[rest[1] : rest[2]])
+        return
+    names = []
+    pos, stop = rest[1], rest[2]
+    while pos < stop and len(names) < _MAX_LISTED:
+        _, first, last = part = ber.part(data, pos, stop)
+        pos = last
+        if tag == 0x66:  # the kind of change stands ahead of the attribute
+            part = ber.parts(data, first, last, 2)[-1]
+            part = ber.part(data, part[1], part[2])
+        elif tag == 0x68:
+            part = ber.part(data, first, last)
+        names.append(text(data[part[1] : part[2]], 128))
+        if tag == 0x6E:
+            break
+    row.attributes = names or None
+
+
+def _escaped(raw: bytes) -> str:
+    """A value in a filter (RFC 4515, 3); bytes that are no text in hexadecimal."""
+    made = "".join(f"\\{ord(c):02x}" if c in "*()\\\0" else c for c in raw[:256].decode("utf-8", "surrogateescape"))
+    return "".join(f"\\{ord(c) - 0xDC00:02x}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in made)
+
+
+def _filter(data: bytes, value: ber.Part, made: list[str], depth: int) -> None:
+    """Write a filter as text, down to a bounded depth and length."""
+    tag, start, end = value
+    if depth == 0 or len(made) > 256:
+        made.append("(…)")
+        return
+    made.append("(")
+    if tag in {0xA0, 0xA1, 0xA2}:
+        made.append("&|!"[tag - 0xA0])
+        for inner in ber.parts(data, start, end, _MAX_LISTED):
+            _filter(data, inner, made, depth - 1)
+    elif tag == 0x87:
+        made.append(f"{text(data[start:end], 128)}=*")
+    elif tag in {0xA3, 0xA5, 0xA6, 0xA8}:
+        name, assertion = ber.parts(data, start, end, 2)
+        sign = {0xA3: "=", 0xA5: ">=", 0xA6: "<=", 0xA8: "~="}[tag]
+        made.append(f"{text(data[name[1] : name[2]], 128)}{sign}{_escaped(data[assertion[1] : assertion[2]])}")
+    elif tag == 0xA4:
+        made.append(_substrings(data, start, end))
+    elif tag == 0xA9:
+        made.append(_extensible(data, start, end))
+    else:
+        raise DissectError(f"no filter has tag {tag:#04x}")
+    made.append(")")
+
+
+def _substrings(data: bytes, start: int, end: int) -> str:
+    name, pieces = ber.parts(data, start, end, 2)
+    made = f"{text(data[name[1] : name[2]], 128)}="
+    listed = ber.parts(data, pieces[1], pieces[2], 16)
+    for tag, first, last in listed:
+        made += f"{'' if tag == 0x80 else '*'}{_escaped(data[first:last])}"
+    return made if listed and listed[-1][0] == 0x82 else f"{made}*"
+
+
+def _extensible(data: bytes, start: int, end: int) -> str:
+    members = {tag: text(data[first:last], 128) for tag, first, last in ber.parts(data, start, end, 4)}
+    rule = f":{members[0x81]}" if 0x81 in members else ""
+    return f"{members.get(0x82, '')}{':dn' if 0x84 in members else ''}{rule}:={members.get(0x83, '')}"
+
+
+def _probe_ldap(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """A sequence that begins with a message number and an operation that fits into it."""
+    if not data or data[0] != 0x30:
+        return NO
+    stream = talk.transport == "tcp"
+    if len(data) < 7:
+        return MORE if stream and (len(data) < 2 or data[1] >= 5) else NO
+    size = ber.measure(data)
+    start = 2 + (data[1] & 0x7F if data[1] & 0x80 else 0)
+    if size < 7 or size > 1 << 26 or start > 6 or (not stream and size > len(data)):
+        return NO
+    if len(data) < start + 12 and len(data) < size:
+        return MORE if stream else NO
+    count = data[start + 1]
+    at = start + 2 + count
+    if data[start] != 2 or not 1 <= count <= 5 or data[start + 2] & 0x80 or at + 1 >= len(data):
+        return NO
+    inner = ber.measure(data, at)
+    if data[at] not in _TAGS or inner <= 0 or at + inner > size:
+        return NO
+    if at + inner < size and (at + inner < len(data)) and data[at + inner] != 0xA0:
+        return NO
+    return YES if _begins(data, at) else NO
+
+
+def _begins(data: bytes, at: int) -> bool:
+    """Whether an operation's first member is of the type that it must be."""
+    tag = data[at]
+    if tag in {0x42, 0x50, 0x4A}:
+        return tag != 0x42 or data[at + 1] == 0
+    inner = at + 2 + (data[at + 1] & 0x7F if data[at + 1] & 0x80 else 0)
+    if inner >= len(data):
+        return False
+    wanted = {0x60: 2, 0x77: 0x80, 0x79: None}
+    if tag in _ANSWERS:
+        return data[inner] == 10
+    expected = wanted.get(tag, 4)
+    return expected is None or data[inner] == expected
+
+
+LDAP = Dissector(
+    "ldap", "Lightweight Directory Access Protocol (RFC 4511)", ("tcp", "udp"), (389, 3268), (Ldap,), _probe_ldap,
+    LdapParser,
+)  # fmt: skip

@@ -1,0 +1,268 @@
+"""PostgreSQL's frontend/backend protocol 3 (PostgreSQL documentation, chapter "Protocol"; no RFC): the start.
+
+One row per connection. It leaves when the server is ready for a query or has refused, or when both sides change to
+TLS, which is read on as such. Statements and passwords are not read.
+"""
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.reading import text
+from rustnet.dissect.tls import TLS
+from rustnet.records import U32, record
+
+MAX_STARTUP = 10_000
+"""Bytes of a startup message that the server accepts."""
+MAX_MESSAGE = 65_000
+_SSL, _GSS, _CANCEL = 80877103, 80877104, 80877102
+_REQUESTS = {_SSL: 8, _GSS: 8, _CANCEL: 16}
+"""Size of the requests that are no startup."""
+_METHODS = {2: "kerberos", 3: "password", 5: "md5", 7: "gss", 9: "sspi"}
+_FIELDS = {
+    b"user": "username",
+    b"database": "database",
+    b"application_name": "application_name",
+    b"replication": "replication",
+}
+_FIRST_KEYS = (
+    b"user\0", b"database\0", b"application_name\0", b"client_encoding\0", b"replication\0", b"options\0", b"_pq_.",
+    b"DateStyle\0", b"datestyle\0", b"TimeZone\0", b"extra_float_digits\0", b"search_path\0", b"fallback_application_",
+)  # fmt: skip
+_TYPES = frozenset(b"RSKZENvAIT")
+"""Types of messages that a server sends up to its readiness."""
+_PORTS = (5432,)
+
+
+@record("postgresql")
+class Postgresql:
+    """One PostgreSQL connection's start."""
+
+    username: str | None = None
+    """User who connects."""
+    database: str | None = None
+    """Database asked for; the server takes the user's name without one."""
+    application_name: str | None = None
+    """Name that the client gives itself."""
+    replication: str | None = None
+    """Kind of replication asked for."""
+    server_version: str | None = None
+    """Version that the server reports."""
+    auth_method: str | None = None
+    """Method of authentication that the server asked for: `trust` where it asked for none."""
+    authenticated: bool | None = None
+    """The server accepted the user; NULL where its answer was not seen."""
+    tls_requested: bool = False
+    """The client asked for TLS."""
+    tls: bool = False
+    """The server agreed to TLS; what follows is then not visible."""
+    gss_requested: bool = False
+    """The client asked for encryption by GSSAPI."""
+    cancel: bool = False
+    """The connection only cancels the query of another."""
+    backend_pid: U32 | None = None
+    """Process of the server, as it tells the client, or as a cancel request names it."""
+    sqlstate: str | None = None
+    """SQLSTATE of the error that ended the start."""
+    error: str | None = None
+    """Text of that error."""
+
+
+class PostgresqlParser(Parser):
+    """One connection up to the server's readiness."""
+
+    __slots__ = ("asked", "begun", "client", "packet", "row", "started", "ts")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.row = Postgresql()
+        self.client: bool | None = None
+        """Direction of the client."""
+        self.begun = False
+        self.started = False
+        """The client has sent its startup message."""
+        self.asked = 0
+        """Request whose answer is a single byte."""
+        self.ts = 0
+        self.packet = 0
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read messages up to the server's readiness."""
+        if self.client is None:
+            self._roles(data, from_src)
+        pos = 0
+        size = len(data)
+        talk = self.talk
+        while pos < size and talk.parser is self and not talk.finished:
+            after = self._client(data, pos) if from_src == self.client else self._server(data, pos)
+            if after == pos:
+                break
+            pos = after
+        return pos
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Tell what is known."""
+        self._done()
+
+    def close(self) -> None:
+        """Tell what is known, if it was not told yet."""
+        self._done()
+
+    def _roles(self, data: bytes, from_src: bool) -> None:
+        self.client = from_src if data[0] == 0 else not from_src
+        self.begun = True
+        self.ts = self.talk.ts
+        self.packet = self.talk.packet
+
+    def _done(self) -> None:
+        if self.begun:
+            self.begun = False
+            self.talk.emit(self.row, self.ts, self.packet)
+        self.talk.finish()
+
+    def _broken(self, detail: str) -> None:
+        self.talk.anomaly("malformed_postgresql", detail)
+        self._done()
+
+    def _client(self, data: bytes, pos: int) -> int:
+        """Read a request or the startup message; what follows it is not read."""
+        if self.started:
+            return len(data)
+        if self.asked == _SSL and data[pos] == 0x16:
+            self._encrypt()  # the server's consent was not captured, or comes later
+            return pos
+        if len(data) - pos < 8:
+            return pos
+        length = int.from_bytes(data[pos : pos + 4], "big")
+        code = int.from_bytes(data[pos + 4 : pos + 8], "big")
+        if code >> 16 != 3 and _REQUESTS.get(code) != length:
+            if self.row.tls_requested or self.row.gss_requested:
+                self._broken("a startup message is none")
+                return len(data)
+            raise DissectError("a startup message is none")
+        if not 8 <= length <= MAX_STARTUP:
+            raise DissectError("a startup message has an impossible length")
+        end = pos + length
+        if end > len(data):
+            return pos
+        if code >> 16 == 3:
+            self._startup(data[pos + 8 : end])
+        elif code == _CANCEL:
+            self.row.cancel = True
+            self.row.backend_pid = int.from_bytes(data[pos + 8 : pos + 12], "big")
+            self._done()
+        else:
+            self.asked = code
+            self.row.tls_requested |= code == _SSL
+            self.row.gss_requested |= code == _GSS
+        return end
+
+    def _startup(self, body: bytes) -> None:
+        self.started = True
+        parts = body.split(b"\0")[:200]
+        for key, value in zip(parts[::2], parts[1::2], strict=False):
+            field = _FIELDS.get(key)
+            if field is not None:
+                setattr(self.row, field, text(value) or None)
+
+    def _encrypt(self) -> None:
+        """Let TLS read what follows."""
+        self.row.tls = True
+        self.begun = False
+        self.talk.emit(self.row, self.ts, self.packet)
+        self.talk.hand_over(TLS)
+
+    def _server(self, data: bytes, pos: int) -> int:
+        """Read a server's answer."""
+        kind = data[pos]
+        if self.asked and kind in b"SNG":
+            asked, self.asked = self.asked, 0
+            if kind == 83 and asked == _SSL:
+                self._encrypt()
+            elif kind == 71:
+                self._done()
+            return pos + 1
+        if len(data) - pos < 5:
+            return pos
+        length = int.from_bytes(data[pos + 1 : pos + 5], "big")
+        if kind not in _TYPES or not 4 <= length <= MAX_MESSAGE:
+            if self.row.auth_method is None and not self.started:
+                raise DissectError("what a server sends is no message of the start")
+            self._broken("what a server sends is no message of the start")
+            return len(data)
+        end = pos + 1 + length
+        if end > len(data):
+            return pos
+        self._message(kind, data[pos + 5 : end])
+        return end
+
+    def _message(self, kind: int, body: bytes) -> None:
+        row = self.row
+        if kind == 82 and len(body) >= 4:  # R: authentication
+            self._authentication(int.from_bytes(body[:4], "big"), body[4:])
+        elif kind == 83:  # S: a parameter's value
+            name, _, value = body.partition(b"\0")
+            if name == b"server_version":
+                row.server_version = text(value)
+        elif kind == 75:  # K: what a cancel request must name
+            row.backend_pid = int.from_bytes(body[:4], "big")
+        elif kind == 69:  # E: an error
+            for part in body.split(b"\0")[:40]:
+                if part[:1] == b"C":
+                    row.sqlstate = text(part[1:])
+                elif part[:1] == b"M":
+                    row.error = text(part[1:])
+            row.authenticated = row.authenticated or False
+            self._done()
+        elif kind == 90:  # Z: ready
+            self._done()
+
+    def _authentication(self, code: int, more: bytes) -> None:
+        row = self.row
+        if code == 0:
+            row.authenticated = True
+            row.auth_method = row.auth_method or "trust"
+        elif code == 10:
+            row.auth_method = text(more.partition(b"\0")[0]).lower() or "sasl"
+        elif code in _METHODS:
+            row.auth_method = _METHODS[code]
+
+
+def _probe_postgresql(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise a client's first message; on the port also a server's."""
+    size = len(data)
+    if size == 0:
+        return MORE
+    if data[0]:
+        return _probe_server(data, talk)
+    if size < 8:
+        return MORE if data[:2] == b"\0\0"[:size] else NO
+    if data[1]:
+        return NO
+    length = data[2] << 8 | data[3]
+    code = int.from_bytes(data[4:8], "big")
+    if code in _REQUESTS:
+        return YES if _REQUESTS[code] == length else NO
+    if code >> 16 != 3 or code & 0xFFFF > 9 or not 10 <= length <= MAX_STARTUP:
+        return NO
+    return _probe_startup(data[8:])
+
+
+def _probe_startup(first: bytes) -> int:
+    if first.startswith(_FIRST_KEYS):
+        return YES
+    return MORE if any(key.startswith(first) for key in _FIRST_KEYS) else NO
+
+
+def _probe_server(data: bytes, talk: Conversation) -> int:
+    if not talk.has_port(*_PORTS) or data[0] not in b"RENS":
+        return NO
+    if len(data) < 9:
+        return MORE
+    length = int.from_bytes(data[1:5], "big")
+    if data[0] == 82:
+        return YES if 8 <= length < 4096 and int.from_bytes(data[5:9], "big") < 13 else NO
+    return YES if data[0] == 69 and 10 < length < 4096 and data[5:6] in b"SC" else NO
+
+
+POSTGRESQL = Dissector(
+    "postgresql", "PostgreSQL frontend/backend protocol (version 3)", ("tcp",), _PORTS, (Postgresql,),
+    _probe_postgresql, PostgresqlParser,
+)  # fmt: skip

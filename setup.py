@@ -22,6 +22,15 @@ COMPILED = [
     "rustnet.engine.table",
     "rustnet.engine.tracker",
     "rustnet.engine.columns",
+    "rustnet.engine.text",
+    "rustnet.dissect.conversation",
+    "rustnet.dissect.dispatch",
+    "rustnet.dissect.dns",
+    "rustnet.dissect.dns_message",
+    "rustnet.dissect.http",
+    "rustnet.dissect.tls",
+    "rustnet.dissect.tls_handshake",
+    "rustnet.dissect.tls_fingerprints",
 ]
 
 DIRECTIVES = {

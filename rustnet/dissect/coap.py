@@ -91,6 +91,11 @@ class _Options:
             self.known = False
 
     @property
+    def readable(self) -> bool:
+        """Whether there is a path, in plain ASCII."""
+        return bool(self.path) and all(p and p.isascii() and p.isprintable() for p in self.path)
+
+    @property
     def uri(self) -> str | None:
         """Path and query together; None where neither stands there."""
         if self.proxy is not None:
@@ -130,7 +135,7 @@ def _options(data: bytes, pos: int) -> tuple[_Options, int]:
 
 
 def _extended(data: bytes, nibble: int, pos: int) -> tuple[int, int]:
-    """An option's delta or length, and where what follows it begins."""
+    """Read an option's delta or length; returns also where what follows it begins."""
     if nibble < 13:
         return nibble, pos
     after = pos + nibble - 12
@@ -210,16 +215,11 @@ def _probe_coap(data: bytes, talk: Conversation, from_src: bool) -> int:
     if data[0] & 0x20 and code < 0x20:
         return NO  # neither acknowledgements nor resets carry requests
     try:
-        options, _ = _options(data, 4 + tokens)
+        options = _options(data, 4 + tokens)[0]
     except DissectError:
         return NO
-    if not options.known:
-        return NO
-    if on_port:
-        return YES
-    path = options.path
-    readable = bool(path) and all(p.isascii() and p.isprintable() and p for p in path)
-    return YES if code < 0x20 and readable and size >= 10 else NO
+    readable = code < 0x20 and size >= 10 and options.readable
+    return YES if options.known and (on_port or readable) else NO
 
 
 COAP = Dissector(

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from rustnet.engine.flow import Flow
+from rustnet.engine.text import address
+
 NO, MORE, YES = 0, 1, 2
 """A probe's answers: not mine; not enough bytes to say; mine, by its content."""
 
@@ -34,6 +37,11 @@ class Sink(Protocol):
         """Take a name learned for an address."""
 
 
+def end_address(flow: Flow, of_a: bool) -> str:
+    """Text of the address of a flow's end ``a`` or ``b``."""
+    return address(flow.a_hi, flow.a_lo) if of_a else address(flow.b_hi, flow.b_lo)
+
+
 class Conversation:
     """What a parser may know of its flow, and the only way in which it speaks.
 
@@ -43,10 +51,11 @@ class Conversation:
 
     __slots__ = (
         "app",
-        "dst_ip",
         "dst_port",
+        "dst_text",
         "errors",
         "finished",
+        "flow",
         "flow_id",
         "hostname",
         "hostname_source",
@@ -59,8 +68,8 @@ class Conversation:
         "refused",
         "service",
         "sink",
-        "src_ip",
         "src_port",
+        "src_text",
         "state",
         "tries",
         "transport",
@@ -73,9 +82,9 @@ class Conversation:
         self.sink = sink
         self.flow_id = flow_id
         self.transport = transport
-        self.src_ip = src_ip
+        self.src_text = src_ip
         self.src_port = src_port
-        self.dst_ip = dst_ip
+        self.dst_text = dst_ip
         self.dst_port = dst_port
         self.ts = 0
         self.packet = 0
@@ -89,10 +98,25 @@ class Conversation:
         self.tries = 0
         self.messages = 0
         self.missing = 0
+        self.flow: Flow | None = None
         self.errors = 0
         self.refused: tuple[str, ...] = ()
         self.pending_src = b""
         self.pending_dst = b""
+
+    @property
+    def src_ip(self) -> str:
+        """Initiator's address; made into text when somebody asks, which few parsers do."""
+        if not self.src_text and self.flow is not None:
+            self.src_text = end_address(self.flow, self.flow.src_is_a)
+        return self.src_text
+
+    @property
+    def dst_ip(self) -> str:
+        """Responder's address."""
+        if not self.dst_text and self.flow is not None:
+            self.dst_text = end_address(self.flow, not self.flow.src_is_a)
+        return self.dst_text
 
     def emit(self, record: object, ts: int = 0, packet: int = 0) -> None:
         """Store a record; ``ts`` and ``packet`` default to those of the packet being read."""

@@ -27,7 +27,6 @@ _FAULTS = {
     0x1C01000B: "SERVER_TOO_BUSY", 0x1C010014: "CANT_PERFORM", 0x1C00001A: "CONTEXT_MISMATCH",
     0x1C000001: "INT_DIV_BY_ZERO", 0x1C000002: "ADDR_ERROR", 0x1C000024: "REMOTE_NO_MEMORY",
 }  # fmt: skip
-_NDR64 = "71710533-beba-4937-8319-b5dbef9ccc36"
 
 
 @record("dcerpc")
@@ -273,7 +272,9 @@ def _probe_dcerpc(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if data[2] in {_BIND, _ALTER}:
         return YES if size >= 44 else NO
-    return YES if size == len(data) or talk.has_port(135, 593) or len(data) >= 1000 else NO
+    if size > len(data):
+        return MORE if len(data) < 24 else YES
+    return YES if size == len(data) or data[size] == 5 else NO
 
 
 def _represented(data: bytes) -> bool:

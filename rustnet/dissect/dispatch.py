@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from rustnet.dissect.conversation import YES, Conversation, DissectError, Dissector, Sink
 from rustnet.engine.flow import Flow
 from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
-from rustnet.engine.text import address
 
 MAX_PENDING = 64 << 10
 """Bytes of one direction that may wait for a parser to make sense of them."""
@@ -64,14 +63,10 @@ class Dispatcher:
 
     def converse(self, flow: Flow) -> Conversation:
         """The flow's conversation, made when its first payload is seen."""
-        if flow.src_is_a:
-            src, src_port = address(flow.a_hi, flow.a_lo), flow.a_port
-            dst, dst_port = address(flow.b_hi, flow.b_lo), flow.b_port
-        else:
-            src, src_port = address(flow.b_hi, flow.b_lo), flow.b_port
-            dst, dst_port = address(flow.a_hi, flow.a_lo), flow.a_port
         transport = TRANSPORTS.get(flow.protocol) or protocol_name(flow.protocol)
-        talk = Conversation(self.sink, flow.flow_id, transport, src, src_port, dst, dst_port)
+        ports = (flow.a_port, flow.b_port) if flow.src_is_a else (flow.b_port, flow.a_port)
+        talk = Conversation(self.sink, flow.flow_id, transport, "", ports[0], "", ports[1])
+        talk.flow = flow
         flow.talk = talk
         return talk
 
@@ -151,6 +146,7 @@ class Dispatcher:
             self.malformed(talk, error)
         except Exception as error:  # noqa: BLE001
             self.failed(talk, error)
+        talk.flow = None
         talk.parser = None  # the parser points back: without the cycle both are freed at once
         talk.pending_src = talk.pending_dst = b""
 

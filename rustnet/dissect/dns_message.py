@@ -48,7 +48,6 @@ HEADER = struct.Struct(">6H")
 _QUESTION = struct.Struct(">HH")
 _FIXED = struct.Struct(">HHIH")
 _PLAIN = re.compile(rb"[A-Za-z0-9_-]*").fullmatch
-_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff.\\]")
 
 Names = dict[int, tuple[str, int]]
 """Names of one message by offset: the text, and the bytes it takes uncompressed."""
@@ -69,14 +68,16 @@ def rcode_name(number: int) -> str:
     return RCODES[number] if number < len(RCODES) else f"RCODE{number}"
 
 
-def _escape(match: re.Match[str]) -> str:
-    char = match.group()
-    if char in ".\\":
-        return "\\" + char
-    code = ord(char)
-    if code >= 0xDC80:  # surrogateescape: a byte that is not UTF-8
-        return f"\\{code - 0xDC00:03d}"
-    return "".join(f"\\{byte:03d}" for byte in char.encode("utf-8", "surrogatepass"))
+def _escapes(extra: str) -> dict[int, str]:
+    """Translation table: control characters, bytes that are not UTF-8 (surrogateescape) and ``extra``, escaped."""
+    made = {code: f"\\{code:03d}" for code in (*range(0x20), 0x7F)}
+    made |= {code: "".join(f"\\{byte:03d}" for byte in chr(code).encode()) for code in range(0x80, 0xA0)}
+    made |= {0xDC00 + byte: f"\\{byte:03d}" for byte in range(0x80, 0x100)}
+    return made | {ord(char): "\\" + char for char in extra}
+
+
+_LABEL_ESCAPES = _escapes(".\\")
+_TEXT_ESCAPES = _escapes("")
 
 
 @lru_cache(maxsize=8192)
@@ -88,7 +89,7 @@ def _labels(raw: bytes) -> str:
         end = pos + 1 + raw[pos]
         label = raw[pos + 1 : end]
         text = label.decode("utf-8", "surrogateescape")
-        made.append(text if _PLAIN(label) else _ODD.sub(_escape, text))
+        made.append(text if _PLAIN(label) else text.translate(_LABEL_ESCAPES))
         pos = end
     return ".".join(made)
 
@@ -184,7 +185,7 @@ def _soa_text(data: bytes, pos: int, end: int, names: Names) -> str:
 def clean(raw: bytes) -> str:
     r"""Text of bytes that should be text: control bytes and invalid UTF-8 become ``\DDD``; bounded."""
     text = raw[:MAX_TEXT].decode("utf-8", "surrogateescape")
-    return text if text.isprintable() else re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", _escape, text)
+    return text if text.isprintable() else text.translate(_TEXT_ESCAPES)
 
 
 def _strings(data: bytes, pos: int, end: int) -> list[str]:

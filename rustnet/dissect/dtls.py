@@ -195,14 +195,9 @@ def _is_record(data: bytes, pos: int) -> bool:
 def looks_like_dtls(data: bytes) -> bool:
     """Whether a datagram is a row of DTLS records that fills it, a first handshake fragment fitting its record."""
     size = len(data)
-    if size < 14 or not _is_record(data, 0):
-        return False
-    first = data[11] << 8 | data[12]
-    clear = data[3] == 0 and data[4] == 0
+    clear = data[3:5] == b"\0\0"
     handshake = clear and data[0] == _HANDSHAKE
-    if handshake and not _plausible_fragment(data, first):
-        return False
-    if clear and data[0] == _DATA:
+    if size < 14 or (clear and data[0] == _DATA) or (handshake and not _plausible_fragment(data)):
         return False
     pos = 0
     for _ in range(64):
@@ -217,7 +212,8 @@ def looks_like_dtls(data: bytes) -> bool:
     return True
 
 
-def _plausible_fragment(data: bytes, length: int) -> bool:
+def _plausible_fragment(data: bytes) -> bool:
+    length = data[11] << 8 | data[12] if len(data) > 12 else 0
     if length < 12 or len(data) < 25 or data[13] not in _KNOWN:
         return False
     size = int.from_bytes(data[14:17], "big")
@@ -227,7 +223,7 @@ def _plausible_fragment(data: bytes, length: int) -> bool:
 
 
 def _probe_dtls(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A row of records that fills the datagram."""
+    """Judge by a row of records that fills the datagram."""
     if len(data) < 14 or not _CHANGE <= data[0] <= _ACK:
         return NO
     return YES if looks_like_dtls(data) else NO

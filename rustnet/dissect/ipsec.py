@@ -35,7 +35,7 @@ _PRF = {1: "PRF-MD5", 2: "PRF-SHA1", 4: "PRF-AES128-XCBC", 5: "PRF-SHA256", 6: "
 _INTEGRITY = {1: "MD5-96", 2: "SHA1-96", 5: "AES-XCBC-96", 12: "SHA256-128", 13: "SHA384-192", 14: "SHA512-256"}
 _GROUPS = {
     1: "MODP768", 2: "MODP1024", 5: "MODP1536", 14: "MODP2048", 15: "MODP3072", 16: "MODP4096", 17: "MODP6144",
-    18: "MODP8192", 19: "ECP256", 20: "ECP384", 21: "ECP521", 31: "CURVE25519", 32: "CURVE448", 35: "ML-KEM-512",
+    18: "MODP8192", 19: "ECP256", 20: "ECP384", 21: "ECP521", 27: "BP224", 28: "BP256", 29: "BP384", 30: "BP512", 31: "CURVE25519", 32: "CURVE448", 35: "ML-KEM-512",
     36: "ML-KEM-768", 37: "ML-KEM-1024",
 }  # fmt: skip
 _KINDS = {1: _ENCRYPTION, 2: _PRF, 3: _INTEGRITY, 4: _GROUPS}
@@ -206,7 +206,7 @@ def _identity(body: bytes) -> str:
 
 def _pieces(body: bytes) -> list[bytes]:
     """Substructures of an SA payload in a row: a header of four bytes with their length in it, at most 64."""
-    made = []
+    made: list[bytes] = []
     pos = 0
     while pos + 8 <= len(body) and len(made) < 64:
         size = body[pos + 2] << 8 | body[pos + 3]
@@ -219,7 +219,7 @@ def _pieces(body: bytes) -> list[bytes]:
 
 def _proposals_2(body: bytes) -> list[str]:
     """IKEv2: each proposal's transforms, in the order in which they stand."""
-    made = []
+    made: list[str] = []
     for proposal in _pieces(body)[:32]:
         names = []
         for transform in _pieces(proposal[8 + proposal[6] :]):
@@ -235,7 +235,7 @@ def _proposals_2(body: bytes) -> list[str]:
 
 def _proposals_1(body: bytes) -> list[str]:
     """IKEv1: each transform's attributes."""
-    made = []
+    made: list[str] = []
     for proposal in _pieces(body)[:8]:
         for transform in _pieces(proposal[8 + proposal[6] :]):
             found = _attributes(transform[8:])
@@ -286,6 +286,11 @@ def _probe_ipsec(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if data[:4] == _MARKER:
         return YES if _is_ike(data[4:]) else NO
+    return _probe_esp(data, talk, from_src)
+
+
+def _probe_esp(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Judge by two packets of one association; the first is kept in the flow's pending bytes."""
     if data[:3] == b"\0\0\0":
         return NO  # SPIs up to 255 are reserved
     kept = talk.pending_src if from_src else talk.pending_dst

@@ -219,7 +219,9 @@ def _open(data: bytes, pos: int, end: int, cut: bool) -> ber.Part:
 
 def _answer_to(tag: int) -> str:
     """Operation that an answer is to."""
-    return "extended" if tag == 0x78 else _OPERATIONS.get(0x4A if tag == 0x6B else tag - 2 if tag == 0x65 else tag - 1, "")
+    return (
+        "extended" if tag == 0x78 else _OPERATIONS.get(0x4A if tag == 0x6B else tag - 2 if tag == 0x65 else tag - 1, "")
+    )
 
 
 def _search(data: bytes, start: int, end: int, row: Ldap) -> None:
@@ -243,7 +245,7 @@ def _change(data: bytes, tag: int, start: int, end: int, row: Ldap) -> None:
     if tag == 0x6C:
         row.new_name = text(data[rest[1] : rest[2]])
         return
-    names = []
+    names: list[str] = []
     pos, stop = rest[1], rest[2]
     while pos < stop and len(names) < _MAX_LISTED:
         _, first, last = part = ber.part(data, pos, stop)

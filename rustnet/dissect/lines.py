@@ -38,6 +38,7 @@ def plain_user(message: bytes) -> str | None:
 
 
 _TOKEN_USER = re.compile(rb"(?:^user=|,a=)([^\x01,]{1,256})").search
+_DIGEST_USER = re.compile(rb'username="([^"]{1,256})"').search
 _SCRAM_USER = re.compile(rb"^[nyp][^,]*,[^,]*,n=([^,]{1,256})").search
 
 
@@ -53,6 +54,8 @@ def sasl_user(mechanism: str, answer: bytes, number: int) -> tuple[str | None, b
     if mechanism == "CRAM-MD5":
         return text(raw.rpartition(b" ")[0]) or None, True
     search = _SCRAM_USER if mechanism.startswith("SCRAM-") else _TOKEN_USER
+    if mechanism == "DIGEST-MD5":
+        search = _DIGEST_USER
     found = search(raw)
     return (text(found.group(1)) if found is not None else None), True
 

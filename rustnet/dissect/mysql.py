@@ -267,4 +267,6 @@ def _probe_login(data: bytes, length: int, talk: Conversation) -> int:
 
 
 _PORTS = (3306, 3307)
-MYSQL = Dissector("mysql", "MySQL client/server protocol (MySQL 8.4 internals)", ("tcp",), _PORTS, (Mysql,), _probe_mysql, MysqlParser)  # fmt: skip
+MYSQL = Dissector(
+    "mysql", "MySQL client/server protocol (MySQL 8.4 internals)", ("tcp",), _PORTS, (Mysql,), _probe_mysql, MysqlParser
+)

@@ -17,7 +17,16 @@ _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 _MAX_NAMES = 64
 _OPERATIONS = {0: "query", 5: "registration", 6: "release", 7: "wack", 8: "refresh", 9: "refresh", 15: "multihomed"}
-_RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "ACTIVE", 7: "CONFLICT"}
+_RCODES = {
+    0: "NOERROR",
+    1: "FORMERR",
+    2: "SERVFAIL",
+    3: "NXDOMAIN",
+    4: "NOTIMP",
+    5: "REFUSED",
+    6: "ACTIVE",
+    7: "CONFLICT",
+}
 _NB, _NBSTAT = 0x20, 0x21
 _DATAGRAMS = {
     0x10: "direct_unique", 0x11: "direct_group", 0x12: "broadcast", 0x13: "error", 0x14: "query",
@@ -120,7 +129,9 @@ class NetbiosParser(RowParser):
         while len(data) - pos >= 4 and not self.talk.finished:
             kind = data[pos]
             if kind == 0:
-                return pos + self._smb(data[pos:], from_src)
+                self.talk.hand_over(SMB)  # the flow stays NetBIOS; its service is SMB
+                self.talk.service = SMB.name
+                return pos
             size = ((data[pos + 1] & 1) << 16) | (data[pos + 2] << 8) | data[pos + 3]
             if kind not in _SESSIONS and kind != 0x85:
                 raise DissectError(f"no session packet is of type {kind}")
@@ -133,18 +144,11 @@ class NetbiosParser(RowParser):
             pos += 4 + size
         return pos
 
-    def _smb(self, data: bytes, from_src: bool) -> int:
-        """Let SMB read this and all that follows; the flow stays NetBIOS, its service is SMB."""
-        talk = self.talk
-        talk.hand_over(SMB)
-        talk.service = SMB.name
-        return talk.parser.stream(data, from_src) if talk.parser is not None else 0
-
     # ---- name service --------------------------------------------------------------------------------------------
 
     def _name_service(self, data: bytes, from_src: bool) -> None:
         need(data, 12, "a header")
-        txid, flags, asked, answered, _, additionals = _HEADER.unpack_from(data)
+        txid, flags, asked, _, _, additionals = _HEADER.unpack_from(data)
         code = (flags >> 11) & 15
         row = Netbios(
             operation=_OPERATIONS.get(code) or f"opcode{code}", response=flags >= 0x8000, txid=txid,

@@ -64,8 +64,8 @@ class OpenvpnParser(Parser):
         "packets",
         "partial",
         "row",
-        "told",
         "tls",
+        "told",
         "ts",
         "waiting",
     )
@@ -139,7 +139,7 @@ class OpenvpnParser(Parser):
         self.talk.finish()
 
     def _data(self) -> None:
-        """Data flows: the session is up."""
+        """Note that data flows: the session is up."""
         self.row.established = True
         self.talk.state = "ESTABLISHED"
         self._done()
@@ -210,7 +210,7 @@ class OpenvpnParser(Parser):
 
 
 def _channel(data: bytes) -> tuple[str, int] | None:
-    """How the control channel of a reset packet is protected, and the size of tls-auth's HMAC; None if it is no reset."""
+    """Return how a reset packet is protected, and the size of tls-auth's HMAC; None if it is no reset."""
     code = data[0] >> 3
     size = len(data)
     if code == _RESET_CLIENT_3:
@@ -237,7 +237,7 @@ def _stamped(data: bytes, pos: int) -> bool:
     return (
         data[pos : pos + 3] == b"\0\0\0"
         and 1 <= data[pos + 3] <= 64
-        and 0x3B9ACA00 <= int.from_bytes(data[pos + 4 : pos + 8], "big")
+        and int.from_bytes(data[pos + 4 : pos + 8], "big") >= 0x3B9ACA00
     )
 
 

@@ -5,7 +5,7 @@ are known and encrypted data flows, at a CONNECTION_CLOSE, when patience runs ou
 up to Q046 carry their hello in the clear. Of later packets nothing is read.
 """
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import Conversation, DissectError, Dissector, Parser
 from rustnet.dissect.quic_crypto import Keys, Secrets, secrets
 from rustnet.dissect.quic_packet import (
     HANDSHAKE,
@@ -21,21 +21,16 @@ from rustnet.dissect.quic_packet import (
     LongHeader,
     client_tags,
     is_google,
-    is_reserved,
-    is_version,
     long_header,
     parameters,
+    probe,
     read_frames,
     varint,
     version_name,
     versions,
 )
 from rustnet.dissect.tls_fingerprints import ja3, ja3s, ja4
-from rustnet.dissect.tls_handshake import (
-    ClientHello,
-    parse_client_hello,
-    parse_server_hello,
-)
+from rustnet.dissect.tls_handshake import ClientHello, parse_client_hello, parse_server_hello
 from rustnet.dissect.tls_names import cipher_name, group_name
 from rustnet.records import I64, record
 
@@ -48,7 +43,6 @@ MAX_TRIALS = 6
 """Connection ids of a flow that are tried as the one that the keys follow from."""
 _PARAMETERS = (57, 0xFFA5)
 """Types of the TLS extension that carries transport parameters: RFC 9001's, and that of the drafts."""
-_GOOGLE_STREAMS = frozenset({0x09, 0x0D, 0x19, 0x1D, 0x29, 0x2D, 0x39, 0x3D, 0x49, 0x4D})
 
 
 @record("quic")
@@ -247,7 +241,7 @@ class QuicParser(Parser):
             talk.state = state
 
     def _again(self) -> None:
-        """The client is to start anew: with another version, or with a token."""
+        """Expect the client to start anew: with another version, or with a token."""
         self._state("QUIC_INITIAL")
         if not self.client_hello:
             self.client_stream = CryptoStream()
@@ -315,7 +309,7 @@ class QuicParser(Parser):
         return None
 
     def _other_version(self, data: bytes, head: LongHeader, from_src: bool, known: Secrets) -> bytes | None:
-        """A side that switched to a compatible version keeps the connection id (RFC 9368)."""
+        """Try a compatible version that a side switched to: the connection id stays (RFC 9368)."""
         tried = (head.version, known.dcid)
         if tried in self.trials or len(self.trials) >= MAX_TRIALS:
             return None
@@ -447,7 +441,7 @@ class QuicParser(Parser):
                 self._tags(tags)
 
     def _google_answer(self, data: bytes, pos: int) -> None:
-        """A rejection stands in the clear, for the client to try again; anything else is encrypted."""
+        """Tell a rejection, which stands in the clear for the client to try again, from what is encrypted."""
         if data.find(b"REJ\0", pos, pos + 80) >= 0:
             self._state("QUIC_HANDSHAKE")
         elif self.client_hello:
@@ -473,56 +467,11 @@ class QuicParser(Parser):
 
 
 def _number(body: bytes) -> int | None:
-    """A transport parameter that is one variable-length integer; None where it is malformed."""
+    """Return a transport parameter that is one variable-length integer; None where it is malformed."""
     try:
         return varint(body, 0)[0]
     except DissectError:
         return None
 
 
-def _probe_quic(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A long header of a known version whose lengths fit, or the public header of Google's versions."""
-    if len(data) < 14:
-        return NO
-    first = data[0]
-    if not first & 0x80:
-        if first not in _GOOGLE_STREAMS or data[9] != 0x51 or data[10] != 0x30:
-            return NO
-        return YES if is_google(int.from_bytes(data[9:13], "big")) else NO
-    version = int.from_bytes(data[1:5], "big")
-    if version == 0:
-        return _probe_negotiation(data)
-    reserved = is_reserved(version)
-    if not first & 0x40 or not (reserved or is_version(version)):
-        return NO
-    try:
-        head = long_header(data)
-    except DissectError:
-        return NO
-    size = len(data)
-    if version == Q046:
-        return YES if head.dcid or head.scid else NO
-    if head.kind == RETRY:
-        return YES if size >= head.body + 16 and head.scid and not reserved else NO
-    if reserved and (head.kind != INITIAL or size < 1200 or len(head.dcid) < 8):
-        return NO
-    if head.end <= size:
-        return YES if head.end - head.body >= 20 else NO
-    # Cut short by the snap length: believable where the number alone says enough.
-    return YES if version > 2 and not reserved and head.end <= 1500 else NO
-
-
-def _probe_negotiation(data: bytes) -> int:
-    """A Version Negotiation packet, which must offer a known version and end with the list."""
-    try:
-        head = long_header(data)
-    except DissectError:
-        return NO
-    rest = len(data) - head.body
-    if rest < 4 or rest % 4 or not (head.dcid or head.scid):
-        return NO
-    offered = versions(data, head.body)
-    return YES if all(is_version(v) or is_reserved(v) or is_google(v) or v >> 24 == 0xFF for v in offered) else NO
-
-
-QUIC = Dissector("quic", "QUIC (RFC 9000)", ("udp",), (443, 784, 853), (Quic,), _probe_quic, QuicParser)
+QUIC = Dissector("quic", "QUIC (RFC 9000)", ("udp",), (443, 784, 853), (Quic,), probe, QuicParser)

@@ -77,7 +77,7 @@ class Keys:
         """Largest packet number that was read."""
 
     def open(self, data: bytes, start: int, number_at: int, end: int) -> bytes | None:
-        """Plaintext of the packet ``data[start:end]``, whose number stands at ``number_at``; None if these are not its keys."""
+        """Decrypt the packet ``data[start:end]``, whose number stands at ``number_at``; None if the keys are others."""
         if end - number_at < 20:
             return None
         mask = self.mask(data[number_at + 4 : number_at + 20])

@@ -1,12 +1,12 @@
-"""QUIC's wire format (RFC 9000, 8999) as far as it is read: long headers, frames of Initial packets, transport
-parameters, and the hellos of Google's QUIC before it was standardised (Q0xx).
+"""QUIC's wire format (RFC 9000, 8999) as far as it is read.
 
-Functions raise `DissectError` where something is malformed.
+That is long headers, frames of Initial packets, transport parameters, and the hellos of Google's QUIC before it was
+standardised (Q0xx). Functions raise `DissectError` where something is malformed.
 """
 
 import struct
 
-from rustnet.dissect.conversation import DissectError
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError
 from rustnet.dissect.quic_crypto import KNOWN_VERSIONS, Q050, T050, T051, VERSION_1, VERSION_2
 
 INITIAL, ZERO_RTT, HANDSHAKE, RETRY, NEGOTIATION = range(5)
@@ -20,6 +20,8 @@ MAX_PIECES = 64
 
 _U32 = struct.Struct(">I")
 _NAMES = {VERSION_1: "1", VERSION_2: "2", 0xFACEB001: "mvfst-22", 0xFACEB002: "mvfst-27", 0xFACEB00E: "mvfst-exp"}
+_GOOGLE_FLAGS = frozenset({0x09, 0x0D, 0x19, 0x1D, 0x29, 0x2D, 0x39, 0x3D, 0x49, 0x4D})
+"""First bytes of packets that carry a version: flag, connection id and size of the packet number."""
 _ORDER_2 = (RETRY, INITIAL, ZERO_RTT, HANDSHAKE)
 _GOOGLE = frozenset({Q050, T050, T051})
 
@@ -288,3 +290,52 @@ def client_tags(data: bytes, pos: int) -> dict[bytes, bytes] | None:
         found[data[entry : entry + 4]] = data[values + begin : min(values + end, len(data))]
         begin = end
     return found
+
+
+# ---- recognition ---------------------------------------------------------------------------------------------------
+
+
+def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Judge by a long header of a known version whose lengths fit, or the public header of Google's versions."""
+    if len(data) < 14:
+        return NO
+    first = data[0]
+    if not first & 0x80:
+        google = first in _GOOGLE_FLAGS and data[9:11] == b"Q0" and is_google(int.from_bytes(data[9:13], "big"))
+        return YES if google else NO
+    version = int.from_bytes(data[1:5], "big")
+    try:
+        if version == 0:
+            return _probe_negotiation(data)
+        if not first & 0x40 or not (is_reserved(version) or is_version(version)):
+            return NO
+        return _probe_long(data, long_header(data))
+    except DissectError:
+        return NO
+
+
+def _probe_long(data: bytes, head: LongHeader) -> int:
+    """Judge a packet of a version that exists."""
+    size = len(data)
+    version = head.version
+    reserved = is_reserved(version)
+    if version == Q046:
+        return YES if head.dcid or head.scid else NO
+    if head.kind == RETRY:
+        return YES if size >= head.body + 16 and head.scid and not reserved else NO
+    if reserved and (head.kind != INITIAL or size < 1200 or len(head.dcid) < 8):
+        return NO
+    if head.end <= size:
+        return YES if head.end - head.body >= 20 else NO
+    # Cut short by the snap length: believable where the number alone says enough.
+    return YES if version > 2 and not reserved and head.end <= 1500 else NO
+
+
+def _probe_negotiation(data: bytes) -> int:
+    """Judge a Version Negotiation packet: it ends with a list of versions, all of them known."""
+    head = long_header(data)
+    rest = len(data) - head.body
+    if rest < 4 or rest % 4 or not (head.dcid or head.scid):
+        return NO
+    offered = versions(data, head.body)
+    return YES if all(is_version(v) or is_reserved(v) or is_google(v) or v >> 24 == 0xFF for v in offered) else NO

@@ -19,29 +19,9 @@ _CODES = {
 _REQUESTS = {1: (2, 3, 11), 4: (5,), 12: (2, 5), 13: (), 40: (41, 42), 43: (44, 45)}
 _PORTS = (1812, 1813, 1645, 1646, 3799)
 _STATUS = {1: "Start", 2: "Stop", 3: "Interim-Update", 7: "Accounting-On", 8: "Accounting-Off"}
-_USER_PASSWORD, _CHAP_PASSWORD, _EAP = 2, 3, 79
-_FIXED = {
-    4: 4,
-    5: 4,
-    6: 4,
-    7: 4,
-    8: 4,
-    9: 4,
-    10: 4,
-    12: 4,
-    27: 4,
-    28: 4,
-    40: 4,
-    41: 4,
-    42: 4,
-    43: 4,
-    46: 4,
-    47: 4,
-    48: 4,
-    49: 4,
-    61: 4,
-    80: 16,
-}  # noqa: E501
+_PROOFS = {2: "pap", 3: "chap", 79: "eap"}
+"""Attributes that carry what proves the user's identity."""
+_FIXED = {**dict.fromkeys((4, 5, 6, 7, 8, 9, 10, 12, 27, 28, 40, 41, 42, 43, 46, 47, 48, 49, 61), 4), 80: 16}
 """Lengths of attributes that have one."""
 
 
@@ -55,7 +35,7 @@ class Radius:
     """Number that ties an answer to its request."""
     username: str | None = None
     """User-Name."""
-    password: str | None = None
+    auth_method: str | None = None
     """How the user proves to be it: `pap`, `chap`, `eap` or `mschap`; the proof itself is not kept."""
     nas_ip: str | None = None
     """Address of the network access server."""
@@ -182,12 +162,8 @@ def _attributes(row: Radius, data: bytes, end: int) -> str:
         if field is not None:
             if getattr(row, field[0]) is None:
                 setattr(row, field[0], field[1](value))
-        elif kind == _USER_PASSWORD:
-            row.password = "pap"  # noqa: S105 - the name of a method
-        elif kind == _CHAP_PASSWORD:
-            row.password = "chap"  # noqa: S105
-        elif kind == _EAP:
-            row.password = "eap"  # noqa: S105
+        elif kind in _PROOFS:
+            row.auth_method = _PROOFS[kind]
         elif kind == 26 and len(value) >= 4:
             _vendor(row, value, vendors)
         elif kind in {52, 53} and len(value) == 4:
@@ -204,7 +180,7 @@ def _vendor(row: Radius, value: bytes, vendors: list[str]) -> None:
     """Note whose attribute it is; Microsoft's carry MS-CHAP."""
     number = int.from_bytes(value[:4], "big")
     if number == 311 and len(value) > 4 and value[4] in {1, 11, 25}:
-        row.password = "mschap"  # noqa: S105 - the name of a method
+        row.auth_method = "mschap"
     if str(number) not in vendors and len(vendors) < 16:
         vendors.append(str(number))
 

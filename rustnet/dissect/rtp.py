@@ -16,15 +16,18 @@ MAX_REPORTS = 200
 """RTCP packets of one flow that are rows."""
 MAX_QUIET = 400
 """Media packets without anything new after which a flow is left alone."""
+_PORT = 5004
 _HEADER = struct.Struct(">BBHII")
 _REMEMBERED = b"rtp"
 """Marks what the probe keeps of the datagram before: mark and header, in the flow's pending bytes."""
 
 _CODECS = {
-    0: "PCMU", 3: "GSM", 4: "G723", 5: "DVI4", 6: "DVI4", 7: "LPC", 8: "PCMA", 9: "G722", 10: "L16", 11: "L16", 12: "QCELP",
-    13: "CN", 14: "MPA", 15: "G728", 16: "DVI4", 17: "DVI4", 18: "G729", 25: "CelB", 26: "JPEG", 28: "nv", 31: "H261",
-    32: "MPV", 33: "MP2T", 34: "H263",
+    0: "PCMU", 3: "GSM", 4: "G723", 5: "DVI4", 6: "DVI4", 7: "LPC", 8: "PCMA", 9: "G722", 10: "L16", 11: "L16",
+    12: "QCELP", 13: "CN", 14: "MPA", 15: "G728", 16: "DVI4", 17: "DVI4", 18: "G729", 25: "CelB", 26: "JPEG", 28: "nv",
+    31: "H261", 32: "MPV", 33: "MP2T", 34: "H263",
 }  # fmt: skip
+_USED = frozenset({35, 36, 37, 38, 39, 40, 45, 63})
+"""Payload types below the dynamic range that are in use all the same."""
 _RTCP = {
     192: "FIR", 193: "NACK", 195: "IJ", 200: "SR", 201: "RR", 202: "SDES", 203: "BYE", 204: "APP", 205: "RTPFB",
     206: "PSFB", 207: "XR", 208: "AVB", 209: "RSI", 210: "TOKEN",
@@ -57,7 +60,7 @@ class Rtp:
 
 @record("rtcp")
 class Rtcp:
-    """One compound RTCP packet; of several reports in it the first."""
+    """One compound RTCP packet; of several reports in it the first. Of encrypted ones the first of each source."""
 
     ssrc: str | None = None
     """Source that sent it, hexadecimal."""
@@ -92,7 +95,7 @@ def is_rtp(data: bytes) -> bool:
     if len(data) < 12 or data[0] & 0xC0 != 0x80:
         return False
     kind = data[1] & 0x7F
-    if 72 <= kind <= 79 or 35 <= kind <= 71 and kind not in {35, 36, 37, 38, 39, 40, 45, 63}:
+    if 72 <= kind <= 79 or (35 <= kind <= 71 and kind not in _USED):
         return False
     return len(data) >= 12 + 4 * (data[0] & 15) + 4 * (data[0] >> 4 & 1)
 
@@ -104,16 +107,14 @@ def continues(before: bytes, data: bytes) -> bool:
     _, _, number, stamp, _ = _HEADER.unpack_from(before)
     _, _, later_number, later_stamp, _ = _HEADER.unpack_from(data)
     step = (later_number - number) & 0xFFFF
-    return 1 <= step <= 16 and (later_stamp - stamp) & 0xFFFFFFFF < 900_000
+    return bool(1 <= step <= 16 and (later_stamp - stamp) & 0xFFFFFFFF < 900_000)
 
 
-def is_rtcp(data: bytes, whole: bool = True) -> bool:
-    """Whether a datagram is compound RTCP: a report first, and lengths that end where it ends (``whole``)."""
+def is_rtcp(data: bytes) -> bool:
+    """Whether a datagram is compound RTCP: a known packet first, and lengths that end where it ends."""
     size = len(data)
     if size < 8 or data[0] & 0xC0 != 0x80 or not 200 <= data[1] <= 207:
         return False
-    if not whole:
-        return True
     pos = 0
     while pos + 4 <= size:
         if data[pos] & 0xC0 != 0x80 or not (192 <= data[pos + 1] <= 210):
@@ -125,13 +126,15 @@ def is_rtcp(data: bytes, whole: bool = True) -> bool:
 class Media:
     """Media streams and reports of one flow, for RTP's parser and for those that share a flow with RTP (RFC 7983)."""
 
-    __slots__ = ("candidates", "quiet", "reports", "streams", "talk")
+    __slots__ = ("candidates", "encrypted", "quiet", "reports", "streams", "talk")
 
     def __init__(self, talk: Conversation) -> None:
         self.talk = talk
         self.streams: set[tuple[bytes, bool]] = set()
         self.candidates: dict[tuple[bytes, bool], tuple[bytes, int, int]] = {}
         """First headers of sources that a second packet has yet to confirm, with time and number of their packet."""
+        self.encrypted: set[tuple[bytes, bool]] = set()
+        """Sources whose encrypted reports have their row."""
         self.reports = 0
         self.quiet = 0
         """Packets since the last that said something new."""
@@ -184,16 +187,19 @@ class Media:
     def _report(self, data: bytes, from_src: bool) -> None:
         if self.reports >= MAX_REPORTS:
             return
-        self.reports += 1
-        self.quiet = 0
         row = Rtcp(ssrc=data[4:8].hex(), from_src=from_src)
         if is_rtcp(data):
             _compound(row, data)
-        elif data[1] in {200, 201}:
+        elif data[1] in {200, 201} and (data[4:8], from_src) not in self.encrypted:
+            if len(self.encrypted) >= MAX_STREAMS:
+                return
+            self.encrypted.add((data[4:8], from_src))
             row.types = [_RTCP[data[1]]]
             row.encrypted = True
         else:
             return
+        self.reports += 1
+        self.quiet = 0
         self.talk.emit(row)
 
 
@@ -272,7 +278,7 @@ class RtpParser(Parser):
 
 
 def _kept(pending: bytes) -> bytes:
-    """What the probe kept of an earlier datagram: header, size, time and packet number; empty without one."""
+    """Return what the probe kept of an earlier datagram: header, size, time and packet number; empty without one."""
     return pending[len(_REMEMBERED) :] if pending.startswith(_REMEMBERED) else b""
 
 
@@ -282,11 +288,11 @@ def _keep(data: bytes, talk: Conversation) -> bytes:
 
 
 def _probe_rtp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The second of two packets that follow each other; the first is kept in the flow's pending bytes."""
+    """Judge by two packets that follow each other, the first kept in the flow's pending bytes; by one on RTP's port."""
     if len(data) < 12 or data[0] & 0xC0 != 0x80 or not is_rtp(data) or is_rtcp(data):
         return NO
     kept = _kept(talk.pending_src if from_src else talk.pending_dst)
-    if kept and continues(kept, data):
+    if (kept and continues(kept, data)) or (talk.has_port(_PORT) and data[8:12] != b"\0\0\0\0"):
         return YES
     if from_src:
         talk.pending_src = _keep(data, talk)
@@ -296,7 +302,7 @@ def _probe_rtp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _probe_rtcp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A report whose lengths fit, and behind it the source's description, or a port number that is odd."""
+    """Judge by a report whose lengths fit, with more packets behind it, or on ports that are odd."""
     if len(data) < 8 or data[0] & 0xC0 != 0x80 or data[1] not in {200, 201} or not is_rtcp(data):
         return NO
     after = 4 + 4 * (data[2] << 8 | data[3])
@@ -305,5 +311,5 @@ def _probe_rtcp(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if after < len(data) or (talk.src_port & 1 and talk.dst_port & 1) else NO
 
 
-RTP = Dissector("rtp", "Real-time Transport Protocol (RFC 3550)", ("udp",), (), (Rtp, Rtcp), _probe_rtp, RtpParser)
+RTP = Dissector("rtp", "Real-time Transport Protocol (RFC 3550)", ("udp",), (_PORT,), (Rtp, Rtcp), _probe_rtp, RtpParser)
 RTCP = Dissector("rtcp", "RTP Control Protocol (RFC 3550)", ("udp",), (), (Rtcp,), _probe_rtcp, RtpParser)

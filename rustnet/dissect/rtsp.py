@@ -17,11 +17,14 @@ _LOOK = 16_384
 _REQUEST = re.compile(r"([A-Z][A-Z_]{2,15}) (\S+) RTSP/([12]\.\d)").fullmatch
 _RESPONSE = re.compile(r"RTSP/([12]\.\d) (\d{3})(?: (.*))?").fullmatch
 _BEGIN = re.compile(
-    rb"(?:[A-Z][A-Z_]{2,15} (?:\*|rtsp[su]?://[!-~]{1,2000}|/[!-~]{0,2000}) RTSP/[12]\.\d|RTSP/[12]\.\d \d{3}(?: [^\r\n]*)?)\r?\n"
+    rb"(?:[A-Z][A-Z_]{2,15} (?:\*|rtsp[su]?://[!-~]{1,2000}|/[!-~]{0,2000}) RTSP/[12]\.\d"
+    rb"|RTSP/[12]\.\d \d{3}(?: [^\r\n]*)?)\r?\n"
 ).match
 _ROOM = re.compile(
-    rb"R(?:T(?:S(?:P(?:/(?:[12](?:\.(?:\d[^\n]*)?)?)?)?)?)?)?|[A-Z][A-Z_]{0,15}(?: (?:[*/r][!-~]*(?: [RTSP/12.0-9]*\r?)?)?)?"
+    rb"R(?:T(?:S(?:P(?:/(?:[12](?:\.(?:\d[^\n]*)?)?)?)?)?)?)?"
+    rb"|[A-Z][A-Z_]{0,15}(?: (?:[*/r][!-~]*(?: [RTSP/12.0-9]*\r?)?)?)?"
 ).fullmatch
+"""What may become a first line."""
 
 
 @record("rtsp")

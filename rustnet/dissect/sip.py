@@ -20,10 +20,15 @@ _SHORTS = {
 }  # fmt: skip
 _REQUEST = re.compile(r"([A-Z][A-Z0-9._-]{1,19}) (\S+) SIP/2\.0").fullmatch
 _RESPONSE = re.compile(r"SIP/2\.0 ([1-6]\d\d)(?: (.*))?").fullmatch
-_BEGIN = re.compile(rb"(?:[A-Z][A-Z0-9._-]{1,19} (?:sips?|tel|urn|im|pres):[!-~]{1,2000} SIP/2\.0|SIP/2\.0 [1-6]\d\d(?: [^\r\n]*)?)\r?\n").match
+_SCHEMES = rb"(?:sips?|tel|urn|im|pres):"
+_BEGIN = re.compile(
+    rb"(?:[A-Z][A-Z0-9._-]{1,19} " + _SCHEMES + rb"[!-~]{1,2000} SIP/2\.0|SIP/2\.0 [1-6]\d\d(?: [^\r\n]*)?)\r?\n"
+).match
 _ROOM = re.compile(
-    rb"S(?:I(?:P(?:/(?:2(?:\.(?:0[^\n]*)?)?)?)?)?)?|[A-Z][A-Z0-9._-]{0,19}(?: (?:(?:sips?|tel|urn|im|pres)(?::[!-~]*(?: [SIP/2.0]*\r?)?)?|[a-z]{0,4}))?"
+    rb"S(?:I(?:P(?:/(?:2(?:\.(?:0[^\n]*)?)?)?)?)?)?"
+    rb"|[A-Z][A-Z0-9._-]{0,19}(?: (?:[a-z]{0,4}|" + _SCHEMES + rb"[!-~]*(?: [SIP/2.0]*\r?)?))?"
 ).fullmatch
+"""What may become a first line."""
 _URI = re.compile(r"<([^>]*)>|([^;,\s]+)").search
 _USERNAME = re.compile(r'(?:^|[\s,])username\s*=\s*"([^"]*)"', re.IGNORECASE).search
 

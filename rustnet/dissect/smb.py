@@ -63,9 +63,9 @@ class SmbParser(Parser):
         talk = self.talk
         from_client = from_src != (talk.src_port in {445, 139} and talk.dst_port not in {445, 139})
         if magic == b"\xfeSMB":
-            self.young.packet(data, from_client)
+            self.young.packet(data)
         elif magic == b"\xffSMB":
-            self.old.packet(data, from_client)
+            self.old.packet(data)
         else:
             if magic == _ENCRYPTED:
                 self.session.close()

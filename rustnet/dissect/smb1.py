@@ -20,7 +20,13 @@ _COMMANDS = {
 }  # fmt: skip
 _BY_NAME = (0x00, 0x01, 0x02, 0x03, _DELETE, _RENAME, 0x08, 0x10)
 """Commands whose data is a buffer format byte and a path."""
-_TRANS2_PATHS = {0: (28, "OPEN"), 1: (12, "QUERY_DIRECTORY"), 5: (6, "QUERY_INFO"), 6: (6, "SET_INFO"), 13: (4, "CREATE_DIRECTORY")}
+_TRANS2_PATHS = {
+    0: (28, "OPEN"),
+    1: (12, "QUERY_DIRECTORY"),
+    5: (6, "QUERY_INFO"),
+    6: (6, "SET_INFO"),
+    13: (4, "CREATE_DIRECTORY"),
+}
 """Where the parameters of a transaction have a path, and what it does."""
 _DISPOSITIONS = ("supersede", "open", "create", "open_if", "overwrite", "overwrite_if")
 
@@ -55,7 +61,7 @@ class Smb1:
         self.reads: dict[int, bytes] = {}
         """Handles of reads that wait, by multiplex id."""
 
-    def packet(self, data: bytes, from_client: bool) -> None:
+    def packet(self, data: bytes) -> None:
         """Read one message, which may be cut at `LOOK`."""
         header = Header(data)
         command, pos = header.command, 32
@@ -84,22 +90,22 @@ class Smb1:
             if len(self.reads) >= 512:
                 del self.reads[next(iter(self.reads))]
             self.reads[header.mid] = words[4:6]
-            return
-        if command == _WRITE:
+        elif command == _WRITE:
             file = session.files.get(words[4:6])
             if file is not None:
                 file.written += int.from_bytes(words[20:22], "little")
-            return
-        if command == _CLOSE:
+        elif command == _CLOSE:
             session.closed(words[:2])
-            return
-        name = _COMMANDS.get(command)
-        if name is None:
-            return
-        row = Smb(command=name, share=session.trees.get(header.tree), dialect=session.dialect, tree_id=header.tree)
+        elif command in _COMMANDS:
+            row = Smb(command=_COMMANDS[command], share=session.trees.get(header.tree), dialect=session.dialect)
+            row.tree_id = header.tree
+            if self._name(data, header, command, words, start, row):
+                session.ask((_key(header), command), row)
+
+    def _name(self, data: bytes, header: Header, command: int, words: bytes, start: int, row: Smb) -> bool:
+        """Set what a command names; false where that is nothing."""
         if command == _NEGOTIATE:
-            self.dialects = [text(d, 64) for d in data[start:].split(b"\0")[:32] if d]
-            self.dialects = [d[1:] if d.startswith("\2") else d for d in self.dialects]
+            self.dialects = [text(d, 64).removeprefix("\2") for d in data[start:].split(b"\0")[:32] if d]
         elif command == _SESSION_SETUP:
             self._setup(data, header, words, start, row)
         elif command == _TREE_CONNECT:
@@ -113,9 +119,9 @@ class Smb1:
             row.filename, pos = _string(data, start + 1, header.wide)
             if command == _RENAME:
                 row.new_name, _ = _string(data, pos + 1, header.wide)
-        elif command == _TRANS2 and not _transaction(data, header, words, row):
-            return
-        session.ask((_key(header), command), row)
+        elif command == _TRANS2:
+            return _transaction(data, header, words, row)
+        return True
 
     def _setup(self, data: bytes, header: Header, words: bytes, start: int, row: Smb) -> None:
         """SESSION_SETUP_ANDX in its three forms, told apart by their number of words."""
@@ -147,11 +153,17 @@ class Smb1:
         row, ts, packet = found
         row.result = status_name(header.status) if header.status < 0xF0000000 else f"dos_{header.status & 0xFFFFFFF:#x}"
         row.rtt_ms = (session.talk.ts - ts) / 1e6 if ts else None
+        if command == _SESSION_SETUP and not self._authenticated(data, header, words, start, row):
+            return
+        self._granted(header, command, words, row)
+        session.say(row, ts, packet)
+
+    def _granted(self, header: Header, command: int, words: bytes, row: Smb) -> None:
+        """Take in what a response gives: a dialect, a tree, a file."""
+        session = self.session
         if command == _NEGOTIATE and len(words) >= 2:
             chosen = int.from_bytes(words[:2], "little")
             session.dialect = row.dialect = self.dialects[chosen] if chosen < len(self.dialects) else None
-        elif command == _SESSION_SETUP and not self._authenticated(data, header, words, start, row):
-            return
         elif command == _TREE_CONNECT and not header.status:
             session.mounted(header.tree, row.share or "")
             row.tree_id = header.tree
@@ -161,7 +173,6 @@ class Smb1:
                 session.opened(handle, row.filename or "", header.tree)
             if len(words) >= 63 and command == _NT_CREATE:
                 row.size = int.from_bytes(words[55:63], "little")
-        session.say(row, ts, packet)
 
     def _authenticated(self, data: bytes, header: Header, words: bytes, start: int, row: Smb) -> bool:
         """Read the server's word on a session; false while authentication goes on."""
@@ -179,7 +190,7 @@ class Smb1:
 
 
 def _key(header: Header) -> int:
-    return header.mid << 16 | header.pid
+    return int(header.mid << 16 | header.pid)
 
 
 def _string(data: bytes, pos: int, wide: bool) -> tuple[str, int]:

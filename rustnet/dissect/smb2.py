@@ -38,9 +38,20 @@ class Header:
     def __init__(self, data: bytes, pos: int) -> None:
         if len(data) < pos + 64:
             raise DissectError("a header is cut off")
-        magic, size, _, self.status, self.command, _, self.flags, self.next, self.message, _, self.tree, self.session = (
-            _HEADER.unpack_from(data, pos)
-        )
+        (
+            magic,
+            size,
+            _,
+            self.status,
+            self.command,
+            _,
+            self.flags,
+            self.next,
+            self.message,
+            _,
+            self.tree,
+            self.session,
+        ) = _HEADER.unpack_from(data, pos)
         if magic != b"\xfeSMB" or size != 64:
             raise DissectError("a packet has no SMB 2 header")
 
@@ -66,7 +77,7 @@ class Smb2:
         self.listings: dict[int, tuple[bytes, int]] = {}
         """Handle and information class of listings that wait, by message."""
 
-    def packet(self, data: bytes, from_client: bool) -> None:
+    def packet(self, data: bytes) -> None:
         """Read one packet, which may be cut at what `look` said."""
         pos = 0
         before: str | None = None

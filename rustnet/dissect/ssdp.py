@@ -1,4 +1,4 @@
-"""SSDP, the discovery of UPnP devices (UPnP Device Architecture 2.0; heads like HTTP's, RFC 9112). One row per message."""
+"""SSDP, the discovery of UPnP devices (UPnP Device Architecture 2.0; heads as in RFC 9112). One row per message."""
 
 import re
 

@@ -336,7 +336,7 @@ def _is_stun(data: bytes) -> bool:
 
 
 def _probe_stun(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The magic cookie and a length that fits; without the cookie, attributes of RFC 3489 that fill the message."""
+    """Judge by the magic cookie and the exact length; without it, by attributes of RFC 3489 that fill the message."""
     size = len(data)
     if talk.transport == "tcp":
         return _probe_stream(data, talk)
@@ -362,16 +362,20 @@ def _is_classic(data: bytes, on_port: bool) -> bool:
         kind, length = _HEADER.unpack_from(data, pos)
         if kind not in _PLAIN_ATTRIBUTES or length % 4:
             return False
-        if kind in {1, 2, 4, 5} and length == 8 and data[pos + 4] == 0 and data[pos + 5] == 1:
-            strong = True
-        elif kind == 3 and length == 4 and data[pos + 4 : pos + 7] == b"\0\0\0":
-            strong = True
+        strong = strong or _is_telling(kind, data[pos + 4 : pos + 4 + length])
         pos += 4 + length
     return pos == size and (strong or on_port)
 
 
+def _is_telling(kind: int, value: bytes) -> bool:
+    """Whether it is an attribute of RFC 3489 with a value of its form: an IPv4 address, or a change request."""
+    if kind == 3:
+        return len(value) == 4 and value[:3] == b"\0\0\0"
+    return kind in {1, 2, 4, 5} and len(value) == 8 and value[:2] == b"\0\x01"
+
+
 def _probe_stream(data: bytes, talk: Conversation) -> int:
-    """The cookie at its place, bare or behind a length."""
+    """Judge by the cookie at its place, bare or behind a length."""
     size = len(data)
     if not size or data[0] > 0x3F:
         return NO
@@ -385,7 +389,5 @@ def _probe_stream(data: bytes, talk: Conversation) -> int:
     return NO
 
 
-STUN = Dissector(
-    "stun", "Session Traversal Utilities for NAT (RFC 8489)", ("udp", "tcp"), _PORTS, (Stun, Rtp, Rtcp, Tls), _probe_stun,
-    StunParser,
-)  # fmt: skip
+_TITLE = "Session Traversal Utilities for NAT (RFC 8489)"
+STUN = Dissector("stun", _TITLE, ("udp", "tcp"), _PORTS, (Stun, Rtp, Rtcp, Tls), _probe_stun, StunParser)

@@ -82,7 +82,7 @@ class WireguardParser(Parser):
         self._emit(row)
 
     def _data(self, data: bytes, from_src: bool) -> None:
-        """Data ends the reading, if a handshake was seen."""
+        """Note data, which ends the reading if a handshake was seen."""
         if not self.rows:
             self._emit(Wireguard(message="data", from_src=from_src, receiver_index=int.from_bytes(data[4:8], "little")))
         self.data += 1

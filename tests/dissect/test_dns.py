@@ -83,7 +83,7 @@ def test_mdns_teaches_names_of_every_section() -> None:
     flow, (row,) = read(MDNS_RESPONSE, dissector=MDNS)
     assert row.query is None
     assert row.transport == "mdns"
-    assert row.answers == ["My Printer._ipp._tcp.local", "0 0 631 printer.local"]
+    assert row.answers == ["My Printer._ipp._tcp.local", "0 0 631 printer.local", "10.0.0.9"]
     assert row.answer_names == ["_ipp._tcp.local", "My Printer._ipp._tcp.local"]
     assert flow.sink.names == [("10.0.0.9", "printer.local", "mdns", 120)]
 

@@ -60,7 +60,7 @@ def test_old_logins() -> None:
 
 
 def test_tls_inside() -> None:
-    request = mysql_packet(1, (0x0AA68D).to_bytes(4, "little") + MYSQL_FIXED[4:])
+    request = mysql_packet(1, (0x0AAE8D).to_bytes(4, "little") + MYSQL_FIXED[4:])
     flow = Through(((SERVER, MYSQL_GREETING), (CLIENT, request), *tls_talk(13)), port=3306)
     assert [(r["tls"], r["server_version"]) for r in flow.rows(Mysql)] == [(True, "8.0.36-0ubuntu0.22.04.1")]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]

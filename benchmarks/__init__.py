@@ -1,0 +1,1 @@
+"""How fast rustnet is: `python -m benchmarks.run`."""

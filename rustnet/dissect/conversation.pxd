@@ -1,0 +1,16 @@
+from libc.stdint cimport int64_t
+from rustnet.engine.flow cimport Flow
+
+cdef class Conversation:
+    cdef public object sink
+    cdef public Flow flow
+    cdef public int64_t flow_id, ts, packet, missing
+    cdef public str transport, src_text, dst_text
+    cdef public int src_port, dst_port, tries, messages, errors
+    cdef public object parser, app, service, state, hostname, hostname_source
+    cdef public bint finished
+    cdef public tuple refused
+    cdef public bytes pending_src, pending_dst
+
+cdef class Parser:
+    cdef public Conversation talk

@@ -1,0 +1,27 @@
+cimport cython
+from libc.stdint cimport int64_t
+from rustnet.dissect.conversation cimport Conversation, Parser
+from rustnet.engine.flow cimport Flow
+
+cdef int YES, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, TCP, UDP
+
+cdef class Dispatcher:
+    cdef public object sink
+    cdef public bint strict
+    cdef public dict undecoded_rows, by_port, by_transport, orders
+    cdef tuple order(self, str transport, int src_port, int dst_port)
+    @cython.locals(talk=Conversation)
+    cdef Conversation converse(self, Flow flow)
+    @cython.locals(talk=Conversation)
+    cpdef datagram(self, Flow flow, bint from_src, bytes data, int64_t ts, int64_t number)
+    @cython.locals(talk=Conversation, waiting=bytes, skip=int64_t)
+    cpdef stream(self, Flow flow, bint from_src, bytes data, int64_t ts, int64_t number)
+    @cython.locals(talk=Conversation)
+    cpdef gap(self, Flow flow, bint from_src, int64_t size, int64_t ts, int64_t number)
+    @cython.locals(talk=Conversation)
+    cpdef close(self, Flow flow)
+    cdef bint choose(self, Conversation talk, bytes data, bint from_src) except -1
+    @cython.locals(other=bytes)
+    cdef bint begin(self, Conversation talk, bytes data, bint from_src) except -1
+    @cython.locals(size=int64_t, used=int64_t, rest=bytes)
+    cdef int64_t feed(self, Conversation talk, bytes data, bint from_src) except -1

@@ -1,0 +1,353 @@
+"""RDP (MS-RDPBCGR over TPKT, RFC 1006, and X.224) and its UDP transports (MS-RDPEUDP, MS-RDPEUDP2): the negotiation.
+
+One row per connection, when both sides have agreed on a protocol. Where that is TLS, what follows is read as TLS, over
+UDP too. Where it is RDP's own security, the client's first settings are in the clear and are read.
+"""
+
+import struct
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.inner import Inner
+from rustnet.dissect.reading import text, utf16
+from rustnet.dissect.tls import TLS, TlsParser
+from rustnet.records import U16, U32, record
+
+MAX_TPKT = 16_384
+_CONNECT, _CONFIRM, _DATA = 0xE0, 0xD0, 0xF0
+_PROTOCOLS = {1: "ssl", 2: "hybrid", 4: "rdstls", 8: "hybrid_ex", 16: "rdsaad"}
+_FAILURES = {
+    1: "ssl required", 2: "ssl not allowed", 3: "no certificate", 4: "inconsistent flags", 5: "hybrid required",
+    6: "ssl with user authentication required",
+}  # fmt: skip
+_CORE = b"\x01\xc0"
+"""Type of the settings block that names the client."""
+_SYN, _FIN, _ACK, _CARRIES, _FEC, _ACKS_OF_ACKS = 0x1, 0x2, 0x4, 0x8, 0x10, 0x100
+_CORRELATION, _SYN_EX = 0x800, 0x1000
+_VERSION_3 = 0x0101
+MAX_EARLY = 16
+"""Pieces of a stream over UDP that wait for one that is missing."""
+_HEADER = struct.Struct(">IHH")
+_PORTS = (3389,)
+
+
+@record("rdp")
+class Rdp:
+    """One RDP connection's negotiation."""
+
+    cookie: str | None = None
+    """User, or what the client puts in its place, in the `mstshash` cookie."""
+    routing_token: str | None = None
+    """Token for a load balancer."""
+    requested_protocols: list[str] | None = None
+    """Security protocols that the client offers besides RDP's own."""
+    protocol: str | None = None
+    """Security protocol chosen: `rdp`, `ssl`, `hybrid` (CredSSP), `hybrid_ex` …; of UDP `rdpeudp` and its version."""
+    failure: str | None = None
+    """Why the server refused."""
+    client_name: str | None = None
+    """Name of the client's machine, with RDP's own security."""
+    client_build: U32 | None = None
+    """Build number of the client, with RDP's own security."""
+    keyboard_layout: str | None = None
+    """Keyboard layout of the client, hexadecimal, with RDP's own security."""
+    width: U16 | None = None
+    """Width of the desktop asked for, in pixels, with RDP's own security."""
+    height: U16 | None = None
+    """Height of the desktop asked for, in pixels, with RDP's own security."""
+
+
+class RdpParser(Parser):
+    """One connection over TCP."""
+
+    __slots__ = ("begun", "client", "confirmed", "packet", "row", "ts")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.row = Rdp()
+        self.client: bool | None = None
+        """Direction of the client."""
+        self.begun = False
+        self.confirmed = False
+        self.ts = 0
+        self.packet = 0
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read TPKT packets until the protocol is agreed on."""
+        pos = 0
+        size = len(data)
+        talk = self.talk
+        while size - pos >= 4 and talk.parser is self and not talk.finished:
+            if data[pos] != 3:
+                return self._else(data, pos)
+            length = data[pos + 2] << 8 | data[pos + 3]
+            if not 7 <= length <= MAX_TPKT:
+                self._broken("a TPKT packet has an impossible length")
+                return size
+            end = pos + length
+            if end > size:
+                return pos
+            self._packet(data[pos + 4 : end], from_src)
+            pos = end
+        return pos
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Tell what is known."""
+        self._done()
+
+    def close(self) -> None:
+        """Tell what is known, if it was not told yet."""
+        self._done()
+
+    def _tell(self) -> None:
+        if self.begun:
+            self.begun = False
+            self.talk.emit(self.row, self.ts, self.packet)
+
+    def _done(self) -> None:
+        self._tell()
+        self.talk.finish()
+
+    def _broken(self, detail: str) -> None:
+        if not self.begun:
+            raise DissectError(detail)
+        self.talk.anomaly("malformed_rdp", detail)
+        self._done()
+
+    def _else(self, data: bytes, pos: int) -> int:
+        """Let TLS read on, if the client begins it and the server's consent is not in the capture."""
+        if data[pos] == 0x16 and self.begun and self.row.requested_protocols:
+            self._tell()
+            self.talk.hand_over(TLS)
+            return pos
+        self._broken("what stands where a TPKT packet should begin is none")
+        return len(data)
+
+    def _packet(self, body: bytes, from_src: bool) -> None:
+        kind = body[1] & 0xF0 if len(body) > 1 else 0
+        if kind in {_CONNECT, _CONFIRM} and len(body) < 7:
+            self._broken("an X.224 packet is cut off")
+            return
+        if not self.begun:
+            if kind not in {_CONNECT, _CONFIRM}:
+                raise DissectError("a connection does not begin with an X.224 request")
+            self.begun = True
+            self.ts = self.talk.ts
+            self.packet = self.talk.packet
+            self.client = from_src if kind == _CONNECT else not from_src
+        if kind == _CONNECT:
+            self._request(body[7:])
+        elif kind == _CONFIRM:
+            self._confirm(body[7:])
+        elif kind == _DATA and from_src == self.client:
+            self._settings(body)
+
+    def _request(self, more: bytes) -> None:
+        row = self.row
+        if more.startswith(b"Cookie: "):
+            cookie, _, more = more[8:].partition(b"\r\n")
+            if cookie.startswith(b"mstshash="):
+                row.cookie = text(cookie[9:])
+            else:
+                row.routing_token = text(cookie)
+        elif b"\r\n" in more:
+            token, _, more = more.partition(b"\r\n")
+            row.routing_token = text(token)
+        if len(more) >= 8 and more[0] == 1:
+            offered = int.from_bytes(more[4:8], "little")
+            row.requested_protocols = [name for bit, name in _PROTOCOLS.items() if offered & bit]
+
+    def _confirm(self, more: bytes) -> None:
+        row = self.row
+        self.confirmed = True
+        if len(more) < 8 or more[0] not in {2, 3}:
+            row.protocol = "rdp"
+            return
+        number = int.from_bytes(more[4:8], "little")
+        if more[0] == 3:
+            row.failure = _FAILURES.get(number, str(number))
+            self._done()
+        elif number == 0:
+            row.protocol = "rdp"
+        else:
+            row.protocol = _PROTOCOLS.get(number, str(number))
+            self._tell()
+            self.talk.hand_over(TLS)
+
+    def _settings(self, body: bytes) -> None:
+        """Read the client's core settings out of the MCS Connect Initial (MS-RDPBCGR, 2.2.1.3)."""
+        found = body.find(b"Duca")
+        pos = body.find(_CORE, found, found + 32) if found >= 0 else -1
+        if pos >= 0 and len(body) >= pos + 56:
+            row = self.row
+            row.width, row.height = struct.unpack_from("<HH", body, pos + 8)
+            layout, build = struct.unpack_from("<II", body, pos + 16)
+            row.keyboard_layout = f"{layout:08x}"
+            row.client_build = build
+            row.client_name = utf16(body[pos + 24 : pos + 56]) or None
+        self._done()
+
+
+class RdpUdpParser(Parser):
+    """One connection over UDP: the first datagrams, and the TLS handshake that travels in those that follow."""
+
+    __slots__ = ("begun", "expected", "inner", "later", "packet", "row", "second", "ts")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.row = Rdp()
+        self.inner = Inner(TlsParser(talk))
+        self.begun = False
+        self.second = False
+        """The datagrams are those of MS-RDPEUDP2."""
+        self.expected: list[int | None] = [None, None]
+        """By direction: number of the next piece of the stream."""
+        self.later: list[dict[int, bytes]] = [{}, {}]
+        """Pieces that came too early."""
+        self.ts = 0
+        self.packet = 0
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one datagram."""
+        if len(data) < 8:
+            return
+        first, _, flags = _HEADER.unpack_from(data)
+        if not self.begun:
+            self.begun = True
+            self.ts = self.talk.ts
+            self.packet = self.talk.packet
+            self.row.protocol = "rdpeudp"
+        if flags & _SYN and (first == 0xFFFFFFFF or flags & _ACK) and len(data) >= 1000:
+            self._syn(data, flags)
+        elif self.second:
+            self._second(data, from_src)
+        else:
+            self._first(data, flags, from_src)
+
+    def close(self) -> None:
+        """Tell what is known, and let the handshake do so."""
+        self._tell()
+        self.inner.parser.close()
+
+    def _tell(self) -> None:
+        if self.begun and self.row.protocol is not None:
+            self.talk.emit(self.row, self.ts, self.packet)
+            self.row.protocol = None
+
+    def _syn(self, data: bytes, flags: int) -> None:
+        """Read the first datagram of a direction; the responder's settles the version."""
+        if not flags & _ACK:
+            return
+        pos = 16 + (32 if flags & _CORRELATION else 0)
+        version = 1
+        if flags & _SYN_EX and len(data) >= pos + 4 and data[pos + 1] & 1:
+            version = data[pos + 2] << 8 | data[pos + 3]
+        self.second = version == _VERSION_3
+        if self.row.protocol is not None:
+            self.row.protocol = "rdpeudp 3" if self.second else f"rdpeudp {version}"
+        self._tell()
+
+    def _first(self, data: bytes, flags: int, from_src: bool) -> None:
+        """Read a datagram of versions 1 and 2: acknowledgements, then a piece of the stream."""
+        if not flags & _CARRIES or flags & _FEC:
+            return
+        pos = 8
+        if flags & _ACK:
+            if len(data) < 10:
+                return
+            pos += 2 + (data[8] << 8 | data[9])
+            pos += -pos % 4
+        if flags & _ACKS_OF_ACKS:
+            pos += 4
+        if len(data) < pos + 8:
+            return
+        self._piece(int.from_bytes(data[pos + 4 : pos + 8], "big"), data[pos + 8 :], from_src)
+
+    def _second(self, data: bytes, from_src: bool) -> None:
+        """Read a datagram of version 3 (MS-RDPEUDP2, 2.2.1), whose first and eighth byte are swapped."""
+        if data[7] >> 1 & 0xF:
+            return  # a dummy
+        data = data[1:7] + data[:1] + data[8:]
+        flags = data[0] | data[1] << 8
+        pos = 2
+        if flags & 0x1:
+            pos += 7 + (data[pos + 6] & 0xF if len(data) > pos + 6 else 0)
+        pos += 1 if flags & 0x40 else 0
+        pos += 3 if flags & 0x100 else 0
+        pos += 2 if flags & 0x10 else 0
+        if not flags & 0x4 or flags & 0x8 or len(data) < pos + 4:
+            return
+        self._piece(int.from_bytes(data[pos + 2 : pos + 4], "little"), data[pos + 4 :], from_src)
+
+    def _piece(self, number: int, data: bytes, from_src: bool) -> None:
+        """Offer the pieces of a direction's stream in order; one that stays away is lost."""
+        expected = self.expected[from_src]
+        later = self.later[from_src]
+        if expected is None:
+            if data[:2] != b"\x16\x03":  # no handshake, its middle, or DTLS
+                self._done()
+                return
+            expected = number
+        if number > expected:
+            later[number] = data
+            if len(later) <= MAX_EARLY:
+                return
+            self.inner.lose(1, from_src)
+            number = min(later)
+            data = later.pop(number)
+        elif number < expected:
+            return
+        while not self.talk.finished:
+            self.inner.feed(data, from_src)
+            number += 1
+            if number not in later:
+                break
+            data = later.pop(number)
+        self.expected[from_src] = number
+        self._tell()
+
+    def _done(self) -> None:
+        self._tell()
+        self.inner.parser.close()
+        self.talk.finish()
+
+
+def _parser(talk: Conversation) -> Parser:
+    """Make the parser that fits the flow's transport."""
+    return RdpParser(talk) if talk.transport == "tcp" else RdpUdpParser(talk)
+
+
+def _probe_rdp(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise an X.224 request or confirmation that carries RDP's negotiation; over UDP a SYN of its own."""
+    if talk.transport != "tcp":
+        return _probe_udp(data, talk)
+    size = len(data)
+    if size < 6:
+        return MORE if data == b"\x03\0\0\0"[:size] or (size > 2 and data[:3] == b"\x03\0\0") else NO
+    if data[0] != 3 or data[1]:
+        return NO
+    kind = data[5] & 0xF0
+    length = data[2] << 8 | data[3]
+    if kind not in {_CONNECT, _CONFIRM} or data[4] != length - 5 or length > 512:
+        return NO
+    if size < length:
+        return MORE
+    more = data[11:length]
+    if kind == _CONFIRM:
+        shown = len(more) == 8 and more[0] in {2, 3} and more[2:4] == b"\x08\0"
+        return YES if shown or (not more and talk.has_port(*_PORTS)) else NO
+    negotiates = len(more) >= 8 and more[-8:-7] == b"\x01" and more[-6:-4] == b"\x08\0"
+    if more.startswith(b"Cookie: msts") or negotiates or b"\x01" in more[:-36] and more[-36:-35] == b"\x06":
+        return YES
+    return YES if not more and talk.has_port(*_PORTS) else NO
+
+
+def _probe_udp(data: bytes, talk: Conversation) -> int:
+    if len(data) < 1000 or len(data) > 1232 or not talk.has_port(*_PORTS):
+        return NO
+    first, _, flags = _HEADER.unpack_from(data)
+    if not flags & _SYN or flags & 0xE0F8:
+        return NO
+    return YES if (first == 0xFFFFFFFF) != bool(flags & _ACK) else NO
+
+
+RDP = Dissector("rdp", "Remote Desktop Protocol (MS-RDPBCGR, RFC 1006)", ("tcp", "udp"), _PORTS, (Rdp,), _probe_rdp, _parser)  # fmt: skip

@@ -1,0 +1,335 @@
+"""SOCKS 4, 4a and 5 (RFC 1928, 1929): whom a proxy is asked for, and what runs inside.
+
+One row per connection, when the proxy has answered, or at the end. Once the proxy agrees to connect, what follows is
+probed as in a new flow. Users are kept, passwords are not.
+"""
+
+from ipaddress import IPv6Address
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.reading import text
+from rustnet.records import U8, U16, record
+
+MAX_TEXT_FIELD = 512
+"""Bytes of a user's or a host's name that ends with a NUL (SOCKS 4)."""
+_COMMANDS = {1: "connect", 2: "bind", 3: "udp associate", 0xF0: "resolve", 0xF1: "resolve ptr"}
+_METHODS = {0: "none", 1: "gssapi", 2: "password", 3: "chap", 5: "challenge", 6: "tls", 8: "maf", 0xFF: "refused"}
+_GREETING, _AUTHENTICATION, _REQUEST, _REPLY, _OPEN = range(5)
+_PORTS = (1080, 9050, 9150)
+
+
+@record("socks")
+class Socks:
+    """One connection through a SOCKS proxy."""
+
+    version: str | None = None
+    """`4`, `4a` or `5`."""
+    command: str | None = None
+    """What the proxy is asked for: `connect`, `bind`, `udp associate`; Tor's `resolve` and `resolve ptr`."""
+    host: str | None = None
+    """Name that the proxy is asked to reach."""
+    target_ip: str | None = None
+    """Address that the proxy is asked to reach."""
+    target_port: U16 | None = None
+    """Port that the proxy is asked to reach."""
+    username: str | None = None
+    """User: SOCKS 4's user id, or the one of RFC 1929."""
+    has_password: bool = False
+    """A password was sent."""
+    auth_method: str | None = None
+    """Method of authentication that the proxy chose (SOCKS 5)."""
+    ok: bool | None = None
+    """The proxy agreed; NULL where its answer was not seen."""
+    result_code: U8 | None = None
+    """Code of the proxy's reply: 0 (SOCKS 5) or 90 (SOCKS 4) is success."""
+    bound_ip: str | None = None
+    """Address that the proxy uses or listens on."""
+    bound_port: U16 | None = None
+    """Port that the proxy uses or listens on."""
+
+
+def _destination(data: bytes, pos: int) -> tuple[str | None, str | None, int, int]:
+    """Name, address, port and end of a SOCKS 5 address; the end is -1 while it is incomplete."""
+    if pos + 2 > len(data):
+        return None, None, 0, -1
+    kind = data[pos]
+    start = pos + 1
+    if kind == 3:
+        start += 1
+        end = start + data[pos + 1]
+    else:
+        size = {1: 4, 4: 16}.get(kind)
+        if size is None:
+            raise DissectError(f"an address is of type {kind}")
+        end = start + size
+    if end + 2 > len(data):
+        return None, None, 0, -1
+    raw = data[start:end]
+    port = data[end] << 8 | data[end + 1]
+    if kind == 3:
+        return text(raw), None, port, end + 2
+    return None, _address(raw), port, end + 2
+
+
+def _address(raw: bytes) -> str:
+    if len(raw) == 4:
+        return ".".join(map(str, raw))
+    found = IPv6Address(raw)
+    return str(found.ipv4_mapped or found)
+
+
+class SocksParser(Parser):
+    """One connection up to the proxy's answer."""
+
+    __slots__ = ("answered", "begun", "client", "packet", "row", "state", "ts")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.row = Socks()
+        self.client: bool | None = None
+        """Direction of the client."""
+        self.state = _GREETING
+        """What the client sends next."""
+        self.answered = False
+        """The proxy has spoken."""
+        self.begun = False
+        self.ts = 0
+        self.packet = 0
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read negotiation, request and reply."""
+        if self.client is None:
+            self.client = from_src if data[0] in {4, 5} and not _is_reply(data) else not from_src
+            self.begun = True
+            self.ts = self.talk.ts
+            self.packet = self.talk.packet
+        pos = 0
+        talk = self.talk
+        while pos < len(data) and talk.parser is self and not talk.finished:
+            after = self._client(data, pos) if from_src == self.client else self._server(data, pos)
+            if after == pos:
+                break
+            pos = after
+        return pos
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Tell what is known."""
+        self._tell()
+        self.talk.finish()
+
+    def close(self) -> None:
+        """Tell what is known, if it was not told yet."""
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.begun:
+            self.begun = False
+            self.talk.emit(self.row, self.ts, self.packet)
+
+    def _client(self, data: bytes, pos: int) -> int:
+        if self.state == _REPLY:
+            if not self.answered:  # the proxy's side is not in the capture
+                self._open()
+            return pos
+        if self.state == _GREETING:
+            return self._four(data, pos) if data[pos] == 4 else self._greeting(data, pos)
+        if self.state == _AUTHENTICATION and data[pos] == 1:
+            return self._password(data, pos)
+        return self._request(data, pos)
+
+    def _four(self, data: bytes, pos: int) -> int:
+        """Read a request of SOCKS 4, with the name that 4a puts behind it."""
+        end = data.find(b"\0", pos + 8, pos + 8 + MAX_TEXT_FIELD)
+        if end < 0:
+            if len(data) - pos >= 8 + MAX_TEXT_FIELD:
+                raise DissectError("a user's name has no end")
+            return pos
+        row = self.row
+        named = data[pos + 4 : pos + 7] == b"\0\0\0" and data[pos + 7] != 0
+        after = end + 1
+        if named:
+            last = data.find(b"\0", after, after + MAX_TEXT_FIELD)
+            if last < 0:
+                if len(data) - after >= MAX_TEXT_FIELD:
+                    raise DissectError("a host's name has no end")
+                return pos
+            row.host = text(data[after:last])
+            after = last + 1
+        else:
+            row.target_ip = _address(data[pos + 4 : pos + 8])
+        row.version = "4a" if named else "4"
+        row.command = _COMMANDS.get(data[pos + 1])
+        if row.command is None:
+            raise DissectError(f"a request is of type {data[pos + 1]}")
+        row.target_port = data[pos + 2] << 8 | data[pos + 3]
+        row.username = text(data[pos + 8 : end]) or None
+        self._asked()
+        return after
+
+    def _greeting(self, data: bytes, pos: int) -> int:
+        if data[pos] != 5:
+            raise DissectError(f"the version is {data[pos]}")
+        if len(data) - pos < 2 or len(data) - pos < 2 + data[pos + 1]:
+            return pos
+        self.row.version = "5"
+        self.state = _AUTHENTICATION
+        return pos + 2 + data[pos + 1]
+
+    def _password(self, data: bytes, pos: int) -> int:
+        """Read user and password (RFC 1929); of GSSAPI the messages are not read."""
+        if self.row.auth_method not in {None, "password"}:
+            self._tell()
+            self.talk.finish()
+            return len(data)
+        if len(data) - pos < 2:
+            return pos
+        middle = pos + 2 + data[pos + 1]
+        if len(data) <= middle or len(data) < middle + 1 + data[middle]:
+            return pos
+        self.row.username = text(data[pos + 2 : middle]) or None
+        self.row.has_password = data[middle] > 0
+        self.state = _REQUEST
+        return middle + 1 + data[middle]
+
+    def _request(self, data: bytes, pos: int) -> int:
+        """Read a request of SOCKS 5."""
+        if data[pos] != 5:
+            raise DissectError(f"the version of a request is {data[pos]}")
+        if len(data) - pos < 4:
+            return pos
+        host, ip, port, end = _destination(data, pos + 3)
+        if end < 0:
+            return pos
+        row = self.row
+        row.command = _COMMANDS.get(data[pos + 1])
+        row.host, row.target_ip, row.target_port = host, ip, port
+        self._asked()
+        return end
+
+    def _asked(self) -> None:
+        self.state = _REPLY
+        if self.row.host and self.client:
+            self.talk.name_host(self.row.host.lower(), "socks")
+
+    def _server(self, data: bytes, pos: int) -> int:
+        """Read the proxy's choice of method, its verdict on a password, or its reply."""
+        self.answered = True
+        first = data[pos]
+        if self.state == _REPLY or (self.row.version is None and _is_reply(data)):
+            return self._reply(data, pos)
+        if len(data) - pos < 2:
+            return pos
+        if first == 5:
+            self.row.auth_method = _METHODS.get(data[pos + 1], f"{data[pos + 1]:#04x}")
+        elif first != 1:
+            raise DissectError(f"a proxy's answer begins with {first}")
+        elif data[pos + 1]:
+            self.row.ok = False
+        return pos + 2
+
+    def _reply(self, data: bytes, pos: int) -> int:
+        row = self.row
+        if data[pos] == 0:
+            if len(data) - pos < 8:
+                return pos
+            row.result_code = data[pos + 1]
+            row.ok = data[pos + 1] == 90
+            row.bound_port = data[pos + 2] << 8 | data[pos + 3]
+            row.bound_ip = _address(data[pos + 4 : pos + 8])
+            end = pos + 8
+        elif data[pos] == 5:
+            if len(data) - pos < 4:
+                return pos
+            _, row.bound_ip, row.bound_port, end = _destination(data, pos + 3)
+            if end < 0:
+                row.bound_port = None
+                return pos
+            row.result_code = data[pos + 1]
+            row.ok = data[pos + 1] == 0
+        elif data[pos] == 1 and len(data) - pos >= 2:
+            return pos + 2  # the verdict on a password that was sent along with the request
+        else:
+            raise DissectError(f"a proxy's reply begins with {data[pos]}")
+        self._open()
+        return end
+
+    def _open(self) -> None:
+        """Let others read what follows, if the proxy connects."""
+        self._tell()
+        if self.row.ok is False or self.row.command not in {None, "connect", "bind"}:
+            self.talk.finish()
+        else:
+            self.talk.hand_over(None)
+
+
+def _is_reply(data: bytes) -> bool:
+    """Whether bytes may be a proxy's."""
+    if data[0] == 5:
+        return len(data) == 2 or (len(data) >= 8 and data[2] == 0 and data[3] in {1, 3, 4} and data[1] < 9)
+    return data[0] in {0, 1}
+
+
+def _probe_socks(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise a request of SOCKS 4 or 5 with the proxy's answer; on the ports either will do."""
+    if not data:
+        return MORE
+    first = data[0]
+    if first == 5:
+        return _probe_five(data, talk, from_src)
+    if first == 4:
+        return _probe_four(data, talk)
+    if first == 0 and len(data) == 8 and 90 <= data[1] <= 93:
+        other = talk.pending_dst if from_src else talk.pending_src
+        asked = other[:1] == b"\x04" and _fits_four(other)
+        return YES if asked or talk.has_port(*_PORTS) else NO
+    return MORE if first == 0 and len(data) < 8 and talk.has_port(*_PORTS) else NO
+
+
+def _probe_five(data: bytes, talk: Conversation, from_src: bool) -> int:
+    near = talk.has_port(*_PORTS)
+    size = len(data)
+    if size < 2:
+        return MORE
+    other = talk.pending_dst if from_src else talk.pending_src
+    if data[1] in {0, 2, 0xFF} and other[:1] == b"\x05" and _offers(other):
+        return YES if size == 2 or data[2] in {1, 5} else NO
+    if size < 2 + data[1]:
+        return MORE if 0 < data[1] < 12 else NO
+    if _offers(data):
+        return YES if near else MORE
+    server = near and data[1] in _METHODS and (size == 2 or data[2] in {1, 5})
+    return YES if server else NO
+
+
+def _offers(data: bytes) -> bool:
+    """Whether a greeting of SOCKS 5 offers methods that exist, and nothing behind it but a request."""
+    end = 2 + data[1] if len(data) > 1 else 0
+    if not 3 <= end <= 12 or len(data) < end or not all(method in _METHODS for method in data[2:end]):
+        return False
+    return len(data) == end or data[end] in {1, 5}
+
+
+def _fits_four(data: bytes) -> bool:
+    """Whether a request of SOCKS 4 is complete and ends where it must."""
+    if len(data) < 9 or data[1] not in {1, 2} or data[-1]:
+        return False
+    user_end = data.find(b"\0", 8)
+    named = data[4:7] == b"\0\0\0" and data[7] != 0
+    if not all(32 <= byte < 127 for byte in data[8:user_end]):
+        return False
+    return user_end < len(data) - 1 if named else user_end == len(data) - 1
+
+
+def _probe_four(data: bytes, talk: Conversation) -> int:
+    near = talk.has_port(*_PORTS)
+    if len(data) < 9:
+        return MORE if near or len(data) < 2 or data[1] in {1, 2} else NO
+    if data[1] not in {1, 2} or len(data) > MAX_TEXT_FIELD:
+        return NO
+    if _fits_four(data):
+        return YES if near else MORE
+    expected = 2 if data[4:7] == b"\0\0\0" and data[7] else 1
+    return MORE if near and data.count(b"\0", 8) < expected else NO
+
+
+SOCKS = Dissector("socks", "SOCKS 4, 4a and 5 (RFC 1928)", ("tcp",), _PORTS, (Socks,), _probe_socks, SocksParser)

@@ -1,0 +1,262 @@
+"""TDS, the protocol of Microsoft SQL Server and Sybase (MS-TDS; no RFC): prelogin, login and its outcome.
+
+One row per connection. It leaves when the server has answered the login, or when what follows is encrypted: TLS's
+handshake travels in TDS packets and is read as TLS. Statements and passwords are not read.
+"""
+
+import struct
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.inner import Inner
+from rustnet.dissect.reading import utf16
+from rustnet.dissect.tls import TlsParser
+from rustnet.records import U32, record
+
+MAX_MESSAGE = 65_000
+_BATCH, _RESPONSE, _LOGIN, _PRELOGIN = 0x01, 0x04, 0x10, 0x12
+_TYPES = frozenset({0x01, 0x02, 0x03, 0x04, 0x06, 0x07, 0x08, 0x0E, 0x0F, 0x10, 0x11, 0x12})
+_ENCRYPTION = {0: "login only", 1: "on", 2: "not supported", 3: "required"}
+_VERSIONS = {0x70: "7.0", 0x71: "7.1", 0x72: "7.2", 0x73: "7.3", 0x74: "7.4", 0x08: "8.0"}
+_TEXTS = {
+    36: "hostname", 40: "username", 48: "application_name", 52: "server_name", 60: "client_name", 68: "database",
+}  # fmt: skip
+"""Offsets, in a login, of the (offset, length) pairs of its texts."""
+_ERROR, _INFO, _LOGIN_ACK, _ENVIRONMENT = 0xAA, 0xAB, 0xAD, 0xE3
+_PORTS = (1433, 1434)
+
+
+@record("tds")
+class Tds:
+    """One TDS connection's login."""
+
+    version: str | None = None
+    """Version of TDS that the client asks for, or that the server settled."""
+    server_version: str | None = None
+    """Version of the server, `15.0.2000` style."""
+    client_version: str | None = None
+    """Version of the client's library."""
+    encryption: str | None = None
+    """What the server says of encryption: `login only`, `on`, `not supported`, `required`."""
+    instance: str | None = None
+    """Instance that the client asks for."""
+    hostname: str | None = None
+    """Name of the client's machine."""
+    username: str | None = None
+    """User who logs in; NULL with Windows' own authentication."""
+    application_name: str | None = None
+    """Program that connects."""
+    client_name: str | None = None
+    """Name of the client's library."""
+    server_name: str | None = None
+    """Server that the client names in its login."""
+    database: str | None = None
+    """Database asked for."""
+    integrated: bool | None = None
+    """The client logs in by Windows' own authentication; NULL where the login was not seen."""
+    authenticated: bool | None = None
+    """The server accepted the login; NULL where its answer was not seen."""
+    program_name: str | None = None
+    """Program that the server names itself."""
+    error_number: U32 | None = None
+    """Number of the first error in the server's answer."""
+    error: str | None = None
+    """Text of that error."""
+
+
+class TdsParser(Parser):
+    """One connection up to the answer to its login."""
+
+    __slots__ = ("begun", "inner", "packet", "partial", "row", "ts")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.row = Tds()
+        self.inner: Inner | None = None
+        """The TLS handshake inside, once it has begun."""
+        self.partial = [b"", b""]
+        """By direction: packets of a message that is not complete."""
+        self.begun = False
+        self.ts = 0
+        self.packet = 0
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read packets, and what TLS wraps around them."""
+        pos = 0
+        size = len(data)
+        talk = self.talk
+        while size - pos >= 8 and talk.parser is self and not talk.finished:
+            kind = data[pos]
+            if self.inner is not None and kind in {0x14, 0x15, 0x16, 0x17}:
+                self.inner.feed(data[pos:], from_src)
+                return size
+            length = data[pos + 2] << 8 | data[pos + 3]
+            if kind not in _TYPES or length < 8:
+                self._broken("what stands where a packet should begin is none")
+                return size
+            end = pos + length
+            if end > size:
+                return pos
+            self._packet(kind, data[pos + 1], data[pos + 8 : end], from_src)
+            pos = end
+        return pos
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Tell what is known."""
+        if self.inner is not None:
+            self.inner.parser.gap(size, from_src)
+        self._done()
+
+    def close(self) -> None:
+        """Tell what is known, if it was not told yet."""
+        if self.inner is not None:
+            self.inner.parser.close()
+        self._done()
+
+    def _tell(self) -> None:
+        if self.begun:
+            self.begun = False
+            self.talk.emit(self.row, self.ts, self.packet)
+
+    def _done(self) -> None:
+        self._tell()
+        self.talk.finish()
+
+    def _broken(self, detail: str) -> None:
+        if not self.begun:
+            raise DissectError(detail)
+        self.talk.anomaly("malformed_tds", detail)
+        self._done()
+
+    def _packet(self, kind: int, status: int, body: bytes, from_src: bool) -> None:
+        """Read one packet; messages may take several, which end with one whose status says so."""
+        if kind == _PRELOGIN and self.begun and body[:1] in {b"\x14", b"\x15", b"\x16", b"\x17"}:
+            self._handshake(body, from_src)
+            return
+        if self.inner is not None and kind == _RESPONSE and body[:2] == b"\x16\x03":
+            self.inner.feed(body, from_src)
+            return
+        message = self.partial[from_src] + body
+        if len(message) > MAX_MESSAGE:
+            self._broken("a message of the login is too long")
+            return
+        self.partial[from_src] = b"" if status & 1 else message
+        if not status & 1:
+            return
+        if not self.begun:
+            if kind not in {_PRELOGIN, _LOGIN, _RESPONSE}:
+                raise DissectError("a connection does not begin with a login")
+            self.begun = True
+            self.ts = self.talk.ts
+            self.packet = self.talk.packet
+        try:
+            self._message(kind, message)
+        except DissectError as error:
+            self._broken(str(error))
+
+    def _handshake(self, body: bytes, from_src: bool) -> None:
+        if self.inner is None:
+            self.inner = Inner(TlsParser(self.talk))
+            self._tell()
+        self.inner.feed(body, from_src)
+
+    def _message(self, kind: int, message: bytes) -> None:
+        if kind == _PRELOGIN:
+            self._prelogin(message, from_client=True)
+        elif kind == _LOGIN:
+            self._login(message)
+        elif kind == _RESPONSE and message[:1] == b"\0":
+            self._prelogin(message, from_client=False)
+        elif kind == _RESPONSE:
+            self._answer(message)
+        elif kind == _BATCH:
+            self._done()
+
+    def _prelogin(self, message: bytes, from_client: bool) -> None:
+        """Read the options (MS-TDS 2.2.6.5)."""
+        pos = 0
+        row = self.row
+        while pos + 5 <= len(message) and message[pos] != 0xFF:
+            option = message[pos]
+            start, size = struct.unpack_from(">HH", message, pos + 1)
+            value = message[start : start + size]
+            if len(value) < size:
+                raise DissectError("an option of a prelogin runs over its end")
+            if option == 0 and size >= 4:
+                version = f"{value[0]}.{value[1]}.{value[2] << 8 | value[3]}"
+                if from_client:
+                    row.client_version = version
+                else:
+                    row.server_version = version
+            elif option == 1 and size and not from_client:
+                row.encryption = _ENCRYPTION.get(value[0], str(value[0]))
+            elif option == 2 and from_client:
+                row.instance = value.partition(b"\0")[0].decode("utf-8", "backslashreplace")[:512] or None
+            pos += 5
+
+    def _login(self, message: bytes) -> None:
+        """Read the fixed part and the texts of a login (MS-TDS 2.2.6.4)."""
+        if len(message) < 86:
+            raise DissectError("a login is cut off")
+        row = self.row
+        row.version = _VERSIONS.get(message[7])
+        row.integrated = bool(message[25] & 0x80)
+        for offset, field in _TEXTS.items():
+            start, size = struct.unpack_from("<HH", message, offset)
+            if start + 2 * size > len(message):
+                raise DissectError("a text of a login runs over its end")
+            if size:
+                setattr(row, field, utf16(message[start : start + 2 * size]))
+
+    def _answer(self, message: bytes) -> None:
+        """Read the tokens of the answer to a login, up to the first that is not of a known kind."""
+        pos = 0
+        row = self.row
+        while pos + 3 <= len(message):
+            token = message[pos]
+            if token not in {_ERROR, _INFO, _LOGIN_ACK, _ENVIRONMENT}:
+                break
+            end = pos + 3 + (message[pos + 1] | message[pos + 2] << 8)
+            body = message[pos + 3 : end]
+            if token == _ERROR and len(body) >= 8 and row.error_number is None:
+                row.error_number = int.from_bytes(body[:4], "little")
+                row.error = utf16(body[8 : 8 + 2 * (body[6] | body[7] << 8)])
+                row.authenticated = row.authenticated or False
+            elif token == _LOGIN_ACK and len(body) >= 6:
+                row.authenticated = True
+                row.version = _VERSIONS.get(body[1], row.version)
+                row.program_name = utf16(body[6 : 6 + 2 * body[5]])
+            pos = end
+        if row.authenticated is not None:
+            self._done()
+
+
+def _probe_tds(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise a prelogin or a login, whose fixed parts must fit; on the port also the server's prelogin."""
+    size = len(data)
+    if size < 8:
+        return MORE if not size or (data[0] in {_PRELOGIN, _LOGIN} and data[1:2] in {b"", b"\0", b"\x01"}) else NO
+    kind = data[0]
+    length = data[2] << 8 | data[3]
+    if kind not in {_PRELOGIN, _LOGIN, _RESPONSE} or data[1] > 1 or data[7] or length < 16 or length > 33_000:
+        return NO
+    if kind == _LOGIN:
+        if size < 16:
+            return MORE
+        total = int.from_bytes(data[8:12], "little")
+        return YES if data[15] in _VERSIONS and 86 <= total and (data[1] == 0 or total == length - 8) else NO
+    if kind == _RESPONSE and not talk.has_port(*_PORTS):
+        return NO
+    if size < length:
+        return MORE
+    return YES if _fits_prelogin(data[8:length]) else NO
+
+
+def _fits_prelogin(message: bytes) -> bool:
+    """Whether a prelogin begins with its version and its table of options ends where the first value begins."""
+    if message[:1] != b"\0" or len(message) < 12:
+        return False
+    start, size = struct.unpack_from(">HH", message, 1)
+    return size == 6 and start % 5 == 1 and start + 6 <= len(message) and message[start - 1] == 0xFF
+
+
+TDS = Dissector("tds", "Tabular Data Stream, SQL Server (MS-TDS)", ("tcp",), _PORTS, (Tds,), _probe_tds, TdsParser)

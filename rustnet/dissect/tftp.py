@@ -1,0 +1,105 @@
+"""TFTP (RFC 1350) with its options (RFC 2347 to 2349). One row per request, negotiation and error.
+
+Data travels between new ports, hence in another flow, which has nothing to be known by.
+"""
+
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.reading import RowParser, number, text
+from rustnet.records import U16, U32, U64, record
+
+_MODES = (b"netascii", b"octet", b"mail")
+_OPTIONS = frozenset((b"blksize", b"timeout", b"tsize", b"windowsize", b"multicast", b"rollover", b"utimeout"))
+_ERRORS = (
+    "not defined", "file not found", "access violation", "disk full", "illegal operation", "unknown transfer id",
+    "file already exists", "no such user", "options refused",
+)  # fmt: skip
+MAX_FILENAME = 500
+
+
+@record("tftp")
+class Tftp:
+    """One TFTP request, negotiation of options, or error."""
+
+    operation: str | None = None
+    """`read`, `write`, `options` or `error`."""
+    filename: str | None = None
+    """File asked for."""
+    mode: str | None = None
+    """`octet`, `netascii` or `mail`."""
+    block_size: U16 | None = None
+    """Bytes per block."""
+    window_size: U16 | None = None
+    """Blocks per acknowledgement."""
+    transfer_size: U64 | None = None
+    """Size of the file in bytes; 0 in a read request asks for it."""
+    timeout_seconds: U32 | None = None
+    """Seconds until a retransmission."""
+    error: str | None = None
+    """What an error's code means."""
+    error_text: str | None = None
+    """What an error says."""
+
+
+class TftpParser(RowParser):
+    """Messages of one flow; data and acknowledgements say nothing."""
+
+    __slots__ = ()
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message."""
+        if len(data) < 4 or data[0] or not 1 <= data[1] <= 6:
+            raise DissectError("a message has no operation of TFTP")
+        kind = data[1]
+        if kind in {1, 2}:
+            words = data[2:].split(b"\0", 20)
+            row = Tftp(operation="read" if kind == 1 else "write", filename=text(words[0], MAX_FILENAME))
+            row.mode = text(words[1], 16).lower() if len(words) > 1 else None
+            _options(words[2:], row)
+            self.say(row)
+        elif kind == 6:
+            row = Tftp(operation="options")
+            _options(data[2:].split(b"\0", 20), row)
+            self.say(row)
+        elif kind == 5:
+            code = (data[2] << 8) | data[3]
+            self.say(
+                Tftp(
+                    operation="error",
+                    error=_ERRORS[code] if code < len(_ERRORS) else f"error {code}",
+                    error_text=text(data[4:]) or None,
+                )
+            )
+
+
+def _options(words: list[bytes], row: Tftp) -> None:
+    """Names and values in turn."""
+    for name, value in zip(words[::2], words[1::2], strict=False):
+        digits = text(value, 24)
+        match name.lower():
+            case b"blksize":
+                row.block_size = number(digits, 65_535)
+            case b"windowsize":
+                row.window_size = number(digits, 65_535)
+            case b"tsize":
+                row.transfer_size = number(digits, (1 << 64) - 1)
+            case b"timeout":
+                row.timeout_seconds = number(digits, 255)
+            case _:
+                pass
+
+
+def _probe_tftp(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """A request with a known mode, known options, or on port 69 an error; a data block has no marks of its own."""
+    if len(data) < 6 or data[0] or not 1 <= data[1] <= 6:
+        return NO
+    kind = data[1]
+    if kind in {1, 2}:
+        words = data[2 : MAX_FILENAME + 64].split(b"\0", 2)
+        named = len(words) == 3 and words[0] and len(words[0]) <= MAX_FILENAME and words[1].lower() in _MODES
+        return YES if named and data[-1] == 0 and min(words[0]) >= 0x20 else NO
+    if kind == 6:
+        return YES if data[-1] == 0 and data[2:14].split(b"\0")[0].lower() in _OPTIONS else NO
+    return YES if kind == 5 and talk.has_port(69) and data[2] == 0 and data[3] <= 8 and data[-1] == 0 else NO
+
+
+TFTP = Dissector("tftp", "Trivial File Transfer Protocol (RFC 1350)", ("udp",), (69,), (Tftp,), _probe_tftp, TftpParser)

@@ -1,12 +1,12 @@
-"""Build of the compiled modules: plain .py sources with a companion .pxd that gives the C types."""
+"""Build of the compiled modules: plain .py sources, most with a companion .pxd that gives the C types."""
 
 import os
-from pathlib import Path
+from typing import Any
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 
-COMPILED = [
+PER_PACKET = [
     "rustnet.sources.frames",
     "rustnet.sources.walk",
     "rustnet.engine.packet",
@@ -22,6 +22,10 @@ COMPILED = [
     "rustnet.engine.table",
     "rustnet.engine.tracker",
     "rustnet.engine.columns",
+]
+"""Run for every packet: typed by their .pxd."""
+
+PER_MESSAGE = [
     "rustnet.engine.text",
     "rustnet.dissect.conversation",
     "rustnet.dissect.dispatch",
@@ -32,25 +36,37 @@ COMPILED = [
     "rustnet.dissect.tls_handshake",
     "rustnet.dissect.tls_fingerprints",
 ]
+"""Run for every message of the frequent protocols: compiled as they are, with Python's own rules."""
 
-DIRECTIVES = {
+DIRECTIVES: dict[str, Any] = {
     "language_level": 3,
     "boundscheck": True,  # the input is hostile: an out-of-range read is an exception, never a wild read
-    "wraparound": False,
     "cdivision": True,
     "initializedcheck": False,
     "annotation_typing": False,  # types come from the .pxd files; annotations are for readers and mypy
     "embedsignature": True,
 }
+FLAGS = ["-O2", "-fno-strict-overflow"] if os.name == "posix" else []
+
+
+def compiled(names: list[str], **directives: object) -> list[Extension]:
+    """Extensions for ``names``, which are modules with sources in the tree."""
+    modules = [Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=FLAGS) for name in names]
+    made: list[Extension] = cythonize(modules, compiler_directives={**DIRECTIVES, **directives})
+    return made
 
 
 def extensions() -> list[Extension]:
-    """Compiled modules that exist as sources; RUSTNET_PURE=1 builds none (everything also runs uncompiled)."""
+    """All compiled modules; RUSTNET_PURE=1 builds none (everything also runs uncompiled, slowly)."""
     if os.environ.get("RUSTNET_PURE"):
         return []
-    flags = ["-O2", "-fno-strict-overflow"] if os.name == "posix" else []
-    modules = [Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=flags) for name in COMPILED if Path(name.replace('.', '/') + '.py').exists()]
-    return cythonize(modules, compiler_directives=DIRECTIVES, nthreads=0)
+    return [*compiled(PER_PACKET, wraparound=False), *compiled(PER_MESSAGE)]
 
 
-setup(ext_modules=extensions())
+setup(
+    ext_modules=extensions(),
+    packages=[*find_packages(include=["rustnet", "rustnet.*"]), "rustnet.queries"],
+    package_dir={"rustnet.queries": "queries"},
+    package_data={"rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv"], "rustnet.queries": ["*.sql"]},
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+)

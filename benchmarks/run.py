@@ -68,7 +68,6 @@ def measure_capture(path: Path, packets: int, session: Path, repeats: int) -> di
     core = measure.engine(lambda: reread(str(path)).batches(), ports, repeats)
     kept = measure.in_memory(path)
     cold = measure.engine(lambda: kept, ports, repeats)
-    del kept
     whole = measure.median(measure.replay(path, session, repeats))
     return {
         "packets": packets,
@@ -142,8 +141,8 @@ def profile(folder: Path, packets: int) -> int:
     """Where the time goes: functions of a whole ingest by cProfile, and machine code of the engine by perf."""
     path = folder / "mix.pcap"
     captures.mix(path, packets)
-    whole = "import cProfile, pstats, sys; from pathlib import Path; from rustnet.ingest import ingest; "
-    whole += "p = cProfile.Profile(); p.runcall(ingest, [sys.argv[1]], Path(sys.argv[2])); "
+    whole = "import cProfile, pstats, sys; from pathlib import Path; from rustnet.ingest import Options, ingest; "
+    whole += "p = cProfile.Profile(); p.runcall(ingest, [sys.argv[1]], Path(sys.argv[2]), Options()); "
     whole += "pstats.Stats(p).sort_stats('tottime').print_stats(30)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", whole, str(path), str(folder / "s.duckdb")], env=environment, check=True)

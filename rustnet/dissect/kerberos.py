@@ -101,7 +101,14 @@ def _encryption(data: bytes, value: ber.Part) -> str | None:
 class KerberosParser(RowParser):
     """Messages of one flow."""
 
-    __slots__ = ()
+    __slots__ = ("astray", "read")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.read = [False, False]
+        """By direction: a message was read."""
+        self.astray = [False, False]
+        """By direction: the capture begins within a message, and none will be found."""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
@@ -110,14 +117,18 @@ class KerberosParser(RowParser):
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the messages that are complete, each behind its length."""
         pos = 0
-        while len(data) - pos >= 4 and not self.talk.finished:
+        while len(data) - pos >= 5 and not self.talk.finished:
             size = int.from_bytes(data[pos : pos + 4], "big")
-            if size > MAX_MESSAGE:
-                raise DissectError(f"a message of {size} bytes is too long")
+            if not 0 < size <= MAX_MESSAGE or data[pos + 4] not in _MESSAGES:
+                if self.read[from_src] or not self.rows:
+                    raise DissectError("no message begins where one must")
+                self.astray[from_src] = True
+            if self.astray[from_src]:
+                return len(data)
             if len(data) - pos - 4 < size:
                 break
-            if size:
-                self._message(data[pos + 4 : pos + 4 + size])
+            self._message(data[pos + 4 : pos + 4 + size])
+            self.read[from_src] = True
             pos += 4 + size
         return pos
 

@@ -26,7 +26,7 @@ _COUNTED = frozenset((1, 2, 3, 4, 15, 16, 23))
 _REQUEST_SIZES = {1: 6, 2: 6, 3: 6, 4: 6, 5: 6, 6: 6, 7: 2, 11: 2, 12: 2, 17: 2, 22: 8, 24: 4}
 _WRITES = frozenset((5, 6, 15, 16, 21, 22, 23, 90))
 
-Key = tuple[int, int, int | None, int | None, str | None]
+Key = tuple[str | None, int, int | None, int | None, str | None]
 
 
 @record("modbus")
@@ -103,6 +103,8 @@ class ModbusParser(RowParser):
             row = Modbus(function_code=code, unit_id=data[6], txid=txid)
             row.function = _FUNCTIONS.get(code) or f"function{code}"
             row.writes = code in _WRITES
+            if code == 90 and len(data) >= 10:
+                row.function = f"umas {data[9]:#04x}"  # Schneider's own functions within this one
             if code in _ADDRESSED and len(data) >= 12:
                 row.address = (data[8] << 8) | data[9]
                 row.quantity = (data[10] << 8) | data[11] if code in _COUNTED else None
@@ -126,7 +128,7 @@ class ModbusParser(RowParser):
 
     def _count(self, row: Modbus, ts: int, packet: int) -> None:
         """Keep a row until the end, or count it to the one that says the same."""
-        key = (row.function_code or 0, (row.unit_id or 0) << 1 | row.answered, row.address, row.quantity, row.exception)
+        key = (row.function, (row.unit_id or 0) << 1 | row.answered, row.address, row.quantity, row.exception)
         known = self.polls.get(key)
         if known is not None:
             known[0].times = min(known[0].times + 1, 0xFFFFFFFF)

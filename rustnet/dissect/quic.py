@@ -89,7 +89,7 @@ class Quic:
     """The server asked for a second ClientHello."""
     retry: bool = False
     """The server sent a Retry packet: it wanted the client's address validated."""
-    token: bool | None = None
+    token_sent: bool | None = None
     """The client's Initial carried a token of an earlier connection or a Retry."""
     early_data: bool = False
     """0-RTT packets were sent."""
@@ -259,7 +259,7 @@ class QuicParser(Parser):
         client = from_src == self.client_is_src
         if client:
             self._set_version(head.version)
-            row.token = bool(head.token) or bool(row.token)
+            row.token_sent = bool(head.token) or bool(row.token_sent)
         else:
             self._state("QUIC_HANDSHAKE")
         stream = self.client_stream if client else self.server_stream

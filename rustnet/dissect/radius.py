@@ -49,7 +49,7 @@ class Radius:
     """Called-Station-Id: the access point and network, or the number called."""
     framed_ip: str | None = None
     """Address given to the user."""
-    session_id: str | None = None
+    accounting_session: str | None = None
     """Acct-Session-Id."""
     accounting_status: str | None = None
     """`Start`, `Stop`, `Interim-Update` …"""
@@ -101,7 +101,7 @@ _FIELDS: dict[int, tuple[str, Callable[[bytes], object]]] = {
     40: ("accounting_status", _status),
     42: ("input_octets", _number),
     43: ("output_octets", _number),
-    44: ("session_id", _text),
+    44: ("accounting_session", _text),
     46: ("session_seconds", _number),
     95: ("nas_ip", _ipv6),
 }

@@ -190,13 +190,14 @@ class RdpParser(Parser):
 class RdpUdpParser(Parser):
     """One connection over UDP: the first datagrams, and the TLS handshake that travels in those that follow."""
 
-    __slots__ = ("begun", "expected", "inner", "later", "packet", "row", "second", "ts")
+    __slots__ = ("begun", "expected", "inner", "later", "packet", "row", "second", "told", "ts")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.row = Rdp()
         self.inner = Inner(TlsParser(talk))
         self.begun = False
+        self.told = False
         self.second = False
         """The datagrams are those of MS-RDPEUDP2."""
         self.expected: list[int | None] = [None, None]
@@ -229,9 +230,9 @@ class RdpUdpParser(Parser):
         self.inner.parser.close()
 
     def _tell(self) -> None:
-        if self.begun and self.row.protocol is not None:
+        if self.begun and not self.told:
+            self.told = True
             self.talk.emit(self.row, self.ts, self.packet)
-            self.row.protocol = None
 
     def _syn(self, data: bytes, flags: int) -> None:
         """Read the first datagram of a direction; the responder's settles the version."""
@@ -242,8 +243,7 @@ class RdpUdpParser(Parser):
         if flags & _SYN_EX and len(data) >= pos + 4 and data[pos + 1] & 1:
             version = data[pos + 2] << 8 | data[pos + 3]
         self.second = version == _VERSION_3
-        if self.row.protocol is not None:
-            self.row.protocol = "rdpeudp 3" if self.second else f"rdpeudp {version}"
+        self.row.protocol = "rdpeudp 3" if self.second else f"rdpeudp {version}"
         self._tell()
 
     def _first(self, data: bytes, flags: int, from_src: bool) -> None:
@@ -336,7 +336,7 @@ def _probe_rdp(data: bytes, talk: Conversation, from_src: bool) -> int:
         shown = len(more) == 8 and more[0] in {2, 3} and more[2:4] == b"\x08\0"
         return YES if shown or (not more and talk.has_port(*_PORTS)) else NO
     negotiates = len(more) >= 8 and more[-8:-7] == b"\x01" and more[-6:-4] == b"\x08\0"
-    if more.startswith(b"Cookie: msts") or negotiates or b"\x01" in more[:-36] and more[-36:-35] == b"\x06":
+    if more.startswith(b"Cookie: msts") or negotiates or (b"\x01" in more[:-36] and more[-36:-35] == b"\x06"):
         return YES
     return YES if not more and talk.has_port(*_PORTS) else NO
 
@@ -350,4 +350,6 @@ def _probe_udp(data: bytes, talk: Conversation) -> int:
     return YES if (first == 0xFFFFFFFF) != bool(flags & _ACK) else NO
 
 
-RDP = Dissector("rdp", "Remote Desktop Protocol (MS-RDPBCGR, RFC 1006)", ("tcp", "udp"), _PORTS, (Rdp,), _probe_rdp, _parser)  # fmt: skip
+RDP = Dissector(
+    "rdp", "Remote Desktop Protocol (MS-RDPBCGR, RFC 1006)", ("tcp", "udp"), _PORTS, (Rdp,), _probe_rdp, _parser
+)

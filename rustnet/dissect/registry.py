@@ -2,17 +2,31 @@
 
 from functools import cache
 
+from rustnet.dissect.coap import COAP
 from rustnet.dissect.conversation import Dissector
 from rustnet.dissect.dns import DNS, LLMNR, MDNS
+from rustnet.dissect.dtls import DTLS
 from rustnet.dissect.ftp import FTP
 from rustnet.dissect.http import HTTP, HTTP2
 from rustnet.dissect.imap import IMAP
+from rustnet.dissect.ipsec import IPSEC
 from rustnet.dissect.mysql import MYSQL
+from rustnet.dissect.openvpn import OPENVPN
 from rustnet.dissect.pop3 import POP3
 from rustnet.dissect.postgresql import POSTGRESQL
+from rustnet.dissect.quic import QUIC
+from rustnet.dissect.radius import RADIUS
+from rustnet.dissect.rdp import RDP
+from rustnet.dissect.rtp import RTCP, RTP
 from rustnet.dissect.smtp import SMTP
+from rustnet.dissect.socks import SOCKS
 from rustnet.dissect.ssh import SSH
+from rustnet.dissect.stun import STUN
+from rustnet.dissect.tds import TDS
 from rustnet.dissect.tls import TLS
+from rustnet.dissect.vnc import VNC
+from rustnet.dissect.wireguard import WIREGUARD
+from rustnet.dissect.xmpp import XMPP
 
 # A flow's port decides who is asked first; this order holds for the others, and where several share a port.
 DISSECTORS: tuple[Dissector, ...] = (
@@ -27,10 +41,26 @@ DISSECTORS: tuple[Dissector, ...] = (
     IMAP,
     MYSQL,
     POSTGRESQL,
+    SOCKS,
+    XMPP,
+    RDP,
+    VNC,
+    TDS,
     # mDNS and LLMNR answer on their ports only, and come ahead of DNS, which would take their messages too.
     MDNS,
     LLMNR,
     DNS,
+    # Datagrams, each with a magic number or an exact length. STUN hands over to DTLS and RTP, which may share its flow.
+    QUIC,
+    STUN,
+    DTLS,
+    WIREGUARD,
+    OPENVPN,
+    IPSEC,
+    RADIUS,
+    COAP,
+    RTCP,
+    RTP,  # last: it asks for two datagrams that continue each other
 )
 
 

@@ -46,7 +46,7 @@ class Rtp:
     """What a static payload type stands for (RFC 3551); NULL where signalling decides."""
     from_src: bool = True
     """Sent by the flow's `src`."""
-    sequence: U16 | None = None
+    first_sequence: U16 | None = None
     """Number of its first packet."""
     media_timestamp: U32 | None = None
     """Media timestamp of its first packet."""
@@ -175,7 +175,7 @@ class Media:
             payload_type=kind,
             codec=_CODECS.get(kind),
             from_src=from_src,
-            sequence=number,
+            first_sequence=number,
             media_timestamp=stamp,
             media_bytes=max(0, min(size, 0xFFFF)),
             csrc_count=flags & 15,
@@ -311,5 +311,7 @@ def _probe_rtcp(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if after < len(data) or (talk.src_port & 1 and talk.dst_port & 1) else NO
 
 
-RTP = Dissector("rtp", "Real-time Transport Protocol (RFC 3550)", ("udp",), (_PORT,), (Rtp, Rtcp), _probe_rtp, RtpParser)
+RTP = Dissector(
+    "rtp", "Real-time Transport Protocol (RFC 3550)", ("udp",), (_PORT,), (Rtp, Rtcp), _probe_rtp, RtpParser
+)
 RTCP = Dissector("rtcp", "RTP Control Protocol (RFC 3550)", ("udp",), (), (Rtcp,), _probe_rtcp, RtpParser)

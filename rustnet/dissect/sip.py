@@ -29,7 +29,8 @@ _ROOM = re.compile(
     rb"|[A-Z][A-Z0-9._-]{0,19}(?: (?:[a-z]{0,4}|" + _SCHEMES + rb"[!-~]*(?: [SIP/2.0]*\r?)?))?"
 ).fullmatch
 """What may become a first line."""
-_URI = re.compile(r"<([^>]*)>|([^;,\s]+)").search
+_ANGLED = re.compile(r"<([^>]*)>").search
+_BARE = re.compile(r"[^;,\s<>\"]+").match
 _USERNAME = re.compile(r'(?:^|[\s,])username\s*=\s*"([^"]*)"', re.IGNORECASE).search
 
 
@@ -73,8 +74,13 @@ class Sip:
 
 def _uri(value: str | None) -> str | None:
     """Address within a name-addr, without its display name and parameters."""
-    match = _URI(value) if value else None
-    return (match.group(1) or match.group(2)) if match is not None else None
+    if not value:
+        return None
+    angled = _ANGLED(value)
+    if angled is not None:
+        return angled.group(1)
+    bare = _BARE(value)
+    return bare.group() if bare is not None else None
 
 
 class SipParser(RowParser):

@@ -37,7 +37,7 @@ class Header:
     __slots__ = ("command", "flags", "mid", "pid", "status", "tree", "user", "wide")
 
     def __init__(self, data: bytes) -> None:
-        if len(data) < 35:
+        if len(data) < 32:
             raise DissectError("a header is cut off")
         magic, self.command, self.status, self.flags, flags2, _, _, _, self.tree, self.pid, self.user, self.mid = (
             _HEADER.unpack_from(data)
@@ -64,6 +64,7 @@ class Smb1:
     def packet(self, data: bytes) -> None:
         """Read one message, which may be cut at `LOOK`."""
         header = Header(data)
+        data += bytes(max(0, 35 - len(data)))  # some servers leave out empty counts
         command, pos = header.command, 32
         for _ in range(_MAX_CHAIN):
             if pos + 3 > len(data):
@@ -98,7 +99,7 @@ class Smb1:
             session.closed(words[:2])
         elif command in _COMMANDS:
             row = Smb(command=_COMMANDS[command], share=session.trees.get(header.tree), dialect=session.dialect)
-            row.tree_id = header.tree
+            row.tree_id = header.tree if command not in {_NEGOTIATE, _SESSION_SETUP} else None
             if self._name(data, header, command, words, start, row):
                 session.ask((_key(header), command), row)
 

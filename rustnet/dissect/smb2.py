@@ -147,6 +147,7 @@ class Smb2:
         row.access = ",".join(word for bits, word in _ACCESS if wanted & bits) or None
         disposition = _u32(data, 36)
         row.disposition = _DISPOSITIONS[disposition] if disposition < len(_DISPOSITIONS) else None
+        row.delete_on_close = _u32(data, 40) & 0x1000 != 0
         self.session.ask((header.message, _CREATE), row)
         return name
 
@@ -191,10 +192,9 @@ class Smb2:
         command = header.command
         found = session.waiting.take((header.message, command))
         if found is None:
-            if command == _NEGOTIATE:
-                found = (Smb(command="NEGOTIATE"), 0, 0)
-            else:
+            if command != _NEGOTIATE:
                 return
+            found = session.asked_of_old() or (Smb(command="NEGOTIATE"), 0, 0)
         row, ts, packet = found
         row.result = status_name(header.status)
         row.rtt_ms = (session.talk.ts - ts) / 1e6 if ts else None

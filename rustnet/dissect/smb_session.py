@@ -8,6 +8,8 @@ from rustnet.records import U32, U64, record
 MAX_TREES = 256
 MAX_FILES = 2048
 MAX_ROWS = 5000
+OLD_NEGOTIATE = 0x72
+"""Command of SMB 1."""
 
 _STATUS = {
     0: "SUCCESS", 0x103: "PENDING", 0x105: "MORE_ENTRIES", 0x10B: "NOTIFY_CLEANUP", 0x10C: "NOTIFY_ENUM_DIR",
@@ -52,6 +54,8 @@ class Smb:
     """What a `CREATE` wants: `open`, `create`, `open_if`, `overwrite`, `overwrite_if`, `supersede`."""
     access: str | None = None
     """Access that a `CREATE` asks for: `read`, `write`, `append`, `execute`, `delete`, `full`, joined by commas."""
+    delete_on_close: bool | None = None
+    """A `CREATE` wants the file deleted when it is closed."""
     username: str | None = None
     """User of a `SESSION_SETUP`; empty for an anonymous one."""
     domain: str | None = None
@@ -126,6 +130,13 @@ class Session:
         gone = self.waiting.add(key, row, self.talk)
         if gone is not None:
             self.say(*gone)
+
+    def asked_of_old(self) -> tuple[Smb, int, int] | None:
+        """The negotiation that a client has begun in SMB 1 and a server answers in SMB 2."""
+        for key in self.waiting.rows:
+            if key[1] == OLD_NEGOTIATE:
+                return self.waiting.take(key)
+        return None
 
     def opened(self, handle: bytes, name: str, tree: int) -> None:
         """Remember an open file by its handle."""

@@ -24,7 +24,9 @@ _STAMP = (
     rb"(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]?\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,6})?"
     rb"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
 )
-_STAMPED = re.compile(rb" ?(?:\d{1,10}: )?(?:([!-9;-~]{1,64}): )?[*.]?(" + _STAMP + rb")(?: [A-Z]{3,4})?:? *").match
+_STAMPED = re.compile(
+    rb" ?(?:\d{1,10}: )?(?:([!-9;-~]{1,64}): )?[*.]?(" + _STAMP + rb")(?: [A-Z]{3,4}(?=:))?:? *"
+).match
 _HOST = re.compile(rb"([!-$&-9;-Z\\^-~]{1,255}) +").match
 _TAG = re.compile(rb"([\w./%@+-]{1,48})(?:\[([^\]\s]{1,32})\])?:").match
 _COUNT = re.compile(rb"([1-9]\d{0,4}) (?=<)").match

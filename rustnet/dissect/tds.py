@@ -15,6 +15,8 @@ from rustnet.records import U32, record
 MAX_MESSAGE = 65_000
 _BATCH, _RESPONSE, _LOGIN, _PRELOGIN = 0x01, 0x04, 0x10, 0x12
 _TYPES = frozenset({0x01, 0x02, 0x03, 0x04, 0x06, 0x07, 0x08, 0x0E, 0x0F, 0x10, 0x11, 0x12})
+_RECORDS = frozenset({b"\x14", b"\x15", b"\x16", b"\x17"})
+"""First bytes of TLS records."""
 _ENCRYPTION = {0: "login only", 1: "on", 2: "not supported", 3: "required"}
 _VERSIONS = {0x70: "7.0", 0x71: "7.1", 0x72: "7.2", 0x73: "7.3", 0x74: "7.4", 0x08: "8.0"}
 _TEXTS = {
@@ -86,7 +88,7 @@ class TdsParser(Parser):
         talk = self.talk
         while size - pos >= 8 and talk.parser is self and not talk.finished:
             kind = data[pos]
-            if self.inner is not None and kind in {0x14, 0x15, 0x16, 0x17}:
+            if self.inner is not None and data[pos : pos + 1] in _RECORDS:
                 self.inner.feed(data[pos:], from_src)
                 return size
             length = data[pos + 2] << 8 | data[pos + 3]
@@ -129,7 +131,11 @@ class TdsParser(Parser):
 
     def _packet(self, kind: int, status: int, body: bytes, from_src: bool) -> None:
         """Read one packet; messages may take several, which end with one whose status says so."""
-        if kind == _PRELOGIN and self.begun and body[:1] in {b"\x14", b"\x15", b"\x16", b"\x17"}:
+        if (
+            kind == _PRELOGIN
+            and (self.begun or self.inner is not None)
+            and body[:1] in {b"\x14", b"\x15", b"\x16", b"\x17"}
+        ):
             self._handshake(body, from_src)
             return
         if self.inner is not None and kind == _RESPONSE and body[:2] == b"\x16\x03":
@@ -243,7 +249,7 @@ def _probe_tds(data: bytes, talk: Conversation, from_src: bool) -> int:
         if size < 16:
             return MORE
         total = int.from_bytes(data[8:12], "little")
-        return YES if data[15] in _VERSIONS and 86 <= total and (data[1] == 0 or total == length - 8) else NO
+        return YES if data[15] in _VERSIONS and total >= 86 and (data[1] == 0 or total == length - 8) else NO
     if kind == _RESPONSE and not talk.has_port(*_PORTS):
         return NO
     if size < length:
@@ -256,7 +262,7 @@ def _fits_prelogin(message: bytes) -> bool:
     if message[:1] != b"\0" or len(message) < 12:
         return False
     start, size = struct.unpack_from(">HH", message, 1)
-    return size == 6 and start % 5 == 1 and start + 6 <= len(message) and message[start - 1] == 0xFF
+    return bool(size == 6 and start % 5 == 1 and start + 6 <= len(message) and message[start - 1] == 0xFF)
 
 
 TDS = Dissector("tds", "Tabular Data Stream, SQL Server (MS-TDS)", ("tcp",), _PORTS, (Tds,), _probe_tds, TdsParser)

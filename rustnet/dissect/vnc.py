@@ -161,9 +161,10 @@ class VncParser(Parser):
             if len(data) - pos < 4:
                 return pos
             kind = int.from_bytes(data[pos : pos + 4], "big")
-            self._choose(min(kind, 255))
             if kind == 0:
                 self.state = _REASON
+            else:
+                self._choose(min(kind, 255))
             return pos + 4
         count = data[pos]
         if count == 0:

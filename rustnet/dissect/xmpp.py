@@ -16,10 +16,12 @@ MAX_TAG = 8192
 """Bytes of one tag, or of the text ahead of it."""
 MAX_TAGS = 400
 """Tags of both directions after which the login is not waited for."""
-_ATTRIBUTE = re.compile(rb"""([A-Za-z_:][A-Za-z0-9_:.-]{0,40})\s*=\s*(?:'([^'<]{0,1024})'|"([^"<]{0,1024})")""")
+_ATTRIBUTE = re.compile(rb"""([A-Za-z_:][\w:.-]{0,40})\s*=\s*(?:'([^'<]{0,1024})'|"([^"<]{0,1024})")""")
 _NAME = re.compile(rb"<(/?[A-Za-z_][A-Za-z0-9_.:-]{0,63})").match
 _STREAMS = b"http://etherx.jabber.org/streams"
-_STANZA = re.compile(rb"<(?:iq|presence|message)(?=[\s>/])[^>]*\s(?:xmlns=['\"]jabber:|(?:type|id|to|from)=['\"])").match
+_STANZA = re.compile(
+    rb"<(?:iq|presence|message)(?=[\s>/])[^>]*\s(?:xmlns=['\"]jabber:|(?:type|id|to|from)=['\"])"
+).match
 _STARTS = (b"<?xml", b"<stream:stream", b"</stream:stream>", b"<iq ", b"<presence", b"<message ")
 _PORTS = (5222, 5269, 5280)
 

@@ -4,6 +4,7 @@ A target is a column of ``flows``, an expression over such columns, or ``table.c
 flow (by ``flow_id``) or its process (``processes``, by ``process_id``).
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -252,3 +253,34 @@ FREE_LOOKUPS: tuple[str, ...] = (
 def help_rows(words: Iterable[Keyword] = KEYWORDS) -> list[tuple[str, str, str]]:
     """(keyword with aliases, what it finds, example) of every keyword, for help screens and the manual."""
     return [(" ".join(f"{n}:" for n in (w.name, *w.aliases)), w.help, w.example) for w in words]
+
+
+PAGE_HEAD = """# The filter language
+
+`rustnet flows`, `stats` and `extract` take filters. Terms side by side must all hold (`AND`), `OR` and parentheses
+group, `NOT`, `!` or `-` negate. `keyword:value` compares one thing, a bare word is looked for in all text of a flow (an
+address or network matches either end).
+
+| value | means |
+| --- | --- |
+| `text` | contains it, whatever the case; `=text` is exactly it, `te*t` has wildcards, `"two words"` keeps a space |
+| `/regex/` | a regular expression (RE2) that need not match from the start; `/regex/c` minds the case |
+| `80`, `80,443`, `8000-9000` | exact numbers, several, ranges |
+| `>10M`, `>=200ms`, `<1s` | comparisons with units |
+| `10.0.0.0/8`, `2001:db8::/32` | networks |
+
+| keyword | finds | example |
+| --- | --- | --- |
+"""
+
+
+def page() -> str:
+    """The manual's page of the language, for ``docs/filters.md``."""
+    rows = (
+        f"| {' '.join(f'`{n}`' for n in names.split())} | {found} | `{example}` |" for names, found, example in help_rows()
+    )
+    return PAGE_HEAD + "\n".join(row.replace("||", "\\|\\|") for row in rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -54,11 +54,18 @@ WITH RECURSIVE chosen(flow_id) AS (
     UNION
     SELECT flows.flow_id FROM flows JOIN chosen ON flows.outer_flow_id = chosen.flow_id
 )
-SELECT packets.capture_id, packets.number FROM packets JOIN chosen ON chosen.flow_id = packets.flow_id"""
+SELECT packets.capture_id, packets.number FROM packets JOIN chosen ON chosen.flow_id = packets.flow_id
+UNION ALL
+SELECT packets.capture_id, packets.number
+FROM chosen JOIN flows ON flows.flow_id = chosen.flow_id AND flows.tunnel = 'fragments'
+JOIN packets ON packets.flow_id = flows.outer_flow_id
+    AND packets.ts BETWEEN flows.started_at - INTERVAL 30 SECOND AND flows.ended_at"""
+"""All that chosen tunnels carry, and the fragments that chosen datagrams came in: these count for their carrier, and
+between two hosts a few of others may lie among them."""
 
 
 def by_filter(text: str, scope: Scope) -> Selection:
-    """Packets of the flows that a filter finds, with all that tunnels among them carry.
+    """Packets of the flows that a filter finds, with all that tunnels among them carry, and with their fragments.
 
     An empty filter means every packet, also those that belong to no flow.
     """

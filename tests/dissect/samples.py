@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from samples_streams import STREAMS
+from samples_udp_secure import UDP_SECURE
 from wire import (
     DNS_QUERY,
     DNS_RESPONSE,
@@ -40,4 +41,5 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "tls": (Sample("tcp", 443, tls_talk(12)), Sample("tcp", 443, tls_talk(13))),
     "ssh": (Sample("tcp", 22, tuple(SSH_TALK)),),
     **{name: tuple(Sample(*parts) for parts in made) for name, made in STREAMS.items()},
+    **{name: tuple(Sample(*parts) for parts in made) for name, made in UDP_SECURE.items()},
 }

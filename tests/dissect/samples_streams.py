@@ -188,12 +188,112 @@ POSTGRESQL_TALK: Talk = (
     (True, pg(b"Q", b"select secret\0")),
 )
 
+
+SOCKS5_TALK: Talk = (
+    (True, b"\x05\x02\0\x02"),
+    (False, b"\x05\x02"),
+    (True, b"\x01\x04jane\x07Sesame1"),
+    (False, b"\x01\0"),
+    (True, b"\x05\x01\0\x03\x0bexample.org\x01\xbb"),
+    (False, b"\x05\0\0\x01\xc6\x33\x64\x07\x04\x38"),
+)
+SOCKS4_TALK: Talk = (
+    (True, b"\x04\x01\0\x50\0\0\0\x01jane\0example.org\0"),
+    (False, b"\0\x5a\0\x50\xc6\x33\x64\x07"),
+)
+
+STREAMS_NS = "xmlns:stream='http://etherx.jabber.org/streams'"
+XMPP_HEAD = "<?xml version='1.0'?><stream:stream {}version='1.0' xmlns='jabber:client' {}>"
+XMPP_ASKED = XMPP_HEAD.format("to='example.org' from='jane@example.org' ", STREAMS_NS)
+XMPP_GIVEN = XMPP_HEAD.format("id='42' from='example.org' ", STREAMS_NS)
+BIND = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+SASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+XMPP_TALK: Talk = (
+    (True, XMPP_ASKED.encode()),
+    (False, f"{XMPP_GIVEN}<stream:features><mechanisms {SASL}><mechanism>PLAIN</mechanism></mechanisms>".encode()),
+    (False, b"</stream:features>"),
+    (True, f"<auth {SASL} mechanism='PLAIN'>AGphbmUAU2VzYW1lMQ==</auth>".encode()),
+    (False, f"<success {SASL}/>".encode()),
+    (True, XMPP_ASKED.encode()),
+    (False, f"{XMPP_GIVEN}<stream:features>{BIND}</bind></stream:features>".encode()),
+    (True, f"<iq type='set' id='1'>{BIND}<resource>x</resource></bind></iq>".encode()),
+    (False, f"<iq type='result' id='1'>{BIND}<jid>jane@example.org/x</jid></bind></iq>".encode()),
+    (True, b"<message to='bob@example.org'><body>secret</body></message>"),
+)
+
+
+def tpkt(body: bytes) -> bytes:
+    return b"\x03\0" + (len(body) + 4).to_bytes(2, "big") + body
+
+
+def x224(kind: int, more: bytes) -> bytes:
+    return tpkt(bytes([6 + len(more), kind]) + b"\0\0\0\0\0" + more)
+
+
+RDP_REQUEST = x224(0xE0, b"Cookie: mstshash=jane\r\n\x01\0\x08\0\x0b\0\0\0")
+RDP_CORE = (
+    b"\x04\0\x08\0" + (1920).to_bytes(2, "little") + (1080).to_bytes(2, "little") + b"\x01\xca\x03\xaa"
+    + (0x407).to_bytes(4, "little") + (19045).to_bytes(4, "little") + "DESK-1".encode("utf-16-le").ljust(32, b"\0")
+)  # fmt: skip
+RDP_TALK: Talk = (
+    (True, RDP_REQUEST),
+    (False, x224(0xD0, b"\x02\x1f\x08\0\0\0\0\0")),
+    (True, tpkt(b"\x02\xf0\x80\x7f\x65" + bytes(40) + b"Duca\x81\0\x01\xc0\xd8\0" + RDP_CORE + bytes(100))),
+)
+
+VNC_TALK: Talk = (
+    (False, b"RFB 003.008\n"),
+    (True, b"RFB 003.008\n"),
+    (False, b"\x02\x02\x13"),
+    (True, b"\x02"),
+    (False, bytes(range(16))),
+    (True, b"Sesame1Sesame1Se"),
+    (False, bytes(4)),
+    (True, b"\x01"),
+    (False, b"\x07\x80\x04\x38" + bytes(16) + b"\0\0\0\x06jane:1"),
+)
+
+
+def tds(kind: int, body: bytes, status: int = 1) -> bytes:
+    return bytes([kind, status]) + (len(body) + 8).to_bytes(2, "big") + b"\0\0\x01\0" + body
+
+
+def tds_prelogin(version: bytes, encryption: int) -> bytes:
+    return b"\0\0\x10\0\x06\x01\0\x16\0\x01\x02\0\x17\0\x05\xff" + version + bytes([encryption]) + b"inst\0"
+
+
+def tds_login(*texts: str) -> bytes:
+    """A login of TDS 7.4 with host, user, password, program, server, extension, library, language and database."""
+    table, body = b"", b""
+    for said in texts:
+        table += (94 + len(body)).to_bytes(2, "little") + len(said).to_bytes(2, "little")
+        body += said.encode("utf-16-le")
+    head = b"\x04\0\0\x74" + bytes(28)
+    made = head + table + bytes(94 - 4 - len(head) - len(table)) + body
+    return (len(made) + 4).to_bytes(4, "little") + made
+
+
+TDS_LOGIN = tds_login("DESK-1", "jane", "Sesame1", "sqlcmd", "db.example", "", "ODBC", "", "shop")
+TDS_ACK = b"\x01\x74\0\0\x04\x03" + "SQL".encode("utf-16-le") + bytes(4)
+TDS_TALK: Talk = (
+    (True, tds(0x12, tds_prelogin(b"\x12\x03\x01\x02\0\0", 2))),
+    (False, tds(0x04, tds_prelogin(b"\x0f\0\x07\xd0\0\0", 2))),
+    (True, tds(0x10, TDS_LOGIN[:60], 0) + tds(0x10, TDS_LOGIN[60:])),
+    (False, tds(0x04, b"\xe3\x03\0\x01\0\0\xad" + len(TDS_ACK).to_bytes(2, "little") + TDS_ACK + b"\xfd" + bytes(12))),
+    (True, tds(0x01, b"select secret")),
+)
+
 STREAMS: dict[str, tuple[tuple[str, int, Talk], ...]] = {
     "ftp": (("tcp", 21, FTP_TALK),),
     "smtp": (("tcp", 25, SMTP_TALK),),
     "pop3": (("tcp", 110, POP3_TALK),),
     "mysql": (("tcp", 3306, MYSQL_TALK),),
     "postgresql": (("tcp", 5432, POSTGRESQL_TALK),),
+    "socks": (("tcp", 1080, SOCKS5_TALK), ("tcp", 1080, SOCKS4_TALK)),
+    "xmpp": (("tcp", 5222, XMPP_TALK),),
+    "rdp": (("tcp", 3389, RDP_TALK),),
+    "vnc": (("tcp", 5900, VNC_TALK),),
+    "tds": (("tcp", 1433, TDS_TALK),),
     "imap": (("tcp", 143, IMAP_TALK),),
 }
 """By protocol: transport, port and conversation."""

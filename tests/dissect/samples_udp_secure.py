@@ -1,4 +1,4 @@
-"""Genuine messages of QUIC, DTLS, STUN, RTP, VPNs, RADIUS and CoAP: from their specifications, or built byte by byte."""
+"""Genuine messages of QUIC, DTLS, STUN, RTP, VPNs, RADIUS and CoAP: of the specifications, or built by hand."""
 
 import struct
 from functools import cache
@@ -108,7 +108,15 @@ def chlo(tags: dict[bytes, bytes]) -> bytes:
     return b"CHLO" + struct.pack("<HH", len(tags), 0) + table + values
 
 
-CHLO = chlo({b"PAD\0": b"-" * 900, b"SNI\0": b"g.example", b"VER\0": b"Q043", b"UAID": b"Chrome/9 Linux", b"ICSL": b"\x1e\0\0\0"})
+CHLO = chlo(
+    {
+        b"PAD\0": b"-" * 900,
+        b"SNI\0": b"g.example",
+        b"VER\0": b"Q043",
+        b"UAID": b"Chrome/9 Linux",
+        b"ICSL": b"\x1e\0\0\0",
+    }
+)
 GOOGLE_43 = b"\x0d" + DCID + b"Q043\x01" + bytes(12) + b"\xa0\x01" + struct.pack(">H", len(CHLO)) + CHLO
 GOOGLE_46 = b"\xc3Q046\x50" + DCID + b"\0\0\0\x01" + bytes(12) + b"\xa0\x01" + struct.pack(">H", len(CHLO)) + CHLO
 QUIC_TALK: Talk = (
@@ -122,7 +130,12 @@ QUIC_TALK: Talk = (
 
 def fragment(kind: int, body: bytes, number: int, offset: int = 0, size: int | None = None) -> bytes:
     part = body[offset : offset + (len(body) if size is None else size)]
-    sizes = (len(body).to_bytes(3, "big"), struct.pack(">H", number), offset.to_bytes(3, "big"), len(part).to_bytes(3, "big"))
+    sizes = (
+        len(body).to_bytes(3, "big"),
+        struct.pack(">H", number),
+        offset.to_bytes(3, "big"),
+        len(part).to_bytes(3, "big"),
+    )
     return bytes([kind]) + b"".join(sizes) + part
 
 
@@ -182,7 +195,9 @@ STUN_RESPONSE_6 = bytes.fromhex(
 """RFC 5769, 2.3."""
 
 
-def stun(kind: int, *attributes: tuple[int, bytes], txid: bytes = bytes(range(12)), cookie: bytes = b"\x21\x12\xa4\x42") -> bytes:
+def stun(
+    kind: int, *attributes: tuple[int, bytes], txid: bytes = bytes(range(12)), cookie: bytes = b"\x21\x12\xa4\x42"
+) -> bytes:
     body = b"".join(struct.pack(">HH", t, len(v)) + v + bytes(-len(v) % 4) for t, v in attributes)
     return struct.pack(">HH", kind, len(body)) + cookie + txid + body
 
@@ -200,10 +215,10 @@ def rtcp(kind: int, body: bytes, count: int = 0) -> bytes:
     return struct.pack(">BBH", 0x80 | count, kind, len(body) // 4) + body
 
 
-REPORT = (
-    rtcp(200, struct.pack(">I8xIII", 0x11223344, 800, 50, 8000) + b"\xab\xcd\xef\x01\x40\xff\xff\xfe" + bytes(4) + struct.pack(">III", 17, 0, 0), 1)
-    + rtcp(202, b"\x11\x22\x33\x44\x01\x09me@a.test\x06\x04tool\0", 1)
-)  # fmt: skip
+BLOCK = b"\xab\xcd\xef\x01\x40\xff\xff\xfe" + bytes(4) + struct.pack(">III", 17, 0, 0)
+REPORT = rtcp(200, struct.pack(">I8xIII", 0x11223344, 800, 50, 8000) + BLOCK, 1) + rtcp(
+    202, b"\x11\x22\x33\x44\x01\x09me@a.test\x06\x04tool\0", 1
+)
 RTP_TALK: Talk = (
     (True, rtp(65534, 0x80)),
     (False, rtp(7, 8, 0x22)),
@@ -229,7 +244,9 @@ WIREGUARD_TALK: Talk = ((True, INITIATION), (False, RESPONSE), (True, wireguard_
 CLIENT_SESSION, SERVER_SESSION = b"\x39\xfd\xed\x2d\xaa\x10\xa4\x37", b"\x94\x21\x91\x7d\xe7\x26\x77\x29"
 
 
-def control(opcode: int, session: bytes, number: int, body: bytes = b"", acks: tuple[int, ...] = (), hmac: int = 0) -> bytes:
+def control(
+    opcode: int, session: bytes, number: int, body: bytes = b"", acks: tuple[int, ...] = (), hmac: int = 0
+) -> bytes:
     """An OpenVPN control packet; its acknowledgements are of the other session."""
     other = SERVER_SESSION if session == CLIENT_SESSION else CLIENT_SESSION
     auth = bytes(range(hmac)) + struct.pack(">II", number + 1, 0x63CF4FF5) if hmac else b""
@@ -262,10 +279,17 @@ SPI_I, SPI_R = b"\x89\x92\x2c\x91\x5f\x35\x57\x0e", b"\x98\xd5\x6d\x32\xe2\xa0\x
 
 
 def ike(
-    payloads: tuple[tuple[int, bytes], ...], exchange: int = 34, version: int = 0x20, flags: int = 8, responder: bytes = bytes(8), number: int = 0
+    payloads: tuple[tuple[int, bytes], ...],
+    exchange: int = 34,
+    version: int = 0x20,
+    flags: int = 8,
+    responder: bytes = bytes(8),
+    number: int = 0,
 ) -> bytes:
     kinds = [kind for kind, _ in payloads] + [0]
-    body = b"".join(struct.pack(">BBH", after, 0, 4 + len(p)) + p for after, (_, p) in zip(kinds[1:], payloads, strict=True))
+    body = b"".join(
+        struct.pack(">BBH", after, 0, 4 + len(p)) + p for after, (_, p) in zip(kinds[1:], payloads, strict=True)
+    )
     return SPI_I + responder + struct.pack(">BBBBII", kinds[0], version, exchange, flags, number, 28 + len(body)) + body
 
 
@@ -280,7 +304,14 @@ PROPOSAL_2 = substructure(
     + substructure(b"\x03\0\0\x0c", 3)
     + substructure(b"\x04\0\0\x13")
 )
-IKE_INIT = ike(((33, PROPOSAL_2), (34, b"\0\x13\0\0" + bytes(64)), (40, bytes(32)), (43, bytes.fromhex("882fe56d6fd20dbc2251613b2ebe5beb"))))
+IKE_INIT = ike(
+    (
+        (33, PROPOSAL_2),
+        (34, b"\0\x13\0\0" + bytes(64)),
+        (40, bytes(32)),
+        (43, bytes.fromhex("882fe56d6fd20dbc2251613b2ebe5beb")),
+    )
+)
 IKE_ANSWER = ike(((33, PROPOSAL_2), (41, b"\0\0\x40\x04" + bytes(20))), flags=0x20, responder=SPI_R)
 IKE_AUTH = ike(((46, bytes(80)),), 35, responder=SPI_R, number=1)
 TRANSFORM_1 = substructure(b"\x01\x01\0\0" + numbers(0x8001, 7, 0x800E, 256, 0x8002, 2, 0x8003, 1, 0x8004, 14))
@@ -306,7 +337,14 @@ def radius(code: int, identifier: int, *attributes: tuple[int, bytes]) -> bytes:
     return struct.pack(">BBH", code, identifier, 20 + len(body)) + bytes(range(16)) + body
 
 
-def coap(kind: int, code: int, number: int, token: bytes = b"", options: tuple[tuple[int, bytes], ...] = (), body: bytes = b"") -> bytes:
+def coap(
+    kind: int,
+    code: int,
+    number: int,
+    token: bytes = b"",
+    options: tuple[tuple[int, bytes], ...] = (),
+    body: bytes = b"",
+) -> bytes:
     made = bytes([0x40 | kind << 4 | len(token), code]) + struct.pack(">H", number) + token
     last = 0
     for option, value in options:
@@ -338,7 +376,11 @@ UDP_SECURE: dict[str, tuple[tuple[str, int, Talk], ...]] = {
     "rtp": (("udp", 5004, RTP_TALK),),
     "rtcp": (("udp", 5005, ((True, REPORT), (False, rtcp(201, bytes(4)) + REPORT))),),
     "wireguard": (("udp", 51820, WIREGUARD_TALK),),
-    "openvpn": (("udp", 1194, openvpn_talk()), ("udp", 1194, openvpn_talk(64)), ("tcp", 1194, framed(openvpn_talk(20)))),
+    "openvpn": (
+        ("udp", 1194, openvpn_talk()),
+        ("udp", 1194, openvpn_talk(64)),
+        ("tcp", 1194, framed(openvpn_talk(20))),
+    ),
     "ipsec": (
         ("udp", 500, ((True, IKE_INIT), (False, IKE_ANSWER), (True, IKE_AUTH))),
         ("udp", 4500, ((True, bytes(4) + IKE_AUTH), (True, esp(SPI_R[:4], 1)))),
@@ -346,4 +388,4 @@ UDP_SECURE: dict[str, tuple[tuple[str, int, Talk], ...]] = {
     ),
     "radius": (("udp", 1812, ((True, RADIUS_REQUEST), (False, RADIUS_ACCEPT))),),
     "coap": (("udp", 5683, ((True, COAP_GET), (False, COAP_CONTENT))),),
-}  # fmt: skip
+}

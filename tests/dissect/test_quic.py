@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from harness import CLIENT, SERVER, Flow
 from samples_udp_secure import (
@@ -78,7 +80,7 @@ def test_states() -> None:
 def test_a_hello_in_pieces_over_packets_that_come_out_of_order() -> None:
     data = hello("a-long-name.quic.example")
     cuts = [0, 10, 11, 60, 100, len(data)]
-    pieces = [crypto(data[a:z], a) for a, z in zip(cuts, cuts[1:], strict=False)]
+    pieces = [crypto(data[a:z], a) for a, z in pairwise(cuts)]
     first = initial(pieces[3] + b"\x01\0\0" + pieces[1], 0)
     second = initial(pieces[4] + b"\x01" + pieces[0], 1)
     third = initial(b"\x02\x05\x00\x00\x00" + pieces[2] + pieces[0], 3)
@@ -120,14 +122,16 @@ def test_retry() -> None:
     again = initial(crypto(hello()), dcid=SERVER_CID, key_cid=SERVER_CID, token=b"token")
     answer = server(crypto(server_hello()), key_cid=SERVER_CID)
     flow, row = talk((CLIENT, initial(crypto(hello()[:50]))), (SERVER, retry), (CLIENT, again), (SERVER, answer))
-    assert (row.retry, row.token, row.sni, row.cipher) == (True, True, "quic.example", "TLS_AES_128_GCM_SHA256")
+    assert (row.retry, row.token_sent, row.sni, row.cipher) == (True, True, "quic.example", "TLS_AES_128_GCM_SHA256")
     assert row.dcid == DCID.hex()
     assert Flow(QUIC, "udp").probe(retry, SERVER) == YES
     assert flow.talk.state == "QUIC_HANDSHAKE"
 
 
 def test_version_negotiation() -> None:
-    negotiation = b"\xca\0\0\0\0" + vector(SCID, 1) + vector(DCID, 1) + b"\0\0\0\x01" + b"\xff\0\0\x1d" + b"\x0a\x1a\x2a\x3a"
+    negotiation = (
+        b"\xca\0\0\0\0" + vector(SCID, 1) + vector(DCID, 1) + b"\0\0\0\x01" + b"\xff\0\0\x1d" + b"\x0a\x1a\x2a\x3a"
+    )
     assert Flow(QUIC, "udp").probe(negotiation, SERVER) == YES
     assert Flow(QUIC, "udp").probe(negotiation + b"abcd", SERVER) == NO
     odd = initial(crypto(hello()), version=0x0A0A0A0A, salt=bytes(20))
@@ -142,7 +146,9 @@ def test_close() -> None:
     assert (row.close_code, row.close_reason, row.close_from_client) == (0x128, "fail", False)
     assert flow.talk.state == "QUIC_DRAINING"
     flow, row = talk(
-        (CLIENT, initial(crypto(hello()))), (SERVER, server(closing)), (CLIENT, initial(b"\x1c\0\0\0", 1, dcid=SERVER_CID))
+        (CLIENT, initial(crypto(hello()))),
+        (SERVER, server(closing)),
+        (CLIENT, initial(b"\x1c\0\0\0", 1, dcid=SERVER_CID)),
     )
     assert (row.close_code, row.close_from_client) == (0x128, False)
     assert flow.talk.state == "QUIC_CLOSED"
@@ -203,7 +209,12 @@ def test_google(data: bytes, version: str) -> None:
     assert Flow(QUIC, "udp", dst_port=9999).probe(data) == YES
     rejected = b"\x08" + bytes(20) + b"REJ\0"
     flow, row = talk((CLIENT, data), (SERVER, rejected if version == "Q043" else data[:14] + rejected))
-    assert (row.sni, row.version, row.user_agent, row.idle_timeout_ms) == ("g.example", version, "Chrome/9 Linux", 30_000)
+    assert (row.sni, row.version, row.user_agent, row.idle_timeout_ms) == (
+        "g.example",
+        version,
+        "Chrome/9 Linux",
+        30_000,
+    )
     assert row.dcid == DCID.hex()
     assert flow.talk.state == "QUIC_HANDSHAKE"
 

@@ -60,5 +60,5 @@ def test_by_port() -> None:
     assert [d.name for d in by_port("tcp", 443)] == ["tls"]
     assert [d.name for d in by_port("udp", 53)] == ["dns"]
     assert [d.name for d in by_port("udp", 5353)] == ["mdns"]
-    assert by_port("udp", 443) == ()
+    assert [d.name for d in by_port("udp", 443)] == ["quic"]
     assert by_port("tcp", 1) == ()

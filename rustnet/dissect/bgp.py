@@ -141,7 +141,7 @@ class BgpParser(RowParser):
             pos += 2 + size
         row.capabilities = names or None
         if row.hostname:
-            self.talk.learn(self.talk.src_ip if from_src else self.talk.dst_ip, row.hostname, "bgp")
+            self.teach(self.talk.src_ip if from_src else self.talk.dst_ip, row.hostname, "bgp")
         return row
 
     def _capabilities(self, raw: bytes, row: Bgp, names: list[str], from_src: bool) -> None:

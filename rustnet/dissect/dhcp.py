@@ -192,7 +192,7 @@ class DhcpParser(RowParser):
         if row.message == "ACK":
             ip = row.assigned_ip or row.client_ip
         if name and ip:
-            self.talk.learn(ip, name, "dhcp", row.lease_seconds)
+            self.teach(ip, name, "dhcp", row.lease_seconds)
 
 
 def _fill(row: Dhcp, found: Options) -> None:

@@ -123,7 +123,7 @@ class Dhcpv6Parser(RowParser):
                 _option(code, value, row, 0)
         if row.fqdn and row.addresses and row.message in {"REPLY", "REQUEST", "RENEW", "REBIND"}:
             for ip in row.addresses:
-                self.talk.learn(ip, row.fqdn, "dhcp", row.lease_seconds)
+                self.teach(ip, row.fqdn, "dhcp", row.lease_seconds)
         self.say(row)
 
     def _relay(self, data: bytes, row: Dhcpv6) -> bytes:

@@ -184,7 +184,7 @@ class KerberosParser(RowParser):
                 made.append(text(data[host[1][1] : host[1][2]].rstrip(b" \0")))
         for name in made:
             if name and self.talk.dst_port == 88:
-                self.talk.learn(self.talk.src_ip, name, "kerberos")
+                self.teach(self.talk.src_ip, name, "kerberos")
         return made or None
 
     def _reply(self, data: bytes, members: dict[int, ber.Part], row: Kerberos) -> None:

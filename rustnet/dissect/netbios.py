@@ -181,7 +181,7 @@ class NetbiosParser(RowParser):
             row.addresses = [inet_ntoa(data[i + 2 : i + 6]) for i in range(0, min(len(data) - 5, 6 * _MAX_NAMES), 6)]
             if not row.group and row.name and row.suffix in {0, 0x20} and row.rcode in {None, "NOERROR"}:
                 for ip in row.addresses:
-                    talk.learn(ip, row.name, "netbios")
+                    self.teach(ip, row.name, "netbios")
         elif kind == _NBSTAT and data:
             count = min(data[0], _MAX_NAMES)
             need(data, 1 + 18 * count, "a list of names")
@@ -190,7 +190,7 @@ class NetbiosParser(RowParser):
                 name = text(data[pos : pos + 15].rstrip(b" "))
                 row.names.append(f"{name}<{data[pos + 15]:02x}>")
                 if data[pos + 15] == 0 and not data[pos + 16] & 0x80 and name:
-                    talk.learn(talk.src_ip if from_src else talk.dst_ip, name, "netbios")
+                    self.teach(talk.src_ip if from_src else talk.dst_ip, name, "netbios")
             unit = data[1 + 18 * data[0] : 7 + 18 * data[0]]
             row.mac = mac(unit) if len(unit) == 6 and unit != bytes(6) else None
 
@@ -206,7 +206,7 @@ class NetbiosParser(RowParser):
             row.name, row.suffix = decode_name(data, 14)
             row.scope, pos = _scope(data, 47)
             if row.name and row.suffix in {0, 0x20}:
-                self.talk.learn(inet_ntoa(data[4:8]), row.name, "netbios")
+                self.teach(inet_ntoa(data[4:8]), row.name, "netbios")
         row.destination_name, _ = decode_name(data, pos)
         _, pos = _scope(data, pos + 33)
         if data[pos : pos + 4] == b"\xffSMB":
@@ -222,7 +222,7 @@ class NetbiosParser(RowParser):
             _, pos = _scope(body, 33)
             row.name, row.suffix = decode_name(body, pos)
             if row.name:
-                self.talk.learn(self.talk.src_ip, row.name, "netbios")
+                self.teach(self.talk.src_ip, row.name, "netbios")
         elif kind == 0x83 and body:
             row.error = _REFUSALS.get(body[0]) or f"error {body[0]:#04x}"
         self.say(row)

@@ -150,7 +150,7 @@ class NfsParser(RowParser):
         if len(raw) >= pos + 8:
             row.uid, row.gid = struct.unpack_from(">II", raw, pos)
         if row.machine:
-            self.talk.learn(self.talk.src_ip if from_src else self.talk.dst_ip, row.machine, "rpc")
+            self.teach(self.talk.src_ip if from_src else self.talk.dst_ip, row.machine, "rpc")
 
     def _reply(self, data: bytes, xid: int) -> None:
         found = self.waiting.take(xid)

@@ -10,6 +10,8 @@ MAX_TEXT = 512
 MAX_ROWS = 1000
 """Rows that one flow of a protocol that may flood gets."""
 MAX_HEADERS = 100
+MAX_TAUGHT = 256
+"""Names that one flow may teach."""
 MAX_OUTSTANDING = 256
 """Requests of one flow that are remembered until their answer comes."""
 
@@ -65,12 +67,19 @@ def number(digits: str | None, most: int) -> int | None:
 class RowParser(Parser):
     """A parser whose flow gets at most `MAX_ROWS` rows; then it is given up, and an anomaly says so."""
 
-    __slots__ = ("rows",)
+    __slots__ = ("rows", "taught")
     limit = MAX_ROWS
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.rows = 0
+        self.taught: set[tuple[str, str]] = set()
+
+    def teach(self, ip: str, name: str, source: str, ttl: int | None = None) -> None:
+        """Report a name for an address, once per flow, and at most `MAX_TAUGHT` of them."""
+        if (ip, name) not in self.taught and len(self.taught) < MAX_TAUGHT:
+            self.taught.add((ip, name))
+            self.talk.learn(ip, name, source, ttl)
 
     def say(self, row: object, ts: int = 0, packet: int = 0) -> None:
         """Store a row; ``ts`` and ``packet`` default to those of the packet being read."""

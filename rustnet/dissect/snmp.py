@@ -151,7 +151,7 @@ class SnmpParser(RowParser):
         """A response tells its sender's name; the flow's responder is not always the agent."""
         talk = self.talk
         at_src = talk.src_port == 161
-        talk.learn(talk.src_ip if at_src else talk.dst_ip, name, "snmp")
+        self.teach(talk.src_ip if at_src else talk.dst_ip, name, "snmp")
         if not at_src:
             talk.name_host(name, "snmp")
 

@@ -163,15 +163,15 @@ def _set_lifetime(row: Stun, value: bytes) -> None:
     row.lifetime = int.from_bytes(value[:4], "big")
 
 
-def _set_nominated(row: Stun, value: bytes) -> None:  # noqa: ARG001 - its presence is all it says
+def _set_nominated(row: Stun, value: bytes) -> None:
     row.nominated = True
 
 
-def _set_controlled(row: Stun, value: bytes) -> None:  # noqa: ARG001
+def _set_controlled(row: Stun, value: bytes) -> None:
     row.ice_role = "controlled"
 
 
-def _set_controlling(row: Stun, value: bytes) -> None:  # noqa: ARG001
+def _set_controlling(row: Stun, value: bytes) -> None:
     row.ice_role = "controlling"
 
 

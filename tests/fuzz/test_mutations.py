@@ -1,12 +1,17 @@
 """Mutated captures through the whole program: no exception, no hang, no growth; and those that once failed."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from formats import pcap
 from pure import RUNS_PURE
 from run import CRASHERS, trials
+from seeds import seeds
 from trial import run
+
+from rustnet.dissect.registry import DISSECTORS
 
 COUNT = int(os.environ.get("RUSTNET_FUZZ_COUNT", "600" if not RUNS_PURE else "60"))
 GROWTH = 48 << 20
@@ -26,6 +31,22 @@ def test_ten_thousand_mutated_captures() -> None:
     figures = trials(0, 10_000, keep=True)
     assert not figures.failures, "\n".join(f"trial {n} ({name}): {text}" for n, name, text in figures.failures[:5])
     assert figures.rss_late - figures.rss_early < GROWTH
+
+
+@pytest.mark.parametrize("where", ["probe", "parser"])
+def test_a_parser_that_fails_is_noticed(where: str, tmp_path: Path) -> None:
+    """The net that would catch a failure in the trials above has no holes."""
+
+    def fails(*_: object) -> int:
+        raise ValueError("what a parser must not raise")
+
+    honest = next(d for d in DISSECTORS if d.name == "dns")
+    broken = replace(honest, probe=fails) if where == "probe" else replace(honest, parser=fails)
+    path = tmp_path / "capture"
+    path.write_bytes(pcap(dict(seeds())["dns 0"]))
+    assert run(path).rows > 0
+    with pytest.raises(ValueError, match="must not raise"):
+        run(path, dissectors=[broken])
 
 
 @pytest.mark.parametrize("path", sorted(CRASHERS.glob("*")), ids=lambda path: path.name)

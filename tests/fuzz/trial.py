@@ -3,13 +3,13 @@
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rustnet.collect import Collector
-from rustnet.dissect.conversation import Conversation
+from rustnet.dissect.conversation import Conversation, Dissector
 from rustnet.dissect.dispatch import Dispatcher
 from rustnet.dissect.registry import DISSECTORS
 from rustnet.engine.columns import FlowColumns
@@ -62,7 +62,7 @@ def limited(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def run(path: Path, batch_packets: int = 65_536) -> Outcome:
+def run(path: Path, batch_packets: int = 65_536, dissectors: Sequence[Dissector] = DISSECTORS) -> Outcome:
     """Read one capture; raises whatever a correct program must not raise."""
     outcome = Outcome()
     hook = sys.unraisablehook
@@ -70,7 +70,7 @@ def run(path: Path, batch_packets: int = 65_536) -> Outcome:
     started = time.perf_counter()
     try:
         with limited(SECONDS):
-            travel(path, batch_packets, outcome)
+            travel(path, batch_packets, outcome, dissectors)
     except InputError as problem:
         outcome.refused = True
         text = str(problem)
@@ -83,13 +83,13 @@ def run(path: Path, batch_packets: int = 65_536) -> Outcome:
     return outcome
 
 
-def travel(path: Path, batch_packets: int, outcome: Outcome) -> None:
+def travel(path: Path, batch_packets: int, outcome: Outcome, dissectors: Sequence[Dissector]) -> None:
     """The road of `rustnet.ingest`, without the database."""
-    source = FileSource(str(path), batch_packets=batch_packets)
     collector = Collector(1)
-    tracker = Tracker(StrictDispatcher(DISSECTORS, collector), WANTED, RANKS)
-    columns = FlowColumns({}, {}, {})
+    tracker = Tracker(StrictDispatcher(dissectors, collector), WANTED, RANKS)
+    columns = FlowColumns({}, {}, {}, {})
     fed = 0
+    source = FileSource(str(path), batch_packets=batch_packets)
     try:
         for frames in source.batches():
             tracker.feed(frames)

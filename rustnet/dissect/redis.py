@@ -1,0 +1,243 @@
+"""Redis' serialization protocol, RESP 2 and 3 (redis.io specification; no RFC): names of commands, kinds of replies.
+
+One row per command with its reply. Arguments and values are skipped, never kept; only AUTH and HELLO tell their user.
+"""
+
+import re
+from collections import deque
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.reading import MAX_OUTSTANDING, RowParser, text
+from rustnet.records import U32, U64, record
+
+MAX_LINE = 4096
+"""Bytes of a line; values are longer, but their length is known."""
+MAX_NAME = 64
+"""Bytes of a command's name, and of a user's."""
+_COMMAND = re.compile(rb"\*([1-9][0-9]{0,6})\r\n\$([1-9][0-9]?)\r\n([A-Za-z][A-Za-z0-9._-]{0,63})\r\n").match
+_OPENING = re.compile(rb"\*([0-9]{1,7}(\r(\n(\$([0-9]{1,2}(\r(\n([A-Za-z._0-9-]*\r?)?)?)?)?)?)?)?)?").fullmatch
+_INLINE = re.compile(rb"(?i:PING|INFO|QUIT|COMMAND|DBSIZE|MONITOR|ROLE)(?: [\x20-\x7e]*)?\r?\n").match
+_REPLY = re.compile(rb"\+[\x20-\x7e]+\r\n|-[A-Z]{2,16}(?: [^\r\n]*)?\r\n|:-?[0-9]+\r\n|[$*%~]-?[0-9]+\r\n|[_,(#]").match
+_KINDS = {
+    43: "string", 45: "error", 58: "integer", 36: "bulk", 42: "array", 95: "null", 35: "boolean", 44: "double",
+    40: "big number", 33: "error", 61: "verbatim", 37: "map", 126: "set", 62: "push", 124: "attribute",
+}  # fmt: skip
+_ENDLESS = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"})
+"""Commands behind which replies no longer belong to commands."""
+_PORTS = (6379, 6380)
+
+
+@record("redis")
+class Redis:
+    """One Redis command and its reply."""
+
+    command: str | None = None
+    """Name of the command, upper case; NULL for what answers no command that was seen."""
+    argument_count: U32 | None = None
+    """Arguments behind the name."""
+    request_bytes: U64 = 0
+    """Bytes of the arguments."""
+    username: str | None = None
+    """User, with AUTH and HELLO."""
+    has_password: bool = False
+    """A password was sent."""
+    result: str | None = None
+    """Kind of the reply: `string`, `error`, `integer`, `bulk`, `array`, `null`, `map` …; NULL without one."""
+    error: str | None = None
+    """First word of an error."""
+    response_ms: float | None = None
+    """From the command to its reply, in milliseconds."""
+
+
+class RedisParser(RowParser):
+    """One connection."""
+
+    __slots__ = ("arguments", "client", "left", "login", "nested", "row", "waiting")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.client: bool | None = None
+        """Direction of the client."""
+        self.row: Redis | None = None
+        """Command whose arguments are being read."""
+        self.left = 0
+        """Its items that are still to come."""
+        self.arguments: list[str] = []
+        """First arguments of a login, up to its user."""
+        self.login = False
+        self.nested = 0
+        """Items of the reply that are still to come."""
+        self.waiting: deque[tuple[Redis, int, int]] = deque()
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read commands or replies; may skip beyond ``data``."""
+        if self.client is None:
+            self.client = self._role(data, from_src)
+        read = self._request if from_src == self.client else self._reply
+        pos = 0
+        size = len(data)
+        while pos < size and not self.talk.finished:
+            after = read(data, pos)
+            if after == pos:
+                break
+            pos = after
+        return pos
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Tell what is known, since the next command's beginning cannot be found."""
+        self.close()
+        self.talk.finish()
+
+    def close(self) -> None:
+        """Tell the commands that got no reply."""
+        while self.waiting:
+            self.say(*self.waiting.popleft())
+
+    def _role(self, data: bytes, from_src: bool) -> bool:
+        talk = self.talk
+        if talk.has_port(*_PORTS):
+            return from_src == (talk.dst_port in _PORTS) if talk.src_port != talk.dst_port else from_src
+        return from_src if data[0] == 42 else not from_src
+
+    def _line(self, data: bytes, pos: int) -> int:
+        """End of the line at ``pos``, or -1 while it is incomplete."""
+        end = data.find(b"\r\n", pos, pos + MAX_LINE)
+        if end < 0 and len(data) - pos >= MAX_LINE:
+            raise DissectError("a line is too long")
+        return end
+
+    def _number(self, data: bytes, pos: int, end: int) -> int:
+        raw = data[pos + 1 : end]
+        if not raw.removeprefix(b"-").isdigit() or len(raw) > 12:
+            raise DissectError("a length is no number")
+        return int(raw)
+
+    def _request(self, data: bytes, pos: int) -> int:
+        """Read the next piece of a command."""
+        end = self._line(data, pos)
+        if end < 0:
+            return pos
+        if self.row is not None:
+            return self._argument(self.row, data, pos, end)
+        if data[pos] != 42:
+            words = data[pos:end].split()
+            if words:
+                self._named(words[0], Redis(argument_count=len(words) - 1))
+                self._sent()
+            return end + 2
+        count = self._number(data, pos, end)
+        if count > 0:
+            self.row = Redis(argument_count=count - 1)
+            self.left = count
+            self.arguments = []
+        return end + 2
+
+    def _argument(self, row: Redis, data: bytes, pos: int, end: int) -> int:
+        """Read a command's name, or skip an argument."""
+        if data[pos] != 36:
+            raise DissectError("an argument has no length")
+        size = self._number(data, pos, end)
+        if size < 0:
+            raise DissectError("an argument has a negative length")
+        start = end + 2
+        if row.command is None:
+            if size > MAX_NAME:
+                raise DissectError("a command's name is too long")
+            if start + size + 2 > len(data):
+                return pos
+            self._named(data[start : start + size], row)
+        else:
+            row.request_bytes += size
+            if self.login and size <= MAX_NAME and len(self.arguments) < 5:
+                if start + size > len(data):
+                    row.request_bytes -= size
+                    return pos
+                self._credential(row, data[start : start + size])
+        self.left -= 1
+        if self.left == 0:
+            self._sent()
+        return start + size + 2
+
+    def _named(self, name: bytes, row: Redis) -> None:
+        self.row = row
+        row.command = text(name[:MAX_NAME]).upper()
+        self.login = row.command in {"AUTH", "HELLO"}
+        if row.command == "AUTH":
+            row.has_password = True
+
+    def _credential(self, row: Redis, argument: bytes) -> None:
+        """Take the user of ``AUTH user password`` or ``HELLO 3 AUTH user password``."""
+        self.arguments.append("AUTH" if argument.upper() == b"AUTH" else "")
+        at = len(self.arguments)
+        if row.command == "AUTH":
+            named = at == 1 and row.argument_count == 2
+        else:
+            named = at == 3 and self.arguments[1] == "AUTH"
+            row.has_password = row.has_password or named
+        if named:
+            row.username = text(argument)
+
+    def _sent(self) -> None:
+        """A command is complete: let it wait for its reply."""
+        row = self.row
+        self.row = None
+        self.login = False
+        if row is not None:
+            self.waiting.append((row, self.talk.ts, self.talk.packet))
+            if len(self.waiting) > MAX_OUTSTANDING:
+                self.say(*self.waiting.popleft())
+
+    def _reply(self, data: bytes, pos: int) -> int:
+        """Read the next piece of a reply; its first one answers a command."""
+        end = self._line(data, pos)
+        if end < 0:
+            return pos
+        kind = data[pos]
+        if kind not in _KINDS:
+            raise DissectError(f"a reply begins with {kind:#04x}")
+        size = self._number(data, pos, end) if kind in b"$*!=%~>|" else 0
+        if self.nested:
+            self.nested -= 1
+        elif kind not in b">|":
+            self._answer(kind, size, data[pos + 1 : end])
+        if kind in b"*~>":
+            self.nested += max(0, size)
+        elif kind in b"%|":
+            self.nested += 2 * max(0, size) + (kind == 124)
+        elif kind in b"$!=" and size >= 0:
+            return end + 2 + size + 2
+        return end + 2
+
+    def _answer(self, kind: int, size: int, said: bytes) -> None:
+        """Pair a reply with the command that waits longest."""
+        talk = self.talk
+        row, ts, packet = self.waiting.popleft() if self.waiting else (Redis(), talk.ts, talk.packet)
+        row.result = "null" if size < 0 else _KINDS[kind]
+        if kind == 45:
+            row.error = text(said.partition(b" ")[0])
+        if row.command is not None:
+            row.response_ms = (talk.ts - ts) / 1e6
+        self.say(row, ts, packet)
+        if row.command in _ENDLESS and row.error is None:
+            self.close()
+            talk.finish()
+
+
+def _probe_redis(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise a command as an array of strings; on the ports also inline commands and replies."""
+    if not data:
+        return MORE
+    if data[0] == 42:
+        match = _COMMAND(data)
+        if match is not None and int(match.group(2)) == len(match.group(3)):
+            return YES
+        if match is None and len(data) < 128 and _OPENING(data) is not None:
+            return MORE
+    if not talk.has_port(*_PORTS):
+        return NO
+    if _REPLY(data) is not None or _INLINE(data) is not None:
+        return YES
+    return MORE if b"\n" not in data and len(data) < 128 and (data[0] in _KINDS or data[:4].isalpha()) else NO
+
+
+REDIS = Dissector("redis", "Redis serialization protocol (RESP 2, 3)", ("tcp",), _PORTS, (Redis,), _probe_redis, RedisParser)  # fmt: skip

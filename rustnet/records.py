@@ -107,7 +107,8 @@ def field_docs(cls: type) -> dict[str, str]:
     for node in ast.walk(_module_tree(cls.__module__)):
         if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
             for field, after in zip(node.body, node.body[1:], strict=False):
-                named = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-                if named and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                    docs[field.target.id] = " ".join(str(after.value.value).split())  # type: ignore[union-attr]
+                if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+                    continue
+                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                    docs[field.target.id] = " ".join(str(after.value.value).split())
     return docs

@@ -28,6 +28,11 @@ NEAR = 8
 OWNERLESS_RANK = 255
 """Stands for observations that name no process: they become no claims and only explain."""
 
+_V4_FIRST = 0xFFFF << 32
+"""`::ffff:0.0.0.0`, the first IPv4 address as `flows.src_num` has it."""
+
+_FAMILY = f"CASE WHEN {{0}} BETWEEN {_V4_FIRST}::UHUGEINT AND {_V4_FIRST + 0xFFFFFFFF}::UHUGEINT THEN 4 ELSE 6 END"
+
 _PORTED = ", ".join(f"'{name}'" for name in sorted(PORTED))
 
 
@@ -44,6 +49,8 @@ _FLOWS = f"""
 CREATE OR REPLACE TEMP TABLE own_flow AS
 SELECT flow_id, CASE WHEN protocol = 'icmpv6' THEN 'icmp' ELSE protocol END AS protocol,
     src_num AS src, {_port("src_port")} AS src_port, dst_num AS dst, {_port("dst_port")} AS dst_port,
+    {_FAMILY.format("src_num")} AS family,
+    coalesce((src_flags | dst_flags) & 2 <> 0, false) AS syn, coalesce(icmp_id, -1)::INTEGER AS echo,
     {_clamped("started_at")} AS fs, greatest({_clamped("started_at")}, {_clamped("ended_at")}) AS fe
 FROM flows WHERE capture_id = ?"""
 
@@ -53,19 +60,23 @@ _OBSERVED = f"""
 CREATE OR REPLACE TEMP TABLE own_observed AS
 WITH kinds AS (
     SELECT s.*, CASE
+        WHEN echo >= 0 THEN 'echo'
         WHEN local IS NOT NULL AND remote IS NOT NULL THEN CASE WHEN local_port >= 0 THEN 'tuple' ELSE 'addresses' END
         WHEN remote IS NOT NULL THEN 'wildcard'
         WHEN local IS NOT NULL THEN 'listener'
-        ELSE 'port' END AS match,
-        local IS NOT NULL AND remote IS NOT NULL
+        WHEN local_port >= 0 THEN 'port'
+        ELSE 'protocol' END AS match,
+        local IS NOT NULL AND remote IS NOT NULL AND echo < 0
             AND (local > remote OR (local = remote AND local_port > remote_port)) AS flip
     FROM own_said s WHERE packet IS NULL
 )
 SELECT k.seq, k.match, k.protocol, k.flip,
     coalesce(CASE WHEN k.flip THEN k.remote ELSE k.local END, 0) AS a,
-    CASE WHEN k.flip THEN k.remote_port ELSE k.local_port END AS ap,
+    CASE WHEN echo >= 0 THEN echo WHEN k.flip THEN k.remote_port ELSE k.local_port END AS ap,
     coalesce(CASE WHEN k.flip THEN k.local ELSE k.remote END, 0) AS b,
     CASE WHEN k.flip THEN k.local_port ELSE k.remote_port END AS bp,
+    CASE WHEN k.local IS NULL THEN k.family ELSE 0 END AS family,
+    CASE WHEN k.local IS NULL THEN k.host ELSE 0 END AS host,
     coalesce(k.ws, {-MAX_TIME}) AS ws, coalesce(k.we, {MAX_TIME}) AS we, i.process_id,
     CASE WHEN k.fact IS NULL THEN {OWNERLESS_RANK}
         ELSE greatest(r.rank, m.best, CASE WHEN k.ws IS NULL THEN {UNTIMED_RANK} ELSE 0 END) END AS rank
@@ -76,8 +87,18 @@ LEFT JOIN own_identity i ON i.fact = k.fact"""
 
 _KEYS = """
 CREATE OR REPLACE TEMP TABLE own_key AS
-SELECT row_number() OVER () AS key, match, protocol, a, ap, b, bp, rank, count(*) AS size
-FROM own_observed GROUP BY match, protocol, a, ap, b, bp, rank"""
+SELECT row_number() OVER () AS key, match, protocol, a, ap, b, bp, rank, family, host, count(*) AS size
+FROM own_observed GROUP BY match, protocol, a, ap, b, bp, rank, family, host"""
+
+# Addresses that a host's own records call local; loopback, multicast and `::` are everybody's.
+_HOME = f"""
+CREATE OR REPLACE TEMP TABLE own_home AS
+SELECT DISTINCT host, local AS address, {_FAMILY.format("local")} AS family FROM own_said
+WHERE host > 0 AND local > 1 AND local < {0xFF << 120}::UHUGEINT
+    AND local NOT BETWEEN {_V4_FIRST + (127 << 24)}::UHUGEINT AND {_V4_FIRST + (128 << 24) - 1}::UHUGEINT
+    AND local NOT BETWEEN {_V4_FIRST + (224 << 24)}::UHUGEINT AND {_V4_FIRST + 0xFFFFFFFF}::UHUGEINT
+    AND local <> {_V4_FIRST}::UHUGEINT
+    AND host IN (SELECT host FROM own_said WHERE local IS NULL)"""
 
 _WINDOWS = """
 CREATE OR REPLACE TEMP TABLE own_window AS
@@ -85,6 +106,7 @@ WITH keyed AS (
     SELECT k.key, k.size, o.seq, o.ws, o.we, o.flip, o.process_id, o.rank, o.match
     FROM own_observed o JOIN own_key k ON k.match = o.match AND k.protocol = o.protocol
         AND k.a = o.a AND k.ap = o.ap AND k.b = o.b AND k.bp = o.bp AND k.rank = o.rank
+        AND k.family = o.family AND k.host = o.host
 )
 SELECT * EXCLUDE (size), 0::BIGINT AS n, 1::BIGINT AS upto FROM keyed WHERE size = 1
 UNION ALL
@@ -103,11 +125,34 @@ FROM own_flow f JOIN own_key k ON k.match IN ('tuple', 'addresses') AND k.protoc
     AND k.bp = CASE WHEN f.src > f.dst OR (f.src = f.dst AND f.src_port > f.dst_port)
         THEN f.src_port ELSE f.dst_port END"""
 
-_FITS_OPEN = {
-    "wildcard": "k.a = 0 AND k.ap = f.{0}_port AND k.b = f.{1} AND k.bp = f.{1}_port",
-    "listener": "k.a = f.{0} AND k.ap = f.{0}_port AND k.b = 0",
-    "port": "k.a = 0 AND k.ap = f.{0}_port AND k.b = 0",
-}
+_FITS_OPEN = (
+    ("wildcard", "k.a = 0 AND k.ap = f.{0}_port AND k.b = f.{1} AND k.bp = f.{1}_port"),
+    ("listener", "k.a = f.{0} AND k.ap = f.{0}_port AND k.b = 0"),
+    ("port", "k.a = 0 AND k.ap = f.{0}_port AND k.b = 0"),
+    ("echo", "k.a = f.{0} AND k.ap = f.echo AND k.b = f.{1}"),
+    ("echo", "k.a = f.{0} AND k.ap = f.echo AND k.b = 0"),
+    ("echo", "k.a = 0 AND k.ap = f.echo AND k.b = f.{1}"),
+    ("echo", "k.a = 0 AND k.ap = f.echo AND k.b = 0"),
+    ("protocol", "k.a = 0"),
+)
+_ACCEPTING = ("listener", "port")
+"""Open TCP sockets that are matched in these ways accept connections and open none."""
+_OF_SOURCE = ("listener", "echo", "protocol")
+"""Where ICMP is matched in these ways, the socket's end is the one that asks for echoes."""
+
+# Sockets that wait for anybody fit either end of a flow, but only one that is their host's, as far as its addresses are
+# known. Who asks for echoes is the flow's `src`; other ICMP without both ends is the kernel's.
+_FITS_WAITING = """
+SELECT f.flow_id, f.fs, f.fe, k.key, k.size, {flip} AS flip, n.address IS NOT NULL AS home
+FROM own_flow f JOIN own_key k ON k.match = '{match}' AND k.protocol = f.protocol AND {condition}
+    AND k.family IN (0, f.family){limit}
+LEFT JOIN own_home n ON n.host = k.host AND n.address = f.{near}
+LEFT JOIN (SELECT DISTINCT host, family FROM own_home) h ON h.host = k.host AND h.family = f.family
+WHERE n.address IS NOT NULL OR h.host IS NULL"""
+
+_FITS_ONE_END = """
+SELECT flow_id, fs, fe, key, size, flip FROM ({parts})
+QUALIFY row_number() OVER (PARTITION BY flow_id, key ORDER BY home DESC, flip) = 1"""
 
 # How many observations of a crowded key began before each flow's end. One window over both does what an ASOF join
 # does, in every version of DuckDB: in 1.5 that join takes half a millisecond for each key, however small. The sum
@@ -144,6 +189,17 @@ WITH looked AS (
 SELECT flow_id, seq, process_id, rank, match, flip <> flow_flip AS reversed, oldest, ws > fe AS later,
     CASE WHEN we < fs THEN fs - we WHEN ws > fe THEN ws - fe ELSE 0 END AS distance
 FROM held"""
+
+# What is known of a datagram holds for the portless flow that carries its fragments.
+_CARRIED = """
+INSERT INTO own_near
+SELECT c.flow_id, n.seq, any_value(n.process_id), any_value(n.rank), 'fragments',
+    any_value(n.reversed <> (i.src_num <> c.src)), bool_or(n.oldest), any_value(coalesce(s.ws > c.fe, false)),
+    any_value(CASE WHEN s.we < c.fs THEN c.fs - s.we WHEN s.ws > c.fe THEN s.ws - c.fe ELSE 0 END)
+FROM own_near n JOIN flows i ON i.flow_id = n.flow_id AND i.capture_id = ? AND i.tunnel = 'fragments'
+JOIN own_flow c ON c.flow_id = i.outer_flow_id JOIN own_said s ON s.seq = n.seq
+ANTI JOIN own_near k ON k.flow_id = c.flow_id AND k.seq = n.seq
+GROUP BY c.flow_id, n.seq"""
 
 _COVERED = """
 CREATE OR REPLACE TEMP TABLE own_covered AS
@@ -186,7 +242,7 @@ def store_claims(con: "DuckDBPyConnection", capture_id: int, slack_ns: int) -> t
     """
     run(con, _FLOWS, [capture_id])
     _rank(con)
-    for statement in (_OBSERVED, _KEYS, _WINDOWS):
+    for statement in (_OBSERVED, _KEYS, _WINDOWS, _HOME):
         run(con, statement)
     drop(con, "own_observed")
     run(con, "CREATE OR REPLACE TEMP TABLE own_fit AS " + _fits(con))
@@ -194,7 +250,8 @@ def store_claims(con: "DuckDBPyConnection", capture_id: int, slack_ns: int) -> t
     given = {"slack": slack_ns}
     run(con, _PLACED, given)
     run(con, _NEAR)
-    drop(con, "own_fit", "own_place", "own_window", "own_reach", "own_key")
+    drop(con, "own_fit", "own_place", "own_window", "own_reach", "own_key", "own_home")
+    run(con, _CARRIED, [capture_id])
     run(con, _COVERED, given)
     made = run(con, _CLAIM, given)[0][0] + run(con, _CLAIM_BY_PACKET, [capture_id])[0][0]
     crowded = run(con, "SELECT count(DISTINCT flow_id) FROM own_near WHERE oldest AND distance <= $slack", given)
@@ -224,15 +281,17 @@ def _rank(con: "DuckDBPyConnection") -> None:
 def _fits(con: "DuckDBPyConnection") -> str:
     """Query for the flows that each key fits; ways of matching that no observation uses are not tried."""
     used = {match for (match,) in run(con, "SELECT DISTINCT match FROM own_key")}
-    parts = [_FITS_BOTH]
-    for match, condition in _FITS_OPEN.items():
-        if match in used:
-            for near, far, flip in (("src", "dst", "false"), ("dst", "src", "true")):
-                parts.append(
-                    f"SELECT f.flow_id, f.fs, f.fe, k.key, k.size, {flip} AS flip FROM own_flow f JOIN own_key k "
-                    f"ON k.match = '{match}' AND k.protocol = f.protocol AND {condition.format(near, far)}"
-                )
-    return " UNION ALL ".join(parts)
+    parts = []
+    for match, condition in _FITS_OPEN:
+        for near, far in (("src", "dst"), ("dst", "src")) if match in used else ():
+            limit = ""
+            if match in _ACCEPTING and near == "src":
+                limit += " AND (f.protocol <> 'tcp' OR NOT f.syn)"
+            if match in _OF_SOURCE:
+                limit += " AND (f.protocol <> 'icmp' OR f.echo >= 0)" if near == "src" else " AND f.protocol <> 'icmp'"
+            ends = {"near": near, "flip": near == "dst", "match": match, "limit": limit}
+            parts.append(_FITS_WAITING.format(condition=condition.format(near, far), **ends))
+    return " UNION ALL ".join([_FITS_BOTH, _FITS_ONE_END.format(parts=" UNION ALL ".join(parts))][: 1 + bool(parts)])
 
 
 def _reach(con: "DuckDBPyConnection") -> None:

@@ -46,6 +46,8 @@ class Report:
     """Of these, records that their source had written several times."""
     bad_records: int = 0
     """Records that could not be read; the first ones stand in `anomalies`."""
+    unsupported: int = 0
+    """Of the records read, those of sockets that no flow can be matched with."""
     processes: int = 0
     """New rows of `processes`."""
     claims: int = 0
@@ -89,7 +91,7 @@ def attribute(
         _read(con, stage, number, given if isinstance(given, Sidecar) else Sidecar(given), capture_id, report)
     for batch in observed:
         stage.add(batch, 0)
-    report.records = stage.said
+    report.records = stage.said + report.unsupported
     report.doubles = stage.drop_doubles()
     report.processes = store_processes(con)
     report.claims, report.crowded = store_claims(con, capture_id, slack_ns)
@@ -116,6 +118,7 @@ def _read(
         return
     report.sidecars += 1
     report.bad_records += reader.faults.bad
+    report.unsupported += reader.faults.unsupported
     _store_faults(con, capture_id, reader.origin, reader.faults)
 
 

@@ -37,6 +37,8 @@ Column = npt.NDArray[Any]
 class ProcessFacts(NamedTuple):
     """What a source says of a process; ``None`` where it does not say. The names are those of `processes`."""
 
+    host: str | None = None
+    """Machine it ran on; ``None``: that of the batch."""
     pid: int | None = None
     ppid: int | None = None
     name: str | None = None
@@ -66,9 +68,10 @@ class Observation(NamedTuple):
     """What one source says once: these ends, at this time, belonged to this process (or to none that it knew).
 
     An unknown end is a wildcard: without ``local`` the local address was not stated (a socket bound to all of
-    them), without ``remote`` it was a listening or unconnected socket. An address that stood in a packet is always
-    literal, `0.0.0.0` too. An observation made on one packet of the capture itself (a comment, a header) carries
-    that packet's number and needs no ends.
+    them), without ``remote`` it was a listening or unconnected socket; without both and without a port it was a
+    socket for everything of its protocol. An address that stood in a packet is always literal, `0.0.0.0` too. An
+    observation made on one packet of the capture itself (a comment, a header) carries that packet's number and needs
+    no ends.
     """
 
     protocol: str
@@ -91,6 +94,12 @@ class Observation(NamedTuple):
     """Where it stands: line number, record number or packet number."""
     packet: int | None = None
     """Number of the packet in the capture that it is written on."""
+    host: str | None = None
+    """Machine it was made on; ``None``: that of the batch."""
+    family: int = 0
+    """4 or 6 if the unknown local address is of that version of IP; 0: of either."""
+    echo: int | None = None
+    """Identifier of the ICMP echoes that the socket sends."""
 
 
 class Observations:
@@ -98,7 +107,7 @@ class Observations:
 
     ``source`` is the format's name in `claims.source`, ``origin`` what evidence starts with (the file's name),
     ``host`` the machine it was recorded on, if known. ``keep_last``: the source may write one record several times;
-    of records with the same ends and the same start only the last counts.
+    of records with the same ends, the same start and the same process (host, pid, start) only the last counts.
     """
 
     __slots__ = ("_fact", "_facts", "_rows", "_weight", "host", "keep_last", "origin", "source")
@@ -121,7 +130,8 @@ class Observations:
 
     def add(self, said: Observation) -> None:
         """Take one observation; `ValueError` if it could match nothing, which is the reader's mistake."""
-        if said.packet is None and (said.local is None or said.remote is None) and not said.local_port:
+        open_ = (said.local is None or said.remote is None) and not said.local_port
+        if open_ and said.packet is None and said.protocol in PORTED:
             raise ValueError("an observation names both ends, or a local port, or a packet")
         self._rows.append(said)
         person = said.process
@@ -143,7 +153,11 @@ class Observations:
         """Return the observations as parallel columns: no NULLs, but `NO_TIME`, -1 and flags in their stead."""
         rows = self._rows
         (protocols, locals_, local_ports, remotes, remote_ports, starts, ends, seen, _, qualities, positions,
-         packets) = zip(*rows, strict=True)  # fmt: skip
+         packets, hosts, families, echoes) = zip(*rows, strict=True)  # fmt: skip
+        # One more element stands behind those of the processes: number -1, for no process at all.
+        pids = _numbers([person.pid for person in self._facts] + [None], -1)
+        born = _numbers([person.started_at for person in self._facts] + [None], NO_TIME)
+        fact = np.array(self._fact, np.int64)
         local_hi, local_lo = _halves(locals_)
         remote_hi, remote_lo = _halves(remotes)
         return {
@@ -159,7 +173,12 @@ class Observations:
             "ws": _numbers(starts, NO_TIME),
             "we": _numbers(ends, NO_TIME),
             "seen": _numbers(seen, NO_TIME),
-            "fact": np.array(self._fact, np.int64),
+            "fact": fact,
+            "pid": pids[fact],
+            "born": born[fact],
+            "host": _texts(hosts),
+            "family": np.array(families, np.int8),
+            "echo": _numbers(echoes, -1),
             "quality": _texts(qualities),
             "position": _numbers(positions, 0),
             "packet": _numbers(packets, -1),
@@ -224,6 +243,8 @@ class Faults:
     """Values that made no sense and were left out of records that were read."""
     first_value: tuple[int, str] | None = None
     """(position, reason) of the first of them."""
+    unsupported: int = 0
+    """Sound records of a kind that no flow can be matched with."""
 
     def broken(self, position: int, reason: str) -> None:
         """Count a record that could not be read."""

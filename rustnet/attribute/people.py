@@ -14,27 +14,22 @@ SAME_START_NS = 1_000_000_000
 
 # Processes of earlier captures take part where the host is known: the same pid on an unnamed host may be anybody.
 # They carry their `process_id` as a negative fact number.
-_EARLIER_HOSTS = """
-INSERT INTO own_origin
-SELECT -1 - row_number() OVER (), '', '', host, false
-FROM (SELECT DISTINCT host FROM own_origin WHERE host IS NOT NULL)"""
-
 _EARLIER = f"""
-INSERT INTO own_fact (fact, origin, pid, started_at, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
-SELECT -p.process_id, o.origin, p.pid, epoch_ns(p.started_at), p.ppid, p.uid, p.gid,
+INSERT INTO own_fact (fact, pid, started_at, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
+SELECT -p.process_id, p.pid, epoch_ns(p.started_at), p.ppid, p.uid, p.gid,
     {", ".join(f"p.{name}" for name in TEXT_FACTS)}, p.lineage
-FROM processes p JOIN own_origin o ON o.origin < 0 AND o.host = p.host"""
+FROM processes p WHERE p.host IN (SELECT host FROM own_fact)"""
 
 # What one source leaves out another may know: an unstated path or start time is taken over where the same host, pid
 # and name admit only one.
 _COMPLETED = f"""
 CREATE OR REPLACE TEMP TABLE own_named AS
-SELECT f.fact, o.host, f.pid, f.name,
+SELECT f.fact, f.host, f.pid, f.name,
     coalesce(f.exe, CASE WHEN min(f.exe) OVER same = max(f.exe) OVER same THEN min(f.exe) OVER same END) AS exe,
     coalesce(f.started_at, CASE WHEN max(f.started_at) OVER same - min(f.started_at) OVER same <= {SAME_START_NS}
         THEN min(f.started_at) OVER same END) AS started_at
-FROM own_fact f JOIN own_origin o ON o.origin = f.origin
-WINDOW same AS (PARTITION BY o.host, f.pid, f.name)"""
+FROM own_fact f
+WINDOW same AS (PARTITION BY f.host, f.pid, f.name)"""
 
 # The start tells two users of a pid apart; without it, or without a pid, the name and the path must.
 _IDENTIFIED = f"""
@@ -72,15 +67,15 @@ def _latest(name: str) -> str:
 
 
 _INSERT = f"""
-INSERT INTO processes (process_id, host, started_at, pid, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
-SELECT i.process_id, any_value(o.host), make_timestamp_ns(min(f.started_at)),
+INSERT INTO processes (process_id, started_at, pid, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
+SELECT i.process_id, make_timestamp_ns(min(f.started_at)),
     {", ".join(_latest(name) for name in ("pid", "ppid", "uid", "gid", *TEXT_FACTS, "lineage"))}
-FROM own_identity i JOIN own_fact f ON f.fact = i.fact JOIN own_origin o ON o.origin = f.origin
+FROM own_identity i JOIN own_fact f ON f.fact = i.fact
 WHERE i.fresh GROUP BY i.process_id"""
 
 
 def store_processes(con: "DuckDBPyConnection") -> int:
     """Make rows of `processes` of ``own_fact``, and ``own_identity(fact, process_id, fresh)``; return how many."""
-    for statement in (_EARLIER_HOSTS, _EARLIER, _COMPLETED, _IDENTIFIED):
+    for statement in (_EARLIER, _COMPLETED, _IDENTIFIED):
         run(con, statement)
     return int(run(con, _INSERT)[0][0])

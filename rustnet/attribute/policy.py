@@ -34,6 +34,7 @@ RANKS: dict[tuple[str, str], int] = {
     ("rustnet-sidecar", "procfs-exact"): 21,
     ("rustnet-sidecar", "wildcard-local-address"): 30,
     ("rustnet-sidecar", "listener-socket"): 40,
+    ("rustnet-sidecar", "wildcard-remote-address"): 41,
     ("rustnet-sidecar", "procfs-relaxed"): 50,
     ("rustnet-sidecar", "unspecified"): 60,
     ("rustnet-sidecar", "unstated"): 61,
@@ -61,6 +62,9 @@ MATCHES = (
     Match("wildcard", 30, "protocol, local port, remote address and port; the source left the local address open"),
     Match("listener", 40, "protocol, local address and port; the source left the remote end open"),
     Match("port", 45, "protocol and local port; the source left everything else open"),
+    Match("echo", 30, "identifier of an ICMP echo, and what the source states of the addresses"),
+    Match("protocol", 48, "protocol alone (of ICMP only echoes): a raw socket that is bound to nothing"),
+    Match("fragments", 0, "a portless flow of IP fragments carries datagrams of a flow that the claim is about"),
     Match("packet", 0, "written on a packet of the flow itself"),
 )
 
@@ -78,6 +82,9 @@ NOT_ATTRIBUTABLE = (
     "stp",
 )
 """Protocols that kernels and switches speak by themselves: without a claim, no process is missing."""
+
+KERNEL_ICMP = {"icmp": (3, 4, 5, 9, 10, 11, 12), "icmpv6": (1, 2, 3, 4, 130, 131, 132, *range(133, 138), 143)}
+"""Types of ICMP that kernels speak by themselves: errors, routers, neighbours, multicast listeners."""
 
 REASONS = {
     "not_attributable": "its protocol is spoken by kernels and switches, not by processes",
@@ -100,6 +107,7 @@ RULE = (
         "overlap goes first."
     ),
     "Then the smallest distance, then the latest observation.",
+    ("Processes that share a socket have equal claims. Observations within one second of each other are equally late."),
     (
         "The flow is contested (`process_contested`) if a claim of the winner's class names a different process and "
         "its window overlaps the winner's. Same host and same pid are one process, whatever its threads are called, "
@@ -150,6 +158,10 @@ def ownership_page() -> str:
         *(f"| {m.name} | {m.best or 'as ranked'} | {m.means} |" for m in MATCHES),
         "",
         "IPv4-mapped IPv6 addresses are IPv4 addresses; scope ids are dropped; ICMP in a source is ICMPv6 too.",
+        "A socket bound to `0.0.0.0` takes IPv4, one bound to `::` takes IPv4 too unless it says otherwise.",
+        "A listening TCP socket is matched with the responder only, unless the capture did not see the SYN. Where a",
+        "source left the local address open and its other records call addresses of that IP version local, the flow's",
+        "end must be one of them: who listens on port 22 does not own connections to another host's port 22.",
         "`claims.reversed` says that the source's local end is the flow's `dst`.",
         "",
         "## Flows without an owner",
@@ -158,7 +170,8 @@ def ownership_page() -> str:
         "| --- | --- |",
         *(f"| `{reason}` | {why} |" for reason, why in REASONS.items()),
         "",
-        f"Not attributable without a claim: {', '.join(NOT_ATTRIBUTABLE)}.",
+        f"Not attributable without a claim: {', '.join(NOT_ATTRIBUTABLE)},",
+        "and " + "; ".join(f"{name} of type {', '.join(map(str, types))}" for name, types in KERNEL_ICMP.items()) + ".",
         "",
         "Traffic that only passes through a recording host is `no_claim`: sources do not say which addresses were",
         "theirs.",

@@ -1,21 +1,35 @@
 """RustNet's sidecar ``<capture>.connections.jsonl``: one JSON object per connection and line.
 
 RustNet writes a record when a connection expires, when its tuple is used again, and at exit, where connections that
-are still open may be written twice: of records with the same protocol, ends and ``first_seen`` the last counts.
-``local_addr`` is the packet's source only if that is an address of the host, so both orientations must be tried.
-All addresses come from packets; `0.0.0.0` is literal. Keys that say nothing of ownership (bytes, state, round-trip
-time, GeoIP) are read past: the capture itself knows better.
+are still open may be written twice: of records with the same protocol, ends, ``first_seen`` and process the last
+counts. ``local_addr`` is the packet's source only if that is an address of the host, so both orientations must be
+tried. Its addresses come from packets; `0.0.0.0` is literal. The recorder (``sidecar/record.py``) asks the kernel for
+sockets instead: its lines know more of the process and of the host, one socket that several processes hold has a
+line for each of them, and unbound ends stand as ``0.0.0.0:0`` or ``[::]:0``. Keys that say nothing of ownership
+(bytes, state, round-trip time, GeoIP) are read past: the capture itself knows better.
 """
 
 import json
 import marshal
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from rustnet.attribute.observation import PORTED, Faults, Observation, Observations, ProcessFacts
-from rustnet.attribute.values import BadValue, bounded, parse_endpoint, parse_time, shown, words
+from rustnet.attribute.values import (
+    ANY_V4,
+    ANY_V6,
+    Address,
+    BadValue,
+    bounded,
+    parse_endpoint,
+    parse_time,
+    shown,
+    words,
+)
+from rustnet.engine.numbers import protocol_name
 from rustnet.errors import InputError
 
 SOURCE = "rustnet-sidecar"
@@ -33,6 +47,9 @@ _PATH = 4096
 _ANCESTORS = 16
 _MAX_MS = (1 << 62) // 1_000_000 - 1
 _PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "ICMP": "icmp", "ICMPV6": "icmp", "IGMP": "igmp", "ARP": "arp"}
+_OPEN = frozenset({"listener-socket", "wildcard-local-address", "wildcard-remote-address"})
+_RECORDER = "rustnet-record/"
+_SEND_ONLY = 255
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
 
 _PROCESS_KEYS = (
@@ -44,12 +61,21 @@ _PROCESS_KEYS = (
     "process_executable",
     "process_lineage",
     "kubernetes",
+    "cmdline",
+    "cwd",
+    "username",
+    "started_at",
+    "container_id",
+    "cgroup",
+    "host",
 )
 _REMEMBERED, _REMEMBERED_LENGTH = 8192, 2048
 
 _DECODER = json.JSONDecoder()
 
 _T = TypeVar("_T")
+_ANY = (ANY_V4, ANY_V6)
+_Ends = tuple[Address | None, int | None, Address | None, int | None]
 Json = dict[str, object]
 
 
@@ -89,7 +115,7 @@ class RustnetSidecar:
         parser = LineParser(self.faults)
         for number, line in _lines(file, self.faults):
             try:
-                batch.add(parser.parse(line, number))
+                said = parser.parse(line, number)
             except BadValue as bad:
                 cut = not line.endswith(b"\n") and not line.rstrip().endswith(b"}")
                 self.faults.broken(number, f"the last line is cut off: {bad}" if cut else str(bad))
@@ -97,6 +123,10 @@ class RustnetSidecar:
                     return
                 continue
             self.records += 1
+            if said is None:
+                self.faults.unsupported += 1
+                continue
+            batch.add(said)
             if batch.full:
                 yield batch
                 batch = self._batch()
@@ -137,45 +167,67 @@ class LineParser:
         self.faults = faults
         self._people: dict[bytes, ProcessFacts | None] = {}
 
-    def parse(self, line: bytes, number: int) -> Observation:
-        """One record of a sidecar.
+    def parse(self, line: bytes, number: int) -> Observation | None:
+        """One record of a sidecar; ``None`` for a socket that no flow can be matched with (most raw sockets).
 
         Raises `BadValue` if it has no protocol and ends, or a time that makes no sense; other values that make no
         sense are left out and counted in ``faults``.
         """
         record = _object(line)
         get = record.get
-        protocol = _protocol(get("protocol"))
+        protocol = _protocol(get("protocol"), get("ip_protocol"))
         local, local_port = parse_endpoint(get("local_addr"))
         remote, remote_port = parse_endpoint(get("remote_addr"))
+        if protocol is None:
+            return None
         first, last = parse_time(get("first_seen")), parse_time(get("last_seen"))
         if first is None or last is None:
             first = last = last if first is None else first
         elif last < first:
             first, last = last, first
-        ports: tuple[int | None, int | None] = local_port, remote_port
-        if protocol not in PORTED:
-            ports = None, None
         observed = quality = None
         try:
             quality = words(get("attribution_match"), 64)
             observed = parse_time(get("timestamp"))
         except BadValue as bad:
             self.faults.odd(number, str(bad))
+        ported = protocol in PORTED
+        ends: _Ends = (local, local_port, remote, remote_port) if ported else (local, None, remote, None)
+        family = 0
+        if not remote_port and remote in _ANY and (ported or quality in _OPEN or _recorded(get("recorder"))):
+            if ported and not local_port:
+                return None
+            family = _family(local, either=ported and get("ipv6_only") is not True)
+            ends = None if local in _ANY else local, ends[1], None, None
         process = self._process(record, number)
         return Observation(
             protocol,
-            local,
-            ports[0],
-            remote,
-            ports[1],
+            *ends,
             first,
             last,
             observed,
             process,
             quality or UNSTATED,
             number,
+            host=self._host(get("host"), process),
+            family=family,
+            echo=self._echo(get("icmp_id"), number) if protocol == "icmp" else None,
         )
+
+    def _echo(self, value: object, number: int) -> int | None:
+        """Identifier of an echo socket; 0 says that the kernel has not chosen one yet."""
+        try:
+            return bounded(value, 0xFFFF) or None
+        except BadValue as bad:
+            self.faults.odd(number, str(bad))
+            return None
+
+    @staticmethod
+    def _host(value: object, process: ProcessFacts | None) -> str | None:
+        """Host of a line: what its process says of it, or what a line without a process says."""
+        if process is not None or type(value) is not str:
+            return process and process.host
+        return words(value)
 
     def _process(self, record: Json, number: int) -> ProcessFacts | None:
         """Return the process of a record, or ``None`` if it has neither pid nor name."""
@@ -210,19 +262,24 @@ class LineParser:
         get = record.get
         cube = take(_mapping, get("kubernetes")) or {}
         return ProcessFacts(
+            host=take(words, get("host")),
             pid=take(bounded, get("pid")),
             ppid=take(bounded, get("process_ppid")),
             name=take(words, get("process_name")),
             exe=take(words, get("process_executable"), _PATH),
+            cmdline=take(words, get("cmdline"), _PATH),
+            cwd=take(words, get("cwd"), _PATH),
             uid=take(bounded, get("process_uid")),
+            username=take(words, get("username")),
             gid=take(bounded, get("process_gid")),
+            started_at=take(parse_time, get("started_at")),
             lineage=take(_lineage, get("process_lineage")),
-            container_id=take(words, cube.get("container_id")),
+            container_id=take(words, cube.get("container_id")) or take(words, get("container_id")),
             container_name=take(words, cube.get("container_name")),
             pod=take(words, cube.get("pod_name")),
             pod_uid=take(words, cube.get("pod_uid")),
             namespace=take(words, cube.get("pod_namespace")),
-            cgroup=take(words, cube.get("cgroup_path"), _PATH),
+            cgroup=take(words, cube.get("cgroup_path"), _PATH) or take(words, get("cgroup"), _PATH),
         )
 
 
@@ -244,8 +301,17 @@ def _object(line: bytes) -> Json:
     return record
 
 
-def _protocol(value: object) -> str:
-    """Protocol as flows name it."""
+def _protocol(value: object, number: object) -> str | None:
+    """Protocol as flows name it; ``None`` for raw sockets of which no flow can be matched.
+
+    A raw socket of a protocol with ports hears all of it and owns nothing; number 255 only sends, whatever it likes.
+    """
+    if value == "RAW":
+        raw = None
+        with suppress(BadValue):
+            raw = bounded(number, _SEND_ONLY)
+        name = protocol_name(raw) if raw and raw != _SEND_ONLY else None
+        return None if name in PORTED else _PROTOCOLS.get((name or "").upper(), name)
     if type(value) is not str:
         raise BadValue("names no protocol")
     known = _PROTOCOLS.get(value)
@@ -254,6 +320,18 @@ def _protocol(value: object) -> str:
             raise BadValue(f"{shown(value)} is no protocol")
         known = _PROTOCOLS.get(value.upper(), value.lower())
     return known
+
+
+def _recorded(value: object) -> bool:
+    """Whether the recorder wrote the line: there unbound ends are open, not addresses of packets."""
+    return type(value) is str and value.startswith(_RECORDER)
+
+
+def _family(local: Address, *, either: bool) -> int:
+    """Version of IP that a socket bound to ``local`` takes; 0 where both or where the address says it."""
+    if local not in _ANY:
+        return 0
+    return 4 if local == ANY_V4 else 0 if either else 6
 
 
 def _mapping(value: object) -> Json:

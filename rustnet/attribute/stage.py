@@ -19,15 +19,19 @@ TEXT_FACTS = tuple(name for name in ProcessFacts._fields if name not in (*NUMBER
 _TABLES = (
     """CREATE OR REPLACE TEMP TABLE own_said (
         seq BIGINT, origin INTEGER, fact BIGINT, protocol VARCHAR, quality VARCHAR, position BIGINT, packet BIGINT,
-        local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, ws BIGINT, we BIGINT, seen BIGINT)""",
+        local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, ws BIGINT, we BIGINT, seen BIGINT,
+        host INTEGER, pid BIGINT, born BIGINT, family TINYINT, echo INTEGER)""",
     """CREATE OR REPLACE TEMP TABLE own_origin (
-        origin INTEGER, source VARCHAR, name VARCHAR, host VARCHAR, keep_last BOOLEAN)""",
+        origin INTEGER, source VARCHAR, name VARCHAR, keep_last BOOLEAN)""",
     f"""CREATE OR REPLACE TEMP TABLE own_fact (
-        fact BIGINT, origin INTEGER, {", ".join(f"{name} BIGINT" for name in NUMBERS)},
+        fact BIGINT, {", ".join(f"{name} BIGINT" for name in NUMBERS)},
         {", ".join(f"{name} VARCHAR" for name in TEXT_FACTS)}, lineage VARCHAR[])""",
 )
 
 _ADDRESS = "CASE WHEN has_{0} THEN {0}_hi::UHUGEINT * 18446744073709551616::UHUGEINT + {0}_lo END"
+
+HOSTS = 32
+"""Hosts whose addresses are kept apart; of more, the rest counts as one. Each may listen on a port of every flow."""
 
 Given = dict[str, Any]
 """Values bound to a statement's ``$names``."""
@@ -55,34 +59,34 @@ _SAY = f"""
 INSERT INTO own_said
 SELECT seq, $origin, CASE WHEN fact >= 0 THEN fact + $facts END, protocol, quality, position,
     CASE WHEN packet >= 0 THEN packet END, {_ADDRESS.format("local")}, local_port, {_ADDRESS.format("remote")},
-    remote_port, {_time("ws")}, {_time("we")}, {_time("seen")}
+    remote_port, {_time("ws")}, {_time("we")}, {_time("seen")}, host, pid, born, family,
+    echo
 FROM own_batch"""
 
+_HOST = "coalesce(nullif(host, ''), $host)"
 _KNOW = f"""
 INSERT INTO own_fact
-SELECT fact + $facts, $origin, {", ".join(f"CASE WHEN {name} >= 0 THEN {name} END" for name in NUMBERS)},
-    {", ".join(f"nullif({name}, '')" for name in TEXT_FACTS)},
+SELECT fact + $facts, {", ".join(f"CASE WHEN {name} >= 0 THEN {name} END" for name in NUMBERS)},
+    {", ".join(f"nullif({name}, '')" for name in TEXT_FACTS).replace("nullif(host, '')", _HOST)},
     CASE WHEN lineage <> '' THEN string_split(lineage, '{LINEAGE_SEPARATOR}') END
 FROM own_batch"""
 
-# Records that a source wrote several times agree in their ends and their start. The one to keep is the last that
-# names a process, or the last of all; its number is packed below a flag so that one pass finds it.
-_NAMED = 1 << 62
+# Records that a source wrote several times agree in their ends, their start and their process; the last one stays.
+_SAME = ("protocol", "local_port", "remote_port", "ws", "host", "pid", "born", "family", "echo")
 _DOUBLES = f"""
 CREATE OR REPLACE TEMP TABLE own_double AS
-SELECT s.origin, s.protocol, s.local, s.local_port, s.remote, s.remote_port, s.ws,
-    max(CASE WHEN fact IS NULL THEN 0 ELSE {_NAMED} END + seq) % {_NAMED} AS kept
+SELECT s.origin, {", ".join(f"s.{name}" for name in _SAME)}, coalesce(s.local, 0) AS local,
+    coalesce(s.remote, 0) AS remote, max(s.seq) AS kept
 FROM own_said s JOIN own_origin o ON o.origin = s.origin
-WHERE o.keep_last AND s.ws IS NOT NULL AND s.local IS NOT NULL AND s.remote IS NOT NULL AND s.packet IS NULL
-GROUP BY s.origin, s.protocol, s.local, s.local_port, s.remote, s.remote_port, s.ws
+WHERE o.keep_last AND s.ws IS NOT NULL AND s.packet IS NULL
+GROUP BY ALL
 HAVING count(*) > 1"""
 
-_KEEP_LAST = """
+_KEEP_LAST = f"""
 DELETE FROM own_said USING own_double d
-WHERE own_said.origin = d.origin AND own_said.protocol = d.protocol AND own_said.local = d.local
-    AND own_said.local_port = d.local_port AND own_said.remote = d.remote
-    AND own_said.remote_port = d.remote_port AND own_said.ws = d.ws AND own_said.packet IS NULL
-    AND own_said.seq <> d.kept"""
+WHERE own_said.origin = d.origin AND own_said.packet IS NULL AND own_said.seq <> d.kept
+    AND coalesce(own_said.local, 0) = d.local AND coalesce(own_said.remote, 0) = d.remote
+    AND {" AND ".join(f"own_said.{name} = d.{name}" for name in _SAME)}"""
 
 
 class Stage:
@@ -90,7 +94,8 @@ class Stage:
 
     def __init__(self, con: "DuckDBPyConnection") -> None:
         self._con = con
-        self._origins: dict[tuple[int, str, str, str | None, bool], int] = {}
+        self._origins: dict[tuple[int, str, str, bool], int] = {}
+        self._hosts: dict[str, int] = {"": 0}
         self.said = 0
         self._facts = 0
         for statement in _TABLES:
@@ -103,12 +108,14 @@ class Stage:
         origin = self._origin(batch, number)
         columns = batch.columns()
         columns["seq"] = np.arange(self.said, self.said + len(batch), dtype=np.int64)
-        given = {"origin": origin, "facts": self._facts}
-        self._insert(columns, _SAY, given)
+        hosts = self._hosts
+        numbers = (hosts.setdefault(name or batch.host or "", min(len(hosts), HOSTS)) for name in columns["host"])
+        columns["host"] = np.fromiter(numbers, np.int32, len(batch))
+        self._insert(columns, _SAY, {"origin": origin, "facts": self._facts})
         self.said += len(batch)
         facts = batch.facts()
         if facts:
-            self._insert(facts, _KNOW, given)
+            self._insert(facts, _KNOW, {"facts": self._facts, "host": batch.host})
             self._facts += len(facts["fact"])
 
     def _insert(self, columns: dict[str, Column], sql: str, given: Given) -> None:
@@ -120,10 +127,10 @@ class Stage:
 
     def _origin(self, batch: Observations, number: int) -> int:
         """Give the batch's file and source a number."""
-        key = (number, batch.source, batch.origin, batch.host, batch.keep_last)
+        key = (number, batch.source, batch.origin, batch.keep_last)
         if key not in self._origins:
             self._origins[key] = len(self._origins)
-            run(self._con, "INSERT INTO own_origin VALUES (?, ?, ?, ?, ?)", [self._origins[key], *key[1:]])
+            run(self._con, "INSERT INTO own_origin VALUES (?, ?, ?, ?)", [self._origins[key], *key[1:]])
         return self._origins[key]
 
     def drop_doubles(self) -> int:

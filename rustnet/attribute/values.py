@@ -15,6 +15,11 @@ MAX_U32 = (1 << 32) - 1
 """Largest process, user or group id: Windows uses all 32 bits."""
 
 _MAPPED = 0xFFFF << 32
+
+ANY_V4: Address = (0, _MAPPED)
+ANY_V6: Address = (0, 0)
+"""Addresses of sockets that are bound to none: `0.0.0.0` and `::`."""
+
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,12})\d{0,20})?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII)
 
 

@@ -5,7 +5,7 @@
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.people import SAME_START_NS
-from rustnet.attribute.policy import NOT_ATTRIBUTABLE
+from rustnet.attribute.policy import KERNEL_ICMP, NOT_ATTRIBUTABLE
 from rustnet.attribute.stage import run
 from rustnet.attribute.values import MAX_TIME
 
@@ -27,11 +27,15 @@ SELECT *, row_number() OVER (PARTITION BY flow_id
     ORDER BY rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id) AS place
 FROM measured"""
 
+_TOGETHER_NS = 1_000_000_000
+"""Observations that lie this close are equally late: a source writes the holders of one socket one after another."""
+
 # Two rows of `processes` are one process if the pid is the same and the start times do not tell them apart.
 _RIVALS = f"""
 CREATE OR REPLACE TEMP TABLE own_rival AS
 SELECT w.flow_id, bool_or(r.rank = w.rank AND r.overlap = w.overlap AND r.distance_ms = w.distance_ms
-    AND r.observed_at IS NOT DISTINCT FROM w.observed_at) AS tied
+    AND coalesce(abs(epoch_ns(r.observed_at) - epoch_ns(w.observed_at)) <= {_TOGETHER_NS},
+        r.observed_at IS NOT DISTINCT FROM w.observed_at)) AS tied
 FROM own_eligible w
 JOIN own_eligible r ON r.flow_id = w.flow_id AND r.rank // 10 = w.rank // 10 AND r.process_id <> w.process_id
 JOIN processes p ON p.process_id = w.process_id
@@ -52,6 +56,11 @@ SELECT flow_id, bool_or(process_id IS NULL AND distance <= $slack) AS ownerless 
 
 _NOT_ATTRIBUTABLE = ", ".join(f"'{name}'" for name in NOT_ATTRIBUTABLE)
 
+_KERNEL_ICMP = " OR ".join(
+    f"(old.protocol = '{name}' AND old.icmp_type IN ({', '.join(map(str, types))}))"
+    for name, types in KERNEL_ICMP.items()
+)
+
 # A reason that an earlier call found stays if this call knows nothing better.
 _VERDICT = f"""
 CREATE OR REPLACE TEMP TABLE own_verdict AS
@@ -62,7 +71,7 @@ SELECT f.flow_id,
     CASE
         WHEN r.tied THEN 'contested'
         WHEN w.flow_id IS NOT NULL THEN NULL
-        WHEN f.protocol IN ({_NOT_ATTRIBUTABLE}) THEN 'not_attributable'
+        WHEN f.protocol IN ({_NOT_ATTRIBUTABLE}) OR {_KERNEL_ICMP} THEN 'not_attributable'
         WHEN e.ownerless OR old.unowned_reason = 'ownerless' THEN 'ownerless'
         WHEN e.flow_id IS NOT NULL OR old.unowned_reason = 'outside_window' THEN 'outside_window'
         WHEN $given OR old.unowned_reason = 'no_claim' THEN 'no_claim'

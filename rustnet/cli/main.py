@@ -139,7 +139,9 @@ def _explained(error: Exception) -> tuple[str, int]:
         where = f" ({error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
         return _("error: {words}").format(words=safe(error.format_message())) + where, ExitCode.USAGE
     if isinstance(error, RustnetError):
-        return _("error: {words}").format(words=safe(str(error))), error.exit_code
+        # Our own words have line breaks only to point at a word of a filter.
+        lines = "\n".join(safe(line) for line in str(error).split("\n"))
+        return _("error: {words}").format(words=lines), error.exit_code
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
         return _("error: {words}").format(words=safe(f"{name}{error.strerror or error}")), ExitCode.FAILURE

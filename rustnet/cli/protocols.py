@@ -58,7 +58,7 @@ def listing(name: str | None) -> str:
 
 @click.command(help=_("List what is decoded, or with NAME the tables and fields of one protocol."))
 @click.argument("name", required=False)
-@click.option("-f", "--format", "form", type=click.Choice(["text", "markdown"]), default="text", help=_("How to write."))
+@click.option("-f", "--format", "form", type=click.Choice(["text", "markdown"]), default="text", help=_("Form."))
 @common
 def command(name: str | None, form: str) -> ExitCode:
     """Describe the dissectors."""

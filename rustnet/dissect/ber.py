@@ -34,6 +34,14 @@ def parts(data: bytes, pos: int, end: int, most: int = 64) -> list[Part]:
     return made
 
 
+def exactly(data: bytes, pos: int, end: int, count: int) -> list[Part]:
+    """The first ``count`` values of a row, which must be there."""
+    made = parts(data, pos, end, count)
+    if len(made) < count:
+        raise DissectError(f"an ASN.1 sequence has fewer than {count} values")
+    return made
+
+
 def fields(data: bytes, pos: int, end: int) -> dict[int, Part]:
     """Explicitly tagged members of a sequence by their tag's number: the value within each tag."""
     made: dict[int, Part] = {}

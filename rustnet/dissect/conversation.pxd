@@ -10,7 +10,7 @@ cdef class Conversation:
     cdef public object parser, app, service, state, hostname, hostname_source
     cdef public bint finished
     cdef public tuple refused
-    cdef public bytes pending_src, pending_dst
+    cdef public bytes pending_src, pending_dst, memo_src, memo_dst
 
 cdef class Parser:
     cdef public Conversation talk

@@ -46,6 +46,7 @@ class Conversation:
     """What a parser may know of its flow, and the only way in which it speaks.
 
     ``ts`` (nanoseconds) and ``packet`` (number) are those of the packet that completed the bytes being read;
+    ``memo_src`` and ``memo_dst`` are for probes that need to see several datagrams (a few bytes, by direction);
     ``missing`` is how many bytes the snap length cut off a datagram's end.
     """
 
@@ -59,6 +60,8 @@ class Conversation:
         "flow_id",
         "hostname",
         "hostname_source",
+        "memo_dst",
+        "memo_src",
         "messages",
         "missing",
         "packet",
@@ -71,8 +74,8 @@ class Conversation:
         "src_port",
         "src_text",
         "state",
-        "tries",
         "transport",
+        "tries",
         "ts",
     )
 
@@ -101,6 +104,8 @@ class Conversation:
         self.flow: Flow | None = None
         self.errors = 0
         self.refused: tuple[str, ...] = ()
+        self.memo_src = b""
+        self.memo_dst = b""
         self.pending_src = b""
         self.pending_dst = b""
 

@@ -57,7 +57,7 @@ class Dcerpc:
     """Domain of an NTLM authentication."""
     request_size: U32 | None = None
     """Bytes of the call's arguments, in its first fragment."""
-    call_id: U32 | None = None
+    call_number: U32 | None = None
     """Number of the call."""
     rtt_ms: float | None = None
     """Time from the call to its answer."""
@@ -141,7 +141,7 @@ class DcerpcParser(RowParser):
             self._remember(context, interface, f"{major}.{minor}")
             if interface not in seen:
                 seen.add(interface)
-                row = Dcerpc(operation="bind" if kind == _BIND else "alter_context", call_id=call)
+                row = Dcerpc(operation="bind" if kind == _BIND else "alter_context", call_number=call)
                 self._describe(row, context)
                 rows.append((row, self.talk.ts, self.talk.packet))
             pos += 24 + 20 * transfers
@@ -182,7 +182,7 @@ class DcerpcParser(RowParser):
     def _request(self, data: bytes, order: str, call: int) -> None:
         need(data, 24, "a request")
         size, context, opnum = struct.unpack_from(order + "IHH", data, 16)
-        row = Dcerpc(operation="request", opnum=opnum, call_id=call, request_size=size)
+        row = Dcerpc(operation="request", opnum=opnum, call_number=call, request_size=size)
         self._describe(row, context)
         if data[3] & 0x80 and len(data) >= 40:
             row.object_uuid = _uuid(data[24:40], order == "<")
@@ -192,7 +192,7 @@ class DcerpcParser(RowParser):
 
     def _answered(self, data: bytes, kind: int, order: str, call: int) -> None:
         found = self.waiting.take((None, call))
-        row, ts, packet = found or (Dcerpc(operation="response", call_id=call), 0, 0)
+        row, ts, packet = found or (Dcerpc(operation="response", call_number=call), 0, 0)
         row.result = "ok"
         if kind == _FAULT:
             need(data, 28, "a fault")
@@ -227,7 +227,7 @@ class DcerpcParser(RowParser):
             interface = _uuid(data[24:40], little)
             row = Dcerpc(
                 operation="request", interface_uuid=interface, interface=INTERFACES.get(interface),
-                interface_version=f"{version & 0xFFFF}.{version >> 16}", opnum=opnum, call_id=sequence,
+                interface_version=f"{version & 0xFFFF}.{version >> 16}", opnum=opnum, call_number=sequence,
                 request_size=length, object_uuid=_uuid(data[8:24], little) if any(data[8:24]) else None,
             )  # fmt: skip
             gone = self.waiting.add((activity, sequence), row, self.talk)
@@ -247,7 +247,7 @@ class DcerpcParser(RowParser):
         interface = _uuid(data[24:40], little)
         return Dcerpc(
             operation=_DATAGRAM_TYPES[kind], interface_uuid=interface, interface=INTERFACES.get(interface),
-            opnum=opnum, call_id=sequence,
+            opnum=opnum, call_number=sequence,
         )  # fmt: skip
 
 

@@ -231,7 +231,7 @@ _BOOTP = re.compile(rb"[\x01\x02][\x01-\x20][\x00-\x10][\x00-\x10]").match
 
 def _probe_dhcp(data: bytes, talk: Conversation, from_src: bool) -> int:
     """The fixed part and the magic cookie; plain BOOTP has none and is known by both of its ports."""
-    if len(data) < 236 or _BOOTP(data) is None:
+    if len(data) < 236 or data[0] > 2 or _BOOTP(data) is None:
         return NO
     if data[236:240] == _COOKIE:
         return YES

@@ -3,11 +3,12 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 from rustnet.engine.flow cimport Flow
 
-cdef int YES, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, TCP, UDP
+cdef int YES, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, TCP, UDP
 
 cdef class Dispatcher:
     cdef public object sink
     cdef public bint strict
+    cdef public int64_t waiting
     cdef public dict undecoded_rows, by_port, by_transport, orders
     cdef tuple order(self, str transport, int src_port, int dst_port)
     @cython.locals(talk=Conversation)

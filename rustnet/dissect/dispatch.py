@@ -13,6 +13,9 @@ from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
 MAX_PENDING = 64 << 10
 """Bytes of one direction that may wait for a parser to make sense of them."""
 
+MAX_WAITING = 64 << 20
+"""The same over all flows."""
+
 MAX_PROBE = 2_048
 """Bytes of one direction that may wait for a probe to decide."""
 
@@ -37,6 +40,7 @@ class Dispatcher:
     def __init__(self, dissectors: Sequence[Dissector], sink: Sink, strict: bool = False) -> None:
         self.sink = sink
         self.strict = strict
+        self.waiting = 0
         self.undecoded_rows: dict[tuple[int, int], int] = {}
         self.by_port: dict[tuple[str, int], tuple[Dissector, ...]] = {}
         self.by_transport: dict[str, tuple[Dissector, ...]] = {}
@@ -112,7 +116,7 @@ class Dispatcher:
             skip = self.feed(talk, data, from_src)
         if talk.finished:
             flow.wants = False
-            talk.pending_src = talk.pending_dst = b""
+            self.drop(talk)
         return skip
 
     def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
@@ -138,6 +142,7 @@ class Dispatcher:
         talk: Conversation = flow.talk
         parser = talk.parser
         if parser is None:
+            self.drop(talk)
             return
         talk.ts = flow.last_ts
         try:
@@ -148,7 +153,7 @@ class Dispatcher:
             self.failed(talk, error)
         talk.flow = None
         talk.parser = None  # the parser points back: without the cycle both are freed at once
-        talk.pending_src = talk.pending_dst = b""
+        self.drop(talk)
 
     def undecoded(self, answer: int, link: int, ts: int, number: int) -> None:
         """A frame could not be decoded: the first ones of each kind are rows."""
@@ -173,7 +178,8 @@ class Dispatcher:
                 self.failed(talk, error)
                 continue
             if answer == YES:
-                talk.app = d.name
+                if talk.app is None:  # what runs inside of another protocol does not rename the flow
+                    talk.app = d.name
                 talk.parser = d.parser(talk)
                 return True
         return False
@@ -218,7 +224,7 @@ class Dispatcher:
     def handed_over(self, talk: Conversation, rest: bytes, from_src: bool) -> int:
         """Another protocol reads on: give it what both directions had left."""
         other = talk.pending_dst if from_src else talk.pending_src
-        talk.pending_src = talk.pending_dst = b""
+        self.drop(talk)
         skip = 0
         for data, side in ((other, not from_src), (rest, from_src)):
             if data and not talk.finished:
@@ -230,10 +236,22 @@ class Dispatcher:
 
     def keep(self, talk: Conversation, from_src: bool, rest: bytes) -> None:
         """Set what waits in one direction."""
+        old = talk.pending_src if from_src else talk.pending_dst
+        self.waiting += len(rest) - len(old)
+        if self.waiting > MAX_WAITING and rest:
+            self.waiting -= len(rest)
+            rest = b""
+            talk.anomaly("waiting_bytes_dropped", "too many bytes wait for their messages' rest over all flows")
+            talk.finished = True
         if from_src:
             talk.pending_src = rest
         else:
             talk.pending_dst = rest
+
+    def drop(self, talk: Conversation) -> None:
+        """Nothing waits any more in either direction."""
+        self.waiting -= len(talk.pending_src) + len(talk.pending_dst)
+        talk.pending_src = talk.pending_dst = b""
 
     def malformed(self, talk: Conversation, error: DissectError) -> None:
         """Report a malformed message; over a flow's first one the claim on the flow is withdrawn."""

@@ -52,6 +52,7 @@ class _Partial:
 class DtlsParser(TlsParser):
     """One association's handshake."""
 
+    letter = "d"
     __slots__ = ("datagrams", "finished", "parts", "read")
 
     def __init__(self, talk: Conversation) -> None:

@@ -20,10 +20,11 @@ _NAMES = (
     "LPRT LPSV"
 )
 _COMMANDS = frozenset(_NAMES.split())
-_OWN = frozenset({"FEAT", "SYST", "PASV", "EPSV", "PORT", "EPRT", "STOR", "MLSD", "NLST", "PBSZ", "XPWD"})
+_WORDS = frozenset(name.encode("ascii") for name in _COMMANDS)
+_OWN = frozenset({b"FEAT", b"SYST", b"PASV", b"EPSV", b"PORT", b"EPRT", b"STOR", b"MLSD", b"NLST", b"PBSZ", b"XPWD"})
 """Commands that no other text protocol has."""
 _COMMAND = re.compile(rb"([A-Za-z]{3,5})(?: +(.*))?$", re.DOTALL).match
-_FIRST = re.compile(rb"([A-Za-z]{3,4})(?: [^\x00-\x08\x0e-\x1f\x7f]*)?\r?\n").match
+_UNPRINTABLE = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]").search
 _PLACE = re.compile(rb"([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3})")
 _EXTENDED = re.compile(rb"([\x21-\x7e])([12]?)\1([0-9A-Fa-f.:]{0,45})\1([0-9]{1,5})\1")
 _GREETING = re.compile(rb"(?:220[ -]|120 |421 )[^\x00]*").match
@@ -135,17 +136,15 @@ def _probe_ftp(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     end = data.find(b"\n")
     if end < 0:
-        return MORE if len(data) < 512 and data[:4].isalpha() else NO
-    match = _FIRST(data)
-    if match is None:
-        return NO
-    word = match.group(1).decode("ascii").upper()
-    if word not in _COMMANDS:
+        word = data[:5].partition(b" ")[0].upper()
+        return MORE if len(data) < 512 and (len(word) == len(data) or word in _WORDS) else NO
+    word = data[:end].partition(b" ")[0].rstrip(b"\r").upper()
+    if word not in _WORDS or _UNPRINTABLE(data, 0, end) is not None:
         return NO
     other = talk.pending_dst if from_src else talk.pending_src
     if talk.has_port(*_PORTS) or other.startswith(b"220"):
         return YES
-    if word == "AUTH":
+    if word == b"AUTH":
         return YES if data[5:8].upper() in {b"TLS", b"SSL"} else NO
     return YES if word in _OWN else NO
 

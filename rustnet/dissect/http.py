@@ -396,6 +396,7 @@ class HttpParser(Parser):
         self.close()
         self.over = True
         if row.status != 101:
+            talk.app = None  # a proxy's tunnel is named after what runs inside
             talk.hand_over(None)
             return
         if row.upgrade is not None and row.upgrade.lower() == "h2c":

@@ -29,7 +29,7 @@ _TAGGED = re.compile(
 _UNTAGGED = re.compile(rb"\* (OK|PREAUTH|BYE)(?: (.*))?$", re.DOTALL | re.IGNORECASE).match
 _LITERAL = re.compile(rb"~?\{([0-9]{1,18})\+?\}$").search
 _ASTRING = re.compile(rb'"((?:[^"\\]|\\.)*)"|([^ "{]+)').match
-_OPENING = re.compile(rb"[!#$&',./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64} ?[A-Za-z]{0,20}", re.IGNORECASE).fullmatch
+_OPENING = re.compile(rb"[!#$&',./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64}(?: [A-Za-z]{0,20}(?: [^\r\n]*\r?)?)?").fullmatch
 _PORTS = (143,)
 
 
@@ -231,9 +231,12 @@ def _probe_imap(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise a greeting that names IMAP, or a tag with a command; port 143 makes up for a vague greeting."""
     if not data:
         return MORE
+    first = data[0]
+    if first < 33 or first > 126 or (data[-1] > 127 and first != 42):
+        return NO
     near = talk.has_port(*_PORTS)
     end = data.find(b"\n")
-    if data[0] == 42:
+    if first == 42:
         if end < 0:
             head = data[:5].upper()
             opening = any(word.startswith(head) for word in (b"* OK ", b"* PRE", b"* BYE", b"* OK\r"))

@@ -94,7 +94,7 @@ class IpsecParser(Parser):
         self.rows = 0
         self.quiet = 0
         self.associations: set[tuple[bytes, bool]] = set()
-        talk.pending_src = talk.pending_dst = b""
+        talk.memo_src = talk.memo_dst = b""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one IKE message or ESP packet; a keepalive is a single byte."""
@@ -293,15 +293,15 @@ def _probe_esp(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Judge by two packets of one association; the first is kept in the flow's pending bytes."""
     if data[:3] == b"\0\0\0":
         return NO  # SPIs up to 255 are reserved
-    kept = talk.pending_src if from_src else talk.pending_dst
+    kept = talk.memo_src if from_src else talk.memo_dst
     mark = len(_REMEMBERED)
     if kept.startswith(_REMEMBERED) and kept[mark : mark + 4] == data[:4]:
         step = int.from_bytes(data[4:8], "big") - int.from_bytes(kept[mark + 4 :], "big")
         return YES if 1 <= step <= 64 else NO
     if from_src:
-        talk.pending_src = _REMEMBERED + data[:8]
+        talk.memo_src = _REMEMBERED + data[:8]
     else:
-        talk.pending_dst = _REMEMBERED + data[:8]
+        talk.memo_dst = _REMEMBERED + data[:8]
     return NO
 
 

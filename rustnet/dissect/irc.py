@@ -21,8 +21,9 @@ _TOLD = frozenset(_NAMES.split())
 _NUMERICS = frozenset({"001", "002", "004", "900", "903", "904", "905", "906", "907", "670", "691"})
 """Replies that get a row besides errors (400 to 599)."""
 _CLIENT = re.compile(
-    rb"(?:CAP LS(?: 30[0-9])?|CAP REQ :[^\r\n]+|NICK :?[A-Za-z\[\]\\`_^{|}][^\x00-\x20:@!]{0,31}|USER [^ \r\n]+ [^ \r\n]+ "
-    rb"[^ \r\n]+ :?[^\r\n]*|PASS [^\r\n]{1,200}\r?\n(?:CAP|NICK|USER) [^\r\n]*|(?:JOIN|PRIVMSG) #[^\r\n]*)\r?\n"
+    rb"(?:CAP LS(?: 30[0-9])?|CAP REQ :[^\r\n]+|NICK :?[A-Za-z\[\]\\`_^{|}][^\x00-\x20:@!]{0,31}"
+    rb"|USER [^ \r\n]+ [^ \r\n]+ [^ \r\n]+ :?[^\r\n]*|PASS [^\r\n]{1,200}\r?\n(?:CAP|NICK|USER) [^\r\n]*"
+    rb"|(?:JOIN|PRIVMSG) #[^\r\n]*)\r?\n"
 ).match
 _SERVER = re.compile(
     rb":[A-Za-z0-9.:_-]+ (?:NOTICE (?:AUTH|\*|[^ ]+) :|[0-4][0-9]{2} [^ \r\n]+ )|NOTICE AUTH :|ERROR :Closing Link"
@@ -48,7 +49,7 @@ class Irc:
     """User, with USER, OPER and AUTHENTICATE."""
     real_name: str | None = None
     """Real name that the client gives itself, with USER."""
-    channel: str | None = None
+    irc_channel: str | None = None
     """Channel concerned, or several with commas."""
     target: str | None = None
     """Name concerned that is no channel."""
@@ -98,8 +99,8 @@ class IrcParser(LineParser):
         from_server = from_src != self.client
         row = Irc(command=command, from_server=from_server, nick=self.nick)
         row.origin = text(prefix) if prefix is not None else None
-        middle, colon, trailing = (rest or b"").partition(b" :") if not (rest or b"").startswith(b":") else (b"", b":", (rest or b"")[1:])  # fmt: skip
-        words = middle.split(b" ")[:15] if middle else []
+        middle, colon, trailing = b" ".join((b"", rest or b"")).partition(b" :")
+        words = middle.split()[:15]
         if colon:
             words.append(trailing)
         if command.isdigit():
@@ -115,9 +116,7 @@ class IrcParser(LineParser):
             return
         if command == "001" and words:
             self.nick = row.nick = text(words[0])
-            if row.origin and not self.client:
-                return
-            if row.origin:
+            if row.origin and self.client:
                 self.talk.name_host(row.origin.lower(), "irc")
         row.target = text(words[1]) if row.reply_code >= 400 and len(words) > 2 else None
         self.say(row)
@@ -163,20 +162,20 @@ class IrcParser(LineParser):
         """Take the channel or the name that a command is about."""
         first = words[0] if words else b""
         if first[:1] in {b"#", b"&", b"+", b"!"}:
-            row.channel = text(first)
+            row.irc_channel = text(first)
             if command == "KICK" and len(words) > 1:
                 row.target = text(words[1])
         elif first:
             row.target = text(first)
             if command == "INVITE" and len(words) > 1:
-                row.channel = text(words[1])
+                row.irc_channel = text(words[1])
 
 
 def _probe_irc(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise the commands by which a client registers, and a server's notices and replies."""
     if not data:
         return MORE
-    if data[0] not in b":CNUPJE@":
+    if data[0] not in b":CNUPJE":
         return NO
     end = data.find(b"\n")
     if end < 0:

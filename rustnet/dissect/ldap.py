@@ -168,7 +168,7 @@ class LdapParser(RowParser):
             self.say(*gone)
 
     def _bind(self, data: bytes, start: int, end: int, row: Ldap) -> None:
-        version, name = ber.parts(data, start, end, 2)
+        version, name = ber.exactly(data, start, end, 2)
         row.version = str(ber.integer(data, version))
         row.dn = text(data[name[1] : name[2]])
         kind, first, last = ber.part(data, name[2], end)
@@ -192,7 +192,7 @@ class LdapParser(RowParser):
         talk = self.talk
         found = self.waiting.take(message)
         row, ts, packet = found or (Ldap(operation=_answer_to(tag)), 0, 0)
-        code, matched, diagnostic = ber.parts(data, start, end, 3)
+        code, matched, diagnostic = ber.exactly(data, start, end, 3)
         number = ber.integer(data, code)
         row.result = _RESULTS.get(number) or f"result{number}"
         row.matched_dn = text(data[matched[1] : matched[2]]) or None
@@ -225,9 +225,7 @@ def _answer_to(tag: int) -> str:
 
 
 def _search(data: bytes, start: int, end: int, row: Ldap) -> None:
-    members = ber.parts(data, start, end, 8)
-    if len(members) < 8:
-        raise DissectError("a search lacks parts")
+    members = ber.exactly(data, start, end, 8)
     base, scope, wanted = members[0], members[1], members[7]
     row.dn = text(data[base[1] : base[2]])
     number = ber.integer(data, scope)
@@ -240,7 +238,7 @@ def _search(data: bytes, start: int, end: int, row: Ldap) -> None:
 
 def _change(data: bytes, tag: int, start: int, end: int, row: Ldap) -> None:
     """MODIFY, ADD, RENAME and COMPARE: the entry, and the attributes' names."""
-    entry, rest = ber.parts(data, start, end, 2)
+    entry, rest = ber.exactly(data, start, end, 2)
     row.dn = text(data[entry[1] : entry[2]])
     if tag == 0x6C:
         row.new_name = text(data[rest[1] : rest[2]])
@@ -251,7 +249,7 @@ def _change(data: bytes, tag: int, start: int, end: int, row: Ldap) -> None:
         _, first, last = part = ber.part(data, pos, stop)
         pos = last
         if tag == 0x66:  # the kind of change stands ahead of the attribute
-            part = ber.parts(data, first, last, 2)[-1]
+            part = ber.exactly(data, first, last, 2)[1]
             part = ber.part(data, part[1], part[2])
         elif tag == 0x68:
             part = ber.part(data, first, last)
@@ -281,7 +279,7 @@ def _filter(data: bytes, value: ber.Part, made: list[str], depth: int) -> None:
     elif tag == 0x87:
         made.append(f"{text(data[start:end], 128)}=*")
     elif tag in {0xA3, 0xA5, 0xA6, 0xA8}:
-        name, assertion = ber.parts(data, start, end, 2)
+        name, assertion = ber.exactly(data, start, end, 2)
         sign = {0xA3: "=", 0xA5: ">=", 0xA6: "<=", 0xA8: "~="}[tag]
         made.append(f"{text(data[name[1] : name[2]], 128)}{sign}{_escaped(data[assertion[1] : assertion[2]])}")
     elif tag == 0xA4:
@@ -294,7 +292,7 @@ def _filter(data: bytes, value: ber.Part, made: list[str], depth: int) -> None:
 
 
 def _substrings(data: bytes, start: int, end: int) -> str:
-    name, pieces = ber.parts(data, start, end, 2)
+    name, pieces = ber.exactly(data, start, end, 2)
     made = f"{text(data[name[1] : name[2]], 128)}="
     listed = ber.parts(data, pieces[1], pieces[2], 16)
     for tag, first, last in listed:

@@ -15,6 +15,8 @@ from rustnet.dissect.tls import TLS
 
 MAX_LINE = 4096
 """Bytes of one line that are read."""
+MAX_LINES = 200_000
+"""Lines of one flow that are read."""
 MAX_WAITING = 64
 """Commands of one flow that wait for their reply."""
 MAX_REPLIES = 16
@@ -42,11 +44,21 @@ _DIGEST_USER = re.compile(rb'username="([^"]{1,256})"').search
 _SCRAM_USER = re.compile(rb"^[nyp][^,]*,[^,]*,n=([^,]{1,256})").search
 
 
+def scram_user(message: bytes) -> str | None:
+    """User of a SCRAM message that opens a login (RFC 5802)."""
+    found = _SCRAM_USER(message)
+    return text(found.group(1)) if found is not None else None
+
+
 def sasl_user(mechanism: str, answer: bytes, number: int) -> tuple[str | None, bool]:
     """User in the clear in a client's SASL answer of this number (from 1), and whether a secret stands in it."""
-    raw = unbase64(answer)
     if answer in {b"*", b"="}:
         return None, False
+    return raw_sasl_user(mechanism, unbase64(answer), number)
+
+
+def raw_sasl_user(mechanism: str, raw: bytes, number: int) -> tuple[str | None, bool]:
+    """The same of an answer that is not in Base64."""
     if mechanism == "LOGIN":
         return (text(raw) or None, False) if number == 1 else (None, True)
     if mechanism == "PLAIN":
@@ -91,12 +103,14 @@ class Dotted:
 class LineParser(RowParser):
     """Cuts both directions of a stream into lines; a subclass reads them in `line`."""
 
-    __slots__ = ("dropping", "in_body")
+    __slots__ = ("count", "dropping", "in_body")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.dropping = [False, False]
         """By direction: what follows up to the next line end is not read."""
+        self.count = 0
+        """Lines read."""
         self.in_body = [False, False]
         """By direction: what follows is no line, and goes to `body`."""
 
@@ -113,7 +127,8 @@ class LineParser(RowParser):
         pos = 0
         size = len(data)
         talk = self.talk
-        while pos < size and talk.parser is self and not talk.finished:
+        mine = talk.parser
+        while pos < size and talk.parser is mine and not talk.finished:
             if self.dropping[from_src]:
                 end = data.find(b"\n", pos)
                 if end < 0:
@@ -132,6 +147,11 @@ class LineParser(RowParser):
                 if end < 0:
                     end = pos + MAX_LINE - 1
                     self.dropping[from_src] = True
+                self.count += 1
+                if self.count > MAX_LINES:
+                    self.close()
+                    talk.finish()
+                    return size
                 line = data[pos : end + 1].rstrip(b"\r\n")
                 pos = end + 1 + self.line(line, from_src)
         return pos

@@ -266,6 +266,8 @@ def _properties(body: bytes, pos: int) -> tuple[dict[int, int], int]:
 
 def _probe_mqtt(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise a CONNECT; on the ports also a CONNACK or a publication, of a connection that began earlier."""
+    if data and data[0] != 0x10 and talk.dst_port not in _PORTS and talk.src_port not in _PORTS:
+        return NO
     if len(data) < 2:
         return MORE if not data or data[0] == 0x10 or (talk.has_port(*_PORTS) and data[0] >> 4) else NO
     if data[0] == 0x10:
@@ -278,8 +280,6 @@ def _probe_mqtt(data: bytes, talk: Conversation, from_src: bool) -> int:
         if len(head) < (7 if head[1:2] == b"\x04" else 9):
             return MORE
         return YES if head[6 if head[1] == 4 else 8] & 0x7F in _VERSIONS else NO
-    if not talk.has_port(*_PORTS):
-        return NO
     length, start = _remaining(data, 1)
     if data[0] == 0x20:
         return MORE if len(data) < 4 else YES if 2 <= length < 4096 and data[2] < 2 else NO

@@ -4,7 +4,6 @@ One row per call with its reply: who asks for which file. File contents are skip
 """
 
 import struct
-from collections.abc import Callable
 
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.nfs_procedures import NFS4_OPERATIONS, NFS4_SIZES, PROCEDURES, PROGRAMS, STATUS
@@ -177,9 +176,6 @@ def _procedure(program: int, version: int, number: int) -> str:
     return names[number] if number < len(names) else f"procedure{number}"
 
 
-Arguments = Callable[[bytes, int, int, Nfs], None]
-
-
 def _arguments(data: bytes, pos: int, called: tuple[int, int, int], row: Nfs) -> None:
     """Read the names in a call's arguments."""
     program, version, procedure = called
@@ -265,11 +261,11 @@ def _universal(address: str) -> int | None:
 def _probe_nfs(data: bytes, talk: Conversation, from_src: bool) -> int:
     """A call of a known program, or on the services' own ports a reply."""
     if talk.transport == "udp":
-        return _judge(data, talk) if len(data) >= 24 and not any(data[4:7]) else NO
+        return _judge(data, talk) if data[4:7] == b"\0\0\0" and len(data) >= 24 else NO
     if len(data) < 12:
         return MORE if not data or (data[0] & 0x7F < 2 and not any(data[8:11])) else NO
     size = int.from_bytes(data[:4], "big") & 0x7FFFFFFF
-    if any(data[8:11]) or data[11] > 1 or not 24 <= size <= _MAX_FRAGMENT:
+    if data[8:11] != b"\0\0\0" or data[11] > 1 or not 24 <= size <= _MAX_FRAGMENT:
         return NO
     if len(data) < 4 + min(size, 40):
         return MORE

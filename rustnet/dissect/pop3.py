@@ -24,6 +24,7 @@ _FIRST = re.compile(
 _OWN = re.compile(rb"APOP [^ \r\n]+ [0-9a-f]{32}\r?\n|STLS\r\n|CAPA\r\n").match
 _GREETING = re.compile(rb"\+OK(?: [^\x00]*)?\r?\n").match
 _PORTS = (110,)
+_LETTERS = frozenset({65, 67, 83, 85})
 
 
 @record("pop3")
@@ -195,7 +196,7 @@ def _probe_pop3(data: bytes, talk: Conversation, from_src: bool) -> int:
     first = data[0]
     if first == 43:
         return _probe_greeting(data, talk)
-    if first & 0xDF not in {65, 67, 83, 85}:  # letters that begin APOP, AUTH, CAPA, STLS, USER
+    if first & 0xDF not in _LETTERS or data[-1] > 127:  # letters that begin APOP, AUTH, CAPA, STLS, USER
         return NO
     end = data.find(b"\n")
     other = talk.pending_dst if from_src else talk.pending_src

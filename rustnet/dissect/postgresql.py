@@ -231,7 +231,7 @@ def _probe_postgresql(data: bytes, talk: Conversation, from_src: bool) -> int:
     if size == 0:
         return MORE
     if data[0]:
-        return _probe_server(data, talk)
+        return _probe_server(data, talk) if data[0] in b"RENS" else NO
     if size < 8:
         return MORE if data[:2] == b"\0\0"[:size] else NO
     if data[1]:
@@ -252,7 +252,7 @@ def _probe_startup(first: bytes) -> int:
 
 
 def _probe_server(data: bytes, talk: Conversation) -> int:
-    if not talk.has_port(*_PORTS) or data[0] not in b"RENS":
+    if not talk.has_port(*_PORTS):
         return NO
     if len(data) < 9:
         return MORE

@@ -96,7 +96,7 @@ class RedisParser(RowParser):
     def _role(self, data: bytes, from_src: bool) -> bool:
         talk = self.talk
         if talk.has_port(*_PORTS):
-            return from_src == (talk.dst_port in _PORTS) if talk.src_port != talk.dst_port else from_src
+            return talk.dst_port in _PORTS
         return from_src if data[0] == 42 else not from_src
 
     def _line(self, data: bytes, pos: int) -> int:
@@ -233,11 +233,13 @@ def _probe_redis(data: bytes, talk: Conversation, from_src: bool) -> int:
             return YES
         if match is None and len(data) < 128 and _OPENING(data) is not None:
             return MORE
-    if not talk.has_port(*_PORTS):
+    if talk.dst_port not in _PORTS and talk.src_port not in _PORTS:
         return NO
     if _REPLY(data) is not None or _INLINE(data) is not None:
         return YES
     return MORE if b"\n" not in data and len(data) < 128 and (data[0] in _KINDS or data[:4].isalpha()) else NO
 
 
-REDIS = Dissector("redis", "Redis serialization protocol (RESP 2, 3)", ("tcp",), _PORTS, (Redis,), _probe_redis, RedisParser)  # fmt: skip
+REDIS = Dissector(
+    "redis", "Redis serialization protocol (RESP 2, 3)", ("tcp",), _PORTS, (Redis,), _probe_redis, RedisParser
+)

@@ -2,27 +2,55 @@
 
 from functools import cache
 
+from rustnet.dissect.amqp import AMQP
+from rustnet.dissect.bgp import BGP
+from rustnet.dissect.bittorrent import BITTORRENT
+from rustnet.dissect.cassandra import CASSANDRA
 from rustnet.dissect.coap import COAP
 from rustnet.dissect.conversation import Dissector
+from rustnet.dissect.dcerpc import DCERPC
+from rustnet.dissect.dhcp import DHCP
+from rustnet.dissect.dhcpv6 import DHCPV6
+from rustnet.dissect.dnp3 import DNP3
 from rustnet.dissect.dns import DNS, LLMNR, MDNS
 from rustnet.dissect.dtls import DTLS
 from rustnet.dissect.ftp import FTP
 from rustnet.dissect.http import HTTP, HTTP2
 from rustnet.dissect.imap import IMAP
 from rustnet.dissect.ipsec import IPSEC
+from rustnet.dissect.irc import IRC
+from rustnet.dissect.kafka import KAFKA
+from rustnet.dissect.kerberos import KERBEROS
+from rustnet.dissect.ldap import LDAP
+from rustnet.dissect.memcached import MEMCACHED
+from rustnet.dissect.modbus import MODBUS
+from rustnet.dissect.mongodb import MONGODB
+from rustnet.dissect.mqtt import MQTT
 from rustnet.dissect.mysql import MYSQL
+from rustnet.dissect.netbios import NETBIOS
+from rustnet.dissect.nfs import NFS
+from rustnet.dissect.ntp import NTP
 from rustnet.dissect.openvpn import OPENVPN
 from rustnet.dissect.pop3 import POP3
 from rustnet.dissect.postgresql import POSTGRESQL
 from rustnet.dissect.quic import QUIC
 from rustnet.dissect.radius import RADIUS
 from rustnet.dissect.rdp import RDP
+from rustnet.dissect.redis import REDIS
 from rustnet.dissect.rtp import RTCP, RTP
+from rustnet.dissect.rtsp import RTSP
+from rustnet.dissect.sip import SIP
+from rustnet.dissect.smb import SMB
 from rustnet.dissect.smtp import SMTP
+from rustnet.dissect.snmp import SNMP
 from rustnet.dissect.socks import SOCKS
+from rustnet.dissect.ssdp import SSDP
 from rustnet.dissect.ssh import SSH
 from rustnet.dissect.stun import STUN
+from rustnet.dissect.syslog import SYSLOG
 from rustnet.dissect.tds import TDS
+from rustnet.dissect.telnet import TELNET
+from rustnet.dissect.tftp import TFTP
 from rustnet.dissect.tls import TLS
 from rustnet.dissect.vnc import VNC
 from rustnet.dissect.wireguard import WIREGUARD
@@ -46,6 +74,35 @@ DISSECTORS: tuple[Dissector, ...] = (
     RDP,
     VNC,
     TDS,
+    REDIS,
+    MQTT,
+    TELNET,
+    IRC,
+    KAFKA,
+    MONGODB,
+    MEMCACHED,
+    CASSANDRA,
+    AMQP,
+    # Services of a network, known by magic numbers, lengths that fit, or first lines.
+    SMB,
+    KERBEROS,
+    LDAP,
+    DCERPC,
+    NFS,
+    SIP,
+    RTSP,
+    BITTORRENT,
+    NETBIOS,
+    DHCP,
+    DHCPV6,
+    NTP,
+    SNMP,
+    SSDP,
+    SYSLOG,
+    TFTP,
+    BGP,
+    DNP3,
+    MODBUS,
     # mDNS and LLMNR answer on their ports only, and come ahead of DNS, which would take their messages too.
     MDNS,
     LLMNR,

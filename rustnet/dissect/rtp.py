@@ -257,12 +257,12 @@ class RtpParser(Parser):
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.media = Media(talk)
-        for kept, from_src in ((talk.pending_src, True), (talk.pending_dst, False)):
+        for kept, from_src in ((talk.memo_src, True), (talk.memo_dst, False)):
             header = _kept(kept)
             if header:
                 ts, packet = int.from_bytes(header[16:24], "big"), int.from_bytes(header[24:32], "big")
                 self.media.candidates[header[8:12], from_src] = (header[:16], ts, packet)
-        talk.pending_src = talk.pending_dst = b""
+        talk.memo_src = talk.memo_dst = b""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one packet."""
@@ -291,13 +291,13 @@ def _probe_rtp(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Judge by two packets that follow each other, the first kept in the flow's pending bytes; by one on RTP's port."""
     if len(data) < 12 or data[0] & 0xC0 != 0x80 or not is_rtp(data) or is_rtcp(data):
         return NO
-    kept = _kept(talk.pending_src if from_src else talk.pending_dst)
+    kept = _kept(talk.memo_src if from_src else talk.memo_dst)
     if (kept and continues(kept, data)) or (talk.has_port(_PORT) and data[8:12] != b"\0\0\0\0"):
         return YES
     if from_src:
-        talk.pending_src = _keep(data, talk)
+        talk.memo_src = _keep(data, talk)
     else:
-        talk.pending_dst = _keep(data, talk)
+        talk.memo_dst = _keep(data, talk)
     return NO
 
 

@@ -218,5 +218,9 @@ def _transaction(data: bytes, header: Header, words: bytes, row: Smb) -> bool:
         return False
     start = int.from_bytes(words[20:22], "little") + where[0]
     row.command = where[1]
-    row.filename, _ = _string(data, start, header.wide)
+    path, _ = _string(data, start, header.wide)
+    if row.command == "QUERY_DIRECTORY":
+        row.pattern = path
+    else:
+        row.filename = path
     return True

@@ -44,6 +44,8 @@ class Smb:
     """Path after a `RENAME`."""
     directory: str | None = None
     """Directory that a listing is of."""
+    pattern: str | None = None
+    """What a listing by SMB 1 looks for, such as `\\docs\\*`; its entries are not read."""
     share: str | None = None
     r"""Share, as `\\server\name`."""
     dialect: str | None = None

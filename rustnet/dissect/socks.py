@@ -99,7 +99,7 @@ class SocksParser(Parser):
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read negotiation, request and reply."""
         if self.client is None:
-            self.client = from_src if data[0] in {4, 5} and not _is_reply(data) else not from_src
+            self.client = _client(self.talk)
             self.begun = True
             self.ts = self.talk.ts
             self.packet = self.talk.packet
@@ -215,7 +215,8 @@ class SocksParser(Parser):
         """Read the proxy's choice of method, its verdict on a password, or its reply."""
         self.answered = True
         first = data[pos]
-        if self.state == _REPLY or (self.row.version is None and _is_reply(data)):
+        alone = self.state == _GREETING and self.row.auth_method is not None  # the client's side was not captured
+        if self.state == _REPLY or first == 0 or (alone and first == 5):
             return self._reply(data, pos)
         if len(data) - pos < 2:
             return pos
@@ -262,11 +263,9 @@ class SocksParser(Parser):
             self.talk.hand_over(None)
 
 
-def _is_reply(data: bytes) -> bool:
-    """Whether bytes may be a proxy's."""
-    if data[0] == 5:
-        return len(data) == 2 or (len(data) >= 8 and data[2] == 0 and data[3] in {1, 3, 4} and data[1] < 9)
-    return data[0] in {0, 1}
+def _client(talk: Conversation) -> bool:
+    """Direction of the client: the flow's initiator, unless only its port is the well-known one."""
+    return talk.dst_port in _PORTS or talk.src_port not in _PORTS
 
 
 def _probe_socks(data: bytes, talk: Conversation, from_src: bool) -> int:
@@ -293,12 +292,11 @@ def _probe_five(data: bytes, talk: Conversation, from_src: bool) -> int:
     other = talk.pending_dst if from_src else talk.pending_src
     if data[1] in {0, 2, 0xFF} and other[:1] == b"\x05" and _offers(other):
         return YES if size == 2 or data[2] in {1, 5} else NO
+    if near and from_src != _client(talk):
+        return YES if data[1] in _METHODS and (size == 2 or data[2] in {1, 5}) else NO
     if size < 2 + data[1]:
         return MORE if 0 < data[1] < 12 else NO
-    if _offers(data):
-        return YES if near else MORE
-    server = near and data[1] in _METHODS and (size == 2 or data[2] in {1, 5})
-    return YES if server else NO
+    return NO if not _offers(data) else YES if near else MORE
 
 
 def _offers(data: bytes) -> bool:

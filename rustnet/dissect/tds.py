@@ -15,6 +15,7 @@ from rustnet.records import U32, record
 MAX_MESSAGE = 65_000
 _BATCH, _RESPONSE, _LOGIN, _PRELOGIN = 0x01, 0x04, 0x10, 0x12
 _TYPES = frozenset({0x01, 0x02, 0x03, 0x04, 0x06, 0x07, 0x08, 0x0E, 0x0F, 0x10, 0x11, 0x12})
+_FIRST = frozenset({_RESPONSE, _LOGIN, _PRELOGIN})
 _RECORDS = frozenset({b"\x14", b"\x15", b"\x16", b"\x17"})
 """First bytes of TLS records."""
 _ENCRYPTION = {0: "login only", 1: "on", 2: "not supported", 3: "required"}
@@ -239,8 +240,11 @@ class TdsParser(Parser):
 def _probe_tds(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise a prelogin or a login, whose fixed parts must fit; on the port also the server's prelogin."""
     size = len(data)
+    if size and data[0] not in _FIRST:
+        return NO
     if size < 8:
-        return MORE if not size or (data[0] in {_PRELOGIN, _LOGIN} and data[1:2] in {b"", b"\0", b"\x01"}) else NO
+        opening = not size or data[0] in {_PRELOGIN, _LOGIN} or (data[0] == _RESPONSE and talk.has_port(*_PORTS))
+        return MORE if opening and data[1:2] in {b"", b"\0", b"\x01"} else NO
     kind = data[0]
     length = data[2] << 8 | data[3]
     if kind not in {_PRELOGIN, _LOGIN, _RESPONSE} or data[1] > 1 or data[7] or length < 16 or length > 33_000:

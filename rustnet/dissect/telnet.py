@@ -16,17 +16,18 @@ MAX_OPTIONS = 64
 MAX_TYPED = 64
 """Bytes kept of a user's name."""
 PATIENCE = 200_000
-"""Bytes of text after which a login is not waited for."""
+"""Bytes of text after which a login is not waited for; a command counts as 16."""
 _IAC, _SB, _SE = 0xFF, 0xFA, 0xF0
 _WORDS = {0xFB: "WILL", 0xFC: "WONT", 0xFD: "DO", 0xFE: "DONT"}
 _OPTIONS = {
-    0: "BINARY", 1: "ECHO", 3: "SUPPRESS-GO-AHEAD", 5: "STATUS", 6: "TIMING-MARK", 24: "TERMINAL-TYPE", 25: "END-OF-RECORD",
-    31: "WINDOW-SIZE", 32: "TERMINAL-SPEED", 33: "REMOTE-FLOW-CONTROL", 34: "LINEMODE", 35: "X-DISPLAY-LOCATION",
-    36: "ENVIRON", 37: "AUTHENTICATION", 38: "ENCRYPT", 39: "NEW-ENVIRON", 40: "TN3270E", 42: "CHARSET",
-    44: "COM-PORT", 46: "START-TLS", 69: "MSDP", 70: "MSSP", 85: "MCCP1", 86: "MCCP2", 91: "MXP", 201: "GMCP",
+    0: "BINARY", 1: "ECHO", 3: "SUPPRESS-GO-AHEAD", 5: "STATUS", 6: "TIMING-MARK", 24: "TERMINAL-TYPE",
+    25: "END-OF-RECORD", 31: "WINDOW-SIZE", 32: "TERMINAL-SPEED", 33: "REMOTE-FLOW-CONTROL", 34: "LINEMODE",
+    35: "X-DISPLAY-LOCATION", 36: "ENVIRON", 37: "AUTHENTICATION", 38: "ENCRYPT", 39: "NEW-ENVIRON", 40: "TN3270E",
+    42: "CHARSET", 44: "COM-PORT", 46: "START-TLS", 69: "MSDP", 70: "MSSP", 85: "MCCP1", 86: "MCCP2", 91: "MXP",
+    201: "GMCP",
 }  # fmt: skip
 _TERMINAL, _WINDOW, _NEW_ENVIRON, _ENVIRON = 24, 31, 39, 36
-_ASKS_USER = re.compile(rb"(?i:login|user ?name|user|account|logon)[^\r\n:>]{0,24}[:>]\s*$").search
+_ASKS_USER = re.compile(rb"(?i:login|user ?name|user|account|logon)[^\r\n:>]{0,24}:\s*$").search
 _ASKS_SECRET = re.compile(rb"(?i:passw|passcode|passphrase|secret|pin)[^\r\n]{0,40}[:>]\s*$").search
 _USER_VARIABLE = re.compile(rb"[\x00\x03]USER\x01([^\x00-\x03\xff]{1,64})").search
 _PROMPT = re.compile(rb"(?i:login|username|password)\s*:\s*$").search
@@ -115,6 +116,9 @@ class TelnetParser(Parser):
         left = len(data) - pos
         if left < 2:
             return pos
+        self.patience -= 16
+        if self.patience <= 0:
+            self._done()
         kind = data[pos + 1]
         if kind in _WORDS:
             if left < 3:
@@ -215,7 +219,7 @@ def _probe_telnet(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise commands about options: one on the ports, three elsewhere; on the ports a prompt will do, too."""
     if not data:
         return MORE
-    near = talk.has_port(*_PORTS)
+    near = talk.dst_port in _PORTS or talk.src_port in _PORTS
     if data[0] != _IAC:
         if not near:
             return NO

@@ -114,7 +114,8 @@ class Tls:
 def describe_client(row: Tls, hello: ClientHello, transport: str = "t") -> None:
     """Fill the client's half of a row; ``transport`` is JA4's letter."""
     row.sni = hello.sni
-    row.ja3 = ja3(hello)
+    if transport == "t":  # JA3 was defined for TLS over TCP alone
+        row.ja3 = ja3(hello)
     row.ja4 = ja4(hello, transport)
     row.offered_versions = [version_name(v) for v in hello.versions[:MAX_OFFERED] or (hello.legacy_version,)]
     if hello.alpn:
@@ -125,11 +126,12 @@ def describe_client(row: Tls, hello: ClientHello, transport: str = "t") -> None:
     row.early_data = EARLY_DATA in found
 
 
-def describe_server(row: Tls, hello: ServerHello, client: ClientHello | None) -> None:
+def describe_server(row: Tls, hello: ServerHello, client: ClientHello | None, transport: str = "t") -> None:
     """Fill the server's half of a row."""
     row.version = version_name(hello.version)
     row.cipher = cipher_name(hello.cipher)
-    row.ja3s = ja3s(hello)
+    if transport == "t":
+        row.ja3s = ja3s(hello)
     row.alpn = hello.alpn
     if hello.group is not None:
         row.key_group = group_name(hello.group)
@@ -149,6 +151,8 @@ def is_13(version: int) -> bool:
 class TlsParser(Parser):
     """One connection's handshake."""
 
+    letter = "t"
+    """JA4's letter of the transport."""
     __slots__ = (
         "begun",
         "client",
@@ -357,7 +361,7 @@ class TlsParser(Parser):
             row.hello_retry = True
             return
         self.server = hello
-        describe_server(row, hello, self.client)
+        describe_server(row, hello, self.client, self.letter)
         talk.state = "SERVER_HELLO"
         if is_13(hello.version):
             row.established = True

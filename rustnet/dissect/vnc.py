@@ -215,6 +215,8 @@ class VncParser(Parser):
 
 def _probe_vnc(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise the version message, which both sides begin with."""
+    if data and data[0] != 82:
+        return NO
     if not data.startswith(b"RFB "):
         return MORE if b"RFB ".startswith(data) else NO
     if len(data) < 12:

@@ -46,7 +46,7 @@ class WireguardParser(Parser):
         self.asked: dict[int, int] = {}
         self.rows = 0
         self.data = 0
-        talk.pending_src = talk.pending_dst = b""
+        talk.memo_src = talk.memo_dst = b""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
@@ -108,15 +108,15 @@ def _probe_wireguard(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if talk.has_port(_PORT):
         return YES
-    kept = talk.pending_src if from_src else talk.pending_dst
+    kept = talk.memo_src if from_src else talk.memo_dst
     mark = len(_REMEMBERED)
     if kept.startswith(_REMEMBERED) and kept[mark : mark + 4] == data[4:8]:
         step = int.from_bytes(data[8:16], "little") - int.from_bytes(kept[mark + 4 :], "little")
         return YES if 1 <= step <= 64 else NO
     if from_src:
-        talk.pending_src = _REMEMBERED + data[4:16]
+        talk.memo_src = _REMEMBERED + data[4:16]
     else:
-        talk.pending_dst = _REMEMBERED + data[4:16]
+        talk.memo_dst = _REMEMBERED + data[4:16]
     return NO
 
 

@@ -1,22 +1,43 @@
 cimport cython
-from rustnet.engine.reader cimport u16, u32, u32le, mac
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from rustnet.engine.reader cimport mac, swap16, swap32, u16, u32, u32le
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.network cimport Network
 
 cdef int CDP, CUT, DOT11, ETHERTYPE, IP, IP4, IP6, LACP
 cdef int LLC, LLDP, MALFORMED, MAX_HEADERS, PPP, STP, TEB, UNKNOWN_LINK
-cdef int OK, WLAN, FABRICPATH, QINQ, TUNNEL_QINQ, TCP
+cdef int OK, WLAN, FABRICPATH, QINQ, TUNNEL_QINQ
 cdef uint64_t MAPPED
+
+# As `HEAD` in head.py.
+cdef packed struct Head:
+    uint8_t macs[12]
+    uint16_t kind
+    uint8_t first, service
+    uint16_t total, ident, fragment
+    uint8_t ttl, protocol
+    uint16_t checksum
+    uint32_t src, dst
+    uint16_t src_port, dst_port
+    uint32_t seq, ack
+    uint8_t offset, flags
+    uint16_t window
 
 
 @cython.final
 cdef class Decoder(Network):
+    cdef const Head[:] heads
+    cdef bint prepared
     cdef int depth
+    cpdef resume_frames(self, const unsigned char[::1] data)
+    @cython.locals(size=Py_ssize_t)
+    cpdef attach_frames(self, const unsigned char[::1] data)
     cdef bint too_deep(self) except -1
-    @cython.locals(p=Packet, kind=int, first=int, total=int, fragment=int, ttl=int, protocol=int, src=uint64_t, dst=uint64_t, src_port=int, dst_port=int, seq=uint32_t, ack=uint32_t, header=int, flags=int, window=int, payload=Py_ssize_t, captured=Py_ssize_t)
-    cdef int common(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(p=Packet, e=Py_ssize_t)
+    @cython.locals(p=Packet, head=Head, header=int, payload=Py_ssize_t)
+    cdef int common(self, size_t o, Py_ssize_t captured) except -1
+    @cython.locals(p=Packet)
+    cdef int begin(self) except -1
+    @cython.locals(e=Py_ssize_t)
     cpdef int frame(self, Py_ssize_t o, Py_ssize_t captured, int link) except -1
     @cython.locals(n=Py_ssize_t)
     cdef int other_link(self, Py_ssize_t o, Py_ssize_t e, int link) except -1

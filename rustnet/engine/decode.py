@@ -8,8 +8,13 @@ Sources: IEEE 802.3, 802.1Q, 802.2, 802.11, RFC 3032 (MPLS), 1661 and 1662 (PPP)
 pages of tcpdump.org.
 """
 
-import cython
+import sys
+from typing import Any
 
+import cython
+import numpy as np
+
+from rustnet.engine.head import HEAD, Heads
 from rustnet.engine.network import Network
 from rustnet.engine.numbers import (
     CDP,
@@ -29,7 +34,6 @@ from rustnet.engine.numbers import (
     PPP,
     QINQ,
     STP,
-    TCP,
     TEB,
     TUNNEL_QINQ,
     UNKNOWN_LINK,
@@ -37,71 +41,82 @@ from rustnet.engine.numbers import (
 )
 
 if not cython.compiled:
-    from rustnet.engine.reader import mac, u16, u32, u32le
+    from rustnet.engine.reader import mac, swap16, swap32, u16, u32, u32le
 
 
 class Decoder(Network):
     """Decodes one frame after another."""
 
+    def attach_frames(self, data: memoryview) -> None:
+        """As `attach`, for whole frames: prepares what `common` needs, too."""
+        self.attach(data)
+        size = self.size - HEAD.itemsize + 1
+        if size > 0 and sys.byteorder == "little":
+            heads = np.ndarray((size,), HEAD, data, strides=(1,))
+            self.heads: Any = heads if cython.compiled else Heads(heads)
+            self.framed = 1
+        self.prepared = self.framed
+
+    def resume_frames(self, data: memoryview) -> None:
+        """Go back to the frames of the last `attach_frames`, whose ``data`` this is."""
+        self.attach(data)
+        self.framed = self.prepared
+
     def frame(self, o: int, captured: int, link: int) -> int:
         """Decode the frame of ``captured`` bytes at ``o``, whose link type is ``link``."""
+        e = o + captured
+        if self.framed and link == 1 and captured >= 54 and e <= self.size and self.common(o, captured):
+            return OK
+        self.begin()
+        if e > self.size:
+            return MALFORMED
+        if link == 1:
+            return self.ethernet(o, e)
+        return self.other_link(o, e, link)
+
+    def begin(self) -> None:
+        """Forget the frame before."""
         p = self.pkt
         p.clear()
         self.depth = 0
+        self.uncommon = 1
         p.mac_at = -1
         p.src_mac = -1
         p.dst_mac = -1
         p.vlan = -1
         p.outer_vlan = -1
-        e = o + captured
-        if e > self.size:
-            return MALFORMED
-        if link == 1:
-            if captured >= 54 and self.common(o, e):
-                return OK
-            return self.ethernet(o, e)
-        return self.other_link(o, e, link)
 
-    def common(self, o: int, e: int) -> int:
+    def common(self, o: int, captured: int) -> int:
         """Decode what nine of ten frames are, in one go: TCP in IPv4 without options in Ethernet, captured whole.
 
         Answers 0 for anything else, having written nothing. The hardware addresses are read when somebody asks.
+        It sets the same fields each time, so what the general way leaves in the others is only cleared behind that.
+        Numbers are literals, because a module's names are variables in C.
         """
-        kind = u16(self, o + 12)
-        first = u16(self, o + 14) >> 8
-        total = u16(self, o + 16)
-        fragment = u16(self, o + 20)
-        ttl = self.b[o + 22]
-        protocol = self.b[o + 23]
-        src = u32(self, o + 26)
-        dst = u32(self, o + 30)
-        src_port = u16(self, o + 34)
-        dst_port = u16(self, o + 36)
-        seq = u32(self, o + 38)
-        ack = u32(self, o + 42)
-        header = (self.b[o + 46] >> 4) << 2
-        flags = self.b[o + 47]
-        window = u16(self, o + 48)
-        payload = total - 20 - header
-        captured = e - o - 34 - header
-        if kind != IP4 or first != 0x45 or protocol != TCP or fragment & 0x3FFF or header < 20 or payload < 0:
+        head = self.heads[o]
+        if swap16(head.kind) != 0x0800 or head.first != 0x45 or head.protocol != 6 or swap16(head.fragment) & 0x3FFF:
             return 0
-        if captured < payload:
+        header = (head.offset >> 4) << 2
+        payload = swap16(head.total) - 20 - header
+        if header < 20 or payload < 0 or captured - 34 - header < payload:
             return 0
+        if self.uncommon:
+            self.begin()
+            self.uncommon = 0
         p = self.pkt
         p.mac_at = o
         p.version = 4
-        p.protocol = TCP
-        p.src_lo = MAPPED | src
-        p.dst_lo = MAPPED | dst
-        p.ttl = ttl
+        p.protocol = 6
+        p.src_lo = MAPPED | swap32(head.src)
+        p.dst_lo = MAPPED | swap32(head.dst)
+        p.ttl = head.ttl
         p.has_ports = 1
-        p.src_port = src_port
-        p.dst_port = dst_port
-        p.seq = seq
-        p.ack = ack
-        p.flags = flags
-        p.window = window
+        p.src_port = swap16(head.src_port)
+        p.dst_port = swap16(head.dst_port)
+        p.seq = swap32(head.seq)
+        p.ack = swap32(head.ack)
+        p.flags = head.flags
+        p.window = swap16(head.window)
         p.payload_offset = o + 34 + header
         p.payload_captured = payload
         p.payload = payload

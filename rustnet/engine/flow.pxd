@@ -3,17 +3,14 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 # Fields stand in the order in which a packet touches them: what every packet needs shares a cache line or two.
 
 cdef class Half:
-    cdef public int64_t packets, bytes, payload
-    cdef public int64_t position
+    cdef public int64_t packets, bytes, payload, position
     cdef public uint32_t next_seq, highest_ack
     cdef public int window
-    cdef public unsigned char flags, marks
-    cdef public bint has_ack, started, sampling
+    cdef public short ttl
+    cdef public unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked
     cdef public uint32_t sample_end
     cdef public int64_t sample_ts
     cdef public double srtt, min_rtt
-    cdef public int ttl
-    cdef public bint fin, fin_acked
     cdef public object stream
     cdef public uint32_t isn, fin_end
     cdef public uint32_t duplicate_run
@@ -24,16 +21,16 @@ cdef class Half:
 
 cdef class Flow:
     cdef public uint64_t hash
-    cdef public uint64_t a_lo, b_lo, a_hi, b_hi
+    cdef public uint64_t a_lo, b_lo, ends, a_hi, b_hi
     cdef public uint64_t extra, context
+    cdef public int64_t last_ts, timeout
+    cdef public int32_t next
+    cdef public unsigned char state, closed, src_is_a, wants
+    cdef public Half src, dst
+    cdef public int64_t first_ts, flow_id
     cdef public int a_port, b_port
     cdef public int protocol
-    cdef public int32_t next
-    cdef public int64_t last_ts, timeout
-    cdef public int64_t first_ts, flow_id
-    cdef public Half src, dst
-    cdef public int state
-    cdef public bint closed, src_is_a, wants, has_ports
+    cdef public bint has_ports
     cdef public int64_t outer_flow_id
     cdef public int tunnel, carries
     cdef public object talk

@@ -1,5 +1,7 @@
 """`Flow` and its two `Half`s: everything the engine remembers of one conversation."""
 
+from typing import Any
+
 
 class Half:
     """One direction of a flow: what one end sent."""
@@ -35,12 +37,13 @@ class Half:
         self.sample_ts = 0
         self.srtt = -1.0
         self.min_rtt = -1.0
-        self.stream: object = None
+        self.stream: Any = None
 
 
 class Flow:
     """One conversation. End ``a`` has the smaller (address, port); ``src_is_a`` says whether it is the initiator.
 
+    ``ends`` is both ports and the protocol in one number: the part of the key that addresses do not tell.
     Times are nanoseconds since 1970 UTC, round-trip times nanoseconds as float (-1: unknown).
     """
 
@@ -58,6 +61,7 @@ class Flow:
         self.b_lo = 0
         self.a_port = 0
         self.b_port = 0
+        self.ends = 0
         self.has_ports = 0
         self.extra = 0
         self.context = 0
@@ -92,4 +96,4 @@ class Flow:
         self.dst = Half()
         self.history = ""
         self.end_reason = "end"
-        self.talk: object = None
+        self.talk: Any = None

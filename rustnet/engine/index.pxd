@@ -8,11 +8,13 @@ cdef int64_t NULL
 cdef class PacketIndex:
     cdef public Py_ssize_t count
     cdef public int64_t wire_bytes, captured_bytes, truncated, out_of_order, first_ts, last_ts, previous_ts
-    cdef int64_t[::1] flow_id
-    cdef uint32_t[::1] payload
+    cdef int64_t[::1] ts, file_offset, flow_id
+    cdef uint32_t[::1] length, captured, payload
     cdef uint8_t[::1] from_src, tcp_flags
     cdef public dict arrays
     cpdef renew(self)
+    @cython.locals(row=Py_ssize_t, count=Py_ssize_t, end=Py_ssize_t)
     cpdef Py_ssize_t enter(self, Frames frames) except -1
-    cpdef sum_up(self, object ts, object length, object captured)
+    @cython.locals(stamps=int64_t[::1], lengths=uint32_t[::1], captured=uint32_t[::1], previous=int64_t, low=int64_t, high=int64_t, wire=int64_t, kept=int64_t, truncated=int64_t, back=int64_t, i=size_t, ts=int64_t)
+    cdef int sum_up(self, size_t row, size_t end) except -1
     cpdef dict take(self)

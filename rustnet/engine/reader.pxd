@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 
 cdef int OK
@@ -9,12 +9,13 @@ cdef class Reader:
     cdef const unsigned char[::1] b
     cdef public Packet pkt
     cdef Py_ssize_t size
+    cdef bint framed, uncommon
     cdef bytes copy(self, Py_ssize_t o, Py_ssize_t size)
     @cython.locals(p=Packet)
-    cdef void macs(self) except *
+    cdef int macs(self) except -1
     cpdef attach(self, const unsigned char[::1] data)
     @cython.locals(p=Packet)
-    cdef void set_payload(self, Py_ssize_t o, Py_ssize_t e, Py_ssize_t length) except *
+    cdef int set_payload(self, Py_ssize_t o, Py_ssize_t e, Py_ssize_t length) except -1
     @cython.locals(p=Packet)
     cdef int link_only(self, int protocol) except -1
     @cython.locals(p=Packet)
@@ -40,3 +41,9 @@ cdef inline uint64_t u64(Reader r, Py_ssize_t o) except? 0xFFFFFFFFFFFFFFFF:
 cdef inline int64_t mac(Reader r, Py_ssize_t o) except -1:
     cdef int64_t high = u16(r, o)
     return (high << 32) | u32(r, o + 2)
+
+cdef inline uint16_t swap16(uint16_t number) noexcept:
+    return <uint16_t> ((number << 8) | (number >> 8))
+
+cdef inline uint32_t swap32(uint32_t number) noexcept:
+    return (number >> 24) | ((number >> 8) & 0xFF00) | ((number << 8) & 0xFF0000) | (number << 24)

@@ -7,17 +7,24 @@ from rustnet.engine.packet import Packet
 
 
 class Reader:
-    """Reads from the buffer that `attach` names, and fills `pkt`."""
+    """Reads from the buffer that `attach` names, and fills `pkt`.
+
+    ``framed`` is set while the buffer holds whole frames, ``uncommon`` while `pkt` holds
+    something that `Decoder.common` would not overwrite.
+    """
 
     def __init__(self) -> None:
         self.b = memoryview(b"")
         self.pkt = Packet()
         self.size = 0
+        self.framed = 0
+        self.uncommon = 1
 
     def attach(self, data: memoryview) -> None:
         """Read from ``data`` from now on."""
         self.b = data
         self.size = len(data)
+        self.framed = 0
 
     def copy(self, o: int, size: int) -> bytes:
         """Copy of ``size`` bytes at ``o``."""
@@ -32,6 +39,7 @@ class Reader:
             p.dst_mac = mac(self, p.mac_at)
             p.src_mac = mac(self, p.mac_at + 6)
             p.mac_at = -1
+            self.uncommon = 1
 
     def set_payload(self, o: int, e: int, length: int) -> None:
         """Note where the payload lies and how long it claims to be."""
@@ -81,6 +89,14 @@ if not cython.compiled:  # compiled, the .pxd has these as inline functions; the
     def u64(r: Reader, o: int) -> int:
         """Big-endian 64 bits at ``o``."""
         return (u32(r, o) << 32) | u32(r, o + 4)
+
+    def swap16(number: int) -> int:
+        """16 bits with their bytes in the other order."""
+        return int.from_bytes(int(number).to_bytes(2, "little"), "big")
+
+    def swap32(number: int) -> int:
+        """32 bits with their bytes in the other order."""
+        return int.from_bytes(int(number).to_bytes(4, "little"), "big")
 
     def mac(r: Reader, o: int) -> int:
         """Hardware address at ``o`` as a 48-bit number."""

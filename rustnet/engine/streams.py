@@ -4,6 +4,8 @@ Positions are 64-bit and count from the first sequence number seen in a directio
 32-bit numbers ends in `rustnet.engine.tcp` and is no matter here.
 """
 
+from typing import Any
+
 from rustnet.engine.flow import Flow, Half
 
 MAX_HELD = 256 << 10
@@ -35,7 +37,7 @@ class Streams:
     ``gap(flow, from_src, size, ts, number)``; it clears ``flow.wants`` when it has seen enough.
     """
 
-    def __init__(self, reader: object) -> None:
+    def __init__(self, reader: Any) -> None:
         self.reader = reader
         self.total = 0
 

@@ -20,18 +20,18 @@ cdef class FlowTable:
     cdef const unsigned char[::1] server_ports
     cdef public bint from_src
 
-    @cython.locals(swap=bint, a_hi=uint64_t, a_lo=uint64_t, b_hi=uint64_t, b_lo=uint64_t, a_port=uint64_t, b_port=uint64_t, protocol=uint64_t, extra=uint64_t, h=uint64_t, at=int32_t, flow=Flow)
+    @cython.locals(swap=uint64_t, src_hi=uint64_t, src_lo=uint64_t, src_port=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, dst_port=uint64_t, exchange=uint64_t, lo=uint64_t, hi=uint64_t, port=uint64_t, a_hi=uint64_t, a_lo=uint64_t, b_hi=uint64_t, b_lo=uint64_t, ends=uint64_t, extra=uint64_t, g=uint64_t, h=uint64_t, at=int32_t, flow=Flow)
     cpdef Flow find(self, Packet p, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
     @cython.locals(flow=Flow, flipped=bint)
-    cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t extra, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
+    cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t ends, uint64_t extra, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
     @cython.locals(protocol=int, low=int, high=int)
-    cdef void begin(self, Flow flow, Packet p) except *
+    cdef int begin(self, Flow flow, Packet p) except -1
     @cython.locals(protocol=int)
     cdef bint answers(self, Packet p) except -1
     @cython.locals(index=int32_t, bucket=uint64_t)
-    cdef void insert(self, Flow flow) except *
+    cdef int insert(self, Flow flow) except -1
     @cython.locals(flow=Flow, bucket=uint64_t, size=uint64_t)
-    cdef void grow(self) except *
+    cdef int grow(self) except -1
     @cython.locals(bucket=uint64_t, at=int32_t, before=Flow)
     cpdef void end(self, Flow flow, str reason) except *
     cpdef void retract(self, Flow flow) except *

@@ -47,9 +47,6 @@ MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST = 1, 2, 4, 8, 16,
 MARK_ISN = 64
 """The direction's first segment was its SYN or SYN-ACK: ``isn`` is known, and the stream begins behind it."""
 
-MARKED = MARK_ACK | MARK_DATA
-"""A direction with these has no letter left that a plain segment could add."""
-
 LOGARITHMIC = frozenset((1, 10, 100, 1_000, 10_000, 100_000, 1_000_000))
 
 
@@ -67,22 +64,29 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool
     """Account for one segment that ``me`` sent."""
     flags = p.flags
     size = p.payload
+    plain = flags & 7 == 0  # no FIN, SYN, RST; here numbers are literals, since a module's names are variables in C
     me.flags |= flags
-    if flags & SYN:
-        size += 1
-        synchronise(flow, me, peer, p, ts, from_src)
-    if flags & FIN:
-        size += 1
-    sequence(flow, me, peer, p, ts, size, from_src)
-    if flags & ACK:
+    if plain and p.seq == me.next_seq and me.started:  # what `sequence` does for nearly every segment
+        me.next_seq = (me.next_seq + size) & MASK32
+        me.position += size
+        if size and not me.sampling:
+            start_sample(me, ts)
+    else:
+        if flags & SYN:
+            size += 1
+            synchronise(flow, me, peer, p, ts, from_src)
+        if flags & FIN:
+            size += 1
+        sequence(flow, me, peer, p, ts, size, from_src)
+    if flags & 16:
         acknowledge(flow, me, peer, p, ts, from_src)
-    if p.window == 0 and not flags & (SYN | FIN | RST):
+    if p.window == 0 and plain:
         me.zero_windows += 1
         note_count(flow, me.zero_windows, "W", from_src)
-    if flags & (SYN | FIN | RST) or me.marks & MARKED != MARKED:
+    if not plain or not me.marks & (8 if p.payload else 4):  # the letter that a plain segment could add
         marks(flow, me, flags, p.payload, from_src)
     me.window = p.window
-    if flags & (FIN | RST) or flow.state != ESTABLISHED:
+    if flags & 5 or flow.state != ESTABLISHED:
         advance_state(flow, me, flags, p, from_src)
 
 
@@ -103,7 +107,7 @@ def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: 
         me.marks |= MARK_ISN
 
 
-def sequence(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, from_src: bool) -> None:
+def sequence(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, from_src: bool) -> int:
     """Place the segment's ``size`` sequence numbers against what ``me`` sent before."""
     if not me.started:
         me.started = 1
@@ -111,7 +115,7 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, fr
         me.position = size
         if size:
             start_sample(me, ts)
-        return
+        return 0
     distance = wrap(p.seq - me.next_seq)
     if distance == 0:
         if size:
@@ -119,22 +123,23 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, fr
             me.position += size
             if not me.sampling:
                 start_sample(me, ts)
-        return
+        return 0
     if distance > 0:
         if p.flags & RST and size == 0:  # resets carry whatever number makes the peer accept them
-            return
+            return 0
         if distance <= MAX_JUMP:
             hole(flow, me, distance, ts, from_src)
         me.position += distance + size
         me.next_seq = (p.seq + size) & MASK32
         if size and not me.sampling:
             start_sample(me, ts)
-        return
+        return 0
     if size == 0:
-        return
+        return 0
     if p.flags & (SYN | FIN | RST) == 0 and size <= 1 and distance == -1:
-        return  # keep-alive
+        return 0  # keep-alive
     repeated(flow, me, peer, p, ts, size, distance, from_src)
+    return 0
 
 
 def start_sample(me: Half, ts: int) -> None:
@@ -218,7 +223,7 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: 
         elif (
             distance == 0
             and p.payload == 0
-            and not p.flags & (SYN | FIN | RST)
+            and not p.flags & 7  # SYN, FIN, RST
             and p.window == me.window
             and peer.started
             and peer.next_seq != p.ack

@@ -9,7 +9,7 @@ from rustnet.engine.table cimport FlowTable
 from rustnet.engine.tcp cimport segment, wrap
 from rustnet.sources.frames cimport Frames
 
-cdef int ECHO_ANSWERED, ICMP, ICMPV6, MAX_TUNNELS, OK, SWEEP_PACKETS, TCP, WANTED_SIZE
+cdef int ECHO_ANSWERED, ICMP, ICMPV6, MAX_TUNNELS, OK, SWEEP_PACKETS, WANTED_SIZE
 
 
 cdef int TUNNEL_FRAGMENTS
@@ -18,33 +18,39 @@ cdef int64_t SECOND
 
 @cython.final
 cdef class Tracker:
-    cdef public object reader, fragments, recent
+    cdef public object reader, fragments
+    cdef int64_t[::1] recent
+    cdef size_t seen
     cdef public Decoder decoder
     cdef public PacketIndex index
     cdef public FlowTable table
     cdef public Streams streams
     cdef const unsigned char[::1] wanted
     cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
+    cdef uint8_t touched
 
-    @cython.locals(count=Py_ssize_t, i=Py_ssize_t, row=Py_ssize_t, index=PacketIndex, decoder=Decoder, p=Packet, number=int64_t, ts=int64_t, status=int, context=uint64_t, flow=Flow)
+    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], p=Packet, number=int64_t, ts=int64_t, status=int, context=uint64_t, flow=Flow)
     cpdef object feed(self, Frames frames)
+    @cython.locals(k=size_t, stop=size_t, size=Py_ssize_t, at=Py_ssize_t, seen=uint8_t)
+    cdef void touch(self, Frames frames, size_t i) except *
     @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, length=int64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
     cdef Flow packet(self, Frames frames, Py_ssize_t i, int64_t ts, int64_t number)
-    @cython.locals(me=Half)
-    cdef void account(self, Flow flow, Packet p, bint from_src, int64_t length, int64_t ts, int64_t number) except *
-    cdef void first(self, Flow flow, Packet p, bint from_src) except *
-    cdef inline void count(self, Flow flow, Half me, Packet p, int64_t length, int64_t ts)
+    @cython.locals(me=Half, peer=Half)
+    cdef int account(self, Flow flow, Packet p, bint from_src, int64_t length, int64_t ts, int64_t number) except -1
+    cdef int first(self, Flow flow, Packet p, bint from_src) except -1
+    cdef inline int count(self, Flow flow, Half me, Packet p, int64_t length, int64_t ts) except -1
     @cython.locals(protocol=int)
-    cdef void content(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except *
+    cdef int content(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except -1
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
     @cython.locals(peer=Half, start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes)
-    cdef void tcp(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except *
+    cdef int tcp(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except -1
     @cython.locals(me=Half)
-    cdef void carrier(self, Flow flow, bint from_src, int64_t length, int64_t ts) except *
+    cdef int carrier(self, Flow flow, bint from_src, int64_t length, int64_t ts) except -1
     @cython.locals(p=Packet, key=tuple, data=bytes)
     cdef bint complete(self, uint64_t context, int64_t ts) except -1
-    cdef void sweep(self, Frames frames) except *
+    @cython.locals(count=Py_ssize_t, i=Py_ssize_t, k=Py_ssize_t, low=int64_t)
+    cdef int sweep(self, Frames frames) except -1
     @cython.locals(flow=Flow, ended=list)
     cpdef list close_ended(self)
-    cdef void close(self, Flow flow) except *
+    cdef int close(self, Flow flow) except -1
     cpdef list finish(self)

@@ -9,15 +9,18 @@ cdef int PPP, TEB, TUNNEL_4IN6, TUNNEL_6IN4, TUNNEL_CAPWAP, TUNNEL_ERSPAN, TUNNE
 cdef int TUNNEL_GRE, TUNNEL_GTPU, TUNNEL_IPIP, TUNNEL_L2TP, TUNNEL_TEREDO, TUNNEL_VXLAN
 
 
+# What each packet calls answers int where the .py file has None: asking after each call whether there was an exception,
+# as it takes for void, costs more than such a function.
+
 cdef class Tunnels(Reader):
     @cython.locals(p=Packet)
-    cdef void set_inner(self, int tunnel, int kind, Py_ssize_t o, Py_ssize_t e, uint64_t key) except *
+    cdef int set_inner(self, int tunnel, int kind, Py_ssize_t o, Py_ssize_t e, uint64_t key) except -1
     @cython.locals(p=Packet)
     cdef int ip_tunnel(self, int protocol, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(flags=int, kind=int, at=Py_ssize_t)
     cdef void gre(self, Py_ssize_t o, Py_ssize_t e) except *
     @cython.locals(p=Packet, port=int, size=Py_ssize_t, kind=int)
-    cdef void udp_tunnel(self, Py_ssize_t o, Py_ssize_t e) except *
+    cdef int udp_tunnel(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(at=Py_ssize_t, following=int)
     cdef void gtp_user(self, Py_ssize_t o, Py_ssize_t e) except *
     cdef void teredo(self, Py_ssize_t o, Py_ssize_t e) except *

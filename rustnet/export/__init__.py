@@ -1,0 +1,1 @@
+"""What leaves a session: tables in every format, packets as pcap and pcapng."""

@@ -277,7 +277,8 @@ address or network matches either end).
 def page() -> str:
     """The manual's page of the language, for ``docs/filters.md``."""
     rows = (
-        f"| {' '.join(f'`{n}`' for n in names.split())} | {found} | `{example}` |" for names, found, example in help_rows()
+        f"| {' '.join(f'`{n}`' for n in names.split())} | {found} | `{example}` |"
+        for names, found, example in help_rows()
     )
     return PAGE_HEAD + "\n".join(row.replace("||", "\\|\\|") for row in rows) + "\n"
 

@@ -53,7 +53,9 @@ FULL = {
 
 def parse(line: dict[str, Any] | bytes, faults: Faults | None = None) -> Observation:
     data = line if isinstance(line, bytes) else json.dumps(line).encode()
-    return LineParser(faults or Faults()).parse(data, 1)
+    said = LineParser(faults or Faults()).parse(data, 1)
+    assert said is not None
+    return said
 
 
 def test_every_key() -> None:
@@ -86,6 +88,50 @@ def test_every_key() -> None:
         position=1,
     )
     assert faults == Faults()
+
+
+def test_keys_of_the_recorder() -> None:
+    faults = Faults()
+    more = {
+        "recorder": "rustnet-record/1", "host": "ws", "cmdline": "nginx -g 'daemon off;'", "cwd": "/srv",
+        "username": "www-data", "started_at": {"secs_since_epoch": 1_779_999_999, "nanos_since_epoch": 4},
+        "container_id": "c" * 64, "cgroup": "/system.slice/x", "login_uid": 1000, "socket_owners": 2,
+    }  # fmt: skip
+    said = parse({key: value for key, value in FULL.items() if key != "kubernetes"} | more, faults)
+    assert said.process is not None
+    assert said.process[:1] + said.process[5:10] == (
+        "ws", "nginx -g 'daemon off;'", "/srv", 0, "www-data", 33,
+    )  # fmt: skip
+    assert (said.host, said.process.started_at) == ("ws", 1_779_999_999_000_000_004)
+    assert (said.process.container_id, said.process.cgroup) == ("c" * 64, "/system.slice/x")
+    assert parse(FULL | more).process._replace(started_at=None).container_id == "abc"  # type: ignore[union-attr]
+    assert parse(FULL | {"host": "ws", "pid": None, "process_name": None}).host == "ws"
+    assert faults == Faults()
+
+
+@pytest.mark.parametrize(
+    ("local", "remote", "more", "meant"),
+    [
+        ("0.0.0.0:80", "0.0.0.0:0", {}, (None, 80, None, None, 4)),
+        ("[::]:80", "[::]:0", {}, (None, 80, None, None, 0)),
+        ("[::]:80", "[::]:0", {"ipv6_only": True}, (None, 80, None, None, 6)),
+        ("10.0.0.1:80", "0.0.0.0:0", {}, (V4, 80, None, None, 0)),
+        ("0.0.0.0:68", "10.0.0.1:67", {}, ((0, 0xFFFF << 32), 68, V4, 67, 0)),
+        ("0.0.0.0:0", "10.0.0.1:0", {"protocol": "ARP"}, ((0, 0xFFFF << 32), None, V4, None, 0)),
+        ("10.0.0.1:0", "0.0.0.0:0", {"protocol": "ARP"}, (V4, None, (0, 0xFFFF << 32), None, 0)),
+        ("[::]:0", "[::]:0", {"protocol": "ICMP", "recorder": "rustnet-record/1"}, (None, None, None, None, 6)),
+    ],
+)
+def test_open_ends_are_told_from_addresses(local: str, remote: str, more: dict[str, Any], meant: object) -> None:
+    said = parse(FULL | {"local_addr": local, "remote_addr": remote} | more)
+    assert (said.local, said.local_port, said.remote, said.remote_port, said.family) == meant
+
+
+@pytest.mark.parametrize("value", [True, "7", -1, 65536, 1.5])
+def test_identifiers_that_are_none(value: object) -> None:
+    faults = Faults()
+    said = parse(FULL | {"protocol": "ICMP", "icmp_id": value}, faults)
+    assert (said.echo, faults.values) == (None, 1)
 
 
 def test_older_files_lack_everything_behind_the_state() -> None:
@@ -173,11 +219,13 @@ def test_values_that_make_no_sense_are_left_out_and_counted() -> None:
 
 def test_a_flag_is_no_pid() -> None:
     parser = LineParser(Faults())
-    one = parser.parse(json.dumps(FULL | {"pid": 1}).encode(), 1)
-    flag = parser.parse(json.dumps(FULL | {"pid": True}).encode(), 2)
-    assert one.process is not None
-    assert flag.process is not None
-    assert (one.process.pid, flag.process.pid) == (1, None)
+    pids = []
+    for number, pid in enumerate((1, True), 1):
+        said = parser.parse(json.dumps(FULL | {"pid": pid}).encode(), number)
+        assert said is not None
+        assert said.process is not None
+        pids.append(said.process.pid)
+    assert pids == [1, None]
 
 
 def test_windows_run_forward() -> None:
@@ -201,7 +249,7 @@ LINES = st.one_of(
         max_leaves=8,
     ).map(lambda v: json.dumps(v).encode()),
     st.dictionaries(
-        st.sampled_from(sorted(FULL)),
+        st.sampled_from([*sorted(FULL), "icmp_id", "ip_protocol", "host", "started_at", "ipv6_only", "recorder"]),
         st.one_of(
             st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=20),
             st.sampled_from([FULL["kubernetes"], FULL["process_lineage"], {"ancestors": [1]}, {"ancestors": None}]),
@@ -228,7 +276,7 @@ def test_a_line_is_read_or_refused(line: bytes) -> None:
     else:
         bad = ""
     assert bad == "" or (bad.isprintable() and len(bad) < 400)
-    if bad:
+    if bad or said is None:
         return
     batch = Observations("rustnet-sidecar", "x")
     batch.add(said)

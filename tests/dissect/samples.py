@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from samples_services import SERVICES
 from samples_streams import STREAMS
 from samples_udp_secure import UDP_SECURE
 from wire import (
@@ -41,5 +42,6 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "tls": (Sample("tcp", 443, tls_talk(12)), Sample("tcp", 443, tls_talk(13))),
     "ssh": (Sample("tcp", 22, tuple(SSH_TALK)),),
     **{name: tuple(Sample(*parts) for parts in made) for name, made in STREAMS.items()},
+    **{name: tuple(Sample(*parts) for parts in made) for name, made in SERVICES.items()},
     **{name: tuple(Sample(*parts) for parts in made) for name, made in UDP_SECURE.items()},
 }

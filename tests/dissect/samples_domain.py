@@ -92,7 +92,8 @@ LDAP_TALK: Talk = [
     (True, ldap(1, 0x60, num(3), octets("cn=admin,dc=example,dc=com"), octets("secret", 0x80))),
     (False, ldap(1, 0x61, result(49, "data 52e"))),
     (True, ldap(2, 0x63, LDAP_SEARCH)),
-    (False, ldap(2, 0x64, octets("cn=x"), tlv(0x30)) + ldap(2, 0x64, octets("cn=y"), tlv(0x30)) + ldap(2, 0x65, result(0))),
+    (False, ldap(2, 0x64, octets("cn=x"), tlv(0x30)) + ldap(2, 0x64, octets("cn=y"), tlv(0x30))),
+    (False, ldap(2, 0x65, result(0))),
     (True, ldap(3, 0x66, octets("cn=x"), tlv(0x30, tlv(0x30, num(2, 10), tlv(0x30, octets("mail"), tlv(0x31)))))),
     (False, ldap(3, 0x67, result(50))),
     (True, ldap(4, 0x42)),
@@ -106,8 +107,8 @@ def nbss(message: bytes) -> bytes:
 
 
 def smb2(command: int, body: bytes, message: int, response: bool = False, status: int = 0, tree: int = 0) -> bytes:
-    head = struct.pack("<4sHHIHHIIQIIQ16s", b"\xfeSMB", 64, 1, status, command, 1, int(response), 0, message, 0, tree, 9,
-                       bytes(16))  # fmt: skip
+    numbers = (64, 1, status, command, 1, int(response), 0, message, 0, tree, 9)
+    head = struct.pack("<4sHHIHHIIQIIQ16s", b"\xfeSMB", *numbers, bytes(16))
     return nbss(head + body)
 
 
@@ -189,8 +190,7 @@ def smb1(command: int, words: bytes, content: bytes, mid: int, response: bool = 
 SMB1_TALK: Talk = [
     (True, smb1(0x72, b"", b"\x02PC NETWORK PROGRAM 1.0\0\x02NT LM 0.12\0", 1)),
     (False, smb1(0x72, struct.pack("<H", 1) + bytes(32), b"", 1, True)),
-    (True, smb1(0x73, b"\xff\0\0\0" + struct.pack("<HHHIHHII", 4356, 10, 0, 0, 1, 0, 0, 0), b"\0" + b"JANE\0OFFICE\0Win\0X\0",
-                2)),
+    (True, smb1(0x73, b"\xff\0\0\0" + struct.pack("<HHHIHHII", 4356, 10, 0, 0, 1, 0, 0, 0), b"\0JANE\0OFFICE\0W\0", 2)),
     (False, smb1(0x73, b"\xff\0\0\0\0\0", b"Samba\0X\0OFFICE\0", 2, True)),
     (True, smb1(0x75, b"\xff\0\0\0\0\0\1\0", b"\0" + b"\\\\SRV\\C$\0A:\0", 3)),
     (False, smb1(0x75, b"\xff\0\0\0\0\0", b"A:\0", 3, True, tree=8)),
@@ -201,6 +201,9 @@ SMB1_TALK: Talk = [
     (False, smb1(0x2F, b"\xff\0\0\0\x05\0" + bytes(6), b"", 5, True, tree=8)),
     (True, smb1(0x04, b"\x33\x44" + bytes(4), b"", 6, tree=8)),
     (False, smb1(0x04, b"", b"", 6, True, tree=8)),
+    (True, smb1(0x32, struct.pack("<HHHHBBHIHHHHHBBH", 21, 0, 10, 0, 0, 0, 0, 0, 0, 21, 68, 0, 0, 1, 0, 1),
+                bytes(3) + bytes(12) + b"\\docs\\*\0", 9, tree=8)),
+    (False, smb1(0x32, bytes(20), b"", 9, True, tree=8)),
     (True, smb1(0x07, b"\0\0", b"\x04\\old.txt\0\x04\\new.txt\0", 7, tree=8)),
     (False, smb1(0x07, b"", b"", 7, True, tree=8)),
 ]  # fmt: skip

@@ -153,10 +153,11 @@ SIP_RINGING = (
 
 RTSP_TALK: Talk = [
     (True, b"DESCRIBE rtsp://h.example/s RTSP/1.0\r\nCSeq: 2\r\nUser-Agent: VLC\r\nAuthorization: Basic eA==\r\n\r\n"),
-    (False, b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nServer: Cam/1\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n"
+    (False, b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nServer: Cam/1\r\nContent-Type: application/sdp\r\n"
+     b"Content-Length: %d\r\n\r\n"
      % len(SDP) + SDP),
-    (True, b"SETUP rtsp://h.example/s/1 RTSP/1.0\r\nCSeq: 3\r\nTransport: RTP/AVP;unicast;client_port=5000-5001\r\n\r\n"),
-    (False, b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession: 77\r\nTransport: RTP/AVP;client_port=5000-5001;server_port=6000\r\n\r\n"),
+    (True, b"SETUP rtsp://h.example/s/1 RTSP/1.0\r\nCSeq: 3\r\nTransport: RTP/AVP;client_port=5000-5001\r\n\r\n"),
+    (False, b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession: 77\r\nTransport: RTP/AVP;client_port=50;server_port=60\r\n\r\n"),
     (False, b"$\0\0\x05media"),
     (True, b"TEARDOWN rtsp://h.example/s RTSP/1.0\r\nCSeq: 4\r\nSession: 77\r\n\r\n"),
 ]  # fmt: skip
@@ -285,7 +286,8 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 
 ATTRIBUTES = (
-    attribute(1, b"\0") + attribute(2, b"\2\2" + struct.pack(">II", 64500, 4_200_000_001)) + attribute(3, bytes([10, 0, 0, 1]))
+    attribute(1, b"\0") + attribute(2, b"\2\2" + struct.pack(">II", 64500, 4_200_000_001))
+    + attribute(3, bytes([10, 0, 0, 1]))
     + attribute(4, struct.pack(">I", 50)) + attribute(8, struct.pack(">HH", 64500, 100))
     + attribute(14, b"\0\2\1\x10" + IP6 + b"\0" + b"\x20\x20\x01\x0d\xb8")
 )  # fmt: skip

@@ -283,6 +283,249 @@ TDS_TALK: Talk = (
     (True, tds(0x01, b"select secret")),
 )
 
+
+def resp(*words: bytes) -> bytes:
+    """A Redis command."""
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+REDIS_TALK: Talk = (
+    (True, resp(b"AUTH", b"jane", b"Sesame1") + resp(b"SET", b"key", b"secret\r\n$3\r\n")),
+    (False, b"+OK\r\n+OK\r\n"),
+    (True, resp(b"lrange", b"key", b"0", b"-1") + resp(b"HGETALL", b"key")),
+    (False, b"*3\r\n$6\r\nsecret\r\n*1\r\n:1\r\n$-1\r\n"),
+    (False, b"%1\r\n$1\r\nx\r\n$2\r\n\r\n\r\n"),
+    (True, resp(b"GET", b"list") + resp(b"PING")),
+    (False, b"-WRONGTYPE Operation against a key\r\n>2\r\n+a\r\n+b\r\n+PONG\r\n"),
+)
+
+
+def mqtt(kind: int, body: bytes) -> bytes:
+    size, made = len(body), b""
+    while True:
+        made += bytes([size % 128 | (0x80 if size > 127 else 0)])
+        size //= 128
+        if not size:
+            return bytes([kind]) + made + body
+
+
+def mqtt_text(said: str) -> bytes:
+    return len(said).to_bytes(2, "big") + said.encode()
+
+
+MQTT_TALK: Talk = (
+    (
+        True,
+        mqtt(
+            0x10,
+            mqtt_text("MQTT")
+            + b"\x04\xc6\0\x3c"
+            + b"".join(map(mqtt_text, ("sensor-1", "home/gone", "secret", "jane", "Sesame1"))),
+        ),
+    ),
+    (False, b"\x20\x02\0\0"),
+    (True, mqtt(0x82, b"\0\x01" + mqtt_text("home/#") + b"\x01" + mqtt_text("alarm") + b"\x02") + b"\xc0\0"),
+    (False, b"\x90\x04\0\x01\x01\x02\xd0\0"),
+    (True, mqtt(0x33, mqtt_text("home/temp") + b"\0\x02" + b"secret" * 40)),
+    (False, b"\x40\x02\0\x02" + mqtt(0x30, mqtt_text("home/x") + b"1")),
+    (True, b"\xe0\0"),
+)
+
+TELNET_TALK: Talk = (
+    (False, b"\xff\xfd\x18\xff\xfd\x20\xff\xfb\x01\xff\xfd\x1f"),
+    (True, b"\xff\xfb\x18\xff\xfc\x20\xff\xfd\x01\xff\xfb\x1f\xff\xfa\x1f\0\x50\0\x18\xff\xf0"),
+    (False, b"\xff\xfa\x18\x01\xff\xf0"),
+    (True, b"\xff\xfa\x18\0xterm\xff\xf0"),
+    (False, b"\r\nDebian GNU/Linux 12\r\nhost login: "),
+    (True, b"jabe\x7f\x7fne\r\0"),
+    (False, b"jane\r\nPassword: "),
+    (True, b"Sesame1\r\0"),
+    (False, b"\r\nLast login: today\r\n$ "),
+)
+
+IRC_TALK: Talk = lines(
+    "> CAP LS 302",
+    "> NICK jane",
+    "> USER jdoe 0 * :Jane Doe",
+    "< :irc.example.org NOTICE * :*** Looking up your hostname",
+    "< :irc.example.org 001 jane :Welcome",
+    "< :irc.example.org 372 jane :- secret",
+    "> JOIN #chat Sesame1",
+    "< :jane!jdoe@host JOIN :#chat",
+    "> PRIVMSG #chat :secret",
+    "> PRIVMSG bob :secret",
+    "< :bob!b@host PRIVMSG jane :secret",
+    "< :irc.example.org 433 jane joe :Nickname is already in use",
+    "> QUIT :secret",
+)
+
+
+def kafka(key: int, version: int, number: int, client: bytes, body: bytes = b"") -> bytes:
+    made = key.to_bytes(2, "big") + version.to_bytes(2, "big") + number.to_bytes(4, "big")
+    made += len(client).to_bytes(2, "big") + client + body
+    return len(made).to_bytes(4, "big") + made
+
+
+def kafka_reply(number: int, body: bytes) -> bytes:
+    return (len(body) + 4).to_bytes(4, "big") + number.to_bytes(4, "big") + body
+
+
+KAFKA_TALK: Talk = (
+    (True, kafka(18, 3, 1, b"producer-1", b"\0\x12apache-kafka-java\x063.7.0\0")),
+    (False, kafka_reply(1, bytes(40))),
+    (True, kafka(3, 12, 2, b"producer-1", bytes(20)) + kafka(0, 9, 3, b"producer-1", b"secret" * 300)),
+    (False, kafka_reply(2, bytes(2000)) + kafka_reply(3, bytes(30))),
+)
+
+
+def bson(*parts: tuple[int, bytes, bytes]) -> bytes:
+    body = b"".join(bytes([kind]) + name + b"\0" + value for kind, name, value in parts)
+    return (len(body) + 5).to_bytes(4, "little") + body + b"\0"
+
+
+def bson_text(name: bytes, said: bytes) -> tuple[int, bytes, bytes]:
+    return 2, name, (len(said) + 1).to_bytes(4, "little") + said + b"\0"
+
+
+def mongo(number: int, answers: int, code: int, body: bytes) -> bytes:
+    return b"".join(n.to_bytes(4, "little") for n in (len(body) + 16, number, answers, code)) + body
+
+
+OK = (1, b"ok", b"\0\0\0\0\0\0\xf0\x3f")
+HELLO = bson(
+    (0x10, b"isMaster", b"\x01\0\0\0"),
+    (3, b"client", bson(
+        (3, b"application", bson(bson_text(b"name", b"shop"))),
+        (3, b"driver", bson(bson_text(b"name", b"PyMongo"), bson_text(b"version", b"4.6"))),
+        (3, b"os", bson(bson_text(b"type", b"Linux"))),
+    )),
+)  # fmt: skip
+SCRAM = b"n,,n=jane,r=Sesame1"
+MONGODB_TALK: Talk = (
+    (True, mongo(1, 0, 2004, bytes(4) + b"admin.$cmd\0" + bytes(4) + b"\xff\xff\xff\xff" + HELLO)),
+    (False, mongo(9, 1, 1, bytes(16) + b"\x01\0\0\0" + bson(OK))),
+    (True, mongo(2, 0, 2013, bytes(5) + bson(
+        (0x10, b"saslStart", b"\x01\0\0\0"), bson_text(b"mechanism", b"SCRAM-SHA-256"),
+        (5, b"payload", len(SCRAM).to_bytes(4, "little") + b"\0" + SCRAM), bson_text(b"$db", b"admin")))),
+    (False, mongo(10, 2, 2013, bytes(5) + bson((1, b"ok", bytes(8)), bson_text(b"codeName", b"AuthenticationFailed")))),
+    (True, mongo(3, 0, 2013, bytes(5) + bson(
+        bson_text(b"find", b"users"), (3, b"filter", bson(bson_text(b"n", b"secret"))), bson_text(b"$db", b"shop")))),
+    (False, mongo(11, 3, 2013, bytes(5) + bson((3, b"cursor", bson(bson_text(b"x", b"secret" * 2000))), OK))),
+)  # fmt: skip
+
+MEMCACHED_TALK: Talk = (
+    (True, b"set key 0 60 13\r\nsecret\r\nget x\r\n"),
+    (False, b"STORED\r\n"),
+    (True, b"get key other\r\nincr n 1 noreply\r\n"),
+    (False, b"VALUE key 0 13\r\nsecret\r\nget x\r\nEND\r\n"),
+    (True, b"version\r\nstats\r\nquit\r\n"),
+    (False, b"VERSION 1.6.21\r\nSTAT pid 1\r\nSTAT uptime 2\r\nEND\r\n"),
+)
+
+
+def memcached(
+    magic: int, code: int, key: bytes = b"", extras: bytes = b"", value: bytes = b"", status: int = 0
+) -> bytes:
+    head = bytes([magic, code]) + len(key).to_bytes(2, "big") + bytes([len(extras), 0]) + status.to_bytes(2, "big")
+    return head + len(extras + key + value).to_bytes(4, "big") + bytes(12) + extras + key + value
+
+
+MEMCACHED_BINARY: Talk = (
+    (True, memcached(0x80, 0x21, b"PLAIN", b"", b"\0jane\0Sesame1")),
+    (False, memcached(0x81, 0x21, b"", b"", b"Authenticated")),
+    (True, memcached(0x80, 0x01, b"key", bytes(8), b"secret" * 200)),
+    (False, memcached(0x81, 0x01, status=5)),
+)
+MEMCACHED_UDP: Talk = (
+    (True, b"\x12\x34\0\0\0\x01\0\0stats\r\n"),
+    (False, b"\x12\x34\0\0\0\x02\0\0" + b"STAT x y\r\n" * 100),
+    (False, b"\x12\x34\0\x01\0\x02\0\0" + b"STAT x y\r\n" * 99 + b"END\r\n"),
+)
+
+
+def cql(version: int, code: int, body: bytes = b"") -> bytes:
+    return bytes([version, 0, 0, 1, code]) + len(body).to_bytes(4, "big") + body
+
+
+CASSANDRA_STARTUP = b"\0\x03" + b"".join(
+    map(mqtt_text, ("CQL_VERSION", "3.0.0", "DRIVER_NAME", "DataStax", "DRIVER_VERSION", "3.29"))
+)
+CASSANDRA_TALK: Talk = (
+    (True, cql(4, 5)),
+    (False, cql(0x84, 6, b"\0\0")),
+    (True, cql(4, 1, CASSANDRA_STARTUP)),
+    (False, cql(0x84, 3, mqtt_text("org.apache.cassandra.auth.PasswordAuthenticator"))),
+    (True, cql(4, 0x0F, b"\0\0\0\x0d\0jane\0Sesame1")),
+    (False, cql(0x84, 0x10, b"\xff\xff\xff\xff")),
+    (True, cql(4, 7, b"\0\0\0\x0dselect secret")),
+)
+
+
+def amqp(kind: int, channel: int, body: bytes) -> bytes:
+    return bytes([kind]) + channel.to_bytes(2, "big") + len(body).to_bytes(4, "big") + body + b"\xce"
+
+
+def amqp_method(channel: int, group: int, method: int, body: bytes) -> bytes:
+    return amqp(1, channel, group.to_bytes(2, "big") + method.to_bytes(2, "big") + body)
+
+
+def amqp_table(*pairs: tuple[bytes, bytes]) -> bytes:
+    made = b"".join(counted(key) + b"S" + len(value).to_bytes(4, "big") + value for key, value in pairs)
+    return len(made).to_bytes(4, "big") + made
+
+
+AMQP_TALK: Talk = (
+    (True, b"AMQP\0\0\x09\x01"),
+    (
+        False,
+        amqp_method(
+            0,
+            10,
+            10,
+            b"\0\x09" + amqp_table((b"product", b"RabbitMQ"), (b"version", b"3.12")) + b"\0\0\0\x05PLAIN\0\0\0\0",
+        ),
+    ),
+    (True, amqp_method(0, 10, 11, amqp_table((b"product", b"pika")) + b"\x05PLAIN\0\0\0\x0d\0jane\0Sesame1\0")),
+    (True, amqp_method(0, 10, 40, b"\x04shop\0\0") + amqp_method(1, 20, 10, b"\0")),
+    (True, amqp_method(1, 50, 10, b"\0\0\x06orders\0" + bytes(4))),
+    (False, amqp_method(1, 50, 11, b"\x06orders" + bytes(8))),
+    (
+        True,
+        amqp_method(1, 60, 40, b"\0\0\x02ex\x03key\0") + amqp(2, 1, b"\0\x3c\0\0" + (600).to_bytes(8, "big") + b"\0\0"),
+    ),
+    (True, amqp(3, 1, b"secret" * 100) + amqp(8, 0, b"")),
+    (
+        False,
+        amqp_method(1, 60, 60, b"\x03tag" + bytes(9) + b"\x02ex\x03key")
+        + amqp(2, 1, b"\0\x3c\0\0" + bytes(7) + b"\x06\0\0"),
+    ),
+    (False, amqp(3, 1, b"secret") + amqp_method(0, 10, 50, b"\x01\x40\x03bye" + bytes(4))),
+)
+
+
+def amqp1(code: int, fields: bytes, count: int, kind: int = 0, more: bytes = b"") -> bytes:
+    body = b"\0\x53" + bytes([code]) + b"\xc0" + bytes([len(fields) + 1, count]) + fields + more
+    return (len(body) + 8).to_bytes(4, "big") + bytes([2, kind, 0, 0]) + body
+
+
+def symbol(said: bytes) -> bytes:
+    return b"\xa3" + counted(said)
+
+
+AMQP1_TALK: Talk = (
+    (True, b"AMQP\x03\x01\0\0"),
+    (False, b"AMQP\x03\x01\0\0" + amqp1(0x40, symbol(b"PLAIN"), 1, 1)),
+    (
+        True,
+        amqp1(0x41, symbol(b"PLAIN") + b"\xa0" + counted(b"\0jane\0Sesame1") + b"\xa1" + counted(b"bus.example"), 3, 1),
+    ),
+    (False, amqp1(0x44, b"\x50\0", 1, 1)),
+    (True, b"AMQP\0\x01\0\0" + amqp1(0x10, b"\xa1\x04cont\xa1\x0bbus.example", 2)),
+    (True, amqp1(0x12, b"\xa1\x01l\x43\x42\x40\x40\x40\0\x53\x29\xc0\x05\x01\xa1\x02q1", 7)),
+    (True, amqp1(0x14, b"\x43\x43", 2, 0, b"\0\x53\x75\xa0\x06secret")),
+    (False, b"AMQP\0\x01\0\0" + amqp1(0x18, b"\0\x53\x1d\xc0\x09\x01" + symbol(b"amqp:x"), 1)),
+)
+
 STREAMS: dict[str, tuple[tuple[str, int, Talk], ...]] = {
     "ftp": (("tcp", 21, FTP_TALK),),
     "smtp": (("tcp", 25, SMTP_TALK),),
@@ -294,6 +537,15 @@ STREAMS: dict[str, tuple[tuple[str, int, Talk], ...]] = {
     "rdp": (("tcp", 3389, RDP_TALK),),
     "vnc": (("tcp", 5900, VNC_TALK),),
     "tds": (("tcp", 1433, TDS_TALK),),
+    "redis": (("tcp", 6379, REDIS_TALK),),
+    "mqtt": (("tcp", 1883, MQTT_TALK),),
+    "telnet": (("tcp", 23, TELNET_TALK),),
+    "irc": (("tcp", 6667, IRC_TALK),),
+    "kafka": (("tcp", 9092, KAFKA_TALK),),
+    "mongodb": (("tcp", 27017, MONGODB_TALK),),
+    "memcached": (("tcp", 11211, MEMCACHED_TALK), ("tcp", 11211, MEMCACHED_BINARY), ("udp", 11211, MEMCACHED_UDP)),
+    "cassandra": (("tcp", 9042, CASSANDRA_TALK),),
+    "amqp": (("tcp", 5672, AMQP_TALK), ("tcp", 5672, AMQP1_TALK)),
     "imap": (("tcp", 143, IMAP_TALK),),
 }
 """By protocol: transport, port and conversation."""

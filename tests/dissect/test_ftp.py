@@ -133,3 +133,9 @@ def test_a_greeting_that_waits_decides() -> None:
     flow = Flow(FTP, dst_port=9999)
     flow.talk.pending_dst = b"220 welcome\r\n"
     assert flow.probe(b"USER x\r\n", CLIENT) == YES
+
+
+def test_lines_are_bounded() -> None:
+    flow, rows = talk(((SERVER, b"220 x\r\n"), (CLIENT, b"USER a\r\n"), *((CLIENT, b"\r\n" * 30_000),) * 7))
+    assert len(rows) == 2
+    assert flow.talk.finished

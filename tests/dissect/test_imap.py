@@ -42,9 +42,13 @@ def test_a_session() -> None:
 @pytest.mark.parametrize("chunk", [0, 1, 3])
 def test_logins(chunk: int) -> None:
     _, rows = talk(
-        lines("< * OK x", '> a LOGIN "jane doe" "Sesame1"', "< a NO x", "> b LOGIN {8}", "< + go")
-        + ((CLIENT, b"jane doe {7}\r\n"), (SERVER, b"+ go\r\n"), (CLIENT, b"Sesame1\r\n"))
-        + lines("< b NO x", "> c AUTHENTICATE PLAIN", "< + ", "> AGpvaG4AU2VzYW1lMQ==", "< c OK x", "> d NOOP"),
+        (
+            *lines("< * OK x", '> a LOGIN "jane doe" "Sesame1"', "< a NO x", "> b LOGIN {8}", "< + go"),
+            (CLIENT, b"jane doe {7}\r\n"),
+            (SERVER, b"+ go\r\n"),
+            (CLIENT, b"Sesame1\r\n"),
+            *lines("< b NO x", "> c AUTHENTICATE PLAIN", "< + ", "> AGpvaG4AU2VzYW1lMQ==", "< c OK x", "> d NOOP"),
+        ),
         chunk,
     )
     assert [(r.tag, r.user, r.result) for r in rows[1:]] == [
@@ -77,7 +81,7 @@ def test_tls_and_compression() -> None:
     flow = Through((*lines("< * OK IMAP4 ready", "> a STARTTLS", "< a OK go"), *tls_talk(13)), port=143)
     assert [r.get("command") for r in flow.rows(Imap)] == [None, "STARTTLS"]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
-    plain, rows = talk(lines("< * OK x", "> a COMPRESS DEFLATE", "< a OK go") + ((CLIENT, b"\x78\x9c"),))
+    plain, rows = talk((*lines("< * OK x", "> a COMPRESS DEFLATE", "< a OK go"), (CLIENT, b"x\x9c")))
     assert rows[-1].argument == "DEFLATE"
     assert plain.talk.finished
 

@@ -1,0 +1,176 @@
+"""Cassandra's native protocol (CQL binary protocol 1 to 5; no RFC): startup and login.
+
+One row per connection. It leaves when the server is ready or has refused, or when something else is sent. Statements
+and passwords are not read.
+"""
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.lines import plain_user
+from rustnet.dissect.reading import text
+from rustnet.records import U32, record
+
+MAX_FRAME = 256 << 20
+MAX_READ = 16_384
+"""Bytes of a frame of the startup."""
+_ERROR, _STARTUP, _READY, _AUTHENTICATE, _OPTIONS, _SUPPORTED = 0x00, 0x01, 0x02, 0x03, 0x05, 0x06
+_AUTH_RESPONSE, _AUTH_SUCCESS = 0x0F, 0x10
+_REQUESTS = frozenset({0x01, 0x04, 0x05, 0x07, 0x09, 0x0A, 0x0B, 0x0D, 0x0F})
+_RESPONSES = frozenset({0x00, 0x02, 0x03, 0x06, 0x08, 0x0C, 0x0E, 0x10})
+_FIELDS = {
+    "CQL_VERSION": "cql_version",
+    "COMPRESSION": "compression",
+    "DRIVER_NAME": "client_name",
+    "DRIVER_VERSION": "client_version",
+    "APPLICATION_NAME": "application_name",
+}
+_PORTS = (9042, 9142)
+
+
+@record("cassandra")
+class Cassandra:
+    """One Cassandra connection's startup."""
+
+    version: str | None = None
+    """Version of the protocol: `3`, `4`, `5` …"""
+    cql_version: str | None = None
+    """Version of CQL that the client speaks."""
+    compression: str | None = None
+    """Compression that the client chose."""
+    client_name: str | None = None
+    """Name of the client's library."""
+    client_version: str | None = None
+    """Version of the client's library."""
+    application_name: str | None = None
+    """Program that connects."""
+    auth_method: str | None = None
+    """Class by which the server authenticates."""
+    username: str | None = None
+    """User who logs in."""
+    has_password: bool = False
+    """A password was sent."""
+    authenticated: bool | None = None
+    """The server let the client in; NULL where its verdict was not seen."""
+    error_number: U32 | None = None
+    """Number of the error by which the server refused."""
+    error: str | None = None
+    """Text of that error."""
+
+
+class CassandraParser(Parser):
+    """One connection up to the server's readiness."""
+
+    __slots__ = ("begun", "packet", "row", "ts")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.row = Cassandra()
+        self.begun = False
+        self.ts = 0
+        self.packet = 0
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read frames up to the server's readiness."""
+        pos = 0
+        size = len(data)
+        while size - pos >= 9 and not self.talk.finished:
+            version = data[pos] & 0x7F
+            head = 9 if version >= 3 else 8
+            code = data[pos + head - 5]
+            length = int.from_bytes(data[pos + head - 4 : pos + head], "big")
+            known = _RESPONSES if data[pos] & 0x80 else _REQUESTS
+            if not 1 <= version <= 6 or code not in known or length > MAX_FRAME:
+                raise DissectError("what stands where a frame should begin is none")
+            end = pos + head + length
+            if not self.begun:
+                self.begun = True
+                self.ts = self.talk.ts
+                self.packet = self.talk.packet
+            self.row.version = str(version)
+            if length > MAX_READ:
+                self._done()
+                return size
+            if end > size:
+                return pos
+            self._frame(code, data[pos + head : end])
+            pos = end
+        return pos
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Tell what is known."""
+        self._done()
+
+    def close(self) -> None:
+        """Tell what is known, if it was not told yet."""
+        self._done()
+
+    def _done(self) -> None:
+        if self.begun:
+            self.begun = False
+            self.talk.emit(self.row, self.ts, self.packet)
+        self.talk.finish()
+
+    def _frame(self, code: int, body: bytes) -> None:
+        row = self.row
+        if code == _STARTUP:
+            self._startup(body)
+        elif code == _AUTHENTICATE:
+            row.auth_method = text(body[2:]).rpartition(".")[2]
+        elif code == _AUTH_RESPONSE:
+            row.username = plain_user(body[4:]) or row.username
+            row.has_password = True
+        elif code in {_READY, _AUTH_SUCCESS}:
+            row.authenticated = True
+            self._done()
+        elif code == _ERROR and len(body) >= 6:
+            row.authenticated = False
+            row.error_number = int.from_bytes(body[:4], "big")
+            row.error = text(body[6 : 6 + (body[4] << 8 | body[5])])
+            self._done()
+        elif code not in {_OPTIONS, _SUPPORTED}:
+            self._done()
+
+    def _startup(self, body: bytes) -> None:
+        """Read a map of strings."""
+        parts: list[str] = []
+        pos = 2
+        while pos + 2 <= len(body) and len(parts) < 64:
+            end = pos + 2 + (body[pos] << 8 | body[pos + 1])
+            parts.append(text(body[pos + 2 : end]))
+            pos = end
+        for key, value in zip(parts[::2], parts[1::2], strict=False):
+            field = _FIELDS.get(key)
+            if field is not None:
+                setattr(self.row, field, value)
+
+
+def _probe_cassandra(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise OPTIONS and STARTUP; on the ports also any frame whose head fits."""
+    if not data:
+        return MORE
+    version = data[0] & 0x7F
+    if not 1 <= version <= 6:
+        return NO
+    size = len(data)
+    near = talk.has_port(*_PORTS)
+    if size < 9:
+        return MORE if near else NO
+    if data[1] & 0xE0:
+        return NO
+    head = 9 if version >= 3 else 8
+    code = data[head - 5]
+    length = int.from_bytes(data[head - 4 : head], "big")
+    if code == _STARTUP and not data[0] & 0x80:
+        if size < head + 4:
+            return MORE
+        named = data.find(b"\0\x0bCQL_VERSION", head, head + length)
+        return YES if named >= 0 else MORE if size < head + length < 2048 else NO
+    if code == _OPTIONS and not data[0] & 0x80:
+        return YES if length == 0 and (near or (size == head and version >= 3)) else NO
+    known = _RESPONSES if data[0] & 0x80 else _REQUESTS
+    return YES if near and code in known and length < MAX_FRAME and not data[2] & 0x80 else NO
+
+
+CASSANDRA = Dissector(
+    "cassandra", "Cassandra native protocol (CQL binary protocol)", ("tcp",), _PORTS, (Cassandra,), _probe_cassandra,
+    CassandraParser,
+)  # fmt: skip

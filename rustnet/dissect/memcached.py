@@ -1,0 +1,330 @@
+"""Memcached's text and binary protocols over TCP and UDP (memcached's protocol.txt; no RFC): commands, never keys.
+
+One row per command with its reply. Values are skipped and counted.
+"""
+
+import re
+from collections import deque
+
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.lines import LineParser, plain_user
+from rustnet.dissect.reading import MAX_OUTSTANDING, RowParser, text
+from rustnet.records import U16, U32, U64, record
+
+MAX_BODY = 1 << 30
+_STORE = re.compile(
+    rb"(set|add|replace|append|prepend|cas) [^\x00-\x20\x7f]{1,250} -?[0-9]+ -?[0-9]+ ([0-9]{1,10})( [ -~]+)?\r?$"
+).match
+_META_SET = re.compile(rb"ms [^\x00-\x20\x7f]{1,250} ([0-9]{1,10})(?: [ -~]+)?\r?$").match
+_WORD = re.compile(rb"([a-z_]{2,16})(?: ([ -~]*))?\r?$").match
+_VALUE = re.compile(rb"(?:VALUE [^ ]+ [0-9]+|VA) ([0-9]{1,10})(?: [ -~]+)?$").match
+_RETRIEVALS = frozenset({"get", "gets", "gat", "gats"})
+_COMMANDS = _RETRIEVALS | {
+    "set", "add", "replace", "append", "prepend", "cas", "delete", "incr", "decr", "touch", "stats", "version",
+    "flush_all", "verbosity", "mg", "ms", "md", "mn", "ma", "me", "quit", "slabs", "lru", "watch", "shutdown",
+}  # fmt: skip
+_REPLIES = re.compile(
+    rb"(?:VALUE [^ \r\n]+ [0-9]+ [0-9]+(?: [0-9]+)?|END|STORED|NOT_STORED|EXISTS|NOT_FOUND|DELETED|TOUCHED|OK|ERROR"
+    rb"|STAT [^ \r\n]+ [^\r\n]*|VERSION [^\r\n]+|(?:CLIENT|SERVER)_ERROR[^\r\n]*|HD[^\r\n]*|EN|NF|NS|MN)\r\n"
+).match
+_NAMES = (
+    "get set add replace delete incr decr quit flush_all getq noop version getk getkq append prepend stat setq "
+    "addq  replaceq deleteq incrq decrq quitq flush_allq appendq prependq verbosity touch gat gatq "
+)
+_OPCODES = _NAMES.split()
+_SASL = {0x20: "sasl_list_mechs", 0x21: "sasl_auth", 0x22: "sasl_step"}
+_PORTS = (11211,)
+
+
+@record("memcached")
+class Memcached:
+    """One Memcached command and its reply."""
+
+    command: str | None = None
+    """Name of the command; NULL for what answers no command that was seen."""
+    binary: bool = False
+    """The binary protocol is used."""
+    argument_count: U32 | None = None
+    """Keys asked for, or other arguments; NULL with the binary protocol."""
+    request_bytes: U64 = 0
+    """Bytes of the value sent."""
+    response_bytes: U64 = 0
+    """Bytes of the values received; over UDP of the whole reply."""
+    result: str | None = None
+    """First word of the reply's last line, or the binary reply's status; NULL without one."""
+    server_version: str | None = None
+    """Version of the server, where it was asked for."""
+    username: str | None = None
+    """User who logs in (binary protocol)."""
+    has_password: bool = False
+    """A password was sent."""
+    status_code: U16 | None = None
+    """Status of a binary reply: 0 is success."""
+    response_ms: float | None = None
+    """From the command to the end of its reply, in milliseconds."""
+
+
+def _command(line: bytes) -> tuple[Memcached, int] | None:
+    """Row of a command in text, and how many bytes of a value follow it."""
+    word = _WORD(line)
+    if word is None:
+        return None
+    name = word.group(1).decode("ascii")
+    if name not in _COMMANDS:
+        return None
+    row = Memcached(command=name, argument_count=len((word.group(2) or b"").split()))
+    store = _STORE(line)
+    size = _META_SET(line)
+    if store is not None or size is not None:
+        row.request_bytes = int(store.group(2) if store is not None else size.group(1))  # type: ignore[union-attr]
+        return row, row.request_bytes + 2
+    return row, 0
+
+
+class TextParser(LineParser):
+    """One connection that speaks the text protocol."""
+
+    __slots__ = ("client", "waiting")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.client = talk.dst_port in _PORTS or talk.src_port not in _PORTS
+        """Direction of the client: the flow's initiator, unless only its port is the well-known one."""
+        self.waiting: deque[tuple[Memcached, int, int]] = deque()
+
+    def line(self, line: bytes, from_src: bool) -> int:
+        """Read a command, or a line of a reply; values are skipped."""
+        if from_src != self.client:
+            return self._reply(line)
+        made = _command(line)
+        if made is None:
+            return 0
+        row, skip = made
+        entry = (row, self.talk.ts, self.talk.packet)
+        if line.endswith(b" noreply") or row.command == "quit":
+            self.say(*entry)
+        else:
+            self.waiting.append(entry)
+            if len(self.waiting) > MAX_OUTSTANDING:
+                self.say(*self.waiting.popleft())
+        return skip
+
+    def _reply(self, line: bytes) -> int:
+        talk = self.talk
+        value = _VALUE(line)
+        if value is not None:
+            size = int(value.group(1))
+            if self.waiting:
+                self.waiting[0][0].response_bytes += size
+                if line.startswith(b"VA "):
+                    self._final(b"VA")
+            return size + 2
+        if not line or line.startswith(b"STAT "):
+            return 0
+        if _REPLIES(line + b"\r\n") is None:
+            if self.rows == 0 and not self.waiting:
+                raise DissectError("a line is no reply")
+            return 0
+        if not self.waiting:
+            self.waiting.append((Memcached(), talk.ts, talk.packet))
+        self._final(line)
+        return 0
+
+    def _final(self, line: bytes) -> None:
+        """End the command that waits longest."""
+        row, ts, packet = self.waiting.popleft()
+        word, _, rest = line.partition(b" ")
+        row.result = text(word)
+        if word == b"VERSION":
+            row.server_version = text(rest)
+        if row.command is not None:
+            row.response_ms = (self.talk.ts - ts) / 1e6
+        self.say(row, ts, packet)
+
+    def close(self) -> None:
+        """Tell the commands that got no reply."""
+        while self.waiting:
+            self.say(*self.waiting.popleft())
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Tell what is known: what follows may be a value."""
+        self.close()
+        self.talk.finish()
+
+
+class BinaryParser(RowParser):
+    """One connection that speaks the binary protocol."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.waiting: deque[tuple[Memcached, int, int, bytes]] = deque()
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read heads; keys and values are skipped, but for a login's."""
+        pos = 0
+        size = len(data)
+        while size - pos >= 24 and not self.talk.finished:
+            length = int.from_bytes(data[pos + 8 : pos + 12], "big")
+            if data[pos] not in {0x80, 0x81} or length > MAX_BODY:
+                raise DissectError("what stands where a head should begin is none")
+            code = data[pos + 1]
+            end = pos + 24 + length
+            if code == 0x21 and data[pos] == 0x80 and length <= 512 and end > size:
+                return pos
+            if data[pos] == 0x80:
+                self._request(code, length, data[pos : min(end, pos + 24 + 512)])
+            else:
+                self._reply(code, length, data[pos : pos + 24])
+            pos = end
+        return pos
+
+    def _request(self, code: int, length: int, head: bytes) -> None:
+        row = Memcached(binary=True)
+        row.command = _SASL.get(code) or (_OPCODES[code] if code < len(_OPCODES) else f"{code:#04x}")
+        key = head[2] << 8 | head[3]
+        row.request_bytes = max(0, length - key - head[4])
+        if code in {0x21, 0x22}:
+            row.has_password = True
+            row.username = plain_user(head[24 + key :])
+        self.waiting.append((row, self.talk.ts, self.talk.packet, head[12:16]))
+        if len(self.waiting) > MAX_OUTSTANDING:
+            self.say(*self.waiting.popleft()[:3])
+
+    def _reply(self, code: int, length: int, head: bytes) -> None:
+        """Pair a reply with its command; quiet commands ahead of it have none."""
+        while self.waiting:
+            row, ts, packet, opaque = self.waiting.popleft()
+            if opaque == head[12:16] or not self.waiting:
+                row.status_code = head[6] << 8 | head[7]
+                row.result = "ok" if row.status_code == 0 else "error"
+                row.response_bytes = max(0, length - (head[2] << 8 | head[3]) - head[4])
+                row.response_ms = (self.talk.ts - ts) / 1e6
+                self.say(row, ts, packet)
+                return
+            self.say(row, ts, packet)
+
+    def close(self) -> None:
+        """Tell the commands that got no reply."""
+        while self.waiting:
+            self.say(*self.waiting.popleft()[:3])
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Tell what is known, since the next head cannot be found."""
+        self.close()
+        self.talk.finish()
+
+
+class DatagramParser(RowParser):
+    """Requests and replies over UDP: those whose answers are much larger are abused for floods."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.waiting: dict[bytes, tuple[Memcached, int, int]] = {}
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read a request, or count a reply."""
+        if len(data) < 10:
+            return
+        number = data[:2]
+        made = _command(data[8:].partition(b"\n")[0])
+        if made is not None:
+            if number in self.waiting or len(self.waiting) >= MAX_OUTSTANDING:
+                self.say(*self.waiting.pop(number if number in self.waiting else next(iter(self.waiting))))
+            self.waiting[number] = (made[0], self.talk.ts, self.talk.packet)
+            return
+        entry = self.waiting.get(number)
+        if entry is None:
+            entry = self.waiting[number] = (Memcached(), self.talk.ts, self.talk.packet)
+        row, ts, packet = entry
+        row.response_bytes += len(data) - 8
+        row.result = row.result or text(data[8:32].split(b" ", 1)[0].split(b"\r", 1)[0])
+        row.response_ms = (self.talk.ts - ts) / 1e6 if row.command is not None else None
+        if int.from_bytes(data[2:4], "big") + 1 >= int.from_bytes(data[4:6], "big"):
+            del self.waiting[number]
+            self.say(row, ts, packet)
+
+    def close(self) -> None:
+        """Tell the requests that got no complete reply."""
+        while self.waiting:
+            self.say(*self.waiting.pop(next(iter(self.waiting))))
+
+
+class StreamParser(Parser):
+    """A connection whose first byte tells which of the two protocols it speaks."""
+
+    __slots__ = ("inner",)
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.inner: TextParser | BinaryParser | None = None
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Choose the protocol, and let it read."""
+        if self.inner is None:
+            self.inner = BinaryParser(self.talk) if data[0] in {0x80, 0x81} else TextParser(self.talk)
+        return self.inner.stream(data, from_src)
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Pass on."""
+        if self.inner is not None:
+            self.inner.gap(size, from_src)
+
+    def close(self) -> None:
+        """Pass on."""
+        if self.inner is not None:
+            self.inner.close()
+
+
+def _parser(talk: Conversation) -> Parser:
+    """Make the parser that fits the flow's transport."""
+    return StreamParser(talk) if talk.transport == "tcp" else DatagramParser(talk)
+
+
+def _probe_memcached(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise commands and replies on the ports; elsewhere only a command that stores."""
+    if talk.transport != "tcp":
+        return _probe_udp(data, talk)
+    if not data:
+        return MORE
+    first = data[0]
+    if not 97 <= first <= 122 and talk.dst_port not in _PORTS and talk.src_port not in _PORTS:
+        return NO
+    near = talk.has_port(*_PORTS)
+    if first in {0x80, 0x81}:
+        return _probe_binary(data) if near else NO
+    if not (97 <= first <= 122 or (near and 65 <= first <= 90)):
+        return NO
+    end = data.find(b"\r\n", 0, 2048)
+    if end < 0:
+        word = data.split(b" ", 1)[0]
+        return MORE if near and len(data) < 1024 and word.isascii() and word.strip(b"_\r").isalpha() else NO
+    if _STORE(data[:end]) is not None:
+        return YES
+    return YES if near and (_command(data[:end]) is not None or _REPLIES(data) is not None) else NO
+
+
+def _probe_binary(data: bytes) -> int:
+    """Recognise a head of the binary protocol."""
+    if len(data) < 24:
+        return MORE
+    length = int.from_bytes(data[8:12], "big")
+    fits = data[1] <= 0x5C and data[5] == 0 and (data[2] << 8 | data[3]) + data[4] <= length <= MAX_BODY
+    return YES if fits and (data[0] == 0x81 or data[6:8] < b"\x40\0") else NO
+
+
+def _probe_udp(data: bytes, talk: Conversation) -> int:
+    if not talk.has_port(*_PORTS) or len(data) < 12 or data[6] or data[7] or data[4:6] == b"\0\0":
+        return NO
+    said = data[8:]
+    if _command(said.partition(b"\r\n")[0]) is not None and b"\r\n" in said:
+        return YES
+    return YES if _REPLIES(said) is not None else NO
+
+
+MEMCACHED = Dissector(
+    "memcached", "Memcached (protocol.txt)", ("tcp", "udp"), _PORTS, (Memcached,), _probe_memcached, _parser
+)

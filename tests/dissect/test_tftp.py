@@ -1,0 +1,45 @@
+import pytest
+from harness import CLIENT, SERVER, Flow
+from samples_services import TFTP_ERROR, TFTP_OPTIONS, TFTP_READ
+from telling import rows, told
+
+from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.tftp import TFTP, Tftp
+
+
+def test_request_options_error() -> None:
+    asked, agreed, failed = rows(Tftp, TFTP, (CLIENT, TFTP_READ), (SERVER, TFTP_OPTIONS), (SERVER, TFTP_ERROR))
+    assert (asked.operation, asked.filename, asked.mode, asked.block_size) == ("read", "firmware.bin", "octet", 1428)
+    assert (agreed.operation, agreed.transfer_size) == ("options", 70000)
+    assert (failed.error, failed.error_text) == ("file not found", "File not found")
+
+
+def test_write_and_data() -> None:
+    (row,) = rows(
+        Tftp, TFTP, (CLIENT, b"\0\2x\0NETASCII\0blksize\0many\0"), (CLIENT, b"\0\3\0\1data"), (SERVER, b"\0\4\0\1")
+    )
+    assert (row.operation, row.filename, row.mode, row.block_size) == ("write", "x", "netascii", None)
+
+
+def test_no_operation() -> None:
+    for data in (b"", b"\0\0\0\0", b"\0\7\0\0", b"\1\1ab"):
+        with pytest.raises(DissectError):
+            told(TFTP, [(CLIENT, data)], "udp")
+
+
+@pytest.mark.parametrize(
+    ("data", "port", "verdict"),
+    [
+        (TFTP_READ, 9999, YES),
+        (TFTP_READ[:-1], 69, NO),
+        (b"\0\1name\0mode\0", 69, NO),
+        (b"\0\1na\x01me\0octet\0", 69, NO),
+        (TFTP_OPTIONS, 9999, YES),
+        (b"\0\6other\x001\0", 69, NO),
+        (TFTP_ERROR, 69, YES),
+        (TFTP_ERROR, 9999, NO),
+        (b"\0\3\0\1" + bytes(512), 69, NO),
+    ],
+)
+def test_probe(data: bytes, port: int, verdict: int) -> None:
+    assert Flow(TFTP, "udp", dst_port=port).probe(data) == verdict

@@ -231,10 +231,9 @@ class LineParser:
 
     def _process(self, record: Json, number: int) -> ProcessFacts | None:
         """Return the process of a record, or ``None`` if it has neither pid nor name."""
-        get = record.get
         try:
             # Version 2 of the format knows no references: equal values make equal bytes, and 1 is not `true`.
-            said = marshal.dumps([get(key) for key in _PROCESS_KEYS], 2)
+            said = marshal.dumps(list(map(record.get, _PROCESS_KEYS)), 2)
         except ValueError:
             raise BadValue("is nested beyond all bounds") from None
         if said in self._people:

@@ -17,8 +17,8 @@ that completed the message) and `packet` (its number) before these columns.
 
 def page() -> str:
     """All protocols and tables as a Markdown page."""
-    from rustnet.dissect.registry import DISSECTORS, tables
-    from rustnet.records import columns, field_docs, table_name
+    from rustnet.dissect.registry import DISSECTORS, tables  # noqa: PLC0415 -- only where needed
+    from rustnet.records import columns, field_docs, table_name  # noqa: PLC0415 -- only where needed
 
     lines = [HEAD, "| app | protocol | over | ports | tables |", "| --- | --- | --- | --- | --- |"]
     for d in sorted(DISSECTORS, key=lambda d: d.name):
@@ -37,8 +37,8 @@ def page() -> str:
 
 def listing(name: str | None) -> str:
     """One line per protocol, or the columns of one protocol's tables."""
-    from rustnet.dissect.registry import DISSECTORS
-    from rustnet.records import columns, field_docs, table_name
+    from rustnet.dissect.registry import DISSECTORS  # noqa: PLC0415 -- only where needed
+    from rustnet.records import columns, field_docs, table_name  # noqa: PLC0415 -- only where needed
 
     if name is None:
         width = max(len(d.name) for d in DISSECTORS)

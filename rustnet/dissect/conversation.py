@@ -113,7 +113,7 @@ class Conversation:
     def src_ip(self) -> str:
         """Initiator's address; made into text when somebody asks, which few parsers do."""
         if not self.src_text and self.flow is not None:
-            self.src_text = end_address(self.flow, self.flow.src_is_a)
+            self.src_text = end_address(self.flow, bool(self.flow.src_is_a))
         return self.src_text
 
     @property

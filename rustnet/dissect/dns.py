@@ -241,8 +241,10 @@ class DnsParser(Parser):
         asked = first[0].lower() if first is not None and label != "mdns" else None
         types = message.answer_types or []
         answered = types.count("A") + types.count("AAAA")
+        chain = {asked, *(alias.lower() for alias in message.cnames or ())}
         for number, (ip, owner, ttl) in enumerate(message.addresses or ()):
-            name = (asked if number < answered else None) or owner
+            # A zone transfer answers with records of other owners than the one asked for.
+            name = asked if asked and number < answered and owner.lower() in chain else owner
             if name:
                 learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl)
 

@@ -35,6 +35,8 @@ cdef class Decoder(Network):
     cdef bint too_deep(self) except -1
     @cython.locals(p=Packet, head=Head, header=int, payload=Py_ssize_t)
     cdef int common(self, size_t o, Py_ssize_t captured) except -1
+    @cython.locals(p=Packet, head=Head, length=Py_ssize_t, claimed=Py_ssize_t)
+    cdef int common_udp(self, size_t o, Py_ssize_t captured) except -1
     @cython.locals(p=Packet)
     cdef int begin(self) except -1
     @cython.locals(e=Py_ssize_t)

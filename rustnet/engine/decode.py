@@ -87,15 +87,17 @@ class Decoder(Network):
         p.outer_vlan = -1
 
     def common(self, o: int, captured: int) -> int:
-        """Decode what nine of ten frames are, in one go: TCP in IPv4 without options in Ethernet, captured whole.
+        """Decode what nine of ten frames are, in one go: TCP or UDP in IPv4 without options in Ethernet, captured whole.
 
         Answers 0 for anything else, having written nothing. The hardware addresses are read when somebody asks.
         It sets the same fields each time, so what the general way leaves in the others is only cleared behind that.
         Numbers are literals, because a module's names are variables in C.
         """
         head = self.heads[o]
-        if swap16(head.kind) != 0x0800 or head.first != 0x45 or head.protocol != 6 or swap16(head.fragment) & 0x3FFF:
+        if swap16(head.kind) != 0x0800 or head.first != 0x45 or swap16(head.fragment) & 0x3FFF:
             return 0
+        if head.protocol != 6:
+            return self.common_udp(o, captured) if head.protocol == 17 else 0
         header = (head.offset >> 4) << 2
         payload = swap16(head.total) - 20 - header
         if header < 20 or payload < 0 or captured - 34 - header < payload:
@@ -120,6 +122,38 @@ class Decoder(Network):
         p.payload_offset = o + 34 + header
         p.payload_captured = payload
         p.payload = payload
+        return 1
+
+    def common_udp(self, o: int, captured: int) -> int:
+        """As `common`, for UDP; the frame may yet be a tunnel's."""
+        head = self.heads[o]
+        length = swap16(head.total) - 20
+        claimed = swap32(head.seq) >> 16  # UDP's length lies where TCP's sequence number does
+        if claimed < 8 or claimed > length or length > captured - 34:
+            return 0
+        if self.uncommon:
+            self.begin()
+            self.uncommon = 0
+        p = self.pkt
+        p.mac_at = o
+        p.version = 4
+        p.protocol = 17
+        p.src_lo = MAPPED | swap32(head.src)
+        p.dst_lo = MAPPED | swap32(head.dst)
+        p.ttl = head.ttl
+        p.has_ports = 1
+        p.src_port = swap16(head.src_port)
+        p.dst_port = swap16(head.dst_port)
+        p.seq = 0
+        p.ack = 0
+        p.flags = 0
+        p.window = 0
+        p.payload_offset = o + 42
+        p.payload_captured = claimed - 8
+        p.payload = claimed - 8
+        self.udp_tunnel(o + 42, o + 34 + claimed)
+        if p.tunnel:
+            self.macs()  # what the tunnel carries may have addresses of its own
         return 1
 
     def other_link(self, o: int, e: int, link: int) -> int:

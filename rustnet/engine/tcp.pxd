@@ -6,6 +6,7 @@ from rustnet.engine.packet cimport Packet
 cdef int ACK, CLOSED, CLOSE_WAIT, CLOSING, ESTABLISHED, FIN, FIN_WAIT1, FIN_WAIT2
 cdef int LAST_ACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_ISN, MARK_RST, MARK_SYN, MARK_SYNACK, MAX_HOLES
 cdef int RST, SYN, SYN_RECV, SYN_SENT, TIME_WAIT
+cdef tuple SRC_LETTERS, DST_LETTERS
 cdef int64_t HALF32, MASK32, TWO32
 cdef int64_t FAST_NS, MAX_JUMP, REORDER_NS, SECOND, TIMEOUT_CLOSED, TIMEOUT_FIN, TIMEOUT_SYN, TIMEOUT_TIME_WAIT
 
@@ -27,7 +28,7 @@ cdef int hole(Flow flow, Half me, int64_t size, int64_t ts, bint from_src) excep
 cdef int repeated(Flow flow, Half me, Half peer, Packet p, int64_t ts, int64_t size, int64_t distance, bint from_src) except -1
 @cython.locals(rtt=int64_t, distance=int64_t)
 cdef int acknowledge(Flow flow, Half me, Half peer, Packet p, int64_t ts, bint from_src) except -1
-@cython.locals(new=int, bit=int)
+@cython.locals(new=int)
 cdef int marks(Flow flow, Half me, int flags, int64_t payload, bint from_src) except -1
 cdef int note_once(Flow flow, str letter, bint from_src) except -1
 cdef int note_count(Flow flow, uint32_t count, str letter, bint from_src) except -1

@@ -47,6 +47,10 @@ MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST = 1, 2, 4, 8, 16,
 MARK_ISN = 64
 """The direction's first segment was its SYN or SYN-ACK: ``isn`` is known, and the stream begins behind it."""
 
+DST_LETTERS = tuple("".join("shadfr"[bit] for bit in range(6) if marks >> bit & 1) for marks in range(64))
+"""Zeek's history letters by the marks that they stand for."""
+SRC_LETTERS = tuple(letters.upper() for letters in DST_LETTERS)
+
 LOGARITHMIC = frozenset((1, 10, 100, 1_000, 10_000, 100_000, 1_000_000))
 
 
@@ -251,11 +255,7 @@ def marks(flow: Flow, me: Half, flags: int, payload: int, from_src: bool) -> Non
     new &= ~me.marks
     if new:
         me.marks |= new
-        letters = ""
-        for bit, letter in ((1, "s"), (2, "h"), (4, "a"), (8, "d"), (16, "f"), (32, "r")):
-            if new & bit:
-                letters += letter
-        flow.history += letters.upper() if from_src else letters
+        flow.history += SRC_LETTERS[new] if from_src else DST_LETTERS[new]
 
 
 def note_once(flow: Flow, letter: str, from_src: bool) -> None:

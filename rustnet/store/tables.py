@@ -314,7 +314,8 @@ class Claim:
     evidence: str
     """Where it stands: file and line."""
     match: str = "tuple"
-    """What was compared: `tuple`, `addresses`, `wildcard`, `listener`, `port` or `packet`."""
+    """What was compared: `tuple`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port` or
+    `packet`."""
 
 
 @record("hosts")

@@ -211,5 +211,3 @@ class Writer:
             advice = "what was committed before is kept; `rustnet verify` tells what is missing"
         name = os.fspath(self.path)
         raise SessionError(f"{name}: writing failed ({words[:300]}): {advice}") from error
-
-

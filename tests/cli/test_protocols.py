@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "rustnet", "protocols", *words], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "rustnet", "protocols", *words], capture_output=True, text=True, check=False
+    )
 
 
 def test_every_protocol_is_listed() -> None:

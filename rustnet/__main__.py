@@ -1,8 +1,6 @@
 """``python -m rustnet``: the same as the command ``rustnet``."""
 
-import sys
-
-from rustnet.cli.main import main
+from rustnet.cli.main import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -3,7 +3,8 @@
     source ─► frames ─► tracker (headers, flows, streams) ─► dispatcher (parsers) ─► collector ─► writer ─► DuckDB
                                                                                               └► attribution
 
-The engine runs in this thread, the writer in a second, the hash of the input in a third.
+The engine runs in this thread, the writer in a second, the hash of the input in a third. A new session is made by the
+writer's thread while this one begins to read.
 """
 
 import gc
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 
@@ -158,7 +160,6 @@ def ingest(
     Raises `SessionError` if the session cannot be opened or written.
     """
     report = Report(session)
-    sources: list[tuple[int, str]] = list(enumerate(paths))
     first: Source | None = None
     if len(paths) == 1:  # a single input that is no capture must not leave an empty session behind
         first = _open(paths[0], report)
@@ -173,22 +174,7 @@ def ingest(
     collecting = gc.isenabled()
     gc.disable()  # flows and rows make no cycles, and there may be millions of them to look through
     try:
-        with interruptible() as stopped:
-            for index, path in sources:
-                source = first if first is not None else _open(path, report)
-                first = None
-                if source is None:
-                    continue
-                road = Road(writer, source, options, stopped)
-                road.tell(progress, index, len(paths))
-                try:
-                    if not options.again and road.known(report):
-                        continue
-                    road.travel(report)
-                finally:
-                    source.close()
-                if report.interrupted:
-                    break
+        _travel(paths, first, writer, report, options, progress)
         _attribute(writer, report, options)
     finally:
         if collecting:
@@ -196,6 +182,41 @@ def ingest(
         writer.close()
     _losses(report)
     return report
+
+
+def _travel(
+    paths: Sequence[str],
+    first: Source | None,
+    writer: Writer,
+    report: Report,
+    options: Options,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Ingest one input after another; ``first`` is the first one, if it is open already."""
+    capture_id, flow_id = writer.next_ids()
+    earlier = [] if options.again else writer.earlier()
+    columns = flow_columns(options.dissect)
+    with interruptible() as stopped:
+        for index, path in enumerate(paths):
+            source = first if first is not None else _open(path, report)
+            first = None
+            if source is None:
+                continue
+            try:
+                if known(source, earlier, report):
+                    continue
+                road = Road(writer, source, options, capture_id, flow_id, columns, stopped)
+                road.tell(progress, index, len(paths))
+                road.travel(report)
+            finally:
+                source.close()
+            if report.interrupted:
+                return
+            capture_id += 1
+            flow_id = road.tracker.table.next_id
+            made = road.capture
+            if made.bytes is not None and made.sha256 is not None and not options.again:
+                earlier.append((made.capture_id, made.source, made.bytes, made.sha256))
 
 
 def _open(path: str, report: Report) -> Source | None:
@@ -207,14 +228,62 @@ def _open(path: str, report: Report) -> Source | None:
         return None
 
 
+def known(source: Source, earlier: list[tuple[int, str, int, str]], report: Report) -> bool:
+    """Whether one of the ``earlier`` captures is this very file; only a file of equal size is hashed ahead."""
+    info = source.info
+    if info.kind != "file":
+        return False
+    same = [capture for capture in earlier if capture[2] == info.bytes]
+    if not same:
+        return False
+    from rustnet.sources.stored import hash_file  # noqa: PLC0415 - rarely needed
+
+    digest = hash_file(info.source)
+    for capture_id, name, _, sha256 in same:
+        if sha256 == digest:
+            words = (
+                f"{info.source}: already in the session as capture {capture_id} ({name}, same SHA-256); "
+                "use --again to ingest it once more"
+            )
+            report.skipped.append((info.source, words))
+            return True
+    return False
+
+
+@cache
+def _server_ranks(dissect: bool) -> bytes:
+    """Rank of each port, with those of the dissectors where payloads are read."""
+    return server_ranks([port for d in registry.DISSECTORS for port in d.ports] if dissect else [])
+
+
+def flow_columns(dissect: bool) -> FlowColumns:
+    """What turns flows into columns: one serves all captures of a run."""
+    tcp_services, udp_services = service_names()
+    guesses: dict[tuple[str, int], str] = {}
+    for d in registry.DISSECTORS if dissect else ():
+        for transport in d.transports:
+            for port in d.ports:
+                guesses.setdefault((transport, port), d.name)
+    return FlowColumns(tcp_services, udp_services, guesses, dict.fromkeys(NOT_ATTRIBUTABLE, "not_attributable"))
+
+
 class Road:
     """One input on its way into the session."""
 
-    def __init__(self, writer: Writer, source: Source, options: Options, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        source: Source,
+        options: Options,
+        capture_id: int,
+        first_flow: int,
+        columns: FlowColumns,
+        stopped: Callable[[], bool],
+    ) -> None:
         self.writer = writer
         self.source = source
         self.stopped = stopped
-        self.capture_id, first_flow = writer.next_ids()
+        self.capture_id = capture_id
         self.capture = Capture(self.capture_id, source.info.source, source.info.kind, source.info.format)
         self.collector = Collector(self.capture_id)
         dissectors = registry.DISSECTORS if options.dissect else ()
@@ -222,15 +291,12 @@ class Road:
         wanted = bytearray(WANTED_SIZE)
         for transport, number in (("tcp", TCP), ("udp", UDP)):
             wanted[number] = transport in self.dispatcher.by_transport
-        known = [port for d in dissectors for port in d.ports]
-        self.tracker = Tracker(self.dispatcher, bytes(wanted), server_ranks(known), first_flow)
-        tcp_services, udp_services = service_names()
-        guesses = {(transport, port): d[0].name for (transport, port), d in self.dispatcher.by_port.items()}
-        reasons = dict.fromkeys(NOT_ATTRIBUTABLE, "not_attributable")
-        self.flow_columns = FlowColumns(tcp_services, udp_services, guesses, reasons)
+        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(options.dissect), first_flow)
+        self.flow_columns = columns
         self.flows: list[Flow] = []
         self.flow_count = 0
         self.link_types: set[int] = set()
+        self.last_link = -1
         self.callback: Callable[[Progress], None] | None = None
         self.told_at = 0.0
         self.index = 0
@@ -241,31 +307,6 @@ class Road:
         self.callback = callback
         self.index = index
         self.files = files
-
-    def known(self, report: Report) -> bool:
-        """Whether the session has this very file already; only a file of equal size is hashed ahead."""
-        info = self.source.info
-        if info.kind != "file" or info.bytes is None:
-            return False
-        same = self.writer.query(
-            "SELECT capture_id, source, sha256 FROM captures WHERE bytes = ? AND sha256 IS NOT NULL", [info.bytes]
-        )
-        if not same:
-            return False
-        from rustnet.sources.stored import hash_file  # noqa: PLC0415 - rarely needed
-
-        digest = hash_file(info.source)
-        for capture_id, source, sha256 in same:
-            if sha256 == digest:
-                report.skipped.append(
-                    (
-                        info.source,
-                        f"{info.source}: already in the session as capture {capture_id} ({source}, same SHA-256); "
-                        "use --again to ingest it once more",
-                    )
-                )
-                return True
-        return False
 
     def travel(self, report: Report) -> None:
         """Read the input to its end, or until the user stops it, and store everything."""
@@ -292,7 +333,10 @@ class Road:
             self.store()
         tracker.feed(frames)
         self.flows += tracker.close_ended()
-        self.link_types.update(np.unique(frames.column("link")).tolist())
+        links = frames.column("link")
+        if not (links == self.last_link).all():
+            self.link_types.update(np.unique(links).tolist())
+            self.last_link = int(links[0])
         if tracker.index.count >= INDEX_BATCH:
             self.store()
 
@@ -441,6 +485,7 @@ class Road:
 def _attribute(writer: Writer, report: Report, options: Options) -> None:
     """Match sidecars with the flows of every capture of this run."""
     from rustnet.attribute.discover import find_sidecars  # noqa: PLC0415 - only where there are captures
+    from rustnet.attribute.match import Report as Attribution  # noqa: PLC0415
     from rustnet.attribute.match import attribute  # noqa: PLC0415
 
     given = [Path(name) for name in options.sidecars]
@@ -448,7 +493,7 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         files = given or (find_sidecars(Path(capture.source)) if options.discover and capture.source != "-" else [])
         if not files:
             continue
-        made = writer.run(lambda con, number=capture.capture_id, used=files: attribute(con, number, used))
+        made: Attribution = writer.run(partial(attribute, capture_id=capture.capture_id, sidecars=files))
         for sentence in made.unreadable:
             report.failed.append(("sidecar", sentence))
         bad = f", {made.bad_records:,} broken" if made.bad_records else ""

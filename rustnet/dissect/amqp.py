@@ -316,5 +316,6 @@ def _probe_amqp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 AMQP = Dissector(
-    "amqp", "Advanced Message Queuing Protocol 0-9-1, 1.0 (OASIS)", ("tcp",), _PORTS, (Amqp,), _probe_amqp, AmqpParser
-)
+    "amqp", "Advanced Message Queuing Protocol 0-9-1, 1.0 (OASIS)", ("tcp",), _PORTS, (Amqp,), _probe_amqp, AmqpParser,
+    first=b"A",
+)  # fmt: skip

@@ -289,4 +289,6 @@ def _probe_bgp(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if data.startswith(_MARKER) and _LEAST.get(data[18], 65_536) <= size <= 4096 else NO
 
 
-BGP = Dissector("bgp", "Border Gateway Protocol 4 (RFC 4271)", ("tcp",), (179,), (Bgp,), _probe_bgp, BgpParser)
+BGP = Dissector(
+    "bgp", "Border Gateway Protocol 4 (RFC 4271)", ("tcp",), (179,), (Bgp,), _probe_bgp, BgpParser, first=b"\xff"
+)

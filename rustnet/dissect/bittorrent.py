@@ -324,5 +324,5 @@ def _is_utp(data: bytes) -> bool:
 
 BITTORRENT = Dissector(
     "bittorrent", "BitTorrent (BEP 3)", ("tcp", "udp"), (6881, 6969, 6771), (Bittorrent,), _probe_bittorrent,
-    BittorrentParser,
+    BittorrentParser, first=b"\x13dB\0\x01A",
 )  # fmt: skip

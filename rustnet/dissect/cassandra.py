@@ -172,5 +172,5 @@ def _probe_cassandra(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 CASSANDRA = Dissector(
     "cassandra", "Cassandra native protocol (CQL binary protocol)", ("tcp",), _PORTS, (Cassandra,), _probe_cassandra,
-    CassandraParser,
+    CassandraParser, first=bytes(range(1, 7)),
 )  # fmt: skip

@@ -223,5 +223,6 @@ def _probe_coap(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 COAP = Dissector(
-    "coap", "Constrained Application Protocol (RFC 7252)", ("udp",), _PORTS, (Coap,), _probe_coap, CoapParser
-)
+    "coap", "Constrained Application Protocol (RFC 7252)", ("udp",), _PORTS, (Coap,), _probe_coap, CoapParser,
+    first=bytes(range(0x40, 0x80)),
+)  # fmt: skip

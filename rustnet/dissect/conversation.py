@@ -205,3 +205,8 @@ class Dissector:
     probe: Callable[[bytes, Conversation, bool], int]
     """``probe(data, talk, from_src)``: `YES` only if the content itself shows the protocol; a port may relax it."""
     parser: Callable[[Conversation], Parser]
+    first: bytes | None = None
+    """Off its ports: the first bytes that its content can begin with; its probe is not asked about others.
+
+    `None`: any byte; empty: it is asked on its ports only.
+    """

@@ -296,5 +296,6 @@ def _probe_datagram(data: bytes) -> int:
 
 
 DCERPC = Dissector(
-    "dcerpc", "DCE/RPC ([MS-RPCE])", ("tcp", "udp"), (135, 593, 34964), (Dcerpc,), _probe_dcerpc, DcerpcParser
-)
+    "dcerpc", "DCE/RPC ([MS-RPCE])", ("tcp", "udp"), (135, 593, 34964), (Dcerpc,), _probe_dcerpc, DcerpcParser,
+    first=b"\x04\x05",
+)  # fmt: skip

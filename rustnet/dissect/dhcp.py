@@ -240,5 +240,6 @@ def _probe_dhcp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 DHCP = Dissector(
-    "dhcp", "Dynamic Host Configuration Protocol (RFC 2131)", ("udp",), (67, 68), (Dhcp,), _probe_dhcp, DhcpParser
-)
+    "dhcp", "Dynamic Host Configuration Protocol (RFC 2131)", ("udp",), (67, 68), (Dhcp,), _probe_dhcp, DhcpParser,
+    first=b"\0\x01\x02",
+)  # fmt: skip

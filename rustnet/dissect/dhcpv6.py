@@ -219,4 +219,6 @@ def _probe_dhcpv6(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if found and all(0 < code < 256 for code, _ in found) else NO
 
 
-DHCPV6 = Dissector("dhcpv6", "DHCP for IPv6 (RFC 8415)", ("udp",), (546, 547), (Dhcpv6,), _probe_dhcpv6, Dhcpv6Parser)
+DHCPV6 = Dissector(
+    "dhcpv6", "DHCP for IPv6 (RFC 8415)", ("udp",), (546, 547), (Dhcpv6,), _probe_dhcpv6, Dhcpv6Parser, first=b""
+)

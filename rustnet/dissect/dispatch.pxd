@@ -3,14 +3,16 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 from rustnet.engine.flow cimport Flow
 
-cdef int YES, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, TCP, UDP
+cdef int YES, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
 
 cdef class Dispatcher:
     cdef public object sink
     cdef public bint strict
     cdef public int64_t waiting
-    cdef public dict undecoded_rows, by_port, by_transport, orders
-    cdef tuple order(self, str transport, int src_port, int dst_port)
+    cdef public dict undecoded_rows, by_port, by_transport, known, orders
+    @cython.locals(known=bytes, src=int64_t, dst=int64_t, key=int64_t, orders=dict)
+    cdef tuple asked(self, Conversation talk, int64_t first)
+    cpdef tuple order(self, str transport, int src_port, int dst_port, int first)
     @cython.locals(talk=Conversation)
     cdef Conversation converse(self, Flow flow)
     @cython.locals(talk=Conversation)
@@ -21,6 +23,7 @@ cdef class Dispatcher:
     cpdef gap(self, Flow flow, bint from_src, int64_t size, int64_t ts, int64_t number)
     @cython.locals(talk=Conversation)
     cpdef close(self, Flow flow)
+    @cython.locals(refused=tuple, asked=tuple, answer=int)
     cdef bint choose(self, Conversation talk, bytes data, bint from_src) except -1
     @cython.locals(other=bytes)
     cdef bint begin(self, Conversation talk, bytes data, bint from_src) except -1

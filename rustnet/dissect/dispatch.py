@@ -4,7 +4,7 @@ A flow's first bytes are shown to the dissectors whose port fits, then to all ot
 answers `YES` gets the flow; its name becomes ``flows.app`` with source ``payload``. A port alone never decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rustnet.dissect.conversation import YES, Conversation, DissectError, Dissector, Sink
 from rustnet.engine.flow import Flow
@@ -28,7 +28,16 @@ MAX_ERRORS = 10
 MAX_UNDECODED = 100
 """Rows about frames that cannot be decoded, per kind and capture; further ones are only counted."""
 
+MAX_ORDERS = 65_536
+"""Answers to who is asked about a flow that are remembered."""
+
+NO_PORT = 65_536
+"""Stands for every port that no dissector names."""
+
 TRANSPORTS = {TCP: "tcp", UDP: "udp"}
+
+Asked = tuple[str, Callable[[bytes, Conversation, bool], int], Dissector]
+"""Name, probe and dissector."""
 
 
 class Dispatcher:
@@ -50,20 +59,47 @@ class Dispatcher:
                 for port in d.ports:
                     key = (transport, port)
                     self.by_port[key] = (*self.by_port.get(key, ()), d)
-        self.orders: dict[tuple[str, int, int], tuple[Dissector, ...]] = {}
+        self.known = {transport: self.named_ports(transport) for transport in self.by_transport}
+        self.orders: dict[str, dict[int, tuple[Asked, ...]]] = {transport: {} for transport in self.by_transport}
 
-    def order(self, transport: str, src_port: int, dst_port: int) -> tuple[Dissector, ...]:
-        """Dissectors in the order in which they are asked: those of the responder's port, of the initiator's, others."""
-        known = self.by_port
-        src = src_port if (transport, src_port) in known else -1
-        dst = dst_port if (transport, dst_port) in known else -1
-        key = (transport, src, dst)
-        found = self.orders.get(key)
+    def named_ports(self, transport: str) -> bytes:
+        """For each port, whether a dissector names it."""
+        flags = bytearray(65_536)
+        for name, port in self.by_port:
+            if name == transport:
+                flags[port] = 1
+        return bytes(flags)
+
+    def asked(self, talk: Conversation, first: int) -> tuple[Asked, ...]:
+        """Who is asked about content that begins with the byte ``first``: remembered answers of `order`."""
+        known = self.known.get(talk.transport)
+        if known is None:
+            return ()
+        src = talk.src_port & 0xFFFF
+        dst = talk.dst_port & 0xFFFF
+        if not known[src]:
+            src = NO_PORT
+        if not known[dst]:
+            dst = NO_PORT
+        key = (((src << 17) | dst) << 8) | first
+        orders = self.orders[talk.transport]
+        found = orders.get(key)
         if found is None:
-            first = dict.fromkeys((*known.get((transport, dst), ()), *known.get((transport, src), ())))
-            found = (*first, *(d for d in self.by_transport.get(transport, ()) if d not in first))
-            self.orders[key] = found
+            if len(orders) >= MAX_ORDERS:
+                orders.clear()
+            found = orders[key] = self.order(talk.transport, src, dst, first)
         return found
+
+    def order(self, transport: str, src_port: int, dst_port: int, first: int) -> tuple[Asked, ...]:
+        """Dissectors in the order in which they are asked: those of the responder's port, of the initiator's, others.
+
+        Of the others, those whose content cannot begin with the byte ``first`` are left out.
+        """
+        known = self.by_port
+        ahead = dict.fromkeys((*known.get((transport, dst_port), ()), *known.get((transport, src_port), ())))
+        others = [d for d in self.by_transport[transport] if d not in ahead]
+        fitting = [d for d in others if d.first is None or first in d.first]
+        return tuple([(d.name, d.probe, d) for d in (*ahead, *fitting)])
 
     def converse(self, flow: Flow) -> Conversation:
         """The flow's conversation, made when its first payload is seen."""
@@ -167,11 +203,12 @@ class Dispatcher:
 
     def choose(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
         """Ask the probes about a flow's bytes; true once one of them is sure, and its parser is set."""
-        for d in self.order(talk.transport, talk.src_port, talk.dst_port):
-            if d.name in talk.refused:
+        refused = talk.refused
+        for name, probe, d in self.asked(talk, data[0]) if data else ():
+            if refused and name in refused:
                 continue
             try:
-                answer = d.probe(data, talk, from_src)
+                answer = probe(data, talk, from_src)
             except DissectError:
                 continue
             except Exception as error:  # noqa: BLE001
@@ -179,7 +216,7 @@ class Dispatcher:
                 continue
             if answer == YES:
                 if talk.app is None:  # what runs inside of another protocol does not rename the flow
-                    talk.app = d.name
+                    talk.app = name
                 talk.parser = d.parser(talk)
                 return True
         return False

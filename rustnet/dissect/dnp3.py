@@ -158,4 +158,4 @@ def _probe_dnp3(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if checksum(data[:8]) == data[8] | data[9] << 8 else NO
 
 
-DNP3 = Dissector("dnp3", "DNP3 (IEEE 1815)", ("tcp", "udp"), (20000,), (Dnp3,), _probe_dnp3, Dnp3Parser)
+DNP3 = Dissector("dnp3", "DNP3 (IEEE 1815)", ("tcp", "udp"), (20000,), (Dnp3,), _probe_dnp3, Dnp3Parser, first=b"\x05")

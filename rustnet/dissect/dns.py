@@ -339,7 +339,8 @@ def _llmnr(talk: Conversation) -> DnsParser:
 
 
 DNS = Dissector("dns", "Domain Name System (RFC 1035)", ("udp", "tcp"), (53,), (Dns,), _probe_dns, DnsParser)
-MDNS = Dissector("mdns", "Multicast DNS (RFC 6762)", ("udp",), (5353,), (Dns,), _probe_mdns, _mdns)
+MDNS = Dissector("mdns", "Multicast DNS (RFC 6762)", ("udp",), (5353,), (Dns,), _probe_mdns, _mdns, first=b"")
 LLMNR = Dissector(
-    "llmnr", "Link-Local Multicast Name Resolution (RFC 4795)", ("udp", "tcp"), (5355,), (Dns,), _probe_llmnr, _llmnr
-)
+    "llmnr", "Link-Local Multicast Name Resolution (RFC 4795)", ("udp", "tcp"), (5355,), (Dns,), _probe_llmnr, _llmnr,
+    first=b"",
+)  # fmt: skip

@@ -231,5 +231,6 @@ def _probe_dtls(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 DTLS = Dissector(
-    "dtls", "Datagram Transport Layer Security (RFC 9147)", ("udp",), _PORTS, (Tls,), _probe_dtls, DtlsParser
-)
+    "dtls", "Datagram Transport Layer Security (RFC 9147)", ("udp",), _PORTS, (Tls,), _probe_dtls, DtlsParser,
+    first=bytes(range(_CHANGE, _ACK + 1)),
+)  # fmt: skip

@@ -161,4 +161,7 @@ def _probe_greeting(data: bytes, talk: Conversation) -> int:
     return YES if talk.has_port(*_PORTS) or b"FTP" in data[:512].upper() else MORE
 
 
-FTP = Dissector("ftp", "File Transfer Protocol (RFC 959)", ("tcp",), _PORTS, (Ftp,), _probe_ftp, FtpParser)
+FTP = Dissector(
+    "ftp", "File Transfer Protocol (RFC 959)", ("tcp",), _PORTS, (Ftp,), _probe_ftp, FtpParser,
+    first=b"124" + bytes((*range(65, 91), *range(97, 123))),
+)  # fmt: skip

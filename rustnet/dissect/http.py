@@ -496,6 +496,8 @@ def _probe_http2(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 HTTP = Dissector(
     "http", "Hypertext Transfer Protocol 1.x (RFC 9112)", ("tcp",), (80, 8080, 8000, 3128, 8008, 8888), (Http,),
-    _probe_http, HttpParser,
+    _probe_http, HttpParser, first=bytes(range(65, 91)),
 )  # fmt: skip
-HTTP2 = Dissector("http2", "HTTP/2 in clear text (RFC 9113)", ("tcp",), (), (Http,), _probe_http2, Http2Parser)
+HTTP2 = Dissector(
+    "http2", "HTTP/2 in clear text (RFC 9113)", ("tcp",), (), (Http,), _probe_http2, Http2Parser, first=b"P"
+)

@@ -256,5 +256,6 @@ def _probe_imap(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 IMAP = Dissector(
-    "imap", "Internet Message Access Protocol (RFC 3501, 9051)", ("tcp",), _PORTS, (Imap,), _probe_imap, ImapParser
-)
+    "imap", "Internet Message Access Protocol (RFC 3501, 9051)", ("tcp",), _PORTS, (Imap,), _probe_imap, ImapParser,
+    first=bytes(range(0x21, 0x7F)),
+)  # fmt: skip

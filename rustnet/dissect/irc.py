@@ -187,4 +187,6 @@ def _probe_irc(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if _CLIENT(data) is not None or _SERVER(data) is not None else NO
 
 
-IRC = Dissector("irc", "Internet Relay Chat (RFC 2812)", ("tcp",), _PORTS, (Irc,), _probe_irc, IrcParser)
+IRC = Dissector(
+    "irc", "Internet Relay Chat (RFC 2812)", ("tcp",), _PORTS, (Irc,), _probe_irc, IrcParser, first=b":CNUPJE"
+)

@@ -167,4 +167,7 @@ def _probe_kafka(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if near or (key in _OPENINGS and size == 4 + length) else NO
 
 
-KAFKA = Dissector("kafka", "Apache Kafka protocol (KIP-511)", ("tcp",), _PORTS, (Kafka,), _probe_kafka, KafkaParser)
+KAFKA = Dissector(
+    "kafka", "Apache Kafka protocol (KIP-511)", ("tcp",), _PORTS, (Kafka,), _probe_kafka, KafkaParser,
+    first=bytes(range((MAX_REQUEST >> 24) + 1)),
+)  # fmt: skip

@@ -276,5 +276,6 @@ def _versioned(data: bytes, pos: int) -> bool:
 
 
 KERBEROS = Dissector(
-    "kerberos", "Kerberos 5 (RFC 4120)", ("udp", "tcp"), (88,), (Kerberos,), _probe_kerberos, KerberosParser
-)
+    "kerberos", "Kerberos 5 (RFC 4120)", ("udp", "tcp"), (88,), (Kerberos,), _probe_kerberos, KerberosParser,
+    first=bytes((0, *_MESSAGES)),
+)  # fmt: skip

@@ -348,5 +348,5 @@ def _begins(data: bytes, at: int) -> bool:
 
 LDAP = Dissector(
     "ldap", "Lightweight Directory Access Protocol (RFC 4511)", ("tcp", "udp"), (389, 3268), (Ldap,), _probe_ldap,
-    LdapParser,
+    LdapParser, first=b"0",
 )  # fmt: skip

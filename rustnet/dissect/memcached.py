@@ -326,5 +326,6 @@ def _probe_udp(data: bytes, talk: Conversation) -> int:
 
 
 MEMCACHED = Dissector(
-    "memcached", "Memcached (protocol.txt)", ("tcp", "udp"), _PORTS, (Memcached,), _probe_memcached, _parser
-)
+    "memcached", "Memcached (protocol.txt)", ("tcp", "udp"), _PORTS, (Memcached,), _probe_memcached, _parser,
+    first=bytes(range(97, 123)),
+)  # fmt: skip

@@ -289,4 +289,6 @@ def _probe_mqtt(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if 0 < len(topic) == data[start] << 8 | data[start + 1] and b"\0" not in topic else NO
 
 
-MQTT = Dissector("mqtt", "MQTT 3.1, 3.1.1, 5 (OASIS)", ("tcp",), _PORTS, (Mqtt,), _probe_mqtt, MqttParser)
+MQTT = Dissector(
+    "mqtt", "MQTT 3.1, 3.1.1, 5 (OASIS)", ("tcp",), _PORTS, (Mqtt,), _probe_mqtt, MqttParser, first=b"\x10"
+)

@@ -289,5 +289,5 @@ def _probe_session(data: bytes, talk: Conversation) -> int:
 
 NETBIOS = Dissector(
     "netbios", "NetBIOS over TCP/UDP (RFC 1002)", ("udp", "tcp"), (137, 138, 139), (Netbios,), _probe_netbios,
-    NetbiosParser,
+    NetbiosParser, first=b"\x81",
 )  # fmt: skip

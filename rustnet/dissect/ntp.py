@@ -183,4 +183,7 @@ def _clock_agrees(data: bytes, mode: int, talk: Conversation) -> int:
     return YES if sent is not None and abs(sent - talk.ts) < _SANE_SECONDS * 1_000_000_000 else NO
 
 
-NTP = Dissector("ntp", "Network Time Protocol (RFC 5905)", ("udp",), (123,), (Ntp,), _probe_ntp, NtpParser)
+NTP = Dissector(
+    "ntp", "Network Time Protocol (RFC 5905)", ("udp",), (123,), (Ntp,), _probe_ntp, NtpParser,
+    first=bytes(b for b in range(256) if 1 <= b >> 3 & 7 <= 4),
+)  # fmt: skip

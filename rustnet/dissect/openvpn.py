@@ -260,5 +260,6 @@ def _probe_openvpn(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 OPENVPN = Dissector(
-    "openvpn", "OpenVPN (draft-openvpn-spec)", ("udp", "tcp"), (_PORT,), (Openvpn, Tls), _probe_openvpn, OpenvpnParser
-)
+    "openvpn", "OpenVPN (draft-openvpn-spec)", ("udp", "tcp"), (_PORT,), (Openvpn, Tls), _probe_openvpn, OpenvpnParser,
+    first=b"\0\x01\x02\x03\x04\x05\x08\x10\x38\x40\x50",
+)  # fmt: skip

@@ -221,4 +221,6 @@ def _probe_greeting(data: bytes, talk: Conversation) -> int:
     return MORE if data.startswith(b"+OK ") else NO
 
 
-POP3 = Dissector("pop3", "Post Office Protocol 3 (RFC 1939)", ("tcp",), _PORTS, (Pop3,), _probe_pop3, Pop3Parser)
+POP3 = Dissector(
+    "pop3", "Post Office Protocol 3 (RFC 1939)", ("tcp",), _PORTS, (Pop3,), _probe_pop3, Pop3Parser, first=b"+ACSUacsu"
+)

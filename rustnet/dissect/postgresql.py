@@ -264,5 +264,5 @@ def _probe_server(data: bytes, talk: Conversation) -> int:
 
 POSTGRESQL = Dissector(
     "postgresql", "PostgreSQL frontend/backend protocol (version 3)", ("tcp",), _PORTS, (Postgresql,),
-    _probe_postgresql, PostgresqlParser,
+    _probe_postgresql, PostgresqlParser, first=b"\0",
 )  # fmt: skip

@@ -8,6 +8,7 @@ up to Q046 carry their hello in the clear. Of later packets nothing is read.
 from rustnet.dissect.conversation import Conversation, DissectError, Dissector, Parser
 from rustnet.dissect.quic_crypto import Keys, Secrets, secrets
 from rustnet.dissect.quic_packet import (
+    FIRST_BYTES,
     HANDSHAKE,
     IDLE_TIMEOUT,
     INITIAL,
@@ -474,4 +475,4 @@ def _number(body: bytes) -> int | None:
         return None
 
 
-QUIC = Dissector("quic", "QUIC (RFC 9000)", ("udp",), (443, 784, 853), (Quic,), probe, QuicParser)
+QUIC = Dissector("quic", "QUIC (RFC 9000)", ("udp",), (443, 784, 853), (Quic,), probe, QuicParser, first=FIRST_BYTES)

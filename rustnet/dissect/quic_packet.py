@@ -22,6 +22,8 @@ _U32 = struct.Struct(">I")
 _NAMES = {VERSION_1: "1", VERSION_2: "2", 0xFACEB001: "mvfst-22", 0xFACEB002: "mvfst-27", 0xFACEB00E: "mvfst-exp"}
 _GOOGLE_FLAGS = frozenset({0x09, 0x0D, 0x19, 0x1D, 0x29, 0x2D, 0x39, 0x3D, 0x49, 0x4D})
 """First bytes of packets that carry a version: flag, connection id and size of the packet number."""
+FIRST_BYTES = bytes((*range(0x80, 0x100), *_GOOGLE_FLAGS))
+"""With which a datagram can begin that shows what it is: long headers, and those."""
 _ORDER_2 = (RETRY, INITIAL, ZERO_RTT, HANDSHAKE)
 _GOOGLE = frozenset({Q050, T050, T051})
 

@@ -203,4 +203,6 @@ def _probe_radius(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if pos == size and count >= 3 else NO
 
 
-RADIUS = Dissector("radius", "RADIUS (RFC 2865)", ("udp",), _PORTS, (Radius,), _probe_radius, RadiusParser)
+RADIUS = Dissector(
+    "radius", "RADIUS (RFC 2865)", ("udp",), _PORTS, (Radius,), _probe_radius, RadiusParser, first=bytes(_CODES)
+)

@@ -351,5 +351,6 @@ def _probe_udp(data: bytes, talk: Conversation) -> int:
 
 
 RDP = Dissector(
-    "rdp", "Remote Desktop Protocol (MS-RDPBCGR, RFC 1006)", ("tcp", "udp"), _PORTS, (Rdp,), _probe_rdp, _parser
-)
+    "rdp", "Remote Desktop Protocol (MS-RDPBCGR, RFC 1006)", ("tcp", "udp"), _PORTS, (Rdp,), _probe_rdp, _parser,
+    first=b"\x03",
+)  # fmt: skip

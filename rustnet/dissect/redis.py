@@ -241,5 +241,6 @@ def _probe_redis(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 REDIS = Dissector(
-    "redis", "Redis serialization protocol (RESP 2, 3)", ("tcp",), _PORTS, (Redis,), _probe_redis, RedisParser
-)
+    "redis", "Redis serialization protocol (RESP 2, 3)", ("tcp",), _PORTS, (Redis,), _probe_redis, RedisParser,
+    first=b"*",
+)  # fmt: skip

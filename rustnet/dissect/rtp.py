@@ -312,6 +312,10 @@ def _probe_rtcp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 RTP = Dissector(
-    "rtp", "Real-time Transport Protocol (RFC 3550)", ("udp",), (_PORT,), (Rtp, Rtcp), _probe_rtp, RtpParser
-)
-RTCP = Dissector("rtcp", "RTP Control Protocol (RFC 3550)", ("udp",), (), (Rtcp,), _probe_rtcp, RtpParser)
+    "rtp", "Real-time Transport Protocol (RFC 3550)", ("udp",), (_PORT,), (Rtp, Rtcp), _probe_rtp, RtpParser,
+    first=bytes(range(0x80, 0xC0)),
+)  # fmt: skip
+RTCP = Dissector(
+    "rtcp", "RTP Control Protocol (RFC 3550)", ("udp",), (), (Rtcp,), _probe_rtcp, RtpParser,
+    first=bytes(range(0x80, 0xC0)),
+)  # fmt: skip

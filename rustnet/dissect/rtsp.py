@@ -160,5 +160,6 @@ def _probe_rtsp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 RTSP = Dissector(
-    "rtsp", "Real-Time Streaming Protocol (RFC 7826)", ("tcp",), (554, 8554), (Rtsp,), _probe_rtsp, RtspParser
-)
+    "rtsp", "Real-Time Streaming Protocol (RFC 7826)", ("tcp",), (554, 8554), (Rtsp,), _probe_rtsp, RtspParser,
+    first=bytes(range(65, 91)),
+)  # fmt: skip

@@ -162,5 +162,6 @@ def _probe_sip(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 SIP = Dissector(
-    "sip", "Session Initiation Protocol (RFC 3261)", ("udp", "tcp"), (5060, 5080), (Sip,), _probe_sip, SipParser
-)
+    "sip", "Session Initiation Protocol (RFC 3261)", ("udp", "tcp"), (5060, 5080), (Sip,), _probe_sip, SipParser,
+    first=bytes(range(65, 91)),
+)  # fmt: skip

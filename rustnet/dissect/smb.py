@@ -99,4 +99,4 @@ def _probe_smb(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if magic != b"\xfeSMB" or data[8] == 64 else NO
 
 
-SMB = Dissector("smb", "Server Message Block ([MS-SMB2])", ("tcp",), (445,), (Smb,), _probe_smb, SmbParser)
+SMB = Dissector("smb", "Server Message Block ([MS-SMB2])", ("tcp",), (445,), (Smb,), _probe_smb, SmbParser, first=b"\0")

@@ -216,4 +216,7 @@ def _probe_greeting(data: bytes, end: int, talk: Conversation) -> int:
     return YES if talk.has_port(*_PORTS) or (head[0] == 50 and b"SMTP" in data[:512].upper()) else NO
 
 
-SMTP = Dissector("smtp", "Simple Mail Transfer Protocol (RFC 5321)", ("tcp",), _PORTS, (Smtp,), _probe_smtp, SmtpParser)
+SMTP = Dissector(
+    "smtp", "Simple Mail Transfer Protocol (RFC 5321)", ("tcp",), _PORTS, (Smtp,), _probe_smtp, SmtpParser,
+    first=b"2EeHhLl5MRSAX4",
+)  # fmt: skip

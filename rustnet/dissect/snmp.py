@@ -228,5 +228,6 @@ def _probe_snmp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 SNMP = Dissector(
-    "snmp", "Simple Network Management Protocol (RFC 3416)", ("udp",), (161, 162), (Snmp,), _probe_snmp, SnmpParser
-)
+    "snmp", "Simple Network Management Protocol (RFC 3416)", ("udp",), (161, 162), (Snmp,), _probe_snmp, SnmpParser,
+    first=b"0",
+)  # fmt: skip

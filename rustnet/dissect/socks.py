@@ -330,4 +330,6 @@ def _probe_four(data: bytes, talk: Conversation) -> int:
     return MORE if near and data.count(b"\0", 8) < expected else NO
 
 
-SOCKS = Dissector("socks", "SOCKS 4, 4a and 5 (RFC 1928)", ("tcp",), _PORTS, (Socks,), _probe_socks, SocksParser)
+SOCKS = Dissector(
+    "socks", "SOCKS 4, 4a and 5 (RFC 1928)", ("tcp",), _PORTS, (Socks,), _probe_socks, SocksParser, first=b"\0\x04\x05"
+)

@@ -83,5 +83,6 @@ def _probe_ssdp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 SSDP = Dissector(
-    "ssdp", "Simple Service Discovery Protocol (UPnP)", ("udp",), (1900,), (Ssdp,), _probe_ssdp, SsdpParser
-)
+    "ssdp", "Simple Service Discovery Protocol (UPnP)", ("udp",), (1900,), (Ssdp,), _probe_ssdp, SsdpParser,
+    first=b"MNH",
+)  # fmt: skip

@@ -283,4 +283,4 @@ def _probe_ssh(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if b"\nSSH-2.0-" in data or b"\nSSH-1." in data else MORE
 
 
-SSH = Dissector("ssh", "Secure Shell (RFC 4253)", ("tcp",), (22,), (Ssh,), _probe_ssh, SshParser)
+SSH = Dissector("ssh", "Secure Shell (RFC 4253)", ("tcp",), (22,), (Ssh,), _probe_ssh, SshParser, first=b"S")

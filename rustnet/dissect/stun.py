@@ -390,4 +390,6 @@ def _probe_stream(data: bytes, talk: Conversation) -> int:
 
 
 _TITLE = "Session Traversal Utilities for NAT (RFC 8489)"
-STUN = Dissector("stun", _TITLE, ("udp", "tcp"), _PORTS, (Stun, Rtp, Rtcp, Tls), _probe_stun, StunParser)
+STUN = Dissector(
+    "stun", _TITLE, ("udp", "tcp"), _PORTS, (Stun, Rtp, Rtcp, Tls), _probe_stun, StunParser, first=bytes(range(0x40))
+)

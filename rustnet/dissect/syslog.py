@@ -165,5 +165,6 @@ def _is_text(raw: bytes) -> bool:
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n" + bytes(range(0x80, 0x100))
 
 SYSLOG = Dissector(
-    "syslog", "Syslog Protocol (RFC 5424)", ("udp", "tcp"), (514, 601), (Syslog,), _probe_syslog, SyslogParser
-)
+    "syslog", "Syslog Protocol (RFC 5424)", ("udp", "tcp"), (514, 601), (Syslog,), _probe_syslog, SyslogParser,
+    first=b"<123456789",
+)  # fmt: skip

@@ -269,4 +269,7 @@ def _fits_prelogin(message: bytes) -> bool:
     return bool(size == 6 and start % 5 == 1 and start + 6 <= len(message) and message[start - 1] == 0xFF)
 
 
-TDS = Dissector("tds", "Tabular Data Stream, SQL Server (MS-TDS)", ("tcp",), _PORTS, (Tds,), _probe_tds, TdsParser)
+TDS = Dissector(
+    "tds", "Tabular Data Stream, SQL Server (MS-TDS)", ("tcp",), _PORTS, (Tds,), _probe_tds, TdsParser,
+    first=bytes((_PRELOGIN, _LOGIN)),
+)  # fmt: skip

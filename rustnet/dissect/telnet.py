@@ -232,4 +232,6 @@ def _probe_telnet(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if count >= 3 or (near and count) else MORE if near or len(data) < 9 else NO
 
 
-TELNET = Dissector("telnet", "Telnet (RFC 854)", ("tcp",), _PORTS, (Telnet,), _probe_telnet, TelnetParser)
+TELNET = Dissector(
+    "telnet", "Telnet (RFC 854)", ("tcp",), _PORTS, (Telnet,), _probe_telnet, TelnetParser, first=b"\xff"
+)

@@ -102,4 +102,6 @@ def _probe_tftp(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if kind == 5 and talk.has_port(69) and data[2] == 0 and data[3] <= 8 and data[-1] == 0 else NO
 
 
-TFTP = Dissector("tftp", "Trivial File Transfer Protocol (RFC 1350)", ("udp",), (69,), (Tftp,), _probe_tftp, TftpParser)
+TFTP = Dissector(
+    "tftp", "Trivial File Transfer Protocol (RFC 1350)", ("udp",), (69,), (Tftp,), _probe_tftp, TftpParser, first=b"\0"
+)

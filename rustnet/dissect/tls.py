@@ -34,6 +34,7 @@ _CHANGE, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT = 20, 21, 22, 23, 24
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY = 1, 2, 11, 12
 _KNOWN = frozenset({0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 203})
 _FIRST = frozenset({0, 1, 2, 4, 11, 12, 13, 14, 15, 16, 20, 22})
+_STARTS = bytes((_CHANGE, _ALERT, _HANDSHAKE, _DATA, *range(0x80, 0x100)))
 _PORTS = (443, 8443, 993, 995, 465, 990, 989, 636, 853, 5061, 5223, 5228, 8883, 6697, 9443, 4433, 6514, 3269)
 
 
@@ -497,4 +498,4 @@ def _probe_midstream(data: bytes, talk: Conversation, kind: int) -> int:
     return YES if talk.has_port(*_PORTS) and length >= 16 else NO
 
 
-TLS = Dissector("tls", "Transport Layer Security (RFC 8446)", ("tcp",), _PORTS, (Tls,), _probe_tls, TlsParser)
+TLS = Dissector("tls", "Transport Layer Security (RFC 8446)", ("tcp",), _PORTS, (Tls,), _probe_tls, TlsParser, _STARTS)

@@ -224,4 +224,6 @@ def _probe_vnc(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if _VERSION(data) is not None else NO
 
 
-VNC = Dissector("vnc", "VNC, Remote Framebuffer (RFC 6143)", ("tcp",), _PORTS, (Vnc,), _probe_vnc, VncParser)
+VNC = Dissector(
+    "vnc", "VNC, Remote Framebuffer (RFC 6143)", ("tcp",), _PORTS, (Vnc,), _probe_vnc, VncParser, first=b"R"
+)

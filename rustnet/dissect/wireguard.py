@@ -121,5 +121,6 @@ def _probe_wireguard(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 WIREGUARD = Dissector(
-    "wireguard", "WireGuard (white paper)", ("udp",), (_PORT,), (Wireguard,), _probe_wireguard, WireguardParser
-)
+    "wireguard", "WireGuard (white paper)", ("udp",), (_PORT,), (Wireguard,), _probe_wireguard, WireguardParser,
+    first=b"\x01\x02\x03\x04",
+)  # fmt: skip

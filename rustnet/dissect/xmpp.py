@@ -217,5 +217,6 @@ def _probe_xmpp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 XMPP = Dissector(
-    "xmpp", "Extensible Messaging and Presence Protocol (RFC 6120)", ("tcp",), _PORTS, (Xmpp,), _probe_xmpp, XmppParser
-)
+    "xmpp", "Extensible Messaging and Presence Protocol (RFC 6120)", ("tcp",), _PORTS, (Xmpp,), _probe_xmpp, XmppParser,
+    first=b"< \n\r",
+)  # fmt: skip

@@ -1,11 +1,15 @@
 """Ended flows as columns of the ``flows`` table."""
 
+from typing import Any
+
+import cython
 import numpy as np
 
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import (
     MASK32,
     NULL,
+    SCTP,
     SECOND,
     STATE_NAMES,
     TCP,
@@ -15,8 +19,13 @@ from rustnet.engine.numbers import (
     UDP_STALE,
     protocol_name,
 )
-from rustnet.engine.tcp import connection_state
-from rustnet.engine.text import address, community_id, mac
+from rustnet.engine.text import address, community_digest, community_id, mac
+
+if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+    from rustnet.engine.tcp import connection_state
+
+KNOWN = 65_536
+"""Addresses whose text is remembered."""
 
 INTEGERS = (
     "flow_id",
@@ -126,7 +135,7 @@ def state_name(flow: Flow, now: int) -> str | None:
     if flow.protocol == UDP:
         talk = flow.talk
         if talk is not None and talk.state:
-            return talk.state
+            return str(talk.state)
         if flow.end_reason == "idle":
             return STATE_NAMES[UDP_STALE]
         return STATE_NAMES[UDP_IDLE if now - flow.last_ts > IDLE else flow.state]
@@ -157,8 +166,11 @@ def other_state(flow: Flow) -> str:
 
 
 class FlowColumns:
-    """Builds the columns; ``tcp_services`` and ``udp_services`` name ports, ``guesses`` names apps by port, ``reasons``
-    says by protocol why a flow has no owner while no source of ownership was asked."""
+    """Builds the columns.
+
+    ``tcp_services`` and ``udp_services`` name ports, ``guesses`` names apps by port, ``reasons`` says by protocol why a
+    flow has no owner while no source of ownership was asked.
+    """
 
     def __init__(
         self,
@@ -169,18 +181,25 @@ class FlowColumns:
     ) -> None:
         self.tcp_services = tcp_services
         self.udp_services = udp_services
-        self.guesses = guesses
+        self.guesses: dict[str, dict[int, str]] = {}
+        for (transport, port), app in guesses.items():
+            self.guesses.setdefault(transport, {})[port] = app
         self.reasons = reasons
+        self.protocols: dict[int, tuple[str, str, dict[int, str]]] = {}
+        self.addresses: dict[int, str] = {}
+        self.macs: dict[int, str | None] = {}
+        self.hashed = bytearray(16)
 
-    def build(self, flows: list[Flow], now: int) -> dict[str, "np.ndarray[tuple[int], np.dtype[np.generic]]"]:
+    def build(self, flows: list[Flow], now: int) -> dict[str, Any]:
         """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`."""
         n = len(flows)
-        integers = np.full((len(INTEGERS), n), NULL, np.int64)
-        words = np.zeros((len(WORDS), n), np.uint64)
-        times = np.full((len(TIMES), n), np.nan, np.float64)
-        texts = [np.empty(n, object) for _ in TEXTS]
+        integers: Any = np.full((len(INTEGERS), n), NULL, np.int64)
+        words: Any = np.zeros((len(WORDS), n), np.uint64)
+        times: Any = np.full((len(TIMES), n), np.nan, np.float64)
+        texts: list[list[str | None]] = [[None] * n for _ in TEXTS]
         table = memoryview(integers)
-        rtts = memoryview(times)
+        numbers = memoryview(words)
+        rtts: Any = memoryview(times)
         for i in range(n):
             flow = flows[i]
             self.integers(table, i, flow)
@@ -193,11 +212,12 @@ class FlowColumns:
                     rtts[1, i] = best.min_rtt / 1e6
                 if flow.handshake_rtt >= 0:
                     rtts[2, i] = flow.handshake_rtt / 1e6
-            self.text(texts, memoryview(words), table, i, flow, now)
-        made = dict(zip(INTEGERS, integers, strict=True))
+            self.text(texts, numbers, table, i, flow, now)
+        made: dict[str, Any] = dict(zip(INTEGERS, integers, strict=True))
         made.update(zip(WORDS, words, strict=True))
         made.update(zip(TIMES, times, strict=True))
-        made.update(zip(TEXTS, texts, strict=True))
+        for name, values in zip(TEXTS, texts, strict=True):
+            made[name] = np.fromiter(values, object, n)
         return made
 
     def integers(self, table: memoryview, i: int, flow: Flow) -> None:
@@ -237,7 +257,7 @@ class FlowColumns:
             table[28 + dst, i] = half.ttl
 
     def text(
-        self, texts: "list[np.ndarray]", words: memoryview, table: memoryview, i: int, flow: Flow, now: int
+        self, texts: list[list[str | None]], words: memoryview, table: memoryview, i: int, flow: Flow, now: int
     ) -> None:
         """Everything that is text, and the addresses as numbers."""
         if flow.src_is_a:
@@ -247,7 +267,7 @@ class FlowColumns:
             src_hi, src_lo, src_port = flow.b_hi, flow.b_lo, flow.b_port
             dst_hi, dst_lo, dst_port = flow.a_hi, flow.a_lo, flow.a_port
         protocol = flow.protocol
-        name = protocol_name(protocol)
+        name, reason, guesses = self.protocols.get(protocol) or self.described(protocol)
         texts[1][i] = name
         if flow.has_ports:
             table[4, i] = src_port
@@ -257,24 +277,72 @@ class FlowColumns:
             words[1, i] = src_lo
             words[2, i] = dst_hi
             words[3, i] = dst_lo
-            texts[2][i] = address(src_hi, src_lo)
-            texts[3][i] = address(dst_hi, dst_lo)
+            texts[2][i] = self.address(src_hi, src_lo)
+            texts[3][i] = self.address(dst_hi, dst_lo)
             texts[6][i] = direction(scope(src_hi, src_lo), scope(dst_hi, dst_lo))
             if protocol < 256:
-                icmp = (flow.icmp_type, flow.icmp_code)
-                texts[0][i] = community_id(protocol, (src_hi, src_lo), (dst_hi, dst_lo), src_port, dst_port, icmp)
-        texts[4][i] = mac(flow.src_mac)
-        texts[5][i] = mac(flow.dst_mac)
+                texts[0][i] = self.community(flow, src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
+        texts[4][i] = self.mac(flow.src_mac)
+        texts[5][i] = self.mac(flow.dst_mac)
         texts[7][i] = state_name(flow, now)
         texts[8][i] = connection_state(flow) if protocol == TCP else other_state(flow)
         texts[9][i] = flow.history or None
         texts[10][i] = flow.end_reason
         texts[16][i] = TUNNEL_NAMES[flow.tunnel]
-        texts[17][i] = self.reasons.get(name, "no_sidecar")
-        self.application(texts, i, flow, name, src_port, dst_port)
+        texts[17][i] = reason
+        self.application(texts, i, flow, guesses, src_port, dst_port)
+
+    def described(self, protocol: int) -> tuple[str, str, dict[int, str]]:
+        """What a protocol's number alone says: its name, why its flows have no owner, its apps by port."""
+        name = protocol_name(protocol)
+        made = (name, self.reasons.get(name, "no_sidecar"), self.guesses.get(name, {}))
+        self.protocols[protocol] = made
+        return made
+
+    def address(self, high: int, low: int) -> str:
+        """Text of an address; that of an IPv4 address is remembered here."""
+        if high or low >> 32 != 0xFFFF:
+            return address(high, low)
+        found = self.addresses.get(low)
+        if found is None:
+            if len(self.addresses) >= KNOWN:
+                self.addresses.clear()
+            found = self.addresses[low] = address(high, low)
+        return found
+
+    def mac(self, number: int) -> str | None:
+        """Text of a hardware address, remembered."""
+        found = self.macs.get(number)
+        if found is None and number >= 0:
+            if len(self.macs) >= KNOWN:
+                self.macs.clear()
+            found = self.macs[number] = mac(number)
+        return found
+
+    def community(
+        self, flow: Flow, src_hi: int, src_lo: int, src_port: int, dst_hi: int, dst_lo: int, dst_port: int
+    ) -> str:
+        """Community ID of a flow; for IPv4 with ports the hashed bytes (`community_id`) are written in place."""
+        protocol = flow.protocol
+        fast = protocol == TCP or protocol == UDP or protocol == SCTP
+        if not fast or src_hi or dst_hi or src_lo >> 32 != 0xFFFF or dst_lo >> 32 != 0xFFFF:
+            icmp = (flow.icmp_type, flow.icmp_code)
+            return community_id(protocol, (src_hi, src_lo), (dst_hi, dst_lo), src_port, dst_port, icmp)
+        if dst_lo < src_lo or (dst_lo == src_lo and dst_port < src_port):
+            src_lo, src_port, dst_lo, dst_port = dst_lo, dst_port, src_lo, src_port
+        raw = self.hashed
+        for at in range(4):
+            raw[2 + at] = (src_lo >> (24 - 8 * at)) & 255
+            raw[6 + at] = (dst_lo >> (24 - 8 * at)) & 255
+        raw[10] = protocol
+        raw[12] = src_port >> 8
+        raw[13] = src_port & 255
+        raw[14] = dst_port >> 8
+        raw[15] = dst_port & 255
+        return community_digest(raw)
 
     def application(
-        self, texts: "list[np.ndarray]", i: int, flow: Flow, name: str, src_port: int, dst_port: int
+        self, texts: list[list[str | None]], i: int, flow: Flow, guesses: dict[int, str], src_port: int, dst_port: int
     ) -> None:
         """What runs over the flow: what a parser or a tunnel showed, else what the port suggests."""
         if flow.has_ports:
@@ -294,8 +362,8 @@ class FlowColumns:
         if flow.carries:
             texts[12][i] = TUNNEL_NAMES[flow.carries]
             texts[13][i] = "payload"
-        elif flow.has_ports:
-            guess = self.guesses.get((name, dst_port)) or self.guesses.get((name, src_port))
+        elif flow.has_ports and guesses:
+            guess = guesses.get(dst_port) or guesses.get(src_port)
             if guess is not None:
                 texts[12][i] = guess
                 texts[13][i] = "port"

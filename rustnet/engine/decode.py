@@ -87,7 +87,7 @@ class Decoder(Network):
         p.outer_vlan = -1
 
     def common(self, o: int, captured: int) -> int:
-        """Decode what nine of ten frames are, in one go: TCP or UDP in IPv4 without options in Ethernet, captured whole.
+        """Decode what nine of ten frames are, in one go: TCP or UDP in IPv4 without options in Ethernet, all captured.
 
         Answers 0 for anything else, having written nothing. The hardware addresses are read when somebody asks.
         It sets the same fields each time, so what the general way leaves in the others is only cleared behind that.
@@ -120,8 +120,7 @@ class Decoder(Network):
         p.flags = head.flags
         p.window = swap16(head.window)
         p.payload_offset = o + 34 + header
-        p.payload_captured = payload
-        p.payload = payload
+        p.payload_captured, p.payload = payload, payload
         return 1
 
     def common_udp(self, o: int, captured: int) -> int:
@@ -144,13 +143,9 @@ class Decoder(Network):
         p.has_ports = 1
         p.src_port = swap16(head.src_port)
         p.dst_port = swap16(head.dst_port)
-        p.seq = 0
-        p.ack = 0
-        p.flags = 0
-        p.window = 0
+        p.seq, p.ack, p.flags, p.window = 0, 0, 0, 0
         p.payload_offset = o + 42
-        p.payload_captured = claimed - 8
-        p.payload = claimed - 8
+        p.payload_captured, p.payload = claimed - 8, claimed - 8
         self.udp_tunnel(o + 42, o + 34 + claimed)
         if p.tunnel:
             self.macs()  # what the tunnel carries may have addresses of its own

@@ -1,6 +1,7 @@
 """The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
 
 from operator import attrgetter
+from typing import Any, cast
 
 import numpy as np
 
@@ -41,14 +42,20 @@ MARK_ISN = 64
 """As in `rustnet.engine.tcp`."""
 
 
+def chains(size: int) -> memoryview:
+    """``size`` empty chains: the slot that each begins with, -1 for none."""
+    return memoryview(cast("Any", np.full(size, -1, np.int32)))
+
+
 class FlowTable:
     """Chained hash table of the flows that are open in packet time."""
 
     def __init__(self, server_ports: bytes, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS) -> None:
-        self.flows: list[Flow | None] = []
+        self.flows: list[Any] = []
+        """A `Flow` or `None` by slot."""
         self.free: list[int] = []
         self.ended: list[Flow] = []
-        self.buckets = memoryview(np.full(FIRST_BUCKETS, -1, np.int32))
+        self.buckets = chains(FIRST_BUCKETS)
         self.mask = FIRST_BUCKETS - 1
         self.count = 0
         self.next_id = first_id
@@ -217,7 +224,7 @@ class FlowTable:
     def grow(self) -> None:
         """Double the number of chains."""
         size = (self.mask + 1) * 2
-        self.buckets = memoryview(np.full(size, -1, np.int32))
+        self.buckets = chains(size)
         self.mask = size - 1
         for flow in self.flows:
             if flow is not None:

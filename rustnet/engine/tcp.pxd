@@ -19,7 +19,7 @@ cdef inline int64_t wrap(int64_t difference) noexcept:
 @cython.locals(flags=int, size=int64_t, plain=bint)
 cdef int segment(Flow flow, Half me, Half peer, Packet p, int64_t ts, bint from_src) except -1
 @cython.locals(again=bint)
-cdef int synchronise(Flow flow, Half me, Half peer, Packet p, int64_t ts, bint from_src) except -1
+cdef int synchronise(Flow flow, Half me, Half peer, Packet p, int64_t ts) except -1
 @cython.locals(distance=int64_t)
 cdef int sequence(Flow flow, Half me, Half peer, Packet p, int64_t ts, int64_t size, bint from_src) except -1
 cdef int start_sample(Half me, int64_t ts) except -1

@@ -78,7 +78,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool
     else:
         if flags & SYN:
             size += 1
-            synchronise(flow, me, peer, p, ts, from_src)
+            synchronise(flow, me, peer, p, ts)
         if flags & FIN:
             size += 1
         sequence(flow, me, peer, p, ts, size, from_src)
@@ -94,7 +94,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool
         advance_state(flow, me, flags, p, from_src)
 
 
-def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool) -> None:
+def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, ts: int) -> None:
     """Note the times of the handshake; a SYN that is sent again spoils them (Karn)."""
     again = me.marks & MARK_ISN and p.seq == me.isn
     if not p.flags & ACK:

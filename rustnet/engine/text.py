@@ -1,9 +1,9 @@
 """Numbers of the engine as text: addresses, hardware addresses, community ids."""
 
-import base64
-import hashlib
 import struct
+from binascii import b2a_base64
 from functools import lru_cache
+from hashlib import sha1
 from ipaddress import IPv6Address
 
 from rustnet.engine.numbers import ICMP, ICMPV6, SCTP, TCP, UDP
@@ -71,4 +71,9 @@ def community_id(
     text = b"\0\0" + source + target + bytes((protocol & 255, 0))
     if with_ports:
         text += struct.pack(">HH", src_port, dst_port)
-    return "1:" + base64.b64encode(hashlib.sha1(text, usedforsecurity=False).digest()).decode()
+    return community_digest(text)
+
+
+def community_digest(text: bytes | bytearray) -> str:
+    """Version and SHA-1 of the bytes that a community ID is made of."""
+    return "1:" + b2a_base64(sha1(text, usedforsecurity=False).digest(), newline=False).decode("ascii")

@@ -267,10 +267,10 @@ class Tracker:
         p = self.decoder.pkt
         key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol, context)
         data = self.copy(p.ip_payload_offset, p.ip_payload_captured)
-        whole = self.fragments.add(key, p.fragment_offset, p.more_fragments, data, p.ip_payload, ts)
+        whole = self.fragments.add(key, p.fragment_offset, bool(p.more_fragments), data, p.ip_payload, ts)
         if whole is None:
             return False
-        self.decoder.attach(whole)
+        self.decoder.attach(memoryview(whole))
         return self.decoder.reassembled(p.protocol, len(whole)) == OK
 
     def sweep(self, frames: Frames) -> None:

@@ -17,7 +17,7 @@ from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Damage, Frames, 
 from rustnet.sources.pcap import PcapReader
 from rustnet.sources.pcapng import PcapngReader
 from rustnet.sources.sniff import sniff
-from rustnet.sources.stored import Hasher, Stored, hash_file, quick_identity
+from rustnet.sources.stored import Hasher, HashProcess, Stored, hash_file, hasher, quick_identity
 
 __all__ = ["FileSource", "hash_file", "open_source", "quick_identity", "reread"]
 
@@ -92,7 +92,7 @@ class FileSource:
         self._size = buffer_bytes
         self._capacity = batch_packets
         self._hashing = hashing
-        self._hasher: Hasher | None = None
+        self._hasher: Hasher | HashProcess | None = None
         self._decoder: ReadAhead | None = None
         self._eof = False
         self._failed = False
@@ -112,7 +112,7 @@ class FileSource:
             raise RuntimeError("a source is read once; open it again")
         self._started = True
         if self._hashing:
-            self._hasher = Hasher()
+            self._hasher = hasher(self._stored)
         stream: _Bytes = self._stored
         if self._packed:
             stream = self._decoder = ReadAhead(self._stored, self._packed, self._hasher)

@@ -44,22 +44,19 @@ def expression(column: Column) -> str:
 
 
 @functools.cache
-def insert_sql(cls: type, capture_id: int, protocol: bool, given: frozenset[str] | None = None) -> str:
-    """INSERT of a batch into the table of ``cls``; ``given`` restricts it to the columns that the batch has."""
+def insert_sql(cls: type, protocol: bool, given: frozenset[str]) -> str:
+    """INSERT of a batch into the table of ``cls``, for the columns that the batch has."""
     names: list[str] = []
     values: list[str] = []
     if protocol:
         names += LEADING
-        values += [str(capture_id), "nullif(batch.flow_id, 0)", "batch.ts", "batch.packet"]
+        values += ["batch.capture_id", "nullif(batch.flow_id, 0)", "batch.ts", "batch.packet"]
     for column in columns(cls):
-        if column.name == "capture_id":
-            names.append("capture_id")
-            values.append(str(capture_id))
-        elif given is None or column.name in given or f"{column.name}_hi" in given:
+        if column.name in given or f"{column.name}_hi" in given:
             names.append(column.name)
             values.append(expression(column))
     listed = ", ".join(f'"{name}"' for name in names)
-    return f'INSERT INTO "{table_name(cls)}" ({listed}) SELECT {", ".join(values)} FROM batch'
+    return f'INSERT INTO "{table_name(cls)}" ({listed}) SELECT {", ".join(values)} FROM batch'  # noqa: S608 - our names
 
 
 def text_list(values: list[str] | None) -> str | None:
@@ -73,19 +70,16 @@ def array(column: Column, values: Sequence[Any]) -> Array:
     """One column of Python values as the array that `expression` reads."""
     kind = column.sql_type
     if kind == "TIMESTAMP_NS":
-        return np.array([NULL if v is None else v for v in values], np.int64).view("datetime64[ns]")
+        return integers(values).view("datetime64[ns]")
     if kind in INTEGER_TYPES:
         return integers(values)
     if kind == "DOUBLE":
         return np.array([np.nan if v is None else v for v in values], np.float64)
     if kind == "BOOLEAN" and None not in values:
         return np.array(values, np.bool_)
-    made = np.empty(len(values), object)
     if kind.endswith("[]"):
-        made[:] = [text_list(None if v is None else [str(item) for item in v]) for v in values]
-    else:
-        made[:] = values
-    return made
+        values = [text_list(None if v is None else [str(item) for item in v]) for v in values]
+    return np.fromiter(values, object, len(values))
 
 
 def integers(values: Sequence[int | None]) -> Array:
@@ -108,10 +102,11 @@ Row = tuple[Any, int, int, int]
 """(record, flow_id, ts, packet)"""
 
 
-def protocol_batch(cls: type, rows: list[Row]) -> dict[str, Array]:
-    """Arrays of one protocol table's rows."""
+def protocol_batch(cls: type, capture_id: int, rows: list[Row]) -> dict[str, Array]:
+    """Arrays of one protocol table's rows of one capture."""
     records, flow_ids, times, packets = zip(*rows, strict=True)
-    batch = {
+    batch: dict[str, Array] = {
+        "capture_id": np.full(len(rows), capture_id, np.int32),
         "flow_id": np.array(flow_ids, np.int64),
         "ts": np.array(times, np.int64).view("datetime64[ns]"),
         "packet": np.array(packets, np.int64),

@@ -1,16 +1,21 @@
-"""The one writer of a session: a thread that stores batches beside the engine.
+"""The one writer of a session: a thread that opens it and stores batches beside the engine.
 
 Batches go through a short queue, so that neither side can run ahead of the other by more than a few of them: memory
-stays bounded whatever the size of the input. A transaction is committed every `COMMIT_ROWS` rows; what a killed
-process had committed is there afterwards, and its capture's ``complete`` is false.
+stays bounded whatever the size of the input. Rows gather over captures until there are enough for one INSERT. A
+transaction is committed every `COMMIT_ROWS` rows or `COMMIT_SECONDS`; what a killed process had committed is there
+afterwards, and its capture's ``complete`` is false.
 """
 
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rustnet.errors import SessionError
 from rustnet.store.rows import Array, Row, insert_sql, protocol_batch, record_batch
@@ -20,7 +25,14 @@ from rustnet.store.tables import Capture
 if TYPE_CHECKING:
     import duckdb
 
-COMMIT_ROWS = 500_000
+COMMIT_ROWS = 1_000_000
+COMMIT_SECONDS = 10.0
+BEGIN_SECONDS = 1.0
+"""A capture's beginning is committed at once if the last commit is older than this."""
+HOLD_ROWS = 20_000
+"""Rows of one table that wait for more; small inserts are slow."""
+HOLD_ALL = 100_000
+"""Rows of all tables that wait."""
 QUEUE_LENGTH = 4
 
 
@@ -54,31 +66,59 @@ Batch = Columns | Rows | Records
 class Writer:
     """Stores one capture after another in a session.
 
-    Everything but `put` waits for the thread to have stored what came before. An error of the thread (a full disk,
-    say) is raised by the next call.
+    An existing session is open when the constructor returns; a new one is made by the thread meanwhile. `query` and
+    `run` wait for the thread to have stored what came before. An error of the thread (a full disk, say) is raised by
+    the next call.
     """
 
     def __init__(self, path: str, tables: Sequence[type]) -> None:
         self.path = path
-        self.con: duckdb.DuckDBPyConnection = create_or_open(path, tables, threads=1)
+        self.tables = tables
+        self.fresh = not Path(path).exists()
         self.capture_id = 0
         self.error: BaseException | None = None
+        self.raised = False
         self.pending = 0
-        self.queue: queue.Queue[list[Batch] | Callable[[], None] | None] = queue.Queue(QUEUE_LENGTH)
+        self.committed_at = -COMMIT_SECONDS
+        self.held: dict[str, list[dict[str, Array]]] = {}
+        """Batches that wait, by their INSERT."""
+        self.waiting: dict[str, int] = {}
+        """Rows that wait, by their INSERT."""
+        self.captures: dict[int, Capture] = {}
+        """Captures whose row is to be stored."""
+        self.noted: set[int] = set()
+        """Captures whose stored row is not the final one."""
+        self.queue: queue.Queue[tuple[int, list[Batch]] | Capture | Callable[[], None] | None] = queue.Queue(
+            QUEUE_LENGTH
+        )
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)
-        self.con.execute("BEGIN")
         self.thread.start()
+        if not self.fresh:
+            try:
+                self._call(lambda: None)
+            except BaseException:
+                self.queue.put(None)
+                raise
 
     # ---- called by the ingesting thread --------------------------------------------------------------------------
 
     def next_ids(self) -> tuple[int, int]:
-        """The capture id and the flow id that come next in this session."""
-        captures, flows = self.query(
+        """The capture id and the flow id that come next in the session as it was opened."""
+        if self.fresh:
+            return 1, 1
+        captures, flows, packets = self.query(
             "SELECT (SELECT coalesce(max(capture_id), 0) + 1 FROM captures), "
-            "(SELECT coalesce(max(flow_id), 0) + 1 FROM flows)"
+            "(SELECT coalesce(max(flow_id), 0) + 1 FROM flows), (SELECT coalesce(max(flow_id), 0) + 1 FROM packets)"
         )[0]
-        packets = self.query("SELECT coalesce(max(flow_id), 0) + 1 FROM packets")[0][0]
         return captures, max(flows, packets)
+
+    def earlier(self) -> list[tuple[int, str, int, str]]:
+        """Captures that the session had when it was opened: id, source, size, SHA-256 (those that have one)."""
+        if self.fresh:
+            return []
+        return self.query(
+            "SELECT capture_id, source, bytes, sha256 FROM captures WHERE bytes IS NOT NULL AND sha256 IS NOT NULL"
+        )
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Rows of a statement that runs after everything that was put before it."""
@@ -87,61 +127,59 @@ class Writer:
         return rows
 
     def begin_capture(self, capture: Capture) -> None:
-        """Store a capture's row, not yet complete, and make that permanent."""
+        """Store a capture's row, not yet complete."""
         self.capture_id = capture.capture_id
-        self.put([Records(Capture, [capture])])
-        self.commit()
+        self._send(replace(capture))
 
     def end_capture(self, capture: Capture) -> None:
         """Replace a capture's row by the final one."""
-
-        def replace() -> None:
-            self.con.execute("DELETE FROM captures WHERE capture_id = ?", [capture.capture_id])
-
-        self._call(replace)
-        self.put([Records(Capture, [capture])])
-        self.commit()
+        self._send(replace(capture))
 
     def put(self, batches: list[Batch]) -> None:
-        """Hand batches to the thread; waits while it is `QUEUE_LENGTH` behind."""
-        self._check()
-        while True:
-            try:
-                self.queue.put(batches, timeout=0.5)
-            except queue.Full:
-                self._check()
-            else:
-                return
+        """Hand batches of the present capture to the thread; waits while it is `QUEUE_LENGTH` behind."""
+        self._send((self.capture_id, batches))
 
     def commit(self) -> None:
         """Make everything so far permanent."""
         self._call(self._commit)
 
-    def run(self, work: "Callable[[duckdb.DuckDBPyConnection], Any]") -> Any:  # noqa: ANN401 - whatever work returns
+    def run(self, work: "Callable[[duckdb.DuckDBPyConnection], Any]") -> Any:
         """Run ``work`` on the connection, after everything that was put before it, and return its result."""
         results: list[Any] = []
         self._call(lambda: results.append(work(self.con)))
         return results[0]
 
     def close(self) -> None:
-        """Commit what can be committed and close the session; never raises for an error that was raised before."""
-        reported = self.error is not None
+        """Commit what can be committed and close the session; raises an error that was not raised before."""
         if self.thread.is_alive():
             self.queue.put(None)
             self.thread.join()
-        try:
-            if self.error is None:
-                self._commit()
-        except Exception as error:  # noqa: BLE001 - reported below, after the file is closed
-            self.error = error
-        finally:
-            self.con.close()
-        if self.error is not None and not reported:
+        if not self.raised:
             self._check()
 
     # ---- the thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self.con: duckdb.DuckDBPyConnection = create_or_open(self.path, self.tables, threads=1)
+        except BaseException as error:  # noqa: BLE001 - handed to the ingesting thread
+            self.error = error
+            while self.queue.get() is not None:
+                pass
+            return
+        try:
+            self.con.execute("BEGIN")
+            self._serve()
+            if self.error is None:
+                self._flush()
+                self.con.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001
+            self.error = error
+        finally:
+            self._end()
+
+    def _serve(self) -> None:
+        """Take what comes until the end is announced."""
         while True:
             item = self.queue.get()
             if item is None:
@@ -149,39 +187,97 @@ class Writer:
             if self.error is not None:  # keep the queue moving so that nobody waits for ever
                 continue
             try:
-                if callable(item):
-                    item()
-                else:
-                    for batch in item:
-                        self._store(batch)
-                    if self.pending >= COMMIT_ROWS:
-                        self._commit()
+                self._take(item)
             except BaseException as error:  # noqa: BLE001 - handed to the ingesting thread
                 self.error = error
 
-    def _store(self, item: Batch) -> None:
+    def _end(self) -> None:
+        """Close the session, which folds its log into the file."""
+        try:
+            self.con.close()
+        except Exception as error:  # noqa: BLE001
+            self.error = self.error or error
+
+    def _take(self, item: "tuple[int, list[Batch]] | Capture | Callable[[], None]") -> None:
+        patience = COMMIT_SECONDS
+        if isinstance(item, tuple):
+            for batch in item[1]:
+                self._hold(item[0], batch)
+        elif isinstance(item, Capture):
+            if item.capture_id not in self.captures and item.capture_id not in self.noted:
+                patience = BEGIN_SECONDS
+            self.captures[item.capture_id] = item
+        else:
+            self._flush()
+            item()
+        if self.pending >= COMMIT_ROWS or time.monotonic() - self.committed_at >= patience:
+            self._commit()
+
+    def _hold(self, capture_id: int, item: Batch) -> None:
+        """Keep a batch until there are enough rows for its table."""
         if isinstance(item, Columns):
             batch = item.batch
-            sql = insert_sql(item.cls, self.capture_id, protocol=False, given=frozenset(batch))
+            count = len(next(iter(batch.values())))
+            batch["capture_id"] = np.full(count, capture_id, np.int32)
         elif isinstance(item, Rows):
-            batch = protocol_batch(item.cls, item.rows)
-            sql = insert_sql(item.cls, self.capture_id, protocol=True)
+            count = len(item.rows)
+            batch = protocol_batch(item.cls, capture_id, item.rows) if count else {}
         else:
-            batch = record_batch(item.cls, item.records)
-            sql = insert_sql(item.cls, self.capture_id, protocol=False)
-        if not len(next(iter(batch.values()))):
+            count = len(item.records)
+            batch = record_batch(item.cls, item.records) if count else {}
+        if not count:
             return
-        self.pending += len(next(iter(batch.values())))
+        sql = insert_sql(item.cls, isinstance(item, Rows), frozenset(batch))
+        self.held.setdefault(sql, []).append(batch)
+        self.waiting[sql] = self.waiting.get(sql, 0) + count
+        self.pending += count
+        if self.waiting[sql] >= HOLD_ROWS:
+            self._insert(sql)
+        elif sum(self.waiting.values()) >= HOLD_ALL:
+            self._flush()
+
+    def _insert(self, sql: str) -> None:
+        """Insert the batches that wait for one INSERT, which reads them by the name ``batch``."""
+        self.waiting.pop(sql)
+        batches = self.held.pop(sql)
+        batch = batches[0]
+        if len(batches) > 1:
+            batch = {name: np.concatenate([part[name] for part in batches]) for name in batch}
         self.con.execute(sql)
 
+    def _flush(self) -> None:
+        """Insert everything that waits."""
+        for sql in list(self.held):
+            self._insert(sql)
+        if not self.captures:
+            return
+        again = self.noted & self.captures.keys()
+        if again:
+            self.con.execute("DELETE FROM captures WHERE capture_id IN (SELECT unnest(?))", [sorted(again)])
+        batch = record_batch(Capture, list(self.captures.values()))
+        self.con.execute(insert_sql(Capture, protocol=False, given=frozenset(batch)))
+        self.noted = {number for number, capture in self.captures.items() if not capture.complete}
+        self.captures = {}
+
     def _commit(self) -> None:
+        self._flush()
         self.con.execute("COMMIT")
         self.con.execute("BEGIN")
         self.pending = 0
+        self.committed_at = time.monotonic()
+
+    def _send(self, item: "tuple[int, list[Batch]] | Capture | Callable[[], None]") -> None:
+        self._check()
+        while True:
+            try:
+                self.queue.put(item, timeout=0.5)
+            except queue.Full:
+                self._check()
+            else:
+                return
 
     def _call(self, work: Callable[[], None]) -> None:
         """Run ``work`` in the thread and wait for it."""
-        self._check()
         done = threading.Event()
 
         def run() -> None:
@@ -190,7 +286,7 @@ class Writer:
             finally:
                 done.set()
 
-        self.queue.put(run)
+        self._send(run)
         while not done.wait(0.2):
             if self.error is not None or not self.thread.is_alive():
                 break
@@ -199,6 +295,7 @@ class Writer:
     def _check(self) -> None:
         if self.error is None:
             return
+        self.raised = True
         error = self.error
         if isinstance(error, SessionError):
             raise error

@@ -46,11 +46,21 @@ def test_filter_sort_and_columns(session, run):
     assert "no flow matches" in run("flows", session, "app:ssh").err
 
 
-@pytest.mark.parametrize("arguments", [["-c", "nothing"], ["--sort", "byts"], ["bytes:many"], ["(a"]])
+@pytest.mark.parametrize("arguments", [["-c", "nothing"], ["--sort", "byts"]])
 def test_mistakes_exit_2(session, run, arguments):
     made = run("flows", session, *arguments)
     assert made.code == 2
     assert made.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("text", "word"), [("app:http bytes:many", "many"), ("app:http prt:80", "prt:"), ("(a", "(")])
+def test_a_wrong_filter_is_shown_with_the_word_underlined(session, run, text, word):
+    made = run("flows", session, text)
+    assert made.code == 2
+    _, shown, carets = made.err.splitlines()
+    start = carets.index("^")
+    assert shown.strip() == text
+    assert shown[start : start + carets.count("^")].startswith(word)
 
 
 def test_a_terminal_gets_fifty_rows_and_a_note(many, run):

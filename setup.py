@@ -26,6 +26,8 @@ PER_PACKET = [
 """Run for every packet: typed by their .pxd."""
 
 PER_MESSAGE = [
+    "rustnet.collect",
+    "rustnet.store.rows",
     "rustnet.engine.text",
     "rustnet.dissect.conversation",
     "rustnet.dissect.dispatch",
@@ -35,6 +37,14 @@ PER_MESSAGE = [
     "rustnet.dissect.tls",
     "rustnet.dissect.tls_handshake",
     "rustnet.dissect.tls_fingerprints",
+    "rustnet.dissect.reading",
+    "rustnet.dissect.ber",
+    "rustnet.dissect.lines",
+    "rustnet.dissect.nfs",
+    "rustnet.dissect.ipsec",
+    "rustnet.dissect.stun",
+    "rustnet.dissect.openvpn",
+    "rustnet.dissect.sip",
 ]
 """Run for every message of the frequent protocols: compiled as they are, with Python's own rules."""
 

@@ -45,6 +45,9 @@ INDEX_BATCH = 61_440
 FLOW_BATCH = 10_000
 """Ended flows that are held back at most."""
 
+COLLECT_EVERY = 8
+"""Inputs after which cyclic garbage is collected; it is off meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -173,10 +176,12 @@ def ingest(
         raise
     collecting = gc.isenabled()
     gc.disable()  # flows and rows make no cycles, and there may be millions of them to look through
+    gc.freeze()
     try:
         _travel(paths, first, writer, report, options, progress)
         _attribute(writer, report, options)
     finally:
+        gc.unfreeze()
         if collecting:
             gc.enable()
         writer.close()
@@ -210,8 +215,10 @@ def _travel(
                 road.travel(report)
             finally:
                 source.close()
-            if report.interrupted:
+            if report.interrupted or index == len(paths) - 1:
                 return
+            if index % COLLECT_EVERY == COLLECT_EVERY - 1:
+                gc.collect()  # what was there before is frozen, and flows are gone by now: this is quick
             capture_id += 1
             flow_id = road.tracker.table.next_id
             made = road.capture

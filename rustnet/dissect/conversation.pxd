@@ -1,5 +1,8 @@
 from libc.stdint cimport int64_t
 from rustnet.engine.flow cimport Flow
+from rustnet.engine.text cimport address
+
+cdef str end_address(Flow flow, bint of_a)
 
 cdef class Conversation:
     cdef public object sink
@@ -11,6 +14,8 @@ cdef class Conversation:
     cdef public bint finished
     cdef public tuple refused
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
+    cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
+    cpdef learn(self, str ip, str name, str source, object ttl=*)
 
 cdef class Parser:
     cdef public Conversation talk

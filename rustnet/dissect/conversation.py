@@ -9,8 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import cython
+
 from rustnet.engine.flow import Flow
-from rustnet.engine.text import address
+
+if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+    from rustnet.engine.text import address
 
 NO, MORE, YES = 0, 1, 2
 """A probe's answers: not mine; not enough bytes to say; mine, by its content."""
@@ -188,7 +192,7 @@ class Parser:
         """The flow ended: emit what still waits for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Dissector:
     """One protocol: how it is recognised, what reads it, which tables it fills."""
 

@@ -177,18 +177,17 @@ class Dispatcher:
         """A flow ended: let its parser emit what waits."""
         talk: Conversation = flow.talk
         parser = talk.parser
-        if parser is None:
-            self.drop(talk)
-            return
-        talk.ts = flow.last_ts
-        try:
-            parser.close()
-        except DissectError as error:
-            self.malformed(talk, error)
-        except Exception as error:  # noqa: BLE001
-            self.failed(talk, error)
+        if parser is not None:
+            talk.ts = flow.last_ts
+            try:
+                parser.close()
+            except DissectError as error:
+                self.malformed(talk, error)
+            except Exception as error:  # noqa: BLE001
+                self.failed(talk, error)
+        # Flow and parser point back: without these cycles all are freed at once, though no collector runs.
         talk.flow = None
-        talk.parser = None  # the parser points back: without the cycle both are freed at once
+        talk.parser = None
         self.drop(talk)
 
     def undecoded(self, answer: int, link: int, ts: int, number: int) -> None:

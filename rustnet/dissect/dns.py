@@ -6,21 +6,23 @@ so that ``SELECT query`` finds each. Addresses in answers name their hosts by th
 
 import re
 
+import cython
+
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
 from rustnet.dissect.dns_message import (
     CLASSES,
-    HEADER,
     OPCODES,
     RCODES,
     TYPES,
     Message,
     class_name,
-    parse,
     rcode_name,
-    read_name,
     type_name,
 )
 from rustnet.records import U8, U16, U32, record
+
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.dissect.dns_message import parse, read_name, u16
 
 MAX_OUTSTANDING = 64
 """Queries of one flow that are remembered until their answer comes."""
@@ -167,47 +169,51 @@ class DnsParser(Parser):
     def _row(self, message: Message, first: tuple[str, int, int] | None, response: bool, rtt: float | None) -> Dns:
         """Row of a message and its first question."""
         flags = message.flags
-        records = message.records
+        asked, answered, authorities, additionals = message.records
         edns = message.edns_version is not None
-        row = Dns(
-            rcode=rcode_name(message.rcode) if response else None,
-            response=response,
-            transport=self.label,
-            txid=message.txid,
-            rtt_ms=rtt,
-            opcode=OPCODES[(flags >> 11) & 15],
-            flags=flags,
-            authoritative=flags & 0x0400 != 0,
-            truncated=flags & 0x0200 != 0,
-            questions=records[0],
-            answer_count=records[1],
-            authority_count=records[2],
-            additional_count=records[3],
+        row = Dns(  # in the order of the fields: keywords cost as much as the rest
+            None,
+            None,
+            None,
+            rcode_name(message.rcode) if response else None,
+            message.answers,
+            message.answer_types,
+            None,
+            message.cnames,
+            response,
+            self.label,
+            message.txid,
+            rtt,
+            message.ttl,
+            OPCODES[(flags >> 11) & 15],
+            flags,
+            flags & 0x0400 != 0,
+            flags & 0x0200 != 0,
+            asked,
+            answered,
+            authorities,
+            additionals,
+            message.edns_version,
+            message.edns_size,
+            message.edns_flags & 0x8000 != 0 if edns else None,
+            message.client_subnet,
         )
         if first is not None:
             self._ask(row, first)
         if message.answers is not None:
-            row.answers = message.answers
-            row.answer_types = message.answer_types
-            row.cnames = message.cnames
-            row.ttl = message.ttl
             expected = {row.query, *(message.cnames or ())}
             if not expected.issuperset(message.answer_names or ()):
                 row.answer_names = message.answer_names
         if message.addresses:
             self._glue(row, message.addresses)
-        if edns:
-            row.edns_version = message.edns_version
-            row.edns_udp_size = message.edns_size
-            row.dnssec_ok = message.edns_flags & 0x8000 != 0
-            row.client_subnet = message.client_subnet
         return row
 
     def _glue(self, row: Dns, addresses: list[tuple[str, str, int]]) -> None:
         """Add the addresses of the other sections (the name servers' own, mostly) behind the answers."""
         types = row.answer_types or []
-        glue = [ip for ip, _, _ in addresses[types.count("A") + types.count("AAAA") :]]
-        if glue:
+        answered = types.count("A") + types.count("AAAA")
+        if answered < len(addresses):
+            glue = [ip for ip, _, _ in addresses[answered:]]
             row.answers = (row.answers or []) + glue
             row.answer_types = types + ["AAAA" if ":" in ip else "A" for ip in glue]
 
@@ -237,7 +243,7 @@ class DnsParser(Parser):
     def _teach(self, message: Message, first: tuple[str, int, int] | None) -> None:
         """Name the addresses: by the question, or by the record's owner for mDNS and outside of the answers."""
         label = self.label
-        learn = self.talk.learn
+        talk = self.talk
         asked = first[0].lower() if first is not None and label != "mdns" else None
         types = message.answer_types or []
         answered = types.count("A") + types.count("AAAA")
@@ -246,19 +252,20 @@ class DnsParser(Parser):
             # A zone transfer answers with records of other owners than the one asked for.
             name = asked if asked and number < answered and owner.lower() in chain else owner
             if name:
-                learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl)
+                talk.learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl)
 
 
 def _asks(data: bytes, strict: bool) -> int:
     """Whether a message without TCP's length has the header and the first question of DNS."""
     if len(data) < 12:
         return NO
-    _, flags, asked, answered, authorities, additionals = HEADER.unpack_from(data)
+    flags, asked, answered = u16(data, 2), u16(data, 4), u16(data, 6)
+    others = u16(data, 8) + u16(data, 10)
     response = flags >= 0x8000
     opcode = (flags >> 11) & 15
     if opcode > 6 or opcode == 3 or asked > 64:
         return NO
-    if strict and not _modest(flags, response, asked, answered, authorities + additionals):
+    if strict and not _modest(flags, response, asked, answered, others):
         return NO
     if asked == 0:
         # Errors may come as bare headers; multicast answers and dynamic updates come without a question.
@@ -273,7 +280,7 @@ def _asks(data: bytes, strict: bool) -> int:
         return YES
     kind = (data[pos] << 8) | data[pos + 1]
     klass = (data[pos + 2] << 8) | data[pos + 3]
-    fits = pos + 4 == len(data) or bool(answered or authorities or additionals)
+    fits = pos + 4 == len(data) or bool(answered or others)
     known = kind in TYPES and klass in CLASSES and _HOSTLY(name) and not _NETBIOS(name)
     return YES if fits and known else NO
 

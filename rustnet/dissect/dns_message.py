@@ -7,10 +7,8 @@ Names are text without the trailing dot (the root is the empty string), in the c
 backslash inside a label is escaped with a backslash; control bytes, and bytes that are no UTF-8, become ``\DDD``.
 """
 
-import re
 import struct
 from collections.abc import Callable
-from functools import lru_cache
 from socket import AF_INET6, inet_ntoa, inet_ntop
 
 from rustnet.dissect.conversation import DissectError
@@ -44,10 +42,8 @@ MAX_TEXT = 1024
 """Characters kept of one record's data."""
 _MAX_JUMPS = 32
 
-HEADER = struct.Struct(">6H")
-_QUESTION = struct.Struct(">HH")
-_FIXED = struct.Struct(">HHIH")
-_PLAIN = re.compile(rb"[A-Za-z0-9_-]*").fullmatch
+_PLAIN = bytes(chr(code) in "-_" or (code < 128 and chr(code).isalnum()) for code in range(256))
+"""For each byte, whether it stands for itself in a name's text."""
 
 Names = dict[int, tuple[str, int]]
 """Names of one message by offset: the text, and the bytes it takes uncompressed."""
@@ -80,16 +76,29 @@ _LABEL_ESCAPES = _escapes(".\\")
 _TEXT_ESCAPES = _escapes("")
 
 
-@lru_cache(maxsize=8192)
 def _labels(raw: bytes) -> str:
     """Text of length-prefixed labels (at most 255 bytes, already walked once)."""
+    made = bytearray(raw[1:])
+    size = len(raw)
+    pos = 0
+    while pos < size:
+        end = pos + 1 + raw[pos]
+        for i in range(pos + 1, end):
+            if not _PLAIN[raw[i]]:
+                return _escaped(raw)
+        if end < size:
+            made[end - 1] = 46  # the dot stands where the next length does
+        pos = end
+    return made.decode("ascii")
+
+
+def _escaped(raw: bytes) -> str:
+    """As `_labels`, where some bytes are not letters, digits, hyphens or underscores."""
     made = []
     pos = 0
     while pos < len(raw):
         end = pos + 1 + raw[pos]
-        label = raw[pos + 1 : end]
-        text = label.decode("utf-8", "surrogateescape")
-        made.append(text if _PLAIN(label) else text.translate(_LABEL_ESCAPES))
+        made.append(raw[pos + 1 : end].decode("utf-8", "surrogateescape").translate(_LABEL_ESCAPES))
         pos = end
     return ".".join(made)
 
@@ -155,6 +164,16 @@ def _skip_name(data: bytes, pos: int) -> int:
         if step > 63:
             raise DissectError(f"a label of type {step >> 6} is not defined")
         pos += step + 1
+
+
+def u16(data: bytes, pos: int) -> int:
+    """Big-endian number of two bytes; raises `IndexError` where the data ends."""
+    return data[pos] << 8 | data[pos + 1]
+
+
+def u32(data: bytes, pos: int) -> int:
+    """Big-endian number of four bytes; raises `IndexError` where the data ends."""
+    return data[pos] << 24 | data[pos + 1] << 16 | data[pos + 2] << 8 | data[pos + 3]
 
 
 def _name_text(data: bytes, pos: int, end: int, names: Names) -> str:
@@ -239,7 +258,7 @@ def _svcb_text(data: bytes, pos: int, end: int, names: Names) -> str:
     target, pos, _ = read_name(data, pos + 2, names)
     made = [str(priority), target or "."]
     while pos + 4 <= end and len(made) < 32:
-        key, size = _QUESTION.unpack_from(data, pos)
+        key, size = u16(data, pos), u16(data, pos + 2)
         pos += 4 + size
         if pos > end:
             raise DissectError("a service parameter runs over the end of its record")
@@ -318,16 +337,16 @@ def parse(data: bytes, deep: bool = False) -> Message:
     """
     if len(data) < 12:
         raise DissectError("a message is shorter than its header")
-    txid, flags, asked, answered, authorities, additionals = HEADER.unpack_from(data)
-    message = Message(txid, flags, (asked, answered, authorities, additionals))
+    asked, answered = u16(data, 4), u16(data, 6)
+    authorities, additionals = u16(data, 8), u16(data, 10)
+    message = Message(u16(data, 0), u16(data, 2), (asked, answered, authorities, additionals))
     names: Names = {}
     try:
         pos = 12
         for _ in range(min(asked, MAX_QUESTIONS)):
             name, pos, _ = read_name(data, pos, names)
-            kind, klass = _QUESTION.unpack_from(data, pos)
+            message.questions.append((name, u16(data, pos), u16(data, pos + 2)))
             pos += 4
-            message.questions.append((name, kind, klass))
     except (DissectError, IndexError, struct.error) as error:
         detail = str(error) if isinstance(error, DissectError) else "the questions are cut off"
         if not message.questions:
@@ -364,7 +383,7 @@ def _answers(data: bytes, pos: int, count: int, names: Names, message: Message) 
         except DissectError as error:  # the records behind a bad name can still be read
             message.fault = str(error)
             owner, pos = "", _skip_name(data, start)
-        kind, klass, ttl, length = _FIXED.unpack_from(data, pos)
+        kind, klass, ttl, length = u16(data, pos), u16(data, pos + 2), u32(data, pos + 4), u16(data, pos + 8)
         pos += 10
         end = pos + length
         if end > size:
@@ -424,7 +443,7 @@ def _others(data: bytes, pos: int, count: int, names: Names, message: Message, d
     for _ in range(count):
         start = pos
         pos = _skip_name(data, pos)
-        kind, klass, ttl, length = _FIXED.unpack_from(data, pos)
+        kind, klass, ttl, length = u16(data, pos), u16(data, pos + 2), u32(data, pos + 4), u16(data, pos + 8)
         pos += 10
         end = pos + length
         if end > size:
@@ -447,7 +466,7 @@ def _edns(message: Message, size: int, ttl: int, options: bytes) -> None:
         message.rcode |= (ttl >> 24) << 4
     pos = 0
     while pos + 4 <= len(options):
-        code, length = _QUESTION.unpack_from(options, pos)
+        code, length = u16(options, pos), u16(options, pos + 2)
         pos += 4 + length
         if code == 8 and length >= 4 and pos <= len(options):
             message.client_subnet = _subnet(options[pos - length : pos])

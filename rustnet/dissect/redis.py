@@ -14,6 +14,7 @@ MAX_LINE = 4096
 """Bytes of a line; values are longer, but their length is known."""
 MAX_NAME = 64
 """Bytes of a command's name, and of a user's."""
+_ITEM = re.compile(rb"(?:\$([0-9]{1,9})|:-?[0-9]{1,20})\r\n").match
 _COMMAND = re.compile(rb"\*([1-9][0-9]{0,6})\r\n\$([1-9][0-9]?)\r\n([A-Za-z][A-Za-z0-9._-]{0,63})\r\n").match
 _OPENING = re.compile(rb"\*([0-9]{1,7}(\r(\n(\$([0-9]{1,2}(\r(\n([A-Za-z._0-9-]*\r?)?)?)?)?)?)?)?)?").fullmatch
 _INLINE = re.compile(rb"(?i:PING|INFO|QUIT|COMMAND|DBSIZE|MONITOR|ROLE)(?: [\x20-\x7e]*)?\r?\n").match
@@ -187,8 +188,23 @@ class RedisParser(RowParser):
             if len(self.waiting) > MAX_OUTSTANDING:
                 self.say(*self.waiting.popleft())
 
+    def _items(self, data: bytes, pos: int) -> int:
+        """Skip strings and numbers inside of a reply, of which there may be very many."""
+        while self.nested:
+            found = _ITEM(data, pos)
+            if found is None:
+                break
+            self.nested -= 1
+            size = found.group(1)
+            pos = found.end() if size is None else found.end() + int(size) + 2
+        return pos
+
     def _reply(self, data: bytes, pos: int) -> int:
         """Read the next piece of a reply; its first one answers a command."""
+        if self.nested:
+            after = self._items(data, pos)
+            if after != pos:
+                return after
         end = self._line(data, pos)
         if end < 0:
             return pos

@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from rustnet.engine.flow cimport Flow, Half
 from rustnet.engine.tcp cimport connection_state
+from rustnet.engine.text cimport address, community_digest
 
 cdef int SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
 cdef tuple STATE_NAMES, TUNNEL_NAMES
@@ -20,7 +21,7 @@ cpdef Half round_trip(Flow flow)
 cdef str other_state(Flow flow)
 
 cdef class FlowColumns:
-    cdef dict tcp_services, udp_services, guesses, reasons, protocols, addresses, macs
+    cdef dict tcp_services, udp_services, guesses, reasons, protocols, macs
     cdef bytearray hashed
     @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Half, table=int64_t[:, ::1], numbers=uint64_t[:, ::1], rtts=double[:, ::1])
     cpdef dict build(self, list flows, int64_t now)
@@ -29,7 +30,6 @@ cdef class FlowColumns:
     @cython.locals(src_hi=uint64_t, src_lo=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, src_port=int, dst_port=int, protocol=int)
     cdef void text(self, list texts, uint64_t[:, ::1] words, int64_t[:, ::1] table, Py_ssize_t i, Flow flow, int64_t now) except *
     cdef tuple described(self, int protocol)
-    cdef str address(self, uint64_t high, uint64_t low)
     cdef str mac(self, int64_t number)
     @cython.locals(protocol=int, fast=bint, at=int, raw=bytearray)
     cdef str community(self, Flow flow, uint64_t src_hi, uint64_t src_lo, int src_port, uint64_t dst_hi, uint64_t dst_lo, int dst_port)

@@ -19,13 +19,14 @@ from rustnet.engine.numbers import (
     UDP_STALE,
     protocol_name,
 )
-from rustnet.engine.text import address, community_digest, community_id, mac
+from rustnet.engine.text import community_id, mac
 
-if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.tcp import connection_state
+    from rustnet.engine.text import address, community_digest
 
 KNOWN = 65_536
-"""Addresses whose text is remembered."""
+"""Hardware addresses whose text is remembered."""
 
 INTEGERS = (
     "flow_id",
@@ -186,7 +187,6 @@ class FlowColumns:
             self.guesses.setdefault(transport, {})[port] = app
         self.reasons = reasons
         self.protocols: dict[int, tuple[str, str, dict[int, str]]] = {}
-        self.addresses: dict[int, str] = {}
         self.macs: dict[int, str | None] = {}
         self.hashed = bytearray(16)
 
@@ -277,8 +277,8 @@ class FlowColumns:
             words[1, i] = src_lo
             words[2, i] = dst_hi
             words[3, i] = dst_lo
-            texts[2][i] = self.address(src_hi, src_lo)
-            texts[3][i] = self.address(dst_hi, dst_lo)
+            texts[2][i] = address(src_hi, src_lo)
+            texts[3][i] = address(dst_hi, dst_lo)
             texts[6][i] = direction(scope(src_hi, src_lo), scope(dst_hi, dst_lo))
             if protocol < 256:
                 texts[0][i] = self.community(flow, src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
@@ -298,17 +298,6 @@ class FlowColumns:
         made = (name, self.reasons.get(name, "no_sidecar"), self.guesses.get(name, {}))
         self.protocols[protocol] = made
         return made
-
-    def address(self, high: int, low: int) -> str:
-        """Text of an address; that of an IPv4 address is remembered here."""
-        if high or low >> 32 != 0xFFFF:
-            return address(high, low)
-        found = self.addresses.get(low)
-        if found is None:
-            if len(self.addresses) >= KNOWN:
-                self.addresses.clear()
-            found = self.addresses[low] = address(high, low)
-        return found
 
     def mac(self, number: int) -> str | None:
         """Text of a hardware address, remembered."""

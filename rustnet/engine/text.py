@@ -8,12 +8,19 @@ from ipaddress import IPv6Address
 
 from rustnet.engine.numbers import ICMP, ICMPV6, SCTP, TCP, UDP
 
+OCTETS = tuple(str(number) for number in range(256))
 
-@lru_cache(maxsize=65_536)
+
 def address(high: int, low: int) -> str:
     """Canonical text of a 128-bit address; IPv4-mapped ones as IPv4 (RFC 5952 otherwise)."""
     if high == 0 and low >> 32 == 0xFFFF:
-        return f"{(low >> 24) & 255}.{(low >> 16) & 255}.{(low >> 8) & 255}.{low & 255}"
+        a, b, c, d = (low >> 24) & 255, (low >> 16) & 255, (low >> 8) & 255, low & 255
+        return f"{OCTETS[a]}.{OCTETS[b]}.{OCTETS[c]}.{OCTETS[d]}"
+    return _address6(high, low)
+
+
+@lru_cache(maxsize=65_536)
+def _address6(high: int, low: int) -> str:
     return str(IPv6Address((high << 64) | low))
 
 

@@ -59,13 +59,6 @@ def insert_sql(cls: type, protocol: bool, given: frozenset[str]) -> str:
     return f'INSERT INTO "{table_name(cls)}" ({listed}) SELECT {", ".join(values)} FROM batch'  # noqa: S608 - our names
 
 
-def text_list(values: list[str] | None) -> str | None:
-    """A list of texts as one text."""
-    if values is None:
-        return None
-    return SEPARATOR.join(values) if values else EMPTY
-
-
 def array(column: Column, values: Sequence[Any]) -> Array:
     """One column of Python values as the array that `expression` reads."""
     kind = column.sql_type
@@ -78,7 +71,9 @@ def array(column: Column, values: Sequence[Any]) -> Array:
     if kind == "BOOLEAN" and None not in values:
         return np.array(values, np.bool_)
     if kind.endswith("[]"):
-        values = [text_list(None if v is None else [str(item) for item in v]) for v in values]
+        if kind != "VARCHAR[]":
+            values = [None if v is None else [str(item) for item in v] for v in values]
+        values = [None if v is None else SEPARATOR.join(v) if v else EMPTY for v in values]
     return np.fromiter(values, object, len(values))
 
 

@@ -25,7 +25,7 @@ from rustnet.store.tables import Capture
 if TYPE_CHECKING:
     import duckdb
 
-COMMIT_ROWS = 1_000_000
+COMMIT_ROWS = 4_000_000
 COMMIT_SECONDS = 10.0
 BEGIN_SECONDS = 1.0
 """A capture's beginning is committed at once if the last commit is older than this."""
@@ -218,6 +218,8 @@ class Writer:
         if isinstance(item, Columns):
             batch = item.batch
             count = len(next(iter(batch.values())))
+            if count < HOLD_ROWS:  # a slice would keep all of the array that it is a part of
+                batch = {name: column.copy() for name, column in batch.items()}
             batch["capture_id"] = np.full(count, capture_id, np.int32)
         elif isinstance(item, Rows):
             count = len(item.rows)

@@ -12,6 +12,7 @@ cdef class Message:
     cdef public object ttl, edns_size, edns_version, client_subnet, fault
 
 cpdef int u16(bytes data, Py_ssize_t pos) except -1
+@cython.locals(high=int64_t)
 cpdef int64_t u32(bytes data, Py_ssize_t pos) except -1
 @cython.locals(made=bytearray, size=Py_ssize_t, pos=Py_ssize_t, end=Py_ssize_t, i=Py_ssize_t)
 cdef str _labels(bytes raw)

@@ -173,7 +173,8 @@ def u16(data: bytes, pos: int) -> int:
 
 def u32(data: bytes, pos: int) -> int:
     """Big-endian number of four bytes; raises `IndexError` where the data ends."""
-    return data[pos] << 24 | data[pos + 1] << 16 | data[pos + 2] << 8 | data[pos + 3]
+    high = u16(data, pos)  # not byte by byte: in C, a byte shifted by 24 would turn negative
+    return (high << 16) | u16(data, pos + 2)
 
 
 def _name_text(data: bytes, pos: int, end: int, names: Names) -> str:

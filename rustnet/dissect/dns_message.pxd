@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 cdef int MAX_QUESTIONS, MAX_RECORDS, _MAX_JUMPS
 cdef bytes _PLAIN
+cdef tuple _BYTES
 cdef dict _TEXTS
 
 cdef class Message:
@@ -26,6 +27,8 @@ cdef Py_ssize_t _skip_name(bytes data, Py_ssize_t pos) except -1
 cpdef Message parse(bytes data, bint deep=*)
 @cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str)
 cdef Py_ssize_t _answers(bytes data, Py_ssize_t pos, int count, dict names, Message message) except -1
+@cython.locals(text=str, made=list, char=Py_UCS4, code=int)
+cpdef str clean(bytes raw)
 cdef str _data_text(bytes data, Py_ssize_t pos, Py_ssize_t end, int kind, dict names, Message message)
 cdef int _address(Message message, str text, str owner, int klass, int64_t ttl) except -1
 @cython.locals(size=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, ttl=int64_t)

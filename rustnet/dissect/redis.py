@@ -14,7 +14,8 @@ MAX_LINE = 4096
 """Bytes of a line; values are longer, but their length is known."""
 MAX_NAME = 64
 """Bytes of a command's name, and of a user's."""
-_ITEM = re.compile(rb"(?:\$([0-9]{1,9})|:-?[0-9]{1,20})\r\n").match
+_ITEM = re.compile(rb"(?:\$([0-9]{1,9})|[*~]([0-9]{1,9})|[:+][^\r\n]{0,256})\r\n").match
+"""What replies are mostly made of: a string, an array's or set's head, a number or a short text."""
 _COMMAND = re.compile(rb"\*([1-9][0-9]{0,6})\r\n\$([1-9][0-9]?)\r\n([A-Za-z][A-Za-z0-9._-]{0,63})\r\n").match
 _OPENING = re.compile(rb"\*([0-9]{1,7}(\r(\n(\$([0-9]{1,2}(\r(\n([A-Za-z._0-9-]*\r?)?)?)?)?)?)?)?)?").fullmatch
 _INLINE = re.compile(rb"(?i:PING|INFO|QUIT|COMMAND|DBSIZE|MONITOR|ROLE)(?: [\x20-\x7e]*)?\r?\n").match
@@ -189,14 +190,20 @@ class RedisParser(RowParser):
                 self.say(*self.waiting.popleft())
 
     def _items(self, data: bytes, pos: int) -> int:
-        """Skip strings and numbers inside of a reply, of which there may be very many."""
-        while self.nested:
+        """Skip what stands inside of a reply, which may be very many small items."""
+        nested = self.nested
+        while nested:
             found = _ITEM(data, pos)
             if found is None:
                 break
-            self.nested -= 1
-            size = found.group(1)
-            pos = found.end() if size is None else found.end() + int(size) + 2
+            nested -= 1
+            pos = found.end()
+            size, items = found.groups()
+            if size is not None:
+                pos += int(size) + 2
+            elif items is not None:
+                nested += int(items)
+        self.nested = nested
         return pos
 
     def _reply(self, data: bytes, pos: int) -> int:

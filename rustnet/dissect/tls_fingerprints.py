@@ -1,6 +1,6 @@
 """Fingerprints of TLS hellos: JA3 and JA3S (Salesforce), JA4 for TLS clients (FoxIO, the BSD-licensed part of JA4+).
 
-Pieces that many hellos share (cipher lists, signature lists, whole ServerHellos) are computed once and cached.
+What many hellos share is computed once: fingerprints are remembered by what they are made of, unless that is large.
 """
 
 import struct
@@ -18,6 +18,9 @@ from rustnet.dissect.tls_handshake import (
     ServerHello,
 )
 
+MAX_TYPES, MAX_BYTES = 64, 1024
+"""Extensions, and bytes of the other lists, of hellos whose fingerprints are remembered."""
+
 _NOT_HASHED = GREASE | {SNI, ALPN}
 _NOTHING = "000000000000"
 _JA4_VERSIONS = {
@@ -31,7 +34,6 @@ def _numbers(raw: bytes) -> list[int]:
     return [n for n in struct.unpack(f">{len(raw) // 2}H", raw[: len(raw) & ~1]) if n not in GREASE]
 
 
-@lru_cache(maxsize=1024)
 def _decimal(raw: bytes) -> str:
     return "-".join(map(str, _numbers(raw)))
 
@@ -43,17 +45,6 @@ def _hex(numbers: list[int]) -> str:
 
 def _short(text: str) -> str:
     return sha256(text.encode("ascii")).hexdigest()[:12]
-
-
-@lru_cache(maxsize=1024)
-def _ja4_ciphers(raw: bytes) -> tuple[str, str]:
-    numbers = sorted(_numbers(raw))
-    return f"{min(len(numbers), 99):02d}", _short(_hex(numbers)) if numbers else _NOTHING
-
-
-@lru_cache(maxsize=1024)
-def _ja4_signatures(raw: bytes) -> str:
-    return _hex(_numbers(raw))
 
 
 @lru_cache(maxsize=1024)
@@ -72,10 +63,19 @@ def _is_grease(protocol: str) -> bool:
 
 def ja3(hello: ClientHello) -> str:
     """MD5 of version, ciphers, extensions, groups and point formats, in the client's order, without GREASE."""
-    extensions = "-".join([str(t) for t in hello.types if t not in GREASE])
+    types = tuple(hello.types)
+    groups = hello.list16(GROUPS)
     formats = hello.extensions.get(POINT_FORMATS, b"")
+    small = len(types) <= MAX_TYPES and len(hello.ciphers) + len(groups) + len(formats) <= MAX_BYTES
+    make = _ja3 if small else _ja3.__wrapped__
+    return make(hello.legacy_version, hello.ciphers, types, groups, formats)
+
+
+@lru_cache(maxsize=4096)
+def _ja3(version: int, ciphers: bytes, types: tuple[int, ...], groups: bytes, formats: bytes) -> str:
+    extensions = "-".join([str(t) for t in types if t not in GREASE])
     points = "-".join(map(str, formats[1 : 1 + formats[0]])) if formats else ""
-    text = f"{hello.legacy_version},{_decimal(hello.ciphers)},{extensions},{_decimal(hello.list16(GROUPS))},{points}"
+    text = f"{version},{_decimal(ciphers)},{extensions},{_decimal(groups)},{points}"
     return md5(text.encode("ascii"), usedforsecurity=False).hexdigest()
 
 
@@ -87,27 +87,36 @@ def _ja3s(version: int, cipher: int, types: tuple[int, ...]) -> str:
 
 def ja3s(hello: ServerHello) -> str:
     """MD5 of version, cipher and extensions of a ServerHello."""
-    return _ja3s(hello.legacy_version, hello.cipher, tuple(hello.types))
+    types = tuple(hello.types)
+    make = _ja3s if len(types) <= MAX_TYPES else _ja3s.__wrapped__
+    return make(hello.legacy_version, hello.cipher, types)
 
 
 def ja4(hello: ClientHello, transport: str = "t") -> str:
     """JA4 of a hello; ``transport`` is ``t`` for TCP, ``q`` for QUIC, ``d`` for DTLS."""
     version = max(hello.versions) if hello.versions else hello.legacy_version
-    hashed = sorted([t for t in hello.types if t not in _NOT_HASHED])
-    types = hello.types
-    count = len(hashed) + types.count(SNI) + types.count(ALPN)
-    ciphers, cipher_hash = _ja4_ciphers(hello.ciphers)
     protocol = "00"
     for offered in hello.alpn:
         if not _is_grease(offered):
             protocol = _ja4_alpn(offered) if offered else "00"
             break
+    types = tuple(hello.types)
+    signatures = hello.list16(SIGNATURES)
+    small = len(types) <= MAX_TYPES and len(hello.ciphers) + len(signatures) <= MAX_BYTES
+    make = _ja4 if small else _ja4.__wrapped__
+    return make(transport, version, hello.ciphers, types, protocol, signatures)
+
+
+@lru_cache(maxsize=4096)
+def _ja4(transport: str, version: int, ciphers: bytes, types: tuple[int, ...], protocol: str, signatures: bytes) -> str:
+    numbers = sorted(_numbers(ciphers))
+    cipher_hash = _short(_hex(numbers)) if numbers else _NOTHING
+    hashed = sorted([t for t in types if t not in _NOT_HASHED])
+    count = len(hashed) + types.count(SNI) + types.count(ALPN)
+    extension_hash = _NOTHING
     if hashed:
-        signatures = _ja4_signatures(hello.list16(SIGNATURES))
-        text = _hex(hashed)
-        extension_hash = _short(f"{text}_{signatures}" if signatures else text)
-    else:
-        extension_hash = _NOTHING
-    name = "d" if SNI in hello.extensions else "i"
-    code = _JA4_VERSIONS.get(version, "00")
-    return f"{transport}{code}{name}{ciphers}{min(count, 99):02d}{protocol}_{cipher_hash}_{extension_hash}"
+        listed = _hex(_numbers(signatures))
+        extension_hash = _short(f"{_hex(hashed)}_{listed}" if listed else _hex(hashed))
+    name = "d" if SNI in types else "i"
+    counts = f"{min(len(numbers), 99):02d}{min(count, 99):02d}"
+    return f"{transport}{_JA4_VERSIONS.get(version, '00')}{name}{counts}{protocol}_{cipher_hash}_{extension_hash}"

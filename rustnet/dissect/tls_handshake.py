@@ -18,7 +18,6 @@ PRE_SHARED_KEY, EARLY_DATA, VERSIONS, KEY_SHARE = 41, 42, 43, 51
 ENCRYPTED_SNI, ENCRYPTED_HELLO = 0xFFCE, 0xFE0D
 
 MAX_EXTENSIONS = 512
-_EXTENSION = struct.Struct(">HH")
 
 
 class ClientHello:
@@ -83,9 +82,9 @@ def _extensions(body: bytes, pos: int, types: list[int], found: dict[int, bytes]
     pos += 2
     if end > size:
         raise DissectError("the extensions of a hello run over its end")
-    unpack = _EXTENSION.unpack_from
     while pos + 4 <= end:
-        kind, length = unpack(body, pos)
+        kind = body[pos] << 8 | body[pos + 1]
+        length = body[pos + 2] << 8 | body[pos + 3]
         pos += 4
         if pos + length > end:
             raise DissectError("an extension runs over the end of its hello")

@@ -45,6 +45,7 @@ PER_MESSAGE = [
     "rustnet.dissect.stun",
     "rustnet.dissect.openvpn",
     "rustnet.dissect.sip",
+    "rustnet.dissect.redis",
 ]
 """Run for every message of the frequent protocols: compiled as they are, with Python's own rules."""
 

@@ -1,10 +1,11 @@
 """From inputs to a session: the only module that sees the whole road, top to bottom.
 
-    source ─► frames ─► tracker (headers, flows, streams) ─► dispatcher (parsers) ─► collector ─► writer ─► DuckDB
-                                                                                              └► attribution
+    source ─► frames ─► analysis (tracker: headers, flows, streams ─► dispatcher: parsers ─► collector) ─► writer
+                                                                                      attribution on DuckDB ◄─┘
 
-The engine runs in this thread, the writer in a second, the hash of the input in a third. A new session is made by the
-writer's thread while this one begins to read.
+A small input is analysed in this thread; a larger one by several processes (`rustnet.workers`), which this thread
+feeds. The writer runs in a second thread, the hash of the input beside them. A new session is made by the writer's
+thread while this one begins to read.
 """
 
 import gc
@@ -14,36 +15,29 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import numpy as np
 
 from rustnet import __version__
-from rustnet.attribute.policy import NOT_ATTRIBUTABLE
+from rustnet.analysis import Analysis
 from rustnet.collect import Collector
 from rustnet.dissect import registry
-from rustnet.dissect.dispatch import Dispatcher
-from rustnet.engine.columns import FlowColumns
-from rustnet.engine.flow import Flow
-from rustnet.engine.index import CAPACITY
-from rustnet.engine.numbers import TCP, UDP, WANTED_SIZE
-from rustnet.engine.tracker import Tracker
-from rustnet.enrich.services import server_ranks, service_names
+from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.errors import ExitCode, InputError
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Damage, Frames, Source
 from rustnet.sources.linktypes import link_name
-from rustnet.store.tables import Capture, FlowRow, InterfaceRow, Packet
+from rustnet.store.tables import Capture, InterfaceRow, Packet
 from rustnet.store.writer import Batch, Columns, Records, Writer
+from rustnet.workers import Workers, worker_count
 
 PROGRESS_SECONDS = 0.1
 INDEX_BATCH = 61_440
 """Packets that are stored at a time (half a row group of DuckDB)."""
-
-FLOW_BATCH = 10_000
-"""Ended flows that are held back at most."""
 
 COLLECT_EVERY = 8
 """Inputs after which cyclic garbage is collected; it is off meanwhile."""
@@ -63,6 +57,8 @@ class Options:
     """Raise a parser's failure instead of recording it."""
     dissect: bool = True
     """Read payloads."""
+    workers: int | None = None
+    """Processes that analyse; `None`: as many as help, 0: none but this one."""
 
 
 @dataclass(slots=True)
@@ -168,31 +164,44 @@ def ingest(
         first = _open(paths[0], report)
         if first is None:
             return report
+    workers: Workers | None = None
     try:
+        workers = _start_workers(paths, options)  # ahead of the writer's thread: they are forked
         writer = Writer(session, registry.tables())
     except BaseException:
         if first is not None:
             first.close()
+        if workers is not None:
+            workers.close()
         raise
     collecting = gc.isenabled()
     gc.disable()  # flows and rows make no cycles, and there may be millions of them to look through
     gc.freeze()
     try:
-        _travel(paths, first, writer, report, options, progress)
+        _travel(paths, first, writer, workers, report, options, progress)
         _attribute(writer, report, options)
     finally:
         gc.unfreeze()
         if collecting:
             gc.enable()
+        if workers is not None:
+            workers.close()
         writer.close()
     _losses(report)
     return report
+
+
+def _start_workers(paths: Sequence[str], options: Options) -> Workers | None:
+    """Start the processes that analyse, where the inputs are large enough for them."""
+    count = 0 if options.strict_parsers else worker_count(options.workers, paths)
+    return Workers(count, options.dissect) if count else None
 
 
 def _travel(
     paths: Sequence[str],
     first: Source | None,
     writer: Writer,
+    workers: Workers | None,
     report: Report,
     options: Options,
     progress: Callable[[Progress], None] | None,
@@ -200,7 +209,6 @@ def _travel(
     """Ingest one input after another; ``first`` is the first one, if it is open already."""
     capture_id, flow_id = writer.next_ids()
     earlier = [] if options.again else writer.earlier()
-    columns = flow_columns(options.dissect)
     with interruptible() as stopped:
         for index, path in enumerate(paths):
             source = first if first is not None else _open(path, report)
@@ -210,7 +218,13 @@ def _travel(
             try:
                 if known(source, earlier, report):
                     continue
-                road = Road(writer, source, options, capture_id, flow_id, columns, stopped)
+                analysis: Analyser
+                if workers is None:
+                    analysis = Analysis(capture_id, flow_id, options.dissect, options.strict_parsers)
+                else:
+                    analysis = workers.begin(capture_id, flow_id)
+                    source.ring = workers.ring
+                road = Road(writer, source, capture_id, analysis, stopped)
                 road.tell(progress, index, len(paths))
                 road.travel(report)
             finally:
@@ -220,7 +234,7 @@ def _travel(
             if index % COLLECT_EVERY == COLLECT_EVERY - 1:
                 gc.collect()  # what was there before is frozen, and flows are gone by now: this is quick
             capture_id += 1
-            flow_id = road.tracker.table.next_id
+            flow_id = analysis.next_flow
             made = road.capture
             if made.bytes is not None and made.sha256 is not None and not options.again:
                 earlier.append((made.capture_id, made.source, made.bytes, made.sha256))
@@ -257,21 +271,43 @@ def known(source: Source, earlier: list[tuple[int, str, int, str]], report: Repo
     return False
 
 
-@cache
-def _server_ranks(dissect: bool) -> bytes:
-    """Rank of each port, with those of the dissectors where payloads are read."""
-    return server_ranks([port for d in registry.DISSECTORS for port in d.ports] if dissect else [])
+class Analyser(Protocol):
+    """What analyses a capture: `Analysis` in this process, `SharedAnalysis` in several."""
 
+    collector: Collector
 
-def flow_columns(dissect: bool) -> FlowColumns:
-    """What turns flows into columns: one serves all captures of a run."""
-    tcp_services, udp_services = service_names()
-    guesses: dict[tuple[str, int], str] = {}
-    for d in registry.DISSECTORS if dissect else ():
-        for transport in d.transports:
-            for port in d.ports:
-                guesses.setdefault((transport, port), d.name)
-    return FlowColumns(tcp_services, udp_services, guesses, dict.fromkeys(NOT_ATTRIBUTABLE, "not_attributable"))
+    @property
+    def index(self) -> PacketIndex:
+        """Rows of the packets since the index was last taken."""
+
+    @property
+    def packets(self) -> int:
+        """Packets that it was fed."""
+
+    @property
+    def next_flow(self) -> int:
+        """Number of the flow that comes next."""
+
+    @property
+    def undecoded(self) -> int:
+        """Packets that could not be decoded."""
+
+    @property
+    def evicted(self) -> int:
+        """Flows that ended early because the table was full."""
+
+    @property
+    def stored_flows(self) -> int:
+        """Flows in the batches that were taken."""
+
+    def feed(self, frames: Frames) -> None:
+        """Analyse a batch of frames."""
+
+    def take(self, everything: bool = False) -> list[Batch]:
+        """Batches that are due, or all."""
+
+    def finish(self) -> None:
+        """The capture is over."""
 
 
 class Road:
@@ -281,10 +317,8 @@ class Road:
         self,
         writer: Writer,
         source: Source,
-        options: Options,
         capture_id: int,
-        first_flow: int,
-        columns: FlowColumns,
+        analysis: Analyser,
         stopped: Callable[[], bool],
     ) -> None:
         self.writer = writer
@@ -292,16 +326,8 @@ class Road:
         self.stopped = stopped
         self.capture_id = capture_id
         self.capture = Capture(self.capture_id, source.info.source, source.info.kind, source.info.format)
-        self.collector = Collector(self.capture_id)
-        dissectors = registry.DISSECTORS if options.dissect else ()
-        self.dispatcher = Dispatcher(dissectors, self.collector, options.strict_parsers)
-        wanted = bytearray(WANTED_SIZE)
-        for transport, number in (("tcp", TCP), ("udp", UDP)):
-            wanted[number] = transport in self.dispatcher.by_transport
-        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(options.dissect), first_flow)
-        self.flow_columns = columns
-        self.flows: list[Flow] = []
-        self.flow_count = 0
+        self.analysis = analysis
+        self.first_flow = analysis.next_flow
         self.link_types: set[int] = set()
         self.last_link = -1
         self.callback: Callable[[Progress], None] | None = None
@@ -335,33 +361,30 @@ class Road:
 
     def batch(self, frames: Frames) -> None:
         """One batch of frames through the engine, and to the writer what is enough to be stored."""
-        tracker = self.tracker
-        if tracker.index.count + frames.count > CAPACITY:
+        analysis = self.analysis
+        if analysis.index.count + frames.count > CAPACITY:
             self.store()
-        tracker.feed(frames)
-        self.flows += tracker.close_ended()
         links = frames.column("link")
         if not (links == self.last_link).all():
             self.link_types.update(np.unique(links).tolist())
             self.last_link = int(links[0])
-        if tracker.index.count >= INDEX_BATCH:
+        analysis.feed(frames)
+        if analysis.index.count >= INDEX_BATCH:
             self.store()
 
     def store(self) -> None:
         """Hand to the writer what has gathered."""
         batches: list[Batch] = []
-        if self.tracker.index.count:
-            batches.append(Columns(Packet, self.tracker.index.take()))
-        if len(self.flows) >= FLOW_BATCH:
-            batches.append(self.take_flows())
-        batches += self.collector.take()
+        if self.analysis.index.count:
+            batches.append(Columns(Packet, self.analysis.index.take()))
+        batches += self.analysis.take()
         self.sum_up()
         self.writer.put(batches)
 
     def sum_up(self) -> None:
         """Bring the capture's sums up to date."""
-        capture, index = self.capture, self.tracker.index
-        capture.packets = self.tracker.last_number
+        capture, index = self.capture, self.analysis.index
+        capture.packets = self.analysis.packets
         capture.wire_bytes = index.wire_bytes
         capture.captured_bytes = index.captured_bytes
         capture.truncated = index.truncated
@@ -369,15 +392,6 @@ class Road:
         if capture.packets:
             capture.first_ts = index.first_ts
             capture.last_ts = index.last_ts
-
-    def take_flows(self) -> Columns:
-        """Columns of the flows that have ended."""
-        batch = self.flow_columns.build(self.flows, self.tracker.last_ts)
-        batch["started_at"] = batch["started_at"].view("datetime64[ns]")
-        batch["ended_at"] = batch["ended_at"].view("datetime64[ns]")
-        self.flow_count += len(self.flows)
-        self.flows = []
-        return Columns(FlowRow, batch)
 
     def progress(self, final: bool = False) -> None:
         """Tell whoever wants to know, at most every `PROGRESS_SECONDS`."""
@@ -388,7 +402,6 @@ class Road:
             return
         self.told_at = now
         info = self.source.info
-        open_flows = self.tracker.table.count + len(self.flows)
         self.callback(
             Progress(
                 info.source,
@@ -396,23 +409,21 @@ class Road:
                 self.files,
                 self.source.position(),
                 info.bytes,
-                self.tracker.last_number,
-                self.flow_count + open_flows,
+                self.analysis.packets,
+                self.analysis.next_flow - self.first_flow,
             )
         )
 
     def finish(self, report: Report) -> None:
         """Store what is left: open flows, held rows, damage, interfaces, and the capture's final row."""
-        self.flows += self.tracker.finish()
+        collector = self.analysis.collector
+        self.analysis.finish()
         self.store()
         for damage in self.source.damage:
-            self.collector.anomaly(damage.kind, damage.detail, 0, damage.ts, damage.packet, file_offset=damage.offset)
-        self.engine_anomalies()
-        self.names()
-        batches: list[Batch] = []
-        if self.flows:
-            batches.append(self.take_flows())
-        batches += self.collector.take(everything=True)
+            collector.anomaly(damage.kind, damage.detail, 0, damage.ts, damage.packet, file_offset=damage.offset)
+        for ip, name in self.source.info.names:  # those that the capture file itself brings
+            collector.name(ip, name, "nrb", self.capture.first_ts or 0, None)
+        batches = self.analysis.take(everything=True)
         interfaces = [
             InterfaceRow(self.capture_id, i & 0xFFFF, x.name, x.description, x.link_type, x.snaplen, x.packets)
             for i, x in enumerate(self.source.interfaces)
@@ -426,24 +437,6 @@ class Road:
         self.writer.end_capture(self.capture)
         report.captures.append(self.summary())
         self.progress(final=True)
-
-    def engine_anomalies(self) -> None:
-        """What the engine gave up on, as rows."""
-        tracker = self.tracker
-        ts = self.capture.last_ts or 0
-        for kind, count, words in (
-            ("flows_evicted", tracker.table.evicted, "flows ended early: the flow table was full"),
-            ("fragments_dropped", tracker.fragments.dropped, "datagrams whose fragments never were complete"),
-            ("fragments_overlap", tracker.fragments.overlapping, "IP fragments that overlap others"),
-            ("tunnel_undecoded", tracker.tunnel_failures, "tunnelled packets that could not be decoded"),
-        ):
-            if count:
-                self.collector.anomaly(kind, words, 0, ts, 0, count=count)
-
-    def names(self) -> None:
-        """Names that the capture file itself brings (name resolution blocks)."""
-        for ip, name in self.source.info.names:
-            self.collector.name(ip, name, "nrb", self.capture.first_ts or 0, None)
 
     def describe(self) -> None:
         """Fill the capture's row with what is known only at its end."""
@@ -459,7 +452,7 @@ class Road:
         links = self.link_types or {x.link_type for x in interfaces}
         capture.link_types = [link_name(link) for link in sorted(links)]
         capture.snaplen = max((x.snaplen for x in interfaces), default=0)
-        capture.undecoded = self.tracker.undecoded
+        capture.undecoded = self.analysis.undecoded
         kernel = [x.dropped_kernel for x in interfaces if x.dropped_kernel is not None]
         card = [x.dropped_interface for x in interfaces if x.dropped_interface is not None]
         capture.dropped_kernel = sum(kernel) if kernel else None
@@ -472,7 +465,7 @@ class Road:
             capture_id=c.capture_id,
             source=c.source,
             packets=c.packets,
-            flows=self.flow_count,
+            flows=self.analysis.stored_flows,
             wire_bytes=c.wire_bytes,
             captured_bytes=c.captured_bytes,
             truncated=c.truncated,
@@ -485,7 +478,7 @@ class Road:
             dropped_interface=c.dropped_interface,
             first_ts=c.first_ts,
             last_ts=c.last_ts,
-            evicted=self.tracker.table.evicted,
+            evicted=self.analysis.evicted,
         )
 
 

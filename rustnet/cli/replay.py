@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 @click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars."))
 @click.option("--no-dissect", is_flag=True, help=_("Headers and flows only: read no payload."))
 @click.option("--again", is_flag=True, help=_("Ingest a capture even if the session has it already."))
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    metavar="N",
+    help=_("Processes that analyse, 0 for none but this one; without it as many as help."),
+)
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if anything was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, expose_value=False, help=_("Never open the browser."))
@@ -47,6 +53,7 @@ def command(
     no_sidecar: bool,
     no_dissect: bool,
     again: bool,
+    workers: int | None,
     strict: bool,
     as_json: bool,
     top: int,
@@ -57,7 +64,12 @@ def command(
     from rustnet.ingest import Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
-        sidecars=sidecars, discover=not no_sidecar, again=again, strict_parsers=state.debug, dissect=not no_dissect
+        sidecars=sidecars,
+        discover=not no_sidecar,
+        again=again,
+        strict_parsers=state.debug,
+        dissect=not no_dissect,
+        workers=workers,
     )
     with _session(db) as session:
         report = _ingest(files, session, options)

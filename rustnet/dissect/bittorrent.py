@@ -8,7 +8,7 @@ import struct
 from socket import inet_ntoa
 
 from rustnet.dissect import bencode
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser, head, number, text
 from rustnet.records import U16, U32, record
 
@@ -325,4 +325,5 @@ def _is_utp(data: bytes) -> bool:
 BITTORRENT = Dissector(
     "bittorrent", "BitTorrent (BEP 3)", ("tcp", "udp"), (6881, 6969, 6771), (Bittorrent,), _probe_bittorrent,
     BittorrentParser, first=b"\x13dB\0\x01A",
+    shapes={"udp": Shape(16, {1: b"\0\x01\x02\x0412T"}), "tcp": Shape(at={0: b"\x13", 1: b"B"})},
 )  # fmt: skip

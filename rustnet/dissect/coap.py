@@ -3,7 +3,7 @@
 One row per message: method or response code, path, and how long the answer took. Payloads are not kept.
 """
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U16, U32, record
 
 MAX_ROWS = 1_000
@@ -224,5 +224,5 @@ def _probe_coap(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 COAP = Dissector(
     "coap", "Constrained Application Protocol (RFC 7252)", ("udp",), _PORTS, (Coap,), _probe_coap, CoapParser,
-    first=bytes(range(0x40, 0x80)),
+    first=bytes(range(0x40, 0x80)), shapes={"udp": Shape(4, {1: bytes(_CODES)})},
 )  # fmt: skip

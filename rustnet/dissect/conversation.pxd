@@ -9,7 +9,7 @@ cdef class Conversation:
     cdef public Flow flow
     cdef public int64_t flow_id, ts, packet, missing
     cdef public str transport, src_text, dst_text
-    cdef public int src_port, dst_port, tries, messages, errors
+    cdef public int src_port, dst_port, tries, judged, messages, errors
     cdef public object parser, app, service, state, hostname, hostname_source
     cdef public bint finished
     cdef public tuple refused

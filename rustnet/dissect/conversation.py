@@ -5,8 +5,8 @@ A protocol is one file in this package. It defines its record dataclasses (the r
 socket and no clock; all it can do is call the methods of its `Conversation`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import cython
@@ -64,6 +64,7 @@ class Conversation:
         "flow_id",
         "hostname",
         "hostname_source",
+        "judged",
         "memo_dst",
         "memo_src",
         "messages",
@@ -103,6 +104,7 @@ class Conversation:
         self.hostname_source: str | None = None
         self.finished = False
         self.tries = 0
+        self.judged = 0
         self.messages = 0
         self.missing = 0
         self.flow: Flow | None = None
@@ -158,6 +160,7 @@ class Conversation:
         """
         self.parser = None if dissector is None else dissector.parser(self)
         self.tries = 0
+        self.judged = 0
 
     def has_port(self, *ports: int) -> bool:
         """Whether either end uses one of these ports."""
@@ -193,6 +196,16 @@ class Parser:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What content must look like for a probe to be asked about it: a few tests that cost nothing."""
+
+    least: int = 0
+    """Bytes that a datagram must have; a stream may still grow."""
+    at: Mapping[int, bytes] = field(default_factory=dict)
+    """By offset, the bytes that can stand there; what is not there yet is not tested."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Dissector:
     """One protocol: how it is recognised, what reads it, which tables it fills."""
 
@@ -214,3 +227,5 @@ class Dissector:
 
     `None`: any byte; empty: it is asked on its ports only.
     """
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    """Off its ports: by transport, the shape without which its probe would say `NO`."""

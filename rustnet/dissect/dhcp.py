@@ -4,7 +4,7 @@ import re
 import struct
 from socket import inet_ntoa
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser, mac, text
 from rustnet.records import U8, U32, record
 
@@ -241,5 +241,5 @@ def _probe_dhcp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 DHCP = Dissector(
     "dhcp", "Dynamic Host Configuration Protocol (RFC 2131)", ("udp",), (67, 68), (Dhcp,), _probe_dhcp, DhcpParser,
-    first=b"\0\x01\x02",
+    first=b"\0\x01\x02", shapes={"udp": Shape(236)},
 )  # fmt: skip

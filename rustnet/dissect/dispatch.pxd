@@ -3,13 +3,22 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 from rustnet.engine.flow cimport Flow
 
-cdef int YES, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
+cdef int YES, MORE, SRC_JUDGED, DST_JUDGED, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
+
+cdef class Asked:
+    cdef public str name
+    cdef public object probe, dissector
+    cdef public Py_ssize_t least, tests
+    cdef public const int64_t[::1] offsets
+    cdef public const unsigned char[::1] fitting
+    @cython.locals(at=Py_ssize_t, i=Py_ssize_t, byte=int64_t)
+    cpdef bint fits(self, bytes data, Py_ssize_t size, bint stream) except -1
 
 cdef class Dispatcher:
     cdef public object sink
     cdef public bint strict
     cdef public int64_t waiting
-    cdef public dict undecoded_rows, by_port, by_transport, known, orders
+    cdef public dict undecoded_rows, by_port, by_transport, known, orders, near, far
     @cython.locals(known=bytes, src=int64_t, dst=int64_t, key=int64_t, orders=dict)
     cdef tuple asked(self, Conversation talk, int64_t first)
     cpdef tuple order(self, str transport, int src_port, int dst_port, int first)
@@ -23,9 +32,9 @@ cdef class Dispatcher:
     cpdef gap(self, Flow flow, bint from_src, int64_t size, int64_t ts, int64_t number)
     @cython.locals(talk=Conversation)
     cpdef close(self, Flow flow)
-    @cython.locals(refused=tuple, asked=tuple, answer=int)
+    @cython.locals(ask=Asked, answer=int, size=Py_ssize_t, stream=bint, open_question=bint)
     cdef bint choose(self, Conversation talk, bytes data, bint from_src) except -1
-    @cython.locals(other=bytes)
+    @cython.locals(other=bytes, judged=int)
     cdef bint begin(self, Conversation talk, bytes data, bint from_src) except -1
     @cython.locals(size=int64_t, used=int64_t, rest=bytes)
     cdef int64_t feed(self, Conversation talk, bytes data, bint from_src) except -1

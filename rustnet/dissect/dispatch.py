@@ -4,9 +4,11 @@ A flow's first bytes are shown to the dissectors whose port fits, then to all ot
 answers `YES` gets the flow; its name becomes ``flows.app`` with source ``payload``. A port alone never decides.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from rustnet.dissect.conversation import YES, Conversation, DissectError, Dissector, Sink
+import numpy as np
+
+from rustnet.dissect.conversation import MORE, YES, Conversation, DissectError, Dissector, Shape, Sink
 from rustnet.engine.flow import Flow
 from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
 
@@ -31,13 +33,46 @@ MAX_UNDECODED = 100
 MAX_ORDERS = 65_536
 """Answers to who is asked about a flow that are remembered."""
 
+SRC_JUDGED, DST_JUDGED = 1, 2
+"""Directions of a stream about whose beginning every probe has said `NO`."""
+
 NO_PORT = 65_536
 """Stands for every port that no dissector names."""
 
 TRANSPORTS = {TCP: "tcp", UDP: "udp"}
 
-Asked = tuple[str, Callable[[bytes, Conversation, bool], int], Dissector]
-"""Name, probe and dissector."""
+
+class Asked:
+    """A dissector that is asked about content, and the shape without which it is not asked.
+
+    ``offsets`` are the places that its shape tests; ``fitting`` has 256 flags for each of them.
+    """
+
+    def __init__(self, dissector: Dissector, shape: Shape) -> None:
+        self.name = dissector.name
+        self.probe = dissector.probe
+        self.dissector = dissector
+        self.least = shape.least
+        self.tests = len(shape.at)
+        fitting = np.zeros(max(1, self.tests) * 256, np.uint8)
+        for i, allowed in enumerate(shape.at.values()):
+            for byte in allowed:
+                fitting[i * 256 + byte] = 1
+        self.offsets = np.array(list(shape.at) or [0], np.int64)
+        self.fitting = fitting
+
+    def fits(self, data: bytes, size: int, stream: bool) -> bool:
+        """Whether content has the shape."""
+        if size < self.least and not stream:
+            return False
+        for i in range(self.tests):
+            at = self.offsets[i]
+            if at < size and not self.fitting[i * 256 + data[at]]:
+                return False
+        return True
+
+
+ANY_SHAPE = Shape()
 
 
 class Dispatcher:
@@ -59,6 +94,8 @@ class Dispatcher:
                 for port in d.ports:
                     key = (transport, port)
                     self.by_port[key] = (*self.by_port.get(key, ()), d)
+        self.near = {d: Asked(d, ANY_SHAPE) for d in dissectors}
+        self.far = {(t, d): Asked(d, d.shapes.get(t, ANY_SHAPE)) for d in dissectors for t in d.transports}
         self.known = {transport: self.named_ports(transport) for transport in self.by_transport}
         self.orders: dict[str, dict[int, tuple[Asked, ...]]] = {transport: {} for transport in self.by_transport}
 
@@ -99,7 +136,7 @@ class Dispatcher:
         ahead = dict.fromkeys((*known.get((transport, dst_port), ()), *known.get((transport, src_port), ())))
         others = [d for d in self.by_transport[transport] if d not in ahead]
         fitting = [d for d in others if d.first is None or first in d.first]
-        return tuple([(d.name, d.probe, d) for d in (*ahead, *fitting)])
+        return (*[self.near[d] for d in ahead], *[self.far[transport, d] for d in fitting])
 
     def converse(self, flow: Flow) -> Conversation:
         """The flow's conversation, made when its first payload is seen."""
@@ -202,12 +239,16 @@ class Dispatcher:
 
     def choose(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
         """Ask the probes about a flow's bytes; true once one of them is sure, and its parser is set."""
-        refused = talk.refused
-        for name, probe, d in self.asked(talk, data[0]) if data else ():
-            if refused and name in refused:
+        size = len(data)
+        if not size:
+            return False
+        open_question = False
+        stream = talk.transport == "tcp"
+        for ask in self.asked(talk, data[0]):
+            if not ask.fits(data, size, stream) or (talk.refused and ask.name in talk.refused):
                 continue
             try:
-                answer = probe(data, talk, from_src)
+                answer = ask.probe(data, talk, from_src)
             except DissectError:
                 continue
             except Exception as error:  # noqa: BLE001
@@ -215,20 +256,25 @@ class Dispatcher:
                 continue
             if answer == YES:
                 if talk.app is None:  # what runs inside of another protocol does not rename the flow
-                    talk.app = name
-                talk.parser = d.parser(talk)
+                    talk.app = ask.name
+                talk.parser = ask.dissector.parser(talk)
                 return True
+            if answer == MORE:
+                open_question = True
+        if not open_question:
+            talk.judged |= SRC_JUDGED if from_src else DST_JUDGED
         return False
 
     def begin(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
         """Find the parser of a stream; on success the other direction's waiting bytes are read first."""
         talk.tries += 1
-        if self.choose(talk, data, from_src):
+        judged = talk.judged & (SRC_JUDGED if from_src else DST_JUDGED)  # nobody's; more of it is nobody else's
+        if not judged and self.choose(talk, data, from_src):
             other = talk.pending_dst if from_src else talk.pending_src
             if other:
                 self.feed(talk, other, not from_src)
             return talk.parser is not None
-        if talk.tries >= MAX_TRIES or len(data) >= MAX_PROBE:
+        if talk.tries >= MAX_TRIES or len(data) >= MAX_PROBE or talk.judged == SRC_JUDGED | DST_JUDGED:
             talk.finished = True
         return False
 
@@ -298,6 +344,7 @@ class Dispatcher:
             talk.refused = (*talk.refused, talk.app)
             talk.app = None
             talk.parser = None
+            talk.judged = 0
             if len(talk.refused) >= MAX_TRIES:
                 talk.finished = True
             return

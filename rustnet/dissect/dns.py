@@ -8,7 +8,7 @@ import re
 
 import cython
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.dissect.dns_message import (
     CLASSES,
     OPCODES,
@@ -345,7 +345,10 @@ def _llmnr(talk: Conversation) -> DnsParser:
     return DnsParser(talk, "llmnr")
 
 
-DNS = Dissector("dns", "Domain Name System (RFC 1035)", ("udp", "tcp"), (53,), (Dns,), _probe_dns, DnsParser)
+DNS = Dissector(
+    "dns", "Domain Name System (RFC 1035)", ("udp", "tcp"), (53,), (Dns,), _probe_dns, DnsParser,
+    shapes={"udp": Shape(17, {4: b"\0", 5: b"\1"}), "tcp": Shape(at={6: b"\0", 7: b"\1"})},
+)  # fmt: skip
 MDNS = Dissector("mdns", "Multicast DNS (RFC 6762)", ("udp",), (5353,), (Dns,), _probe_mdns, _mdns, first=b"")
 LLMNR = Dissector(
     "llmnr", "Link-Local Multicast Name Resolution (RFC 4795)", ("udp", "tcp"), (5355,), (Dns,), _probe_llmnr, _llmnr,

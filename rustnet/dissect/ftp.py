@@ -7,7 +7,7 @@ not kept, nor the arguments of commands that this file does not know.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector, Shape
 from rustnet.dissect.lines import ReplyParser
 from rustnet.dissect.reading import text
 from rustnet.records import U16, record
@@ -161,7 +161,10 @@ def _probe_greeting(data: bytes, talk: Conversation) -> int:
     return YES if talk.has_port(*_PORTS) or b"FTP" in data[:512].upper() else MORE
 
 
+_START = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+"""Bytes of a command or a reply's code."""
 FTP = Dissector(
     "ftp", "File Transfer Protocol (RFC 959)", ("tcp",), _PORTS, (Ftp,), _probe_ftp, FtpParser,
     first=b"124" + bytes((*range(65, 91), *range(97, 123))),
+    shapes={"tcp": Shape(at={1: _START, 2: _START, 3: _START + b" -\r\n"})},
 )  # fmt: skip

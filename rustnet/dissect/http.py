@@ -9,7 +9,7 @@ and counted, never kept. Credentials and cookies are noted as seen, not by value
 import re
 from collections import deque
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U16, U64, record
 
 MAX_HEAD = 65_536
@@ -494,9 +494,12 @@ def _probe_http2(data: bytes, talk: Conversation, from_src: bool) -> int:
     return MORE if data and _PREFACE.startswith(data) else NO
 
 
+_METHOD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+.^_`|~0123456789- "
+"""Bytes of a method behind its first, and the blank after it."""
 HTTP = Dissector(
     "http", "Hypertext Transfer Protocol 1.x (RFC 9112)", ("tcp",), (80, 8080, 8000, 3128, 8008, 8888), (Http,),
     _probe_http, HttpParser, first=bytes(range(65, 91)),
+    shapes={"tcp": Shape(at={1: _METHOD, 2: _METHOD, 3: _METHOD + b"/"})},
 )  # fmt: skip
 HTTP2 = Dissector(
     "http2", "HTTP/2 in clear text (RFC 9113)", ("tcp",), (), (Http,), _probe_http2, Http2Parser, first=b"P"

@@ -7,7 +7,7 @@ commands that name mailboxes, flags or parts of messages; of logins the user is 
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.lines import MAX_WAITING, LineParser, sasl_user
 from rustnet.dissect.reading import text
 from rustnet.dissect.tls import TLS
@@ -255,7 +255,9 @@ def _probe_imap(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if near or word in {"CAPABILITY", "AUTHENTICATE"} else NO
 
 
+_TEXT = bytes(range(0x20, 0x7F)) + b"\r\n"
+"""What a line begins with."""
 IMAP = Dissector(
     "imap", "Internet Message Access Protocol (RFC 3501, 9051)", ("tcp",), _PORTS, (Imap,), _probe_imap, ImapParser,
-    first=bytes(range(0x21, 0x7F)),
+    first=bytes(range(0x21, 0x7F)), shapes={"tcp": Shape(at={1: _TEXT, 2: _TEXT, 3: _TEXT})},
 )  # fmt: skip

@@ -7,7 +7,7 @@ bytes mark an IKE message, anything else is ESP, of which the first packet of ea
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U32, record
 
 MAX_ROWS = 500
@@ -306,5 +306,12 @@ def _probe_esp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 IPSEC = Dissector(
-    "ipsec", "Internet Key Exchange and ESP (RFC 7296, 3948)", ("udp",), _PORTS, (Ike,), _probe_ipsec, IpsecParser
+    "ipsec",
+    "Internet Key Exchange and ESP (RFC 7296, 3948)",
+    ("udp",),
+    _PORTS,
+    (Ike,),
+    _probe_ipsec,
+    IpsecParser,
+    shapes={"udp": Shape(28, {17: b"\x10\x20"})},
 )

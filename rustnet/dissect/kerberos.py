@@ -1,7 +1,7 @@
 """Kerberos 5 over UDP and TCP (RFC 4120). One row per message. Tickets and encrypted parts are not kept."""
 
 from rustnet.dissect import ber
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser, text
 from rustnet.records import U32, record
 
@@ -278,4 +278,5 @@ def _versioned(data: bytes, pos: int) -> bool:
 KERBEROS = Dissector(
     "kerberos", "Kerberos 5 (RFC 4120)", ("udp", "tcp"), (88,), (Kerberos,), _probe_kerberos, KerberosParser,
     first=bytes((0, *_MESSAGES)),
+    shapes={"udp": Shape(24, {0: bytes(_MESSAGES)}), "tcp": Shape(at={0: b"\0", 4: bytes(_MESSAGES)})},
 )  # fmt: skip

@@ -3,7 +3,7 @@
 Values of registers are not kept. Polling repeats itself: the same request answered the same way is counted in one row.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser
 from rustnet.records import U8, U16, U32, record
 
@@ -155,5 +155,7 @@ def _probe_modbus(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 MODBUS = Dissector(
-    "modbus", "Modbus/TCP (Modbus Application Protocol 1.1b3)", ("tcp",), (502,), (Modbus,), _probe_modbus, ModbusParser
-)
+    "modbus", "Modbus/TCP (Modbus Application Protocol 1.1b3)", ("tcp",), (502,), (Modbus,),
+    _probe_modbus, ModbusParser,
+    shapes={"tcp": Shape(at={2: b"\0", 3: b"\0", 4: b"\0", 7: bytes(range(1, 7))})},
+)  # fmt: skip

@@ -5,7 +5,7 @@ logins the mechanism and the user.
 """
 
 from rustnet.dissect.bson import elements
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.lines import scram_user
 from rustnet.dissect.reading import RowParser, Waiting, text
 from rustnet.records import U32, record
@@ -225,5 +225,6 @@ def _fits(code: int, length: int, data: bytes) -> bool:
 
 
 MONGODB = Dissector(
-    "mongodb", "MongoDB wire protocol (MongoDB manual)", ("tcp",), _PORTS, (Mongodb,), _probe_mongodb, MongodbParser
-)
+    "mongodb", "MongoDB wire protocol (MongoDB manual)", ("tcp",), _PORTS, (Mongodb,), _probe_mongodb, MongodbParser,
+    shapes={"tcp": Shape(at={13: b"\0\x07", 14: b"\0", 15: b"\0"})},
+)  # fmt: skip

@@ -6,7 +6,7 @@ which is read on as such. Statements are not read.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.dissect.reading import text
 from rustnet.dissect.tls import TLS
 from rustnet.records import U8, U16, U32, record
@@ -268,5 +268,7 @@ def _probe_login(data: bytes, length: int, talk: Conversation) -> int:
 
 _PORTS = (3306, 3307)
 MYSQL = Dissector(
-    "mysql", "MySQL client/server protocol (MySQL 8.4 internals)", ("tcp",), _PORTS, (Mysql,), _probe_mysql, MysqlParser
-)
+    "mysql", "MySQL client/server protocol (MySQL 8.4 internals)", ("tcp",), _PORTS, (Mysql,),
+    _probe_mysql, MysqlParser,
+    shapes={"tcp": Shape(at={2: b"\0", 3: b"\0\1"})},
+)  # fmt: skip

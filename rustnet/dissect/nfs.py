@@ -5,7 +5,7 @@ One row per call with its reply: who asks for which file. File contents are skip
 
 import struct
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.nfs_procedures import NFS4_OPERATIONS, NFS4_SIZES, PROCEDURES, PROGRAMS, STATUS
 from rustnet.dissect.reading import RowParser, Waiting, need, text
 from rustnet.records import U16, U32, record
@@ -295,5 +295,15 @@ def _judge_reply(data: bytes, talk: Conversation) -> int:
 
 
 NFS = Dissector(
-    "nfs", "Network File System and ONC RPC (RFC 1813)", ("udp", "tcp"), (2049, 111), (Nfs,), _probe_nfs, NfsParser
+    "nfs",
+    "Network File System and ONC RPC (RFC 1813)",
+    ("udp", "tcp"),
+    (2049, 111),
+    (Nfs,),
+    _probe_nfs,
+    NfsParser,
+    shapes={
+        "udp": Shape(24, {4: b"\0", 5: b"\0", 6: b"\0", 7: b"\0\1"}),
+        "tcp": Shape(at={0: b"\0\1\x80\x81", 8: b"\0", 9: b"\0", 10: b"\0", 11: b"\0\1"}),
+    },
 )

@@ -6,7 +6,7 @@ One row per packet. A reply whose request is in the capture also tells how far t
 import struct
 from socket import inet_ntoa
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser, text
 from rustnet.records import I32, U8, Ts, record
 
@@ -183,7 +183,10 @@ def _clock_agrees(data: bytes, mode: int, talk: Conversation) -> int:
     return YES if sent is not None and abs(sent - talk.ts) < _SANE_SECONDS * 1_000_000_000 else NO
 
 
+_ASKING = bytes(b for b in range(256) if 1 <= b & 7 <= 5)
+"""First bytes of the modes that are believed off the port."""
 NTP = Dissector(
     "ntp", "Network Time Protocol (RFC 5905)", ("udp",), (123,), (Ntp,), _probe_ntp, NtpParser,
     first=bytes(b for b in range(256) if 1 <= b >> 3 & 7 <= 4),
+    shapes={"udp": Shape(48, {0: _ASKING, 1: bytes(range(17)), 2: bytes(range(18))})},
 )  # fmt: skip

@@ -5,7 +5,7 @@ with an HMAC (`tls-auth`), in which case the TLS handshake is read too, or encry
 the reading.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.dissect.tls import Tls, TlsParser
 from rustnet.records import U16, record
 
@@ -259,7 +259,10 @@ def _probe_openvpn(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES
 
 
+_RESETS = b"\x08\x10\x38\x40\x50"
+"""Opcodes, with key id 0, by which a session begins."""
 OPENVPN = Dissector(
     "openvpn", "OpenVPN (draft-openvpn-spec)", ("udp", "tcp"), (_PORT,), (Openvpn, Tls), _probe_openvpn, OpenvpnParser,
     first=b"\0\x01\x02\x03\x04\x05\x08\x10\x38\x40\x50",
+    shapes={"udp": Shape(14, {0: _RESETS}), "tcp": Shape(at={0: bytes(range(6)), 2: _RESETS})},
 )  # fmt: skip

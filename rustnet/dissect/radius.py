@@ -6,7 +6,7 @@ One row per message. Passwords, challenges and other secrets are never kept, onl
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U8, U32, U64, record
 
 MAX_ROWS = 2_000
@@ -204,5 +204,6 @@ def _probe_radius(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 RADIUS = Dissector(
-    "radius", "RADIUS (RFC 2865)", ("udp",), _PORTS, (Radius,), _probe_radius, RadiusParser, first=bytes(_CODES)
-)
+    "radius", "RADIUS (RFC 2865)", ("udp",), _PORTS, (Radius,), _probe_radius, RadiusParser, first=bytes(_CODES),
+    shapes={"udp": Shape(20, {2: bytes(range(17))})},
+)  # fmt: skip

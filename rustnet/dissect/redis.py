@@ -12,10 +12,10 @@ from rustnet.records import U32, U64, record
 
 MAX_LINE = 4096
 """Bytes of a line; values are longer, but their length is known."""
+MAX_ITEM, MAX_DIGITS = 256, 9
+"""Bytes of a short text, and digits of a length, inside of a reply that is skipped in one go."""
 MAX_NAME = 64
 """Bytes of a command's name, and of a user's."""
-_ITEM = re.compile(rb"(?:\$([0-9]{1,9})|[*~]([0-9]{1,9})|[:+][^\r\n]{0,256})\r\n").match
-"""What replies are mostly made of: a string, an array's or set's head, a number or a short text."""
 _COMMAND = re.compile(rb"\*([1-9][0-9]{0,6})\r\n\$([1-9][0-9]?)\r\n([A-Za-z][A-Za-z0-9._-]{0,63})\r\n").match
 _OPENING = re.compile(rb"\*([0-9]{1,7}(\r(\n(\$([0-9]{1,2}(\r(\n([A-Za-z._0-9-]*\r?)?)?)?)?)?)?)?)?").fullmatch
 _INLINE = re.compile(rb"(?i:PING|INFO|QUIT|COMMAND|DBSIZE|MONITOR|ROLE)(?: [\x20-\x7e]*)?\r?\n").match
@@ -49,6 +49,41 @@ class Redis:
     """First word of an error."""
     response_ms: float | None = None
     """From the command to its reply, in milliseconds."""
+
+
+def skip_items(data: bytes, pos: int, nested: int) -> tuple[int, int]:
+    """Skip what stands inside of a reply, which may be very many small items: strings, numbers, arrays.
+
+    ``nested`` is how many are to come. Returns where to go on, and how many are to come then.
+    """
+    size = len(data)
+    while nested and pos < size:
+        kind = data[pos]
+        at = pos + 1
+        if kind in (58, 43):  # a number, a short text
+            stop = min(size, at + MAX_ITEM)
+            while at < stop and data[at] != 13:
+                at += 1
+            number = 0
+        elif kind in (36, 42, 126):  # a string, an array, a set
+            number = 0
+            stop = min(size, at + MAX_DIGITS)
+            while at < stop and 48 <= data[at] <= 57:
+                number = number * 10 + (data[at] - 48)
+                at += 1
+            if at == pos + 1:
+                break
+        else:
+            break
+        if at + 1 >= size or data[at] != 13 or data[at + 1] != 10:
+            break
+        nested -= 1
+        pos = at + 2
+        if kind == 36:
+            pos += number + 2
+        else:
+            nested += number
+    return pos, nested
 
 
 class RedisParser(RowParser):
@@ -189,27 +224,10 @@ class RedisParser(RowParser):
             if len(self.waiting) > MAX_OUTSTANDING:
                 self.say(*self.waiting.popleft())
 
-    def _items(self, data: bytes, pos: int) -> int:
-        """Skip what stands inside of a reply, which may be very many small items."""
-        nested = self.nested
-        while nested:
-            found = _ITEM(data, pos)
-            if found is None:
-                break
-            nested -= 1
-            pos = found.end()
-            size, items = found.groups()
-            if size is not None:
-                pos += int(size) + 2
-            elif items is not None:
-                nested += int(items)
-        self.nested = nested
-        return pos
-
     def _reply(self, data: bytes, pos: int) -> int:
         """Read the next piece of a reply; its first one answers a command."""
         if self.nested:
-            after = self._items(data, pos)
+            after, self.nested = skip_items(data, pos, self.nested)
             if after != pos:
                 return after
         end = self._line(data, pos)

@@ -7,7 +7,7 @@ timestamp close by. RTCP is recognised by its chain of lengths. Media itself is 
 
 import struct
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import I32, U8, U16, U32, record
 
 MAX_STREAMS = 32
@@ -313,9 +313,9 @@ def _probe_rtcp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 RTP = Dissector(
     "rtp", "Real-time Transport Protocol (RFC 3550)", ("udp",), (_PORT,), (Rtp, Rtcp), _probe_rtp, RtpParser,
-    first=bytes(range(0x80, 0xC0)),
+    first=bytes(range(0x80, 0xC0)), shapes={"udp": Shape(12)},
 )  # fmt: skip
 RTCP = Dissector(
     "rtcp", "RTP Control Protocol (RFC 3550)", ("udp",), (), (Rtcp,), _probe_rtcp, RtpParser,
-    first=bytes(range(0x80, 0xC0)),
+    first=bytes(range(0x80, 0xC0)), shapes={"udp": Shape(8, {1: b"\xc8\xc9"})},
 )  # fmt: skip

@@ -6,7 +6,7 @@ Media that is interleaved with the messages is skipped. Credentials are noted as
 import re
 
 from rustnet.dissect import sdp
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser, Waiting, head, number
 from rustnet.records import U16, record
 
@@ -159,7 +159,9 @@ def _probe_rtsp(data: bytes, talk: Conversation, from_src: bool) -> int:
     return MORE if len(data) < 2048 and _ROOM(data) is not None else NO
 
 
+_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+"""Bytes of a method's name."""
 RTSP = Dissector(
     "rtsp", "Real-Time Streaming Protocol (RFC 7826)", ("tcp",), (554, 8554), (Rtsp,), _probe_rtsp, RtspParser,
-    first=bytes(range(65, 91)),
+    first=bytes(range(65, 91)), shapes={"tcp": Shape(at={1: _WORD, 2: _WORD})},
 )  # fmt: skip

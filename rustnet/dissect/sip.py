@@ -6,7 +6,7 @@ One row per message. Bodies are not kept; credentials are noted as seen.
 import re
 
 from rustnet.dissect import sdp
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser, head, number
 from rustnet.records import U16, record
 
@@ -161,7 +161,10 @@ def _probe_sip(data: bytes, talk: Conversation, from_src: bool) -> int:
     return MORE if talk.transport == "tcp" and len(data) < 2048 and _ROOM(data) is not None else NO
 
 
+_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+"""Bytes of a method's name behind its first."""
 SIP = Dissector(
     "sip", "Session Initiation Protocol (RFC 3261)", ("udp", "tcp"), (5060, 5080), (Sip,), _probe_sip, SipParser,
     first=bytes(range(65, 91)),
+    shapes=dict.fromkeys(("udp", "tcp"), Shape(at={1: _WORD, 2: _WORD + b" "})),
 )  # fmt: skip

@@ -7,7 +7,7 @@ mechanism tells it in the clear; no password.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector, Shape
 from rustnet.dissect.lines import Dotted, ReplyParser, sasl_user
 from rustnet.dissect.reading import text
 from rustnet.records import U16, U64, record
@@ -216,7 +216,9 @@ def _probe_greeting(data: bytes, end: int, talk: Conversation) -> int:
     return YES if talk.has_port(*_PORTS) or (head[0] == 50 and b"SMTP" in data[:512].upper()) else NO
 
 
+_START = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+"""Bytes of a command or a reply's code."""
 SMTP = Dissector(
     "smtp", "Simple Mail Transfer Protocol (RFC 5321)", ("tcp",), _PORTS, (Smtp,), _probe_smtp, SmtpParser,
-    first=b"2EeHhLl5MRSAX4",
+    first=b"2EeHhLl5MRSAX4", shapes={"tcp": Shape(at={1: _START, 2: _START, 3: _START + b" -\r\n"})},
 )  # fmt: skip

@@ -8,7 +8,7 @@ shaken hands. Over TCP, messages may stand bare or behind a length (RFC 4571).
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.dissect.dtls import DtlsParser, looks_like_dtls
 from rustnet.dissect.rtp import MAX_QUIET, Media, Rtcp, Rtp
 from rustnet.dissect.tls import Tls
@@ -391,5 +391,6 @@ def _probe_stream(data: bytes, talk: Conversation) -> int:
 
 _TITLE = "Session Traversal Utilities for NAT (RFC 8489)"
 STUN = Dissector(
-    "stun", _TITLE, ("udp", "tcp"), _PORTS, (Stun, Rtp, Rtcp, Tls), _probe_stun, StunParser, first=bytes(range(0x40))
-)
+    "stun", _TITLE, ("udp", "tcp"), _PORTS, (Stun, Rtp, Rtcp, Tls), _probe_stun, StunParser,
+    first=bytes(range(0x40)), shapes={"udp": Shape(20, {2: bytes(range(8))})},
+)  # fmt: skip

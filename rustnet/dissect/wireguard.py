@@ -4,7 +4,7 @@ One row per handshake message. Once data flows in answer to a handshake nothing 
 that renew a session every two minutes are not rows.
 """
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U32, record
 
 MAX_ROWS = 200
@@ -122,5 +122,5 @@ def _probe_wireguard(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 WIREGUARD = Dissector(
     "wireguard", "WireGuard (white paper)", ("udp",), (_PORT,), (Wireguard,), _probe_wireguard, WireguardParser,
-    first=b"\x01\x02\x03\x04",
+    first=b"\x01\x02\x03\x04", shapes={"udp": Shape(32, {1: b"\0", 2: b"\0", 3: b"\0"})},
 )  # fmt: skip

@@ -9,7 +9,7 @@ from rustnet.engine.table cimport FlowTable
 from rustnet.engine.tcp cimport segment, wrap
 from rustnet.sources.frames cimport Frames
 
-cdef int ECHO_ANSWERED, ICMP, ICMPV6, MAX_TUNNELS, OK, SWEEP_PACKETS, WANTED_SIZE
+cdef int TCP, UDP, ECHO_ANSWERED, ICMP, ICMPV6, MAX_TUNNELS, OK, SWEEP_PACKETS, WANTED_SIZE
 
 
 cdef int TUNNEL_FRAGMENTS
@@ -26,6 +26,7 @@ cdef class Tracker:
     cdef public FlowTable table
     cdef public Streams streams
     cdef const unsigned char[::1] wanted
+    cdef public uint64_t share, shares
     cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
     cdef uint8_t touched
 
@@ -38,6 +39,7 @@ cdef class Tracker:
     @cython.locals(me=Half, peer=Half)
     cdef int account(self, Flow flow, Packet p, bint from_src, int64_t length, int64_t ts, int64_t number) except -1
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
+    cdef bint owns(self, Flow flow) except -1
     cdef inline int count(self, Flow flow, Half me, Packet p, int64_t length, int64_t ts) except -1
     @cython.locals(protocol=int)
     cdef int content(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except -1

@@ -21,7 +21,9 @@ from rustnet.engine.numbers import (
     MASK64,
     OK,
     SECOND,
+    TCP,
     TUNNEL_FRAGMENTS,
+    UDP,
     WANTED_SIZE,
 )
 from rustnet.engine.packet import Packet
@@ -77,6 +79,9 @@ class Tracker:
         self.fragments = Fragments()
         self.index = PacketIndex()
         self.wanted = wanted
+        self.share = 0
+        self.shares = 1
+        """Of all flows it reads and reports one share, number ``share`` of ``shares``; the others it only follows."""
         self.undecoded = 0
         self.tunnel_failures = 0
         self.last_number = 0
@@ -108,7 +113,8 @@ class Tracker:
             status = decoder.frame(offsets[i], captured[i], links[i])
             if status != OK:
                 self.undecoded += 1
-                self.reader.undecoded(status, links[i], ts, number)
+                if self.share == 0:
+                    self.reader.undecoded(status, links[i], ts, number)
             else:
                 if p.fragment or p.tunnel:
                     flow = self.packet(frames, i, ts, number)
@@ -207,11 +213,19 @@ class Tracker:
 
     def first(self, flow: Flow, p: Packet, from_src: bool) -> None:
         """What only a flow's first packet decides."""
-        flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0
+        flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0 and self.owns(flow)
         if p.mac_at >= 0:
             self.decoder.macs()
             flow.src_mac = p.src_mac if from_src else p.dst_mac
             flow.dst_mac = p.dst_mac if from_src else p.src_mac
+
+    def owns(self, flow: Flow) -> bool:
+        """Whether a flow is of this share; all but TCP and UDP are of the first."""
+        if self.shares == 1:
+            return True
+        if flow.protocol != TCP and flow.protocol != UDP:
+            return self.share == 0
+        return (flow.hash >> 33) % self.shares == self.share
 
     def count(self, flow: Flow, me: Half, p: Packet, length: int, ts: int) -> None:
         """Count one packet."""
@@ -290,6 +304,8 @@ class Tracker:
     def close_ended(self) -> list[Flow]:
         """Take the flows that ended; what waited in their streams has been read and their parsers are closed."""
         ended = self.table.take_ended()
+        if self.shares > 1:
+            ended = [flow for flow in ended if self.owns(flow)]
         for flow in ended:
             self.close(flow)
         return ended

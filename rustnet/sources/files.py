@@ -7,7 +7,7 @@ a thread of their own.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -92,6 +92,8 @@ class FileSource:
         self._size = buffer_bytes
         self._capacity = batch_packets
         self._hashing = hashing
+        self.ring: Sequence[Frames] = ()
+        """Batches to fill in turn; without any the source makes its own."""
         self._hasher: Hasher | HashProcess | None = None
         self._decoder: ReadAhead | None = None
         self._eof = False
@@ -144,12 +146,13 @@ class FileSource:
 
     def _batches(self, stream: _Bytes) -> Iterator[Frames]:
         records = self._records
-        ring: list[Frames] = []
-        tickets = [0] * _BUFFERS
+        ring: list[Frames] = list(self.ring)
+        size = len(ring) or _BUFFERS
+        tickets = [0] * size
         turn = 0
         carry = memoryview(b"")
         while not records.finished:
-            at = turn % _BUFFERS
+            at = turn % size
             if at == len(ring):
                 ring.append(Frames(self._capacity, self._size))
             frames = ring[at]

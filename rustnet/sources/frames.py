@@ -4,7 +4,7 @@ A batch is one byte buffer and parallel columns. ``data[offset[i] : offset[i] + 
 Nothing downstream asks where a batch came from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +25,10 @@ def zeros(count: int, dtype: type[np.generic]) -> "memoryview[int]":
     return memoryview(np.zeros(count, dtype))  # type: ignore[arg-type]  # arrays are buffers before 3.12 too
 
 
+Maker = Callable[[int, type[np.generic]], "memoryview[int]"]
+"""What makes a column: `zeros`, or the like in memory that processes share."""
+
+
 class Frames:
     """A batch of captured frames.
 
@@ -36,19 +40,19 @@ class Frames:
     through the whole capture. ``notes`` holds what a file says of single frames, by index in the batch.
     """
 
-    def __init__(self, packets: int = BATCH_PACKETS, size: int = BUFFER_BYTES) -> None:
-        self.buffer = zeros(size, np.uint8)
+    def __init__(self, packets: int = BATCH_PACKETS, size: int = BUFFER_BYTES, make: "Maker" = zeros) -> None:
+        self.buffer = make(size, np.uint8)
         self.data = self.buffer
         self.count = 0
         self.capacity = packets
         self.first_number = 1
-        self.offset = zeros(packets, np.int64)
-        self.captured = zeros(packets, np.uint32)
-        self.length = zeros(packets, np.uint32)
-        self.ts = zeros(packets, np.int64)
-        self.link = zeros(packets, np.uint16)
-        self.interface = zeros(packets, np.uint32)
-        self.file_offset = zeros(packets, np.int64)
+        self.offset = make(packets, np.int64)
+        self.captured = make(packets, np.uint32)
+        self.length = make(packets, np.uint32)
+        self.ts = make(packets, np.int64)
+        self.link = make(packets, np.uint16)
+        self.interface = make(packets, np.uint32)
+        self.file_offset = make(packets, np.int64)
         self.notes: dict[int, Note] = {}
 
     def column(self, name: str) -> "np.ndarray[tuple[int], np.dtype[np.generic]]":
@@ -145,8 +149,12 @@ class Source(Protocol):
     """An input that yields batches of frames in order, once.
 
     A batch belongs to the consumer until it asks for the next but one: two buffers alternate, so that one batch
-    may still be read while the next is filled.
+    may still be read while the next is filled. With a ``ring`` of its own, set before the first batch, it belongs to
+    the consumer until all others of the ring were had.
     """
+
+    ring: Sequence[Frames]
+    """Batches to fill in turn; without any the source makes its own."""
 
     info: SourceInfo
     interfaces: list[Interface]

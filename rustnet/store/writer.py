@@ -11,7 +11,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +39,12 @@ QUEUE_LENGTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A batch of one core table, by column."""
+    """A batch of one table, by column."""
 
     cls: type
     batch: dict[str, Array]
+    protocol: bool = False
+    """It is a protocol's table: what stands before its fields is in the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +132,11 @@ class Writer:
     def begin_capture(self, capture: Capture) -> None:
         """Store a capture's row, not yet complete."""
         self.capture_id = capture.capture_id
-        self._send(replace(capture))
+        self._send(copy(capture))
 
     def end_capture(self, capture: Capture) -> None:
         """Replace a capture's row by the final one."""
-        self._send(replace(capture))
+        self._send(copy(capture))
 
     def put(self, batches: list[Batch]) -> None:
         """Hand batches of the present capture to the thread; waits while it is `QUEUE_LENGTH` behind."""
@@ -220,7 +223,8 @@ class Writer:
             count = len(next(iter(batch.values())))
             if count < HOLD_ROWS:  # a slice would keep all of the array that it is a part of
                 batch = {name: column.copy() for name, column in batch.items()}
-            batch["capture_id"] = np.full(count, capture_id, np.int32)
+            if not item.protocol:
+                batch["capture_id"] = np.full(count, capture_id, np.int32)
         elif isinstance(item, Rows):
             count = len(item.rows)
             batch = protocol_batch(item.cls, capture_id, item.rows) if count else {}
@@ -229,7 +233,8 @@ class Writer:
             batch = record_batch(item.cls, item.records) if count else {}
         if not count:
             return
-        sql = insert_sql(item.cls, isinstance(item, Rows), frozenset(batch))
+        protocol = isinstance(item, Rows) or (isinstance(item, Columns) and item.protocol)
+        sql = insert_sql(item.cls, protocol, frozenset(batch))
         self.held.setdefault(sql, []).append(batch)
         self.waiting[sql] = self.waiting.get(sql, 0) + count
         self.pending += count

@@ -1,0 +1,310 @@
+"""Analysis on several cores: processes that share the frames of a capture and divide its flows among them.
+
+The reader fills batches of frames in memory that all processes share, and tells the workers which one is full. Each
+worker follows every flow, which costs little, and reads the payload of its own share (`rustnet.analysis.Share`); no
+state crosses between them. The first one also fills the packet index. What they find comes back as columns, batch by
+batch and in order, so that a session has the same rows whatever the number of workers.
+
+The processes are forked before the program has other threads, and end with their pipe.
+"""
+
+import gc
+import mmap
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rustnet.analysis import Analysis, Share
+from rustnet.collect import Collector
+from rustnet.engine.index import CAPACITY, PacketIndex
+from rustnet.errors import InputError
+from rustnet.sources.files import FileSource
+from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
+from rustnet.store.rows import protocol_batch
+from rustnet.store.tables import Anomaly, Name, Packet
+from rustnet.store.writer import Batch, Columns, Records, Rows
+
+SLOTS = 6
+"""Batches of frames that workers may have before them, the one being filled included."""
+LEAST_BYTES = 12 << 20
+"""Smaller inputs are analysed before workers would be of use."""
+SAMPLE_BYTES = 4 << 20
+DENSE = 600
+"""Bytes of a packet, on average over the beginning of a capture, below which workers help."""
+MOST = 8
+"""Workers, whatever the number of cores: each follows all flows once more."""
+RESULTS: dict[str, type[np.generic]] = {
+    "flow_id": np.int64, "from_src": np.uint8, "payload": np.uint32, "tcp_flags": np.uint8,
+}  # fmt: skip
+"""Columns of the packet index that a worker fills."""
+
+
+def shared(count: int, dtype: type[np.generic]) -> "memoryview[int]":
+    """Make a column of zeros that forked processes share."""
+    size = count * np.dtype(dtype).itemsize
+    return memoryview(np.frombuffer(mmap.mmap(-1, size), dtype))  # type: ignore[arg-type]
+
+
+def worker_count(asked: int | None, paths: Sequence[str]) -> int:
+    """How many workers to start for these inputs; 0 is to analyse in this process.
+
+    ``asked`` is the user's wish. Processes are only forked on Linux, and never beside other threads.
+    """
+    if sys.platform != "linux" or threading.active_count() > 1:
+        return 0
+    if asked is None:
+        cores = min(len(os.sched_getaffinity(0)), MOST)
+        asked = cores if cores > 1 and any(is_dense(path) for path in paths) else 0
+    return asked
+
+
+def is_dense(path: str) -> bool:
+    """Whether an input is large and, by its beginning, of small packets: those have much to say for their size.
+
+    Where full segments follow each other, reading and hashing them takes longer than analysing them.
+    """
+    try:
+        if Path(path).is_file() and Path(path).stat().st_size < LEAST_BYTES:
+            return False
+        if not Path(path).is_file():
+            return True  # a pipe: nobody knows
+        source = FileSource(path, buffer_bytes=SAMPLE_BYTES, hashing=False)
+        try:
+            frames = next(source.batches(), None)
+        finally:
+            source.close()
+    except (InputError, OSError):
+        return False
+    return frames is not None and int(frames.column("captured").mean()) < DENSE
+
+
+@dataclass(slots=True)
+class Slot:
+    """One batch in shared memory, and what the first worker says of its packets."""
+
+    frames: Frames
+    results: dict[str, "np.ndarray[Any, np.dtype[Any]]"]
+
+
+@dataclass(slots=True)
+class Found:
+    """A worker's answer to one message."""
+
+    batches: list[Batch]
+    next_flow: int
+    undecoded: int
+    evicted: int
+    stored_flows: int
+
+
+class WorkerError(RuntimeError):
+    """A worker failed; the text is its traceback."""
+
+
+class Workers:
+    """The processes, from the beginning of a run to its end."""
+
+    def __init__(self, count: int, dissect: bool) -> None:
+        self.slots = [
+            Slot(
+                Frames(BATCH_PACKETS, BUFFER_BYTES, shared),
+                {name: np.asarray(shared(BATCH_PACKETS, dtype)) for name, dtype in RESULTS.items()},
+            )
+            for _ in range(SLOTS)
+        ]
+        self.connections: list[Connection] = []
+        self.pids: list[int] = []
+        try:
+            for index in range(count):
+                self._fork(Share(index, count), dissect)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def ring(self) -> list[Frames]:
+        """Batches for a source to fill in turn."""
+        return [slot.frames for slot in self.slots]
+
+    def _fork(self, share: Share, dissect: bool) -> None:
+        ours, theirs = Pipe()
+        pid = os.fork()
+        if pid:
+            theirs.close()
+            self.connections.append(ours)
+            self.pids.append(pid)
+            return
+        status = 1
+        try:
+            ours.close()
+            for connection in self.connections:
+                connection.close()
+            serve(theirs, self.slots, share, dissect)
+            status = 0
+        finally:
+            os._exit(status)
+
+    def begin(self, capture_id: int, first_flow: int) -> "SharedAnalysis":
+        """Begin a capture."""
+        return SharedAnalysis(self, capture_id, first_flow)
+
+    def close(self) -> None:
+        """End the processes."""
+        for connection in self.connections:
+            connection.close()
+        for pid in self.pids:
+            os.waitpid(pid, 0)
+        self.connections, self.pids = [], []
+
+
+class SharedAnalysis:
+    """One capture's analysis by all workers; to its user the same as an `Analysis`.
+
+    A batch given to `feed` must stay as it is until `SLOTS` - 1 further ones were given.
+    """
+
+    def __init__(self, workers: Workers, capture_id: int, first_flow: int) -> None:
+        self.workers = workers
+        self.collector = Collector(capture_id)
+        self.index = PacketIndex()
+        self.packets = 0
+        self.next_flow = first_flow
+        self.undecoded = 0
+        self.evicted = 0
+        self.stored_flows = 0
+        self.outstanding: deque[Slot] = deque()
+        self.ready: list[Batch] = []
+        self._tell("begin", capture_id, first_flow)
+
+    def _tell(self, *message: object) -> None:
+        for connection in self.workers.connections:
+            try:
+                connection.send(message)
+            except OSError:
+                self._hear(connection)  # it may have said why it ended
+                raise
+
+    def _hear(self, connection: Connection) -> Found:
+        try:
+            found = connection.recv()
+        except (EOFError, OSError):
+            raise WorkerError("a worker process ended unexpectedly; `--workers 0` does without them") from None
+        if isinstance(found, str):
+            raise WorkerError(found)
+        assert isinstance(found, Found)
+        return found
+
+    def feed(self, frames: Frames) -> None:
+        """Hand a batch of frames to the workers, and take what they have found meanwhile."""
+        at, slot = next((i, s) for i, s in enumerate(self.workers.slots) if s.frames is frames)
+        self._tell("feed", at, frames.count, frames.first_number)
+        self.packets = frames.first_number + frames.count - 1
+        self.outstanding.append(slot)
+        while len(self.outstanding) > SLOTS - 2 or (self.outstanding and self._answered()):
+            self._collect()
+
+    def _answered(self) -> bool:
+        return all(connection.poll() for connection in self.workers.connections)
+
+    def _collect(self) -> None:
+        """Take the answers to the oldest batch."""
+        slot = self.outstanding.popleft()
+        self._sort()
+        index, frames = self.index, slot.frames
+        if index.count + frames.count > CAPACITY:
+            self.ready.append(Columns(Packet, index.take()))
+        row = index.enter(frames)
+        for name, column in slot.results.items():
+            index.arrays[name][row : row + frames.count] = column[: frames.count]
+
+    def _sort(self) -> None:
+        """Take one answer of every worker: names and anomalies are told apart once more, over all of them."""
+        answers = [self._hear(connection) for connection in self.workers.connections]
+        first = answers[0]
+        self.next_flow, self.undecoded, self.evicted = first.next_flow, first.undecoded, first.evicted
+        self.stored_flows = sum(found.stored_flows for found in answers)
+        for batch in (batch for found in answers for batch in found.batches):
+            if not isinstance(batch, Records):
+                self.ready.append(batch)
+                continue
+            for row in batch.records:
+                if isinstance(row, Name):
+                    self.collector.name(row.ip, row.name, row.source, row.ts, row.ttl)
+                elif isinstance(row, Anomaly):
+                    self.collector.anomaly(
+                        row.kind, row.detail, row.flow_id or 0, row.ts or 0, row.packet or 0, row.offset, row.count
+                    )
+
+    def take(self, everything: bool = False) -> list[Batch]:
+        """Batches that are due: full ones, or with ``everything`` all."""
+        batches = self.ready + self.collector.take(everything)
+        self.ready = []
+        return batches
+
+    def settle(self) -> None:
+        """Wait until everything that was fed is in the index."""
+        while self.outstanding:
+            self._collect()
+
+    def finish(self) -> None:
+        """The capture is over: take everything that the workers still have."""
+        self.settle()
+        self._tell("finish")
+        self._sort()
+
+
+def serve(connection: Connection, slots: list[Slot], share: Share, dissect: bool) -> None:
+    """A worker's life: analyse what it is told to until its pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which ends the pipe
+    gc.disable()
+    gc.freeze()
+    analysis = Analysis(0, 1, dissect, share=share)
+    while True:
+        try:
+            kind, *rest = connection.recv()
+            if kind == "begin":
+                analysis = Analysis(rest[0], rest[1], dissect, share=share)
+                continue
+            if kind == "feed":
+                _feed(analysis, slots[rest[0]], rest[1], rest[2])
+            else:
+                analysis.finish()
+            connection.send(_found(analysis, kind == "finish"))
+        except (EOFError, OSError):
+            return
+        except Exception:  # noqa: BLE001 - told to the reader, which stops
+            connection.send(traceback.format_exc())
+            return
+
+
+def _feed(analysis: Analysis, slot: Slot, count: int, first_number: int) -> None:
+    frames, index = slot.frames, analysis.index
+    frames.count, frames.first_number = count, first_number
+    analysis.feed(frames)
+    if analysis.first:
+        for name, column in slot.results.items():
+            column[:count] = index.arrays[name][:count]
+    index.count = 0
+
+
+def _found(analysis: Analysis, everything: bool) -> Found:
+    """What is due, rows as columns."""
+    batches: list[Batch] = []
+    for batch in analysis.take(everything):
+        if isinstance(batch, Rows):
+            capture_id = analysis.collector.capture_id
+            batches.append(Columns(batch.cls, protocol_batch(batch.cls, capture_id, batch.rows), protocol=True))
+        else:
+            batches.append(batch)
+    return Found(batches, analysis.next_flow, analysis.undecoded, analysis.evicted, analysis.stored_flows)

@@ -1,0 +1,107 @@
+"""Analysis in several processes gives the session that one process gives."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from rustnet.errors import ExitCode
+from rustnet.ingest import Options, ingest
+from rustnet.workers import WorkerError, Workers, is_dense, worker_count
+
+SAMPLES = Path(__file__).resolve().parents[1] / "sample_pcaps"
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "ndpi"
+CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
+UNSETTLED = {"captures": "ingested_at", "meta": "*"}
+"""What differs between two ingests of one file."""
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
+
+
+def session(path: Path, captures: list[Path], workers: int) -> dict[str, list[tuple[object, ...]]]:
+    report = ingest([str(c) for c in captures], str(path), Options(workers=workers))
+    assert report.exit_code(strict=False) == ExitCode.DONE
+    con = duckdb.connect(str(path), read_only=True)
+    try:
+        tables = [t for (t,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        return {
+            t: con.execute(f"SELECT COLUMNS(c -> c <> 'ingested_at') FROM {t}".replace("c ->", "lambda c:")).fetchall()
+            for t in tables
+            if t not in ("meta", "migrations")
+        }
+    finally:
+        con.close()
+
+
+def rows(tables: dict[str, list[tuple[object, ...]]]) -> dict[str, list[str]]:
+    return {name: sorted(map(repr, found)) for name, found in tables.items()}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_sessions_are_equal(tmp_path: Path, workers: int) -> None:
+    alone = rows(session(tmp_path / "alone.duckdb", CAPTURES, 0))
+    shared = rows(session(tmp_path / "shared.duckdb", CAPTURES, workers))
+    assert alone.keys() == shared.keys()
+    for table, found in alone.items():
+        assert shared[table] == found, table
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the public captures are not beside the project")
+def test_sessions_are_equal_on_tunnels_fragments_and_odd_captures(tmp_path: Path) -> None:
+    names = ["teredo.pcap", "gtp_c.pcap", "dns_fragmented.pcap", "4in6tunnel.pcap", "malformed_icmp.pcap", "sip.pcap"]
+    captures = [CORPUS / name for name in names]
+    alone = rows(session(tmp_path / "alone.duckdb", captures, 0))
+    shared = rows(session(tmp_path / "shared.duckdb", captures, 2))
+    for table, found in alone.items():
+        assert shared[table] == found, table
+
+
+def test_a_worker_that_dies_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
+    workers = Workers(2, dissect=True)
+    try:
+        analysis = workers.begin(1, 1)
+        os.kill(workers.pids[1], signal.SIGKILL)
+        with pytest.raises((WorkerError, OSError)):
+            analysis.finish()
+    finally:
+        workers.close()
+    assert workers.pids == []
+
+
+def test_small_and_full_captures_are_analysed_in_this_process(tmp_path: Path) -> None:
+    assert not is_dense(str(SAMPLES / "web.pcap"))
+    assert worker_count(None, [str(path) for path in CAPTURES]) == 0
+    assert worker_count(3, []) == 3
+    assert worker_count(0, []) == 0
+
+
+def test_interrupting_a_run_with_workers_leaves_none_behind(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from rustnet.workers import Workers\n"
+        "workers = Workers(2, dissect=True)\n"
+        "print(*workers.pids, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout is not None
+        pids = [int(pid) for pid in reader.stdout.readline().split()]
+        reader.kill()  # the reader has no chance to say goodbye
+        reader.wait()
+    for pid in pids:
+        for _ in range(200):
+            if not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                break
+            signal.sigtimedwait([], 0.05)
+        else:
+            pytest.fail(f"worker {pid} outlived its reader")

@@ -6,4 +6,4 @@ cdef class Collector:
     cdef public dict rows, kinds, seen, sighted
     cdef public list anomalies, names
     cpdef record(self, object record, int64_t flow_id, int64_t ts, int64_t packet)
-    cpdef name(self, str ip, str name, str source, int64_t ts, object ttl)
+    cpdef name(self, str ip, str name, str source, int64_t ts, object ttl, object client=*)

@@ -180,6 +180,7 @@ def ingest(
     try:
         _travel(paths, first, writer, report, options, progress)
         _attribute(writer, report, options)
+        _name(writer, report)
     finally:
         gc.unfreeze()
         if collecting:
@@ -375,6 +376,7 @@ class Road:
         batch = self.flow_columns.build(self.flows, self.tracker.last_ts)
         batch["started_at"] = batch["started_at"].view("datetime64[ns]")
         batch["ended_at"] = batch["ended_at"].view("datetime64[ns]")
+        batch["hostname_ts"] = batch["hostname_ts"].view("datetime64[ns]")
         self.flow_count += len(self.flows)
         self.flows = []
         return Columns(FlowRow, batch)
@@ -510,6 +512,15 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
             f"flows with an owner {made.owned:,} of {made.flows:,}"
         )
     writer.commit()
+
+
+def _name(writer: Writer, report: Report) -> None:
+    """Name the flows of this run that no parser named, by what the session knows of their responders."""
+    if report.captures:
+        from rustnet.attribute.hostnames import name_flows  # noqa: PLC0415 - only where there are captures
+
+        writer.run(partial(name_flows, first=report.captures[0].capture_id))
+        writer.commit()
 
 
 def _losses(report: Report) -> None:

@@ -111,6 +111,8 @@ class Report:
     """(path, one-line message) of inputs that could not be read."""
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """(path, one-line message) of inputs that the session has already."""
+    known: list[tuple[int, str]] = field(default_factory=list)
+    """(capture, path) of these."""
     interrupted: bool = False
     losses: list[str] = field(default_factory=list)
     sidecars: list[str] = field(default_factory=list)
@@ -254,6 +256,7 @@ def known(source: Source, earlier: list[tuple[int, str, int, str]], report: Repo
                 "use --again to ingest it once more"
             )
             report.skipped.append((info.source, words))
+            report.known.append((capture_id, info.source))
             return True
     return False
 

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 @click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars."))
 @click.option("--no-dissect", is_flag=True, help=_("Headers and flows only: read no payload."))
 @click.option("--again", is_flag=True, help=_("Ingest a capture even if the session has it already."))
+@click.option(
+    "--with",
+    "tool",
+    type=click.Choice(["tshark"]),
+    help=_("Let tshark name what no parser knew, also in captures that the session has already."),
+)
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if anything was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, expose_value=False, help=_("Never open the browser."))
@@ -47,6 +53,7 @@ def command(
     no_sidecar: bool,
     no_dissect: bool,
     again: bool,
+    tool: str | None,
     strict: bool,
     as_json: bool,
     top: int,
@@ -54,6 +61,10 @@ def command(
     """Ingest, then print the summary."""
     if files.count("-") > 1:
         raise UsageError(_("standard input can be read once only"))
+    if tool:
+        from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
+
+        require()
     from rustnet.ingest import Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
@@ -62,9 +73,12 @@ def command(
     with _session(db) as session:
         report = _ingest(files, session, options)
         _tell(report)
+        code = _name_rest(session, report) if tool and not report.interrupted else ExitCode.DONE
         if report.captures or (report.skipped and Path(session).exists()):
             _print(session, report, as_json, temporary=db is None, top=top)
-    return report.exit_code(strict)
+    if tool and report.known and not report.captures and not report.failed:
+        return code  # what the session has already was asked about
+    return report.exit_code(strict) or code
 
 
 @contextlib.contextmanager
@@ -89,6 +103,24 @@ def _ingest(files: tuple[str, ...], session: str, options: "Options") -> "Report
         return ingest(list(files), session, options, line)
     finally:
         line.clear()
+
+
+def _name_rest(session: str, report: "Report") -> ExitCode:
+    """Have tshark name what no parser knew, and say what came of it."""
+    captures = [(c.capture_id, c.source) for c in report.captures] + report.known
+    if not captures:
+        return ExitCode.DONE
+    from rustnet.inspect.longtail import name_rest  # noqa: PLC0415
+
+    made = name_rest(session, captures)
+    words = _("rustnet: tshark named {n} of {all} flows that no parser knew")
+    talk(words.format(n=f"{made.named:,}", all=f"{made.asked:,}"))
+    for sentence in made.left:
+        talk(f"rustnet: {safe(sentence)}")
+    for sentence in made.failed:
+        talk(f"rustnet: error: {safe(sentence)}")
+    report.losses += made.left
+    return ExitCode.FAILURE if made.failed else ExitCode.DONE
 
 
 def _tell(report: "Report") -> None:

@@ -174,7 +174,7 @@ class FlowRow:
     app: str | None
     """Application protocol, lower case."""
     app_source: str | None
-    """`payload` (a parser confirmed it) or `port` (a guess)."""
+    """`payload` (a parser confirmed it), `tshark` (its word, with `replay --with tshark`) or `port` (a guess)."""
     hostname: str | None
     """Best name for `dst`, by the order of docs/names.md."""
     hostname_source: str | None

@@ -135,7 +135,7 @@ KILLED = """
     import os, sys, signal
     from rustnet.store import session
     con = session.create_or_open(sys.argv[1], [])
-    con.execute("INSERT INTO names SELECT 1, 'ip', 'n'||i, 'dns', make_timestamp_ns(i), NULL, NULL FROM range(500) t(i)")
+    con.execute("INSERT INTO names SELECT 1, '', 'n' || i, 'dns', make_timestamp_ns(0), 9, NULL FROM range(500) t(i)")
     con.execute("BEGIN")
     con.execute("INSERT INTO names VALUES (1, 'ip', 'uncommitted', 'dns', make_timestamp_ns(0), NULL, NULL)")
     os.kill(os.getpid(), signal.SIGKILL)

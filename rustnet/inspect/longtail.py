@@ -110,7 +110,7 @@ def name_rest(session: str, captures: Sequence[tuple[int, str]]) -> Named:
 
 
 def answers(shown: Sequence[Shown], chains: Sequence[str]) -> dict[int, str]:
-    """Flow to application, by most of the frames that have an answer; ``chains[n]`` are the protocols of ``shown[n]``."""
+    """Flow to application, by most of its frames; ``chains[n]`` are the protocols of ``shown[n]``."""
     votes: dict[int, Counter[str]] = {}
     for (_, flow, protocol, inside), chain in zip(shown, chains, strict=False):
         name = app_name(chain, protocol, inside)

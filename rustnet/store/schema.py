@@ -81,7 +81,8 @@ SELECT process_id, any_value(processes.host) AS host, any_value(processes.pid) A
     min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM connections JOIN processes USING (process_id) GROUP BY process_id"""
 
-_NAME_RANK = " ".join(f"WHEN '{n.source}' THEN {n.rank}" for n in reversed(LEARNED))
+NAME_RANK = "CASE source " + " ".join(f"WHEN '{n.source}' THEN {n.rank}" for n in LEARNED) + f" ELSE {UNKNOWN} END"
+"""Rank of a row of `names`, by the order of docs/names.md (the better one, of sources that have two)."""
 
 _PLACE = """CASE WHEN protocol = 'arp' THEN 1 WHEN tunnel IS NOT NULL THEN NULL
         WHEN starts_with(src_ip, 'fe80:') THEN 2 WHEN dst_mac = 'ff:ff:ff:ff:ff:ff' THEN 3
@@ -104,7 +105,7 @@ WITH learned AS (
 ), called AS (
     SELECT ip, min_by(name, (rank, -ts)) AS name, min_by(source, (rank, -ts)) AS source
     FROM (
-        SELECT ip, name, source, epoch_ns(ts) AS ts, CASE source {_NAME_RANK} ELSE {UNKNOWN} END AS rank FROM names
+        SELECT ip, name, source, epoch_ns(ts) AS ts, {NAME_RANK} AS rank FROM names
         UNION ALL
         SELECT dst_ip, hostname, hostname_source, epoch_ns(started_at), {UNKNOWN} FROM flows WHERE hostname IS NOT NULL)
     GROUP BY ip

@@ -77,7 +77,8 @@ def command(
         if report.captures or (report.skipped and Path(session).exists()):
             _print(session, report, as_json, temporary=db is None, top=top)
     if tool and report.known and not report.captures and not report.failed:
-        return code  # what the session has already was asked about
+        # What the session has already was asked about, as the user wished.
+        return code or (ExitCode.LOSSES if strict and report.losses else ExitCode.DONE)
     return report.exit_code(strict) or code
 
 

@@ -88,6 +88,8 @@ def name_rest(session: str, captures: Sequence[tuple[int, str]]) -> Named:
                 made.failed.append(f"{source}: cannot be read a second time, so tshark was not asked; replay a file")
                 continue
             shown = packets_to_show(con, capture_id)
+            if not shown:
+                continue
             asked = len({flow for _, flow, _, _ in shown})
             made.asked += asked
             try:

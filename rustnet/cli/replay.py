@@ -73,7 +73,11 @@ def command(
     with _session(db) as session:
         report = _ingest(files, session, options)
         _tell(report)
-        code = _name_rest(session, report) if tool and not report.interrupted else ExitCode.DONE
+        code = ExitCode.DONE
+        if tool and not report.interrupted:
+            from rustnet.cli.longtail import name_rest  # noqa: PLC0415 -- only if asked for
+
+            code = name_rest(session, report)
         if report.captures or (report.skipped and Path(session).exists()):
             _print(session, report, as_json, temporary=db is None, top=top)
     if tool and report.known and not report.captures and not report.failed:
@@ -104,24 +108,6 @@ def _ingest(files: tuple[str, ...], session: str, options: "Options") -> "Report
         return ingest(list(files), session, options, line)
     finally:
         line.clear()
-
-
-def _name_rest(session: str, report: "Report") -> ExitCode:
-    """Have tshark name what no parser knew, and say what came of it."""
-    captures = [(c.capture_id, c.source) for c in report.captures] + report.known
-    if not captures:
-        return ExitCode.DONE
-    from rustnet.inspect.longtail import name_rest  # noqa: PLC0415
-
-    made = name_rest(session, captures)
-    words = _("rustnet: tshark named {n} of {all} flows that no parser knew")
-    talk(words.format(n=f"{made.named:,}", all=f"{made.asked:,}"))
-    for sentence in made.left:
-        talk(f"rustnet: {safe(sentence)}")
-    for sentence in made.failed:
-        talk(f"rustnet: error: {safe(sentence)}")
-    report.losses += made.left
-    return ExitCode.FAILURE if made.failed else ExitCode.DONE
 
 
 def _tell(report: "Report") -> None:

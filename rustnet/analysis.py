@@ -60,7 +60,7 @@ class Analysis:
     def __init__(
         self, capture_id: int, first_flow: int, dissect: bool = True, strict: bool = False, share: Share = WHOLE
     ) -> None:
-        self.collector = Collector(capture_id)
+        self.collector = Collector(capture_id, settle=share is WHOLE)
         dissectors = registry.DISSECTORS if dissect else ()
         self.dispatcher = Dispatcher(dissectors, self.collector, strict)
         wanted = bytearray(WANTED_SIZE)
@@ -121,6 +121,7 @@ class Analysis:
         batch = self.columns.build(self.flows, self.tracker.last_ts)
         batch["started_at"] = batch["started_at"].view("datetime64[ns]")
         batch["ended_at"] = batch["ended_at"].view("datetime64[ns]")
+        batch["hostname_ts"] = batch["hostname_ts"].view("datetime64[ns]")
         self.stored_flows += len(self.flows)
         self.flows = []
         return Columns(FlowRow, batch)

@@ -11,23 +11,27 @@ MAX_ANOMALIES = 200
 """Rows per kind of anomaly and capture; further ones are counted in the last."""
 
 MAX_NAMES = 200_000
-"""Names whose last sighting is remembered."""
+"""Addresses whose last name is remembered, by its source and the client."""
 
-NAME_REFRESH_NS = 300_000_000_000
-"""A name seen again for the same address is a new row after this time."""
+NAME_REFRESH_NS = 60_000_000_000
+"""A name seen again for the same address, with no other in between, is a new row after this time."""
 
 
 class Collector:
-    """Rows of one capture that wait for the writer (`rustnet.dissect.conversation.Sink`)."""
+    """Rows of one capture that wait for the writer (`rustnet.dissect.conversation.Sink`).
 
-    def __init__(self, capture_id: int) -> None:
+    Without ``settle`` every sighting of a name is kept, for whoever puts those of several collectors in order.
+    """
+
+    def __init__(self, capture_id: int, settle: bool = True) -> None:
         self.capture_id = capture_id
+        self.settle = settle
         self.rows: dict[type, list[Row]] = {}
         self.anomalies: list[Anomaly] = []
         self.kinds: dict[str, Anomaly] = {}
         self.seen: dict[str, int] = {}
         self.names: list[Name] = []
-        self.sighted: dict[tuple[str, str, str], int] = {}
+        self.sighted: dict[tuple[str, str, str | None], Name] = {}
 
     def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
         """Take one row of a protocol's table."""
@@ -54,16 +58,19 @@ class Collector:
         )
         self.anomalies.append(row)
 
-    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None) -> None:
-        """Take a name learned for an address."""
-        key = (ip, name, source)
+    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
+        """Take a name learned for an address; ``client`` asked for it."""
+        if not self.settle:
+            self.names.append(Name(self.capture_id, ip, name, source, ts, ttl, client))
+            return
+        key = (ip, source, client)
         last = self.sighted.get(key)
-        if last is not None and 0 <= ts - last < NAME_REFRESH_NS:
+        if last is not None and last.name == name and 0 <= ts - last.ts < NAME_REFRESH_NS:
             return
         if len(self.sighted) >= MAX_NAMES:
             self.sighted.clear()
-        self.sighted[key] = ts
-        self.names.append(Name(self.capture_id, ip, name, source, ts, ttl))
+        row = self.sighted[key] = Name(self.capture_id, ip, name, source, ts, ttl, client)
+        self.names.append(row)
 
     def take(self, everything: bool = False) -> list[Batch]:
         """Batches that are due: full ones, or with ``everything`` all."""
@@ -73,7 +80,7 @@ class Collector:
             if len(rows) >= least:
                 made.append(Rows(cls, rows))
                 self.rows[cls] = []
-        if len(self.names) >= least:
+        if len(self.names) >= (least if self.settle else 1):
             made.append(Records(Name, list(self.names)))
             self.names = []
         if len(self.anomalies) >= least:

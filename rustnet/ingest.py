@@ -107,6 +107,8 @@ class Report:
     """(path, one-line message) of inputs that could not be read."""
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """(path, one-line message) of inputs that the session has already."""
+    known: list[tuple[int, str]] = field(default_factory=list)
+    """(capture, path) of these."""
     interrupted: bool = False
     losses: list[str] = field(default_factory=list)
     sidecars: list[str] = field(default_factory=list)
@@ -180,6 +182,7 @@ def ingest(
     try:
         _travel(paths, first, writer, workers, report, options, progress)
         _attribute(writer, report, options)
+        _name(writer, report)
     finally:
         gc.unfreeze()
         if collecting:
@@ -267,6 +270,7 @@ def known(source: Source, earlier: list[tuple[int, str, int, str]], report: Repo
                 "use --again to ingest it once more"
             )
             report.skipped.append((info.source, words))
+            report.known.append((capture_id, info.source))
             return True
     return False
 
@@ -503,6 +507,15 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
             f"flows with an owner {made.owned:,} of {made.flows:,}"
         )
     writer.commit()
+
+
+def _name(writer: Writer, report: Report) -> None:
+    """Name the flows of this run that no parser named, by what the session knows of their responders."""
+    if report.captures:
+        from rustnet.attribute.hostnames import name_flows  # noqa: PLC0415 - only where there are captures
+
+        writer.run(partial(name_flows, first=report.captures[0].capture_id))
+        writer.commit()
 
 
 def _losses(report: Report) -> None:

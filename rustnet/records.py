@@ -49,9 +49,7 @@ def record(table: str) -> "typing.Callable[[type[_T]], type[_T]]":
         arguments = ", ".join(f"{name}=_{name}" if f"_{name}" in defaults else name for name in names)
         assignments = "; ".join(f"self.{name} = {name}" for name in names)
         exec(f"def __init__(self, {arguments}):\n    {assignments}", defaults)  # noqa: S102 - our own names
-        made: Any = type(cls)(
-            cls.__name__, cls.__bases__, {**body, "__slots__": names, "__init__": defaults["__init__"]}
-        )
+        made: Any = type(cls.__name__, cls.__bases__, {**body, "__slots__": names, "__init__": defaults["__init__"]})
         made.__table__ = table
         return typing.cast("type[_T]", made)
 

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ LEAST_BYTES = 12 << 20
 SAMPLE_BYTES = 4 << 20
 DENSE = 600
 """Bytes of a packet, on average over the beginning of a capture, below which workers help."""
+MAX_PACKET = 1 << 62
 MOST = 8
 """Workers, whatever the number of cores: each follows all flows once more."""
 RESULTS: dict[str, type[np.generic]] = {
@@ -220,7 +222,7 @@ class SharedAnalysis:
     def _collect(self) -> None:
         """Take the answers to the oldest batch."""
         slot = self.outstanding.popleft()
-        self._sort()
+        self._hear_all()
         index, frames = self.index, slot.frames
         if index.count + frames.count > CAPACITY:
             self.ready.append(Columns(Packet, index.take()))
@@ -228,23 +230,30 @@ class SharedAnalysis:
         for name, column in slot.results.items():
             index.arrays[name][row : row + frames.count] = column[: frames.count]
 
-    def _sort(self) -> None:
-        """Take one answer of every worker: names and anomalies are told apart once more, over all of them."""
+    def _hear_all(self) -> None:
+        """Take one answer of every worker."""
         answers = [self._hear(connection) for connection in self.workers.connections]
         first = answers[0]
         self.next_flow, self.undecoded, self.evicted = first.next_flow, first.undecoded, first.evicted
         self.stored_flows = sum(found.stored_flows for found in answers)
+        self.merge(answers)
+
+    def merge(self, answers: list[Found]) -> None:
+        """Take what one answer of every worker brings; which names and anomalies are new is told over all of them."""
+        names: list[Name] = []
+        anomalies: list[Anomaly] = []
         for batch in (batch for found in answers for batch in found.batches):
             if not isinstance(batch, Records):
                 self.ready.append(batch)
-                continue
-            for row in batch.records:
-                if isinstance(row, Name):
-                    self.collector.name(row.ip, row.name, row.source, row.ts, row.ttl)
-                elif isinstance(row, Anomaly):
-                    self.collector.anomaly(
-                        row.kind, row.detail, row.flow_id or 0, row.ts or 0, row.packet or 0, row.offset, row.count
-                    )
+            elif batch.cls is Name:
+                names += batch.records
+            else:
+                anomalies += batch.records
+        for name in sorted(names, key=attrgetter("ts")):
+            self.collector.name(name.ip, name.name, name.source, name.ts, name.ttl, name.client)
+        for row in sorted(anomalies, key=lambda row: row.packet or MAX_PACKET):
+            flow_id, ts, packet = row.flow_id or 0, row.ts or 0, row.packet or 0
+            self.collector.anomaly(row.kind, row.detail, flow_id, ts, packet, row.offset, row.count)
 
     def take(self, everything: bool = False) -> list[Batch]:
         """Batches that are due: full ones, or with ``everything`` all."""
@@ -261,7 +270,7 @@ class SharedAnalysis:
         """The capture is over: take everything that the workers still have."""
         self.settle()
         self._tell("finish")
-        self._sort()
+        self._hear_all()
 
 
 def serve(connection: Connection, slots: list[Slot], share: Share, dissect: bool) -> None:

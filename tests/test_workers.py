@@ -9,16 +9,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from rustnet.collect import Collector
 from rustnet.errors import ExitCode
 from rustnet.ingest import Options, ingest
-from rustnet.workers import WorkerError, Workers, is_dense, worker_count
+from rustnet.workers import Found, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_pcaps"
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "ndpi"
 CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
-UNSETTLED = {"captures": "ingested_at", "meta": "*"}
-"""What differs between two ingests of one file."""
-
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only"),
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
@@ -32,7 +30,7 @@ def session(path: Path, captures: list[Path], workers: int) -> dict[str, list[tu
     try:
         tables = [t for (t,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         return {
-            t: con.execute(f"SELECT COLUMNS(c -> c <> 'ingested_at') FROM {t}".replace("c ->", "lambda c:")).fetchall()
+            t: con.execute(f"SELECT COLUMNS(lambda c: c <> 'ingested_at') FROM {t}").fetchall()
             for t in tables
             if t not in ("meta", "migrations")
         }
@@ -51,6 +49,24 @@ def test_sessions_are_equal(tmp_path: Path, workers: int) -> None:
     assert alone.keys() == shared.keys()
     for table, found in alone.items():
         assert shared[table] == found, table
+
+
+def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
+    one, other = Collector(1, settle=False), Collector(1, settle=False)
+    second = 10**9
+    one.name("192.0.2.1", "a.example", "dns", 1 * second, 60)
+    other.name("192.0.2.1", "b.example", "dns", 2 * second, 60)
+    one.name("192.0.2.1", "a.example", "dns", 3 * second, 60)
+    other.name("192.0.2.1", "a.example", "dns", 4 * second, 60)
+    shared = SharedAnalysis.__new__(SharedAnalysis)
+    shared.collector = Collector(1)
+    shared.ready = []
+    shared.merge([Found(c.take(True), 1, 0, 0, 0) for c in (one, other)])
+    assert [(n.name, n.ts // second) for n in shared.collector.names] == [
+        ("a.example", 1),
+        ("b.example", 2),
+        ("a.example", 3),
+    ]
 
 
 @pytest.mark.corpus

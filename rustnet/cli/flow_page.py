@@ -74,7 +74,7 @@ class FlowPage:
         self.lines.append(
             self.terminal.bold(f"flow {f['flow_id']}: {_shown(f['protocol'])} {_end(f, 'src')} → {_end(f, 'dst')}")
         )
-        guess = _(" (guessed from the port)") if f["app_source"] == "port" else ""
+        guess = {"port": _(" (guessed from the port)"), "tshark": _(" (by tshark)")}.get(f["app_source"] or "", "")
         self._fact(_("application"), _shown(f["app"]) + guess if f["app"] else "")
         self._fact(_("name"), f"{_shown(f['hostname'])} ({_shown(f['hostname_source'])})" if f["hostname"] else "")
         self._fact(_("service"), _shown(f["service"]))

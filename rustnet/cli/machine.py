@@ -85,6 +85,15 @@ def _tools() -> Iterator[Check]:
             _("is not installed; for {what}").format(what=what),
             f"{sys.executable} -m pip install scapy",
         )
+    try:
+        yield Check("pyshark", "ok", importlib.metadata.version("pyshark"))
+    except importlib.metadata.PackageNotFoundError:
+        yield Check(
+            "pyshark",
+            "limited",
+            _("is not installed; for {what}").format(what="rustnet replay --with tshark"),
+            f"{sys.executable} -m pip install pyshark",
+        )
     program = shutil.which("tshark")
     if program is None:
         yield Check("tshark", "limited", _("is not installed; for {what}").format(what=what), "apt install tshark")

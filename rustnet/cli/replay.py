@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     metavar="N",
     help=_("Processes that analyse, 0 for none but this one; without it as many as help."),
 )
+@click.option(
+    "--with",
+    "tool",
+    type=click.Choice(["tshark"]),
+    help=_("Let tshark name what no parser knew, also in captures that the session has already."),
+)
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if anything was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, expose_value=False, help=_("Never open the browser."))
@@ -54,6 +60,7 @@ def command(
     no_dissect: bool,
     again: bool,
     workers: int | None,
+    tool: str | None,
     strict: bool,
     as_json: bool,
     top: int,
@@ -61,6 +68,10 @@ def command(
     """Ingest, then print the summary."""
     if files.count("-") > 1:
         raise UsageError(_("standard input can be read once only"))
+    if tool:
+        from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
+
+        require()
     from rustnet.ingest import Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
@@ -74,9 +85,17 @@ def command(
     with _session(db) as session:
         report = _ingest(files, session, options)
         _tell(report)
+        code = ExitCode.DONE
+        if tool and not report.interrupted:
+            from rustnet.cli.longtail import name_rest  # noqa: PLC0415 -- only if asked for
+
+            code = name_rest(session, report)
         if report.captures or (report.skipped and Path(session).exists()):
             _print(session, report, as_json, temporary=db is None, top=top)
-    return report.exit_code(strict)
+    if tool and report.known and not report.captures and not report.failed:
+        # What the session has already was asked about, as the user wished.
+        return code or (ExitCode.LOSSES if strict and report.losses else ExitCode.DONE)
+    return report.exit_code(strict) or code
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ cdef str end_address(Flow flow, bint of_a)
 cdef class Conversation:
     cdef public object sink
     cdef public Flow flow
-    cdef public int64_t flow_id, ts, packet, missing
+    cdef public int64_t flow_id, ts, packet, missing, hostname_ts
     cdef public str transport, src_text, dst_text
     cdef public int src_port, dst_port, tries, judged, messages, errors
     cdef public object parser, app, service, state, hostname, hostname_source
@@ -15,7 +15,7 @@ cdef class Conversation:
     cdef public tuple refused
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
-    cpdef learn(self, str ip, str name, str source, object ttl=*)
+    cpdef learn(self, str ip, str name, str source, object ttl=*, object client=*)
 
 cdef class Parser:
     cdef public Conversation talk

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import cython
 
+from rustnet.dissect.hostnames import RANKS, UNKNOWN
 from rustnet.engine.flow import Flow
 
 if not cython.compiled:  # compiled, it comes from the .pxd as a C function
@@ -37,8 +38,8 @@ class Sink(Protocol):
     def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int) -> None:
         """Take one anomaly."""
 
-    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None) -> None:
-        """Take a name learned for an address."""
+    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
+        """Take a name learned for an address; ``client`` asked for it."""
 
 
 def end_address(flow: Flow, of_a: bool) -> str:
@@ -64,6 +65,7 @@ class Conversation:
         "flow_id",
         "hostname",
         "hostname_source",
+        "hostname_ts",
         "judged",
         "memo_dst",
         "memo_src",
@@ -102,6 +104,7 @@ class Conversation:
         self.state: str | None = None
         self.hostname: str | None = None
         self.hostname_source: str | None = None
+        self.hostname_ts = 0
         self.finished = False
         self.tries = 0
         self.judged = 0
@@ -137,15 +140,21 @@ class Conversation:
         """Report something malformed or ambiguous, and go on."""
         self.sink.anomaly(kind, detail, self.flow_id, self.ts, self.packet)
 
-    def learn(self, ip: str, name: str, source: str, ttl: int | None = None) -> None:
-        """Report a name for an address (a DNS answer, say)."""
-        self.sink.name(ip, name, source, self.ts, ttl)
+    def learn(self, ip: str, name: str, source: str, ttl: int | None = None, client: str | None = None) -> None:
+        """Report a name for an address (a DNS answer, say, that ``client`` got)."""
+        self.sink.name(ip, name, source, self.ts, ttl, client)
 
     def name_host(self, name: str, source: str) -> None:
-        """Name this flow's responder (``sni``, ``http`` …); the first name stays."""
-        if self.hostname is None and name:
+        """Name this flow's responder (``sni``, ``http`` …); the first name of the best source stays.
+
+        A literal address is no name.
+        """
+        if not name or ":" in name or (name[-1].isdigit() and name.replace(".", "").isdigit()):
+            return
+        if self.hostname is None or RANKS.get(source, UNKNOWN) < RANKS.get(self.hostname_source or "", UNKNOWN):
             self.hostname = name
             self.hostname_source = source
+            self.hostname_ts = self.ts
 
     def finish(self) -> None:
         """Want nothing more of this flow: the engine stops offering its bytes."""

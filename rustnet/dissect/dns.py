@@ -245,6 +245,7 @@ class DnsParser(Parser):
         label = self.label
         talk = self.talk
         asked = first[0].lower() if first is not None and label != "mdns" else None
+        client = talk.src_ip if label == "dns" else None
         types = message.answer_types or []
         answered = types.count("A") + types.count("AAAA")
         chain = {asked, *(alias.lower() for alias in message.cnames or ())}
@@ -252,7 +253,7 @@ class DnsParser(Parser):
             # A zone transfer answers with records of other owners than the one asked for.
             name = asked if asked and number < answered and owner.lower() in chain else owner
             if name:
-                talk.learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl)
+                talk.learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl, client)
 
 
 def _asks(data: bytes, strict: bool) -> int:

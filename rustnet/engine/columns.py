@@ -66,6 +66,7 @@ INTEGERS = (
     "outer_flow_id",
     "interface",
     "first_packet",
+    "hostname_ts",
 )
 WORDS = ("src_num_hi", "src_num_lo", "dst_num_hi", "dst_num_lo")
 TIMES = ("rtt_ms", "min_rtt_ms", "handshake_rtt_ms")
@@ -291,6 +292,9 @@ class FlowColumns:
         texts[16][i] = TUNNEL_NAMES[flow.tunnel]
         texts[17][i] = reason
         self.application(texts, i, flow, guesses, src_port, dst_port)
+        talk = flow.talk
+        if talk is not None and talk.hostname_ts:
+            table[37, i] = talk.hostname_ts
 
     def described(self, protocol: int) -> tuple[str, str, dict[int, str]]:
         """What a protocol's number alone says: its name, why its flows have no owner, its apps by port."""

@@ -37,7 +37,7 @@ def inspect_packet(data: bytes, link_type: int, length: int, *, tool: str = "sca
     command = [sys.executable, "-m", "rustnet.inspect"]
     try:
         done = subprocess.run(  # noqa: S603 -- our own interpreter and module
-            command, input=head + b"\n" + data, capture_output=True, timeout=SECONDS, check=False, env=_environment()
+            command, input=head + b"\n" + data, capture_output=True, timeout=SECONDS, check=False, env=environment()
         )
     except subprocess.TimeoutExpired:
         raise RustnetError(f"{tool} took longer than {SECONDS} s for this packet and was stopped") from None
@@ -52,7 +52,7 @@ def inspect_packet(data: bytes, link_type: int, length: int, *, tool: str = "sca
     return [_node(item) for item in answer["layers"]]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Pick the few variables that the worker needs, so that no configuration of the user's is run."""
     names = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR")
     kept = {name: os.environ[name] for name in names if name in os.environ}

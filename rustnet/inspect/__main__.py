@@ -1,4 +1,4 @@
-"""The worker: a line of JSON and packet bytes on stdin, a tree as JSON on stdout, nothing else."""
+"""The worker: a line of JSON and packet bytes on stdin, a tree (or the protocols of a file) as JSON on stdout."""
 
 import importlib.util
 import json
@@ -8,6 +8,7 @@ from rustnet.inspect import limits
 
 _MISSING = {
     "scapy": "scapy is not installed; 'pip install scapy' brings it, or use --with tshark",
+    "pyshark": "pyshark is not installed; 'pip install pyshark' brings it",
     "tshark": "tshark is not installed; install it from your distribution (package tshark or wireshark-cli)",
 }
 
@@ -16,7 +17,10 @@ def main() -> None:
     """Answer one request."""
     head, _, data = sys.stdin.buffer.read().partition(b"\n")
     request = json.loads(head)
-    answer = _answer(request["tool"], data, request["link_type"], request["length"], request["ts"])
+    if request["tool"] == "pyshark":
+        answer = _protocols(request["file"], request["seconds"])
+    else:
+        answer = _answer(request["tool"], data, request["link_type"], request["length"], request["ts"])
     sys.stdout.write(json.dumps(answer))
 
 
@@ -36,6 +40,19 @@ def _answer(tool: str, data: bytes, link_type: int, length: int, ts: int) -> dic
         return {"error": _MISSING[tool]}
     limits.confine()
     return tshark_tree.answer(program, data, link_type, length, ts)
+
+
+def _protocols(file: str, seconds: float) -> dict[str, object]:
+    """Protocols of each frame of a file."""
+    from rustnet.inspect import tshark_tree  # noqa: PLC0415
+
+    program = tshark_tree.program()
+    if program is None or importlib.util.find_spec("pyshark") is None:
+        return {"error": _MISSING["tshark" if program is None else "pyshark"]}
+    limits.confine(seconds=int(seconds) + 1, memory=2 * limits.MEMORY)
+    from rustnet.inspect import pyshark_protocols  # noqa: PLC0415 -- only in this process
+
+    return pyshark_protocols.answer(program, file, seconds)
 
 
 if __name__ == "__main__":

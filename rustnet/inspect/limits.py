@@ -18,11 +18,11 @@ _CLOSED = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "
 """Audit events that have no business in a parser."""
 
 
-def confine() -> None:
+def confine(seconds: int = SECONDS, memory: int = MEMORY) -> None:
     """Limit this process and its children: processor time, memory, files, and where the kernel lets us, the network."""
     for limit, value in (
-        (resource.RLIMIT_CPU, SECONDS),
-        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
         (resource.RLIMIT_CORE, 0),
     ):

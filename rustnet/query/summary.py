@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rustnet.query.execute import ResultSet, execute
+from rustnet.store.schema import NAME_RANK
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -52,11 +53,11 @@ SELECT protocol, app, app_source, count(*) AS flows, sum(src_packets + dst_packe
     100.0 * sum(src_bytes + dst_bytes) / nullif(sum(sum(src_bytes + dst_bytes)) OVER (), 0) AS percent
 FROM flows GROUP BY protocol, app, app_source ORDER BY bytes DESC, flows DESC, protocol, app NULLS LAST"""
 
-_TALKERS = """
-WITH named AS (SELECT ip, arg_max(name, ts) AS name FROM names GROUP BY ip),
+_TALKERS = f"""
+WITH named AS (SELECT ip, arg_min(name, ({NAME_RANK}, -epoch_ns(ts))) AS name FROM names GROUP BY ip),
 top AS (SELECT * FROM talkers ORDER BY bytes_sent + bytes_received DESC, ip LIMIT ?)
 SELECT top.ip, named.name, flows, bytes_sent, bytes_received, first_seen, last_seen
-FROM top LEFT JOIN named ON named.ip = top.ip ORDER BY bytes_sent + bytes_received DESC, top.ip"""
+FROM top LEFT JOIN named ON named.ip = top.ip ORDER BY bytes_sent + bytes_received DESC, top.ip"""  # noqa: S608 -- ours
 
 _NAMES = """
 SELECT hostname, string_agg(DISTINCT hostname_source, ', ' ORDER BY hostname_source) AS sources, count(*) AS flows,

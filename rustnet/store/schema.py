@@ -7,6 +7,7 @@ A protocol's table is its record class with four columns in front (`LEADING`). A
 import typing
 from collections.abc import Sequence
 
+from rustnet.dissect.hostnames import LEARNED, UNKNOWN
 from rustnet.errors import SessionError
 from rustnet.records import Column, columns, table_name
 from rustnet.store.tables import CORE_TABLES
@@ -80,6 +81,45 @@ SELECT process_id, any_value(processes.host) AS host, any_value(processes.pid) A
     min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM connections JOIN processes USING (process_id) GROUP BY process_id"""
 
+NAME_RANK = "CASE source " + " ".join(f"WHEN '{n.source}' THEN {n.rank}" for n in LEARNED) + f" ELSE {UNKNOWN} END"
+"""Rank of a row of `names`, by the order of docs/names.md (the better one, of sources that have two)."""
+
+_PLACE = """CASE WHEN protocol = 'arp' THEN 1 WHEN tunnel IS NOT NULL THEN NULL
+        WHEN starts_with(src_ip, 'fe80:') THEN 2 WHEN dst_mac = 'ff:ff:ff:ff:ff:ff' THEN 3
+        WHEN starts_with(dst_ip, '224.0.0.') OR starts_with(dst_ip, 'ff02:') THEN 3 END"""
+"""How a flow shows that `src_mac` is the initiator's own and not a router's, by the words of `learned_from`."""
+
+HOSTS_SQL = f"""CREATE OR REPLACE VIEW hosts AS
+WITH learned AS (
+    SELECT ip, min(place) FILTER (mac IS NOT NULL) AS place,
+        arg_max(mac, (-place, seen)) FILTER (mac IS NOT NULL AND place > 0) AS mac,
+        count(DISTINCT mac) FILTER (place > 0) AS macs, min(started_at) AS first_seen, max(seen) AS last_seen
+    FROM (
+        SELECT src_ip AS ip, src_mac AS mac, {_PLACE} AS place, started_at, ended_at AS seen
+        FROM flows WHERE src_packets > 0
+        UNION ALL
+        SELECT dst_ip, dst_mac, CASE WHEN starts_with(dst_ip, 'fe80:') AND tunnel IS NULL THEN 2 END,
+            started_at, ended_at
+        FROM flows WHERE dst_packets > 0)
+    WHERE ip NOT IN ('0.0.0.0', '::') GROUP BY ip
+), called AS (
+    SELECT ip, min_by(name, (rank, -ts)) AS name, min_by(source, (rank, -ts)) AS source
+    FROM (
+        SELECT ip, name, source, epoch_ns(ts) AS ts, {NAME_RANK} AS rank FROM names
+        UNION ALL
+        SELECT dst_ip, hostname, hostname_source, epoch_ns(started_at), {UNKNOWN} FROM flows WHERE hostname IS NOT NULL)
+    GROUP BY ip
+)
+SELECT learned.ip, mac, NULL::VARCHAR AS vendor, first_seen, last_seen,
+    CASE WHEN mac IS NULL THEN 'traffic' ELSE ['arp', 'link-local', 'multicast'][place] END AS learned_from,
+    macs, called.name AS hostname, called.source AS hostname_source
+FROM learned LEFT JOIN called ON called.ip = learned.ip"""  # noqa: S608 - our own parts
+
+HOSTS_RULE = (
+    "One row per address that sent a packet: its name, and its hardware address where ARP, a link-local address or a "
+    "packet to all on the link shows it (learned_from; macs counts different ones; vendor is not filled yet)."
+)
+
 LOCAL_RULE = (
     "Flows from the local end: the one that the winning ownership claim names; without an owner, dst if the "
     "direction is inbound (public to private), else src, the initiator."
@@ -88,6 +128,7 @@ LOCAL_RULE = (
 VIEWS: dict[str, tuple[str, str]] = {
     "connections": (CONNECTIONS_SQL, LOCAL_RULE),
     "talkers": (TALKERS_SQL, "One row per address: flows, packets and bytes it sent and received, first and last."),
+    "hosts": (HOSTS_SQL, HOSTS_RULE),
     "activity": (ACTIVITY_SQL, "One row per process that owns flows: flows, bytes, remote hosts, first and last."),
 }
 """Views by name: their SQL and what they show. A view may use those above it."""
@@ -161,6 +202,8 @@ def reconcile(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
             statements.append(create_table_sql(cls, leading))
             continue
         statements += _missing_columns(cls, leading, have)
+    if "hosts" in present and "hostname" not in present["hosts"]:
+        statements.append("DROP TABLE hosts")  # first sessions had it as a table that nothing filled
     statements += [sql for sql, _ in VIEWS.values()]
     con.execute(";\n".join(statements))
 

@@ -174,11 +174,13 @@ class FlowRow:
     app: str | None
     """Application protocol, lower case."""
     app_source: str | None
-    """`payload` (a parser confirmed it) or `port` (a guess)."""
+    """`payload` (a parser confirmed it), `tshark` (its word, with `replay --with tshark`) or `port` (a guess)."""
     hostname: str | None
-    """Best name for `dst`."""
+    """Best name for `dst`, by the order of docs/names.md."""
     hostname_source: str | None
     """Where the name comes from: `sni`, `http`, `dns` …"""
+    hostname_ts: Ts | None
+    """When the name was learned; may lie behind `started_at`."""
     rtt_ms: float | None
     """Smoothed round-trip time (RFC 6298, Karn's rule)."""
     min_rtt_ms: float | None
@@ -318,24 +320,6 @@ class Claim:
     `packet`."""
 
 
-@record("hosts")
-class Host:
-    """An address and what was learned of it."""
-
-    ip: str
-    """Address."""
-    mac: str | None = None
-    """Hardware address, where ARP or a neighbour message says."""
-    vendor: str | None = None
-    """Maker of the hardware address."""
-    first_seen: Ts | None = None
-    """First packet."""
-    last_seen: Ts | None = None
-    """Last packet."""
-    learned_from: str | None = None
-    """`arp`, `ndp` …"""
-
-
 @record("names")
 class Name:
     """A name learned for an address from the capture itself."""
@@ -352,6 +336,8 @@ class Name:
     """When it was learned."""
     ttl: U32 | None = None
     """Seconds it holds."""
+    client: str | None = None
+    """Who asked for it (DNS)."""
 
 
 @record("anomalies")
@@ -383,7 +369,6 @@ CORE_TABLES: tuple[type, ...] = (
     FlowRow,
     Process,
     Claim,
-    Host,
     Name,
     Anomaly,
 )

@@ -38,7 +38,7 @@ def test_an_unknown_link_type_says_what_to_try():
 
 
 def test_a_missing_tool_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(worker, "_environment", lambda: {"PATH": "/nonexistent", "PYTHONPATH": "."})
+    monkeypatch.setattr(worker, "environment", lambda: {"PATH": "/nonexistent", "PYTHONPATH": "."})
     code = "from rustnet.inspect import __main__ as m; m.importlib.util.find_spec = lambda name: None; "
     code += "print(m._answer('scapy', b'', 1, 0, 0)['error'])"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -22,7 +22,7 @@ class ListSink:
     def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int) -> None:
         self.anomalies.append((kind, detail))
 
-    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None) -> None:
+    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
         self.names.append((ip, name, source, ttl))
 
 

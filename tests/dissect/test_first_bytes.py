@@ -19,7 +19,7 @@ class Silent:
     def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int) -> None:
         pass
 
-    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None) -> None:
+    def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
         pass
 
 

@@ -152,7 +152,9 @@ def test_a_locked_writer_still_writes_and_spills(scratch):
     con = scratch()
     lock(con)
     lock(con)
-    con.execute("INSERT INTO names SELECT 1, 'a', 'b' || range, 'dns', make_timestamp_ns(range), 1 FROM range(100000)")
+    con.execute(
+        "INSERT INTO names SELECT 1, 'a', 'b' || range, 'dns', make_timestamp_ns(range), 1, NULL FROM range(100000)"
+    )
     con.execute("CHECKPOINT")
     assert execute(con, "SELECT count(*) FROM names").rows == [(100000,)]
 

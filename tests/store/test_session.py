@@ -135,9 +135,9 @@ KILLED = """
     import os, sys, signal
     from rustnet.store import session
     con = session.create_or_open(sys.argv[1], [])
-    con.execute("INSERT INTO names SELECT 1, 'ip', 'n' || range, 'dns', make_timestamp_ns(range), NULL FROM range(500)")
+    con.execute("INSERT INTO names SELECT 1, '', 'n' || i, 'dns', make_timestamp_ns(0), 9, NULL FROM range(500) t(i)")
     con.execute("BEGIN")
-    con.execute("INSERT INTO names VALUES (1, 'ip', 'uncommitted', 'dns', make_timestamp_ns(0), NULL)")
+    con.execute("INSERT INTO names VALUES (1, 'ip', 'uncommitted', 'dns', make_timestamp_ns(0), NULL, NULL)")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

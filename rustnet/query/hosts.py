@@ -1,0 +1,33 @@
+"""The hosts of a session: every address that spoke, with its hardware address, its name and its traffic."""
+
+import typing
+
+from rustnet.errors import SessionError
+from rustnet.query.execute import RowStream, stream
+from rustnet.store.schema import existing_columns
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+COLUMNS = (
+    "ip", "mac", "vendor", "hostname", "hostname_source", "learned_from", "macs", "flows", "bytes_sent",
+    "bytes_received", "first_seen", "last_seen",
+)  # fmt: skip
+
+_LIST = f"""
+SELECT {", ".join(COLUMNS)}
+FROM hosts LEFT JOIN (SELECT ip, flows, bytes_sent, bytes_received FROM talkers) USING (ip)
+WHERE mac IS NOT NULL OR NOT ?
+ORDER BY bytes_sent + bytes_received DESC NULLS LAST, ip"""  # noqa: S608 -- our columns
+
+
+def list_hosts(con: "Connection", *, local: bool = False, limit: int | None = None) -> RowStream:
+    """Hosts as rows of `COLUMNS`, the most bytes first; ``local``: only those whose hardware address is known.
+
+    Raises `SessionError` for a session that an older version wrote.
+    """
+    if "hostname" not in existing_columns(con).get("hosts", {}):
+        raise SessionError("an older version wrote this session, without hosts; replay its captures again")
+    return stream(con, _LIST if limit is None else f"{_LIST} LIMIT {int(limit)}", (local,))

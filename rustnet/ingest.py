@@ -28,13 +28,15 @@ from rustnet.dissect.dispatch import Dispatcher
 from rustnet.engine.columns import FlowColumns
 from rustnet.engine.flow import Flow
 from rustnet.engine.index import CAPACITY
-from rustnet.engine.numbers import TCP, UDP, WANTED_SIZE
+from rustnet.engine.numbers import PROTOCOL_NAMES, WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks, service_names
 from rustnet.errors import ExitCode, InputError
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Damage, Frames, Source
+from rustnet.records import table_name
 from rustnet.sources.linktypes import link_name
+from rustnet.store.relate import RELATED, relate
 from rustnet.store.tables import Capture, FlowRow, InterfaceRow, Packet
 from rustnet.store.writer import Batch, Columns, Records, Writer
 
@@ -178,7 +180,8 @@ def ingest(
     gc.disable()  # flows and rows make no cycles, and there may be millions of them to look through
     gc.freeze()
     try:
-        _travel(paths, first, writer, report, options, progress)
+        tables = _travel(paths, first, writer, report, options, progress)
+        _relate(writer, report, tables)
         _attribute(writer, report, options)
     finally:
         gc.unfreeze()
@@ -196,8 +199,12 @@ def _travel(
     report: Report,
     options: Options,
     progress: Callable[[Progress], None] | None,
-) -> None:
-    """Ingest one input after another; ``first`` is the first one, if it is open already."""
+) -> set[str]:
+    """Ingest one input after another; ``first`` is the first one, if it is open already.
+
+    Returns the names of the protocol tables that got rows.
+    """
+    tables: set[str] = set()
     capture_id, flow_id = writer.next_ids()
     earlier = [] if options.again else writer.earlier()
     columns = flow_columns(options.dissect)
@@ -213,10 +220,11 @@ def _travel(
                 road = Road(writer, source, options, capture_id, flow_id, columns, stopped)
                 road.tell(progress, index, len(paths))
                 road.travel(report)
+                tables.update(map(table_name, road.collector.rows))
             finally:
                 source.close()
             if report.interrupted or index == len(paths) - 1:
-                return
+                break
             if index % COLLECT_EVERY == COLLECT_EVERY - 1:
                 gc.collect()  # what was there before is frozen, and flows are gone by now: this is quick
             capture_id += 1
@@ -224,6 +232,7 @@ def _travel(
             made = road.capture
             if made.bytes is not None and made.sha256 is not None and not options.again:
                 earlier.append((made.capture_id, made.source, made.bytes, made.sha256))
+    return tables
 
 
 def _open(path: str, report: Report) -> Source | None:
@@ -296,7 +305,7 @@ class Road:
         dissectors = registry.DISSECTORS if options.dissect else ()
         self.dispatcher = Dispatcher(dissectors, self.collector, options.strict_parsers)
         wanted = bytearray(WANTED_SIZE)
-        for transport, number in (("tcp", TCP), ("udp", UDP)):
+        for number, transport in PROTOCOL_NAMES.items():
             wanted[number] = transport in self.dispatcher.by_transport
         self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(options.dissect), first_flow)
         self.flow_columns = columns
@@ -436,6 +445,7 @@ class Road:
             ("fragments_dropped", tracker.fragments.dropped, "datagrams whose fragments never were complete"),
             ("fragments_overlap", tracker.fragments.overlapping, "IP fragments that overlap others"),
             ("tunnel_undecoded", tracker.tunnel_failures, "tunnelled packets that could not be decoded"),
+            ("messages_unread", tracker.unread, "flows without ports whose messages were counted, but not read"),
         ):
             if count:
                 self.collector.anomaly(kind, words, 0, ts, 0, count=count)
@@ -487,6 +497,13 @@ class Road:
             last_ts=c.last_ts,
             evicted=self.tracker.table.evicted,
         )
+
+
+def _relate(writer: Writer, report: Report, tables: set[str]) -> None:
+    """Work out what only whole captures tell about single rows of ``tables``."""
+    captures = [capture.capture_id for capture in report.captures]
+    if captures and not tables.isdisjoint(RELATED):
+        writer.run(partial(relate, captures=captures, tables=tables))
 
 
 def _attribute(writer: Writer, report: Report, options: Options) -> None:

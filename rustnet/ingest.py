@@ -32,9 +32,9 @@ from rustnet.engine.numbers import PROTOCOL_NAMES, WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks, service_names
 from rustnet.errors import ExitCode, InputError
+from rustnet.records import table_name
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Damage, Frames, Source
-from rustnet.records import table_name
 from rustnet.sources.linktypes import link_name
 from rustnet.store.relate import RELATED, relate
 from rustnet.store.tables import Capture, FlowRow, InterfaceRow, Packet

@@ -278,6 +278,4 @@ def _probe_icmp(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if (data[1] < len(reasons) if reasons else data[1] == 0 or data[0] in {9, 40, 43}) else NO
 
 
-ICMP = Dissector(
-    "icmp", "Internet Control Message Protocol (RFC 792)", ("icmp",), (), (Icmp,), _probe_icmp, IcmpParser
-)
+ICMP = Dissector("icmp", "Internet Control Message Protocol (RFC 792)", ("icmp",), (), (Icmp,), _probe_icmp, IcmpParser)

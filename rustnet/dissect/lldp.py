@@ -24,6 +24,7 @@ _CAPABILITIES = (
     "other", "repeater", "bridge", "wlan_access_point", "router", "telephone", "docsis_cable_device", "station",
     "c_vlan", "s_vlan", "two_port_mac_relay",
 )  # fmt: skip
+_TEXTS = {4: "port_description", 5: "system_name", 6: "system_description"}
 _DOT1, _DOT3, _MED = b"\x00\x80\xc2", b"\x00\x12\x0f", b"\x00\x12\xbb"
 _MED_TEXTS = {
     5: "hardware_revision", 6: "firmware_revision", 7: "software_revision", 8: "serial_number", 9: "manufacturer",
@@ -133,23 +134,26 @@ def names(bits: int) -> list[str]:
 def organisation(row: Lldp, value: bytes) -> None:
     """Read an item that an organisation defined."""
     owner, kind, body = value[:3], value[3], value[4:]
-    if owner == _DOT1:
-        if kind == 1 and len(body) >= 2:
-            row.port_vlan = int.from_bytes(body[:2], "big")
-        elif kind == 3 and len(body) >= 3:
-            row.vlans = row.vlans or []
-            if len(row.vlans) < _MAX_LISTED:
-                row.vlans.append(f"{int.from_bytes(body[:2], 'big')} {text(body[3 : 3 + body[2]])}".rstrip())
-    elif owner == _DOT3:
-        if kind == 4 and len(body) >= 2:
-            row.max_frame = int.from_bytes(body[:2], "big")
+    if owner == _DOT1 and kind == 1 and len(body) >= 2:
+        row.port_vlan = int.from_bytes(body[:2], "big")
+    elif owner == _DOT1 and kind == 3 and len(body) >= 3:
+        row.vlans = row.vlans or []
+        if len(row.vlans) < _MAX_LISTED:
+            row.vlans.append(f"{int.from_bytes(body[:2], 'big')} {text(body[3 : 3 + body[2]])}".rstrip())
+    elif owner == _DOT3 and kind == 4 and len(body) >= 2:
+        row.max_frame = int.from_bytes(body[:2], "big")
     elif owner == _MED:
-        if kind == 1 and len(body) >= 3:
-            row.device_class = _MED_CLASSES.get(body[2])
-        elif kind == 2 and len(body) >= 4 and body[0] in _VOICE:
-            row.voice_vlan = int.from_bytes(body[1:3], "big") >> 1 & 0xFFF
-        elif kind in _MED_TEXTS:
-            setattr(row, _MED_TEXTS[kind], text(body))
+        media(row, kind, body)
+
+
+def media(row: Lldp, kind: int, body: bytes) -> None:
+    """Read an item of LLDP-MED."""
+    if kind == 1 and len(body) >= 3:
+        row.device_class = _MED_CLASSES.get(body[2])
+    elif kind == 2 and len(body) >= 4 and body[0] in _VOICE:
+        row.voice_vlan = int.from_bytes(body[1:3], "big") >> 1 & 0xFFF
+    elif kind in _MED_TEXTS:
+        setattr(row, _MED_TEXTS[kind], text(body))
 
 
 def management(row: Lldp, value: bytes) -> None:
@@ -170,12 +174,9 @@ def parse(data: bytes) -> Lldp:
             row.port_id, row.port_id_kind = identifier(value, _PORT_KINDS)
         elif kind == 3 and len(value) >= 2:
             row.ttl = int.from_bytes(value[:2], "big")
-        elif kind == 4:
-            row.port_description = row.port_description or text(value)
-        elif kind == 5:
-            row.system_name = row.system_name or text(value)
-        elif kind == 6:
-            row.system_description = row.system_description or text(value)
+        elif kind in _TEXTS:
+            if getattr(row, _TEXTS[kind]) is None:
+                setattr(row, _TEXTS[kind], text(value))
         elif kind == 7 and len(value) >= 4:
             row.capabilities = names(int.from_bytes(value[:2], "big"))
             row.enabled_capabilities = names(int.from_bytes(value[2:4], "big"))

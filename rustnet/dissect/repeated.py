@@ -25,7 +25,9 @@ class RepeatParser(RowParser):
         """Whether this flow has not said ``content`` about ``subject`` the last time; counts a message."""
         self.looked += 1
         if self.looked >= MAX_MESSAGES:
-            self.talk.anomaly("many_messages", f"{self.looked} messages of this flow were looked at; later ones are not")
+            self.talk.anomaly(
+                "many_messages", f"{self.looked} messages of this flow were looked at; later ones are not"
+            )
             self.talk.finish()
         if subject in self.told and self.told[subject] == content:
             return False

@@ -3,8 +3,7 @@
 import struct
 from socket import inet_aton
 
-from wire import Talk
-
+Talk = tuple[tuple[bool, bytes], ...]
 MAC_A, MAC_B, MAC_C = (bytes.fromhex(f"0200000000{n:02x}") for n in (1, 2, 3))
 
 
@@ -69,12 +68,12 @@ CDP_SWITCH = cdp(
     2, 180, cdp_tlv(1, b"core-1.example.org"), cdp_tlv(2, cdp_addresses("192.0.2.1", "192.0.2.2")),
     cdp_tlv(3, b"GigabitEthernet0/1"), cdp_tlv(4, b"\0\0\0\x29"), cdp_tlv(5, b"Example IOS Software, Version 12.2(55)"),
     cdp_tlv(6, b"example WS-C3560"), cdp_tlv(9, b"campus"), cdp_tlv(10, b"\0\x63"), cdp_tlv(11, b"\1"),
-    cdp_tlv(14, b"\1\0\xc8"), cdp_tlv(17, b"\0\0\x05\xdc"), cdp_tlv(20, b"core-1"), cdp_tlv(22, cdp_addresses("192.0.2.9")),
-    cdp_tlv(23, b"\0room 12"),
+    cdp_tlv(14, b"\1\0\xc8"), cdp_tlv(17, b"\0\0\x05\xdc"), cdp_tlv(20, b"core-1"),
+    cdp_tlv(22, cdp_addresses("192.0.2.9")), cdp_tlv(23, b"\0room 12"),
 )  # fmt: skip
 CDP_PHONE = cdp(
     2, 180, cdp_tlv(1, b"SEP020000000003"),
-    cdp_tlv(2, struct.pack(">I", 1) + b"\2\x08\xaa\xaa\x03\0\0\0\x86\xdd\0\x10" + bytes.fromhex("fe80" + "00" * 13 + "07")),
+    cdp_tlv(2, b"\0\0\0\1\2\x08\xaa\xaa\x03\0\0\0\x86\xdd\0\x10" + bytes.fromhex("fe80" + "00" * 13 + "07")),
     cdp_tlv(3, b"Port 1"), cdp_tlv(4, b"\0\0\0\x90"), cdp_tlv(5, b"P00308010200"), cdp_tlv(6, b"Example IP Phone 7960"),
     cdp_tlv(11, b"\0"), cdp_tlv(16, b"\x18\x9c"),
 )  # fmt: skip
@@ -88,16 +87,22 @@ CDP_OLD = cdp(
 
 def lacp(actor_state: int, partner: bytes = MAC_B) -> bytes:
     ends = [(0x8000, MAC_A, 13, 0x8001, 22, actor_state), (0x7FFF, partner, 14, 0x8002, 23, 0x3C)]
-    body = b"".join(
-        bytes([kind, 20]) + struct.pack(">H6sHHHB3x", *end) for kind, end in zip((1, 2), ends, strict=True)
-    )
+    body = b"".join(bytes([kind, 20]) + struct.pack(">H6sHHHB3x", *end) for kind, end in zip((1, 2), ends, strict=True))
     return b"\1\1" + body + b"\3\x10\0\x32" + bytes(12) + bytes(52)
 
 
 def bpdu(version: int, kind: int, flags: int, more: bytes = b"", cost: int = 4, vlan: int = 1) -> bytes:
     root, bridge = struct.pack(">H", 0x6000 | vlan) + MAC_A, struct.pack(">H", 0x8000 | vlan) + MAC_B
     times = struct.pack(">HHHH", 256, 20 * 256, 2 * 256, 15 * 256)
-    return struct.pack(">HBBB", 0, version, kind, flags) + root + struct.pack(">I", cost) + bridge + b"\x80\x0c" + times + more
+    return (
+        struct.pack(">HBBB", 0, version, kind, flags)
+        + root
+        + struct.pack(">I", cost)
+        + bridge
+        + b"\x80\x0c"
+        + times
+        + more
+    )
 
 
 STP_CONFIGURATION = bpdu(0, 0, 0x81)
@@ -122,7 +127,9 @@ def summed(head: bytes, body: bytes) -> bytes:
 
 IGMP_QUERY_1 = summed(b"\x11\0", bytes(4))
 IGMP_QUERY_2 = summed(b"\x11\x64", bytes(4))
-IGMP_QUERY_3 = summed(b"\x11\x8a", inet_aton("239.1.1.1") + b"\x0a\x7d\0\2" + inet_aton("10.0.0.1") + inet_aton("10.0.0.2"))
+IGMP_QUERY_3 = summed(
+    b"\x11\x8a", inet_aton("239.1.1.1") + b"\x0a\x7d\0\2" + inet_aton("10.0.0.1") + inet_aton("10.0.0.2")
+)
 IGMP_REPORT_1 = summed(b"\x12\0", inet_aton("239.1.1.1"))
 IGMP_REPORT_2 = summed(b"\x16\0", inet_aton("239.1.1.1"))
 IGMP_LEAVE = summed(b"\x17\0", inet_aton("239.1.1.1"))
@@ -159,7 +166,9 @@ STAMP_REPLY = summed(b"\x0e\0", struct.pack(">HHIII", 9, 1, 1000, 1005, 1006))
 
 SRC6, DST6 = bytes.fromhex("20010db8" + "00" * 11 + "01"), bytes.fromhex("20010db8" + "00" * 11 + "02")
 QUOTED6 = b"\x60\0\0\0\0\x08\x11\x40" + SRC6 + DST6 + struct.pack(">HHHH", 40000, 53, 8, 0)
-QUOTED6_FRAGMENT = b"\x60\0\0\0\0\x18\0\x40" + SRC6 + DST6 + b"\x2c\0" + bytes(6) + b"\x11\0\0\1" + bytes(4) + QUOTED6[40:]
+QUOTED6_FRAGMENT = (
+    b"\x60\0\0\0\0\x18\0\x40" + SRC6 + DST6 + b"\x2c\0" + bytes(6) + b"\x11\0\0\1" + bytes(4) + QUOTED6[40:]
+)
 QUOTED6_LATER = QUOTED6_FRAGMENT[:50] + b"\x05\xa8" + QUOTED6_FRAGMENT[52:]
 
 

@@ -51,7 +51,7 @@ def internet_sum(data: bytes) -> int:
     total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return 0xFFFF - int(total)
 
 
 def cdp(version: int, ttl: int, *items: bytes) -> bytes:

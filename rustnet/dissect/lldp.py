@@ -194,14 +194,16 @@ class LldpParser(RepeatParser):
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.last = b""
+        self.last = 0
+        """Hash of the last message."""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message; what the capture or a wrong length cut off is left out."""
-        if data == self.last:
+        digest = hash(data)
+        if digest == self.last:
             self.new(None)
             return
-        self.last = data
+        self.last = digest
         row = parse(data)
         if row.chassis_id is None:
             raise DissectError("a message names no chassis")

@@ -19,7 +19,8 @@ class RepeatParser(RowParser):
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.looked = 0
-        self.told: dict[Hashable, Hashable] = {}
+        self.told: dict[int, int] = {}
+        """Hash of what was said last by hash of its subject: a message may be long, and there may be many flows."""
 
     def new(self, subject: Hashable, content: Hashable = None) -> bool:
         """Whether this flow has not said ``content`` about ``subject`` the last time; counts a message."""
@@ -29,9 +30,10 @@ class RepeatParser(RowParser):
                 "many_messages", f"{self.looked} messages of this flow were looked at; later ones are not"
             )
             self.talk.finish()
-        if subject in self.told and self.told[subject] == content:
+        about, said = hash(subject), hash(content)
+        if self.told.get(about) == said:
             return False
         if len(self.told) >= MAX_SUBJECTS:
             self.told.clear()
-        self.told[subject] = content
+        self.told[about] = said
         return True

@@ -39,7 +39,7 @@ SWEEP_PACKETS = 256
 """The sweep's clock is the smallest time among this many last packets: a few wrong clocks must not end flows, nor
 may it matter where batches end."""
 
-MAX_PORTLESS = 200_000
+MAX_PORTLESS = 100_000
 """Flows of one protocol without ports whose messages are read: a sweep or a flood may have one of each packet."""
 
 ECHO_HEADER = 8

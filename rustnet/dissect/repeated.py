@@ -22,7 +22,7 @@ class RepeatParser(RowParser):
         self.about: int | None = None
         self.said: int | None = None
         """Hashes of the last subject and of what was said of it: messages are long, and flows may be many."""
-        self.told: dict[int, int] | None = None
+        self.told: dict[int, int | None] | None = None
         """The same of the subjects before, once there is more than one."""
 
     def look(self) -> None:

@@ -14,7 +14,7 @@ from rustnet.dissect.dispatch import Dispatcher
 from rustnet.engine.columns import FlowColumns
 from rustnet.engine.flow import Flow
 from rustnet.engine.index import PacketIndex
-from rustnet.engine.numbers import TCP, UDP, WANTED_SIZE
+from rustnet.engine.numbers import PROTOCOL_NAMES, WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks, service_names
 from rustnet.sources.frames import Frames
@@ -64,7 +64,7 @@ class Analysis:
         dissectors = registry.DISSECTORS if dissect else ()
         self.dispatcher = Dispatcher(dissectors, self.collector, strict)
         wanted = bytearray(WANTED_SIZE)
-        for transport, number in (("tcp", TCP), ("udp", UDP)):
+        for number, transport in PROTOCOL_NAMES.items():
             wanted[number] = transport in self.dispatcher.by_transport
         self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), first_flow)
         self.tracker.share, self.tracker.shares = share.index, share.count
@@ -136,6 +136,7 @@ class Analysis:
             ("fragments_dropped", tracker.fragments.dropped, "datagrams whose fragments never were complete"),
             ("fragments_overlap", tracker.fragments.overlapping, "IP fragments that overlap others"),
             ("tunnel_undecoded", tracker.tunnel_failures, "tunnelled packets that could not be decoded"),
+            ("messages_unread", tracker.unread, "flows without ports whose messages were counted, but not read"),
         ):
             if count:
                 self.collector.anomaly(kind, words, 0, ts, 0, count=count)

@@ -28,9 +28,11 @@ from rustnet.collect import Collector
 from rustnet.dissect import registry
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.errors import ExitCode, InputError
+from rustnet.records import table_name
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Damage, Frames, Source
 from rustnet.sources.linktypes import link_name
+from rustnet.store.relate import RELATED, relate
 from rustnet.store.tables import Capture, InterfaceRow, Packet
 from rustnet.store.writer import Batch, Columns, Records, Writer
 from rustnet.workers import Workers, worker_count
@@ -180,7 +182,8 @@ def ingest(
     gc.disable()  # flows and rows make no cycles, and there may be millions of them to look through
     gc.freeze()
     try:
-        _travel(paths, first, writer, workers, report, options, progress)
+        tables = _travel(paths, first, writer, workers, report, options, progress)
+        _relate(writer, report, tables)
         _attribute(writer, report, options)
         _name(writer, report)
     finally:
@@ -208,8 +211,12 @@ def _travel(
     report: Report,
     options: Options,
     progress: Callable[[Progress], None] | None,
-) -> None:
-    """Ingest one input after another; ``first`` is the first one, if it is open already."""
+) -> set[str]:
+    """Ingest one input after another; ``first`` is the first one, if it is open already.
+
+    Returns the names of the protocol tables that got rows.
+    """
+    tables: set[str] = set()
     capture_id, flow_id = writer.next_ids()
     earlier = [] if options.again else writer.earlier()
     with interruptible() as stopped:
@@ -230,10 +237,11 @@ def _travel(
                 road = Road(writer, source, capture_id, analysis, stopped)
                 road.tell(progress, index, len(paths))
                 road.travel(report)
+                tables |= road.tables
             finally:
                 source.close()
             if report.interrupted or index == len(paths) - 1:
-                return
+                break
             if index % COLLECT_EVERY == COLLECT_EVERY - 1:
                 gc.collect()  # what was there before is frozen, and flows are gone by now: this is quick
             capture_id += 1
@@ -241,6 +249,7 @@ def _travel(
             made = road.capture
             if made.bytes is not None and made.sha256 is not None and not options.again:
                 earlier.append((made.capture_id, made.source, made.bytes, made.sha256))
+    return tables
 
 
 def _open(path: str, report: Report) -> Source | None:
@@ -332,6 +341,8 @@ class Road:
         self.capture = Capture(self.capture_id, source.info.source, source.info.kind, source.info.format)
         self.analysis = analysis
         self.first_flow = analysis.next_flow
+        self.tables: set[str] = set()
+        """Names of the tables that got rows."""
         self.link_types: set[int] = set()
         self.last_link = -1
         self.callback: Callable[[Progress], None] | None = None
@@ -383,6 +394,11 @@ class Road:
             batches.append(Columns(Packet, self.analysis.index.take()))
         batches += self.analysis.take()
         self.sum_up()
+        self.put(batches)
+
+    def put(self, batches: list[Batch]) -> None:
+        """Hand batches to the writer."""
+        self.tables.update(table_name(batch.cls) for batch in batches)
         self.writer.put(batches)
 
     def sum_up(self) -> None:
@@ -435,7 +451,7 @@ class Road:
         if interfaces:
             batches.append(Records(InterfaceRow, list(interfaces)))
         if batches:
-            self.writer.put(batches)
+            self.put(batches)
         self.describe()
         self.capture.complete = self.source.info.complete and not report.interrupted
         self.writer.end_capture(self.capture)
@@ -484,6 +500,13 @@ class Road:
             last_ts=c.last_ts,
             evicted=self.analysis.evicted,
         )
+
+
+def _relate(writer: Writer, report: Report, tables: set[str]) -> None:
+    """Work out what only whole captures tell about single rows of ``tables``."""
+    captures = [capture.capture_id for capture in report.captures]
+    if captures and not tables.isdisjoint(RELATED):
+        writer.run(partial(relate, captures=captures, tables=tables))
 
 
 def _attribute(writer: Writer, report: Report, options: Options) -> None:

@@ -23,7 +23,8 @@ def page() -> str:
     lines = [HEAD, "| app | protocol | over | ports | tables |", "| --- | --- | --- | --- | --- |"]
     for d in sorted(DISSECTORS, key=lambda d: d.name):
         names = ", ".join(dict.fromkeys(f"`{table_name(cls)}`" for cls in d.records))
-        ports = ", ".join(map(str, d.ports)) or "any"
+        without = "any" if {"tcp", "udp"}.intersection(d.transports) else "none"
+        ports = ", ".join(map(str, d.ports)) or without
         lines.append(f"| `{d.name}` | {d.title} | {', '.join(d.transports)} | {ports} | {names} |")
     for cls in sorted(tables(), key=table_name):
         docs = field_docs(cls)

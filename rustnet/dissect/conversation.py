@@ -223,7 +223,8 @@ class Dissector:
     title: str
     """Its name and specification, for people."""
     transports: tuple[str, ...]
-    """``tcp``, ``udp``, ``sctp``."""
+    """``tcp``, ``udp``; or the protocol itself where it has no ports (``arp``, ``icmp``, ``lldp`` …: a name of
+    `rustnet.engine.numbers.PROTOCOL_NAMES`), whose messages are offered as datagrams."""
     ports: tuple[int, ...]
     """Ports on which it is asked first, and that name the flow by guess."""
     records: tuple[type, ...]

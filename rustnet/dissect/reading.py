@@ -73,10 +73,12 @@ class RowParser(Parser):
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.rows = 0
-        self.taught: set[tuple[str, str]] = set()
+        self.taught: set[tuple[str, str]] | None = None  # a set per flow is much where there are many flows
 
     def teach(self, ip: str, name: str, source: str, ttl: int | None = None) -> None:
         """Report a name for an address, once per flow, and at most `MAX_TAUGHT` of them."""
+        if self.taught is None:
+            self.taught = set()
         if (ip, name) not in self.taught and len(self.taught) < MAX_TAUGHT:
             self.taught.add((ip, name))
             self.talk.learn(ip, name, source, ttl)

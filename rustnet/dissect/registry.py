@@ -3,9 +3,11 @@
 from functools import cache
 
 from rustnet.dissect.amqp import AMQP
+from rustnet.dissect.arp import ARP
 from rustnet.dissect.bgp import BGP
 from rustnet.dissect.bittorrent import BITTORRENT
 from rustnet.dissect.cassandra import CASSANDRA
+from rustnet.dissect.cdp import CDP
 from rustnet.dissect.coap import COAP
 from rustnet.dissect.conversation import Dissector
 from rustnet.dissect.dcerpc import DCERPC
@@ -16,12 +18,17 @@ from rustnet.dissect.dns import DNS, LLMNR, MDNS
 from rustnet.dissect.dtls import DTLS
 from rustnet.dissect.ftp import FTP
 from rustnet.dissect.http import HTTP, HTTP2
+from rustnet.dissect.icmp import ICMP
+from rustnet.dissect.icmpv6 import ICMPV6
+from rustnet.dissect.igmp import IGMP
 from rustnet.dissect.imap import IMAP
 from rustnet.dissect.ipsec import IPSEC
 from rustnet.dissect.irc import IRC
 from rustnet.dissect.kafka import KAFKA
 from rustnet.dissect.kerberos import KERBEROS
+from rustnet.dissect.lacp import LACP
 from rustnet.dissect.ldap import LDAP
+from rustnet.dissect.lldp import LLDP
 from rustnet.dissect.memcached import MEMCACHED
 from rustnet.dissect.modbus import MODBUS
 from rustnet.dissect.mongodb import MONGODB
@@ -46,6 +53,7 @@ from rustnet.dissect.snmp import SNMP
 from rustnet.dissect.socks import SOCKS
 from rustnet.dissect.ssdp import SSDP
 from rustnet.dissect.ssh import SSH
+from rustnet.dissect.stp import STP
 from rustnet.dissect.stun import STUN
 from rustnet.dissect.syslog import SYSLOG
 from rustnet.dissect.tds import TDS
@@ -118,6 +126,15 @@ DISSECTORS: tuple[Dissector, ...] = (
     COAP,
     RTCP,
     RTP,  # last: it asks for two datagrams that continue each other
+    # Protocols without ports: each has a transport of its own, so nobody else is asked.
+    ARP,
+    ICMP,
+    ICMPV6,
+    IGMP,
+    LLDP,
+    CDP,
+    STP,
+    LACP,
 )
 
 

@@ -382,7 +382,7 @@ class Decoder(Network):
             return self.network(IP6, o, e)
         if kind == 0x0281:
             return self.network(0x8847, o, e)
-        return self.link_payload(ETHERTYPE + PPP, o, e)
+        return self.link_payload(CDP if kind == 0x0207 else ETHERTYPE + PPP, o, e)
 
     def network(self, kind: int, o: int, e: int) -> int:
         """Follow tags and labels from ethertype ``kind`` at ``o`` down to a network protocol."""
@@ -403,7 +403,7 @@ class Decoder(Network):
                     return self.link_only(QINQ)
                 p.vlan = tag
                 if kind < 0x600:
-                    return MALFORMED if self.too_deep() else self.llc(o, e)
+                    return MALFORMED if self.too_deep() else self.llc(o, o + kind if 0 < kind < e - o else e)
                 continue
             if kind in (0x8847, 0x8848):
                 return MALFORMED if self.too_deep() else self.mpls(o, e)
@@ -433,7 +433,7 @@ class Decoder(Network):
             return self.link_payload(LLDP, o, e)
         if kind == 0x8809 and o < e and self.b[o] == 1:
             return self.link_payload(LACP, o, e)
-        return self.link_payload(ETHERTYPE + kind, o, e)
+        return self.link_payload(CDP if kind == 0x2000 else ETHERTYPE + kind, o, e)  # 0x2000: in Cisco's HDLC
 
     def mpls(self, o: int, e: int) -> int:
         """Skip the label stack; what lies behind tells itself by its first nibble (RFC 4928)."""
@@ -470,7 +470,7 @@ class Decoder(Network):
             p.outer_vlan = p.vlan
             p.vlan = p.tunnel_key & 0xFFF
             p.clear()
-            return self.llc(o, e) if kind < 0x600 else self.network(kind, o, e)
+            return self.llc(o, o + kind if 0 < kind < e - o else e) if kind < 0x600 else self.network(kind, o, e)
         p.vlan = -1
         p.clear()
         self.depth = 0

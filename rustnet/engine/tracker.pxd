@@ -9,7 +9,7 @@ from rustnet.engine.table cimport FlowTable
 from rustnet.engine.tcp cimport segment, wrap
 from rustnet.sources.frames cimport Frames
 
-cdef int TCP, UDP, ECHO_ANSWERED, ICMP, ICMPV6, MAX_TUNNELS, OK, SWEEP_PACKETS, WANTED_SIZE
+cdef int TCP, UDP, ECHO_ANSWERED, ECHO_HEADER, ICMP, ICMPV6, MAX_PORTLESS, MAX_TUNNELS, OK, SWEEP_PACKETS, WANTED_SIZE
 
 
 cdef int TUNNEL_FRAGMENTS
@@ -27,6 +27,8 @@ cdef class Tracker:
     cdef public Streams streams
     cdef const unsigned char[::1] wanted
     cdef public uint64_t share, shares
+    cdef int64_t[::1] portless
+    cdef public int64_t unread
     cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
     cdef uint8_t touched
 
@@ -41,7 +43,7 @@ cdef class Tracker:
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     cdef bint owns(self, Flow flow) except -1
     cdef inline int count(self, Flow flow, Half me, Packet p, int64_t length, int64_t ts) except -1
-    @cython.locals(protocol=int)
+    @cython.locals(protocol=int, header=Py_ssize_t, data=bytes)
     cdef int content(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except -1
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
     @cython.locals(peer=Half, start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes)

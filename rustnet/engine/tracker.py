@@ -41,6 +41,12 @@ SWEEP_PACKETS = 256
 """The sweep's clock is the smallest time among this many last packets: a few wrong clocks must not end flows, nor
 may it matter where batches end."""
 
+MAX_PORTLESS = 100_000
+"""Flows of one protocol without ports whose messages are read: a sweep or a flood may have one of each packet."""
+
+ECHO_HEADER = 8
+"""Bytes in front of what an ICMP echo carries."""
+
 INNER_TAGS = 0x9E3779B1
 """Spreads the VLAN tags inside a tunnel over the number that tells flows of different tunnels apart."""
 
@@ -84,6 +90,8 @@ class Tracker:
         """Of all flows it reads and reports one share, number ``share`` of ``shares``; the others it only follows."""
         self.undecoded = 0
         self.tunnel_failures = 0
+        self.portless = zeros(WANTED_SIZE, np.int64)
+        self.unread = 0
         self.last_number = 0
         self.last_ts = 0
         self.touched = 0
@@ -214,6 +222,11 @@ class Tracker:
     def first(self, flow: Flow, p: Packet, from_src: bool) -> None:
         """What only a flow's first packet decides."""
         flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0 and self.owns(flow)
+        if flow.wants and not p.has_ports:
+            self.portless[p.protocol] += 1
+            if self.portless[p.protocol] > MAX_PORTLESS:
+                flow.wants = 0
+                self.unread += 1
         if p.mac_at >= 0:
             self.decoder.macs()
             flow.src_mac = p.src_mac if from_src else p.dst_mac
@@ -246,9 +259,12 @@ class Tracker:
             flow.history += "D" if from_src else "d"
         if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (0, 129):
             flow.state = ECHO_ANSWERED
-        if flow.wants and p.payload_captured > 0 and not p.tunnel:
-            flow.missing = p.payload - p.payload_captured
-            self.reader.datagram(flow, from_src, self.copy(p.payload_offset, p.payload_captured), ts, number)
+        if flow.wants and not p.tunnel:
+            header = ECHO_HEADER if p.icmp_id >= 0 and not p.headers_cut else 0
+            if p.payload_captured + header > 0:
+                flow.missing = p.payload - p.payload_captured
+                data = self.copy(p.payload_offset - header, p.payload_captured + header)
+                self.reader.datagram(flow, from_src, data, ts, number)
 
     def copy(self, start: int, size: int) -> bytes:
         """Copy payload bytes out of the buffer being decoded."""

@@ -117,6 +117,8 @@ class Transport(Tunnels):
                 p.icmp_id = u16(self, o + 4)
                 p.extra = p.icmp_id
                 p.extra = (p.extra << 16) | (fold + 1)
+            if o + 8 > e:
+                p.headers_cut = 1
             self.set_payload(o + 8, e, length - 8)
         else:
             self.set_payload(o, e, length)

@@ -14,7 +14,7 @@ def told(dissector: Dissector, said: Iterable[tuple[bool, bytes]], transport: st
     """Let the parser read all of it, a millisecond apart, and close the flow."""
     flow = Flow(dissector, transport, dst_port=port or None)
     for from_src, data in said:
-        if transport == "udp":
+        if transport != "tcp":
             flow.datagram(data, from_src)
         else:
             flow.tick()

@@ -53,7 +53,7 @@ def drive(dissector: Dissector, transport: str, pieces: list[tuple[bool, bytes, 
                 flow.probe(data, from_src)
             if flow.talk.finished or flow.talk.parser is not flow.parser:
                 break
-            if transport == "udp":
+            if transport != "tcp":
                 flow.datagram(data, from_src)
             else:
                 if lost:

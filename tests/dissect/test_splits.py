@@ -53,7 +53,7 @@ def test_the_probe_believes_genuine_bytes(dissector: Dissector, sample: Sample) 
         if not data:
             continue
         assert flow.probe(data, side) == YES
-        if sample.transport == "udp":
+        if sample.transport != "tcp":
             continue
         answers = [flow.probe(data[:size], side) for size in range(1, len(data))]
         decided = [a for a in answers if a != MORE]
@@ -63,6 +63,6 @@ def test_the_probe_believes_genuine_bytes(dissector: Dissector, sample: Sample) 
 @pytest.mark.parametrize("dissector", DISSECTORS, ids=lambda d: d.name)
 @pytest.mark.parametrize("junk", [b"", b"\0", bytes(64), b"\xff" * 300, b"get / http\n\n", bytes(range(256)) * 3])
 def test_no_probe_believes_junk_off_its_ports(dissector: Dissector, junk: bytes) -> None:
-    for transport in dissector.transports:
+    for transport in {"tcp", "udp"}.intersection(dissector.transports):  # of others, the carrier says what they are
         flow = Flow(dissector, transport, dst_port=9999)
         assert flow.probe(junk) != YES

@@ -36,7 +36,7 @@ class Through:
         if not self.flow.wants or skipped == len(data):
             return
         now = 1_000_000_000 + self.number * 1_000_000
-        if transport == "udp":
+        if transport != "tcp":
             self.dispatcher.datagram(self.flow, from_src, data, now, self.number)
         else:
             self.skip[from_src] += self.dispatcher.stream(self.flow, from_src, data[skipped:], now, self.number)

@@ -1,0 +1,180 @@
+"""CDP, the Cisco Discovery Protocol, versions 1 and 2, over SNAP (RFC 1042), Cisco's HDLC or PPP.
+
+One row whenever what a port says of itself differs from what it said before.
+"""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.reading import text
+from rustnet.dissect.repeated import RepeatParser
+from rustnet.records import U16, U32, record
+
+_MAX_ITEMS = 256
+_MAX_ADDRESSES = 64
+_LONG = 2048
+"""Characters of the software's description that are kept."""
+_PORT = 3
+_CAPABILITIES = (
+    "router", "transparent_bridge", "source_route_bridge", "switch", "host", "igmp", "repeater", "telephone",
+    "remotely_managed", "camera", "two_port_mac_relay",
+)  # fmt: skip
+_TEXTS = {
+    0x01: "device_id", 0x03: "port_id", 0x06: "platform", 0x09: "vtp_domain", 0x14: "system_name",
+}  # fmt: skip
+_IPV4, _IPV6 = b"\xcc", b"\xaa\xaa\x03\0\0\0\x86\xdd"
+
+
+@record("cdp")
+class Cdp:
+    """What one port says of itself and its system, once for each change."""
+
+    version: str | None = None
+    """Version of the protocol, `1` or `2`."""
+    ttl: U32 | None = None
+    """Seconds that the information holds; 0 withdraws it."""
+    device_id: str | None = None
+    """Name of the system, often with its domain or serial number."""
+    port_id: str | None = None
+    """Port that sent the message."""
+    platform: str | None = None
+    """Hardware."""
+    software_version: str | None = None
+    """Software, as the system describes it."""
+    capabilities: list[str] | None = None
+    """`router`, `switch`, `host`, `telephone`, `transparent_bridge` …"""
+    addresses: list[str] | None = None
+    """Addresses of the system."""
+    management_addresses: list[str] | None = None
+    """Addresses at which it is managed."""
+    prefixes: list[str] | None = None
+    """Networks that a stub router reaches (on-demand routing)."""
+    native_vlan: U16 | None = None
+    """VLAN of untagged frames."""
+    voice_vlan: U16 | None = None
+    """VLAN that telephones are to use."""
+    duplex: str | None = None
+    """`full` or `half`."""
+    vtp_domain: str | None = None
+    """VTP management domain."""
+    system_name: str | None = None
+    """Name of the system, where it differs from its identifier."""
+    location: str | None = None
+    """Where the system stands."""
+    mtu: U32 | None = None
+    """Largest packet of the port."""
+    power_mw: U32 | None = None
+    """Power that the device consumes, in milliwatts."""
+
+
+def items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and value of each item that the message has whole; lengths count their own four bytes.
+
+    The length of some devices' port item leaves these out. The byte behind it then is not the zero that every type
+    begins with.
+    """
+    at = 4
+    for _ in range(_MAX_ITEMS):
+        if at + 4 > len(data):
+            return
+        kind, size = int.from_bytes(data[at : at + 2], "big"), int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind == _PORT and at + size < len(data) and data[at + size]:
+            size += 3
+        if size < 4 or at + size > len(data):
+            return
+        yield kind, data[at + 4 : at + size]
+        at += size
+
+
+def addresses(value: bytes) -> list[str]:
+    """IP addresses of a list, as far as it is whole; those of other protocols are left out."""
+    found: list[str] = []
+    at = 4
+    for _ in range(min(int.from_bytes(value[:4], "big"), _MAX_ADDRESSES)):
+        if at + 2 > len(value):
+            break
+        start = at + 2 + value[at + 1]
+        size = int.from_bytes(value[start : start + 2], "big")
+        protocol, raw = value[at + 2 : start], value[start + 2 : start + 2 + size]
+        at = start + 2 + size
+        if at > len(value):
+            break
+        if (protocol == _IPV4 and size == 4) or (protocol == _IPV6 and size == 16):
+            found.append(str(ip_address(raw)))
+    return found
+
+
+def parse(data: bytes) -> Cdp:
+    """Read a message."""
+    row = Cdp(version=str(data[0]), ttl=data[1])
+    for kind, value in items(data):
+        if kind in _TEXTS:
+            setattr(row, _TEXTS[kind], text(value))
+        elif kind == 0x02:
+            row.addresses = addresses(value)
+        elif kind == 0x04 and len(value) >= 4:
+            bits = int.from_bytes(value[:4], "big")
+            row.capabilities = [name for i, name in enumerate(_CAPABILITIES) if bits >> i & 1]
+        elif kind == 0x05:
+            row.software_version = text(value, _LONG)
+        elif kind == 0x07 and len(value) % 5 == 0:
+            nets = range(0, min(len(value), 5 * _MAX_ADDRESSES), 5)
+            row.prefixes = [f"{ip_address(value[at : at + 4])}/{value[at + 4]}" for at in nets]
+        elif kind == 0x0B and value:
+            row.duplex = "full" if value[0] else "half"
+        elif kind == 0x16:
+            row.management_addresses = addresses(value)
+        elif kind == 0x17 and len(value) > 1:
+            row.location = text(value[1:])
+        else:
+            number(row, kind, value)
+    return row
+
+
+def number(row: Cdp, kind: int, value: bytes) -> None:
+    """Read an item that is a number."""
+    if kind == 0x0A and len(value) >= 2:
+        row.native_vlan = int.from_bytes(value[:2], "big")
+    elif kind == 0x0E and len(value) >= 3:
+        row.voice_vlan = int.from_bytes(value[1:3], "big")
+    elif kind == 0x10 and len(value) >= 2:
+        row.power_mw = int.from_bytes(value[:2], "big")
+    elif kind == 0x11 and len(value) >= 4:
+        row.mtu = int.from_bytes(value[:4], "big")
+
+
+class CdpParser(RepeatParser):
+    """Messages of one sending port."""
+
+    __slots__ = ("last",)
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.last = 0
+        """Hash of the last message."""
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message; what the capture or a wrong length cut off is left out."""
+        digest = hash(data)
+        if digest == self.last:
+            self.look()
+            return
+        self.last = digest
+        if len(data) < 8:
+            raise DissectError("a message is too short")
+        row = parse(data)
+        if self.new((row.device_id, row.port_id), data):
+            self.say(row)
+            for address in (*(row.addresses or ()), *(row.management_addresses or ())) if row.device_id else ():
+                self.teach(address, row.device_id or "", "cdp", row.ttl)
+
+
+def _probe_cdp(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """A version, and a first item with a type of a small number and a length that fits."""
+    if len(data) < 8 or data[0] not in {1, 2} or data[4]:
+        return NO
+    return YES if 4 <= int.from_bytes(data[6:8], "big") <= 1500 else NO
+
+
+CDP = Dissector("cdp", "Cisco Discovery Protocol (RFC 1042 framing)", ("cdp",), (), (Cdp,), _probe_cdp, CdpParser)

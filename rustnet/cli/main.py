@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "stats": "Count flows, packets and bytes by protocol, host, process …",
     "show": "One flow, whole; or one packet's full protocol tree.",
     "query": "Ask a saved question, or any SQL.",
+    "enrich": "Write a capture again, with the process of each packet as a comment.",
     "extract": "Write the packets of a filter or query to pcap or pcapng.",
     "protocols": "What is decoded, with tables and fields.",
     "verify": "Check a session against itself and its captures.",

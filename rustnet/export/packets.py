@@ -24,6 +24,8 @@ class Part:
     sha256: str | None
     numbers: Callable[[], Iterator[int]]
     """Packet numbers, ascending, each once."""
+    remark: Callable[[int], str] | None = None
+    """What is to be said of a packet, by its number, in a format that holds comments."""
 
 
 @dataclass(slots=True)
@@ -61,7 +63,8 @@ def write_pcapng(parts: Iterable[Part], stream: BinaryIO) -> Extracted:
                 start = frames.offset[i]
                 writer.write(key, _interface(source, frames, i), frames.ts[i],
                              frames.data[start : start + frames.captured[i]], frames.length[i],
-                             frames.notes.get(i), info.processes)  # fmt: skip
+                             frames.notes.get(i), info.processes,
+                             part.remark(frames.first_number + i) if part.remark else "")  # fmt: skip
         finally:
             source.close()
     made.packets = writer.packets

@@ -191,8 +191,8 @@ class PcapWalk:
 class PcapngWalk:
     """Walk over the blocks of a pcapng file, section after section; packets are taken, the rest is the driver's.
 
-    ``limit`` is the largest believable block; ``trusted`` the file offset of a block whose trailing length is known
-    to be wrong and does not matter.
+    ``limit`` is the largest believable block; ``trusted`` the offset of a block whose trailing length is known to be
+    wrong and does not matter. Without ``noting``, options of packets are passed over.
     """
 
     def __init__(self, limit: int) -> None:
@@ -210,9 +210,9 @@ class PcapngWalk:
         self.oversize = 0
         self.oversize_packet = 0
         self.oversize_offset = 0
-        self.section = 0
+        self.section = self.local = 0
+        self.noting = True
         self.flag_notes: dict[int, Note] = {}
-        self.local = 0
         self.index = zeros(8, np.uint32)
         self.link = zeros(8, np.uint16)
         self.snaplen = zeros(8, np.uint32)
@@ -436,7 +436,7 @@ class PcapngWalk:
         """Read lone flags at once (by far the most frequent option); `EVENT` if there is more to read."""
         self.options = start
         self.options_end = start
-        gap = stop - start
+        gap = stop - start if self.noting else 0
         if (
             gap >= 8
             and self.u16(start) == 2

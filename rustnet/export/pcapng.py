@@ -3,6 +3,7 @@
 Little-endian, one section per original capture. Interfaces and processes are written when a packet first needs them.
 """
 
+import functools
 import struct
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -30,6 +31,12 @@ def _text(code: int, text: str) -> bytes:
         return b""
     raw = text.encode("utf-8", "replace")[:_MAX_OPTION]
     return _option(code, raw.decode("utf-8", "ignore").encode())
+
+
+@functools.lru_cache(maxsize=1024)
+def _comment(text: str) -> bytes:
+    """Make a comment that many packets have."""
+    return _text(_COMMENT, text)
 
 
 class PcapngWriter:
@@ -67,7 +74,7 @@ class PcapngWriter:
         the places in ``processes`` (section, pid, name, path) of Apple's process blocks; ``remark`` is a comment more,
         unless the packet has that very one.
         """
-        options = b"" if note and remark in note.comments else _text(_COMMENT, remark)
+        options = b"" if note and remark in note.comments else _comment(remark)
         if note:
             options += self._packet_options(note, processes)
         number = self._interface(key, interface, ts < 0)

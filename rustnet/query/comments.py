@@ -84,7 +84,9 @@ class Comments:
         """Different texts of the current chunk, in UTF-8."""
         self.chunk = 0
         """Counts the chunks, so that a new one is noticed."""
+        self._said: list[str] = []
         self._which = np.zeros(0, np.int32)
+        self._places = self._which.data
 
     def owned_flows(self) -> int:
         """How many flows of the capture have an owner."""
@@ -107,13 +109,17 @@ class Comments:
 
     def text(self, number: int) -> str:
         """Comment of one packet; empty for none."""
-        place = int(self.which(number, 1)[0])
-        return self.texts[place].decode() if place >= 0 else ""
+        if not self._low <= number < self._high:
+            self._load(number)
+        place = self._places[number - self._low]
+        return self._said[place] if place >= 0 else ""
 
     def _load(self, first: int) -> None:
         bounds = {"capture": self._capture, "low": first, "high": first + CHUNK}
         self._low, self._high = first, first + CHUNK
         self._which = np.full(CHUNK, -1, np.int32)
+        self._places = self._which.data
+        self._said = []
         self.texts = []
         self.chunk += 1
         cursor = self._con.cursor()
@@ -126,6 +132,7 @@ class Comments:
             kinds = np.fromiter(
                 (places.setdefault(text, len(places)) for text in owned["comment"]), np.int32, len(flows)
             )
+            self._said = list(places)
             self.texts = [text.encode() for text in places]
             packets = cursor.execute(f"SELECT * FROM ({_PACKETS}) WHERE flow_id IS NOT NULL", bounds).fetchnumpy()  # noqa: S608
         finally:

@@ -26,6 +26,8 @@ class Remarks(Protocol):
     """What is to be said of packets, by their numbers."""
 
     texts: list[bytes]
+    heads: list[int]
+    """How many bytes of each text say who; a packet of which that is said already gets no second comment."""
     chunk: int
 
     def which(self, first: int, count: int) -> Numbers:
@@ -40,7 +42,7 @@ class Annotated:
     commented: int = 0
     """Packets that got a comment."""
     present: int = 0
-    """Packets that had the very same comment already."""
+    """Packets that had a comment with the same owner already."""
     mute: int = 0
     """Packets with an owner in blocks that hold no options (simple packet blocks)."""
     complete: bool = False
@@ -65,7 +67,7 @@ def annotate(path: str, remarks: Remarks, stream: BinaryIO) -> Annotated:
             which = remarks.which(frames.first_number, frames.count) if frames.count else nothing
             if remarks.chunk != chunk:
                 chunk = remarks.chunk
-                splicer.say(remarks.texts)
+                splicer.say(remarks.texts, remarks.heads)
             splicer.begin(frames)
             if form == "pcapng":
                 _blocks(splicer, frames, which, used, source.gaps, stream)

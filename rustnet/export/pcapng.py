@@ -71,10 +71,9 @@ class PcapngWriter:
         """Append a packet of ``interface``, which ``key`` tells apart within the section.
 
         ``ts`` is in nanoseconds since 1970 UTC, ``length`` in bytes on the wire. ``note`` brings comments, flags and
-        the places in ``processes`` (section, pid, name, path) of Apple's process blocks; ``remark`` is a comment more,
-        unless the packet has that very one.
+        the places in ``processes`` (section, pid, name, path) of Apple's process blocks; ``remark`` is a comment more.
         """
-        options = b"" if note and remark in note.comments else _comment(remark)
+        options = _comment(remark)
         if note:
             options += self._packet_options(note, processes)
         number = self._interface(key, interface, ts < 0)

@@ -5,6 +5,7 @@ from rustnet.sources.frames cimport Frames
 
 cdef uint32_t SECTION, SIMPLE, OLD_PACKET, ENHANCED
 cdef int64_t MASK32
+cdef unsigned char SPACE
 cdef Py_ssize_t FIXED, ROOM
 
 
@@ -16,6 +17,7 @@ cdef class Splicer:
     cdef public bint big
     cdef const unsigned char[::1] texts
     cdef int64_t[::1] bounds
+    cdef int64_t[::1] heads
     cdef public int64_t commented
     cdef public int64_t present
     cdef public int64_t mute

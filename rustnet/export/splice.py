@@ -18,6 +18,7 @@ SIMPLE = 3
 OLD_PACKET = 2
 ENHANCED = 6
 MASK32 = 0xFFFFFFFF
+SPACE = 0x20
 FIXED = 28  # bytes of an enhanced or obsolete packet block before its packet
 ROOM = 16  # what a comment may add to a block besides its text: option head, padding, end of options
 
@@ -26,7 +27,8 @@ class Splicer:
     """Puts comments on packets.
 
     Comment ``k`` is ``texts[k]``, UTF-8 of at most 65,535 bytes; the ``which`` of a batch has one number for each
-    packet, -1 for none.
+    packet, -1 for none. A packet that has a comment which begins with the same words, up to ``heads[k]`` bytes, gets
+    no second one.
     """
 
     def __init__(self) -> None:
@@ -36,20 +38,23 @@ class Splicer:
         self.big = False
         self.texts = memoryview(b"")
         self.bounds = zeros(1, np.int64)
+        self.heads = zeros(1, np.int64)
         self.commented = 0
         self.present = 0
         self.mute = 0
         self.i = 0
         self.data = memoryview(b"")
 
-    def say(self, texts: Sequence[bytes]) -> None:
+    def say(self, texts: Sequence[bytes], heads: Sequence[int]) -> None:
         """Take the texts of the batches to come."""
         self.texts = memoryview(b"".join(texts))
         self.bounds = zeros(len(texts) + 1, np.int64)
+        self.heads = zeros(len(texts), np.int64)
         at = 0
         for k, text in enumerate(texts):
             at += len(text)
             self.bounds[k + 1] = at
+            self.heads[k] = heads[k]
 
     def begin(self, frames: Frames) -> None:
         """Begin a batch."""
@@ -125,17 +130,17 @@ class Splicer:
         self.filled = end
 
     def has(self, at: int, stop: int, k: int) -> bool:
-        """Whether the options from ``at`` on have comment ``k`` already."""
+        """Whether the options from ``at`` on have a comment with the first words of comment ``k`` already."""
         start = self.bounds[k]
-        length = self.bounds[k + 1] - start
+        length = self.heads[k]
         while stop - at >= 4:
             code = self.u16(at)
             size = self.u16(at + 2)
             at += 4
             if code == 0 or size > stop - at:
                 return False
-            if code == 1 and size == length:
-                same = True
+            if code == 1 and size >= length:
+                same = size == length or self.data[at + length] == SPACE
                 for n in range(length):
                     if self.data[at + n] != self.texts[start + n]:
                         same = False

@@ -2,10 +2,12 @@
 
 Key and value are joined by ``=``, fields by one space, in a fixed order; unknown ones are left out. There is no
 escaping: white space and control characters of a value become ``_``. A packet's comment is that of its flow, and a flow
-without an owner has none.
+without an owner has none. A packet that has such a comment with the same process and pid needs no second one.
 """
 
+import re
 import typing
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -25,6 +27,9 @@ _LONGEST = 255
 
 _SIDED = "'tuple', 'addresses', 'wildcard', 'listener', 'port'"
 """Matches that tell which end of the flow was the owner's."""
+
+
+_NAMED = re.compile(r"rustnet(?: process=[^ ]*)?(?: pid=[^ ]*)?")
 
 
 def _field(key: str, value: str) -> str:
@@ -73,6 +78,18 @@ LEFT JOIN asked AS q ON q.flow_id = f.flow_id
 ORDER BY f.flow_id"""  # noqa: S608 -- constants of this module; values are bound
 
 
+def _head(text: str) -> str:
+    """First words of a comment: those that name the process."""
+    found = _NAMED.match(text)
+    return found[0] if found else text
+
+
+def named_by(text: str, comments: Iterable[str]) -> bool:
+    """Whether one of ``comments`` names the process that ``text`` names."""
+    head = _head(text)
+    return any(c.startswith(head) and c[len(head) : len(head) + 1] in ("", " ") for c in comments)
+
+
 class Comments:
     """The comments of one capture's packets, looked up chunk by chunk as they are asked for."""
 
@@ -82,6 +99,8 @@ class Comments:
         self._low = self._high = 0
         self.texts: list[bytes] = []
         """Different texts of the current chunk, in UTF-8."""
+        self.heads: list[int] = []
+        """Bytes of each that name the process: what comes behind them is detail."""
         self.chunk = 0
         """Counts the chunks, so that a new one is noticed."""
         self._said: list[str] = []
@@ -120,7 +139,7 @@ class Comments:
         self._which = np.full(CHUNK, -1, np.int32)
         self._places = self._which.data
         self._said = []
-        self.texts = []
+        self.texts, self.heads = [], []
         self.chunk += 1
         cursor = self._con.cursor()
         try:
@@ -134,6 +153,7 @@ class Comments:
             )
             self._said = list(places)
             self.texts = [text.encode() for text in places]
+            self.heads = [len(_head(text).encode()) for text in places]
             packets = cursor.execute(f"SELECT * FROM ({_PACKETS}) WHERE flow_id IS NOT NULL", bounds).fetchnumpy()  # noqa: S608
         finally:
             cursor.close()

@@ -201,18 +201,18 @@ class PcapngWalk:
         self.limit = limit
         self.base = 0
         self.trusted = -1
+        self.noting = True
         self.pos = 0
-        self.options = 0
-        self.options_end = 0
+        self.options = self.options_end = 0
         self.clamped = False
         self.last_ts = 0
         self.packets = 0
         self.oversize = 0
         self.oversize_packet = 0
         self.oversize_offset = 0
-        self.section = self.local = 0
-        self.noting = True
+        self.section = 0
         self.flag_notes: dict[int, Note] = {}
+        self.local = 0
         self.index = zeros(8, np.uint32)
         self.link = zeros(8, np.uint16)
         self.snaplen = zeros(8, np.uint32)

@@ -345,7 +345,7 @@ def test_extract_says_it_too(run, capture, sidecar, tmp_path):
     assert run("extract", session, "-o", out, "--no-comments").code == 0
     assert comments_of(out) == comments_of(marked)
     assert run("extract", session, "app:dns", "-o", out).code == 0
-    assert [len(c) for c in comments_of(out).values()] == [1, 1]  # the same words are not said twice
+    assert [len(c) for c in comments_of(out).values()] == [1, 1]  # who is named already is not named again
     assert run("extract", session, "-o", tmp_path / "out.pcap").code == 0
     assert frames_of(tmp_path / "out.pcap") == frames_of(capture)
 

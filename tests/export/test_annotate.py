@@ -15,6 +15,7 @@ from sources import handmade
 from sources.handmade import T0, block, end, epb, idb, old_packet, option, payload, pcap_header, record, shb, spb
 
 from rustnet.export.annotate import Annotated, annotate
+from rustnet.query.comments import named_by
 
 CORPUS = Path("/work/shared/corpus")
 
@@ -25,6 +26,7 @@ class Says:
     def __init__(self, said: dict[int, str]) -> None:
         self.said = said
         self.texts = [text.encode() for text in dict.fromkeys(said.values())]
+        self.heads = [len(text) for text in self.texts]
         self.chunk = 1
 
     def which(self, first: int, count: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
@@ -37,7 +39,7 @@ class Everyone(Says):
 
     def __init__(self, text: str) -> None:
         super().__init__({})
-        self.texts = [text.encode()]
+        self.texts, self.heads = [text.encode()], [len(text.encode())]
 
     def which(self, first: int, count: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
         return np.zeros(count, np.int32)
@@ -158,6 +160,30 @@ def test_a_second_time_adds_nothing(mixture):
     third, more = written(mixture, Everyone("rustnet process=y"))
     assert (more.commented, more.present) == (18, 0)
     assert third.count(says.texts[0]) == 18
+
+
+@pytest.mark.parametrize(
+    ("there", "added"),
+    [
+        (b"rustnet process=x pid=12", False),
+        (b"rustnet process=x pid=12 uid=0 attr=other", False),
+        (b"rustnet process=x pid=123", True),
+        (b"rustnet process=x pid=1", True),
+        (b"rustnet process=y pid=12", True),
+        (b"PID: 12", True),
+        (b"", True),
+    ],
+)
+def test_who_is_named_already_is_not_named_again(tmp_path, there, added):
+    path = tmp_path / "a.pcapng"
+    path.write_bytes(shb() + idb() + epb(payload(1, 40), options=option(2, bytes(4)) + option(1, there) + end()))
+    says = Everyone("rustnet process=x pid=12 attr=exact-tuple")
+    says.heads = [len("rustnet process=x pid=12")]
+    out, made = written(path, says)
+    assert (made.commented, made.present) == ((1, 0) if added else (0, 1))
+    assert (out == path.read_bytes()) is not added
+    text = says.texts[0].decode()
+    assert named_by(text, [there.decode()]) is not added
 
 
 def test_only_chosen_packets_change(mixture):
@@ -324,7 +350,7 @@ from rustnet.export.annotate import annotate
 assert splice.__file__.endswith(".py"), splice.__file__
 
 class Third:
-    texts, chunk = [b"rustnet process=x pid=1", b"rustnet pid=2"], 1
+    texts, heads, chunk = [b"rustnet process=x pid=1", b"rustnet pid=2"], [23, 13], 1
     def which(self, first, count):
         return np.array([[-1, 0, 1][n % 3] for n in range(first, first + count)], np.int32)
 

@@ -22,6 +22,7 @@ PER_PACKET = [
     "rustnet.engine.table",
     "rustnet.engine.tracker",
     "rustnet.engine.columns",
+    "rustnet.export.splice",
 ]
 """Run for every packet: typed by their .pxd."""
 

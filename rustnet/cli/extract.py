@@ -1,5 +1,6 @@
 """``rustnet extract``: the packets of a filter or query, byte for byte, out of the original captures."""
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
         "packet. The original captures are needed, and checked to be the same.\n\n\b\n"
         "  rustnet extract s.duckdb host:example.org -o out.pcapng\n"
         '  rustnet extract s.duckdb --sql "SELECT capture_id, packet FROM anomalies" -o odd.pcapng\n\n'
-        "Flows inside a tunnel come with the tunnel. pcapng keeps interfaces, comments and nanoseconds; pcap holds "
-        "one link type only."
+        "Flows inside a tunnel come with the tunnel. pcapng keeps interfaces, comments and nanoseconds, and says in a "
+        "comment which process owned a packet; pcap holds one link type only."
     )
 )
 @session_argument
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("-f", "--format", "fmt", type=click.Choice(["pcap", "pcapng"]), help=_("Format, whatever the ending."))
 @click.option("--sql", help=_("Packets by SQL: rows of capture_id and number (or packet), or of flow_id."))
 @click.option("--source", "sources", multiple=True, metavar="FILE", help=_("Where an original capture is now."))
+@click.option("--no-comments", is_flag=True, help=_("Do not add comments that name processes; those there stay."))
 @click.option("--no-verify", is_flag=True, help=_("Do not compare size and SHA-256 of the originals first."))
 @common
 def command(
@@ -43,6 +45,7 @@ def command(
     fmt: str | None,
     sql: str | None,
     sources: tuple[str, ...],
+    no_comments: bool,
     no_verify: bool,
 ) -> None:
     """Extract packets."""
@@ -54,7 +57,8 @@ def command(
         raise UsageError(_("give a filter or --sql, not both"))
     with opened(session) as con:
         chosen = selection.by_filter(" ".join(words), Scope.of(con)) if sql is None else selection.by_sql(con, sql)
-        parts = _parts(con, chosen, Path(session), sources, verified=not no_verify)
+        said = form == "pcapng" and not no_comments
+        parts = _parts(con, chosen, Path(session), sources, verified=not no_verify, said=said)
         if not parts:
             raise RustnetError(_("nothing to extract: no packet matches"))
         _check_place(output, parts)
@@ -77,11 +81,18 @@ def _form(output: str, fmt: str | None) -> str:
 
 
 def _parts(
-    con: "duckdb.DuckDBPyConnection", chosen: "Selection", session: Path, sources: tuple[str, ...], *, verified: bool
+    con: "duckdb.DuckDBPyConnection",
+    chosen: "Selection",
+    session: Path,
+    sources: tuple[str, ...],
+    *,
+    verified: bool,
+    said: bool,
 ) -> "list[Part]":
-    """Find the original of every capture that packets are wanted of; check it."""
+    """Find the original of every capture that packets are wanted of; check it. ``said``: owners become comments."""
     from rustnet.export.packets import Part  # noqa: PLC0415 -- NumPy
     from rustnet.query import originals  # noqa: PLC0415
+    from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
     from rustnet.query.selection import originals as stored  # noqa: PLC0415
 
     counts = chosen.counts(con)
@@ -100,7 +111,9 @@ def _parts(
                     )
                 )
         number = capture.capture_id
-        parts.append(Part(found.path, capture.sha256, lambda n=number: chosen.numbers(con, n)))  # type: ignore[misc]
+        remark = Comments(con, number).text if said else None
+        numbers = functools.partial(chosen.numbers, con, number)
+        parts.append(Part(found.path, capture.sha256, numbers, remark))
     return parts
 
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "hosts": "List who was there, with hardware addresses and names.",
     "show": "One flow, whole; or one packet's full protocol tree.",
     "query": "Ask a saved question, or any SQL.",
+    "enrich": "Write a capture again, with the process of each packet as a comment.",
     "extract": "Write the packets of a filter or query to pcap or pcapng.",
     "protocols": "What is decoded, with tables and fields.",
     "verify": "Check a session against itself and its captures.",

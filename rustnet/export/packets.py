@@ -9,6 +9,7 @@ from rustnet import __version__
 from rustnet.errors import InputError, RustnetError
 from rustnet.export.pcap import PcapWriter
 from rustnet.export.pcapng import PcapngWriter
+from rustnet.query.comments import named_by
 from rustnet.sources.files import reread
 from rustnet.sources.frames import Frames, Interface, Source
 from rustnet.sources.linktypes import CUSTOM_BLOCK, SYSDIG_EVENT, SYSTEMD_JOURNAL, link_name
@@ -24,6 +25,8 @@ class Part:
     sha256: str | None
     numbers: Callable[[], Iterator[int]]
     """Packet numbers, ascending, each once."""
+    remark: Callable[[int], str] | None = None
+    """What is to be said of a packet, by its number, in a format that holds comments."""
 
 
 @dataclass(slots=True)
@@ -61,11 +64,18 @@ def write_pcapng(parts: Iterable[Part], stream: BinaryIO) -> Extracted:
                 start = frames.offset[i]
                 writer.write(key, _interface(source, frames, i), frames.ts[i],
                              frames.data[start : start + frames.captured[i]], frames.length[i],
-                             frames.notes.get(i), info.processes)  # fmt: skip
+                             frames.notes.get(i), info.processes, _remark(part, frames, i))  # fmt: skip
         finally:
             source.close()
     made.packets = writer.packets
     return made
+
+
+def _remark(part: Part, frames: Frames, i: int) -> str:
+    """Comment that a packet is to get, if it does not say the same already."""
+    text = part.remark(frames.first_number + i) if part.remark else ""
+    note = frames.notes.get(i)
+    return "" if text and note and named_by(text, note.comments) else text
 
 
 def write_pcap(parts: Iterable[Part], stream: BinaryIO) -> Extracted:

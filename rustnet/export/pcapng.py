@@ -3,6 +3,7 @@
 Little-endian, one section per original capture. Interfaces and processes are written when a packet first needs them.
 """
 
+import functools
 import struct
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -11,7 +12,7 @@ from rustnet.sources.frames import Interface, Note
 
 _SECTION, _INTERFACE, _ENHANCED, _PROCESS = 0x0A0D0D0A, 1, 6, 0x80000001
 _COMMENT, _HARDWARE, _OS, _APPLICATION = 1, 2, 3, 4
-_IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_TSOFFSET = 2, 3, 9, 14
+_IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_FCSLEN, _IF_TSOFFSET = 2, 3, 9, 13, 14
 _FLAGS, _PROCESS_INDEX, _EFFECTIVE_INDEX = 2, 0x8001, 0x8003
 _SECOND = 1_000_000_000
 _EARLY = -9_200_000_000
@@ -30,6 +31,12 @@ def _text(code: int, text: str) -> bytes:
         return b""
     raw = text.encode("utf-8", "replace")[:_MAX_OPTION]
     return _option(code, raw.decode("utf-8", "ignore").encode())
+
+
+@functools.lru_cache(maxsize=1024)
+def _comment(text: str) -> bytes:
+    """Make a comment that many packets have."""
+    return _text(_COMMENT, text)
 
 
 class PcapngWriter:
@@ -59,13 +66,16 @@ class PcapngWriter:
         length: int,
         note: Note | None = None,
         processes: Sequence[tuple[int, int, str, str]] = (),
+        remark: str = "",
     ) -> None:
         """Append a packet of ``interface``, which ``key`` tells apart within the section.
 
         ``ts`` is in nanoseconds since 1970 UTC, ``length`` in bytes on the wire. ``note`` brings comments, flags and
-        the places in ``processes`` (section, pid, name, path) of Apple's process blocks.
+        the places in ``processes`` (section, pid, name, path) of Apple's process blocks; ``remark`` is a comment more.
         """
-        options = self._packet_options(note, processes) if note else b""
+        options = _comment(remark)
+        if note:
+            options += self._packet_options(note, processes)
         number = self._interface(key, interface, ts < 0)
         if ts < 0:
             ts -= _EARLY * _SECOND
@@ -78,12 +88,18 @@ class PcapngWriter:
         number = self._interfaces.get((key, early))
         if number is None:
             number = self._interfaces[key, early] = len(self._interfaces)
-            options = _text(_IF_NAME, interface.name) + _text(_IF_DESCRIPTION, interface.description)
-            options += _option(_IF_TSRESOL, b"\x09")
-            if early:
-                options += _option(_IF_TSOFFSET, struct.pack("<q", _EARLY))
-            self._block(_INTERFACE, struct.pack("<HHI", interface.link_type, 0, interface.snaplen), options)
+            self.describe(interface, offset=_EARLY if early else 0)
         return number
+
+    def describe(self, interface: Interface, resolution: int = 9, offset: int = 0) -> None:
+        """Append an interface whose times are in units of ``10**-resolution`` seconds, ``offset`` seconds ahead."""
+        options = _text(_IF_NAME, interface.name) + _text(_IF_DESCRIPTION, interface.description)
+        options += _option(_IF_TSRESOL, bytes([resolution]))
+        if interface.fcs_bits:
+            options += _option(_IF_FCSLEN, bytes([interface.fcs_bits]))
+        if offset:
+            options += _option(_IF_TSOFFSET, struct.pack("<q", offset))
+        self._block(_INTERFACE, struct.pack("<HHI", interface.link_type, 0, interface.snaplen), options)
 
     def _packet_options(self, note: Note, processes: Sequence[tuple[int, int, str, str]]) -> bytes:
         made = b"".join(_text(_COMMENT, comment) for comment in note.comments)

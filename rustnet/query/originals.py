@@ -1,12 +1,18 @@
 """Finding a session's captures again on this machine, and making sure that they are the same files."""
 
 import hashlib
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rustnet.errors import InputError
-from rustnet.query.selection import Original
+from rustnet.errors import InputError, RustnetError
+from rustnet.query.selection import Original, originals
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
 
 _CHUNK = 1 << 20
 
@@ -41,6 +47,26 @@ def locate(original: Original, session: Path, given: Sequence[str] = (), *, alon
         if path.is_file():
             return Found(path, "")
     return Found(None, f"{original.source}: is no longer there; name where it is now with --source", missing=True)
+
+
+def stored_as(con: "Connection", path: Path, session: str) -> int:
+    """Find the capture of a session that a file is, the latest of several, and return its number.
+
+    Raises `InputError` if the file cannot be read, `RustnetError` if it is none of them.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    same = [original for original in originals(con) if original.bytes == size and original.sha256]
+    if same:
+        made = digest(path)
+        for original in reversed(same):
+            if original.sha256 == made:
+                return original.capture_id
+    raise RustnetError(
+        f"{session}: has no capture of the same SHA-256 as {path}; add it with 'rustnet replay {path} --db {session}'"
+    )
 
 
 def _choose(original: Original, given: Sequence[Path], *, alone: bool) -> Path | None:

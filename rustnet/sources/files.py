@@ -47,6 +47,7 @@ class _Records(Protocol):
     base: int
     finished: bool
     full: bool
+    gaps: list[tuple[int, int, bytes]]
 
     @property
     def packets(self) -> int:
@@ -66,7 +67,8 @@ class _Records(Protocol):
 class FileSource:
     """A capture file, FIFO or standard input (a `Source`); also a context manager.
 
-    ``buffer_bytes`` and ``batch_packets`` size the batches. ``hashing`` may be turned off where the hash is not wanted.
+    ``buffer_bytes`` and ``batch_packets`` size the batches. ``hashing`` may be turned off where the hash is not wanted,
+    ``notes`` where nobody wants to know what the file says of single packets.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class FileSource:
         buffer_bytes: int = BUFFER_BYTES,
         batch_packets: int = BATCH_PACKETS,
         hashing: bool = True,
+        notes: bool = True,
     ) -> None:
         self.interfaces: list[Interface] = []
         self.damage: list[Damage] = []
@@ -101,7 +104,7 @@ class FileSource:
         self._started = False
         self._records: _Records
         if form == "pcapng":
-            self._records = PcapngReader(self.info, self.interfaces, self._log, buffer_bytes)
+            self._records = PcapngReader(self.info, self.interfaces, self._log, buffer_bytes, notes=notes)
         else:
             self._records = PcapReader(head, self.interfaces, self._log)
 
@@ -109,6 +112,17 @@ class FileSource:
         """Read the input to its end; what cannot be read goes to ``damage`` and never raises.
 
         Can be had once. Leaving early leaves ``info`` incomplete and without a hash.
+        """
+        for frames, _ in self.pieces():
+            if frames.count:
+                yield frames
+
+    def pieces(self) -> Iterator[tuple[Frames, int]]:
+        """Like `batches`, for those who want what lies between packets too.
+
+        Yields also batches without a packet, and how many bytes at the start of ``frames.data`` the batch took. All
+        bytes of the input come once and in order; `gaps` says which of them are no blocks. A batch without a packet
+        is the consumer's only until it asks for the next.
         """
         if self._started:
             raise RuntimeError("a source is read once; open it again")
@@ -119,10 +133,15 @@ class FileSource:
         if self._packed:
             stream = self._decoder = ReadAhead(self._stored, self._packed, self._hasher)
         try:
-            yield from self._batches(stream)
+            yield from self._pieces(stream)
             self._finish()
         finally:
             self.close()
+
+    @property
+    def gaps(self) -> list[tuple[int, int, bytes]]:
+        """Damaged places among the last piece's bytes, in order: from, to, and what has to stand there instead."""
+        return self._records.gaps
 
     def position(self) -> int:
         """Bytes of the stored input consumed so far (compare with ``info.bytes``)."""
@@ -144,7 +163,7 @@ class FileSource:
     ) -> None:
         self.close()
 
-    def _batches(self, stream: _Bytes) -> Iterator[Frames]:
+    def _pieces(self, stream: _Bytes) -> Iterator[tuple[Frames, int]]:
         records = self._records
         ring: list[Frames] = list(self.ring)
         size = len(ring) or _BUFFERS
@@ -172,7 +191,7 @@ class FileSource:
             records.base += used
             if frames.count:
                 turn += 1
-                yield frames
+            yield frames, used
 
     def _fill(self, stream: _Bytes, view: memoryview, end: int) -> int:
         """Read behind ``view[:end]`` until enough is there, the input ends, or a pipe falls silent."""

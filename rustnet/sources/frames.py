@@ -95,6 +95,8 @@ class Interface:
     """Frames that the interface dropped (``isb_ifdrop``), where the file says so."""
     dropped_kernel: int | None = None
     """Frames that the operating system dropped (``isb_osdrop``)."""
+    fcs_bits: int = 0
+    """Length of the frame check sequence that classic pcap states; 0 where it states none."""
 
 
 @dataclass(slots=True)

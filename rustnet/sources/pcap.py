@@ -12,6 +12,7 @@ from rustnet.sources.walk import PcapWalk
 
 _HEADS = {"pcap": (16, 24, 20), "pcap-ns": (16,), "pcap-modified": (24, 28)}
 _RESERVED = 0x03FF0000
+_FCS_PRESENT = 0x04000000
 
 
 class PcapReader:
@@ -23,6 +24,8 @@ class PcapReader:
         self.finished = False
         self.full = False
         """The last batch took all it could: there may be more packets in the bytes at hand."""
+        self.gaps: list[tuple[int, int, bytes]] = []
+        """Not told of this format."""
         self._damage = damage
         self._interfaces = interfaces
         self._big = int.from_bytes(head[:4], "big") in PCAP_MAGIC
@@ -32,7 +35,8 @@ class PcapReader:
         self._form = PCAP_MAGIC[int.from_bytes(head[:4], order)]
         self._swap = 1 if major != 2 or minor < 3 else 2 if minor == 3 else 0
         self._link = network & 0xFFFF
-        interfaces.append(Interface(self._link, self._snaplen))
+        fcs = network >> 28 << 4 if network & _FCS_PRESENT else 0
+        interfaces.append(Interface(self._link, self._snaplen, fcs_bits=fcs))
         if network & _RESERVED:
             # The highest bits give the length of the frame check sequence; between them and the type lies nothing.
             damage.add(

@@ -32,17 +32,23 @@ _REALTIME = re.compile(rb"__REALTIME_TIMESTAMP=(\d{1,17})\n")
 class PcapngReader:
     """Reads the blocks of one pcapng input, batch by batch."""
 
-    def __init__(self, info: SourceInfo, interfaces: list[Interface], damage: DamageLog, buffer: int) -> None:
+    def __init__(
+        self, info: SourceInfo, interfaces: list[Interface], damage: DamageLog, buffer: int, *, notes: bool = True
+    ) -> None:
         self.base = 0
         """Offset in the uncompressed input of the first byte of the next batch's buffer."""
         self.finished = False
         self.full = False
         """The last batch took all it could: there may be more packets in the bytes at hand."""
+        self.gaps: list[tuple[int, int, bytes]] = []
+        """Of the bytes that the last `read` took, those that are no block: from, to, and a section header that has to
+        stand there for a broken one (or nothing). All others are blocks one after another."""
         self._info = info
         self._interfaces = interfaces
         self._damage = damage
         self._limit = buffer // 2
         self._walk = PcapngWalk(self._limit)
+        self._walk.noting = notes
         self._section = -1
         self._local: list[int] = []
         self._others: dict[int, int] = {}
@@ -72,10 +78,13 @@ class PcapngReader:
         walk = self._walk
         walk.base = self.base
         self.full = False
+        self.gaps = []
         pos = 0
         while not self.finished:
             if self._lost_at >= 0:
+                before = pos
                 pos, found = self._search(frames, pos, end, eof)
+                self._skip(before, pos)
                 if not found:
                     return pos
             status = walk.run(frames, pos, end)
@@ -122,6 +131,7 @@ class PcapngReader:
                 self._mark("bad_option", pos, f"block {kind:#x}: {problem}")
             except struct.error:
                 self._mark("bad_block", pos, f"block {kind:#x} of {total} bytes is too short for its fields")
+                self._skip(pos, pos + ((total + 3) & ~3))
         elif kind in (0xBAD, 0x40000BAD):
             self._other(frames, pos, body, CUSTOM_BLOCK)
         elif kind == 9:
@@ -151,6 +161,8 @@ class PcapngReader:
             self._local = []
             self._walk.begin_section(self._section, big)
         if not sane:
+            if known:
+                self._skip(pos, pos, _bare_section(big))
             return BAD, pos
         if struct.unpack_from(order + "I", data, size - 4)[0] != total:
             self._mark("bad_block", pos, f"a section header of {total} bytes does not repeat its length", lost=False)
@@ -295,7 +307,9 @@ class PcapngReader:
             self._mark("bad_interface", pos, f"a packet of interface {at}, of which its section has {len(self._local)}")
         else:
             self._mark("bad_block", pos, f"a packet block of {total} bytes contradicts itself")
-        return pos + ((int(total) + 3) & ~3)
+        after = pos + ((int(total) + 3) & ~3)
+        self._skip(pos, after)
+        return after
 
     def _bad(self, frames: Frames, pos: int, end: int, eof: bool) -> int:
         """Judge a block whose length cannot be right: if another follows it, only its repetition is wrong.
@@ -339,6 +353,7 @@ class PcapngReader:
             return self._lose(pos, "it goes beyond the end of the file")
         if rest:
             self._mark("cut_off", pos, f"the file ends within a block: {rest} bytes of it are there")
+            self._skip(pos, end)
         self.finished = True
         return end
 
@@ -378,8 +393,21 @@ class PcapngReader:
     def _lose(self, pos: int, why: str) -> int:
         self._lost_at = self.base + pos
         self._lost = why
+        self._skip(pos, pos + 1)
         return pos + 1
+
+    def _skip(self, start: int, stop: int, instead: bytes = b"") -> None:
+        """Note bytes that are no block."""
+        if self.gaps and self.gaps[-1][1] == start and not instead:
+            start, _, instead = self.gaps.pop()
+        if start < stop or instead:
+            self.gaps.append((start, stop, instead))
 
     def _report(self, detail: str) -> None:
         self._damage.add("bad_block", self.packets, self._lost_at, f"a block is damaged: {detail}", self.last_ts)
         self._lost_at = -1
+
+
+def _bare_section(big: bool) -> bytes:
+    """Make a section header without options, of unknown length."""
+    return struct.pack(">IIIHHqI" if big else "<IIIHHqI", _SECTION, 28, 0x1A2B3C4D, 1, 0, -1, 28)

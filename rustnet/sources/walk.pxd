@@ -63,6 +63,7 @@ cdef class PcapngWalk:
     cdef public int64_t oversize_packet
     cdef public int64_t oversize_offset
     cdef public uint32_t section
+    cdef public bint noting
     cdef public uint32_t local
     cdef dict flag_notes
     cdef uint32_t[::1] index

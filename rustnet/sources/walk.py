@@ -191,8 +191,8 @@ class PcapWalk:
 class PcapngWalk:
     """Walk over the blocks of a pcapng file, section after section; packets are taken, the rest is the driver's.
 
-    ``limit`` is the largest believable block; ``trusted`` the file offset of a block whose trailing length is known
-    to be wrong and does not matter.
+    ``limit`` is the largest believable block; ``trusted`` the offset of a block whose trailing length is known to be
+    wrong and does not matter. Without ``noting``, options of packets are passed over.
     """
 
     def __init__(self, limit: int) -> None:
@@ -201,9 +201,9 @@ class PcapngWalk:
         self.limit = limit
         self.base = 0
         self.trusted = -1
+        self.noting = True
         self.pos = 0
-        self.options = 0
-        self.options_end = 0
+        self.options = self.options_end = 0
         self.clamped = False
         self.last_ts = 0
         self.packets = 0
@@ -436,7 +436,7 @@ class PcapngWalk:
         """Read lone flags at once (by far the most frequent option); `EVENT` if there is more to read."""
         self.options = start
         self.options_end = start
-        gap = stop - start
+        gap = stop - start if self.noting else 0
         if (
             gap >= 8
             and self.u16(start) == 2

@@ -22,8 +22,9 @@ PER_PACKET = [
     "rustnet.engine.table",
     "rustnet.engine.tracker",
     "rustnet.engine.columns",
+    "rustnet.attribute.scan",
 ]
-"""Run for every packet: typed by their .pxd."""
+"""Run for every packet, or every line of a sidecar: typed by their .pxd."""
 
 PER_MESSAGE = [
     "rustnet.collect",

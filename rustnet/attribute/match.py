@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rustnet.attribute.claims import store_claims
 from rustnet.attribute.discover import open_sidecar
-from rustnet.attribute.observation import Faults, Observations
+from rustnet.attribute.observation import BlockReader, Faults, Observations
 from rustnet.attribute.people import store_processes
 from rustnet.attribute.policy import SLACK_SECONDS
 from rustnet.attribute.stage import Stage, drop, run
@@ -110,7 +110,7 @@ def _read(
     """Stage one sidecar; what of it cannot be read goes to `anomalies`."""
     try:
         reader = open_sidecar(sidecar.path, sidecar.host)
-        for batch in reader.batches():
+        for batch in reader.blocks() if isinstance(reader, BlockReader) else reader.batches():
             stage.add(batch, number)
     except InputError as error:
         report.unreadable.append(str(error))

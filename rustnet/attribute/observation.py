@@ -7,7 +7,7 @@ matches them and knows nothing of formats. To add a format: write a reader (`Sid
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +100,24 @@ class Observation(NamedTuple):
     """4 or 6 if the unknown local address is of that version of IP; 0: of either."""
     echo: int | None = None
     """Identifier of the ICMP echoes that the socket sends."""
+
+
+class Batch(Protocol):
+    """Observations of one source as columns: what `rustnet.attribute.stage` takes."""
+
+    source: str
+    origin: str
+    host: str | None
+    keep_last: bool
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def columns(self) -> dict[str, Column]:
+        """Return the observations, as `Observations.columns` does."""
+
+    def facts(self) -> dict[str, Column]:
+        """Return the processes that they name, as `Observations.facts` does."""
 
 
 class Observations:
@@ -275,3 +293,11 @@ class SidecarReader(Protocol):
 
         Raises `InputError` if the file cannot be opened or holds nothing of its format.
         """
+
+
+@runtime_checkable
+class BlockReader(Protocol):
+    """A `SidecarReader` that also has a faster way than row by row."""
+
+    def blocks(self) -> Iterator[Batch]:
+        """Read the file as `SidecarReader.batches` does."""

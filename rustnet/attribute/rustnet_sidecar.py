@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from rustnet.attribute.observation import PORTED, Faults, Observation, Observations, ProcessFacts
+from rustnet.attribute.observation import PORTED, Batch, Faults, Observation, Observations, ProcessFacts
 from rustnet.attribute.values import (
     ANY_V4,
     ANY_V6,
@@ -52,7 +52,7 @@ _RECORDER = "rustnet-record/"
 _SEND_ONLY = 255
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
 
-_PROCESS_KEYS = (
+PROCESS_KEYS = (
     "pid",
     "process_name",
     "process_ppid",
@@ -111,29 +111,52 @@ class RustnetSidecar:
 
     def _read(self, file: BinaryIO) -> Iterator[Observations]:
         """Batches of the open file."""
-        batch = self._batch()
+        batch = self.batch()
         parser = LineParser(self.faults)
         for number, line in _lines(file, self.faults):
-            try:
-                said = parser.parse(line, number)
-            except BadValue as bad:
-                cut = not line.endswith(b"\n") and not line.rstrip().endswith(b"}")
-                self.faults.broken(number, f"the last line is cut off: {bad}" if cut else str(bad))
-                if self.faults.bad >= HOPELESS_LINES and not self.records:
-                    return
-                continue
-            self.records += 1
-            if said is None:
-                self.faults.unsupported += 1
-                continue
-            batch.add(said)
-            if batch.full:
-                yield batch
-                batch = self._batch()
+            said = self.take(parser, line, number)
+            if said is not None:
+                batch.add(said)
+                if batch.full:
+                    yield batch
+                    batch = self.batch()
+            elif self.hopeless:
+                return
         if len(batch):
             yield batch
 
-    def _batch(self) -> Observations:
+    def take(self, parser: "LineParser", line: bytes, number: int) -> Observation | None:
+        """Observation of a line; ``None`` if it is broken or of no use, which is counted."""
+        try:
+            said = parser.parse(line, number)
+        except BadValue as bad:
+            cut = not line.endswith(b"\n") and not line.rstrip().endswith(b"}")
+            self.faults.broken(number, f"the last line is cut off: {bad}" if cut else str(bad))
+            return None
+        self.records += 1
+        if said is None:
+            self.faults.unsupported += 1
+        return said
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether so much is broken, and nothing is not, that the file is no sidecar."""
+        return self.faults.bad >= HOPELESS_LINES and not self.records
+
+    def blocks(self) -> Iterator[Batch]:
+        """Read the file as `batches` does, and yield the same observations in blocks; many times faster."""
+        from rustnet.attribute.plain import read_blocks  # noqa: PLC0415 -- it knows this class
+
+        try:
+            with self.path.open("rb") as file:
+                yield from read_blocks(file, self)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
+        if not self.records:
+            raise InputError(self._hopeless())
+
+    def batch(self) -> Observations:
+        """Make an empty batch of this file."""
         return Observations(SOURCE, self.origin, host=self.host, keep_last=True)
 
     def _hopeless(self) -> str:
@@ -233,7 +256,7 @@ class LineParser:
         """Return the process of a record, or ``None`` if it has neither pid nor name."""
         try:
             # Version 2 of the format knows no references: equal values make equal bytes, and 1 is not `true`.
-            said = marshal.dumps(list(map(record.get, _PROCESS_KEYS)), 2)
+            said = marshal.dumps(list(map(record.get, PROCESS_KEYS)), 2)
         except ValueError:
             raise BadValue("is nested beyond all bounds") from None
         if said in self._people:

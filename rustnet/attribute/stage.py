@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rustnet.attribute.observation import LINEAGE_SEPARATOR, NO_TIME, NUMBERS, Column, Observations, ProcessFacts
+from rustnet.attribute.observation import LINEAGE_SEPARATOR, NO_TIME, NUMBERS, Batch, Column, ProcessFacts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -101,7 +101,7 @@ class Stage:
         for statement in _TABLES:
             run(con, statement)
 
-    def add(self, batch: Observations, number: int) -> None:
+    def add(self, batch: Batch, number: int) -> None:
         """Take a batch of input ``number``: files of equal names are told apart by it."""
         if not len(batch):
             return
@@ -109,8 +109,9 @@ class Stage:
         columns = batch.columns()
         columns["seq"] = np.arange(self.said, self.said + len(batch), dtype=np.int64)
         hosts = self._hosts
-        numbers = (hosts.setdefault(name or batch.host or "", min(len(hosts), HOSTS)) for name in columns["host"])
-        columns["host"] = np.fromiter(numbers, np.int32, len(batch))
+        names = columns["host"].tolist()
+        numbers = {n: hosts.setdefault(n or batch.host or "", min(len(hosts), HOSTS)) for n in dict.fromkeys(names)}
+        columns["host"] = np.array(list(map(numbers.__getitem__, names)), np.int32)
         self._insert(columns, _SAY, {"origin": origin, "facts": self._facts})
         self.said += len(batch)
         facts = batch.facts()
@@ -125,7 +126,7 @@ class Stage:
         finally:
             self._con.unregister("own_batch")
 
-    def _origin(self, batch: Observations, number: int) -> int:
+    def _origin(self, batch: Batch, number: int) -> int:
         """Give the batch's file and source a number."""
         key = (number, batch.source, batch.origin, batch.keep_last)
         if key not in self._origins:

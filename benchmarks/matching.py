@@ -25,7 +25,9 @@ import numpy as np  # noqa: E402
 
 from rustnet.attribute.match import attribute  # noqa: E402
 from rustnet.dissect import registry  # noqa: E402
+from rustnet.records import columns  # noqa: E402
 from rustnet.store.session import create_or_open  # noqa: E402
+from rustnet.store.tables import FlowRow  # noqa: E402
 
 GOAL_SECONDS, GOAL_MIB = 30, 2048
 T0 = 1_780_000_000
@@ -61,9 +63,9 @@ def write_sidecar(path: Path, ends: dict[str, Any]) -> None:
         f'"truncated":false}},"process_name":"program-{n}","process_ppid":{900 + n % 7},"process_uid":1000'
         for n in range(_PROCESSES)
     ]
-    columns = zip(*(ends[name].tolist() for name in ends), strict=True)
+    rows = zip(*(ends[name].tolist() for name in ends), strict=True)
     with path.open("w", encoding="utf-8") as file:
-        for i, (client, port, server, to, udp, begin, length, process) in enumerate(columns):
+        for i, (client, port, server, to, udp, begin, length, process) in enumerate(rows):
             if i % 10 == 3:
                 continue
             end = begin + length
@@ -83,15 +85,13 @@ def write_sidecar(path: Path, ends: dict[str, Any]) -> None:
 def write_session(path: Path, ends: dict[str, Any]) -> None:
     """Store all flows in a new session."""
     count = len(ends["begin"])
-    text = {
-        "client": np.array([f"10.1.0.{n}" for n in range(16)], object)[ends["client"]],
-        "server": np.array([f"93.{100 + n // 65_536}.{n // 256 % 256}.{n % 256}" for n in ends["server"].tolist()], object),
-    }  # fmt: skip
+    clients = np.array([f"10.1.0.{n}" for n in range(16)], object)[ends["client"]]
+    servers = [f"93.{100 + n // 65_536}.{n // 256 % 256}.{n % 256}" for n in ends["server"].tolist()]
     con = create_or_open(path, registry.tables())
     con.register("made", {
-        "flow_id": np.arange(1, count + 1), "src_ip": text["client"], "src_port": ends["client_port"],
-        "dst_ip": text["server"], "dst_port": ends["server_port"], "udp": ends["udp"], "begin": ends["begin"],
-        "until": ends["begin"] + ends["length"],
+        "flow_id": np.arange(1, count + 1), "src_ip": clients, "src_port": ends["client_port"],
+        "dst_ip": np.array(servers, object), "dst_port": ends["server_port"], "udp": ends["udp"],
+        "begin": ends["begin"], "until": ends["begin"] + ends["length"],
         "src_num": (0xFFFF << 32) + (10 << 24) + (1 << 16) + ends["client"],
         "dst_num": (0xFFFF << 32) + (93 << 24) + (100 << 16) + ends["server"],
     })  # fmt: skip
@@ -99,13 +99,7 @@ def write_session(path: Path, ends: dict[str, Any]) -> None:
         "flow_id, src_ip, src_port, dst_ip, dst_port, src_num, dst_num, capture_id, generation, protocol, started_at, "
         "ended_at, end_reason"
     )
-    zero = [
-        name for name in ("src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload",
-        "src_retransmissions", "dst_retransmissions", "src_fast_retransmissions", "dst_fast_retransmissions",
-        "src_out_of_order", "dst_out_of_order", "src_duplicate_acks", "dst_duplicate_acks", "src_zero_windows",
-        "dst_zero_windows", "src_missed_bytes", "dst_missed_bytes", "src_flags", "dst_flags", "fragments", "interface",
-        "first_packet")
-    ]  # fmt: skip
+    zero = [c.name for c in columns(FlowRow) if not c.nullable and c.name not in given.split(", ")]
     con.execute(
         f"INSERT INTO flows ({given}, {', '.join(zero)}) SELECT flow_id, src_ip, src_port, dst_ip, dst_port, src_num, "
         "dst_num, 1, 0, CASE WHEN udp THEN 'udp' ELSE 'tcp' END, make_timestamp_ns(begin), make_timestamp_ns(until), "
@@ -135,7 +129,8 @@ def child(session: Path, sidecar: Path) -> dict[str, Any]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"the measured process ended with {process.returncode}")
-    return json.loads(said) | {
+    found: dict[str, Any] = json.loads(said)
+    return found | {
         "seconds": time.perf_counter() - started,
         "user_seconds": usage.ru_utime,
         "system_seconds": usage.ru_stime,

@@ -1,13 +1,15 @@
-"""A large sidecar, block by block: plain lines through `Scanner`, each distinct text and each odd line through the
-reader's own `LineParser`. What comes out is the same, whichever way a line takes.
+"""A sidecar, block by block: numbers through `Scanner`, distinct texts and odd lines through its own `LineParser`.
+
+What comes out is the same, whichever way a line takes.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import numpy as np
 
-from rustnet.attribute.observation import PORTED, Column, Faults, Observation, Observations
+from rustnet.attribute.observation import PORTED, Batch, Column, Faults, Observation, Observations
 from rustnet.attribute.rustnet_sidecar import MAX_LINE, PROCESS_KEYS, LineParser, RustnetSidecar
 from rustnet.attribute.scan import Scanner
 from rustnet.attribute.values import BadValue
@@ -18,11 +20,11 @@ BLOCK = 8 << 20
 ROWS = 65_536
 """Plain lines in a batch at most."""
 
-KEPT = ("protocol", "ip_protocol", "attribution_match", "recorder", "ipv6_only", "icmp_id", *PROCESS_KEYS)
+KEPT = ("protocol", "ip_protocol", "attribution_match", "recorder", "ipv6_only", "icmp_id", "open_end", *PROCESS_KEYS)
 """Keys that `LineParser` reads besides ends and times: the same text of them means the same."""
 
-UNFIT = ("nat_local_addr", "nat_remote_addr")
-"""Keys that `LineParser` reads and that hardly repeat: their lines are left to it."""
+UNFIT = ("nat_local_addr", "nat_remote_addr", "claim_source")
+"""Keys that hardly repeat, or that make a line another source's: their lines are left to `LineParser`."""
 
 _ENDS = b'"local_addr":"192.0.2.1:1","remote_addr":"192.0.2.2:2","first_seen":{"secs_since_epoch":1},"last_seen":null}'
 _MEMORY = 8192
@@ -33,6 +35,7 @@ class Block:
 
     def __init__(self, rows: Observations, columns: dict[str, Column]) -> None:
         self.source, self.origin, self.host, self.keep_last = rows.source, rows.origin, rows.host, rows.keep_last
+        self.names_only = False
         self._rows = rows
         self._columns = columns
 
@@ -40,7 +43,7 @@ class Block:
         return len(self._columns["position"])
 
     def columns(self) -> dict[str, Column]:
-        """Return the observations in the order of their lines."""
+        """Return the observations."""
         return dict(self._columns)
 
     def facts(self) -> dict[str, Column]:
@@ -48,7 +51,7 @@ class Block:
         return self._rows.facts()
 
 
-def read_blocks(file: BinaryIO, reader: RustnetSidecar) -> Iterator[Block]:
+def read_blocks(file: BinaryIO, reader: RustnetSidecar) -> Iterator[Batch]:
     """Observations of a sidecar that is open in ``file``; broken lines become faults of its ``reader``."""
     blocks = _Blocks(reader)
     number = 1
@@ -56,9 +59,7 @@ def read_blocks(file: BinaryIO, reader: RustnetSidecar) -> Iterator[Block]:
         blocks.scanner.attach(data)
         while blocks.scanner.place < blocks.scanner.size:
             number = blocks.scanner.scan(number)
-            block = blocks.take(data)
-            if len(block):
-                yield block
+            yield from blocks.take(data)
             if reader.hopeless:
                 return
 
@@ -87,10 +88,10 @@ class _Blocks:
         self.trial = LineParser(Faults())
         self.known: dict[bytes, Observation | None] = {}
 
-    def take(self, data: bytes) -> Block:
-        """Make a block of the scanner's rows and odd lines, which stand in ``data``."""
+    def take(self, data: bytes) -> Iterator[Batch]:
+        """Make batches of the scanner's rows and odd lines, which stand in ``data``."""
         scanner = self.scanner
-        rows = self.reader.batch()
+        rows = Observations(self.reader.source, self.reader.origin, host=self.reader.host, keep_last=True)
         place = np.full(max(1, len(scanner.texts)), -1, np.int64)
         for i, text in enumerate(scanner.texts):
             meant = self.meaning(text)
@@ -106,10 +107,10 @@ class _Blocks:
             odd = sorted([*odd, *((n, o, data.find(b"\n", o) + 1 or len(data)) for n, o in lines)])
             found = {name: column[plain] for name, column in found.items()}
             index = index[plain]
-        self.reader.records += len(index)
-        singles = len(rows)
-        self.read_odd(rows, data, odd)
-        return _joined(rows, index, found, singles)
+        if len(index):
+            self.reader.records += len(index)
+            yield Block(rows, _columns(rows, index, found))
+        yield from self.reader.read(self.odd_lines(data, odd), self.parser)
 
     def meaning(self, text: bytes) -> Observation | None:
         """What lines with this text say, but for ends and times; ``None`` if the lines must be read one by one."""
@@ -117,10 +118,8 @@ class _Blocks:
             return self.known[text]
         made: Observation | None = None
         odd = self.trial.faults.values
-        try:
+        with suppress(BadValue):
             made = self.trial.parse(b"{" + text + (b"," if text else b"") + _ENDS, 1)
-        except BadValue:
-            pass
         if made is not None and (odd != self.trial.faults.values or made.protocol not in PORTED):
             made = None
         if len(self.known) >= _MEMORY:
@@ -128,8 +127,8 @@ class _Blocks:
         self.known[text] = made
         return made
 
-    def read_odd(self, rows: Observations, data: bytes, odd: list[tuple[int, int, int]]) -> None:
-        """Read the lines that are not plain, as ``batches`` reads them."""
+    def odd_lines(self, data: bytes, odd: list[tuple[int, int, int]]) -> Iterator[tuple[int, bytes]]:
+        """Numbered lines that are not plain; those that are too long become faults."""
         for number, start, end in odd:
             line = data[start:end]
             if len(line) > MAX_LINE:
@@ -137,25 +136,15 @@ class _Blocks:
                 continue
             if number == 1 and line.startswith(b"\xef\xbb\xbf"):
                 line = line[3:]
-            if line.isspace():
-                continue
-            said = self.reader.take(self.parser, line, number)
-            if said is not None:
-                rows.add(said)
+            if not line.isspace():
+                yield number, line
 
 
-def _joined(rows: Observations, index: Column, found: dict[str, Column], singles: int) -> Block:
-    """Columns of the plain lines, which repeat the first ``singles`` of ``rows``, and of the others."""
-    if not len(rows):
-        return Block(rows, {"position": np.zeros(0, np.int64)})
-    plain = len(index)
-    index = np.concatenate([index, np.arange(singles, len(rows))])
+def _columns(rows: Observations, index: Column, found: dict[str, Column]) -> dict[str, Column]:
+    """Columns of plain lines: ``index`` says which of ``rows`` each repeats, ``found`` its ends and times."""
     columns = {name: column[index] for name, column in rows.columns().items()}
     for name in ("local_hi", "local_lo", "local_port", "remote_hi", "remote_lo", "remote_port", "position"):
-        columns[name][:plain] = found[name]
+        columns[name] = found[name].copy()
     for name, of in (("ws", "first"), ("we", "last"), ("seen", "written")):
-        columns[name][:plain] = found[of]
-    if plain < len(index):
-        order = np.argsort(columns["position"], kind="stable")
-        columns = {name: column[order] for name, column in columns.items()}
-    return Block(rows, columns)
+        columns[name] = found[of].copy()
+    return columns

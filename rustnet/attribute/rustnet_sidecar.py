@@ -12,7 +12,7 @@ line for each of them, and unbound ends stand as ``0.0.0.0:0`` or ``[::]:0``. Ke
 import json
 import marshal
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -103,50 +103,19 @@ class RustnetSidecar:
         """
         try:
             with self.path.open("rb") as file:
-                yield from self._read(file)
+                yield from self.read(_lines(file, self.faults), LineParser(self.faults))
         except OSError as error:
             raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
         if not self.records:
             raise InputError(self._hopeless())
 
-    def _read(self, file: BinaryIO) -> Iterator[Observations]:
-        """Batches of the open file."""
-        batch = self.batch()
-        parser = LineParser(self.faults)
-        for number, line in _lines(file, self.faults):
-            said = self.take(parser, line, number)
-            if said is not None:
-                batch.add(said)
-                if batch.full:
-                    yield batch
-                    batch = self.batch()
-            elif self.hopeless:
-                return
-        if len(batch):
-            yield batch
-
-    def take(self, parser: "LineParser", line: bytes, number: int) -> Observation | None:
-        """Observation of a line; ``None`` if it is broken or of no use, which is counted."""
-        try:
-            said = parser.parse(line, number)
-        except BadValue as bad:
-            cut = not line.endswith(b"\n") and not line.rstrip().endswith(b"}")
-            self.faults.broken(number, f"the last line is cut off: {bad}" if cut else str(bad))
-            return None
-        self.records += 1
-        if said is None:
-            self.faults.unsupported += 1
-        return said
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether so much is broken, and nothing is not, that the file is no sidecar."""
-        return self.faults.bad >= HOPELESS_LINES and not self.records
-
     def blocks(self) -> Iterator[Batch]:
-        """Read the file as `batches` does, and yield the same observations in blocks; many times faster."""
+        """Read the file as `batches` does: the same observations, many times faster."""
         from rustnet.attribute.plain import read_blocks  # noqa: PLC0415 -- it knows this class
 
+        if type(self) is not RustnetSidecar:  # the quick way knows the keys of this format only
+            yield from self.batches()
+            return
         try:
             with self.path.open("rb") as file:
                 yield from read_blocks(file, self)
@@ -155,8 +124,35 @@ class RustnetSidecar:
         if not self.records:
             raise InputError(self._hopeless())
 
-    def batch(self) -> Observations:
-        """Make an empty batch of this file."""
+    @property
+    def hopeless(self) -> bool:
+        """Whether so much is broken, and nothing is not, that the file is no sidecar."""
+        return self.faults.bad >= HOPELESS_LINES and not self.records
+
+    def read(self, lines: Iterable[tuple[int, bytes]], parser: "LineParser") -> Iterator[Observations]:
+        """Batches of numbered lines."""
+        batch = self._batch()
+        for number, line in lines:
+            try:
+                said = parser.parse(line, number)
+            except BadValue as bad:
+                cut = not line.endswith(b"\n") and not line.rstrip().endswith(b"}")
+                self.faults.broken(number, f"the last line is cut off: {bad}" if cut else str(bad))
+                if self.hopeless:
+                    return
+                continue
+            self.records += 1
+            if said is None:
+                self.faults.unsupported += 1
+                continue
+            batch.add(said)
+            if batch.full:
+                yield batch
+                batch = self._batch()
+        if len(batch):
+            yield batch
+
+    def _batch(self) -> Observations:
         return Observations(SOURCE, self.origin, host=self.host, keep_last=True)
 
     def _hopeless(self) -> str:

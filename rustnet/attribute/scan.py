@@ -200,7 +200,7 @@ class Scanner:
             while i < end - start and self.b[at + i] == self.b[start + i]:
                 i += 1
             if i == end - start:
-                return self.key_kind[index]
+                return int(self.key_kind[index])
         found = self.kinds.get(self.block[start:end], OTHER)
         if index < _KEYS:
             self.key_from[index] = start

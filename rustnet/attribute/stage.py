@@ -76,7 +76,7 @@ _SAME = ("protocol", "local_port", "remote_port", "ws", "host", "pid", "born", "
 _DOUBLES = f"""
 CREATE OR REPLACE TEMP TABLE own_double AS
 SELECT s.origin, {", ".join(f"s.{name}" for name in _SAME)}, coalesce(s.local, 0) AS local,
-    coalesce(s.remote, 0) AS remote, max(s.seq) AS kept
+    coalesce(s.remote, 0) AS remote, max(s.position) AS kept
 FROM own_said s JOIN own_origin o ON o.origin = s.origin
 WHERE o.keep_last AND s.ws IS NOT NULL AND s.packet IS NULL
 GROUP BY ALL
@@ -84,7 +84,7 @@ HAVING count(*) > 1"""
 
 _KEEP_LAST = f"""
 DELETE FROM own_said USING own_double d
-WHERE own_said.origin = d.origin AND own_said.packet IS NULL AND own_said.seq <> d.kept
+WHERE own_said.origin = d.origin AND own_said.packet IS NULL AND own_said.position <> d.kept
     AND coalesce(own_said.local, 0) = d.local AND coalesce(own_said.remote, 0) = d.remote
     AND {" AND ".join(f"own_said.{name} = d.{name}" for name in _SAME)}"""
 

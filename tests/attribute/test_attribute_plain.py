@@ -21,7 +21,7 @@ SAMPLES = Path(__file__).parent.parent.parent / "sample_pcaps"
 
 
 def flat(batches: list[Batch]) -> list[tuple[Any, ...]]:
-    """Observations of batches as rows of plain values, each with all that is said of its process."""
+    """Observations in the order of their lines, as rows of plain values, each with all that is said of its process."""
     rows: list[tuple[Any, ...]] = []
     for batch in batches:
         if not len(batch):
@@ -33,8 +33,9 @@ def flat(batches: list[Batch]) -> list[tuple[Any, ...]]:
         numbers = {one[0]: one[1:] for one in people}
         names = sorted(set(columns) - {"fact"})
         for fact, *values in zip(*(columns[name].tolist() for name in ("fact", *names)), strict=True):
-            rows.append((numbers.get(fact), batch.source, batch.origin, batch.host, *values))
-    return rows
+            place = values[names.index("position")]
+            rows.append((place, numbers.get(fact), batch.source, batch.origin, batch.host, *values))
+    return sorted(rows, key=lambda row: row[0])
 
 
 def both(path: Path) -> tuple[list[tuple[Any, ...]], RustnetSidecar]:
@@ -66,7 +67,7 @@ def test_plain_lines_are_plain(tmp_path: Path, record: Any, monkeypatch: pytest.
     lines = [record(f"10.0.0.1:{port}", begin=port, end=port + 1, pid=port % 3) for port in range(1, 500)]
     path = write(tmp_path, *lines, record("[2001:db8::1]:9", "[::ffff:1.2.3.4]:443", name="é"), b"")
     taken: list[int] = []
-    monkeypatch.setattr(plain._Blocks, "read_odd", lambda self, rows, data, odd: taken.extend(odd))
+    monkeypatch.setattr(plain._Blocks, "odd_lines", lambda self, data, odd: taken.extend(odd) or iter(()))
     batches = list(RustnetSidecar(path).blocks())
     assert [len(batch) for batch in batches] == [500]
     assert taken == []

@@ -50,6 +50,10 @@ class Block:
         """Return the processes that they name."""
         return self._rows.facts()
 
+    def translated(self) -> dict[str, Column]:
+        """Return nothing: plain lines know of no translation."""
+        return {}
+
 
 def read_blocks(file: BinaryIO, reader: RustnetSidecar) -> Iterator[Batch]:
     """Observations of a sidecar that is open in ``file``; broken lines become faults of its ``reader``."""

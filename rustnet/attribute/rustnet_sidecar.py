@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from rustnet.attribute.observation import PORTED, Batch, Faults, Observation, Observations, ProcessFacts
+from rustnet.attribute.observation import PORTED, Batch, Ends, Faults, Observation, Observations, ProcessFacts
 from rustnet.attribute.values import (
     ANY_V4,
     ANY_V6,
@@ -231,7 +231,23 @@ class LineParser:
             host=self._host(get("host"), process),
             family=family,
             echo=self._echo(get("icmp_id"), number) if protocol == "icmp" else None,
+            translated=self._translated(get("nat_local_addr"), get("nat_remote_addr"), ends, number),
         )
+
+    def _translated(self, local: object, remote: object, ends: "_Ends", number: int) -> Ends | None:
+        """Ends behind NAT; an end that is not stated is the same on both sides."""
+        at, port, to, remote_port = ends
+        try:
+            if local is not None:
+                at, port = parse_endpoint(local)
+            if remote is not None:
+                to, remote_port = parse_endpoint(remote)
+        except BadValue as bad:
+            self.faults.odd(number, str(bad))
+            return None
+        if at is None or to is None or (at, port, to, remote_port) == ends:
+            return None
+        return (at, port, to, remote_port) if ends[1] is not None else (at, None, to, None)
 
     def _echo(self, value: object, number: int) -> int | None:
         """Identifier of an echo socket; 0 says that the kernel has not chosen one yet."""

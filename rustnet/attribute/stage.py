@@ -21,6 +21,8 @@ _TABLES = (
         seq BIGINT, origin INTEGER, fact BIGINT, protocol VARCHAR, quality VARCHAR, position BIGINT, packet BIGINT,
         local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, ws BIGINT, we BIGINT, seen BIGINT,
         host INTEGER, pid BIGINT, born BIGINT, family TINYINT, echo INTEGER)""",
+    """CREATE OR REPLACE TEMP TABLE own_nat (
+        seq BIGINT, local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, behind VARCHAR)""",
     """CREATE OR REPLACE TEMP TABLE own_origin (
         origin INTEGER, source VARCHAR, name VARCHAR, keep_last BOOLEAN)""",
     f"""CREATE OR REPLACE TEMP TABLE own_fact (
@@ -28,7 +30,8 @@ _TABLES = (
         {", ".join(f"{name} VARCHAR" for name in TEXT_FACTS)}, lineage VARCHAR[])""",
 )
 
-_ADDRESS = "CASE WHEN has_{0} THEN {0}_hi::UHUGEINT * 18446744073709551616::UHUGEINT + {0}_lo END"
+_NUMBER = "{0}_hi::UHUGEINT * 18446744073709551616::UHUGEINT + {0}_lo"
+_ADDRESS = f"CASE WHEN has_{{0}} THEN {_NUMBER} END"
 
 HOSTS = 32
 """Hosts whose addresses are kept apart; of more, the rest counts as one. Each may listen on a port of every flow."""
@@ -61,6 +64,11 @@ SELECT seq, $origin, CASE WHEN fact >= 0 THEN fact + $facts END, protocol, quali
     CASE WHEN packet >= 0 THEN packet END, {_ADDRESS.format("local")}, local_port, {_ADDRESS.format("remote")},
     remote_port, {_time("ws")}, {_time("we")}, {_time("seen")}, host, pid, born, family,
     echo
+FROM own_batch"""
+
+_TRANSLATE = f"""
+INSERT INTO own_nat
+SELECT row + $seq, {_NUMBER.format("local")}, local_port, {_NUMBER.format("remote")}, remote_port, behind
 FROM own_batch"""
 
 _HOST = "coalesce(nullif(host, ''), $host)"
@@ -101,6 +109,14 @@ class Stage:
         for statement in _TABLES:
             run(con, statement)
 
+    @property
+    def hosts(self) -> dict[int, str]:
+        """Names of hosts by their number in ``own_said``; those that count as one have none."""
+        names: dict[int, str] = {}
+        for name, number in self._hosts.items():
+            names[number] = "" if number in names else name
+        return names
+
     def add(self, batch: Batch, number: int) -> None:
         """Take a batch of input ``number``: files of equal names are told apart by it."""
         if not len(batch):
@@ -113,6 +129,9 @@ class Stage:
         numbers = {n: hosts.setdefault(n or batch.host or "", min(len(hosts), HOSTS)) for n in dict.fromkeys(names)}
         columns["host"] = np.array(list(map(numbers.__getitem__, names)), np.int32)
         self._insert(columns, _SAY, {"origin": origin, "facts": self._facts})
+        translated = batch.translated()
+        if translated:
+            self._insert(translated, _TRANSLATE, {"seq": self.said})
         self.said += len(batch)
         facts = batch.facts()
         if facts:

@@ -90,7 +90,8 @@ def attribute(
     how many seconds outside of a claim's window a flow may lie; ``correction`` is added to the sources' times.
     Adds rows to `processes`, `claims`, `clocks` and `anomalies` and updates `flows`, in the caller's transaction if
     there is one. A sidecar that cannot be read is named in the report and in `anomalies`, and the others are used. A
-    later call for the same capture adds its claims and judges over all of them. Raises `UsageError` for a slack that is no time.
+    later call for the same capture adds its claims and judges over all of them. Raises `UsageError` for a slack that
+    is no time.
     """
     if not 0 <= slack <= 1e9:
         raise UsageError(f"a slack of {slack} seconds makes no sense: give 0 or more, {SLACK_SECONDS:g} is usual")

@@ -66,13 +66,14 @@ def test_the_tree(case: Case) -> None:
 def test_the_screen(case: Case) -> None:
     wide = case.run("processes", case.session, tty=True, columns=160)
     assert wide.code == 0
-    lines = [line.split("  ")[0].rstrip() for line in wide.out.splitlines()]
-    assert [line for line in lines if "─" in line][:3] == ["├─ sh", "│  └─ make", "│     └─ curl"]
+    drawn = [line for line in wide.out.splitlines() if "─" in line]
+    assert [line.split("─ ")[0] for line in drawn] == ["├", "│  └", "│     └", "├", "│  └", "└"]
+    assert [line.split("─ ")[1].split(" ")[0] for line in drawn[:3]] == ["sh", "make", "curl"]
     assert "\x1b[31m" not in wide.out
     assert "1 of 5 flows has no owner" in wide.err
     narrow = case.run("processes", case.session, tty=True, columns=60)
     assert "command line" not in narrow.out
-    assert max(map(len, narrow.out.splitlines())) <= 60
+    assert max(map(len, narrow.out.splitlines()[1:])) <= 60
     some = case.run("processes", case.session, "-n", "2")
     assert "5 more processes" in some.err
 

@@ -1,7 +1,7 @@
 """Whether the clock of a source was right: from connections that the capture and the source both saw begin.
 
 A connection whose ends only one flow and one record name has two beginnings. If the source's clock is right they lie
-as far apart as the source is slow to notice; if it is wrong, most lie one and the same distance apart. Old sockets,
+as far apart as the source is slow to notice it; if it is wrong, most lie one and the same distance apart. Old sockets,
 reused ports and chance pairs are scattered, so the estimate is that of the narrowest span that holds half of all
 differences: its middle, its width, and how many agree with it. Nothing is moved unless the user asks for it.
 """
@@ -28,12 +28,20 @@ SAMPLE = 50_000
 TOLERANCE_NS = round(TOLERANCE_SECONDS * 1e9)
 WRONG_NS = round(WRONG_SECONDS * 1e9)
 
+# What a source finds open when it begins to look began at some time before: its first moment, if records share it.
 _BEGINNINGS = """
-WITH alone AS (
+WITH opening AS (
+    SELECT origin, host, min(ws) AS ws FROM own_said WHERE ws IS NOT NULL GROUP BY origin, host
+), shared AS (
+    SELECT s.origin, s.host, s.ws FROM own_said s
+    JOIN opening o ON o.origin = s.origin AND o.host = s.host AND o.ws = s.ws
+    GROUP BY s.origin, s.host, s.ws HAVING count(*) > 1
+), alone AS (
     SELECT key, min(fs) AS fs FROM own_fit WHERE key % $part = 0 GROUP BY key HAVING count(*) = 1
 ), said AS (
     SELECT w.key, s.origin, s.host, min(s.ws) AS ws
     FROM own_window w JOIN own_said s ON s.seq = w.seq
+    ANTI JOIN shared o ON o.origin = s.origin AND o.host = s.host AND o.ws = s.ws
     WHERE w.key % $part = 0 AND w.match IN ('tuple', 'nat') AND s.ws IS NOT NULL
     GROUP BY ALL HAVING min(s.ws) = max(s.ws)
 )

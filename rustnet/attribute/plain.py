@@ -27,7 +27,7 @@ UNFIT = ("nat_local_addr", "nat_remote_addr", "claim_source")
 """Keys that hardly repeat, or that make a line another source's: their lines are left to `LineParser`."""
 
 _ENDS = b'"local_addr":"192.0.2.1:1","remote_addr":"192.0.2.2:2","first_seen":{"secs_since_epoch":1},"last_seen":null}'
-_MEMORY = 8192
+_MEMORY, _LONGEST = 8192, 4096
 
 
 class Block:
@@ -126,9 +126,10 @@ class _Blocks:
             made = self.trial.parse(b"{" + text + (b"," if text else b"") + _ENDS, 1)
         if made is not None and (odd != self.trial.faults.values or made.protocol not in PORTED):
             made = None
-        if len(self.known) >= _MEMORY:
-            self.known.clear()
-        self.known[text] = made
+        if len(text) <= _LONGEST:
+            if len(self.known) >= _MEMORY:
+                self.known.clear()
+            self.known[text] = made
         return made
 
     def odd_lines(self, data: bytes, odd: list[tuple[int, int, int]]) -> Iterator[tuple[int, bytes]]:

@@ -106,7 +106,7 @@ SLACK_SECONDS = 2.0
 
 RULE = (
     "A claim is eligible if its window and the flow are at most {slack:g} seconds apart (`--slack`).",
-    "A process that began later than that after the flow had ended never owned it: its pid had been used again.",
+    "A process that began more than that after the flow's end never owned it: its pid had been used again.",
     "The best (smallest) rank wins.",
     (
         "Among equals, a claim whose window overlaps the flow goes before one that only comes near; the longer "

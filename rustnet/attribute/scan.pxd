@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef int OTHER, KEPT, UNFIT, LOCAL, REMOTE, FIRST, LAST, WRITTEN
 cdef int DEPTH, _KEYS, _SPANS
-cdef Py_ssize_t MAX_LINE
+cdef Py_ssize_t MAX_LINE, _LONGEST_END, _REMEMBERED
 cdef int64_t _MAX_SECOND, _MISSING
 cdef tuple _DAYS_BEFORE, _MONTH_DAYS
 cdef bytes _NANOS, _SECS, _TRUE, _FALSE, _NULL

@@ -34,6 +34,7 @@ MAX_LINE = 1 << 20
 _KEYS = 64
 _SPANS = 16
 _REMEMBERED = 65_536
+_LONGEST_END = 128
 _MAX_SECOND = MAX_TIME // 1_000_000_000 - 1
 _DAYS_BEFORE = (0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 _MONTH_DAYS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -400,6 +401,8 @@ class Scanner:
 
     def other_endpoint(self, o: int, end: int) -> bool:
         """`endpoint` for anything but IPv4, remembered."""
+        if end - o > _LONGEST_END:
+            return False
         text = self.block[o:end]
         known = self.endpoints.get(text)
         if known is None:

@@ -213,6 +213,15 @@ def test_scattered_beginnings_are_no_wrong_clock(case: Case) -> None:
     assert case.ask("SELECT wrong FROM clocks") == [{"wrong": False}]
 
 
+def test_what_was_open_when_the_recording_began_says_nothing_of_the_clock(case: Case) -> None:
+    """Ten connections in one burst, and a recorder that was started twelve seconds later."""
+    burst = [(40000 + n, n / 50, 60.0) for n in range(10)]
+    lines = [record(p, 12, b, 100 + n) for n, (p, a, b) in enumerate(burst)]
+    assert "its clock" not in case.replay(burst, lines).out
+    assert case.ask("SELECT * FROM clocks") == []
+    assert [row[1] for row in case.owners()] == [*range(100, 110)]
+
+
 def test_nat(case: Case) -> None:
     inside = {"local_addr": "172.17.0.5:51000", "host": "box"}
     lines = [

@@ -19,6 +19,7 @@ _SIDES = (
     ("duplicate_acks", "duplicate ACKs"), ("zero_windows", "zero windows"), ("missed_bytes", "missed bytes"),
     ("flags", "TCP flags"), ("ttl", "smallest TTL"), ("mac", "hardware address"),
 )  # fmt: skip
+_MAX_LOST = 50
 _SIZES = ("bytes", "payload", "missed_bytes")
 _FLAG_LETTERS = ((2, "S"), (16, "A"), (8, "P"), (1, "F"), (4, "R"), (32, "U"), (64, "E"), (128, "C"))
 
@@ -132,17 +133,13 @@ class FlowPage:
         else:
             reason = _shown(f["unowned_reason"] or "not judged").replace("_", " ")
             self.lines.append(f"  {_('none')}: {reason}")
-        for sentence in said.why:
-            self.lines.append(
-                "  " + self.terminal.dim("· ") + wrap(printable(sentence), self.terminal.width - 6, "    ")
-            )
+        self._sentences(said.why)
         if not told:
             return
         rows = [
             ["✓" if c["won"] else "", _who(c), f"{_shown(c['source'])} {_shown(c['quality'])}", _shown(c["rank"]),
-             _("within") if not c["distance_ms"] else duration(round(c["distance_ms"] * 1e6)), printable(fate),
-             _shown(c["evidence"])]
-            for c, fate in zip(told, said.claims, strict=True)
+             _("within") if not c["distance_ms"] else duration(round(c["distance_ms"] * 1e6)), _shown(c["evidence"])]
+            for c in told
         ]  # fmt: skip
         columns = [
             Col("", least=0),
@@ -150,10 +147,18 @@ class FlowPage:
             Col(_("by"), least=16),
             Col(_("rank"), True, 0, drop=1),
             Col(_("off by"), True, 0),
-            Col(_("verdict"), least=24),
             Col(_("evidence"), least=12, drop=2),
         ]
         self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
+        lost = [f"{_who(c)}: {fate}" for c, fate in zip(told, said.claims, strict=True) if fate not in ("won", "equal")]
+        self._sentences(lost[:_MAX_LOST])
+        if len(lost) > _MAX_LOST:
+            self.lines.append(self.terminal.dim(_("  … {n} more").format(n=f"{len(lost) - _MAX_LOST:,}")))
+
+    def _sentences(self, sentences: list[str]) -> None:
+        for sentence in sentences:
+            words = wrap(printable(sentence), self.terminal.width - 6, "    ")
+            self.lines.append("  " + self.terminal.dim("· ") + words)
 
     def _messages(self) -> None:
         if not self.detail.messages:

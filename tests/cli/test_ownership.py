@@ -91,6 +91,7 @@ def test_contested(case: Case) -> None:
     page, data = case.show()
     assert "curl (100) owns it by rustnet-sidecar exact-tuple, rank 20 (exact): it covers the whole flow" in page
     assert "contested: proxy (200) has a claim of the same class (exact) for the same time" in page
+    assert "· proxy (200): lost: 1 s of overlap are less than 5 s, and contests" in page
     verdicts = {claim["process"]: claim["verdict"] for claim in data["claims"]}
     assert verdicts == {
         "curl": "won",

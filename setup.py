@@ -23,8 +23,9 @@ PER_PACKET = [
     "rustnet.engine.tracker",
     "rustnet.engine.columns",
     "rustnet.export.splice",
+    "rustnet.attribute.scan",
 ]
-"""Run for every packet: typed by their .pxd."""
+"""Run for every packet, or every line of a sidecar: typed by their .pxd."""
 
 PER_MESSAGE = [
     "rustnet.collect",

@@ -2,7 +2,7 @@
 -- description: Every claim on the flows whose claims disagree; the winner, if there is one, is marked.
 -- parameter: limit int 200 Most rows
 SELECT flows.flow_id, flows.src_ip, flows.src_port, flows.dst_ip, flows.dst_port, processes.host,
-    processes.name AS process_name, processes.pid, processes.username,
+    processes.name AS process_name, processes.pid, processes.started_at, processes.username,
     coalesce(claims.process_id = flows.process_id, false) AS wins, claims.source, claims.quality, claims.match,
     claims.rank, claims.distance_ms, claims.window_start, claims.window_end, claims.evidence
 FROM flows

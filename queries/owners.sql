@@ -2,7 +2,8 @@
 -- description: Which process talked to whom: owner, remote end and application, by bytes.
 -- parameter: process text null Only processes whose name contains this
 -- parameter: limit int 200 Most rows
-SELECT any_value(processes.host) AS host, process_name, c.pid, c.username, remote_addr, remote_port,
+SELECT any_value(processes.host) AS host, process_name, c.pid, c.username,
+    any_value(processes.exe) AS exe, any_value(processes.lineage[-1]) AS parent, remote_addr, remote_port,
     any_value(hostname) AS hostname, any_value(app) AS app, count(*) AS flows, sum(bytes_sent)::BIGINT AS bytes_sent,
     sum(bytes_received)::BIGINT AS bytes_received, list_sort(list_distinct(list(process_source))) AS sources,
     count(*) FILTER (process_contested) AS contested, min(first_seen) AS first_seen, max(last_seen) AS last_seen

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class Options:
     """Sidecar files given by name; without any they are looked for beside each capture."""
     discover: bool = True
     """Look for sidecars beside each capture."""
+    sidecar_offset: float | Literal["auto"] | None = None
+    """Seconds that are added to the times of sidecars; ``auto``: as much as their clock is found to be off."""
     again: bool = False
     """Ingest a file even if the session has one of the same hash."""
     strict_parsers: bool = False
@@ -520,7 +522,9 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         files = given or (find_sidecars(Path(capture.source)) if options.discover and capture.source != "-" else [])
         if not files:
             continue
-        made: Attribution = writer.run(partial(attribute, capture_id=capture.capture_id, sidecars=files))
+        made: Attribution = writer.run(
+            partial(attribute, capture_id=capture.capture_id, sidecars=files, correction=options.sidecar_offset)
+        )
         for sentence in made.unreadable:
             report.failed.append(("sidecar", sentence))
         bad = f", {made.bad_records:,} broken" if made.bad_records else ""
@@ -529,6 +533,7 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
             f"{names}: records {made.records:,}{bad}; claims {made.claims:,}; "
             f"flows with an owner {made.owned:,} of {made.flows:,}"
         )
+        report.sidecars += made.clocks
     writer.commit()
 
 

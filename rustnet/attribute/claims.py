@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rustnet.attribute.clock import Clock, Correction, correct, measure, prepare
 from rustnet.attribute.observation import PORTED
 from rustnet.attribute.policy import ANY, MATCHES, RANKS, UNTIMED_RANK
 from rustnet.attribute.stage import drop, run
@@ -58,17 +59,23 @@ FROM flows WHERE capture_id = ?"""
 # either orientation, a key with an open end always begins with the local one.
 _OBSERVED = f"""
 CREATE OR REPLACE TEMP TABLE own_observed AS
-WITH kinds AS (
+WITH stated AS (
     SELECT s.*, CASE
         WHEN echo >= 0 THEN 'echo'
         WHEN local IS NOT NULL AND remote IS NOT NULL THEN CASE WHEN local_port >= 0 THEN 'tuple' ELSE 'addresses' END
         WHEN remote IS NOT NULL THEN 'wildcard'
         WHEN local IS NOT NULL THEN 'listener'
         WHEN local_port >= 0 THEN 'port'
-        ELSE 'protocol' END AS match,
-        local IS NOT NULL AND remote IS NOT NULL AND echo < 0
-            AND (local > remote OR (local = remote AND local_port > remote_port)) AS flip
+        ELSE 'protocol' END AS match
     FROM own_said s WHERE packet IS NULL
+    UNION ALL
+    SELECT s.* REPLACE (t.local AS local, t.local_port AS local_port, t.remote AS remote,
+        t.remote_port AS remote_port, -1 AS echo), 'nat' AS match
+    FROM own_said s JOIN own_nat t ON t.seq = s.seq WHERE s.packet IS NULL
+), kinds AS (
+    SELECT *, local IS NOT NULL AND remote IS NOT NULL AND echo < 0
+        AND (local > remote OR (local = remote AND local_port > remote_port)) AS flip
+    FROM stated
 )
 SELECT k.seq, k.match, k.protocol, k.flip,
     coalesce(CASE WHEN k.flip THEN k.remote ELSE k.local END, 0) AS a,
@@ -118,7 +125,7 @@ FROM keyed WHERE size > 1"""
 _FITS_BOTH = """
 SELECT f.flow_id, f.fs, f.fe, k.key, k.size,
     (f.src > f.dst OR (f.src = f.dst AND f.src_port > f.dst_port)) AS flip
-FROM own_flow f JOIN own_key k ON k.match IN ('tuple', 'addresses') AND k.protocol = f.protocol
+FROM own_flow f JOIN own_key k ON k.match IN ('tuple', 'addresses', 'nat') AND k.protocol = f.protocol
     AND k.a = least(f.src, f.dst) AND k.b = greatest(f.src, f.dst)
     AND k.ap = CASE WHEN f.src > f.dst OR (f.src = f.dst AND f.src_port > f.dst_port)
         THEN f.dst_port ELSE f.src_port END
@@ -207,7 +214,7 @@ SELECT DISTINCT flow_id FROM own_near WHERE distance <= $slack AND process_id IS
 
 _CLAIM = """
 INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
-    reversed, evidence, match)
+    reversed, evidence, match, offset_ms, behind)
 WITH chosen AS (
     SELECT * FROM own_near WHERE distance <= $slack AND process_id IS NOT NULL
     UNION ALL
@@ -218,8 +225,11 @@ WITH chosen AS (
     )
 )
 SELECT c.flow_id, c.process_id, o.source, s.quality, c.rank, make_timestamp_ns(s.seen), make_timestamp_ns(s.ws),
-    make_timestamp_ns(s.we), c.distance / 1e6, c.reversed, o.name || ':' || s.position, c.match
-FROM chosen c JOIN own_said s ON s.seq = c.seq JOIN own_origin o ON o.origin = s.origin"""
+    make_timestamp_ns(s.we), c.distance / 1e6, c.reversed, o.name || ':' || s.position, c.match,
+    a.added / 1e6, t.behind
+FROM chosen c JOIN own_said s ON s.seq = c.seq JOIN own_origin o ON o.origin = s.origin
+LEFT JOIN own_shift a ON a.origin = s.origin AND a.host = s.host AND a.added <> 0
+LEFT JOIN own_nat t ON t.seq = c.seq AND c.match = 'nat'"""
 
 # Many packets of a flow repeat the same statement: it is one claim, which holds from the first to the last of them.
 _CLAIM_BY_PACKET = f"""
@@ -235,17 +245,21 @@ WHERE s.packet IS NOT NULL AND p.flow_id IS NOT NULL AND r.rank < {OWNERLESS_RAN
 GROUP BY p.flow_id, i.process_id, o.source, o.name, s.quality, r.rank"""
 
 
-def store_claims(con: "DuckDBPyConnection", capture_id: int, slack_ns: int) -> tuple[int, int]:
+def store_claims(
+    con: "DuckDBPyConnection", capture_id: int, slack_ns: int, correction: Correction = None
+) -> tuple[int, int, list[Clock]]:
     """Match ``own_said`` with the capture's flows: rows of `claims`, and ``own_near`` for the verdict.
 
-    Returns the number of claims, and of flows for which more observations overlapped than were looked at.
+    Returns the number of claims, that of flows for which more observations overlapped than were looked at, and what
+    the sources' clocks were found to be before a ``correction`` by their own offset.
     """
     run(con, _FLOWS, [capture_id])
     _rank(con)
-    for statement in (_OBSERVED, _KEYS, _WINDOWS, _HOME):
-        run(con, statement)
-    drop(con, "own_observed")
-    run(con, "CREATE OR REPLACE TEMP TABLE own_fit AS " + _fits(con))
+    prepare(con, correction)
+    _pair(con)
+    clocks = measure(con)
+    if correction == "auto" and correct(con, clocks):
+        _pair(con)
     _reach(con)
     given = {"slack": slack_ns}
     run(con, _PLACED, given)
@@ -256,7 +270,15 @@ def store_claims(con: "DuckDBPyConnection", capture_id: int, slack_ns: int) -> t
     made = run(con, _CLAIM, given)[0][0] + run(con, _CLAIM_BY_PACKET, [capture_id])[0][0]
     crowded = run(con, "SELECT count(DISTINCT flow_id) FROM own_near WHERE oldest AND distance <= $slack", given)
     drop(con, "own_said", "own_fact", "own_identity", "own_rank")
-    return int(made), int(crowded[0][0])
+    return int(made), int(crowded[0][0]), clocks
+
+
+def _pair(con: "DuckDBPyConnection") -> None:
+    """``own_key``, ``own_window`` and ``own_fit``: which keys there are, their observations, and the flows they fit."""
+    for statement in (_OBSERVED, _KEYS, _WINDOWS, _HOME):
+        run(con, statement)
+    drop(con, "own_observed")
+    run(con, "CREATE OR REPLACE TEMP TABLE own_fit AS " + _fits(con))
 
 
 def _rank(con: "DuckDBPyConnection") -> None:

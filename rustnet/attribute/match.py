@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustnet.attribute.claims import store_claims
+from rustnet.attribute.clock import Clock, Correction
 from rustnet.attribute.discover import open_sidecar
-from rustnet.attribute.observation import Faults, Observations
+from rustnet.attribute.explain import clock_sentence
+from rustnet.attribute.observation import BlockReader, Faults, Observations
 from rustnet.attribute.people import store_processes
 from rustnet.attribute.policy import SLACK_SECONDS
 from rustnet.attribute.stage import Stage, drop, run
@@ -21,6 +23,11 @@ from rustnet.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+_ORIGINS = "SELECT origin, source, name FROM own_origin"
+_CLOCK = """
+INSERT INTO clocks (capture_id, source, origin, host, offset_ms, spread_ms, pairs, agreeing, wrong, added_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class Report:
     """New rows of `claims`."""
     crowded: int = 0
     """Flows about which there were more overlapping observations than became claims."""
+    clocks: list[str] = field(default_factory=list)
+    """One sentence for each sidecar whose clock is wrong."""
     changed: int = 0
     """Flows whose verdict is new."""
     flows: int = 0
@@ -73,14 +82,16 @@ def attribute(
     *,
     observed: Iterable[Observations] = (),
     slack: float = SLACK_SECONDS,
+    correction: Correction = None,
 ) -> Report:
     """Claims and verdicts for the flows of one capture, which must all be stored.
 
     ``observed`` are batches from elsewhere than files (comments and headers of the capture itself); ``slack`` is
-    how many seconds outside of a claim's window a flow may lie. Adds rows to `processes`, `claims` and `anomalies`
-    and updates `flows`, in the caller's transaction if there is one. A sidecar that cannot be read is named in the
-    report and in `anomalies`, and the others are used. A later call for the same capture adds its claims and judges
-    over all of them. Raises `UsageError` for a slack that is no time.
+    how many seconds outside of a claim's window a flow may lie; ``correction`` is added to the sources' times.
+    Adds rows to `processes`, `claims`, `clocks` and `anomalies` and updates `flows`, in the caller's transaction if
+    there is one. A sidecar that cannot be read is named in the report and in `anomalies`, and the others are used. A
+    later call for the same capture adds its claims and judges over all of them. Raises `UsageError` for a slack that
+    is no time.
     """
     if not 0 <= slack <= 1e9:
         raise UsageError(f"a slack of {slack} seconds makes no sense: give 0 or more, {SLACK_SECONDS:g} is usual")
@@ -94,7 +105,8 @@ def attribute(
     report.records = stage.said + report.unsupported
     report.doubles = stage.drop_doubles()
     report.processes = store_processes(con)
-    report.claims, report.crowded = store_claims(con, capture_id, slack_ns)
+    report.claims, report.crowded, clocks = store_claims(con, capture_id, slack_ns, correction)
+    _store_clocks(con, capture_id, clocks, stage.hosts, report)
     if report.crowded:
         detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
         _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
@@ -110,7 +122,7 @@ def _read(
     """Stage one sidecar; what of it cannot be read goes to `anomalies`."""
     try:
         reader = open_sidecar(sidecar.path, sidecar.host)
-        for batch in reader.batches():
+        for batch in reader.blocks() if isinstance(reader, BlockReader) else reader.batches():
             stage.add(batch, number)
     except InputError as error:
         report.unreadable.append(str(error))
@@ -138,6 +150,24 @@ def _anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: lis
     if details:
         sql = "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT ?, ?, unnest(?::VARCHAR[]), ?"
         run(con, sql, [capture_id, kind, [words(detail, 1000) for detail in details], count])
+
+
+def _store_clocks(
+    con: "DuckDBPyConnection", capture_id: int, clocks: list[Clock], hosts: dict[int, str], report: Report
+) -> None:
+    """Rows of `clocks`; a clock that is wrong is an anomaly too."""
+    origins = {number: (source, name) for number, source, name in run(con, _ORIGINS)}
+    for clock in clocks:
+        source, name = origins[clock.origin]
+        host = hosts.get(clock.host) or None
+        offset, spread, added = clock.offset / 1e6, clock.spread / 1e6, clock.added / 1e6
+        found = [offset, spread, clock.pairs, clock.agreeing, clock.wrong, added]
+        run(con, _CLOCK, [capture_id, source, name, host, *found])
+        if clock.wrong:
+            named = f"{name} ({host})" if host else name
+            sentence = clock_sentence(named, offset, spread, clock.pairs, clock.agreeing, added_ms=added)
+            report.clocks.append(sentence)
+            _anomaly(con, capture_id, "sidecar_clock_offset", [sentence], clock.agreeing)
 
 
 def _count(con: "DuckDBPyConnection", capture_id: int, report: Report) -> None:

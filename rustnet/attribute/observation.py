@@ -7,12 +7,12 @@ matches them and knows nothing of formats. To add a format: write a reader (`Sid
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from rustnet.attribute.values import Address
+from rustnet.attribute.values import Address, endpoint_text
 
 BATCH = 32_768
 """Observations in a batch: what a reader holds in memory at most."""
@@ -32,6 +32,9 @@ PORTED = frozenset({"tcp", "udp", "sctp", "dccp", "udplite"})
 """Protocols with ports; all others are matched by their addresses alone."""
 
 Column = npt.NDArray[Any]
+
+Ends = tuple[Address, int | None, Address, int | None]
+"""Local address and port, remote address and port."""
 
 
 class ProcessFacts(NamedTuple):
@@ -100,6 +103,29 @@ class Observation(NamedTuple):
     """4 or 6 if the unknown local address is of that version of IP; 0: of either."""
     echo: int | None = None
     """Identifier of the ICMP echoes that the socket sends."""
+    translated: Ends | None = None
+    """The ends as they are on the other side of a translation of addresses, where the source knows both."""
+
+
+class Batch(Protocol):
+    """Observations of one source as columns: what `rustnet.attribute.stage` takes."""
+
+    source: str
+    origin: str
+    host: str | None
+    keep_last: bool
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def columns(self) -> dict[str, Column]:
+        """Return the observations, as `Observations.columns` does."""
+
+    def facts(self) -> dict[str, Column]:
+        """Return the processes that they name, as `Observations.facts` does."""
+
+    def translated(self) -> dict[str, Column]:
+        """Return the ends behind NAT, as `Observations.translated` does."""
 
 
 class Observations:
@@ -153,7 +179,7 @@ class Observations:
         """Return the observations as parallel columns: no NULLs, but `NO_TIME`, -1 and flags in their stead."""
         rows = self._rows
         (protocols, locals_, local_ports, remotes, remote_ports, starts, ends, seen, _, qualities, positions,
-         packets, hosts, families, echoes) = zip(*rows, strict=True)  # fmt: skip
+         packets, hosts, families, echoes, _) = zip(*rows, strict=True)  # fmt: skip
         # One more element stands behind those of the processes: number -1, for no process at all.
         pids = _numbers([person.pid for person in self._facts] + [None], -1)
         born = _numbers([person.started_at for person in self._facts] + [None], NO_TIME)
@@ -201,6 +227,34 @@ class Observations:
             else:
                 made[name] = _texts(values)
         return made
+
+    def translated(self) -> dict[str, Column]:
+        """Return the translated ends as columns: ``row`` is the observation's place; none at all if there are none.
+
+        ``behind`` is what the observation itself calls its ends, for people.
+        """
+        rows = [(i, said, said.translated) for i, said in enumerate(self._rows) if said.translated is not None]
+        if not rows:
+            return {}
+        locals_, local_ports, remotes, remote_ports = zip(*(ends for _, _, ends in rows), strict=True)
+        local_hi, local_lo = _halves(locals_)
+        remote_hi, remote_lo = _halves(remotes)
+        return {
+            "row": np.array([i for i, _, _ in rows], np.int64),
+            "local_hi": local_hi,
+            "local_lo": local_lo,
+            "local_port": _numbers(local_ports, -1),
+            "remote_hi": remote_hi,
+            "remote_lo": remote_lo,
+            "remote_port": _numbers(remote_ports, -1),
+            "behind": _texts([_told(said) for _, said, _ in rows]),
+        }
+
+
+def _told(said: Observation) -> str:
+    """Ends of an observation for people: ``10.0.0.5:40000 → 192.0.2.1:443``."""
+    sides = ((said.local, said.local_port), (said.remote, said.remote_port))
+    return " → ".join(endpoint_text(address, port) if address else "any" for address, port in sides)
 
 
 def _numbers(values: Any, missing: int) -> Column:
@@ -275,3 +329,11 @@ class SidecarReader(Protocol):
 
         Raises `InputError` if the file cannot be opened or holds nothing of its format.
         """
+
+
+@runtime_checkable
+class BlockReader(Protocol):
+    """A `SidecarReader` that also has a faster way than row by row."""
+
+    def blocks(self) -> Iterator[Batch]:
+        """Read the file as `SidecarReader.batches` does."""

@@ -59,6 +59,7 @@ class Match(NamedTuple):
 MATCHES = (
     Match("tuple", 0, "protocol, both addresses and both ports, in either orientation"),
     Match("addresses", 0, "protocol and both addresses, in either orientation: ICMP, IGMP, ARP have no ports"),
+    Match("nat", 25, "as `tuple`, with the ends behind a translation of addresses that the source states itself"),
     Match("wildcard", 30, "protocol, local port, remote address and port; the source left the local address open"),
     Match("listener", 40, "protocol, local address and port; the source left the remote end open"),
     Match("port", 45, "protocol and local port; the source left everything else open"),
@@ -89,6 +90,7 @@ KERNEL_ICMP = {"icmp": (3, 4, 5, 9, 10, 11, 12), "icmpv6": (1, 2, 3, 4, 130, 131
 REASONS = {
     "not_attributable": "its protocol is spoken by kernels and switches, not by processes",
     "contested": "two processes have equally good claims, and nothing tells which is right",
+    "pid_reused": "its claims name processes that began after it had ended: their pids had been used again",
     "ownerless": "a source saw it at its time and knew no process for it",
     "outside_window": "its ends are named, but not at its time; the nearest claims say how far off (`distance_ms`)",
     "no_claim": "sources were read, and none names its ends",
@@ -96,11 +98,15 @@ REASONS = {
 }
 """Values of `flows.unowned_reason`, the first that applies."""
 
+WRONG_SECONDS, TOLERANCE_SECONDS, PAIRS, AGREEING = 1.0, 0.5, 4, 0.6
+"""When a clock is called wrong: by at least so much, give or take that much, on so many and such a share of flows."""
+
 SLACK_SECONDS = 2.0
 """How far outside a claim's window a flow may lie and still be its."""
 
 RULE = (
     "A claim is eligible if its window and the flow are at most {slack:g} seconds apart (`--slack`).",
+    "A process that began more than that after the flow's end never owned it: its pid had been used again.",
     "The best (smallest) rank wins.",
     (
         "Among equals, a claim whose window overlaps the flow goes before one that only comes near; the longer "
@@ -130,8 +136,14 @@ def ownership_page() -> str:
         *(f"{i}. {text.format(slack=SLACK_SECONDS)}" for i, text in enumerate(RULE, 1)),
         "",
         "A claim that lies outside the window is stored only where no claim lies inside: the nearest one before the",
-        "flow and the nearest one after it, with their distance. A wrong clock shows there as one and the same",
-        "distance on every flow.",
+        "flow and the nearest one after it, with their distance.",
+        "",
+        "A wrong clock shows as one and the same distance on most flows. It is measured (`clocks`) by connections that",
+        "only one flow and one record name; those that a source found open when it began say nothing. If at least",
+        f"{AGREEING:.0%} of them, and {PAIRS} in all, begin the same {WRONG_SECONDS:g} s or more apart (give or take",
+        f"{TOLERANCE_SECONDS:g} s), the summary says so, and `anomalies` too (`sidecar_clock_offset`). Times are moved",
+        "only on demand: `--sidecar-offset auto` by what was",
+        "measured, `--sidecar-offset SECONDS` by so much; `claims.offset_ms` and `clocks.added_ms` say by how much.",
         "",
         "Where more than a handful of records with the same ends overlap one flow, the latest of them, the longest and",
         "the longest of another process become claims; `anomalies` counts such flows (`claims_left_out`).",

@@ -12,12 +12,12 @@ line for each of them, and unbound ends stand as ``0.0.0.0:0`` or ``[::]:0``. Ke
 import json
 import marshal
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from rustnet.attribute.observation import PORTED, Faults, Observation, Observations, ProcessFacts
+from rustnet.attribute.observation import PORTED, Batch, Ends, Faults, Observation, Observations, ProcessFacts
 from rustnet.attribute.values import (
     ANY_V4,
     ANY_V6,
@@ -52,7 +52,7 @@ _RECORDER = "rustnet-record/"
 _SEND_ONLY = 255
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
 
-_PROCESS_KEYS = (
+PROCESS_KEYS = (
     "pid",
     "process_name",
     "process_ppid",
@@ -103,23 +103,42 @@ class RustnetSidecar:
         """
         try:
             with self.path.open("rb") as file:
-                yield from self._read(file)
+                yield from self.read(_lines(file, self.faults), LineParser(self.faults))
         except OSError as error:
             raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
         if not self.records:
             raise InputError(self._hopeless())
 
-    def _read(self, file: BinaryIO) -> Iterator[Observations]:
-        """Batches of the open file."""
+    def blocks(self) -> Iterator[Batch]:
+        """Read the file as `batches` does: the same observations, many times faster."""
+        from rustnet.attribute.plain import read_blocks  # noqa: PLC0415 -- it knows this class
+
+        if type(self) is not RustnetSidecar:  # the quick way knows the keys of this format only
+            yield from self.batches()
+            return
+        try:
+            with self.path.open("rb") as file:
+                yield from read_blocks(file, self)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
+        if not self.records:
+            raise InputError(self._hopeless())
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether so much is broken, and nothing is not, that the file is no sidecar."""
+        return self.faults.bad >= HOPELESS_LINES and not self.records
+
+    def read(self, lines: Iterable[tuple[int, bytes]], parser: "LineParser") -> Iterator[Observations]:
+        """Batches of numbered lines."""
         batch = self._batch()
-        parser = LineParser(self.faults)
-        for number, line in _lines(file, self.faults):
+        for number, line in lines:
             try:
                 said = parser.parse(line, number)
             except BadValue as bad:
                 cut = not line.endswith(b"\n") and not line.rstrip().endswith(b"}")
                 self.faults.broken(number, f"the last line is cut off: {bad}" if cut else str(bad))
-                if self.faults.bad >= HOPELESS_LINES and not self.records:
+                if self.hopeless:
                     return
                 continue
             self.records += 1
@@ -212,7 +231,23 @@ class LineParser:
             host=self._host(get("host"), process),
             family=family,
             echo=self._echo(get("icmp_id"), number) if protocol == "icmp" else None,
+            translated=self._translated(get("nat_local_addr"), get("nat_remote_addr"), ends, number),
         )
+
+    def _translated(self, local: object, remote: object, ends: "_Ends", number: int) -> Ends | None:
+        """Ends behind NAT; an end that is not stated is the same on both sides."""
+        at, port, to, remote_port = ends
+        try:
+            if local is not None:
+                at, port = parse_endpoint(local)
+            if remote is not None:
+                to, remote_port = parse_endpoint(remote)
+        except BadValue as bad:
+            self.faults.odd(number, str(bad))
+            return None
+        if at is None or to is None or (at, port, to, remote_port) == ends:
+            return None
+        return (at, port, to, remote_port) if ends[1] is not None else (at, None, to, None)
 
     def _echo(self, value: object, number: int) -> int | None:
         """Identifier of an echo socket; 0 says that the kernel has not chosen one yet."""
@@ -233,7 +268,7 @@ class LineParser:
         """Return the process of a record, or ``None`` if it has neither pid nor name."""
         try:
             # Version 2 of the format knows no references: equal values make equal bytes, and 1 is not `true`.
-            said = marshal.dumps(list(map(record.get, _PROCESS_KEYS)), 2)
+            said = marshal.dumps(list(map(record.get, PROCESS_KEYS)), 2)
         except ValueError:
             raise BadValue("is nested beyond all bounds") from None
         if said in self._people:

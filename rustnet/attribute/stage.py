@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rustnet.attribute.observation import LINEAGE_SEPARATOR, NO_TIME, NUMBERS, Column, Observations, ProcessFacts
+from rustnet.attribute.observation import LINEAGE_SEPARATOR, NO_TIME, NUMBERS, Batch, Column, ProcessFacts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,6 +21,8 @@ _TABLES = (
         seq BIGINT, origin INTEGER, fact BIGINT, protocol VARCHAR, quality VARCHAR, position BIGINT, packet BIGINT,
         local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, ws BIGINT, we BIGINT, seen BIGINT,
         host INTEGER, pid BIGINT, born BIGINT, family TINYINT, echo INTEGER)""",
+    """CREATE OR REPLACE TEMP TABLE own_nat (
+        seq BIGINT, local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, behind VARCHAR)""",
     """CREATE OR REPLACE TEMP TABLE own_origin (
         origin INTEGER, source VARCHAR, name VARCHAR, keep_last BOOLEAN)""",
     f"""CREATE OR REPLACE TEMP TABLE own_fact (
@@ -28,7 +30,8 @@ _TABLES = (
         {", ".join(f"{name} VARCHAR" for name in TEXT_FACTS)}, lineage VARCHAR[])""",
 )
 
-_ADDRESS = "CASE WHEN has_{0} THEN {0}_hi::UHUGEINT * 18446744073709551616::UHUGEINT + {0}_lo END"
+_NUMBER = "{0}_hi::UHUGEINT * 18446744073709551616::UHUGEINT + {0}_lo"
+_ADDRESS = f"CASE WHEN has_{{0}} THEN {_NUMBER} END"
 
 HOSTS = 32
 """Hosts whose addresses are kept apart; of more, the rest counts as one. Each may listen on a port of every flow."""
@@ -63,6 +66,11 @@ SELECT seq, $origin, CASE WHEN fact >= 0 THEN fact + $facts END, protocol, quali
     echo
 FROM own_batch"""
 
+_TRANSLATE = f"""
+INSERT INTO own_nat
+SELECT row + $seq, {_NUMBER.format("local")}, local_port, {_NUMBER.format("remote")}, remote_port, behind
+FROM own_batch"""
+
 _HOST = "coalesce(nullif(host, ''), $host)"
 _KNOW = f"""
 INSERT INTO own_fact
@@ -76,7 +84,7 @@ _SAME = ("protocol", "local_port", "remote_port", "ws", "host", "pid", "born", "
 _DOUBLES = f"""
 CREATE OR REPLACE TEMP TABLE own_double AS
 SELECT s.origin, {", ".join(f"s.{name}" for name in _SAME)}, coalesce(s.local, 0) AS local,
-    coalesce(s.remote, 0) AS remote, max(s.seq) AS kept
+    coalesce(s.remote, 0) AS remote, max(s.position) AS kept
 FROM own_said s JOIN own_origin o ON o.origin = s.origin
 WHERE o.keep_last AND s.ws IS NOT NULL AND s.packet IS NULL
 GROUP BY ALL
@@ -84,7 +92,7 @@ HAVING count(*) > 1"""
 
 _KEEP_LAST = f"""
 DELETE FROM own_said USING own_double d
-WHERE own_said.origin = d.origin AND own_said.packet IS NULL AND own_said.seq <> d.kept
+WHERE own_said.origin = d.origin AND own_said.packet IS NULL AND own_said.position <> d.kept
     AND coalesce(own_said.local, 0) = d.local AND coalesce(own_said.remote, 0) = d.remote
     AND {" AND ".join(f"own_said.{name} = d.{name}" for name in _SAME)}"""
 
@@ -101,7 +109,15 @@ class Stage:
         for statement in _TABLES:
             run(con, statement)
 
-    def add(self, batch: Observations, number: int) -> None:
+    @property
+    def hosts(self) -> dict[int, str]:
+        """Names of hosts by their number in ``own_said``; those that count as one have none."""
+        names: dict[int, str] = {}
+        for name, number in self._hosts.items():
+            names[number] = "" if number in names else name
+        return names
+
+    def add(self, batch: Batch, number: int) -> None:
         """Take a batch of input ``number``: files of equal names are told apart by it."""
         if not len(batch):
             return
@@ -109,9 +125,13 @@ class Stage:
         columns = batch.columns()
         columns["seq"] = np.arange(self.said, self.said + len(batch), dtype=np.int64)
         hosts = self._hosts
-        numbers = (hosts.setdefault(name or batch.host or "", min(len(hosts), HOSTS)) for name in columns["host"])
-        columns["host"] = np.fromiter(numbers, np.int32, len(batch))
+        names = columns["host"].tolist()
+        numbers = {n: hosts.setdefault(n or batch.host or "", min(len(hosts), HOSTS)) for n in dict.fromkeys(names)}
+        columns["host"] = np.array(list(map(numbers.__getitem__, names)), np.int32)
         self._insert(columns, _SAY, {"origin": origin, "facts": self._facts})
+        translated = batch.translated()
+        if translated:
+            self._insert(translated, _TRANSLATE, {"seq": self.said})
         self.said += len(batch)
         facts = batch.facts()
         if facts:
@@ -125,7 +145,7 @@ class Stage:
         finally:
             self._con.unregister("own_batch")
 
-    def _origin(self, batch: Observations, number: int) -> int:
+    def _origin(self, batch: Batch, number: int) -> int:
         """Give the batch's file and source a number."""
         key = (number, batch.source, batch.origin, batch.keep_last)
         if key not in self._origins:

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from socket import AF_INET, AF_INET6, inet_pton
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 Address = tuple[int, int]
 """An address as a 128-bit number in two halves, high and low; IPv4 as IPv4-mapped IPv6, like `flows.src_num`."""
@@ -65,6 +65,16 @@ def parse_endpoint(text: object) -> tuple[Address, int]:
             raise BadValue(f"{shown(text)} is no address with a port: IPv6 stands in brackets")
         host = host[1:-1]
     return parse_address(host), port
+
+
+def endpoint_text(address: Address, port: int | None) -> str:
+    """Address and port as `parse_endpoint` reads them; without a port the address alone."""
+    number = (address[0] << 64 | address[1]).to_bytes(16)
+    if address[0] == 0 and address[1] >> 32 == 0xFFFF:
+        host = inet_ntop(AF_INET, number[12:])
+        return host if port is None else f"{host}:{port}"
+    host = inet_ntop(AF_INET6, number)
+    return host if port is None else f"[{host}]:{port}"
 
 
 @lru_cache(maxsize=8_192)

@@ -19,13 +19,21 @@ WITH timed AS (
     SELECT c.flow_id, c.rowid AS claim, c.process_id, c.rank, c.distance_ms, c.observed_at, f.fs, f.fe,
         coalesce(epoch_ns(c.window_start), {-MAX_TIME}) AS ws, coalesce(epoch_ns(c.window_end), {MAX_TIME}) AS we
     FROM claims c JOIN own_flow f ON f.flow_id = c.flow_id
-    WHERE c.distance_ms <= $slack_ms
+    WHERE c.distance_ms <= $slack_ms AND c.rowid NOT IN (SELECT claim FROM own_reused)
 ), measured AS (
     SELECT * EXCLUDE (fs, fe), greatest(0, least(we, fe) - greatest(ws, fs)) AS overlap FROM timed
 )
 SELECT *, row_number() OVER (PARTITION BY flow_id
     ORDER BY rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id) AS place
 FROM measured"""
+
+# The start of a process is told by the same clock as the claim, so a correction of that one holds for it too.
+_REUSED = """
+CREATE OR REPLACE TEMP TABLE own_reused AS
+SELECT c.rowid AS claim, c.flow_id
+FROM claims c JOIN own_flow f ON f.flow_id = c.flow_id JOIN processes p ON p.process_id = c.process_id
+WHERE p.started_at IS NOT NULL AND c.distance_ms <= $slack_ms
+    AND epoch_ns(p.started_at) + coalesce(c.offset_ms, 0) * 1000000 > f.fe + $slack_ms * 1000000"""
 
 _TOGETHER_NS = 1_000_000_000
 """Observations that lie this close are equally late: a source writes the holders of one socket one after another."""
@@ -72,6 +80,7 @@ SELECT f.flow_id,
         WHEN r.tied THEN 'contested'
         WHEN w.flow_id IS NOT NULL THEN NULL
         WHEN f.protocol IN ({_NOT_ATTRIBUTABLE}) OR {_KERNEL_ICMP} THEN 'not_attributable'
+        WHEN f.flow_id IN (SELECT flow_id FROM own_reused) THEN 'pid_reused'
         WHEN e.ownerless OR old.unowned_reason = 'ownerless' THEN 'ownerless'
         WHEN e.flow_id IS NOT NULL OR old.unowned_reason = 'outside_window' THEN 'outside_window'
         WHEN $given OR old.unowned_reason = 'no_claim' THEN 'no_claim'
@@ -97,6 +106,7 @@ def judge(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, given: bool
 
     ``given``: some source of ownership was read. ``own_flow`` and ``own_near`` of `store_claims` must exist.
     """
+    run(con, _REUSED, {"slack_ms": slack_ns / 1e6})
     run(con, _ELIGIBLE, {"slack_ms": slack_ns / 1e6})
     run(con, _RIVALS)
     run(con, _EXPLAINED, {"slack": slack_ns})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from rustnet.attribute.explain import Explanation, explain
 from rustnet.cli.report import duration, moment
 from rustnet.cli.terminal import Col, Terminal, flow_items, table, wrap
 from rustnet.export.formats import humanised, timestamp_ns
@@ -18,6 +19,7 @@ _SIDES = (
     ("duplicate_acks", "duplicate ACKs"), ("zero_windows", "zero windows"), ("missed_bytes", "missed bytes"),
     ("flags", "TCP flags"), ("ttl", "smallest TTL"), ("mac", "hardware address"),
 )  # fmt: skip
+_MAX_LOST = 50
 _SIZES = ("bytes", "payload", "missed_bytes")
 _FLAG_LETTERS = ((2, "S"), (16, "A"), (8, "P"), (1, "F"), (4, "R"), (32, "U"), (64, "E"), (128, "C"))
 
@@ -118,18 +120,20 @@ class FlowPage:
         self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
 
     def _owners(self) -> None:
-        f, claims = self.flow, self.detail.claims
+        f = self.flow
         self._title(_("Owner"))
-        told = _claims(claims)
+        told = _claims(self.detail.claims)
+        said = explained(self.detail)
         won = next((c for c in told if c["won"]), None)
         if won:
             contested = _(", contested") if f["process_contested"] else ""
             self.lines.append(f"  {_who(won)}, {_('by')} {_shown(f['process_source'])}{contested}")
-            for key in ("exe", "cmdline", "container_name", "pod"):
-                self._fact(key, _shown(won[key]))
+            for key in ("exe", "cmdline", "lineage", "started_at", "container_name", "pod"):
+                self._fact(key.replace("_", " "), _shown(won[key], "TIMESTAMP_NS" if key == "started_at" else ""))
         else:
             reason = _shown(f["unowned_reason"] or "not judged").replace("_", " ")
             self.lines.append(f"  {_('none')}: {reason}")
+        self._sentences(said.why)
         if not told:
             return
         rows = [
@@ -146,6 +150,15 @@ class FlowPage:
             Col(_("evidence"), least=12, drop=2),
         ]
         self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
+        lost = [f"{_who(c)}: {fate}" for c, fate in zip(told, said.claims, strict=True) if fate not in ("won", "equal")]
+        self._sentences(lost[:_MAX_LOST])
+        if len(lost) > _MAX_LOST:
+            self.lines.append(self.terminal.dim(_("  … {n} more").format(n=f"{len(lost) - _MAX_LOST:,}")))
+
+    def _sentences(self, sentences: list[str]) -> None:
+        for sentence in sentences:
+            words = wrap(printable(sentence), self.terminal.width - 6, "    ")
+            self.lines.append("  " + self.terminal.dim("· ") + words)
 
     def _messages(self) -> None:
         if not self.detail.messages:
@@ -204,6 +217,11 @@ def _claims(result: ResultSet) -> list[Fields]:
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
+def explained(detail: FlowDetail) -> Explanation:
+    """Put the verdict into words, with a line for each claim."""
+    return explain(detail.flow, _claims(detail.claims), _claims(detail.clocks) if detail.clocks else [])
+
+
 def _who(claim: Fields) -> str:
     pid = f" ({claim['pid']})" if claim["pid"] is not None else ""
     user = f" {_('of')} {_shown(claim['username'])}" if claim["username"] else ""
@@ -219,6 +237,7 @@ def _said(message: Message) -> Iterator[tuple[str, str]]:
 
 def as_data(detail: FlowDetail) -> dict[str, Any]:
     """Make the same as the page, for programs; times are ISO-8601 in UTC."""
+    said = explained(detail)
     return {
         "flow": {name: _exact(value, detail.types[name]) for name, value in detail.flow.items()},
         "messages": [
@@ -227,7 +246,8 @@ def as_data(detail: FlowDetail) -> dict[str, Any]:
             for m in detail.messages
         ],
         "more_messages": detail.more_messages,
-        "claims": _rows(detail.claims),
+        "claims": [row | {"verdict": fate} for row, fate in zip(_rows(detail.claims), said.claims, strict=True)],
+        "verdict": said.why,
         "anomalies": _rows(detail.anomalies),
         "packets": _rows(detail.packets),
         "inner_flows": detail.inner,

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "replay": "Turn captures into a session, and summarise it.",
     "flows": "List flows, all or those that a filter finds.",
     "stats": "Count flows, packets and bytes by protocol, host, process …",
+    "processes": "Who started whom, and what each process sent where.",
     "hosts": "List who was there, with hardware addresses and names.",
     "show": "One flow, whole; or one packet's full protocol tree.",
     "query": "Ask a saved question, or any SQL.",

@@ -1,11 +1,12 @@
 """``rustnet replay``: captures in, a session and its summary out."""
 
 import contextlib
+import math
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -17,6 +18,22 @@ from rustnet.i18n import _
 
 if TYPE_CHECKING:
     from rustnet.ingest import Options, Report
+
+MOST_OFFSET = 1e9
+"""Seconds that a clock may be moved."""
+
+
+def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 'float | Literal["auto"] | None':
+    """Read ``auto`` or seconds."""
+    if value is None or value == "auto":
+        return None if value is None else "auto"
+    try:
+        made = float(value)
+    except ValueError:
+        made = math.nan
+    if not -MOST_OFFSET <= made <= MOST_OFFSET:
+        raise click.BadParameter(_("{value!r} is neither auto nor a number of seconds").format(value=value))
+    return made
 
 
 @click.command(
@@ -31,6 +48,10 @@ if TYPE_CHECKING:
 @click.option("--db", metavar="SESSION", help=_("Session to make, or to add to."))
 @click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection."))
 @click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars."))
+@click.option(
+    "--sidecar-offset", callback=_offset, metavar="auto|SECONDS",
+    help=_("Add to the times of sidecars whose clock was wrong; auto: as much as it is found to be off."),
+)  # fmt: skip
 @click.option("--no-dissect", is_flag=True, help=_("Headers and flows only: read no payload."))
 @click.option("--again", is_flag=True, help=_("Ingest a capture even if the session has it already."))
 @click.option(
@@ -57,6 +78,7 @@ def command(
     db: str | None,
     sidecars: tuple[str, ...],
     no_sidecar: bool,
+    sidecar_offset: 'float | Literal["auto"] | None',
     no_dissect: bool,
     again: bool,
     workers: int | None,
@@ -77,6 +99,7 @@ def command(
     options = Options(
         sidecars=sidecars,
         discover=not no_sidecar,
+        sidecar_offset=sidecar_offset,
         again=again,
         strict_parsers=state.debug,
         dissect=not no_dissect,

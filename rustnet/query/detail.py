@@ -2,6 +2,7 @@
 
 import heapq
 import typing
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from rustnet.errors import RustnetError, UsageError
@@ -16,14 +17,19 @@ if typing.TYPE_CHECKING:
 Fields = dict[str, typing.Any]
 
 _MAX_FLOW_ID = 1 << 62
-_NOT_MESSAGES = ("packets", "flows", "anomalies", "connections", "claims", "names")
+_NOT_MESSAGES = ("packets", "flows", "anomalies", "connections", "claims", "names", "clocks")
+_ADDED = ("offset_ms", "behind")
+"""Columns of `claims` that sessions of before lack."""
 
 _CLAIMS = """
 SELECT p.pid, p.name AS process, p.username, p.exe, p.cmdline, p.container_name, p.pod, c.source, c.quality, c.rank,
-    c.match, c.distance_ms, c.window_start, c.window_end, c.observed_at, c.reversed, c.evidence,
+    c.match, c.distance_ms, c.window_start, c.window_end, c.observed_at, c.reversed, c.evidence, c.process_id, p.host,
+    p.started_at, p.ppid, p.lineage, {offset_ms} AS offset_ms, {behind} AS behind,
     coalesce(f.process_id = c.process_id, false) AS won
 FROM claims AS c JOIN flows AS f ON f.flow_id = c.flow_id LEFT JOIN processes AS p ON p.process_id = c.process_id
 WHERE c.flow_id = ? ORDER BY won DESC, c.rank, c.distance_ms, c.observed_at, p.pid"""
+
+_CLOCKS = "SELECT * FROM clocks WHERE capture_id = ? ORDER BY origin, host"
 
 _PACKETS = """
 SELECT number, ts, from_src, length, captured, payload, tcp_flags, interface
@@ -52,6 +58,8 @@ class FlowDetail:
     messages: list[Message]
     more_messages: bool
     claims: ResultSet
+    clocks: ResultSet | None
+    """Rows of `clocks` of its capture; a session of before has none."""
     anomalies: ResultSet
     packets: ResultSet
     inner: int
@@ -94,18 +102,25 @@ def flow_detail(con: "Connection", flow_id: int, messages: int, packets: int) ->
     """Gather one flow with at most so many ``messages`` and ``packets``, each the first ones."""
     found = execute(con, "SELECT * FROM flows WHERE flow_id = ?", [flow_id])
     fields = dict(zip(found.columns, found.rows[0], strict=True))
+    have = existing_columns(con)
     merged, more = _messages(con, flow_id, messages)
     return FlowDetail(
         fields,
         dict(zip(found.columns, found.types, strict=True)),
         merged,
         more,
-        execute(con, _CLAIMS, [flow_id]),
+        execute(con, _claims_sql(have), [flow_id]),
+        execute(con, _CLOCKS, [fields["capture_id"]]) if "clocks" in have else None,
         execute(con, "SELECT ts, packet, kind, detail, count FROM anomalies WHERE flow_id = ? ORDER BY packet, ts",
                 [flow_id], limit=messages),
         execute(con, _PACKETS, [flow_id], limit=packets),
         execute(con, "SELECT count(*) FROM flows WHERE outer_flow_id = ?", [flow_id]).rows[0][0],
     )  # fmt: skip
+
+
+def _claims_sql(have: Mapping[str, Container[str]]) -> str:
+    """Write SQL for the claims on a flow, with NULL for columns that the session lacks."""
+    return _CLAIMS.format(**{name: f"c.{name}" if name in have["claims"] else "NULL" for name in _ADDED})
 
 
 def message_tables(con: "Connection") -> list[str]:

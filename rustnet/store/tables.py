@@ -315,9 +315,39 @@ class Claim:
     """The claim's local end is the flow's `dst`."""
     evidence: str
     """Where it stands: file and line."""
+    offset_ms: float | None = None
+    """Added to the source's times because its clock was off (`--sidecar-offset`); NULL: nothing was."""
+    behind: str | None = None
+    """The ends that the source names, where those behind its translation of addresses are the flow's (`nat`)."""
     match: str = "tuple"
-    """What was compared: `tuple`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port` or
-    `packet`."""
+    """What was compared: `tuple`, `nat`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port`
+    or `packet`."""
+
+
+@record("clocks")
+class Clock:
+    """What the clock of a sidecar was found to be against the capture's, from connections that both saw begin."""
+
+    capture_id: I32
+    """Capture it was compared with."""
+    source: str
+    """Format of the sidecar."""
+    origin: str
+    """Name of the sidecar."""
+    host: str | None
+    """Host that it was recorded on, where it says."""
+    offset_ms: float
+    """How far its clock is ahead of the capture's; negative: behind."""
+    spread_ms: float
+    """Width of the narrowest span that holds half of the differences."""
+    pairs: I64
+    """Connections that could be compared."""
+    agreeing: I64
+    """Of these, those that differ by `offset_ms`, give or take half a second."""
+    wrong: bool
+    """It is off: most connections agree on one and the same distance."""
+    added_ms: float
+    """What was added to its times before matching (`--sidecar-offset`)."""
 
 
 @record("names")
@@ -369,6 +399,7 @@ CORE_TABLES: tuple[type, ...] = (
     FlowRow,
     Process,
     Claim,
+    Clock,
     Name,
     Anomaly,
 )

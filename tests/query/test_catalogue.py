@@ -13,6 +13,7 @@ EXPECTED = set(
 top-talkers top-destinations top-processes protocols services-by-port-mismatch dns-queries dns-failures slow-dns
 http-requests tls-servers tls-certificates ssh-servers retransmitters slow-handshakes long-flows failed-connections
 scans unanswered anomalies capture-health new-names unowned contested owners timeline conversations
+process-timeline nameless
     """.split()  # noqa: SIM905
 )
 

@@ -21,6 +21,8 @@ from types import FrameType
 import numpy as np
 
 from rustnet import __version__
+from rustnet.attribute.apple import LINKS as PKTAP_LINKS
+from rustnet.attribute.packets import PacketClaims, drop_table
 from rustnet.attribute.policy import NOT_ATTRIBUTABLE
 from rustnet.collect import Collector
 from rustnet.dissect import registry
@@ -55,6 +57,8 @@ class Options:
 
     sidecars: tuple[str, ...] = ()
     """Sidecar files given by name; without any they are looked for beside each capture."""
+    sidecar_format: str | None = None
+    """Format of the sidecars given by name; without it their content tells."""
     discover: bool = True
     """Look for sidecars beside each capture."""
     again: bool = False
@@ -113,6 +117,8 @@ class Report:
     """(path, one-line message) of inputs that the session has already."""
     interrupted: bool = False
     losses: list[str] = field(default_factory=list)
+    on_packets: dict[int, PacketClaims] = field(default_factory=dict)
+    """What stands on the packets of a capture, by `capture_id`, where anything does."""
     sidecars: list[str] = field(default_factory=list)
     """One line for each sidecar: file, claims, matched flows, broken lines."""
 
@@ -304,6 +310,9 @@ class Road:
         self.flow_count = 0
         self.link_types: set[int] = set()
         self.last_link = -1
+        self.on_packets = PacketClaims(capture_id, Path(source.info.source).name)
+        self.on_packets.spill = lambda rows: writer.run(partial(self.on_packets.store, columns=rows))
+        self.pktap = False
         self.callback: Callable[[Progress], None] | None = None
         self.told_at = 0.0
         self.index = 0
@@ -344,6 +353,9 @@ class Road:
         if not (links == self.last_link).all():
             self.link_types.update(np.unique(links).tolist())
             self.last_link = int(links[0])
+            self.pktap = not self.link_types.isdisjoint(PKTAP_LINKS)
+        if self.pktap or self.source.info.annotated:
+            self.on_packets.take(frames, tracker.index, self.source.info, self.pktap)
         if tracker.index.count >= INDEX_BATCH:
             self.store()
 
@@ -425,6 +437,9 @@ class Road:
         self.capture.complete = self.source.info.complete and not report.interrupted
         self.writer.end_capture(self.capture)
         report.captures.append(self.summary())
+        if len(self.on_packets):
+            self.writer.run(self.on_packets.store)
+            report.on_packets[self.capture_id] = self.on_packets
         self.progress(final=True)
 
     def engine_anomalies(self) -> None:
@@ -493,22 +508,27 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
     """Match sidecars with the flows of every capture of this run."""
     from rustnet.attribute.discover import find_sidecars  # noqa: PLC0415 - only where there are captures
     from rustnet.attribute.match import Report as Attribution  # noqa: PLC0415
-    from rustnet.attribute.match import attribute  # noqa: PLC0415
+    from rustnet.attribute.match import Sidecar, attribute  # noqa: PLC0415
 
     given = [Path(name) for name in options.sidecars]
     for capture in report.captures:
         files = given or (find_sidecars(Path(capture.source)) if options.discover and capture.source != "-" else [])
-        if not files:
+        on_packets = report.on_packets.pop(capture.capture_id, None)
+        if not files and on_packets is None:
             continue
-        made: Attribution = writer.run(partial(attribute, capture_id=capture.capture_id, sidecars=files))
+        sidecars = [Sidecar(file, format=options.sidecar_format if given else None) for file in files]
+        made: Attribution = writer.run(
+            partial(attribute, capture_id=capture.capture_id, sidecars=sidecars, on_packets=on_packets)
+        )
         for sentence in made.unreadable:
             report.failed.append(("sidecar", sentence))
         bad = f", {made.bad_records:,} broken" if made.bad_records else ""
-        names = ", ".join(str(file) for file in files)
+        names = ", ".join([*map(str, files), *([f"packets of {capture.source}"] if on_packets else [])])
         report.sidecars.append(
             f"{names}: records {made.records:,}{bad}; claims {made.claims:,}; "
             f"flows with an owner {made.owned:,} of {made.flows:,}"
         )
+    writer.run(drop_table)
     writer.commit()
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @click.option("--db", metavar="SESSION", help=_("Session to make, or to add to."))
 @click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection."))
+@click.option("--sidecar-format", metavar="NAME", help=_("Format of the sidecars, where the content does not tell."))
 @click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars."))
 @click.option("--no-dissect", is_flag=True, help=_("Headers and flows only: read no payload."))
 @click.option("--again", is_flag=True, help=_("Ingest a capture even if the session has it already."))
@@ -44,6 +45,7 @@ def command(
     files: tuple[str, ...],
     db: str | None,
     sidecars: tuple[str, ...],
+    sidecar_format: str | None,
     no_sidecar: bool,
     no_dissect: bool,
     again: bool,
@@ -57,7 +59,12 @@ def command(
     from rustnet.ingest import Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
-        sidecars=sidecars, discover=not no_sidecar, again=again, strict_parsers=state.debug, dissect=not no_dissect
+        sidecars=sidecars,
+        sidecar_format=sidecar_format,
+        discover=not no_sidecar,
+        again=again,
+        strict_parsers=state.debug,
+        dissect=not no_dissect,
     )
     with _session(db) as session:
         report = _ingest(files, session, options)

@@ -237,7 +237,7 @@ WHERE s.packet IS NOT NULL AND p.flow_id IS NOT NULL AND r.rank < {OWNERLESS_RAN
 GROUP BY p.flow_id, i.process_id, o.source, o.name, s.quality, r.rank"""
 
 # Statements on packets were lifted to their flow while the capture was read (`rustnet.attribute.packets`).
-_CLAIM_LIFTED = f"""
+_CLAIM_LIFTED = """
 INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
     reversed, evidence, match)
 SELECT l.flow_id, i.process_id, o.source, s.quality, r.rank, make_timestamp_ns(max(l.last)),

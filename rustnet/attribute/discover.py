@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustnet.attribute.observation import SidecarReader
+from rustnet.attribute.process_logs import readers
+from rustnet.attribute.rustnet_json_log import RustnetJsonLog
 from rustnet.attribute.rustnet_sidecar import RustnetSidecar
 from rustnet.errors import InputError, UsageError
 
@@ -32,6 +34,8 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     # Asked in this order: formats that are told by their content stand before those that are told by the name alone.
+    Format("rustnet-json-log", RustnetJsonLog.recognise, RustnetJsonLog),
+    *(Format(*known) for known in readers()),
     Format("rustnet-sidecar", RustnetSidecar.recognise, RustnetSidecar),
 )
 
@@ -68,4 +72,6 @@ def open_sidecar(path: Path, host: str | None = None, format_: str | None = None
             return known.reader(path, host)
     if not head:
         raise InputError(f"{path}: the sidecar is empty; ownership is read from a file that holds connections")
-    raise InputError(f"{path}: no sidecar of a known format; give the <capture>.connections.jsonl that RustNet wrote")
+    raise InputError(
+        f"{path}: no sidecar of a known format; name it with --sidecar-format (docs/sidecars.md lists them)"
+    )

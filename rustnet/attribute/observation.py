@@ -79,9 +79,9 @@ class Observation(NamedTuple):
     An unknown end is a wildcard: without ``local`` the local address was not stated (a socket bound to all of
     them), without ``remote`` it was a listening or unconnected socket; without both and without a port it was a
     socket for everything of its protocol. With a remote end and no local port at all it was the beginning of a
-    conversation (a call of ``connect``), at ``window_start``. An address that stood in a packet is always literal, `0.0.0.0` too. An
-    observation made on one packet of the capture itself (a comment, a header) carries that packet's number and needs
-    no ends.
+    conversation (a call of ``connect``), at ``window_start``. An address that stood in a packet is always literal,
+    `0.0.0.0` too. An observation made on one packet of the capture itself (a comment, a header) carries that packet's
+    number and needs no ends.
     """
 
     protocol: str

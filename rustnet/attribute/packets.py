@@ -69,7 +69,8 @@ _FIELDS = ("flow_id", "saying", "from_src", "first", "last", "packets", "number"
 _LIFT = f"""
 INSERT INTO own_lifted
 SELECT t.flow_id, s.seq, CASE s.place WHEN {ANSWERED} THEN true WHEN {RECEIVES} THEN t.from_src
-    WHEN {SENDS} THEN NOT t.from_src ELSE false END AS reversed, min(t.first), max(t.last), sum(t.packets), min(t.number)
+    WHEN {SENDS} THEN NOT t.from_src ELSE false END AS reversed, min(t.first), max(t.last), sum(t.packets),
+    min(t.number)
 FROM said_on_packets t JOIN own_says s ON s.saying = t.saying
 WHERE t.capture_id = ? GROUP BY ALL"""
 
@@ -310,4 +311,3 @@ def _summed(rows: dict[str, Column]) -> dict[str, Column]:
     at = np.flatnonzero(new)
     how: dict[str, Any] = {"first": np.minimum, "last": np.maximum, "packets": np.add, "number": np.minimum}
     return {n: how[n].reduceat(column, at) if n in how else column[at] for n, column in rows.items()}
-

@@ -54,7 +54,7 @@ def script_comments(comments: list[str]) -> list[Statement]:
     """Statements of comments that the enrichment script writes."""
     made = []
     for text in comments:
-        if len(text) > _LONGEST or "PID:" not in text and "Process:" not in text:
+        if len(text) > _LONGEST or ("PID:" not in text and "Process:" not in text):
             continue
         found = _WRITTEN.fullmatch(text)
         if found and (found[1] or found[2]):

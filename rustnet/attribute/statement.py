@@ -47,4 +47,3 @@ def said(text: str | None, longest: int = 256) -> str | None:
 def base_name(path: str | None) -> str | None:
     """Last part of a path of any system."""
     return said(path.replace("\\", "/").rstrip("/").rpartition("/")[2]) if path else None
-

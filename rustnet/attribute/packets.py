@@ -66,6 +66,9 @@ _SLICE = 4096
 
 TABLE = "said_on_packets"
 _FIELDS = ("flow_id", "saying", "from_src", "first", "last", "packets", "number")
+_TABLE = f"""
+CREATE TEMP TABLE IF NOT EXISTS {TABLE} (capture_id INTEGER, flow_id BIGINT, saying BIGINT, from_src BOOLEAN,
+    first BIGINT, last BIGINT, packets BIGINT, number BIGINT)"""
 _LIFT = f"""
 INSERT INTO own_lifted
 SELECT t.flow_id, s.seq, CASE s.place WHEN {ANSWERED} THEN true WHEN {RECEIVES} THEN t.from_src
@@ -235,11 +238,7 @@ class PacketClaims:
             if not self._held:
                 return
             columns, self._held, self._rows = _summed(_joined(self._held)), [], 0
-        run(
-            con,
-            f"CREATE TEMP TABLE IF NOT EXISTS {TABLE} (capture_id INTEGER, flow_id BIGINT, saying BIGINT, "
-            "from_src BOOLEAN, first BIGINT, last BIGINT, packets BIGINT, number BIGINT)",
-        )
+        run(con, _TABLE)
         con.register("said_batch", columns)
         try:
             run(con, f"INSERT INTO {TABLE} SELECT ?, {', '.join(_FIELDS)} FROM said_batch", [self.capture_id])
@@ -248,9 +247,10 @@ class PacketClaims:
 
     def stage(self, con: "DuckDBPyConnection", stage: Stage) -> None:
         """Stage every statement as an observation, and fill ``own_lifted`` with the flows that each is about."""
-        self.store(con)
         if not self._statements:
             return
+        run(con, _TABLE)
+        self.store(con)
         seqs = [0] * len(self._statements)
         by_source: dict[str, list[tuple[Statement, int]]] = {}
         for statement, number in self._statements.items():

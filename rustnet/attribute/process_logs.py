@@ -140,6 +140,7 @@ class LogReader:
             family = 4 if local == ANY_V4 and local_port else 0
             local = None
         process = None if self.log.names_only else self._process(get, position)
+        host = process.host if process else None
         alias = _label(get("alias"))
         quality = _label(get("quality")) or self.log.quality
         service = _label(get("service")) if alias else None
@@ -148,7 +149,7 @@ class LogReader:
             ends = _ends(protocol in PORTED, local, local_port, remote, remote_port)
             if ends is not None:
                 said = Observation(protocol, *ends, begun, ended, begun, process, quality, position)
-                made.append(said._replace(family=family, alias=alias, service=service))
+                made.append(said._replace(host=host, family=family, alias=alias, service=service))
         return made
 
     def _protocols(self, value: object) -> tuple[str, ...]:

@@ -26,8 +26,8 @@ def ptcpdump_comments(comments: list[str]) -> list[Statement]:
     values: dict[str, str] = {}
     lines = 0
     for text in comments:
-        key = text.partition(":")[0]
-        if key not in _KEYS:
+        key, mark, _ = text.partition(": ")
+        if not mark or key not in _KEYS:
             continue
         for line in text.split("\n")[: _LINES - lines]:
             lines += 1

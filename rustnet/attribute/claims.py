@@ -162,7 +162,8 @@ QUALIFY row_number() OVER (PARTITION BY flow_id, key ORDER BY home DESC, flip) =
 _PLACED = f"""
 CREATE OR REPLACE TEMP TABLE own_place AS
 WITH both_ AS (
-    SELECT key, fe + $slack AS moment, flow_id, fs, fe, flip FROM own_fit WHERE size > {NEAR}
+    SELECT key, CASE WHEN fe < fs THEN fs ELSE fe + $slack END AS moment, flow_id, fs, fe, flip
+    FROM own_fit WHERE size > {NEAR}
     UNION ALL
     SELECT w.key, w.ws, NULL, NULL, NULL, NULL
     FROM own_window w SEMI JOIN own_key k ON k.key = w.key AND k.size > {NEAR}
@@ -321,8 +322,9 @@ def _fits(con: "DuckDBPyConnection") -> str:
                 limit += " AND (f.protocol <> 'icmp' OR f.echo >= 0)" if near == "src" else " AND f.protocol <> 'icmp'"
             if match == "remote" and near == "dst":
                 continue
-            # Of a conversation that a source saw begin, only the beginning is compared.
-            until = "f.fs" if match == "remote" else "f.fe"
+            # Of a conversation that a source saw begin, only the beginning is compared: its end stands before it,
+            # which also tells `_PLACED` to look for what began just before that.
+            until = "f.fs - 1" if match == "remote" else "f.fe"
             ends = {"near": near, "flip": near == "dst", "match": match, "limit": limit, "until": until}
             parts.append(_FITS_WAITING.format(condition=condition.format(near, far), **ends))
     return " UNION ALL ".join([_FITS_BOTH, _FITS_ONE_END.format(parts=" UNION ALL ".join(parts))][: 1 + bool(parts)])

@@ -42,8 +42,8 @@ def json_records(file: BinaryIO, faults: Faults) -> Records:
     head = file.read(_CHUNK)
     decoder = codecs.getincrementaldecoder(encoding(head))("replace")
     text, at, line = decoder.decode(head), 0, 1
-    lost = False
-    while True:
+    lost = ended = False
+    while at < len(text) or not ended:
         found = _BETWEEN.match(text, at)
         start = found.end() if found else at
         line += text.count("\n", at, start)
@@ -64,15 +64,12 @@ def json_records(file: BinaryIO, faults: Faults) -> Records:
                 line += text.count("\n", at, after)
                 at, lost = after, False
                 continue
-        if short and len(text) - at <= MAX_RECORD:
+        if short and not ended and len(text) - at <= MAX_RECORD:
             more = file.read(_CHUNK)
-            if more:
-                text, at = text[at:] + decoder.decode(more), 0
-                continue
-            if at < len(text) and not lost:
-                faults.broken(line, problem)
-            return
-        if not lost:
+            ended = not more
+            text, at = text[at:] + decoder.decode(more, ended), 0
+            continue
+        if at < len(text) and not lost:
             faults.broken(line, problem)
         lost = True  # the rest of a broken object is no fault of its own
         end = text.find("\n", at)

@@ -155,6 +155,8 @@ class LogReader:
     def _protocols(self, value: object) -> tuple[str, ...]:
         """Protocols that a record may be about, as flows name them."""
         word = _word(value).lower()
+        if not word and not self.log.protocols:
+            raise BadValue("names no protocol")
         if not word:
             return self.log.protocols
         if word.isdigit() and len(word) < 4:

@@ -26,6 +26,8 @@ _MAX_INTERFACES = 65_536
 _MAX_ROWS = 65_536
 """Names and processes that are kept of one file, each."""
 _MAX_COMMENTS = 1000
+_KNOWN_OPTIONS, _KNOWN_BYTES = 4096, 2048
+"""Options of packets that are remembered, since many packets have the very same; longer ones are not."""
 _T = TypeVar("_T")
 _REALTIME = re.compile(rb"__REALTIME_TIMESTAMP=(\d{1,17})\n")
 
@@ -151,6 +153,7 @@ class PcapngReader:
             self._section += 1
             self._local = []
             self._walk.begin_section(self._section, big)
+            self._walk.known = {}
         if not sane:
             return BAD, pos
         if struct.unpack_from(order + "I", data, size - 4)[0] != total:
@@ -284,8 +287,10 @@ class PcapngReader:
             frames.notes[n] = note
         if speaks:
             self._info.annotated = True
-            if sound:
-                walk.remember(bytes(raw), note)
+            if sound and len(raw) <= _KNOWN_BYTES:
+                if len(walk.known) >= _KNOWN_OPTIONS:
+                    walk.known = {}
+                walk.known[bytes(raw)] = note
 
     def _packet_option(self, note: Note, code: int, value: bytes) -> None:
         big = self._walk.big

@@ -5,7 +5,7 @@ from rustnet.sources.frames cimport Frames
 
 cdef int NEED, FULL, BAD, BLOCK, EVENT, BAD_PACKET, BAD_INTERFACE
 cdef int64_t TS_MAX, MAX_FRAME, SECOND, SECONDS_MAX, DAY
-cdef int CHAIN, KNOWN_OPTIONS, KNOWN_BYTES
+cdef int CHAIN
 cdef uint32_t RESYNC_FRAME, SECTION, ENHANCED, SIMPLE, OLD_PACKET
 
 
@@ -65,7 +65,7 @@ cdef class PcapngWalk:
     cdef public uint32_t section
     cdef public uint32_t local
     cdef dict flag_notes
-    cdef dict known
+    cdef public dict known
     cdef uint32_t[::1] index
     cdef uint16_t[::1] link
     cdef uint32_t[::1] snaplen
@@ -97,8 +97,6 @@ cdef class PcapngWalk:
     @cython.locals(n=Py_ssize_t)
     cdef int put(self, Frames frames, uint32_t i, Py_ssize_t start, uint32_t captured, uint32_t length,
                  int64_t ts) except -1
-
-    cpdef remember(self, bytes raw, note)
 
     @cython.locals(gap=Py_ssize_t, flags=uint32_t)
     cdef int look_for_options(self, Frames frames, Py_ssize_t n, Py_ssize_t start, Py_ssize_t stop) except -1

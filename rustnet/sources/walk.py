@@ -33,8 +33,6 @@ SIMPLE = 3
 OLD_PACKET = 2
 
 _FLAG_NOTES = 256  # notes that are shared, so that hostile flags cannot fill memory
-KNOWN_OPTIONS = 4096  # options that are remembered, and the most bytes of one: many packets repeat the same comment
-KNOWN_BYTES = 2048
 
 
 def _doubled(table: "memoryview[int]") -> "memoryview[int]":
@@ -66,9 +64,7 @@ class PcapWalk:
         self.pos = 0
         self.last_ts = 0
         self.packets = 0
-        self.oversize = 0
-        self.oversize_packet = 0
-        self.oversize_offset = 0
+        self.oversize = self.oversize_packet = self.oversize_offset = 0
 
     def u32(self, p: int) -> int:
         """Four bytes at ``p`` in the file's byte order."""
@@ -204,14 +200,11 @@ class PcapngWalk:
         self.base = 0
         self.trusted = -1
         self.pos = 0
-        self.options = 0
-        self.options_end = 0
+        self.options = self.options_end = 0
         self.clamped = False
         self.last_ts = 0
         self.packets = 0
-        self.oversize = 0
-        self.oversize_packet = 0
-        self.oversize_offset = 0
+        self.oversize = self.oversize_packet = self.oversize_offset = 0
         self.section = 0
         self.flag_notes: dict[int, Note] = {}
         self.known: dict[bytes, Note] = {}
@@ -252,7 +245,6 @@ class PcapngWalk:
         self.big = big
         self.local = 0
         self.flag_notes = {}
-        self.known = {}
 
     def add_interface(self, index: int, link: int, snaplen: int, resolution: int, offset: int) -> None:
         """Describe the section's next interface.
@@ -451,21 +443,13 @@ class PcapngWalk:
             if flags:
                 self.note_flags(frames, n, flags)
         elif gap > 4 or (gap == 4 and self.u32(start) != 0):
-            if gap <= KNOWN_BYTES and self.known:
-                note = self.known.get(bytes(self.b[start:stop]))
-                if note is not None:
-                    frames.notes[n] = note
-                    return EVENT if self.clamped else NEED
+            note = self.known.get(bytes(self.b[start:stop])) if self.known and gap <= 2048 else None
+            if note is not None:
+                frames.notes[n] = note
+                return EVENT if self.clamped else NEED
             self.options_end = stop
             return EVENT
         return EVENT if self.clamped else NEED
-
-    def remember(self, raw: bytes, note: Note) -> None:
-        """Let packets with the very same options share a note; those of a section that differ too much do not."""
-        if len(raw) <= KNOWN_BYTES:
-            if len(self.known) >= KNOWN_OPTIONS:
-                self.known = {}
-            self.known[raw] = note
 
     def note_flags(self, frames: Frames, n: int, flags: int) -> None:
         """Note a frame's flags; frames with the same flags share one note."""

@@ -166,8 +166,12 @@ def ingest(
 ) -> Report:
     """Ingest every input into a session, made if need be. Inputs that cannot be read are named in the report.
 
-    Raises `SessionError` if the session cannot be opened or written.
+    Raises `SessionError` if the session cannot be opened or written, `UsageError` for an unknown sidecar format.
     """
+    if options.sidecar_format is not None:
+        from rustnet.attribute.discover import named_format  # noqa: PLC0415 - rarely needed
+
+        named_format(options.sidecar_format)
     report = Report(session)
     first: Source | None = None
     if len(paths) == 1:  # a single input that is no capture must not leave an empty session behind

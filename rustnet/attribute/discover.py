@@ -49,15 +49,21 @@ def find_sidecars(capture: Path) -> list[Path]:
     return [place for place in places if place.is_file()]
 
 
+def named_format(name: str) -> Format:
+    """Find a format by its name; raises `UsageError` if there is none."""
+    for known in FORMATS:
+        if known.name == name:
+            return known
+    names = ", ".join(sorted(known.name for known in FORMATS))
+    raise UsageError(f"no sidecar format is called {name}; these are known: {names}")
+
+
 def open_sidecar(path: Path, host: str | None = None, format_: str | None = None) -> SidecarReader:
     """Choose the reader of a sidecar by its format's name, or by content and name of the file.
 
     Raises `InputError` if it cannot be read or is of no known format, `UsageError` if there is no such format.
     """
-    named = [known for known in FORMATS if known.name == format_]
-    if format_ is not None and not named:
-        names = ", ".join(sorted(known.name for known in FORMATS))
-        raise UsageError(f"no sidecar format is called {format_}; these are known: {names}")
+    named = [] if format_ is None else [named_format(format_)]
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a regular file; write the sidecar to a file first, it is read twice")
     try:

@@ -16,6 +16,7 @@ from rustnet.attribute.policy import ANY, RANKS
 from rustnet.attribute.process_logs import moment
 from rustnet.attribute.values import BadValue, parse_address
 from rustnet.errors import InputError, UsageError
+from rustnet.ingest import Options, ingest
 
 T0 = 1_780_000_000
 S = 10**9
@@ -370,6 +371,9 @@ def test_a_format_can_be_named(session: Any, tmp_path: Path) -> None:
         read(path, "zeek")
     with pytest.raises(UsageError, match=r"these are known: auditd, .*zeek"):
         read(path, "nonsense")
+    with pytest.raises(UsageError):
+        ingest([str(path)], str(tmp_path / "s.duckdb"), Options(sidecar_format="nonsense"))
+    assert not (tmp_path / "s.duckdb").exists()
     session.flow()
     attribute(session.con, 1, [Sidecar(path, format="sysmon")])
     assert session.ask("SELECT source, quality, rank FROM claims") == [("sysmon", "event-3", 14)]
@@ -462,3 +466,11 @@ def test_values_that_make_no_sense_are_left_out(tmp_path: Path) -> None:
     assert said[0].process.pid is None
     assert len(said[0].process.exe or "") == 4096
     assert "\0" not in (said[0].process.exe or "")
+
+
+def test_the_page_names_every_source() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sidecars.md").read_text()
+    missing = [
+        name for name in {*(known.name for known in FORMATS), *(s for s, _ in RANKS)} - {ANY} if f"`{name}`" not in page
+    ]
+    assert missing == []

@@ -31,6 +31,7 @@ _ANY = (ANY_V4, ANY_V6)
 _TEXT = {"exe": PATH, "cmdline": PATH, "cwd": PATH, "name": 256, "username": 256, "host": 256}
 _NUMBERS = ("pid", "ppid", "uid", "gid")
 _UNSET_ID = MAX_U32
+_REMEMBERED = 4096
 Path_ = tuple[str, tuple[str, ...]]
 """A place as it stands, and its parts."""
 
@@ -46,6 +47,9 @@ class LogReader:
         self.origin = words(path.name) or "log"
         self.records = 0
         self.faults = Faults()
+        self._facts = [name for name in (*_TEXT, *_NUMBERS, "started_at") if name in log.fields]
+        self._people: dict[tuple[object, ...], ProcessFacts | None] = {}
+        """Processes by what records say of them: a log names few, many times."""
         self._fields = {name: _places(text) for name, text in log.fields.items()}
         self._keep = [(_places(text), values) for text, values in log.keep]
         self._swapped = (_places(log.swapped[0]), log.swapped[1]) if log.swapped else None
@@ -166,6 +170,20 @@ class LogReader:
 
     def _process(self, get: Callable[[str], object], position: int) -> ProcessFacts | None:
         """Return the process of a record; what makes no sense is left out and counted."""
+        raw = tuple(get(name) for name in self._facts)
+        plain_ = not {type(value) for value in raw} - {str, int, type(None)}
+        if plain_ and raw in self._people:
+            return self._people[raw]
+        odd = self.faults.values
+        facts = self._person(dict(zip(self._facts, raw, strict=True)).get, position)
+        if plain_ and odd == self.faults.values and all(type(v) is not str or len(v) <= 1024 for v in raw):
+            if len(self._people) >= _REMEMBERED:
+                self._people.clear()
+            self._people[raw] = facts
+        return facts
+
+    def _person(self, get: Callable[[str], object], position: int) -> ProcessFacts | None:
+        """Read what a record says of its process."""
         made: dict[str, str | int | None] = {}
         try:
             for name, longest in _TEXT.items():
@@ -220,7 +238,10 @@ def _at(record: Record, place: Path_) -> object:
 def _first(record: Record, inner: Record, places: list[tuple[bool, Path_]]) -> object:
     """First value that is there."""
     for outside, place in places:
-        value = _at(record if outside else inner, place)
+        where = record if outside else inner
+        value = where.get(place[0])
+        if value is None and len(place[1]) > 1:
+            value = _at(where, place)
         if value is not None and not isinstance(value, dict):
             return value
     return None

@@ -314,8 +314,8 @@ class Road:
         self.flow_count = 0
         self.link_types: set[int] = set()
         self.last_link = -1
-        self.on_packets = PacketClaims(capture_id, Path(source.info.source).name)
-        self.on_packets.spill = lambda rows: writer.run(partial(self.on_packets.store, columns=rows))
+        self.on_packets = on_packets = PacketClaims(capture_id, Path(source.info.source).name)
+        on_packets.spill = lambda rows: writer.run(partial(on_packets.store, columns=rows))
         self.pktap = False
         self.callback: Callable[[Progress], None] | None = None
         self.told_at = 0.0
@@ -441,6 +441,7 @@ class Road:
         self.capture.complete = self.source.info.complete and not report.interrupted
         self.writer.end_capture(self.capture)
         report.captures.append(self.summary())
+        self.on_packets.spill = None  # it refers to what refers to it
         if len(self.on_packets):
             self.writer.run(self.on_packets.store)
             report.on_packets[self.capture_id] = self.on_packets

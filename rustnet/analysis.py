@@ -103,6 +103,9 @@ class Analysis:
         self.tracker.feed(frames)
         self.flows += self.tracker.close_ended()
 
+    def settle(self) -> None:
+        """Return when all packets that were fed are in the index: they are."""
+
     def take(self, everything: bool = False) -> list[Batch]:
         """Batches that are due: full ones, or with ``everything`` all."""
         batches: list[Batch] = []

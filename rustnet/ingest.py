@@ -24,6 +24,8 @@ import numpy as np
 
 from rustnet import __version__
 from rustnet.analysis import Analysis
+from rustnet.attribute.apple import LINKS as PKTAP_LINKS
+from rustnet.attribute.packets import PacketClaims, drop_table
 from rustnet.collect import Collector
 from rustnet.dissect import registry
 from rustnet.engine.index import CAPACITY, PacketIndex
@@ -51,6 +53,8 @@ class Options:
 
     sidecars: tuple[str, ...] = ()
     """Sidecar files given by name; without any they are looked for beside each capture."""
+    sidecar_format: str | None = None
+    """Format of the sidecars given by name; without it their content tells."""
     discover: bool = True
     """Look for sidecars beside each capture."""
     sidecar_offset: float | Literal["auto"] | None = None
@@ -115,6 +119,8 @@ class Report:
     """(capture, path) of these."""
     interrupted: bool = False
     losses: list[str] = field(default_factory=list)
+    on_packets: dict[int, PacketClaims] = field(default_factory=dict)
+    """What stands on the packets of a capture, by `capture_id`, where anything does."""
     sidecars: list[str] = field(default_factory=list)
     """One line for each sidecar: file, claims, matched flows, broken lines."""
 
@@ -162,8 +168,12 @@ def ingest(
 ) -> Report:
     """Ingest every input into a session, made if need be. Inputs that cannot be read are named in the report.
 
-    Raises `SessionError` if the session cannot be opened or written.
+    Raises `SessionError` if the session cannot be opened or written, `UsageError` for an unknown sidecar format.
     """
+    if options.sidecar_format is not None:
+        from rustnet.attribute.discover import named_format  # noqa: PLC0415 - rarely needed
+
+        named_format(options.sidecar_format)
     report = Report(session)
     first: Source | None = None
     if len(paths) == 1:  # a single input that is no capture must not leave an empty session behind
@@ -318,6 +328,9 @@ class Analyser(Protocol):
     def feed(self, frames: Frames) -> None:
         """Analyse a batch of frames."""
 
+    def settle(self) -> None:
+        """Return when all packets that were fed are in the index."""
+
     def take(self, everything: bool = False) -> list[Batch]:
         """Batches that are due, or all."""
 
@@ -347,6 +360,9 @@ class Road:
         """Names of the tables that got rows."""
         self.link_types: set[int] = set()
         self.last_link = -1
+        self.on_packets = on_packets = PacketClaims(capture_id, Path(source.info.source).name)
+        on_packets.spill = lambda rows: writer.run(partial(on_packets.store, columns=rows))
+        self.pktap = False
         self.callback: Callable[[Progress], None] | None = None
         self.told_at = 0.0
         self.index = 0
@@ -385,7 +401,11 @@ class Road:
         if not (links == self.last_link).all():
             self.link_types.update(np.unique(links).tolist())
             self.last_link = int(links[0])
+            self.pktap = not self.link_types.isdisjoint(PKTAP_LINKS)
         analysis.feed(frames)
+        if self.pktap or self.source.info.annotated:
+            analysis.settle()
+            self.on_packets.take(frames, analysis.index, self.source.info, self.pktap)
         if analysis.index.count >= INDEX_BATCH:
             self.store()
 
@@ -458,6 +478,10 @@ class Road:
         self.capture.complete = self.source.info.complete and not report.interrupted
         self.writer.end_capture(self.capture)
         report.captures.append(self.summary())
+        self.on_packets.spill = None  # it refers to what refers to it
+        if len(self.on_packets):
+            self.writer.run(self.on_packets.store)
+            report.on_packets[self.capture_id] = self.on_packets
         self.progress(final=True)
 
     def describe(self) -> None:
@@ -515,25 +539,34 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
     """Match sidecars with the flows of every capture of this run."""
     from rustnet.attribute.discover import find_sidecars  # noqa: PLC0415 - only where there are captures
     from rustnet.attribute.match import Report as Attribution  # noqa: PLC0415
-    from rustnet.attribute.match import attribute  # noqa: PLC0415
+    from rustnet.attribute.match import Sidecar, attribute  # noqa: PLC0415
 
     given = [Path(name) for name in options.sidecars]
     for capture in report.captures:
         files = given or (find_sidecars(Path(capture.source)) if options.discover and capture.source != "-" else [])
-        if not files:
+        on_packets = report.on_packets.pop(capture.capture_id, None)
+        if not files and on_packets is None:
             continue
+        sidecars = [Sidecar(file, format=options.sidecar_format if given else None) for file in files]
         made: Attribution = writer.run(
-            partial(attribute, capture_id=capture.capture_id, sidecars=files, correction=options.sidecar_offset)
+            partial(
+                attribute,
+                capture_id=capture.capture_id,
+                sidecars=sidecars,
+                on_packets=on_packets,
+                correction=options.sidecar_offset,
+            )
         )
         for sentence in made.unreadable:
             report.failed.append(("sidecar", sentence))
         bad = f", {made.bad_records:,} broken" if made.bad_records else ""
-        names = ", ".join(str(file) for file in files)
+        names = ", ".join([*map(str, files), *([f"packets of {capture.source}"] if on_packets else [])])
         report.sidecars.append(
             f"{names}: records {made.records:,}{bad}; claims {made.claims:,}; "
             f"flows with an owner {made.owned:,} of {made.flows:,}"
         )
         report.sidecars += made.clocks
+    writer.run(drop_table)
     writer.commit()
 
 

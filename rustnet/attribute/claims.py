@@ -63,7 +63,8 @@ WITH stated AS (
     SELECT s.*, CASE
         WHEN echo >= 0 THEN 'echo'
         WHEN local IS NOT NULL AND remote IS NOT NULL THEN CASE WHEN local_port >= 0 THEN 'tuple' ELSE 'addresses' END
-        WHEN remote IS NOT NULL THEN 'wildcard'
+        WHEN remote IS NOT NULL THEN CASE WHEN local IS NULL AND local_port <= 0 AND remote_port >= 0
+            THEN 'remote' ELSE 'wildcard' END
         WHEN local IS NOT NULL THEN 'listener'
         WHEN local_port >= 0 THEN 'port'
         ELSE 'protocol' END AS match
@@ -141,6 +142,7 @@ _FITS_OPEN = (
     ("echo", "k.a = 0 AND k.ap = f.echo AND k.b = f.{1}"),
     ("echo", "k.a = 0 AND k.ap = f.echo AND k.b = 0"),
     ("protocol", "k.a = 0"),
+    ("remote", "k.a = 0 AND k.b = f.{1} AND k.bp = f.{1}_port"),
 )
 _ACCEPTING = ("listener", "port")
 """Open TCP sockets that are matched in these ways accept connections and open none."""
@@ -150,7 +152,7 @@ _OF_SOURCE = ("listener", "echo", "protocol")
 # Sockets that wait for anybody fit either end of a flow, but only one that is their host's, as far as its addresses are
 # known. Who asks for echoes is the flow's `src`; other ICMP without both ends is the kernel's.
 _FITS_WAITING = """
-SELECT f.flow_id, f.fs, f.fe, k.key, k.size, {flip} AS flip, n.address IS NOT NULL AS home
+SELECT f.flow_id, f.fs, {until} AS fe, k.key, k.size, {flip} AS flip, n.address IS NOT NULL AS home
 FROM own_flow f JOIN own_key k ON k.match = '{match}' AND k.protocol = f.protocol AND {condition}
     AND k.family IN (0, f.family){limit}
 LEFT JOIN own_home n ON n.host = k.host AND n.address = f.{near}
@@ -167,7 +169,8 @@ QUALIFY row_number() OVER (PARTITION BY flow_id, key ORDER BY home DESC, flip) =
 _PLACED = f"""
 CREATE OR REPLACE TEMP TABLE own_place AS
 WITH both_ AS (
-    SELECT key, fe + $slack AS moment, flow_id, fs, fe, flip FROM own_fit WHERE size > {NEAR}
+    SELECT key, CASE WHEN fe < fs THEN fs ELSE fe + $slack END AS moment, flow_id, fs, fe, flip
+    FROM own_fit WHERE size > {NEAR}
     UNION ALL
     SELECT w.key, w.ws, NULL, NULL, NULL, NULL
     FROM own_window w SEMI JOIN own_key k ON k.key = w.key AND k.size > {NEAR}
@@ -244,6 +247,31 @@ JOIN own_identity i ON i.fact = s.fact
 WHERE s.packet IS NOT NULL AND p.flow_id IS NOT NULL AND r.rank < {OWNERLESS_RANK}
 GROUP BY p.flow_id, i.process_id, o.source, o.name, s.quality, r.rank"""
 
+# Statements on packets were lifted to their flow while the capture was read (`rustnet.attribute.packets`).
+_CLAIM_LIFTED = """
+INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
+    reversed, evidence, match)
+SELECT l.flow_id, i.process_id, o.source, s.quality, r.rank, make_timestamp_ns(max(l.last)),
+    make_timestamp_ns(min(l.first)), make_timestamp_ns(max(l.last)), 0, l.reversed, o.name || ':' || min(l.number),
+    'packet'
+FROM own_lifted l JOIN own_said s ON s.seq = l.seq
+JOIN own_origin o ON o.origin = s.origin
+JOIN own_rank r ON r.origin = s.origin AND r.quality = s.quality
+JOIN own_identity i ON i.fact = s.fact
+GROUP BY l.flow_id, i.process_id, o.source, o.name, s.quality, r.rank, l.reversed"""
+
+# What other tools call the flow: every record that overlaps it, else the nearest one.
+_ALIASES = """
+INSERT INTO aliases (flow_id, source, alias, service, distance_ms, reversed, evidence)
+SELECT n.flow_id, o.source, s.alias, any_value(s.service), min(n.distance) / 1e6, any_value(n.reversed),
+    any_value(o.name || ':' || s.position)
+FROM own_near n JOIN own_said s ON s.seq = n.seq JOIN own_origin o ON o.origin = s.origin
+WHERE s.alias IS NOT NULL AND n.distance <= $slack
+GROUP BY n.flow_id, o.source, s.alias
+QUALIFY min(n.distance) = 0
+    OR row_number() OVER (PARTITION BY n.flow_id, o.source ORDER BY min(n.distance), s.alias) = 1"""
+_NO_REASON = "DELETE FROM own_near WHERE seq IN (SELECT seq FROM own_said WHERE alias IS NOT NULL)"
+
 
 def store_claims(
     con: "DuckDBPyConnection", capture_id: int, slack_ns: int, correction: Correction = None
@@ -268,8 +296,11 @@ def store_claims(
     run(con, _CARRIED, [capture_id])
     run(con, _COVERED, given)
     made = run(con, _CLAIM, given)[0][0] + run(con, _CLAIM_BY_PACKET, [capture_id])[0][0]
+    made += run(con, _CLAIM_LIFTED)[0][0]
     crowded = run(con, "SELECT count(DISTINCT flow_id) FROM own_near WHERE oldest AND distance <= $slack", given)
-    drop(con, "own_said", "own_fact", "own_identity", "own_rank")
+    run(con, _ALIASES, given)
+    run(con, _NO_REASON)
+    drop(con, "own_said", "own_fact", "own_identity", "own_rank", "own_lifted")
     return int(made), int(crowded[0][0]), clocks
 
 
@@ -311,7 +342,12 @@ def _fits(con: "DuckDBPyConnection") -> str:
                 limit += " AND (f.protocol <> 'tcp' OR NOT f.syn)"
             if match in _OF_SOURCE:
                 limit += " AND (f.protocol <> 'icmp' OR f.echo >= 0)" if near == "src" else " AND f.protocol <> 'icmp'"
-            ends = {"near": near, "flip": near == "dst", "match": match, "limit": limit}
+            if match == "remote" and near == "dst":
+                continue
+            # Of a conversation that a source saw begin, only the beginning is compared: its end stands before it,
+            # which also tells `_PLACED` to look for what began just before that.
+            until = "f.fs - 1" if match == "remote" else "f.fe"
+            ends = {"near": near, "flip": near == "dst", "match": match, "limit": limit, "until": until}
             parts.append(_FITS_WAITING.format(condition=condition.format(near, far), **ends))
     return " UNION ALL ".join([_FITS_BOTH, _FITS_ONE_END.format(parts=" UNION ALL ".join(parts))][: 1 + bool(parts)])
 

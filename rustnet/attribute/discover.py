@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustnet.attribute.observation import SidecarReader
+from rustnet.attribute.process_logs import readers
+from rustnet.attribute.rustnet_json_log import RustnetJsonLog
 from rustnet.attribute.rustnet_sidecar import RustnetSidecar
-from rustnet.errors import InputError
+from rustnet.errors import InputError, UsageError
 
 COMPRESSED = (".gz", ".zst", ".xz", ".lz4")
 """Suffixes of compressed captures: their sidecar may be named after the compressed or the plain capture."""
@@ -22,6 +24,8 @@ _HEAD = 65_536
 class Format:
     """One format of ownership data that comes in files of its own."""
 
+    name: str
+    """What `--sidecar-format` calls it."""
     recognise: Callable[[Path, bytes], bool]
     """``recognise(path, head)``: whether a file with this head is of this format."""
     reader: Callable[[Path, str | None], SidecarReader]
@@ -30,7 +34,9 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     # Asked in this order: formats that are told by their content stand before those that are told by the name alone.
-    Format(RustnetSidecar.recognise, RustnetSidecar),
+    Format("rustnet-json-log", RustnetJsonLog.recognise, RustnetJsonLog),
+    *(Format(*known) for known in readers()),
+    Format("rustnet-sidecar", RustnetSidecar.recognise, RustnetSidecar),
 )
 
 
@@ -43,8 +49,21 @@ def find_sidecars(capture: Path) -> list[Path]:
     return [place for place in places if place.is_file()]
 
 
-def open_sidecar(path: Path, host: str | None = None) -> SidecarReader:
-    """Choose the reader of a sidecar by its content and name; `InputError` if it cannot be read or is none."""
+def named_format(name: str) -> Format:
+    """Find a format by its name; raises `UsageError` if there is none."""
+    for known in FORMATS:
+        if known.name == name:
+            return known
+    names = ", ".join(sorted(known.name for known in FORMATS))
+    raise UsageError(f"no sidecar format is called {name}; these are known: {names}")
+
+
+def open_sidecar(path: Path, host: str | None = None, format_: str | None = None) -> SidecarReader:
+    """Choose the reader of a sidecar by its format's name, or by content and name of the file.
+
+    Raises `InputError` if it cannot be read or is of no known format, `UsageError` if there is no such format.
+    """
+    named = [] if format_ is None else [named_format(format_)]
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a regular file; write the sidecar to a file first, it is read twice")
     try:
@@ -52,9 +71,13 @@ def open_sidecar(path: Path, host: str | None = None) -> SidecarReader:
             head = file.read(_HEAD)
     except OSError as error:
         raise InputError(f"{path}: cannot read the sidecar: {error.strerror or error}") from error
+    for known in named:
+        return known.reader(path, host)
     for known in FORMATS:
         if known.recognise(path, head):
             return known.reader(path, host)
     if not head:
         raise InputError(f"{path}: the sidecar is empty; ownership is read from a file that holds connections")
-    raise InputError(f"{path}: no sidecar of a known format; give the <capture>.connections.jsonl that RustNet wrote")
+    raise InputError(
+        f"{path}: no sidecar of a known format; name it with --sidecar-format (docs/sidecars.md lists them)"
+    )

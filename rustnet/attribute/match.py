@@ -14,6 +14,7 @@ from rustnet.attribute.clock import Clock, Correction
 from rustnet.attribute.discover import open_sidecar
 from rustnet.attribute.explain import clock_sentence
 from rustnet.attribute.observation import BlockReader, Faults, Observations
+from rustnet.attribute.packets import PacketClaims
 from rustnet.attribute.people import store_processes
 from rustnet.attribute.policy import SLACK_SECONDS
 from rustnet.attribute.stage import Stage, drop, run
@@ -37,6 +38,8 @@ class Sidecar:
     path: Path
     host: str | None = None
     """Machine it was recorded on: processes of one host are recognised across captures."""
+    format: str | None = None
+    """Name of its format, where the content is not to decide."""
 
 
 @dataclass(slots=True)
@@ -45,6 +48,8 @@ class Report:
 
     sidecars: int = 0
     """Sidecars that were read."""
+    of_owners: int = 0
+    """Of these, files of formats that know processes."""
     unreadable: list[str] = field(default_factory=list)
     """One sentence for each sidecar that could not be read; the others were used."""
     records: int = 0
@@ -81,13 +86,14 @@ def attribute(
     sidecars: Sequence[Sidecar | Path] = (),
     *,
     observed: Iterable[Observations] = (),
+    on_packets: PacketClaims | None = None,
     slack: float = SLACK_SECONDS,
     correction: Correction = None,
 ) -> Report:
     """Claims and verdicts for the flows of one capture, which must all be stored.
 
-    ``observed`` are batches from elsewhere than files (comments and headers of the capture itself); ``slack`` is
-    how many seconds outside of a claim's window a flow may lie; ``correction`` is added to the sources' times.
+    ``on_packets`` is what stands on the capture's own packets, ``observed`` are batches from anywhere else; ``slack``
+    is how many seconds outside of a claim's window a flow may lie; ``correction`` is added to the sources' times.
     Adds rows to `processes`, `claims`, `clocks` and `anomalies` and updates `flows`, in the caller's transaction if
     there is one. A sidecar that cannot be read is named in the report and in `anomalies`, and the others are used. A
     later call for the same capture adds its claims and judges over all of them. Raises `UsageError` for a slack that
@@ -102,6 +108,10 @@ def attribute(
         _read(con, stage, number, given if isinstance(given, Sidecar) else Sidecar(given), capture_id, report)
     for batch in observed:
         stage.add(batch, 0)
+    if on_packets is not None:
+        on_packets.stage(con, stage)
+        for kind, detail, count in on_packets.losses():
+            _anomaly(con, capture_id, kind, [detail], count)
     report.records = stage.said + report.unsupported
     report.doubles = stage.drop_doubles()
     report.processes = store_processes(con)
@@ -110,7 +120,7 @@ def attribute(
     if report.crowded:
         detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
         _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
-    report.changed = judge(con, capture_id, slack_ns, given=bool(report.sidecars or stage.said))
+    report.changed = judge(con, capture_id, slack_ns, given=bool(report.of_owners or stage.of_owners))
     _count(con, capture_id, report)
     drop(con)
     return report
@@ -121,14 +131,17 @@ def _read(
 ) -> None:
     """Stage one sidecar; what of it cannot be read goes to `anomalies`."""
     try:
-        reader = open_sidecar(sidecar.path, sidecar.host)
+        reader = open_sidecar(sidecar.path, sidecar.host, sidecar.format)
+        of_owners = True
         for batch in reader.blocks() if isinstance(reader, BlockReader) else reader.batches():
             stage.add(batch, number)
+            of_owners = not batch.names_only
     except InputError as error:
         report.unreadable.append(str(error))
         _anomaly(con, capture_id, "sidecar_unreadable", [str(error)])
         return
     report.sidecars += 1
+    report.of_owners += of_owners
     report.bad_records += reader.faults.bad
     report.unsupported += reader.faults.unsupported
     _store_faults(con, capture_id, reader.origin, reader.faults)

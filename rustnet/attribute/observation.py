@@ -61,6 +61,15 @@ class ProcessFacts(NamedTuple):
     pod_uid: str | None = None
     namespace: str | None = None
     cgroup: str | None = None
+    container_image: str | None = None
+    container_labels: str | None = None
+    """JSON, as the source has it."""
+    pod_labels: str | None = None
+    """JSON, as the source has it."""
+    parent_exe: str | None = None
+    parent_cmdline: str | None = None
+    exe_uuid: str | None = None
+    """Identifies the build of the executable (Apple's Mach-O UUID)."""
 
 
 NUMBERS = ("pid", "ppid", "uid", "gid", "started_at")
@@ -72,9 +81,10 @@ class Observation(NamedTuple):
 
     An unknown end is a wildcard: without ``local`` the local address was not stated (a socket bound to all of
     them), without ``remote`` it was a listening or unconnected socket; without both and without a port it was a
-    socket for everything of its protocol. An address that stood in a packet is always literal, `0.0.0.0` too. An
-    observation made on one packet of the capture itself (a comment, a header) carries that packet's number and needs
-    no ends.
+    socket for everything of its protocol. With a remote end and no local port at all it was the beginning of a
+    conversation (a call of ``connect``), at ``window_start``. An address that stood in a packet is always literal,
+    `0.0.0.0` too. An observation made on one packet of the capture itself (a comment, a header) carries that packet's
+    number and needs no ends.
     """
 
     protocol: str
@@ -105,6 +115,10 @@ class Observation(NamedTuple):
     """Identifier of the ICMP echoes that the socket sends."""
     translated: Ends | None = None
     """The ends as they are on the other side of a translation of addresses, where the source knows both."""
+    alias: str | None = None
+    """Name under which the source knows the conversation (Zeek's uid)."""
+    service: str | None = None
+    """What the source takes the conversation for; only with ``alias``."""
 
 
 class Batch(Protocol):
@@ -114,6 +128,7 @@ class Batch(Protocol):
     origin: str
     host: str | None
     keep_last: bool
+    names_only: bool
 
     def __len__(self) -> int:
         """How many there are."""
@@ -134,11 +149,21 @@ class Observations:
     ``source`` is the format's name in `claims.source`, ``origin`` what evidence starts with (the file's name),
     ``host`` the machine it was recorded on, if known. ``keep_last``: the source may write one record several times;
     of records with the same ends, the same start and the same process (host, pid, start) only the last counts.
+    ``names_only``: the source never knows processes, so what it saw is no reason why a flow has no owner.
     """
 
-    __slots__ = ("_fact", "_facts", "_rows", "_weight", "host", "keep_last", "origin", "source")
+    __slots__ = ("_fact", "_facts", "_rows", "_weight", "host", "keep_last", "names_only", "origin", "source")
 
-    def __init__(self, source: str, origin: str, *, host: str | None = None, keep_last: bool = False) -> None:
+    def __init__(
+        self,
+        source: str,
+        origin: str,
+        *,
+        host: str | None = None,
+        keep_last: bool = False,
+        names_only: bool = False,
+    ) -> None:
+        self.names_only = names_only
         self.source = source
         self.origin = origin
         self.host = host
@@ -156,9 +181,9 @@ class Observations:
 
     def add(self, said: Observation) -> None:
         """Take one observation; `ValueError` if it could match nothing, which is the reader's mistake."""
-        open_ = (said.local is None or said.remote is None) and not said.local_port
+        open_ = said.remote is None and not said.local_port
         if open_ and said.packet is None and said.protocol in PORTED:
-            raise ValueError("an observation names both ends, or a local port, or a packet")
+            raise ValueError("an observation names both ends, or a local port, or a remote end, or a packet")
         self._rows.append(said)
         person = said.process
         if person is None:
@@ -179,7 +204,7 @@ class Observations:
         """Return the observations as parallel columns: no NULLs, but `NO_TIME`, -1 and flags in their stead."""
         rows = self._rows
         (protocols, locals_, local_ports, remotes, remote_ports, starts, ends, seen, _, qualities, positions,
-         packets, hosts, families, echoes, _) = zip(*rows, strict=True)  # fmt: skip
+         packets, hosts, families, echoes, _, aliases, services) = zip(*rows, strict=True)  # fmt: skip
         # One more element stands behind those of the processes: number -1, for no process at all.
         pids = _numbers([person.pid for person in self._facts] + [None], -1)
         born = _numbers([person.started_at for person in self._facts] + [None], NO_TIME)
@@ -208,6 +233,8 @@ class Observations:
             "quality": _texts(qualities),
             "position": _numbers(positions, 0),
             "packet": _numbers(packets, -1),
+            "alias": _texts(aliases),
+            "service": _texts(services),
         }
 
     def facts(self) -> dict[str, Column]:

@@ -71,11 +71,19 @@ INSERT INTO processes (process_id, started_at, pid, ppid, uid, gid, {", ".join(T
 SELECT i.process_id, make_timestamp_ns(min(f.started_at)),
     {", ".join(_latest(name) for name in ("pid", "ppid", "uid", "gid", *TEXT_FACTS, "lineage"))}
 FROM own_identity i JOIN own_fact f ON f.fact = i.fact
-WHERE i.fresh GROUP BY i.process_id"""
+WHERE i.fresh AND i.process_id BETWEEN $first AND $last GROUP BY i.process_id"""
+
+_AT_ONCE = 32_768
+"""Processes that are put together at a time: all their text is in memory then."""
 
 
 def store_processes(con: "DuckDBPyConnection") -> int:
     """Make rows of `processes` of ``own_fact``, and ``own_identity(fact, process_id, fresh)``; return how many."""
     for statement in (_EARLIER, _COMPLETED, _IDENTIFIED):
         run(con, statement)
-    return int(run(con, _INSERT)[0][0])
+    least, most = run(con, "SELECT coalesce(min(process_id), 1), coalesce(max(process_id), 0) FROM own_identity "
+                      "WHERE fresh")[0]  # fmt: skip
+    made = 0
+    for first in range(least, most + 1, _AT_ONCE):
+        made += int(run(con, _INSERT, {"first": first, "last": first + _AT_ONCE - 1})[0][0])
+    return made

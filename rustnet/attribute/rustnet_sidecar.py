@@ -82,7 +82,7 @@ Json = dict[str, object]
 class RustnetSidecar:
     """Reader of one sidecar: streams, holds one batch and one line in memory."""
 
-    source = SOURCE
+    source: str = SOURCE
 
     def __init__(self, path: Path, host: str | None = None) -> None:
         self.path = path
@@ -103,7 +103,7 @@ class RustnetSidecar:
         """
         try:
             with self.path.open("rb") as file:
-                yield from self.read(_lines(file, self.faults), LineParser(self.faults))
+                yield from self.read(_lines(file, self.faults), self._parser())
         except OSError as error:
             raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
         if not self.records:
@@ -152,8 +152,12 @@ class RustnetSidecar:
         if len(batch):
             yield batch
 
+    def _parser(self) -> "LineParser":
+        """What reads the lines; a format with the same keys has another."""
+        return LineParser(self.faults)
+
     def _batch(self) -> Observations:
-        return Observations(SOURCE, self.origin, host=self.host, keep_last=True)
+        return Observations(self.source, self.origin, host=self.host, keep_last=True)
 
     def _hopeless(self) -> str:
         """Why the file is no sidecar, for people."""
@@ -192,7 +196,10 @@ class LineParser:
         Raises `BadValue` if it has no protocol and ends, or a time that makes no sense; other values that make no
         sense are left out and counted in ``faults``.
         """
-        record = _object(line)
+        return self.observe(_object(line), number)
+
+    def observe(self, record: Json, number: int) -> Observation | None:
+        """One record that was read; see `parse`."""
         get = record.get
         protocol = _protocol(get("protocol"), get("ip_protocol"))
         local, local_port = parse_endpoint(get("local_addr"))

@@ -20,9 +20,12 @@ _TABLES = (
     """CREATE OR REPLACE TEMP TABLE own_said (
         seq BIGINT, origin INTEGER, fact BIGINT, protocol VARCHAR, quality VARCHAR, position BIGINT, packet BIGINT,
         local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, ws BIGINT, we BIGINT, seen BIGINT,
-        host INTEGER, pid BIGINT, born BIGINT, family TINYINT, echo INTEGER)""",
+        host INTEGER, pid BIGINT, born BIGINT, family TINYINT, echo INTEGER, alias VARCHAR, service VARCHAR)""",
     """CREATE OR REPLACE TEMP TABLE own_nat (
         seq BIGINT, local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, behind VARCHAR)""",
+    # What stands on packets of the capture itself, lifted to flows: `seq` names the statement in ``own_said``.
+    """CREATE OR REPLACE TEMP TABLE own_lifted (
+        flow_id BIGINT, seq BIGINT, reversed BOOLEAN, first BIGINT, last BIGINT, packets BIGINT, number BIGINT)""",
     """CREATE OR REPLACE TEMP TABLE own_origin (
         origin INTEGER, source VARCHAR, name VARCHAR, keep_last BOOLEAN)""",
     f"""CREATE OR REPLACE TEMP TABLE own_fact (
@@ -63,7 +66,7 @@ INSERT INTO own_said
 SELECT seq, $origin, CASE WHEN fact >= 0 THEN fact + $facts END, protocol, quality, position,
     CASE WHEN packet >= 0 THEN packet END, {_ADDRESS.format("local")}, local_port, {_ADDRESS.format("remote")},
     remote_port, {_time("ws")}, {_time("we")}, {_time("seen")}, host, pid, born, family,
-    echo
+    echo, nullif(alias, ''), nullif(service, '')
 FROM own_batch"""
 
 _TRANSLATE = f"""
@@ -105,6 +108,8 @@ class Stage:
         self._origins: dict[tuple[int, str, str, bool], int] = {}
         self._hosts: dict[str, int] = {"": 0}
         self.said = 0
+        self.of_owners = 0
+        """Of these, observations whose source knows processes."""
         self._facts = 0
         for statement in _TABLES:
             run(con, statement)
@@ -133,6 +138,8 @@ class Stage:
         if translated:
             self._insert(translated, _TRANSLATE, {"seq": self.said})
         self.said += len(batch)
+        if not batch.names_only:
+            self.of_owners += len(batch)
         facts = batch.facts()
         if facts:
             self._insert(facts, _KNOW, {"facts": self._facts, "host": batch.host})

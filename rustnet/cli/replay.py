@@ -47,6 +47,7 @@ def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @click.option("--db", metavar="SESSION", help=_("Session to make, or to add to."))
 @click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection."))
+@click.option("--sidecar-format", metavar="NAME", help=_("Format of the sidecars, where the content does not tell."))
 @click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars."))
 @click.option(
     "--sidecar-offset", callback=_offset, metavar="auto|SECONDS",
@@ -77,6 +78,7 @@ def command(
     files: tuple[str, ...],
     db: str | None,
     sidecars: tuple[str, ...],
+    sidecar_format: str | None,
     no_sidecar: bool,
     sidecar_offset: 'float | Literal["auto"] | None',
     no_dissect: bool,
@@ -98,6 +100,7 @@ def command(
 
     options = Options(
         sidecars=sidecars,
+        sidecar_format=sidecar_format,
         discover=not no_sidecar,
         sidecar_offset=sidecar_offset,
         again=again,

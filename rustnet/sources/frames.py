@@ -67,7 +67,7 @@ class Frames:
 
 @dataclass(slots=True)
 class Note:
-    """What a capture file itself says of one frame (pcapng packet options)."""
+    """What a capture file itself says of frames (pcapng packet options); frames that say the same share one."""
 
     comments: list[str] = field(default_factory=list)
     flags: int = 0
@@ -78,6 +78,8 @@ class Note:
     """Index of the process on whose behalf traffic flows (option 0x8003), -1 without one."""
     section: int = 0
     """Section of the file, counted from 0: process indices start anew in each."""
+    said: int = -1
+    """Number that `rustnet.attribute.packets` gave it, so that it is read once and not with each frame."""
 
 
 @dataclass(slots=True)
@@ -143,6 +145,10 @@ class SourceInfo:
     """(address, name) of name resolution blocks."""
     processes: list[tuple[int, int, str, str]] = field(default_factory=list)
     """(section, pid, name, path) of Apple's process blocks, in order."""
+    process_uuids: dict[int, str] = field(default_factory=dict)
+    """UUID of the executable, by index in ``processes``, where the block has one."""
+    annotated: bool = False
+    """Some packets so far carry comments or name processes."""
     skipped_blocks: int = 0
     """Blocks of unknown type that were passed over."""
 

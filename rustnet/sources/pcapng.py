@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Callable
 from typing import TypeVar
+from uuid import UUID
 
 from rustnet.sources.damage import DamageLog, printable
 from rustnet.sources.frames import MAX_FRAME, Frames, Interface, Note, SourceInfo
@@ -25,6 +26,8 @@ _MAX_INTERFACES = 65_536
 _MAX_ROWS = 65_536
 """Names and processes that are kept of one file, each."""
 _MAX_COMMENTS = 1000
+_KNOWN_OPTIONS, _KNOWN_BYTES = 4096, 2048
+"""Options of packets that are remembered, since many packets have the very same; longer ones are not."""
 _T = TypeVar("_T")
 _REALTIME = re.compile(rb"__REALTIME_TIMESTAMP=(\d{1,17})\n")
 
@@ -160,6 +163,7 @@ class PcapngReader:
             self._section += 1
             self._local = []
             self._walk.begin_section(self._section, big)
+            self._walk.known = {}
         if not sane:
             if known:
                 self._skip(pos, pos, _bare_section(big))
@@ -239,16 +243,20 @@ class PcapngReader:
         """Apple's process information block."""
         big = self._walk.big
         pid = struct.unpack_from(">I" if big else "<I", body)[0]
-        name = path = ""
+        name = path = uuid = ""
         try:
             for code, value in options(body[4:], big):
                 if code == 2:
                     name = printable(value, 256)
                 elif code == 3:
                     path = printable(value, 1024)
+                elif code == 4 and len(value) == 16 and any(value):
+                    uuid = str(UUID(bytes=value))
         finally:
             # Packets name processes by position, so a broken block keeps its place.
-            self._keep("processes", self._info.processes, (self._section, pid, name, path))
+            processes = self._info.processes
+            if self._keep("processes", processes, (self._section, pid, name, path)) and uuid:
+                self._info.process_uuids[len(processes) - 1] = uuid
 
     def _other(self, frames: Frames, pos: int, body: memoryview, link: int) -> None:
         """Deliver a block that is numbered like a packet as a frame of its own link type."""
@@ -278,13 +286,23 @@ class PcapngReader:
         if walk.options_end <= walk.options:
             return
         note = Note(section=self._section)
+        raw = frames.buffer[walk.options : walk.options_end]
+        sound = True
         try:
-            for code, value in options(frames.buffer[walk.options : walk.options_end], walk.big):
+            for code, value in options(raw, walk.big):
                 self._packet_option(note, code, value)
         except OptionError as problem:
+            sound = False  # to be told of each packet that has it
             self._damage.add("bad_option", walk.packets, offset, f"options of a packet: {problem}", walk.last_ts)
-        if note.comments or note.flags or note.process >= 0 or note.effective_process >= 0:
+        speaks = bool(note.comments) or note.process >= 0 or note.effective_process >= 0
+        if speaks or note.flags:
             frames.notes[n] = note
+        if speaks:
+            self._info.annotated = True
+            if sound and len(raw) <= _KNOWN_BYTES:
+                if len(walk.known) >= _KNOWN_OPTIONS:
+                    walk.known = {}
+                walk.known[bytes(raw)] = note
 
     def _packet_option(self, note: Note, code: int, value: bytes) -> None:
         big = self._walk.big

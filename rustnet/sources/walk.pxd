@@ -66,6 +66,7 @@ cdef class PcapngWalk:
     cdef public bint noting
     cdef public uint32_t local
     cdef dict flag_notes
+    cdef public dict known
     cdef uint32_t[::1] index
     cdef uint16_t[::1] link
     cdef uint32_t[::1] snaplen

@@ -64,9 +64,7 @@ class PcapWalk:
         self.pos = 0
         self.last_ts = 0
         self.packets = 0
-        self.oversize = 0
-        self.oversize_packet = 0
-        self.oversize_offset = 0
+        self.oversize = self.oversize_packet = self.oversize_offset = 0
 
     def u32(self, p: int) -> int:
         """Four bytes at ``p`` in the file's byte order."""
@@ -207,11 +205,10 @@ class PcapngWalk:
         self.clamped = False
         self.last_ts = 0
         self.packets = 0
-        self.oversize = 0
-        self.oversize_packet = 0
-        self.oversize_offset = 0
+        self.oversize = self.oversize_packet = self.oversize_offset = 0
         self.section = 0
         self.flag_notes: dict[int, Note] = {}
+        self.known: dict[bytes, Note] = {}
         self.local = 0
         self.index = zeros(8, np.uint32)
         self.link = zeros(8, np.uint16)
@@ -447,6 +444,10 @@ class PcapngWalk:
             if flags:
                 self.note_flags(frames, n, flags)
         elif gap > 4 or (gap == 4 and self.u32(start) != 0):
+            note = self.known.get(bytes(self.b[start:stop])) if self.known and gap <= 2048 else None
+            if note is not None:
+                frames.notes[n] = note
+                return EVENT if self.clamped else NEED
             self.options_end = stop
             return EVENT
         return EVENT if self.clamped else NEED

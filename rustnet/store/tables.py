@@ -287,6 +287,18 @@ class Process:
     """Kubernetes pod's uid."""
     cgroup: str | None = None
     """Control group's path."""
+    container_image: str | None = None
+    """Image of the container."""
+    container_labels: str | None = None
+    """Labels of the container, as JSON."""
+    pod_labels: str | None = None
+    """Labels of the Kubernetes pod, as JSON."""
+    parent_exe: str | None = None
+    """Parent's executable."""
+    parent_cmdline: str | None = None
+    """Parent's command line."""
+    exe_uuid: str | None = None
+    """UUID of the executable's build (Apple)."""
 
 
 @record("claims")
@@ -320,8 +332,28 @@ class Claim:
     behind: str | None = None
     """The ends that the source names, where those behind its translation of addresses are the flow's (`nat`)."""
     match: str = "tuple"
-    """What was compared: `tuple`, `nat`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port`
-    or `packet`."""
+    """What was compared: `tuple`, `nat`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port`,
+    `remote` or `packet`."""
+
+
+@record("aliases")
+class Alias:
+    """A name under which another tool knows a flow: Zeek's uid."""
+
+    flow_id: I64
+    """Flow it is about."""
+    source: str
+    """`zeek` …"""
+    alias: str
+    """The other tool's name for the conversation."""
+    service: str | None
+    """Application protocol, as that tool sees it."""
+    distance_ms: float
+    """Time between the flow and the other tool's record; 0 where they overlap."""
+    reversed: bool
+    """The other tool takes the flow's `dst` for the one that began."""
+    evidence: str
+    """Where it stands: file and line."""
 
 
 @record("clocks")
@@ -400,6 +432,7 @@ CORE_TABLES: tuple[type, ...] = (
     Process,
     Claim,
     Clock,
+    Alias,
     Name,
     Anomaly,
 )

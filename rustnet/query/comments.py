@@ -25,7 +25,7 @@ _LONGEST = 255
 """Characters of a value; fifteen such values fit a pcapng option, whatever they are made of."""
 
 
-_SIDED = "'tuple', 'addresses', 'wildcard', 'listener', 'port'"
+_SIDED = "'tuple', 'addresses', 'wildcard', 'listener', 'port', 'remote'"
 """Matches that tell which end of the flow was the owner's."""
 
 

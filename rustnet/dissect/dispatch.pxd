@@ -3,10 +3,10 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 from rustnet.engine.flow cimport Flow
 
-cdef int YES, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
+cdef int YES, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, HANDSHAKE, NO_PORT, TCP, UDP
 
 cdef class Dispatcher:
-    cdef public object sink
+    cdef public object sink, chosen
     cdef public bint strict
     cdef public int64_t waiting
     cdef public dict undecoded_rows, by_port, by_transport, known, orders
@@ -27,5 +27,6 @@ cdef class Dispatcher:
     cdef bint choose(self, Conversation talk, bytes data, bint from_src) except -1
     @cython.locals(other=bytes)
     cdef bint begin(self, Conversation talk, bytes data, bint from_src) except -1
+    cdef catch_up(self, Conversation talk, bytes data, bint from_src)
     @cython.locals(size=int64_t, used=int64_t, rest=bytes)
     cdef int64_t feed(self, Conversation talk, bytes data, bint from_src) except -1

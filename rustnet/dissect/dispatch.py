@@ -31,6 +31,9 @@ MAX_UNDECODED = 100
 MAX_ORDERS = 65_536
 """Answers to who is asked about a flow that are remembered."""
 
+HANDSHAKE = 22
+"""First byte of a TLS record that holds a handshake message."""
+
 NO_PORT = 65_536
 """Stands for every port that no dissector names."""
 
@@ -50,6 +53,7 @@ class Dispatcher:
         self.sink = sink
         self.strict = strict
         self.waiting = 0
+        self.chosen: Dissector | None = None
         self.undecoded_rows: dict[tuple[int, int], int] = {}
         self.by_port: dict[tuple[str, int], tuple[Dissector, ...]] = {}
         self.by_transport: dict[str, tuple[Dissector, ...]] = {}
@@ -144,7 +148,10 @@ class Dispatcher:
         talk.packet = number
         waiting = talk.pending_src if from_src else talk.pending_dst
         if waiting:
-            data = waiting + data
+            if talk.parser is None and data[0] == HANDSHAKE and data[1:2] == b"\x03" and data[5:6] == b"\x01":
+                self.drop(talk)  # a TLS ClientHello: what came ahead of it only agreed on TLS, in words of its own
+            else:
+                data = waiting + data
         skip = 0
         if talk.parser is None and not self.begin(talk, data, from_src):
             self.keep(talk, from_src, data)
@@ -158,8 +165,10 @@ class Dispatcher:
     def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
         """Bytes of a stream were not captured."""
         talk: Conversation | None = flow.talk
-        if talk is None or talk.parser is None:
-            flow.wants = False  # a stream is recognised by its beginning
+        if talk is None:
+            return  # what comes next is read like a capture that begins there
+        if talk.parser is None:
+            self.keep(talk, from_src, b"")
             return
         talk.ts = ts
         talk.packet = number
@@ -216,6 +225,7 @@ class Dispatcher:
             if answer == YES:
                 if talk.app is None:  # what runs inside of another protocol does not rename the flow
                     talk.app = name
+                self.chosen = d
                 talk.parser = d.parser(talk)
                 return True
         return False
@@ -226,11 +236,31 @@ class Dispatcher:
         if self.choose(talk, data, from_src):
             other = talk.pending_dst if from_src else talk.pending_src
             if other:
-                self.feed(talk, other, not from_src)
+                self.catch_up(talk, other, not from_src)
             return talk.parser is not None
         if talk.tries >= MAX_TRIES or len(data) >= MAX_PROBE:
             talk.finished = True
         return False
+
+    def catch_up(self, talk: Conversation, data: bytes, from_src: bool) -> None:
+        """Let a new parser read what the other direction said before; what it cannot begin with is passed over.
+
+        A capture that starts within a connection may hold the end of a message there.
+        """
+        parser = talk.parser
+        try:
+            used = parser.stream(data, from_src)  # type: ignore[union-attr]
+        except DissectError:
+            talk.parser = parser = self.chosen.parser(talk)  # type: ignore[union-attr]
+            used = len(data)
+        except Exception as error:  # noqa: BLE001
+            self.failed(talk, error)
+            return
+        talk.messages += 1
+        if talk.parser is parser:
+            self.keep(talk, from_src, data[used:])
+        else:
+            self.handed_over(talk, data[used:], from_src)
 
     def feed(self, talk: Conversation, data: bytes, from_src: bool) -> int:
         """Let the parser read; keeps what it left, returns what it skips beyond."""

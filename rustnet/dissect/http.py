@@ -2,8 +2,9 @@
 
 One row per transaction. A direction carries requests or responses by what its first head is, not by who opened the
 connection. A row leaves when its response's head is complete and the body's length is known; while a body is chunked
-or lasts until the connection closes, the row waits for its end, for a gap, or for the flow's end. Bodies are skipped
-and counted, never kept. Credentials and cookies are noted as seen, not by value.
+or lasts until the connection closes, the row waits for its end, for a gap, or for the flow's end. An interim response
+(1xx) is a row of its own, ahead of its transaction's. Bodies are skipped and counted, never kept. Credentials and
+cookies are noted as seen, not by value.
 """
 
 import re
@@ -78,7 +79,7 @@ class Http:
     referer: str | None = None
     """Referer header."""
     status: U16 | None = None
-    """Status code of the final response; NULL without one."""
+    """Status code; NULL without a response. An interim one (100, 103) is a row of its own without a request."""
     reason: str | None = None
     """Reason phrase."""
     content_type: str | None = None
@@ -360,6 +361,7 @@ class HttpParser(Parser):
         status = int(code)
         length = _length(found)
         if status < 200 and status != 101:
+            talk.emit(Http(version=str(version, "ascii"), status=status, reason=text(reason) if reason else None))
             return 0
         if ambiguous:
             self._strange("ambiguous_http", "a response's body length is stated in two ways")

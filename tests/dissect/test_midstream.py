@@ -1,0 +1,50 @@
+"""Captures that begin within a connection, lose its beginning, or hold TLS behind words of its own protocol."""
+
+import pytest
+from harness import CLIENT, SERVER
+from samples import SAMPLES
+from samples_domain import AS_REP, prefixed
+from through import Through
+from wire import client_hello, handshake_message, tls_record
+
+from rustnet.dissect.kerberos import Kerberos
+from rustnet.dissect.tls import Tls
+
+HELLO = tls_record(22, handshake_message(1, client_hello((0x1301, 0xC02F), ((23, b""),))))
+TAIL = bytes.fromhex("b44682a6850d31011c46ef2b5cbf9f9519295cf847b9d9ed7bb8ee6a801e4cbb")
+"""The end of a message whose beginning was not captured."""
+
+
+@pytest.mark.parametrize("name", ["kerberos", "ldap", "smb", "dcerpc", "postgresql", "mongodb"])
+def test_one_side_begins_within_a_message(name: str) -> None:
+    sample = next(s for s in SAMPLES[name] if s.transport == "tcp")
+    answer = next(data for from_src, data in sample.talk if not from_src)
+    through = Through([(CLIENT, TAIL), (SERVER, answer)], sample.port)
+    assert through.talk.app == name
+    assert not through.sink.anomalies
+
+
+def test_the_side_that_was_cut_is_read_on() -> None:
+    talk = [(CLIENT, TAIL), (SERVER, prefixed(AS_REP)), (CLIENT, prefixed(AS_REP)), (SERVER, prefixed(AS_REP))]
+    assert len(Through(talk, 88).rows(Kerberos)) == 3
+
+
+def test_a_hello_behind_words_of_another_protocol() -> None:
+    said = [(CLIENT, b"NXSH-7.1.1\r\n"), (SERVER, b"NXSH-7.2.2\n"), (CLIENT, HELLO)]
+    through = Through(said)
+    assert through.talk.app == "tls"
+    (row,) = through.rows(Tls)
+    assert row["ja4"] == "t12i020100_c1929292aa6b_1ca028f07214"
+
+
+def test_a_lost_beginning_is_no_end() -> None:
+    through = Through([])
+    through.flow.wants = True
+    through.flow.talk = None
+    through.dispatcher.gap(through.flow, CLIENT, 1460, 1, 1)
+    assert through.flow.wants
+    through.flow.talk = through.talk
+    through.offer(TAIL, CLIENT, "tcp")
+    through.dispatcher.gap(through.flow, CLIENT, 1460, 2, 2)
+    through.offer(HELLO, CLIENT, "tcp")
+    assert through.talk.app == "tls"

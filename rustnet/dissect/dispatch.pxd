@@ -3,11 +3,11 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 from rustnet.engine.flow cimport Flow
 
-cdef int YES, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, HANDSHAKE, NO_PORT, TCP, UDP
+cdef int MORE, YES, MAX_PATIENCE, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, HANDSHAKE, NO_PORT, TCP, UDP
 
 cdef class Dispatcher:
     cdef public object sink, chosen
-    cdef public bint strict
+    cdef public bint strict, hopeful
     cdef public int64_t waiting
     cdef public dict undecoded_rows, by_port, by_transport, known, orders
     @cython.locals(known=bytes, src=int64_t, dst=int64_t, key=int64_t, orders=dict)

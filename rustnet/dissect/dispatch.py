@@ -6,7 +6,7 @@ answers `YES` gets the flow; its name becomes ``flows.app`` with source ``payloa
 
 from collections.abc import Callable, Sequence
 
-from rustnet.dissect.conversation import YES, Conversation, DissectError, Dissector, Sink
+from rustnet.dissect.conversation import MORE, YES, Conversation, DissectError, Dissector, Sink
 from rustnet.engine.flow import Flow
 from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
 
@@ -21,6 +21,9 @@ MAX_PROBE = 2_048
 
 MAX_TRIES = 4
 """Datagrams, or chunks of a stream, that are shown to the probes before a flow stays unknown."""
+
+MAX_PATIENCE = 64
+"""The same for chunks, while a probe asks for more of the stream: what is typed comes byte by byte."""
 
 MAX_ERRORS = 10
 """Malformed messages after which a flow is given up."""
@@ -54,6 +57,8 @@ class Dispatcher:
         self.strict = strict
         self.waiting = 0
         self.chosen: Dissector | None = None
+        self.hopeful = False
+        """A probe asked for more at the last asking."""
         self.undecoded_rows: dict[tuple[int, int], int] = {}
         self.by_port: dict[tuple[str, int], tuple[Dissector, ...]] = {}
         self.by_transport: dict[str, tuple[Dissector, ...]] = {}
@@ -212,6 +217,7 @@ class Dispatcher:
     def choose(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
         """Ask the probes about a flow's bytes; true once one of them is sure, and its parser is set."""
         refused = talk.refused
+        self.hopeful = False
         for name, probe, d in self.asked(talk, data[0]) if data else ():
             if refused and name in refused:
                 continue
@@ -228,6 +234,8 @@ class Dispatcher:
                 self.chosen = d
                 talk.parser = d.parser(talk)
                 return True
+            if answer == MORE:
+                self.hopeful = True
         return False
 
     def begin(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
@@ -238,7 +246,7 @@ class Dispatcher:
             if other:
                 self.catch_up(talk, other, not from_src)
             return talk.parser is not None
-        if talk.tries >= MAX_TRIES or len(data) >= MAX_PROBE:
+        if talk.tries >= (MAX_PATIENCE if self.hopeful else MAX_TRIES) or len(data) >= MAX_PROBE:
             talk.finished = True
         return False
 

@@ -48,3 +48,10 @@ def test_a_lost_beginning_is_no_end() -> None:
     through.dispatcher.gap(through.flow, CLIENT, 1460, 2, 2)
     through.offer(HELLO, CLIENT, "tcp")
     assert through.talk.app == "tls"
+
+
+def test_what_comes_in_small_pieces_is_waited_for() -> None:
+    (sample, *_) = SAMPLES["mysql"]
+    assert Through(sample.talk, sample.port, chunk=3).talk.app == "mysql"
+    endless = Through([(CLIENT, b"\x00")] * 200, 9999)
+    assert endless.talk.finished

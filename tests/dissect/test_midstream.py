@@ -55,3 +55,34 @@ def test_what_comes_in_small_pieces_is_waited_for() -> None:
     assert Through(sample.talk, sample.port, chunk=3).talk.app == "mysql"
     endless = Through([(CLIENT, b"\x00")] * 200, 9999)
     assert endless.talk.finished
+
+
+PUBLISH = b"\x32\x10\0\x09home/temp\0\x07" + b"-3.5"[:3]
+
+
+@pytest.mark.parametrize(
+    ("said", "port", "app"),
+    [
+        (PUBLISH, 17501, "mqtt"),
+        (PUBLISH * 3, 1883, "mqtt"),
+        (b"\x82\x08\0\1\0\3a/#\0", 1883, "mqtt"),
+        (b"\x90\3\0\1\0\xd0\0", 1883, "mqtt"),
+        (b"\xc0\0", 1883, "mqtt"),
+        (b"\xc0\0", 17501, None),
+        (PUBLISH[:-1], 17501, None),
+        (PUBLISH.replace(b"home", b"ho\1e"), 17501, None),
+        (b"0\x0c\2\1\1`\7\2\1\3\4\0\x80\0", 17501, "ldap"),
+        (b"\3\1\0\x0c\0\0\1\0abcd", 1433, "tds"),
+        (b"\6\1\0\x08\0\0\1\0", 1433, "tds"),
+        (b"\1\0\x10\0\0\0\1\0" + bytes(1452), 1433, "tds"),
+        (b"\3\1\0\x0c\0\0\1\0abcd", 9999, None),
+        (b"\3\1\0\x0d\0\0\1\0abcd", 1433, None),
+        (b"\x08\0\0\0\0\0\0\xce", 5672, "amqp"),
+        (b"\2\0\1\0\0\0\x0e\0<\0\0\0\0\0\0\0\0\0\5\0\0\xce\3\0\1\0\0\0\5hello\xce", 5672, "amqp"),
+        (b"\x08\0\0\0\0\0\0\xcf", 5672, None),
+    ],
+)
+def test_single_messages_of_earlier_connections(said: bytes, port: int, app: str | None) -> None:
+    through = Through([(CLIENT, said)], port)
+    assert through.talk.app == app
+    assert not through.sink.anomalies

@@ -34,6 +34,9 @@ MAX_UNDECODED = 100
 MAX_ORDERS = 65_536
 """Answers to who is asked about a flow that are remembered."""
 
+MAX_IDLE = 16
+"""Bytes of a datagram that may only keep a path open: what it opens for is waited for."""
+
 HANDSHAKE = 22
 """First byte of a TLS record that holds a handshake message."""
 
@@ -131,7 +134,7 @@ class Dispatcher:
         if parser is None:
             talk.tries += 1
             if not self.choose(talk, data, from_src):
-                if talk.tries >= MAX_TRIES:
+                if talk.tries >= (MAX_TRIES if len(data) > MAX_IDLE else MAX_PATIENCE):
                     flow.wants = False
                 return
             parser = talk.parser

@@ -86,3 +86,27 @@ def test_single_messages_of_earlier_connections(said: bytes, port: int, app: str
     through = Through([(CLIENT, said)], port)
     assert through.talk.app == app
     assert not through.sink.anomalies
+
+
+def test_datagrams_that_keep_a_path_open_are_not_counted() -> None:
+    (sample, *_) = SAMPLES["sip"]
+    said = [(CLIENT, b"hello" + bytes(9))] * 20 + list(sample.talk)
+    assert Through(said, sample.port, "udp").talk.app == "sip"
+    assert not Through([(CLIENT, b"hello" + bytes(9))] * 64, sample.port, "udp").flow.wants
+    assert not Through([(CLIENT, b"hello" + bytes(19))] * 4, sample.port, "udp").flow.wants
+
+
+@pytest.mark.parametrize(
+    ("said", "port", "app"),
+    [
+        (b"331 Please specify the password.\r\n", 21, "ftp"),
+        (b"530 Login incorrect.\r\n", 21, "ftp"),
+        (b"250 2.1.5 Ok\r\n", 25, "smtp"),
+        (b"354 End data with <CR><LF>.<CR><LF>\r\n", 587, "smtp"),
+        (b"331 Please specify the password.\r\n", 9999, None),
+        (b"250 2.1.5 Ok\r\n", 9999, None),
+        (b"999 nothing\r\n", 21, None),
+    ],
+)
+def test_replies_of_earlier_sessions(said: bytes, port: int, app: str | None) -> None:
+    assert Through([(SERVER, said), (SERVER, said)], port).talk.app == app

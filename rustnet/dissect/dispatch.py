@@ -180,9 +180,14 @@ class Dispatcher:
             return
         talk.ts = ts
         talk.packet = number
+        waiting = talk.pending_src if from_src else talk.pending_dst
         self.keep(talk, from_src, b"")
+        parser = talk.parser
         try:
-            talk.parser.gap(size, from_src)
+            if waiting:
+                parser.cut(waiting, from_src)
+            if talk.parser is parser and not talk.finished:
+                parser.gap(size, from_src)
         except DissectError as error:
             self.malformed(talk, error)
         except Exception as error:  # noqa: BLE001

@@ -222,6 +222,18 @@ class HttpParser(Parser):
             pos = after
         return pos
 
+    def cut(self, data: bytes, from_src: bool) -> None:
+        """Read a head whose rest is lost as far as it goes."""
+        side = 1 if from_src else 0
+        head = data.lstrip(b"\r\n")
+        if self.state[side] == _HEAD and (_REQUEST.match(head) or _RESPONSE.match(head)):
+            try:
+                self._message(head, 0, side)
+            except DissectError as error:
+                self._strange("malformed_http", str(error))
+            if not self.over:
+                self._lose(side)
+
     def gap(self, size: int, from_src: bool) -> None:
         """Count what is missing of a body without length; elsewhere look for the next head."""
         side = 1 if from_src else 0

@@ -7,6 +7,7 @@ from samples_domain import AS_REP, prefixed
 from through import Through
 from wire import client_hello, handshake_message, tls_record
 
+from rustnet.dissect.http import Http
 from rustnet.dissect.kerberos import Kerberos
 from rustnet.dissect.tls import Tls
 
@@ -110,3 +111,43 @@ def test_datagrams_that_keep_a_path_open_are_not_counted() -> None:
 )
 def test_replies_of_earlier_sessions(said: bytes, port: int, app: str | None) -> None:
     assert Through([(SERVER, said), (SERVER, said)], port).talk.app == app
+
+
+def cut(through: Through, from_src: bool, data: bytes, size: int = 1000) -> None:
+    """Offer a segment that the snap length cut: the rest of it is a gap."""
+    through.flow.wants = True
+    through.offer(data, from_src, "tcp")
+    through.dispatcher.gap(through.flow, from_src, size, 2_000_000_000, 99)
+
+
+def test_heads_cut_by_the_snap_length_are_read_as_far_as_they_go() -> None:
+    through = Through([], 80)
+    through.flow.talk = through.talk
+    for path in (b"/a", b"/b"):
+        cut(through, CLIENT, b"GET " + path + b" HTTP/1.1\r\nHost: h.example\r\nUser-Agent: Moz")
+        cut(through, SERVER, b"HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Le")
+    through.dispatcher.close(through.flow)
+    rows = through.rows(Http)
+    assert [(r["uri"], r["host"], r["user_agent"], r["status"], r["server"]) for r in rows] == [
+        ("/a", "h.example", "Moz", 404, "nginx"),
+        ("/b", "h.example", "Moz", 404, "nginx"),
+    ]
+    assert not through.sink.anomalies
+
+
+def test_a_server_hello_in_a_record_that_was_cut() -> None:
+    server_hello = bytes.fromhex("0303") + bytes(32) + b"\0\xc0\x2f\0"
+    flight = tls_record(22, handshake_message(2, server_hello) + handshake_message(11, bytes(3000)))
+    for first in (HELLO, HELLO[:40]):  # the client's hello whole, and cut itself
+        through = Through([], 443)
+        through.flow.talk = through.talk
+        cut(through, CLIENT, first)
+        cut(through, SERVER, flight[:150])
+        through.dispatcher.close(through.flow)
+        (row,) = through.rows(Tls)
+        assert (row["cipher"], "ja3s" in row, "ja4" in row) == (
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            True,
+            first is HELLO,
+        )
+        assert not through.sink.anomalies

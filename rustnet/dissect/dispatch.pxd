@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 from rustnet.engine.flow cimport Flow
 
-cdef int MORE, YES, MAX_PATIENCE, MAX_IDLE, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, HANDSHAKE, NO_PORT, TCP, UDP
+cdef int MORE, YES, MAX_PATIENCE, MAX_CHUNKS, MAX_IDLE, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, HANDSHAKE, NO_PORT, TCP, UDP
 
 cdef class Dispatcher:
     cdef public object sink, chosen

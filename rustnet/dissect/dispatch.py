@@ -22,8 +22,11 @@ MAX_PROBE = 2_048
 MAX_TRIES = 4
 """Datagrams, or chunks of a stream, that are shown to the probes before a flow stays unknown."""
 
+MAX_CHUNKS = 10
+"""The same for chunks where a dissector names a port: the capture may begin within something long."""
+
 MAX_PATIENCE = 64
-"""The same for chunks, while a probe asks for more of the stream: what is typed comes byte by byte."""
+"""The same for chunks while a probe asks for more of the stream: what is typed comes byte by byte."""
 
 MAX_ERRORS = 10
 """Malformed messages after which a flow is given up."""
@@ -162,7 +165,8 @@ class Dispatcher:
                 data = waiting + data
         skip = 0
         if talk.parser is None and not self.begin(talk, data, from_src):
-            self.keep(talk, from_src, data)
+            # In the middle of something long, what comes next may begin something: a head behind a body.
+            self.keep(talk, from_src, data if len(data) < MAX_PROBE else b"")
         else:
             skip = self.feed(talk, data, from_src)
         if talk.finished:
@@ -254,7 +258,10 @@ class Dispatcher:
             if other:
                 self.catch_up(talk, other, not from_src)
             return talk.parser is not None
-        if talk.tries >= (MAX_PATIENCE if self.hopeful else MAX_TRIES) or len(data) >= MAX_PROBE:
+        known = self.known[talk.transport]
+        named = known[talk.src_port & 0xFFFF] or known[talk.dst_port & 0xFFFF]
+        most = MAX_PATIENCE if self.hopeful else MAX_CHUNKS if named else MAX_TRIES
+        if talk.tries >= most or (len(data) >= MAX_PROBE and not named):
             talk.finished = True
         return False
 

@@ -151,3 +151,12 @@ def test_a_server_hello_in_a_record_that_was_cut() -> None:
             first is HELLO,
         )
         assert not through.sink.anomalies
+
+
+def test_a_head_behind_a_body_whose_beginning_is_missing() -> None:
+    body = [(SERVER, bytes(range(128, 256)) * 11)] * 5
+    request = [(CLIENT, b"GET /next HTTP/1.1\r\nHost: h.example\r\n\r\n"), (SERVER, b"HTTP/1.1 204 No Content\r\n\r\n")]
+    (row,) = Through([*body, *request], 80).rows(Http)
+    assert (row["uri"], row["status"]) == ("/next", 204)
+    assert Through(body, 9999).flow.wants == 0
+    assert Through(body * 2, 80).flow.wants == 0

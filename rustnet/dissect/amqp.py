@@ -297,12 +297,17 @@ def _address(fields: list[Value], at: int) -> str | None:
 
 
 def _probe_amqp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise the header that names the version; on the port also a server's first method."""
+    """Recognise the header that names the version; on the port also frames of an earlier connection."""
     if data[:1] == b"A" or not data:
         if len(data) < 8:
             return MORE if b"AMQP".startswith(data[:4]) else NO
         return YES if data.startswith(b"AMQP") and data[4:8] in _VERSIONS else NO
-    if data[0] != 1 or not talk.has_port(*_PORTS):
+    if not talk.has_port(*_PORTS):
+        return NO
+    if data[0] in {_HEADER, _BODY, _HEARTBEAT}:
+        end = 7 + int.from_bytes(data[3:7], "big")
+        return YES if len(data) >= 8 and data[end : end + 1] == bytes([_END]) else NO
+    if data[0] != _METHOD:
         return NO
     if len(data) < 11:
         return MORE

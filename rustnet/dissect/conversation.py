@@ -196,6 +196,9 @@ class Parser:
         """
         return len(data)
 
+    def cut(self, data: bytes, from_src: bool) -> None:
+        """What waited for its rest in this direction, which is lost: `gap` follows. By default it is dropped."""
+
     def gap(self, size: int, from_src: bool) -> None:
         """``size`` bytes of this direction are missing from the capture; by default, give the flow up."""
         self.talk.finish()

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 from rustnet.engine.flow cimport Flow
 
-cdef int YES, MORE, SRC_JUDGED, DST_JUDGED, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
+cdef int YES, MORE, SRC_JUDGED, DST_JUDGED, MAX_PATIENCE, MAX_CHUNKS, MAX_IDLE, HANDSHAKE, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
 
 cdef class Asked:
     cdef public str name
@@ -15,8 +15,8 @@ cdef class Asked:
     cpdef bint fits(self, bytes data, Py_ssize_t size, bint stream) except -1
 
 cdef class Dispatcher:
-    cdef public object sink
-    cdef public bint strict
+    cdef public object sink, chosen
+    cdef public bint strict, hopeful
     cdef public int64_t waiting
     cdef public dict undecoded_rows, by_port, by_transport, known, orders, near, far
     @cython.locals(known=bytes, src=int64_t, dst=int64_t, key=int64_t, orders=dict)
@@ -32,9 +32,10 @@ cdef class Dispatcher:
     cpdef gap(self, Flow flow, bint from_src, int64_t size, int64_t ts, int64_t number)
     @cython.locals(talk=Conversation)
     cpdef close(self, Flow flow)
-    @cython.locals(ask=Asked, answer=int, size=Py_ssize_t, stream=bint, open_question=bint)
+    @cython.locals(ask=Asked, answer=int, size=Py_ssize_t, stream=bint)
     cdef bint choose(self, Conversation talk, bytes data, bint from_src) except -1
     @cython.locals(other=bytes, judged=int)
     cdef bint begin(self, Conversation talk, bytes data, bint from_src) except -1
+    cdef catch_up(self, Conversation talk, bytes data, bint from_src)
     @cython.locals(size=int64_t, used=int64_t, rest=bytes)
     cdef int64_t feed(self, Conversation talk, bytes data, bint from_src) except -1

@@ -24,6 +24,12 @@ MAX_PROBE = 2_048
 MAX_TRIES = 4
 """Datagrams, or chunks of a stream, that are shown to the probes before a flow stays unknown."""
 
+MAX_CHUNKS = 10
+"""The same for chunks where a dissector names a port: the capture may begin within something long."""
+
+MAX_PATIENCE = 64
+"""The same for chunks while a probe asks for more of the stream: what is typed comes byte by byte."""
+
 MAX_ERRORS = 10
 """Malformed messages after which a flow is given up."""
 
@@ -35,6 +41,11 @@ MAX_ORDERS = 65_536
 
 SRC_JUDGED, DST_JUDGED = 1, 2
 """Directions of a stream about whose beginning every probe has said `NO`."""
+MAX_IDLE = 16
+"""Bytes of a datagram that may only keep a path open: what it opens for is waited for."""
+
+HANDSHAKE = 22
+"""First byte of a TLS record that holds a handshake message."""
 
 NO_PORT = 65_536
 """Stands for every port that no dissector names."""
@@ -85,6 +96,9 @@ class Dispatcher:
         self.sink = sink
         self.strict = strict
         self.waiting = 0
+        self.chosen: Dissector | None = None
+        self.hopeful = False
+        """A probe asked for more at the last asking."""
         self.undecoded_rows: dict[tuple[int, int], int] = {}
         self.by_port: dict[tuple[str, int], tuple[Dissector, ...]] = {}
         self.by_transport: dict[str, tuple[Dissector, ...]] = {}
@@ -159,7 +173,7 @@ class Dispatcher:
         if parser is None:
             talk.tries += 1
             if not self.choose(talk, data, from_src):
-                if talk.tries >= MAX_TRIES:
+                if talk.tries >= (MAX_TRIES if len(data) > MAX_IDLE else MAX_PATIENCE):
                     flow.wants = False
                 return
             parser = talk.parser
@@ -181,10 +195,17 @@ class Dispatcher:
         talk.packet = number
         waiting = talk.pending_src if from_src else talk.pending_dst
         if waiting:
-            data = waiting + data
+            if talk.parser is None and data[0] == HANDSHAKE and data[1:2] == b"\x03" and data[5:6] == b"\x01":
+                self.drop(talk)  # a TLS ClientHello: what came ahead of it only agreed on TLS, in words of its own
+                talk.judged = 0
+            else:
+                data = waiting + data
+        else:
+            talk.judged &= ~(SRC_JUDGED if from_src else DST_JUDGED)  # a beginning that no probe has seen
         skip = 0
         if talk.parser is None and not self.begin(talk, data, from_src):
-            self.keep(talk, from_src, data)
+            # In the middle of something long, what comes next may begin something: a head behind a body.
+            self.keep(talk, from_src, data if len(data) < MAX_PROBE else b"")
         else:
             skip = self.feed(talk, data, from_src)
         if talk.finished:
@@ -195,14 +216,21 @@ class Dispatcher:
     def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
         """Bytes of a stream were not captured."""
         talk: Conversation | None = flow.talk
-        if talk is None or talk.parser is None:
-            flow.wants = False  # a stream is recognised by its beginning
+        if talk is None:
+            return  # what comes next is read like a capture that begins there
+        if talk.parser is None:
+            self.keep(talk, from_src, b"")
             return
         talk.ts = ts
         talk.packet = number
+        waiting = talk.pending_src if from_src else talk.pending_dst
         self.keep(talk, from_src, b"")
+        parser = talk.parser
         try:
-            talk.parser.gap(size, from_src)
+            if waiting:
+                parser.cut(waiting, from_src)
+            if talk.parser is parser and not talk.finished:
+                parser.gap(size, from_src)
         except DissectError as error:
             self.malformed(talk, error)
         except Exception as error:  # noqa: BLE001
@@ -242,7 +270,7 @@ class Dispatcher:
         size = len(data)
         if not size:
             return False
-        open_question = False
+        self.hopeful = False
         stream = talk.transport == "tcp"
         for ask in self.asked(talk, data[0]):
             if not ask.fits(data, size, stream) or (talk.refused and ask.name in talk.refused):
@@ -257,11 +285,12 @@ class Dispatcher:
             if answer == YES:
                 if talk.app is None:  # what runs inside of another protocol does not rename the flow
                     talk.app = ask.name
+                self.chosen = ask.dissector
                 talk.parser = ask.dissector.parser(talk)
                 return True
             if answer == MORE:
-                open_question = True
-        if not open_question:
+                self.hopeful = True
+        if not self.hopeful:
             talk.judged |= SRC_JUDGED if from_src else DST_JUDGED
         return False
 
@@ -272,11 +301,34 @@ class Dispatcher:
         if not judged and self.choose(talk, data, from_src):
             other = talk.pending_dst if from_src else talk.pending_src
             if other:
-                self.feed(talk, other, not from_src)
+                self.catch_up(talk, other, not from_src)
             return talk.parser is not None
-        if talk.tries >= MAX_TRIES or len(data) >= MAX_PROBE or talk.judged == SRC_JUDGED | DST_JUDGED:
+        known = self.known[talk.transport]
+        named = known[talk.src_port & 0xFFFF] or known[talk.dst_port & 0xFFFF]
+        most = MAX_PATIENCE if self.hopeful else MAX_CHUNKS if named else MAX_TRIES
+        if talk.tries >= most or (len(data) >= MAX_PROBE and not named):
             talk.finished = True
         return False
+
+    def catch_up(self, talk: Conversation, data: bytes, from_src: bool) -> None:
+        """Let a new parser read what the other direction said before; what it cannot begin with is passed over.
+
+        A capture that starts within a connection may hold the end of a message there.
+        """
+        parser = talk.parser
+        try:
+            used = parser.stream(data, from_src)  # type: ignore[union-attr]
+        except DissectError:
+            talk.parser = parser = self.chosen.parser(talk)  # type: ignore[union-attr]
+            used = len(data)
+        except Exception as error:  # noqa: BLE001
+            self.failed(talk, error)
+            return
+        talk.messages += 1
+        if talk.parser is parser:
+            self.keep(talk, from_src, data[used:])
+        else:
+            self.handed_over(talk, data[used:], from_src)
 
     def feed(self, talk: Conversation, data: bytes, from_src: bool) -> int:
         """Let the parser read; keeps what it left, returns what it skips beyond."""

@@ -23,8 +23,10 @@ cpdef tuple read_name(bytes data, Py_ssize_t pos, dict names, int jumps=*)
 cdef tuple _pointed(bytes data, Py_ssize_t start, Py_ssize_t pos, dict names, int jumps)
 @cython.locals(step=int)
 cdef Py_ssize_t _skip_name(bytes data, Py_ssize_t pos) except -1
-@cython.locals(asked=int, answered=int, authorities=int, additionals=int, message=Message, names=dict, pos=Py_ssize_t, name=str)
+@cython.locals(asked=int, answered=int, authorities=int, additionals=int, message=Message, names=dict, pos=Py_ssize_t)
 cpdef Message parse(bytes data, bint deep=*)
+@cython.locals(pos=Py_ssize_t, start=Py_ssize_t, name=str)
+cdef Py_ssize_t _questions(bytes data, int count, dict names, Message message) except -1
 @cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str)
 cdef Py_ssize_t _answers(bytes data, Py_ssize_t pos, int count, dict names, Message message) except -1
 @cython.locals(text=str, made=list, char=Py_UCS4, code=int)

@@ -356,11 +356,7 @@ def parse(data: bytes, deep: bool = False) -> Message:
     message = Message(u16(data, 0), u16(data, 2), (asked, answered, authorities, additionals))
     names: Names = {}
     try:
-        pos = 12
-        for _ in range(min(asked, MAX_QUESTIONS)):
-            name, pos, _ = read_name(data, pos, names)
-            message.questions.append((name, u16(data, pos), u16(data, pos + 2)))
-            pos += 4
+        pos = _questions(data, min(asked, MAX_QUESTIONS), names, message)
     except (DissectError, IndexError, struct.error) as error:
         detail = str(error) if isinstance(error, DissectError) else "the questions are cut off"
         if not message.questions:
@@ -375,11 +371,26 @@ def parse(data: bytes, deep: bool = False) -> Message:
             pos = _answers(data, pos, answered, names, message)
         if authorities or additionals:
             _others(data, pos, authorities + additionals, names, message, deep)
-    except DissectError as error:
-        message.fault = str(error)
-    except (IndexError, struct.error):
-        message.fault = "the records are cut off"
+    except (DissectError, IndexError, struct.error) as error:
+        message.fault = str(error) if isinstance(error, DissectError) else "the records are cut off"
     return message
+
+
+def _questions(data: bytes, count: int, names: Names, message: Message) -> int:
+    """Read the question section; return where it ends."""
+    pos = 12
+    for _ in range(count):
+        start = pos
+        try:
+            name, pos, _ = read_name(data, pos, names)
+            message.questions.append((name, u16(data, pos), u16(data, pos + 2)))
+        except DissectError as error:  # what follows a bad name can still be read
+            if not message.questions:
+                raise
+            message.fault = str(error)
+            pos = _skip_name(data, start)
+        pos += 4
+    return pos
 
 
 def _answers(data: bytes, pos: int, count: int, names: Names, message: Message) -> int:

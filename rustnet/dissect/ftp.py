@@ -31,6 +31,11 @@ _GREETING = re.compile(rb"(?:220[ -]|120 |421 )[^\x00]*").match
 _PORTS = (21, 2121)
 
 
+_LATER_REPLY = re.compile(
+    rb"(?:150|200|211|213|215|221|226|227|229|230|250|257|331|425|426|450|530|550)[ -][ -~]{2,200}\r\n"
+).match
+
+
 @record("ftp")
 class Ftp:
     """One FTP command and its reply, or the server's greeting."""
@@ -130,7 +135,7 @@ def _probe_ftp(data: bytes, talk: Conversation, from_src: bool) -> int:
     if not data:
         return MORE
     first = data[0]
-    if first in {49, 50, 52}:  # digits that begin a greeting
+    if 49 <= first <= 53:  # digits that begin a reply
         return _probe_greeting(data, talk)
     if not 65 <= first & 0xDF <= 90:
         return NO
@@ -150,6 +155,8 @@ def _probe_ftp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _probe_greeting(data: bytes, talk: Conversation) -> int:
+    if _LATER_REPLY(data) is not None and talk.has_port(21):
+        return YES  # of a session that began earlier
     if len(data) < 4:
         return MORE if b"220 ".startswith(data) or b"220-".startswith(data) else NO
     end = data.find(b"\n")

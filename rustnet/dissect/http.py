@@ -2,8 +2,9 @@
 
 One row per transaction. A direction carries requests or responses by what its first head is, not by who opened the
 connection. A row leaves when its response's head is complete and the body's length is known; while a body is chunked
-or lasts until the connection closes, the row waits for its end, for a gap, or for the flow's end. Bodies are skipped
-and counted, never kept. Credentials and cookies are noted as seen, not by value.
+or lasts until the connection closes, the row waits for its end, for a gap, or for the flow's end. An interim response
+(1xx) is a row of its own, ahead of its transaction's. Bodies are skipped and counted, never kept. Credentials and
+cookies are noted as seen, not by value.
 """
 
 import re
@@ -78,7 +79,7 @@ class Http:
     referer: str | None = None
     """Referer header."""
     status: U16 | None = None
-    """Status code of the final response; NULL without one."""
+    """Status code; NULL without a response. An interim one (100, 103) is a row of its own without a request."""
     reason: str | None = None
     """Reason phrase."""
     content_type: str | None = None
@@ -221,6 +222,18 @@ class HttpParser(Parser):
             pos = after
         return pos
 
+    def cut(self, data: bytes, from_src: bool) -> None:
+        """Read a head whose rest is lost as far as it goes."""
+        side = 1 if from_src else 0
+        head = data.lstrip(b"\r\n")
+        if self.state[side] == _HEAD and (_REQUEST.match(head) or _RESPONSE.match(head)):
+            try:
+                self._message(head, 0, side)
+            except DissectError as error:
+                self._strange("malformed_http", str(error))
+            if not self.over:
+                self._lose(side)
+
     def gap(self, size: int, from_src: bool) -> None:
         """Count what is missing of a body without length; elsewhere look for the next head."""
         side = 1 if from_src else 0
@@ -360,6 +373,7 @@ class HttpParser(Parser):
         status = int(code)
         length = _length(found)
         if status < 200 and status != 101:
+            talk.emit(Http(version=str(version, "ascii"), status=status, reason=text(reason) if reason else None))
             return 0
         if ambiguous:
             self._strange("ambiguous_http", "a response's body length is stated in two ways")

@@ -29,6 +29,8 @@ _SIZES = {
 """Properties of MQTT 5 of fixed size."""
 _TOPIC_ALIAS = 0x23
 _PORTS = (1883, 1884)
+_LEAST = (0, 0, 2, 0, 2, 2, 2, 2, 6, 3, 4, 2, 0, 0, 0, 0)
+"""Shortest remaining length, by kind of message."""
 
 
 @record("mqtt")
@@ -265,30 +267,64 @@ def _properties(body: bytes, pos: int) -> tuple[dict[int, int], int]:
 
 
 def _probe_mqtt(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a CONNECT; on the ports also a CONNACK or a publication, of a connection that began earlier."""
-    if data and data[0] != 0x10 and talk.dst_port not in _PORTS and talk.src_port not in _PORTS:
+    """Recognise a CONNECT, or a publication whose parts fit; on the ports any message, of an earlier connection."""
+    if not data or data[0] == 0x10:
+        return _probe_connect(data)
+    near = talk.dst_port in _PORTS or talk.src_port in _PORTS
+    kind = data[0] >> 4
+    if not near and kind != _PUBLISH:
         return NO
-    if len(data) < 2:
-        return MORE if not data or data[0] == 0x10 or (talk.has_port(*_PORTS) and data[0] >> 4) else NO
-    if data[0] == 0x10:
-        length, start = _remaining(data, 1)
-        if start < 0:
-            return MORE
-        head = data[start : start + 9]
-        if length < 12 or not (b"\0\x04MQTT".startswith(head[:6]) or b"\0\x06MQIsdp".startswith(head[:8])):
-            return NO
-        if len(head) < (7 if head[1:2] == b"\x04" else 9):
-            return MORE
-        return YES if head[6 if head[1] == 4 else 8] & 0x7F in _VERSIONS else NO
+    if len(data) < 4:
+        return MORE if near and kind and not data.startswith((b"\xc0\0", b"\xd0\0")) else YES if near and kind else NO
     length, start = _remaining(data, 1)
-    if data[0] == 0x20:
-        return MORE if len(data) < 4 else YES if 2 <= length < 4096 and data[2] < 2 else NO
-    if data[0] >> 4 != _PUBLISH or data[0] & 6 == 6 or start < 0 or len(data) < start + 2:
+    if kind == 2:
+        return YES if near and 2 <= length < 4096 and data[2] < 2 else NO
+    if kind == _PUBLISH and near and data[0] & 6 != 6 and start > 0 and _topic(data, start, length):
+        return YES  # its end may be far
+    return YES if _fits(data) else NO
+
+
+def _probe_connect(data: bytes) -> int:
+    if len(data) < 2:
+        return MORE
+    length, start = _remaining(data, 1)
+    if start < 0:
+        return MORE
+    head = data[start : start + 9]
+    if length < 12 or not (b"\0\x04MQTT".startswith(head[:6]) or b"\0\x06MQIsdp".startswith(head[:8])):
         return NO
-    topic = data[start + 2 : start + 2 + (data[start] << 8 | data[start + 1])]
-    return YES if 0 < len(topic) == data[start] << 8 | data[start + 1] and b"\0" not in topic else NO
+    if len(head) < (7 if head[1:2] == b"\x04" else 9):
+        return MORE
+    return YES if head[6 if head[1] == 4 else 8] & 0x7F in _VERSIONS else NO
+
+
+def _topic(data: bytes, start: int, length: int) -> bool:
+    """Whether a publication begins with a topic: visible characters, no wildcards."""
+    size = data[start] << 8 | data[start + 1] if len(data) >= start + 2 else 0
+    topic = data[start + 2 : start + 2 + size]
+    return 0 < size == len(topic) <= length - 2 and topic.isascii() and topic.decode("ascii").isprintable()
+
+
+def _fits(data: bytes) -> bool:
+    """Whether whole messages fill the data, each with the flags and a length of its kind."""
+    pos = 0
+    for _ in range(32):
+        kind = data[pos] >> 4
+        length, start = _remaining(data, pos + 1)
+        if start < 0 or start + length > len(data):
+            return False
+        if kind == _PUBLISH:
+            if data[pos] & 6 == 6 or not _topic(data, start, length):
+                return False
+        elif not 3 < kind < 15 or data[pos] & 15 != _FLAGS.get(kind, 0) or not _LEAST[kind] <= length <= MAX_CONTROL:
+            return False
+        pos = start + length
+        if pos == len(data):
+            return True
+    return True
 
 
 MQTT = Dissector(
-    "mqtt", "MQTT 3.1, 3.1.1, 5 (OASIS)", ("tcp",), _PORTS, (Mqtt,), _probe_mqtt, MqttParser, first=b"\x10"
-)
+    "mqtt", "MQTT 3.1, 3.1.1, 5 (OASIS)", ("tcp",), _PORTS, (Mqtt,), _probe_mqtt, MqttParser,
+    first=bytes((0x10, *range(0x30, 0x40))),
+)  # fmt: skip

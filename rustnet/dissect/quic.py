@@ -26,6 +26,7 @@ from rustnet.dissect.quic_packet import (
     parameters,
     probe,
     read_frames,
+    rejection,
     varint,
     version_name,
     versions,
@@ -410,9 +411,13 @@ class QuicParser(Parser):
         if len(data) < 14:
             raise DissectError("a packet of Google's QUIC is cut off")
         version = int.from_bytes(data[9:13], "big")
+        self.google = True
+        if data[0] & 1 == 0 and rejection(data):
+            self._begin(0, not from_src)
+            self._google_answer(data, 1)
+            return
         if not is_google(version):
             raise DissectError("a packet of Google's QUIC without a version")
-        self.google = True
         self._begin(version, from_src)
         self.row.dcid = data[1:9].hex()
         self.talk.state = "QUIC_INITIAL"

@@ -294,6 +294,16 @@ def client_tags(data: bytes, pos: int) -> dict[bytes, bytes] | None:
     return found
 
 
+def rejection(data: bytes) -> bool:
+    """Whether it is a REJ of Google's QUIC: the server's first answer, in the clear, but without a version."""
+    at = data.find(b"REJ\0", 15, 80)
+    count = int.from_bytes(data[at + 4 : at + 8], "little") if at >= 0 else 0
+    if data[0] & 0xC3 or not 0 < count <= 64:
+        return False
+    # It is the first of the handshake's stream, number 1; the length in front of it may be left out.
+    return (data[at - 2] & 0x80 > 0 and data[at - 1] == 1) or (data[at - 4] & 0xA0 == 0xA0 and data[at - 3] == 1)
+
+
 # ---- recognition ---------------------------------------------------------------------------------------------------
 
 
@@ -303,8 +313,9 @@ def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     first = data[0]
     if not first & 0x80:
-        google = first in _GOOGLE_FLAGS and data[9:11] == b"Q0" and is_google(int.from_bytes(data[9:13], "big"))
-        return YES if google else NO
+        if first in _GOOGLE_FLAGS and data[9:11] == b"Q0" and is_google(int.from_bytes(data[9:13], "big")):
+            return YES
+        return YES if talk.has_port(443) and rejection(data) else NO
     version = int.from_bytes(data[1:5], "big")
     try:
         if version == 0:

@@ -216,7 +216,7 @@ class Smb2:
         session.say(row, ts, packet)
 
     def _entries(self, data: bytes, header: Header, handle: bytes, kind: int) -> None:
-        """One row per entry of a listing, but for the directory itself and the one above."""
+        """One row per entry of a listing; an empty directory's shows itself and the one above."""
         session = self.session
         where = _NAMES.get(kind)
         if where is None or len(data) < 72:
@@ -231,7 +231,7 @@ class Smb2:
                 break
             size = int.from_bytes(data[pos + at_size : pos + at_size + 4], "little")
             name = utf16(data[pos + at_name : min(pos + at_name + size, end)])
-            if name not in {".", "..", ""}:
+            if name:
                 row = self._row(header, "QUERY_DIRECTORY")
                 row.filename = name
                 row.directory = file.name if file is not None else None

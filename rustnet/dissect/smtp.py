@@ -28,6 +28,9 @@ _LATER = (b"MAIL FROM:", b"RCPT TO:<", b"STARTTLS\r\n", b"AUTH LOGIN", b"AUTH PL
 """Commands by which a connection is recognised whose beginning is not in the capture."""
 
 
+_LATER_REPLY = re.compile(rb"(?:221|235|250|334|354|451|452|503|535|550|554)[ -][ -~]{2,200}\r\n").match
+
+
 @record("smtp")
 class Smtp:
     """One SMTP command and its reply, or the server's greeting."""
@@ -191,10 +194,10 @@ def _probe_smtp(data: bytes, talk: Conversation, from_src: bool) -> int:
     if not data:
         return MORE
     first = data[0]
-    if first not in b"2EeHhLl5MRSAX4":
+    if first not in b"2EeHhLl53MRSAX4":
         return NO
     end = data.find(b"\n")
-    if first in {50, 52, 53}:
+    if first in {50, 51, 52, 53}:
         return _probe_greeting(data, end, talk)
     if data[:10].upper().startswith(_LATER):
         return YES if end >= 0 else MORE
@@ -207,6 +210,8 @@ def _probe_smtp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 def _probe_greeting(data: bytes, end: int, talk: Conversation) -> int:
     head = data[:4]
+    if _LATER_REPLY(data) is not None and talk.has_port(25, 587):
+        return YES  # of a session that began earlier
     if not any(word.startswith(head) for word in (b"220 ", b"220-", b"554 ", b"554-", b"421 ", b"421-")):
         return NO
     if end < 0:

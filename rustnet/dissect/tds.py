@@ -15,6 +15,7 @@ from rustnet.records import U32, record
 MAX_MESSAGE = 65_000
 _BATCH, _RESPONSE, _LOGIN, _PRELOGIN = 0x01, 0x04, 0x10, 0x12
 _TYPES = frozenset({0x01, 0x02, 0x03, 0x04, 0x06, 0x07, 0x08, 0x0E, 0x0F, 0x10, 0x11, 0x12})
+_LATER = _TYPES - {_LOGIN, _PRELOGIN}
 _FIRST = frozenset({_RESPONSE, _LOGIN, _PRELOGIN})
 _RECORDS = frozenset({b"\x14", b"\x15", b"\x16", b"\x17"})
 """First bytes of TLS records."""
@@ -25,6 +26,8 @@ _TEXTS = {
 }  # fmt: skip
 """Offsets, in a login, of the (offset, length) pairs of its texts."""
 _ERROR, _INFO, _LOGIN_ACK, _ENVIRONMENT = 0xAA, 0xAB, 0xAD, 0xE3
+_ANSWERS = frozenset({b"\0", b"\xaa", b"\xab", b"\xad", b"\xe3"})
+"""First bytes of the server's prelogin and of answers to a login."""
 _PORTS = (1433, 1434)
 
 
@@ -150,8 +153,9 @@ class TdsParser(Parser):
         if not status & 1:
             return
         if not self.begun:
-            if kind not in {_PRELOGIN, _LOGIN, _RESPONSE}:
-                raise DissectError("a connection does not begin with a login")
+            if kind in _LATER and not (kind == _RESPONSE and body[:1] in _ANSWERS):
+                self._done()  # the login was not captured
+                return
             self.begun = True
             self.ts = self.talk.ts
             self.packet = self.talk.packet
@@ -238,8 +242,10 @@ class TdsParser(Parser):
 
 
 def _probe_tds(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a prelogin or a login, whose fixed parts must fit; on the port also the server's prelogin."""
+    """Recognise a prelogin or a login, whose fixed parts must fit; on the port any message, of an earlier login."""
     size = len(data)
+    if size >= 8 and talk.has_port(1433) and _continues(data):
+        return YES
     if size and data[0] not in _FIRST:
         return NO
     if size < 8:
@@ -259,6 +265,18 @@ def _probe_tds(data: bytes, talk: Conversation, from_src: bool) -> int:
     if size < length:
         return MORE
     return YES if _fits_prelogin(data[8:length]) else NO
+
+
+def _continues(data: bytes) -> bool:
+    """Whether it is one whole packet, or the first of some, of a connection whose login was not captured."""
+    length = data[2] << 8 | data[3]
+    if data[0] not in _LATER or data[1] & ~0x1F or data[7] or length < 8:
+        return False
+    if length == len(data):
+        return True
+    if length > len(data):  # packets are of the size that was settled, and all but the last are full
+        return length >= 512 and len(data) >= 512 and data[1] & 1 == 0
+    return data[length] == data[0] and data[length + 1 : length + 2] < b"\x20"
 
 
 def _fits_prelogin(message: bytes) -> bool:

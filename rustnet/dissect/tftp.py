@@ -1,6 +1,6 @@
 """TFTP (RFC 1350) with its options (RFC 2347 to 2349). One row per request, negotiation and error.
 
-Data travels between new ports, hence in another flow, which has nothing to be known by.
+Data travels between new ports, hence in another flow. It is known by a block and its acknowledgement, and has no row.
 """
 
 from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
@@ -14,6 +14,11 @@ _ERRORS = (
     "file already exists", "no such user", "options refused",
 )  # fmt: skip
 MAX_FILENAME = 500
+_DATA, _ACK = 3, 4
+_EARLY = 4
+"""Blocks by which a transfer is recognised: later numbers are too common in other protocols."""
+_REMEMBERED = b"tftp"
+"""Marks what the probe keeps of a direction: kind and block of its last message."""
 
 
 @record("tftp")
@@ -89,10 +94,14 @@ def _options(words: list[bytes], row: Tftp) -> None:
 
 
 def _probe_tftp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A request with a known mode, known options, or on port 69 an error; a data block has no marks of its own."""
-    if len(data) < 6 or data[0] or not 1 <= data[1] <= 6:
+    """A request with a known mode, known options, on port 69 an error; else a block and its acknowledgement."""
+    if len(data) < 4 or data[0] or not 1 <= data[1] <= 6:
         return NO
     kind = data[1]
+    if kind in {_DATA, _ACK}:
+        return _probe_transfer(data, talk, from_src)
+    if len(data) < 6:
+        return NO
     if kind in {1, 2}:
         words = data[2 : MAX_FILENAME + 64].split(b"\0", 2)
         named = len(words) == 3 and words[0] and len(words[0]) <= MAX_FILENAME and words[1].lower() in _MODES
@@ -100,6 +109,22 @@ def _probe_tftp(data: bytes, talk: Conversation, from_src: bool) -> int:
     if kind == 6:
         return YES if data[-1] == 0 and data[2:14].split(b"\0")[0].lower() in _OPTIONS else NO
     return YES if kind == 5 and talk.has_port(69) and data[2] == 0 and data[3] <= 8 and data[-1] == 0 else NO
+
+
+def _probe_transfer(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Whether it is one of the first blocks or its acknowledgement, and the other side sent what comes before that."""
+    block = data[2] << 8 | data[3]
+    if block > _EARLY or (data[1] == _ACK and len(data) != 4):
+        return NO
+    seen = talk.memo_dst if from_src else talk.memo_src
+    before = block if data[1] == _ACK else block - 1
+    if seen[:-2] == _REMEMBERED + bytes([_ACK if data[1] == _DATA else _DATA]) and seen[-1] == before:
+        return YES
+    if from_src:
+        talk.memo_src = _REMEMBERED + data[1:4]
+    else:
+        talk.memo_dst = _REMEMBERED + data[1:4]
+    return NO
 
 
 TFTP = Dissector(

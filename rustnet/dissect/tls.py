@@ -159,6 +159,7 @@ class TlsParser(Parser):
         "client",
         "client_is_src",
         "encrypted",
+        "lost",
         "packet",
         "partial",
         "patience",
@@ -181,6 +182,8 @@ class TlsParser(Parser):
         """A handshake message that is not complete yet, by direction."""
         self.encrypted = [False, False]
         """A direction has sent ChangeCipherSpec."""
+        self.lost = [False, False]
+        """A direction's records cannot be followed any more."""
         self.patience = PATIENCE
 
     def stream(self, data: bytes, from_src: bool) -> int:
@@ -188,6 +191,11 @@ class TlsParser(Parser):
         pos = 0
         size = len(data)
         talk = self.talk
+        if self.lost[from_src]:
+            self.patience -= 1
+            if self.patience <= 0:
+                self._done()
+            return size
         while size - pos >= 5:
             kind = data[pos]
             length = data[pos + 3] << 8 | data[pos + 4]
@@ -206,25 +214,32 @@ class TlsParser(Parser):
                 return size
             if end > size:
                 return pos
-            if kind == _HANDSHAKE:
-                self._fragment(data[pos + 5 : end], from_src)
-            else:
-                self._other(kind, data[pos + 5 : end], from_src)
+            self._record(kind, data[pos + 5 : end], from_src)
             if talk.finished:
                 return size
             pos = end
         return pos
 
-    def _other(self, kind: int, body: bytes, from_src: bool) -> None:
-        """Read a record that is neither handshake nor data; heartbeats say nothing."""
-        if kind == _ALERT:
+    def _record(self, kind: int, body: bytes, from_src: bool) -> None:
+        """Read a record that is not data; heartbeats say nothing."""
+        if kind == _HANDSHAKE:
+            self._fragment(body, from_src)
+        elif kind == _ALERT:
             self._alert(body, from_src)
         elif kind == _CHANGE:
             self._change(from_src)
 
+    def cut(self, data: bytes, from_src: bool) -> None:
+        """Read the whole messages of a record whose rest is lost."""
+        if data[0] == _HANDSHAKE and not self.partial[from_src]:
+            self._fragment(data[5:], from_src)
+
     def gap(self, size: int, from_src: bool) -> None:
-        """Records are lost: tell what is known."""
-        self._done()
+        """Records are lost: wait for the server's hello if it is still to come, else tell what is known."""
+        other = self.lost[not from_src]
+        self.lost[from_src] = True
+        if self.server is not None or other or (self.client is not None and from_src != self.client_is_src):
+            self._done()
 
     def close(self) -> None:
         """Tell what is known, if it was not told yet."""

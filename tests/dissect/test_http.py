@@ -33,6 +33,7 @@ def test_one_transaction() -> None:
 def test_a_whole_connection() -> None:
     _, rows = talk(*HTTP_TALK)
     assert [(r.method, r.status, r.request_bytes, r.response_bytes) for r in rows] == [
+        (None, 100, 0, 0),
         ("GET", 200, 0, 5),
         ("POST", 206, 7, 20),
         ("HEAD", 200, 0, 0),
@@ -178,6 +179,16 @@ def test_ambiguous_framing_is_reported(headers: bytes) -> None:
     flow, rows = talk((CLIENT, b"POST / HTTP/1.1\r\n" + headers + b"\r\n\r\n"))
     assert len(rows) == 1
     assert flow.sink.anomalies[0][0] == "ambiguous_http"
+
+
+def test_interim_responses_are_rows_of_their_own() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+    _, rows = talk((CLIENT, POST), (SERVER, interim + RESPONSE))
+    assert [(r.method, r.status, r.reason) for r in rows] == [
+        (None, 100, "Continue"),
+        (None, 103, "Early Hints"),
+        ("POST", 200, "OK"),
+    ]
 
 
 def test_statuses_without_bodies() -> None:

@@ -219,6 +219,18 @@ def test_google(data: bytes, version: str) -> None:
     assert flow.talk.state == "QUIC_HANDSHAKE"
 
 
+def test_google_rejection_alone() -> None:
+    rejected = b"\x08" + DCID + b"\1" + bytes(range(12)) + b"\x40\1\3\xd9\1\0\6\0"
+    rejected += b"\xa0\1\2\x5bREJ\0\7\0\0\0STK\0" + bytes(40)
+    flow = Flow(QUIC, "udp")
+    assert flow.probe(rejected, SERVER) == YES
+    assert Flow(QUIC, "udp", dst_port=9999).probe(rejected, SERVER) == NO
+    for other in (rejected.replace(b"\xa0\1\2\x5b", b"\xa0\2\2\x5b"), rejected.replace(b"\7\0\0\0", b"\7\0\1\0")):
+        assert flow.probe(other, SERVER) == NO
+    _, row = talk((SERVER, rejected))
+    assert (row.version, row.sni) == (None, None)
+
+
 def test_google_with_encrypted_hellos() -> None:
     salt = bytes.fromhex("504574efd066fe2f9d945cfcdbd3a7f0d3b56b45")
     data = initial(b"\x08\0" + varint(len(CHLO)) + CHLO, version=0x51303530, salt=salt)

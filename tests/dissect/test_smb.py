@@ -12,9 +12,11 @@ from rustnet.dissect.smb_session import MAX_ROWS, Smb, status_name
 def test_smb2() -> None:
     made = rows(Smb, SMB, *SMB2_TALK, transport="tcp")
     assert [row.command for row in made] == [
-        "NEGOTIATE", "SESSION_SETUP", "TREE_CONNECT", "CREATE", "QUERY_DIRECTORY", "RENAME", "CLOSE",
+        "NEGOTIATE", "SESSION_SETUP", "TREE_CONNECT", "CREATE", "QUERY_DIRECTORY", "QUERY_DIRECTORY", "RENAME",
+        "CLOSE",
     ]  # fmt: skip
-    negotiated, set_up, mounted, created, listed, renamed, closed = made
+    negotiated, set_up, mounted, created, itself, listed, renamed, closed = made
+    assert itself.filename == "."
     assert (negotiated.dialect, set_up.dialect) == ("3.1.1", "3.1.1")
     assert (set_up.username, set_up.domain, set_up.workstation) == ("jane", "EXAMPLE", "DESK1")
     assert (set_up.server_name, set_up.server_dns_name) == ("FILES", "files.example.com")
@@ -80,7 +82,15 @@ def test_a_loss_is_bridged() -> None:
             flow.feed(data, from_src)
     flow.close()
     commands = [row.command for row in flow.rows if isinstance(row, Smb)]
-    assert commands == ["NEGOTIATE", "SESSION_SETUP", "TREE_CONNECT", "QUERY_DIRECTORY", "RENAME", "CREATE"]
+    assert commands == [
+        "NEGOTIATE",
+        "SESSION_SETUP",
+        "TREE_CONNECT",
+        "QUERY_DIRECTORY",
+        "QUERY_DIRECTORY",
+        "RENAME",
+        "CREATE",
+    ]
 
 
 def test_requests_without_response() -> None:

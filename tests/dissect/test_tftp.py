@@ -2,6 +2,7 @@ import pytest
 from harness import CLIENT, SERVER, Flow
 from samples_services import TFTP_ERROR, TFTP_OPTIONS, TFTP_READ
 from telling import rows, told
+from through import Through
 
 from rustnet.dissect.conversation import NO, YES, DissectError
 from rustnet.dissect.tftp import TFTP, Tftp
@@ -43,3 +44,27 @@ def test_no_operation() -> None:
 )
 def test_probe(data: bytes, port: int, verdict: int) -> None:
     assert Flow(TFTP, "udp", dst_port=port).probe(data) == verdict
+
+
+def test_transfers_between_new_ports() -> None:
+    def data(block: int, size: int = 512) -> bytes:
+        return b"\0\3" + block.to_bytes(2, "big") + bytes(size)
+
+    def ack(block: int) -> bytes:
+        return b"\0\4" + block.to_bytes(2, "big")
+
+    for said in (
+        [(SERVER, data(1)), (CLIENT, ack(1))],
+        [(SERVER, ack(0)), (CLIENT, data(1, 3))],
+        [(SERVER, data(1)), (SERVER, data(1)), (CLIENT, ack(1))],
+        [(CLIENT, ack(1)), (SERVER, data(2))],
+    ):
+        through = Through(said, 40000, "udp")
+        assert (through.talk.app, through.sink.rows) == ("tftp", [])
+    for said in (
+        [(SERVER, data(1)), (SERVER, ack(1))],
+        [(SERVER, data(1)), (CLIENT, ack(2))],
+        [(SERVER, data(900)), (CLIENT, ack(900))],
+        [(SERVER, data(1)), (CLIENT, ack(1) + b"\0")],
+    ):
+        assert Through(said, 40000, "udp").talk.app is None

@@ -81,6 +81,22 @@ def test_ja4_of_chrome() -> None:
     assert hello.versions == (0x0304, 0x0303)
 
 
+def test_ja4_of_a_chrome_with_grease_among_its_signatures() -> None:
+    """FoxIO's result for its capture `sigalg-grease.pcapng`: GREASE counts nowhere, the order of signatures does."""
+    types = (0xFE0D, 16, 0x17, 0x33, 0x44CD, 0xFF01, 10, 13, 0x23, 0x2B, 11, 0xCA34, 0x2D, 0, 5, 0x1B, 0x12)
+    signatures = (0x0904, 0x0905, 0x0906, 0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)
+    known = {
+        0: SNI[1],
+        16: ALPN[1],
+        13: vector(numbers(0x5A5A, *signatures, 0x7A7A)),
+        0x2B: b"\x06" + numbers(0x4A4A, 0x0304, 0x0303),
+    }
+    extensions = ((0x3A3A, b""), *((kind, known.get(kind, b"")) for kind in types), (0xFAFA, b"\0"))
+    assert ja4(parse_client_hello(client_hello((0x2A2A, *CHROME), extensions))) == (
+        "t13d1517h2_8daaf6152771_cb7bf5808d99"
+    )
+
+
 @pytest.mark.parametrize(
     ("first", "code"),
     [

@@ -5,9 +5,11 @@ One file, Python 3.8 or newer, Linux, standard library only: copy it to the host
 
     tcpdump -i eth0 -w out.pcap &  python3 record.py -o out.pcap.connections.jsonl
 
-The kernel is asked for its sockets (sock_diag, netlink) at every ``--interval``, and ``/proc/*/fd`` says which
-processes hold them. Sockets that open and close between two polls are known from the kernel's notice of their end:
-their line has a tuple and byte counts, but ``pid`` null. ``README.md`` beside this file explains every key.
+Three ways lead to an owner. The kernel is asked for all its sockets (sock_diag, netlink) at every ``--interval``, and
+``/proc/*/fd`` says which processes hold them. In between, packets that open a connection are seen as they pass, and
+the kernel is asked at once whose socket that is: so connections of a few milliseconds have an owner too. And of every
+socket that ends the kernel gives notice: what was missed has a line with a tuple and byte counts, ``pid`` null, and
+``unowned_because``. ``FORMAT.md`` beside this file explains every key.
 
 One line stands for one process holding one socket. It is written when the socket closes, when recording ends,
 and for long-lived sockets also early and then ever more rarely: of lines that agree in ``protocol``, ``local_addr``,
@@ -21,7 +23,6 @@ import ctypes
 import errno
 import json
 import os
-import pwd
 import re
 import select
 import shlex
@@ -30,32 +31,67 @@ import socket
 import struct
 import sys
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
-from typing import IO, Any, Iterable, Iterator
+from hashlib import sha256
+from typing import IO, Any, Callable, Iterable, Iterator
 
-VERSION = "rustnet-record/1"
-NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_REQUEST_DUMP, NLMSG_ERROR, NLMSG_DONE = 4, 20, 0x301, 2, 3
+try:
+    import pwd
+except ImportError:  # Windows, where `rustnet sidecar record` uses this module
+    pwd = None
+
+SIDECAR_VERSION, VERSION = 1, "rustnet-record/2"
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_REQUEST, NLM_REQUEST_DUMP, NLMSG_ERROR, NLMSG_DONE = 4, 20, 1, 0x301, 2, 3
 DESTROY_GROUPS = 0b1111  # TCP and UDP, IPv4 and IPv6
 INET_DIAG_INFO, INET_DIAG_PROTOCOL, INET_DIAG_SKV6ONLY = 2, 10, 11
 DIAG_SIZE = 72  # struct inet_diag_msg, before its attributes
-SO_RCVBUFFORCE, CLONE_NEWNET = 33, 0x40000000
+SO_RCVBUFFORCE, SO_ATTACH_FILTER, SO_TIMESTAMPNS, CLONE_NEWNET = 33, 26, 35, 0x40000000
+ETH_P_ALL, PACKET_HOST, PACKET_OUTGOING = 3, 0, 4
 TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
 STATES = (
     "TCP_UNKNOWN", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSED", "CLOSE_WAIT",
     "LAST_ACK", "LISTEN", "CLOSING", "SYN_RECV",
 )  # fmt: skip
+OPEN, WAITING = {1, 8}, {3, 10, 12}  # ESTABLISHED, CLOSE_WAIT; half-open, LISTEN
 # Half-open requests (3, 12) belong to no process yet; TIME_WAIT (6) to none any more, and notices cover it.
 OWNED_STATES, KNOWN_STATES = 0xFFF & ~(1 << 3 | 1 << 6), 0xFFF & ~(1 << 3)
 RAW_TABLES = ("raw", "raw6", "icmp", "icmp6")
 RAW_PROTOCOLS = {1: "ICMP", 2: "IGMP", 58: "ICMP"}
 COUNTED = (
-    "polls", "late_polls", "scans", "lines", "sockets", "closed_unseen", "unowned", "notices_lost", "clock_steps",
+    "polls", "late_polls", "scans", "lines", "sockets", "packets_seen", "owned_by_packet", "closed_unseen", "unowned",
+    "too_busy", "watch_pauses", "notices_lost", "clock_steps",
 )  # fmt: skip
 WHO = {b"Uid:", b"Gid:"}  # of /proc/PID/status
-MAX_TEXT, ANCESTORS, PATIENCE_NS = 4096, 4, 2_000_000_000
+MAX_TEXT, ANCESTORS, PATIENCE_NS = 4096, 8, 2_000_000_000
+AGAIN = {"not-accepted", "holder-not-found", "holder-unreadable"}
+RETRIES = (0.0005, 0.001, 0.001, 0.002, 0.004, 0.01, 0.03)
+"""Seconds between attempts to find who has a connection that its process has not accepted yet."""
+WATCH_LIMIT, WATCH_REST = 2000, 5.0
+"""Packets per second that are watched; above that the watch gets narrower for so many seconds."""
+WATCH_SHARE, WATCH_BURST_NS = 0.15, 300_000_000
+"""Share of one core that the search for owners of watched packets may take, and what it may take at once."""
+REMEMBERED, NEWBORN, LIKELY, NEAR_DESCRIPTORS, FEW_DESCRIPTORS = 16384, 200, 32, 4, 64
+PROGRESS_NS = 60_000_000_000
+HASH_LIMIT, HASH_STEP, HASH_QUEUE = 256 << 20, 1 << 20, 256
 CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 POD_UID = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27})")
+
+SECRET = r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|(?:api|access|private|secret|auth)[-_.]?key|credentials?)"
+SECRET_OPTION = re.compile(r"(?i)--?(?:[\w.-]*[-_.])?" + SECRET + r"|-{1,2}(?:pass|pw)(?:in|out)?")
+SECRET_VALUE = re.compile(r"(?i)(" + SECRET + r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+")
+SECRET_HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|auth)[\w-]*)(\s*[:=]\s*).+")
+SECRET_URL = re.compile(r"(\b[A-Za-z][\w+.-]*://[^\s/?#:@]*:)[^\s/?#@]+@")
+SECRET_SHORT = {
+    "curl": ("-u", "-U", "--user", "--proxy-user"), "sshpass": ("-p",), "redis-cli": ("-a",),
+    "ldapsearch": ("-w",), "ldapmodify": ("-w",), "ldapadd": ("-w",), "mysql": ("-p",), "mysqldump": ("-p",),
+    "mysqladmin": ("-p",), "mariadb": ("-p",), "mariadb-dump": ("-p",), "mongosh": ("-p",), "mongo": ("-p",),
+    "sqlcmd": ("-P",), "smbclient": ("-U",), "rpcclient": ("-U",), "lftp": ("-u",), "mosquitto_pub": ("-P",),
+    "mosquitto_sub": ("-P",), "az": ("-p",), "ipmitool": ("-P",),
+    "snmpwalk": ("-c", "-A", "-X"), "snmpget": ("-c", "-A", "-X"), "unzip": ("-P",), "zip": ("-P",),
+}  # fmt: skip
+"""Programs whose short options carry a secret; `user:password` and `user%password` keep their user."""
+HIDDEN = "***"
 
 
 class RecordError(Exception):
@@ -88,6 +124,10 @@ class Entry:
     """The first poll that did not see it any more."""
     early: float = 0
     """When the next early line is due."""
+    seen_by: str = "poll"
+    """How it was first seen: `poll`, `packet`, `notice`."""
+    unowned: str = ""
+    """Why no owner was found so far."""
     holders: dict[tuple[int, int], Holding] = field(default_factory=dict)
     """By process id and start."""
 
@@ -133,41 +173,167 @@ def endpoint(packed: bytes, port: int) -> str:
     return f"[{socket.inet_ntop(socket.AF_INET6, packed)}]:{port}"
 
 
+def redact(words: list[str]) -> list[str]:
+    """Command line without what looks like a secret: the values of options, assignments, headers and addresses."""
+    short = SECRET_SHORT.get(os.path.basename(words[0]), ())
+    made, hide = words[:1], False
+    for word in words[1:]:
+        option = next((one for one in short if word == one or (len(one) == 2 and word.startswith(one))), None)
+        if hide and word[:1] != "-":
+            word = hidden(word)
+        elif option and len(word) > len(option):
+            word = option + hidden(word[len(option) :])
+        else:
+            word = SECRET_HEADER.sub(r"\1\2" + HIDDEN, word)
+            word = SECRET_VALUE.sub(r"\1" + HIDDEN, SECRET_URL.sub(r"\1" + HIDDEN + "@", word))
+        hide = word == option or SECRET_OPTION.fullmatch(word) is not None
+        made.append(word)
+    return made
+
+
+def hidden(secret: str) -> str:
+    """Put nothing in a secret's place, or only the name that stands before it."""
+    user = re.match(r"[^:%]*[:%]", secret)
+    return (user.group() if user and "/" not in user.group() else "") + HIDDEN
+
+
+class Hashes:
+    """SHA-256 of executables, a step at a time while nothing else is to be done; each file is read once."""
+
+    def __init__(self) -> None:
+        self.known: OrderedDict[tuple[int, ...], str | None] = OrderedDict()
+        self.queue: OrderedDict[tuple[int, ...], tuple[IO[bytes], Any, list[dict[str, Any]]]] = OrderedDict()
+
+    def want(self, pid: int, keys: dict[str, Any]) -> None:
+        """Put ``exe_sha256`` into a process's keys, now or later."""
+        try:
+            file = open(f"/proc/{pid}/exe", "rb", buffering=0)  # noqa: SIM115 -- read on long after this call
+        except OSError:
+            return
+        stat = os.fstat(file.fileno())
+        identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if identity in self.queue:
+            self.queue[identity][2].append(keys)
+        elif identity in self.known:
+            keys["exe_sha256"] = self.known[identity]
+        elif stat.st_size <= HASH_LIMIT and len(self.queue) < HASH_QUEUE:
+            self.queue[identity] = (file, sha256(), [keys])
+            return
+        file.close()
+
+    def step(self) -> None:
+        """Read on in the file that has waited longest."""
+        identity, (file, made, waiting) = next(iter(self.queue.items()))
+        try:
+            data = file.read(HASH_STEP)
+        except OSError:
+            data = None
+        if data:
+            made.update(data)
+            return
+        file.close()
+        del self.queue[identity]
+        self.known[identity] = None if data is None else made.hexdigest()
+        if len(self.known) > REMEMBERED:
+            self.known.popitem(last=False)
+        for keys in waiting:
+            keys["exe_sha256"] = self.known[identity]
+
+    def finish(self, seconds: float) -> None:
+        """Read on for at most so long."""
+        end = time.monotonic() + seconds
+        while self.queue and time.monotonic() < end:
+            self.step()
+
+
 class Processes:
     """Who holds which socket inode, and what is known of these processes."""
 
-    def __init__(self, cmdline: bool) -> None:
-        self.cmdline = cmdline
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.cmdline, self.full_cmdline = options.cmdline, options.full_cmdline
+        self.hashes = Hashes() if options.hash else None
         self.holders: dict[int, set[int]] = {}
         self.unreadable: set[int] = set()
         self.known: dict[int, tuple[tuple[str, int, int], dict[str, Any]]] = {}
+        self.descriptors: dict[int, dict[str, int]] = {}
+        """By process: its descriptors that were sockets, and others as 0, as of the last look."""
+        self.likely: OrderedDict[int, list[str]] = OrderedDict()
+        """Processes whose sockets were hunted for, the latest last, and the descriptors where they were."""
+        self.newest = 0
+        """Highest process id when the last scan began."""
+        self.found: list[tuple[int, int]] = []
+        """What was hunted down while a scan went on: processes and inodes."""
+        self.lineages: OrderedDict[tuple[int, int], list[dict[str, Any]]] = OrderedDict()
+        """By process and start: itself and its ancestors, itself last."""
         self.boot_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         self.tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
-    def scan(self) -> None:
-        """Read every process's descriptors anew."""
+    def scan(self, between: Callable[[], Any] = lambda: None) -> None:
+        """Read every process's descriptors anew; ``between`` two of them something else may be done."""
         holders: dict[int, set[int]] = {}
+        newest, self.found, told = last_pid(), [], set()
         for name in os.listdir("/proc"):
             if not name.isdigit():
                 continue
-            folder = f"/proc/{name}/fd/"
+            between()
+            pid, folder = int(name), f"/proc/{name}/fd/"
             try:
                 descriptors = os.listdir(folder)
             except PermissionError:
-                self.unreadable.add(int(name))
+                self.unreadable.add(pid)
                 continue
             except OSError:
                 continue
+            told.add(pid)
+            seen = self.descriptors[pid] = {}
             for descriptor in descriptors:
-                try:
-                    target = os.readlink(folder + descriptor)
-                except OSError:
-                    continue
-                if target.startswith("socket:["):
-                    holders.setdefault(int(target[8:-1]), set()).add(int(name))
-        self.holders = holders
+                inode = seen[descriptor] = socket_inode(folder + descriptor)
+                if inode:
+                    holders.setdefault(inode, set()).add(pid)
+        for pid, inode in self.found:
+            holders.setdefault(inode, set()).add(pid)
+        self.holders, self.newest, self.found = holders, newest, []
+        for pid in self.descriptors.keys() - told:
+            del self.descriptors[pid]
         alive = set().union(*holders.values())
         self.known = {pid: known for pid, known in self.known.items() if pid in alive}
+
+    def hunt(self, inode: int) -> int | None:
+        """Find a process that holds a new socket: where the last ones were, then among new processes and descriptors."""
+        for pid, near in list(reversed(self.likely.items())):
+            for descriptor in reversed(near):
+                if socket_inode(f"/proc/{pid}/fd/{descriptor}") == inode:
+                    return self._found(pid, descriptor, inode)
+        last = last_pid()
+        if last < self.newest:  # the numbers have started again
+            self.newest = 0
+        newborn = range(last, max(self.newest, last - NEWBORN), -1)
+        for pid in (*newborn, *reversed(list(self.likely))):
+            known = self.descriptors.get(pid, {})
+            try:
+                names = os.listdir(f"/proc/{pid}/fd/")
+            except OSError:
+                self.likely.pop(pid, None)
+                continue
+            for name in names:
+                if name not in known or len(names) <= FEW_DESCRIPTORS:
+                    known[name] = socket_inode(f"/proc/{pid}/fd/{name}")
+                    if known[name] == inode:
+                        return self._found(pid, name, inode)
+        return None
+
+    def _found(self, pid: int, descriptor: str, inode: int) -> int:
+        """Remember where a socket was; returns the process, as numbers of threads work like numbers of processes."""
+        line = next((one for one in read(f"/proc/{pid}/status").splitlines() if one.startswith(b"Tgid:")), b"")
+        pid = int(line.split()[1]) if line else pid
+        near = [one for one in self.likely.get(pid, ()) if one != descriptor]
+        self.likely[pid] = [*near, descriptor][-NEAR_DESCRIPTORS:]
+        self.likely.move_to_end(pid)
+        if len(self.likely) > LIKELY:
+            self.likely.popitem(last=False)
+        self.holders.setdefault(inode, set()).add(pid)
+        self.found.append((pid, inode))
+        return pid
 
     def stat(self, pid: int) -> tuple[str, int, int] | None:
         """Name, parent and start (ns since 1970) of a process; None if it has gone."""
@@ -204,31 +370,87 @@ class Processes:
             "process_ppid": ppid,
             "process_uid": ids.get(b"Uid"),
             "started_at": moment(started),
+            "username": user_name(ids.get(b"Uid")),
             **groups(read(folder + "cgroup")),
         }
         if executable and executable.endswith(" (deleted)"):
             keys.update(exe_deleted=True, process_executable=executable[:-10])
-        words = read(folder + "cmdline").rstrip(b"\0").split(b"\0") if self.cmdline else [b""]
-        if words[0]:
-            keys["cmdline"] = " ".join(shlex.quote(text(word)) for word in words)[:MAX_TEXT]
-        try:
-            keys["username"] = pwd.getpwuid(keys["process_uid"] or 0).pw_name
-        except KeyError:
-            keys["username"] = None
+        if self.cmdline:
+            words = [text(word) for word in read(folder + "cmdline").rstrip(b"\0").split(b"\0")]
+            keys.update(command_line(words, self.full_cmdline))
+        if self.hashes:
+            self.hashes.want(pid, keys)
         return keys
 
     def _lineage(self, pid: int) -> dict[str, Any]:
         """Ancestors, oldest first, as RustNet writes them."""
-        ancestors: list[dict[str, Any]] = []
-        while pid > 0 and len(ancestors) < ANCESTORS:
-            stat = self.stat(pid)
-            if stat is None:
-                break
+        chain = self._chain(pid, ANCESTORS + 1)
+        return {"ancestors": chain[-ANCESTORS:], "truncated": len(chain) > ANCESTORS}
+
+    def _chain(self, pid: int, most: int) -> list[dict[str, Any]]:
+        """A process and its ancestors, itself last."""
+        stat = self.stat(pid) if pid > 0 and most else None
+        if stat is None:
+            return []
+        known = self.lineages.get((pid, stat[2]))
+        if known is None:
             one = {"executable": link(f"/proc/{pid}/exe"), "name": stat[0], "pid": pid}
             one["started_at_unix_ms"] = stat[2] // 1_000_000
-            ancestors.insert(0, {key: value for key, value in one.items() if value is not None})
-            pid = stat[1]
-        return {"ancestors": ancestors, "truncated": pid > 0}
+            known = [*self._chain(stat[1], most - 1), {key: value for key, value in one.items() if value is not None}]
+            self.lineages[pid, stat[2]] = known
+            if len(self.lineages) > REMEMBERED:
+                self.lineages.popitem(last=False)
+        return known
+
+
+def socket_inode(path: str) -> int:
+    """Inode of the socket that a /proc link names; 0 if it has gone or names something else."""
+    try:
+        target = os.readlink(path)
+    except OSError:
+        return 0
+    return int(target[8:-1]) if target.startswith("socket:[") else 0
+
+
+def last_pid() -> int:
+    """Highest process id so far, or, once they have started again from below, the latest; 0 if it is not told."""
+    fields = read("/proc/loadavg").split()
+    return int(fields[4]) if len(fields) > 4 else 0
+
+
+def user_name(uid: int | None) -> str | None:
+    """Name of a user of this host, or None."""
+    try:
+        return None if uid is None or pwd is None else pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None
+
+
+def command_line(words: list[str], full: bool) -> dict[str, Any]:
+    """Keys of a command line, quoted as for a shell."""
+    if not words or not words[0]:
+        return {}
+    shown = words if full else redact(words)
+    line = " ".join(shlex.quote(word) for word in shown)
+    keys: dict[str, Any] = {"cmdline": line[:MAX_TEXT]}
+    if shown != words:
+        keys["cmdline_redacted"] = True
+    if len(line) > MAX_TEXT:
+        keys["cmdline_truncated"] = True
+    return keys
+
+
+def addresses() -> list[str]:
+    """Addresses of this network namespace, without loopback."""
+    found, before = set(), ""
+    for line in read("/proc/self/net/fib_trie").decode("ascii", "replace").splitlines():
+        if line.endswith("host LOCAL"):
+            found.add(before)
+        before = line.rpartition(" ")[2]
+    for line in read("/proc/self/net/if_inet6").split(b"\n"):
+        if len(line) > 32:
+            found.add(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line[:32].decode())))
+    return sorted(one for one in found if not one.startswith("127.") and one != "::1")
 
 
 def groups(raw: bytes) -> dict[str, Any]:
@@ -288,6 +510,19 @@ class Kernel:
                 yield data, at + 16, at + length
                 at += length + 3 & ~3
 
+    def one(self, protocol: int, local: tuple[bytes, int], remote: tuple[bytes, int]) -> bytes | None:
+        """The inet_diag_msg of the socket that takes these ends, or None if there is none."""
+        family = socket.AF_INET if len(local[0]) == 4 else socket.AF_INET6
+        # The kernel looks for the receiver of a UDP datagram: to it the local end is the destination.
+        near, far = (local, remote) if protocol == TCP else (remote, local)
+        ends = struct.pack(">HH16s16s", near[1], far[1], near[0], far[0])
+        request = struct.pack("=BBBBI", family, protocol, 1 << INET_DIAG_INFO - 1, 0, 0xFFFFFFFF) + ends
+        request += struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+        self.dump.send(struct.pack("=IHHII", 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_REQUEST, 1, 0) + request)
+        data = self.dump.recv(1 << 16)
+        length, kind = struct.unpack_from("=IH", data)
+        return data[16:length] if kind == SOCK_DIAG_BY_FAMILY else None
+
     def endings(self, count: Counter[str]) -> Iterator[bytes]:
         """Notices of sockets that have ended since the last call; those that did not fit the buffer are counted."""
         while self.listener:
@@ -299,6 +534,106 @@ class Kernel:
                 if error.errno != errno.ENOBUFS:
                     raise
                 count["notices_lost"] += 1
+
+
+@dataclass
+class Target:
+    """A socket whose owner is looked for because of a packet."""
+
+    protocol: int
+    local: tuple[bytes, int]
+    remote: tuple[bytes, int]
+    seen: int
+    """When the packet passed (ns since 1970)."""
+    tries: int = 0
+
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from others."""
+        return self.protocol, self.local, self.remote
+
+
+class Watch:
+    """Packets that open TCP connections, and UDP packets, as they pass through any interface of the namespace.
+
+    A filter in the kernel leaves the others alone. The packet's ends go to the recorder; its content is not looked at.
+    """
+
+    def __init__(self, udp: bool) -> None:
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.socket.setblocking(False)
+        self.widest = self.level = 1 + udp  # 2: TCP and UDP, 1: TCP, 0: nothing
+        self.second = self.seen = 0
+        self.wider = float("inf")
+        """When it is time to watch more again."""
+        self._filter()
+
+    def _filter(self) -> None:
+        """Attach the filter of the present level."""
+        take, drop, udp = (6, 0, 0, 128), (6, 0, 0, 0), self.level > 1
+        if not self.level:
+            program = [drop]
+        else:  # classic BPF; data begins with the network header; a jump counts from the next instruction
+            program = [
+                (0x20, 0, 0, 0xFFFFF000),  # ethertype
+                (0x15, 0, 8, 0x0800),
+                (0x28, 0, 0, 6), (0x45, 14, 0, 0x1FFF),  # fragments but the first
+                (0x30, 0, 0, 9), (0x15, 11 if udp else 12, 0, UDP), (0x15, 0, 11, TCP),
+                (0xB1, 0, 0, 0), (0x50, 0, 0, 13), (0x45, 7, 8, 2),  # the SYN flag
+                (0x15, 0, 7, 0x86DD),
+                (0x30, 0, 0, 6), (0x15, 4 if udp else 5, 0, UDP), (0x15, 0, 4, TCP),
+                (0x30, 0, 0, 53), (0x45, 1, 2, 2),
+                drop, take, drop,
+            ]  # fmt: skip
+        raw = b"".join(struct.pack("=HBBI", *one) for one in program)
+        buffer = ctypes.create_string_buffer(raw, len(raw))
+        self.socket.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(program), ctypes.addressof(buffer))
+        )
+
+    def narrow(self, by: int) -> None:
+        """Watch less (1) or more (-1)."""
+        self.level = max(0, self.level - 1) if by > 0 else self.widest
+        self.wider = time.monotonic() + WATCH_REST if self.level < self.widest else float("inf")
+        self._filter()
+
+    def packets(self, most: int) -> Iterator[Target]:
+        """The ends of packets that have passed since the last call."""
+        for _ in range(most):
+            try:
+                data, more, _, place = self.socket.recvmsg(128, 64)
+            except BlockingIOError:
+                return
+            except OSError:  # an interface has gone down
+                continue
+            outgoing = place[2] == PACKET_OUTGOING
+            if not outgoing and place[2] != PACKET_HOST:
+                continue
+            seen = time.time_ns()
+            for level, kind, value in more:
+                if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                    seconds, nanos = struct.unpack("@ll", value)
+                    seen = seconds * 1_000_000_000 + nanos
+            found = ends(data)
+            if found:
+                protocol, source, target = found
+                local, remote = (source, target) if outgoing else (target, source)
+                yield Target(protocol, local, remote, seen)
+
+
+def ends(data: bytes) -> tuple[int, tuple[bytes, int], tuple[bytes, int]] | None:
+    """Protocol, source and destination of an IP packet; None for what is not watched."""
+    if len(data) >= 28 and data[0] >> 4 == 4:
+        at, protocol, source, target = (data[0] & 15) * 4, data[9], data[12:16], data[16:20]
+    elif len(data) >= 48 and data[0] >> 4 == 6:
+        at, protocol, source, target = 40, data[6], data[8:24], data[24:40]
+    else:
+        return None
+    if protocol not in {TCP, UDP} or len(data) < at + 4:
+        return None
+    here, there = struct.unpack_from(">HH", data, at)
+    return protocol, (source, here), (target, there)
 
 
 def attributes(raw: bytes) -> dict[int, bytes]:
@@ -365,54 +700,82 @@ def table_entry(table: str, columns: list[bytes], now: int) -> Entry:
 
 
 class Recorder:
-    """Polls the kernel and writes a line for every process that holds a socket."""
+    """Polls the kernel, follows packets, and writes a line for every process that holds a socket."""
 
-    def __init__(self, options: argparse.Namespace, out: IO[str]) -> None:
-        self.options, self.out = options, out
-        self.kernel, self.processes = Kernel(), Processes(options.cmdline)
-        self.host = options.host or socket.gethostname()
-        self.entries: dict[bytes, Entry] = {}
+    def __init__(
+        self, options: argparse.Namespace, out: IO[str], kernel: Any = None, processes: Any = None, version: str = VERSION
+    ) -> None:
+        """Prepare to record; ``kernel`` and ``processes`` stand in for Linux's own where that is not the system."""
+        self.options, self.out, self.version = options, out, version
+        self.kernel = kernel or Kernel()
+        self.processes = processes or Processes(options)
+        self.look = self._look if kernel is None else kernel.look
+        self.watch = open_watch(options) if kernel is None else None
+        self.origin = {
+            "boot_id": text(read("/proc/sys/kernel/random/boot_id")).strip() or None,
+            "host": options.host or socket.gethostname(),
+            "recorder": version,
+            "sidecar_version": SIDECAR_VERSION,
+        }
+        self.entries: dict[Any, Entry] = {}
         self.by_cookie: dict[bytes, Entry] = {}
+        self.targets: list[tuple[float, int, Target]] = []
+        self.recent: OrderedDict[tuple[Any, ...], str] = OrderedDict()
+        """Ends that packets have shown, and why no owner was found for them."""
+        self.held_back: list[tuple[Entry, Holding, int]] = []
+        """Lines that wait for the hash of an executable."""
         self.count: Counter[str] = Counter()
-        self.now = self.polled = self.scanned = 0
+        self.reasons: Counter[str] = Counter()
+        self.now = self.polled = self.scanned = self.told = 0
         self.skew = time.time_ns() - time.monotonic_ns()
         self.started = time.time_ns()
-        self.busy = self.slowest = 0
+        self.busy = self.slowest = self.longest_gap = 0
+        self.allowance, self.allowed, self.hunting = float(WATCH_BURST_NS), time.monotonic_ns(), False
 
     def poll(self) -> None:
         """Look at every socket once."""
         began = time.monotonic_ns()
         self.polled, self.now = self.now, time.time_ns()
+        if self.polled:
+            self.longest_gap = max(self.longest_gap, self.now - self.polled)
         self.count["clock_steps"] += abs(self.now - began - self.skew) > 50_000_000
         self.skew = self.now - began
         for notice in self.kernel.endings(self.count):
             self._end(notice)
-        fresh = [*self._look(), *self._look_at_raw()]
-        if self.now - self.scanned >= self.options.rescan * 1e9 or any(
-            entry.inode and entry.inode not in self.processes.holders for entry in fresh
-        ):
-            self.processes.scan()
-            self.scanned = self.now
-            self.count["scans"] += 1
+        fresh = self.look(self)
+        if self.now - self.scanned >= self.options.rescan * 1e9 or not all(map(self._placed, fresh)):
+            self._scan()
             self._own(self.entries.values())
         else:
             self._own(fresh)
         self._settle()
+        if self.now - self.told > PROGRESS_NS:
+            self._tell("progress" if self.told else "start", addresses=addresses())
         self.out.flush()
         self.count["polls"] += 1
         spent = time.monotonic_ns() - began
         self.busy, self.slowest = self.busy + spent, max(self.slowest, spent)
 
-    def _look(self) -> list[Entry]:
+    def _placed(self, entry: Entry) -> bool:
+        """Whether it is known who holds a socket; looks where that is quickly found."""
+        inode = entry.inode
+        return not inode or inode in self.processes.holders or self.processes.hunt(inode) is not None
+
+    def _scan(self) -> None:
+        self.processes.scan(self.packets if self.watch and not self.hunting else lambda: None)
+        self.scanned = time.time_ns()
+        self.count["scans"] += 1
+
+    def _look(self, _recorder: Recorder) -> list[Entry]:
         """Update the entries from sock_diag; return those that need an owner."""
-        entries, now, fresh = self.entries, self.now, []
+        entries, now, fresh = self.entries, self.now, self._look_at_raw()
         for family, protocol in ((2, TCP), (2, UDP), (10, TCP), (10, UDP)):
             prefix = bytes((protocol, family))
             for data, at, end in self.kernel.sockets(family, protocol):
                 key = prefix + data[at + 4 : at + 52]
                 entry = entries.get(key)
                 if entry is None:
-                    entry = entries[key] = self._admit(diag_entry(data, at, end, protocol, now))
+                    entry = self.admit(key, diag_entry(data, at, end, protocol, now))
                     fresh.append(entry)
                 elif protocol == TCP:
                     entry.keys["state"] = STATES[data[at + 1]]
@@ -432,18 +795,21 @@ class Recorder:
                 key = b" ".join((table.encode(), columns[1], columns[2], columns[9]))
                 entry = self.entries.get(key)
                 if entry is None:
-                    entry = self.entries[key] = self._admit(table_entry(table, columns, self.now))
+                    entry = self.admit(key, table_entry(table, columns, self.now))
                     fresh.append(entry)
                 entry.last, entry.gone = self.now, 0
         return fresh
 
-    def _admit(self, entry: Entry) -> Entry:
+    def admit(self, key: Any, entry: Entry) -> Entry:
+        """Take in a socket that is seen for the first time."""
+        self.entries[key] = entry
         self.count["sockets"] += 1
-        if self.polled:
-            entry.keys["opened_after"] = moment(self.polled)
+        since = self.now if entry.seen_by == "packet" else self.polled
+        if since:
+            entry.keys["opened_after"] = moment(min(since, entry.first))
         if entry.cookie:
             self.by_cookie[entry.cookie] = entry
-        entry.early = self.now + self.options.early * 1e9
+        entry.early = entry.first + self.options.early * 1e9
         return entry
 
     def _own(self, entries: Iterable[Entry]) -> None:
@@ -466,6 +832,98 @@ class Recorder:
             for who in [one for one in entry.holders if present and one not in present]:
                 self._line(entry, entry.holders.pop(who), len(present) + 1)
 
+    def packets(self) -> None:
+        """Look for the owners of sockets whose first packets have just passed, or that were not accepted before."""
+        now = time.monotonic_ns()
+        self.allowance = min(WATCH_BURST_NS, self.allowance + (now - self.allowed) * WATCH_SHARE)
+        self.allowed = now
+        if self.watch is None:
+            return
+        for target in self.watch.packets(256):
+            self._limit()
+            key = target.key()
+            if key in self.recent or (target.protocol == UDP and (UDP, target.local) in self.recent):
+                continue
+            self.count["packets_seen"] += 1
+            self._remember(key, "")
+            self._try(target)
+        now = time.monotonic()
+        due = [target for when, _, target in self.targets if when <= now]
+        if due:
+            self.targets = [one for one in self.targets if one[0] > now]
+            for target in due:
+                self._try(target)
+
+    def _limit(self) -> None:
+        """Watch less where packets are too many to be followed."""
+        watch, second = self.watch, int(time.monotonic())
+        if second != watch.second:
+            watch.second, watch.seen = second, 0
+        watch.seen += 1
+        if watch.seen > WATCH_LIMIT and watch.level:
+            watch.seen = 0
+            watch.narrow(1)
+            self.count["watch_pauses"] += 1
+            self._tell("gap", missed=[f"packets were too many to be watched (level {watch.level} of {watch.widest})"])
+
+    def _remember(self, key: tuple[Any, ...], why: str) -> None:
+        self.recent[key] = why
+        if len(self.recent) > REMEMBERED:
+            self.recent.popitem(last=False)
+
+    def _try(self, target: Target) -> None:
+        """Look for the owner of one socket, now; later again if nobody has accepted it yet."""
+        if self.allowance < 0:
+            self.count["too_busy"] += 1
+            self._remember(target.key(), "recorder-too-busy")
+            return
+        began, self.hunting = time.monotonic_ns(), True
+        why = self._find(target)
+        self.hunting = False
+        self.allowance -= time.monotonic_ns() - began
+        self._remember(target.key(), why)
+        if why in AGAIN and target.tries < len(RETRIES):
+            self.targets.append((time.monotonic() + RETRIES[target.tries], id(target), target))
+            target.tries += 1
+
+    def _find(self, target: Target) -> str:
+        """Enter the socket of a packet with its owner; otherwise say why that is not possible."""
+        data = self.kernel.one(target.protocol, target.local, target.remote)
+        if data is None:
+            return "closed-before-look"
+        state, inode = data[1], struct.unpack_from("=I", data, 68)[0]
+        if target.protocol == TCP and (state in WAITING or not inode):
+            return "not-accepted" if state in WAITING or state in OPEN else "closed-before-look"
+        key = bytes((target.protocol, data[0])) + data[4:52]
+        entry = self.entries.get(key)
+        if entry is None:
+            entry = diag_entry(data, 0, len(data), target.protocol, target.seen)
+            entry.seen_by = "packet"
+            self.admit(key, entry)
+        elif not entry.inode:
+            entry.keys["socket_uid"], entry.inode = struct.unpack_from("=II", data, 64)
+        if target.protocol == UDP and entry.match != "exact-tuple":
+            self._remember((UDP, target.local), "")  # takes from anybody: more of its packets say nothing new
+        if entry.holders:
+            return ""
+        entry.unowned = self._hold(entry, inode)
+        return entry.unowned
+
+    def _hold(self, entry: Entry, inode: int) -> str:
+        """Note the process that holds a new socket; otherwise say why none was found."""
+        pid = self.processes.hunt(inode)
+        if pid is None and time.time_ns() - self.scanned > 100_000_000 and self.allowance > WATCH_BURST_NS // 4:
+            self._scan()
+            pid = next(iter(self.processes.holders.get(inode, ())), None)
+        if pid is None:
+            return "holder-unreadable" if self.processes.unreadable else "holder-not-found"
+        process = self.processes.describe(pid)
+        if process is None:
+            return "process-gone"
+        entry.holders[pid, process[0]] = Holding(process[1], entry.first, max(entry.last, time.time_ns()))
+        self.count["owned_by_packet"] += 1
+        return ""
+
     def _end(self, notice: bytes) -> None:
         """Write a socket of whose end the kernel tells."""
         found = attributes(notice[DIAG_SIZE:])
@@ -479,6 +937,7 @@ class Recorder:
             if entry.keys["local_addr"].endswith(":0"):
                 return  # never bound: no packet can be its
             entry.first = self.polled or self.now
+            entry.seen_by, entry.unowned = "notice", self._why_missed(notice, protocol)
             twin = self.by_cookie.get(entry.cookie)
             if twin:  # a known socket that has got another remote end since
                 held_by = {who: Holding(held.process, entry.first, self.now) for who, held in twin.holders.items()}
@@ -490,6 +949,12 @@ class Recorder:
         if protocol == TCP and entry.match != "listener-socket":
             entry.keys["state"] = "CLOSED"
         self._close(entry)
+
+    def _why_missed(self, notice: bytes, protocol: int) -> str:
+        """Why a socket is known only from the notice of its end."""
+        (here, there), size = struct.unpack_from(">HH", notice, 4), 4 if notice[0] == socket.AF_INET else 16
+        key = (protocol, (notice[8 : 8 + size], here), (notice[24 : 24 + size], there))
+        return self.recent.get(key) or "closed-between-polls"
 
     def _settle(self) -> None:
         """Write sockets that have gone, and long-lived ones now and then."""
@@ -507,25 +972,40 @@ class Recorder:
     def _close(self, entry: Entry) -> None:
         self.by_cookie.pop(entry.cookie, None)
         entry.keys["closed_before"] = moment(entry.gone or self.now)
-        self.count["unowned"] += not entry.holders
-        self._write(entry)
+        self._write(entry, last=True)
 
-    def _write(self, entry: Entry) -> None:
+    def _write(self, entry: Entry, last: bool = False) -> None:
+        """Write the lines of a socket, for the last time or not."""
         if not entry.holders:
+            why = entry.unowned
+            if not why:
+                none = "holder-unreadable" if self.processes.unreadable else "holder-not-found"
+                why = none if entry.inode else "not-accepted"
+            entry.keys["unowned_because"] = why
+            if last:
+                self.count["unowned"] += 1
+                self.reasons[why] += 1
             self._line(entry, Holding({"pid": None, "process_name": None}, entry.first, entry.last), 0)
         for held in entry.holders.values():
             held.last = max(held.last, entry.last)  # even if the process has left the connection to the kernel
             self._line(entry, held, len(entry.holders))
 
     def _line(self, entry: Entry, held: Holding, owners: int) -> None:
+        """Write a line, or let it wait while the hash of its executable is being made."""
+        hashes = self.processes.hashes
+        if hashes and hashes.queue and "exe_sha256" not in held.process and owners:
+            self.held_back.append((entry, held, owners))
+            if len(self.held_back) > REMEMBERED:
+                self._release(all_=True)
+            return
         keys: dict[str, Any] = {
+            **self.origin,
             "bytes_received": 0,
             "bytes_sent": 0,
             "bytes_source": "none",
             "first_seen": moment(held.first),
-            "host": self.host,
-            "last_seen": moment(held.last),
-            "recorder": VERSION,
+            "last_seen": moment(max(held.first, held.last)),
+            "observed_by": entry.seen_by,
             "socket_inode": entry.inode or None,
             "socket_owners": owners,
             "timestamp": rfc3339(time.time_ns()),
@@ -535,11 +1015,32 @@ class Recorder:
         }
         if owners:
             keys["attribution_match"] = entry.match
-        kept = {key: keys[key] for key in sorted(keys) if keys[key] is not None or key in {"pid", "process_name"}}
-        self.out.write(json.dumps(kept, separators=(",", ":")) + "\n")
+            keys.pop("unowned_because", None)
+        self._put(keys)
         self.count["lines"] += 1
 
-    def run(self, stop: int) -> None:
+    def _release(self, all_: bool = False) -> None:
+        """Write the lines that waited for a hash which is there now."""
+        waiting, self.held_back = self.held_back, []
+        hashes, self.processes.hashes = self.processes.hashes, None if all_ else self.processes.hashes
+        for entry, held, owners in waiting:
+            self._line(entry, held, owners)
+        self.processes.hashes = hashes
+
+    def _put(self, keys: dict[str, Any]) -> None:
+        kept = {key: keys[key] for key in sorted(keys) if keys[key] is not None or key in {"pid", "process_name"}}
+        self.out.write(json.dumps(kept, separators=(",", ":")) + "\n")
+
+    def _tell(self, record: str, **more: Any) -> None:
+        """Write a line about the recording itself, which no reader takes for a connection."""
+        nowhere = {"protocol": "META", "local_addr": "0.0.0.0:0", "remote_addr": "0.0.0.0:0", "state": record}
+        since, self.told = self.told or self.started, time.time_ns()
+        keys = {**self.origin, **nowhere, "record": record, "bytes_received": 0, "bytes_sent": 0, "pid": None}
+        keys.update(process_name=None, first_seen=moment(since), last_seen=moment(self.told))
+        keys["timestamp"] = rfc3339(self.told)
+        self._put({**keys, **self.facts(), **more})
+
+    def run(self, stop: Any) -> None:
         """Poll until ``--duration`` is over or ``stop`` becomes readable."""
         due = time.monotonic()
         end = due + (self.options.duration or float("inf"))
@@ -552,32 +1053,111 @@ class Recorder:
             if earliest > due:
                 self.count["late_polls"] += 1
                 due = earliest
-            wait = min(due, end) - time.monotonic()
-            if select.select([stop], [], [], min(max(wait, 0), 1e6))[0] or time.monotonic() >= end:
+            if self._wait(stop, min(due, end)) or time.monotonic() >= end:
                 break
         self.poll()
+        if self.processes.hashes:
+            self.processes.hashes.finish(2)
+        self._release()
         for entry in self.entries.values():
             if entry.gone:
                 entry.keys["closed_before"] = moment(entry.gone)
-            self.count["unowned"] += not entry.holders
-            self._write(entry)
+            self._write(entry, last=True)
+        self._release(all_=True)
+        self._tell("end", missed=self.missed(), addresses=addresses())
         self.out.flush()
+
+    def _wait(self, stop: Any, until: float) -> bool:
+        """Follow packets until the next poll is due; returns whether recording is to end."""
+        handles = [stop] if self.watch is None else [stop, self.watch.socket]
+        while True:
+            now = time.monotonic()
+            if self.watch and now > self.watch.wider:
+                self.watch.narrow(-1)
+            wait = min([until, *(when for when, _, _ in self.targets)]) - now
+            hashes = self.processes.hashes
+            idle = bool(hashes and hashes.queue)
+            ready = select.select(handles, [], [], 0 if idle else min(max(wait, 0), 1e6))[0]
+            if stop in ready:
+                return True
+            if now >= until:
+                return False
+            if ready or self.targets:
+                self.packets()
+            elif idle:
+                hashes.step()
+                if self.held_back and len(hashes.queue) == 0:
+                    self._release()
+
+    def handles(self) -> list[socket.socket]:
+        """What is open."""
+        watched = [self.watch.socket] if self.watch else []
+        return watched + [one for one in (getattr(self.kernel, "dump", None), self.kernel.listener) if one]
+
+    def facts(self) -> dict[str, Any]:
+        """How the recording is made and what it has come to, as numbers."""
+        return {
+            "interval_s": self.options.interval,
+            "methods": [
+                "sock_diag" if isinstance(self.kernel, Kernel) else "psutil",
+                *["destroy-notices"] * (self.kernel.listener is not None),
+                *["packets"] * (self.watch is not None),
+            ],
+            **{name: self.count[name] for name in COUNTED},
+            "unowned_reasons": dict(self.reasons),
+            "mean_poll_ms": round(self.busy / 1e6 / max(self.count["polls"], 1), 3),
+            "slowest_poll_ms": round(self.slowest / 1e6, 3),
+            "longest_gap_ms": round(self.longest_gap / 1e6, 3),
+            "unreadable_processes": len(self.processes.unreadable),
+            "notices": self.kernel.listener is not None,
+            "network_namespace": namespace(),
+        }
+
+    def missed(self) -> list[str]:
+        """What the recording may have missed, in sentences."""
+        count, made = self.count, []
+        if self.kernel.listener is None:
+            made.append(f"sockets that opened and closed within {self.options.interval:g} s, without a trace")
+        elif count["closed_unseen"]:
+            made.append(f"owners of {count['closed_unseen']} sockets that were known only when they had ended")
+        if self.watch is None:
+            made.append("owners of most sockets that lived shorter than the interval: packets were not watched")
+        if count["unowned"]:
+            made.append(f"owners of {count['unowned']} sockets in all; unowned_reasons says why")
+        if count["notices_lost"]:
+            made.append(f"notices of ended sockets, {count['notices_lost']} times: the kernel had no room for them")
+        if count["watch_pauses"]:
+            made.append(f"packets that open connections, {count['watch_pauses']} times for {WATCH_REST:g} s: too many")
+        if count["late_polls"]:
+            made.append(f"{count['late_polls']} polls came late, up to {self.longest_gap / 1e6:.0f} ms apart")
+        if self.processes.unreadable:
+            made.append(f"sockets of {len(self.processes.unreadable)} processes that this user may not read")
+        if count["clock_steps"]:
+            made.append(f"the clock was set {count['clock_steps']} times: times before and after do not agree")
+        return made
 
     def summary(self) -> dict[str, Any]:
         """Sum up what the recording covers and what it may have missed."""
-        return {
-            "recorder": VERSION,
-            "host": self.host,
-            "started": rfc3339(self.started),
-            "ended": rfc3339(time.time_ns()),
-            "interval_s": self.options.interval,
-            **{name: self.count[name] for name in COUNTED},
-            "mean_poll_ms": round(self.busy / 1e6 / max(self.count["polls"], 1), 3),
-            "slowest_poll_ms": round(self.slowest / 1e6, 3),
-            "unreadable_processes": len(self.processes.unreadable),
-            "notices": self.kernel.listener is not None,
-            "network_namespace": os.stat("/proc/self/ns/net").st_ino,
-        }
+        times = {"started": rfc3339(self.started), "ended": rfc3339(time.time_ns())}
+        return {**self.origin, **times, **self.facts(), "missed": self.missed()}
+
+
+def open_watch(options: argparse.Namespace) -> Watch | None:
+    """Begin to watch packets, if that is wanted and allowed."""
+    if not options.packets:
+        return None
+    try:
+        return Watch(options.udp)
+    except OSError:  # not root, or a kernel without packet sockets
+        return None
+
+
+def namespace() -> int | None:
+    """Number of this program's network namespace."""
+    try:
+        return os.stat("/proc/self/ns/net").st_ino
+    except OSError:
+        return None
 
 
 def enter(wanted: str) -> None:
@@ -613,6 +1193,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--host", metavar="NAME", help="name of this host in the lines (default: its own)")
     add("--netns", metavar="NAME|PATH|PID", help="record in this network namespace")
     add("--no-cmdline", dest="cmdline", action="store_false", help="leave command lines out: they may hold secrets")
+    add("--full-cmdline", action="store_true", help="do not hide what looks like a secret in command lines")
+    add("--hash", action="store_true", help="add the SHA-256 of each executable (up to 256 MiB, read while idle)")
+    add("--no-packets", dest="packets", action="store_false", help="do not watch for packets that open connections")
+    add("--no-udp", dest="udp", action="store_false", help="watch TCP packets only")
+    add("--no-realtime", dest="realtime", action="store_false", help="do not be scheduled before other programs")
     add("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
     if options.interval <= 0 or min(options.rescan, options.duration, options.early) < 0:
@@ -622,29 +1207,50 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
+def hurry() -> None:
+    """Be scheduled before others, where that is allowed: what lives for milliseconds does not wait.
+
+    The work stays bounded all the same, by the pauses between polls and the allowance of the watch.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except (AttributeError, OSError):  # not Linux; not root; no real-time share in this control group
+        return
+
+
 def create(path: str) -> IO[str]:
     """Open a new file that only its owner can read, emptied if it exists."""
     try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        return os.fdopen(handle, "w", 1, encoding="utf-8")
     except OSError as error:
         raise RecordError(f"cannot write {path}: {error.strerror}; choose another place") from error
 
 
-def record(options: argparse.Namespace) -> None:
-    """Record as the options say, until told to stop."""
-    stop, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
+def record(options: argparse.Namespace, **sources: Any) -> None:
+    """Record as the options say, until told to stop; ``sources`` are those of `Recorder`."""
+    stop, wake = socket.socketpair()  # select takes only sockets on Windows
+    wake.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno())
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, lambda *_: None)
     if options.netns:
         enter(options.netns)
-    recorder = Recorder(options, sys.stdout if options.output == "-" else create(options.output))
+    if options.realtime:
+        hurry()
+    if options.output == "-":
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    out = sys.stdout if options.output == "-" else create(options.output)
+    recorder = Recorder(options, out, **sources)
     try:
         recorder.run(stop)
     finally:
         summary = recorder.summary()
+        signal.set_wakeup_fd(-1)
+        for one in (stop, wake, *recorder.handles(), *[out] * (out is not sys.stdout)):
+            one.close()
         if options.meta:
             with create(options.meta) as file:
                 file.write(json.dumps(summary, indent=1) + "\n")
@@ -654,6 +1260,8 @@ def record(options: argparse.Namespace) -> None:
     sys.stderr.write("record.py: " + said.format(**summary) + "\n")
     if summary["unreadable_processes"]:
         sys.stderr.write(f"record.py: {summary['unreadable_processes']} processes could not be read; run as root\n")
+    if options.packets and recorder.watch is None:
+        sys.stderr.write("record.py: packets could not be watched (needs CAP_NET_RAW): short connections have no owner\n")
 
 
 def main(arguments: list[str] | None = None) -> int:

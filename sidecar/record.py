@@ -24,7 +24,7 @@ import errno
 import json
 import os
 import re
-import select
+import selectors
 import shlex
 import signal
 import socket
@@ -71,8 +71,8 @@ WATCH_LIMIT, WATCH_REST = 2000, 5.0
 """Packets per second that are watched; above that the watch gets narrower for so many seconds."""
 WATCH_SHARE, WATCH_BURST_NS = 0.15, 300_000_000
 """Share of one core that the search for owners of watched packets may take, and what it may take at once."""
-REMEMBERED, NEWBORN, LIKELY, NEAR_DESCRIPTORS, FEW_DESCRIPTORS = 16384, 200, 32, 4, 64
-PROGRESS_NS = 60_000_000_000
+REMEMBERED, NEWBORN, LIKELY, NEAR_DESCRIPTORS, MANY = 16384, 200, 32, 4, 128
+WHOLE_NS, SCAN_REST_NS, PROGRESS_NS = 4_000_000_000, 500_000_000, 60_000_000_000
 HASH_LIMIT, HASH_STEP, HASH_QUEUE = 256 << 20, 1 << 20, 256
 CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 POD_UID = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27})")
@@ -259,8 +259,14 @@ class Processes:
         """By process: its descriptors that were sockets, and others as 0, as of the last look."""
         self.likely: OrderedDict[int, list[str]] = OrderedDict()
         """Processes whose sockets were hunted for, the latest last, and the descriptors where they were."""
-        self.newest = 0
-        """Highest process id when the last scan began."""
+        self.newest = self.older = 0
+        """Highest process id when the last scan began, and the one before: it may have passed the youngest by."""
+        self.dead: set[int] = set()
+        """Processes that have ended since the last scan."""
+        self.ended: set[int] = set()
+        """Sockets that have: their descriptors may be those of new ones."""
+        self.owners: list[int] = []
+        """Processes that had sockets then."""
         self.found: list[tuple[int, int]] = []
         """What was hunted down while a scan went on: processes and inodes."""
         self.lineages: OrderedDict[tuple[int, int], list[dict[str, Any]]] = OrderedDict()
@@ -292,32 +298,39 @@ class Processes:
                     holders.setdefault(inode, set()).add(pid)
         for pid, inode in self.found:
             holders.setdefault(inode, set()).add(pid)
-        self.holders, self.newest, self.found = holders, newest, []
+        self.holders, self.older, self.newest, self.found = holders, self.newest, newest, []
+        self.owners = sorted(pid for pid, seen in self.descriptors.items() if any(seen.values()))
+        self.dead.clear()
+        self.ended.clear()
         for pid in self.descriptors.keys() - told:
             del self.descriptors[pid]
         alive = set().union(*holders.values())
         self.known = {pid: known for pid, known in self.known.items() if pid in alive}
 
-    def hunt(self, inode: int) -> int | None:
-        """Find a process that holds a new socket: where the last ones were, then among new processes and descriptors."""
+    def hunt(self, inode: int, uid: int) -> int | None:
+        """Find a process that holds a new socket of a user: where the last ones were, then where new ones can be."""
         for pid, near in list(reversed(self.likely.items())):
             for descriptor in reversed(near):
                 if socket_inode(f"/proc/{pid}/fd/{descriptor}") == inode:
                     return self._found(pid, descriptor, inode)
         last = last_pid()
         if last < self.newest:  # the numbers have started again
-            self.newest = 0
-        newborn = range(last, max(self.newest, last - NEWBORN), -1)
-        for pid in (*newborn, *reversed(list(self.likely))):
-            known = self.descriptors.get(pid, {})
+            self.newest = self.older = 0
+        newborn = range(last, max(self.older, last - NEWBORN), -1)
+        for pid in OrderedDict.fromkeys((*newborn, *reversed(list(self.likely)), *reversed(self.owners))):
+            folder = f"/proc/{pid}/fd/"
             try:
-                names = os.listdir(f"/proc/{pid}/fd/")
+                names = os.listdir(folder) if pid not in self.dead and os.stat(folder).st_uid in {uid, 0} else ()
             except OSError:
                 self.likely.pop(pid, None)
+                self.dead.add(pid)
                 continue
+            known, looked = self.descriptors.get(pid, {}), 0
             for name in names:
-                if name not in known or len(names) <= FEW_DESCRIPTORS:
-                    known[name] = socket_inode(f"/proc/{pid}/fd/{name}")
+                before = known.get(name, -1)
+                if (before <= 0 or before in self.ended or len(names) <= MANY) and looked < MANY:
+                    looked += 1
+                    known[name] = socket_inode(folder + name)
                     if known[name] == inode:
                         return self._found(pid, name, inode)
         return None
@@ -492,10 +505,10 @@ class Kernel:
         made.bind((0, multicast))
         return made
 
-    def sockets(self, family: int, protocol: int) -> Iterator[tuple[bytes, int, int]]:
+    def sockets(self, family: int, protocol: int, counters: bool) -> Iterator[tuple[bytes, int, int]]:
         """Sockets of a family and protocol: buffer, start and end of each inet_diag_msg."""
         states = OWNED_STATES if self.listener else KNOWN_STATES
-        wanted = 1 << INET_DIAG_INFO - 1 if protocol == TCP else 0
+        wanted = 1 << INET_DIAG_INFO - 1 if protocol == TCP and counters else 0
         request = struct.pack("=BBBBI48x", family, protocol, wanted, 0, states)
         self.dump.send(struct.pack("=IHHII", 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_REQUEST_DUMP, 1, 0) + request)
         while True:
@@ -706,13 +719,17 @@ class Recorder:
         self, options: argparse.Namespace, out: IO[str], kernel: Any = None, processes: Any = None, version: str = VERSION
     ) -> None:
         """Prepare to record; ``kernel`` and ``processes`` stand in for Linux's own where that is not the system."""
-        self.options, self.out, self.version = options, out, version
+        self.options, self.out = options, out
         self.kernel = kernel or Kernel()
         self.processes = processes or Processes(options)
         self.look = self._look if kernel is None else kernel.look
         self.watch = open_watch(options) if kernel is None else None
+        self.interval = options.interval or (0.5 if self.watch else 0.25)
+        self.selector = selectors.DefaultSelector()
+        self.addresses = addresses if kernel is None else kernel.addresses
+        boot = text(read("/proc/sys/kernel/random/boot_id")).strip() if kernel is None else kernel.boot_id
         self.origin = {
-            "boot_id": text(read("/proc/sys/kernel/random/boot_id")).strip() or None,
+            "boot_id": boot or None,
             "host": options.host or socket.gethostname(),
             "recorder": version,
             "sidecar_version": SIDECAR_VERSION,
@@ -727,6 +744,8 @@ class Recorder:
         self.count: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.now = self.polled = self.scanned = self.told = 0
+        self.whole = 0
+        """When the kernel's counters of all sockets are next to be read."""
         self.skew = time.time_ns() - time.monotonic_ns()
         self.started = time.time_ns()
         self.busy = self.slowest = self.longest_gap = 0
@@ -750,7 +769,7 @@ class Recorder:
             self._own(fresh)
         self._settle()
         if self.now - self.told > PROGRESS_NS:
-            self._tell("progress" if self.told else "start", addresses=addresses())
+            self._tell("progress" if self.told else "start", addresses=self.addresses())
         self.out.flush()
         self.count["polls"] += 1
         spent = time.monotonic_ns() - began
@@ -759,7 +778,10 @@ class Recorder:
     def _placed(self, entry: Entry) -> bool:
         """Whether it is known who holds a socket; looks where that is quickly found."""
         inode = entry.inode
-        return not inode or inode in self.processes.holders or self.processes.hunt(inode) is not None
+        return not inode or inode in self.processes.holders or self._hunt(entry) is not None
+
+    def _hunt(self, entry: Entry) -> int | None:
+        return self.processes.hunt(entry.inode, entry.keys.get("socket_uid", 0))
 
     def _scan(self) -> None:
         self.processes.scan(self.packets if self.watch and not self.hunting else lambda: None)
@@ -769,9 +791,12 @@ class Recorder:
     def _look(self, _recorder: Recorder) -> list[Entry]:
         """Update the entries from sock_diag; return those that need an owner."""
         entries, now, fresh = self.entries, self.now, self._look_at_raw()
+        whole = now >= self.whole
+        if whole:
+            self.whole = now + WHOLE_NS
         for family, protocol in ((2, TCP), (2, UDP), (10, TCP), (10, UDP)):
             prefix = bytes((protocol, family))
-            for data, at, end in self.kernel.sockets(family, protocol):
+            for data, at, end in self.kernel.sockets(family, protocol, whole):
                 key = prefix + data[at + 4 : at + 52]
                 entry = entries.get(key)
                 if entry is None:
@@ -779,7 +804,8 @@ class Recorder:
                     fresh.append(entry)
                 elif protocol == TCP:
                     entry.keys["state"] = STATES[data[at + 1]]
-                    entry.attributes = data[at + DIAG_SIZE : end]
+                    if whole:
+                        entry.attributes = data[at + DIAG_SIZE : end]
                     if not entry.inode:  # accepted only now
                         entry.keys["socket_uid"], entry.inode = struct.unpack_from("=II", data, at + 64)
                         fresh.append(entry)
@@ -906,15 +932,15 @@ class Recorder:
             self._remember((UDP, target.local), "")  # takes from anybody: more of its packets say nothing new
         if entry.holders:
             return ""
-        entry.unowned = self._hold(entry, inode)
+        entry.unowned = self._hold(entry)
         return entry.unowned
 
-    def _hold(self, entry: Entry, inode: int) -> str:
+    def _hold(self, entry: Entry) -> str:
         """Note the process that holds a new socket; otherwise say why none was found."""
-        pid = self.processes.hunt(inode)
-        if pid is None and time.time_ns() - self.scanned > 100_000_000 and self.allowance > WATCH_BURST_NS // 4:
+        pid = self._hunt(entry)
+        if pid is None and time.time_ns() - self.scanned > SCAN_REST_NS and self.allowance > WATCH_BURST_NS // 4:
             self._scan()
-            pid = next(iter(self.processes.holders.get(inode, ())), None)
+            pid = next(iter(self.processes.holders.get(entry.inode, ())), None)
         if pid is None:
             return "holder-unreadable" if self.processes.unreadable else "holder-not-found"
         process = self.processes.describe(pid)
@@ -971,6 +997,7 @@ class Recorder:
 
     def _close(self, entry: Entry) -> None:
         self.by_cookie.pop(entry.cookie, None)
+        self.processes.ended.add(entry.inode)
         entry.keys["closed_before"] = moment(entry.gone or self.now)
         self._write(entry, last=True)
 
@@ -1042,12 +1069,15 @@ class Recorder:
 
     def run(self, stop: Any) -> None:
         """Poll until ``--duration`` is over or ``stop`` becomes readable."""
+        self.selector.register(stop, selectors.EVENT_READ)
+        if self.watch:
+            self.selector.register(self.watch.socket, selectors.EVENT_READ)
         due = time.monotonic()
         end = due + (self.options.duration or float("inf"))
         while True:
             begun = time.monotonic()
             self.poll()
-            due += self.options.interval
+            due += self.interval
             # A host with very many sockets is polled less often rather than kept busy: four fifths stay idle.
             earliest = time.monotonic() + 4 * (time.monotonic() - begun)
             if earliest > due:
@@ -1055,6 +1085,7 @@ class Recorder:
                 due = earliest
             if self._wait(stop, min(due, end)) or time.monotonic() >= end:
                 break
+        self.whole = 0
         self.poll()
         if self.processes.hashes:
             self.processes.hashes.finish(2)
@@ -1064,12 +1095,11 @@ class Recorder:
                 entry.keys["closed_before"] = moment(entry.gone)
             self._write(entry, last=True)
         self._release(all_=True)
-        self._tell("end", missed=self.missed(), addresses=addresses())
+        self._tell("end", missed=self.missed(), addresses=self.addresses())
         self.out.flush()
 
     def _wait(self, stop: Any, until: float) -> bool:
         """Follow packets until the next poll is due; returns whether recording is to end."""
-        handles = [stop] if self.watch is None else [stop, self.watch.socket]
         while True:
             now = time.monotonic()
             if self.watch and now > self.watch.wider:
@@ -1077,7 +1107,7 @@ class Recorder:
             wait = min([until, *(when for when, _, _ in self.targets)]) - now
             hashes = self.processes.hashes
             idle = bool(hashes and hashes.queue)
-            ready = select.select(handles, [], [], 0 if idle else min(max(wait, 0), 1e6))[0]
+            ready = {key.fileobj for key, _ in self.selector.select(0 if idle else min(max(wait, 0), 1e6))}
             if stop in ready:
                 return True
             if now >= until:
@@ -1089,15 +1119,15 @@ class Recorder:
                 if self.held_back and len(hashes.queue) == 0:
                     self._release()
 
-    def handles(self) -> list[socket.socket]:
+    def handles(self) -> list[Any]:
         """What is open."""
-        watched = [self.watch.socket] if self.watch else []
+        watched = [self.selector, self.watch.socket] if self.watch else [self.selector]
         return watched + [one for one in (getattr(self.kernel, "dump", None), self.kernel.listener) if one]
 
     def facts(self) -> dict[str, Any]:
         """How the recording is made and what it has come to, as numbers."""
         return {
-            "interval_s": self.options.interval,
+            "interval_s": self.interval,
             "methods": [
                 "sock_diag" if isinstance(self.kernel, Kernel) else "psutil",
                 *["destroy-notices"] * (self.kernel.listener is not None),
@@ -1117,7 +1147,7 @@ class Recorder:
         """What the recording may have missed, in sentences."""
         count, made = self.count, []
         if self.kernel.listener is None:
-            made.append(f"sockets that opened and closed within {self.options.interval:g} s, without a trace")
+            made.append(f"sockets that opened and closed within {self.interval:g} s, without a trace")
         elif count["closed_unseen"]:
             made.append(f"owners of {count['closed_unseen']} sockets that were known only when they had ended")
         if self.watch is None:
@@ -1175,14 +1205,14 @@ def enter(wanted: str) -> None:
     os.close(handle)
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
+def parse(arguments: list[str] | None, program: str = "record.py") -> argparse.Namespace:
     """Read the command line."""
     about = "Record which process owns which socket, beside a packet capture."
-    parser = argparse.ArgumentParser(prog="record.py", description=about)
+    parser = argparse.ArgumentParser(prog=program, description=about)
     add = parser.add_argument
     add("-o", "--output", default="-", metavar="FILE", help="JSON lines go here (default: standard output)")
     add("--meta", metavar="FILE", help="summary of the recording (default: FILE with .meta.json for .jsonl)")
-    add("--interval", type=float, default=0.25, metavar="S", help="seconds from poll to poll (default: 0.25)")
+    add("--interval", type=float, metavar="S", help="seconds from poll to poll (default: 0.5, without packets 0.25)")
     add("--duration", type=float, default=0, metavar="S", help="stop after S seconds (default: at SIGINT or SIGTERM)")
     add(
         "--rescan", type=float, default=2, metavar="S", help="look for sockets that changed hands so often (default: 2)"
@@ -1200,7 +1230,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--no-realtime", dest="realtime", action="store_false", help="do not be scheduled before other programs")
     add("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
-    if options.interval <= 0 or min(options.rescan, options.duration, options.early) < 0:
+    if (options.interval is not None and options.interval <= 0) or min(options.rescan, options.duration, options.early) < 0:
         parser.error("times are positive numbers of seconds")
     if options.meta is None and options.output != "-":
         options.meta = re.sub(r"\.jsonl$", "", options.output) + ".meta.json"
@@ -1266,8 +1296,12 @@ def record(options: argparse.Namespace, **sources: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run, and return the exit code."""
+    options = parse(arguments)
+    if not sys.platform.startswith("linux"):
+        sys.stderr.write("record.py: only for Linux; elsewhere `rustnet sidecar record` does this, with psutil\n")
+        return 1
     try:
-        record(parse(arguments))
+        record(options)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except (RecordError, OSError) as error:

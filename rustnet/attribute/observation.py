@@ -58,6 +58,8 @@ class ProcessFacts(NamedTuple):
     pod_uid: str | None = None
     namespace: str | None = None
     cgroup: str | None = None
+    exe_sha256: str | None = None
+    boot_id: str | None = None
 
 
 NUMBERS = ("pid", "ppid", "uid", "gid", "started_at")

@@ -1,12 +1,16 @@
-"""RustNet's sidecar ``<capture>.connections.jsonl``: one JSON object per connection and line.
+"""RustNet's sidecar ``<capture>.connections.jsonl``, and version 1 of rustnet's own, which extends it.
+
+One JSON object per connection and line; ``sidecar/FORMAT.md`` explains the keys of version 1.
 
 RustNet writes a record when a connection expires, when its tuple is used again, and at exit, where connections that
 are still open may be written twice: of records with the same protocol, ends, ``first_seen`` and process the last
 counts. ``local_addr`` is the packet's source only if that is an address of the host, so both orientations must be
-tried. Its addresses come from packets; `0.0.0.0` is literal. The recorder (``sidecar/record.py``) asks the kernel for
-sockets instead: its lines know more of the process and of the host, one socket that several processes hold has a
-line for each of them, and unbound ends stand as ``0.0.0.0:0`` or ``[::]:0``. Keys that say nothing of ownership
-(bytes, state, round-trip time, GeoIP) are read past: the capture itself knows better.
+tried. Its addresses come from packets; `0.0.0.0` is literal. Version 1 (``sidecar/record.py``, ``rustnet export``)
+speaks of sockets instead: its lines know more of the process and of the host, one socket that several processes hold
+has a line for each of them, and unbound ends stand as ``0.0.0.0:0`` or ``[::]:0``. Its ``META`` lines tell of the
+recording: the host's addresses, and processes without a connection. Exported lines name the source of their claim,
+which keeps its rank. Keys that say nothing of ownership (bytes, state, round-trip time, GeoIP) are read past: the
+capture itself knows better.
 """
 
 import json
@@ -49,8 +53,11 @@ _MAX_MS = (1 << 62) // 1_000_000 - 1
 _PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "ICMP": "icmp", "ICMPV6": "icmp", "IGMP": "igmp", "ARP": "arp"}
 _OPEN = frozenset({"listener-socket", "wildcard-local-address", "wildcard-remote-address"})
 _RECORDER = "rustnet-record/"
+_META, _ABOUT = "META", "meta"
+_ADDRESSES, _MANY_SOURCES = 4096, 64
 _SEND_ONLY = 255
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 _PROCESS_KEYS = (
     "pid",
@@ -68,6 +75,9 @@ _PROCESS_KEYS = (
     "container_id",
     "cgroup",
     "host",
+    "exe_sha256",
+    "boot_id",
+    "sidecar_version",
 )
 _REMEMBERED, _REMEMBERED_LENGTH = 8192, 2048
 
@@ -111,7 +121,7 @@ class RustnetSidecar:
 
     def _read(self, file: BinaryIO) -> Iterator[Observations]:
         """Batches of the open file."""
-        batch = self._batch()
+        batches: dict[tuple[str, bool], Observations] = {}
         parser = LineParser(self.faults)
         for number, line in _lines(file, self.faults):
             try:
@@ -125,16 +135,22 @@ class RustnetSidecar:
             self.records += 1
             if said is None:
                 self.faults.unsupported += 1
-                continue
-            batch.add(said)
-            if batch.full:
+            batch = batches.get(parser.source)
+            if batch is None or batch.full:
+                if batch is not None:
+                    yield batch
+                source, exported = parser.source
+                batch = Observations(source, self.origin, host=self.host, keep_last=not exported)
+                batches[parser.source] = batch
+            if said is not None:
+                batch.add(said)
+            if parser.more:
+                for one in parser.more:
+                    batch.add(one)
+                parser.more.clear()
+        for batch in batches.values():
+            if len(batch):
                 yield batch
-                batch = self._batch()
-        if len(batch):
-            yield batch
-
-    def _batch(self) -> Observations:
-        return Observations(SOURCE, self.origin, host=self.host, keep_last=True)
 
     def _hopeless(self) -> str:
         """Why the file is no sidecar, for people."""
@@ -165,7 +181,12 @@ class LineParser:
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
+        self.source = (SOURCE, False)
+        """Source of the last line's claim, and whether it comes from a session: such lines are written once."""
+        self.more: list[Observation] = []
+        """What the last line says beside: the caller takes it away."""
         self._people: dict[bytes, ProcessFacts | None] = {}
+        self._sources: set[str] = set()
 
     def parse(self, line: bytes, number: int) -> Observation | None:
         """One record of a sidecar; ``None`` for a socket that no flow can be matched with (most raw sockets).
@@ -175,15 +196,20 @@ class LineParser:
         """
         record = _object(line)
         get = record.get
+        claimed = get("claim_source")
+        self.source = (SOURCE, False) if claimed is None else self._claimed(claimed)
+        if get("protocol") == _META:
+            return self._about(record, number)
         protocol = _protocol(get("protocol"), get("ip_protocol"))
         local, local_port = parse_endpoint(get("local_addr"))
         remote, remote_port = parse_endpoint(get("remote_addr"))
         if protocol is None:
             return None
+        own = get("sidecar_version") is not None
         first, last = parse_time(get("first_seen")), parse_time(get("last_seen"))
-        if first is None or last is None:
+        if (first is None or last is None) and not own:
             first = last = last if first is None else first
-        elif last < first:
+        elif first is not None and last is not None and last < first:
             first, last = last, first
         observed = quality = None
         try:
@@ -194,13 +220,18 @@ class LineParser:
         ported = protocol in PORTED
         ends: _Ends = (local, local_port, remote, remote_port) if ported else (local, None, remote, None)
         family = 0
-        if not remote_port and remote in _ANY and (ported or quality in _OPEN or _recorded(get("recorder"))):
+        unbound = not remote_port and remote in _ANY
+        open_end = get("open_end") if own else None
+        if open_end == "local" and local in _ANY:
+            family = _family(local, either=get("ipv6_only") is not True)
+            ends = None, ends[1], remote, ends[3]
+        elif open_end != "none" and unbound and (ported or own or quality in _OPEN or _recorded(get("recorder"))):
             if ported and not local_port:
                 return None
             family = _family(local, either=ported and get("ipv6_only") is not True)
             ends = None if local in _ANY else local, ends[1], None, None
         process = self._process(record, number)
-        return Observation(
+        said = Observation(
             protocol,
             *ends,
             first,
@@ -213,6 +244,50 @@ class LineParser:
             family=family,
             echo=self._echo(get("icmp_id"), number) if protocol == "icmp" else None,
         )
+        if ported and get("nat_local_addr") is not None:
+            self._translated(record, said)
+        return said
+
+    def _claimed(self, name: object) -> tuple[str, bool]:
+        """Source of an exported claim; a file names few, and rank is the policy's business."""
+        known = self._sources
+        if type(name) is str and (name in known or (len(known) < _MANY_SOURCES and _NAME.fullmatch(name))):
+            known.add(name)
+            return name, True
+        return SOURCE, True
+
+    def _translated(self, record: Json, said: Observation) -> None:
+        """Add what holds for the ends that a translation of addresses gave the connection on the wire."""
+        try:
+            local, local_port = parse_endpoint(record.get("nat_local_addr"))
+            remote, remote_port = parse_endpoint(record.get("nat_remote_addr"))
+        except BadValue as bad:
+            self.faults.odd(said.position, str(bad))
+            return
+        self.more.append(
+            said._replace(local=local, local_port=local_port, remote=remote, remote_port=remote_port, family=0)
+        )
+
+    def _about(self, record: Json, number: int) -> None:
+        """Take from a line about the recording the host's addresses, and a process that has no connection."""
+        get = record.get
+        process = self._process(record, number)
+        host = self._host(get("host"), process)
+        blank = Observation(
+            _ABOUT, None, None, None, None, parse_time(get("first_seen")), parse_time(get("last_seen")), None, None,
+            _ABOUT, number, host=host,
+        )  # fmt: skip
+        if process is not None:
+            self.more.append(blank._replace(process=process))
+        addresses = get("addresses")
+        for text in addresses[:_ADDRESSES] if type(addresses) is list else ():
+            try:
+                address, _ = parse_endpoint(f"[{text}]:0" if ":" in str(text) else f"{text}:0")
+            except BadValue as bad:
+                self.faults.odd(number, str(bad))
+                continue
+            # Nobody's connection with itself: it matches nothing, and makes the address known as the host's own.
+            self.more.append(blank._replace(local=address, remote=address))
 
     def _echo(self, value: object, number: int) -> int | None:
         """Identifier of an echo socket; 0 says that the kernel has not chosen one yet."""
@@ -241,7 +316,9 @@ class LineParser:
         odd = self.faults.values
         facts: ProcessFacts | None = self._facts(record, number)
         if facts is not None and facts.pid is None and facts.name is None:
-            facts = None
+            # Version 1 may know a user, a path or a container of somebody whose pid and name are not known.
+            own = record.get("sidecar_version") is not None
+            facts = facts if own and any(value is not None for value in facts._replace(host=None, boot_id=None)) else None
         if odd == self.faults.values and len(said) <= _REMEMBERED_LENGTH:
             if len(self._people) >= _REMEMBERED:
                 self._people.clear()
@@ -279,6 +356,8 @@ class LineParser:
             pod_uid=take(words, cube.get("pod_uid")),
             namespace=take(words, cube.get("pod_namespace")),
             cgroup=take(words, cube.get("cgroup_path"), _PATH) or take(words, get("cgroup"), _PATH),
+            exe_sha256=take(words, get("exe_sha256"), 64),
+            boot_id=take(words, get("boot_id"), 64),
         )
 
 

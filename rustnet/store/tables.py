@@ -285,6 +285,10 @@ class Process:
     """Kubernetes pod's uid."""
     cgroup: str | None = None
     """Control group's path."""
+    exe_sha256: str | None = None
+    """SHA-256 of the executable, in hexadecimal digits."""
+    boot_id: str | None = None
+    """Boot of the host that it ran in."""
 
 
 @record("claims")

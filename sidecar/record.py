@@ -77,10 +77,12 @@ HASH_LIMIT, HASH_STEP, HASH_QUEUE = 256 << 20, 1 << 20, 256
 CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 POD_UID = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27})")
 
-SECRET = r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|(?:api|access|private|secret|auth)[-_.]?key|credentials?)"
-SECRET_OPTION = re.compile(r"(?i)--?(?:[\w.-]*[-_.])?" + SECRET + r"|-{1,2}(?:pass|pw)(?:in|out)?")
-SECRET_VALUE = re.compile(r"(?i)(" + SECRET + r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+")
-SECRET_HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|auth)[\w-]*)(\s*[:=]\s*).+")
+DELICATE = r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|(?:api|access|private|secret|auth)[-_.]?key|credentials?)"
+SECRET_OPTION = re.compile(r"(?i)--?(?:[\w.-]*[-_.])?" + DELICATE + r"|-{1,2}(?:pass|pw)(?:in|out)?")
+SECRET_VALUE = re.compile(r"(?i)(" + DELICATE + r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+")
+SECRET_HEADER = re.compile(
+    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|auth)[\w-]*)(\s*[:=]\s*).+"
+)
 SECRET_URL = re.compile(r"(\b[A-Za-z][\w+.-]*://[^\s/?#:@]*:)[^\s/?#@]+@")
 SECRET_SHORT = {
     "curl": ("-u", "-U", "--user", "--proxy-user"), "sshpass": ("-p",), "redis-cli": ("-a",),
@@ -177,16 +179,16 @@ def redact(words: list[str]) -> list[str]:
     """Command line without what looks like a secret: the values of options, assignments, headers and addresses."""
     short = SECRET_SHORT.get(os.path.basename(words[0]), ())
     made, hide = words[:1], False
-    for word in words[1:]:
-        option = next((one for one in short if word == one or (len(one) == 2 and word.startswith(one))), None)
-        if hide and word[:1] != "-":
-            word = hidden(word)
-        elif option and len(word) > len(option):
-            word = option + hidden(word[len(option) :])
+    for given in words[1:]:
+        option = next((one for one in short if given == one or (len(one) == 2 and given.startswith(one))), None)
+        if hide and given[:1] != "-":
+            word = hidden(given)
+        elif option and len(given) > len(option):
+            word = option + hidden(given[len(option) :])
         else:
-            word = SECRET_HEADER.sub(r"\1\2" + HIDDEN, word)
+            word = SECRET_HEADER.sub(r"\1\2" + HIDDEN, given)
             word = SECRET_VALUE.sub(r"\1" + HIDDEN, SECRET_URL.sub(r"\1" + HIDDEN + "@", word))
-        hide = word == option or SECRET_OPTION.fullmatch(word) is not None
+        hide = given == option or SECRET_OPTION.fullmatch(given) is not None
         made.append(word)
     return made
 
@@ -716,7 +718,12 @@ class Recorder:
     """Polls the kernel, follows packets, and writes a line for every process that holds a socket."""
 
     def __init__(
-        self, options: argparse.Namespace, out: IO[str], kernel: Any = None, processes: Any = None, version: str = VERSION
+        self,
+        options: argparse.Namespace,
+        out: IO[str],
+        kernel: Any = None,
+        processes: Any = None,
+        version: str = VERSION,
     ) -> None:
         """Prepare to record; ``kernel`` and ``processes`` stand in for Linux's own where that is not the system."""
         self.options, self.out = options, out
@@ -1209,6 +1216,7 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> argparse.N
     """Read the command line."""
     about = "Record which process owns which socket, beside a packet capture."
     parser = argparse.ArgumentParser(prog=program, description=about)
+    parser.set_defaults(program=program)
     add = parser.add_argument
     add("-o", "--output", default="-", metavar="FILE", help="JSON lines go here (default: standard output)")
     add("--meta", metavar="FILE", help="summary of the recording (default: FILE with .meta.json for .jsonl)")
@@ -1230,7 +1238,9 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> argparse.N
     add("--no-realtime", dest="realtime", action="store_false", help="do not be scheduled before other programs")
     add("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
-    if (options.interval is not None and options.interval <= 0) or min(options.rescan, options.duration, options.early) < 0:
+    if (options.interval is not None and options.interval <= 0) or min(
+        options.rescan, options.duration, options.early
+    ) < 0:
         parser.error("times are positive numbers of seconds")
     if options.meta is None and options.output != "-":
         options.meta = re.sub(r"\.jsonl$", "", options.output) + ".meta.json"
@@ -1287,11 +1297,12 @@ def record(options: argparse.Namespace, **sources: Any) -> None:
     said = (
         "{lines} lines on {sockets} sockets in {polls} polls; {unowned} without an owner; {notices_lost} notices lost"
     )
-    sys.stderr.write("record.py: " + said.format(**summary) + "\n")
+    told = [said.format(**summary)]
     if summary["unreadable_processes"]:
-        sys.stderr.write(f"record.py: {summary['unreadable_processes']} processes could not be read; run as root\n")
-    if options.packets and recorder.watch is None:
-        sys.stderr.write("record.py: packets could not be watched (needs CAP_NET_RAW): short connections have no owner\n")
+        told.append(f"{summary['unreadable_processes']} processes could not be read; run as root")
+    if options.packets and recorder.watch is None and not sources:
+        told.append("packets could not be watched (needs CAP_NET_RAW): short connections have no owner")
+    sys.stderr.write("".join(f"{options.program}: {words}\n" for words in told))
 
 
 def main(arguments: list[str] | None = None) -> int:

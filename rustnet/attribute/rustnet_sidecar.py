@@ -123,7 +123,7 @@ class RustnetSidecar:
         """Batches of the open file."""
         batches: dict[tuple[str, bool], Observations] = {}
         parser = LineParser(self.faults)
-        for number, line in _lines(file, self.faults):
+        for number, line in lines(file, self.faults):
             try:
                 said = parser.parse(line, number)
             except BadValue as bad:
@@ -133,24 +133,21 @@ class RustnetSidecar:
                     return
                 continue
             self.records += 1
+            batch = batches.get(parser.source)
+            if batch is None:
+                batch = batches[parser.source] = self._batch(*parser.source)
             if said is None:
                 self.faults.unsupported += 1
-            batch = batches.get(parser.source)
-            if batch is None or batch.full:
-                if batch is not None:
-                    yield batch
-                source, exported = parser.source
-                batch = Observations(source, self.origin, host=self.host, keep_last=not exported)
-                batches[parser.source] = batch
-            if said is not None:
+            else:
                 batch.add(said)
-            if parser.more:
-                for one in parser.more:
-                    batch.add(one)
-                parser.more.clear()
-        for batch in batches.values():
-            if len(batch):
-                yield batch
+            while parser.more:
+                batch.add(parser.more.pop())
+            if batch.full:
+                yield batches.pop(parser.source)
+        yield from filter(len, batches.values())
+
+    def _batch(self, source: str, exported: bool) -> Observations:
+        return Observations(source, self.origin, host=self.host, keep_last=not exported)
 
     def _hopeless(self) -> str:
         """Why the file is no sidecar, for people."""
@@ -160,7 +157,7 @@ class RustnetSidecar:
         return f"{self.path}: no sidecar: not one valid line (line {line}: {reason}); check which file was given"
 
 
-def _lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, bytes]]:
+def lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that are not blank; those longer than `MAX_LINE` become faults."""
     number = 0
     while line := file.readline(MAX_LINE + 1):
@@ -194,12 +191,13 @@ class LineParser:
         Raises `BadValue` if it has no protocol and ends, or a time that makes no sense; other values that make no
         sense are left out and counted in ``faults``.
         """
-        record = _object(line)
+        record = json_object(line)
         get = record.get
         claimed = get("claim_source")
         self.source = (SOURCE, False) if claimed is None else self._claimed(claimed)
         if get("protocol") == _META:
-            return self._about(record, number)
+            self._about(record, number)
+            return None
         protocol = _protocol(get("protocol"), get("ip_protocol"))
         local, local_port = parse_endpoint(get("local_addr"))
         remote, remote_port = parse_endpoint(get("remote_addr"))
@@ -318,7 +316,9 @@ class LineParser:
         if facts is not None and facts.pid is None and facts.name is None:
             # Version 1 may know a user, a path or a container of somebody whose pid and name are not known.
             own = record.get("sidecar_version") is not None
-            facts = facts if own and any(value is not None for value in facts._replace(host=None, boot_id=None)) else None
+            facts = (
+                facts if own and any(value is not None for value in facts._replace(host=None, boot_id=None)) else None
+            )
         if odd == self.faults.values and len(said) <= _REMEMBERED_LENGTH:
             if len(self._people) >= _REMEMBERED:
                 self._people.clear()
@@ -361,7 +361,7 @@ class LineParser:
         )
 
 
-def _object(line: bytes) -> Json:
+def json_object(line: bytes) -> Json:
     """Read the JSON object of a line."""
     try:
         text = line.decode().strip()

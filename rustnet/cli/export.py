@@ -35,7 +35,6 @@ def command(session: str, sidecar: bool, output: str) -> None:
                 _("{path}: no source of ownership was read into this session: nothing to export").format(path=session)
             )
         with text_output(output, "jsonl") as stream:
-            lines = write_sidecar(con, cast(TextIO, stream))
+            lines = write_sidecar(con, cast("TextIO", stream))
     done = ngettext("{n} record written to {path}", "{n} records written to {path}", lines)
     talk(done.format(n=f"{lines:,}", path=safe(output if output != "-" else "stdout")))
-

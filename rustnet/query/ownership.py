@@ -98,7 +98,8 @@ def span(con: "Connection") -> tuple[int | None, int | None]:
 def known(con: "Connection") -> bool:
     """Whether any source of ownership said anything."""
     row = con.execute(
-        "SELECT EXISTS (FROM processes) OR EXISTS (FROM claims) OR EXISTS (FROM flows WHERE unowned_reason = 'ownerless')"
+        "SELECT EXISTS (FROM processes) OR EXISTS (FROM claims) "
+        "OR EXISTS (FROM flows WHERE unowned_reason = 'ownerless')"
     ).fetchone()
     return bool(row and row[0])
 

@@ -65,8 +65,11 @@ def web_flows(tmp_path: Path) -> list[tuple[Any, ...]]:
     """Flows of the sample that have ports, those of TCP first."""
     session = tmp_path / "plain.duckdb"
     replay(SAMPLES / "web.pcap", session, "--no-sidecar")
-    return ask(session, "SELECT src_ip, src_port, dst_ip, dst_port, upper(protocol) FROM flows "
-               "WHERE src_port IS NOT NULL ORDER BY protocol, flow_id")
+    return ask(
+        session,
+        "SELECT src_ip, src_port, dst_ip, dst_port, upper(protocol) FROM flows "
+        "WHERE src_port IS NOT NULL ORDER BY protocol, flow_id",
+    )
 
 
 def test_round_trip_of_every_kind_of_statement(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_round_trip_of_every_kind_of_statement(tmp_path: Path) -> None:
         about(4, 87, last_seen={**BEGIN, "nanos_since_epoch": 5}),
         about(5, 88, container_id="c" * 64, kubernetes={"pod_name": "pod", "pod_uid": "u", "container_name": "n"}),
         about(5, 89, attribution_match=...),
-        {**line("0.0.0.0:0", "0.0.0.0:0", None), "protocol": "META", "record": "start", "addresses": [dst, "2001:db8::9"]},
+        line("0.0.0.0:0", "0.0.0.0:0", None, protocol="META", record="start", addresses=[dst, "2001:db8::9"]),
     ]  # fmt: skip
     given = tmp_path / "given.jsonl"
     given.write_text("".join(json.dumps(one) + "\n" for one in lines), "utf-8")

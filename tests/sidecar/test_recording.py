@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -158,7 +157,7 @@ def test_share_of_short_connections_with_an_owner(hosts: Hosts, tmp_path: Path, 
     middle = sorted(flow["ns"] for flow in flows)[SHORT // 2] / 1e6
     end = next(record for record in seen.records if record.get("record") == "end")
     with capsys.disabled():
-        print(
+        print(  # noqa: T201 -- the figure is the point
             f"\n{len(owned)} of {SHORT} connections of {middle:.1f} ms (median, of {len(set(right.values()))} curls) "
             f"have their owner: {len(owned) / SHORT:.1%}; without one, by reason: {dict(why) or 'none'}; "
             f"a search by packet: {end['owned_by_packet']}"

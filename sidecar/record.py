@@ -45,6 +45,7 @@ SIDECAR_VERSION, VERSION = 1, "rustnet-record/2"
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_REQUEST, NLM_REQUEST_DUMP, NLMSG_ERROR, NLMSG_DONE = 4, 20, 1, 0x301, 2, 3
 DESTROY_GROUPS = 0b1111  # TCP and UDP, IPv4 and IPv6
 INET_DIAG_INFO, INET_DIAG_PROTOCOL, INET_DIAG_SKV6ONLY = 2, 10, 11
+NETLINK_NETFILTER, CT_GET, NESTED = 12, 0x101, 0x8000  # linux/netfilter/nfnetlink_conntrack.h
 DIAG_SIZE = 72  # struct inet_diag_msg, before its attributes
 SO_RCVBUFFORCE, SO_ATTACH_FILTER, SO_TIMESTAMPNS, CLONE_NEWNET = 33, 26, 35, 0x40000000
 ETH_P_ALL, PACKET_HOST, PACKET_OUTGOING = 3, 0, 4
@@ -130,6 +131,8 @@ class Entry:
     """How it was first seen: `poll`, `packet`, `notice`."""
     unowned: str = ""
     """Why no owner was found so far."""
+    ends: tuple[int, tuple[bytes, int], tuple[bytes, int]] | None = None
+    """Protocol and ends, until it is known whether they are translated."""
     holders: dict[tuple[int, int], Holding] = field(default_factory=dict)
     """By process id and start."""
 
@@ -166,10 +169,14 @@ def rfc3339(ns: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 1_000_000_000)) + f".{ns % 1_000_000_000:09d}Z"
 
 
+def unmapped(packed: bytes) -> bytes:
+    """An IPv4-mapped address as IPv4, others as they are."""
+    return packed[12:] if len(packed) == 16 and packed[:12] == b"\0" * 10 + b"\xff\xff" else packed
+
+
 def endpoint(packed: bytes, port: int) -> str:
     """4 or 16 address bytes and a port as text; an IPv4-mapped address as IPv4."""
-    if len(packed) == 16 and packed[:12] == b"\0" * 10 + b"\xff\xff":
-        packed = packed[12:]
+    packed = unmapped(packed)
     if len(packed) == 4:
         return f"{socket.inet_ntop(socket.AF_INET, packed)}:{port}"
     return f"[{socket.inet_ntop(socket.AF_INET6, packed)}]:{port}"
@@ -551,6 +558,59 @@ class Kernel:
                 count["notices_lost"] += 1
 
 
+class Translations:
+    """The kernel's table of tracked connections: which ends a translated connection has on its other side."""
+
+    TRACKED = "/proc/sys/net/netfilter/nf_conntrack_count"
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+        if int(read(self.TRACKED) or 0):  # asking would otherwise load what is not in use
+            self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+
+    def other(self, protocol: int, source: tuple[bytes, int], target: tuple[bytes, int]) -> tuple[Any, Any] | None:
+        """Source and target of the packets that come back, if they are not the same two; None without translation."""
+        if self.socket is None:
+            return None
+        family, base = (socket.AF_INET, 1) if len(source[0]) == 4 else (socket.AF_INET6, 3)
+        places = nested(1, attribute(base, source[0]) + attribute(base + 1, target[0]))
+        ports = attribute(2, struct.pack(">H", source[1])) + attribute(3, struct.pack(">H", target[1]))
+        request = struct.pack("=BBH", family, 0, 0)
+        request += nested(1, places + nested(2, attribute(1, bytes((protocol,))) + ports))
+        self.socket.send(struct.pack("=IHHII", 16 + len(request), CT_GET, NLM_REQUEST, 1, 0) + request)
+        data = self.socket.recv(1 << 16)
+        length, kind = struct.unpack_from("=IH", data)
+        if kind == NLMSG_ERROR:
+            if struct.unpack_from("=i", data, 16)[0] == -errno.EPERM:
+                self.socket.close()
+                self.socket = None
+            return None
+        found = attributes(data[20:length])
+        both = [self._ends(found.get(kind, b""), base) for kind in (1, 2)]
+        back = both[1] if both[0] == (source, target) else both[0]
+        return None if back is None or back == (target, source) else back
+
+    @staticmethod
+    def _ends(raw: bytes, base: int) -> tuple[tuple[bytes, int], tuple[bytes, int]] | None:
+        parts = attributes(raw)
+        places, ports = attributes(parts.get(1, b"")), attributes(parts.get(2, b""))
+        try:
+            near, far = struct.unpack(">H", ports[2])[0], struct.unpack(">H", ports[3])[0]
+            return (places[base], near), (places[base + 1], far)
+        except (KeyError, struct.error):
+            return None
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    """One netlink attribute."""
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def nested(kind: int, value: bytes) -> bytes:
+    """One netlink attribute that holds others."""
+    return attribute(kind | NESTED, value)
+
+
 @dataclass
 class Target:
     """A socket whose owner is looked for because of a packet."""
@@ -659,7 +719,7 @@ def attributes(raw: bytes) -> dict[int, bytes]:
         length, kind = struct.unpack_from("=HH", raw, at)
         if length < 4:
             break
-        found[kind] = raw[at + 4 : at + length]
+        found[kind & ~NESTED] = raw[at + 4 : at + length]
         at += length + 3 & ~3
     return found
 
@@ -695,6 +755,7 @@ def diag_entry(data: bytes, at: int, end: int, protocol: int, now: int) -> Entry
     entry = new_entry("TCP" if protocol == TCP else "UDP", (local, here), (remote, there), state, now)
     entry.keys["socket_uid"], entry.inode = struct.unpack_from("=II", data, at + 64)
     entry.cookie, entry.attributes = data[at + 44 : at + 52], data[at + DIAG_SIZE : end]
+    entry.ends = protocol, (unmapped(local), here), (unmapped(remote), there)
     if size == 16 and not any(local):
         entry.keys["ipv6_only"] = attributes(entry.attributes).get(INET_DIAG_SKV6ONLY, b"\0") != b"\0"
     return entry
@@ -731,6 +792,7 @@ class Recorder:
         self.processes = processes or Processes(options)
         self.look = self._look if kernel is None else kernel.look
         self.watch = open_watch(options) if kernel is None else None
+        self.translations = Translations() if kernel is None and options.nat else None
         self.interval = options.interval or (0.5 if self.watch else 0.25)
         self.selector = selectors.DefaultSelector()
         self.addresses = addresses if kernel is None else kernel.addresses
@@ -922,6 +984,9 @@ class Recorder:
     def _find(self, target: Target) -> str:
         """Enter the socket of a packet with its owner; otherwise say why that is not possible."""
         data = self.kernel.one(target.protocol, target.local, target.remote)
+        if data is None and self.translations:
+            back = self.translations.other(target.protocol, target.remote, target.local)
+            data = self.kernel.one(target.protocol, *back) if back else None
         if data is None:
             return "closed-before-look"
         state, inode = data[1], struct.unpack_from("=I", data, 68)[0]
@@ -1010,6 +1075,11 @@ class Recorder:
 
     def _write(self, entry: Entry, last: bool = False) -> None:
         """Write the lines of a socket, for the last time or not."""
+        if self.translations and entry.ends and entry.match == "exact-tuple":
+            back = self.translations.other(*entry.ends)
+            if back:
+                entry.keys["nat_local_addr"], entry.keys["nat_remote_addr"] = endpoint(*back[1]), endpoint(*back[0])
+            entry.ends = None
         if not entry.holders:
             why = entry.unowned
             if not why:
@@ -1128,8 +1198,9 @@ class Recorder:
 
     def handles(self) -> list[Any]:
         """What is open."""
-        watched = [self.selector, self.watch.socket] if self.watch else [self.selector]
-        return watched + [one for one in (getattr(self.kernel, "dump", None), self.kernel.listener) if one]
+        more = [self.watch and self.watch.socket, self.translations and self.translations.socket]
+        more += [getattr(self.kernel, "dump", None), self.kernel.listener]
+        return [self.selector, *filter(None, more)]
 
     def facts(self) -> dict[str, Any]:
         """How the recording is made and what it has come to, as numbers."""
@@ -1234,6 +1305,7 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> argparse.N
     add("--full-cmdline", action="store_true", help="do not hide what looks like a secret in command lines")
     add("--hash", action="store_true", help="add the SHA-256 of each executable (up to 256 MiB, read while idle)")
     add("--no-packets", dest="packets", action="store_false", help="do not watch for packets that open connections")
+    add("--no-nat", dest="nat", action="store_false", help="do not look up translated addresses (conntrack)")
     add("--no-udp", dest="udp", action="store_false", help="watch TCP packets only")
     add("--no-realtime", dest="realtime", action="store_false", help="do not be scheduled before other programs")
     add("--version", action="version", version=VERSION)

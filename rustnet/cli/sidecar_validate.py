@@ -106,7 +106,8 @@ def _flow_words(flows: tuple[int, int, int]) -> list[str]:
 
 def _data(found: "Verdict", flows: tuple[int, int, int] | None, shown: int) -> dict[str, Any]:
     """Findings for programs."""
-    made = dataclasses.asdict(found)
+    values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    made: dict[str, Any] = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
     made["faults"] = [{"line": number, "reason": reason} for number, reason in found.faults[:shown]]
     made["coverage"] = {name: found.share(name) for name in found.covered}
     for name in ("first", "last"):

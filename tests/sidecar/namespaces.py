@@ -52,6 +52,10 @@ class Hosts:
         self.running.append(made)
         return made
 
+    def run(self, where: str, *command: str) -> None:
+        """Run a program in a namespace to its end."""
+        subprocess.run(["nsenter", f"--net=/run/netns/{where}", *command], check=True, timeout=20)
+
     def python(self, where: str, code: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a Python program that says when it is ready; waits for that."""
         made = self.start(where, sys.executable, "-c", code, *arguments, stdout=subprocess.PIPE, text=True)

@@ -1,6 +1,7 @@
 """A recording from end to end: real programs in namespaces, tcpdump and the recorder beside them, then a replay."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -163,3 +164,34 @@ def test_share_of_short_connections_with_an_owner(hosts: Hosts, tmp_path: Path, 
             f"a search by packet: {end['owned_by_packet']}"
         )
     assert len(owned) >= SHORT // 2
+
+
+NAT = """
+table ip nat {
+    chain out { type nat hook output priority -100; ip daddr 10.96.0.1 dnat to 10.93.0.2; }
+    chain post { type nat hook postrouting priority 100; ip daddr 10.93.0.2 tcp dport 80 masquerade random; }
+}
+"""
+
+
+def test_translated_connections_have_their_owner(hosts: Hosts, tmp_path: Path) -> None:
+    """The socket knows a service address, the wire another one and another port: the capture holds the wire's."""
+    if shutil.which("nft") is None:
+        pytest.skip("needs nft")
+    hosts.python(hosts.there, WEB, THERE)
+    rules = hosts.start(hosts.here, "nft", "-f", "-", stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    said = rules.communicate(NAT, timeout=10)[1]
+    if rules.returncode:
+        pytest.skip(f"no translation of addresses here: {said.strip()}")
+    hosts.run(hosts.here, "ip", "route", "add", "10.96.0.1", "via", THERE)
+    assert curl(hosts, hosts.here, f"http://{THERE}/0").wait(20) == 0  # from now on connections are tracked
+    with recording(hosts, tmp_path) as capture:
+        short, slow = (curl(hosts, hosts.here, f"http://10.96.0.1/{path}") for path in ("1", "slow"))
+        for program in (short, slow):
+            assert program.wait(20) == 0
+    seen = Replayed(capture)
+    flows = [flow for flow in seen.flows if flow["protocol"] == "tcp"]
+    assert {(flow["src_ip"], flow["dst_ip"]) for flow in flows} == {(HERE, THERE)}
+    assert {flow["pid"] for flow in flows} == {short.pid, slow.pid}
+    lines = [record for record in seen.records if record["remote_addr"] == "10.96.0.1:80"]
+    assert {record["nat_remote_addr"] for record in lines} == {f"{THERE}:80"}

@@ -112,7 +112,9 @@ def written(folder: Path, *lines: object) -> Path:
 
 def test_sound_file(tmp_path: Path) -> None:
     unowned = one(pid=None, name=None, unowned_because="closed-between-polls")
-    found = validate(written(tmp_path, about("start"), one(cmdline="curl x"), connection(), unowned, about("end", missed=["m"])))
+    found = validate(
+        written(tmp_path, about("start"), one(cmdline="curl x"), connection(), unowned, about("end", missed=["m"]))
+    )
     assert (found.lines, found.broken, found.connections) == (5, 0, 3)
     assert found.versions == {"1": 2, "RustNet": 1}
     assert (found.share("pid"), found.share("command line")) == (2 / 3, 1 / 3)

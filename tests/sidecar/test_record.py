@@ -1,8 +1,10 @@
 """The recorder, run as its users run it: beside real processes with real sockets on loopback."""
 
 import ast
+import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from rustnet.attribute.validate import validate
 
 RECORDER = Path(__file__).resolve().parents[2] / "sidecar" / "record.py"
 
@@ -242,6 +246,101 @@ def test_errors_are_one_line(options: list[str], said: str) -> None:
 def test_runs_on_python_3_8() -> None:
     """Nothing of newer grammar is in the file."""
     ast.parse(RECORDER.read_text("utf-8"), feature_version=(3, 8))
+
+
+def pythons() -> list[str]:
+    """Interpreters of other versions that are here, at most one of each."""
+    found = {f"3.{minor}": path for minor in range(8, 20) if (path := shutil.which(f"python3.{minor}"))}
+    homes = Path.home().glob(".pyenv/versions/3.*/bin/python3")  # what stands in the path there is only a shim
+    found |= {home.parts[-3].rpartition(".")[0]: str(home) for home in homes}
+    return [path for version, path in sorted(found.items()) if int(version.split(".")[1]) >= 8]
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_runs_without_a_warning(python: str, tmp_path: Path) -> None:
+    out = tmp_path / "x.jsonl"
+    command = [python, "-W", "error", str(RECORDER), "--duration", "0.4", "--hash", "-o", str(out)]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        here = f"127.0.0.1:{server.getsockname()[1]}"
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    row = next(row for row in map(json.loads, out.read_text().splitlines()) if row["local_addr"] == here)
+    assert row["pid"] == os.getpid()
+    assert row["exe_sha256"] == hashlib.sha256(Path(sys.executable).resolve().read_bytes()).hexdigest()
+
+
+def test_the_file_says_what_it_covers(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, "--host", "elsewhere", "--no-packets")
+    recording.wait()
+    recording.stop()
+    (start,), (end,) = recording.records("start"), recording.records("end")
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    for row in (start, end):
+        assert (row["protocol"], row["host"], row["boot_id"], row["sidecar_version"]) == ("META", "elsewhere", boot, 1)
+        assert not any(address.startswith("127.") or address == "::1" for address in row["addresses"])
+    assert any("packets were not watched" in words for words in end["missed"])
+    found = validate(recording.out)
+    assert (found.broken, found.about) == (0, {"start": 1, "end": 1})
+
+
+def test_secrets_are_hidden_unless_asked_for(tmp_path: Path) -> None:
+    holder = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", holder, "--password", "hunter2"])
+    try:
+        for options, shown in (((), "***"), (("--full-cmdline",), "hunter2")):
+            recording = Recording(tmp_path, *options)
+            recording.wait()
+            row = next(row for row in recording.stop() if row["pid"] == child.pid)
+            assert row["cmdline"].endswith(f"--password '{shown}'" if "*" in shown else f"--password {shown}")
+            assert row.get("cmdline_redacted", False) is (not options)
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.root
+def test_short_connections_of_a_program_with_many_sockets(tmp_path: Path) -> None:
+    """It need not be a new program: descriptors that are new, and those that were used again, are found too."""
+    if os.geteuid():
+        pytest.skip("needs root")
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        held = [socket.create_connection(server.getsockname()) for _ in range(100)]
+        held += [server.accept()[0] for _ in held]
+        recording = Recording(tmp_path, "--interval", "1")
+        recording.wait()
+        ports = []
+        for _ in range(30):
+            with socket.create_connection(server.getsockname()) as client, server.accept()[0]:
+                ports.append(client.getsockname()[1])
+                time.sleep(0.02)
+        rows = {row["local_addr"]: row for row in recording.stop()}
+        for one in held:
+            one.close()
+    owned = [port for port in ports if rows[f"127.0.0.1:{port}"]["pid"] == os.getpid()]
+    assert len(owned) >= 20
+    assert any(rows[f"127.0.0.1:{port}"]["observed_by"] == "packet" for port in owned)
+
+
+def test_psutil_sees_the_same_sockets(tmp_path: Path, child: tuple[subprocess.Popen[str], list[list[int]]]) -> None:
+    process, ports = child
+    out = tmp_path / "x.jsonl"
+    command = [sys.executable, "-m", "rustnet", "sidecar", "record", "--psutil", "--duration", "1", "-o", str(out)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    rows = [row for row in map(json.loads, out.read_text().splitlines()) if row["pid"] == process.pid]
+    by_ends = {(row["protocol"], row["local_addr"], row["remote_addr"]): row for row in rows}
+    server, client, datagram = ports[0]
+    listening = by_ends["TCP", f"127.0.0.1:{server}", "0.0.0.0:0"]
+    connected = by_ends["TCP", f"127.0.0.1:{client}", f"127.0.0.1:{server}"]
+    assert ("UDP", f"127.0.0.1:{datagram}", "0.0.0.0:0") in by_ends
+    assert (listening["attribution_match"], connected["attribution_match"]) == ("listener-socket", "exact-tuple")
+    assert connected["process_executable"] == str(Path(f"/proc/{process.pid}/exe").readlink())
+    assert connected["cmdline"].endswith("'an argument'")
+    assert connected["process_lineage"]["ancestors"][-1]["pid"] == os.getpid()
+    assert (connected["recorder"], connected["observed_by"]) == ("rustnet-psutil/1", "psutil")
+    assert "socket_inode" not in connected
+    assert validate(out).broken == 0
 
 
 @pytest.mark.root

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 from namespaces import HERE, THERE, THERE6, Hosts, missing, recording, two_hosts
 
+from rustnet.attribute.validate import validate
 from rustnet.cli.main import main
 
 pytestmark = pytest.mark.root
@@ -93,6 +94,7 @@ class Replayed:
             names = [column[0] for column in found.description]
             self.flows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
         sidecar = capture.with_name(capture.name + ".connections.jsonl")
+        assert validate(sidecar).broken == 0
         self.records = [json.loads(line) for line in sidecar.read_text("utf-8").splitlines()]
 
     def by_port(self, port: int) -> list[dict[str, Any]]:

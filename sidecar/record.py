@@ -70,9 +70,13 @@ RETRIES = (0.0005, 0.001, 0.001, 0.002, 0.004, 0.01, 0.03)
 """Seconds between attempts to find who has a connection that its process has not accepted yet."""
 WATCH_LIMIT, WATCH_REST = 2000, 5.0
 """Packets per second that are watched; above that the watch gets narrower for so many seconds."""
+SAME_NS = {TCP: 1_000_000_000, UDP: 5_000_000_000}
+"""So long packets with the same ends belong to one socket; then it is looked at again."""
 WATCH_SHARE, WATCH_BURST_NS = 0.15, 300_000_000
 """Share of one core that the search for owners of watched packets may take, and what it may take at once."""
 REMEMBERED, NEWBORN, LIKELY, NEAR_DESCRIPTORS, MANY = 16384, 200, 32, 4, 128
+WORK_S = 0.01
+"""Seconds of work without a pause."""
 WHOLE_NS, SCAN_REST_NS, PROGRESS_NS = 4_000_000_000, 500_000_000, 60_000_000_000
 HASH_LIMIT, HASH_STEP, HASH_QUEUE = 256 << 20, 1 << 20, 256
 CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
@@ -806,8 +810,8 @@ class Recorder:
         self.entries: dict[Any, Entry] = {}
         self.by_cookie: dict[bytes, Entry] = {}
         self.targets: list[tuple[float, int, Target]] = []
-        self.recent: OrderedDict[tuple[Any, ...], str] = OrderedDict()
-        """Ends that packets have shown, and why no owner was found for them."""
+        self.recent: OrderedDict[tuple[Any, ...], tuple[int, str]] = OrderedDict()
+        """Ends that packets have shown: when, and why no owner was found for them."""
         self.held_back: list[tuple[Entry, Holding, int]] = []
         """Lines that wait for the hash of an executable."""
         self.count: Counter[str] = Counter()
@@ -818,11 +822,12 @@ class Recorder:
         self.skew = time.time_ns() - time.monotonic_ns()
         self.started = time.time_ns()
         self.busy = self.slowest = self.longest_gap = 0
+        self.rested = time.monotonic()
         self.allowance, self.allowed, self.hunting = float(WATCH_BURST_NS), time.monotonic_ns(), False
 
     def poll(self) -> None:
         """Look at every socket once."""
-        began = time.monotonic_ns()
+        began, self.rested = time.monotonic_ns(), time.monotonic()
         self.polled, self.now = self.now, time.time_ns()
         if self.polled:
             self.longest_gap = max(self.longest_gap, self.now - self.polled)
@@ -853,9 +858,22 @@ class Recorder:
         return self.processes.hunt(entry.inode, entry.keys.get("socket_uid", 0))
 
     def _scan(self) -> None:
-        self.processes.scan(self.packets if self.watch and not self.hunting else lambda: None)
+        self.processes.scan(self._between)
         self.scanned = time.time_ns()
         self.count["scans"] += 1
+
+    def _between(self) -> None:
+        """Between two steps of long work, follow packets; at times let others have the processor."""
+        if not self.hunting:
+            self.packets()
+            self._rest()
+
+    def _rest(self) -> None:
+        """Stand back after some work without a pause: who is scheduled before others must not keep them out."""
+        worked = time.monotonic() - self.rested
+        if worked > WORK_S:
+            time.sleep(min(worked, WORK_S))
+            self.rested = time.monotonic()
 
     def _look(self, _recorder: Recorder) -> list[Entry]:
         """Update the entries from sock_diag; return those that need an owner."""
@@ -865,6 +883,7 @@ class Recorder:
             self.whole = now + WHOLE_NS
         for family, protocol in ((2, TCP), (2, UDP), (10, TCP), (10, UDP)):
             prefix = bytes((protocol, family))
+            self._rest()
             for data, at, end in self.kernel.sockets(family, protocol, whole):
                 key = prefix + data[at + 4 : at + 52]
                 entry = entries.get(key)
@@ -936,11 +955,10 @@ class Recorder:
             return
         for target in self.watch.packets(256):
             self._limit()
-            key = target.key()
-            if key in self.recent or (target.protocol == UDP and (UDP, target.local) in self.recent):
+            key, then = target.key(), target.seen - SAME_NS[target.protocol]
+            if self._shown(key) > then or (target.protocol == UDP and self._shown((UDP, target.local)) > then):
                 continue
             self.count["packets_seen"] += 1
-            self._remember(key, "")
             self._try(target)
         now = time.monotonic()
         due = [target for when, _, target in self.targets if when <= now]
@@ -961,8 +979,13 @@ class Recorder:
             self.count["watch_pauses"] += 1
             self._tell("gap", missed=[f"packets were too many to be watched (level {watch.level} of {watch.widest})"])
 
-    def _remember(self, key: tuple[Any, ...], why: str) -> None:
-        self.recent[key] = why
+    def _shown(self, key: tuple[Any, ...]) -> int:
+        """When ends were last shown by a packet that was followed."""
+        return self.recent.get(key, (0, ""))[0]
+
+    def _remember(self, key: tuple[Any, ...], seen: int, why: str) -> None:
+        self.recent[key] = seen, why
+        self.recent.move_to_end(key)
         if len(self.recent) > REMEMBERED:
             self.recent.popitem(last=False)
 
@@ -970,13 +993,13 @@ class Recorder:
         """Look for the owner of one socket, now; later again if nobody has accepted it yet."""
         if self.allowance < 0:
             self.count["too_busy"] += 1
-            self._remember(target.key(), "recorder-too-busy")
+            self._remember(target.key(), target.seen, "recorder-too-busy")
             return
         began, self.hunting = time.monotonic_ns(), True
         why = self._find(target)
         self.hunting = False
         self.allowance -= time.monotonic_ns() - began
-        self._remember(target.key(), why)
+        self._remember(target.key(), target.seen, why)
         if why in AGAIN and target.tries < len(RETRIES):
             self.targets.append((time.monotonic() + RETRIES[target.tries], id(target), target))
             target.tries += 1
@@ -1001,7 +1024,9 @@ class Recorder:
         elif not entry.inode:
             entry.keys["socket_uid"], entry.inode = struct.unpack_from("=II", data, 64)
         if target.protocol == UDP and entry.match != "exact-tuple":
-            self._remember((UDP, target.local), "")  # takes from anybody: more of its packets say nothing new
+            self._remember(
+                (UDP, target.local), target.seen, ""
+            )  # takes from anybody: more of its packets say nothing new
         if entry.holders:
             return ""
         entry.unowned = self._hold(entry)
@@ -1052,7 +1077,8 @@ class Recorder:
         """Why a socket is known only from the notice of its end."""
         (here, there), size = struct.unpack_from(">HH", notice, 4), 4 if notice[0] == socket.AF_INET else 16
         key = (protocol, (notice[8 : 8 + size], here), (notice[24 : 24 + size], there))
-        return self.recent.get(key) or "closed-between-polls"
+        seen, why = self.recent.get(key, (0, ""))
+        return why if why and seen >= self.polled else "closed-between-polls"
 
     def _settle(self) -> None:
         """Write sockets that have gone, and long-lived ones now and then."""

@@ -148,7 +148,7 @@ def _reason(bad: Any) -> str:
 def _count(made: Verdict, record: dict[str, Any]) -> None:
     """Count what a sound line says."""
     get = record.get
-    if "recorder" in record:
+    if "recorder" in record and len(made.recorders) < _MOST_TELLING:
         made.recorders[record["recorder"]] += 1
     if get("protocol") == "META":
         made.about[record["record"]] += 1

@@ -40,13 +40,11 @@ def write_sidecar(con: "duckdb.DuckDBPyConnection", stream: TextIO) -> int:
         for at in range(0, len(addresses), _ADDRESSES_PER_LINE):
             chosen = addresses[at : at + _ADDRESSES_PER_LINE]
             put({**about, "record": "addresses", "state": "addresses", "host": home["host"], "addresses": chosen})
-    people: dict[int, Keys] = {}
     for process in ownership.processes(con):
-        keys = people[process["process_id"]] = _process(process)
-        put({**about, "record": "process", "state": "process", **keys})
+        put({**about, "record": "process", "state": "process", **_process(process)})
     lines = 0
     for said in ownership.statements(con):
-        put({**_statement(said), **people[said["process_id"]]})
+        put({**_statement(said), **_process(said["process"])})
         lines += 1
     for flow in ownership.ownerless(con):
         put(_ownerless(flow))

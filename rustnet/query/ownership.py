@@ -27,7 +27,7 @@ WITH claimed AS (
     FROM claims c JOIN flows f ON f.flow_id = c.flow_id
     WHERE c.match <> 'fragments'
 )
-SELECT process_id, source, quality, match, evidence, six, lower(protocol) AS protocol,
+SELECT min(flow_id) AS flow, process_id, source, quality, match, evidence, six, lower(protocol) AS protocol,
     CASE WHEN match = 'echo' THEN icmp_id END AS icmp_id,
     CASE WHEN match NOT IN ('wildcard', 'port', 'protocol') THEN near_ip END AS near_ip,
     CASE WHEN match <> 'protocol' THEN near_port END AS near_port,
@@ -37,16 +37,19 @@ SELECT process_id, source, quality, match, evidence, six, lower(protocol) AS pro
     coalesce(sum(sent), 0)::BIGINT AS sent, coalesce(sum(received), 0)::BIGINT AS received,
     CASE WHEN count(*) = 1 THEN any_value(state) END AS state
 FROM claimed
-GROUP BY ALL
-ORDER BY min(flow_id), process_id, evidence, first"""
+GROUP BY ALL"""
+
+_PROCESSES = "SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM processes"
+
+_TOLD = f"""
+SELECT s.*, p AS process FROM ({_STATEMENTS}) s JOIN ({_PROCESSES}) p ON p.process_id = s.process_id
+ORDER BY s.flow, s.process_id, s.evidence, s.first"""  # noqa: S608 -- made of the two above
 
 _OWNERLESS = """
 SELECT flow_id, lower(protocol) AS protocol, icmp_id, src_ip AS near_ip, src_port AS near_port, dst_ip AS far_ip,
     dst_port AS far_port, epoch_ns(started_at) AS first, epoch_ns(ended_at) AS last, src_bytes AS sent,
     dst_bytes AS received, state
 FROM flows WHERE unowned_reason = 'ownerless' ORDER BY flow_id"""
-
-_PROCESSES = "SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM processes ORDER BY process_id"
 
 # Where the owner of a waiting socket was found by its port alone, its host's own addresses decide which flows it fits.
 _HOMES = """
@@ -70,8 +73,8 @@ def _rows(con: "Connection", sql: str) -> Iterator[Fields]:
 
 
 def statements(con: "Connection") -> Iterator[Fields]:
-    """Every statement about ownership that became claims, once."""
-    return _rows(con, _STATEMENTS)
+    """Every statement about ownership that became claims, once, with its process."""
+    return _rows(con, _TOLD)
 
 
 def ownerless(con: "Connection") -> Iterator[Fields]:
@@ -81,7 +84,7 @@ def ownerless(con: "Connection") -> Iterator[Fields]:
 
 def processes(con: "Connection") -> Iterator[Fields]:
     """Every process, with its start in nanoseconds."""
-    return _rows(con, _PROCESSES)
+    return _rows(con, f"{_PROCESSES} ORDER BY process_id")
 
 
 def homes(con: "Connection") -> Iterator[Fields]:

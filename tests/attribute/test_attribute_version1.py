@@ -5,11 +5,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import T0, connection, instant
 
 from rustnet.attribute.validate import COVERED, schema, validate
 from rustnet.cli.main import main
 from rustnet.errors import InputError
+
+
+T0 = 1_780_000_000
+
+
+def instant(seconds: float) -> dict[str, int]:
+    nanos = round((T0 + seconds) * 1e9)
+    return {"secs_since_epoch": nanos // 10**9, "nanos_since_epoch": nanos % 10**9}
+
+
+def connection(
+    local: str = "10.0.0.1:40000", remote: str = "93.184.216.34:443", pid: int | None = 100, name: str | None = "curl",
+    begin: float = 0.0, **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """A record of RustNet's own."""
+    made = {
+        "timestamp": "2026-06-01T12:00:00.123456789Z", "protocol": "TCP", "local_addr": local, "remote_addr": remote,
+        "pid": pid, "process_name": name, "first_seen": instant(begin), "last_seen": instant(3), "bytes_sent": 1,
+        "bytes_received": 2, "state": "ESTABLISHED", "attribution_match": "exact-tuple", **more,
+    }  # fmt: skip
+    return {key: value for key, value in made.items() if value is not ...}
 
 
 def one(local: str = "10.0.0.1:40000", remote: str = "93.184.216.34:443", **more: Any) -> dict[str, Any]:

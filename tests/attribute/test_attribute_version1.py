@@ -10,7 +10,6 @@ from rustnet.attribute.validate import COVERED, schema, validate
 from rustnet.cli.main import main
 from rustnet.errors import InputError
 
-
 T0 = 1_780_000_000
 
 

@@ -48,6 +48,7 @@ INET_DIAG_INFO, INET_DIAG_PROTOCOL, INET_DIAG_SKV6ONLY = 2, 10, 11
 NETLINK_NETFILTER, CT_GET, NESTED = 12, 0x101, 0x8000  # linux/netfilter/nfnetlink_conntrack.h
 DIAG_SIZE = 72  # struct inet_diag_msg, before its attributes
 SO_RCVBUFFORCE, SO_ATTACH_FILTER, SO_TIMESTAMPNS, CLONE_NEWNET = 33, 26, 35, 0x40000000
+SOL_PACKET, PACKET_STATISTICS = 263, 6
 ETH_P_ALL, PACKET_HOST, PACKET_OUTGOING = 3, 0, 4
 TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
 STATES = (
@@ -339,7 +340,7 @@ class Processes:
                 self.dead.add(pid)
                 continue
             known, looked = self.descriptors.get(pid, {}), 0
-            for name in names:
+            for name in reversed(names):
                 before = known.get(name, -1)
                 if (before <= 0 or before in self.ended or len(names) <= MANY) and looked < MANY:
                     looked += 1
@@ -518,13 +519,16 @@ class Kernel:
         made.bind((0, multicast))
         return made
 
-    def sockets(self, family: int, protocol: int, counters: bool) -> Iterator[tuple[bytes, int, int]]:
+    def sockets(
+        self, family: int, protocol: int, counters: bool, between: Callable[[], None]
+    ) -> Iterator[tuple[bytes, int, int]]:
         """Sockets of a family and protocol: buffer, start and end of each inet_diag_msg."""
         states = OWNED_STATES if self.listener else KNOWN_STATES
         wanted = 1 << INET_DIAG_INFO - 1 if protocol == TCP and counters else 0
         request = struct.pack("=BBBBI48x", family, protocol, wanted, 0, states)
         self.dump.send(struct.pack("=IHHII", 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_REQUEST_DUMP, 1, 0) + request)
         while True:
+            between()
             data, at = self.dump.recv(1 << 16), 0
             while at < len(data):
                 length, kind = struct.unpack_from("=IH", data, at)
@@ -643,7 +647,7 @@ class Watch:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.socket.setblocking(False)
         self.widest = self.level = 1 + udp  # 2: TCP and UDP, 1: TCP, 0: nothing
-        self.second = self.seen = 0
+        self.second = self.seen = self.lost = 0
         self.wider = float("inf")
         """When it is time to watch more again."""
         self._filter()
@@ -670,6 +674,11 @@ class Watch:
         self.socket.setsockopt(
             socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(program), ctypes.addressof(buffer))
         )
+
+    def dropped(self) -> int:
+        """Number of packets so far that the kernel had no room for."""
+        self.lost += struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        return self.lost
 
     def narrow(self, by: int) -> None:
         """Watch less (1) or more (-1)."""
@@ -866,7 +875,7 @@ class Recorder:
         """Between two steps of long work, follow packets; at times let others have the processor."""
         if not self.hunting:
             self.packets()
-            self._rest()
+        self._rest()
 
     def _rest(self) -> None:
         """Stand back after some work without a pause: who is scheduled before others must not keep them out."""
@@ -883,8 +892,7 @@ class Recorder:
             self.whole = now + WHOLE_NS
         for family, protocol in ((2, TCP), (2, UDP), (10, TCP), (10, UDP)):
             prefix = bytes((protocol, family))
-            self._rest()
-            for data, at, end in self.kernel.sockets(family, protocol, whole):
+            for data, at, end in self.kernel.sockets(family, protocol, whole, self._rest):
                 key = prefix + data[at + 4 : at + 52]
                 entry = entries.get(key)
                 if entry is None:
@@ -996,6 +1004,7 @@ class Recorder:
             self._remember(target.key(), target.seen, "recorder-too-busy")
             return
         began, self.hunting = time.monotonic_ns(), True
+        self.rested = time.monotonic()
         why = self._find(target)
         self.hunting = False
         self.allowance -= time.monotonic_ns() - began
@@ -1083,7 +1092,7 @@ class Recorder:
     def _settle(self) -> None:
         """Write sockets that have gone, and long-lived ones now and then."""
         for key, entry in list(self.entries.items()):
-            if entry.last != self.now:
+            if entry.last < self.now:
                 entry.gone = entry.gone or self.now
                 # The kernel's notice, which has the last counts, comes when the last frame has left the queues.
                 if self.now - entry.gone > PATIENCE_NS or not self.kernel.listener or not entry.cookie:
@@ -1245,30 +1254,29 @@ class Recorder:
             "unreadable_processes": len(self.processes.unreadable),
             "notices": self.kernel.listener is not None,
             "network_namespace": namespace(),
+            "packets_dropped": self.watch.dropped() if self.watch else 0,
         }
 
     def missed(self) -> list[str]:
         """What the recording may have missed, in sentences."""
-        count, made = self.count, []
-        if self.kernel.listener is None:
-            made.append(f"sockets that opened and closed within {self.interval:g} s, without a trace")
-        elif count["closed_unseen"]:
-            made.append(f"owners of {count['closed_unseen']} sockets that were known only when they had ended")
-        if self.watch is None:
-            made.append("owners of most sockets that lived shorter than the interval: packets were not watched")
-        if count["unowned"]:
-            made.append(f"owners of {count['unowned']} sockets in all; unowned_reasons says why")
-        if count["notices_lost"]:
-            made.append(f"notices of ended sockets, {count['notices_lost']} times: the kernel had no room for them")
-        if count["watch_pauses"]:
-            made.append(f"packets that open connections, {count['watch_pauses']} times for {WATCH_REST:g} s: too many")
-        if count["late_polls"]:
-            made.append(f"{count['late_polls']} polls came late, up to {self.longest_gap / 1e6:.0f} ms apart")
-        if self.processes.unreadable:
-            made.append(f"sockets of {len(self.processes.unreadable)} processes that this user may not read")
-        if count["clock_steps"]:
-            made.append(f"the clock was set {count['clock_steps']} times: times before and after do not agree")
-        return made
+        count, blind = self.count, self.kernel.listener is None
+        dropped = self.watch.dropped() if self.watch else 0
+        unread = len(self.processes.unreadable)
+        said = {
+            f"sockets that opened and closed within {self.interval:g} s, without a trace": blind,
+            f"owners of {count['closed_unseen']} sockets that were known only when they had ended": count[
+                "closed_unseen"
+            ],
+            "owners of most sockets that lived shorter than the interval: packets were not watched": self.watch is None,
+            f"owners of {count['unowned']} sockets in all; unowned_reasons says why": count["unowned"],
+            f"notices of ended sockets, {count['notices_lost']} times: the kernel had no room": count["notices_lost"],
+            f"packets that open connections, {count['watch_pauses']} times: too many to watch": count["watch_pauses"],
+            f"{dropped} packets that open connections: the kernel had no room for them": dropped,
+            f"{count['late_polls']} polls came late, up to {self.longest_gap / 1e6:.0f} ms apart": count["late_polls"],
+            f"sockets of {unread} processes that this user may not read": unread,
+            f"the clock was set {count['clock_steps']} times: times do not agree": count["clock_steps"],
+        }
+        return [words for words, so in said.items() if so]
 
     def summary(self) -> dict[str, Any]:
         """Sum up what the recording covers and what it may have missed."""
@@ -1296,6 +1304,8 @@ def namespace() -> int | None:
 
 def enter(wanted: str) -> None:
     """Move this program into a network namespace: a name of ``ip netns``, a path or a process id."""
+    if not sys.platform.startswith("linux"):
+        raise RecordError("only Linux has network namespaces; leave --netns out")
     path = wanted if "/" in wanted else f"/proc/{wanted}/ns/net" if wanted.isdigit() else f"/run/netns/{wanted}"
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -76,6 +76,7 @@ SAME_NS = {TCP: 1_000_000_000, UDP: 5_000_000_000}
 WATCH_SHARE, WATCH_BURST_NS = 0.15, 300_000_000
 """Share of one core that the search for owners of watched packets may take, and what it may take at once."""
 REMEMBERED, NEWBORN, LIKELY, NEAR_DESCRIPTORS, MANY = 16384, 200, 32, 4, 128
+RLIMIT_RTTIME, UNPAUSED_US, XCPU = 15, 500_000, getattr(signal, "SIGXCPU", 0)
 WORK_S = 0.01
 """Seconds of work without a pause."""
 WHOLE_NS, SCAN_REST_NS, PROGRESS_NS = 4_000_000_000, 500_000_000, 60_000_000_000
@@ -275,8 +276,8 @@ class Processes:
         """Processes whose sockets were hunted for, the latest last, and the descriptors where they were."""
         self.newest = self.older = 0
         """Highest process id when the last scan began, and the one before: it may have passed the youngest by."""
-        self.dead: set[int] = set()
-        """Processes that have ended since the last scan."""
+        self.dead: Counter[int] = Counter()
+        """How often processes were not there since the last scan: some are only just being made."""
         self.ended: set[int] = set()
         """Sockets that have: their descriptors may be those of new ones."""
         self.owners: list[int] = []
@@ -334,10 +335,10 @@ class Processes:
         for pid in OrderedDict.fromkeys((*newborn, *reversed(list(self.likely)), *reversed(self.owners))):
             folder = f"/proc/{pid}/fd/"
             try:
-                names = os.listdir(folder) if pid not in self.dead and os.stat(folder).st_uid in {uid, 0} else ()
+                names = os.listdir(folder) if self.dead[pid] < 3 and os.stat(folder).st_uid in {uid, 0} else ()
             except OSError:
                 self.likely.pop(pid, None)
-                self.dead.add(pid)
+                self.dead[pid] += 1
                 continue
             known, looked = self.descriptors.get(pid, {}), 0
             for name in reversed(names):
@@ -1220,7 +1221,7 @@ class Recorder:
             hashes = self.processes.hashes
             idle = bool(hashes and hashes.queue)
             ready = {key.fileobj for key, _ in self.selector.select(0 if idle else min(max(wait, 0), 1e6))}
-            if stop in ready:
+            if stop in ready and set(stop.recv(64)) != {XCPU}:
                 return True
             if now >= until:
                 return False
@@ -1358,11 +1359,16 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> argparse.N
 def hurry() -> None:
     """Be scheduled before others, where that is allowed: what lives for milliseconds does not wait.
 
-    The work stays bounded all the same, by the pauses between polls and the allowance of the watch.
+    The work stays bounded all the same, by the pauses between polls and the allowance of the watch; should it ever
+    go on without a pause, the kernel says so and the program is scheduled like others from then on.
     """
     try:
+        import resource  # noqa: PLC0415 -- not on Windows
+
+        signal.signal(signal.SIGXCPU, lambda *_: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)))
+        resource.setrlimit(RLIMIT_RTTIME, (UNPAUSED_US, resource.getrlimit(RLIMIT_RTTIME)[1]))
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except (AttributeError, OSError):  # not Linux; not root; no real-time share in this control group
+    except (ImportError, AttributeError, OSError, ValueError):  # not Linux; not root; no share of such time here
         return
 
 

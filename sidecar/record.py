@@ -1246,6 +1246,7 @@ class Recorder:
                 "sock_diag" if isinstance(self.kernel, Kernel) else "psutil",
                 *["destroy-notices"] * (self.kernel.listener is not None),
                 *["packets"] * (self.watch is not None),
+                *["realtime"] * hurried(),
             ],
             **{name: self.count[name] for name in COUNTED},
             "unowned_reasons": dict(self.reasons),
@@ -1370,6 +1371,14 @@ def hurry() -> None:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except (ImportError, AttributeError, OSError, ValueError):  # not Linux; not root; no share of such time here
         return
+
+
+def hurried() -> bool:
+    """Whether this program is scheduled before others."""
+    try:
+        return os.sched_getscheduler(0) == os.SCHED_RR
+    except (AttributeError, OSError):
+        return False
 
 
 def create(path: str) -> IO[str]:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -48,11 +48,14 @@ sys.stdin.read()
 class Recording:
     """A recorder at work, and what it wrote."""
 
+    started: ClassVar[list[subprocess.Popen[str]]] = []
+
     def __init__(self, folder: Path, *options: str) -> None:
         self.out = folder / "x.pcap.connections.jsonl"
         self.meta = folder / "x.pcap.connections.meta.json"
         command = [sys.executable, str(RECORDER), "-o", str(self.out), "--interval", "0.02", *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.started.append(self.process)
 
     def stop(self, number: int = signal.SIGINT) -> list[dict[str, Any]]:
         self.process.send_signal(number)
@@ -71,6 +74,16 @@ class Recording:
         while not self.out.exists() and time.monotonic() < end:
             time.sleep(0.02)
         time.sleep(0.5)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """End the recorders of a test that failed."""
+    yield
+    while Recording.started:
+        recorder = Recording.started.pop()
+        recorder.kill()
+        recorder.communicate()
 
 
 @pytest.fixture

@@ -82,8 +82,9 @@ def nothing_left_running() -> Iterator[None]:
     yield
     while Recording.started:
         recorder = Recording.started.pop()
-        recorder.kill()
-        recorder.communicate()
+        if recorder.poll() is None:
+            recorder.kill()
+            recorder.communicate()
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ RETRIES = (0.0005, 0.001, 0.001, 0.002, 0.004, 0.01, 0.03)
 """Seconds between attempts to find who has a connection that its process has not accepted yet."""
 WATCH_LIMIT, WATCH_REST = 2000, 5.0
 """Packets per second that are watched; above that the watch gets narrower for so many seconds."""
-SAME_NS = {TCP: 1_000_000_000, UDP: 5_000_000_000}
+SAME_NS = {TCP: 500_000_000, UDP: 5_000_000_000}
 """So long packets with the same ends belong to one socket; then it is looked at again."""
 WATCH_SHARE, WATCH_BURST_NS = 0.15, 300_000_000
 """Share of one core that the search for owners of watched packets may take, and what it may take at once."""

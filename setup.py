@@ -78,8 +78,12 @@ def extensions() -> list[Extension]:
 
 setup(
     ext_modules=extensions(),
-    packages=[*find_packages(include=["rustnet", "rustnet.*"]), "rustnet.queries"],
-    package_dir={"rustnet.queries": "queries"},
-    package_data={"rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv"], "rustnet.queries": ["*.sql"]},
+    packages=[*find_packages(include=["rustnet", "rustnet.*"]), "rustnet.queries", "rustnet.sidecar"],
+    package_dir={"rustnet.queries": "queries", "rustnet.sidecar": "sidecar"},
+    package_data={
+        "rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv"],
+        "rustnet.queries": ["*.sql"],
+        "rustnet.sidecar": ["*.json", "*.md"],
+    },
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

@@ -70,6 +70,8 @@ class ProcessFacts(NamedTuple):
     parent_cmdline: str | None = None
     exe_uuid: str | None = None
     """Identifies the build of the executable (Apple's Mach-O UUID)."""
+    exe_sha256: str | None = None
+    boot_id: str | None = None
 
 
 NUMBERS = ("pid", "ppid", "uid", "gid", "started_at")

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from rustnet.attribute.observation import Observation
-from rustnet.attribute.rustnet_sidecar import Json, LineParser, RustnetSidecar, _object
+from rustnet.attribute.rustnet_sidecar import Json, LineParser, RustnetSidecar, json_object
 from rustnet.attribute.values import BadValue, bounded, parse_time
 
 SOURCE = "rustnet-json-log"
@@ -29,7 +29,7 @@ class EventParser(LineParser):
 
         Raises `BadValue` as `LineParser.parse` does.
         """
-        event = _object(line)
+        event = json_object(line)
         if event.get("event") not in _EVENTS:
             return None
         ends: Json = {
@@ -50,7 +50,7 @@ class RustnetJsonLog(RustnetSidecar):
     source = SOURCE
 
     def _parser(self) -> LineParser:
-        return EventParser(self.faults)
+        return EventParser(self.faults, self.source)
 
     @staticmethod
     def recognise(_path: Path, head: bytes) -> bool:

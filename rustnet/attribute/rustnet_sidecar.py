@@ -1,12 +1,16 @@
-"""RustNet's sidecar ``<capture>.connections.jsonl``: one JSON object per connection and line.
+"""RustNet's sidecar ``<capture>.connections.jsonl``, and version 1 of rustnet's own, which extends it.
+
+One JSON object per connection and line; ``sidecar/FORMAT.md`` explains the keys of version 1.
 
 RustNet writes a record when a connection expires, when its tuple is used again, and at exit, where connections that
 are still open may be written twice: of records with the same protocol, ends, ``first_seen`` and process the last
 counts. ``local_addr`` is the packet's source only if that is an address of the host, so both orientations must be
-tried. Its addresses come from packets; `0.0.0.0` is literal. The recorder (``sidecar/record.py``) asks the kernel for
-sockets instead: its lines know more of the process and of the host, one socket that several processes hold has a
-line for each of them, and unbound ends stand as ``0.0.0.0:0`` or ``[::]:0``. Keys that say nothing of ownership
-(bytes, state, round-trip time, GeoIP) are read past: the capture itself knows better.
+tried. Its addresses come from packets; `0.0.0.0` is literal. Version 1 (``sidecar/record.py``, ``rustnet export``)
+speaks of sockets instead: its lines know more of the process and of the host, one socket that several processes hold
+has a line for each of them, and unbound ends stand as ``0.0.0.0:0`` or ``[::]:0``. Its ``META`` lines tell of the
+recording: the host's addresses, and processes without a connection. Exported lines name the source of their claim,
+which keeps its rank. Keys that say nothing of ownership (bytes, state, round-trip time, GeoIP) are read past: the
+capture itself knows better.
 """
 
 import json
@@ -49,8 +53,11 @@ _MAX_MS = (1 << 62) // 1_000_000 - 1
 _PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "ICMP": "icmp", "ICMPV6": "icmp", "IGMP": "igmp", "ARP": "arp"}
 _OPEN = frozenset({"listener-socket", "wildcard-local-address", "wildcard-remote-address"})
 _RECORDER = "rustnet-record/"
+_META, _ABOUT = "META", "meta"
+_ADDRESSES, _MANY_SOURCES = 4096, 64
 _SEND_ONLY = 255
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,16}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 PROCESS_KEYS = (
     "pid",
@@ -68,6 +75,9 @@ PROCESS_KEYS = (
     "container_id",
     "cgroup",
     "host",
+    "exe_sha256",
+    "boot_id",
+    "sidecar_version",
 )
 _REMEMBERED, _REMEMBERED_LENGTH = 8192, 2048
 
@@ -103,7 +113,7 @@ class RustnetSidecar:
         """
         try:
             with self.path.open("rb") as file:
-                yield from self.read(_lines(file, self.faults), self._parser())
+                yield from self.read(lines(file, self.faults), self._parser())
         except OSError as error:
             raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
         if not self.records:
@@ -129,10 +139,10 @@ class RustnetSidecar:
         """Whether so much is broken, and nothing is not, that the file is no sidecar."""
         return self.faults.bad >= HOPELESS_LINES and not self.records
 
-    def read(self, lines: Iterable[tuple[int, bytes]], parser: "LineParser") -> Iterator[Observations]:
+    def read(self, numbered: Iterable[tuple[int, bytes]], parser: "LineParser") -> Iterator[Observations]:
         """Batches of numbered lines."""
-        batch = self._batch()
-        for number, line in lines:
+        batches: dict[tuple[str, bool], Observations] = {}
+        for number, line in numbered:
             try:
                 said = parser.parse(line, number)
             except BadValue as bad:
@@ -142,22 +152,25 @@ class RustnetSidecar:
                     return
                 continue
             self.records += 1
+            batch = batches.get(parser.source)
+            if batch is None:
+                batch = batches[parser.source] = self._batch(*parser.source)
             if said is None:
                 self.faults.unsupported += 1
-                continue
-            batch.add(said)
+            else:
+                batch.add(said)
+            while parser.more:
+                batch.add(parser.more.pop())
             if batch.full:
-                yield batch
-                batch = self._batch()
-        if len(batch):
-            yield batch
+                yield batches.pop(parser.source)
+        yield from filter(len, batches.values())
 
     def _parser(self) -> "LineParser":
         """What reads the lines; a format with the same keys has another."""
-        return LineParser(self.faults)
+        return LineParser(self.faults, self.source)
 
-    def _batch(self) -> Observations:
-        return Observations(self.source, self.origin, host=self.host, keep_last=True)
+    def _batch(self, source: str, exported: bool) -> Observations:
+        return Observations(source, self.origin, host=self.host, keep_last=not exported)
 
     def _hopeless(self) -> str:
         """Why the file is no sidecar, for people."""
@@ -167,7 +180,7 @@ class RustnetSidecar:
         return f"{self.path}: no sidecar: not one valid line (line {line}: {reason}); check which file was given"
 
 
-def _lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, bytes]]:
+def lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that are not blank; those longer than `MAX_LINE` become faults."""
     number = 0
     while line := file.readline(MAX_LINE + 1):
@@ -186,9 +199,15 @@ def _lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, bytes]]:
 class LineParser:
     """Makes observations of lines, and remembers the processes of earlier lines: a sidecar names few, many times."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, source: str = SOURCE) -> None:
         self.faults = faults
+        self.format = source
+        self.source = (source, False)
+        """Source of the last line's claim, and whether it comes from a session: such lines are written once."""
+        self.more: list[Observation] = []
+        """What the last line says beside: the caller takes it away."""
         self._people: dict[bytes, ProcessFacts | None] = {}
+        self._sources: set[str] = set()
 
     def parse(self, line: bytes, number: int) -> Observation | None:
         """One record of a sidecar; ``None`` for a socket that no flow can be matched with (most raw sockets).
@@ -196,20 +215,26 @@ class LineParser:
         Raises `BadValue` if it has no protocol and ends, or a time that makes no sense; other values that make no
         sense are left out and counted in ``faults``.
         """
-        return self.observe(_object(line), number)
+        return self.observe(json_object(line), number)
 
     def observe(self, record: Json, number: int) -> Observation | None:
         """One record that was read; see `parse`."""
         get = record.get
+        claimed = get("claim_source")
+        self.source = (self.format, False) if claimed is None else self._claimed(claimed)
+        if get("protocol") == _META:
+            self._about(record, number)
+            return None
         protocol = _protocol(get("protocol"), get("ip_protocol"))
         local, local_port = parse_endpoint(get("local_addr"))
         remote, remote_port = parse_endpoint(get("remote_addr"))
         if protocol is None:
             return None
+        own = get("sidecar_version") is not None
         first, last = parse_time(get("first_seen")), parse_time(get("last_seen"))
-        if first is None or last is None:
+        if (first is None or last is None) and not own:
             first = last = last if first is None else first
-        elif last < first:
+        elif first is not None and last is not None and last < first:
             first, last = last, first
         observed = quality = None
         try:
@@ -220,7 +245,12 @@ class LineParser:
         ported = protocol in PORTED
         ends: _Ends = (local, local_port, remote, remote_port) if ported else (local, None, remote, None)
         family = 0
-        if not remote_port and remote in _ANY and (ported or quality in _OPEN or _recorded(get("recorder"))):
+        unbound = not remote_port and remote in _ANY
+        open_end = get("open_end") if own else None
+        if open_end == "local" and local in _ANY:
+            family = _family(local, either=get("ipv6_only") is not True)
+            ends = None, ends[1], remote, ends[3]
+        elif open_end != "none" and unbound and (ported or own or quality in _OPEN or _recorded(get("recorder"))):
             if ported and not local_port:
                 return None
             family = _family(local, either=ported and get("ipv6_only") is not True)
@@ -240,6 +270,35 @@ class LineParser:
             echo=self._echo(get("icmp_id"), number) if protocol == "icmp" else None,
             translated=self._translated(get("nat_local_addr"), get("nat_remote_addr"), ends, number),
         )
+
+    def _claimed(self, name: object) -> tuple[str, bool]:
+        """Source of an exported claim; a file names few, and rank is the policy's business."""
+        known = self._sources
+        if type(name) is str and (name in known or (len(known) < _MANY_SOURCES and _NAME.fullmatch(name))):
+            known.add(name)
+            return name, True
+        return SOURCE, True
+
+    def _about(self, record: Json, number: int) -> None:
+        """Take from a line about the recording the host's addresses, and a process that has no connection."""
+        get = record.get
+        process = self._process(record, number)
+        host = self._host(get("host"), process)
+        blank = Observation(
+            _ABOUT, None, None, None, None, parse_time(get("first_seen")), parse_time(get("last_seen")), None, None,
+            _ABOUT, number, host=host,
+        )  # fmt: skip
+        if process is not None:
+            self.more.append(blank._replace(process=process))
+        addresses = get("addresses")
+        for text in addresses[:_ADDRESSES] if type(addresses) is list else ():
+            try:
+                address, _ = parse_endpoint(f"[{text}]:0" if ":" in str(text) else f"{text}:0")
+            except BadValue as bad:
+                self.faults.odd(number, str(bad))
+                continue
+            # Nobody's connection with itself: it matches nothing, and makes the address known as the host's own.
+            self.more.append(blank._replace(local=address, remote=address))
 
     def _translated(self, local: object, remote: object, ends: "_Ends", number: int) -> Ends | None:
         """Ends behind NAT; an end that is not stated is the same on both sides."""
@@ -283,7 +342,11 @@ class LineParser:
         odd = self.faults.values
         facts: ProcessFacts | None = self._facts(record, number)
         if facts is not None and facts.pid is None and facts.name is None:
-            facts = None
+            # Version 1 may know a user, a path or a container of somebody whose pid and name are not known.
+            own = record.get("sidecar_version") is not None
+            facts = (
+                facts if own and any(value is not None for value in facts._replace(host=None, boot_id=None)) else None
+            )
         if odd == self.faults.values and len(said) <= _REMEMBERED_LENGTH:
             if len(self._people) >= _REMEMBERED:
                 self._people.clear()
@@ -321,10 +384,12 @@ class LineParser:
             pod_uid=take(words, cube.get("pod_uid")),
             namespace=take(words, cube.get("pod_namespace")),
             cgroup=take(words, cube.get("cgroup_path"), _PATH) or take(words, get("cgroup"), _PATH),
+            exe_sha256=take(words, get("exe_sha256"), 64),
+            boot_id=take(words, get("boot_id"), 64),
         )
 
 
-def _object(line: bytes) -> Json:
+def json_object(line: bytes) -> Json:
     """Read the JSON object of a line."""
     try:
         text = line.decode().strip()

@@ -26,6 +26,8 @@ COMMANDS: dict[str, str] = {
     "query": "Ask a saved question, or any SQL.",
     "enrich": "Write a capture again, with the process of each packet as a comment.",
     "extract": "Write the packets of a filter or query to pcap or pcapng.",
+    "export": "Write owners as a sidecar.",
+    "sidecar": "Record who owns which socket; check such a recording.",
     "protocols": "What is decoded, with tables and fields.",
     "verify": "Check a session against itself and its captures.",
     "doctor": "What this machine can do, and what is missing.",

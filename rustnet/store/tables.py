@@ -299,6 +299,10 @@ class Process:
     """Parent's command line."""
     exe_uuid: str | None = None
     """UUID of the executable's build (Apple)."""
+    exe_sha256: str | None = None
+    """SHA-256 of the executable, in hexadecimal digits."""
+    boot_id: str | None = None
+    """Boot of the host that it ran in."""
 
 
 @record("claims")

@@ -1,0 +1,181 @@
+"""A session's owners as a sidecar, version 1: replayed with the same capture, it gives the same owners.
+
+Every process is written first, in a line of its own, then every statement that became a claim, with its source,
+quality and times, and at last the flows that a source knew no owner for. ``sidecar/FORMAT.md`` explains the keys.
+"""
+
+import json
+import typing
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from rustnet import __version__
+from rustnet.query import ownership
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+SIDECAR_VERSION = 1
+WRITER = f"rustnet-export/{__version__}"
+
+_PROTOCOLS = {"icmpv6": "ICMP"}
+_NOWHERE = {False: "0.0.0.0", True: "::"}  # noqa: S104 -- how an end that is bound to no address is written
+_OPEN_END = {"wildcard": "local", "listener": "remote", "port": "both", "protocol": "both"}
+_ADDRESSES_PER_LINE = 1000
+
+Keys = dict[str, Any]
+
+
+def write_sidecar(con: "duckdb.DuckDBPyConnection", stream: TextIO) -> int:
+    """Write what a session knows of owners, and return the number of lines that are about connections."""
+    since, until = ownership.span(con)
+    about = {**_blank("META", "0.0.0.0:0", "0.0.0.0:0", since, until), "timestamp": _written(until)}
+
+    def put(keys: Keys) -> None:
+        stream.write(json.dumps(keys, sort_keys=True, separators=(",", ":")) + "\n")
+
+    put({**about, "record": "export", "state": "export"})
+    for home in ownership.homes(con):
+        addresses = sorted(home["addresses"])
+        for at in range(0, len(addresses), _ADDRESSES_PER_LINE):
+            chosen = addresses[at : at + _ADDRESSES_PER_LINE]
+            put({**about, "record": "addresses", "state": "addresses", "host": home["host"], "addresses": chosen})
+    for process in ownership.processes(con):
+        put({**about, "record": "process", "state": "process", **_process(process)})
+    lines = 0
+    for said in ownership.statements(con):
+        put({**_statement(said), **_process(said["process"])})
+        lines += 1
+    for flow in ownership.ownerless(con):
+        put(_ownerless(flow))
+        lines += 1
+    return lines
+
+
+def _blank(protocol: str, local: str, remote: str, first: int | None, last: int | None) -> Keys:
+    """Keys that every line has, RustNet's and ours."""
+    return {
+        "bytes_received": 0,
+        "bytes_sent": 0,
+        "first_seen": _moment(first),
+        "last_seen": _moment(last),
+        "local_addr": local,
+        "pid": None,
+        "process_name": None,
+        "protocol": protocol,
+        "recorder": WRITER,
+        "remote_addr": remote,
+        "sidecar_version": SIDECAR_VERSION,
+        "state": "",
+        "timestamp": None,
+    }
+
+
+def _statement(said: Keys) -> Keys:
+    """Line of one statement, without its process."""
+    six = said["six"]
+    keys = _blank(
+        _protocol(said["protocol"]),
+        _endpoint(said["near_ip"] or _NOWHERE[six], said["near_port"]),
+        _endpoint(said["far_ip"] or _NOWHERE[six], said["far_port"]),
+        said["first"],
+        said["last"],
+    )
+    keys.update(
+        attribution_match=said["quality"],
+        bytes_received=said["received"],
+        bytes_sent=said["sent"],
+        bytes_source="capture",
+        claim_evidence=said["evidence"],
+        claim_source=said["source"],
+        observed_by="claim",
+        open_end=_OPEN_END.get(said["match"], "none"),
+        state=said["state"] or "",
+        timestamp=_written(said["observed"]),
+    )
+    if said["icmp_id"] is not None:
+        keys["icmp_id"] = said["icmp_id"]
+    if six and said["near_ip"] is None:
+        keys["ipv6_only"] = True
+    return keys
+
+
+def _ownerless(flow: Keys) -> Keys:
+    """Line of a flow that some source saw and knew no owner for."""
+    near, far = _endpoint(flow["near_ip"], flow["near_port"]), _endpoint(flow["far_ip"], flow["far_port"])
+    keys = _blank(_protocol(flow["protocol"]), near, far, flow["first"], flow["last"])
+    keys.update(
+        bytes_received=flow["received"],
+        bytes_sent=flow["sent"],
+        bytes_source="capture",
+        claim_source="rustnet-sidecar",
+        observed_by="claim",
+        open_end="none",
+        state=flow["state"] or "",
+        unowned_because="not-told",
+    )
+    return keys
+
+
+def _process(row: Keys) -> Keys:
+    """Keys of one process."""
+    cube = {
+        "cgroup_path": row["cgroup"],
+        "container_id": row["container_id"],
+        "container_name": row["container_name"],
+        "pod_name": row["pod"],
+        "pod_namespace": row["namespace"],
+        "pod_uid": row["pod_uid"],
+    }
+    keys = {
+        "boot_id": row.get("boot_id"),
+        "cgroup": row["cgroup"],
+        "cmdline": row["cmdline"],
+        "container_id": row["container_id"],
+        "cwd": row["cwd"],
+        "exe_sha256": row.get("exe_sha256"),
+        "host": row["host"],
+        "kubernetes": {key: value for key, value in cube.items() if value is not None} or None,
+        "process_executable": row["exe"],
+        "process_gid": row["gid"],
+        "process_lineage": _lineage(row["lineage"]),
+        "process_ppid": row["ppid"],
+        "process_uid": row["uid"],
+        "started_at": _moment(row["started_at"]),
+        "username": row["username"],
+    }
+    known: Keys = {key: value for key, value in keys.items() if value is not None}
+    return {**known, "pid": row["pid"], "process_name": row["name"]}
+
+
+def _lineage(ancestors: list[str] | None) -> Keys | None:
+    """Ancestors as RustNet writes them, from ``name(pid)``."""
+    if not ancestors:
+        return None
+    truncated = ancestors[0] == "…"
+    made = []
+    for one in ancestors[truncated:]:
+        name, _, number = one.rpartition("(")
+        number = number.rstrip(")")
+        made.append({"name": None if name == "?" else name, "pid": int(number) if number.isdecimal() else None})
+    return {"ancestors": made, "truncated": truncated}
+
+
+def _protocol(name: str) -> str:
+    return _PROTOCOLS.get(name, name.upper())
+
+
+def _endpoint(ip: str, port: int | None) -> str:
+    return f"[{ip}]:{port or 0}" if ":" in ip else f"{ip}:{port or 0}"
+
+
+def _moment(ns: int | None) -> Keys | None:
+    """Time in RustNet's form."""
+    return None if ns is None else {"nanos_since_epoch": ns % 1_000_000_000, "secs_since_epoch": ns // 1_000_000_000}
+
+
+def _written(ns: int | None) -> str | None:
+    """Time as RFC 3339, to the nanosecond."""
+    if ns is None:
+        return None
+    return f"{datetime.fromtimestamp(ns // 1_000_000_000, UTC):%Y-%m-%dT%H:%M:%S}.{ns % 1_000_000_000:09d}Z"

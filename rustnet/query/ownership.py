@@ -1,0 +1,117 @@
+"""What a session knows of owners, as rows from which a sidecar can be written again."""
+
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+Fields = dict[str, Any]
+
+_ROWS = 4096
+
+# A socket that waited for anybody became a claim of every flow that it fits, and is one statement all the same.
+# Claims on carriers of fragments follow from those on the datagrams.
+_STATEMENTS = """
+WITH claimed AS (
+    SELECT c.*, f.protocol, f.icmp_id, f.state, f.src_num > 281474976710655 OR f.src_num < 281470681743360 AS six,
+        CASE WHEN c.reversed THEN f.dst_ip ELSE f.src_ip END AS near_ip,
+        CASE WHEN c.reversed THEN f.dst_port ELSE f.src_port END AS near_port,
+        CASE WHEN c.reversed THEN f.src_ip ELSE f.dst_ip END AS far_ip,
+        CASE WHEN c.reversed THEN f.src_port ELSE f.dst_port END AS far_port,
+        CASE WHEN c.reversed THEN f.dst_bytes ELSE f.src_bytes END AS sent,
+        CASE WHEN c.reversed THEN f.src_bytes ELSE f.dst_bytes END AS received
+    FROM claims c JOIN flows f ON f.flow_id = c.flow_id
+    WHERE c.match <> 'fragments'
+)
+SELECT min(flow_id) AS flow, process_id, source, quality, match, evidence, six, lower(protocol) AS protocol,
+    CASE WHEN match = 'echo' THEN icmp_id END AS icmp_id,
+    CASE WHEN match NOT IN ('wildcard', 'port', 'protocol') THEN near_ip END AS near_ip,
+    CASE WHEN match <> 'protocol' THEN near_port END AS near_port,
+    CASE WHEN match NOT IN ('listener', 'port', 'protocol') THEN far_ip END AS far_ip,
+    CASE WHEN match NOT IN ('listener', 'port', 'protocol') THEN far_port END AS far_port,
+    epoch_ns(observed_at) AS observed, epoch_ns(window_start) AS first, epoch_ns(window_end) AS last,
+    coalesce(sum(sent), 0)::BIGINT AS sent, coalesce(sum(received), 0)::BIGINT AS received,
+    CASE WHEN count(*) = 1 THEN any_value(state) END AS state
+FROM claimed
+GROUP BY ALL"""
+
+_PROCESSES = "SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM processes"
+
+_TOLD = f"""
+SELECT s.*, p AS process FROM ({_STATEMENTS}) s JOIN ({_PROCESSES}) p ON p.process_id = s.process_id
+ORDER BY s.flow, s.process_id, s.evidence, s.first"""  # noqa: S608 -- made of the two above
+
+_OWNERLESS = """
+SELECT flow_id, lower(protocol) AS protocol, icmp_id, src_ip AS near_ip, src_port AS near_port, dst_ip AS far_ip,
+    dst_port AS far_port, epoch_ns(started_at) AS first, epoch_ns(ended_at) AS last, src_bytes AS sent,
+    dst_bytes AS received, state
+FROM flows WHERE unowned_reason = 'ownerless' ORDER BY flow_id"""
+
+# Where the owner of a waiting socket was found by its port alone, its host's own addresses decide which flows it fits.
+_HOMES = """
+SELECT p.host, list(DISTINCT CASE WHEN c.reversed THEN f.dst_ip ELSE f.src_ip END) AS addresses
+FROM claims c JOIN flows f ON f.flow_id = c.flow_id JOIN processes p ON p.process_id = c.process_id
+WHERE p.host IS NOT NULL
+GROUP BY p.host HAVING bool_or(c.match IN ('listener', 'port', 'protocol', 'echo')) ORDER BY p.host"""
+
+
+def _rows(con: "Connection", sql: str) -> Iterator[Fields]:
+    """Rows of a statement as they are asked for."""
+    cursor = con.cursor()
+    try:
+        found = cursor.execute(sql)
+        names = [column[0] for column in found.description or ()]
+        while rows := found.fetchmany(_ROWS):
+            for row in rows:
+                yield dict(zip(names, row, strict=True))
+    finally:
+        cursor.close()
+
+
+def statements(con: "Connection") -> Iterator[Fields]:
+    """Every statement about ownership that became claims, once, with its process."""
+    return _rows(con, _TOLD)
+
+
+def ownerless(con: "Connection") -> Iterator[Fields]:
+    """Flows that some source saw at their time without knowing an owner."""
+    return _rows(con, _OWNERLESS)
+
+
+def processes(con: "Connection") -> Iterator[Fields]:
+    """Every process, with its start in nanoseconds."""
+    return _rows(con, f"{_PROCESSES} ORDER BY process_id")
+
+
+def homes(con: "Connection") -> Iterator[Fields]:
+    """Addresses that hosts with waiting sockets called their own."""
+    return _rows(con, _HOMES)
+
+
+def span(con: "Connection") -> tuple[int | None, int | None]:
+    """First and last time of the flows."""
+    row = con.execute("SELECT epoch_ns(min(started_at)), epoch_ns(max(ended_at)) FROM flows").fetchone()
+    return (row[0], row[1]) if row else (None, None)
+
+
+def known(con: "Connection") -> bool:
+    """Whether any source of ownership said anything."""
+    row = con.execute(
+        "SELECT EXISTS (FROM processes) OR EXISTS (FROM claims) "
+        "OR EXISTS (FROM flows WHERE unowned_reason = 'ownerless')"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def owned(con: "Connection", origin: str | None = None) -> tuple[int, int, int]:
+    """Number of flows, of those with an owner, and of those with a claim from a file of this name."""
+    row = con.execute(
+        "SELECT count(*), count(process_id), count(*) FILTER (WHERE flow_id IN "
+        "(SELECT flow_id FROM claims WHERE starts_with(evidence, ?))) FROM flows",
+        [f"{origin}:"],
+    ).fetchone()
+    return row or (0, 0, 0)

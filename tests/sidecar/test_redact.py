@@ -1,0 +1,49 @@
+"""What the recorder hides in command lines."""
+
+import shlex
+
+import pytest
+
+from rustnet.attribute.recording import load_recorder
+
+RECORDER = load_recorder()
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("psql --password hunter2 db", "psql --password *** db"),
+        ("app --password=hunter2 -v", "app --password=*** -v"),
+        ("app --db-password hunter2", "app --db-password ***"),
+        ("app --api-key=k1 --region eu", "app --api-key=*** --region eu"),
+        ("env PGPASSWORD=hunter2 psql", "env PGPASSWORD=*** psql"),
+        ("mysql -uroot -phunter2 shop", "mysql -uroot -p*** shop"),
+        ("/usr/bin/curl -u alice:hunter2 http://h/", "/usr/bin/curl -u alice:*** http://h/"),
+        ("curl -ualice:hunter2 http://h/", "curl -ualice:*** http://h/"),
+        ("wget https://alice:hunter2@h.example/x", "wget https://alice:***@h.example/x"),
+        ("curl -H 'Authorization: Bearer abc def' http://h/", "curl -H 'Authorization: ***' http://h/"),
+        ("curl -H 'Cookie: a=b; c=d' http://h/", "curl -H 'Cookie: ***' http://h/"),
+        ("curl 'http://h/?user=a&token=abc&x=1'", "curl 'http://h/?user=a&token=***&x=1'"),
+        ("""curl -d '{"password": "abc", "n": 1}' h""", """curl -d '{"password": "***", "n": 1}' h"""),
+        ("sshpass -p hunter2 ssh host", "sshpass -p *** ssh host"),
+        ("openssl s_client -passin pass:abc", "openssl s_client -passin pass:***"),
+        ("smbclient -U alice%hunter2 //h/s", "smbclient -U alice%*** //h/s"),
+        ("java -Dkeystore.password=abc -jar x.jar", "java -Dkeystore.password=*** -jar x.jar"),
+        ("ssh -p 22 host", "ssh -p 22 host"),
+        ("ftp --passive host", "ftp --passive host"),
+        ("curl --compressed http://h:80/passage", "curl --compressed http://h:80/passage"),
+        ("git clone ssh://git@h.example/x", "git clone ssh://git@h.example/x"),
+    ],
+)
+def test_hides_secrets_and_nothing_else(line: str, shown: str) -> None:
+    words = shlex.split(line)
+    assert RECORDER.redact(words) == shlex.split(shown)
+    keys = RECORDER.command_line(words, full=False)
+    assert keys.get("cmdline_redacted", False) is (line != shown)
+    assert shlex.split(RECORDER.command_line(words, full=True)["cmdline"]) == words
+
+
+def test_a_long_line_says_that_it_was_cut() -> None:
+    keys = RECORDER.command_line(["x", "y" * 5000], full=False)
+    assert len(keys["cmdline"]) == RECORDER.MAX_TEXT
+    assert keys["cmdline_truncated"]

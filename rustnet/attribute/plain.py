@@ -88,8 +88,8 @@ class _Blocks:
     def __init__(self, reader: RustnetSidecar) -> None:
         self.reader = reader
         self.scanner = Scanner(KEPT, UNFIT, ROWS)
-        self.parser = LineParser(reader.faults)
-        self.trial = LineParser(Faults())
+        self.parser = LineParser(reader.faults, reader.source)
+        self.trial = LineParser(Faults(), reader.source)
         self.known: dict[bytes, Observation | None] = {}
 
     def take(self, data: bytes) -> Iterator[Batch]:

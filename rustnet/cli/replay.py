@@ -1,23 +1,16 @@
 """``rustnet replay``: captures in, a session and its summary out."""
 
-import contextlib
 import math
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
-from rustnet.cli.main import State, terminal
-from rustnet.cli.options import common, opened
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.ingesting import ingested, said, shown, temporary
+from rustnet.cli.main import State
+from rustnet.cli.options import common
 from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
-
-if TYPE_CHECKING:
-    from rustnet.ingest import Options, Report
 
 MOST_OFFSET = 1e9
 """Seconds that a clock may be moved."""
@@ -108,72 +101,17 @@ def command(
         dissect=not no_dissect,
         workers=workers,
     )
-    with _session(db) as session:
-        report = _ingest(files, session, options)
-        _tell(report)
+    with temporary(db) as session:
+        report = ingested(files, session, options)
+        said(report)
         code = ExitCode.DONE
         if tool and not report.interrupted:
             from rustnet.cli.longtail import name_rest  # noqa: PLC0415 -- only if asked for
 
             code = name_rest(session, report)
         if report.captures or (report.skipped and Path(session).exists()):
-            _print(session, report, as_json, temporary=db is None, top=top)
+            shown(session, report, as_json, kept=db is not None, top=top)
     if tool and report.known and not report.captures and not report.failed:
         # What the session has already was asked about, as the user wished.
         return code or (ExitCode.LOSSES if strict and report.losses else ExitCode.DONE)
     return report.exit_code(strict) or code
-
-
-@contextlib.contextmanager
-def _session(db: str | None) -> Iterator[str]:
-    """Path of the session: the one given, or one that goes away with the block."""
-    if db is not None:
-        yield db
-        return
-    with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
-        yield str(Path(folder) / "session.duckdb")
-
-
-def _ingest(files: tuple[str, ...], session: str, options: "Options") -> "Report":
-    from rustnet.ingest import ingest  # noqa: PLC0415
-
-    if not sys.stderr.isatty():
-        return ingest(list(files), session, options)
-    from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
-
-    line = ProgressLine()
-    try:
-        return ingest(list(files), session, options, line)
-    finally:
-        line.clear()
-
-
-def _tell(report: "Report") -> None:
-    """Say on stderr what did not go as asked."""
-    for _path, words in report.failed:
-        talk(f"rustnet: error: {safe(words)}")
-    for _path, words in report.skipped:
-        talk(f"rustnet: {safe(words)}")
-    if report.interrupted:
-        talk(_("rustnet: interrupted: the session holds what was read until then, and says that it is incomplete"))
-
-
-def _print(session: str, report: "Report", as_json: bool, *, temporary: bool, top: int) -> None:
-    from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
-
-    with opened(session) as con:
-        summary = summarise(con, top)
-    if as_json:
-        from rustnet.cli.report import as_data  # noqa: PLC0415
-        from rustnet.export.formats import dumps  # noqa: PLC0415
-
-        sys.stdout.write(dumps(as_data(summary, report, None if temporary else session)) + "\n")
-        return
-    from rustnet.cli.report import Page  # noqa: PLC0415
-
-    page = Page(summary, terminal())
-    page.captures()
-    page.tables()
-    page.notes(report)
-    page.next_steps(None if temporary else session, report.captures[0].source if report.captures else "CAPTURE")
-    sys.stdout.write("\n".join(page.lines) + "\n")

@@ -99,6 +99,8 @@ SOURCES = (
     Named("kerberos", HEARD + 2, "NetBIOS name that a client states in its request"),
     Named("rpc", HEARD + 3, "machine name in the credentials of a remote procedure call"),
     Named("bgp", HEARD + 4, "host name that a router tells by its FQDN capability"),
+    Named("lldp", HEARD + 5, "system name that a device announces, for its management addresses"),
+    Named("cdp", HEARD + 6, "the same of Cisco's protocol"),
     Named("nrb", FILE, "name resolution block of a pcapng"),
 )
 """The order: the smallest rank wins; among equals, the name that was learned last before the flow began."""

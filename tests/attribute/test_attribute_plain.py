@@ -261,7 +261,7 @@ def test_every_key_that_is_read_is_known_to_the_quick_way(record: Any, monkeypat
 
     for protocol in ("TCP", "ICMP", "RAW"):
         monkeypatch.setattr(
-            "rustnet.attribute.rustnet_sidecar._object", lambda _, p=protocol: Asked(record(protocol=p))
+            "rustnet.attribute.rustnet_sidecar.json_object", lambda _, p=protocol: Asked(record(protocol=p))
         )
         LineParser(Faults()).parse(b"", 1)
     ends = {"local_addr", "remote_addr", "first_seen", "last_seen", "timestamp"}

@@ -1,0 +1,73 @@
+"""What commands that ingest have in common: a session that may be temporary, progress, what is said and shown."""
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rustnet.cli.main import terminal
+from rustnet.cli.options import opened
+from rustnet.cli.terminal import safe, talk
+from rustnet.i18n import _
+
+if TYPE_CHECKING:
+    from rustnet.ingest import Options, Report
+
+
+@contextlib.contextmanager
+def temporary(db: str | None) -> Iterator[str]:
+    """Path of the session: the one given, or one that goes away with the block."""
+    if db is not None:
+        yield db
+        return
+    with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
+        yield str(Path(folder) / "session.duckdb")
+
+
+def ingested(files: tuple[str, ...], session: str, options: "Options") -> "Report":
+    """Ingest, with a line of progress on a terminal."""
+    from rustnet.ingest import ingest  # noqa: PLC0415
+
+    if not sys.stderr.isatty():
+        return ingest(list(files), session, options)
+    from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
+
+    line = ProgressLine()
+    try:
+        return ingest(list(files), session, options, line)
+    finally:
+        line.clear()
+
+
+def said(report: "Report") -> None:
+    """Say on stderr what did not go as asked."""
+    for _path, words in report.failed:
+        talk(f"rustnet: error: {safe(words)}")
+    for _path, words in report.skipped:
+        talk(f"rustnet: {safe(words)}")
+    if report.interrupted:
+        talk(_("rustnet: interrupted: the session holds what was read until then, and says that it is incomplete"))
+
+
+def shown(session: str, report: "Report", as_json: bool, *, kept: bool, top: int) -> None:
+    """Print the summary of a session."""
+    from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
+
+    with opened(session) as con:
+        summary = summarise(con, top)
+    if as_json:
+        from rustnet.cli.report import as_data  # noqa: PLC0415
+        from rustnet.export.formats import dumps  # noqa: PLC0415
+
+        sys.stdout.write(dumps(as_data(summary, report, session if kept else None)) + "\n")
+        return
+    from rustnet.cli.report import Page  # noqa: PLC0415
+
+    page = Page(summary, terminal())
+    page.captures()
+    page.tables()
+    page.notes(report)
+    page.next_steps(session if kept else None, report.captures[0].source if report.captures else "CAPTURE")
+    sys.stdout.write("\n".join(page.lines) + "\n")

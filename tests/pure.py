@@ -19,6 +19,7 @@ class PureTree:
     def __init__(self, root: Path) -> None:
         self.root = root
         _copy(ROOT / "rustnet", root / "rustnet")
+        _copy(ROOT / "sidecar", root / "sidecar")
         shutil.copy(ROOT / "pyproject.toml", root)
 
     def run(self, *command: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:

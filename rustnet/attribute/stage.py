@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rustnet.attribute.observation import LINEAGE_SEPARATOR, NO_TIME, NUMBERS, Batch, Column, ProcessFacts
+from rustnet.store.nulls import without_pandas
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -111,6 +112,7 @@ class Stage:
         self.of_owners = 0
         """Of these, observations whose source knows processes."""
         self._facts = 0
+        without_pandas()
         for statement in _TABLES:
             run(con, statement)
 

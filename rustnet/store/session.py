@@ -16,6 +16,7 @@ from typing import NoReturn
 from rustnet import __version__
 from rustnet.errors import SessionError
 from rustnet.store import migrations, schema
+from rustnet.store.nulls import without_pandas
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -183,6 +184,7 @@ def _check_head(file: Path, head: bytes) -> None:
 def _connect(file: Path, config: dict[str, str], *, read_only: bool) -> "duckdb.DuckDBPyConnection":
     import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
 
+    without_pandas()
     with _clear_errors(file):
         return duckdb.connect(str(file), read_only=read_only, config={**config})
 

@@ -31,9 +31,9 @@ SWEEP_SLACK = 10 * SECOND
 FIRST_BUCKETS = 1 << 10
 """Chains of a new table: small, so that the chains of few flows stay in the cache; it doubles as it fills."""
 
-DEFAULT_MAX_FLOWS = 200_000
+DEFAULT_MAX_FLOWS = 150_000
 """Open flows, each about a kilobyte of memory with what reads it."""
-MAX_GENERATIONS = 1_000_000
+MAX_GENERATIONS = 200_000
 """Ended flows whose generation is remembered; beyond it counting starts anew."""
 
 SYN, ACK = 2, 16

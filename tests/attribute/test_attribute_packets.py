@@ -12,7 +12,7 @@ from rustnet.attribute import packets as module
 from rustnet.attribute.apple import pktap_v1, pktap_v2, v1_core, v2_core
 from rustnet.attribute.packets import COMMENTS, PacketClaims
 
-CORPUS = Path("/work/shared/corpus/ptcpdump")
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "ptcpdump"
 real = pytest.mark.skipif(not CORPUS.is_dir(), reason="the public captures are not here")
 OUT, BACK = udp(), udp("10.9.9.9:6000", "10.0.0.1:45000")
 RUSTNET = (

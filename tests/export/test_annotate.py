@@ -17,7 +17,7 @@ from sources.handmade import T0, block, end, epb, idb, old_packet, option, paylo
 from rustnet.export.annotate import Annotated, annotate
 from rustnet.query.comments import named_by
 
-CORPUS = Path("/work/shared/corpus")
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
 
 class Says:

@@ -29,7 +29,7 @@ import numpy as np
 from rustnet.analysis import Analysis, Share
 from rustnet.collect import Collector
 from rustnet.engine.index import CAPACITY, PacketIndex
-from rustnet.errors import InputError
+from rustnet.errors import InputError, RustnetError
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
 from rustnet.store.rows import protocol_batch
@@ -110,8 +110,8 @@ class Found:
     stored_flows: int
 
 
-class WorkerError(RuntimeError):
-    """A worker failed; the text is its traceback."""
+class WorkerError(RustnetError):
+    """A worker ended, or failed."""
 
 
 class Workers:
@@ -194,16 +194,19 @@ class SharedAnalysis:
             try:
                 connection.send(message)
             except OSError:
-                self._hear(connection)  # it may have said why it ended
-                raise
+                while True:  # its answers so far, then why it ended
+                    self._hear(connection)
 
     def _hear(self, connection: Connection) -> Found:
         try:
             found = connection.recv()
         except (EOFError, OSError):
-            raise WorkerError("a worker process ended unexpectedly; `--workers 0` does without them") from None
-        if isinstance(found, str):
-            raise WorkerError(found)
+            raise WorkerError(
+                "a process that analyses the capture ended unexpectedly (out of memory?); "
+                "what was stored before is kept; try again with --workers 0"
+            ) from None
+        if isinstance(found, str):  # its traceback
+            raise RuntimeError(found)  # noqa: TRY004 - a fault of ours, not of a type
         assert isinstance(found, Found)
         return found
 

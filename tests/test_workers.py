@@ -85,11 +85,36 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
     try:
         analysis = workers.begin(1, 1)
         os.kill(workers.pids[1], signal.SIGKILL)
-        with pytest.raises((WorkerError, OSError)):
+        with pytest.raises(WorkerError):
             analysis.finish()
     finally:
         workers.close()
     assert workers.pids == []
+
+
+def test_a_worker_that_is_killed_is_one_line_and_an_incomplete_session(tmp_path: Path) -> None:
+    fifo, db = tmp_path / "capture", tmp_path / "s.duckdb"
+    os.mkfifo(fifo)
+    command = [sys.executable, "-m", "rustnet", "replay", "--no-tui", "--workers", "2", "--db", str(db), str(fifo)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as replay:
+        with fifo.open("wb", buffering=0) as writing:
+            data = (SAMPLES / "web.pcap").read_bytes()
+            writing.write(data[:4096])
+            children: list[str] = []
+            for _ in range(400):
+                children = Path(f"/proc/{replay.pid}/task/{replay.pid}/children").read_text().split()
+                if len(children) == 2:
+                    break
+                signal.sigtimedwait([], 0.05)
+            os.kill(int(children[1]), signal.SIGKILL)
+            writing.write(data[4096:])
+        said = replay.communicate(timeout=60)[1]
+    assert replay.returncode == ExitCode.FAILURE
+    assert len(said.splitlines()) == 1
+    assert "--workers 0" in said
+    con = duckdb.connect(str(db), read_only=True)
+    assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
+    con.close()
 
 
 def test_small_and_full_captures_are_analysed_in_this_process(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from then on.
 
 import argparse
 import gc
+import json
 import random
 import sys
 import tempfile
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import formats
@@ -95,9 +96,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="keep failing captures as regression tests")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     chosen = parser.parse_args()
     started = time.perf_counter()
     figures = trials(chosen.first, chosen.count, chosen.keep)
+    if chosen.json:
+        json.dump(asdict(figures), sys.stdout)
+        return 1 if figures.failures else 0
     seconds = time.perf_counter() - started
     sys.stdout.write(
         f"{chosen.count} captures from {len(seeds())} seeds in {seconds:.1f} s: {len(figures.failures)} failures; "

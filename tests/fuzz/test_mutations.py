@@ -1,13 +1,16 @@
 """Mutated captures through the whole program: no exception, no hang, no growth; and those that once failed."""
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from formats import pcap
 from pure import RUNS_PURE
-from run import CRASHERS, trials
+from run import CRASHERS, Figures
 from seeds import seeds
 from trial import run
 
@@ -18,9 +21,18 @@ GROWTH = 48 << 20
 """Bytes by which memory may grow over the last two thirds of a run (caches of texts fill up)."""
 
 
-def test_mutated_captures() -> None:
-    figures = trials(0, COUNT)
+def trials(count: int, *options: str) -> Figures:
+    """Run trials in a process of their own: what other tests left behind would be in its memory."""
+    command = [sys.executable, str(Path(__file__).parent / "run.py"), "--count", str(count), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr[-2_000:]
+    figures = Figures(**json.loads(done.stdout))
     assert not figures.failures, "\n".join(f"trial {n} ({name}): {text}" for n, name, text in figures.failures[:5])
+    return figures
+
+
+def test_mutated_captures() -> None:
+    figures = trials(COUNT)
     assert figures.packets > COUNT
     assert figures.rows > 0
     assert figures.rss_late - figures.rss_early < GROWTH
@@ -28,8 +40,7 @@ def test_mutated_captures() -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_mutated_captures() -> None:
-    figures = trials(0, 10_000, keep=True)
-    assert not figures.failures, "\n".join(f"trial {n} ({name}): {text}" for n, name, text in figures.failures[:5])
+    figures = trials(10_000, "--keep")
     assert figures.rss_late - figures.rss_early < 3 * GROWTH  # the caches of texts fill up, and are bounded
 
 

@@ -28,6 +28,7 @@ PER_PACKET = [
 """Run for every packet, or every line of a sidecar: typed by their .pxd."""
 
 PER_MESSAGE = [
+    "rustnet.columnar",
     "rustnet.collect",
     "rustnet.store.rows",
     "rustnet.engine.text",

@@ -5,6 +5,6 @@ cdef class Collector:
     cdef public int64_t capture_id
     cdef public bint settle
     cdef public dict rows, kinds, seen, sighted
-    cdef public list anomalies, names
+    cdef public list anomalies, names, sightings
     cpdef record(self, object record, int64_t flow_id, int64_t ts, int64_t packet)
     cpdef name(self, str ip, str name, str source, int64_t ts, object ttl, object client=*)

@@ -17,6 +17,10 @@ NAME_REFRESH_NS = 60_000_000_000
 """A name seen again for the same address, with no other in between, is a new row after this time."""
 
 
+Sighting = tuple[int, str, str, str, int | None, str | None]
+"""(time, address, name, source, TTL, client): a name learned for an address."""
+
+
 class Collector:
     """Rows of one capture that wait for the writer (`rustnet.dissect.conversation.Sink`).
 
@@ -31,6 +35,7 @@ class Collector:
         self.kinds: dict[str, Anomaly] = {}
         self.seen: dict[str, int] = {}
         self.names: list[Name] = []
+        self.sightings: list[Sighting] = []
         self.sighted: dict[tuple[str, str, str | None], Name] = {}
 
     def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
@@ -61,7 +66,7 @@ class Collector:
     def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
         """Take a name learned for an address; ``client`` asked for it."""
         if not self.settle:
-            self.names.append(Name(self.capture_id, ip, name, source, ts, ttl, client))
+            self.sightings.append((ts, ip, name, source, ttl, client))
             return
         key = (ip, source, client)
         last = self.sighted.get(key)
@@ -80,7 +85,7 @@ class Collector:
             if len(rows) >= least:
                 made.append(Rows(cls, rows))
                 self.rows[cls] = []
-        if len(self.names) >= (least if self.settle else 1):
+        if len(self.names) >= least:
             made.append(Records(Name, list(self.names)))
             self.names = []
         if len(self.anomalies) >= least:

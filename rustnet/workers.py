@@ -20,20 +20,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from operator import attrgetter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rustnet.analysis import Analysis, Share
-from rustnet.collect import Collector
+from rustnet.collect import Collector, Sighting
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.errors import InputError, RustnetError
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
 from rustnet.store.rows import protocol_batch
-from rustnet.store.tables import Anomaly, Name, Packet
+from rustnet.store.tables import Anomaly, Packet
 from rustnet.store.writer import Batch, Columns, Records, Rows
 
 SLOTS = 6
@@ -104,6 +104,7 @@ class Found:
     """A worker's answer to one message."""
 
     batches: list[Batch]
+    names: list[Sighting]
     next_flow: int
     undecoded: int
     evicted: int
@@ -243,17 +244,16 @@ class SharedAnalysis:
 
     def merge(self, answers: list[Found]) -> None:
         """Take what one answer of every worker brings; which names and anomalies are new is told over all of them."""
-        names: list[Name] = []
         anomalies: list[Anomaly] = []
         for batch in (batch for found in answers for batch in found.batches):
-            if not isinstance(batch, Records):
-                self.ready.append(batch)
-            elif batch.cls is Name:
-                names += batch.records
-            else:
+            if isinstance(batch, Records):
                 anomalies += batch.records
-        for name in sorted(names, key=attrgetter("ts")):
-            self.collector.name(name.ip, name.name, name.source, name.ts, name.ttl, name.client)
+            else:
+                self.ready.append(batch)
+        sightings = [sighting for found in answers for sighting in found.names]
+        sightings.sort(key=itemgetter(0))
+        for ts, ip, name, source, ttl, client in sightings:
+            self.collector.name(ip, name, source, ts, ttl, client)
         for row in sorted(anomalies, key=lambda row: row.packet or MAX_PACKET):
             flow_id, ts, packet = row.flow_id or 0, row.ts or 0, row.packet or 0
             self.collector.anomaly(row.kind, row.detail, flow_id, ts, packet, row.offset, row.count)
@@ -319,4 +319,5 @@ def _found(analysis: Analysis, everything: bool) -> Found:
             batches.append(Columns(batch.cls, protocol_batch(batch.cls, capture_id, batch.rows), protocol=True))
         else:
             batches.append(batch)
-    return Found(batches, analysis.next_flow, analysis.undecoded, analysis.evicted, analysis.stored_flows)
+    names, analysis.collector.sightings = analysis.collector.sightings, []
+    return Found(batches, names, analysis.next_flow, analysis.undecoded, analysis.evicted, analysis.stored_flows)

@@ -61,7 +61,7 @@ def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
     shared = SharedAnalysis.__new__(SharedAnalysis)
     shared.collector = Collector(1)
     shared.ready = []
-    shared.merge([Found(c.take(True), 1, 0, 0, 0) for c in (one, other)])
+    shared.merge([Found(c.take(True), c.sightings, 1, 0, 0, 0) for c in (one, other)])
     assert [(n.name, n.ts // second) for n in shared.collector.names] == [
         ("a.example", 1),
         ("b.example", 2),

@@ -21,6 +21,7 @@ cpdef Half round_trip(Flow flow)
 cdef str other_state(Flow flow)
 
 cdef class FlowColumns:
+    cdef public list community_id, protocol, src_ip, dst_ip, src_mac, dst_mac, direction, state, conn_state, history, end_reason, service, app, app_source, hostname, hostname_source, tunnel, unowned_reason, app_state
     cdef dict tcp_services, udp_services, guesses, reasons, protocols, macs
     cdef bytearray hashed
     @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Half, table=int64_t[:, ::1], numbers=uint64_t[:, ::1], rtts=double[:, ::1])
@@ -28,10 +29,10 @@ cdef class FlowColumns:
     cdef void integers(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow) except *
     cdef void half(self, int64_t[:, ::1] table, Py_ssize_t i, Half half, Py_ssize_t dst) except *
     @cython.locals(src_hi=uint64_t, src_lo=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, src_port=int, dst_port=int, protocol=int)
-    cdef void text(self, list texts, uint64_t[:, ::1] words, int64_t[:, ::1] table, Py_ssize_t i, Flow flow, int64_t now) except *
+    cdef void text(self, uint64_t[:, ::1] words, int64_t[:, ::1] table, Py_ssize_t i, Flow flow, int64_t now) except *
     cdef tuple described(self, int protocol)
-    cdef str mac(self, int64_t number)
+    cdef str mac_text(self, int64_t number)
     @cython.locals(protocol=int, fast=bint, at=int, raw=bytearray)
     cdef str community(self, Flow flow, uint64_t src_hi, uint64_t src_lo, int src_port, uint64_t dst_hi, uint64_t dst_lo, int dst_port)
     @cython.locals(services=dict)
-    cdef void application(self, list texts, Py_ssize_t i, Flow flow, dict guesses, int src_port, int dst_port) except *
+    cdef void application(self, Py_ssize_t i, Flow flow, dict guesses, int src_port, int dst_port) except *

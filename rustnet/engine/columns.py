@@ -5,6 +5,7 @@ from typing import Any
 import cython
 import numpy as np
 
+from rustnet.columnar import texts
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import (
     MASK32,
@@ -190,6 +191,26 @@ class FlowColumns:
         self.protocols: dict[int, tuple[str, str, dict[int, str]]] = {}
         self.macs: dict[int, str | None] = {}
         self.hashed = bytearray(16)
+        # The texts of the flows that are being built, by column.
+        self.community_id: list[str | None] = []
+        self.protocol: list[str | None] = []
+        self.src_ip: list[str | None] = []
+        self.dst_ip: list[str | None] = []
+        self.src_mac: list[str | None] = []
+        self.dst_mac: list[str | None] = []
+        self.direction: list[str | None] = []
+        self.state: list[str | None] = []
+        self.conn_state: list[str | None] = []
+        self.history: list[str | None] = []
+        self.end_reason: list[str | None] = []
+        self.service: list[str | None] = []
+        self.app: list[str | None] = []
+        self.app_source: list[str | None] = []
+        self.hostname: list[str | None] = []
+        self.hostname_source: list[str | None] = []
+        self.tunnel: list[str | None] = []
+        self.unowned_reason: list[str | None] = []
+        self.app_state: list[str | None] = []
 
     def build(self, flows: list[Flow], now: int) -> dict[str, Any]:
         """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`."""
@@ -197,7 +218,8 @@ class FlowColumns:
         integers: Any = np.full((len(INTEGERS), n), NULL, np.int64)
         words: Any = np.zeros((len(WORDS), n), np.uint64)
         times: Any = np.full((len(TIMES), n), np.nan, np.float64)
-        texts: list[list[str | None]] = [[None] * n for _ in TEXTS]
+        for name in TEXTS:
+            setattr(self, name, [None] * n)
         table = memoryview(integers)
         numbers = memoryview(words)
         rtts: Any = memoryview(times)
@@ -213,12 +235,13 @@ class FlowColumns:
                     rtts[1, i] = best.min_rtt / 1e6
                 if flow.handshake_rtt >= 0:
                     rtts[2, i] = flow.handshake_rtt / 1e6
-            self.text(texts, numbers, table, i, flow, now)
+            self.text(numbers, table, i, flow, now)
         made: dict[str, Any] = dict(zip(INTEGERS, integers, strict=True))
         made.update(zip(WORDS, words, strict=True))
         made.update(zip(TIMES, times, strict=True))
-        for name, values in zip(TEXTS, texts, strict=True):
-            made[name] = np.fromiter(values, object, n)
+        for name in TEXTS:
+            made[name] = texts(getattr(self, name))
+            setattr(self, name, [])
         return made
 
     def integers(self, table: memoryview, i: int, flow: Flow) -> None:
@@ -257,9 +280,7 @@ class FlowColumns:
         if half.ttl >= 0:
             table[28 + dst, i] = half.ttl
 
-    def text(
-        self, texts: list[list[str | None]], words: memoryview, table: memoryview, i: int, flow: Flow, now: int
-    ) -> None:
+    def text(self, words: memoryview, table: memoryview, i: int, flow: Flow, now: int) -> None:
         """Everything that is text, and the addresses as numbers."""
         if flow.src_is_a:
             src_hi, src_lo, src_port = flow.a_hi, flow.a_lo, flow.a_port
@@ -269,7 +290,7 @@ class FlowColumns:
             dst_hi, dst_lo, dst_port = flow.a_hi, flow.a_lo, flow.a_port
         protocol = flow.protocol
         name, reason, guesses = self.protocols.get(protocol) or self.described(protocol)
-        texts[1][i] = name
+        self.protocol[i] = name
         if flow.has_ports:
             table[4, i] = src_port
             table[5, i] = dst_port
@@ -278,20 +299,20 @@ class FlowColumns:
             words[1, i] = src_lo
             words[2, i] = dst_hi
             words[3, i] = dst_lo
-            texts[2][i] = address(src_hi, src_lo)
-            texts[3][i] = address(dst_hi, dst_lo)
-            texts[6][i] = direction(scope(src_hi, src_lo), scope(dst_hi, dst_lo))
+            self.src_ip[i] = address(src_hi, src_lo)
+            self.dst_ip[i] = address(dst_hi, dst_lo)
+            self.direction[i] = direction(scope(src_hi, src_lo), scope(dst_hi, dst_lo))
             if protocol < 256:
-                texts[0][i] = self.community(flow, src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
-        texts[4][i] = self.mac(flow.src_mac)
-        texts[5][i] = self.mac(flow.dst_mac)
-        texts[7][i] = state_name(flow, now)
-        texts[8][i] = connection_state(flow) if protocol == TCP else other_state(flow)
-        texts[9][i] = flow.history or None
-        texts[10][i] = flow.end_reason
-        texts[16][i] = TUNNEL_NAMES[flow.tunnel]
-        texts[17][i] = reason
-        self.application(texts, i, flow, guesses, src_port, dst_port)
+                self.community_id[i] = self.community(flow, src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
+        self.src_mac[i] = self.mac_text(flow.src_mac)
+        self.dst_mac[i] = self.mac_text(flow.dst_mac)
+        self.state[i] = state_name(flow, now)
+        self.conn_state[i] = connection_state(flow) if protocol == TCP else other_state(flow)
+        self.history[i] = flow.history or None
+        self.end_reason[i] = flow.end_reason
+        self.tunnel[i] = TUNNEL_NAMES[flow.tunnel]
+        self.unowned_reason[i] = reason
+        self.application(i, flow, guesses, src_port, dst_port)
         talk = flow.talk
         if talk is not None and talk.hostname_ts:
             table[37, i] = talk.hostname_ts
@@ -303,7 +324,7 @@ class FlowColumns:
         self.protocols[protocol] = made
         return made
 
-    def mac(self, number: int) -> str | None:
+    def mac_text(self, number: int) -> str | None:
         """Text of a hardware address, remembered."""
         found = self.macs.get(number)
         if found is None and number >= 0:
@@ -334,29 +355,27 @@ class FlowColumns:
         raw[15] = dst_port & 255
         return community_digest(raw)
 
-    def application(
-        self, texts: list[list[str | None]], i: int, flow: Flow, guesses: dict[int, str], src_port: int, dst_port: int
-    ) -> None:
+    def application(self, i: int, flow: Flow, guesses: dict[int, str], src_port: int, dst_port: int) -> None:
         """What runs over the flow: what a parser or a tunnel showed, else what the port suggests."""
         if flow.has_ports:
             services = self.tcp_services if flow.protocol == TCP else self.udp_services
-            texts[11][i] = services.get(dst_port)
+            self.service[i] = services.get(dst_port)
         talk = flow.talk
         if talk is not None:
             if talk.service is not None:
-                texts[11][i] = talk.service
-            texts[14][i] = talk.hostname
-            texts[18][i] = talk.state
-            texts[15][i] = talk.hostname_source
+                self.service[i] = talk.service
+            self.hostname[i] = talk.hostname
+            self.app_state[i] = talk.state
+            self.hostname_source[i] = talk.hostname_source
             if talk.app is not None:
-                texts[12][i] = talk.app
-                texts[13][i] = "payload"
+                self.app[i] = talk.app
+                self.app_source[i] = "payload"
                 return
         if flow.carries:
-            texts[12][i] = TUNNEL_NAMES[flow.carries]
-            texts[13][i] = "payload"
+            self.app[i] = TUNNEL_NAMES[flow.carries]
+            self.app_source[i] = "payload"
         elif flow.has_ports and guesses:
             guess = guesses.get(dst_port) or guesses.get(src_port)
             if guess is not None:
-                texts[12][i] = guess
-                texts[13][i] = "port"
+                self.app[i] = guess
+                self.app_source[i] = "port"

@@ -2,18 +2,12 @@
 
 import numpy as np
 
+from rustnet.columnar import Array, Column, view
 from rustnet.engine.numbers import NULL
 from rustnet.sources.frames import Frames
 
 CAPACITY = 1 << 17
 """Packets in one index; a batch of frames must fit into what is left of it."""
-
-Column = np.ndarray[tuple[int], np.dtype[np.generic]]
-
-
-def view(column: Column) -> "memoryview[int]":
-    """A column as a buffer, whose single entries are quicker to reach."""
-    return memoryview(column)  # type: ignore[arg-type]  # arrays are buffers before 3.12 too
 
 
 class PacketIndex:
@@ -30,13 +24,13 @@ class PacketIndex:
         self.first_ts = NULL
         self.last_ts = NULL
         self.previous_ts = NULL
-        self.arrays: dict[str, Column] = {}
+        self.arrays: dict[str, Array] = {}
         self.renew()
 
     def renew(self) -> None:
         """Make new arrays."""
         self.count = 0
-        made: dict[str, Column] = {
+        made: dict[str, Array] = {
             "number": np.empty(CAPACITY, np.int64),
             "ts": np.empty(CAPACITY, np.int64),
             "flow_id": np.empty(CAPACITY, np.int64),
@@ -106,8 +100,8 @@ class PacketIndex:
 
     def take(self) -> dict[str, Column]:
         """The columns of the packets since the last call."""
-        taken = {name: array[: self.count] for name, array in self.arrays.items()}
-        taken["ts"] = taken["ts"].view("datetime64[ns]")
-        taken["from_src"] = taken["from_src"].view(np.bool_)
+        taken: dict[str, Column] = {name: array[: self.count] for name, array in self.arrays.items()}
+        taken["ts"] = self.arrays["ts"][: self.count].view("datetime64[ns]")
+        taken["from_src"] = self.arrays["from_src"][: self.count].view(np.bool_)
         self.renew()
         return taken

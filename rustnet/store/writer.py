@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rustnet.columnar import Column, length
 from rustnet.errors import SessionError
-from rustnet.store.rows import Array, Row, insert_sql, protocol_batch, record_batch
+from rustnet.store.arrow import ArrowStream
+from rustnet.store.rows import Row, insert_sql, protocol_batch, record_batch
 from rustnet.store.session import create_or_open
 from rustnet.store.tables import Capture
 
@@ -42,7 +44,7 @@ class Columns:
     """A batch of one table, by column."""
 
     cls: type
-    batch: dict[str, Array]
+    batch: dict[str, Column]
     protocol: bool = False
     """It is a protocol's table: what stands before its fields is in the batch."""
 
@@ -83,7 +85,7 @@ class Writer:
         self.raised = False
         self.pending = 0
         self.committed_at = -COMMIT_SECONDS
-        self.held: dict[str, list[dict[str, Array]]] = {}
+        self.held: dict[str, list[dict[str, Column]]] = {}
         """Batches that wait, by their INSERT."""
         self.waiting: dict[str, int] = {}
         """Rows that wait, by their INSERT."""
@@ -220,9 +222,11 @@ class Writer:
         """Keep a batch until there are enough rows for its table."""
         if isinstance(item, Columns):
             batch = item.batch
-            count = len(next(iter(batch.values())))
+            count = length(next(iter(batch.values())))
             if count < HOLD_ROWS:  # a slice would keep all of the array that it is a part of
-                batch = {name: column.copy() for name, column in batch.items()}
+                batch = {
+                    name: column.copy() if isinstance(column, np.ndarray) else column for name, column in batch.items()
+                }
             if not item.protocol:
                 batch["capture_id"] = np.full(count, capture_id, np.int32)
         elif isinstance(item, Rows):
@@ -244,13 +248,17 @@ class Writer:
             self._flush()
 
     def _insert(self, sql: str) -> None:
-        """Insert the batches that wait for one INSERT, which reads them by the name ``batch``."""
+        """Insert the batches that wait for one INSERT."""
         self.waiting.pop(sql)
-        batches = self.held.pop(sql)
-        batch = batches[0]
-        if len(batches) > 1:
-            batch = {name: np.concatenate([part[name] for part in batches]) for name in batch}
-        self.con.execute(sql)
+        self._execute(sql, self.held.pop(sql))
+
+    def _execute(self, sql: str, batches: "list[dict[str, Column]]") -> None:
+        """Run an INSERT, which reads the batches by the name ``batch``."""
+        batch = ArrowStream(batches)
+        try:
+            self.con.execute(sql)
+        finally:
+            batch.close()
 
     def _flush(self) -> None:
         """Insert everything that waits."""
@@ -262,7 +270,7 @@ class Writer:
         if again:
             self.con.execute("DELETE FROM captures WHERE capture_id IN (SELECT unnest(?))", [sorted(again)])
         batch = record_batch(Capture, list(self.captures.values()))
-        self.con.execute(insert_sql(Capture, protocol=False, given=frozenset(batch)))
+        self._execute(insert_sql(Capture, protocol=False, given=frozenset(batch)), [batch])
         self.noted = {number for number, capture in self.captures.items() if not capture.complete}
         self.captures = {}
 

@@ -1,0 +1,140 @@
+"""Columns on their way into the session, in the memory layout of Arrow: plain buffers, without an object per value.
+
+Integers are NumPy arrays in which `NULL` stands for SQL NULL, numbers with a fraction arrays in which NaN does. Texts
+and lists of texts are `Texts` and `Lists`. All of them are cheap to hand to another process.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+NULL = -(1 << 63)
+"""Stands for SQL NULL in arrays of 64-bit integers; as a time it is NumPy's NaT."""
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Texts(NamedTuple):
+    """A column of texts: text ``i`` is ``data[ends[i]:ends[i + 1]]`` in UTF-8."""
+
+    ends: Array
+    """int64, one more than there are texts; the first is 0."""
+    data: bytes
+    valid: bytes | None
+    """Bitmap, least significant bit first, of the texts that are not NULL; None where all are texts."""
+
+
+class Lists(NamedTuple):
+    """A column of lists of texts: list ``i`` is ``items[ends[i]:ends[i + 1]]``."""
+
+    ends: Array
+    items: Texts
+    valid: bytes | None
+
+
+Column = Array | Texts | Lists
+
+
+def view(array: Array) -> Any:
+    """An array as a buffer, whose single values are quicker to reach."""
+    return memoryview(array)  # type: ignore[arg-type]  # arrays are buffers before 3.12 too
+
+
+def length(column: Column) -> int:
+    """How many values a column has."""
+    return len(column) if isinstance(column, np.ndarray) else len(column.ends) - 1
+
+
+def bitmap(flags: Array) -> bytes:
+    """Bitmap of flags."""
+    return np.packbits(flags, bitorder="little").tobytes()
+
+
+def texts(values: list[str | None]) -> Texts:
+    """Column of texts; what UTF-8 cannot say (half a surrogate pair) is escaped."""
+    count = len(values)
+    ends = np.zeros(count + 1, np.int64)
+    places: Any = view(ends)
+    size = 0
+    missing = 0
+    for i in range(count):
+        value = values[i]
+        if value is None:
+            missing += 1
+        else:
+            size += len(value)
+        places[i + 1] = size
+    valid: bytes | None = None
+    present: list[Any] = values
+    if missing:
+        valid, present = _present(values)
+    if missing == count:
+        return Texts(ends, b"", valid)
+    joined = "".join(present)
+    if joined.isascii():
+        return Texts(ends, joined.encode("ascii"), valid)
+    parts = [value.encode("utf-8", "backslashreplace") for value in present]
+    size = 0
+    for i in range(count):
+        size += len(parts[i])
+        places[i + 1] = size
+    return Texts(ends, b"".join(parts), valid)
+
+
+def _present(values: list[str | None]) -> tuple[bytes, list[Any]]:
+    """Which values are there, and the values with an empty text in place of every NULL."""
+    count = len(values)
+    flags = np.ones(count, np.uint8)
+    marks: Any = view(flags)
+    present: list[Any] = list(values)
+    for i in range(count):
+        if values[i] is None:
+            marks[i] = 0
+            present[i] = ""
+    return bitmap(flags), present
+
+
+def lists(values: list[list[str] | None]) -> Lists:
+    """Column of lists of texts."""
+    count = len(values)
+    ends = np.zeros(count + 1, np.int64)
+    places: Any = view(ends)
+    flags = np.ones(count, np.uint8)
+    marks: Any = view(flags)
+    missing = 0
+    size = 0
+    items: list[str | None] = []
+    for i in range(count):
+        value = values[i]
+        if value is None:
+            missing += 1
+            marks[i] = 0
+        elif value:
+            items += value
+            size += len(value)
+        places[i + 1] = size
+    return Lists(ends, texts(items), bitmap(flags) if missing else None)
+
+
+def integers(values: list[int | None]) -> Array:
+    """Column of integers; a parser's slip beyond 64 bits becomes NULL rather than a lost batch."""
+    count = len(values)
+    made = np.empty(count, np.int64)
+    places: Any = view(made)
+    null = NULL
+    for i in range(count):
+        value = values[i]
+        if value is None:
+            places[i] = null
+            continue
+        try:
+            places[i] = value
+        except (OverflowError, ValueError):  # ValueError: what a memoryview of Python says
+            places[i] = null
+    return made
+
+
+def doubles(values: Sequence[float | None]) -> Array:
+    """Column of numbers with a fraction."""
+    return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -9,3 +9,18 @@ cdef tuple _present(list values)
 cpdef lists(list values)
 @cython.locals(count=Py_ssize_t, places=int64_t[::1], null=int64_t, i=Py_ssize_t)
 cpdef integers(list values)
+
+cdef class TextBuilder:
+    cdef public object ends_array, flags_array, data_array
+    cdef int64_t[::1] ends
+    cdef uint8_t[::1] flags, data
+    cdef public Py_ssize_t room, count, size, missing
+    cdef int need(self, Py_ssize_t size) except -1
+    cpdef int null(self) except -1
+    cdef int byte(self, int value) except -1
+    cpdef int end(self) except -1
+    @cython.locals(char=Py_UCS4)
+    cpdef int put(self, str text) except -1
+    @cython.locals(code=int)
+    cdef int encoded(self, bytes raw) except -1
+    cpdef take(self)

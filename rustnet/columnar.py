@@ -118,7 +118,7 @@ def lists(values: list[list[str] | None]) -> Lists:
 
 
 def integers(values: list[int | None]) -> Array:
-    """Column of integers; a parser's slip beyond 64 bits becomes NULL rather than a lost batch."""
+    """Column of integers; a parser's slip (beyond 64 bits, no integer) becomes NULL rather than a lost batch."""
     count = len(values)
     made = np.empty(count, np.int64)
     places: Any = view(made)
@@ -130,7 +130,7 @@ def integers(values: list[int | None]) -> Array:
             continue
         try:
             places[i] = value
-        except (OverflowError, ValueError):  # ValueError: what a memoryview of Python says
+        except (OverflowError, TypeError, ValueError):  # ValueError: what a memoryview of Python says
             places[i] = null
     return made
 
@@ -138,3 +138,68 @@ def integers(values: list[int | None]) -> Array:
 def doubles(values: Sequence[float | None]) -> Array:
     """Column of numbers with a fraction."""
     return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+class TextBuilder:
+    """A column of at most ``count`` texts that is written text by text: whole ones, or byte by byte."""
+
+    def __init__(self, count: int) -> None:
+        self.ends_array = np.zeros(count + 1, np.int64)
+        self.flags_array = np.ones(count, np.uint8)
+        self.data_array = np.empty(16 * count + 64, np.uint8)
+        self.ends: Any = view(self.ends_array)
+        self.flags: Any = view(self.flags_array)
+        self.data: Any = view(self.data_array)
+        self.room = len(self.data_array)
+        self.count = 0
+        self.size = 0
+        self.missing = 0
+
+    def need(self, size: int) -> None:
+        """Make room for ``size`` more bytes."""
+        if self.size + size > self.room:
+            self.room = 2 * (self.size + size)
+            grown = np.empty(self.room, np.uint8)
+            grown[: self.size] = self.data_array[: self.size]
+            self.data_array = grown
+            self.data = view(grown)
+
+    def null(self) -> None:
+        """NULL is the next text."""
+        self.flags[self.count] = 0
+        self.missing += 1
+        self.end()
+
+    def byte(self, value: int) -> None:
+        """One more byte of the next text; `need` has made room for it."""
+        self.data[self.size] = value
+        self.size += 1
+
+    def end(self) -> None:
+        """The next text is complete."""
+        self.count += 1
+        self.ends[self.count] = self.size
+
+    def put(self, text: str | None) -> None:
+        """The next text as a whole."""
+        if text is None:
+            self.null()
+        elif text.isascii():
+            self.need(len(text))
+            for char in text:
+                self.byte(ord(char))
+            self.end()
+        else:
+            self.encoded(text.encode("utf-8", "backslashreplace"))
+
+    def encoded(self, raw: bytes) -> None:
+        """The next text in UTF-8."""
+        self.need(len(raw))
+        for code in raw:
+            self.byte(code)
+        self.end()
+
+    def take(self) -> Texts:
+        """The column."""
+        valid = bitmap(self.flags_array[: self.count]) if self.missing else None
+        return Texts(self.ends_array[: self.count + 1], self.data_array[: self.size].tobytes(), valid)

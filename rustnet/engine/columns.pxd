@@ -2,11 +2,11 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from rustnet.engine.flow cimport Flow, Half
 from rustnet.engine.tcp cimport connection_state
-from rustnet.engine.text cimport address, community_digest
+from rustnet.columnar cimport TextBuilder
+from rustnet.engine.text cimport write_address, write_digest, write_mac
 
 cdef int SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
 cdef tuple STATE_NAMES, TUNNEL_NAMES
-cdef Py_ssize_t KNOWN
 cdef int GLOBAL, PRIVATE, LOCAL, MULTICAST, BROADCAST
 cdef int64_t IDLE, NULL
 cdef uint64_t MASK32
@@ -21,18 +21,17 @@ cpdef Half round_trip(Flow flow)
 cdef str other_state(Flow flow)
 
 cdef class FlowColumns:
-    cdef public list community_id, protocol, src_ip, dst_ip, src_mac, dst_mac, direction, state, conn_state, history, end_reason, service, app, app_source, hostname, hostname_source, tunnel, unowned_reason, app_state
-    cdef dict tcp_services, udp_services, guesses, reasons, protocols, macs
+    cdef public TextBuilder community_id, protocol, src_ip, dst_ip, src_mac, dst_mac, direction, state, conn_state, history, end_reason, service, app, app_source, hostname, hostname_source, tunnel, unowned_reason, app_state
+    cdef dict tcp_services, udp_services, guesses, reasons, protocols
     cdef bytearray hashed
     @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Half, table=int64_t[:, ::1], numbers=uint64_t[:, ::1], rtts=double[:, ::1])
     cpdef dict build(self, list flows, int64_t now)
-    cdef void integers(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow) except *
-    cdef void half(self, int64_t[:, ::1] table, Py_ssize_t i, Half half, Py_ssize_t dst) except *
+    cdef int integers(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow) except -1
+    cdef int half(self, int64_t[:, ::1] table, Py_ssize_t i, Half half, Py_ssize_t dst) except -1
     @cython.locals(src_hi=uint64_t, src_lo=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, src_port=int, dst_port=int, protocol=int)
-    cdef void text(self, uint64_t[:, ::1] words, int64_t[:, ::1] table, Py_ssize_t i, Flow flow, int64_t now) except *
+    cdef int text(self, uint64_t[:, ::1] words, int64_t[:, ::1] table, Py_ssize_t i, Flow flow, int64_t now) except -1
     cdef tuple described(self, int protocol)
-    cdef str mac_text(self, int64_t number)
     @cython.locals(protocol=int, fast=bint, at=int, raw=bytearray)
-    cdef str community(self, Flow flow, uint64_t src_hi, uint64_t src_lo, int src_port, uint64_t dst_hi, uint64_t dst_lo, int dst_port)
-    @cython.locals(services=dict)
-    cdef void application(self, Py_ssize_t i, Flow flow, dict guesses, int src_port, int dst_port) except *
+    cdef int community(self, Flow flow, uint64_t src_hi, uint64_t src_lo, int src_port, uint64_t dst_hi, uint64_t dst_lo, int dst_port) except -1
+    @cython.locals(services=dict, service=str, app=str, source=str)
+    cdef int application(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow, dict guesses, int src_port, int dst_port) except -1

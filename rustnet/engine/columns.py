@@ -5,7 +5,7 @@ from typing import Any
 import cython
 import numpy as np
 
-from rustnet.columnar import texts
+from rustnet.columnar import TextBuilder
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import (
     MASK32,
@@ -20,14 +20,11 @@ from rustnet.engine.numbers import (
     UDP_STALE,
     protocol_name,
 )
-from rustnet.engine.text import community_id, mac
+from rustnet.engine.text import community_id
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.tcp import connection_state
-    from rustnet.engine.text import address, community_digest
-
-KNOWN = 65_536
-"""Hardware addresses whose text is remembered."""
+    from rustnet.engine.text import write_address, write_digest, write_mac
 
 INTEGERS = (
     "flow_id",
@@ -189,28 +186,30 @@ class FlowColumns:
             self.guesses.setdefault(transport, {})[port] = app
         self.reasons = reasons
         self.protocols: dict[int, tuple[str, str, dict[int, str]]] = {}
-        self.macs: dict[int, str | None] = {}
         self.hashed = bytearray(16)
-        # The texts of the flows that are being built, by column.
-        self.community_id: list[str | None] = []
-        self.protocol: list[str | None] = []
-        self.src_ip: list[str | None] = []
-        self.dst_ip: list[str | None] = []
-        self.src_mac: list[str | None] = []
-        self.dst_mac: list[str | None] = []
-        self.direction: list[str | None] = []
-        self.state: list[str | None] = []
-        self.conn_state: list[str | None] = []
-        self.history: list[str | None] = []
-        self.end_reason: list[str | None] = []
-        self.service: list[str | None] = []
-        self.app: list[str | None] = []
-        self.app_source: list[str | None] = []
-        self.hostname: list[str | None] = []
-        self.hostname_source: list[str | None] = []
-        self.tunnel: list[str | None] = []
-        self.unowned_reason: list[str | None] = []
-        self.app_state: list[str | None] = []
+        self.begin(0)
+
+    def begin(self, n: int) -> None:
+        """Begin the texts of ``n`` flows."""
+        self.community_id = TextBuilder(n)
+        self.protocol = TextBuilder(n)
+        self.src_ip = TextBuilder(n)
+        self.dst_ip = TextBuilder(n)
+        self.src_mac = TextBuilder(n)
+        self.dst_mac = TextBuilder(n)
+        self.direction = TextBuilder(n)
+        self.state = TextBuilder(n)
+        self.conn_state = TextBuilder(n)
+        self.history = TextBuilder(n)
+        self.end_reason = TextBuilder(n)
+        self.service = TextBuilder(n)
+        self.app = TextBuilder(n)
+        self.app_source = TextBuilder(n)
+        self.hostname = TextBuilder(n)
+        self.hostname_source = TextBuilder(n)
+        self.tunnel = TextBuilder(n)
+        self.unowned_reason = TextBuilder(n)
+        self.app_state = TextBuilder(n)
 
     def build(self, flows: list[Flow], now: int) -> dict[str, Any]:
         """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`."""
@@ -218,8 +217,7 @@ class FlowColumns:
         integers: Any = np.full((len(INTEGERS), n), NULL, np.int64)
         words: Any = np.zeros((len(WORDS), n), np.uint64)
         times: Any = np.full((len(TIMES), n), np.nan, np.float64)
-        for name in TEXTS:
-            setattr(self, name, [None] * n)
+        self.begin(n)
         table = memoryview(integers)
         numbers = memoryview(words)
         rtts: Any = memoryview(times)
@@ -240,8 +238,8 @@ class FlowColumns:
         made.update(zip(WORDS, words, strict=True))
         made.update(zip(TIMES, times, strict=True))
         for name in TEXTS:
-            made[name] = texts(getattr(self, name))
-            setattr(self, name, [])
+            made[name] = getattr(self, name).take()
+        self.begin(0)
         return made
 
     def integers(self, table: memoryview, i: int, flow: Flow) -> None:
@@ -290,7 +288,7 @@ class FlowColumns:
             dst_hi, dst_lo, dst_port = flow.a_hi, flow.a_lo, flow.a_port
         protocol = flow.protocol
         name, reason, guesses = self.protocols.get(protocol) or self.described(protocol)
-        self.protocol[i] = name
+        self.protocol.put(name)
         if flow.has_ports:
             table[4, i] = src_port
             table[5, i] = dst_port
@@ -299,23 +297,26 @@ class FlowColumns:
             words[1, i] = src_lo
             words[2, i] = dst_hi
             words[3, i] = dst_lo
-            self.src_ip[i] = address(src_hi, src_lo)
-            self.dst_ip[i] = address(dst_hi, dst_lo)
-            self.direction[i] = direction(scope(src_hi, src_lo), scope(dst_hi, dst_lo))
-            if protocol < 256:
-                self.community_id[i] = self.community(flow, src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
-        self.src_mac[i] = self.mac_text(flow.src_mac)
-        self.dst_mac[i] = self.mac_text(flow.dst_mac)
-        self.state[i] = state_name(flow, now)
-        self.conn_state[i] = connection_state(flow) if protocol == TCP else other_state(flow)
-        self.history[i] = flow.history or None
-        self.end_reason[i] = flow.end_reason
-        self.tunnel[i] = TUNNEL_NAMES[flow.tunnel]
-        self.unowned_reason[i] = reason
-        self.application(i, flow, guesses, src_port, dst_port)
-        talk = flow.talk
-        if talk is not None and talk.hostname_ts:
-            table[37, i] = talk.hostname_ts
+            write_address(self.src_ip, src_hi, src_lo)
+            write_address(self.dst_ip, dst_hi, dst_lo)
+            self.direction.put(direction(scope(src_hi, src_lo), scope(dst_hi, dst_lo)))
+        else:
+            self.src_ip.null()
+            self.dst_ip.null()
+            self.direction.null()
+        if flow.version and protocol < 256:
+            self.community(flow, src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port)
+        else:
+            self.community_id.null()
+        write_mac(self.src_mac, flow.src_mac)
+        write_mac(self.dst_mac, flow.dst_mac)
+        self.state.put(state_name(flow, now))
+        self.conn_state.put(connection_state(flow) if protocol == TCP else other_state(flow))
+        self.history.put(flow.history or None)
+        self.end_reason.put(flow.end_reason)
+        self.tunnel.put(TUNNEL_NAMES[flow.tunnel])
+        self.unowned_reason.put(reason)
+        self.application(table, i, flow, guesses, src_port, dst_port)
 
     def described(self, protocol: int) -> tuple[str, str, dict[int, str]]:
         """What a protocol's number alone says: its name, why its flows have no owner, its apps by port."""
@@ -324,58 +325,57 @@ class FlowColumns:
         self.protocols[protocol] = made
         return made
 
-    def mac_text(self, number: int) -> str | None:
-        """Text of a hardware address, remembered."""
-        found = self.macs.get(number)
-        if found is None and number >= 0:
-            if len(self.macs) >= KNOWN:
-                self.macs.clear()
-            found = self.macs[number] = mac(number)
-        return found
-
     def community(
         self, flow: Flow, src_hi: int, src_lo: int, src_port: int, dst_hi: int, dst_lo: int, dst_port: int
-    ) -> str:
+    ) -> None:
         """Community ID of a flow; for IPv4 with ports the hashed bytes (`community_id`) are written in place."""
         protocol = flow.protocol
         fast = protocol == TCP or protocol == UDP or protocol == SCTP
-        if not fast or src_hi or dst_hi or src_lo >> 32 != 0xFFFF or dst_lo >> 32 != 0xFFFF:
+        if fast and not (src_hi or dst_hi) and src_lo >> 32 == 0xFFFF and dst_lo >> 32 == 0xFFFF:
+            if dst_lo < src_lo or (dst_lo == src_lo and dst_port < src_port):
+                src_lo, src_port, dst_lo, dst_port = dst_lo, dst_port, src_lo, src_port
+            raw = self.hashed
+            for at in range(4):
+                raw[2 + at] = (src_lo >> (24 - 8 * at)) & 255
+                raw[6 + at] = (dst_lo >> (24 - 8 * at)) & 255
+            raw[10] = protocol
+            raw[12] = src_port >> 8
+            raw[13] = src_port & 255
+            raw[14] = dst_port >> 8
+            raw[15] = dst_port & 255
+            write_digest(self.community_id, raw)
+        else:
             icmp = (flow.icmp_type, flow.icmp_code)
-            return community_id(protocol, (src_hi, src_lo), (dst_hi, dst_lo), src_port, dst_port, icmp)
-        if dst_lo < src_lo or (dst_lo == src_lo and dst_port < src_port):
-            src_lo, src_port, dst_lo, dst_port = dst_lo, dst_port, src_lo, src_port
-        raw = self.hashed
-        for at in range(4):
-            raw[2 + at] = (src_lo >> (24 - 8 * at)) & 255
-            raw[6 + at] = (dst_lo >> (24 - 8 * at)) & 255
-        raw[10] = protocol
-        raw[12] = src_port >> 8
-        raw[13] = src_port & 255
-        raw[14] = dst_port >> 8
-        raw[15] = dst_port & 255
-        return community_digest(raw)
+            self.community_id.put(community_id(protocol, (src_hi, src_lo), (dst_hi, dst_lo), src_port, dst_port, icmp))
 
-    def application(self, i: int, flow: Flow, guesses: dict[int, str], src_port: int, dst_port: int) -> None:
+    def application(
+        self, table: memoryview, i: int, flow: Flow, guesses: dict[int, str], src_port: int, dst_port: int
+    ) -> None:
         """What runs over the flow: what a parser or a tunnel showed, else what the port suggests."""
+        service = app = source = None
         if flow.has_ports:
             services = self.tcp_services if flow.protocol == TCP else self.udp_services
-            self.service[i] = services.get(dst_port)
+            service = services.get(dst_port)
         talk = flow.talk
-        if talk is not None:
-            if talk.service is not None:
-                self.service[i] = talk.service
-            self.hostname[i] = talk.hostname
-            self.app_state[i] = talk.state
-            self.hostname_source[i] = talk.hostname_source
-            if talk.app is not None:
-                self.app[i] = talk.app
-                self.app_source[i] = "payload"
-                return
-        if flow.carries:
-            self.app[i] = TUNNEL_NAMES[flow.carries]
-            self.app_source[i] = "payload"
+        if talk is None:
+            self.hostname.null()
+            self.hostname_source.null()
+            self.app_state.null()
+        else:
+            service = talk.service or service
+            app = talk.app
+            self.hostname.put(talk.hostname)
+            self.hostname_source.put(talk.hostname_source)
+            self.app_state.put(talk.state)
+            if talk.hostname_ts:
+                table[37, i] = talk.hostname_ts
+        if app is not None:
+            source = "payload"
+        elif flow.carries:
+            app, source = TUNNEL_NAMES[flow.carries], "payload"
         elif flow.has_ports and guesses:
-            guess = guesses.get(dst_port) or guesses.get(src_port)
-            if guess is not None:
-                self.app[i] = guess
-                self.app_source[i] = "port"
+            app = guesses.get(dst_port) or guesses.get(src_port)
+            source = None if app is None else "port"
+        self.service.put(service)
+        self.app.put(app)
+        self.app_source.put(source)

@@ -6,9 +6,12 @@ from functools import lru_cache
 from hashlib import sha1
 from ipaddress import IPv6Address
 
+from rustnet.columnar import TextBuilder
 from rustnet.engine.numbers import ICMP, ICMPV6, SCTP, TCP, UDP
 
 OCTETS = tuple(str(number) for number in range(256))
+HEX = b"0123456789abcdef"
+BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def address(high: int, low: int) -> str:
@@ -17,6 +20,55 @@ def address(high: int, low: int) -> str:
         a, b, c, d = (low >> 24) & 255, (low >> 16) & 255, (low >> 8) & 255, low & 255
         return f"{OCTETS[a]}.{OCTETS[b]}.{OCTETS[c]}.{OCTETS[d]}"
     return _address6(high, low)
+
+
+def write_address(column: TextBuilder, high: int, low: int) -> None:
+    """Write the text of an address as the next one of a column."""
+    if high or low >> 32 != 0xFFFF:
+        column.put(_address6(high, low))
+    else:
+        column.need(15)
+        for shift in range(24, -8, -8):
+            octet = (low >> shift) & 255
+            if octet > 99:
+                column.byte(48 + octet // 100)
+            if octet > 9:
+                column.byte(48 + octet // 10 % 10)
+            column.byte(48 + octet % 10)
+            if shift:
+                column.byte(46)
+        column.end()
+
+
+def write_mac(column: TextBuilder, number: int) -> None:
+    """Write a hardware address (`mac`) as the next text of a column; NULL for a negative number."""
+    if number < 0:
+        column.null()
+    else:
+        column.need(17)
+        for shift in range(40, -8, -8):
+            column.byte(HEX[(number >> (shift + 4)) & 15])
+            column.byte(HEX[(number >> shift) & 15])
+            if shift:
+                column.byte(58)
+        column.end()
+
+
+def write_digest(column: TextBuilder, text: bytes | bytearray) -> None:
+    """Write the community id of hashed bytes (`community_digest`) as the next text of a column."""
+    digest: bytes = sha1(text, usedforsecurity=False).digest()
+    column.need(30)
+    column.byte(49)
+    column.byte(58)
+    for at in range(0, 18, 3):
+        three = (digest[at] << 16) | (digest[at + 1] << 8) | digest[at + 2]
+        for shift in (18, 12, 6, 0):
+            column.byte(BASE64[(three >> shift) & 63])
+    three = (digest[18] << 16) | (digest[19] << 8)
+    for shift in (18, 12, 6):
+        column.byte(BASE64[(three >> shift) & 63])
+    column.byte(61)
+    column.end()
 
 
 @lru_cache(maxsize=65_536)

@@ -54,12 +54,15 @@ def column(described: Column, values: list[Any]) -> Values:
     if kind == "BOOLEAN":
         return np.array(values, np.bool_)
     if kind.endswith("[]"):
-        if kind != "VARCHAR[]":
-            values = [None if v is None else [str(item) for item in v] for v in values]
-        return lists(values)
+        return lists(values if kind == "VARCHAR[]" else [None if v is None else list(map(str, v)) for v in values])
+    return _texts(values)
+
+
+def _texts(values: list[Any]) -> Values:
+    """Column of texts; a parser's slip of type does not lose the batch."""
     try:
         return texts(values)
-    except TypeError:  # a parser's slip must not lose a batch
+    except TypeError:
         return texts([None if v is None else str(v) for v in values])
 
 

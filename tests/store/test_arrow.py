@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rustnet.columnar import NULL, Column, doubles, integers, length, lists, texts
+from rustnet.columnar import NULL, Column, TextBuilder, doubles, integers, length, lists, texts
 from rustnet.records import U8, U16, U32, record
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.rows import insert_sql, protocol_batch, record_batch
@@ -130,3 +130,12 @@ def test_a_slip_of_type_does_not_lose_the_batch() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_small_batches(count: int) -> None:
     assert len(read({"x": texts(["a"] * count), "y": lists([[]] * count)})) == count
+
+
+@given(st.lists(TEXT, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_texts_written_one_by_one(values: list[str | None]) -> None:
+    column = TextBuilder(len(values))
+    for value in values:
+        column.put(value)
+    assert [value for (value,) in read({"x": column.take()})] == values

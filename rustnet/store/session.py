@@ -24,6 +24,10 @@ if typing.TYPE_CHECKING:
 STORAGE_VERSION = "v1.5.0"
 """Oldest DuckDB that can read the files: the lowest version that rustnet itself accepts."""
 
+ROW_GROUP = 30_720
+"""Rows that DuckDB keeps together: a full group is written while the capture is still being read, and the last ones,
+which nothing else overlaps, are small."""
+
 WRITER_MEMORY = "256MB"
 READER_MEMORY = "512MB"
 
@@ -75,7 +79,7 @@ def create_or_open(
         "temp_directory": f"{file}.tmp",
         "storage_compatibility_version": STORAGE_VERSION,
     }
-    con = _connect(file, _with_threads(config, threads), read_only=False)
+    con = _attach(file, _with_threads(config, threads))
     try:
         with _clear_errors(file):
             if new:
@@ -187,6 +191,20 @@ def _connect(file: Path, config: dict[str, str], *, read_only: bool) -> "duckdb.
     without_pandas()
     with _clear_errors(file):
         return duckdb.connect(str(file), read_only=read_only, config={**config})
+
+
+def _attach(file: Path, config: dict[str, str]) -> "duckdb.DuckDBPyConnection":
+    """Open a session for writing, with row groups that are compressed and written as soon as they are full."""
+    con = _connect(Path(":memory:"), config, read_only=False)
+    try:
+        with _clear_errors(file):
+            con.execute("SET write_buffer_row_group_count = 1")
+            con.execute(f"ATTACH {schema.quote_literal(str(file))} AS session (ROW_GROUP_SIZE {ROW_GROUP})")
+            con.execute("USE session")
+    except BaseException:
+        con.close()
+        raise
+    return con
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ once per INSERT. All memory belongs to the `ArrowStream`, which must live until 
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int, c_int64, c_void_p, cast, pointer
+from ctypes import CFUNCTYPE, POINTER, Structure, addressof, byref, c_char_p, c_int, c_int64, c_void_p, pointer
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,7 @@ class ArrowStream:
 
         stream = ArrowArrayStream(_GET_SCHEMA(get_schema), _GET_NEXT(get_next), NO_ERROR, RELEASE_STREAM, None)
         self.kept.append(stream)
-        return _capsule(cast(pointer(stream), c_void_p), NAME, None)
+        return _capsule(addressof(stream), NAME, None)
 
     def close(self) -> None:
         """Let go of everything: structs and what they call refer to each other."""
@@ -178,12 +178,8 @@ class ArrowStream:
 
     def _address(self, buffer: bytes | Array | None) -> int | None:
         """Where a buffer lies, which is kept alive."""
-        if buffer is None:
+        if buffer is None or not len(buffer):
             return None
-        if isinstance(buffer, np.ndarray):
-            if not buffer.flags.c_contiguous:
-                buffer = np.ascontiguousarray(buffer)
-            self.kept.append(buffer)
-            return int(buffer.ctypes.data)
-        self.kept.append(buffer)
-        return cast(c_char_p(buffer), c_void_p).value
+        values = np.frombuffer(buffer, np.uint8) if isinstance(buffer, bytes) else np.ascontiguousarray(buffer)
+        self.kept.append(values)
+        return int(values.__array_interface__["data"][0])

@@ -1,7 +1,10 @@
 """Columns as an Arrow stream: what goes in is what DuckDB reads, for every type and over several batches."""
 
+import gc
 import math
 import pickle
+import sys
+import weakref
 from typing import Any
 
 import duckdb
@@ -139,3 +142,27 @@ def test_texts_written_one_by_one(values: list[str | None]) -> None:
     for value in values:
         column.put(value)
     assert [value for (value,) in read({"x": column.take()})] == values
+
+
+def insert(con: duckdb.DuckDBPyConnection, columns: dict[str, Column]) -> "weakref.ref[ArrowStream]":
+    batch = ArrowStream([columns])
+    con.execute("INSERT INTO t SELECT * FROM batch")
+    batch.close()
+    return weakref.ref(batch)
+
+
+def test_nothing_is_left_behind_without_the_garbage_collector() -> None:
+    """It is off while a capture is read: a cycle would keep every buffer."""
+    con = duckdb.connect()
+    con.execute("CREATE TABLE t (x VARCHAR, y VARCHAR[], z BIGINT)")
+    data = texts(["a" * 20])
+    before = sys.getrefcount(data.data), sys.getrefcount(data.ends)
+    gc.collect()
+    gc.disable()
+    try:
+        stream = insert(con, {"x": data, "y": lists([["b"]]), "z": integers([1])})
+        con.execute("SELECT 1")  # the connection lets go of its last statement
+        assert stream() is None
+        assert (sys.getrefcount(data.data), sys.getrefcount(data.ends)) == before
+    finally:
+        gc.enable()

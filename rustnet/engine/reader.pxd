@@ -1,4 +1,5 @@
 cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 
@@ -20,6 +21,9 @@ cdef class Reader:
     cdef int link_only(self, int protocol) except -1
     @cython.locals(p=Packet)
     cdef int link_payload(self, int protocol, Py_ssize_t o, Py_ssize_t e) except -1
+
+cdef inline bytes octets(Reader r, Py_ssize_t o, Py_ssize_t size):
+    return PyBytes_FromStringAndSize(<const char*> &r.b[o], size) if size else b""
 
 # Inline, because a packet's headers take some twenty of them.
 

@@ -30,7 +30,7 @@ class Reader:
         """Copy of ``size`` bytes at ``o``."""
         if o < 0 or size < 0 or o + size > self.size:
             raise IndexError("payload outside of the buffer")
-        return bytes(self.b[o : o + size])
+        return octets(self, o, size)
 
     def macs(self) -> None:
         """Read the hardware addresses that decoding left for later."""
@@ -73,6 +73,10 @@ class Reader:
 
 
 if not cython.compiled:  # compiled, the .pxd has these as inline functions; the two must say the same
+
+    def octets(r: Reader, o: int, size: int) -> bytes:
+        """``size`` bytes at ``o``, which the caller knows to be there."""
+        return bytes(r.b[o : o + size])
 
     def u16(r: Reader, o: int) -> int:
         """Big-endian 16 bits at ``o``."""

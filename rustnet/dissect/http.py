@@ -137,10 +137,11 @@ def _fields(head: bytes, wanted: dict[bytes, bytes]) -> tuple[dict[bytes, bytes]
     found: dict[bytes, bytes] = {}
     ambiguous = False
     for line in lines:
-        name, _, value = line.partition(b":")
+        colon = line.find(b":")
+        name = line[:colon] if colon >= 0 else line
         key = wanted.get(name.lower())
         if key is not None:
-            value = value.strip()
+            value = line[colon + 1 :].strip() if colon >= 0 else b""
             if key in found:
                 ambiguous = ambiguous or (key == b"content-length" and found[key] != value)
             else:
@@ -247,14 +248,18 @@ class HttpParser(Parser):
         self._leave(0)
         self._leave(1)
         while self.waiting:
-            self.talk.emit(*self.waiting.popleft())
+            self._emit(self.waiting.popleft())
+
+    def _emit(self, entry: Entry) -> None:
+        row, ts, packet = entry
+        self.talk.emit(row, ts, packet)
 
     def _leave(self, side: int) -> None:
         """End the body that runs in a direction: a response's row leaves, a request's goes on waiting."""
         entry = self.open[side]
         self.open[side] = None
         if entry is not None and entry[0].status is not None:
-            self.talk.emit(*entry)
+            self._emit(entry)
 
     def _lose(self, side: int) -> None:
         """Give up the message that runs in a direction and wait for the next plausible head."""
@@ -360,9 +365,9 @@ class HttpParser(Parser):
     def _let_go(self) -> None:
         """Emit unanswered requests whose answers were lost, or the oldest of too many."""
         if self.waiting:
-            self.talk.emit(*self.waiting.popleft())
+            self._emit(self.waiting.popleft())
         while self.doubtful and self.waiting:
-            self.talk.emit(*self.waiting.popleft())
+            self._emit(self.waiting.popleft())
         self.doubtful = False
 
     def _response(self, line: re.Match[bytes], head: bytes, side: int) -> int:
@@ -396,7 +401,7 @@ class HttpParser(Parser):
             length = 0
         if length >= 0:
             row.response_bytes = length
-            talk.emit(*entry)
+            self._emit(entry)
             return length
         self.open[side] = entry
         self.state[side] = _CHUNK if length == -1 else _UNTIL_CLOSE
@@ -406,16 +411,16 @@ class HttpParser(Parser):
         """The connection speaks something else now: a tunnel is probed anew, an upgrade ends here."""
         talk = self.talk
         row = entry[0]
-        talk.emit(*entry)
+        self._emit(entry)
         self.close()
         self.over = True
         if row.status != 101:
             talk.app = None  # a proxy's tunnel is named after what runs inside
             talk.hand_over(None)
-            return
-        if row.upgrade is not None and row.upgrade.lower() == "h2c":
-            talk.app = HTTP2.name
-        talk.finish()
+        else:
+            if row.upgrade is not None and row.upgrade.lower() == "h2c":
+                talk.app = HTTP2.name
+            talk.finish()
 
     def _chunk(self, data: bytes, pos: int, side: int) -> int:
         """Read one chunk's size and skip the chunk."""

@@ -4,7 +4,8 @@ The road: readers yield observations (`rustnet.attribute.observation`), `stage` 
 `people` makes processes of them, `claims` matches them with flows, `verdict` applies the policy.
 """
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,15 @@ from rustnet.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+FEW = 2_000
+"""Observations, and flows, that are few."""
+
+_LEFT = (
+    "own_covered", "own_double", "own_eligible", "own_explained", "own_flow", "own_match", "own_named", "own_nat",
+    "own_near", "own_origin", "own_reused", "own_rival", "own_shift", "own_verdict",
+)  # fmt: skip
+"""Temporary tables that are there until the end."""
 
 _ORIGINS = "SELECT origin, source, name FROM own_origin"
 _CLOCK = """
@@ -113,17 +123,32 @@ def attribute(
         for kind, detail, count in on_packets.losses():
             _anomaly(con, capture_id, kind, [detail], count)
     report.records = stage.said + report.unsupported
-    report.doubles = stage.drop_doubles()
-    report.processes = store_processes(con)
-    report.claims, report.crowded, clocks = store_claims(con, capture_id, slack_ns, correction)
-    _store_clocks(con, capture_id, clocks, stage.hosts, report)
-    if report.crowded:
-        detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
-        _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
-    report.changed = judge(con, capture_id, slack_ns, given=bool(report.of_owners or stage.of_owners))
-    _count(con, capture_id, report)
-    drop(con)
+    with _planning(con, stage.said, capture_id):
+        report.doubles = stage.drop_doubles()
+        report.processes = store_processes(con)
+        report.claims, report.crowded, clocks = store_claims(con, capture_id, slack_ns, correction)
+        _store_clocks(con, capture_id, clocks, stage.hosts, report)
+        if report.crowded:
+            detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
+            _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
+        report.changed = judge(con, capture_id, slack_ns, given=bool(report.of_owners or stage.of_owners))
+        _count(con, capture_id, report)
+    drop(con, *_LEFT)
     return report
+
+
+@contextlib.contextmanager
+def _planning(con: "DuckDBPyConnection", said: int, capture_id: int) -> Iterator[None]:
+    """Spare few observations on few flows the optimizer, which takes longer over them than the rest."""
+    ((flows,),) = run(con, "SELECT count(*) FROM flows WHERE capture_id = ?", [capture_id])
+    small = said <= FEW and flows <= FEW
+    if small:
+        run(con, "PRAGMA disable_optimizer")
+    try:
+        yield
+    finally:
+        if small:
+            run(con, "PRAGMA enable_optimizer")
 
 
 def _read(

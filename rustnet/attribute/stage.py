@@ -50,12 +50,8 @@ def run(con: "DuckDBPyConnection", sql: str, given: Given | list[Any] | None = N
 
 
 def drop(con: "DuckDBPyConnection", *tables: str) -> None:
-    """Give back the memory of temporary tables; without names, of all that are left."""
-    if not tables:
-        found = run(con, "SELECT table_name FROM duckdb_tables() WHERE temporary AND starts_with(table_name, 'own_')")
-        tables = tuple(name for (name,) in found)
-    for table in tables:
-        run(con, f'DROP TABLE temp."{table}"')
+    """Give back the memory of temporary tables."""
+    run(con, "; ".join(f'DROP TABLE IF EXISTS temp."{table}"' for table in tables))
 
 
 def _time(name: str) -> str:

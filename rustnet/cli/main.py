@@ -124,6 +124,7 @@ def entry() -> NoReturn:
     A command makes few cycles and is over soon: looking for them, now and at the end, costs more than they do.
     """
     gc.disable()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy would start threads that nothing here uses
     code = main()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()

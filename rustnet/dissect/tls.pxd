@@ -1,0 +1,48 @@
+cimport cython
+from libc.stdint cimport int64_t
+from rustnet.dissect.conversation cimport Conversation, Parser
+from rustnet.dissect.tls_handshake cimport ClientHello, ServerHello, parse_client_hello, parse_server_hello
+
+cdef int NO, MORE, YES, MAX_RECORD, MAX_MESSAGE, MAX_OFFERED, PATIENCE
+cdef int _CHANGE, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT, _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY
+
+@cython.locals(found=dict)
+cpdef describe_client(row, ClientHello hello, str transport=*)
+cpdef describe_server(row, ServerHello hello, ClientHello client, str transport=*)
+cpdef bint is_13(int version)
+
+cdef class TlsParser(Parser):
+    cdef public object row
+    cdef public bint begun, client_is_src
+    cdef public int64_t ts, packet
+    cdef public ClientHello client
+    cdef public ServerHello server
+    cdef public list partial, encrypted, lost
+    cdef public int patience
+    @cython.locals(pos=Py_ssize_t, size=Py_ssize_t, talk=Conversation, kind=int, length=Py_ssize_t, after=Py_ssize_t, end=Py_ssize_t)
+    cpdef stream(self, bytes data, bint from_src)
+    cdef int _record(self, int kind, bytes body, bint from_src) except -1
+    cpdef int _done(self) except -1
+    cpdef int _begin(self) except -1
+    cpdef _broken(self, str detail)
+    cdef bint _waits(self, bint from_src) except -1
+    cpdef Py_ssize_t _odd(self, bytes data, Py_ssize_t pos, bint from_src) except -1
+    @cython.locals(partial=bytearray, pos=Py_ssize_t, size=Py_ssize_t, kind=int, length=Py_ssize_t, end=Py_ssize_t)
+    cpdef _fragment(self, bytes data, bint from_src)
+    cpdef _message(self, int kind, bytes body, bint from_src)
+    @cython.locals(hello=ClientHello, talk=Conversation)
+    cpdef _client_hello(self, bytes body, bint from_src)
+    @cython.locals(hello=ServerHello, talk=Conversation)
+    cpdef _server_hello(self, bytes body, bint from_src)
+    cpdef _certificates(self, bytes body, bint from_src)
+    cpdef _server_key(self, bytes body)
+    cpdef _change(self, bint from_src)
+    cpdef _alert(self, bytes body, bint from_src)
+
+@cython.locals(kind=int, length=Py_ssize_t)
+cpdef int _probe_tls(bytes data, Conversation talk, bint from_src) except -1
+cdef int _probe_handshake(bytes data, Conversation talk, Py_ssize_t length) except -1
+@cython.locals(ciphers=int, session=int, challenge=int, version=int)
+cdef int _probe_ssl2(bytes data) except -1
+@cython.locals(length=Py_ssize_t, after=Py_ssize_t)
+cdef int _probe_midstream(bytes data, Conversation talk, int kind) except -1

@@ -1,13 +1,14 @@
 """`ArrowStream`: columns as a stream of Arrow batches that DuckDB reads where they lie.
 
 The Arrow C data and C stream interfaces (https://arrow.apache.org/docs/format/CDataInterface.html and
-CStreamInterface.html), handed over by the PyCapsule protocol (``__arrow_c_stream__``): three structs of pointers, made
-once per INSERT. All memory belongs to the `ArrowStream`, which must live until the statement is done.
+CStreamInterface.html), handed over by the PyCapsule protocol (``__arrow_c_stream__``): structs of pointers, written
+into arrays of 64-bit words. All memory belongs to the `ArrowStream`, which must live until the statement is done.
 """
 
 import ctypes
-from collections.abc import Sequence
-from ctypes import CFUNCTYPE, POINTER, Structure, addressof, byref, c_char_p, c_int, c_int64, c_void_p, pointer
+from collections.abc import Iterator, Sequence
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int64, c_void_p
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,161 +26,200 @@ FORMATS = {
 """Arrow's format strings by the name of NumPy's type."""
 LARGE_TEXT, LARGE_LIST, STRUCT = b"U", b"+L", b"+s"
 
+SCHEMA_WORDS, ARRAY_WORDS = 9, 10
+"""``ArrowSchema``: format, name, metadata, flags, n_children, children, dictionary, release, private_data.
+``ArrowArray``: length, null_count, offset, n_buffers, n_children, buffers, children, dictionary, release,
+private_data."""
+SCHEMA_RELEASE, ARRAY_RELEASE = 7, 8
+WORD = 8
 
-class ArrowSchema(Structure):
-    """Type of a column, or of a batch."""
+_WORDS = POINTER(c_int64)
+_RELEASE = CFUNCTYPE(None, _WORDS)
+_GET = CFUNCTYPE(c_int, c_void_p, c_void_p)
+_GET_ERROR = CFUNCTYPE(c_char_p, c_void_p)
 
 
-class ArrowArray(Structure):
-    """Values of a column, or of a batch."""
+class _Stream(ctypes.Structure):
+    """``ArrowArrayStream``."""
 
+    _fields_ = (
+        ("get_schema", _GET), ("get_next", _GET), ("get_last_error", _GET_ERROR), ("release", _RELEASE),
+        ("private_data", c_void_p),
+    )  # fmt: skip
 
-class ArrowArrayStream(Structure):
-    """Where batches come from."""
-
-
-_RELEASE_SCHEMA = CFUNCTYPE(None, POINTER(ArrowSchema))
-_RELEASE_ARRAY = CFUNCTYPE(None, POINTER(ArrowArray))
-_RELEASE_STREAM = CFUNCTYPE(None, POINTER(ArrowArrayStream))
-_GET_SCHEMA = CFUNCTYPE(c_int, POINTER(ArrowArrayStream), POINTER(ArrowSchema))
-_GET_NEXT = CFUNCTYPE(c_int, POINTER(ArrowArrayStream), POINTER(ArrowArray))
-_GET_ERROR = CFUNCTYPE(c_char_p, POINTER(ArrowArrayStream))
-
-ArrowSchema._fields_ = [
-    ("format", c_char_p), ("name", c_char_p), ("metadata", c_char_p), ("flags", c_int64), ("n_children", c_int64),
-    ("children", POINTER(POINTER(ArrowSchema))), ("dictionary", POINTER(ArrowSchema)), ("release", _RELEASE_SCHEMA),
-    ("private_data", c_void_p),
-]  # fmt: skip
-ArrowArray._fields_ = [
-    ("length", c_int64), ("null_count", c_int64), ("offset", c_int64), ("n_buffers", c_int64), ("n_children", c_int64),
-    ("buffers", POINTER(c_void_p)), ("children", POINTER(POINTER(ArrowArray))), ("dictionary", POINTER(ArrowArray)),
-    ("release", _RELEASE_ARRAY), ("private_data", c_void_p),
-]  # fmt: skip
-ArrowArrayStream._fields_ = [
-    ("get_schema", _GET_SCHEMA), ("get_next", _GET_NEXT), ("get_last_error", _GET_ERROR), ("release", _RELEASE_STREAM),
-    ("private_data", c_void_p),
-]  # fmt: skip
 
 _capsule = ctypes.pythonapi.PyCapsule_New
 _capsule.restype = ctypes.py_object
 _capsule.argtypes = [c_void_p, c_char_p, c_void_p]
 
 
-# Releasing marks a struct as released and frees nothing.
 def _release_schema(schema: Any) -> None:
-    schema.contents.release = _RELEASE_SCHEMA()
+    """Mark a struct as released; there is nothing to free."""
+    schema[SCHEMA_RELEASE] = 0
 
 
 def _release_array(array: Any) -> None:
-    array.contents.release = _RELEASE_ARRAY()
+    array[ARRAY_RELEASE] = 0
 
 
 def _release_stream(stream: Any) -> None:
-    stream.contents.release = _RELEASE_STREAM()
+    stream[3] = 0
 
 
 def _no_error(stream: Any) -> None:  # noqa: ARG001
     return None
 
 
-RELEASE_SCHEMA, RELEASE_ARRAY = _RELEASE_SCHEMA(_release_schema), _RELEASE_ARRAY(_release_array)
-RELEASE_STREAM, NO_ERROR = _RELEASE_STREAM(_release_stream), _GET_ERROR(_no_error)
+RELEASE_SCHEMA, RELEASE_ARRAY = _RELEASE(_release_schema), _RELEASE(_release_array)
+RELEASE_STREAM, NO_ERROR = _RELEASE(_release_stream), _GET_ERROR(_no_error)
+
+
+def _function(callback: Any) -> int:
+    """Address of a callback."""
+    return int(c_void_p.from_address(ctypes.addressof(callback)).value or 0)
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+Types = tuple[tuple[str, bytes], ...]
+"""Names and formats of columns."""
+
+
+class _Schema:
+    """Type of a batch: a struct of its columns. Row 0 of ``words`` is the struct, the others are what is in it."""
+
+    def __init__(self, types: Types) -> None:
+        lists = sum(form == LARGE_LIST for _, form in types)
+        self.words = np.zeros((1 + len(types) + lists, SCHEMA_WORDS), np.int64)
+        self.children = np.zeros(len(types) + lists, np.int64)
+        self.texts = np.frombuffer(b"\0".join([STRUCT, b"", b"item", LARGE_TEXT, *_texts(types), b""]), np.uint8)
+        at = _address(self.texts)
+        struct, empty, item, large_text = at, at + 3, at + 4, at + 9
+        at += 11
+        size = SCHEMA_WORDS * WORD
+        base, pointers = _address(self.words), _address(self.children)
+        self._write(0, struct, empty, len(types), pointers)
+        inner = len(types)
+        for i, (name, form) in enumerate(types):
+            self.children[i] = base + (1 + i) * size
+            count = below = 0
+            if form == LARGE_LIST:
+                self.children[inner] = base + (1 + inner) * size
+                self._write(1 + inner, large_text, item, 0, 0)
+                count, below = 1, pointers + inner * WORD
+                inner += 1
+            self._write(1 + i, at, at + len(form) + 1, count, below)
+            at += len(form) + len(name.encode()) + 2
+
+    def _write(self, row: int, form: int, name: int, count: int, children: int) -> None:
+        release = _function(RELEASE_SCHEMA)
+        self.words[row] = (form, name, 0, NULLABLE, count, children if count else 0, 0, release, 0)
+
+
+def _texts(types: Types) -> Iterator[bytes]:
+    for name, form in types:
+        yield form
+        yield name.encode()
+
+
+@lru_cache(maxsize=256)
+def _schema(types: Types) -> _Schema:
+    return _Schema(types)
+
+
+def _format(column: Column) -> bytes:
+    if isinstance(column, Texts):
+        return LARGE_TEXT
+    return LARGE_LIST if isinstance(column, Lists) else FORMATS[column.dtype.name]
+
+
+class _Batch:
+    """Values of a batch, in rows like `_Schema`. Up to three buffers a column: bitmap, offsets or values, bytes."""
+
+    def __init__(self, batch: dict[str, Column]) -> None:
+        columns = list(batch.values())
+        lists = sum(isinstance(column, Lists) for column in columns)
+        rows = 1 + len(columns) + lists
+        self.words = np.zeros((rows, ARRAY_WORDS), np.int64)
+        self.children = np.zeros(rows - 1, np.int64)
+        self.buffers = np.zeros((rows, 3), np.int64)
+        self.kept: list[Array] = []
+        base, pointers = _address(self.words), _address(self.children)
+        self.children[:] = base + np.arange(1, rows) * (ARRAY_WORDS * WORD)
+        self._write(0, length(columns[0]), [None], len(columns), pointers)
+        inner = len(columns)
+        for i, column in enumerate(columns):
+            if isinstance(column, Texts):
+                self._write(1 + i, length(column), [column.valid, column.ends, column.data])
+            elif isinstance(column, Lists):
+                self._write(1 + i, length(column), [column.valid, column.ends], 1, pointers + inner * WORD)
+                items = column.items
+                self._write(1 + inner, length(items), [items.valid, items.ends, items.data])
+                inner += 1
+            else:
+                self._write(1 + i, len(column), _values(column))
+
+    def _write(
+        self, row: int, count: int, buffers: Sequence[bytes | Array | None], inside: int = 0, children: int = 0
+    ) -> None:
+        for k, buffer in enumerate(buffers):
+            if buffer is not None and len(buffer):
+                values = np.frombuffer(buffer, np.uint8) if isinstance(buffer, bytes) else np.ascontiguousarray(buffer)
+                self.kept.append(values)
+                self.buffers[row, k] = _address(values)
+        missing = 0 if buffers[0] is None else -1
+        at = _address(self.buffers) + row * 3 * WORD
+        release = _function(RELEASE_ARRAY)
+        self.words[row] = (count, missing, 0, len(buffers), inside, at, children, 0, release, 0)
+
+
+def _values(column: Array) -> list[bytes | Array | None]:
+    """Buffers of a column of numbers: what is not NULL, if anything is, and the values."""
+    if column.dtype == np.bool_:
+        return [None, bitmap(column)]
+    if column.dtype == np.int64 or column.dtype.kind == "M":
+        present = column.view(np.int64) != NULL
+        return [None if present.all() else bitmap(present), column]
+    if column.dtype == np.float64:
+        absent = np.isnan(column)
+        return [bitmap(~absent) if absent.any() else None, column]
+    return [None, column]
 
 
 class ArrowStream:
     """Batches of the same columns, to be read any number of times while this object lives."""
 
     def __init__(self, batches: Sequence[dict[str, Column]]) -> None:
+        self.batches = batches
+        self.schema = _schema(tuple((name, _format(column)) for name, column in batches[0].items()))
         self.kept: list[Any] = []
         """What the structs point to."""
-        self.batches = batches
-        self.first = self._schema(batches[0])
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
         """A capsule with a stream that begins with the first batch."""
         rest = iter(self.batches)
 
-        def get_schema(stream: Any, out: Any) -> int:  # noqa: ARG001
-            ctypes.memmove(out, byref(self.first), ctypes.sizeof(ArrowSchema))
+        def get_schema(stream: int, out: int) -> int:  # noqa: ARG001
+            ctypes.memmove(out, _address(self.schema.words), SCHEMA_WORDS * WORD)
             return 0
 
-        def get_next(stream: Any, out: Any) -> int:  # noqa: ARG001
+        def get_next(stream: int, out: int) -> int:  # noqa: ARG001
             batch = next(rest, None)
-            made = ArrowArray() if batch is None else self._batch(batch)
-            ctypes.memmove(out, byref(made), ctypes.sizeof(ArrowArray))
+            if batch is None:
+                ctypes.memset(out, 0, ARRAY_WORDS * WORD)
+            else:
+                made = _Batch(batch)
+                self.kept.append(made)
+                ctypes.memmove(out, _address(made.words), ARRAY_WORDS * WORD)
             return 0
 
-        stream = ArrowArrayStream(_GET_SCHEMA(get_schema), _GET_NEXT(get_next), NO_ERROR, RELEASE_STREAM, None)
+        stream = _Stream(_GET(get_schema), _GET(get_next), NO_ERROR, RELEASE_STREAM, None)
         self.kept.append(stream)
-        return _capsule(addressof(stream), NAME, None)
+        return _capsule(ctypes.addressof(stream), NAME, None)
 
     def close(self) -> None:
         """Let go of everything: structs and what they call refer to each other."""
         self.kept.clear()
         self.batches = []
-        del self.first
-
-    # ---- types ---------------------------------------------------------------------------------------------------
-
-    def _schema(self, batch: dict[str, Column]) -> ArrowSchema:
-        """Type of a batch: a struct of its columns."""
-        return self._type(STRUCT, b"", [self._column_type(name.encode(), column) for name, column in batch.items()])
-
-    def _column_type(self, name: bytes, column: Column) -> ArrowSchema:
-        if isinstance(column, Texts):
-            return self._type(LARGE_TEXT, name)
-        if isinstance(column, Lists):
-            return self._type(LARGE_LIST, name, [self._type(LARGE_TEXT, b"item")])
-        return self._type(FORMATS[column.dtype.name], name)
-
-    def _type(self, form: bytes, name: bytes, children: Sequence[ArrowSchema] = ()) -> ArrowSchema:
-        pointers = (POINTER(ArrowSchema) * len(children))(*map(pointer, children))
-        made = ArrowSchema(form, name, None, NULLABLE, len(children), pointers, None, RELEASE_SCHEMA, None)
-        self.kept += (pointers, made)
-        return made
-
-    # ---- values --------------------------------------------------------------------------------------------------
-
-    def _batch(self, batch: dict[str, Column]) -> ArrowArray:
-        columns = list(batch.values())
-        return self._array(length(columns[0]), [None], [self._column(column) for column in columns])
-
-    def _column(self, column: Column) -> ArrowArray:
-        if isinstance(column, Texts):
-            return self._texts(column)
-        if isinstance(column, Lists):
-            return self._array(length(column), [column.valid, column.ends], [self._texts(column.items)])
-        if column.dtype == np.bool_:
-            return self._array(len(column), [None, bitmap(column)])
-        valid: bytes | None = None
-        if column.dtype == np.int64 or column.dtype.kind == "M":
-            present = column.view(np.int64) != NULL
-            valid = None if present.all() else bitmap(present)
-        elif column.dtype == np.float64:
-            absent = np.isnan(column)
-            valid = bitmap(~absent) if absent.any() else None
-        return self._array(len(column), [valid, column])
-
-    def _texts(self, column: Texts) -> ArrowArray:
-        return self._array(length(column), [column.valid, column.ends, column.data])
-
-    def _array(
-        self, count: int, buffers: Sequence[bytes | Array | None], children: Sequence[ArrowArray] = ()
-    ) -> ArrowArray:
-        """Struct of an array; the first of its buffers is the bitmap of what is not NULL, if anything is."""
-        addresses = (c_void_p * len(buffers))(*map(self._address, buffers))
-        pointers = (POINTER(ArrowArray) * len(children))(*map(pointer, children))
-        missing = -1 if buffers[0] is not None else 0
-        made = ArrowArray(
-            count, missing, 0, len(buffers), len(children), addresses, pointers, None, RELEASE_ARRAY, None
-        )
-        self.kept += (addresses, pointers, made)
-        return made
-
-    def _address(self, buffer: bytes | Array | None) -> int | None:
-        """Where a buffer lies, which is kept alive."""
-        if buffer is None or not len(buffer):
-            return None
-        values = np.frombuffer(buffer, np.uint8) if isinstance(buffer, bytes) else np.ascontiguousarray(buffer)
-        self.kept.append(values)
-        return int(values.__array_interface__["data"][0])

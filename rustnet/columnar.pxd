@@ -9,6 +9,8 @@ cdef tuple _present(list values)
 cpdef lists(list values)
 @cython.locals(count=Py_ssize_t, places=int64_t[::1], null=int64_t, i=Py_ssize_t)
 cpdef integers(list values)
+@cython.locals(count=Py_ssize_t, places=double[::1], i=Py_ssize_t)
+cpdef doubles(list values)
 
 cdef class TextBuilder:
     cdef public object ends_array, flags_array, data_array

@@ -4,7 +4,6 @@ Integers are NumPy arrays in which `NULL` stands for SQL NULL, numbers with a fr
 and lists of texts are `Texts` and `Lists`. All of them are cheap to hand to another process.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,9 +134,16 @@ def integers(values: list[int | None]) -> Array:
     return made
 
 
-def doubles(values: Sequence[float | None]) -> Array:
+def doubles(values: list[float | None]) -> Array:
     """Column of numbers with a fraction."""
-    return np.array([np.nan if value is None else value for value in values], np.float64)
+    count = len(values)
+    made = np.full(count, np.nan)
+    places: Any = view(made)
+    for i in range(count):
+        value = values[i]
+        if value is not None:
+            places[i] = value
+    return made
 
 
 class TextBuilder:

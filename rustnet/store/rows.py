@@ -1,7 +1,6 @@
 """Rows on their way into DuckDB: columns (`rustnet.columnar`), and the INSERT that reads them as an Arrow stream."""
 
 import functools
-import operator
 from typing import Any
 
 import numpy as np
@@ -66,11 +65,6 @@ def _texts(values: list[Any]) -> Values:
         return texts([None if v is None else str(v) for v in values])
 
 
-@functools.cache
-def _getter(cls: type) -> "operator.attrgetter[tuple[Any, ...]]":
-    return operator.attrgetter(*(column.name for column in columns(cls)))
-
-
 Row = tuple[Any, int, int, int]
 """(record, flow_id, ts, packet)"""
 
@@ -90,9 +84,8 @@ def protocol_batch(cls: type, capture_id: int, rows: list[Row]) -> dict[str, Val
 
 def record_batch(cls: type, records: list[Any]) -> dict[str, Values]:
     """Columns of records."""
-    described = columns(cls)
-    if len(described) == 1:
-        values: Any = [[getattr(r, described[0].name) for r in records]]
-    else:
-        values = map(list, zip(*map(_getter(cls), records), strict=True))
-    return {each.name: column(each, v) for each, v in zip(described, values, strict=True)}
+    batch: dict[str, Values] = {}
+    for described in columns(cls):
+        name = described.name
+        batch[name] = column(described, [getattr(record, name) for record in records])
+    return batch

@@ -1,10 +1,11 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet
 
 cdef int ACK, ARP, ARP_REPLY, ARP_REQUEST, ECHO_ANSWERED, ECHO_SENT, ICMP, ICMPV6
-cdef int MARK_ISN, MAX_GENERATIONS, SYN, TCP, UDP, UDP_ACTIVE
+cdef int MARK_ISN, SYN, TCP, UDP, UDP_ACTIVE
 cdef int64_t SECOND, SWEEP_SLACK, TIMEOUT_SYN
 cdef uint64_t MASK64, MIX_A, MIX_B
 
@@ -16,7 +17,7 @@ cdef class FlowTable:
     cdef uint64_t mask
     cdef public Py_ssize_t count, max_flows
     cdef public int64_t next_id, evicted, swept_at
-    cdef public dict generations
+    cdef public Generations generations
     cdef const unsigned char[::1] server_ports
     cdef public bint from_src
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from rustnet.engine.flow import Flow, Half
+from rustnet.engine.generations import Generations
 from rustnet.engine.numbers import (
     ARP,
     ARP_REPLY,
@@ -33,8 +34,6 @@ FIRST_BUCKETS = 1 << 10
 
 DEFAULT_MAX_FLOWS = 150_000
 """Open flows, each about a kilobyte of memory with what reads it."""
-MAX_GENERATIONS = 200_000
-"""Ended flows whose generation is remembered; beyond it counting starts anew."""
 
 SYN, ACK = 2, 16
 LAST_TS = attrgetter("last_ts")
@@ -62,7 +61,7 @@ class FlowTable:
         self.next_id = first_id
         self.max_flows = max_flows
         self.evicted = 0
-        self.generations: dict[int, int] = {}
+        self.generations = Generations()
         self.server_ports = server_ports
         self.from_src = True
         self.swept_at = 0
@@ -149,7 +148,7 @@ class FlowTable:
         flow.icmp_type = p.icmp_type
         flow.icmp_code = p.icmp_code
         flow.icmp_id = p.icmp_id
-        flow.generation = self.generations.get(h, 0) if self.generations else 0
+        flow.generation = self.generations.get(h)
         self.begin(flow, p)
         flipped = self.answers(p)
         if flipped:
@@ -255,19 +254,14 @@ class FlowTable:
             flow.end_reason = "rst" if flow.reset_by else "fin"
         else:
             flow.end_reason = reason
-        if len(self.generations) >= MAX_GENERATIONS:
-            self.generations.clear()
-        self.generations[flow.hash] = flow.generation + 1
+        self.generations.put(flow.hash, flow.generation + 1)
         self.ended.append(flow)
 
     def retract(self, flow: Flow) -> None:
         """Take back a flow that has no packet after all."""
         self.end(flow, "end")
         self.ended.pop()
-        if flow.generation:
-            self.generations[flow.hash] = flow.generation
-        else:
-            self.generations.pop(flow.hash, None)
+        self.generations.put(flow.hash, flow.generation)
         if flow.flow_id == self.next_id - 1:
             self.next_id -= 1
 

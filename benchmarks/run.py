@@ -141,7 +141,8 @@ def profile(folder: Path, packets: int) -> int:
     """Where the time goes: functions of a whole ingest by cProfile, and machine code of the engine by perf."""
     path = folder / "mix.pcap"
     captures.mix(path, packets)
-    whole = "import cProfile, pstats, sys; from pathlib import Path; from rustnet.ingest import Options, ingest; "
+    whole = "import cProfile, pstats, sys; from pathlib import Path; "
+    whole += "from rustnet.ingest import ingest; from rustnet.run import Options; "
     whole += "p = cProfile.Profile(); p.runcall(ingest, [sys.argv[1]], Path(sys.argv[2]), Options()); "
     whole += "pstats.Stats(p).sort_stats('tottime').print_stats(30)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -8,17 +8,17 @@ feeds. The writer runs in a second thread, the hash of the input beside them. A 
 thread while this one begins to read.
 """
 
+import contextlib
+import ctypes
 import gc
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -29,10 +29,11 @@ from rustnet.attribute.packets import PacketClaims, drop_table
 from rustnet.collect import Collector
 from rustnet.dissect import registry
 from rustnet.engine.index import CAPACITY, PacketIndex
-from rustnet.errors import ExitCode, InputError
+from rustnet.errors import InputError
 from rustnet.records import table_name
+from rustnet.run import CaptureReport, Options, Progress, Report
 from rustnet.sources.files import open_source
-from rustnet.sources.frames import Damage, Frames, Source
+from rustnet.sources.frames import Frames, Source
 from rustnet.sources.linktypes import link_name
 from rustnet.store.relate import RELATED, relate
 from rustnet.store.tables import Capture, InterfaceRow, Packet
@@ -47,101 +48,21 @@ COLLECT_EVERY = 8
 """Inputs after which cyclic garbage is collected; it is off meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to ingest."""
-
-    sidecars: tuple[str, ...] = ()
-    """Sidecar files given by name; without any they are looked for beside each capture."""
-    sidecar_format: str | None = None
-    """Format of the sidecars given by name; without it their content tells."""
-    discover: bool = True
-    """Look for sidecars beside each capture."""
-    sidecar_offset: float | Literal["auto"] | None = None
-    """Seconds that are added to the times of sidecars; ``auto``: as much as their clock is found to be off."""
-    again: bool = False
-    """Ingest a file even if the session has one of the same hash."""
-    strict_parsers: bool = False
-    """Raise a parser's failure instead of recording it."""
-    dissect: bool = True
-    """Read payloads."""
-    workers: int | None = None
-    """Processes that analyse; `None`: as many as help, 0: none but this one."""
+LARGE = 1 << 20
+M_MMAP_THRESHOLD = -3
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far an ingest has come."""
+def return_large_blocks() -> None:
+    """Have glibc give memory of a megabyte and more back as soon as it is free.
 
-    source: str
-    file_index: int
-    files: int
-    position: int
-    size: int | None
-    packets: int
-    flows: int
+    By itself it begins to keep ever larger blocks, between which batches of columns of all sizes leave holes: a tenth
+    of the memory of a long run.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
-@dataclass(slots=True)
-class CaptureReport:
-    """What became of one input."""
-
-    capture_id: int
-    source: str
-    packets: int = 0
-    flows: int = 0
-    wire_bytes: int = 0
-    captured_bytes: int = 0
-    truncated: int = 0
-    undecoded: int = 0
-    out_of_order: int = 0
-    damage: list[Damage] = field(default_factory=list)
-    complete: bool = False
-    sha256: str | None = None
-    dropped_kernel: int | None = None
-    dropped_interface: int | None = None
-    first_ts: int | None = None
-    last_ts: int | None = None
-    evicted: int = 0
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of a whole run."""
-
-    session: str
-    captures: list[CaptureReport] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    """(path, one-line message) of inputs that could not be read."""
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    """(path, one-line message) of inputs that the session has already."""
-    known: list[tuple[int, str]] = field(default_factory=list)
-    """(capture, path) of these."""
-    interrupted: bool = False
-    losses: list[str] = field(default_factory=list)
-    on_packets: dict[int, PacketClaims] = field(default_factory=dict)
-    """What stands on the packets of a capture, by `capture_id`, where anything does."""
-    sidecars: list[str] = field(default_factory=list)
-    """One line for each sidecar: file, claims, matched flows, broken lines."""
-
-    def exit_code(self, strict: bool) -> ExitCode:
-        """Exit code of the run; ``strict`` makes losses count."""
-        if self.interrupted:
-            return ExitCode.INTERRUPTED
-        if self.failed:
-            return ExitCode.INPUT
-        if self.skipped and not self.captures:
-            return ExitCode.FAILURE
-        if strict and self.losses:
-            return ExitCode.LOSSES
-        return ExitCode.DONE
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
-    """Ctrl-C or SIGTERM while a capture was being read."""
-
-
-@contextmanager
+@contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Within it, SIGINT and SIGTERM set a flag that is looked at between batches; a second one ends at once."""
     asked = False
@@ -174,6 +95,7 @@ def ingest(
         from rustnet.attribute.discover import named_format  # noqa: PLC0415 - rarely needed
 
         named_format(options.sidecar_format)
+    return_large_blocks()
     report = Report(session)
     first: Source | None = None
     if len(paths) == 1:  # a single input that is no capture must not leave an empty session behind
@@ -205,7 +127,7 @@ def ingest(
         if workers is not None:
             workers.close()
         writer.close()
-    _losses(report)
+    report.note_losses()
     return report
 
 
@@ -577,17 +499,3 @@ def _name(writer: Writer, report: Report) -> None:
 
         writer.run(partial(name_flows, first=report.captures[0].capture_id))
         writer.commit()
-
-
-def _losses(report: Report) -> None:
-    """Name everything that was lost or left out."""
-    for c in report.captures:
-        if not c.complete:
-            report.losses.append(f"{c.source}: not read to a clean end")
-        if c.undecoded:
-            report.losses.append(f"{c.source}: {c.undecoded} packets could not be decoded")
-        if c.dropped_kernel or c.dropped_interface:
-            dropped = (c.dropped_kernel or 0) + (c.dropped_interface or 0)
-            report.losses.append(f"{c.source}: {dropped} packets were dropped while capturing")
-        if c.evicted:
-            report.losses.append(f"{c.source}: {c.evicted} flows ended early because the flow table was full")

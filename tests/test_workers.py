@@ -11,7 +11,8 @@ import pytest
 
 from rustnet.collect import Collector
 from rustnet.errors import ExitCode
-from rustnet.ingest import Options, ingest
+from rustnet.ingest import ingest
+from rustnet.run import Options
 from rustnet.workers import Found, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_pcaps"

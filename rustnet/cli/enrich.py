@@ -70,7 +70,8 @@ def command(
 def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parsers: bool) -> bool:
     """Make the session of the capture; returns whether a sidecar could not be read."""
     from rustnet.attribute.discover import open_sidecar  # noqa: PLC0415 -- the whole engine
-    from rustnet.ingest import Options, ingest  # noqa: PLC0415
+    from rustnet.ingest import ingest  # noqa: PLC0415
+    from rustnet.run import Options  # noqa: PLC0415
 
     for name in sidecars:
         open_sidecar(Path(name))  # what is no sidecar is better said now than after the capture was read

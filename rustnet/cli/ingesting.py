@@ -13,7 +13,7 @@ from rustnet.cli.terminal import safe, talk
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
-    from rustnet.ingest import Options, Report
+    from rustnet.run import Options, Report
 
 
 @contextlib.contextmanager

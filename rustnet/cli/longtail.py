@@ -7,7 +7,7 @@ from rustnet.errors import ExitCode
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
-    from rustnet.ingest import Report
+    from rustnet.run import Report
 
 
 def name_rest(session: str, report: "Report") -> ExitCode:

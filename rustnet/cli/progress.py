@@ -10,7 +10,7 @@ from rustnet.cli.terminal import Terminal
 from rustnet.query.display import cut, printable, width
 
 if typing.TYPE_CHECKING:
-    from rustnet.ingest import Progress
+    from rustnet.run import Progress
 
 _BAR = 20
 _WIDE = 110

@@ -89,7 +89,7 @@ def command(
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
 
         require()
-    from rustnet.ingest import Options  # noqa: PLC0415 -- the whole engine
+    from rustnet.run import Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
         sidecars=sidecars,

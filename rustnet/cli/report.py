@@ -14,7 +14,7 @@ from rustnet.query.execute import ResultSet
 from rustnet.query.summary import Health, Summary
 
 if TYPE_CHECKING:
-    from rustnet.ingest import Report
+    from rustnet.run import Report
 
 _MAX_REASONS = 5
 _MAX_DAMAGE = 5

@@ -32,7 +32,7 @@ SWEEP_SLACK = 10 * SECOND
 FIRST_BUCKETS = 1 << 10
 """Chains of a new table: small, so that the chains of few flows stay in the cache; it doubles as it fills."""
 
-DEFAULT_MAX_FLOWS = 150_000
+DEFAULT_MAX_FLOWS = 131_072
 """Open flows, each about a kilobyte of memory with what reads it."""
 
 SYN, ACK = 2, 16

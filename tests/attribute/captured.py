@@ -8,7 +8,8 @@ from typing import Any
 
 import duckdb
 
-from rustnet.ingest import Options, Report, ingest
+from rustnet.ingest import ingest
+from rustnet.run import Options, Report
 
 T0 = 1_780_000_000
 

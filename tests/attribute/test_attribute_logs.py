@@ -16,7 +16,8 @@ from rustnet.attribute.policy import ANY, RANKS
 from rustnet.attribute.process_logs import moment
 from rustnet.attribute.values import BadValue, parse_address
 from rustnet.errors import InputError, UsageError
-from rustnet.ingest import Options, ingest
+from rustnet.ingest import ingest
+from rustnet.run import Options
 
 T0 = 1_780_000_000
 S = 10**9

@@ -6,7 +6,8 @@ import duckdb
 import pytest
 
 from rustnet.attribute import match
-from rustnet.ingest import Options, ingest
+from rustnet.ingest import ingest
+from rustnet.run import Options
 
 SAMPLES = Path(__file__).parent.parent.parent / "sample_pcaps"
 QUESTIONS = (

@@ -37,6 +37,8 @@ PER_MESSAGE = [
     "rustnet.dissect.dispatch",
     "rustnet.dissect.dns",
     "rustnet.dissect.dns_message",
+    "rustnet.dissect.dns_names",
+    "rustnet.dissect.dns_texts",
     "rustnet.dissect.http",
     "rustnet.dissect.tls",
     "rustnet.dissect.tls_handshake",

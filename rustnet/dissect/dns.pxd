@@ -1,35 +1,37 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
-from rustnet.dissect.dns_message cimport Message, parse, read_name, u16
+from rustnet.dissect.dns_message cimport Message, parse, rcode_name
+from rustnet.dissect.dns_names cimport Names, u16
+from rustnet.dissect.dns_texts cimport type_name
 
 cdef int NO, MORE, YES, MAX_OUTSTANDING
+cdef tuple OPCODES
 
 cdef class DnsParser(Parser):
     cdef public str label
     cdef public dict asked
-    cdef public list need
+    cdef public Py_ssize_t need_src, need_dst
     cdef public bint seen
     cpdef datagram(self, bytes data, bint from_src)
     @cython.locals(pos=Py_ssize_t, need=Py_ssize_t)
     cpdef stream(self, bytes data, bint from_src)
     cdef int _framed(self, bytes data) except -1
-    @cython.locals(talk=Conversation, label=str, multicast=bint, message=Message, flags=int, response=bint, questions=list, first=tuple)
+    @cython.locals(talk=Conversation, label=str, message=Message, flags=int, response=bint)
     cdef int _message(self, bytes data) except -1
     @cython.locals(asked=dict, key=tuple)
-    cdef object _matched(self, int txid, tuple question, bint response)
-    @cython.locals(flags=int, edns=bint)
-    cdef object _row(self, Message message, tuple first, bint response, object rtt)
-    @cython.locals(types=list, glue=list, answered=Py_ssize_t)
-    cdef int _glue(self, object row, list addresses) except -1
-    @cython.locals(kind=int, klass=int)
-    cdef int _ask(self, object row, tuple question) except -1
-    @cython.locals(flags=int)
+    cdef object _matched(self, Message message, bint response)
+    cdef str _class(self, int klass)
+    @cython.locals(flags=int, edns=bint, answers=list, types=list, glue=list)
+    cdef object _row(self, Message message, bint response, object rtt)
+    @cython.locals(flags=int, kind=int, klass=int)
     cdef object _further(self, Message message, tuple question, bint response)
-    @cython.locals(label=str, types=list, answered=int, number=int, ip=str, talk=Conversation)
-    cdef int _teach(self, Message message, tuple first) except -1
+    @cython.locals(label=str, question=str, asked=str, chain=set, number=Py_ssize_t, ip=str, owner=str, name=str, talk=Conversation)
+    cdef int _teach(self, Message message, list addresses) except -1
 
-@cython.locals(flags=int, asked=int, answered=int, others=int, response=bint, opcode=int, name=str, pos=Py_ssize_t, kind=int, klass=int)
+@cython.locals(owners=list, name=str, owner=str)
+cdef bint _foreign(Message message) except -1
+@cython.locals(flags=int, asked=int, answered=int, others=int, response=bint, opcode=int, names=Names, name=str, pos=Py_ssize_t, kind=int, klass=int)
 cdef int _asks(bytes data, bint strict) except -1
 cdef bint _modest(int flags, bint response, int asked, int answered, int others) except -1
 @cython.locals(size=Py_ssize_t, verdict=int)

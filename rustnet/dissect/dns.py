@@ -9,20 +9,14 @@ import re
 import cython
 
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.dissect.dns_message import (
-    CLASSES,
-    OPCODES,
-    RCODES,
-    TYPES,
-    Message,
-    class_name,
-    rcode_name,
-    type_name,
-)
+from rustnet.dissect.dns_message import CLASSES, OPCODES, class_name
+from rustnet.dissect.dns_texts import TYPES
 from rustnet.records import U8, U16, U32, record
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
-    from rustnet.dissect.dns_message import parse, read_name, u16
+    from rustnet.dissect.dns_message import Message, parse, rcode_name
+    from rustnet.dissect.dns_names import Names, u16
+    from rustnet.dissect.dns_texts import type_name
 
 MAX_OUTSTANDING = 64
 """Queries of one flow that are remembered until their answer comes."""
@@ -91,13 +85,14 @@ class Dns:
 class DnsParser(Parser):
     """Messages of one flow, and the queries in it that wait for an answer."""
 
-    __slots__ = ("asked", "label", "need", "seen")
+    __slots__ = ("asked", "label", "need_dst", "need_src", "seen")
 
     def __init__(self, talk: Conversation, label: str = "dns") -> None:
-        super().__init__(talk)
+        self.talk = talk
         self.label = label
-        self.asked: dict[tuple[int, tuple[str, int, int]], int] = {}
-        self.need = [0, 0]
+        self.asked: dict[tuple[int, str, int, int], int] | None = None
+        """Times of the queries, by their id and question."""
+        self.need_src = self.need_dst = 0
         """Length of the TCP message being read, by direction."""
         self.seen = False
 
@@ -108,7 +103,7 @@ class DnsParser(Parser):
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the messages that are complete; a length prefix is consumed ahead of its message."""
         pos = 0
-        need = self.need[from_src]
+        need = self.need_src if from_src else self.need_dst
         while True:
             if not need:
                 if len(data) - pos < 2:
@@ -120,7 +115,10 @@ class DnsParser(Parser):
             self._framed(data[pos : pos + need])
             pos += need
             need = 0
-        self.need[from_src] = need
+        if from_src:
+            self.need_src = need
+        else:
+            self.need_dst = need
         return pos
 
     def _framed(self, data: bytes) -> None:
@@ -135,50 +133,63 @@ class DnsParser(Parser):
     def _message(self, data: bytes) -> None:
         talk = self.talk
         label = self.label
-        multicast = label == "mdns"
         message = parse(data, True)
         self.seen = True
         flags = message.flags
         response = flags >= 0x8000
-        if message.fault and not flags & 0x0200:  # a message that says it is truncated may be cut anywhere
+        if message.fault is not None and not flags & 0x0200:  # one that says it is truncated may be cut anywhere
             talk.anomaly(f"malformed_{label}", message.fault)
         rtt = None
-        questions = message.questions
-        first = questions[0] if questions else None
-        if first is not None and not multicast:
-            rtt = self._matched(message.txid, first, response)
+        if message.name is not None and label != "mdns":
+            rtt = self._matched(message, response)
         talk.state = "DNS_RESPONSE" if response else "DNS_QUERY"
-        talk.emit(self._row(message, first, response, rtt))
-        for further in questions[1:]:
-            talk.emit(self._further(message, further, response))
-        if response and message.addresses and not message.rcode:
-            self._teach(message, first)
+        talk.emit(self._row(message, response, rtt))
+        if message.further is not None:
+            for further in message.further:
+                talk.emit(self._further(message, further, response))
+        if response and message.addresses is not None and not message.rcode:
+            self._teach(message, message.addresses)
 
-    def _matched(self, txid: int, question: tuple[str, int, int], response: bool) -> float | None:
+    def _matched(self, message: Message, response: bool) -> float | None:
         """Remember a query, or find the one that a response answers: milliseconds between them."""
         asked = self.asked
-        key = (txid, question)
+        key = (message.txid, message.name or "", message.kind, message.klass)
         if response:
-            since = asked.pop(key, None)
+            since = asked.pop(key, None) if asked is not None else None
             return None if since is None else (self.talk.ts - since) / 1e6
+        if asked is None:
+            asked = self.asked = {}
         if len(asked) >= MAX_OUTSTANDING:
             del asked[next(iter(asked))]
         asked[key] = self.talk.ts
         return None
 
-    def _row(self, message: Message, first: tuple[str, int, int] | None, response: bool, rtt: float | None) -> Dns:
+    def _class(self, klass: int) -> str:
+        """Mnemonic of a question's class; the top bit asks for a unicast answer in mDNS (RFC 6762)."""
+        if self.label == "mdns":
+            klass &= 0x7FFF
+        return "IN" if klass == 1 else class_name(klass)
+
+    def _row(self, message: Message, response: bool, rtt: float | None) -> Dns:
         """Row of a message and its first question."""
         flags = message.flags
-        asked, answered, authorities, additionals = message.records
         edns = message.edns_version is not None
-        row = Dns(  # in the order of the fields: keywords cost as much as the rest
-            None,
-            None,
-            None,
+        answers = message.answers
+        types = message.answer_types
+        glue = None
+        if message.addresses is not None and message.hosts < len(message.addresses):
+            # The addresses of the other sections (the name servers' own, mostly) stand behind the answers.
+            glue = [ip for ip, _, _ in message.addresses[message.hosts :]]
+            answers = (answers or []) + glue
+            types = (types or []) + ["AAAA" if ":" in ip else "A" for ip in glue]
+        return Dns(  # in the order of the fields: keywords cost as much as the rest
+            message.name,
+            type_name(message.kind) if message.name is not None else None,
+            self._class(message.klass) if message.name is not None else None,
             rcode_name(message.rcode) if response else None,
-            message.answers,
-            message.answer_types,
-            None,
+            answers,
+            types,
+            message.answer_names if _foreign(message) else None,
             message.cnames,
             response,
             self.label,
@@ -189,71 +200,66 @@ class DnsParser(Parser):
             flags,
             flags & 0x0400 != 0,
             flags & 0x0200 != 0,
-            asked,
-            answered,
-            authorities,
-            additionals,
+            message.asked,
+            message.answered,
+            message.authorities,
+            message.additionals,
             message.edns_version,
             message.edns_size,
             message.edns_flags & 0x8000 != 0 if edns else None,
             message.client_subnet,
         )
-        if first is not None:
-            self._ask(row, first)
-        if message.answers is not None:
-            expected = {row.query, *(message.cnames or ())}
-            if not expected.issuperset(message.answer_names or ()):
-                row.answer_names = message.answer_names
-        if message.addresses:
-            self._glue(row, message.addresses)
-        return row
-
-    def _glue(self, row: Dns, addresses: list[tuple[str, str, int]]) -> None:
-        """Add the addresses of the other sections (the name servers' own, mostly) behind the answers."""
-        types = row.answer_types or []
-        answered = types.count("A") + types.count("AAAA")
-        if answered < len(addresses):
-            glue = [ip for ip, _, _ in addresses[answered:]]
-            row.answers = (row.answers or []) + glue
-            row.answer_types = types + ["AAAA" if ":" in ip else "A" for ip in glue]
-
-    def _ask(self, row: Dns, question: tuple[str, int, int]) -> None:
-        name, kind, klass = question
-        row.query = name
-        row.qtype = TYPES.get(kind) or type_name(kind)
-        if self.label == "mdns":
-            klass &= 0x7FFF  # the top bit asks for a unicast answer (RFC 6762)
-        row.qclass = CLASSES.get(klass) or class_name(klass)
 
     def _further(self, message: Message, question: tuple[str, int, int], response: bool) -> Dns:
         """Row of a question after the first."""
         flags = message.flags
-        row = Dns(
-            rcode=rcode_name(message.rcode) if response else None,
+        name, kind, klass = question
+        return Dns(
+            name,
+            type_name(kind),
+            self._class(klass),
+            rcode_name(message.rcode) if response else None,
             response=response,
             transport=self.label,
             txid=message.txid,
             opcode=OPCODES[(flags >> 11) & 15],
             flags=flags,
-            questions=message.records[0],
+            questions=message.asked,
         )
-        self._ask(row, question)
-        return row
 
-    def _teach(self, message: Message, first: tuple[str, int, int] | None) -> None:
+    def _teach(self, message: Message, addresses: list[tuple[str, str, int]]) -> None:
         """Name the addresses: by the question, or by the record's owner for mDNS and outside of the answers."""
         label = self.label
         talk = self.talk
-        asked = first[0].lower() if first is not None and label != "mdns" else None
+        question = message.name if label != "mdns" else None
+        asked = question.lower() if question is not None else None
         client = talk.src_ip if label == "dns" else None
-        types = message.answer_types or []
-        answered = types.count("A") + types.count("AAAA")
-        chain = {asked, *(alias.lower() for alias in message.cnames or ())}
-        for number, (ip, owner, ttl) in enumerate(message.addresses or ()):
-            # A zone transfer answers with records of other owners than the one asked for.
-            name = asked if asked and number < answered and owner.lower() in chain else owner
+        chain = None
+        for number, (ip, owner, ttl) in enumerate(addresses):
+            name = owner
+            if asked and number < message.hosts and owner is not question:
+                # A zone transfer answers with records of other owners than the one asked for.
+                if chain is None:
+                    chain = {asked, *(alias.lower() for alias in message.cnames or ())}
+                if owner.lower() in chain:
+                    name = asked
+            elif asked and number < message.hosts:
+                name = asked
             if name:
                 talk.learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl, client)
+
+
+def _foreign(message: Message) -> bool:
+    """Whether an answer's owner is neither the name asked for nor an alias of it."""
+    owners = message.answer_names
+    if owners is None:
+        return False
+    name = message.name
+    for owner in owners:
+        if owner is not name and owner != name:  # the same object, where a compression pointer points to it
+            expected = {name, *(message.cnames or ())}
+            return not expected.issuperset(owners)
+    return False
 
 
 def _asks(data: bytes, strict: bool) -> int:
@@ -271,10 +277,12 @@ def _asks(data: bytes, strict: bool) -> int:
     if asked == 0:
         # Errors may come as bare headers; multicast answers and dynamic updates come without a question.
         return YES if response and (answered or len(data) == 12) and not strict else NO
+    names = Names(data)
     try:
-        name, pos, _ = read_name(data, 12, {})
+        name = names.read(12)
     except DissectError:
         return NO
+    pos = names.end
     if pos + 4 > len(data):
         return NO
     if not strict:
@@ -282,13 +290,14 @@ def _asks(data: bytes, strict: bool) -> int:
     kind = (data[pos] << 8) | data[pos + 1]
     klass = (data[pos + 2] << 8) | data[pos + 3]
     fits = pos + 4 == len(data) or bool(answered or others)
-    known = kind in TYPES and klass in CLASSES and _HOSTLY(name) and not _NETBIOS(name)
-    return YES if fits and known else NO
+    if not fits or kind not in TYPES or klass not in CLASSES or not (names.plain or _HOSTLY(name)):
+        return NO
+    return NO if len(name) >= 32 and _NETBIOS(name) else YES
 
 
 def _modest(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
     """Whether a header off the well-known ports is one that clients and servers really send."""
-    if flags & 0x0040 or asked != 1 or (flags & 15) >= len(RCODES) or others > 32:
+    if flags & 0x0040 or asked != 1 or others > 32:
         return False
     return answered <= 64 if response else answered == 0 and flags & 0x048F == 0 and others <= 2
 

@@ -1,15 +1,17 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
-from rustnet.dissect.tls_handshake cimport ClientHello, ServerHello, parse_client_hello, parse_server_hello
+from rustnet.dissect.tls_fingerprints cimport ja3, ja3s, ja4
+from rustnet.dissect.tls_handshake cimport EARLY_DATA, ENCRYPTED_SNI, PRE_SHARED_KEY, ClientHello, ServerHello, certificates, parse_client_hello, parse_server_hello
 
 cdef int NO, MORE, YES, MAX_RECORD, MAX_MESSAGE, MAX_OFFERED, PATIENCE
 cdef int _CHANGE, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT, _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY
+cdef bytes _KNOWN, _FIRST
 
 @cython.locals(found=dict)
-cpdef describe_client(row, ClientHello hello, str transport=*)
-cpdef describe_server(row, ServerHello hello, ClientHello client, str transport=*)
-cpdef bint is_13(int version)
+cpdef describe_client(object row, ClientHello hello, str transport=*)
+cpdef describe_server(object row, ServerHello hello, ClientHello client, str transport=*)
+cpdef bint is_13(int version) except -1
 
 cdef class TlsParser(Parser):
     cdef public object row
@@ -20,20 +22,22 @@ cdef class TlsParser(Parser):
     cdef public list partial, encrypted, lost
     cdef public int patience
     @cython.locals(pos=Py_ssize_t, size=Py_ssize_t, talk=Conversation, kind=int, length=Py_ssize_t, after=Py_ssize_t, end=Py_ssize_t)
-    cpdef stream(self, bytes data, bint from_src)
-    cdef int _record(self, int kind, bytes body, bint from_src) except -1
-    cpdef int _done(self) except -1
-    cpdef int _begin(self) except -1
+    cpdef Py_ssize_t stream(self, bytes data, bint from_src) except -1
+    cdef _record(self, int kind, bytes data, Py_ssize_t pos, Py_ssize_t end, bint from_src)
+    cpdef _done(self)
+    cpdef _begin(self)
     cpdef _broken(self, str detail)
     cdef bint _waits(self, bint from_src) except -1
-    cpdef Py_ssize_t _odd(self, bytes data, Py_ssize_t pos, bint from_src) except -1
-    @cython.locals(partial=bytearray, pos=Py_ssize_t, size=Py_ssize_t, kind=int, length=Py_ssize_t, end=Py_ssize_t)
-    cpdef _fragment(self, bytes data, bint from_src)
+    @cython.locals(end=Py_ssize_t)
+    cdef Py_ssize_t _odd(self, bytes data, Py_ssize_t pos, bint from_src) except -1
+    @cython.locals(partial=bytearray, kind=int, length=Py_ssize_t, end=Py_ssize_t)
+    cdef _fragment(self, bytes data, Py_ssize_t pos, Py_ssize_t size, bint from_src)
     cpdef _message(self, int kind, bytes body, bint from_src)
-    @cython.locals(hello=ClientHello, talk=Conversation)
+    @cython.locals(talk=Conversation, hello=ClientHello)
     cpdef _client_hello(self, bytes body, bint from_src)
-    @cython.locals(hello=ServerHello, talk=Conversation)
+    @cython.locals(talk=Conversation, hello=ServerHello)
     cpdef _server_hello(self, bytes body, bint from_src)
+    @cython.locals(chain=list, from_client=bint)
     cpdef _certificates(self, bytes body, bint from_src)
     cpdef _server_key(self, bytes body)
     cpdef _change(self, bint from_src)
@@ -42,7 +46,6 @@ cdef class TlsParser(Parser):
 @cython.locals(kind=int, length=Py_ssize_t)
 cpdef int _probe_tls(bytes data, Conversation talk, bint from_src) except -1
 cdef int _probe_handshake(bytes data, Conversation talk, Py_ssize_t length) except -1
-@cython.locals(ciphers=int, session=int, challenge=int, version=int)
 cdef int _probe_ssl2(bytes data) except -1
 @cython.locals(length=Py_ssize_t, after=Py_ssize_t)
 cdef int _probe_midstream(bytes data, Conversation talk, int kind) except -1

@@ -6,21 +6,25 @@ application data, at a fatal alert, or at the end of the flow. A HelloRetryReque
 the same row. The parser starts at any record boundary, so that STARTTLS may hand a connection over to it.
 """
 
+import cython
+
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.tls_fingerprints import ja3, ja3s, ja4
-from rustnet.dissect.tls_handshake import (
-    EARLY_DATA,
-    ENCRYPTED_SNI,
-    PRE_SHARED_KEY,
-    ClientHello,
-    ServerHello,
-    certificates,
-    parse_client_hello,
-    parse_server_hello,
-)
 from rustnet.dissect.tls_names import ALERT_LEVELS, SSL2_CIPHERS, alert_name, cipher_name, group_name, version_name
 from rustnet.dissect.x509 import Certificate, read_certificate
 from rustnet.records import U8, U16, Ts, record
+
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.dissect.tls_fingerprints import ja3, ja3s, ja4
+    from rustnet.dissect.tls_handshake import (
+        EARLY_DATA,
+        ENCRYPTED_SNI,
+        PRE_SHARED_KEY,
+        ClientHello,
+        ServerHello,
+        certificates,
+        parse_client_hello,
+        parse_server_hello,
+    )
 
 MAX_RECORD = 16_384 + 2_048
 MAX_MESSAGE = 131_072
@@ -32,8 +36,12 @@ PATIENCE = 16
 
 _CHANGE, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT = 20, 21, 22, 23, 24
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY = 1, 2, 11, 12
-_KNOWN = frozenset({0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 203})
-_FIRST = frozenset({0, 1, 2, 4, 11, 12, 13, 14, 15, 16, 20, 22})
+_KNOWN = bytes(
+    kind in {0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 203} for kind in range(256)
+)
+"""For each type of handshake message, whether it is defined."""
+_FIRST = bytes(kind in {0, 1, 2, 4, 11, 12, 13, 14, 15, 16, 20, 22} for kind in range(256))
+"""For each type, whether what is read of a stream may begin with it."""
 _STARTS = bytes((_CHANGE, _ALERT, _HANDSHAKE, _DATA, *range(0x80, 0x100)))
 _PORTS = (443, 8443, 993, 995, 465, 990, 989, 636, 853, 5061, 5223, 5228, 8883, 6697, 9443, 4433, 6514, 3269)
 
@@ -169,7 +177,7 @@ class TlsParser(Parser):
     )
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
+        self.talk = talk
         self.row = Tls()
         self.begun = False
         """The row has something to say."""
@@ -214,25 +222,25 @@ class TlsParser(Parser):
                 return size
             if end > size:
                 return pos
-            self._record(kind, data[pos + 5 : end], from_src)
+            self._record(kind, data, pos + 5, end, from_src)
             if talk.finished:
                 return size
             pos = end
         return pos
 
-    def _record(self, kind: int, body: bytes, from_src: bool) -> None:
-        """Read a record that is not data; heartbeats say nothing."""
+    def _record(self, kind: int, data: bytes, pos: int, end: int, from_src: bool) -> None:
+        """Read the content of a record that is not data; heartbeats say nothing."""
         if kind == _HANDSHAKE:
-            self._fragment(body, from_src)
+            self._fragment(data, pos, end, from_src)
         elif kind == _ALERT:
-            self._alert(body, from_src)
+            self._alert(data[pos:end], from_src)
         elif kind == _CHANGE:
             self._change(from_src)
 
     def cut(self, data: bytes, from_src: bool) -> None:
         """Read the whole messages of a record whose rest is lost."""
         if data[0] == _HANDSHAKE and not self.partial[from_src]:
-            self._fragment(data[5:], from_src)
+            self._fragment(data, 5, len(data), from_src)
 
     def gap(self, size: int, from_src: bool) -> None:
         """Records are lost: wait for the server's hello if it is still to come, else tell what is known."""
@@ -306,23 +314,23 @@ class TlsParser(Parser):
         self.row.offered_versions = [version_name(version)]
         self.talk.state = "CLIENT_HELLO"
 
-    def _fragment(self, data: bytes, from_src: bool) -> None:
-        """Read the handshake messages of one record, and keep what is not complete."""
+    def _fragment(self, data: bytes, pos: int, size: int, from_src: bool) -> None:
+        """Read the handshake messages of one record's content, and keep what is not complete."""
         if self.encrypted[from_src]:
             return
         partial = self.partial[from_src]
         if partial:
-            partial += data
+            partial += data[pos:size]
             if len(partial) < 4 or len(partial) < 4 + int.from_bytes(partial[1:4], "big"):
                 return
             data = bytes(partial)
             partial.clear()
-        pos = 0
-        size = len(data)
+            pos = 0
+            size = len(data)
         while size - pos >= 4:
             kind = data[pos]
             length = data[pos + 1] << 16 | data[pos + 2] << 8 | data[pos + 3]
-            if kind not in _KNOWN or length > MAX_MESSAGE:
+            if not _KNOWN[kind] or length > MAX_MESSAGE:
                 self._broken(f"a handshake message of type {kind} with {length} bytes is not plausible")
                 return
             end = pos + 4 + length
@@ -333,7 +341,7 @@ class TlsParser(Parser):
                 return
             pos = end
         if pos < size:
-            partial += data[pos:]
+            partial += data[pos:size]
 
     def _message(self, kind: int, body: bytes, from_src: bool) -> None:
         """Read one handshake message; a malformed one does not cost the row."""
@@ -474,7 +482,7 @@ def _probe_tls(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _probe_handshake(data: bytes, talk: Conversation, length: int) -> int:
-    if data[5] in _FIRST:
+    if _FIRST[data[5]]:
         if data[5] > 2:
             return YES if len(data) < 9 or (data[6] << 16 | data[7] << 8 | data[8]) <= MAX_MESSAGE else NO
         if len(data) < 11:

@@ -7,16 +7,20 @@ import struct
 from functools import lru_cache
 from hashlib import md5, sha256
 
-from rustnet.dissect.tls_handshake import (
-    ALPN,
-    GREASE,
-    GROUPS,
-    POINT_FORMATS,
-    SIGNATURES,
-    SNI,
-    ClientHello,
-    ServerHello,
-)
+import cython
+
+from rustnet.dissect.tls_handshake import GREASE
+
+if not cython.compiled:  # compiled, these come from the .pxd as C types and numbers
+    from rustnet.dissect.tls_handshake import (
+        ALPN,
+        GROUPS,
+        POINT_FORMATS,
+        SIGNATURES,
+        SNI,
+        ClientHello,
+        ServerHello,
+    )
 
 MAX_TYPES, MAX_BYTES = 64, 1024
 """Extensions, and bytes of the other lists, of hellos whose fingerprints are remembered."""

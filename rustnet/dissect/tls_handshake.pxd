@@ -1,6 +1,8 @@
 cimport cython
 
-cdef int MAX_EXTENSIONS
+cdef int MAX_EXTENSIONS, SNI, GROUPS, POINT_FORMATS, SIGNATURES, ALPN, PRE_SHARED_KEY, EARLY_DATA, VERSIONS, KEY_SHARE
+cdef int ENCRYPTED_SNI, ENCRYPTED_HELLO
+cdef bytes HELLO_RETRY
 
 cdef class ClientHello:
     cdef public int legacy_version
@@ -26,3 +28,7 @@ cdef object _extensions(bytes body, Py_ssize_t pos, list types, dict found)
 cpdef ClientHello parse_client_hello(bytes body, bint datagram=*)
 @cython.locals(size=Py_ssize_t, pos=Py_ssize_t, cipher=int, found=dict, hello=ServerHello, chosen=bytes, share=bytes)
 cpdef ServerHello parse_server_hello(bytes body)
+cdef object _server_name(bytes body)
+@cython.locals(end=Py_ssize_t, pos=Py_ssize_t, after=Py_ssize_t, made=list)
+cpdef list certificates(bytes body, int most=*)
+cpdef tuple protocols(bytes body)

@@ -13,7 +13,7 @@ import numpy as np
 BATCH_PACKETS = 65_536
 """Capacity of a batch in packets."""
 
-BUFFER_BYTES = 8 << 20
+BUFFER_BYTES = 4 << 20
 """Size of a batch's byte buffer; one frame of at most `MAX_FRAME` always fits."""
 
 MAX_FRAME = 1 << 20

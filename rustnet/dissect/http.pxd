@@ -2,49 +2,53 @@ cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 
-cdef int NO, MORE, YES, MAX_HEADERS, MAX_HEAD, MAX_VALUE, MAX_URI, MAX_WAITING
+cdef int NO, MORE, YES, MAX_HEAD, MAX_HEADERS, MAX_WAITING, MAX_URI, MAX_VALUE
 cdef int _HEAD, _CHUNK, _UNTIL_CLOSE, _TRAILER, _LOST, _PAUSED
+cdef bytes _LIKELY
+cdef dict _REQUEST_TEXTS, _REQUEST_SEEN, _RESPONSE_TEXTS, _RESPONSE_SEEN, _REQUEST_WANTED, _RESPONSE_WANTED
 
-cpdef str text(bytes raw)
+cdef str text(bytes raw)
 @cython.locals(strict=Py_ssize_t, bare=Py_ssize_t)
-cpdef Py_ssize_t head_end(bytes data, Py_ssize_t since) except? -2
-@cython.locals(lines=list, found=dict, ambiguous=bint, line=bytes, name=bytes, value=bytes, colon=Py_ssize_t)
-cdef tuple _fields(bytes head, dict wanted)
+cdef Py_ssize_t head_end(bytes data, Py_ssize_t since) except -2
+@cython.locals(size=Py_ssize_t, ambiguous=bint, lines=int, pos=Py_ssize_t, colon=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t, key=bytes, value=bytes)
+cdef bint _fields(bytes head, Py_ssize_t start, dict wanted, dict found, bint folds=*) except -1
+cdef bint _unfolded(bytes fields, dict wanted, dict found) except -1
 @cython.locals(coding=bytes, stated=bytes)
-cdef int64_t _length(dict found) except? -3
-cdef int _fill(row, dict found, dict texts, dict seen) except -1
+cdef int64_t _length(dict found) except -3
+@cython.locals(key=bytes, value=bytes)
+cdef _fill(object row, dict found, dict texts, dict seen)
 
 cdef class HttpParser(Parser):
     cdef public object waiting
     cdef public list open, state, searched, spoken
     cdef public bint over, doubtful
     cdef public int anomalies
-    @cython.locals(side=int, pos=int64_t, size=int64_t, state=int, after=int64_t)
-    cpdef stream(self, bytes data, bint from_src)
-    @cython.locals(ts=int64_t, packet=int64_t)
-    cdef int _emit(self, tuple entry) except -1
-    cdef int _leave(self, int side) except -1
-    cdef int _lose(self, int side) except -1
-    cdef int _count(self, int side, int64_t size) except -1
+    @cython.locals(side=int, pos=Py_ssize_t, size=Py_ssize_t, after=Py_ssize_t, state=int)
+    cpdef Py_ssize_t stream(self, bytes data, bint from_src) except -1
+    cdef _say(self, tuple entry)
+    cdef _leave(self, int side)
+    cdef _lose(self, int side)
+    cdef _count(self, int side, Py_ssize_t size)
     cdef _strange(self, str kind, str detail)
-    @cython.locals(start=int64_t, size=int64_t, searched=int64_t, end=int64_t)
-    cdef int64_t _head(self, bytes data, int64_t pos, int side) except -1
-    cdef int64_t _stray(self, int64_t pos, int side) except -1
-    cdef int64_t _message(self, bytes head, int64_t end, int side) except -1
-    @cython.locals(talk=Conversation, found=dict, ambiguous=bint, length=int64_t, method=bytes, target=bytes, version=bytes)
-    cdef int64_t _request(self, line, bytes head, int side) except -1
-    cdef int _target(self, row, bytes method, bytes target) except -1
-    cdef int _let_go(self) except -1
-    @cython.locals(talk=Conversation, found=dict, ambiguous=bint, length=int64_t, status=int, version=bytes)
-    cdef int64_t _response(self, line, bytes head, int side) except -1
-    cdef int _switch(self, tuple entry) except -1
-    @cython.locals(size=int64_t)
-    cdef int64_t _chunk(self, bytes data, int64_t pos, int side) except -1
-    @cython.locals(line_end=int64_t)
-    cdef int64_t _trailer(self, bytes data, int64_t pos, int side) except -1
-    @cython.locals(line=int64_t, keep=int64_t)
-    cdef int64_t _resume(self, bytes data, int64_t pos, int side) except -1
+    @cython.locals(start=Py_ssize_t, size=Py_ssize_t, searched=Py_ssize_t, end=Py_ssize_t, after=Py_ssize_t)
+    cdef Py_ssize_t _head(self, bytes data, Py_ssize_t pos, int side) except -1
+    cdef Py_ssize_t _stray(self, Py_ssize_t pos, int side) except -1
+    cdef Py_ssize_t _message(self, bytes head, Py_ssize_t end, int side) except -2
+    @cython.locals(talk=Conversation, method=bytes, target=bytes, version=bytes, found=dict, ambiguous=bint, length=int64_t, entry=tuple)
+    cdef Py_ssize_t _request(self, object line, bytes head, int side) except -1
+    cdef _target(self, object row, bytes method, bytes target)
+    cdef _let_go(self)
+    @cython.locals(talk=Conversation, version=bytes, code=bytes, reason=bytes, found=dict, ambiguous=bint, status=int, length=int64_t, entry=tuple)
+    cdef Py_ssize_t _response(self, object line, bytes head, int side) except -1
+    cdef _switch(self, tuple entry)
+    cdef Py_ssize_t _chunk(self, bytes data, Py_ssize_t pos, int side) except -1
+    @cython.locals(line_end=Py_ssize_t)
+    cdef Py_ssize_t _trailer(self, bytes data, Py_ssize_t pos, int side) except -1
+    @cython.locals(line=Py_ssize_t, keep=Py_ssize_t)
+    cdef Py_ssize_t _resume(self, bytes data, Py_ssize_t pos, int side) except -1
 
-cdef bint _plausible(bytes data, int64_t pos) except -1
+cdef bint _plausible(bytes data, Py_ssize_t pos) except -1
+cdef str _hostname(str host)
 @cython.locals(line_end=Py_ssize_t)
 cpdef int _probe_http(bytes data, Conversation talk, bint from_src) except -1
+cpdef int _probe_http2(bytes data, Conversation talk, bint from_src) except -1

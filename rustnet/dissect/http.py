@@ -60,6 +60,11 @@ _RESPONSE_SEEN = {b"set-cookie": "has_set_cookie"}
 _FRAMING = (b"content-length", b"transfer-encoding")
 _REQUEST_WANTED = {name: name for name in (*_REQUEST_TEXTS, *_REQUEST_SEEN, *_FRAMING)}
 _RESPONSE_WANTED = {name: name for name in (*_RESPONSE_TEXTS, *_RESPONSE_SEEN, *_FRAMING)}
+_LIKELY = bytes(
+    number in {(len(name) << 5) | (name[0] & 31) for name in (*_REQUEST_WANTED, *_RESPONSE_WANTED)}
+    for number in range(1 << 10)
+)
+"""By the length of a field's name and five bits of its first letter, whether it may be one that is wanted."""
 
 
 @record("http")
@@ -113,9 +118,9 @@ class Http:
 def text(raw: bytes) -> str:
     """Header bytes as text: UTF-8 where they are that, else Latin-1; bounded."""
     try:
-        return str(raw[:MAX_VALUE], "utf-8")
+        return raw[:MAX_VALUE].decode("utf-8")
     except UnicodeDecodeError:
-        return str(raw[:MAX_VALUE], "latin-1")
+        return raw[:MAX_VALUE].decode("latin-1")
 
 
 def head_end(data: bytes, since: int) -> int:
@@ -127,28 +132,47 @@ def head_end(data: bytes, since: int) -> int:
     return strict + 3 if strict >= 0 else -1
 
 
-def _fields(head: bytes, wanted: dict[bytes, bytes]) -> tuple[dict[bytes, bytes], bool]:
-    """The wanted header fields of a head without its start line, and whether its framing is ambiguous."""
-    if b"\n " in head or b"\n\t" in head:
-        head = _FOLD.sub(b" ", head)
-    lines = head.split(b"\n")
-    if len(lines) > MAX_HEADERS:
-        raise DissectError(f"a head has more than {MAX_HEADERS} lines")
-    found: dict[bytes, bytes] = {}
+def _fields(head: bytes, start: int, wanted: dict[bytes, bytes], found: dict[bytes, bytes], folds: bool = True) -> bool:
+    """Collect the wanted header fields of a head behind its start line; return whether its framing is ambiguous.
+
+    With ``folds`` its lines may be too many, or parts of the field above them.
+    """
+    size = len(head)
     ambiguous = False
-    for line in lines:
-        colon = line.find(b":")
-        name = line[:colon] if colon >= 0 else line
-        key = wanted.get(name.lower())
-        if key is not None:
-            value = line[colon + 1 :].strip() if colon >= 0 else b""
-            if key in found:
-                ambiguous = ambiguous or (key == b"content-length" and found[key] != value)
-            else:
-                found[key] = value
-        elif name.endswith((b" ", b"\t")) and name.strip().lower() in _FRAMING:
-            ambiguous = True
-    return found, ambiguous or (b"content-length" in found and b"transfer-encoding" in found)
+    lines = 0
+    pos = start
+    while pos <= size:
+        if folds and (lines == MAX_HEADERS or (lines and pos < size and (head[pos] == 32 or head[pos] == 9))):
+            return _unfolded(head[start:], wanted, found)
+        lines += 1
+        colon = pos  # where the name ends, which is all of a line without a colon
+        while colon < size and head[colon] != 58 and head[colon] != 10:
+            colon += 1
+        end = colon
+        while end < size and head[end] != 10:
+            end += 1
+        length = colon - pos
+        if 0 < length < 32 and _LIKELY[(length << 5) | (head[pos] & 31)]:
+            key = wanted.get(head[pos:colon].lower())
+            if key is not None:
+                value = head[colon + 1 : end].strip() if colon < end else b""
+                if key in found:
+                    ambiguous = ambiguous or (key == b"content-length" and found[key] != value)
+                else:
+                    found[key] = value
+        if length and (head[colon - 1] == 32 or head[colon - 1] == 9):
+            ambiguous = ambiguous or head[pos:colon].strip().lower() in _FRAMING
+        pos = end + 1
+    return ambiguous or (b"content-length" in found and b"transfer-encoding" in found)
+
+
+def _unfolded(fields: bytes, wanted: dict[bytes, bytes], found: dict[bytes, bytes]) -> bool:
+    """Begin anew with the fields whose lines are folded; raises `DissectError` where there are too many lines."""
+    fields = _FOLD.sub(b" ", fields)
+    if fields.count(b"\n") >= MAX_HEADERS:
+        raise DissectError(f"a head has more than {MAX_HEADERS} lines")
+    found.clear()
+    return _fields(fields, 0, wanted, found, False)
 
 
 def _length(found: dict[bytes, bytes]) -> int:
@@ -183,7 +207,7 @@ class HttpParser(Parser):
     __slots__ = ("anomalies", "doubtful", "open", "over", "searched", "spoken", "state", "waiting")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
+        self.talk = talk
         self.waiting: deque[Entry] = deque()
         self.open: list[Entry | None] = [None, None]
         """Message whose body runs in this direction."""
@@ -248,9 +272,9 @@ class HttpParser(Parser):
         self._leave(0)
         self._leave(1)
         while self.waiting:
-            self._emit(self.waiting.popleft())
+            self._say(self.waiting.popleft())
 
-    def _emit(self, entry: Entry) -> None:
+    def _say(self, entry: Entry) -> None:
         row, ts, packet = entry
         self.talk.emit(row, ts, packet)
 
@@ -259,7 +283,7 @@ class HttpParser(Parser):
         entry = self.open[side]
         self.open[side] = None
         if entry is not None and entry[0].status is not None:
-            self._emit(entry)
+            self._say(entry)
 
     def _lose(self, side: int) -> None:
         """Give up the message that runs in a direction and wait for the next plausible head."""
@@ -291,10 +315,9 @@ class HttpParser(Parser):
         end = head_end(data, start + searched - 3 if searched > pos - start + 3 else pos)
         if end >= 0:
             self.searched[side] = 0
-            if _REQUEST.match(data, pos) is None and _RESPONSE.match(data, pos) is None:
-                return self._stray(pos, side)
             try:
-                return self._message(data[pos:end], end, side)
+                after = self._message(data[pos:end], end, side)
+                return after if after >= 0 else self._stray(pos, side)
             except DissectError as error:
                 self._strange("malformed_http", str(error))
                 self._lose(side)
@@ -316,23 +339,27 @@ class HttpParser(Parser):
         return pos + 1
 
     def _message(self, head: bytes, end: int, side: int) -> int:
-        """Read a complete head; return where the next one begins, or what cannot be skipped."""
-        self.spoken[side] = True
+        """Read a complete head; return where the next one begins, or what cannot be skipped, -1 if it is no head."""
         line = _REQUEST.match(head)
         if line is not None:
+            self.spoken[side] = True
             return end + self._request(line, head, side)
         line = _RESPONSE.match(head)
-        return end + self._response(line, head, side) if line is not None else end
+        if line is not None:
+            self.spoken[side] = True
+            return end + self._response(line, head, side)
+        return -1
 
     def _request(self, line: re.Match[bytes], head: bytes, side: int) -> int:
         """Read a request's head; return how many body bytes to skip."""
         talk = self.talk
         method, target, version = line.groups()
-        found, ambiguous = _fields(head[line.end() :], _REQUEST_WANTED)
+        found: dict[bytes, bytes] = {}
+        ambiguous = _fields(head, line.end(), _REQUEST_WANTED, found)
         length = _length(found)
         if ambiguous:
             self._strange("ambiguous_http", "a request's body length is stated in two ways")
-        row = Http(method=str(method, "ascii"), uri=text(target), version=str(version, "ascii"))
+        row = Http(method.decode("ascii"), None, text(target), version.decode("ascii"))
         _fill(row, found, _REQUEST_TEXTS, _REQUEST_SEEN)
         self._target(row, method, target)
         if self.doubtful or len(self.waiting) >= MAX_WAITING:
@@ -365,20 +392,21 @@ class HttpParser(Parser):
     def _let_go(self) -> None:
         """Emit unanswered requests whose answers were lost, or the oldest of too many."""
         if self.waiting:
-            self._emit(self.waiting.popleft())
+            self._say(self.waiting.popleft())
         while self.doubtful and self.waiting:
-            self._emit(self.waiting.popleft())
+            self._say(self.waiting.popleft())
         self.doubtful = False
 
     def _response(self, line: re.Match[bytes], head: bytes, side: int) -> int:
         """Read a response's head; return how many body bytes to skip."""
         talk = self.talk
         version, code, reason = line.groups()
-        found, ambiguous = _fields(head[line.end() :], _RESPONSE_WANTED)
+        found: dict[bytes, bytes] = {}
+        ambiguous = _fields(head, line.end(), _RESPONSE_WANTED, found)
         status = int(code)
         length = _length(found)
         if status < 200 and status != 101:
-            talk.emit(Http(version=str(version, "ascii"), status=status, reason=text(reason) if reason else None))
+            talk.emit(Http(version=version.decode("ascii"), status=status, reason=text(reason) if reason else None))
             return 0
         if ambiguous:
             self._strange("ambiguous_http", "a response's body length is stated in two ways")
@@ -387,7 +415,7 @@ class HttpParser(Parser):
             row = entry[0]
             row.response_ms = (talk.ts - entry[1]) / 1e6
         else:
-            row = Http(version=str(version, "ascii"))
+            row = Http(version=version.decode("ascii"))
             entry = (row, talk.ts, talk.packet)
         row.status = status
         row.reason = text(reason) if reason else None
@@ -401,7 +429,7 @@ class HttpParser(Parser):
             length = 0
         if length >= 0:
             row.response_bytes = length
-            self._emit(entry)
+            self._say(entry)
             return length
         self.open[side] = entry
         self.state[side] = _CHUNK if length == -1 else _UNTIL_CLOSE
@@ -411,16 +439,16 @@ class HttpParser(Parser):
         """The connection speaks something else now: a tunnel is probed anew, an upgrade ends here."""
         talk = self.talk
         row = entry[0]
-        self._emit(entry)
+        self._say(entry)
         self.close()
         self.over = True
         if row.status != 101:
             talk.app = None  # a proxy's tunnel is named after what runs inside
             talk.hand_over(None)
-        else:
-            if row.upgrade is not None and row.upgrade.lower() == "h2c":
-                talk.app = HTTP2.name
-            talk.finish()
+            return
+        if row.upgrade is not None and row.upgrade.lower() == "h2c":
+            talk.app = HTTP2.name
+        talk.finish()
 
     def _chunk(self, data: bytes, pos: int, side: int) -> int:
         """Read one chunk's size and skip the chunk."""
@@ -452,10 +480,11 @@ class HttpParser(Parser):
 
     def _resume(self, data: bytes, pos: int, side: int) -> int:
         """Look for the next start line after bytes were lost; keep what may be the beginning of one."""
-        found = _RESTART.search(data, pos)
-        if found is not None:
-            self.state[side] = _HEAD
-            return found.end()
+        if data.find(b"HTTP/1.", pos) >= 0:  # the cheap search ahead of the expression
+            found = _RESTART.search(data, pos)
+            if found is not None:
+                self.state[side] = _HEAD
+                return found.end()
         line = data.rfind(b"\n", pos)
         keep = line if line >= 0 else pos
         if len(data) - keep < MAX_URI and _OPENING(data[keep:].strip(b"\r\n")) is not None:

@@ -15,6 +15,9 @@ cdef class Conversation:
     cdef public tuple refused
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
+    cpdef anomaly(self, str kind, str detail)
+    cpdef name_host(self, str name, str source)
+    cpdef finish(self)
     cpdef learn(self, str ip, str name, str source, object ttl=*, object client=*)
 
 cdef class Parser:

@@ -50,8 +50,6 @@ HANDSHAKE = 22
 NO_PORT = 65_536
 """Stands for every port that no dissector names."""
 
-TRANSPORTS = {TCP: "tcp", UDP: "udp"}
-
 
 class Asked:
     """A dissector that is asked about content, and the shape without which it is not asked.
@@ -112,6 +110,8 @@ class Dispatcher:
         self.far = {(t, d): Asked(d, d.shapes.get(t, ANY_SHAPE)) for d in dissectors for t in d.transports}
         self.known = {transport: self.named_ports(transport) for transport in self.by_transport}
         self.orders: dict[str, dict[int, tuple[Asked, ...]]] = {transport: {} for transport in self.by_transport}
+        self.tcp_known, self.udp_known = self.known.get("tcp"), self.known.get("udp")
+        self.tcp_orders, self.udp_orders = self.orders.get("tcp"), self.orders.get("udp")
 
     def named_ports(self, transport: str) -> bytes:
         """For each port, whether a dissector names it."""
@@ -123,8 +123,13 @@ class Dispatcher:
 
     def asked(self, talk: Conversation, first: int) -> tuple[Asked, ...]:
         """Who is asked about content that begins with the byte ``first``: remembered answers of `order`."""
-        known = self.known.get(talk.transport)
-        if known is None:
+        if talk.transport == "tcp":
+            known, orders = self.tcp_known, self.tcp_orders
+        elif talk.transport == "udp":
+            known, orders = self.udp_known, self.udp_orders
+        else:
+            known, orders = self.known.get(talk.transport), self.orders.get(talk.transport)
+        if known is None or orders is None:
             return ()
         src = talk.src_port & 0xFFFF
         dst = talk.dst_port & 0xFFFF
@@ -133,7 +138,6 @@ class Dispatcher:
         if not known[dst]:
             dst = NO_PORT
         key = (((src << 17) | dst) << 8) | first
-        orders = self.orders[talk.transport]
         found = orders.get(key)
         if found is None:
             if len(orders) >= MAX_ORDERS:
@@ -154,9 +158,11 @@ class Dispatcher:
 
     def converse(self, flow: Flow) -> Conversation:
         """The flow's conversation, made when its first payload is seen."""
-        transport = TRANSPORTS.get(flow.protocol) or protocol_name(flow.protocol)
-        ports = (flow.a_port, flow.b_port) if flow.src_is_a else (flow.b_port, flow.a_port)
-        talk = Conversation(self.sink, flow.flow_id, transport, "", ports[0], "", ports[1])
+        protocol = flow.protocol
+        transport = "tcp" if protocol == TCP else "udp" if protocol == UDP else protocol_name(protocol)
+        talk = Conversation(self.sink, flow.flow_id, transport, "", flow.a_port, "", flow.b_port)
+        if not flow.src_is_a:
+            talk.src_port, talk.dst_port = flow.b_port, flow.a_port
         talk.flow = flow
         flow.talk = talk
         return talk

@@ -42,17 +42,22 @@ def head(raw: bytes, shorts: dict[str, str] | None = None) -> tuple[str, dict[st
     lines = (raw if end < 0 else raw[:end]).decode("utf-8", "backslashreplace").split("\n", MAX_HEADERS + 1)
     fields: dict[str, str] = {}
     last = ""
-    for line in lines[1 : MAX_HEADERS + 1]:
-        if line[:1] in {" ", "\t"} and last:
+    for i in range(1, min(len(lines), MAX_HEADERS + 1)):
+        line = lines[i]
+        if last and line and (line[0] == " " or line[0] == "\t"):
             fields[last] = f"{fields[last]} {line.strip()}"[:MAX_TEXT]
             continue
-        name, colon, value = line.partition(":")
-        if not colon:
+        colon = line.find(":")
+        if colon < 0:
             continue
-        name = name.strip().lower()
-        name = shorts.get(name, name) if shorts else name
-        last = name if name not in fields else ""
-        fields.setdefault(name, value.strip()[:MAX_TEXT])
+        name = line[:colon].strip().lower()
+        if shorts is not None and len(name) == 1:
+            name = shorts.get(name, name)
+        if name in fields:
+            last = ""
+            continue
+        last = name
+        fields[name] = line[colon + 1 :].strip()[:MAX_TEXT]
     return lines[0].rstrip("\r")[: 2 * MAX_TEXT], fields
 
 
@@ -71,7 +76,7 @@ class RowParser(Parser):
     limit = MAX_ROWS
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
+        self.talk = talk
         self.rows = 0
         self.taught: set[tuple[str, str]] | None = None  # a set per flow is much where there are many flows
 

@@ -39,6 +39,7 @@ PER_MESSAGE = [
     "rustnet.dissect.dns_message",
     "rustnet.dissect.dns_names",
     "rustnet.dissect.dns_texts",
+    "rustnet.dissect.quic_packet",
     "rustnet.dissect.http",
     "rustnet.dissect.tls",
     "rustnet.dissect.tls_handshake",

@@ -215,6 +215,8 @@ class Shape:
     """Bytes that a datagram must have; a stream may still grow."""
     at: Mapping[int, bytes] = field(default_factory=dict)
     """By offset, the bytes that can stand there; what is not there yet is not tested."""
+    counted: tuple[int, int] | None = None
+    """Of a datagram: where two bytes count its bytes, and how many of them it has that are not counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ cdef int YES, MORE, SRC_JUDGED, DST_JUDGED, MAX_PATIENCE, MAX_CHUNKS, MAX_IDLE, 
 cdef class Asked:
     cdef public str name
     cdef public object probe, dissector
-    cdef public Py_ssize_t least, tests
+    cdef public Py_ssize_t least, tests, count_at, uncounted
     cdef public const int64_t[::1] offsets
     cdef public const unsigned char[::1] fitting
     @cython.locals(at=Py_ssize_t, i=Py_ssize_t, byte=int64_t)

@@ -63,6 +63,7 @@ class Asked:
         self.dissector = dissector
         self.least = shape.least
         self.tests = len(shape.at)
+        self.count_at, self.uncounted = shape.counted or (-1, 0)
         fitting = np.zeros(max(1, self.tests) * 256, np.uint8)
         for i, allowed in enumerate(shape.at.values()):
             for byte in allowed:
@@ -72,8 +73,12 @@ class Asked:
 
     def fits(self, data: bytes, size: int, stream: bool) -> bool:
         """Whether content has the shape."""
-        if size < self.least and not stream:
-            return False
+        if not stream:
+            if size < self.least:
+                return False
+            at = self.count_at
+            if at >= 0 and at + 1 < size and (data[at] << 8 | data[at + 1]) + self.uncounted != size:
+                return False
         for i in range(self.tests):
             at = self.offsets[i]
             if at < size and not self.fitting[i * 256 + data[at]]:

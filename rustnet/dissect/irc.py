@@ -30,6 +30,8 @@ _SERVER = re.compile(
     rb"|:[^ !\r\n]+![^ @\r\n]+@[^ \r\n]+ (?:PRIVMSG|NOTICE|JOIN|PART|QUIT|MODE|NICK|KICK|TOPIC) "
 ).match
 _WORDS = (b"CAP ", b"NICK ", b"USER ", b"PASS ", b"JOIN #", b"PRIVMSG #", b"NOTICE AUTH", b"ERROR :C", b":")
+_OPENINGS = frozenset(word[:size] for word in _WORDS for size in range(1, len(word)))
+"""What may become one of these words."""
 _PORTS = (6667, 6666, 6668, 6669, 7000)
 
 
@@ -181,7 +183,7 @@ def _probe_irc(data: bytes, talk: Conversation, from_src: bool) -> int:
     if end < 0:
         if len(data) > 512 or not data.isascii():
             return NO
-        return MORE if data.startswith(_WORDS) or any(word.startswith(data) for word in _WORDS) else NO
+        return MORE if data in _OPENINGS or data.startswith(_WORDS) else NO
     if data.startswith(b"PASS ") and data.find(b"\n", end + 1) < 0:
         return MORE if len(data) < 700 else NO
     return YES if _CLIENT(data) is not None or _SERVER(data) is not None else NO

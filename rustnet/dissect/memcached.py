@@ -6,7 +6,7 @@ One row per command with its reply. Values are skipped and counted.
 import re
 from collections import deque
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.dissect.lines import LineParser, plain_user
 from rustnet.dissect.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import U16, U32, U64, record
@@ -327,5 +327,5 @@ def _probe_udp(data: bytes, talk: Conversation) -> int:
 
 MEMCACHED = Dissector(
     "memcached", "Memcached (protocol.txt)", ("tcp", "udp"), _PORTS, (Memcached,), _probe_memcached, _parser,
-    first=bytes(range(97, 123)),
+    first=bytes(range(97, 123)), shapes={"udp": Shape(at={0: b""})},  # datagrams are believed on its ports only
 )  # fmt: skip

@@ -191,8 +191,10 @@ def _probe_mongodb(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise a message whose operation exists and whose body begins as that operation's must."""
     size = len(data)
     if size < 16:
+        if data and not talk.has_port(*_PORTS):
+            return NO
         fits = not data[14:16].strip(b"\0") and data[12:13] in {b"", b"\x01", *_LOW} and len(data[:4].strip(b"\0")) > 0
-        return MORE if not data or (talk.has_port(*_PORTS) and (fits or size < 5)) else NO
+        return MORE if fits or size < 5 else NO
     if data[14] or data[15] or data[13] not in {0, 7}:
         return NO
     length = int.from_bytes(data[:4], "little")

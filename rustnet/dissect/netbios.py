@@ -6,6 +6,7 @@ the connection belongs to SMB, which reads on. Browser announcements in datagram
 
 import re
 import struct
+from binascii import unhexlify
 from socket import inet_ntoa
 
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
@@ -39,6 +40,8 @@ _BROWSER = {
 }  # fmt: skip
 _ANNOUNCEMENT = struct.Struct("<BBI16sBBI")
 _ENCODED = re.compile(rb"\x20[A-P]{32}").match
+_HALVES = bytes.maketrans(b"ABCDEFGHIJKLMNOP", b"0123456789abcdef")
+"""The letters that stand for half a byte each, as hexadecimal digits."""
 _SESSIONS = {0x81: "session_request", 0x82: "positive_response", 0x83: "negative_response", 0x84: "retarget"}
 _REFUSALS = {
     0x80: "not listening on called name", 0x81: "not listening for calling name", 0x82: "called name not present",
@@ -90,7 +93,7 @@ def decode_name(data: bytes, pos: int) -> tuple[str, int]:
     """Name and suffix of a first-level encoded name (RFC 1001, 14.1), whose length byte stands at ``pos``."""
     if _ENCODED(data, pos) is None:
         raise DissectError("a name is not encoded as NetBIOS does")
-    raw = bytes(((data[i] - 65) << 4) | (data[i + 1] - 65) for i in range(pos + 1, pos + 33, 2))
+    raw = unhexlify(data[pos + 1 : pos + 33].translate(_HALVES))
     return text(raw[:15].rstrip(b" \0")), raw[15]
 
 

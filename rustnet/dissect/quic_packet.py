@@ -18,7 +18,6 @@ MAX_STREAM = 1 << 16
 MAX_PIECES = 64
 """Pieces that may wait for those ahead of them."""
 
-_U32 = struct.Struct(">I")
 _NAMES = {VERSION_1: "1", VERSION_2: "2", 0xFACEB001: "mvfst-22", 0xFACEB002: "mvfst-27", 0xFACEB00E: "mvfst-exp"}
 _GOOGLE_FLAGS = frozenset({0x09, 0x0D, 0x19, 0x1D, 0x29, 0x2D, 0x39, 0x3D, 0x49, 0x4D})
 """First bytes of packets that carry a version: flag, connection id and size of the packet number."""
@@ -42,8 +41,10 @@ def version_name(version: int) -> str:
 
 def is_google(version: int) -> bool:
     """Whether it is a version of Google's: a `Q` or `T` and three digits."""
-    digits = version & 0xFFFFFF
-    return version >> 24 in {0x51, 0x54} and all(0x30 <= digits >> shift & 255 <= 0x39 for shift in (0, 8, 16))
+    if version >> 24 not in {0x51, 0x54}:
+        return False
+    a, b, c = version >> 16 & 255, version >> 8 & 255, version & 255
+    return 0x30 <= a <= 0x39 and 0x30 <= b <= 0x39 and 0x30 <= c <= 0x39
 
 
 def is_reserved(version: int) -> bool:
@@ -85,7 +86,16 @@ def varint(data: bytes, pos: int) -> tuple[int, int]:
         raise DissectError("a number is cut off")
     if size == 1:
         return first, end
-    return int.from_bytes(data[pos:end], "big") & ((1 << (8 * size - 2)) - 1), end
+    number = first & 0x3F
+    for i in range(pos + 1, end):
+        number = number << 8 | data[i]
+    return number, end
+
+
+def _version(data: bytes, pos: int) -> int:
+    """Version in the long header at ``pos``, which must be there."""
+    high = data[pos + 1] << 8 | data[pos + 2]  # not byte by byte: in C, a byte shifted by 24 would turn negative
+    return (high << 16) | (data[pos + 3] << 8 | data[pos + 4])
 
 
 def long_header(data: bytes, pos: int = 0) -> LongHeader:
@@ -93,7 +103,7 @@ def long_header(data: bytes, pos: int = 0) -> LongHeader:
     size = len(data)
     if size - pos < 7 or not data[pos] & 0x80:
         raise DissectError("a long header is cut off")
-    version = _U32.unpack_from(data, pos + 1)[0]
+    version = _version(data, pos)
     number = data[pos] >> 4 & 3
     kind = _ORDER_2[number] if version in {VERSION_2, 0x709A50C4} else number
     head = LongHeader(version, NEGOTIATION if version == 0 else kind, pos)
@@ -122,8 +132,9 @@ def long_header(data: bytes, pos: int = 0) -> LongHeader:
 
 def _long_header_46(data: bytes, pos: int, head: LongHeader) -> LongHeader:
     """Q046 packs both lengths into one byte and carries one packet per datagram, its content in the clear."""
-    sizes = data[pos + 5]
-    to, own = (n + 3 if n else 0 for n in (sizes >> 4, sizes & 15))
+    to, own = data[pos + 5] >> 4, data[pos + 5] & 15
+    to += 3 if to else 0
+    own += 3 if own else 0
     at = pos + 6
     head.dcid = data[at : at + to]
     head.scid = data[at + to : at + to + own]
@@ -316,7 +327,7 @@ def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
         if first in _GOOGLE_FLAGS and data[9:11] == b"Q0" and is_google(int.from_bytes(data[9:13], "big")):
             return YES
         return YES if talk.has_port(443) and rejection(data) else NO
-    version = int.from_bytes(data[1:5], "big")
+    version = _version(data, 0)
     try:
         if version == 0:
             return _probe_negotiation(data)

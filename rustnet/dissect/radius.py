@@ -205,5 +205,5 @@ def _probe_radius(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 RADIUS = Dissector(
     "radius", "RADIUS (RFC 2865)", ("udp",), _PORTS, (Radius,), _probe_radius, RadiusParser, first=bytes(_CODES),
-    shapes={"udp": Shape(20, {2: bytes(range(17))})},
+    shapes={"udp": Shape(20, {2: bytes(range(17))}, (2, 0))},
 )  # fmt: skip

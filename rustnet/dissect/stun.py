@@ -392,5 +392,5 @@ def _probe_stream(data: bytes, talk: Conversation) -> int:
 _TITLE = "Session Traversal Utilities for NAT (RFC 8489)"
 STUN = Dissector(
     "stun", _TITLE, ("udp", "tcp"), _PORTS, (Stun, Rtp, Rtcp, Tls), _probe_stun, StunParser,
-    first=bytes(range(0x40)), shapes={"udp": Shape(20, {2: bytes(range(8))})},
+    first=bytes(range(0x40)), shapes={"udp": Shape(20, {2: bytes(range(8))}, (2, 20))},
 )  # fmt: skip

@@ -3,7 +3,7 @@
 Data travels between new ports, hence in another flow. It is known by a block and its acknowledgement, and has no row.
 """
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser, number, text
 from rustnet.records import U16, U32, U64, record
 
@@ -128,5 +128,6 @@ def _probe_transfer(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 TFTP = Dissector(
-    "tftp", "Trivial File Transfer Protocol (RFC 1350)", ("udp",), (69,), (Tftp,), _probe_tftp, TftpParser, first=b"\0"
-)
+    "tftp", "Trivial File Transfer Protocol (RFC 1350)", ("udp",), (69,), (Tftp,), _probe_tftp, TftpParser,
+    first=b"\0", shapes={"udp": Shape(4, {1: bytes(range(1, 7))})},
+)  # fmt: skip

@@ -20,7 +20,7 @@ QUESTIONS = (
 
 
 @pytest.mark.parametrize(
-    "sample", sorted(path.name for path in SAMPLES.iterdir() if path.suffix in {".pcap", ".pcapng"})
+    "sample", sorted(path.name for path in SAMPLES.glob("*.pcap*") if path.suffix in {".pcap", ".pcapng"})
 )
 def test_the_optimizer_changes_nothing(sample: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []

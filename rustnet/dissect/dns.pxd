@@ -10,6 +10,9 @@ cdef tuple OPCODES
 
 cdef class DnsParser(Parser):
     cdef public str label
+    cdef public str name
+    cdef public int txid, kind, klass
+    cdef public int64_t since
     cdef public dict asked
     cdef public Py_ssize_t need_src, need_dst
     cdef public bint seen
@@ -19,8 +22,10 @@ cdef class DnsParser(Parser):
     cdef int _framed(self, bytes data) except -1
     @cython.locals(talk=Conversation, label=str, message=Message, flags=int, response=bint)
     cdef int _message(self, bytes data) except -1
-    @cython.locals(asked=dict, key=tuple)
-    cdef object _matched(self, Message message, bint response)
+    @cython.locals(asked=dict, now=int64_t, same=bint)
+    cdef object _matched(self, Message message, str name, bint response)
+    cdef bint _is_same(self, Message message, str name) except -1
+    cdef object _taken(self, Message message, str name)
     cdef str _class(self, int klass)
     @cython.locals(flags=int, edns=bint, answers=list, types=list, glue=list)
     cdef object _row(self, Message message, bint response, object rtt)

@@ -85,13 +85,16 @@ class Dns:
 class DnsParser(Parser):
     """Messages of one flow, and the queries in it that wait for an answer."""
 
-    __slots__ = ("asked", "label", "need_dst", "need_src", "seen")
+    __slots__ = ("asked", "kind", "klass", "label", "name", "need_dst", "need_src", "seen", "since", "txid")
 
     def __init__(self, talk: Conversation, label: str = "dns") -> None:
         self.talk = talk
         self.label = label
+        self.name: str | None = None
+        """Name asked for by the query that waits while no other does: its id, question and time are the next ones."""
+        self.txid = self.kind = self.klass = self.since = 0
         self.asked: dict[tuple[int, str, int, int], int] | None = None
-        """Times of the queries, by their id and question."""
+        """Times of the queries that wait, by id and question; empty while one is alone."""
         self.need_src = self.need_dst = 0
         """Length of the TCP message being read, by direction."""
         self.seen = False
@@ -141,7 +144,7 @@ class DnsParser(Parser):
             talk.anomaly(f"malformed_{label}", message.fault)
         rtt = None
         if message.name is not None and label != "mdns":
-            rtt = self._matched(message, response)
+            rtt = self._matched(message, message.name, response)
         talk.state = "DNS_RESPONSE" if response else "DNS_QUERY"
         talk.emit(self._row(message, response, rtt))
         if message.further is not None:
@@ -150,19 +153,42 @@ class DnsParser(Parser):
         if response and message.addresses is not None and not message.rcode:
             self._teach(message, message.addresses)
 
-    def _matched(self, message: Message, response: bool) -> float | None:
+    def _matched(self, message: Message, name: str, response: bool) -> float | None:
         """Remember a query, or find the one that a response answers: milliseconds between them."""
-        asked = self.asked
-        key = (message.txid, message.name or "", message.kind, message.klass)
+        now = self.talk.ts
+        same = self.name is not None and self._is_same(message, name)
         if response:
-            since = asked.pop(key, None) if asked is not None else None
-            return None if since is None else (self.talk.ts - since) / 1e6
+            if same:
+                self.name = None
+                return (now - self.since) / 1e6
+            since = self._taken(message, name)
+            return None if since is None else (now - since) / 1e6
+        if same or (self.name is None and not self.asked):
+            self.name, self.txid, self.kind, self.klass = name, message.txid, message.kind, message.klass
+            self.since = now
+            return None
+        asked = self.asked
         if asked is None:
             asked = self.asked = {}
+        if self.name is not None:
+            asked[self.txid, self.name, self.kind, self.klass] = self.since
+            self.name = None
         if len(asked) >= MAX_OUTSTANDING:
             del asked[next(iter(asked))]
-        asked[key] = self.talk.ts
+        asked[message.txid, name, message.kind, message.klass] = now
         return None
+
+    def _is_same(self, message: Message, name: str) -> bool:
+        """Whether the query that waits alone is a message's, or one of its id and question."""
+        if self.txid != message.txid or self.kind != message.kind or self.klass != message.klass:
+            return False
+        return self.name == name
+
+    def _taken(self, message: Message, name: str) -> int | None:
+        """Time of a query that waits among others and is answered now."""
+        if not self.asked:
+            return None
+        return self.asked.pop((message.txid, name, message.kind, message.klass), None)
 
     def _class(self, klass: int) -> str:
         """Mnemonic of a question's class; the top bit asks for a unicast answer in mDNS (RFC 6762)."""

@@ -68,7 +68,7 @@ class Names:
     ``end`` is the position behind it; ``length`` the bytes that it takes uncompressed, without the root.
     """
 
-    __slots__ = ("data", "end", "known", "length", "plain")
+    __slots__ = ("data", "end", "first", "first_at", "known", "length", "plain")
 
     def __init__(self, data: bytes) -> None:
         self.begin(data)
@@ -76,8 +76,11 @@ class Names:
     def begin(self, data: bytes) -> None:
         """Set what `Names` has of its own: quicker than a constructor that calls its base's."""
         self.data = data
-        self.known: dict[int, tuple[str, int]] = {}
-        """By offset, the text and the length of the names that were read."""
+        self.first_at = 0
+        self.first: tuple[str, int] | None = None
+        """Text and length of the first name that was read, which stands at ``first_at``."""
+        self.known: dict[int, tuple[str, int]] | None = None
+        """By offset, those of the names that were read after it: many messages have but one."""
         self.end = 0
         self.length = 0
         self.plain = True
@@ -100,8 +103,7 @@ class Names:
                 text = self.labels(start, pos)
                 self.end = pos + 1
                 self.length = length
-                if start <= MAX_TARGET:
-                    self.known[start] = (text, length)
+                self.keep(start, (text, length))
                 return text
             if step >= 0xC0:
                 return self.pointed(start, pos, jumps)
@@ -137,7 +139,9 @@ class Names:
         if pos + 1 >= len(data):
             raise DissectError("a compression pointer is cut off")
         target = ((data[pos] & 0x3F) << 8) | data[pos + 1]
-        known = self.known.get(target)
+        known = self.first if target == self.first_at else None
+        if known is None and self.known is not None:
+            known = self.known.get(target)
         if target >= start or (known is None and target < 12):
             raise DissectError("a compression pointer does not point to an earlier name")
         if known is None:
@@ -159,6 +163,15 @@ class Names:
             known = (text, length)
             self.length = length
         self.end = pos + 2
-        if start <= MAX_TARGET:
-            self.known[start] = known
+        self.keep(start, known)
         return text
+
+    def keep(self, start: int, name: tuple[str, int]) -> None:
+        """Remember a name for the pointers that may point to it."""
+        if self.first is None:
+            self.first = name
+            self.first_at = start
+        elif start <= MAX_TARGET:
+            if self.known is None:
+                self.known = {}
+            self.known[start] = name

@@ -1,5 +1,6 @@
 import struct
 import time
+from socket import AF_INET6, inet_ntop, inet_pton
 
 import pytest
 from harness import Flow
@@ -133,6 +134,59 @@ def test_escapes_and_root() -> None:
 )
 def test_record_texts(kind: int, data: bytes, text: str) -> None:
     assert text_of(kind, data) == text
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        "2001:db8::1",
+        "2001:db8::",
+        "2001:db8:0:1::1",
+        "2001:0:0:1::1",
+        "2001:db8:1:0:0:1:0:0",
+        "fe80::1234:0:ffff:a0",
+        "ff02:1:2:3:4:5:6:7",
+        "1:0:2:0:3:0:4:0",
+        "::",
+        "::1",
+        "::1.2.3.4",
+        "::ffff:1.2.3.4",
+        "0:1::",
+    ],
+)
+def test_ipv6_texts(ip: str) -> None:
+    raw = inet_pton(AF_INET6, ip)
+    assert text_of(28, raw) == inet_ntop(AF_INET6, raw)
+
+
+@pytest.mark.parametrize("raw", [b"\0\1\x63\x64", b"\xff\x0a\x09\xc8"])
+def test_ipv4_texts(raw: bytes) -> None:
+    assert text_of(1, raw) == ".".join(map(str, raw))
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"tab\tbell\x7f", "tab\\009bell\\127"),
+        ("é€😀\t".encode(), "é€😀\\009"),
+        ("\x85".encode(), "\\194\\133"),
+        (b"\xff\xc3\xa9\xed\xb2\x80", "\\255é\\237\\178\\128"),
+        (b"\x01" * 255, "\\001" * 255),
+    ],
+)
+def test_texts_that_are_not_plain(raw: bytes, text: str) -> None:
+    assert text_of(16, bytes((len(raw),)) + raw) == text
+
+
+def test_answers_find_their_queries_in_any_number() -> None:
+    asked = [dns(questions=(question(name, kind),), txid=txid) for name, kind, txid in _ASKED]
+    answered = [dns(0x8180, (question(name, kind),), txid=txid) for name, kind, txid in _ASKED]
+    _, rows = read(*asked, *reversed(answered), asked[0], answered[0], answered[0])
+    times = [row.rtt_ms is not None for row in rows]
+    assert times == [False] * len(asked) + [True] * len(asked) + [False, True, False]
+
+
+_ASKED = [("a.test", 1, 1), ("a.test", 28, 1), ("a.test", 1, 2), ("b.test", 1, 1)]
 
 
 def test_unknown_numbers() -> None:

@@ -168,6 +168,28 @@ def test_folded_and_unusual_headers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "host", "agent"),
+    [
+        (b"Host: a\nUser-Agent: x\n  y\nHost: b", "a", "x y"),
+        (b"Host:\n a\nUser-Agent", "a", ""),
+        (b"Hosts: n\nHosT:a:b \r\nuser-agent:\t x", "a:b", "x"),
+        (b"Host: a\n" * 990 + b"X: y\n z\nUser-Agent: x", "a", "x"),
+        (b"A: b\n" * 600 + b" c\n" * 600 + b"Host: a\nUser-Agent: x", "a", "x"),
+    ],
+)
+def test_header_lines(fields: bytes, host: str, agent: str) -> None:
+    _, (row,) = talk((CLIENT, b"GET / HTTP/1.1\n" + fields + b"\n\n"))
+    assert (row.host, row.user_agent) == (host, agent)
+
+
+@pytest.mark.parametrize("fields", [b"A: b\n" * 1001, b"A: b\n c\n" * 1001])
+def test_too_many_header_lines(fields: bytes) -> None:
+    flow, rows = talk((CLIENT, b"GET / HTTP/1.1\n" + fields + b"\n"))
+    assert rows == []
+    assert flow.sink.anomalies == [("malformed_http", "a head has more than 1000 lines")]
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         b"Content-Length: 3\r\nContent-Length: 4",

@@ -16,7 +16,6 @@ from typing import NoReturn
 from rustnet import __version__
 from rustnet.errors import SessionError
 from rustnet.store import migrations, schema
-from rustnet.store.nulls import without_pandas
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -61,11 +60,14 @@ def create_or_open(
     *,
     threads: int | None = None,
     memory_limit: str = WRITER_MEMORY,
+    small_groups: bool = False,
 ) -> "duckdb.DuckDBPyConnection":
     """Open a session for writing; make it if there is none, and bring an older one to today's schema.
 
-    ``tables`` are the record classes of the protocols; the core tables are always there. The caller closes the
-    connection. Raises `SessionError`; a file that was not there before is removed again if it cannot be made.
+    ``tables`` are the record classes of the protocols; the core tables are always there. ``small_groups`` is for who
+    writes a long time: row groups of `ROW_GROUP`, for which the session is attached to the connection, whose cursors
+    must name it themselves. The caller closes the connection. Raises `SessionError`; a file that was not there before
+    is removed again if it cannot be made.
     """
     file = Path(path)
     try:
@@ -79,7 +81,8 @@ def create_or_open(
         "temp_directory": f"{file}.tmp",
         "storage_compatibility_version": STORAGE_VERSION,
     }
-    con = _attach(file, _with_threads(config, threads))
+    settings = _with_threads(config, threads)
+    con = _attach(file, settings) if small_groups else _connect(file, settings, read_only=False)
     try:
         with _clear_errors(file):
             if new:
@@ -188,13 +191,12 @@ def _check_head(file: Path, head: bytes) -> None:
 def _connect(file: Path, config: dict[str, str], *, read_only: bool) -> "duckdb.DuckDBPyConnection":
     import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
 
-    without_pandas()
     with _clear_errors(file):
         return duckdb.connect(str(file), read_only=read_only, config={**config})
 
 
 def _attach(file: Path, config: dict[str, str]) -> "duckdb.DuckDBPyConnection":
-    """Open a session for writing, with row groups that are compressed and written as soon as they are full."""
+    """Open a session whose row groups are compressed and written as soon as they are full."""
     con = _connect(Path(":memory:"), config, read_only=False)
     try:
         with _clear_errors(file):

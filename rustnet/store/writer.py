@@ -166,7 +166,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            self.con: duckdb.DuckDBPyConnection = create_or_open(self.path, self.tables, threads=1)
+            self.con: duckdb.DuckDBPyConnection = create_or_open(self.path, self.tables, threads=1, small_groups=True)
         except BaseException as error:  # noqa: BLE001 - handed to the ingesting thread
             self.error = error
             while self.queue.get() is not None:

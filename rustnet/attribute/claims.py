@@ -10,14 +10,15 @@ million flows and a million observations share costs little more than a million 
 
 # ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from rustnet.attribute.clock import Clock, Correction, correct, measure, prepare
 from rustnet.attribute.observation import PORTED
 from rustnet.attribute.policy import ANY, MATCHES, RANKS, UNTIMED_RANK
-from rustnet.attribute.stage import drop, run
+from rustnet.attribute.stage import Stage, drop, run
 from rustnet.attribute.values import MAX_TIME
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ SELECT flow_id, CASE WHEN protocol = 'icmpv6' THEN 'icmp' ELSE protocol END AS p
     {_clamped("started_at")} AS fs, greatest({_clamped("started_at")}, {_clamped("ended_at")}) AS fe
 FROM flows WHERE capture_id = ?"""
 
+# What each way of matching allows at best, the most frequent one first.
+_BEST = "CASE {0} " + " ".join(f"WHEN '{m.name}' THEN {m.best}" for m in MATCHES) + " END"
+
 # `flip` says that the observation's local end is the second one of the key; a key of both ends is the same for
 # either orientation, a key with an open end always begins with the local one.
 _OBSERVED = f"""
@@ -68,11 +72,7 @@ WITH stated AS (
         WHEN local IS NOT NULL THEN 'listener'
         WHEN local_port >= 0 THEN 'port'
         ELSE 'protocol' END AS match
-    FROM own_said s WHERE packet IS NULL
-    UNION ALL
-    SELECT s.* REPLACE (t.local AS local, t.local_port AS local_port, t.remote AS remote,
-        t.remote_port AS remote_port, -1 AS echo), 'nat' AS match
-    FROM own_said s JOIN own_nat t ON t.seq = s.seq WHERE s.packet IS NULL
+    FROM own_said s WHERE packet IS NULL{{translated}}
 ), kinds AS (
     SELECT *, local IS NOT NULL AND remote IS NOT NULL AND echo < 0
         AND (local > remote OR (local = remote AND local_port > remote_port)) AS flip
@@ -87,16 +87,24 @@ SELECT k.seq, k.match, k.protocol, k.flip,
     CASE WHEN k.local IS NULL THEN k.host ELSE 0 END AS host,
     coalesce(k.ws, {-MAX_TIME}) AS ws, coalesce(k.we, {MAX_TIME}) AS we, i.process_id,
     CASE WHEN k.fact IS NULL THEN {OWNERLESS_RANK}
-        ELSE greatest(r.rank, m.best, CASE WHEN k.ws IS NULL THEN {UNTIMED_RANK} ELSE 0 END) END AS rank
+        ELSE greatest(r.rank, {_BEST.format("k.match")}, CASE WHEN k.ws IS NULL THEN {UNTIMED_RANK} ELSE 0 END)
+        END AS rank
 FROM kinds k
 JOIN own_rank r ON r.origin = k.origin AND r.quality = k.quality
-JOIN own_match m ON m.match = k.match
 LEFT JOIN own_identity i ON i.fact = k.fact"""
+
+_TRANSLATED = """
+    UNION ALL
+    SELECT s.* REPLACE (t.local AS local, t.local_port AS local_port, t.remote AS remote,
+        t.remote_port AS remote_port, -1 AS echo), 'nat' AS match
+    FROM own_said s JOIN own_nat t ON t.seq = s.seq WHERE s.packet IS NULL"""
 
 _KEYS = """
 CREATE OR REPLACE TEMP TABLE own_key AS
 SELECT row_number() OVER () AS key, match, protocol, a, ap, b, bp, rank, family, host, count(*) AS size
 FROM own_observed GROUP BY match, protocol, a, ap, b, bp, rank, family, host"""
+
+_MATCHES_USED = "SELECT match, count(*), max(size) FROM own_key GROUP BY match"
 
 # Addresses that a host's own records call local; loopback, multicast and `::` are everybody's.
 _HOME = f"""
@@ -181,26 +189,35 @@ SELECT * EXCLUDE (moment) FROM (
     FROM both_
 ) WHERE flow_id IS NOT NULL"""
 
-_NEAR = f"""
-CREATE OR REPLACE TEMP TABLE own_near AS
-WITH looked AS (
-    SELECT flow_id, fs, fe, key, flip, unnest(range(greatest(0, upto - {NEAR}), upto + 1)) AS n, upto FROM own_place
-    UNION ALL
-    SELECT p.flow_id, p.fs, p.fe, p.key, p.flip, r.n, p.upto
-    FROM own_place p JOIN own_reach r ON r.key = p.key AND r.upto = p.upto
-    WHERE r.n < p.upto - {NEAR}
-), held AS (
+_HELD = """
     SELECT f.flow_id, f.fs, f.fe, f.flip AS flow_flip, false AS oldest, w.*
-    FROM own_fit f JOIN own_window w ON w.key = f.key WHERE f.size <= {NEAR}
+    FROM own_fit f JOIN own_window w ON w.key = f.key"""
+_HELD_CROWDED = f"""
+    WITH looked AS (
+        SELECT flow_id, fs, fe, key, flip, unnest(range(greatest(0, upto - {NEAR}), upto + 1)) AS n, upto
+        FROM own_place
+        UNION ALL
+        SELECT p.flow_id, p.fs, p.fe, p.key, p.flip, r.n, p.upto
+        FROM own_place p JOIN own_reach r ON r.key = p.key AND r.upto = p.upto
+        WHERE r.n < p.upto - {NEAR}
+    ){_HELD} WHERE f.size <= {NEAR}
     UNION ALL
     SELECT l.flow_id, l.fs, l.fe, l.flip, l.upto - l.n >= {NEAR}, w.*
-    FROM looked l JOIN own_window w ON w.key = l.key AND w.n = l.n
+    FROM looked l JOIN own_window w ON w.key = l.key AND w.n = l.n"""
+_NEAR = """
+CREATE OR REPLACE TEMP TABLE own_near AS
+WITH held AS ({held}
 )
 SELECT flow_id, seq, process_id, rank, match, flip <> flow_flip AS reversed, oldest, ws > fe AS later,
     CASE WHEN we < fs THEN fs - we WHEN ws > fe THEN ws - fe ELSE 0 END AS distance
 FROM held"""
 
+_NEAR_NONE = """
+CREATE OR REPLACE TEMP TABLE own_near (flow_id BIGINT, seq BIGINT, process_id BIGINT, rank INTEGER, match VARCHAR,
+    reversed BOOLEAN, oldest BOOLEAN, later BOOLEAN, distance BIGINT)"""
+
 # What is known of a datagram holds for the portless flow that carries its fragments.
+_CARRIERS = "SELECT 1 FROM flows WHERE capture_id = ? AND tunnel = 'fragments' LIMIT 1"
 _CARRIED = """
 INSERT INTO own_near
 SELECT c.flow_id, n.seq, any_value(n.process_id), any_value(n.rank), 'fragments',
@@ -211,6 +228,10 @@ JOIN own_flow c ON c.flow_id = i.outer_flow_id JOIN own_said s ON s.seq = n.seq
 ANTI JOIN own_near k ON k.flow_id = c.flow_id AND k.seq = n.seq
 GROUP BY c.flow_id, n.seq"""
 
+_LOOKED_AT = """
+SELECT count(DISTINCT flow_id) FILTER (oldest AND distance <= $slack),
+    count(*) FILTER (distance > $slack AND process_id IS NOT NULL) FROM own_near"""
+
 _COVERED = """
 CREATE OR REPLACE TEMP TABLE own_covered AS
 SELECT DISTINCT flow_id FROM own_near WHERE distance <= $slack AND process_id IS NOT NULL"""
@@ -219,13 +240,7 @@ _CLAIM = """
 INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
     reversed, evidence, match, offset_ms, behind)
 WITH chosen AS (
-    SELECT * FROM own_near WHERE distance <= $slack AND process_id IS NOT NULL
-    UNION ALL
-    SELECT * FROM (
-        SELECT * FROM own_near n ANTI JOIN own_covered c ON c.flow_id = n.flow_id
-        WHERE process_id IS NOT NULL
-        QUALIFY row_number() OVER (PARTITION BY n.flow_id, later ORDER BY distance, rank, seq DESC) = 1
-    )
+    SELECT * FROM own_near WHERE distance <= $slack AND process_id IS NOT NULL{far}
 )
 SELECT c.flow_id, c.process_id, o.source, s.quality, c.rank, make_timestamp_ns(s.seen), make_timestamp_ns(s.ws),
     make_timestamp_ns(s.we), c.distance / 1e6, c.reversed, o.name || ':' || s.position, c.match,
@@ -233,6 +248,13 @@ SELECT c.flow_id, c.process_id, o.source, s.quality, c.rank, make_timestamp_ns(s
 FROM chosen c JOIN own_said s ON s.seq = c.seq JOIN own_origin o ON o.origin = s.origin
 LEFT JOIN own_shift a ON a.origin = s.origin AND a.host = s.host AND a.added <> 0
 LEFT JOIN own_nat t ON t.seq = c.seq AND c.match = 'nat'"""
+_FAR = """
+    UNION ALL
+    SELECT * FROM (
+        SELECT * FROM own_near n ANTI JOIN own_covered c ON c.flow_id = n.flow_id
+        WHERE process_id IS NOT NULL
+        QUALIFY row_number() OVER (PARTITION BY n.flow_id, later ORDER BY distance, rank, seq DESC) = 1
+    )"""
 
 # Many packets of a flow repeat the same statement: it is one claim, which holds from the first to the last of them.
 _CLAIM_BY_PACKET = f"""
@@ -274,7 +296,7 @@ _NO_REASON = "DELETE FROM own_near WHERE seq IN (SELECT seq FROM own_said WHERE 
 
 
 def store_claims(
-    con: "DuckDBPyConnection", capture_id: int, slack_ns: int, correction: Correction = None
+    con: "DuckDBPyConnection", stage: Stage, capture_id: int, slack_ns: int, correction: Correction = None
 ) -> tuple[int, int, list[Clock]]:
     """Match ``own_said`` with the capture's flows: rows of `claims`, and ``own_near`` for the verdict.
 
@@ -282,39 +304,77 @@ def store_claims(
     the sources' clocks were found to be before a ``correction`` by their own offset.
     """
     run(con, _FLOWS, [capture_id])
-    _rank(con)
+    _rank(con, stage)
     prepare(con, correction)
-    _pair(con)
-    clocks = measure(con)
-    if correction == "auto" and correct(con, clocks):
-        _pair(con)
-    _reach(con)
-    given = {"slack": slack_ns}
-    run(con, _PLACED, given)
-    run(con, _NEAR)
-    drop(con, "own_fit", "own_place", "own_window", "own_reach", "own_key", "own_home")
-    run(con, _CARRIED, [capture_id])
-    run(con, _COVERED, given)
-    made = run(con, _CLAIM, given)[0][0] + run(con, _CLAIM_BY_PACKET, [capture_id])[0][0]
-    made += run(con, _CLAIM_LIFTED)[0][0]
-    crowded = run(con, "SELECT count(DISTINCT flow_id) FROM own_near WHERE oldest AND distance <= $slack", given)
-    run(con, _ALIASES, given)
-    run(con, _NO_REASON)
+    made = crowded = 0
+    clocks: list[Clock] = []
+    if stage.by_ends:
+        keys = _pair(con, stage)
+        clocks = measure(con, keys.exact)
+        if correction == "auto" and correct(con, clocks):
+            keys = _pair(con, stage)
+        _hold(con, keys, slack_ns)
+        made, crowded = _claim(con, capture_id, slack_ns)
+    else:
+        run(con, _NEAR_NONE)
+    if stage.by_packet:
+        made += run(con, _CLAIM_BY_PACKET, [capture_id])[0][0]
+    if stage.lifted:
+        made += run(con, _CLAIM_LIFTED)[0][0]
+    if stage.aliases:
+        run(con, _ALIASES, {"slack": slack_ns})
+        run(con, _NO_REASON)
     drop(con, "own_said", "own_fact", "own_identity", "own_rank", "own_lifted")
-    return int(made), int(crowded[0][0]), clocks
+    return int(made), int(crowded), clocks
 
 
-def _pair(con: "DuckDBPyConnection") -> None:
+class _Keys(NamedTuple):
+    """What is in ``own_key``."""
+
+    exact: int
+    """Keys of both ends with ports."""
+    crowded: bool
+    """Some have more than `NEAR` observations."""
+
+
+def _pair(con: "DuckDBPyConnection", stage: Stage) -> _Keys:
     """``own_key``, ``own_window`` and ``own_fit``: which keys there are, their observations, and the flows they fit."""
-    for statement in (_OBSERVED, _KEYS, _WINDOWS, _HOME):
+    observed = _OBSERVED.format(translated=_TRANSLATED if stage.translated else "")
+    for statement in (observed, _KEYS, _WINDOWS):
         run(con, statement)
     drop(con, "own_observed")
-    run(con, "CREATE OR REPLACE TEMP TABLE own_fit AS " + _fits(con))
+    found = {match: (keys, size) for match, keys, size in run(con, _MATCHES_USED)}
+    if not found.keys().isdisjoint(match for match, _ in _FITS_OPEN):
+        run(con, _HOME)
+    run(con, "CREATE OR REPLACE TEMP TABLE own_fit AS " + _fits(found))
+    exact = sum(keys for match, (keys, _) in found.items() if match in ("tuple", "nat"))
+    return _Keys(exact, any(size > NEAR for _, size in found.values()))
 
 
-def _rank(con: "DuckDBPyConnection") -> None:
-    """``own_rank``: the policy's rank of every quality that was staged; ``own_match``: what each match allows."""
-    rows = [[source, quality, rank] for (source, quality), rank in RANKS.items()]
+def _hold(con: "DuckDBPyConnection", keys: _Keys, slack_ns: int) -> None:
+    """``own_near``: which observations each flow is held against, and how far they lie from it."""
+    if keys.crowded:
+        _reach(con)
+        run(con, _PLACED, {"slack": slack_ns})
+    run(con, _NEAR.format(held=_HELD_CROWDED if keys.crowded else _HELD))
+    drop(con, "own_fit", "own_place", "own_window", "own_reach", "own_key", "own_home")
+
+
+def _claim(con: "DuckDBPyConnection", capture_id: int, slack_ns: int) -> tuple[int, int]:
+    """Make claims of ``own_near``; returns how many, and of how many flows not all observations were looked at."""
+    given = {"slack": slack_ns}
+    if run(con, _CARRIERS, [capture_id]):
+        run(con, _CARRIED, [capture_id])
+    crowded, far = run(con, _LOOKED_AT, given)[0]
+    if far:
+        run(con, _COVERED, given)
+    return run(con, _CLAIM.format(far=_FAR if far else ""), given)[0][0], crowded
+
+
+def _rank(con: "DuckDBPyConnection", stage: Stage) -> None:
+    """``own_rank``: the policy's rank of every quality that was staged."""
+    sources = {ANY, *(source for source, _ in stage.origins.values())}
+    rows = [[source, quality, rank] for (source, quality), rank in RANKS.items() if source in sources]
     values = ", ".join("(?, ?, ?)" for _ in rows)
     run(
         con,
@@ -327,13 +387,10 @@ def _rank(con: "DuckDBPyConnection") -> None:
         LEFT JOIN policy a ON a.source = '{ANY}' AND a.quality = '{ANY}'""",
         [value for row in rows for value in row],
     )
-    matches = ", ".join(f"('{m.name}', {m.best})" for m in MATCHES)
-    run(con, f"CREATE OR REPLACE TEMP TABLE own_match AS SELECT * FROM (VALUES {matches}) v(match, best)")
 
 
-def _fits(con: "DuckDBPyConnection") -> str:
+def _fits(used: Container[str]) -> str:
     """Query for the flows that each key fits; ways of matching that no observation uses are not tried."""
-    used = {match for (match,) in run(con, "SELECT DISTINCT match FROM own_key")}
     parts = []
     for match, condition in _FITS_OPEN:
         for near, far in (("src", "dst"), ("dst", "src")) if match in used else ():

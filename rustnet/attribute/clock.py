@@ -92,21 +92,20 @@ def estimate(differences: list[int]) -> tuple[int, int, int]:
 
 
 def prepare(con: "DuckDBPyConnection", correction: Correction) -> None:
-    """Make ``own_shift(origin, host, added)``, and move all times if they are to be moved by a fixed distance."""
-    run(con, "CREATE OR REPLACE TEMP TABLE own_shift (origin INTEGER, host INTEGER, added BIGINT)")
+    """Fill ``own_shift(origin, host, added)``, and move all times, if they are to be moved by a fixed distance."""
     if isinstance(correction, int | float) and correction:
         added = [round(correction * 1e9)]
         run(con, "INSERT INTO own_shift SELECT DISTINCT origin, host, ?::BIGINT FROM own_said", added)
         run(con, _SHIFT)
 
 
-def measure(con: "DuckDBPyConnection") -> list[Clock]:
+def measure(con: "DuckDBPyConnection", keys: int) -> list[Clock]:
     """Compare every source's clock with the capture's; those with fewer than `PAIRS` connections are left out.
 
-    ``own_fit``, ``own_window`` and ``own_said`` of `rustnet.attribute.claims` must exist.
+    ``own_fit``, ``own_window`` and ``own_said`` of `rustnet.attribute.claims` must exist; ``keys`` is how many keys
+    have both ends with ports.
     """
-    keys = run(con, "SELECT count(*) FROM own_key WHERE match IN ('tuple', 'nat')")[0][0]
-    if not keys:
+    if keys < PAIRS:
         return []
     shifted = {(origin, host): added for origin, host, added in run(con, "SELECT * FROM own_shift")}
     return [

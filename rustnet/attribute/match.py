@@ -30,12 +30,11 @@ FEW = 2_000
 """Observations, and flows, that are few."""
 
 _LEFT = (
-    "own_covered", "own_double", "own_eligible", "own_explained", "own_flow", "own_match", "own_named", "own_nat",
-    "own_near", "own_origin", "own_reused", "own_rival", "own_shift", "own_verdict",
+    "own_covered", "own_double", "own_eligible", "own_flow", "own_nat", "own_near", "own_origin", "own_rival",
+    "own_says", "own_shift", "own_verdict",
 )  # fmt: skip
 """Temporary tables that are there until the end."""
 
-_ORIGINS = "SELECT origin, source, name FROM own_origin"
 _CLOCK = """
 INSERT INTO clocks (capture_id, source, origin, host, offset_ms, spread_ms, pairs, agreeing, wrong, added_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -126,8 +125,8 @@ def attribute(
     with _planning(con, stage.said, capture_id):
         report.doubles = stage.drop_doubles()
         report.processes = store_processes(con)
-        report.claims, report.crowded, clocks = store_claims(con, capture_id, slack_ns, correction)
-        _store_clocks(con, capture_id, clocks, stage.hosts, report)
+        report.claims, report.crowded, clocks = store_claims(con, stage, capture_id, slack_ns, correction)
+        _store_clocks(con, capture_id, clocks, stage, report)
         if report.crowded:
             detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
             _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
@@ -191,13 +190,12 @@ def _anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: lis
 
 
 def _store_clocks(
-    con: "DuckDBPyConnection", capture_id: int, clocks: list[Clock], hosts: dict[int, str], report: Report
+    con: "DuckDBPyConnection", capture_id: int, clocks: list[Clock], stage: Stage, report: Report
 ) -> None:
     """Rows of `clocks`; a clock that is wrong is an anomaly too."""
-    origins = {number: (source, name) for number, source, name in run(con, _ORIGINS)}
     for clock in clocks:
-        source, name = origins[clock.origin]
-        host = hosts.get(clock.host) or None
+        source, name = stage.origins[clock.origin]
+        host = stage.hosts.get(clock.host) or None
         offset, spread, added = clock.offset / 1e6, clock.spread / 1e6, clock.added / 1e6
         found = [offset, spread, clock.pairs, clock.agreeing, clock.wrong, added]
         run(con, _CLOCK, [capture_id, source, name, host, *found])

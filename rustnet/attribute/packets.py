@@ -272,6 +272,7 @@ class PacketClaims:
         finally:
             con.unregister("own_batch")
         run(con, _LIFT, [self.capture_id])
+        stage.lifted = True
         run(con, f"DELETE FROM {TABLE} WHERE capture_id = ?", [self.capture_id])
 
     def losses(self) -> list[tuple[str, str, int]]:

@@ -23,7 +23,6 @@ FROM processes p WHERE p.host IN (SELECT host FROM own_fact)"""
 # What one source leaves out another may know: an unstated path or start time is taken over where the same host, pid
 # and name admit only one.
 _COMPLETED = f"""
-CREATE OR REPLACE TEMP TABLE own_named AS
 SELECT f.fact, f.host, f.pid, f.name,
     coalesce(f.exe, CASE WHEN min(f.exe) OVER same = max(f.exe) OVER same THEN min(f.exe) OVER same END) AS exe,
     coalesce(f.started_at, CASE WHEN max(f.started_at) OVER same - min(f.started_at) OVER same <= {SAME_START_NS}
@@ -34,11 +33,12 @@ WINDOW same AS (PARTITION BY f.host, f.pid, f.name)"""
 # The start tells two users of a pid apart; without it, or without a pid, the name and the path must.
 _IDENTIFIED = f"""
 CREATE OR REPLACE TEMP TABLE own_identity AS
-WITH steps AS (
+WITH named AS ({_COMPLETED}
+), steps AS (
     SELECT fact, host, pid, name, exe, started_at IS NOT NULL AND pid IS NOT NULL AS dated,
         CASE WHEN started_at - lag(started_at) OVER (PARTITION BY host, pid ORDER BY started_at NULLS FIRST, fact)
             > {SAME_START_NS} THEN 1 ELSE 0 END AS step, started_at
-    FROM own_named
+    FROM named
 ), starts AS (
     SELECT *, sum(step) OVER (PARTITION BY host, pid ORDER BY started_at NULLS FIRST, fact
         ROWS UNBOUNDED PRECEDING) AS start
@@ -48,17 +48,13 @@ WITH steps AS (
         CASE WHEN NOT dated THEN name END AS name, CASE WHEN NOT dated THEN exe END AS exe
     FROM starts
 ), grouped AS (
-    SELECT host, pid, start, name, exe, min(fact) AS first_fact, -min(fact) FILTER (WHERE fact < 0) AS process_id
-    FROM people GROUP BY ALL
-), numbered AS (
-    SELECT * REPLACE (coalesce(process_id, (SELECT coalesce(max(process_id), 0) FROM processes)
-        + row_number() OVER (PARTITION BY process_id IS NULL ORDER BY first_fact)) AS process_id),
-        process_id IS NULL AS fresh
-    FROM grouped
+    SELECT fact, min(fact) OVER same AS first_fact, count(*) OVER same AS facts FROM people
+    WINDOW same AS (PARTITION BY host, pid, start, name, exe)
 )
-SELECT p.fact, n.process_id, n.fresh
-FROM people p JOIN numbered n ON p.host IS NOT DISTINCT FROM n.host AND p.pid IS NOT DISTINCT FROM n.pid
-    AND p.start = n.start AND p.name IS NOT DISTINCT FROM n.name AND p.exe IS NOT DISTINCT FROM n.exe"""
+SELECT fact, first_fact >= 0 AS fresh, facts, CASE WHEN first_fact < 0 THEN -first_fact
+    ELSE $known + dense_rank() OVER (PARTITION BY first_fact < 0 ORDER BY first_fact) END AS process_id
+FROM grouped"""
+
 
 
 def _latest(name: str) -> str:
@@ -66,24 +62,34 @@ def _latest(name: str) -> str:
     return f"arg_max(f.{name}, f.fact) FILTER (WHERE f.{name} IS NOT NULL) AS {name}"
 
 
-_INSERT = f"""
-INSERT INTO processes (process_id, started_at, pid, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
-SELECT i.process_id, make_timestamp_ns(min(f.started_at)),
-    {", ".join(_latest(name) for name in ("pid", "ppid", "uid", "gid", *TEXT_FACTS, "lineage"))}
+_COLUMNS = ("pid", "ppid", "uid", "gid", *TEXT_FACTS, "lineage")
+
+# Most processes are described once, and nothing is to be put together for them.
+_INSERT_ALONE = f"""
+INSERT INTO processes (process_id, started_at, {", ".join(_COLUMNS)})
+SELECT i.process_id, make_timestamp_ns(f.started_at), {", ".join(f"f.{name}" for name in _COLUMNS)}
 FROM own_identity i JOIN own_fact f ON f.fact = i.fact
-WHERE i.fresh AND i.process_id BETWEEN $first AND $last GROUP BY i.process_id"""
+WHERE i.fresh AND i.facts = 1"""
+
+_INSERT = f"""
+INSERT INTO processes (process_id, started_at, {", ".join(_COLUMNS)})
+SELECT i.process_id, make_timestamp_ns(min(f.started_at)), {", ".join(map(_latest, _COLUMNS))}
+FROM own_identity i JOIN own_fact f ON f.fact = i.fact
+WHERE i.fresh AND i.facts > 1 AND i.process_id BETWEEN $first AND $last GROUP BY i.process_id"""
 
 _AT_ONCE = 32_768
 """Processes that are put together at a time: all their text is in memory then."""
 
 
 def store_processes(con: "DuckDBPyConnection") -> int:
-    """Make rows of `processes` of ``own_fact``, and ``own_identity(fact, process_id, fresh)``; return how many."""
-    for statement in (_EARLIER, _COMPLETED, _IDENTIFIED):
-        run(con, statement)
+    """Make rows of `processes` of ``own_fact``, and ``own_identity(fact, process_id)``; return how many."""
+    known = run(con, "SELECT coalesce(max(process_id), 0) FROM processes")[0][0]
+    if known:
+        run(con, _EARLIER)
+    run(con, _IDENTIFIED, {"known": known})
+    made = int(run(con, _INSERT_ALONE)[0][0])
     least, most = run(con, "SELECT coalesce(min(process_id), 1), coalesce(max(process_id), 0) FROM own_identity "
-                      "WHERE fresh")[0]  # fmt: skip
-    made = 0
+                      "WHERE fresh AND facts > 1")[0]  # fmt: skip
     for first in range(least, most + 1, _AT_ONCE):
         made += int(run(con, _INSERT, {"first": first, "last": first + _AT_ONCE - 1})[0][0])
     return made

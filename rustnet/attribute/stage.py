@@ -29,6 +29,8 @@ _TABLES = (
         flow_id BIGINT, seq BIGINT, reversed BOOLEAN, first BIGINT, last BIGINT, packets BIGINT, number BIGINT)""",
     """CREATE OR REPLACE TEMP TABLE own_origin (
         origin INTEGER, source VARCHAR, name VARCHAR, keep_last BOOLEAN)""",
+    # How far the times of a source on a host are moved.
+    "CREATE OR REPLACE TEMP TABLE own_shift (origin INTEGER, host INTEGER, added BIGINT)",
     f"""CREATE OR REPLACE TEMP TABLE own_fact (
         fact BIGINT, {", ".join(f"{name} BIGINT" for name in NUMBERS)},
         {", ".join(f"{name} VARCHAR" for name in TEXT_FACTS)}, lineage VARCHAR[])""",
@@ -98,7 +100,11 @@ WHERE own_said.origin = d.origin AND own_said.packet IS NULL AND own_said.positi
 
 
 class Stage:
-    """The temporary tables ``own_said``, ``own_origin`` and ``own_fact`` of one connection."""
+    """The temporary tables ``own_said``, ``own_origin`` and ``own_fact`` of one connection, and what is in them.
+
+    What is known of their content here spares statements that would find nothing, each of which takes a millisecond
+    or more to plan.
+    """
 
     def __init__(self, con: "DuckDBPyConnection") -> None:
         self._con = con
@@ -107,10 +113,24 @@ class Stage:
         self.said = 0
         self.of_owners = 0
         """Of these, observations whose source knows processes."""
-        self._facts = 0
+        self.facts = 0
+        """Descriptions of processes."""
+        self.origins: dict[int, tuple[str, str]] = {}
+        """Source and name of each origin by its number."""
+        self.keeps_last = False
+        """Some source writes a record again when it has changed."""
+        self.by_ends = False
+        """Some observations are matched by their ends; all others stand on packets."""
+        self.by_packet = False
+        """Some name a packet by its number."""
+        self.lifted = False
+        """``own_lifted`` has rows."""
+        self.translated = False
+        """``own_nat`` has rows."""
+        self.aliases = False
+        """Some observations say what else the flow is called."""
         without_pandas()
-        for statement in _TABLES:
-            run(con, statement)
+        run(con, ";".join(_TABLES))
 
     @property
     def hosts(self) -> dict[int, str]:
@@ -131,17 +151,22 @@ class Stage:
         names = columns["host"].tolist()
         numbers = {n: hosts.setdefault(n or batch.host or "", min(len(hosts), HOSTS)) for n in dict.fromkeys(names)}
         columns["host"] = np.array(list(map(numbers.__getitem__, names)), np.int32)
-        self._insert(columns, _SAY, {"origin": origin, "facts": self._facts})
+        self._insert(columns, _SAY, {"origin": origin, "facts": self.facts})
+        packets = columns["packet"]
+        self.by_ends = self.by_ends or bool((packets < 0).any())
+        self.by_packet = self.by_packet or bool((packets > 0).any())
+        self.aliases = self.aliases or bool((columns["alias"] != "").any())
         translated = batch.translated()
         if translated:
+            self.translated = True
             self._insert(translated, _TRANSLATE, {"seq": self.said})
         self.said += len(batch)
         if not batch.names_only:
             self.of_owners += len(batch)
         facts = batch.facts()
         if facts:
-            self._insert(facts, _KNOW, {"facts": self._facts, "host": batch.host})
-            self._facts += len(facts["fact"])
+            self._insert(facts, _KNOW, {"facts": self.facts, "host": batch.host})
+            self.facts += len(facts["fact"])
 
     def _insert(self, columns: dict[str, Column], sql: str, given: Given) -> None:
         self._con.register("own_batch", columns)
@@ -154,11 +179,14 @@ class Stage:
         """Give the batch's file and source a number."""
         key = (number, batch.source, batch.origin, batch.keep_last)
         if key not in self._origins:
-            self._origins[key] = len(self._origins)
-            run(self._con, "INSERT INTO own_origin VALUES (?, ?, ?, ?)", [self._origins[key], *key[1:]])
+            made = self._origins[key] = len(self._origins)
+            self.origins[made] = batch.source, batch.origin
+            self.keeps_last = self.keeps_last or batch.keep_last
+            run(self._con, "INSERT INTO own_origin VALUES (?, ?, ?, ?)", [made, *key[1:]])
         return self._origins[key]
 
     def drop_doubles(self) -> int:
         """Keep the last of records that their source wrote several times, and return how many went."""
-        run(self._con, _DOUBLES)
+        if not self.keeps_last or not run(self._con, _DOUBLES)[0][0]:
+            return 0
         return int(run(self._con, _KEEP_LAST)[0][0])

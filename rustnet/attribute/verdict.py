@@ -12,28 +12,25 @@ from rustnet.attribute.values import MAX_TIME
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# All claims of the capture take part, those of earlier calls too.
+# All claims of the capture take part, those of earlier calls too; those by processes whose pid had been used again
+# stand last. The start of a process is told by the same clock as the claim, so a correction of that one holds for it.
 _ELIGIBLE = f"""
 CREATE OR REPLACE TEMP TABLE own_eligible AS
 WITH timed AS (
     SELECT c.flow_id, c.rowid AS claim, c.process_id, c.rank, c.distance_ms, c.observed_at, f.fs, f.fe,
+        coalesce(epoch_ns(p.started_at) + coalesce(c.offset_ms, 0) * 1000000 > f.fe + $slack_ms * 1000000, false)
+            AS reused,
         coalesce(epoch_ns(c.window_start), {-MAX_TIME}) AS ws, coalesce(epoch_ns(c.window_end), {MAX_TIME}) AS we
-    FROM claims c JOIN own_flow f ON f.flow_id = c.flow_id
-    WHERE c.distance_ms <= $slack_ms AND c.rowid NOT IN (SELECT claim FROM own_reused)
+    FROM claims c JOIN own_flow f ON f.flow_id = c.flow_id LEFT JOIN processes p ON p.process_id = c.process_id
+    WHERE c.distance_ms <= $slack_ms
 ), measured AS (
     SELECT * EXCLUDE (fs, fe), greatest(0, least(we, fe) - greatest(ws, fs)) AS overlap FROM timed
 )
 SELECT *, row_number() OVER (PARTITION BY flow_id
-    ORDER BY rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id) AS place
+    ORDER BY reused, rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id) AS place
 FROM measured"""
 
-# The start of a process is told by the same clock as the claim, so a correction of that one holds for it too.
-_REUSED = """
-CREATE OR REPLACE TEMP TABLE own_reused AS
-SELECT c.rowid AS claim, c.flow_id
-FROM claims c JOIN own_flow f ON f.flow_id = c.flow_id JOIN processes p ON p.process_id = c.process_id
-WHERE p.started_at IS NOT NULL AND c.distance_ms <= $slack_ms
-    AND epoch_ns(p.started_at) + coalesce(c.offset_ms, 0) * 1000000 > f.fe + $slack_ms * 1000000"""
+_SEVERAL = "SELECT 1 FROM own_eligible WHERE place > 1 AND NOT reused LIMIT 1"
 
 _TOGETHER_NS = 1_000_000_000
 """Observations that lie this close are equally late: a source writes the holders of one socket one after another."""
@@ -48,7 +45,7 @@ FROM own_eligible w
 JOIN own_eligible r ON r.flow_id = w.flow_id AND r.rank // 10 = w.rank // 10 AND r.process_id <> w.process_id
 JOIN processes p ON p.process_id = w.process_id
 JOIN processes q ON q.process_id = r.process_id
-WHERE w.place = 1 AND r.place > 1
+WHERE w.place = 1 AND r.place > 1 AND NOT w.reused AND NOT r.reused
     AND (least(r.we, w.we) > greatest(r.ws, w.ws)
         OR (least(r.we, w.we) = greatest(r.ws, w.ws) AND (r.ws = r.we OR w.ws = w.we)))
     AND NOT (
@@ -58,9 +55,7 @@ WHERE w.place = 1 AND r.place > 1
                 OR abs(epoch_ns(p.started_at) - epoch_ns(q.started_at)) <= {SAME_START_NS}) END)
 GROUP BY w.flow_id"""
 
-_EXPLAINED = """
-CREATE OR REPLACE TEMP TABLE own_explained AS
-SELECT flow_id, bool_or(process_id IS NULL AND distance <= $slack) AS ownerless FROM own_near GROUP BY flow_id"""
+_NO_RIVALS = "CREATE OR REPLACE TEMP TABLE own_rival (flow_id BIGINT, tied BOOLEAN)"
 
 _NOT_ATTRIBUTABLE = ", ".join(f"'{name}'" for name in NOT_ATTRIBUTABLE)
 
@@ -80,17 +75,20 @@ SELECT f.flow_id,
         WHEN r.tied THEN 'contested'
         WHEN w.flow_id IS NOT NULL THEN NULL
         WHEN f.protocol IN ({_NOT_ATTRIBUTABLE}) OR {_KERNEL_ICMP} THEN 'not_attributable'
-        WHEN f.flow_id IN (SELECT flow_id FROM own_reused) THEN 'pid_reused'
+        WHEN f.flow_id IN (SELECT flow_id FROM own_eligible WHERE reused) THEN 'pid_reused'
         WHEN e.ownerless OR old.unowned_reason = 'ownerless' THEN 'ownerless'
         WHEN e.flow_id IS NOT NULL OR old.unowned_reason = 'outside_window' THEN 'outside_window'
         WHEN $given OR old.unowned_reason = 'no_claim' THEN 'no_claim'
         ELSE 'no_sidecar' END AS reason
 FROM own_flow f JOIN flows old ON old.flow_id = f.flow_id AND old.capture_id = $capture
 LEFT JOIN (
-    SELECT e.flow_id, e.process_id, c.source FROM own_eligible e JOIN claims c ON c.rowid = e.claim WHERE e.place = 1
+    SELECT e.flow_id, e.process_id, c.source FROM own_eligible e JOIN claims c ON c.rowid = e.claim
+    WHERE e.place = 1 AND NOT e.reused
 ) w ON w.flow_id = f.flow_id
 LEFT JOIN own_rival r ON r.flow_id = f.flow_id
-LEFT JOIN own_explained e ON e.flow_id = f.flow_id"""
+LEFT JOIN (
+    SELECT flow_id, bool_or(process_id IS NULL AND distance <= $slack) AS ownerless FROM own_near GROUP BY flow_id
+) e ON e.flow_id = f.flow_id"""
 
 _UPDATE = """
 UPDATE flows SET process_id = v.process_id, process_source = v.source, process_contested = v.contested,
@@ -106,9 +104,7 @@ def judge(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, given: bool
 
     ``given``: some source of ownership was read. ``own_flow`` and ``own_near`` of `store_claims` must exist.
     """
-    run(con, _REUSED, {"slack_ms": slack_ns / 1e6})
     run(con, _ELIGIBLE, {"slack_ms": slack_ns / 1e6})
-    run(con, _RIVALS)
-    run(con, _EXPLAINED, {"slack": slack_ns})
-    run(con, _VERDICT, {"given": given, "capture": capture_id})
+    run(con, _RIVALS if run(con, _SEVERAL) else _NO_RIVALS)
+    run(con, _VERDICT, {"given": given, "capture": capture_id, "slack": slack_ns})
     return int(run(con, _UPDATE, [capture_id])[0][0])

@@ -32,6 +32,12 @@ FROM before QUALIFY other_mac IS NOT NULL
 """
 """ARP messages whose sender's address another hardware address claimed before, with the one that did so last."""
 
+_SHARED = """
+SELECT 1 FROM arp WHERE capture_id IN (SELECT unnest(?)) AND sender_ip <> '0.0.0.0'
+GROUP BY sender_ip HAVING min(sender_mac) <> max(sender_mac) LIMIT 1
+"""
+"""Whether any address has two hardware addresses at all: few captures have one."""
+
 _MARK_DUPLICATES = """
 UPDATE arp SET duplicate = true, duplicate_mac = c.other_mac FROM arp_conflicts c WHERE arp.rowid = c.row_number
 """
@@ -47,6 +53,8 @@ SELECT ts, capture_id, packet, flow_id, 'arp_duplicate_address',
     sender_ip || ' is claimed by ' || sender_mac || ', and was claimed by ' || other_mac || ' before', messages
 FROM pairs QUALIFY row_number() OVER (PARTITION BY capture_id ORDER BY packet) <= ?
 """
+
+_QUOTING = "SELECT 1 FROM icmp WHERE capture_id IN (SELECT unnest(?)) AND quoted_protocol IS NOT NULL LIMIT 1"
 
 _QUOTES = """
 CREATE OR REPLACE TEMP TABLE quotes AS
@@ -89,6 +97,8 @@ UPDATE icmp SET about_flow_id = found.flow_id FROM (
 
 def _duplicate_addresses(con: "duckdb.DuckDBPyConnection", captures: list[int]) -> None:
     """Mark ARP messages that claim an address which another hardware address claimed before."""
+    if not con.execute(_SHARED, [captures]).fetchall():
+        return
     con.execute(_DUPLICATES, [captures])
     con.execute(_MARK_DUPLICATES)
     con.execute(_REPORT_DUPLICATES, [MAX_CONFLICTS])
@@ -97,6 +107,8 @@ def _duplicate_addresses(con: "duckdb.DuckDBPyConnection", captures: list[int]) 
 
 def _quoted_flows(con: "duckdb.DuckDBPyConnection", captures: list[int]) -> None:
     """Find the flows that ICMP errors are about: those of the error's own VLAN first."""
+    if not con.execute(_QUOTING, [captures]).fetchall():
+        return
     con.execute(_QUOTES, [captures])
     con.execute(_QUOTED_FLOWS, [captures])
     con.execute(_MARK_QUOTES.format(same_vlan="AND q.vlan = f.vlan"))

@@ -56,7 +56,6 @@ SELECT fact, first_fact >= 0 AS fresh, facts, CASE WHEN first_fact < 0 THEN -fir
 FROM grouped"""
 
 
-
 def _latest(name: str) -> str:
     """Select the value that was stated last, of all statements that have one."""
     return f"arg_max(f.{name}, f.fact) FILTER (WHERE f.{name} IS NOT NULL) AS {name}"

@@ -9,7 +9,6 @@ thread while this one begins to read.
 """
 
 import contextlib
-import ctypes
 import gc
 import signal
 import threading
@@ -30,6 +29,7 @@ from rustnet.collect import Collector
 from rustnet.dissect import registry
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.errors import InputError
+from rustnet.heap import return_large_blocks
 from rustnet.records import table_name
 from rustnet.run import CaptureReport, Options, Progress, Report
 from rustnet.sources.files import open_source
@@ -42,24 +42,10 @@ from rustnet.workers import Workers, worker_count
 
 PROGRESS_SECONDS = 0.1
 INDEX_BATCH = 61_440
-"""Packets that are stored at a time (half a row group of DuckDB)."""
+"""Packets that are stored at a time (two row groups of the writer)."""
 
 COLLECT_EVERY = 8
 """Inputs after which cyclic garbage is collected; it is off meanwhile."""
-
-
-LARGE = 1 << 20
-M_MMAP_THRESHOLD = -3
-
-
-def return_large_blocks() -> None:
-    """Have glibc give memory of a megabyte and more back as soon as it is free.
-
-    By itself it begins to keep ever larger blocks, between which batches of columns of all sizes leave holes: a tenth
-    of the memory of a long run.
-    """
-    with contextlib.suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 @contextlib.contextmanager

@@ -34,8 +34,8 @@ from rustnet.attribute.rustnet_comments import rustnet_comments, script_comments
 from rustnet.attribute.stage import Stage, run
 from rustnet.attribute.statement import ANSWERED, ANYWHERE, RECEIVES, SENDS, Statement, direction
 from rustnet.attribute.values import words
+from rustnet.columnar import NULL
 from rustnet.engine.index import PacketIndex
-from rustnet.engine.numbers import NULL
 from rustnet.sources.frames import Frames, Note, SourceInfo
 
 if TYPE_CHECKING:

@@ -168,7 +168,12 @@ RULE = (
 
 def ownership_page() -> str:
     """Text of ``docs/ownership.md``: the rule, the ranks, the ways of matching and the reasons, from this module."""
-    lines = [
+    return "\n".join([*_rule_part(), *_rank_part(), *_matching_part(), *_unowned_part()])
+
+
+def _rule_part() -> list[str]:
+    """Lines about claims, the verdict over them, and clocks."""
+    return [
         "# Who owned a flow",
         "",
         "Written by `python -m rustnet.attribute.policy`; do not edit.",
@@ -191,6 +196,12 @@ def ownership_page() -> str:
         "Where more than a handful of records with the same ends overlap one flow, the latest of them, the longest and",
         "the longest of another process become claims; `anomalies` counts such flows (`claims_left_out`).",
         "",
+    ]
+
+
+def _rank_part() -> list[str]:
+    """Lines about ranks and their classes."""
+    return [
         "## Ranks",
         "",
         "| class | ranks | what it means |",
@@ -204,6 +215,12 @@ def ownership_page() -> str:
             for (source, quality), rank in RANKS.items()
         ),
         "",
+    ]
+
+
+def _matching_part() -> list[str]:
+    """Lines about what is held against what."""
+    return [
         "## Matching",
         "",
         f"`claims.match` says what was compared. A claim without a time has rank {UNTIMED_RANK} or worse.",
@@ -219,6 +236,12 @@ def ownership_page() -> str:
         "end must be one of them: who listens on port 22 does not own connections to another host's port 22.",
         "`claims.reversed` says that the source's local end is the flow's `dst`.",
         "",
+    ]
+
+
+def _unowned_part() -> list[str]:
+    """Lines about flows without an owner."""
+    return [
         "## Flows without an owner",
         "",
         "| `unowned_reason` | why |",
@@ -232,7 +255,6 @@ def ownership_page() -> str:
         "theirs.",
         "",
     ]
-    return "\n".join(lines)
 
 
 def _named(word: str, any_: str) -> str:

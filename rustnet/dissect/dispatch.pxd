@@ -19,8 +19,6 @@ cdef class Dispatcher:
     cdef public bint strict, hopeful
     cdef public int64_t waiting
     cdef public dict undecoded_rows, by_port, by_transport, known, orders, near, far
-    cdef public bytes tcp_known, udp_known
-    cdef public dict tcp_orders, udp_orders
     @cython.locals(known=bytes, src=int64_t, dst=int64_t, key=int64_t, orders=dict)
     cdef tuple asked(self, Conversation talk, int64_t first)
     cpdef tuple order(self, str transport, int src_port, int dst_port, int first)

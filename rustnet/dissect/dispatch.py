@@ -115,8 +115,6 @@ class Dispatcher:
         self.far = {(t, d): Asked(d, d.shapes.get(t, ANY_SHAPE)) for d in dissectors for t in d.transports}
         self.known = {transport: self.named_ports(transport) for transport in self.by_transport}
         self.orders: dict[str, dict[int, tuple[Asked, ...]]] = {transport: {} for transport in self.by_transport}
-        self.tcp_known, self.udp_known = self.known.get("tcp"), self.known.get("udp")
-        self.tcp_orders, self.udp_orders = self.orders.get("tcp"), self.orders.get("udp")
 
     def named_ports(self, transport: str) -> bytes:
         """For each port, whether a dissector names it."""
@@ -128,13 +126,8 @@ class Dispatcher:
 
     def asked(self, talk: Conversation, first: int) -> tuple[Asked, ...]:
         """Who is asked about content that begins with the byte ``first``: remembered answers of `order`."""
-        if talk.transport == "tcp":
-            known, orders = self.tcp_known, self.tcp_orders
-        elif talk.transport == "udp":
-            known, orders = self.udp_known, self.udp_orders
-        else:
-            known, orders = self.known.get(talk.transport), self.orders.get(talk.transport)
-        if known is None or orders is None:
+        known = self.known.get(talk.transport)
+        if known is None:
             return ()
         src = talk.src_port & 0xFFFF
         dst = talk.dst_port & 0xFFFF
@@ -143,6 +136,7 @@ class Dispatcher:
         if not known[dst]:
             dst = NO_PORT
         key = (((src << 17) | dst) << 8) | first
+        orders = self.orders[talk.transport]
         found = orders.get(key)
         if found is None:
             if len(orders) >= MAX_ORDERS:

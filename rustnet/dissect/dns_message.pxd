@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.dns_names cimport Names, skip_name, u16, u32
-from rustnet.dissect.dns_texts cimport ipv4, ipv6, record_text, type_name
+from rustnet.dissect.dns_texts cimport record_text, type_name
 
 cdef int MAX_QUESTIONS, MAX_RECORDS
 cdef tuple RCODES

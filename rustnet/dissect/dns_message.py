@@ -12,7 +12,7 @@ from rustnet.dissect.conversation import DissectError
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.dns_names import Names, skip_name, u16, u32
-    from rustnet.dissect.dns_texts import ipv4, ipv6, record_text, type_name
+    from rustnet.dissect.dns_texts import record_text, type_name
 
 CLASSES = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
 OPCODES = (
@@ -176,10 +176,10 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
         if end > size:
             raise DissectError("a record runs over the end of the message")
         if kind == 1 and length == 4:
-            text = ipv4(data, pos)
+            text = inet_ntoa(data[pos:end])
             _address(message, text, owner, klass, ttl)
         elif kind == 28 and length == 16:
-            text = ipv6(data, pos)
+            text = inet_ntop(AF_INET6, data[pos:end])
             _address(message, text, owner, klass, ttl)
         else:
             text = _data_text(message, pos, end, kind)
@@ -239,9 +239,9 @@ def _others(data: bytes, pos: int, count: int, message: Message, deep: bool) -> 
         if kind == 41:
             _edns(message, klass, ttl, data[pos:end])
         elif deep and kind == 1 and length == 4:
-            _address(message, ipv4(data, pos), message.read(start), klass, ttl)
+            _address(message, inet_ntoa(data[pos:end]), message.read(start), klass, ttl)
         elif deep and kind == 28 and length == 16:
-            _address(message, ipv6(data, pos), message.read(start), klass, ttl)
+            _address(message, inet_ntop(AF_INET6, data[pos:end]), message.read(start), klass, ttl)
         pos = end
 
 

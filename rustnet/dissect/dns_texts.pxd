@@ -5,13 +5,8 @@ from rustnet.dissect.dns_names cimport Names, u16, u32
 cdef int MAX_TEXT, MAX_STRINGS, USUAL
 cdef tuple _USUAL
 cdef bytearray _WIDE
-cdef bytes _DIGITS
 
 cpdef str type_name(int64_t number)
-@cython.locals(made=bytearray, size=Py_ssize_t, i=Py_ssize_t, octet=int)
-cdef str ipv4(bytes data, Py_ssize_t pos)
-@cython.locals(made=bytearray, size=Py_ssize_t, i=Py_ssize_t, zeros=Py_ssize_t, most=Py_ssize_t, begin=Py_ssize_t, stop=Py_ssize_t, group=int, shift=int)
-cdef str ipv6(bytes data, Py_ssize_t pos)
 @cython.locals(made=bytearray)
 cdef Py_ssize_t _escape(Py_ssize_t size, int byte) except -1
 @cython.locals(text=str, made=bytearray, size=Py_ssize_t, char=Py_UCS4, code=int)

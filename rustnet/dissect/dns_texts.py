@@ -1,6 +1,6 @@
 """Data of DNS resource records as text: addresses, names, or the presentation form (RFC 1035, 3596, 9460)."""
 
-from socket import AF_INET6, inet_ntop
+from socket import AF_INET6, inet_ntoa, inet_ntop
 
 import cython
 
@@ -30,7 +30,6 @@ MAX_STRINGS = 64
 
 _WIDE = bytearray(4 * MAX_TEXT)
 """Where text is put together of bytes of which each may need an escape."""
-_DIGITS = b"0123456789abcdef"
 
 
 def type_name(number: int) -> str:
@@ -38,55 +37,6 @@ def type_name(number: int) -> str:
     if 0 <= number < USUAL:
         return _USUAL[number]
     return TYPES.get(number) or f"TYPE{number}"
-
-
-def ipv4(data: bytes, pos: int) -> str:
-    """Text of the IPv4 address at ``pos``."""
-    made = _WIDE
-    size = 0
-    for i in range(pos, pos + 4):
-        octet = data[i]
-        if octet >= 100:
-            made[size] = 48 + octet // 100
-            size += 1
-        if octet >= 10:
-            made[size] = 48 + octet // 10 % 10
-            size += 1
-        made[size] = 48 + octet % 10
-        made[size + 1] = 46  # a dot
-        size += 2
-    return made[: size - 1].decode("ascii")
-
-
-def ipv6(data: bytes, pos: int) -> str:
-    """Text of the IPv6 address at ``pos`` (RFC 5952)."""
-    if not data[pos] and not data[pos + 1]:
-        return inet_ntop(AF_INET6, data[pos : pos + 16])  # may have an IPv4 address at its end
-    # Of the runs of zero groups, the first longest one of two groups or more is left out.
-    zeros = most = 0
-    begin = stop = -1
-    for i in range(8):
-        zeros = 0 if data[pos + 2 * i] or data[pos + 2 * i + 1] else zeros + 1
-        if zeros > most and zeros > 1:
-            most = zeros
-            begin, stop = i - zeros + 1, i + 1
-    made = _WIDE
-    size = 0
-    for i in range(8):
-        if begin <= i < stop:
-            if i == begin:
-                made[size] = 58  # a colon
-                size += 1
-            continue
-        group = data[pos + 2 * i] << 8 | data[pos + 2 * i + 1]
-        shift = 12 if group > 0xFFF else 8 if group > 0xFF else 4 if group > 0xF else 0
-        while shift >= 0:
-            made[size] = _DIGITS[group >> shift & 15]
-            size += 1
-            shift -= 4
-        made[size] = 58
-        size += 1
-    return made[: size if stop == 8 else size - 1].decode("ascii")
 
 
 def _escape(size: int, byte: int) -> int:
@@ -210,9 +160,9 @@ def _svcb_value(key: int, value: bytes) -> str:
     if key == 3 and len(value) == 2:
         return str(u16(value, 0))
     if key == 4 and len(value) % 4 == 0:
-        return ",".join([ipv4(value, i) for i in range(0, min(len(value), 64), 4)])
+        return ",".join([inet_ntoa(value[i : i + 4]) for i in range(0, min(len(value), 64), 4)])
     if key == 6 and len(value) % 16 == 0:
-        return ",".join([ipv6(value, i) for i in range(0, min(len(value), 256), 16)])
+        return ",".join([inet_ntop(AF_INET6, value[i : i + 16]) for i in range(0, min(len(value), 256), 16)])
     return value[:64].hex()
 
 

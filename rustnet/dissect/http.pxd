@@ -1,20 +1,11 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
+from rustnet.dissect.http_fields cimport MAX_VALUE, REQUEST_SEEN, REQUEST_TEXTS, REQUEST_WANTED, RESPONSE_SEEN, RESPONSE_TEXTS, RESPONSE_WANTED, body_length, head_end, read_fields, text
 
-cdef int NO, MORE, YES, MAX_HEAD, MAX_HEADERS, MAX_WAITING, MAX_URI, MAX_VALUE
+cdef int NO, MORE, YES, MAX_HEAD, MAX_WAITING, MAX_URI
 cdef int _HEAD, _CHUNK, _UNTIL_CLOSE, _TRAILER, _LOST, _PAUSED
-cdef bytes _LIKELY
-cdef dict _REQUEST_TEXTS, _REQUEST_SEEN, _RESPONSE_TEXTS, _RESPONSE_SEEN, _REQUEST_WANTED, _RESPONSE_WANTED
 
-cdef str text(bytes raw)
-@cython.locals(strict=Py_ssize_t, bare=Py_ssize_t)
-cdef Py_ssize_t head_end(bytes data, Py_ssize_t since) except -2
-@cython.locals(size=Py_ssize_t, ambiguous=bint, lines=int, pos=Py_ssize_t, colon=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t, key=bytes, value=bytes)
-cdef bint _fields(bytes head, Py_ssize_t start, dict wanted, dict found, bint folds=*) except -1
-cdef bint _unfolded(bytes fields, dict wanted, dict found) except -1
-@cython.locals(coding=bytes, stated=bytes)
-cdef int64_t _length(dict found) except -3
 @cython.locals(key=bytes, value=bytes)
 cdef _fill(object row, dict found, dict texts, dict seen)
 

@@ -10,18 +10,32 @@ cookies are noted as seen, not by value.
 import re
 from collections import deque
 
+import cython
+
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U16, U64, record
 
+if not cython.compiled:  # compiled, these come from the .pxd as C functions and numbers
+    from rustnet.dissect.http_fields import (
+        MAX_VALUE,
+        REQUEST_SEEN,
+        REQUEST_TEXTS,
+        REQUEST_WANTED,
+        RESPONSE_SEEN,
+        RESPONSE_TEXTS,
+        RESPONSE_WANTED,
+        body_length,
+        head_end,
+        read_fields,
+        text,
+    )
+
 MAX_HEAD = 65_536
 """A head larger than this is no HTTP."""
-MAX_HEADERS = 1000
 MAX_WAITING = 256
 """Requests of one connection that wait for their response."""
 MAX_URI = 8192
 """Bytes of a start line that is looked for after a loss."""
-MAX_VALUE = 8192
-"""Bytes of a header value, or of a URI, that are kept."""
 
 _HEAD, _CHUNK, _UNTIL_CLOSE, _TRAILER, _LOST, _PAUSED = range(6)
 """A direction is in a head, chunks, a body without length, behind the last chunk, after a loss, or waits (CONNECT)."""
@@ -37,34 +51,9 @@ _LONG = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|PROPFIND|REPORT)
 _RESTART = re.compile(
     rb"(?:\A|\n)(?=[A-Z-]{3,20} [^\x00-\x20\x7f]{1,8000} HTTP/1\.[01]\r?\n|HTTP/1\.[01] [1-5][0-9]{2}[ \r\n])"
 )
-_FOLD = re.compile(rb"\r?\n[ \t]+")
 _SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
-
-_REQUEST_TEXTS = {
-    b"host": "host",
-    b"user-agent": "user_agent",
-    b"referer": "referer",
-    b"content-type": "request_content_type",
-    b"upgrade": "upgrade",
-    b"x-forwarded-for": "forwarded_for",
-}
-_REQUEST_SEEN = {
-    b"authorization": "has_authorization",
-    b"proxy-authorization": "has_authorization",
-    b"cookie": "has_cookie",
-}
-_RESPONSE_TEXTS = {b"content-type": "content_type", b"server": "server", b"location": "location", b"upgrade": "upgrade"}
-_RESPONSE_SEEN = {b"set-cookie": "has_set_cookie"}
-_FRAMING = (b"content-length", b"transfer-encoding")
-_REQUEST_WANTED = {name: name for name in (*_REQUEST_TEXTS, *_REQUEST_SEEN, *_FRAMING)}
-_RESPONSE_WANTED = {name: name for name in (*_RESPONSE_TEXTS, *_RESPONSE_SEEN, *_FRAMING)}
-_LIKELY = bytes(
-    number in {(len(name) << 5) | (name[0] & 31) for name in (*_REQUEST_WANTED, *_RESPONSE_WANTED)}
-    for number in range(1 << 10)
-)
-"""By the length of a field's name and five bits of its first letter, whether it may be one that is wanted."""
 
 
 @record("http")
@@ -113,79 +102,6 @@ class Http:
     """Protocol offered in Upgrade; the one chosen, where the server switched (101)."""
     proxy: bool = False
     """The request was meant for a proxy: CONNECT, or an absolute target."""
-
-
-def text(raw: bytes) -> str:
-    """Header bytes as text: UTF-8 where they are that, else Latin-1; bounded."""
-    try:
-        return raw[:MAX_VALUE].decode("utf-8")
-    except UnicodeDecodeError:
-        return raw[:MAX_VALUE].decode("latin-1")
-
-
-def head_end(data: bytes, since: int) -> int:
-    """Position behind the first empty line at or after ``since``, or -1."""
-    strict = data.find(b"\n\r\n", since)
-    bare = data.find(b"\n\n", since, strict if strict >= 0 else len(data))
-    if bare >= 0:
-        return bare + 2
-    return strict + 3 if strict >= 0 else -1
-
-
-def _fields(head: bytes, start: int, wanted: dict[bytes, bytes], found: dict[bytes, bytes], folds: bool = True) -> bool:
-    """Collect the wanted header fields of a head behind its start line; return whether its framing is ambiguous.
-
-    With ``folds`` its lines may be too many, or parts of the field above them.
-    """
-    size = len(head)
-    ambiguous = False
-    lines = 0
-    pos = start
-    while pos <= size:
-        if folds and (lines == MAX_HEADERS or (lines and pos < size and (head[pos] == 32 or head[pos] == 9))):
-            return _unfolded(head[start:], wanted, found)
-        lines += 1
-        colon = pos  # where the name ends, which is all of a line without a colon
-        while colon < size and head[colon] != 58 and head[colon] != 10:
-            colon += 1
-        end = colon
-        while end < size and head[end] != 10:
-            end += 1
-        length = colon - pos
-        if 0 < length < 32 and _LIKELY[(length << 5) | (head[pos] & 31)]:
-            key = wanted.get(head[pos:colon].lower())
-            if key is not None:
-                value = head[colon + 1 : end].strip() if colon < end else b""
-                if key in found:
-                    ambiguous = ambiguous or (key == b"content-length" and found[key] != value)
-                else:
-                    found[key] = value
-        if length and (head[colon - 1] == 32 or head[colon - 1] == 9):
-            ambiguous = ambiguous or head[pos:colon].strip().lower() in _FRAMING
-        pos = end + 1
-    return ambiguous or (b"content-length" in found and b"transfer-encoding" in found)
-
-
-def _unfolded(fields: bytes, wanted: dict[bytes, bytes], found: dict[bytes, bytes]) -> bool:
-    """Begin anew with the fields whose lines are folded; raises `DissectError` where there are too many lines."""
-    fields = _FOLD.sub(b" ", fields)
-    if fields.count(b"\n") >= MAX_HEADERS:
-        raise DissectError(f"a head has more than {MAX_HEADERS} lines")
-    found.clear()
-    return _fields(fields, 0, wanted, found, False)
-
-
-def _length(found: dict[bytes, bytes]) -> int:
-    """Body length: -1 chunked, -2 none given."""
-    coding = found.get(b"transfer-encoding")
-    if coding is not None and coding.lower().endswith(b"chunked"):
-        return -1
-    stated = found.get(b"content-length")
-    if stated is None:
-        return -2
-    if not stated.isdigit() or len(stated) > 18:
-        raise DissectError("Content-Length is not a number")
-    return int(stated)
 
 
 def _fill(row: Http, found: dict[bytes, bytes], texts: dict[bytes, str], seen: dict[bytes, str]) -> None:
@@ -355,12 +271,12 @@ class HttpParser(Parser):
         talk = self.talk
         method, target, version = line.groups()
         found: dict[bytes, bytes] = {}
-        ambiguous = _fields(head, line.end(), _REQUEST_WANTED, found)
-        length = _length(found)
+        ambiguous = read_fields(head, line.end(), REQUEST_WANTED, found)
+        length = body_length(found)
         if ambiguous:
             self._strange("ambiguous_http", "a request's body length is stated in two ways")
         row = Http(method.decode("ascii"), None, text(target), version.decode("ascii"))
-        _fill(row, found, _REQUEST_TEXTS, _REQUEST_SEEN)
+        _fill(row, found, REQUEST_TEXTS, REQUEST_SEEN)
         self._target(row, method, target)
         if self.doubtful or len(self.waiting) >= MAX_WAITING:
             self._let_go()
@@ -402,9 +318,9 @@ class HttpParser(Parser):
         talk = self.talk
         version, code, reason = line.groups()
         found: dict[bytes, bytes] = {}
-        ambiguous = _fields(head, line.end(), _RESPONSE_WANTED, found)
+        ambiguous = read_fields(head, line.end(), RESPONSE_WANTED, found)
         status = int(code)
-        length = _length(found)
+        length = body_length(found)
         if status < 200 and status != 101:
             talk.emit(Http(version=version.decode("ascii"), status=status, reason=text(reason) if reason else None))
             return 0
@@ -419,7 +335,7 @@ class HttpParser(Parser):
             entry = (row, talk.ts, talk.packet)
         row.status = status
         row.reason = text(reason) if reason else None
-        _fill(row, found, _RESPONSE_TEXTS, _RESPONSE_SEEN)
+        _fill(row, found, RESPONSE_TEXTS, RESPONSE_SEEN)
         if status == 101 or (row.method == "CONNECT" and status < 300):
             self._switch(entry)
             return 0

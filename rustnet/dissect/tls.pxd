@@ -3,10 +3,11 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser
 from rustnet.dissect.tls_fingerprints cimport ja3, ja3s, ja4
 from rustnet.dissect.tls_handshake cimport EARLY_DATA, ENCRYPTED_SNI, PRE_SHARED_KEY, ClientHello, ServerHello, certificates, parse_client_hello, parse_server_hello
+from rustnet.dissect.tls_probe cimport ALERT, CHANGE, DATA, HANDSHAKE, HEARTBEAT, MAX_MESSAGE, MAX_RECORD
 
-cdef int NO, MORE, YES, MAX_RECORD, MAX_MESSAGE, MAX_OFFERED, PATIENCE
-cdef int _CHANGE, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT, _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY
-cdef bytes _KNOWN, _FIRST
+cdef int MAX_OFFERED, PATIENCE
+cdef int _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY
+cdef bytes _KNOWN
 
 @cython.locals(found=dict)
 cpdef describe_client(object row, ClientHello hello, str transport=*)
@@ -42,10 +43,3 @@ cdef class TlsParser(Parser):
     cpdef _server_key(self, bytes body)
     cpdef _change(self, bint from_src)
     cpdef _alert(self, bytes body, bint from_src)
-
-@cython.locals(kind=int, length=Py_ssize_t)
-cpdef int _probe_tls(bytes data, Conversation talk, bint from_src) except -1
-cdef int _probe_handshake(bytes data, Conversation talk, Py_ssize_t length) except -1
-cdef int _probe_ssl2(bytes data) except -1
-@cython.locals(length=Py_ssize_t, after=Py_ssize_t)
-cdef int _probe_midstream(bytes data, Conversation talk, int kind) except -1

@@ -8,8 +8,9 @@ the same row. The parser starts at any record boundary, so that STARTTLS may han
 
 import cython
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.conversation import Conversation, DissectError, Dissector, Parser
 from rustnet.dissect.tls_names import ALERT_LEVELS, SSL2_CIPHERS, alert_name, cipher_name, group_name, version_name
+from rustnet.dissect.tls_probe import PORTS, STARTS, probe_tls
 from rustnet.dissect.x509 import Certificate, read_certificate
 from rustnet.records import U8, U16, Ts, record
 
@@ -25,25 +26,26 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
         parse_client_hello,
         parse_server_hello,
     )
+    from rustnet.dissect.tls_probe import (
+        ALERT,
+        CHANGE,
+        DATA,
+        HANDSHAKE,
+        HEARTBEAT,
+        MAX_MESSAGE,
+        MAX_RECORD,
+    )
 
-MAX_RECORD = 16_384 + 2_048
-MAX_MESSAGE = 131_072
-"""A handshake message larger than this ends the reading."""
 MAX_OFFERED = 32
 """Versions and protocols kept of those that a client offers."""
 PATIENCE = 16
 """Records of application data after which the other direction's hello is not waited for."""
 
-_CHANGE, _ALERT, _HANDSHAKE, _DATA, _HEARTBEAT = 20, 21, 22, 23, 24
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY = 1, 2, 11, 12
 _KNOWN = bytes(
     kind in {0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 203} for kind in range(256)
 )
 """For each type of handshake message, whether it is defined."""
-_FIRST = bytes(kind in {0, 1, 2, 4, 11, 12, 13, 14, 15, 16, 20, 22} for kind in range(256))
-"""For each type, whether what is read of a stream may begin with it."""
-_STARTS = bytes((_CHANGE, _ALERT, _HANDSHAKE, _DATA, *range(0x80, 0x100)))
-_PORTS = (443, 8443, 993, 995, 465, 990, 989, 636, 853, 5061, 5223, 5228, 8883, 6697, 9443, 4433, 6514, 3269)
 
 
 @record("tls")
@@ -207,14 +209,14 @@ class TlsParser(Parser):
         while size - pos >= 5:
             kind = data[pos]
             length = data[pos + 3] << 8 | data[pos + 4]
-            if not _CHANGE <= kind <= _HEARTBEAT or data[pos + 1] != 3 or length > MAX_RECORD:
+            if not CHANGE <= kind <= HEARTBEAT or data[pos + 1] != 3 or length > MAX_RECORD:
                 after = self._odd(data, pos, from_src)
                 if after == pos:
                     return pos
                 pos = after
                 continue
             end = pos + 5 + length
-            if kind == _DATA:
+            if kind == DATA:
                 if self._waits(from_src):
                     pos = end
                     continue
@@ -230,16 +232,16 @@ class TlsParser(Parser):
 
     def _record(self, kind: int, data: bytes, pos: int, end: int, from_src: bool) -> None:
         """Read the content of a record that is not data; heartbeats say nothing."""
-        if kind == _HANDSHAKE:
+        if kind == HANDSHAKE:
             self._fragment(data, pos, end, from_src)
-        elif kind == _ALERT:
+        elif kind == ALERT:
             self._alert(data[pos:end], from_src)
-        elif kind == _CHANGE:
+        elif kind == CHANGE:
             self._change(from_src)
 
     def cut(self, data: bytes, from_src: bool) -> None:
         """Read the whole messages of a record whose rest is lost."""
-        if data[0] == _HANDSHAKE and not self.partial[from_src]:
+        if data[0] == HANDSHAKE and not self.partial[from_src]:
             self._fragment(data, 5, len(data), from_src)
 
     def gap(self, size: int, from_src: bool) -> None:
@@ -462,63 +464,4 @@ class TlsParser(Parser):
             self._done()
 
 
-def _probe_tls(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A record header, and behind it a handshake message, an alert or another record that agrees with it."""
-    if not data:
-        return NO
-    kind = data[0]
-    if kind == _HANDSHAKE:
-        if len(data) < 6:
-            return MORE if data[1:2] in {b"", b"\x03"} else NO
-        length = data[3] << 8 | data[4]
-        if data[1] != 3 or data[2] > 4 or not 4 <= length <= MAX_RECORD:
-            return NO
-        return _probe_handshake(data, talk, length)
-    if kind & 0x80:
-        return _probe_ssl2(data) if data[2:3] in {b"", b"\x01"} else NO
-    if kind in {_CHANGE, _ALERT, _DATA}:
-        return _probe_midstream(data, talk, kind)
-    return NO
-
-
-def _probe_handshake(data: bytes, talk: Conversation, length: int) -> int:
-    if _FIRST[data[5]]:
-        if data[5] > 2:
-            return YES if len(data) < 9 or (data[6] << 16 | data[7] << 8 | data[8]) <= MAX_MESSAGE else NO
-        if len(data) < 11:
-            return MORE
-        return YES if data[6] <= 1 and (data[9] == 3 or data[5] == 0) else NO
-    # Encrypted: believable on TLS's ports only.
-    return YES if talk.has_port(*_PORTS) and length >= 16 else NO
-
-
-def _probe_ssl2(data: bytes) -> int:
-    if len(data) < 11:
-        return MORE if len(data) < 4 or data[3] in {0, 3} else NO
-    ciphers = data[5] << 8 | data[6]
-    session = data[7] << 8 | data[8]
-    challenge = data[9] << 8 | data[10]
-    version = data[3] << 8 | data[4]
-    fits = ((data[0] & 0x7F) << 8 | data[1]) == 9 + ciphers + session + challenge
-    sane = ciphers % 3 == 0 and ciphers > 0 and session in {0, 16} and 16 <= challenge <= 32
-    return YES if data[2] == 1 and fits and sane and (version == 2 or 0x0300 <= version <= 0x0303) else NO
-
-
-def _probe_midstream(data: bytes, talk: Conversation, kind: int) -> int:
-    """A capture that begins within a connection: the next record's header must agree, except on TLS's ports."""
-    if len(data) < 5:
-        return MORE if data[1:2] in {b"", b"\x03"} and talk.has_port(*_PORTS) else NO
-    length = data[3] << 8 | data[4]
-    if data[1] != 3 or data[2] > 3 or not 1 <= length <= MAX_RECORD:
-        return NO
-    if kind == _CHANGE:
-        return YES if length == 1 and data[5:6] in {b"", b"\x01"} else NO
-    if kind == _ALERT and length == 2:
-        return YES if len(data) >= 7 and data[5] in ALERT_LEVELS else NO
-    after = 5 + length
-    if len(data) >= after + 3:
-        return YES if _CHANGE <= data[after] <= _HEARTBEAT and data[after + 1] == 3 and data[after + 2] <= 3 else NO
-    return YES if talk.has_port(*_PORTS) and length >= 16 else NO
-
-
-TLS = Dissector("tls", "Transport Layer Security (RFC 8446)", ("tcp",), _PORTS, (Tls,), _probe_tls, TlsParser, _STARTS)
+TLS = Dissector("tls", "Transport Layer Security (RFC 8446)", ("tcp",), PORTS, (Tls,), probe_tls, TlsParser, STARTS)

@@ -5,11 +5,10 @@ from typing import Any
 import cython
 import numpy as np
 
-from rustnet.columnar import TextBuilder
+from rustnet.columnar import NULL, TextBuilder
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import (
     MASK32,
-    NULL,
     SCTP,
     SECOND,
     STATE_NAMES,

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from rustnet.columnar import Array, Column, view
-from rustnet.engine.numbers import NULL
+from rustnet.columnar import NULL, Array, Column, view
 from rustnet.sources.frames import Frames
 
 CAPACITY = 1 << 17

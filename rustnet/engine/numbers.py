@@ -158,8 +158,6 @@ TIMEOUT_FIN = 60 * SECOND
 TIMEOUT_TIME_WAIT = 30 * SECOND
 TIMEOUT_CLOSED = 15 * SECOND
 
-NULL = -(1 << 63)
-"""Stands for SQL NULL in columns of 64-bit integers."""
 
 WANTED_SIZE = 512
 """Protocol numbers below this can have their payload read."""

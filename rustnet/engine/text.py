@@ -41,7 +41,7 @@ def write_address(column: TextBuilder, high: int, low: int) -> None:
 
 
 def write_mac(column: TextBuilder, number: int) -> None:
-    """Write a hardware address (`mac`) as the next text of a column; NULL for a negative number."""
+    """Write a hardware address, ``aa:bb:cc:dd:ee:ff``, as the next text of a column; NULL for a negative number."""
     if number < 0:
         column.null()
     else:
@@ -74,15 +74,6 @@ def write_digest(column: TextBuilder, text: bytes | bytearray) -> None:
 @lru_cache(maxsize=65_536)
 def _address6(high: int, low: int) -> str:
     return str(IPv6Address((high << 64) | low))
-
-
-@lru_cache(maxsize=65_536)
-def mac(number: int) -> str | None:
-    """Hardware address as ``aa:bb:cc:dd:ee:ff``; `None` for a negative number (none seen)."""
-    if number < 0:
-        return None
-    digits = f"{number:012x}"
-    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
 
 
 ICMP_PAIRS = {8: 0, 0: 8, 9: 10, 10: 9, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17}

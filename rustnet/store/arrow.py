@@ -79,6 +79,9 @@ def _function(callback: Any) -> int:
     return int(c_void_p.from_address(ctypes.addressof(callback)).value or 0)
 
 
+SCHEMA_RELEASED_BY, ARRAY_RELEASED_BY = _function(RELEASE_SCHEMA), _function(RELEASE_ARRAY)
+
+
 def _address(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
 
@@ -114,8 +117,8 @@ class _Schema:
             at += len(form) + len(name.encode()) + 2
 
     def _write(self, row: int, form: int, name: int, count: int, children: int) -> None:
-        release = _function(RELEASE_SCHEMA)
-        self.words[row] = (form, name, 0, NULLABLE, count, children if count else 0, 0, release, 0)
+        below = children if count else 0
+        self.words[row] = (form, name, 0, NULLABLE, count, below, 0, SCHEMA_RELEASED_BY, 0)
 
 
 def _texts(types: Types) -> Iterator[bytes]:
@@ -171,8 +174,7 @@ class _Batch:
                 self.buffers[row, k] = _address(values)
         missing = 0 if buffers[0] is None else -1
         at = _address(self.buffers) + row * 3 * WORD
-        release = _function(RELEASE_ARRAY)
-        self.words[row] = (count, missing, 0, len(buffers), inside, at, children, 0, release, 0)
+        self.words[row] = (count, missing, 0, len(buffers), inside, at, children, 0, ARRAY_RELEASED_BY, 0)
 
 
 def _values(column: Array) -> list[bytes | Array | None]:

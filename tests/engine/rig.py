@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rustnet.columnar import NULL
 from rustnet.engine.flow import Flow, Half
-from rustnet.engine.numbers import NULL, STATE_NAMES, protocol_name
+from rustnet.engine.numbers import STATE_NAMES, protocol_name
 from rustnet.engine.tcp import connection_state
 from rustnet.engine.text import address
 from rustnet.engine.tracker import Tracker

@@ -68,6 +68,7 @@ class Column:
 _PLAIN = {int: "BIGINT", str: "VARCHAR", bool: "BOOLEAN", float: "DOUBLE", bytes: "BLOB"}
 
 
+@functools.cache
 def _sql_type(hint: Any) -> tuple[str, bool]:
     """DuckDB type of an annotation, and whether NULL may stand there."""
     if typing.get_origin(hint) is Annotated:
@@ -91,7 +92,9 @@ def table_name(cls: type) -> str:
 @functools.cache
 def columns(cls: type) -> tuple[Column, ...]:
     """Columns of a record class, in the order of its fields."""
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = cls.__annotations__
+    if any(isinstance(hint, str) for hint in hints.values()):  # compiled modules write them as texts
+        hints = typing.get_type_hints(cls, include_extras=True)
     made = []
     for name in cls.__slots__:  # type: ignore[attr-defined]
         sql_type, nullable = _sql_type(hints[name])

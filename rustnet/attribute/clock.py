@@ -8,7 +8,6 @@ differences: its middle, its width, and how many agree with it. Nothing is moved
 
 # ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
 
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -86,9 +85,9 @@ def estimate(differences: list[int]) -> tuple[int, int, int]:
     spans = [differences[i + half - 1] - differences[i] for i in range(len(differences) - half + 1)]
     spread = min(spans)
     place = spans.index(spread)
-    middle = statistics.median_low(differences[place : place + half])
+    middle = differences[place + (half - 1) // 2]
     agreeing = [one for one in differences if abs(one - middle) <= TOLERANCE_NS]
-    return int(statistics.median_low(agreeing)), spread, len(agreeing)
+    return agreeing[(len(agreeing) - 1) // 2], spread, len(agreeing)
 
 
 def prepare(con: "DuckDBPyConnection", correction: Correction) -> None:

@@ -12,6 +12,7 @@ from rustnet.cli.options import (
     common,
     filter_argument,
     format_options,
+    limit_options,
     opened,
     session_argument,
     text_output,
@@ -50,8 +51,7 @@ _NARROW = {
 @session_argument
 @filter_argument
 @format_options
-@click.option("-n", "--limit", type=click.IntRange(0), help=_("Most rows to show."))
-@click.option("-a", "--all", "everything", is_flag=True, help=_("Show all rows, on a terminal too."))
+@limit_options
 @click.option("-s", "--sort", "sort", metavar="COLUMN,…", help=_("Order by columns; -COLUMN turns one around."))
 @click.option("-c", "--columns", metavar="COLUMN,…", help=_("Columns to show; 'all' for every one, '?' lists them."))
 @common

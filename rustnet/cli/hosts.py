@@ -11,6 +11,7 @@ from rustnet.cli.options import (
     chosen_format,
     common,
     format_options,
+    limit_options,
     opened,
     session_argument,
     text_output,
@@ -43,8 +44,7 @@ _NARROW = (
 @session_argument
 @click.option("-l", "--local", is_flag=True, help=_("Only hosts on the link: those with a hardware address."))
 @format_options
-@click.option("-n", "--limit", type=click.IntRange(0), help=_("Most rows to show."))
-@click.option("-a", "--all", "everything", is_flag=True, help=_("Show all rows, on a terminal too."))
+@limit_options
 @common
 def command(
     session: str, local: bool, fmt: str | None, output: str | None, limit: int | None, everything: bool

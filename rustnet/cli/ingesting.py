@@ -13,7 +13,7 @@ from rustnet.cli.terminal import safe, talk
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
-    from rustnet.run import Options, Report
+    from rustnet.run import Options, Progress, Report
 
 
 @contextlib.contextmanager
@@ -31,14 +31,27 @@ def ingested(files: tuple[str, ...], session: str, options: "Options") -> "Repor
     from rustnet.ingest import ingest  # noqa: PLC0415
 
     if not sys.stderr.isatty():
-        return ingest(list(files), session, options)
+        return ingest(list(files), session, options, _look_ahead)
     from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
 
     line = ProgressLine()
+
+    def show(progress: "Progress") -> None:
+        line(progress)
+        _look_ahead(progress)
+
     try:
-        return ingest(list(files), session, options, line)
+        return ingest(list(files), session, options, show)
     finally:
         line.clear()
+
+
+def _look_ahead(_progress: "Progress") -> None:
+    """Import what comes after the captures: while DuckDB makes a new session, this thread would only wait for it."""
+    import rustnet.attribute.discover  # noqa: PLC0415
+    import rustnet.attribute.hostnames  # noqa: PLC0415
+    import rustnet.attribute.match  # noqa: PLC0415
+    import rustnet.cli.report  # noqa: PLC0415, F401
 
 
 def said(report: "Report") -> None:

@@ -65,6 +65,16 @@ def format_options(command: _F) -> _F:
     )(command)
 
 
+def limit_options(command: _F) -> _F:
+    """``--limit`` and ``--all``: how many rows are shown."""
+    command = click.option("-a", "--all", "everything", is_flag=True, help=_("Show all rows, on a terminal too."))(
+        command
+    )
+    return click.option(
+        "-n", "--limit", type=click.IntRange(0), help=_("Most rows to show [default: 50 on a terminal]."),
+    )(command)  # fmt: skip
+
+
 def chosen_format(fmt: str | None, output: str | None) -> str:
     """Format to write: as given, else by the ending of the file."""
     if fmt:

@@ -12,6 +12,7 @@ from rustnet.cli.options import (
     common,
     filter_argument,
     format_options,
+    limit_options,
     opened,
     session_argument,
     text_output,
@@ -51,8 +52,7 @@ _SCREEN = {
 @filter_argument
 @click.option("--claimed", is_flag=True, help=_("Also processes that own nothing and only are named by claims."))
 @format_options
-@click.option("-n", "--limit", type=click.IntRange(0), help=_("Most rows to show."))
-@click.option("-a", "--all", "everything", is_flag=True, help=_("Show all rows, on a terminal too."))
+@limit_options
 @common
 def command(
     session: str,

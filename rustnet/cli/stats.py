@@ -13,6 +13,7 @@ from rustnet.cli.options import (
     common,
     filter_argument,
     format_options,
+    limit_options,
     opened,
     session_argument,
     text_output,
@@ -39,8 +40,7 @@ _OVERVIEW = ("app", "host")
 @filter_argument
 @click.option("--by", type=click.Choice(BY), help=_("What to count by."))
 @format_options
-@click.option("-n", "--limit", type=click.IntRange(0), help=_("Most rows to show [default: 50 on a terminal]."))
-@click.option("-a", "--all", "everything", is_flag=True, help=_("Show all rows, on a terminal too."))
+@limit_options
 @common
 def command(
     session: str,

@@ -4,7 +4,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rustnet.query.execute import ResultSet, execute
+from rustnet.query.execute import ResultSet, execute_own
 from rustnet.store.schema import NAME_RANK
 
 if typing.TYPE_CHECKING:
@@ -30,7 +30,8 @@ WITH counted AS (
     FROM flows GROUP BY capture_id
 )
 SELECT captures.capture_id, source, kind, format, application, link_types, snaplen, bytes, sha256, packets, wire_bytes,
-    captured_bytes, first_ts, last_ts, complete, truncated, undecoded, out_of_order, dropped_kernel, dropped_interface,
+    captured_bytes, epoch_ns(first_ts) AS first_ts, epoch_ns(last_ts) AS last_ts, complete, truncated, undecoded,
+    out_of_order, dropped_kernel, dropped_interface,
     coalesce(flows, 0) AS flows, coalesce(tcp_flows, 0) AS tcp_flows, coalesce(one_sided, 0) AS one_sided,
     coalesce(flows_with_gaps, 0) AS flows_with_gaps, coalesce(missed_bytes, 0) AS missed_bytes
 FROM captures LEFT JOIN counted ON counted.capture_id = captures.capture_id
@@ -56,7 +57,8 @@ FROM flows GROUP BY protocol, app, app_source ORDER BY bytes DESC, flows DESC, p
 _TALKERS = f"""
 WITH named AS (SELECT ip, arg_min(name, ({NAME_RANK}, -epoch_ns(ts))) AS name FROM names GROUP BY ip),
 top AS (SELECT * FROM talkers ORDER BY bytes_sent + bytes_received DESC, ip LIMIT ?)
-SELECT top.ip, named.name, flows, bytes_sent, bytes_received, first_seen, last_seen
+SELECT top.ip, named.name, flows, bytes_sent, bytes_received, epoch_ns(first_seen) AS first_seen,
+    epoch_ns(last_seen) AS last_seen
 FROM top LEFT JOIN named ON named.ip = top.ip ORDER BY bytes_sent + bytes_received DESC, top.ip"""  # noqa: S608 -- ours
 
 _NAMES = """
@@ -67,14 +69,14 @@ FROM flows WHERE hostname IS NOT NULL GROUP BY hostname ORDER BY bytes DESC, flo
 _PROCESSES = """
 WITH best AS (
     SELECT flow_id, process_id, arg_min(quality, rank) AS quality FROM claims GROUP BY flow_id, process_id
-), judged AS (
-    SELECT connections.process_id, string_agg(DISTINCT quality, ', ' ORDER BY quality) AS quality
-    FROM connections JOIN best ON best.flow_id = connections.flow_id AND best.process_id = connections.process_id
-    GROUP BY connections.process_id
 )
-SELECT process_name AS process, pid, username, flows, bytes_sent, bytes_received, remote_hosts, quality, contested_flows
-FROM activity LEFT JOIN judged ON judged.process_id = activity.process_id
-ORDER BY bytes_sent + bytes_received DESC, flows DESC, process, pid"""
+SELECT any_value(process_name) AS process, any_value(pid) AS pid, any_value(username) AS username, count(*) AS flows,
+    sum(bytes_sent)::BIGINT AS bytes_sent, sum(bytes_received)::BIGINT AS bytes_received,
+    count(DISTINCT remote_addr) AS remote_hosts, string_agg(DISTINCT quality, ', ' ORDER BY quality) AS quality,
+    count(*) FILTER (process_contested) AS contested_flows
+FROM connections LEFT JOIN best ON best.flow_id = connections.flow_id AND best.process_id = connections.process_id
+WHERE connections.process_id IS NOT NULL GROUP BY connections.process_id
+ORDER BY sum(bytes_sent) + sum(bytes_received) DESC, flows DESC, process, pid"""
 
 _UNOWNED = """
 SELECT coalesce(unowned_reason, 'not judged') AS reason, count(*) AS flows,
@@ -159,11 +161,11 @@ class Summary:
 
 def summarise(con: "Connection", top: int = TOP) -> Summary:
     """Make the summary of an open session with at most ``top`` rows in each table."""
-    flows, owned, contested = execute(
+    flows, owned, contested = execute_own(
         con, "SELECT count(*), count(process_id), count(*) FILTER (process_contested) FROM flows"
     ).rows[0]
     tables = {
-        name: execute(con, sql, limit=top)
+        name: execute_own(con, sql, limit=top)
         for name, sql in (
             ("protocols", _PROTOCOLS),
             ("names", _NAMES),
@@ -172,22 +174,22 @@ def summarise(con: "Connection", top: int = TOP) -> Summary:
             ("anomalies", _ANOMALIES),
         )
     }
-    talkers = execute(con, _TALKERS, [top + 1], limit=top)
+    talkers = execute_own(con, _TALKERS, [top + 1], limit=top, times=("first_seen", "last_seen"))
     return Summary(health(con), flows, owned, contested, {**tables, "talkers": talkers})
 
 
 def health(con: "Connection") -> list[Health]:
     """Health of every capture of a session, in order."""
     reasons: dict[int, list[Reason]] = {}
-    for capture_id, kind, detail, packets in execute(con, _REASONS, _UNDECODED).rows:
+    for capture_id, kind, detail, packets in execute_own(con, _REASONS, _UNDECODED).rows:
         reasons.setdefault(capture_id, []).append(Reason(kind, detail, packets))
     damage: dict[int, list[DamagedPlace]] = {}
     totals: dict[int, int] = {}
-    for capture_id, kind, packet, offset, detail, count, total in execute(con, _DAMAGE, [MAX_DAMAGE]).rows:
+    for capture_id, kind, packet, offset, detail, count, total in execute_own(con, _DAMAGE, [MAX_DAMAGE]).rows:
         damage.setdefault(capture_id, []).append(DamagedPlace(kind, packet, offset, detail, count))
         totals[capture_id] = total
     made = []
-    for row in _dicts(execute(con, _CAPTURES)):
+    for row in _dicts(execute_own(con, _CAPTURES)):
         number = row["capture_id"]
         made.append(Health(**row, reasons=reasons.get(number, []), damage=damage.get(number, []),
                            damaged=totals.get(number, 0)))  # fmt: skip

@@ -260,9 +260,12 @@ def _explain(file: Path, text: str) -> SessionError:
 
 def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
     """Return the schema version of an open session; raises `SessionError` for other DuckDB files and newer sessions."""
-    if {"key", "value"} - schema.existing_columns(con).get("meta", {}).keys():
-        raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session")
-    meta = dict(con.execute("SELECT key, CAST(value AS VARCHAR) FROM meta").fetchall())
+    import duckdb  # noqa: PLC0415
+
+    try:
+        meta = dict(con.execute("SELECT key, CAST(value AS VARCHAR) FROM meta").fetchall())
+    except (duckdb.CatalogException, duckdb.BinderException):
+        raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session") from None
     version = str(meta.get("schema_version", ""))
     if not version.isdecimal():
         raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session (its meta table names no schema)")
@@ -285,9 +288,7 @@ def _check_not_older(version: int, file: Path) -> None:
 
 def _stamp(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
     """Make a new session's schema, and write it to the file itself, so that a lost log cannot take it away."""
-    con.execute("BEGIN")
-    con.execute(schema.META_SQL)
-    con.execute(migrations.TABLE_SQL)
+    con.execute(f"BEGIN; {schema.META_SQL}; {migrations.TABLE_SQL}")
     migrations.record(con, migrations.latest(), "created")
     con.execute(
         "INSERT INTO meta VALUES ('rustnet_version', ?), "

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rustnet.errors import ExitCode, RustnetError, UsageError
-from rustnet.query.execute import QueryError, QueryFailedError, execute, lock, stream, unique
+from rustnet.query.execute import QueryError, QueryFailedError, execute, execute_own, lock, stream, unique
 from rustnet.store import session
 
 
@@ -37,6 +37,18 @@ def test_a_limit_truncates_and_says_so(con):
         result = execute(con, "SELECT range FROM range(3) ORDER BY 1", limit=limit)
         assert (len(result.rows), result.truncated) == (count, truncated)
     assert execute(con, "SELECT 1 WHERE false", limit=0).truncated is False
+
+
+def test_our_own_questions_give_what_those_of_others_give(con):
+    asked = "SELECT flow_id, started_at, src_ip FROM flows ORDER BY flow_id"
+    ours = "SELECT flow_id, epoch_ns(started_at) AS started_at, src_ip FROM flows ORDER BY flow_id"
+    for limit in (None, 0, 2, 10_000):
+        theirs, own = execute(con, asked, limit=limit), execute_own(con, ours, limit=limit, times=("started_at",))
+        assert (own.columns, own.types, own.rows) == (theirs.columns, theirs.types, theirs.rows)
+        assert own.truncated == theirs.truncated
+    assert execute_own(con, "SELECT count(*) FROM flows WHERE flow_id = ?", [1]).rows == [(1,)]
+    with pytest.raises(QueryError, match="nothing_of_the_kind"):
+        execute_own(con, "SELECT nothing_of_the_kind FROM flows")
 
 
 def test_order_is_kept_through_the_wrapping(con):

@@ -19,7 +19,7 @@ class Texts(NamedTuple):
 
     ends: Array
     """int64, one more than there are texts; the first is 0."""
-    data: bytes
+    data: bytes | Array
     valid: bytes | None
     """Bitmap, least significant bit first, of the texts that are not NULL; None where all are texts."""
 
@@ -43,6 +43,16 @@ def view(array: Array) -> Any:
 def length(column: Column) -> int:
     """How many values a column has."""
     return len(column) if isinstance(column, np.ndarray) else len(column.ends) - 1
+
+
+def copied(column: Column) -> Column:
+    """A column with memory of its own, not that of a larger block."""
+    if isinstance(column, np.ndarray):
+        return column.copy()
+    if isinstance(column, Lists):
+        items = column.items
+        return Lists(column.ends.copy(), Texts(items.ends.copy(), bytes(items.data), items.valid), column.valid)
+    return Texts(column.ends.copy(), bytes(column.data), column.valid)
 
 
 def bitmap(flags: Array) -> bytes:
@@ -208,4 +218,4 @@ class TextBuilder:
     def take(self) -> Texts:
         """The column."""
         valid = bitmap(self.flags_array[: self.count]) if self.missing else None
-        return Texts(self.ends_array[: self.count + 1], self.data_array[: self.size].tobytes(), valid)
+        return Texts(self.ends_array[: self.count + 1], self.data_array[: self.size], valid)

@@ -5,7 +5,7 @@ worker follows every flow, which costs little, and reads the payload of its own 
 state crosses between them. The first one also fills the packet index. What they find comes back as columns, batch by
 batch and in order, so that a session has the same rows whatever the number of workers.
 
-The processes are forked before the program has other threads, and end with their pipe.
+The processes are forked before the program has other threads, and end with their channel.
 """
 
 import gc
@@ -18,8 +18,6 @@ import traceback
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from rustnet.analysis import Analysis, Share
+from rustnet.channel import Channel, channels
 from rustnet.collect import Collector, Sighting
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.errors import InputError, RustnetError
@@ -126,7 +125,7 @@ class Workers:
             )
             for _ in range(SLOTS)
         ]
-        self.connections: list[Connection] = []
+        self.connections: list[Channel] = []
         self.pids: list[int] = []
         try:
             for index in range(count):
@@ -141,7 +140,7 @@ class Workers:
         return [slot.frames for slot in self.slots]
 
     def _fork(self, share: Share, dissect: bool) -> None:
-        ours, theirs = Pipe()
+        ours, theirs = channels()
         pid = os.fork()
         if pid:
             theirs.close()
@@ -198,7 +197,7 @@ class SharedAnalysis:
                 while True:  # its answers so far, then why it ended
                     self._hear(connection)
 
-    def _hear(self, connection: Connection) -> Found:
+    def _hear(self, connection: Channel) -> Found:
         try:
             found = connection.recv()
         except (EOFError, OSError):
@@ -276,7 +275,7 @@ class SharedAnalysis:
         self._hear_all()
 
 
-def serve(connection: Connection, slots: list[Slot], share: Share, dissect: bool) -> None:
+def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -> None:
     """A worker's life: analyse what it is told to until its pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which ends the pipe
     gc.disable()

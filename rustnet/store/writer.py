@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rustnet.columnar import Column, length
+from rustnet.columnar import Column, copied, length
 from rustnet.errors import SessionError
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.rows import Row, insert_sql, protocol_batch, record_batch
@@ -34,6 +34,8 @@ BEGIN_SECONDS = 1.0
 """A capture's beginning is committed at once if the last commit is older than this."""
 HOLD_ROWS = 20_000
 """Rows of one table that wait for more; small inserts are slow."""
+COPY_ROWS = 5_000
+"""Fewer rows are copied where they wait."""
 HOLD_ALL = 100_000
 """Rows of all tables that wait."""
 QUEUE_LENGTH = 4
@@ -223,10 +225,8 @@ class Writer:
         if isinstance(item, Columns):
             batch = item.batch
             count = length(next(iter(batch.values())))
-            if count < HOLD_ROWS:  # a slice would keep all of the array that it is a part of
-                batch = {
-                    name: column.copy() if isinstance(column, np.ndarray) else column for name, column in batch.items()
-                }
+            if count < COPY_ROWS:  # it may be part of a much larger block, all of which it would keep
+                batch = {name: copied(column) for name, column in batch.items()}
             if not item.protocol:
                 batch["capture_id"] = np.full(count, capture_id, np.int32)
         elif isinstance(item, Rows):

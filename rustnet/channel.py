@@ -1,8 +1,8 @@
 """`Channel`: Python objects between two processes of this program, arrays without a copy of them in between.
 
-A message is pickled (protocol 5); the buffers of its arrays are not part of the pickle, but go behind it straight from
-the memory where they are, each from a place that 8 divides, and are received into one block that the new arrays share. Both ends are this program: what
-comes is trusted.
+A message is pickled (protocol 5). The buffers of its arrays are not part of the pickle: they go behind it straight from
+the memory where they are, each from a place that 8 divides, and are received into one block that the new arrays share.
+Both ends are this program: what comes is trusted.
 """
 
 import pickle

@@ -39,21 +39,34 @@ _T = TypeVar("_T")
 def record(table: str) -> "typing.Callable[[type[_T]], type[_T]]":
     """Make a slotted class that is the row type of ``table``: an attribute and an argument for each annotation.
 
-    What dataclasses make beside that (nobody compares or prints rows) would be a third of the program's start.
+    What dataclasses make beside that (nobody compares or prints rows) would be a third of the program's start; its
+    ``__init__`` is made when the first row is, since a capture has few of the protocols.
     """
 
     def wrap(cls: type[_T]) -> type[_T]:
         names = tuple(cls.__annotations__)
-        body = {k: v for k, v in vars(cls).items() if k not in names and k not in {"__dict__", "__weakref__"}}
-        defaults = {f"_{name}": vars(cls)[name] for name in names if name in vars(cls)}
-        arguments = ", ".join(f"{name}=_{name}" if f"_{name}" in defaults else name for name in names)
-        assignments = "; ".join(f"self.{name} = {name}" for name in names)
-        exec(f"def __init__(self, {arguments}):\n    {assignments}", defaults)  # noqa: S102 - our own names
-        made: Any = type(cls.__name__, cls.__bases__, {**body, "__slots__": names, "__init__": defaults["__init__"]})
+        given = vars(cls)
+        body = {k: v for k, v in given.items() if k not in names and k not in {"__dict__", "__weakref__"}}
+        defaults = {f"_{name}": given[name] for name in names if name in given}
+
+        def first(self: Any, *values: object, **named: object) -> None:
+            made.__init__ = _constructor(names, defaults)
+            self.__init__(*values, **named)
+
+        made: Any = type(cls.__name__, cls.__bases__, {**body, "__slots__": names, "__init__": first})
         made.__table__ = table
         return typing.cast("type[_T]", made)
 
     return wrap
+
+
+def _constructor(names: tuple[str, ...], defaults: dict[str, object]) -> Any:
+    """``__init__`` of a row with these attributes, whose ``defaults`` have a ``_`` in front of their names."""
+    arguments = ", ".join(f"{name}=_{name}" if f"_{name}" in defaults else name for name in names)
+    assignments = "; ".join(f"self.{name} = {name}" for name in names)
+    scope = dict(defaults)
+    exec(f"def __init__(self, {arguments}):\n    {assignments}", scope)  # noqa: S102 - our own names
+    return scope["__init__"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

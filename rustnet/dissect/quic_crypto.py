@@ -5,13 +5,12 @@ publishes. Versions that are not known are tried with every salt: the authentica
 """
 
 from collections.abc import Callable
+from functools import cache
 from hmac import digest
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VERSION_1, VERSION_2 = 0x00000001, 0x6B3343CF
 Q050, T050, T051 = 0x51303530, 0x54303530, 0x54303531
@@ -61,18 +60,34 @@ _KEY, _IV, _HP = _label("quic key", 16), _label("quic iv", 12), _label("quic hp"
 _KEY_2, _IV_2, _HP_2 = _label("quicv2 key", 16), _label("quicv2 iv", 12), _label("quicv2 hp", 16)
 
 
+@cache
+def _ciphers() -> "tuple[type[AESGCM], Callable[[bytes], Callable[[bytes], bytes]], type[Exception]]":
+    """AES-GCM; what encrypts single AES blocks with a key; what AES-GCM raises if a tag does not fit."""
+    # Imported for the first QUIC flow: most captures that are read in a second have none.
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers import Cipher  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.modes import ECB  # noqa: PLC0415
+
+    def blocks(key: bytes) -> Callable[[bytes], bytes]:
+        return Cipher(AES(key), ECB()).encryptor().update  # noqa: S305
+
+    return AESGCM, blocks, InvalidTag
+
+
 class Keys:
     """What one side's Initial packets are protected with."""
 
-    __slots__ = ("aead", "iv", "largest", "mask")
+    __slots__ = ("aead", "iv", "largest", "mask", "unfit")
 
     def __init__(self, secret: bytes, second: bool) -> None:
         key, iv, hp = (_KEY_2, _IV_2, _HP_2) if second else (_KEY, _IV, _HP)
-        self.aead = AESGCM(digest(secret, key, "sha256")[:16])
+        aead, blocks, self.unfit = _ciphers()
+        self.aead = aead(digest(secret, key, "sha256")[:16])
         self.iv = int.from_bytes(digest(secret, iv, "sha256")[:12], "big")
         # Header protection is single AES blocks by definition (RFC 9001, 5.4.3).
-        cipher = Cipher(AES(digest(secret, hp, "sha256")[:16]), ECB())  # noqa: S305
-        self.mask: Callable[[bytes], bytes] = cipher.encryptor().update
+        self.mask = blocks(digest(secret, hp, "sha256")[:16])
         self.largest = -1
         """Largest packet number that was read."""
 
@@ -90,7 +105,7 @@ class Keys:
         nonce = (self.iv ^ number).to_bytes(12, "big")
         try:
             plain = self.aead.decrypt(nonce, data[after:end], header)
-        except InvalidTag:
+        except self.unfit:
             return None
         self.largest = max(self.largest, number)
         return plain

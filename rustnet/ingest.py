@@ -103,6 +103,7 @@ def ingest(
     gc.freeze()
     try:
         tables = _travel(paths, first, writer, workers, report, options, progress)
+        writer.ending()
         _relate(writer, report, tables)
         _attribute(writer, report, options)
         _name(writer, report)
@@ -475,7 +476,6 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         )
         report.sidecars += made.clocks
     writer.run(drop_table)
-    writer.commit()
 
 
 def _name(writer: Writer, report: Report) -> None:
@@ -484,4 +484,4 @@ def _name(writer: Writer, report: Report) -> None:
         from rustnet.attribute.hostnames import name_flows  # noqa: PLC0415 - only where there are captures
 
         writer.run(partial(name_flows, first=report.captures[0].capture_id))
-        writer.commit()
+    writer.commit()

@@ -150,6 +150,10 @@ class Writer:
         """Make everything so far permanent."""
         self._call(self._commit)
 
+    def ending(self) -> None:
+        """The captures are over: what is committed from now on goes into the file at once, without a log first."""
+        self.run(lambda con: con.execute("SET checkpoint_threshold = '1KB'"))
+
     def run(self, work: "Callable[[duckdb.DuckDBPyConnection], Any]") -> Any:
         """Run ``work`` on the connection, after everything that was put before it, and return its result."""
         results: list[Any] = []

@@ -1,9 +1,11 @@
+cimport cython
 from libc.stdint cimport int64_t
 from rustnet.engine.flow cimport Flow
 from rustnet.engine.text cimport address
 
 cdef str end_address(Flow flow, bint of_a)
 
+@cython.freelist(4096)
 cdef class Conversation:
     cdef public object sink
     cdef public Flow flow
@@ -19,6 +21,29 @@ cdef class Conversation:
     cpdef name_host(self, str name, str source)
     cpdef finish(self)
     cpdef learn(self, str ip, str name, str source, object ttl=*, object client=*)
+
+cdef inline Conversation conversation(object sink, Flow flow, str transport):
+    """What `Conversation.__init__` makes of a flow; what is not named here is zero or None."""
+    cdef Conversation talk = Conversation.__new__(Conversation)
+    talk.sink = sink
+    talk.flow = flow
+    talk.flow_id = flow.flow_id
+    talk.transport = transport
+    talk.src_text = ""
+    talk.dst_text = ""
+    if flow.src_is_a:
+        talk.src_port = flow.a_port
+        talk.dst_port = flow.b_port
+    else:
+        talk.src_port = flow.b_port
+        talk.dst_port = flow.a_port
+    talk.refused = ()
+    talk.memo_src = b""
+    talk.memo_dst = b""
+    talk.pending_src = b""
+    talk.pending_dst = b""
+    return talk
+
 
 cdef class Parser:
     cdef public Conversation talk

@@ -176,6 +176,17 @@ class Conversation:
         return self.src_port in ports or self.dst_port in ports
 
 
+if not cython.compiled:  # compiled, the .pxd has it as an inline function; the two must say the same
+
+    def conversation(sink: Sink, flow: Flow, transport: str) -> Conversation:
+        """Make the conversation of a flow."""
+        talk = Conversation(sink, flow.flow_id, transport, "", flow.a_port, "", flow.b_port)
+        if not flow.src_is_a:
+            talk.src_port, talk.dst_port = flow.b_port, flow.a_port
+        talk.flow = flow
+        return talk
+
+
 class Parser:
     """What one flow's dissector remembers: one object per flow, a subclass per protocol."""
 

@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t
-from rustnet.dissect.conversation cimport Conversation, Parser
+from rustnet.dissect.conversation cimport Conversation, Parser, conversation
 from rustnet.engine.flow cimport Flow
 
 cdef int YES, MORE, SRC_JUDGED, DST_JUDGED, MAX_PATIENCE, MAX_CHUNKS, MAX_IDLE, HANDSHAKE, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP

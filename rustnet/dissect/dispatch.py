@@ -6,11 +6,15 @@ answers `YES` gets the flow; its name becomes ``flows.app`` with source ``payloa
 
 from collections.abc import Sequence
 
+import cython
 import numpy as np
 
 from rustnet.dissect.conversation import MORE, YES, Conversation, DissectError, Dissector, Shape, Sink
 from rustnet.engine.flow import Flow
 from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
+
+if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+    from rustnet.dissect.conversation import conversation
 
 MAX_PENDING = 64 << 10
 """Bytes of one direction that may wait for a parser to make sense of them."""
@@ -159,11 +163,7 @@ class Dispatcher:
         """The flow's conversation, made when its first payload is seen."""
         protocol = flow.protocol
         transport = "tcp" if protocol == TCP else "udp" if protocol == UDP else protocol_name(protocol)
-        talk = Conversation(self.sink, flow.flow_id, transport, "", flow.a_port, "", flow.b_port)
-        if not flow.src_is_a:
-            talk.src_port, talk.dst_port = flow.b_port, flow.a_port
-        talk.flow = flow
-        flow.talk = talk
+        flow.talk = talk = conversation(self.sink, flow, transport)
         return talk
 
     # ---- what the engine calls -----------------------------------------------------------------------------------

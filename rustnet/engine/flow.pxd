@@ -1,7 +1,13 @@
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 # Fields stand in the order in which a packet touches them: what every packet needs shares a cache line or two.
 
+# Flows come and go by the hundred thousand: those that went give their memory to those that come. Halves are in no cycle.
+
+@cython.final
+@cython.no_gc
+@cython.freelist(8192)
 cdef class Half:
     cdef public int64_t packets, bytes, payload, position
     cdef public uint32_t next_seq, highest_ack
@@ -19,6 +25,8 @@ cdef class Half:
     cdef public int64_t missed
     cdef public list holes
 
+@cython.final
+@cython.freelist(4096)
 cdef class Flow:
     cdef public uint64_t hash
     cdef public uint64_t a_lo, b_lo, ends, a_hi, b_hi
@@ -50,3 +58,35 @@ cdef class Flow:
     cdef public int64_t missing
     cdef public str history
     cdef public str end_reason
+
+
+cdef inline Half new_half():
+    cdef Half made = Half.__new__(Half)
+    made.ttl = -1
+    made.srtt = -1.0
+    made.min_rtt = -1.0
+    return made
+
+
+cdef inline Flow new_flow():
+    """What `Flow.__init__` makes; a class that is called takes three times as long. What is not named here is zero."""
+    cdef Flow made = Flow.__new__(Flow)
+    made.next = -1
+    made.index = -1
+    made.src_is_a = 1
+    made.vlan = -1
+    made.outer_vlan = -1
+    made.src_mac = -1
+    made.dst_mac = -1
+    made.syn_ts = -1
+    made.synack_ts = -1
+    made.handshake_rtt = -1.0
+    made.synack_rtt = -1.0
+    made.icmp_type = -1
+    made.icmp_code = -1
+    made.icmp_id = -1
+    made.src = new_half()
+    made.dst = new_half()
+    made.history = ""
+    made.end_reason = "end"
+    return made

@@ -1,13 +1,13 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.flow cimport Flow, Half, new_flow
 from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet
 
 cdef int ACK, ARP, ARP_REPLY, ARP_REQUEST, ECHO_ANSWERED, ECHO_SENT, ICMP, ICMPV6
 cdef int MARK_ISN, SYN, TCP, UDP, UDP_ACTIVE
 cdef int64_t SECOND, SWEEP_SLACK, TIMEOUT_SYN
-cdef uint64_t MASK64, MIX_A, MIX_B
+cdef uint64_t GROUPS, GROUP_BITS, MASK64, MIX_A, MIX_B
 
 
 @cython.final

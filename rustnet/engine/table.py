@@ -3,6 +3,7 @@
 from operator import attrgetter
 from typing import Any, cast
 
+import cython
 import numpy as np
 
 from rustnet.engine.flow import Flow, Half
@@ -24,6 +25,9 @@ from rustnet.engine.numbers import (
 )
 from rustnet.engine.packet import Packet
 
+if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+    from rustnet.engine.flow import new_flow
+
 MIX_A, MIX_B = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 
 SWEEP_SLACK = 10 * SECOND
@@ -36,6 +40,8 @@ DEFAULT_MAX_FLOWS = 131_072
 """Open flows, each about a kilobyte of memory with what reads it."""
 
 SYN, ACK = 2, 16
+GROUPS, GROUP_BITS = 0xE0000000, 0xF0000000
+"""IPv4's multicast addresses (RFC 5771), and the bits that tell them."""
 LAST_TS = attrgetter("last_ts")
 
 MARK_ISN = 64
@@ -123,7 +129,7 @@ class FlowTable:
         """Make the flow that begins with packet ``p``."""
         if self.count >= self.max_flows:
             self.evict()
-        flow = Flow()
+        flow = new_flow()
         flow.flow_id = self.next_id
         self.next_id += 1
         flow.hash = h
@@ -201,7 +207,7 @@ class FlowTable:
             return p.icmp_type == 129
         if not p.has_ports or p.src_port == p.dst_port:
             return False
-        if p.dst_hi >> 56 == 0xFF or (p.dst_hi == 0 and (p.dst_lo & 0xF0000000) == 0xE0000000):
+        if p.dst_hi >> 56 == 0xFF or (p.dst_hi == 0 and (p.dst_lo & GROUP_BITS) == GROUPS):
             return False  # nobody answers to a group
         return self.server_ports[p.src_port] > self.server_ports[p.dst_port]
 

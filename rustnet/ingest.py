@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -39,6 +39,9 @@ from rustnet.store.relate import RELATED, relate
 from rustnet.store.tables import Capture, InterfaceRow, Packet
 from rustnet.store.writer import Batch, Columns, Records, Writer
 from rustnet.workers import Workers, worker_count
+
+if TYPE_CHECKING:
+    import duckdb
 
 PROGRESS_SECONDS = 0.1
 INDEX_BATCH = 61_440
@@ -71,10 +74,15 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 def ingest(
-    paths: Sequence[str], session: str, options: Options, progress: Callable[[Progress], None] | None = None
+    paths: Sequence[str],
+    session: str,
+    options: Options,
+    progress: Callable[[Progress], None] | None = None,
+    ask: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
 ) -> Report:
     """Ingest every input into a session, made if need be. Inputs that cannot be read are named in the report.
 
+    ``ask`` may put questions to the session once everything is committed, as long as it is open anyway.
     Raises `SessionError` if the session cannot be opened or written, `UsageError` for an unknown sidecar format.
     """
     if options.sidecar_format is not None:
@@ -107,6 +115,8 @@ def ingest(
         _relate(writer, report, tables)
         _attribute(writer, report, options)
         _name(writer, report)
+        if ask is not None and report.captures:
+            writer.ask(ask)
     finally:
         gc.unfreeze()
         if collecting:

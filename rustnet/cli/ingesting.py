@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 from rustnet.cli.main import terminal
 from rustnet.cli.options import opened
 from rustnet.cli.terminal import safe, talk
+from rustnet.errors import RustnetError
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
+    import duckdb
+
+    from rustnet.query.summary import Summary
     from rustnet.run import Options, Progress, Report
 
 
@@ -26,24 +30,34 @@ def temporary(db: str | None) -> Iterator[str]:
         yield str(Path(folder) / "session.duckdb")
 
 
-def ingested(files: tuple[str, ...], session: str, options: "Options") -> "Report":
-    """Ingest, with a line of progress on a terminal."""
+def ingested(files: tuple[str, ...], session: str, options: "Options", top: int) -> "tuple[Report, Summary | None]":
+    """Ingest, with a line of progress on a terminal; the summary comes along where the session was open for it."""
     from rustnet.ingest import ingest  # noqa: PLC0415
 
+    summaries: list[Summary] = []
+
+    def ask(con: "duckdb.DuckDBPyConnection") -> None:
+        from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
+
+        with contextlib.suppress(RustnetError):  # a reader may have the memory that a writer has not
+            summaries.append(summarise(con, top))
+
     if not sys.stderr.isatty():
-        return ingest(list(files), session, options, _look_ahead)
-    from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
+        report = ingest(list(files), session, options, _look_ahead, ask)
+    else:
+        from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
 
-    line = ProgressLine()
+        line = ProgressLine()
 
-    def show(progress: "Progress") -> None:
-        line(progress)
-        _look_ahead(progress)
+        def show(progress: "Progress") -> None:
+            line(progress)
+            _look_ahead(progress)
 
-    try:
-        return ingest(list(files), session, options, show)
-    finally:
-        line.clear()
+        try:
+            report = ingest(list(files), session, options, show, ask)
+        finally:
+            line.clear()
+    return report, summaries[0] if summaries else None
 
 
 def _look_ahead(_progress: "Progress") -> None:
@@ -51,7 +65,8 @@ def _look_ahead(_progress: "Progress") -> None:
     import rustnet.attribute.discover  # noqa: PLC0415
     import rustnet.attribute.hostnames  # noqa: PLC0415
     import rustnet.attribute.match  # noqa: PLC0415
-    import rustnet.cli.report  # noqa: PLC0415, F401
+    import rustnet.cli.report  # noqa: PLC0415
+    import rustnet.query.summary  # noqa: PLC0415, F401
 
 
 def said(report: "Report") -> None:
@@ -64,12 +79,13 @@ def said(report: "Report") -> None:
         talk(_("rustnet: interrupted: the session holds what was read until then, and says that it is incomplete"))
 
 
-def shown(session: str, report: "Report", as_json: bool, *, kept: bool, top: int) -> None:
-    """Print the summary of a session."""
-    from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
+def shown(session: str, report: "Report", summary: "Summary | None", as_json: bool, *, kept: bool, top: int) -> None:
+    """Print the summary of a session, made if it is not there yet."""
+    if summary is None:
+        from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
-    with opened(session) as con:
-        summary = summarise(con, top)
+        with opened(session) as con:
+            summary = summarise(con, top)
     if as_json:
         from rustnet.cli.report import as_data  # noqa: PLC0415
         from rustnet.export.formats import dumps  # noqa: PLC0415

@@ -102,15 +102,16 @@ def command(
         workers=workers,
     )
     with temporary(db) as session:
-        report = ingested(files, session, options)
+        report, summary = ingested(files, session, options, top)
         said(report)
         code = ExitCode.DONE
         if tool and not report.interrupted:
             from rustnet.cli.longtail import name_rest  # noqa: PLC0415 -- only if asked for
 
             code = name_rest(session, report)
+            summary = None  # it is of before
         if report.captures or (report.skipped and Path(session).exists()):
-            shown(session, report, as_json, kept=db is not None, top=top)
+            shown(session, report, summary, as_json, kept=db is not None, top=top)
     if tool and report.known and not report.captures and not report.failed:
         # What the session has already was asked about, as the user wished.
         return code or (ExitCode.LOSSES if strict and report.losses else ExitCode.DONE)

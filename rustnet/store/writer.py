@@ -160,6 +160,10 @@ class Writer:
         self._call(lambda: results.append(work(self.con)))
         return results[0]
 
+    def ask(self, question: "Callable[[duckdb.DuckDBPyConnection], None]") -> None:
+        """Run a question over what is committed, with all cores: nothing else is left to be done."""
+        self.run(lambda con: question(con.execute("RESET threads")))
+
     def close(self) -> None:
         """Commit what can be committed and close the session; raises an error that was not raised before."""
         if self.thread.is_alive():

@@ -163,8 +163,10 @@ def _probe_sip(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 """Bytes of a method's name behind its first."""
+_AFTER = _WORD + b" /abcdefghijklmnopqrstuvwxyz"
+"""Bytes that can follow two of a method, or ``SIP``."""
 SIP = Dissector(
     "sip", "Session Initiation Protocol (RFC 3261)", ("udp", "tcp"), (5060, 5080), (Sip,), _probe_sip, SipParser,
     first=bytes(range(65, 91)),
-    shapes=dict.fromkeys(("udp", "tcp"), Shape(at={1: _WORD, 2: _WORD + b" "})),
+    shapes=dict.fromkeys(("udp", "tcp"), Shape(at={1: _WORD, 2: _WORD + b" ", 3: _AFTER})),
 )  # fmt: skip

@@ -35,7 +35,7 @@ from rustnet.store.rows import protocol_batch
 from rustnet.store.tables import Anomaly, Packet
 from rustnet.store.writer import Batch, Columns, Records, Rows
 
-SLOTS = 6
+SLOTS = 12
 """Batches of frames that workers may have before them, the one being filled included."""
 LEAST_BYTES = 12 << 20
 """Smaller inputs are analysed before workers would be of use."""

@@ -11,6 +11,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from rustnet.cli.ingesting import ingested, shown
+from rustnet.query.execute import QueryFailedError
+from rustnet.query.summary import summarise
+from rustnet.run import Options
+from rustnet.store.session import open_readonly
 from tests.cli.conftest import CLIENT, SERVER, child, dns_flow, http_flow, pcap, tcp
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +56,36 @@ def test_json_says_the_same(capture, run, tmp_path):
     assert {row["ip"] for row in data["talkers"]} >= {CLIENT, SERVER}
     assert [row["reason"] for row in data["unowned"]] == ["no_sidecar"]
     assert data["losses"] == []
+
+
+def test_the_summary_of_the_writer_is_that_of_a_reader(tmp_path):
+    session, capture = str(tmp_path / "s.duckdb"), ROOT / "sample_pcaps" / "web.pcap"
+    made, summary = ingested((str(capture),), session, Options(), 5)
+    assert made.captures
+    with open_readonly(session) as con:
+        again = summarise(con, 5)
+    assert summary is not None
+    assert summary.captures == again.captures
+    assert summary.captures[0].complete
+    assert (summary.flows, summary.owned, summary.contested) == (again.flows, again.owned, again.contested)
+    for name, table in again.tables.items():
+        assert (name, summary.tables[name].columns, summary.tables[name].types) == (name, table.columns, table.types)
+        assert (name, summary.tables[name].rows) == (name, table.rows)
+    assert summary.tables["processes"].rows
+
+
+def test_a_summary_that_fails_is_made_by_a_reader_and_the_session_is_whole(tmp_path, monkeypatch, capsys):
+    def fails(con, top):
+        raise QueryFailedError("no memory")
+
+    session = str(tmp_path / "s.duckdb")
+    with monkeypatch.context() as patch:
+        patch.setattr("rustnet.query.summary.summarise", fails)
+        report, summary = ingested((str(ROOT / "sample_pcaps" / "dns.pcap"),), session, Options(), 5)
+    assert summary is None
+    assert report.captures[0].complete
+    shown(session, report, summary, as_json=True, kept=True, top=5)
+    assert json.loads(capsys.readouterr().out)["captures"][0]["complete"] is True
 
 
 def test_without_db_nothing_is_left(capture, run, monkeypatch, tmp_path):

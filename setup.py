@@ -55,6 +55,8 @@ PER_MESSAGE = [
     "rustnet.dissect.openvpn",
     "rustnet.dissect.sip",
     "rustnet.dissect.redis",
+    "rustnet.dissect.kerberos",
+    "rustnet.dissect.x509",
 ]
 """Run for every message of the frequent protocols: compiled as they are, with Python's own rules."""
 

@@ -17,7 +17,9 @@ def part(data: bytes, pos: int, end: int) -> Part:
         count = length & 0x7F
         if not 1 <= count <= 4 or pos + count > end:
             raise DissectError("an ASN.1 length is not of a definite form")
-        length = int.from_bytes(data[pos : pos + count], "big")
+        length = 0
+        for i in range(pos, pos + count):
+            length = length << 8 | data[i]
         pos += count
     if pos + length > end or tag & 0x1F == 0x1F:
         raise DissectError("an ASN.1 value runs over the end of what holds it")
@@ -63,14 +65,20 @@ def measure(data: bytes, pos: int = 0) -> int:
         return -1
     if len(data) < pos + 2 + count:
         return 0
-    return 2 + count + int.from_bytes(data[pos + 2 : pos + 2 + count], "big")
+    length = 0
+    for i in range(pos + 2, pos + 2 + count):
+        length = length << 8 | data[i]
+    return 2 + count + length
 
 
 def integer(data: bytes, value: Part) -> int:
     """A signed integer of at most 8 bytes."""
-    if not 1 <= value[2] - value[1] <= 9:
+    _, start, end = value
+    if not 1 <= end - start <= 9:
         raise DissectError("an ASN.1 integer has no or too many bytes")
-    made = int.from_bytes(data[value[1] : value[2]], "big", signed=True)
+    if end - start == 1:
+        return data[start] - ((data[start] & 0x80) << 1)
+    made = int.from_bytes(data[start:end], "big", signed=True)
     if not -(1 << 63) <= made < 1 << 63:
         raise DissectError("an ASN.1 integer does not fit into 64 bits")
     return made

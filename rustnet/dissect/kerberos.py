@@ -1,6 +1,6 @@
 """Kerberos 5 over UDP and TCP (RFC 4120). One row per message. Tickets and encrypted parts are not kept."""
 
-from rustnet.dissect import ber
+from rustnet.dissect.ber import Part, fields, integer, measure, part, parts
 from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.reading import RowParser, text
 from rustnet.records import U32, record
@@ -13,6 +13,8 @@ _MESSAGES = {
 }  # fmt: skip
 _REQUESTS = (0x6A, 0x6C)
 _REPLIES = (0x6B, 0x6D)
+_PROOFS = frozenset((2, 16, 14, 138, 151))
+"""Preauthentication data that proves knowledge of the key."""
 _ETYPES = {
     1: "des-cbc-crc", 2: "des-cbc-md4", 3: "des-cbc-md5", 5: "des3-cbc-md5", 7: "des3-cbc-sha1",
     15: "rc2CBC-EnvOID", 16: "des3-cbc-sha1-kd", 17: "aes128-cts-hmac-sha1-96", 18: "aes256-cts-hmac-sha1-96",
@@ -80,22 +82,22 @@ class Kerberos:
     """NetBIOS names among the client's addresses."""
 
 
-def _name(data: bytes, value: ber.Part) -> str | None:
+def _name(data: bytes, value: Part) -> str | None:
     """A principal's name: the strings of its sequence."""
-    strings = ber.fields(data, value[1], value[2]).get(1)
+    strings = fields(data, value[1], value[2]).get(1)
     if strings is None:
         return None
-    return "/".join(text(data[start:end]) for _, start, end in ber.parts(data, strings[1], strings[2], 8)) or None
+    return "/".join([text(data[start:end]) for _, start, end in parts(data, strings[1], strings[2], 8)]) or None
 
 
 def _etype(number: int) -> str:
     return _ETYPES.get(number) or f"etype{number}"
 
 
-def _encryption(data: bytes, value: ber.Part) -> str | None:
+def _encryption(data: bytes, value: Part) -> str | None:
     """Encryption type of an EncryptedData."""
-    kind = ber.fields(data, value[1], value[2]).get(0)
-    return _etype(ber.integer(data, kind)) if kind is not None else None
+    kind = fields(data, value[1], value[2]).get(0)
+    return _etype(integer(data, kind)) if kind is not None else None
 
 
 class KerberosParser(RowParser):
@@ -133,13 +135,13 @@ class KerberosParser(RowParser):
         return pos
 
     def _message(self, data: bytes) -> None:
-        tag, start, end = ber.part(data, 0, len(data))
+        tag, start, end = part(data, 0, len(data))
         kind = _MESSAGES.get(tag)
         if kind is None:
             raise DissectError(f"no message has tag {tag:#04x}")
         row = Kerberos(message=kind)
-        _, start, end = ber.part(data, start, end)
-        members = ber.fields(data, start, end)
+        _, start, end = part(data, start, end)
+        members = fields(data, start, end)
         if tag in _REQUESTS:
             self._request(data, members, row, tag)
         elif tag in _REPLIES:
@@ -150,15 +152,15 @@ class KerberosParser(RowParser):
             _ticket(data, members[3], row)
         self.say(row)
 
-    def _request(self, data: bytes, members: dict[int, ber.Part], row: Kerberos, tag: int) -> None:
+    def _request(self, data: bytes, members: dict[int, Part], row: Kerberos, tag: int) -> None:
         """AS-REQ and TGS-REQ (RFC 4120, 5.4.1)."""
         kinds = _padata(data, members.get(3), row)
         if tag == 0x6A:
-            row.preauthenticated = any(kind in kinds for kind in (2, 16, 14, 138, 151))
+            row.preauthenticated = not _PROOFS.isdisjoint(kinds)
         asked = members.get(4)
         if asked is None:
             raise DissectError("a request has no body")
-        body = ber.fields(data, asked[1], asked[2])
+        body = fields(data, asked[1], asked[2])
         if 0 in body:
             options = data[body[0][1] + 1 : body[0][2]][:4]
             row.kdc_options = int.from_bytes(options.ljust(4, b"\0"), "big")
@@ -171,23 +173,23 @@ class KerberosParser(RowParser):
         if 5 in body:
             row.till = text(data[body[5][1] : body[5][2]], 32)
         if 8 in body:
-            row.etypes = [_etype(ber.integer(data, p)) for p in ber.parts(data, body[8][1], body[8][2], _MAX_LISTED)]
+            row.etypes = [_etype(integer(data, p)) for p in parts(data, body[8][1], body[8][2], _MAX_LISTED)]
         if 9 in body:
             row.addresses = self._hosts(data, body[9])
 
-    def _hosts(self, data: bytes, value: ber.Part) -> list[str] | None:
+    def _hosts(self, data: bytes, value: Part) -> list[str] | None:
         """NetBIOS names (type 20) among host addresses, which name the machine that asks."""
         made = []
-        for _, start, end in ber.parts(data, value[1], value[2], _MAX_LISTED):
-            host = ber.fields(data, start, end)
-            if 0 in host and 1 in host and ber.integer(data, host[0]) == 20:
+        for _, start, end in parts(data, value[1], value[2], _MAX_LISTED):
+            host = fields(data, start, end)
+            if 0 in host and 1 in host and integer(data, host[0]) == 20:
                 made.append(text(data[host[1][1] : host[1][2]].rstrip(b" \0")))
         for name in made:
             if name and self.talk.dst_port == 88:
                 self.teach(self.talk.src_ip, name, "kerberos")
         return made or None
 
-    def _reply(self, data: bytes, members: dict[int, ber.Part], row: Kerberos) -> None:
+    def _reply(self, data: bytes, members: dict[int, Part], row: Kerberos) -> None:
         """AS-REP and TGS-REP (RFC 4120, 5.4.2)."""
         _padata(data, members.get(2), row)
         if 3 in members:
@@ -200,23 +202,23 @@ class KerberosParser(RowParser):
             row.reply_etype = _encryption(data, members[6])
 
 
-def _padata(data: bytes, value: ber.Part | None, row: Kerberos) -> list[int]:
+def _padata(data: bytes, value: Part | None, row: Kerberos) -> list[int]:
     """Kinds of the preauthentication data."""
     if value is None:
         return []
     kinds = []
-    for _, start, end in ber.parts(data, value[1], value[2], _MAX_LISTED):
-        kind = ber.fields(data, start, end).get(1)
+    for _, start, end in parts(data, value[1], value[2], _MAX_LISTED):
+        kind = fields(data, start, end).get(1)
         if kind is not None:
-            kinds.append(ber.integer(data, kind))
+            kinds.append(integer(data, kind))
     row.padata = [_PADATA.get(kind) or f"PA-{kind}" for kind in kinds] or None
     return kinds
 
 
-def _ticket(data: bytes, value: ber.Part, row: Kerberos) -> None:
+def _ticket(data: bytes, value: Part, row: Kerberos) -> None:
     """Service and encryption of a ticket (RFC 4120, 5.3)."""
-    _, start, end = ber.part(data, value[1], value[2])
-    members = ber.fields(data, start, end)
+    _, start, end = part(data, value[1], value[2])
+    members = fields(data, start, end)
     if 2 in members:
         row.sname = _name(data, members[2])
     if row.realm is None and 1 in members:
@@ -225,10 +227,10 @@ def _ticket(data: bytes, value: ber.Part, row: Kerberos) -> None:
         row.ticket_etype = _encryption(data, members[3])
 
 
-def _error(data: bytes, members: dict[int, ber.Part], row: Kerberos) -> None:
+def _error(data: bytes, members: dict[int, Part], row: Kerberos) -> None:
     """KRB-ERROR (RFC 4120, 5.9.1)."""
     if 6 in members:
-        code = ber.integer(data, members[6])
+        code = integer(data, members[6])
         row.error = _ERRORS.get(code) or f"error{code}"
     if 8 in members:
         row.cname = _name(data, members[8])
@@ -253,7 +255,7 @@ def _probe_kerberos(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if len(data) < pos + 24:
         return MORE if talk.transport == "tcp" else NO
-    size = ber.measure(data, pos)
+    size = measure(data, pos)
     if talk.transport == "tcp":
         if size != int.from_bytes(data[:4], "big"):
             return NO

@@ -154,7 +154,9 @@ def _tlv(data: bytes, pos: int, end: int) -> tuple[int, int, int]:
         count = length & 0x7F
         if not 1 <= count <= 4 or pos + count > end:
             raise DissectError("a certificate has a length that DER does not allow")
-        length = int.from_bytes(data[pos : pos + count], "big")
+        length = 0
+        for i in range(pos, pos + count):
+            length = length << 8 | data[i]
         pos += count
     if pos + length > end:
         raise DissectError("a part of a certificate runs over its end")

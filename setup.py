@@ -56,7 +56,11 @@ PER_MESSAGE = [
     "rustnet.dissect.sip",
     "rustnet.dissect.redis",
     "rustnet.dissect.kerberos",
+    "rustnet.dissect.netbios",
+    "rustnet.dissect.dhcp",
     "rustnet.dissect.x509",
+    "rustnet.dissect.syslog",
+    "rustnet.dissect.igmp",
 ]
 """Run for every message of the frequent protocols: compiled as they are, with Python's own rules."""
 

@@ -98,7 +98,9 @@ def _options(data: bytes, pos: int, end: int, found: Options) -> bool:
         if pos + 2 > end or pos + 2 + data[pos + 1] > end:
             return False
         size = data[pos + 1]
-        found[code] = found.get(code, b"") + data[pos + 2 : pos + 2 + size]
+        piece = data[pos + 2 : pos + 2 + size]
+        before = found.get(code)
+        found[code] = piece if before is None else before + piece
         pos += 2 + size
     return False
 

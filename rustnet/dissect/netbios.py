@@ -14,8 +14,6 @@ from rustnet.dissect.reading import RowParser, mac, need, text
 from rustnet.dissect.smb import SMB
 from rustnet.records import U8, U16, record
 
-_HEADER = struct.Struct(">6H")
-_RECORD = struct.Struct(">HHIH")
 _MAX_NAMES = 64
 _OPERATIONS = {0: "query", 5: "registration", 6: "release", 7: "wack", 8: "refresh", 9: "refresh", 15: "multihomed"}
 _RCODES = {
@@ -151,7 +149,8 @@ class NetbiosParser(RowParser):
 
     def _name_service(self, data: bytes, from_src: bool) -> None:
         need(data, 12, "a header")
-        txid, flags, asked, _, _, additionals = _HEADER.unpack_from(data)
+        txid, flags, asked = data[0] << 8 | data[1], data[2] << 8 | data[3], data[4] << 8 | data[5]
+        additionals = data[10] << 8 | data[11]
         code = (flags >> 11) & 15
         row = Netbios(
             operation=_OPERATIONS.get(code) or f"opcode{code}", response=flags >= 0x8000, txid=txid,
@@ -168,7 +167,8 @@ class NetbiosParser(RowParser):
                 _, pos = _scope(data, pos) if data[pos : pos + 1] != b"\x20" else _scope(data, pos + 33)
         if not asked or additionals:
             need(data, pos + 10, "a record")
-            kind, _, _, size = _RECORD.unpack_from(data, pos)
+            kind = data[pos] << 8 | data[pos + 1]
+            size = data[pos + 8] << 8 | data[pos + 9]
             pos += 10
             need(data, pos + size, "a record's data")
             self._data(data[pos : pos + size], kind, row, from_src)
@@ -182,7 +182,7 @@ class NetbiosParser(RowParser):
         if kind == _NB and len(data) >= 6:
             row.group = data[0] & 0x80 != 0
             row.addresses = [inet_ntoa(data[i + 2 : i + 6]) for i in range(0, min(len(data) - 5, 6 * _MAX_NAMES), 6)]
-            if not row.group and row.name and row.suffix in {0, 0x20} and row.rcode in {None, "NOERROR"}:
+            if not row.group and row.name and row.suffix in {0, 0x20} and (row.rcode is None or row.rcode == "NOERROR"):
                 for ip in row.addresses:
                     self.teach(ip, row.name, "netbios")
         elif kind == _NBSTAT and data:
@@ -268,8 +268,8 @@ def _probe_netbios(data: bytes, talk: Conversation, from_src: bool) -> int:
         return YES if _is_datagram(data) else NO
     if (talk.src_port != 137 and talk.dst_port != 137) or len(data) < 46:
         return NO
-    asked, answered, others = _HEADER.unpack_from(data)[2:5]
-    fits = _ENCODED(data, 12) is not None and asked <= 1 and answered <= 1 and others <= 1
+    asked, answered, others = data[4] << 8 | data[5], data[6] << 8 | data[7], data[8] << 8 | data[9]
+    fits = asked <= 1 and answered <= 1 and others <= 1 and _ENCODED(data, 12) is not None
     return YES if fits and (data[2] >> 3) & 15 in _OPERATIONS else NO
 
 

@@ -18,7 +18,8 @@ MAX_OUTSTANDING = 256
 
 def text(raw: bytes, most: int = MAX_TEXT) -> str:
     """UTF-8 text, cut to ``most`` bytes, without what follows a NUL; other bytes are shown as escapes."""
-    return raw[:most].partition(b"\0")[0].decode("utf-8", "backslashreplace")
+    end = raw.find(b"\0", 0, most)
+    return raw[: most if end < 0 else end].decode("utf-8", "backslashreplace")
 
 
 def utf16(raw: bytes, most: int = MAX_TEXT) -> str:

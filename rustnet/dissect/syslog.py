@@ -10,6 +10,7 @@ from rustnet.dissect.reading import RowParser, text
 from rustnet.records import U32, record
 
 MAX_MESSAGE = 65_000
+MAX_PRIORITY = 191
 _FACILITIES = (
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
     "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
@@ -90,13 +91,16 @@ class SyslogParser(RowParser):
 
     def _message(self, data: bytes) -> None:
         match = _PRIORITY(data)
-        if match is None or int(match.group(1)) > 191:
+        priority = int(match.group(1)) if match is not None else MAX_PRIORITY + 1
+        if match is None or priority > MAX_PRIORITY:
             if self.rows and self.talk.transport == "tcp":
                 return  # a further line of the message above
             raise DissectError("a message has no priority")
-        facility, severity = divmod(int(match.group(1)), 8)
         row = Syslog(
-            facility=_FACILITIES[facility], severity=_SEVERITIES[severity], format="other", message_bytes=len(data)
+            facility=_FACILITIES[priority >> 3],
+            severity=_SEVERITIES[priority & 7],
+            format="other",
+            message_bytes=len(data),
         )
         pos = match.end()
         modern = _RFC5424(data, pos)
@@ -146,7 +150,7 @@ def _probe_syslog(data: bytes, talk: Conversation, from_src: bool) -> int:
             return MORE if len(data) < 6 and data.rstrip(b" ").isdigit() else NO
         data = data[count.end() :]
     priority = _PRIORITY(data)
-    if priority is None or int(priority.group(1)) > 191:
+    if priority is None or int(priority.group(1)) > MAX_PRIORITY:
         return MORE if stream and len(data) < 5 and data[1:].isdigit() | (len(data) == 1) else NO
     rest = data[priority.end() : priority.end() + 160]
     if _RFC5424(rest) is not None or _STAMPED(rest) is not None:

@@ -54,7 +54,9 @@ class ArpParser(RepeatParser):
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message; what lies behind its addresses is the frame's padding."""
-        hard, proto = (data[4], data[5]) if len(data) >= 8 else (0, 0)
+        hard = proto = 0
+        if len(data) >= 8:
+            hard, proto = data[4], data[5]
         end = 8 + 2 * (hard + proto)
         if not hard or not proto or len(data) < end:
             raise DissectError("a message has no addresses, or is shorter than they are")

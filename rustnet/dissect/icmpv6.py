@@ -37,6 +37,7 @@ _CODED = frozenset((138, 139, 140, 155, 157, 158, 161))
 """Messages besides errors whose code may be other than 0."""
 _OPTIONS_AT = {133: 8, 134: 16, 135: 24, 136: 24, 137: 40}
 """Where options begin."""
+_ADDRESS = struct.Struct(">QQ")
 _MAX_OPTIONS = 64
 _MAX_GROUPS = 128
 _MAX_DOMAINS = 32
@@ -44,7 +45,8 @@ _MAX_DOMAINS = 32
 
 def ip(data: bytes, at: int) -> str:
     """Text of the address at ``at``."""
-    return address(*struct.unpack_from(">QQ", data, at))
+    high, low = _ADDRESS.unpack_from(data, at)
+    return address(high, low)
 
 
 def options(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:

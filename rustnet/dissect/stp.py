@@ -130,19 +130,19 @@ class StpParser(RepeatParser):
         if len(data) < 4 or data[:2] != b"\0\0":
             raise DissectError("a message has no protocol identifier")
         version, kind = data[2], data[3]
-        row = Stp(protocol=_VERSIONS.get(version) or f"version{version}")
+        protocol = _VERSIONS.get(version) or f"version{version}"
         if kind == _CHANGE:
-            row.message = "topology_change_notification"
-            self.say(row)
+            self.say(Stp(protocol=protocol, message="topology_change_notification"))
             return
         if kind not in {_CONFIGURATION, _RAPID} or len(data) < 4 + _BODY.size:
             raise DissectError("a message is of an unknown type, or shorter than that")
-        row.message = "configuration"
+        vlan = None
         if version < 3 and data[_VLAN_AT : _VLAN_AT + 4] == b"\0\0\0\2" and len(data) >= _VLAN_AT + 6:
-            row.pvst_vlan = int.from_bytes(data[_VLAN_AT + 4 : _VLAN_AT + 6], "big")
-            row.protocol = "rpvst+" if version == 2 else "pvst+"
-        if not self.new((data[17:27], row.pvst_vlan), data):
+            vlan = data[_VLAN_AT + 4] << 8 | data[_VLAN_AT + 5]
+            protocol = "rpvst+" if version == 2 else "pvst+"
+        if not self.new((data[17:27], vlan), data):
             return
+        row = Stp(protocol=protocol, message="configuration", pvst_vlan=vlan)
         _body(row, data)
         if version >= 3:
             _region(row, data)

@@ -26,7 +26,7 @@ _COUNTED = frozenset((1, 2, 3, 4, 15, 16, 23))
 _REQUEST_SIZES = {1: 6, 2: 6, 3: 6, 4: 6, 5: 6, 6: 6, 7: 2, 11: 2, 12: 2, 17: 2, 22: 8, 24: 4}
 _WRITES = frozenset((5, 6, 15, 16, 21, 22, 23, 90))
 
-Key = tuple[str | None, int, int | None, int | None, str | None]
+Key = tuple[str, int, int | None, int | None, str | None]
 
 
 @record("modbus")
@@ -57,6 +57,48 @@ class Modbus:
     """Time from the first request to its response."""
 
 
+class Request:
+    """A request that waits for its response, or a response whose request is not in the capture."""
+
+    __slots__ = ("address", "code", "function", "packet", "quantity", "ts", "txid", "unit", "writes")
+
+    def __init__(self, data: bytes, code: int, ts: int, packet: int) -> None:
+        self.code = code
+        self.function = _FUNCTIONS.get(code) or f"function{code}"
+        self.unit = data[6]
+        self.txid = data[0] << 8 | data[1]
+        self.ts = ts
+        self.packet = packet
+        self.writes = False
+        self.address: int | None = None
+        self.quantity: int | None = None
+
+    def describe(self, data: bytes) -> None:
+        """Read what only a request has."""
+        code = self.code
+        self.writes = code in _WRITES
+        if code == 90 and len(data) >= 10:
+            self.function = f"umas {data[9]:#04x}"  # Schneider's own functions within this one
+        if code in _ADDRESSED and len(data) >= 12:
+            self.address = data[8] << 8 | data[9]
+            self.quantity = data[10] << 8 | data[11] if code in _COUNTED else None
+
+    def row(self, exception: str | None, answered: bool, rtt_ms: float | None) -> Modbus:
+        """Row of the request with its outcome."""
+        return Modbus(
+            function=self.function,
+            function_code=self.code,
+            unit_id=self.unit,
+            address=self.address,
+            quantity=self.quantity,
+            writes=self.writes,
+            exception=exception,
+            answered=answered,
+            txid=self.txid,
+            rtt_ms=rtt_ms,
+        )
+
+
 class ModbusParser(RowParser):
     """Both directions of one connection."""
 
@@ -64,7 +106,7 @@ class ModbusParser(RowParser):
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.asked: dict[int, tuple[Modbus, int, int]] = {}
+        self.asked: dict[int, Request] = {}
         """Requests that wait, by transaction."""
         self.polls: dict[Key, tuple[Modbus, int, int]] = {}
         """Rows of distinct requests, with time and number of their first packet."""
@@ -73,11 +115,12 @@ class ModbusParser(RowParser):
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the messages that are complete."""
         pos = 0
-        while len(data) - pos >= 8 and not self.talk.finished:
+        end = len(data)
+        while end - pos >= 8 and not self.talk.finished:
             size = (data[pos + 4] << 8) | data[pos + 5]
             if data[pos + 2] or data[pos + 3] or not 2 <= size <= 260:
                 raise DissectError("no Modbus header stands where one must")
-            if len(data) - pos - 6 < size:
+            if end - pos - 6 < size:
                 break
             self._message(data[pos : pos + 6 + size], from_src == self.server_is_dst)
             pos += 6 + size
@@ -89,53 +132,47 @@ class ModbusParser(RowParser):
 
     def close(self) -> None:
         """Tell what was asked, each kind of request once."""
-        for row, ts, packet in self.asked.values():
-            self._count(row, ts, packet)
+        for request in self.asked.values():
+            self._count(request, None, False, None)
         self.asked.clear()
         for row, ts, packet in self.polls.values():
             self.say(row, ts, packet)
         self.polls.clear()
 
-    def _message(self, data: bytes, request: bool) -> None:
-        txid = (data[0] << 8) | data[1]
+    def _message(self, data: bytes, asks: bool) -> None:
+        talk = self.talk
         code = data[7]
-        if request:
-            row = Modbus(function_code=code, unit_id=data[6], txid=txid)
-            row.function = _FUNCTIONS.get(code) or f"function{code}"
-            row.writes = code in _WRITES
-            if code == 90 and len(data) >= 10:
-                row.function = f"umas {data[9]:#04x}"  # Schneider's own functions within this one
-            if code in _ADDRESSED and len(data) >= 12:
-                row.address = (data[8] << 8) | data[9]
-                row.quantity = (data[10] << 8) | data[11] if code in _COUNTED else None
+        if asks:
+            request = Request(data, code, talk.ts, talk.packet)
+            request.describe(data)
             if len(self.asked) >= 64:
-                first = next(iter(self.asked))
-                self._count(*self.asked.pop(first))
-            self.asked[txid] = (row, self.talk.ts, self.talk.packet)
+                self._count(self.asked.pop(next(iter(self.asked))), None, False, None)
+            self.asked[request.txid] = request
             return
-        found = self.asked.pop(txid, None)
-        if found is None or found[0].function_code != code & 0x7F:
-            name = _FUNCTIONS.get(code & 0x7F) or f"function{code & 0x7F}"
-            row = Modbus(function_code=code & 0x7F, function=name, unit_id=data[6], txid=txid)
-            found = (row, self.talk.ts, self.talk.packet)
+        found = self.asked.pop(data[0] << 8 | data[1], None)
+        rtt_ms = None
+        if found is None or found.code != code & 0x7F:
+            found = Request(data, code & 0x7F, talk.ts, talk.packet)
         else:
-            found[0].rtt_ms = (self.talk.ts - found[1]) / 1e6
-        row = found[0]
-        row.answered = True
+            rtt_ms = (talk.ts - found.ts) / 1e6
+        exception = None
         if code & 0x80 and len(data) >= 9:
-            row.exception = _EXCEPTIONS.get(data[8]) or f"exception {data[8]}"
-        self._count(*found)
+            exception = _EXCEPTIONS.get(data[8]) or f"exception {data[8]}"
+        self._count(found, exception, True, rtt_ms)
 
-    def _count(self, row: Modbus, ts: int, packet: int) -> None:
-        """Keep a row until the end, or count it to the one that says the same."""
-        key = (row.function, (row.unit_id or 0) << 1 | row.answered, row.address, row.quantity, row.exception)
+    def _count(self, request: Request, exception: str | None, answered: bool, rtt_ms: float | None) -> None:
+        """Keep a request's row until the end, or count it to the one that says the same."""
+        key = (request.function, request.unit << 1 | answered, request.address, request.quantity, exception)
         known = self.polls.get(key)
         if known is not None:
-            known[0].times = min(known[0].times + 1, 0xFFFFFFFF)
-        elif len(self.polls) < MAX_POLLS:
-            self.polls[key] = (row, ts, packet)
+            row = known[0]
+            row.times = min(row.times + 1, 0xFFFFFFFF)
+            return
+        row = request.row(exception, answered, rtt_ms)
+        if len(self.polls) < MAX_POLLS:
+            self.polls[key] = (row, request.ts, request.packet)
         else:
-            self.say(row, ts, packet)
+            self.say(row, request.ts, request.packet)
 
 
 def _probe_modbus(data: bytes, talk: Conversation, from_src: bool) -> int:

@@ -18,6 +18,8 @@ MAX_QUIET = 400
 """Media packets without anything new after which a flow is left alone."""
 _PORT = 5004
 _HEADER = struct.Struct(">BBHII")
+_SEEN = struct.Struct(">IqQ")
+"""What the probe keeps of a datagram behind its header: size, time and number of the packet."""
 _REMEMBERED = b"rtp"
 """Marks what the probe keeps of the datagram before: mark and header, in the flow's pending bytes."""
 
@@ -104,10 +106,14 @@ def continues(before: bytes, data: bytes) -> bool:
     """Whether an RTP header comes a little after another one of the same stream; ``before`` is its 12 bytes."""
     if before[8:12] != data[8:12] or (before[1] ^ data[1]) & 0x7F or (before[0] ^ data[0]) & 0xC0:
         return False
-    _, _, number, stamp, _ = _HEADER.unpack_from(before)
-    _, _, later_number, later_stamp, _ = _HEADER.unpack_from(data)
-    step = (later_number - number) & 0xFFFF
-    return bool(1 <= step <= 16 and (later_stamp - stamp) & 0xFFFFFFFF < 900_000)
+    step = ((data[2] << 8 | data[3]) - (before[2] << 8 | before[3])) & 0xFFFF
+    return 1 <= step <= 16 and (_stamp(data) - _stamp(before)) & 0xFFFFFFFF < 900_000
+
+
+def _stamp(data: bytes) -> int:
+    """Media timestamp of an RTP header."""
+    high = data[4] << 8 | data[5]  # not byte by byte: in C, a byte shifted by 24 would turn negative
+    return high << 16 | (data[6] << 8 | data[7])
 
 
 def is_rtcp(data: bytes) -> bool:
@@ -232,7 +238,7 @@ def _block(row: Rtcp, body: bytes, pos: int, count: int) -> None:
     if not count or len(body) < pos + 24 or row.reported_ssrc is not None:
         return
     row.reported_ssrc = body[pos : pos + 4].hex()
-    row.fraction_lost = body[pos + 4] / 256
+    row.fraction_lost = body[pos + 4] / 256.0
     row.lost = int.from_bytes(body[pos + 5 : pos + 8], "big", signed=True)
     row.jitter = int.from_bytes(body[pos + 12 : pos + 16], "big")
 
@@ -283,8 +289,7 @@ def _kept(pending: bytes) -> bytes:
 
 
 def _keep(data: bytes, talk: Conversation) -> bytes:
-    size = len(data).to_bytes(4, "big")
-    return _REMEMBERED + data[:12] + size + talk.ts.to_bytes(8, "big", signed=True) + talk.packet.to_bytes(8, "big")
+    return _REMEMBERED + data[:12] + _SEEN.pack(len(data), talk.ts, talk.packet)
 
 
 def _probe_rtp(data: bytes, talk: Conversation, from_src: bool) -> int:
@@ -292,7 +297,8 @@ def _probe_rtp(data: bytes, talk: Conversation, from_src: bool) -> int:
     if len(data) < 12 or data[0] & 0xC0 != 0x80 or not is_rtp(data) or is_rtcp(data):
         return NO
     kept = _kept(talk.memo_src if from_src else talk.memo_dst)
-    if (kept and continues(kept, data)) or (talk.has_port(_PORT) and data[8:12] != b"\0\0\0\0"):
+    near = _PORT in (talk.src_port, talk.dst_port)
+    if (kept and continues(kept, data)) or (near and data[8:12] != b"\0\0\0\0"):
         return YES
     if from_src:
         talk.memo_src = _keep(data, talk)

@@ -33,6 +33,7 @@ PER_MESSAGE = [
     "rustnet.collect",
     "rustnet.store.rows",
     "rustnet.engine.text",
+    "rustnet.engine.fragments",
     "rustnet.dissect.conversation",
     "rustnet.dissect.dispatch",
     "rustnet.dissect.dns",

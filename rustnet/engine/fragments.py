@@ -42,7 +42,7 @@ class Fragments:
     def datagram(self, key: Key, ts: int) -> Datagram:
         """The datagram that a fragment belongs to, a new one if need be."""
         found = self.pending.get(key)
-        if found is not None and ts - found.ts > TIMEOUT:
+        if found is not None and ts > found.ts + TIMEOUT:
             self.drop(key)
             found = None
         if found is None:
@@ -53,7 +53,8 @@ class Fragments:
 
     def drop(self, key: Key) -> None:
         """Give a datagram up."""
-        self.size -= self.pending.pop(key).size
+        gone = self.pending.pop(key)
+        self.size -= gone.size
         self.dropped += 1
 
     def add(self, key: Key, offset: int, more: bool, data: bytes, claimed: int, ts: int) -> bytes | None:

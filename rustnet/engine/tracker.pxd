@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.decode cimport Decoder
 from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.fragments cimport Fragments
 from rustnet.engine.index cimport PacketIndex
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.streams cimport Stream, Streams
@@ -18,7 +19,8 @@ cdef int64_t SECOND
 
 @cython.final
 cdef class Tracker:
-    cdef public object reader, fragments
+    cdef public object reader
+    cdef public Fragments fragments
     cdef int64_t[::1] recent
     cdef size_t seen
     cdef public Decoder decoder

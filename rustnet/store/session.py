@@ -27,6 +27,9 @@ ROW_GROUP = 30_720
 """Rows that DuckDB keeps together: a full group is written while the capture is still being read, and the last ones,
 which nothing else overlaps, are small."""
 
+ATTACHED = "session"
+"""What a session that is attached to a connection is called there."""
+
 WRITER_MEMORY = "256MB"
 READER_MEMORY = "512MB"
 
@@ -201,8 +204,8 @@ def _attach(file: Path, config: dict[str, str]) -> "duckdb.DuckDBPyConnection":
     try:
         with _clear_errors(file):
             con.execute("SET write_buffer_row_group_count = 1")
-            con.execute(f"ATTACH {schema.quote_literal(str(file))} AS session (ROW_GROUP_SIZE {ROW_GROUP})")
-            con.execute("USE session")
+            con.execute(f"ATTACH {schema.quote_literal(str(file))} AS {ATTACHED} (ROW_GROUP_SIZE {ROW_GROUP})")
+            con.execute(f"USE {ATTACHED}")
     except BaseException:
         con.close()
         raise

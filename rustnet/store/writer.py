@@ -22,7 +22,7 @@ from rustnet.columnar import Column, copied, length
 from rustnet.errors import SessionError
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.rows import Row, insert_sql, protocol_batch, record_batch
-from rustnet.store.session import create_or_open
+from rustnet.store.session import ATTACHED, create_or_open
 from rustnet.store.tables import Capture
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ COPY_ROWS = 5_000
 HOLD_ALL = 100_000
 """Rows of all tables that wait."""
 QUEUE_LENGTH = 4
+SMALL_ROWS = 5_000
+SHARED_TABLES = 8
+"""Tables of which fewer rows wait at the end of the captures: so many of them are stored by a second thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,48 @@ class Records:
 Batch = Columns | Rows | Records
 
 
+class Ending:
+    """Says that no more batches come."""
+
+
+Item = tuple[int, list[Batch]] | Capture | Ending | Callable[[], None]
+"""What the thread takes: batches of a capture, a capture's row, or work on the connection."""
+
+
+def insert(con: "duckdb.DuckDBPyConnection", sql: str, batches: "list[dict[str, Column]]") -> None:
+    """Run an INSERT, which reads the batches by the name ``batch``."""
+    batch = ArrowStream(batches)
+    try:
+        con.execute(sql)
+    finally:
+        batch.close()
+
+
+class _Helper(threading.Thread):
+    """Inserts batches over a cursor, in a transaction of its own; ``error`` is what went wrong.
+
+    Small inserts are mostly planning, and their commit makes many small segments: both go beside the large inserts.
+    """
+
+    def __init__(self, con: "duckdb.DuckDBPyConnection", inserts: "list[tuple[str, list[dict[str, Column]]]]") -> None:
+        super().__init__(name="rustnet-writer-2", daemon=True)
+        self.con = con
+        self.inserts = inserts
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Insert and commit."""
+        try:
+            self.con.execute(f"USE {ATTACHED}; BEGIN")
+            for sql, batches in self.inserts:
+                insert(self.con, sql, batches)
+            self.con.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - handed to the writer's thread
+            self.error = error
+        finally:
+            self.con.close()
+
+
 class Writer:
     """Stores one capture after another in a session.
 
@@ -95,9 +140,7 @@ class Writer:
         """Captures whose row is to be stored."""
         self.noted: set[int] = set()
         """Captures whose stored row is not the final one."""
-        self.queue: queue.Queue[tuple[int, list[Batch]] | Capture | Callable[[], None] | None] = queue.Queue(
-            QUEUE_LENGTH
-        )
+        self.queue: queue.Queue[Item | None] = queue.Queue(QUEUE_LENGTH)
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)
         self.thread.start()
         if not self.fresh:
@@ -151,8 +194,8 @@ class Writer:
         self._call(self._commit)
 
     def ending(self) -> None:
-        """The captures are over: what is committed from now on goes into the file at once, without a log first."""
-        self.run(lambda con: con.execute("SET checkpoint_threshold = '1KB'"))
+        """The captures are over: store what waits; what is committed from now on goes into the file without a log."""
+        self._send(Ending())
 
     def run(self, work: "Callable[[duckdb.DuckDBPyConnection], Any]") -> Any:
         """Run ``work`` on the connection, after everything that was put before it, and return its result."""
@@ -213,7 +256,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001
             self.error = self.error or error
 
-    def _take(self, item: "tuple[int, list[Batch]] | Capture | Callable[[], None]") -> None:
+    def _take(self, item: "Item") -> None:
         patience = COMMIT_SECONDS
         if isinstance(item, tuple):
             for batch in item[1]:
@@ -222,6 +265,8 @@ class Writer:
             if item.capture_id not in self.captures and item.capture_id not in self.noted:
                 patience = BEGIN_SECONDS
             self.captures[item.capture_id] = item
+        elif isinstance(item, Ending):
+            self._end_captures()
         else:
             self._flush()
             item()
@@ -258,15 +303,7 @@ class Writer:
     def _insert(self, sql: str) -> None:
         """Insert the batches that wait for one INSERT."""
         self.waiting.pop(sql)
-        self._execute(sql, self.held.pop(sql))
-
-    def _execute(self, sql: str, batches: "list[dict[str, Column]]") -> None:
-        """Run an INSERT, which reads the batches by the name ``batch``."""
-        batch = ArrowStream(batches)
-        try:
-            self.con.execute(sql)
-        finally:
-            batch.close()
+        insert(self.con, sql, self.held.pop(sql))
 
     def _flush(self) -> None:
         """Insert everything that waits."""
@@ -278,9 +315,27 @@ class Writer:
         if again:
             self.con.execute("DELETE FROM captures WHERE capture_id IN (SELECT unnest(?))", [sorted(again)])
         batch = record_batch(Capture, list(self.captures.values()))
-        self._execute(insert_sql(Capture, protocol=False, given=frozenset(batch)), [batch])
+        insert(self.con, insert_sql(Capture, protocol=False, given=frozenset(batch)), [batch])
         self.noted = {number for number, capture in self.captures.items() if not capture.complete}
         self.captures = {}
+
+    def _end_captures(self) -> None:
+        self.con.execute("SET checkpoint_threshold = '1KB'")
+        small = [sql for sql, count in self.waiting.items() if count < SMALL_ROWS]
+        if len(small) < SHARED_TABLES:
+            return
+        helper = _Helper(self.con.cursor(), [(sql, self.held.pop(sql)) for sql in small])
+        for sql in small:
+            del self.waiting[sql]
+        helper.start()
+        try:
+            for sql in list(self.held):
+                self._insert(sql)
+        finally:
+            helper.join()
+        if helper.error is not None:
+            raise helper.error
+        self._commit()
 
     def _commit(self) -> None:
         self._flush()
@@ -289,7 +344,7 @@ class Writer:
         self.pending = 0
         self.committed_at = time.monotonic()
 
-    def _send(self, item: "tuple[int, list[Batch]] | Capture | Callable[[], None]") -> None:
+    def _send(self, item: "Item") -> None:
         self._check()
         while True:
             try:

@@ -1,0 +1,63 @@
+"""What the writer stores at the end of the captures, with its helper and without."""
+
+import duckdb
+import pytest
+
+from rustnet.dissect import registry
+from rustnet.errors import SessionError
+from rustnet.store import writer as module
+from rustnet.store.tables import Capture
+from rustnet.store.writer import SHARED_TABLES, SMALL_ROWS, Rows, Writer
+
+TABLES = [table for table in registry.tables() if table.__table__ != "dns"]
+(LARGE,) = [table for table in registry.tables() if table.__table__ == "dns"]
+
+
+def store(path: str, small: int, rows: int) -> Writer:
+    """A writer that has got a few rows of ``small`` tables, and ``rows`` of a large one, and been told of the end."""
+    writer = Writer(path, registry.tables())
+    capture = Capture(1, "made.pcap", "file", "pcap")
+    writer.begin_capture(capture)
+    for number, table in enumerate(TABLES[:small]):
+        writer.put([Rows(table, [(table(), 1, 1_000, packet) for packet in range(1, number + 2)])])
+    writer.put([Rows(LARGE, [(LARGE(), 1, 1_000, packet) for packet in range(1, rows + 1)])])
+    capture.complete = True
+    writer.end_capture(capture)
+    writer.ending()
+    return writer
+
+
+@pytest.mark.parametrize("small", [SHARED_TABLES - 1, SHARED_TABLES + 3, len(TABLES)])
+@pytest.mark.parametrize("rows", [10, SMALL_ROWS + 1])
+def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path, small, rows):
+    path = str(tmp_path / "s.duckdb")
+    writer = store(path, small, rows)
+    counts = writer.run(
+        lambda con: [con.execute(f"SELECT count(*) FROM {t.__table__}").fetchall()[0][0] for t in (*TABLES, LARGE)]
+    )
+    writer.close()
+    expected = [number + 1 if number < small else 0 for number in range(len(TABLES))] + [rows]
+    assert counts == expected
+    with duckdb.connect(path, read_only=True) as con:
+        again = [con.execute(f"SELECT count(*) FROM {t.__table__}").fetchall()[0][0] for t in (*TABLES, LARGE)]
+        assert again == expected
+        assert con.execute("SELECT complete FROM captures").fetchall() == [(True,)]
+
+
+def test_a_helper_that_fails_leaves_a_session_that_says_it_is_incomplete(tmp_path, monkeypatch):
+    path = str(tmp_path / "s.duckdb")
+    real = module.insert
+
+    def fails(con, sql, batches):
+        if '"kerberos"' in sql:
+            raise duckdb.IOException("No space left on device")
+        real(con, sql, batches)
+
+    monkeypatch.setattr(module, "insert", fails)
+    writer = store(path, len(TABLES), SMALL_ROWS + 1)
+    with pytest.raises(SessionError, match="free some space"):
+        writer.commit()
+    writer.close()
+    with duckdb.connect(path, read_only=True) as con:
+        assert con.execute("SELECT count(*) FROM kerberos").fetchall() == [(0,)]
+        assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]

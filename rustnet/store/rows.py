@@ -3,11 +3,19 @@
 import functools
 from typing import Any
 
+import cython
 import numpy as np
 
 from rustnet.columnar import Column as Values
 from rustnet.columnar import doubles, integers, lists, texts
 from rustnet.records import Column, columns, table_name
+
+if not cython.compiled:  # compiled, the .pxd has it as an inline function
+
+    def values_of(records: list[Any], cls: type, name: str) -> list[Any]:  # noqa: ARG001
+        """An attribute of each record."""
+        return [getattr(record, name) for record in records]
+
 
 INTEGER_TYPES = frozenset(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "INTEGER", "BIGINT"))
 
@@ -87,5 +95,5 @@ def record_batch(cls: type, records: list[Any]) -> dict[str, Values]:
     batch: dict[str, Values] = {}
     for described in columns(cls):
         name = described.name
-        batch[name] = column(described, [getattr(record, name) for record in records])
+        batch[name] = column(described, values_of(records, cls, name))
     return batch

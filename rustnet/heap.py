@@ -3,13 +3,13 @@
 import ctypes
 import sys
 
-LARGE = 1 << 20
+LARGE = 8 << 20
 M_MMAP_THRESHOLD = -3
 """As in ``<malloc.h>``."""
 
 
 def return_large_blocks() -> None:
-    """Have glibc give memory of a megabyte and more back as soon as it is free.
+    """Have glibc give memory of 8 MB and more back as soon as it is free.
 
     By itself it begins to keep ever larger blocks, between which batches of columns of all sizes leave holes: up to a
     tenth of the memory of a long run. Other C libraries are left alone.

@@ -89,6 +89,9 @@ def command(
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
 
         require()
+    from rustnet.sources.hashing import drop_ahead, hash_ahead  # noqa: PLC0415
+
+    hash_ahead(files[0])
     from rustnet.run import Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
@@ -102,7 +105,10 @@ def command(
         workers=workers,
     )
     with temporary(db) as session:
-        report, summary = ingested(files, session, options, top)
+        try:
+            report, summary = ingested(files, session, options, top)
+        finally:
+            drop_ahead()
         said(report)
         code = ExitCode.DONE
         if tool and not report.interrupted:

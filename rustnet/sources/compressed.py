@@ -14,7 +14,8 @@ from typing import Protocol
 import lz4.frame
 import zstandard
 
-from rustnet.sources.stored import Hasher, HashProcess, Stored
+from rustnet.sources.hashing import Hasher, HashProcess
+from rustnet.sources.stored import Stored
 
 _INPUT = 65_536
 _FIRST_STEP = 512

@@ -14,10 +14,11 @@ from typing import Protocol, Self
 from rustnet.sources.compressed import ReadAhead
 from rustnet.sources.damage import DamageLog
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Damage, Frames, Interface, Source, SourceInfo
+from rustnet.sources.hashing import Hasher, HashProcess, hasher
 from rustnet.sources.pcap import PcapReader
 from rustnet.sources.pcapng import PcapngReader
 from rustnet.sources.sniff import sniff
-from rustnet.sources.stored import Hasher, HashProcess, Stored, hash_file, hasher, quick_identity
+from rustnet.sources.stored import Stored, hash_file, quick_identity
 
 __all__ = ["FileSource", "hash_file", "open_source", "quick_identity", "reread"]
 

@@ -14,7 +14,7 @@ from handmade import kinds, packets_of, pcap, pcap_header, pcapng, read
 from rustnet.errors import ExitCode, InputError
 from rustnet.sources.files import FileSource, hash_file, open_source, quick_identity, reread
 from rustnet.sources.frames import Interface, SourceInfo
-from rustnet.sources.stored import Hasher
+from rustnet.sources.hashing import Hasher
 
 RAW = pcap([(i * 37) % 1500 for i in range(3000)])
 

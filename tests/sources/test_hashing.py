@@ -1,0 +1,73 @@
+"""The hash of a large file by a process of its own, begun when the file is opened or ahead of that."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from handmade import pcap
+
+from rustnet.sources import hashing
+from rustnet.sources.files import FileSource
+from rustnet.sources.hashing import HashProcess, drop_ahead, hash_ahead
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="large files are hashed by a process on Linux only")
+SAMPLE = pcap([60] * 50)
+
+
+@pytest.fixture
+def capture(tmp_path, monkeypatch):
+    """A capture for which such a process is begun."""
+    monkeypatch.setattr(HashProcess, "LEAST", 1_000)
+    path = tmp_path / "large.pcap"
+    path.write_bytes(SAMPLE)
+    yield path
+    drop_ahead()
+
+
+def read(path: Path) -> FileSource:
+    source = FileSource(str(path))
+    for _ in source.batches():
+        pass
+    return source
+
+
+def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture, monkeypatch):
+    begun: list[object] = []
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: begun.append(a) or real(*a, **k))
+    assert read(capture).info.sha256 == hashlib.sha256(SAMPLE).hexdigest()
+    assert len(begun) == 1
+    hash_ahead(str(capture))
+    hash_ahead(str(capture))
+    assert len(begun) == 2
+    assert read(capture).info.sha256 == hashlib.sha256(SAMPLE).hexdigest()
+    assert len(begun) == 2
+    assert not hashing._ahead
+
+
+def test_a_file_that_was_replaced_meanwhile_is_hashed_as_it_is(capture, tmp_path):
+    hash_ahead(str(capture))
+    other = pcap([61] * 49 + [11])
+    (tmp_path / "other").write_bytes(other)
+    (tmp_path / "other").replace(capture)
+    source = read(capture)
+    assert source.info.sha256 == hashlib.sha256(other).hexdigest()
+
+
+def test_what_is_no_large_file_is_left_to_whoever_opens_it(capture, tmp_path, monkeypatch):
+    hash_ahead(str(tmp_path / "absent"))
+    hash_ahead(str(tmp_path))
+    hash_ahead("-")
+    hash_ahead("nul\0byte")
+    monkeypatch.setattr(HashProcess, "LEAST", 1 << 30)
+    hash_ahead(str(capture))
+    assert not hashing._ahead
+
+
+def test_a_process_that_nobody_asks_is_ended(capture):
+    hash_ahead(str(capture))
+    (process,) = hashing._ahead.values()
+    drop_ahead()
+    assert process._process.returncode is not None

@@ -50,8 +50,11 @@ def copied(column: Column) -> Column:
     if isinstance(column, np.ndarray):
         return column.copy()
     if isinstance(column, Lists):
-        items = column.items
-        return Lists(column.ends.copy(), Texts(items.ends.copy(), bytes(items.data), items.valid), column.valid)
+        return Lists(column.ends.copy(), _copied_texts(column.items), column.valid)
+    return _copied_texts(column)
+
+
+def _copied_texts(column: Texts) -> Texts:
     return Texts(column.ends.copy(), bytes(column.data), column.valid)
 
 

@@ -276,8 +276,8 @@ class SharedAnalysis:
 
 
 def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -> None:
-    """A worker's life: analyse what it is told to until its pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which ends the pipe
+    """A worker's life: analyse what it is told to until its channel closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which closes the channel
     gc.disable()
     gc.freeze()
     analysis = Analysis(0, 1, dissect, share=share)

@@ -70,9 +70,8 @@ def limit_options(command: _F) -> _F:
     command = click.option("-a", "--all", "everything", is_flag=True, help=_("Show all rows, on a terminal too."))(
         command
     )
-    return click.option(
-        "-n", "--limit", type=click.IntRange(0), help=_("Most rows to show [default: 50 on a terminal]."),
-    )(command)  # fmt: skip
+    words = _("Most rows to show [default: {n} on a terminal].").format(n=TERMINAL_LIMIT)
+    return click.option("-n", "--limit", type=click.IntRange(0), help=words)(command)
 
 
 def chosen_format(fmt: str | None, output: str | None) -> str:

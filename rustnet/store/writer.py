@@ -40,8 +40,9 @@ HOLD_ALL = 100_000
 """Rows of all tables that wait."""
 QUEUE_LENGTH = 4
 SMALL_ROWS = 5_000
+"""Rows of one table that wait at the end of the captures; where they are fewer, a second thread may store them."""
 SHARED_TABLES = 8
-"""Tables of which fewer rows wait at the end of the captures: so many of them are stored by a second thread."""
+"""Such tables that are worth the thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +321,7 @@ class Writer:
         self.captures = {}
 
     def _end_captures(self) -> None:
+        """Store what waits, and commit it: a transaction sees what the helper stored only if it begins afterwards."""
         self.con.execute("SET checkpoint_threshold = '1KB'")
         small = [sql for sql, count in self.waiting.items() if count < SMALL_ROWS]
         if len(small) < SHARED_TABLES:

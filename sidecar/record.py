@@ -56,6 +56,8 @@ STATES = (
     "LAST_ACK", "LISTEN", "CLOSING", "SYN_RECV",
 )  # fmt: skip
 OPEN, WAITING = {1, 8}, {3, 10, 12}  # ESTABLISHED, CLOSE_WAIT; half-open, LISTEN
+# The kernel sends its notices from a queue of its own: one of a socket that ended before the recording may come after.
+LATE_NOTICES = 0.1  # seconds
 # Half-open requests (3, 12) belong to no process yet; TIME_WAIT (6) to none any more, and notices cover it.
 OWNED_STATES, KNOWN_STATES = 0xFFF & ~(1 << 3 | 1 << 6), 0xFFF & ~(1 << 3)
 RAW_TABLES = ("raw", "raw6", "icmp", "icmp6")
@@ -1199,6 +1201,8 @@ class Recorder:
             if self._wait(stop, min(due, end)) or time.monotonic() >= end:
                 break
         self.whole = 0
+        if self.kernel.listener:
+            time.sleep(LATE_NOTICES)
         self.poll()
         if self.processes.hashes:
             self.processes.hashes.finish(2)

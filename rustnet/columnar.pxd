@@ -1,5 +1,11 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    void *PyUnicode_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 @cython.locals(count=Py_ssize_t, places=int64_t[::1], size=int64_t, missing=Py_ssize_t, i=Py_ssize_t, joined=str, value=str, parts=list, present=list)
 cpdef texts(list values)
@@ -21,8 +27,19 @@ cdef class TextBuilder:
     cpdef int null(self) except -1
     cdef int byte(self, int value) except -1
     cpdef int end(self) except -1
-    @cython.locals(char=Py_UCS4)
     cpdef int put(self, str text) except -1
     @cython.locals(code=int)
     cdef int encoded(self, bytes raw) except -1
     cpdef take(self)
+
+
+cdef inline bint append_ascii(TextBuilder column, str text) except -1:
+    """Write a text's characters behind those of a column's next text; returns whether all are ASCII."""
+    if not PyUnicode_IS_COMPACT_ASCII(text):
+        return False
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text)
+    if size:
+        column.need(size)  # there is room for ``size`` bytes at ``column.size`` now
+        memcpy(&column.data[column.size], PyUnicode_DATA(text), size)
+        column.size += size
+    return True

@@ -6,6 +6,7 @@ and lists of texts are `Texts` and `Lists`. All of them are cheap to hand to ano
 
 from typing import Any, NamedTuple
 
+import cython
 import numpy as np
 
 NULL = -(1 << 63)
@@ -159,6 +160,18 @@ def doubles(values: list[float | None]) -> Array:
     return made
 
 
+if not cython.compiled:  # compiled, the .pxd has it as an inline function
+
+    def append_ascii(column: "TextBuilder", text: str) -> bool:
+        """Write a text's characters behind those of a column's next text; returns whether all are ASCII."""
+        if not text.isascii():
+            return False
+        column.need(len(text))
+        for char in text:
+            column.byte(ord(char))
+        return True
+
+
 class TextBuilder:
     """A column of at most ``count`` texts that is written text by text: whole ones, or byte by byte."""
 
@@ -203,10 +216,7 @@ class TextBuilder:
         """The next text as a whole."""
         if text is None:
             self.null()
-        elif text.isascii():
-            self.need(len(text))
-            for char in text:
-                self.byte(ord(char))
+        elif append_ascii(self, text):
             self.end()
         else:
             self.encoded(text.encode("utf-8", "backslashreplace"))

@@ -19,8 +19,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from rustnet import __version__
 from rustnet.analysis import Analysis
 from rustnet.attribute.apple import LINKS as PKTAP_LINKS
@@ -35,7 +33,7 @@ from rustnet.run import CaptureReport, Options, Progress, Report
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Frames, Source
 from rustnet.sources.linktypes import link_name
-from rustnet.store.relate import RELATED, relate
+from rustnet.store.relate import relate
 from rustnet.store.tables import Capture, InterfaceRow, Packet
 from rustnet.store.writer import Batch, Columns, Records, Writer
 from rustnet.workers import Workers, worker_count
@@ -44,6 +42,8 @@ if TYPE_CHECKING:
     import duckdb
 
 PROGRESS_SECONDS = 0.1
+HEAD_START = 8
+"""Batches of a file that workers get before the session is opened: that takes long, and the reader would wait."""
 INDEX_BATCH = 61_440
 """Packets that are stored at a time (two row groups of the writer)."""
 
@@ -99,7 +99,8 @@ def ingest(
     workers: Workers | None = None
     try:
         workers = _start_workers(paths, options)  # ahead of the writer's thread: they are forked
-        writer = Writer(session, registry.tables())
+        file = first is not None and first.info.kind == "file"
+        writer = Writer(session, registry.tables(), later=workers is not None and file)
     except BaseException:
         if first is not None:
             first.close()
@@ -114,7 +115,7 @@ def ingest(
         writer.ending()
         _relate(writer, report, tables)
         _attribute(writer, report, options)
-        _name(writer, report)
+        writer.commit()
         if ask is not None and report.captures:
             writer.ask(ask)
     finally:
@@ -300,9 +301,11 @@ class Road:
         self.capture.bytes = self.source.info.bytes
         self.writer.begin_capture(self.capture)
         try:
-            for frames in self.source.batches():
+            for number, frames in enumerate(self.source.batches()):
                 if frames.count:
                     self.batch(frames)
+                if number == HEAD_START:
+                    self.writer.start()
                 if self.stopped():
                     report.interrupted = True
                     break
@@ -318,7 +321,7 @@ class Road:
             self.store()
         links = frames.column("link")
         if not (links == self.last_link).all():
-            self.link_types.update(np.unique(links).tolist())
+            self.link_types.update(links.tolist())
             self.last_link = int(links[0])
             self.pktap = not self.link_types.isdisjoint(PKTAP_LINKS)
         analysis.feed(frames)
@@ -448,10 +451,12 @@ class Road:
 
 
 def _relate(writer: Writer, report: Report, tables: set[str]) -> None:
-    """Work out what only whole captures tell about single rows of ``tables``."""
+    """Work out what only whole captures tell: about single rows of ``tables``, and of flows that no parser named."""
     captures = [capture.capture_id for capture in report.captures]
-    if captures and not tables.isdisjoint(RELATED):
-        writer.run(partial(relate, captures=captures, tables=tables))
+    if captures:
+        from rustnet.attribute.hostnames import name_flows  # noqa: PLC0415 - only where there are captures
+
+        writer.run_both(partial(name_flows, first=captures[0]), partial(relate, captures=captures, tables=tables))
 
 
 def _attribute(writer: Writer, report: Report, options: Options) -> None:
@@ -487,11 +492,3 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         report.sidecars += made.clocks
     writer.run(drop_table)
 
-
-def _name(writer: Writer, report: Report) -> None:
-    """Name the flows of this run that no parser named, by what the session knows of their responders."""
-    if report.captures:
-        from rustnet.attribute.hostnames import name_flows  # noqa: PLC0415 - only where there are captures
-
-        writer.run(partial(name_flows, first=report.captures[0].capture_id))
-    writer.commit()

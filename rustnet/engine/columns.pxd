@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from rustnet.engine.flow cimport Flow, Half
 from rustnet.engine.tcp cimport connection_state
 from rustnet.columnar cimport TextBuilder
+from rustnet.engine.sha1 cimport ShortSha1
 from rustnet.engine.text cimport write_address, write_digest, write_mac
 
 cdef int SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
@@ -24,6 +25,7 @@ cdef class FlowColumns:
     cdef public TextBuilder community_id, protocol, src_ip, dst_ip, src_mac, dst_mac, direction, state, conn_state, history, end_reason, service, app, app_source, hostname, hostname_source, tunnel, unowned_reason, app_state
     cdef dict tcp_services, udp_services, guesses, reasons, protocols
     cdef bytearray hashed
+    cdef ShortSha1 sha1
     @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Half, table=int64_t[:, ::1], numbers=uint64_t[:, ::1], rtts=double[:, ::1])
     cpdef dict build(self, list flows, int64_t now)
     cdef int integers(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow) except -1

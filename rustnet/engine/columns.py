@@ -19,6 +19,7 @@ from rustnet.engine.numbers import (
     UDP_STALE,
     protocol_name,
 )
+from rustnet.engine.sha1 import ShortSha1
 from rustnet.engine.text import community_id
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
@@ -186,6 +187,7 @@ class FlowColumns:
         self.reasons = reasons
         self.protocols: dict[int, tuple[str, str, dict[int, str]]] = {}
         self.hashed = bytearray(16)
+        self.sha1 = ShortSha1()
         self.begin(0)
 
     def begin(self, n: int) -> None:
@@ -311,7 +313,7 @@ class FlowColumns:
         write_mac(self.dst_mac, flow.dst_mac)
         self.state.put(state_name(flow, now))
         self.conn_state.put(connection_state(flow) if protocol == TCP else other_state(flow))
-        self.history.put(flow.history or None)
+        self.history.put(flow.history if len(flow.history) else None)
         self.end_reason.put(flow.end_reason)
         self.tunnel.put(TUNNEL_NAMES[flow.tunnel])
         self.unowned_reason.put(reason)
@@ -342,7 +344,8 @@ class FlowColumns:
             raw[13] = src_port & 255
             raw[14] = dst_port >> 8
             raw[15] = dst_port & 255
-            write_digest(self.community_id, raw)
+            self.sha1.hash(raw)
+            write_digest(self.community_id, self.sha1.digest)
         else:
             icmp = (flow.icmp_type, flow.icmp_code)
             self.community_id.put(community_id(protocol, (src_hi, src_lo), (dst_hi, dst_lo), src_port, dst_port, icmp))
@@ -356,13 +359,14 @@ class FlowColumns:
             services = self.tcp_services if flow.protocol == TCP else self.udp_services
             service = services.get(dst_port)
         talk = flow.talk
-        if talk is None:
+        if talk is not None:
+            app = talk.app
+        if app is None:
             self.hostname.null()
             self.hostname_source.null()
             self.app_state.null()
         else:
             service = talk.service or service
-            app = talk.app
             self.hostname.put(talk.hostname)
             self.hostname_source.put(talk.hostname_source)
             self.app_state.put(talk.state)

@@ -12,5 +12,5 @@ cpdef str community_digest(text)
 cdef int write_address(TextBuilder column, uint64_t high, uint64_t low) except -1
 @cython.locals(shift=int)
 cdef int write_mac(TextBuilder column, int64_t number) except -1
-@cython.locals(digest=bytes, at=int, three=int, shift=int)
-cdef int write_digest(TextBuilder column, text) except -1
+@cython.locals(at=int, three=int, shift=int)
+cdef int write_digest(TextBuilder column, bytearray digest) except -1

@@ -54,9 +54,8 @@ def write_mac(column: TextBuilder, number: int) -> None:
         column.end()
 
 
-def write_digest(column: TextBuilder, text: bytes | bytearray) -> None:
-    """Write the community id of hashed bytes (`community_digest`) as the next text of a column."""
-    digest: bytes = sha1(text, usedforsecurity=False).digest()
+def write_digest(column: TextBuilder, digest: bytearray) -> None:
+    """Write the community id with this SHA-1 (`community_digest`) as the next text of a column."""
     column.need(30)
     column.byte(49)
     column.byte(58)

@@ -123,9 +123,6 @@ _RELATIONS: "dict[str, Callable[[duckdb.DuckDBPyConnection, list[int]], None]]" 
 }
 """What is worked out, by the table that must have rows for it."""
 
-RELATED = frozenset(_RELATIONS)
-"""Tables with rows that mean something to each other."""
-
 
 def relate(con: "duckdb.DuckDBPyConnection", captures: Sequence[int], tables: Collection[str]) -> None:
     """Work out what the captures' rows in ``tables`` mean to each other."""

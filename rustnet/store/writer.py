@@ -72,6 +72,8 @@ class Records:
 
 
 Batch = Columns | Rows | Records
+Kind = tuple[str, tuple[str, ...]]
+"""An INSERT, and the columns that its batches have, in their order."""
 
 
 class Ending:
@@ -91,40 +93,50 @@ def insert(con: "duckdb.DuckDBPyConnection", sql: str, batches: "list[dict[str, 
         batch.close()
 
 
-class _Helper(threading.Thread):
-    """Inserts batches over a cursor, in a transaction of its own; ``error`` is what went wrong.
+class _Beside(threading.Thread):
+    """Work over a cursor beside what the writer's thread does meanwhile; ``error`` is what went wrong.
 
-    Small inserts are mostly planning, and their commit makes many small segments: both go beside the large inserts.
+    Planning, small commits and a checkpoint use one core, whatever DuckDB may use.
     """
 
-    def __init__(self, con: "duckdb.DuckDBPyConnection", inserts: "list[tuple[str, list[dict[str, Column]]]]") -> None:
+    def __init__(
+        self, con: "duckdb.DuckDBPyConnection", work: "Callable[[duckdb.DuckDBPyConnection], Any]", *, commit: bool
+    ) -> None:
         super().__init__(name="rustnet-writer-2", daemon=True)
-        self.con = con
-        self.inserts = inserts
+        self.con = con.cursor()
+        self.work = work
+        self.transaction = commit
         self.error: BaseException | None = None
+        self.start()
 
     def run(self) -> None:
-        """Insert and commit."""
+        """Do the work, with ``commit`` in a transaction of its own."""
         try:
-            self.con.execute(f"USE {ATTACHED}; BEGIN")
-            for sql, batches in self.inserts:
-                insert(self.con, sql, batches)
-            self.con.execute("COMMIT")
+            self.con.execute(f"USE {ATTACHED}" + ("; BEGIN" if self.transaction else ""))
+            self.work(self.con)
+            if self.transaction:
+                self.con.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - handed to the writer's thread
             self.error = error
         finally:
             self.con.close()
 
+    def finish(self) -> None:
+        """Wait for the end; raises what went wrong."""
+        self.join()
+        if self.error is not None:
+            raise self.error
+
 
 class Writer:
     """Stores one capture after another in a session.
 
-    An existing session is open when the constructor returns; a new one is made by the thread meanwhile. `query` and
-    `run` wait for the thread to have stored what came before. An error of the thread (a full disk, say) is raised by
-    the next call.
+    An existing session is open when the constructor returns; a new one is made by the thread meanwhile, which with
+    ``later`` begins at `start` or when there is something to store. `query` and `run` wait for the thread to have
+    stored what came before. An error of the thread (a full disk, say) is raised by the next call.
     """
 
-    def __init__(self, path: str, tables: Sequence[type]) -> None:
+    def __init__(self, path: str, tables: Sequence[type], *, later: bool = False) -> None:
         self.path = path
         self.tables = tables
         self.fresh = not Path(path).exists()
@@ -133,17 +145,21 @@ class Writer:
         self.raised = False
         self.pending = 0
         self.committed_at = -COMMIT_SECONDS
-        self.held: dict[str, list[dict[str, Column]]] = {}
-        """Batches that wait, by their INSERT."""
-        self.waiting: dict[str, int] = {}
-        """Rows that wait, by their INSERT."""
+        self.held: dict[Kind, list[dict[str, Column]]] = {}
+        """Batches that wait."""
+        self.waiting: dict[Kind, int] = {}
+        """Rows that wait."""
+        self.shared = False
+        """The last rows were stored by two threads, and are committed."""
         self.captures: dict[int, Capture] = {}
         """Captures whose row is to be stored."""
         self.noted: set[int] = set()
         """Captures whose stored row is not the final one."""
         self.queue: queue.Queue[Item | None] = queue.Queue(QUEUE_LENGTH)
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)
-        self.thread.start()
+        self.started = False
+        if not (later and self.fresh):
+            self.start()
         if not self.fresh:
             try:
                 self._call(lambda: None)
@@ -152,6 +168,12 @@ class Writer:
                 raise
 
     # ---- called by the ingesting thread --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin, if that has not happened: import DuckDB and open the session."""
+        if not self.started:
+            self.started = True
+            self.thread.start()
 
     def next_ids(self) -> tuple[int, int]:
         """The capture id and the flow id that come next in the session as it was opened."""
@@ -195,7 +217,7 @@ class Writer:
         self._call(self._commit)
 
     def ending(self) -> None:
-        """The captures are over: store what waits; what is committed from now on goes into the file without a log."""
+        """The captures are over: store what waits."""
         self._send(Ending())
 
     def run(self, work: "Callable[[duckdb.DuckDBPyConnection], Any]") -> Any:
@@ -204,9 +226,17 @@ class Writer:
         self._call(lambda: results.append(work(self.con)))
         return results[0]
 
+    def run_both(
+        self,
+        work: "Callable[[duckdb.DuckDBPyConnection], Any]",
+        other: "Callable[[duckdb.DuckDBPyConnection], Any]",
+    ) -> None:
+        """Run two works that change different tables; beside each other where much was stored."""
+        self._call(lambda: self._both(work, other))
+
     def ask(self, question: "Callable[[duckdb.DuckDBPyConnection], None]") -> None:
-        """Run a question over what is committed, with all cores: nothing else is left to be done."""
-        self.run(lambda con: question(con.execute("RESET threads")))
+        """Run a question over what is committed, while the log is folded into the file: all else is done."""
+        self._call(lambda: self._ask(question))
 
     def close(self) -> None:
         """Commit what can be committed and close the session; raises an error that was not raised before."""
@@ -291,53 +321,82 @@ class Writer:
             batch = record_batch(item.cls, item.records) if count else {}
         if not count:
             return
-        protocol = isinstance(item, Rows) or (isinstance(item, Columns) and item.protocol)
-        sql = insert_sql(item.cls, protocol, frozenset(batch))
-        self.held.setdefault(sql, []).append(batch)
-        self.waiting[sql] = self.waiting.get(sql, 0) + count
+        kind = (insert_sql(item.cls, frozenset(batch)), tuple(batch))
+        self.held.setdefault(kind, []).append(batch)
+        self.waiting[kind] = self.waiting.get(kind, 0) + count
         self.pending += count
-        if self.waiting[sql] >= HOLD_ROWS:
-            self._insert(sql)
+        if self.waiting[kind] >= HOLD_ROWS:
+            self._insert(kind)
         elif sum(self.waiting.values()) >= HOLD_ALL:
             self._flush()
 
-    def _insert(self, sql: str) -> None:
+    def _insert(self, kind: "Kind") -> None:
         """Insert the batches that wait for one INSERT."""
-        self.waiting.pop(sql)
-        insert(self.con, sql, self.held.pop(sql))
+        self.waiting.pop(kind)
+        insert(self.con, kind[0], self.held.pop(kind))
 
     def _flush(self) -> None:
         """Insert everything that waits."""
-        for sql in list(self.held):
-            self._insert(sql)
+        for kind in list(self.held):
+            self._insert(kind)
         if not self.captures:
             return
         again = self.noted & self.captures.keys()
         if again:
             self.con.execute("DELETE FROM captures WHERE capture_id IN (SELECT unnest(?))", [sorted(again)])
         batch = record_batch(Capture, list(self.captures.values()))
-        insert(self.con, insert_sql(Capture, protocol=False, given=frozenset(batch)), [batch])
+        insert(self.con, insert_sql(Capture, frozenset(batch)), [batch])
         self.noted = {number for number, capture in self.captures.items() if not capture.complete}
         self.captures = {}
 
     def _end_captures(self) -> None:
-        """Store what waits, and commit it: a transaction sees what the helper stored only if it begins afterwards."""
-        self.con.execute("SET checkpoint_threshold = '1KB'")
-        small = [sql for sql, count in self.waiting.items() if count < SMALL_ROWS]
+        """Store what waits; of many tables, on two threads and committed, because neither sees what the other did."""
+        small = [kind for kind, count in self.waiting.items() if count < SMALL_ROWS]
         if len(small) < SHARED_TABLES:
             return
-        helper = _Helper(self.con.cursor(), [(sql, self.held.pop(sql)) for sql in small])
-        for sql in small:
-            del self.waiting[sql]
-        helper.start()
+        self.con.execute("SET checkpoint_threshold = '1TB'")
+        inserts = [(kind[0], self.held.pop(kind)) for kind in small]
+        for kind in small:
+            del self.waiting[kind]
+
+        def store(con: "duckdb.DuckDBPyConnection") -> None:
+            for sql, batches in inserts:
+                insert(con, sql, batches)
+
+        helper = _Beside(self.con, store, commit=True)
         try:
-            for sql in list(self.held):
-                self._insert(sql)
+            for kind in list(self.held):
+                self._insert(kind)
         finally:
             helper.join()
-        if helper.error is not None:
-            raise helper.error
+        helper.finish()
         self._commit()
+        self.shared = True
+
+    def _both(
+        self,
+        work: "Callable[[duckdb.DuckDBPyConnection], Any]",
+        other: "Callable[[duckdb.DuckDBPyConnection], Any]",
+    ) -> None:
+        if not self.shared:
+            other(self.con)
+            work(self.con)
+            return
+        helper = _Beside(self.con, other, commit=True)
+        try:
+            work(self.con)
+        finally:
+            helper.join()
+        helper.finish()
+
+    def _ask(self, question: "Callable[[duckdb.DuckDBPyConnection], None]") -> None:
+        self.con.execute("RESET threads")
+        helper = _Beside(self.con, lambda con: con.execute("CHECKPOINT"), commit=False)
+        try:
+            question(self.con)
+        finally:
+            helper.join()
+        helper.finish()
 
     def _commit(self) -> None:
         self._flush()
@@ -348,6 +407,8 @@ class Writer:
 
     def _send(self, item: "Item") -> None:
         self._check()
+        if not isinstance(item, Capture):
+            self.start()
         while True:
             try:
                 self.queue.put(item, timeout=0.5)

@@ -491,4 +491,3 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         )
         report.sidecars += made.clocks
     writer.run(drop_table)
-

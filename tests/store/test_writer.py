@@ -61,3 +61,55 @@ def test_a_helper_that_fails_leaves_a_session_that_says_it_is_incomplete(tmp_pat
     with duckdb.connect(path, read_only=True) as con:
         assert con.execute("SELECT count(*) FROM kerberos").fetchall() == [(0,)]
         assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
+
+
+def test_a_later_writer_begins_when_there_is_something_to_store(tmp_path):
+    path = tmp_path / "s.duckdb"
+    writer = Writer(str(path), registry.tables(), later=True)
+    writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
+    assert not writer.thread.is_alive()
+    writer.put([Rows(LARGE, [(LARGE(), 1, 1_000, 1)])])
+    assert writer.query("SELECT (SELECT count(*) FROM captures), (SELECT count(*) FROM dns)") == [(1, 1)]
+    writer.close()
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_writer_that_was_given_nothing_can_be_closed(tmp_path, later):
+    Writer(str(tmp_path / "s.duckdb"), registry.tables(), later=later).close()
+
+
+@pytest.mark.parametrize("small", [1, SHARED_TABLES])
+def test_both_works_are_done_and_committed(tmp_path, small):
+    path = str(tmp_path / "s.duckdb")
+    writer = store(path, small, 10)
+    writer.run_both(
+        lambda con: con.execute("UPDATE dns SET query = 'a' WHERE packet < 4"),
+        lambda con: con.execute(
+            "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT 1, 'a', 'b', count(*) FROM dns"
+        ),
+    )
+    writer.commit()
+    asked: list[object] = []
+    writer.ask(
+        lambda con: asked.extend(
+            con.execute("SELECT (SELECT count(query) FROM dns), (SELECT sum(count)::INT FROM anomalies)").fetchall()
+        )
+    )
+    assert asked == [(3, 10)]
+    assert writer.shared == (small >= SHARED_TABLES)
+    writer.close()
+    assert not (tmp_path / "s.duckdb.wal").exists()
+    with duckdb.connect(path, read_only=True) as con:
+        assert con.execute("SELECT count(query), (SELECT sum(count)::INT FROM anomalies) FROM dns").fetchall() == asked
+
+
+@pytest.mark.parametrize("small", [1, SHARED_TABLES])
+def test_either_of_both_works_may_fail(tmp_path, small):
+    def fails(con):
+        raise duckdb.IOException("No space left on device")
+
+    for number, works in enumerate([(fails, lambda _: None), (lambda _: None, fails)]):
+        writer = store(str(tmp_path / f"{number}.duckdb"), small, 10)
+        with pytest.raises(SessionError, match="free some space"):
+            writer.run_both(*works)
+        writer.close()

@@ -82,7 +82,7 @@ DIRECTIVES: dict[str, Any] = {
     "annotation_typing": False,  # types come from the .pxd files; annotations are for readers and mypy
     "embedsignature": True,
 }
-FLAGS = ["-O2", "-fno-strict-overflow"] if os.name == "posix" else []
+FLAGS = ["-O3", "-fno-strict-overflow"] if os.name == "posix" else []
 
 
 def compiled(names: list[str], **directives: object) -> list[Extension]:

@@ -22,6 +22,7 @@ PER_PACKET = [
     "rustnet.engine.streams",
     "rustnet.engine.table",
     "rustnet.engine.tracker",
+    "rustnet.engine.shares",
     "rustnet.engine.sha1",
     "rustnet.engine.columns",
     "rustnet.export.splice",

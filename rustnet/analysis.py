@@ -1,7 +1,7 @@
 """`Analysis`: one capture's packets become flows, rows and names, in this process.
 
-With a `Share` it is one of several that see all packets of a capture: each follows every flow, so that all agree on
-what is a flow and how it is numbered, but only reads the payload, and gives the rows, of its own.
+With a `Share` it is one of several that divide the flows of a capture (`rustnet.engine.shares`). Each numbers its own
+from 1 and says in which packets they began, for whoever numbers them all (`rustnet.workers`).
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from rustnet.sources.frames import Frames
 from rustnet.store.tables import FlowRow
 from rustnet.store.writer import Batch, Columns
 
+EVICTED = ("flows_evicted", "flows ended early: the flow table was full")
 FLOW_BATCH = 10_000
 """Ended flows that are held back at most."""
 
@@ -67,8 +68,10 @@ class Analysis:
         for number, transport in PROTOCOL_NAMES.items():
             wanted[number] = transport in self.dispatcher.by_transport
         self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), first_flow)
+        self.share = share
         self.tracker.share, self.tracker.shares = share.index, share.count
-        self.first = share.index == 0
+        self.tracker.table.max_flows //= share.count
+        self.tracker.table.noting = share is not WHOLE
         self.columns = flow_columns(dissect)
         self.flows: list[Flow] = []
         self.stored_flows = 0
@@ -98,9 +101,9 @@ class Analysis:
         """Flows that ended early because the table was full."""
         return self.tracker.table.evicted
 
-    def feed(self, frames: Frames) -> None:
-        """Analyse a batch of frames."""
-        self.tracker.feed(frames)
+    def feed(self, frames: Frames, owners: "memoryview[int] | None" = None) -> None:
+        """Analyse a batch of frames; with ``owners`` (of each frame) those of its share."""
+        self.tracker.feed(frames, owners)
         self.flows += self.tracker.close_ended()
 
     def settle(self) -> None:
@@ -116,7 +119,7 @@ class Analysis:
     def finish(self) -> None:
         """The capture is over: end every flow, and say what the engine gave up on."""
         self.flows += self.tracker.finish()
-        if self.first:
+        if self.share.index == 0:
             self._anomalies()
 
     def _take_flows(self) -> Columns:
@@ -135,7 +138,7 @@ class Analysis:
         last = tracker.index.last_ts
         ts = last if tracker.last_number else 0
         for kind, count, words in (
-            ("flows_evicted", tracker.table.evicted, "flows ended early: the flow table was full"),
+            (EVICTED[0], tracker.table.evicted if self.share is WHOLE else 0, EVICTED[1]),
             ("fragments_dropped", tracker.fragments.dropped, "datagrams whose fragments never were complete"),
             ("fragments_overlap", tracker.fragments.overlapping, "IP fragments that overlap others"),
             ("tunnel_undecoded", tracker.tunnel_failures, "tunnelled packets that could not be decoded"),

@@ -1,9 +1,10 @@
 """Analysis on several cores: processes that share the frames of a capture and divide its flows among them.
 
-The reader fills batches of frames in memory that all processes share, and tells the workers which one is full. Each
-worker follows every flow, which costs little, and reads the payload of its own share (`rustnet.analysis.Share`); no
-state crosses between them. The first one also fills the packet index. What they find comes back as columns, batch by
-batch and in order, so that a session has the same rows whatever the number of workers.
+The reader fills batches of frames in memory that all processes share, says which worker follows which packet
+(`rustnet.engine.shares`), and tells the workers which batch is full. Each follows the flows of its share; no state
+crosses between them. What they find comes back as columns, batch by batch and in order. A worker numbers its own flows
+and says in which packets they began: the reader numbers them all in that order, so that a session has the same rows
+whatever the number of workers.
 
 The processes are forked before the program has other threads, and end with their channel.
 """
@@ -24,10 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from rustnet.analysis import Analysis, Share
+from rustnet.analysis import EVICTED, Analysis, Share
 from rustnet.channel import Channel, channels
 from rustnet.collect import Collector, Sighting
+from rustnet.columnar import NULL, Array
 from rustnet.engine.index import CAPACITY, PacketIndex
+from rustnet.engine.shares import Division
 from rustnet.errors import InputError, RustnetError
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
@@ -44,11 +47,11 @@ DENSE = 600
 """Bytes of a packet, on average over the beginning of a capture, below which workers help."""
 MAX_PACKET = 1 << 62
 MOST = 8
-"""Workers, whatever the number of cores: each follows all flows once more."""
+"""Workers, whatever the number of cores: one reader feeds them, and one writer stores what they find."""
 RESULTS: dict[str, type[np.generic]] = {
     "flow_id": np.int64, "from_src": np.uint8, "payload": np.uint32, "tcp_flags": np.uint8,
 }  # fmt: skip
-"""Columns of the packet index that a worker fills."""
+"""Columns of the packet index that the workers fill, each for the packets of its flows; ``flow_id`` is its own number."""
 
 
 def shared(count: int, dtype: type[np.generic]) -> "memoryview[int]":
@@ -92,10 +95,20 @@ def is_dense(path: str) -> bool:
 
 @dataclass(slots=True)
 class Slot:
-    """One batch in shared memory, and what the first worker says of its packets."""
+    """One batch in shared memory, whose packets are whose, and what the workers say of them."""
 
     frames: Frames
-    results: dict[str, "np.ndarray[Any, np.dtype[Any]]"]
+    owners: "memoryview[int]"
+    answered: Array
+    """For each packet the number of the worker that has a flow for it, counted from 1."""
+    results: dict[str, Array]
+
+    def clear(self) -> None:
+        """Forget what was said of the packets before."""
+        count = self.frames.count
+        self.answered[:count] = 0
+        for column in self.results.values():
+            column[:count] = 0
 
 
 @dataclass(slots=True)
@@ -104,10 +117,11 @@ class Found:
 
     batches: list[Batch]
     names: list[Sighting]
-    next_flow: int
     undecoded: int
     evicted: int
     stored_flows: int
+    opened: Array
+    """For each flow since the last answer the packet it began in; negative where it is the first worker's as well."""
 
 
 class WorkerError(RustnetError):
@@ -121,6 +135,8 @@ class Workers:
         self.slots = [
             Slot(
                 Frames(BATCH_PACKETS, BUFFER_BYTES, shared),
+                shared(BATCH_PACKETS, np.uint8),
+                np.asarray(shared(BATCH_PACKETS, np.uint8)),
                 {name: np.asarray(shared(BATCH_PACKETS, dtype)) for name, dtype in RESULTS.items()},
             )
             for _ in range(SLOTS)
@@ -187,7 +203,10 @@ class SharedAnalysis:
         self.stored_flows = 0
         self.outstanding: deque[Slot] = deque()
         self.ready: list[Batch] = []
-        self._tell("begin", capture_id, first_flow)
+        count = len(workers.connections)
+        self.division = Division(count)
+        self.numbers = [Numbers() for _ in range(count)]
+        self._tell("begin", capture_id)
 
     def _tell(self, *message: object) -> None:
         for connection in self.workers.connections:
@@ -213,6 +232,8 @@ class SharedAnalysis:
     def feed(self, frames: Frames) -> None:
         """Hand a batch of frames to the workers, and take what they have found meanwhile."""
         at, slot = next((i, s) for i, s in enumerate(self.workers.slots) if s.frames is frames)
+        slot.clear()
+        self.division.divide(frames, slot.owners)
         self._tell("feed", at, frames.count, frames.first_number)
         self.packets = frames.first_number + frames.count - 1
         self.outstanding.append(slot)
@@ -230,25 +251,37 @@ class SharedAnalysis:
         if index.count + frames.count > CAPACITY:
             self.ready.append(Columns(Packet, index.take()))
         row = index.enter(frames)
+        end, count = row + frames.count, frames.count
         for name, column in slot.results.items():
-            index.arrays[name][row : row + frames.count] = column[: frames.count]
+            index.arrays[name][row:end] = column[:count]
+        flow_ids, answered = index.arrays["flow_id"][row:end], slot.answered[:count]
+        for number, numbers in enumerate(self.numbers, 1):
+            mine = answered == number
+            flow_ids[mine] = numbers.of(flow_ids[mine])
+        flow_ids[answered == 0] = NULL
 
     def _hear_all(self) -> None:
         """Take one answer of every worker."""
         answers = [self._hear(connection) for connection in self.workers.connections]
-        first = answers[0]
-        self.next_flow, self.undecoded, self.evicted = first.next_flow, first.undecoded, first.evicted
+        self.undecoded = sum(found.undecoded for found in answers)
+        self.evicted = sum(found.evicted for found in answers)
         self.stored_flows = sum(found.stored_flows for found in answers)
+        self.next_flow += number_flows(self.numbers, [found.opened for found in answers], self.next_flow)
         self.merge(answers)
 
     def merge(self, answers: list[Found]) -> None:
         """Take what one answer of every worker brings; which names and anomalies are new is told over all of them."""
         anomalies: list[Anomaly] = []
-        for batch in (batch for found in answers for batch in found.batches):
-            if isinstance(batch, Records):
-                anomalies += batch.records
-            else:
-                self.ready.append(batch)
+        for numbers, found in zip(self.numbers, answers, strict=True):
+            for batch in found.batches:
+                if isinstance(batch, Records):
+                    for row in batch.records:
+                        row.flow_id = numbers.one(row.flow_id)
+                    anomalies += batch.records
+                else:
+                    assert isinstance(batch, Columns)
+                    numbers.renumber(batch)
+                    self.ready.append(batch)
         sightings = [sighting for found in answers for sighting in found.names]
         sightings.sort(key=itemgetter(0))
         for ts, ip, name, source, ttl, client in sightings:
@@ -271,8 +304,66 @@ class SharedAnalysis:
     def finish(self) -> None:
         """The capture is over: take everything that the workers still have."""
         self.settle()
-        self._tell("finish")
+        self._tell("finish", self.index.last_ts)
         self._hear_all()
+        if self.evicted:
+            self.collector.anomaly(*EVICTED, 0, self.index.last_ts, 0, count=self.evicted)
+
+
+class Numbers:
+    """From a worker's numbers of flows, counted from 1, to those of the session."""
+
+    def __init__(self) -> None:
+        self.known = np.full(1 << 12, NULL, np.int64)
+        """By the worker's number; 0 stands for no flow."""
+        self.count = 1
+
+    def add(self, flow_ids: Array) -> None:
+        """The session's numbers of the worker's next flows."""
+        end = self.count + len(flow_ids)
+        if end > len(self.known):
+            grown = np.full(2 * end, NULL, np.int64)
+            grown[: self.count] = self.known[: self.count]
+            self.known = grown
+        self.known[self.count : end] = flow_ids
+        self.count = end
+
+    def of(self, flow_ids: Array) -> Array:
+        """The session's numbers for a worker's, `NULL` for `NULL`."""
+        return self.known[np.maximum(flow_ids, 0)]
+
+    def one(self, flow_id: int | None) -> int | None:
+        """The session's number for one of a worker's."""
+        return int(self.known[flow_id]) if flow_id else None
+
+    def renumber(self, batch: Columns) -> None:
+        """Give the rows of a batch the session's numbers."""
+        for name in ("flow_id", "outer_flow_id"):
+            column = batch.batch.get(name)
+            if isinstance(column, np.ndarray):
+                batch.batch[name] = self.of(column)
+
+
+def number_flows(numbers: list[Numbers], opened: list[Array], first: int) -> int:
+    """Number the flows that began in a batch, in the order of their packets; returns how many there are.
+
+    ``opened`` has a worker's `Found.opened` for each. All flows that begin in one packet are one worker's, but for the
+    first worker's that the others follow as well: it comes before what the packet completes.
+    """
+    own = [packets[packets > 0] for packets in opened]
+    order = np.argsort(np.concatenate(own), kind="stable")
+    made = np.empty(len(order), np.int64)
+    made[order] = np.arange(first, first + len(order))
+    theirs = np.split(made, np.cumsum([len(packets) for packets in own])[:-1])
+    for mine, packets, flow_ids in zip(numbers, opened, theirs, strict=True):
+        ids = np.full(len(packets), NULL, np.int64)
+        ids[packets > 0] = flow_ids
+        for at in np.flatnonzero(packets < 0):
+            same = np.flatnonzero(own[0] == -packets[at])
+            if len(same):
+                ids[at] = theirs[0][same[0]]
+        mine.add(ids)
+    return len(order)
 
 
 def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -> None:
@@ -285,11 +376,12 @@ def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -
         try:
             kind, *rest = connection.recv()
             if kind == "begin":
-                analysis = Analysis(rest[0], rest[1], dissect, share=share)
+                analysis = Analysis(rest[0], 1, dissect, share=share)
                 continue
             if kind == "feed":
                 _feed(analysis, slots[rest[0]], rest[1], rest[2])
             else:
+                analysis.index.last_ts = rest[0]
                 analysis.finish()
             connection.send(_found(analysis, kind == "finish"))
         except (EOFError, OSError):
@@ -302,10 +394,11 @@ def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -
 def _feed(analysis: Analysis, slot: Slot, count: int, first_number: int) -> None:
     frames, index = slot.frames, analysis.index
     frames.count, frames.first_number = count, first_number
-    analysis.feed(frames)
-    if analysis.first:
-        for name, column in slot.results.items():
-            column[:count] = index.arrays[name][:count]
+    analysis.feed(frames, slot.owners)
+    mine = index.arrays["flow_id"][:count] != NULL
+    slot.answered[:count][mine] = analysis.share.index + 1
+    for name, column in slot.results.items():
+        np.copyto(column[:count], index.arrays[name][:count], where=mine)
     index.count = 0
 
 
@@ -319,4 +412,6 @@ def _found(analysis: Analysis, everything: bool) -> Found:
         else:
             batches.append(batch)
     names, analysis.collector.sightings = analysis.collector.sightings, []
-    return Found(batches, names, analysis.next_flow, analysis.undecoded, analysis.evicted, analysis.stored_flows)
+    table = analysis.tracker.table
+    opened, table.opened = np.array(table.opened, np.int64), []
+    return Found(batches, names, analysis.undecoded, analysis.evicted, analysis.stored_flows, opened)

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 from rustnet.collect import Collector
 from rustnet.errors import ExitCode
 from rustnet.ingest import ingest
 from rustnet.run import Options
-from rustnet.workers import Found, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
+from rustnet.workers import Found, Numbers, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_pcaps"
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "ndpi"
@@ -62,7 +63,8 @@ def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
     shared = SharedAnalysis.__new__(SharedAnalysis)
     shared.collector = Collector(1)
     shared.ready = []
-    shared.merge([Found(c.take(True), c.sightings, 1, 0, 0, 0) for c in (one, other)])
+    shared.numbers = [Numbers(), Numbers()]
+    shared.merge([Found(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
     assert [(n.name, n.ts // second) for n in shared.collector.names] == [
         ("a.example", 1),
         ("b.example", 2),

@@ -33,7 +33,7 @@ cdef class Flow:
     cdef public uint64_t extra, context
     cdef public int64_t last_ts, timeout
     cdef public int32_t next
-    cdef public unsigned char state, closed, src_is_a, wants
+    cdef public unsigned char state, closed, src_is_a, wants, foreign
     cdef public Half src, dst
     cdef public int64_t first_ts, flow_id
     cdef public int a_port, b_port

@@ -94,6 +94,7 @@ class Flow:
         self.carries = 0
         self.outer_flow_id = 0
         self.wants = 0
+        self.foreign = 0
         self.src = Half()
         self.dst = Half()
         self.history = ""

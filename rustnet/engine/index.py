@@ -66,11 +66,17 @@ class PacketIndex:
         self.length[row:end] = frames.length[:count]
         self.captured[row:end] = frames.captured[:count]
         self.file_offset[row:end] = frames.file_offset[:count]
+        self.blank(row, end)
+        self.sum_up(row, end)
+        return row
+
+    def blank(self, row: int, end: int) -> None:
+        """Rows whose packets nobody has followed yet; ``end`` is behind the last."""
+        self.count = end
+        arrays = self.arrays
         arrays["flow_id"][row:end] = NULL
         for name in ("from_src", "payload", "tcp_flags"):
             arrays[name][row:end] = 0
-        self.sum_up(row, end)
-        return row
 
     def sum_up(self, row: int, end: int) -> None:
         """Add a batch's rows to the sums."""

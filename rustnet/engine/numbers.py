@@ -161,3 +161,6 @@ TIMEOUT_CLOSED = 15 * SECOND
 
 WANTED_SIZE = 512
 """Protocol numbers below this can have their payload read."""
+
+EVERYONE = 255
+"""Stands for all trackers where they divide packets (`rustnet.engine.shares`)."""

@@ -19,7 +19,8 @@ cdef class FlowTable:
     cdef public int64_t next_id, evicted, swept_at
     cdef public Generations generations
     cdef const unsigned char[::1] server_ports
-    cdef public bint from_src
+    cdef public bint from_src, noting
+    cdef public list opened
 
     @cython.locals(swap=uint64_t, src_hi=uint64_t, src_lo=uint64_t, src_port=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, dst_port=uint64_t, exchange=uint64_t, lo=uint64_t, hi=uint64_t, port=uint64_t, a_hi=uint64_t, a_lo=uint64_t, b_hi=uint64_t, b_lo=uint64_t, ends=uint64_t, extra=uint64_t, g=uint64_t, h=uint64_t, at=int32_t, flow=Flow)
     cpdef Flow find(self, Packet p, uint64_t context, int64_t ts, int64_t number, uint32_t interface)

@@ -71,6 +71,9 @@ class FlowTable:
         self.server_ports = server_ports
         self.from_src = True
         self.swept_at = 0
+        self.noting = False
+        self.opened: list[int] = []
+        """While ``noting``: number of the first packet of each flow that was opened, in the order of their ids."""
 
     def find(self, p: Packet, context: int, ts: int, number: int, interface: int) -> Flow:
         """Flow of packet ``p``, made if need be; `from_src` then says who sent the packet.
@@ -132,6 +135,8 @@ class FlowTable:
         flow = new_flow()
         flow.flow_id = self.next_id
         self.next_id += 1
+        if self.noting:
+            self.opened.append(number)
         flow.hash = h
         if swap:
             flow.a_hi, flow.a_lo, flow.a_port = p.dst_hi, p.dst_lo, p.dst_port
@@ -270,6 +275,8 @@ class FlowTable:
         self.generations.put(flow.hash, flow.generation)
         if flow.flow_id == self.next_id - 1:
             self.next_id -= 1
+            if self.noting:
+                self.opened.pop()
 
     def sweep(self, now: int) -> None:
         """End every flow that has been idle for longer than its timeout at packet time ``now``."""

@@ -5,12 +5,13 @@ from rustnet.engine.flow cimport Flow, Half
 from rustnet.engine.fragments cimport Fragments
 from rustnet.engine.index cimport PacketIndex
 from rustnet.engine.packet cimport Packet
+from rustnet.engine.shares cimport owner
 from rustnet.engine.streams cimport Stream, Streams
 from rustnet.engine.table cimport FlowTable
 from rustnet.engine.tcp cimport segment, wrap
 from rustnet.sources.frames cimport Frames
 
-cdef int TCP, UDP, ECHO_ANSWERED, ECHO_HEADER, ICMP, ICMPV6, MAX_PORTLESS, MAX_TUNNELS, OK, SWEEP_PACKETS, WANTED_SIZE
+cdef int EVERYONE, TCP, ECHO_ANSWERED, ECHO_HEADER, ICMP, ICMPV6, MAX_PORTLESS, MAX_TUNNELS, OK, SWEEP_PACKETS, WANTED_SIZE
 
 
 cdef int TUNNEL_FRAGMENTS
@@ -33,17 +34,21 @@ cdef class Tracker:
     cdef public int64_t unread
     cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
     cdef uint8_t touched
+    cdef uint8_t[::1] owners
 
-    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], p=Packet, number=int64_t, ts=int64_t, status=int, context=uint64_t, flow=Flow)
-    cpdef object feed(self, Frames frames)
+    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], p=Packet, number=int64_t, ts=int64_t, status=int, context=uint64_t, flow=Flow, divided=bint, mine=uint8_t[::1], share=uint8_t)
+    cpdef object feed(self, Frames frames, owners=*)
     @cython.locals(k=size_t, stop=size_t, size=Py_ssize_t, at=Py_ssize_t, seen=uint8_t)
-    cdef void touch(self, Frames frames, size_t i) except *
+    cdef void touch(self, Frames frames, size_t i, bint divided) except *
     @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, length=int64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
     cdef Flow packet(self, Frames frames, Py_ssize_t i, int64_t ts, int64_t number)
     @cython.locals(me=Half, peer=Half)
     cdef int account(self, Flow flow, Packet p, bint from_src, int64_t length, int64_t ts, int64_t number) except -1
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
-    cdef bint owns(self, Flow flow) except -1
+    @cython.locals(whose=uint64_t)
+    cdef bint elsewhere(self, Packet p) except -1
+    @cython.locals(opened=list)
+    cdef int estrange(self, Flow flow) except -1
     cdef inline int count(self, Flow flow, Half me, Packet p, int64_t length, int64_t ts) except -1
     @cython.locals(protocol=int, header=Py_ssize_t, data=bytes)
     cdef int content(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except -1

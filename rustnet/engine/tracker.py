@@ -15,6 +15,7 @@ from rustnet.engine.fragments import Fragments
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.numbers import (
     ECHO_ANSWERED,
+    EVERYONE,
     ICMP,
     ICMPV6,
     MASK32,
@@ -23,7 +24,6 @@ from rustnet.engine.numbers import (
     SECOND,
     TCP,
     TUNNEL_FRAGMENTS,
-    UDP,
     WANTED_SIZE,
 )
 from rustnet.engine.packet import Packet
@@ -31,7 +31,8 @@ from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
 from rustnet.sources.frames import Frames, zeros
 
-if not cython.compiled:  # compiled, these two come from the .pxd as C functions
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.engine.shares import owner
     from rustnet.engine.tcp import segment, wrap
 
 MAX_TUNNELS = 8
@@ -87,7 +88,8 @@ class Tracker:
         self.wanted = wanted
         self.share = 0
         self.shares = 1
-        """Of all flows it reads and reports one share, number ``share`` of ``shares``; the others it only follows."""
+        """It is number ``share`` of ``shares`` trackers that divide the flows (`rustnet.engine.shares`)."""
+        self.owners = zeros(1, np.uint8)
         self.undecoded = 0
         self.tunnel_failures = 0
         self.portless = zeros(WANTED_SIZE, np.int64)
@@ -98,9 +100,17 @@ class Tracker:
         self.recent = zeros(SWEEP_PACKETS, np.int64)
         self.seen = 0
 
-    def feed(self, frames: Frames) -> None:
-        """Track every frame of a batch and enter it in `index`; flows that end wait in the table's ``ended``."""
+    def feed(self, frames: Frames, owners: "memoryview[int] | None" = None) -> None:
+        """Track every frame of a batch and enter it in `index`; flows that end wait in the table's ``ended``.
+
+        With ``owners`` those frames that are this tracker's or `EVERYONE`'s; in `index` only what it says of them.
+        """
         count = frames.count
+        divided = owners is not None
+        if owners is not None:
+            self.owners = owners
+        mine = self.owners
+        share = self.share
         index = self.index
         if index.count + count > CAPACITY:
             raise ValueError("the packet index is full: take it before feeding more")
@@ -109,20 +119,27 @@ class Tracker:
         decoder.attach_frames(frames.data)
         table = self.table
         number = frames.first_number
-        row = index.enter(frames)
+        row = index.count
+        if divided:
+            index.blank(row, row + count)
+        else:
+            index.enter(frames)
         # Columns as locals: the C compiler can keep their places in registers.
         stamps, offsets, captured, lengths = frames.ts, frames.offset, frames.captured, frames.length
         links, interfaces = frames.link, frames.interface
         flow_ids, senders, payloads, tcp_flags = index.flow_id, index.from_src, index.payload, index.tcp_flags
         for i in range(count):
             if i & 31 == 0:
-                self.touch(frames, i)
+                self.touch(frames, i, divided)
+            if divided and mine[i] != share and mine[i] != EVERYONE:
+                number += 1
+                row += 1
+                continue
             ts = stamps[i]
             status = decoder.frame(offsets[i], captured[i], links[i])
             if status != OK:
                 self.undecoded += 1
-                if self.share == 0:
-                    self.reader.undecoded(status, links[i], ts, number)
+                self.reader.undecoded(status, links[i], ts, number)
             else:
                 if p.fragment or p.tunnel:
                     flow = self.packet(frames, i, ts, number)
@@ -130,18 +147,19 @@ class Tracker:
                     context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
                     flow = table.find(p, context, ts, number, interfaces[i])
                     self.account(flow, p, table.from_src, lengths[i], ts, number)
-                flow_ids[row] = flow.flow_id
-                senders[row] = table.from_src
-                payloads[row] = p.payload & MASK32
-                if p.protocol == 6 and p.flags > 0:  # TCP
-                    tcp_flags[row] = p.flags
+                if flow is not None and not flow.foreign:
+                    flow_ids[row] = flow.flow_id
+                    senders[row] = table.from_src
+                    payloads[row] = p.payload & MASK32
+                    if p.protocol == 6 and p.flags > 0:  # TCP
+                        tcp_flags[row] = p.flags
             number += 1
             row += 1
         self.last_number = number - 1
         if count:
             self.sweep(frames)
 
-    def touch(self, frames: Frames, i: int) -> None:
+    def touch(self, frames: Frames, i: int, divided: bool) -> None:
         """Read a little of each of the next 32 frames' headers, so that their memory is waited for once, not 32 times.
 
         Headers lie far apart: no processor foresees them, but it fetches many at once where nothing depends on them.
@@ -152,13 +170,18 @@ class Tracker:
         size = len(frames.data)
         seen = 0
         for k in range(i, stop):
+            if divided and self.owners[k] != self.share and self.owners[k] != EVERYONE:
+                continue
             at = frames.offset[k]
             if at + 54 <= size:
                 seen ^= frames.data[at + 12] ^ frames.data[at + 49]
         self.touched = seen
 
-    def packet(self, frames: Frames, i: int, ts: int, number: int) -> Flow:
-        """Account for a decoded packet, and for what it carries if it is a tunnel's; returns the innermost flow."""
+    def packet(self, frames: Frames, i: int, ts: int, number: int) -> Flow | None:
+        """Account for a decoded packet, and for what it carries if it is a tunnel's; returns the innermost flow.
+
+        None where fragments are a datagram of another tracker.
+        """
         p = self.decoder.pkt
         context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
         length = frames.length[i]
@@ -166,7 +189,11 @@ class Tracker:
         outer: Flow | None = None
         tunnel = 0
         carried = 0
+        flow: Flow | None = None
         for depth in range(MAX_TUNNELS):
+            if moved and self.shares > 1 and self.elsewhere(p):
+                flow = None
+                break
             flow = self.table.find(p, context, ts, number, frames.interface[i])
             from_src = self.table.from_src
             if outer is not None and flow.outer_flow_id == 0:
@@ -221,7 +248,9 @@ class Tracker:
 
     def first(self, flow: Flow, p: Packet, from_src: bool) -> None:
         """What only a flow's first packet decides."""
-        flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0 and self.owns(flow)
+        if self.share and owner(p, self.shares) == EVERYONE:
+            self.estrange(flow)
+        flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0 and not flow.foreign
         if flow.wants and not p.has_ports:
             self.portless[p.protocol] += 1
             if self.portless[p.protocol] > MAX_PORTLESS:
@@ -232,13 +261,17 @@ class Tracker:
             flow.src_mac = p.src_mac if from_src else p.dst_mac
             flow.dst_mac = p.dst_mac if from_src else p.src_mac
 
-    def owns(self, flow: Flow) -> bool:
-        """Whether a flow is of this share; all but TCP and UDP are of the first."""
-        if self.shares == 1:
-            return True
-        if flow.protocol != TCP and flow.protocol != UDP:
-            return self.share == 0
-        return (flow.hash >> 33) % self.shares == self.share
+    def elsewhere(self, p: Packet) -> bool:
+        """Whether a packet is another tracker's."""
+        whose = owner(p, self.shares)
+        return whose != self.share and whose != EVERYONE
+
+    def estrange(self, flow: Flow) -> None:
+        """Mark a flow as the first tracker's, which this one follows as well."""
+        flow.foreign = 1
+        opened = self.table.opened
+        if opened and opened[len(opened) - 1] == flow.first_packet:
+            opened[len(opened) - 1] = -flow.first_packet
 
     def count(self, flow: Flow, me: Half, p: Packet, length: int, ts: int) -> None:
         """Count one packet."""
@@ -287,6 +320,8 @@ class Tracker:
     def carrier(self, flow: Flow, from_src: bool, length: int, ts: int) -> None:
         """Count a fragment that does not complete its datagram, for the flow without ports between its addresses."""
         flow.wants = 0
+        if self.share and not flow.foreign:
+            self.estrange(flow)
         flow.fragments += 1
         me: Half = flow.src if from_src else flow.dst
         self.count(flow, me, self.decoder.pkt, length, ts)
@@ -320,8 +355,8 @@ class Tracker:
     def close_ended(self) -> list[Flow]:
         """Take the flows that ended; what waited in their streams has been read and their parsers are closed."""
         ended = self.table.take_ended()
-        if self.shares > 1:
-            ended = [flow for flow in ended if self.owns(flow)]
+        if self.share:
+            ended = [flow for flow in ended if not flow.foreign]
         for flow in ended:
             self.close(flow)
         return ended

@@ -1,0 +1,19 @@
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from rustnet.engine.decode cimport Decoder
+from rustnet.engine.packet cimport Packet
+from rustnet.sources.frames cimport Frames
+
+cdef int EVERYONE, OK, TCP, UDP
+cdef uint64_t MASK64, MIX
+
+@cython.locals(ends=uint64_t)
+cpdef int owner(Packet p, uint64_t count) except -1
+cdef bint carries(int port) except -1
+
+@cython.final
+cdef class Division:
+    cdef uint64_t count
+    cdef Decoder decoder
+    @cython.locals(decoder=Decoder, offsets=int64_t[::1], captured=uint32_t[::1], links=uint16_t[::1], i=size_t, count=uint64_t)
+    cpdef int divide(self, Frames frames, uint8_t[::1] owners) except -1

@@ -1,0 +1,51 @@
+"""Which of several trackers follows a packet's flow, so that each need not look at the packets of the others.
+
+All packets of a flow have one owner. TCP and UDP are divided by their ends; everything else, and what tunnels carry, is
+the first one's. Where ports are unknown (fragments, cut headers) all trackers follow the packet, the others than the
+first only to put datagrams together: those belong to whom their ports say.
+"""
+
+from rustnet.engine.decode import Decoder
+from rustnet.engine.numbers import EVERYONE, MASK64, OK, TCP, UDP
+from rustnet.engine.packet import Packet
+from rustnet.sources.frames import Frames
+
+MIX = 0x9E3779B97F4A7C15
+"""2^64 divided by the golden ratio: a product's upper bits depend on all bits of the sum."""
+
+
+def owner(p: Packet, count: int) -> int:
+    """Which of ``count`` trackers a decoded packet belongs to, or `EVERYONE`."""
+    if p.protocol != TCP and p.protocol != UDP:
+        return 0
+    if p.fragment or not p.has_ports:
+        return EVERYONE
+    if p.tunnel or (p.protocol == UDP and (carries(p.src_port) or carries(p.dst_port))):
+        return 0
+    ends = (p.src_lo + p.dst_lo) ^ (((p.src_hi + p.dst_hi) * 31) & MASK64) ^ ((p.src_port + p.dst_port) << 32)
+    return ((((ends & MASK64) * MIX) & MASK64) >> 33) % count
+
+
+def carries(port: int) -> bool:
+    """Whether tunnels use a UDP port (`rustnet.engine.tunnels`)."""
+    return port in (1701, 2152, 3544, 4789, 5247, 6081, 8472)
+
+
+class Division:
+    """Divides the frames of one capture among ``count`` trackers."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.decoder = Decoder()
+
+    def divide(self, frames: Frames, owners: "memoryview[int]") -> None:
+        """Write the owner of each frame of a batch; undecodable ones are the first tracker's."""
+        decoder = self.decoder
+        decoder.attach_frames(frames.data)
+        offsets, captured, links = frames.offset, frames.captured, frames.link
+        count = self.count
+        for i in range(frames.count):
+            if decoder.frame(offsets[i], captured[i], links[i]) != OK:
+                owners[i] = 0
+            else:
+                owners[i] = owner(decoder.pkt, count)

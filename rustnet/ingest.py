@@ -456,7 +456,9 @@ def _relate(writer: Writer, report: Report, tables: set[str]) -> None:
     if captures:
         from rustnet.attribute.hostnames import name_flows  # noqa: PLC0415 - only where there are captures
 
-        writer.run_both(partial(name_flows, first=captures[0]), partial(relate, captures=captures, tables=tables))
+        flows = sum(capture.flows for capture in report.captures)
+        names = partial(name_flows, first=captures[0], expected=flows)
+        writer.run_both(names, partial(relate, captures=captures, tables=tables))
 
 
 def _attribute(writer: Writer, report: Report, options: Options) -> None:

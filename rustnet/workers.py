@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,6 +31,7 @@ from rustnet.columnar import NULL, Array
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.shares import Division
 from rustnet.errors import InputError, RustnetError
+from rustnet.numbering import Numbers, number_flows
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
 from rustnet.store.rows import protocol_batch
@@ -51,7 +51,7 @@ MOST = 8
 RESULTS: dict[str, type[np.generic]] = {
     "flow_id": np.int64, "from_src": np.uint8, "payload": np.uint32, "tcp_flags": np.uint8,
 }  # fmt: skip
-"""Columns of the packet index that the workers fill, each for the packets of its flows; ``flow_id`` is its own number."""
+"""Columns of the packet index that each worker fills for the packets of its flows; ``flow_id`` is its own number."""
 
 
 def shared(count: int, dtype: type[np.generic]) -> "memoryview[int]":
@@ -280,7 +280,7 @@ class SharedAnalysis:
                     anomalies += batch.records
                 else:
                     assert isinstance(batch, Columns)
-                    numbers.renumber(batch)
+                    numbers.renumber(batch.batch)
                     self.ready.append(batch)
         sightings = [sighting for found in answers for sighting in found.names]
         sightings.sort(key=itemgetter(0))
@@ -308,62 +308,6 @@ class SharedAnalysis:
         self._hear_all()
         if self.evicted:
             self.collector.anomaly(*EVICTED, 0, self.index.last_ts, 0, count=self.evicted)
-
-
-class Numbers:
-    """From a worker's numbers of flows, counted from 1, to those of the session."""
-
-    def __init__(self) -> None:
-        self.known = np.full(1 << 12, NULL, np.int64)
-        """By the worker's number; 0 stands for no flow."""
-        self.count = 1
-
-    def add(self, flow_ids: Array) -> None:
-        """The session's numbers of the worker's next flows."""
-        end = self.count + len(flow_ids)
-        if end > len(self.known):
-            grown = np.full(2 * end, NULL, np.int64)
-            grown[: self.count] = self.known[: self.count]
-            self.known = grown
-        self.known[self.count : end] = flow_ids
-        self.count = end
-
-    def of(self, flow_ids: Array) -> Array:
-        """The session's numbers for a worker's, `NULL` for `NULL`."""
-        return self.known[np.maximum(flow_ids, 0)]
-
-    def one(self, flow_id: int | None) -> int | None:
-        """The session's number for one of a worker's."""
-        return int(self.known[flow_id]) if flow_id else None
-
-    def renumber(self, batch: Columns) -> None:
-        """Give the rows of a batch the session's numbers."""
-        for name in ("flow_id", "outer_flow_id"):
-            column = batch.batch.get(name)
-            if isinstance(column, np.ndarray):
-                batch.batch[name] = self.of(column)
-
-
-def number_flows(numbers: list[Numbers], opened: list[Array], first: int) -> int:
-    """Number the flows that began in a batch, in the order of their packets; returns how many there are.
-
-    ``opened`` has a worker's `Found.opened` for each. All flows that begin in one packet are one worker's, but for the
-    first worker's that the others follow as well: it comes before what the packet completes.
-    """
-    own = [packets[packets > 0] for packets in opened]
-    order = np.argsort(np.concatenate(own), kind="stable")
-    made = np.empty(len(order), np.int64)
-    made[order] = np.arange(first, first + len(order))
-    theirs = np.split(made, np.cumsum([len(packets) for packets in own])[:-1])
-    for mine, packets, flow_ids in zip(numbers, opened, theirs, strict=True):
-        ids = np.full(len(packets), NULL, np.int64)
-        ids[packets > 0] = flow_ids
-        for at in np.flatnonzero(packets < 0):
-            same = np.flatnonzero(own[0] == -packets[at])
-            if len(same):
-                ids[at] = theirs[0][same[0]]
-        mine.add(ids)
-    return len(order)
 
 
 def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -> None:

@@ -13,11 +13,12 @@ import pytest
 from rustnet.collect import Collector
 from rustnet.errors import ExitCode
 from rustnet.ingest import ingest
+from rustnet.numbering import Numbers
 from rustnet.run import Options
-from rustnet.workers import Found, Numbers, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
+from rustnet.workers import Found, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_pcaps"
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "ndpi"
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only"),
@@ -75,8 +76,7 @@ def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
 @pytest.mark.corpus
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the public captures are not beside the project")
 def test_sessions_are_equal_on_tunnels_fragments_and_odd_captures(tmp_path: Path) -> None:
-    names = ["teredo.pcap", "gtp_c.pcap", "dns_fragmented.pcap", "4in6tunnel.pcap", "malformed_icmp.pcap", "sip.pcap"]
-    captures = [CORPUS / name for name in names]
+    captures = sorted(path for path in CORPUS.rglob("*") if path.suffix in {".pcap", ".pcapng", ".cap"})
     alone = rows(session(tmp_path / "alone.duckdb", captures, 0))
     shared = rows(session(tmp_path / "shared.duckdb", captures, 2))
     for table, found in alone.items():

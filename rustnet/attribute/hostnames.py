@@ -30,6 +30,9 @@ _RANK = " ".join(f"WHEN '{source}' THEN {rank}" for source, rank in RANKS.items(
 _CONDITION = f"""capture_id >= $first AND dst_ip IN (SELECT ip FROM names) AND protocol NOT IN ('arp', 'rarp')
         AND (hostname IS NULL OR hostname_source NOT IN ({_FINAL}))"""
 
+MANY = 10_000
+"""Flows of which some will be without a name."""
+
 _ANY = f"SELECT 1 FROM flows WHERE {_CONDITION} LIMIT 1"
 """Planning the statement that follows takes ten times as long as this one."""
 
@@ -77,9 +80,12 @@ FROM own_named v JOIN (VALUES {_ORDER}) o(source, rank, mine, before, after, own
 WHERE flows.capture_id >= $first AND flows.rowid = v.row"""
 
 
-def name_flows(con: "DuckDBPyConnection", first: int) -> int:
-    """Name what is unnamed of the flows of captures from ``first`` on, and return how many flows that were."""
-    if not run(con, _ANY, {"first": first}):
+def name_flows(con: "DuckDBPyConnection", first: int, expected: int = 0) -> int:
+    """Name what is unnamed of the flows of captures from ``first`` on, and return how many flows that were.
+
+    Whether there are any is asked first, unless very many flows are ``expected``.
+    """
+    if expected < MANY and not run(con, _ANY, {"first": first}):
         return 0
     named = 0
     if run(con, _CHOSEN, {"first": first})[0][0]:

@@ -7,7 +7,7 @@ from rustnet.sources.frames cimport Frames
 cdef int EVERYONE, OK, TCP, UDP
 cdef uint64_t MASK64, MIX
 
-@cython.locals(ends=uint64_t)
+@cython.locals(ports=uint64_t, addresses=uint64_t, ends=uint64_t)
 cpdef int owner(Packet p, uint64_t count) except -1
 cdef bint carries(int port) except -1
 

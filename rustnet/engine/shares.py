@@ -22,8 +22,10 @@ def owner(p: Packet, count: int) -> int:
         return EVERYONE
     if p.tunnel or (p.protocol == UDP and (carries(p.src_port) or carries(p.dst_port))):
         return 0
-    ends = (p.src_lo + p.dst_lo) ^ (((p.src_hi + p.dst_hi) * 31) & MASK64) ^ ((p.src_port + p.dst_port) << 32)
-    return ((((ends & MASK64) * MIX) & MASK64) >> 33) % count
+    ports = p.src_port + p.dst_port
+    addresses = (p.src_lo + p.dst_lo) ^ ((p.src_hi + p.dst_hi) * 31)
+    ends = (addresses ^ (ports << 40) ^ (ports << 20)) & MASK64
+    return (((ends * MIX) & MASK64) >> 33) % count
 
 
 def carries(port: int) -> bool:

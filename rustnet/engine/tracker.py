@@ -22,7 +22,6 @@ from rustnet.engine.numbers import (
     MASK64,
     OK,
     SECOND,
-    TCP,
     TUNNEL_FRAGMENTS,
     WANTED_SIZE,
 )

@@ -372,6 +372,7 @@ class Writer:
         helper.finish()
         self._commit()
         self.shared = True
+        self.con.execute("RESET threads")  # no worker needs a core any more
 
     def _both(
         self,
@@ -390,7 +391,8 @@ class Writer:
         helper.finish()
 
     def _ask(self, question: "Callable[[duckdb.DuckDBPyConnection], None]") -> None:
-        self.con.execute("RESET threads")
+        if not self.shared:
+            self.con.execute("RESET threads")
         helper = _Beside(self.con, lambda con: con.execute("CHECKPOINT"), commit=False)
         try:
             question(self.con)

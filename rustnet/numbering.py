@@ -1,0 +1,62 @@
+"""Numbers of flows that several workers found: each counts its own, the session counts all."""
+
+import numpy as np
+
+from rustnet.columnar import NULL, Array, Column
+
+
+class Numbers:
+    """From a worker's numbers of flows, counted from 1, to those of the session."""
+
+    def __init__(self) -> None:
+        self.known = np.full(1 << 12, NULL, np.int64)
+        """By the worker's number; 0 stands for no flow."""
+        self.count = 1
+
+    def add(self, flow_ids: Array) -> None:
+        """The session's numbers of the worker's next flows."""
+        end = self.count + len(flow_ids)
+        if end > len(self.known):
+            grown = np.full(2 * end, NULL, np.int64)
+            grown[: self.count] = self.known[: self.count]
+            self.known = grown
+        self.known[self.count : end] = flow_ids
+        self.count = end
+
+    def of(self, flow_ids: Array) -> Array:
+        """The session's numbers for a worker's, `NULL` for `NULL`."""
+        return self.known[np.maximum(flow_ids, 0)]
+
+    def one(self, flow_id: int | None) -> int | None:
+        """The session's number for one of a worker's."""
+        return int(self.known[flow_id]) if flow_id else None
+
+    def renumber(self, batch: dict[str, Column]) -> None:
+        """Give the rows of a batch the session's numbers."""
+        for name in ("flow_id", "outer_flow_id"):
+            column = batch.get(name)
+            if isinstance(column, np.ndarray):
+                batch[name] = self.of(column)
+
+
+def number_flows(numbers: list[Numbers], opened: list[Array], first: int) -> int:
+    """Number the flows that began in a batch, in the order of their packets; returns how many there are.
+
+    ``opened`` has for each worker the packets in which its flows began (`rustnet.workers.Found`). All that begin in
+    one packet are one worker's, but for the first worker's that the others follow as well: it comes before what the
+    packet completes.
+    """
+    own = [packets[packets > 0] for packets in opened]
+    order = np.argsort(np.concatenate(own), kind="stable")
+    made = np.empty(len(order), np.int64)
+    made[order] = np.arange(first, first + len(order))
+    theirs = np.split(made, np.cumsum([len(packets) for packets in own])[:-1])
+    for mine, packets, flow_ids in zip(numbers, opened, theirs, strict=True):
+        ids = np.full(len(packets), NULL, np.int64)
+        ids[packets > 0] = flow_ids
+        for at in np.flatnonzero(packets < 0):
+            same = np.flatnonzero(own[0] == -packets[at])
+            if len(same):
+                ids[at] = theirs[0][same[0]]
+        mine.add(ids)
+    return len(order)

@@ -5,16 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rustnet.engine.numbers import EVERYONE, WANTED_SIZE
-from rustnet.engine.shares import Division
+from rustnet.engine.numbers import EVERYONE, ICMP, MAPPED, TCP, UDP, WANTED_SIZE
+from rustnet.engine.packet import Packet
+from rustnet.engine.shares import Division, owner
 from rustnet.engine.tracker import Tracker
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import zeros
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = sorted(
-    path for path in (ROOT / "sample_pcaps").iterdir() if ".pcap" in path.name and ".json" not in path.name
-)
+SAMPLES = sorted(p for p in (ROOT / "sample_pcaps").glob("*.pcap*") if not p.name.endswith((".json", ".jsonl")))
 CORPUS = ROOT.parent / "shared" / "corpus"
 
 
@@ -53,10 +52,30 @@ def test_one_owner_for_each_flow(path: Path) -> None:
         assert max(whose - {EVERYONE}, default=0) < 3
 
 
-def test_flows_are_spread() -> None:
-    found = owners(ROOT / "sample_pcaps" / "scan.pcap.zst", 4)
-    counts = [sum(whose == {owner} for whose in found.values()) for owner in range(4)]
-    assert min(counts) > len(found) / 8
+def packet(src: int, dst: int, src_port: int, dst_port: int, protocol: int = TCP) -> Packet:
+    made = Packet()
+    made.src_lo, made.dst_lo = MAPPED | src, MAPPED | dst
+    made.src_port, made.dst_port = src_port, dst_port
+    made.protocol, made.has_ports = protocol, 1
+    return made
+
+
+def test_both_directions_have_one_owner_and_flows_are_spread() -> None:
+    counts = [0, 0, 0, 0]
+    for port in range(40_000, 41_000):
+        there, back = packet(1, 2, port, 443), packet(2, 1, 443, port)
+        assert owner(there, 4) == owner(back, 4)
+        counts[owner(there, 4)] += 1
+    assert min(counts) > 150
+    hosts = [owner(packet(host, 7, 50_000, 53, UDP), 4) for host in range(1_000)]
+    assert min(hosts.count(number) for number in range(4)) > 150
+
+
+def test_what_is_the_first_ones_and_what_is_everyones() -> None:
+    tunnel, ping = packet(1, 2, 50_000, 4789, UDP), packet(1, 2, 0, 0, ICMP)
+    fragment, cut = packet(1, 2, 0, 0), packet(1, 2, 0, 0)
+    fragment.fragment, cut.has_ports = 1, 0
+    assert [owner(each, 64) for each in (tunnel, ping, fragment, cut)] == [0, 0, EVERYONE, EVERYONE]
 
 
 @pytest.mark.corpus

@@ -17,7 +17,7 @@ class Numbers:
         """The session's numbers of the worker's next flows."""
         end = self.count + len(flow_ids)
         if end > len(self.known):
-            grown = np.full(2 * end, NULL, np.int64)
+            grown = np.full(end + end // 4, NULL, np.int64)
             grown[: self.count] = self.known[: self.count]
             self.known = grown
         self.known[self.count : end] = flow_ids

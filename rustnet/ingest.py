@@ -99,8 +99,8 @@ def ingest(
     workers: Workers | None = None
     try:
         workers = _start_workers(paths, options)  # ahead of the writer's thread: they are forked
-        file = first is not None and first.info.kind == "file"
-        writer = Writer(session, registry.tables(), later=workers is not None and file)
+        later = workers is not None and first is not None and first.info.kind == "file"
+        writer = Writer(session, registry.tables(), later=later)
     except BaseException:
         if first is not None:
             first.close()
@@ -301,7 +301,7 @@ class Road:
         self.capture.bytes = self.source.info.bytes
         self.writer.begin_capture(self.capture)
         try:
-            for number, frames in enumerate(self.source.batches()):
+            for number, frames in enumerate(self.source.batches(), 1):
                 if frames.count:
                     self.batch(frames)
                 if number == HEAD_START:

@@ -51,12 +51,12 @@ def number_flows(numbers: list[Numbers], opened: list[Array], first: int) -> int
     made = np.empty(len(order), np.int64)
     made[order] = np.arange(first, first + len(order))
     theirs = np.split(made, np.cumsum([len(packets) for packets in own])[:-1])
+    firsts, first_ids = np.append(own[0], 0), np.append(theirs[0], NULL)  # the ends stand for what is not found
     for mine, packets, flow_ids in zip(numbers, opened, theirs, strict=True):
-        ids = np.full(len(packets), NULL, np.int64)
+        ids = np.empty(len(packets), np.int64)
         ids[packets > 0] = flow_ids
-        for at in np.flatnonzero(packets < 0):
-            same = np.flatnonzero(own[0] == -packets[at])
-            if len(same):
-                ids[at] = theirs[0][same[0]]
+        common = -packets[packets < 0]
+        at = np.searchsorted(own[0], common)
+        ids[packets < 0] = np.where(firsts[at] == common, first_ids[at], NULL)
         mine.add(ids)
     return len(order)

@@ -100,15 +100,8 @@ class Slot:
     frames: Frames
     owners: "memoryview[int]"
     answered: Array
-    """For each packet the number of the worker that has a flow for it, counted from 1."""
+    """For each packet the number of the worker that has a flow for it, counted from 1; 0: none, and no results."""
     results: dict[str, Array]
-
-    def clear(self) -> None:
-        """Forget what was said of the packets before."""
-        count = self.frames.count
-        self.answered[:count] = 0
-        for column in self.results.values():
-            column[:count] = 0
 
 
 @dataclass(slots=True)
@@ -232,7 +225,7 @@ class SharedAnalysis:
     def feed(self, frames: Frames) -> None:
         """Hand a batch of frames to the workers, and take what they have found meanwhile."""
         at, slot = next((i, s) for i, s in enumerate(self.workers.slots) if s.frames is frames)
-        slot.clear()
+        slot.answered[: frames.count] = 0
         self.division.divide(frames, slot.owners)
         self._tell("feed", at, frames.count, frames.first_number)
         self.packets = frames.first_number + frames.count - 1
@@ -252,13 +245,13 @@ class SharedAnalysis:
             self.ready.append(Columns(Packet, index.take()))
         row = index.enter(frames)
         end, count = row + frames.count, frames.count
+        answered = slot.answered[:count]
         for name, column in slot.results.items():
-            index.arrays[name][row:end] = column[:count]
-        flow_ids, answered = index.arrays["flow_id"][row:end], slot.answered[:count]
+            np.copyto(index.arrays[name][row:end], column[:count], where=answered > 0)
+        flow_ids = index.arrays["flow_id"][row:end]
         for number, numbers in enumerate(self.numbers, 1):
             mine = answered == number
             flow_ids[mine] = numbers.of(flow_ids[mine])
-        flow_ids[answered == 0] = NULL
 
     def _hear_all(self) -> None:
         """Take one answer of every worker."""

@@ -32,7 +32,8 @@ _OVERVIEW = ("app", "host")
 
 @click.command(
     help=_(
-        "Count flows, packets and bytes of a session, the most bytes first; without --by, by application and by host. "
+        "Count flows, packets and bytes of a session, the most bytes first; without --by, by application and by host, "
+        "on a terminal 15 rows of each. "
         "Sent and received are those of the flow's initiator; by host, of the host itself."
     )
 )

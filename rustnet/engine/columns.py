@@ -313,7 +313,7 @@ class FlowColumns:
         write_mac(self.dst_mac, flow.dst_mac)
         self.state.put(state_name(flow, now))
         self.conn_state.put(connection_state(flow) if protocol == TCP else other_state(flow))
-        self.history.put(flow.history if len(flow.history) else None)
+        self.history.put(flow.history if len(flow.history) else None)  # a length costs no call, truth does
         self.end_reason.put(flow.end_reason)
         self.tunnel.put(TUNNEL_NAMES[flow.tunnel])
         self.unowned_reason.put(reason)

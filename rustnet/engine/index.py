@@ -55,7 +55,7 @@ class PacketIndex:
         """Enter a batch of frames, not yet decoded; returns the row of the first."""
         row, count = self.count, frames.count
         end = row + count
-        self.count = end
+        self.blank(row, end)
         if not count:
             return row
         arrays = self.arrays
@@ -66,12 +66,11 @@ class PacketIndex:
         self.length[row:end] = frames.length[:count]
         self.captured[row:end] = frames.captured[:count]
         self.file_offset[row:end] = frames.file_offset[:count]
-        self.blank(row, end)
         self.sum_up(row, end)
         return row
 
     def blank(self, row: int, end: int) -> None:
-        """Rows whose packets nobody has followed yet; ``end`` is behind the last."""
+        """Begin rows whose packets nobody has followed yet; ``end`` is behind the last."""
         self.count = end
         arrays = self.arrays
         arrays["flow_id"][row:end] = NULL

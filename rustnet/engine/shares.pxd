@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.decode cimport Decoder
 from rustnet.engine.packet cimport Packet
+from rustnet.engine.tunnels cimport carries
 from rustnet.sources.frames cimport Frames
 
 cdef int EVERYONE, OK, TCP, UDP
@@ -9,7 +10,6 @@ cdef uint64_t MASK64, MIX
 
 @cython.locals(ports=uint64_t, addresses=uint64_t, ends=uint64_t)
 cpdef int owner(Packet p, uint64_t count) except -1
-cdef bint carries(int port) except -1
 
 @cython.final
 cdef class Division:

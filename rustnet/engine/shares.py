@@ -5,10 +5,15 @@ the first one's. Where ports are unknown (fragments, cut headers) all trackers f
 first only to put datagrams together: those belong to whom their ports say.
 """
 
+import cython
+
 from rustnet.engine.decode import Decoder
 from rustnet.engine.numbers import EVERYONE, MASK64, OK, TCP, UDP
 from rustnet.engine.packet import Packet
 from rustnet.sources.frames import Frames
+
+if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+    from rustnet.engine.tunnels import carries
 
 MIX = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio: a product's upper bits depend on all bits of the sum."""
@@ -26,11 +31,6 @@ def owner(p: Packet, count: int) -> int:
     addresses = (p.src_lo + p.dst_lo) ^ ((p.src_hi + p.dst_hi) * 31)
     ends = (addresses ^ (ports << 40) ^ (ports << 20)) & MASK64
     return (((ends * MIX) & MASK64) >> 33) % count
-
-
-def carries(port: int) -> bool:
-    """Whether tunnels use a UDP port (`rustnet.engine.tunnels`)."""
-    return port in (1701, 2152, 3544, 4789, 5247, 6081, 8472)
 
 
 class Division:

@@ -12,6 +12,9 @@ cdef int TUNNEL_GRE, TUNNEL_GTPU, TUNNEL_IPIP, TUNNEL_L2TP, TUNNEL_TEREDO, TUNNE
 # What each packet calls answers int where the .py file has None: asking after each call whether there was an exception,
 # as it takes for void, costs more than such a function.
 
+cdef bint carries(int port) noexcept
+
+
 cdef class Tunnels(Reader):
     @cython.locals(p=Packet)
     cdef int set_inner(self, int tunnel, int kind, Py_ssize_t o, Py_ssize_t e, uint64_t key) except -1

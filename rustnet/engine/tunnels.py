@@ -37,6 +37,11 @@ if not cython.compiled:
     from rustnet.engine.reader import u16, u32
 
 
+def carries(port: int) -> bool:
+    """Whether tunnels use a UDP port; no other is looked at."""
+    return port in (1701, 2152, 3544, 4789, 5247, 6081, 8472)
+
+
 class Tunnels(Reader):
     """Recognises tunnels."""
 
@@ -98,7 +103,9 @@ class Tunnels(Reader):
         """Tunnels over UDP, by the server's port and a header that fits."""
         p = self.pkt
         port = p.dst_port
-        if port == 4789 or port == 8472:
+        if not (carries(port) or carries(p.src_port)):
+            pass
+        elif port == 4789 or port == 8472:
             if o + 22 <= e and self.b[o] & 0x77 == 0 and self.b[o] & 8:  # bit 0x80: group policy
                 self.set_inner(TUNNEL_VXLAN, TEB, o + 8, e, u32(self, o + 4) >> 8)
         elif port == 6081:

@@ -78,12 +78,6 @@ FROM connections LEFT JOIN best ON best.flow_id = connections.flow_id AND best.p
 WHERE connections.process_id IS NOT NULL GROUP BY connections.process_id
 ORDER BY sum(bytes_sent) + sum(bytes_received) DESC, flows DESC, process, pid"""
 
-PROCESS_COLUMNS = {
-    "process": "VARCHAR", "pid": "BIGINT", "username": "VARCHAR", "flows": "BIGINT", "bytes_sent": "BIGINT",
-    "bytes_received": "BIGINT", "remote_hosts": "BIGINT", "quality": "VARCHAR", "contested_flows": "BIGINT",
-}  # fmt: skip
-"""What the processes are told by, with types: where no flow has an owner, they need not be asked for."""
-
 _UNOWNED = """
 SELECT coalesce(unowned_reason, 'not judged') AS reason, count(*) AS flows,
     sum(src_bytes + dst_bytes)::BIGINT AS bytes
@@ -175,14 +169,11 @@ def summarise(con: "Connection", top: int = TOP) -> Summary:
         for name, sql in (
             ("protocols", _PROTOCOLS),
             ("names", _NAMES),
-            *([("processes", _PROCESSES)] if owned else []),
+            ("processes", _PROCESSES),
             ("unowned", _UNOWNED),
             ("anomalies", _ANOMALIES),
         )
     }
-    if not owned:
-        none = ResultSet(tuple(PROCESS_COLUMNS), tuple(PROCESS_COLUMNS.values()), [], truncated=False, elapsed=0.0)
-        tables["processes"] = none
     talkers = execute_own(con, _TALKERS, [top + 1], limit=top, times=("first_seen", "last_seen"))
     return Summary(health(con), flows, owned, contested, {**tables, "talkers": talkers})
 

@@ -29,7 +29,7 @@ def expression(column: Column) -> str:
 
 
 @functools.cache
-def insert_sql(cls: type, given: frozenset[str]) -> str:
+def insert_sql(cls: type, given: tuple[str, ...]) -> str:
     """INSERT of batches with the columns ``given`` into the table of ``cls``: by their names, quickest to plan."""
     table = table_name(cls)
     if not any(described.sql_type == "UHUGEINT" for described in columns(cls)):

@@ -94,9 +94,10 @@ def insert(con: "duckdb.DuckDBPyConnection", sql: str, batches: "list[dict[str, 
 
 
 class _Beside(threading.Thread):
-    """Work over a cursor beside what the writer's thread does meanwhile; ``error`` is what went wrong.
+    """Work over a cursor, beside the block that this is the context of; what goes wrong is raised at the block's end.
 
-    Planning, small commits and a checkpoint use one core, whatever DuckDB may use.
+    Planning, small commits and a checkpoint use one core, whatever DuckDB may use. With ``commit`` the work is a
+    transaction of its own.
     """
 
     def __init__(
@@ -105,26 +106,27 @@ class _Beside(threading.Thread):
         super().__init__(name="rustnet-writer-2", daemon=True)
         self.con = con.cursor()
         self.work = work
-        self.transaction = commit
+        self.commit = commit
         self.error: BaseException | None = None
-        self.start()
 
     def run(self) -> None:
-        """Do the work, with ``commit`` in a transaction of its own."""
+        """Do the work."""
         try:
-            self.con.execute(f"USE {ATTACHED}" + ("; BEGIN" if self.transaction else ""))
+            self.con.execute(f"USE {ATTACHED}" + ("; BEGIN" if self.commit else ""))
             self.work(self.con)
-            if self.transaction:
+            if self.commit:
                 self.con.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - handed to the writer's thread
             self.error = error
         finally:
             self.con.close()
 
-    def finish(self) -> None:
-        """Wait for the end; raises what went wrong."""
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.join()
-        if self.error is not None:
+        if error is None and self.error is not None:
             raise self.error
 
 
@@ -157,7 +159,6 @@ class Writer:
         """Captures whose stored row is not the final one."""
         self.queue: queue.Queue[Item | None] = queue.Queue(QUEUE_LENGTH)
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)
-        self.started = False
         if not (later and self.fresh):
             self.start()
         if not self.fresh:
@@ -171,8 +172,7 @@ class Writer:
 
     def start(self) -> None:
         """Begin, if that has not happened: import DuckDB and open the session."""
-        if not self.started:
-            self.started = True
+        if self.thread.ident is None:
             self.thread.start()
 
     def next_ids(self) -> tuple[int, int]:
@@ -240,6 +240,8 @@ class Writer:
 
     def close(self) -> None:
         """Commit what can be committed and close the session; raises an error that was not raised before."""
+        if not self.queue.empty():
+            self.start()  # a capture began, and nothing more came
         if self.thread.is_alive():
             self.queue.put(None)
             self.thread.join()
@@ -321,7 +323,8 @@ class Writer:
             batch = record_batch(item.cls, item.records) if count else {}
         if not count:
             return
-        kind = (insert_sql(item.cls, frozenset(batch)), tuple(batch))
+        names = tuple(batch)
+        kind = (insert_sql(item.cls, names), names)
         self.held.setdefault(kind, []).append(batch)
         self.waiting[kind] = self.waiting.get(kind, 0) + count
         self.pending += count
@@ -345,7 +348,7 @@ class Writer:
         if again:
             self.con.execute("DELETE FROM captures WHERE capture_id IN (SELECT unnest(?))", [sorted(again)])
         batch = record_batch(Capture, list(self.captures.values()))
-        insert(self.con, insert_sql(Capture, frozenset(batch)), [batch])
+        insert(self.con, insert_sql(Capture, tuple(batch)), [batch])
         self.noted = {number for number, capture in self.captures.items() if not capture.complete}
         self.captures = {}
 
@@ -354,7 +357,7 @@ class Writer:
         small = [kind for kind, count in self.waiting.items() if count < SMALL_ROWS]
         if len(small) < SHARED_TABLES:
             return
-        self.con.execute("SET checkpoint_threshold = '1TB'")
+        self.con.execute("SET checkpoint_threshold = '1TB'")  # once, beside the question or at the end: not per commit
         inserts = [(kind[0], self.held.pop(kind)) for kind in small]
         for kind in small:
             del self.waiting[kind]
@@ -363,42 +366,28 @@ class Writer:
             for sql, batches in inserts:
                 insert(con, sql, batches)
 
-        helper = _Beside(self.con, store, commit=True)
-        try:
+        with _Beside(self.con, store, commit=True):
             for kind in list(self.held):
                 self._insert(kind)
-        finally:
-            helper.join()
-        helper.finish()
         self._commit()
         self.shared = True
-        self.con.execute("RESET threads")  # no worker needs a core any more
 
     def _both(
         self,
         work: "Callable[[duckdb.DuckDBPyConnection], Any]",
         other: "Callable[[duckdb.DuckDBPyConnection], Any]",
     ) -> None:
-        if not self.shared:
+        if self.shared:
+            with _Beside(self.con, other, commit=True):
+                work(self.con)
+        else:
             other(self.con)
             work(self.con)
-            return
-        helper = _Beside(self.con, other, commit=True)
-        try:
-            work(self.con)
-        finally:
-            helper.join()
-        helper.finish()
 
     def _ask(self, question: "Callable[[duckdb.DuckDBPyConnection], None]") -> None:
-        if not self.shared:
-            self.con.execute("RESET threads")
-        helper = _Beside(self.con, lambda con: con.execute("CHECKPOINT"), commit=False)
-        try:
+        self.con.execute("RESET threads")
+        with _Beside(self.con, lambda con: con.execute("CHECKPOINT"), commit=False):
             question(self.con)
-        finally:
-            helper.join()
-        helper.finish()
 
     def _commit(self) -> None:
         self._flush()

@@ -35,8 +35,8 @@ def owners(path: Path, count: int) -> dict[int, set[int]]:
             division.divide(frames, whose)
             tracker.feed(frames)
             flows = tracker.index.arrays["flow_id"][: frames.count].tolist()
-            for flow_id, owner in zip(flows, whose, strict=False):
-                found.setdefault(flow_id, set()).add(owner)
+            for flow_id, number in zip(flows, whose, strict=False):
+                found.setdefault(flow_id, set()).add(number)
             tracker.index.count = 0
     finally:
         source.close()

@@ -117,7 +117,7 @@ def test_records_become_rows() -> None:
     con.execute(create_table_sql(Everything, LEADING))
     full = Everything("é", 255, 65_535, 4_000_000_000, True, False, 0.5, ["a\x1fb", ""], [1, 65_535])
     batch = ArrowStream([protocol_batch(Everything, 3, [(full, 9, 10, 11), (Everything(), 0, 12, 13)])])
-    con.execute(insert_sql(Everything, frozenset(batch.batches[0])))
+    con.execute(insert_sql(Everything, tuple(batch.batches[0])))
     rows = con.execute("SELECT * REPLACE (epoch_ns(ts) AS ts) FROM everything ORDER BY packet").fetchall()
     assert rows == [
         (3, 9, 10, 11, "é", 255, 65_535, 4_000_000_000, True, False, 0.5, ["a\x1fb", ""], [1, 65_535]),

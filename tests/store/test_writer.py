@@ -73,6 +73,15 @@ def test_a_later_writer_begins_when_there_is_something_to_store(tmp_path):
     writer.close()
 
 
+def test_a_later_writer_keeps_the_beginning_of_a_capture(tmp_path):
+    path = str(tmp_path / "s.duckdb")
+    writer = Writer(path, registry.tables(), later=True)
+    writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
+    writer.close()
+    with duckdb.connect(path, read_only=True) as con:
+        assert con.execute("SELECT source, complete FROM captures").fetchall() == [("made.pcap", False)]
+
+
 @pytest.mark.parametrize("later", [False, True])
 def test_a_writer_that_was_given_nothing_can_be_closed(tmp_path, later):
     Writer(str(tmp_path / "s.duckdb"), registry.tables(), later=later).close()

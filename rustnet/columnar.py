@@ -20,8 +20,8 @@ class Texts(NamedTuple):
 
     ends: Array
     """int64, one more than there are texts; the first is 0."""
-    data: bytes | Array
-    valid: bytes | None
+    data: Array
+    valid: Array | None
     """Bitmap, least significant bit first, of the texts that are not NULL; None where all are texts."""
 
 
@@ -30,7 +30,7 @@ class Lists(NamedTuple):
 
     ends: Array
     items: Texts
-    valid: bytes | None
+    valid: Array | None
 
 
 Column = Array | Texts | Lists
@@ -51,17 +51,26 @@ def copied(column: Column) -> Column:
     if isinstance(column, np.ndarray):
         return column.copy()
     if isinstance(column, Lists):
-        return Lists(column.ends.copy(), _copied_texts(column.items), column.valid)
+        return Lists(column.ends.copy(), _copied_texts(column.items), _copied_bitmap(column.valid))
     return _copied_texts(column)
 
 
 def _copied_texts(column: Texts) -> Texts:
-    return Texts(column.ends.copy(), bytes(column.data), column.valid)
+    return Texts(column.ends.copy(), column.data.copy(), _copied_bitmap(column.valid))
 
 
-def bitmap(flags: Array) -> bytes:
+def _copied_bitmap(valid: Array | None) -> Array | None:
+    return None if valid is None else valid.copy()
+
+
+def bitmap(flags: Array) -> Array:
     """Bitmap of flags."""
-    return np.packbits(flags, bitorder="little").tobytes()
+    return np.packbits(flags, bitorder="little")
+
+
+def octets(data: bytes) -> Array:
+    """Bytes as an array, whose memory need not be copied on its way to another process."""
+    return np.frombuffer(data, np.uint8)
 
 
 def texts(values: list[str | None]) -> Texts:
@@ -78,24 +87,24 @@ def texts(values: list[str | None]) -> Texts:
         else:
             size += len(value)
         places[i + 1] = size
-    valid: bytes | None = None
+    valid: Array | None = None
     present: list[Any] = values
     if missing:
         valid, present = _present(values)
     if missing == count:
-        return Texts(ends, b"", valid)
+        return Texts(ends, octets(b""), valid)
     joined = "".join(present)
     if joined.isascii():
-        return Texts(ends, joined.encode("ascii"), valid)
+        return Texts(ends, octets(joined.encode("ascii")), valid)
     parts = [value.encode("utf-8", "backslashreplace") for value in present]
     size = 0
     for i in range(count):
         size += len(parts[i])
         places[i + 1] = size
-    return Texts(ends, b"".join(parts), valid)
+    return Texts(ends, octets(b"".join(parts)), valid)
 
 
-def _present(values: list[str | None]) -> tuple[bytes, list[Any]]:
+def _present(values: list[str | None]) -> tuple[Array, list[Any]]:
     """Which values are there, and the values with an empty text in place of every NULL."""
     count = len(values)
     flags = np.ones(count, np.uint8)

@@ -27,7 +27,7 @@ import numpy as np
 from rustnet.analysis import EVICTED, Analysis, Share
 from rustnet.channel import Channel, channels
 from rustnet.collect import Collector, Sighting
-from rustnet.columnar import NULL, Array
+from rustnet.columnar import NULL, Array, view
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.shares import Division
 from rustnet.errors import InputError, RustnetError
@@ -51,7 +51,8 @@ MOST = 8
 RESULTS: dict[str, type[np.generic]] = {
     "flow_id": np.int64, "from_src": np.uint8, "payload": np.uint32, "tcp_flags": np.uint8,
 }  # fmt: skip
-"""Columns of the packet index that each worker fills for the packets of its flows; ``flow_id`` is its own number."""
+"""Columns of the packet index that each worker fills for the packets of its flows; ``flow_id`` is its own number, with
+its share (`SHARE_SHIFT`)."""
 
 
 def shared(count: int, dtype: type[np.generic]) -> "memoryview[int]":
@@ -99,9 +100,13 @@ class Slot:
 
     frames: Frames
     owners: "memoryview[int]"
-    answered: Array
-    """For each packet the number of the worker that has a flow for it, counted from 1; 0: none, and no results."""
-    results: dict[str, Array]
+    results: dict[str, "memoryview[int]"]
+    """What the worker that has a flow for a packet says of it (`RESULTS`)."""
+
+    def blank(self) -> None:
+        """Begin a batch, of whose packets nobody has said anything."""
+        for name, column in self.results.items():
+            np.asarray(column)[: self.frames.count] = NULL if name == "flow_id" else 0
 
 
 @dataclass(slots=True)
@@ -129,8 +134,7 @@ class Workers:
             Slot(
                 Frames(BATCH_PACKETS, BUFFER_BYTES, shared),
                 shared(BATCH_PACKETS, np.uint8),
-                np.asarray(shared(BATCH_PACKETS, np.uint8)),
-                {name: np.asarray(shared(BATCH_PACKETS, dtype)) for name, dtype in RESULTS.items()},
+                {name: shared(BATCH_PACKETS, dtype) for name, dtype in RESULTS.items()},
             )
             for _ in range(SLOTS)
         ]
@@ -225,7 +229,7 @@ class SharedAnalysis:
     def feed(self, frames: Frames) -> None:
         """Hand a batch of frames to the workers, and take what they have found meanwhile."""
         at, slot = next((i, s) for i, s in enumerate(self.workers.slots) if s.frames is frames)
-        slot.answered[: frames.count] = 0
+        slot.blank()
         self.division.divide(frames, slot.owners)
         self._tell("feed", at, frames.count, frames.first_number)
         self.packets = frames.first_number + frames.count - 1
@@ -244,14 +248,10 @@ class SharedAnalysis:
         if index.count + frames.count > CAPACITY:
             self.ready.append(Columns(Packet, index.take()))
         row = index.enter(frames)
-        end, count = row + frames.count, frames.count
-        answered = slot.answered[:count]
         for name, column in slot.results.items():
-            np.copyto(index.arrays[name][row:end], column[:count], where=answered > 0)
-        flow_ids = index.arrays["flow_id"][row:end]
-        for number, numbers in enumerate(self.numbers, 1):
-            mine = answered == number
-            flow_ids[mine] = numbers.of(flow_ids[mine])
+            index.arrays[name][row : index.count] = column[: frames.count]
+        for share, numbers in enumerate(self.numbers):
+            index.renumber(row, share, view(numbers.known))
 
     def _hear_all(self) -> None:
         """Take one answer of every worker."""
@@ -329,14 +329,10 @@ def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -
 
 
 def _feed(analysis: Analysis, slot: Slot, count: int, first_number: int) -> None:
-    frames, index = slot.frames, analysis.index
+    frames = slot.frames
     frames.count, frames.first_number = count, first_number
+    analysis.index.point(slot.results)
     analysis.feed(frames, slot.owners)
-    mine = index.arrays["flow_id"][:count] != NULL
-    slot.answered[:count][mine] = analysis.share.index + 1
-    for name, column in slot.results.items():
-        np.copyto(column[:count], index.arrays[name][:count], where=mine)
-    index.count = 0
 
 
 def _found(analysis: Analysis, everything: bool) -> Found:

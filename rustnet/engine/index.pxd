@@ -2,7 +2,8 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from rustnet.sources.frames cimport Frames
 
-cdef int64_t NULL
+cdef int64_t NULL, OWN_NUMBER
+cdef int SHARE_SHIFT
 
 @cython.final
 cdef class PacketIndex:
@@ -15,7 +16,9 @@ cdef class PacketIndex:
     cpdef renew(self)
     @cython.locals(row=Py_ssize_t, count=Py_ssize_t, end=Py_ssize_t)
     cpdef Py_ssize_t enter(self, Frames frames) except -1
-    cpdef blank(self, Py_ssize_t row, Py_ssize_t end)
+    cpdef point(self, object columns)
+    @cython.locals(flow_ids=int64_t[::1], i=Py_ssize_t, flow_id=int64_t)
+    cpdef renumber(self, Py_ssize_t row, int share, int64_t[::1] known)
     @cython.locals(stamps=int64_t[::1], lengths=uint32_t[::1], captured=uint32_t[::1], previous=int64_t, low=int64_t, high=int64_t, wire=int64_t, kept=int64_t, truncated=int64_t, back=int64_t, i=size_t, ts=int64_t)
     cdef int sum_up(self, size_t row, size_t end) except -1
     cpdef dict take(self)

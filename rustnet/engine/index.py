@@ -1,8 +1,11 @@
 """`PacketIndex`: the rows of the ``packets`` table that one batch of frames after another fills, and their sums."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from rustnet.columnar import NULL, Array, Column, view
+from rustnet.engine.numbers import OWN_NUMBER, SHARE_SHIFT
 from rustnet.sources.frames import Frames
 
 CAPACITY = 1 << 17
@@ -55,10 +58,13 @@ class PacketIndex:
         """Enter a batch of frames, not yet decoded; returns the row of the first."""
         row, count = self.count, frames.count
         end = row + count
-        self.blank(row, end)
+        self.count = end
+        arrays = self.arrays
+        arrays["flow_id"][row:end] = NULL
+        for name in ("from_src", "payload", "tcp_flags"):
+            arrays[name][row:end] = 0
         if not count:
             return row
-        arrays = self.arrays
         first = frames.first_number
         arrays["number"][row:end] = np.arange(first, first + count, dtype=np.int64)
         arrays["interface"][row:end] = frames.column("interface")
@@ -69,13 +75,26 @@ class PacketIndex:
         self.sum_up(row, end)
         return row
 
-    def blank(self, row: int, end: int) -> None:
-        """Begin rows whose packets nobody has followed yet; ``end`` is behind the last."""
-        self.count = end
-        arrays = self.arrays
-        arrays["flow_id"][row:end] = NULL
-        for name in ("from_src", "payload", "tcp_flags"):
-            arrays[name][row:end] = 0
+    def point(self, columns: "Mapping[str, memoryview[int]]") -> None:
+        """Let what a tracker says of its packets' flows be written to ``columns``, whose first row is the next batch's.
+
+        Trackers that divide a capture share such columns; their owner has blanked them, and enters the frames.
+        """
+        self.flow_id = columns["flow_id"]
+        self.from_src = columns["from_src"]
+        self.payload = columns["payload"]
+        self.tcp_flags = columns["tcp_flags"]
+
+    def renumber(self, row: int, share: int, known: "memoryview[int]") -> None:
+        """Replace the numbers that tracker ``share`` gave its flows by those in ``known``, in the rows from ``row`` on.
+
+        To be called for the trackers in their order: what is replaced looks like numbers of the first one.
+        """
+        flow_ids = self.flow_id
+        for i in range(row, self.count):
+            flow_id = flow_ids[i]
+            if flow_id > 0 and flow_id >> SHARE_SHIFT == share:
+                flow_ids[i] = known[flow_id & OWN_NUMBER]
 
     def sum_up(self, row: int, end: int) -> None:
         """Add a batch's rows to the sums."""

@@ -164,3 +164,8 @@ WANTED_SIZE = 512
 
 EVERYONE = 255
 """Stands for all trackers where they divide packets (`rustnet.engine.shares`)."""
+
+SHARE_SHIFT = 56
+"""A packet's flow, as such a tracker says it, has the tracker's own share from this bit on."""
+OWN_NUMBER = (1 << SHARE_SHIFT) - 1
+"""And below the number that it gave the flow."""

@@ -11,7 +11,7 @@ from rustnet.engine.table cimport FlowTable
 from rustnet.engine.tcp cimport segment, wrap
 from rustnet.sources.frames cimport Frames
 
-cdef int EVERYONE, TCP, ECHO_ANSWERED, ECHO_HEADER, ICMP, ICMPV6, MAX_PORTLESS, MAX_TUNNELS, OK, SWEEP_PACKETS, WANTED_SIZE
+cdef int EVERYONE, TCP, ECHO_ANSWERED, ECHO_HEADER, ICMP, ICMPV6, MAX_PORTLESS, MAX_TUNNELS, OK, SHARE_SHIFT, SWEEP_PACKETS, WANTED_SIZE
 
 
 cdef int TUNNEL_FRAGMENTS
@@ -36,7 +36,7 @@ cdef class Tracker:
     cdef uint8_t touched
     cdef uint8_t[::1] owners
 
-    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], p=Packet, number=int64_t, ts=int64_t, status=int, context=uint64_t, flow=Flow, divided=bint, mine=uint8_t[::1], share=uint8_t)
+    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], p=Packet, number=int64_t, ts=int64_t, status=int, context=uint64_t, flow=Flow, divided=bint, mine=uint8_t[::1], share=uint8_t, tag=int64_t)
     cpdef object feed(self, Frames frames, owners=*)
     @cython.locals(k=size_t, stop=size_t, size=Py_ssize_t, at=Py_ssize_t, seen=uint8_t)
     cdef void touch(self, Frames frames, size_t i, bint divided) except *

@@ -22,6 +22,7 @@ from rustnet.engine.numbers import (
     MASK64,
     OK,
     SECOND,
+    SHARE_SHIFT,
     TUNNEL_FRAGMENTS,
     WANTED_SIZE,
 )
@@ -102,7 +103,8 @@ class Tracker:
     def feed(self, frames: Frames, owners: "memoryview[int] | None" = None) -> None:
         """Track every frame of a batch and enter it in `index`; flows that end wait in the table's ``ended``.
 
-        With ``owners`` those frames that are this tracker's or `EVERYONE`'s; in `index` only what it says of them.
+        With ``owners`` those frames that are this tracker's or `EVERYONE`'s; what it says of them goes where `index`
+        points, with its ``share`` in the upper bits of the flows' numbers.
         """
         count = frames.count
         divided = owners is not None
@@ -118,11 +120,8 @@ class Tracker:
         decoder.attach_frames(frames.data)
         table = self.table
         number = frames.first_number
-        row = index.count
-        if divided:
-            index.blank(row, row + count)
-        else:
-            index.enter(frames)
+        row = 0 if divided else index.enter(frames)
+        tag = self.share << SHARE_SHIFT
         # Columns as locals: the C compiler can keep their places in registers.
         stamps, offsets, captured, lengths = frames.ts, frames.offset, frames.captured, frames.length
         links, interfaces = frames.link, frames.interface
@@ -147,7 +146,7 @@ class Tracker:
                     flow = table.find(p, context, ts, number, interfaces[i])
                     self.account(flow, p, table.from_src, lengths[i], ts, number)
                 if flow is not None and not flow.foreign:
-                    flow_ids[row] = flow.flow_id
+                    flow_ids[row] = flow.flow_id | tag
                     senders[row] = table.from_src
                     payloads[row] = p.payload & MASK32
                     if p.protocol == 6 and p.flags > 0:  # TCP

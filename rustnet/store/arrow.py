@@ -164,12 +164,10 @@ class _Batch:
             else:
                 self._write(1 + i, len(column), _values(column))
 
-    def _write(
-        self, row: int, count: int, buffers: Sequence[bytes | Array | None], inside: int = 0, children: int = 0
-    ) -> None:
+    def _write(self, row: int, count: int, buffers: Sequence[Array | None], inside: int = 0, children: int = 0) -> None:
         for k, buffer in enumerate(buffers):
             if buffer is not None and len(buffer):
-                values = np.frombuffer(buffer, np.uint8) if isinstance(buffer, bytes) else np.ascontiguousarray(buffer)
+                values = np.ascontiguousarray(buffer)
                 self.kept.append(values)
                 self.buffers[row, k] = _address(values)
         missing = 0 if buffers[0] is None else -1
@@ -177,7 +175,7 @@ class _Batch:
         self.words[row] = (count, missing, 0, len(buffers), inside, at, children, 0, ARRAY_RELEASED_BY, 0)
 
 
-def _values(column: Array) -> list[bytes | Array | None]:
+def _values(column: Array) -> list[Array | None]:
     """Buffers of a column of numbers: what is not NULL, if anything is, and the values."""
     if column.dtype == np.bool_:
         return [None, bitmap(column)]

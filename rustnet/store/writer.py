@@ -353,7 +353,10 @@ class Writer:
         self.captures = {}
 
     def _end_captures(self) -> None:
-        """Store what waits; of many tables, on two threads and committed, because neither sees what the other did."""
+        """Store what waits; of many tables, on two threads and committed, because neither sees what the other did.
+
+        That the captures are complete is committed later: not before all their rows are.
+        """
         small = [kind for kind, count in self.waiting.items() if count < SMALL_ROWS]
         if len(small) < SHARED_TABLES:
             return
@@ -369,7 +372,8 @@ class Writer:
         with _Beside(self.con, store, commit=True):
             for kind in list(self.held):
                 self._insert(kind)
-        self._commit()
+            self.con.execute("COMMIT")
+        self._begin()
         self.shared = True
 
     def _both(
@@ -392,6 +396,10 @@ class Writer:
     def _commit(self) -> None:
         self._flush()
         self.con.execute("COMMIT")
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin the next transaction."""
         self.con.execute("BEGIN")
         self.pending = 0
         self.committed_at = time.monotonic()

@@ -181,6 +181,8 @@ def _travel(
             made = road.capture
             if made.bytes is not None and made.sha256 is not None and not options.again:
                 earlier.append((made.capture_id, made.source, made.bytes, made.sha256))
+    if workers is not None:
+        workers.dismiss()
     return tables
 
 
@@ -318,7 +320,7 @@ class Road:
         """One batch of frames through the engine, and to the writer what is enough to be stored."""
         analysis = self.analysis
         if analysis.index.count + frames.count > CAPACITY:
-            self.store()
+            self.store(self.gathered())
         links = frames.column("link")
         if not (links == self.last_link).all():
             self.link_types.update(links.tolist())
@@ -329,21 +331,21 @@ class Road:
             analysis.settle()
             self.on_packets.take(frames, analysis.index, self.source.info, self.pktap)
         if analysis.index.count >= INDEX_BATCH:
-            self.store()
+            self.store(self.gathered())
 
-    def store(self) -> None:
-        """Hand to the writer what has gathered."""
+    def gathered(self) -> list[Batch]:
+        """Batches that are due."""
         batches: list[Batch] = []
         if self.analysis.index.count:
             batches.append(Columns(Packet, self.analysis.index.take()))
         batches += self.analysis.take()
         self.sum_up()
-        self.put(batches)
+        return batches
 
-    def put(self, batches: list[Batch]) -> None:
-        """Hand batches to the writer."""
+    def store(self, batches: list[Batch], last: bool = False) -> None:
+        """Hand batches to the writer, the ``last`` of a capture if so."""
         self.tables.update(table_name(batch.cls) for batch in batches)
-        self.writer.put(batches)
+        self.writer.put(batches, last)
 
     def sum_up(self) -> None:
         """Bring the capture's sums up to date."""
@@ -382,20 +384,19 @@ class Road:
         """Store what is left: open flows, held rows, damage, interfaces, and the capture's final row."""
         collector = self.analysis.collector
         self.analysis.finish()
-        self.store()
+        batches = self.gathered()
         for damage in self.source.damage:
             collector.anomaly(damage.kind, damage.detail, 0, damage.ts, damage.packet, file_offset=damage.offset)
         for ip, name in self.source.info.names:  # those that the capture file itself brings
             collector.name(ip, name, "nrb", self.capture.first_ts or 0, None)
-        batches = self.analysis.take(everything=True)
+        batches += self.analysis.take(everything=True)
         interfaces = [
             InterfaceRow(self.capture_id, i & 0xFFFF, x.name, x.description, x.link_type, x.snaplen, x.packets)
             for i, x in enumerate(self.source.interfaces)
         ]
         if interfaces:
             batches.append(Records(InterfaceRow, list(interfaces)))
-        if batches:
-            self.put(batches)
+        self.store(batches, last=True)
         self.describe()
         self.capture.complete = self.source.info.complete and not report.interrupted
         self.writer.end_capture(self.capture)

@@ -174,13 +174,18 @@ class Workers:
         """Begin a capture."""
         return SharedAnalysis(self, capture_id, first_flow)
 
-    def close(self) -> None:
-        """End the processes."""
+    def dismiss(self) -> None:
+        """Let the processes end by themselves: their memory is given back while others work."""
         for connection in self.connections:
             connection.close()
+        self.connections = []
+
+    def close(self) -> None:
+        """End the processes."""
+        self.dismiss()
         for pid in self.pids:
             os.waitpid(pid, 0)
-        self.connections, self.pids = [], []
+        self.pids = []
 
 
 class SharedAnalysis:

@@ -11,24 +11,42 @@ cdef extern from "Python.h":
     PyTypeObject PyMemberDescr_Type
 
 
-cdef inline list values_of(list records, object cls, str name):
-    """A slot of each record, read from where the class says that it is: `getattr` looks it up for every record anew."""
-    cdef object descriptor = cls.__dict__[name]
-    cdef Py_ssize_t offset, i, count = len(records)
-    cdef list made = [None] * count
-    cdef object record
+cdef enum:
+    MOST_COLUMNS = 256
+    BLOCK = 128
+
+
+cdef inline list values_of(list records, object cls, list names):
+    """Slots of records by name, read from where the class says that they are: `getattr` looks up every one anew.
+
+    Block by block, since a record that was read for one column is still near at hand for the others.
+    """
+    cdef Py_ssize_t offsets[MOST_COLUMNS]
+    cdef Py_ssize_t i, column, start, stop, count = len(records), columns = len(names)
+    cdef list made = [[None] * count for _ in range(columns)]
+    cdef list values
+    cdef object descriptor, record
     cdef PyObject *value
-    if <PyTypeObject *> Py_TYPE(descriptor) != &PyMemberDescr_Type:
-        raise TypeError(f"{cls.__name__}.{name} is no slot")
-    offset = (<PyMemberDescrObject *> descriptor).d_member.offset
-    for i in range(count):
-        record = records[i]
+    if columns > MOST_COLUMNS:
+        raise TypeError(f"{cls.__name__} has too many slots")
+    for column in range(columns):
+        descriptor = cls.__dict__[names[column]]
+        if <PyTypeObject *> Py_TYPE(descriptor) != &PyMemberDescr_Type:
+            raise TypeError(f"{cls.__name__}.{names[column]} is no slot")
+        offsets[column] = (<PyMemberDescrObject *> descriptor).d_member.offset
+    for record in records:
         if type(record) is not cls:
             raise TypeError(f"a {type(record).__name__} among rows of {cls.__name__}")
-        value = (<PyObject **> ((<char *> (<PyObject *> record)) + offset))[0]
-        made[i] = getattr(record, name) if value is NULL else <object> value
+    for start in range(0, count, BLOCK):
+        stop = min(start + BLOCK, count)
+        for column in range(columns):
+            values = made[column]
+            for i in range(start, stop):
+                record = records[i]
+                value = (<PyObject **> ((<char *> (<PyObject *> record)) + offsets[column]))[0]
+                values[i] = getattr(record, names[column]) if value is NULL else <object> value
     return made
 
 
-@cython.locals(name=str)
+@cython.locals(names=list)
 cpdef dict record_batch(object cls, list records)

@@ -12,9 +12,9 @@ from rustnet.records import Column, columns, table_name
 
 if not cython.compiled:  # compiled, the .pxd has it as an inline function
 
-    def values_of(records: list[Any], cls: type, name: str) -> list[Any]:  # noqa: ARG001
-        """An attribute of each record."""
-        return [getattr(record, name) for record in records]
+    def values_of(records: list[Any], cls: type, names: list[str]) -> list[list[Any]]:  # noqa: ARG001
+        """Attributes of the records, by name."""
+        return [[getattr(record, name) for record in records] for name in names]
 
 
 INTEGER_TYPES = frozenset(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "INTEGER", "BIGINT"))
@@ -85,8 +85,7 @@ def protocol_batch(cls: type, capture_id: int, rows: list[Row]) -> dict[str, Val
 
 def record_batch(cls: type, records: list[Any]) -> dict[str, Values]:
     """Columns of records."""
-    batch: dict[str, Values] = {}
-    for described in columns(cls):
-        name = described.name
-        batch[name] = column(described, values_of(records, cls, name))
-    return batch
+    described = columns(cls)
+    names = [each.name for each in described]
+    values = values_of(records, cls, names)
+    return {each.name: column(each, made) for each, made in zip(described, values, strict=True)}

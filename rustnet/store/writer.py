@@ -39,10 +39,8 @@ COPY_ROWS = 5_000
 HOLD_ALL = 100_000
 """Rows of all tables that wait."""
 QUEUE_LENGTH = 4
-SMALL_ROWS = 5_000
-"""Rows of one table that wait at the end of the captures; where they are fewer, a second thread may store them."""
 SHARED_TABLES = 8
-"""Such tables that are worth the thread."""
+"""Tables whose rows wait at the end of the captures that are worth a second thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Ending:
     """Says that no more batches come."""
 
 
-Item = tuple[int, list[Batch]] | Capture | Ending | Callable[[], None]
+Item = tuple[int, list[Batch], bool] | Capture | Ending | Callable[[], None]
 """What the thread takes: batches of a capture, a capture's row, or work on the connection."""
 
 
@@ -208,9 +206,12 @@ class Writer:
         """Replace a capture's row by the final one."""
         self._send(copy(capture))
 
-    def put(self, batches: list[Batch]) -> None:
-        """Hand batches of the present capture to the thread; waits while it is `QUEUE_LENGTH` behind."""
-        self._send((self.capture_id, batches))
+    def put(self, batches: list[Batch], last: bool = False) -> None:
+        """Hand batches of the present capture to the thread; waits while it is `QUEUE_LENGTH` behind.
+
+        The ``last`` ones of a capture wait for what follows: if that is the end, they are stored beside each other.
+        """
+        self._send((self.capture_id, batches, last))
 
     def commit(self) -> None:
         """Make everything so far permanent."""
@@ -292,8 +293,12 @@ class Writer:
     def _take(self, item: "Item") -> None:
         patience = COMMIT_SECONDS
         if isinstance(item, tuple):
-            for batch in item[1]:
-                self._hold(item[0], batch)
+            capture_id, batches, last = item
+            self._insert_due()
+            for batch in batches:
+                self._hold(capture_id, batch)
+            if not last:
+                self._insert_due()
         elif isinstance(item, Capture):
             if item.capture_id not in self.captures and item.capture_id not in self.noted:
                 patience = BEGIN_SECONDS
@@ -328,9 +333,13 @@ class Writer:
         self.held.setdefault(kind, []).append(batch)
         self.waiting[kind] = self.waiting.get(kind, 0) + count
         self.pending += count
-        if self.waiting[kind] >= HOLD_ROWS:
-            self._insert(kind)
-        elif sum(self.waiting.values()) >= HOLD_ALL:
+
+    def _insert_due(self) -> None:
+        """Insert what has waited long enough."""
+        for kind, count in list(self.waiting.items()):
+            if count >= HOLD_ROWS:
+                self._insert(kind)
+        if sum(self.waiting.values()) >= HOLD_ALL:
             self._flush()
 
     def _insert(self, kind: "Kind") -> None:
@@ -357,16 +366,17 @@ class Writer:
 
         That the captures are complete is committed later: not before all their rows are.
         """
-        small = [kind for kind, count in self.waiting.items() if count < SMALL_ROWS]
-        if len(small) < SHARED_TABLES:
+        if len(self.waiting) < SHARED_TABLES:
             return
         self.con.execute("SET checkpoint_threshold = '1TB'")  # once, beside the question or at the end: not per commit
-        inserts = [(kind[0], self.held.pop(kind)) for kind in small]
+        most = max(self.waiting, key=lambda kind: self.waiting[kind] * len(kind[1]))
+        small = [kind for kind, count in self.waiting.items() if count < HOLD_ROWS and kind != most]
+        beside = [(kind[0], self.held.pop(kind)) for kind in small]
         for kind in small:
             del self.waiting[kind]
 
         def store(con: "duckdb.DuckDBPyConnection") -> None:
-            for sql, batches in inserts:
+            for sql, batches in beside:
                 insert(con, sql, batches)
 
         with _Beside(self.con, store, commit=True):

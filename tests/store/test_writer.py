@@ -7,7 +7,7 @@ from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.store import writer as module
 from rustnet.store.tables import Capture
-from rustnet.store.writer import SHARED_TABLES, SMALL_ROWS, Rows, Writer
+from rustnet.store.writer import HOLD_ROWS, SHARED_TABLES, Rows, Writer
 
 TABLES = [table for table in registry.tables() if table.__table__ != "dns"]
 (LARGE,) = [table for table in registry.tables() if table.__table__ == "dns"]
@@ -28,7 +28,7 @@ def store(path: str, small: int, rows: int) -> Writer:
 
 
 @pytest.mark.parametrize("small", [SHARED_TABLES - 1, SHARED_TABLES + 3, len(TABLES)])
-@pytest.mark.parametrize("rows", [10, SMALL_ROWS + 1])
+@pytest.mark.parametrize("rows", [10, HOLD_ROWS + 1])
 def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path, small, rows):
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, rows)
@@ -44,6 +44,29 @@ def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path, small, rows
         assert con.execute("SELECT complete FROM captures").fetchall() == [(True,)]
 
 
+def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(tmp_path, monkeypatch):
+    real = module.insert
+    inserted = []
+
+    def counts(con, sql, batches):
+        if '"dns"' in sql:
+            inserted.append(sum(len(batch["flow_id"]) for batch in batches))
+        real(con, sql, batches)
+
+    monkeypatch.setattr(module, "insert", counts)
+    writer = Writer(str(tmp_path / "s.duckdb"), registry.tables())
+    rows = [(LARGE(), 1, 1_000, packet) for packet in range(1, HOLD_ROWS + 1)]
+    for capture_id in (1, 2, 3):
+        writer.begin_capture(Capture(capture_id, "made.pcap", "file", "pcap"))
+        writer.put([Rows(LARGE, rows)], last=True)
+    writer.ending()
+    assert writer.query("SELECT capture_id, count(*) FROM dns GROUP BY ALL ORDER BY ALL") == [
+        (capture_id, HOLD_ROWS) for capture_id in (1, 2, 3)
+    ]
+    assert inserted == [HOLD_ROWS] * 3
+    writer.close()
+
+
 def test_a_helper_that_fails_leaves_a_session_that_says_it_is_incomplete(tmp_path, monkeypatch):
     path = str(tmp_path / "s.duckdb")
     real = module.insert
@@ -54,7 +77,7 @@ def test_a_helper_that_fails_leaves_a_session_that_says_it_is_incomplete(tmp_pat
         real(con, sql, batches)
 
     monkeypatch.setattr(module, "insert", fails)
-    writer = store(path, len(TABLES), SMALL_ROWS + 1)
+    writer = store(path, len(TABLES), HOLD_ROWS + 1)
     with pytest.raises(SessionError, match="free some space"):
         writer.commit()
     writer.close()

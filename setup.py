@@ -17,6 +17,7 @@ PER_PACKET = [
     "rustnet.engine.decode",
     "rustnet.engine.index",
     "rustnet.engine.flow",
+    "rustnet.engine.listener",
     "rustnet.engine.generations",
     "rustnet.engine.tcp",
     "rustnet.engine.streams",

@@ -12,31 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rustnet.engine.listener import Listener
 from rustnet.engine.tracker import Tracker
 from rustnet.sources.files import reread
 from rustnet.sources.frames import BATCH_PACKETS, Frames
 
 ROOT = Path(__file__).parent.parent
-
-
-class Silent:
-    """A reader (`rustnet.engine.tracker.Reader`) that is never called, since no payload is wanted."""
-
-    def datagram(self, *_: object) -> None:
-        """Nothing."""
-
-    def stream(self, *_: object) -> int:
-        """Nothing."""
-        return 0
-
-    def gap(self, *_: object) -> None:
-        """Nothing."""
-
-    def close(self, *_: object) -> None:
-        """Nothing."""
-
-    def undecoded(self, *_: object) -> None:
-        """Nothing."""
 
 
 @dataclass
@@ -89,7 +70,7 @@ def engine(batches: Callable[[], Iterable[Frames]], ports: bytes, repeats: int) 
     gc.disable()
     try:
         for _ in range(repeats):
-            tracker = Tracker(Silent(), bytes(512), ports)
+            tracker = Tracker(Listener(), bytes(512), ports)
             spent = 0.0
             flows = 0
             for frames in batches():

@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.conversation cimport Conversation, Parser, conversation
 from rustnet.engine.flow cimport Flow
+from rustnet.engine.listener cimport Listener
 
 cdef int YES, MORE, SRC_JUDGED, DST_JUDGED, MAX_PATIENCE, MAX_CHUNKS, MAX_IDLE, HANDSHAKE, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
 
@@ -14,7 +15,7 @@ cdef class Asked:
     @cython.locals(at=Py_ssize_t, i=Py_ssize_t, byte=int64_t)
     cpdef bint fits(self, bytes data, Py_ssize_t size, bint stream) except -1
 
-cdef class Dispatcher:
+cdef class Dispatcher(Listener):
     cdef public object sink, chosen
     cdef public bint strict, hopeful
     cdef public int64_t waiting
@@ -27,7 +28,7 @@ cdef class Dispatcher:
     @cython.locals(talk=Conversation)
     cpdef datagram(self, Flow flow, bint from_src, bytes data, int64_t ts, int64_t number)
     @cython.locals(talk=Conversation, waiting=bytes, skip=int64_t)
-    cpdef stream(self, Flow flow, bint from_src, bytes data, int64_t ts, int64_t number)
+    cpdef int64_t stream(self, Flow flow, bint from_src, bytes data, int64_t ts, int64_t number) except? -1
     @cython.locals(talk=Conversation)
     cpdef gap(self, Flow flow, bint from_src, int64_t size, int64_t ts, int64_t number)
     @cython.locals(talk=Conversation)
@@ -39,3 +40,9 @@ cdef class Dispatcher:
     cdef catch_up(self, Conversation talk, bytes data, bint from_src)
     @cython.locals(size=int64_t, used=int64_t, rest=bytes)
     cdef int64_t feed(self, Conversation talk, bytes data, bint from_src) except -1
+    cpdef undecoded(self, int answer, int link, int64_t ts, int64_t number)
+    @cython.locals(other=bytes, skip=int64_t)
+    cdef int64_t handed_over(self, Conversation talk, bytes rest, bint from_src) except -1
+    @cython.locals(old=bytes)
+    cdef int keep(self, Conversation talk, bint from_src, bytes rest) except -1
+    cdef int drop(self, Conversation talk) except -1

@@ -11,6 +11,7 @@ import numpy as np
 
 from rustnet.dissect.conversation import MORE, YES, Conversation, DissectError, Dissector, Shape, Sink
 from rustnet.engine.flow import Flow
+from rustnet.engine.listener import Listener
 from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
 
 if not cython.compiled:  # compiled, it comes from the .pxd as a C function
@@ -93,8 +94,8 @@ class Asked:
 ANY_SHAPE = Shape()
 
 
-class Dispatcher:
-    """Reads the payloads that the engine offers (`rustnet.engine.tracker.Reader`).
+class Dispatcher(Listener):
+    """Reads the payloads that the engine offers (`Listener`).
 
     With ``strict`` a parser's failure is raised instead of becoming an anomaly (tests, ``--debug``).
     """

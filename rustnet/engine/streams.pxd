@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.listener cimport Listener
 
 cdef int64_t MAX_HELD, MAX_HELD_TOTAL
 cdef int MARK_ISN, MAX_SEGMENTS
@@ -11,7 +12,7 @@ cdef class Stream:
     cdef public int64_t size
 
 cdef class Streams:
-    cdef public object reader
+    cdef public Listener listener
     cdef public int64_t total
     @cython.locals(stream=Stream)
     cpdef void segment(self, Flow flow, Half me, bint from_src, int64_t start, bytes data, int64_t claimed, int64_t ts, int64_t number) except *

@@ -4,9 +4,8 @@ Positions are 64-bit and count from the first sequence number seen in a directio
 32-bit numbers ends in `rustnet.engine.tcp` and is no matter here.
 """
 
-from typing import Any
-
 from rustnet.engine.flow import Flow, Half
+from rustnet.engine.listener import Listener
 
 MAX_HELD = 256 << 10
 """Bytes held back in one direction while an earlier segment is missing; beyond it the hole counts as lost."""
@@ -31,14 +30,14 @@ class Stream:
 
 
 class Streams:
-    """Hands in-order bytes to ``reader`` and keeps account of what is held back.
+    """Hands in-order bytes to ``listener`` and keeps account of what is held back.
 
-    ``reader`` has ``stream(flow, from_src, data, ts, number) -> int`` (bytes to skip beyond the data) and
+    ``listener`` has ``stream(flow, from_src, data, ts, number) -> int`` (bytes to skip beyond the data) and
     ``gap(flow, from_src, size, ts, number)``; it clears ``flow.wants`` when it has seen enough.
     """
 
-    def __init__(self, reader: Any) -> None:
-        self.reader = reader
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
         self.total = 0
 
     def segment(
@@ -70,9 +69,9 @@ class Streams:
             data = data[stream.expected - start :]
         if data:
             stream.expected = have
-            stream.expected += self.reader.stream(flow, from_src, data, ts, number)
+            stream.expected += self.listener.stream(flow, from_src, data, ts, number)
         if stream.expected < end and flow.wants:  # cut by the snap length: the rest was never captured
-            self.reader.gap(flow, from_src, end - stream.expected, ts, number)
+            self.listener.gap(flow, from_src, end - stream.expected, ts, number)
             stream.expected = end
 
     def hold(
@@ -109,7 +108,7 @@ class Streams:
         """Report the hole before the first held segment as missing, and go on behind it."""
         start = stream.held[0][0]
         if start > stream.expected:
-            self.reader.gap(flow, from_src, start - stream.expected, ts, number)
+            self.listener.gap(flow, from_src, start - stream.expected, ts, number)
             stream.expected = start
         self.drain(flow, stream, from_src, ts, number)
         if not flow.wants:

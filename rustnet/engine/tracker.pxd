@@ -4,6 +4,7 @@ from rustnet.engine.decode cimport Decoder
 from rustnet.engine.flow cimport Flow, Half
 from rustnet.engine.fragments cimport Fragments
 from rustnet.engine.index cimport PacketIndex
+from rustnet.engine.listener cimport Listener
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.shares cimport owner
 from rustnet.engine.streams cimport Stream, Streams
@@ -20,7 +21,7 @@ cdef int64_t SECOND
 
 @cython.final
 cdef class Tracker:
-    cdef public object reader
+    cdef public Listener listener
     cdef public Fragments fragments
     cdef int64_t[::1] recent
     cdef size_t seen

@@ -1,10 +1,8 @@
 """`Tracker`: every frame of a batch to its flow, its TCP analysis, and its payload to the parsers.
 
-This is the loop that runs once per packet. What it calls per message (`Reader`) is ordinary Python and is only called
-while a flow still wants its payload read.
+This is the loop that runs once per packet. What it calls per message (a `Listener`) is only called while a flow still
+wants its payload read.
 """
-
-from typing import Protocol
 
 import cython
 import numpy as np
@@ -13,6 +11,7 @@ from rustnet.engine.decode import Decoder
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.fragments import Fragments
 from rustnet.engine.index import CAPACITY, PacketIndex
+from rustnet.engine.listener import Listener
 from rustnet.engine.numbers import (
     ECHO_ANSWERED,
     EVERYONE,
@@ -52,25 +51,6 @@ INNER_TAGS = 0x9E3779B1
 """Spreads the VLAN tags inside a tunnel over the number that tells flows of different tunnels apart."""
 
 
-class Reader(Protocol):
-    """What reads payloads: `rustnet.dissect.dispatch.Dispatcher`, or nothing."""
-
-    def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:
-        """Read one datagram, or one layer-2, ICMP or ARP message."""
-
-    def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
-        """Read in-order bytes; returns how many bytes beyond them to skip."""
-
-    def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
-        """Bytes of a stream were not captured."""
-
-    def close(self, flow: Flow) -> None:
-        """A flow that was read has ended."""
-
-    def undecoded(self, answer: int, link: int, ts: int, number: int) -> None:
-        """A frame could not be decoded."""
-
-
 class Tracker:
     """Follows all flows of one capture.
 
@@ -78,11 +58,11 @@ class Tracker:
     ``server_ports`` has a rank for each port: of two ports the one that ranks higher is the server's.
     """
 
-    def __init__(self, reader: Reader, wanted: bytes, server_ports: bytes, first_id: int = 1) -> None:
-        self.reader = reader
+    def __init__(self, listener: Listener, wanted: bytes, server_ports: bytes, first_id: int = 1) -> None:
+        self.listener = listener
         self.decoder = Decoder()
         self.table = FlowTable(server_ports, first_id)
-        self.streams = Streams(reader)
+        self.streams = Streams(listener)
         self.fragments = Fragments()
         self.index = PacketIndex()
         self.wanted = wanted
@@ -137,7 +117,7 @@ class Tracker:
             status = decoder.frame(offsets[i], captured[i], links[i])
             if status != OK:
                 self.undecoded += 1
-                self.reader.undecoded(status, links[i], ts, number)
+                self.listener.undecoded(status, links[i], ts, number)
             else:
                 if p.fragment or p.tunnel:
                     flow = self.packet(frames, i, ts, number)
@@ -283,7 +263,7 @@ class Tracker:
             me.ttl = p.ttl
 
     def content(self, flow: Flow, me: Half, p: Packet, from_src: bool, ts: int, number: int) -> None:
-        """Hand the payload of anything but TCP to the reader."""
+        """Hand the payload of anything but TCP to the listener."""
         protocol = p.protocol
         if p.payload and not me.marks:
             me.marks = 8
@@ -295,14 +275,14 @@ class Tracker:
             if p.payload_captured + header > 0:
                 flow.missing = p.payload - p.payload_captured
                 data = self.copy(p.payload_offset - header, p.payload_captured + header)
-                self.reader.datagram(flow, from_src, data, ts, number)
+                self.listener.datagram(flow, from_src, data, ts, number)
 
     def copy(self, start: int, size: int) -> bytes:
         """Copy payload bytes out of the buffer being decoded."""
         return self.decoder.copy(start, size)
 
     def tcp(self, flow: Flow, me: Half, p: Packet, from_src: bool, ts: int, number: int) -> None:
-        """Hand in-order payload to the reader."""
+        """Hand in-order payload to the listener."""
         peer: Half = flow.dst if from_src else flow.src
         if p.payload > 0 and not p.flags & 4:
             start = me.position + wrap(p.seq - me.next_seq)
@@ -364,7 +344,7 @@ class Tracker:
         if flow.src.stream is not None or flow.dst.stream is not None:
             self.streams.finish(flow, flow.last_ts, self.last_number)
         if flow.talk is not None:
-            self.reader.close(flow)
+            self.listener.close(flow)
 
     def finish(self) -> list[Flow]:
         """The capture is over: end every flow and take them all."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rustnet.columnar import NULL
+from rustnet.engine import listener
 from rustnet.engine.flow import Flow, Half
 from rustnet.engine.numbers import STATE_NAMES, protocol_name
 from rustnet.engine.tcp import connection_state
@@ -157,8 +158,8 @@ def batch(packets: Sequence[Captured], first_number: int = 1) -> Frames:
 
 
 @dataclass
-class Listener:
-    """A reader (`rustnet.engine.tracker.Reader`) that keeps all it is told."""
+class Listener(listener.Listener):
+    """One that keeps all it is told."""
 
     skip: int = 0
     """Bytes to skip behind the first chunk of each stream."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rustnet.engine.listener import Listener
 from rustnet.engine.numbers import EVERYONE, ICMP, MAPPED, TCP, UDP, WANTED_SIZE
 from rustnet.engine.packet import Packet
 from rustnet.engine.shares import Division, owner
@@ -17,15 +18,9 @@ SAMPLES = sorted(p for p in (ROOT / "sample_pcaps").glob("*.pcap*") if not p.nam
 CORPUS = ROOT.parent / "shared" / "corpus"
 
 
-class Nobody:
-    def undecoded(self, *_: object) -> None: ...
-
-    def close(self, *_: object) -> None: ...
-
-
 def owners(path: Path, count: int) -> dict[int, set[int]]:
     """Owners of each flow's packets."""
-    tracker = Tracker(Nobody(), bytes(WANTED_SIZE), bytes(65_536))
+    tracker = Tracker(Listener(), bytes(WANTED_SIZE), bytes(65_536))
     division = Division(count)
     found: dict[int, set[int]] = {}
     source = open_source(str(path))

@@ -135,7 +135,7 @@ VIEWS: dict[str, tuple[str, str]] = {
 
 
 RANDOM = {("flows", "community_id")}
-"""Columns of random text: to try what compresses it takes a tenth of the time that storing flows does, for a quarter
+"""Columns of random text: to try what compresses it takes an eighth of the time that storing flows does, for a quarter
 of the column's size."""
 
 

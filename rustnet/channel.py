@@ -13,7 +13,6 @@ import socket
 import struct
 import weakref
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -64,10 +63,10 @@ class Area:
 class Channel:
     """One end. `recv` raises EOFError once the other end is closed, both directions OSError when they fail.
 
-    ``memory`` is what this end shares with the other; ``area`` is the one that writes to it.
+    ``memory`` is what this end shares with the other; the end that writes to it has its ``area``.
     """
 
-    def __init__(self, end: socket.socket, memory: mmap.mmap | None = None, area: Area | None = None) -> None:
+    def __init__(self, end: socket.socket, memory: mmap.mmap, area: Area | None = None) -> None:
         self.socket = end
         self.memory = memory
         self.area = area
@@ -83,7 +82,7 @@ class Channel:
         body = pickle.dumps(message, 5, buffer_callback=buffers.append)
         raw = [buffer.raw() for buffer in buffers]
         sizes = [view.nbytes for view in raw]
-        place = self._placed(raw, _room(sizes))
+        place = self._placed(raw, sum(map(_padded, sizes)))
         unused = [self.unused.popleft() for _ in range(len(self.unused))]
         numbers = struct.pack(f"={len(raw)}Q{len(unused)}Q", *sizes, *unused)
         pieces = [memoryview(HEAD.pack(len(body), len(raw), place, len(unused)) + numbers + body)]
@@ -91,7 +90,7 @@ class Channel:
             if view.nbytes:
                 pieces.append(view)
             if view.nbytes % ALIGNED:
-                pieces.append(PADDING[: -view.nbytes % ALIGNED])
+                pieces.append(PADDING[: _padded(view.nbytes) - view.nbytes])
         first = 0
         while first < len(pieces):
             sent = self.socket.sendmsg(pieces[first : first + MOST_PIECES])
@@ -103,14 +102,14 @@ class Channel:
 
     def _placed(self, raw: list[memoryview], room: int) -> int:
         """Write large buffers to the shared memory, and return where they begin; -1 if they must be sent."""
-        if self.area is None or self.memory is None or room < LARGE:
+        if self.area is None or room < LARGE:
             return -1
         place = at = self.area.take(room)
         if place >= 0:
             shared = memoryview(self.memory)
             for view in raw:
                 shared[at : at + view.nbytes] = view
-                at += view.nbytes + -view.nbytes % ALIGNED
+                at += _padded(view.nbytes)
         return place
 
     def recv(self) -> Any:
@@ -122,17 +121,17 @@ class Channel:
             assert self.area is not None
             self.area.give(given)
         body = self._block(size)
-        block = self._block(_room(sizes)) if place < 0 else self._lying(place, _room(sizes))
+        room = sum(map(_padded, sizes))
+        block = self._block(room) if place < 0 else self._lying(place, room)
         buffers = []
         at = 0
         for size in sizes:
             buffers.append(block[at : at + size])
-            at += size + -size % ALIGNED
+            at += _padded(size)
         return pickle.loads(body, buffers=buffers)  # noqa: S301 - from our own process
 
     def _lying(self, place: int, size: int) -> memoryview:
         """A part of the shared memory; once nobody refers to it, its place is free."""
-        assert self.memory is not None
         part = np.frombuffer(self.memory, np.uint8, size, place)
         weakref.finalize(part, self.unused.append, place).atexit = False
         return memoryview(part)  # type: ignore[arg-type]
@@ -157,9 +156,9 @@ class Channel:
         self.socket.close()
 
 
-def _room(sizes: Sequence[int]) -> int:
-    """Bytes that buffers of these sizes take where each begins aligned."""
-    return sum(size + -size % ALIGNED for size in sizes)
+def _padded(size: int) -> int:
+    """Bytes that a buffer takes where the next one begins aligned."""
+    return size + -size % ALIGNED
 
 
 def channels() -> tuple[Channel, Channel]:

@@ -4,7 +4,10 @@ from rustnet.engine.flow import Flow
 
 
 class Listener:
-    """Is offered every payload and asks for none: `rustnet.dissect.dispatch.Dispatcher` is one that reads."""
+    """Is offered the payloads of flows that want it, and by itself does nothing with them.
+
+    `rustnet.dissect.dispatch.Dispatcher` is one that reads; it clears ``flow.wants`` when it has seen enough.
+    """
 
     def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:
         """Read one datagram, or one layer-2, ICMP or ARP message."""

@@ -30,11 +30,7 @@ class Stream:
 
 
 class Streams:
-    """Hands in-order bytes to ``listener`` and keeps account of what is held back.
-
-    ``listener`` has ``stream(flow, from_src, data, ts, number) -> int`` (bytes to skip beyond the data) and
-    ``gap(flow, from_src, size, ts, number)``; it clears ``flow.wants`` when it has seen enough.
-    """
+    """Hands in-order bytes, and what is missing among them, to ``listener`` and keeps account of what is held back."""
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener

@@ -18,8 +18,8 @@ from rustnet.engine.numbers import PROTOCOL_NAMES, WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks, service_names
 from rustnet.sources.frames import Frames
+from rustnet.store.batches import Batch, Columns
 from rustnet.store.tables import FlowRow
-from rustnet.store.writer import Batch, Columns
 
 EVICTED = ("flows_evicted", "flows ended early: the flow table was full")
 FLOW_BATCH = 10_000

@@ -1,8 +1,8 @@
 """`Collector`: takes what parsers say (rows, names, anomalies) and holds it until there is enough to store."""
 
+from rustnet.store.batches import Batch, Records, Rows
 from rustnet.store.rows import Row
 from rustnet.store.tables import Anomaly, Name
-from rustnet.store.writer import Batch, Records, Rows
 
 FLUSH_ROWS = 20_000
 """Rows of one table that are held back at most; small inserts are slow."""

@@ -33,9 +33,10 @@ from rustnet.run import CaptureReport, Options, Progress, Report
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Frames, Source
 from rustnet.sources.linktypes import link_name
+from rustnet.store.batches import Batch, Columns, Records
 from rustnet.store.relate import relate
-from rustnet.store.tables import Capture, InterfaceRow, Packet
-from rustnet.store.writer import Batch, Columns, Records, Writer
+from rustnet.store.tables import Capture, FlowRow, InterfaceRow, Name, Packet
+from rustnet.store.writer import Writer
 from rustnet.workers import Workers, worker_count
 
 if TYPE_CHECKING:
@@ -112,10 +113,8 @@ def ingest(
     gc.freeze()
     try:
         tables = _travel(paths, first, writer, workers, report, options, progress)
-        writer.ending()
-        _relate(writer, report, tables)
+        _end(writer, report, tables)
         _attribute(writer, report, options)
-        writer.commit()
         if ask is not None and report.captures:
             writer.ask(ask)
     finally:
@@ -451,15 +450,15 @@ class Road:
         )
 
 
-def _relate(writer: Writer, report: Report, tables: set[str]) -> None:
-    """Work out what only whole captures tell: about single rows of ``tables``, and of flows that no parser named."""
+def _end(writer: Writer, report: Report, tables: set[str]) -> None:
+    """Store the last rows, and work out what only whole captures tell: of rows of ``tables``, and of unnamed flows."""
     captures = [capture.capture_id for capture in report.captures]
     if captures:
         from rustnet.attribute.hostnames import name_flows  # noqa: PLC0415 - only where there are captures
 
         flows = sum(capture.flows for capture in report.captures)
         names = partial(name_flows, first=captures[0], expected=flows)
-        writer.run_both(names, partial(relate, captures=captures, tables=tables))
+        writer.end(names, partial(relate, captures=captures, tables=tables), (FlowRow, Name))
 
 
 def _attribute(writer: Writer, report: Report, options: Options) -> None:

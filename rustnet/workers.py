@@ -34,9 +34,9 @@ from rustnet.errors import InputError, RustnetError
 from rustnet.numbering import Numbers, number_flows
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
+from rustnet.store.batches import Batch, Columns, Records, Rows
 from rustnet.store.rows import protocol_batch
 from rustnet.store.tables import Anomaly, Packet
-from rustnet.store.writer import Batch, Columns, Records, Rows
 
 SLOTS = 12
 """Batches of frames that workers may have before them, the one being filled included."""

@@ -143,36 +143,44 @@ class _Batch:
 
     def __init__(self, batch: dict[str, Column]) -> None:
         columns = list(batch.values())
-        lists = sum(isinstance(column, Lists) for column in columns)
-        rows = 1 + len(columns) + lists
-        self.words = np.zeros((rows, ARRAY_WORDS), np.int64)
-        self.children = np.zeros(rows - 1, np.int64)
-        self.buffers = np.zeros((rows, 3), np.int64)
+        inner = [column.items for column in columns if isinstance(column, Lists)]
+        rows = 1 + len(columns) + len(inner)
         self.kept: list[Array] = []
-        base, pointers = _address(self.words), _address(self.children)
-        self.children[:] = base + np.arange(1, rows) * (ARRAY_WORDS * WORD)
-        self._write(0, length(columns[0]), [None], len(columns), pointers)
-        inner = len(columns)
-        for i, column in enumerate(columns):
-            if isinstance(column, Texts):
-                self._write(1 + i, length(column), [column.valid, column.ends, column.data])
-            elif isinstance(column, Lists):
-                self._write(1 + i, length(column), [column.valid, column.ends], 1, pointers + inner * WORD)
-                items = column.items
-                self._write(1 + inner, length(items), [items.valid, items.ends, items.data])
-                inner += 1
-            else:
-                self._write(1 + i, len(column), _values(column))
+        self.buffers = np.zeros((rows, 3), np.int64)
+        self.children = np.zeros(rows - 1, np.int64)
+        pointers, places = _address(self.children), _address(self.buffers)
+        held = [[None], *map(_buffers, columns), *map(_buffers, inner)]
+        self.buffers[:] = [self._addresses(buffers) for buffers in held]
+        below = pointers + len(columns) * WORD  # where the child of the next list is named
+        words = [(length(columns[0]), 0, 0, 1, len(columns), places, pointers, 0, ARRAY_RELEASED_BY, 0)]
+        for row, (column, buffers) in enumerate(zip([*columns, *inner], held[1:], strict=True), 1):
+            missing = 0 if buffers[0] is None else -1
+            at, inside, children = places + row * 3 * WORD, 0, 0
+            if isinstance(column, Lists):
+                inside, children = 1, below
+                below += WORD
+            words.append((length(column), missing, 0, len(buffers), inside, at, children, 0, ARRAY_RELEASED_BY, 0))
+        self.words = np.array(words, np.int64)
+        self.children[:] = _address(self.words) + np.arange(1, rows) * (ARRAY_WORDS * WORD)
 
-    def _write(self, row: int, count: int, buffers: Sequence[Array | None], inside: int = 0, children: int = 0) -> None:
+    def _addresses(self, buffers: Sequence[Array | None]) -> tuple[int, int, int]:
+        """Addresses of a column's buffers, which are kept as long as this object; 0 where there is none."""
+        found = [0, 0, 0]
         for k, buffer in enumerate(buffers):
             if buffer is not None and len(buffer):
                 values = np.ascontiguousarray(buffer)
                 self.kept.append(values)
-                self.buffers[row, k] = _address(values)
-        missing = 0 if buffers[0] is None else -1
-        at = _address(self.buffers) + row * 3 * WORD
-        self.words[row] = (count, missing, 0, len(buffers), inside, at, children, 0, ARRAY_RELEASED_BY, 0)
+                found[k] = _address(values)
+        return found[0], found[1], found[2]
+
+
+def _buffers(column: Column) -> Sequence[Array | None]:
+    """Buffers of a column, as Arrow orders them; the first is what is not NULL, if anything is."""
+    if isinstance(column, Texts):
+        return (column.valid, column.ends, column.data)
+    if isinstance(column, Lists):
+        return (column.valid, column.ends)
+    return _values(column)
 
 
 def _values(column: Array) -> list[Array | None]:

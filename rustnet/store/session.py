@@ -204,7 +204,10 @@ def _attach(file: Path, config: dict[str, str]) -> "duckdb.DuckDBPyConnection":
     try:
         with _clear_errors(file):
             con.execute("SET write_buffer_row_group_count = 1")
-            con.execute(f"ATTACH {schema.quote_literal(str(file))} AS {ATTACHED} (ROW_GROUP_SIZE {ROW_GROUP})")
+            con.execute(
+                f"ATTACH {schema.quote_literal(str(file))} AS {ATTACHED} "
+                f"(ROW_GROUP_SIZE {ROW_GROUP}, RECOVERY_MODE no_wal_writes)"
+            )
             con.execute(f"USE {ATTACHED}")
     except BaseException:
         con.close()

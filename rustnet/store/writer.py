@@ -1,27 +1,26 @@
 """The one writer of a session: a thread that opens it and stores batches beside the engine.
 
 Batches go through a short queue, so that neither side can run ahead of the other by more than a few of them: memory
-stays bounded whatever the size of the input. Rows gather over captures until there are enough for one INSERT. A
-transaction is committed every `COMMIT_ROWS` rows or `COMMIT_SECONDS`; what a killed process had committed is there
-afterwards, and its capture's ``complete`` is false.
+stays bounded whatever the size of the input. Rows gather over captures until there are enough for one INSERT. Every
+`COMMIT_ROWS` rows or `COMMIT_SECONDS` all that is stored is made permanent, by a checkpoint: there is no log. What a
+killed process had made permanent is there afterwards, and its capture's ``complete`` is false.
 """
 
+import contextlib
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from rustnet.columnar import Column, copied, length
+from rustnet.columnar import Column
 from rustnet.errors import SessionError
-from rustnet.store.arrow import ArrowStream
-from rustnet.store.rows import Row, insert_sql, protocol_batch, record_batch
+from rustnet.store.batches import Batch, Columns, Kind, as_columns, insert, owned, rows_of
+from rustnet.store.rows import record_batch
 from rustnet.store.session import ATTACHED, create_or_open
 from rustnet.store.tables import Capture
 
@@ -31,89 +30,53 @@ if TYPE_CHECKING:
 COMMIT_ROWS = 4_000_000
 COMMIT_SECONDS = 10.0
 BEGIN_SECONDS = 1.0
-"""A capture's beginning is committed at once if the last commit is older than this."""
+"""A capture's beginning is made permanent at once if the last time is longer ago than this."""
 HOLD_ROWS = 20_000
 """Rows of one table that wait for more; small inserts are slow."""
-COPY_ROWS = 5_000
-"""Fewer rows are copied where they wait."""
 HOLD_ALL = 100_000
 """Rows of all tables that wait."""
+COMMITTING = 4 / 3
+"""What an INSERT takes with its part of the commit, to what it takes alone."""
+PLANNING = 40_000
+"""Values that are stored in the time in which an INSERT is planned."""
 QUEUE_LENGTH = 4
 SHARED_TABLES = 8
 """Tables whose rows wait at the end of the captures that are worth a second thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """A batch of one table, by column."""
-
-    cls: type
-    batch: dict[str, Column]
-    protocol: bool = False
-    """It is a protocol's table: what stands before its fields is in the batch."""
+Work = Callable[["duckdb.DuckDBPyConnection"], Any]
+"""What is done with a connection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """A batch of one protocol table, as records."""
+class _Call:
+    """Something to run, after what came before was stored or, with ``held``, while some of it may wait."""
 
-    cls: type
-    rows: list[Row]
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """A batch of one core table, as records."""
-
-    cls: type
-    records: list[Any]
+    run: Callable[[], None]
+    held: bool
 
 
-Batch = Columns | Rows | Records
-Kind = tuple[str, tuple[str, ...]]
-"""An INSERT, and the columns that its batches have, in their order."""
-
-
-class Ending:
-    """Says that no more batches come."""
-
-
-Item = tuple[int, list[Batch], bool] | Capture | Ending | Callable[[], None]
+Item = tuple[int, list[Batch], bool] | Capture | _Call
 """What the thread takes: batches of a capture, a capture's row, or work on the connection."""
-
-
-def insert(con: "duckdb.DuckDBPyConnection", sql: str, batches: "list[dict[str, Column]]") -> None:
-    """Run an INSERT, which reads the batches by the name ``batch``."""
-    batch = ArrowStream(batches)
-    try:
-        con.execute(sql)
-    finally:
-        batch.close()
 
 
 class _Beside(threading.Thread):
     """Work over a cursor, beside the block that this is the context of; what goes wrong is raised at the block's end.
 
-    Planning, small commits and a checkpoint use one core, whatever DuckDB may use. With ``commit`` the work is a
-    transaction of its own.
+    Planning, small commits and a checkpoint use one core, whatever DuckDB may use.
     """
 
-    def __init__(
-        self, con: "duckdb.DuckDBPyConnection", work: "Callable[[duckdb.DuckDBPyConnection], Any]", *, commit: bool
-    ) -> None:
+    def __init__(self, con: "duckdb.DuckDBPyConnection", work: Work) -> None:
         super().__init__(name="rustnet-writer-2", daemon=True)
         self.con = con.cursor()
         self.work = work
-        self.commit = commit
         self.error: BaseException | None = None
 
     def run(self) -> None:
         """Do the work."""
         try:
-            self.con.execute(f"USE {ATTACHED}" + ("; BEGIN" if self.commit else ""))
+            self.con.execute(f"USE {ATTACHED}")
             self.work(self.con)
-            if self.commit:
-                self.con.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - handed to the writer's thread
             self.error = error
         finally:
@@ -149,8 +112,11 @@ class Writer:
         """Batches that wait."""
         self.waiting: dict[Kind, int] = {}
         """Rows that wait."""
-        self.shared = False
-        """The last rows were stored by two threads, and are committed."""
+        self.ahead: threading.Thread | None = None
+        """What lets the system write ahead of the last checkpoint, and through which descriptor."""
+        self.descriptor = -1
+        self.borrowed = False
+        """The last batches of a capture wait; they may be parts of larger blocks."""
         self.captures: dict[int, Capture] = {}
         """Captures whose row is to be stored."""
         self.noted: set[int] = set()
@@ -209,7 +175,7 @@ class Writer:
     def put(self, batches: list[Batch], last: bool = False) -> None:
         """Hand batches of the present capture to the thread; waits while it is `QUEUE_LENGTH` behind.
 
-        The ``last`` ones of a capture wait for what follows: if that is the end, they are stored beside each other.
+        The ``last`` ones of a capture wait for what follows: if that is `end`, two threads may share them.
         """
         self._send((self.capture_id, batches, last))
 
@@ -217,26 +183,22 @@ class Writer:
         """Make everything so far permanent."""
         self._call(self._commit)
 
-    def ending(self) -> None:
-        """The captures are over: store what waits."""
-        self._send(Ending())
+    def end(self, first: Work, second: Work, tables: Collection[type]) -> None:
+        """The captures are over: store what waits, and run two works that change different tables; does not wait.
 
-    def run(self, work: "Callable[[duckdb.DuckDBPyConnection], Any]") -> Any:
+        Where much waits, two threads share this. ``first`` may not see the rows of others than ``tables`` then, and
+        neither sees what the other one changes.
+        """
+        self._send(_Call(lambda: self._end_captures(first, second, tables), held=True))
+
+    def run(self, work: Work) -> Any:
         """Run ``work`` on the connection, after everything that was put before it, and return its result."""
         results: list[Any] = []
         self._call(lambda: results.append(work(self.con)))
         return results[0]
 
-    def run_both(
-        self,
-        work: "Callable[[duckdb.DuckDBPyConnection], Any]",
-        other: "Callable[[duckdb.DuckDBPyConnection], Any]",
-    ) -> None:
-        """Run two works that change different tables; beside each other where much was stored."""
-        self._call(lambda: self._both(work, other))
-
-    def ask(self, question: "Callable[[duckdb.DuckDBPyConnection], None]") -> None:
-        """Run a question over what is committed, while the log is folded into the file: all else is done."""
+    def ask(self, question: Work) -> None:
+        """Run a question over all that is stored, while that is made permanent: nothing comes after it."""
         self._call(lambda: self._ask(question))
 
     def close(self) -> None:
@@ -264,7 +226,7 @@ class Writer:
             self._serve()
             if self.error is None:
                 self._flush()
-                self.con.execute("COMMIT")
+                self.con.execute("COMMIT; CHECKPOINT")
         except BaseException as error:  # noqa: BLE001
             self.error = error
         finally:
@@ -284,52 +246,54 @@ class Writer:
                 self.error = error
 
     def _end(self) -> None:
-        """Close the session, which folds its log into the file."""
+        """Close the session."""
         try:
             self.con.close()
         except Exception as error:  # noqa: BLE001
             self.error = self.error or error
+        if self.ahead is not None:
+            self.ahead.join()
+            os.close(self.descriptor)
 
     def _take(self, item: "Item") -> None:
         patience = COMMIT_SECONDS
         if isinstance(item, tuple):
             capture_id, batches, last = item
             self._insert_due()
+            if self.borrowed:
+                self.held = {kind: [owned(batch) for batch in held] for kind, held in self.held.items()}
+                self.borrowed = False
+                self._commit_due(patience)
             for batch in batches:
-                self._hold(capture_id, batch)
+                self._hold(capture_id, batch, borrow=last)
+            self.borrowed = last
             if not last:
                 self._insert_due()
         elif isinstance(item, Capture):
             if item.capture_id not in self.captures and item.capture_id not in self.noted:
                 patience = BEGIN_SECONDS
             self.captures[item.capture_id] = item
-        elif isinstance(item, Ending):
-            self._end_captures()
         else:
-            self._flush()
-            item()
-        if self.pending >= COMMIT_ROWS or time.monotonic() - self.committed_at >= patience:
+            if not item.held:
+                self._flush()
+            item.run()
+        self._commit_due(patience)
+
+    def _commit_due(self, patience: float) -> None:
+        """Make permanent what there is, if it is time for that and the last batches of a capture do not wait."""
+        late = time.monotonic() - self.committed_at >= patience
+        if (late or self.pending >= COMMIT_ROWS) and not self.borrowed:
             self._commit()
 
-    def _hold(self, capture_id: int, item: Batch) -> None:
-        """Keep a batch until there are enough rows for its table."""
-        if isinstance(item, Columns):
-            batch = item.batch
-            count = length(next(iter(batch.values())))
-            if count < COPY_ROWS:  # it may be part of a much larger block, all of which it would keep
-                batch = {name: copied(column) for name, column in batch.items()}
-            if not item.protocol:
-                batch["capture_id"] = np.full(count, capture_id, np.int32)
-        elif isinstance(item, Rows):
-            count = len(item.rows)
-            batch = protocol_batch(item.cls, capture_id, item.rows) if count else {}
-        else:
-            count = len(item.records)
-            batch = record_batch(item.cls, item.records) if count else {}
-        if not count:
+    def _hold(self, capture_id: int, item: Batch, *, borrow: bool) -> None:
+        """Keep a batch until there are enough rows for its table; ``borrow`` if that should not be long."""
+        batch = as_columns(item, capture_id)
+        if not batch or not rows_of(batch):
             return
-        names = tuple(batch)
-        kind = (insert_sql(item.cls, names), names)
+        if isinstance(item, Columns) and not borrow:
+            batch = owned(batch)
+        kind = (item.cls, tuple(batch))
+        count = rows_of(batch)
         self.held.setdefault(kind, []).append(batch)
         self.waiting[kind] = self.waiting.get(kind, 0) + count
         self.pending += count
@@ -345,10 +309,11 @@ class Writer:
     def _insert(self, kind: "Kind") -> None:
         """Insert the batches that wait for one INSERT."""
         self.waiting.pop(kind)
-        insert(self.con, kind[0], self.held.pop(kind))
+        insert(self.con, kind, self.held.pop(kind))
 
     def _flush(self) -> None:
         """Insert everything that waits."""
+        self.borrowed = False
         for kind in list(self.held):
             self._insert(kind)
         if not self.captures:
@@ -357,55 +322,98 @@ class Writer:
         if again:
             self.con.execute("DELETE FROM captures WHERE capture_id IN (SELECT unnest(?))", [sorted(again)])
         batch = record_batch(Capture, list(self.captures.values()))
-        insert(self.con, insert_sql(Capture, tuple(batch)), [batch])
+        insert(self.con, (Capture, tuple(batch)), [batch])
         self.noted = {number for number, capture in self.captures.items() if not capture.complete}
         self.captures = {}
 
-    def _end_captures(self) -> None:
-        """Store what waits; of many tables, on two threads and committed, because neither sees what the other did.
+    def _end_captures(self, first: Work, second: Work, tables: Collection[type]) -> None:
+        """Store what waits, and run both works; on two threads where rows of many tables wait.
 
-        That the captures are complete is committed later: not before all their rows are.
+        This thread stores the large batches and those of ``tables``, and is not held up for the others. That the
+        captures are complete is stored later: not before all their rows are.
         """
         if len(self.waiting) < SHARED_TABLES:
+            self._flush()
+            second(self.con)
+            first(self.con)
             return
+        self.borrowed = False
         self.con.execute("SET checkpoint_threshold = '1TB'")  # once, beside the question or at the end: not per commit
-        most = max(self.waiting, key=lambda kind: self.waiting[kind] * len(kind[1]))
-        small = [kind for kind, count in self.waiting.items() if count < HOLD_ROWS and kind != most]
-        beside = [(kind[0], self.held.pop(kind)) for kind in small]
+        small = self._divided(tables)
+        beside = [(kind, self.held.pop(kind)) for kind in small]
         for kind in small:
             del self.waiting[kind]
+        large_rows = threading.Event()
+        stored = False
 
-        def store(con: "duckdb.DuckDBPyConnection") -> None:
-            for sql, batches in beside:
-                insert(con, sql, batches)
+        def share(con: "duckdb.DuckDBPyConnection") -> None:
+            con.execute("BEGIN")
+            while beside:
+                insert(con, *beside.pop())
+            large_rows.wait()  # commits wait for each other, and nothing waits for this one
+            con.execute("COMMIT")
+            if stored:
+                con.execute("BEGIN")
+                second(con)
+                con.execute("COMMIT")
 
-        with _Beside(self.con, store, commit=True):
-            for kind in list(self.held):
-                self._insert(kind)
-            self.con.execute("COMMIT")
+        with _Beside(self.con, share):
+            try:
+                for kind in list(self.held):
+                    self._insert(kind)
+                # The next transaction begins by reading: it could not while the other thread commits.
+                self.con.execute("COMMIT; BEGIN; FROM meta LIMIT 0")
+                stored = True
+            finally:
+                large_rows.set()
+            if hasattr(os, "fdatasync"):
+                self._write_ahead()
+            first(self.con)
+        self.con.execute("COMMIT")
         self._begin()
-        self.shared = True
 
-    def _both(
-        self,
-        work: "Callable[[duckdb.DuckDBPyConnection], Any]",
-        other: "Callable[[duckdb.DuckDBPyConnection], Any]",
-    ) -> None:
-        if self.shared:
-            with _Beside(self.con, other, commit=True):
-                work(self.con)
-        else:
-            other(self.con)
-            work(self.con)
+    def _divided(self, tables: Collection[type]) -> list[Kind]:
+        """What waits and is not of ``tables``, as far as that takes as long as to store and commit the rest."""
+        cost = {kind: count * len(kind[1]) + PLANNING for kind, count in self.waiting.items()}
+        mine = sum(value for kind, value in cost.items() if kind[0] in tables)
+        others: list[Kind] = []
+        theirs = 0
+        for kind in sorted(cost, key=cost.__getitem__, reverse=True):
+            if kind[0] in tables:
+                continue
+            if mine * COMMITTING < theirs:
+                mine += cost[kind]
+            else:
+                others.append(kind)
+                theirs += cost[kind]
+        return others
 
-    def _ask(self, question: "Callable[[duckdb.DuckDBPyConnection], None]") -> None:
-        self.con.execute("RESET threads")
-        with _Beside(self.con, lambda con: con.execute("CHECKPOINT"), commit=False):
+    def _write_ahead(self) -> None:
+        """Let the system write to the disk what the session's file has got so far: the checkpoint waits for that.
+
+        The descriptor stays open until DuckDB has closed the file: closing any of them gives up the process's lock.
+        """
+
+        def write(descriptor: int) -> None:
+            with contextlib.suppress(OSError):  # the checkpoint will say it
+                os.fdatasync(descriptor)
+
+        with contextlib.suppress(OSError):
+            self.descriptor = os.open(self.path, os.O_RDONLY)
+            self.ahead = threading.Thread(target=write, args=(self.descriptor,), name="rustnet-flush", daemon=True)
+            self.ahead.start()
+
+    def _ask(self, question: Work) -> None:
+        self._flush()
+        self.con.execute("COMMIT")
+        self._begin()
+        # More threads would take the core from the checkpoint, which uses one; then they are for the question.
+        with _Beside(self.con, lambda con: con.execute("CHECKPOINT; RESET threads")):
             question(self.con)
 
     def _commit(self) -> None:
         self._flush()
-        self.con.execute("COMMIT")
+        self.con.execute("COMMIT; CHECKPOINT")
         self._begin()
 
     def _begin(self) -> None:
@@ -426,7 +434,7 @@ class Writer:
             else:
                 return
 
-    def _call(self, work: Callable[[], None]) -> None:
+    def _call(self, work: Callable[[], None], *, held: bool = False) -> None:
         """Run ``work`` in the thread and wait for it."""
         done = threading.Event()
 
@@ -436,7 +444,7 @@ class Writer:
             finally:
                 done.set()
 
-        self._send(run)
+        self._send(_Call(run, held))
         while not done.wait(0.2):
             if self.error is not None or not self.thread.is_alive():
                 break

@@ -1,13 +1,18 @@
 """What the writer stores at the end of the captures, with its helper and without."""
 
+import signal
+import subprocess
+import sys
+
 import duckdb
 import pytest
 
 from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.store import writer as module
+from rustnet.store.batches import Rows
 from rustnet.store.tables import Capture
-from rustnet.store.writer import HOLD_ROWS, SHARED_TABLES, Rows, Writer
+from rustnet.store.writer import HOLD_ROWS, SHARED_TABLES, Writer
 
 TABLES = [table for table in registry.tables() if table.__table__ != "dns"]
 (LARGE,) = [table for table in registry.tables() if table.__table__ == "dns"]
@@ -23,8 +28,11 @@ def store(path: str, small: int, rows: int) -> Writer:
     writer.put([Rows(LARGE, [(LARGE(), 1, 1_000, packet) for packet in range(1, rows + 1)])])
     capture.complete = True
     writer.end_capture(capture)
-    writer.ending()
     return writer
+
+
+def nothing(con: object) -> None:
+    """No work."""
 
 
 @pytest.mark.parametrize("small", [SHARED_TABLES - 1, SHARED_TABLES + 3, len(TABLES)])
@@ -32,6 +40,7 @@ def store(path: str, small: int, rows: int) -> Writer:
 def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path, small, rows):
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, rows)
+    writer.end(nothing, nothing, ())
     counts = writer.run(
         lambda con: [con.execute(f"SELECT count(*) FROM {t.__table__}").fetchall()[0][0] for t in (*TABLES, LARGE)]
     )
@@ -48,10 +57,10 @@ def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(tmp_path, mo
     real = module.insert
     inserted = []
 
-    def counts(con, sql, batches):
-        if '"dns"' in sql:
+    def counts(con, kind, batches):
+        if kind[0] is LARGE:
             inserted.append(sum(len(batch["flow_id"]) for batch in batches))
-        real(con, sql, batches)
+        real(con, kind, batches)
 
     monkeypatch.setattr(module, "insert", counts)
     writer = Writer(str(tmp_path / "s.duckdb"), registry.tables())
@@ -59,7 +68,7 @@ def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(tmp_path, mo
     for capture_id in (1, 2, 3):
         writer.begin_capture(Capture(capture_id, "made.pcap", "file", "pcap"))
         writer.put([Rows(LARGE, rows)], last=True)
-    writer.ending()
+    writer.end(nothing, nothing, ())
     assert writer.query("SELECT capture_id, count(*) FROM dns GROUP BY ALL ORDER BY ALL") == [
         (capture_id, HOLD_ROWS) for capture_id in (1, 2, 3)
     ]
@@ -67,22 +76,26 @@ def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(tmp_path, mo
     writer.close()
 
 
-def test_a_helper_that_fails_leaves_a_session_that_says_it_is_incomplete(tmp_path, monkeypatch):
+@pytest.mark.parametrize("table", ["kerberos", "dns"])  # the second thread's, the first one's
+def test_a_thread_that_fails_leaves_a_session_that_says_it_is_incomplete(tmp_path, monkeypatch, table):
     path = str(tmp_path / "s.duckdb")
     real = module.insert
 
-    def fails(con, sql, batches):
-        if '"kerberos"' in sql:
+    def fails(con, kind, batches):
+        if kind[0].__table__ == table:
             raise duckdb.IOException("No space left on device")
-        real(con, sql, batches)
+        real(con, kind, batches)
 
     monkeypatch.setattr(module, "insert", fails)
-    writer = store(path, len(TABLES), HOLD_ROWS + 1)
+    writer = store(path, len(TABLES), HOLD_ROWS - 1)
+    ran = []
+    writer.end(lambda _: ran.append("first"), lambda _: ran.append("second"), (LARGE,))
     with pytest.raises(SessionError, match="free some space"):
         writer.commit()
     writer.close()
+    assert ran == ["first"] * (table == "kerberos")
     with duckdb.connect(path, read_only=True) as con:
-        assert con.execute("SELECT count(*) FROM kerberos").fetchall() == [(0,)]
+        assert con.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
         assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
 
 
@@ -111,16 +124,16 @@ def test_a_writer_that_was_given_nothing_can_be_closed(tmp_path, later):
 
 
 @pytest.mark.parametrize("small", [1, SHARED_TABLES])
-def test_both_works_are_done_and_committed(tmp_path, small):
+def test_both_works_are_done_and_permanent(tmp_path, small):
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, 10)
-    writer.run_both(
+    writer.end(
         lambda con: con.execute("UPDATE dns SET query = 'a' WHERE packet < 4"),
         lambda con: con.execute(
             "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT 1, 'a', 'b', count(*) FROM dns"
         ),
+        (LARGE,),
     )
-    writer.commit()
     asked: list[object] = []
     writer.ask(
         lambda con: asked.extend(
@@ -128,7 +141,6 @@ def test_both_works_are_done_and_committed(tmp_path, small):
         )
     )
     assert asked == [(3, 10)]
-    assert writer.shared == (small >= SHARED_TABLES)
     writer.close()
     assert not (tmp_path / "s.duckdb.wal").exists()
     with duckdb.connect(path, read_only=True) as con:
@@ -140,8 +152,37 @@ def test_either_of_both_works_may_fail(tmp_path, small):
     def fails(con):
         raise duckdb.IOException("No space left on device")
 
-    for number, works in enumerate([(fails, lambda _: None), (lambda _: None, fails)]):
+    for number, works in enumerate([(fails, nothing), (nothing, fails)]):
         writer = store(str(tmp_path / f"{number}.duckdb"), small, 10)
+        writer.end(*works, ())
         with pytest.raises(SessionError, match="free some space"):
-            writer.run_both(*works)
+            writer.commit()
         writer.close()
+
+
+_KILLED = """
+import os, signal, sys
+from rustnet.dissect import registry
+from rustnet.store.batches import Rows
+from rustnet.store.tables import Capture
+from rustnet.store.writer import Writer
+
+(dns,) = [table for table in registry.tables() if table.__table__ == "dns"]
+writer = Writer(sys.argv[1], registry.tables())
+writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
+writer.put([Rows(dns, [(dns(), 1, 1_000, 1)])])
+writer.commit()
+writer.put([Rows(dns, [(dns(), 1, 1_000, 2)])])
+writer.run(lambda con: None)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_had_committed_is_there_without_any_log(tmp_path):
+    path = str(tmp_path / "s.duckdb")
+    child = subprocess.run([sys.executable, "-c", _KILLED, path], check=False)
+    assert child.returncode == -signal.SIGKILL
+    assert [file.name for file in tmp_path.iterdir()] == ["s.duckdb"]
+    with duckdb.connect(path, read_only=True) as con:
+        assert con.execute("SELECT packet FROM dns").fetchall() == [(1,)]
+        assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]

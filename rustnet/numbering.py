@@ -53,6 +53,9 @@ def number_flows(numbers: list[Numbers], opened: list[Array], first: int) -> int
     theirs = np.split(made, np.cumsum([len(packets) for packets in own])[:-1])
     firsts, first_ids = np.append(own[0], 0), np.append(theirs[0], NULL)  # the ends stand for what is not found
     for mine, packets, flow_ids in zip(numbers, opened, theirs, strict=True):
+        if len(flow_ids) == len(packets):
+            mine.add(flow_ids)
+            continue
         ids = np.empty(len(packets), np.int64)
         ids[packets > 0] = flow_ids
         common = -packets[packets < 0]

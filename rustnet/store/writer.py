@@ -194,7 +194,12 @@ class Writer:
     def run(self, work: Work) -> Any:
         """Run ``work`` on the connection, after everything that was put before it, and return its result."""
         results: list[Any] = []
-        self._call(lambda: results.append(work(self.con)))
+
+        def run() -> None:
+            results.append(work(self.con))
+            self._commit_due(COMMIT_SECONDS)
+
+        self._call(run)
         return results[0]
 
     def ask(self, question: Work) -> None:
@@ -256,28 +261,26 @@ class Writer:
             os.close(self.descriptor)
 
     def _take(self, item: "Item") -> None:
-        patience = COMMIT_SECONDS
         if isinstance(item, tuple):
             capture_id, batches, last = item
             self._insert_due()
-            if self.borrowed:
-                self.held = {kind: [owned(batch) for batch in held] for kind, held in self.held.items()}
-                self.borrowed = False
-                self._commit_due(patience)
             for batch in batches:
                 self._hold(capture_id, batch, borrow=last)
             self.borrowed = last
             if not last:
                 self._insert_due()
+            self._commit_due(COMMIT_SECONDS)
         elif isinstance(item, Capture):
-            if item.capture_id not in self.captures and item.capture_id not in self.noted:
-                patience = BEGIN_SECONDS
+            begins = item.capture_id not in self.captures and item.capture_id not in self.noted
+            if begins and self.borrowed:  # the capture before was not the last one
+                self.held = {kind: [owned(batch) for batch in held] for kind, held in self.held.items()}
+                self.borrowed = False
             self.captures[item.capture_id] = item
+            self._commit_due(BEGIN_SECONDS if begins else COMMIT_SECONDS)
         else:
             if not item.held:
                 self._flush()
             item.run()
-        self._commit_due(patience)
 
     def _commit_due(self, patience: float) -> None:
         """Make permanent what there is, if it is time for that and the last batches of a capture do not wait."""

@@ -179,6 +179,22 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_the_beginning_of_a_capture_is_permanent_at_once(tmp_path, there):
+    path = tmp_path / "s.duckdb"
+    if there:
+        Writer(str(path), registry.tables()).close()
+    writer = Writer(str(path), registry.tables())
+    first, _ = writer.next_ids()
+    writer.begin_capture(Capture(first, "made.pcap", "file", "pcap"))
+    writer.put([Rows(LARGE, [(LARGE(), 1, 1_000, 1)])])
+    assert writer.query("SELECT count(*) FROM dns") == [(1,)]
+    (tmp_path / "copy.duckdb").write_bytes(path.read_bytes())
+    with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as con:
+        assert con.execute("SELECT capture_id, complete FROM captures").fetchall() == [(first, False)]
+    writer.close()
+
+
 def test_what_a_killed_writer_had_committed_is_there_without_any_log(tmp_path):
     path = str(tmp_path / "s.duckdb")
     child = subprocess.run([sys.executable, "-c", _KILLED, path], check=False)

@@ -7,7 +7,7 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
-@cython.locals(count=Py_ssize_t, places=int64_t[::1], size=int64_t, missing=Py_ssize_t, i=Py_ssize_t, joined=str, value=str, parts=list, present=list)
+@cython.locals(count=Py_ssize_t, places=int64_t[::1], size=int64_t, missing=Py_ssize_t, i=Py_ssize_t, joined=str, value=str, plain=bint, parts=list, present=list)
 cpdef texts(list values)
 @cython.locals(count=Py_ssize_t, marks=uint8_t[::1], present=list, i=Py_ssize_t)
 cdef tuple _present(list values)

@@ -80,12 +80,14 @@ def texts(values: list[str | None]) -> Texts:
     places: Any = view(ends)
     size = 0
     missing = 0
+    plain = True
     for i in range(count):
         value = values[i]
         if value is None:
             missing += 1
         else:
             size += len(value)
+            plain = plain and value.isascii()
         places[i + 1] = size
     valid: Array | None = None
     present: list[Any] = values
@@ -93,9 +95,8 @@ def texts(values: list[str | None]) -> Texts:
         valid, present = _present(values)
     if missing == count:
         return Texts(ends, octets(b""), valid)
-    joined = "".join(present)
-    if joined.isascii():
-        return Texts(ends, octets(joined.encode("ascii")), valid)
+    if plain:
+        return Texts(ends, octets("".join(present).encode("ascii")), valid)
     parts = [value.encode("utf-8", "backslashreplace") for value in present]
     size = 0
     for i in range(count):

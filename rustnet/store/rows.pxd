@@ -1,5 +1,4 @@
 cimport cython
-from libc.stdint cimport int64_t
 from cpython.object cimport PyObject, PyTypeObject, Py_TYPE
 
 cdef extern from "structmember.h":
@@ -49,7 +48,5 @@ cdef inline list values_of(list records, object cls, list names):
     return made
 
 
-@cython.locals(count=Py_ssize_t, i=Py_ssize_t, row=tuple, records=list, of_flow=int64_t[::1], at=int64_t[::1], of_packet=int64_t[::1])
-cpdef dict protocol_batch(object cls, object capture_id, list rows)
 @cython.locals(names=list)
 cpdef dict record_batch(object cls, list records)

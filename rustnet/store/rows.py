@@ -6,7 +6,7 @@ from typing import Any
 import cython
 import numpy as np
 
-from rustnet.columnar import NULL, doubles, integers, lists, texts, view
+from rustnet.columnar import NULL, doubles, integers, lists, texts
 from rustnet.columnar import Column as Values
 from rustnet.records import Column, columns, table_name
 
@@ -70,22 +70,14 @@ Row = tuple[Any, int, int, int]
 
 def protocol_batch(cls: type, capture_id: int, rows: list[Row]) -> dict[str, Values]:
     """Columns of one protocol table's rows of one capture."""
-    count = len(rows)
-    records: list[Any] = [None] * count
-    flow_ids, times, packets = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
-    of_flow, at, of_packet = view(flow_ids), view(times), view(packets)
-    for i in range(count):
-        row = rows[i]
-        records[i] = row[0]
-        of_flow[i] = row[1]
-        at[i] = row[2]
-        of_packet[i] = row[3]
-    flow_ids[flow_ids == 0] = NULL
+    records, flow_ids, times, packets = map(list, zip(*rows, strict=True))
+    flows = integers(flow_ids)
+    flows[flows == 0] = NULL
     batch: dict[str, Values] = {
-        "capture_id": np.full(count, capture_id, np.int32),
-        "flow_id": flow_ids,
-        "ts": times.view("datetime64[ns]"),
-        "packet": packets,
+        "capture_id": np.full(len(rows), capture_id, np.int32),
+        "flow_id": flows,
+        "ts": integers(times).view("datetime64[ns]"),
+        "packet": integers(packets),
     }
     batch.update(record_batch(cls, records))
     return batch

@@ -68,8 +68,9 @@ def create_or_open(
     """Open a session for writing; make it if there is none, and bring an older one to today's schema.
 
     ``tables`` are the record classes of the protocols; the core tables are always there. ``small_groups`` is for who
-    writes a long time: row groups of `ROW_GROUP`, for which the session is attached to the connection, whose cursors
-    must name it themselves. The caller closes the connection. Raises `SessionError`; a file that was not there before
+    writes a long time: row groups of `ROW_GROUP` and no log, so that nothing is permanent before a CHECKPOINT. For
+    these the session is attached to the connection, whose cursors must name it themselves. The caller closes the
+    connection. Raises `SessionError`; a file that was not there before
     is removed again if it cannot be made.
     """
     file = Path(path)
@@ -199,7 +200,7 @@ def _connect(file: Path, config: dict[str, str], *, read_only: bool) -> "duckdb.
 
 
 def _attach(file: Path, config: dict[str, str]) -> "duckdb.DuckDBPyConnection":
-    """Open a session whose row groups are compressed and written as soon as they are full."""
+    """Open a session whose row groups are compressed and written as soon as they are full, and that writes no log."""
     con = _connect(Path(":memory:"), config, read_only=False)
     try:
         with _clear_errors(file):

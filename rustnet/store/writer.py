@@ -35,8 +35,6 @@ HOLD_ROWS = 20_000
 """Rows of one table that wait for more; small inserts are slow."""
 HOLD_ALL = 100_000
 """Rows of all tables that wait."""
-COMMITTING = 4 / 3
-"""What an INSERT takes with its part of the commit, to what it takes alone."""
 PLANNING = 40_000
 """Values that are stored in the time in which an INSERT is planned."""
 QUEUE_LENGTH = 4
@@ -332,7 +330,7 @@ class Writer:
     def _end_captures(self, first: Work, second: Work, tables: Collection[type]) -> None:
         """Store what waits, and run both works; on two threads where rows of many tables wait.
 
-        This thread stores the large batches and those of ``tables``, and is not held up for the others. That the
+        This thread stores those of ``tables`` and about half of all, and does not wait for the others. That the
         captures are complete is stored later: not before all their rows are.
         """
         if len(self.waiting) < SHARED_TABLES:
@@ -342,18 +340,18 @@ class Writer:
             return
         self.borrowed = False
         self.con.execute("SET checkpoint_threshold = '1TB'")  # once, beside the question or at the end: not per commit
-        small = self._divided(tables)
-        beside = [(kind, self.held.pop(kind)) for kind in small]
-        for kind in small:
+        theirs = self._divided(tables)
+        beside = [(kind, self.held.pop(kind)) for kind in theirs]
+        for kind in theirs:
             del self.waiting[kind]
-        large_rows = threading.Event()
+        done = threading.Event()
         stored = False
 
         def share(con: "duckdb.DuckDBPyConnection") -> None:
             con.execute("BEGIN")
             while beside:
                 insert(con, *beside.pop())
-            large_rows.wait()  # commits wait for each other, and nothing waits for this one
+            done.wait()  # commits wait for each other, and nothing waits for this one
             con.execute("COMMIT")
             if stored:
                 con.execute("BEGIN")
@@ -368,7 +366,7 @@ class Writer:
                 self.con.execute("COMMIT; BEGIN; FROM meta LIMIT 0")
                 stored = True
             finally:
-                large_rows.set()
+                done.set()
             if hasattr(os, "fdatasync"):
                 self._write_ahead()
             first(self.con)
@@ -376,7 +374,7 @@ class Writer:
         self._begin()
 
     def _divided(self, tables: Collection[type]) -> list[Kind]:
-        """What waits and is not of ``tables``, as far as that takes as long as to store and commit the rest."""
+        """What waits and is not of ``tables``, as far as that is about half of the work."""
         cost = {kind: count * len(kind[1]) + PLANNING for kind, count in self.waiting.items()}
         mine = sum(value for kind, value in cost.items() if kind[0] in tables)
         others: list[Kind] = []
@@ -384,7 +382,7 @@ class Writer:
         for kind in sorted(cost, key=cost.__getitem__, reverse=True):
             if kind[0] in tables:
                 continue
-            if mine * COMMITTING < theirs:
+            if mine < theirs:
                 mine += cost[kind]
             else:
                 others.append(kind)
@@ -437,7 +435,7 @@ class Writer:
             else:
                 return
 
-    def _call(self, work: Callable[[], None], *, held: bool = False) -> None:
+    def _call(self, work: Callable[[], None]) -> None:
         """Run ``work`` in the thread and wait for it."""
         done = threading.Event()
 
@@ -447,7 +445,7 @@ class Writer:
             finally:
                 done.set()
 
-        self._send(_Call(run, held))
+        self._send(_Call(run, held=False))
         while not done.wait(0.2):
             if self.error is not None or not self.thread.is_alive():
                 break

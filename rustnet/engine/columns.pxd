@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
-from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.flow cimport Flow, Half, Side, half
 from rustnet.engine.tcp cimport connection_state
 from rustnet.columnar cimport TextBuilder
 from rustnet.engine.sha1 cimport ShortSha1
@@ -17,19 +17,21 @@ cdef int scope(uint64_t high, uint64_t low) except -1
 cdef str direction(int src, int dst)
 @cython.locals(talk=object)
 cdef object state_name(Flow flow, int64_t now)
-@cython.locals(src=Half, dst=Half)
-cpdef Half round_trip(Flow flow)
+@cython.locals(src=Side, dst=Side)
+cdef Half *round_trip(Flow flow) except NULL
 cdef str other_state(Flow flow)
+@cython.locals(at=int)
+cdef int write_history(TextBuilder column, Flow flow) except -1
 
 cdef class FlowColumns:
     cdef public TextBuilder community_id, protocol, src_ip, dst_ip, src_mac, dst_mac, direction, state, conn_state, history, end_reason, service, app, app_source, hostname, hostname_source, tunnel, unowned_reason, app_state
     cdef dict tcp_services, udp_services, guesses, reasons, protocols
     cdef bytearray hashed
     cdef ShortSha1 sha1
-    @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Half, table=int64_t[:, ::1], numbers=uint64_t[:, ::1], rtts=double[:, ::1])
+    @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Side, table=int64_t[:, ::1], numbers=uint64_t[:, ::1], rtts=double[:, ::1])
     cpdef dict build(self, list flows, int64_t now)
     cdef int integers(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow) except -1
-    cdef int half(self, int64_t[:, ::1] table, Py_ssize_t i, Half half, Py_ssize_t dst) except -1
+    cdef int side(self, int64_t[:, ::1] table, Py_ssize_t i, Half *half, Py_ssize_t dst) except -1
     @cython.locals(src_hi=uint64_t, src_lo=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, src_port=int, dst_port=int, protocol=int)
     cdef int text(self, uint64_t[:, ::1] words, int64_t[:, ::1] table, Py_ssize_t i, Flow flow, int64_t now) except -1
     cdef tuple described(self, int protocol)

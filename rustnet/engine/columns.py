@@ -6,7 +6,7 @@ import cython
 import numpy as np
 
 from rustnet.columnar import NULL, TextBuilder
-from rustnet.engine.flow import Flow, Half
+from rustnet.engine.flow import Flow
 from rustnet.engine.numbers import (
     MASK32,
     SCTP,
@@ -22,7 +22,9 @@ from rustnet.engine.numbers import (
 from rustnet.engine.sha1 import ShortSha1
 from rustnet.engine.text import community_id
 
-if not cython.compiled:  # compiled, these come from the .pxd as C functions
+if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
+    from rustnet.engine.flow import half
+    from rustnet.engine.half import Half
     from rustnet.engine.tcp import connection_state
     from rustnet.engine.text import write_address, write_digest, write_mac
 
@@ -148,7 +150,7 @@ def round_trip(flow: Flow) -> Half:
     The two legs of the handshake tell which end is far from the point of capture; without them the direction with
     the larger minimum does.
     """
-    src, dst = flow.src, flow.dst
+    src, dst = half(flow, True), half(flow, False)
     if src.srtt < 0:
         return dst
     if dst.srtt < 0:
@@ -163,6 +165,17 @@ def other_state(flow: Flow) -> str:
     if flow.dst.packets == 0:
         return "S0"
     return "SF" if flow.src.packets else "SHR"
+
+
+def write_history(column: TextBuilder, flow: Flow) -> None:
+    """Write a flow's history letters as the next text of a column; NULL without any."""
+    if not flow.noted:
+        column.null()
+    else:
+        column.need(flow.noted)
+        for at in range(flow.noted):
+            column.byte(flow.letters[at])
+        column.end()
 
 
 class FlowColumns:
@@ -225,8 +238,8 @@ class FlowColumns:
         for i in range(n):
             flow = flows[i]
             self.integers(table, i, flow)
-            self.half(table, i, flow.src, 0)
-            self.half(table, i, flow.dst, 1)
+            self.side(table, i, half(flow, True), 0)
+            self.side(table, i, half(flow, False), 1)
             if flow.protocol == TCP:
                 best = round_trip(flow)
                 if best.srtt >= 0:
@@ -264,7 +277,7 @@ class FlowColumns:
         table[35, i] = flow.interface & 0xFFFF
         table[36, i] = flow.first_packet
 
-    def half(self, table: memoryview, i: int, half: Half, dst: int) -> None:
+    def side(self, table: memoryview, i: int, half: Half, dst: int) -> None:
         """Numbers of one direction."""
         table[8 + dst, i] = half.packets
         table[10 + dst, i] = half.bytes
@@ -313,7 +326,7 @@ class FlowColumns:
         write_mac(self.dst_mac, flow.dst_mac)
         self.state.put(state_name(flow, now))
         self.conn_state.put(connection_state(flow) if protocol == TCP else other_state(flow))
-        self.history.put(flow.history if len(flow.history) else None)  # a length costs no call, truth does
+        write_history(self.history, flow)
         self.end_reason.put(flow.end_reason)
         self.tunnel.put(TUNNEL_NAMES[flow.tunnel])
         self.unowned_reason.put(reason)

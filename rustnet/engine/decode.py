@@ -43,6 +43,10 @@ from rustnet.engine.numbers import (
 if not cython.compiled:
     from rustnet.engine.reader import mac, swap16, swap32, u16, u32, u32le
 
+    def head_at(decoder: "Decoder", o: int) -> Any:
+        """The headers of a frame that begins at ``o``; compiled a pointer, so that nothing is copied."""
+        return decoder.heads[o]
+
 
 class Decoder(Network):
     """Decodes one frame after another."""
@@ -93,7 +97,7 @@ class Decoder(Network):
         It sets the same fields each time, so what the general way leaves in the others is only cleared behind that.
         Numbers are literals, because a module's names are variables in C.
         """
-        head = self.heads[o]
+        head = head_at(self, o)
         if swap16(head.kind) != 0x0800 or head.first != 0x45 or swap16(head.fragment) & 0x3FFF:
             return 0
         if head.protocol != 6:
@@ -125,7 +129,7 @@ class Decoder(Network):
 
     def common_udp(self, o: int, captured: int) -> int:
         """As `common`, for UDP; the frame may yet be a tunnel's."""
-        head = self.heads[o]
+        head = head_at(self, o)
         length = swap16(head.total) - 20
         claimed = swap32(head.seq) >> 16  # UDP's length lies where TCP's sequence number does
         if claimed < 8 or claimed > length or length > captured - 34:

@@ -1,29 +1,25 @@
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 # Fields stand in the order in which a packet touches them: what every packet needs shares a cache line or two.
 
-# Flows come and go by the hundred thousand: those that went give their memory to those that come. Halves are in no cycle.
+cdef struct Half:
+    int64_t packets, bytes, payload, position
+    uint32_t next_seq, highest_ack
+    uint16_t window
+    short ttl
+    unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked
+    uint32_t sample_end
+    int64_t sample_ts
+    double srtt, min_rtt
+    uint32_t isn, fin_end
+    uint32_t duplicate_run
+    uint32_t retransmissions, fast_retransmissions, out_of_order, duplicate_acks, zero_windows
+    int64_t duplicate_ts, missed
 
-@cython.final
-@cython.no_gc
-@cython.freelist(8192)
-cdef class Half:
-    cdef public int64_t packets, bytes, payload, position
-    cdef public uint32_t next_seq, highest_ack
-    cdef public int window
-    cdef public short ttl
-    cdef public unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked
-    cdef public uint32_t sample_end
-    cdef public int64_t sample_ts
-    cdef public double srtt, min_rtt
-    cdef public object stream
-    cdef public uint32_t isn, fin_end
-    cdef public uint32_t duplicate_run
-    cdef public int64_t duplicate_ts
-    cdef public uint32_t retransmissions, fast_retransmissions, out_of_order, duplicate_acks, zero_windows
-    cdef public int64_t missed
-    cdef public list holes
+ctypedef Half *Side
+
+# Flows come and go by the hundred thousand: those that went give their memory to those that come.
 
 @cython.final
 @cython.freelist(4096)
@@ -34,38 +30,30 @@ cdef class Flow:
     cdef public int64_t last_ts, timeout
     cdef public int32_t next
     cdef public unsigned char state, closed, src_is_a, wants, foreign
-    cdef public Half src, dst
+    cdef Half src, dst
     cdef public int64_t first_ts, flow_id
-    cdef public int a_port, b_port
-    cdef public int protocol
-    cdef public bint has_ports
-    cdef public int64_t outer_flow_id
-    cdef public int tunnel, carries
+    cdef public object src_stream, dst_stream
     cdef public object talk
+    cdef public int protocol
+    cdef public uint16_t a_port, b_port
+    cdef public unsigned char has_ports, version, tunnel, carries, reset_by, first_closer
+    cdef unsigned char noted
+    cdef unsigned char letters[43]
     cdef public int32_t index
     cdef public uint32_t generation
-    cdef public int version
-    cdef public int64_t first_packet
-    cdef public uint32_t interface
-    cdef public int vlan, outer_vlan
+    cdef public int64_t outer_flow_id, first_packet
     cdef public int64_t src_mac, dst_mac
-    cdef public int reset_by
     cdef public int64_t syn_ts, synack_ts
     cdef public double handshake_rtt, synack_rtt
-    cdef public int first_closer
-    cdef public int icmp_type, icmp_code, icmp_id
+    cdef public uint32_t interface
+    cdef public short vlan, outer_vlan
+    cdef public short icmp_type, icmp_code
+    cdef public int icmp_id
     cdef public uint32_t fragments
     cdef public int64_t missing
-    cdef public str history
+    cdef public list src_holes, dst_holes
     cdef public str end_reason
-
-
-cdef inline Half new_half():
-    cdef Half made = Half.__new__(Half)
-    made.ttl = -1
-    made.srtt = -1.0
-    made.min_rtt = -1.0
-    return made
+    cpdef dict side(self, bint from_src)
 
 
 cdef inline Flow new_flow():
@@ -85,8 +73,21 @@ cdef inline Flow new_flow():
     made.icmp_type = -1
     made.icmp_code = -1
     made.icmp_id = -1
-    made.src = new_half()
-    made.dst = new_half()
-    made.history = ""
+    made.src.ttl = -1
+    made.src.srtt = -1.0
+    made.src.min_rtt = -1.0
+    made.dst.ttl = -1
+    made.dst.srtt = -1.0
+    made.dst.min_rtt = -1.0
     made.end_reason = "end"
     return made
+
+
+cdef inline Half *half(Flow flow, bint from_src) noexcept:
+    return &flow.src if from_src else &flow.dst
+
+
+cdef inline void note(Flow flow, unsigned char letter) noexcept:
+    if flow.noted < 43:
+        flow.letters[flow.noted] = letter
+        flow.noted += 1

@@ -1,45 +1,17 @@
 """`Flow` and its two `Half`s: everything the engine remembers of one conversation."""
 
-from typing import Any
+from typing import Any, cast
 
 import cython
 
+if not cython.compiled:
+    from rustnet.engine.half import Half
 
-class Half:
-    """One direction of a flow: what one end sent."""
+MAX_LETTERS = 43
+"""Letters of a history: ``^``, six marks and a gap once a direction, two counted ones at most seven times each."""
 
-    def __init__(self) -> None:
-        self.packets = 0
-        self.bytes = 0
-        self.payload = 0
-        self.flags = 0
-        self.ttl = -1
-        self.marks = 0
-        self.started = 0
-        self.isn = 0
-        self.next_seq = 0
-        self.position = 0
-        self.highest_ack = 0
-        self.has_ack = 0
-        self.window = 0
-        self.duplicate_run = 0
-        self.duplicate_ts = 0
-        self.retransmissions = 0
-        self.fast_retransmissions = 0
-        self.out_of_order = 0
-        self.duplicate_acks = 0
-        self.zero_windows = 0
-        self.missed = 0
-        self.holes: list[tuple[int, int, int]] | None = None
-        self.fin = 0
-        self.fin_end = 0
-        self.fin_acked = 0
-        self.sampling = 0
-        self.sample_end = 0
-        self.sample_ts = 0
-        self.srtt = -1.0
-        self.min_rtt = -1.0
-        self.stream: Any = None
+Hole = tuple[int, int, int]
+"""First and last position, exclusive, of bytes that are missing, and the time when that was seen."""
 
 
 class Flow:
@@ -95,15 +67,44 @@ class Flow:
         self.outer_flow_id = 0
         self.wants = 0
         self.foreign = 0
-        self.src = Half()
-        self.dst = Half()
-        self.history = ""
+        if not cython.compiled:
+            self.src = Half()
+            self.dst = Half()
+            self.letters = bytearray(MAX_LETTERS)
+        self.noted = 0
+        self.src_holes: list[Hole] | None = None
+        self.dst_holes: list[Hole] | None = None
+        self.src_stream: Any = None
+        self.dst_stream: Any = None
         self.end_reason = "end"
         self.talk: Any = None
 
+    @property
+    def history(self) -> str:
+        """Zeek's history letters in the order in which they were noted."""
+        return "".join(chr(self.letters[at]) for at in range(self.noted))
 
-if not cython.compiled:  # compiled, the .pxd has it as an inline function; the two must say the same
+    def side(self, from_src: bool) -> dict[str, float]:
+        """One direction's fields by name, for whoever only looks at them."""
+        if cython.compiled:  # a C struct becomes a dictionary
+            made = cast("dict[str, float]", self.src if from_src else self.dst)
+        else:
+            made = vars(self.src if from_src else self.dst)
+        return made
+
+
+if not cython.compiled:  # compiled, the .pxd has these as inline functions; the two must say the same
 
     def new_flow() -> Flow:
         """Make a flow."""
         return Flow()
+
+    def half(flow: Flow, from_src: bool) -> Half:
+        """One direction of a flow; compiled a pointer, which is good for as long as the flow is."""
+        return flow.src if from_src else flow.dst
+
+    def note(flow: Flow, letter: int) -> None:
+        """Write the next letter of a flow's history."""
+        if flow.noted < MAX_LETTERS:
+            flow.letters[flow.noted] = letter
+            flow.noted += 1

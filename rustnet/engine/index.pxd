@@ -9,8 +9,8 @@ cdef int SHARE_SHIFT
 cdef class PacketIndex:
     cdef public Py_ssize_t count
     cdef public int64_t wire_bytes, captured_bytes, truncated, out_of_order, first_ts, last_ts, previous_ts
-    cdef int64_t[::1] ts, file_offset, flow_id
-    cdef uint32_t[::1] length, captured, payload
+    cdef int64_t[::1] flow_id
+    cdef uint32_t[::1] payload
     cdef uint8_t[::1] from_src, tcp_flags
     cdef public dict arrays
     cpdef renew(self)
@@ -19,6 +19,5 @@ cdef class PacketIndex:
     cpdef point(self, object columns)
     @cython.locals(flow_ids=int64_t[::1], i=Py_ssize_t, flow_id=int64_t)
     cpdef renumber(self, Py_ssize_t row, int share, int64_t[::1] known)
-    @cython.locals(stamps=int64_t[::1], lengths=uint32_t[::1], captured=uint32_t[::1], previous=int64_t, low=int64_t, high=int64_t, wire=int64_t, kept=int64_t, truncated=int64_t, back=int64_t, i=size_t, ts=int64_t)
-    cdef int sum_up(self, size_t row, size_t end) except -1
+    cdef int sum_up(self, Py_ssize_t row, Py_ssize_t end) except -1
     cpdef dict take(self)

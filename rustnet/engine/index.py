@@ -45,10 +45,6 @@ class PacketIndex:
             "interface": np.empty(CAPACITY, np.uint16),
         }
         self.arrays = made
-        self.ts = view(made["ts"])
-        self.length = view(made["length"])
-        self.captured = view(made["captured"])
-        self.file_offset = view(made["file_offset"])
         self.flow_id = view(made["flow_id"])
         self.from_src = view(made["from_src"])
         self.payload = view(made["payload"])
@@ -67,11 +63,8 @@ class PacketIndex:
             return row
         first = frames.first_number
         arrays["number"][row:end] = np.arange(first, first + count, dtype=np.int64)
-        arrays["interface"][row:end] = frames.column("interface")
-        self.ts[row:end] = frames.ts[:count]
-        self.length[row:end] = frames.length[:count]
-        self.captured[row:end] = frames.captured[:count]
-        self.file_offset[row:end] = frames.file_offset[:count]
+        for name in ("ts", "length", "captured", "file_offset", "interface"):
+            arrays[name][row:end] = frames.column(name)
         self.sum_up(row, end)
         return row
 
@@ -98,28 +91,15 @@ class PacketIndex:
 
     def sum_up(self, row: int, end: int) -> None:
         """Add a batch's rows to the sums."""
-        stamps, lengths, captured = self.ts, self.length, self.captured
-        previous = self.previous_ts
-        low, high = self.first_ts, self.last_ts
-        if low == NULL:
-            low = stamps[row]
-        wire = kept = truncated = back = 0
-        for i in range(row, end):
-            ts = stamps[i]
-            wire += lengths[i]
-            kept += captured[i]
-            truncated += captured[i] < lengths[i]
-            back += ts < previous
-            previous = ts
-            if ts < low:
-                low = ts
-            if ts > high:
-                high = ts
-        self.wire_bytes += wire
-        self.captured_bytes += kept
-        self.truncated += truncated
-        self.out_of_order += back
-        self.first_ts, self.last_ts, self.previous_ts = low, high, previous
+        stamps, lengths, captured = (self.arrays[name][row:end] for name in ("ts", "length", "captured"))
+        self.wire_bytes += int(lengths.sum(dtype=np.int64))
+        self.captured_bytes += int(captured.sum(dtype=np.int64))
+        self.truncated += int(np.count_nonzero(captured < lengths))
+        self.out_of_order += int(stamps[0] < self.previous_ts) + int(np.count_nonzero(stamps[1:] < stamps[:-1]))
+        low = int(stamps.min())
+        self.first_ts = low if self.first_ts == NULL else min(low, self.first_ts)
+        self.last_ts = max(int(stamps.max()), self.last_ts)
+        self.previous_ts = int(stamps[-1])
 
     def take(self) -> dict[str, Column]:
         """The columns of the packets since the last call."""

@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t
-from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.flow cimport Flow, half
 from rustnet.engine.listener cimport Listener
 
 cdef int64_t MAX_HELD, MAX_HELD_TOTAL
@@ -15,7 +15,7 @@ cdef class Streams:
     cdef public Listener listener
     cdef public int64_t total
     @cython.locals(stream=Stream)
-    cpdef void segment(self, Flow flow, Half me, bint from_src, int64_t start, bytes data, int64_t claimed, int64_t ts, int64_t number) except *
+    cpdef void segment(self, Flow flow, bint from_src, int64_t start, bytes data, int64_t claimed, int64_t ts, int64_t number) except *
     @cython.locals(end=int64_t, have=int64_t)
     cdef void deliver(self, Flow flow, Stream stream, bint from_src, int64_t start, bytes data, int64_t claimed, int64_t ts, int64_t number) except *
     @cython.locals(held=list, at=Py_ssize_t)
@@ -25,7 +25,8 @@ cdef class Streams:
     @cython.locals(start=int64_t)
     cdef void give_up(self, Flow flow, Stream stream, bint from_src, int64_t ts, int64_t number) except *
     @cython.locals(stream=Stream)
-    cpdef void acknowledged(self, Flow flow, Half peer, bint peer_is_src, int64_t position, int64_t ts, int64_t number) except *
+    cpdef void acknowledged(self, Flow flow, bint from_src, int64_t position, int64_t ts, int64_t number) except *
+    @cython.locals(stream=Stream, from_src=bint)
     cpdef void finish(self, Flow flow, int64_t ts, int64_t number) except *
-    @cython.locals(half=Half, stream=Stream)
+    @cython.locals(stream=Stream, from_src=bint)
     cpdef void forget(self, Flow flow) except *

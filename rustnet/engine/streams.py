@@ -4,8 +4,13 @@ Positions are 64-bit and count from the first sequence number seen in a directio
 32-bit numbers ends in `rustnet.engine.tcp` and is no matter here.
 """
 
-from rustnet.engine.flow import Flow, Half
+import cython
+
+from rustnet.engine.flow import Flow
 from rustnet.engine.listener import Listener
+
+if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+    from rustnet.engine.flow import half
 
 MAX_HELD = 256 << 10
 """Bytes held back in one direction while an earlier segment is missing; beyond it the hole counts as lost."""
@@ -36,14 +41,16 @@ class Streams:
         self.listener = listener
         self.total = 0
 
-    def segment(
-        self, flow: Flow, me: Half, from_src: bool, start: int, data: bytes, claimed: int, ts: int, number: int
-    ) -> None:
+    def segment(self, flow: Flow, from_src: bool, start: int, data: bytes, claimed: int, ts: int, number: int) -> None:
         """Take a segment whose first byte has position ``start``; it claimed more bytes than ``data`` if it was cut."""
-        if me.stream is None:
+        stream: Stream | None = flow.src_stream if from_src else flow.dst_stream
+        if stream is None:
             # Where the SYN was seen first, the stream begins behind it: a segment that comes early has to wait.
-            me.stream = Stream(1 if me.marks & MARK_ISN else start)
-        stream: Stream = me.stream
+            stream = Stream(1 if half(flow, from_src).marks & MARK_ISN else start)
+            if from_src:
+                flow.src_stream = stream
+            else:
+                flow.dst_stream = stream
         if start + claimed <= stream.expected:
             return
         if start > stream.expected:
@@ -110,18 +117,18 @@ class Streams:
         if not flow.wants:
             self.forget(flow)
 
-    def acknowledged(self, flow: Flow, peer: Half, peer_is_src: bool, position: int, ts: int, number: int) -> None:
-        """The receiver has everything up to ``position`` of ``peer``: holes below it will never be seen filled."""
-        stream: Stream = peer.stream
+    def acknowledged(self, flow: Flow, from_src: bool, position: int, ts: int, number: int) -> None:
+        """The receiver has everything up to ``position`` of a direction: holes below it will never be seen filled."""
+        stream: Stream = flow.src_stream if from_src else flow.dst_stream
         for _ in range(MAX_SEGMENTS):
             if not stream.held or not flow.wants or position < stream.held[0][0]:
                 return
-            self.give_up(flow, stream, peer_is_src, ts, number)
+            self.give_up(flow, stream, from_src, ts, number)
 
     def finish(self, flow: Flow, ts: int, number: int) -> None:
         """The flow ended: hand on what still waits behind holes."""
-        for half, from_src in ((flow.src, True), (flow.dst, False)):
-            stream = half.stream
+        for from_src in (True, False):
+            stream: Stream | None = flow.src_stream if from_src else flow.dst_stream
             if stream is not None:
                 for _ in range(MAX_SEGMENTS + 1):
                     if not stream.held or not flow.wants:
@@ -131,10 +138,11 @@ class Streams:
 
     def forget(self, flow: Flow) -> None:
         """Drop what is held of a flow."""
-        for half in (flow.src, flow.dst):
-            stream = half.stream
+        for from_src in (True, False):
+            stream: Stream | None = flow.src_stream if from_src else flow.dst_stream
             if stream is not None:
                 self.total -= stream.size
                 stream.held = []
                 stream.size = 0
-                half.stream = None
+        flow.src_stream = None
+        flow.dst_stream = None

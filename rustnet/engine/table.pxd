@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from rustnet.engine.flow cimport Flow, Half, new_flow
+from rustnet.engine.flow cimport Flow, Side, half, new_flow, note
 from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet
 
@@ -43,5 +43,5 @@ cdef class FlowTable:
     cpdef void end_all(self) except *
     cpdef list take_ended(self)
 
-@cython.locals(me=Half)
+@cython.locals(me=Side)
 cdef bint renews(Flow flow, Packet p, bint swap) except -1

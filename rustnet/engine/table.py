@@ -6,7 +6,7 @@ from typing import Any, cast
 import cython
 import numpy as np
 
-from rustnet.engine.flow import Flow, Half
+from rustnet.engine.flow import Flow
 from rustnet.engine.generations import Generations
 from rustnet.engine.numbers import (
     ARP,
@@ -25,8 +25,8 @@ from rustnet.engine.numbers import (
 )
 from rustnet.engine.packet import Packet
 
-if not cython.compiled:  # compiled, it comes from the .pxd as a C function
-    from rustnet.engine.flow import new_flow
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.engine.flow import half, new_flow, note
 
 MIX_A, MIX_B = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 
@@ -105,7 +105,7 @@ class FlowTable:
         h ^= h >> 31
         at = self.buckets[h & self.mask]
         while at >= 0:
-            flow: Flow = self.flows[at]
+            flow: Flow = cython.cast(Flow, self.flows[at])  # nothing else is at a place that a chain leads to
             if flow.hash == h and not (
                 (flow.a_lo ^ a_lo)
                 | (flow.b_lo ^ b_lo)
@@ -163,7 +163,7 @@ class FlowTable:
         self.begin(flow, p)
         flipped = self.answers(p)
         if flipped:
-            flow.history = "^"
+            note(flow, 94)  # ^
             flow.src_mac = p.dst_mac
             flow.dst_mac = p.src_mac
         else:
@@ -309,5 +309,5 @@ def renews(flow: Flow, p: Packet, swap: bool) -> bool:
     """Whether a SYN on an existing flow begins a new connection, and is no retransmission of the first."""
     if flow.closed:
         return True
-    me: Half = flow.src if flow.src_is_a != swap else flow.dst
+    me = half(flow, flow.src_is_a != swap)
     return bool(me.started) and (p.seq != me.isn or not me.marks & MARK_ISN)

@@ -1,12 +1,14 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.flow cimport Flow, Half, Side, half, note
 from rustnet.engine.packet cimport Packet
 
 cdef int ACK, CLOSED, CLOSE_WAIT, CLOSING, ESTABLISHED, FIN, FIN_WAIT1, FIN_WAIT2
-cdef int LAST_ACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_ISN, MARK_RST, MARK_SYN, MARK_SYNACK, MAX_HOLES
+cdef int LAST_ACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_GAP, MARK_ISN, MARK_RST, MARK_SYN, MARK_SYNACK, MAX_HOLES
 cdef int RST, SYN, SYN_RECV, SYN_SENT, TIME_WAIT
-cdef tuple SRC_LETTERS, DST_LETTERS
+cdef int GAP, LOWER, RETRANSMISSION, ZERO_WINDOW
+cdef uint32_t MOST_NOTED
+cdef bytes LETTERS
 cdef int64_t HALF32, MASK32, TWO32
 cdef int64_t FAST_NS, MAX_JUMP, REORDER_NS, SECOND, TIMEOUT_CLOSED, TIMEOUT_FIN, TIMEOUT_SYN, TIMEOUT_TIME_WAIT
 
@@ -17,24 +19,26 @@ cdef inline int64_t wrap(int64_t difference) noexcept:
 # int where the .py file has None: asking for an exception after each call of a void function costs more than the call.
 
 @cython.locals(flags=int, size=int64_t, plain=bint)
-cdef int segment(Flow flow, Half me, Half peer, Packet p, int64_t ts, bint from_src) except -1
+cdef int segment(Flow flow, Half *me, Half *peer, Packet p, int64_t ts, bint from_src) except -1
 @cython.locals(again=bint)
-cdef int synchronise(Flow flow, Half me, Half peer, Packet p, int64_t ts) except -1
+cdef int synchronise(Flow flow, Half *me, Half *peer, Packet p, int64_t ts) except -1
 @cython.locals(distance=int64_t)
-cdef int sequence(Flow flow, Half me, Half peer, Packet p, int64_t ts, int64_t size, bint from_src) except -1
-cdef int start_sample(Half me, int64_t ts) except -1
-cdef int hole(Flow flow, Half me, int64_t size, int64_t ts, bint from_src) except -1
-@cython.locals(start=int64_t, end=int64_t, fills=bint, reordered=bint, limit=double, begin=int64_t, stop=int64_t, seen=int64_t, low=int64_t, high=int64_t)
-cdef int repeated(Flow flow, Half me, Half peer, Packet p, int64_t ts, int64_t size, int64_t distance, bint from_src) except -1
+cdef int sequence(Flow flow, Half *me, Half *peer, Packet p, int64_t ts, int64_t size, bint from_src) except -1
+cdef int start_sample(Half *me, int64_t ts) except -1
+@cython.locals(holes=list)
+cdef int hole(Flow flow, Half *me, int64_t size, int64_t ts, bint from_src) except -1
+cdef int keep_holes(Flow flow, list holes, bint from_src) except -1
+@cython.locals(holes=list, start=int64_t, end=int64_t, fills=bint, reordered=bint, limit=double, begin=int64_t, stop=int64_t, seen=int64_t, low=int64_t, high=int64_t)
+cdef int repeated(Flow flow, Half *me, Half *peer, Packet p, int64_t ts, int64_t size, int64_t distance, bint from_src) except -1
 @cython.locals(rtt=int64_t, distance=int64_t)
-cdef int acknowledge(Flow flow, Half me, Half peer, Packet p, int64_t ts, bint from_src) except -1
-@cython.locals(new=int)
-cdef int marks(Flow flow, Half me, int flags, int64_t payload, bint from_src) except -1
-cdef int note_once(Flow flow, str letter, bint from_src) except -1
-cdef int note_count(Flow flow, uint32_t count, str letter, bint from_src) except -1
-cdef void advance_state(Flow flow, Half me, int flags, Packet p, bint from_src) except *
+cdef int acknowledge(Flow flow, Half *me, Half *peer, Packet p, int64_t ts, bint from_src) except -1
+@cython.locals(new=int, bit=int)
+cdef int marks(Flow flow, Half *me, int flags, int64_t payload, bint from_src) except -1
+@cython.locals(power=uint32_t)
+cdef int note_count(Flow flow, uint32_t count, int letter, bint from_src) except -1
+cdef void advance_state(Flow flow, Half *me, int flags, Packet p, bint from_src) except *
 @cython.locals(low=int, high=int)
 cdef int establish(Flow flow) except -1
 cdef void closing_state(Flow flow) except *
-@cython.locals(src=Half, dst=Half)
+@cython.locals(src=Side, dst=Side)
 cpdef str connection_state(Flow flow)

@@ -6,7 +6,7 @@ rule: what was sent again gives no sample.
 
 import cython
 
-from rustnet.engine.flow import Flow, Half
+from rustnet.engine.flow import Flow, Hole
 from rustnet.engine.numbers import (
     CLOSE_WAIT,
     CLOSED,
@@ -46,15 +46,18 @@ MAX_JUMP = 1 << 28
 MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST = 1, 2, 4, 8, 16, 32
 MARK_ISN = 64
 """The direction's first segment was its SYN or SYN-ACK: ``isn`` is known, and the stream begins behind it."""
+MARK_GAP = 128
 
-DST_LETTERS = tuple("".join("shadfr"[bit] for bit in range(6) if marks >> bit & 1) for marks in range(64))
-"""Zeek's history letters by the marks that they stand for."""
-SRC_LETTERS = tuple(letters.upper() for letters in DST_LETTERS)
+LETTERS = b"SHADFR"
+"""Zeek's history letters of the first six marks, as the initiator's; the responder's are lower-case."""
+GAP, RETRANSMISSION, ZERO_WINDOW, LOWER = 71, 84, 87, 32
+"""``G``, ``T``, ``W``, and what makes a letter lower-case."""
+MOST_NOTED = 1_000_000
 
-LOGARITHMIC = frozenset((1, 10, 100, 1_000, 10_000, 100_000, 1_000_000))
 
-
-if not cython.compiled:  # compiled, the .pxd has it as an inline function; the two must say the same
+if not cython.compiled:  # compiled, these come from .pxd files, where they are inline; the two must say the same
+    from rustnet.engine.flow import half, note
+    from rustnet.engine.half import Half
 
     def wrap(difference: int) -> int:
         """Signed distance of two sequence numbers."""
@@ -86,7 +89,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool
         acknowledge(flow, me, peer, p, ts, from_src)
     if p.window == 0 and plain:
         me.zero_windows += 1
-        note_count(flow, me.zero_windows, "W", from_src)
+        note_count(flow, me.zero_windows, ZERO_WINDOW, from_src)
     if not plain or not me.marks & (8 if p.payload else 4):  # the letter that a plain segment could add
         marks(flow, me, flags, p.payload, from_src)
     me.window = p.window
@@ -155,13 +158,25 @@ def start_sample(me: Half, ts: int) -> None:
 
 def hole(flow: Flow, me: Half, size: int, ts: int, from_src: bool) -> None:
     """Remember that ``size`` bytes of ``me`` are missing before the segment at hand."""
-    if me.holes is None:
-        me.holes = []
-    if len(me.holes) >= MAX_HOLES:
-        me.holes.pop(0)
-    me.holes.append((me.position, me.position + size, ts))
+    holes = flow.src_holes if from_src else flow.dst_holes
+    if holes is None:
+        holes = []
+        keep_holes(flow, holes, from_src)
+    if len(holes) >= MAX_HOLES:
+        holes.pop(0)
+    holes.append((me.position, me.position + size, ts))
     me.missed += size
-    note_once(flow, "G", from_src)
+    if not me.marks & MARK_GAP:
+        me.marks |= MARK_GAP
+        note(flow, GAP if from_src else GAP | LOWER)
+
+
+def keep_holes(flow: Flow, holes: list[Hole], from_src: bool) -> None:
+    """Remember the holes of one direction."""
+    if from_src:
+        flow.src_holes = holes
+    else:
+        flow.dst_holes = holes
 
 
 def repeated(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, distance: int, from_src: bool) -> None:
@@ -170,10 +185,11 @@ def repeated(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, di
     end = start + size
     fills = False
     reordered = False
-    if me.holes:
+    holes = flow.src_holes if from_src else flow.dst_holes
+    if holes:
         limit = flow.handshake_rtt if flow.handshake_rtt > 0 else REORDER_NS
-        left: list[tuple[int, int, int]] = []
-        for begin, stop, seen in me.holes:
+        left: list[Hole] = []
+        for begin, stop, seen in holes:
             low = begin if begin > start else start
             high = stop if stop < end else end
             if low >= high:
@@ -187,12 +203,12 @@ def repeated(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, di
                 left.append((begin, low, seen))
             if high < stop:
                 left.append((high, stop, seen))
-        me.holes = left[:MAX_HOLES]
+        keep_holes(flow, left[:MAX_HOLES], from_src)
     if fills and reordered:
         me.out_of_order += 1
     else:
         me.retransmissions += 1
-        note_count(flow, me.retransmissions, "T", from_src)
+        note_count(flow, me.retransmissions, RETRANSMISSION, from_src)
         if peer.duplicate_run >= 2 and peer.highest_ack == p.seq and ts - peer.duplicate_ts <= FAST_NS:
             me.fast_retransmissions += 1
     me.sampling = 0
@@ -255,20 +271,18 @@ def marks(flow: Flow, me: Half, flags: int, payload: int, from_src: bool) -> Non
     new &= ~me.marks
     if new:
         me.marks |= new
-        flow.history += SRC_LETTERS[new] if from_src else DST_LETTERS[new]
+        for bit in range(6):
+            if new >> bit & 1:
+                note(flow, LETTERS[bit] if from_src else LETTERS[bit] | LOWER)
 
 
-def note_once(flow: Flow, letter: str, from_src: bool) -> None:
-    """Write a history letter unless this direction has it."""
-    letter = letter if from_src else letter.lower()
-    if letter not in flow.history:
-        flow.history += letter
-
-
-def note_count(flow: Flow, count: int, letter: str, from_src: bool) -> None:
+def note_count(flow: Flow, count: int, letter: int, from_src: bool) -> None:
     """Write a history letter at the 1st, 10th, 100th … occurrence, as Zeek does."""
-    if count in LOGARITHMIC:
-        flow.history += letter if from_src else letter.lower()
+    power = 1
+    while power < count and power < MOST_NOTED:
+        power *= 10
+    if power == count:
+        note(flow, letter if from_src else letter | LOWER)
 
 
 def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -> None:
@@ -341,7 +355,7 @@ def closing_state(flow: Flow) -> None:
 
 def connection_state(flow: Flow) -> str:
     """Zeek's ``conn_state``, from what both ends sent."""
-    src, dst = flow.src, flow.dst
+    src, dst = half(flow, True), half(flow, False)
     if not src.marks & MARK_SYN:
         if dst.marks & MARK_SYNACK:
             if flow.reset_by == 2:

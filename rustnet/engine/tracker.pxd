@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.decode cimport Decoder
-from rustnet.engine.flow cimport Flow, Half
+from rustnet.engine.flow cimport Flow, Half, Side, half, note
 from rustnet.engine.fragments cimport Fragments
 from rustnet.engine.index cimport PacketIndex
 from rustnet.engine.listener cimport Listener
@@ -43,20 +43,20 @@ cdef class Tracker:
     cdef void touch(self, Frames frames, size_t i, bint divided) except *
     @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, length=int64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
     cdef Flow packet(self, Frames frames, Py_ssize_t i, int64_t ts, int64_t number)
-    @cython.locals(me=Half, peer=Half)
+    @cython.locals(me=Side, peer=Side)
     cdef int account(self, Flow flow, Packet p, bint from_src, int64_t length, int64_t ts, int64_t number) except -1
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
     cdef bint elsewhere(self, Packet p) except -1
     @cython.locals(opened=list)
     cdef int estrange(self, Flow flow) except -1
-    cdef inline int count(self, Flow flow, Half me, Packet p, int64_t length, int64_t ts) except -1
+    cdef inline int count(self, Flow flow, Half *me, Packet p, int64_t length, int64_t ts) except -1
     @cython.locals(protocol=int, header=Py_ssize_t, data=bytes)
-    cdef int content(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except -1
+    cdef int content(self, Flow flow, Half *me, Packet p, bint from_src, int64_t ts, int64_t number) except -1
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
-    @cython.locals(peer=Half, start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes)
-    cdef int tcp(self, Flow flow, Half me, Packet p, bint from_src, int64_t ts, int64_t number) except -1
-    @cython.locals(me=Half)
+    @cython.locals(start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes)
+    cdef int tcp(self, Flow flow, Half *me, Half *peer, Packet p, bint from_src, int64_t ts, int64_t number) except -1
+    @cython.locals(me=Side)
     cdef int carrier(self, Flow flow, bint from_src, int64_t length, int64_t ts) except -1
     @cython.locals(p=Packet, key=tuple, data=bytes)
     cdef bint complete(self, uint64_t context, int64_t ts) except -1

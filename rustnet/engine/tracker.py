@@ -8,7 +8,7 @@ import cython
 import numpy as np
 
 from rustnet.engine.decode import Decoder
-from rustnet.engine.flow import Flow, Half
+from rustnet.engine.flow import Flow
 from rustnet.engine.fragments import Fragments
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.listener import Listener
@@ -30,7 +30,9 @@ from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
 from rustnet.sources.frames import Frames, zeros
 
-if not cython.compiled:  # compiled, these come from the .pxd as C functions
+if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
+    from rustnet.engine.flow import half, note
+    from rustnet.engine.half import Half
     from rustnet.engine.shares import owner
     from rustnet.engine.tcp import segment, wrap
 
@@ -210,8 +212,8 @@ class Tracker:
 
     def account(self, flow: Flow, p: Packet, from_src: bool, length: int, ts: int, number: int) -> None:
         """Count one packet, analyse it, and hand on its payload."""
-        me: Half = flow.src if from_src else flow.dst
-        peer: Half = flow.dst if from_src else flow.src
+        me = half(flow, from_src)
+        peer = half(flow, not from_src)
         if me.packets == 0 and peer.packets == 0:
             self.first(flow, p, from_src)
         self.count(flow, me, p, length, ts)
@@ -220,7 +222,7 @@ class Tracker:
             if p.flags >= 0:
                 segment(flow, me, peer, p, ts, from_src)
                 if flow.wants:
-                    self.tcp(flow, me, p, from_src, ts, number)
+                    self.tcp(flow, me, peer, p, from_src, ts, number)
         else:
             self.content(flow, me, p, from_src, ts, number)
 
@@ -267,7 +269,7 @@ class Tracker:
         protocol = p.protocol
         if p.payload and not me.marks:
             me.marks = 8
-            flow.history += "D" if from_src else "d"
+            note(flow, 68 if from_src else 100)  # D
         if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (0, 129):
             flow.state = ECHO_ANSWERED
         if flow.wants and not p.tunnel:
@@ -281,19 +283,18 @@ class Tracker:
         """Copy payload bytes out of the buffer being decoded."""
         return self.decoder.copy(start, size)
 
-    def tcp(self, flow: Flow, me: Half, p: Packet, from_src: bool, ts: int, number: int) -> None:
+    def tcp(self, flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool, ts: int, number: int) -> None:
         """Hand in-order payload to the listener."""
-        peer: Half = flow.dst if from_src else flow.src
         if p.payload > 0 and not p.flags & 4:
             start = me.position + wrap(p.seq - me.next_seq)
             if p.flags & 2:
                 start += 1
             size = p.payload_captured if p.payload_captured < p.payload else p.payload
             data = self.copy(p.payload_offset, size)
-            self.streams.segment(flow, me, from_src, start, data, p.payload, ts, number)
-        if peer.stream is not None and p.flags & 16 and flow.wants:
+            self.streams.segment(flow, from_src, start, data, p.payload, ts, number)
+        if p.flags & 16 and flow.wants and (flow.dst_stream if from_src else flow.src_stream) is not None:
             at = peer.position + wrap(p.ack - peer.next_seq)
-            self.streams.acknowledged(flow, peer, not from_src, at, ts, number)
+            self.streams.acknowledged(flow, not from_src, at, ts, number)
 
     def carrier(self, flow: Flow, from_src: bool, length: int, ts: int) -> None:
         """Count a fragment that does not complete its datagram, for the flow without ports between its addresses."""
@@ -301,7 +302,7 @@ class Tracker:
         if self.share and not flow.foreign:
             self.estrange(flow)
         flow.fragments += 1
-        me: Half = flow.src if from_src else flow.dst
+        me = half(flow, from_src)
         self.count(flow, me, self.decoder.pkt, length, ts)
         me.payload += self.decoder.pkt.payload
 
@@ -341,7 +342,7 @@ class Tracker:
 
     def close(self, flow: Flow) -> None:
         """Let the parsers of a flow finish."""
-        if flow.src.stream is not None or flow.dst.stream is not None:
+        if flow.src_stream is not None or flow.dst_stream is not None:
             self.streams.finish(flow, flow.last_ts, self.last_number)
         if flow.talk is not None:
             self.listener.close(flow)

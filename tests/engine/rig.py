@@ -9,7 +9,7 @@ import numpy as np
 
 from rustnet.columnar import NULL
 from rustnet.engine import listener
-from rustnet.engine.flow import Flow, Half
+from rustnet.engine.flow import Flow
 from rustnet.engine.numbers import STATE_NAMES, protocol_name
 from rustnet.engine.tcp import connection_state
 from rustnet.engine.text import address
@@ -242,11 +242,6 @@ FLOW_FIELDS = (
 )
 
 
-def plain_side(half: Half) -> dict[str, object]:
-    """One direction's figures."""
-    return {name: getattr(half, name) for name in SIDE_FIELDS}
-
-
 def plain_flow(flow: Flow) -> dict[str, object]:
     """A flow's figures, oriented: ``src`` is the initiator."""
     a = (address(flow.a_hi, flow.a_lo) if flow.version else "", flow.a_port)
@@ -256,8 +251,8 @@ def plain_flow(flow: Flow) -> dict[str, object]:
     plain["src"], plain["dst"] = (a, b) if flow.src_is_a else (b, a)
     plain["state"] = STATE_NAMES[flow.state]
     plain["conn_state"] = connection_state(flow) if flow.protocol == 6 else None
-    for name, half in (("src", flow.src), ("dst", flow.dst)):
-        plain |= {f"{name}_{key}": value for key, value in plain_side(half).items()}
+    for name, figures in (("src", flow.side(True)), ("dst", flow.side(False))):
+        plain |= {f"{name}_{key}": figures[key] for key in SIDE_FIELDS}
     return plain
 
 

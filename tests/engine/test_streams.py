@@ -185,7 +185,7 @@ def test_held_segments_are_bounded() -> None:
 
     class Counting(Listener):
         def gap(self, flow, from_src, size, ts, number) -> None:  # type: ignore[no-untyped-def]
-            seen.append(len(flow.src.stream.held))
+            seen.append(len(flow.src_stream.held))
             super().gap(flow, from_src, size, ts, number)
 
     track(paced(frames), reader=Counting())

@@ -36,13 +36,13 @@ cdef class Decoder(Network):
     cpdef attach_frames(self, const unsigned char[::1] data)
     cdef bint too_deep(self) except -1
     @cython.locals(p=Packet, head=Headers, header=int, payload=Py_ssize_t)
-    cdef int common(self, size_t o, Py_ssize_t captured) except -1
+    cdef int common(self, Py_ssize_t o, Py_ssize_t captured) except -1
     @cython.locals(p=Packet, head=Headers, length=Py_ssize_t, claimed=Py_ssize_t)
-    cdef int common_udp(self, size_t o, Py_ssize_t captured) except -1
+    cdef int common_udp(self, Py_ssize_t o, Py_ssize_t captured) except -1
     @cython.locals(p=Packet)
     cdef int begin(self) except -1
     @cython.locals(e=Py_ssize_t)
-    cpdef int frame(self, Py_ssize_t o, Py_ssize_t captured, int link) except -1
+    cdef int any_frame(self, Py_ssize_t o, Py_ssize_t captured, int link) except -1
     @cython.locals(n=Py_ssize_t)
     cdef int other_link(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
     @cython.locals(nibble=int)
@@ -78,3 +78,9 @@ cdef class Decoder(Network):
 
 cdef inline const Head *head_at(Decoder decoder, size_t o) except NULL:
     return &decoder.heads[o]
+
+
+cdef inline int frame(Decoder decoder, Py_ssize_t o, Py_ssize_t captured, int link) except -1:
+    if link == 1 and decoder.common(o, captured):
+        return 0
+    return decoder.any_frame(o, captured, link)

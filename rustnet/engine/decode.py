@@ -1,6 +1,6 @@
 """Headers of one frame, from the link layer down to the transport's payload.
 
-`Decoder.frame` fills `Decoder.pkt` up to the first tunnel, if there is one (``pkt.tunnel``); `Decoder.inner` goes on
+`frame` fills `Decoder.pkt` up to the first tunnel, if there is one (``pkt.tunnel``); `Decoder.inner` goes on
 inside it, so that the caller can account for the outer flow in between. No read goes past the captured bytes: every
 length is checked, and bounds checks stay on behind that.
 
@@ -47,6 +47,12 @@ if not cython.compiled:
         """The headers of a frame that begins at ``o``; compiled a pointer, so that nothing is copied."""
         return decoder.heads[o]
 
+    def frame(decoder: "Decoder", o: int, captured: int, link: int) -> int:
+        """Decode the frame of ``captured`` bytes at ``o``, whose link type is ``link``."""
+        if link == 1 and decoder.common(o, captured):
+            return OK
+        return decoder.any_frame(o, captured, link)
+
 
 class Decoder(Network):
     """Decodes one frame after another."""
@@ -66,11 +72,9 @@ class Decoder(Network):
         self.attach(data)
         self.framed = self.prepared
 
-    def frame(self, o: int, captured: int, link: int) -> int:
-        """Decode the frame of ``captured`` bytes at ``o``, whose link type is ``link``."""
+    def any_frame(self, o: int, captured: int, link: int) -> int:
+        """As `frame`, for what is not common."""
         e = o + captured
-        if self.framed and link == 1 and captured >= 54 and e <= self.size and self.common(o, captured):
-            return OK
         self.begin()
         if e > self.size:
             return MALFORMED
@@ -97,6 +101,8 @@ class Decoder(Network):
         It sets the same fields each time, so what the general way leaves in the others is only cleared behind that.
         Numbers are literals, because a module's names are variables in C.
         """
+        if not self.framed or captured < 54 or o + captured > self.size:
+            return 0
         head = head_at(self, o)
         if swap16(head.kind) != 0x0800 or head.first != 0x45 or swap16(head.fragment) & 0x3FFF:
             return 0

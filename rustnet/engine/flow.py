@@ -17,14 +17,13 @@ Hole = tuple[int, int, int]
 class Flow:
     """One conversation. End ``a`` has the smaller (address, port); ``src_is_a`` says whether it is the initiator.
 
-    ``ends`` is both ports and the protocol in one number: the part of the key that addresses do not tell.
+    ``low`` and ``high`` are a number for each end; if ``exact``, no other end has the same (`FlowTable.find`).
     Times are nanoseconds since 1970 UTC, round-trip times nanoseconds as float (-1: unknown).
     """
 
     def __init__(self) -> None:
         self.flow_id = 0
         self.hash = 0
-        self.next = -1
         self.index = -1
         self.generation = 0
         self.protocol = 0
@@ -35,7 +34,9 @@ class Flow:
         self.b_lo = 0
         self.a_port = 0
         self.b_port = 0
-        self.ends = 0
+        self.exact = 0
+        self.low = 0
+        self.high = 0
         self.has_ports = 0
         self.extra = 0
         self.context = 0

@@ -1,13 +1,17 @@
-"""`Packet`: the header fields of the frame being decoded."""
+"""`Packet`: the frame being decoded, and its header fields."""
 
 
 class Packet:
-    """Header fields of one layer of a frame; addresses are 128 bits in two halves, IPv4 as IPv4-mapped IPv6.
+    """A frame's number, time and length, and the header fields of one layer of it.
 
-    Below layer 3 (``version`` 0) the low halves hold the MAC addresses.
+    Addresses are 128 bits in two halves, IPv4 as IPv4-mapped IPv6. Below layer 3 (``version`` 0) the low halves hold the MAC addresses.
     """
 
     def __init__(self) -> None:
+        self.ts = 0
+        self.number = 0
+        self.length = 0
+        self.interface = 0
         self.clear()
         self.mac_at = -1
         self.src_mac = -1

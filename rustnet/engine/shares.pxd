@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from rustnet.engine.decode cimport Decoder
+from rustnet.engine.decode cimport Decoder, frame
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.tunnels cimport carries
 from rustnet.sources.frames cimport Frames

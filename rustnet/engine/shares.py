@@ -12,7 +12,8 @@ from rustnet.engine.numbers import EVERYONE, MASK64, OK, TCP, UDP
 from rustnet.engine.packet import Packet
 from rustnet.sources.frames import Frames
 
-if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.engine.decode import frame
     from rustnet.engine.tunnels import carries
 
 MIX = 0x9E3779B97F4A7C15
@@ -47,7 +48,7 @@ class Division:
         offsets, captured, links = frames.offset, frames.captured, frames.link
         count = self.count
         for i in range(frames.count):
-            if decoder.frame(offsets[i], captured[i], links[i]) != OK:
+            if frame(decoder, offsets[i], captured[i], links[i]) != OK:
                 owners[i] = 0
             else:
                 owners[i] = owner(decoder.pkt, count)

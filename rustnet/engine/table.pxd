@@ -6,14 +6,19 @@ from rustnet.engine.packet cimport Packet
 
 cdef int ACK, ARP, ARP_REPLY, ARP_REQUEST, ECHO_ANSWERED, ECHO_SENT, ICMP, ICMPV6
 cdef int MARK_ISN, SYN, TCP, UDP, UDP_ACTIVE
-cdef int64_t SECOND, SWEEP_SLACK, TIMEOUT_SYN
-cdef uint64_t GROUPS, GROUP_BITS, MASK64, MIX_A, MIX_B
+cdef int64_t NEVER, SECOND, SWEEP_SLACK, TIMEOUT_SYN
+cdef uint64_t GROUPS, GROUP_BITS, MASK32, MASK64, MIX_A, MIX_B, UPPER
+
+
+cdef inline uint64_t bits64(uint64_t number) noexcept:
+    return number
 
 
 @cython.final
 cdef class FlowTable:
     cdef public list flows, free, ended
-    cdef int32_t[::1] buckets
+    cdef uint64_t[::1] places
+    cdef int64_t[::1] due
     cdef uint64_t mask
     cdef public Py_ssize_t count, max_flows
     cdef public int64_t next_id, evicted, swept_at
@@ -22,22 +27,26 @@ cdef class FlowTable:
     cdef public bint from_src, noting
     cdef public list opened
 
-    @cython.locals(swap=uint64_t, src_hi=uint64_t, src_lo=uint64_t, src_port=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, dst_port=uint64_t, exchange=uint64_t, lo=uint64_t, hi=uint64_t, port=uint64_t, a_hi=uint64_t, a_lo=uint64_t, b_hi=uint64_t, b_lo=uint64_t, ends=uint64_t, extra=uint64_t, g=uint64_t, h=uint64_t, at=int32_t, flow=Flow)
-    cpdef Flow find(self, Packet p, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
+    @cython.locals(exact=bint, swap=uint64_t, low=uint64_t, high=uint64_t, exchange=uint64_t, extra=uint64_t, h=uint64_t, at=uint64_t, place=uint64_t, flow=Flow)
+    cpdef Flow find(self, Packet p, uint64_t context)
     @cython.locals(flow=Flow, flipped=bint)
-    cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t ends, uint64_t extra, uint64_t context, int64_t ts, int64_t number, uint32_t interface)
+    cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t extra, uint64_t context)
     @cython.locals(protocol=int, low=int, high=int)
     cdef int begin(self, Flow flow, Packet p) except -1
     @cython.locals(protocol=int)
     cdef bint answers(self, Packet p) except -1
-    @cython.locals(index=int32_t, bucket=uint64_t)
+    @cython.locals(index=Py_ssize_t)
     cdef int insert(self, Flow flow) except -1
-    @cython.locals(flow=Flow, bucket=uint64_t, size=uint64_t)
+    @cython.locals(at=uint64_t)
+    cdef int settle(self, Flow flow) except -1
+    @cython.locals(mine=uint64_t, mask=uint64_t, gap=uint64_t, at=uint64_t, place=uint64_t)
+    cdef int vacate(self, Flow flow) except -1
+    @cython.locals(flow=Flow, size=uint64_t)
     cdef int grow(self) except -1
-    @cython.locals(bucket=uint64_t, at=int32_t, before=Flow)
+    cdef int hasten(self, Flow flow) except -1
     cpdef void end(self, Flow flow, str reason) except *
     cpdef void retract(self, Flow flow) except *
-    @cython.locals(flow=Flow)
+    @cython.locals(flow=Flow, index=Py_ssize_t)
     cpdef void sweep(self, int64_t now) except *
     @cython.locals(flow=Flow)
     cpdef void end_all(self) except *
@@ -45,3 +54,10 @@ cdef class FlowTable:
 
 @cython.locals(me=Side)
 cdef bint renews(Flow flow, Packet p, bint swap) except -1
+
+@cython.locals(number=uint64_t)
+cdef uint64_t mixed(uint64_t address_hi, uint64_t address_lo, uint64_t port) noexcept
+cdef bint mapped(Packet p) noexcept
+cdef bint precedes(uint64_t a_hi, uint64_t a_lo, int a_port, uint64_t b_hi, uint64_t b_lo, int b_port) noexcept
+@cython.locals(same=bint)
+cdef bint joins(Flow flow, Packet p, bint swap) noexcept

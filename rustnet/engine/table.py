@@ -1,11 +1,12 @@
 """The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
 
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any
 
 import cython
 import numpy as np
 
+from rustnet.columnar import view
 from rustnet.engine.flow import Flow
 from rustnet.engine.generations import Generations
 from rustnet.engine.numbers import (
@@ -16,6 +17,7 @@ from rustnet.engine.numbers import (
     ECHO_SENT,
     ICMP,
     ICMPV6,
+    MASK32,
     MASK64,
     SECOND,
     TCP,
@@ -28,13 +30,21 @@ from rustnet.engine.packet import Packet
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.flow import half, new_flow, note
 
+    def bits64(number: int) -> int:
+        """What of a number is left in a machine word."""
+        return number & MASK64
+
+
 MIX_A, MIX_B = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 
 SWEEP_SLACK = 10 * SECOND
 """A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
 
-FIRST_BUCKETS = 1 << 10
-"""Chains of a new table: small, so that the chains of few flows stay in the cache; it doubles as it fills."""
+FIRST_PLACES = 1 << 10
+"""Places of a new table: few, so that those of few flows stay in the cache; they double as they fill."""
+
+UPPER = MASK64 ^ MASK32
+NEVER = (1 << 63) - 1
 
 DEFAULT_MAX_FLOWS = 131_072
 """Open flows, each about a kilobyte of memory with what reads it."""
@@ -48,21 +58,22 @@ MARK_ISN = 64
 """As in `rustnet.engine.tcp`."""
 
 
-def chains(size: int) -> memoryview:
-    """``size`` empty chains: the slot that each begins with, -1 for none."""
-    return memoryview(cast("Any", np.full(size, -1, np.int32)))
-
-
 class FlowTable:
-    """Chained hash table of the flows that are open in packet time."""
+    """Hash table with open addressing of the flows that are open in packet time.
+
+    A place holds the upper half of a flow's hash and, in its lower half, the flow's slot plus one; 0 is an empty place.
+    So a lookup touches the memory of no other flow: most of those that are open have not been used for long.
+    """
 
     def __init__(self, server_ports: bytes, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS) -> None:
         self.flows: list[Any] = []
         """A `Flow` or `None` by slot."""
         self.free: list[int] = []
         self.ended: list[Flow] = []
-        self.buckets = chains(FIRST_BUCKETS)
-        self.mask = FIRST_BUCKETS - 1
+        self.places: Any = view(np.zeros(FIRST_PLACES, np.uint64))
+        self.mask = FIRST_PLACES - 1
+        self.due: Any = view(np.zeros(FIRST_PLACES // 2, np.int64))
+        """By slot: a time up to which its flow need not be looked at to know that it is not idle for too long."""
         self.count = 0
         self.next_id = first_id
         self.max_flows = max_flows
@@ -75,60 +86,60 @@ class FlowTable:
         self.opened: list[int] = []
         """While ``noting``: number of the first packet of each flow that was opened, in the order of their ids."""
 
-    def find(self, p: Packet, context: int, ts: int, number: int, interface: int) -> Flow:
+    def find(self, p: Packet, context: int) -> Flow:
         """Flow of packet ``p``, made if need be; `from_src` then says who sent the packet.
 
         ``context`` tells apart equal addresses in different tunnels and VLANs.
         """
-        src_hi, src_lo, src_port = p.src_hi, p.src_lo, p.src_port
-        dst_hi, dst_lo, dst_port = p.dst_hi, p.dst_lo, p.dst_port
-        if src_hi != dst_hi:
-            swap = src_hi > dst_hi
-        elif src_lo != dst_lo:
-            swap = src_lo > dst_lo
+        # An address of 32 bits and its port are one number; larger ones are mixed, and compared once they are found.
+        exact = p.version == 4 or mapped(p)
+        if exact:
+            low = (p.src_lo << 16) | p.src_port
+            high = (p.dst_lo << 16) | p.dst_port
+            swap = low > high
         else:
-            swap = src_port > dst_port
+            low = mixed(p.src_hi, p.src_lo, p.src_port)
+            high = mixed(p.dst_hi, p.dst_lo, p.dst_port)
+            swap = precedes(p.dst_hi, p.dst_lo, p.dst_port, p.src_hi, p.src_lo, p.src_port)
+        # Who sends is as good as random: a branch on it would be mispredicted, so a mask exchanges the ends.
+        exchange = (low ^ high) & bits64(0 - swap)
+        low ^= exchange
+        high ^= exchange
         extra = p.extra
         if p.directed:
             extra = (extra << 1) | swap
-        # Who sends is as good as random: a branch on it would be mispredicted, so a mask exchanges the ends.
-        exchange = (0 - swap) & MASK64
-        lo = (src_lo ^ dst_lo) & exchange
-        hi = (src_hi ^ dst_hi) & exchange
-        port = (src_port ^ dst_port) & exchange
-        a_lo, b_lo, a_hi, b_hi = src_lo ^ lo, dst_lo ^ lo, src_hi ^ hi, dst_hi ^ hi
-        ends = ((src_port ^ port) << 48) | ((dst_port ^ port) << 32) | p.protocol
-        h = ((a_lo ^ (a_hi * MIX_B)) * MIX_A) & MASK64
-        g = ((b_lo ^ (b_hi * MIX_A)) * MIX_B) & MASK64
-        h ^= (h >> 29) ^ g ^ (g >> 32) ^ ends ^ (((extra << 8) ^ context) * MIX_A)
-        h = (h * MIX_B) & MASK64
-        h ^= h >> 31
-        at = self.buckets[h & self.mask]
-        while at >= 0:
-            flow: Flow = cython.cast(Flow, self.flows[at])  # nothing else is at a place that a chain leads to
-            if flow.hash == h and not (
-                (flow.a_lo ^ a_lo)
-                | (flow.b_lo ^ b_lo)
-                | (flow.ends ^ ends)
-                | (flow.a_hi ^ a_hi)
-                | (flow.b_hi ^ b_hi)
-                | (flow.extra ^ extra)
-                | (flow.context ^ context)
-            ):
-                if ts - flow.last_ts > flow.timeout:
-                    self.end(flow, "idle")
-                elif p.flags & 18 == 2 and p.protocol == 6 and renews(flow, p, swap):  # a TCP SYN
-                    self.end(flow, "reused")
-                else:
-                    self.from_src = flow.src_is_a != swap
-                    return flow
-                break
-            at = flow.next
-        return self.open(p, h, swap, ends, extra, context, ts, number, interface)
+        h = bits64(low * MIX_A)
+        h = bits64((h ^ (h >> 32) ^ high) * MIX_B)
+        h = bits64((h ^ (h >> 32) ^ p.protocol ^ (extra << 8) ^ context) * MIX_A)
+        h ^= h >> 32
+        at = (h >> 32) & self.mask
+        place = self.places[at]
+        while place:
+            if place >> 32 == h >> 32:
+                flow: Flow = cython.cast(Flow, self.flows[(place & MASK32) - 1])  # no place leads to anything else
+                if not (
+                    (flow.low ^ low)
+                    | (flow.high ^ high)
+                    | (flow.extra ^ extra)
+                    | (flow.context ^ context)
+                    | (flow.protocol ^ p.protocol)
+                    | (flow.exact ^ exact)
+                ) and (exact or joins(flow, p, swap)):
+                    if p.ts - flow.last_ts > flow.timeout:
+                        self.end(flow, "idle")
+                    elif p.flags & 18 == 2 and p.protocol == 6 and renews(flow, p, swap):  # a TCP SYN
+                        self.end(flow, "reused")
+                    else:
+                        self.from_src = flow.src_is_a != swap
+                        return flow
+                    break
+            at = (at + 1) & self.mask
+            place = self.places[at]
+        flow = self.open(p, h, swap, extra, context)
+        flow.low, flow.high, flow.exact = low, high, exact
+        return flow
 
-    def open(
-        self, p: Packet, h: int, swap: bool, ends: int, extra: int, context: int, ts: int, number: int, interface: int
-    ) -> Flow:
+    def open(self, p: Packet, h: int, swap: bool, extra: int, context: int) -> Flow:
         """Make the flow that begins with packet ``p``."""
         if self.count >= self.max_flows:
             self.evict()
@@ -136,7 +147,7 @@ class FlowTable:
         flow.flow_id = self.next_id
         self.next_id += 1
         if self.noting:
-            self.opened.append(number)
+            self.opened.append(p.number)
         flow.hash = h
         if swap:
             flow.a_hi, flow.a_lo, flow.a_port = p.dst_hi, p.dst_lo, p.dst_port
@@ -144,16 +155,15 @@ class FlowTable:
         else:
             flow.a_hi, flow.a_lo, flow.a_port = p.src_hi, p.src_lo, p.src_port
             flow.b_hi, flow.b_lo, flow.b_port = p.dst_hi, p.dst_lo, p.dst_port
-        flow.ends = ends
         flow.protocol = p.protocol
         flow.version = p.version
         flow.has_ports = p.has_ports
         flow.extra = extra
         flow.context = context
-        flow.first_ts = ts
-        flow.last_ts = ts
-        flow.first_packet = number
-        flow.interface = interface
+        flow.first_ts = p.ts
+        flow.last_ts = p.ts
+        flow.first_packet = p.number
+        flow.interface = p.interface
         flow.vlan = p.vlan
         flow.outer_vlan = p.outer_vlan
         flow.icmp_type = p.icmp_type
@@ -217,46 +227,68 @@ class FlowTable:
         return self.server_ports[p.src_port] > self.server_ports[p.dst_port]
 
     def insert(self, flow: Flow) -> None:
-        """Put a flow in its chain."""
+        """Give a flow its slot and its place."""
         if self.free:
             index = self.free.pop()
             self.flows[index] = flow
         else:
             index = len(self.flows)
             self.flows.append(flow)
+            if index >= len(self.due):
+                self.grow()
         flow.index = index
-        bucket = flow.hash & self.mask
-        flow.next = self.buckets[bucket]
-        self.buckets[bucket] = index
+        self.hasten(flow)
+        self.settle(flow)
         self.count += 1
-        if self.count * 2 > self.mask:
-            self.grow()
+
+    def settle(self, flow: Flow) -> None:
+        """Write a flow in the first empty place from where its hash points on."""
+        at = (flow.hash >> 32) & self.mask
+        while self.places[at]:
+            at = (at + 1) & self.mask
+        self.places[at] = (flow.hash & UPPER) | (flow.index + 1)
+
+    def vacate(self, flow: Flow) -> None:
+        """Empty a flow's place; what stands behind it moves up, as far as that brings it nearer to its own."""
+        mine = (flow.hash & UPPER) | (flow.index + 1)
+        mask = self.mask
+        gap = (flow.hash >> 32) & mask
+        while self.places[gap] != mine:
+            gap = (gap + 1) & mask
+        at = gap
+        while True:
+            at = (at + 1) & mask
+            place = self.places[at]
+            if not place:
+                break
+            if (at - (place >> 32)) & mask >= (at - gap) & mask:
+                self.places[gap] = place
+                gap = at
+        self.places[gap] = 0
 
     def grow(self) -> None:
-        """Double the number of chains."""
+        """Double the places, of which at most half are taken."""
         size = (self.mask + 1) * 2
-        self.buckets = chains(size)
+        self.places = view(np.zeros(size, np.uint64))
         self.mask = size - 1
+        due: Any = np.zeros(size // 2, np.int64)
+        due[: len(self.due)] = self.due
+        self.due = view(due)
         for flow in self.flows:
-            if flow is not None:
-                bucket = flow.hash & self.mask
-                flow.next = self.buckets[bucket]
-                self.buckets[bucket] = flow.index
+            if flow is not None and flow.index >= 0:
+                self.settle(flow)
+
+    def hasten(self, flow: Flow) -> None:
+        """Note when a flow will have been idle for too long: it is new, or its timeout has become shorter."""
+        self.due[flow.index] = flow.last_ts + flow.timeout + SWEEP_SLACK
 
     def end(self, flow: Flow, reason: str) -> None:
         """Take a flow out of the table; it waits in `ended` for whoever stores it.
 
         ``reason`` is why it leaves, unless its own FIN or RST ended it before.
         """
-        bucket = flow.hash & self.mask
-        at = self.buckets[bucket]
-        if at == flow.index:
-            self.buckets[bucket] = flow.next
-        else:
-            before: Flow = self.flows[at]
-            while before.next != flow.index:
-                before = self.flows[before.next]
-            before.next = flow.next
+        self.vacate(flow)
+        self.due[flow.index] = NEVER
         self.flows[flow.index] = None
         self.free.append(flow.index)
         flow.index = -1
@@ -281,9 +313,14 @@ class FlowTable:
     def sweep(self, now: int) -> None:
         """End every flow that has been idle for longer than its timeout at packet time ``now``."""
         self.swept_at = now
-        for flow in self.flows:
-            if flow is not None and now - flow.last_ts > flow.timeout + SWEEP_SLACK:
-                self.end(flow, "idle")
+        for index in range(len(self.flows)):
+            if self.due[index] < now:
+                flow = self.flows[index]
+                if flow is not None:
+                    if now - flow.last_ts > flow.timeout + SWEEP_SLACK:
+                        self.end(flow, "idle")
+                    else:
+                        self.hasten(flow)
 
     def evict(self) -> None:
         """Make room: end the tenth of the flows that has been idle longest."""
@@ -303,6 +340,35 @@ class FlowTable:
         ended = self.ended
         self.ended = []
         return ended
+
+
+def mapped(p: Packet) -> bool:
+    """Whether a packet's addresses are IPv4's, whatever its header is."""
+    return not (p.src_hi or p.dst_hi) and p.src_lo >> 32 == 0xFFFF and p.dst_lo >> 32 == 0xFFFF
+
+
+def mixed(address_hi: int, address_lo: int, port: int) -> int:
+    """A number for an end whose address has 128 bits; others may have the same."""
+    number = bits64((bits64(address_hi * MIX_B) ^ address_lo) * MIX_A)
+    return number ^ (number >> 32) ^ (port << 16)
+
+
+def precedes(a_hi: int, a_lo: int, a_port: int, b_hi: int, b_lo: int, b_port: int) -> bool:
+    """Whether end a has the smaller (address, port)."""
+    if a_hi != b_hi:
+        return a_hi < b_hi
+    if a_lo != b_lo:
+        return a_lo < b_lo
+    return a_port < b_port
+
+
+def joins(flow: Flow, p: Packet, swap: bool) -> bool:
+    """Whether a packet, whose source is the flow's end b if ``swap``, is between the flow's ends."""
+    if swap:
+        same = flow.a_hi == p.dst_hi and flow.a_lo == p.dst_lo and flow.b_hi == p.src_hi and flow.b_lo == p.src_lo
+        return same and flow.a_port == p.dst_port and flow.b_port == p.src_port
+    same = flow.a_hi == p.src_hi and flow.a_lo == p.src_lo and flow.b_hi == p.dst_hi and flow.b_lo == p.dst_lo
+    return same and flow.a_port == p.src_port and flow.b_port == p.dst_port
 
 
 def renews(flow: Flow, p: Packet, swap: bool) -> bool:

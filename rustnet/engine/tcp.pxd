@@ -19,19 +19,19 @@ cdef inline int64_t wrap(int64_t difference) noexcept:
 # int where the .py file has None: asking for an exception after each call of a void function costs more than the call.
 
 @cython.locals(flags=int, size=int64_t, plain=bint)
-cdef int segment(Flow flow, Half *me, Half *peer, Packet p, int64_t ts, bint from_src) except -1
+cdef int segment(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
 @cython.locals(again=bint)
-cdef int synchronise(Flow flow, Half *me, Half *peer, Packet p, int64_t ts) except -1
+cdef int synchronise(Flow flow, Half *me, Half *peer, Packet p) except -1
 @cython.locals(distance=int64_t)
-cdef int sequence(Flow flow, Half *me, Half *peer, Packet p, int64_t ts, int64_t size, bint from_src) except -1
+cdef int sequence(Flow flow, Half *me, Half *peer, Packet p, int64_t size, bint from_src) except -1
 cdef int start_sample(Half *me, int64_t ts) except -1
 @cython.locals(holes=list)
 cdef int hole(Flow flow, Half *me, int64_t size, int64_t ts, bint from_src) except -1
 cdef int keep_holes(Flow flow, list holes, bint from_src) except -1
 @cython.locals(holes=list, start=int64_t, end=int64_t, fills=bint, reordered=bint, limit=double, begin=int64_t, stop=int64_t, seen=int64_t, low=int64_t, high=int64_t)
-cdef int repeated(Flow flow, Half *me, Half *peer, Packet p, int64_t ts, int64_t size, int64_t distance, bint from_src) except -1
+cdef int repeated(Flow flow, Half *me, Half *peer, Packet p, int64_t size, int64_t distance, bint from_src) except -1
 @cython.locals(rtt=int64_t, distance=int64_t)
-cdef int acknowledge(Flow flow, Half *me, Half *peer, Packet p, int64_t ts, bint from_src) except -1
+cdef int acknowledge(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
 @cython.locals(new=int, bit=int)
 cdef int marks(Flow flow, Half *me, int flags, int64_t payload, bint from_src) except -1
 @cython.locals(power=uint32_t)

@@ -67,7 +67,7 @@ if not cython.compiled:  # compiled, these come from .pxd files, where they are 
         return difference
 
 
-def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool) -> None:
+def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
     """Account for one segment that ``me`` sent."""
     flags = p.flags
     size = p.payload
@@ -77,16 +77,16 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool
         me.next_seq = (me.next_seq + size) & MASK32
         me.position += size
         if size and not me.sampling:
-            start_sample(me, ts)
+            start_sample(me, p.ts)
     else:
         if flags & SYN:
             size += 1
-            synchronise(flow, me, peer, p, ts)
+            synchronise(flow, me, peer, p)
         if flags & FIN:
             size += 1
-        sequence(flow, me, peer, p, ts, size, from_src)
+        sequence(flow, me, peer, p, size, from_src)
     if flags & 16:
-        acknowledge(flow, me, peer, p, ts, from_src)
+        acknowledge(flow, me, peer, p, from_src)
     if p.window == 0 and plain:
         me.zero_windows += 1
         note_count(flow, me.zero_windows, ZERO_WINDOW, from_src)
@@ -97,31 +97,31 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool
         advance_state(flow, me, flags, p, from_src)
 
 
-def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, ts: int) -> None:
+def synchronise(flow: Flow, me: Half, peer: Half, p: Packet) -> None:
     """Note the times of the handshake; a SYN that is sent again spoils them (Karn)."""
     again = me.marks & MARK_ISN and p.seq == me.isn
     if not p.flags & ACK:
-        flow.syn_ts = -1 if again else ts
+        flow.syn_ts = -1 if again else p.ts
     elif again:
         flow.synack_ts = -1
         flow.syn_ts = -1
     else:
-        flow.synack_ts = ts
+        flow.synack_ts = p.ts
         if flow.syn_ts >= 0 and peer.started:
-            flow.synack_rtt = ts - flow.syn_ts
+            flow.synack_rtt = p.ts - flow.syn_ts
     if not me.started:
         me.isn = p.seq
         me.marks |= MARK_ISN
 
 
-def sequence(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, from_src: bool) -> int:
+def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: bool) -> int:
     """Place the segment's ``size`` sequence numbers against what ``me`` sent before."""
     if not me.started:
         me.started = 1
         me.next_seq = (p.seq + size) & MASK32
         me.position = size
         if size:
-            start_sample(me, ts)
+            start_sample(me, p.ts)
         return 0
     distance = wrap(p.seq - me.next_seq)
     if distance == 0:
@@ -129,23 +129,23 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, fr
             me.next_seq = (me.next_seq + size) & MASK32
             me.position += size
             if not me.sampling:
-                start_sample(me, ts)
+                start_sample(me, p.ts)
         return 0
     if distance > 0:
         if p.flags & RST and size == 0:  # resets carry whatever number makes the peer accept them
             return 0
         if distance <= MAX_JUMP:
-            hole(flow, me, distance, ts, from_src)
+            hole(flow, me, distance, p.ts, from_src)
         me.position += distance + size
         me.next_seq = (p.seq + size) & MASK32
         if size and not me.sampling:
-            start_sample(me, ts)
+            start_sample(me, p.ts)
         return 0
     if size == 0:
         return 0
     if p.flags & (SYN | FIN | RST) == 0 and size <= 1 and distance == -1:
         return 0  # keep-alive
-    repeated(flow, me, peer, p, ts, size, distance, from_src)
+    repeated(flow, me, peer, p, size, distance, from_src)
     return 0
 
 
@@ -179,7 +179,7 @@ def keep_holes(flow: Flow, holes: list[Hole], from_src: bool) -> None:
         flow.dst_holes = holes
 
 
-def repeated(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, distance: int, from_src: bool) -> None:
+def repeated(flow: Flow, me: Half, peer: Half, p: Packet, size: int, distance: int, from_src: bool) -> None:
     """Tell a retransmission from reordering, for a segment that starts before the next expected byte."""
     start = me.position + distance
     end = start + size
@@ -196,7 +196,7 @@ def repeated(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, di
                 left.append((begin, stop, seen))
                 continue
             fills = True
-            if ts - seen < limit:
+            if p.ts - seen < limit:
                 reordered = True
             me.missed -= high - low
             if begin < low:
@@ -209,7 +209,7 @@ def repeated(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, di
     else:
         me.retransmissions += 1
         note_count(flow, me.retransmissions, RETRANSMISSION, from_src)
-        if peer.duplicate_run >= 2 and peer.highest_ack == p.seq and ts - peer.duplicate_ts <= FAST_NS:
+        if peer.duplicate_run >= 2 and peer.highest_ack == p.seq and p.ts - peer.duplicate_ts <= FAST_NS:
             me.fast_retransmissions += 1
     me.sampling = 0
     if end > me.position:
@@ -217,10 +217,10 @@ def repeated(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, size: int, di
         me.position = end
 
 
-def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: bool) -> None:
+def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
     """Account for ``me``'s acknowledgement of what ``peer`` sent."""
     if peer.sampling and wrap(p.ack - peer.sample_end) >= 0:
-        rtt = ts - peer.sample_ts
+        rtt = p.ts - peer.sample_ts
         peer.sampling = 0
         if rtt >= 0:
             if peer.srtt < 0:
@@ -234,7 +234,7 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: 
         me.has_ack = 1
         me.highest_ack = p.ack
         if from_src and flow.synack_ts >= 0 and flow.syn_ts >= 0 and flow.handshake_rtt < 0:
-            flow.handshake_rtt = ts - flow.syn_ts
+            flow.handshake_rtt = p.ts - flow.syn_ts
     else:
         distance = wrap(p.ack - me.highest_ack)
         if distance > 0:
@@ -250,7 +250,7 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, ts: int, from_src: 
         ):
             me.duplicate_acks += 1
             me.duplicate_run += 1
-            me.duplicate_ts = ts
+            me.duplicate_ts = p.ts
     if peer.fin and not peer.fin_acked and wrap(p.ack - peer.fin_end) >= 0:
         peer.fin_acked = 1
 

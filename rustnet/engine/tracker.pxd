@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from rustnet.engine.decode cimport Decoder
+from rustnet.engine.decode cimport Decoder, frame
 from rustnet.engine.flow cimport Flow, Half, Side, half, note
 from rustnet.engine.fragments cimport Fragments
 from rustnet.engine.index cimport PacketIndex
@@ -37,29 +37,29 @@ cdef class Tracker:
     cdef uint8_t touched
     cdef uint8_t[::1] owners
 
-    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], p=Packet, number=int64_t, ts=int64_t, status=int, context=uint64_t, flow=Flow, divided=bint, mine=uint8_t[::1], share=uint8_t, tag=int64_t)
+    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], p=Packet, number=int64_t, status=int, context=uint64_t, flow=Flow, divided=bint, mine=uint8_t[::1], share=uint8_t, tag=int64_t)
     cpdef object feed(self, Frames frames, owners=*)
     @cython.locals(k=size_t, stop=size_t, size=Py_ssize_t, at=Py_ssize_t, seen=uint8_t)
     cdef void touch(self, Frames frames, size_t i, bint divided) except *
-    @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, length=int64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
-    cdef Flow packet(self, Frames frames, Py_ssize_t i, int64_t ts, int64_t number)
-    @cython.locals(me=Side, peer=Side)
-    cdef int account(self, Flow flow, Packet p, bint from_src, int64_t length, int64_t ts, int64_t number) except -1
+    @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
+    cdef Flow packet(self, Frames frames)
+    @cython.locals(me=Side, peer=Side, timeout=int64_t)
+    cdef int account(self, Flow flow, Packet p, bint from_src) except -1
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
     cdef bint elsewhere(self, Packet p) except -1
     @cython.locals(opened=list)
     cdef int estrange(self, Flow flow) except -1
-    cdef inline int count(self, Flow flow, Half *me, Packet p, int64_t length, int64_t ts) except -1
+    cdef inline int count(self, Flow flow, Half *me, Packet p) except -1
     @cython.locals(protocol=int, header=Py_ssize_t, data=bytes)
-    cdef int content(self, Flow flow, Half *me, Packet p, bint from_src, int64_t ts, int64_t number) except -1
+    cdef int content(self, Flow flow, Half *me, Packet p, bint from_src) except -1
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
     @cython.locals(start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes)
-    cdef int tcp(self, Flow flow, Half *me, Half *peer, Packet p, bint from_src, int64_t ts, int64_t number) except -1
+    cdef int tcp(self, Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
     @cython.locals(me=Side)
-    cdef int carrier(self, Flow flow, bint from_src, int64_t length, int64_t ts) except -1
+    cdef int carrier(self, Flow flow, bint from_src) except -1
     @cython.locals(p=Packet, key=tuple, data=bytes)
-    cdef bint complete(self, uint64_t context, int64_t ts) except -1
+    cdef bint complete(self, uint64_t context) except -1
     @cython.locals(count=Py_ssize_t, i=Py_ssize_t, k=Py_ssize_t, low=int64_t)
     cdef int sweep(self, Frames frames) except -1
     @cython.locals(flow=Flow, ended=list)

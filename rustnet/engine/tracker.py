@@ -31,6 +31,7 @@ from rustnet.engine.table import FlowTable
 from rustnet.sources.frames import Frames, zeros
 
 if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
+    from rustnet.engine.decode import frame
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
     from rustnet.engine.shares import owner
@@ -115,18 +116,18 @@ class Tracker:
                 number += 1
                 row += 1
                 continue
-            ts = stamps[i]
-            status = decoder.frame(offsets[i], captured[i], links[i])
+            p.ts, p.number, p.length, p.interface = stamps[i], number, lengths[i], interfaces[i]
+            status = frame(decoder, offsets[i], captured[i], links[i])
             if status != OK:
                 self.undecoded += 1
-                self.listener.undecoded(status, links[i], ts, number)
+                self.listener.undecoded(status, links[i], p.ts, number)
             else:
                 if p.fragment or p.tunnel:
-                    flow = self.packet(frames, i, ts, number)
+                    flow = self.packet(frames)
                 else:
                     context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
-                    flow = table.find(p, context, ts, number, interfaces[i])
-                    self.account(flow, p, table.from_src, lengths[i], ts, number)
+                    flow = table.find(p, context)
+                    self.account(flow, p, table.from_src)
                 if flow is not None and not flow.foreign:
                     flow_ids[row] = flow.flow_id | tag
                     senders[row] = table.from_src
@@ -157,14 +158,13 @@ class Tracker:
                 seen ^= frames.data[at + 12] ^ frames.data[at + 49]
         self.touched = seen
 
-    def packet(self, frames: Frames, i: int, ts: int, number: int) -> Flow | None:
+    def packet(self, frames: Frames) -> Flow | None:
         """Account for a decoded packet, and for what it carries if it is a tunnel's; returns the innermost flow.
 
         None where fragments are a datagram of another tracker.
         """
         p = self.decoder.pkt
         context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
-        length = frames.length[i]
         moved = False
         outer: Flow | None = None
         tunnel = 0
@@ -174,14 +174,14 @@ class Tracker:
             if moved and self.shares > 1 and self.elsewhere(p):
                 flow = None
                 break
-            flow = self.table.find(p, context, ts, number, frames.interface[i])
+            flow = self.table.find(p, context)
             from_src = self.table.from_src
             if outer is not None and flow.outer_flow_id == 0:
                 flow.outer_flow_id = outer.flow_id
                 flow.tunnel = tunnel
             if p.fragment:
-                if moved or depth == MAX_TUNNELS - 1 or not self.complete(context, ts):
-                    self.carrier(flow, from_src, length, ts)
+                if moved or depth == MAX_TUNNELS - 1 or not self.complete(context):
+                    self.carrier(flow, from_src)
                     break
                 moved = True
                 if flow.src.packets == 0 and flow.dst.packets == 0:
@@ -190,7 +190,7 @@ class Tracker:
                     outer = flow
                     tunnel = TUNNEL_FRAGMENTS
                 continue
-            self.account(flow, p, from_src, length, ts, number)
+            self.account(flow, p, from_src)
             if not p.tunnel:
                 break
             flow.carries = p.tunnel
@@ -210,21 +210,24 @@ class Tracker:
             self.decoder.resume_frames(frames.data)
         return flow
 
-    def account(self, flow: Flow, p: Packet, from_src: bool, length: int, ts: int, number: int) -> None:
+    def account(self, flow: Flow, p: Packet, from_src: bool) -> None:
         """Count one packet, analyse it, and hand on its payload."""
         me = half(flow, from_src)
         peer = half(flow, not from_src)
         if me.packets == 0 and peer.packets == 0:
             self.first(flow, p, from_src)
-        self.count(flow, me, p, length, ts)
+        self.count(flow, me, p)
         me.payload += p.payload
         if p.protocol == 6:  # TCP
             if p.flags >= 0:
-                segment(flow, me, peer, p, ts, from_src)
+                timeout = flow.timeout
+                segment(flow, me, peer, p, from_src)
+                if flow.timeout < timeout:
+                    self.table.hasten(flow)
                 if flow.wants:
-                    self.tcp(flow, me, peer, p, from_src, ts, number)
+                    self.tcp(flow, me, peer, p, from_src)
         else:
-            self.content(flow, me, p, from_src, ts, number)
+            self.content(flow, me, p, from_src)
 
     def first(self, flow: Flow, p: Packet, from_src: bool) -> None:
         """What only a flow's first packet decides."""
@@ -253,18 +256,18 @@ class Tracker:
         if opened and opened[len(opened) - 1] == flow.first_packet:
             opened[len(opened) - 1] = -flow.first_packet
 
-    def count(self, flow: Flow, me: Half, p: Packet, length: int, ts: int) -> None:
+    def count(self, flow: Flow, me: Half, p: Packet) -> None:
         """Count one packet."""
         me.packets += 1
-        me.bytes += length
-        if ts > flow.last_ts:
-            flow.last_ts = ts
-        if ts < flow.first_ts:
-            flow.first_ts = ts
+        me.bytes += p.length
+        if p.ts > flow.last_ts:
+            flow.last_ts = p.ts
+        if p.ts < flow.first_ts:
+            flow.first_ts = p.ts
         if p.ttl >= 0 and (me.ttl < 0 or p.ttl < me.ttl):
             me.ttl = p.ttl
 
-    def content(self, flow: Flow, me: Half, p: Packet, from_src: bool, ts: int, number: int) -> None:
+    def content(self, flow: Flow, me: Half, p: Packet, from_src: bool) -> None:
         """Hand the payload of anything but TCP to the listener."""
         protocol = p.protocol
         if p.payload and not me.marks:
@@ -277,13 +280,13 @@ class Tracker:
             if p.payload_captured + header > 0:
                 flow.missing = p.payload - p.payload_captured
                 data = self.copy(p.payload_offset - header, p.payload_captured + header)
-                self.listener.datagram(flow, from_src, data, ts, number)
+                self.listener.datagram(flow, from_src, data, p.ts, p.number)
 
     def copy(self, start: int, size: int) -> bytes:
         """Copy payload bytes out of the buffer being decoded."""
         return self.decoder.copy(start, size)
 
-    def tcp(self, flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool, ts: int, number: int) -> None:
+    def tcp(self, flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
         """Hand in-order payload to the listener."""
         if p.payload > 0 and not p.flags & 4:
             start = me.position + wrap(p.seq - me.next_seq)
@@ -291,27 +294,27 @@ class Tracker:
                 start += 1
             size = p.payload_captured if p.payload_captured < p.payload else p.payload
             data = self.copy(p.payload_offset, size)
-            self.streams.segment(flow, from_src, start, data, p.payload, ts, number)
+            self.streams.segment(flow, from_src, start, data, p.payload, p.ts, p.number)
         if p.flags & 16 and flow.wants and (flow.dst_stream if from_src else flow.src_stream) is not None:
             at = peer.position + wrap(p.ack - peer.next_seq)
-            self.streams.acknowledged(flow, not from_src, at, ts, number)
+            self.streams.acknowledged(flow, not from_src, at, p.ts, p.number)
 
-    def carrier(self, flow: Flow, from_src: bool, length: int, ts: int) -> None:
+    def carrier(self, flow: Flow, from_src: bool) -> None:
         """Count a fragment that does not complete its datagram, for the flow without ports between its addresses."""
         flow.wants = 0
         if self.share and not flow.foreign:
             self.estrange(flow)
         flow.fragments += 1
         me = half(flow, from_src)
-        self.count(flow, me, self.decoder.pkt, length, ts)
+        self.count(flow, me, self.decoder.pkt)
         me.payload += self.decoder.pkt.payload
 
-    def complete(self, context: int, ts: int) -> bool:
+    def complete(self, context: int) -> bool:
         """Take a fragment; once its datagram is whole, that is what the decoder has read."""
         p = self.decoder.pkt
         key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol, context)
         data = self.copy(p.ip_payload_offset, p.ip_payload_captured)
-        whole = self.fragments.add(key, p.fragment_offset, bool(p.more_fragments), data, p.ip_payload, ts)
+        whole = self.fragments.add(key, p.fragment_offset, bool(p.more_fragments), data, p.ip_payload, p.ts)
         if whole is None:
             return False
         self.decoder.attach(memoryview(whole))

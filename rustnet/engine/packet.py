@@ -4,7 +4,8 @@
 class Packet:
     """A frame's number, time and length, and the header fields of one layer of it.
 
-    Addresses are 128 bits in two halves, IPv4 as IPv4-mapped IPv6. Below layer 3 (``version`` 0) the low halves hold the MAC addresses.
+    Addresses are 128 bits in two halves, IPv4 as IPv4-mapped IPv6. Below layer 3 (``version`` 0) the low halves hold
+    the MAC addresses.
     """
 
     def __init__(self) -> None:

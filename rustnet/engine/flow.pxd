@@ -22,7 +22,7 @@ ctypedef Half *Side
 # Flows come and go by the hundred thousand: those that went give their memory to those that come.
 
 @cython.final
-@cython.freelist(4096)
+@cython.freelist(16384)
 cdef class Flow:
     cdef public uint64_t low, high, extra, context
     cdef public int64_t last_ts, timeout

@@ -27,6 +27,7 @@ cdef class FlowTable:
     cdef public bint from_src, noting
     cdef public list opened
 
+    cdef int clear(self) except -1
     @cython.locals(exact=bint, swap=uint64_t, low=uint64_t, high=uint64_t, exchange=uint64_t, extra=uint64_t, h=uint64_t, at=uint64_t, place=uint64_t, flow=Flow)
     cpdef Flow find(self, Packet p, uint64_t context)
     @cython.locals(flow=Flow, flipped=bint)
@@ -38,13 +39,14 @@ cdef class FlowTable:
     @cython.locals(index=Py_ssize_t)
     cdef int insert(self, Flow flow) except -1
     @cython.locals(at=uint64_t)
-    cdef int settle(self, Flow flow) except -1
+    cdef int settle(self, uint64_t place) except -1
     @cython.locals(mine=uint64_t, mask=uint64_t, gap=uint64_t, at=uint64_t, place=uint64_t)
     cdef int vacate(self, Flow flow) except -1
-    @cython.locals(flow=Flow, size=uint64_t)
+    @cython.locals(places=uint64_t[::1], at=uint64_t, size=uint64_t)
     cdef int grow(self) except -1
     cdef int hasten(self, Flow flow) except -1
     cpdef void end(self, Flow flow, str reason) except *
+    cdef int conclude(self, Flow flow, str reason) except -1
     cpdef void retract(self, Flow flow) except *
     @cython.locals(flow=Flow, index=Py_ssize_t)
     cpdef void sweep(self, int64_t now) except *

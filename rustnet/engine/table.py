@@ -66,15 +66,8 @@ class FlowTable:
     """
 
     def __init__(self, server_ports: bytes, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS) -> None:
-        self.flows: list[Any] = []
-        """A `Flow` or `None` by slot."""
-        self.free: list[int] = []
+        self.clear()
         self.ended: list[Flow] = []
-        self.places: Any = view(np.zeros(FIRST_PLACES, np.uint64))
-        self.mask = FIRST_PLACES - 1
-        self.due: Any = view(np.zeros(FIRST_PLACES // 2, np.int64))
-        """By slot: a time up to which its flow need not be looked at to know that it is not idle for too long."""
-        self.count = 0
         self.next_id = first_id
         self.max_flows = max_flows
         self.evicted = 0
@@ -85,6 +78,17 @@ class FlowTable:
         self.noting = False
         self.opened: list[int] = []
         """While ``noting``: number of the first packet of each flow that was opened, in the order of their ids."""
+
+    def clear(self) -> None:
+        """Forget all flows."""
+        self.flows: list[Any] = []
+        """A `Flow` or `None` by slot."""
+        self.free: list[int] = []
+        self.places: Any = view(np.zeros(FIRST_PLACES, np.uint64))
+        self.mask = FIRST_PLACES - 1
+        self.due: Any = view(np.zeros(FIRST_PLACES // 2, np.int64))
+        """By slot: a time up to which its flow need not be looked at to know that it is not idle for too long."""
+        self.count = 0
 
     def find(self, p: Packet, context: int) -> Flow:
         """Flow of packet ``p``, made if need be; `from_src` then says who sent the packet.
@@ -238,15 +242,15 @@ class FlowTable:
                 self.grow()
         flow.index = index
         self.hasten(flow)
-        self.settle(flow)
+        self.settle((flow.hash & UPPER) | (index + 1))
         self.count += 1
 
-    def settle(self, flow: Flow) -> None:
-        """Write a flow in the first empty place from where its hash points on."""
-        at = (flow.hash >> 32) & self.mask
+    def settle(self, place: int) -> None:
+        """Write what is to stand in a place into the first empty one from where its hash points on."""
+        at = (place >> 32) & self.mask
         while self.places[at]:
             at = (at + 1) & self.mask
-        self.places[at] = (flow.hash & UPPER) | (flow.index + 1)
+        self.places[at] = place
 
     def vacate(self, flow: Flow) -> None:
         """Empty a flow's place; what stands behind it moves up, as far as that brings it nearer to its own."""
@@ -269,14 +273,15 @@ class FlowTable:
     def grow(self) -> None:
         """Double the places, of which at most half are taken."""
         size = (self.mask + 1) * 2
+        places = self.places
         self.places = view(np.zeros(size, np.uint64))
         self.mask = size - 1
         due: Any = np.zeros(size // 2, np.int64)
         due[: len(self.due)] = self.due
         self.due = view(due)
-        for flow in self.flows:
-            if flow is not None and flow.index >= 0:
-                self.settle(flow)
+        for at in range(size // 2):
+            if places[at]:
+                self.settle(places[at])
 
     def hasten(self, flow: Flow) -> None:
         """Note when a flow will have been idle for too long: it is new, or its timeout has become shorter."""
@@ -291,13 +296,17 @@ class FlowTable:
         self.due[flow.index] = NEVER
         self.flows[flow.index] = None
         self.free.append(flow.index)
-        flow.index = -1
         self.count -= 1
+        self.generations.put(flow.hash, flow.generation + 1)
+        self.conclude(flow, reason)
+
+    def conclude(self, flow: Flow, reason: str) -> None:
+        """Note why a flow ended that has left the table."""
+        flow.index = -1
         if flow.closed:
             flow.end_reason = "rst" if flow.reset_by else "fin"
         else:
             flow.end_reason = reason
-        self.generations.put(flow.hash, flow.generation + 1)
         self.ended.append(flow)
 
     def retract(self, flow: Flow) -> None:
@@ -331,9 +340,10 @@ class FlowTable:
 
     def end_all(self) -> None:
         """End every flow: the capture is over."""
-        for flow in list(self.flows):
+        for flow in self.flows:
             if flow is not None:
-                self.end(flow, "end")
+                self.conclude(flow, "end")
+        self.clear()
 
     def take_ended(self) -> list[Flow]:
         """Flows that ended since the last call."""

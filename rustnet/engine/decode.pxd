@@ -23,9 +23,6 @@ cdef packed struct Head:
     uint8_t offset, flags
     uint16_t window
 
-ctypedef const Head *Headers
-
-
 @cython.final
 cdef class Decoder(Network):
     cdef const Head[:] heads
@@ -35,9 +32,9 @@ cdef class Decoder(Network):
     @cython.locals(size=Py_ssize_t)
     cpdef attach_frames(self, const unsigned char[::1] data)
     cdef bint too_deep(self) except -1
-    @cython.locals(p=Packet, head=Headers, header=int, payload=Py_ssize_t)
+    @cython.locals(p=Packet, head=Head, header=int, payload=Py_ssize_t)
     cdef int common(self, Py_ssize_t o, Py_ssize_t captured) except -1
-    @cython.locals(p=Packet, head=Headers, length=Py_ssize_t, claimed=Py_ssize_t)
+    @cython.locals(p=Packet, head=Head, length=Py_ssize_t, claimed=Py_ssize_t)
     cdef int common_udp(self, Py_ssize_t o, Py_ssize_t captured) except -1
     @cython.locals(p=Packet)
     cdef int begin(self) except -1
@@ -74,10 +71,6 @@ cdef class Decoder(Network):
     cpdef int inner(self) except -1
     @cython.locals(p=Packet, size=Py_ssize_t)
     cdef int dot11_swapped(self, Py_ssize_t o, Py_ssize_t e) except -1
-
-
-cdef inline const Head *head_at(Decoder decoder, size_t o) except NULL:
-    return &decoder.heads[o]
 
 
 cdef inline int frame(Decoder decoder, Py_ssize_t o, Py_ssize_t captured, int link) except -1:

@@ -43,10 +43,6 @@ from rustnet.engine.numbers import (
 if not cython.compiled:
     from rustnet.engine.reader import mac, swap16, swap32, u16, u32, u32le
 
-    def head_at(decoder: "Decoder", o: int) -> Any:
-        """The headers of a frame that begins at ``o``; compiled a pointer, so that nothing is copied."""
-        return decoder.heads[o]
-
     def frame(decoder: "Decoder", o: int, captured: int, link: int) -> int:
         """Decode the frame of ``captured`` bytes at ``o``, whose link type is ``link``."""
         if link == 1 and decoder.common(o, captured):
@@ -103,7 +99,7 @@ class Decoder(Network):
         """
         if not self.framed or captured < 54 or o + captured > self.size:
             return 0
-        head = head_at(self, o)
+        head = self.heads[o]
         if swap16(head.kind) != 0x0800 or head.first != 0x45 or swap16(head.fragment) & 0x3FFF:
             return 0
         if head.protocol != 6:
@@ -135,7 +131,7 @@ class Decoder(Network):
 
     def common_udp(self, o: int, captured: int) -> int:
         """As `common`, for UDP; the frame may yet be a tunnel's."""
-        head = head_at(self, o)
+        head = self.heads[o]
         length = swap16(head.total) - 20
         claimed = swap32(head.seq) >> 16  # UDP's length lies where TCP's sequence number does
         if claimed < 8 or claimed > length or length > captured - 34:

@@ -191,6 +191,9 @@ def test_verify_a_good_session(run, session):
     assert "0 failed" in made.out
     data = json.loads(run("verify", session, "--json").out)
     assert data["ok"] is True
+    checks = [finding["check"] for finding in data["findings"]]
+    assert "flow_id in flows" in checks
+    assert len(checks) <= 12  # what all tables have in common is one check, not one for each of them
 
 
 def test_verify_without_the_capture_is_no_failure(run, session, capture):

@@ -1,5 +1,6 @@
 """The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
 
+import os
 from operator import attrgetter
 from typing import Any
 
@@ -35,7 +36,8 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
         return number & MASK64
 
 
-MIX_A, MIX_B = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
+MIX_A, MIX_B = (int.from_bytes(os.urandom(8), "little") | 1 for _ in range(2))
+"""Odd factors of the hash, others in each process: nobody can write a capture whose flows are all in one place."""
 
 SWEEP_SLACK = 10 * SECOND
 """A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""

@@ -1,5 +1,7 @@
 """The flow table: generations, timeouts by packet time, wrong clocks, eviction, collisions, and whose flow it is."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -231,8 +233,8 @@ def test_evicted_flows_go_on_as_another_generation() -> None:
 
 
 @pytest.mark.parametrize("count", [5_000 if RUNS_PURE else 70_000])
-def test_many_flows_in_crowded_chains(count: int) -> None:
-    """More flows than any table starts with: every one is found again, in whatever chain it is."""
+def test_many_flows_in_crowded_places(count: int) -> None:
+    """More flows than any table starts with: every one is found again, wherever it stands."""
     ends = [(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", 1_024 + i % 50_000) for i in range(count)]
     packets = [Captured(START + i, ask(port, 9_999, src)) for i, (src, port) in enumerate(ends)]
     got = track(packets + packets[::-1], (count,))
@@ -241,7 +243,7 @@ def test_many_flows_in_crowded_chains(count: int) -> None:
     assert [row[0] for row in got.index] == [*range(1, count + 1), *range(count, 0, -1)]
 
 
-def test_chains_survive_removal_from_their_middle() -> None:
+def test_removal_loses_nothing_that_stands_behind() -> None:
     """Ends of flows and new ones in turn, over thousands of flows: nothing is lost or found twice."""
     packets: list[Captured] = []
     for i in range(6_000 if not RUNS_PURE else 1_000):
@@ -250,6 +252,23 @@ def test_chains_survive_removal_from_their_middle() -> None:
     got = track(packets, range(0, len(packets), 100))
     assert sum(int(str(flow["src_packets"])) for flow in got.flows) == len(packets)
     assert len({flow["flow_id"] for flow in got.flows}) == len(got.flows)
+
+
+HASH_OF_A_FLOW = """
+from rustnet.engine.packet import Packet
+from rustnet.engine.table import FlowTable
+packet = Packet()
+packet.version, packet.protocol = 4, 17
+packet.src_lo, packet.dst_lo, packet.src_port, packet.dst_port = 0xFFFF0A000001, 0xFFFF0A000002, 40000, 53
+print(FlowTable(bytes(65536)).find(packet, 0).hash)
+"""
+
+
+def test_nobody_can_foresee_where_a_flow_stands() -> None:
+    """Else somebody could write a capture whose flows are all in one place."""
+    command = [sys.executable, "-c", HASH_OF_A_FLOW]
+    hashes = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(3)}
+    assert len(hashes) == 3
 
 
 # ---- who is who ----------------------------------------------------------------------------------------------------

@@ -95,11 +95,12 @@ class PacketIndex:
         self.wire_bytes += int(lengths.sum(dtype=np.int64))
         self.captured_bytes += int(captured.sum(dtype=np.int64))
         self.truncated += int(np.count_nonzero(captured < lengths))
-        self.out_of_order += int(stamps[0] < self.previous_ts) + int(np.count_nonzero(stamps[1:] < stamps[:-1]))
+        last = end - row - 1
+        self.out_of_order += int(stamps[0] < self.previous_ts) + int(np.count_nonzero(stamps[1:] < stamps[:last]))
         low = int(stamps.min())
         self.first_ts = low if self.first_ts == NULL else min(low, self.first_ts)
         self.last_ts = max(int(stamps.max()), self.last_ts)
-        self.previous_ts = int(stamps[-1])
+        self.previous_ts = int(stamps[last])
 
     def take(self) -> dict[str, Column]:
         """The columns of the packets since the last call."""

@@ -23,6 +23,7 @@ cdef packed struct Head:
     uint8_t offset, flags
     uint16_t window
 
+
 @cython.final
 cdef class Decoder(Network):
     cdef const Head[:] heads
@@ -36,6 +37,8 @@ cdef class Decoder(Network):
     cdef int common(self, Py_ssize_t o, Py_ssize_t captured) except -1
     @cython.locals(p=Packet, head=Head, length=Py_ssize_t, claimed=Py_ssize_t)
     cdef int common_udp(self, Py_ssize_t o, Py_ssize_t captured) except -1
+    @cython.locals(p=Packet)
+    cdef inline int common_ends(self, Head head, Py_ssize_t o, Py_ssize_t at, Py_ssize_t payload) except -1
     @cython.locals(p=Packet)
     cdef int begin(self) except -1
     @cython.locals(e=Py_ssize_t)

@@ -108,25 +108,12 @@ class Decoder(Network):
         payload = swap16(head.total) - 20 - header
         if header < 20 or payload < 0 or captured - 34 - header < payload:
             return 0
-        if self.uncommon:
-            self.begin()
-            self.uncommon = 0
+        self.common_ends(head, o, o + 34 + header, payload)
         p = self.pkt
-        p.mac_at = o
-        p.version = 4
-        p.protocol = 6
-        p.src_lo = MAPPED | swap32(head.src)
-        p.dst_lo = MAPPED | swap32(head.dst)
-        p.ttl = head.ttl
-        p.has_ports = 1
-        p.src_port = swap16(head.src_port)
-        p.dst_port = swap16(head.dst_port)
         p.seq = swap32(head.seq)
         p.ack = swap32(head.ack)
         p.flags = head.flags
         p.window = swap16(head.window)
-        p.payload_offset = o + 34 + header
-        p.payload_captured, p.payload = payload, payload
         return 1
 
     def common_udp(self, o: int, captured: int) -> int:
@@ -136,26 +123,31 @@ class Decoder(Network):
         claimed = swap32(head.seq) >> 16  # UDP's length lies where TCP's sequence number does
         if claimed < 8 or claimed > length or length > captured - 34:
             return 0
+        self.common_ends(head, o, o + 42, claimed - 8)
+        p = self.pkt
+        p.seq, p.ack, p.flags, p.window = 0, 0, 0, 0
+        self.udp_tunnel(o + 42, o + 34 + claimed)
+        if p.tunnel:
+            self.macs()  # what the tunnel carries may have addresses of its own
+        return 1
+
+    def common_ends(self, head: Any, o: int, at: int, payload: int) -> None:
+        """Note what `common` frames of both protocols have; their payload begins at ``at``."""
         if self.uncommon:
             self.begin()
             self.uncommon = 0
         p = self.pkt
         p.mac_at = o
         p.version = 4
-        p.protocol = 17
+        p.protocol = head.protocol
         p.src_lo = MAPPED | swap32(head.src)
         p.dst_lo = MAPPED | swap32(head.dst)
         p.ttl = head.ttl
         p.has_ports = 1
         p.src_port = swap16(head.src_port)
         p.dst_port = swap16(head.dst_port)
-        p.seq, p.ack, p.flags, p.window = 0, 0, 0, 0
-        p.payload_offset = o + 42
-        p.payload_captured, p.payload = claimed - 8, claimed - 8
-        self.udp_tunnel(o + 42, o + 34 + claimed)
-        if p.tunnel:
-            self.macs()  # what the tunnel carries may have addresses of its own
-        return 1
+        p.payload_offset = at
+        p.payload_captured, p.payload = payload, payload
 
     def other_link(self, o: int, e: int, link: int) -> int:
         """Decode a frame of any link type but Ethernet."""

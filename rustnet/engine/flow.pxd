@@ -85,7 +85,7 @@ cdef inline Half *half(Flow flow, bint from_src) noexcept:
     return &flow.src if from_src else &flow.dst
 
 
-cdef inline void note(Flow flow, unsigned char letter) noexcept:
+cdef inline void note(Flow flow, unsigned char letter, bint from_src) noexcept:
     if flow.noted < 43:
-        flow.letters[flow.noted] = letter
+        flow.letters[flow.noted] = letter if from_src else letter | 32
         flow.noted += 1

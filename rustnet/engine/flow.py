@@ -9,6 +9,8 @@ if not cython.compiled:
 
 MAX_LETTERS = 43
 """Letters of a history: ``^``, six marks and a gap once a direction, two counted ones at most seven times each."""
+LOWER = 32
+"""What makes a letter lower-case."""
 
 Hole = tuple[int, int, int]
 """First and last position, exclusive, of bytes that are missing, and the time when that was seen."""
@@ -104,8 +106,8 @@ if not cython.compiled:  # compiled, the .pxd has these as inline functions; the
         """One direction of a flow; compiled a pointer, which is good for as long as the flow is."""
         return flow.src if from_src else flow.dst
 
-    def note(flow: Flow, letter: int) -> None:
-        """Write the next letter of a flow's history."""
+    def note(flow: Flow, letter: int, from_src: bool) -> None:
+        """Write the next letter of a flow's history; the responder's are lower-case."""
         if flow.noted < MAX_LETTERS:
-            flow.letters[flow.noted] = letter
+            flow.letters[flow.noted] = letter if from_src else letter | LOWER
             flow.noted += 1

@@ -28,5 +28,5 @@ cdef class Streams:
     cpdef void acknowledged(self, Flow flow, bint from_src, int64_t position, int64_t ts, int64_t number) except *
     @cython.locals(stream=Stream, from_src=bint)
     cpdef void finish(self, Flow flow, int64_t ts, int64_t number) except *
-    @cython.locals(stream=Stream, from_src=bint)
+    @cython.locals(stream=Stream)
     cpdef void forget(self, Flow flow) except *

@@ -138,8 +138,7 @@ class Streams:
 
     def forget(self, flow: Flow) -> None:
         """Drop what is held of a flow."""
-        for from_src in (True, False):
-            stream: Stream | None = flow.src_stream if from_src else flow.dst_stream
+        for stream in (flow.src_stream, flow.dst_stream):
             if stream is not None:
                 self.total -= stream.size
                 stream.held = []

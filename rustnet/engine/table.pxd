@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from rustnet.engine.flow cimport Flow, Side, half, new_flow, note
 from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet

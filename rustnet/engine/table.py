@@ -179,7 +179,7 @@ class FlowTable:
         self.begin(flow, p)
         flipped = self.answers(p)
         if flipped:
-            note(flow, 94)  # ^
+            note(flow, 94, True)  # ^
             flow.src_mac = p.dst_mac
             flow.dst_mac = p.src_mac
         else:

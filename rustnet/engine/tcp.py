@@ -49,9 +49,8 @@ MARK_ISN = 64
 MARK_GAP = 128
 
 LETTERS = b"SHADFR"
-"""Zeek's history letters of the first six marks, as the initiator's; the responder's are lower-case."""
-GAP, RETRANSMISSION, ZERO_WINDOW, LOWER = 71, 84, 87, 32
-"""``G``, ``T``, ``W``, and what makes a letter lower-case."""
+"""Zeek's history letters of the first six marks."""
+GAP, RETRANSMISSION, ZERO_WINDOW = b"GTW"
 MOST_NOTED = 1_000_000
 
 
@@ -168,7 +167,7 @@ def hole(flow: Flow, me: Half, size: int, ts: int, from_src: bool) -> None:
     me.missed += size
     if not me.marks & MARK_GAP:
         me.marks |= MARK_GAP
-        note(flow, GAP if from_src else GAP | LOWER)
+        note(flow, GAP, from_src)
 
 
 def keep_holes(flow: Flow, holes: list[Hole], from_src: bool) -> None:
@@ -273,7 +272,7 @@ def marks(flow: Flow, me: Half, flags: int, payload: int, from_src: bool) -> Non
         me.marks |= new
         for bit in range(6):
             if new >> bit & 1:
-                note(flow, LETTERS[bit] if from_src else LETTERS[bit] | LOWER)
+                note(flow, LETTERS[bit], from_src)
 
 
 def note_count(flow: Flow, count: int, letter: int, from_src: bool) -> None:
@@ -282,7 +281,7 @@ def note_count(flow: Flow, count: int, letter: int, from_src: bool) -> None:
     while power < count and power < MOST_NOTED:
         power *= 10
     if power == count:
-        note(flow, letter if from_src else letter | LOWER)
+        note(flow, letter, from_src)
 
 
 def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -> None:

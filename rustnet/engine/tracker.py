@@ -272,7 +272,7 @@ class Tracker:
         protocol = p.protocol
         if p.payload and not me.marks:
             me.marks = 8
-            note(flow, 68 if from_src else 100)  # D
+            note(flow, 68, from_src)  # D
         if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (0, 129):
             flow.state = ECHO_ANSWERED
         if flow.wants and not p.tunnel:

@@ -1,6 +1,8 @@
 """Build of the compiled modules: plain .py sources, most with a companion .pxd that gives the C types."""
 
 import os
+import subprocess
+import sys
 from typing import Any
 
 from Cython.Build import cythonize
@@ -27,33 +29,33 @@ PER_PACKET = [
     "rustnet.engine.sha1",
     "rustnet.engine.columns",
     "rustnet.export.splice",
-    "rustnet.attribute.scan",
+    "rustnet.attribute.formats.scan",
 ]
 """Run for every packet, or every line of a sidecar: typed by their .pxd."""
 
 PER_MESSAGE = [
     "rustnet.columnar",
-    "rustnet.collect",
+    "rustnet.analysis.collector",
     "rustnet.store.rows",
     "rustnet.engine.text",
     "rustnet.engine.fragments",
-    "rustnet.dissect.conversation",
-    "rustnet.dissect.dispatch",
-    "rustnet.dissect.dns",
-    "rustnet.dissect.dns_message",
-    "rustnet.dissect.dns_names",
-    "rustnet.dissect.dns_texts",
-    "rustnet.dissect.quic_packet",
-    "rustnet.dissect.http",
-    "rustnet.dissect.http_fields",
-    "rustnet.dissect.tls",
-    "rustnet.dissect.tls_probe",
-    "rustnet.dissect.tls_handshake",
-    "rustnet.dissect.tls_fingerprints",
-    "rustnet.dissect.reading",
-    "rustnet.dissect.ber",
-    "rustnet.dissect.lines",
-    "rustnet.dissect.nfs",
+    "rustnet.dissect.framework.conversation",
+    "rustnet.dissect.framework.dispatch",
+    "rustnet.dissect.dns.parser",
+    "rustnet.dissect.dns.message",
+    "rustnet.dissect.dns.names",
+    "rustnet.dissect.dns.texts",
+    "rustnet.dissect.quic.packet",
+    "rustnet.dissect.http.parser",
+    "rustnet.dissect.http.fields",
+    "rustnet.dissect.tls.parser",
+    "rustnet.dissect.tls.probe",
+    "rustnet.dissect.tls.handshake",
+    "rustnet.dissect.tls.fingerprints",
+    "rustnet.dissect.framework.reading",
+    "rustnet.dissect.framework.ber",
+    "rustnet.dissect.framework.lines",
+    "rustnet.dissect.nfs.parser",
     "rustnet.dissect.ipsec",
     "rustnet.dissect.stun",
     "rustnet.dissect.openvpn",
@@ -64,13 +66,13 @@ PER_MESSAGE = [
     "rustnet.dissect.rtp",
     "rustnet.dissect.dhcp",
     "rustnet.dissect.modbus",
-    "rustnet.dissect.repeated",
+    "rustnet.dissect.framework.repeated",
     "rustnet.dissect.icmp",
     "rustnet.dissect.icmpv6",
     "rustnet.dissect.arp",
     "rustnet.dissect.stp",
-    "rustnet.dissect.quic",
-    "rustnet.dissect.x509",
+    "rustnet.dissect.quic.parser",
+    "rustnet.dissect.tls.x509",
     "rustnet.dissect.syslog",
     "rustnet.dissect.igmp",
 ]
@@ -85,20 +87,36 @@ DIRECTIVES: dict[str, Any] = {
     "embedsignature": True,
 }
 FLAGS = ["-O3", "-fno-strict-overflow"] if os.name == "posix" else []
+SHARED = "rustnet._cyutility"
+"""Cython's own helpers, compiled once instead of in every module."""
 
 
 def compiled(names: list[str], **directives: object) -> list[Extension]:
     """Extensions for ``names``, which are modules with sources in the tree."""
     modules = [Extension(name, [name.replace(".", "/") + ".py"], extra_compile_args=FLAGS) for name in names]
-    made: list[Extension] = cythonize(modules, compiler_directives={**DIRECTIVES, **directives})
-    return made
+    extensions: list[Extension] = cythonize(
+        modules,
+        compiler_directives={**DIRECTIVES, **directives},
+        nthreads=os.cpu_count() or 1,
+        shared_utility_qualified_name=SHARED,
+    )
+    return extensions
+
+
+def shared_utility() -> Extension:
+    """The extension of Cython's helpers, whose C source Cython writes itself."""
+    source = SHARED.replace(".", "/") + ".c"
+    subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "cython", f"--generate-shared={source}"], check=True
+    )
+    return Extension(SHARED, [source], extra_compile_args=FLAGS)
 
 
 def extensions() -> list[Extension]:
     """All compiled modules; RUSTNET_PURE=1 builds none (everything also runs uncompiled, slowly)."""
     if os.environ.get("RUSTNET_PURE"):
         return []
-    return [*compiled(PER_PACKET, wraparound=False), *compiled(PER_MESSAGE)]
+    return [*compiled(PER_PACKET, wraparound=False), *compiled(PER_MESSAGE), shared_utility()]
 
 
 setup(

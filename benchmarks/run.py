@@ -142,7 +142,7 @@ def profile(folder: Path, packets: int) -> int:
     path = folder / "mix.pcap"
     captures.mix(path, packets)
     whole = "import cProfile, pstats, sys; from pathlib import Path; "
-    whole += "from rustnet.ingest import ingest; from rustnet.run import Options; "
+    whole += "from rustnet.ingest.road import ingest; from rustnet.ingest.report import Options; "
     whole += "p = cProfile.Profile(); p.runcall(ingest, [sys.argv[1]], Path(sys.argv[2]), Options()); "
     whole += "pstats.Stats(p).sort_stats('tottime').print_stats(30)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

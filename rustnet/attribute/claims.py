@@ -17,9 +17,9 @@ import numpy as np
 
 from rustnet.attribute.clock import Clock, Correction, correct, measure, prepare
 from rustnet.attribute.observation import PORTED
-from rustnet.attribute.policy import ANY, MATCHES, RANKS, UNTIMED_RANK
 from rustnet.attribute.stage import Stage, drop, run
 from rustnet.attribute.values import MAX_TIME
+from rustnet.policy.ownership import ANY, MATCHES, RANKS, UNTIMED_RANK
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -11,9 +11,9 @@ differences: its middle, its width, and how many agree with it. Nothing is moved
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rustnet.attribute.policy import AGREEING, PAIRS, TOLERANCE_SECONDS, WRONG_SECONDS
 from rustnet.attribute.stage import run
 from rustnet.attribute.values import MAX_TIME
+from rustnet.policy.ownership import AGREEING, PAIRS, TOLERANCE_SECONDS, WRONG_SECONDS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rustnet.attribute.formats.process_logs import readers
+from rustnet.attribute.formats.rustnet_json_log import RustnetJsonLog
+from rustnet.attribute.formats.rustnet_sidecar import RustnetSidecar
 from rustnet.attribute.observation import SidecarReader
-from rustnet.attribute.process_logs import readers
-from rustnet.attribute.rustnet_json_log import RustnetJsonLog
-from rustnet.attribute.rustnet_sidecar import RustnetSidecar
 from rustnet.errors import InputError, UsageError
 
 COMPRESSED = (".gz", ".zst", ".xz", ".lz4")

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from rustnet.attribute.claims import store_claims
 from rustnet.attribute.clock import Clock, Correction
 from rustnet.attribute.discover import open_sidecar
-from rustnet.attribute.explain import clock_sentence
 from rustnet.attribute.observation import BlockReader, Faults, Observations
 from rustnet.attribute.packets import PacketClaims
 from rustnet.attribute.people import store_processes
-from rustnet.attribute.policy import SLACK_SECONDS
 from rustnet.attribute.stage import Stage, drop, run
 from rustnet.attribute.values import words
 from rustnet.attribute.verdict import judge
 from rustnet.errors import InputError, UsageError
+from rustnet.policy.explain import clock_sentence
+from rustnet.policy.ownership import SLACK_SECONDS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

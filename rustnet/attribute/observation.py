@@ -2,7 +2,7 @@
 
 A reader turns its format into observations and knows nothing of flows, ranks or SQL; `rustnet.attribute.match`
 matches them and knows nothing of formats. To add a format: write a reader (`SidecarReader`), put it into the tuple of
-`rustnet.attribute.discover`, and give its qualities a rank in `rustnet.attribute.policy`.
+`rustnet.attribute.discover`, and give its qualities a rank in `rustnet.policy.ownership`.
 """
 
 from collections.abc import Iterator

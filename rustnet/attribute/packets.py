@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rustnet.attribute.apple import (
+from rustnet.attribute.formats.apple import (
     LINKS,
     V1_FULL,
     V1_LEAST,
@@ -27,12 +27,12 @@ from rustnet.attribute.apple import (
     v1_core,
     v2_core,
 )
-from rustnet.attribute.etl2pcapng import etl2pcapng_comments
+from rustnet.attribute.formats.etl2pcapng import etl2pcapng_comments
+from rustnet.attribute.formats.ptcpdump import ptcpdump_comments
+from rustnet.attribute.formats.rustnet_comments import rustnet_comments, script_comments
+from rustnet.attribute.formats.statement import ANSWERED, ANYWHERE, RECEIVES, SENDS, Statement, direction
 from rustnet.attribute.observation import Column, Observation, Observations, ProcessFacts
-from rustnet.attribute.ptcpdump import ptcpdump_comments
-from rustnet.attribute.rustnet_comments import rustnet_comments, script_comments
 from rustnet.attribute.stage import Stage, run
-from rustnet.attribute.statement import ANSWERED, ANYWHERE, RECEIVES, SENDS, Statement, direction
 from rustnet.attribute.values import words
 from rustnet.columnar import NULL
 from rustnet.engine.index import PacketIndex

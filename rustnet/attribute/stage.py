@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rustnet.attribute.nulls import without_pandas
 from rustnet.attribute.observation import LINEAGE_SEPARATOR, NO_TIME, NUMBERS, Batch, Column, ProcessFacts
+from rustnet.store.nulls import without_pandas
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

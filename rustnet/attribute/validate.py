@@ -13,8 +13,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from rustnet.attribute.formats.rustnet_sidecar import LineParser, json_object, lines
 from rustnet.attribute.observation import Faults
-from rustnet.attribute.rustnet_sidecar import LineParser, json_object, lines
 from rustnet.attribute.values import BadValue, parse_time
 from rustnet.errors import InputError
 

@@ -5,9 +5,9 @@
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.people import SAME_START_NS
-from rustnet.attribute.policy import KERNEL_ICMP, NOT_ATTRIBUTABLE
 from rustnet.attribute.stage import run
 from rustnet.attribute.values import MAX_TIME
+from rustnet.policy.ownership import KERNEL_ICMP, NOT_ATTRIBUTABLE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rustnet.attribute.explain import Explanation, explain
 from rustnet.cli.report import duration, moment
 from rustnet.cli.terminal import Col, Terminal, flow_items, table, wrap
 from rustnet.export.formats import humanised, timestamp_ns
+from rustnet.export.parquet import json_value
 from rustnet.i18n import _
+from rustnet.policy.explain import Explanation, explain
+from rustnet.present.text import pad, printable
 from rustnet.query.detail import Fields, FlowDetail, Message
-from rustnet.query.display import pad, printable
 from rustnet.query.execute import ResultSet
-from rustnet.query.parquet import json_value
 
 _SIDES = (
     ("packets", "packets"), ("bytes", "bytes"), ("payload", "payload"), ("retransmissions", "retransmissions"),

@@ -16,8 +16,9 @@ from rustnet.i18n import _
 if TYPE_CHECKING:
     import duckdb
 
+    from rustnet.ingest.options import Options
+    from rustnet.ingest.report import Progress, Report
     from rustnet.query.summary import Summary
-    from rustnet.run import Options, Progress, Report
 
 
 @contextlib.contextmanager
@@ -32,7 +33,7 @@ def temporary(db: str | None) -> Iterator[str]:
 
 def ingested(files: tuple[str, ...], session: str, options: "Options", top: int) -> "tuple[Report, Summary | None]":
     """Ingest, with a line of progress on a terminal; the summary comes along where the session was open for it."""
-    from rustnet.ingest import ingest  # noqa: PLC0415
+    from rustnet.ingest.road import ingest  # noqa: PLC0415
 
     summaries: list[Summary] = []
 
@@ -63,9 +64,9 @@ def ingested(files: tuple[str, ...], session: str, options: "Options", top: int)
 def _look_ahead(_progress: "Progress") -> None:
     """Import what comes after the captures: while DuckDB makes a new session, this thread would only wait for it."""
     import rustnet.attribute.discover  # noqa: PLC0415
-    import rustnet.attribute.hostnames  # noqa: PLC0415
     import rustnet.attribute.match  # noqa: PLC0415
     import rustnet.cli.report  # noqa: PLC0415
+    import rustnet.derive.names  # noqa: PLC0415
     import rustnet.query.summary  # noqa: PLC0415, F401
 
 

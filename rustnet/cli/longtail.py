@@ -7,7 +7,7 @@ from rustnet.errors import ExitCode
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
-    from rustnet.run import Report
+    from rustnet.ingest.report import Report
 
 
 def name_rest(session: str, report: "Report") -> ExitCode:

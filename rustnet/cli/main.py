@@ -32,7 +32,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check a session against itself and its captures.",
     "doctor": "What this machine can do, and what is missing.",
 }
-"""Commands, in the order of the help. The module of each is `rustnet.cli.<name>`, its object `command`."""
+"""Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>`, its object `command`."""
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
         """Import one command's module."""
         if cmd_name not in COMMANDS:
             return None
-        made: click.Command = importlib.import_module(f"rustnet.cli.{cmd_name}").command
+        made: click.Command = importlib.import_module(f"rustnet.cli.commands.{cmd_name}").command
         return made
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

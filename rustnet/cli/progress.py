@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TextIO
 
 from rustnet.cli.terminal import Terminal
-from rustnet.query.display import cut, printable, width
+from rustnet.present.text import cut, printable, width
 
 if typing.TYPE_CHECKING:
-    from rustnet.run import Progress
+    from rustnet.ingest.report import Progress
 
 _BAR = 20
 _WIDE = 110
@@ -20,7 +20,7 @@ _SMOOTH = 0.3
 
 
 class ProgressLine:
-    """Draws what `rustnet.ingest` reports; a callable to hand over to it."""
+    """Draws what `rustnet.ingest.road` reports; a callable to hand over to it."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream

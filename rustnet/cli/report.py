@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rustnet.cli.terminal import Col, Terminal, safe, table, wrap
 from rustnet.export.formats import humanised, timestamp_ns
 from rustnet.i18n import _, ngettext
-from rustnet.query.display import cut, pad, printable, width
+from rustnet.present.text import cut, pad, printable, width
 from rustnet.query.execute import ResultSet
 from rustnet.query.summary import Health, Summary
 
 if TYPE_CHECKING:
-    from rustnet.run import Report
+    from rustnet.ingest.report import Report
 
 _MAX_REASONS = 5
 _MAX_DAMAGE = 5

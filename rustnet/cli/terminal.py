@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from rustnet.query.display import cut, pad, printable, width
+from rustnet.present.text import cut, pad, printable, width
 
 PLAIN_WIDTH = 100
 """Width of prose and summaries that go to a file or pipe."""

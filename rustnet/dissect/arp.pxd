@@ -1,7 +1,7 @@
 cimport cython
-from rustnet.dissect.conversation cimport Conversation
-from rustnet.dissect.reading cimport mac
-from rustnet.dissect.repeated cimport RepeatParser
+from rustnet.dissect.framework.conversation cimport Conversation
+from rustnet.dissect.framework.reading cimport mac
+from rustnet.dissect.framework.repeated cimport RepeatParser
 
 cdef int NO, YES, _IPV4
 

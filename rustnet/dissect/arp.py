@@ -2,14 +2,14 @@
 
 One row per distinct message of a flow, which goes from the sender's protocol address to the one it names as target.
 Whether another hardware address claimed the sender's address before is known only once the whole capture was read:
-`rustnet.store.relate` fills ``duplicate`` and ``duplicate_mac``, and reports each conflict as an anomaly.
+`rustnet.derive.relations` fills ``duplicate`` and ``duplicate_mac``, and reports each conflict as an anomaly.
 """
 
 from socket import inet_ntoa
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import mac
-from rustnet.dissect.repeated import RepeatParser
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import mac
+from rustnet.dissect.framework.repeated import RepeatParser
 from rustnet.records import U16, record
 
 _IPV4 = 0x0800

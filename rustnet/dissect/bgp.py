@@ -6,8 +6,8 @@ One row per OPEN, UPDATE, NOTIFICATION and ROUTE-REFRESH; keep-alives are not ro
 import struct
 from socket import AF_INET, AF_INET6, inet_ntoa, inet_ntop
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser, need, text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser, need, text
 from rustnet.records import U16, U32, record
 
 _MARKER = b"\xff" * 16

@@ -4,9 +4,9 @@ One row per connection. It leaves when the server is ready or has refused, or wh
 and passwords are not read.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.lines import plain_user
-from rustnet.dissect.reading import text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.lines import plain_user
+from rustnet.dissect.framework.reading import text
 from rustnet.records import U32, record
 
 MAX_FRAME = 256 << 20

@@ -6,9 +6,9 @@ One row whenever what a port says of itself differs from what it said before.
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import text
-from rustnet.dissect.repeated import RepeatParser
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.repeated import RepeatParser
 from rustnet.records import U16, U32, record
 
 _MAX_ITEMS = 256

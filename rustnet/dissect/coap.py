@@ -3,7 +3,7 @@
 One row per message: method or response code, path, and how long the answer took. Payloads are not kept.
 """
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U16, U32, record
 
 MAX_ROWS = 1_000

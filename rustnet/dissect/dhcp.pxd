@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t
-from rustnet.dissect.conversation cimport Conversation
-from rustnet.dissect.reading cimport RowParser, mac, text
+from rustnet.dissect.framework.conversation cimport Conversation
+from rustnet.dissect.framework.reading cimport RowParser, mac, text
 
 cdef int NO, YES, _MAX_OPTIONS
 cdef Py_ssize_t _MAX_ADDRESSES

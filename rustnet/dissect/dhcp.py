@@ -4,8 +4,8 @@ import re
 import struct
 from socket import inet_ntoa
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.reading import RowParser, mac, text
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.reading import RowParser, mac, text
 from rustnet.records import U8, U32, record
 
 _FIXED = struct.Struct(">BBBBIHH4s4s4s4s16s")

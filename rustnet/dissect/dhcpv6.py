@@ -3,8 +3,8 @@
 import struct
 from socket import AF_INET6, inet_ntop
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser, mac, text
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser, mac, text
 from rustnet.records import U8, U32, record
 
 _MAX_OPTIONS = 64

@@ -3,8 +3,8 @@
 Checksums are verified. Values of points are not kept.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser
 from rustnet.records import U8, U16, record
 
 _PRIMARY = {0: "reset_link", 2: "test_link", 3: "confirmed_user_data", 4: "unconfirmed_user_data", 9: "request_status"}

@@ -7,9 +7,9 @@ not kept, nor the arguments of commands that this file does not know.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector, Shape
-from rustnet.dissect.lines import ReplyParser
-from rustnet.dissect.reading import text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
+from rustnet.dissect.framework.lines import ReplyParser
+from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, record
 
 _SECRET = frozenset({"PASS", "ACCT", "ADAT", "MIC", "CONF", "ENC"})

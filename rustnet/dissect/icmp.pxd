@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
-from rustnet.dissect.conversation cimport Conversation
-from rustnet.dissect.repeated cimport RepeatParser
+from rustnet.dissect.framework.conversation cimport Conversation
+from rustnet.dissect.framework.repeated cimport RepeatParser
 from rustnet.engine.text cimport address
 
 cdef int NO, YES, _MAX_EXTENSIONS, ICMP_NUMBER, ICMPV6_NUMBER

@@ -4,16 +4,16 @@ The table also holds ICMPv6, which `rustnet.dissect.icmpv6` reads. Of an echo's 
 have a row each, and later ones are counted by the flow only; of other messages, each distinct one of a flow has a row.
 
 An error quotes the beginning of the packet that it is about. The row holds the quoted ends; which flow of the
-capture has them is known only once all flows are stored: `rustnet.store.relate` fills ``about_flow_id``.
+capture has them is known only once all flows are stored: `rustnet.derive.relations` fills ``about_flow_id``.
 """
 
 import struct
 from socket import inet_ntoa
 from typing import NamedTuple
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import Waiting
-from rustnet.dissect.repeated import RepeatParser
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import Waiting
+from rustnet.dissect.framework.repeated import RepeatParser
 from rustnet.engine.numbers import ICMP as ICMP_NUMBER
 from rustnet.engine.numbers import ICMPV6 as ICMPV6_NUMBER
 from rustnet.engine.numbers import SCTP, TCP, UDP, protocol_name

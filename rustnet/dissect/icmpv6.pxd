@@ -1,8 +1,8 @@
 cimport cython
 from libc.stdint cimport int64_t
-from rustnet.dissect.conversation cimport Conversation
+from rustnet.dissect.framework.conversation cimport Conversation
 from rustnet.dissect.icmp cimport IcmpParser, quoted
-from rustnet.dissect.reading cimport mac, text
+from rustnet.dissect.framework.reading cimport mac, text
 from rustnet.engine.text cimport address
 
 cdef int NO, YES

@@ -6,9 +6,9 @@ Rows go into the table ``icmp``, by the same rules: see `rustnet.dissect.icmp`.
 import struct
 from collections.abc import Iterator
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import mac, text
 from rustnet.dissect.icmp import Icmp, IcmpParser, quoted
-from rustnet.dissect.reading import mac, text
 from rustnet.engine.text import address
 
 _MESSAGES = {

@@ -1,6 +1,6 @@
 cimport cython
-from rustnet.dissect.conversation cimport Conversation
-from rustnet.dissect.reading cimport RowParser
+from rustnet.dissect.framework.conversation cimport Conversation
+from rustnet.dissect.framework.reading cimport RowParser
 
 cdef int NO, YES, _QUERY, _REPORT_1, _REPORT_2, _REPORT_3, _LEAVE
 

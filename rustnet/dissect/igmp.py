@@ -5,8 +5,8 @@ One row per message; a version 3 report has one for each of its group records.
 
 from socket import inet_ntoa
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser
 from rustnet.records import U8, record
 
 _QUERY, _REPORT_1, _REPORT_2, _LEAVE, _REPORT_3 = 0x11, 0x12, 0x16, 0x17, 0x22

@@ -7,10 +7,10 @@ commands that name mailboxes, flags or parts of messages; of logins the user is 
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.lines import MAX_WAITING, LineParser, sasl_user
-from rustnet.dissect.reading import text
-from rustnet.dissect.tls import TLS
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.lines import MAX_WAITING, LineParser, sasl_user
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U64, record
 
 _NAMES = (

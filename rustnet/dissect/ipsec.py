@@ -7,7 +7,7 @@ bytes mark an IKE message, anything else is ESP, of which the first packet of ea
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U32, record
 
 MAX_ROWS = 500

@@ -6,10 +6,10 @@ rest of the connection is read as TLS.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.lines import LineParser, sasl_user
-from rustnet.dissect.reading import text
-from rustnet.dissect.tls import TLS
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.lines import LineParser, sasl_user
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U16, record
 
 _LINE = re.compile(rb"(?:@[^ ]+ +)?(?::([^ ]+) +)?([A-Za-z]+|[0-9]{3})(?: +(.*))?$", re.DOTALL).match

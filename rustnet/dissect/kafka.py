@@ -4,8 +4,8 @@ One row per request, when its response comes, or at the end. Bodies are skipped;
 library.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser, Waiting, text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser, Waiting, text
 from rustnet.records import I32, U16, U32, record
 
 MAX_REQUEST = 100 << 20

@@ -1,8 +1,8 @@
 cimport cython
 from libc.stdint cimport int64_t
-from rustnet.dissect.ber cimport fields, integer, measure, part, parts
-from rustnet.dissect.conversation cimport Conversation
-from rustnet.dissect.reading cimport RowParser, text
+from rustnet.dissect.framework.ber cimport fields, integer, measure, part, parts
+from rustnet.dissect.framework.conversation cimport Conversation
+from rustnet.dissect.framework.reading cimport RowParser, text
 
 cdef int NO, MORE, YES
 cdef int64_t MAX_MESSAGE, _MAX_LISTED

@@ -1,8 +1,8 @@
 """Kerberos 5 over UDP and TCP (RFC 4120). One row per message. Tickets and encrypted parts are not kept."""
 
-from rustnet.dissect.ber import Part, fields, integer, measure, part, parts
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.reading import RowParser, text
+from rustnet.dissect.framework.ber import Part, fields, integer, measure, part, parts
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.reading import RowParser, text
 from rustnet.records import U32, record
 
 MAX_MESSAGE = 1 << 20

@@ -5,9 +5,9 @@ One row whenever a port's message differs from the one before.
 
 import struct
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import mac
-from rustnet.dissect.repeated import RepeatParser
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import mac
+from rustnet.dissect.framework.repeated import RepeatParser
 from rustnet.records import U16, record
 
 _SUBTYPE = 1

@@ -3,11 +3,11 @@
 Entries that are found are counted, not kept; passwords and attribute values of changes are not read.
 """
 
-from rustnet.dissect import ber
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.ntlmssp import Identity
-from rustnet.dissect.reading import RowParser, Waiting, text
-from rustnet.dissect.tls import TLS
+from rustnet.dissect.embedded.ntlmssp import Identity
+from rustnet.dissect.framework import ber
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser, Waiting, text
+from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U32, record
 
 _LOOK = 16_384

@@ -7,9 +7,9 @@ import contextlib
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import MAX_TEXT, mac, text
-from rustnet.dissect.repeated import RepeatParser
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import MAX_TEXT, mac, text
+from rustnet.dissect.framework.repeated import RepeatParser
 from rustnet.records import U16, U32, record
 
 _MAX_ITEMS = 256

@@ -6,9 +6,9 @@ One row per command with its reply. Values are skipped and counted.
 import re
 from collections import deque
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.dissect.lines import LineParser, plain_user
-from rustnet.dissect.reading import MAX_OUTSTANDING, RowParser, text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.lines import LineParser, plain_user
+from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import U16, U32, U64, record
 
 MAX_BODY = 1 << 30

@@ -1,6 +1,6 @@
 cimport cython
-from rustnet.dissect.conversation cimport Conversation
-from rustnet.dissect.reading cimport RowParser
+from rustnet.dissect.framework.conversation cimport Conversation
+from rustnet.dissect.framework.reading cimport RowParser
 
 cdef int NO, MORE, YES
 

@@ -3,8 +3,8 @@
 Values of registers are not kept. Polling repeats itself: the same request answered the same way is counted in one row.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.reading import RowParser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.reading import RowParser
 from rustnet.records import U8, U16, U32, record
 
 MAX_POLLS = 512

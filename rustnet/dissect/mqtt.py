@@ -3,8 +3,8 @@
 One row per message, of subscriptions one per topic filter; pings and acknowledgements of publications have none.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser, need, text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser, need, text
 from rustnet.records import U8, U16, U64, record
 
 MAX_CONTROL = 65_000

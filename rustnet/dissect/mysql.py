@@ -6,9 +6,9 @@ which is read on as such. Statements are not read.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.dissect.reading import text
-from rustnet.dissect.tls import TLS
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U8, U16, U32, record
 
 MAX_LOGIN = 16_384

@@ -9,9 +9,9 @@ import struct
 from binascii import unhexlify
 from socket import inet_ntoa
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser, mac, need, text
-from rustnet.dissect.smb import SMB
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser, mac, need, text
+from rustnet.dissect.smb.parser import SMB
 from rustnet.records import U8, U16, record
 
 _MAX_NAMES = 64

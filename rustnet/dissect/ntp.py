@@ -6,8 +6,8 @@ One row per packet. A reply whose request is in the capture also tells how far t
 import struct
 from socket import inet_ntoa
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.reading import RowParser, text
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.reading import RowParser, text
 from rustnet.records import I32, U8, Ts, record
 
 _PACKET = struct.Struct(">BBbbII4sQQQQ")

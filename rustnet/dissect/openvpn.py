@@ -5,8 +5,8 @@ with an HMAC (`tls-auth`), in which case the TLS handshake is read too, or encry
 the reading.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.dissect.tls import Tls, TlsParser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.tls.parser import Tls, TlsParser
 from rustnet.records import U16, record
 
 MAX_PACKETS = 200

@@ -7,10 +7,10 @@ rest of the connection is read as TLS. Passwords and digests are not kept.
 import re
 from collections import deque
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.lines import MAX_WAITING, Dotted, LineParser, sasl_user
-from rustnet.dissect.reading import text
-from rustnet.dissect.tls import TLS
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.lines import MAX_WAITING, Dotted, LineParser, sasl_user
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U64, record
 
 _NAMES = "USER PASS APOP AUTH CAPA STLS STAT LIST UIDL RETR TOP DELE NOOP RSET LAST QUIT UTF8 LANG XTND"

@@ -4,9 +4,9 @@ One row per connection. It leaves when the server is ready for a query or has re
 TLS, which is read on as such. Statements and passwords are not read.
 """
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.reading import text
-from rustnet.dissect.tls import TLS
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U32, record
 
 MAX_STARTUP = 10_000

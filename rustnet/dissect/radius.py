@@ -6,7 +6,7 @@ One row per message. Passwords, challenges and other secrets are never kept, onl
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U8, U32, U64, record
 
 MAX_ROWS = 2_000

@@ -6,10 +6,10 @@ UDP too. Where it is RDP's own security, the client's first settings are in the 
 
 import struct
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.inner import Inner
-from rustnet.dissect.reading import text, utf16
-from rustnet.dissect.tls import TLS, TlsParser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.inner import Inner
+from rustnet.dissect.framework.reading import text, utf16
+from rustnet.dissect.tls.parser import TLS, TlsParser
 from rustnet.records import U16, U32, record
 
 MAX_TPKT = 16_384

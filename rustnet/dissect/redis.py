@@ -6,8 +6,8 @@ One row per command with its reply. Arguments and values are skipped, never kept
 import re
 from collections import deque
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import MAX_OUTSTANDING, RowParser, text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import U32, U64, record
 
 MAX_LINE = 4096

@@ -2,22 +2,21 @@
 
 from functools import cache
 
-from rustnet.dissect.amqp import AMQP
+from rustnet.dissect.amqp.parser import AMQP
 from rustnet.dissect.arp import ARP
 from rustnet.dissect.bgp import BGP
-from rustnet.dissect.bittorrent import BITTORRENT
+from rustnet.dissect.bittorrent.parser import BITTORRENT
 from rustnet.dissect.cassandra import CASSANDRA
 from rustnet.dissect.cdp import CDP
 from rustnet.dissect.coap import COAP
-from rustnet.dissect.conversation import Dissector
-from rustnet.dissect.dcerpc import DCERPC
+from rustnet.dissect.dcerpc.parser import DCERPC
 from rustnet.dissect.dhcp import DHCP
 from rustnet.dissect.dhcpv6 import DHCPV6
 from rustnet.dissect.dnp3 import DNP3
-from rustnet.dissect.dns import DNS, LLMNR, MDNS
-from rustnet.dissect.dtls import DTLS
+from rustnet.dissect.dns.parser import DNS, LLMNR, MDNS
+from rustnet.dissect.framework.conversation import Dissector
 from rustnet.dissect.ftp import FTP
-from rustnet.dissect.http import HTTP, HTTP2
+from rustnet.dissect.http.parser import HTTP, HTTP2
 from rustnet.dissect.icmp import ICMP
 from rustnet.dissect.icmpv6 import ICMPV6
 from rustnet.dissect.igmp import IGMP
@@ -31,23 +30,23 @@ from rustnet.dissect.ldap import LDAP
 from rustnet.dissect.lldp import LLDP
 from rustnet.dissect.memcached import MEMCACHED
 from rustnet.dissect.modbus import MODBUS
-from rustnet.dissect.mongodb import MONGODB
+from rustnet.dissect.mongodb.parser import MONGODB
 from rustnet.dissect.mqtt import MQTT
 from rustnet.dissect.mysql import MYSQL
 from rustnet.dissect.netbios import NETBIOS
-from rustnet.dissect.nfs import NFS
+from rustnet.dissect.nfs.parser import NFS
 from rustnet.dissect.ntp import NTP
 from rustnet.dissect.openvpn import OPENVPN
 from rustnet.dissect.pop3 import POP3
 from rustnet.dissect.postgresql import POSTGRESQL
-from rustnet.dissect.quic import QUIC
+from rustnet.dissect.quic.parser import QUIC
 from rustnet.dissect.radius import RADIUS
 from rustnet.dissect.rdp import RDP
 from rustnet.dissect.redis import REDIS
 from rustnet.dissect.rtp import RTCP, RTP
 from rustnet.dissect.rtsp import RTSP
 from rustnet.dissect.sip import SIP
-from rustnet.dissect.smb import SMB
+from rustnet.dissect.smb.parser import SMB
 from rustnet.dissect.smtp import SMTP
 from rustnet.dissect.snmp import SNMP
 from rustnet.dissect.socks import SOCKS
@@ -59,7 +58,8 @@ from rustnet.dissect.syslog import SYSLOG
 from rustnet.dissect.tds import TDS
 from rustnet.dissect.telnet import TELNET
 from rustnet.dissect.tftp import TFTP
-from rustnet.dissect.tls import TLS
+from rustnet.dissect.tls.dtls import DTLS
+from rustnet.dissect.tls.parser import TLS
 from rustnet.dissect.vnc import VNC
 from rustnet.dissect.wireguard import WIREGUARD
 from rustnet.dissect.xmpp import XMPP

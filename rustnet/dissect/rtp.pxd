@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t
-from rustnet.dissect.conversation cimport Conversation, Parser
+from rustnet.dissect.framework.conversation cimport Conversation, Parser
 
 cdef int NO, YES, MAX_REPORTS, _PORT
 cdef Py_ssize_t MAX_STREAMS

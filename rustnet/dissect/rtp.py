@@ -7,7 +7,7 @@ timestamp close by. RTCP is recognised by its chain of lengths. Media itself is 
 
 import struct
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import I32, U8, U16, U32, record
 
 MAX_STREAMS = 32

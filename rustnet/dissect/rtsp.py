@@ -5,9 +5,9 @@ Media that is interleaved with the messages is skipped. Credentials are noted as
 
 import re
 
-from rustnet.dissect import sdp
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.reading import RowParser, Waiting, head, number
+from rustnet.dissect.embedded import sdp
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.reading import RowParser, Waiting, head, number
 from rustnet.records import U16, record
 
 MAX_HEAD = 32_768

@@ -5,9 +5,9 @@ One row per message. Bodies are not kept; credentials are noted as seen.
 
 import re
 
-from rustnet.dissect import sdp
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.reading import RowParser, head, number
+from rustnet.dissect.embedded import sdp
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.reading import RowParser, head, number
 from rustnet.records import U16, record
 
 MAX_HEAD = 32_768

@@ -7,9 +7,9 @@ mechanism tells it in the clear; no password.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector, Shape
-from rustnet.dissect.lines import Dotted, ReplyParser, sasl_user
-from rustnet.dissect.reading import text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
+from rustnet.dissect.framework.lines import Dotted, ReplyParser, sasl_user
+from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, U64, record
 
 _NAMES = (

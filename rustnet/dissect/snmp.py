@@ -5,9 +5,9 @@ Values of objects are not kept, but for the two that name a system: sysName and 
 
 from socket import inet_ntoa
 
-from rustnet.dissect import ber
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import MAX_OUTSTANDING, RowParser, text
+from rustnet.dissect.framework import ber
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import I64, U32, record
 
 MAX_OBJECTS = 32

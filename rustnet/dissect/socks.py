@@ -6,8 +6,8 @@ probed as in a new flow. Users are kept, passwords are not.
 
 from ipaddress import IPv6Address
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.reading import text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.reading import text
 from rustnet.records import U8, U16, record
 
 MAX_TEXT_FIELD = 512

@@ -2,8 +2,8 @@
 
 import re
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser, head, number
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser, head, number
 from rustnet.records import U16, U32, record
 
 _FIRST = re.compile(r"(M-SEARCH|NOTIFY) \* HTTP/1\.[01]\s*|HTTP/1\.[01] (\d{3})(?: .*)?").fullmatch

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from hashlib import md5
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
 from rustnet.records import record
 
 MAX_LINE = 1024

@@ -5,9 +5,9 @@ One row for each topology change notification, and whenever a port's other messa
 
 import struct
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import mac, text
-from rustnet.dissect.repeated import RepeatParser
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import mac, text
+from rustnet.dissect.framework.repeated import RepeatParser
 from rustnet.records import U8, U16, U32, record
 
 _CONFIGURATION, _RAPID, _CHANGE = 0x00, 0x02, 0x80

@@ -8,10 +8,10 @@ shaken hands. Over TCP, messages may stand bare or behind a length (RFC 4571).
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.dissect.dtls import DtlsParser, looks_like_dtls
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.dissect.rtp import MAX_QUIET, Media, Rtcp, Rtp
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.dtls import DtlsParser, looks_like_dtls
+from rustnet.dissect.tls.parser import Tls
 from rustnet.records import U16, U32, record
 
 COOKIE = b"\x21\x12\xa4\x42"

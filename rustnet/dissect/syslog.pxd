@@ -1,6 +1,6 @@
 cimport cython
-from rustnet.dissect.conversation cimport Conversation
-from rustnet.dissect.reading cimport RowParser, text
+from rustnet.dissect.framework.conversation cimport Conversation
+from rustnet.dissect.framework.reading cimport RowParser, text
 
 cdef int NO, MORE, YES
 cdef Py_ssize_t MAX_MESSAGE

@@ -5,8 +5,8 @@ One row per message: who logged how severe an event. The text itself is not kept
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.reading import RowParser, text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.reading import RowParser, text
 from rustnet.records import U32, record
 
 MAX_MESSAGE = 65_000

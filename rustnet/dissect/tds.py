@@ -6,10 +6,10 @@ handshake travels in TDS packets and is read as TLS. Statements and passwords ar
 
 import struct
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.inner import Inner
-from rustnet.dissect.reading import utf16
-from rustnet.dissect.tls import TlsParser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.inner import Inner
+from rustnet.dissect.framework.reading import utf16
+from rustnet.dissect.tls.parser import TlsParser
 from rustnet.records import U32, record
 
 MAX_MESSAGE = 65_000

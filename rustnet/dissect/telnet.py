@@ -6,8 +6,8 @@ typed at a prompt for a password is noted as seen and not kept, nor is any other
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, Dissector, Parser
-from rustnet.dissect.reading import text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Parser
+from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, record
 
 MAX_SUBNEGOTIATION = 1024

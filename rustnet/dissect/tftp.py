@@ -3,8 +3,8 @@
 Data travels between new ports, hence in another flow. It is known by a block and its acknowledgement, and has no row.
 """
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.reading import RowParser, number, text
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.reading import RowParser, number, text
 from rustnet.records import U16, U32, U64, record
 
 _MODES = (b"netascii", b"octet", b"mail")

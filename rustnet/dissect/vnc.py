@@ -6,8 +6,8 @@ security type whose messages are not read.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.reading import text
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, record
 
 _VERSION = re.compile(rb"RFB ([0-9]{3})\.([0-9]{3})\n").match

@@ -4,7 +4,7 @@ One row per handshake message. Once data flows in answer to a handshake nothing 
 that renew a session every two minutes are not rows.
 """
 
-from rustnet.dissect.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.records import U32, record
 
 MAX_ROWS = 200

@@ -6,10 +6,10 @@ change to TLS, which is read on as such.
 
 import re
 
-from rustnet.dissect.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.lines import sasl_user
-from rustnet.dissect.reading import text
-from rustnet.dissect.tls import TLS
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.lines import sasl_user
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.tls.parser import TLS
 from rustnet.records import record
 
 MAX_TAG = 8192

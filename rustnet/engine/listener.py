@@ -6,7 +6,7 @@ from rustnet.engine.flow import Flow
 class Listener:
     """Is offered the payloads of flows that want it, and by itself does nothing with them.
 
-    `rustnet.dissect.dispatch.Dispatcher` is one that reads; it clears ``flow.wants`` when it has seen enough.
+    `rustnet.dissect.framework.dispatch.Dispatcher` is one that reads; it clears ``flow.wants`` when it has seen enough.
     """
 
     def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:

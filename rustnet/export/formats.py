@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from rustnet.errors import UsageError
-from rustnet.query.display import cut, pad, printable, width
+from rustnet.export.parquet import json_value, write_parquet
+from rustnet.present.text import cut, pad, printable, width
 from rustnet.query.execute import ResultSet, Row, RowStream, unique
-from rustnet.query.parquet import json_value, write_parquet
 
 FORMATS: tuple[str, ...] = ("table", "csv", "json", "jsonl", "parquet", "markdown")
 """Formats by name."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import rustnet
-from rustnet.attribute.longtail import Shown, note, packets_to_show, store_apps, unknown_flows
+from rustnet.derive.unknown_apps import Shown, note, packets_to_show, store_apps, unknown_flows
 from rustnet.dissect import registry
 from rustnet.errors import InputError, RustnetError
 from rustnet.export.packets import Part, write_pcapng

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rustnet.errors import UsageError
-from rustnet.query.display import printable, width
+from rustnet.present.text import printable, width
 from rustnet.query.keywords import BY_NAME, KEYWORDS, Keyword
 
 MAX_LENGTH = 4096

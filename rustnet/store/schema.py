@@ -7,8 +7,8 @@ A protocol's table is its record class with four columns in front (`LEADING`). A
 import typing
 from collections.abc import Sequence
 
-from rustnet.dissect.hostnames import LEARNED, UNKNOWN
 from rustnet.errors import SessionError
+from rustnet.policy.names import LEARNED, UNKNOWN
 from rustnet.records import Column, columns, table_name
 from rustnet.store.tables import CORE_TABLES
 

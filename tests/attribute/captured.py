@@ -8,8 +8,9 @@ from typing import Any
 
 import duckdb
 
-from rustnet.ingest import ingest
-from rustnet.run import Options, Report
+from rustnet.ingest.options import Options
+from rustnet.ingest.report import Report
+from rustnet.ingest.road import ingest
 
 T0 = 1_780_000_000
 

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from rustnet.attribute.discover import FORMATS, open_sidecar
-from rustnet.attribute.log_syntax import audit_records, encoding, json_records, plain, zeek_records
-from rustnet.attribute.log_table import LOGS
+from rustnet.attribute.formats.log_syntax import audit_records, encoding, json_records, plain, zeek_records
+from rustnet.attribute.formats.log_table import LOGS
+from rustnet.attribute.formats.process_logs import moment
 from rustnet.attribute.match import Sidecar, attribute
 from rustnet.attribute.observation import Faults, Observation, ProcessFacts
-from rustnet.attribute.policy import ANY, RANKS
-from rustnet.attribute.process_logs import moment
 from rustnet.attribute.values import BadValue, parse_address
 from rustnet.errors import InputError, UsageError
-from rustnet.ingest import ingest
-from rustnet.run import Options
+from rustnet.ingest.options import Options
+from rustnet.ingest.road import ingest
+from rustnet.policy.ownership import ANY, RANKS
 
 T0 = 1_780_000_000
 S = 10**9

@@ -9,7 +9,7 @@ import pytest
 from captured import T0, block, comment, epb, flags, interface, option, pcap, process, replay, section, udp
 
 from rustnet.attribute import packets as module
-from rustnet.attribute.apple import pktap_v1, pktap_v2, v1_core, v2_core
+from rustnet.attribute.formats.apple import pktap_v1, pktap_v2, v1_core, v2_core
 from rustnet.attribute.packets import COMMENTS, PacketClaims
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "ptcpdump"

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pure import RUNS_PURE, PureTree
 
-from rustnet.attribute import plain
+from rustnet.attribute.formats import plain
+from rustnet.attribute.formats.rustnet_sidecar import MAX_LINE, PROCESS_KEYS, LineParser, RustnetSidecar
+from rustnet.attribute.formats.scan import Scanner
 from rustnet.attribute.observation import Batch, Faults, ProcessFacts
-from rustnet.attribute.rustnet_sidecar import MAX_LINE, PROCESS_KEYS, LineParser, RustnetSidecar
-from rustnet.attribute.scan import Scanner
 from rustnet.attribute.values import parse_time
 from rustnet.errors import InputError
 
@@ -261,7 +261,7 @@ def test_every_key_that_is_read_is_known_to_the_quick_way(record: Any, monkeypat
 
     for protocol in ("TCP", "ICMP", "RAW"):
         monkeypatch.setattr(
-            "rustnet.attribute.rustnet_sidecar.json_object", lambda _, p=protocol: Asked(record(protocol=p))
+            "rustnet.attribute.formats.rustnet_sidecar.json_object", lambda _, p=protocol: Asked(record(protocol=p))
         )
         LineParser(Faults()).parse(b"", 1)
     ends = {"local_addr", "remote_addr", "first_seen", "last_seen", "timestamp"}

@@ -6,8 +6,8 @@ import duckdb
 import pytest
 
 from rustnet.attribute import match
-from rustnet.ingest import ingest
-from rustnet.run import Options
+from rustnet.ingest.options import Options
+from rustnet.ingest.road import ingest
 
 SAMPLES = Path(__file__).parent.parent.parent / "sample_pcaps"
 QUESTIONS = (

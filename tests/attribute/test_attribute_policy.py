@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from rustnet.attribute.policy import ANY, CLASSES, MATCHES, RANKS, REASONS, ownership_page
+from rustnet.policy.ownership import ANY, CLASSES, MATCHES, RANKS, REASONS, ownership_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "ownership.md"
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text("utf-8") == ownership_page(), "run: python -m rustnet.attribute.policy > docs/ownership.md"
+    assert PAGE.read_text("utf-8") == ownership_page(), "run: python -m rustnet.policy.ownership > docs/ownership.md"
 
 
 def test_every_rank_has_a_class_and_every_source_a_rank_for_new_words() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rustnet.attribute import rustnet_sidecar
 from rustnet.attribute.discover import find_sidecars, open_sidecar
+from rustnet.attribute.formats import rustnet_sidecar
+from rustnet.attribute.formats.rustnet_sidecar import LineParser, RustnetSidecar
 from rustnet.attribute.observation import Faults, Observation, Observations, ProcessFacts
-from rustnet.attribute.rustnet_sidecar import LineParser, RustnetSidecar
 from rustnet.attribute.values import MAX_TIME, BadValue, parse_address, parse_endpoint, parse_time, words
 from rustnet.errors import InputError
 

@@ -21,7 +21,8 @@ def test_help_needs_neither_duckdb_nor_numpy_nor_any_command():
         import sys
         from rustnet.cli.main import main
         assert main(["--help"]) == 0
-        heavy = {"duckdb", "numpy", "scapy", "cryptography", "rustnet.cli.replay", "rustnet.cli.flows"}
+        heavy = {"duckdb", "numpy", "scapy", "cryptography", "rustnet.cli.commands.replay"}
+        heavy |= {"rustnet.cli.commands.flows"}
         print(sorted(heavy & set(sys.modules)), file=sys.stderr)
     """
     made = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True,
@@ -40,7 +41,7 @@ def test_every_command_explains_itself_without_duckdb(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_for_every_option(name):
-    command = importlib.import_module(f"rustnet.cli.{name}").command
+    command = importlib.import_module(f"rustnet.cli.commands.{name}").command
     assert command.help
     for parameter in command.params:
         if isinstance(parameter, click.Option):
@@ -48,7 +49,7 @@ def test_every_command_has_help_for_every_option(name):
 
 
 def test_command_modules_stay_short_and_hold_no_sql():
-    for file in CLI.glob("*.py"):
+    for file in CLI.rglob("*.py"):
         text = file.read_text()
         if file.stem in COMMANDS:
             assert len(text.splitlines()) < 150, file
@@ -112,7 +113,7 @@ def test_every_error_becomes_one_line_and_its_code(run, monkeypatch, error, code
     def fail(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(importlib.import_module("rustnet.cli.doctor").command, "callback", fail)
+    monkeypatch.setattr(importlib.import_module("rustnet.cli.commands.doctor").command, "callback", fail)
     made = run("doctor")
     assert made.code == code
     assert made.err.startswith("rustnet: ")

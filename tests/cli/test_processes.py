@@ -176,7 +176,7 @@ def test_contacts_without_a_name(tmp_path: Path, run: Any) -> None:
 
 
 def test_every_reason_has_words_in_the_question_too() -> None:
-    from rustnet.attribute.policy import REASONS  # noqa: PLC0415
+    from rustnet.policy.ownership import REASONS  # noqa: PLC0415
 
     text = (Path(__file__).parents[2] / "queries" / "unowned.sql").read_text("utf-8")
     assert [reason for reason in REASONS if f"WHEN '{reason}' THEN" not in text] == []

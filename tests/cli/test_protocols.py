@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rustnet.cli.protocols import page
+from rustnet.cli.commands.protocols import page
 from rustnet.dissect.registry import DISSECTORS
 
 ROOT = Path(__file__).parents[2]

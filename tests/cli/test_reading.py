@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rustnet.cli.stats import BY
+from rustnet.cli.commands.stats import BY
 from rustnet.query.listing import DIMENSIONS
 from tests.cli.conftest import CLIENT, SERVER, dns_flow, http_flow, pcap
 

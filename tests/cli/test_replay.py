@@ -12,9 +12,9 @@ import duckdb
 import pytest
 
 from rustnet.cli.ingesting import ingested, shown
+from rustnet.ingest.options import Options
 from rustnet.query.execute import QueryFailedError
 from rustnet.query.summary import summarise
-from rustnet.run import Options
 from rustnet.store.session import open_readonly
 from tests.cli.conftest import CLIENT, SERVER, child, dns_flow, http_flow, pcap, tcp
 

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 from samples_layer2 import MAC_A, MAC_B, internet_sum
 
-from rustnet.ingest import ingest
-from rustnet.run import Options
+from rustnet.ingest.options import Options
+from rustnet.ingest.road import ingest
 
 ETHERNET, PPP, CHDLC, COOKED, COOKED2 = 1, 9, 104, 113, 276
 NEAREST, CDP_GROUP, BRIDGES, SLOW, PVST_GROUP = (

@@ -1,6 +1,6 @@
 """What the dissectors' tests share: a sink that is a list, and a driver that offers bytes as the engine does."""
 
-from rustnet.dissect.conversation import MORE, YES, Conversation, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, YES, Conversation, Dissector, Parser
 
 CLIENT, SERVER = True, False
 MAX_PENDING = 65_536

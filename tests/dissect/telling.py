@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from harness import Flow
 
-from rustnet.dissect.conversation import Dissector
+from rustnet.dissect.framework.conversation import Dissector
 
 Row = TypeVar("Row")
 

@@ -4,10 +4,10 @@ from samples_streams import AMQP1_TALK, AMQP_TALK, amqp, amqp1, amqp_method, amq
 from through import Through
 from wire import tls_talk
 
-from rustnet.dissect.amqp import AMQP
-from rustnet.dissect.amqp_types import value
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.amqp.parser import AMQP
+from rustnet.dissect.amqp.types import value
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.tls.parser import Tls
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

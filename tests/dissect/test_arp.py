@@ -7,7 +7,7 @@ from samples_layer2 import MAC_A, MAC_B, MAC_C, arp, said
 from telling import rows, told
 
 from rustnet.dissect.arp import ARP, Arp
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 
 
 def frames(*claims: tuple[bytes, str], vlan: int | None = None) -> list[bytes]:

@@ -1,8 +1,8 @@
 import pytest
 from samples_domain import num, octets, oid, tlv
 
-from rustnet.dissect import ber
-from rustnet.dissect.conversation import DissectError
+from rustnet.dissect.framework import ber
+from rustnet.dissect.framework.conversation import DissectError
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, 127, 128, -129, 1 << 31, (1 << 63) - 1, -(1 << 63)])

@@ -6,7 +6,7 @@ from samples_services import ATTRIBUTES, BGP_CEASE, BGP_OPEN, BGP_TALK, BGP_UPDA
 from telling import rows, told
 
 from rustnet.dissect.bgp import BGP, Bgp, _path
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 
 MARKER = b"\xff" * 16
 

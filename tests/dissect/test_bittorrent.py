@@ -16,9 +16,9 @@ from samples_services import (
 )
 from telling import rows, told
 
-from rustnet.dissect import bencode
-from rustnet.dissect.bittorrent import BITTORRENT, Bittorrent, client_of
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.bittorrent import bencode
+from rustnet.dissect.bittorrent.parser import BITTORRENT, Bittorrent, client_of
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 
 
 def test_handshakes() -> None:

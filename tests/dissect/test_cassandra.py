@@ -3,7 +3,7 @@ from harness import CLIENT, SERVER, Flow, fields
 from samples_streams import CASSANDRA_STARTUP, CASSANDRA_TALK, cql, mqtt_text
 
 from rustnet.dissect.cassandra import CASSANDRA
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

@@ -6,7 +6,7 @@ from samples_layer2 import CDP_OLD, CDP_PHONE, CDP_SWITCH, cdp, cdp_tlv, said
 from telling import rows, told
 
 from rustnet.dissect.cdp import CDP, Cdp, parse
-from rustnet.dissect.conversation import NO, YES
+from rustnet.dissect.framework.conversation import NO, YES
 
 
 def test_a_switch() -> None:

@@ -3,7 +3,7 @@ from harness import CLIENT, SERVER, Flow
 from samples_udp_secure import COAP_CONTENT, COAP_GET, coap
 
 from rustnet.dissect.coap import COAP, MAX_ROWS, Coap
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 
 PING = coap(0, 0, 1)
 

@@ -5,8 +5,8 @@ from harness import CLIENT, SERVER, Flow
 from samples_domain import DCERPC_TALK, EPMAPPER, NDR, ntlm_authenticate, rpc, rpc4
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.dcerpc import DCERPC, Dcerpc
+from rustnet.dissect.dcerpc.parser import DCERPC, Dcerpc
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 
 
 def test_binding_and_calls() -> None:

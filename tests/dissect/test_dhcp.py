@@ -3,8 +3,8 @@ from harness import CLIENT, SERVER, Flow
 from samples_services import DHCP_ACK, DHCP_REQUEST, dhcp_message, option
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
 from rustnet.dissect.dhcp import DHCP, Dhcp
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 
 
 def test_request() -> None:

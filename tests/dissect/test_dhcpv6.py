@@ -3,8 +3,8 @@ from harness import CLIENT, SERVER, Flow
 from samples_services import DHCPV6_RELAYED, DHCPV6_REPLY, DHCPV6_SOLICIT, option6
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
 from rustnet.dissect.dhcpv6 import DHCPV6, Dhcpv6
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 
 
 def test_solicit() -> None:

@@ -3,8 +3,8 @@ from harness import CLIENT, Flow
 from samples_services import DNP3_TALK, dnp3
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.dnp3 import DNP3, Dnp3, checksum
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 
 
 def test_messages() -> None:

@@ -6,9 +6,9 @@ import pytest
 from harness import Flow
 from wire import DNS_QUERY, DNS_RESPONSE, HERE, MDNS_RESPONSE, answer, dns, framed, name, question
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError, Dissector
-from rustnet.dissect.dns import DNS, LLMNR, MDNS, Dns
-from rustnet.dissect.dns_message import parse
+from rustnet.dissect.dns.message import parse
+from rustnet.dissect.dns.parser import DNS, LLMNR, MDNS, Dns
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError, Dissector
 
 
 def read(*messages: bytes, dissector: Dissector = DNS, transport: str = "udp") -> tuple[Flow, list[Dns]]:

@@ -5,9 +5,9 @@ from harness import CLIENT, SERVER, Flow
 from samples_udp_secure import dtls, dtls_hello, dtls_server_hello, dtls_talk, fragment, server_certificate
 from wire import vector
 
-from rustnet.dissect.conversation import NO, YES, DissectError
-from rustnet.dissect.dtls import DTLS
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
+from rustnet.dissect.tls.dtls import DTLS
+from rustnet.dissect.tls.parser import Tls
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Tls]]:

@@ -3,8 +3,8 @@
 import pytest
 from samples import SAMPLES
 
-from rustnet.dissect.conversation import YES, Conversation, Dissector, Shape
-from rustnet.dissect.dispatch import Asked, Dispatcher
+from rustnet.dissect.framework.conversation import YES, Conversation, Dissector, Shape
+from rustnet.dissect.framework.dispatch import Asked, Dispatcher
 from rustnet.dissect.registry import DISSECTORS
 
 OFF = (40_001, 40_003)

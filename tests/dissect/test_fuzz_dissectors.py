@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import SAMPLES
 
-from rustnet.dissect.conversation import DissectError, Dissector
+from rustnet.dissect.framework.conversation import DissectError, Dissector
 from rustnet.dissect.registry import DISSECTORS
 from rustnet.records import columns
 

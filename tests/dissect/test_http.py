@@ -4,8 +4,8 @@ import pytest
 from harness import CLIENT, SERVER, Flow
 from wire import CHUNKED, HTTP_TALK, POST, REQUEST, RESPONSE
 
-from rustnet.dissect.conversation import MORE, NO, YES
-from rustnet.dissect.http import HTTP, HTTP2, Http
+from rustnet.dissect.framework.conversation import MORE, NO, YES
+from rustnet.dissect.http.parser import HTTP, HTTP2, Http
 
 
 def talk(*said: tuple[bool, bytes], close: bool = True) -> tuple[Flow, list[Http]]:

@@ -7,10 +7,10 @@ from harness import CLIENT, SERVER, Flow
 from samples_layer2 import ping, said
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.repeated import MAX_MESSAGES, MAX_SUBJECTS
 from rustnet.dissect.icmp import ICMP, MAX_ECHOES, Icmp, quoted
 from rustnet.dissect.icmpv6 import ICMPV6, domains
-from rustnet.dissect.repeated import MAX_MESSAGES, MAX_SUBJECTS
 
 A, B = "192.0.2.1", "198.51.100.2"
 

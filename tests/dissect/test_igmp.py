@@ -4,7 +4,7 @@ from harness import Flow
 from samples_layer2 import said
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.igmp import IGMP, MAX_RECORDS, Igmp, exponential
 
 

@@ -2,7 +2,7 @@ import pytest
 from harness import CLIENT, SERVER, Flow
 from samples_udp_secure import AGGRESSIVE, IKE_ANSWER, IKE_AUTH, IKE_INIT, SPI_I, SPI_R, esp, ike
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.ipsec import IPSEC, MAX_ROWS, PATIENCE, Ike
 
 

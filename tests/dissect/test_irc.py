@@ -4,9 +4,9 @@ from samples_streams import IRC_TALK, lines
 from through import Through
 from wire import tls_talk
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.irc import IRC, Irc
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.parser import Tls
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

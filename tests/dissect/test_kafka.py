@@ -2,7 +2,7 @@ import pytest
 from harness import CLIENT, SERVER, Flow, fields
 from samples_streams import KAFKA_TALK, kafka, kafka_reply
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.kafka import KAFKA
 
 

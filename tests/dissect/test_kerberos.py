@@ -3,7 +3,7 @@ from harness import CLIENT, SERVER, Flow
 from samples_domain import AS_REP, AS_REQ, KRB_ERROR, TICKET, at, num, prefixed, tlv
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.kerberos import KERBEROS, Kerberos
 
 

@@ -3,7 +3,7 @@ from harness import Flow
 from samples_layer2 import MAC_C, lacp, said
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.lacp import LACP, Lacp
 
 

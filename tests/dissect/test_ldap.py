@@ -3,9 +3,9 @@ from harness import CLIENT, SERVER, Flow, fields
 from samples_domain import LDAP_SEARCH, LDAP_TALK, ldap, ntlm_authenticate, num, octets, result, tlv
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.ldap import LDAP, Ldap
-from rustnet.dissect.tls import TlsParser
+from rustnet.dissect.tls.parser import TlsParser
 
 
 def searched(asked: bytes) -> str | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from samples_layer2 import LLDP_BYE, LLDP_PHONE, LLDP_SWITCH, org, said, tlv
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.lldp import LLDP, Lldp, parse
 
 

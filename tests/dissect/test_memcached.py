@@ -2,7 +2,7 @@ import pytest
 from harness import CLIENT, SERVER, Flow, fields
 from samples_streams import MEMCACHED_BINARY, MEMCACHED_TALK, MEMCACHED_UDP, memcached
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.memcached import MEMCACHED
 
 

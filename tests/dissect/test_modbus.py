@@ -3,7 +3,7 @@ from harness import CLIENT, SERVER, Flow
 from samples_services import MODBUS_TALK, mbap
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.modbus import MAX_POLLS, MODBUS, Modbus
 
 

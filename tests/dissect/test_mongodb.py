@@ -2,9 +2,9 @@ import pytest
 from harness import CLIENT, SERVER, Flow, fields
 from samples_streams import MONGODB_TALK, OK, bson, bson_text, mongo
 
-from rustnet.dissect.bson import elements
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.mongodb import MONGODB
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.mongodb.bson import elements
+from rustnet.dissect.mongodb.parser import MONGODB
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

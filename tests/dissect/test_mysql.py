@@ -4,9 +4,9 @@ from samples_streams import MYSQL_FIXED, MYSQL_GREETING, MYSQL_LOGIN, MYSQL_TALK
 from through import Through
 from wire import tls_talk
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.mysql import MYSQL, Mysql
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.parser import Tls
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Mysql]]:

@@ -13,9 +13,9 @@ from samples_services import (
 )
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.netbios import NETBIOS, Netbios, decode_name
-from rustnet.dissect.smb import SmbParser
+from rustnet.dissect.smb.parser import SmbParser
 
 
 def test_registration() -> None:

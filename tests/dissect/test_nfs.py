@@ -5,8 +5,8 @@ from harness import CLIENT, SERVER, Flow
 from samples_domain import GETPORT, LOOKUP, NFS_TALK, call, marked, reply, xdr
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.nfs import NFS, Nfs
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.nfs.parser import NFS, Nfs
 
 
 def test_calls_over_tcp() -> None:

@@ -3,7 +3,7 @@ from harness import CLIENT, SERVER, Flow
 from samples_services import NTP_CONTROL, NTP_MONLIST, NTP_TALK, SECOND, ntp
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.ntp import NTP, Ntp, _time
 
 

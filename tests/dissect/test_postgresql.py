@@ -6,9 +6,9 @@ from samples_streams import POSTGRESQL_TALK, pg, pg_startup
 from through import Through
 from wire import tls_talk
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.postgresql import POSTGRESQL, Postgresql
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.parser import Tls
 
 SSL = struct.pack(">II", 8, 80877103)
 GSS = struct.pack(">II", 8, 80877104)

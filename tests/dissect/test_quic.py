@@ -26,11 +26,11 @@ from samples_udp_secure import (
 )
 from wire import numbers, vector
 
-from rustnet.dissect.conversation import NO, YES, DissectError
-from rustnet.dissect.quic import QUIC, Quic
-from rustnet.dissect.quic_crypto import secrets
-from rustnet.dissect.quic_packet import CryptoStream, parameters, version_name
-from rustnet.dissect.quic_packet import varint as read_varint
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
+from rustnet.dissect.quic.crypto import secrets
+from rustnet.dissect.quic.packet import CryptoStream, parameters, version_name
+from rustnet.dissect.quic.packet import varint as read_varint
+from rustnet.dissect.quic.parser import QUIC, Quic
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, Quic]:

@@ -4,7 +4,7 @@ import pytest
 from harness import CLIENT, SERVER, Flow
 from samples_udp_secure import RADIUS_ACCEPT, RADIUS_REQUEST, radius
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.radius import MAX_ROWS, RADIUS, Radius
 
 

@@ -6,9 +6,9 @@ from samples_streams import RDP_REQUEST, RDP_TALK, tpkt, x224
 from through import Through
 from wire import tls_talk
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.rdp import RDP, Rdp
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.parser import Tls
 
 TLS_CHOSEN = x224(0xD0, b"\x02\x1f\x08\0\x02\0\0\0")
 

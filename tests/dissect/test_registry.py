@@ -3,7 +3,7 @@ import sys
 import pytest
 from samples import SAMPLES
 
-from rustnet.dissect.conversation import Dissector
+from rustnet.dissect.framework.conversation import Dissector
 from rustnet.dissect.registry import DISSECTORS, by_port, tables
 from rustnet.records import columns, field_docs, table_name
 from rustnet.store.tables import CORE_TABLES

@@ -4,8 +4,8 @@ import pytest
 from harness import CLIENT, SERVER, Flow, ListSink
 from samples_udp_secure import REPORT, RTP_TALK, rtcp, rtp
 
-from rustnet.dissect.conversation import NO, YES, Conversation
-from rustnet.dissect.dispatch import Dispatcher
+from rustnet.dissect.framework.conversation import NO, YES, Conversation
+from rustnet.dissect.framework.dispatch import Dispatcher
 from rustnet.dissect.rtp import MAX_QUIET, RTCP, RTP, Rtcp, Rtp
 from rustnet.engine.flow import Flow as EngineFlow
 

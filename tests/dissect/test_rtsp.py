@@ -3,7 +3,7 @@ from harness import CLIENT, SERVER, Flow
 from samples_services import RTSP_TALK
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.rtsp import RTSP, Rtsp
 
 

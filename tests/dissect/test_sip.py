@@ -3,8 +3,8 @@ from harness import CLIENT, SERVER, Flow, fields
 from samples_services import SDP, SIP_INVITE, SIP_RINGING
 from telling import rows, told
 
-from rustnet.dissect import sdp
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.embedded import sdp
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.sip import SIP, Sip
 
 

@@ -6,9 +6,9 @@ from samples_streams import MESSAGE, SMTP_TALK, lines
 from through import Through
 from wire import tls_talk
 
-from rustnet.dissect.conversation import MORE, NO, YES
+from rustnet.dissect.framework.conversation import MORE, NO, YES
 from rustnet.dissect.smtp import SMTP, Smtp
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.parser import Tls
 
 
 def talk(said: tuple[tuple[bool, bytes], ...], **ends: object) -> tuple[Flow, list[Smtp]]:

@@ -4,7 +4,7 @@ from samples_domain import num, octets, oid, tlv
 from samples_services import SNMP_3, SNMP_3_ENCRYPTED, SNMP_GET, SNMP_RESPONSE, SNMP_TRAP, SYS_NAME, snmp
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.snmp import SNMP, Snmp
 
 

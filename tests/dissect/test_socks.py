@@ -4,10 +4,10 @@ from samples_streams import SOCKS4_TALK, SOCKS5_TALK
 from through import Through
 from wire import HTTP_TALK, tls_talk
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.http import Http
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.http.parser import Http
 from rustnet.dissect.socks import SOCKS, Socks
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.parser import Tls
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

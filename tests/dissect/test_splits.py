@@ -4,7 +4,7 @@ import pytest
 from harness import Flow, fields
 from samples import SAMPLES, Sample
 
-from rustnet.dissect.conversation import MORE, YES, Dissector
+from rustnet.dissect.framework.conversation import MORE, YES, Dissector
 from rustnet.dissect.registry import DISSECTORS
 
 PAIRS = [(d, sample) for d in DISSECTORS for sample in SAMPLES[d.name]]

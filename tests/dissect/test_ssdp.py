@@ -3,7 +3,7 @@ from harness import CLIENT, SERVER, Flow
 from samples_services import SSDP_ANSWER, SSDP_NOTIFY, SSDP_SEARCH
 from telling import rows, told
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.ssdp import SSDP, Ssdp
 
 

@@ -4,7 +4,7 @@ import pytest
 from harness import CLIENT, SERVER, Flow
 from wire import CLIENT_LISTS, NEWKEYS, SERVER_LISTS, SSH_TALK, kexinit
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.ssh import SSH, Ssh
 
 

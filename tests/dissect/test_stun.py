@@ -14,10 +14,10 @@ from samples_udp_secure import (
     stun,
 )
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.rtp import Rtp
 from rustnet.dissect.stun import MAX_ROWS, STUN, Stun
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.parser import Tls
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Stun]]:

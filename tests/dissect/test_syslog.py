@@ -3,7 +3,7 @@ from harness import CLIENT, Flow, fields
 from samples_services import SYSLOG_3164, SYSLOG_5424, SYSLOG_CISCO
 from telling import rows, told
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.syslog import SYSLOG, Syslog
 
 

@@ -4,9 +4,9 @@ from samples_streams import TDS_LOGIN, TDS_TALK, tds, tds_prelogin
 from through import Through
 from wire import tls_talk
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.tds import TDS, Tds
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.tls.parser import Tls
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

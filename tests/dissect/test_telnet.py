@@ -2,7 +2,7 @@ import pytest
 from harness import CLIENT, SERVER, Flow, fields
 from samples_streams import TELNET_TALK
 
-from rustnet.dissect.conversation import MORE, NO, YES
+from rustnet.dissect.framework.conversation import MORE, NO, YES
 from rustnet.dissect.telnet import TELNET
 
 

@@ -4,7 +4,7 @@ from samples_services import TFTP_ERROR, TFTP_OPTIONS, TFTP_READ
 from telling import rows, told
 from through import Through
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.tftp import TFTP, Tftp
 
 

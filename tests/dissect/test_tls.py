@@ -17,11 +17,11 @@ from wire import (
     vector,
 )
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.tls import TLS, Tls
-from rustnet.dissect.tls_fingerprints import ja3, ja3s, ja4
-from rustnet.dissect.tls_handshake import parse_client_hello, parse_server_hello
-from rustnet.dissect.tls_names import CIPHERS, cipher_name, version_name
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
+from rustnet.dissect.tls.handshake import parse_client_hello, parse_server_hello
+from rustnet.dissect.tls.names import CIPHERS, cipher_name, version_name
+from rustnet.dissect.tls.parser import TLS, Tls
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 CHROME = (

@@ -1,7 +1,7 @@
 from harness import ListSink
 
-from rustnet.dissect.conversation import Conversation
-from rustnet.dissect.reading import MAX_TAUGHT, RowParser, Waiting, head, number, text, utf16
+from rustnet.dissect.framework.conversation import Conversation
+from rustnet.dissect.framework.reading import MAX_TAUGHT, RowParser, Waiting, head, number, text, utf16
 
 
 def conversation() -> tuple[ListSink, Conversation]:

@@ -2,7 +2,7 @@ import pytest
 from harness import CLIENT, SERVER, Flow
 from samples_udp_secure import COOKIE, INITIATION, RESPONSE, WIREGUARD_TALK, wireguard_data
 
-from rustnet.dissect.conversation import NO, YES, DissectError
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.wireguard import WIREGUARD, Wireguard
 
 INDEX = b"\x55\x66\x77\x88"

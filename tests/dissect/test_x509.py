@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import certificate, server_pem
 
-from rustnet.dissect import x509 as ours
-from rustnet.dissect.conversation import DissectError
-from rustnet.dissect.x509 import MAX_TIME, read_certificate
+from rustnet.dissect.framework.conversation import DissectError
+from rustnet.dissect.tls import x509 as ours
+from rustnet.dissect.tls.x509 import MAX_TIME, read_certificate
 
 DER = x509.load_pem_x509_certificate(server_pem()[0]).public_bytes(serialization.Encoding.DER)
 

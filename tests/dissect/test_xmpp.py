@@ -4,8 +4,8 @@ from samples_streams import XMPP_TALK
 from through import Through
 from wire import tls_talk
 
-from rustnet.dissect.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.tls import Tls
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.tls.parser import Tls
 from rustnet.dissect.xmpp import XMPP, Xmpp
 
 STARTTLS = (

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from harness import ListSink, fields
 
-from rustnet.dissect.conversation import Conversation
-from rustnet.dissect.dispatch import Dispatcher
+from rustnet.dissect.framework.conversation import Conversation
+from rustnet.dissect.framework.dispatch import Dispatcher
 from rustnet.dissect.registry import DISSECTORS
 from rustnet.engine.flow import Flow
 

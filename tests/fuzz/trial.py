@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rustnet.collect import Collector
-from rustnet.dissect.conversation import Conversation, Dissector
-from rustnet.dissect.dispatch import Dispatcher
+from rustnet.analysis.collector import Collector
+from rustnet.dissect.framework.conversation import Conversation, Dissector
+from rustnet.dissect.framework.dispatch import Dispatcher
 from rustnet.dissect.registry import DISSECTORS
 from rustnet.engine.columns import FlowColumns
 from rustnet.engine.tracker import Tracker
@@ -84,7 +84,7 @@ def run(path: Path, batch_packets: int = 65_536, dissectors: Sequence[Dissector]
 
 
 def travel(path: Path, batch_packets: int, outcome: Outcome, dissectors: Sequence[Dissector]) -> None:
-    """The road of `rustnet.ingest`, without the database."""
+    """The road of `rustnet.ingest.road`, without the database."""
     collector = Collector(1)
     tracker = Tracker(StrictDispatcher(dissectors, collector), WANTED, RANKS)
     columns = FlowColumns({}, {}, {}, {})

@@ -7,7 +7,7 @@ import pytest
 
 from rustnet.errors import UsageError
 from rustnet.export.formats import FORMATS, fit, humanised, timestamp_ns, write_result
-from rustnet.query.display import width
+from rustnet.present.text import width
 from rustnet.query.execute import execute, stream
 
 HOSTILE = '\x1b]0;x\x07=HYPERLINK("http://x")|\n<img src=x> ![a](b) 日本\x9b2J\u202e'

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rustnet.present.text import cut, pad, printable, width
 from rustnet.query import values
-from rustnet.query.display import cut, pad, printable, width
 from rustnet.query.values import Span
 
 MS, S = 10**6, 10**9

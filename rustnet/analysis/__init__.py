@@ -1,0 +1,1 @@
+"""One capture's analysis: in this process, or in several."""

@@ -1,0 +1,148 @@
+"""`Analysis`: one capture's packets become flows, rows and names, in this process.
+
+With a `Share` it is one of several that divide the flows of a capture (`rustnet.engine.shares`). Each numbers its own
+from 1 and says in which packets they began, for whoever numbers them all (`rustnet.analysis.workers`).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+from rustnet.analysis.collector import Collector
+from rustnet.dissect import registry
+from rustnet.dissect.framework.dispatch import Dispatcher
+from rustnet.engine.columns import FlowColumns
+from rustnet.engine.flow import Flow
+from rustnet.engine.index import PacketIndex
+from rustnet.engine.numbers import PROTOCOL_NAMES, WANTED_SIZE
+from rustnet.engine.tracker import Tracker
+from rustnet.enrich.services import server_ranks, service_names
+from rustnet.policy.ownership import NOT_ATTRIBUTABLE
+from rustnet.sources.frames import Frames
+from rustnet.store.batches import Batch, Columns
+from rustnet.store.tables import FlowRow
+
+EVICTED = ("flows_evicted", "flows ended early: the flow table was full")
+FLOW_BATCH = 10_000
+"""Ended flows that are held back at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which flows are an analysis's own: number ``index`` of ``count`` equal shares."""
+
+    index: int = 0
+    count: int = 1
+
+
+WHOLE = Share()
+
+
+@cache
+def _server_ranks(dissect: bool) -> bytes:
+    """Rank of each port, with those of the dissectors where payloads are read."""
+    return server_ranks([port for d in registry.DISSECTORS for port in d.ports] if dissect else [])
+
+
+@cache
+def flow_columns(dissect: bool) -> FlowColumns:
+    """What turns flows into columns: one serves all captures of a run."""
+    tcp_services, udp_services = service_names()
+    guesses: dict[tuple[str, int], str] = {}
+    for d in registry.DISSECTORS if dissect else ():
+        for transport in d.transports:
+            for port in d.ports:
+                guesses.setdefault((transport, port), d.name)
+    return FlowColumns(tcp_services, udp_services, guesses, dict.fromkeys(NOT_ATTRIBUTABLE, "not_attributable"))
+
+
+class Analysis:
+    """Engine, parsers and collector of one capture."""
+
+    def __init__(
+        self, capture_id: int, first_flow: int, dissect: bool = True, strict: bool = False, share: Share = WHOLE
+    ) -> None:
+        self.collector = Collector(capture_id, settle=share is WHOLE)
+        dissectors = registry.DISSECTORS if dissect else ()
+        self.dispatcher = Dispatcher(dissectors, self.collector, strict)
+        wanted = bytearray(WANTED_SIZE)
+        for number, transport in PROTOCOL_NAMES.items():
+            wanted[number] = transport in self.dispatcher.by_transport
+        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), first_flow)
+        self.share = share
+        self.tracker.share, self.tracker.shares = share.index, share.count
+        self.tracker.table.max_flows //= share.count
+        self.tracker.table.noting = share is not WHOLE
+        self.columns = flow_columns(dissect)
+        self.flows: list[Flow] = []
+        self.stored_flows = 0
+
+    @property
+    def index(self) -> PacketIndex:
+        """Rows of the packets since the index was last taken."""
+        return self.tracker.index
+
+    @property
+    def packets(self) -> int:
+        """Packets so far."""
+        return self.tracker.last_number
+
+    @property
+    def next_flow(self) -> int:
+        """Number of the flow that comes next."""
+        return self.tracker.table.next_id
+
+    @property
+    def undecoded(self) -> int:
+        """Packets that could not be decoded."""
+        return self.tracker.undecoded
+
+    @property
+    def evicted(self) -> int:
+        """Flows that ended early because the table was full."""
+        return self.tracker.table.evicted
+
+    def feed(self, frames: Frames, owners: "memoryview[int] | None" = None) -> None:
+        """Analyse a batch of frames; with ``owners`` (of each frame) those of its share."""
+        self.tracker.feed(frames, owners)
+        self.flows += self.tracker.close_ended()
+
+    def settle(self) -> None:
+        """Return when all packets that were fed are in the index: they are."""
+
+    def take(self, everything: bool = False) -> list[Batch]:
+        """Batches that are due: full ones, or with ``everything`` all."""
+        batches: list[Batch] = []
+        if len(self.flows) >= (1 if everything else FLOW_BATCH):
+            batches.append(self._take_flows())
+        return batches + self.collector.take(everything)
+
+    def finish(self) -> None:
+        """The capture is over: end every flow, and say what the engine gave up on."""
+        self.flows += self.tracker.finish()
+        if self.share.index == 0:
+            self._anomalies()
+
+    def _take_flows(self) -> Columns:
+        """Columns of the flows that have ended."""
+        batch = self.columns.build(self.flows, self.tracker.last_ts)
+        batch["started_at"] = batch["started_at"].view("datetime64[ns]")
+        batch["ended_at"] = batch["ended_at"].view("datetime64[ns]")
+        batch["hostname_ts"] = batch["hostname_ts"].view("datetime64[ns]")
+        self.stored_flows += len(self.flows)
+        self.flows = []
+        return Columns(FlowRow, batch)
+
+    def _anomalies(self) -> None:
+        """What the engine gave up on, as rows."""
+        tracker = self.tracker
+        last = tracker.index.last_ts
+        ts = last if tracker.last_number else 0
+        for kind, count, words in (
+            (EVICTED[0], tracker.table.evicted if self.share is WHOLE else 0, EVICTED[1]),
+            ("fragments_dropped", tracker.fragments.dropped, "datagrams whose fragments never were complete"),
+            ("fragments_overlap", tracker.fragments.overlapping, "IP fragments that overlap others"),
+            ("tunnel_undecoded", tracker.tunnel_failures, "tunnelled packets that could not be decoded"),
+            ("messages_unread", tracker.unread, "flows without ports whose messages were counted, but not read"),
+        ):
+            if count:
+                self.collector.anomaly(kind, words, 0, ts, 0, count=count)

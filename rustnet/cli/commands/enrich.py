@@ -1,0 +1,115 @@
+"""``rustnet enrich``: a capture once more, with the owner of each packet as a comment that Wireshark shows."""
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rustnet.cli.annotated import check_place, regular, tell, write
+from rustnet.cli.main import State
+from rustnet.cli.options import common, opened
+from rustnet.cli.terminal import safe, talk
+from rustnet.errors import ExitCode, InputError, RustnetError, UsageError
+from rustnet.i18n import _
+
+if TYPE_CHECKING:
+    from rustnet.cli.progress import ProgressLine
+    from rustnet.query.comments import Comments
+
+
+@click.command(
+    help=_(
+        "Write CAPTURE (as replay takes it; - is standard input) as pcapng, each packet of a flow with an owner with "
+        "a comment like\n\n\b\n"
+        "  rustnet process=curl pid=4711 ppid=4700 uid=1000 attr=exact-tuple direction=outgoing app=tls\n\n"
+        "Everything else stays: packets byte for byte and in order, times, interfaces, comments, names, secrets. "
+        "Owners come from the sidecars given, or from those beside CAPTURE, as with replay; or, with --db, from a "
+        "session that has the capture.\n\n\b\n"
+        "  rustnet enrich capture.pcap --sidecar capture.pcap.connections.jsonl -o annotated.pcapng"
+    )
+)
+@click.argument("capture", metavar="CAPTURE")
+@click.option("-o", "--output", required=True, metavar="FILE", help=_("pcapng file to write; - is stdout."))
+@click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection."))
+@click.option("--db", metavar="SESSION", help=_("Take the owners from this session, which must have the capture."))
+@click.option("--strict", is_flag=True, help=_("Exit with 4 if anything of the capture could not be read."))
+@common
+@click.pass_obj
+def command(
+    state: State, capture: str, output: str, sidecars: tuple[str, ...], db: str | None, strict: bool
+) -> ExitCode:
+    """Find the owners, then write the capture with them."""
+    if db is not None and sidecars:
+        raise UsageError(_("give --db or --sidecar, not both: a session has its owners already"))
+    check_place(output, [capture, *sidecars, *([db] if db is not None else [])])
+    with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
+        path = regular(capture, Path(folder))
+        failed = False
+        if db is None:
+            session = str(Path(folder) / "session.duckdb")
+            failed = _ingest(path, session, sidecars, strict_parsers=state.debug)
+        else:
+            session = db
+        with opened(session) as con:
+            from rustnet.export.originals import stored_as  # noqa: PLC0415
+            from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
+
+            comments = Comments(con, 1 if db is None else stored_as(con, Path(path), session))
+            _check_owners(comments, capture, sidecars, db)
+            made = write(path, comments, output)
+    tell(made, capture, output)
+    if failed:
+        return ExitCode.INPUT
+    return ExitCode.LOSSES if strict and not made.complete else ExitCode.DONE
+
+
+def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parsers: bool) -> bool:
+    """Make the session of the capture; returns whether a sidecar could not be read."""
+    from rustnet.attribute.discover import open_sidecar  # noqa: PLC0415 -- the whole engine
+    from rustnet.ingest.options import Options  # noqa: PLC0415
+    from rustnet.ingest.road import ingest  # noqa: PLC0415
+
+    for name in sidecars:
+        open_sidecar(Path(name))  # what is no sidecar is better said now than after the capture was read
+    options = Options(sidecars=sidecars, strict_parsers=strict_parsers)
+    with _progress() as line:
+        report = ingest([path], session, options, line)
+    if report.interrupted:
+        raise KeyboardInterrupt
+    if not report.captures:
+        raise InputError("; ".join(words for _path, words in report.failed))
+    for _path, words in report.failed:
+        talk(f"rustnet: error: {safe(words)}")
+    return bool(report.failed)
+
+
+@contextlib.contextmanager
+def _progress() -> "Iterator[ProgressLine | None]":
+    """Make a progress line, on a terminal, that is gone at the end."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
+
+    line = ProgressLine()
+    try:
+        yield line
+    finally:
+        line.clear()
+
+
+def _check_owners(comments: "Comments", capture: str, sidecars: tuple[str, ...], db: str | None) -> None:
+    """Say it if nothing will be annotated; where nobody even said who owned what, that is an error."""
+    if comments.owned_flows():
+        return
+    if not sidecars and db is None and not comments.asked():
+        raise RustnetError(
+            _("{path}: nothing says who owned its packets: no sidecar lies beside it; name one with --sidecar").format(
+                path=capture
+            )
+        )
+    talk(_("rustnet: {path}: no flow has an owner, so no packet gets a comment").format(path=safe(capture)))

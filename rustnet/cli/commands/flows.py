@@ -1,0 +1,129 @@
+"""``rustnet flows``: the list of flows, filtered, sorted, in any format."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from rustnet.cli.main import terminal
+from rustnet.cli.options import (
+    TERMINAL_LIMIT,
+    chosen_format,
+    common,
+    filter_argument,
+    format_options,
+    limit_options,
+    opened,
+    session_argument,
+    text_output,
+)
+from rustnet.cli.terminal import Col, Terminal, table, talk
+from rustnet.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    from rustnet.query.execute import Row
+
+_NARROW = {
+    "flow_id": Col("flow", True, 0),
+    "started_at": Col("started", least=0, drop=6),
+    "duration_ms": Col("lasted", True, 0, drop=7),
+    "protocol": Col("proto", least=6, drop=5),
+    "source": Col("source", least=21),
+    "destination": Col("destination", least=21),
+    "app": Col("app", least=4, drop=2),
+    "hostname": Col("name", least=12, drop=3),
+    "process": Col("process", least=7, drop=4),
+    "bytes": Col("bytes", True, 0, drop=1),
+    "packets": Col("packets", True, 0, drop=9),
+    "state": Col("state", least=8, drop=8),
+}
+"""The default columns on a terminal, and which of them give way when there is no room."""
+
+
+@click.command(
+    help=_(
+        "List the flows of a session. A FILTER finds some of them, for example\n\n\b\n"
+        "  rustnet flows s.duckdb src:10.0.0.0/8 app:tls bytes:>1M\n"
+        "  rustnet flows s.duckdb 'process:curl OR host:/example/' --sort -bytes\n\n"
+        "On a terminal the first 50 are shown, elsewhere all."
+    )
+)
+@session_argument
+@filter_argument
+@format_options
+@limit_options
+@click.option("-s", "--sort", "sort", metavar="COLUMN,…", help=_("Order by columns; -COLUMN turns one around."))
+@click.option("-c", "--columns", metavar="COLUMN,…", help=_("Columns to show; 'all' for every one, '?' lists them."))
+@common
+def command(
+    session: str,
+    words: tuple[str, ...],
+    fmt: str | None,
+    output: str | None,
+    limit: int | None,
+    everything: bool,
+    sort: str | None,
+    columns: str | None,
+) -> None:
+    """List flows."""
+    from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
+    from rustnet.query import listing  # noqa: PLC0415
+    from rustnet.query.compile import Scope  # noqa: PLC0415
+
+    text = " ".join(words)
+    form = chosen_format(fmt, output)
+    screen = terminal()
+    if limit is None and not everything and output is None and screen.tty and form == "table":
+        limit = TERMINAL_LIMIT
+    with opened(session) as con:
+        scope = Scope.of(con)
+        known = listing.columns(scope)
+        if columns == "?":
+            sys.stdout.write("\n".join(known) + "\n")
+            return
+        shown = listing.DEFAULT_COLUMNS if columns is None else known if columns == "all" else _split(columns)
+        order = _split(sort) if sort else [listing.DEFAULT_SORT]
+        with listing.list_flows(con, text, scope, shown, order, limit) as rows, text_output(output, form) as out:
+            if form == "table" and columns is None and output is None and screen.tty:
+                count = _screen([row for batch in rows.batches() for row in batch], screen)
+            else:
+                count = write_result(rows, form, out)
+        if form == "table" and limit is not None and count >= limit:
+            _more(listing.count(con, text, scope) - count)
+        elif not count and form == "table":
+            talk(_("no flow matches") if text else _("the session has no flows"))
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _more(rest: int) -> None:
+    if rest > 0:
+        words = ngettext("{n} more flow; --all shows it", "{n} more flows; --all shows them", rest)
+        talk(words.format(n=f"{rest:,}"))
+
+
+def _screen(rows: "list[Row]", screen: Terminal) -> int:
+    """Show the default columns in a form made for reading, leaving out what does not fit."""
+    if not rows:
+        return 0
+    from rustnet.cli.report import duration  # noqa: PLC0415
+    from rustnet.export.formats import humanised, timestamp_ns  # noqa: PLC0415
+    from rustnet.present.text import printable  # noqa: PLC0415
+
+    def text(value: object) -> str:
+        return "-" if value is None else printable(str(value))
+
+    days = {timestamp_ns(row[1])[:10] for row in rows}
+    cells = []
+    for flow, started, lasted, protocol, source, destination, app, name, process, size, packets, state in rows:
+        stamp = timestamp_ns(started)
+        when = f"{stamp[11:23]}Z" if len(days) == 1 else f"{stamp[:10]} {stamp[11:19]}Z"
+        cells.append([str(flow), when, duration(round(lasted * 1e6)), text(protocol), text(source), text(destination),
+                      text(app), text(name), text(process), humanised(size), f"{packets:,}", text(state)])  # fmt: skip
+    if len(days) == 1:
+        talk(screen.dim(f"{days.pop()} (UTC)"))
+    for line in table(list(_NARROW.values()), cells, screen.width, screen.bold, indent=""):
+        sys.stdout.write(line + "\n")
+    return len(rows)

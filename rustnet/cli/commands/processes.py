@@ -1,0 +1,139 @@
+"""``rustnet processes``: who started whom, and what each of them sent where."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from rustnet.cli.main import terminal
+from rustnet.cli.options import (
+    TERMINAL_LIMIT,
+    chosen_format,
+    common,
+    filter_argument,
+    format_options,
+    limit_options,
+    opened,
+    session_argument,
+    text_output,
+)
+from rustnet.cli.terminal import Col, Terminal, table, talk
+from rustnet.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    from rustnet.query.execute import ResultSet
+
+_SCREEN = {
+    "process": Col("process", least=20),
+    "pid": Col("pid", True, 0),
+    "user": Col("user", least=4, drop=5),
+    "host": Col("host", least=4, drop=4),
+    "flows": Col("flows", True, 0),
+    "bytes_sent": Col("sent", True, 0),
+    "bytes_received": Col("received", True, 0),
+    "remote_hosts": Col("hosts", True, 0, drop=3),
+    "first_seen": Col("first contact", least=0, drop=2),
+    "last_seen": Col("last contact", least=0, drop=1),
+    "cmdline": Col("command line", least=16, drop=6),
+}
+"""Columns on a terminal, and which of them give way when there is no room."""
+
+
+@click.command(
+    help=_(
+        "Show the processes that own flows as a tree, below the processes that started them, with flows, bytes, and "
+        "first and last contact. A FILTER counts only the flows that it finds, for example\n\n\b\n"
+        "  rustnet processes s.duckdb app:tls\n"
+        "  rustnet processes s.duckdb 'process:curl host:/example/' --format json\n\n"
+        "Ancestors that own nothing are shown with the names that lineages give them."
+    )
+)
+@session_argument
+@filter_argument
+@click.option("--claimed", is_flag=True, help=_("Also processes that own nothing and only are named by claims."))
+@format_options
+@limit_options
+@common
+def command(
+    session: str,
+    words: tuple[str, ...],
+    claimed: bool,
+    fmt: str | None,
+    output: str | None,
+    limit: int | None,
+    everything: bool,
+) -> None:
+    """Show processes."""
+    from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
+    from rustnet.query.compile import Scope  # noqa: PLC0415
+    from rustnet.query.execute import ResultSet  # noqa: PLC0415
+    from rustnet.query.processes import process_tree, unowned  # noqa: PLC0415
+
+    text = " ".join(words)
+    form = chosen_format(fmt, output)
+    screen = terminal()
+    if limit is None and not everything and output is None and screen.tty and form == "table":
+        limit = TERMINAL_LIMIT
+    with opened(session) as con:
+        scope = Scope.of(con)
+        found, drawn = process_tree(con, text, scope, claimed=claimed)
+        nobody, flows = unowned(con, text, scope)
+    rows = found.rows if limit is None else found.rows[:limit]
+    rest = len(found.rows) - len(rows)
+    found = ResultSet(found.columns, found.types, rows, truncated=False, elapsed=0.0)
+    with text_output(output, form) as out:
+        if form == "table" and output is None and rows:
+            _screen(found, drawn, screen)
+        else:
+            write_result(found, form, out)
+    if rest:
+        more = ngettext("{n} more process; --all shows it", "{n} more processes; --all shows them", rest)
+        talk(more.format(n=f"{rest:,}"))
+    if form == "table":
+        _tell(len(rows), nobody, flows)
+
+
+def _tell(shown: int, nobody: int, flows: int) -> None:
+    """Say what has no owner."""
+    if not flows:
+        talk(_("no flow matches"))
+    elif not shown:
+        talk(_("no process owns any of the flows; 'rustnet query SESSION unowned' says why"))
+    elif nobody:
+        words = ngettext("{n} of {flows} flows has no owner", "{n} of {flows} flows have no owner", nobody)
+        talk(words.format(n=f"{nobody:,}", flows=f"{flows:,}"))
+
+
+def _screen(found: "ResultSet", drawn: list[str], screen: Terminal) -> None:
+    """Draw the tree; columns that say nothing are left out."""
+    from rustnet.export.formats import humanised, timestamp_ns  # noqa: PLC0415
+    from rustnet.present.text import printable  # noqa: PLC0415
+
+    places = {name: found.columns.index(name) for name in _SCREEN}
+    days = {timestamp_ns(row[places[name]])[:10] for row in found.rows for name in ("first_seen", "last_seen")
+            if row[places[name]] is not None}  # fmt: skip
+
+    def cell(name: str, value: object) -> str:
+        if value is None:
+            return "-"
+        if name in ("first_seen", "last_seen") and isinstance(value, int):
+            stamp = timestamp_ns(value)
+            return f"{stamp[11:23]}Z" if len(days) == 1 else f"{stamp[:10]} {stamp[11:19]}Z"
+        if isinstance(value, int) and name != "pid":
+            return humanised(value) if name.startswith("bytes") else f"{value:,}"
+        return printable(str(value))
+
+    known = {name for name, place in places.items() if any(row[place] is not None for row in found.rows)}
+    shown = [name for name in places if name in known or name not in ("user", "host", "cmdline")]
+    cells = []
+    for row, stem in zip(found.rows, drawn, strict=False):
+        line = [cell(name, row[places[name]]) for name in shown]
+        if not row[places["flows"]]:
+            line = [text if name in ("process", "pid", "user", "host", "cmdline") else "" for name, text
+                    in zip(shown, line, strict=True)]  # fmt: skip
+        line[0] = stem + line[0]
+        cells.append(line)
+    if len(days) == 1:
+        talk(screen.dim(f"{days.pop()} (UTC)"))
+    for text in table([_SCREEN[name] for name in shown], cells, screen.width, screen.bold, indent=""):
+        sys.stdout.write(text + "\n")

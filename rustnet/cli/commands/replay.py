@@ -1,0 +1,124 @@
+"""``rustnet replay``: captures in, a session and its summary out."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from rustnet.cli.ingesting import ingested, said, shown, temporary
+from rustnet.cli.main import State
+from rustnet.cli.options import common
+from rustnet.errors import ExitCode, UsageError
+from rustnet.i18n import _
+
+MOST_OFFSET = 1e9
+"""Seconds that a clock may be moved."""
+
+
+def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 'float | Literal["auto"] | None':
+    """Read ``auto`` or seconds."""
+    if value is None or value == "auto":
+        return None if value is None else "auto"
+    try:
+        made = float(value)
+    except ValueError:
+        made = math.nan
+    if not -MOST_OFFSET <= made <= MOST_OFFSET:
+        raise click.BadParameter(_("{value!r} is neither auto nor a number of seconds").format(value=value))
+    return made
+
+
+@click.command(
+    help=_(
+        "Read captures (pcap or pcapng, also gzip, zstd, xz or lz4; - is standard input) into a session, and print "
+        "its summary.\n\nWithout --db the session is temporary and removed at the end. A sidecar named "
+        "CAPTURE.connections.jsonl is found by itself. There is no browser in this version: the summary is printed "
+        "on a terminal too."
+    )
+)
+@click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@click.option("--db", metavar="SESSION", help=_("Session to make, or to add to."))
+@click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection."))
+@click.option("--sidecar-format", metavar="NAME", help=_("Format of the sidecars, where the content does not tell."))
+@click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars."))
+@click.option(
+    "--sidecar-offset", callback=_offset, metavar="auto|SECONDS",
+    help=_("Add to the times of sidecars whose clock was wrong; auto: as much as it is found to be off."),
+)  # fmt: skip
+@click.option("--no-dissect", is_flag=True, help=_("Headers and flows only: read no payload."))
+@click.option("--again", is_flag=True, help=_("Ingest a capture even if the session has it already."))
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    metavar="N",
+    help=_("Processes that analyse, 0 for none but this one; without it as many as help."),
+)
+@click.option(
+    "--with",
+    "tool",
+    type=click.Choice(["tshark"]),
+    help=_("Let tshark name what no parser knew, also in captures that the session has already."),
+)
+@click.option("--strict", is_flag=True, help=_("Exit with 4 if anything was lost."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
+@click.option("--no-tui", is_flag=True, expose_value=False, help=_("Never open the browser."))
+@click.option("--top", default=10, show_default=True, type=click.IntRange(1, 1000), help=_("Rows of each table."))
+@common
+@click.pass_obj
+def command(
+    state: State,
+    files: tuple[str, ...],
+    db: str | None,
+    sidecars: tuple[str, ...],
+    sidecar_format: str | None,
+    no_sidecar: bool,
+    sidecar_offset: 'float | Literal["auto"] | None',
+    no_dissect: bool,
+    again: bool,
+    workers: int | None,
+    tool: str | None,
+    strict: bool,
+    as_json: bool,
+    top: int,
+) -> ExitCode:
+    """Ingest, then print the summary."""
+    if files.count("-") > 1:
+        raise UsageError(_("standard input can be read once only"))
+    if tool:
+        from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
+
+        require()
+    from rustnet.sources.hashing import drop_ahead, hash_ahead  # noqa: PLC0415
+
+    hash_ahead(files[0])
+    from rustnet.ingest.options import Options  # noqa: PLC0415 -- the whole engine
+
+    options = Options(
+        sidecars=sidecars,
+        sidecar_format=sidecar_format,
+        discover=not no_sidecar,
+        sidecar_offset=sidecar_offset,
+        again=again,
+        strict_parsers=state.debug,
+        dissect=not no_dissect,
+        workers=workers,
+    )
+    with temporary(db) as session:
+        try:
+            report, summary = ingested(files, session, options, top)
+        finally:
+            drop_ahead()
+        said(report)
+        code = ExitCode.DONE
+        if tool and not report.interrupted:
+            from rustnet.cli.longtail import name_rest  # noqa: PLC0415 -- only if asked for
+
+            code = name_rest(session, report)
+            summary = None  # it is of before
+        if report.captures or (report.skipped and Path(session).exists()):
+            shown(session, report, summary, as_json, kept=db is not None, top=top)
+    if tool and report.known and not report.captures and not report.failed:
+        # What the session has already was asked about, as the user wished.
+        return code or (ExitCode.LOSSES if strict and report.losses else ExitCode.DONE)
+    return report.exit_code(strict) or code

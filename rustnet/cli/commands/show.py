@@ -1,0 +1,131 @@
+"""``rustnet show``: one flow, whole; or one packet, down to the last field."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rustnet.cli.main import terminal
+from rustnet.cli.options import common, opened, session_argument
+from rustnet.cli.terminal import talk
+from rustnet.errors import InputError, RustnetError
+from rustnet.i18n import _, ngettext
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from rustnet.inspect import Node
+    from rustnet.query.detail import StoredPacket
+
+
+@click.command(
+    help=_(
+        "Show one flow, named by its number or community id: its fields, its messages in time order, who is said to "
+        "own it, its first packets.\n\nWith --packet: one packet of the flow's capture in full, by scapy or tshark, in "
+        "a process of its own that can do nothing else. The original capture is needed for that."
+    )
+)
+@session_argument
+@click.argument("flow")
+@click.option("--packets", default=10, show_default=True, type=click.IntRange(0), help=_("First packets to list."))
+@click.option("--messages", default=100, show_default=True, type=click.IntRange(0), help=_("First messages to list."))
+@click.option("--packet", type=click.IntRange(1), metavar="N", help=_("One packet's full protocol tree."))
+@click.option("--with", "tool", type=click.Choice(["scapy", "tshark"]), default="scapy", show_default=True,
+              help=_("Tool that makes the tree."))  # fmt: skip
+@click.option("--source", metavar="FILE", help=_("Where the original capture is now."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print as JSON."))
+@common
+def command(
+    session: str,
+    flow: str,
+    packets: int,
+    messages: int,
+    packet: int | None,
+    tool: str,
+    source: str | None,
+    as_json: bool,
+) -> None:
+    """Show a flow or a packet."""
+    from rustnet.query import detail  # noqa: PLC0415 -- DuckDB
+
+    with opened(session) as con:
+        found = detail.find_flows(con, flow)
+        if len(found) > 1:
+            others = ", ".join(map(str, found[1:20])) + (" …" if len(found) > 20 else "")
+            talk(_("{flow} names {n} flows; this is {first}, the others are {others}").format(
+                flow=flow, n=len(found), first=found[0], others=others))  # fmt: skip
+        made = detail.flow_detail(con, found[0], messages, packets)
+        if packet is not None:
+            stored = detail.stored_packet(con, made.flow["capture_id"], packet)
+            path = _original(con, stored, session, source)
+    if packet is None:
+        from rustnet.cli.flow_page import FlowPage, as_data  # noqa: PLC0415
+
+        if as_json:
+            _print_json(as_data(made))
+        else:
+            sys.stdout.write("\n".join(FlowPage(made, terminal()).build()) + "\n")
+        return
+    if stored.flow_id != found[0]:
+        owner = _("no flow") if stored.flow_id is None else _("flow {n}").format(n=stored.flow_id)
+        talk(_("packet {n} belongs to {owner}").format(n=packet, owner=owner))
+    tree = _tree(stored, path, tool)
+    if as_json:
+        import dataclasses  # noqa: PLC0415
+
+        _print_json({"packet": dataclasses.asdict(stored), "layers": [dataclasses.asdict(node) for node in tree]})
+    else:
+        _print_tree(stored, tree)
+
+
+def _original(con: "duckdb.DuckDBPyConnection", packet: "StoredPacket", session: str, source: str | None) -> Path:
+    from rustnet.export.originals import locate  # noqa: PLC0415
+    from rustnet.query.selection import originals  # noqa: PLC0415
+
+    capture = originals(con, [packet.capture_id])[0]
+    found = locate(capture, Path(session), [source] if source else [])
+    if found.path is None:
+        raise InputError(found.problem)
+    if capture.sha256 and capture.bytes not in (None, found.path.stat().st_size):
+        raise InputError(_("{path}: has another size than the capture that was ingested").format(path=found.path))
+    return found.path
+
+
+def _tree(packet: "StoredPacket", path: Path, tool: str) -> "list[Node]":
+    """Read the packet's bytes from its capture and have them taken apart."""
+    from rustnet.inspect import inspect_packet  # noqa: PLC0415
+    from rustnet.sources.seek import PacketReader  # noqa: PLC0415
+
+    if packet.link_type is None:
+        raise RustnetError(_("the session does not know the link type of packet {n}").format(n=packet.number))
+    with PacketReader(str(path)) as reader:
+        data = next(reader.read([(packet.file_offset, packet.captured)]))
+    return inspect_packet(data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
+
+
+def _print_json(data: object) -> None:
+    from rustnet.export.formats import dumps  # noqa: PLC0415
+
+    sys.stdout.write(dumps(data) + "\n")
+
+
+def _print_tree(packet: "StoredPacket", tree: "list[Node]") -> None:
+    from rustnet.cli.report import moment  # noqa: PLC0415
+    from rustnet.present.text import cut, printable  # noqa: PLC0415
+    from rustnet.sources.linktypes import link_name  # noqa: PLC0415
+
+    screen = terminal()
+    size = ngettext("{n} byte", "{n} bytes", packet.length).format(n=f"{packet.length:,}")
+    kept = "" if packet.captured == packet.length else _(", {n} captured").format(n=f"{packet.captured:,}")
+    link = link_name(packet.link_type) if packet.link_type is not None else "-"
+    lines = [screen.bold(f"packet {packet.number:,}") + f"  {moment(packet.ts)}  {size}{kept}  {link}"]
+    waiting: list[tuple[int, Node]] = [(0, node) for node in reversed(tree)]
+    while waiting:
+        depth, node = waiting.pop()
+        name = printable(node.name)
+        line = f"{'  ' * depth}{name}" + (f": {printable(node.value)}" if node.value else "")
+        line = cut(line, screen.width) if screen.tty else line
+        lines.append(screen.bold(line) if depth == 0 else line)
+        waiting += [(depth + 1, child) for child in reversed(node.children)]
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,41 @@
+"""``rustnet sidecar``: recording who owns which socket, and checking such recordings."""
+
+import importlib
+
+import click
+
+from rustnet.i18n import _
+
+COMMANDS: dict[str, str] = {
+    "record": "Record which process owns which socket, beside a packet capture.",
+    "validate": "Check a sidecar against the schema, and say what it covers.",
+}
+"""Commands of the group. The module of each is `rustnet.cli.commands.sidecar_<name>`, its object `command`."""
+
+
+class SidecarGroup(click.Group):
+    """A group whose help needs none of its commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        made: click.Command = importlib.import_module(f"rustnet.cli.commands.sidecar_{cmd_name}").command
+        return made
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands from the table."""
+        with formatter.section(_("Commands")):
+            formatter.write_dl([(name, _(words)) for name, words in COMMANDS.items()])
+
+
+@click.group(
+    cls=SidecarGroup,
+    help=_("Sidecars say which process owned which connection of a capture; sidecar/FORMAT.md describes them."),
+)
+def command() -> None:
+    """Choose a command."""

@@ -1,0 +1,84 @@
+"""``rustnet verify``: whether a session holds what it claims, and its captures are still the same files."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rustnet.cli.main import terminal
+from rustnet.cli.options import common, opened, session_argument
+from rustnet.cli.terminal import safe, wrap
+from rustnet.errors import ExitCode, InputError
+from rustnet.i18n import _
+
+if TYPE_CHECKING:
+    from rustnet.query.integrity import Finding
+    from rustnet.query.selection import Original
+
+
+@click.command(
+    help=_(
+        "Check a session: that its rows are as many as it says, that every number in it leads somewhere, and that the "
+        "captures it was made from are still the same. Exits with 1 if something does not agree."
+    )
+)
+@session_argument
+@click.option("--source", "sources", multiple=True, metavar="FILE", help=_("Where an original capture is now."))
+@click.option("--no-hash", is_flag=True, help=_("Do not read the captures again."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print the findings as JSON."))
+@common
+def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool) -> ExitCode:
+    """Verify a session."""
+    from rustnet.query.integrity import check  # noqa: PLC0415 -- DuckDB
+    from rustnet.query.selection import originals  # noqa: PLC0415
+
+    with opened(session) as con:
+        findings = check(con)
+        captures = originals(con)
+    if not no_hash:
+        findings = [_file(c, Path(session), sources, alone=len(captures) == 1) for c in captures] + findings
+    wrong = [f for f in findings if not f.ok and f.serious]
+    if as_json:
+        import dataclasses  # noqa: PLC0415
+
+        from rustnet.export.formats import dumps  # noqa: PLC0415
+
+        data = {"session": session, "ok": not wrong, "findings": [dataclasses.asdict(f) for f in findings]}
+        sys.stdout.write(dumps(data) + "\n")
+    else:
+        _print(findings, wrong)
+    return ExitCode.FAILURE if wrong else ExitCode.DONE
+
+
+def _file(capture: "Original", session: Path, sources: tuple[str, ...], *, alone: bool) -> "Finding":
+    """Compare one capture's file with what was ingested."""
+    from rustnet.export.originals import locate, verify  # noqa: PLC0415
+    from rustnet.query.integrity import Finding  # noqa: PLC0415
+
+    name = f"capture {capture.capture_id}: file"
+    found = locate(capture, session, sources, alone=alone)
+    if found.path is None:
+        return Finding(name, ok=False, detail=found.problem, serious=False)
+    if not capture.sha256:
+        words = f"{found.path}: was never read to its end, so there is no hash to compare"
+        return Finding(name, ok=False, detail=words, serious=False)
+    try:
+        wrong = verify(capture, found.path)
+    except InputError as error:
+        return Finding(name, ok=False, detail=str(error))
+    if wrong:
+        return Finding(name, ok=False, detail=f"{found.path}: {wrong}")
+    return Finding(name, ok=True, detail=f"{found.path}: same size and SHA-256")
+
+
+def _print(findings: "list[Finding]", wrong: "list[Finding]") -> None:
+    screen = terminal()
+    lines = []
+    for f in findings:
+        mark = screen.good("✓") if f.ok else screen.bad("✗") if f.serious else screen.warn("!")
+        lines.append(f"{mark} {wrap(safe(f'{f.check}: {f.detail}'), screen.width - 4, '  ')}")
+    missing = sum(not f.ok and not f.serious for f in findings)
+    told = _("{n} checks: {wrong} failed, {missing} could not be done or say that something is missing")
+    lines += ["", screen.bold(told.format(n=len(findings), wrong=len(wrong), missing=missing))]
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,1 @@
+"""Passes: what is worked out over stored rows of a session."""

@@ -1,0 +1,94 @@
+"""`name_flows`: `flows.hostname` and its neighbours for what no parser named, or named by a weaker source.
+
+One update at the end of a run, over the flows of that run only. The order of the sources and the time for which their
+names hold stand in `rustnet.policy.names`.
+"""
+
+# ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
+
+from typing import TYPE_CHECKING
+
+from rustnet.attribute.stage import drop, run
+from rustnet.policy.names import ANSWERED, LEARNED, RANKS, SOURCES, UNKNOWN, group
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_NS = 1_000_000_000
+
+_BEST = min(named.rank for named in LEARNED)
+_FINAL = ", ".join(f"'{n.source}'" for n in SOURCES if n.rank < _BEST)
+"""Sources within the flow that nothing learned elsewhere can better."""
+
+_ORDER = ", ".join(
+    f"('{n.source}', {n.rank}, {n.rank == ANSWERED}, {g.before * _NS}, {g.after * _NS}, {g.own_capture})"
+    for n in LEARNED
+    for g in (group(n.rank),)
+)
+_RANK = " ".join(f"WHEN '{source}' THEN {rank}" for source, rank in RANKS.items())
+
+_CONDITION = f"""capture_id >= $first AND dst_ip IN (SELECT ip FROM names) AND protocol NOT IN ('arp', 'rarp')
+        AND (hostname IS NULL OR hostname_source NOT IN ({_FINAL}))"""
+
+MANY = 10_000
+"""Flows of which some will be without a name."""
+
+_ANY = f"SELECT 1 FROM flows WHERE {_CONDITION} LIMIT 1"
+"""Planning the statement that follows takes ten times as long as this one."""
+
+# A name takes part within its key: address, source, the client where that matters, the capture where that matters.
+# In one statement: steps with temporary tables between them take longer.
+_CHOSEN = f"""
+CREATE OR REPLACE TEMP TABLE own_named AS
+WITH unnamed AS MATERIALIZED (
+    SELECT rowid AS row, capture_id, src_ip, dst_ip, epoch_ns(started_at) AS at,
+        CASE WHEN hostname IS NULL THEN {UNKNOWN} ELSE CASE hostname_source {_RANK} ELSE {UNKNOWN - 1} END END AS rank
+    FROM flows
+    WHERE {_CONDITION}
+), said AS MATERIALIZED (
+    SELECT n.ip, o.rank, CASE WHEN o.mine THEN n.client ELSE '' END AS client,
+        CASE WHEN o.own THEN n.capture_id ELSE 0 END AS capture, epoch_ns(n.ts) AS ts, n.name, o.before,
+        o.after + {_NS} * coalesce(n.ttl, 0)::BIGINT AS after
+    FROM names n JOIN (VALUES {_ORDER}) o(source, rank, mine, before, after, own) ON o.source = n.source
+    WHERE n.ip IN (SELECT dst_ip FROM unnamed) AND (NOT o.mine OR n.client IS NOT NULL)
+), keys AS MATERIALIZED (
+    SELECT row_number() OVER () AS key, *
+    FROM (SELECT ip, rank, client, capture, max(before) > 0 AS early FROM said GROUP BY ip, rank, client, capture)
+), heard AS MATERIALIZED (
+    SELECT k.key, s.ts, min(s.name) AS name, s.ts - max(s.before) AS since, s.ts + max(s.after) AS until
+    FROM said s JOIN keys k USING (ip, rank, client, capture) GROUP BY k.key, s.ts
+), asked AS MATERIALIZED (
+    SELECT f.row, f.at, k.key, k.rank, k.early
+    FROM unnamed f JOIN keys k ON k.ip = f.dst_ip AND k.rank < f.rank
+        AND (k.client = '' OR k.client = f.src_ip) AND (k.capture = 0 OR k.capture = f.capture_id)
+), found AS (
+    SELECT a.row, a.rank * 2 AS place, h.name, h.ts
+    FROM asked a ASOF JOIN heard h ON h.key = a.key AND a.at >= h.ts
+    WHERE a.at <= h.until
+    UNION ALL
+    SELECT a.row, a.rank * 2 + 1, h.name, h.ts
+    FROM (SELECT * FROM asked WHERE early) a ASOF JOIN heard h ON h.key = a.key AND a.at < h.ts
+    WHERE a.at >= h.since
+)
+SELECT row, min(place) // 2 AS rank, arg_min(name, place) AS name, arg_min(ts, place) AS ts
+FROM found GROUP BY row ORDER BY row"""
+
+# By row number and in its order: an update that jumps about in the table takes twenty times as long.
+_UPDATE = f"""
+UPDATE flows SET hostname = v.name, hostname_source = o.source, hostname_ts = make_timestamp_ns(v.ts)
+FROM own_named v JOIN (VALUES {_ORDER}) o(source, rank, mine, before, after, own) ON o.rank = v.rank
+WHERE flows.capture_id >= $first AND flows.rowid = v.row"""
+
+
+def name_flows(con: "DuckDBPyConnection", first: int, expected: int = 0) -> int:
+    """Name what is unnamed of the flows of captures from ``first`` on, and return how many flows that were.
+
+    Whether there are any is asked first, unless very many flows are ``expected``.
+    """
+    if expected < MANY and not run(con, _ANY, {"first": first}):
+        return 0
+    named = 0
+    if run(con, _CHOSEN, {"first": first})[0][0]:
+        named = int(run(con, _UPDATE, {"first": first})[0][0])
+    drop(con, "own_named")
+    return named

@@ -1,0 +1,30 @@
+cimport cython
+from libc.stdint cimport int64_t
+from rustnet.dissect.dns.names cimport Names, skip_name, u16, u32
+from rustnet.dissect.dns.texts cimport record_text, type_name
+
+cdef int MAX_QUESTIONS, MAX_RECORDS
+cdef tuple RCODES
+
+cpdef str rcode_name(int number)
+
+cdef class Message(Names):
+    cdef public int txid, flags, asked, answered, authorities, additionals, rcode, kind, klass, edns_flags
+    cdef public Py_ssize_t hosts
+    cdef public str name
+    cdef public list further, answers, answer_types, answer_names, cnames, addresses
+    cdef public object ttl, edns_size, edns_version, client_subnet, fault
+
+@cython.locals(message=Message, asked=int, pos=Py_ssize_t, others=int)
+cpdef Message parse(bytes data, bint deep=*)
+@cython.locals(pos=Py_ssize_t, start=Py_ssize_t, name=str, kind=int, klass=int)
+cdef Py_ssize_t _questions(bytes data, int count, Message message) except -1
+@cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str, text=str)
+cdef Py_ssize_t _answers(bytes data, Py_ssize_t pos, int count, Message message) except -1
+@cython.locals(text=str)
+cdef str _data_text(Message message, Py_ssize_t pos, Py_ssize_t end, int kind)
+cdef int _address(Message message, str text, str owner, int klass, int64_t ttl) except -1
+@cython.locals(size=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, ttl=int64_t)
+cdef int _others(bytes data, Py_ssize_t pos, int count, Message message, bint deep) except -1
+@cython.locals(pos=Py_ssize_t, code=int, length=Py_ssize_t)
+cdef int _edns(Message message, int size, int64_t ttl, bytes options) except -1

@@ -1,0 +1,269 @@
+"""DNS messages and their sections (RFC 1035, 2181, 6891, 7871).
+
+`parse` reads one message without its TCP length prefix and is shared by DNS, mDNS (RFC 6762) and LLMNR (RFC 4795).
+A fault behind the first question does not lose the message: what was read stays, and ``Message.fault`` names it.
+"""
+
+from socket import AF_INET6, inet_ntoa, inet_ntop
+
+import cython
+
+from rustnet.dissect.framework.conversation import DissectError
+
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.dissect.dns.names import Names, skip_name, u16, u32
+    from rustnet.dissect.dns.texts import record_text, type_name
+
+CLASSES = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
+OPCODES = (
+    "QUERY", "IQUERY", "STATUS", "OPCODE3", "NOTIFY", "UPDATE", "DSO", *(f"OPCODE{i}" for i in range(7, 16)),
+)  # fmt: skip
+RCODES = (
+    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH",
+    "NOTZONE", "DSOTYPENI", "RCODE12", "RCODE13", "RCODE14", "RCODE15", "BADVERS", "BADKEY", "BADTIME", "BADMODE",
+    "BADNAME", "BADALG", "BADTRUNC", "BADCOOKIE",
+)  # fmt: skip
+
+MAX_QUESTIONS = 128
+"""Questions read of one message."""
+MAX_RECORDS = 1024
+"""Resource records read of one message: the rest is only counted."""
+
+
+def class_name(number: int) -> str:
+    """Mnemonic of a class, ``CLASS9`` style where there is none (RFC 3597)."""
+    return CLASSES.get(number) or f"CLASS{number}"
+
+
+def rcode_name(number: int) -> str:
+    """Mnemonic of a response code, extended ones included."""
+    return RCODES[number] if number < len(RCODES) else f"RCODE{number}"
+
+
+class Message(Names):
+    """What one DNS message says; ``fault`` names what could not be read behind its questions."""
+
+    __slots__ = (
+        "additionals",
+        "addresses",
+        "answer_names",
+        "answer_types",
+        "answered",
+        "answers",
+        "asked",
+        "authorities",
+        "client_subnet",
+        "cnames",
+        "edns_flags",
+        "edns_size",
+        "edns_version",
+        "fault",
+        "flags",
+        "further",
+        "hosts",
+        "kind",
+        "klass",
+        "name",
+        "rcode",
+        "ttl",
+        "txid",
+    )
+
+    def __init__(self, data: bytes) -> None:
+        self.begin(data)
+        self.txid = u16(data, 0)
+        self.flags = u16(data, 2)
+        self.asked, self.answered = u16(data, 4), u16(data, 6)
+        """Numbers of questions and answers that the header claims."""
+        self.authorities, self.additionals = u16(data, 8), u16(data, 10)
+        self.rcode = self.flags & 15
+        self.name: str | None = None
+        """Name of the first question, whose type is ``kind`` and whose class ``klass``; `None` without one."""
+        self.kind = 0
+        self.klass = 0
+        self.further: list[tuple[str, int, int]] | None = None
+        """(name, type, class) of the questions after the first."""
+        self.answers: list[str] | None = None
+        self.answer_types: list[str] | None = None
+        self.answer_names: list[str] | None = None
+        self.cnames: list[str] | None = None
+        self.hosts = 0
+        """Answers of the types A and AAAA."""
+        self.addresses: list[tuple[str, str, int]] | None = None
+        """(address, owner, TTL) of the A and AAAA records of class IN; of every section where ``deep``."""
+        self.ttl: int | None = None
+        self.edns_size: int | None = None
+        self.edns_version: int | None = None
+        self.edns_flags = 0
+        self.client_subnet: str | None = None
+        self.fault: str | None = None
+
+
+def parse(data: bytes, deep: bool = False) -> Message:
+    """Read a whole message; ``deep`` also reads the addresses of the authority and additional sections.
+
+    Raises `DissectError` where the header or the first question cannot be read.
+    """
+    if len(data) < 12:
+        raise DissectError("a message is shorter than its header")
+    message = Message(data)
+    asked = message.asked
+    try:
+        pos = _questions(data, min(asked, MAX_QUESTIONS), message)
+    except (DissectError, IndexError) as error:
+        detail = str(error) if isinstance(error, DissectError) else "the questions are cut off"
+        if message.name is None:
+            raise DissectError(detail) from None
+        message.fault = detail
+        return message
+    if asked > MAX_QUESTIONS:
+        message.fault = f"more than {MAX_QUESTIONS} questions"
+        return message
+    try:
+        if message.answered:
+            pos = _answers(data, pos, message.answered, message)
+        others = message.authorities + message.additionals
+        if others:
+            _others(data, pos, others, message, deep)
+    except (DissectError, IndexError) as error:
+        message.fault = str(error) if isinstance(error, DissectError) else "the records are cut off"
+    return message
+
+
+def _questions(data: bytes, count: int, message: Message) -> int:
+    """Read the question section; return where it ends."""
+    pos = 12
+    for _ in range(count):
+        start = pos
+        try:
+            name = message.read(pos)
+            pos = message.end
+            kind, klass = u16(data, pos), u16(data, pos + 2)
+            if message.name is None:
+                message.name, message.kind, message.klass = name, kind, klass
+            elif message.further is None:
+                message.further = [(name, kind, klass)]
+            else:
+                message.further.append((name, kind, klass))
+        except DissectError as error:  # what follows a bad name can still be read
+            if message.name is None:
+                raise
+            message.fault = str(error)
+            pos = skip_name(data, start)
+        pos += 4
+    return pos
+
+
+def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
+    """Read the answer section; return where it ends."""
+    answers: list[str] = []
+    kinds: list[str] = []
+    owners: list[str] = []
+    message.answers, message.answer_types, message.answer_names = answers, kinds, owners
+    size = len(data)
+    least = 0xFFFFFFFF
+    for _ in range(min(count, MAX_RECORDS)):
+        start = pos
+        try:
+            owner = message.read(pos)
+            pos = message.end
+        except DissectError as error:  # the records behind a bad name can still be read
+            message.fault = str(error)
+            owner, pos = "", skip_name(data, start)
+        kind, klass, ttl, length = u16(data, pos), u16(data, pos + 2), u32(data, pos + 4), u16(data, pos + 8)
+        pos += 10
+        end = pos + length
+        if end > size:
+            raise DissectError("a record runs over the end of the message")
+        if kind == 1 and length == 4:
+            text = inet_ntoa(data[pos:end])
+            _address(message, text, owner, klass, ttl)
+        elif kind == 28 and length == 16:
+            text = inet_ntop(AF_INET6, data[pos:end])
+            _address(message, text, owner, klass, ttl)
+        else:
+            text = _data_text(message, pos, end, kind)
+        if kind in {1, 28}:
+            message.hosts += 1
+        answers.append(text)
+        kinds.append(type_name(kind))
+        owners.append(owner)
+        if ttl < least:
+            least = message.ttl = ttl
+        pos = end
+    if count > MAX_RECORDS:
+        raise DissectError(f"more than {MAX_RECORDS} answers")
+    return pos
+
+
+def _data_text(message: Message, pos: int, end: int, kind: int) -> str:
+    """Text of a record's data that is no address; empty, with the message's fault set, where it is malformed."""
+    if end == pos:
+        return ""
+    try:
+        text = record_text(message, pos, end, kind)
+    except DissectError as error:
+        message.fault = str(error)
+        return ""
+    except IndexError:
+        message.fault = "the data of a record is cut off"
+        return ""
+    if kind == 5:
+        if message.cnames is None:
+            message.cnames = []
+        message.cnames.append(text)
+    return text
+
+
+def _address(message: Message, text: str, owner: str, klass: int, ttl: int) -> None:
+    """Note an address and its owner; the top bit of the class is mDNS's cache flush (RFC 6762)."""
+    if klass & 0x7FFF == 1:
+        if message.addresses is None:
+            message.addresses = []
+        message.addresses.append((text, owner, ttl))
+
+
+def _others(data: bytes, pos: int, count: int, message: Message, deep: bool) -> None:
+    """Walk the authority and additional sections: EDNS, and with ``deep`` the addresses."""
+    size = len(data)
+    if count > MAX_RECORDS:
+        raise DissectError(f"more than {MAX_RECORDS} authority and additional records")
+    for _ in range(count):
+        start = pos
+        pos = skip_name(data, pos)
+        kind, klass, ttl, length = u16(data, pos), u16(data, pos + 2), u32(data, pos + 4), u16(data, pos + 8)
+        pos += 10
+        end = pos + length
+        if end > size:
+            raise DissectError("a record runs over the end of the message")
+        if kind == 41:
+            _edns(message, klass, ttl, data[pos:end])
+        elif deep and kind == 1 and length == 4:
+            _address(message, inet_ntoa(data[pos:end]), message.read(start), klass, ttl)
+        elif deep and kind == 28 and length == 16:
+            _address(message, inet_ntop(AF_INET6, data[pos:end]), message.read(start), klass, ttl)
+        pos = end
+
+
+def _edns(message: Message, size: int, ttl: int, options: bytes) -> None:
+    """Read an OPT pseudo-record (RFC 6891) and its client subnet (RFC 7871)."""
+    message.edns_size = size
+    message.edns_version = (ttl >> 16) & 255
+    message.edns_flags = ttl & 0xFFFF
+    if message.flags & 0x8000:
+        message.rcode |= (ttl >> 24) << 4
+    pos = 0
+    while pos + 4 <= len(options):
+        code, length = u16(options, pos), u16(options, pos + 2)
+        pos += 4 + length
+        if code == 8 and length >= 4 and pos <= len(options):
+            message.client_subnet = _subnet(options[pos - length : pos])
+
+
+def _subnet(option: bytes) -> str | None:
+    family, prefix = option[1], option[2]
+    if family == 1 and len(option) <= 8:
+        return f"{inet_ntoa(option[4:].ljust(4, bytes(1)))}/{prefix}"
+    if family == 2 and len(option) <= 20:
+        return f"{inet_ntop(AF_INET6, option[4:].ljust(16, bytes(1)))}/{prefix}"
+    return None

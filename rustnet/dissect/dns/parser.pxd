@@ -1,0 +1,45 @@
+cimport cython
+from libc.stdint cimport int64_t
+from rustnet.dissect.framework.conversation cimport Conversation, Parser
+from rustnet.dissect.dns.message cimport Message, parse, rcode_name
+from rustnet.dissect.dns.names cimport Names, u16
+from rustnet.dissect.dns.texts cimport type_name
+
+cdef int NO, MORE, YES, MAX_OUTSTANDING
+cdef tuple OPCODES
+
+cdef class DnsParser(Parser):
+    cdef public str label
+    cdef public str name
+    cdef public int txid, kind, klass
+    cdef public int64_t since
+    cdef public dict asked
+    cdef public Py_ssize_t need_src, need_dst
+    cdef public bint seen
+    cpdef datagram(self, bytes data, bint from_src)
+    @cython.locals(pos=Py_ssize_t, need=Py_ssize_t)
+    cpdef stream(self, bytes data, bint from_src)
+    cdef int _framed(self, bytes data) except -1
+    @cython.locals(talk=Conversation, label=str, message=Message, flags=int, response=bint)
+    cdef int _message(self, bytes data) except -1
+    @cython.locals(asked=dict, now=int64_t, same=bint)
+    cdef object _matched(self, Message message, str name, bint response)
+    cdef bint _is_same(self, Message message, str name) except -1
+    cdef object _taken(self, Message message, str name)
+    cdef str _class(self, int klass)
+    @cython.locals(flags=int, edns=bint, answers=list, types=list, glue=list)
+    cdef object _row(self, Message message, bint response, object rtt)
+    @cython.locals(flags=int, kind=int, klass=int)
+    cdef object _further(self, Message message, tuple question, bint response)
+    @cython.locals(label=str, question=str, asked=str, chain=set, number=Py_ssize_t, ip=str, owner=str, name=str, talk=Conversation)
+    cdef int _teach(self, Message message, list addresses) except -1
+
+@cython.locals(owners=list, name=str, owner=str)
+cdef bint _foreign(Message message) except -1
+@cython.locals(flags=int, asked=int, answered=int, others=int, response=bint, opcode=int, names=Names, name=str, pos=Py_ssize_t, kind=int, klass=int)
+cdef int _asks(bytes data, bint strict) except -1
+cdef bint _modest(int flags, bint response, int asked, int answered, int others) except -1
+@cython.locals(size=Py_ssize_t, verdict=int)
+cdef int _probe_tcp(bytes data, bint strict) except -1
+@cython.locals(flags=int)
+cdef bint _known_bad(bytes data) except -1

@@ -1,0 +1,392 @@
+"""DNS over UDP and TCP (RFC 1035, 7766), multicast DNS (RFC 6762) and LLMNR (RFC 4795).
+
+One row per message. A message with several questions gives one row per question, the answers standing in the first,
+so that ``SELECT query`` finds each. Addresses in answers name their hosts by the name that was asked for.
+"""
+
+import re
+
+import cython
+
+from rustnet.dissect.dns.message import CLASSES, OPCODES, class_name
+from rustnet.dissect.dns.texts import TYPES
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.records import U8, U16, U32, record
+
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.dissect.dns.message import Message, parse, rcode_name
+    from rustnet.dissect.dns.names import Names, u16
+    from rustnet.dissect.dns.texts import type_name
+
+MAX_OUTSTANDING = 64
+"""Queries of one flow that are remembered until their answer comes."""
+
+_NETBIOS = re.compile(r"[A-P]{32}(\..*)?", re.DOTALL).fullmatch
+_HOSTLY = re.compile(r"[\w.\\*/:=@+ -]*").fullmatch
+
+
+@record("dns")
+class Dns:
+    """One DNS, mDNS or LLMNR message, or one further question of it."""
+
+    query: str | None = None
+    """Name asked for, as on the wire without the trailing dot; empty for the root, NULL without a question."""
+    qtype: str | None = None
+    """Type asked for: `A`, `AAAA`, `HTTPS`, or `TYPE65280` style."""
+    qclass: str | None = None
+    """Class asked for: `IN`, `CH`, `ANY` …"""
+    rcode: str | None = None
+    """Response code, EDNS extension included; NULL in queries."""
+    answers: list[str] | None = None
+    """Data of the answer section's records as text (addresses, names, or the presentation form), then the addresses
+    of the other sections; `answer_count` tells where those begin."""
+    answer_types: list[str] | None = None
+    """Types of `answers`."""
+    answer_names: list[str] | None = None
+    """Owners of `answers`, where any is neither `query` nor an alias of it."""
+    cnames: list[str] | None = None
+    """Canonical names along the alias chain."""
+    response: bool = False
+    """The message is a response."""
+    transport: str = "dns"
+    """`dns`, `mdns` or `llmnr`."""
+    txid: U16 = 0
+    """Transaction id."""
+    rtt_ms: float | None = None
+    """Time from the query of the same id and question in the same flow, in milliseconds."""
+    ttl: U32 | None = None
+    """Smallest TTL of the answers, in seconds."""
+    opcode: str = "QUERY"
+    """`QUERY`, `NOTIFY`, `UPDATE` …"""
+    flags: U16 = 0
+    """Flags word of the header."""
+    authoritative: bool = False
+    """AA: the answer comes from an authority."""
+    truncated: bool = False
+    """TC: the answer did not fit."""
+    questions: U16 = 0
+    """Questions that the header claims."""
+    answer_count: U16 = 0
+    """Answers that the header claims."""
+    authority_count: U16 = 0
+    """Authority records that the header claims."""
+    additional_count: U16 = 0
+    """Additional records that the header claims."""
+    edns_version: U8 | None = None
+    """EDNS version; NULL without EDNS."""
+    edns_udp_size: U16 | None = None
+    """Largest UDP payload that the sender accepts, by EDNS."""
+    dnssec_ok: bool | None = None
+    """EDNS DO bit; NULL without EDNS."""
+    client_subnet: str | None = None
+    """EDNS client subnet, as prefix."""
+
+
+class DnsParser(Parser):
+    """Messages of one flow, and the queries in it that wait for an answer."""
+
+    __slots__ = ("asked", "kind", "klass", "label", "name", "need_dst", "need_src", "seen", "since", "txid")
+
+    def __init__(self, talk: Conversation, label: str = "dns") -> None:
+        self.talk = talk
+        self.label = label
+        self.name: str | None = None
+        """Name asked for by the query that waits while no other does: its id, question and time are the next ones."""
+        self.txid = self.kind = self.klass = self.since = 0
+        self.asked: dict[tuple[int, str, int, int], int] | None = None
+        """Times of the queries that wait, by id and question; empty while one is alone."""
+        self.need_src = self.need_dst = 0
+        """Length of the TCP message being read, by direction."""
+        self.seen = False
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message."""
+        self._message(data)
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read the messages that are complete; a length prefix is consumed ahead of its message."""
+        pos = 0
+        need = self.need_src if from_src else self.need_dst
+        while True:
+            if not need:
+                if len(data) - pos < 2:
+                    break
+                need = (data[pos] << 8) | data[pos + 1]
+                pos += 2
+            if len(data) - pos < need:
+                break
+            self._framed(data[pos : pos + need])
+            pos += need
+            need = 0
+        if from_src:
+            self.need_src = need
+        else:
+            self.need_dst = need
+        return pos
+
+    def _framed(self, data: bytes) -> None:
+        """Read one TCP message; a malformed one behind a good one does not break the framing."""
+        try:
+            self._message(data)
+        except DissectError as error:
+            if not self.seen:
+                raise
+            self.talk.anomaly(f"malformed_{self.label}", str(error))
+
+    def _message(self, data: bytes) -> None:
+        talk = self.talk
+        label = self.label
+        message = parse(data, True)
+        self.seen = True
+        flags = message.flags
+        response = flags >= 0x8000
+        if message.fault is not None and not flags & 0x0200:  # one that says it is truncated may be cut anywhere
+            talk.anomaly(f"malformed_{label}", message.fault)
+        rtt = None
+        if message.name is not None and label != "mdns":
+            rtt = self._matched(message, message.name, response)
+        talk.state = "DNS_RESPONSE" if response else "DNS_QUERY"
+        talk.emit(self._row(message, response, rtt))
+        if message.further is not None:
+            for further in message.further:
+                talk.emit(self._further(message, further, response))
+        if response and message.addresses is not None and not message.rcode:
+            self._teach(message, message.addresses)
+
+    def _matched(self, message: Message, name: str, response: bool) -> float | None:
+        """Remember a query, or find the one that a response answers: milliseconds between them."""
+        now = self.talk.ts
+        same = self.name is not None and self._is_same(message, name)
+        if response:
+            if same:
+                self.name = None
+                return (now - self.since) / 1e6
+            since = self._taken(message, name)
+            return None if since is None else (now - since) / 1e6
+        if same or (self.name is None and not self.asked):
+            self.name, self.txid, self.kind, self.klass = name, message.txid, message.kind, message.klass
+            self.since = now
+            return None
+        asked = self.asked
+        if asked is None:
+            asked = self.asked = {}
+        if self.name is not None:
+            asked[self.txid, self.name, self.kind, self.klass] = self.since
+            self.name = None
+        if len(asked) >= MAX_OUTSTANDING:
+            del asked[next(iter(asked))]
+        asked[message.txid, name, message.kind, message.klass] = now
+        return None
+
+    def _is_same(self, message: Message, name: str) -> bool:
+        """Whether the query that waits alone is a message's, or one of its id and question."""
+        if self.txid != message.txid or self.kind != message.kind or self.klass != message.klass:
+            return False
+        return self.name == name
+
+    def _taken(self, message: Message, name: str) -> int | None:
+        """Time of a query that waits among others and is answered now."""
+        if not self.asked:
+            return None
+        return self.asked.pop((message.txid, name, message.kind, message.klass), None)
+
+    def _class(self, klass: int) -> str:
+        """Mnemonic of a question's class; the top bit asks for a unicast answer in mDNS (RFC 6762)."""
+        if self.label == "mdns":
+            klass &= 0x7FFF
+        return "IN" if klass == 1 else class_name(klass)
+
+    def _row(self, message: Message, response: bool, rtt: float | None) -> Dns:
+        """Row of a message and its first question."""
+        flags = message.flags
+        edns = message.edns_version is not None
+        answers = message.answers
+        types = message.answer_types
+        glue = None
+        if message.addresses is not None and message.hosts < len(message.addresses):
+            # The addresses of the other sections (the name servers' own, mostly) stand behind the answers.
+            glue = [ip for ip, _, _ in message.addresses[message.hosts :]]
+            answers = (answers or []) + glue
+            types = (types or []) + ["AAAA" if ":" in ip else "A" for ip in glue]
+        return Dns(  # in the order of the fields: keywords cost as much as the rest
+            message.name,
+            type_name(message.kind) if message.name is not None else None,
+            self._class(message.klass) if message.name is not None else None,
+            rcode_name(message.rcode) if response else None,
+            answers,
+            types,
+            message.answer_names if _foreign(message) else None,
+            message.cnames,
+            response,
+            self.label,
+            message.txid,
+            rtt,
+            message.ttl,
+            OPCODES[(flags >> 11) & 15],
+            flags,
+            flags & 0x0400 != 0,
+            flags & 0x0200 != 0,
+            message.asked,
+            message.answered,
+            message.authorities,
+            message.additionals,
+            message.edns_version,
+            message.edns_size,
+            message.edns_flags & 0x8000 != 0 if edns else None,
+            message.client_subnet,
+        )
+
+    def _further(self, message: Message, question: tuple[str, int, int], response: bool) -> Dns:
+        """Row of a question after the first."""
+        flags = message.flags
+        name, kind, klass = question
+        return Dns(
+            name,
+            type_name(kind),
+            self._class(klass),
+            rcode_name(message.rcode) if response else None,
+            response=response,
+            transport=self.label,
+            txid=message.txid,
+            opcode=OPCODES[(flags >> 11) & 15],
+            flags=flags,
+            questions=message.asked,
+        )
+
+    def _teach(self, message: Message, addresses: list[tuple[str, str, int]]) -> None:
+        """Name the addresses: by the question, or by the record's owner for mDNS and outside of the answers."""
+        label = self.label
+        talk = self.talk
+        question = message.name if label != "mdns" else None
+        asked = question.lower() if question is not None else None
+        client = talk.src_ip if label == "dns" else None
+        chain = None
+        for number, (ip, owner, ttl) in enumerate(addresses):
+            name = owner
+            if asked and number < message.hosts and owner is not question:
+                # A zone transfer answers with records of other owners than the one asked for.
+                if chain is None:
+                    chain = {asked, *(alias.lower() for alias in message.cnames or ())}
+                if owner.lower() in chain:
+                    name = asked
+            elif asked and number < message.hosts:
+                name = asked
+            if name:
+                talk.learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl, client)
+
+
+def _foreign(message: Message) -> bool:
+    """Whether an answer's owner is neither the name asked for nor an alias of it."""
+    owners = message.answer_names
+    if owners is None:
+        return False
+    name = message.name
+    for owner in owners:
+        if owner is not name and owner != name:  # the same object, where a compression pointer points to it
+            expected = {name, *(message.cnames or ())}
+            return not expected.issuperset(owners)
+    return False
+
+
+def _asks(data: bytes, strict: bool) -> int:
+    """Whether a message without TCP's length has the header and the first question of DNS."""
+    if len(data) < 12:
+        return NO
+    flags, asked, answered = u16(data, 2), u16(data, 4), u16(data, 6)
+    others = u16(data, 8) + u16(data, 10)
+    response = flags >= 0x8000
+    opcode = (flags >> 11) & 15
+    if opcode > 6 or opcode == 3 or asked > 64:
+        return NO
+    if strict and not _modest(flags, response, asked, answered, others):
+        return NO
+    if asked == 0:
+        # Errors may come as bare headers; multicast answers and dynamic updates come without a question.
+        return YES if response and (answered or len(data) == 12) and not strict else NO
+    names = Names(data)
+    try:
+        name = names.read(12)
+    except DissectError:
+        return NO
+    pos = names.end
+    if pos + 4 > len(data):
+        return NO
+    if not strict:
+        return YES
+    kind = (data[pos] << 8) | data[pos + 1]
+    klass = (data[pos + 2] << 8) | data[pos + 3]
+    fits = pos + 4 == len(data) or bool(answered or others)
+    if not fits or kind not in TYPES or klass not in CLASSES or not (names.plain or _HOSTLY(name)):
+        return NO
+    return NO if len(name) >= 32 and _NETBIOS(name) else YES
+
+
+def _modest(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
+    """Whether a header off the well-known ports is one that clients and servers really send."""
+    if flags & 0x0040 or asked != 1 or others > 32:
+        return False
+    return answered <= 64 if response else answered == 0 and flags & 0x048F == 0 and others <= 2
+
+
+def _probe_dns(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """DNS by its header and first question; on port 53 the header may be unusual, elsewhere it must not."""
+    on_port = talk.src_port == 53 or talk.dst_port == 53
+    if talk.transport == "tcp":
+        return _probe_tcp(data, not on_port)
+    if not on_port and (len(data) < 17 or data[4] or data[5] != 1 or talk.has_port(137, 138, 5353, 5355)):
+        return NO
+    return _asks(data, not on_port)
+
+
+def _probe_tcp(data: bytes, strict: bool) -> int:
+    """Judge the first length-prefixed message, which need not be complete."""
+    if len(data) < 14:
+        if len(data) >= 2 and (data[0] << 8) | data[1] < 12:
+            return NO
+        return NO if strict and len(data) > 7 and (data[6] or data[7] != 1) else MORE
+    size = (data[0] << 8) | data[1]
+    if size < 12 or (strict and (data[6] or data[7] != 1 or size < 17)):
+        return NO
+    if len(data) < 2 + size and len(data) < 14 + 260:
+        verdict = _asks(data[2:], strict)
+        return verdict if verdict != NO or _known_bad(data) else MORE
+    return _asks(data[2 : 2 + size], strict)
+
+
+def _known_bad(data: bytes) -> bool:
+    """Whether the header alone, of an incomplete first message, rules DNS out."""
+    flags = (data[4] << 8) | data[5]
+    return (flags >> 11) & 15 > 6 or bool(data[6]) or data[7] > 64
+
+
+def _probe_mdns(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Multicast DNS: its port decides between it and DNS, the content whether it is either."""
+    if talk.src_port != 5353 and talk.dst_port != 5353:
+        return NO
+    return _asks(data, strict=False)
+
+
+def _probe_llmnr(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """LLMNR: its port decides between it and DNS, the content whether it is either."""
+    if talk.src_port != 5355 and talk.dst_port != 5355:
+        return NO
+    return _probe_tcp(data, strict=False) if talk.transport == "tcp" else _asks(data, strict=False)
+
+
+def _mdns(talk: Conversation) -> DnsParser:
+    return DnsParser(talk, "mdns")
+
+
+def _llmnr(talk: Conversation) -> DnsParser:
+    return DnsParser(talk, "llmnr")
+
+
+DNS = Dissector(
+    "dns", "Domain Name System (RFC 1035)", ("udp", "tcp"), (53,), (Dns,), _probe_dns, DnsParser,
+    shapes={"udp": Shape(17, {4: b"\0", 5: b"\1"}), "tcp": Shape(at={6: b"\0", 7: b"\1"})},
+)  # fmt: skip
+MDNS = Dissector("mdns", "Multicast DNS (RFC 6762)", ("udp",), (5353,), (Dns,), _probe_mdns, _mdns, first=b"")
+LLMNR = Dissector(
+    "llmnr", "Link-Local Multicast Name Resolution (RFC 4795)", ("udp", "tcp"), (5355,), (Dns,), _probe_llmnr, _llmnr,
+    first=b"",
+)  # fmt: skip

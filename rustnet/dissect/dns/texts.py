@@ -1,0 +1,219 @@
+"""Data of DNS resource records as text: addresses, names, or the presentation form (RFC 1035, 3596, 9460)."""
+
+from socket import AF_INET6, inet_ntoa, inet_ntop
+
+import cython
+
+from rustnet.dissect.framework.conversation import DissectError
+
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.dissect.dns.names import Names, u16, u32
+
+TYPES = {
+    1: "A", 2: "NS", 3: "MD", 4: "MF", 5: "CNAME", 6: "SOA", 7: "MB", 8: "MG", 9: "MR", 10: "NULL", 11: "WKS",
+    12: "PTR", 13: "HINFO", 14: "MINFO", 15: "MX", 16: "TXT", 17: "RP", 18: "AFSDB", 19: "X25", 20: "ISDN", 21: "RT",
+    24: "SIG", 25: "KEY", 26: "PX", 28: "AAAA", 29: "LOC", 30: "NXT", 33: "SRV", 35: "NAPTR", 36: "KX", 37: "CERT",
+    38: "A6", 39: "DNAME", 41: "OPT", 42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG", 47: "NSEC",
+    48: "DNSKEY", 49: "DHCID", 50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA", 55: "HIP", 59: "CDS",
+    60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 99: "SPF", 104: "NID",
+    105: "L32", 106: "L64", 107: "LP", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG", 251: "IXFR", 252: "AXFR",
+    253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI", 257: "CAA", 32768: "TA", 32769: "DLV",
+}  # fmt: skip
+_USUAL = tuple(TYPES.get(number) or f"TYPE{number}" for number in range(258))
+"""Types by their number, as far as the numbers are dense."""
+USUAL = len(_USUAL)
+_SVC_KEYS = {0: "mandatory", 1: "alpn", 2: "no-default-alpn", 3: "port", 4: "ipv4hint", 5: "ech", 6: "ipv6hint"}
+
+MAX_TEXT = 1024
+"""Characters kept of one record's data."""
+MAX_STRINGS = 64
+
+_WIDE = bytearray(4 * MAX_TEXT)
+"""Where text is put together of bytes of which each may need an escape."""
+
+
+def type_name(number: int) -> str:
+    """Mnemonic of a record type, ``TYPE65`` style where there is none (RFC 3597)."""
+    if 0 <= number < USUAL:
+        return _USUAL[number]
+    return TYPES.get(number) or f"TYPE{number}"
+
+
+def _escape(size: int, byte: int) -> int:
+    """Add a byte as an escape to the text of ``size`` bytes that is put together; return its new size."""
+    made = _WIDE
+    made[size] = 92  # a backslash
+    made[size + 1] = 48 + byte // 100
+    made[size + 2] = 48 + byte // 10 % 10
+    made[size + 3] = 48 + byte % 10
+    return size + 4
+
+
+def clean(raw: bytes) -> str:
+    r"""Text of bytes that should be text: control bytes and invalid UTF-8 become ``\DDD``; bounded."""
+    if len(raw) > MAX_TEXT:
+        raw = raw[:MAX_TEXT]
+    text = raw.decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        return text
+    made = _WIDE
+    size = 0
+    for char in text:  # quicker than str.translate, and tunnels bring megabytes of it
+        code = ord(char)
+        if 0x20 <= code < 0x7F:
+            made[size] = code
+            size += 1
+        elif code <= 0x7F:
+            size = _escape(size, code)
+        elif code < 0xA0:
+            size = _escape(_escape(size, 0xC2), code)  # both bytes of a control character
+        elif 0xDC80 <= code < 0xDD00:
+            size = _escape(size, code - 0xDC00)
+        else:
+            size = _put(size, code)
+    return made[:size].decode("utf-8")
+
+
+def _put(size: int, code: int) -> int:
+    """Add a character that is not ASCII to the text that is put together; return its new size."""
+    made = _WIDE
+    if code < 0x800:
+        made[size] = 0xC0 | code >> 6
+    else:
+        if code < 0x10000:
+            made[size] = 0xE0 | code >> 12
+        else:
+            made[size] = 0xF0 | code >> 18
+            size += 1
+            made[size] = 0x80 | (code >> 12 & 0x3F)
+        size += 1
+        made[size] = 0x80 | (code >> 6 & 0x3F)
+    made[size + 1] = 0x80 | (code & 0x3F)
+    return size + 2
+
+
+def _strings(data: bytes, pos: int, end: int) -> list[str]:
+    made: list[str] = []
+    while pos < end and len(made) < MAX_STRINGS:
+        after = pos + 1 + data[pos]
+        if after > end:
+            raise DissectError("a character string runs over the end of its record")
+        made.append(clean(data[pos + 1 : after]))
+        pos = after
+    return made
+
+
+def _name_text(names: Names, pos: int, end: int) -> str:
+    text = names.read(pos)
+    if names.end > end:
+        raise DissectError("a name runs over the end of its record")
+    return text or "."
+
+
+def _srv_text(names: Names, pos: int, end: int) -> str:
+    data = names.data
+    priority, weight, port = u16(data, pos), u16(data, pos + 2), u16(data, pos + 4)
+    return f"{priority} {weight} {port} {_name_text(names, pos + 6, end)}"
+
+
+def _soa_text(names: Names, pos: int, end: int) -> str:
+    data = names.data
+    primary = names.read(pos)
+    mailbox = names.read(names.end)
+    pos = names.end
+    if pos + 20 > end:
+        raise DissectError("an SOA record is cut off")
+    serial, refresh, retry = u32(data, pos), u32(data, pos + 4), u32(data, pos + 8)
+    expire, minimum = u32(data, pos + 12), u32(data, pos + 16)
+    return f"{primary or '.'} {mailbox or '.'} {serial} {refresh} {retry} {expire} {minimum}"
+
+
+def _txt_text(data: bytes, pos: int, end: int) -> str:
+    if pos + 1 + data[pos] == end:
+        return clean(data[pos + 1 : end])
+    strings = _strings(data, pos, end)
+    return " ".join([f'"{s}"' for s in strings])[:MAX_TEXT]
+
+
+def _caa_text(data: bytes, pos: int, end: int) -> str:
+    split = pos + 2 + data[pos + 1]
+    if split > end:
+        raise DissectError("a CAA record is cut off")
+    return f'{data[pos]} {clean(data[pos + 2 : split])} "{clean(data[split:end])}"'
+
+
+def _nsec_text(names: Names, pos: int, end: int) -> str:
+    data = names.data
+    made = [names.read(pos) or "."]
+    pos = names.end
+    while pos + 2 <= end and len(made) < 64:
+        window, size = data[pos], data[pos + 1]
+        bits = data[pos + 2 : min(pos + 2 + size, end)]
+        made += [type_name((window << 8) + i) for i in range(8 * len(bits)) if bits[i >> 3] & (0x80 >> (i & 7))]
+        pos += 2 + size
+    return " ".join(made)[:MAX_TEXT]
+
+
+def _svcb_value(key: int, value: bytes) -> str:
+    if key == 1:
+        return ",".join(_strings(value, 0, len(value)))
+    if key == 3 and len(value) == 2:
+        return str(u16(value, 0))
+    if key == 4 and len(value) % 4 == 0:
+        return ",".join([inet_ntoa(value[i : i + 4]) for i in range(0, min(len(value), 64), 4)])
+    if key == 6 and len(value) % 16 == 0:
+        return ",".join([inet_ntop(AF_INET6, value[i : i + 16]) for i in range(0, min(len(value), 256), 16)])
+    return value[:64].hex()
+
+
+def _svcb_text(names: Names, pos: int, end: int) -> str:
+    data = names.data
+    priority = u16(data, pos)
+    target = names.read(pos + 2)
+    pos = names.end
+    made = [str(priority), target or "."]
+    while pos + 4 <= end and len(made) < 32:
+        key, size = u16(data, pos), u16(data, pos + 2)
+        pos += 4 + size
+        if pos > end:
+            raise DissectError("a service parameter runs over the end of its record")
+        name = _SVC_KEYS.get(key) or f"key{key}"
+        made.append(f"{name}={_svcb_value(key, data[pos - size : pos])}" if size else name)
+    return " ".join(made)[:MAX_TEXT]
+
+
+def _rrsig_text(names: Names, pos: int, end: int) -> str:
+    data = names.data
+    covered, ttl = u16(data, pos), u32(data, pos + 4)
+    return f"{type_name(covered)} {data[pos + 2]} {data[pos + 3]} {ttl} {_name_text(names, pos + 18, end)}"
+
+
+def _other_text(data: bytes, pos: int, end: int) -> str:
+    """Data of a type without a text form of its own (RFC 3597), at most 64 bytes of it."""
+    return f"\\# {end - pos} {data[pos : min(end, pos + 64)].hex()}".rstrip()
+
+
+def record_text(names: Names, pos: int, end: int, kind: int) -> str:
+    """Text of a record's data, which is neither empty nor an address.
+
+    Raises `DissectError` or `IndexError` where it is malformed.
+    """
+    if kind in {2, 3, 4, 5, 7, 8, 9, 12, 39}:
+        return _name_text(names, pos, end)
+    if kind in {13, 16, 99}:
+        return _txt_text(names.data, pos, end)
+    if kind in {15, 18, 21, 36}:
+        return _name_text(names, pos + 2, end)
+    if kind == 33:
+        return _srv_text(names, pos, end)
+    if kind == 6:
+        return _soa_text(names, pos, end)
+    if kind in {64, 65}:
+        return _svcb_text(names, pos, end)
+    if kind == 46:
+        return _rrsig_text(names, pos, end)
+    if kind == 47:
+        return _nsec_text(names, pos, end)
+    if kind == 257:
+        return _caa_text(names.data, pos, end)
+    return _other_text(names.data, pos, end)

@@ -1,0 +1,1 @@
+"""Formats that several protocols carry inside their own messages."""

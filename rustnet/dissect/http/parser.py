@@ -1,0 +1,470 @@
+"""HTTP/1.0 and HTTP/1.1 (RFC 9110, 9112), and the preface of HTTP/2 in clear text (RFC 9113).
+
+One row per transaction. A direction carries requests or responses by what its first head is, not by who opened the
+connection. A row leaves when its response's head is complete and the body's length is known; while a body is chunked
+or lasts until the connection closes, the row waits for its end, for a gap, or for the flow's end. An interim response
+(1xx) is a row of its own, ahead of its transaction's. Bodies are skipped and counted, never kept. Credentials and
+cookies are noted as seen, not by value.
+"""
+
+import re
+from collections import deque
+
+import cython
+
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.records import U16, U64, record
+
+if not cython.compiled:  # compiled, these come from the .pxd as C functions and numbers
+    from rustnet.dissect.http.fields import (
+        MAX_VALUE,
+        REQUEST_SEEN,
+        REQUEST_TEXTS,
+        REQUEST_WANTED,
+        RESPONSE_SEEN,
+        RESPONSE_TEXTS,
+        RESPONSE_WANTED,
+        body_length,
+        head_end,
+        read_fields,
+        text,
+    )
+
+MAX_HEAD = 65_536
+"""A head larger than this is no HTTP."""
+MAX_WAITING = 256
+"""Requests of one connection that wait for their response."""
+MAX_URI = 8192
+"""Bytes of a start line that is looked for after a loss."""
+
+_HEAD, _CHUNK, _UNTIL_CLOSE, _TRAILER, _LOST, _PAUSED = range(6)
+"""A direction is in a head, chunks, a body without length, behind the last chunk, after a loss, or waits (CONNECT)."""
+
+_REQUEST = re.compile(
+    rb"([A-Z!#$%&'*+.^_`|~0-9-]{1,32}) ([^\x00-\x20\x7f][^\x00-\x1f\x7f]*) (HTTP/1\.[0-9])[ \t]*\r?\n"
+)
+_RESPONSE = re.compile(rb"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
+_OPENING = re.compile(
+    rb"HTTP/(?:1(?:\.[^\x00-\x1f\x7f]*\r?)?)?|[A-Z][A-Z!#$%&'*+.^_`|~0-9-]{0,31}(?: [^\x00-\x1f\x7f]*\r?)?"
+).fullmatch
+_LONG = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|PROPFIND|REPORT) (?:/|https?://)").match
+_RESTART = re.compile(
+    rb"(?:\A|\n)(?=[A-Z-]{3,20} [^\x00-\x20\x7f]{1,8000} HTTP/1\.[01]\r?\n|HTTP/1\.[01] [1-5][0-9]{2}[ \r\n])"
+)
+_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
+
+
+@record("http")
+class Http:
+    """One HTTP transaction: a request, its response, or both."""
+
+    method: str | None = None
+    """Request method; NULL where the request was not seen."""
+    host: str | None = None
+    """Host header, or the authority of an absolute or CONNECT target."""
+    uri: str | None = None
+    """Target, as on the request line."""
+    version: str | None = None
+    """`HTTP/1.1` style: of the request, else of the response."""
+    user_agent: str | None = None
+    """User-Agent header."""
+    referer: str | None = None
+    """Referer header."""
+    status: U16 | None = None
+    """Status code; NULL without a response. An interim one (100, 103) is a row of its own without a request."""
+    reason: str | None = None
+    """Reason phrase."""
+    content_type: str | None = None
+    """Content-Type of the response."""
+    request_content_type: str | None = None
+    """Content-Type of the request."""
+    server: str | None = None
+    """Server header."""
+    location: str | None = None
+    """Location header: where a redirection leads."""
+    request_bytes: U64 = 0
+    """Body bytes of the request: its Content-Length, or counted where chunked."""
+    response_bytes: U64 = 0
+    """Body bytes of the response: its Content-Length, or counted where chunked or until the close."""
+    response_ms: float | None = None
+    """From the request's head to the response's, in milliseconds."""
+    has_authorization: bool = False
+    """Credentials were sent (Authorization or Proxy-Authorization); their value is not kept."""
+    has_cookie: bool = False
+    """Cookies were sent."""
+    has_set_cookie: bool = False
+    """Cookies were set."""
+    forwarded_for: str | None = None
+    """X-Forwarded-For header."""
+    upgrade: str | None = None
+    """Protocol offered in Upgrade; the one chosen, where the server switched (101)."""
+    proxy: bool = False
+    """The request was meant for a proxy: CONNECT, or an absolute target."""
+
+
+def _fill(row: Http, found: dict[bytes, bytes], texts: dict[bytes, str], seen: dict[bytes, str]) -> None:
+    """Set a row's fields from the header fields that are kept as text, and from those only noted as seen."""
+    for key, value in found.items():
+        if key in texts:
+            setattr(row, texts[key], text(value))
+        elif key in seen:
+            setattr(row, seen[key], True)
+
+
+Entry = tuple[Http, int, int]
+"""A row that waits, with the time and the packet of its first head."""
+
+
+class HttpParser(Parser):
+    """Both directions of one connection, and the requests that wait for their responses."""
+
+    __slots__ = ("anomalies", "doubtful", "open", "over", "searched", "spoken", "state", "waiting")
+
+    def __init__(self, talk: Conversation) -> None:
+        self.talk = talk
+        self.waiting: deque[Entry] = deque()
+        self.open: list[Entry | None] = [None, None]
+        """Message whose body runs in this direction."""
+        self.state = [_HEAD, _HEAD]
+        self.searched = [0, 0]
+        """Bytes of the pending head in which its end was already looked for."""
+        self.spoken = [False, False]
+        """A direction has had a head."""
+        self.over = False
+        """The connection speaks something else now."""
+        self.doubtful = False
+        """Bytes were lost: an unanswered request may have had its answer in them."""
+        self.anomalies = 0
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read heads and skip bodies; may skip beyond ``data``."""
+        side = 1 if from_src else 0
+        pos = 0
+        size = len(data)
+        while pos < size and not self.over:
+            state = self.state[side]
+            if state == _HEAD:
+                after = self._head(data, pos, side)
+            elif state == _CHUNK:
+                after = self._chunk(data, pos, side)
+            elif state == _UNTIL_CLOSE:
+                self._count(side, size - pos)
+                return size
+            elif state == _TRAILER:
+                after = self._trailer(data, pos, side)
+            elif state == _LOST:
+                after = self._resume(data, pos, side)
+            else:
+                return pos
+            if after == pos and self.state[side] == state:
+                return pos
+            pos = after
+        return pos
+
+    def cut(self, data: bytes, from_src: bool) -> None:
+        """Read a head whose rest is lost as far as it goes."""
+        side = 1 if from_src else 0
+        head = data.lstrip(b"\r\n")
+        if self.state[side] == _HEAD and (_REQUEST.match(head) or _RESPONSE.match(head)):
+            try:
+                self._message(head, 0, side)
+            except DissectError as error:
+                self._strange("malformed_http", str(error))
+            if not self.over:
+                self._lose(side)
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Count what is missing of a body without length; elsewhere look for the next head."""
+        side = 1 if from_src else 0
+        if self.state[side] == _UNTIL_CLOSE:
+            self._count(side, size)
+        else:
+            self._lose(side)
+
+    def close(self) -> None:
+        """Emit the transactions that still wait."""
+        self._leave(0)
+        self._leave(1)
+        while self.waiting:
+            self._say(self.waiting.popleft())
+
+    def _say(self, entry: Entry) -> None:
+        row, ts, packet = entry
+        self.talk.emit(row, ts, packet)
+
+    def _leave(self, side: int) -> None:
+        """End the body that runs in a direction: a response's row leaves, a request's goes on waiting."""
+        entry = self.open[side]
+        self.open[side] = None
+        if entry is not None and entry[0].status is not None:
+            self._say(entry)
+
+    def _lose(self, side: int) -> None:
+        """Give up the message that runs in a direction and wait for the next plausible head."""
+        self._leave(side)
+        self.state[side] = _LOST
+        self.searched[side] = 0
+        self.doubtful = True
+
+    def _count(self, side: int, size: int) -> None:
+        entry = self.open[side]
+        if entry is not None and entry[0].status is not None:
+            entry[0].response_bytes += size
+        elif entry is not None:
+            entry[0].request_bytes += size
+
+    def _strange(self, kind: str, detail: str) -> None:
+        """Report an anomaly, at most a few per connection."""
+        if self.anomalies < 8:
+            self.anomalies += 1
+            self.talk.anomaly(kind, detail)
+
+    def _head(self, data: bytes, pos: int, side: int) -> int:
+        """Read a head that is complete; return ``pos`` if it is not."""
+        start = pos
+        size = len(data)
+        while pos < size and data[pos] in {10, 13}:  # empty lines ahead of a message are ignored (RFC 9112, 2.2)
+            pos += 1
+        searched = self.searched[side]
+        end = head_end(data, start + searched - 3 if searched > pos - start + 3 else pos)
+        if end >= 0:
+            self.searched[side] = 0
+            try:
+                after = self._message(data[pos:end], end, side)
+                return after if after >= 0 else self._stray(pos, side)
+            except DissectError as error:
+                self._strange("malformed_http", str(error))
+                self._lose(side)
+                return end
+        if size - start > MAX_HEAD - 64:
+            self._strange("malformed_http", "a head is larger than 64 KiB")
+            self._lose(side)
+            return size
+        if searched == 0 and pos < size and not _plausible(data, pos):
+            return self._stray(pos, side)
+        self.searched[side] = size - start
+        return start
+
+    def _stray(self, pos: int, side: int) -> int:
+        """Pass over bytes where a head should be: where a direction begins with them, the capture began too late."""
+        if self.spoken[side]:
+            self._strange("malformed_http", "what stands where a message should begin is no HTTP")
+        self._lose(side)
+        return pos + 1
+
+    def _message(self, head: bytes, end: int, side: int) -> int:
+        """Read a complete head; return where the next one begins, or what cannot be skipped, -1 if it is no head."""
+        line = _REQUEST.match(head)
+        if line is not None:
+            self.spoken[side] = True
+            return end + self._request(line, head, side)
+        line = _RESPONSE.match(head)
+        if line is not None:
+            self.spoken[side] = True
+            return end + self._response(line, head, side)
+        return -1
+
+    def _request(self, line: re.Match[bytes], head: bytes, side: int) -> int:
+        """Read a request's head; return how many body bytes to skip."""
+        talk = self.talk
+        method, target, version = line.groups()
+        found: dict[bytes, bytes] = {}
+        ambiguous = read_fields(head, line.end(), REQUEST_WANTED, found)
+        length = body_length(found)
+        if ambiguous:
+            self._strange("ambiguous_http", "a request's body length is stated in two ways")
+        row = Http(method.decode("ascii"), None, text(target), version.decode("ascii"))
+        _fill(row, found, REQUEST_TEXTS, REQUEST_SEEN)
+        self._target(row, method, target)
+        if self.doubtful or len(self.waiting) >= MAX_WAITING:
+            self._let_go()
+        entry = (row, talk.ts, talk.packet)
+        self.waiting.append(entry)
+        if method == b"CONNECT":
+            self.state[side] = _PAUSED
+        elif length == -1:
+            self.open[side] = entry
+            self.state[side] = _CHUNK
+        elif length > 0:
+            row.request_bytes = length
+            return length
+        return 0
+
+    def _target(self, row: Http, method: bytes, target: bytes) -> None:
+        """Name the host, and tell requests to proxies apart."""
+        if method == b"CONNECT":
+            row.proxy = True
+            row.host = row.host or row.uri
+        elif target[:1] != b"/":
+            absolute = _TARGET(target)
+            if absolute is not None:
+                row.proxy = True
+                row.host = row.host or text(absolute.group(1))
+        if row.host:
+            self.talk.name_host(_hostname(row.host), "http")
+
+    def _let_go(self) -> None:
+        """Emit unanswered requests whose answers were lost, or the oldest of too many."""
+        if self.waiting:
+            self._say(self.waiting.popleft())
+        while self.doubtful and self.waiting:
+            self._say(self.waiting.popleft())
+        self.doubtful = False
+
+    def _response(self, line: re.Match[bytes], head: bytes, side: int) -> int:
+        """Read a response's head; return how many body bytes to skip."""
+        talk = self.talk
+        version, code, reason = line.groups()
+        found: dict[bytes, bytes] = {}
+        ambiguous = read_fields(head, line.end(), RESPONSE_WANTED, found)
+        status = int(code)
+        length = body_length(found)
+        if status < 200 and status != 101:
+            talk.emit(Http(version=version.decode("ascii"), status=status, reason=text(reason) if reason else None))
+            return 0
+        if ambiguous:
+            self._strange("ambiguous_http", "a response's body length is stated in two ways")
+        if self.waiting:
+            entry = self.waiting.popleft()
+            row = entry[0]
+            row.response_ms = (talk.ts - entry[1]) / 1e6
+        else:
+            row = Http(version=version.decode("ascii"))
+            entry = (row, talk.ts, talk.packet)
+        row.status = status
+        row.reason = text(reason) if reason else None
+        _fill(row, found, RESPONSE_TEXTS, RESPONSE_SEEN)
+        if status == 101 or (row.method == "CONNECT" and status < 300):
+            self._switch(entry)
+            return 0
+        if row.method == "CONNECT":
+            self.state[1 - side] = _HEAD
+        if row.method == "HEAD" or status in {204, 304}:
+            length = 0
+        if length >= 0:
+            row.response_bytes = length
+            self._say(entry)
+            return length
+        self.open[side] = entry
+        self.state[side] = _CHUNK if length == -1 else _UNTIL_CLOSE
+        return 0
+
+    def _switch(self, entry: Entry) -> None:
+        """The connection speaks something else now: a tunnel is probed anew, an upgrade ends here."""
+        talk = self.talk
+        row = entry[0]
+        self._say(entry)
+        self.close()
+        self.over = True
+        if row.status != 101:
+            talk.app = None  # a proxy's tunnel is named after what runs inside
+            talk.hand_over(None)
+            return
+        if row.upgrade is not None and row.upgrade.lower() == "h2c":
+            talk.app = HTTP2.name
+        talk.finish()
+
+    def _chunk(self, data: bytes, pos: int, side: int) -> int:
+        """Read one chunk's size and skip the chunk."""
+        line = _SIZE.match(data, pos)
+        if line is None:
+            if len(data) - pos < MAX_VALUE and data.find(b"\n", pos) < 0:
+                return pos
+            self._strange("malformed_http", "a chunk does not begin with its size")
+            self._lose(side)
+            return pos
+        size = int(line.group(1), 16)
+        if size == 0:
+            self.state[side] = _TRAILER
+            return line.end()
+        self._count(side, size)
+        return line.end() + size + 2
+
+    def _trailer(self, data: bytes, pos: int, side: int) -> int:
+        """Read one line of the trailer; an empty one ends the message."""
+        line_end = data.find(b"\n", pos)
+        if line_end < 0:
+            if len(data) - pos > MAX_VALUE:
+                self._lose(side)
+            return pos
+        if line_end - pos <= 1 and data[pos] in {10, 13}:
+            self.state[side] = _HEAD
+            self._leave(side)
+        return line_end + 1
+
+    def _resume(self, data: bytes, pos: int, side: int) -> int:
+        """Look for the next start line after bytes were lost; keep what may be the beginning of one."""
+        if data.find(b"HTTP/1.", pos) >= 0:  # the cheap search ahead of the expression
+            found = _RESTART.search(data, pos)
+            if found is not None:
+                self.state[side] = _HEAD
+                return found.end()
+        line = data.rfind(b"\n", pos)
+        keep = line if line >= 0 else pos
+        if len(data) - keep < MAX_URI and _OPENING(data[keep:].strip(b"\r\n")) is not None:
+            return keep
+        return len(data)
+
+
+def _plausible(data: bytes, pos: int) -> bool:
+    """Whether an incomplete head may become one."""
+    if data.find(b"\n", pos) < 0:
+        return _OPENING(data, pos) is not None
+    return _REQUEST.match(data, pos) is not None or _RESPONSE.match(data, pos) is not None
+
+
+def _hostname(host: str) -> str:
+    """Host without its port, lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+class Http2Parser(Parser):
+    """HTTP/2 in clear text: the preface is a row, its frames are not read."""
+
+    __slots__ = ()
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Note the preface and want no more."""
+        self.talk.emit(Http(version="HTTP/2"))
+        self.talk.finish()
+        return len(data)
+
+
+def _probe_http(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """A complete request or status line; MORE while it may become one."""
+    if not data or not 65 <= data[0] <= 90:
+        return NO
+    if data.startswith(b"HTTP/1."):
+        if _RESPONSE.match(data) is not None:
+            return YES
+        return MORE if b"\n" not in data[:MAX_VALUE] and len(data) < MAX_VALUE else NO
+    line_end = data.find(b"\n")
+    if line_end >= 0:  # the cheap search ahead of the expression spares other text protocols its backtracking
+        return YES if data.find(b" HTTP/1.", 0, line_end) > 0 and _REQUEST.match(data) is not None else NO
+    if _OPENING(data) is None:
+        return NO
+    # A request line may be longer than what a probe is shown: a method and a target of the web are enough then.
+    return YES if len(data) >= 1024 and _LONG(data) is not None else MORE
+
+
+def _probe_http2(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """The connection preface, which is the same for every client."""
+    if data.startswith(_PREFACE):
+        return YES
+    return MORE if data and _PREFACE.startswith(data) else NO
+
+
+_METHOD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+.^_`|~0123456789- "
+"""Bytes of a method behind its first, and the blank after it."""
+HTTP = Dissector(
+    "http", "Hypertext Transfer Protocol 1.x (RFC 9112)", ("tcp",), (80, 8080, 8000, 3128, 8008, 8888), (Http,),
+    _probe_http, HttpParser, first=bytes(range(65, 91)),
+    shapes={"tcp": Shape(at={1: _METHOD, 2: _METHOD, 3: _METHOD + b"/"})},
+)  # fmt: skip
+HTTP2 = Dissector(
+    "http2", "HTTP/2 in clear text (RFC 9113)", ("tcp",), (), (Http,), _probe_http2, Http2Parser, first=b"P"
+)

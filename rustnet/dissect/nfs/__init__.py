@@ -1,0 +1,1 @@
+"""ONC RPC and NFS."""

@@ -1,0 +1,309 @@
+"""NFS versions 2 to 4 and the services around it, over ONC RPC (RFC 1094, 1813, 7530; RFC 5531, 1833).
+
+One row per call with its reply: who asks for which file. File contents are skipped.
+"""
+
+import struct
+
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.reading import RowParser, Waiting, need, text
+from rustnet.dissect.nfs.procedures import NFS4_OPERATIONS, NFS4_SIZES, PROCEDURES, PROGRAMS, STATUS
+from rustnet.records import U16, U32, record
+
+_LOOK = 1500
+"""Bytes of a message that are waited for; what lies behind them is skipped."""
+_MAX_FRAGMENT = 1 << 25
+_MAX_OPERATIONS = 32
+_U32 = struct.Struct(">I")
+_CALL = struct.Struct(">6I")
+_REPLIES = {0: "success", 1: "PROG_UNAVAIL", 2: "PROG_MISMATCH", 3: "PROC_UNAVAIL", 4: "GARBAGE_ARGS", 5: "SYSTEM_ERR"}
+_FLAVORS = {0: "none", 1: "sys", 2: "short", 3: "dh", 6: "gss"}
+_NFS, _MOUNT, _PORTMAP = 100003, 100005, 100000
+_NAMED = {
+    2: {4: 1, 9: 1, 10: 1, 11: 2, 12: 2, 13: 1, 14: 1, 15: 1},
+    3: {3: 1, 8: 1, 9: 1, 10: 1, 11: 1, 12: 1, 13: 1, 14: 2, 15: 3},
+}
+"""Procedures of NFS 2 and 3 that name files: 1 handle and name, 2 twice that, 3 handle and then those."""
+
+
+@record("nfs")
+class Nfs:
+    """One call of NFS or of a service around it."""
+
+    program: str | None = None
+    """`nfs`, `mount`, `portmap`, `nlm`, `nsm`, `rquota` …"""
+    version: str | None = None
+    """Version of the program."""
+    procedure: str | None = None
+    """What is called, such as `LOOKUP`; of NFS 4 the operations, joined by commas."""
+    filename: str | None = None
+    """Name within a directory, or path to mount."""
+    new_name: str | None = None
+    """Name after a rename, or of a link."""
+    result: str | None = None
+    """`success`, the program's own error, or why the call was refused; NULL if no reply was seen."""
+    auth: str | None = None
+    """Kind of the credentials: `none`, `sys`, `gss` …"""
+    uid: U32 | None = None
+    """User by the caller's word."""
+    gid: U32 | None = None
+    """Group by the caller's word."""
+    machine: str | None = None
+    """Name of the calling machine by its own word."""
+    mapped_program: str | None = None
+    """Program that the port mapper is asked for."""
+    mapped_port: U16 | None = None
+    """Port that the port mapper gives."""
+    xid: U32 | None = None
+    """Number that joins call and reply."""
+    rtt_ms: float | None = None
+    """Time from call to reply."""
+
+
+def _opaque(data: bytes, pos: int, most: int = 4096) -> tuple[bytes, int]:
+    """Bytes behind their length, and where what follows them starts (RFC 4506, 4.10)."""
+    need(data, pos + 4, "a value")
+    size = _U32.unpack_from(data, pos)[0]
+    if size > most:
+        raise DissectError("a value is too long")
+    need(data, pos + 4 + size, "a value")
+    return data[pos + 4 : pos + 4 + size], pos + 4 + (size + 3 & ~3)
+
+
+class NfsParser(RowParser):
+    """Calls and replies of one flow."""
+
+    __slots__ = ("inside", "waiting")
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.waiting: Waiting[int, Nfs] = Waiting()
+        self.inside = [False, False]
+        """By direction: the next fragment continues a message."""
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message."""
+        self._message(data, from_src)
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read messages by their record marks; continued fragments are skipped."""
+        pos = 0
+        while len(data) - pos >= 4 and not self.talk.finished:
+            mark = _U32.unpack_from(data, pos)[0]
+            size = mark & 0x7FFFFFFF
+            if size > _MAX_FRAGMENT:
+                raise DissectError(f"a fragment of {size} bytes is too long")
+            wanted = 0 if self.inside[from_src] else min(size, _LOOK)
+            if len(data) - pos - 4 < wanted:
+                break
+            if wanted:
+                self._message(data[pos + 4 : pos + 4 + wanted], from_src)
+            self.inside[from_src] = mark < 0x80000000
+            pos += 4 + size
+        return pos
+
+    def close(self) -> None:
+        """Tell the calls that were not answered."""
+        for row, ts, packet in self.waiting.drain():
+            self.say(row, ts, packet)
+
+    def _message(self, data: bytes, from_src: bool) -> None:
+        need(data, 8, "a message")
+        xid, kind = struct.unpack_from(">II", data)
+        if kind == 0:
+            self._call(data, xid, from_src)
+        elif kind == 1:
+            self._reply(data, xid)
+        else:
+            raise DissectError(f"no message is of type {kind}")
+
+    def _call(self, data: bytes, xid: int, from_src: bool) -> None:
+        need(data, 40, "a call")
+        _, _, rpc, program, version, procedure = _CALL.unpack_from(data)
+        if rpc != 2:
+            raise DissectError(f"a call has version {rpc}")
+        row = Nfs(
+            program=PROGRAMS.get(program) or str(program), version=str(version), xid=xid,
+            procedure=_procedure(program, version, procedure),
+        )  # fmt: skip
+        flavor = _U32.unpack_from(data, 24)[0]
+        row.auth = _FLAVORS.get(flavor) or f"flavor{flavor}"
+        credentials, pos = _opaque(data, 28, 400)
+        if flavor == 1:
+            self._unix(credentials, row, from_src)
+        need(data, pos + 4, "a call")
+        _, pos = _opaque(data, pos + 4, 400)
+        try:
+            _arguments(data, pos, (program, version, procedure), row)
+        except DissectError:
+            if len(data) < _LOOK:
+                self.talk.anomaly("malformed_nfs", f"arguments of {row.program} {row.procedure} are cut off")
+        gone = self.waiting.add(xid, row, self.talk)
+        if gone is not None and gone[0].procedure != row.procedure:  # the same call again is a repetition
+            self.say(*gone)
+
+    def _unix(self, raw: bytes, row: Nfs, from_src: bool) -> None:
+        """Credentials of AUTH_SYS (RFC 5531, 14)."""
+        name, pos = _opaque(raw, 4, 255)
+        row.machine = text(name) or None
+        if len(raw) >= pos + 8:
+            row.uid, row.gid = struct.unpack_from(">II", raw, pos)
+        if row.machine:
+            self.teach(self.talk.src_ip if from_src else self.talk.dst_ip, row.machine, "rpc")
+
+    def _reply(self, data: bytes, xid: int) -> None:
+        found = self.waiting.take(xid)
+        if found is None:
+            return
+        row, ts, packet = found
+        row.rtt_ms = (self.talk.ts - ts) / 1e6
+        need(data, 12, "a reply")
+        if _U32.unpack_from(data, 8)[0]:
+            row.result = "denied"
+        else:
+            need(data, 20, "a reply")
+            _, pos = _opaque(data, 16, 400)
+            need(data, pos + 4, "a reply")
+            state = _U32.unpack_from(data, pos)[0]
+            row.result = _REPLIES.get(state) or f"state{state}"
+            if state == 0:
+                _results(data, pos + 4, row)
+        self.say(row, ts, packet)
+
+
+def _procedure(program: int, version: int, number: int) -> str:
+    names = PROCEDURES.get((program, version)) or PROCEDURES.get((program, 0)) or ()
+    return names[number] if number < len(names) else f"procedure{number}"
+
+
+def _arguments(data: bytes, pos: int, called: tuple[int, int, int], row: Nfs) -> None:
+    """Read the names in a call's arguments."""
+    program, version, procedure = called
+    if program == _NFS and version == 4 and procedure == 1:
+        _compound(data, pos, row)
+    elif program == _NFS and version in _NAMED:
+        form = _NAMED[version].get(procedure)
+        if form:
+            _names(data, pos, version, form, row)
+    elif program == _MOUNT and procedure in {1, 3}:
+        row.filename = text(_opaque(data, pos, 1024)[0])
+    elif program == _PORTMAP and procedure == 3 and len(data) >= pos + 4:
+        mapped = _U32.unpack_from(data, pos)[0]
+        row.mapped_program = PROGRAMS.get(mapped) or str(mapped)
+
+
+def _names(data: bytes, pos: int, version: int, form: int, row: Nfs) -> None:
+    """Directory handle and name, once or twice."""
+
+    def handle(at: int) -> int:
+        return at + 32 if version == 2 else _opaque(data, at, 64)[1]
+
+    if form == 3 or (version == 2 and row.procedure == "LINK"):
+        pos = handle(pos)
+    name, pos = _opaque(data, handle(pos), 1024)
+    row.filename = text(name)
+    if form == 2 and row.procedure == "RENAME":
+        row.new_name = text(_opaque(data, handle(pos), 1024)[0])
+
+
+def _compound(data: bytes, pos: int, row: Nfs) -> None:
+    """Operations of NFS 4 up to the first whose length is not known."""
+    _, pos = _opaque(data, pos, 1024)
+    need(data, pos + 8, "a compound")
+    count = _U32.unpack_from(data, pos + 4)[0]
+    pos += 8
+    made = []
+    for _ in range(min(count, _MAX_OPERATIONS)):
+        need(data, pos + 4, "a compound")
+        number = _U32.unpack_from(data, pos)[0]
+        pos += 4
+        made.append(NFS4_OPERATIONS.get(number) or f"operation{number}")
+        row.procedure = ",".join(made)
+        form = NFS4_SIZES.get(number)
+        if form is None:
+            break
+        for step in form:
+            if isinstance(step, int):
+                pos += step
+            elif step == "bitmap":
+                need(data, pos + 4, "a bitmap")
+                pos += 4 + 4 * min(_U32.unpack_from(data, pos)[0], 16)
+            else:
+                value, pos = _opaque(data, pos, 4096)
+                if step == "name":
+                    row.filename = text(value)
+                elif step == "new_name":
+                    row.new_name = text(value)
+
+
+def _results(data: bytes, pos: int, row: Nfs) -> None:
+    """The status that a program's results begin with, or the port that the mapper gives."""
+    if row.procedure == "NULL" or len(data) < pos + 4:
+        return
+    value = _U32.unpack_from(data, pos)[0]
+    if row.program == "portmap":
+        if row.procedure == "GETPORT":
+            row.mapped_port = value & 0xFFFF
+        elif row.procedure == "GETADDR":
+            row.mapped_port = _universal(text(_opaque(data, pos, 256)[0]))
+    elif row.program in {"nfs", "mount"} and row.procedure not in {"DUMP", "UMNT", "UMNTALL", "EXPORT"}:
+        row.result = "success" if value == 0 else STATUS.get(value) or f"error{value}"
+
+
+def _universal(address: str) -> int | None:
+    """Port of a universal address, whose last two numbers it is (RFC 5665)."""
+    words = address.split(".")[-2:]
+    if len(words) != 2 or not all(w.isascii() and w.isdigit() and len(w) <= 3 for w in words):
+        return None
+    return (int(words[0]) << 8 | int(words[1])) & 0xFFFF
+
+
+def _probe_nfs(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """A call of a known program, or on the services' own ports a reply."""
+    if talk.transport == "udp":
+        return _judge(data, talk) if data[4:7] == b"\0\0\0" and len(data) >= 24 else NO
+    if len(data) < 12:
+        return MORE if not data or (data[0] & 0x7F < 2 and not any(data[8:11])) else NO
+    size = int.from_bytes(data[:4], "big") & 0x7FFFFFFF
+    if data[8:11] != b"\0\0\0" or data[11] > 1 or not 24 <= size <= _MAX_FRAGMENT:
+        return NO
+    if len(data) < 4 + min(size, 40):
+        return MORE
+    return _judge(data[4 : 4 + size], talk)
+
+
+def _judge(data: bytes, talk: Conversation) -> int:
+    if data[7] == 1:
+        return _judge_reply(data, talk)
+    if data[7] or len(data) < 40:
+        return NO
+    _, _, rpc, program, version, procedure = _CALL.unpack_from(data)
+    if rpc != 2 or program not in PROGRAMS or not 1 <= version <= 4 or procedure > 32:
+        return NO
+    flavor, size = struct.unpack_from(">II", data, 24)
+    return YES if flavor in _FLAVORS and size <= 400 and not size & 3 else NO
+
+
+def _judge_reply(data: bytes, talk: Conversation) -> int:
+    """Replies have little to know them by."""
+    if not talk.has_port(111, 2049) or len(data) & 3:
+        return NO
+    state, flavor, size, accepted = struct.unpack_from(">IIII", data, 8)
+    if state == 1:
+        return YES if flavor <= 1 and len(data) <= 24 else NO
+    return YES if state == 0 and flavor in _FLAVORS and (size or accepted <= 5) and size <= 400 else NO
+
+
+NFS = Dissector(
+    "nfs",
+    "Network File System and ONC RPC (RFC 1813)",
+    ("udp", "tcp"),
+    (2049, 111),
+    (Nfs,),
+    _probe_nfs,
+    NfsParser,
+    shapes={
+        "udp": Shape(24, {4: b"\0", 5: b"\0", 6: b"\0", 7: b"\0\1"}),
+        "tcp": Shape(at={0: b"\0\1\x80\x81", 8: b"\0", 9: b"\0", 10: b"\0", 11: b"\0\1"}),
+    },
+)

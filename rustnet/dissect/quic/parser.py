@@ -1,0 +1,483 @@
+"""QUIC (RFC 9000, 9001, 9369), its drafts, Facebook's and Google's versions of it.
+
+One row per connection: what its Initial packets say, whose protection is no secret. The row leaves when both hellos
+are known and encrypted data flows, at a CONNECTION_CLOSE, when patience runs out, or at the end of the flow. Versions
+up to Q046 carry their hello in the clear. Of later packets nothing is read.
+"""
+
+from rustnet.dissect.framework.conversation import Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.quic.crypto import Keys, Secrets, secrets
+from rustnet.dissect.quic.packet import (
+    FIRST_BYTES,
+    HANDSHAKE,
+    IDLE_TIMEOUT,
+    INITIAL,
+    NEGOTIATION,
+    Q046,
+    RETRY,
+    USER_AGENT,
+    ZERO_RTT,
+    Close,
+    CryptoStream,
+    LongHeader,
+    client_tags,
+    is_google,
+    long_header,
+    parameters,
+    probe,
+    read_frames,
+    rejection,
+    varint,
+    version_name,
+    versions,
+)
+from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
+from rustnet.dissect.tls.handshake import ClientHello, parse_client_hello, parse_server_hello
+from rustnet.dissect.tls.names import cipher_name, group_name
+from rustnet.records import I64, record
+
+MAX_DATAGRAMS = 64
+"""Datagrams of a connection that are read; by then the handshake is over or was not captured."""
+MAX_GOOGLE = 12
+"""The same for versions up to Q046, of which only the hello is read."""
+MAX_COALESCED = 8
+MAX_TRIALS = 6
+"""Connection ids of a flow that are tried as the one that the keys follow from."""
+_PARAMETERS = (57, 0xFFA5)
+"""Types of the TLS extension that carries transport parameters: RFC 9001's, and that of the drafts."""
+
+
+@record("quic")
+class Quic:
+    """One QUIC connection, as far as its Initial packets tell."""
+
+    sni: str | None = None
+    """Server name that the client asked for."""
+    version: str | None = None
+    """Version: `1`, `2`, `draft-29`, `Q046`, `T051`, `mvfst-22` …, or hexadecimal."""
+    dcid: str | None = None
+    """Destination connection id of the client's first packet, hexadecimal."""
+    scid: str | None = None
+    """The client's own connection id, hexadecimal; often empty."""
+    server_cid: str | None = None
+    """The server's connection id, hexadecimal."""
+    alpn: str | None = None
+    """First application protocol that the client offered (the choice is encrypted)."""
+    offered_alpn: list[str] | None = None
+    """Application protocols that the client offered."""
+    ja3: str | None = None
+    """JA3 fingerprint of the client."""
+    ja3s: str | None = None
+    """JA3S fingerprint of the server."""
+    ja4: str | None = None
+    """JA4 fingerprint of the client."""
+    cipher: str | None = None
+    """Cipher suite chosen (IANA name)."""
+    key_group: str | None = None
+    """Group of the key exchange."""
+    user_agent: str | None = None
+    """What Google's clients say of themselves."""
+    idle_timeout_ms: I64 | None = None
+    """Idle timeout that the client proposed, in milliseconds; 0 is none."""
+    close_code: I64 | None = None
+    """Error code of a CONNECTION_CLOSE within an Initial packet (RFC 9000, 20; from 256 on TLS alerts)."""
+    close_reason: str | None = None
+    """Its reason phrase."""
+    close_from_client: bool | None = None
+    """The client sent it."""
+    server_versions: list[str] | None = None
+    """Versions that the server offered in a version negotiation."""
+    hello_retry: bool = False
+    """The server asked for a second ClientHello."""
+    retry: bool = False
+    """The server sent a Retry packet: it wanted the client's address validated."""
+    token_sent: bool | None = None
+    """The client's Initial carried a token of an earlier connection or a Retry."""
+    early_data: bool = False
+    """0-RTT packets were sent."""
+    ech: bool | None = None
+    """An encrypted ClientHello, or GREASE for one, was sent; NULL where the client was not seen."""
+    established: bool = False
+    """Packets of the established connection were seen."""
+    server_hello_ms: float | None = None
+    """From the ClientHello to the ServerHello, in milliseconds."""
+
+
+class QuicParser(Parser):
+    """One connection's handshake."""
+
+    __slots__ = (
+        "begun",
+        "client_hello",
+        "client_is_src",
+        "client_stream",
+        "datagrams",
+        "google",
+        "hello_ts",
+        "keys",
+        "packet",
+        "row",
+        "server_at",
+        "server_hello",
+        "server_stream",
+        "trials",
+        "ts",
+        "version",
+    )
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.row = Quic()
+        self.begun = False
+        """The row has something to say."""
+        self.ts = 0
+        self.packet = 0
+        self.version = 0
+        self.google = False
+        """A version of Google's with the public header that RFC 8999 replaced."""
+        self.client_is_src = True
+        self.keys: Secrets | None = None
+        """Secrets that opened a packet."""
+        self.trials: set[tuple[int, bytes]] = set()
+        self.client_stream = CryptoStream()
+        self.server_stream = CryptoStream()
+        self.server_at = 0
+        """How much of the server's stream was read."""
+        self.client_hello = False
+        self.hello_ts = 0
+        """When the ClientHello was complete."""
+        self.server_hello = False
+        self.datagrams = 0
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one datagram's packets, as far as they can be read."""
+        self.datagrams += 1
+        if not data:
+            return
+        if data[0] & 0x80:
+            self._long_packets(data, from_src)
+        elif self.google:
+            self._google_packet(data, from_src)
+        elif not self.begun:
+            self._google_first(data, from_src)
+        elif data[0] & 0x40:
+            self._connected()
+        if self.datagrams >= (MAX_GOOGLE if self.google else MAX_DATAGRAMS):
+            self._done()
+
+    def close(self) -> None:
+        """Tell what is known, if it was not told yet."""
+        self._done()
+
+    def _done(self) -> None:
+        if self.begun and not self.talk.finished:
+            self.talk.emit(self.row, self.ts, self.packet)
+        self.talk.finish()
+
+    def _begin(self, version: int, from_src: bool) -> None:
+        """Note a connection's first packet; its sender counts as the client until a packet says otherwise."""
+        self.begun = True
+        self.ts = self.talk.ts
+        self.packet = self.talk.packet
+        self.client_is_src = from_src
+        self._set_version(version)
+
+    def _set_version(self, version: int) -> None:
+        if version != self.version:
+            self.version = version
+            self.row.version = version_name(version)
+
+    def _connected(self) -> None:
+        """Encrypted data flows: there is nothing more to read, unless a hello is still on its way."""
+        talk = self.talk
+        if talk.state not in {"QUIC_DRAINING", "QUIC_CLOSED"}:
+            talk.state = "QUIC_CONNECTED"
+            self.row.established = True
+        if (self.client_hello and self.server_hello) or self.datagrams >= MAX_GOOGLE:
+            self._done()
+
+    # ---- long headers ------------------------------------------------------------------------------------------------
+
+    def _long_packets(self, data: bytes, from_src: bool) -> None:
+        pos = 0
+        for _ in range(MAX_COALESCED):
+            if pos >= len(data):
+                break
+            if not data[pos] & 0x80:
+                if data[pos] & 0x40 and self.begun:
+                    self._connected()
+                break
+            if pos and len(data) - pos < 7:
+                break
+            head = long_header(data, pos)
+            self._packet(data, head, from_src)
+            if self.talk.finished:
+                break
+            pos = head.end
+
+    def _packet(self, data: bytes, head: LongHeader, from_src: bool) -> None:
+        kind = head.kind
+        if not self.begun:
+            self._begin(head.version, from_src if kind not in {NEGOTIATION, RETRY, HANDSHAKE} else not from_src)
+        if head.version == Q046:
+            self._google_46(data, head, from_src)
+        elif kind == INITIAL:
+            self._initial(data, head, from_src)
+        elif kind == HANDSHAKE:
+            self._state("QUIC_HANDSHAKE")
+        elif kind == ZERO_RTT:
+            self.row.early_data = True
+        elif kind == NEGOTIATION:
+            offered = versions(data, head.body)
+            self.row.server_versions = [version_name(v) for v in offered]
+            self._again()
+        elif kind == RETRY:
+            self.row.retry = True
+            self.row.server_cid = head.scid.hex()
+            self._again()
+
+    def _state(self, state: str) -> None:
+        """Go on to a state, never back."""
+        talk = self.talk
+        if talk.state is None or (talk.state == "QUIC_INITIAL" and state == "QUIC_HANDSHAKE"):
+            talk.state = state
+
+    def _again(self) -> None:
+        """Expect the client to start anew: with another version, or with a token."""
+        self._state("QUIC_INITIAL")
+        if not self.client_hello:
+            self.client_stream = CryptoStream()
+
+    def _initial(self, data: bytes, head: LongHeader, from_src: bool) -> None:
+        self._state("QUIC_INITIAL")
+        row = self.row
+        if head.end > len(data):
+            self._name_ends(head, from_src)
+            return  # cut short by the snap length
+        plain = self._open(data, head, from_src)
+        self._name_ends(head, from_src)
+        if plain is None:
+            return
+        client = from_src == self.client_is_src
+        if client:
+            self._set_version(head.version)
+            row.token_sent = bool(head.token) or bool(row.token_sent)
+        else:
+            self._state("QUIC_HANDSHAKE")
+        stream = self.client_stream if client else self.server_stream
+        try:
+            closed = read_frames(plain, head.version, stream)
+            if client:
+                self._client_messages()
+            else:
+                self._server_messages()
+        except DissectError as error:
+            self.talk.anomaly("malformed_quic", str(error))
+            return
+        if closed is not None:
+            self._closed(closed, client)
+
+    def _name_ends(self, head: LongHeader, from_src: bool) -> None:
+        row = self.row
+        if from_src == self.client_is_src:
+            if row.dcid is None:
+                row.dcid = head.dcid.hex()
+                row.scid = head.scid.hex()
+        else:
+            row.server_cid = head.scid.hex()
+
+    def _open(self, data: bytes, head: LongHeader, from_src: bool) -> bytes | None:
+        """Decrypt an Initial packet with the keys at hand, else with those that follow from its own connection id."""
+        known = self.keys
+        if known is not None:
+            side = known.client if from_src == self.client_is_src else known.server
+            if known.version == head.version:
+                plain = side.open(data, head.start, head.body, head.end)
+                if plain is not None:
+                    return plain
+            elif (plain := self._other_version(data, head, from_src, known)) is not None:
+                return plain
+        tried = (head.version, head.dcid)
+        if tried in self.trials or len(self.trials) >= MAX_TRIALS:
+            return None
+        self.trials.add(tried)
+        for candidate in secrets(head.version, head.dcid):
+            plain = candidate.client.open(data, head.start, head.body, head.end)
+            if plain is not None:
+                if known is None:
+                    self.client_is_src = from_src
+                self.keys = candidate
+                return plain
+        return None
+
+    def _other_version(self, data: bytes, head: LongHeader, from_src: bool, known: Secrets) -> bytes | None:
+        """Try a compatible version that a side switched to: the connection id stays (RFC 9368)."""
+        tried = (head.version, known.dcid)
+        if tried in self.trials or len(self.trials) >= MAX_TRIALS:
+            return None
+        self.trials.add(tried)
+        for candidate in secrets(head.version, known.dcid):
+            side: Keys = candidate.client if from_src == self.client_is_src else candidate.server
+            plain = side.open(data, head.start, head.body, head.end)
+            if plain is not None:
+                self.keys = candidate
+                self._set_version(head.version)
+                return plain
+        return None
+
+    # ---- handshake messages ----------------------------------------------------------------------------------------
+
+    def _client_messages(self) -> None:
+        """Read the ClientHello once it is complete."""
+        if self.client_hello:
+            return
+        data = self.client_stream.data
+        if data[:4] == b"CHLO":
+            self._tags(client_tags(bytes(data), 0) or {})
+            return
+        if len(data) < 4 or data[0] != 1:
+            return
+        end = 4 + int.from_bytes(data[1:4], "big")
+        if len(data) >= end:
+            self._client(parse_client_hello(bytes(data[4:end])))
+
+    def _client(self, hello: ClientHello) -> None:
+        self.client_hello = True
+        self.hello_ts = self.talk.ts
+        row = self.row
+        row.sni = hello.sni
+        row.ja3 = ja3(hello)
+        row.ja4 = ja4(hello, "q")
+        row.ech = hello.encrypted
+        if hello.alpn:
+            row.alpn = hello.alpn[0]
+            row.offered_alpn = list(hello.alpn[:32])
+        if hello.sni:
+            self.talk.name_host(hello.sni.lower(), "sni")
+        for kind in _PARAMETERS:
+            body = hello.extensions.get(kind)
+            if body is not None:
+                self._parameters(body)
+                break
+
+    def _parameters(self, body: bytes) -> None:
+        found = parameters(body)
+        idle = found.get(IDLE_TIMEOUT)
+        if idle is not None:
+            self.row.idle_timeout_ms = _number(idle)
+        agent = found.get(USER_AGENT)
+        if agent:
+            self.row.user_agent = agent[:256].decode("utf-8", "backslashreplace")
+
+    def _server_messages(self) -> None:
+        """Read the ServerHello, behind a HelloRetryRequest where there was one."""
+        data = self.server_stream.data
+        while not self.server_hello and len(data) - self.server_at >= 4:
+            begin = self.server_at
+            end = begin + 4 + int.from_bytes(data[begin + 1 : begin + 4], "big")
+            if data[begin] != 2 or len(data) < end:
+                return
+            hello = parse_server_hello(bytes(data[begin + 4 : end]))
+            self.server_at = end
+            row = self.row
+            if hello.retry:
+                row.hello_retry = True
+                continue
+            self.server_hello = True
+            row.cipher = cipher_name(hello.cipher)
+            row.ja3s = ja3s(hello)
+            if hello.group is not None:
+                row.key_group = group_name(hello.group)
+            if self.client_hello:
+                row.server_hello_ms = (self.talk.ts - self.hello_ts) / 1e6
+
+    def _closed(self, closed: Close, from_client: bool) -> None:
+        """Note a CONNECTION_CLOSE; the other side's answer to it ends the connection."""
+        talk = self.talk
+        row = self.row
+        if row.close_code is None:
+            row.close_code = closed.code
+            row.close_reason = closed.reason or None
+            row.close_from_client = from_client
+            talk.state = "QUIC_DRAINING"
+        elif row.close_from_client != from_client:
+            talk.state = "QUIC_CLOSED"
+            self._done()
+
+    # ---- Google's versions up to Q046 ------------------------------------------------------------------------------
+
+    def _google_first(self, data: bytes, from_src: bool) -> None:
+        """Read the first packet of a connection: flags, connection id, version, packet number, hello."""
+        if len(data) < 14:
+            raise DissectError("a packet of Google's QUIC is cut off")
+        version = int.from_bytes(data[9:13], "big")
+        self.google = True
+        if data[0] & 1 == 0 and rejection(data):
+            self._begin(0, not from_src)
+            self._google_answer(data, 1)
+            return
+        if not is_google(version):
+            raise DissectError("a packet of Google's QUIC without a version")
+        self._begin(version, from_src)
+        self.row.dcid = data[1:9].hex()
+        self.talk.state = "QUIC_INITIAL"
+        self._hello(data, 14)
+
+    def _google_46(self, data: bytes, head: LongHeader, from_src: bool) -> None:
+        self.google = True
+        if from_src == self.client_is_src and self.row.dcid is None:
+            self.row.dcid = head.dcid.hex()
+            self._state("QUIC_INITIAL")
+            self._hello(data, head.body + 4)
+        elif from_src == self.client_is_src:
+            self._hello(data, head.body + 4)
+        else:
+            self._google_answer(data, head.body)
+
+    def _google_packet(self, data: bytes, from_src: bool) -> None:
+        if from_src == self.client_is_src:
+            self._hello(data, 10)
+        else:
+            self._google_answer(data, 1)
+
+    def _hello(self, data: bytes, pos: int) -> None:
+        if not self.client_hello:
+            tags = client_tags(data, pos)
+            if tags is not None:
+                self._tags(tags)
+
+    def _google_answer(self, data: bytes, pos: int) -> None:
+        """Tell a rejection, which stands in the clear for the client to try again, from what is encrypted."""
+        if data.find(b"REJ\0", pos, pos + 80) >= 0:
+            self._state("QUIC_HANDSHAKE")
+        elif self.client_hello:
+            self.talk.state = "QUIC_CONNECTED"
+            self.row.established = True
+            self._done()
+
+    def _tags(self, tags: dict[bytes, bytes]) -> None:
+        """Take over what a CHLO says."""
+        self.client_hello = True
+        self.server_hello = True  # there will be none in TLS's form
+        row = self.row
+        name = tags.get(b"SNI\0")
+        if name:
+            row.sni = name[:255].decode("utf-8", "backslashreplace")
+            self.talk.name_host(row.sni.lower(), "sni")
+        agent = tags.get(b"UAID")
+        if agent:
+            row.user_agent = agent[:256].decode("utf-8", "backslashreplace")
+        idle = tags.get(b"ICSL")
+        if idle is not None and len(idle) == 4:
+            row.idle_timeout_ms = int.from_bytes(idle, "little") * 1000
+
+
+def _number(body: bytes) -> int | None:
+    """Return a transport parameter that is one variable-length integer; None where it is malformed."""
+    try:
+        return varint(body, 0)[0]
+    except DissectError:
+        return None
+
+
+QUIC = Dissector("quic", "QUIC (RFC 9000)", ("udp",), (443, 784, 853), (Quic,), probe, QuicParser, first=FIRST_BYTES)

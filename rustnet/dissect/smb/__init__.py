@@ -1,0 +1,1 @@
+"""SMB versions 1 to 3."""

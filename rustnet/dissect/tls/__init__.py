@@ -1,0 +1,1 @@
+"""TLS, DTLS and X.509 certificates."""

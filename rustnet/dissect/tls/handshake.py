@@ -1,0 +1,202 @@
+"""TLS handshake messages (RFC 8446, 5246, 6066, 7301), whatever carries them: TLS records, DTLS or QUIC.
+
+The functions take a message's body, without its type and length, and raise `DissectError` where it is malformed.
+"""
+
+import struct
+from functools import lru_cache
+
+from rustnet.dissect.framework.conversation import DissectError
+
+HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+"""Random of a ServerHello that is a HelloRetryRequest (RFC 8446, 4.1.3)."""
+GREASE = frozenset(0x0A0A + 0x1010 * i for i in range(16))
+"""Reserved values that clients sprinkle in (RFC 8701)."""
+
+SNI, GROUPS, POINT_FORMATS, SIGNATURES, ALPN = 0, 10, 11, 13, 16
+PRE_SHARED_KEY, EARLY_DATA, VERSIONS, KEY_SHARE = 41, 42, 43, 51
+ENCRYPTED_SNI, ENCRYPTED_HELLO = 0xFFCE, 0xFE0D
+
+MAX_EXTENSIONS = 512
+
+
+class ClientHello:
+    """A ClientHello; lists are as offered, GREASE included, unless said otherwise."""
+
+    __slots__ = ("alpn", "ciphers", "extensions", "legacy_version", "random", "session_id", "sni", "types", "versions")
+
+    def __init__(self, legacy_version: int, random: bytes, session_id: bytes, ciphers: bytes) -> None:
+        self.legacy_version = legacy_version
+        self.random = random
+        self.session_id = session_id
+        self.ciphers = ciphers
+        """Cipher suites as on the wire, two bytes each."""
+        self.types: list[int] = []
+        """Extension types in their order."""
+        self.extensions: dict[int, bytes] = {}
+        """Bodies of the extensions, of repeated ones the first."""
+        self.sni: str | None = None
+        self.alpn: tuple[str, ...] = ()
+        self.versions: tuple[int, ...] = ()
+        """Supported versions without GREASE, in the client's order; empty without the extension."""
+
+    @property
+    def encrypted(self) -> bool:
+        """An encrypted ClientHello, or GREASE for one, is inside (which of them cannot be told)."""
+        return ENCRYPTED_HELLO in self.extensions
+
+    def list16(self, extension: int) -> bytes:
+        """Items of an extension that is one list with a two-byte length; empty where it is absent or malformed."""
+        body = self.extensions.get(extension)
+        if body is None or len(body) < 2:
+            return b""
+        return body[2 : 2 + ((body[0] << 8 | body[1]) & ~1)]
+
+
+class ServerHello:
+    """A ServerHello or HelloRetryRequest."""
+
+    __slots__ = ("alpn", "cipher", "extensions", "group", "legacy_version", "retry", "session_id", "types", "version")
+
+    def __init__(self, legacy_version: int, session_id: bytes, cipher: int, retry: bool) -> None:
+        self.legacy_version = legacy_version
+        self.session_id = session_id
+        self.cipher = cipher
+        self.retry = retry
+        """It is a HelloRetryRequest."""
+        self.types: list[int] = []
+        self.extensions: dict[int, bytes] = {}
+        self.version = legacy_version
+        """Version chosen: the extension's where there is one."""
+        self.alpn: str | None = None
+        self.group: int | None = None
+        """Group of the key share (TLS 1.3)."""
+
+
+def _extensions(body: bytes, pos: int, types: list[int], found: dict[int, bytes]) -> None:
+    """Read the extension block at ``pos``, which must fill the rest of the message or end within it."""
+    size = len(body)
+    if size - pos < 2:
+        return  # a hello before TLS 1.2 may end without extensions
+    end = pos + 2 + (body[pos] << 8 | body[pos + 1])
+    pos += 2
+    if end > size:
+        raise DissectError("the extensions of a hello run over its end")
+    while pos + 4 <= end:
+        kind = body[pos] << 8 | body[pos + 1]
+        length = body[pos + 2] << 8 | body[pos + 3]
+        pos += 4
+        if pos + length > end:
+            raise DissectError("an extension runs over the end of its hello")
+        types.append(kind)
+        if kind not in found:
+            found[kind] = body[pos : pos + length]
+        pos += length
+    if len(types) > MAX_EXTENSIONS:
+        raise DissectError(f"a hello has more than {MAX_EXTENSIONS} extensions")
+
+
+def parse_client_hello(body: bytes, datagram: bool = False) -> ClientHello:
+    """Read a ClientHello; ``datagram`` expects DTLS's cookie."""
+    size = len(body)
+    if size < 38:
+        raise DissectError("a ClientHello is cut off")
+    pos = 35 + body[34]
+    session_id = body[35:pos]
+    if datagram and pos < size:
+        pos += 1 + body[pos]
+    if pos + 2 > size:
+        raise DissectError("a ClientHello is cut off")
+    length = body[pos] << 8 | body[pos + 1]
+    pos += 2
+    after = pos + length
+    if after >= size or length & 1:
+        raise DissectError("the cipher suites of a ClientHello do not fit")
+    hello = ClientHello(body[0] << 8 | body[1], body[2:34], session_id, body[pos:after])
+    found = hello.extensions
+    _extensions(body, after + 1 + body[after], hello.types, found)
+    if SNI in found:
+        hello.sni = _server_name(found[SNI])
+    if ALPN in found:
+        hello.alpn = protocols(found[ALPN])
+    if VERSIONS in found:
+        hello.versions = _versions(found[VERSIONS])
+    return hello
+
+
+def parse_server_hello(body: bytes) -> ServerHello:
+    """Read a ServerHello or HelloRetryRequest."""
+    size = len(body)
+    if size < 38:
+        raise DissectError("a ServerHello is cut off")
+    pos = 35 + body[34]
+    if pos + 3 > size:
+        raise DissectError("a ServerHello is cut off")
+    cipher = body[pos] << 8 | body[pos + 1]
+    hello = ServerHello(body[0] << 8 | body[1], body[35:pos], cipher, body[2:34] == HELLO_RETRY)
+    found = hello.extensions
+    _extensions(body, pos + 3, hello.types, found)
+    chosen = found.get(VERSIONS)
+    if chosen is not None and len(chosen) == 2:
+        hello.version = chosen[0] << 8 | chosen[1]
+    if ALPN in found:
+        offered = protocols(found[ALPN])
+        hello.alpn = offered[0] if offered else None
+    share = found.get(KEY_SHARE)
+    if share is not None and len(share) >= 2:
+        hello.group = share[0] << 8 | share[1]
+    return hello
+
+
+@lru_cache(maxsize=512)
+def _short_protocols(body: bytes) -> tuple[str, ...]:
+    end = min(len(body), 2 + (body[0] << 8 | body[1])) if len(body) >= 2 else 0
+    pos = 2
+    made: list[str] = []
+    while pos < end and len(made) < 64:
+        after = pos + 1 + body[pos]
+        # Latin-1 keeps one character per byte: the fingerprint needs the bytes again.
+        made.append(body[pos + 1 : min(after, end)].decode("latin-1"))
+        pos = after
+    return tuple(made)
+
+
+def protocols(body: bytes) -> tuple[str, ...]:
+    """Protocols of an ALPN extension, one character per byte, at most 64 of them."""
+    return _short_protocols(body[:512])
+
+
+@lru_cache(maxsize=512)
+def _versions(body: bytes) -> tuple[int, ...]:
+    count = body[0] // 2 if body else 0
+    count = min(count, (len(body) - 1) // 2) if body else 0
+    return tuple(v for v in struct.unpack_from(f">{count}H", body, 1) if v not in GREASE)
+
+
+def _server_name(body: bytes) -> str | None:
+    """First host name of a server_name extension (RFC 6066); NULL if it is empty, as servers send it."""
+    if len(body) < 5 or body[2]:
+        return None
+    raw = body[5 : 5 + (body[3] << 8 | body[4])]
+    try:
+        return raw.decode("utf-8") or None
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def certificates(body: bytes, most: int = 32) -> list[bytes]:
+    """DER certificates of a Certificate message up to TLS 1.2, the leaf first."""
+    if len(body) < 3:
+        raise DissectError("a Certificate message is cut off")
+    end = 3 + int.from_bytes(body[:3], "big")
+    if end > len(body):
+        raise DissectError("the chain of a Certificate message runs over its end")
+    pos = 3
+    made: list[bytes] = []
+    while pos + 3 <= end and len(made) < most:
+        after = pos + 3 + int.from_bytes(body[pos : pos + 3], "big")
+        if after > end:
+            raise DissectError("a certificate runs over the end of its chain")
+        made.append(body[pos + 3 : after])
+        pos = after
+    return made

@@ -1,0 +1,45 @@
+cimport cython
+from libc.stdint cimport int64_t
+from rustnet.dissect.framework.conversation cimport Conversation, Parser
+from rustnet.dissect.tls.fingerprints cimport ja3, ja3s, ja4
+from rustnet.dissect.tls.handshake cimport EARLY_DATA, ENCRYPTED_SNI, PRE_SHARED_KEY, ClientHello, ServerHello, certificates, parse_client_hello, parse_server_hello
+from rustnet.dissect.tls.probe cimport ALERT, CHANGE, DATA, HANDSHAKE, HEARTBEAT, MAX_MESSAGE, MAX_RECORD
+
+cdef int MAX_OFFERED, PATIENCE
+cdef int _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY
+cdef bytes _KNOWN
+
+@cython.locals(found=dict)
+cpdef describe_client(object row, ClientHello hello, str transport=*)
+cpdef describe_server(object row, ServerHello hello, ClientHello client, str transport=*)
+cpdef bint is_13(int version) except -1
+
+cdef class TlsParser(Parser):
+    cdef public object row
+    cdef public bint begun, client_is_src
+    cdef public int64_t ts, packet
+    cdef public ClientHello client
+    cdef public ServerHello server
+    cdef public list partial, encrypted, lost
+    cdef public int patience
+    @cython.locals(pos=Py_ssize_t, size=Py_ssize_t, talk=Conversation, kind=int, length=Py_ssize_t, after=Py_ssize_t, end=Py_ssize_t)
+    cpdef Py_ssize_t stream(self, bytes data, bint from_src) except -1
+    cdef _record(self, int kind, bytes data, Py_ssize_t pos, Py_ssize_t end, bint from_src)
+    cpdef _done(self)
+    cpdef _begin(self)
+    cpdef _broken(self, str detail)
+    cdef bint _waits(self, bint from_src) except -1
+    @cython.locals(end=Py_ssize_t)
+    cdef Py_ssize_t _odd(self, bytes data, Py_ssize_t pos, bint from_src) except -1
+    @cython.locals(partial=bytearray, kind=int, length=Py_ssize_t, end=Py_ssize_t)
+    cdef _fragment(self, bytes data, Py_ssize_t pos, Py_ssize_t size, bint from_src)
+    cpdef _message(self, int kind, bytes body, bint from_src)
+    @cython.locals(talk=Conversation, hello=ClientHello)
+    cpdef _client_hello(self, bytes body, bint from_src)
+    @cython.locals(talk=Conversation, hello=ServerHello)
+    cpdef _server_hello(self, bytes body, bint from_src)
+    @cython.locals(chain=list, from_client=bint)
+    cpdef _certificates(self, bytes body, bint from_src)
+    cpdef _server_key(self, bytes body)
+    cpdef _change(self, bint from_src)
+    cpdef _alert(self, bytes body, bint from_src)

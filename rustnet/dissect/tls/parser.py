@@ -1,0 +1,467 @@
+"""TLS 1.0 to 1.3 and SSL 3.0 over a stream (RFC 8446, 5246, 6101), with SSL 2.0 hellos (RFC 5246, E.2).
+
+One row per handshake: both hellos, the certificates up to TLS 1.2, and an alert that ended it. The row leaves when
+nothing readable can follow: after the ServerHello of TLS 1.3, at the server's ChangeCipherSpec before that, at
+application data, at a fatal alert, or at the end of the flow. A HelloRetryRequest and the second ClientHello belong to
+the same row. The parser starts at any record boundary, so that STARTTLS may hand a connection over to it.
+"""
+
+import cython
+
+from rustnet.dissect.framework.conversation import Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.tls.names import ALERT_LEVELS, SSL2_CIPHERS, alert_name, cipher_name, group_name, version_name
+from rustnet.dissect.tls.probe import PORTS, STARTS, probe_tls
+from rustnet.dissect.tls.x509 import Certificate, read_certificate
+from rustnet.records import U8, U16, Ts, record
+
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
+    from rustnet.dissect.tls.handshake import (
+        EARLY_DATA,
+        ENCRYPTED_SNI,
+        PRE_SHARED_KEY,
+        ClientHello,
+        ServerHello,
+        certificates,
+        parse_client_hello,
+        parse_server_hello,
+    )
+    from rustnet.dissect.tls.probe import (
+        ALERT,
+        CHANGE,
+        DATA,
+        HANDSHAKE,
+        HEARTBEAT,
+        MAX_MESSAGE,
+        MAX_RECORD,
+    )
+
+MAX_OFFERED = 32
+"""Versions and protocols kept of those that a client offers."""
+PATIENCE = 16
+"""Records of application data after which the other direction's hello is not waited for."""
+
+_CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY = 1, 2, 11, 12
+_KNOWN = bytes(
+    kind in {0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 203} for kind in range(256)
+)
+"""For each type of handshake message, whether it is defined."""
+
+
+@record("tls")
+class Tls:
+    """One TLS handshake, as far as it is in the clear."""
+
+    sni: str | None = None
+    """Server name that the client asked for."""
+    version: str | None = None
+    """Version chosen, `TLS 1.3` style; NULL where the server was not seen."""
+    cipher: str | None = None
+    """Cipher suite chosen (IANA name)."""
+    alpn: str | None = None
+    """Application protocol chosen; encrypted in TLS 1.3."""
+    ja3: str | None = None
+    """JA3 fingerprint of the client."""
+    ja3s: str | None = None
+    """JA3S fingerprint of the server."""
+    ja4: str | None = None
+    """JA4 fingerprint of the client."""
+    offered_versions: list[str] | None = None
+    """Versions that the client offered."""
+    offered_alpn: list[str] | None = None
+    """Application protocols that the client offered."""
+    key_group: str | None = None
+    """Group of the key exchange."""
+    ech: bool | None = None
+    """An encrypted ClientHello, or GREASE for one, was sent; NULL where the client was not seen."""
+    esni: bool | None = None
+    """An encrypted server name (the draft before ECH) was sent; NULL where the client was not seen."""
+    resumed: bool | None = None
+    """An earlier session was resumed; NULL where it takes both sides to know."""
+    early_data: bool | None = None
+    """The client sent data along with its hello (0-RTT)."""
+    hello_retry: bool = False
+    """The server asked for a second ClientHello."""
+    established: bool = False
+    """The handshake reached encryption."""
+    alert: str | None = None
+    """Description of the first alert in the clear that was fatal, else of the first warning."""
+    alert_level: str | None = None
+    """`warning` or `fatal`."""
+    alert_from_client: bool | None = None
+    """The client sent that alert; NULL where it is not known who the client is."""
+    server_hello_ms: float | None = None
+    """From the ClientHello to the ServerHello, in milliseconds."""
+    subject: str | None = None
+    """Subject of the server's certificate (RFC 4514)."""
+    issuer: str | None = None
+    """Issuer of the server's certificate (RFC 4514)."""
+    sans: list[str] | None = None
+    """Subject alternative names: DNS names, addresses, mail addresses, URIs."""
+    not_before: Ts | None = None
+    """Begin of the certificate's validity."""
+    not_after: Ts | None = None
+    """End of the certificate's validity; at most 2262-04-11."""
+    cert_sha256: str | None = None
+    """SHA-256 of the server's certificate."""
+    cert_serial: str | None = None
+    """Serial number, hexadecimal."""
+    cert_key_type: str | None = None
+    """`RSA`, `EC`, `Ed25519` …"""
+    cert_key_bits: U16 | None = None
+    """Size of the certificate's key."""
+    cert_signature: str | None = None
+    """Algorithm of the certificate's signature."""
+    self_signed: bool | None = None
+    """Issuer and subject of the certificate are the same; the signature is not verified."""
+    chain_length: U8 | None = None
+    """Certificates that the server sent."""
+    client_subject: str | None = None
+    """Subject of the client's certificate (RFC 4514)."""
+    client_cert_sha256: str | None = None
+    """SHA-256 of the client's certificate."""
+
+
+def describe_client(row: Tls, hello: ClientHello, transport: str = "t") -> None:
+    """Fill the client's half of a row; ``transport`` is JA4's letter."""
+    row.sni = hello.sni
+    if transport == "t":  # JA3 was defined for TLS over TCP alone
+        row.ja3 = ja3(hello)
+    row.ja4 = ja4(hello, transport)
+    row.offered_versions = [version_name(v) for v in hello.versions[:MAX_OFFERED] or (hello.legacy_version,)]
+    if hello.alpn:
+        row.offered_alpn = list(hello.alpn[:MAX_OFFERED])
+    found = hello.extensions
+    row.ech = hello.encrypted
+    row.esni = ENCRYPTED_SNI in found
+    row.early_data = EARLY_DATA in found
+
+
+def describe_server(row: Tls, hello: ServerHello, client: ClientHello | None, transport: str = "t") -> None:
+    """Fill the server's half of a row."""
+    row.version = version_name(hello.version)
+    row.cipher = cipher_name(hello.cipher)
+    if transport == "t":
+        row.ja3s = ja3s(hello)
+    row.alpn = hello.alpn
+    if hello.group is not None:
+        row.key_group = group_name(hello.group)
+    if PRE_SHARED_KEY in hello.extensions:
+        row.resumed = True
+    elif is_13(hello.version):
+        row.resumed = False
+    elif client is not None:
+        row.resumed = len(client.session_id) > 0 and client.session_id == hello.session_id
+
+
+def is_13(version: int) -> bool:
+    """Whether everything behind the ServerHello of this version is encrypted (TLS 1.3, its drafts, DTLS 1.3)."""
+    return version in {0x0304, 0xFEFC} or version >> 8 in {0x7F, 0xFB}
+
+
+class TlsParser(Parser):
+    """One connection's handshake."""
+
+    letter = "t"
+    """JA4's letter of the transport."""
+    __slots__ = (
+        "begun",
+        "client",
+        "client_is_src",
+        "encrypted",
+        "lost",
+        "packet",
+        "partial",
+        "patience",
+        "row",
+        "server",
+        "ts",
+    )
+
+    def __init__(self, talk: Conversation) -> None:
+        self.talk = talk
+        self.row = Tls()
+        self.begun = False
+        """The row has something to say."""
+        self.ts = 0
+        self.packet = 0
+        self.client: ClientHello | None = None
+        self.server: ServerHello | None = None
+        self.client_is_src = True
+        self.partial = [bytearray(), bytearray()]
+        """A handshake message that is not complete yet, by direction."""
+        self.encrypted = [False, False]
+        """A direction has sent ChangeCipherSpec."""
+        self.lost = [False, False]
+        """A direction's records cannot be followed any more."""
+        self.patience = PATIENCE
+
+    def stream(self, data: bytes, from_src: bool) -> int:
+        """Read complete records; application data may be skipped beyond ``data``."""
+        pos = 0
+        size = len(data)
+        talk = self.talk
+        if self.lost[from_src]:
+            self.patience -= 1
+            if self.patience <= 0:
+                self._done()
+            return size
+        while size - pos >= 5:
+            kind = data[pos]
+            length = data[pos + 3] << 8 | data[pos + 4]
+            if not CHANGE <= kind <= HEARTBEAT or data[pos + 1] != 3 or length > MAX_RECORD:
+                after = self._odd(data, pos, from_src)
+                if after == pos:
+                    return pos
+                pos = after
+                continue
+            end = pos + 5 + length
+            if kind == DATA:
+                if self._waits(from_src):
+                    pos = end
+                    continue
+                self._done()
+                return size
+            if end > size:
+                return pos
+            self._record(kind, data, pos + 5, end, from_src)
+            if talk.finished:
+                return size
+            pos = end
+        return pos
+
+    def _record(self, kind: int, data: bytes, pos: int, end: int, from_src: bool) -> None:
+        """Read the content of a record that is not data; heartbeats say nothing."""
+        if kind == HANDSHAKE:
+            self._fragment(data, pos, end, from_src)
+        elif kind == ALERT:
+            self._alert(data[pos:end], from_src)
+        elif kind == CHANGE:
+            self._change(from_src)
+
+    def cut(self, data: bytes, from_src: bool) -> None:
+        """Read the whole messages of a record whose rest is lost."""
+        if data[0] == HANDSHAKE and not self.partial[from_src]:
+            self._fragment(data, 5, len(data), from_src)
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Records are lost: wait for the server's hello if it is still to come, else tell what is known."""
+        other = self.lost[not from_src]
+        self.lost[from_src] = True
+        if self.server is not None or other or (self.client is not None and from_src != self.client_is_src):
+            self._done()
+
+    def close(self) -> None:
+        """Tell what is known, if it was not told yet."""
+        self._done()
+
+    def _done(self) -> None:
+        """Emit the row, if it says anything, and want no more."""
+        talk = self.talk
+        if self.begun:
+            self.begun = False
+            talk.emit(self.row, self.ts, self.packet)
+        talk.finish()
+
+    def _begin(self) -> None:
+        if not self.begun:
+            self.begun = True
+            self.ts = self.talk.ts
+            self.packet = self.talk.packet
+
+    def _broken(self, detail: str) -> None:
+        """Reject a flow by its first record; later, keep the row and report the rest."""
+        if not self.begun:
+            raise DissectError(detail)
+        self.talk.anomaly("malformed_tls", detail)
+        self._done()
+
+    def _waits(self, from_src: bool) -> bool:
+        """Whether application data is early, or the other side's hello may still come late in the capture."""
+        client = self.client
+        self.patience -= 1
+        if client is None or self.server is not None or self.patience <= 0:
+            return False
+        return from_src == self.client_is_src
+
+    def _odd(self, data: bytes, pos: int, from_src: bool) -> int:
+        """Read an SSL 2.0 hello; anything else that is no TLS record ends the reading."""
+        if self.client is None and data[pos] & 0x80 and data[pos + 2] == 1:
+            end = pos + 2 + ((data[pos] & 0x7F) << 8 | data[pos + 1])
+            if end > len(data):
+                return pos
+            self._ssl2_client(data[pos + 2 : end], from_src)
+            return end
+        if self.server is None and data[pos] & 0x80 and data[pos + 2] == 4 and self.begun:
+            self.row.version = version_name(2)
+        else:
+            self._broken("what stands where a record should begin is no TLS record")
+        self._done()
+        return len(data)
+
+    def _ssl2_client(self, body: bytes, from_src: bool) -> None:
+        if len(body) < 9:
+            raise DissectError("an SSL 2.0 ClientHello is cut off")
+        version = body[1] << 8 | body[2]
+        ciphers = body[3] << 8 | body[4]
+        if ciphers % 3 or 9 + ciphers > len(body) or not (version == 2 or version >> 8 == 3):
+            raise DissectError("an SSL 2.0 ClientHello does not hold together")
+        self._begin()
+        kinds = [int.from_bytes(body[i : i + 3], "big") for i in range(9, 9 + min(ciphers, 600), 3)]
+        if version == 2 and not any(kind in SSL2_CIPHERS for kind in kinds):
+            raise DissectError("an SSL 2.0 ClientHello offers no cipher of SSL 2.0")
+        self.client_is_src = from_src
+        plain = b"".join([kind.to_bytes(2, "big") for kind in kinds if kind < 0x10000])
+        self.client = ClientHello(version, b"", b"", plain)
+        self.row.offered_versions = [version_name(version)]
+        self.talk.state = "CLIENT_HELLO"
+
+    def _fragment(self, data: bytes, pos: int, size: int, from_src: bool) -> None:
+        """Read the handshake messages of one record's content, and keep what is not complete."""
+        if self.encrypted[from_src]:
+            return
+        partial = self.partial[from_src]
+        if partial:
+            partial += data[pos:size]
+            if len(partial) < 4 or len(partial) < 4 + int.from_bytes(partial[1:4], "big"):
+                return
+            data = bytes(partial)
+            partial.clear()
+            pos = 0
+            size = len(data)
+        while size - pos >= 4:
+            kind = data[pos]
+            length = data[pos + 1] << 16 | data[pos + 2] << 8 | data[pos + 3]
+            if not _KNOWN[kind] or length > MAX_MESSAGE:
+                self._broken(f"a handshake message of type {kind} with {length} bytes is not plausible")
+                return
+            end = pos + 4 + length
+            if end > size:
+                break
+            self._message(kind, data[pos + 4 : end], from_src)
+            if self.talk.finished:
+                return
+            pos = end
+        if pos < size:
+            partial += data[pos:size]
+
+    def _message(self, kind: int, body: bytes, from_src: bool) -> None:
+        """Read one handshake message; a malformed one does not cost the row."""
+        try:
+            if kind == _CLIENT_HELLO:
+                self._client_hello(body, from_src)
+            elif kind == _SERVER_HELLO:
+                self._server_hello(body, from_src)
+            elif kind == _CERTIFICATE:
+                self._certificates(body, from_src)
+            elif kind == _SERVER_KEY:
+                self._server_key(body)
+        except DissectError as error:
+            if kind <= _SERVER_HELLO and len(body) >= 38 and body[0] == 3:
+                self._begin()  # record, message and version agree: this is TLS, if a broken one
+            self._broken(str(error))
+
+    def _client_hello(self, body: bytes, from_src: bool) -> None:
+        if self.client is not None:
+            return  # the second one, after a HelloRetryRequest, or a renegotiation
+        hello = parse_client_hello(body)
+        talk = self.talk
+        self._begin()
+        self.client = hello
+        self.client_is_src = from_src
+        describe_client(self.row, hello)
+        if hello.sni:
+            talk.name_host(hello.sni.lower(), "sni")
+        talk.state = "CLIENT_HELLO"
+
+    def _server_hello(self, body: bytes, from_src: bool) -> None:
+        hello = parse_server_hello(body)
+        talk = self.talk
+        self._begin()
+        row = self.row
+        if self.client is None:
+            self.client_is_src = not from_src
+        else:
+            row.server_hello_ms = (talk.ts - self.ts) / 1e6
+        if hello.retry:
+            row.hello_retry = True
+            return
+        self.server = hello
+        describe_server(row, hello, self.client, self.letter)
+        talk.state = "SERVER_HELLO"
+        if is_13(hello.version):
+            row.established = True
+            talk.state = "ESTABLISHED"
+            self._done()
+
+    def _certificates(self, body: bytes, from_src: bool) -> None:
+        chain = certificates(body)
+        if not chain:
+            return  # a client without a certificate
+        self._begin()
+        from_client = from_src == self.client_is_src if self.client is not None or self.server is not None else False
+        row = self.row
+        if not from_client:
+            row.chain_length = len(chain)
+        try:
+            leaf = read_certificate(chain[0])
+        except DissectError as error:
+            self.talk.anomaly("malformed_certificate", str(error))
+            return
+        if from_client:
+            row.client_subject = leaf.subject
+            row.client_cert_sha256 = leaf.sha256
+        else:
+            self._server_certificate(leaf)
+
+    def _server_certificate(self, leaf: Certificate) -> None:
+        row = self.row
+        row.subject = leaf.subject
+        row.issuer = leaf.issuer
+        row.sans = leaf.sans
+        row.not_before = leaf.not_before
+        row.not_after = leaf.not_after
+        row.cert_sha256 = leaf.sha256
+        row.cert_serial = leaf.serial
+        row.cert_key_type = leaf.key_type
+        row.cert_key_bits = leaf.key_bits
+        row.cert_signature = leaf.signature
+        row.self_signed = leaf.self_signed
+        if leaf.sans:
+            self.talk.name_host(leaf.sans[0].lower(), "cert")
+
+    def _server_key(self, body: bytes) -> None:
+        """Note the named curve of an ECDHE key exchange (RFC 8422)."""
+        if len(body) >= 3 and body[0] == 3 and self.server is not None and "_ECDH" in f"_{self.row.cipher}":
+            self.row.key_group = group_name(body[1] << 8 | body[2])
+
+    def _change(self, from_src: bool) -> None:
+        """Take note of ChangeCipherSpec: what this direction sends from here on is encrypted."""
+        if self.server is None and self.row.hello_retry:
+            return  # for middleboxes' sake: the hellos go on
+        self.encrypted[from_src] = True
+        if self.server is not None and from_src != self.client_is_src:
+            self.row.established = True
+            self.talk.state = "ESTABLISHED"
+            self._done()
+
+    def _alert(self, body: bytes, from_src: bool) -> None:
+        """Note an alert that is not encrypted; a fatal one ends the handshake."""
+        if self.encrypted[from_src] or len(body) != 2 or body[0] not in ALERT_LEVELS:
+            if not self.begun:
+                self._done()
+            return
+        self._begin()
+        row = self.row
+        level = ALERT_LEVELS[body[0]]
+        if row.alert is None or level == "fatal":
+            row.alert = alert_name(body[1])
+            row.alert_level = level
+            known = self.client is not None or self.server is not None
+            row.alert_from_client = from_src == self.client_is_src if known else None
+        if level == "fatal" or body[1] == 0:
+            self.talk.state = "ALERT"
+            self._done()
+
+
+TLS = Dissector("tls", "Transport Layer Security (RFC 8446)", ("tcp",), PORTS, (Tls,), probe_tls, TlsParser, STARTS)

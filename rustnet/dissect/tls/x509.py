@@ -1,0 +1,331 @@
+"""X.509 certificates (RFC 5280): the few fields that describe a server, read by a small bounded DER walker.
+
+Real and hostile chains hold certificates that strict libraries refuse as a whole; here each field stands alone, and
+only a certificate whose outline cannot be walked raises `DissectError`. Signatures are not verified.
+"""
+
+import re
+from calendar import timegm
+from hashlib import sha256
+from socket import AF_INET6, inet_ntoa, inet_ntop
+
+from rustnet.dissect.framework.conversation import DissectError
+
+MAX_SANS = 256
+MAX_CACHED = 2048
+"""Distinct certificates that are remembered."""
+MAX_TIME = 9_223_372_036_000_000_000
+"""Times after 2262-04-11, `no well-defined expiry` among them, are shown as that day."""
+_MAX_RDNS = 64
+_MAX_VALUE = 1024
+
+_ATTRIBUTES = {
+    bytes.fromhex("550403"): "CN",
+    bytes.fromhex("550407"): "L",
+    bytes.fromhex("550408"): "ST",
+    bytes.fromhex("55040a"): "O",
+    bytes.fromhex("55040b"): "OU",
+    bytes.fromhex("550406"): "C",
+    bytes.fromhex("550409"): "STREET",
+    bytes.fromhex("0992268993f22c640119"): "DC",
+    bytes.fromhex("0992268993f22c640101"): "UID",
+}
+_CODECS = {
+    12: "utf-8",
+    18: "ascii",
+    19: "ascii",
+    20: "latin-1",
+    22: "ascii",
+    26: "ascii",
+    28: "utf-32-be",
+    30: "utf-16-be",
+}
+_SAN = bytes.fromhex("551d11")
+_EC = bytes.fromhex("2a8648ce3d0201")
+_CURVES = {
+    bytes.fromhex("2a8648ce3d030101"): ("secp192r1", 192),
+    bytes.fromhex("2b81040021"): ("secp224r1", 224),
+    bytes.fromhex("2a8648ce3d030107"): ("secp256r1", 256),
+    bytes.fromhex("2b81040022"): ("secp384r1", 384),
+    bytes.fromhex("2b81040023"): ("secp521r1", 521),
+    bytes.fromhex("2b8104000a"): ("secp256k1", 256),
+    bytes.fromhex("2b2403030208010107"): ("brainpoolP256r1", 256),
+    bytes.fromhex("2b240303020801010b"): ("brainpoolP384r1", 384),
+    bytes.fromhex("2b240303020801010d"): ("brainpoolP512r1", 512),
+    bytes.fromhex("2a811ccf5501822d"): ("curveSM2", 256),
+}
+_KEYS = {
+    bytes.fromhex("2a864886f70d010101"): "RSA",
+    bytes.fromhex("2a864886f70d01010a"): "RSA-PSS",
+    bytes.fromhex("2a8648ce380401"): "DSA",
+    bytes.fromhex("2a864886f70d010301"): "DH",
+    bytes.fromhex("2b656e"): "X25519",
+    bytes.fromhex("2b656f"): "X448",
+    bytes.fromhex("2b6570"): "Ed25519",
+    bytes.fromhex("2b6571"): "Ed448",
+}
+_FIXED_BITS = {"X25519": 256, "X448": 448, "Ed25519": 256, "Ed448": 456}
+_SIGNATURES = {
+    bytes.fromhex("2a864886f70d010102"): "md2WithRSA",
+    bytes.fromhex("2a864886f70d010104"): "md5WithRSA",
+    bytes.fromhex("2a864886f70d010105"): "sha1WithRSA",
+    bytes.fromhex("2a864886f70d01010a"): "RSASSA-PSS",
+    bytes.fromhex("2a864886f70d01010b"): "sha256WithRSA",
+    bytes.fromhex("2a864886f70d01010c"): "sha384WithRSA",
+    bytes.fromhex("2a864886f70d01010d"): "sha512WithRSA",
+    bytes.fromhex("2a864886f70d01010e"): "sha224WithRSA",
+    bytes.fromhex("2b0e03021d"): "sha1WithRSA",
+    bytes.fromhex("2a8648ce380403"): "dsaWithSha1",
+    bytes.fromhex("608648016503040302"): "dsaWithSha256",
+    bytes.fromhex("2a8648ce3d0401"): "ecdsaWithSha1",
+    bytes.fromhex("2a8648ce3d040302"): "ecdsaWithSha256",
+    bytes.fromhex("2a8648ce3d040303"): "ecdsaWithSha384",
+    bytes.fromhex("2a8648ce3d040304"): "ecdsaWithSha512",
+    bytes.fromhex("2b6570"): "Ed25519",
+    bytes.fromhex("2b6571"): "Ed448",
+}
+_SPECIAL = re.compile(r'[\\"+,;<>\x00]')
+_UTC = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:Z|([+-])(\d\d)(\d\d))").fullmatch
+_GENERAL = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:\.\d+)?(?:Z|([+-])(\d\d)(\d\d))?").fullmatch
+
+
+class Certificate:
+    """What one certificate says of itself."""
+
+    __slots__ = (
+        "issuer",
+        "key_bits",
+        "key_type",
+        "not_after",
+        "not_before",
+        "sans",
+        "self_signed",
+        "serial",
+        "sha256",
+        "signature",
+        "subject",
+    )
+
+    def __init__(self, fingerprint: str) -> None:
+        self.sha256 = fingerprint
+        """Hash of the whole certificate, hexadecimal."""
+        self.serial: str | None = None
+        """Hexadecimal, as the bytes stand."""
+        self.subject: str | None = None
+        """RFC 4514 text."""
+        self.issuer: str | None = None
+        """RFC 4514 text."""
+        self.self_signed = False
+        """Issuer and subject are the same name."""
+        self.not_before: int | None = None
+        """Nanoseconds since 1970."""
+        self.not_after: int | None = None
+        """Nanoseconds since 1970."""
+        self.sans: list[str] = []
+        """DNS names, addresses, mail addresses and URIs of the subject alternative name."""
+        self.key_type: str | None = None
+        self.key_bits: int | None = None
+        self.signature: str | None = None
+
+
+_CACHE: dict[bytes, Certificate] = {}
+
+
+def read_certificate(der: bytes) -> Certificate:
+    """Certificate of its DER bytes; each distinct one is read once and remembered."""
+    digest = sha256(der).digest()
+    known = _CACHE.get(digest)
+    if known is None:
+        known = _parse(der, digest.hex())
+        if len(_CACHE) >= MAX_CACHED:
+            del _CACHE[next(iter(_CACHE))]
+        _CACHE[digest] = known
+    return known
+
+
+def _tlv(data: bytes, pos: int, end: int) -> tuple[int, int, int]:
+    """Tag, start and end of the value at ``pos``; definite lengths and single-byte tags only (DER)."""
+    if pos + 2 > end:
+        raise DissectError("a certificate is cut off")
+    tag = data[pos]
+    length = data[pos + 1]
+    pos += 2
+    if length & 0x80:
+        count = length & 0x7F
+        if not 1 <= count <= 4 or pos + count > end:
+            raise DissectError("a certificate has a length that DER does not allow")
+        length = 0
+        for i in range(pos, pos + count):
+            length = length << 8 | data[i]
+        pos += count
+    if pos + length > end:
+        raise DissectError("a part of a certificate runs over its end")
+    return tag, pos, pos + length
+
+
+def _parts(data: bytes, pos: int, end: int, most: int = 64) -> list[tuple[int, int, int]]:
+    """Values in a row, at most ``most``."""
+    made: list[tuple[int, int, int]] = []
+    while pos < end and len(made) < most:
+        part = _tlv(data, pos, end)
+        made.append(part)
+        pos = part[2]
+    return made
+
+
+def _parse(der: bytes, fingerprint: str) -> Certificate:
+    certificate = Certificate(fingerprint)
+    tag, start, end = _tlv(der, 0, len(der))
+    outer = _parts(der, start, end, 3)
+    if tag != 0x30 or len(outer) < 2 or outer[0][0] != 0x30:
+        raise DissectError("a certificate is not the sequence that it should be")
+    parts = _parts(der, outer[0][1], outer[0][2])
+    if parts and parts[0][0] == 0xA0:  # version
+        parts = parts[1:]
+    if len(parts) < 6:
+        raise DissectError("a certificate lacks fields")
+    serial, _, issuer, validity, subject, key = parts[:6]
+    certificate.serial = der[serial[1] : min(serial[2], serial[1] + 64)].hex()
+    certificate.issuer = _name(der, issuer[1], issuer[2])
+    certificate.subject = _name(der, subject[1], subject[2])
+    certificate.self_signed = der[issuer[1] : issuer[2]] == der[subject[1] : subject[2]]
+    times = _parts(der, validity[1], validity[2], 2)
+    if len(times) == 2:
+        certificate.not_before = _time(der, *times[0])
+        certificate.not_after = _time(der, *times[1])
+    _key(der, key[1], key[2], certificate)
+    algorithm = _parts(der, outer[1][1], outer[1][2], 1)
+    if algorithm:
+        oid = der[algorithm[0][1] : algorithm[0][2]]
+        certificate.signature = _SIGNATURES.get(oid) or _dotted(oid)
+    for tag, start, end in parts[6:]:
+        if tag == 0xA3:
+            _extensions(der, start, end, certificate)
+    return certificate
+
+
+def _name(data: bytes, pos: int, end: int) -> str:
+    """A distinguished name as RFC 4514 writes it: the last part first."""
+    made = []
+    for _, start, stop in _parts(data, pos, end, _MAX_RDNS):
+        pairs = [_pair(data, a, z) for _, a, z in _parts(data, start, stop, 8)]
+        made.append("+".join(pairs))
+    made.reverse()
+    return ",".join(made)
+
+
+def _pair(data: bytes, pos: int, end: int) -> str:
+    parts = _parts(data, pos, end, 2)
+    if len(parts) < 2:
+        raise DissectError("a name in a certificate lacks a value")
+    oid = data[parts[0][1] : parts[0][2]]
+    tag, start, stop = parts[1]
+    return f"{_ATTRIBUTES.get(oid) or _dotted(oid)}={_value(tag, data[start : min(stop, start + _MAX_VALUE)])}"
+
+
+def _value(tag: int, raw: bytes) -> str:
+    """An attribute's value, escaped (RFC 4514, 2.4); what is no string is hexadecimal."""
+    codec = _CODECS.get(tag)
+    if codec is None:
+        return "#" + raw.hex()
+    try:
+        text = raw.decode(codec)
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    text = _SPECIAL.sub(lambda m: "\\00" if m.group() == "\0" else "\\" + m.group(), text)
+    if text[:1] in {" ", "#"}:
+        text = "\\" + text
+    if text.endswith(" ") and len(text) > 1 and not text.endswith("\\ "):
+        text = text[: len(text) - 1] + "\\ "
+    return text
+
+
+def _dotted(oid: bytes) -> str:
+    """An object identifier in dotted form."""
+    numbers = []
+    value = 0
+    for byte in oid[:64]:
+        value = value << 7 | byte & 0x7F
+        if not byte & 0x80:
+            numbers.append(value)
+            value = 0
+    if not numbers:
+        return "0"
+    first = min(numbers[0] // 40, 2)
+    return ".".join(map(str, [first, numbers[0] - 40 * first, *numbers[1:]]))
+
+
+def _time(data: bytes, tag: int, start: int, stop: int) -> int | None:
+    """UTCTime or GeneralizedTime in nanoseconds since 1970; None where it is no time."""
+    raw = data[start : min(stop, start + 32)]
+    match = _UTC(raw) if tag == 23 else _GENERAL(raw)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, sign, hours, minutes = match.groups()
+    full = int(year)
+    if tag == 23:
+        full += 1900 if full >= 50 else 2000
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31 and int(hour) < 24 and int(minute) < 60 and full):
+        return None
+    seconds = timegm((full, int(month), 1, int(hour), int(minute), int(second or 0))) + (int(day) - 1) * 86_400
+    if sign is not None:
+        shift = int(hours) * 3600 + int(minutes) * 60
+        seconds += shift if sign == b"-" else -shift
+    return max(-MAX_TIME, min(MAX_TIME, seconds * 1_000_000_000))
+
+
+def _key(data: bytes, pos: int, end: int, certificate: Certificate) -> None:
+    """Kind and size of the public key."""
+    parts = _parts(data, pos, end, 2)
+    if len(parts) < 2:
+        return
+    algorithm = _parts(data, parts[0][1], parts[0][2], 2)
+    if not algorithm:
+        return
+    oid = data[algorithm[0][1] : algorithm[0][2]]
+    if oid == _EC:
+        curve = data[algorithm[1][1] : algorithm[1][2]] if len(algorithm) > 1 else b""
+        certificate.key_type = "EC"
+        certificate.key_bits = _CURVES[curve][1] if curve in _CURVES else None
+        return
+    kind = certificate.key_type = _KEYS.get(oid) or _dotted(oid)
+    certificate.key_bits = _FIXED_BITS.get(kind)
+    if kind in {"RSA", "RSA-PSS"}:
+        certificate.key_bits = _first_integer_bits(data, parts[1][1] + 1, parts[1][2], nested=True)
+    elif kind in {"DSA", "DH"} and len(algorithm) > 1:
+        certificate.key_bits = _first_integer_bits(data, algorithm[1][1], algorithm[1][2], nested=False)
+
+
+def _first_integer_bits(data: bytes, pos: int, end: int, nested: bool) -> int | None:
+    """Bits of the first integer of a sequence: RSA's modulus, DSA's prime."""
+    try:
+        if nested:
+            _, pos, end = _tlv(data, pos, end)
+        tag, start, stop = _tlv(data, pos, end)
+    except DissectError:
+        return None
+    return int.from_bytes(data[start:stop], "big").bit_length() if tag == 2 and stop - start <= 4096 else None
+
+
+def _extensions(data: bytes, pos: int, end: int, certificate: Certificate) -> None:
+    """Find the subject alternative name among the extensions."""
+    _, pos, end = _tlv(data, pos, end)
+    for _, start, stop in _parts(data, pos, end):
+        parts = _parts(data, start, stop, 3)
+        if len(parts) >= 2 and data[parts[0][1] : parts[0][2]] == _SAN:
+            _, value, last = parts[len(parts) - 1]
+            _, value, last = _tlv(data, value, last)
+            for tag, a, z in _parts(data, value, last, MAX_SANS):
+                name = _general_name(tag, data[a:z])
+                if name:
+                    certificate.sans.append(name)
+
+
+def _general_name(tag: int, raw: bytes) -> str | None:
+    if tag in {0x82, 0x81, 0x86}:  # DNS, mail, URI
+        return raw[:_MAX_VALUE].decode("latin-1").replace("\0", "\\00")
+    if tag == 0x87 and len(raw) == 4:
+        return inet_ntoa(raw)
+    if tag == 0x87 and len(raw) == 16:
+        return inet_ntop(AF_INET6, raw)
+    return None

@@ -1,0 +1,88 @@
+"""How a run tells its progress, and what became of it."""
+
+from dataclasses import dataclass, field
+
+from rustnet.attribute.packets import PacketClaims
+from rustnet.errors import ExitCode
+from rustnet.sources.frames import Damage
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an ingest has come."""
+
+    source: str
+    file_index: int
+    files: int
+    position: int
+    size: int | None
+    packets: int
+    flows: int
+
+
+@dataclass(slots=True)
+class CaptureReport:
+    """What became of one input."""
+
+    capture_id: int
+    source: str
+    packets: int = 0
+    flows: int = 0
+    wire_bytes: int = 0
+    captured_bytes: int = 0
+    truncated: int = 0
+    undecoded: int = 0
+    out_of_order: int = 0
+    damage: list[Damage] = field(default_factory=list)
+    complete: bool = False
+    sha256: str | None = None
+    dropped_kernel: int | None = None
+    dropped_interface: int | None = None
+    first_ts: int | None = None
+    last_ts: int | None = None
+    evicted: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a whole run."""
+
+    session: str
+    captures: list[CaptureReport] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """(path, one-line message) of inputs that could not be read."""
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """(path, one-line message) of inputs that the session has already."""
+    known: list[tuple[int, str]] = field(default_factory=list)
+    """(capture, path) of these."""
+    interrupted: bool = False
+    losses: list[str] = field(default_factory=list)
+    on_packets: dict[int, PacketClaims] = field(default_factory=dict)
+    """What stands on the packets of a capture, by `capture_id`, where anything does."""
+    sidecars: list[str] = field(default_factory=list)
+    """One line for each sidecar: file, claims, matched flows, broken lines."""
+
+    def exit_code(self, strict: bool) -> ExitCode:
+        """Exit code of the run; ``strict`` makes losses count."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if self.failed:
+            return ExitCode.INPUT
+        if self.skipped and not self.captures:
+            return ExitCode.FAILURE
+        if strict and self.losses:
+            return ExitCode.LOSSES
+        return ExitCode.DONE
+
+    def note_losses(self) -> None:
+        """Name everything that was lost or left out."""
+        for c in self.captures:
+            if not c.complete:
+                self.losses.append(f"{c.source}: not read to a clean end")
+            if c.undecoded:
+                self.losses.append(f"{c.source}: {c.undecoded} packets could not be decoded")
+            if c.dropped_kernel or c.dropped_interface:
+                dropped = (c.dropped_kernel or 0) + (c.dropped_interface or 0)
+                self.losses.append(f"{c.source}: {dropped} packets were dropped while capturing")
+            if c.evicted:
+                self.losses.append(f"{c.source}: {c.evicted} flows ended early because the flow table was full")

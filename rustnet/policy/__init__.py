@@ -1,0 +1,1 @@
+"""Tables of rules (names, ownership), and the pages that explain them."""

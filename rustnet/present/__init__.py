@@ -1,0 +1,1 @@
+"""Values as text for people: safe on any terminal; no click, no textual."""

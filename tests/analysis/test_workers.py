@@ -1,0 +1,151 @@
+"""Analysis in several processes gives the session that one process gives."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from rustnet.analysis.collector import Collector
+from rustnet.analysis.numbering import Numbers
+from rustnet.analysis.workers import Found, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
+from rustnet.errors import ExitCode
+from rustnet.ingest.options import Options
+from rustnet.ingest.road import ingest
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_pcaps"
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
+
+
+def session(path: Path, captures: list[Path], workers: int) -> dict[str, list[tuple[object, ...]]]:
+    report = ingest([str(c) for c in captures], str(path), Options(workers=workers))
+    assert report.exit_code(strict=False) == ExitCode.DONE
+    con = duckdb.connect(str(path), read_only=True)
+    try:
+        tables = [t for (t,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        return {
+            t: con.execute(f"SELECT COLUMNS(lambda c: c <> 'ingested_at') FROM {t}").fetchall()
+            for t in tables
+            if t not in ("meta", "migrations")
+        }
+    finally:
+        con.close()
+
+
+def rows(tables: dict[str, list[tuple[object, ...]]]) -> dict[str, list[str]]:
+    return {name: sorted(map(repr, found)) for name, found in tables.items()}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_sessions_are_equal(tmp_path: Path, workers: int) -> None:
+    alone = rows(session(tmp_path / "alone.duckdb", CAPTURES, 0))
+    shared = rows(session(tmp_path / "shared.duckdb", CAPTURES, workers))
+    assert alone.keys() == shared.keys()
+    for table, found in alone.items():
+        assert shared[table] == found, table
+
+
+def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
+    one, other = Collector(1, settle=False), Collector(1, settle=False)
+    second = 10**9
+    one.name("192.0.2.1", "a.example", "dns", 1 * second, 60)
+    other.name("192.0.2.1", "b.example", "dns", 2 * second, 60)
+    one.name("192.0.2.1", "a.example", "dns", 3 * second, 60)
+    other.name("192.0.2.1", "a.example", "dns", 4 * second, 60)
+    shared = SharedAnalysis.__new__(SharedAnalysis)
+    shared.collector = Collector(1)
+    shared.ready = []
+    shared.numbers = [Numbers(), Numbers()]
+    shared.merge([Found(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
+    assert [(n.name, n.ts // second) for n in shared.collector.names] == [
+        ("a.example", 1),
+        ("b.example", 2),
+        ("a.example", 3),
+    ]
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the public captures are not beside the project")
+def test_sessions_are_equal_on_tunnels_fragments_and_odd_captures(tmp_path: Path) -> None:
+    captures = sorted(path for path in CORPUS.rglob("*") if path.suffix in {".pcap", ".pcapng", ".cap"})
+    alone = rows(session(tmp_path / "alone.duckdb", captures, 0))
+    shared = rows(session(tmp_path / "shared.duckdb", captures, 2))
+    for table, found in alone.items():
+        assert shared[table] == found, table
+
+
+def test_a_worker_that_dies_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
+    workers = Workers(2, dissect=True)
+    try:
+        analysis = workers.begin(1, 1)
+        os.kill(workers.pids[1], signal.SIGKILL)
+        with pytest.raises(WorkerError):
+            analysis.finish()
+    finally:
+        workers.close()
+    assert workers.pids == []
+
+
+def test_a_worker_that_is_killed_is_one_line_and_an_incomplete_session(tmp_path: Path) -> None:
+    fifo, db = tmp_path / "capture", tmp_path / "s.duckdb"
+    os.mkfifo(fifo)
+    command = [sys.executable, "-m", "rustnet", "replay", "--no-tui", "--workers", "2", "--db", str(db), str(fifo)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as replay:
+        with fifo.open("wb", buffering=0) as writing:
+            data = (SAMPLES / "web.pcap").read_bytes()
+            writing.write(data[:4096])
+            children: list[str] = []
+            for _ in range(400):
+                children = Path(f"/proc/{replay.pid}/task/{replay.pid}/children").read_text().split()
+                if len(children) == 2:
+                    break
+                signal.sigtimedwait([], 0.05)
+            os.kill(int(children[1]), signal.SIGKILL)
+            writing.write(data[4096:])
+        said = replay.communicate(timeout=60)[1]
+    assert replay.returncode == ExitCode.FAILURE
+    assert len(said.splitlines()) == 1
+    assert "--workers 0" in said
+    con = duckdb.connect(str(db), read_only=True)
+    assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
+    con.close()
+
+
+def test_small_and_full_captures_are_analysed_in_this_process(tmp_path: Path) -> None:
+    assert not is_dense(str(SAMPLES / "web.pcap"))
+    assert worker_count(None, [str(path) for path in CAPTURES]) == 0
+    assert worker_count(3, []) == 3
+    assert worker_count(0, []) == 0
+
+
+def test_interrupting_a_run_with_workers_leaves_none_behind(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from rustnet.analysis.workers import Workers\n"
+        "workers = Workers(2, dissect=True)\n"
+        "print(*workers.pids, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout is not None
+        pids = [int(pid) for pid in reader.stdout.readline().split()]
+        reader.kill()  # the reader has no chance to say goodbye
+        reader.wait()
+    for pid in pids:
+        for _ in range(200):
+            if not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                break
+            signal.sigtimedwait([], 0.05)
+        else:
+            pytest.fail(f"worker {pid} outlived its reader")

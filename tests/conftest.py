@@ -1,5 +1,5 @@
 """Fixtures that every folder of tests may use."""
 
-from pure import pure_tree
+from tests.support.uncompiled import pure_tree
 
 __all__ = ["pure_tree"]

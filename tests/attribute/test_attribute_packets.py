@@ -2,18 +2,73 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
-from captured import T0, block, comment, epb, flags, interface, option, pcap, process, replay, section, udp
 
 from rustnet.attribute import packets as module
 from rustnet.attribute.formats.apple import pktap_v1, pktap_v2, v1_core, v2_core
 from rustnet.attribute.packets import COMMENTS, PacketClaims
+from tests.support import pcap as classic
+from tests.support import pcapng, sessions
+from tests.support.packets import SECOND, paced, udp_frame
+from tests.support.pcapng import block
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "ptcpdump"
 real = pytest.mark.skipif(not CORPUS.is_dir(), reason="the public captures are not here")
+T0 = 1_780_000_000
+
+
+def option(code: int, value: bytes | str) -> bytes:
+    return pcapng.option(code, value.encode() if isinstance(value, str) else value)
+
+
+def section(*options: bytes) -> bytes:
+    return pcapng.shb(options=b"".join(options))
+
+
+def interface(link: int = 1) -> bytes:
+    return pcapng.idb(link)
+
+
+def epb(data: bytes, at: float = 0.0, *options: bytes) -> bytes:
+    """A packet so many seconds after `T0`."""
+    ended = b"".join(options) + pcapng.end() if options else b""
+    return pcapng.epb(data, round((T0 + at) * 1_000_000), options=ended)
+
+
+def comment(text: str | bytes) -> bytes:
+    return option(1, text)
+
+
+def flags(value: int) -> bytes:
+    return option(2, struct.pack("<I", value))
+
+
+def process(pid: int, name: str | None = None, *options: bytes) -> bytes:
+    """Apple's process information block."""
+    return block(0x80000001, struct.pack("<I", pid) + (option(2, name) if name else b"") + b"".join(options))
+
+
+def udp(src: str = "10.0.0.1:45000", dst: str = "10.9.9.9:6000") -> bytes:
+    (a, ap), (b, bp) = (end.split(":") for end in (src, dst))
+    return udp_frame((a, int(ap)), (b, int(bp)), b"\1\2\3\4")
+
+
+def pcap(link: int, *frames: bytes) -> bytes:
+    """Packets a second apart."""
+    return classic.pcap_file(paced(frames, T0 * SECOND, SECOND), link=link)
+
+
+def replay(folder: Path, data: bytes | Path, name: str = "x.pcapng", **options: Any) -> sessions.ReplayedSession:
+    path = data if isinstance(data, Path) else folder / name
+    if isinstance(data, bytes):
+        path.write_bytes(data)
+    return sessions.replay(folder / "s.duckdb", path, **options)
+
+
 OUT, BACK = udp(), udp("10.9.9.9:6000", "10.0.0.1:45000")
 RUSTNET = (
     "rustnet process=Web_Helper pid=4242 ppid=1 uid=1000 attr=exact-tuple pod=web-1 ns=shop pod_uid=u-1 container=c "

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pure import RUNS_PURE, PureTree
 
 from rustnet.attribute.formats import plain
 from rustnet.attribute.formats.rustnet_sidecar import MAX_LINE, PROCESS_KEYS, LineParser, RustnetSidecar
@@ -16,6 +15,7 @@ from rustnet.attribute.formats.scan import Scanner
 from rustnet.attribute.observation import Batch, Faults, ProcessFacts
 from rustnet.attribute.values import parse_time
 from rustnet.errors import InputError
+from tests.support.uncompiled import RUNS_PURE, PureTree
 
 SAMPLES = Path(__file__).parent.parent.parent / "sample_pcaps"
 

@@ -16,7 +16,10 @@ from rustnet.query import comments as query_comments
 from rustnet.query.comments import Comments
 from rustnet.sources.files import reread
 from rustnet.store.session import open_readonly
-from tests.cli.conftest import CLIENT, RESOLVER, SERVER, START, child, dns_flow, ethernet, http_flow, pcap
+from tests.support.command_line import child
+from tests.support.conversations import CLIENT, RESOLVER, SERVER, dns_flow, http_flow
+from tests.support.packets import START, ip_frame, udp_frame
+from tests.support.pcap import pcap
 
 SAMPLES = Path(__file__).parents[2] / "sample_pcaps"
 needs_tshark = pytest.mark.skipif(which("tshark") is None, reason="tshark is not here")
@@ -130,17 +133,13 @@ def test_hostile_values_stay_fields(run, capture, tmp_path):
     assert len(fields_of(comments_of(out)[1][0])["process"]) == 255
 
 
-def ipv6(source: str, destination: str, following: int, payload: bytes) -> bytes:
-    ends = bytes.fromhex(source) + bytes.fromhex(destination)
-    return ethernet(struct.pack(">IHBB", 6 << 28, len(payload), following, 64) + ends + payload, 0x86DD)
-
-
 def test_ipv6_and_echoes(run, tmp_path):
-    a, b = "20010db8" + "0" * 23 + "1", "20010db8" + "0" * 23 + "2"
-    udp = struct.pack(">HHHH", 5000, 6000, 12, 0) + b"abcd"
+    a, b = "2001:db8::1", "2001:db8::2"
     echo = [struct.pack(">BBHHH", kind, 0, 0, 77, 1) + b"ping" for kind in (128, 129)]
     path, owners, out = tmp_path / "six.pcap", tmp_path / "o.jsonl", tmp_path / "out.pcapng"
-    path.write_bytes(pcap([ipv6(a, b, 17, udp), ipv6(a, b, 58, echo[0]), ipv6(b, a, 58, echo[1])]))
+    path.write_bytes(
+        pcap([udp_frame((a, 5000), (b, 6000), b"abcd"), ip_frame(a, b, 58, echo[0]), ip_frame(b, a, 58, echo[1])])
+    )
     owners.write_text(
         said("[2001:db8::1]:5000", "[2001:db8::2]:6000", "UDP", pid=5, process_name="six")
         + said("[2001:db8::1]:0", "[2001:db8::2]:0", "ICMP", pid=6, process_name="ping")

@@ -11,7 +11,10 @@ import pytest
 from rustnet.export.pcapng import PcapngWriter
 from rustnet.sources.files import reread
 from rustnet.sources.frames import Interface, Note
-from tests.cli.conftest import CLIENT, SERVER, START, child, dns_flow, ethernet, http_flow, ipv4, pcap
+from tests.support.command_line import child
+from tests.support.conversations import CLIENT, SERVER, dns_flow, http_flow
+from tests.support.packets import START, ip_frame
+from tests.support.pcap import pcap
 
 
 def frames_of(path):
@@ -174,7 +177,7 @@ def test_several_captures_into_one_file(run, capture, mixed, tmp_path):
 
 def test_a_tunnel_brings_what_it_carries(run, tmp_path):
     inner = http_flow()
-    gre = [ethernet(ipv4("203.0.113.1", "203.0.113.2", 47, b"\0\0\x08\0" + f[14:])) for f in inner]
+    gre = [ip_frame("203.0.113.1", "203.0.113.2", 47, b"\0\0\x08\0" + f[14:]) for f in inner]
     path = tmp_path / "gre.pcap"
     path.write_bytes(pcap(gre + dns_flow()))
     run("replay", path, "--db", tmp_path / "s.duckdb")

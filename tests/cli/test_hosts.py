@@ -6,7 +6,10 @@ import struct
 import duckdb
 import pytest
 
-from tests.cli.conftest import CLIENT, RESOLVER, SERVER, dns_flow, ethernet, pcap, tcp, udp
+from tests.support.conversations import CLIENT, RESOLVER, SERVER, dns_flow
+from tests.support.packets import arp_frame, tcp_frame, udp_frame
+from tests.support.pcap import pcap
+from tests.support.pcapng import epb, idb, nrb, shb
 
 MAC = "02:00:00:00:00:01"
 """The sender's hardware address in every frame that `ethernet` makes."""
@@ -20,7 +23,7 @@ def rows(run, session, sql):
 
 def syn(port=41000, server=SERVER):
     a, b = (CLIENT, port), (server, 443)
-    return [tcp(a, b, 1, 0, 2), tcp(b, a, 1, 2, 0x14)]
+    return [tcp_frame(a, b, 1, 0, 2), tcp_frame(b, a, 1, 2, 0x14)]
 
 
 def replayed(run, tmp_path, frames, name="x.pcap"):
@@ -48,7 +51,7 @@ def test_a_connection_before_the_lookup_has_none(run, tmp_path):
 
 def test_a_lookup_in_one_file_names_connections_in_the_next(run, tmp_path):
     replayed(run, tmp_path, dns_flow(), "1.pcap")
-    session = replayed(run, tmp_path, [udp((CLIENT, 9), (RESOLVER, 9), b"x")] * 3 + syn(), "2.pcap")
+    session = replayed(run, tmp_path, [udp_frame((CLIENT, 9), (RESOLVER, 9), b"x")] * 3 + syn(), "2.pcap")
     assert rows(run, session, "SELECT hostname FROM flows WHERE protocol = 'tcp'") == [{"hostname": "shop.example"}]
 
 
@@ -58,14 +61,14 @@ def labels(name):
 
 def mdns(name="printer.local", ip="10.0.0.9"):
     record = labels(name) + struct.pack(">HHIH", 1, 0x8001, 120, 4) + bytes(map(int, ip.split(".")))
-    return udp((ip, 5353), ("224.0.0.251", 5353), struct.pack(">HHHHHH", 0, 0x8400, 0, 1, 0, 0) + record)
+    return udp_frame((ip, 5353), ("224.0.0.251", 5353), struct.pack(">HHHHHH", 0, 0x8400, 0, 1, 0, 0) + record)
 
 
 def dhcp(name=b"laptop", ip="10.0.0.7"):
     head = struct.pack(">BBBBIHH", 1, 1, 6, 0, 77, 0, 0) + bytes(4) * 4 + bytes.fromhex("020000000001") + bytes(202)
     asked = bytes(map(int, ip.split(".")))
     options = b"\x63\x82\x53\x63\x35\x01\x03\x32\x04" + asked + b"\x0c" + bytes([len(name)]) + name + b"\xff"
-    return udp(("0.0.0.0", 68), ("255.255.255.255", 67), head + options)
+    return udp_frame(("0.0.0.0", 68), ("255.255.255.255", 67), head + options)
 
 
 @pytest.mark.parametrize(
@@ -81,30 +84,23 @@ def test_hosts_name_themselves(run, tmp_path, frame, ip, name, source, first):
 
 
 def test_name_resolution_blocks_name_too(run, tmp_path):
-    def block(kind, body):
-        body += bytes(-len(body) % 4)
-        size = struct.pack("<I", 12 + len(body))
-        return struct.pack("<I", kind) + size + body + size
-
     entry = bytes(map(int, SERVER.split("."))) + b"from.the.file\0"
     record = struct.pack("<HH", 1, len(entry)) + entry + bytes(-len(entry) % 4)
-    made = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(1, struct.pack("<HHI", 1, 0, 0))
-    for number, frame in enumerate(syn()):
-        made += block(6, struct.pack("<IIIII", 0, 0, 1_000_000 + number, len(frame), len(frame)) + frame)
-    made += block(4, record + bytes(4))
+    packets = b"".join(epb(frame, 1_000_000 + number) for number, frame in enumerate(syn()))
+    made = shb() + idb() + packets + nrb(record)
     session = replayed(run, tmp_path, made, "x.pcapng")
     sql = "SELECT hostname, hostname_source FROM flows"
     assert rows(run, session, sql) == [{"hostname": "from.the.file", "hostname_source": "nrb"}]
 
 
-def arp(ip, target="10.0.0.1"):
-    ends = [bytes(map(int, end.split("."))) for end in (ip, target)]
-    body = bytes.fromhex("0001080006040001") + bytes.fromhex("020000000001") + ends[0] + bytes(6) + ends[1]
-    return ethernet(body, 0x0806)
-
-
 def test_hosts_with_their_own_hardware_addresses_only(run, tmp_path):
-    sent = [arp("10.0.0.5"), mdns(), *dns_flow(), *syn(), tcp((CLIENT, 1), ("10.9.9.9", 2), 1, 0, 2)]
+    sent = [
+        arp_frame("10.0.0.5", "10.0.0.1"),
+        mdns(),
+        *dns_flow(),
+        *syn(),
+        tcp_frame((CLIENT, 1), ("10.9.9.9", 2), 1, 0, 2),
+    ]
     session = replayed(run, tmp_path, sent)
     made = run("hosts", session, "--format", "jsonl")
     assert made.code == 0, made.err

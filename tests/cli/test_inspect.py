@@ -8,7 +8,7 @@ import pytest
 
 import rustnet.inspect as worker
 from rustnet.errors import RustnetError
-from tests.cli.conftest import dns_flow
+from tests.support.conversations import dns_flow
 
 FRAME = dns_flow()[1]
 
@@ -17,7 +17,7 @@ def test_the_program_itself_never_imports_scapy():
     code = """
         import sys
         from rustnet.inspect import inspect_packet
-        from tests.cli.conftest import dns_flow
+        from tests.support.conversations import dns_flow
         tree = inspect_packet(dns_flow()[1], 1, 100)
         assert "shop.example" in repr(tree), tree
         assert not [name for name in sys.modules if name.startswith("scapy")]

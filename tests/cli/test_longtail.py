@@ -12,7 +12,9 @@ import pytest
 
 from rustnet.errors import RustnetError
 from rustnet.inspect import longtail
-from tests.cli.conftest import CLIENT, SERVER, dns_flow, pcap, tcp, udp
+from tests.support.conversations import CLIENT, SERVER, dns_flow
+from tests.support.packets import tcp_frame, udp_frame
+from tests.support.pcap import pcap
 
 ROOT = Path(__file__).parents[2]
 needs_tshark = pytest.mark.skipif(
@@ -28,16 +30,16 @@ AGREED = bytes.fromhex("0300001b02f080320300000400000800000000f0000001000100f0")
 
 def s7(port=40100):
     a, b = (CLIENT, port), (SERVER, 102)
-    frames = [tcp(a, b, 100, 0, 2), tcp(b, a, 500, 101, 18), tcp(a, b, 101, 501, 16)]
+    frames = [tcp_frame(a, b, 100, 0, 2), tcp_frame(b, a, 500, 101, 18), tcp_frame(a, b, 101, 501, 16)]
     mine, theirs = 101, 501
     for asked, told in ((CONNECT, CONFIRM), (SETUP, AGREED)):
-        frames += [tcp(a, b, mine, theirs, 24, asked), tcp(b, a, theirs, mine + len(asked), 24, told)]
+        frames += [tcp_frame(a, b, mine, theirs, 24, asked), tcp_frame(b, a, theirs, mine + len(asked), 24, told)]
         mine, theirs = mine + len(asked), theirs + len(told)
     return frames
 
 
 def noise(port=40200):
-    return [udp((CLIENT, port), (SERVER, 40999), bytes(range(200, 232)))]
+    return [udp_frame((CLIENT, port), (SERVER, 40999), bytes(range(200, 232)))]
 
 
 @pytest.fixture

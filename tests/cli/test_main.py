@@ -11,7 +11,7 @@ import pytest
 from rustnet.cli import main as module
 from rustnet.cli.main import COMMANDS
 from rustnet.errors import InputError
-from tests.cli.conftest import child
+from tests.support.command_line import child
 
 CLI = Path(module.__file__).parent
 

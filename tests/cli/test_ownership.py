@@ -5,13 +5,15 @@ Each is replayed as a user would, and `show` must say in words why the owner own
 
 import datetime as dt
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import CLIENT, SERVER, START, Result, http_flow
+from tests.support.command_line import Result
+from tests.support.conversations import CLIENT, SERVER, http_flow
+from tests.support.packets import START, Captured
+from tests.support.pcap import pcap_file
 
 T0 = START / 10**9
 ME = "web.pcap.connections.jsonl"
@@ -46,11 +48,8 @@ class Case:
         for port, begin, end in flows:
             frames = http_flow(port)
             packets += [(begin + (end - begin) * i / (len(frames) - 1), frame) for i, frame in enumerate(frames)]
-        data = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
-        for at, frame in sorted(packets, key=lambda packet: packet[0]):
-            ns = START + round(at * 10**9)
-            data += struct.pack("<IIII", ns // 10**9, ns % 10**9, len(frame), len(frame)) + frame
-        self.capture.write_bytes(data)
+        timed = [Captured(START + round(at * 10**9), frame) for at, frame in sorted(packets, key=lambda p: p[0])]
+        self.capture.write_bytes(pcap_file(timed, magic="ns"))
         (self.folder / ME).write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         self.session.unlink(missing_ok=True)
         made = self.run("replay", self.capture, "--db", self.session, *more)

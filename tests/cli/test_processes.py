@@ -3,14 +3,15 @@
 import csv
 import io
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import CLIENT, RESOLVER, SERVER, START, dns_flow, http_flow
 from tests.cli.test_ownership import Case, instant, record
+from tests.support.conversations import CLIENT, RESOLVER, SERVER, dns_flow, http_flow
+from tests.support.packets import paced
+from tests.support.pcap import pcap_file
 
 INIT, SHELL = {"pid": 1, "name": "init"}, {"pid": 7, "name": "sh"}
 
@@ -158,11 +159,8 @@ def test_contacts_without_a_name(tmp_path: Path, run: Any) -> None:
     named, silent = http_flow(40000), http_flow(40001, host="192.0.2.99")
     other = [frame.replace(bytes((192, 0, 2, 80)), bytes((192, 0, 2, 99))) for frame in silent]
     early = [frame.replace(bytes((192, 0, 2, 80)), bytes((192, 0, 2, 70))) for frame in http_flow(40002)]
-    data_ = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
-    for i, frame in enumerate([*early, *asked, *named, *other]):
-        ns = START + i * 10**7
-        data_ += struct.pack("<IIII", ns // 10**9, ns % 10**9, len(frame), len(frame)) + frame
-    case.capture.write_bytes(data_)
+    frames = [*early, *asked, *named, *other]
+    case.capture.write_bytes(pcap_file(paced(frames, step=10**7), magic="ns"))
     lines = [record(40001, 0, 1, 66, "beacon", remote_addr="192.0.2.99:80"), record(40000, 0, 1, 5, "browser")]
     case.capture.with_name("web.pcap.connections.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
     assert run("replay", case.capture, "--db", case.session).code == 0

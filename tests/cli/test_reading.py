@@ -8,7 +8,8 @@ import pytest
 
 from rustnet.cli.commands.stats import BY
 from rustnet.query.listing import DIMENSIONS
-from tests.cli.conftest import CLIENT, SERVER, dns_flow, http_flow, pcap
+from tests.support.conversations import CLIENT, SERVER, dns_flow, http_flow
+from tests.support.pcap import pcap
 
 
 @pytest.fixture

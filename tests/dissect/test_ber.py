@@ -1,8 +1,8 @@
 import pytest
-from samples_domain import num, octets, oid, tlv
 
 from rustnet.dissect.framework import ber
 from rustnet.dissect.framework.conversation import DissectError
+from tests.dissect.samples_domain import num, octets, oid, tlv
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, 127, 128, -129, 1 << 31, (1 << 63) - 1, -(1 << 63)])

@@ -3,12 +3,12 @@ import time
 from socket import AF_INET6, inet_ntop, inet_pton
 
 import pytest
-from harness import Flow
-from wire import DNS_QUERY, DNS_RESPONSE, HERE, MDNS_RESPONSE, answer, dns, framed, name, question
 
 from rustnet.dissect.dns.message import parse
 from rustnet.dissect.dns.parser import DNS, LLMNR, MDNS, Dns
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError, Dissector
+from tests.dissect.harness import Flow
+from tests.dissect.samples_web import DNS_QUERY, DNS_RESPONSE, HERE, MDNS_RESPONSE, answer, dns, framed, name, question
 
 
 def read(*messages: bytes, dissector: Dissector = DNS, transport: str = "udp") -> tuple[Flow, list[Dns]]:

@@ -1,11 +1,11 @@
 """The first bytes and shapes by which the dispatcher passes probes over: no content without them may be theirs."""
 
 import pytest
-from samples import SAMPLES
 
 from rustnet.dissect.framework.conversation import YES, Conversation, Dissector, Shape
 from rustnet.dissect.framework.dispatch import Asked, Dispatcher
 from rustnet.dissect.registry import DISSECTORS
+from tests.dissect.samples import SAMPLES
 
 OFF = (40_001, 40_003)
 """Ports that no dissector names."""

@@ -3,14 +3,14 @@
 import contextlib
 
 import pytest
-from harness import Flow
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import SAMPLES
 
 from rustnet.dissect.framework.conversation import DissectError, Dissector
 from rustnet.dissect.registry import DISSECTORS
 from rustnet.records import columns
+from tests.dissect.harness import Flow
+from tests.dissect.samples import SAMPLES
 
 EACH = pytest.mark.parametrize("dissector", DISSECTORS, ids=lambda d: d.name)
 MESSAGES = {name: [data for s in samples for _, data in s.talk] for name, samples in SAMPLES.items()}

@@ -1,11 +1,11 @@
 import time
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from wire import CHUNKED, HTTP_TALK, POST, REQUEST, RESPONSE
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES
 from rustnet.dissect.http.parser import HTTP, HTTP2, Http
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_web import CHUNKED, HTTP_TALK, POST, REQUEST, RESPONSE
 
 
 def talk(*said: tuple[bool, bytes], close: bool = True) -> tuple[Flow, list[Http]]:

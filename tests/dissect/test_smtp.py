@@ -1,14 +1,14 @@
 from base64 import b64encode
 
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import MESSAGE, SMTP_TALK, lines
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES
 from rustnet.dissect.smtp import SMTP, Smtp
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import MESSAGE, SMTP_TALK, lines
+from tests.dissect.samples_web import tls_talk
 
 
 def talk(said: tuple[tuple[bool, bytes], ...], **ends: object) -> tuple[Flow, list[Smtp]]:

@@ -1,7 +1,6 @@
-from harness import ListSink
-
 from rustnet.dissect.framework.conversation import Conversation
 from rustnet.dissect.framework.reading import MAX_TAUGHT, RowParser, Waiting, head, number, text, utf16
+from tests.dissect.harness import ListSink
 
 
 def conversation() -> tuple[ListSink, Conversation]:

@@ -7,11 +7,11 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import certificate, server_pem
 
 from rustnet.dissect.framework.conversation import DissectError
 from rustnet.dissect.tls import x509 as ours
 from rustnet.dissect.tls.x509 import MAX_TIME, read_certificate
+from tests.dissect.samples_web import certificate, server_pem
 
 DER = x509.load_pem_x509_certificate(server_pem()[0]).public_bytes(serialization.Encoding.DER)
 

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reference import Conversation, Reference, Side, conn_state
-from rig import WELL_KNOWN, Captured, join, track
+from tests.engine.reference import Conversation, Reference, Side, conn_state
+from tests.engine.tracking import WELL_KNOWN, join, track
+from tests.support.packets import Captured
 
 SIDE_KEYS = {
     "packets": "packets",

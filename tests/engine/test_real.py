@@ -4,11 +4,11 @@ import warnings
 from pathlib import Path
 
 import pytest
-from agreement import ask_engine, ask_reference, differences
-from pure import RUNS_PURE
-from rig import START, Captured
 
 from rustnet.sources.files import open_source
+from tests.engine.agreement import ask_engine, ask_reference, differences
+from tests.support.packets import START, Captured
+from tests.support.uncompiled import RUNS_PURE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

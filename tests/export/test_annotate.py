@@ -10,12 +10,14 @@ from shutil import which
 
 import numpy as np
 import pytest
-from pure import RUNS_PURE
-from sources import handmade
-from sources.handmade import T0, block, end, epb, idb, old_packet, option, payload, pcap_header, record, shb, spb
 
 from rustnet.export.annotate import Annotated, annotate
 from rustnet.query.comments import named_by
+from tests.support import patterned
+from tests.support.patterned import T0, payload
+from tests.support.pcap import pcap_header, record
+from tests.support.pcapng import block, end, epb, idb, old_packet, option, shb, spb
+from tests.support.uncompiled import RUNS_PURE
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
@@ -138,10 +140,10 @@ def test_blocks_of_every_kind_keep_what_they_had(mixture):
         assert rest == (options_of(order, old[behind:]) or [(0, b"")])
     assert commented == made.commented == 18
     assert made.mute == 12  # simple packet blocks, and blocks that are no packets
-    packets, source = handmade.read(mixture)
+    packets, source = patterned.read(mixture)
     again = mixture.with_name("again.pcapng")
     again.write_bytes(out)
-    repeated, copy = handmade.read(again)
+    repeated, copy = patterned.read(again)
     assert [(p.ts, p.link, p.interface, p.length, p.data, p.flags) for p in repeated] == [
         (p.ts, p.link, p.interface, p.length, p.data, p.flags) for p in packets
     ]
@@ -190,8 +192,8 @@ def test_only_chosen_packets_change(mixture):
     out, _ = written(mixture, Says({2: "rustnet pid=2", 15: "rustnet pid=15", 11: "rustnet pid=2"}))
     again = mixture.with_name("again.pcapng")
     again.write_bytes(out)
-    packets, _ = handmade.read(again)
-    plain, _ = handmade.read(mixture)
+    packets, _ = patterned.read(again)
+    plain, _ = patterned.read(mixture)
     said = {p.number: p.comments for p, q in zip(packets, plain, strict=True) if p.comments != q.comments}
     assert said == {2: ("rustnet pid=2", "was here"), 11: ("rustnet pid=2",)}  # 15 is a simple packet block
 
@@ -199,7 +201,7 @@ def test_only_chosen_packets_change(mixture):
 def test_the_length_of_a_section_becomes_unknown(tmp_path):
     path = tmp_path / "a.pcapng"
     rest = idb() + epb(payload(1, 40))
-    path.write_bytes(block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, len(rest))) + rest)
+    path.write_bytes(shb(length=len(rest)) + rest)
     out, _ = written(path, Everyone("rustnet pid=1"))
     assert blocks_of(out)[0][2][8:16] == b"\xff" * 8
 
@@ -209,13 +211,13 @@ def test_the_length_of_a_section_becomes_unknown(tmp_path):
 def test_classic_pcap_becomes_pcapng(tmp_path, order, magic, unit):
     path = tmp_path / "a.pcap"
     extra = 8 if magic == "modified" else 0
-    path.write_bytes(handmade.pcap([60, 61, 62, 63, 0, 1514], order, magic, extra, link=113, snaplen=1514))
+    path.write_bytes(patterned.pcap([60, 61, 62, 63, 0, 1514], order, magic, extra, link=113, snaplen=1514))
     out, made = written(path, Says({2: "rustnet pid=2", 6: "rustnet pid=6"}))
     assert (made.packets, made.commented, made.complete) == (6, 2, True)
     again = tmp_path / "a.pcapng"
     again.write_bytes(out)
-    packets, source = handmade.read(again)
-    plain, _ = handmade.read(path)
+    packets, source = patterned.read(again)
+    plain, _ = patterned.read(path)
     assert [(p.ts, p.link, p.length, p.data) for p in packets] == [(p.ts, p.link, p.length, p.data) for p in plain]
     assert [p.comments for p in packets] == [(), ("rustnet pid=2",), (), (), (), ("rustnet pid=6",)]
     (interface,) = source.interfaces
@@ -230,7 +232,7 @@ def test_cut_packets_and_impossible_lengths_stay(tmp_path):
     path.write_bytes(pcap_header() + record(payload(1, 60), T0, 999_999, 1514) + record(payload(2, 60), T0, 0, 20))
     again = tmp_path / "a.pcapng"
     again.write_bytes(written(path, Everyone("rustnet pid=1"))[0])
-    packets, _ = handmade.read(again)
+    packets, _ = patterned.read(again)
     assert [(len(p.data), p.length, p.ts % 10**9) for p in packets] == [(60, 1514, 999_999_000), (60, 20, 0)]
 
 
@@ -247,7 +249,7 @@ def test_more_than_a_buffer_holds(tmp_path, suffix):
     count = 70_000
     sizes = [i % 40 for i in range(count)]
     path = tmp_path / f"a.{suffix}"
-    path.write_bytes(handmade.pcap(sizes) if suffix == "pcap" else handmade.pcapng(sizes))
+    path.write_bytes(patterned.pcap(sizes) if suffix == "pcap" else patterned.pcapng(sizes))
     long = "rustnet process=" + "x" * 65_000
     said = dict.fromkeys(range(1, 600), long) | {n: f"rustnet pid={n % 7}" for n in range(600, count, 3)}
     says = Says(said)
@@ -258,8 +260,8 @@ def test_more_than_a_buffer_holds(tmp_path, suffix):
     out, made = written(path, says)
     again.write_bytes(out)
     assert made.commented == len(said)
-    packets, _ = handmade.read(again)
-    plain, _ = handmade.read(path)
+    packets, _ = patterned.read(again)
+    plain, _ = patterned.read(path)
     assert all(p.data == q.data and p.ts == q.ts for p, q in zip(packets, plain, strict=True))
     assert {p.number: p.comments[0] for p in packets if p.comments} == said
 
@@ -291,7 +293,7 @@ def test_damage_is_left_out(tmp_path, data, numbers):
     assert made.damage
     blocks_of(out)
     again.write_bytes(out)
-    packets, source = handmade.read(again)
+    packets, source = patterned.read(again)
     assert source.info.complete
     assert not source.damage
     assert [p.data for p in packets] == [payload(n, 39 + n) for n in numbers]
@@ -311,7 +313,7 @@ def test_unpadded_blocks_become_padded(tmp_path):
         out, _ = written(path, says)
         blocks_of(out)
         again.write_bytes(out)
-        assert [p.data for p in handmade.read(again)[0]] == [payload(1, 41), payload(2, 41)]
+        assert [p.data for p in patterned.read(again)[0]] == [payload(1, 41), payload(2, 41)]
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -335,8 +337,8 @@ def test_hostile_files(tmp_path, seed):
     out, made = written(path, Everyone("rustnet pid=1"))
     blocks_of(out)
     again.write_bytes(out)
-    packets, _ = handmade.read(path)
-    repeated, copy = handmade.read(again)
+    packets, _ = patterned.read(path)
+    repeated, copy = patterned.read(again)
     assert [(p.ts, p.link, p.length, p.data) for p in repeated] == [(p.ts, p.link, p.length, p.data) for p in packets]
     assert len(packets) == made.packets
     assert not {d.kind for d in copy.damage} & {"cut_off", "bad_record_length", "bad_interface"}
@@ -363,7 +365,7 @@ for name in sys.argv[1:]:
 @pytest.mark.skipif(RUNS_PURE, reason="already uncompiled")
 def test_uncompiled_it_does_the_same(pure_tree, mixture, tmp_path):
     plain = tmp_path / "a.pcap"
-    plain.write_bytes(handmade.pcap([60, 61, 62, 63, 0, 1514]))
+    plain.write_bytes(patterned.pcap([60, 61, 62, 63, 0, 1514]))
     broken = tmp_path / "b.pcapng"
     broken.write_bytes(HEAD + GOOD[0] + b"garbage" * 5 + GOOD[1] + GOOD[2])
     done = pure_tree.run("-c", SCRIPT, str(plain), str(mixture), str(broken))
@@ -382,11 +384,11 @@ def test_real_captures(tmp_path):
     assert len(files) > 100
     again = tmp_path / "b.pcapng"
     for path in files:
-        plain, _ = handmade.read(path)
+        plain, _ = patterned.read(path)
         out, made = written(path, Everyone("rustnet pid=1"))
         blocks_of(out)
         again.write_bytes(out)
-        packets, _ = handmade.read(again)
+        packets, _ = patterned.read(again)
         assert made.packets == len(plain), path
         for p, q in zip(packets, plain, strict=True):
             assert (p.ts, p.link, p.interface, p.length, p.data, p.flags, p.process, p.effective) == (

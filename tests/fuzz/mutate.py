@@ -4,7 +4,7 @@ import random
 import struct
 from collections.abc import Callable, Sequence
 
-from seeds import Captured
+from tests.support.packets import Captured
 
 INTERESTING = (0, 1, 2, 3, 4, 7, 8, 12, 15, 16, 24, 28, 32, 127, 128, 255, 256, 4_095, 32_767, 32_768, 65_535, 65_536)
 INTERESTING += (262_144, 1 << 20, (1 << 20) + 1, 1 << 24, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF)

@@ -12,12 +12,12 @@ from pathlib import Path
 import lz4.frame
 import pytest
 import zstandard
-from handmade import kinds, pcap, pcapng, read
 
 from rustnet.errors import InputError
 from rustnet.sources.compressed import Decoded, compression
 from rustnet.sources.files import FileSource
 from rustnet.sources.stored import Stored
+from tests.support.patterned import kinds, pcap, pcapng, read
 
 PACK = {
     "gzip": lambda raw: gzip.compress(raw, 6),

@@ -5,13 +5,15 @@ import struct
 from pathlib import Path
 
 import pytest
-from handmade import T0, block, epb, idb, kinds, payload, pcap, pcap_header, pcapng, read, record, shb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rustnet.errors import InputError
 from rustnet.sources.damage import MAX_DAMAGE
 from rustnet.sources.files import FileSource
+from tests.support.patterned import T0, kinds, payload, pcap, pcapng, read
+from tests.support.pcap import pcap_header, record
+from tests.support.pcapng import block, epb, idb, shb
 
 SIZES = [20, 0, 33, 70]
 

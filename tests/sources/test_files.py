@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from handmade import kinds, packets_of, pcap, pcap_header, pcapng, read
 
 from rustnet.errors import ExitCode, InputError
 from rustnet.sources.files import FileSource, hash_file, open_source, quick_identity, reread
 from rustnet.sources.frames import Interface, SourceInfo
 from rustnet.sources.hashing import Hasher
+from tests.support.patterned import kinds, packets_of, pcap, pcapng, read
+from tests.support.pcap import pcap_header
 
 RAW = pcap([(i * 37) % 1500 for i in range(3000)])
 

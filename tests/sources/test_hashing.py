@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from handmade import pcap
 
 from rustnet.sources import hashing
 from rustnet.sources.files import FileSource
 from rustnet.sources.hashing import HashProcess, drop_ahead, hash_ahead
+from tests.support.patterned import pcap
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="large files are hashed by a process on Linux only")
 SAMPLE = pcap([60] * 50)

@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from handmade import T0, kinds, payload, pcap, pcap_header, read, record
 from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap, wrpcap
+
+from tests.support.patterned import T0, kinds, payload, pcap, read
+from tests.support.pcap import pcap_header, record
 
 EDITCAP = shutil.which("editcap")
 SIZES = [60, 0, 1, 1514, 61, 62, 63]

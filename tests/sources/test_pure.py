@@ -1,7 +1,8 @@
 """The same tests without compiled modules."""
 
 import pytest
-from pure import RUNS_PURE, PureTree
+
+from tests.support.uncompiled import RUNS_PURE, PureTree
 
 
 @pytest.mark.skipif(RUNS_PURE, reason="already uncompiled")

@@ -4,10 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from handmade import Packet, pcap, pcapng, read
 
 from rustnet.errors import InputError
 from rustnet.sources.seek import PacketReader
+from tests.support.patterned import Packet, pcap, pcapng, read
 
 
 def wanted(packets: list[Packet]) -> list[tuple[int, int]]:

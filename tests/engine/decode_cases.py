@@ -4,7 +4,7 @@ import struct
 import warnings
 from dataclasses import dataclass, field
 
-from rig import ETHERNET, arp_frame, ether, ip, udp
+from tests.support.packets import ETHERNET, arp_frame, ethernet, ip, udp
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -125,7 +125,7 @@ def ethernet_cases() -> list[Case]:
         ),
         Case(
             "qinq 9100",
-            ether(struct.pack(">HHHH", 3, 0x8100, 4, 0x0800) + inside, 0x9100),
+            ethernet(struct.pack(">HHHH", 3, 0x8100, 4, 0x0800) + inside, 0x9100),
             expected=tagged(TCP4, vlan=4, outer_vlan=3),
             outer=("qinq",),
         ),
@@ -141,7 +141,7 @@ def ethernet_cases() -> list[Case]:
         Case("pppoe ipv6", packed(eth() / PPPoE(sessionid=1) / PPP(proto=0x57) / inner6()), expected=TCP6),
         Case("802.3 snap", packed(dot3() / LLC() / SNAP() / inner()), expected=TCP4),
         Case("ipv6", packed(eth() / inner6()), expected=TCP6),
-        Case("unknown ethertype", ether(b"what", 0x1234), expected={"protocol": "ethertype_0x1234"}),
+        Case("unknown ethertype", ethernet(b"what", 0x1234), expected={"protocol": "ethertype_0x1234"}),
     ]
 
 
@@ -248,27 +248,27 @@ def ip_tunnel_cases() -> list[Case]:
     return [
         Case("ipip", packed(outside() / inner()), expected=tagged(TCP4, tunnel="ipip"), outer=("ipip",)),
         Case("6in4", packed(outside() / inner6()), expected=tagged(TCP6, tunnel="6in4"), outer=("ipv6",)),
-        Case("4in6", ether(ip(C6, D6, 4, v4), 0x86DD), expected=tagged(TCP4, tunnel="4in6"), outer=("ipip",)),
-        Case("6in6", ether(ip(C6, D6, 41, v6), 0x86DD), expected=TCP6, outer=("ipv6",)),
+        Case("4in6", ethernet(ip(C6, D6, 4, v4), 0x86DD), expected=tagged(TCP4, tunnel="4in6"), outer=("ipip",)),
+        Case("6in6", ethernet(ip(C6, D6, 41, v6), 0x86DD), expected=TCP6, outer=("ipv6",)),
         Case(
             "teredo",
-            ether(ip(C4, D4, 17, udp(40_001, 3544, v6))),
+            ethernet(ip(C4, D4, 17, udp(40_001, 3544, v6))),
             expected=tagged(TCP6, tunnel="teredo"),
             outer=("udp",),
         ),
         Case(
             "teredo with origin",
-            ether(ip(C4, D4, 17, udp(3544, 40_001, b"\0\0" + bytes(6) + v6))),
+            ethernet(ip(C4, D4, 17, udp(3544, 40_001, b"\0\0" + bytes(6) + v6))),
             expected=tagged(TCP6, tunnel="teredo"),
             outer=("udp",),
         ),
         Case(
             "teredo with authentication",
-            ether(ip(C4, D4, 17, udp(3544, 40_001, b"\0\1\0\0" + bytes(9) + b"\0\0" + bytes(6) + v6))),
+            ethernet(ip(C4, D4, 17, udp(3544, 40_001, b"\0\1\0\0" + bytes(9) + b"\0\0" + bytes(6) + v6))),
             expected=tagged(TCP6, tunnel="teredo"),
             outer=("udp",),
         ),
-        Case("etherip", ether(etherip), expected=tagged(TCP4, tunnel="etherip"), outer=("etherip",)),
+        Case("etherip", ethernet(etherip), expected=tagged(TCP4, tunnel="etherip"), outer=("etherip",)),
         Case("ipip in gre", packed(double), expected=tagged(TCP4, tunnel="ipip"), outer=("gre", "ipip")),
         Case(
             "authentication header around ipip",
@@ -306,11 +306,11 @@ def network_cases() -> list[Case]:
         Case("ipv6 extension headers", packed(eth() / IPv6(src=A6, dst=B6) / chain / body), expected=TCP6),
         Case(
             "ipv6 atomic fragment",
-            ether(ip(A6, B6, 44, struct.pack(">BBHI", 6, 0, 0, 1) + bytes(body)), 0x86DD),
+            ethernet(ip(A6, B6, 44, struct.pack(">BBHI", 6, 0, 0, 1) + bytes(body)), 0x86DD),
             expected=TCP6,
         ),
-        Case("length filled in by the card", ether(b"E\0\0\0" + packed(inner())[4:]), expected=TCP4),
-        Case("no next header", ether(ip(A6, B6, 59, b""), 0x86DD), expected={"protocol": "ipv6-nonxt"}),
+        Case("length filled in by the card", ethernet(b"E\0\0\0" + packed(inner())[4:]), expected=TCP4),
+        Case("no next header", ethernet(ip(A6, B6, 59, b""), 0x86DD), expected={"protocol": "ipv6-nonxt"}),
     ]
 
 
@@ -366,8 +366,8 @@ def protocol_cases() -> list[Case]:
             packed(v4 / AH(nh=50, payloadlen=4, icv=b"x" * 12) / b"12345678"),
             expected={**ends, "protocol": "ah"},
         ),
-        Case("ospf", ether(ip(A4, B4, 89, b"\2\1\0\x2c")), expected={**ends, "protocol": "ospf"}),
-        Case("unassigned", ether(ip(A4, B4, 200, b"xyz")), expected={"protocol": "ip_proto_200", "src_payload": 3}),
+        Case("ospf", ethernet(ip(A4, B4, 89, b"\2\1\0\x2c")), expected={**ends, "protocol": "ospf"}),
+        Case("unassigned", ethernet(ip(A4, B4, 200, b"xyz")), expected={"protocol": "ip_proto_200", "src_payload": 3}),
         Case("arp", arp_frame(A4, B4), expected={**ends, "protocol": "arp", "state": "ARP_REQUEST"}),
         Case(
             "arp reply",
@@ -376,7 +376,7 @@ def protocol_cases() -> list[Case]:
         ),
         Case(
             "arp of another kind",
-            ether(struct.pack(">HHBBH", 1, 0x1234, 6, 4, 1) + bytes(20), 0x0806),
+            ethernet(struct.pack(">HHBBH", 1, 0x1234, 6, 4, 1) + bytes(20), 0x0806),
             expected={"protocol": "arp"},
         ),
         Case("lldp", packed(eth(dst="01:80:c2:00:00:0e") / lldp), expected={"protocol": "lldp"}),

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rig import ACK, FIN, PSH, RST, SECOND, START, SYN, Captured, ether, ip, kind_of, tcp, udp
+from tests.support.packets import ACK, FIN, PSH, RST, SECOND, START, SYN, Captured, ethernet, ip, kind_of, tcp, udp
 
 ACTIONS = (
     "open",
@@ -147,7 +147,7 @@ def capture(steps: Sequence[Step], isn: int) -> list[Captured]:
         now += step.wait
         if step.action != "duplicate" or not talk.last:
             packet = tcp_step(talk, step) if talk.protocol == "tcp" else other_step(talk, step)
-            talk.last = ether(packet, kind_of(packet), talk.vlans)
+            talk.last = ethernet(packet, kind_of(packet), talk.vlans)
         made.append(Captured(now, talk.last))
     return made
 

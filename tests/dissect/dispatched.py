@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 
-from harness import ListSink, fields
-
 from rustnet.dissect.framework.conversation import Conversation
 from rustnet.dissect.framework.dispatch import Dispatcher
 from rustnet.dissect.registry import DISSECTORS
 from rustnet.engine.flow import Flow
+from tests.dissect.harness import ListSink, fields
 
 Said = Iterable[tuple[bool, bytes]]
 

@@ -1,7 +1,5 @@
-"""What the engine's tests share: frames crafted by hand, batches of them, and the tracker's answer as plain values."""
+"""The tracker run over crafted packets, and its flows, streams and packet index as plain values."""
 
-import socket
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,12 +13,9 @@ from rustnet.engine.tcp import connection_state
 from rustnet.engine.text import address
 from rustnet.engine.tracker import Tracker
 from rustnet.sources.frames import Frames
+from tests.support.packets import Captured
 
-SECOND = 1_000_000_000
-START = 1_700_000_000 * SECOND
-ETHERNET = 1
 WANTED_SIZE = 512
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 WELL_KNOWN = (22, 25, 53, 80, 123, 443, 3306, 8080)
 """Ports that rank as servers' in these tests."""
 
@@ -31,111 +26,6 @@ def server_ports() -> bytes:
     for port in WELL_KNOWN:
         ranks[port] = 9
     return bytes(ranks)
-
-
-@dataclass(frozen=True)
-class Captured:
-    """One captured frame; ``length`` is its size on the wire, its captured size by default."""
-
-    ts: int
-    data: bytes
-    link: int = ETHERNET
-    length: int = 0
-    interface: int = 0
-
-    @property
-    def wire(self) -> int:
-        return self.length or len(self.data)
-
-
-def checksum(data: bytes) -> int:
-    """Internet checksum (RFC 1071)."""
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def ether(payload: bytes, kind: int = 0x0800, vlans: Sequence[int] = (), src: int = 1, dst: int = 2) -> bytes:
-    """Ethernet frame with 802.1Q tags, outermost first."""
-    tags = b"".join(struct.pack(">HH", 0x8100, vlan) for vlan in vlans)
-    macs = b"\x02\0\0\0\0" + bytes([dst]) + b"\x02\0\0\0\0" + bytes([src])
-    return macs + tags + struct.pack(">H", kind) + payload
-
-
-def ip(
-    src: str,
-    dst: str,
-    protocol: int,
-    payload: bytes,
-    *,
-    options: bytes = b"",
-    ttl: int = 64,
-    ident: int = 0,
-    offset: int = 0,
-    more: bool = False,
-) -> bytes:
-    """IPv4 or IPv6 packet; ``offset`` is in bytes; IPv6 gets a fragment header where ``offset`` or ``more`` say so."""
-    if ":" in src:
-        if offset or more:
-            payload = struct.pack(">BBHI", protocol, 0, offset | more, ident) + payload
-            protocol = 44
-        ends = socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst)
-        return struct.pack(">IHBB", 0x60000000, len(payload), protocol, ttl) + ends + payload
-    size = 20 + len(options)
-    flags = (offset >> 3) | (0x2000 if more else 0)
-    ends = socket.inet_aton(src) + socket.inet_aton(dst)
-    head = struct.pack(">BBHHHBBH", 0x40 | size >> 2, 0, size + len(payload), ident, flags, ttl, protocol, 0) + ends
-    head = head[:10] + struct.pack(">H", checksum(head + options)) + head[12:]
-    return head + options + payload
-
-
-def kind_of(packet: bytes) -> int:
-    """Ethertype of an IP packet."""
-    return 0x0800 if packet[0] >> 4 == 4 else 0x86DD
-
-
-def tcp(
-    sport: int,
-    dport: int,
-    seq: int,
-    ack: int,
-    flags: int,
-    payload: bytes = b"",
-    window: int = 8192,
-    options: bytes = b"",
-) -> bytes:
-    """TCP segment (checksum left empty: the engine does not look at it)."""
-    offset = (20 + len(options)) << 2
-    head = struct.pack(">HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset, flags, window, 0, 0)
-    return head + options + payload
-
-
-def udp(sport: int, dport: int, payload: bytes = b"") -> bytes:
-    """UDP datagram."""
-    return struct.pack(">HHHH", sport, dport, 8 + len(payload), 0) + payload
-
-
-def tcp_frame(
-    src: str, dst: str, sport: int, dport: int, seq: int, ack: int, flags: int, payload: bytes = b"", **more: int
-) -> bytes:
-    """Whole Ethernet frame with one TCP segment."""
-    packet = ip(src, dst, 6, tcp(sport, dport, seq, ack, flags, payload, **more))
-    return ether(packet, kind_of(packet))
-
-
-def udp_frame(src: str, dst: str, sport: int, dport: int, payload: bytes = b"") -> bytes:
-    """Whole Ethernet frame with one UDP datagram."""
-    packet = ip(src, dst, 17, udp(sport, dport, payload))
-    return ether(packet, kind_of(packet))
-
-
-def arp_frame(sender: str, target: str, operation: int = 1) -> bytes:
-    """ARP request (1) or reply (2)."""
-    body = struct.pack(">HHBBH", 1, 0x0800, 6, 4, operation) + b"\x02\0\0\0\0\x01" + socket.inet_aton(sender)
-    return ether(body + b"\0" * 6 + socket.inet_aton(target), 0x0806)
 
 
 def batch(packets: Sequence[Captured], first_number: int = 1) -> Frames:
@@ -310,8 +200,3 @@ def track(
     ended += tracker.finish()
     flows = sorted((plain_flow(flow) for flow in ended), key=lambda flow: int(str(flow["flow_id"])))
     return Tracked(flows, index, listener, tracker)
-
-
-def paced(frames: Iterable[bytes], start: int = START, step: int = 1_000_000) -> list[Captured]:
-    """Frames that follow each other at equal distances."""
-    return [Captured(start + i * step, data) for i, data in enumerate(frames)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RUNS_PURE = bool(os.environ.get("RUSTNET_TEST_PURE"))
 """These tests already run inside such a copy."""
 
@@ -35,12 +35,17 @@ class PureTree:
             check=False,
         )
 
+    def copy_tests(self, folder: str) -> None:
+        """Copy a folder of ``tests/``, and what tests share."""
+        (self.root / "tests").mkdir(exist_ok=True)
+        for shared in (ROOT / "tests").glob("*.py"):
+            shutil.copy(shared, self.root / "tests")
+        for name in ("support", folder):
+            _copy(ROOT / "tests" / name, self.root / "tests" / name)
+
     def run_tests(self, folder: str, *options: str) -> None:
         """Run a folder of ``tests/`` in the copy; fail as it fails."""
-        for shared in (ROOT / "tests").glob("*.py"):
-            (self.root / "tests").mkdir(exist_ok=True)
-            shutil.copy(shared, self.root / "tests")
-        _copy(ROOT / "tests" / folder, self.root / "tests" / folder)
+        self.copy_tests(folder)
         done = self.run("-m", "pytest", "-q", "-p", "no:cacheprovider", *options, f"tests/{folder}", timeout=600)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 

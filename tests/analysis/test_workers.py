@@ -16,9 +16,8 @@ from rustnet.analysis.workers import Found, SharedAnalysis, WorkerError, Workers
 from rustnet.errors import ExitCode
 from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
+from tests.support.paths import CORPUS, SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[2] / "sample_pcaps"
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only"),

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from tests.cli.test_ownership import Case, instant, record
+from tests.cli.ownership_case import Case, instant, record
 from tests.support.conversations import CLIENT, RESOLVER, SERVER, dns_flow, http_flow
 from tests.support.packets import paced
+from tests.support.paths import ROOT
 from tests.support.pcap import pcap_file
 
 INIT, SHELL = {"pid": 1, "name": "init"}, {"pid": 7, "name": "sh"}
@@ -43,7 +45,8 @@ def case(tmp_path: Path, run: Any) -> Case:
 def data(case: Case, *arguments: str) -> list[dict[str, Any]]:
     done = case.run("processes", case.session, *arguments, "--format", "json")
     assert done.code == 0, done.err
-    return json.loads(done.out)
+    rows: list[dict[str, Any]] = json.loads(done.out)
+    return rows
 
 
 def test_the_tree(case: Case) -> None:
@@ -95,9 +98,7 @@ def test_formats(case: Case, form: str, tmp_path: Path) -> None:
     done = case.run("processes", case.session, "-f", form, "-o", path)
     assert done.code == 0, done.err
     if form == "parquet":
-        import duckdb  # noqa: PLC0415
-
-        assert duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall() == [(7,)]
+        assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(7,)]
         return
     text = path.read_text("utf-8")
     if form == "csv":
@@ -127,7 +128,8 @@ def test_no_owners_at_all(case: Case) -> None:
 def query(case: Case, name: str, *given: str) -> list[dict[str, Any]]:
     done = case.run("query", case.session, name, "--format", "json", *given)
     assert done.code == 0, done.err
-    return json.loads(done.out)
+    rows: list[dict[str, Any]] = json.loads(done.out)
+    return rows
 
 
 def test_the_timeline_of_processes(case: Case) -> None:
@@ -176,5 +178,5 @@ def test_contacts_without_a_name(tmp_path: Path, run: Any) -> None:
 def test_every_reason_has_words_in_the_question_too() -> None:
     from rustnet.policy.ownership import REASONS  # noqa: PLC0415
 
-    text = (Path(__file__).parents[2] / "queries" / "unowned.sql").read_text("utf-8")
+    text = (ROOT / "queries" / "unowned.sql").read_text("utf-8")
     assert [reason for reason in REASONS if f"WHEN '{reason}' THEN" not in text] == []

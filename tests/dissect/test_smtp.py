@@ -78,8 +78,8 @@ def test_data() -> None:
             flow = Flow(SMTP)
             for from_src, data in (*start, (CLIENT, body + b"QUIT\r\n"), *lines("< 250 ok", "< 221 bye")):
                 flow.feed(data, from_src, chunk)
-            rows = [(r.command, r.mail_bytes) for r in flow.rows if isinstance(r, Smtp)]
-            assert rows == [(None, None), ("DATA", size), ("QUIT", None)]
+            replies = [(r.command, r.mail_bytes) for r in flow.rows if isinstance(r, Smtp)]
+            assert replies == [(None, None), ("DATA", size), ("QUIT", None)]
     _, rows = talk(lines("< 220 x", "> DATA", "< 503 no", "> QUIT", "< 221 bye"))
     assert [(r.command, r.reply_code, r.mail_bytes) for r in rows[1:]] == [("DATA", 503, 0), ("QUIT", 221, None)]
 

@@ -34,12 +34,12 @@ from tests.support.packets import (
     padded,
     snap,
 )
+from tests.support.paths import CORPUS
 from tests.support.pcap import write_pcap
 from tests.support.sessions import ReplayedSession, replay
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 PUBLIC = (
     "ndpi/gnutella.pcap", "ndpi/6in4tunnel.pcap", "ndpi/instagram.pcap", "ndpi/nintendo.pcap", "ndpi/tor.pcap",
     "ndpi/alexa-app.pcapng", "ptcpdump/icmp.pcapng",

@@ -3,6 +3,7 @@
 import struct
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.support.packets import ETHERNET, arp_frame, ethernet, ip, udp
 
@@ -12,7 +13,7 @@ with warnings.catch_warnings():
     from scapy.contrib.erspan import ERSPAN_I, ERSPAN_II, ERSPAN_III
     from scapy.contrib.geneve import GENEVE
     from scapy.contrib.gtp import GTP_U_Header, GTPPDUSessionContainer
-    from scapy.contrib.igmp import IGMP
+    from scapy.contrib.igmp import IGMP  # type: ignore[attr-defined]
     from scapy.contrib.lacp import LACP
     from scapy.contrib.lldp import LLDPDUChassisID, LLDPDUEndOfLLDPDU, LLDPDUPortID, LLDPDUTimeToLive
     from scapy.contrib.mpls import MPLS
@@ -89,7 +90,8 @@ TCP6: dict[str, object] = {"protocol": "tcp", "src": CLIENT6, "dst": SERVER6, "s
 
 
 def eth(**more: str) -> Packet:
-    return Ether(**{"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"} | more)
+    ends: dict[str, Any] = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
+    return Ether(**ends | more)
 
 
 def outside() -> Packet:

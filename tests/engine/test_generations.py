@@ -14,7 +14,8 @@ HASHES = st.one_of(
 @given(st.lists(st.tuples(HASHES, st.integers(0, 2**32 - 2)), max_size=200))
 @settings(max_examples=100, deadline=None)
 def test_it_answers_as_a_dictionary_does(puts: list[tuple[int, int]]) -> None:
-    table, known = Generations(), {}
+    table = Generations()
+    known: dict[int, int] = {}
     for flow_hash, count in puts:
         assert table.get(flow_hash) == known.get(flow_hash or 1, 0)
         table.put(flow_hash, count)

@@ -8,6 +8,7 @@ import pytest
 from rustnet.sources.files import open_source
 from tests.engine.agreement import ask_engine, ask_reference, differences
 from tests.support.packets import START, Captured
+from tests.support.paths import CORPUS, ROOT
 from tests.support.uncompiled import RUNS_PURE
 
 with warnings.catch_warnings():
@@ -17,9 +18,7 @@ with warnings.catch_warnings():
     from scapy.layers.l2 import Dot1Q, Ether
     from scapy.packet import Packet
 
-ROOT = Path(__file__).parent.parent.parent
 SAMPLES = sorted((ROOT / "sample_pcaps").glob("*.pcap"))
-CORPUS = ROOT.parent / "shared" / "corpus"
 MOST = 3_000 if not RUNS_PURE else 300
 
 

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from rustnet.engine.flow import Flow
 from rustnet.engine.tracker import Tracker
 from tests.engine.tracking import WANTED_SIZE, Listener, Tracked, batch, server_ports, track
 from tests.support.packets import ACK, FIN, RST, START, SYN, Captured, paced, tcp_frame
@@ -170,7 +171,7 @@ def test_held_segments_are_bounded() -> None:
     seen: list[int] = []
 
     class Counting(Listener):
-        def gap(self, flow, from_src, size, ts, number) -> None:  # type: ignore[no-untyped-def]
+        def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
             seen.append(len(flow.src_stream.held))
             super().gap(flow, from_src, size, ts, number)
 
@@ -227,7 +228,7 @@ def test_skipping_within_a_cut_segment() -> None:
 
 def test_a_flow_that_is_no_longer_wanted_holds_nothing() -> None:
     class Sated(Listener):
-        def stream(self, flow, from_src, data, ts, number) -> int:  # type: ignore[no-untyped-def]
+        def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
             flow.wants = False
             return super().stream(flow, from_src, data, ts, number)
 

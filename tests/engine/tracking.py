@@ -32,7 +32,7 @@ def batch(packets: Sequence[Captured], first_number: int = 1) -> Frames:
     """One batch of frames, as a source would fill it."""
     data = b"".join(packet.data for packet in packets)
     frames = Frames(packets=max(1, len(packets)), size=max(1, len(data)))
-    frames.buffer[: len(data)] = np.frombuffer(data, np.uint8)
+    frames.buffer[: len(data)] = data
     at = 0
     for i, packet in enumerate(packets):
         frames.offset[i] = at
@@ -88,9 +88,8 @@ def join(pieces: Iterable[bytes | int]) -> list[bytes | int]:
     """Join neighbouring chunks, and neighbouring gaps."""
     made: list[bytes | int] = []
     for piece in pieces:
-        last = made[-1] if made else None
-        if (isinstance(piece, bytes) and isinstance(last, bytes)) or (isinstance(piece, int) and isinstance(last, int)):
-            made[-1] = last + piece
+        if made and type(made[-1]) is type(piece):
+            made[-1] += piece  # type: ignore[operator]
         else:
             made.append(piece)
     return made
@@ -169,7 +168,7 @@ class Tracked:
 
 def index_rows(tracker: Tracker) -> list[tuple[int, bool, int, int]]:
     """Packet index since the last call: flow (0: none), direction, payload and TCP flags."""
-    made = tracker.index.take()
+    made = {name: column for name, column in tracker.index.take().items() if isinstance(column, np.ndarray)}
     flow_ids = np.where(made["flow_id"] == NULL, 0, made["flow_id"])
     columns = [flow_ids.tolist(), *(made[name].tolist() for name in ("from_src", "payload", "tcp_flags"))]
     return list(zip(*columns, strict=True))

@@ -22,8 +22,8 @@ from tests.support.packets import (
     tcp_frame,
     udp_frame,
 )
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 CLIENT, SERVER, CLIENT6, SERVER6 = "192.0.2.1", "198.51.100.2", "2001:db8::1", "2001:db8::2"
 STEP = 3_000_000
 MOST = 150

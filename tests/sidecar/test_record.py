@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 import pytest
 
 from rustnet.attribute.validate import validate
+from tests.support.paths import ROOT
 
-RECORDER = Path(__file__).resolve().parents[2] / "sidecar" / "record.py"
+RECORDER = ROOT / "sidecar" / "record.py"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is for Linux")
 

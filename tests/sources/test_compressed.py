@@ -7,6 +7,7 @@ import subprocess
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import lz4.frame
@@ -19,7 +20,7 @@ from rustnet.sources.files import FileSource
 from rustnet.sources.stored import Stored
 from tests.support.patterned import kinds, pcap, pcapng, read
 
-PACK = {
+PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda raw: gzip.compress(raw, 6),
     "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
     "xz": lzma.compress,

@@ -3,7 +3,9 @@
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ SAMPLE = pcap([60] * 50)
 
 
 @pytest.fixture
-def capture(tmp_path, monkeypatch):
+def capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A capture for which such a process is begun."""
     monkeypatch.setattr(HashProcess, "LEAST", 1_000)
     path = tmp_path / "large.pcap"
@@ -33,10 +35,15 @@ def read(path: Path) -> FileSource:
     return source
 
 
-def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture, monkeypatch):
+def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[object] = []
     real = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: begun.append(a) or real(*a, **k))
+
+    def popen(*arguments: Any, **options: Any) -> object:
+        begun.append(arguments)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
     assert read(capture).info.sha256 == hashlib.sha256(SAMPLE).hexdigest()
     assert len(begun) == 1
     hash_ahead(str(capture))
@@ -47,7 +54,7 @@ def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture, monkeypa
     assert not hashing._ahead
 
 
-def test_a_file_that_was_replaced_meanwhile_is_hashed_as_it_is(capture, tmp_path):
+def test_a_file_that_was_replaced_meanwhile_is_hashed_as_it_is(capture: Path, tmp_path: Path) -> None:
     hash_ahead(str(capture))
     other = pcap([61] * 49 + [11])
     (tmp_path / "other").write_bytes(other)
@@ -56,7 +63,9 @@ def test_a_file_that_was_replaced_meanwhile_is_hashed_as_it_is(capture, tmp_path
     assert source.info.sha256 == hashlib.sha256(other).hexdigest()
 
 
-def test_what_is_no_large_file_is_left_to_whoever_opens_it(capture, tmp_path, monkeypatch):
+def test_what_is_no_large_file_is_left_to_whoever_opens_it(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hash_ahead(str(tmp_path / "absent"))
     hash_ahead(str(tmp_path))
     hash_ahead("-")
@@ -66,7 +75,7 @@ def test_what_is_no_large_file_is_left_to_whoever_opens_it(capture, tmp_path, mo
     assert not hashing._ahead
 
 
-def test_a_process_that_nobody_asks_is_ended(capture):
+def test_a_process_that_nobody_asks_is_ended(capture: Path) -> None:
     hash_ahead(str(capture))
     (process,) = hashing._ahead.values()
     drop_ahead()

@@ -36,7 +36,8 @@ def read(*batches: dict[str, Column]) -> list[tuple[Any, ...]]:
 @given(st.lists(st.lists(TEXT, max_size=40), min_size=1, max_size=3))
 @settings(max_examples=60, deadline=None)
 def test_texts(parts: list[list[str | None]]) -> None:
-    rows = read(*({"x": texts(part)} for part in parts))
+    batches: list[dict[str, Column]] = [{"x": texts(part)} for part in parts]
+    rows = read(*batches)
     assert [value for (value,) in rows] == [value for part in parts for value in part]
 
 

@@ -69,7 +69,7 @@ def packets_of(frames: Frames) -> list[Packet]:
     return found
 
 
-def read(path: Path | str, **sizes: int) -> tuple[list[Packet], FileSource]:
+def read(path: Path | str, **sizes: Any) -> tuple[list[Packet], FileSource]:
     """All packets of a capture; each batch is looked at only after the next one was asked for, as is allowed."""
     source = FileSource(str(path), **sizes)
     packets: list[Packet] = []

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 RUNS_PURE = bool(os.environ.get("RUSTNET_TEST_PURE"))
 """These tests already run inside such a copy."""
 

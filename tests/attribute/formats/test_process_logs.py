@@ -18,6 +18,7 @@ from rustnet.errors import InputError, UsageError
 from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
 from rustnet.policy.ownership import ANY, RANKS
+from tests.support.paths import ROOT
 
 T0 = 1_780_000_000
 S = 10**9
@@ -424,7 +425,7 @@ def test_audit_events_that_never_end_are_bounded() -> None:
 
 def test_a_zeek_log_without_a_header_is_broken() -> None:
     faults = Faults()
-    assert list(zeek_records(io.BufferedReader(io.BytesIO(b"a\tb\n\nc\td\n")), faults)) == []  # type: ignore[arg-type]
+    assert list(zeek_records(io.BufferedReader(io.BytesIO(b"a\tb\n\nc\td\n")), faults)) == []
     assert faults.bad == 2
 
 
@@ -470,7 +471,7 @@ def test_values_that_make_no_sense_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_source() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "sidecars.md").read_text()
+    page = (ROOT / "docs" / "sidecars.md").read_text()
     missing = [
         name for name in {*(known.name for known in FORMATS), *(s for s, _ in RANKS)} - {ANY} if f"`{name}`" not in page
     ]

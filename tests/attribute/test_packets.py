@@ -14,10 +14,11 @@ from rustnet.attribute.packets import COMMENTS, PacketClaims
 from tests.support import pcap as classic
 from tests.support import pcapng, sessions
 from tests.support.packets import SECOND, paced, udp_frame
+from tests.support.paths import CORPUS
 from tests.support.pcapng import block
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "ptcpdump"
-real = pytest.mark.skipif(not CORPUS.is_dir(), reason="the public captures are not here")
+PTCPDUMP_CAPTURES = CORPUS / "ptcpdump"
+real = pytest.mark.skipif(not PTCPDUMP_CAPTURES.is_dir(), reason="the public captures are not here")
 T0 = 1_780_000_000
 
 
@@ -180,7 +181,7 @@ def test_both_ends_of_a_connection_on_one_host(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_real_captures_of_ptcpdump(tmp_path: Path, name: str, packets: int, facts: dict[str, object]) -> None:
-    made = replay(tmp_path, CORPUS / f"{name}.pcapng")
+    made = replay(tmp_path, PTCPDUMP_CAPTURES / f"{name}.pcapng")
     pid, short = facts["pid"], str(facts["exe"]).rpartition("/")[2]
     assert made.claims() == [(1, pid, short, "ptcpdump", "comment", 12, False, "packet", f"{name}.pcapng:1")]
     shell = {
@@ -199,7 +200,7 @@ def test_real_captures_of_ptcpdump(tmp_path: Path, name: str, packets: int, fact
 
 @real
 def test_a_real_capture_of_both_ends(tmp_path: Path) -> None:
-    made = replay(tmp_path, CORPUS / "tcp.pcapng")
+    made = replay(tmp_path, PTCPDUMP_CAPTURES / "tcp.pcapng")
     assert {claim[1:4] for claim in made.claims()} >= {(345650, "curl", "ptcpdump")}
     assert made.process(345650)["parent_cmdline"] == "ptcpdump -- curl http://127.0.0.1:8000/notfound"
     assert made.process(345650)["lineage"] == ["ptcpdump(345626)"]

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from rustnet.cli.main import main
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "sample_pcaps"
 CAPTURES = sorted(path for path in SAMPLES.iterdir() if (SAMPLES / f"{path.name}.connections.jsonl").exists())
 
 PROCESSES = "SELECT * FROM processes ORDER BY process_id"

@@ -6,17 +6,20 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rustnet.errors import RustnetError
 from rustnet.inspect import longtail
+from tests.support.command_line import Run
 from tests.support.conversations import CLIENT, SERVER, dns_flow
 from tests.support.packets import tcp_frame, udp_frame
+from tests.support.paths import ROOT
 from tests.support.pcap import pcap
 
-ROOT = Path(__file__).parents[2]
 needs_tshark = pytest.mark.skipif(
     shutil.which("tshark") is None or importlib.util.find_spec("pyshark") is None, reason="needs tshark and pyshark"
 )
@@ -28,7 +31,7 @@ SETUP = bytes.fromhex("0300001902f08032010000040000080000f0000001000101e0")
 AGREED = bytes.fromhex("0300001b02f080320300000400000800000000f0000001000100f0")
 
 
-def s7(port=40100):
+def s7(port: int = 40100) -> list[bytes]:
     a, b = (CLIENT, port), (SERVER, 102)
     frames = [tcp_frame(a, b, 100, 0, 2), tcp_frame(b, a, 500, 101, 18), tcp_frame(a, b, 101, 501, 16)]
     mine, theirs = 101, 501
@@ -38,18 +41,18 @@ def s7(port=40100):
     return frames
 
 
-def noise(port=40200):
+def noise(port: int = 40200) -> list[bytes]:
     return [udp_frame((CLIENT, port), (SERVER, 40999), bytes(range(200, 232)))]
 
 
 @pytest.fixture
-def mixed(tmp_path):
+def mixed(tmp_path: Path) -> Path:
     path = tmp_path / "plant.pcap"
     path.write_bytes(pcap(s7() + dns_flow() + noise()))
     return path
 
 
-def apps(run, session):
+def apps(run: Run, session: Path) -> list[tuple[Any, ...]]:
     made = run("query", session, "--sql", "SELECT protocol, app, app_source FROM flows ORDER BY flow_id", "-f", "jsonl")
     assert made.code == 0, made.err
     return [tuple(json.loads(line).values()) for line in made.out.splitlines()]
@@ -79,18 +82,18 @@ NAMED = [("tcp", "s7comm", "tshark"), ("udp", "dns", "payload"), ("udp", None, N
         ("", "udp", False, None),
     ],
 )
-def test_the_name_is_what_stands_above_the_transport(chain, protocol, inside, name):
+def test_the_name_is_what_stands_above_the_transport(chain: str, protocol: str, inside: bool, name: str | None) -> None:
     assert longtail.app_name(chain, protocol, inside) == name
 
 
-def test_most_frames_decide_and_a_short_answer_names_what_it_has():
+def test_most_frames_decide_and_a_short_answer_names_what_it_has() -> None:
     shown = [(n, flow, "udp", False) for n, flow in enumerate((1, 1, 1, 2, 2, 3), 1)]
     chains = ["ip:udp:cotp", "ip:udp:data", "ip:udp:hl7", "ip:udp:a", "ip:udp:b"]
     assert longtail.answers(shown, chains) == {1: "hl7", 2: "a"}
 
 
 @needs_tshark
-def test_what_no_parser_knew_is_named(run, mixed, tmp_path):
+def test_what_no_parser_knew_is_named(run: Run, mixed: Path, tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     made = run("replay", mixed, "--db", session, "--with", "tshark")
     assert made.code == 0, made.err
@@ -102,7 +105,7 @@ def test_what_no_parser_knew_is_named(run, mixed, tmp_path):
 
 
 @needs_tshark
-def test_a_capture_that_the_session_has_already_is_asked_about_too(run, mixed, tmp_path):
+def test_a_capture_that_the_session_has_already_is_asked_about_too(run: Run, mixed: Path, tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     assert run("replay", mixed, "--db", session).code == 0
     assert apps(run, session)[0] == ("tcp", None, None)
@@ -114,7 +117,7 @@ def test_a_capture_that_the_session_has_already_is_asked_about_too(run, mixed, t
 
 
 @needs_tshark
-def test_the_program_itself_never_imports_pyshark(mixed, tmp_path):
+def test_the_program_itself_never_imports_pyshark(mixed: Path, tmp_path: Path) -> None:
     code = f"""
         import sys
         from rustnet.cli.main import main
@@ -125,7 +128,9 @@ def test_the_program_itself_never_imports_pyshark(mixed, tmp_path):
 
 
 @needs_tshark
-def test_what_is_said_before_the_time_is_over_counts(run, mixed, tmp_path, monkeypatch):
+def test_what_is_said_before_the_time_is_over_counts(
+    run: Run, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(longtail, "SECONDS", 0)
     session = tmp_path / "s.duckdb"
     made = run("replay", mixed, "--db", session, "--with", "tshark", "--strict")
@@ -136,7 +141,9 @@ def test_what_is_said_before_the_time_is_over_counts(run, mixed, tmp_path, monke
 
 
 @needs_tshark
-def test_a_worker_that_hangs_is_stopped_with_all_that_it_started(run, mixed, tmp_path, monkeypatch):
+def test_a_worker_that_hangs_is_stopped_with_all_that_it_started(
+    run: Run, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(longtail, "_GRACE", 0.01 - longtail.SECONDS)
     session = tmp_path / "s.duckdb"
     made = run("replay", mixed, "--db", session, "--with", "tshark")
@@ -148,7 +155,7 @@ def test_a_worker_that_hangs_is_stopped_with_all_that_it_started(run, mixed, tmp
 
 
 @needs_tshark
-def test_a_capture_that_has_changed_is_not_believed(mixed, run, tmp_path):
+def test_a_capture_that_has_changed_is_not_believed(mixed: Path, run: Run, tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     assert run("replay", mixed, "--db", session).code == 0
     mixed.write_bytes(pcap(dns_flow()[:1]))
@@ -159,7 +166,7 @@ def test_a_capture_that_has_changed_is_not_believed(mixed, run, tmp_path):
 
 
 @needs_tshark
-def test_what_was_read_from_a_pipe_cannot_be_asked_about(run, capture, mixed, tmp_path):
+def test_what_was_read_from_a_pipe_cannot_be_asked_about(run: Run, capture: Path, mixed: Path, tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     assert run("replay", mixed, "--db", session).code == 0
     made = longtail.name_rest(str(session), [(1, "-")])
@@ -170,12 +177,20 @@ def test_what_was_read_from_a_pipe_cannot_be_asked_about(run, capture, mixed, tm
     ("attribute", "missing", "words"),
     [("program", lambda: None, "apt install tshark"), ("find_spec", lambda name: None, "pip install pyshark")],
 )
-def test_what_is_missing_is_said_before_anything_is_read(run, mixed, tmp_path, monkeypatch, attribute, missing, words):
+def test_what_is_missing_is_said_before_anything_is_read(
+    run: Run,
+    mixed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    attribute: str,
+    missing: Callable[..., None],
+    words: str,
+) -> None:
     if attribute == "program":
         monkeypatch.setattr(longtail, "program", missing)
     else:
         monkeypatch.setattr(longtail, "program", lambda: "/usr/bin/tshark")
-        monkeypatch.setattr(longtail.importlib.util, "find_spec", missing)
+        monkeypatch.setattr(importlib.util, "find_spec", missing)
     made = run("replay", mixed, "--db", tmp_path / "s.duckdb", "--with", "tshark")
     assert made.code == 1
     assert words in made.err
@@ -183,7 +198,7 @@ def test_what_is_missing_is_said_before_anything_is_read(run, mixed, tmp_path, m
     assert not (tmp_path / "s.duckdb").exists()
 
 
-def test_a_worker_that_answers_nonsense_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(longtail.sys, "executable", "/bin/false")
+def test_a_worker_that_answers_nonsense_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RustnetError, match="gave no answer"):
         longtail._work(str(tmp_path), {"tool": "pyshark"})

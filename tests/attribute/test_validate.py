@@ -9,6 +9,7 @@ import pytest
 from rustnet.attribute.validate import COVERED, schema, validate
 from rustnet.cli.main import main
 from rustnet.errors import InputError
+from tests.support.paths import ROOT
 
 T0 = 1_780_000_000
 
@@ -194,7 +195,7 @@ def test_command_says_it_all(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_schema_knows_every_key_that_the_page_explains() -> None:
-    page = (Path(__file__).parents[2] / "sidecar" / "FORMAT.md").read_text("utf-8")
+    page = (ROOT / "sidecar" / "FORMAT.md").read_text("utf-8")
     for key in schema()["properties"]:
         if not key.startswith("geoip_"):
             assert f"`{key}`" in page, key

@@ -13,7 +13,7 @@ from tests.support.conversations import dns_flow
 FRAME = dns_flow()[1]
 
 
-def test_the_program_itself_never_imports_scapy():
+def test_the_program_itself_never_imports_scapy() -> None:
     code = """
         import sys
         from rustnet.inspect import inspect_packet
@@ -27,17 +27,17 @@ def test_the_program_itself_never_imports_scapy():
 
 
 @pytest.mark.parametrize("frame", [b"", b"\0", FRAME[:30], FRAME[:50] + b"\xff" * 60, bytes(range(256)) * 40])
-def test_broken_packets_have_a_tree_too(frame):
+def test_broken_packets_have_a_tree_too(frame: bytes) -> None:
     tree = worker.inspect_packet(frame, 1, len(frame))
     assert isinstance(tree, list)
 
 
-def test_an_unknown_link_type_says_what_to_try():
+def test_an_unknown_link_type_says_what_to_try() -> None:
     with pytest.raises(RustnetError, match="--with tshark"):
         worker.inspect_packet(b"abc", 65_001, 3)
 
 
-def test_a_missing_tool_says_what_to_install(monkeypatch):
+def test_a_missing_tool_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "environment", lambda: {"PATH": "/nonexistent", "PYTHONPATH": "."})
     code = "from rustnet.inspect import __main__ as m; m.importlib.util.find_spec = lambda name: None; "
     code += "print(m._answer('scapy', b'', 1, 0, 0)['error'])"
@@ -45,7 +45,7 @@ def test_a_missing_tool_says_what_to_install(monkeypatch):
     assert "pip install scapy" in made.stdout
 
 
-def test_a_worker_that_hangs_is_stopped(monkeypatch):
+def test_a_worker_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "SECONDS", 0.01)
     with pytest.raises(RustnetError, match="took longer"):
         worker.inspect_packet(FRAME, 1, len(FRAME))
@@ -63,7 +63,7 @@ def test_a_worker_that_hangs_is_stopped(monkeypatch):
         "bytearray(2 << 30)",
     ],
 )
-def test_what_the_worker_may_not_do(attempt):
+def test_what_the_worker_may_not_do(attempt: str) -> None:
     code = f"""
         import os, socket, subprocess
         from rustnet.inspect import limits

@@ -1,10 +1,9 @@
 """The policy's table is complete, and the page that tells it is what the program does."""
 
-from pathlib import Path
-
 from rustnet.policy.ownership import ANY, CLASSES, MATCHES, RANKS, REASONS, ownership_page
+from tests.support.paths import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "ownership.md"
+PAGE = ROOT / "docs" / "ownership.md"
 
 
 def test_the_page_is_current() -> None:

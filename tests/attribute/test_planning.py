@@ -8,8 +8,8 @@ import pytest
 from rustnet.attribute import match
 from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).parent.parent.parent / "sample_pcaps"
 QUESTIONS = (
     "SELECT * FROM claims ORDER BY ALL",
     "SELECT * EXCLUDE (process_id) FROM processes ORDER BY ALL",

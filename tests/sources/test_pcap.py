@@ -11,7 +11,7 @@ from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap, wrpcap
 
 from tests.support.patterned import T0, kinds, payload, pcap, read
-from tests.support.pcap import pcap_header, record
+from tests.support.pcap import Magic, pcap_header, record
 
 EDITCAP = shutil.which("editcap")
 SIZES = [60, 0, 1, 1514, 61, 62, 63]
@@ -19,7 +19,7 @@ SIZES = [60, 0, 1, 1514, 61, 62, 63]
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("magic", "scale", "extra"), [("us", 1000, 0), ("ns", 1, 0), ("modified", 1000, 8)])
-def test_every_byte_order_and_resolution(tmp_path: Path, order: str, magic: str, scale: int, extra: int) -> None:
+def test_every_byte_order_and_resolution(tmp_path: Path, order: str, magic: Magic, scale: int, extra: int) -> None:
     raw = pcap(SIZES, order, magic, extra)
     (tmp_path / "x").write_bytes(raw)
     packets, source = read(tmp_path / "x")
@@ -35,7 +35,7 @@ def test_every_byte_order_and_resolution(tmp_path: Path, order: str, magic: str,
 
 
 @pytest.mark.parametrize(("magic", "extra"), [("us", 8), ("us", 4), ("modified", 12)])
-def test_record_headers_of_patched_libpcaps(tmp_path: Path, magic: str, extra: int) -> None:
+def test_record_headers_of_patched_libpcaps(tmp_path: Path, magic: Magic, extra: int) -> None:
     (tmp_path / "x").write_bytes(pcap([60, 70, 80, 90, 100], magic=magic, extra=extra))
     packets, source = read(tmp_path / "x")
     assert [len(p.data) for p in packets] == [60, 70, 80, 90, 100]

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ from rustnet.attribute.formats.scan import Scanner
 from rustnet.attribute.observation import Batch, Faults, ProcessFacts
 from rustnet.attribute.values import parse_time
 from rustnet.errors import InputError
+from tests.support.paths import SAMPLES
 from tests.support.uncompiled import RUNS_PURE, PureTree
-
-SAMPLES = Path(__file__).parent.parent.parent / "sample_pcaps"
 
 
 def flat(batches: list[Batch]) -> list[tuple[Any, ...]]:
@@ -67,7 +67,12 @@ def test_plain_lines_are_plain(tmp_path: Path, record: Any, monkeypatch: pytest.
     lines = [record(f"10.0.0.1:{port}", begin=port, end=port + 1, pid=port % 3) for port in range(1, 500)]
     path = write(tmp_path, *lines, record("[2001:db8::1]:9", "[::ffff:1.2.3.4]:443", name="é"), b"")
     taken: list[int] = []
-    monkeypatch.setattr(plain._Blocks, "odd_lines", lambda self, data, odd: taken.extend(odd) or iter(()))
+
+    def odd_lines(self: object, data: bytes, odd: list[int]) -> Iterator[bytes]:
+        taken.extend(odd)
+        return iter(())
+
+    monkeypatch.setattr(plain._Blocks, "odd_lines", odd_lines)
     batches = list(RustnetSidecar(path).blocks())
     assert [len(batch) for batch in batches] == [500]
     assert taken == []

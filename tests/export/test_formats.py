@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from rustnet.errors import UsageError
 from rustnet.export.formats import FORMATS, fit, humanised, timestamp_ns, write_result
 from rustnet.present.text import width
-from rustnet.query.execute import execute, stream
+from rustnet.query.execute import ResultSet, execute, stream
 
 HOSTILE = '\x1b]0;x\x07=HYPERLINK("http://x")|\n<img src=x> ![a](b) 日本\x9b2J\u202e'
 
@@ -25,17 +27,17 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def result(con):
+def result(con: duckdb.DuckDBPyConnection) -> ResultSet:
     return execute(con, SQL, {"hostile": HOSTILE})
 
 
-def written(result, fmt, stream=None, **options) -> str:
+def written(result: ResultSet, fmt: str, stream: io.StringIO | io.BytesIO | None = None, **options: Any) -> Any:
     out = io.StringIO(newline="") if stream is None else stream
     assert write_result(result, fmt, out, **options) == len(result.rows)
     return out.getvalue()
 
 
-def test_json_is_exact(result):
+def test_json_is_exact(result: ResultSet) -> None:
     rows = json.loads(written(result, "json"))
     assert rows[0] == {
         "id": 1, "name": "plain", "ts": "2024-05-01T10:00:00.123456789Z", "bytes": 1500000, "share": 0.5,
@@ -49,13 +51,13 @@ def test_json_is_exact(result):
     assert [json.loads(line) for line in lines] == rows
 
 
-def test_json_holds_nothing_that_a_terminal_obeys(result):
+def test_json_holds_nothing_that_a_terminal_obeys(result: ResultSet) -> None:
     for fmt in ("json", "jsonl"):
         text = written(result, fmt)
         assert not set(text) & {chr(c) for c in (*range(10), *range(11, 32), *range(127, 160), 0x202E)}
 
 
-def test_csv_round_trips(result):
+def test_csv_round_trips(result: ResultSet) -> None:
     text = written(result, "csv")
     assert text.count("\r\n") == 4
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
@@ -67,14 +69,14 @@ def test_csv_round_trips(result):
     assert rows[0]["flag"] == "true"
 
 
-def test_csv_is_safe_where_it_is_looked_at(con):
+def test_csv_is_safe_where_it_is_looked_at(con: duckdb.DuckDBPyConnection) -> None:
     result = execute(con, "SELECT '=1+1' AS a, '-1' AS b, -1 AS c, chr(27) || '[2J' AS d")
     assert written(result, "csv").splitlines()[1] == "=1+1,-1,-1,\x1b[2J"
     assert written(result, "csv", spreadsheet=True).splitlines()[1] == "'=1+1,'-1,-1,\x1b[2J"
     assert "\x1b" not in written(result, "csv", Terminal(newline=""))
 
 
-def test_a_table_is_aligned_safe_and_readable(result):
+def test_a_table_is_aligned_safe_and_readable(result: ResultSet) -> None:
     lines = written(result, "table").splitlines()
     assert lines[0].split() == ["id", "name", "ts", "bytes", "share", "list", "flag"]
     assert "1.5 MB" in lines[2]
@@ -96,38 +98,38 @@ def _at(line: str, column: int) -> int:
 
 
 @pytest.mark.parametrize("columns", [1, 10, 40, 80, 133])
-def test_a_table_fits_its_terminal(result, columns):
+def test_a_table_fits_its_terminal(result: ResultSet, columns: int) -> None:
     for line in written(result, "table", columns=columns).splitlines():
         assert width(line) <= columns
 
 
-def test_a_terminal_says_how_wide_it_is(result, monkeypatch):
+def test_a_terminal_says_how_wide_it_is(result: ResultSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
     assert max(width(line) for line in written(result, "table", Terminal()).splitlines()) <= 50
     assert max(width(line) for line in written(result, "table").splitlines()) > 50
 
 
-def test_widths_are_taken_from_the_widest_columns():
+def test_widths_are_taken_from_the_widest_columns() -> None:
     assert fit([3, 50, 10], 100) == [3, 50, 10]
     assert fit([3, 50, 10], 40) == [3, 23, 10]
     assert fit([50, 50], 42) == [20, 20]
     assert fit([8, 8, 8], 10) == [6, 6, 6]
 
 
-def test_markdown_is_a_table_and_nothing_else(result):
+def test_markdown_is_a_table_and_nothing_else(result: ResultSet) -> None:
     lines = written(result, "markdown").splitlines()
     assert lines[1] == "| ---: | --- | --- | ---: | ---: | --- | --- |"
     assert all(line.replace("\\|", "").count("|") == 8 for line in lines)
     assert "\\<img src=x\\> !\\[a\\](b)" in lines[3]
 
 
-def test_truncation_is_stated(con):
+def test_truncation_is_stated(con: duckdb.DuckDBPyConnection) -> None:
     result = execute(con, "SELECT range AS a FROM range(10)", limit=3)
     assert written(result, "table").endswith("(3 rows; there are more)\n")
     assert len(json.loads(written(result, "json"))) == 3
 
 
-def test_results_without_rows_are_whole(con):
+def test_results_without_rows_are_whole(con: duckdb.DuckDBPyConnection) -> None:
     result = execute(con, "SELECT 1 AS a, make_timestamp_ns(1) AS t WHERE false")
     assert json.loads(written(result, "json")) == []
     assert written(result, "jsonl") == ""
@@ -137,7 +139,7 @@ def test_results_without_rows_are_whole(con):
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-def test_a_stream_writes_what_a_result_does(con, fmt, tmp_path):
+def test_a_stream_writes_what_a_result_does(con: duckdb.DuckDBPyConnection, fmt: str, tmp_path: Path) -> None:
     sql = "SELECT range AS a, 'x' || range AS b, make_timestamp_ns(range) AS t FROM range(5000)"
     whole, streamed = io.BytesIO(), io.BytesIO()
     for out, source in ((whole, execute(con, sql)), (streamed, stream(con, sql))):
@@ -151,7 +153,7 @@ def test_a_stream_writes_what_a_result_does(con, fmt, tmp_path):
         assert whole.getvalue() == streamed.getvalue()
 
 
-def read_parquet(data: bytes, tmp_path, sql: str):
+def read_parquet(data: bytes, tmp_path: Path, sql: str) -> list[tuple[Any, ...]]:
     (tmp_path / "r.parquet").write_bytes(data)
     con = duckdb.connect(str(tmp_path / "r.db"))
     try:
@@ -160,7 +162,7 @@ def read_parquet(data: bytes, tmp_path, sql: str):
         con.close()
 
 
-def test_parquet_keeps_every_nanosecond_and_type(result, tmp_path):
+def test_parquet_keeps_every_nanosecond_and_type(result: ResultSet, tmp_path: Path) -> None:
     out = io.BytesIO()
     assert write_result(result, "parquet", out) == 3
     rows = read_parquet(out.getvalue(), tmp_path, "SELECT id, name, epoch_us(ts), ts_ns, bytes, list, flag FROM {}")
@@ -175,7 +177,7 @@ def test_parquet_keeps_every_nanosecond_and_type(result, tmp_path):
     assert share[2][0] == 1e-9
 
 
-def test_parquet_of_odd_types(con, tmp_path):
+def test_parquet_of_odd_types(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     result = execute(
         con,
         "SELECT 'a'::BLOB || '\\x00'::BLOB AS b, 12.34::DECIMAL(9,2) AS d, "
@@ -193,13 +195,13 @@ def test_parquet_of_odd_types(con, tmp_path):
     assert row[6] == "2024-05-01 10:00:00.5"
 
 
-def test_parquet_without_rows_has_its_columns(con, tmp_path):
+def test_parquet_without_rows_has_its_columns(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     out = io.BytesIO()
     assert write_result(execute(con, "SELECT 1 AS a, 'x' AS b WHERE false"), "parquet", out) == 0
     assert read_parquet(out.getvalue(), tmp_path, "SELECT column_name FROM (DESCRIBE FROM {})") == [("a",), ("b",)]
 
 
-def test_parquet_goes_to_no_terminal_and_no_text(result):
+def test_parquet_goes_to_no_terminal_and_no_text(result: ResultSet) -> None:
     with pytest.raises(UsageError, match="garble the terminal"):
         write_result(result, "parquet", Terminal())
     with pytest.raises(UsageError, match="needs a file"):
@@ -208,7 +210,7 @@ def test_parquet_goes_to_no_terminal_and_no_text(result):
         write_result(result, "xml", io.StringIO())
 
 
-def test_numbers_for_people():
+def test_numbers_for_people() -> None:
     assert [humanised(n) for n in (0, 999, 1000, 1_234_567, 999_960, 5e18)] == [
         "0 B", "999 B", "1.0 kB", "1.2 MB", "1.0 MB", "5000.0 PB",
     ]  # fmt: skip

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import duckdb
@@ -17,6 +16,7 @@ from rustnet.query.summary import summarise
 from rustnet.store.session import open_readonly
 from tests.support.command_line import Run, child
 from tests.support.conversations import CLIENT, SERVER, dns_flow, http_flow
+from tests.support.effort import drained, wait_until
 from tests.support.packets import SECOND, START, padded, tcp_frame
 from tests.support.paths import ROOT
 from tests.support.pcap import pcap, record
@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_a_session_that_says_so(tmp_path: Path) -> None:
     with fifo.open("wb") as stream:
         stream.write(pcap(http_flow()))
         stream.flush()
-        time.sleep(2)
+        wait_until(lambda: path.exists() and drained(stream))
         process.send_signal(signal.SIGINT)
         stream.write(record(padded(tcp_frame((CLIENT, 1), (SERVER, 2), 1, 1, 16)), START // SECOND + 1))
         stream.flush()

@@ -1,6 +1,5 @@
 """The engine against a slow reference, against itself with other batch borders, and compiled against uncompiled."""
 
-import os
 import pickle
 from pathlib import Path
 
@@ -10,13 +9,12 @@ from hypothesis import strategies as st
 
 from tests.engine.agreement import Answer, ask_engine, ask_reference, differences
 from tests.engine.tcp_scripts import ACTIONS, COMMON, ISNS, LONG_WAITS, WAITS, Step, capture, random_capture
+from tests.support.effort import examples
 from tests.support.packets import SECOND, Captured
 from tests.support.uncompiled import RUNS_PURE, PureTree
 
-EXAMPLES = int(os.environ.get("RUSTNET_EXAMPLES", "250"))
 QUICK = settings(
-    max_examples=EXAMPLES if not RUNS_PURE else 40,
-    deadline=None,
+    max_examples=examples(250) if not RUNS_PURE else 40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 DEEP = settings(QUICK, max_examples=20_000, phases=(Phase.explicit, Phase.generate, Phase.shrink))

@@ -1,5 +1,5 @@
 """The command line runs in this process here too."""
 
-from tests.cli.conftest import run
+from tests.cli.conftest import capture, run
 
-__all__ = ["run"]
+__all__ = ["capture", "run"]

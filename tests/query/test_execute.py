@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rustnet.errors import ExitCode, RustnetError, UsageError
 from rustnet.query.execute import QueryError, QueryFailedError, execute, execute_own, lock, stream, unique
 from rustnet.store import session
+from tests.support.effort import examples
 
 
 def test_rows_columns_and_types(con: duckdb.DuckDBPyConnection) -> None:
@@ -222,7 +223,7 @@ def test_too_much_memory_is_said(tmp_path: Path) -> None:
     con.close()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sql=st.lists(
         st.sampled_from(

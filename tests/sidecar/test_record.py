@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import pytest
 
 from rustnet.attribute.validate import validate
+from tests.support.effort import wait_until
 from tests.support.paths import ROOT
 
 RECORDER = ROOT / "sidecar" / "record.py"
@@ -228,7 +229,7 @@ def test_long_lived_socket_is_written_early(
 ) -> None:
     process, _ = child
     recording = Recording(tmp_path, "--early", "0.2")
-    time.sleep(1.5)
+    wait_until(lambda: recording.out.exists() and str(process.pid) in recording.out.read_text())
     recording.process.kill()
     recording.process.communicate()
     rows = recording.records("")

@@ -16,6 +16,7 @@ from rustnet.attribute.formats.scan import Scanner
 from rustnet.attribute.observation import Batch, Faults, ProcessFacts
 from rustnet.attribute.values import parse_time
 from rustnet.errors import InputError
+from tests.support.effort import examples
 from tests.support.paths import SAMPLES
 from tests.support.uncompiled import RUNS_PURE, PureTree
 
@@ -223,7 +224,7 @@ def test_small_blocks_change_nothing(tmp_path: Path, record: Any, monkeypatch: p
     assert (len(said), reader.records, reader.faults.bad) == (60, 60, 1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(seed=st.integers(0, 2**32), places=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=6))
 def test_damaged_bytes(tmp_path_factory: pytest.TempPathFactory, seed: int, places: list[tuple[int, int]]) -> None:
     data = bytearray((SAMPLES / "contested.pcap.connections.jsonl").read_bytes()[:5000])

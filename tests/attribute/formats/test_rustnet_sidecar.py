@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rustnet.attribute.discover import find_sidecars, open_sidecar
@@ -260,7 +260,6 @@ LINES = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(LINES)
 @example(b"[" * 200_000)
 @example(b'{"process_lineage":' * 20_000)
@@ -285,7 +284,6 @@ def test_a_line_is_read_or_refused(line: bytes) -> None:
     assert said.window_start is None or 0 <= said.window_start <= MAX_TIME
 
 
-@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_addresses_are_read_or_refused(text: str) -> None:
     for read in (parse_address, parse_endpoint, parse_time):

@@ -1,5 +1,6 @@
 """The worker that takes packets apart: what it gives back, and what it may not do."""
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -39,10 +40,11 @@ def test_an_unknown_link_type_says_what_to_try() -> None:
 
 def test_a_missing_tool_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "environment", lambda: {"PATH": "/nonexistent", "PYTHONPATH": "."})
-    code = "from rustnet.inspect import __main__ as m; m.importlib.util.find_spec = lambda name: None; "
-    code += "print(m._answer('scapy', b'', 1, 0, 0)['error'])"
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install scapy" in made.stdout
+    code = "import importlib.util; importlib.util.find_spec = lambda name: None; "
+    code += "from rustnet.inspect.__main__ import main; main()"
+    request = json.dumps({"tool": "scapy", "link_type": 1, "length": 0, "ts": 0}) + "\n"
+    made = subprocess.run([sys.executable, "-c", code], input=request, capture_output=True, text=True, check=True)
+    assert "pip install scapy" in json.loads(made.stdout)["error"]
 
 
 def test_a_worker_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from rustnet.errors import RustnetError
 from rustnet.inspect import longtail
 from tests.support.command_line import Run
 from tests.support.conversations import CLIENT, SERVER, dns_flow
@@ -198,7 +197,13 @@ def test_what_is_missing_is_said_before_anything_is_read(
     assert not (tmp_path / "s.duckdb").exists()
 
 
-def test_a_worker_that_answers_nonsense_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_tshark
+def test_a_worker_without_an_answer_is_named(
+    run: Run, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = tmp_path / "s.duckdb"
+    assert run("replay", mixed, "--db", session).code == 0
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(RustnetError, match="gave no answer"):
-        longtail._work(str(tmp_path), {"tool": "pyshark"})
+    made = longtail.name_rest(str(session), [(1, str(mixed))])
+    assert made.named == 0
+    assert [words for words in made.failed if "gave no answer" in words] == made.failed != []

@@ -35,7 +35,9 @@ def read(path: Path) -> FileSource:
     return source
 
 
-def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The processes that are started."""
     begun: list[object] = []
     real = subprocess.Popen
 
@@ -44,6 +46,10 @@ def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture: Path, mo
         return real(*arguments, **options)
 
     monkeypatch.setattr(subprocess, "Popen", popen)
+    return begun
+
+
+def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture: Path, begun: list[object]) -> None:
     assert read(capture).info.sha256 == hashlib.sha256(SAMPLE).hexdigest()
     assert len(begun) == 1
     hash_ahead(str(capture))
@@ -51,7 +57,8 @@ def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture: Path, mo
     assert len(begun) == 2
     assert read(capture).info.sha256 == hashlib.sha256(SAMPLE).hexdigest()
     assert len(begun) == 2
-    assert not hashing._ahead
+    assert read(capture).info.sha256 == hashlib.sha256(SAMPLE).hexdigest()
+    assert len(begun) == 3, "a hash is used once"
 
 
 def test_a_file_that_was_replaced_meanwhile_is_hashed_as_it_is(capture: Path, tmp_path: Path) -> None:
@@ -64,7 +71,7 @@ def test_a_file_that_was_replaced_meanwhile_is_hashed_as_it_is(capture: Path, tm
 
 
 def test_what_is_no_large_file_is_left_to_whoever_opens_it(
-    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capture: Path, tmp_path: Path, begun: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hash_ahead(str(tmp_path / "absent"))
     hash_ahead(str(tmp_path))
@@ -72,7 +79,7 @@ def test_what_is_no_large_file_is_left_to_whoever_opens_it(
     hash_ahead("nul\0byte")
     monkeypatch.setattr(HashProcess, "LEAST", 1 << 30)
     hash_ahead(str(capture))
-    assert not hashing._ahead
+    assert begun == []
 
 
 def test_a_process_that_nobody_asks_is_ended(capture: Path) -> None:

@@ -39,7 +39,7 @@ def in_memory(path: Path) -> list[Frames]:
         last = frames.count - 1
         size = int(frames.offset[last]) + int(frames.captured[last]) - start
         kept = Frames(packets=frames.count, size=max(1, size))
-        kept.buffer[:size] = np.asarray(frames.data)[start : start + size]
+        np.asarray(kept.buffer)[:size] = np.asarray(frames.data)[start : start + size]
         for name in ("offset", "captured", "length", "ts", "link", "interface", "file_offset"):
             np.asarray(getattr(kept, name))[:] = frames.column(name)
         np.asarray(kept.offset)[:] -= start

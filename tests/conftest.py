@@ -1,5 +1,16 @@
-"""Fixtures that every folder of tests may use."""
+"""Fixtures that every folder of tests may use, and how thoroughly properties are tried.
 
-from pure import pure_tree
+RUSTNET_HYPOTHESIS=fast (what CI runs) tries the same examples on every run, so that a failure repeats; ``deep`` tries
+other ones each time, and twenty times as many.
+"""
+
+from hypothesis import settings
+
+from tests.support.effort import DEEP
+from tests.support.uncompiled import pure_tree
 
 __all__ = ["pure_tree"]
+
+settings.register_profile("fast", derandomize=True, deadline=None)
+settings.register_profile("deep", deadline=None, max_examples=2_000, print_blob=True)
+settings.load_profile("deep" if DEEP else "fast")

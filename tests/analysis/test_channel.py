@@ -110,6 +110,7 @@ def test_columns_of_texts_arrive() -> None:
     assert isinstance(got, tuple)
     assert bytes(got[0].data) == bytes(column.data)
     assert got[0].ends.tolist() == column.ends.tolist()
+    assert column.valid is not None
     assert bytes(got[0].valid) == bytes(column.valid)
     assert bytes(got[1].items.data) == b"xy"
 

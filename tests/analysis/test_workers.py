@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 
 from rustnet.analysis.collector import Collector
-from rustnet.analysis.numbering import Numbers
-from rustnet.analysis.workers import Found, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
+from rustnet.analysis.workers import Found, WorkerError, Workers, is_dense, worker_count
 from rustnet.errors import ExitCode
 from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
+from tests.support.paths import CORPUS, SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[2] / "sample_pcaps"
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only"),
@@ -61,11 +59,12 @@ def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
     other.name("192.0.2.1", "b.example", "dns", 2 * second, 60)
     one.name("192.0.2.1", "a.example", "dns", 3 * second, 60)
     other.name("192.0.2.1", "a.example", "dns", 4 * second, 60)
-    shared = SharedAnalysis.__new__(SharedAnalysis)
-    shared.collector = Collector(1)
-    shared.ready = []
-    shared.numbers = [Numbers(), Numbers()]
-    shared.merge([Found(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
+    workers = Workers(2, dissect=False)
+    try:
+        shared = workers.begin(1, 1)
+        shared.merge([Found(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
+    finally:
+        workers.close()
     assert [(n.name, n.ts // second) for n in shared.collector.names] == [
         ("a.example", 1),
         ("b.example", 2),

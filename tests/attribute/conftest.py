@@ -4,7 +4,7 @@ import ipaddress
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pytest
@@ -42,6 +42,12 @@ class Session:
             for table in base_tables(record):
                 self.con.execute(f"CREATE TABLE {table} ({made})").fetchall()
         self.con.execute(FLOWS_SQL).fetchall()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.con.close()
 
     def flow(
         self,
@@ -124,9 +130,8 @@ def connection(
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
     """A session in memory that is closed behind the test."""
-    made = Session(tmp_path)
-    yield made
-    made.con.close()
+    with Session(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import struct
 import subprocess
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,9 +17,12 @@ from rustnet.query import comments as query_comments
 from rustnet.query.comments import Comments
 from rustnet.sources.files import reread
 from rustnet.store.session import open_readonly
-from tests.cli.conftest import CLIENT, RESOLVER, SERVER, START, child, dns_flow, ethernet, http_flow, pcap
+from tests.support.command_line import Run, child
+from tests.support.conversations import CLIENT, RESOLVER, SERVER, dns_flow, http_flow
+from tests.support.packets import START, ip_frame, udp_frame
+from tests.support.paths import SAMPLES
+from tests.support.pcap import pcap
 
-SAMPLES = Path(__file__).parents[2] / "sample_pcaps"
 needs_tshark = pytest.mark.skipif(which("tshark") is None, reason="tshark is not here")
 KEYS = [
     "process", "pid", "ppid", "uid", "attr", "pod", "ns", "pod_uid", "container", "container_id", "direction", "app",
@@ -71,12 +75,12 @@ def said(local: str, remote: str, protocol: str = "TCP", **more: object) -> str:
     return json.dumps(made) + "\n"
 
 
-CURL = {"pid": 42, "process_name": "curl", "process_ppid": 41, "process_uid": 1000}
-RESOLVED = {"pid": 7, "process_name": "systemd-resolve", "attribution_match": "wildcard-local-address"}
+CURL: dict[str, Any] = {"pid": 42, "process_name": "curl", "process_ppid": 41, "process_uid": 1000}
+RESOLVED: dict[str, Any] = {"pid": 7, "process_name": "systemd-resolve", "attribution_match": "wildcard-local-address"}
 
 
 @pytest.fixture
-def sidecar(tmp_path):
+def sidecar(tmp_path: Path) -> Path:
     """Owners of the conversations of `capture`."""
     path = tmp_path / "owners.jsonl"
     path.write_text(
@@ -85,7 +89,7 @@ def sidecar(tmp_path):
     return path
 
 
-def test_packets_get_their_owners(run, capture, sidecar, tmp_path):
+def test_packets_get_their_owners(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.pcapng"
     made = run("enrich", capture, "--sidecar", sidecar, "-o", out)
     assert made.code == 0, made.err
@@ -99,7 +103,7 @@ def test_packets_get_their_owners(run, capture, sidecar, tmp_path):
     assert comments_of(out) == {n: [dns if n <= 2 else http] for n in range(1, 11)}
 
 
-def test_the_owner_may_be_the_other_end(run, capture, tmp_path):
+def test_the_owner_may_be_the_other_end(run: Run, capture: Path, tmp_path: Path) -> None:
     beside = Path(f"{capture}.connections.jsonl")
     beside.write_text(said(f"{SERVER}:80", f"{CLIENT}:40000", pid=80, process_name="httpd"))
     out = tmp_path / "out.pcapng"
@@ -111,7 +115,7 @@ def test_the_owner_may_be_the_other_end(run, capture, tmp_path):
     assert frames_of(out) == frames_of(capture)
 
 
-def test_hostile_values_stay_fields(run, capture, tmp_path):
+def test_hostile_values_stay_fields(run: Run, capture: Path, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl"
     cube = {"pod_name": " po\td ", "pod_namespace": "a=b", "pod_uid": "\u2028", "container_id": "\x00\x85c",
             "container_name": "näme\u3000🐳"}  # fmt: skip
@@ -130,17 +134,13 @@ def test_hostile_values_stay_fields(run, capture, tmp_path):
     assert len(fields_of(comments_of(out)[1][0])["process"]) == 255
 
 
-def ipv6(source: str, destination: str, following: int, payload: bytes) -> bytes:
-    ends = bytes.fromhex(source) + bytes.fromhex(destination)
-    return ethernet(struct.pack(">IHBB", 6 << 28, len(payload), following, 64) + ends + payload, 0x86DD)
-
-
-def test_ipv6_and_echoes(run, tmp_path):
-    a, b = "20010db8" + "0" * 23 + "1", "20010db8" + "0" * 23 + "2"
-    udp = struct.pack(">HHHH", 5000, 6000, 12, 0) + b"abcd"
+def test_ipv6_and_echoes(run: Run, tmp_path: Path) -> None:
+    a, b = "2001:db8::1", "2001:db8::2"
     echo = [struct.pack(">BBHHH", kind, 0, 0, 77, 1) + b"ping" for kind in (128, 129)]
     path, owners, out = tmp_path / "six.pcap", tmp_path / "o.jsonl", tmp_path / "out.pcapng"
-    path.write_bytes(pcap([ipv6(a, b, 17, udp), ipv6(a, b, 58, echo[0]), ipv6(b, a, 58, echo[1])]))
+    path.write_bytes(
+        pcap([udp_frame((a, 5000), (b, 6000), b"abcd"), ip_frame(a, b, 58, echo[0]), ip_frame(b, a, 58, echo[1])])
+    )
     owners.write_text(
         said("[2001:db8::1]:5000", "[2001:db8::2]:6000", "UDP", pid=5, process_name="six")
         + said("[2001:db8::1]:0", "[2001:db8::2]:0", "ICMP", pid=6, process_name="ping")
@@ -154,7 +154,7 @@ def test_ipv6_and_echoes(run, tmp_path):
     ["web.pcap", "network.pcapng", "contested.pcap", "damaged.pcap", "dns.pcap", "scan.pcap.zst", "slow-link.pcap"],
 )
 @needs_tshark
-def test_tshark_shows_the_owners_of_real_programs(run, tmp_path, name):
+def test_tshark_shows_the_owners_of_real_programs(run: Run, tmp_path: Path, name: str) -> None:
     """Real recordings: comments on the packets whose flow has an owner, all else as tshark sees it in the original."""
     original, session, out = SAMPLES / name, tmp_path / "s.duckdb", tmp_path / "out.pcapng"
     run("replay", original, "--db", session)
@@ -194,7 +194,7 @@ def whole_part(path: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["web.pcap", "network.pcapng", "contested.pcap"])
-def test_the_way_back(run, tmp_path, name):
+def test_the_way_back(run: Run, tmp_path: Path, name: str) -> None:
     """The annotated file alone, without a sidecar, has the owners that the sidecar gave."""
     out, first, second = tmp_path / "out.pcapng", tmp_path / "1.duckdb", tmp_path / "2.duckdb"
     run("replay", SAMPLES / name, "--db", first)
@@ -212,7 +212,7 @@ def test_the_way_back(run, tmp_path, name):
         assert after == con.execute(owners).fetchall()
 
 
-def test_packed_captures_and_pipes(run, capture, sidecar, tmp_path):
+def test_packed_captures_and_pipes(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.pcapng"
     assert run("enrich", capture, "--sidecar", sidecar, "-o", out).code == 0
     whole = out.read_bytes()
@@ -227,7 +227,7 @@ def test_packed_captures_and_pipes(run, capture, sidecar, tmp_path):
         assert made.stdout == whole
 
 
-def test_a_session_knows_the_owners(run, capture, sidecar, tmp_path):
+def test_a_session_knows_the_owners(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     session, out, other = tmp_path / "s.duckdb", tmp_path / "out.pcapng", tmp_path / "other.pcap"
     other.write_bytes(pcap(http_flow(port=40001)))
     beside = Path(f"{other}.connections.jsonl")
@@ -264,7 +264,15 @@ def test_a_session_knows_the_owners(run, capture, sidecar, tmp_path):
         (["web.pcap"], 2),
     ],
 )
-def test_mistakes(run, capture, sidecar, tmp_path, monkeypatch, arguments, code):
+def test_mistakes(
+    run: Run,
+    capture: Path,
+    sidecar: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(sidecar, "o.jsonl")
     Path("empty.jsonl").write_bytes(b"")
@@ -274,7 +282,9 @@ def test_mistakes(run, capture, sidecar, tmp_path, monkeypatch, arguments, code)
     assert not list(tmp_path.glob("*out.*"))
 
 
-def test_inputs_are_never_written_over(run, capture, sidecar, tmp_path, monkeypatch):
+def test_inputs_are_never_written_over(
+    run: Run, capture: Path, sidecar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     annotated = tmp_path / "a.pcapng"
     assert run("enrich", capture, "--sidecar", sidecar, "-o", annotated).code == 0
     before = annotated.read_bytes()
@@ -289,7 +299,7 @@ def test_inputs_are_never_written_over(run, capture, sidecar, tmp_path, monkeypa
     assert run("enrich", annotated, "--sidecar", annotated, "-o", annotated).code == 2
 
 
-def test_an_annotated_capture_stays_as_it_is(run, capture, sidecar, tmp_path):
+def test_an_annotated_capture_stays_as_it_is(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "1.pcapng", tmp_path / "2.pcapng"
     run("enrich", capture, "--sidecar", sidecar, "-o", first)
     made = run("enrich", first, "--sidecar", sidecar, "-o", second)
@@ -298,7 +308,7 @@ def test_an_annotated_capture_stays_as_it_is(run, capture, sidecar, tmp_path):
     assert second.read_bytes() == first.read_bytes()
 
 
-def test_cut_captures_are_written_as_far_as_they_go(run, capture, sidecar, tmp_path):
+def test_cut_captures_are_written_as_far_as_they_go(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     cut, out = tmp_path / "cut.pcap", tmp_path / "out.pcapng"
     cut.write_bytes(capture.read_bytes()[:-10])
     made = run("enrich", cut, "--sidecar", sidecar, "-o", out)
@@ -311,7 +321,7 @@ def test_cut_captures_are_written_as_far_as_they_go(run, capture, sidecar, tmp_p
     assert run("enrich", capture, "--sidecar", sidecar, "-o", out, "--strict").code == 0
 
 
-def test_one_bad_sidecar_does_not_stop_another(run, capture, sidecar, tmp_path):
+def test_one_bad_sidecar_does_not_stop_another(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     bad, out = tmp_path / "bad.connections.jsonl", tmp_path / "out.pcapng"
     bad.write_text("{}\n")
     made = run("enrich", capture, "--sidecar", bad, "--sidecar", sidecar, "-o", out)
@@ -320,7 +330,7 @@ def test_one_bad_sidecar_does_not_stop_another(run, capture, sidecar, tmp_path):
     assert len(comments_of(out)) == 10
 
 
-def test_a_sidecar_that_fits_nothing(run, capture, tmp_path):
+def test_a_sidecar_that_fits_nothing(run: Run, capture: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "o.jsonl", tmp_path / "out.pcapng"
     path.write_text(said("1.2.3.4:5", "6.7.8.9:10", pid=1, process_name="x"))
     made = run("enrich", capture, "--sidecar", path, "-o", out)
@@ -329,7 +339,7 @@ def test_a_sidecar_that_fits_nothing(run, capture, tmp_path):
     assert frames_of(out) == frames_of(capture)
 
 
-def test_extract_says_it_too(run, capture, sidecar, tmp_path):
+def test_extract_says_it_too(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     annotated, session = tmp_path / "annotated.pcapng", tmp_path / "s.duckdb"
     out = tmp_path / "out.pcapng"
     marked = tmp_path / "marked.pcapng"
@@ -350,7 +360,7 @@ def test_extract_says_it_too(run, capture, sidecar, tmp_path):
     assert frames_of(tmp_path / "out.pcap") == frames_of(capture)
 
 
-def test_chunks(run, tmp_path, monkeypatch):
+def test_chunks(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Comments are looked up a few packets at a time, from any packet on."""
     path, owners, session = tmp_path / "a.pcap", tmp_path / "o.jsonl", tmp_path / "s.duckdb"
     ports = range(40000, 40006)

@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -11,16 +12,19 @@ import pytest
 from rustnet.export.pcapng import PcapngWriter
 from rustnet.sources.files import reread
 from rustnet.sources.frames import Interface, Note
-from tests.cli.conftest import CLIENT, SERVER, START, child, dns_flow, ethernet, http_flow, ipv4, pcap
+from tests.support.command_line import Run, child
+from tests.support.conversations import CLIENT, SERVER, dns_flow, http_flow
+from tests.support.packets import START, ip_frame
+from tests.support.pcap import pcap
 
 
-def frames_of(path):
+def frames_of(path: Path) -> list[tuple[int, bytes, int, int]]:
     return [
         (f.ts[i], f.frame(i), f.length[i], f.link[i]) for f in reread(str(path)).batches() for i in range(f.count)
     ]  # fmt: skip
 
 
-def test_everything_comes_out_byte_for_byte(run, capture, session, tmp_path):
+def test_everything_comes_out_byte_for_byte(run: Run, capture: Path, session: Path, tmp_path: Path) -> None:
     out = tmp_path / "all.pcap"
     made = run("extract", session, "-o", out)
     assert made.code == 0, made.err
@@ -30,13 +34,13 @@ def test_everything_comes_out_byte_for_byte(run, capture, session, tmp_path):
     assert frames_of(tmp_path / "all.pcapng") == frames_of(capture)
 
 
-def test_a_filter_takes_whole_flows(run, session, capture, tmp_path):
+def test_a_filter_takes_whole_flows(run: Run, session: Path, capture: Path, tmp_path: Path) -> None:
     out = tmp_path / "dns.pcapng"
     assert run("extract", session, "app:dns", "-o", out).code == 0
     assert frames_of(out) == frames_of(capture)[:2]
 
 
-def test_truncated_packets_keep_both_lengths(run, tmp_path):
+def test_truncated_packets_keep_both_lengths(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "short.pcap"
     path.write_bytes(pcap(http_flow(), snaplen=60))
     run("replay", path, "--db", tmp_path / "s.duckdb")
@@ -55,7 +59,9 @@ def test_truncated_packets_keep_both_lengths(run, tmp_path):
         ("SELECT flow_id, capture_id, number FROM packets WHERE number = 4", [4]),
     ],
 )
-def test_sql_chooses_packets_or_flows(run, session, capture, tmp_path, sql, numbers):
+def test_sql_chooses_packets_or_flows(
+    run: Run, session: Path, capture: Path, tmp_path: Path, sql: str, numbers: list[int] | None
+) -> None:
     out = tmp_path / "o.pcapng"
     made = run("extract", session, "--sql", sql, "-o", out)
     assert made.code == 0, made.err
@@ -75,7 +81,9 @@ def test_sql_chooses_packets_or_flows(run, session, capture, tmp_path, sql, numb
         ([], 2),
     ],
 )
-def test_mistakes(run, session, tmp_path, monkeypatch, arguments, code):
+def test_mistakes(
+    run: Run, session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int
+) -> None:
     monkeypatch.chdir(tmp_path)
     made = run("extract", session, *arguments)
     assert made.code == code
@@ -83,7 +91,7 @@ def test_mistakes(run, session, tmp_path, monkeypatch, arguments, code):
     assert not list(tmp_path.glob("*o.*"))
 
 
-def test_the_original_must_be_the_same(run, session, capture, tmp_path):
+def test_the_original_must_be_the_same(run: Run, session: Path, capture: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / "web.pcap"
     moved.parent.mkdir()
     shutil.move(capture, moved)
@@ -108,13 +116,13 @@ def test_the_original_must_be_the_same(run, session, capture, tmp_path):
     assert out.read_bytes() == before
 
 
-def test_an_original_is_never_written_over(run, session, capture):
+def test_an_original_is_never_written_over(run: Run, session: Path, capture: Path) -> None:
     before = capture.read_bytes()
     assert run("extract", session, "-o", capture).code == 2
     assert capture.read_bytes() == before
 
 
-def test_stdout_and_compressed_originals(run, tmp_path, capture):
+def test_stdout_and_compressed_originals(run: Run, tmp_path: Path, capture: Path) -> None:
     packed = tmp_path / "web.pcap.gz"
     packed.write_bytes(gzip.compress(capture.read_bytes()))
     run("replay", packed, "--db", tmp_path / "s.duckdb")
@@ -124,7 +132,7 @@ def test_stdout_and_compressed_originals(run, tmp_path, capture):
 
 
 @pytest.fixture
-def mixed(tmp_path):
+def mixed(tmp_path: Path) -> Path:
     """Two interfaces with link types of their own, comments, nanoseconds."""
     path = tmp_path / "mixed.pcapng"
     with path.open("wb") as stream:
@@ -139,7 +147,7 @@ def mixed(tmp_path):
     return path
 
 
-def test_pcapng_keeps_what_pcap_cannot(run, mixed, tmp_path):
+def test_pcapng_keeps_what_pcap_cannot(run: Run, mixed: Path, tmp_path: Path) -> None:
     run("replay", mixed, "--db", tmp_path / "s.duckdb")
     out = tmp_path / "o.pcapng"
     assert run("extract", tmp_path / "s.duckdb", "-o", out).code == 0
@@ -155,7 +163,7 @@ def test_pcapng_keeps_what_pcap_cannot(run, mixed, tmp_path):
     assert not (tmp_path / "o.pcap").exists()
 
 
-def test_several_captures_into_one_file(run, capture, mixed, tmp_path):
+def test_several_captures_into_one_file(run: Run, capture: Path, mixed: Path, tmp_path: Path) -> None:
     db = tmp_path / "s.duckdb"
     run("replay", capture, mixed, "--db", db)
     out = tmp_path / "o.pcapng"
@@ -172,9 +180,9 @@ def test_several_captures_into_one_file(run, capture, mixed, tmp_path):
     assert run("verify", db, *sources).code == 0
 
 
-def test_a_tunnel_brings_what_it_carries(run, tmp_path):
+def test_a_tunnel_brings_what_it_carries(run: Run, tmp_path: Path) -> None:
     inner = http_flow()
-    gre = [ethernet(ipv4("203.0.113.1", "203.0.113.2", 47, b"\0\0\x08\0" + f[14:])) for f in inner]
+    gre = [ip_frame("203.0.113.1", "203.0.113.2", 47, b"\0\0\x08\0" + f[14:]) for f in inner]
     path = tmp_path / "gre.pcap"
     path.write_bytes(pcap(gre + dns_flow()))
     run("replay", path, "--db", tmp_path / "s.duckdb")
@@ -184,7 +192,7 @@ def test_a_tunnel_brings_what_it_carries(run, tmp_path):
     assert frames_of(out) == frames_of(path)[: len(gre)]
 
 
-def test_verify_a_good_session(run, session):
+def test_verify_a_good_session(run: Run, session: Path) -> None:
     made = run("verify", session)
     assert made.code == 0, made.out
     assert "same size and SHA-256" in " ".join(made.out.split())
@@ -196,7 +204,7 @@ def test_verify_a_good_session(run, session):
     assert len(checks) <= 12  # what all tables have in common is one check, not one for each of them
 
 
-def test_verify_without_the_capture_is_no_failure(run, session, capture):
+def test_verify_without_the_capture_is_no_failure(run: Run, session: Path, capture: Path) -> None:
     capture.unlink()
     made = run("verify", session)
     assert made.code == 0
@@ -215,7 +223,7 @@ def test_verify_without_the_capture_is_no_failure(run, session, capture):
         ("UPDATE flows_ended SET src_packets = 77 WHERE flow_id = 1", "packet counts"),
     ],
 )
-def test_verify_finds_what_does_not_agree(run, session, harm, words):
+def test_verify_finds_what_does_not_agree(run: Run, session: Path, harm: str, words: str) -> None:
     with duckdb.connect(str(session)) as con:
         con.execute(harm)
     made = run("verify", session)
@@ -223,7 +231,7 @@ def test_verify_finds_what_does_not_agree(run, session, harm, words):
     assert any(line.startswith("✗") and words in line for line in made.out.splitlines())
 
 
-def test_verify_finds_a_changed_capture(run, session, capture):
+def test_verify_finds_a_changed_capture(run: Run, session: Path, capture: Path) -> None:
     data = bytearray(capture.read_bytes())
     data[-1] ^= 1
     capture.write_bytes(data)
@@ -233,7 +241,7 @@ def test_verify_finds_a_changed_capture(run, session, capture):
 
 
 @pytest.mark.parametrize("tool", ["scapy", "tshark"])
-def test_a_packet_down_to_its_fields(run, session, tool):
+def test_a_packet_down_to_its_fields(run: Run, session: Path, tool: str) -> None:
     if tool == "scapy":
         pytest.importorskip("importlib.metadata").version("scapy")
     elif not shutil.which("tshark"):
@@ -248,13 +256,13 @@ def test_a_packet_down_to_its_fields(run, session, tool):
     assert len(data["layers"]) >= 3
 
 
-def test_a_packet_of_another_flow_says_so(run, session):
+def test_a_packet_of_another_flow_says_so(run: Run, session: Path) -> None:
     made = run("show", session, "2", "--packet", "1")
     assert made.code == 0
     assert "belongs to flow 1" in made.err
 
 
-def test_doctor(run):
+def test_doctor(run: Run) -> None:
     made = run("doctor")
     assert made.code in (0, 1)
     assert "duckdb" in made.out
@@ -263,7 +271,7 @@ def test_doctor(run):
     assert all(c["fix"] for c in data["checks"] if c["grade"] == "broken")
 
 
-def test_tshark_agrees_with_what_was_extracted(run, session, capture, tmp_path):
+def test_tshark_agrees_with_what_was_extracted(run: Run, session: Path, capture: Path, tmp_path: Path) -> None:
     tshark = shutil.which("tshark")
     if not tshark:
         pytest.skip("tshark is not installed")

@@ -2,35 +2,41 @@
 
 import json
 import struct
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from tests.cli.conftest import CLIENT, RESOLVER, SERVER, dns_flow, ethernet, pcap, tcp, udp
+from tests.support.command_line import Run
+from tests.support.conversations import CLIENT, RESOLVER, SERVER, dns_flow
+from tests.support.packets import arp_frame, tcp_frame, udp_frame
+from tests.support.pcap import pcap
+from tests.support.pcapng import epb, idb, nrb, shb
 
 MAC = "02:00:00:00:00:01"
 """The sender's hardware address in every frame that `ethernet` makes."""
 
 
-def rows(run, session, sql):
+def rows(run: Run, session: Path, sql: str) -> list[dict[str, Any]]:
     made = run("query", session, "--sql", sql, "--format", "jsonl")
     assert made.code == 0, made.err
     return [json.loads(line) for line in made.out.splitlines()]
 
 
-def syn(port=41000, server=SERVER):
+def syn(port: int = 41000, server: str = SERVER) -> list[bytes]:
     a, b = (CLIENT, port), (server, 443)
-    return [tcp(a, b, 1, 0, 2), tcp(b, a, 1, 2, 0x14)]
+    return [tcp_frame(a, b, 1, 0, 2), tcp_frame(b, a, 1, 2, 0x14)]
 
 
-def replayed(run, tmp_path, frames, name="x.pcap"):
+def replayed(run: Run, tmp_path: Path, frames: list[bytes] | bytes, name: str = "x.pcap") -> Path:
     (tmp_path / name).write_bytes(frames if isinstance(frames, bytes) else pcap(frames))
     made = run("replay", tmp_path / name, "--db", tmp_path / "s.duckdb")
     assert made.code == 0, made.err
     return tmp_path / "s.duckdb"
 
 
-def test_a_connection_that_says_nothing_has_the_name_that_was_looked_up(run, tmp_path):
+def test_a_connection_that_says_nothing_has_the_name_that_was_looked_up(run: Run, tmp_path: Path) -> None:
     session = replayed(run, tmp_path, dns_flow() + syn())
     age = "epoch_ns(started_at) - epoch_ns(hostname_ts) AS age"
     found = rows(run, session, f"SELECT hostname, hostname_source, {age} FROM flows WHERE protocol = 'tcp'")
@@ -41,31 +47,31 @@ def test_a_connection_that_says_nothing_has_the_name_that_was_looked_up(run, tmp
     ]
 
 
-def test_a_connection_before_the_lookup_has_none(run, tmp_path):
+def test_a_connection_before_the_lookup_has_none(run: Run, tmp_path: Path) -> None:
     session = replayed(run, tmp_path, syn() + dns_flow())
     assert rows(run, session, "SELECT hostname FROM flows WHERE protocol = 'tcp'") == [{"hostname": None}]
 
 
-def test_a_lookup_in_one_file_names_connections_in_the_next(run, tmp_path):
+def test_a_lookup_in_one_file_names_connections_in_the_next(run: Run, tmp_path: Path) -> None:
     replayed(run, tmp_path, dns_flow(), "1.pcap")
-    session = replayed(run, tmp_path, [udp((CLIENT, 9), (RESOLVER, 9), b"x")] * 3 + syn(), "2.pcap")
+    session = replayed(run, tmp_path, [udp_frame((CLIENT, 9), (RESOLVER, 9), b"x")] * 3 + syn(), "2.pcap")
     assert rows(run, session, "SELECT hostname FROM flows WHERE protocol = 'tcp'") == [{"hostname": "shop.example"}]
 
 
-def labels(name):
+def labels(name: str) -> bytes:
     return b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
 
 
-def mdns(name="printer.local", ip="10.0.0.9"):
+def mdns(name: str = "printer.local", ip: str = "10.0.0.9") -> bytes:
     record = labels(name) + struct.pack(">HHIH", 1, 0x8001, 120, 4) + bytes(map(int, ip.split(".")))
-    return udp((ip, 5353), ("224.0.0.251", 5353), struct.pack(">HHHHHH", 0, 0x8400, 0, 1, 0, 0) + record)
+    return udp_frame((ip, 5353), ("224.0.0.251", 5353), struct.pack(">HHHHHH", 0, 0x8400, 0, 1, 0, 0) + record)
 
 
-def dhcp(name=b"laptop", ip="10.0.0.7"):
+def dhcp(name: bytes = b"laptop", ip: str = "10.0.0.7") -> bytes:
     head = struct.pack(">BBBBIHH", 1, 1, 6, 0, 77, 0, 0) + bytes(4) * 4 + bytes.fromhex("020000000001") + bytes(202)
     asked = bytes(map(int, ip.split(".")))
     options = b"\x63\x82\x53\x63\x35\x01\x03\x32\x04" + asked + b"\x0c" + bytes([len(name)]) + name + b"\xff"
-    return udp(("0.0.0.0", 68), ("255.255.255.255", 67), head + options)
+    return udp_frame(("0.0.0.0", 68), ("255.255.255.255", 67), head + options)
 
 
 @pytest.mark.parametrize(
@@ -73,38 +79,33 @@ def dhcp(name=b"laptop", ip="10.0.0.7"):
     [(mdns(), "10.0.0.9", "printer.local", "mdns"), (dhcp(), "10.0.0.7", "laptop", "dhcp")],
 )
 @pytest.mark.parametrize("first", [True, False], ids=["heard before", "heard after"])
-def test_hosts_name_themselves(run, tmp_path, frame, ip, name, source, first):
+def test_hosts_name_themselves(
+    run: Run, tmp_path: Path, frame: bytes, ip: str, name: str, source: str, first: bool
+) -> None:
     talk = syn(server=ip)
     session = replayed(run, tmp_path, [frame, *talk] if first else [*talk, frame])
     sql = "SELECT hostname, hostname_source FROM flows WHERE protocol = 'tcp'"
     assert rows(run, session, sql) == [{"hostname": name, "hostname_source": source}]
 
 
-def test_name_resolution_blocks_name_too(run, tmp_path):
-    def block(kind, body):
-        body += bytes(-len(body) % 4)
-        size = struct.pack("<I", 12 + len(body))
-        return struct.pack("<I", kind) + size + body + size
-
+def test_name_resolution_blocks_name_too(run: Run, tmp_path: Path) -> None:
     entry = bytes(map(int, SERVER.split("."))) + b"from.the.file\0"
     record = struct.pack("<HH", 1, len(entry)) + entry + bytes(-len(entry) % 4)
-    made = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(1, struct.pack("<HHI", 1, 0, 0))
-    for number, frame in enumerate(syn()):
-        made += block(6, struct.pack("<IIIII", 0, 0, 1_000_000 + number, len(frame), len(frame)) + frame)
-    made += block(4, record + bytes(4))
+    packets = b"".join(epb(frame, 1_000_000 + number) for number, frame in enumerate(syn()))
+    made = shb() + idb() + packets + nrb(record)
     session = replayed(run, tmp_path, made, "x.pcapng")
     sql = "SELECT hostname, hostname_source FROM flows"
     assert rows(run, session, sql) == [{"hostname": "from.the.file", "hostname_source": "nrb"}]
 
 
-def arp(ip, target="10.0.0.1"):
-    ends = [bytes(map(int, end.split("."))) for end in (ip, target)]
-    body = bytes.fromhex("0001080006040001") + bytes.fromhex("020000000001") + ends[0] + bytes(6) + ends[1]
-    return ethernet(body, 0x0806)
-
-
-def test_hosts_with_their_own_hardware_addresses_only(run, tmp_path):
-    sent = [arp("10.0.0.5"), mdns(), *dns_flow(), *syn(), tcp((CLIENT, 1), ("10.9.9.9", 2), 1, 0, 2)]
+def test_hosts_with_their_own_hardware_addresses_only(run: Run, tmp_path: Path) -> None:
+    sent = [
+        arp_frame("10.0.0.5", "10.0.0.1"),
+        mdns(),
+        *dns_flow(),
+        *syn(),
+        tcp_frame((CLIENT, 1), ("10.9.9.9", 2), 1, 0, 2),
+    ]
     session = replayed(run, tmp_path, sent)
     made = run("hosts", session, "--format", "jsonl")
     assert made.code == 0, made.err
@@ -123,7 +124,7 @@ def test_hosts_with_their_own_hardware_addresses_only(run, tmp_path):
     assert sorted(line.split(",")[0] for line in local[1:]) == ["10.0.0.5", "10.0.0.9"]
 
 
-def test_hosts_on_a_terminal(run, tmp_path):
+def test_hosts_on_a_terminal(run: Run, tmp_path: Path) -> None:
     session = replayed(run, tmp_path, [*dns_flow(), *syn()])
     made = run("hosts", session, tty=True, columns=80)
     assert made.code == 0
@@ -135,7 +136,7 @@ def test_hosts_on_a_terminal(run, tmp_path):
     assert "no hardware address" in run("hosts", session, "--local").err
 
 
-def test_hosts_of_an_older_session_say_what_to_do(run, session):
+def test_hosts_of_an_older_session_say_what_to_do(run: Run, session: Path) -> None:
     with duckdb.connect(str(session)) as con:
         con.execute("DROP VIEW hosts; CREATE TABLE hosts(ip VARCHAR NOT NULL)")
     made = run("hosts", session)

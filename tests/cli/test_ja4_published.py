@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-CAPTURES = Path(__file__).parent.parent.parent.parent / "shared" / "corpus" / "ndpi"
+from tests.support.command_line import Run
+from tests.support.paths import CORPUS
+
+CAPTURES = CORPUS / "ndpi"
 
 # From nDPI's expected results for its own test captures.
 PUBLISHED = {
@@ -26,7 +29,7 @@ PUBLISHED = {
 
 @pytest.mark.corpus
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
-def test_ja4_of_public_captures(run, tmp_path, name):
+def test_ja4_of_public_captures(run: Run, tmp_path: Path, name: str) -> None:
     if not (CAPTURES / name).is_file():
         pytest.skip("the public test captures are not beside the project")
     session = str(tmp_path / "s.duckdb")

@@ -11,12 +11,12 @@ import pytest
 from rustnet.cli import main as module
 from rustnet.cli.main import COMMANDS
 from rustnet.errors import InputError
-from tests.cli.conftest import child
+from tests.support.command_line import Run, child
 
 CLI = Path(module.__file__).parent
 
 
-def test_help_needs_neither_duckdb_nor_numpy_nor_any_command():
+def test_help_needs_neither_duckdb_nor_numpy_nor_any_command() -> None:
     code = """
         import sys
         from rustnet.cli.main import main
@@ -32,7 +32,7 @@ def test_help_needs_neither_duckdb_nor_numpy_nor_any_command():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_without_duckdb(name):
+def test_every_command_explains_itself_without_duckdb(name: str) -> None:
     made = child(name, "--help")
     assert made.returncode == 0, made.stderr
     assert b"Usage: rustnet " + name.encode() in made.stdout
@@ -40,7 +40,7 @@ def test_every_command_explains_itself_without_duckdb(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_for_every_option(name):
+def test_every_command_has_help_for_every_option(name: str) -> None:
     command = importlib.import_module(f"rustnet.cli.commands.{name}").command
     assert command.help
     for parameter in command.params:
@@ -48,7 +48,7 @@ def test_every_command_has_help_for_every_option(name):
             assert parameter.help, f"{name} {parameter.name}"
 
 
-def test_command_modules_stay_short_and_hold_no_sql():
+def test_command_modules_stay_short_and_hold_no_sql() -> None:
     for file in CLI.rglob("*.py"):
         text = file.read_text()
         if file.stem in COMMANDS:
@@ -57,7 +57,7 @@ def test_command_modules_stay_short_and_hold_no_sql():
         assert not calls, file
 
 
-def test_version(run):
+def test_version(run: Run) -> None:
     made = run("--version")
     assert (made.code, made.err) == (0, "")
     assert re.fullmatch(r"rustnet \d+\.\d+\.\d+\n", made.out)
@@ -73,7 +73,7 @@ def test_version(run):
         (["stats", "x", "--by", "nothing"], "--by"),
     ],
 )
-def test_usage_errors_are_one_line_and_exit_2(run, arguments, words):
+def test_usage_errors_are_one_line_and_exit_2(run: Run, arguments: list[str], words: str) -> None:
     made = run(*arguments)
     assert made.code == 2
     assert made.err.startswith("rustnet: error: ")
@@ -82,13 +82,13 @@ def test_usage_errors_are_one_line_and_exit_2(run, arguments, words):
     assert not made.out
 
 
-def test_no_arguments_show_the_help_and_exit_2(run):
+def test_no_arguments_show_the_help_and_exit_2(run: Run) -> None:
     made = run()
     assert made.code == 2
     assert "Commands:" in made.err
 
 
-def test_missing_session(run, tmp_path):
+def test_missing_session(run: Run, tmp_path: Path) -> None:
     made = run("flows", tmp_path / "no.duckdb")
     assert made.code == 1
     assert "no such session" in made.err
@@ -96,7 +96,7 @@ def test_missing_session(run, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["before", "behind"])
-def test_a_traceback_comes_only_with_debug(run, tmp_path, where):
+def test_a_traceback_comes_only_with_debug(run: Run, tmp_path: Path, where: str) -> None:
     missing = tmp_path / "no.duckdb"
     assert "Traceback" not in run("flows", missing).err
     made = run("--debug", "flows", missing) if where == "before" else run("flows", missing, "--debug")
@@ -109,8 +109,10 @@ def test_a_traceback_comes_only_with_debug(run, tmp_path, where):
     [(InputError("x.pcap: no\x1b[2Jgood"), 3), (KeyboardInterrupt(), 130), (OSError(28, "No space left"), 1),
      (RuntimeError("odd"), 1), (click.Abort(), 130)],
 )  # fmt: skip
-def test_every_error_becomes_one_line_and_its_code(run, monkeypatch, error, code):
-    def fail(*_args, **_kwargs):
+def test_every_error_becomes_one_line_and_its_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
         raise error
 
     monkeypatch.setattr(importlib.import_module("rustnet.cli.commands.doctor").command, "callback", fail)
@@ -121,7 +123,7 @@ def test_every_error_becomes_one_line_and_its_code(run, monkeypatch, error, code
     assert "\x1b" not in made.err
 
 
-def test_a_reader_that_leaves_early_is_no_error(session):
+def test_a_reader_that_leaves_early_is_no_error(session: Path) -> None:
     query = f"{sys.executable} -m rustnet query {session} --sql 'FROM range(1000000)' -f csv"
     command = f"{query} | head -n 2; echo ${{PIPESTATUS[0]}}"
     made = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=CLI.parents[1])
@@ -129,7 +131,7 @@ def test_a_reader_that_leaves_early_is_no_error(session):
     assert made.stderr == ""
 
 
-def test_colours(session, run):
+def test_colours(session: Path, run: Run) -> None:
     assert "\x1b[" not in run("stats", session).out
     assert "\x1b[1m" in run("stats", session, tty=True).out
     assert "\x1b[" not in run("stats", session, "--no-color", tty=True).out

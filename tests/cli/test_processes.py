@@ -3,14 +3,17 @@
 import csv
 import io
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from tests.cli.conftest import CLIENT, RESOLVER, SERVER, START, dns_flow, http_flow
-from tests.cli.test_ownership import Case, instant, record
+from tests.cli.ownership_case import Case, instant, record
+from tests.support.conversations import CLIENT, RESOLVER, SERVER, dns_flow, http_flow
+from tests.support.packets import paced
+from tests.support.paths import ROOT
+from tests.support.pcap import pcap_file
 
 INIT, SHELL = {"pid": 1, "name": "init"}, {"pid": 7, "name": "sh"}
 
@@ -42,7 +45,8 @@ def case(tmp_path: Path, run: Any) -> Case:
 def data(case: Case, *arguments: str) -> list[dict[str, Any]]:
     done = case.run("processes", case.session, *arguments, "--format", "json")
     assert done.code == 0, done.err
-    return json.loads(done.out)
+    rows: list[dict[str, Any]] = json.loads(done.out)
+    return rows
 
 
 def test_the_tree(case: Case) -> None:
@@ -94,9 +98,7 @@ def test_formats(case: Case, form: str, tmp_path: Path) -> None:
     done = case.run("processes", case.session, "-f", form, "-o", path)
     assert done.code == 0, done.err
     if form == "parquet":
-        import duckdb  # noqa: PLC0415
-
-        assert duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall() == [(7,)]
+        assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(7,)]
         return
     text = path.read_text("utf-8")
     if form == "csv":
@@ -126,7 +128,8 @@ def test_no_owners_at_all(case: Case) -> None:
 def query(case: Case, name: str, *given: str) -> list[dict[str, Any]]:
     done = case.run("query", case.session, name, "--format", "json", *given)
     assert done.code == 0, done.err
-    return json.loads(done.out)
+    rows: list[dict[str, Any]] = json.loads(done.out)
+    return rows
 
 
 def test_the_timeline_of_processes(case: Case) -> None:
@@ -158,11 +161,8 @@ def test_contacts_without_a_name(tmp_path: Path, run: Any) -> None:
     named, silent = http_flow(40000), http_flow(40001, host="192.0.2.99")
     other = [frame.replace(bytes((192, 0, 2, 80)), bytes((192, 0, 2, 99))) for frame in silent]
     early = [frame.replace(bytes((192, 0, 2, 80)), bytes((192, 0, 2, 70))) for frame in http_flow(40002)]
-    data_ = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
-    for i, frame in enumerate([*early, *asked, *named, *other]):
-        ns = START + i * 10**7
-        data_ += struct.pack("<IIII", ns // 10**9, ns % 10**9, len(frame), len(frame)) + frame
-    case.capture.write_bytes(data_)
+    frames = [*early, *asked, *named, *other]
+    case.capture.write_bytes(pcap_file(paced(frames, step=10**7), magic="ns"))
     lines = [record(40001, 0, 1, 66, "beacon", remote_addr="192.0.2.99:80"), record(40000, 0, 1, 5, "browser")]
     case.capture.with_name("web.pcap.connections.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
     assert run("replay", case.capture, "--db", case.session).code == 0
@@ -178,5 +178,5 @@ def test_contacts_without_a_name(tmp_path: Path, run: Any) -> None:
 def test_every_reason_has_words_in_the_question_too() -> None:
     from rustnet.policy.ownership import REASONS  # noqa: PLC0415
 
-    text = (Path(__file__).parents[2] / "queries" / "unowned.sql").read_text("utf-8")
+    text = (ROOT / "queries" / "unowned.sql").read_text("utf-8")
     assert [reason for reason in REASONS if f"WHEN '{reason}' THEN" not in text] == []

@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 from rustnet.cli.commands.protocols import page
 from rustnet.dissect.registry import DISSECTORS
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

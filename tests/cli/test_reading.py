@@ -3,23 +3,26 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 
 from rustnet.cli.commands.stats import BY
 from rustnet.query.listing import DIMENSIONS
-from tests.cli.conftest import CLIENT, SERVER, dns_flow, http_flow, pcap
+from tests.support.command_line import Run
+from tests.support.conversations import CLIENT, SERVER, dns_flow, http_flow
+from tests.support.pcap import pcap
 
 
 @pytest.fixture
-def many(run, tmp_path):
+def many(run: Run, tmp_path: Path) -> Path:
     path = tmp_path / "many.pcap"
     path.write_bytes(pcap([f for port in range(40000, 40060) for f in http_flow(port)] + dns_flow()))
     run("replay", path, "--db", tmp_path / "many.duckdb")
     return tmp_path / "many.duckdb"
 
 
-def test_flows_in_every_format(session, run, tmp_path):
+def test_flows_in_every_format(session: Path, run: Run, tmp_path: Path) -> None:
     assert len(run("flows", session).out.splitlines()) == 4
     rows = list(csv.DictReader(io.StringIO(run("flows", session, "-f", "csv").out)))
     assert [row["app"] for row in rows] == ["dns", "http"]
@@ -34,7 +37,7 @@ def test_flows_in_every_format(session, run, tmp_path):
     assert target.read_bytes()[:4] == b"PAR1"
 
 
-def test_filter_sort_and_columns(session, run):
+def test_filter_sort_and_columns(session: Path, run: Run) -> None:
     made = run("flows", session, "app:http", "host:shop", "-f", "csv", "-c", "flow_id,bytes")
     assert made.out.splitlines()[0] == "flow_id,bytes"
     assert len(made.out.splitlines()) == 2
@@ -47,14 +50,14 @@ def test_filter_sort_and_columns(session, run):
 
 
 @pytest.mark.parametrize("arguments", [["-c", "nothing"], ["--sort", "byts"]])
-def test_mistakes_exit_2(session, run, arguments):
+def test_mistakes_exit_2(session: Path, run: Run, arguments: list[str]) -> None:
     made = run("flows", session, *arguments)
     assert made.code == 2
     assert made.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("text", "word"), [("app:http bytes:many", "many"), ("app:http prt:80", "prt:"), ("(a", "(")])
-def test_a_wrong_filter_is_shown_with_the_word_underlined(session, run, text, word):
+def test_a_wrong_filter_is_shown_with_the_word_underlined(session: Path, run: Run, text: str, word: str) -> None:
     made = run("flows", session, text)
     assert made.code == 2
     _, shown, carets = made.err.splitlines()
@@ -63,7 +66,7 @@ def test_a_wrong_filter_is_shown_with_the_word_underlined(session, run, text, wo
     assert shown[start : start + carets.count("^")].startswith(word)
 
 
-def test_a_terminal_gets_fifty_rows_and_a_note(many, run):
+def test_a_terminal_gets_fifty_rows_and_a_note(many: Path, run: Run) -> None:
     made = run("flows", many, tty=True, columns=100)
     assert len(made.out.splitlines()) == 51
     assert "11 more flows" in made.err
@@ -73,13 +76,13 @@ def test_a_terminal_gets_fifty_rows_and_a_note(many, run):
 
 
 @pytest.mark.parametrize("columns", [50, 80, 120, 200])
-def test_flows_fit_the_terminal(many, run, columns):
+def test_flows_fit_the_terminal(many: Path, run: Run, columns: int) -> None:
     out = run("flows", many, "--no-color", tty=True, columns=columns).out
     assert max(map(len, out.splitlines())) <= columns
     assert f"{SERVER}:80" in out
 
 
-def test_stats_by_everything(session, run):
+def test_stats_by_everything(session: Path, run: Run) -> None:
     assert set(BY) == set(DIMENSIONS)
     for by in BY:
         made = run("stats", session, "--by", by, "-f", "json")
@@ -89,7 +92,7 @@ def test_stats_by_everything(session, run):
         assert sum(row["flows"] for row in rows) == (4 if by == "host" else 2), by
 
 
-def test_stats_overview_and_filter(session, run):
+def test_stats_overview_and_filter(session: Path, run: Run) -> None:
     out = run("stats", session).out
     assert "By app" in out
     assert "By host" in out
@@ -98,7 +101,7 @@ def test_stats_overview_and_filter(session, run):
     assert run("stats", session, "-f", "csv").code == 2
 
 
-def test_show_a_flow(session, run):
+def test_show_a_flow(session: Path, run: Run) -> None:
     made = run("show", session, "2")
     assert made.code == 0
     for words in (f"flow 2: tcp {CLIENT}:40000 → {SERVER}:80", "http", "uri=/", "status=200", "Owner",
@@ -112,7 +115,7 @@ def test_show_a_flow(session, run):
     assert "flow 2" in run("show", session, community).out
 
 
-def test_show_what_is_not_there(session, run):
+def test_show_what_is_not_there(session: Path, run: Run) -> None:
     assert run("show", session, "99").code == 1
     assert run("show", session, "1:AAAA").code == 1
     made = run("show", session, "no")
@@ -121,7 +124,7 @@ def test_show_what_is_not_there(session, run):
     assert run("show", session, "1", "--packet", "9999").code == 1
 
 
-def test_show_several_flows_of_one_community_id(run, tmp_path):
+def test_show_several_flows_of_one_community_id(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "again.pcap"
     path.write_bytes(pcap(http_flow() + http_flow()))
     run("replay", path, "--db", tmp_path / "s.duckdb")
@@ -132,7 +135,7 @@ def test_show_several_flows_of_one_community_id(run, tmp_path):
     assert "flow 1:" in made.out
 
 
-def test_saved_queries(session, run):
+def test_saved_queries(session: Path, run: Run) -> None:
     listing = run("query", session, "--list").out
     assert "slow-dns" in listing
     assert "-p least=" in run("query", session, "slow-dns", "--list").out
@@ -142,7 +145,7 @@ def test_saved_queries(session, run):
     assert "shop.example" in run("query", session, "slow-dns", "-p", "least=0ms").out
 
 
-def test_any_sql_that_reads(session, run, tmp_path):
+def test_any_sql_that_reads(session: Path, run: Run, tmp_path: Path) -> None:
     assert run("query", session, "--sql", "SELECT 1 AS one, NULL AS none", "-f", "csv").out == "one,none\r\n1,\r\n"
     assert run("query", session, "--sql", "-", "-f", "csv", stdin=b"SELECT 7 AS n").out == "n\r\n7\r\n"
     made = run("query", session, "--sql", "FROM range(10)", "-n", "3", "-f", "csv")
@@ -160,7 +163,7 @@ def test_any_sql_that_reads(session, run, tmp_path):
         "ATTACH '/tmp/x.db'", "SET threads = 1", "SELECT 1; SELECT 2", "SELECT nothing", "",
     ],
 )  # fmt: skip
-def test_sql_that_does_more_or_is_wrong(session, run, sql):
+def test_sql_that_does_more_or_is_wrong(session: Path, run: Run, sql: str) -> None:
     made = run("query", session, "--sql", sql)
     assert made.code == 2
     assert made.err.startswith("rustnet: error: SQL")
@@ -172,13 +175,13 @@ def test_sql_that_does_more_or_is_wrong(session, run, sql):
     [[], ["no-such"], ["slow-dns", "--sql", "SELECT 1"], ["slow-dns", "-p", "least"], ["slow-dns", "-p", "x=1"],
      ["--sql", "SELECT 1", "-p", "a=1"]],
 )  # fmt: skip
-def test_mistakes_with_queries(session, run, arguments):
+def test_mistakes_with_queries(session: Path, run: Run, arguments: list[str]) -> None:
     made = run("query", session, *arguments)
     assert made.code == 2
     assert made.err.count("\n") == 1
 
 
-def test_an_output_that_fails_leaves_no_file(session, run, tmp_path):
+def test_an_output_that_fails_leaves_no_file(session: Path, run: Run, tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     assert run("query", session, "--sql", "SELECT error('stop') FROM range(3)", "-o", target).code != 0
     assert list(tmp_path.glob("*out.csv*")) == []

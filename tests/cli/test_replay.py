@@ -1,11 +1,9 @@
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import duckdb
@@ -16,12 +14,15 @@ from rustnet.ingest.options import Options
 from rustnet.query.execute import QueryFailedError
 from rustnet.query.summary import summarise
 from rustnet.store.session import open_readonly
-from tests.cli.conftest import CLIENT, SERVER, child, dns_flow, http_flow, pcap, tcp
+from tests.support.command_line import Run, child
+from tests.support.conversations import CLIENT, SERVER, dns_flow, http_flow
+from tests.support.effort import drained, wait_until
+from tests.support.packets import SECOND, START, padded, tcp_frame
+from tests.support.paths import ROOT
+from tests.support.pcap import pcap, record
 
-ROOT = Path(__file__).parents[2]
 
-
-def test_the_summary_names_everything_that_matters(capture, run, tmp_path):
+def test_the_summary_names_everything_that_matters(capture: Path, run: Run, tmp_path: Path) -> None:
     made = run("replay", capture, "--db", tmp_path / "s.duckdb")
     assert made.code == 0
     assert made.err == ""
@@ -33,7 +34,7 @@ def test_the_summary_names_everything_that_matters(capture, run, tmp_path):
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-def test_tables_fit_the_terminal(capture, run, tmp_path, columns):
+def test_tables_fit_the_terminal(capture: Path, run: Run, tmp_path: Path, columns: int) -> None:
     made = run("replay", capture, "--db", tmp_path / "s.duckdb", tty=True, columns=columns)
     # Paths and commands are never cut: they are there to be copied.
     lines = [line for line in made.out.splitlines() if str(tmp_path) not in line]
@@ -45,7 +46,7 @@ def test_tables_fit_the_terminal(capture, run, tmp_path, columns):
         assert len(line) <= columns, line
 
 
-def test_json_says_the_same(capture, run, tmp_path):
+def test_json_says_the_same(capture: Path, run: Run, tmp_path: Path) -> None:
     made = run("replay", capture, "--db", tmp_path / "s.duckdb", "--json")
     data = json.loads(made.out)
     assert data["flows"] == 2
@@ -58,7 +59,7 @@ def test_json_says_the_same(capture, run, tmp_path):
     assert data["losses"] == []
 
 
-def test_the_summary_of_the_writer_is_that_of_a_reader(tmp_path):
+def test_the_summary_of_the_writer_is_that_of_a_reader(tmp_path: Path) -> None:
     session, capture = str(tmp_path / "s.duckdb"), ROOT / "sample_pcaps" / "web.pcap"
     made, summary = ingested((str(capture),), session, Options(), 5)
     assert made.captures
@@ -74,8 +75,10 @@ def test_the_summary_of_the_writer_is_that_of_a_reader(tmp_path):
     assert summary.tables["processes"].rows
 
 
-def test_a_summary_that_fails_is_made_by_a_reader_and_the_session_is_whole(tmp_path, monkeypatch, capsys):
-    def fails(con, top):
+def test_a_summary_that_fails_is_made_by_a_reader_and_the_session_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(con: duckdb.DuckDBPyConnection, top: int) -> None:
         raise QueryFailedError("no memory")
 
     session = str(tmp_path / "s.duckdb")
@@ -88,7 +91,7 @@ def test_a_summary_that_fails_is_made_by_a_reader_and_the_session_is_whole(tmp_p
     assert json.loads(capsys.readouterr().out)["captures"][0]["complete"] is True
 
 
-def test_without_db_nothing_is_left(capture, run, monkeypatch, tmp_path):
+def test_without_db_nothing_is_left(capture: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     room = tmp_path / "tmp"
     room.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(room))
@@ -99,13 +102,13 @@ def test_without_db_nothing_is_left(capture, run, monkeypatch, tmp_path):
     assert json.loads(run("replay", capture, "--json").out)["session"] is None
 
 
-def test_stdin(run, capture):
+def test_stdin(run: Run, capture: Path) -> None:
     made = child("replay", "-", "--json", stdin=capture.read_bytes())
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["captures"][0]["source"] == "-"
 
 
-def test_damage_and_truncation_are_told(run, tmp_path):
+def test_damage_and_truncation_are_told(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "cut.pcap"
     path.write_bytes(pcap(http_flow() + dns_flow(), snaplen=60)[:-7])
     made = run("replay", path, "--db", tmp_path / "s.duckdb")
@@ -118,7 +121,7 @@ def test_damage_and_truncation_are_told(run, tmp_path):
     assert run("replay", path, "--strict").code == 4
 
 
-def test_undecoded_packets_are_told_with_reasons(run, tmp_path):
+def test_undecoded_packets_are_told_with_reasons(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "odd.pcap"
     path.write_bytes(pcap([b"\x01\x02\x03"] * 3, link=147))
     made = run("replay", path)
@@ -126,13 +129,13 @@ def test_undecoded_packets_are_told_with_reasons(run, tmp_path):
     assert "link type 147" in made.out
 
 
-def test_one_sided_flows_are_told(run, tmp_path):
+def test_one_sided_flows_are_told(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "half.pcap"
     path.write_bytes(pcap([f for f in http_flow() if f[26:30] == bytes(map(int, CLIENT.split(".")))]))
     assert "1 of 1 TCP flows show one direction only" in run("replay", path).out
 
 
-def test_no_capture_at_all_exits_3_and_leaves_nothing(run, tmp_path):
+def test_no_capture_at_all_exits_3_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello")
     made = run("replay", path, "--db", tmp_path / "s.duckdb")
@@ -143,7 +146,7 @@ def test_no_capture_at_all_exits_3_and_leaves_nothing(run, tmp_path):
     assert not (tmp_path / "s.duckdb").exists()
 
 
-def test_what_can_be_read_is_ingested_and_the_rest_named(run, capture, tmp_path):
+def test_what_can_be_read_is_ingested_and_the_rest_named(run: Run, capture: Path, tmp_path: Path) -> None:
     made = run("replay", tmp_path / "no.pcap", capture, "--json")
     assert made.code == 3
     assert "no.pcap" in made.err
@@ -152,7 +155,7 @@ def test_what_can_be_read_is_ingested_and_the_rest_named(run, capture, tmp_path)
     assert data["failed"][0]["source"].endswith("no.pcap")
 
 
-def test_the_same_file_again(run, capture, session):
+def test_the_same_file_again(run: Run, capture: Path, session: Path) -> None:
     made = run("replay", capture, "--db", session)
     assert made.code == 1
     assert "--again" in made.err
@@ -160,7 +163,7 @@ def test_the_same_file_again(run, capture, session):
     assert "20" in run("query", session, "--sql", "SELECT count(*) FROM packets").out
 
 
-def test_a_session_that_cannot_be_made(run, capture, tmp_path):
+def test_a_session_that_cannot_be_made(run: Run, capture: Path, tmp_path: Path) -> None:
     made = child("replay", capture, "--db", tmp_path / "no" / "s.duckdb")
     assert made.returncode == 1
     assert b"there is no directory" in made.stderr
@@ -169,7 +172,7 @@ def test_a_session_that_cannot_be_made(run, capture, tmp_path):
     assert b"is a capture, not a session" in made.stderr
 
 
-def test_hostile_names_are_escaped(run, tmp_path):
+def test_hostile_names_are_escaped(run: Run, tmp_path: Path) -> None:
     evil = "a\x1b]0;pwned\x07b\u202e.example"
     path = tmp_path / "evil\x1b[31m.pcap"
     path.write_bytes(pcap(http_flow(host=evil)))
@@ -180,7 +183,7 @@ def test_hostile_names_are_escaped(run, tmp_path):
             assert code not in made.out
 
 
-def test_a_sidecar_is_found_and_told(run, capture, tmp_path):
+def test_a_sidecar_is_found_and_told(run: Run, capture: Path, tmp_path: Path) -> None:
     line = {
         "timestamp": "2023-11-14T22:13:21Z", "protocol": "TCP", "local_addr": f"{CLIENT}:40000",
         "remote_addr": f"{SERVER}:80", "pid": 7, "process_name": "curl", "state": "CLOSED", "bytes_sent": 1,
@@ -196,7 +199,7 @@ def test_a_sidecar_is_found_and_told(run, capture, tmp_path):
     assert "0 of 2" in run("replay", capture, "--no-sidecar").out
 
 
-def test_ctrl_c_leaves_a_session_that_says_so(tmp_path):
+def test_ctrl_c_leaves_a_session_that_says_so(tmp_path: Path) -> None:
     fifo, path = tmp_path / "live.pcap", tmp_path / "s.duckdb"
     os.mkfifo(fifo)
     command = [sys.executable, "-m", "rustnet", "replay", str(fifo), "--db", str(path)]
@@ -204,11 +207,9 @@ def test_ctrl_c_leaves_a_session_that_says_so(tmp_path):
     with fifo.open("wb") as stream:
         stream.write(pcap(http_flow()))
         stream.flush()
-        time.sleep(2)
+        wait_until(lambda: path.exists() and drained(stream))
         process.send_signal(signal.SIGINT)
-        stream.write(
-            struct.pack("<IIII", 1_700_000_001, 0, 60, 60) + tcp((CLIENT, 1), (SERVER, 2), 1, 1, 16)[:54] + bytes(6)
-        )
+        stream.write(record(padded(tcp_frame((CLIENT, 1), (SERVER, 2), 1, 1, 16)), START // SECOND + 1))
         stream.flush()
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
@@ -218,7 +219,7 @@ def test_ctrl_c_leaves_a_session_that_says_so(tmp_path):
         assert con.execute("SELECT complete, packets FROM captures").fetchall()[0][0] is False
 
 
-def test_progress_is_drawn_on_a_terminal_only(capture, tmp_path):
+def test_progress_is_drawn_on_a_terminal_only(capture: Path, tmp_path: Path) -> None:
     pty = pytest.importorskip("pty")
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "rustnet", "replay", str(capture), "--db", str(tmp_path / "s.duckdb")]

@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ COLS = st.builds(Col, CELLS, right=st.booleans(), least=st.integers(0, 20), drop
 
 
 @given(st.data(), st.lists(COLS, min_size=1, max_size=8), st.integers(20, 200))
-def test_no_line_of_a_table_is_wider_than_its_limit(data, columns, limit):
+def test_no_line_of_a_table_is_wider_than_its_limit(data: st.DataObject, columns: list[Col], limit: int) -> None:
     rows = data.draw(st.lists(st.lists(CELLS, min_size=len(columns), max_size=len(columns)), max_size=6))
     lines = table(columns, rows, limit)
     assert len(lines) == 1 + len(rows)
@@ -22,20 +23,20 @@ def test_no_line_of_a_table_is_wider_than_its_limit(data, columns, limit):
 
 
 @given(st.lists(st.text("ab", min_size=1, max_size=9)), st.integers(20, 60))
-def test_prose_is_broken_and_nothing_lost(words, limit):
+def test_prose_is_broken_and_nothing_lost(words: list[str], limit: int) -> None:
     made = wrap(" ".join(words), limit, "  ")
     assert made.split() == words
     assert all(len(line) <= limit for line in made.split("\n"))
     assert flow_items(words, limit, "  ").split() == words
 
 
-def test_shares_are_never_rounded_to_nothing_or_all():
+def test_shares_are_never_rounded_to_nothing_or_all() -> None:
     assert [percent(0, 5), percent(1, 10**6), percent(999_999, 10**6), percent(5, 5), percent(1, 4)] == [
         "0.0 %", "<0.1 %", "99.9 %", "100 %", "25.0 %",
     ]  # fmt: skip
 
 
-def test_lengths_of_time():
+def test_lengths_of_time() -> None:
     second = 10**9
     assert [duration(n) for n in (0, 12_300_000, 42 * second, 200 * second, 3600 * second, 183_600 * second)] == [
         "0.0 ms", "12.3 ms", "42.0 s", "3 min 20 s", "1 h", "2 d 3 h",
@@ -44,11 +45,11 @@ def test_lengths_of_time():
 
 
 class Screen(io.StringIO):
-    def isatty(self):
+    def isatty(self) -> bool:
         return True
 
 
-def test_progress_fits_and_hides_what_is_hostile(monkeypatch):
+def test_progress_fits_and_hides_what_is_hostile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     moments = iter(range(100))
     monkeypatch.setattr("rustnet.cli.progress.time.monotonic", lambda: next(moments) / 1)
@@ -66,7 +67,7 @@ def test_progress_fits_and_hides_what_is_hostile(monkeypatch):
     assert screen.getvalue().endswith("\r\x1b[K")
 
 
-def test_progress_of_a_pipe_has_no_time_left():
+def test_progress_of_a_pipe_has_no_time_left() -> None:
     screen = Screen()
     ProgressLine(screen)(Progress("-", 0, 1, 10**6, None, 1000, 5))
     assert "stdin" in screen.getvalue()

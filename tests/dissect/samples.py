@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from samples_layer2 import LAYER2
-from samples_services import SERVICES
-from samples_streams import STREAMS
-from samples_udp_secure import UDP_SECURE
-from wire import (
+from tests.dissect.samples_layer2 import LAYER2
+from tests.dissect.samples_services import SERVICES
+from tests.dissect.samples_streams import STREAMS
+from tests.dissect.samples_udp_secure import UDP_SECURE
+from tests.dissect.samples_web import (
     DNS_QUERY,
     DNS_RESPONSE,
     HTTP_TALK,

@@ -2,7 +2,7 @@
 
 import struct
 
-from wire import Talk, vector
+from tests.dissect.samples_web import Talk, vector
 
 
 def tlv(tag: int, *content: bytes) -> bytes:

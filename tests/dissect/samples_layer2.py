@@ -1,14 +1,11 @@
 """Messages of the protocols without ports, built by hand from their specifications."""
 
 import struct
-from socket import inet_aton
+from socket import AF_INET6, inet_aton, inet_pton
+
+from tests.support.packets import MAC_A, MAC_B, MAC_C, arp, checksum, ip, udp
 
 Talk = tuple[tuple[bool, bytes], ...]
-MAC_A, MAC_B, MAC_C = (bytes.fromhex(f"0200000000{n:02x}") for n in (1, 2, 3))
-
-
-def arp(op: int, sender: str, target: str, mac: bytes = MAC_A, asked: bytes = bytes(6)) -> bytes:
-    return struct.pack(">HHBBH", 1, 0x0800, 6, 4, op) + mac + inet_aton(sender) + asked + inet_aton(target)
 
 
 # ---- LLDP --------------------------------------------------------------------------------------------------------
@@ -46,17 +43,9 @@ def cdp_tlv(kind: int, value: bytes) -> bytes:
     return struct.pack(">HH", kind, len(value) + 4) + value
 
 
-def internet_sum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
-    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return 0xFFFF - int(total)
-
-
 def cdp(version: int, ttl: int, *items: bytes) -> bytes:
     body = b"".join(items)
-    return struct.pack(">BBH", version, ttl, internet_sum(bytes([version, ttl, 0, 0]) + body)) + body
+    return struct.pack(">BBH", version, ttl, checksum(bytes([version, ttl, 0, 0]) + body)) + body
 
 
 def cdp_addresses(*addresses: str) -> bytes:
@@ -122,7 +111,7 @@ MSTP = bpdu(
 
 def summed(head: bytes, body: bytes) -> bytes:
     """A message whose first two bytes are ``head`` and whose next two are its checksum."""
-    return head + struct.pack(">H", internet_sum(head + b"\0\0" + body)) + body
+    return head + struct.pack(">H", checksum(head + b"\0\0" + body)) + body
 
 
 IGMP_QUERY_1 = summed(b"\x11\0", bytes(4))
@@ -141,12 +130,8 @@ IGMP_REPORT_3 = summed(
 # ---- ICMP --------------------------------------------------------------------------------------------------------
 
 
-def ip_header(protocol: int, src: str, dst: str, size: int = 28, offset: int = 0) -> bytes:
-    return struct.pack(">BBHHHBBH", 0x45, 0, size, 7, offset, 64, protocol, 0) + inet_aton(src) + inet_aton(dst)
-
-
-QUOTED_UDP = ip_header(17, "192.0.2.1", "198.51.100.2") + struct.pack(">HHHH", 40000, 53, 8, 0)
-QUOTED_PING = ip_header(1, "192.0.2.1", "198.51.100.2") + struct.pack(">BBHHH", 8, 0, 0, 77, 3)
+QUOTED_UDP = ip("192.0.2.1", "198.51.100.2", 17, udp(40000, 53), ident=7)
+QUOTED_PING = ip("192.0.2.1", "198.51.100.2", 1, struct.pack(">BBHHH", 8, 0, 0, 77, 3), ident=7)
 PORT_UNREACHABLE = summed(b"\3\3", bytes(4) + QUOTED_UDP)
 TOO_LARGE = summed(b"\3\4", b"\0\0\x05\x78" + QUOTED_UDP)
 REDIRECT = summed(b"\5\1", inet_aton("192.0.2.254") + QUOTED_UDP)
@@ -164,11 +149,12 @@ STAMP_REPLY = summed(b"\x0e\0", struct.pack(">HHIII", 9, 1, 1000, 1005, 1006))
 
 # ---- ICMPv6: checksums are not read, and zero here ---------------------------------------------------------------
 
-SRC6, DST6 = bytes.fromhex("20010db8" + "00" * 11 + "01"), bytes.fromhex("20010db8" + "00" * 11 + "02")
-QUOTED6 = b"\x60\0\0\0\0\x08\x11\x40" + SRC6 + DST6 + struct.pack(">HHHH", 40000, 53, 8, 0)
-QUOTED6_FRAGMENT = (
-    b"\x60\0\0\0\0\x18\0\x40" + SRC6 + DST6 + b"\x2c\0" + bytes(6) + b"\x11\0\0\1" + bytes(4) + QUOTED6[40:]
-)
+A6, B6 = "2001:db8::1", "2001:db8::2"
+SRC6, DST6 = inet_pton(AF_INET6, A6), inet_pton(AF_INET6, B6)
+QUOTED6 = ip(A6, B6, 17, udp(40000, 53))
+HOP_BY_HOP = b"\x2c\0" + bytes(6)
+FIRST_FRAGMENT = b"\x11\0\0\1" + bytes(4)
+QUOTED6_FRAGMENT = ip(A6, B6, 0, HOP_BY_HOP + FIRST_FRAGMENT + udp(40000, 53))
 QUOTED6_LATER = QUOTED6_FRAGMENT[:50] + b"\x05\xa8" + QUOTED6_FRAGMENT[52:]
 
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from samples_domain import (
+from tests.dissect.samples_domain import (
     AS_REP,
     AS_REQ,
     DCERPC_TALK,
@@ -23,7 +23,7 @@ from samples_domain import (
     rpc4,
     tlv,
 )
-from wire import Talk
+from tests.dissect.samples_web import Talk
 
 # ---- DHCP --------------------------------------------------------------------------------------------------------
 

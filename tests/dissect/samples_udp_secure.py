@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding
-from wire import client_hello, handshake_message, numbers, server_pem, tls_talk, vector
+
+from tests.dissect.samples_web import client_hello, handshake_message, numbers, server_pem, tls_talk, vector
 
 Talk = tuple[tuple[bool, bytes], ...]
 

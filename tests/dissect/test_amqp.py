@@ -1,13 +1,13 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import AMQP1_TALK, AMQP_TALK, amqp, amqp1, amqp_method, amqp_table
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.amqp.parser import AMQP
 from rustnet.dissect.amqp.types import value
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import AMQP1_TALK, AMQP_TALK, amqp, amqp1, amqp_method, amqp_table
+from tests.dissect.samples_web import tls_talk
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

@@ -1,19 +1,21 @@
 from pathlib import Path
 
 import pytest
-from framing import asked, capture, ether, session
-from harness import CLIENT, Flow, fields
-from samples_layer2 import MAC_A, MAC_B, MAC_C, arp, said
-from telling import rows, told
 
 from rustnet.dissect.arp import ARP, Arp
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
+from tests.dissect.harness import CLIENT, Flow, fields, rows, told
+from tests.dissect.samples_layer2 import said
+from tests.support.packets import MAC_A, MAC_B, MAC_C, TYPE_ARP, arp, ethernet, padded
+from tests.support.pcap import write_pcap
+from tests.support.sessions import replay
 
 
 def frames(*claims: tuple[bytes, str], vlan: int | None = None) -> list[bytes]:
     """Replies in which a hardware address claims an address, each to another asker."""
     tags = () if vlan is None else (vlan,)
-    return [ether(0x0806, arp(2, ip, f"10.9.9.{i}", mac), src=mac, vlans=tags) for i, (mac, ip) in enumerate(claims)]
+    replies = [(mac, arp(2, ip, f"10.9.9.{i}", mac)) for i, (mac, ip) in enumerate(claims)]
+    return [padded(ethernet(reply, TYPE_ARP, tags, src=mac)) for mac, reply in replies]
 
 
 def test_request_and_padding() -> None:
@@ -65,15 +67,15 @@ def test_probe() -> None:
 
 def test_duplicate_addresses(tmp_path: Path) -> None:
     claims = [(MAC_A, "10.0.0.1"), (MAC_B, "10.0.0.2"), (MAC_C, "10.0.0.1"), (MAC_C, "10.0.0.3"), (MAC_A, "10.0.0.1")]
-    path = capture(tmp_path / "a.pcap", frames(*claims))
-    con = session(tmp_path / "s.duckdb", path)
-    found = asked(con, "SELECT packet, duplicate, duplicate_mac FROM arp ORDER BY packet")
+    path = write_pcap(tmp_path / "a.pcap", frames(*claims))
+    con = replay(tmp_path / "s.duckdb", path)
+    found = con.ask("SELECT packet, duplicate, duplicate_mac FROM arp ORDER BY packet")
     a, c = "02:00:00:00:00:01", "02:00:00:00:00:03"
     assert found == [(1, False, None), (2, False, None), (3, True, a), (4, False, None), (5, True, c)]
-    reported = asked(
-        con, "SELECT packet, flow_id, detail, count FROM anomalies WHERE kind = 'arp_duplicate_address' ORDER BY 1"
+    reported = con.ask(
+        "SELECT packet, flow_id, detail, count FROM anomalies WHERE kind = 'arp_duplicate_address' ORDER BY 1"
     )
-    flows = dict(asked(con, "SELECT packet, flow_id FROM arp"))
+    flows = dict(con.ask("SELECT packet, flow_id FROM arp"))
     assert reported == [
         (3, flows[3], f"10.0.0.1 is claimed by {c}, and was claimed by {a} before", 1),
         (5, flows[5], f"10.0.0.1 is claimed by {a}, and was claimed by {c} before", 1),
@@ -81,21 +83,21 @@ def test_duplicate_addresses(tmp_path: Path) -> None:
 
 
 def test_probes_other_vlans_and_other_captures_are_no_conflict(tmp_path: Path) -> None:
-    probe = ether(0x0806, arp(1, "0.0.0.0", "10.0.0.1", MAC_B))
-    first = capture(tmp_path / "a.pcap", [*frames((MAC_A, "10.0.0.1")), probe, *frames((MAC_B, "10.0.0.1"), vlan=5)])
-    second = capture(tmp_path / "b.pcap", frames((MAC_C, "10.0.0.1")))
-    con = session(tmp_path / "s.duckdb", first, second)
-    assert asked(con, "SELECT count(*), count(*) FILTER (duplicate) FROM arp") == [(4, 0)]
-    assert not asked(con, "SELECT * FROM anomalies WHERE kind = 'arp_duplicate_address'")
+    probe = padded(ethernet(arp(1, "0.0.0.0", "10.0.0.1", MAC_B), TYPE_ARP))
+    first = write_pcap(tmp_path / "a.pcap", [*frames((MAC_A, "10.0.0.1")), probe, *frames((MAC_B, "10.0.0.1"), vlan=5)])
+    second = write_pcap(tmp_path / "b.pcap", frames((MAC_C, "10.0.0.1")))
+    con = replay(tmp_path / "s.duckdb", first, second)
+    assert con.ask("SELECT count(*), count(*) FILTER (duplicate) FROM arp") == [(4, 0)]
+    assert not con.ask("SELECT * FROM anomalies WHERE kind = 'arp_duplicate_address'")
 
 
 def test_conflicts_of_one_capture_are_bounded(tmp_path: Path) -> None:
     claims = [(bytes([2, 0, 0, 0, i >> 8, i & 255]), "10.0.0.1") for i in range(400)]
-    con = session(tmp_path / "s.duckdb", capture(tmp_path / "a.pcap", frames(*claims[:250])))
-    assert asked(con, "SELECT count(*) FILTER (duplicate) FROM arp") == [(249,)]
-    assert asked(con, "SELECT count(*), min(packet), max(packet) FROM anomalies") == [(200, 2, 201)]
+    con = replay(tmp_path / "s.duckdb", write_pcap(tmp_path / "a.pcap", frames(*claims[:250])))
+    assert con.ask("SELECT count(*) FILTER (duplicate) FROM arp") == [(249,)]
+    assert con.ask("SELECT count(*), min(packet), max(packet) FROM anomalies") == [(200, 2, 201)]
 
 
 def test_the_flow_is_named(tmp_path: Path) -> None:
-    con = session(tmp_path / "s.duckdb", capture(tmp_path / "a.pcap", frames((MAC_A, "10.0.0.1"))))
-    assert asked(con, "SELECT protocol, app, app_source, src_ip FROM flows") == [("arp", "arp", "payload", "10.0.0.1")]
+    con = replay(tmp_path / "s.duckdb", write_pcap(tmp_path / "a.pcap", frames((MAC_A, "10.0.0.1"))))
+    assert con.ask("SELECT protocol, app, app_source, src_ip FROM flows") == [("arp", "arp", "payload", "10.0.0.1")]

@@ -1,12 +1,11 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_services import ATTRIBUTES, BGP_CEASE, BGP_OPEN, BGP_TALK, BGP_UPDATE, KEEPALIVE, attribute
-from telling import rows, told
 
 from rustnet.dissect.bgp import BGP, Bgp, _path
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_services import ATTRIBUTES, BGP_CEASE, BGP_OPEN, BGP_TALK, BGP_UPDATE, KEEPALIVE, attribute
 
 MARKER = b"\xff" * 16
 

@@ -1,6 +1,10 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_services import (
+
+from rustnet.dissect.bittorrent import bencode
+from rustnet.dissect.bittorrent.parser import BITTORRENT, Bittorrent, client_of
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_services import (
     BITTORRENT_TALK,
     DHT_ERROR,
     DHT_QUERY,
@@ -14,11 +18,6 @@ from samples_services import (
     UTP_SYN,
     handshake,
 )
-from telling import rows, told
-
-from rustnet.dissect.bittorrent import bencode
-from rustnet.dissect.bittorrent.parser import BITTORRENT, Bittorrent, client_of
-from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 
 
 def test_handshakes() -> None:

@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import CASSANDRA_STARTUP, CASSANDRA_TALK, cql, mqtt_text
 
 from rustnet.dissect.cassandra import CASSANDRA
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import CASSANDRA_STARTUP, CASSANDRA_TALK, cql, mqtt_text
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from framing import CHDLC, CISCO, COOKED, asked, capture, cooked, session, snap
-from harness import Flow
-from samples_layer2 import CDP_OLD, CDP_PHONE, CDP_SWITCH, cdp, cdp_tlv, said
-from telling import rows, told
-
 from rustnet.dissect.cdp import CDP, Cdp, parse
 from rustnet.dissect.framework.conversation import NO, YES
+from tests.dissect.harness import Flow, rows, told
+from tests.dissect.samples_layer2 import CDP_OLD, CDP_PHONE, CDP_SWITCH, cdp, cdp_tlv, said
+from tests.support.packets import CHDLC, CISCO_SNAP, COOKED, cooked, snap
+from tests.support.pcap import write_pcap
+from tests.support.sessions import replay
 
 
 def test_a_switch() -> None:
@@ -55,11 +55,11 @@ def test_probe() -> None:
 
 
 def test_through_the_engine(tmp_path: Path) -> None:
-    ethernet = capture(tmp_path / "a.pcap", [snap(0x2000, CDP_SWITCH), snap(0x2000, CDP_PHONE, vlans=(9,))])
-    linux = capture(tmp_path / "b.pcap", [cooked(4, CISCO + b"\x20\0" + CDP_OLD)], COOKED)
-    serial = capture(tmp_path / "c.pcap", [b"\x8f\0\x20\0" + CDP_OLD], CHDLC)
-    con = session(tmp_path / "s.duckdb", ethernet, linux, serial)
-    found = asked(con, "SELECT protocol, app, vlan_id, device_id FROM flows JOIN cdp USING (flow_id) ORDER BY flow_id")
+    ethernet = write_pcap(tmp_path / "a.pcap", [snap(0x2000, CDP_SWITCH), snap(0x2000, CDP_PHONE, vlans=(9,))])
+    linux = write_pcap(tmp_path / "b.pcap", [cooked(4, CISCO_SNAP + b"\x20\0" + CDP_OLD)], COOKED)
+    serial = write_pcap(tmp_path / "c.pcap", [b"\x8f\0\x20\0" + CDP_OLD], CHDLC)
+    con = replay(tmp_path / "s.duckdb", ethernet, linux, serial)
+    found = con.ask("SELECT protocol, app, vlan_id, device_id FROM flows JOIN cdp USING (flow_id) ORDER BY flow_id")
     assert found == [
         ("cdp", "cdp", None, "core-1.example.org"), ("cdp", "cdp", 9, "SEP020000000003"), ("cdp", "cdp", None, "R1"),
         ("cdp", "cdp", None, "R1"),

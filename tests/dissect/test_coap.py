@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_udp_secure import COAP_CONTENT, COAP_GET, coap
 
 from rustnet.dissect.coap import COAP, MAX_ROWS, Coap
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_udp_secure import COAP_CONTENT, COAP_GET, coap
 
 PING = coap(0, 0, 1)
 

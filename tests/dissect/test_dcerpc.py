@@ -1,12 +1,11 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_domain import DCERPC_TALK, EPMAPPER, NDR, ntlm_authenticate, rpc, rpc4
-from telling import rows, told
 
 from rustnet.dissect.dcerpc.parser import DCERPC, Dcerpc
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_domain import DCERPC_TALK, EPMAPPER, NDR, ntlm_authenticate, rpc, rpc4
 
 
 def test_binding_and_calls() -> None:

@@ -1,10 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_services import DHCP_ACK, DHCP_REQUEST, dhcp_message, option
-from telling import rows, told
 
 from rustnet.dissect.dhcp import DHCP, Dhcp
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_services import DHCP_ACK, DHCP_REQUEST, dhcp_message, option
 
 
 def test_request() -> None:

@@ -1,10 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_services import DHCPV6_RELAYED, DHCPV6_REPLY, DHCPV6_SOLICIT, option6
-from telling import rows, told
 
 from rustnet.dissect.dhcpv6 import DHCPV6, Dhcpv6
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_services import DHCPV6_RELAYED, DHCPV6_REPLY, DHCPV6_SOLICIT, option6
 
 
 def test_solicit() -> None:

@@ -1,10 +1,9 @@
 import pytest
-from harness import CLIENT, Flow
-from samples_services import DNP3_TALK, dnp3
-from telling import rows, told
 
 from rustnet.dissect.dnp3 import DNP3, Dnp3, checksum
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from tests.dissect.harness import CLIENT, Flow, rows, told
+from tests.dissect.samples_services import DNP3_TALK, dnp3
 
 
 def test_messages() -> None:

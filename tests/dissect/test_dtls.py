@@ -1,13 +1,20 @@
 import random
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_udp_secure import dtls, dtls_hello, dtls_server_hello, dtls_talk, fragment, server_certificate
-from wire import vector
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.tls.dtls import DTLS
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_udp_secure import (
+    dtls,
+    dtls_hello,
+    dtls_server_hello,
+    dtls_talk,
+    fragment,
+    server_certificate,
+)
+from tests.dissect.samples_web import vector
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Tls]]:

@@ -3,14 +3,15 @@
 import contextlib
 
 import pytest
-from harness import Flow
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import SAMPLES
 
 from rustnet.dissect.framework.conversation import DissectError, Dissector
 from rustnet.dissect.registry import DISSECTORS
 from rustnet.records import columns
+from tests.dissect.harness import Flow
+from tests.dissect.samples import SAMPLES
+from tests.support.effort import examples
 
 EACH = pytest.mark.parametrize("dissector", DISSECTORS, ids=lambda d: d.name)
 MESSAGES = {name: [data for s in samples for _, data in s.talk] for name, samples in SAMPLES.items()}
@@ -67,7 +68,7 @@ def drive(dissector: Dissector, transport: str, pieces: list[tuple[bool, bytes, 
 
 
 @EACH
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_random_bytes(dissector: Dissector, data: st.DataObject) -> None:
     pieces = data.draw(st.lists(st.tuples(st.booleans(), st.binary(max_size=200), st.just(0)), max_size=4))
@@ -76,7 +77,7 @@ def test_random_bytes(dissector: Dissector, data: st.DataObject) -> None:
 
 
 @EACH
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(data=st.data())
 def test_spliced_messages(dissector: Dissector, data: st.DataObject) -> None:
     lost = st.sampled_from([0, 0, 0, 1, 50])

@@ -1,16 +1,17 @@
 from pathlib import Path
 
 import pytest
-import samples_layer2 as s
-from framing import asked, capture, ether, ip4, ip6, session, udp
-from harness import CLIENT, SERVER, Flow
-from samples_layer2 import ping, said
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.framework.repeated import MAX_MESSAGES, MAX_SUBJECTS
 from rustnet.dissect.icmp import ICMP, MAX_ECHOES, Icmp, quoted
 from rustnet.dissect.icmpv6 import ICMPV6, domains
+from tests.dissect import samples_layer2 as s
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_layer2 import ping, said
+from tests.support.packets import SECOND, ethernet, ip, ip_frame, padded, udp_frame
+from tests.support.pcap import write_pcap
+from tests.support.sessions import replay
 
 A, B = "192.0.2.1", "198.51.100.2"
 
@@ -122,7 +123,7 @@ def test_what_is_no_quote() -> None:
 
 
 def test_later_fragments_have_no_ports() -> None:
-    about = quoted(s.ip_header(17, A, B, offset=0x2010) + bytes(8), 0)
+    about = quoted(ip(A, B, 17, bytes(8), ident=7, offset=0x80, more=True), 0)
     assert about is not None
     assert (about.protocol, about.src_port) == (17, None)
     first, later = quoted(s.QUOTED6_FRAGMENT, 0), quoted(s.QUOTED6_LATER, 0)
@@ -209,65 +210,76 @@ def test_search_lists(raw: bytes, found: list[str]) -> None:
 # ---- through the engine ------------------------------------------------------------------------------------------
 
 
+def icmp_frame(src: str, dst: str, message: bytes) -> bytes:
+    return padded(ip_frame(src, dst, 58 if ":" in src else 1, message))
+
+
 def unreachable(port: int, reply_port: int = 53) -> bytes:
     quote = s.QUOTED_UDP[:20] + port.to_bytes(2, "big") + reply_port.to_bytes(2, "big") + bytes(4)
-    return ip4(1, s.summed(b"\3\3", bytes(4) + quote), B, A)
+    return icmp_frame(B, A, s.summed(b"\3\3", bytes(4) + quote))
 
 
 def test_errors_find_their_flow(tmp_path: Path) -> None:
     frames = [
-        udp(A, 40000, B, 53), unreachable(40000), unreachable(40001),
-        udp(B, 4444, A, 5555),  # the quoted packet was its answer
-        udp(A, 5555, B, 4444), unreachable(5555, 4444),
+        udp_frame((A, 40000), (B, 53)), unreachable(40000), unreachable(40001),
+        udp_frame((B, 4444), (A, 5555)),  # the quoted packet was its answer
+        udp_frame((A, 5555), (B, 4444)), unreachable(5555, 4444),
     ]  # fmt: skip
-    con = session(tmp_path / "s.duckdb", capture(tmp_path / "a.pcap", frames))
-    found = asked(con, """SELECT i.packet, f.src_port, f.first_packet FROM icmp i LEFT JOIN flows f
+    con = replay(tmp_path / "s.duckdb", write_pcap(tmp_path / "a.pcap", frames))
+    found = con.ask("""SELECT i.packet, f.src_port, f.first_packet FROM icmp i LEFT JOIN flows f
         ON i.about_flow_id = f.flow_id ORDER BY 1""")  # fmt: skip
     assert found == [(2, 40000, 1), (3, None, None), (6, 4444, 4)]
-    assert asked(con, "SELECT app, app_source FROM flows WHERE protocol = 'icmp'") == [("icmp", "payload")]
+    assert con.ask("SELECT app, app_source FROM flows WHERE protocol = 'icmp'") == [("icmp", "payload")]
 
 
 def test_an_error_is_about_the_flow_before_it(tmp_path: Path) -> None:
     # Two conversations of the same ends with an hour between them, and an error behind each.
-    frames = [udp(A, 40000, B, 53), unreachable(40000), udp(A, 40000, B, 53), unreachable(40000), udp(A, 40000, B, 53)]
-    con = session(tmp_path / "s.duckdb", capture(tmp_path / "a.pcap", frames, step_ms=3_600_000))
-    found = asked(
-        con, "SELECT i.packet, f.first_packet FROM icmp i JOIN flows f ON i.about_flow_id = f.flow_id ORDER BY 1"
+    frames = [
+        udp_frame((A, 40000), (B, 53)),
+        unreachable(40000),
+        udp_frame((A, 40000), (B, 53)),
+        unreachable(40000),
+        udp_frame((A, 40000), (B, 53)),
+    ]
+    con = replay(tmp_path / "s.duckdb", write_pcap(tmp_path / "a.pcap", frames, step=3_600 * SECOND))
+    found = con.ask(
+        "SELECT i.packet, f.first_packet FROM icmp i JOIN flows f ON i.about_flow_id = f.flow_id ORDER BY 1"
     )
     assert found == [(2, 1), (4, 3)]
 
 
 def test_an_error_is_about_the_flow_of_its_vlan(tmp_path: Path) -> None:
     def tagged(frame: bytes, vlan: int) -> bytes:
-        return ether(0x0800, frame[14:], vlans=(vlan,))
+        return ethernet(frame[14:], vlans=(vlan,))
 
-    query, error = udp(A, 40000, B, 53), unreachable(40000)
+    query, error = udp_frame((A, 40000), (B, 53)), unreachable(40000)
     frames = [tagged(query, 5), tagged(query, 6), tagged(error, 5), error]
-    con = session(tmp_path / "s.duckdb", capture(tmp_path / "a.pcap", frames))
-    found = asked(
-        con, "SELECT i.packet, f.vlan_id FROM icmp i LEFT JOIN flows f ON i.about_flow_id = f.flow_id ORDER BY 1"
+    con = replay(tmp_path / "s.duckdb", write_pcap(tmp_path / "a.pcap", frames))
+    found = con.ask(
+        "SELECT i.packet, f.vlan_id FROM icmp i LEFT JOIN flows f ON i.about_flow_id = f.flow_id ORDER BY 1"
     )
     assert found == [(3, 5), (4, 6)]  # untagged, the latest is as good as any
 
 
 def test_quoted_pings_and_version_6(tmp_path: Path) -> None:
     frames = [
-        ip4(1, ping(8, 3)), ip4(1, s.TIME_EXCEEDED, "203.0.113.9", A),
-        ip6(17, s.QUOTED6[40:], s.SRC6, s.DST6), ip6(58, s.UNREACHABLE6, s.DST6, s.SRC6),
+        icmp_frame(A, B, ping(8, 3)), icmp_frame("203.0.113.9", A, s.TIME_EXCEEDED),
+        ip_frame(s.A6, s.B6, 17, s.QUOTED6[40:]), icmp_frame(s.B6, s.A6, s.UNREACHABLE6),
     ]  # fmt: skip
-    con = session(tmp_path / "s.duckdb", capture(tmp_path / "a.pcap", frames))
-    found = asked(
-        con, "SELECT i.packet, f.first_packet FROM icmp i JOIN flows f ON i.about_flow_id = f.flow_id ORDER BY 1"
+    con = replay(tmp_path / "s.duckdb", write_pcap(tmp_path / "a.pcap", frames))
+    found = con.ask(
+        "SELECT i.packet, f.first_packet FROM icmp i JOIN flows f ON i.about_flow_id = f.flow_id ORDER BY 1"
     )
     assert found == [(2, 1), (4, 3)]
-    assert {app for (app,) in asked(con, "SELECT app FROM flows WHERE protocol = 'icmpv6'")} == {"icmpv6"}
+    assert {app for (app,) in con.ask("SELECT app FROM flows WHERE protocol = 'icmpv6'")} == {"icmpv6"}
 
 
 def test_echoes_without_data_and_cut_off_headers(tmp_path: Path) -> None:
-    frames = [ip4(1, ping(8, 1, data=b"")), ip4(1, ping(0, 1, data=b""), B, A), ip4(1, ping(8, 2))[: 34 + 7]]
-    con = session(tmp_path / "s.duckdb", capture(tmp_path / "a.pcap", frames))
-    assert asked(con, "SELECT packet, icmp_seq, rtt_ms, data_bytes FROM icmp ORDER BY 1") == [
+    empty, reply, cut = ping(8, 1, data=b""), ping(0, 1, data=b""), ping(8, 2)
+    frames = [icmp_frame(A, B, empty), icmp_frame(B, A, reply), icmp_frame(A, B, cut)[: 34 + 7]]
+    con = replay(tmp_path / "s.duckdb", write_pcap(tmp_path / "a.pcap", frames))
+    assert con.ask("SELECT packet, icmp_seq, rtt_ms, data_bytes FROM icmp ORDER BY 1") == [
         (1, 1, None, 0),
         (2, 1, 1.0, 0),
     ]
-    assert asked(con, "SELECT sum(src_packets + dst_packets)::INT FROM flows") == [(3,)]
+    assert con.ask("SELECT sum(src_packets + dst_packets)::INT FROM flows") == [(3,)]

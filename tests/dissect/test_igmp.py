@@ -1,11 +1,10 @@
 import pytest
-import samples_layer2 as s
-from harness import Flow
-from samples_layer2 import said
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.igmp import IGMP, MAX_RECORDS, Igmp, exponential
+from tests.dissect import samples_layer2 as s
+from tests.dissect.harness import Flow, rows, told
+from tests.dissect.samples_layer2 import said
 
 
 def test_queries() -> None:

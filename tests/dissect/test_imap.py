@@ -1,12 +1,12 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import IMAP_TALK, lines
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.imap import IMAP, Imap
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import IMAP_TALK, lines
+from tests.dissect.samples_web import tls_talk
 
 
 def talk(said: tuple[tuple[bool, bytes], ...], chunk: int = 0) -> tuple[Flow, list[Imap]]:

@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_udp_secure import AGGRESSIVE, IKE_ANSWER, IKE_AUTH, IKE_INIT, SPI_I, SPI_R, esp, ike
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.ipsec import IPSEC, MAX_ROWS, PATIENCE, Ike
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_udp_secure import AGGRESSIVE, IKE_ANSWER, IKE_AUTH, IKE_INIT, SPI_I, SPI_R, esp, ike
 
 
 def talk(*said: tuple[bool, bytes], port: int = 500) -> tuple[Flow, list[Ike]]:

@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import KAFKA_TALK, kafka, kafka_reply
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.kafka import KAFKA
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import KAFKA_TALK, kafka, kafka_reply
 
 
 def talk(*said: tuple[bool, bytes], **ends: object) -> tuple[Flow, list[dict[str, object]]]:

@@ -1,10 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_domain import AS_REP, AS_REQ, KRB_ERROR, TICKET, at, num, prefixed, tlv
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.kerberos import KERBEROS, Kerberos
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_domain import AS_REP, AS_REQ, KRB_ERROR, TICKET, at, num, prefixed, tlv
 
 
 def test_request() -> None:

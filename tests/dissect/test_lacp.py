@@ -1,10 +1,10 @@
 import pytest
-from harness import Flow
-from samples_layer2 import MAC_C, lacp, said
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.lacp import LACP, Lacp
+from tests.dissect.harness import Flow, rows, told
+from tests.dissect.samples_layer2 import lacp, said
+from tests.support.packets import MAC_C
 
 
 def test_both_ends_and_changes() -> None:

@@ -1,11 +1,10 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_domain import LDAP_SEARCH, LDAP_TALK, ldap, ntlm_authenticate, num, octets, result, tlv
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.ldap import LDAP, Ldap
 from rustnet.dissect.tls.parser import TlsParser
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields, rows, told
+from tests.dissect.samples_domain import LDAP_SEARCH, LDAP_TALK, ldap, ntlm_authenticate, num, octets, result, tlv
 
 
 def searched(asked: bytes) -> str | None:

@@ -1,15 +1,16 @@
 from pathlib import Path
 
 import pytest
-from framing import NEAREST, asked, capture, cooked, ether, session
-from harness import Flow
 from hypothesis import given
 from hypothesis import strategies as st
-from samples_layer2 import LLDP_BYE, LLDP_PHONE, LLDP_SWITCH, org, said, tlv
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.lldp import LLDP, Lldp, parse
+from tests.dissect.harness import Flow, rows, told
+from tests.dissect.samples_layer2 import LLDP_BYE, LLDP_PHONE, LLDP_SWITCH, org, said, tlv
+from tests.support.packets import NEAREST, TYPE_LLDP, cooked, ethernet, padded
+from tests.support.pcap import write_pcap
+from tests.support.sessions import replay
 
 
 def test_a_switch() -> None:
@@ -76,13 +77,13 @@ def test_probe() -> None:
 
 
 def test_through_the_engine(tmp_path: Path) -> None:
-    plain = capture(
-        tmp_path / "a.pcap", [ether(0x88CC, LLDP_SWITCH, NEAREST), ether(0x88CC, LLDP_PHONE, NEAREST, vlans=(7,))]
-    )
-    linux = capture(tmp_path / "b.pcap", [cooked(0x88CC, LLDP_PHONE)], 113)
-    con = session(tmp_path / "s.duckdb", plain, linux)
-    found = asked(
-        con,
+    def frame(message: bytes, *vlans: int) -> bytes:
+        return padded(ethernet(message, TYPE_LLDP, vlans, dst=NEAREST))
+
+    plain = write_pcap(tmp_path / "a.pcap", [frame(LLDP_SWITCH), frame(LLDP_PHONE, 7)])
+    linux = write_pcap(tmp_path / "b.pcap", [cooked(0x88CC, LLDP_PHONE)], 113)
+    con = replay(tmp_path / "s.duckdb", plain, linux)
+    found = con.ask(
         "SELECT app, app_source, vlan_id, src_mac, system_name FROM flows JOIN lldp USING (flow_id) ORDER BY flow_id",
     )
     mac = "02:00:00:00:00:01"
@@ -90,5 +91,5 @@ def test_through_the_engine(tmp_path: Path) -> None:
         ("lldp", "payload", None, mac, "access-1.example.org"), ("lldp", "payload", 7, mac, "SEP020000000002"),
         ("lldp", "payload", None, mac, "SEP020000000002"),
     ]  # fmt: skip
-    assert ("192.0.2.77",) not in asked(con, "SELECT ip FROM names")
-    assert len(asked(con, "SELECT * FROM names WHERE source = 'lldp'")) == 2
+    assert ("192.0.2.77",) not in con.ask("SELECT ip FROM names")
+    assert len(con.ask("SELECT * FROM names WHERE source = 'lldp'")) == 2

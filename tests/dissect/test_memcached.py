@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import MEMCACHED_BINARY, MEMCACHED_TALK, MEMCACHED_UDP, memcached
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.memcached import MEMCACHED
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import MEMCACHED_BINARY, MEMCACHED_TALK, MEMCACHED_UDP, memcached
 
 
 def talk(*said: tuple[bool, bytes], transport: str = "tcp") -> tuple[Flow, list[dict[str, object]]]:

@@ -1,15 +1,15 @@
 """Captures that begin within a connection, lose its beginning, or hold TLS behind words of its own protocol."""
 
 import pytest
-from harness import CLIENT, SERVER
-from samples import SAMPLES
-from samples_domain import AS_REP, prefixed
-from through import Through
-from wire import client_hello, handshake_message, tls_record
 
 from rustnet.dissect.http.parser import Http
 from rustnet.dissect.kerberos import Kerberos
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER
+from tests.dissect.samples import SAMPLES
+from tests.dissect.samples_domain import AS_REP, prefixed
+from tests.dissect.samples_web import client_hello, handshake_message, tls_record
 
 HELLO = tls_record(22, handshake_message(1, client_hello((0x1301, 0xC02F), ((23, b""),))))
 TAIL = bytes.fromhex("b44682a6850d31011c46ef2b5cbf9f9519295cf847b9d9ed7bb8ee6a801e4cbb")

@@ -1,10 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_services import MODBUS_TALK, mbap
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.modbus import MAX_POLLS, MODBUS, Modbus
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_services import MODBUS_TALK, mbap
 
 
 def test_polls_are_counted() -> None:

@@ -1,10 +1,10 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import MONGODB_TALK, OK, bson, bson_text, mongo
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.mongodb.bson import elements
 from rustnet.dissect.mongodb.parser import MONGODB
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import MONGODB_TALK, OK, bson, bson_text, mongo
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

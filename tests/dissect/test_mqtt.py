@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import MQTT_TALK, mqtt, mqtt_text
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.mqtt import MQTT
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import MQTT_TALK, mqtt, mqtt_text
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

@@ -1,12 +1,12 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import MYSQL_FIXED, MYSQL_GREETING, MYSQL_LOGIN, MYSQL_TALK, mysql_packet
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.mysql import MYSQL, Mysql
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import MYSQL_FIXED, MYSQL_GREETING, MYSQL_LOGIN, MYSQL_TALK, mysql_packet
+from tests.dissect.samples_web import tls_talk
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Mysql]]:

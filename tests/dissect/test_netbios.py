@@ -1,7 +1,11 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_domain import SMB1_TALK
-from samples_services import (
+
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.netbios import NETBIOS, Netbios, decode_name
+from rustnet.dissect.smb.parser import SmbParser
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_domain import SMB1_TALK
+from tests.dissect.samples_services import (
     ANNOUNCEMENT,
     NETBIOS_DATAGRAM,
     NETBIOS_QUERY,
@@ -11,11 +15,6 @@ from samples_services import (
     browser,
     encoded,
 )
-from telling import rows, told
-
-from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.netbios import NETBIOS, Netbios, decode_name
-from rustnet.dissect.smb.parser import SmbParser
 
 
 def test_registration() -> None:

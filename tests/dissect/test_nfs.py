@@ -1,12 +1,11 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_domain import GETPORT, LOOKUP, NFS_TALK, call, marked, reply, xdr
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.nfs.parser import NFS, Nfs
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_domain import GETPORT, LOOKUP, NFS_TALK, call, marked, reply, xdr
 
 
 def test_calls_over_tcp() -> None:

@@ -1,10 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_services import NTP_CONTROL, NTP_MONLIST, NTP_TALK, SECOND, ntp
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.ntp import NTP, Ntp, _time
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_services import NTP_CONTROL, NTP_MONLIST, NTP_TALK, SECOND, ntp
 
 
 def test_request_and_reply() -> None:

@@ -1,12 +1,12 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_udp_secure import CLIENT_SESSION, SERVER_SESSION, control, framed, openvpn_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.openvpn import OPENVPN, Openvpn
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_udp_secure import CLIENT_SESSION, SERVER_SESSION, control, framed, openvpn_talk
 
 STAMP = struct.pack(">II", 1, 0x63CF4FF5)
 CRYPT = b"\x38" + CLIENT_SESSION + STAMP + bytes(range(32, 69))

@@ -1,12 +1,12 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import MESSAGE, POP3_TALK, lines
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.pop3 import POP3, Pop3
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import MESSAGE, POP3_TALK, lines
+from tests.dissect.samples_web import tls_talk
 
 
 def talk(said: tuple[tuple[bool, bytes], ...]) -> tuple[Flow, list[Pop3]]:

@@ -1,14 +1,14 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import POSTGRESQL_TALK, pg, pg_startup
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.postgresql import POSTGRESQL, Postgresql
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import POSTGRESQL_TALK, pg, pg_startup
+from tests.dissect.samples_web import tls_talk
 
 SSL = struct.pack(">II", 8, 80877103)
 GSS = struct.pack(">II", 8, 80877104)

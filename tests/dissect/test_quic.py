@@ -1,8 +1,14 @@
 from itertools import pairwise
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_udp_secure import (
+
+from rustnet.dissect.framework.conversation import NO, YES, DissectError
+from rustnet.dissect.quic.crypto import secrets
+from rustnet.dissect.quic.packet import CryptoStream, parameters, version_name
+from rustnet.dissect.quic.packet import varint as read_varint
+from rustnet.dissect.quic.parser import QUIC, Quic
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_udp_secure import (
     CHLO,
     DCID,
     GOOGLE_43,
@@ -24,13 +30,7 @@ from samples_udp_secure import (
     server_hello,
     varint,
 )
-from wire import numbers, vector
-
-from rustnet.dissect.framework.conversation import NO, YES, DissectError
-from rustnet.dissect.quic.crypto import secrets
-from rustnet.dissect.quic.packet import CryptoStream, parameters, version_name
-from rustnet.dissect.quic.packet import varint as read_varint
-from rustnet.dissect.quic.parser import QUIC, Quic
+from tests.dissect.samples_web import numbers, vector
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, Quic]:

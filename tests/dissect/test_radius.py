@@ -1,11 +1,11 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_udp_secure import RADIUS_ACCEPT, RADIUS_REQUEST, radius
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.radius import MAX_ROWS, RADIUS, Radius
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_udp_secure import RADIUS_ACCEPT, RADIUS_REQUEST, radius
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Radius]]:

@@ -1,14 +1,14 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import RDP_REQUEST, RDP_TALK, tpkt, x224
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.rdp import RDP, Rdp
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import RDP_REQUEST, RDP_TALK, tpkt, x224
+from tests.dissect.samples_web import tls_talk
 
 TLS_CHOSEN = x224(0xD0, b"\x02\x1f\x08\0\x02\0\0\0")
 

@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import REDIS_TALK, resp
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.redis import REDIS
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import REDIS_TALK, resp
 
 
 def talk(*said: tuple[bool, bytes], **ends: object) -> tuple[Flow, list[dict[str, object]]]:

@@ -1,12 +1,12 @@
 import sys
 
 import pytest
-from samples import SAMPLES
 
 from rustnet.dissect.framework.conversation import Dissector
 from rustnet.dissect.registry import DISSECTORS, by_port, tables
 from rustnet.records import columns, field_docs, table_name
 from rustnet.store.tables import CORE_TABLES
+from tests.dissect.samples import SAMPLES
 
 EACH = pytest.mark.parametrize("dissector", DISSECTORS, ids=lambda d: d.name)
 

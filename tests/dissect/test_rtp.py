@@ -1,13 +1,13 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow, ListSink
-from samples_udp_secure import REPORT, RTP_TALK, rtcp, rtp
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation
 from rustnet.dissect.framework.dispatch import Dispatcher
 from rustnet.dissect.rtp import MAX_QUIET, RTCP, RTP, Rtcp, Rtp
 from rustnet.engine.flow import Flow as EngineFlow
+from tests.dissect.harness import CLIENT, SERVER, Flow, ListSink
+from tests.dissect.samples_udp_secure import REPORT, RTP_TALK, rtcp, rtp
 
 
 def through(*said: tuple[bool, bytes]) -> tuple[ListSink, Conversation]:

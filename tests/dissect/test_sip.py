@@ -1,11 +1,10 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_services import SDP, SIP_INVITE, SIP_RINGING
-from telling import rows, told
 
 from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.sip import SIP, Sip
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields, rows, told
+from tests.dissect.samples_services import SDP, SIP_INVITE, SIP_RINGING
 
 
 def test_request() -> None:

@@ -1,12 +1,11 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_domain import SMB1_TALK, SMB2_TALK, nbss, ntlm_authenticate, smb2
-from telling import rows, told
 
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.smb.parser import SMB
 from rustnet.dissect.smb.session import MAX_ROWS, Smb, status_name
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_domain import SMB1_TALK, SMB2_TALK, nbss, ntlm_authenticate, smb2
 
 
 def test_smb2() -> None:

@@ -1,14 +1,14 @@
 from base64 import b64encode
 
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import MESSAGE, SMTP_TALK, lines
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES
 from rustnet.dissect.smtp import SMTP, Smtp
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import MESSAGE, SMTP_TALK, lines
+from tests.dissect.samples_web import tls_talk
 
 
 def talk(said: tuple[tuple[bool, bytes], ...], **ends: object) -> tuple[Flow, list[Smtp]]:
@@ -78,8 +78,8 @@ def test_data() -> None:
             flow = Flow(SMTP)
             for from_src, data in (*start, (CLIENT, body + b"QUIT\r\n"), *lines("< 250 ok", "< 221 bye")):
                 flow.feed(data, from_src, chunk)
-            rows = [(r.command, r.mail_bytes) for r in flow.rows if isinstance(r, Smtp)]
-            assert rows == [(None, None), ("DATA", size), ("QUIT", None)]
+            replies = [(r.command, r.mail_bytes) for r in flow.rows if isinstance(r, Smtp)]
+            assert replies == [(None, None), ("DATA", size), ("QUIT", None)]
     _, rows = talk(lines("< 220 x", "> DATA", "< 503 no", "> QUIT", "< 221 bye"))
     assert [(r.command, r.reply_code, r.mail_bytes) for r in rows[1:]] == [("DATA", 503, 0), ("QUIT", 221, None)]
 

@@ -1,11 +1,10 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_domain import num, octets, oid, tlv
-from samples_services import SNMP_3, SNMP_3_ENCRYPTED, SNMP_GET, SNMP_RESPONSE, SNMP_TRAP, SYS_NAME, snmp
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.snmp import SNMP, Snmp
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields, rows, told
+from tests.dissect.samples_domain import num, octets, oid, tlv
+from tests.dissect.samples_services import SNMP_3, SNMP_3_ENCRYPTED, SNMP_GET, SNMP_RESPONSE, SNMP_TRAP, SYS_NAME, snmp
 
 
 def test_request_and_response() -> None:

@@ -1,13 +1,13 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import SOCKS4_TALK, SOCKS5_TALK
-from through import Through
-from wire import HTTP_TALK, tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.http.parser import Http
 from rustnet.dissect.socks import SOCKS, Socks
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import SOCKS4_TALK, SOCKS5_TALK
+from tests.dissect.samples_web import HTTP_TALK, tls_talk
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

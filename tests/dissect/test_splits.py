@@ -1,11 +1,11 @@
 """However a conversation is cut into segments or fed to probes, it reads the same."""
 
 import pytest
-from harness import Flow, fields
-from samples import SAMPLES, Sample
 
 from rustnet.dissect.framework.conversation import MORE, YES, Dissector
 from rustnet.dissect.registry import DISSECTORS
+from tests.dissect.harness import Flow, fields
+from tests.dissect.samples import SAMPLES, Sample
 
 PAIRS = [(d, sample) for d in DISSECTORS for sample in SAMPLES[d.name]]
 CASES = [pytest.param(d, sample, id=f"{d.name}-{sample.transport}") for d, sample in PAIRS]

@@ -1,10 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_services import SSDP_ANSWER, SSDP_NOTIFY, SSDP_SEARCH
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.ssdp import SSDP, Ssdp
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_services import SSDP_ANSWER, SSDP_NOTIFY, SSDP_SEARCH
 
 
 def test_search_and_answer() -> None:

@@ -1,11 +1,11 @@
 from hashlib import md5
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from wire import CLIENT_LISTS, NEWKEYS, SERVER_LISTS, SSH_TALK, kexinit
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.ssh import SSH, Ssh
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_web import CLIENT_LISTS, NEWKEYS, SERVER_LISTS, SSH_TALK, kexinit
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Ssh]]:

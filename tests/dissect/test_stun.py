@@ -1,8 +1,13 @@
 import struct
 
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_udp_secure import (
+
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.rtp import Rtp
+from rustnet.dissect.stun import MAX_ROWS, STUN, Stun
+from rustnet.dissect.tls.parser import Tls
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_udp_secure import (
     CLASSIC,
     CLASSIC_ANSWER,
     STUN_REQUEST,
@@ -13,11 +18,6 @@ from samples_udp_secure import (
     rtp,
     stun,
 )
-
-from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.rtp import Rtp
-from rustnet.dissect.stun import MAX_ROWS, STUN, Stun
-from rustnet.dissect.tls.parser import Tls
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Stun]]:

@@ -1,10 +1,9 @@
 import pytest
-from harness import CLIENT, Flow, fields
-from samples_services import SYSLOG_3164, SYSLOG_5424, SYSLOG_CISCO
-from telling import rows, told
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.syslog import SYSLOG, Syslog
+from tests.dissect.harness import CLIENT, Flow, fields, rows, told
+from tests.dissect.samples_services import SYSLOG_3164, SYSLOG_5424, SYSLOG_CISCO
 
 
 def one(data: bytes) -> Syslog:

@@ -1,12 +1,12 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import TDS_LOGIN, TDS_TALK, tds, tds_prelogin
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.tds import TDS, Tds
 from rustnet.dissect.tls.parser import Tls
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import TDS_LOGIN, TDS_TALK, tds, tds_prelogin
+from tests.dissect.samples_web import tls_talk
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[dict[str, object]]]:

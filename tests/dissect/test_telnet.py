@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import TELNET_TALK
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES
 from rustnet.dissect.telnet import TELNET
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import TELNET_TALK
 
 
 def talk(*said: tuple[bool, bytes], chunk: int = 0, **ends: object) -> tuple[Flow, list[dict[str, object]]]:

@@ -1,11 +1,10 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_services import TFTP_ERROR, TFTP_OPTIONS, TFTP_READ
-from telling import rows, told
-from through import Through
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.tftp import TFTP, Tftp
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.samples_services import TFTP_ERROR, TFTP_OPTIONS, TFTP_READ
 
 
 def test_request_options_error() -> None:

@@ -4,8 +4,14 @@ from hashlib import md5
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from harness import CLIENT, SERVER, Flow
-from wire import (
+
+from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
+from rustnet.dissect.tls.handshake import parse_client_hello, parse_server_hello
+from rustnet.dissect.tls.names import CIPHERS, cipher_name, version_name
+from rustnet.dissect.tls.parser import TLS, Tls
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_web import (
     Peers,
     client_hello,
     client_pem,
@@ -16,12 +22,6 @@ from wire import (
     tls_talk,
     vector,
 )
-
-from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
-from rustnet.dissect.tls.handshake import parse_client_hello, parse_server_hello
-from rustnet.dissect.tls.names import CIPHERS, cipher_name, version_name
-from rustnet.dissect.tls.parser import TLS, Tls
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 CHROME = (

@@ -7,19 +7,44 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import framing
 import pytest
-import samples_layer2 as s
-from framing import CHDLC, COOKED, COOKED2, ETHERNET, NEAREST, PPP, PVST_GROUP, SLOW, asked, capture, session
+
+from tests.dissect import samples_layer2 as s
+from tests.support.packets import (
+    CHDLC,
+    CISCO_SNAP,
+    COOKED,
+    COOKED2,
+    ETHERNET,
+    MAC_A,
+    MAC_B,
+    MAC_C,
+    NEAREST,
+    PPP,
+    PVST_GROUP,
+    SLOW,
+    TYPE_ARP,
+    TYPE_LLDP,
+    arp,
+    bridge,
+    cooked,
+    cooked2,
+    ethernet,
+    ip_frame,
+    padded,
+    snap,
+)
+from tests.support.paths import CORPUS
+from tests.support.pcap import write_pcap
+from tests.support.sessions import ReplayedSession, replay
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 PUBLIC = (
     "ndpi/gnutella.pcap", "ndpi/6in4tunnel.pcap", "ndpi/instagram.pcap", "ndpi/nintendo.pcap", "ndpi/tor.pcap",
     "ndpi/alexa-app.pcapng", "ptcpdump/icmp.pcapng",
 )  # fmt: skip
+A4, B4 = "192.0.2.1", "198.51.100.2"
 ALERT = b"\x94\4\0\0"
 
 V4 = [
@@ -42,32 +67,32 @@ GROUPS = [
     s.IGMP_REPORT_3,
 ]
 ARPS = [
-    s.arp(1, "192.0.2.1", "192.0.2.2"), s.arp(2, "192.0.2.2", "192.0.2.1", s.MAC_B, s.MAC_A),
-    s.arp(1, "0.0.0.0", "192.0.2.3"), s.arp(1, "192.0.2.3", "192.0.2.3"), s.arp(2, "192.0.2.9", "192.0.2.9"),
-    s.arp(2, "192.0.2.2", "192.0.2.1", s.MAC_C, s.MAC_A), s.arp(8, "192.0.2.1", "192.0.2.2"),
+    arp(1, "192.0.2.1", "192.0.2.2"), arp(2, "192.0.2.2", "192.0.2.1", MAC_B, MAC_A),
+    arp(1, "0.0.0.0", "192.0.2.3"), arp(1, "192.0.2.3", "192.0.2.3"), arp(2, "192.0.2.9", "192.0.2.9"),
+    arp(2, "192.0.2.2", "192.0.2.1", MAC_C, MAC_A), arp(8, "192.0.2.1", "192.0.2.2"),
 ]  # fmt: skip
 
 FRAMES: dict[int, list[bytes]] = {
     ETHERNET: [
-        *(framing.ether(0x88CC, m, NEAREST) for m in (s.LLDP_SWITCH, s.LLDP_PHONE, s.LLDP_BYE)),
-        framing.ether(0x88CC, s.LLDP_SWITCH, NEAREST, vlans=(5,)),
-        *(framing.snap(0x2000, m) for m in (s.CDP_SWITCH, s.CDP_PHONE, s.CDP_OLD)),
-        framing.snap(0x2000, s.CDP_SWITCH, vlans=(7,)),
-        *(framing.bridge(m) for m in BPDUS),
-        framing.snap(0x010B, s.PVST, PVST_GROUP),
-        framing.snap(0x010B, s.RAPID_PVST, PVST_GROUP, vlans=(300,)),
-        *(framing.ether(0x8809, m, SLOW) for m in (s.lacp(0x3D), s.lacp(0x45, bytes(6)))),
-        *(framing.ether(0x0806, m) for m in ARPS),
-        framing.ether(0x0806, s.arp(1, "10.0.0.1", "10.0.0.2"), vlans=(3, 4)),
-        *(framing.ip4(2, m, dst="224.0.0.22", options=ALERT) for m in GROUPS),
-        *(framing.ip4(1, m) for m in V4),
-        *(framing.ip6(58, m, s.SRC6, s.DST6) for m in V6),
+        *(padded(ethernet(m, TYPE_LLDP, dst=NEAREST)) for m in (s.LLDP_SWITCH, s.LLDP_PHONE, s.LLDP_BYE)),
+        padded(ethernet(s.LLDP_SWITCH, TYPE_LLDP, (5,), dst=NEAREST)),
+        *(snap(0x2000, m) for m in (s.CDP_SWITCH, s.CDP_PHONE, s.CDP_OLD)),
+        snap(0x2000, s.CDP_SWITCH, vlans=(7,)),
+        *(bridge(m) for m in BPDUS),
+        snap(0x010B, s.PVST, PVST_GROUP),
+        snap(0x010B, s.RAPID_PVST, PVST_GROUP, vlans=(300,)),
+        *(padded(ethernet(m, 0x8809, dst=SLOW)) for m in (s.lacp(0x3D), s.lacp(0x45, bytes(6)))),
+        *(padded(ethernet(m, TYPE_ARP)) for m in ARPS),
+        padded(ethernet(arp(1, "10.0.0.1", "10.0.0.2"), TYPE_ARP, (3, 4))),
+        *(padded(ip_frame(A4, "224.0.0.22", 2, m, options=ALERT)) for m in GROUPS),
+        *(padded(ip_frame(A4, B4, 1, m)) for m in V4),
+        *(padded(ip_frame(s.A6, s.B6, 58, m, ttl=255)) for m in V6),
     ],
     COOKED: [
-        framing.cooked(0x88CC, s.LLDP_PHONE), framing.cooked(0x0806, ARPS[0]),
-        framing.cooked(4, b"\x42\x42\3" + s.RSTP), framing.cooked(4, framing.CISCO + b"\x20\0" + s.CDP_OLD),
+        cooked(0x88CC, s.LLDP_PHONE), cooked(0x0806, ARPS[0]),
+        cooked(4, b"\x42\x42\3" + s.RSTP), cooked(4, CISCO_SNAP + b"\x20\0" + s.CDP_OLD),
     ],
-    COOKED2: [framing.cooked2(0x88CC, s.LLDP_SWITCH), framing.cooked2(0x0806, ARPS[1])],
+    COOKED2: [cooked2(0x88CC, s.LLDP_SWITCH), cooked2(0x0806, ARPS[1])],
     CHDLC: [b"\x8f\0\x20\0" + s.CDP_SWITCH],
     PPP: [b"\xff\x03\x02\x07" + s.CDP_OLD],
 }  # fmt: skip
@@ -218,12 +243,12 @@ def same(said: str, shown: str, column: str) -> bool:
     return set(shown.split("|")) <= set(said.split("|"))
 
 
-def differences(con: "duckdb.DuckDBPyConnection", capture_id: int, path: Path, table: str) -> tuple[int, list[str]]:
+def differences(con: ReplayedSession, capture_id: int, path: Path, table: str) -> tuple[int, list[str]]:
     """How many values of a table's rows were compared, and those that tshark reads otherwise."""
     protocols, columns = TABLES[table]
     wrong: list[str] = []
     compared = 0
-    rows = asked(con, f"SELECT packet, {', '.join(columns)} FROM {table} WHERE capture_id = {capture_id}")
+    rows = con.ask(f"SELECT packet, {', '.join(columns)} FROM {table} WHERE capture_id = {capture_id}")
     for packet, *values in rows:
         seen, given = tshark(path)[packet]
         if not seen & protocols:
@@ -241,17 +266,17 @@ def differences(con: "duckdb.DuckDBPyConnection", capture_id: int, path: Path, t
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple["duckdb.DuckDBPyConnection", list[Path]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReplayedSession, list[Path]]:
     folder = tmp_path_factory.mktemp("tshark")
-    captures = [capture(folder / f"{link}.pcap", frames, link) for link, frames in FRAMES.items()]
-    return session(folder / "s.duckdb", *captures), captures
+    captures = [write_pcap(folder / f"{link}.pcap", frames, link) for link, frames in FRAMES.items()]
+    return replay(folder / "s.duckdb", *captures), captures
 
 
 @pytest.mark.parametrize(
     ("table", "least"),
     [("arp", 50), ("lldp", 50), ("cdp", 60), ("lacp", 22), ("stp", 110), ("igmp", 20), ("icmp", 100)],
 )
-def test_crafted_frames(made: tuple["duckdb.DuckDBPyConnection", list[Path]], table: str, least: int) -> None:
+def test_crafted_frames(made: tuple[ReplayedSession, list[Path]], table: str, least: int) -> None:
     con, captures = made
     total = 0
     for i, path in enumerate(captures):
@@ -260,7 +285,7 @@ def test_crafted_frames(made: tuple["duckdb.DuckDBPyConnection", list[Path]], ta
         total += compared
         # Every frame that tshark reads as this protocol has a row.
         seen = {number for number, (protocols, _) in tshark(path).items() if protocols & TABLES[table][0]}
-        assert seen == {p for (p,) in asked(con, f"SELECT packet FROM {table} WHERE capture_id = {i + 1}")}
+        assert seen == {p for (p,) in con.ask(f"SELECT packet FROM {table} WHERE capture_id = {i + 1}")}
     assert total >= least
 
 
@@ -269,7 +294,7 @@ def test_crafted_frames(made: tuple["duckdb.DuckDBPyConnection", list[Path]], ta
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_captures(tmp_path: Path, name: str) -> None:
     path = CORPUS / name
-    con = session(tmp_path / "s.duckdb", path)
+    con = replay(tmp_path / "s.duckdb", path)
     total = 0
     for table in TABLES:
         compared, wrong = differences(con, 1, path, table)

@@ -1,9 +1,9 @@
 import pytest
-from harness import CLIENT, SERVER, Flow
-from samples_udp_secure import COOKIE, INITIATION, RESPONSE, WIREGUARD_TALK, wireguard_data
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.wireguard import WIREGUARD, Wireguard
+from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.dissect.samples_udp_secure import COOKIE, INITIATION, RESPONSE, WIREGUARD_TALK, wireguard_data
 
 INDEX = b"\x55\x66\x77\x88"
 

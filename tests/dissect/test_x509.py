@@ -7,11 +7,12 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire import certificate, server_pem
 
 from rustnet.dissect.framework.conversation import DissectError
 from rustnet.dissect.tls import x509 as ours
 from rustnet.dissect.tls.x509 import MAX_TIME, read_certificate
+from tests.dissect.samples_web import certificate, server_pem
+from tests.support.effort import examples
 
 DER = x509.load_pem_x509_certificate(server_pem()[0]).public_bytes(serialization.Encoding.DER)
 
@@ -88,7 +89,7 @@ def test_the_cache_is_bounded() -> None:
     assert len(ours._CACHE) <= ours.MAX_CACHED
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), max_size=8), st.integers(0, len(DER)))
 def test_hostile_certificates(changes: list[tuple[int, int]], cut: int) -> None:
     raw = bytearray(DER)

@@ -1,12 +1,12 @@
 import pytest
-from harness import CLIENT, SERVER, Flow, fields
-from samples_streams import XMPP_TALK
-from through import Through
-from wire import tls_talk
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.tls.parser import Tls
 from rustnet.dissect.xmpp import XMPP, Xmpp
+from tests.dissect.dispatched import Through
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields
+from tests.dissect.samples_streams import XMPP_TALK
+from tests.dissect.samples_web import tls_talk
 
 STARTTLS = (
     *XMPP_TALK[:2],

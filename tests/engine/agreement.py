@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reference import Conversation, Reference, Side, conn_state
-from rig import WELL_KNOWN, Captured, join, track
+from tests.engine.reference import Conversation, Reference, Side, conn_state
+from tests.engine.tracking import WELL_KNOWN, join, track
+from tests.support.packets import Captured
 
 SIDE_KEYS = {
     "packets": "packets",
@@ -22,12 +23,25 @@ SIDE_KEYS = {
     "srtt": "srtt",
     "min_rtt": "min_rtt",
 }
-FLOW_KEYS = ("flow_id", "generation", "first_ts", "last_ts", "first_packet", "handshake_rtt", "vlan", "history")
-FLOW_KEYS += ("end_reason", "protocol", "src", "dst", "state")
+FLOW_KEYS = (
+    "flow_id",
+    "generation",
+    "first_ts",
+    "last_ts",
+    "first_packet",
+    "handshake_rtt",
+    "vlan",
+    "history",
+    "end_reason",
+    "protocol",
+    "src",
+    "dst",
+    "state",
+)
 
 
 def plain(flow: Conversation) -> dict[str, object]:
-    """A flow of the reference with the keys of `rig.plain_flow`."""
+    """A flow of the reference with the keys of `tracking.plain_flow`."""
     made: dict[str, object] = {key: getattr(flow, key) for key in FLOW_KEYS}
     made["conn_state"] = conn_state(flow)
     made["icmp_type"], made["icmp_code"], made["icmp_id"] = flow.icmp

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rustnet.engine.generations import FIRST_SIZE, MAX_SIZE, Generations
+from tests.support.effort import examples
 
 HASHES = st.one_of(
     st.integers(0, 2**64 - 1),
@@ -12,9 +13,10 @@ HASHES = st.one_of(
 
 
 @given(st.lists(st.tuples(HASHES, st.integers(0, 2**32 - 2)), max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 def test_it_answers_as_a_dictionary_does(puts: list[tuple[int, int]]) -> None:
-    table, known = Generations(), {}
+    table = Generations()
+    known: dict[int, int] = {}
     for flow_hash, count in puts:
         assert table.get(flow_hash) == known.get(flow_hash or 1, 0)
         table.put(flow_hash, count)

@@ -1,21 +1,20 @@
 """The engine against a slow reference, against itself with other batch borders, and compiled against uncompiled."""
 
-import os
 import pickle
 from pathlib import Path
 
 import pytest
-from agreement import Answer, ask_engine, ask_reference, differences
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pure import RUNS_PURE, PureTree
-from rig import SECOND, Captured
-from scripts import ACTIONS, COMMON, ISNS, LONG_WAITS, WAITS, Step, capture, random_capture
 
-EXAMPLES = int(os.environ.get("RUSTNET_EXAMPLES", "250"))
+from tests.engine.agreement import Answer, ask_engine, ask_reference, differences
+from tests.engine.tcp_scripts import ACTIONS, COMMON, ISNS, LONG_WAITS, WAITS, Step, capture, random_capture
+from tests.support.effort import examples
+from tests.support.packets import SECOND, Captured
+from tests.support.uncompiled import RUNS_PURE, PureTree
+
 QUICK = settings(
-    max_examples=EXAMPLES if not RUNS_PURE else 40,
-    deadline=None,
+    max_examples=examples(250) if not RUNS_PURE else 40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 DEEP = settings(QUICK, max_examples=20_000, phases=(Phase.explicit, Phase.generate, Phase.shrink))
@@ -94,7 +93,8 @@ def test_compiled_and_uncompiled_are_the_same(pure_tree: PureTree, tmp_path: Pat
     questions = [(random_capture(seed, 60), [7, 20, 21]) for seed in range(10_000, 10_150)]
     ask, answer = tmp_path / "questions", tmp_path / "answers"
     ask.write_bytes(pickle.dumps(questions))
-    done = pure_tree.run(str(Path(__file__).with_name("agreement.py")), str(ask), str(answer), timeout=120)
+    pure_tree.copy_tests("engine")
+    done = pure_tree.run("-m", "tests.engine.agreement", str(ask), str(answer), timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     answers: list[Answer] = pickle.loads(answer.read_bytes())
     for (packets, borders), uncompiled in zip(questions, answers, strict=True):

@@ -4,11 +4,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from agreement import ask_engine, ask_reference, differences
-from pure import RUNS_PURE
-from rig import START, Captured
 
 from rustnet.sources.files import open_source
+from tests.engine.agreement import ask_engine, ask_reference, differences
+from tests.support.packets import START, Captured
+from tests.support.paths import CORPUS, ROOT
+from tests.support.uncompiled import RUNS_PURE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -17,9 +18,7 @@ with warnings.catch_warnings():
     from scapy.layers.l2 import Dot1Q, Ether
     from scapy.packet import Packet
 
-ROOT = Path(__file__).parent.parent.parent
 SAMPLES = sorted((ROOT / "sample_pcaps").glob("*.pcap"))
-CORPUS = ROOT.parent / "shared" / "corpus"
 MOST = 3_000 if not RUNS_PURE else 300
 
 

@@ -12,10 +12,9 @@ from rustnet.engine.shares import Division, owner
 from rustnet.engine.tracker import Tracker
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import zeros
+from tests.support.paths import CORPUS, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = sorted(p for p in (ROOT / "sample_pcaps").glob("*.pcap*") if not p.name.endswith((".json", ".jsonl")))
-CORPUS = ROOT.parent / "shared" / "corpus"
 
 
 def owners(path: Path, count: int) -> dict[int, set[int]]:

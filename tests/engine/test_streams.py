@@ -3,25 +3,12 @@
 import random
 
 import pytest
-from pure import RUNS_PURE
-from rig import (
-    ACK,
-    FIN,
-    RST,
-    START,
-    SYN,
-    WANTED_SIZE,
-    Captured,
-    Listener,
-    Tracked,
-    batch,
-    paced,
-    server_ports,
-    tcp_frame,
-    track,
-)
 
+from rustnet.engine.flow import Flow
 from rustnet.engine.tracker import Tracker
+from tests.engine.tracking import WANTED_SIZE, Listener, Tracked, batch, server_ports, track
+from tests.support.packets import ACK, FIN, RST, START, SYN, Captured, paced, tcp_frame
+from tests.support.uncompiled import RUNS_PURE
 
 CLIENT, SERVER = "10.0.0.1", "10.0.0.2"
 DATA = random.Random(2).randbytes(10_000)
@@ -32,20 +19,20 @@ SEGMENTS = 256
 
 def say(at: int, payload: bytes, isn: int = 1_000, flags: int = ACK, port: int = 40_000) -> bytes:
     """Client's segment whose first byte has offset ``at`` in its stream."""
-    return tcp_frame(CLIENT, SERVER, port, 80, isn + 1 + at, 501, flags, payload)
+    return tcp_frame((CLIENT, port), (SERVER, 80), isn + 1 + at, 501, flags, payload)
 
 
 def confirm(at: int, isn: int = 1_000, port: int = 40_000) -> bytes:
     """Server's acknowledgement of the client's first ``at`` bytes."""
-    return tcp_frame(SERVER, CLIENT, 80, port, 501, isn + 1 + at, ACK)
+    return tcp_frame((SERVER, 80), (CLIENT, port), 501, isn + 1 + at, ACK)
 
 
 def opening(isn: int = 1_000, port: int = 40_000) -> list[bytes]:
     """Three-way handshake."""
     return [
-        tcp_frame(CLIENT, SERVER, port, 80, isn, 0, SYN),
-        tcp_frame(SERVER, CLIENT, 80, port, 500, isn + 1, SYN | ACK),
-        tcp_frame(CLIENT, SERVER, port, 80, isn + 1, 501, ACK),
+        tcp_frame((CLIENT, port), (SERVER, 80), isn, 0, SYN),
+        tcp_frame((SERVER, 80), (CLIENT, port), 500, isn + 1, SYN | ACK),
+        tcp_frame((CLIENT, port), (SERVER, 80), isn + 1, 501, ACK),
     ]
 
 
@@ -82,7 +69,7 @@ def test_mid_stream_begins_where_the_capture_does() -> None:
 
 def test_data_with_the_syn() -> None:
     """TCP Fast Open (RFC 7413)."""
-    syn = tcp_frame(CLIENT, SERVER, 40_000, 80, 1_000, 0, SYN, DATA[:50])
+    syn = tcp_frame((CLIENT, 40_000), (SERVER, 80), 1_000, 0, SYN, DATA[:50])
     assert read([syn, say(50, DATA[50:80])]) == [DATA[:80]]
     sent_again = say(0, DATA[:80])
     assert read([syn, sent_again]) == [DATA[:80]]
@@ -184,7 +171,7 @@ def test_held_segments_are_bounded() -> None:
     seen: list[int] = []
 
     class Counting(Listener):
-        def gap(self, flow, from_src, size, ts, number) -> None:  # type: ignore[no-untyped-def]
+        def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
             seen.append(len(flow.src_stream.held))
             super().gap(flow, from_src, size, ts, number)
 
@@ -241,7 +228,7 @@ def test_skipping_within_a_cut_segment() -> None:
 
 def test_a_flow_that_is_no_longer_wanted_holds_nothing() -> None:
     class Sated(Listener):
-        def stream(self, flow, from_src, data, ts, number) -> int:  # type: ignore[no-untyped-def]
+        def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
             flow.wants = False
             return super().stream(flow, from_src, data, ts, number)
 
@@ -252,7 +239,7 @@ def test_a_flow_that_is_no_longer_wanted_holds_nothing() -> None:
 
 
 def test_both_directions_are_separate() -> None:
-    answer = tcp_frame(SERVER, CLIENT, 80, 40_000, 501, 1_101, ACK, b"answer")
+    answer = tcp_frame((SERVER, 80), (CLIENT, 40_000), 501, 1_101, ACK, b"answer")
     got: Tracked = track(paced([*opening(), say(0, DATA[:100]), answer]))
     assert got.streams() == ([DATA[:100]], [b"answer"])
 

@@ -1,7 +1,8 @@
 """The same tests on the uncompiled sources: where C would wrap or truncate, they must compute the same."""
 
 import pytest
-from pure import RUNS_PURE, PureTree
+
+from tests.support.uncompiled import RUNS_PURE, PureTree
 
 
 @pytest.mark.skipif(RUNS_PURE, reason="this is the uncompiled run")

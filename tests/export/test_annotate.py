@@ -10,14 +10,15 @@ from shutil import which
 
 import numpy as np
 import pytest
-from pure import RUNS_PURE
-from sources import handmade
-from sources.handmade import T0, block, end, epb, idb, old_packet, option, payload, pcap_header, record, shb, spb
 
 from rustnet.export.annotate import Annotated, annotate
 from rustnet.query.comments import named_by
-
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+from tests.support import patterned
+from tests.support.paths import CORPUS
+from tests.support.patterned import T0, payload
+from tests.support.pcap import Magic, pcap_header, record
+from tests.support.pcapng import block, end, epb, idb, old_packet, option, shb, spb
+from tests.support.uncompiled import RUNS_PURE, PureTree
 
 
 class Says:
@@ -107,20 +108,20 @@ def everything(order: str, *, strange: bool = True) -> bytes:
 
 
 @pytest.fixture(params=["<", ">"], ids=["little", "big"])
-def mixture(request, tmp_path):
+def mixture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / "mixture.pcapng"
     other = "<" if request.param == ">" else ">"
     path.write_bytes(everything(request.param) + everything(other) + everything(request.param))
     return path
 
 
-def test_without_comments_all_stays(mixture):
+def test_without_comments_all_stays(mixture: Path) -> None:
     out, made = written(mixture, Says({}))
     assert out == mixture.read_bytes()
     assert (made.packets, made.commented, made.complete) == (30, 0, True)
 
 
-def test_blocks_of_every_kind_keep_what_they_had(mixture):
+def test_blocks_of_every_kind_keep_what_they_had(mixture: Path) -> None:
     out, made = written(mixture, Everyone("rustnet process=x pid=1"))
     before, after = blocks_of(mixture.read_bytes()), blocks_of(out)
     assert [b[:2] for b in after] == [b[:2] for b in before]
@@ -138,10 +139,10 @@ def test_blocks_of_every_kind_keep_what_they_had(mixture):
         assert rest == (options_of(order, old[behind:]) or [(0, b"")])
     assert commented == made.commented == 18
     assert made.mute == 12  # simple packet blocks, and blocks that are no packets
-    packets, source = handmade.read(mixture)
+    packets, source = patterned.read(mixture)
     again = mixture.with_name("again.pcapng")
     again.write_bytes(out)
-    repeated, copy = handmade.read(again)
+    repeated, copy = patterned.read(again)
     assert [(p.ts, p.link, p.interface, p.length, p.data, p.flags) for p in repeated] == [
         (p.ts, p.link, p.interface, p.length, p.data, p.flags) for p in packets
     ]
@@ -150,7 +151,7 @@ def test_blocks_of_every_kind_keep_what_they_had(mixture):
         source.info.names, source.info.secrets, source.info.comments, source.info.skipped_blocks)  # fmt: skip
 
 
-def test_a_second_time_adds_nothing(mixture):
+def test_a_second_time_adds_nothing(mixture: Path) -> None:
     says = Everyone("rustnet process=ä€𝄞 pid=1")
     once, made = written(mixture, says)
     mixture.write_bytes(once)
@@ -174,7 +175,7 @@ def test_a_second_time_adds_nothing(mixture):
         (b"", True),
     ],
 )
-def test_who_is_named_already_is_not_named_again(tmp_path, there, added):
+def test_who_is_named_already_is_not_named_again(tmp_path: Path, there: bytes, added: bool) -> None:
     path = tmp_path / "a.pcapng"
     path.write_bytes(shb() + idb() + epb(payload(1, 40), options=option(2, bytes(4)) + option(1, there) + end()))
     says = Everyone("rustnet process=x pid=12 attr=exact-tuple")
@@ -186,36 +187,36 @@ def test_who_is_named_already_is_not_named_again(tmp_path, there, added):
     assert named_by(text, [there.decode()]) is not added
 
 
-def test_only_chosen_packets_change(mixture):
+def test_only_chosen_packets_change(mixture: Path) -> None:
     out, _ = written(mixture, Says({2: "rustnet pid=2", 15: "rustnet pid=15", 11: "rustnet pid=2"}))
     again = mixture.with_name("again.pcapng")
     again.write_bytes(out)
-    packets, _ = handmade.read(again)
-    plain, _ = handmade.read(mixture)
+    packets, _ = patterned.read(again)
+    plain, _ = patterned.read(mixture)
     said = {p.number: p.comments for p, q in zip(packets, plain, strict=True) if p.comments != q.comments}
     assert said == {2: ("rustnet pid=2", "was here"), 11: ("rustnet pid=2",)}  # 15 is a simple packet block
 
 
-def test_the_length_of_a_section_becomes_unknown(tmp_path):
+def test_the_length_of_a_section_becomes_unknown(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     rest = idb() + epb(payload(1, 40))
-    path.write_bytes(block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, len(rest))) + rest)
+    path.write_bytes(shb(length=len(rest)) + rest)
     out, _ = written(path, Everyone("rustnet pid=1"))
     assert blocks_of(out)[0][2][8:16] == b"\xff" * 8
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("magic", "unit"), [("us", 1000), ("ns", 1), ("modified", 1000)])
-def test_classic_pcap_becomes_pcapng(tmp_path, order, magic, unit):
+def test_classic_pcap_becomes_pcapng(tmp_path: Path, order: str, magic: Magic, unit: int) -> None:
     path = tmp_path / "a.pcap"
     extra = 8 if magic == "modified" else 0
-    path.write_bytes(handmade.pcap([60, 61, 62, 63, 0, 1514], order, magic, extra, link=113, snaplen=1514))
+    path.write_bytes(patterned.pcap([60, 61, 62, 63, 0, 1514], order, magic, extra, link=113, snaplen=1514))
     out, made = written(path, Says({2: "rustnet pid=2", 6: "rustnet pid=6"}))
     assert (made.packets, made.commented, made.complete) == (6, 2, True)
     again = tmp_path / "a.pcapng"
     again.write_bytes(out)
-    packets, source = handmade.read(again)
-    plain, _ = handmade.read(path)
+    packets, source = patterned.read(again)
+    plain, _ = patterned.read(path)
     assert [(p.ts, p.link, p.length, p.data) for p in packets] == [(p.ts, p.link, p.length, p.data) for p in plain]
     assert [p.comments for p in packets] == [(), ("rustnet pid=2",), (), (), (), ("rustnet pid=6",)]
     (interface,) = source.interfaces
@@ -225,16 +226,16 @@ def test_classic_pcap_becomes_pcapng(tmp_path, order, magic, unit):
     assert source.info.application.startswith("rustnet ")
 
 
-def test_cut_packets_and_impossible_lengths_stay(tmp_path):
+def test_cut_packets_and_impossible_lengths_stay(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     path.write_bytes(pcap_header() + record(payload(1, 60), T0, 999_999, 1514) + record(payload(2, 60), T0, 0, 20))
     again = tmp_path / "a.pcapng"
     again.write_bytes(written(path, Everyone("rustnet pid=1"))[0])
-    packets, _ = handmade.read(again)
+    packets, _ = patterned.read(again)
     assert [(len(p.data), p.length, p.ts % 10**9) for p in packets] == [(60, 1514, 999_999_000), (60, 20, 0)]
 
 
-def test_the_frame_check_sequence_stays_known(tmp_path):
+def test_the_frame_check_sequence_stays_known(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     path.write_bytes(pcap_header(link=1 | 0x04000000 | 2 << 28) + record(payload(1, 64)))
     out, _ = written(path, Says({}))
@@ -242,24 +243,21 @@ def test_the_frame_check_sequence_stays_known(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["pcap", "pcapng"])
-def test_more_than_a_buffer_holds(tmp_path, suffix):
+def test_more_than_a_buffer_holds(tmp_path: Path, suffix: str) -> None:
     """Batches, and comments that together are larger than the output buffer."""
     count = 70_000
     sizes = [i % 40 for i in range(count)]
     path = tmp_path / f"a.{suffix}"
-    path.write_bytes(handmade.pcap(sizes) if suffix == "pcap" else handmade.pcapng(sizes))
+    path.write_bytes(patterned.pcap(sizes) if suffix == "pcap" else patterned.pcapng(sizes))
     long = "rustnet process=" + "x" * 65_000
     said = dict.fromkeys(range(1, 600), long) | {n: f"rustnet pid={n % 7}" for n in range(600, count, 3)}
     says = Says(said)
-    says.which = lambda first, n: np.array(  # type: ignore[method-assign]
-        [(0 if i < 600 else 1 + (i - 600) // 3 % 7) if i in said else -1 for i in range(first, first + n)], np.int32
-    )
     again = tmp_path / "b.pcapng"
     out, made = written(path, says)
     again.write_bytes(out)
     assert made.commented == len(said)
-    packets, _ = handmade.read(again)
-    plain, _ = handmade.read(path)
+    packets, _ = patterned.read(again)
+    plain, _ = patterned.read(path)
     assert all(p.data == q.data and p.ts == q.ts for p, q in zip(packets, plain, strict=True))
     assert {p.number: p.comments[0] for p in packets if p.comments} == said
 
@@ -284,14 +282,14 @@ HEAD = shb() + idb() + idb(101)
     ids=["cut", "no interface", "beyond its block", "garbage", "length not repeated", "empty interface", "first header",
          "later header"],
 )  # fmt: skip
-def test_damage_is_left_out(tmp_path, data, numbers):
+def test_damage_is_left_out(tmp_path: Path, data: bytes, numbers: list[int]) -> None:
     path, again = tmp_path / "a.pcapng", tmp_path / "b.pcapng"
     path.write_bytes(data)
     out, made = written(path, Everyone("rustnet pid=1"))
     assert made.damage
     blocks_of(out)
     again.write_bytes(out)
-    packets, source = handmade.read(again)
+    packets, source = patterned.read(again)
     assert source.info.complete
     assert not source.damage
     assert [p.data for p in packets] == [payload(n, 39 + n) for n in numbers]
@@ -302,7 +300,7 @@ def test_damage_is_left_out(tmp_path, data, numbers):
         assert done.stdout.split("\n")[:-1] == ["rustnet pid=1"] * len(numbers)
 
 
-def test_unpadded_blocks_become_padded(tmp_path):
+def test_unpadded_blocks_become_padded(tmp_path: Path) -> None:
     path, again = tmp_path / "a.pcapng", tmp_path / "b.pcapng"
     size = 12 + 20 + 41
     odd = struct.pack("<IIIIIII", 6, size, 0, 0, 5, 41, 41) + payload(1, 41) + bytes(3) + struct.pack("<I", size)
@@ -311,11 +309,11 @@ def test_unpadded_blocks_become_padded(tmp_path):
         out, _ = written(path, says)
         blocks_of(out)
         again.write_bytes(out)
-        assert [p.data for p in handmade.read(again)[0]] == [payload(1, 41), payload(2, 41)]
+        assert [p.data for p in patterned.read(again)[0]] == [payload(1, 41), payload(2, 41)]
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_hostile_files(tmp_path, seed):
+def test_hostile_files(tmp_path: Path, seed: int) -> None:
     """Whatever is broken: all packets that are read come out, with their comments, in a file that is whole."""
     dice = random.Random(seed)
     data = bytearray(everything(dice.choice("<>")) + everything(dice.choice("<>")))
@@ -335,8 +333,8 @@ def test_hostile_files(tmp_path, seed):
     out, made = written(path, Everyone("rustnet pid=1"))
     blocks_of(out)
     again.write_bytes(out)
-    packets, _ = handmade.read(path)
-    repeated, copy = handmade.read(again)
+    packets, _ = patterned.read(path)
+    repeated, copy = patterned.read(again)
     assert [(p.ts, p.link, p.length, p.data) for p in repeated] == [(p.ts, p.link, p.length, p.data) for p in packets]
     assert len(packets) == made.packets
     assert not {d.kind for d in copy.damage} & {"cut_off", "bad_record_length", "bad_interface"}
@@ -361,9 +359,9 @@ for name in sys.argv[1:]:
 
 
 @pytest.mark.skipif(RUNS_PURE, reason="already uncompiled")
-def test_uncompiled_it_does_the_same(pure_tree, mixture, tmp_path):
+def test_uncompiled_it_does_the_same(pure_tree: PureTree, mixture: Path, tmp_path: Path) -> None:
     plain = tmp_path / "a.pcap"
-    plain.write_bytes(handmade.pcap([60, 61, 62, 63, 0, 1514]))
+    plain.write_bytes(patterned.pcap([60, 61, 62, 63, 0, 1514]))
     broken = tmp_path / "b.pcapng"
     broken.write_bytes(HEAD + GOOD[0] + b"garbage" * 5 + GOOD[1] + GOOD[2])
     done = pure_tree.run("-c", SCRIPT, str(plain), str(mixture), str(broken))
@@ -376,17 +374,17 @@ def test_uncompiled_it_does_the_same(pure_tree, mixture, tmp_path):
 
 @pytest.mark.corpus
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the public captures are not here")
-def test_real_captures(tmp_path):
+def test_real_captures(tmp_path: Path) -> None:
     """Every packet of every shared capture comes out as it was, with one comment more."""
     files = sorted(itertools.chain(CORPUS.glob("*/*.pcap*"), CORPUS.glob("*/*.cap")))
     assert len(files) > 100
     again = tmp_path / "b.pcapng"
     for path in files:
-        plain, _ = handmade.read(path)
+        plain, _ = patterned.read(path)
         out, made = written(path, Everyone("rustnet pid=1"))
         blocks_of(out)
         again.write_bytes(out)
-        packets, _ = handmade.read(again)
+        packets, _ = patterned.read(again)
         assert made.packets == len(plain), path
         for p, q in zip(packets, plain, strict=True):
             assert (p.ts, p.link, p.interface, p.length, p.data, p.flags, p.process, p.effective) == (
@@ -396,7 +394,7 @@ def test_real_captures(tmp_path):
 
 
 @pytest.mark.skipif(which("tshark") is None, reason="tshark is not here")
-def test_tshark_reads_it(tmp_path):
+def test_tshark_reads_it(tmp_path: Path) -> None:
     """Both kinds of packet blocks, both byte orders, and all else as before."""
     path, again = tmp_path / "a.pcapng", tmp_path / "b.pcapng"
     path.write_bytes(everything("<", strange=False) + everything(">", strange=False))

@@ -1,6 +1,7 @@
 """Writers, read back by our own reader: what goes in comes out."""
 
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from rustnet.errors import RustnetError
 from rustnet.export.pcap import PcapWriter
 from rustnet.export.pcapng import PcapngWriter
 from rustnet.sources.files import reread
-from rustnet.sources.frames import Interface, Note
+from rustnet.sources.frames import Interface, Note, Source
 
 FRAMES = st.lists(
     st.tuples(st.integers(0, (1 << 32) * 10**9 - 1), st.binary(min_size=1, max_size=200), st.integers(0, 3000)),
@@ -18,7 +19,7 @@ FRAMES = st.lists(
 )
 
 
-def read_back(data: bytes, path):
+def read_back(data: bytes, path: Path) -> tuple[Source, list[tuple[int, bytes, int, int, int]], list[Note | None]]:
     path.write_bytes(data)
     source = reread(str(path))
     rows, notes = [], []
@@ -30,13 +31,13 @@ def read_back(data: bytes, path):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("written")
 
 
 @pytest.mark.parametrize("nanoseconds", [True, False])
 @given(frames=FRAMES)
-def test_pcap_round_trip(place, nanoseconds, frames):
+def test_pcap_round_trip(place: Path, nanoseconds: bool, frames: list[tuple[int, bytes, int]]) -> None:
     out = io.BytesIO()
     writer = PcapWriter(out, 101, nanoseconds=nanoseconds)
     unit = 1 if nanoseconds else 1000
@@ -52,7 +53,7 @@ def test_pcap_round_trip(place, nanoseconds, frames):
 
 
 @pytest.mark.parametrize("ts", [-1, (1 << 32) * 10**9])
-def test_pcap_cannot_hold_every_time(ts):
+def test_pcap_cannot_hold_every_time(ts: int) -> None:
     with pytest.raises(RustnetError, match="write pcapng instead"):
         PcapWriter(io.BytesIO(), 1).write(ts, b"x", 1)
 
@@ -69,7 +70,7 @@ INTERFACES = [Interface(1, 0, "eth0", "first"), Interface(101, 96, "tün0", ""),
 
 
 @given(frames=NG)
-def test_pcapng_round_trip(place, frames):
+def test_pcapng_round_trip(place: Path, frames: list[tuple[int, int, bytes, int, list[str], int]]) -> None:
     out = io.BytesIO()
     writer = PcapngWriter(out)
     writer.section(application="rustnet 1", hardware="h", os="o", comments=["one", "two"])
@@ -92,7 +93,7 @@ def test_pcapng_round_trip(place, frames):
         assert (note.comments if note else [], note.flags if note else 0) == (comments, flags)
 
 
-def test_processes_come_along_once_and_only_where_they_are_known(place):
+def test_processes_come_along_once_and_only_where_they_are_known(place: Path) -> None:
     known = [(0, 7, "curl", "/bin/curl"), (1, 8, "ssh", ""), (1, 9, "nc", "")]
     out = io.BytesIO()
     writer = PcapngWriter(out)
@@ -107,7 +108,7 @@ def test_processes_come_along_once_and_only_where_they_are_known(place):
     assert [(n.process, n.effective_process) if n else None for n in notes] == [(0, -1), (1, 2), None, (0, -1)]
 
 
-def test_a_new_section_begins_anew(place):
+def test_a_new_section_begins_anew(place: Path) -> None:
     out = io.BytesIO()
     writer = PcapngWriter(out)
     for _ in range(2):
@@ -118,7 +119,7 @@ def test_a_new_section_begins_anew(place):
     assert [i.section for i in source.interfaces] == [0, 1]
 
 
-def test_long_texts_are_cut_where_an_option_ends(place):
+def test_long_texts_are_cut_where_an_option_ends(place: Path) -> None:
     out = io.BytesIO()
     writer = PcapngWriter(out)
     writer.section(application="x", comments=["ü" * 40_000])

@@ -1,4 +1,4 @@
-"""Writers of every capture format that the sources read, byte by byte: what the fuzzer damages."""
+"""Every capture format that the sources read: what the fuzzer damages."""
 
 import bz2
 import gzip
@@ -9,36 +9,15 @@ from collections.abc import Callable, Sequence
 
 import lz4.frame
 import zstandard
-from seeds import Captured
 
-PCAPNG_TS_NANO = struct.pack("<HHB3x", 9, 1, 9)
+from tests.support.packets import Captured
+from tests.support.pcap import Magic, pcap_file
+from tests.support.pcapng import block, end, epb, idb, old_packet, option, shb, spb
 
 
-def pcap(packets: Sequence[Captured], order: str = "<", nano: bool = False, modified: bool = False) -> bytes:
+def classic(packets: Sequence[Captured], order: str = "<", magic: Magic = "us") -> bytes:
     """Classic pcap, in either byte order, micro- or nanoseconds, or with the longer headers of a patched libpcap."""
-    magic = 0xA1B2CD34 if modified else 0xA1B23C4D if nano else 0xA1B2C3D4
-    link = packets[0].link if packets else 1
-    parts = [struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262_144, link)]
-    for packet in packets:
-        fraction = packet.ts % 1_000_000_000
-        head = (packet.ts // 1_000_000_000 & 0xFFFFFFFF, fraction if nano else fraction // 1_000)
-        parts.append(struct.pack(order + "IIII", *head, len(packet.data), packet.wire))
-        if modified:
-            parts.append(struct.pack(order + "IHBB", 1, 0x0800, 0, 0))
-        parts.append(packet.data)
-    return b"".join(parts)
-
-
-def block(order: str, kind: int, body: bytes) -> bytes:
-    """One pcapng block."""
-    body += b"\0" * (-len(body) % 4)
-    size = struct.pack(order + "I", len(body) + 12)
-    return struct.pack(order + "I", kind) + size + body + size
-
-
-def option(order: str, code: int, value: bytes) -> bytes:
-    """One pcapng option."""
-    return struct.pack(order + "HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
+    return pcap_file(packets, order, magic, packets[0].link if packets else 1)
 
 
 def pcapng(packets: Sequence[Captured], order: str = "<", sections: int = 1) -> bytes:
@@ -49,39 +28,34 @@ def pcapng(packets: Sequence[Captured], order: str = "<", sections: int = 1) -> 
 
 def section(packets: Sequence[Captured], order: str) -> bytes:
     """One section."""
-    end = struct.pack(order + "HH", 0, 0)
-    who = option(order, 4, b"a test") + option(order, 1, b"a comment") + end
-    parts = [block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1) + who)]
+    stop = end(order)
+    parts = [shb(order, option(4, b"a test", order) + option(1, b"a comment", order) + stop)]
     links = sorted({packet.link for packet in packets}) or [1]
-    for link in links:
-        about = option(order, 2, b"eth0") + option(order, 9, b"\x09") + end
-        parts.append(block(order, 1, struct.pack(order + "HHI", link, 0, 0) + about))
+    about = option(2, b"eth0", order) + option(9, b"\x09", order) + stop
+    parts += [idb(link, 0, about, order) for link in links]
     for i, packet in enumerate(packets):
-        head = (links.index(packet.link), packet.ts >> 32 & 0xFFFFFFFF, packet.ts & 0xFFFFFFFF, len(packet.data))
-        data = packet.data + b"\0" * (-len(packet.data) % 4)
-        if i % 17 == 5 and head[0] == 0 and packet.wire == len(packet.data):
-            parts.append(block(order, 3, struct.pack(order + "I", packet.wire) + data))
+        interface, wire, ts = links.index(packet.link), packet.wire, packet.ts & 0xFFFFFFFF_FFFFFFFF
+        if i % 17 == 5 and interface == 0 and wire == len(packet.data):
+            parts.append(spb(packet.data, wire, order))
         elif i % 17 == 6:
-            old = struct.pack(order + "HHIIII", head[0], 0, *head[1:], packet.wire)
-            parts.append(block(order, 2, old + data))
+            parts.append(old_packet(packet.data, ts, interface, 0, b"", order, wire))
         else:
-            notes = option(order, 1, b"seen") + option(order, 2, b"\1\0\0\0") + end if i % 5 == 0 else b""
-            parts.append(block(order, 6, struct.pack(order + "IIIII", *head, packet.wire) + data + notes))
-    parts.append(block(order, 4, option(order, 1, b"\x0a\0\0\1a.example\0") + end))
-    parts.append(
-        block(order, 5, struct.pack(order + "III", 0, 0, 0) + option(order, 5, struct.pack(order + "Q", 3)) + end)
-    )
-    parts.append(block(order, 0xA, struct.pack(order + "II", 0x544C534B, 6) + b"SECRET"))
-    parts.append(block(order, 0xBAD, struct.pack(order + "I", 32_473) + b"custom"))
+            notes = option(1, b"seen", order) + option(2, b"\1\0\0\0", order) + stop if i % 5 == 0 else b""
+            parts.append(epb(packet.data, ts, interface, notes, wire, order))
+    parts.append(block(4, option(1, b"\x0a\0\0\1a.example\0", order) + stop, order))
+    statistics = struct.pack(order + "III", 0, 0, 0) + option(5, struct.pack(order + "Q", 3), order) + stop
+    parts.append(block(5, statistics, order))
+    parts.append(block(0xA, struct.pack(order + "II", 0x544C534B, 6) + b"SECRET", order))
+    parts.append(block(0xBAD, struct.pack(order + "I", 32_473) + b"custom", order))
     return b"".join(parts)
 
 
 FORMATS: tuple[Callable[[Sequence[Captured]], bytes], ...] = (
-    pcap,
-    lambda packets: pcap(packets, ">"),
-    lambda packets: pcap(packets, "<", nano=True),
-    lambda packets: pcap(packets, ">", nano=True),
-    lambda packets: pcap(packets, "<", modified=True),
+    classic,
+    lambda packets: classic(packets, ">"),
+    lambda packets: classic(packets, "<", "ns"),
+    lambda packets: classic(packets, ">", "ns"),
+    lambda packets: classic(packets, "<", "modified"),
     pcapng,
     lambda packets: pcapng(packets, ">"),
     lambda packets: pcapng(packets, "<", sections=3),

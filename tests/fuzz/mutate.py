@@ -4,10 +4,40 @@ import random
 import struct
 from collections.abc import Callable, Sequence
 
-from seeds import Captured
+from tests.support.packets import Captured
 
-INTERESTING = (0, 1, 2, 3, 4, 7, 8, 12, 15, 16, 24, 28, 32, 127, 128, 255, 256, 4_095, 32_767, 32_768, 65_535, 65_536)
-INTERESTING += (262_144, 1 << 20, (1 << 20) + 1, 1 << 24, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF)
+INTERESTING = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    8,
+    12,
+    15,
+    16,
+    24,
+    28,
+    32,
+    127,
+    128,
+    255,
+    256,
+    4_095,
+    32_767,
+    32_768,
+    65_535,
+    65_536,
+    262_144,
+    1 << 20,
+    (1 << 20) + 1,
+    1 << 24,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFF0,
+    0xFFFFFFFF,
+)
 LINKS = (0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 108, 113, 127, 147, 149, 189, 192, 228, 229, 239, 258, 276, 9_999)
 
 

@@ -1,4 +1,4 @@
-"""Run mutated captures through the program: ``python tests/fuzz/run.py --count 10000``.
+"""Run mutated captures through the program: ``python -m tests.fuzz.run --count 10000``.
 
 Trial ``n`` is the same on every run. A capture that fails is kept in ``tests/fuzz/crashers``, where the tests read it
 from then on.
@@ -15,10 +15,9 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import formats
-import mutate
-from seeds import ROOT, seeds
-from trial import Outcome, run
+from tests.fuzz import formats, mutate
+from tests.fuzz.seeds import seeds
+from tests.fuzz.trial import Outcome, run
 
 CRASHERS = Path(__file__).parent / "crashers"
 BATCHES = (1, 7, 500, 65_536)
@@ -116,5 +115,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     sys.exit(main())

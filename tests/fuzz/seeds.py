@@ -1,20 +1,28 @@
 """Captures that the fuzzer starts from: every link type and tunnel, every protocol's conversation, real programs."""
 
-import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-for folder in ("engine", "dissect"):
-    if str(ROOT / "tests" / folder) not in sys.path:
-        sys.path.append(str(ROOT / "tests" / folder))
-
-from crafted import CASES  # noqa: E402
-from rig import ACK, FIN, PSH, RST, START, SYN, Captured, ether, ip, kind_of, tcp_frame, udp_frame  # noqa: E402
-from samples import SAMPLES, Sample  # noqa: E402
-
-from rustnet.sources.files import open_source  # noqa: E402
+from rustnet.sources.files import open_source
+from tests.dissect.samples import SAMPLES, Sample
+from tests.engine.decode_cases import CASES
+from tests.support.packets import (
+    ACK,
+    ETHERNET,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    Captured,
+    ethernet,
+    ip,
+    kind_of,
+    paced,
+    tcp_frame,
+    udp_frame,
+)
+from tests.support.paths import ROOT
 
 CLIENT, SERVER, CLIENT6, SERVER6 = "192.0.2.1", "198.51.100.2", "2001:db8::1", "2001:db8::2"
 STEP = 3_000_000
@@ -27,18 +35,16 @@ Seed = tuple[Captured, ...]
 def conversation(sample: Sample, version: int, size: int) -> Seed:
     """A protocol's conversation as packets; TCP with handshake and goodbye, in segments of at most ``size`` bytes."""
     client, server = (CLIENT, SERVER) if version == 4 else (CLIENT6, SERVER6)
+    a, b = (client, 40_000), (server, sample.port)
+    ends = ((a, b), (b, a))
     frames: list[bytes] = []
     if sample.transport == "udp":
-        for from_client, data in sample.talk:
-            ends = (client, server, 40_000, sample.port) if from_client else (server, client, sample.port, 40_000)
-            frames.append(udp_frame(*ends, data[:65_000]))
-        return paced(frames)
+        frames += [udp_frame(*ends[not from_client], data[:65_000]) for from_client, data in sample.talk]
+        return seed(frames)
     seq = {True: 0xFFFF_F000, False: 77}
-    other = 40_000
 
     def say(from_client: bool, flags: int, data: bytes = b"") -> None:
-        ends = (client, server, other, sample.port) if from_client else (server, client, sample.port, other)
-        frames.append(tcp_frame(*ends, seq[from_client], seq[not from_client], flags, data))
+        frames.append(tcp_frame(*ends[not from_client], seq[from_client], seq[not from_client], flags, data))
         seq[from_client] = (seq[from_client] + len(data) + bool(flags & (SYN | FIN))) & 0xFFFF_FFFF
 
     say(True, SYN)
@@ -52,12 +58,12 @@ def conversation(sample: Sample, version: int, size: int) -> Seed:
     say(False, FIN | ACK)
     say(True, ACK)
     say(True, RST)
-    return paced(frames)
+    return seed(frames)
 
 
-def paced(frames: Sequence[bytes]) -> Seed:
+def seed(frames: Sequence[bytes], link: int = ETHERNET) -> Seed:
     """Frames at equal distances in time."""
-    return tuple(Captured(START + i * STEP, data) for i, data in enumerate(frames))
+    return tuple(paced(frames, step=STEP, link=link))
 
 
 def fragments() -> Seed:
@@ -66,8 +72,8 @@ def fragments() -> Seed:
     for src, dst in ((CLIENT, SERVER), (CLIENT6, SERVER6)):
         for at in range(0, 2_400, 400):
             packet = ip(src, dst, 17, bytes(400), ident=3, offset=at, more=at < 2_000)
-            frames.append(ether(packet, kind_of(packet)))
-    return paced(frames)
+            frames.append(ethernet(packet, kind_of(packet)))
+    return seed(frames)
 
 
 def stored(path: Path) -> Seed:
@@ -99,7 +105,7 @@ def seeds() -> tuple[tuple[str, Seed], ...]:
     made.append(("fragments", fragments()))
     for link in sorted({case.link for case in CASES}):
         frames = [case.data for case in CASES if case.link == link]
-        made.append((f"link {link}", tuple(Captured(START + i * STEP, data, link) for i, data in enumerate(frames))))
+        made.append((f"link {link}", seed(frames, link)))
     paths = sorted((ROOT / "sample_pcaps").glob("*.pcap*"))
     made += [(path.name, stored(path)) for path in paths if path.suffix in (".pcap", ".pcapng", ".zst")]
     return tuple(made)

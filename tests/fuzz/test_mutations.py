@@ -6,15 +6,17 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from formats import pcap
-from pure import RUNS_PURE
-from run import CRASHERS, Figures
-from seeds import seeds
-from trial import run
 
 from rustnet.dissect.registry import DISSECTORS
+from tests.fuzz.run import CRASHERS, Figures
+from tests.fuzz.seeds import seeds
+from tests.fuzz.trial import run
+from tests.support.paths import ROOT
+from tests.support.pcap import pcap_file
+from tests.support.uncompiled import RUNS_PURE
 
 COUNT = int(os.environ.get("RUSTNET_FUZZ_COUNT", "600" if not RUNS_PURE else "60"))
 GROWTH = 48 << 20
@@ -23,8 +25,8 @@ GROWTH = 48 << 20
 
 def trials(count: int, *options: str) -> Figures:
     """Run trials in a process of their own: what other tests left behind would be in its memory."""
-    command = [sys.executable, str(Path(__file__).parent / "run.py"), "--count", str(count), "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tests.fuzz.run", "--count", str(count), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.stdout, done.stderr[-2_000:]
     figures = Figures(**json.loads(done.stdout))
     assert not figures.failures, "\n".join(f"trial {n} ({name}): {text}" for n, name, text in figures.failures[:5])
@@ -48,13 +50,13 @@ def test_ten_thousand_mutated_captures() -> None:
 def test_a_parser_that_fails_is_noticed(where: str, tmp_path: Path) -> None:
     """The net that would catch a failure in the trials above has no holes."""
 
-    def fails(*_: object) -> int:
+    def fails(*_: object) -> Any:
         raise ValueError("what a parser must not raise")
 
     honest = next(d for d in DISSECTORS if d.name == "dns")
     broken = replace(honest, probe=fails) if where == "probe" else replace(honest, parser=fails)
     path = tmp_path / "capture"
-    path.write_bytes(pcap(dict(seeds())["dns 0"]))
+    path.write_bytes(pcap_file(dict(seeds())["dns 0"]))
     assert run(path).rows > 0
     with pytest.raises(ValueError, match="must not raise"):
         run(path, dissectors=[broken])

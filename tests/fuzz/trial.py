@@ -21,7 +21,7 @@ from rustnet.sources.files import FileSource
 WANTED = bytes([1]) * 512
 RANKS = server_ranks([port for d in DISSECTORS for port in d.ports])
 SECONDS = 10
-"""Time that one capture of at most a few hundred kilobytes may take."""
+"""Processor time that one capture of at most a few hundred kilobytes may take."""
 
 
 class StrictDispatcher(Dispatcher):
@@ -48,18 +48,18 @@ class Outcome:
 
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError in the middle of what takes longer."""
+    """Raise TimeoutError in the middle of what takes more of the processor's time."""
 
     def late(*_: object) -> None:
         raise TimeoutError(f"not done after {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def run(path: Path, batch_packets: int = 65_536, dissectors: Sequence[Dissector] = DISSECTORS) -> Outcome:

@@ -328,7 +328,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyC
 @pytest.fixture
 def scratch(tmp_path: Path) -> Iterator[Callable[..., duckdb.DuckDBPyConnection]]:
     """Makes sessions with other tables, for writing."""
-    made = []
+    made: list[duckdb.DuckDBPyConnection] = []
 
     def make(*records: type) -> duckdb.DuckDBPyConnection:
         made.append(session.create_or_open(tmp_path / f"{len(made)}.duckdb", records))

@@ -1,10 +1,13 @@
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from rustnet.errors import UsageError
 from rustnet.query import catalogue
 from rustnet.query.catalogue import CatalogueError, find, load, read
+from tests.support.paths import ROOT
 
 QUERIES = load()
 
@@ -18,13 +21,13 @@ process-timeline nameless
 )
 
 
-def test_every_promised_query_is_there():
+def test_every_promised_query_is_there() -> None:
     assert set(QUERIES) >= EXPECTED
     assert list(QUERIES) == sorted(QUERIES)
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_runs_on_an_empty_session(empty, name):
+def test_a_query_runs_on_an_empty_session(empty: duckdb.DuckDBPyConnection, name: str) -> None:
     result = QUERIES[name].execute(empty)
     assert result.rows == []
     assert len(set(result.columns)) == len(result.columns) > 2
@@ -32,7 +35,7 @@ def test_a_query_runs_on_an_empty_session(empty, name):
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_finds_what_the_session_holds(con, name):
+def test_a_query_finds_what_the_session_holds(con: duckdb.DuckDBPyConnection, name: str) -> None:
     result = QUERIES[name].execute(con)
     assert result.rows
     again = QUERIES[name].execute(con)
@@ -41,7 +44,7 @@ def test_a_query_finds_what_the_session_holds(con, name):
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_says_what_it_is(name):
+def test_a_query_says_what_it_is(name: str) -> None:
     query = QUERIES[name]
     assert query.title[0].isupper()
     assert query.description.endswith(".")
@@ -50,12 +53,12 @@ def test_a_query_says_what_it_is(name):
     assert len(query.sql.splitlines()) < 60
 
 
-def rows(con, name, **given):
+def rows(con: duckdb.DuckDBPyConnection, name: str, **given: str) -> list[dict[str, Any]]:
     result = QUERIES[name].execute(con, given)
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
-def test_talkers_and_conversations_add_up(con, ids):
+def test_talkers_and_conversations_add_up(con: duckdb.DuckDBPyConnection, ids: dict[str, int]) -> None:
     total = con.execute("SELECT sum(src_bytes + dst_bytes) FROM flows WHERE src_ip IS NOT NULL").fetchall()[0][0]
     talkers = rows(con, "top-talkers", limit="1000")
     assert sum(r["bytes_sent"] for r in talkers) == total
@@ -68,7 +71,7 @@ def test_talkers_and_conversations_add_up(con, ids):
     assert rows(con, "top-processes")[-1]["process_name"] == "(unowned)"
 
 
-def test_findings(con, ids):
+def test_findings(con: duckdb.DuckDBPyConnection, ids: dict[str, int]) -> None:
     scans = rows(con, "scans")
     assert [(s["src_ip"], s["width"], s["failed_share"]) for s in scans] == [("203.0.113.5", 30, 1.0)]
     assert rows(con, "scans", ports="31") == []
@@ -89,7 +92,7 @@ def test_findings(con, ids):
     assert (health["missed_bytes"], health["flows_with_gaps"], health["anomalies"]) == (7, 1, 2)
 
 
-def test_the_timeline_has_the_interval_that_was_asked_for(con):
+def test_the_timeline_has_the_interval_that_was_asked_for(con: duckdb.DuckDBPyConnection) -> None:
     seconds = rows(con, "timeline")
     assert [s["packets"] for s in seconds] == [2, 2, 2, 2, 2]
     assert all(s["begins"] % 10**9 == 0 for s in seconds)
@@ -106,12 +109,12 @@ def test_the_timeline_has_the_interval_that_was_asked_for(con):
         ({"limit": "9" * 30}, "not a whole number"),
     ],
 )
-def test_wrong_parameters_are_named(given, words):
+def test_wrong_parameters_are_named(given: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         QUERIES["dns-queries"].bind(given)
 
 
-def test_an_unknown_query_knows_the_nearest():
+def test_an_unknown_query_knows_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean top-talkers"):
         find("top-talker", QUERIES)
     assert find("protocols").name == "protocols"
@@ -120,7 +123,7 @@ def test_an_unknown_query_knows_the_nearest():
 HEADER = "-- title: T\n-- description: D\n"
 
 
-def test_parameters_have_types_defaults_and_help():
+def test_parameters_have_types_defaults_and_help() -> None:
     query = read(
         "q",
         HEADER + "-- description: more.\n-- parameter: a int 5 How many\n-- parameter: b text 'x y' Text\n"
@@ -149,12 +152,12 @@ def test_parameters_have_types_defaults_and_help():
         HEADER + "-- parameter: x text 'open Help\nSELECT 1", "",
     ],
 )  # fmt: skip
-def test_a_bad_file_is_named(text):
+def test_a_bad_file_is_named(text: str) -> None:
     with pytest.raises(CatalogueError, match=r"^q\.sql: "):
         read("q", text)
 
 
-def test_folders_of_ones_own_replace_and_add(tmp_path):
+def test_folders_of_ones_own_replace_and_add(tmp_path: Path) -> None:
     (tmp_path / "protocols.sql").write_text(HEADER + "SELECT 1 AS mine")
     (tmp_path / "notes.txt").write_text("x")
     both = load([catalogue.shipped(), tmp_path])
@@ -167,6 +170,6 @@ def test_folders_of_ones_own_replace_and_add(tmp_path):
         load([tmp_path])
 
 
-def test_the_queries_lie_at_the_top_of_a_checkout():
-    top = Path(__file__).parents[2] / "queries"
+def test_the_queries_lie_at_the_top_of_a_checkout() -> None:
+    top = ROOT / "queries"
     assert {p.stem for p in top.glob("*.sql")} == set(QUERIES)

@@ -1,7 +1,10 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,9 +12,10 @@ from hypothesis import strategies as st
 from rustnet.errors import ExitCode, RustnetError, UsageError
 from rustnet.query.execute import QueryError, QueryFailedError, execute, execute_own, lock, stream, unique
 from rustnet.store import session
+from tests.support.effort import examples
 
 
-def test_rows_columns_and_types(con):
+def test_rows_columns_and_types(con: duckdb.DuckDBPyConnection) -> None:
     result = execute(con, "SELECT 1::BIGINT AS a, 'x' AS b, NULL::DOUBLE AS c")
     assert (result.columns, result.types) == (("a", "b", "c"), ("BIGINT", "VARCHAR", "DOUBLE"))
     assert result.rows == [(1, "x", None)]
@@ -19,27 +23,27 @@ def test_rows_columns_and_types(con):
     assert result.elapsed > 0
 
 
-def test_nanoseconds_survive(con):
+def test_nanoseconds_survive(con: duckdb.DuckDBPyConnection) -> None:
     result = execute(con, "SELECT make_timestamp_ns(1714557600123456789) AS t, [make_timestamp_ns(1)] AS l")
     assert result.rows == [(1714557600123456789, ["1970-01-01 00:00:00.000000001"])]
     assert result.types == ("TIMESTAMP_NS", "VARCHAR[]")
 
 
-def test_times_need_no_time_zone_package(con):
+def test_times_need_no_time_zone_package(con: duckdb.DuckDBPyConnection) -> None:
     result = execute(con, "SELECT TIMESTAMPTZ '2024-05-01 12:00:00+02' AS t, INTERVAL 1 MONTH AS i, TIME '01:02' AS d")
     assert str(result.rows[0][0]) == "2024-05-01 10:00:00"
     assert result.types == ("TIMESTAMP", "VARCHAR", "TIME")
     assert result.rows[0][1] == "1 month"
 
 
-def test_a_limit_truncates_and_says_so(con):
+def test_a_limit_truncates_and_says_so(con: duckdb.DuckDBPyConnection) -> None:
     for limit, count, truncated in ((0, 0, True), (2, 2, True), (3, 3, False), (None, 3, False)):
         result = execute(con, "SELECT range FROM range(3) ORDER BY 1", limit=limit)
         assert (len(result.rows), result.truncated) == (count, truncated)
     assert execute(con, "SELECT 1 WHERE false", limit=0).truncated is False
 
 
-def test_our_own_questions_give_what_those_of_others_give(con):
+def test_our_own_questions_give_what_those_of_others_give(con: duckdb.DuckDBPyConnection) -> None:
     asked = "SELECT flow_id, started_at, src_ip FROM flows ORDER BY flow_id"
     ours = "SELECT flow_id, epoch_ns(started_at) AS started_at, src_ip FROM flows ORDER BY flow_id"
     for limit in (None, 0, 2, 10_000):
@@ -51,25 +55,25 @@ def test_our_own_questions_give_what_those_of_others_give(con):
         execute_own(con, "SELECT nothing_of_the_kind FROM flows")
 
 
-def test_order_is_kept_through_the_wrapping(con):
+def test_order_is_kept_through_the_wrapping(con: duckdb.DuckDBPyConnection) -> None:
     result = execute(con, "SELECT make_timestamp_ns(range) AS t FROM range(300000) ORDER BY md5(range::VARCHAR), t")
     again = execute(con, "SELECT range AS t FROM range(300000) ORDER BY md5(range::VARCHAR), t")
     assert result.rows == again.rows
 
 
-def test_values_are_bound_by_place_and_by_name(con):
+def test_values_are_bound_by_place_and_by_name(con: duckdb.DuckDBPyConnection) -> None:
     assert execute(con, "SELECT ?::INT + ?::INT", [1, 2]).rows == [(3,)]
     assert execute(con, "SELECT $a || $b", {"a": "'; --", "b": "x"}).rows == [("'; --x",)]
     with pytest.raises(QueryError, match="not provided"):
         execute(con, "SELECT $a")
 
 
-def test_names_are_made_unique(con):
+def test_names_are_made_unique(con: duckdb.DuckDBPyConnection) -> None:
     assert execute(con, "SELECT 1 AS a, 2 AS a").columns == ("a", "a_1")
     assert unique(["a", "a", "a_1", "b"]) == ("a", "a_1", "a_1_1", "b")
 
 
-def test_a_stream_hands_out_rows_as_they_come(con):
+def test_a_stream_hands_out_rows_as_they_come(con: duckdb.DuckDBPyConnection) -> None:
     with stream(con, "SELECT range AS a FROM range(100000000000)") as rows:
         assert rows.columns == ("a",)
         batch = next(rows.batches())
@@ -96,7 +100,7 @@ def test_a_stream_hands_out_rows_as_they_come(con):
         "PIVOT flows ON app IN ('tls') USING count(*) GROUP BY protocol",
     ],
 )
-def test_every_way_of_reading_works(con, sql):
+def test_every_way_of_reading_works(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     assert execute(con, sql).columns
 
 
@@ -145,7 +149,13 @@ WRITES = [
 
 
 @pytest.mark.parametrize("writable", [False, True])
-def test_what_does_more_than_read_is_one_clear_line(con, scratch, writable, tmp_path, monkeypatch):
+def test_what_does_more_than_read_is_one_clear_line(
+    con: duckdb.DuckDBPyConnection,
+    scratch: Callable[..., duckdb.DuckDBPyConnection],
+    writable: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(tmp_path)
     target = scratch() if writable else con
     target_rows = "SELECT count(*) FROM duckdb_tables()"
@@ -160,7 +170,7 @@ def test_what_does_more_than_read_is_one_clear_line(con, scratch, writable, tmp_
     assert [p for p in tmp_path.iterdir() if p.suffix != ".duckdb" and ".duckdb." not in p.name] == []
 
 
-def test_a_locked_writer_still_writes_and_spills(scratch):
+def test_a_locked_writer_still_writes_and_spills(scratch: Callable[..., duckdb.DuckDBPyConnection]) -> None:
     con = scratch()
     lock(con)
     lock(con)
@@ -181,7 +191,9 @@ def test_a_locked_writer_still_writes_and_spills(scratch):
         ("SELECT flow_id FROM flows\nWHERE app = = 1", 2, 13, "syntax error"),
     ],
 )
-def test_errors_name_line_and_column_of_what_was_typed(con, sql, line, column, words):
+def test_errors_name_line_and_column_of_what_was_typed(
+    con: duckdb.DuckDBPyConnection, sql: str, line: int, column: int, words: str
+) -> None:
     with pytest.raises(QueryError) as caught:
         execute(con, sql)
     assert f"line {line}, column {column}: " in str(caught.value)
@@ -189,7 +201,7 @@ def test_errors_name_line_and_column_of_what_was_typed(con, sql, line, column, w
     assert "\n" not in str(caught.value)
 
 
-def test_nothing_and_no_text_are_named(con):
+def test_nothing_and_no_text_are_named(con: duckdb.DuckDBPyConnection) -> None:
     for sql in ("", "  \n", "-- only this", ";"):
         with pytest.raises(QueryError, match="no statement"):
             execute(con, sql)
@@ -202,7 +214,7 @@ def test_nothing_and_no_text_are_named(con):
         execute(con, "PIVOT flows ON app")
 
 
-def test_too_much_memory_is_said(tmp_path):
+def test_too_much_memory_is_said(tmp_path: Path) -> None:
     session.create_or_open(tmp_path / "s.duckdb", []).close()
     con = session.open_readonly(tmp_path / "s.duckdb", memory_limit="20MB", threads=1)
     with pytest.raises(QueryFailedError, match="needs more memory") as caught:
@@ -211,7 +223,7 @@ def test_too_much_memory_is_said(tmp_path):
     con.close()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sql=st.lists(
         st.sampled_from(
@@ -245,7 +257,7 @@ def test_too_much_memory_is_said(tmp_path):
         max_size=10,
     ).map("".join)
 )
-def test_any_text_gives_rows_or_one_line(con, sql):
+def test_any_text_gives_rows_or_one_line(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     try:
         execute(con, sql, limit=3)
     except RustnetError as error:
@@ -256,7 +268,7 @@ def test_any_text_gives_rows_or_one_line(con, sql):
     assert isinstance(wrong, UsageError | QueryFailedError)
 
 
-def test_importing_the_room_does_not_import_duckdb():
+def test_importing_the_room_does_not_import_duckdb() -> None:
     code = (
         "import sys, rustnet.query.catalogue, rustnet.query.compile, rustnet.export.formats; "
         "print(sorted({'duckdb', 'numpy', 'pandas'} & sys.modules.keys()))"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-SAMPLES = Path(__file__).resolve().parents[2] / "sample_pcaps"
+from tests.support.paths import SAMPLES
+
 SECTIONS = dict(
     re.findall(r"^## `([^`]+)`\n(.*?)(?=^## |\Z)", (SAMPLES / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
 )

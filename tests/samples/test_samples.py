@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-SAMPLES = Path(__file__).resolve().parents[2] / "sample_pcaps"
+from tests.support.paths import SAMPLES
+
 README = (SAMPLES / "README.md").read_text("utf-8")
 CAPTURES = sorted(path for path in SAMPLES.iterdir() if path.name.endswith((".pcap", ".pcapng", ".pcap.zst")))
 NAMES = [path.name for path in CAPTURES]

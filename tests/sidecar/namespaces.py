@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-RECORDER = Path(__file__).resolve().parents[2] / "sidecar" / "record.py"
+from tests.support.paths import ROOT
+
+RECORDER = ROOT / "sidecar" / "record.py"
 NEEDED = ("ip", "nsenter", "tcpdump", "curl")
 HERE, THERE = "10.93.0.1", "10.93.0.2"
 HERE6, THERE6 = "fd93::1", "fd93::2"

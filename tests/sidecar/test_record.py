@@ -17,8 +17,10 @@ from typing import Any, ClassVar
 import pytest
 
 from rustnet.attribute.validate import validate
+from tests.support.effort import wait_until
+from tests.support.paths import ROOT
 
-RECORDER = Path(__file__).resolve().parents[2] / "sidecar" / "record.py"
+RECORDER = ROOT / "sidecar" / "record.py"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the recorder is for Linux")
 
@@ -227,7 +229,7 @@ def test_long_lived_socket_is_written_early(
 ) -> None:
     process, _ = child
     recording = Recording(tmp_path, "--early", "0.2")
-    time.sleep(1.5)
+    wait_until(lambda: recording.out.exists() and str(process.pid) in recording.out.read_text())
     recording.process.kill()
     recording.process.communicate()
     rows = recording.records("")

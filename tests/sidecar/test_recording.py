@@ -12,10 +12,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from namespaces import HERE, THERE, THERE6, Hosts, missing, recording, two_hosts
 
 from rustnet.attribute.validate import validate
 from rustnet.cli.main import main
+from tests.sidecar.namespaces import HERE, THERE, THERE6, Hosts, missing, recording, two_hosts
 
 pytestmark = pytest.mark.root
 

@@ -1,13 +1,12 @@
 """Packet counts of public captures, against those that tshark gave."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from rustnet.sources.files import FileSource
+from tests.support.paths import SHARED
 
-SHARED = Path(__file__).parents[3] / "shared"
 FACTS = SHARED / "oracle" / "facts.json"
 
 

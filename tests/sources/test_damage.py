@@ -5,13 +5,16 @@ import struct
 from pathlib import Path
 
 import pytest
-from handmade import T0, block, epb, idb, kinds, payload, pcap, pcap_header, pcapng, read, record, shb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rustnet.errors import InputError
 from rustnet.sources.damage import MAX_DAMAGE
 from rustnet.sources.files import FileSource
+from tests.support.effort import examples
+from tests.support.patterned import T0, kinds, payload, pcap, pcapng, read
+from tests.support.pcap import pcap_header, record
+from tests.support.pcapng import block, epb, idb, shb
 
 SIZES = [20, 0, 33, 70]
 
@@ -188,7 +191,7 @@ RICH = (
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     raw=st.sampled_from([pcap([40, 0, 3, 200, 60, 61]), pcap([40, 0, 3, 200], ">", "ns"), RICH]),
     changes=st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=6)), max_size=6),

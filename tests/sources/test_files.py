@@ -5,16 +5,17 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
-from handmade import kinds, packets_of, pcap, pcap_header, pcapng, read
 
 from rustnet.errors import ExitCode, InputError
 from rustnet.sources.files import FileSource, hash_file, open_source, quick_identity, reread
 from rustnet.sources.frames import Interface, SourceInfo
 from rustnet.sources.hashing import Hasher
+from tests.support.effort import drained, wait_until
+from tests.support.patterned import kinds, packets_of, pcap, pcapng, read
+from tests.support.pcap import pcap_header
 
 RAW = pcap([(i * 37) % 1500 for i in range(3000)])
 
@@ -139,9 +140,10 @@ def test_standard_input(tmp_path: Path, packer: str | None) -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin
         assert child.stdout
+        stdin = child.stdin
         child.stdin.write(raw[:3])
         child.stdin.flush()
-        time.sleep(0.1)
+        wait_until(lambda: drained(stdin))
         child.stdin.write(raw[3:])
         child.stdin.close()
         said = child.stdout.read().decode().split()

@@ -5,10 +5,11 @@ import struct
 from pathlib import Path
 
 import pytest
-from handmade import T0, block, end, epb, idb, kinds, old_packet, option, payload, pcapng, read, shb, spb
 
 from rustnet.sources.linktypes import CUSTOM_BLOCK, SYSDIG_EVENT, SYSTEMD_JOURNAL, link_name
 from rustnet.sources.status import TS_MAX
+from tests.support.patterned import T0, kinds, payload, pcapng, read
+from tests.support.pcapng import block, end, epb, idb, old_packet, option, shb, spb
 
 ORDERS = pytest.mark.parametrize("order", ["<", ">"])
 

@@ -1,13 +1,14 @@
 """Exact bytes of packets by their offsets."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from handmade import Packet, pcap, pcapng, read
 
 from rustnet.errors import InputError
 from rustnet.sources.seek import PacketReader
+from tests.support.patterned import Packet, pcap, pcapng, read
 
 
 def wanted(packets: list[Packet]) -> list[tuple[int, int]]:
@@ -16,7 +17,7 @@ def wanted(packets: list[Packet]) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("packer", [None, "gzip", "zstd", "xz", "lz4"])
 @pytest.mark.parametrize("make", [pcap, pcapng])
-def test_reads_what_the_index_names(tmp_path: Path, packer: str | None, make) -> None:
+def test_reads_what_the_index_names(tmp_path: Path, packer: str | None, make: Callable[[list[int]], bytes]) -> None:
     raw = make([(i * 37) % 1500 for i in range(2000)])
     path = tmp_path / "x"
     path.write_bytes(

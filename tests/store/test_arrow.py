@@ -18,6 +18,7 @@ from rustnet.records import U8, U16, U32, record, table_name
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.rows import insert_sql, protocol_batch, record_batch
 from rustnet.store.schema import LEADING, create_table_sql
+from tests.support.effort import examples
 
 TEXT = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["", "\0", "\x1f", "a\x1eb", "é", "漢字", "🦀"]))
 
@@ -34,14 +35,15 @@ def read(*batches: dict[str, Column]) -> list[tuple[Any, ...]]:
 
 
 @given(st.lists(st.lists(TEXT, max_size=40), min_size=1, max_size=3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_texts(parts: list[list[str | None]]) -> None:
-    rows = read(*({"x": texts(part)} for part in parts))
+    batches: list[dict[str, Column]] = [{"x": texts(part)} for part in parts]
+    rows = read(*batches)
     assert [value for (value,) in rows] == [value for part in parts for value in part]
 
 
 @given(st.lists(st.one_of(st.none(), st.lists(st.text(max_size=5), max_size=4)), max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_lists(values: list[list[str] | None]) -> None:
     assert [value for (value,) in read({"x": lists(values)})] == values
 
@@ -136,7 +138,7 @@ def test_small_batches(count: int) -> None:
 
 
 @given(st.lists(TEXT, max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_texts_written_one_by_one(values: list[str | None]) -> None:
     column = TextBuilder(len(values))
     for value in values:

@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import duckdb
 import pytest
 
@@ -21,7 +24,7 @@ BROKEN = Migration(3, "break off", break_off)
 
 
 @pytest.fixture
-def path(tmp_path, demo):
+def path(tmp_path: Path, demo: type) -> Path:
     path = tmp_path / "s.duckdb"
     con = session.create_or_open(path, [demo])
     con.execute("INSERT INTO demo(query) VALUES ('a')")
@@ -29,11 +32,11 @@ def path(tmp_path, demo):
     return path
 
 
-def history(con):
+def history(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
     return con.execute("SELECT version, name FROM migrations ORDER BY version").fetchall()
 
 
-def test_a_new_session_has_the_latest_schema_and_says_so(path):
+def test_a_new_session_has_the_latest_schema_and_says_so(path: Path) -> None:
     con = session.open_readonly(path)
     meta = dict(con.execute("SELECT * FROM meta").fetchall())
     assert meta["schema_version"] == "1" == str(migrations.latest())
@@ -43,7 +46,7 @@ def test_a_new_session_has_the_latest_schema_and_says_so(path):
     con.close()
 
 
-def test_opening_for_writing_migrates_once(path, demo, monkeypatch):
+def test_opening_for_writing_migrates_once(path: Path, demo: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrations, "MIGRATIONS", (SECOND,))
     monkeypatch.setattr(migrations, "latest", lambda: 2)
     monkeypatch.setattr(migrations.migrate, "__defaults__", ((SECOND,),))
@@ -57,7 +60,7 @@ def test_opening_for_writing_migrates_once(path, demo, monkeypatch):
     session.open_readonly(path).close()
 
 
-def test_a_newer_session_is_refused_with_its_version(path, demo):
+def test_a_newer_session_is_refused_with_its_version(path: Path, demo: type) -> None:
     con = session.create_or_open(path, [demo])
     migrations.migrate(con, 1, [SECOND])
     con.execute("UPDATE meta SET value = '9.9' WHERE key = 'rustnet_version'")
@@ -67,7 +70,7 @@ def test_a_newer_session_is_refused_with_its_version(path, demo):
             open_it(path)
 
 
-def test_a_failed_migration_leaves_nothing_and_keeps_those_before(path, demo):
+def test_a_failed_migration_leaves_nothing_and_keeps_those_before(path: Path, demo: type) -> None:
     con = session.create_or_open(path, [demo])
     with pytest.raises(SessionError, match=r"schema 3 \(break off\).*nowhere"):
         migrations.migrate(con, 1, [SECOND, BROKEN])
@@ -77,7 +80,7 @@ def test_a_failed_migration_leaves_nothing_and_keeps_those_before(path, demo):
     con.close()
 
 
-def test_migrations_are_numbered_without_gaps(path, demo):
+def test_migrations_are_numbered_without_gaps(path: Path, demo: type) -> None:
     con = session.create_or_open(path, [demo])
     with pytest.raises(ValueError, match="without gaps"):
         migrations.migrate(con, 1, [BROKEN])

@@ -1,6 +1,10 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import duckdb
 import pytest
 
+from rustnet.errors import SessionError
 from rustnet.records import U16, columns, field_docs, record, table_name
 from rustnet.store import schema, session
 from rustnet.store.tables import CORE_TABLES
@@ -56,13 +60,13 @@ def insert_flow(con: duckdb.DuckDBPyConnection, **values: object) -> None:
 
 
 @pytest.fixture
-def con(tmp_path, demo):
+def con(tmp_path: Path, demo: type) -> Iterator[duckdb.DuckDBPyConnection]:
     con = session.create_or_open(tmp_path / "s.duckdb", [demo])
     yield con
     con.close()
 
 
-def test_every_record_becomes_a_table_with_its_types(con, demo):
+def test_every_record_becomes_a_table_with_its_types(con: duckdb.DuckDBPyConnection, demo: type) -> None:
     have = schema.existing_columns(con)
     for cls in CORE_TABLES:
         assert have[table_name(cls)] == {c.name: c.sql_type for c in columns(cls)}
@@ -71,18 +75,18 @@ def test_every_record_becomes_a_table_with_its_types(con, demo):
     assert have["demo"]["valid_from"] == "TIMESTAMP_NS"
 
 
-def test_every_core_column_is_documented():
+def test_every_core_column_is_documented() -> None:
     bare = [f"{table_name(cls)}.{c.name}" for cls in CORE_TABLES for c in columns(cls) if c.name not in field_docs(cls)]
     assert bare == []
 
 
-def test_core_columns_refuse_null_and_protocol_columns_do_not(con):
+def test_core_columns_refuse_null_and_protocol_columns_do_not(con: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(duckdb.ConstraintException):
         insert_flow(con, protocol=None)
     con.execute("INSERT INTO demo(flow_id) VALUES (NULL)")
 
 
-def test_identifiers_and_literals_are_quoted():
+def test_identifiers_and_literals_are_quoted() -> None:
     con = duckdb.connect()
     name, text = 'a"b; DROP', "it's; --"
     con.execute(f"CREATE TABLE t({schema.quote_identifier(name)} INT)")
@@ -92,7 +96,7 @@ def test_identifiers_and_literals_are_quoted():
     con.close()
 
 
-def test_clashing_records_are_refused(demo):
+def test_clashing_records_are_refused(demo: type) -> None:
     with pytest.raises(ValueError, match="leading column flow_id"):
         schema.all_tables([Clash])
     with pytest.raises(ValueError, match="claim the table flows"):
@@ -102,7 +106,7 @@ def test_clashing_records_are_refused(demo):
     assert len(schema.all_tables([demo, demo])) == len(CORE_TABLES) + 1
 
 
-def test_a_later_program_adds_columns_and_keeps_rows(tmp_path, demo):
+def test_a_later_program_adds_columns_and_keeps_rows(tmp_path: Path, demo: type) -> None:
     path = tmp_path / "s.duckdb"
     con = session.create_or_open(path, [demo])
     con.execute("INSERT INTO demo(query) VALUES ('a')")
@@ -110,16 +114,16 @@ def test_a_later_program_adds_columns_and_keeps_rows(tmp_path, demo):
     con = session.create_or_open(path, [WiderDemo])
     assert con.execute("SELECT query, extra, size FROM demo").fetchall() == [("a", None, None)]
     con.close()
-    with pytest.raises(session.SessionError, match=r"column demo\.query is VARCHAR in the session and USMALLINT"):
+    with pytest.raises(SessionError, match=r"column demo\.query is VARCHAR in the session and USMALLINT"):
         session.create_or_open(path, [OtherDemo])
 
 
-def test_views_are_empty_on_an_empty_session(con):
+def test_views_are_empty_on_an_empty_session(con: duckdb.DuckDBPyConnection) -> None:
     for view in schema.VIEWS:
         assert con.execute(f"SELECT * FROM {view}").fetchall() == []
 
 
-def test_connections_sees_flows_from_the_local_end(con):
+def test_connections_sees_flows_from_the_local_end(con: duckdb.DuckDBPyConnection) -> None:
     both = {"src_ip": "192.0.2.1", "dst_ip": "10.0.0.1", "src_port": 4000, "dst_port": 22}
     insert_flow(con, flow_id=1, **both)
     insert_flow(con, flow_id=2, direction="inbound", **both)
@@ -150,7 +154,7 @@ def test_connections_sees_flows_from_the_local_end(con):
     assert activity == [("sshd", 2, 500, 500, 2)]
 
 
-def test_talkers_counts_both_ends_once(con):
+def test_talkers_counts_both_ends_once(con: duckdb.DuckDBPyConnection) -> None:
     insert_flow(con, flow_id=1, src_ip="a", dst_ip="b", started_at=5, ended_at=9)
     insert_flow(con, flow_id=2, src_ip="b", dst_ip="b", started_at=1, ended_at=2)
     insert_flow(con, flow_id=3, protocol="lldp")

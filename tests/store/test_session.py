@@ -4,16 +4,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from rustnet.errors import SessionError
-from rustnet.store import session
+from rustnet.store import schema, session
 
 
 @pytest.fixture
-def path(tmp_path, demo):
+def path(tmp_path: Path, demo: type) -> Path:
     path = tmp_path / "s.duckdb"
     session.create_or_open(path, [demo]).close()
     return path
@@ -24,7 +25,7 @@ def in_child(code: str, *args: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def failure(path, demo, writing: bool) -> str:
+def failure(path: Path, demo: type, writing: bool) -> str:
     with pytest.raises(SessionError) as caught:
         session.create_or_open(path, [demo]) if writing else session.open_readonly(path)
     text = str(caught.value)
@@ -33,14 +34,14 @@ def failure(path, demo, writing: bool) -> str:
     return text
 
 
-def test_missing(tmp_path, demo):
+def test_missing(tmp_path: Path, demo: type) -> None:
     assert "no such session" in failure(tmp_path / "no.duckdb", demo, False)
     assert "there is no directory" in failure(tmp_path / "no" / "no.duckdb", demo, True)
     assert "no such session" in failure(tmp_path / "no" / "no.duckdb", demo, False)
 
 
 @pytest.mark.parametrize("writing", [False, True])
-def test_what_is_not_a_session_is_named(tmp_path, demo, writing):
+def test_what_is_not_a_session_is_named(tmp_path: Path, demo: type, writing: bool) -> None:
     made = {
         "is a directory": None,
         "is a capture": b"\x0a\x0d\x0d\x0a" + bytes(40),
@@ -60,7 +61,7 @@ def test_what_is_not_a_session_is_named(tmp_path, demo, writing):
     assert "not a regular file" in failure(fifo, demo, writing)
 
 
-def test_another_duckdb_file_is_not_a_session(tmp_path, demo):
+def test_another_duckdb_file_is_not_a_session(tmp_path: Path, demo: type) -> None:
     path = tmp_path / "other.duckdb"
     con = duckdb.connect(str(path))
     con.execute("CREATE TABLE meta(a INT)")
@@ -76,13 +77,13 @@ def test_another_duckdb_file_is_not_a_session(tmp_path, demo):
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.6])
-def test_a_cut_off_session_is_damaged_not_a_traceback(path, demo, keep):
+def test_a_cut_off_session_is_damaged_not_a_traceback(path: Path, demo: type, keep: float) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * keep)])
     assert "damaged" in failure(path, demo, False)
 
 
-def test_flipped_bytes_are_damage(path, demo):
+def test_flipped_bytes_are_damage(path: Path, demo: type) -> None:
     whole = bytearray(path.read_bytes())
     for at in range(12_288, len(whole), 97):
         whole[at] ^= 0xFF
@@ -91,14 +92,14 @@ def test_flipped_bytes_are_damage(path, demo):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_permission(path, demo):
+def test_permission(path: Path, demo: type) -> None:
     path.chmod(0o400)
     assert "cannot be written" in failure(path, demo, True)
     path.chmod(0)
     assert "cannot be read" in failure(path, demo, False)
 
 
-def test_a_session_held_by_a_writer_names_its_process(path, demo):
+def test_a_session_held_by_a_writer_names_its_process(path: Path, demo: type) -> None:
     child = in_child(
         """
         import duckdb, sys
@@ -121,7 +122,7 @@ def test_a_session_held_by_a_writer_names_its_process(path, demo):
     session.open_readonly(path).close()
 
 
-def test_opening_twice_in_one_process_is_a_clear_line(path, demo):
+def test_opening_twice_in_one_process_is_a_clear_line(path: Path, demo: type) -> None:
     con = session.create_or_open(path, [demo])
     assert "already open in this process" in failure(path, demo, False)
     con.close()
@@ -133,7 +134,7 @@ def test_opening_twice_in_one_process_is_a_clear_line(path, demo):
 
 KILLED = """
     import os, sys, signal
-    from rustnet.store import session
+    from rustnet.store import schema, session
     con = session.create_or_open(sys.argv[1], [])
     con.execute("INSERT INTO names SELECT 1, '', 'n' || i, 'dns', make_timestamp_ns(0), 9, NULL FROM range(500) t(i)")
     con.execute("BEGIN")
@@ -143,7 +144,7 @@ KILLED = """
 
 
 @pytest.fixture
-def killed(tmp_path):
+def killed(tmp_path: Path) -> Path:
     path = tmp_path / "killed.duckdb"
     child = in_child(KILLED, path)
     child.communicate()
@@ -152,7 +153,7 @@ def killed(tmp_path):
     return path
 
 
-def test_a_killed_writers_session_opens_for_readers_and_writers(killed, demo):
+def test_a_killed_writers_session_opens_for_readers_and_writers(killed: Path, demo: type) -> None:
     for _ in range(2):
         con = session.open_readonly(killed)
         assert con.execute("SELECT count(*) FROM names").fetchall() == [(500,)]
@@ -166,7 +167,7 @@ def test_a_killed_writers_session_opens_for_readers_and_writers(killed, demo):
     con.close()
 
 
-def test_a_lost_or_cut_log_leaves_a_session(killed):
+def test_a_lost_or_cut_log_leaves_a_session(killed: Path) -> None:
     wal = killed.with_name("killed.duckdb.wal")
     whole = wal.read_bytes()
     for cut in (len(whole) - 7, len(whole) // 2, 3):
@@ -178,7 +179,7 @@ def test_a_lost_or_cut_log_leaves_a_session(killed):
     con.close()
 
 
-def test_a_damaged_log_says_what_to_do(killed, demo):
+def test_a_damaged_log_says_what_to_do(killed: Path, demo: type) -> None:
     wal = killed.with_name("killed.duckdb.wal")
     whole = bytearray(wal.read_bytes())
     whole[len(whole) // 2] ^= 0xFF
@@ -189,12 +190,12 @@ def test_a_damaged_log_says_what_to_do(killed, demo):
         assert f"move {wal} away" in text
 
 
-def test_a_log_without_its_session_is_not_swallowed(tmp_path, demo):
+def test_a_log_without_its_session_is_not_swallowed(tmp_path: Path, demo: type) -> None:
     (tmp_path / "s.duckdb.wal").write_bytes(b"x" * 100)
     assert "its log" in failure(tmp_path / "s.duckdb", demo, True)
 
 
-def test_readers_cannot_reach_files_settings_or_the_network(path, tmp_path):
+def test_readers_cannot_reach_files_settings_or_the_network(path: Path, tmp_path: Path) -> None:
     con = session.open_readonly(path)
     other = tmp_path / "x.csv"
     other.write_text("a\n1\n")
@@ -214,7 +215,7 @@ def test_readers_cannot_reach_files_settings_or_the_network(path, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s.duckdb", "x.csv"]
 
 
-def test_files_stay_readable_by_the_oldest_accepted_duckdb(path):
+def test_files_stay_readable_by_the_oldest_accepted_duckdb(path: Path) -> None:
     con = session.create_or_open(path, [], threads=1)
     tags = con.execute("SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()
     assert "v1.5" in str(tags[0][0])
@@ -222,23 +223,23 @@ def test_files_stay_readable_by_the_oldest_accepted_duckdb(path):
     con.close()
 
 
-def test_a_session_that_cannot_be_made_leaves_no_file(tmp_path, monkeypatch):
+def test_a_session_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise duckdb.IOException("IO Error: No space left on device")
 
-    monkeypatch.setattr(session.schema, "reconcile", fail)
+    monkeypatch.setattr(schema, "reconcile", fail)
     with pytest.raises(SessionError, match="the disk is full"):
         session.create_or_open(tmp_path / "s.duckdb", [])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_importing_the_room_does_not_import_duckdb():
+def test_importing_the_room_does_not_import_duckdb() -> None:
     code = "import sys, rustnet.store.session; print('duckdb' in sys.modules, 'numpy' in sys.modules)"
     child = in_child(code)
     assert child.communicate()[0].split() == ["False", "False"]
 
 
-def test_a_locked_reader_still_spills_and_leaves_nothing_behind(path):
+def test_a_locked_reader_still_spills_and_leaves_nothing_behind(path: Path) -> None:
     con = session.open_readonly(path, memory_limit="40MB", threads=1)
     sql = "SELECT m FROM (SELECT md5(range::VARCHAR) AS m FROM range(1500000)) ORDER BY m LIMIT 1 OFFSET 1499999"
     assert con.execute(sql).fetchall()[0][0].startswith("ffff")

@@ -3,19 +3,22 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from rustnet.dissect import registry
 from rustnet.errors import SessionError
+from rustnet.records import table_name
 from rustnet.store import writer as module
-from rustnet.store.batches import Rows
+from rustnet.store.batches import Rows, insert
 from rustnet.store.tables import Capture
 from rustnet.store.writer import HOLD_ROWS, SHARED_TABLES, Writer
 
-TABLES = [table for table in registry.tables() if table.__table__ != "dns"]
-(LARGE,) = [table for table in registry.tables() if table.__table__ == "dns"]
+TABLES = [table for table in registry.tables() if table_name(table) != "dns"]
+(LARGE,) = [table for table in registry.tables() if table_name(table) == "dns"]
 
 
 def store(path: str, small: int, rows: int) -> Writer:
@@ -37,27 +40,29 @@ def nothing(con: object) -> None:
 
 @pytest.mark.parametrize("small", [SHARED_TABLES - 1, SHARED_TABLES + 3, len(TABLES)])
 @pytest.mark.parametrize("rows", [10, HOLD_ROWS + 1])
-def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path, small, rows):
+def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path: Path, small: int, rows: int) -> None:
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, rows)
     writer.end(nothing, nothing, ())
     counts = writer.run(
-        lambda con: [con.execute(f"SELECT count(*) FROM {t.__table__}").fetchall()[0][0] for t in (*TABLES, LARGE)]
+        lambda con: [con.execute(f"SELECT count(*) FROM {table_name(t)}").fetchall()[0][0] for t in (*TABLES, LARGE)]
     )
     writer.close()
     expected = [number + 1 if number < small else 0 for number in range(len(TABLES))] + [rows]
     assert counts == expected
     with duckdb.connect(path, read_only=True) as con:
-        again = [con.execute(f"SELECT count(*) FROM {t.__table__}").fetchall()[0][0] for t in (*TABLES, LARGE)]
+        again = [con.execute(f"SELECT count(*) FROM {table_name(t)}").fetchall()[0][0] for t in (*TABLES, LARGE)]
         assert again == expected
         assert con.execute("SELECT complete FROM captures").fetchall() == [(True,)]
 
 
-def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(tmp_path, monkeypatch):
-    real = module.insert
+def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = insert
     inserted = []
 
-    def counts(con, kind, batches):
+    def counts(con: duckdb.DuckDBPyConnection, kind: tuple[Any, ...], batches: list[Any]) -> None:
         if kind[0] is LARGE:
             inserted.append(sum(len(batch["flow_id"]) for batch in batches))
         real(con, kind, batches)
@@ -77,11 +82,13 @@ def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(tmp_path, mo
 
 
 @pytest.mark.parametrize("table", ["kerberos", "dns"])  # the second thread's, the first one's
-def test_a_thread_that_fails_leaves_a_session_that_says_it_is_incomplete(tmp_path, monkeypatch, table):
+def test_a_thread_that_fails_leaves_a_session_that_says_it_is_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
     path = str(tmp_path / "s.duckdb")
-    real = module.insert
+    real = insert
 
-    def fails(con, kind, batches):
+    def fails(con: duckdb.DuckDBPyConnection, kind: tuple[Any, ...], batches: list[Any]) -> None:
         if kind[0].__table__ == table:
             raise duckdb.IOException("No space left on device")
         real(con, kind, batches)
@@ -100,7 +107,7 @@ def test_a_thread_that_fails_leaves_a_session_that_says_it_is_incomplete(tmp_pat
         assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
 
 
-def test_a_later_writer_begins_when_there_is_something_to_store(tmp_path):
+def test_a_later_writer_begins_when_there_is_something_to_store(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
     writer = Writer(str(path), registry.tables(), later=True)
     writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
@@ -110,7 +117,7 @@ def test_a_later_writer_begins_when_there_is_something_to_store(tmp_path):
     writer.close()
 
 
-def test_a_later_writer_keeps_the_beginning_of_a_capture(tmp_path):
+def test_a_later_writer_keeps_the_beginning_of_a_capture(tmp_path: Path) -> None:
     path = str(tmp_path / "s.duckdb")
     writer = Writer(path, registry.tables(), later=True)
     writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
@@ -120,12 +127,12 @@ def test_a_later_writer_keeps_the_beginning_of_a_capture(tmp_path):
 
 
 @pytest.mark.parametrize("later", [False, True])
-def test_a_writer_that_was_given_nothing_can_be_closed(tmp_path, later):
+def test_a_writer_that_was_given_nothing_can_be_closed(tmp_path: Path, later: bool) -> None:
     Writer(str(tmp_path / "s.duckdb"), registry.tables(), later=later).close()
 
 
 @pytest.mark.parametrize("small", [1, SHARED_TABLES])
-def test_both_works_are_done_and_permanent(tmp_path, small):
+def test_both_works_are_done_and_permanent(tmp_path: Path, small: int) -> None:
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, 10)
     writer.end(
@@ -149,8 +156,8 @@ def test_both_works_are_done_and_permanent(tmp_path, small):
 
 
 @pytest.mark.parametrize("small", [1, SHARED_TABLES])
-def test_either_of_both_works_may_fail(tmp_path, small):
-    def fails(con):
+def test_either_of_both_works_may_fail(tmp_path: Path, small: int) -> None:
+    def fails(con: duckdb.DuckDBPyConnection) -> None:
         raise duckdb.IOException("No space left on device")
 
     for number, works in enumerate([(fails, nothing), (nothing, fails)]):
@@ -180,7 +187,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_the_beginning_of_a_capture_is_permanent_at_once(tmp_path, there):
+def test_the_beginning_of_a_capture_is_permanent_at_once(tmp_path: Path, there: bool) -> None:
     path = tmp_path / "s.duckdb"
     if there:
         Writer(str(path), registry.tables()).close()
@@ -195,7 +202,7 @@ def test_the_beginning_of_a_capture_is_permanent_at_once(tmp_path, there):
     writer.close()
 
 
-def test_what_a_killed_writer_had_committed_is_there_without_any_log(tmp_path):
+def test_what_a_killed_writer_had_committed_is_there_without_any_log(tmp_path: Path) -> None:
     path = str(tmp_path / "s.duckdb")
     child = subprocess.run([sys.executable, "-c", _KILLED, path], check=False)
     assert child.returncode == -signal.SIGKILL

@@ -1,0 +1,5 @@
+"""The command line runs in this process here too."""
+
+from tests.cli.conftest import capture, run
+
+__all__ = ["capture", "run"]

@@ -17,6 +17,7 @@ from rustnet.engine.numbers import PROTOCOL_NAMES, WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks, service_names
 from rustnet.policy.ownership import NOT_ATTRIBUTABLE
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from rustnet.sources.frames import Frames
 from rustnet.store.batches import Batch, Columns
 from rustnet.store.tables import FlowRow
@@ -67,7 +68,7 @@ class Analysis:
         wanted = bytearray(WANTED_SIZE)
         for number, transport in PROTOCOL_NAMES.items():
             wanted[number] = transport in self.dispatcher.by_transport
-        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), first_flow)
+        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), IDLE_TIMEOUTS, first_flow)
         self.share = share
         self.tracker.share, self.tracker.shares = share.index, share.count
         self.tracker.table.max_flows //= share.count

@@ -152,13 +152,6 @@ MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 SECOND = 1_000_000_000
 """Nanoseconds."""
 
-# Idle timeouts in nanoseconds of packet time.
-TIMEOUT_SYN = 60 * SECOND
-TIMEOUT_FIN = 60 * SECOND
-TIMEOUT_TIME_WAIT = 30 * SECOND
-TIMEOUT_CLOSED = 15 * SECOND
-
-
 WANTED_SIZE = 512
 """Protocol numbers below this can have their payload read."""
 

@@ -1,32 +1,45 @@
 """The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
 
 import os
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
 import cython
 import numpy as np
 
-from rustnet.columnar import view
+from rustnet.columnar import Array, view
 from rustnet.engine.flow import Flow
 from rustnet.engine.generations import Generations
 from rustnet.engine.numbers import (
     ARP,
     ARP_REPLY,
     ARP_REQUEST,
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
     ECHO_ANSWERED,
     ECHO_SENT,
+    ESTABLISHED,
+    FIN_WAIT1,
+    FIN_WAIT2,
     ICMP,
     ICMPV6,
+    LAST_ACK,
     MASK32,
     MASK64,
     SECOND,
+    STATE_NAMES,
+    STATE_NONE,
+    SYN_RECV,
+    SYN_SENT,
     TCP,
-    TIMEOUT_SYN,
+    TIME_WAIT,
     UDP,
     UDP_ACTIVE,
 )
 from rustnet.engine.packet import Packet
+from rustnet.policy.timeouts import IdleTimeouts
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.flow import half, new_flow, note
@@ -67,8 +80,17 @@ class FlowTable:
     So a lookup touches the memory of no other flow: most of those that are open have not been used for long.
     """
 
-    def __init__(self, server_ports: bytes, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS) -> None:
+    def __init__(
+        self, server_ports: bytes, timeouts: IdleTimeouts, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS
+    ) -> None:
         self.clear()
+        self.by_state: Any = view(state_timeouts(timeouts))
+        self.tcp_ports: Any = view(port_timeouts(timeouts.tcp_ports))
+        self.udp_ports: Any = view(port_timeouts(timeouts.udp_ports))
+        self.udp_timeout = timeouts.udp * SECOND
+        self.icmp_timeout = timeouts.icmp * SECOND
+        self.arp_timeout = timeouts.arp * SECOND
+        self.other_timeout = timeouts.other * SECOND
         self.ended: list[Flow] = []
         self.next_id = first_id
         self.max_flows = max_flows
@@ -194,27 +216,33 @@ class FlowTable:
         """First state and timeout of a flow."""
         protocol = p.protocol
         if protocol == TCP:
-            flow.timeout = TIMEOUT_SYN if p.flags >= 0 and p.flags & SYN else 300 * SECOND
+            flow.timeout = self.by_state[STATE_NONE]
         elif protocol == UDP:
             flow.state = UDP_ACTIVE
-            low, high = flow.a_port, flow.b_port
-            if low in (53, 5353, 5355) or high in (53, 5353, 5355):
-                flow.timeout = 30 * SECOND
-            elif low == 443 or high == 443:
-                flow.timeout = 180 * SECOND
-            else:
-                flow.timeout = 60 * SECOND
+            low, high = self.udp_ports[flow.a_port], self.udp_ports[flow.b_port]
+            flow.timeout = (low if low > high else high) * SECOND or self.udp_timeout
         elif protocol in (ICMP, ICMPV6):
-            flow.timeout = 60 * SECOND
+            flow.timeout = self.icmp_timeout
             if p.icmp_type in (8, 128):
                 flow.state = ECHO_SENT
             elif p.icmp_type in (0, 129):
                 flow.state = ECHO_ANSWERED
         elif protocol == ARP:
-            flow.timeout = 60 * SECOND
+            flow.timeout = self.arp_timeout
             flow.state = ARP_REPLY if p.ack == 2 else ARP_REQUEST
         else:
-            flow.timeout = 300 * SECOND
+            flow.timeout = self.other_timeout
+
+    def state_changed(self, flow: Flow) -> None:
+        """Set the timeout that belongs to a TCP flow's new state."""
+        timeout = self.by_state[flow.state]
+        if flow.state == ESTABLISHED:
+            low, high = self.tcp_ports[flow.a_port], self.tcp_ports[flow.b_port]
+            timeout = (low if low > high else high) * SECOND or timeout
+        shorter = timeout < flow.timeout
+        flow.timeout = timeout
+        if shorter:
+            self.hasten(flow)
 
     def answers(self, p: Packet) -> bool:
         """Whether a flow's first packet was sent by its responder."""
@@ -352,6 +380,24 @@ class FlowTable:
         ended = self.ended
         self.ended = []
         return ended
+
+
+def state_timeouts(timeouts: IdleTimeouts) -> Array:
+    """Nanoseconds by TCP state; of an established connection those that apply where its ports are not listed."""
+    by_state = np.full(len(STATE_NAMES), timeouts.tcp, np.int64)
+    by_state[[SYN_SENT, SYN_RECV]] = timeouts.tcp_opening
+    by_state[[FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING]] = timeouts.tcp_closing
+    by_state[TIME_WAIT] = timeouts.tcp_time_wait
+    by_state[CLOSED] = timeouts.tcp_closed
+    return by_state * SECOND
+
+
+def port_timeouts(seconds: Mapping[int, int]) -> Array:
+    """Seconds by port; 0 for those that are not listed."""
+    by_port = np.zeros(65_536, np.uint16)
+    for port, timeout in seconds.items():
+        by_port[port] = timeout
+    return by_port
 
 
 def mapped(p: Packet) -> bool:

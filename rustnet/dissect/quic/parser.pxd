@@ -29,6 +29,7 @@ cdef class QuicParser(Parser):
     cdef _packet(self, bytes data, LongHeader head, bint from_src)
     @cython.locals(talk=Conversation)
     cdef _state(self, str state)
+    cdef _enter(self, str state)
     cdef _again(self)
     @cython.locals(plain=bytes, client=bint, stream=CryptoStream)
     cdef _initial(self, bytes data, LongHeader head, bint from_src)

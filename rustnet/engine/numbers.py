@@ -152,6 +152,9 @@ MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 SECOND = 1_000_000_000
 """Nanoseconds."""
 
+SWEEP_SLACK = 10 * SECOND
+"""A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
+
 WANTED_SIZE = 512
 """Protocol numbers below this can have their payload read."""
 

@@ -18,7 +18,7 @@ cdef inline uint64_t bits64(uint64_t number) noexcept:
 cdef class FlowTable:
     cdef public list flows, free, ended
     cdef uint64_t[::1] places
-    cdef int64_t[::1] due
+    cdef int64_t[::1] due, reported_ids, reported_packets
     cdef uint64_t mask
     cdef public Py_ssize_t count, max_flows
     cdef public int64_t next_id, evicted, swept_at
@@ -57,6 +57,9 @@ cdef class FlowTable:
     cpdef void sweep(self, int64_t now) except *
     @cython.locals(flow=Flow)
     cpdef void end_all(self) except *
+    cpdef list open_flows(self)
+    @cython.locals(flow=Flow, index=Py_ssize_t, size=Py_ssize_t, packets=int64_t)
+    cpdef list take_touched(self)
     cpdef list take_ended(self)
 
 @cython.locals(me=Side)

@@ -31,6 +31,7 @@ from rustnet.engine.numbers import (
     SECOND,
     STATE_NAMES,
     STATE_NONE,
+    SWEEP_SLACK,
     SYN_RECV,
     SYN_SENT,
     TCP,
@@ -52,9 +53,6 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
 MIX_A, MIX_B = (int.from_bytes(os.urandom(8), "little") | 1 for _ in range(2))
 """Odd factors of the hash, others in each process: nobody can write a capture whose flows are all in one place."""
 
-SWEEP_SLACK = 10 * SECOND
-"""A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
-
 FIRST_PLACES = 1 << 10
 """Places of a new table: few, so that those of few flows stay in the cache; they double as they fill."""
 
@@ -67,7 +65,7 @@ DEFAULT_MAX_FLOWS = 131_072
 SYN, ACK = 2, 16
 GROUPS, GROUP_BITS = 0xE0000000, 0xF0000000
 """IPv4's multicast addresses (RFC 5771), and the bits that tell them."""
-LAST_TS = attrgetter("last_ts")
+LAST_TS, FLOW_ID = attrgetter("last_ts"), attrgetter("flow_id")
 
 MARK_ISN = 64
 """As in `rustnet.engine.tcp`."""
@@ -102,6 +100,10 @@ class FlowTable:
         self.noting = False
         self.opened: list[int] = []
         """While ``noting``: number of the first packet of each flow that was opened, in the order of their ids."""
+        self.reported_ids: Any = view(np.zeros(0, np.int64))
+        """By slot: the flow that `take_touched` reported last."""
+        self.reported_packets: Any = view(np.zeros(0, np.int64))
+        """By slot: how many packets it had."""
 
     def clear(self) -> None:
         """Forget all flows."""
@@ -306,9 +308,7 @@ class FlowTable:
         places = self.places
         self.places = view(np.zeros(size, np.uint64))
         self.mask = size - 1
-        due: Any = np.zeros(size // 2, np.int64)
-        due[: len(self.due)] = self.due
-        self.due = view(due)
+        self.due = extended(self.due, size // 2)
         for at in range(size // 2):
             if places[at]:
                 self.settle(places[at])
@@ -375,6 +375,29 @@ class FlowTable:
                 self.conclude(flow, "end")
         self.clear()
 
+    def open_flows(self) -> list[Flow]:
+        """All flows that are open, without any change to them; in the order of their ids."""
+        return sorted([flow for flow in self.flows if flow is not None and not flow.foreign], key=FLOW_ID)
+
+    def take_touched(self) -> list[Flow]:
+        """Those open flows that got a packet since the last call, in the order of their ids."""
+        size = len(self.flows)
+        if size > len(self.reported_ids):
+            self.reported_ids = extended(self.reported_ids, len(self.due))
+            self.reported_packets = extended(self.reported_packets, len(self.due))
+        touched: list[Flow] = []
+        for index in range(size):
+            flow = self.flows[index]
+            if flow is None or flow.foreign:
+                continue
+            packets = flow.src.packets + flow.dst.packets
+            if self.reported_ids[index] != flow.flow_id or self.reported_packets[index] != packets:
+                self.reported_ids[index] = flow.flow_id
+                self.reported_packets[index] = packets
+                touched.append(flow)
+        touched.sort(key=FLOW_ID)
+        return touched
+
     def take_ended(self) -> list[Flow]:
         """Flows that ended since the last call."""
         ended = self.ended
@@ -398,6 +421,13 @@ def port_timeouts(seconds: Mapping[int, int]) -> Array:
     for port, timeout in seconds.items():
         by_port[port] = timeout
     return by_port
+
+
+def extended(column: Any, size: int) -> Any:
+    """A column of 64-bit integers with zeros added up to ``size``."""
+    longer = np.zeros(size, np.int64)
+    longer[: len(column)] = column
+    return view(longer)
 
 
 def mapped(p: Packet) -> bool:

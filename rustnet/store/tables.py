@@ -157,6 +157,8 @@ class FlowRow:
     """Zeek's history letters."""
     end_reason: str
     """`fin`, `rst`, `idle`, `reused`, `evicted` or `end` (of the capture)."""
+    idle_timeout_ms: I64 | None
+    """Idle timeout that applied to it at its end, in milliseconds of packet time."""
     src_packets: I64
     """Packets that `src` sent."""
     dst_packets: I64

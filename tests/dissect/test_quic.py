@@ -283,7 +283,9 @@ def test_idle_timeouts() -> None:
             "QUIC_CONNECTED", seconds,
         )  # fmt: skip
     own = b"\x01\x08" + ((1 << 62) - 1 | 3 << 62).to_bytes(8, "big")
-    assert timeouts((CLIENT, initial(crypto(hello(parameters=own)))), (SERVER, answer), (SERVER, SHORT))[-1][1] == 86_400
+    assert (
+        timeouts((CLIENT, initial(crypto(hello(parameters=own)))), (SERVER, answer), (SERVER, SHORT))[-1][1] == 86_400
+    )
     closing = initial(b"\x1c\0\0\0", 1)
     assert timeouts((CLIENT, client), (CLIENT, closing))[-1] == ("QUIC_DRAINING", 15)
 

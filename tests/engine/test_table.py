@@ -1,9 +1,12 @@
 """The flow table: generations, timeouts by packet time, wrong clocks, eviction, collisions, and whose flow it is."""
 
+import re
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pure import RUNS_PURE
@@ -14,10 +17,12 @@ from rig import (
     SECOND,
     START,
     SYN,
+    WANTED_SIZE,
     Captured,
     Listener,
     Tracked,
     arp_frame,
+    batch,
     ether,
     ip,
     paced,
@@ -28,8 +33,10 @@ from rig import (
     udp_frame,
 )
 
+from rustnet.engine import columns
 from rustnet.engine.flow import Flow
-from rustnet.policy.timeouts import IdleTimeouts
+from rustnet.engine.tracker import Tracker
+from rustnet.policy.timeouts import IDLE_TIMEOUTS, IdleTimeouts
 
 A, B = "10.0.0.1", "10.0.0.2"
 TEN_YEARS = 10 * 365 * 86_400 * SECOND
@@ -411,3 +418,35 @@ def test_many_small_batches_cost_no_more_than_few() -> None:
     started = time.monotonic()
     track([*crowd, *trickle], range(len(crowd), len(crowd) + len(trickle)))
     assert time.monotonic() - started < 5
+
+
+# ---- columns -------------------------------------------------------------------------------------------------------
+
+
+def declared(text: str) -> list[list[str]]:
+    """Names of each enum in a .pxd file."""
+    return [re.findall(r"\b[A-Z][A-Z0-9_]*\b", body) for body in re.findall(r"cdef enum:[^\n]*\n((?:    .+\n)+)", text)]
+
+
+def test_positions_of_columns_have_their_names() -> None:
+    """Compiled they are an enum in the .pxd: it must name what the tuples name, in their order."""
+    enums = declared(Path(columns.__file__).with_name("columns.pxd").read_text("utf-8"))
+    expected = [columns.INTEGERS, columns.WORDS, columns.TIMES]
+    assert enums == [[name.upper() for name in names] for names in expected]
+    for first, second in pairwise(columns.INTEGERS):
+        if first.startswith("src_") and first != "src_port":
+            assert second == "dst_" + first[4:]
+
+
+def test_the_column_of_idle_timeouts() -> None:
+    """What applied at the end: the opening's timeout, an established HTTP connection's, that of a closed one."""
+    opening = [syn(100), tcp_frame(B, A, 80, 40_000, 500, 101, SYN | ACK), tcp_frame(A, B, 40_000, 80, 101, 501, ACK)]
+    for frames, seconds in (
+        (opening[:1], 60),
+        (opening, 600),
+        ([*opening, tcp_frame(A, B, 40_000, 80, 101, 501, RST)], 15),
+    ):
+        tracker = Tracker(Listener(), bytes(WANTED_SIZE), bytes(65_536), IDLE_TIMEOUTS)
+        tracker.feed(batch(paced(frames)))
+        made = columns.FlowColumns({}, {}, {}, {}).build(tracker.finish(), tracker.last_ts)
+        assert made["idle_timeout_ms"].tolist() == [seconds * 1_000]

@@ -45,7 +45,6 @@ cdef class QuicParser(Parser):
     cdef _parameters(self, bytes body)
     @cython.locals(data=bytearray, begin=Py_ssize_t, end=int64_t, hello=ServerHello)
     cdef _server_messages(self)
-    @cython.locals(talk=Conversation)
     cdef _closed(self, object closed, bint from_client)
     cdef _google_first(self, bytes data, bint from_src)
     cdef _google_46(self, bytes data, LongHeader head, bint from_src)

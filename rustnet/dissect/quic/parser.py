@@ -414,7 +414,6 @@ class QuicParser(Parser):
 
     def _closed(self, closed: Close, from_client: bool) -> None:
         """Note a CONNECTION_CLOSE; the other side's answer to it ends the connection."""
-        talk = self.talk
         row = self.row
         if row.close_code is None:
             row.close_code = closed.code

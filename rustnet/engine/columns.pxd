@@ -5,8 +5,8 @@ from rustnet.engine.tcp cimport connection_state
 from rustnet.columnar cimport TextBuilder
 from rustnet.engine.sha1 cimport ShortSha1
 from rustnet.engine.text cimport write_address, write_digest, write_mac
+from rustnet.engine.numbers cimport *
 
-cdef int SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
 cdef tuple STATE_NAMES, TUNNEL_NAMES
 cdef enum:  # positions in `INTEGERS`
     FLOW_ID, GENERATION, STARTED_AT, ENDED_AT, SRC_PORT, DST_PORT, VLAN_ID, OUTER_VLAN_ID, SRC_PACKETS,

@@ -7,25 +7,14 @@ import numpy as np
 
 from rustnet.columnar import NULL, TextBuilder
 from rustnet.engine.flow import Flow
-from rustnet.engine.numbers import (
-    MASK32,
-    SCTP,
-    SECOND,
-    STATE_NAMES,
-    SWEEP_SLACK,
-    TCP,
-    TUNNEL_NAMES,
-    UDP,
-    UDP_IDLE,
-    UDP_STALE,
-    protocol_name,
-)
+from rustnet.engine.numbers import MASK32, SECOND, STATE_NAMES, SWEEP_SLACK, TUNNEL_NAMES, protocol_name
 from rustnet.engine.sha1 import ShortSha1
 from rustnet.engine.text import community_id
 
 if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
     from rustnet.engine.flow import half
     from rustnet.engine.half import Half
+    from rustnet.engine.numbers import SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
     from rustnet.engine.tcp import connection_state
     from rustnet.engine.text import write_address, write_digest, write_mac
 

@@ -2,11 +2,9 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from rustnet.engine.flow cimport Flow, Half, Side, half, note
 from rustnet.engine.packet cimport Packet
+from rustnet.engine.numbers cimport *
 
-cdef int ACK, CLOSED, CLOSE_WAIT, CLOSING, ESTABLISHED, FIN, FIN_WAIT1, FIN_WAIT2
-cdef int LAST_ACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_GAP, MARK_ISN, MARK_RST, MARK_SYN, MARK_SYNACK, MAX_HOLES
-cdef int RST, SYN, SYN_RECV, SYN_SENT, TIME_WAIT
-cdef int GAP, RETRANSMISSION, ZERO_WINDOW
+cdef int MAX_HOLES
 cdef uint32_t MOST_NOTED
 cdef bytes LETTERS
 cdef int64_t HALF32, MASK32, TWO32

@@ -58,6 +58,7 @@ INTEGERS = (
     "first_packet",
     "hostname_ts",
     "idle_timeout_ms",
+    "closed_at",
 )
 """Whole numbers and times; a column for ``dst`` follows the same one for ``src``."""
 WORDS = ("src_num_hi", "src_num_lo", "dst_num_hi", "dst_num_lo")
@@ -125,6 +126,7 @@ if not cython.compiled:  # compiled, the .pxd has them as C constants; a test ho
         FIRST_PACKET,
         HOSTNAME_TS,
         IDLE_TIMEOUT_MS,
+        CLOSED_AT,
     ) = range(len(INTEGERS))
     SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO = range(len(WORDS))
     RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS = range(len(TIMES))
@@ -322,6 +324,8 @@ class FlowColumns:
         table[INTERFACE, i] = flow.interface & 0xFFFF
         table[FIRST_PACKET, i] = flow.first_packet
         table[IDLE_TIMEOUT_MS, i] = flow.timeout // MILLISECOND
+        if flow.closed:
+            table[CLOSED_AT, i] = flow.closed_at
 
     def side(self, table: memoryview, i: int, half: Half, dst: int) -> None:
         """Numbers of one direction."""

@@ -35,6 +35,7 @@ cdef int marks(Flow flow, Half *me, int flags, int64_t payload, bint from_src) e
 @cython.locals(power=uint32_t)
 cdef int note_count(Flow flow, uint32_t count, int letter, bint from_src) except -1
 cdef void advance_state(Flow flow, Half *me, int flags, Packet p, bint from_src) except *
-cdef void closing_state(Flow flow) except *
+cdef void closing_state(Flow flow, int64_t ts) except *
+cdef void close_connection(Flow flow, unsigned char state, int64_t ts) except *
 @cython.locals(src=Side, dst=Side)
 cpdef str connection_state(Flow flow)

@@ -289,8 +289,7 @@ def note_count(flow: Flow, count: int, letter: int, from_src: bool) -> None:
 def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -> None:
     """Follow the connection's state as its ``src`` would hold it (RFC 9293 section 3.3.2)."""
     if flags & RST:
-        flow.state = CLOSED
-        flow.closed = 1
+        close_connection(flow, CLOSED, p.ts)
         if not flow.reset_by:
             flow.reset_by = 1 if from_src else 2
         return
@@ -302,7 +301,7 @@ def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -
     if flow.closed and flow.state == CLOSED:
         return
     if flow.src.fin or flow.dst.fin:
-        closing_state(flow)
+        closing_state(flow, p.ts)
     elif flags & SYN:
         if flags & ACK:
             flow.state = SYN_RECV
@@ -316,7 +315,15 @@ def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -
             flow.state = ESTABLISHED
 
 
-def closing_state(flow: Flow) -> None:
+def close_connection(flow: Flow, state: int, ts: int) -> None:
+    """The connection is over; the first time that it is counts."""
+    flow.state = state
+    if not flow.closed:
+        flow.closed = 1
+        flow.closed_at = ts
+
+
+def closing_state(flow: Flow, ts: int) -> None:
     """State once at least one end has sent its FIN."""
     if not flow.dst.fin:
         flow.state = FIN_WAIT2 if flow.src.fin_acked else FIN_WAIT1
@@ -326,13 +333,11 @@ def closing_state(flow: Flow) -> None:
         return
     if flow.first_closer == 1:
         if flow.src.fin_acked:
-            flow.state = TIME_WAIT
-            flow.closed = 1
+            close_connection(flow, TIME_WAIT, ts)
         else:
             flow.state = CLOSING
     elif flow.src.fin_acked:
-        flow.state = CLOSED
-        flow.closed = 1
+        close_connection(flow, CLOSED, ts)
     else:
         flow.state = LAST_ACK
 

@@ -45,7 +45,7 @@ def talk(*said: tuple[bool, bytes]) -> tuple[Flow, Quic]:
     return flow, row
 
 
-def timeouts(*said: tuple[bool, bytes]) -> list[tuple[str, float]]:
+def timeouts(*said: tuple[bool, bytes]) -> list[tuple[str | None, float]]:
     """State and idle timeout of a flow, in seconds, after each datagram."""
     flow = Flow(QUIC, "udp")
     flow.talk.flow = engine_flow.Flow()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
@@ -133,27 +134,27 @@ def test_timeouts_are_the_ones_handed_in() -> None:
         tcp=7, tcp_opening=3, tcp_closing=4, tcp_time_wait=2, tcp_closed=1, udp=5, icmp=6, arp=8, other=9,
         tcp_ports={9_999: 70}, udp_ports={9_999: 50, 53: 40},
     )  # fmt: skip
-    opening = [syn(100), tcp_frame(B, A, 80, 40_000, 500, 101, SYN | ACK)]
+    opening = [syn(100), tcp_frame((B, 80), (A, 40_000), 500, 101, SYN | ACK)]
     fins = [
-        tcp_frame(A, B, 40_000, 80, 101, 501, FIN | ACK),
-        tcp_frame(B, A, 80, 40_000, 501, 102, FIN | ACK),
-        tcp_frame(A, B, 40_000, 80, 102, 502, ACK),
+        tcp_frame((A, 40_000), (B, 80), 101, 501, FIN | ACK),
+        tcp_frame((B, 80), (A, 40_000), 501, 102, FIN | ACK),
+        tcp_frame((A, 40_000), (B, 80), 102, 502, ACK),
     ]
     cases = [
         ([syn()], 3),
         (opening, 3),
-        ([*opening, tcp_frame(A, B, 40_000, 80, 101, 501, ACK)], 7),
+        ([*opening, tcp_frame((A, 40_000), (B, 80), 101, 501, ACK)], 7),
         ([*opening, *fins[:1]], 4),
-        ([*opening, fins[0], tcp_frame(B, A, 80, 40_000, 501, 101, FIN | ACK)], 4),
+        ([*opening, fins[0], tcp_frame((B, 80), (A, 40_000), 501, 101, FIN | ACK)], 4),
         ([*opening, *fins], 2),
-        ([syn(), tcp_frame(B, A, 80, 40_000, 0, 101, RST | ACK)], 1),
-        ([tcp_frame(A, B, 9_999, 50_000, 1, 1, ACK)], 70),
+        ([syn(), tcp_frame((B, 80), (A, 40_000), 0, 101, RST | ACK)], 1),
+        ([tcp_frame((A, 9_999), (B, 50_000), 1, 1, ACK)], 70),
         ([ask(40_000, 50_000)], 5),
         ([ask(9_999, 53)], 50),
         ([ask(40_000, 53)], 40),
-        ([ether(ip(A, B, 1, b"\x08\0\0\0\0\1\0\1"))], 6),
+        ([ethernet(ip(A, B, 1, b"\x08\0\0\0\0\1\0\1"))], 6),
         ([arp_frame(A, B)], 8),
-        ([ether(ip(A, B, 50, b"12345678"))], 9),
+        ([ethernet(ip(A, B, 50, b"12345678"))], 9),
     ]
     for frames, seconds in cases:
         first = paced(frames)
@@ -177,7 +178,8 @@ class Setting(Listener):
 
 
 @pytest.mark.parametrize(
-    "frame", [ask(40_000, 9_999), tcp_frame(A, B, 40_000, 9_999, 1, 1, ACK, b"data"), ether(ip(A, B, 1, b"\x08" * 9))]
+    "frame",
+    [ask(40_000, 9_999), tcp_frame((A, 40_000), (B, 9_999), 1, 1, ACK, b"data"), ethernet(ip(A, B, 1, b"\x08" * 9))],
 )
 @pytest.mark.parametrize("seconds", [2, 1_000])
 def test_a_listener_sets_timeouts(frame: bytes, seconds: int) -> None:
@@ -421,11 +423,15 @@ def test_many_small_batches_cost_no_more_than_few() -> None:
 
 def test_the_column_of_idle_timeouts() -> None:
     """What applied at the end: the opening's timeout, an established HTTP connection's, that of a closed one."""
-    opening = [syn(100), tcp_frame(B, A, 80, 40_000, 500, 101, SYN | ACK), tcp_frame(A, B, 40_000, 80, 101, 501, ACK)]
+    opening = [
+        syn(100),
+        tcp_frame((B, 80), (A, 40_000), 500, 101, SYN | ACK),
+        tcp_frame((A, 40_000), (B, 80), 101, 501, ACK),
+    ]
     for frames, seconds in (
         (opening[:1], 60),
         (opening, 600),
-        ([*opening, tcp_frame(A, B, 40_000, 80, 101, 501, RST)], 15),
+        ([*opening, tcp_frame((A, 40_000), (B, 80), 101, 501, RST)], 15),
     ):
         tracker = Tracker(Listener(), bytes(WANTED_SIZE), bytes(65_536), IDLE_TIMEOUTS)
         tracker.feed(batch(paced(frames)))

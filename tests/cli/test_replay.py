@@ -45,6 +45,12 @@ def test_tables_fit_the_terminal(capture, run, tmp_path, columns):
         assert len(line) <= columns, line
 
 
+def test_the_session_of_a_few_packets_is_small(run, tmp_path):
+    made = run("replay", ROOT / "sample_pcaps" / "web.pcap", "--db", tmp_path / "s.duckdb")
+    assert made.code == 0
+    assert (tmp_path / "s.duckdb").stat().st_size < 1_700_000
+
+
 def test_json_says_the_same(capture, run, tmp_path):
     made = run("replay", capture, "--db", tmp_path / "s.duckdb", "--json")
     data = json.loads(made.out)

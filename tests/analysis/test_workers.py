@@ -12,7 +12,7 @@ import pytest
 
 from rustnet.analysis.collector import Collector
 from rustnet.analysis.numbering import Numbers
-from rustnet.analysis.workers import Found, SharedAnalysis, WorkerError, Workers, is_dense, worker_count
+from rustnet.analysis.workers import SharedAnalysis, WorkerError, WorkerReply, Workers, is_dense, worker_count
 from rustnet.errors import ExitCode
 from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
@@ -65,7 +65,7 @@ def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
     shared.collector = Collector(1)
     shared.ready = []
     shared.numbers = [Numbers(), Numbers()]
-    shared.merge([Found(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
+    shared.merge([WorkerReply(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
     assert [(n.name, n.ts // second) for n in shared.collector.names] == [
         ("a.example", 1),
         ("b.example", 2),

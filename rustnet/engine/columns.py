@@ -139,7 +139,7 @@ OPEN = "open"
 
 
 def scope(high: int, low: int) -> int:
-    """Kind of an address: global, private (RFC 1918, 6598, 4193), local (loopback, link-local), a group, or all."""
+    """Scope of an address: global, private (RFC 1918, 6598, 4193), local (loopback, link-local), group, all."""
     if high == 0 and low >> 32 == 0xFFFF:
         a = (low >> 24) & 255
         b = (low >> 16) & 255
@@ -188,7 +188,7 @@ def state_name(flow: Flow, now: int, still_open: bool) -> str | None:
 def round_trip(flow: Flow) -> Half:
     """The direction whose samples crossed the network: the one whose acknowledgements come from farther away.
 
-    The two legs of the handshake tell which end is far from the point of capture; without them the direction with
+    The two legs of the handshake show which end is far from the point of capture; without them the direction with
     the larger minimum does.
     """
     src, dst = half(flow, True), half(flow, False)
@@ -202,7 +202,7 @@ def round_trip(flow: Flow) -> Half:
 
 
 def other_state(flow: Flow) -> str:
-    """Zeek's ``conn_state`` for protocols without connections: who was heard."""
+    """Zeek's ``conn_state`` for protocols without connections: which ends sent packets."""
     if flow.dst.packets == 0:
         return "S0"
     return "SF" if flow.src.packets else "SHR"
@@ -222,7 +222,7 @@ def write_history(column: TextBuilder, flow: Flow) -> None:
 class FlowColumns:
     """Builds the columns.
 
-    ``tcp_services`` and ``udp_services`` name ports, ``guesses`` names apps by port, ``reasons`` says by protocol why a
+    ``tcp_services`` and ``udp_services`` name ports, ``guesses`` names apps by port, ``reasons`` has by protocol why a
     flow has no owner while no source of ownership was asked.
     """
 
@@ -271,7 +271,7 @@ class FlowColumns:
         """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`.
 
         Flows that are ``still_open`` get the row that they would have if the capture ended now, but for `end_reason`;
-        they themselves do not change.
+        the `Flow` objects do not change.
         """
         n = len(flows)
         self.still_open = still_open
@@ -343,7 +343,7 @@ class FlowColumns:
             table[SRC_TTL + dst, i] = half.ttl
 
     def text(self, words: memoryview, table: memoryview, i: int, flow: Flow, now: int) -> None:
-        """Everything that is text, and the addresses as numbers."""
+        """Text columns, and addresses as numbers."""
         if flow.src_is_a:
             src_hi, src_lo, src_port = flow.a_hi, flow.a_lo, flow.a_port
             dst_hi, dst_lo, dst_port = flow.b_hi, flow.b_lo, flow.b_port
@@ -383,7 +383,7 @@ class FlowColumns:
         self.application(table, i, flow, guesses, src_port, dst_port)
 
     def described(self, protocol: int) -> tuple[str, str, dict[int, str]]:
-        """What a protocol's number alone says: its name, why its flows have no owner, its apps by port."""
+        """Name of a protocol number, the reason why its flows have no owner, its apps by port."""
         name = protocol_name(protocol)
         made = (name, self.reasons.get(name, "no_sidecar"), self.guesses.get(name, {}))
         self.protocols[protocol] = made
@@ -416,7 +416,7 @@ class FlowColumns:
     def application(
         self, table: memoryview, i: int, flow: Flow, guesses: dict[int, str], src_port: int, dst_port: int
     ) -> None:
-        """What runs over the flow: what a parser or a tunnel showed, else what the port suggests."""
+        """Application of the flow: confirmed by a parser or a tunnel, else guessed from the port."""
         service = app = source = None
         if flow.has_ports:
             services = self.tcp_services if flow.protocol == TCP else self.udp_services

@@ -2,7 +2,7 @@
 
 `frame` fills `Decoder.pkt` up to the first tunnel, if there is one (``pkt.tunnel``); `Decoder.inner` goes on
 inside it, so that the caller can account for the outer flow in between. No read goes past the captured bytes: every
-length is checked, and bounds checks stay on behind that.
+length is checked, and Cython's bounds checks stay on as well.
 
 Sources: IEEE 802.3, 802.1Q, 802.2, 802.11, RFC 3032 (MPLS), 1661 and 1662 (PPP), 2516 (PPPoE), and the link-type
 pages of tcpdump.org.
@@ -104,12 +104,12 @@ class Decoder(Network):
         self.prepared = self.framed
 
     def resume_frames(self, data: memoryview) -> None:
-        """Go back to the frames of the last `attach_frames`, whose ``data`` this is."""
+        """Return to the ``data`` of the last `attach_frames`, after a reassembled datagram was decoded."""
         self.attach(data)
         self.framed = self.prepared
 
     def any_frame(self, o: int, captured: int, link: int) -> int:
-        """As `frame`, for what is not common."""
+        """As `frame`, for frames that `common` does not decode."""
         e = o + captured
         self.begin()
         if e > self.size:
@@ -119,7 +119,7 @@ class Decoder(Network):
         return self.other_link(o, e, link)
 
     def begin(self) -> None:
-        """Forget the frame before."""
+        """Reset the packet for the next frame."""
         p = self.pkt
         p.clear()
         self.depth = 0
@@ -131,10 +131,10 @@ class Decoder(Network):
         p.outer_vlan = -1
 
     def common(self, o: int, captured: int) -> int:
-        """Decode what nine of ten frames are, in one go: TCP or UDP in IPv4 without options in Ethernet, all captured.
+        """Fast path for the most frequent frames: Ethernet, IPv4 without options, TCP or UDP, fully captured.
 
-        Answers 0 for anything else, having written nothing. The hardware addresses are read when somebody asks.
-        It sets the same fields each time, so what the general way leaves in the others is only cleared after that.
+        Returns 0 for any other frame without writing anything. MAC addresses are read on demand (`macs`).
+        It sets the same fields for each frame; the others are cleared only after a frame of the general path.
         """
         if not self.framed or captured < 54 or o + captured > self.size:
             return 0
@@ -156,10 +156,10 @@ class Decoder(Network):
         return 1
 
     def common_udp(self, o: int, captured: int) -> int:
-        """As `common`, for UDP; the frame may yet be a tunnel's."""
+        """As `common`, for UDP; the datagram may carry a tunnel."""
         head = self.heads[o]
         length = swap16(head.total) - 20
-        claimed = swap32(head.seq) >> 16  # UDP's length lies where TCP's sequence number does
+        claimed = swap32(head.seq) >> 16  # the UDP length is at the offset of the TCP sequence number
         if claimed < 8 or claimed > length or length > captured - 34:
             return 0
         self.common_ends(head, o, o + 42, claimed - 8)
@@ -167,11 +167,11 @@ class Decoder(Network):
         p.seq, p.ack, p.flags, p.window = 0, 0, 0, 0
         self.udp_tunnel(o + 42, o + 34 + claimed)
         if p.tunnel:
-            self.macs()  # what the tunnel carries may have addresses of its own
+            self.macs()  # the inner packet may have MAC addresses of its own
         return 1
 
     def common_ends(self, head: Any, o: int, at: int, payload: int) -> None:
-        """Note what `common` frames of both protocols have; their payload begins at ``at``."""
+        """Set the fields that `common` TCP and UDP frames share; the payload begins at ``at``."""
         if self.uncommon:
             self.begin()
             self.uncommon = 0
@@ -223,7 +223,7 @@ class Decoder(Network):
         return UNKNOWN_LINK
 
     def raw_ip(self, o: int, e: int) -> int:
-        """Decode an IP packet whose version only its first nibble tells."""
+        """Decode an IP packet; its first nibble is the version."""
         if o >= e:
             return CUT
         nibble = self.b[o] >> 4
@@ -269,7 +269,7 @@ class Decoder(Network):
         return self.network(kind, start, e)
 
     def radio(self, o: int, e: int, link: int) -> int:
-        """Radiotap and PPI headers: skip them and decode the 802.11 frame behind."""
+        """Radiotap and PPI headers: skip them and decode the frame that follows."""
         if e - o < 8:
             return CUT
         size = self.b[o + 2] | (self.b[o + 3] << 8)
@@ -463,7 +463,7 @@ class Decoder(Network):
         return MALFORMED
 
     def too_deep(self) -> bool:
-        """Count one more header that may hold a whole frame; whether there are more of them than make sense."""
+        """Count one more header that may contain a whole frame; true beyond `MAX_HEADERS`."""
         self.depth += 1
         return self.depth > MAX_HEADERS
 
@@ -476,7 +476,7 @@ class Decoder(Network):
         return self.link_payload(CDP if kind == CDP_TYPE else ETHERTYPE + kind, o, e)  # CDP: in Cisco's HDLC
 
     def mpls(self, o: int, e: int) -> int:
-        """Skip the label stack; what lies behind tells itself by its first nibble (RFC 4928)."""
+        """Skip the MPLS label stack; the first nibble after it identifies the payload (RFC 4928)."""
         for _ in range(MAX_HEADERS):
             if o + 4 > e:
                 return CUT
@@ -500,7 +500,7 @@ class Decoder(Network):
         return self.link_payload(ETHERTYPE + MPLS, o, e)
 
     def inner(self) -> int:
-        """Decode what the tunnel carries that `frame` or the last `inner` stopped at."""
+        """Decode the inner packet of the tunnel at which `frame` or the last `inner` stopped."""
         p = self.pkt
         kind = p.inner_type
         o = p.inner_offset

@@ -124,7 +124,7 @@ class Network(Transport):
         return MALFORMED
 
     def fragmented(self, o: int, e: int, length: int, offset: int, more: int) -> int:
-        """Note where a fragment's share lies; false for a first one that was cut and so can only be read as it is."""
+        """Set the fragment fields; false for a truncated first fragment, which is decoded as it is."""
         p = self.pkt
         if offset == 0 and e - o < length:
             return 0
@@ -139,7 +139,7 @@ class Network(Transport):
         return 1
 
     def arp(self, o: int, e: int) -> int:
-        """ARP (RFC 826): a flow goes from the sender's protocol address to the one it names as target."""
+        """ARP (RFC 826): a flow goes from the sender's to the target's protocol address."""
         p = self.pkt
         if o + 8 > e:
             return CUT

@@ -118,6 +118,8 @@ cdef enum:
     GAP = 71
     RETRANSMISSION = 84
     ZERO_WINDOW = 87
+    MAX_LETTERS = 43
+    LOWER = 32
     ECHO_REPLY = 0
     ECHO_REQUEST = 8
     TIMESTAMP_REPLY = 14

@@ -96,10 +96,10 @@ MAPPED = 0xFFFF_0000_0000
 """Low half of an IPv4-mapped IPv6 address, before the four address bytes."""
 
 OK, UNKNOWN_LINK, CUT, MALFORMED = 0, 1, 2, 3
-"""Answers of every decoding method."""
+"""Return codes of every decoding method."""
 
 DECODE_ERRORS = {UNKNOWN_LINK: "unknown_link_type", CUT: "headers_cut_off", MALFORMED: "malformed_headers"}
-"""Kinds of ``anomalies`` rows, by answer."""
+"""Kinds of ``anomalies`` rows, by return code."""
 
 IP4, IP6, TEB, PPP, DOT11 = 0x0800, 0x86DD, 0x6558, 0x880B, 0x1_0001
 """Inner types of tunnels: ethertypes, and one of our own for an 802.11 frame."""
@@ -136,6 +136,10 @@ its SYN or SYN-ACK, so ``isn`` is known and the stream begins after it; `MARK_GA
 
 FLIPPED, DATA, GAP, RETRANSMISSION, ZERO_WINDOW = 94, 68, 71, 84, 87
 """Zeek's history letters ``^DGTW``, as characters."""
+MAX_LETTERS = 43
+"""Letters of a history: ``^``, six marks and a gap once a direction, two counted ones at most seven times each."""
+LOWER = 32
+"""Bit that makes a letter lower-case."""
 
 # ICMP and ICMPv6 types: echoes, and answers to other requests.
 ECHO_REPLY, ECHO_REQUEST, TIMESTAMP_REPLY, INFORMATION_REPLY, MASK_REPLY = 0, 8, 14, 16, 18
@@ -208,15 +212,15 @@ SECOND = 1_000_000_000
 """Nanoseconds."""
 
 SWEEP_SLACK = 10 * SECOND
-"""A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
+"""A flow leaves the table this much later than its timeout, so that mild reordering does not change where flows end."""
 
 WANTED_SIZE = 512
 """Protocol numbers below this can have their payload read."""
 
 EVERYONE = 255
-"""Stands for all trackers where they divide packets (`rustnet.engine.shares`)."""
+"""Owner of packets that all trackers of a divided capture follow (`rustnet.engine.shares`)."""
 
 SHARE_SHIFT = 56
-"""A packet's flow, as such a tracker says it, has the tracker's own share from this bit on."""
+"""Flow ids that a tracker of a divided capture writes to the packet index have its share from this bit on."""
 OWN_NUMBER = (1 << SHARE_SHIFT) - 1
-"""And below the number that it gave the flow."""
+"""The bits below: its own number of the flow."""

@@ -26,8 +26,8 @@ cdef class FlowTable:
     cdef int64_t[::1] by_state
     cdef uint16_t[::1] tcp_ports, udp_ports
     cdef int64_t udp_timeout, icmp_timeout, arp_timeout, other_timeout
-    cdef public bint from_src, noting
-    cdef public list opened
+    cdef public bint from_src, keep_first_packets
+    cdef public list first_packets
 
     cdef int clear(self) except -1
     @cython.locals(exact=bint, swap=uint64_t, low=uint64_t, high=uint64_t, exchange=uint64_t, extra=uint64_t, h=uint64_t, at=uint64_t, place=uint64_t, flow=Flow)
@@ -43,14 +43,14 @@ cdef class FlowTable:
     @cython.locals(index=Py_ssize_t)
     cdef int insert(self, Flow flow) except -1
     @cython.locals(at=uint64_t)
-    cdef int settle(self, uint64_t place) except -1
+    cdef int probe_insert(self, uint64_t place) except -1
     @cython.locals(mine=uint64_t, mask=uint64_t, gap=uint64_t, at=uint64_t, place=uint64_t)
-    cdef int vacate(self, Flow flow) except -1
+    cdef int delete_entry(self, Flow flow) except -1
     @cython.locals(places=uint64_t[::1], at=uint64_t, size=uint64_t)
     cdef int grow(self) except -1
-    cdef int hasten(self, Flow flow) except -1
+    cdef int schedule_expiry(self, Flow flow) except -1
     cpdef void end(self, Flow flow, str reason) except *
-    cdef int conclude(self, Flow flow, str reason) except -1
+    cdef int close(self, Flow flow, str reason) except -1
     cpdef void retract(self, Flow flow) except *
     @cython.locals(flow=Flow, index=Py_ssize_t)
     cpdef void sweep(self, int64_t now) except *
@@ -62,11 +62,11 @@ cdef class FlowTable:
     cpdef list take_ended(self)
 
 @cython.locals(me=Side)
-cdef bint renews(Flow flow, Packet p, bint swap) except -1
+cdef bint is_new_connection(Flow flow, Packet p, bint swap) except -1
 
 @cython.locals(number=uint64_t)
 cdef uint64_t mixed(uint64_t address_hi, uint64_t address_lo, uint64_t port) noexcept
 cdef bint mapped(Packet p) noexcept
 cdef bint precedes(uint64_t a_hi, uint64_t a_lo, int a_port, uint64_t b_hi, uint64_t b_lo, int b_port) noexcept
 @cython.locals(same=bint)
-cdef bint joins(Flow flow, Packet p, bint swap) noexcept
+cdef bint matches_ends(Flow flow, Packet p, bint swap) noexcept

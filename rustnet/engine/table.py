@@ -1,4 +1,4 @@
-"""The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
+"""The flow table: lookup of flows by their ends, generations, idle timeouts, a bound on the number of flows."""
 
 import os
 from collections.abc import Mapping
@@ -60,27 +60,27 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
 
 
 MIX_A, MIX_B = (int.from_bytes(os.urandom(8), "little") | 1 for _ in range(2))
-"""Odd factors of the hash, others in each process: nobody can write a capture whose flows are all in one place."""
+"""Odd factors of the hash, random in each process: no capture can be crafted whose flows all collide."""
 
 FIRST_PLACES = 1 << 10
-"""Places of a new table: few, so that those of few flows stay in the cache; they double as they fill."""
+"""Entries of a new table: few, so that a small table stays in the cache; they double as they fill."""
 
 UPPER = MASK64 ^ MASK32
 NEVER = (1 << 63) - 1
 
 DEFAULT_MAX_FLOWS = 131_072
-"""Open flows, each about a kilobyte of memory with what reads it."""
+"""Open flows, each about a kilobyte of memory with its parser."""
 
 GROUPS, GROUP_BITS = 0xE0000000, 0xF0000000
-"""IPv4's multicast addresses (RFC 5771), and the bits that tell them."""
+"""IPv4 multicast addresses (RFC 5771): prefix and its mask."""
 LAST_TS, FLOW_ID = attrgetter("last_ts"), attrgetter("flow_id")
 
 
 class FlowTable:
     """Hash table with open addressing of the flows that are open in packet time.
 
-    A place holds the upper half of a flow's hash and, in its lower half, the flow's slot plus one; 0 is an empty place.
-    So a lookup touches the memory of no other flow: most of those that are open have not been used for long.
+    An entry of `places` holds the upper half of a flow's hash and, in its lower half, the flow's slot plus one; 0 is
+    empty. So a lookup does not touch the memory of other flows.
     """
 
     def __init__(
@@ -102,31 +102,31 @@ class FlowTable:
         self.server_ports = server_ports
         self.from_src = True
         self.swept_at = 0
-        self.noting = False
-        self.opened: list[int] = []
-        """While ``noting``: number of the first packet of each flow that was opened, in the order of their ids."""
+        self.keep_first_packets = False
+        self.first_packets: list[int] = []
+        """While ``keep_first_packets``: number of the first packet of each new flow, in the order of their ids."""
         self.reported_ids: Any = view(np.zeros(0, np.int64))
         """By slot: the flow that `take_touched` reported last."""
         self.reported_packets: Any = view(np.zeros(0, np.int64))
         """By slot: how many packets it had."""
 
     def clear(self) -> None:
-        """Forget all flows."""
+        """Remove all flows."""
         self.flows: list[Any] = []
         """A `Flow` or `None` by slot."""
         self.free: list[int] = []
         self.places: Any = view(np.zeros(FIRST_PLACES, np.uint64))
         self.mask = FIRST_PLACES - 1
         self.due: Any = view(np.zeros(FIRST_PLACES // 2, np.int64))
-        """By slot: a time up to which its flow need not be looked at to know that it is not idle for too long."""
+        """By slot: the earliest time at which its flow may have been idle for too long."""
         self.count = 0
 
     def find(self, p: Packet, context: int) -> Flow:
-        """Flow of packet ``p``, made if need be; `from_src` then says who sent the packet.
+        """Flow of packet ``p``, a new one if there is none; sets `from_src` to the packet's direction.
 
-        ``context`` tells apart equal addresses in different tunnels and VLANs.
+        ``context`` differs for equal addresses in different tunnels and VLANs.
         """
-        # An address of 32 bits and its port are one number; larger ones are mixed, and compared once they are found.
+        # An address of 32 bits and its port are one number; larger ones are mixed, and compared with a match.
         exact = p.version == 4 or mapped(p)
         if exact:
             low = (p.src_lo << 16) | p.src_port
@@ -136,7 +136,7 @@ class FlowTable:
             low = mixed(p.src_hi, p.src_lo, p.src_port)
             high = mixed(p.dst_hi, p.dst_lo, p.dst_port)
             swap = precedes(p.dst_hi, p.dst_lo, p.dst_port, p.src_hi, p.src_lo, p.src_port)
-        # Who sends is as good as random: a branch on it would be mispredicted, so a mask exchanges the ends.
+        # The direction is as good as random: a branch on it would be mispredicted, so a mask exchanges the ends.
         exchange = (low ^ high) & bits64(0 - swap)
         low ^= exchange
         high ^= exchange
@@ -151,7 +151,7 @@ class FlowTable:
         place = self.places[at]
         while place:
             if place >> 32 == h >> 32:
-                flow: Flow = cython.cast(Flow, self.flows[(place & MASK32) - 1])  # no place leads to anything else
+                flow: Flow = cython.cast(Flow, self.flows[(place & MASK32) - 1])  # entries refer to flows only
                 if not (
                     (flow.low ^ low)
                     | (flow.high ^ high)
@@ -159,10 +159,10 @@ class FlowTable:
                     | (flow.context ^ context)
                     | (flow.protocol ^ p.protocol)
                     | (flow.exact ^ exact)
-                ) and (exact or joins(flow, p, swap)):
+                ) and (exact or matches_ends(flow, p, swap)):
                     if p.ts - flow.last_ts > flow.timeout:
                         self.end(flow, "idle")
-                    elif p.flags & SYN_ACK == SYN and p.protocol == TCP and renews(flow, p, swap):
+                    elif p.flags & SYN_ACK == SYN and p.protocol == TCP and is_new_connection(flow, p, swap):
                         self.end(flow, "reused")
                     else:
                         self.from_src = flow.src_is_a != swap
@@ -175,14 +175,14 @@ class FlowTable:
         return flow
 
     def open(self, p: Packet, h: int, swap: bool, extra: int, context: int) -> Flow:
-        """Make the flow that begins with packet ``p``."""
+        """Create the flow that begins with packet ``p``."""
         if self.count >= self.max_flows:
             self.evict()
         flow = new_flow()
         flow.flow_id = self.next_id
         self.next_id += 1
-        if self.noting:
-            self.opened.append(p.number)
+        if self.keep_first_packets:
+            self.first_packets.append(p.number)
         flow.hash = h
         if swap:
             flow.a_hi, flow.a_lo, flow.a_port = p.dst_hi, p.dst_lo, p.dst_port
@@ -249,7 +249,7 @@ class FlowTable:
         shorter = timeout < flow.timeout
         flow.timeout = timeout
         if shorter:
-            self.hasten(flow)
+            self.schedule_expiry(flow)
 
     def answers(self, p: Packet) -> bool:
         """Whether a flow's first packet was sent by its responder."""
@@ -264,11 +264,11 @@ class FlowTable:
         if not p.has_ports or p.src_port == p.dst_port:
             return False
         if p.dst_hi >> 56 == 0xFF or (p.dst_hi == 0 and (p.dst_lo & GROUP_BITS) == GROUPS):
-            return False  # nobody answers to a group
+            return False  # a group does not answer
         return self.server_ports[p.src_port] > self.server_ports[p.dst_port]
 
     def insert(self, flow: Flow) -> None:
-        """Give a flow its slot and its place."""
+        """Give a flow a slot and a table entry."""
         if self.free:
             index = self.free.pop()
             self.flows[index] = flow
@@ -278,19 +278,19 @@ class FlowTable:
             if index >= len(self.due):
                 self.grow()
         flow.index = index
-        self.hasten(flow)
-        self.settle((flow.hash & UPPER) | (index + 1))
+        self.schedule_expiry(flow)
+        self.probe_insert((flow.hash & UPPER) | (index + 1))
         self.count += 1
 
-    def settle(self, place: int) -> None:
-        """Write what is to stand in a place into the first empty one from where its hash points on."""
+    def probe_insert(self, place: int) -> None:
+        """Write an entry to the first empty place at or after the one that its hash selects (linear probing)."""
         at = (place >> 32) & self.mask
         while self.places[at]:
             at = (at + 1) & self.mask
         self.places[at] = place
 
-    def vacate(self, flow: Flow) -> None:
-        """Empty a flow's place; what stands behind it moves up, as far as that brings it nearer to its own."""
+    def delete_entry(self, flow: Flow) -> None:
+        """Delete a flow's entry; later entries of the probe sequence move up to close the gap."""
         mine = (flow.hash & UPPER) | (flow.index + 1)
         mask = self.mask
         gap = (flow.hash >> 32) & mask
@@ -316,27 +316,27 @@ class FlowTable:
         self.due = extended(self.due, size // 2)
         for at in range(size // 2):
             if places[at]:
-                self.settle(places[at])
+                self.probe_insert(places[at])
 
-    def hasten(self, flow: Flow) -> None:
-        """Note when a flow will have been idle for too long: it is new, or its timeout has become shorter."""
+    def schedule_expiry(self, flow: Flow) -> None:
+        """Set the time of a flow's next expiry check: it is new, or its timeout has become shorter."""
         self.due[flow.index] = flow.last_ts + flow.timeout + SWEEP_SLACK
 
     def end(self, flow: Flow, reason: str) -> None:
-        """Take a flow out of the table; it waits in `ended` for whoever stores it.
+        """Remove a flow from the table and add it to `ended`.
 
-        ``reason`` is why it leaves, unless its own FIN or RST ended it before.
+        ``reason`` is its ``end_reason``, unless a FIN or RST closed it before.
         """
-        self.vacate(flow)
+        self.delete_entry(flow)
         self.due[flow.index] = NEVER
         self.flows[flow.index] = None
         self.free.append(flow.index)
         self.count -= 1
         self.generations.put(flow.hash, flow.generation + 1)
-        self.conclude(flow, reason)
+        self.close(flow, reason)
 
-    def conclude(self, flow: Flow, reason: str) -> None:
-        """Note why a flow ended that has left the table."""
+    def close(self, flow: Flow, reason: str) -> None:
+        """Set the end reason of a flow that has left the table, and add it to `ended`."""
         flow.index = -1
         if flow.closed:
             flow.end_reason = "rst" if flow.reset_by else "fin"
@@ -345,14 +345,14 @@ class FlowTable:
         self.ended.append(flow)
 
     def retract(self, flow: Flow) -> None:
-        """Take back a flow that has no packet after all."""
+        """Remove a flow that was created for a packet which belongs to another one."""
         self.end(flow, "end")
         self.ended.pop()
         self.generations.put(flow.hash, flow.generation)
         if flow.flow_id == self.next_id - 1:
             self.next_id -= 1
-            if self.noting:
-                self.opened.pop()
+            if self.keep_first_packets:
+                self.first_packets.pop()
 
     def sweep(self, now: int) -> None:
         """End every flow that has been idle for longer than its timeout at packet time ``now``."""
@@ -364,7 +364,7 @@ class FlowTable:
                     if now - flow.last_ts > flow.timeout + SWEEP_SLACK:
                         self.end(flow, "idle")
                     else:
-                        self.hasten(flow)
+                        self.schedule_expiry(flow)
 
     def evict(self) -> None:
         """Make room: end the tenth of the flows that has been idle longest."""
@@ -377,12 +377,12 @@ class FlowTable:
         """End every flow: the capture is over."""
         for flow in self.flows:
             if flow is not None:
-                self.conclude(flow, "end")
+                self.close(flow, "end")
         self.clear()
 
     def open_flows(self) -> list[Flow]:
         """All flows that are open, without any change to them; in the order of their ids."""
-        return sorted([flow for flow in self.flows if flow is not None and not flow.foreign], key=FLOW_ID)
+        return sorted([flow for flow in self.flows if flow is not None and not flow.shadow], key=FLOW_ID)
 
     def take_touched(self) -> list[Flow]:
         """Those open flows that got a packet since the last call, in the order of their ids."""
@@ -393,7 +393,7 @@ class FlowTable:
         touched: list[Flow] = []
         for index in range(size):
             flow = self.flows[index]
-            if flow is None or flow.foreign:
+            if flow is None or flow.shadow:
                 continue
             packets = flow.src.packets + flow.dst.packets
             if self.reported_ids[index] != flow.flow_id or self.reported_packets[index] != packets:
@@ -441,7 +441,7 @@ def mapped(p: Packet) -> bool:
 
 
 def mixed(address_hi: int, address_lo: int, port: int) -> int:
-    """A number for an end whose address has 128 bits; others may have the same."""
+    """Hash of an end whose address has 128 bits; not unique."""
     number = bits64((bits64(address_hi * MIX_B) ^ address_lo) * MIX_A)
     return number ^ (number >> 32) ^ (port << 16)
 
@@ -455,8 +455,8 @@ def precedes(a_hi: int, a_lo: int, a_port: int, b_hi: int, b_lo: int, b_port: in
     return a_port < b_port
 
 
-def joins(flow: Flow, p: Packet, swap: bool) -> bool:
-    """Whether a packet, whose source is the flow's end b if ``swap``, is between the flow's ends."""
+def matches_ends(flow: Flow, p: Packet, swap: bool) -> bool:
+    """Whether a packet is between the flow's ends; with ``swap`` its source is compared with end b."""
     if swap:
         same = flow.a_hi == p.dst_hi and flow.a_lo == p.dst_lo and flow.b_hi == p.src_hi and flow.b_lo == p.src_lo
         return same and flow.a_port == p.dst_port and flow.b_port == p.src_port
@@ -464,8 +464,8 @@ def joins(flow: Flow, p: Packet, swap: bool) -> bool:
     return same and flow.a_port == p.src_port and flow.b_port == p.dst_port
 
 
-def renews(flow: Flow, p: Packet, swap: bool) -> bool:
-    """Whether a SYN on an existing flow begins a new connection, and is no retransmission of the first."""
+def is_new_connection(flow: Flow, p: Packet, swap: bool) -> bool:
+    """Whether a SYN on an existing flow begins a new connection, and is not a retransmission."""
     if flow.closed:
         return True
     me = half(flow, flow.src_is_a != swap)

@@ -14,7 +14,7 @@ cdef int64_t FAST_NS, MAX_JUMP, REORDER_NS
 cdef inline int64_t wrap(int64_t difference) noexcept:
     return <int32_t> (difference & 0xFFFFFFFFLL)
 
-# int where the .py file has None: asking for an exception after each call of a void function costs more than the call.
+# int where the .py file has None: the exception check that a void function needs costs more than the function.
 
 @cython.locals(flags=int, size=int64_t, plain=bint)
 cdef int segment(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1

@@ -27,7 +27,7 @@ LETTERS = b"SHADFR"
 MOST_NOTED = 1_000_000
 
 
-if not cython.compiled:  # compiled, these come from .pxd files, where they are inline; the two must say the same
+if not cython.compiled:  # compiled, .pxd files have the same as inline functions
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
     from rustnet.engine.numbers import (
@@ -91,7 +91,9 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None
     if p.window == 0 and plain:
         me.zero_windows += 1
         note_count(flow, me.zero_windows, ZERO_WINDOW, from_src)
-    if not plain or not me.marks & (MARK_DATA if p.payload else MARK_ACK):  # the letter that a plain segment could add
+    if not plain or not me.marks & (
+        MARK_DATA if p.payload else MARK_ACK
+    ):  # the only letter that a plain segment may add
         marks(flow, me, flags, p.payload, from_src)
     me.window = p.window
     if flags & FIN_RST or flow.state != ESTABLISHED:
@@ -116,7 +118,7 @@ def synchronise(flow: Flow, me: Half, peer: Half, p: Packet) -> None:
 
 
 def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: bool) -> int:
-    """Place the segment's ``size`` sequence numbers against what ``me`` sent before."""
+    """Compare the segment's ``size`` sequence numbers with the next expected one."""
     if not me.started:
         me.started = 1
         me.next_seq = (p.seq + size) & MASK32
@@ -151,7 +153,7 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: b
 
 
 def start_sample(me: Half, ts: int) -> None:
-    """Time the acknowledgement of everything that ``me`` has sent so far."""
+    """Start a round-trip sample: it ends when everything that ``me`` has sent so far is acknowledged."""
     me.sampling = 1
     me.sample_end = me.next_seq
     me.sample_ts = ts
@@ -181,7 +183,7 @@ def keep_holes(flow: Flow, holes: list[Hole], from_src: bool) -> None:
 
 
 def repeated(flow: Flow, me: Half, peer: Half, p: Packet, size: int, distance: int, from_src: bool) -> None:
-    """Tell a retransmission from reordering, for a segment that starts before the next expected byte."""
+    """Classify a segment that starts before the next expected byte as a retransmission or as reordering."""
     start = me.position + distance
     end = start + size
     fills = False

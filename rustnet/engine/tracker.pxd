@@ -48,8 +48,8 @@ cdef class Tracker:
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
     cdef bint elsewhere(self, Packet p) except -1
-    @cython.locals(opened=list)
-    cdef int estrange(self, Flow flow) except -1
+    @cython.locals(first_packets=list)
+    cdef int mark_shadow(self, Flow flow) except -1
     cdef inline int count(self, Flow flow, Half *me, Packet p) except -1
     @cython.locals(protocol=int, header=Py_ssize_t, data=bytes, timeout=int64_t)
     cdef int content(self, Flow flow, Half *me, Packet p, bint from_src) except -1

@@ -120,7 +120,7 @@ class Transport(Tunnels):
         return OK
 
     def icmp(self, protocol: int, o: int, e: int, length: int) -> int:
-        """ICMP and ICMPv6: type, code and the identifier of echoes, which tells two pings apart."""
+        """ICMP and ICMPv6: type, code and the identifier of echoes, by which pings differ."""
         p = self.pkt
         if o + 2 > e:
             p.headers_cut = 1
@@ -150,7 +150,7 @@ class Transport(Tunnels):
         return OK
 
     def authenticated(self, o: int, e: int, length: int) -> int:
-        """IP Authentication Header (RFC 4302): it hides nothing, so what it protects is decoded."""
+        """IP Authentication Header (RFC 4302): it does not encrypt, so its payload is decoded."""
         size = (self.b[o + 1] + 2) << 2
         kind = self.b[o]
         if o + size > e or kind in (AH, ESP):

@@ -8,8 +8,8 @@ from rustnet.engine.numbers cimport *
 cdef int MAX_HEADERS
 
 
-# What each packet calls answers int where the .py file has None: asking after each call whether there was an exception,
-# as it takes for void, costs more than such a function.
+# Functions called for each packet return int where the .py file has None: the exception check that a void function needs
+# costs more than the function.
 
 cdef bint carries(int port) noexcept
 

@@ -1,4 +1,4 @@
-"""Tunnels: what carries another packet, how to tell, and where the inner one begins.
+"""Tunnels: their recognition, and where the inner packet begins.
 
 A tunnel over UDP needs both its server's port and a header that fits. Sources: RFC 2784, 2890, 2637 (GRE),
 2003 (IP in IP), 4213 (6in4), 3378 (EtherIP), 7348 (VXLAN), 8926 (GENEVE), 4380 (Teredo), 2661 (L2TP), 5415 (CAPWAP),
@@ -49,7 +49,7 @@ if not cython.compiled:
 
 
 def carries(port: int) -> bool:
-    """Whether tunnels use a UDP port; no other is looked at."""
+    """Whether a UDP port is one of a tunnel protocol; only these are examined."""
     return port in (
         L2TP_PORT,
         GTPU_PORT,
@@ -65,7 +65,7 @@ class Tunnels(Reader):
     """Recognises tunnels."""
 
     def set_inner(self, tunnel: int, kind: int, o: int, e: int, key: int) -> None:
-        """Note what the tunnel carries and where."""
+        """Set the tunnel's inner type and range."""
         p = self.pkt
         p.tunnel = tunnel
         p.inner_type = kind

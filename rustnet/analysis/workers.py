@@ -1,9 +1,9 @@
 """Analysis on several cores: processes that share the frames of a capture and divide its flows among them.
 
 The reader fills batches of frames in shared memory, assigns each packet to a worker (`rustnet.engine.shares`), and
-sends the number of each full batch. Each worker follows the flows of its share; they exchange no state. Results come back as
-columns, batch by batch and in order. A worker numbers its own flows and lists their first packets; the reader numbers
-all flows in the order of their first packets, so that a session has the same rows for any number of workers.
+sends the number of each full batch. Each worker follows the flows of its share; they exchange no state. Results come
+back as columns, batch by batch and in order. A worker numbers its own flows and lists their first packets; the reader
+numbers all flows in the order of their first packets, so that a session has the same rows for any number of workers.
 
 The processes are forked before the program has other threads, and end with their channel.
 """

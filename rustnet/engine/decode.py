@@ -19,68 +19,17 @@ from rustnet.engine.network import Network
 from rustnet.engine.numbers import MAPPED, MAX_HEADERS, MIN_ETHERTYPE
 
 if not cython.compiled:
-    from rustnet.engine.numbers import (
-        ARP_TYPE,
-        CDP,
-        CDP_TYPE,
-        CUT,
-        DOT1AD,
-        DOT1Q,
-        DOT11,
-        ETHERTYPE,
-        FABRICPATH,
-        IP4,
-        IP6,
-        IPV4_FRAGMENT,
-        LACP,
-        LINK_DOT11,
-        LINK_ETHERNET,
-        LINK_HDLC,
-        LINK_IPV4,
-        LINK_IPV6,
-        LINK_LOOP,
-        LINK_NFLOG,
-        LINK_NULL,
-        LINK_PKTAP,
-        LINK_PKTAP_OLD,
-        LINK_PPI,
-        LINK_PPP,
-        LINK_PPP_ETHER,
-        LINK_PPP_HDLC,
-        LINK_RADIOTAP,
-        LINK_RAW,
-        LINK_RAW12,
-        LINK_RAW14,
-        LINK_SLL,
-        LINK_SLL2,
-        LLC,
-        LLDP,
-        LLDP_TYPE,
-        MALFORMED,
-        MPLS,
-        MPLS_MULTICAST,
-        OK,
-        OLD_QINQ,
-        OLD_QINQ2,
-        PPP,
-        PPP_CDP,
-        PPP_IPV4,
-        PPP_IPV6,
-        PPP_MPLS,
-        PPPOE_SESSION,
-        PVST_TYPE,
-        QINQ,
-        SLOW_TYPE,
-        SNAP_SAP,
-        STP,
-        STP_SAP,
-        TCP,
-        TEB,
-        TUNNEL_QINQ,
-        UDP,
-        UNKNOWN_LINK,
-        WLAN,
-    )
+    # isort: off
+    from rustnet.engine.numbers import ARP_TYPE, CDP, CDP_TYPE, CUT, DOT1AD, DOT1Q, DOT11, ETHERTYPE, FABRICPATH, IP4
+    from rustnet.engine.numbers import IP6, IPV4_FRAGMENT, LACP, LINK_DOT11, LINK_ETHERNET, LINK_HDLC, LINK_IPV4
+    from rustnet.engine.numbers import LINK_IPV6, LINK_LOOP, LINK_NFLOG, LINK_NULL, LINK_PKTAP, LINK_PKTAP_OLD
+    from rustnet.engine.numbers import LINK_PPI, LINK_PPP, LINK_PPP_ETHER, LINK_PPP_HDLC, LINK_RADIOTAP, LINK_RAW
+    from rustnet.engine.numbers import LINK_RAW12, LINK_RAW14, LINK_SLL, LINK_SLL2, LLC, LLDP, LLDP_TYPE, MALFORMED
+    from rustnet.engine.numbers import MPLS, MPLS_MULTICAST, OK, OLD_QINQ, OLD_QINQ2, PPP, PPP_CDP, PPP_IPV4, PPP_IPV6
+    from rustnet.engine.numbers import PPP_MPLS, PPPOE_SESSION, PVST_TYPE, QINQ, SLOW_TYPE, SNAP_SAP, STP, STP_SAP
+    from rustnet.engine.numbers import TCP, TEB, TUNNEL_QINQ, UDP, UNKNOWN_LINK, WLAN
+
+    # isort: on
     from rustnet.engine.reader import mac, swap16, swap32, u16, u32, u32le
 
     def frame(decoder: "Decoder", o: int, captured: int, link: int) -> int:

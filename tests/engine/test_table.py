@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from rustnet.engine import columns
 from rustnet.engine.flow import Flow
-from rustnet.engine.tracker import Tracker
-from rustnet.policy.timeouts import IDLE_TIMEOUTS, IdleTimeouts
-from tests.engine.tracking import WANTED_SIZE, Listener, Tracked, batch, track
+from rustnet.policy.timeouts import IdleTimeouts
+from tests.engine.tracking import Listener, Tracked, track
 from tests.support.effort import assert_linear
 from tests.support.packets import (
     ACK,
@@ -416,24 +414,3 @@ def test_many_small_batches_cost_no_more_than_few() -> None:
         track([*crowd, *trickle], range(len(crowd), len(crowd) + len(trickle)))
 
     assert_linear(trickled, 1_000 if not RUNS_PURE else 25)
-
-
-# ---- columns -------------------------------------------------------------------------------------------------------
-
-
-def test_the_column_of_idle_timeouts() -> None:
-    """What applied at the end: the opening's timeout, an established HTTP connection's, that of a closed one."""
-    opening = [
-        syn(100),
-        tcp_frame((B, 80), (A, 40_000), 500, 101, SYN | ACK),
-        tcp_frame((A, 40_000), (B, 80), 101, 501, ACK),
-    ]
-    for frames, seconds in (
-        (opening[:1], 60),
-        (opening, 600),
-        ([*opening, tcp_frame((A, 40_000), (B, 80), 101, 501, RST)], 15),
-    ):
-        tracker = Tracker(Listener(), bytes(WANTED_SIZE), bytes(65_536), IDLE_TIMEOUTS)
-        tracker.feed(batch(paced(frames)))
-        made = columns.FlowColumns({}, {}, {}, {}).build(tracker.finish(), tracker.last_ts)
-        assert made["idle_timeout_ms"].tolist() == [seconds * 1_000]

@@ -46,7 +46,11 @@ IDLE_SECONDS = {
     "QUIC_DRAINING": QUIC_CLOSED,
     "QUIC_CLOSED": QUIC_CLOSED,
 }
-"""Idle timeout by state; connected, the one that the client proposed replaces it."""
+"""Idle timeout by state; connected, the one that the client proposed replaces it.
+
+To that `QUIC_CLOSED` is added: an endpoint may send its CONNECTION_CLOSE just when the connection has been idle for so
+long.
+"""
 MAX_IDLE_MS = 86_400_000
 
 MAX_DATAGRAMS = 64
@@ -260,7 +264,7 @@ class QuicParser(Parser):
         self.talk.state = state
         timeout = IDLE_SECONDS[state] * SECOND
         if state == "QUIC_CONNECTED" and self.row.idle_timeout_ms:
-            timeout = min(self.row.idle_timeout_ms, MAX_IDLE_MS) * MILLISECOND
+            timeout = min(self.row.idle_timeout_ms, MAX_IDLE_MS) * MILLISECOND + QUIC_CLOSED * SECOND
         self.talk.set_idle_timeout(timeout)
 
     def _again(self) -> None:

@@ -9,6 +9,9 @@ A record class is written once, beside the code that fills it::
         version: Word | None = None
         \"\"\"Version number of the packet.\"\"\"
 
+Each column has a `Kind`. A text's annotation gives it (``Word``, ``Host``, ``FreeText`` …); a number has it by its type
+or name (``response_ms``), unless its annotation gives one (``Port``, ``Bytes64``).
+
 ``capture_id``, ``flow_id``, ``ts`` and ``packet`` stand before the fields of every protocol table; whoever emits
 a record does not set them.
 """
@@ -25,7 +28,11 @@ from typing import Annotated, Any, TypeVar, dataclass_transform
 
 
 class Kind(enum.StrEnum):
-    """What a column means, beyond its type: how to redact it, how to show it, and what to call it in help."""
+    """What a column holds, beyond its type; of a list, what each of its values is.
+
+    Redaction, the way a value is shown and the help on a column go by it, so a text has the kind of the most telling of
+    its possible values.
+    """
 
     ADDRESS = "address"
     """An IP address, or a network as address and prefix length."""
@@ -44,7 +51,7 @@ class Kind(enum.StrEnum):
     URI = "uri"
     """A URI or a part of one: it may hold users, hosts, paths and whatever a query carries."""
     SOFTWARE = "software"
-    """What a program, a device or a system calls itself: product, version, maker."""
+    """What a program, a device or a system calls itself: product, version, maker, and whatever it adds."""
     DISTINGUISHED_NAME = "distinguished name"
     """A name of a directory or a certificate (RFC 4514)."""
     FINGERPRINT = "fingerprint"
@@ -194,7 +201,7 @@ _KIND_BY_NAME = {
     "count": Kind.COUNT,
     "flags": Kind.FLAGS,
 }
-"""Kind of a number whose annotation gives none, by the end of its name."""
+"""Kind of a number whose annotation gives none, by the last word or two of its name."""
 
 
 @functools.cache
@@ -222,7 +229,8 @@ def _default_kind(table: str, name: str, sql_type: str) -> Kind:
     known = _KIND_BY_TYPE.get(sql_type)
     if known is not None:
         return known
-    return next((k for end, k in _KIND_BY_NAME.items() if name == end or name.endswith(f"_{end}")), Kind.NUMBER)
+    words = name.rsplit("_", 2)
+    return _KIND_BY_NAME.get(words[-1]) or _KIND_BY_NAME.get("_".join(words[-2:]), Kind.NUMBER)
 
 
 @functools.cache
@@ -256,13 +264,21 @@ def _module_tree(module: str) -> ast.Module:
 
 @functools.cache
 def field_docs(cls: type) -> dict[str, str]:
-    """Docstrings that stand under the fields of a record class."""
+    """Docstrings that stand under the fields of a record class, or under the members of an enumeration."""
     docs: dict[str, str] = {}
     for node in ast.walk(_module_tree(cls.__module__)):
         if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
             for field, after in zip(node.body, node.body[1:], strict=False):
-                if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+                if not isinstance(field, ast.AnnAssign | ast.Assign):
                     continue
-                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                    docs[field.target.id] = " ".join(str(after.value.value).split())
+                target = field.target if isinstance(field, ast.AnnAssign) else field.targets[0]
+                text = after.value if isinstance(after, ast.Expr) else None
+                if isinstance(target, ast.Name) and isinstance(text, ast.Constant):
+                    docs[target.id] = " ".join(str(text.value).split())
     return docs
+
+
+def kind_docs() -> dict[Kind, str]:
+    """Kinds of columns, each with the sentence that stands under it."""
+    docs = field_docs(Kind)
+    return {kind: docs[kind.name] for kind in Kind}

@@ -7,7 +7,7 @@ import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, text
-from rustnet.records import U32, FreeText, Host, Software, Term, Word, record
+from rustnet.records import U32, FreeText, Host, Identifier, Software, Term, Word, record
 
 MAX_MESSAGE = 65_000
 MAX_PRIORITY = 191
@@ -49,7 +49,7 @@ class Syslog:
     """Machine that logged."""
     program: Software | None = None
     """Program that logged."""
-    procid: Term | None = None
+    procid: Identifier | None = None
     """Process id by the message."""
     message_type: Term | None = None
     """Type of the message (MSGID, RFC 5424), or the mnemonic of a Cisco device."""

@@ -8,7 +8,7 @@ from socket import inet_ntoa
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, text
-from rustnet.records import I32, U8, Ts, record
+from rustnet.records import I32, U8, Mixed, Ts, Word, record
 
 _PACKET = struct.Struct(">BBbbII4sQQQQ")
 _MODES = (
@@ -29,9 +29,9 @@ _SANE_SECONDS = 3600
 class Ntp:
     """One NTP packet."""
 
-    version: str | None = None
+    version: Word | None = None
     """Version number of the packet."""
-    mode: str | None = None
+    mode: Word | None = None
     """`client`, `server`, `broadcast`, `symmetric_active`, `symmetric_passive`, `control` or `private`."""
     leap: U8 | None = None
     """Leap indicator; 3 says that the clock is not synchronised."""
@@ -45,7 +45,7 @@ class Ntp:
     """Round trip to the reference clock."""
     root_dispersion_ms: float | None = None
     """Error of the reference clock."""
-    reference_id: str | None = None
+    reference_id: Mixed | None = None
     """Reference clock, kiss code, or address (of IPv4) of the server's own source."""
     reference_time: Ts | None = None
     """When the clock was last set."""
@@ -59,7 +59,7 @@ class Ntp:
     """Time from the request to its reply."""
     clock_offset_ms: float | None = None
     """Server's clock less the capture's clock, halfway between request and reply."""
-    operation: str | None = None
+    operation: Word | None = None
     """What a control or private message asks for, such as `read_variables` or `mon_getlist_1`."""
     response: bool | None = None
     """The control or private message is a response."""

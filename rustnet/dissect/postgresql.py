@@ -7,7 +7,7 @@ TLS, which is read on as such. Statements and passwords are not read.
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U32, record
+from rustnet.records import U32, FreeText, ObjectName, Software, Term, User, record
 
 MAX_STARTUP = 10_000
 """Bytes of a startup message that the server accepts."""
@@ -35,17 +35,17 @@ _PORTS = (5432,)
 class Postgresql:
     """One PostgreSQL connection's start."""
 
-    username: str | None = None
+    username: User | None = None
     """User who connects."""
-    database: str | None = None
+    database: ObjectName | None = None
     """Database asked for; the server takes the user's name without one."""
-    application_name: str | None = None
+    application_name: Software | None = None
     """Name that the client gives itself."""
-    replication: str | None = None
+    replication: Term | None = None
     """Kind of replication asked for."""
-    server_version: str | None = None
+    server_version: Software | None = None
     """Version that the server reports."""
-    auth_method: str | None = None
+    auth_method: Term | None = None
     """Method of authentication that the server asked for: `trust` where it asked for none."""
     authenticated: bool | None = None
     """The server accepted the user; NULL where its answer was not seen."""
@@ -59,9 +59,9 @@ class Postgresql:
     """The connection only cancels the query of another."""
     backend_pid: U32 | None = None
     """Process of the server, as it tells the client, or as a cancel request names it."""
-    sqlstate: str | None = None
+    sqlstate: Term | None = None
     """SQLSTATE of the error that ended the start."""
-    error: str | None = None
+    error: FreeText | None = None
     """Text of that error."""
 
 

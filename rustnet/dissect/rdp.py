@@ -10,7 +10,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.inner import Inner
 from rustnet.dissect.framework.reading import text, utf16
 from rustnet.dissect.tls.parser import TLS, TlsParser
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, U32, Host, Identifier, User, Word, record
 
 MAX_TPKT = 16_384
 _CONNECT, _CONFIRM, _DATA = 0xE0, 0xD0, 0xF0
@@ -34,21 +34,21 @@ _PORTS = (3389,)
 class Rdp:
     """One RDP connection's negotiation."""
 
-    cookie: str | None = None
+    cookie: User | None = None
     """User, or what the client puts in its place, in the `mstshash` cookie."""
-    routing_token: str | None = None
+    routing_token: Identifier | None = None
     """Token for a load balancer."""
-    requested_protocols: list[str] | None = None
+    requested_protocols: list[Word] | None = None
     """Security protocols that the client offers besides RDP's own."""
-    protocol: str | None = None
+    protocol: Word | None = None
     """Security protocol chosen: `rdp`, `ssl`, `hybrid` (CredSSP), `hybrid_ex` …; of UDP `rdpeudp` and its version."""
-    failure: str | None = None
+    failure: Word | None = None
     """Why the server refused."""
-    client_name: str | None = None
+    client_name: Host | None = None
     """Name of the client's machine, with RDP's own security."""
     client_build: U32 | None = None
     """Build number of the client, with RDP's own security."""
-    keyboard_layout: str | None = None
+    keyboard_layout: Word | None = None
     """Keyboard layout of the client, hexadecimal, with RDP's own security."""
     width: U16 | None = None
     """Width of the desktop asked for, in pixels, with RDP's own security."""

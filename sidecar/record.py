@@ -150,11 +150,11 @@ def rfc3339(ns: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 1_000_000_000)) + f".{ns % 1_000_000_000:09d}Z"
 
 
-def command_line_keys(words: list[str], full: bool) -> Keys:
-    """Keys of a command line, quoted as for a shell; secrets are hidden unless it is wanted in full."""
+def command_line_keys(words: list[str], redacted: bool = True) -> Keys:
+    """Keys of a command line, quoted as for a shell."""
     if not words or not words[0]:
         return {}
-    shown = words if full else redact(words)
+    shown = redact(words) if redacted else words
     line = " ".join(shlex.quote(word) for word in shown)
     keys: Keys = {"cmdline": line[:MAX_TEXT]}
     if shown != words:
@@ -181,7 +181,7 @@ def cgroup_keys(content: str) -> Keys:
     return keys
 
 
-def process_keys(facts: ProcessFacts, full_command_line: bool = False) -> Keys:
+def process_keys(facts: ProcessFacts, redacted: bool = True) -> Keys:
     """Keys of a process; those that are not known are None."""
     keys: Keys = {
         "cwd": facts.cwd,
@@ -200,7 +200,7 @@ def process_keys(facts: ProcessFacts, full_command_line: bool = False) -> Keys:
         "started_at": moment(facts.started),
         "username": facts.user_name,
     }
-    return {**keys, **cgroup_keys(facts.cgroup), **command_line_keys(facts.command_line, full_command_line)}
+    return {**keys, **cgroup_keys(facts.cgroup), **command_line_keys(facts.command_line, redacted)}
 
 
 def counter_keys(attributes: dict[int, bytes]) -> Keys:
@@ -856,10 +856,10 @@ NEWBORN, LIKELY, NEAR_DESCRIPTORS, MANY_DESCRIPTORS, DEAD_ENOUGH = 200, 32, 4, 1
 class Processes:
     """Holders of socket inodes, and what is known of these processes."""
 
-    def __init__(self, options: Options) -> None:
-        self.full_command_line = options.full_cmdline
-        self.reader = ProcessReader(options.cmdline)
-        self.hashes = Hashes() if options.hashes else None
+    def __init__(self, command_lines: bool = True, redacted: bool = True, hashes: bool = False) -> None:
+        self.redacted = redacted
+        self.reader = ProcessReader(command_lines)
+        self.hashes = Hashes() if hashes else None
         self.holders: dict[int, set[int]] = {}
         self.unreadable: set[int] = set()
         """Processes whose descriptors this user may not read."""
@@ -972,7 +972,7 @@ class Processes:
             return None
         known = self.known.get(pid)
         if known is None or known[0] != stat:
-            known = self.known[pid] = (stat, process_keys(self.reader.facts(pid, stat), self.full_command_line))
+            known = self.known[pid] = (stat, process_keys(self.reader.facts(pid, stat), self.redacted))
             if self.hashes:
                 self.hashes.want(pid, known[1])
         return stat[2], known[1]
@@ -1285,7 +1285,7 @@ def linux_sources(options: Options) -> Sources:
     kernel = KernelSockets()
     return Sources(
         kernel,
-        Processes(options),
+        Processes(options.cmdline, not options.full_cmdline, options.hashes),
         VERSION,
         kernel,
         open_watch(options.udp) if options.packets else None,

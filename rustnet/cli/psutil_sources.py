@@ -61,7 +61,7 @@ class PsutilProcesses:
             started = process.create_time()
             known = self._known.get(pid)
             if known is None or known[0] != started:
-                keys = process_keys(self._facts(process, started), self._options.full_cmdline)
+                keys = process_keys(self._facts(process, started), not self._options.full_cmdline)
                 known = self._known[pid] = (started, (round(started * 1e9), keys))
         except psutil.NoSuchProcess:
             return None

@@ -61,11 +61,11 @@ def rfc3339(ns: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // 1_000_000_000)) + f".{ns % 1_000_000_000:09d}Z"
 
 
-def command_line_keys(words: list[str], full: bool) -> Keys:
-    """Keys of a command line, quoted as for a shell; secrets are hidden unless it is wanted in full."""
+def command_line_keys(words: list[str], redacted: bool = True) -> Keys:
+    """Keys of a command line, quoted as for a shell."""
     if not words or not words[0]:
         return {}
-    shown = words if full else redact(words)
+    shown = redact(words) if redacted else words
     line = " ".join(shlex.quote(word) for word in shown)
     keys: Keys = {"cmdline": line[:MAX_TEXT]}
     if shown != words:
@@ -92,7 +92,7 @@ def cgroup_keys(content: str) -> Keys:
     return keys
 
 
-def process_keys(facts: ProcessFacts, full_command_line: bool = False) -> Keys:
+def process_keys(facts: ProcessFacts, redacted: bool = True) -> Keys:
     """Keys of a process; those that are not known are None."""
     keys: Keys = {
         "cwd": facts.cwd,
@@ -111,7 +111,7 @@ def process_keys(facts: ProcessFacts, full_command_line: bool = False) -> Keys:
         "started_at": moment(facts.started),
         "username": facts.user_name,
     }
-    return {**keys, **cgroup_keys(facts.cgroup), **command_line_keys(facts.command_line, full_command_line)}
+    return {**keys, **cgroup_keys(facts.cgroup), **command_line_keys(facts.command_line, redacted)}
 
 
 def counter_keys(attributes: dict[int, bytes]) -> Keys:

@@ -9,7 +9,6 @@ from typing import Callable
 from rustnet.probe.facts import ProcessReader, Stat
 from rustnet.probe.hashes import Hashes
 from rustnet.probe.lines import Keys, process_keys
-from rustnet.probe.options import Options
 from rustnet.probe.procfs import last_pid, read, socket_inode
 
 NEWBORN, LIKELY, NEAR_DESCRIPTORS, MANY_DESCRIPTORS, DEAD_ENOUGH = 200, 32, 4, 128, 3
@@ -18,10 +17,10 @@ NEWBORN, LIKELY, NEAR_DESCRIPTORS, MANY_DESCRIPTORS, DEAD_ENOUGH = 200, 32, 4, 1
 class Processes:
     """Holders of socket inodes, and what is known of these processes."""
 
-    def __init__(self, options: Options) -> None:
-        self.full_command_line = options.full_cmdline
-        self.reader = ProcessReader(options.cmdline)
-        self.hashes = Hashes() if options.hashes else None
+    def __init__(self, command_lines: bool = True, redacted: bool = True, hashes: bool = False) -> None:
+        self.redacted = redacted
+        self.reader = ProcessReader(command_lines)
+        self.hashes = Hashes() if hashes else None
         self.holders: dict[int, set[int]] = {}
         self.unreadable: set[int] = set()
         """Processes whose descriptors this user may not read."""
@@ -134,7 +133,7 @@ class Processes:
             return None
         known = self.known.get(pid)
         if known is None or known[0] != stat:
-            known = self.known[pid] = (stat, process_keys(self.reader.facts(pid, stat), self.full_command_line))
+            known = self.known[pid] = (stat, process_keys(self.reader.facts(pid, stat), self.redacted))
             if self.hashes:
                 self.hashes.want(pid, known[1])
         return stat[2], known[1]

@@ -141,7 +141,7 @@ def linux_sources(options: Options) -> Sources:
     kernel = KernelSockets()
     return Sources(
         kernel,
-        Processes(options),
+        Processes(options.cmdline, not options.full_cmdline, options.hashes),
         VERSION,
         kernel,
         open_watch(options.udp) if options.packets else None,

@@ -20,7 +20,6 @@ from rustnet.probe.hashes import Hashes
 from rustnet.probe.kernel import Kernel
 from rustnet.probe.lines import cgroup_keys, counter_keys
 from rustnet.probe.netlink import attribute, attributes, nested
-from rustnet.probe.options import parse
 from rustnet.probe.output import LineWriter
 from rustnet.probe.processes import Processes
 from rustnet.probe.sockets import DIAG_SIZE, Holding, SocketTable, diag_entry, new_entry, raw_entry
@@ -80,7 +79,7 @@ def test_kernel_lists_and_reports_the_end(kernel: Kernel) -> None:
 
 @linux
 def test_a_new_socket_is_searched_for_where_it_can_be() -> None:
-    processes = Processes(parse([]))
+    processes = Processes()
     with socket.socket() as before:
         processes.scan()
         assert processes.holders[inode_of(before)] == {os.getpid()}

@@ -357,3 +357,23 @@ server = socket.create_server(("", 0))
 print(server.getsockname()[1], flush=True)
 time.sleep(60)
 """
+
+
+@pytest.mark.root
+def test_too_many_packets_are_no_longer_watched_and_the_file_shows_the_gap(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("needs root")
+    recording = Recording(tmp_path)
+    recording.wait()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        receiver.bind(("127.0.0.1", 0))
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            sender.sendto(b"x", receiver.getsockname())
+    rows = recording.stop()
+    (end_of_recording,) = recording.records("end")
+    gaps = recording.records("gap")
+    assert len(gaps) == end_of_recording["watch_pauses"] >= 1
+    assert gaps[0]["missed"] == ["packets were too many to be watched (level 1 of 2)"]
+    assert any("too many to watch" in sentence for sentence in end_of_recording["missed"])
+    assert os.getpid() in {row["pid"] for row in rows if row["protocol"] == "UDP"}

@@ -39,13 +39,13 @@ from rustnet.probe.redact import redact
 def test_hides_secrets_and_nothing_else(line: str, shown: str) -> None:
     words = shlex.split(line)
     assert redact(words) == shlex.split(shown)
-    keys = command_line_keys(words, full=False)
+    keys = command_line_keys(words)
     assert keys.get("cmdline_redacted", False) is (line != shown)
-    assert shlex.split(command_line_keys(words, full=True)["cmdline"]) == words
+    assert shlex.split(command_line_keys(words, redacted=False)["cmdline"]) == words
 
 
 def test_a_long_line_says_that_it_was_cut() -> None:
-    keys = command_line_keys(["x", "y" * 5000], full=False)
+    keys = command_line_keys(["x", "y" * 5000])
     assert len(keys["cmdline"]) == MAX_TEXT
     assert keys["cmdline_truncated"]
 

@@ -1,10 +1,7 @@
 """The recorder, run as its users run it: beside real processes with real sockets on loopback."""
 
-import ast
-import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -55,6 +52,7 @@ class Recording:
     def __init__(self, folder: Path, *options: str) -> None:
         self.out = folder / "x.pcap.connections.jsonl"
         self.meta = folder / "x.pcap.connections.meta.json"
+        self.out.unlink(missing_ok=True)
         command = [sys.executable, str(RECORDER), "-o", str(self.out), "--interval", "0.02", *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.started.append(self.process)
@@ -73,7 +71,7 @@ class Recording:
     def wait(self) -> None:
         """Until the first polls are surely over."""
         end = time.monotonic() + 10
-        while not self.out.exists() and time.monotonic() < end:
+        while not (self.out.exists() and self.out.stat().st_size) and time.monotonic() < end:
             time.sleep(0.02)
         time.sleep(0.5)
 
@@ -236,10 +234,15 @@ def test_long_lived_socket_is_written_early(
     assert any(row["pid"] == process.pid for row in rows)
 
 
-def test_duration_ends_it_and_stdout_is_data(child: tuple[subprocess.Popen[str], list[list[int]]]) -> None:
+@pytest.mark.parametrize(
+    "program", [[str(RECORDER)], ["-m", "rustnet.probe"], ["-m", "rustnet", "sidecar", "record"]], ids=" ".join
+)
+def test_duration_ends_it_and_stdout_is_data(
+    program: list[str], child: tuple[subprocess.Popen[str], list[list[int]]]
+) -> None:
     process, _ = child
     done = subprocess.run(
-        [sys.executable, str(RECORDER), "--duration", "0.3"], check=False, capture_output=True, text=True, timeout=20
+        [sys.executable, *program, "--duration", "0.3"], check=False, capture_output=True, text=True, timeout=20
     )
     assert done.returncode == 0
     assert any(json.loads(line)["pid"] == process.pid for line in done.stdout.splitlines())
@@ -257,33 +260,6 @@ def test_errors_are_one_line(options: list[str], said: str) -> None:
     assert done.returncode == 1
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-def test_runs_on_python_3_8() -> None:
-    """Nothing of newer grammar is in the file."""
-    ast.parse(RECORDER.read_text("utf-8"), feature_version=(3, 8))
-
-
-def pythons() -> list[str]:
-    """Interpreters of other versions that are here, at most one of each."""
-    found = {f"3.{minor}": path for minor in range(8, 20) if (path := shutil.which(f"python3.{minor}"))}
-    homes = Path.home().glob(".pyenv/versions/3.*/bin/python3")  # what stands in the path there is only a shim
-    found |= {home.parts[-3].rpartition(".")[0]: str(home) for home in homes}
-    return [path for version, path in sorted(found.items()) if int(version.split(".")[1]) >= 8]
-
-
-@pytest.mark.parametrize("python", pythons())
-def test_runs_without_a_warning(python: str, tmp_path: Path) -> None:
-    out = tmp_path / "x.jsonl"
-    command = [python, "-W", "error", str(RECORDER), "--duration", "0.4", "--hash", "-o", str(out)]
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-        here = f"127.0.0.1:{server.getsockname()[1]}"
-    assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr
-    row = next(row for row in map(json.loads, out.read_text().splitlines()) if row["local_addr"] == here)
-    assert row["pid"] == os.getpid()
-    assert row["exe_sha256"] == hashlib.sha256(Path(sys.executable).resolve().read_bytes()).hexdigest()
 
 
 def test_the_file_says_what_it_covers(tmp_path: Path) -> None:
@@ -383,3 +359,23 @@ server = socket.create_server(("", 0))
 print(server.getsockname()[1], flush=True)
 time.sleep(60)
 """
+
+
+@pytest.mark.root
+def test_too_many_packets_are_no_longer_watched_and_the_file_shows_the_gap(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("needs root")
+    recording = Recording(tmp_path)
+    recording.wait()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        receiver.bind(("127.0.0.1", 0))
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            sender.sendto(b"x", receiver.getsockname())
+    rows = recording.stop()
+    (end_of_recording,) = recording.records("end")
+    gaps = recording.records("gap")
+    assert len(gaps) == end_of_recording["watch_pauses"] >= 1
+    assert gaps[0]["missed"] == ["packets were too many to be watched (level 1 of 2)"]
+    assert any("too many to watch" in sentence for sentence in end_of_recording["missed"])
+    assert os.getpid() in {row["pid"] for row in rows if row["protocol"] == "UDP"}

@@ -3,10 +3,11 @@
 import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rustnet.attribute.recording import load_recorder
-
-RECORDER = load_recorder()
+from rustnet.probe.lines import MAX_TEXT, command_line_keys
+from rustnet.probe.redact import redact
 
 
 @pytest.mark.parametrize(
@@ -37,13 +38,20 @@ RECORDER = load_recorder()
 )
 def test_hides_secrets_and_nothing_else(line: str, shown: str) -> None:
     words = shlex.split(line)
-    assert RECORDER.redact(words) == shlex.split(shown)
-    keys = RECORDER.command_line(words, full=False)
+    assert redact(words) == shlex.split(shown)
+    keys = command_line_keys(words)
     assert keys.get("cmdline_redacted", False) is (line != shown)
-    assert shlex.split(RECORDER.command_line(words, full=True)["cmdline"]) == words
+    assert shlex.split(command_line_keys(words, redacted=False)["cmdline"]) == words
 
 
 def test_a_long_line_says_that_it_was_cut() -> None:
-    keys = RECORDER.command_line(["x", "y" * 5000], full=False)
-    assert len(keys["cmdline"]) == RECORDER.MAX_TEXT
+    keys = command_line_keys(["x", "y" * 5000])
+    assert len(keys["cmdline"]) == MAX_TEXT
     assert keys["cmdline_truncated"]
+
+
+@given(st.lists(st.text()))
+def test_any_command_line_keeps_its_words(words: list[str]) -> None:
+    shown = redact(words)
+    assert len(shown) == len(words)
+    assert shown[:1] == words[:1]

@@ -1,4 +1,4 @@
-"""``rustnet sidecar record``: the recorder of ``sidecar/record.py``, with psutil where the system is not Linux."""
+"""``rustnet sidecar record``: the recorder of ``rustnet.probe``, with psutil where the system is not Linux."""
 
 import sys
 
@@ -17,17 +17,20 @@ from rustnet.i18n import _
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(forced: bool, arguments: tuple[str, ...]) -> ExitCode:
     """Take the options of record.py, and do the same."""
-    from rustnet.attribute.recording import load_recorder, psutil_sources  # noqa: PLC0415 -- ctypes, sockets, psutil
+    from rustnet.cli.psutil_sources import psutil_sources  # noqa: PLC0415 -- ctypes, sockets, psutil
+    from rustnet.probe.command import record  # noqa: PLC0415
+    from rustnet.probe.errors import RecordError  # noqa: PLC0415
+    from rustnet.probe.options import parse  # noqa: PLC0415
+    from rustnet.probe.sources import linux_sources  # noqa: PLC0415
 
-    recorder = load_recorder()
     try:
-        options = recorder.parse(list(arguments), "rustnet sidecar record")
-    except SystemExit as stop:  # argparse has said what is wrong, or helped
+        options = parse(list(arguments), "rustnet sidecar record")
+    except SystemExit as stop:  # argparse has printed its help, or what is wrong
         raise click.exceptions.Exit(int(stop.code or 0)) from None
     elsewhere = forced or not sys.platform.startswith("linux")
     try:
-        recorder.record(options, **(psutil_sources(recorder, options) if elsewhere else {}))
-    except recorder.RecordError as error:
+        record(options, psutil_sources if elsewhere else linux_sources)
+    except RecordError as error:
         click.echo(f"rustnet: {error}", err=True)
         return ExitCode.FAILURE
     return ExitCode.DONE

@@ -1,0 +1,5 @@
+"""The error that the recorder reports in one line."""
+
+
+class RecordError(Exception):
+    """Recording cannot start or go on: what happened and what to do, in one line."""

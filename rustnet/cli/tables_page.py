@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from rustnet.dissect.registry import DISSECTORS, tables
 from rustnet.records import columns, field_docs, kind_docs, table_name
+from rustnet.store.flows_at import FLOWS_AT_RULE
 from rustnet.store.meanings import kind_of, text_of, unrecorded
 from rustnet.store.schema import LEADING, VIEWS
 from rustnet.store.tables import CORE_TABLES, FlowRow
@@ -23,6 +24,13 @@ PROTOCOLS = """
 
 Decoded messages stand in the table of their protocol. [protocols.md](protocols.md) describes the columns; all of these
 tables begin with:
+"""
+
+FLOWS_ARE_A_VIEW = """
+`flows` is a view over two tables with these columns: `flows_ended`, and `flows_open` with the flows that are open while
+the session is being written.
+
+## flows_at(t) (table macro)
 """
 
 OWN = {
@@ -51,8 +59,10 @@ def page() -> str:
     """All tables and views as a Markdown page."""
     lines = [HEAD, "| kind | what it is |", "| --- | --- |"]
     lines += [f"| {kind} | {cell(text)} |" for kind, text in kind_docs().items()]
-    for cls in (FlowRow, *(cls for cls in CORE_TABLES if cls is not FlowRow)):
-        lines += table(cls, required=True)
+    lines += [*table(FlowRow, required=True), FLOWS_ARE_A_VIEW, "", FLOWS_AT_RULE]
+    for cls in CORE_TABLES:
+        if cls is not FlowRow:
+            lines += table(cls, required=True)
     for name, types in unrecorded().items():
         title, about = (f"{name} (view)", VIEWS[name][1]) if name in VIEWS else (name, OWN[name])
         lines += ["", f"## {title}", "", about, "", *_meanings(name, types)]

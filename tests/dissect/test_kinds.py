@@ -4,6 +4,7 @@ import random
 import re
 from ipaddress import ip_interface
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def garbled(data: bytes, chance: random.Random) -> bytes:
     return bytes(made)
 
 
-def rows(dissector: Dissector, sample: Sample, chance: random.Random | None) -> list[object]:
+def rows(dissector: Dissector, sample: Sample, chance: random.Random | None) -> list[Any]:
     """What a conversation leaves, garbled by ``chance``."""
     flow = Flow(dissector, sample.transport, dst_port=sample.port)
     try:
@@ -58,7 +59,7 @@ def foreign(word: str) -> list[str]:
 def test_an_address_is_an_address(dissector: Dissector) -> None:
     for sample in SAMPLES[dissector.name]:
         for row in rows(dissector, sample, None):
-            for column in columns(type(row)):
+            for column in columns(row.__class__):
                 value = getattr(row, column.name)
                 for each in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
                     if column.kind is Kind.ADDRESS:
@@ -73,7 +74,7 @@ def test_a_word_is_never_of_the_senders_choosing(dissector: Dissector) -> None:
     strange = set()
     for sample in SAMPLES[dissector.name] * 60:
         for row in rows(dissector, sample, chance):
-            for column in columns(type(row)):
+            for column in columns(row.__class__):
                 value = getattr(row, column.name)
                 if column.kind is Kind.WORD and value is not None:
                     for word in [value] if isinstance(value, str) else value:

@@ -1,5 +1,6 @@
 """What can go wrong, as people meet it: one sentence each, and the exit code that goes with it."""
 
+from collections.abc import Callable
 from enum import IntEnum
 
 
@@ -17,9 +18,27 @@ class ExitCode(IntEnum):
 
 
 class RustnetError(Exception):
-    """An error that a person can act on: what happened, to which file or flow, what to do next, in one line."""
+    """An error that a person can act on: what happened, to which file or flow, what to do next, in one line.
+
+    It is a whole sentence with ``{fields}`` and their values, so that the sentence can be translated where it is shown.
+    Without fields the sentence stands as it is, whatever braces it holds.
+    """
 
     exit_code = ExitCode.FAILURE
+
+    def __init__(self, template: str, **fields: object) -> None:
+        super().__init__(template)
+        self.template = template
+        self.fields = fields
+
+    def __str__(self) -> str:
+        """The sentence in English."""
+        return self.sentence(str)
+
+    def sentence(self, translate: Callable[[str], str]) -> str:
+        """The sentence in the language of ``translate``."""
+        template = translate(self.template)
+        return template.format(**self.fields) if self.fields else template
 
 
 class UsageError(RustnetError):

@@ -55,7 +55,7 @@ def named_format(name: str) -> Format:
         if known.name == name:
             return known
     names = ", ".join(sorted(known.name for known in FORMATS))
-    raise UsageError(f"no sidecar format is called {name}; these are known: {names}")
+    raise UsageError("no sidecar format is called {name}; these are known: {names}", name=name, names=names)
 
 
 def open_sidecar(path: Path, host: str | None = None, format_: str | None = None) -> SidecarReader:
@@ -65,19 +65,23 @@ def open_sidecar(path: Path, host: str | None = None, format_: str | None = None
     """
     named = [] if format_ is None else [named_format(format_)]
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: not a regular file; write the sidecar to a file first, it is read twice")
+        raise InputError("{path}: not a regular file; write the sidecar to a file first, it is read twice", path=path)
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:
-        raise InputError(f"{path}: cannot read the sidecar: {error.strerror or error}") from error
+        raise InputError(
+            "{path}: cannot read the sidecar: {strerror}", path=path, strerror=error.strerror or error
+        ) from error
     for known in named:
         return known.reader(path, host)
     for known in FORMATS:
         if known.recognise(path, head):
             return known.reader(path, host)
     if not head:
-        raise InputError(f"{path}: the sidecar is empty; ownership is read from a file that holds connections")
+        raise InputError(
+            "{path}: the sidecar is empty; ownership is read from a file that holds connections", path=path
+        )
     raise InputError(
-        f"{path}: no sidecar of a known format; name it with --sidecar-format (docs/sidecars.md lists them)"
+        "{path}: no sidecar of a known format; name it with --sidecar-format (docs/sidecars.md lists them)", path=path
     )

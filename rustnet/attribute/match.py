@@ -116,7 +116,11 @@ def attribute(
     is no time.
     """
     if not 0 <= slack <= 1e9:
-        raise UsageError(f"a slack of {slack} seconds makes no sense: give 0 or more, {SLACK_SECONDS:g} is usual")
+        raise UsageError(
+            "a slack of {slack} seconds makes no sense: give 0 or more, {slack_seconds:g} is usual",
+            slack=slack,
+            slack_seconds=SLACK_SECONDS,
+        )
     slack_ns = round(slack * 1e9)
     report = Report()
     stage = Stage(con)

@@ -106,7 +106,9 @@ def validate(path: Path) -> Verdict:
             else:
                 _count(made, record)
     except OSError as error:
-        raise InputError(f"{path}: cannot read the sidecar: {error.strerror or error}") from error
+        raise InputError(
+            "{path}: cannot read the sidecar: {strerror}", path=path, strerror=error.strerror or error
+        ) from error
     return made
 
 

@@ -162,7 +162,7 @@ def _explained(error: Exception) -> tuple[str, int]:
         return _("error: {words}").format(words=safe(error.format_message())) + where, ExitCode.USAGE
     if isinstance(error, RustnetError):
         # Our own words have line breaks only to point at a word of a filter.
-        lines = "\n".join(safe(line) for line in str(error).split("\n"))
+        lines = "\n".join(safe(line) for line in error.sentence(_).split("\n"))
         return _("error: {words}").format(words=lines), error.exit_code
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""

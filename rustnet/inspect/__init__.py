@@ -40,13 +40,17 @@ def inspect_packet(data: bytes, link_type: int, length: int, *, tool: str = "sca
             command, input=head + b"\n" + data, capture_output=True, timeout=SECONDS, check=False, env=environment()
         )
     except subprocess.TimeoutExpired:
-        raise RustnetError(f"{tool} took longer than {SECONDS} s for this packet and was stopped") from None
+        raise RustnetError(
+            "{tool} took longer than {seconds} s for this packet and was stopped", tool=tool, seconds=SECONDS
+        ) from None
     try:
         answer = json.loads(done.stdout[:MAX_ANSWER])
     except ValueError:
         why = done.stderr.decode("utf-8", "replace").strip().splitlines()
         how = f"ended with {done.returncode}" if done.returncode >= 0 else f"was stopped by signal {-done.returncode}"
-        raise RustnetError(f"{tool} failed on this packet: it {how} ({why[-1] if why else 'no message'})") from None
+        raise RustnetError(
+            "{tool} failed on this packet: it {how} ({why})", tool=tool, how=how, why=why[-1] if why else "no message"
+        ) from None
     if "error" in answer:
         raise RustnetError(str(answer["error"]))
     return [_node(item) for item in answer["layers"]]

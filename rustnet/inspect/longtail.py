@@ -35,7 +35,8 @@ def require() -> None:
         raise RustnetError("--with tshark: tshark is not installed; 'apt install tshark' (or wireshark-cli) brings it")
     if importlib.util.find_spec("pyshark") is None:
         raise RustnetError(
-            f"--with tshark: pyshark is not installed; '{sys.executable} -m pip install pyshark' brings it"
+            "--with tshark: pyshark is not installed; '{executable} -m pip install pyshark' brings it",
+            executable=sys.executable,
         )
 
 
@@ -77,7 +78,9 @@ def _work(folder: str, request: dict[str, object]) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(out)
     except ValueError:
         said = err.decode("utf-8", "replace").strip().splitlines()
-        raise RustnetError(f"tshark gave no answer ({said[-1][:200] if said else worker.returncode})") from None
+        raise RustnetError(
+            "tshark gave no answer ({said})", said=said[-1][:200] if said else worker.returncode
+        ) from None
     if "error" in answer:
         raise RustnetError(str(answer["error"]))
     return answer

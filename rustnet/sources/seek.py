@@ -29,7 +29,9 @@ class PacketReader:
         stored = Stored(path)
         try:
             if stored.waits:
-                raise InputError(f"{path}: is a pipe and cannot be read a second time: give the capture file itself")
+                raise InputError(
+                    "{path}: is a pipe and cannot be read a second time: give the capture file itself", path=path
+                )
             _, self.compression, _ = sniff(stored)
         finally:
             stored.close()
@@ -44,7 +46,9 @@ class PacketReader:
         try:
             yield from self._decoded(stored, wanted) if self.compression else self._plain(stored, wanted)
         except OSError as problem:
-            raise InputError(f"{self.path}: cannot be read: {problem.strerror or problem}") from None
+            raise InputError(
+                "{path}: cannot be read: {strerror}", path=self.path, strerror=problem.strerror or problem
+            ) from None
         finally:
             stored.close()
 
@@ -99,7 +103,10 @@ class PacketReader:
 
     def _short(self, offset: int, size: int) -> InputError:
         return InputError(
-            f"{self.path}: ends before the packet of {size} bytes at {offset}: it is not the file that was ingested"
+            "{path}: ends before the packet of {size} bytes at {offset}: it is not the file that was ingested",
+            path=self.path,
+            size=size,
+            offset=offset,
         )
 
 

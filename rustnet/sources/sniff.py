@@ -68,15 +68,26 @@ def sniff(stored: Stored) -> tuple[str, str | None, bytes]:
         if packed:
             head = _decoded_head(stored, packed)
     except OSError as problem:
-        raise InputError(f"{stored.path}: cannot be read: {problem.strerror or problem}") from None
+        raise InputError(
+            "{path}: cannot be read: {strerror}", path=stored.path, strerror=problem.strerror or problem
+        ) from None
     name = stored.path if stored.path != "-" else "standard input"
     if not head:
         if not packed:
-            raise InputError(f"{name}: is empty (0 bytes): no capture, not even a file header")
-        raise InputError(f"{name}: is {packed}, but nothing can be decoded from it: broken, cut off or empty")
+            raise InputError("{name}: is empty (0 bytes): no capture, not even a file header", name=name)
+        raise InputError(
+            "{name}: is {packed}, but nothing can be decoded from it: broken, cut off or empty",
+            name=name,
+            packed=packed,
+        )
     form = _format(head)
     if form is None:
-        raise InputError(f"{name}: is no capture: {_inside(packed)}{_looks_like(stored, head, packed)}")
+        raise InputError(
+            "{name}: is no capture: {packed}{stored}",
+            name=name,
+            packed=_inside(packed),
+            stored=_looks_like(stored, head, packed),
+        )
     _check_header(name, form, head)
     return form, packed, head
 
@@ -102,21 +113,36 @@ def _check_header(name: str, form: str, head: bytes) -> None:
     """Raise if a file header is cut off or says impossible things."""
     need = SECTION_HEADER if form == "pcapng" else PCAP_HEADER
     if len(head) < need:
-        raise InputError(f"{name}: begins like {form}, but ends within its header ({len(head)} of {need} bytes)")
+        raise InputError(
+            "{name}: begins like {form}, but ends within its header ({head} of {need} bytes)",
+            name=name,
+            form=form,
+            head=len(head),
+            need=need,
+        )
     if form == "pcapng":
         if head[8:12] not in BYTE_ORDERS:
             raise InputError(
-                f"{name}: begins like pcapng, but its section header is damaged (byte order {head[8:12].hex()})"
+                "{name}: begins like pcapng, but its section header is damaged (byte order {hex})",
+                name=name,
+                hex=head[8:12].hex(),
             )
         order = byte_order(head[8:12] == BYTE_ORDERS[0])
         major = int.from_bytes(head[12:14], order)
         if major != 1:
-            raise InputError(f"{name}: is pcapng of version {major}, of which nothing is known here")
+            raise InputError(
+                "{name}: is pcapng of version {major}, of which nothing is known here", name=name, major=major
+            )
         return
     order = byte_order(int.from_bytes(head[:4], "big") in PCAP_MAGIC)
     major, minor = int.from_bytes(head[4:6], order), int.from_bytes(head[6:8], order)
     if major not in (2, 543):
-        raise InputError(f"{name}: begins like pcap, but its header is damaged (version {major}.{minor})")
+        raise InputError(
+            "{name}: begins like pcap, but its header is damaged (version {major}.{minor})",
+            name=name,
+            major=major,
+            minor=minor,
+        )
 
 
 def _inside(packed: str | None) -> str:

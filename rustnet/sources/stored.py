@@ -84,13 +84,13 @@ def _open(path: str) -> FileIO:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as problem:
-        raise InputError(f"{path}: cannot be opened: {_reason(problem)}") from None
+        raise InputError("{path}: cannot be opened: {problem}", path=path, problem=_reason(problem)) from None
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         return FileIO(handle)
     os.close(handle)
     what = "a directory: name the captures in it" if stat.S_ISDIR(mode) else "a device, not a file"
-    raise InputError(f"{path}: is {what}")
+    raise InputError("{path}: is {what}", path=path, what=what)
 
 
 def _reason(problem: OSError | ValueError) -> str:
@@ -108,7 +108,7 @@ def hash_file(path: str) -> str:
         while got := stored.readinto(view):
             made.update(view[:got])
     except OSError as problem:
-        raise InputError(f"{path}: cannot be read: {_reason(problem)}") from None
+        raise InputError("{path}: cannot be read: {problem}", path=path, problem=_reason(problem)) from None
     finally:
         stored.close()
     return made.hexdigest()
@@ -121,11 +121,11 @@ def quick_identity(path: str) -> tuple[int, str]:
     regular file: looking at a pipe would eat its bytes.
     """
     if path == STDIN or (Path(path).exists() and not Path(path).is_file()):
-        raise InputError(f"{path}: only a regular file can be identified before it is read")
+        raise InputError("{path}: only a regular file can be identified before it is read", path=path)
     stored = Stored(path)
     try:
         return stored.size or 0, hashlib.sha256(stored.peek(IDENTITY_BYTES)).hexdigest()
     except OSError as problem:
-        raise InputError(f"{path}: cannot be read: {_reason(problem)}") from None
+        raise InputError("{path}: cannot be read: {problem}", path=path, problem=_reason(problem)) from None
     finally:
         stored.close()

@@ -71,11 +71,16 @@ class LogReader:
             with self.path.open("rb") as file:
                 yield from self._read(file)
         except OSError as error:
-            raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
+            raise InputError(
+                "{path}: cannot read the sidecar: {strerror}", path=self.path, strerror=error.strerror or error
+            ) from error
         if not self.records:
             why = f" (line {self.faults.kept[0][0]}: {self.faults.kept[0][1]})" if self.faults.bad else ""
             raise InputError(
-                f"{self.path}: not one {self.log.name} record of a connection{why}; check the file's format"
+                "{path}: not one {name} record of a connection{why}; check the file's format",
+                path=self.path,
+                name=self.log.name,
+                why=why,
             )
 
     def _read(self, file: BinaryIO) -> Iterator[Observations]:

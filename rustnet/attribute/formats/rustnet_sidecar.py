@@ -115,7 +115,9 @@ class RustnetSidecar:
             with self.path.open("rb") as file:
                 yield from self.read(lines(file, self.faults), self._parser())
         except OSError as error:
-            raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
+            raise InputError(
+                "{path}: cannot read the sidecar: {strerror}", path=self.path, strerror=error.strerror or error
+            ) from error
         if not self.records:
             raise InputError(self._hopeless())
 
@@ -130,7 +132,9 @@ class RustnetSidecar:
             with self.path.open("rb") as file:
                 yield from read_blocks(file, self)
         except OSError as error:
-            raise InputError(f"{self.path}: cannot read the sidecar: {error.strerror or error}") from error
+            raise InputError(
+                "{path}: cannot read the sidecar: {strerror}", path=self.path, strerror=error.strerror or error
+            ) from error
         if not self.records:
             raise InputError(self._hopeless())
 

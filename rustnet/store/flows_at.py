@@ -84,9 +84,9 @@ def _replaced() -> str:
 
 FLOWS_AT_SQL = f"""CREATE OR REPLACE MACRO flows_at(t, seconds := 10) AS TABLE
 WITH moment AS MATERIALIZED (
-    SELECT t::TIMESTAMP_NS AS at, epoch_ns(t::TIMESTAMP_NS) AS t, 10000000000 AS slack
+    SELECT t::TIMESTAMP_NS AS stamp, epoch_ns(t::TIMESTAMP_NS) AS t, 10000000000 AS slack
 ), crossing AS MATERIALIZED (
-    SELECT flow_id, started_at FROM flows, moment WHERE started_at <= moment.at AND ended_at > moment.at
+    SELECT flow_id, started_at FROM flows, moment WHERE started_at <= moment.stamp AND ended_at > moment.stamp
 ), counted AS (
     SELECT flow_id, max(ts) AS ended_at,
         count(*) FILTER (from_src) AS src_packets, count(*) FILTER (NOT from_src) AS dst_packets,
@@ -101,13 +101,13 @@ WITH moment AS MATERIALIZED (
         coalesce(max(number) FILTER (tcp_flags & 7 = 0), 0) AS last_plain,
         max(number) FILTER (payload > 0 AND tcp_flags & 7 = 0) AS last_data,
         min(number) FILTER (NOT from_src) AS first_dst
-    FROM packets WHERE ts <= (SELECT at FROM moment) AND ts >= (SELECT min(started_at) FROM crossing)
+    FROM packets WHERE ts <= (SELECT stamp FROM moment) AND ts >= (SELECT min(started_at) FROM crossing)
         AND flow_id IN (SELECT flow_id FROM crossing)
     GROUP BY flow_id
 ), recent AS (
     SELECT flow_id, coalesce(sum(length) FILTER (from_src), 0) / seconds AS src_rate,
         coalesce(sum(length) FILTER (NOT from_src), 0) / seconds AS dst_rate
-    FROM packets, moment WHERE ts <= moment.at AND ts > make_timestamp_ns(moment.t - (seconds * 1000000000)::BIGINT)
+    FROM packets, moment WHERE ts <= moment.stamp AND ts > make_timestamp_ns(moment.t - (seconds * 1000000000)::BIGINT)
         AND flow_id IS NOT NULL
     GROUP BY flow_id
 ), carriers AS (
@@ -126,7 +126,7 @@ SELECT
 FROM flows f CROSS JOIN moment m
 LEFT JOIN counted c ON c.flow_id = f.flow_id LEFT JOIN recent r ON r.flow_id = f.flow_id
 LEFT JOIN carriers k ON k.flow_id = f.flow_id LEFT JOIN successors s ON s.flow_id = f.flow_id
-WHERE f.started_at <= m.at"""  # noqa: S608 - our own columns
+WHERE f.started_at <= m.stamp"""  # noqa: S608 - our own columns
 
 FLOWS_AT_RULE = (
     "flows_at(t): the flows that had begun at packet time t, as they stood then. end_reason is 'open' for those that "

@@ -101,7 +101,8 @@ def write_session(path: Path, ends: dict[str, Any]) -> None:
     )
     zero = [c.name for c in columns(FlowRow) if not c.nullable and c.name not in given.split(", ")]
     con.execute(
-        f"INSERT INTO flows ({given}, {', '.join(zero)}) SELECT flow_id, src_ip, src_port, dst_ip, dst_port, src_num, "
+        f"INSERT INTO flows_ended ({given}, {', '.join(zero)}) SELECT flow_id, src_ip, src_port, dst_ip, dst_port, "
+        "src_num, "
         "dst_num, 1, 0, CASE WHEN udp THEN 'udp' ELSE 'tcp' END, make_timestamp_ns(begin), make_timestamp_ns(until), "
         f"'idle', {', '.join('1' for _ in zero)} FROM made"
     ).fetchall()

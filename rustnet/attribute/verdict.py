@@ -91,12 +91,12 @@ LEFT JOIN (
 ) e ON e.flow_id = f.flow_id"""
 
 _UPDATE = """
-UPDATE flows SET process_id = v.process_id, process_source = v.source, process_contested = v.contested,
+UPDATE flows_ended AS f SET process_id = v.process_id, process_source = v.source, process_contested = v.contested,
     unowned_reason = v.reason
 FROM own_verdict v
-WHERE flows.capture_id = ? AND flows.flow_id = v.flow_id
-    AND (flows.process_id IS DISTINCT FROM v.process_id OR flows.process_source IS DISTINCT FROM v.source
-        OR flows.process_contested IS DISTINCT FROM v.contested OR flows.unowned_reason IS DISTINCT FROM v.reason)"""
+WHERE f.capture_id = ? AND f.flow_id = v.flow_id
+    AND (f.process_id IS DISTINCT FROM v.process_id OR f.process_source IS DISTINCT FROM v.source
+        OR f.process_contested IS DISTINCT FROM v.contested OR f.unowned_reason IS DISTINCT FROM v.reason)"""
 
 
 def judge(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, given: bool) -> int:

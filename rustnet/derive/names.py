@@ -33,7 +33,7 @@ _CONDITION = f"""capture_id >= $first AND dst_ip IN (SELECT ip FROM names) AND p
 MANY = 10_000
 """Flows of which some will be without a name."""
 
-_ANY = f"SELECT 1 FROM flows WHERE {_CONDITION} LIMIT 1"
+_ANY = f"SELECT 1 FROM flows_ended WHERE {_CONDITION} LIMIT 1"
 """Planning the statement that follows takes ten times as long as this one."""
 
 # A name takes part within its key: address, source, the client where that matters, the capture where that matters.
@@ -43,7 +43,7 @@ CREATE OR REPLACE TEMP TABLE own_named AS
 WITH unnamed AS MATERIALIZED (
     SELECT rowid AS row, capture_id, src_ip, dst_ip, epoch_ns(started_at) AS at,
         CASE WHEN hostname IS NULL THEN {UNKNOWN} ELSE CASE hostname_source {_RANK} ELSE {UNKNOWN - 1} END END AS rank
-    FROM flows
+    FROM flows_ended
     WHERE {_CONDITION}
 ), said AS MATERIALIZED (
     SELECT n.ip, o.rank, CASE WHEN o.mine THEN n.client ELSE '' END AS client,
@@ -75,9 +75,9 @@ FROM found GROUP BY row ORDER BY row"""
 
 # By row number and in its order: an update that jumps about in the table takes twenty times as long.
 _UPDATE = f"""
-UPDATE flows SET hostname = v.name, hostname_source = o.source, hostname_ts = make_timestamp_ns(v.ts)
+UPDATE flows_ended SET hostname = v.name, hostname_source = o.source, hostname_ts = make_timestamp_ns(v.ts)
 FROM own_named v JOIN (VALUES {_ORDER}) o(source, rank, mine, before, after, own) ON o.rank = v.rank
-WHERE flows.capture_id >= $first AND flows.rowid = v.row"""
+WHERE flows_ended.capture_id >= $first AND flows_ended.rowid = v.row"""
 
 
 def name_flows(con: "DuckDBPyConnection", first: int, expected: int = 0) -> int:

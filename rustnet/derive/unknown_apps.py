@@ -35,8 +35,8 @@ QUALIFY sum(captured) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) <= {MAX_BY
 ORDER BY number"""  # noqa: S608 -- ours
 
 _NAME = """
-UPDATE flows SET app = v.app, app_source = 'tshark' FROM own_batch v
-WHERE flows.flow_id = v.flow_id AND (app_source IS NULL OR app_source <> 'payload')"""
+UPDATE flows_ended AS f SET app = v.app, app_source = 'tshark' FROM own_batch v
+WHERE f.flow_id = v.flow_id AND (app_source IS NULL OR app_source <> 'payload')"""
 
 Shown = tuple[int, int, str, bool]
 """Packet number, flow, its transport protocol, and whether it was carried in a tunnel."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from rustnet.columnar import NULL, doubles, integers, lists, texts
 from rustnet.columnar import Column as Values
-from rustnet.records import Column, columns, table_name
+from rustnet.records import Column, columns
+from rustnet.store.tables import stored_in
 
 if not cython.compiled:  # compiled, the .pxd has it as an inline function
 
@@ -31,7 +32,7 @@ def expression(column: Column) -> str:
 @functools.cache
 def insert_sql(cls: type, given: tuple[str, ...]) -> str:
     """INSERT of batches with the columns ``given`` into the table of ``cls``: by their names, quickest to plan."""
-    table = table_name(cls)
+    table = stored_in(cls)
     if not any(described.sql_type == "UHUGEINT" for described in columns(cls)):
         return f'INSERT INTO "{table}" BY NAME FROM batch'
     named = [c for c in columns(cls) if c.name in given or f"{c.name}_hi" in given]

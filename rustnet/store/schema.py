@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rustnet.errors import SessionError
 from rustnet.policy.names import LEARNED, UNKNOWN
 from rustnet.records import Column, columns, table_name
-from rustnet.store.tables import CORE_TABLES
+from rustnet.store.tables import CORE_TABLES, FLOWS_ENDED, FLOWS_OPEN, FlowRow
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -25,6 +25,18 @@ LEADING: tuple[Column, ...] = (
 
 META_SQL = "CREATE TABLE IF NOT EXISTS meta(key VARCHAR NOT NULL, value VARCHAR)"
 """What a file is: schema_version, rustnet_version, created."""
+
+WRITING = "rustnet_writing"
+"""Variable of a connection that is set while the session is being written: open flows are `open` there, and
+`interrupted` in a file that nobody writes any more."""
+
+_OPEN_REASON = f"CASE WHEN getvariable('{WRITING}') THEN 'open' ELSE 'interrupted' END"
+_FLOW_COLUMNS = [column.name for column in columns(FlowRow)]
+
+FLOWS_SQL = f"""CREATE OR REPLACE VIEW flows AS
+SELECT {", ".join(_FLOW_COLUMNS)} FROM {FLOWS_ENDED}
+UNION ALL
+SELECT {", ".join(_OPEN_REASON if name == "end_reason" else name for name in _FLOW_COLUMNS)} FROM {FLOWS_OPEN}"""  # noqa: S608 - our own columns
 
 CONNECTIONS_SQL = """CREATE OR REPLACE VIEW connections AS
 WITH owner AS (
@@ -126,6 +138,7 @@ LOCAL_RULE = (
 )
 
 VIEWS: dict[str, tuple[str, str]] = {
+    "flows": (FLOWS_SQL, " ".join((FlowRow.__doc__ or "").split())),
     "connections": (CONNECTIONS_SQL, LOCAL_RULE),
     "talkers": (TALKERS_SQL, "One row per address: flows, packets and bytes it sent and received, first and last."),
     "hosts": (HOSTS_SQL, HOSTS_RULE),
@@ -135,10 +148,10 @@ VIEWS: dict[str, tuple[str, str]] = {
 
 
 COMPRESSION = {
-    ("flows", "capture_id"): "rle",
+    (FLOWS_ENDED, "capture_id"): "rle",
     ("packets", "capture_id"): "rle",
     ("packets", "tcp_flags"): "uncompressed",
-    ("flows", "community_id"): "uncompressed",
+    (FLOWS_ENDED, "community_id"): "uncompressed",
 }
 """Large columns for which DuckDB need not try what stores them smallest: runs of one number; what is a byte anyway, and
 takes a third less time; random text, for which trying takes an eighth of the time that storing flows does, and saves a
@@ -155,14 +168,18 @@ def quote_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def create_table_sql(cls: type, leading: Sequence[Column] = ()) -> str:
-    """CREATE TABLE for a record class, with ``leading`` columns before its fields.
+def base_tables(cls: type) -> tuple[str, ...]:
+    """Names of the tables that hold a record class's rows."""
+    return (FLOWS_ENDED, FLOWS_OPEN) if cls is FlowRow else (table_name(cls),)
+
+
+def create_table_sql(cls: type, table: str, leading: Sequence[Column] = ()) -> str:
+    """CREATE TABLE of a record class under the name ``table``, with ``leading`` columns before its fields.
 
     Core tables say NOT NULL. Protocol tables do not: they are filled from hostile input, and one slip of a parser
     must not cost the batch it stands in.
     """
     lines = [f"{quote_identifier(c.name)} {c.sql_type}" for c in leading]
-    table = table_name(cls)
     for column in columns(cls):
         rule = "" if leading or column.nullable else " NOT NULL"
         if (table, column.name) in COMPRESSION:
@@ -178,7 +195,7 @@ def all_tables(tables: Sequence[type]) -> list[tuple[type, tuple[Column, ...]]]:
     """
     made: list[tuple[type, tuple[Column, ...]]] = [(cls, ()) for cls in CORE_TABLES]
     made += [(cls, LEADING) for cls in dict.fromkeys(tables)]
-    seen = {"meta", "migrations", *VIEWS}
+    seen = {"meta", "migrations", FLOWS_ENDED, FLOWS_OPEN, *(VIEWS.keys() - {"flows"})}
     for cls, leading in made:
         name = table_name(cls)
         if name in seen:
@@ -210,30 +227,27 @@ def reconcile(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
     present = existing_columns(con)
     statements: list[str] = []
     for cls, leading in all_tables(tables):
-        name = table_name(cls)
-        have = present.get(name)
-        if have is None:
-            statements.append(create_table_sql(cls, leading))
-            continue
-        statements += _missing_columns(cls, leading, have)
-    if "hosts" in present and "hostname" not in present["hosts"]:
-        statements.append("DROP TABLE hosts")  # first sessions had it as a table that nothing filled
+        for name in base_tables(cls):
+            have = present.get(name)
+            if have is None:
+                statements.append(create_table_sql(cls, name, leading))
+            else:
+                statements += _missing_columns(cls, name, leading, have)
     statements += [sql for sql, _ in VIEWS.values()]
     con.execute(";\n".join(statements))
 
 
-def _missing_columns(cls: type, leading: Sequence[Column], have: dict[str, str]) -> list[str]:
-    """ALTER statements for the columns of ``cls`` that its table lacks (they may be NULL in rows of before)."""
-    table = quote_identifier(table_name(cls))
+def _missing_columns(cls: type, name: str, leading: Sequence[Column], have: dict[str, str]) -> list[str]:
+    """ALTER statements for the columns of ``cls`` that its table ``name`` lacks (NULL in the rows it has)."""
+    table = quote_identifier(name)
     made = []
     for column in (*leading, *columns(cls)):
         sql_type = have.get(column.name)
         if sql_type is None:
-            name = quote_identifier(column.name)
-            made.append(f"ALTER TABLE {table} ADD COLUMN {name} {column.sql_type}")
+            made.append(f"ALTER TABLE {table} ADD COLUMN {quote_identifier(column.name)} {column.sql_type}")
         elif sql_type != column.sql_type:
             raise SessionError(
-                f"column {table_name(cls)}.{column.name} is {sql_type} in the session and {column.sql_type} in this "
+                f"column {name}.{column.name} is {sql_type} in the session and {column.sql_type} in this "
                 "program: another version of rustnet wrote it; write to a new session file"
             )
     return made

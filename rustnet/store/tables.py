@@ -1,6 +1,6 @@
 """The tables that every session has, besides one per protocol (those stand in `rustnet.dissect`)."""
 
-from rustnet.records import I32, I64, U8, U16, U32, U64, U128, Ts, record
+from rustnet.records import I32, I64, U8, U16, U32, U64, U128, Ts, record, table_name
 
 
 @record("captures")
@@ -156,7 +156,8 @@ class FlowRow:
     history: str | None
     """Zeek's history letters."""
     end_reason: str
-    """`fin`, `rst`, `idle`, `reused`, `evicted` or `end` (of the capture)."""
+    """`fin`, `rst`, `idle`, `reused`, `evicted`, `end` (of the capture), `open` (while the session is being written) or
+    `interrupted` (open when the writer was killed)."""
     src_packets: I64
     """Packets that `src` sent."""
     dst_packets: I64
@@ -440,3 +441,13 @@ CORE_TABLES: tuple[type, ...] = (
     Name,
     Anomaly,
 )
+
+FLOWS_ENDED = "flows_ended"
+"""Table of the flows that have ended; the view `flows` shows these and the open ones."""
+FLOWS_OPEN = "flows_open"
+"""Table of the flows that were open at the last flush, replaced by each; empty once a capture is complete."""
+
+
+def stored_in(cls: type) -> str:
+    """Name of the base table that rows of a record class are inserted into."""
+    return FLOWS_ENDED if cls is FlowRow else table_name(cls)

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from rustnet.attribute.match import Report, attribute
-from rustnet.records import columns, table_name
+from rustnet.records import columns
+from rustnet.store.schema import FLOWS_SQL, base_tables
 from rustnet.store.tables import CORE_TABLES, FlowRow
 
 SECOND = 1_000_000_000
@@ -38,7 +39,9 @@ class Session:
         self.flows = 0
         for record in CORE_TABLES:
             made = ", ".join(f'"{c.name}" {c.sql_type}' for c in columns(record))
-            self.con.execute(f"CREATE TABLE {table_name(record)} ({made})").fetchall()
+            for table in base_tables(record):
+                self.con.execute(f"CREATE TABLE {table} ({made})").fetchall()
+        self.con.execute(FLOWS_SQL).fetchall()
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +70,7 @@ class Session:
         given["ended_at"] = round((T0 + end) * SECOND)
         types = {c.name: c.sql_type for c in columns(FlowRow)}
         marks = ", ".join("make_timestamp_ns(?)" if types[n] == "TIMESTAMP_NS" else "?" for n in given)
-        sql = f"INSERT INTO flows ({', '.join(given)}) VALUES ({marks})"
+        sql = f"INSERT INTO flows_ended ({', '.join(given)}) VALUES ({marks})"
         self.con.execute(sql, list(given.values())).fetchall()
         return self.flows
 

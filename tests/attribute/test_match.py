@@ -394,10 +394,10 @@ def test_processes_of_a_known_host_are_recognised_across_captures(session: Any, 
 
 def test_flow_times_beyond_all_bounds(session: Any, record: Any) -> None:
     flow = session.flow()
-    session.ask("UPDATE flows SET started_at = make_timestamp_ns(-9200000000000000000), "
+    session.ask("UPDATE flows_ended SET started_at = make_timestamp_ns(-9200000000000000000), "
                 "ended_at = make_timestamp_ns(9200000000000000000)")  # fmt: skip
     odd = session.flow("10.0.0.1:2")
-    session.ask("UPDATE flows SET ended_at = make_timestamp_ns(-9200000000000000000) WHERE flow_id = ?", odd)
+    session.ask("UPDATE flows_ended SET ended_at = make_timestamp_ns(-9200000000000000000) WHERE flow_id = ?", odd)
     session.attribute(record(), record("10.0.0.1:2"), record("10.0.0.1:2", begin=None, end=None, pid=3))
     assert session.verdict(flow) == OWNED
     assert session.verdict(odd) == OWNED

@@ -21,7 +21,7 @@ def store_many(session: Any, count: int, hot: bool) -> Path:
     base = int(ipaddress.ip_address("::ffff:10.0.0.0"))
     source = base if hot else f"{base}::UHUGEINT + i // 50000"
     session.ask(
-        f"""INSERT INTO flows
+        f"""INSERT INTO flows_ended
             (flow_id, capture_id, protocol, src_num, src_port, dst_num, dst_port, started_at, ended_at)
         SELECT i + 1, 1, 'tcp', {source}, {1024 if hot else "1024 + i % 50000"}, {base + 255}, 443,
             make_timestamp_ns({T0} + i * {S}), make_timestamp_ns({T0} + i * {S} + {S // 2})
@@ -94,8 +94,8 @@ def test_sockets_that_wait_for_anybody(
         "echo6": session.flow("[2001:db8::1]:0", "[2001:db8::9]:0", protocol="icmpv6"),
         "ospf": session.flow("10.0.0.1:0", "224.0.0.5:0", protocol="ospf"),
     }
-    session.ask("UPDATE flows SET icmp_id = 7 WHERE flow_id IN (?, ?)", flows["echo"], flows["echo6"])
-    session.ask("UPDATE flows SET src_flags = 2, dst_flags = 18 WHERE protocol = 'tcp'")
+    session.ask("UPDATE flows_ended SET icmp_id = 7 WHERE flow_id IN (?, ?)", flows["echo"], flows["echo6"])
+    session.ask("UPDATE flows_ended SET src_flags = 2, dst_flags = 18 WHERE protocol = 'tcp'")
     report = session.attribute(waiting(record, local, remote, protocol=protocol, host="h", **more), record("1.1.1.1:1"))
     assert {name for name, flow in flows.items() if session.verdict(flow) == OWNED} == owned
     assert (report.bad_records, report.claims) == (0, len(owned))
@@ -126,7 +126,7 @@ def test_who_listens_does_not_own_what_goes_elsewhere(session: Any, record: Any)
 
 def test_who_listens_accepts_and_does_not_connect(session: Any, record: Any) -> None:
     out, unclear = session.flow("10.0.0.1:22", "9.9.9.9:5"), session.flow("10.0.0.1:22", "9.9.9.9:6")
-    session.ask("UPDATE flows SET src_flags = 2, dst_flags = 18 WHERE flow_id = ?", out)
+    session.ask("UPDATE flows_ended SET src_flags = 2, dst_flags = 18 WHERE flow_id = ?", out)
     session.attribute(waiting(record, "10.0.0.1:22", "0.0.0.0:0"))
     assert session.verdict(out)[3] == "no_claim"
     assert session.verdict(unclear) == OWNED
@@ -163,8 +163,8 @@ def test_hosts_of_lines_tell_processes_apart(session: Any, record: Any) -> None:
 def test_fragments_belong_to_whom_their_datagram_belongs(session: Any, record: Any) -> None:
     inner = session.flow("10.0.0.1:5", "9.9.9.9:53", protocol="udp")
     carrier = session.flow("9.9.9.9:0", "10.0.0.1:0", begin=1, end=1, protocol="udp")
-    session.ask("UPDATE flows SET src_port = NULL, dst_port = NULL WHERE flow_id = ?", carrier)
-    session.ask("UPDATE flows SET tunnel = 'fragments', outer_flow_id = ? WHERE flow_id = ?", carrier, inner)
+    session.ask("UPDATE flows_ended SET src_port = NULL, dst_port = NULL WHERE flow_id = ?", carrier)
+    session.ask("UPDATE flows_ended SET tunnel = 'fragments', outer_flow_id = ? WHERE flow_id = ?", carrier, inner)
     session.attribute(record("10.0.0.1:5", "9.9.9.9:53", protocol="UDP"))
     assert session.verdict(carrier) == OWNED
     assert session.ask("SELECT flow_id, match, reversed, rank FROM claims ORDER BY 1") == [
@@ -178,7 +178,7 @@ def test_fragments_belong_to_whom_their_datagram_belongs(session: Any, record: A
 ])  # fmt: skip
 def test_icmp_of_kernels(session: Any, record: Any, protocol: str, kind: int | None, reason: str) -> None:
     flow = session.flow("10.0.0.7:0", "9.9.9.9:0", protocol=protocol)
-    session.ask("UPDATE flows SET icmp_type = ?", kind)
+    session.ask("UPDATE flows_ended SET icmp_type = ?", kind)
     session.attribute(record())
     assert session.verdict(flow)[3] == reason
 
@@ -191,7 +191,7 @@ def test_time_grows_with_the_sockets_that_wait(tmp_path: Path, record: Any, kind
         with Session(tmp_path) as session:
             store_many(session, count, hot=True)
             if kind in {"echo", "raw"}:
-                session.ask("UPDATE flows SET protocol = 'icmp', icmp_id = 7, src_port = NULL, dst_port = NULL")
+                session.ask("UPDATE flows_ended SET protocol = 'icmp', icmp_id = 7, src_port = NULL, dst_port = NULL")
             lines = [line(i) for i in range(count)]
             report = session.attribute(*lines, slack=0)
             assert report.owned == (0 if kind == "echo" else count)

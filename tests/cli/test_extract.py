@@ -219,8 +219,8 @@ def test_verify_without_the_capture_is_no_failure(run: Run, session: Path, captu
         ("UPDATE packets SET number = 3 WHERE number = 4", "packet numbers"),
         ("UPDATE packets SET length = length + 1 WHERE number = 4", "wire bytes"),
         ("UPDATE http SET flow_id = 99", "http.flow_id"),
-        ("DELETE FROM flows WHERE flow_id = 1", "packets.flow_id"),
-        ("UPDATE flows SET src_packets = 77 WHERE flow_id = 1", "packet counts"),
+        ("DELETE FROM flows_ended WHERE flow_id = 1", "packets.flow_id"),
+        ("UPDATE flows_ended SET src_packets = 77 WHERE flow_id = 1", "packet counts"),
     ],
 )
 def test_verify_finds_what_does_not_agree(run: Run, session: Path, harm: str, words: str) -> None:

@@ -46,7 +46,7 @@ class Named:
     def flow(self, hostname: str | None = None, source: str | None = None, **more: Any) -> int:
         flow = self.session.flow(f"{CLIENT}:40000", f"{SERVER}:443", **more)
         self.session.con.execute(
-            "UPDATE flows SET hostname = ?, hostname_source = ? WHERE flow_id = ?", [hostname, source, flow]
+            "UPDATE flows_ended SET hostname = ?, hostname_source = ? WHERE flow_id = ?", [hostname, source, flow]
         ).fetchall()
         return flow
 
@@ -152,7 +152,7 @@ def test_the_order_of_local_names(named: Named) -> None:
     for source in ("nrb", "kerberos", "llmnr", "netbios", "mdns", "dhcp"):
         named.learn(f"by-{source}", -5, source)
         assert named.name(named.flow())[1] == source
-        named.session.con.execute("DELETE FROM flows").fetchall()
+        named.session.con.execute("DELETE FROM flows_ended").fetchall()
 
 
 def test_a_name_heard_before_goes_before_one_heard_after(named: Named) -> None:
@@ -191,7 +191,7 @@ def test_many_names_of_one_address_stay_quick(named: Named) -> None:
     ).fetchall()
     named.flow(begin=0.00005)  # in the middle of them
     con.execute(
-        "INSERT INTO flows SELECT * EXCLUDE (i) REPLACE (flow_id + i AS flow_id) FROM flows, range(1, 50001) r(i)"
+        "INSERT INTO flows_ended SELECT * EXCLUDE (i) REPLACE (flow_id + i AS flow_id) FROM flows, range(1, 50001) r(i)"
     ).fetchall()
     assert name_flows(con, 1) == 50_001
     since = named.session.ask("SELECT epoch_ns(min(started_at)) FROM flows")[0][0] - T0 * SECOND

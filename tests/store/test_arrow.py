@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rustnet.columnar import NULL, Column, TextBuilder, doubles, integers, length, lists, texts
-from rustnet.records import U8, U16, U32, record
+from rustnet.records import U8, U16, U32, record, table_name
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.rows import insert_sql, protocol_batch, record_batch
 from rustnet.store.schema import LEADING, create_table_sql
@@ -116,7 +116,7 @@ class Everything:
 
 def test_records_become_rows() -> None:
     con = duckdb.connect()
-    con.execute(create_table_sql(Everything, LEADING))
+    con.execute(create_table_sql(Everything, table_name(Everything), LEADING))
     full = Everything("é", 255, 65_535, 4_000_000_000, True, False, 0.5, ["a\x1fb", ""], [1, 65_535])
     batch = ArrowStream([protocol_batch(Everything, 3, [(full, 9, 10, 11), (Everything(), 0, 12, 13)])])
     con.execute(insert_sql(Everything, tuple(batch.batches[0])))

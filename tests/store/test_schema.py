@@ -56,7 +56,7 @@ def insert_flow(con: duckdb.DuckDBPyConnection, **values: object) -> None:
     times = {k: row.pop(k, 10**9) for k in ("started_at", "ended_at")}
     names = ", ".join([*row, *times])
     marks = ", ".join(["?"] * len(row) + ["make_timestamp_ns(?)"] * 2)
-    con.execute(f"INSERT INTO flows({names}) VALUES ({marks})", [*row.values(), *times.values()])
+    con.execute(f"INSERT INTO flows_ended({names}) VALUES ({marks})", [*row.values(), *times.values()])
 
 
 @pytest.fixture

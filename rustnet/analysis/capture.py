@@ -1,7 +1,7 @@
 """`Analysis`: one capture's packets become flows, rows and names, in this process.
 
 With a `Share` it is one of several that divide the flows of a capture (`rustnet.engine.shares`). Each numbers its own
-from 1 and says in which packets they began, for whoever numbers them all (`rustnet.analysis.workers`).
+from 1 and lists their first packets, by which `rustnet.analysis.workers` numbers them over all shares.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from rustnet.engine.numbers import PROTOCOL_NAMES, WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks, service_names
 from rustnet.policy.ownership import NOT_ATTRIBUTABLE
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from rustnet.sources.frames import Frames
 from rustnet.store.batches import Batch, Columns
 from rustnet.store.tables import FlowRow
@@ -28,7 +29,7 @@ FLOW_BATCH = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which flows are an analysis's own: number ``index`` of ``count`` equal shares."""
+    """The flows that an analysis owns: share number ``index`` of ``count``."""
 
     index: int = 0
     count: int = 1
@@ -45,7 +46,7 @@ def _server_ranks(dissect: bool) -> bytes:
 
 @cache
 def flow_columns(dissect: bool) -> FlowColumns:
-    """What turns flows into columns: one serves all captures of a run."""
+    """Builder of flow columns; one serves all captures of a run."""
     tcp_services, udp_services = service_names()
     guesses: dict[tuple[str, int], str] = {}
     for d in registry.DISSECTORS if dissect else ():
@@ -67,11 +68,10 @@ class Analysis:
         wanted = bytearray(WANTED_SIZE)
         for number, transport in PROTOCOL_NAMES.items():
             wanted[number] = transport in self.dispatcher.by_transport
-        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), first_flow)
+        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), IDLE_TIMEOUTS, first_flow)
         self.share = share
-        self.tracker.share, self.tracker.shares = share.index, share.count
-        self.tracker.table.max_flows //= share.count
-        self.tracker.table.noting = share is not WHOLE
+        if share is not WHOLE:
+            self.tracker.divide(share.index, share.count)
         self.columns = flow_columns(dissect)
         self.flows: list[Flow] = []
         self.stored_flows = 0
@@ -107,7 +107,7 @@ class Analysis:
         self.flows += self.tracker.close_ended()
 
     def settle(self) -> None:
-        """Return when all packets that were fed are in the index: they are."""
+        """Return at once: all packets that were fed are in the index."""
 
     def take(self, everything: bool = False) -> list[Batch]:
         """Batches that are due: full ones, or with ``everything`` all."""
@@ -117,19 +117,31 @@ class Analysis:
         return batches + self.collector.take(everything)
 
     def finish(self) -> None:
-        """The capture is over: end every flow, and say what the engine gave up on."""
+        """End every flow, and report as anomalies what the engine gave up on."""
         self.flows += self.tracker.finish()
         if self.share.index == 0:
             self._anomalies()
 
+    def open_flows(self, touched: bool = False) -> Columns:
+        """Rows of the flows that are open, as if the capture ended now, with ``end_reason`` "open".
+
+        With ``touched`` only of those that got a packet since the last such call. Nothing about the flows changes;
+        so what parsers would still read at the flow's end, segments held after a hole, is not in the rows.
+        """
+        table = self.tracker.table
+        return self._columns(table.take_touched() if touched else table.open_flows(), still_open=True)
+
     def _take_flows(self) -> Columns:
         """Columns of the flows that have ended."""
-        batch = self.columns.build(self.flows, self.tracker.last_ts)
-        batch["started_at"] = batch["started_at"].view("datetime64[ns]")
-        batch["ended_at"] = batch["ended_at"].view("datetime64[ns]")
-        batch["hostname_ts"] = batch["hostname_ts"].view("datetime64[ns]")
-        self.stored_flows += len(self.flows)
-        self.flows = []
+        flows, self.flows = self.flows, []
+        self.stored_flows += len(flows)
+        return self._columns(flows)
+
+    def _columns(self, flows: list[Flow], still_open: bool = False) -> Columns:
+        """Rows of flows."""
+        batch = self.columns.build(flows, self.tracker.last_ts, still_open)
+        for name in ("started_at", "ended_at", "hostname_ts", "closed_at"):
+            batch[name] = batch[name].view("datetime64[ns]")
         return Columns(FlowRow, batch)
 
     def _anomalies(self) -> None:

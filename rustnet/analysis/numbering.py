@@ -1,4 +1,4 @@
-"""Numbers of flows that several workers found: each counts its own, the session counts all."""
+"""Flow ids over several workers: each numbers its own flows, these map them to the session's."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ class Numbers:
 
     def __init__(self) -> None:
         self.known = np.full(1 << 12, NULL, np.int64)
-        """By the worker's number; 0 stands for no flow."""
+        """By the worker's number; index 0, no flow, is NULL."""
         self.count = 1
 
     def add(self, flow_ids: Array) -> None:
@@ -39,20 +39,23 @@ class Numbers:
                 batch[name] = self.of(column)
 
 
-def number_flows(numbers: list[Numbers], opened: list[Array], first: int) -> int:
+def number_flows(numbers: list[Numbers], first_packets: list[Array], first: int) -> int:
     """Number the flows that began in a batch, in the order of their packets; returns how many there are.
 
-    ``opened`` has for each worker the packets in which its flows began (`workers.Found`). All that begin in
+    ``first_packets`` has a list for each worker (`rustnet.analysis.workers.WorkerReply`). All flows that begin in
     one packet are one worker's, but for the first worker's that the others follow as well: it comes before what the
     packet completes.
     """
-    own = [packets[packets > 0] for packets in opened]
+    own = [packets[packets > 0] for packets in first_packets]
     order = np.argsort(np.concatenate(own), kind="stable")
     made = np.empty(len(order), np.int64)
     made[order] = np.arange(first, first + len(order))
     theirs = np.split(made, np.cumsum([len(packets) for packets in own])[:-1])
-    firsts, first_ids = np.append(own[0], 0), np.append(theirs[0], NULL)  # the ends stand for what is not found
-    for mine, packets, flow_ids in zip(numbers, opened, theirs, strict=True):
+    firsts, first_ids = (
+        np.append(own[0], 0),
+        np.append(theirs[0], NULL),
+    )  # the last element is for packets that are not in the list
+    for mine, packets, flow_ids in zip(numbers, first_packets, theirs, strict=True):
         if len(flow_ids) == len(packets):
             mine.add(flow_ids)
             continue

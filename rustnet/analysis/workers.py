@@ -1,10 +1,9 @@
 """Analysis on several cores: processes that share the frames of a capture and divide its flows among them.
 
-The reader fills batches of frames in memory that all processes share, says which worker follows which packet
-(`rustnet.engine.shares`), and tells the workers which batch is full. Each follows the flows of its share; no state
-crosses between them. What they find comes back as columns, batch by batch and in order. A worker numbers its own flows
-and says in which packets they began: the reader numbers them all in that order, so that a session has the same rows
-whatever the number of workers.
+The reader fills batches of frames in shared memory, assigns each packet to a worker (`rustnet.engine.shares`), and
+sends the number of each full batch. Each worker follows the flows of its share; they exchange no state. Results come
+back as columns, batch by batch and in order. A worker numbers its own flows and lists their first packets; the reader
+numbers all flows in the order of their first packets, so that a session has the same rows for any number of workers.
 
 The processes are forked before the program has other threads, and end with their channel.
 """
@@ -28,7 +27,7 @@ from rustnet.analysis.capture import EVICTED, Analysis, Share
 from rustnet.analysis.channel import Channel, channels
 from rustnet.analysis.collector import Collector, Sighting
 from rustnet.analysis.numbering import Numbers, number_flows
-from rustnet.columnar import NULL, Array, view
+from rustnet.columnar import NULL, Array, Column, joined, view
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.shares import Division
 from rustnet.errors import InputError, RustnetError
@@ -36,18 +35,18 @@ from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
 from rustnet.store.batches import Batch, Columns, Records, Rows
 from rustnet.store.rows import protocol_batch
-from rustnet.store.tables import Anomaly, Packet
+from rustnet.store.tables import Anomaly, FlowRow, Packet
 
 SLOTS = 12
-"""Batches of frames that workers may have before them, the one being filled included."""
+"""Batches of frames in shared memory, including the one being filled."""
 LEAST_BYTES = 12 << 20
-"""Smaller inputs are analysed before workers would be of use."""
+"""For smaller inputs starting workers takes longer than it saves."""
 SAMPLE_BYTES = 4 << 20
 DENSE = 600
 """Bytes of a packet, on average over the beginning of a capture, below which workers help."""
 MAX_PACKET = 1 << 62
 MOST = 8
-"""Workers, whatever the number of cores: one reader feeds them, and one writer stores what they find."""
+"""Workers at most, on any number of cores: one reader feeds them, and one writer stores their results."""
 RESULTS: dict[str, type[np.generic]] = {
     "flow_id": np.int64, "from_src": np.uint8, "payload": np.uint32, "tcp_flags": np.uint8,
 }  # fmt: skip
@@ -64,7 +63,7 @@ def shared(count: int, dtype: type[np.generic]) -> "memoryview[int]":
 def worker_count(asked: int | None, paths: Sequence[str]) -> int:
     """How many workers to start for these inputs; 0 is to analyse in this process.
 
-    ``asked`` is the user's wish. Processes are only forked on Linux, and never beside other threads.
+    ``asked`` is the user's wish. Processes are forked on Linux only, and only while the program has no other threads.
     """
     if sys.platform != "linux" or threading.active_count() > 1:
         return 0
@@ -75,15 +74,15 @@ def worker_count(asked: int | None, paths: Sequence[str]) -> int:
 
 
 def is_dense(path: str) -> bool:
-    """Whether an input is large and, by its beginning, of small packets: those have much to say for their size.
+    """Whether an input is large and begins with small packets, whose analysis takes longer than reading them.
 
-    Where full segments follow each other, reading and hashing them takes longer than analysing them.
+    Captures of full segments take longer to read and hash than to analyse.
     """
     try:
         if Path(path).is_file() and Path(path).stat().st_size < LEAST_BYTES:
             return False
         if not Path(path).is_file():
-            return True  # a pipe: nobody knows
+            return True  # a pipe, of unknown size
         source = FileSource(path, buffer_bytes=SAMPLE_BYTES, hashing=False)
         try:
             frames = next(source.batches(), None)
@@ -96,30 +95,30 @@ def is_dense(path: str) -> bool:
 
 @dataclass(slots=True)
 class Slot:
-    """One batch in shared memory, whose packets are whose, and what the workers say of them."""
+    """One batch in shared memory, the owners of its packets, and the columns that workers fill."""
 
     frames: Frames
     owners: "memoryview[int]"
     results: dict[str, "memoryview[int]"]
-    """What the worker that has a flow for a packet says of it (`RESULTS`)."""
+    """Written by the worker that owns the packet's flow (`RESULTS`)."""
 
-    def blank(self) -> None:
-        """Begin a batch, of whose packets nobody has said anything."""
+    def reset(self) -> None:
+        """Reset the results for a new batch."""
         for name, column in self.results.items():
             np.asarray(column)[: self.frames.count] = NULL if name == "flow_id" else 0
 
 
 @dataclass(slots=True)
-class Found:
-    """A worker's answer to one message."""
+class WorkerReply:
+    """A worker's reply to one message."""
 
     batches: list[Batch]
     names: list[Sighting]
     undecoded: int
     evicted: int
     stored_flows: int
-    opened: Array
-    """For each flow since the last answer the packet it began in; negative where it is the first worker's as well."""
+    first_packets: Array
+    """First packet of each flow since the last reply; negative for shadow flows, which the first worker owns."""
 
 
 class WorkerError(RustnetError):
@@ -175,7 +174,7 @@ class Workers:
         return SharedAnalysis(self, capture_id, first_flow)
 
     def dismiss(self) -> None:
-        """Let the processes end by themselves: their memory is given back while others work."""
+        """Close the channels, so that the processes end while this one continues."""
         for connection in self.connections:
             connection.close()
         self.connections = []
@@ -208,47 +207,47 @@ class SharedAnalysis:
         count = len(workers.connections)
         self.division = Division(count)
         self.numbers = [Numbers() for _ in range(count)]
-        self._tell("begin", capture_id)
+        self._send("begin", capture_id)
 
-    def _tell(self, *message: object) -> None:
+    def _send(self, *message: object) -> None:
         for connection in self.workers.connections:
             try:
                 connection.send(message)
             except OSError:
-                while True:  # its answers so far, then why it ended
-                    self._hear(connection)
+                while True:  # its replies so far, then why it ended
+                    self._receive(connection)
 
-    def _hear(self, connection: Channel) -> Found:
+    def _receive(self, connection: Channel) -> WorkerReply | Columns:
         try:
-            found = connection.recv()
+            reply = connection.recv()
         except (EOFError, OSError):
             raise WorkerError(
                 "a process that analyses the capture ended unexpectedly (out of memory?); "
                 "what was stored before is kept; try again with --workers 0"
             ) from None
-        if isinstance(found, str):  # its traceback
-            raise RuntimeError(found)  # noqa: TRY004 - a fault of ours, not of a type
-        assert isinstance(found, Found)
-        return found
+        if isinstance(reply, str):  # its traceback
+            raise RuntimeError(reply)  # noqa: TRY004 - a fault of ours, not of a type
+        assert isinstance(reply, WorkerReply | Columns)
+        return reply
 
     def feed(self, frames: Frames) -> None:
-        """Hand a batch of frames to the workers, and take what they have found meanwhile."""
+        """Send a batch of frames to the workers, and take the replies that have arrived."""
         at, slot = next((i, s) for i, s in enumerate(self.workers.slots) if s.frames is frames)
-        slot.blank()
+        slot.reset()
         self.division.divide(frames, slot.owners)
-        self._tell("feed", at, frames.count, frames.first_number)
+        self._send("feed", at, frames.count, frames.first_number)
         self.packets = frames.first_number + frames.count - 1
         self.outstanding.append(slot)
-        while len(self.outstanding) > SLOTS - 2 or (self.outstanding and self._answered()):
+        while len(self.outstanding) > SLOTS - 2 or (self.outstanding and self._all_replied()):
             self._collect()
 
-    def _answered(self) -> bool:
+    def _all_replied(self) -> bool:
         return all(connection.poll() for connection in self.workers.connections)
 
     def _collect(self) -> None:
-        """Take the answers to the oldest batch."""
+        """Take the replies to the oldest batch."""
         slot = self.outstanding.popleft()
-        self._hear_all()
+        self._receive_replies()
         index, frames = self.index, slot.frames
         if index.count + frames.count > CAPACITY:
             self.ready.append(Columns(Packet, index.take()))
@@ -258,20 +257,20 @@ class SharedAnalysis:
         for share, numbers in enumerate(self.numbers):
             index.renumber(row, share, view(numbers.known))
 
-    def _hear_all(self) -> None:
-        """Take one answer of every worker."""
-        answers = [self._hear(connection) for connection in self.workers.connections]
-        self.undecoded = sum(found.undecoded for found in answers)
-        self.evicted = sum(found.evicted for found in answers)
-        self.stored_flows = sum(found.stored_flows for found in answers)
-        self.next_flow += number_flows(self.numbers, [found.opened for found in answers], self.next_flow)
-        self.merge(answers)
+    def _receive_replies(self) -> None:
+        """Take one reply of every worker."""
+        replies = [reply for c in self.workers.connections if isinstance(reply := self._receive(c), WorkerReply)]
+        self.undecoded = sum(reply.undecoded for reply in replies)
+        self.evicted = sum(reply.evicted for reply in replies)
+        self.stored_flows = sum(reply.stored_flows for reply in replies)
+        self.next_flow += number_flows(self.numbers, [reply.first_packets for reply in replies], self.next_flow)
+        self.merge(replies)
 
-    def merge(self, answers: list[Found]) -> None:
-        """Take what one answer of every worker brings; which names and anomalies are new is told over all of them."""
+    def merge(self, replies: list[WorkerReply]) -> None:
+        """Merge one reply of every worker; names and anomalies are deduplicated over all of them."""
         anomalies: list[Anomaly] = []
-        for numbers, found in zip(self.numbers, answers, strict=True):
-            for batch in found.batches:
+        for numbers, reply in zip(self.numbers, replies, strict=True):
+            for batch in reply.batches:
                 if isinstance(batch, Records):
                     for row in batch.records:
                         row.flow_id = numbers.one(row.flow_id)
@@ -280,7 +279,7 @@ class SharedAnalysis:
                     assert isinstance(batch, Columns)
                     numbers.renumber(batch.batch)
                     self.ready.append(batch)
-        sightings = [sighting for found in answers for sighting in found.names]
+        sightings = [sighting for reply in replies for sighting in reply.names]
         sightings.sort(key=itemgetter(0))
         for ts, ip, name, source, ttl, client in sightings:
             self.collector.name(ip, name, source, ts, ttl, client)
@@ -299,17 +298,29 @@ class SharedAnalysis:
         while self.outstanding:
             self._collect()
 
-    def finish(self) -> None:
-        """The capture is over: take everything that the workers still have."""
+    def open_flows(self, touched: bool = False) -> Columns:
+        """As `Analysis.open_flows`, over all workers and up to the last batch that was fed."""
         self.settle()
-        self._tell("finish", self.index.last_ts)
-        self._hear_all()
+        self._send("open", touched)
+        parts: list[dict[str, Column]] = []
+        for connection, numbers in zip(self.workers.connections, self.numbers, strict=True):
+            reply = self._receive(connection)
+            assert isinstance(reply, Columns)
+            numbers.renumber(reply.batch)
+            parts.append(reply.batch)
+        return Columns(FlowRow, {name: joined([part[name] for part in parts]) for name in parts[0]})
+
+    def finish(self) -> None:
+        """End the capture: take everything that the workers still hold."""
+        self.settle()
+        self._send("finish", self.index.last_ts)
+        self._receive_replies()
         if self.evicted:
             self.collector.anomaly(*EVICTED, 0, self.index.last_ts, 0, count=self.evicted)
 
 
 def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -> None:
-    """A worker's life: analyse what it is told to until its channel closes."""
+    """Main loop of a worker: handle messages until the channel closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which closes the channel
     gc.disable()
     gc.freeze()
@@ -320,15 +331,18 @@ def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -
             if kind == "begin":
                 analysis = Analysis(rest[0], 1, dissect, share=share)
                 continue
+            if kind == "open":
+                connection.send(analysis.open_flows(rest[0]))
+                continue
             if kind == "feed":
                 _feed(analysis, slots[rest[0]], rest[1], rest[2])
             else:
                 analysis.index.last_ts = rest[0]
                 analysis.finish()
-            connection.send(_found(analysis, kind == "finish"))
+            connection.send(_reply(analysis, kind == "finish"))
         except (EOFError, OSError):
             return
-        except Exception:  # noqa: BLE001 - told to the reader, which stops
+        except Exception:  # noqa: BLE001 - sent to the reader, which stops
             connection.send(traceback.format_exc())
             return
 
@@ -340,8 +354,8 @@ def _feed(analysis: Analysis, slot: Slot, count: int, first_number: int) -> None
     analysis.feed(frames, slot.owners)
 
 
-def _found(analysis: Analysis, everything: bool) -> Found:
-    """What is due, rows as columns."""
+def _reply(analysis: Analysis, everything: bool) -> WorkerReply:
+    """Reply with the batches that are due, rows as columns."""
     batches: list[Batch] = []
     for batch in analysis.take(everything):
         if isinstance(batch, Rows):
@@ -351,5 +365,5 @@ def _found(analysis: Analysis, everything: bool) -> Found:
             batches.append(batch)
     names, analysis.collector.sightings = analysis.collector.sightings, []
     table = analysis.tracker.table
-    opened, table.opened = np.array(table.opened, np.int64), []
-    return Found(batches, names, analysis.undecoded, analysis.evicted, analysis.stored_flows, opened)
+    first_packets, table.first_packets = np.array(table.first_packets, np.int64), []
+    return WorkerReply(batches, names, analysis.undecoded, analysis.evicted, analysis.stored_flows, first_packets)

@@ -1,7 +1,8 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from rustnet.engine.numbers cimport LOWER, MAX_LETTERS
 
-# Fields stand in the order in which a packet touches them: what every packet needs shares a cache line or two.
+# Fields are in the order in which a packet touches them: those that every packet needs share a cache line or two.
 
 cdef struct Half:
     int64_t packets, bytes, payload, position
@@ -19,7 +20,7 @@ cdef struct Half:
 
 ctypedef Half *Side
 
-# Flows come and go by the hundred thousand: those that went give their memory to those that come.
+# New flows reuse the memory of ended ones.
 
 @cython.final
 @cython.freelist(16384)
@@ -27,7 +28,7 @@ cdef class Flow:
     cdef public uint64_t low, high, extra, context
     cdef public int64_t last_ts, timeout
     cdef public int protocol
-    cdef public unsigned char exact, state, closed, src_is_a, wants, foreign
+    cdef public unsigned char exact, state, closed, src_is_a, wants, shadow
     cdef Half src, dst
     cdef public uint64_t hash
     cdef public uint64_t a_lo, b_lo, a_hi, b_hi
@@ -37,12 +38,12 @@ cdef class Flow:
     cdef public uint16_t a_port, b_port
     cdef public unsigned char has_ports, version, tunnel, carries, reset_by, first_closer
     cdef unsigned char noted
-    cdef unsigned char letters[43]
+    cdef unsigned char letters[MAX_LETTERS]
     cdef public int32_t index
     cdef public uint32_t generation
     cdef public int64_t outer_flow_id, first_packet
     cdef public int64_t src_mac, dst_mac
-    cdef public int64_t syn_ts, synack_ts
+    cdef public int64_t syn_ts, synack_ts, closed_at
     cdef public double handshake_rtt, synack_rtt
     cdef public uint32_t interface
     cdef public short vlan, outer_vlan
@@ -56,7 +57,7 @@ cdef class Flow:
 
 
 cdef inline Flow new_flow():
-    """What `Flow.__init__` makes; a class that is called takes three times as long. What is not named here is zero."""
+    """Same as `Flow()`, three times as fast. Fields that are not set here are zero."""
     cdef Flow made = Flow.__new__(Flow)
     made.index = -1
     made.src_is_a = 1
@@ -86,6 +87,6 @@ cdef inline Half *half(Flow flow, bint from_src) noexcept:
 
 
 cdef inline void note(Flow flow, unsigned char letter, bint from_src) noexcept:
-    if flow.noted < 43:
-        flow.letters[flow.noted] = letter if from_src else letter | 32
+    if flow.noted < MAX_LETTERS:
+        flow.letters[flow.noted] = letter if from_src else letter | LOWER
         flow.noted += 1

@@ -1,4 +1,4 @@
-"""`Flow` and its two `Half`s: everything the engine remembers of one conversation."""
+"""`Flow` and its two `Half`s: the state of one conversation."""
 
 from typing import Any, cast
 
@@ -6,18 +6,14 @@ import cython
 
 if not cython.compiled:
     from rustnet.engine.half import Half
-
-MAX_LETTERS = 43
-"""Letters of a history: ``^``, six marks and a gap once a direction, two counted ones at most seven times each."""
-LOWER = 32
-"""What makes a letter lower-case."""
+    from rustnet.engine.numbers import LOWER, MAX_LETTERS
 
 Hole = tuple[int, int, int]
 """First and last position, exclusive, of bytes that are missing, and the time when that was seen."""
 
 
 class Flow:
-    """One conversation. End ``a`` has the smaller (address, port); ``src_is_a`` says whether it is the initiator.
+    """One conversation. End ``a`` has the smaller (address, port); ``src_is_a`` is true if it is the initiator.
 
     ``low`` and ``high`` are a number for each end; if ``exact``, no other end has the same (`FlowTable.find`).
     Times are nanoseconds since 1970 UTC, round-trip times nanoseconds as float (-1: unknown).
@@ -54,6 +50,7 @@ class Flow:
         self.dst_mac = -1
         self.state = 0
         self.closed = 0
+        self.closed_at = 0
         self.reset_by = 0
         self.syn_ts = -1
         self.synack_ts = -1
@@ -69,7 +66,7 @@ class Flow:
         self.carries = 0
         self.outer_flow_id = 0
         self.wants = 0
-        self.foreign = 0
+        self.shadow = 0
         if not cython.compiled:
             self.src = Half()
             self.dst = Half()
@@ -88,7 +85,7 @@ class Flow:
         return "".join(chr(self.letters[at]) for at in range(self.noted))
 
     def side(self, from_src: bool) -> dict[str, float]:
-        """One direction's fields by name, for whoever only looks at them."""
+        """One direction's fields by name; a copy where the engine is compiled."""
         if cython.compiled:  # a C struct becomes a dictionary
             made = cast("dict[str, float]", self.src if from_src else self.dst)
         else:
@@ -96,14 +93,14 @@ class Flow:
         return made
 
 
-if not cython.compiled:  # compiled, the .pxd has these as inline functions; the two must say the same
+if not cython.compiled:  # compiled, the .pxd has the same as inline functions
 
     def new_flow() -> Flow:
         """Make a flow."""
         return Flow()
 
     def half(flow: Flow, from_src: bool) -> Half:
-        """One direction of a flow; compiled a pointer, which is good for as long as the flow is."""
+        """One direction of a flow; compiled, a pointer that is valid for the lifetime of the flow."""
         return flow.src if from_src else flow.dst
 
     def note(flow: Flow, letter: int, from_src: bool) -> None:

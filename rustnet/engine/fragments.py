@@ -15,7 +15,7 @@ TIMEOUT = 30_000_000_000
 """Nanoseconds of packet time after which an incomplete datagram is dropped."""
 
 Key = tuple[int, ...]
-"""Both addresses in halves, identification, protocol, and what tells tunnels and VLANs apart."""
+"""Both addresses in halves, identification, protocol, and the context (tunnel and VLANs)."""
 
 
 class Datagram:

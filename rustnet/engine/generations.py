@@ -8,7 +8,7 @@ from rustnet.columnar import view
 
 FIRST_SIZE = 1 << 10
 MAX_SIZE = 1 << 18
-"""Places at most: 3 MB. Two thirds of them are used; beyond that counting starts anew."""
+"""Places at most: 3 MB. Two thirds of them are used; beyond that counting starts from 0 again."""
 
 
 class Generations:
@@ -18,14 +18,14 @@ class Generations:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self.size = FIRST_SIZE
         self.count = 0
         self.hashes: Any = view(np.zeros(FIRST_SIZE, np.uint64))
         self.counts: Any = view(np.zeros(FIRST_SIZE, np.uint32))
 
     def place(self, flow_hash: int) -> int:
-        """Where a hash stands, or would."""
+        """Index of a hash, or of the empty entry where it belongs."""
         mask = self.size - 1
         at = flow_hash & mask
         while self.hashes[at] and self.hashes[at] != flow_hash:
@@ -37,7 +37,7 @@ class Generations:
         return self.counts[self.place(flow_hash or 1)] if self.count else 0
 
     def put(self, flow_hash: int, count: int) -> None:
-        """Set the count of a hash."""
+        """Store the count of a hash."""
         known = flow_hash or 1
         at = self.place(known)
         if not self.hashes[at]:

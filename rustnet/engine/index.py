@@ -15,7 +15,7 @@ CAPACITY = 1 << 17
 class PacketIndex:
     """Columns of up to `CAPACITY` packets, and sums over all packets of the capture.
 
-    Columns are NumPy arrays of which the first ``count`` entries are valid; `take` hands them over and starts anew.
+    Columns are NumPy arrays of which the first ``count`` entries are valid; `take` hands them over and starts new ones.
     """
 
     def __init__(self) -> None:
@@ -69,9 +69,10 @@ class PacketIndex:
         return row
 
     def point(self, columns: "Mapping[str, memoryview[int]]") -> None:
-        """Let what a tracker says of its packets' flows be written to ``columns``, whose first row is the next batch's.
+        """Write the packets' flows, directions, payloads and flags to ``columns``, from the next batch's first row on.
 
-        Trackers that divide a capture share such columns; their owner has blanked them, and enters the frames.
+        Trackers that divide a capture share these columns; the process that reads the capture resets them and enters
+        the frames.
         """
         self.flow_id = columns["flow_id"]
         self.from_src = columns["from_src"]

@@ -1,12 +1,13 @@
-"""`Listener`: whoever reads what flows carry. Of protocols above the transport the engine knows nothing itself."""
+"""`Listener`: interface through which payload is read. The engine knows no protocol above the transport."""
 
 from rustnet.engine.flow import Flow
 
 
 class Listener:
-    """Is offered the payloads of flows that want it, and by itself does nothing with them.
+    """Receives the payload of flows whose ``wants`` is set; this base class ignores it.
 
-    `rustnet.dissect.framework.dispatch.Dispatcher` is one that reads; it clears ``flow.wants`` when it has seen enough.
+    `rustnet.dissect.framework.dispatch.Dispatcher` implements it; it clears ``flow.wants`` when it needs no more. While
+    it is called it may set the flow's ``timeout``.
     """
 
     def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:

@@ -1,9 +1,11 @@
-"""Reading numbers out of a frame, and the records of it that all layers share."""
+"""Reading of numbers from a frame, and helpers that the decoders of all layers share."""
 
 import cython
 
-from rustnet.engine.numbers import OK
 from rustnet.engine.packet import Packet
+
+if not cython.compiled:  # compiled, they are C constants
+    from rustnet.engine.numbers import OK
 
 
 class Reader:
@@ -21,7 +23,7 @@ class Reader:
         self.uncommon = 1
 
     def attach(self, data: memoryview) -> None:
-        """Read from ``data`` from now on."""
+        """Set the buffer to read from."""
         self.b = data
         self.size = len(data)
         self.framed = 0
@@ -33,7 +35,7 @@ class Reader:
         return octets(self, o, size)
 
     def macs(self) -> None:
-        """Read the hardware addresses that decoding left for later."""
+        """Read the MAC addresses, which `Decoder.common` skips."""
         p = self.pkt
         if p.mac_at >= 0:
             p.dst_mac = mac(self, p.mac_at)
@@ -42,7 +44,7 @@ class Reader:
             self.uncommon = 1
 
     def set_payload(self, o: int, e: int, length: int) -> None:
-        """Note where the payload lies and how long it claims to be."""
+        """Set the payload's offset, captured size and claimed size."""
         p = self.pkt
         if o > e:
             o = e
@@ -51,7 +53,7 @@ class Reader:
         p.payload = length if length > 0 else 0
 
     def link_only(self, protocol: int) -> int:
-        """Account for a frame by its hardware addresses alone."""
+        """Set a packet of layer 2, with MAC addresses as its ends."""
         p = self.pkt
         p.version = 0
         p.protocol = protocol
@@ -62,7 +64,7 @@ class Reader:
         return OK
 
     def link_payload(self, protocol: int, o: int, e: int) -> int:
-        """Account for a layer-2 protocol whose message lies at ``o``."""
+        """Set a packet of layer 2 with its message at ``o``."""
         p = self.pkt
         if o > e:
             o = e
@@ -72,10 +74,10 @@ class Reader:
         return self.link_only(protocol)
 
 
-if not cython.compiled:  # compiled, the .pxd has these as inline functions; the two must say the same
+if not cython.compiled:  # compiled, the .pxd has the same as inline functions
 
     def octets(r: Reader, o: int, size: int) -> bytes:
-        """``size`` bytes at ``o``, which the caller knows to be there."""
+        """``size`` bytes at ``o``, within the buffer."""
         return bytes(r.b[o : o + size])
 
     def u16(r: Reader, o: int) -> int:

@@ -1,19 +1,20 @@
-"""Which of several trackers follows a packet's flow, so that each need not look at the packets of the others.
+"""Assignment of packets to several trackers, so that none needs to decode the packets of the others.
 
 All packets of a flow have one owner. TCP and UDP are divided by their ends; everything else, and what tunnels carry, is
-the first one's. Where ports are unknown (fragments, cut headers) all trackers follow the packet, the others than the
-first only to put datagrams together: those belong to whom their ports say.
+the first one's. Where ports are unknown (fragments, cut headers) all trackers follow the packet; those other than the
+first only to reassemble datagrams, whose ports then decide the owner.
 """
 
 import cython
 
 from rustnet.engine.decode import Decoder
-from rustnet.engine.numbers import EVERYONE, MASK64, OK, TCP, UDP
+from rustnet.engine.numbers import MASK64
 from rustnet.engine.packet import Packet
 from rustnet.sources.frames import Frames
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.decode import frame
+    from rustnet.engine.numbers import EVERYONE, OK, TCP, UDP
     from rustnet.engine.tunnels import carries
 
 MIX = 0x9E3779B97F4A7C15
@@ -21,7 +22,7 @@ MIX = 0x9E3779B97F4A7C15
 
 
 def owner(p: Packet, count: int) -> int:
-    """Which of ``count`` trackers a decoded packet belongs to, or `EVERYONE`."""
+    """Owner of a decoded packet among ``count`` trackers, or `EVERYONE`."""
     if p.protocol != TCP and p.protocol != UDP:
         return 0
     if p.fragment or not p.has_ports:

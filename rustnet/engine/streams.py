@@ -11,6 +11,7 @@ from rustnet.engine.listener import Listener
 
 if not cython.compiled:  # compiled, it comes from the .pxd as a C function
     from rustnet.engine.flow import half
+    from rustnet.engine.numbers import MARK_ISN
 
 MAX_HELD = 256 << 10
 """Bytes held back in one direction while an earlier segment is missing; beyond it the hole counts as lost."""
@@ -21,12 +22,9 @@ MAX_HELD_TOTAL = 64 << 20
 MAX_SEGMENTS = 256
 """Segments held back in one direction."""
 
-MARK_ISN = 64
-"""As in `rustnet.engine.tcp`."""
-
 
 class Stream:
-    """One direction's place in its stream, and the segments that wait for earlier ones."""
+    """Reassembly state of one direction: the expected position, and segments that arrived early."""
 
     def __init__(self, expected: int) -> None:
         self.expected = expected
@@ -35,7 +33,7 @@ class Stream:
 
 
 class Streams:
-    """Hands in-order bytes, and what is missing among them, to ``listener`` and keeps account of what is held back."""
+    """Delivers in-order bytes and gaps to ``listener``, and counts the bytes that are held."""
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
@@ -45,7 +43,7 @@ class Streams:
         """Take a segment whose first byte has position ``start``; it claimed more bytes than ``data`` if it was cut."""
         stream: Stream | None = flow.src_stream if from_src else flow.dst_stream
         if stream is None:
-            # Where the SYN was seen first, the stream begins behind it: a segment that comes early has to wait.
+            # Where the SYN was seen first, the stream begins after it: a segment that arrives early has to wait.
             stream = Stream(1 if half(flow, from_src).marks & MARK_ISN else start)
             if from_src:
                 flow.src_stream = stream
@@ -65,7 +63,7 @@ class Streams:
     def deliver(
         self, flow: Flow, stream: Stream, from_src: bool, start: int, data: bytes, claimed: int, ts: int, number: int
     ) -> None:
-        """Hand on what is new of a segment that touches the expected position."""
+        """Deliver the new bytes of a segment that reaches the expected position."""
         end = start + claimed
         have = start + len(data)
         if start < stream.expected:
@@ -80,7 +78,7 @@ class Streams:
     def hold(
         self, flow: Flow, stream: Stream, from_src: bool, start: int, data: bytes, claimed: int, ts: int, number: int
     ) -> None:
-        """Keep a segment that came early; give the hole up when too much waits."""
+        """Hold a segment that arrived early; give the hole up when too much is held."""
         held = stream.held
         at = len(held)
         while at > 0 and held[at - 1][0] > start:
@@ -98,7 +96,7 @@ class Streams:
             self.give_up(flow, stream, from_src, ts, number)
 
     def drain(self, flow: Flow, stream: Stream, from_src: bool, ts: int, number: int) -> None:
-        """Hand on the held segments that are next in line."""
+        """Deliver the held segments that have become in order."""
         held = stream.held
         while held and held[0][0] <= stream.expected and flow.wants:
             start, data, claimed = held.pop(0)
@@ -108,7 +106,7 @@ class Streams:
                 self.deliver(flow, stream, from_src, start, data, claimed, ts, number)
 
     def give_up(self, flow: Flow, stream: Stream, from_src: bool, ts: int, number: int) -> None:
-        """Report the hole before the first held segment as missing, and go on behind it."""
+        """Report the hole before the first held segment as missing, and continue after it."""
         start = stream.held[0][0]
         if start > stream.expected:
             self.listener.gap(flow, from_src, start - stream.expected, ts, number)
@@ -118,7 +116,7 @@ class Streams:
             self.forget(flow)
 
     def acknowledged(self, flow: Flow, from_src: bool, position: int, ts: int, number: int) -> None:
-        """The receiver has everything up to ``position`` of a direction: holes below it will never be seen filled."""
+        """The receiver has everything up to ``position`` of a direction: holes below it will not be filled."""
         stream: Stream = flow.src_stream if from_src else flow.dst_stream
         for _ in range(MAX_SEGMENTS):
             if not stream.held or not flow.wants or position < stream.held[0][0]:
@@ -126,7 +124,7 @@ class Streams:
             self.give_up(flow, stream, from_src, ts, number)
 
     def finish(self, flow: Flow, ts: int, number: int) -> None:
-        """The flow ended: hand on what still waits behind holes."""
+        """The flow ended: deliver the segments that are still held."""
         for from_src in (True, False):
             stream: Stream | None = flow.src_stream if from_src else flow.dst_stream
             if stream is not None:
@@ -137,7 +135,7 @@ class Streams:
         self.forget(flow)
 
     def forget(self, flow: Flow) -> None:
-        """Drop what is held of a flow."""
+        """Drop the held segments of a flow."""
         for stream in (flow.src_stream, flow.dst_stream):
             if stream is not None:
                 self.total -= stream.size

@@ -1,35 +1,58 @@
-"""The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
+"""The flow table: lookup of flows by their ends, generations, idle timeouts, a bound on the number of flows."""
 
 import os
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
 import cython
 import numpy as np
 
-from rustnet.columnar import view
+from rustnet.columnar import Array, view
 from rustnet.engine.flow import Flow
 from rustnet.engine.generations import Generations
-from rustnet.engine.numbers import (
-    ARP,
-    ARP_REPLY,
-    ARP_REQUEST,
-    ECHO_ANSWERED,
-    ECHO_SENT,
-    ICMP,
-    ICMPV6,
-    MASK32,
-    MASK64,
-    SECOND,
-    TCP,
-    TIMEOUT_SYN,
-    UDP,
-    UDP_ACTIVE,
-)
+from rustnet.engine.numbers import MASK32, MASK64, SECOND, STATE_NAMES, SWEEP_SLACK
 from rustnet.engine.packet import Packet
+from rustnet.policy.timeouts import IdleTimeouts
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.flow import half, new_flow, note
+    from rustnet.engine.numbers import (
+        ACK,
+        ARP,
+        ARP_IS_REPLY,
+        ARP_REPLY,
+        ARP_REQUEST,
+        CLOSE_WAIT,
+        CLOSED,
+        CLOSING,
+        ECHO6_REPLY,
+        ECHO6_REQUEST,
+        ECHO_ANSWERED,
+        ECHO_REPLY,
+        ECHO_REQUEST,
+        ECHO_SENT,
+        ESTABLISHED,
+        FIN_WAIT1,
+        FIN_WAIT2,
+        FLIPPED,
+        ICMP,
+        ICMPV6,
+        INFORMATION_REPLY,
+        LAST_ACK,
+        MARK_ISN,
+        MASK_REPLY,
+        STATE_NONE,
+        SYN,
+        SYN_ACK,
+        SYN_RECV,
+        SYN_SENT,
+        TCP,
+        TIME_WAIT,
+        TIMESTAMP_REPLY,
+        UDP,
+        UDP_ACTIVE,
+    )
 
     def bits64(number: int) -> int:
         """What of a number is left in a machine word."""
@@ -37,38 +60,40 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
 
 
 MIX_A, MIX_B = (int.from_bytes(os.urandom(8), "little") | 1 for _ in range(2))
-"""Odd factors of the hash, others in each process: nobody can write a capture whose flows are all in one place."""
-
-SWEEP_SLACK = 10 * SECOND
-"""A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
+"""Odd factors of the hash, random in each process: no capture can be crafted whose flows all collide."""
 
 FIRST_PLACES = 1 << 10
-"""Places of a new table: few, so that those of few flows stay in the cache; they double as they fill."""
+"""Entries of a new table: few, so that a small table stays in the cache; they double as they fill."""
 
 UPPER = MASK64 ^ MASK32
 NEVER = (1 << 63) - 1
 
 DEFAULT_MAX_FLOWS = 131_072
-"""Open flows, each about a kilobyte of memory with what reads it."""
+"""Open flows, each about a kilobyte of memory with its parser."""
 
-SYN, ACK = 2, 16
 GROUPS, GROUP_BITS = 0xE0000000, 0xF0000000
-"""IPv4's multicast addresses (RFC 5771), and the bits that tell them."""
-LAST_TS = attrgetter("last_ts")
-
-MARK_ISN = 64
-"""As in `rustnet.engine.tcp`."""
+"""IPv4 multicast addresses (RFC 5771): prefix and its mask."""
+LAST_TS, FLOW_ID = attrgetter("last_ts"), attrgetter("flow_id")
 
 
 class FlowTable:
     """Hash table with open addressing of the flows that are open in packet time.
 
-    A place holds the upper half of a flow's hash and, in its lower half, the flow's slot plus one; 0 is an empty place.
-    So a lookup touches the memory of no other flow: most of those that are open have not been used for long.
+    An entry of `places` holds the upper half of a flow's hash and, in its lower half, the flow's slot plus one; 0 is
+    empty. So a lookup does not touch the memory of other flows.
     """
 
-    def __init__(self, server_ports: bytes, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS) -> None:
+    def __init__(
+        self, server_ports: bytes, timeouts: IdleTimeouts, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS
+    ) -> None:
         self.clear()
+        self.by_state: Any = view(state_timeouts(timeouts))
+        self.tcp_ports: Any = view(port_timeouts(timeouts.tcp_ports))
+        self.udp_ports: Any = view(port_timeouts(timeouts.udp_ports))
+        self.udp_timeout = timeouts.udp * SECOND
+        self.icmp_timeout = timeouts.icmp * SECOND
+        self.arp_timeout = timeouts.arp * SECOND
+        self.other_timeout = timeouts.other * SECOND
         self.ended: list[Flow] = []
         self.next_id = first_id
         self.max_flows = max_flows
@@ -77,27 +102,31 @@ class FlowTable:
         self.server_ports = server_ports
         self.from_src = True
         self.swept_at = 0
-        self.noting = False
-        self.opened: list[int] = []
-        """While ``noting``: number of the first packet of each flow that was opened, in the order of their ids."""
+        self.keep_first_packets = False
+        self.first_packets: list[int] = []
+        """While ``keep_first_packets``: number of the first packet of each new flow, in the order of their ids."""
+        self.reported_ids: Any = view(np.zeros(0, np.int64))
+        """By slot: the flow that `take_touched` reported last."""
+        self.reported_packets: Any = view(np.zeros(0, np.int64))
+        """By slot: how many packets it had."""
 
     def clear(self) -> None:
-        """Forget all flows."""
+        """Remove all flows."""
         self.flows: list[Any] = []
         """A `Flow` or `None` by slot."""
         self.free: list[int] = []
         self.places: Any = view(np.zeros(FIRST_PLACES, np.uint64))
         self.mask = FIRST_PLACES - 1
         self.due: Any = view(np.zeros(FIRST_PLACES // 2, np.int64))
-        """By slot: a time up to which its flow need not be looked at to know that it is not idle for too long."""
+        """By slot: the earliest time at which its flow may have been idle for too long."""
         self.count = 0
 
     def find(self, p: Packet, context: int) -> Flow:
-        """Flow of packet ``p``, made if need be; `from_src` then says who sent the packet.
+        """Flow of packet ``p``, a new one if there is none; sets `from_src` to the packet's direction.
 
-        ``context`` tells apart equal addresses in different tunnels and VLANs.
+        ``context`` differs for equal addresses in different tunnels and VLANs.
         """
-        # An address of 32 bits and its port are one number; larger ones are mixed, and compared once they are found.
+        # An address of 32 bits and its port are one number; larger ones are mixed, and compared with a match.
         exact = p.version == 4 or mapped(p)
         if exact:
             low = (p.src_lo << 16) | p.src_port
@@ -107,7 +136,7 @@ class FlowTable:
             low = mixed(p.src_hi, p.src_lo, p.src_port)
             high = mixed(p.dst_hi, p.dst_lo, p.dst_port)
             swap = precedes(p.dst_hi, p.dst_lo, p.dst_port, p.src_hi, p.src_lo, p.src_port)
-        # Who sends is as good as random: a branch on it would be mispredicted, so a mask exchanges the ends.
+        # The direction is as good as random: a branch on it would be mispredicted, so a mask exchanges the ends.
         exchange = (low ^ high) & bits64(0 - swap)
         low ^= exchange
         high ^= exchange
@@ -122,7 +151,7 @@ class FlowTable:
         place = self.places[at]
         while place:
             if place >> 32 == h >> 32:
-                flow: Flow = cython.cast(Flow, self.flows[(place & MASK32) - 1])  # no place leads to anything else
+                flow: Flow = cython.cast(Flow, self.flows[(place & MASK32) - 1])  # entries refer to flows only
                 if not (
                     (flow.low ^ low)
                     | (flow.high ^ high)
@@ -130,10 +159,10 @@ class FlowTable:
                     | (flow.context ^ context)
                     | (flow.protocol ^ p.protocol)
                     | (flow.exact ^ exact)
-                ) and (exact or joins(flow, p, swap)):
+                ) and (exact or matches_ends(flow, p, swap)):
                     if p.ts - flow.last_ts > flow.timeout:
                         self.end(flow, "idle")
-                    elif p.flags & 18 == 2 and p.protocol == 6 and renews(flow, p, swap):  # a TCP SYN
+                    elif p.flags & SYN_ACK == SYN and p.protocol == TCP and is_new_connection(flow, p, swap):
                         self.end(flow, "reused")
                     else:
                         self.from_src = flow.src_is_a != swap
@@ -146,14 +175,14 @@ class FlowTable:
         return flow
 
     def open(self, p: Packet, h: int, swap: bool, extra: int, context: int) -> Flow:
-        """Make the flow that begins with packet ``p``."""
+        """Create the flow that begins with packet ``p``."""
         if self.count >= self.max_flows:
             self.evict()
         flow = new_flow()
         flow.flow_id = self.next_id
         self.next_id += 1
-        if self.noting:
-            self.opened.append(p.number)
+        if self.keep_first_packets:
+            self.first_packets.append(p.number)
         flow.hash = h
         if swap:
             flow.a_hi, flow.a_lo, flow.a_port = p.dst_hi, p.dst_lo, p.dst_port
@@ -179,7 +208,7 @@ class FlowTable:
         self.begin(flow, p)
         flipped = self.answers(p)
         if flipped:
-            note(flow, 94, True)  # ^
+            note(flow, FLIPPED, True)
             flow.src_mac = p.dst_mac
             flow.dst_mac = p.src_mac
         else:
@@ -194,27 +223,33 @@ class FlowTable:
         """First state and timeout of a flow."""
         protocol = p.protocol
         if protocol == TCP:
-            flow.timeout = TIMEOUT_SYN if p.flags >= 0 and p.flags & SYN else 300 * SECOND
+            flow.timeout = self.by_state[STATE_NONE]
         elif protocol == UDP:
             flow.state = UDP_ACTIVE
-            low, high = flow.a_port, flow.b_port
-            if low in (53, 5353, 5355) or high in (53, 5353, 5355):
-                flow.timeout = 30 * SECOND
-            elif low == 443 or high == 443:
-                flow.timeout = 180 * SECOND
-            else:
-                flow.timeout = 60 * SECOND
+            low, high = self.udp_ports[flow.a_port], self.udp_ports[flow.b_port]
+            flow.timeout = (low if low > high else high) * SECOND or self.udp_timeout
         elif protocol in (ICMP, ICMPV6):
-            flow.timeout = 60 * SECOND
-            if p.icmp_type in (8, 128):
+            flow.timeout = self.icmp_timeout
+            if p.icmp_type in (ECHO_REQUEST, ECHO6_REQUEST):
                 flow.state = ECHO_SENT
-            elif p.icmp_type in (0, 129):
+            elif p.icmp_type in (ECHO_REPLY, ECHO6_REPLY):
                 flow.state = ECHO_ANSWERED
         elif protocol == ARP:
-            flow.timeout = 60 * SECOND
-            flow.state = ARP_REPLY if p.ack == 2 else ARP_REQUEST
+            flow.timeout = self.arp_timeout
+            flow.state = ARP_REPLY if p.ack == ARP_IS_REPLY else ARP_REQUEST
         else:
-            flow.timeout = 300 * SECOND
+            flow.timeout = self.other_timeout
+
+    def state_changed(self, flow: Flow) -> None:
+        """Set the timeout that belongs to a TCP flow's new state."""
+        timeout = self.by_state[flow.state]
+        if flow.state == ESTABLISHED:
+            low, high = self.tcp_ports[flow.a_port], self.tcp_ports[flow.b_port]
+            timeout = (low if low > high else high) * SECOND or timeout
+        shorter = timeout < flow.timeout
+        flow.timeout = timeout
+        if shorter:
+            self.schedule_expiry(flow)
 
     def answers(self, p: Packet) -> bool:
         """Whether a flow's first packet was sent by its responder."""
@@ -223,17 +258,17 @@ class FlowTable:
             if p.flags >= 0 and p.flags & SYN:
                 return p.flags & ACK != 0
         elif protocol == ICMP:
-            return p.icmp_type in (0, 14, 16, 18)
+            return p.icmp_type in (ECHO_REPLY, TIMESTAMP_REPLY, INFORMATION_REPLY, MASK_REPLY)
         elif protocol == ICMPV6:
-            return p.icmp_type == 129
+            return p.icmp_type == ECHO6_REPLY
         if not p.has_ports or p.src_port == p.dst_port:
             return False
         if p.dst_hi >> 56 == 0xFF or (p.dst_hi == 0 and (p.dst_lo & GROUP_BITS) == GROUPS):
-            return False  # nobody answers to a group
+            return False  # a group does not answer
         return self.server_ports[p.src_port] > self.server_ports[p.dst_port]
 
     def insert(self, flow: Flow) -> None:
-        """Give a flow its slot and its place."""
+        """Give a flow a slot and a table entry."""
         if self.free:
             index = self.free.pop()
             self.flows[index] = flow
@@ -243,19 +278,19 @@ class FlowTable:
             if index >= len(self.due):
                 self.grow()
         flow.index = index
-        self.hasten(flow)
-        self.settle((flow.hash & UPPER) | (index + 1))
+        self.schedule_expiry(flow)
+        self.probe_insert((flow.hash & UPPER) | (index + 1))
         self.count += 1
 
-    def settle(self, place: int) -> None:
-        """Write what is to stand in a place into the first empty one from where its hash points on."""
+    def probe_insert(self, place: int) -> None:
+        """Write an entry to the first empty place at or after the one that its hash selects (linear probing)."""
         at = (place >> 32) & self.mask
         while self.places[at]:
             at = (at + 1) & self.mask
         self.places[at] = place
 
-    def vacate(self, flow: Flow) -> None:
-        """Empty a flow's place; what stands behind it moves up, as far as that brings it nearer to its own."""
+    def delete_entry(self, flow: Flow) -> None:
+        """Delete a flow's entry; later entries of the probe sequence move up to close the gap."""
         mine = (flow.hash & UPPER) | (flow.index + 1)
         mask = self.mask
         gap = (flow.hash >> 32) & mask
@@ -278,32 +313,30 @@ class FlowTable:
         places = self.places
         self.places = view(np.zeros(size, np.uint64))
         self.mask = size - 1
-        due: Any = np.zeros(size // 2, np.int64)
-        due[: len(self.due)] = self.due
-        self.due = view(due)
+        self.due = extended(self.due, size // 2)
         for at in range(size // 2):
             if places[at]:
-                self.settle(places[at])
+                self.probe_insert(places[at])
 
-    def hasten(self, flow: Flow) -> None:
-        """Note when a flow will have been idle for too long: it is new, or its timeout has become shorter."""
+    def schedule_expiry(self, flow: Flow) -> None:
+        """Set the time of a flow's next expiry check: it is new, or its timeout has become shorter."""
         self.due[flow.index] = flow.last_ts + flow.timeout + SWEEP_SLACK
 
     def end(self, flow: Flow, reason: str) -> None:
-        """Take a flow out of the table; it waits in `ended` for whoever stores it.
+        """Remove a flow from the table and add it to `ended`.
 
-        ``reason`` is why it leaves, unless its own FIN or RST ended it before.
+        ``reason`` is its ``end_reason``, unless a FIN or RST closed it before.
         """
-        self.vacate(flow)
+        self.delete_entry(flow)
         self.due[flow.index] = NEVER
         self.flows[flow.index] = None
         self.free.append(flow.index)
         self.count -= 1
         self.generations.put(flow.hash, flow.generation + 1)
-        self.conclude(flow, reason)
+        self.close(flow, reason)
 
-    def conclude(self, flow: Flow, reason: str) -> None:
-        """Note why a flow ended that has left the table."""
+    def close(self, flow: Flow, reason: str) -> None:
+        """Set the end reason of a flow that has left the table, and add it to `ended`."""
         flow.index = -1
         if flow.closed:
             flow.end_reason = "rst" if flow.reset_by else "fin"
@@ -312,14 +345,14 @@ class FlowTable:
         self.ended.append(flow)
 
     def retract(self, flow: Flow) -> None:
-        """Take back a flow that has no packet after all."""
+        """Remove a flow that was created for a packet which belongs to another one."""
         self.end(flow, "end")
         self.ended.pop()
         self.generations.put(flow.hash, flow.generation)
         if flow.flow_id == self.next_id - 1:
             self.next_id -= 1
-            if self.noting:
-                self.opened.pop()
+            if self.keep_first_packets:
+                self.first_packets.pop()
 
     def sweep(self, now: int) -> None:
         """End every flow that has been idle for longer than its timeout at packet time ``now``."""
@@ -331,7 +364,7 @@ class FlowTable:
                     if now - flow.last_ts > flow.timeout + SWEEP_SLACK:
                         self.end(flow, "idle")
                     else:
-                        self.hasten(flow)
+                        self.schedule_expiry(flow)
 
     def evict(self) -> None:
         """Make room: end the tenth of the flows that has been idle longest."""
@@ -344,8 +377,31 @@ class FlowTable:
         """End every flow: the capture is over."""
         for flow in self.flows:
             if flow is not None:
-                self.conclude(flow, "end")
+                self.close(flow, "end")
         self.clear()
+
+    def open_flows(self) -> list[Flow]:
+        """All flows that are open, without any change to them; in the order of their ids."""
+        return sorted([flow for flow in self.flows if flow is not None and not flow.shadow], key=FLOW_ID)
+
+    def take_touched(self) -> list[Flow]:
+        """Those open flows that got a packet since the last call, in the order of their ids."""
+        size = len(self.flows)
+        if size > len(self.reported_ids):
+            self.reported_ids = extended(self.reported_ids, len(self.due))
+            self.reported_packets = extended(self.reported_packets, len(self.due))
+        touched: list[Flow] = []
+        for index in range(size):
+            flow = self.flows[index]
+            if flow is None or flow.shadow:
+                continue
+            packets = flow.src.packets + flow.dst.packets
+            if self.reported_ids[index] != flow.flow_id or self.reported_packets[index] != packets:
+                self.reported_ids[index] = flow.flow_id
+                self.reported_packets[index] = packets
+                touched.append(flow)
+        touched.sort(key=FLOW_ID)
+        return touched
 
     def take_ended(self) -> list[Flow]:
         """Flows that ended since the last call."""
@@ -354,13 +410,38 @@ class FlowTable:
         return ended
 
 
+def state_timeouts(timeouts: IdleTimeouts) -> Array:
+    """Nanoseconds by TCP state; of an established connection those that apply where its ports are not listed."""
+    by_state = np.full(len(STATE_NAMES), timeouts.tcp, np.int64)
+    by_state[[SYN_SENT, SYN_RECV]] = timeouts.tcp_opening
+    by_state[[FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING]] = timeouts.tcp_closing
+    by_state[TIME_WAIT] = timeouts.tcp_time_wait
+    by_state[CLOSED] = timeouts.tcp_closed
+    return by_state * SECOND
+
+
+def port_timeouts(seconds: Mapping[int, int]) -> Array:
+    """Seconds by port; 0 for those that are not listed."""
+    by_port = np.zeros(65_536, np.uint16)
+    for port, timeout in seconds.items():
+        by_port[port] = timeout
+    return by_port
+
+
+def extended(column: Any, size: int) -> Any:
+    """A column of 64-bit integers with zeros added up to ``size``."""
+    longer = np.zeros(size, np.int64)
+    longer[: len(column)] = column
+    return view(longer)
+
+
 def mapped(p: Packet) -> bool:
     """Whether a packet's addresses are IPv4's, whatever its header is."""
     return not (p.src_hi or p.dst_hi) and p.src_lo >> 32 == 0xFFFF and p.dst_lo >> 32 == 0xFFFF
 
 
 def mixed(address_hi: int, address_lo: int, port: int) -> int:
-    """A number for an end whose address has 128 bits; others may have the same."""
+    """Hash of an end whose address has 128 bits; not unique."""
     number = bits64((bits64(address_hi * MIX_B) ^ address_lo) * MIX_A)
     return number ^ (number >> 32) ^ (port << 16)
 
@@ -374,8 +455,8 @@ def precedes(a_hi: int, a_lo: int, a_port: int, b_hi: int, b_lo: int, b_port: in
     return a_port < b_port
 
 
-def joins(flow: Flow, p: Packet, swap: bool) -> bool:
-    """Whether a packet, whose source is the flow's end b if ``swap``, is between the flow's ends."""
+def matches_ends(flow: Flow, p: Packet, swap: bool) -> bool:
+    """Whether a packet is between the flow's ends; with ``swap`` its source is compared with end b."""
     if swap:
         same = flow.a_hi == p.dst_hi and flow.a_lo == p.dst_lo and flow.b_hi == p.src_hi and flow.b_lo == p.src_lo
         return same and flow.a_port == p.dst_port and flow.b_port == p.src_port
@@ -383,8 +464,8 @@ def joins(flow: Flow, p: Packet, swap: bool) -> bool:
     return same and flow.a_port == p.src_port and flow.b_port == p.dst_port
 
 
-def renews(flow: Flow, p: Packet, swap: bool) -> bool:
-    """Whether a SYN on an existing flow begins a new connection, and is no retransmission of the first."""
+def is_new_connection(flow: Flow, p: Packet, swap: bool) -> bool:
+    """Whether a SYN on an existing flow begins a new connection, and is not a retransmission."""
     if flow.closed:
         return True
     me = half(flow, flow.src_is_a != swap)

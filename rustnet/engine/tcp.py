@@ -7,29 +7,8 @@ rule: what was sent again gives no sample.
 import cython
 
 from rustnet.engine.flow import Flow, Hole
-from rustnet.engine.numbers import (
-    CLOSE_WAIT,
-    CLOSED,
-    CLOSING,
-    ESTABLISHED,
-    FIN_WAIT1,
-    FIN_WAIT2,
-    HALF32,
-    LAST_ACK,
-    MASK32,
-    SECOND,
-    SYN_RECV,
-    SYN_SENT,
-    TIME_WAIT,
-    TIMEOUT_CLOSED,
-    TIMEOUT_FIN,
-    TIMEOUT_SYN,
-    TIMEOUT_TIME_WAIT,
-    TWO32,
-)
+from rustnet.engine.numbers import HALF32, MASK32, TWO32
 from rustnet.engine.packet import Packet
-
-FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 REORDER_NS = 3_000_000
 """A hole that fills within this time (or within the handshake's round trip) was reordering, later it was loss."""
@@ -43,20 +22,43 @@ MAX_HOLES = 32
 MAX_JUMP = 1 << 28
 """A sequence jump beyond this many bytes is a broken sequence, not missing data."""
 
-MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST = 1, 2, 4, 8, 16, 32
-MARK_ISN = 64
-"""The direction's first segment was its SYN or SYN-ACK: ``isn`` is known, and the stream begins behind it."""
-MARK_GAP = 128
-
 LETTERS = b"SHADFR"
 """Zeek's history letters of the first six marks."""
-GAP, RETRANSMISSION, ZERO_WINDOW = b"GTW"
 MOST_NOTED = 1_000_000
 
 
-if not cython.compiled:  # compiled, these come from .pxd files, where they are inline; the two must say the same
+if not cython.compiled:  # compiled, .pxd files have the same as inline functions
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
+    from rustnet.engine.numbers import (
+        ACK,
+        CLOSE_WAIT,
+        CLOSED,
+        CLOSING,
+        ESTABLISHED,
+        FIN,
+        FIN_RST,
+        FIN_SYN_RST,
+        FIN_WAIT1,
+        FIN_WAIT2,
+        GAP,
+        LAST_ACK,
+        MARK_ACK,
+        MARK_DATA,
+        MARK_FIN,
+        MARK_GAP,
+        MARK_ISN,
+        MARK_RST,
+        MARK_SYN,
+        MARK_SYNACK,
+        RETRANSMISSION,
+        RST,
+        SYN,
+        SYN_RECV,
+        SYN_SENT,
+        TIME_WAIT,
+        ZERO_WINDOW,
+    )
 
     def wrap(difference: int) -> int:
         """Signed distance of two sequence numbers."""
@@ -70,7 +72,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None
     """Account for one segment that ``me`` sent."""
     flags = p.flags
     size = p.payload
-    plain = flags & 7 == 0  # no FIN, SYN, RST; here numbers are literals, since a module's names are variables in C
+    plain = flags & FIN_SYN_RST == 0
     me.flags |= flags
     if plain and p.seq == me.next_seq and me.started:  # what `sequence` does for nearly every segment
         me.next_seq = (me.next_seq + size) & MASK32
@@ -84,15 +86,17 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None
         if flags & FIN:
             size += 1
         sequence(flow, me, peer, p, size, from_src)
-    if flags & 16:
+    if flags & ACK:
         acknowledge(flow, me, peer, p, from_src)
     if p.window == 0 and plain:
         me.zero_windows += 1
         note_count(flow, me.zero_windows, ZERO_WINDOW, from_src)
-    if not plain or not me.marks & (8 if p.payload else 4):  # the letter that a plain segment could add
+    if not plain or not me.marks & (
+        MARK_DATA if p.payload else MARK_ACK
+    ):  # the only letter that a plain segment may add
         marks(flow, me, flags, p.payload, from_src)
     me.window = p.window
-    if flags & 5 or flow.state != ESTABLISHED:
+    if flags & FIN_RST or flow.state != ESTABLISHED:
         advance_state(flow, me, flags, p, from_src)
 
 
@@ -114,7 +118,7 @@ def synchronise(flow: Flow, me: Half, peer: Half, p: Packet) -> None:
 
 
 def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: bool) -> int:
-    """Place the segment's ``size`` sequence numbers against what ``me`` sent before."""
+    """Compare the segment's ``size`` sequence numbers with the next expected one."""
     if not me.started:
         me.started = 1
         me.next_seq = (p.seq + size) & MASK32
@@ -142,14 +146,14 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: b
         return 0
     if size == 0:
         return 0
-    if p.flags & (SYN | FIN | RST) == 0 and size <= 1 and distance == -1:
+    if p.flags & FIN_SYN_RST == 0 and size <= 1 and distance == -1:
         return 0  # keep-alive
     repeated(flow, me, peer, p, size, distance, from_src)
     return 0
 
 
 def start_sample(me: Half, ts: int) -> None:
-    """Time the acknowledgement of everything that ``me`` has sent so far."""
+    """Start a round-trip sample: it ends when everything that ``me`` has sent so far is acknowledged."""
     me.sampling = 1
     me.sample_end = me.next_seq
     me.sample_ts = ts
@@ -179,7 +183,7 @@ def keep_holes(flow: Flow, holes: list[Hole], from_src: bool) -> None:
 
 
 def repeated(flow: Flow, me: Half, peer: Half, p: Packet, size: int, distance: int, from_src: bool) -> None:
-    """Tell a retransmission from reordering, for a segment that starts before the next expected byte."""
+    """Classify a segment that starts before the next expected byte as a retransmission or as reordering."""
     start = me.position + distance
     end = start + size
     fills = False
@@ -242,7 +246,7 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> 
         elif (
             distance == 0
             and p.payload == 0
-            and not p.flags & 7  # SYN, FIN, RST
+            and not p.flags & FIN_SYN_RST
             and p.window == me.window
             and peer.started
             and peer.next_seq != p.ack
@@ -259,7 +263,7 @@ def marks(flow: Flow, me: Half, flags: int, payload: int, from_src: bool) -> Non
     new = 0
     if flags & SYN:
         new = MARK_SYNACK if flags & ACK else MARK_SYN
-    elif flags & ACK and payload == 0 and not flags & (FIN | RST):
+    elif flags & ACK and payload == 0 and not flags & FIN_RST:
         new = MARK_ACK
     if payload:
         new |= MARK_DATA
@@ -287,9 +291,7 @@ def note_count(flow: Flow, count: int, letter: int, from_src: bool) -> None:
 def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -> None:
     """Follow the connection's state as its ``src`` would hold it (RFC 9293 section 3.3.2)."""
     if flags & RST:
-        flow.state = CLOSED
-        flow.closed = 1
-        flow.timeout = TIMEOUT_CLOSED
+        close_connection(flow, CLOSED, p.ts)
         if not flow.reset_by:
             flow.reset_by = 1 if from_src else 2
         return
@@ -301,36 +303,30 @@ def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -
     if flow.closed and flow.state == CLOSED:
         return
     if flow.src.fin or flow.dst.fin:
-        closing_state(flow)
+        closing_state(flow, p.ts)
     elif flags & SYN:
         if flags & ACK:
             flow.state = SYN_RECV
         elif flow.state != SYN_RECV:
             flow.state = SYN_SENT
-        flow.timeout = TIMEOUT_SYN
     elif flow.state == SYN_RECV or flow.state == 0:
         if flow.state == 0 or from_src:
-            establish(flow)
+            flow.state = ESTABLISHED
     elif flow.state == SYN_SENT and (from_src or p.payload):
         if flow.dst.started and p.payload:  # the SYN-ACK was not captured, but data flows
-            establish(flow)
+            flow.state = ESTABLISHED
 
 
-def establish(flow: Flow) -> None:
-    """The connection carries data now; how long it may be idle depends on what it is used for."""
-    flow.state = ESTABLISHED
-    low, high = flow.a_port, flow.b_port
-    if low in (22, 2222) or high in (22, 2222):
-        flow.timeout = 1800 * SECOND
-    elif low in (80, 443, 8080, 8443) or high in (80, 443, 8080, 8443):
-        flow.timeout = 600 * SECOND
-    else:
-        flow.timeout = 300 * SECOND
+def close_connection(flow: Flow, state: int, ts: int) -> None:
+    """The connection is over; the first time that it is counts."""
+    flow.state = state
+    if not flow.closed:
+        flow.closed = 1
+        flow.closed_at = ts
 
 
-def closing_state(flow: Flow) -> None:
+def closing_state(flow: Flow, ts: int) -> None:
     """State once at least one end has sent its FIN."""
-    flow.timeout = TIMEOUT_FIN
     if not flow.dst.fin:
         flow.state = FIN_WAIT2 if flow.src.fin_acked else FIN_WAIT1
         return
@@ -339,15 +335,11 @@ def closing_state(flow: Flow) -> None:
         return
     if flow.first_closer == 1:
         if flow.src.fin_acked:
-            flow.state = TIME_WAIT
-            flow.timeout = TIMEOUT_TIME_WAIT
-            flow.closed = 1
+            close_connection(flow, TIME_WAIT, ts)
         else:
             flow.state = CLOSING
     elif flow.src.fin_acked:
-        flow.state = CLOSED
-        flow.timeout = TIMEOUT_CLOSED
-        flow.closed = 1
+        close_connection(flow, CLOSED, ts)
     else:
         flow.state = LAST_ACK
 

@@ -1,7 +1,6 @@
-"""`Tracker`: every frame of a batch to its flow, its TCP analysis, and its payload to the parsers.
+"""`Tracker`: assigns each frame of a batch to its flow, analyses TCP, and passes payload to the parsers.
 
-This is the loop that runs once per packet. What it calls per message (a `Listener`) is only called while a flow still
-wants its payload read.
+This is the loop that runs once per packet. It calls the `Listener` only while a flow wants its payload read.
 """
 
 import cython
@@ -12,28 +11,34 @@ from rustnet.engine.flow import Flow
 from rustnet.engine.fragments import Fragments
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.listener import Listener
-from rustnet.engine.numbers import (
-    ECHO_ANSWERED,
-    EVERYONE,
-    ICMP,
-    ICMPV6,
-    MASK32,
-    MASK64,
-    OK,
-    SECOND,
-    SHARE_SHIFT,
-    TUNNEL_FRAGMENTS,
-    WANTED_SIZE,
-)
+from rustnet.engine.numbers import MASK32, MASK64, SECOND, WANTED_SIZE
 from rustnet.engine.packet import Packet
 from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
+from rustnet.policy.timeouts import IdleTimeouts
 from rustnet.sources.frames import Frames, zeros
 
 if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
     from rustnet.engine.decode import frame
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
+    from rustnet.engine.numbers import (
+        ACK,
+        DATA,
+        ECHO6_REPLY,
+        ECHO_ANSWERED,
+        ECHO_REPLY,
+        EVERYONE,
+        ICMP,
+        ICMPV6,
+        MARK_DATA,
+        OK,
+        RST,
+        SHARE_SHIFT,
+        SYN,
+        TCP,
+        TUNNEL_FRAGMENTS,
+    )
     from rustnet.engine.shares import owner
     from rustnet.engine.tcp import segment, wrap
 
@@ -51,7 +56,7 @@ ECHO_HEADER = 8
 """Bytes in front of what an ICMP echo carries."""
 
 INNER_TAGS = 0x9E3779B1
-"""Spreads the VLAN tags inside a tunnel over the number that tells flows of different tunnels apart."""
+"""Factor by which the VLAN tags inside a tunnel are mixed into the context of its flows."""
 
 
 class Tracker:
@@ -59,19 +64,21 @@ class Tracker:
 
     ``wanted`` has a byte for each of the first `WANTED_SIZE` protocol numbers: non-zero where payload is to be read.
     ``server_ports`` has a rank for each port: of two ports the one that ranks higher is the server's.
+    ``timeouts`` are the idle timeouts of flows; the listener may set a flow's ``timeout`` while it reads its payload.
     """
 
-    def __init__(self, listener: Listener, wanted: bytes, server_ports: bytes, first_id: int = 1) -> None:
+    def __init__(
+        self, listener: Listener, wanted: bytes, server_ports: bytes, timeouts: IdleTimeouts, first_id: int = 1
+    ) -> None:
         self.listener = listener
         self.decoder = Decoder()
-        self.table = FlowTable(server_ports, first_id)
+        self.table = FlowTable(server_ports, timeouts, first_id)
         self.streams = Streams(listener)
         self.fragments = Fragments()
         self.index = PacketIndex()
         self.wanted = wanted
         self.share = 0
         self.shares = 1
-        """It is number ``share`` of ``shares`` trackers that divide the flows (`rustnet.engine.shares`)."""
         self.owners = zeros(1, np.uint8)
         self.undecoded = 0
         self.tunnel_failures = 0
@@ -83,11 +90,17 @@ class Tracker:
         self.recent = zeros(SWEEP_PACKETS, np.int64)
         self.seen = 0
 
+    def divide(self, share: int, shares: int) -> None:
+        """Follow the flows of one of several shares only (`rustnet.engine.shares`), and list their first packets."""
+        self.share, self.shares = share, shares
+        self.table.max_flows //= shares
+        self.table.keep_first_packets = True
+
     def feed(self, frames: Frames, owners: "memoryview[int] | None" = None) -> None:
         """Track every frame of a batch and enter it in `index`; flows that end wait in the table's ``ended``.
 
-        With ``owners`` those frames that are this tracker's or `EVERYONE`'s; what it says of them goes where `index`
-        points, with its ``share`` in the upper bits of the flows' numbers.
+        With ``owners`` only frames of this tracker or of `EVERYONE`; results are written to the columns that `index`
+        was pointed to, with ``share`` in the upper bits of flow ids.
         """
         count = frames.count
         divided = owners is not None
@@ -128,11 +141,11 @@ class Tracker:
                     context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
                     flow = table.find(p, context)
                     self.account(flow, p, table.from_src)
-                if flow is not None and not flow.foreign:
+                if flow is not None and not flow.shadow:
                     flow_ids[row] = flow.flow_id | tag
                     senders[row] = table.from_src
                     payloads[row] = p.payload & MASK32
-                    if p.protocol == 6 and p.flags > 0:  # TCP
+                    if p.protocol == TCP and p.flags > 0:
                         tcp_flags[row] = p.flags
             number += 1
             row += 1
@@ -141,9 +154,9 @@ class Tracker:
             self.sweep(frames)
 
     def touch(self, frames: Frames, i: int, divided: bool) -> None:
-        """Read a little of each of the next 32 frames' headers, so that their memory is waited for once, not 32 times.
+        """Prefetch the next 32 frames' headers, so that their cache misses overlap.
 
-        Headers lie far apart: no processor foresees them, but it fetches many at once where nothing depends on them.
+        Headers are too far apart for the hardware prefetcher; loads that nothing depends on run in parallel.
         """
         if not cython.compiled:
             return
@@ -211,29 +224,29 @@ class Tracker:
         return flow
 
     def account(self, flow: Flow, p: Packet, from_src: bool) -> None:
-        """Count one packet, analyse it, and hand on its payload."""
+        """Count one packet, analyse it, and pass its payload on."""
         me = half(flow, from_src)
         peer = half(flow, not from_src)
         if me.packets == 0 and peer.packets == 0:
             self.first(flow, p, from_src)
         self.count(flow, me, p)
         me.payload += p.payload
-        if p.protocol == 6:  # TCP
+        if p.protocol == TCP:
             if p.flags >= 0:
-                timeout = flow.timeout
+                state = flow.state
                 segment(flow, me, peer, p, from_src)
-                if flow.timeout < timeout:
-                    self.table.hasten(flow)
+                if flow.state != state:
+                    self.table.state_changed(flow)
                 if flow.wants:
                     self.tcp(flow, me, peer, p, from_src)
         else:
             self.content(flow, me, p, from_src)
 
     def first(self, flow: Flow, p: Packet, from_src: bool) -> None:
-        """What only a flow's first packet decides."""
+        """Set the fields that a flow's first packet decides."""
         if self.share and owner(p, self.shares) == EVERYONE:
-            self.estrange(flow)
-        flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0 and not flow.foreign
+            self.mark_shadow(flow)
+        flow.wants = p.protocol < WANTED_SIZE and self.wanted[p.protocol] != 0 and not flow.shadow
         if flow.wants and not p.has_ports:
             self.portless[p.protocol] += 1
             if self.portless[p.protocol] > MAX_PORTLESS:
@@ -245,16 +258,16 @@ class Tracker:
             flow.dst_mac = p.dst_mac if from_src else p.src_mac
 
     def elsewhere(self, p: Packet) -> bool:
-        """Whether a packet is another tracker's."""
+        """Whether another tracker owns a packet."""
         whose = owner(p, self.shares)
         return whose != self.share and whose != EVERYONE
 
-    def estrange(self, flow: Flow) -> None:
-        """Mark a flow as the first tracker's, which this one follows as well."""
-        flow.foreign = 1
-        opened = self.table.opened
-        if opened and opened[len(opened) - 1] == flow.first_packet:
-            opened[len(opened) - 1] = -flow.first_packet
+    def mark_shadow(self, flow: Flow) -> None:
+        """Mark a flow that the first tracker owns and this one only follows for its fragments."""
+        flow.shadow = 1
+        first_packets = self.table.first_packets
+        if first_packets and first_packets[len(first_packets) - 1] == flow.first_packet:
+            first_packets[len(first_packets) - 1] = -flow.first_packet
 
     def count(self, flow: Flow, me: Half, p: Packet) -> None:
         """Count one packet."""
@@ -268,49 +281,55 @@ class Tracker:
             me.ttl = p.ttl
 
     def content(self, flow: Flow, me: Half, p: Packet, from_src: bool) -> None:
-        """Hand the payload of anything but TCP to the listener."""
+        """Pass the payload of protocols other than TCP to the listener."""
         protocol = p.protocol
         if p.payload and not me.marks:
-            me.marks = 8
-            note(flow, 68, from_src)  # D
-        if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (0, 129):
+            me.marks = MARK_DATA
+            note(flow, DATA, from_src)
+        if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (ECHO_REPLY, ECHO6_REPLY):
             flow.state = ECHO_ANSWERED
         if flow.wants and not p.tunnel:
             header = ECHO_HEADER if p.icmp_id >= 0 and not p.headers_cut else 0
             if p.payload_captured + header > 0:
                 flow.missing = p.payload - p.payload_captured
                 data = self.copy(p.payload_offset - header, p.payload_captured + header)
+                timeout = flow.timeout
                 self.listener.datagram(flow, from_src, data, p.ts, p.number)
+                if flow.timeout < timeout:
+                    self.table.schedule_expiry(flow)
 
     def copy(self, start: int, size: int) -> bytes:
         """Copy payload bytes out of the buffer being decoded."""
         return self.decoder.copy(start, size)
 
     def tcp(self, flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
-        """Hand in-order payload to the listener."""
-        if p.payload > 0 and not p.flags & 4:
+        """Pass in-order payload to the listener."""
+        timeout = flow.timeout
+        if p.payload > 0 and not p.flags & RST:
             start = me.position + wrap(p.seq - me.next_seq)
-            if p.flags & 2:
+            if p.flags & SYN:
                 start += 1
             size = p.payload_captured if p.payload_captured < p.payload else p.payload
             data = self.copy(p.payload_offset, size)
             self.streams.segment(flow, from_src, start, data, p.payload, p.ts, p.number)
-        if p.flags & 16 and flow.wants and (flow.dst_stream if from_src else flow.src_stream) is not None:
+        if p.flags & ACK and flow.wants and (flow.dst_stream if from_src else flow.src_stream) is not None:
             at = peer.position + wrap(p.ack - peer.next_seq)
             self.streams.acknowledged(flow, not from_src, at, p.ts, p.number)
+        if flow.timeout < timeout:
+            self.table.schedule_expiry(flow)
 
     def carrier(self, flow: Flow, from_src: bool) -> None:
         """Count a fragment that does not complete its datagram, for the flow without ports between its addresses."""
         flow.wants = 0
-        if self.share and not flow.foreign:
-            self.estrange(flow)
+        if self.share and not flow.shadow:
+            self.mark_shadow(flow)
         flow.fragments += 1
         me = half(flow, from_src)
         self.count(flow, me, self.decoder.pkt)
         me.payload += self.decoder.pkt.payload
 
     def complete(self, context: int) -> bool:
-        """Take a fragment; once its datagram is whole, that is what the decoder has read."""
+        """Add a fragment; true once its datagram is complete, which the decoder has then read."""
         p = self.decoder.pkt
         key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol, context)
         data = self.copy(p.ip_payload_offset, p.ip_payload_captured)
@@ -335,10 +354,10 @@ class Tracker:
             self.table.sweep(self.last_ts)
 
     def close_ended(self) -> list[Flow]:
-        """Take the flows that ended; what waited in their streams has been read and their parsers are closed."""
+        """Take the flows that ended, after their held segments were delivered and their parsers closed."""
         ended = self.table.take_ended()
         if self.share:
-            ended = [flow for flow in ended if not flow.foreign]
+            ended = [flow for flow in ended if not flow.shadow]
         for flow in ended:
             self.close(flow)
         return ended

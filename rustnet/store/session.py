@@ -27,6 +27,12 @@ ROW_GROUP = 30_720
 """Rows that DuckDB keeps together: a full group is written while the capture is still being read, and the last ones,
 which nothing else overlaps, are small."""
 
+BLOCK_SIZE = 65_536
+"""Bytes that the file grows by: each table with rows takes one block at least.
+
+In blocks of 32 kB or less the columns of `ROW_GROUP` rows compress badly, and a large session grows threefold; in
+blocks of 256 kB, DuckDB's own choice, most of a small session is empty space. An existing file keeps its size."""
+
 ATTACHED = "session"
 """What a session that is attached to a connection is called there."""
 
@@ -84,6 +90,7 @@ def create_or_open(
         "memory_limit": memory_limit,
         "temp_directory": f"{file}.tmp",
         "storage_compatibility_version": STORAGE_VERSION,
+        "default_block_size": str(BLOCK_SIZE),
     }
     settings = _with_threads(config, threads)
     con = _attach(file, settings) if small_groups else _connect(file, settings, read_only=False)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rustnet.analysis.collector import Collector
-from rustnet.analysis.workers import Found, WorkerError, Workers, is_dense, worker_count
+from rustnet.analysis.workers import WorkerError, WorkerReply, Workers, is_dense, worker_count
 from rustnet.errors import ExitCode
 from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
@@ -62,7 +62,7 @@ def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
     workers = Workers(2, dissect=False)
     try:
         shared = workers.begin(1, 1)
-        shared.merge([Found(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
+        shared.merge([WorkerReply(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
     finally:
         workers.close()
     assert [(n.name, n.ts // second) for n in shared.collector.names] == [

@@ -6,6 +6,7 @@ import pytest
 
 from rustnet.engine.flow import Flow
 from rustnet.engine.tracker import Tracker
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from tests.engine.tracking import WANTED_SIZE, Listener, Tracked, batch, server_ports, track
 from tests.support.packets import ACK, FIN, RST, START, SYN, Captured, paced, tcp_frame
 from tests.support.uncompiled import RUNS_PURE
@@ -192,7 +193,7 @@ def test_held_bytes_are_bounded_over_all_flows() -> None:
 
 def track_peak(frames: list[bytes]) -> int:
     """Most bytes that waited at the end of any batch."""
-    tracker = Tracker(Listener(), bytes([1]) * WANTED_SIZE, server_ports())
+    tracker = Tracker(Listener(), bytes([1]) * WANTED_SIZE, server_ports(), IDLE_TIMEOUTS)
     peak = 0
     for start in range(0, len(frames), 200):
         tracker.feed(batch(paced(frames[start : start + 200], START + start * 1_000), start + 1))

@@ -2,10 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
-from tests.engine.tracking import Tracked, track
+from rustnet.engine import columns
+from rustnet.engine.flow import Flow
+from rustnet.engine.tracker import Tracker
+from rustnet.policy.timeouts import IDLE_TIMEOUTS, IdleTimeouts
+from tests.engine.tracking import WANTED_SIZE, Listener, Tracked, batch, track
 from tests.support.effort import assert_linear
 from tests.support.packets import (
     ACK,
@@ -121,6 +126,70 @@ def test_idle_timeouts(frame: bytes, seconds: int) -> None:
         got = track(late, borders)
         assert [flow["generation"] for flow in got.flows] == [0, 1]
         assert got.flows[0]["end_reason"] in ("idle", "rst")
+
+
+def test_timeouts_are_the_ones_handed_in() -> None:
+    """By state, by port of either end, and for protocols without ports."""
+    timeouts = IdleTimeouts(
+        tcp=7, tcp_opening=3, tcp_closing=4, tcp_time_wait=2, tcp_closed=1, udp=5, icmp=6, arp=8, other=9,
+        tcp_ports={9_999: 70}, udp_ports={9_999: 50, 53: 40},
+    )  # fmt: skip
+    opening = [syn(100), tcp_frame((B, 80), (A, 40_000), 500, 101, SYN | ACK)]
+    fins = [
+        tcp_frame((A, 40_000), (B, 80), 101, 501, FIN | ACK),
+        tcp_frame((B, 80), (A, 40_000), 501, 102, FIN | ACK),
+        tcp_frame((A, 40_000), (B, 80), 102, 502, ACK),
+    ]
+    cases = [
+        ([syn()], 3),
+        (opening, 3),
+        ([*opening, tcp_frame((A, 40_000), (B, 80), 101, 501, ACK)], 7),
+        ([*opening, *fins[:1]], 4),
+        ([*opening, fins[0], tcp_frame((B, 80), (A, 40_000), 501, 101, FIN | ACK)], 4),
+        ([*opening, *fins], 2),
+        ([syn(), tcp_frame((B, 80), (A, 40_000), 0, 101, RST | ACK)], 1),
+        ([tcp_frame((A, 9_999), (B, 50_000), 1, 1, ACK)], 70),
+        ([ask(40_000, 50_000)], 5),
+        ([ask(9_999, 53)], 50),
+        ([ask(40_000, 53)], 40),
+        ([ethernet(ip(A, B, 1, b"\x08\0\0\0\0\1\0\1"))], 6),
+        ([arp_frame(A, B)], 8),
+        ([ethernet(ip(A, B, 50, b"12345678"))], 9),
+    ]
+    for frames, seconds in cases:
+        first = paced(frames)
+        for late in (0, 1):
+            again = Captured(first[-1].ts + seconds * SECOND + late, frames[-1])
+            assert len(track([*first, again], timeouts=timeouts).flows) == 1 + late
+
+
+@dataclass
+class Setting(Listener):
+    """A listener that sets the timeouts of the flows that it reads."""
+
+    seconds: int = 0
+
+    def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:
+        flow.timeout = self.seconds * SECOND
+
+    def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
+        flow.timeout = self.seconds * SECOND
+        return 0
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [ask(40_000, 9_999), tcp_frame((A, 40_000), (B, 9_999), 1, 1, ACK, b"data"), ethernet(ip(A, B, 1, b"\x08" * 9))],
+)
+@pytest.mark.parametrize("seconds", [2, 1_000])
+def test_a_listener_sets_timeouts(frame: bytes, seconds: int) -> None:
+    """A shorter or longer one holds for the next packet, and for the sweep that runs while others talk."""
+    for late in (0, 1):
+        got = track([at(0, frame), Captured(START + seconds * SECOND + late, frame)], reader=Setting(seconds=seconds))
+        assert len(got.flows) == 1 + late
+    chatter = [at(i, ask(50_000, 9_999)) for i in range(1, 900)]
+    got = track([at(0, frame), *chatter], range(0, 900, 50), reader=Setting(seconds=seconds))
+    assert [flow["end_reason"] for flow in got.flows] == ["idle" if seconds == 2 else "end", "end"]
 
 
 def test_the_sweep_ends_what_nobody_asks_for() -> None:
@@ -261,10 +330,11 @@ def test_removal_loses_nothing_that_stands_behind() -> None:
 HASH_OF_A_FLOW = """
 from rustnet.engine.packet import Packet
 from rustnet.engine.table import FlowTable
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 packet = Packet()
 packet.version, packet.protocol = 4, 17
 packet.src_lo, packet.dst_lo, packet.src_port, packet.dst_port = 0xFFFF0A000001, 0xFFFF0A000002, 40000, 53
-print(FlowTable(bytes(65536)).find(packet, 0).hash)
+print(FlowTable(bytes(65536), IDLE_TIMEOUTS).find(packet, 0).hash)
 """
 
 
@@ -346,3 +416,24 @@ def test_many_small_batches_cost_no_more_than_few() -> None:
         track([*crowd, *trickle], range(len(crowd), len(crowd) + len(trickle)))
 
     assert_linear(trickled, 1_000 if not RUNS_PURE else 25)
+
+
+# ---- columns -------------------------------------------------------------------------------------------------------
+
+
+def test_the_column_of_idle_timeouts() -> None:
+    """What applied at the end: the opening's timeout, an established HTTP connection's, that of a closed one."""
+    opening = [
+        syn(100),
+        tcp_frame((B, 80), (A, 40_000), 500, 101, SYN | ACK),
+        tcp_frame((A, 40_000), (B, 80), 101, 501, ACK),
+    ]
+    for frames, seconds in (
+        (opening[:1], 60),
+        (opening, 600),
+        ([*opening, tcp_frame((A, 40_000), (B, 80), 101, 501, RST)], 15),
+    ):
+        tracker = Tracker(Listener(), bytes(WANTED_SIZE), bytes(65_536), IDLE_TIMEOUTS)
+        tracker.feed(batch(paced(frames)))
+        made = columns.FlowColumns({}, {}, {}, {}).build(tracker.finish(), tracker.last_ts)
+        assert made["idle_timeout_ms"].tolist() == [seconds * 1_000]

@@ -223,6 +223,29 @@ def test_files_stay_readable_by_the_oldest_accepted_duckdb(path: Path) -> None:
     con.close()
 
 
+@pytest.mark.parametrize("small_groups", [False, True])
+def test_a_session_of_another_block_size_is_written_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo: type, small_groups: bool
+) -> None:
+    size = "SELECT block_size FROM pragma_database_size() WHERE database_name <> 'memory'"
+    path = tmp_path / "s.duckdb"
+    con = session.create_or_open(path, [demo], small_groups=small_groups)
+    assert con.execute(size).fetchall() == [(session.BLOCK_SIZE,)]
+    con.close()
+    path.unlink()
+    monkeypatch.setattr(session, "BLOCK_SIZE", 262_144)
+    session.create_or_open(path, [demo]).close()
+    monkeypatch.undo()
+    con = session.create_or_open(path, [demo], small_groups=small_groups)
+    con.execute("INSERT INTO meta VALUES ('a', 'b')")
+    con.execute("CHECKPOINT")
+    assert con.execute(size).fetchall() == [(262_144,)]
+    con.close()
+    con = session.open_readonly(path)
+    assert con.execute("SELECT value FROM meta WHERE key = 'a'").fetchall() == [("b",)]
+    con.close()
+
+
 def test_a_session_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise duckdb.IOException("IO Error: No space left on device")

@@ -8,13 +8,13 @@ from rustnet.dissect.registry import DISSECTORS
 from rustnet.engine.flow import Flow
 from tests.dissect.harness import ListSink, fields
 
-Said = Iterable[tuple[bool, bytes]]
+Messages = Iterable[tuple[bool, bytes]]
 
 
-class Through:
-    """One flow, read by whoever of all registered protocols recognises it."""
+class DispatchedFlow:
+    """One flow, read by the parser whose protocol recognises it, of all that are registered."""
 
-    def __init__(self, said: Said, port: int = 9999, transport: str = "tcp", chunk: int = 0) -> None:
+    def __init__(self, said: Messages, port: int = 9999, transport: str = "tcp", chunk: int = 0) -> None:
         self.sink = ListSink()
         self.dispatcher = Dispatcher(DISSECTORS, self.sink, strict=True)
         self.flow = Flow()

@@ -12,7 +12,7 @@ Row = TypeVar("Row")
 
 
 class ListSink:
-    """Keeps everything that parsers say."""
+    """Keeps everything that parsers report."""
 
     def __init__(self) -> None:
         self.rows: list[object] = []
@@ -97,7 +97,7 @@ class Flow:
             self.talk.finish()
 
     def lose(self, size: int, from_src: bool = True) -> None:
-        """Lose bytes of one direction; what falls into a skip is not told."""
+        """Lose bytes of one direction; what falls into a skip is not reported."""
         skipped = min(self.skip[from_src], size)
         self.skip[from_src] -= skipped
         if size > skipped and not self.talk.finished:
@@ -120,7 +120,7 @@ def believed(dissector: Dissector, data: bytes, **ends: object) -> bool:
     return verdict == YES
 
 
-def told(dissector: Dissector, said: Iterable[tuple[bool, bytes]], transport: str = "tcp", port: int = 0) -> Flow:
+def parsed(dissector: Dissector, said: Iterable[tuple[bool, bytes]], transport: str = "tcp", port: int = 0) -> Flow:
     """Let the parser read all of it, a millisecond apart, and close the flow."""
     flow = Flow(dissector, transport, dst_port=port or None)
     for from_src, data in said:
@@ -135,7 +135,7 @@ def told(dissector: Dissector, said: Iterable[tuple[bool, bytes]], transport: st
 
 def rows(kind: type[Row], dissector: Dissector, *said: tuple[bool, bytes], transport: str = "udp") -> list[Row]:
     """Rows of a conversation, all of which are of one type."""
-    flow = told(dissector, said, transport)
+    flow = parsed(dissector, said, transport)
     made = [row for row in flow.rows if isinstance(row, kind)]
     assert len(made) == len(flow.rows)
     return made

@@ -4,7 +4,7 @@ from rustnet.dissect.amqp.parser import AMQP
 from rustnet.dissect.amqp.types import value
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import AMQP1_TALK, AMQP_TALK, amqp, amqp1, amqp_method, amqp_table
 from tests.dissect.samples_web import tls_talk
@@ -71,7 +71,7 @@ def test_version_1() -> None:
 
 def test_tls_inside() -> None:
     header = b"AMQP\x02\x01\0\0"
-    flow = Through(((CLIENT, header), (SERVER, header), *tls_talk(13)), port=5672)
+    flow = DispatchedFlow(((CLIENT, header), (SERVER, header), *tls_talk(13)), port=5672)
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from rustnet.dissect.arp import ARP, Arp
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
-from tests.dissect.harness import CLIENT, Flow, fields, rows, told
+from tests.dissect.harness import CLIENT, Flow, fields, parsed, rows
 from tests.dissect.samples_layer2 import said
 from tests.support.packets import MAC_A, MAC_B, MAC_C, TYPE_ARP, arp, ethernet, padded
 from tests.support.pcap import write_pcap
@@ -44,7 +44,7 @@ def test_kinds_of_message(message: bytes, gratuitous: bool, probe: bool, announc
 
 def test_repetitions_have_no_row() -> None:
     first, other = arp(1, "192.0.2.1", "192.0.2.2"), arp(1, "192.0.2.1", "192.0.2.2", MAC_B)
-    flow = told(ARP, said(first, first, other, first, other), "arp")
+    flow = parsed(ARP, said(first, first, other, first, other), "arp")
     assert [row.sender_mac for row in flow.rows if isinstance(row, Arp)] == ["02:00:00:00:00:01", "02:00:00:00:00:02"]
     assert len(flow.rows) == 2
 
@@ -54,7 +54,7 @@ def test_addresses_of_other_kinds() -> None:
     (row,) = rows(Arp, ARP, (CLIENT, message))
     assert (row.operation, row.sender_ip, row.sender_mac, row.target_mac) == ("operation99", None, "01:02", "03:04")
     with pytest.raises(DissectError):
-        told(ARP, said(message[:-1]), "arp")
+        parsed(ARP, said(message[:-1]), "arp")
 
 
 def test_probe() -> None:

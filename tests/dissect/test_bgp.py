@@ -4,7 +4,7 @@ import pytest
 
 from rustnet.dissect.bgp import BGP, Bgp, _path
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import ATTRIBUTES, BGP_CEASE, BGP_OPEN, BGP_TALK, BGP_UPDATE, KEEPALIVE, attribute
 
 MARKER = b"\xff" * 16
@@ -55,7 +55,7 @@ def test_malformed() -> None:
         b"\xfe" + BGP_OPEN[1:],
     ):
         with pytest.raises(DissectError):
-            told(BGP, [(CLIENT, data)])
+            parsed(BGP, [(CLIENT, data)])
 
 
 @pytest.mark.parametrize(

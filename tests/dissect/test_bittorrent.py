@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.bittorrent import bencode
 from rustnet.dissect.bittorrent.parser import BITTORRENT, Bittorrent, client_of
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import (
     BITTORRENT_TALK,
     DHT_ERROR,
@@ -21,7 +21,7 @@ from tests.dissect.samples_services import (
 
 
 def test_handshakes() -> None:
-    flow = told(BITTORRENT, BITTORRENT_TALK)
+    flow = parsed(BITTORRENT, BITTORRENT_TALK)
     ours, extended, theirs = (row for row in flow.rows if isinstance(row, Bittorrent))
     assert (ours.info_hash, ours.client, ours.extensions) == (
         INFO_HASH.hex(), "qBittorrent 4.6", ["dht", "fast", "extended"],
@@ -82,7 +82,7 @@ def test_bencode() -> None:
 
 def test_no_handshake() -> None:
     with pytest.raises(DissectError):
-        told(BITTORRENT, [(CLIENT, b"\x13BitTorrent prot0col" + bytes(60))])
+        parsed(BITTORRENT, [(CLIENT, b"\x13BitTorrent prot0col" + bytes(60))])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from rustnet.dissect.cdp import CDP, Cdp, parse
 from rustnet.dissect.framework.conversation import NO, YES
-from tests.dissect.harness import Flow, rows, told
+from tests.dissect.harness import Flow, parsed, rows
 from tests.dissect.samples_layer2 import CDP_OLD, CDP_PHONE, CDP_SWITCH, cdp, cdp_tlv, said
 from tests.support.packets import CHDLC, CISCO_SNAP, COOKED, cooked, snap
 from tests.support.pcap import write_pcap
@@ -10,7 +10,7 @@ from tests.support.sessions import replay
 
 
 def test_a_switch() -> None:
-    flow = told(CDP, said(CDP_SWITCH, CDP_SWITCH), "cdp")
+    flow = parsed(CDP, said(CDP_SWITCH, CDP_SWITCH), "cdp")
     (row,) = flow.rows
     assert isinstance(row, Cdp)
     assert (row.version, row.ttl, row.device_id, row.port_id) == ("2", 180, "core-1.example.org", "GigabitEthernet0/1")

@@ -4,7 +4,7 @@ import pytest
 
 from rustnet.dissect.dcerpc.parser import DCERPC, Dcerpc
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_domain import DCERPC_TALK, EPMAPPER, NDR, ntlm_authenticate, rpc, rpc4
 
 
@@ -47,11 +47,11 @@ def test_datagrams() -> None:
 def test_contexts_that_are_not_there() -> None:
     body = struct.pack("<HHIBBH", 5840, 5840, 0, 200, 0, 0) + struct.pack("<HBB", 0, 1, 0) + EPMAPPER + bytes(4) + NDR
     with pytest.raises(DissectError):
-        told(DCERPC, [(CLIENT, rpc(11, body))])
+        parsed(DCERPC, [(CLIENT, rpc(11, body))])
 
 
 def test_a_long_call_is_skipped() -> None:
-    flow = told(DCERPC, [*DCERPC_TALK[:2], (CLIENT, rpc(0, struct.pack("<IHH", 5000, 0, 3) + bytes(5000), 2)[:100])])
+    flow = parsed(DCERPC, [*DCERPC_TALK[:2], (CLIENT, rpc(0, struct.pack("<IHH", 5000, 0, 3) + bytes(5000), 2)[:100])])
     assert flow.skip[CLIENT] == 5024 - 100
 
 

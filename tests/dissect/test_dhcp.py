@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.dhcp import DHCP, Dhcp
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import DHCP_ACK, DHCP_REQUEST, dhcp_message, option
 
 
@@ -15,7 +15,7 @@ def test_request() -> None:
 
 
 def test_ack_names_the_address() -> None:
-    flow = told(DHCP, [(SERVER, DHCP_ACK), (SERVER, DHCP_ACK)], "udp")
+    flow = parsed(DHCP, [(SERVER, DHCP_ACK), (SERVER, DHCP_ACK)], "udp")
     row = flow.rows[0]
     assert isinstance(row, Dhcp)
     assert (row.message, row.assigned_ip, row.server_ip, row.lease_seconds) == (
@@ -53,7 +53,7 @@ def test_options_of_other_forms() -> None:
 
 
 def test_options_that_run_over_the_end() -> None:
-    flow = told(DHCP, [(CLIENT, dhcp_message(1, option(12, b"pc") + b"\x0f\x40abc"))], "udp")
+    flow = parsed(DHCP, [(CLIENT, dhcp_message(1, option(12, b"pc") + b"\x0f\x40abc"))], "udp")
     assert [kind for kind, _ in flow.sink.anomalies] == ["malformed_dhcp"]
     assert isinstance(flow.rows[0], Dhcp)
     assert flow.rows[0].hostname == "pc"
@@ -61,7 +61,7 @@ def test_options_that_run_over_the_end() -> None:
 
 def test_too_short() -> None:
     with pytest.raises(DissectError):
-        told(DHCP, [(CLIENT, b"\1\1\6\0" * 20)], "udp")
+        parsed(DHCP, [(CLIENT, b"\1\1\6\0" * 20)], "udp")
 
 
 def test_rows_are_bounded() -> None:

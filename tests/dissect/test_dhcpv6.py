@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.dhcpv6 import DHCPV6, Dhcpv6
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import DHCPV6_RELAYED, DHCPV6_REPLY, DHCPV6_SOLICIT, option6
 
 
@@ -12,7 +12,7 @@ def test_solicit() -> None:
 
 
 def test_reply() -> None:
-    flow = told(DHCPV6, [(SERVER, DHCPV6_REPLY)], "udp")
+    flow = parsed(DHCPV6, [(SERVER, DHCPV6_REPLY)], "udp")
     (row,) = flow.rows
     assert isinstance(row, Dhcpv6)
     assert (row.addresses, row.networks, row.lease_seconds) == (["2001:db8::42"], ["2001:db8::/56"], 1800)
@@ -38,7 +38,7 @@ def test_relays_within_relays_are_bounded() -> None:
 @pytest.mark.parametrize("size", range(1, 8))
 def test_cut_off(size: int) -> None:
     with pytest.raises(DissectError):
-        told(DHCPV6, [(CLIENT, DHCPV6_SOLICIT[:size] if size < 4 else DHCPV6_SOLICIT[: 4 + size])], "udp")
+        parsed(DHCPV6, [(CLIENT, DHCPV6_SOLICIT[:size] if size < 4 else DHCPV6_SOLICIT[: 4 + size])], "udp")
 
 
 def test_probe() -> None:

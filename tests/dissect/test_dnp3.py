@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.dnp3 import DNP3, Dnp3, checksum
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from tests.dissect.harness import CLIENT, Flow, rows, told
+from tests.dissect.harness import CLIENT, Flow, parsed, rows
 from tests.dissect.samples_services import DNP3_TALK, dnp3
 
 
@@ -23,7 +23,7 @@ def test_checksums() -> None:
     assert checksum(bytes.fromhex("056405c001000004")) == 0x21E9
     frame = bytearray(DNP3_TALK[0][1])
     frame[12] ^= 1
-    flow = told(DNP3, [(CLIENT, bytes(frame))])
+    flow = parsed(DNP3, [(CLIENT, bytes(frame))])
     assert [kind for kind, _ in flow.sink.anomalies] == ["malformed_dnp3"]
     assert flow.rows == []
 
@@ -31,9 +31,9 @@ def test_checksums() -> None:
 def test_malformed() -> None:
     for data in (DNP3_TALK[0][1][:-1], DNP3_TALK[0][1] + b"\5"):
         with pytest.raises(DissectError):
-            told(DNP3, [(CLIENT, data)], "udp")
+            parsed(DNP3, [(CLIENT, data)], "udp")
     with pytest.raises(DissectError):
-        told(DNP3, [(CLIENT, b"\5\x65" + bytes(20))])
+        parsed(DNP3, [(CLIENT, b"\5\x65" + bytes(20))])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.ftp import FTP, Ftp
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import FTP_TALK, lines
 from tests.dissect.samples_web import tls_talk
@@ -68,16 +68,16 @@ def test_one_direction_only() -> None:
 
 def test_tls_inside() -> None:
     start = lines("< 220 ready", "> AUTH TLS", "< 234 Proceed")
-    flow = Through((*start, *tls_talk(13)), port=21)
+    flow = DispatchedFlow((*start, *tls_talk(13)), port=21)
     assert [r["command"] for r in flow.rows(Ftp) if "command" in r] == ["AUTH"]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
     assert flow.talk.app == "ftp"
-    silent = Through((*start[1:2], *(said for said in tls_talk(13) if said[0])), port=21)
+    silent = DispatchedFlow((*start[1:2], *(said for said in tls_talk(13) if said[0])), port=21)
     assert [r["sni"] for r in silent.rows(Tls)] == ["www.example.org"]
     (early_hello, *others) = tls_talk(13)
-    early = Through((*start[:2], early_hello, start[2], *others), port=21)
+    early = DispatchedFlow((*start[:2], early_hello, start[2], *others), port=21)
     assert [r["sni"] for r in early.rows(Tls)] == ["www.example.org"]
-    refused = Through(lines("< 220 ready", "> AUTH TLS", "< 530 no", "> USER x", "< 331 y"), port=21)
+    refused = DispatchedFlow(lines("< 220 ready", "> AUTH TLS", "< 530 no", "> USER x", "< 331 y"), port=21)
     assert [r.get("command") for r in refused.rows(Ftp)] == [None, "AUTH", "USER"]
 
 

@@ -7,7 +7,7 @@ from rustnet.dissect.framework.repeated import MAX_MESSAGES, MAX_SUBJECTS
 from rustnet.dissect.icmp import ICMP, MAX_ECHOES, Icmp, quoted
 from rustnet.dissect.icmpv6 import ICMPV6, domains
 from tests.dissect import samples_layer2 as s
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_layer2 import ping, said
 from tests.support.packets import SECOND, ethernet, ip, ip_frame, padded, udp_frame
 from tests.support.pcap import write_pcap
@@ -136,7 +136,7 @@ def test_later_fragments_have_no_ports() -> None:
 def test_short_messages() -> None:
     for dissector in (ICMP, ICMPV6):
         with pytest.raises(DissectError):
-            told(dissector, said(b"\x08\0\0\0\0\0\0"), "icmp")
+            parsed(dissector, said(b"\x08\0\0\0\0\0\0"), "icmp")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.igmp import IGMP, MAX_RECORDS, Igmp, exponential
 from tests.dissect import samples_layer2 as s
-from tests.dissect.harness import Flow, rows, told
+from tests.dissect.harness import Flow, parsed, rows
 from tests.dissect.samples_layer2 import said
 
 
@@ -32,7 +32,7 @@ def test_reports_that_lie() -> None:
     many = b"\x22\0\0\0\0\0\xff\xff" + (b"\4\0\0\0" + bytes(4)) * 600
     assert len(rows(Igmp, IGMP, *said(many), transport="igmp")) == MAX_RECORDS
     with pytest.raises(DissectError):
-        told(IGMP, said(b"\x16\0\0\0"), "igmp")
+        parsed(IGMP, said(b"\x16\0\0\0"), "igmp")
 
 
 def test_exponents() -> None:

@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.imap import IMAP, Imap
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import IMAP_TALK, lines
 from tests.dissect.samples_web import tls_talk
@@ -78,7 +78,7 @@ def test_one_direction_only() -> None:
 
 
 def test_tls_and_compression() -> None:
-    flow = Through((*lines("< * OK IMAP4 ready", "> a STARTTLS", "< a OK go"), *tls_talk(13)), port=143)
+    flow = DispatchedFlow((*lines("< * OK IMAP4 ready", "> a STARTTLS", "< a OK go"), *tls_talk(13)), port=143)
     assert [r.get("command") for r in flow.rows(Imap)] == [None, "STARTTLS"]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
     plain, rows = talk((*lines("< * OK x", "> a COMPRESS DEFLATE", "< a OK go"), (CLIENT, b"x\x9c")))

@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.irc import IRC, Irc
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, Flow, fields
 from tests.dissect.samples_streams import IRC_TALK, lines
 from tests.dissect.samples_web import tls_talk
@@ -65,7 +65,7 @@ def test_logins() -> None:
 def test_tls_inside() -> None:
     start = lines("> CAP LS 302", "> STARTTLS", "< :s 670 x :go")
     for said in (start, start[:2]):
-        flow = Through((*said, *tls_talk(13)), port=6667)
+        flow = DispatchedFlow((*said, *tls_talk(13)), port=6667)
         assert flow.rows(Irc)[1]["command"] == "STARTTLS"
         assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
 

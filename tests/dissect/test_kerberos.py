@@ -2,12 +2,12 @@ import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.kerberos import KERBEROS, Kerberos
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_domain import AS_REP, AS_REQ, KRB_ERROR, TICKET, at, num, prefixed, tlv
 
 
 def test_request() -> None:
-    flow = told(KERBEROS, [(CLIENT, AS_REQ)], "udp")
+    flow = parsed(KERBEROS, [(CLIENT, AS_REQ)], "udp")
     (row,) = flow.rows
     assert isinstance(row, Kerberos)
     assert (row.message, row.cname, row.realm, row.sname) == ("AS-REQ", "jane", "EXAMPLE.COM", "krbtgt/EXAMPLE.COM")
@@ -35,7 +35,7 @@ def test_ticket_of_an_application_request() -> None:
 
 
 def test_a_direction_that_begins_within_a_message_is_left_alone() -> None:
-    flow = told(KERBEROS, [(CLIENT, prefixed(AS_REQ)), (SERVER, prefixed(AS_REP)[60:]), (SERVER, b"\x99" * 80)])
+    flow = parsed(KERBEROS, [(CLIENT, prefixed(AS_REQ)), (SERVER, prefixed(AS_REP)[60:]), (SERVER, b"\x99" * 80)])
     assert len(flow.rows) == 1
     assert flow.sink.anomalies == []
 
@@ -43,9 +43,9 @@ def test_a_direction_that_begins_within_a_message_is_left_alone() -> None:
 def test_every_cut_is_malformed() -> None:
     for size in range(len(AS_REQ)):
         with pytest.raises(DissectError):
-            told(KERBEROS, [(CLIENT, AS_REQ[:size])], "udp")
+            parsed(KERBEROS, [(CLIENT, AS_REQ[:size])], "udp")
     with pytest.raises(DissectError):
-        told(KERBEROS, [(CLIENT, b"\0\0\0\x20" + b"A" * 32)])
+        parsed(KERBEROS, [(CLIENT, b"\0\0\0\x20" + b"A" * 32)])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.lacp import LACP, Lacp
-from tests.dissect.harness import Flow, rows, told
+from tests.dissect.harness import Flow, parsed, rows
 from tests.dissect.samples_layer2 import lacp, said
 from tests.support.packets import MAC_C
 
@@ -25,7 +25,7 @@ def test_both_ends_and_changes() -> None:
 
 def test_cut_off_and_odd() -> None:
     with pytest.raises(DissectError):
-        told(LACP, said(lacp(1)[:41]), "lacp")
+        parsed(LACP, said(lacp(1)[:41]), "lacp")
     (row,) = rows(Lacp, LACP, *said(lacp(1)[:22] + bytes(20)), transport="lacp")
     assert (row.actor_key, row.partner_key, row.collector_max_delay) == (13, None, None)
 

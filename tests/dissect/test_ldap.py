@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.ldap import LDAP, Ldap
 from rustnet.dissect.tls.parser import TlsParser
-from tests.dissect.harness import CLIENT, SERVER, Flow, fields, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields, parsed, rows
 from tests.dissect.samples_domain import LDAP_SEARCH, LDAP_TALK, ldap, ntlm_authenticate, num, octets, result, tlv
 
 
@@ -50,7 +50,7 @@ def test_deep_filters_are_bounded() -> None:
 def test_sasl_with_ntlm_and_sealing() -> None:
     blob = tlv(0x60, ntlm_authenticate("jane", "EXAMPLE", "DESK1"))
     bind = ldap(1, 0x60, num(3), octets(""), tlv(0xA3, octets("GSS-SPNEGO"), octets(blob)))
-    flow = told(LDAP, [(CLIENT, bind), (SERVER, ldap(1, 0x61, result(0))), (CLIENT, b"\0\0\0\x40" + bytes(64))])
+    flow = parsed(LDAP, [(CLIENT, bind), (SERVER, ldap(1, 0x61, result(0))), (CLIENT, b"\0\0\0\x40" + bytes(64))])
     (row,) = flow.rows
     assert isinstance(row, Ldap)
     assert (row.auth, row.username, row.domain) == ("sasl GSS-SPNEGO", "jane", "EXAMPLE")
@@ -60,9 +60,9 @@ def test_sasl_with_ntlm_and_sealing() -> None:
 
 def test_start_tls() -> None:
     asked = ldap(1, 0x77, octets("1.3.6.1.4.1.1466.20037", 0x80))
-    flow = told(LDAP, [(CLIENT, asked), (SERVER, ldap(1, 0x78, result(0)))])
+    flow = parsed(LDAP, [(CLIENT, asked), (SERVER, ldap(1, 0x78, result(0)))])
     assert isinstance(flow.talk.parser, TlsParser)
-    flow = told(LDAP, [(CLIENT, asked), (SERVER, ldap(1, 0x78, result(52)))])
+    flow = parsed(LDAP, [(CLIENT, asked), (SERVER, ldap(1, 0x78, result(52)))])
     assert flow.talk.parser is flow.parser
 
 
@@ -81,7 +81,7 @@ def test_every_cut_is_malformed() -> None:
     message = ldap(2, 0x63, LDAP_SEARCH)
     for size in range(1, len(message)):
         with pytest.raises(DissectError):
-            told(LDAP, [(CLIENT, message[:size])], "udp")
+            parsed(LDAP, [(CLIENT, message[:size])], "udp")
 
 
 @pytest.mark.parametrize(

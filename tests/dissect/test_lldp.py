@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.lldp import LLDP, Lldp, parse
-from tests.dissect.harness import Flow, rows, told
+from tests.dissect.harness import Flow, parsed, rows
 from tests.dissect.samples_layer2 import LLDP_BYE, LLDP_PHONE, LLDP_SWITCH, org, said, tlv
 from tests.support.packets import NEAREST, TYPE_LLDP, cooked, ethernet, padded
 from tests.support.pcap import write_pcap
@@ -14,7 +14,7 @@ from tests.support.sessions import replay
 
 
 def test_a_switch() -> None:
-    flow = told(LLDP, said(LLDP_SWITCH), "lldp")
+    flow = parsed(LLDP, said(LLDP_SWITCH), "lldp")
     (row,) = flow.rows
     assert isinstance(row, Lldp)
     assert (row.chassis_id, row.chassis_id_kind) == ("02:00:00:00:00:01", "mac")
@@ -47,7 +47,7 @@ def test_identifiers_that_are_no_text() -> None:
 
 def test_a_row_for_each_change() -> None:
     other = LLDP_SWITCH.replace(b"uplink", b"UPLINK")
-    flow = told(LLDP, said(LLDP_SWITCH, LLDP_SWITCH, LLDP_PHONE, LLDP_SWITCH, other, other, LLDP_SWITCH), "lldp")
+    flow = parsed(LLDP, said(LLDP_SWITCH, LLDP_SWITCH, LLDP_PHONE, LLDP_SWITCH, other, other, LLDP_SWITCH), "lldp")
     found = [row.port_description for row in flow.rows if isinstance(row, Lldp)]
     assert found == ["uplink to core", None, "UPLINK to core", "uplink to core"]
 
@@ -58,7 +58,7 @@ def test_cut_off_messages_tell_what_is_whole() -> None:
     assert parse(LLDP_SWITCH[: at + 3]).port_description == "uplink to core"
     assert parse(LLDP_SWITCH[: at + 20]).system_name == "access-1.example.org"
     with pytest.raises(DissectError):
-        told(LLDP, said(tlv(5, b"name")), "lldp")
+        parsed(LLDP, said(tlv(5, b"name")), "lldp")
 
 
 @given(st.integers(0, 255), st.binary(max_size=40))

@@ -5,7 +5,7 @@ import pytest
 from rustnet.dissect.http.parser import Http
 from rustnet.dissect.kerberos import Kerberos
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER
 from tests.dissect.samples import SAMPLES
 from tests.dissect.samples_domain import AS_REP, prefixed
@@ -20,41 +20,41 @@ TAIL = bytes.fromhex("b44682a6850d31011c46ef2b5cbf9f9519295cf847b9d9ed7bb8ee6a80
 def test_one_side_begins_within_a_message(name: str) -> None:
     sample = next(s for s in SAMPLES[name] if s.transport == "tcp")
     answer = next(data for from_src, data in sample.talk if not from_src)
-    through = Through([(CLIENT, TAIL), (SERVER, answer)], sample.port)
-    assert through.talk.app == name
-    assert not through.sink.anomalies
+    dispatched = DispatchedFlow([(CLIENT, TAIL), (SERVER, answer)], sample.port)
+    assert dispatched.talk.app == name
+    assert not dispatched.sink.anomalies
 
 
 def test_the_side_that_was_cut_is_read_on() -> None:
     talk = [(CLIENT, TAIL), (SERVER, prefixed(AS_REP)), (CLIENT, prefixed(AS_REP)), (SERVER, prefixed(AS_REP))]
-    assert len(Through(talk, 88).rows(Kerberos)) == 3
+    assert len(DispatchedFlow(talk, 88).rows(Kerberos)) == 3
 
 
 def test_a_hello_behind_words_of_another_protocol() -> None:
     said = [(CLIENT, b"NXSH-7.1.1\r\n"), (SERVER, b"NXSH-7.2.2\n"), (CLIENT, HELLO)]
-    through = Through(said)
-    assert through.talk.app == "tls"
-    (row,) = through.rows(Tls)
+    dispatched = DispatchedFlow(said)
+    assert dispatched.talk.app == "tls"
+    (row,) = dispatched.rows(Tls)
     assert row["ja4"] == "t12i020100_c1929292aa6b_1ca028f07214"
 
 
 def test_a_lost_beginning_is_no_end() -> None:
-    through = Through([])
-    through.flow.wants = True
-    through.flow.talk = None
-    through.dispatcher.gap(through.flow, CLIENT, 1460, 1, 1)
-    assert through.flow.wants
-    through.flow.talk = through.talk
-    through.offer(TAIL, CLIENT, "tcp")
-    through.dispatcher.gap(through.flow, CLIENT, 1460, 2, 2)
-    through.offer(HELLO, CLIENT, "tcp")
-    assert through.talk.app == "tls"
+    dispatched = DispatchedFlow([])
+    dispatched.flow.wants = True
+    dispatched.flow.talk = None
+    dispatched.dispatcher.gap(dispatched.flow, CLIENT, 1460, 1, 1)
+    assert dispatched.flow.wants
+    dispatched.flow.talk = dispatched.talk
+    dispatched.offer(TAIL, CLIENT, "tcp")
+    dispatched.dispatcher.gap(dispatched.flow, CLIENT, 1460, 2, 2)
+    dispatched.offer(HELLO, CLIENT, "tcp")
+    assert dispatched.talk.app == "tls"
 
 
 def test_what_comes_in_small_pieces_is_waited_for() -> None:
     (sample, *_) = SAMPLES["mysql"]
-    assert Through(sample.talk, sample.port, chunk=3).talk.app == "mysql"
-    endless = Through([(CLIENT, b"\x00")] * 200, 9999)
+    assert DispatchedFlow(sample.talk, sample.port, chunk=3).talk.app == "mysql"
+    endless = DispatchedFlow([(CLIENT, b"\x00")] * 200, 9999)
     assert endless.talk.finished
 
 
@@ -84,17 +84,17 @@ PUBLISH = b"\x32\x10\0\x09home/temp\0\x07" + b"-3.5"[:3]
     ],
 )
 def test_single_messages_of_earlier_connections(said: bytes, port: int, app: str | None) -> None:
-    through = Through([(CLIENT, said)], port)
-    assert through.talk.app == app
-    assert not through.sink.anomalies
+    dispatched = DispatchedFlow([(CLIENT, said)], port)
+    assert dispatched.talk.app == app
+    assert not dispatched.sink.anomalies
 
 
 def test_datagrams_that_keep_a_path_open_are_not_counted() -> None:
     (sample, *_) = SAMPLES["sip"]
     said = [(CLIENT, b"hello" + bytes(9))] * 20 + list(sample.talk)
-    assert Through(said, sample.port, "udp").talk.app == "sip"
-    assert not Through([(CLIENT, b"hello" + bytes(9))] * 64, sample.port, "udp").flow.wants
-    assert not Through([(CLIENT, b"hello" + bytes(19))] * 4, sample.port, "udp").flow.wants
+    assert DispatchedFlow(said, sample.port, "udp").talk.app == "sip"
+    assert not DispatchedFlow([(CLIENT, b"hello" + bytes(9))] * 64, sample.port, "udp").flow.wants
+    assert not DispatchedFlow([(CLIENT, b"hello" + bytes(19))] * 4, sample.port, "udp").flow.wants
 
 
 @pytest.mark.parametrize(
@@ -110,53 +110,53 @@ def test_datagrams_that_keep_a_path_open_are_not_counted() -> None:
     ],
 )
 def test_replies_of_earlier_sessions(said: bytes, port: int, app: str | None) -> None:
-    assert Through([(SERVER, said), (SERVER, said)], port).talk.app == app
+    assert DispatchedFlow([(SERVER, said), (SERVER, said)], port).talk.app == app
 
 
-def cut(through: Through, from_src: bool, data: bytes, size: int = 1000) -> None:
+def cut(dispatched: DispatchedFlow, from_src: bool, data: bytes, size: int = 1000) -> None:
     """Offer a segment that the snap length cut: the rest of it is a gap."""
-    through.flow.wants = True
-    through.offer(data, from_src, "tcp")
-    through.dispatcher.gap(through.flow, from_src, size, 2_000_000_000, 99)
+    dispatched.flow.wants = True
+    dispatched.offer(data, from_src, "tcp")
+    dispatched.dispatcher.gap(dispatched.flow, from_src, size, 2_000_000_000, 99)
 
 
 def test_heads_cut_by_the_snap_length_are_read_as_far_as_they_go() -> None:
-    through = Through([], 80)
-    through.flow.talk = through.talk
+    dispatched = DispatchedFlow([], 80)
+    dispatched.flow.talk = dispatched.talk
     for path in (b"/a", b"/b"):
-        cut(through, CLIENT, b"GET " + path + b" HTTP/1.1\r\nHost: h.example\r\nUser-Agent: Moz")
-        cut(through, SERVER, b"HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Le")
-    through.dispatcher.close(through.flow)
-    rows = through.rows(Http)
+        cut(dispatched, CLIENT, b"GET " + path + b" HTTP/1.1\r\nHost: h.example\r\nUser-Agent: Moz")
+        cut(dispatched, SERVER, b"HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Le")
+    dispatched.dispatcher.close(dispatched.flow)
+    rows = dispatched.rows(Http)
     assert [(r["uri"], r["host"], r["user_agent"], r["status"], r["server"]) for r in rows] == [
         ("/a", "h.example", "Moz", 404, "nginx"),
         ("/b", "h.example", "Moz", 404, "nginx"),
     ]
-    assert not through.sink.anomalies
+    assert not dispatched.sink.anomalies
 
 
 def test_a_server_hello_in_a_record_that_was_cut() -> None:
     server_hello = bytes.fromhex("0303") + bytes(32) + b"\0\xc0\x2f\0"
     flight = tls_record(22, handshake_message(2, server_hello) + handshake_message(11, bytes(3000)))
     for first in (HELLO, HELLO[:40]):  # the client's hello whole, and cut itself
-        through = Through([], 443)
-        through.flow.talk = through.talk
-        cut(through, CLIENT, first)
-        cut(through, SERVER, flight[:150])
-        through.dispatcher.close(through.flow)
-        (row,) = through.rows(Tls)
+        dispatched = DispatchedFlow([], 443)
+        dispatched.flow.talk = dispatched.talk
+        cut(dispatched, CLIENT, first)
+        cut(dispatched, SERVER, flight[:150])
+        dispatched.dispatcher.close(dispatched.flow)
+        (row,) = dispatched.rows(Tls)
         assert (row["cipher"], "ja3s" in row, "ja4" in row) == (
             "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
             True,
             first is HELLO,
         )
-        assert not through.sink.anomalies
+        assert not dispatched.sink.anomalies
 
 
 def test_a_head_behind_a_body_whose_beginning_is_missing() -> None:
     body = [(SERVER, bytes(range(128, 256)) * 11)] * 5
     request = [(CLIENT, b"GET /next HTTP/1.1\r\nHost: h.example\r\n\r\n"), (SERVER, b"HTTP/1.1 204 No Content\r\n\r\n")]
-    (row,) = Through([*body, *request], 80).rows(Http)
+    (row,) = DispatchedFlow([*body, *request], 80).rows(Http)
     assert (row["uri"], row["status"]) == ("/next", 204)
-    assert Through(body, 9999).flow.wants == 0
-    assert Through(body * 2, 80).flow.wants == 0
+    assert DispatchedFlow(body, 9999).flow.wants == 0
+    assert DispatchedFlow(body * 2, 80).flow.wants == 0

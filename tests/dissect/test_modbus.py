@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.modbus import MAX_POLLS, MODBUS, Modbus
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import MODBUS_TALK, mbap
 
 
@@ -31,7 +31,7 @@ def test_distinct_requests_are_bounded() -> None:
 def test_broken_framing() -> None:
     for data in (b"\0\1\0\1\0\6\x11\x03\0\x6b\0\3", b"\0\1\0\0\0\1\x11\x03", b"\0\1\0\0\2\0\x11\x03"):
         with pytest.raises(DissectError):
-            told(MODBUS, [MODBUS_TALK[0], (CLIENT, data)])
+            parsed(MODBUS, [MODBUS_TALK[0], (CLIENT, data)])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.mysql import MYSQL, Mysql
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import MYSQL_FIXED, MYSQL_GREETING, MYSQL_LOGIN, MYSQL_TALK, mysql_packet
 from tests.dissect.samples_web import tls_talk
@@ -61,7 +61,7 @@ def test_old_logins() -> None:
 
 def test_tls_inside() -> None:
     request = mysql_packet(1, (0x0AAE8D).to_bytes(4, "little") + MYSQL_FIXED[4:])
-    flow = Through(((SERVER, MYSQL_GREETING), (CLIENT, request), *tls_talk(13)), port=3306)
+    flow = DispatchedFlow(((SERVER, MYSQL_GREETING), (CLIENT, request), *tls_talk(13)), port=3306)
     assert [(r["tls"], r["server_version"]) for r in flow.rows(Mysql)] == [(True, "8.0.36-0ubuntu0.22.04.1")]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
     assert flow.talk.app == "mysql"

@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.netbios import NETBIOS, Netbios, decode_name
 from rustnet.dissect.smb.parser import SmbParser
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_domain import SMB1_TALK
 from tests.dissect.samples_services import (
     ANNOUNCEMENT,
@@ -18,7 +18,7 @@ from tests.dissect.samples_services import (
 
 
 def test_registration() -> None:
-    flow = told(NETBIOS, [(CLIENT, NETBIOS_REGISTRATION)], "udp")
+    flow = parsed(NETBIOS, [(CLIENT, NETBIOS_REGISTRATION)], "udp")
     (row,) = flow.rows
     assert isinstance(row, Netbios)
     assert (row.kind, row.operation, row.name, row.suffix) == ("name", "registration", "WS1", 0)
@@ -27,7 +27,7 @@ def test_registration() -> None:
 
 
 def test_status_of_a_node() -> None:
-    flow = told(NETBIOS, [(SERVER, NETBIOS_STATUS)], "udp")
+    flow = parsed(NETBIOS, [(SERVER, NETBIOS_STATUS)], "udp")
     (row,) = flow.rows
     assert isinstance(row, Netbios)
     assert (row.operation, row.names, row.mac) == ("status", ["SERVER<00>", "WORKGROUP<00>"], "08:00:27:9b:d2:11")
@@ -60,7 +60,7 @@ def test_session_that_is_refused() -> None:
 
 
 def test_session_is_handed_to_smb() -> None:
-    flow = told(NETBIOS, [NETBIOS_SESSION[0], (SERVER, b"\x82\0\0\0"), SMB1_TALK[0]], port=139)
+    flow = parsed(NETBIOS, [NETBIOS_SESSION[0], (SERVER, b"\x82\0\0\0"), SMB1_TALK[0]], port=139)
     assert isinstance(flow.talk.parser, SmbParser)
     assert flow.talk.service == "smb"
     assert flow.pending[True] == SMB1_TALK[0][1]

@@ -4,7 +4,7 @@ import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.nfs.parser import NFS, Nfs
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_domain import GETPORT, LOOKUP, NFS_TALK, call, marked, reply, xdr
 
 
@@ -49,7 +49,7 @@ def test_repetitions_are_one_row() -> None:
 
 def test_written_data_is_skipped() -> None:
     write = call(7, 100003, 3, 7, xdr(bytes(32)) + bytes(16) + xdr(bytes(30_000)))
-    flow = told(NFS, [(CLIENT, marked(write)[:2000]), (SERVER, marked(reply(7, bytes(8))))])
+    flow = parsed(NFS, [(CLIENT, marked(write)[:2000]), (SERVER, marked(reply(7, bytes(8))))])
     assert flow.skip[CLIENT] == len(write) + 4 - 2000
     assert [row.procedure for row in flow.rows if isinstance(row, Nfs)] == ["WRITE"]
 
@@ -61,7 +61,7 @@ def test_fragments_behind_the_first_are_skipped() -> None:
 
 
 def test_arguments_that_are_cut_off() -> None:
-    flow = told(NFS, [(CLIENT, call(1, 100003, 3, 3, xdr(bytes(32)) + b"\0\0\0\x50abc"))], "udp")
+    flow = parsed(NFS, [(CLIENT, call(1, 100003, 3, 3, xdr(bytes(32)) + b"\0\0\0\x50abc"))], "udp")
     assert [kind for kind, _ in flow.sink.anomalies] == ["malformed_nfs"]
     assert len(flow.rows) == 1
 
@@ -69,9 +69,9 @@ def test_arguments_that_are_cut_off() -> None:
 def test_malformed() -> None:
     for data in (b"", LOOKUP[:39], struct.pack(">3I", 1, 2, 3), LOOKUP[:32] + b"\xff" * 20):
         with pytest.raises(DissectError):
-            told(NFS, [(CLIENT, data)], "udp")
+            parsed(NFS, [(CLIENT, data)], "udp")
     with pytest.raises(DissectError):
-        told(NFS, [(CLIENT, b"\x7f\xff\xff\xff" + LOOKUP)])
+        parsed(NFS, [(CLIENT, b"\x7f\xff\xff\xff" + LOOKUP)])
 
 
 @pytest.mark.parametrize(

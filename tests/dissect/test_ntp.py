@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.ntp import NTP, Ntp, _time
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import NTP_CONTROL, NTP_MONLIST, NTP_TALK, SECOND, ntp
 
 
@@ -45,7 +45,7 @@ def test_eras() -> None:
 @pytest.mark.parametrize("size", [4, 20, 47])
 def test_cut_off(size: int) -> None:
     with pytest.raises(DissectError):
-        told(NTP, [(CLIENT, NTP_TALK[0][1][:size])], "udp")
+        parsed(NTP, [(CLIENT, NTP_TALK[0][1][:size])], "udp")
 
 
 @pytest.mark.parametrize(

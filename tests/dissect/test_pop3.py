@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.pop3 import POP3, Pop3
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import MESSAGE, POP3_TALK, lines
 from tests.dissect.samples_web import tls_talk
@@ -76,7 +76,7 @@ def test_losses() -> None:
 
 
 def test_tls_inside() -> None:
-    flow = Through((*lines("< +OK POP3", "> STLS", "< +OK Begin TLS"), *tls_talk(13)), port=110)
+    flow = DispatchedFlow((*lines("< +OK POP3", "> STLS", "< +OK Begin TLS"), *tls_talk(13)), port=110)
     assert [r.get("command") for r in flow.rows(Pop3)] == [None, "STLS"]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
 

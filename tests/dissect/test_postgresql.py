@@ -5,7 +5,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.postgresql import POSTGRESQL, Postgresql
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import POSTGRESQL_TALK, pg, pg_startup
 from tests.dissect.samples_web import tls_talk
@@ -46,7 +46,7 @@ def test_refusals() -> None:
 
 def test_tls_inside() -> None:
     for said in (((CLIENT, SSL), (SERVER, b"S"), *tls_talk(13)), ((CLIENT, SSL), *(s for s in tls_talk(13) if s[0]))):
-        flow = Through(said)
+        flow = DispatchedFlow(said)
         assert [(r["tls_requested"], r["tls"]) for r in flow.rows(Postgresql)] == [(True, True)]
         assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
         assert flow.talk.app == "postgresql"

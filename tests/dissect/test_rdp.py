@@ -5,7 +5,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.rdp import RDP, Rdp
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import RDP_REQUEST, RDP_TALK, tpkt, x224
 from tests.dissect.samples_web import tls_talk
@@ -38,11 +38,11 @@ def test_own_security() -> None:
 
 
 def test_tls_inside() -> None:
-    flow = Through(((CLIENT, RDP_REQUEST), (SERVER, TLS_CHOSEN), *tls_talk(12)))
+    flow = DispatchedFlow(((CLIENT, RDP_REQUEST), (SERVER, TLS_CHOSEN), *tls_talk(12)))
     assert [r["protocol"] for r in flow.rows(Rdp)] == ["hybrid"]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
     assert flow.talk.app == "rdp"
-    silent = Through(((CLIENT, RDP_REQUEST), *(s for s in tls_talk(12) if s[0])))
+    silent = DispatchedFlow(((CLIENT, RDP_REQUEST), *(s for s in tls_talk(12) if s[0])))
     assert [r["sni"] for r in silent.rows(Tls)] == ["www.example.org"]
 
 
@@ -77,8 +77,8 @@ def second(number: int, data: bytes) -> bytes:
     return made[7:8] + made[1:7] + made[:1] + made[8:]
 
 
-def udp(*said: tuple[bool, bytes]) -> Through:
-    return Through(said, port=3389, transport="udp")
+def udp(*said: tuple[bool, bytes]) -> DispatchedFlow:
+    return DispatchedFlow(said, port=3389, transport="udp")
 
 
 def pieces(wrap: object, start: int = 1) -> list[tuple[bool, bytes]]:

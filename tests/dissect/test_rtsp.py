@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.rtsp import RTSP, Rtsp
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import RTSP_TALK
 
 
@@ -23,7 +23,7 @@ def test_a_response_alone() -> None:
 
 def test_neither() -> None:
     with pytest.raises(DissectError):
-        told(RTSP, [(CLIENT, b"HELLO\r\n\r\n")])
+        parsed(RTSP, [(CLIENT, b"HELLO\r\n\r\n")])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.sip import SIP, Sip
-from tests.dissect.harness import CLIENT, SERVER, Flow, fields, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields, parsed, rows
 from tests.dissect.samples_services import SDP, SIP_INVITE, SIP_RINGING
 
 
@@ -27,15 +27,15 @@ def test_keep_alives_are_nothing() -> None:
 
 
 def test_stream_without_length_and_with_a_wrong_one() -> None:
-    flow = told(SIP, [(CLIENT, SIP_RINGING.replace(b"Content-Length: 0\r\n", b"") * 2)])
+    flow = parsed(SIP, [(CLIENT, SIP_RINGING.replace(b"Content-Length: 0\r\n", b"") * 2)])
     assert len(flow.rows) == 2
     with pytest.raises(DissectError):
-        told(SIP, [(CLIENT, SIP_RINGING.replace(b"Length: 0", b"Length: x"))])
+        parsed(SIP, [(CLIENT, SIP_RINGING.replace(b"Length: 0", b"Length: x"))])
 
 
 def test_heads_are_bounded() -> None:
     with pytest.raises(DissectError):
-        told(SIP, [(CLIENT, b"INVITE sip:a@b SIP/2.0\r\n" + b"X: y\r\n" * 10_000)])
+        parsed(SIP, [(CLIENT, b"INVITE sip:a@b SIP/2.0\r\n" + b"X: y\r\n" * 10_000)])
 
 
 def test_session_descriptions() -> None:

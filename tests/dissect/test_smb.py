@@ -4,7 +4,7 @@ from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.smb.parser import SMB
 from rustnet.dissect.smb.session import MAX_ROWS, Smb, status_name
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_domain import SMB1_TALK, SMB2_TALK, nbss, ntlm_authenticate, smb2
 
 
@@ -29,7 +29,7 @@ def test_smb2() -> None:
 
 
 def test_the_server_is_named() -> None:
-    flow = told(SMB, SMB2_TALK)
+    flow = parsed(SMB, SMB2_TALK)
     assert flow.sink.names == [("198.51.100.2", "files.example.com", "smb", None)]
     assert flow.talk.hostname == "files.example.com"
 
@@ -63,7 +63,7 @@ def test_smb1_negotiation_that_smb2_answers() -> None:
 
 
 def test_encryption_ends_the_reading() -> None:
-    flow = told(SMB, [*SMB2_TALK[:8], (CLIENT, nbss(b"\xfdSMB" + bytes(60)))])
+    flow = parsed(SMB, [*SMB2_TALK[:8], (CLIENT, nbss(b"\xfdSMB" + bytes(60)))])
     assert flow.talk.finished
     last = flow.rows[-1]
     assert isinstance(last, Smb)
@@ -93,7 +93,7 @@ def test_a_loss_is_bridged() -> None:
 
 
 def test_requests_without_response() -> None:
-    flow = told(SMB, [SMB2_TALK[0], SMB2_TALK[8]])
+    flow = parsed(SMB, [SMB2_TALK[0], SMB2_TALK[8]])
     assert [(row.command, row.result) for row in flow.rows if isinstance(row, Smb)] == [
         ("NEGOTIATE", None), ("CREATE", None),
     ]  # fmt: skip
@@ -109,7 +109,7 @@ def test_rows_are_bounded() -> None:
 
 def test_broken_framing() -> None:
     with pytest.raises(DissectError):
-        told(SMB, [SMB2_TALK[0], (CLIENT, b"\0\0\0\x40GET / HTTP/1.1")])
+        parsed(SMB, [SMB2_TALK[0], (CLIENT, b"\0\0\0\x40GET / HTTP/1.1")])
 
 
 def test_identity_out_of_bounds() -> None:

@@ -5,7 +5,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES
 from rustnet.dissect.smtp import SMTP, Smtp
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import MESSAGE, SMTP_TALK, lines
 from tests.dissect.samples_web import tls_talk
@@ -114,7 +114,7 @@ def test_bytes_of_bdat_are_skipped() -> None:
 
 def test_tls_inside() -> None:
     start = lines("< 220 mx.example.org ESMTP", "> EHLO c", "< 250 STARTTLS", "> STARTTLS", "< 220 go")
-    flow = Through((*start, *tls_talk(12)), port=25)
+    flow = DispatchedFlow((*start, *tls_talk(12)), port=25)
     assert [r.get("command") for r in flow.rows(Smtp)] == [None, "EHLO", "STARTTLS"]
     assert [(r["sni"], r["version"]) for r in flow.rows(Tls)] == [("www.example.org", "TLS 1.2")]
     assert flow.talk.app == "smtp"

@@ -2,13 +2,13 @@ import pytest
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.snmp import SNMP, Snmp
-from tests.dissect.harness import CLIENT, SERVER, Flow, fields, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, fields, parsed, rows
 from tests.dissect.samples_domain import num, octets, oid, tlv
 from tests.dissect.samples_services import SNMP_3, SNMP_3_ENCRYPTED, SNMP_GET, SNMP_RESPONSE, SNMP_TRAP, SYS_NAME, snmp
 
 
 def test_request_and_response() -> None:
-    flow = told(SNMP, [(CLIENT, SNMP_GET), (SERVER, SNMP_RESPONSE)], "udp")
+    flow = parsed(SNMP, [(CLIENT, SNMP_GET), (SERVER, SNMP_RESPONSE)], "udp")
     asked, answered = flow.rows
     assert isinstance(asked, Snmp)
     assert isinstance(answered, Snmp)
@@ -50,7 +50,7 @@ def test_many_objects_are_counted() -> None:
 def test_every_cut_is_malformed() -> None:
     for size in range(len(SNMP_GET)):
         with pytest.raises(DissectError):
-            told(SNMP, [(CLIENT, SNMP_GET[:size])], "udp")
+            parsed(SNMP, [(CLIENT, SNMP_GET[:size])], "udp")
 
 
 @pytest.mark.parametrize(

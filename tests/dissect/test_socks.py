@@ -4,7 +4,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.http.parser import Http
 from rustnet.dissect.socks import SOCKS, Socks
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import SOCKS4_TALK, SOCKS5_TALK
 from tests.dissect.samples_web import HTTP_TALK, tls_talk
@@ -64,24 +64,24 @@ def test_addresses() -> None:
 @pytest.mark.parametrize("start", [SOCKS4_TALK, SOCKS5_TALK])
 @pytest.mark.parametrize("chunk", [0, 100])
 def test_what_runs_inside(start: tuple[tuple[bool, bytes], ...], chunk: int) -> None:
-    flow = Through((*start, *tls_talk(13)), port=1080, chunk=chunk)
+    flow = DispatchedFlow((*start, *tls_talk(13)), port=1080, chunk=chunk)
     assert [r["host"] for r in flow.rows(Socks)] == ["example.org"]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
-    http = Through((*start, *HTTP_TALK), port=1080)
+    http = DispatchedFlow((*start, *HTTP_TALK), port=1080)
     assert [r["method"] for r in http.rows(Http) if r["status"] != 100] == ["GET", "POST", "HEAD", "GET"]
 
 
 def test_unknown_ports() -> None:
     for start in (SOCKS4_TALK, SOCKS5_TALK):
-        flow = Through((*start, *tls_talk(13)))
+        flow = DispatchedFlow((*start, *tls_talk(13)))
         assert len(flow.rows(Socks)) == 1
         assert len(flow.rows(Tls)) == 1
-    junk = Through((start[0], (SERVER, b"\x05\x07hello")))
+    junk = DispatchedFlow((start[0], (SERVER, b"\x05\x07hello")))
     assert junk.rows(Socks) == []
 
 
 def test_one_direction_only() -> None:
-    flow = Through((*(s for s in SOCKS5_TALK if s[0]), *(s for s in tls_talk(13) if s[0])), port=1080)
+    flow = DispatchedFlow((*(s for s in SOCKS5_TALK if s[0]), *(s for s in tls_talk(13) if s[0])), port=1080)
     assert [(r["host"], r["username"], r.get("ok")) for r in flow.rows(Socks)] == [("example.org", "jane", None)]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
     _, (row,) = talk(*(s for s in SOCKS5_TALK if not s[0]))

@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.ssdp import SSDP, Ssdp
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import SSDP_ANSWER, SSDP_NOTIFY, SSDP_SEARCH
 
 
@@ -22,7 +22,7 @@ def test_notify_with_bare_line_ends() -> None:
 
 def test_no_first_line() -> None:
     with pytest.raises(DissectError):
-        told(SSDP, [(CLIENT, b"hello\r\n\r\n")], "udp")
+        parsed(SSDP, [(CLIENT, b"hello\r\n\r\n")], "udp")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.stp import STP, Stp
 from tests.dissect import samples_layer2 as s
-from tests.dissect.harness import Flow, rows, told
+from tests.dissect.harness import Flow, parsed, rows
 from tests.dissect.samples_layer2 import said
 
 
@@ -55,7 +55,7 @@ def test_regions() -> None:
 def test_malformed() -> None:
     for message in (b"", b"\0\1\0\0", b"\0\0\0\7" + bytes(40), s.RSTP[:34]):
         with pytest.raises(DissectError):
-            told(STP, said(message), "stp")
+            parsed(STP, said(message), "stp")
 
 
 def test_probe() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.syslog import SYSLOG, Syslog
-from tests.dissect.harness import CLIENT, Flow, fields, rows, told
+from tests.dissect.harness import CLIENT, Flow, fields, parsed, rows
 from tests.dissect.samples_services import SYSLOG_3164, SYSLOG_5424, SYSLOG_CISCO
 
 
@@ -49,7 +49,7 @@ def test_the_text_is_not_kept() -> None:
 
 
 def test_lines_behind_a_message_belong_to_it() -> None:
-    flow = told(SYSLOG, [(CLIENT, SYSLOG_3164 + b"\n  at line 5\n\n" + SYSLOG_5424 + b"\n")])
+    flow = parsed(SYSLOG, [(CLIENT, SYSLOG_3164 + b"\n  at line 5\n\n" + SYSLOG_5424 + b"\n")])
     assert len(flow.rows) == 2
     assert flow.sink.anomalies == []
 
@@ -57,7 +57,7 @@ def test_lines_behind_a_message_belong_to_it() -> None:
 def test_no_priority() -> None:
     for data in (b"hello", b"<999>x", b"<>x"):
         with pytest.raises(DissectError):
-            told(SYSLOG, [(CLIENT, data)], "udp")
+            parsed(SYSLOG, [(CLIENT, data)], "udp")
 
 
 @pytest.mark.parametrize(

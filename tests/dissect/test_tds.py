@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.tds import TDS, Tds
 from rustnet.dissect.tls.parser import Tls
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import TDS_LOGIN, TDS_TALK, tds, tds_prelogin
 from tests.dissect.samples_web import tls_talk
@@ -51,7 +51,7 @@ def test_a_refusal() -> None:
 def test_tls_inside(version: int) -> None:
     start = (TDS_TALK[0], (SERVER, tds(4, tds_prelogin(b"\x0f\0\x07\xd0\0\0", 0))))
     wrapped = [(side, tds(0x12, data)) for side, data in tls_talk(version)]
-    flow = Through((*start, *wrapped))
+    flow = DispatchedFlow((*start, *wrapped))
     assert [(r["encryption"], r["server_version"]) for r in flow.rows(Tds)] == [("login only", "15.0.2000")]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
     assert flow.talk.app == "tds"

@@ -2,8 +2,8 @@ import pytest
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.tftp import TFTP, Tftp
-from tests.dissect.dispatched import Through
-from tests.dissect.harness import CLIENT, SERVER, Flow, rows, told
+from tests.dissect.dispatched import DispatchedFlow
+from tests.dissect.harness import CLIENT, SERVER, Flow, parsed, rows
 from tests.dissect.samples_services import TFTP_ERROR, TFTP_OPTIONS, TFTP_READ
 
 
@@ -24,7 +24,7 @@ def test_write_and_data() -> None:
 def test_no_operation() -> None:
     for data in (b"", b"\0\0\0\0", b"\0\7\0\0", b"\1\1ab"):
         with pytest.raises(DissectError):
-            told(TFTP, [(CLIENT, data)], "udp")
+            parsed(TFTP, [(CLIENT, data)], "udp")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_transfers_between_new_ports() -> None:
         [(SERVER, data(1)), (SERVER, data(1)), (CLIENT, ack(1))],
         [(CLIENT, ack(1)), (SERVER, data(2))],
     ):
-        through = Through(said, 40000, "udp")
+        through = DispatchedFlow(said, 40000, "udp")
         assert (through.talk.app, through.sink.rows) == ("tftp", [])
     for said in (
         [(SERVER, data(1)), (SERVER, ack(1))],
@@ -66,4 +66,4 @@ def test_transfers_between_new_ports() -> None:
         [(SERVER, data(900)), (CLIENT, ack(900))],
         [(SERVER, data(1)), (CLIENT, ack(1) + b"\0")],
     ):
-        assert Through(said, 40000, "udp").talk.app is None
+        assert DispatchedFlow(said, 40000, "udp").talk.app is None

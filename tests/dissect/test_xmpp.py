@@ -3,7 +3,7 @@ import pytest
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
 from rustnet.dissect.tls.parser import Tls
 from rustnet.dissect.xmpp import XMPP, Xmpp
-from tests.dissect.dispatched import Through
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields
 from tests.dissect.samples_streams import XMPP_TALK
 from tests.dissect.samples_web import tls_talk
@@ -42,7 +42,7 @@ def test_a_login() -> None:
 
 
 def test_tls_inside() -> None:
-    flow = Through((*STARTTLS, *tls_talk(13)))
+    flow = DispatchedFlow((*STARTTLS, *tls_talk(13)))
     assert [(r["host"], r["tls"]) for r in flow.rows(Xmpp)] == [("example.org", True)]
     assert [r["sni"] for r in flow.rows(Tls)] == ["www.example.org"]
     assert flow.talk.app == "xmpp"

@@ -105,9 +105,9 @@ WITH moment AS MATERIALIZED (
         AND flow_id IN (SELECT flow_id FROM crossing)
     GROUP BY flow_id
 ), recent AS (
-    SELECT flow_id, coalesce(sum(length) FILTER (from_src), 0) / seconds AS src_rate,
-        coalesce(sum(length) FILTER (NOT from_src), 0) / seconds AS dst_rate
-    FROM packets, moment WHERE ts <= moment.stamp AND ts > make_timestamp_ns(moment.t - (seconds * 1000000000)::BIGINT)
+    SELECT flow_id, coalesce(sum(length) FILTER (from_src), 0) / seconds::DOUBLE AS src_rate,
+        coalesce(sum(length) FILTER (NOT from_src), 0) / seconds::DOUBLE AS dst_rate
+    FROM packets, moment WHERE ts <= moment.stamp AND ts > make_timestamp_ns(moment.t - (seconds::DOUBLE * 1000000000)::BIGINT)
         AND flow_id IS NOT NULL
     GROUP BY flow_id
 ), carriers AS (

@@ -84,7 +84,7 @@ def _replaced() -> str:
 
 FLOWS_AT_SQL = f"""CREATE OR REPLACE MACRO flows_at(t, seconds := 10) AS TABLE
 WITH moment AS MATERIALIZED (
-    SELECT t::TIMESTAMP_NS AS stamp, epoch_ns(t::TIMESTAMP_NS) AS t, 10000000000 AS slack
+    SELECT t::TIMESTAMP_NS AS stamp, epoch_ns(t::TIMESTAMP_NS) AS t, 10000000000 AS slack, seconds::DOUBLE AS seconds
 ), crossing AS MATERIALIZED (
     SELECT flow_id, started_at FROM flows, moment WHERE started_at <= moment.stamp AND ended_at > moment.stamp
 ), counted AS (
@@ -105,10 +105,9 @@ WITH moment AS MATERIALIZED (
         AND flow_id IN (SELECT flow_id FROM crossing)
     GROUP BY flow_id
 ), recent AS (
-    SELECT flow_id, coalesce(sum(length) FILTER (from_src), 0) / seconds::DOUBLE AS src_rate,
-        coalesce(sum(length) FILTER (NOT from_src), 0) / seconds::DOUBLE AS dst_rate
-    FROM packets, moment WHERE ts <= moment.stamp AND ts > make_timestamp_ns(moment.t - (seconds::DOUBLE * 1000000000)::BIGINT)
-        AND flow_id IS NOT NULL
+    SELECT flow_id, sum(length) FILTER (from_src) AS src_bytes, sum(length) FILTER (NOT from_src) AS dst_bytes
+    FROM packets, moment WHERE flow_id IS NOT NULL AND ts <= moment.stamp
+        AND ts > make_timestamp_ns(moment.t - (moment.seconds * 1000000000)::BIGINT)
     GROUP BY flow_id
 ), carriers AS (
     SELECT DISTINCT outer_flow_id AS flow_id FROM flows WHERE outer_flow_id IS NOT NULL
@@ -122,7 +121,7 @@ WITH moment AS MATERIALIZED (
 )
 SELECT
     {_replaced()},
-    coalesce(r.src_rate, 0) AS src_rate, coalesce(r.dst_rate, 0) AS dst_rate
+    coalesce(r.src_bytes, 0) / m.seconds AS src_rate, coalesce(r.dst_bytes, 0) / m.seconds AS dst_rate
 FROM flows f CROSS JOIN moment m
 LEFT JOIN counted c ON c.flow_id = f.flow_id LEFT JOIN recent r ON r.flow_id = f.flow_id
 LEFT JOIN carriers k ON k.flow_id = f.flow_id LEFT JOIN successors s ON s.flow_id = f.flow_id

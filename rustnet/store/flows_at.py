@@ -11,11 +11,14 @@ from rustnet.store.tables import FlowRow
 IDLE_STATE_SECONDS = 30
 """Silence after which a UDP flow's state is `UDP_IDLE`, as the engine has it."""
 
+CLOCK_PACKETS = 256
+"""The clock that idle flows are ended by is the smallest time among so many last packets, as in the engine."""
+
 _UNDECIDED = (
     "app_state", "conn_state", "history", "rtt_ms", "min_rtt_ms", "handshake_rtt_ms", "src_retransmissions",
     "dst_retransmissions", "src_fast_retransmissions", "dst_fast_retransmissions", "src_out_of_order",
     "dst_out_of_order", "src_duplicate_acks", "dst_duplicate_acks", "src_zero_windows", "dst_zero_windows",
-    "src_missed_bytes", "dst_missed_bytes", "src_ttl", "dst_ttl", "fragments",
+    "src_missed_bytes", "dst_missed_bytes", "src_ttl", "dst_ttl", "fragments", "tunnel", "outer_flow_id",
 )  # fmt: skip
 """Columns that the packet index does not decide while a flow has packets on both sides of the moment."""
 
@@ -23,12 +26,13 @@ _COUNTED = ("src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload
 _FLAGS = ("src_flags", "dst_flags")
 
 _STATE = f"""CASE
+    WHEN c.flow_id IS NULL AND epoch_ns(s.started_at) <= m.t THEN f.state
     WHEN c.flow_id IS NULL AND f.protocol = 'udp' AND starts_with(f.state, 'UDP_') THEN CASE
-        WHEN m.t - epoch_ns(f.ended_at) > 1000000 * f.idle_timeout_ms + m.slack THEN 'UDP_STALE'
-        WHEN m.t - epoch_ns(f.ended_at) > {IDLE_STATE_SECONDS}000000000 THEN 'UDP_IDLE' ELSE 'UDP_ACTIVE' END
+        WHEN w.now - epoch_ns(f.ended_at) > 1000000 * f.idle_timeout_ms + m.slack THEN 'UDP_STALE'
+        WHEN w.now - epoch_ns(f.ended_at) > {IDLE_STATE_SECONDS}000000000 THEN 'UDP_IDLE' ELSE 'UDP_ACTIVE' END
     WHEN c.flow_id IS NULL THEN f.state
     WHEN f.protocol = 'udp' THEN CASE WHEN f.app_state IS NOT NULL THEN NULL
-        WHEN m.t - epoch_ns(c.ended_at) > {IDLE_STATE_SECONDS}000000000 THEN 'UDP_IDLE' ELSE 'UDP_ACTIVE' END
+        WHEN w.now - epoch_ns(c.ended_at) > {IDLE_STATE_SECONDS}000000000 THEN 'UDP_IDLE' ELSE 'UDP_ACTIVE' END
     WHEN f.protocol <> 'tcp' THEN NULL
     WHEN (c.src_flags | c.dst_flags) & 4 > 0 THEN 'CLOSED'
     WHEN c.src_flags & 1 > 0 THEN NULL
@@ -48,7 +52,7 @@ _END_REASON = """CASE
     WHEN f.end_reason IN ('fin', 'rst') THEN f.end_reason
     WHEN s.started_at IS NOT NULL AND epoch_ns(s.started_at) <= m.t THEN f.end_reason
     WHEN f.end_reason = 'evicted' THEN 'evicted'
-    WHEN m.t - epoch_ns(f.ended_at) > 1000000 * f.idle_timeout_ms + m.slack THEN 'idle'
+    WHEN w.now - epoch_ns(f.ended_at) > 1000000 * f.idle_timeout_ms + m.slack THEN 'idle'
     ELSE 'open' END"""
 
 
@@ -85,6 +89,11 @@ def _replaced() -> str:
 FLOWS_AT_SQL = f"""CREATE OR REPLACE MACRO flows_at(t, seconds := 10) AS TABLE
 WITH moment AS MATERIALIZED (
     SELECT t::TIMESTAMP_NS AS stamp, epoch_ns(t::TIMESTAMP_NS) AS t, 10000000000 AS slack, seconds::DOUBLE AS seconds
+), last AS (
+    SELECT capture_id, max(number) AS number FROM packets WHERE ts <= (SELECT stamp FROM moment) GROUP BY capture_id
+), clocks AS MATERIALIZED (
+    SELECT p.capture_id, min(epoch_ns(p.ts)) AS now FROM packets p JOIN last USING (capture_id)
+    WHERE p.number > last.number - {CLOCK_PACKETS} AND p.number <= last.number GROUP BY p.capture_id
 ), crossing AS MATERIALIZED (
     SELECT flow_id, started_at FROM flows, moment WHERE started_at <= moment.stamp AND ended_at > moment.stamp
 ), counted AS (
@@ -122,18 +131,19 @@ WITH moment AS MATERIALIZED (
 SELECT
     {_replaced()},
     coalesce(r.src_bytes, 0) / m.seconds AS src_rate, coalesce(r.dst_bytes, 0) / m.seconds AS dst_rate
-FROM flows f CROSS JOIN moment m
+FROM flows f CROSS JOIN moment m LEFT JOIN clocks w ON w.capture_id = f.capture_id
 LEFT JOIN counted c ON c.flow_id = f.flow_id LEFT JOIN recent r ON r.flow_id = f.flow_id
 LEFT JOIN carriers k ON k.flow_id = f.flow_id LEFT JOIN successors s ON s.flow_id = f.flow_id
 WHERE f.started_at <= m.stamp"""  # noqa: S608 - our own columns
 
 FLOWS_AT_RULE = (
     "flows_at(t): the flows that had begun at packet time t, as they stood then. end_reason is 'open' for those that "
-    "were open. ended_at, packets, bytes, payload and flags count up to t (NULL for a tunnel that goes on after t: the "
-    "index gives its packets to the flows inside); src_rate and dst_rate are bytes per second over the last 10 seconds "
-    "(seconds := n for another span). For a flow with packets after t, state is what flags decide (SYN_SENT, SYN_RECV, "
-    "ESTABLISHED, CLOSE_WAIT, CLOSED, UDP_ACTIVE, UDP_IDLE), otherwise NULL: which of FIN_WAIT1, FIN_WAIT2, CLOSING, "
-    "LAST_ACK and TIME_WAIT it was depends on acknowledgement numbers, application states on payload. Round-trip "
-    "times, retransmissions, conn_state and history of such a flow are NULL. app, service and owner are as known at "
-    "the end, a hostname only from when it was learned."
+    "were open: not closed, and not idle by the smallest time among the last 256 packets up to t. ended_at, packets, "
+    "bytes, payload and flags count up to t (NULL for a tunnel that goes on after t: the index gives its packets to "
+    "the flows inside); src_rate and dst_rate are bytes per second over the last 10 seconds (seconds := n for another "
+    "span). For a flow with packets after t, state is what flags decide (SYN_SENT, SYN_RECV, ESTABLISHED, CLOSE_WAIT, "
+    "CLOSED, UDP_ACTIVE, UDP_IDLE), otherwise NULL: which of FIN_WAIT1, FIN_WAIT2, CLOSING, LAST_ACK and TIME_WAIT it "
+    "was depends on acknowledgement numbers, application states on payload. Round-trip times, retransmissions, "
+    "conn_state, history and tunnel of such a flow are NULL. app, service and owner are as known at the end, a "
+    "hostname only from when it was learned."
 )

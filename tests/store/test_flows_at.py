@@ -17,11 +17,11 @@ CORPUS = ROOT.parent / "shared" / "corpus" / "ndpi"
 MOMENTS = 20
 EXACT = (
     "flow_id", "generation", "protocol", "src_ip", "src_port", "dst_ip", "dst_port", "vlan_id", "started_at",
-    "ended_at", "src_flags", "dst_flags", "tunnel", "first_packet", "closed_at",
+    "ended_at", "src_flags", "dst_flags", "first_packet", "closed_at",
 )  # fmt: skip
 DECIDED = (
     "src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload", "state", "app_state",
-    "conn_state", "history", "src_retransmissions", "dst_missed_bytes", "rtt_ms",
+    "conn_state", "history", "src_retransmissions", "dst_missed_bytes", "rtt_ms", "tunnel",
 )  # fmt: skip
 OPTIONS = Options(discover=False, workers=0)
 
@@ -99,5 +99,13 @@ def test_flows_at_equals_a_replay_of_the_packets_before(capture: Path, tmp_path:
 @pytest.mark.skipif(not CORPUS.exists(), reason="needs the public captures")
 @pytest.mark.parametrize("number", range(20))
 def test_flows_at_on_public_captures(number: int, tmp_path: Path) -> None:
+    """Twenty of those whose packets are in order: elsewhere the first packets are not the packets up to a time."""
     captures = sorted(p for p in CORPUS.rglob("*.pcap*") if 2_000 < p.stat().st_size < 400_000)
-    assert compare(captures[number * len(captures) // 20], tmp_path) > 0
+    compared = 0
+    for capture in captures[number * len(captures) // 20 :]:
+        replay(capture, tmp_path / "order.duckdb")
+        if ask(tmp_path / "order.duckdb", "SELECT out_of_order FROM captures") == [{"out_of_order": 0}]:
+            compared = compare(capture, tmp_path)
+            break
+        (tmp_path / "order.duckdb").unlink()
+    assert compared > 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from rustnet.engine.listener import Listener
 from rustnet.engine.tracker import Tracker
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from rustnet.sources.files import reread
 from rustnet.sources.frames import BATCH_PACKETS, Frames
 
@@ -70,7 +71,7 @@ def engine(batches: Callable[[], Iterable[Frames]], ports: bytes, repeats: int) 
     gc.disable()
     try:
         for _ in range(repeats):
-            tracker = Tracker(Listener(), bytes(512), ports)
+            tracker = Tracker(Listener(), bytes(512), ports, IDLE_TIMEOUTS)
             spent = 0.0
             flows = 0
             for frames in batches():

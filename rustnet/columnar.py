@@ -63,6 +63,26 @@ def _copied_bitmap(valid: Array | None) -> Array | None:
     return None if valid is None else valid.copy()
 
 
+def joined(parts: list[Column]) -> Column:
+    """One column, of arrays or of texts, with the values of all parts (at least one) in their order."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)  # type: ignore[arg-type]
+    pieces: list[Texts] = parts  # type: ignore[assignment]
+    starts = np.cumsum([0, *(len(piece.data) for piece in pieces)])
+    ends = [piece.ends[1:] + start for piece, start in zip(pieces, starts, strict=False)]
+    flags = [_flags(piece) for piece in pieces]
+    valid = None if all(piece.valid is None for piece in pieces) else bitmap(np.concatenate(flags))
+    return Texts(np.concatenate([np.zeros(1, np.int64), *ends]), np.concatenate([p.data for p in pieces]), valid)
+
+
+def _flags(column: Texts) -> Array:
+    """For each text whether it is not NULL."""
+    count = length(column)
+    if column.valid is None:
+        return np.ones(count, np.uint8)
+    return np.unpackbits(column.valid, count=count, bitorder="little")
+
+
 def bitmap(flags: Array) -> Array:
     """Bitmap of flags."""
     return np.packbits(flags, bitorder="little")

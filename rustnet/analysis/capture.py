@@ -17,6 +17,7 @@ from rustnet.engine.numbers import PROTOCOL_NAMES, WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks, service_names
 from rustnet.policy.ownership import NOT_ATTRIBUTABLE
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from rustnet.sources.frames import Frames
 from rustnet.store.batches import Batch, Columns
 from rustnet.store.tables import FlowRow
@@ -67,7 +68,7 @@ class Analysis:
         wanted = bytearray(WANTED_SIZE)
         for number, transport in PROTOCOL_NAMES.items():
             wanted[number] = transport in self.dispatcher.by_transport
-        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), first_flow)
+        self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), IDLE_TIMEOUTS, first_flow)
         self.share = share
         self.tracker.share, self.tracker.shares = share.index, share.count
         self.tracker.table.max_flows //= share.count
@@ -122,14 +123,26 @@ class Analysis:
         if self.share.index == 0:
             self._anomalies()
 
+    def open_flows(self, touched: bool = False) -> Columns:
+        """Rows of the flows that are open, as if the capture ended now, with ``end_reason`` "open".
+
+        With ``touched`` only of those that got a packet since the last such call. Nothing about the flows changes;
+        so what their parsers only read or emit at a flow's end is not in the rows: bytes that wait behind a hole.
+        """
+        table = self.tracker.table
+        return self._columns(table.take_touched() if touched else table.open_flows(), still_open=True)
+
     def _take_flows(self) -> Columns:
         """Columns of the flows that have ended."""
-        batch = self.columns.build(self.flows, self.tracker.last_ts)
-        batch["started_at"] = batch["started_at"].view("datetime64[ns]")
-        batch["ended_at"] = batch["ended_at"].view("datetime64[ns]")
-        batch["hostname_ts"] = batch["hostname_ts"].view("datetime64[ns]")
-        self.stored_flows += len(self.flows)
-        self.flows = []
+        flows, self.flows = self.flows, []
+        self.stored_flows += len(flows)
+        return self._columns(flows)
+
+    def _columns(self, flows: list[Flow], still_open: bool = False) -> Columns:
+        """Rows of flows."""
+        batch = self.columns.build(flows, self.tracker.last_ts, still_open)
+        for name in ("started_at", "ended_at", "hostname_ts"):
+            batch[name] = batch[name].view("datetime64[ns]")
         return Columns(FlowRow, batch)
 
     def _anomalies(self) -> None:

@@ -28,7 +28,7 @@ from rustnet.analysis.capture import EVICTED, Analysis, Share
 from rustnet.analysis.channel import Channel, channels
 from rustnet.analysis.collector import Collector, Sighting
 from rustnet.analysis.numbering import Numbers, number_flows
-from rustnet.columnar import NULL, Array, view
+from rustnet.columnar import NULL, Array, Column, joined, view
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.shares import Division
 from rustnet.errors import InputError, RustnetError
@@ -36,7 +36,7 @@ from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
 from rustnet.store.batches import Batch, Columns, Records, Rows
 from rustnet.store.rows import protocol_batch
-from rustnet.store.tables import Anomaly, Packet
+from rustnet.store.tables import Anomaly, FlowRow, Packet
 
 SLOTS = 12
 """Batches of frames that workers may have before them, the one being filled included."""
@@ -218,7 +218,7 @@ class SharedAnalysis:
                 while True:  # its answers so far, then why it ended
                     self._hear(connection)
 
-    def _hear(self, connection: Channel) -> Found:
+    def _hear(self, connection: Channel) -> Found | Columns:
         try:
             found = connection.recv()
         except (EOFError, OSError):
@@ -228,7 +228,7 @@ class SharedAnalysis:
             ) from None
         if isinstance(found, str):  # its traceback
             raise RuntimeError(found)  # noqa: TRY004 - a fault of ours, not of a type
-        assert isinstance(found, Found)
+        assert isinstance(found, Found | Columns)
         return found
 
     def feed(self, frames: Frames) -> None:
@@ -260,7 +260,7 @@ class SharedAnalysis:
 
     def _hear_all(self) -> None:
         """Take one answer of every worker."""
-        answers = [self._hear(connection) for connection in self.workers.connections]
+        answers = [found for c in self.workers.connections if isinstance(found := self._hear(c), Found)]
         self.undecoded = sum(found.undecoded for found in answers)
         self.evicted = sum(found.evicted for found in answers)
         self.stored_flows = sum(found.stored_flows for found in answers)
@@ -299,6 +299,18 @@ class SharedAnalysis:
         while self.outstanding:
             self._collect()
 
+    def open_flows(self, touched: bool = False) -> Columns:
+        """As `Analysis.open_flows`, over all workers and up to the last batch that was fed."""
+        self.settle()
+        self._tell("open", touched)
+        parts: list[dict[str, Column]] = []
+        for connection, numbers in zip(self.workers.connections, self.numbers, strict=True):
+            answer = self._hear(connection)
+            assert isinstance(answer, Columns)
+            numbers.renumber(answer.batch)
+            parts.append(answer.batch)
+        return Columns(FlowRow, {name: joined([part[name] for part in parts]) for name in parts[0]})
+
     def finish(self) -> None:
         """The capture is over: take everything that the workers still have."""
         self.settle()
@@ -319,6 +331,9 @@ def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -
             kind, *rest = connection.recv()
             if kind == "begin":
                 analysis = Analysis(rest[0], 1, dissect, share=share)
+                continue
+            if kind == "open":
+                connection.send(analysis.open_flows(rest[0]))
                 continue
             if kind == "feed":
                 _feed(analysis, slots[rest[0]], rest[1], rest[2])

@@ -8,15 +8,30 @@ from rustnet.engine.text cimport write_address, write_digest, write_mac
 
 cdef int SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
 cdef tuple STATE_NAMES, TUNNEL_NAMES
+cdef enum:  # positions in `INTEGERS`
+    FLOW_ID, GENERATION, STARTED_AT, ENDED_AT, SRC_PORT, DST_PORT, VLAN_ID, OUTER_VLAN_ID, SRC_PACKETS,
+    DST_PACKETS, SRC_BYTES, DST_BYTES, SRC_PAYLOAD, DST_PAYLOAD, SRC_RETRANSMISSIONS, DST_RETRANSMISSIONS,
+    SRC_FAST_RETRANSMISSIONS, DST_FAST_RETRANSMISSIONS, SRC_OUT_OF_ORDER, DST_OUT_OF_ORDER, SRC_DUPLICATE_ACKS,
+    DST_DUPLICATE_ACKS, SRC_ZERO_WINDOWS, DST_ZERO_WINDOWS, SRC_MISSED_BYTES, DST_MISSED_BYTES, SRC_FLAGS,
+    DST_FLAGS, SRC_TTL, DST_TTL, ICMP_TYPE, ICMP_CODE, ICMP_ID, FRAGMENTS, OUTER_FLOW_ID, INTERFACE,
+    FIRST_PACKET, HOSTNAME_TS, IDLE_TIMEOUT_MS
+
+cdef enum:  # in `WORDS`
+    SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO
+
+cdef enum:  # in `TIMES`
+    RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS
+
 cdef int GLOBAL, PRIVATE, LOCAL, MULTICAST, BROADCAST
-cdef int64_t IDLE, NULL
+cdef int64_t IDLE, MILLISECOND, NULL, SWEEP_SLACK
+cdef str OPEN
 cdef uint64_t MASK32
 
 @cython.locals(a=int, b=int, first=int)
 cdef int scope(uint64_t high, uint64_t low) except -1
 cdef str direction(int src, int dst)
 @cython.locals(talk=object)
-cdef object state_name(Flow flow, int64_t now)
+cdef object state_name(Flow flow, int64_t now, bint still_open)
 @cython.locals(src=Side, dst=Side)
 cdef Half *round_trip(Flow flow) except NULL
 cdef str other_state(Flow flow)
@@ -27,9 +42,10 @@ cdef class FlowColumns:
     cdef public TextBuilder community_id, protocol, src_ip, dst_ip, src_mac, dst_mac, direction, state, conn_state, history, end_reason, service, app, app_source, hostname, hostname_source, tunnel, unowned_reason, app_state
     cdef dict tcp_services, udp_services, guesses, reasons, protocols
     cdef bytearray hashed
+    cdef bint still_open
     cdef ShortSha1 sha1
     @cython.locals(n=Py_ssize_t, i=Py_ssize_t, flow=Flow, best=Side, table=int64_t[:, ::1], numbers=uint64_t[:, ::1], rtts=double[:, ::1])
-    cpdef dict build(self, list flows, int64_t now)
+    cpdef dict build(self, list flows, int64_t now, bint still_open=*)
     cdef int integers(self, int64_t[:, ::1] table, Py_ssize_t i, Flow flow) except -1
     cdef int side(self, int64_t[:, ::1] table, Py_ssize_t i, Half *half, Py_ssize_t dst) except -1
     @cython.locals(src_hi=uint64_t, src_lo=uint64_t, dst_hi=uint64_t, dst_lo=uint64_t, src_port=int, dst_port=int, protocol=int)

@@ -1,4 +1,4 @@
-"""Ended flows as columns of the ``flows`` table."""
+"""Flows, ended or still open, as columns of the ``flows`` table."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from rustnet.engine.numbers import (
     SCTP,
     SECOND,
     STATE_NAMES,
+    SWEEP_SLACK,
     TCP,
     TUNNEL_NAMES,
     UDP,
@@ -67,7 +68,9 @@ INTEGERS = (
     "interface",
     "first_packet",
     "hostname_ts",
+    "idle_timeout_ms",
 )
+"""Whole numbers and times; a column for ``dst`` follows the same one for ``src``."""
 WORDS = ("src_num_hi", "src_num_lo", "dst_num_hi", "dst_num_lo")
 TIMES = ("rtt_ms", "min_rtt_ms", "handshake_rtt_ms")
 TEXTS = (
@@ -92,9 +95,56 @@ TEXTS = (
     "app_state",
 )
 
+if not cython.compiled:  # compiled, the .pxd has them as C constants; a test holds it to the tuples
+    (
+        FLOW_ID,
+        GENERATION,
+        STARTED_AT,
+        ENDED_AT,
+        SRC_PORT,
+        DST_PORT,
+        VLAN_ID,
+        OUTER_VLAN_ID,
+        SRC_PACKETS,
+        DST_PACKETS,
+        SRC_BYTES,
+        DST_BYTES,
+        SRC_PAYLOAD,
+        DST_PAYLOAD,
+        SRC_RETRANSMISSIONS,
+        DST_RETRANSMISSIONS,
+        SRC_FAST_RETRANSMISSIONS,
+        DST_FAST_RETRANSMISSIONS,
+        SRC_OUT_OF_ORDER,
+        DST_OUT_OF_ORDER,
+        SRC_DUPLICATE_ACKS,
+        DST_DUPLICATE_ACKS,
+        SRC_ZERO_WINDOWS,
+        DST_ZERO_WINDOWS,
+        SRC_MISSED_BYTES,
+        DST_MISSED_BYTES,
+        SRC_FLAGS,
+        DST_FLAGS,
+        SRC_TTL,
+        DST_TTL,
+        ICMP_TYPE,
+        ICMP_CODE,
+        ICMP_ID,
+        FRAGMENTS,
+        OUTER_FLOW_ID,
+        INTERFACE,
+        FIRST_PACKET,
+        HOSTNAME_TS,
+        IDLE_TIMEOUT_MS,
+    ) = range(len(INTEGERS))
+    SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO = range(len(WORDS))
+    RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS = range(len(TIMES))
+
 GLOBAL, PRIVATE, LOCAL, MULTICAST, BROADCAST = 0, 1, 2, 3, 4
 IDLE = 30 * SECOND
 """A UDP flow that is silent this long at the end of the capture is idle."""
+MILLISECOND = 1_000_000
+OPEN = "open"
 
 
 def scope(high: int, low: int) -> int:
@@ -132,13 +182,13 @@ def direction(src: int, dst: int) -> str:
     return "outbound" if dst == GLOBAL else "internal"
 
 
-def state_name(flow: Flow, now: int) -> str | None:
-    """Last state of a flow that left the table at packet time ``now``."""
+def state_name(flow: Flow, now: int, still_open: bool) -> str | None:
+    """State of a flow that left the table at packet time ``now``, or is still in it and no sweep has seen it idle."""
     if flow.protocol == UDP:
         talk = flow.talk
         if talk is not None and talk.state:
             return str(talk.state)
-        if flow.end_reason == "idle":
+        if flow.end_reason == "idle" or (still_open and now - flow.last_ts > flow.timeout + SWEEP_SLACK):
             return STATE_NAMES[UDP_STALE]
         return STATE_NAMES[UDP_IDLE if now - flow.last_ts > IDLE else flow.state]
     return STATE_NAMES[flow.state]
@@ -199,6 +249,7 @@ class FlowColumns:
             self.guesses.setdefault(transport, {})[port] = app
         self.reasons = reasons
         self.protocols: dict[int, tuple[str, str, dict[int, str]]] = {}
+        self.still_open = False
         self.hashed = bytearray(16)
         self.sha1 = ShortSha1()
         self.begin(0)
@@ -225,9 +276,14 @@ class FlowColumns:
         self.unowned_reason = TextBuilder(n)
         self.app_state = TextBuilder(n)
 
-    def build(self, flows: list[Flow], now: int) -> dict[str, Any]:
-        """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`."""
+    def build(self, flows: list[Flow], now: int, still_open: bool = False) -> dict[str, Any]:
+        """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`.
+
+        Flows that are ``still_open`` get the row that they would have if the capture ended now, but for `end_reason`;
+        they themselves do not change.
+        """
         n = len(flows)
+        self.still_open = still_open
         integers: Any = np.full((len(INTEGERS), n), NULL, np.int64)
         words: Any = np.zeros((len(WORDS), n), np.uint64)
         times: Any = np.full((len(TIMES), n), np.nan, np.float64)
@@ -243,10 +299,10 @@ class FlowColumns:
             if flow.protocol == TCP:
                 best = round_trip(flow)
                 if best.srtt >= 0:
-                    rtts[0, i] = best.srtt / 1e6
-                    rtts[1, i] = best.min_rtt / 1e6
+                    rtts[RTT_MS, i] = best.srtt / 1e6
+                    rtts[MIN_RTT_MS, i] = best.min_rtt / 1e6
                 if flow.handshake_rtt >= 0:
-                    rtts[2, i] = flow.handshake_rtt / 1e6
+                    rtts[HANDSHAKE_RTT_MS, i] = flow.handshake_rtt / 1e6
             self.text(numbers, table, i, flow, now)
         made: dict[str, Any] = dict(zip(INTEGERS, integers, strict=True))
         made.update(zip(WORDS, words, strict=True))
@@ -258,39 +314,40 @@ class FlowColumns:
 
     def integers(self, table: memoryview, i: int, flow: Flow) -> None:
         """Numbers of the flow as a whole."""
-        table[0, i] = flow.flow_id
-        table[1, i] = flow.generation
-        table[2, i] = flow.first_ts
-        table[3, i] = flow.last_ts
+        table[FLOW_ID, i] = flow.flow_id
+        table[GENERATION, i] = flow.generation
+        table[STARTED_AT, i] = flow.first_ts
+        table[ENDED_AT, i] = flow.last_ts
         if flow.vlan >= 0:
-            table[6, i] = flow.vlan
+            table[VLAN_ID, i] = flow.vlan
         if flow.outer_vlan >= 0:
-            table[7, i] = flow.outer_vlan
+            table[OUTER_VLAN_ID, i] = flow.outer_vlan
         if flow.icmp_type >= 0:
-            table[30, i] = flow.icmp_type
-            table[31, i] = flow.icmp_code
+            table[ICMP_TYPE, i] = flow.icmp_type
+            table[ICMP_CODE, i] = flow.icmp_code
         if flow.icmp_id >= 0:
-            table[32, i] = flow.icmp_id
-        table[33, i] = flow.fragments
+            table[ICMP_ID, i] = flow.icmp_id
+        table[FRAGMENTS, i] = flow.fragments
         if flow.outer_flow_id:
-            table[34, i] = flow.outer_flow_id
-        table[35, i] = flow.interface & 0xFFFF
-        table[36, i] = flow.first_packet
+            table[OUTER_FLOW_ID, i] = flow.outer_flow_id
+        table[INTERFACE, i] = flow.interface & 0xFFFF
+        table[FIRST_PACKET, i] = flow.first_packet
+        table[IDLE_TIMEOUT_MS, i] = flow.timeout // MILLISECOND
 
     def side(self, table: memoryview, i: int, half: Half, dst: int) -> None:
         """Numbers of one direction."""
-        table[8 + dst, i] = half.packets
-        table[10 + dst, i] = half.bytes
-        table[12 + dst, i] = half.payload
-        table[14 + dst, i] = half.retransmissions
-        table[16 + dst, i] = half.fast_retransmissions
-        table[18 + dst, i] = half.out_of_order
-        table[20 + dst, i] = half.duplicate_acks
-        table[22 + dst, i] = half.zero_windows
-        table[24 + dst, i] = half.missed
-        table[26 + dst, i] = half.flags & 255
+        table[SRC_PACKETS + dst, i] = half.packets
+        table[SRC_BYTES + dst, i] = half.bytes
+        table[SRC_PAYLOAD + dst, i] = half.payload
+        table[SRC_RETRANSMISSIONS + dst, i] = half.retransmissions
+        table[SRC_FAST_RETRANSMISSIONS + dst, i] = half.fast_retransmissions
+        table[SRC_OUT_OF_ORDER + dst, i] = half.out_of_order
+        table[SRC_DUPLICATE_ACKS + dst, i] = half.duplicate_acks
+        table[SRC_ZERO_WINDOWS + dst, i] = half.zero_windows
+        table[SRC_MISSED_BYTES + dst, i] = half.missed
+        table[SRC_FLAGS + dst, i] = half.flags & 255
         if half.ttl >= 0:
-            table[28 + dst, i] = half.ttl
+            table[SRC_TTL + dst, i] = half.ttl
 
     def text(self, words: memoryview, table: memoryview, i: int, flow: Flow, now: int) -> None:
         """Everything that is text, and the addresses as numbers."""
@@ -304,13 +361,13 @@ class FlowColumns:
         name, reason, guesses = self.protocols.get(protocol) or self.described(protocol)
         self.protocol.put(name)
         if flow.has_ports:
-            table[4, i] = src_port
-            table[5, i] = dst_port
+            table[SRC_PORT, i] = src_port
+            table[DST_PORT, i] = dst_port
         if flow.version:
-            words[0, i] = src_hi
-            words[1, i] = src_lo
-            words[2, i] = dst_hi
-            words[3, i] = dst_lo
+            words[SRC_NUM_HI, i] = src_hi
+            words[SRC_NUM_LO, i] = src_lo
+            words[DST_NUM_HI, i] = dst_hi
+            words[DST_NUM_LO, i] = dst_lo
             write_address(self.src_ip, src_hi, src_lo)
             write_address(self.dst_ip, dst_hi, dst_lo)
             self.direction.put(direction(scope(src_hi, src_lo), scope(dst_hi, dst_lo)))
@@ -324,10 +381,10 @@ class FlowColumns:
             self.community_id.null()
         write_mac(self.src_mac, flow.src_mac)
         write_mac(self.dst_mac, flow.dst_mac)
-        self.state.put(state_name(flow, now))
+        self.state.put(state_name(flow, now, self.still_open))
         self.conn_state.put(connection_state(flow) if protocol == TCP else other_state(flow))
         write_history(self.history, flow)
-        self.end_reason.put(flow.end_reason)
+        self.end_reason.put(OPEN if self.still_open else flow.end_reason)
         self.tunnel.put(TUNNEL_NAMES[flow.tunnel])
         self.unowned_reason.put(reason)
         self.application(table, i, flow, guesses, src_port, dst_port)
@@ -384,7 +441,7 @@ class FlowColumns:
             self.hostname_source.put(talk.hostname_source)
             self.app_state.put(talk.state)
             if talk.hostname_ts:
-                table[37, i] = talk.hostname_ts
+                table[HOSTNAME_TS, i] = talk.hostname_ts
         if app is not None:
             source = "payload"
         elif flow.carries:

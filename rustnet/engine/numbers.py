@@ -152,12 +152,8 @@ MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 SECOND = 1_000_000_000
 """Nanoseconds."""
 
-# Idle timeouts in nanoseconds of packet time.
-TIMEOUT_SYN = 60 * SECOND
-TIMEOUT_FIN = 60 * SECOND
-TIMEOUT_TIME_WAIT = 30 * SECOND
-TIMEOUT_CLOSED = 15 * SECOND
-
+SWEEP_SLACK = 10 * SECOND
+"""A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
 
 WANTED_SIZE = 512
 """Protocol numbers below this can have their payload read."""

@@ -1,12 +1,12 @@
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 from rustnet.engine.flow cimport Flow, Side, half, new_flow, note
 from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet
 
 cdef int ACK, ARP, ARP_REPLY, ARP_REQUEST, ECHO_ANSWERED, ECHO_SENT, ICMP, ICMPV6
-cdef int MARK_ISN, SYN, TCP, UDP, UDP_ACTIVE
-cdef int64_t NEVER, SECOND, SWEEP_SLACK, TIMEOUT_SYN
+cdef int ESTABLISHED, MARK_ISN, STATE_NONE, SYN, TCP, UDP, UDP_ACTIVE
+cdef int64_t NEVER, SECOND, SWEEP_SLACK
 cdef uint64_t GROUPS, GROUP_BITS, MASK32, MASK64, MIX_A, MIX_B, UPPER
 
 
@@ -18,12 +18,15 @@ cdef inline uint64_t bits64(uint64_t number) noexcept:
 cdef class FlowTable:
     cdef public list flows, free, ended
     cdef uint64_t[::1] places
-    cdef int64_t[::1] due
+    cdef int64_t[::1] due, reported_ids, reported_packets
     cdef uint64_t mask
     cdef public Py_ssize_t count, max_flows
     cdef public int64_t next_id, evicted, swept_at
     cdef public Generations generations
     cdef const unsigned char[::1] server_ports
+    cdef int64_t[::1] by_state
+    cdef uint16_t[::1] tcp_ports, udp_ports
+    cdef int64_t udp_timeout, icmp_timeout, arp_timeout, other_timeout
     cdef public bint from_src, noting
     cdef public list opened
 
@@ -32,8 +35,10 @@ cdef class FlowTable:
     cpdef Flow find(self, Packet p, uint64_t context)
     @cython.locals(flow=Flow, flipped=bint)
     cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t extra, uint64_t context)
-    @cython.locals(protocol=int, low=int, high=int)
+    @cython.locals(protocol=int, low=int64_t, high=int64_t)
     cdef int begin(self, Flow flow, Packet p) except -1
+    @cython.locals(timeout=int64_t, low=int64_t, high=int64_t, shorter=bint)
+    cdef int state_changed(self, Flow flow) except -1
     @cython.locals(protocol=int)
     cdef bint answers(self, Packet p) except -1
     @cython.locals(index=Py_ssize_t)
@@ -52,6 +57,9 @@ cdef class FlowTable:
     cpdef void sweep(self, int64_t now) except *
     @cython.locals(flow=Flow)
     cpdef void end_all(self) except *
+    cpdef list open_flows(self)
+    @cython.locals(flow=Flow, index=Py_ssize_t, size=Py_ssize_t, packets=int64_t)
+    cpdef list take_touched(self)
     cpdef list take_ended(self)
 
 @cython.locals(me=Side)

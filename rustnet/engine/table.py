@@ -1,32 +1,46 @@
 """The flow table: from a packet's ends to its flow, with generations, timeouts and a bound on its size."""
 
 import os
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
 import cython
 import numpy as np
 
-from rustnet.columnar import view
+from rustnet.columnar import Array, view
 from rustnet.engine.flow import Flow
 from rustnet.engine.generations import Generations
 from rustnet.engine.numbers import (
     ARP,
     ARP_REPLY,
     ARP_REQUEST,
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
     ECHO_ANSWERED,
     ECHO_SENT,
+    ESTABLISHED,
+    FIN_WAIT1,
+    FIN_WAIT2,
     ICMP,
     ICMPV6,
+    LAST_ACK,
     MASK32,
     MASK64,
     SECOND,
+    STATE_NAMES,
+    STATE_NONE,
+    SWEEP_SLACK,
+    SYN_RECV,
+    SYN_SENT,
     TCP,
-    TIMEOUT_SYN,
+    TIME_WAIT,
     UDP,
     UDP_ACTIVE,
 )
 from rustnet.engine.packet import Packet
+from rustnet.policy.timeouts import IdleTimeouts
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.flow import half, new_flow, note
@@ -38,9 +52,6 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
 
 MIX_A, MIX_B = (int.from_bytes(os.urandom(8), "little") | 1 for _ in range(2))
 """Odd factors of the hash, others in each process: nobody can write a capture whose flows are all in one place."""
-
-SWEEP_SLACK = 10 * SECOND
-"""A flow leaves the table this much later than its timeout, so that mild reordering cannot tell the difference."""
 
 FIRST_PLACES = 1 << 10
 """Places of a new table: few, so that those of few flows stay in the cache; they double as they fill."""
@@ -54,7 +65,7 @@ DEFAULT_MAX_FLOWS = 131_072
 SYN, ACK = 2, 16
 GROUPS, GROUP_BITS = 0xE0000000, 0xF0000000
 """IPv4's multicast addresses (RFC 5771), and the bits that tell them."""
-LAST_TS = attrgetter("last_ts")
+LAST_TS, FLOW_ID = attrgetter("last_ts"), attrgetter("flow_id")
 
 MARK_ISN = 64
 """As in `rustnet.engine.tcp`."""
@@ -67,8 +78,17 @@ class FlowTable:
     So a lookup touches the memory of no other flow: most of those that are open have not been used for long.
     """
 
-    def __init__(self, server_ports: bytes, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS) -> None:
+    def __init__(
+        self, server_ports: bytes, timeouts: IdleTimeouts, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS
+    ) -> None:
         self.clear()
+        self.by_state: Any = view(state_timeouts(timeouts))
+        self.tcp_ports: Any = view(port_timeouts(timeouts.tcp_ports))
+        self.udp_ports: Any = view(port_timeouts(timeouts.udp_ports))
+        self.udp_timeout = timeouts.udp * SECOND
+        self.icmp_timeout = timeouts.icmp * SECOND
+        self.arp_timeout = timeouts.arp * SECOND
+        self.other_timeout = timeouts.other * SECOND
         self.ended: list[Flow] = []
         self.next_id = first_id
         self.max_flows = max_flows
@@ -80,6 +100,10 @@ class FlowTable:
         self.noting = False
         self.opened: list[int] = []
         """While ``noting``: number of the first packet of each flow that was opened, in the order of their ids."""
+        self.reported_ids: Any = view(np.zeros(0, np.int64))
+        """By slot: the flow that `take_touched` reported last."""
+        self.reported_packets: Any = view(np.zeros(0, np.int64))
+        """By slot: how many packets it had."""
 
     def clear(self) -> None:
         """Forget all flows."""
@@ -194,27 +218,33 @@ class FlowTable:
         """First state and timeout of a flow."""
         protocol = p.protocol
         if protocol == TCP:
-            flow.timeout = TIMEOUT_SYN if p.flags >= 0 and p.flags & SYN else 300 * SECOND
+            flow.timeout = self.by_state[STATE_NONE]
         elif protocol == UDP:
             flow.state = UDP_ACTIVE
-            low, high = flow.a_port, flow.b_port
-            if low in (53, 5353, 5355) or high in (53, 5353, 5355):
-                flow.timeout = 30 * SECOND
-            elif low == 443 or high == 443:
-                flow.timeout = 180 * SECOND
-            else:
-                flow.timeout = 60 * SECOND
+            low, high = self.udp_ports[flow.a_port], self.udp_ports[flow.b_port]
+            flow.timeout = (low if low > high else high) * SECOND or self.udp_timeout
         elif protocol in (ICMP, ICMPV6):
-            flow.timeout = 60 * SECOND
+            flow.timeout = self.icmp_timeout
             if p.icmp_type in (8, 128):
                 flow.state = ECHO_SENT
             elif p.icmp_type in (0, 129):
                 flow.state = ECHO_ANSWERED
         elif protocol == ARP:
-            flow.timeout = 60 * SECOND
+            flow.timeout = self.arp_timeout
             flow.state = ARP_REPLY if p.ack == 2 else ARP_REQUEST
         else:
-            flow.timeout = 300 * SECOND
+            flow.timeout = self.other_timeout
+
+    def state_changed(self, flow: Flow) -> None:
+        """Set the timeout that belongs to a TCP flow's new state."""
+        timeout = self.by_state[flow.state]
+        if flow.state == ESTABLISHED:
+            low, high = self.tcp_ports[flow.a_port], self.tcp_ports[flow.b_port]
+            timeout = (low if low > high else high) * SECOND or timeout
+        shorter = timeout < flow.timeout
+        flow.timeout = timeout
+        if shorter:
+            self.hasten(flow)
 
     def answers(self, p: Packet) -> bool:
         """Whether a flow's first packet was sent by its responder."""
@@ -278,9 +308,7 @@ class FlowTable:
         places = self.places
         self.places = view(np.zeros(size, np.uint64))
         self.mask = size - 1
-        due: Any = np.zeros(size // 2, np.int64)
-        due[: len(self.due)] = self.due
-        self.due = view(due)
+        self.due = extended(self.due, size // 2)
         for at in range(size // 2):
             if places[at]:
                 self.settle(places[at])
@@ -347,11 +375,59 @@ class FlowTable:
                 self.conclude(flow, "end")
         self.clear()
 
+    def open_flows(self) -> list[Flow]:
+        """All flows that are open, without any change to them; in the order of their ids."""
+        return sorted([flow for flow in self.flows if flow is not None and not flow.foreign], key=FLOW_ID)
+
+    def take_touched(self) -> list[Flow]:
+        """Those open flows that got a packet since the last call, in the order of their ids."""
+        size = len(self.flows)
+        if size > len(self.reported_ids):
+            self.reported_ids = extended(self.reported_ids, len(self.due))
+            self.reported_packets = extended(self.reported_packets, len(self.due))
+        touched: list[Flow] = []
+        for index in range(size):
+            flow = self.flows[index]
+            if flow is None or flow.foreign:
+                continue
+            packets = flow.src.packets + flow.dst.packets
+            if self.reported_ids[index] != flow.flow_id or self.reported_packets[index] != packets:
+                self.reported_ids[index] = flow.flow_id
+                self.reported_packets[index] = packets
+                touched.append(flow)
+        touched.sort(key=FLOW_ID)
+        return touched
+
     def take_ended(self) -> list[Flow]:
         """Flows that ended since the last call."""
         ended = self.ended
         self.ended = []
         return ended
+
+
+def state_timeouts(timeouts: IdleTimeouts) -> Array:
+    """Nanoseconds by TCP state; of an established connection those that apply where its ports are not listed."""
+    by_state = np.full(len(STATE_NAMES), timeouts.tcp, np.int64)
+    by_state[[SYN_SENT, SYN_RECV]] = timeouts.tcp_opening
+    by_state[[FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING]] = timeouts.tcp_closing
+    by_state[TIME_WAIT] = timeouts.tcp_time_wait
+    by_state[CLOSED] = timeouts.tcp_closed
+    return by_state * SECOND
+
+
+def port_timeouts(seconds: Mapping[int, int]) -> Array:
+    """Seconds by port; 0 for those that are not listed."""
+    by_port = np.zeros(65_536, np.uint16)
+    for port, timeout in seconds.items():
+        by_port[port] = timeout
+    return by_port
+
+
+def extended(column: Any, size: int) -> Any:
+    """A column of 64-bit integers with zeros added up to ``size``."""
+    longer = np.zeros(size, np.int64)
+    longer[: len(column)] = column
+    return view(longer)
 
 
 def mapped(p: Packet) -> bool:

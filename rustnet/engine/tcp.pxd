@@ -10,7 +10,7 @@ cdef int GAP, RETRANSMISSION, ZERO_WINDOW
 cdef uint32_t MOST_NOTED
 cdef bytes LETTERS
 cdef int64_t HALF32, MASK32, TWO32
-cdef int64_t FAST_NS, MAX_JUMP, REORDER_NS, SECOND, TIMEOUT_CLOSED, TIMEOUT_FIN, TIMEOUT_SYN, TIMEOUT_TIME_WAIT
+cdef int64_t FAST_NS, MAX_JUMP, REORDER_NS
 
 
 cdef inline int64_t wrap(int64_t difference) noexcept:
@@ -37,8 +37,6 @@ cdef int marks(Flow flow, Half *me, int flags, int64_t payload, bint from_src) e
 @cython.locals(power=uint32_t)
 cdef int note_count(Flow flow, uint32_t count, int letter, bint from_src) except -1
 cdef void advance_state(Flow flow, Half *me, int flags, Packet p, bint from_src) except *
-@cython.locals(low=int, high=int)
-cdef int establish(Flow flow) except -1
 cdef void closing_state(Flow flow) except *
 @cython.locals(src=Side, dst=Side)
 cpdef str connection_state(Flow flow)

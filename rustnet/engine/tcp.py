@@ -17,14 +17,9 @@ from rustnet.engine.numbers import (
     HALF32,
     LAST_ACK,
     MASK32,
-    SECOND,
     SYN_RECV,
     SYN_SENT,
     TIME_WAIT,
-    TIMEOUT_CLOSED,
-    TIMEOUT_FIN,
-    TIMEOUT_SYN,
-    TIMEOUT_TIME_WAIT,
     TWO32,
 )
 from rustnet.engine.packet import Packet
@@ -289,7 +284,6 @@ def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -
     if flags & RST:
         flow.state = CLOSED
         flow.closed = 1
-        flow.timeout = TIMEOUT_CLOSED
         if not flow.reset_by:
             flow.reset_by = 1 if from_src else 2
         return
@@ -307,30 +301,16 @@ def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -
             flow.state = SYN_RECV
         elif flow.state != SYN_RECV:
             flow.state = SYN_SENT
-        flow.timeout = TIMEOUT_SYN
     elif flow.state == SYN_RECV or flow.state == 0:
         if flow.state == 0 or from_src:
-            establish(flow)
+            flow.state = ESTABLISHED
     elif flow.state == SYN_SENT and (from_src or p.payload):
         if flow.dst.started and p.payload:  # the SYN-ACK was not captured, but data flows
-            establish(flow)
-
-
-def establish(flow: Flow) -> None:
-    """The connection carries data now; how long it may be idle depends on what it is used for."""
-    flow.state = ESTABLISHED
-    low, high = flow.a_port, flow.b_port
-    if low in (22, 2222) or high in (22, 2222):
-        flow.timeout = 1800 * SECOND
-    elif low in (80, 443, 8080, 8443) or high in (80, 443, 8080, 8443):
-        flow.timeout = 600 * SECOND
-    else:
-        flow.timeout = 300 * SECOND
+            flow.state = ESTABLISHED
 
 
 def closing_state(flow: Flow) -> None:
     """State once at least one end has sent its FIN."""
-    flow.timeout = TIMEOUT_FIN
     if not flow.dst.fin:
         flow.state = FIN_WAIT2 if flow.src.fin_acked else FIN_WAIT1
         return
@@ -340,13 +320,11 @@ def closing_state(flow: Flow) -> None:
     if flow.first_closer == 1:
         if flow.src.fin_acked:
             flow.state = TIME_WAIT
-            flow.timeout = TIMEOUT_TIME_WAIT
             flow.closed = 1
         else:
             flow.state = CLOSING
     elif flow.src.fin_acked:
         flow.state = CLOSED
-        flow.timeout = TIMEOUT_CLOSED
         flow.closed = 1
     else:
         flow.state = LAST_ACK

@@ -43,7 +43,7 @@ cdef class Tracker:
     cdef void touch(self, Frames frames, size_t i, bint divided) except *
     @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
     cdef Flow packet(self, Frames frames)
-    @cython.locals(me=Side, peer=Side, timeout=int64_t)
+    @cython.locals(me=Side, peer=Side, state=int)
     cdef int account(self, Flow flow, Packet p, bint from_src) except -1
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
@@ -51,10 +51,10 @@ cdef class Tracker:
     @cython.locals(opened=list)
     cdef int estrange(self, Flow flow) except -1
     cdef inline int count(self, Flow flow, Half *me, Packet p) except -1
-    @cython.locals(protocol=int, header=Py_ssize_t, data=bytes)
+    @cython.locals(protocol=int, header=Py_ssize_t, data=bytes, timeout=int64_t)
     cdef int content(self, Flow flow, Half *me, Packet p, bint from_src) except -1
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
-    @cython.locals(start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes)
+    @cython.locals(start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes, timeout=int64_t)
     cdef int tcp(self, Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
     @cython.locals(me=Side)
     cdef int carrier(self, Flow flow, bint from_src) except -1

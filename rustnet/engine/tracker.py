@@ -28,6 +28,7 @@ from rustnet.engine.numbers import (
 from rustnet.engine.packet import Packet
 from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
+from rustnet.policy.timeouts import IdleTimeouts
 from rustnet.sources.frames import Frames, zeros
 
 if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
@@ -59,12 +60,15 @@ class Tracker:
 
     ``wanted`` has a byte for each of the first `WANTED_SIZE` protocol numbers: non-zero where payload is to be read.
     ``server_ports`` has a rank for each port: of two ports the one that ranks higher is the server's.
+    ``timeouts`` are the idle timeouts of flows; the listener may set a flow's ``timeout`` while it reads its payload.
     """
 
-    def __init__(self, listener: Listener, wanted: bytes, server_ports: bytes, first_id: int = 1) -> None:
+    def __init__(
+        self, listener: Listener, wanted: bytes, server_ports: bytes, timeouts: IdleTimeouts, first_id: int = 1
+    ) -> None:
         self.listener = listener
         self.decoder = Decoder()
-        self.table = FlowTable(server_ports, first_id)
+        self.table = FlowTable(server_ports, timeouts, first_id)
         self.streams = Streams(listener)
         self.fragments = Fragments()
         self.index = PacketIndex()
@@ -220,10 +224,10 @@ class Tracker:
         me.payload += p.payload
         if p.protocol == 6:  # TCP
             if p.flags >= 0:
-                timeout = flow.timeout
+                state = flow.state
                 segment(flow, me, peer, p, from_src)
-                if flow.timeout < timeout:
-                    self.table.hasten(flow)
+                if flow.state != state:
+                    self.table.state_changed(flow)
                 if flow.wants:
                     self.tcp(flow, me, peer, p, from_src)
         else:
@@ -280,7 +284,10 @@ class Tracker:
             if p.payload_captured + header > 0:
                 flow.missing = p.payload - p.payload_captured
                 data = self.copy(p.payload_offset - header, p.payload_captured + header)
+                timeout = flow.timeout
                 self.listener.datagram(flow, from_src, data, p.ts, p.number)
+                if flow.timeout < timeout:
+                    self.table.hasten(flow)
 
     def copy(self, start: int, size: int) -> bytes:
         """Copy payload bytes out of the buffer being decoded."""
@@ -288,6 +295,7 @@ class Tracker:
 
     def tcp(self, flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
         """Hand in-order payload to the listener."""
+        timeout = flow.timeout
         if p.payload > 0 and not p.flags & 4:
             start = me.position + wrap(p.seq - me.next_seq)
             if p.flags & 2:
@@ -298,6 +306,8 @@ class Tracker:
         if p.flags & 16 and flow.wants and (flow.dst_stream if from_src else flow.src_stream) is not None:
             at = peer.position + wrap(p.ack - peer.next_seq)
             self.streams.acknowledged(flow, not from_src, at, p.ts, p.number)
+        if flow.timeout < timeout:
+            self.table.hasten(flow)
 
     def carrier(self, flow: Flow, from_src: bool) -> None:
         """Count a fragment that does not complete its datagram, for the flow without ports between its addresses."""

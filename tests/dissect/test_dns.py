@@ -9,6 +9,7 @@ from wire import DNS_QUERY, DNS_RESPONSE, HERE, MDNS_RESPONSE, answer, dns, fram
 from rustnet.dissect.dns.message import parse
 from rustnet.dissect.dns.parser import DNS, LLMNR, MDNS, Dns
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError, Dissector
+from rustnet.engine import flow as engine_flow
 
 
 def read(*messages: bytes, dissector: Dissector = DNS, transport: str = "udp") -> tuple[Flow, list[Dns]]:
@@ -312,3 +313,17 @@ def test_mdns_and_llmnr_stay_on_their_ports() -> None:
     assert Flow(LLMNR, "udp", dst_port=9999).probe(DNS_QUERY) == NO
     assert Flow(MDNS, "udp", src_port=5353, dst_port=9999).probe(MDNS_RESPONSE) == YES
     assert Flow(LLMNR, "tcp").probe(framed(DNS_QUERY)) == YES
+
+
+def test_idle_timeout() -> None:
+    """30 seconds over UDP, on any port; TCP's own timeouts stay. What only looked like DNS sets none."""
+    for transport, message, expected in (("udp", DNS_QUERY, 30.0), ("tcp", framed(DNS_QUERY), 0.0)):
+        flow = Flow(DNS, transport, dst_port=9999)
+        flow.talk.flow = engine_flow.Flow()
+        (flow.datagram if transport == "udp" else flow.feed)(message)
+        assert flow.talk.flow.timeout / 1e9 == expected
+    flow = Flow(DNS, "udp")
+    flow.talk.flow = engine_flow.Flow()
+    with pytest.raises(DissectError):
+        flow.datagram(DNS_QUERY[:14])
+    assert flow.talk.flow.timeout == 0

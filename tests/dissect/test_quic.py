@@ -31,6 +31,7 @@ from rustnet.dissect.quic.crypto import secrets
 from rustnet.dissect.quic.packet import CryptoStream, parameters, version_name
 from rustnet.dissect.quic.packet import varint as read_varint
 from rustnet.dissect.quic.parser import QUIC, Quic
+from rustnet.engine import flow as engine_flow
 
 
 def talk(*said: tuple[bool, bytes]) -> tuple[Flow, Quic]:
@@ -42,6 +43,17 @@ def talk(*said: tuple[bool, bytes]) -> tuple[Flow, Quic]:
     (row,) = flow.rows
     assert isinstance(row, Quic)
     return flow, row
+
+
+def timeouts(*said: tuple[bool, bytes]) -> list[tuple[str, float]]:
+    """State and idle timeout of a flow, in seconds, after each datagram."""
+    flow = Flow(QUIC, "udp")
+    flow.talk.flow = engine_flow.Flow()
+    seen = []
+    for from_src, data in said:
+        flow.datagram(data, from_src)
+        seen.append((flow.talk.state, flow.talk.flow.timeout / 1e9))
+    return seen
 
 
 def server(frames: bytes, **more: object) -> bytes:
@@ -256,6 +268,26 @@ def test_parameters_of_old_drafts() -> None:
     assert parameters(PARAMETERS)[1] == b"\x80\x00\x75\x30"
     _, row = talk((CLIENT, initial(crypto(hello(parameters=vector(old), kind=0xFFA5)))))
     assert row.idle_timeout_ms == 30_000
+
+
+def test_idle_timeouts() -> None:
+    """60 seconds until connected, then what the client proposed or 180, 15 once it is closed."""
+    client = initial(crypto(hello()))
+    answer = server(crypto(server_hello()))
+    assert timeouts((CLIENT, client), (SERVER, answer), (SERVER, SHORT)) == [
+        ("QUIC_INITIAL", 60), ("QUIC_HANDSHAKE", 60), ("QUIC_CONNECTED", 30),
+    ]  # fmt: skip
+    for proposed, seconds in ((b"", 180), (varint(0), 180), (varint(1), 1), (varint(600_000), 600)):
+        own = bytes((1, len(proposed))) + proposed if proposed else b""
+        assert timeouts((CLIENT, initial(crypto(hello(parameters=own)))), (SERVER, answer), (SERVER, SHORT))[-1] == (
+            "QUIC_CONNECTED", seconds,
+        )  # fmt: skip
+    own = b"\x01\x08" + ((1 << 62) - 1 | 3 << 62).to_bytes(8, "big")
+    assert (
+        timeouts((CLIENT, initial(crypto(hello(parameters=own)))), (SERVER, answer), (SERVER, SHORT))[-1][1] == 86_400
+    )
+    closing = initial(b"\x1c\0\0\0", 1)
+    assert timeouts((CLIENT, client), (CLIENT, closing))[-1] == ("QUIC_DRAINING", 15)
 
 
 def test_numbers() -> None:

@@ -14,6 +14,7 @@ from rustnet.engine.numbers import STATE_NAMES, protocol_name
 from rustnet.engine.tcp import connection_state
 from rustnet.engine.text import address
 from rustnet.engine.tracker import Tracker
+from rustnet.policy.timeouts import IDLE_TIMEOUTS, IdleTimeouts
 from rustnet.sources.frames import Frames
 
 SECOND = 1_000_000_000
@@ -292,10 +293,11 @@ def track(
     wanted: bool = True,
     reader: Listener | None = None,
     max_flows: int = 0,
+    timeouts: IdleTimeouts = IDLE_TIMEOUTS,
 ) -> Tracked:
     """Run the tracker over packets in batches that end at the ``borders`` (indices into ``packets``)."""
     listener = reader or Listener()
-    tracker = Tracker(listener, bytes([1 if wanted else 0]) * WANTED_SIZE, server_ports())
+    tracker = Tracker(listener, bytes([1 if wanted else 0]) * WANTED_SIZE, server_ports(), timeouts)
     if max_flows:
         tracker.table.max_flows = max_flows
     index: list[tuple[int, bool, int, int]] = []

@@ -10,6 +10,7 @@ from rustnet.engine.numbers import EVERYONE, ICMP, MAPPED, TCP, UDP, WANTED_SIZE
 from rustnet.engine.packet import Packet
 from rustnet.engine.shares import Division, owner
 from rustnet.engine.tracker import Tracker
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import zeros
 
@@ -20,7 +21,7 @@ CORPUS = ROOT.parent / "shared" / "corpus"
 
 def owners(path: Path, count: int) -> dict[int, set[int]]:
     """Owners of each flow's packets."""
-    tracker = Tracker(Listener(), bytes(WANTED_SIZE), bytes(65_536))
+    tracker = Tracker(Listener(), bytes(WANTED_SIZE), bytes(65_536), IDLE_TIMEOUTS)
     division = Division(count)
     found: dict[int, set[int]] = {}
     source = open_source(str(path))

@@ -22,6 +22,7 @@ from rig import (
 )
 
 from rustnet.engine.tracker import Tracker
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 
 CLIENT, SERVER = "10.0.0.1", "10.0.0.2"
 DATA = random.Random(2).randbytes(10_000)
@@ -205,7 +206,7 @@ def test_held_bytes_are_bounded_over_all_flows() -> None:
 
 def track_peak(frames: list[bytes]) -> int:
     """Most bytes that waited at the end of any batch."""
-    tracker = Tracker(Listener(), bytes([1]) * WANTED_SIZE, server_ports())
+    tracker = Tracker(Listener(), bytes([1]) * WANTED_SIZE, server_ports(), IDLE_TIMEOUTS)
     peak = 0
     for start in range(0, len(frames), 200):
         tracker.feed(batch(paced(frames[start : start + 200], START + start * 1_000), start + 1))

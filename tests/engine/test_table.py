@@ -1,8 +1,12 @@
 """The flow table: generations, timeouts by packet time, wrong clocks, eviction, collisions, and whose flow it is."""
 
+import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pure import RUNS_PURE
@@ -13,9 +17,12 @@ from rig import (
     SECOND,
     START,
     SYN,
+    WANTED_SIZE,
     Captured,
+    Listener,
     Tracked,
     arp_frame,
+    batch,
     ether,
     ip,
     paced,
@@ -25,6 +32,11 @@ from rig import (
     udp,
     udp_frame,
 )
+
+from rustnet.engine import columns
+from rustnet.engine.flow import Flow
+from rustnet.engine.tracker import Tracker
+from rustnet.policy.timeouts import IDLE_TIMEOUTS, IdleTimeouts
 
 A, B = "10.0.0.1", "10.0.0.2"
 TEN_YEARS = 10 * 365 * 86_400 * SECOND
@@ -121,6 +133,69 @@ def test_idle_timeouts(frame: bytes, seconds: int) -> None:
         got = track(late, borders)
         assert [flow["generation"] for flow in got.flows] == [0, 1]
         assert got.flows[0]["end_reason"] in ("idle", "rst")
+
+
+def test_timeouts_are_the_ones_handed_in() -> None:
+    """By state, by port of either end, and for protocols without ports."""
+    timeouts = IdleTimeouts(
+        tcp=7, tcp_opening=3, tcp_closing=4, tcp_time_wait=2, tcp_closed=1, udp=5, icmp=6, arp=8, other=9,
+        tcp_ports={9_999: 70}, udp_ports={9_999: 50, 53: 40},
+    )  # fmt: skip
+    opening = [syn(100), tcp_frame(B, A, 80, 40_000, 500, 101, SYN | ACK)]
+    fins = [
+        tcp_frame(A, B, 40_000, 80, 101, 501, FIN | ACK),
+        tcp_frame(B, A, 80, 40_000, 501, 102, FIN | ACK),
+        tcp_frame(A, B, 40_000, 80, 102, 502, ACK),
+    ]
+    cases = [
+        ([syn()], 3),
+        (opening, 3),
+        ([*opening, tcp_frame(A, B, 40_000, 80, 101, 501, ACK)], 7),
+        ([*opening, *fins[:1]], 4),
+        ([*opening, fins[0], tcp_frame(B, A, 80, 40_000, 501, 101, FIN | ACK)], 4),
+        ([*opening, *fins], 2),
+        ([syn(), tcp_frame(B, A, 80, 40_000, 0, 101, RST | ACK)], 1),
+        ([tcp_frame(A, B, 9_999, 50_000, 1, 1, ACK)], 70),
+        ([ask(40_000, 50_000)], 5),
+        ([ask(9_999, 53)], 50),
+        ([ask(40_000, 53)], 40),
+        ([ether(ip(A, B, 1, b"\x08\0\0\0\0\1\0\1"))], 6),
+        ([arp_frame(A, B)], 8),
+        ([ether(ip(A, B, 50, b"12345678"))], 9),
+    ]
+    for frames, seconds in cases:
+        first = paced(frames)
+        for late in (0, 1):
+            again = Captured(first[-1].ts + seconds * SECOND + late, frames[-1])
+            assert len(track([*first, again], timeouts=timeouts).flows) == 1 + late
+
+
+@dataclass
+class Setting(Listener):
+    """A listener that sets the timeouts of the flows that it reads."""
+
+    seconds: int = 0
+
+    def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:
+        flow.timeout = self.seconds * SECOND
+
+    def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
+        flow.timeout = self.seconds * SECOND
+        return 0
+
+
+@pytest.mark.parametrize(
+    "frame", [ask(40_000, 9_999), tcp_frame(A, B, 40_000, 9_999, 1, 1, ACK, b"data"), ether(ip(A, B, 1, b"\x08" * 9))]
+)
+@pytest.mark.parametrize("seconds", [2, 1_000])
+def test_a_listener_sets_timeouts(frame: bytes, seconds: int) -> None:
+    """A shorter or longer one holds for the next packet, and for the sweep that runs while others talk."""
+    for late in (0, 1):
+        got = track([at(0, frame), Captured(START + seconds * SECOND + late, frame)], reader=Setting(seconds=seconds))
+        assert len(got.flows) == 1 + late
+    chatter = [at(i, ask(50_000, 9_999)) for i in range(1, 900)]
+    got = track([at(0, frame), *chatter], range(0, 900, 50), reader=Setting(seconds=seconds))
+    assert [flow["end_reason"] for flow in got.flows] == ["idle" if seconds == 2 else "end", "end"]
 
 
 def test_the_sweep_ends_what_nobody_asks_for() -> None:
@@ -257,10 +332,11 @@ def test_removal_loses_nothing_that_stands_behind() -> None:
 HASH_OF_A_FLOW = """
 from rustnet.engine.packet import Packet
 from rustnet.engine.table import FlowTable
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 packet = Packet()
 packet.version, packet.protocol = 4, 17
 packet.src_lo, packet.dst_lo, packet.src_port, packet.dst_port = 0xFFFF0A000001, 0xFFFF0A000002, 40000, 53
-print(FlowTable(bytes(65536)).find(packet, 0).hash)
+print(FlowTable(bytes(65536), IDLE_TIMEOUTS).find(packet, 0).hash)
 """
 
 
@@ -342,3 +418,35 @@ def test_many_small_batches_cost_no_more_than_few() -> None:
     started = time.monotonic()
     track([*crowd, *trickle], range(len(crowd), len(crowd) + len(trickle)))
     assert time.monotonic() - started < 5
+
+
+# ---- columns -------------------------------------------------------------------------------------------------------
+
+
+def declared(text: str) -> list[list[str]]:
+    """Names of each enum in a .pxd file."""
+    return [re.findall(r"\b[A-Z][A-Z0-9_]*\b", body) for body in re.findall(r"cdef enum:[^\n]*\n((?:    .+\n)+)", text)]
+
+
+def test_positions_of_columns_have_their_names() -> None:
+    """Compiled they are an enum in the .pxd: it must name what the tuples name, in their order."""
+    enums = declared(Path(columns.__file__).with_name("columns.pxd").read_text("utf-8"))
+    expected = [columns.INTEGERS, columns.WORDS, columns.TIMES]
+    assert enums == [[name.upper() for name in names] for names in expected]
+    for first, second in pairwise(columns.INTEGERS):
+        if first.startswith("src_") and first != "src_port":
+            assert second == "dst_" + first[4:]
+
+
+def test_the_column_of_idle_timeouts() -> None:
+    """What applied at the end: the opening's timeout, an established HTTP connection's, that of a closed one."""
+    opening = [syn(100), tcp_frame(B, A, 80, 40_000, 500, 101, SYN | ACK), tcp_frame(A, B, 40_000, 80, 101, 501, ACK)]
+    for frames, seconds in (
+        (opening[:1], 60),
+        (opening, 600),
+        ([*opening, tcp_frame(A, B, 40_000, 80, 101, 501, RST)], 15),
+    ):
+        tracker = Tracker(Listener(), bytes(WANTED_SIZE), bytes(65_536), IDLE_TIMEOUTS)
+        tracker.feed(batch(paced(frames)))
+        made = columns.FlowColumns({}, {}, {}, {}).build(tracker.finish(), tracker.last_ts)
+        assert made["idle_timeout_ms"].tolist() == [seconds * 1_000]

@@ -16,6 +16,7 @@ from rustnet.engine.columns import FlowColumns
 from rustnet.engine.tracker import Tracker
 from rustnet.enrich.services import server_ranks
 from rustnet.errors import InputError
+from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from rustnet.sources.files import FileSource
 
 WANTED = bytes([1]) * 512
@@ -86,7 +87,7 @@ def run(path: Path, batch_packets: int = 65_536, dissectors: Sequence[Dissector]
 def travel(path: Path, batch_packets: int, outcome: Outcome, dissectors: Sequence[Dissector]) -> None:
     """The road of `rustnet.ingest.road`, without the database."""
     collector = Collector(1)
-    tracker = Tracker(StrictDispatcher(dissectors, collector), WANTED, RANKS)
+    tracker = Tracker(StrictDispatcher(dissectors, collector), WANTED, RANKS, IDLE_TIMEOUTS)
     columns = FlowColumns({}, {}, {}, {})
     fed = 0
     source = FileSource(str(path), batch_packets=batch_packets)

@@ -6,6 +6,7 @@ from rustnet.dissect.dns.names cimport Names, u16
 from rustnet.dissect.dns.texts cimport type_name
 
 cdef int NO, MORE, YES, MAX_OUTSTANDING
+cdef int64_t IDLE_NS
 cdef tuple OPCODES
 
 cdef class DnsParser(Parser):

@@ -11,12 +11,15 @@ import cython
 from rustnet.dissect.dns.message import CLASSES, OPCODES, class_name
 from rustnet.dissect.dns.texts import TYPES
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.policy.timeouts import DNS as DNS_SECONDS
 from rustnet.records import U8, U16, U32, record
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.dns.message import Message, parse, rcode_name
     from rustnet.dissect.dns.names import Names, u16
     from rustnet.dissect.dns.texts import type_name
+
+IDLE_NS = DNS_SECONDS * 1_000_000_000
 
 MAX_OUTSTANDING = 64
 """Queries of one flow that are remembered until their answer comes."""
@@ -137,7 +140,10 @@ class DnsParser(Parser):
         talk = self.talk
         label = self.label
         message = parse(data, True)
-        self.seen = True
+        if not self.seen:
+            self.seen = True
+            if talk.transport == "udp":
+                talk.set_idle_timeout(IDLE_NS)
         flags = message.flags
         response = flags >= 0x8000
         if message.fault is not None and not flags & 0x0200:  # one that says it is truncated may be cut anywhere

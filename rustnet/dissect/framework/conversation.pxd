@@ -3,6 +3,8 @@ from libc.stdint cimport int64_t
 from rustnet.engine.flow cimport Flow
 from rustnet.engine.text cimport address
 
+cdef int64_t MAX_IDLE, MIN_IDLE
+
 cdef str end_address(Flow flow, bint of_a)
 
 @cython.freelist(4096)
@@ -19,6 +21,7 @@ cdef class Conversation:
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
     cpdef anomaly(self, str kind, str detail)
     cpdef name_host(self, str name, str source)
+    cpdef set_idle_timeout(self, int64_t timeout)
     cpdef finish(self)
     cpdef learn(self, str ip, str name, str source, object ttl=*, object client=*)
 

@@ -17,6 +17,9 @@ from rustnet.policy.names import RANKS, UNKNOWN
 if not cython.compiled:  # compiled, it comes from the .pxd as a C function
     from rustnet.engine.text import address
 
+MIN_IDLE, MAX_IDLE = 1_000_000_000, 86_400_000_000_000
+"""Bounds of an idle timeout in nanoseconds: a second, a day."""
+
 NO, MORE, YES = 0, 1, 2
 """A probe's answers: not mine; not enough bytes to say; mine, by its content."""
 
@@ -155,6 +158,11 @@ class Conversation:
             self.hostname = name
             self.hostname_source = source
             self.hostname_ts = self.ts
+
+    def set_idle_timeout(self, timeout: int) -> None:
+        """Let the flow end after this many nanoseconds without a packet; TCP's next state sets its own."""
+        if self.flow is not None:
+            self.flow.timeout = max(MIN_IDLE, min(timeout, MAX_IDLE))
 
     def finish(self) -> None:
         """Want nothing more of this flow: the engine stops offering its bytes."""

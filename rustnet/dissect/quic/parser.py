@@ -34,7 +34,20 @@ from rustnet.dissect.quic.packet import (
 from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
 from rustnet.dissect.tls.handshake import ClientHello, parse_client_hello, parse_server_hello
 from rustnet.dissect.tls.names import cipher_name, group_name
+from rustnet.policy.timeouts import QUIC_CLOSED, QUIC_CONNECTED, QUIC_OPENING
 from rustnet.records import I64, record
+
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+IDLE_SECONDS = {
+    "QUIC_INITIAL": QUIC_OPENING,
+    "QUIC_HANDSHAKE": QUIC_OPENING,
+    "QUIC_CONNECTED": QUIC_CONNECTED,
+    "QUIC_DRAINING": QUIC_CLOSED,
+    "QUIC_CLOSED": QUIC_CLOSED,
+}
+"""Idle timeout by state; connected, the one that the client proposed replaces it."""
+MAX_IDLE_MS = 86_400_000
 
 MAX_DATAGRAMS = 64
 """Datagrams of a connection that are read; by then the handshake is over or was not captured."""
@@ -191,7 +204,7 @@ class QuicParser(Parser):
         """Encrypted data flows: there is nothing more to read, unless a hello is still on its way."""
         talk = self.talk
         if talk.state not in {"QUIC_DRAINING", "QUIC_CLOSED"}:
-            talk.state = "QUIC_CONNECTED"
+            self._enter("QUIC_CONNECTED")
             self.row.established = True
         if (self.client_hello and self.server_hello) or self.datagrams >= MAX_GOOGLE:
             self._done()
@@ -240,7 +253,15 @@ class QuicParser(Parser):
         """Go on to a state, never back."""
         talk = self.talk
         if talk.state is None or (talk.state == "QUIC_INITIAL" and state == "QUIC_HANDSHAKE"):
-            talk.state = state
+            self._enter(state)
+
+    def _enter(self, state: str) -> None:
+        """Set the state, and the flow's idle timeout with it."""
+        self.talk.state = state
+        timeout = IDLE_SECONDS[state] * SECOND
+        if state == "QUIC_CONNECTED" and self.row.idle_timeout_ms:
+            timeout = min(self.row.idle_timeout_ms, MAX_IDLE_MS) * MILLISECOND
+        self.talk.set_idle_timeout(timeout)
 
     def _again(self) -> None:
         """Expect the client to start anew: with another version, or with a token."""
@@ -393,15 +414,14 @@ class QuicParser(Parser):
 
     def _closed(self, closed: Close, from_client: bool) -> None:
         """Note a CONNECTION_CLOSE; the other side's answer to it ends the connection."""
-        talk = self.talk
         row = self.row
         if row.close_code is None:
             row.close_code = closed.code
             row.close_reason = closed.reason or None
             row.close_from_client = from_client
-            talk.state = "QUIC_DRAINING"
+            self._enter("QUIC_DRAINING")
         elif row.close_from_client != from_client:
-            talk.state = "QUIC_CLOSED"
+            self._enter("QUIC_CLOSED")
             self._done()
 
     # ---- Google's versions up to Q046 ------------------------------------------------------------------------------
@@ -420,7 +440,7 @@ class QuicParser(Parser):
             raise DissectError("a packet of Google's QUIC without a version")
         self._begin(version, from_src)
         self.row.dcid = data[1:9].hex()
-        self.talk.state = "QUIC_INITIAL"
+        self._enter("QUIC_INITIAL")
         self._hello(data, 14)
 
     def _google_46(self, data: bytes, head: LongHeader, from_src: bool) -> None:
@@ -451,7 +471,7 @@ class QuicParser(Parser):
         if data.find(b"REJ\0", pos, pos + 80) >= 0:
             self._state("QUIC_HANDSHAKE")
         elif self.client_hello:
-            self.talk.state = "QUIC_CONNECTED"
+            self._enter("QUIC_CONNECTED")
             self.row.established = True
             self._done()
 

@@ -3,11 +3,12 @@
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.cli.main import terminal
+from rustnet.cli.oneshot import Collection, collected, stopped_by_signals, uncollected
 from rustnet.cli.options import opened
 from rustnet.cli.terminal import safe, talk
 from rustnet.errors import RustnetError
@@ -31,10 +32,13 @@ def temporary(db: str | None) -> Iterator[str]:
         yield str(Path(folder) / "session.duckdb")
 
 
-def ingested(files: tuple[str, ...], session: str, options: "Options", top: int) -> "tuple[Report, Summary | None]":
-    """Ingest, with a line of progress on a terminal; the summary comes along where the session was open for it."""
-    from rustnet.ingest.road import ingest  # noqa: PLC0415
+def ingested(
+    files: tuple[str, ...], session: str, options: "Options", top: int, scratch: Path | None = None
+) -> "tuple[Report, Summary | None]":
+    """Ingest until the end or a signal; the summary comes along where the session was open for it.
 
+    ``scratch`` is a directory that a second signal removes.
+    """
     summaries: list[Summary] = []
 
     def ask(con: "duckdb.DuckDBPyConnection") -> None:
@@ -43,22 +47,41 @@ def ingested(files: tuple[str, ...], session: str, options: "Options", top: int)
         with contextlib.suppress(RustnetError):  # a reader may have the memory that a writer has not
             summaries.append(summarise(con, top))
 
-    if not sys.stderr.isatty():
-        report = ingest(list(files), session, options, _look_ahead, ask)
-    else:
-        from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
-
-        line = ProgressLine()
-
-        def show(progress: "Progress") -> None:
-            line(progress)
-            _look_ahead(progress)
-
-        try:
-            report = ingest(list(files), session, options, show, ask)
-        finally:
-            line.clear()
+    report = ingested_once(list(files), session, options, ask, scratch)
     return report, summaries[0] if summaries else None
+
+
+def ingested_once(
+    files: list[str],
+    session: str,
+    options: "Options",
+    ask: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
+    scratch: Path | None = None,
+) -> "Report":
+    """Ingest as a command does: signals stop it, garbage is not collected, a terminal shows a line of progress."""
+    with stopped_by_signals(scratch) as stop:
+        from rustnet.ingest.road import ingest  # noqa: PLC0415
+
+        watchers: list[Callable[[Progress], None]] = [Collection()]
+        if ask is not None:
+            watchers.append(_look_ahead)
+        line = None
+        if sys.stderr.isatty():
+            from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
+
+            line = ProgressLine()
+            watchers.append(line)
+
+        def watch(progress: "Progress") -> None:
+            for watcher in watchers:
+                watcher(progress)
+
+        with uncollected() if options.speed is None else collected():
+            try:
+                return ingest(files, session, options, watch, ask, stop)
+            finally:
+                if line is not None:
+                    line.clear()
 
 
 def _look_ahead(_progress: "Progress") -> None:
@@ -76,7 +99,9 @@ def said(report: "Report") -> None:
         talk(f"rustnet: error: {safe(words)}")
     for _path, words in report.skipped:
         talk(f"rustnet: {safe(words)}")
-    if report.interrupted:
+    if report.interrupted and not report.captures:
+        talk(_("rustnet: interrupted before anything was read"))
+    elif report.interrupted:
         talk(_("rustnet: interrupted: the session holds what was read until then, and says that it is incomplete"))
 
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 from rustnet import __version__
 from rustnet.errors import SessionError
 from rustnet.store import migrations, schema
+from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -308,10 +309,23 @@ def _stamp(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
 
 
 def _refresh(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
-    """Make what an existing session lacks of today's tables, columns and views."""
+    """Make what an existing session lacks of today's tables, columns and views; end what a killed writer left open."""
     con.execute("BEGIN")
     schema.reconcile(con, tables)
+    end_open_flows(con)
     con.execute("COMMIT")
+
+
+def end_open_flows(con: "duckdb.DuckDBPyConnection") -> None:
+    """End the flows that are open as ``interrupted``: nothing more of their capture will come."""
+    ended, still_open = FLOWS_ENDED, FLOWS_OPEN
+    if not con.execute(f"SELECT count(*) FROM {still_open}").fetchall()[0][0]:  # noqa: S608 - our own name
+        return
+    con.execute(
+        f"INSERT INTO {ended} BY NAME SELECT * REPLACE ('interrupted' AS end_reason) FROM {still_open} "  # noqa: S608
+        f"WHERE flow_id NOT IN (SELECT flow_id FROM {ended} "
+        f"WHERE flow_id >= (SELECT coalesce(min(flow_id), 0) FROM {still_open})); DELETE FROM {still_open}"
+    )
 
 
 def _set_up_reader(con: "duckdb.DuckDBPyConnection", *, locked: bool) -> None:

@@ -49,7 +49,7 @@ def rows(batch: Batch) -> dict[int, Row]:
 def ended(analysis: Analyser) -> dict[int, Row]:
     """Rows of the flows that ended since the last call."""
     taken: dict[int, Row] = {}
-    for batch in analysis.take(everything=True):
+    for batch in analysis.take_all(final=True):
         if batch.cls is FlowRow:
             taken |= rows(batch)
     return taken

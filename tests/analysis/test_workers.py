@@ -65,7 +65,7 @@ def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
     shared.collector = Collector(1)
     shared.ready = []
     shared.numbers = [Numbers(), Numbers()]
-    shared.merge([Found(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
+    shared.merge([Found(c.take(1, final=True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
     assert [(n.name, n.ts // second) for n in shared.collector.names] == [
         ("a.example", 1),
         ("b.example", 2),

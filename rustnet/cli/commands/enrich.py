@@ -1,9 +1,6 @@
 """``rustnet enrich``: a capture once more, with the owner of each packet as a comment that Wireshark shows."""
 
-import contextlib
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +14,6 @@ from rustnet.errors import ExitCode, InputError, RustnetError, UsageError
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
-    from rustnet.cli.progress import ProgressLine
     from rustnet.query.comments import Comments
 
 
@@ -70,14 +66,13 @@ def command(
 def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parsers: bool) -> bool:
     """Make the session of the capture; returns whether a sidecar could not be read."""
     from rustnet.attribute.discover import open_sidecar  # noqa: PLC0415 -- the whole engine
+    from rustnet.cli.ingesting import ingested_once  # noqa: PLC0415
     from rustnet.ingest.options import Options  # noqa: PLC0415
-    from rustnet.ingest.road import ingest  # noqa: PLC0415
 
     for name in sidecars:
         open_sidecar(Path(name))  # what is no sidecar is better said now than after the capture was read
     options = Options(sidecars=sidecars, strict_parsers=strict_parsers)
-    with _progress() as line:
-        report = ingest([path], session, options, line)
+    report = ingested_once([path], session, options, scratch=Path(session).parent)
     if report.interrupted:
         raise KeyboardInterrupt
     if not report.captures:
@@ -85,21 +80,6 @@ def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parser
     for _path, words in report.failed:
         talk(f"rustnet: error: {safe(words)}")
     return bool(report.failed)
-
-
-@contextlib.contextmanager
-def _progress() -> "Iterator[ProgressLine | None]":
-    """Make a progress line, on a terminal, that is gone at the end."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
-
-    line = ProgressLine()
-    try:
-        yield line
-    finally:
-        line.clear()
 
 
 def _check_owners(comments: "Comments", capture: str, sidecars: tuple[str, ...], db: str | None) -> None:

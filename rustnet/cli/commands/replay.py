@@ -14,6 +14,7 @@ from rustnet.i18n import _
 
 MOST_OFFSET = 1e9
 """Seconds that a clock may be moved."""
+LEAST_SPEED, MOST_SPEED = 1e-6, 1e9
 
 
 def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 'float | Literal["auto"] | None':
@@ -27,6 +28,19 @@ def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     if not -MOST_OFFSET <= made <= MOST_OFFSET:
         raise click.BadParameter(_("{value!r} is neither auto nor a number of seconds").format(value=value))
     return made
+
+
+def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | None:
+    """Read ``max`` or how many times as fast."""
+    if value == "max":
+        return None
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = math.nan
+    if not LEAST_SPEED <= speed <= MOST_SPEED:
+        raise click.BadParameter(_("{value!r} is neither max nor a number above 0, as 1 or 10").format(value=value))
+    return speed
 
 
 @click.command(
@@ -55,6 +69,10 @@ def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     help=_("Processes that analyse, 0 for none but this one; without it as many as help."),
 )
 @click.option(
+    "--speed", callback=_speed, metavar="max|1|10|N", default="max", show_default=True,
+    help=_("Replay packets by their times, N times as fast as they were captured; max: as fast as possible."),
+)  # fmt: skip
+@click.option(
     "--with",
     "tool",
     type=click.Choice(["tshark"]),
@@ -80,6 +98,7 @@ def command(
     tool: str | None,
     strict: bool,
     as_json: bool,
+    speed: float | None,
     top: int,
 ) -> ExitCode:
     """Ingest, then print the summary."""
@@ -103,10 +122,11 @@ def command(
         strict_parsers=state.debug,
         dissect=not no_dissect,
         workers=workers,
+        speed=speed,
     )
     with temporary(db) as session:
         try:
-            report, summary = ingested(files, session, options, top)
+            report, summary = ingested(files, session, options, top, None if db else Path(session).parent)
         finally:
             drop_ahead()
         said(report)

@@ -126,6 +126,8 @@ class CaptureIngest:
         self.capture.rustnet_version = __version__
         self.capture.bytes = self.source.info.bytes
         self.writer.begin_capture(self.capture)
+        if not self.cadence.begin_seconds:
+            self.writer.commit()
         try:
             self.flush_at = time.monotonic() + self.cadence.seconds
             for number, frames in enumerate(self.source.batches(PATIENCE), 1):

@@ -16,7 +16,7 @@ class Cadence:
     share: float
     """Part of the time that flushes may take: where there are very many open flows they become rarer."""
     begin_seconds: float = 1.0
-    """A capture's beginning is committed at once if the last commit is longer ago than this."""
+    """A capture's beginning is committed at once if the last commit is longer ago than this; 0: ahead of its packets."""
     index_packets: int = 61_440
     """Rows of the packet index that are stored at a time (two row groups)."""
     flow_rows: int = 10_000
@@ -31,5 +31,5 @@ class Cadence:
 
 BATCH = Cadence(seconds=10.0, packets=1 << 62, rows=4_000_000, share=0.02)
 """For captures that are read as fast as possible."""
-LIVE = Cadence(seconds=1.0, packets=50_000, rows=500_000, share=0.25)
+LIVE = Cadence(seconds=1.0, packets=50_000, rows=500_000, share=0.25, begin_seconds=0.0)
 """For packets that come, or are replayed, in their own time."""

@@ -41,7 +41,7 @@ def tables(path: Path) -> dict[str, list[str]]:
     with duckdb.connect(str(path), read_only=True) as con:
         names = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         return {
-            name: sorted(map(repr, con.execute(f"SELECT COLUMNS(c -> c <> 'ingested_at') FROM {name}").fetchall()))
+            name: sorted(map(repr, con.execute(f"SELECT COLUMNS(lambda c: c <> 'ingested_at') FROM {name}").fetchall()))
             for name in names
             if name not in ("meta", "migrations")
         }

@@ -1,5 +1,6 @@
 """A run ends when it is asked to: by a signal, or from another thread; what was read until then is there."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -198,13 +199,13 @@ def test_another_thread_stops_a_run(tmp_path, token, input_kind):
 
     thread = threading.Thread(target=run)
     thread.start()
-    if input_kind == "fifo":
-        stream = fifo.open("wb", buffering=0)
-        stream.write(pcap(http_flow()))
-    assert seen.wait(30)
-    began = time.monotonic()
-    token.set()
-    thread.join(30)
+    with contextlib.ExitStack() as stack:
+        if input_kind == "fifo":
+            stack.enter_context(fifo.open("wb", buffering=0)).write(pcap(http_flow()))
+        assert seen.wait(30)
+        began = time.monotonic()
+        token.set()
+        thread.join(30)
     assert time.monotonic() - began < allowed()
     (report,) = reports
     assert report.interrupted

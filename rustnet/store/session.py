@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from rustnet import __version__
 from rustnet.errors import SessionError
+from rustnet.i18n import _
 from rustnet.store import migrations, schema
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
@@ -90,7 +91,7 @@ def create_or_open(
     con = _attach(file, settings) if small_groups else _connect(file, settings, read_only=False)
     try:
         with _clear_errors(file):
-            if new:
+            if new or _is_blank(con):
                 _stamp(con, tables)
             else:
                 version = _check_session(con, file)
@@ -273,6 +274,9 @@ def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
     try:
         meta = dict(con.execute("SELECT key, CAST(value AS VARCHAR) FROM meta").fetchall())
     except (duckdb.CatalogException, duckdb.BinderException):
+        if _is_blank(con):
+            words = _("{file}: has no tables: its writer was killed before it began; run 'rustnet replay' again")
+            raise SessionError(words.format(file=file)) from None
         raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session") from None
     version = str(meta.get("schema_version", ""))
     if not version.isdecimal():
@@ -283,6 +287,13 @@ def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
             f"than this one ({__version__}, schema {migrations.latest()}); upgrade rustnet to read it"
         )
     return int(version)
+
+
+def _is_blank(con: "duckdb.DuckDBPyConnection") -> bool:
+    """Whether a DuckDB file has no table at all: a writer was killed between making the file and its schema."""
+    return not con.execute("SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database()").fetchall()[
+        0
+    ][0]
 
 
 def _check_not_older(version: int, file: Path) -> None:

@@ -256,3 +256,28 @@ def test_the_command_paces(tmp_path, capsys):
     assert main(["replay", str(capture), "--speed", "10", "--no-tui", "--db", str(tmp_path / "s.duckdb")]) == 0
     assert "8 packets" in capsys.readouterr().out
     assert BATCH.seconds == 10.0
+
+
+def test_a_capture_that_is_given_up_has_each_flow_once(tmp_path):
+    """As after an error of ours: some of its flows were open at the last flush, and ended or went on since."""
+    path = tmp_path / "s.duckdb"
+    writer = Writer(str(path), registry.tables())
+    analysis = Analysis(1, 1)
+    source = FileSource(str(SLOW), batch_packets=200)
+    ingest = CaptureIngest(writer, source, 1, analysis, StopToken(), BATCH)
+    writer.begin_capture(ingest.capture)
+    for number, frames in enumerate(source.batches()):
+        ingest.batch(frames)
+        if number == 1:
+            ingest.flush_at = 0.0
+            ingest.flush_due()
+    opened = writer.query("SELECT count(*), count(*) FILTER (end_reason = 'open') FROM flows")[0]
+    assert opened[1] > 0
+    ingest.store([*ingest.gathered(), *analysis.take_all()])
+    source.close()
+    writer.close()
+    with duckdb.connect(str(path), read_only=True) as con:
+        assert con.execute("SELECT flow_id FROM flows GROUP BY flow_id HAVING count(*) > 1").fetchall() == []
+        assert con.execute("SELECT count(*) FROM flows_open").fetchone() == (0,)
+        assert con.execute("SELECT count(*) FROM flows WHERE end_reason = 'interrupted'").fetchone() != (0,)
+        assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rustnet.cli.options import whole_file
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import UsageError
 from rustnet.i18n import _, ngettext
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.export.annotate import Annotated

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from rustnet.cli.main import terminal
 from rustnet.cli.options import opened
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
-    import duckdb
-
     from rustnet.ingest.options import Options
     from rustnet.ingest.report import Progress, Report
+    from rustnet.query.session import Session
     from rustnet.query.summary import Summary
 
 
@@ -37,11 +37,11 @@ def ingested(files: tuple[str, ...], session: str, options: "Options", top: int)
 
     summaries: list[Summary] = []
 
-    def ask(con: "duckdb.DuckDBPyConnection") -> None:
+    def ask(reader: "Session") -> None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
         with contextlib.suppress(RustnetError):  # a reader may have the memory that a writer has not
-            summaries.append(summarise(con, top))
+            summaries.append(summarise(reader, top))
 
     if not sys.stderr.isatty():
         report = ingest(list(files), session, options, _look_ahead, ask)
@@ -85,8 +85,8 @@ def shown(session: str, report: "Report", summary: "Summary | None", as_json: bo
     if summary is None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
-        with opened(session) as con:
-            summary = summarise(con, top)
+        with opened(session) as reader:
+            summary = summarise(reader, top)
     if as_json:
         from rustnet.cli.report import as_data  # noqa: PLC0415
         from rustnet.export.formats import dumps  # noqa: PLC0415

@@ -37,11 +37,14 @@ from rustnet.sources.files import open_source
 from rustnet.sources.frames import Frames, Source
 from rustnet.sources.linktypes import link_name
 from rustnet.store.batches import Batch, Columns, Records
+from rustnet.store.session import reading_cursor
 from rustnet.store.tables import Capture, FlowRow, InterfaceRow, Name, Packet
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
     import duckdb
+
+    from rustnet.query.session import Session
 
 PROGRESS_SECONDS = 0.1
 HEAD_START = 8
@@ -80,7 +83,7 @@ def ingest(
     session: str,
     options: Options,
     progress: Callable[[Progress], None] | None = None,
-    ask: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
+    ask: "Callable[[Session], None] | None" = None,
 ) -> Report:
     """Ingest every input into a session, made if need be. Inputs that cannot be read are named in the report.
 
@@ -117,7 +120,7 @@ def ingest(
         _end(writer, report, tables)
         _attribute(writer, report, options)
         if ask is not None and report.captures:
-            writer.ask(ask)
+            writer.ask(partial(_ask, ask, session))
     finally:
         gc.unfreeze()
         if collecting:
@@ -127,6 +130,14 @@ def ingest(
         writer.close()
     report.note_losses()
     return report
+
+
+def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConnection") -> None:
+    """Put questions through the writer's own connection."""
+    from rustnet.query.session import CursorSession  # noqa: PLC0415 - readers' code, needed at the end only
+
+    with CursorSession(path, partial(reading_cursor, con)) as session:
+        ask(session)
 
 
 def _start_workers(paths: Sequence[str], options: Options) -> Workers | None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rustnet.cli.progress import ProgressLine, clock
-from rustnet.cli.report import duration, percent
+from rustnet.present.values import duration, percent
 from rustnet.cli.terminal import Col, flow_items, table, wrap
 from rustnet.ingest.report import Progress
 from rustnet.present.text import printable, width

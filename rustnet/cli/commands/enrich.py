@@ -12,9 +12,10 @@ import click
 from rustnet.cli.annotated import check_place, regular, tell, write
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import ExitCode, InputError, RustnetError, UsageError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.cli.progress import ProgressLine
@@ -54,11 +55,11 @@ def command(
             failed = _ingest(path, session, sidecars, strict_parsers=state.debug)
         else:
             session = db
-        with opened(session) as con:
+        with opened(session) as reader:
             from rustnet.export.originals import stored_as  # noqa: PLC0415
             from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
 
-            comments = Comments(con, 1 if db is None else stored_as(con, Path(path), session))
+            comments = Comments(reader, 1 if db is None else stored_as(reader, Path(path)))
             _check_owners(comments, capture, sidecars, db)
             made = write(path, comments, output)
     tell(made, capture, output)

@@ -13,10 +13,9 @@ from rustnet.errors import InputError, RustnetError
 from rustnet.i18n import _, ngettext
 
 if TYPE_CHECKING:
-    import duckdb
-
     from rustnet.inspect import Node
     from rustnet.query.detail import StoredPacket
+    from rustnet.query.session import Session
 
 
 @click.command(
@@ -49,16 +48,16 @@ def command(
     """Show a flow or a packet."""
     from rustnet.query import detail  # noqa: PLC0415 -- DuckDB
 
-    with opened(session) as con:
-        found = detail.find_flows(con, flow)
+    with opened(session) as reader:
+        found = detail.find_flows(reader, flow)
         if len(found) > 1:
             others = ", ".join(map(str, found[1:20])) + (" …" if len(found) > 20 else "")
             talk(_("{flow} names {n} flows; this is {first}, the others are {others}").format(
                 flow=flow, n=len(found), first=found[0], others=others))  # fmt: skip
-        made = detail.flow_detail(con, found[0], messages, packets)
+        made = detail.flow_detail(reader, found[0], messages, packets)
         if packet is not None:
-            stored = detail.stored_packet(con, made.flow["capture_id"], packet)
-            path = _original(con, stored, session, source)
+            stored = detail.stored_packet(reader, made.flow["capture_id"], packet)
+            path = _original(reader, stored, session, source)
     if packet is None:
         from rustnet.cli.flow_page import FlowPage, as_data  # noqa: PLC0415
 
@@ -79,11 +78,11 @@ def command(
         _print_tree(stored, tree)
 
 
-def _original(con: "duckdb.DuckDBPyConnection", packet: "StoredPacket", session: str, source: str | None) -> Path:
+def _original(reader: "Session", packet: "StoredPacket", session: str, source: str | None) -> Path:
     from rustnet.export.originals import locate  # noqa: PLC0415
     from rustnet.query.selection import originals  # noqa: PLC0415
 
-    capture = originals(con, [packet.capture_id])[0]
+    capture = originals(reader, [packet.capture_id])[0]
     found = locate(capture, Path(session), [source] if source else [])
     if found.path is None:
         raise InputError(found.problem)
@@ -111,8 +110,8 @@ def _print_json(data: object) -> None:
 
 
 def _print_tree(packet: "StoredPacket", tree: "list[Node]") -> None:
-    from rustnet.cli.report import moment  # noqa: PLC0415
     from rustnet.present.text import cut, printable  # noqa: PLC0415
+    from rustnet.present.values import moment  # noqa: PLC0415
     from rustnet.sources.linktypes import link_name  # noqa: PLC0415
 
     screen = terminal()

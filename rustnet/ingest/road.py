@@ -32,6 +32,7 @@ from rustnet.errors import InputError
 from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
 from rustnet.ingest.report import CaptureReport, Progress, Report
+from rustnet.ingest.serving import Serving
 from rustnet.records import table_name
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Frames, Source
@@ -105,7 +106,7 @@ def ingest(
     try:
         workers = _start_workers(paths, options)  # ahead of the writer's thread: they are forked
         later = workers is not None and first is not None and first.info.kind == "file"
-        writer = Writer(session, registry.tables(), later=later)
+        writer = Writer(session, registry.tables(), later=later, opened=partial(Serving, session))
     except BaseException:
         if first is not None:
             first.close()

@@ -35,11 +35,11 @@ MAX_SQL = 1 << 20
 """Characters of a statement."""
 BATCH_ROWS = 2048
 """Rows that a stream fetches at a time: one of DuckDB's vectors."""
-GONE_SECONDS = 0.1
-"""How often somebody looks whether an answer is still wanted."""
+LOOK_SECONDS = 0.1
+"""How often it is looked at whether an answer is still wanted."""
 
 _READING = ("SELECT", "EXPLAIN", "LOGICAL_PLAN", "RELATION")
-_EXPLAIN = re.compile(
+EXPLAIN = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*explain\b\s*(?:analyze\b\s*)?(?:\([^()]*\)\s*)?", re.IGNORECASE | re.DOTALL
 )
 
@@ -169,6 +169,7 @@ class Caller:
         self._seconds = seconds
         self._left = seconds
         self._gone = gone
+        self._stopped = False
 
     def __call__(self, work: "Callable[[], _T]") -> "_T":
         """Do ``work`` and return its result. Raises `QueryTimeoutError`, `QueryStoppedError`, or what it raised."""
@@ -184,14 +185,18 @@ class Caller:
             self._left -= time.monotonic() - begun
         return future.result()
 
+    def stop(self) -> None:
+        """End the statement: the call that lasts, or the next one, raises `QueryStoppedError`. From any thread."""
+        self._stopped = True
+        self._interrupt()
+
     def _done(self, future: "Future[_T]", begun: float) -> bool:
-        """Wait for a while; raises `QueryTimeoutError` when the time is over, `QueryStoppedError` when nobody waits."""
-        patience = None if self._gone is None else GONE_SECONDS
-        if self._left is not None:
-            left = self._left - (time.monotonic() - begun)
-            patience = max(0.0, left if patience is None else min(patience, left))
+        """Wait for a while. Raises `QueryTimeoutError` when the time is over, `QueryStoppedError` when nobody waits."""
+        if self._stopped:
+            raise QueryStoppedError(_("the query was stopped before its end; ask again, or ask for less"))
+        left = LOOK_SECONDS if self._left is None else max(0.0, self._left - (time.monotonic() - begun))
         try:
-            future.exception(patience)
+            future.exception(min(left, LOOK_SECONDS))
         except TimeoutError:
             if self._left is not None and time.monotonic() - begun >= self._left:
                 words = _("the query took longer than {seconds:g} s and was stopped; ask for less, or allow more time")
@@ -208,7 +213,7 @@ class Caller:
         while not future.done():
             self._interrupt()
             with contextlib.suppress(BaseException):
-                future.exception(GONE_SECONDS)
+                future.exception(LOOK_SECONDS)
 
 
 def stream(
@@ -249,7 +254,7 @@ def stream(
         except RustnetError:
             raise
         except Exception as error:
-            raise _explained(error, sql, shift) from error
+            raise explained(error, sql, shift) from error
 
     def fetch(count: int) -> list[Row]:
         return guarded(lambda: cursor.fetchmany(count))
@@ -305,7 +310,13 @@ def _exact_column(column: str, kind: str) -> tuple[str, str]:
 
 
 def _reading_statement(cursor: "Connection", sql: str) -> tuple[str, bool]:
-    """Check that ``sql`` is one statement that reads; return it bare, and whether it may stand in a subquery."""
+    """Check a statement; return it bare, and whether it may stand in a subquery."""
+    kind = check_reading(cursor, sql)
+    return _bare(sql), kind != "EXPLAIN"
+
+
+def check_reading(cursor: "Connection", sql: str) -> str:
+    """Check that ``sql`` is one statement that reads, and return its kind. Raises `QueryError`."""
     if len(sql) > MAX_SQL:
         raise QueryError(f"SQL: longer than {MAX_SQL} characters")
     if any("\ud800" <= char <= "\udfff" or char == "\0" for char in sql):
@@ -318,12 +329,12 @@ def _reading_statement(cursor: "Connection", sql: str) -> tuple[str, bool]:
             raise QueryError("SQL: PIVOT needs its values here: PIVOT … ON column IN (…)")
         raise QueryError(f"SQL: one statement at a time, not {len(kinds)}")
     if kinds[0] == "EXPLAIN":
-        inner = _kinds(cursor, _EXPLAIN.sub("", sql, count=1))
+        inner = _kinds(cursor, EXPLAIN.sub("", sql, count=1))
         if inner != ["SELECT"]:
             raise _refusal(inner[0] if inner else "this")
     elif kinds[0] not in _READING:
         raise _refusal(kinds[0])
-    return _bare(sql), kinds[0] != "EXPLAIN"
+    return kinds[0]
 
 
 def _kinds(cursor: "Connection", sql: str) -> list[str]:
@@ -351,7 +362,7 @@ def _bare(sql: str) -> str:
     return raw[:end].decode()
 
 
-def _explained(error: Exception, sql: str, shift: int) -> Exception:
+def explained(error: Exception, sql: str, shift: int = 0) -> Exception:
     """Make one line of an error that DuckDB raised, with the place in the text that was typed; others stay."""
     import duckdb  # noqa: PLC0415
 

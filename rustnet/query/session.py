@@ -4,6 +4,8 @@ A `FileSession` reads the file of a finished or interrupted run; a `rustnet.quer
 that is writing the file. `open_session` finds out which of them it takes.
 """
 
+import contextlib
+import functools
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -12,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
+from rustnet.errors import SessionError
+from rustnet.i18n import _
 from rustnet.query import execute as engine
 from rustnet.query.compile import Scope
 from rustnet.query.execute import Caller, Params, ResultSet, RowStream
@@ -30,6 +34,8 @@ SECONDS = 60.0
 """Time that a question of a person may take, unless they allow more."""
 MESSAGES = 1000
 """Messages and packets of a flow that `Session.flow` brings along."""
+CHANGE_SECONDS = 2.0
+"""How long a session that is in use is waited for: a writer begins to answer soon after it has locked the file."""
 STATEMENTS = 4
 """Statements of a session that can work at the same time."""
 
@@ -192,12 +198,19 @@ class Session(ABC):
 class CursorSession(Session):
     """A session behind a DuckDB connection: each statement works on a cursor of its own, on another thread."""
 
-    def __init__(self, path: str, new_cursor: "Callable[[], Connection]") -> None:
+    def __init__(
+        self,
+        path: str,
+        new_cursor: "Callable[[], Connection]",
+        *,
+        statements: int = STATEMENTS,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__()
         self.path = path
         self._new_cursor = new_cursor
-        self._pool = ThreadPoolExecutor(STATEMENTS, "rustnet-query")
-        self._working: set[Connection] = set()
+        self._pool = ThreadPoolExecutor(statements, "rustnet-query", prepare)
+        self._working: set[Caller] = set()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -215,22 +228,23 @@ class CursorSession(Session):
         if self._closed:
             raise SessionError(_("{path}: the session is closed").format(path=self.path))
         cursor = self._new_cursor()
+        call = Caller(self._pool, cursor.interrupt, seconds, gone)
         with self._lock:
-            self._working.add(cursor)
+            self._working.add(call)
 
         def close() -> None:
             with self._lock:
-                self._working.discard(cursor)
+                self._working.discard(call)
             cursor.close()
 
-        return engine.stream(cursor, sql, params, Caller(self._pool, cursor.interrupt, seconds, gone), close, own=own)
+        return engine.stream(cursor, sql, params, call, close, own=own)
 
     def interrupt_all(self) -> int:
         """End every statement that is working; returns how many there were."""
         with self._lock:
             working = list(self._working)
-        for cursor in working:
-            cursor.interrupt()
+        for call in working:
+            call.stop()
         return len(working)
 
     def close(self) -> None:
@@ -266,5 +280,19 @@ class FileSession(CursorSession):
 
 
 def open_session(path: "str | PathLike[str]") -> Session:
-    """Open a session for reading, whether it is finished or is being written."""
-    return FileSession(path)
+    """Open a session for reading, whether it is finished or is being written.
+
+    A writer that has just begun, or just ended, is waited for. Raises `SessionError`.
+    """
+    from rustnet.query.remote import NoWriterError, RemoteSession  # noqa: PLC0415 -- it is one of these
+
+    until = time.monotonic() + CHANGE_SECONDS
+    while True:
+        with contextlib.suppress(NoWriterError):
+            return RemoteSession(path, functools.partial(open_session, path))
+        try:
+            return FileSession(path)
+        except store.SessionLockedError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(CHANGE_SECONDS / 40)

@@ -74,6 +74,8 @@ def insert(con: "duckdb.DuckDBPyConnection", kind: Kind, batches: list[dict[str,
     """Run the INSERT of batches of one kind, which reads them by the name ``batch``."""
     batch = ArrowStream(batches)
     try:
+        con.register("batch", batch)  # by name alone DuckDB would look for it only while files are open to it, too
         con.execute(insert_sql(*kind))
+        con.unregister("batch")
     finally:
         batch.close()

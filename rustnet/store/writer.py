@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rustnet.columnar import Column
 from rustnet.errors import SessionError
@@ -44,6 +44,13 @@ SHARED_TABLES = 8
 
 Work = Callable[["duckdb.DuckDBPyConnection"], Any]
 """What is done with a connection."""
+
+
+class Closing(Protocol):
+    """What is closed before the session."""
+
+    def close(self) -> None:
+        """Let go of the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +104,17 @@ class Writer:
     stored what came before. An error of the thread (a full disk, say) is raised by the next call.
     """
 
-    def __init__(self, path: str, tables: Sequence[type], *, later: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        tables: Sequence[type],
+        *,
+        later: bool = False,
+        opened: "Callable[[duckdb.DuckDBPyConnection], Closing] | None" = None,
+    ) -> None:
         self.path = path
+        self.opened = opened
+        """Called in the thread when the session is open; what it returns is closed before the session."""
         self.tables = tables
         self.fresh = not Path(path).exists()
         self.capture_id = 0
@@ -224,7 +240,10 @@ class Writer:
             while self.queue.get() is not None:
                 pass
             return
+        beside: Closing | None = None
         try:
+            if self.opened is not None:
+                beside = self.opened(self.con)
             self.con.execute("BEGIN")
             self._serve()
             if self.error is None:
@@ -233,6 +252,8 @@ class Writer:
         except BaseException as error:  # noqa: BLE001
             self.error = error
         finally:
+            if beside is not None:
+                beside.close()
             self._end()
 
     def _serve(self) -> None:

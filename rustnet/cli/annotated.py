@@ -34,24 +34,6 @@ def check_place(output: str, inputs: list[str]) -> None:
     raise UsageError(_("{path}: there is no directory {folder}").format(path=output, folder=place.parent))
 
 
-def regular(capture: str, folder: Path) -> str:
-    """Path of the capture as a file that can be read twice: a pipe is copied into ``folder`` first."""
-    from rustnet.sources.stored import Stored  # noqa: PLC0415
-
-    stored = Stored(capture)
-    try:
-        if not stored.waits:
-            return capture
-        copy = folder / "capture"
-        view = memoryview(bytearray(1 << 20))
-        with copy.open("wb") as stream:
-            while got := stored.readinto(view):
-                stream.write(view[:got])
-    finally:
-        stored.close()
-    return str(copy)
-
-
 def write(path: str, comments: "Comments", output: str) -> "Annotated":
     """Write the capture with its comments to a file, which appears when it is whole, or to stdout."""
     from rustnet.export.annotate import annotate  # noqa: PLC0415

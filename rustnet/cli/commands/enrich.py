@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rustnet.cli.annotated import check_place, regular, tell, write
+from rustnet.cli.annotated import check_place, tell, write
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened
 from rustnet.cli.terminal import talk
@@ -48,6 +48,8 @@ def command(
         raise UsageError(_("give --db or --sidecar, not both: a session has its owners already"))
     check_place(output, [capture, *sidecars, *([db] if db is not None else [])])
     with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
+        from rustnet.export.annotate import regular  # noqa: PLC0415 -- NumPy
+
         path = regular(capture, Path(folder))
         failed = False
         if db is None:

@@ -93,14 +93,12 @@ def _original(reader: "Session", packet: "StoredPacket", session: str, source: s
 
 def _tree(packet: "StoredPacket", path: Path, tool: str) -> "list[Node]":
     """Read the packet's bytes from its capture and have them taken apart."""
+    from rustnet.export.frame import packet_bytes  # noqa: PLC0415
     from rustnet.inspect import inspect_packet  # noqa: PLC0415
-    from rustnet.sources.seek import PacketReader  # noqa: PLC0415
 
     if packet.link_type is None:
         raise RustnetError(_("the session does not know the link type of packet {n}").format(n=packet.number))
-    with PacketReader(str(path)) as reader:
-        data = next(reader.read([(packet.file_offset, packet.captured)]))
-    return inspect_packet(data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
+    return inspect_packet(packet_bytes(path, packet), packet.link_type, packet.length, tool=tool, ts=packet.ts)
 
 
 def _print_json(data: object) -> None:
@@ -110,15 +108,14 @@ def _print_json(data: object) -> None:
 
 
 def _print_tree(packet: "StoredPacket", tree: "list[Node]") -> None:
+    from rustnet.export.frame import link_type  # noqa: PLC0415
     from rustnet.present.text import cut, printable  # noqa: PLC0415
     from rustnet.present.values import moment  # noqa: PLC0415
-    from rustnet.sources.linktypes import link_name  # noqa: PLC0415
 
     screen = terminal()
     size = ngettext("{n} byte", "{n} bytes", packet.length).format(n=f"{packet.length:,}")
     kept = "" if packet.captured == packet.length else _(", {n} captured").format(n=f"{packet.captured:,}")
-    link = link_name(packet.link_type) if packet.link_type is not None else "-"
-    lines = [screen.bold(f"packet {packet.number:,}") + f"  {moment(packet.ts)}  {size}{kept}  {link}"]
+    lines = [screen.bold(f"packet {packet.number:,}") + f"  {moment(packet.ts)}  {size}{kept}  {link_type(packet)}"]
     waiting: list[tuple[int, Node]] = [(0, node) for node in reversed(tree)]
     while waiting:
         depth, node = waiting.pop()

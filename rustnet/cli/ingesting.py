@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from rustnet.cli.main import terminal
 from rustnet.cli.oneshot import Collection, collected, stopped_by_signals, uncollected
 from rustnet.cli.options import opened
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
-    import duckdb
-
     from rustnet.ingest.options import Options
     from rustnet.ingest.report import Progress, Report
+    from rustnet.query.session import Session
     from rustnet.query.summary import Summary
 
 
@@ -41,11 +41,11 @@ def ingested(
     """
     summaries: list[Summary] = []
 
-    def ask(con: "duckdb.DuckDBPyConnection") -> None:
+    def ask(reader: "Session") -> None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
         with contextlib.suppress(RustnetError):  # a reader may have the memory that a writer has not
-            summaries.append(summarise(con, top))
+            summaries.append(summarise(reader, top))
 
     report = ingested_once(list(files), session, options, ask, scratch)
     return report, summaries[0] if summaries else None
@@ -55,7 +55,7 @@ def ingested_once(
     files: list[str],
     session: str,
     options: "Options",
-    ask: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
+    ask: "Callable[[Session], None] | None" = None,
     scratch: Path | None = None,
 ) -> "Report":
     """Ingest as a command does: signals stop it, garbage is not collected, a terminal shows a line of progress."""
@@ -110,8 +110,8 @@ def shown(session: str, report: "Report", summary: "Summary | None", as_json: bo
     if summary is None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
-        with opened(session) as con:
-            summary = summarise(con, top)
+        with opened(session) as reader:
+            summary = summarise(reader, top)
     if as_json:
         from rustnet.cli.report import as_data  # noqa: PLC0415
         from rustnet.export.formats import dumps  # noqa: PLC0415

@@ -24,15 +24,19 @@ from rustnet.ingest.capture import Analyser, CaptureIngest
 from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
 from rustnet.ingest.report import Progress, Report
+from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Source
 from rustnet.sources.paced import PacedSource
+from rustnet.store.session import reading_cursor
 from rustnet.store.tables import FlowRow, Name
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
     import duckdb
+
+    from rustnet.query.session import Session
 
 
 def ingest(
@@ -40,7 +44,7 @@ def ingest(
     session: str,
     options: Options,
     progress: Callable[[Progress], None] | None = None,
-    ask: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
+    ask: "Callable[[Session], None] | None" = None,
     stop: StopToken | None = None,
 ) -> Report:
     """Ingest every input into a session, made if need be. Inputs that cannot be read are named in the report.
@@ -65,7 +69,9 @@ def ingest(
     try:
         workers = _start_workers(paths, options)  # ahead of the writer's thread: they are forked
         later = workers is not None and first is not None and first.info.kind == "file"
-        writer = Writer(session, registry.tables(), later=later, cadence=options.cadence)
+        writer = Writer(
+            session, registry.tables(), later=later, cadence=options.cadence, opened=partial(Serving, session)
+        )
     except BaseException:
         if first is not None:
             first.close()
@@ -77,13 +83,21 @@ def ingest(
         _end(writer, report, tables)
         _attribute(writer, report, options)
         if ask is not None and report.captures:
-            writer.ask(ask)
+            writer.ask(partial(_ask, ask, session))
     finally:
         if workers is not None:
             workers.close()
         writer.close()
     report.note_losses()
     return report
+
+
+def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConnection") -> None:
+    """Put questions through the writer's own connection."""
+    from rustnet.query.session import CursorSession  # noqa: PLC0415 - readers' code, needed at the end only
+
+    with CursorSession(path, partial(reading_cursor, con)) as session:
+        ask(session)
 
 
 def _start_workers(paths: Sequence[str], options: Options) -> Workers | None:

@@ -83,6 +83,8 @@ def insert(
     """Run the INSERT of batches of one kind, which reads them by the name ``batch``; ``table`` if not into its own."""
     batch = ArrowStream(batches)
     try:
+        con.register("batch", batch)  # by name alone DuckDB would look for it only while files are open to it, too
         con.execute(insert_sql(*kind, table))
+        con.unregister("batch")
     finally:
         batch.close()

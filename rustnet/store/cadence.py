@@ -16,7 +16,7 @@ class Cadence:
     share: float
     """Part of the time that flushes may take: where there are very many open flows they become rarer."""
     begin_seconds: float = 1.0
-    """A capture's beginning is committed at once if the last commit is longer ago than this; 0: ahead of its packets."""
+    """A capture's beginning is committed at once if the last one is longer ago than this; 0: ahead of its packets."""
     index_packets: int = 61_440
     """Rows of the packet index that are stored at a time (two row groups)."""
     flow_rows: int = 10_000

@@ -134,6 +134,18 @@ def open_readonly(
     return con
 
 
+def reading_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
+    """Make a cursor of a writer's connection for somebody who reads what is committed, from any thread."""
+    cursor = con.cursor()
+    cursor.execute(f"USE {ATTACHED}; SET VARIABLE {schema.WRITING} = true; SET python_enable_replacements = false")
+    return cursor
+
+
+def seal(con: "duckdb.DuckDBPyConnection") -> None:
+    """Keep a connection, and all that share its database, from other files, extensions and the network, for good."""
+    con.execute("SET enable_external_access = false")
+
+
 def _with_threads(config: dict[str, str], threads: int | None) -> dict[str, str]:
     return config if threads is None else {**config, "threads": str(max(1, threads))}
 

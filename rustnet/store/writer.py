@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from rustnet.columnar import Column
 from rustnet.errors import SessionError
 from rustnet.store.batches import Batch, Columns, Kind, as_columns, insert, owned, rows_of
 from rustnet.store.cadence import BATCH, Cadence
+from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
 from rustnet.store.rows import record_batch
 from rustnet.store.schema import WRITING
 from rustnet.store.session import ATTACHED, create_or_open, end_open_flows
@@ -35,34 +35,6 @@ PLANNING = 40_000
 QUEUE_LENGTH = 4
 SHARED_TABLES = 8
 """Tables whose rows wait at the end of the captures that are worth a second thread."""
-
-
-Work = Callable[["duckdb.DuckDBPyConnection"], Any]
-"""What is done with a connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """Something to run, after what came before was stored or, with ``held``, while some of it may wait."""
-
-    run: Callable[[], None]
-    held: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Flush:
-    """All rows of a capture since the last flush, and its flows that are open."""
-
-    capture: Capture
-    batches: list[Batch]
-    open_flows: Columns
-
-
-Item = tuple[int, list[Batch], bool] | Capture | _Flush | _Call
-"""What the thread takes: batches of a capture, a capture's row, a flush, or work on the connection."""
-
-OnFlush = Callable[["duckdb.DuckDBPyConnection", int], None]
-"""What is run within each flush, before it is committed: with the connection and the number of the capture."""
 
 
 class _Beside(threading.Thread):
@@ -112,10 +84,13 @@ class Writer:
         later: bool = False,
         cadence: Cadence = BATCH,
         on_flush: OnFlush | None = None,
+        opened: "Callable[[duckdb.DuckDBPyConnection], Closing] | None" = None,
     ) -> None:
         self.path = path
         self.cadence = cadence
         self.on_flush = on_flush
+        self.opened = opened
+        """Called in the thread when the session is open; what it returns is closed before the session."""
         self.tables = tables
         self.fresh = not Path(path).exists()
         self.capture_id = 0
@@ -150,8 +125,6 @@ class Writer:
             except BaseException:
                 self.queue.put(None)
                 raise
-
-    # ---- called by the ingesting thread --------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin, if that has not happened: import DuckDB and open the session."""
@@ -204,7 +177,7 @@ class Writer:
         ``capture`` is its row as of now, ``batches`` all rows that were not put before, ``open_flows`` replace those of
         the flush before.
         """
-        self._send(_Flush(copy(capture), batches, open_flows))
+        self._send(Flush(copy(capture), batches, open_flows))
 
     def commit(self) -> None:
         """Make everything so far permanent."""
@@ -216,7 +189,7 @@ class Writer:
         Where much waits, two threads share this. ``first`` may not see the rows of others than ``tables`` then, and
         neither sees what the other one changes.
         """
-        self._send(_Call(lambda: self._end_captures(first, second, tables), held=True))
+        self._send(Call(lambda: self._end_captures(first, second, tables), held=True))
 
     def run(self, work: Work) -> Any:
         """Run ``work`` on the connection, after everything that was put before it, and return its result."""
@@ -243,8 +216,6 @@ class Writer:
         if not self.raised:
             self._check()
 
-    # ---- the thread ----------------------------------------------------------------------------------------------
-
     def _run(self) -> None:
         try:
             self.con: duckdb.DuckDBPyConnection = create_or_open(self.path, self.tables, threads=1, small_groups=True)
@@ -253,7 +224,10 @@ class Writer:
             while self.queue.get() is not None:
                 pass
             return
+        beside: Closing | None = None
         try:
+            if self.opened is not None:
+                beside = self.opened(self.con)
             self.con.execute(f"SET VARIABLE {WRITING} = true; BEGIN")
             self._serve()
             if self.error is None:
@@ -264,6 +238,8 @@ class Writer:
         except BaseException as error:  # noqa: BLE001
             self.error = error
         finally:
+            if beside is not None:
+                beside.close()
             self._end()
 
     def _serve(self) -> None:
@@ -289,7 +265,7 @@ class Writer:
             self.ahead.join()
             os.close(self.descriptor)
 
-    def _take(self, item: "Item") -> None:
+    def _take(self, item: Item) -> None:
         if isinstance(item, tuple):
             capture_id, batches, last = item
             self._insert_due()
@@ -309,7 +285,7 @@ class Writer:
             self.reading = False
             self._commit_due(self.cadence.begin_seconds if begins else self.cadence.seconds)
             self.reading = begins
-        elif isinstance(item, _Flush):
+        elif isinstance(item, Flush):
             for batch in item.batches:
                 self._hold(item.capture.capture_id, batch, borrow=True)
             self.captures[item.capture.capture_id] = item.capture
@@ -329,7 +305,7 @@ class Writer:
         if (late or self.pending >= self.cadence.rows) and not (self.borrowed or self.reading):
             self._commit()
 
-    def _replace_open_flows(self, flush: _Flush | None) -> None:
+    def _replace_open_flows(self, flush: Flush | None) -> None:
         """Have the table of open flows hold those of a flush, or none."""
         if self.open_flows:
             self.con.execute(f"DELETE FROM {FLOWS_OPEN}")  # noqa: S608 - our own name
@@ -477,7 +453,7 @@ class Writer:
         self.pending = 0
         self.committed_at = time.monotonic()
 
-    def _send(self, item: "Item") -> None:
+    def _send(self, item: Item) -> None:
         self._check()
         if not isinstance(item, Capture):
             self.start()
@@ -499,7 +475,7 @@ class Writer:
             finally:
                 done.set()
 
-        self._send(_Call(run, held=False))
+        self._send(Call(run, held=False))
         while not done.wait(0.2):
             if self.error is not None or not self.thread.is_alive():
                 break

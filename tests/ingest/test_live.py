@@ -12,11 +12,11 @@ import duckdb
 import numpy as np
 import pytest
 
+from rustnet import replay
 from rustnet.analysis.capture import Analysis
 from rustnet.cli.main import main
 from rustnet.dissect import registry
 from rustnet.ingest import options as options_module
-from rustnet.ingest import replay
 from rustnet.ingest.capture import CaptureIngest
 from rustnet.ingest.report import Report
 from rustnet.ingest.stop import StopToken
@@ -99,8 +99,8 @@ def test_a_clock_that_is_set_takes_no_time(tmp_path):
 @pytest.mark.parametrize("name", ["slow-link.pcap", "dns.pcap", "web.pcap"])
 def test_a_paced_replay_has_the_rows_of_a_quick_one(tmp_path, name):
     quick, paced = tmp_path / "quick.duckdb", tmp_path / "paced.duckdb"
-    replay(SAMPLES / name, quick)
-    report = replay(SAMPLES / name, paced, speed=20.0)
+    replay(SAMPLES / name, db=quick)
+    report = replay(SAMPLES / name, db=paced, speed=20.0)
     assert report.captures[0].complete
     assert tables(paced) == tables(quick)
 
@@ -108,13 +108,13 @@ def test_a_paced_replay_has_the_rows_of_a_quick_one(tmp_path, name):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_flushes_change_no_row(tmp_path, monkeypatch, workers):
     captures = [SAMPLES / name for name in ("web.pcap", "network.pcapng", "damaged.pcap", "slow-link.pcap")]
-    replay(captures, tmp_path / "rarely.duckdb", workers=0)
+    replay(*captures, db=tmp_path / "rarely.duckdb", workers=0)
     monkeypatch.setattr(options_module, "BATCH", OFTEN)
     monkeypatch.setattr("rustnet.analysis.workers.BATCH_PACKETS", 100)
     monkeypatch.setattr(
         "rustnet.ingest.road.open_source", lambda path, stopped: FileSource(path, batch_packets=100, stopped=stopped)
     )
-    replay(captures, tmp_path / "often.duckdb", workers=workers)
+    replay(*captures, db=tmp_path / "often.duckdb", workers=workers)
     assert tables(tmp_path / "often.duckdb") == tables(tmp_path / "rarely.duckdb")
 
 
@@ -179,8 +179,8 @@ def test_open_flows_are_seen_within_two_seconds(tmp_path):
 
 PROGRAM = """
 import sys, time
-from rustnet.ingest import replay
-replay(sys.argv[1], sys.argv[2], speed=float(sys.argv[3]),
+from rustnet import replay
+replay(sys.argv[1], db=sys.argv[2], speed=float(sys.argv[3]),
        progress=lambda now: print(time.monotonic(), now.packets, flush=True))
 """
 
@@ -236,7 +236,7 @@ def test_thirty_killed_replays(tmp_path, capsys):
 def test_a_killed_session_goes_on(tmp_path):
     path = tmp_path / "s.duckdb"
     killed(path, SLOW, 2.5)
-    report = replay(SLOW, path)
+    report = replay(SLOW, db=path)
     assert report.captures[0].complete
     assert report.captures[0].capture_id == 2
     with duckdb.connect(str(path), read_only=True) as con:

@@ -17,8 +17,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from rustnet import replay
 from rustnet.errors import ExitCode
-from rustnet.ingest import replay
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.files import open_source
 from tests.cli.conftest import http_flow, pcap
@@ -192,9 +192,16 @@ def test_another_thread_stops_a_run(tmp_path, token, input_kind):
     seen = threading.Event()
 
     def run() -> None:
-        given = {"paths": SLOW, "speed": 0.5} if input_kind == "paced" else {"paths": fifo}
+        capture, speed = (SLOW, 0.5) if input_kind == "paced" else (fifo, None)
         reports.append(
-            replay(db=path, stop=token, progress=lambda now: seen.set() if now.packets else None, workers=2, **given)
+            replay(
+                capture,
+                db=path,
+                stop=token,
+                speed=speed,
+                workers=2,
+                progress=lambda now: seen.set() if now.packets else None,
+            )
         )
 
     thread = threading.Thread(target=run)
@@ -218,7 +225,7 @@ def test_another_thread_stops_a_run(tmp_path, token, input_kind):
 def test_a_stopped_run_does_not_begin_the_next_input(tmp_path, token):
     path = tmp_path / "s.duckdb"
     token.set()
-    report = replay([SLOW, SLOW], path, stop=token, again=True)
+    report = replay(SLOW, SLOW, db=path, stop=token, again=True)
     assert report.interrupted
     assert [capture.source for capture in report.captures] == [str(SLOW)]
 
@@ -235,6 +242,6 @@ def test_a_whole_gzip_stream_over_a_fifo_is_read_to_its_end(tmp_path):
     fifo = tmp_path / "live.pcap.gz"
     os.mkfifo(fifo)
     threading.Thread(target=lambda: fifo.write_bytes(gzip.compress(pcap(http_flow())))).start()
-    report = replay(fifo, tmp_path / "s.duckdb")
+    report = replay(fifo, db=tmp_path / "s.duckdb")
     assert report.captures[0].complete
     assert report.captures[0].packets == 8

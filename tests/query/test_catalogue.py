@@ -56,14 +56,14 @@ def rows(con, name, **given):
 
 
 def test_talkers_and_conversations_add_up(con, ids):
-    total = con.execute("SELECT sum(src_bytes + dst_bytes) FROM flows WHERE src_ip IS NOT NULL").fetchall()[0][0]
+    total = con.execute("SELECT sum(src_bytes + dst_bytes) FROM flows WHERE src_ip IS NOT NULL").rows[0][0]
     talkers = rows(con, "top-talkers", limit="1000")
     assert sum(r["bytes_sent"] for r in talkers) == total
     assert sum(r["bytes_received"] for r in talkers) == total
     assert sum(r["bytes"] for r in rows(con, "conversations", limit="1000")) == total
     assert (
         sum(r["flows"] for r in rows(con, "top-processes"))
-        == con.execute("SELECT count(*) FROM flows").fetchall()[0][0]
+        == con.execute("SELECT count(*) FROM flows").rows[0][0]
     )
     assert rows(con, "top-processes")[-1]["process_name"] == "(unowned)"
 

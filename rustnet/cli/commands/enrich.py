@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rustnet.cli.annotated import check_place, regular, tell, write
+from rustnet.cli.annotated import check_place, tell, write
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import ExitCode, InputError, RustnetError, UsageError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.query.comments import Comments
@@ -43,6 +44,8 @@ def command(
         raise UsageError(_("give --db or --sidecar, not both: a session has its owners already"))
     check_place(output, [capture, *sidecars, *([db] if db is not None else [])])
     with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
+        from rustnet.export.annotate import regular  # noqa: PLC0415 -- NumPy
+
         path = regular(capture, Path(folder))
         failed = False
         if db is None:
@@ -50,11 +53,11 @@ def command(
             failed = _ingest(path, session, sidecars, strict_parsers=state.debug)
         else:
             session = db
-        with opened(session) as con:
+        with opened(session) as reader:
             from rustnet.export.originals import stored_as  # noqa: PLC0415
             from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
 
-            comments = Comments(con, 1 if db is None else stored_as(con, Path(path), session))
+            comments = Comments(reader, 1 if db is None else stored_as(reader, Path(path)))
             _check_owners(comments, capture, sidecars, db)
             made = write(path, comments, output)
     tell(made, capture, output)

@@ -12,10 +12,12 @@ import duckdb
 import numpy as np
 import pytest
 
+import rustnet
 from rustnet import replay
 from rustnet.analysis.capture import Analysis
 from rustnet.cli.main import main
 from rustnet.dissect import registry
+from rustnet.errors import SessionError
 from rustnet.ingest import options as options_module
 from rustnet.ingest.capture import CaptureIngest
 from rustnet.ingest.report import Report
@@ -281,3 +283,29 @@ def test_a_capture_that_is_given_up_has_each_flow_once(tmp_path):
         assert con.execute("SELECT count(*) FROM flows_open").fetchone() == (0,)
         assert con.execute("SELECT count(*) FROM flows WHERE end_reason = 'interrupted'").fetchone() != (0,)
         assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
+
+
+def test_readers_of_a_paced_replay_see_it_two_seconds_later_at_most(tmp_path):
+    path = tmp_path / "s.duckdb"
+    command = [sys.executable, "-c", PROGRAM, str(SLOW), str(path), "0.5"]
+    seen: list[tuple[float, int, int]] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout
+        lines = [process.stdout.readline()]
+        while process.poll() is None and len(seen) < 12:
+            try:
+                with rustnet.open(path) as session:
+                    asked = time.monotonic()
+                    answer = session.sql(
+                        "SELECT (SELECT count(*) FROM packets), (SELECT count(*) FROM flows WHERE end_reason = 'open')"
+                    )
+                    seen.append((asked, *answer.rows[0]))
+            except SessionError:  # the writer has just begun, or is about to end
+                pass
+            time.sleep(0.4)
+        lines += process.stdout.read().splitlines()
+    progress = [(float(moment), int(packets)) for moment, packets in map(str.split, lines)]
+    assert len(seen) >= 3
+    for asked, packets, _ in seen:
+        assert packets >= max((count for moment, count in progress if moment < asked - LOST), default=0)
+    assert any(still_open for _, _, still_open in seen)

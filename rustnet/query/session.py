@@ -239,12 +239,12 @@ class CursorSession(Session):
 
         return engine.stream(cursor, sql, params, call, close, own=own)
 
-    def interrupt_all(self) -> int:
-        """End every statement that is working; returns how many there were."""
+    def interrupt_all(self, words: str | None = None) -> int:
+        """End every statement that is working, with these ``words`` for its reader; returns how many there were."""
         with self._lock:
             working = list(self._working)
         for call in working:
-            call.stop()
+            call.stop(words)
         return len(working)
 
     def close(self) -> None:

@@ -530,3 +530,40 @@ def test_every_command_says_the_same_of_a_session_that_is_being_written(tmp_path
     for words, before, after in zip(COMMANDS, while_written, outputs(), strict=True):
         assert before == after, words
     assert sum(code == 0 for code, _, _ in while_written) >= 12
+
+
+GREEDY = (
+    "SELECT list(md5(range::VARCHAR)) FROM range(5000000)",
+    "SELECT count(*) FROM (SELECT DISTINCT md5(range::VARCHAR) FROM range(20000000))",
+)
+
+
+def test_the_memory_of_readers_is_not_the_writers(writing: Writing) -> None:
+    """Several queries that want all memory there is end with a line each; the writer stores all its rows."""
+    stop = threading.Event()
+    ends: list[str] = []
+
+    def reader(sql: str) -> None:
+        with rustnet.open(writing.path) as s:
+            while not stop.is_set():
+                try:
+                    s.sql(sql, limit=1, seconds=20)
+                except QueryFailedError as error:
+                    ends.append(str(error))
+
+    threads = [threading.Thread(target=reader, args=(sql,)) for sql in GREEDY * 2]
+    for thread in threads:
+        thread.start()
+    begun = time.monotonic()
+    while not any("more memory" in words for words in ends) and time.monotonic() - begun < 60:
+        writing.put(20_000)
+    writing.put(20_000)
+    stop.set()
+    writing.server.interrupt_all()
+    for thread in threads:
+        thread.join()
+    assert any("more memory" in words for words in ends)
+    with rustnet.open(writing.path) as s:
+        assert count(s) == writing.rows
+    limit = "SELECT current_setting('memory_limit')"
+    until(lambda: "244" in writing.writer.query(limit)[0][0])

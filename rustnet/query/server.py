@@ -14,6 +14,7 @@ import stat
 import struct
 import sys
 import threading
+import time
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -306,7 +307,7 @@ class SessionServer:
             except OSError:
                 continue
             if not _trusted(link):
-                _say(link, {"error": "refused", "text": _("this session is being written by another user")})
+                _say(link, {"error": "refused", "text": wire.refusal(self._session.path)})
                 link.close()
                 continue
             with self._lock:
@@ -324,8 +325,7 @@ class SessionServer:
         """Read a request and answer it; whatever goes wrong ends with the connection."""
         _step_back()
         try:
-            link.settimeout(REQUEST_SECONDS)
-            request = _Request.of(wire.receive(link, wire.MAX_REQUEST))
+            request = _Request.of(wire.receive(link, wire.MAX_REQUEST, time.monotonic() + REQUEST_SECONDS))
             link.settimeout(READER_SECONDS)
             try:
                 with self._memory:

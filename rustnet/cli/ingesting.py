@@ -90,6 +90,7 @@ def _look_ahead(_progress: "Progress") -> None:
     import rustnet.attribute.match  # noqa: PLC0415
     import rustnet.cli.report  # noqa: PLC0415
     import rustnet.derive.names  # noqa: PLC0415
+    import rustnet.query.session  # noqa: PLC0415
     import rustnet.query.summary  # noqa: PLC0415, F401
 
 

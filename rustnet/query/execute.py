@@ -169,7 +169,7 @@ class Caller:
         self._seconds = seconds
         self._left = seconds
         self._gone = gone
-        self._stopped = False
+        self._stopped = ""
 
     def __call__(self, work: "Callable[[], _T]") -> "_T":
         """Do ``work`` and return its result. Raises `QueryTimeoutError`, `QueryStoppedError`, or what it raised."""
@@ -183,17 +183,19 @@ class Caller:
             raise
         if self._left is not None:
             self._left -= time.monotonic() - begun
+        if self._stopped:
+            raise QueryStoppedError(self._stopped)
         return future.result()
 
-    def stop(self) -> None:
+    def stop(self, words: str | None = None) -> None:
         """End the statement: the call that lasts, or the next one, raises `QueryStoppedError`. From any thread."""
-        self._stopped = True
+        self._stopped = words or _("the query was stopped before its end; ask again, or ask for less")
         self._interrupt()
 
     def _done(self, future: "Future[_T]", begun: float) -> bool:
         """Wait for a while. Raises `QueryTimeoutError` when the time is over, `QueryStoppedError` when nobody waits."""
         if self._stopped:
-            raise QueryStoppedError(_("the query was stopped before its end; ask again, or ask for less"))
+            raise QueryStoppedError(self._stopped)
         left = LOOK_SECONDS if self._left is None else max(0.0, self._left - (time.monotonic() - begun))
         try:
             future.exception(min(left, LOOK_SECONDS))

@@ -2,7 +2,6 @@
 
 import typing
 
-from rustnet.errors import SessionError
 from rustnet.query.execute import RowStream
 
 if typing.TYPE_CHECKING:
@@ -21,10 +20,5 @@ ORDER BY bytes_sent + bytes_received DESC NULLS LAST, ip"""  # noqa: S608 -- our
 
 
 def list_hosts(session: "Session", *, local: bool = False, limit: int | None = None) -> RowStream:
-    """Hosts as rows of `COLUMNS`, the most bytes first; ``local``: only those whose hardware address is known.
-
-    Raises `SessionError` for a session that an older version wrote.
-    """
-    if "hostname" not in session.columns().get("hosts", {}):
-        raise SessionError("an older version wrote this session, without hosts; replay its captures again")
+    """Hosts as rows of `COLUMNS`, the most bytes first; ``local``: only those whose hardware address is known."""
     return session.stream(_LIST if limit is None else f"{_LIST} LIMIT {int(limit)}", (local,))

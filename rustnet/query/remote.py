@@ -142,7 +142,9 @@ class _Answer:
         except TimeoutError:
             raise QueryTimeoutError(_("the process that writes the session does not answer")) from None
         except (OSError, wire.EndOfMessagesError):
-            words = _("{path}: the writer ended before its answer was whole; ask again")
+            words = _(
+                "{path}: the answer ended early: the writer is done, or waited too long for its reader; ask again"
+            )
             raise QueryStoppedError(words.format(path=self._path)) from None
         _check(message)
         self._ended = "rows" not in message
@@ -163,9 +165,7 @@ def _connected(path: str) -> socket.socket:
             link.connect(name)
     except PermissionError:
         link.close()
-        raise RefusedError(
-            _("{path}: is being written by another user; only they (and root) can read it meanwhile").format(path=path)
-        ) from None
+        raise RefusedError(wire.refusal(path)) from None
     except OSError as error:
         link.close()
         raise NoWriterError from error

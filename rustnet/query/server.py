@@ -14,6 +14,7 @@ import stat
 import struct
 import sys
 import threading
+import time
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,6 +51,10 @@ REQUEST_SECONDS = 10.0
 """Time in which a connection's request must have come."""
 READER_SECONDS = 60.0
 """Time for which an answer waits for its reader to go on reading."""
+READERS_MEMORY = 256 << 20
+"""Bytes that all queries together may take beside what the writer may have."""
+MEMORY_SECONDS = 0.02
+"""How often their memory is looked at; meanwhile they may take as much again before anything fails."""
 _NICE = 10
 _FIRST_ROWS = 64
 _CREDENTIALS = struct.Struct("3i")
@@ -95,6 +100,74 @@ def _at_most(value: Any, limit: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise wire.WireError("expected a number that is not negative")
     return min(value, limit)
+
+
+# Blocks of the file that are kept in memory give way to whatever needs memory, and do not count.
+_MEMORY = "SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory() WHERE tag <> 'BASE_TABLE'"
+
+
+class _Memory:
+    """Keeps the memory of readers' queries in bounds: DuckDB has one limit for all that share a database.
+
+    While queries work, the limit is higher by what they may take and by a margin. Where they take more than they may,
+    all are ended, so that the writer is never the one whose memory is refused. As a context, it counts a query.
+    """
+
+    def __init__(self, new_cursor: "Callable[[], Connection]", end_all: Callable[[str], int]) -> None:
+        self._new_cursor = new_cursor
+        self._end_all = end_all
+        self._working = 0
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._watch, name="rustnet-memory", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._working += 1
+            self._changed.notify_all()
+
+    def __exit__(self, *_args: object) -> None:
+        with self._changed:
+            self._working -= 1
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        cursor = self._new_cursor()
+        (usual,) = cursor.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+        writers = cursor.execute("SELECT parse_formatted_bytes(?)", [usual]).fetchall()[0][0]
+        try:
+            while not self._closed:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._working or self._closed)
+                cursor.execute(f"SET memory_limit = '{writers + 2 * READERS_MEMORY}B'")
+                self._look(cursor, writers + READERS_MEMORY)
+                with contextlib.suppress(Exception):  # what is in use cannot be taken away; it is tried again next time
+                    cursor.execute(f"SET memory_limit = '{usual}'")
+        finally:
+            cursor.close()
+
+    def _look(self, cursor: "Connection", most: int) -> None:
+        """Look at the memory in use until no query works any more."""
+        words = _("the query needs more memory than is left while the session is being written; ask for less, or later")
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._working or self._closed, MEMORY_SECONDS)
+                if not self._working or self._closed:
+                    return
+            if cursor.execute(_MEMORY).fetchall()[0][0] > most:
+                self._end_all(words)
 
 
 class _Served(CursorSession):
@@ -148,6 +221,7 @@ class SessionServer:
     def __init__(self, path: "str | os.PathLike[str]", new_cursor: "Callable[[], Connection]") -> None:
         self.path = wire.socket_path(path)
         self._session = _Served(os.fspath(path), new_cursor, statements=CLIENTS, prepare=_step_back)
+        self._memory = _Memory(new_cursor, self._session.interrupt_all)
         self._clients: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -183,6 +257,7 @@ class SessionServer:
             raise
         self._inode = made.st_dev, made.st_ino
         self._listener = listener
+        self._memory.start()
         self._thread.start()
 
     def _remove_stale(self) -> None:
@@ -222,6 +297,7 @@ class SessionServer:
         self._session.close()
         for _link, thread in clients:
             thread.join()
+        self._memory.close()
 
     def _accept(self) -> None:
         listener = self._listener
@@ -231,7 +307,7 @@ class SessionServer:
             except OSError:
                 continue
             if not _trusted(link):
-                _say(link, {"error": "refused", "text": _("this session is being written by another user")})
+                _say(link, {"error": "refused", "text": wire.refusal(self._session.path)})
                 link.close()
                 continue
             with self._lock:
@@ -249,11 +325,11 @@ class SessionServer:
         """Read a request and answer it; whatever goes wrong ends with the connection."""
         _step_back()
         try:
-            link.settimeout(REQUEST_SECONDS)
-            request = _Request.of(wire.receive(link, wire.MAX_REQUEST))
+            request = _Request.of(wire.receive(link, wire.MAX_REQUEST, time.monotonic() + REQUEST_SECONDS))
             link.settimeout(READER_SECONDS)
             try:
-                self._send(link, request)
+                with self._memory:
+                    self._send(link, request)
             except RustnetError as error:
                 _say(link, {"error": type(error).__name__, "text": str(error)})
         except wire.EndOfMessagesError:

@@ -4,7 +4,6 @@ A `FileSession` reads the file of a finished or interrupted run; a `rustnet.quer
 that is writing the file. `open_session` finds out which of them it takes.
 """
 
-import contextlib
 import functools
 import threading
 import time
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self
 from rustnet.errors import SessionError
 from rustnet.i18n import _
 from rustnet.query import execute as engine
-from rustnet.query.compile import Scope
 from rustnet.query.execute import Caller, Params, ResultSet, RowStream
 from rustnet.store import session as store
 from rustnet.store.schema import COLUMNS_SQL, by_table
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
+    from rustnet.query.compile import Scope
     from rustnet.query.detail import FlowDetail, Message
 
     Connection = duckdb.DuckDBPyConnection
@@ -182,9 +181,11 @@ class Session(ABC):
         """Tables and views: name to columns, column to type."""
         return by_table(self.execute_own(COLUMNS_SQL).rows)
 
-    def scope(self) -> Scope:
+    def scope(self) -> "Scope":
         """What a filter can see of the session."""
         if self._scope is None:
+            from rustnet.query.compile import Scope  # noqa: PLC0415 -- the filter language
+
             self._scope = Scope.of(self)
         return self._scope
 
@@ -239,12 +240,12 @@ class CursorSession(Session):
 
         return engine.stream(cursor, sql, params, call, close, own=own)
 
-    def interrupt_all(self) -> int:
-        """End every statement that is working; returns how many there were."""
+    def interrupt_all(self, words: str | None = None) -> int:
+        """End every statement that is working, with these ``words`` for its reader; returns how many there were."""
         with self._lock:
             working = list(self._working)
         for call in working:
-            call.stop()
+            call.stop(words)
         return len(working)
 
     def close(self) -> None:
@@ -284,15 +285,22 @@ def open_session(path: "str | PathLike[str]") -> Session:
 
     A writer that has just begun, or just ended, is waited for. Raises `SessionError`.
     """
-    from rustnet.query.remote import NoWriterError, RemoteSession  # noqa: PLC0415 -- it is one of these
+    from rustnet.query.remote import NoWriterError, RefusedError, RemoteSession  # noqa: PLC0415 -- it is one of these
 
     until = time.monotonic() + CHANGE_SECONDS
     while True:
-        with contextlib.suppress(NoWriterError):
+        refused: RefusedError | None = None
+        try:
             return RemoteSession(path, functools.partial(open_session, path))
+        except NoWriterError:
+            pass
+        except RefusedError as error:  # or a crashed writer of another user left the socket
+            refused = error
         try:
             return FileSession(path)
         except store.SessionLockedError:
+            if refused is not None:
+                raise refused from None
             if time.monotonic() >= until:
                 raise
         time.sleep(CHANGE_SECONDS / 40)

@@ -14,11 +14,14 @@ import os
 import socket
 import struct
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from rustnet.i18n import _
 
 MAX_REQUEST = 1 << 20
 """Bytes of a request."""
@@ -97,16 +100,16 @@ def pack(message: dict[str, Any]) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def receive(link: socket.socket, largest: int) -> dict[str, Any]:
-    """Read one message of at most so many bytes.
+def receive(link: socket.socket, largest: int, until: float | None = None) -> dict[str, Any]:
+    """Read one message of at most so many bytes, which must be there ``until`` a time of the monotonic clock.
 
     Raises `WireError` for what is none, `EndOfMessagesError` at the end, `OSError` of the socket.
     """
-    (length,) = _LENGTH.unpack(_exactly(link, _LENGTH.size))
+    (length,) = _LENGTH.unpack(_exactly(link, _LENGTH.size, until))
     if length > largest:
         raise WireError(f"expected a message of at most {largest} bytes, not {length}")
     try:
-        message = json.loads(_exactly(link, length).decode("utf-8", "surrogatepass"))
+        message = json.loads(_exactly(link, length, until).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise WireError(f"expected JSON: {error}") from error
     if not isinstance(message, dict):
@@ -114,14 +117,23 @@ def receive(link: socket.socket, largest: int) -> dict[str, Any]:
     return message
 
 
-def _exactly(link: socket.socket, count: int) -> bytes:
+def _exactly(link: socket.socket, count: int, until: float | None) -> bytes:
     received = bytearray()
     while len(received) < count:
+        if until is not None:
+            link.settimeout(max(0.001, until - time.monotonic()))
         part = link.recv(min(count - len(received), 1 << 16))
         if not part:
             raise EndOfMessagesError("the connection was closed")
         received += part
     return bytes(received)
+
+
+def refusal(session: str) -> str:
+    """Words for a reader who is not the user that writes a session."""
+    return _("{path}: is being written by another user; only they (and root) can read it meanwhile").format(
+        path=session
+    )
 
 
 def socket_path(session: str | os.PathLike[str]) -> Path:

@@ -14,8 +14,8 @@ import pytest
 
 from rustnet.query import comments as query_comments
 from rustnet.query.comments import Comments
+from rustnet.query.session import FileSession
 from rustnet.sources.files import reread
-from rustnet.store.session import open_readonly
 from tests.cli.conftest import CLIENT, RESOLVER, SERVER, START, child, dns_flow, ethernet, http_flow, pcap
 
 SAMPLES = Path(__file__).parents[2] / "sample_pcaps"
@@ -359,7 +359,7 @@ def test_chunks(run, tmp_path, monkeypatch):
     owners.write_text("".join(said(f"{CLIENT}:{p}", f"{SERVER}:80", pid=p, process_name="c") for p in ports))
     run("replay", path, "--sidecar", owners, "--db", session)
     monkeypatch.setattr(query_comments, "CHUNK", 5)
-    con = open_readonly(session)
+    con = FileSession(session)
     try:
         comments = Comments(con, 1)
         numbers = list(range(1, len(frames) + 1))

@@ -3,7 +3,6 @@
 import json
 import struct
 
-import duckdb
 import pytest
 
 from tests.cli.conftest import CLIENT, RESOLVER, SERVER, dns_flow, ethernet, pcap, tcp, udp
@@ -133,14 +132,3 @@ def test_hosts_on_a_terminal(run, tmp_path):
     assert len(short.out.splitlines()) == 2
     assert "--all" in short.err
     assert "no hardware address" in run("hosts", session, "--local").err
-
-
-def test_hosts_of_an_older_session_say_what_to_do(run, session):
-    with duckdb.connect(str(session)) as con:
-        con.execute("DROP VIEW hosts; CREATE TABLE hosts(ip VARCHAR NOT NULL)")
-    made = run("hosts", session)
-    assert made.code == 1
-    assert "replay" in made.err
-    again = run("replay", session.with_name("web.pcap"), "--again", "--db", session)
-    assert again.code == 0, again.err
-    assert run("hosts", session).code == 0, "writing makes the view that takes the table's place"

@@ -13,8 +13,8 @@ import pytest
 from rustnet.cli.ingesting import ingested, shown
 from rustnet.ingest.options import Options
 from rustnet.query.execute import QueryFailedError
+from rustnet.query.session import FileSession
 from rustnet.query.summary import summarise
-from rustnet.store.session import open_readonly
 from tests.cli.conftest import CLIENT, SERVER, child, dns_flow, http_flow, pcap
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def test_the_summary_of_the_writer_is_that_of_a_reader(tmp_path):
     session, capture = str(tmp_path / "s.duckdb"), ROOT / "sample_pcaps" / "web.pcap"
     made, summary = ingested((str(capture),), session, Options(), 5)
     assert made.captures
-    with open_readonly(session) as con:
+    with FileSession(session) as con:
         again = summarise(con, 5)
     assert summary is not None
     assert summary.captures == again.captures

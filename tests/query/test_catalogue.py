@@ -61,10 +61,7 @@ def test_talkers_and_conversations_add_up(con, ids):
     assert sum(r["bytes_sent"] for r in talkers) == total
     assert sum(r["bytes_received"] for r in talkers) == total
     assert sum(r["bytes"] for r in rows(con, "conversations", limit="1000")) == total
-    assert (
-        sum(r["flows"] for r in rows(con, "top-processes"))
-        == con.execute("SELECT count(*) FROM flows").rows[0][0]
-    )
+    assert sum(r["flows"] for r in rows(con, "top-processes")) == con.execute("SELECT count(*) FROM flows").rows[0][0]
     assert rows(con, "top-processes")[-1]["process_name"] == "(unowned)"
 
 

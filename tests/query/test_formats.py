@@ -176,7 +176,8 @@ def test_parquet_keeps_every_nanosecond_and_type(result, tmp_path):
 
 
 def test_parquet_of_odd_types(con, tmp_path):
-    result = con.execute("SELECT 'a'::BLOB || '\\x00'::BLOB AS b, 12.34::DECIMAL(9,2) AS d, "
+    result = con.execute(
+        "SELECT 'a'::BLOB || '\\x00'::BLOB AS b, 12.34::DECIMAL(9,2) AS d, "
         "340282366920938463463374607431768211455::UHUGEINT AS u, (-5)::HUGEINT AS h, {'x': [1]} AS s, "
         "DATE '2024-05-01' AS day, "
         "TIMESTAMP '2024-05-01 10:00:00.5' AS t, INTERVAL 1 DAY AS i, uuid() AS id, TIME '01:02:03' AS c, "

@@ -150,7 +150,7 @@ class Analysis:
     def _columns(self, flows: list[Flow], still_open: bool = False) -> Columns:
         """Rows of flows."""
         batch = self.columns.build(flows, self.tracker.last_ts, still_open)
-        for name in ("started_at", "ended_at", "hostname_ts"):
+        for name in ("started_at", "ended_at", "hostname_ts", "closed_at"):
             batch[name] = batch[name].view("datetime64[ns]")
         return Columns(FlowRow, batch)
 

@@ -54,7 +54,14 @@ SELECT flow_id, CASE WHEN protocol = 'icmpv6' THEN 'icmp' ELSE protocol END AS p
     {_FAMILY.format("src_num")} AS family,
     coalesce((src_flags | dst_flags) & 2 <> 0, false) AS syn, coalesce(icmp_id, -1)::INTEGER AS echo,
     {_clamped("started_at")} AS fs, greatest({_clamped("started_at")}, {_clamped("ended_at")}) AS fe
-FROM flows WHERE capture_id = ?"""
+FROM {{flows}} WHERE capture_id = $capture AND rowid >= $row"""
+
+# Claims of the capture that an earlier reading of the same sources made.
+_EARLIER = """
+CREATE OR REPLACE TEMP TABLE own_earlier AS
+SELECT c.flow_id, c.process_id, c.source, c.evidence, c.match, c.reversed FROM claims c
+SEMI JOIN own_flow f ON f.flow_id = c.flow_id
+SEMI JOIN own_origin o ON o.source = c.source AND starts_with(c.evidence, o.name || ':')"""
 
 # What each way of matching allows at best, the most frequent one first.
 _BEST = "CASE {0} " + " ".join(f"WHEN '{m.name}' THEN {m.best}" for m in MATCHES) + " END"
@@ -236,14 +243,19 @@ _COVERED = """
 CREATE OR REPLACE TEMP TABLE own_covered AS
 SELECT DISTINCT flow_id FROM own_near WHERE distance <= $slack AND process_id IS NOT NULL"""
 
-_CLAIM = """
+_INSERT = """
 INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
     reversed, evidence, match, offset_ms, behind)
+SELECT * FROM ({rows}) c"""
+_NEW_ONLY = """ ANTI JOIN own_earlier e ON e.flow_id = c.flow_id AND e.process_id = c.process_id AND e.source = c.source
+    AND e.evidence = c.evidence AND e.match = c.match AND e.reversed = c.reversed"""
+
+_CLAIM = """
 WITH chosen AS (
     SELECT * FROM own_near WHERE distance <= $slack AND process_id IS NOT NULL{far}
 )
 SELECT c.flow_id, c.process_id, o.source, s.quality, c.rank, make_timestamp_ns(s.seen), make_timestamp_ns(s.ws),
-    make_timestamp_ns(s.we), c.distance / 1e6, c.reversed, o.name || ':' || s.position, c.match,
+    make_timestamp_ns(s.we), c.distance / 1e6, c.reversed AS reversed, o.name || ':' || s.position AS evidence, c.match,
     a.added / 1e6, t.behind
 FROM chosen c JOIN own_said s ON s.seq = c.seq JOIN own_origin o ON o.origin = s.origin
 LEFT JOIN own_shift a ON a.origin = s.origin AND a.host = s.host AND a.added <> 0
@@ -258,10 +270,8 @@ _FAR = """
 
 # Many packets of a flow repeat the same statement: it is one claim, which holds from the first to the last of them.
 _CLAIM_BY_PACKET = f"""
-INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
-    reversed, evidence, match)
-SELECT p.flow_id, i.process_id, o.source, s.quality, r.rank, max(p.ts), min(p.ts), max(p.ts), 0, false,
-    o.name || ':' || min(s.position), 'packet'
+SELECT p.flow_id, i.process_id, o.source, s.quality, r.rank, max(p.ts), min(p.ts), max(p.ts), 0, false AS reversed,
+    o.name || ':' || min(s.position) AS evidence, 'packet' AS match, NULL::DOUBLE, NULL
 FROM own_said s JOIN packets p ON p.capture_id = ? AND p.number = s.packet
 JOIN own_origin o ON o.origin = s.origin
 JOIN own_rank r ON r.origin = s.origin AND r.quality = s.quality
@@ -271,11 +281,9 @@ GROUP BY p.flow_id, i.process_id, o.source, o.name, s.quality, r.rank"""
 
 # Statements on packets were lifted to their flow while the capture was read (`rustnet.attribute.packets`).
 _CLAIM_LIFTED = """
-INSERT INTO claims (flow_id, process_id, source, quality, rank, observed_at, window_start, window_end, distance_ms,
-    reversed, evidence, match)
 SELECT l.flow_id, i.process_id, o.source, s.quality, r.rank, make_timestamp_ns(max(l.last)),
-    make_timestamp_ns(min(l.first)), make_timestamp_ns(max(l.last)), 0, l.reversed, o.name || ':' || min(l.number),
-    'packet'
+    make_timestamp_ns(min(l.first)), make_timestamp_ns(max(l.last)), 0, l.reversed,
+    o.name || ':' || min(l.number) AS evidence, 'packet' AS match, NULL::DOUBLE, NULL
 FROM own_lifted l JOIN own_said s ON s.seq = l.seq
 JOIN own_origin o ON o.origin = s.origin
 JOIN own_rank r ON r.origin = s.origin AND r.quality = s.quality
@@ -285,9 +293,10 @@ GROUP BY l.flow_id, i.process_id, o.source, o.name, s.quality, r.rank, l.reverse
 # What other tools call the flow: every record that overlaps it, else the nearest one.
 _ALIASES = """
 INSERT INTO aliases (flow_id, source, alias, service, distance_ms, reversed, evidence)
-SELECT n.flow_id, o.source, s.alias, any_value(s.service), min(n.distance) / 1e6, any_value(n.reversed),
-    any_value(o.name || ':' || s.position)
+SELECT n.flow_id, o.source, s.alias, arg_min(s.service, n.seq), min(n.distance) / 1e6, arg_min(n.reversed, n.seq),
+    min_by(o.name || ':' || s.position, n.seq)
 FROM own_near n JOIN own_said s ON s.seq = n.seq JOIN own_origin o ON o.origin = s.origin
+ANTI JOIN aliases k ON k.flow_id = n.flow_id AND k.source = o.source AND k.alias = s.alias
 WHERE s.alias IS NOT NULL AND n.distance <= $slack
 GROUP BY n.flow_id, o.source, s.alias
 QUALIFY min(n.distance) = 0
@@ -295,15 +304,33 @@ QUALIFY min(n.distance) = 0
 _NO_REASON = "DELETE FROM own_near WHERE seq IN (SELECT seq FROM own_said WHERE alias IS NOT NULL)"
 
 
+def select_flows(con: "DuckDBPyConnection", capture_id: int, table: str, first_row: int) -> bool:
+    """Fill ``own_flow`` with a capture's flows from a row of ``table`` on.
+
+    Returns whether one of the staged sources has claims about them already; those are ``own_earlier`` then.
+    """
+    run(con, _FLOWS.format(flows=table), {"capture": capture_id, "row": first_row})
+    if not run(con, "SELECT 1 FROM claims LIMIT 1"):
+        return False
+    run(con, _EARLIER)
+    return bool(run(con, "SELECT 1 FROM own_earlier LIMIT 1"))
+
+
 def store_claims(
-    con: "DuckDBPyConnection", stage: Stage, capture_id: int, slack_ns: int, correction: Correction = None
+    con: "DuckDBPyConnection",
+    stage: Stage,
+    capture_id: int,
+    slack_ns: int,
+    correction: Correction = None,
+    *,
+    repeated: bool = False,
 ) -> tuple[int, int, list[Clock]]:
     """Match ``own_said`` with the capture's flows: rows of `claims`, and ``own_near`` for the verdict.
 
+    ``repeated``: some of the sources were read for this capture before; only what is new becomes a claim.
     Returns the number of claims, that of flows for which more observations overlapped than were looked at, and what
     the sources' clocks were found to be before a ``correction`` by their own offset.
     """
-    run(con, _FLOWS, [capture_id])
     _rank(con, stage)
     prepare(con, correction)
     made = crowded = 0
@@ -314,13 +341,13 @@ def store_claims(
         if correction == "auto" and correct(con, clocks):
             keys = _pair(con, stage)
         _hold(con, keys, slack_ns)
-        made, crowded = _claim(con, capture_id, slack_ns)
+        made, crowded = _claim(con, capture_id, slack_ns, repeated)
     else:
         run(con, _NEAR_NONE)
     if stage.by_packet:
-        made += run(con, _CLAIM_BY_PACKET, [capture_id])[0][0]
+        made += _insert(con, _CLAIM_BY_PACKET, repeated, [capture_id])
     if stage.lifted:
-        made += run(con, _CLAIM_LIFTED)[0][0]
+        made += _insert(con, _CLAIM_LIFTED, repeated)
     if stage.aliases:
         run(con, _ALIASES, {"slack": slack_ns})
         run(con, _NO_REASON)
@@ -360,7 +387,14 @@ def _hold(con: "DuckDBPyConnection", keys: _Keys, slack_ns: int) -> None:
     drop(con, "own_fit", "own_place", "own_window", "own_reach", "own_key", "own_home")
 
 
-def _claim(con: "DuckDBPyConnection", capture_id: int, slack_ns: int) -> tuple[int, int]:
+def _insert(
+    con: "DuckDBPyConnection", rows: str, repeated: bool, values: dict[str, Any] | list[Any] | None = None
+) -> int:
+    """Insert rows into `claims`, without those of an earlier reading; returns how many."""
+    return int(run(con, _INSERT.format(rows=rows) + (_NEW_ONLY if repeated else ""), values)[0][0])
+
+
+def _claim(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, repeated: bool) -> tuple[int, int]:
     """Make claims of ``own_near``; returns how many, and of how many flows not all observations were looked at."""
     given = {"slack": slack_ns}
     if run(con, _CARRIERS, [capture_id]):
@@ -368,7 +402,7 @@ def _claim(con: "DuckDBPyConnection", capture_id: int, slack_ns: int) -> tuple[i
     crowded, far = run(con, _LOOKED_AT, given)[0]
     if far:
         run(con, _COVERED, given)
-    return run(con, _CLAIM.format(far=_FAR if far else ""), given)[0][0], crowded
+    return _insert(con, _CLAIM.format(far=_FAR if far else ""), repeated, given), crowded
 
 
 def _rank(con: "DuckDBPyConnection", stage: Stage) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustnet.attribute.claims import store_claims
+from rustnet.attribute.claims import select_flows, store_claims
 from rustnet.attribute.clock import Clock, Correction
 from rustnet.attribute.discover import open_sidecar
 from rustnet.attribute.observation import BlockReader, Faults, Observations
@@ -22,6 +22,7 @@ from rustnet.attribute.verdict import judge
 from rustnet.errors import InputError, UsageError
 from rustnet.policy.explain import clock_sentence
 from rustnet.policy.ownership import SLACK_SECONDS
+from rustnet.store.tables import FLOWS_ENDED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,11 +31,14 @@ FEW = 2_000
 """Observations, and flows, that are few."""
 
 _LEFT = (
-    "own_covered", "own_double", "own_eligible", "own_flow", "own_nat", "own_near", "own_origin", "own_rival",
+    "own_covered", "own_double", "own_earlier",
+    "own_eligible", "own_flow", "own_nat", "own_near", "own_origin", "own_rival",
     "own_says", "own_shift", "own_verdict",
 )  # fmt: skip
 """Temporary tables that are there until the end."""
 
+_FORGET_CLOCK = """
+DELETE FROM clocks WHERE capture_id = ? AND source = ? AND origin = ? AND host IS NOT DISTINCT FROM ?"""
 _CLOCK = """
 INSERT INTO clocks (capture_id, source, origin, host, offset_ms, spread_ms, pairs, agreeing, wrong, added_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -98,6 +102,8 @@ def attribute(
     on_packets: PacketClaims | None = None,
     slack: float = SLACK_SECONDS,
     correction: Correction = None,
+    flows: str = FLOWS_ENDED,
+    first_row: int = 0,
 ) -> Report:
     """Claims and verdicts for the flows of one capture, which must all be stored.
 
@@ -105,7 +111,8 @@ def attribute(
     is how many seconds outside of a claim's window a flow may lie; ``correction`` is added to the sources' times.
     Adds rows to `processes`, `claims`, `clocks` and `anomalies` and updates `flows`, in the caller's transaction if
     there is one. A sidecar that cannot be read is named in the report and in `anomalies`, and the others are used. A
-    later call for the same capture adds its claims and judges over all of them. Raises `UsageError` for a slack that
+    later call for the same capture adds what is new and judges over all claims; the flows are those of the table
+    ``flows`` from ``first_row`` on. Raises `UsageError` for a slack that
     is no time.
     """
     if not 0 <= slack <= 1e9:
@@ -124,13 +131,16 @@ def attribute(
     report.records = stage.said + report.unsupported
     with _planning(con, stage.said, capture_id):
         report.doubles = stage.drop_doubles()
-        report.processes = store_processes(con)
-        report.claims, report.crowded, clocks = store_claims(con, stage, capture_id, slack_ns, correction)
+        repeated = select_flows(con, capture_id, flows, first_row)
+        report.processes = store_processes(con, repeated=repeated)
+        report.claims, report.crowded, clocks = store_claims(
+            con, stage, capture_id, slack_ns, correction, repeated=repeated
+        )
         _store_clocks(con, capture_id, clocks, stage, report)
         if report.crowded:
             detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
             _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
-        report.changed = judge(con, capture_id, slack_ns, given=bool(report.of_owners or stage.of_owners))
+        report.changed = judge(con, capture_id, slack_ns, given=bool(report.of_owners or stage.of_owners), flows=flows)
         _count(con, capture_id, report)
     drop(con, *_LEFT)
     return report
@@ -183,10 +193,13 @@ def _store_faults(con: "DuckDBPyConnection", capture_id: int, origin: str, fault
 
 
 def _anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: list[str], count: int = 1) -> None:
-    """Rows of `anomalies`, one for each detail."""
+    """Rows of `anomalies`, one for each detail; those of an earlier reading are replaced."""
     if details:
+        texts = [words(detail, 1000) for detail in details]
+        sql = "DELETE FROM anomalies WHERE capture_id = ? AND kind = ? AND detail IN (SELECT unnest(?::VARCHAR[]))"
+        run(con, sql, [capture_id, kind, texts])
         sql = "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT ?, ?, unnest(?::VARCHAR[]), ?"
-        run(con, sql, [capture_id, kind, [words(detail, 1000) for detail in details], count])
+        run(con, sql, [capture_id, kind, texts, count])
 
 
 def _store_clocks(
@@ -197,8 +210,9 @@ def _store_clocks(
         source, name = stage.origins[clock.origin]
         host = stage.hosts.get(clock.host) or None
         offset, spread, added = clock.offset / 1e6, clock.spread / 1e6, clock.added / 1e6
-        found = [offset, spread, clock.pairs, clock.agreeing, clock.wrong, added]
-        run(con, _CLOCK, [capture_id, source, name, host, *found])
+        run(con, _FORGET_CLOCK, [capture_id, source, name, host])
+        measured = [offset, spread, clock.pairs, clock.agreeing, clock.wrong, added]
+        run(con, _CLOCK, [capture_id, source, name, host, *measured])
         if clock.wrong:
             named = f"{name} ({host})" if host else name
             sentence = clock_sentence(named, offset, spread, clock.pairs, clock.agreeing, added_ms=added)

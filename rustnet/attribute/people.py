@@ -12,13 +12,22 @@ if TYPE_CHECKING:
 SAME_START_NS = 1_000_000_000
 """Start times of one pid that lie this close are one start: sources round to clock ticks, milliseconds, seconds."""
 
-# Processes of earlier captures take part where the host is known: the same pid on an unnamed host may be anybody.
+# Processes of earlier captures take part where the host is known: the same pid on an unnamed host may be anybody,
+# unless nothing claims it and every fact is the same.
 # They carry their `process_id` as a negative fact number.
 _EARLIER = f"""
 INSERT INTO own_fact (fact, pid, started_at, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
 SELECT -p.process_id, p.pid, epoch_ns(p.started_at), p.ppid, p.uid, p.gid,
     {", ".join(f"p.{name}" for name in TEXT_FACTS)}, p.lineage
-FROM processes p WHERE p.host IN (SELECT host FROM own_fact)"""
+FROM processes p WHERE p.host IN (SELECT host FROM own_fact) OR (p.host IS NULL AND p.process_id IN (
+    SELECT q.process_id FROM processes q JOIN own_fact f ON f.host IS NULL AND q.host IS NULL
+        AND f.pid IS NOT DISTINCT FROM q.pid AND f.name IS NOT DISTINCT FROM q.name
+        AND f.exe IS NOT DISTINCT FROM q.exe AND f.cmdline IS NOT DISTINCT FROM q.cmdline
+        AND f.started_at IS NOT DISTINCT FROM epoch_ns(q.started_at)
+    WHERE q.process_id NOT IN (SELECT process_id FROM claims)))"""
+
+# Processes that the same sources claimed before are the same, even on an unnamed host.
+_REPEATED = " OR p.process_id IN (SELECT process_id FROM own_earlier)"
 
 # What one source leaves out another may know: an unstated path or start time is taken over where the same host, pid
 # and name admit only one.
@@ -80,11 +89,14 @@ _AT_ONCE = 32_768
 """Processes that are put together at a time: all their text is in memory then."""
 
 
-def store_processes(con: "DuckDBPyConnection") -> int:
-    """Make rows of `processes` of ``own_fact``, and ``own_identity(fact, process_id)``; return how many."""
+def store_processes(con: "DuckDBPyConnection", *, repeated: bool = False) -> int:
+    """Make rows of `processes` of ``own_fact``, and ``own_identity(fact, process_id)``; return how many.
+
+    ``repeated``: ``own_earlier`` has what the same sources claimed before, and their processes are recognised.
+    """
     known = run(con, "SELECT coalesce(max(process_id), 0) FROM processes")[0][0]
     if known:
-        run(con, _EARLIER)
+        run(con, _EARLIER + (_REPEATED if repeated else ""))
     run(con, _IDENTIFIED, {"known": known})
     made = int(run(con, _INSERT_ALONE)[0][0])
     least, most = run(con, "SELECT coalesce(min(process_id), 1), coalesce(max(process_id), 0) FROM own_identity "

@@ -8,6 +8,7 @@ from rustnet.attribute.people import SAME_START_NS
 from rustnet.attribute.stage import run
 from rustnet.attribute.values import MAX_TIME
 from rustnet.policy.ownership import KERNEL_ICMP, NOT_ATTRIBUTABLE
+from rustnet.store.tables import FLOWS_ENDED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -80,7 +81,7 @@ SELECT f.flow_id,
         WHEN e.flow_id IS NOT NULL OR old.unowned_reason = 'outside_window' THEN 'outside_window'
         WHEN $given OR old.unowned_reason = 'no_claim' THEN 'no_claim'
         ELSE 'no_sidecar' END AS reason
-FROM own_flow f JOIN flows old ON old.flow_id = f.flow_id AND old.capture_id = $capture
+FROM own_flow f JOIN {{flows}} old ON old.flow_id = f.flow_id AND old.capture_id = $capture
 LEFT JOIN (
     SELECT e.flow_id, e.process_id, c.source FROM own_eligible e JOIN claims c ON c.rowid = e.claim
     WHERE e.place = 1 AND NOT e.reused
@@ -91,7 +92,7 @@ LEFT JOIN (
 ) e ON e.flow_id = f.flow_id"""
 
 _UPDATE = """
-UPDATE flows_ended AS f SET process_id = v.process_id, process_source = v.source, process_contested = v.contested,
+UPDATE {flows} AS f SET process_id = v.process_id, process_source = v.source, process_contested = v.contested,
     unowned_reason = v.reason
 FROM own_verdict v
 WHERE f.capture_id = ? AND f.flow_id = v.flow_id
@@ -99,12 +100,13 @@ WHERE f.capture_id = ? AND f.flow_id = v.flow_id
         OR f.process_contested IS DISTINCT FROM v.contested OR f.unowned_reason IS DISTINCT FROM v.reason)"""
 
 
-def judge(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, given: bool) -> int:
+def judge(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, given: bool, flows: str = FLOWS_ENDED) -> int:
     """Write the verdict over `claims` into the capture's flows and return how many changed.
 
-    ``given``: some source of ownership was read. ``own_flow`` and ``own_near`` of `store_claims` must exist.
+    ``given``: some source of ownership was read; ``flows`` is the flows' table.
+    ``own_flow`` and ``own_near`` of `store_claims` must exist.
     """
     run(con, _ELIGIBLE, {"slack_ms": slack_ns / 1e6})
     run(con, _RIVALS if run(con, _SEVERAL) else _NO_RIVALS)
-    run(con, _VERDICT, {"given": given, "capture": capture_id, "slack": slack_ns})
-    return int(run(con, _UPDATE, [capture_id])[0][0])
+    run(con, _VERDICT.format(flows=flows), {"given": given, "capture": capture_id, "slack": slack_ns})
+    return int(run(con, _UPDATE.format(flows=flows), [capture_id])[0][0])

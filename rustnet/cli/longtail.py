@@ -1,4 +1,4 @@
-"""What ``rustnet replay --with tshark`` says of the flows that no parser knew."""
+"""``rustnet replay --with tshark``: the pass ``unknown-apps`` over the captures of this run."""
 
 from typing import TYPE_CHECKING
 
@@ -12,18 +12,19 @@ if TYPE_CHECKING:
 
 
 def name_rest(session: str, report: "Report") -> ExitCode:
-    """Have tshark name what no parser knew, and say what came of it."""
-    captures = [(c.capture_id, c.source) for c in report.captures] + report.known
+    """Have tshark name what no parser knew, and report what came of it."""
+    captures = [c.capture_id for c in report.captures] + [number for number, _path in report.known]
     if not captures:
         return ExitCode.DONE
-    from rustnet.inspect import longtail  # noqa: PLC0415 -- DuckDB
+    from rustnet.derive.passes import Evidence  # noqa: PLC0415 -- DuckDB
+    from rustnet.derive.unknown_apps import UNKNOWN_APPS  # noqa: PLC0415
+    from rustnet.ingest.refresh import refresh  # noqa: PLC0415
+    from rustnet.inspect.longtail import decode_packets  # noqa: PLC0415
 
-    made = longtail.name_rest(session, captures)
-    words = _("rustnet: tshark named {n} of {all} flows that no parser knew")
-    talk(words.format(n=f"{made.named:,}", all=f"{made.asked:,}"))
-    for sentence in made.left:
+    ((_pass, outcome),) = refresh(session, [UNKNOWN_APPS], Evidence(decoder=decode_packets), captures)
+    for sentence in (*outcome.notes, *outcome.losses):
         talk(f"rustnet: {safe(sentence)}")
-    for sentence in made.failed:
-        talk(f"rustnet: error: {safe(sentence)}")
-    report.losses += made.left
-    return ExitCode.FAILURE if made.failed else ExitCode.DONE
+    for sentence in outcome.failures:
+        talk(_("rustnet: error: {words}").format(words=safe(sentence)))
+    report.losses += outcome.losses
+    return ExitCode.FAILURE if outcome.failures else ExitCode.DONE

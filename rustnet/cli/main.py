@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "query": "Ask a saved question, or any SQL.",
     "enrich": "Write a capture again, with the process of each packet as a comment.",
     "extract": "Write the packets of a filter or query to pcap or pcapng.",
+    "refresh": "Run passes again: names, owners, relations; with sidecars that came later.",
     "export": "Write owners as a sidecar.",
     "sidecar": "Record who owns which socket; check such a recording.",
     "protocols": "What is decoded, with tables and fields.",

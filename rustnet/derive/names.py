@@ -1,6 +1,6 @@
-"""`name_flows`: `flows.hostname` and its neighbours for what no parser named, or named by a weaker source.
+"""Pass ``names``: `flows.hostname` and its neighbours, for flows that no parser named, or named by a weaker source.
 
-One update at the end of a run, over the flows of that run only. The order of the sources and the time for which their
+One update over the flows of a span. The order of the sources and the time for which their
 names hold stand in `rustnet.policy.names`.
 """
 
@@ -9,6 +9,7 @@ names hold stand in `rustnet.policy.names`.
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.stage import drop, run
+from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.policy.names import ANSWERED, LEARNED, RANKS, SOURCES, UNKNOWN, group
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ _ORDER = ", ".join(
 )
 _RANK = " ".join(f"WHEN '{source}' THEN {rank}" for source, rank in RANKS.items())
 
-_CONDITION = f"""capture_id >= $first AND dst_ip IN (SELECT ip FROM names) AND protocol NOT IN ('arp', 'rarp')
+_CONDITION = f"""capture_id IN (SELECT unnest($captures)) AND rowid >= $row
+        AND dst_ip IN (SELECT ip FROM names) AND protocol NOT IN ('arp', 'rarp')
         AND (hostname IS NULL OR hostname_source NOT IN ({_FINAL}))"""
 
 MANY = 10_000
 """Flows of which some will be without a name."""
 
-_ANY = f"SELECT 1 FROM flows_ended WHERE {_CONDITION} LIMIT 1"
+_ANY = f"SELECT 1 FROM {{flows}} WHERE {_CONDITION} LIMIT 1"
 """Planning the statement that follows takes ten times as long as this one."""
 
 # A name takes part within its key: address, source, the client where that matters, the capture where that matters.
@@ -43,7 +45,7 @@ CREATE OR REPLACE TEMP TABLE own_named AS
 WITH unnamed AS MATERIALIZED (
     SELECT rowid AS row, capture_id, src_ip, dst_ip, epoch_ns(started_at) AS at,
         CASE WHEN hostname IS NULL THEN {UNKNOWN} ELSE CASE hostname_source {_RANK} ELSE {UNKNOWN - 1} END END AS rank
-    FROM flows_ended
+    FROM {{flows}}
     WHERE {_CONDITION}
 ), said AS MATERIALIZED (
     SELECT n.ip, o.rank, CASE WHEN o.mine THEN n.client ELSE '' END AS client,
@@ -75,20 +77,29 @@ FROM found GROUP BY row ORDER BY row"""
 
 # By row number and in its order: an update that jumps about in the table takes twenty times as long.
 _UPDATE = f"""
-UPDATE flows_ended SET hostname = v.name, hostname_source = o.source, hostname_ts = make_timestamp_ns(v.ts)
+UPDATE {{flows}} AS f SET hostname = v.name, hostname_source = o.source, hostname_ts = make_timestamp_ns(v.ts)
 FROM own_named v JOIN (VALUES {_ORDER}) o(source, rank, mine, before, after, own) ON o.rank = v.rank
-WHERE flows_ended.capture_id >= $first AND flows_ended.rowid = v.row"""
+WHERE f.rowid >= $row AND f.rowid = v.row"""
 
 
-def name_flows(con: "DuckDBPyConnection", first: int, expected: int = 0) -> int:
-    """Name what is unnamed of the flows of captures from ``first`` on, and return how many flows that were.
+def name_flows(con: "DuckDBPyConnection", span: Span, expected: int = 0) -> int:
+    """Name the flows of a span that have no name yet, or a weaker one; returns how many got one.
 
     Whether there are any is asked first, unless very many flows are ``expected``.
     """
-    if expected < MANY and not run(con, _ANY, {"first": first}):
+    row = span.first_row(span.flows)
+    values = {"captures": list(span.captures), "row": row}
+    if expected < MANY and not run(con, _ANY.format(flows=span.flows), values):
         return 0
     named = 0
-    if run(con, _CHOSEN, {"first": first})[0][0]:
-        named = int(run(con, _UPDATE, {"first": first})[0][0])
+    if run(con, _CHOSEN.format(flows=span.flows), values)[0][0]:
+        named = int(run(con, _UPDATE.format(flows=span.flows), {"row": row})[0][0])
     drop(con, "own_named")
     return named
+
+
+def _run(con: "DuckDBPyConnection", span: Span, _evidence: Evidence) -> Outcome:
+    return Outcome(name_flows(con, span))
+
+
+NAMES = Pass("names", "names of flows, from what the capture taught about addresses", ("names",), _run, live=True)

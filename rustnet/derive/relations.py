@@ -1,11 +1,12 @@
-"""What only the whole of a capture tells about single rows, worked out in SQL once its rows are stored.
+"""Pass ``relations``: what rows of one table mean to each other, which only the whole of a capture shows.
 
-`relate` runs after the captures of an ingest, before their flows are matched with owners, and looks at the captures
-it is given alone. Each relation costs a sort of its own rows; flows are looked at only if something points at them.
+Each relation costs a sort of the rows that take part; flows are looked at only if something points at them.
 """
 
 import typing
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+
+from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -19,7 +20,9 @@ WITH claims AS (
     SELECT a.rowid AS row_number, a.capture_id, a.flow_id, a.ts, a.packet, a.sender_ip, a.sender_mac,
         coalesce(f.vlan_id, -1) AS vlan, coalesce(f.outer_vlan_id, -1) AS outer_vlan
     FROM arp a LEFT JOIN flows f USING (flow_id)
-    WHERE a.capture_id IN (SELECT unnest(?)) AND a.sender_ip <> '0.0.0.0' AND a.operation IN ('request', 'reply')
+    WHERE a.capture_id IN (SELECT unnest($captures)) AND a.sender_ip <> '0.0.0.0'
+        AND a.operation IN ('request', 'reply')
+        AND a.sender_ip IN (SELECT sender_ip FROM arp WHERE rowid >= $row)
 ), before AS (
     SELECT *, lag(sender_mac) OVER claimed AS mac_before FROM claims
     WINDOW claimed AS (PARTITION BY capture_id, vlan, outer_vlan, sender_ip ORDER BY packet, row_number)
@@ -33,28 +36,48 @@ FROM before QUALIFY other_mac IS NOT NULL
 """ARP messages whose sender's address another hardware address claimed before, with the one that did so last."""
 
 _SHARED = """
-SELECT 1 FROM arp WHERE capture_id IN (SELECT unnest(?)) AND sender_ip <> '0.0.0.0'
+SELECT 1 FROM arp WHERE capture_id IN (SELECT unnest($captures)) AND sender_ip <> '0.0.0.0'
+    AND sender_ip IN (SELECT sender_ip FROM arp WHERE rowid >= $row)
 GROUP BY sender_ip HAVING min(sender_mac) <> max(sender_mac) LIMIT 1
 """
 """Whether any address has two hardware addresses at all: few captures have one."""
 
 _MARK_DUPLICATES = """
-UPDATE arp SET duplicate = true, duplicate_mac = c.other_mac FROM arp_conflicts c WHERE arp.rowid = c.row_number
+UPDATE arp SET duplicate = true, duplicate_mac = c.other_mac FROM arp_conflicts c
+WHERE arp.rowid = c.row_number AND arp.duplicate_mac IS DISTINCT FROM c.other_mac
 """
 
-_REPORT_DUPLICATES = """
-INSERT INTO anomalies (ts, capture_id, packet, flow_id, kind, detail, count)
+_CONFLICTS = """
+CREATE OR REPLACE TEMP TABLE arp_reports AS
 WITH pairs AS (
     SELECT capture_id, sender_ip, sender_mac, other_mac, arg_min(ts, packet) AS ts, min(packet) AS packet,
         arg_min(flow_id, packet) AS flow_id, count(*) AS messages
     FROM arp_conflicts GROUP BY ALL
 )
-SELECT ts, capture_id, packet, flow_id, 'arp_duplicate_address',
-    sender_ip || ' is claimed by ' || sender_mac || ', and was claimed by ' || other_mac || ' before', messages
-FROM pairs QUALIFY row_number() OVER (PARTITION BY capture_id ORDER BY packet) <= ?
+SELECT ts, capture_id, packet, flow_id, 'arp_duplicate_address' AS kind,
+    sender_ip || ' is claimed by ' || sender_mac || ', and was claimed by ' || other_mac || ' before' AS detail,
+    messages AS count
+FROM pairs
 """
 
-_QUOTING = "SELECT 1 FROM icmp WHERE capture_id IN (SELECT unnest(?)) AND quoted_protocol IS NOT NULL LIMIT 1"
+_FORGET_DUPLICATES = """
+DELETE FROM anomalies WHERE kind = 'arp_duplicate_address' AND capture_id IN (SELECT unnest($captures))
+    AND ($row = 0 OR (capture_id, detail) IN (SELECT (capture_id, detail) FROM arp_reports))
+"""
+
+_REPORT_DUPLICATES = """
+INSERT INTO anomalies (ts, capture_id, packet, flow_id, kind, detail, count)
+SELECT r.* FROM arp_reports r LEFT JOIN (
+    SELECT capture_id, count(*) AS rows FROM anomalies WHERE kind = 'arp_duplicate_address' GROUP BY capture_id
+) have ON have.capture_id = r.capture_id
+QUALIFY row_number() OVER (PARTITION BY r.capture_id ORDER BY packet) + coalesce(have.rows, 0) <= $most
+ORDER BY r.capture_id, packet
+"""
+
+_QUOTING = """
+SELECT 1 FROM icmp WHERE capture_id IN (SELECT unnest($captures)) AND rowid >= $row AND quoted_protocol IS NOT NULL
+    AND about_flow_id IS NULL LIMIT 1
+"""
 
 _QUOTES = """
 CREATE OR REPLACE TEMP TABLE quotes AS
@@ -64,7 +87,8 @@ WITH quoting AS (
         coalesce(i.quoted_src_port, -1) AS src_port, coalesce(i.quoted_dst_port, -1) AS dst_port,
         coalesce(i.quoted_icmp_id, -1) AS icmp_id, coalesce(f.vlan_id, -1) AS vlan
     FROM icmp i LEFT JOIN flows f USING (flow_id)
-    WHERE i.capture_id IN (SELECT unnest(?)) AND i.quoted_protocol IS NOT NULL
+    WHERE i.capture_id IN (SELECT unnest($captures)) AND i.rowid >= $row AND i.quoted_protocol IS NOT NULL
+        AND i.about_flow_id IS NULL
 )
 SELECT * FROM quoting
 UNION ALL
@@ -95,37 +119,49 @@ UPDATE icmp SET about_flow_id = found.flow_id FROM (
 """The latest of the flows with these ends that began before the error."""
 
 
-def _duplicate_addresses(con: "duckdb.DuckDBPyConnection", captures: list[int]) -> None:
+def _duplicate_addresses(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
     """Mark ARP messages that claim an address which another hardware address claimed before."""
-    if not con.execute(_SHARED, [captures]).fetchall():
-        return
-    con.execute(_DUPLICATES, [captures])
-    con.execute(_MARK_DUPLICATES)
-    con.execute(_REPORT_DUPLICATES, [MAX_CONFLICTS])
-    con.execute("DROP TABLE arp_conflicts")
+    values = {"captures": list(span.captures), "row": span.first_row("arp")}
+    if not con.execute(_SHARED, values).fetchall():
+        return 0
+    con.execute(_DUPLICATES, values)
+    marked = con.execute(_MARK_DUPLICATES).fetchall()[0][0]
+    con.execute(_CONFLICTS)
+    con.execute(_FORGET_DUPLICATES, values)
+    con.execute(_REPORT_DUPLICATES, {"most": MAX_CONFLICTS})
+    con.execute("DROP TABLE arp_conflicts; DROP TABLE arp_reports")
+    return int(marked)
 
 
-def _quoted_flows(con: "duckdb.DuckDBPyConnection", captures: list[int]) -> None:
-    """Find the flows that ICMP errors are about: those of the error's own VLAN first."""
-    if not con.execute(_QUOTING, [captures]).fetchall():
-        return
-    con.execute(_QUOTES, [captures])
-    con.execute(_QUOTED_FLOWS, [captures])
-    con.execute(_MARK_QUOTES.format(same_vlan="AND q.vlan = f.vlan"))
-    con.execute(_MARK_QUOTES.format(same_vlan=""))
-    con.execute("DROP TABLE quotes")
-    con.execute("DROP TABLE quoted_flows")
+def _quoted_flows(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
+    """Name the flows that ICMP errors quote: those of the error's own VLAN first."""
+    values = {"captures": list(span.captures), "row": span.first_row("icmp")}
+    if not con.execute(_QUOTING, values).fetchall():
+        return 0
+    con.execute(_QUOTES, values)
+    con.execute(_QUOTED_FLOWS, [list(span.captures)])
+    marked = 0
+    for same_vlan in ("AND q.vlan = f.vlan", ""):
+        marked += con.execute(_MARK_QUOTES.format(same_vlan=same_vlan)).fetchall()[0][0]
+    con.execute("DROP TABLE quotes; DROP TABLE quoted_flows")
+    return marked
 
 
-_RELATIONS: "dict[str, Callable[[duckdb.DuckDBPyConnection, list[int]], None]]" = {
+_RELATIONS: "dict[str, Callable[[duckdb.DuckDBPyConnection, Span], int]]" = {
     "arp": _duplicate_addresses,
     "icmp": _quoted_flows,
 }
-"""What is worked out, by the table that must have rows for it."""
+"""Relations by the table that must have rows for them."""
 
 
-def relate(con: "duckdb.DuckDBPyConnection", captures: Sequence[int], tables: Collection[str]) -> None:
-    """Work out what the captures' rows in ``tables`` mean to each other."""
-    for table, work in _RELATIONS.items():
-        if table in tables:
-            work(con, list(captures))
+def relate(con: "duckdb.DuckDBPyConnection", span: Span, tables: Collection[str] = tuple(_RELATIONS)) -> int:
+    """Work out the relations of a span's rows in ``tables``; returns how many rows changed."""
+    return sum(work(con, span) for table, work in _RELATIONS.items() if table in tables)
+
+
+def _run(con: "duckdb.DuckDBPyConnection", span: Span, _evidence: Evidence) -> Outcome:
+    return Outcome(relate(con, span))
+
+
+RELATIONS = Pass("relations", "duplicate addresses, and the flows that ICMP errors are about", ("arp", "icmp"), _run,
+                 live=True)  # fmt: skip

@@ -5,8 +5,8 @@ from rustnet.engine.tcp cimport connection_state
 from rustnet.columnar cimport TextBuilder
 from rustnet.engine.sha1 cimport ShortSha1
 from rustnet.engine.text cimport write_address, write_digest, write_mac
+from rustnet.engine.numbers cimport *
 
-cdef int SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
 cdef tuple STATE_NAMES, TUNNEL_NAMES
 cdef enum:  # positions in `INTEGERS`
     FLOW_ID, GENERATION, STARTED_AT, ENDED_AT, SRC_PORT, DST_PORT, VLAN_ID, OUTER_VLAN_ID, SRC_PACKETS,
@@ -14,7 +14,7 @@ cdef enum:  # positions in `INTEGERS`
     SRC_FAST_RETRANSMISSIONS, DST_FAST_RETRANSMISSIONS, SRC_OUT_OF_ORDER, DST_OUT_OF_ORDER, SRC_DUPLICATE_ACKS,
     DST_DUPLICATE_ACKS, SRC_ZERO_WINDOWS, DST_ZERO_WINDOWS, SRC_MISSED_BYTES, DST_MISSED_BYTES, SRC_FLAGS,
     DST_FLAGS, SRC_TTL, DST_TTL, ICMP_TYPE, ICMP_CODE, ICMP_ID, FRAGMENTS, OUTER_FLOW_ID, INTERFACE,
-    FIRST_PACKET, HOSTNAME_TS, IDLE_TIMEOUT_MS
+    FIRST_PACKET, HOSTNAME_TS, IDLE_TIMEOUT_MS, CLOSED_AT
 
 cdef enum:  # in `WORDS`
     SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO

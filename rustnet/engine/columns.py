@@ -7,25 +7,14 @@ import numpy as np
 
 from rustnet.columnar import NULL, TextBuilder
 from rustnet.engine.flow import Flow
-from rustnet.engine.numbers import (
-    MASK32,
-    SCTP,
-    SECOND,
-    STATE_NAMES,
-    SWEEP_SLACK,
-    TCP,
-    TUNNEL_NAMES,
-    UDP,
-    UDP_IDLE,
-    UDP_STALE,
-    protocol_name,
-)
+from rustnet.engine.numbers import MASK32, SECOND, STATE_NAMES, SWEEP_SLACK, TUNNEL_NAMES, protocol_name
 from rustnet.engine.sha1 import ShortSha1
 from rustnet.engine.text import community_id
 
 if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
     from rustnet.engine.flow import half
     from rustnet.engine.half import Half
+    from rustnet.engine.numbers import SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
     from rustnet.engine.tcp import connection_state
     from rustnet.engine.text import write_address, write_digest, write_mac
 
@@ -69,6 +58,7 @@ INTEGERS = (
     "first_packet",
     "hostname_ts",
     "idle_timeout_ms",
+    "closed_at",
 )
 """Whole numbers and times; a column for ``dst`` follows the same one for ``src``."""
 WORDS = ("src_num_hi", "src_num_lo", "dst_num_hi", "dst_num_lo")
@@ -136,6 +126,7 @@ if not cython.compiled:  # compiled, the .pxd has them as C constants; a test ho
         FIRST_PACKET,
         HOSTNAME_TS,
         IDLE_TIMEOUT_MS,
+        CLOSED_AT,
     ) = range(len(INTEGERS))
     SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO = range(len(WORDS))
     RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS = range(len(TIMES))
@@ -333,6 +324,8 @@ class FlowColumns:
         table[INTERFACE, i] = flow.interface & 0xFFFF
         table[FIRST_PACKET, i] = flow.first_packet
         table[IDLE_TIMEOUT_MS, i] = flow.timeout // MILLISECOND
+        if flow.closed:
+            table[CLOSED_AT, i] = flow.closed_at
 
     def side(self, table: memoryview, i: int, half: Half, dst: int) -> None:
         """Numbers of one direction."""

@@ -3,10 +3,9 @@ from rustnet.engine.reader cimport mac, swap16, swap32, u16, u32, u32le
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.network cimport Network
+from rustnet.engine.numbers cimport *
 
-cdef int CDP, CUT, DOT11, ETHERTYPE, IP, IP4, IP6, LACP
-cdef int LLC, LLDP, MALFORMED, MAX_HEADERS, PPP, STP, TEB, UNKNOWN_LINK
-cdef int OK, WLAN, FABRICPATH, QINQ, TUNNEL_QINQ
+cdef int MAX_HEADERS
 cdef uint64_t MAPPED
 
 # As `HEAD` in head.py.
@@ -77,6 +76,6 @@ cdef class Decoder(Network):
 
 
 cdef inline int frame(Decoder decoder, Py_ssize_t o, Py_ssize_t captured, int link) except -1:
-    if link == 1 and decoder.common(o, captured):
+    if link == LINK_ETHERNET and decoder.common(o, captured):
         return 0
     return decoder.any_frame(o, captured, link)

@@ -16,36 +16,76 @@ import numpy as np
 
 from rustnet.engine.head import HEAD, Heads
 from rustnet.engine.network import Network
-from rustnet.engine.numbers import (
-    CDP,
-    CUT,
-    DOT11,
-    ETHERTYPE,
-    FABRICPATH,
-    IP4,
-    IP6,
-    LACP,
-    LLC,
-    LLDP,
-    MALFORMED,
-    MAPPED,
-    MAX_HEADERS,
-    OK,
-    PPP,
-    QINQ,
-    STP,
-    TEB,
-    TUNNEL_QINQ,
-    UNKNOWN_LINK,
-    WLAN,
-)
+from rustnet.engine.numbers import MAPPED, MAX_HEADERS, MIN_ETHERTYPE
 
 if not cython.compiled:
+    from rustnet.engine.numbers import (
+        ARP_TYPE,
+        CDP,
+        CDP_TYPE,
+        CUT,
+        DOT1AD,
+        DOT1Q,
+        DOT11,
+        ETHERTYPE,
+        FABRICPATH,
+        IP4,
+        IP6,
+        IPV4_FRAGMENT,
+        LACP,
+        LINK_DOT11,
+        LINK_ETHERNET,
+        LINK_HDLC,
+        LINK_IPV4,
+        LINK_IPV6,
+        LINK_LOOP,
+        LINK_NFLOG,
+        LINK_NULL,
+        LINK_PKTAP,
+        LINK_PKTAP_OLD,
+        LINK_PPI,
+        LINK_PPP,
+        LINK_PPP_ETHER,
+        LINK_PPP_HDLC,
+        LINK_RADIOTAP,
+        LINK_RAW,
+        LINK_RAW12,
+        LINK_RAW14,
+        LINK_SLL,
+        LINK_SLL2,
+        LLC,
+        LLDP,
+        LLDP_TYPE,
+        MALFORMED,
+        MPLS,
+        MPLS_MULTICAST,
+        OK,
+        OLD_QINQ,
+        OLD_QINQ2,
+        PPP,
+        PPP_CDP,
+        PPP_IPV4,
+        PPP_IPV6,
+        PPP_MPLS,
+        PPPOE_SESSION,
+        PVST_TYPE,
+        QINQ,
+        SLOW_TYPE,
+        SNAP_SAP,
+        STP,
+        STP_SAP,
+        TCP,
+        TEB,
+        TUNNEL_QINQ,
+        UDP,
+        UNKNOWN_LINK,
+        WLAN,
+    )
     from rustnet.engine.reader import mac, swap16, swap32, u16, u32, u32le
 
     def frame(decoder: "Decoder", o: int, captured: int, link: int) -> int:
         """Decode the frame of ``captured`` bytes at ``o``, whose link type is ``link``."""
-        if link == 1 and decoder.common(o, captured):
+        if link == LINK_ETHERNET and decoder.common(o, captured):
             return OK
         return decoder.any_frame(o, captured, link)
 
@@ -74,7 +114,7 @@ class Decoder(Network):
         self.begin()
         if e > self.size:
             return MALFORMED
-        if link == 1:
+        if link == LINK_ETHERNET:
             return self.ethernet(o, e)
         return self.other_link(o, e, link)
 
@@ -94,16 +134,15 @@ class Decoder(Network):
         """Decode what nine of ten frames are, in one go: TCP or UDP in IPv4 without options in Ethernet, all captured.
 
         Answers 0 for anything else, having written nothing. The hardware addresses are read when somebody asks.
-        It sets the same fields each time, so what the general way leaves in the others is only cleared behind that.
-        Numbers are literals, because a module's names are variables in C.
+        It sets the same fields each time, so what the general way leaves in the others is only cleared after that.
         """
         if not self.framed or captured < 54 or o + captured > self.size:
             return 0
         head = self.heads[o]
-        if swap16(head.kind) != 0x0800 or head.first != 0x45 or swap16(head.fragment) & 0x3FFF:
+        if swap16(head.kind) != IP4 or head.first != 0x45 or swap16(head.fragment) & IPV4_FRAGMENT:
             return 0
-        if head.protocol != 6:
-            return self.common_udp(o, captured) if head.protocol == 17 else 0
+        if head.protocol != TCP:
+            return self.common_udp(o, captured) if head.protocol == UDP else 0
         header = (head.offset >> 4) << 2
         payload = swap16(head.total) - 20 - header
         if header < 20 or payload < 0 or captured - 34 - header < payload:
@@ -152,31 +191,34 @@ class Decoder(Network):
     def other_link(self, o: int, e: int, link: int) -> int:
         """Decode a frame of any link type but Ethernet."""
         n = e - o
-        if link in (12, 14, 101):  # raw IP; 12 and 14 are what some systems wrote for it
+        if link in (LINK_RAW, LINK_RAW12, LINK_RAW14):  # raw IP; the latter two are what some systems wrote for it
             return self.raw_ip(o, e)
-        if link == 228:
+        if link == LINK_IPV4:
             return self.network(IP4, o, e)
-        if link == 229:
+        if link == LINK_IPV6:
             return self.network(IP6, o, e)
-        if link in (0, 108):
+        if link in (LINK_NULL, LINK_LOOP):
             return self.loopback(o, e)
-        if link in (113, 276):
+        if link in (LINK_SLL, LINK_SLL2):
             return self.cooked(o, e, link)
-        if link in (9, 50, 51):
-            if link == 51 and n >= 6:  # PPPoE session header first
+        if link in (LINK_PPP, LINK_PPP_HDLC, LINK_PPP_ETHER):
+            if link == LINK_PPP_ETHER and n >= 6:  # PPPoE session header first
                 return self.ppp(o + 6, e)
             return self.ppp(o, e)
-        if link == 104:  # Cisco HDLC: address, control, ethertype
+        if link == LINK_HDLC:  # Cisco HDLC: address, control, ethertype
             if n < 4:
                 return CUT
             return self.network(u16(self, o + 2), o + 4, e)
-        if link == 105:
+        if link == LINK_DOT11:
             return self.dot11(o, e)
-        if link in (127, 192):  # radiotap and PPI begin alike: version, flags, little-endian header length
+        if link in (
+            LINK_RADIOTAP,
+            LINK_PPI,
+        ):  # radiotap and PPI begin alike: version, flags, little-endian header length
             return self.radio(o, e, link)
-        if link == 239:
+        if link == LINK_NFLOG:
             return self.nflog(o, e)
-        if link in (149, 258):
+        if link in (LINK_PKTAP_OLD, LINK_PKTAP):
             return self.pktap(o, e)
         return UNKNOWN_LINK
 
@@ -206,7 +248,7 @@ class Decoder(Network):
 
     def cooked(self, o: int, e: int, link: int) -> int:
         """Linux cooked capture, version 1 (link type 113) and 2 (276)."""
-        if link == 113:
+        if link == LINK_SLL:
             if e - o < 16:
                 return CUT
             if u16(self, o + 4) == 6:
@@ -222,7 +264,7 @@ class Decoder(Network):
             start = o + 20
         if kind == 4:  # LINUX_SLL_P_802_2
             return self.llc(start, e)
-        if kind < 0x600:
+        if kind < MIN_ETHERTYPE:
             return self.link_only(LLC)
         return self.network(kind, start, e)
 
@@ -235,11 +277,11 @@ class Decoder(Network):
             return MALFORMED
         if o + size > e:
             return CUT
-        if link == 192:
+        if link == LINK_PPI:
             inner = u32le(self, o + 4)
-            if inner == 105:
+            if inner == LINK_DOT11:
                 return self.dot11(o + size, e)
-            if inner == 1:
+            if inner == LINK_ETHERNET:
                 return self.ethernet(o + size, e)
             return UNKNOWN_LINK
         return self.dot11(o + size, e)
@@ -284,11 +326,11 @@ class Decoder(Network):
             link = u32le(self, o + 8)
             if size < 108:
                 return MALFORMED
-        if link in (149, 258):
+        if link in (LINK_PKTAP_OLD, LINK_PKTAP):
             return MALFORMED
         if o + size > e:
             return CUT
-        if link == 1:
+        if link == LINK_ETHERNET:
             return self.ethernet(o + size, e)
         return self.other_link(o + size, e, link)
 
@@ -300,7 +342,7 @@ class Decoder(Network):
         p.dst_mac = mac(self, o)
         p.src_mac = mac(self, o + 6)
         kind = u16(self, o + 12)
-        if kind >= 0x600:
+        if kind >= MIN_ETHERTYPE:
             return self.network(kind, o + 14, e)
         stop = o + 14 + kind
         if kind == 0 or stop > e:
@@ -312,17 +354,17 @@ class Decoder(Network):
         if e - o < 3:
             return self.link_only(LLC)
         dsap = self.b[o]
-        if dsap == 0xAA and self.b[o + 1] == 0xAA and e - o >= 8:
+        if dsap == SNAP_SAP and self.b[o + 1] == SNAP_SAP and e - o >= 8:
             oui = (self.b[o + 3] << 16) | u16(self, o + 4)
             kind = u16(self, o + 6)
             if oui in (0, 0x0000F8):
                 return self.network(kind, o + 8, e)
-            if oui == 0x00000C and kind == 0x2000:
+            if oui == 0x00000C and kind == CDP_TYPE:
                 return self.link_payload(CDP, o + 8, e)
-            if oui == 0x00000C and kind == 0x010B:
+            if oui == 0x00000C and kind == PVST_TYPE:
                 return self.link_payload(STP, o + 8, e)
             return self.link_payload(LLC, o + 8, e)
-        if dsap == 0x42 and self.b[o + 1] == 0x42:
+        if dsap == STP_SAP and self.b[o + 1] == STP_SAP:
             return self.link_payload(STP, o + 3, e)
         return self.link_payload(LLC, o, e)
 
@@ -356,7 +398,7 @@ class Decoder(Network):
                 size += 4
         if control & 0x40 or flags & 0x40 or o + size + 8 > e:  # no data, encrypted, or too short for SNAP
             return self.link_only(WLAN)
-        if self.b[o + size] != 0xAA:
+        if self.b[o + size] != SNAP_SAP:
             return self.link_only(WLAN)
         return self.llc(o + size, e)
 
@@ -374,13 +416,13 @@ class Decoder(Network):
         else:
             kind = u16(self, o)
             o += 2
-        if kind == 0x0021:
+        if kind == PPP_IPV4:
             return self.network(IP4, o, e)
-        if kind == 0x0057:
+        if kind == PPP_IPV6:
             return self.network(IP6, o, e)
-        if kind == 0x0281:
-            return self.network(0x8847, o, e)
-        return self.link_payload(CDP if kind == 0x0207 else ETHERTYPE + PPP, o, e)
+        if kind == PPP_MPLS:
+            return self.network(MPLS, o, e)
+        return self.link_payload(CDP if kind == PPP_CDP else ETHERTYPE + PPP, o, e)
 
     def network(self, kind: int, o: int, e: int) -> int:
         """Follow tags and labels from ethertype ``kind`` at ``o`` down to a network protocol."""
@@ -390,7 +432,7 @@ class Decoder(Network):
                 return self.ipv4(o, e)
             if kind == IP6:
                 return self.ipv6(o, e)
-            if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
+            if kind in (DOT1Q, DOT1AD, OLD_QINQ, OLD_QINQ2):
                 if o + 4 > e:
                     return CUT
                 tag = u16(self, o) & 0xFFF
@@ -400,18 +442,18 @@ class Decoder(Network):
                     self.set_inner(TUNNEL_QINQ, kind, o, e, tag)
                     return self.link_only(QINQ)
                 p.vlan = tag
-                if kind < 0x600:
+                if kind < MIN_ETHERTYPE:
                     return MALFORMED if self.too_deep() else self.llc(o, o + kind if 0 < kind < e - o else e)
                 continue
-            if kind in (0x8847, 0x8848):
+            if kind in (MPLS, MPLS_MULTICAST):
                 return MALFORMED if self.too_deep() else self.mpls(o, e)
-            if kind == 0x8864:
+            if kind == PPPOE_SESSION:
                 if self.too_deep():
                     return MALFORMED
                 if o + 8 > e:
                     return CUT
                 return self.ppp(o + 6, e)
-            if kind == 0x0806:
+            if kind == ARP_TYPE:
                 return self.arp(o, e)
             if kind == FABRICPATH:  # Cisco's outer Ethernet header: a two-byte tag, then the frame
                 return MALFORMED if self.too_deep() else self.ethernet(o + 2, e)
@@ -427,11 +469,11 @@ class Decoder(Network):
 
     def other_ethertype(self, kind: int, o: int, e: int) -> int:
         """Layer-2 protocols known by ethertype."""
-        if kind == 0x88CC:
+        if kind == LLDP_TYPE:
             return self.link_payload(LLDP, o, e)
-        if kind == 0x8809 and o < e and self.b[o] == 1:
+        if kind == SLOW_TYPE and o < e and self.b[o] == 1:
             return self.link_payload(LACP, o, e)
-        return self.link_payload(CDP if kind == 0x2000 else ETHERTYPE + kind, o, e)  # 0x2000: in Cisco's HDLC
+        return self.link_payload(CDP if kind == CDP_TYPE else ETHERTYPE + kind, o, e)  # CDP: in Cisco's HDLC
 
     def mpls(self, o: int, e: int) -> int:
         """Skip the label stack; what lies behind tells itself by its first nibble (RFC 4928)."""
@@ -453,9 +495,9 @@ class Decoder(Network):
             return self.ipv6(o, e)
         if nibble == 0 and o + 18 <= e:  # pseudowire control word, then Ethernet
             return self.ethernet(o + 4, e)
-        if o + 14 <= e and u16(self, o + 12) >= 0x600:
+        if o + 14 <= e and u16(self, o + 12) >= MIN_ETHERTYPE:
             return self.ethernet(o, e)
-        return self.link_payload(ETHERTYPE + 0x8847, o, e)
+        return self.link_payload(ETHERTYPE + MPLS, o, e)
 
     def inner(self) -> int:
         """Decode what the tunnel carries that `frame` or the last `inner` stopped at."""
@@ -468,7 +510,9 @@ class Decoder(Network):
             p.outer_vlan = p.vlan
             p.vlan = p.tunnel_key & 0xFFF
             p.clear()
-            return self.llc(o, o + kind if 0 < kind < e - o else e) if kind < 0x600 else self.network(kind, o, e)
+            return (
+                self.llc(o, o + kind if 0 < kind < e - o else e) if kind < MIN_ETHERTYPE else self.network(kind, o, e)
+            )
         p.vlan = -1
         p.clear()
         self.depth = 0
@@ -491,7 +535,7 @@ class Decoder(Network):
                 size += 6
             p.dst_mac = mac(self, o + 4)
             p.src_mac = mac(self, o + 10)
-            if o + size + 8 <= e and self.b[o + size] == 0xAA:
+            if o + size + 8 <= e and self.b[o + size] == SNAP_SAP:
                 return self.llc(o + size, e)
             return self.link_only(WLAN)
         return self.dot11(o, e)

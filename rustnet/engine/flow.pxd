@@ -42,7 +42,7 @@ cdef class Flow:
     cdef public uint32_t generation
     cdef public int64_t outer_flow_id, first_packet
     cdef public int64_t src_mac, dst_mac
-    cdef public int64_t syn_ts, synack_ts
+    cdef public int64_t syn_ts, synack_ts, closed_at
     cdef public double handshake_rtt, synack_rtt
     cdef public uint32_t interface
     cdef public short vlan, outer_vlan

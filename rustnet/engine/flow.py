@@ -54,6 +54,7 @@ class Flow:
         self.dst_mac = -1
         self.state = 0
         self.closed = 0
+        self.closed_at = 0
         self.reset_by = 0
         self.syn_ts = -1
         self.synack_ts = -1

@@ -3,8 +3,9 @@ from rustnet.engine.reader cimport u16, u32, u64
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.transport cimport Transport
+from rustnet.engine.numbers cimport *
 
-cdef int ARP, CUT, MALFORMED, MAX_HEADERS, OK
+cdef int MAX_HEADERS
 cdef uint64_t MAPPED
 
 

@@ -2,10 +2,28 @@
 
 import cython
 
-from rustnet.engine.numbers import ARP, CUT, MALFORMED, MAPPED, MAX_HEADERS, OK
+from rustnet.engine.numbers import MAPPED, MAX_HEADERS
 from rustnet.engine.transport import Transport
 
 if not cython.compiled:
+    from rustnet.engine.numbers import (
+        ARP,
+        CUT,
+        DESTINATION,
+        FRAGMENT,
+        HIP,
+        HOPOPT,
+        IP4,
+        IPV4_FRAGMENT,
+        IPV4_OFFSET,
+        IPV6_FRAGMENT,
+        IPV6_OFFSET,
+        MALFORMED,
+        MOBILITY,
+        OK,
+        ROUTING,
+        SHIM6,
+    )
     from rustnet.engine.reader import u16, u32, u64
 
 
@@ -45,9 +63,9 @@ class Network(Transport):
             p.flags = -1
             return OK
         flags = u16(self, o + 6)
-        if flags & 0x3FFF:
+        if flags & IPV4_FRAGMENT:
             p.ip_id = u16(self, o + 4)
-            if self.fragmented(start, stop, length, (flags & 0x1FFF) << 3, (flags >> 13) & 1):
+            if self.fragmented(start, stop, length, (flags & IPV4_OFFSET) << 3, (flags >> 13) & 1):
                 return OK
         return self.transport(protocol, start, stop, length)
 
@@ -74,22 +92,22 @@ class Network(Transport):
         kind = self.b[o + 6]
         start = o + 40
         for _ in range(MAX_HEADERS):
-            if kind in (0, 43, 60, 135, 139, 140):
+            if kind in (HOPOPT, ROUTING, DESTINATION, MOBILITY, HIP, SHIM6):
                 if start + 2 > stop:
                     p.protocol = kind
                     p.headers_cut = 1
                     return OK
                 size = (self.b[start + 1] + 1) << 3
-            elif kind == 44:
+            elif kind == FRAGMENT:
                 if start + 8 > stop:
                     p.protocol = kind
                     p.headers_cut = 1
                     return OK
                 flags = u16(self, start + 2)
-                if flags & 0xFFF9:
+                if flags & IPV6_FRAGMENT:
                     p.ip_id = u32(self, start + 4)
                     p.protocol = self.b[start]
-                    if self.fragmented(start + 8, stop, length - 8, flags & 0xFFF8, flags & 1):
+                    if self.fragmented(start + 8, stop, length - 8, flags & IPV6_OFFSET, flags & 1):
                         return OK
                 size = 8
             else:
@@ -125,7 +143,7 @@ class Network(Transport):
         p = self.pkt
         if o + 8 > e:
             return CUT
-        if u16(self, o + 2) != 0x0800 or self.b[o + 5] != 4:
+        if u16(self, o + 2) != IP4 or self.b[o + 5] != 4:
             return self.link_payload(ARP, o, e)
         hard = self.b[o + 4]
         if o + 16 + 2 * hard > e:

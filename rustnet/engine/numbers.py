@@ -1,13 +1,20 @@
-"""Numbers that the compiled modules share; each declares the ones it uses as C globals of its own."""
+"""Numbers that the modules of the engine share.
+
+numbers.pxd has those of up to 31 bits as C constants, which compiled modules cimport; larger ones, and limits that are
+compared with signed numbers, are C globals of the modules that use them.
+"""
 
 # Protocol numbers of flows: IP protocol numbers as assigned by IANA, and above them what runs on layer 2.
 ICMP, IGMP, IPIP, TCP, UDP, IPV6_IN_IP, GRE, ESP, AH, ICMPV6, SCTP = 1, 2, 4, 6, 17, 41, 47, 50, 51, 58, 132
+ETHERIP = 97
+# IPv6 extension headers.
+HOPOPT, ROUTING, FRAGMENT, DESTINATION, MOBILITY, HIP, SHIM6 = 0, 43, 44, 60, 135, 139, 140
 ARP, LLDP, CDP, LACP, STP, WLAN, LLC, QINQ = 256, 257, 258, 259, 260, 261, 262, 263
 ETHERTYPE = 0x10000
 """Layer-2 protocols without a decoder are keyed by ``ETHERTYPE + ethertype``."""
 
 PROTOCOL_NAMES = {
-    0: "hopopt",
+    HOPOPT: "hopopt",
     ICMP: "icmp",
     IGMP: "igmp",
     3: "ggp",
@@ -27,7 +34,7 @@ PROTOCOL_NAMES = {
     88: "eigrp",
     89: "ospf",
     94: "ipip",
-    97: "etherip",
+    ETHERIP: "etherip",
     103: "pim",
     108: "ipcomp",
     112: "vrrp",
@@ -97,7 +104,55 @@ DECODE_ERRORS = {UNKNOWN_LINK: "unknown_link_type", CUT: "headers_cut_off", MALF
 IP4, IP6, TEB, PPP, DOT11 = 0x0800, 0x86DD, 0x6558, 0x880B, 0x1_0001
 """Inner types of tunnels: ethertypes, and one of our own for an 802.11 frame."""
 
-FABRICPATH = 0x8903
+# Other ethertypes; smaller numbers in their place are lengths (IEEE 802.3).
+MIN_ETHERTYPE = 0x600
+DOT1Q, DOT1AD, OLD_QINQ, OLD_QINQ2 = 0x8100, 0x88A8, 0x9100, 0x9200
+MPLS, MPLS_MULTICAST, PPPOE_SESSION, FABRICPATH = 0x8847, 0x8848, 0x8864, 0x8903
+ARP_TYPE, LLDP_TYPE, SLOW_TYPE, CDP_TYPE, ERSPAN2_TYPE, ERSPAN3_TYPE = 0x0806, 0x88CC, 0x8809, 0x2000, 0x88BE, 0x22EB
+PVST_TYPE = 0x010B
+"""Cisco's spanning tree, and `CDP_TYPE` its discovery protocol, both under its own OUI in SNAP."""
+PPP_IPV4, PPP_IPV6, PPP_MPLS, PPP_CDP = 0x0021, 0x0057, 0x0281, 0x0207
+"""Protocol fields of PPP."""
+SNAP_SAP, STP_SAP = 0xAA, 0x42
+"""Service access points of IEEE 802.2."""
+
+# Link types, as the LINKTYPE registry of pcap and pcapng numbers them.
+LINK_NULL, LINK_ETHERNET, LINK_PPP, LINK_RAW12, LINK_RAW14, LINK_PPP_HDLC, LINK_PPP_ETHER = 0, 1, 9, 12, 14, 50, 51
+LINK_RAW, LINK_HDLC, LINK_DOT11, LINK_LOOP, LINK_SLL, LINK_RADIOTAP, LINK_PKTAP_OLD = 101, 104, 105, 108, 113, 127, 149
+LINK_PPI, LINK_IPV4, LINK_IPV6, LINK_NFLOG, LINK_PKTAP, LINK_SLL2 = 192, 228, 229, 239, 258, 276
+
+IPV4_FRAGMENT, IPV4_OFFSET = 0x3FFF, 0x1FFF
+"""Of the header's flags and fragment offset: what only fragments have set; the offset."""
+IPV6_FRAGMENT, IPV6_OFFSET = 0xFFF9, 0xFFF8
+"""The same of IPv6's fragment header."""
+
+# TCP flags, and groups of them.
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIN_RST, SYN_ACK, FIN_SYN_RST = 5, 18, 7
+
+MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST, MARK_ISN, MARK_GAP = 1, 2, 4, 8, 16, 32, 64, 128
+"""What a direction of a flow has sent (`Half.marks`), each a letter in the history; `MARK_ISN`: its first segment was
+its SYN or SYN-ACK, so ``isn`` is known and the stream begins after it; `MARK_GAP`: bytes of it are missing."""
+
+FLIPPED, DATA, GAP, RETRANSMISSION, ZERO_WINDOW = 94, 68, 71, 84, 87
+"""Zeek's history letters ``^DGTW``, as characters."""
+
+# ICMP and ICMPv6 types: echoes, and answers to other requests.
+ECHO_REPLY, ECHO_REQUEST, TIMESTAMP_REPLY, INFORMATION_REPLY, MASK_REPLY = 0, 8, 14, 16, 18
+ECHO6_REQUEST, ECHO6_REPLY = 128, 129
+ARP_IS_REPLY = 2
+"""Operation of an ARP reply."""
+
+L2TP_PORT, GTPU_PORT, TEREDO_PORT, VXLAN_PORT, CAPWAP_PORT, GENEVE_PORT, OLD_VXLAN_PORT = (
+    1701,
+    2152,
+    3544,
+    4789,
+    5247,
+    6081,
+    8472,
+)
+"""UDP ports of tunnels; `OLD_VXLAN_PORT` is what Linux took before one was assigned."""
 
 MAX_HEADERS = 16
 """Tags, labels and extension headers that are followed before a packet counts as malformed."""

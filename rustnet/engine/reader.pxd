@@ -2,8 +2,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
+from rustnet.engine.numbers cimport *
 
-cdef int OK
 
 
 cdef class Reader:

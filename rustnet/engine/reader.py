@@ -2,8 +2,10 @@
 
 import cython
 
-from rustnet.engine.numbers import OK
 from rustnet.engine.packet import Packet
+
+if not cython.compiled:  # compiled, they are C constants
+    from rustnet.engine.numbers import OK
 
 
 class Reader:

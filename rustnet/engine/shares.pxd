@@ -4,8 +4,8 @@ from rustnet.engine.decode cimport Decoder, frame
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.tunnels cimport carries
 from rustnet.sources.frames cimport Frames
+from rustnet.engine.numbers cimport *
 
-cdef int EVERYONE, OK, TCP, UDP
 cdef uint64_t MASK64, MIX
 
 @cython.locals(ports=uint64_t, addresses=uint64_t, ends=uint64_t)

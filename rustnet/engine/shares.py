@@ -8,12 +8,13 @@ first only to put datagrams together: those belong to whom their ports say.
 import cython
 
 from rustnet.engine.decode import Decoder
-from rustnet.engine.numbers import EVERYONE, MASK64, OK, TCP, UDP
+from rustnet.engine.numbers import MASK64
 from rustnet.engine.packet import Packet
 from rustnet.sources.frames import Frames
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.decode import frame
+    from rustnet.engine.numbers import EVERYONE, OK, TCP, UDP
     from rustnet.engine.tunnels import carries
 
 MIX = 0x9E3779B97F4A7C15

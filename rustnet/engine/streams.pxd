@@ -2,9 +2,10 @@ cimport cython
 from libc.stdint cimport int64_t
 from rustnet.engine.flow cimport Flow, half
 from rustnet.engine.listener cimport Listener
+from rustnet.engine.numbers cimport *
 
 cdef int64_t MAX_HELD, MAX_HELD_TOTAL
-cdef int MARK_ISN, MAX_SEGMENTS
+cdef int MAX_SEGMENTS
 
 cdef class Stream:
     cdef public int64_t expected

@@ -11,6 +11,7 @@ from rustnet.engine.listener import Listener
 
 if not cython.compiled:  # compiled, it comes from the .pxd as a C function
     from rustnet.engine.flow import half
+    from rustnet.engine.numbers import MARK_ISN
 
 MAX_HELD = 256 << 10
 """Bytes held back in one direction while an earlier segment is missing; beyond it the hole counts as lost."""
@@ -20,9 +21,6 @@ MAX_HELD_TOTAL = 64 << 20
 
 MAX_SEGMENTS = 256
 """Segments held back in one direction."""
-
-MARK_ISN = 64
-"""As in `rustnet.engine.tcp`."""
 
 
 class Stream:

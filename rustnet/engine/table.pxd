@@ -3,9 +3,8 @@ from libc.stdint cimport int64_t, uint16_t, uint64_t
 from rustnet.engine.flow cimport Flow, Side, half, new_flow, note
 from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet
+from rustnet.engine.numbers cimport *
 
-cdef int ACK, ARP, ARP_REPLY, ARP_REQUEST, ECHO_ANSWERED, ECHO_SENT, ICMP, ICMPV6
-cdef int ESTABLISHED, MARK_ISN, STATE_NONE, SYN, TCP, UDP, UDP_ACTIVE
 cdef int64_t NEVER, SECOND, SWEEP_SLACK
 cdef uint64_t GROUPS, GROUP_BITS, MASK32, MASK64, MIX_A, MIX_B, UPPER
 

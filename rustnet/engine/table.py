@@ -11,39 +11,48 @@ import numpy as np
 from rustnet.columnar import Array, view
 from rustnet.engine.flow import Flow
 from rustnet.engine.generations import Generations
-from rustnet.engine.numbers import (
-    ARP,
-    ARP_REPLY,
-    ARP_REQUEST,
-    CLOSE_WAIT,
-    CLOSED,
-    CLOSING,
-    ECHO_ANSWERED,
-    ECHO_SENT,
-    ESTABLISHED,
-    FIN_WAIT1,
-    FIN_WAIT2,
-    ICMP,
-    ICMPV6,
-    LAST_ACK,
-    MASK32,
-    MASK64,
-    SECOND,
-    STATE_NAMES,
-    STATE_NONE,
-    SWEEP_SLACK,
-    SYN_RECV,
-    SYN_SENT,
-    TCP,
-    TIME_WAIT,
-    UDP,
-    UDP_ACTIVE,
-)
+from rustnet.engine.numbers import MASK32, MASK64, SECOND, STATE_NAMES, SWEEP_SLACK
 from rustnet.engine.packet import Packet
 from rustnet.policy.timeouts import IdleTimeouts
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.flow import half, new_flow, note
+    from rustnet.engine.numbers import (
+        ACK,
+        ARP,
+        ARP_IS_REPLY,
+        ARP_REPLY,
+        ARP_REQUEST,
+        CLOSE_WAIT,
+        CLOSED,
+        CLOSING,
+        ECHO6_REPLY,
+        ECHO6_REQUEST,
+        ECHO_ANSWERED,
+        ECHO_REPLY,
+        ECHO_REQUEST,
+        ECHO_SENT,
+        ESTABLISHED,
+        FIN_WAIT1,
+        FIN_WAIT2,
+        FLIPPED,
+        ICMP,
+        ICMPV6,
+        INFORMATION_REPLY,
+        LAST_ACK,
+        MARK_ISN,
+        MASK_REPLY,
+        STATE_NONE,
+        SYN,
+        SYN_ACK,
+        SYN_RECV,
+        SYN_SENT,
+        TCP,
+        TIME_WAIT,
+        TIMESTAMP_REPLY,
+        UDP,
+        UDP_ACTIVE,
+    )
 
     def bits64(number: int) -> int:
         """What of a number is left in a machine word."""
@@ -62,13 +71,9 @@ NEVER = (1 << 63) - 1
 DEFAULT_MAX_FLOWS = 131_072
 """Open flows, each about a kilobyte of memory with what reads it."""
 
-SYN, ACK = 2, 16
 GROUPS, GROUP_BITS = 0xE0000000, 0xF0000000
 """IPv4's multicast addresses (RFC 5771), and the bits that tell them."""
 LAST_TS, FLOW_ID = attrgetter("last_ts"), attrgetter("flow_id")
-
-MARK_ISN = 64
-"""As in `rustnet.engine.tcp`."""
 
 
 class FlowTable:
@@ -157,7 +162,7 @@ class FlowTable:
                 ) and (exact or joins(flow, p, swap)):
                     if p.ts - flow.last_ts > flow.timeout:
                         self.end(flow, "idle")
-                    elif p.flags & 18 == 2 and p.protocol == 6 and renews(flow, p, swap):  # a TCP SYN
+                    elif p.flags & SYN_ACK == SYN and p.protocol == TCP and renews(flow, p, swap):
                         self.end(flow, "reused")
                     else:
                         self.from_src = flow.src_is_a != swap
@@ -203,7 +208,7 @@ class FlowTable:
         self.begin(flow, p)
         flipped = self.answers(p)
         if flipped:
-            note(flow, 94, True)  # ^
+            note(flow, FLIPPED, True)
             flow.src_mac = p.dst_mac
             flow.dst_mac = p.src_mac
         else:
@@ -225,13 +230,13 @@ class FlowTable:
             flow.timeout = (low if low > high else high) * SECOND or self.udp_timeout
         elif protocol in (ICMP, ICMPV6):
             flow.timeout = self.icmp_timeout
-            if p.icmp_type in (8, 128):
+            if p.icmp_type in (ECHO_REQUEST, ECHO6_REQUEST):
                 flow.state = ECHO_SENT
-            elif p.icmp_type in (0, 129):
+            elif p.icmp_type in (ECHO_REPLY, ECHO6_REPLY):
                 flow.state = ECHO_ANSWERED
         elif protocol == ARP:
             flow.timeout = self.arp_timeout
-            flow.state = ARP_REPLY if p.ack == 2 else ARP_REQUEST
+            flow.state = ARP_REPLY if p.ack == ARP_IS_REPLY else ARP_REQUEST
         else:
             flow.timeout = self.other_timeout
 
@@ -253,9 +258,9 @@ class FlowTable:
             if p.flags >= 0 and p.flags & SYN:
                 return p.flags & ACK != 0
         elif protocol == ICMP:
-            return p.icmp_type in (0, 14, 16, 18)
+            return p.icmp_type in (ECHO_REPLY, TIMESTAMP_REPLY, INFORMATION_REPLY, MASK_REPLY)
         elif protocol == ICMPV6:
-            return p.icmp_type == 129
+            return p.icmp_type == ECHO6_REPLY
         if not p.has_ports or p.src_port == p.dst_port:
             return False
         if p.dst_hi >> 56 == 0xFF or (p.dst_hi == 0 and (p.dst_lo & GROUP_BITS) == GROUPS):

@@ -2,11 +2,9 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from rustnet.engine.flow cimport Flow, Half, Side, half, note
 from rustnet.engine.packet cimport Packet
+from rustnet.engine.numbers cimport *
 
-cdef int ACK, CLOSED, CLOSE_WAIT, CLOSING, ESTABLISHED, FIN, FIN_WAIT1, FIN_WAIT2
-cdef int LAST_ACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_GAP, MARK_ISN, MARK_RST, MARK_SYN, MARK_SYNACK, MAX_HOLES
-cdef int RST, SYN, SYN_RECV, SYN_SENT, TIME_WAIT
-cdef int GAP, RETRANSMISSION, ZERO_WINDOW
+cdef int MAX_HOLES
 cdef uint32_t MOST_NOTED
 cdef bytes LETTERS
 cdef int64_t HALF32, MASK32, TWO32
@@ -37,6 +35,7 @@ cdef int marks(Flow flow, Half *me, int flags, int64_t payload, bint from_src) e
 @cython.locals(power=uint32_t)
 cdef int note_count(Flow flow, uint32_t count, int letter, bint from_src) except -1
 cdef void advance_state(Flow flow, Half *me, int flags, Packet p, bint from_src) except *
-cdef void closing_state(Flow flow) except *
+cdef void closing_state(Flow flow, int64_t ts) except *
+cdef void close_connection(Flow flow, unsigned char state, int64_t ts) except *
 @cython.locals(src=Side, dst=Side)
 cpdef str connection_state(Flow flow)

@@ -7,24 +7,8 @@ rule: what was sent again gives no sample.
 import cython
 
 from rustnet.engine.flow import Flow, Hole
-from rustnet.engine.numbers import (
-    CLOSE_WAIT,
-    CLOSED,
-    CLOSING,
-    ESTABLISHED,
-    FIN_WAIT1,
-    FIN_WAIT2,
-    HALF32,
-    LAST_ACK,
-    MASK32,
-    SYN_RECV,
-    SYN_SENT,
-    TIME_WAIT,
-    TWO32,
-)
+from rustnet.engine.numbers import HALF32, MASK32, TWO32
 from rustnet.engine.packet import Packet
-
-FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 REORDER_NS = 3_000_000
 """A hole that fills within this time (or within the handshake's round trip) was reordering, later it was loss."""
@@ -38,20 +22,43 @@ MAX_HOLES = 32
 MAX_JUMP = 1 << 28
 """A sequence jump beyond this many bytes is a broken sequence, not missing data."""
 
-MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST = 1, 2, 4, 8, 16, 32
-MARK_ISN = 64
-"""The direction's first segment was its SYN or SYN-ACK: ``isn`` is known, and the stream begins behind it."""
-MARK_GAP = 128
-
 LETTERS = b"SHADFR"
 """Zeek's history letters of the first six marks."""
-GAP, RETRANSMISSION, ZERO_WINDOW = b"GTW"
 MOST_NOTED = 1_000_000
 
 
 if not cython.compiled:  # compiled, these come from .pxd files, where they are inline; the two must say the same
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
+    from rustnet.engine.numbers import (
+        ACK,
+        CLOSE_WAIT,
+        CLOSED,
+        CLOSING,
+        ESTABLISHED,
+        FIN,
+        FIN_RST,
+        FIN_SYN_RST,
+        FIN_WAIT1,
+        FIN_WAIT2,
+        GAP,
+        LAST_ACK,
+        MARK_ACK,
+        MARK_DATA,
+        MARK_FIN,
+        MARK_GAP,
+        MARK_ISN,
+        MARK_RST,
+        MARK_SYN,
+        MARK_SYNACK,
+        RETRANSMISSION,
+        RST,
+        SYN,
+        SYN_RECV,
+        SYN_SENT,
+        TIME_WAIT,
+        ZERO_WINDOW,
+    )
 
     def wrap(difference: int) -> int:
         """Signed distance of two sequence numbers."""
@@ -65,7 +72,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None
     """Account for one segment that ``me`` sent."""
     flags = p.flags
     size = p.payload
-    plain = flags & 7 == 0  # no FIN, SYN, RST; here numbers are literals, since a module's names are variables in C
+    plain = flags & FIN_SYN_RST == 0
     me.flags |= flags
     if plain and p.seq == me.next_seq and me.started:  # what `sequence` does for nearly every segment
         me.next_seq = (me.next_seq + size) & MASK32
@@ -79,15 +86,15 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None
         if flags & FIN:
             size += 1
         sequence(flow, me, peer, p, size, from_src)
-    if flags & 16:
+    if flags & ACK:
         acknowledge(flow, me, peer, p, from_src)
     if p.window == 0 and plain:
         me.zero_windows += 1
         note_count(flow, me.zero_windows, ZERO_WINDOW, from_src)
-    if not plain or not me.marks & (8 if p.payload else 4):  # the letter that a plain segment could add
+    if not plain or not me.marks & (MARK_DATA if p.payload else MARK_ACK):  # the letter that a plain segment could add
         marks(flow, me, flags, p.payload, from_src)
     me.window = p.window
-    if flags & 5 or flow.state != ESTABLISHED:
+    if flags & FIN_RST or flow.state != ESTABLISHED:
         advance_state(flow, me, flags, p, from_src)
 
 
@@ -137,7 +144,7 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: b
         return 0
     if size == 0:
         return 0
-    if p.flags & (SYN | FIN | RST) == 0 and size <= 1 and distance == -1:
+    if p.flags & FIN_SYN_RST == 0 and size <= 1 and distance == -1:
         return 0  # keep-alive
     repeated(flow, me, peer, p, size, distance, from_src)
     return 0
@@ -237,7 +244,7 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> 
         elif (
             distance == 0
             and p.payload == 0
-            and not p.flags & 7  # SYN, FIN, RST
+            and not p.flags & FIN_SYN_RST
             and p.window == me.window
             and peer.started
             and peer.next_seq != p.ack
@@ -254,7 +261,7 @@ def marks(flow: Flow, me: Half, flags: int, payload: int, from_src: bool) -> Non
     new = 0
     if flags & SYN:
         new = MARK_SYNACK if flags & ACK else MARK_SYN
-    elif flags & ACK and payload == 0 and not flags & (FIN | RST):
+    elif flags & ACK and payload == 0 and not flags & FIN_RST:
         new = MARK_ACK
     if payload:
         new |= MARK_DATA
@@ -282,8 +289,7 @@ def note_count(flow: Flow, count: int, letter: int, from_src: bool) -> None:
 def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -> None:
     """Follow the connection's state as its ``src`` would hold it (RFC 9293 section 3.3.2)."""
     if flags & RST:
-        flow.state = CLOSED
-        flow.closed = 1
+        close_connection(flow, CLOSED, p.ts)
         if not flow.reset_by:
             flow.reset_by = 1 if from_src else 2
         return
@@ -295,7 +301,7 @@ def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -
     if flow.closed and flow.state == CLOSED:
         return
     if flow.src.fin or flow.dst.fin:
-        closing_state(flow)
+        closing_state(flow, p.ts)
     elif flags & SYN:
         if flags & ACK:
             flow.state = SYN_RECV
@@ -309,7 +315,15 @@ def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -
             flow.state = ESTABLISHED
 
 
-def closing_state(flow: Flow) -> None:
+def close_connection(flow: Flow, state: int, ts: int) -> None:
+    """The connection is over; the first time that it is counts."""
+    flow.state = state
+    if not flow.closed:
+        flow.closed = 1
+        flow.closed_at = ts
+
+
+def closing_state(flow: Flow, ts: int) -> None:
     """State once at least one end has sent its FIN."""
     if not flow.dst.fin:
         flow.state = FIN_WAIT2 if flow.src.fin_acked else FIN_WAIT1
@@ -319,13 +333,11 @@ def closing_state(flow: Flow) -> None:
         return
     if flow.first_closer == 1:
         if flow.src.fin_acked:
-            flow.state = TIME_WAIT
-            flow.closed = 1
+            close_connection(flow, TIME_WAIT, ts)
         else:
             flow.state = CLOSING
     elif flow.src.fin_acked:
-        flow.state = CLOSED
-        flow.closed = 1
+        close_connection(flow, CLOSED, ts)
     else:
         flow.state = LAST_ACK
 

@@ -11,11 +11,11 @@ from rustnet.engine.streams cimport Stream, Streams
 from rustnet.engine.table cimport FlowTable
 from rustnet.engine.tcp cimport segment, wrap
 from rustnet.sources.frames cimport Frames
+from rustnet.engine.numbers cimport *
 
-cdef int EVERYONE, TCP, ECHO_ANSWERED, ECHO_HEADER, ICMP, ICMPV6, MAX_PORTLESS, MAX_TUNNELS, OK, SHARE_SHIFT, SWEEP_PACKETS, WANTED_SIZE
+cdef int ECHO_HEADER, MAX_PORTLESS, MAX_TUNNELS, SWEEP_PACKETS, WANTED_SIZE
 
 
-cdef int TUNNEL_FRAGMENTS
 cdef uint64_t INNER_TAGS, MASK64, MASK32
 cdef int64_t SECOND
 

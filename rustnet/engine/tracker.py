@@ -12,19 +12,7 @@ from rustnet.engine.flow import Flow
 from rustnet.engine.fragments import Fragments
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.listener import Listener
-from rustnet.engine.numbers import (
-    ECHO_ANSWERED,
-    EVERYONE,
-    ICMP,
-    ICMPV6,
-    MASK32,
-    MASK64,
-    OK,
-    SECOND,
-    SHARE_SHIFT,
-    TUNNEL_FRAGMENTS,
-    WANTED_SIZE,
-)
+from rustnet.engine.numbers import MASK32, MASK64, SECOND, WANTED_SIZE
 from rustnet.engine.packet import Packet
 from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
@@ -35,6 +23,23 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
     from rustnet.engine.decode import frame
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
+    from rustnet.engine.numbers import (
+        ACK,
+        DATA,
+        ECHO6_REPLY,
+        ECHO_ANSWERED,
+        ECHO_REPLY,
+        EVERYONE,
+        ICMP,
+        ICMPV6,
+        MARK_DATA,
+        OK,
+        RST,
+        SHARE_SHIFT,
+        SYN,
+        TCP,
+        TUNNEL_FRAGMENTS,
+    )
     from rustnet.engine.shares import owner
     from rustnet.engine.tcp import segment, wrap
 
@@ -136,7 +141,7 @@ class Tracker:
                     flow_ids[row] = flow.flow_id | tag
                     senders[row] = table.from_src
                     payloads[row] = p.payload & MASK32
-                    if p.protocol == 6 and p.flags > 0:  # TCP
+                    if p.protocol == TCP and p.flags > 0:
                         tcp_flags[row] = p.flags
             number += 1
             row += 1
@@ -222,7 +227,7 @@ class Tracker:
             self.first(flow, p, from_src)
         self.count(flow, me, p)
         me.payload += p.payload
-        if p.protocol == 6:  # TCP
+        if p.protocol == TCP:
             if p.flags >= 0:
                 state = flow.state
                 segment(flow, me, peer, p, from_src)
@@ -275,9 +280,9 @@ class Tracker:
         """Hand the payload of anything but TCP to the listener."""
         protocol = p.protocol
         if p.payload and not me.marks:
-            me.marks = 8
-            note(flow, 68, from_src)  # D
-        if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (0, 129):
+            me.marks = MARK_DATA
+            note(flow, DATA, from_src)
+        if not from_src and (protocol == ICMP or protocol == ICMPV6) and p.icmp_type in (ECHO_REPLY, ECHO6_REPLY):
             flow.state = ECHO_ANSWERED
         if flow.wants and not p.tunnel:
             header = ECHO_HEADER if p.icmp_id >= 0 and not p.headers_cut else 0
@@ -296,14 +301,14 @@ class Tracker:
     def tcp(self, flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
         """Hand in-order payload to the listener."""
         timeout = flow.timeout
-        if p.payload > 0 and not p.flags & 4:
+        if p.payload > 0 and not p.flags & RST:
             start = me.position + wrap(p.seq - me.next_seq)
-            if p.flags & 2:
+            if p.flags & SYN:
                 start += 1
             size = p.payload_captured if p.payload_captured < p.payload else p.payload
             data = self.copy(p.payload_offset, size)
             self.streams.segment(flow, from_src, start, data, p.payload, p.ts, p.number)
-        if p.flags & 16 and flow.wants and (flow.dst_stream if from_src else flow.src_stream) is not None:
+        if p.flags & ACK and flow.wants and (flow.dst_stream if from_src else flow.src_stream) is not None:
             at = peer.position + wrap(p.ack - peer.next_seq)
             self.streams.acknowledged(flow, not from_src, at, p.ts, p.number)
         if flow.timeout < timeout:

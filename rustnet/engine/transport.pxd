@@ -3,9 +3,9 @@ from rustnet.engine.reader cimport u16, u32
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.tunnels cimport Tunnels
+from rustnet.engine.numbers cimport *
 
-cdef int AH, ECHO6_REPLY, ECHO6_REQUEST, ECHO_REPLY, ECHO_REQUEST, ESP, GRE, ICMP
-cdef int ICMPV6, IPIP, IPV6_IN_IP, MAX_HEADERS, OK, SCTP, TCP, UDP
+cdef int MAX_HEADERS
 
 
 cdef class Transport(Tunnels):

@@ -6,13 +6,38 @@ header claims, not by the bytes that were captured.
 
 import cython
 
-from rustnet.engine.numbers import AH, ESP, GRE, ICMP, ICMPV6, IPIP, IPV6_IN_IP, MAX_HEADERS, OK, SCTP, TCP, UDP
+from rustnet.engine.numbers import MAX_HEADERS
 from rustnet.engine.tunnels import Tunnels
 
 if not cython.compiled:
+    from rustnet.engine.numbers import (
+        AH,
+        DESTINATION,
+        ECHO6_REPLY,
+        ECHO6_REQUEST,
+        ECHO_REPLY,
+        ECHO_REQUEST,
+        ESP,
+        ETHERIP,
+        GRE,
+        HIP,
+        HOPOPT,
+        ICMP,
+        ICMPV6,
+        INFORMATION_REPLY,
+        IPIP,
+        IPV6_IN_IP,
+        MASK_REPLY,
+        MOBILITY,
+        OK,
+        ROUTING,
+        SCTP,
+        SHIM6,
+        TCP,
+        TIMESTAMP_REPLY,
+        UDP,
+    )
     from rustnet.engine.reader import u16, u32
-
-ECHO_REPLY, ECHO_REQUEST, ECHO6_REQUEST, ECHO6_REPLY = 0, 8, 128, 129
 
 
 class Transport(Tunnels):
@@ -36,7 +61,7 @@ class Transport(Tunnels):
             p.dst_port = u16(self, o + 2)
             self.set_payload(o + 12, e, length - 12)
             return OK
-        if protocol in (GRE, IPIP, IPV6_IN_IP, 97):
+        if protocol in (GRE, IPIP, IPV6_IN_IP, ETHERIP):
             return self.ip_tunnel(protocol, o, e)
         if protocol == AH and o + 12 <= e:
             return self.authenticated(o, e, length)
@@ -107,7 +132,7 @@ class Transport(Tunnels):
         if protocol == ICMP:
             if kind == ECHO_REPLY:
                 fold = ECHO_REQUEST
-            elif kind in (14, 16, 18):
+            elif kind in (TIMESTAMP_REPLY, INFORMATION_REPLY, MASK_REPLY):
                 fold = kind - 1
         elif kind == ECHO6_REPLY:
             fold = ECHO6_REQUEST
@@ -139,7 +164,7 @@ class Transport(Tunnels):
         o = 0
         if p.version == 6:
             for _ in range(MAX_HEADERS):
-                if protocol not in (0, 43, 60, 135, 139, 140) or o + 2 > size:
+                if protocol not in (HOPOPT, ROUTING, DESTINATION, MOBILITY, HIP, SHIM6) or o + 2 > size:
                     break
                 protocol = self.b[o]
                 o += (self.b[o + 1] + 1) << 3

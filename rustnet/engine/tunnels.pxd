@@ -3,10 +3,9 @@ from rustnet.engine.reader cimport u16, u32
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.reader cimport Reader
+from rustnet.engine.numbers cimport *
 
-cdef int DOT11, GRE, IP4, IP6, IPIP, IPV6_IN_IP, MAX_HEADERS, OK
-cdef int PPP, TEB, TUNNEL_4IN6, TUNNEL_6IN4, TUNNEL_CAPWAP, TUNNEL_ERSPAN, TUNNEL_ETHERIP, TUNNEL_GENEVE
-cdef int TUNNEL_GRE, TUNNEL_GTPU, TUNNEL_IPIP, TUNNEL_L2TP, TUNNEL_TEREDO, TUNNEL_VXLAN
+cdef int MAX_HEADERS
 
 
 # What each packet calls answers int where the .py file has None: asking after each call whether there was an exception,

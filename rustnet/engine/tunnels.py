@@ -7,39 +7,58 @@ A tunnel over UDP needs both its server's port and a header that fits. Sources: 
 
 import cython
 
-from rustnet.engine.numbers import (
-    DOT11,
-    GRE,
-    IP4,
-    IP6,
-    IPIP,
-    IPV6_IN_IP,
-    MAX_HEADERS,
-    OK,
-    PPP,
-    TEB,
-    TUNNEL_4IN6,
-    TUNNEL_6IN4,
-    TUNNEL_CAPWAP,
-    TUNNEL_ERSPAN,
-    TUNNEL_ETHERIP,
-    TUNNEL_GENEVE,
-    TUNNEL_GRE,
-    TUNNEL_GTPU,
-    TUNNEL_IPIP,
-    TUNNEL_L2TP,
-    TUNNEL_TEREDO,
-    TUNNEL_VXLAN,
-)
+from rustnet.engine.numbers import MAX_HEADERS
 from rustnet.engine.reader import Reader
 
 if not cython.compiled:
+    from rustnet.engine.numbers import (
+        CAPWAP_PORT,
+        DOT1Q,
+        DOT11,
+        ERSPAN2_TYPE,
+        ERSPAN3_TYPE,
+        GENEVE_PORT,
+        GRE,
+        GTPU_PORT,
+        IP4,
+        IP6,
+        IPIP,
+        IPV6_IN_IP,
+        L2TP_PORT,
+        MPLS,
+        OK,
+        OLD_VXLAN_PORT,
+        PPP,
+        TEB,
+        TEREDO_PORT,
+        TUNNEL_4IN6,
+        TUNNEL_6IN4,
+        TUNNEL_CAPWAP,
+        TUNNEL_ERSPAN,
+        TUNNEL_ETHERIP,
+        TUNNEL_GENEVE,
+        TUNNEL_GRE,
+        TUNNEL_GTPU,
+        TUNNEL_IPIP,
+        TUNNEL_L2TP,
+        TUNNEL_TEREDO,
+        TUNNEL_VXLAN,
+        VXLAN_PORT,
+    )
     from rustnet.engine.reader import u16, u32
 
 
 def carries(port: int) -> bool:
     """Whether tunnels use a UDP port; no other is looked at."""
-    return port in (1701, 2152, 3544, 4789, 5247, 6081, 8472)
+    return port in (
+        L2TP_PORT,
+        GTPU_PORT,
+        TEREDO_PORT,
+        VXLAN_PORT,
+        CAPWAP_PORT,
+        GENEVE_PORT,
+        OLD_VXLAN_PORT,
+    )
 
 
 class Tunnels(Reader):
@@ -88,15 +107,15 @@ class Tunnels(Reader):
             at += 4  # PPTP's acknowledgement
         if at >= e or flags & 0x4000:
             return
-        if kind == 0x88BE:
+        if kind == ERSPAN2_TYPE:
             if flags & 0x1000:
                 at += 8
             self.set_inner(TUNNEL_ERSPAN, TEB, at, e, 0)
-        elif kind == 0x22EB:
+        elif kind == ERSPAN3_TYPE:
             if at + 12 <= e:
                 at += 20 if self.b[at + 11] & 1 else 12
                 self.set_inner(TUNNEL_ERSPAN, TEB, at, e, 0)
-        elif kind in (IP4, IP6, TEB, PPP, 0x8847, 0x8100):
+        elif kind in (IP4, IP6, TEB, PPP, MPLS, DOT1Q):
             self.set_inner(TUNNEL_GRE, kind, at, e, 0)
 
     def udp_tunnel(self, o: int, e: int) -> None:
@@ -105,22 +124,22 @@ class Tunnels(Reader):
         port = p.dst_port
         if not (carries(port) or carries(p.src_port)):
             pass
-        elif port == 4789 or port == 8472:
+        elif port == VXLAN_PORT or port == OLD_VXLAN_PORT:
             if o + 22 <= e and self.b[o] & 0x77 == 0 and self.b[o] & 8:  # bit 0x80: group policy
                 self.set_inner(TUNNEL_VXLAN, TEB, o + 8, e, u32(self, o + 4) >> 8)
-        elif port == 6081:
+        elif port == GENEVE_PORT:
             size = 8 + ((self.b[o] & 0x3F) << 2) if o < e else 0
             if size and o + size + 14 <= e and self.b[o] >> 6 == 0:
                 kind = u16(self, o + 2)
                 if kind in (TEB, IP4, IP6):
                     self.set_inner(TUNNEL_GENEVE, kind, o + size, e, u32(self, o + 4) >> 8)
-        elif port == 2152 or p.src_port == 2152:
+        elif port == GTPU_PORT or p.src_port == GTPU_PORT:
             self.gtp_user(o, e)
-        elif port == 3544 or p.src_port == 3544:
+        elif port == TEREDO_PORT or p.src_port == TEREDO_PORT:
             self.teredo(o, e)
-        elif port == 1701 or p.src_port == 1701:
+        elif port == L2TP_PORT or p.src_port == L2TP_PORT:
             self.l2tp(o, e)
-        elif port == 5247 or p.src_port == 5247:
+        elif port == CAPWAP_PORT or p.src_port == CAPWAP_PORT:
             self.capwap(o, e)
 
     def gtp_user(self, o: int, e: int) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rustnet.analysis.capture import Analysis
 from rustnet.analysis.workers import Workers, worker_count
 from rustnet.attribute.packets import drop_table
-from rustnet.derive.relations import relate
+from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError
 from rustnet.ingest.capture import Analyser, CaptureIngest
@@ -197,45 +197,40 @@ def known(source: Source, earlier: list[tuple[int, str, int, str]], report: Repo
 
 
 def _end(writer: Writer, report: Report, tables: set[str]) -> None:
-    """Store the last rows, and work out what only whole captures tell: of rows of ``tables``, and of unnamed flows."""
-    captures = [capture.capture_id for capture in report.captures]
+    """Store the last rows, and run the passes that need nothing but these: relations, and names of flows."""
+    captures = tuple(capture.capture_id for capture in report.captures)
     if captures:
         from rustnet.derive.names import name_flows  # noqa: PLC0415 - only where there are captures
+        from rustnet.derive.relations import relate  # noqa: PLC0415
 
         flows = sum(capture.flows for capture in report.captures)
-        names = partial(name_flows, first=captures[0], expected=flows)
-        writer.end(names, partial(relate, captures=captures, tables=tables), (FlowRow, Name))
+        span = Span(captures)
+        names = partial(name_flows, span=span, expected=flows)
+        writer.end(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
+
+
+def _pass(each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
+    """Run one pass on the writer's connection."""
+    return each.run(con, span, evidence)
 
 
 def _attribute(writer: Writer, report: Report, options: Options) -> None:
-    """Match sidecars with the flows of every capture of this run."""
-    from rustnet.attribute.discover import find_sidecars  # noqa: PLC0415 - only where there are captures
-    from rustnet.attribute.match import Report as Attribution  # noqa: PLC0415
-    from rustnet.attribute.match import Sidecar, attribute  # noqa: PLC0415
+    """Match sidecars, and what packets state, with the flows of every capture of this run."""
+    from rustnet.derive.ownership import OWNERSHIP, sidecar_files  # noqa: PLC0415 - only where there are captures
 
-    given = [Path(name) for name in options.sidecars]
+    evidence = Evidence(
+        tuple(map(Path, options.sidecars)),
+        options.sidecar_format,
+        options.discover,
+        options.sidecar_offset,
+        report.packet_claims,
+    )
     for capture in report.captures:
-        files = given or (find_sidecars(Path(capture.source)) if options.discover and capture.source != "-" else [])
-        on_packets = report.packet_claims.pop(capture.capture_id, None)
-        if not files and on_packets is None:
+        if not sidecar_files(capture.source, evidence) and capture.capture_id not in report.packet_claims:
             continue
-        sidecars = [Sidecar(file, format=options.sidecar_format if given else None) for file in files]
-        made: Attribution = writer.run(
-            partial(
-                attribute,
-                capture_id=capture.capture_id,
-                sidecars=sidecars,
-                on_packets=on_packets,
-                correction=options.sidecar_offset,
-            )
-        )
-        for sentence in made.unreadable:
-            report.failed.append(("sidecar", sentence))
-        bad = f", {made.bad_records:,} broken" if made.bad_records else ""
-        names = ", ".join([*map(str, files), *([f"packets of {capture.source}"] if on_packets else [])])
-        report.sidecars.append(
-            f"{names}: records {made.records:,}{bad}; claims {made.claims:,}; "
-            f"flows with an owner {made.owned:,} of {made.flows:,}"
-        )
-        report.sidecars += made.clocks
+        work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence)
+        outcome: Outcome = writer.run(work)
+        report.failed += [("sidecar", sentence) for sentence in outcome.failures]
+        report.sidecars += outcome.notes
+    report.packet_claims.clear()
     writer.run(drop_table)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from rustnet.errors import SessionError
 from rustnet.policy.names import LEARNED, UNKNOWN
 from rustnet.records import Column, columns, table_name
+from rustnet.store.flows_at import FLOWS_AT_SQL
 from rustnet.store.tables import CORE_TABLES, FLOWS_ENDED, FLOWS_OPEN, FlowRow
 
 if typing.TYPE_CHECKING:
@@ -241,6 +242,7 @@ def reconcile(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
             else:
                 statements += _missing_columns(cls, name, leading, have)
     statements += [sql for sql, _ in VIEWS.values()]
+    statements.append(FLOWS_AT_SQL)
     con.execute(";\n".join(statements))
 
 

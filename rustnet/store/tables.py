@@ -158,6 +158,8 @@ class FlowRow:
     end_reason: str
     """`fin`, `rst`, `idle`, `reused`, `evicted`, `end` (of the capture), `open` (while the session is being written) or
     `interrupted` (open when the writer was killed)."""
+    closed_at: Ts | None
+    """When FINs or an RST closed it (TCP); NULL if it was never closed."""
     idle_timeout_ms: I64 | None
     """Idle timeout that applied to it at its end, in milliseconds of packet time."""
     src_packets: I64

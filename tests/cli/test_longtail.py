@@ -8,9 +8,14 @@ import sys
 import textwrap
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from rustnet.derive import unknown_apps
+from rustnet.derive.passes import Evidence
+from rustnet.derive.unknown_apps import UNKNOWN_APPS
 from rustnet.errors import RustnetError
+from rustnet.ingest.refresh import refresh
 from rustnet.inspect import longtail
 from tests.cli.conftest import CLIENT, SERVER, dns_flow, pcap, tcp, udp
 
@@ -78,13 +83,13 @@ NAMED = [("tcp", "s7comm", "tshark"), ("udp", "dns", "payload"), ("udp", None, N
     ],
 )
 def test_the_name_is_what_stands_above_the_transport(chain, protocol, inside, name):
-    assert longtail.app_name(chain, protocol, inside) == name
+    assert unknown_apps.app_name(chain, protocol, inside) == name
 
 
 def test_most_frames_decide_and_a_short_answer_names_what_it_has():
     shown = [(n, flow, "udp", False) for n, flow in enumerate((1, 1, 1, 2, 2, 3), 1)]
     chains = ["ip:udp:cotp", "ip:udp:data", "ip:udp:hl7", "ip:udp:a", "ip:udp:b"]
-    assert longtail.answers(shown, chains) == {1: "hl7", 2: "a"}
+    assert unknown_apps.answers(shown, chains) == {1: "hl7", 2: "a"}
 
 
 @needs_tshark
@@ -92,7 +97,7 @@ def test_what_no_parser_knew_is_named(run, mixed, tmp_path):
     session = tmp_path / "s.duckdb"
     made = run("replay", mixed, "--db", session, "--with", "tshark")
     assert made.code == 0, made.err
-    assert "tshark named 1 of 2 flows" in made.err
+    assert f"{mixed}: tshark named 1 of 2 flows" in made.err
     assert apps(run, session) == NAMED
     assert "s7comm" in made.out
     assert "by tshark" in run("show", session, "1").out
@@ -150,18 +155,22 @@ def test_a_capture_that_has_changed_is_not_believed(mixed, run, tmp_path):
     session = tmp_path / "s.duckdb"
     assert run("replay", mixed, "--db", session).code == 0
     mixed.write_bytes(pcap(dns_flow()[:1]))
-    made = longtail.name_rest(str(session), [(1, str(mixed))])
-    assert made.named == 0
-    assert len(made.failed) == 1
-    assert made.failed[0].count(str(mixed)) == 1
+    ((_, outcome),) = refresh(str(session), [UNKNOWN_APPS], Evidence(decoder=longtail.decode_packets))
+    assert outcome.changed == 0
+    assert len(outcome.failures) == 1
+    assert outcome.failures[0].count(str(mixed)) == 1
 
 
 @needs_tshark
 def test_what_was_read_from_a_pipe_cannot_be_asked_about(run, capture, mixed, tmp_path):
     session = tmp_path / "s.duckdb"
     assert run("replay", mixed, "--db", session).code == 0
-    made = longtail.name_rest(str(session), [(1, "-")])
-    assert made.failed == ["-: cannot be read a second time, so tshark was not asked; replay a file"]
+    con = duckdb.connect(str(session))
+    con.execute("UPDATE captures SET source = '-'").fetchall()
+    con.close()
+    made = run("refresh", session, "unknown-apps")
+    assert made.code == 3
+    assert made.err == "rustnet: error: -: cannot be read a second time, so tshark was not asked; replay a file\n"
 
 
 @pytest.mark.parametrize(

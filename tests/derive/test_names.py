@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rustnet.derive.names import name_flows
+from rustnet.derive.passes import Span
 from rustnet.dissect.framework.conversation import Conversation
 from rustnet.policy.names import (
     GRACE_SECONDS,
@@ -53,7 +54,7 @@ class Named:
 
     def name(self, flow: int, first: int = 1) -> tuple[str | None, str | None, float | None]:
         """Name the flows; name, source and seconds between the learning and `T0`."""
-        name_flows(self.session.con, first)
+        name_flows(self.session.con, Span(tuple(range(first, 10))))
         sql = "SELECT hostname, hostname_source, epoch_ns(hostname_ts) FROM flows WHERE flow_id = ?"
         name, source, ts = self.session.ask(sql, flow)[0]
         return name, source, None if ts is None else (ts - T0 * SECOND) / SECOND
@@ -194,7 +195,7 @@ def test_many_names_of_one_address_stay_quick(named: Named) -> None:
     con.execute(
         "INSERT INTO flows_ended SELECT * EXCLUDE (i) REPLACE (flow_id + i AS flow_id) FROM flows, range(1, 50001) r(i)"
     ).fetchall()
-    assert name_flows(con, 1) == 50_001
+    assert name_flows(con, Span((1,))) == 50_001
     since = named.session.ask("SELECT epoch_ns(min(started_at)) FROM flows")[0][0] - T0 * SECOND
     assert named.session.ask("SELECT DISTINCT hostname FROM flows") == [(f"n{since}",)]
 
@@ -202,8 +203,8 @@ def test_many_names_of_one_address_stay_quick(named: Named) -> None:
 def test_nothing_is_left_behind(named: Named) -> None:
     named.learn("shop.example", client=CLIENT)
     named.flow()
-    assert name_flows(named.session.con, 1) == 1
-    assert name_flows(named.session.con, 1) == 0
+    assert name_flows(named.session.con, Span((1,))) == 1
+    assert name_flows(named.session.con, Span((1,))) == 0
     assert named.session.ask("SELECT count(*) FROM duckdb_tables() WHERE temporary") == [(0,)]
 
 

@@ -1,12 +1,9 @@
 """The flow table: generations, timeouts by packet time, wrong clocks, eviction, collisions, and whose flow it is."""
 
-import re
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from pure import RUNS_PURE
@@ -421,21 +418,6 @@ def test_many_small_batches_cost_no_more_than_few() -> None:
 
 
 # ---- columns -------------------------------------------------------------------------------------------------------
-
-
-def declared(text: str) -> list[list[str]]:
-    """Names of each enum in a .pxd file."""
-    return [re.findall(r"\b[A-Z][A-Z0-9_]*\b", body) for body in re.findall(r"cdef enum:[^\n]*\n((?:    .+\n)+)", text)]
-
-
-def test_positions_of_columns_have_their_names() -> None:
-    """Compiled they are an enum in the .pxd: it must name what the tuples name, in their order."""
-    enums = declared(Path(columns.__file__).with_name("columns.pxd").read_text("utf-8"))
-    expected = [columns.INTEGERS, columns.WORDS, columns.TIMES]
-    assert enums == [[name.upper() for name in names] for names in expected]
-    for first, second in pairwise(columns.INTEGERS):
-        if first.startswith("src_") and first != "src_port":
-            assert second == "dst_" + first[4:]
 
 
 def test_the_column_of_idle_timeouts() -> None:

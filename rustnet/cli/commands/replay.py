@@ -9,25 +9,11 @@ import click
 from rustnet.cli.ingesting import ingested, said, shown, temporary
 from rustnet.cli.main import State
 from rustnet.cli.options import common
+from rustnet.cli.sidecar_options import sidecar_options
 from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
 
-MOST_OFFSET = 1e9
-"""Seconds that a clock may be moved."""
 LEAST_SPEED, MOST_SPEED = 1e-6, 1e9
-
-
-def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 'float | Literal["auto"] | None':
-    """Read ``auto`` or seconds."""
-    if value is None or value == "auto":
-        return None if value is None else "auto"
-    try:
-        made = float(value)
-    except ValueError:
-        made = math.nan
-    if not -MOST_OFFSET <= made <= MOST_OFFSET:
-        raise click.BadParameter(_("{value!r} is neither auto nor a number of seconds").format(value=value))
-    return made
 
 
 def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | None:
@@ -53,13 +39,7 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
 )
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @click.option("--db", metavar="SESSION", help=_("Session to make, or to add to."))
-@click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection."))
-@click.option("--sidecar-format", metavar="NAME", help=_("Format of the sidecars, where the content does not tell."))
-@click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars."))
-@click.option(
-    "--sidecar-offset", callback=_offset, metavar="auto|SECONDS",
-    help=_("Add to the times of sidecars whose clock was wrong; auto: as much as it is found to be off."),
-)  # fmt: skip
+@sidecar_options
 @click.option("--no-dissect", is_flag=True, help=_("Headers and flows only: read no payload."))
 @click.option("--again", is_flag=True, help=_("Ingest a capture even if the session has it already."))
 @click.option(

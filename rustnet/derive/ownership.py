@@ -1,0 +1,70 @@
+"""Pass ``ownership``: sidecars, logs and statements on packets become claims, and claims become owners of flows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rustnet.attribute.discover import find_sidecars
+from rustnet.attribute.match import Report, Sidecar, attribute
+from rustnet.attribute.stage import run
+from rustnet.derive.passes import Evidence, Outcome, Pass, Span
+from rustnet.i18n import _
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def sidecar_files(source: str, evidence: Evidence) -> list[Path]:
+    """Sidecars of one capture: those given, else those next to its file."""
+    if evidence.sidecars or not evidence.discover or source == "-":
+        return list(evidence.sidecars)
+    return find_sidecars(Path(source))
+
+
+def _sentence(names: str, report: Report) -> str:
+    """What became of a capture's sidecars, for the summary."""
+    if report.bad_records:
+        template = _(
+            "{names}: records {records:,}, {bad:,} broken; claims {claims:,}; "
+            "flows with an owner {owned:,} of {flows:,}"
+        )
+    else:
+        template = _("{names}: records {records:,}; claims {claims:,}; flows with an owner {owned:,} of {flows:,}")
+    return template.format(
+        names=names,
+        records=report.records,
+        bad=report.bad_records,
+        claims=report.claims,
+        owned=report.owned,
+        flows=report.flows,
+    )
+
+
+def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
+    outcome = Outcome()
+    for capture_id in span.captures:
+        ((source,),) = run(con, "SELECT source FROM captures WHERE capture_id = ?", [capture_id])
+        files = sidecar_files(source, evidence)
+        packet_claims = evidence.packet_claims.get(capture_id)
+        if not files and packet_claims is None:
+            continue
+        given = evidence.sidecar_format if evidence.sidecars else None
+        report = attribute(
+            con,
+            capture_id,
+            [Sidecar(file, format=given) for file in files],
+            on_packets=packet_claims,
+            correction=evidence.correction,
+            flows=span.flows,
+            first_row=span.first_row(span.flows),
+        )
+        names = [str(file) for file in files]
+        if packet_claims is not None:
+            names.append(_("packets of {source}").format(source=source))
+        outcome.notes.append(_sentence(", ".join(names), report))
+        outcome.notes += report.clocks
+        outcome.failures += report.unreadable
+        outcome.changed += report.changed
+    return outcome
+
+
+OWNERSHIP = Pass("ownership", "owners of flows, from sidecars, logs and comments", ("flows_ended",), _run)

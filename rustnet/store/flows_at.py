@@ -1,0 +1,140 @@
+"""``flows_at(t)``: the table `flows` as it stood at a packet time, from `flows` and the packet index alone.
+
+A flow whose last packet came by then has its row already; of one that has packets on both sides of the moment, the
+packets up to it are added up. Both ways give what a replay of the capture's first packets gives, where those decide it;
+what they do not decide is NULL.
+"""
+
+from rustnet.records import columns
+from rustnet.store.tables import FlowRow
+
+IDLE_STATE_SECONDS = 30
+"""Silence after which a UDP flow's state is `UDP_IDLE`, as the engine has it."""
+
+_UNDECIDED = (
+    "app_state", "conn_state", "history", "rtt_ms", "min_rtt_ms", "handshake_rtt_ms", "src_retransmissions",
+    "dst_retransmissions", "src_fast_retransmissions", "dst_fast_retransmissions", "src_out_of_order",
+    "dst_out_of_order", "src_duplicate_acks", "dst_duplicate_acks", "src_zero_windows", "dst_zero_windows",
+    "src_missed_bytes", "dst_missed_bytes", "src_ttl", "dst_ttl", "fragments",
+)  # fmt: skip
+"""Columns that the packet index does not decide while a flow has packets on both sides of the moment."""
+
+_COUNTED = ("src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload")
+_FLAGS = ("src_flags", "dst_flags")
+
+_STATE = f"""CASE
+    WHEN c.flow_id IS NULL AND f.protocol = 'udp' AND starts_with(f.state, 'UDP_') THEN CASE
+        WHEN m.t - epoch_ns(f.ended_at) > 1000000 * f.idle_timeout_ms + m.slack THEN 'UDP_STALE'
+        WHEN m.t - epoch_ns(f.ended_at) > {IDLE_STATE_SECONDS}000000000 THEN 'UDP_IDLE' ELSE 'UDP_ACTIVE' END
+    WHEN c.flow_id IS NULL THEN f.state
+    WHEN f.protocol = 'udp' THEN CASE WHEN f.app_state IS NOT NULL THEN NULL
+        WHEN m.t - epoch_ns(c.ended_at) > {IDLE_STATE_SECONDS}000000000 THEN 'UDP_IDLE' ELSE 'UDP_ACTIVE' END
+    WHEN f.protocol <> 'tcp' THEN NULL
+    WHEN (c.src_flags | c.dst_flags) & 4 > 0 THEN 'CLOSED'
+    WHEN c.src_flags & 1 > 0 THEN NULL
+    WHEN c.dst_flags & 1 > 0 THEN 'CLOSE_WAIT'
+    WHEN c.last_syn IS NULL AND c.last_syn_ack IS NULL THEN 'ESTABLISHED'
+    WHEN c.last_syn_ack IS NULL THEN CASE
+        WHEN c.first_dst IS NULL OR coalesce(c.last_data, 0) < c.first_dst THEN 'SYN_SENT'
+        WHEN c.last_syn < c.first_dst THEN 'ESTABLISHED' END
+    WHEN c.last_syn > c.last_syn_ack THEN NULL
+    WHEN c.last_plain_src > c.last_syn_ack THEN 'ESTABLISHED'
+    WHEN c.last_plain > c.last_syn_ack OR c.first_dst < c.last_syn_ack THEN NULL
+    ELSE 'SYN_RECV' END"""
+
+_END_REASON = """CASE
+    WHEN c.flow_id IS NOT NULL THEN CASE WHEN f.closed_at IS NULL OR epoch_ns(f.closed_at) > m.t THEN 'open'
+        WHEN (c.src_flags | c.dst_flags) & 4 > 0 THEN 'rst' ELSE 'fin' END
+    WHEN f.end_reason IN ('fin', 'rst') THEN f.end_reason
+    WHEN s.started_at IS NOT NULL AND epoch_ns(s.started_at) <= m.t THEN f.end_reason
+    WHEN f.end_reason = 'evicted' THEN 'evicted'
+    WHEN m.t - epoch_ns(f.ended_at) > 1000000 * f.idle_timeout_ms + m.slack THEN 'idle'
+    ELSE 'open' END"""
+
+
+def _replaced() -> str:
+    """Columns of `flows` with the expressions that stand for them."""
+    shown = []
+    for column in columns(FlowRow):
+        name = column.name
+        if name in _UNDECIDED:
+            shown.append(f"CASE WHEN c.flow_id IS NULL THEN f.{name} END AS {name}")
+        elif name in _COUNTED:
+            shown.append(
+                f"CASE WHEN c.flow_id IS NULL THEN f.{name} WHEN k.flow_id IS NULL THEN c.{name} END AS {name}"
+            )
+        elif name in _FLAGS:
+            shown.append(f"CASE WHEN c.flow_id IS NULL THEN f.{name} ELSE c.{name}::UTINYINT END AS {name}")
+        elif name == "ended_at":
+            shown.append("coalesce(c.ended_at, f.ended_at) AS ended_at")
+        elif name == "state":
+            shown.append(f"{_STATE} AS state")
+        elif name == "end_reason":
+            shown.append(f"{_END_REASON} AS end_reason")
+        elif name in ("closed_at", "hostname_ts"):
+            shown.append(f"CASE WHEN epoch_ns(f.{name}) <= m.t THEN f.{name} END AS {name}")
+        elif name in ("hostname", "hostname_source"):
+            shown.append(
+                f"CASE WHEN f.hostname_ts IS NULL OR epoch_ns(f.hostname_ts) <= m.t THEN f.{name} END AS {name}"
+            )
+        else:
+            shown.append(f"f.{name}")
+    return ",\n    ".join(shown)
+
+
+FLOWS_AT_SQL = f"""CREATE OR REPLACE MACRO flows_at(t, seconds := 10) AS TABLE
+WITH moment AS MATERIALIZED (
+    SELECT t::TIMESTAMP_NS AS at, epoch_ns(t::TIMESTAMP_NS) AS t, 10000000000 AS slack
+), crossing AS MATERIALIZED (
+    SELECT flow_id, started_at FROM flows, moment WHERE started_at <= moment.at AND ended_at > moment.at
+), counted AS (
+    SELECT flow_id, max(ts) AS ended_at,
+        count(*) FILTER (from_src) AS src_packets, count(*) FILTER (NOT from_src) AS dst_packets,
+        coalesce(sum(length) FILTER (from_src), 0)::BIGINT AS src_bytes,
+        coalesce(sum(length) FILTER (NOT from_src), 0)::BIGINT AS dst_bytes,
+        coalesce(sum(payload) FILTER (from_src), 0)::BIGINT AS src_payload,
+        coalesce(sum(payload) FILTER (NOT from_src), 0)::BIGINT AS dst_payload,
+        coalesce(bit_or(tcp_flags) FILTER (from_src), 0) AS src_flags,
+        coalesce(bit_or(tcp_flags) FILTER (NOT from_src), 0) AS dst_flags,
+        max(number) FILTER (tcp_flags & 18 = 2) AS last_syn, max(number) FILTER (tcp_flags & 18 = 18) AS last_syn_ack,
+        coalesce(max(number) FILTER (from_src AND tcp_flags & 7 = 0), 0) AS last_plain_src,
+        coalesce(max(number) FILTER (tcp_flags & 7 = 0), 0) AS last_plain,
+        max(number) FILTER (payload > 0 AND tcp_flags & 7 = 0) AS last_data,
+        min(number) FILTER (NOT from_src) AS first_dst
+    FROM packets WHERE ts <= (SELECT at FROM moment) AND ts >= (SELECT min(started_at) FROM crossing)
+        AND flow_id IN (SELECT flow_id FROM crossing)
+    GROUP BY flow_id
+), recent AS (
+    SELECT flow_id, coalesce(sum(length) FILTER (from_src), 0) / seconds AS src_rate,
+        coalesce(sum(length) FILTER (NOT from_src), 0) / seconds AS dst_rate
+    FROM packets, moment WHERE ts <= moment.at AND ts > make_timestamp_ns(moment.t - (seconds * 1000000000)::BIGINT)
+        AND flow_id IS NOT NULL
+    GROUP BY flow_id
+), carriers AS (
+    SELECT DISTINCT outer_flow_id AS flow_id FROM flows WHERE outer_flow_id IS NOT NULL
+), successors AS (
+    SELECT g.flow_id, min(n.started_at) AS started_at
+    FROM flows g JOIN flows n ON n.capture_id = g.capture_id AND n.protocol = g.protocol
+        AND n.generation = g.generation + 1 AND n.vlan_id IS NOT DISTINCT FROM g.vlan_id
+        AND ((n.src_ip = g.src_ip AND n.src_port = g.src_port AND n.dst_ip = g.dst_ip AND n.dst_port = g.dst_port)
+          OR (n.src_ip = g.dst_ip AND n.src_port = g.dst_port AND n.dst_ip = g.src_ip AND n.dst_port = g.src_port))
+    WHERE g.end_reason IN ('reused', 'idle') GROUP BY g.flow_id
+)
+SELECT
+    {_replaced()},
+    coalesce(r.src_rate, 0) AS src_rate, coalesce(r.dst_rate, 0) AS dst_rate
+FROM flows f CROSS JOIN moment m
+LEFT JOIN counted c ON c.flow_id = f.flow_id LEFT JOIN recent r ON r.flow_id = f.flow_id
+LEFT JOIN carriers k ON k.flow_id = f.flow_id LEFT JOIN successors s ON s.flow_id = f.flow_id
+WHERE f.started_at <= m.at"""  # noqa: S608 - our own columns
+
+FLOWS_AT_RULE = (
+    "flows_at(t): the flows that had begun at packet time t, as they stood then. end_reason is 'open' for those that "
+    "were open. ended_at, packets, bytes, payload and flags count up to t (NULL for a tunnel that goes on after t: the "
+    "index gives its packets to the flows inside); src_rate and dst_rate are bytes per second over the last 10 seconds "
+    "(seconds := n for another span). For a flow with packets after t, state is what flags decide (SYN_SENT, SYN_RECV, "
+    "ESTABLISHED, CLOSE_WAIT, CLOSED, UDP_ACTIVE, UDP_IDLE), otherwise NULL: which of FIN_WAIT1, FIN_WAIT2, CLOSING, "
+    "LAST_ACK and TIME_WAIT it was depends on acknowledgement numbers, application states on payload. Round-trip "
+    "times, retransmissions, conn_state and history of such a flow are NULL. app, service and owner are as known at the "
+    "end, a hostname only from when it was learned."
+)

@@ -29,6 +29,7 @@ from rustnet.ingest.stop import StopToken
 from rustnet.sources.files import open_source
 from rustnet.sources.frames import Source
 from rustnet.sources.paced import PacedSource
+from rustnet.store.items import OnFlush
 from rustnet.store.session import reading_cursor
 from rustnet.store.tables import FlowRow, Name
 from rustnet.store.writer import Writer
@@ -70,7 +71,12 @@ def ingest(
         workers = _start_workers(paths, options)  # ahead of the writer's thread: they are forked
         later = workers is not None and first is not None and first.info.kind == "file"
         writer = Writer(
-            session, registry.tables(), later=later, cadence=options.cadence, opened=partial(Serving, session)
+            session,
+            registry.tables(),
+            later=later,
+            cadence=options.cadence,
+            on_flush=None if options.speed is None else _live_passes(),
+            opened=partial(Serving, session),
         )
     except BaseException:
         if first is not None:
@@ -98,6 +104,12 @@ def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConne
 
     with CursorSession(path, partial(reading_cursor, con)) as session:
         ask(session)
+
+
+def _live_passes() -> OnFlush:
+    from rustnet.ingest.live import LivePasses  # noqa: PLC0415 - for paced runs only
+
+    return LivePasses()
 
 
 def _start_workers(paths: Sequence[str], options: Options) -> Workers | None:

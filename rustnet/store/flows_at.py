@@ -74,9 +74,7 @@ def _replaced() -> str:
         elif name in ("closed_at", "hostname_ts"):
             shown.append(f"CASE WHEN epoch_ns(f.{name}) <= m.t THEN f.{name} END AS {name}")
         elif name in ("hostname", "hostname_source"):
-            shown.append(
-                f"CASE WHEN f.hostname_ts IS NULL OR epoch_ns(f.hostname_ts) <= m.t THEN f.{name} END AS {name}"
-            )
+            shown.append(f"CASE WHEN f.hostname_ts IS NULL OR epoch_ns(f.hostname_ts) <= m.t THEN f.{name} END AS {name}")
         else:
             shown.append(f"f.{name}")
     return ",\n    ".join(shown)

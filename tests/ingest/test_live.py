@@ -20,6 +20,7 @@ from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.ingest import options as options_module
 from rustnet.ingest.capture import CaptureIngest
+from rustnet.ingest.live import LivePasses
 from rustnet.ingest.report import Report
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.files import FileSource, open_source, reread
@@ -309,3 +310,26 @@ def test_readers_of_a_paced_replay_see_it_two_seconds_later_at_most(tmp_path):
     for asked, packets, _ in seen:
         assert packets >= max((count for moment, count in progress if moment < asked - LOST), default=0)
     assert any(still_open for _, _, still_open in seen)
+
+
+def test_flows_of_a_paced_replay_have_their_names_at_once(tmp_path, monkeypatch):
+    """The names that the end of a quick replay gives its flows, open ones included."""
+    quick, paced = tmp_path / "quick.duckdb", tmp_path / "paced.duckdb"
+    rustnet.replay(SAMPLES / "web.pcap", db=quick)
+    named: list[set[tuple[int, str, bool]]] = []
+    ask = "SELECT flow_id, hostname, end_reason = 'open' FROM flows WHERE hostname_source = 'dns'"
+    real = LivePasses.__call__
+
+    def watched(self, con, capture_id):
+        real(self, con, capture_id)
+        named.append(set(con.execute(ask).fetchall()))
+
+    monkeypatch.setattr(LivePasses, "__call__", watched)
+    monkeypatch.setattr(options_module, "LIVE", OFTEN)
+    rustnet.replay(SAMPLES / "web.pcap", db=paced, speed=50.0)
+    with duckdb.connect(str(quick), read_only=True) as con:
+        wanted = {flow: name for flow, name, _ in con.execute(ask).fetchall()}
+    seen = set().union(*named)
+    assert wanted
+    assert {flow for flow, _, still_open in seen if still_open} == set(wanted)
+    assert all(wanted[flow] == name for flow, name, _ in seen)

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rustnet.ingest.api import replay
+    from rustnet.ingest.stop import StopToken
     from rustnet.query.session import Session
     from rustnet.query.session import open_session as open  # noqa: A004 -- rustnet.open, as people write it
 
 __version__ = "0.1.0"
-__all__ = ["Session", "__version__", "open", "replay"]
+__all__ = ["Session", "StopToken", "__version__", "open", "replay"]
 
 _PLACES = {
     "Session": ("rustnet.query.session", "Session"),
+    "StopToken": ("rustnet.ingest.stop", "StopToken"),
     "open": ("rustnet.query.session", "open_session"),
     "replay": ("rustnet.ingest.api", "replay"),
 }

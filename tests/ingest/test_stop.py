@@ -17,9 +17,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from rustnet import replay
+from rustnet import StopToken, replay
 from rustnet.errors import ExitCode
-from rustnet.ingest.stop import StopToken
 from rustnet.sources.files import open_source
 from tests.cli.conftest import http_flow, pcap
 

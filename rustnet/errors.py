@@ -53,5 +53,11 @@ class InputError(RustnetError):
     exit_code = ExitCode.INPUT
 
 
+class StoppedError(RustnetError):
+    """The run was asked to stop while it waited for an input."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 class SessionError(RustnetError):
     """A session file cannot be opened, is locked, is newer than this program, or is not a session."""

@@ -20,11 +20,10 @@ from rustnet.policy.ownership import NOT_ATTRIBUTABLE
 from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from rustnet.sources.frames import Frames
 from rustnet.store.batches import Batch, Columns
+from rustnet.store.cadence import BATCH, Cadence
 from rustnet.store.tables import FlowRow
 
 EVICTED = ("flows_evicted", "flows ended early: the flow table was full")
-FLOW_BATCH = 10_000
-"""Ended flows that are held back at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,15 @@ class Analysis:
     """Engine, parsers and collector of one capture."""
 
     def __init__(
-        self, capture_id: int, first_flow: int, dissect: bool = True, strict: bool = False, share: Share = WHOLE
+        self,
+        capture_id: int,
+        first_flow: int,
+        dissect: bool = True,
+        strict: bool = False,
+        share: Share = WHOLE,
+        cadence: Cadence = BATCH,
     ) -> None:
+        self.cadence = cadence
         self.collector = Collector(capture_id, settle=share is WHOLE)
         dissectors = registry.DISSECTORS if dissect else ()
         self.dispatcher = Dispatcher(dissectors, self.collector, strict)
@@ -109,12 +115,15 @@ class Analysis:
     def settle(self) -> None:
         """Return at once: all packets that were fed are in the index."""
 
-    def take(self, everything: bool = False) -> list[Batch]:
-        """Batches that are due: full ones, or with ``everything`` all."""
-        batches: list[Batch] = []
-        if len(self.flows) >= (1 if everything else FLOW_BATCH):
-            batches.append(self._take_flows())
-        return batches + self.collector.take(everything)
+    def take(self) -> list[Batch]:
+        """Batches that are full."""
+        batches: list[Batch] = [self._take_flows()] if len(self.flows) >= self.cadence.flow_rows else []
+        return batches + self.collector.take(self.cadence.table_rows)
+
+    def take_all(self, final: bool = False) -> list[Batch]:
+        """Batches of all rows so far; the ``final`` ones after `finish`."""
+        batches: list[Batch] = [self._take_flows()] if self.flows else []
+        return batches + self.collector.take(1, final)
 
     def finish(self) -> None:
         """End every flow, and report as anomalies what the engine gave up on."""

@@ -4,9 +4,6 @@ from rustnet.store.batches import Batch, Records, Rows
 from rustnet.store.rows import Row
 from rustnet.store.tables import Anomaly, Name
 
-FLUSH_ROWS = 20_000
-"""Rows of one table that are held back at most; small inserts are slow."""
-
 MAX_ANOMALIES = 200
 """Rows per kind of anomaly and capture; further ones are counted in the last."""
 
@@ -77,9 +74,8 @@ class Collector:
         row = self.sighted[key] = Name(self.capture_id, ip, name, source, ts, ttl, client)
         self.names.append(row)
 
-    def take(self, everything: bool = False) -> list[Batch]:
-        """Batches that are due: full ones, or with ``everything`` all."""
-        least = 1 if everything else FLUSH_ROWS
+    def take(self, least: int, final: bool = False) -> list[Batch]:
+        """Batches of the tables that have at least ``least`` rows; the ``final`` ones bring the counts of anomalies."""
         made: list[Batch] = []
         for cls, rows in self.rows.items():
             if len(rows) >= least:
@@ -91,7 +87,7 @@ class Collector:
         if len(self.anomalies) >= least:
             made.append(Records(Anomaly, list(self.anomalies)))
             self.anomalies = []
-        if everything and self.kinds:
+        if final and self.kinds:
             made.append(Records(Anomaly, list(self.kinds.values())))
             self.kinds = {}
         return made

@@ -34,6 +34,7 @@ from rustnet.errors import InputError, RustnetError
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
 from rustnet.store.batches import Batch, Columns, Records, Rows
+from rustnet.store.cadence import BATCH, Cadence
 from rustnet.store.rows import protocol_batch
 from rustnet.store.tables import Anomaly, FlowRow, Packet
 
@@ -128,7 +129,8 @@ class WorkerError(RustnetError):
 class Workers:
     """The processes, from the beginning of a run to its end."""
 
-    def __init__(self, count: int, dissect: bool) -> None:
+    def __init__(self, count: int, dissect: bool, cadence: Cadence = BATCH) -> None:
+        self.cadence = cadence
         self.slots = [
             Slot(
                 Frames(BATCH_PACKETS, BUFFER_BYTES, shared),
@@ -164,7 +166,7 @@ class Workers:
             ours.close()
             for connection in self.connections:
                 connection.close()
-            serve(theirs, self.slots, share, dissect)
+            serve(theirs, self.slots, share, dissect, self.cadence)
             status = 0
         finally:
             os._exit(status)
@@ -287,9 +289,19 @@ class SharedAnalysis:
             flow_id, ts, packet = row.flow_id or 0, row.ts or 0, row.packet or 0
             self.collector.anomaly(row.kind, row.detail, flow_id, ts, packet, row.offset, row.count)
 
-    def take(self, everything: bool = False) -> list[Batch]:
-        """Batches that are due: full ones, or with ``everything`` all."""
-        batches = self.ready + self.collector.take(everything)
+    def take(self) -> list[Batch]:
+        """Batches that are full."""
+        batches = self.ready + self.collector.take(self.workers.cadence.table_rows)
+        self.ready = []
+        return batches
+
+    def take_all(self, final: bool = False) -> list[Batch]:
+        """Batches of all rows so far, up to the last batch that was fed; the ``final`` ones after `finish`."""
+        if not final:
+            self.settle()
+            self._send("flush")
+            self._receive_replies()
+        batches = self.ready + self.collector.take(1, final)
         self.ready = []
         return batches
 
@@ -319,27 +331,32 @@ class SharedAnalysis:
             self.collector.anomaly(*EVICTED, 0, self.index.last_ts, 0, count=self.evicted)
 
 
-def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool) -> None:
+def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool, cadence: Cadence) -> None:
     """Main loop of a worker: handle messages until the channel closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the reader, which closes the channel
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # they are for the reader, which closes the channel
     gc.disable()
     gc.freeze()
-    analysis = Analysis(0, 1, dissect, share=share)
+    analysis = Analysis(0, 1, dissect, share=share, cadence=cadence)
     while True:
         try:
             kind, *rest = connection.recv()
             if kind == "begin":
-                analysis = Analysis(rest[0], 1, dissect, share=share)
+                analysis = Analysis(rest[0], 1, dissect, share=share, cadence=cadence)
                 continue
             if kind == "open":
                 connection.send(analysis.open_flows(rest[0]))
                 continue
             if kind == "feed":
                 _feed(analysis, slots[rest[0]], rest[1], rest[2])
+                batches = analysis.take()
+            elif kind == "flush":
+                batches = analysis.take_all()
             else:
                 analysis.index.last_ts = rest[0]
                 analysis.finish()
-            connection.send(_reply(analysis, kind == "finish"))
+                batches = analysis.take_all(final=True)
+            connection.send(_reply(analysis, batches))
         except (EOFError, OSError):
             return
         except Exception:  # noqa: BLE001 - sent to the reader, which stops
@@ -354,10 +371,10 @@ def _feed(analysis: Analysis, slot: Slot, count: int, first_number: int) -> None
     analysis.feed(frames, slot.owners)
 
 
-def _reply(analysis: Analysis, everything: bool) -> WorkerReply:
-    """Reply with the batches that are due, rows as columns."""
+def _reply(analysis: Analysis, taken: list[Batch]) -> WorkerReply:
+    """Reply with these batches, rows as columns."""
     batches: list[Batch] = []
-    for batch in analysis.take(everything):
+    for batch in taken:
         if isinstance(batch, Rows):
             capture_id = analysis.collector.capture_id
             batches.append(Columns(batch.cls, protocol_batch(batch.cls, capture_id, batch.rows), protocol=True))

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rustnet.cli.options import whole_file
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import UsageError
 from rustnet.i18n import _, ngettext
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.export.annotate import Annotated
@@ -31,24 +32,6 @@ def check_place(output: str, inputs: list[str]) -> None:
     if place.parent.is_dir() or place.exists():
         return
     raise UsageError(_("{path}: there is no directory {folder}").format(path=output, folder=place.parent))
-
-
-def regular(capture: str, folder: Path) -> str:
-    """Path of the capture as a file that can be read twice: a pipe is copied into ``folder`` first."""
-    from rustnet.sources.stored import Stored  # noqa: PLC0415
-
-    stored = Stored(capture)
-    try:
-        if not stored.waits:
-            return capture
-        copy = folder / "capture"
-        view = memoryview(bytearray(1 << 20))
-        with copy.open("wb") as stream:
-            while got := stored.readinto(view):
-                stream.write(view[:got])
-    finally:
-        stored.close()
-    return str(copy)
 
 
 def write(path: str, comments: "Comments", output: str) -> "Annotated":

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rustnet.cli.report import duration, moment
 from rustnet.cli.terminal import Col, Terminal, flow_items, table, wrap
-from rustnet.export.formats import humanised, timestamp_ns
 from rustnet.export.parquet import json_value
 from rustnet.i18n import _
 from rustnet.policy.explain import Explanation, explain
 from rustnet.present.text import pad, printable
+from rustnet.present.values import duration, humanised, moment, tcp_flags, timestamp_ns
 from rustnet.query.detail import Fields, FlowDetail, Message
 from rustnet.query.execute import ResultSet
 
@@ -21,12 +20,6 @@ _SIDES = (
 )  # fmt: skip
 _MAX_LOST = 50
 _SIZES = ("bytes", "payload", "missed_bytes")
-_FLAG_LETTERS = ((2, "S"), (16, "A"), (8, "P"), (1, "F"), (4, "R"), (32, "U"), (64, "E"), (128, "C"))
-
-
-def tcp_flags(value: int) -> str:
-    """Write TCP flags as letters, such as ``SA`` or ``PA``."""
-    return "".join(letter for bit, letter in _FLAG_LETTERS if value & bit)
 
 
 def _shown(value: Any, kind: str = "") -> str:

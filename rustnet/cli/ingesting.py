@@ -3,21 +3,22 @@
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.cli.main import terminal
+from rustnet.cli.oneshot import Collection, collected, stopped_by_signals, uncollected
 from rustnet.cli.options import opened
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
-    import duckdb
-
     from rustnet.ingest.options import Options
     from rustnet.ingest.report import Progress, Report
+    from rustnet.query.session import Session
     from rustnet.query.summary import Summary
 
 
@@ -31,34 +32,56 @@ def temporary(db: str | None) -> Iterator[str]:
         yield str(Path(folder) / "session.duckdb")
 
 
-def ingested(files: tuple[str, ...], session: str, options: "Options", top: int) -> "tuple[Report, Summary | None]":
-    """Ingest, with a line of progress on a terminal; the summary comes along where the session was open for it."""
-    from rustnet.ingest.road import ingest  # noqa: PLC0415
+def ingested(
+    files: tuple[str, ...], session: str, options: "Options", top: int, scratch: Path | None = None
+) -> "tuple[Report, Summary | None]":
+    """Ingest until the end or a signal; the summary comes along where the session was open for it.
 
+    ``scratch`` is a directory that a second signal removes.
+    """
     summaries: list[Summary] = []
 
-    def ask(con: "duckdb.DuckDBPyConnection") -> None:
+    def ask(reader: "Session") -> None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
         with contextlib.suppress(RustnetError):  # a reader may have the memory that a writer has not
-            summaries.append(summarise(con, top))
+            summaries.append(summarise(reader, top))
 
-    if not sys.stderr.isatty():
-        report = ingest(list(files), session, options, _look_ahead, ask)
-    else:
-        from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
-
-        line = ProgressLine()
-
-        def show(progress: "Progress") -> None:
-            line(progress)
-            _look_ahead(progress)
-
-        try:
-            report = ingest(list(files), session, options, show, ask)
-        finally:
-            line.clear()
+    report = ingested_once(list(files), session, options, ask, scratch)
     return report, summaries[0] if summaries else None
+
+
+def ingested_once(
+    files: list[str],
+    session: str,
+    options: "Options",
+    ask: "Callable[[Session], None] | None" = None,
+    scratch: Path | None = None,
+) -> "Report":
+    """Ingest as a command does: signals stop it, garbage is not collected, a terminal shows a line of progress."""
+    with stopped_by_signals(scratch) as stop:
+        from rustnet.ingest.road import ingest  # noqa: PLC0415
+
+        watchers: list[Callable[[Progress], None]] = [Collection()]
+        if ask is not None:
+            watchers.append(_look_ahead)
+        line = None
+        if sys.stderr.isatty():
+            from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
+
+            line = ProgressLine()
+            watchers.append(line)
+
+        def watch(progress: "Progress") -> None:
+            for watcher in watchers:
+                watcher(progress)
+
+        with uncollected() if options.speed is None else collected():
+            try:
+                return ingest(files, session, options, watch, ask, stop)
+            finally:
+                if line is not None:
+                    line.clear()
 
 
 def _look_ahead(_progress: "Progress") -> None:
@@ -67,6 +90,7 @@ def _look_ahead(_progress: "Progress") -> None:
     import rustnet.attribute.match  # noqa: PLC0415
     import rustnet.cli.report  # noqa: PLC0415
     import rustnet.derive.names  # noqa: PLC0415
+    import rustnet.query.session  # noqa: PLC0415
     import rustnet.query.summary  # noqa: PLC0415, F401
 
 
@@ -76,7 +100,9 @@ def said(report: "Report") -> None:
         talk(f"rustnet: error: {safe(words)}")
     for _path, words in report.skipped:
         talk(f"rustnet: {safe(words)}")
-    if report.interrupted:
+    if report.interrupted and not report.captures:
+        talk(_("rustnet: interrupted before anything was read"))
+    elif report.interrupted:
         talk(_("rustnet: interrupted: the session holds what was read until then, and says that it is incomplete"))
 
 
@@ -85,8 +111,8 @@ def shown(session: str, report: "Report", summary: "Summary | None", as_json: bo
     if summary is None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
-        with opened(session) as con:
-            summary = summarise(con, top)
+        with opened(session) as reader:
+            summary = summarise(reader, top)
     if as_json:
         from rustnet.cli.report import as_data  # noqa: PLC0415
         from rustnet.export.formats import dumps  # noqa: PLC0415

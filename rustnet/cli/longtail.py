@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.ingest.report import Report

@@ -12,9 +12,10 @@ from typing import NoReturn
 import click
 
 from rustnet import __version__
-from rustnet.cli.terminal import Terminal, safe
+from rustnet.cli.terminal import Terminal
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 COMMANDS: dict[str, str] = {
     "replay": "Turn captures into a session, and summarise it.",

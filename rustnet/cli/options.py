@@ -15,8 +15,7 @@ from rustnet.errors import RustnetError
 from rustnet.i18n import _
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
+    from rustnet.query.session import Session
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet", "markdown")
@@ -85,15 +84,15 @@ def chosen_format(fmt: str | None, output: str | None) -> str:
 
 
 @contextlib.contextmanager
-def opened(session: str) -> "Iterator[duckdb.DuckDBPyConnection]":
-    """Open a session for reading, for as long as the block lasts."""
-    from rustnet.store.session import open_readonly  # noqa: PLC0415 -- DuckDB, which --help does not need
+def opened(session: str) -> "Iterator[Session]":
+    """Open a session for reading, finished or being written, for as long as the block lasts."""
+    from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB, which --help does not need
 
-    con = open_readonly(session)
+    reader = open_session(session)
     try:
-        yield con
+        yield reader
     finally:
-        con.close()
+        reader.close()
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ class ProgressLine:
             self._shown = False
 
     def _line(self, progress: "Progress") -> str:
-        from rustnet.export.formats import humanised  # noqa: PLC0415 -- a progress line is rare
+        from rustnet.present.values import humanised  # noqa: PLC0415 -- a progress line is rare
 
         name = "stdin" if progress.source == "-" else printable(Path(progress.source).name)
         count = f"[{progress.file_index + 1}/{progress.files}] " if progress.files > 1 else ""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustnet.cli.terminal import Col, Terminal, safe, table, wrap
-from rustnet.export.formats import humanised, timestamp_ns
+from rustnet.cli.terminal import Col, Terminal, table, wrap
 from rustnet.i18n import _, ngettext
-from rustnet.present.text import cut, pad, printable, width
+from rustnet.present.text import cut, pad, printable, safe, width
+from rustnet.present.values import duration, humanised, moment, percent, timestamp_ns
 from rustnet.query.execute import ResultSet
 from rustnet.query.summary import Health, Summary
 
@@ -24,33 +24,6 @@ _KIND_WORDS = {
     "headers_cut_off": "headers cut off",
     "malformed_headers": "malformed headers",
 }
-
-
-def moment(ns: int | None) -> str:
-    """Write a time for reading, to the microsecond: ``2024-05-01 10:00:05.250000Z``."""
-    return "-" if ns is None else timestamp_ns(ns).replace("T", " ")[:26] + "Z"
-
-
-def duration(ns: int) -> str:
-    """Write a length of time for reading: ``12.3 ms``, ``42.1 s``, ``3 min 20 s``, ``2 d 3 h``."""
-    if ns < 10**9:
-        return f"{ns / 1e6:.1f} ms"
-    if ns < 120 * 10**9:
-        return f"{ns / 1e9:.1f} s"
-    minutes, seconds = divmod(ns // 10**9, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    first = next(i for i, (n, _unit) in enumerate(parts) if n)
-    return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2] if n)
-
-
-def percent(part: int, whole: int) -> str:
-    """Write a share for reading, never 0 % for something nor 100 % for less than all."""
-    share = 100 * part / whole if whole else 0.0
-    if part and share < 0.1:
-        return "<0.1 %"
-    return f"{min(share, 99.9):.1f} %" if part != whole else "100 %"
 
 
 def _text(value: object) -> str:

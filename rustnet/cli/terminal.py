@@ -7,16 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from rustnet.present.text import cut, pad, printable, width
+from rustnet.present.text import cut, pad, width
 
 PLAIN_WIDTH = 100
 """Width of prose and summaries that go to a file or pipe."""
 _GAP = "  "
-
-
-def safe(text: str) -> str:
-    """``text`` on one line, without anything that a terminal would obey."""
-    return printable(" ".join(text.split("\n")))
 
 
 @dataclass(frozen=True, slots=True)

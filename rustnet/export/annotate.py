@@ -7,6 +7,7 @@ left out, so that other programs can read the result to its end.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from rustnet.export.splice import Splicer
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import Damage, Frames
 from rustnet.sources.sniff import BYTE_ORDERS
+from rustnet.sources.stored import Stored
 
 _NANOSECONDS, _MICROSECONDS = 9, 6
 Numbers: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int32]]"
@@ -48,6 +50,22 @@ class Annotated:
     complete: bool = False
     """The input was read to a clean end."""
     damage: list[Damage] = field(default_factory=list)
+
+
+def regular(capture: str, folder: Path) -> str:
+    """Path of the capture as a file that can be read twice: a pipe is copied into ``folder`` first."""
+    stored = Stored(capture)
+    try:
+        if not stored.waits:
+            return capture
+        copy = folder / "capture"
+        view = memoryview(bytearray(1 << 20))
+        with copy.open("wb") as stream:
+            while got := stored.readinto(view):
+                stream.write(view[:got])
+    finally:
+        stored.close()
+    return str(copy)
 
 
 def annotate(path: str, remarks: Remarks, stream: BinaryIO) -> Annotated:

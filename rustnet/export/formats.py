@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, TextIO
 from rustnet.errors import UsageError
 from rustnet.export.parquet import json_value, write_parquet
 from rustnet.present.text import cut, pad, printable, width
+from rustnet.present.values import humanised, timestamp_ns
 from rustnet.query.execute import ResultSet, Row, RowStream, unique
 
 FORMATS: tuple[str, ...] = ("table", "csv", "json", "jsonl", "parquet", "markdown")
@@ -78,24 +79,6 @@ def write_result(
 
 def _is_terminal(stream: TextIO | BinaryIO) -> bool:
     return bool(getattr(stream, "isatty", lambda: False)())
-
-
-def timestamp_ns(nanoseconds: int) -> str:
-    """ISO-8601 in UTC with all nine digits: ``2024-05-01T10:00:05.250000000Z``."""
-    seconds, rest = divmod(nanoseconds, 10**9)
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
-
-
-def humanised(size: float) -> str:
-    """Write a number of bytes for reading: ``999 B``, ``1.5 MB`` (powers of 1000)."""
-    if abs(size) < 1000:
-        return f"{size:.0f} B"
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
-        size /= 1000
-        if abs(size) < 999.95 or unit == "PB":
-            break
-    return f"{size:.1f} {unit}"
 
 
 def _exact(value: Any, kind: str) -> Any:

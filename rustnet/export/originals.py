@@ -10,9 +10,7 @@ from rustnet.errors import InputError, RustnetError
 from rustnet.query.selection import Original, originals
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 _CHUNK = 1 << 20
 
@@ -49,7 +47,7 @@ def locate(original: Original, session: Path, given: Sequence[str] = (), *, alon
     return Found(None, f"{original.source}: is no longer there; name where it is now with --source", missing=True)
 
 
-def stored_as(con: "Connection", path: Path, session: str) -> int:
+def stored_as(session: "Session", path: Path) -> int:
     """Find the capture of a session that a file is, the latest of several, and return its number.
 
     Raises `InputError` if the file cannot be read, `RustnetError` if it is none of them.
@@ -58,14 +56,15 @@ def stored_as(con: "Connection", path: Path, session: str) -> int:
         size = path.stat().st_size
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    same = [original for original in originals(con) if original.bytes == size and original.sha256]
+    same = [original for original in originals(session) if original.bytes == size and original.sha256]
     if same:
         made = digest(path)
         for original in reversed(same):
             if original.sha256 == made:
                 return original.capture_id
     raise RustnetError(
-        f"{session}: has no capture of the same SHA-256 as {path}; add it with 'rustnet replay {path} --db {session}'"
+        f"{session.path}: has no capture of the same SHA-256 as {path}; "
+        f"add it with 'rustnet replay {path} --db {session.path}'"
     )
 
 

@@ -15,11 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from rustnet.query.execute import Row, unique
-from rustnet.store.schema import quote_identifier, quote_literal
-
-MEMORY_LIMIT = "256MB"
-LONGEST_ROW = 64 << 20
-"""Bytes of a row as JSON."""
+from rustnet.store.parquet import convert
+from rustnet.store.schema import quote_identifier
 
 _PLAIN = re.compile(
     r"(?:BOOLEAN|U?(?:TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|VARCHAR|DATE|TIME|UUID|DECIMAL\(\d+,\d+\)"
@@ -29,26 +26,14 @@ _PLAIN = re.compile(
 
 def write_parquet(columns: Sequence[str], types: Sequence[str], batches: Iterable[Sequence[Row]], path: Path) -> int:
     """Write rows to ``path`` as Parquet (zstd); returns how many. ``types`` as a `ResultSet` has them."""
-    import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
-
     plans = [_plan(f"c{i}", kind) for i, kind in enumerate(types)]
-    read = ", ".join(f"c{i}: {quote_literal(plan[0])}" for i, plan in enumerate(plans))
     names = unique([name for column, plan in zip(columns, plans, strict=True) for name in _names(column, plan[1])])
     shown = [sql for plan in plans for sql in plan[1]]
     select = ", ".join(f"{sql} AS {quote_identifier(name)}" for sql, name in zip(shown, names, strict=True))
     with tempfile.TemporaryDirectory(prefix="rustnet.") as folder:
         staged = Path(folder) / "rows.jsonl"
         count = _stage(batches, [plan[2] for plan in plans], staged)
-        con = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder, "threads": 1})
-        try:
-            source = (
-                f"read_json({quote_literal(str(staged))}, format='newline_delimited', columns={{{read}}}, "
-                f"maximum_object_size={LONGEST_ROW})"
-            )
-            target = f"{quote_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
-            con.execute(f"COPY (SELECT {select} FROM {source}) TO {target}")  # noqa: S608 -- names are quoted
-        finally:
-            con.close()
+        convert(staged, {f"c{i}": plan[0] for i, plan in enumerate(plans)}, select, path)
     return count
 
 
@@ -80,15 +65,15 @@ def _as_text(value: object) -> str:
     return json.dumps(json_value(value), ensure_ascii=False) if isinstance(value, list | dict) else str(value)
 
 
-def _stage(batches: Iterable[Sequence[Row]], convert: Sequence[Callable[[Any], Any]], path: Path) -> int:
+def _stage(batches: Iterable[Sequence[Row]], converters: Sequence[Callable[[Any], Any]], path: Path) -> int:
     """Write rows as JSON lines; returns how many."""
     count = 0
-    keys = [f"c{i}" for i in range(len(convert))]
+    keys = [f"c{i}" for i in range(len(converters))]
     with path.open("w", encoding="utf-8") as out:
         for batch in batches:
             count += len(batch)
             for row in batch:
-                cells = (None if v is None else f(v) for f, v in zip(convert, row, strict=True))
+                cells = (None if v is None else f(v) for f, v in zip(converters, row, strict=True))
                 out.write(json.dumps(dict(zip(keys, cells, strict=True)), ensure_ascii=False))
                 out.write("\n")
     return count

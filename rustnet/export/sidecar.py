@@ -13,7 +13,7 @@ from rustnet import __version__
 from rustnet.query import ownership
 
 if typing.TYPE_CHECKING:
-    import duckdb
+    from rustnet.query.session import Session
 
 SIDECAR_VERSION = 1
 WRITER = f"rustnet-export/{__version__}"
@@ -26,27 +26,27 @@ _ADDRESSES_PER_LINE = 1000
 Keys = dict[str, Any]
 
 
-def write_sidecar(con: "duckdb.DuckDBPyConnection", stream: TextIO) -> int:
+def write_sidecar(session: "Session", stream: TextIO) -> int:
     """Write what a session knows of owners, and return the number of lines that are about connections."""
-    since, until = ownership.span(con)
+    since, until = ownership.span(session)
     about = {**_blank("META", "0.0.0.0:0", "0.0.0.0:0", since, until), "timestamp": _written(until)}
 
     def put(keys: Keys) -> None:
         stream.write(json.dumps(keys, sort_keys=True, separators=(",", ":")) + "\n")
 
     put({**about, "record": "export", "state": "export"})
-    for home in ownership.homes(con):
+    for home in ownership.homes(session):
         addresses = sorted(home["addresses"])
         for at in range(0, len(addresses), _ADDRESSES_PER_LINE):
             chosen = addresses[at : at + _ADDRESSES_PER_LINE]
             put({**about, "record": "addresses", "state": "addresses", "host": home["host"], "addresses": chosen})
-    for process in ownership.processes(con):
+    for process in ownership.processes(session):
         put({**about, "record": "process", "state": "process", **_process(process)})
     lines = 0
-    for said in ownership.statements(con):
+    for said in ownership.statements(session):
         put({**_statement(said), **_process(said["process"])})
         lines += 1
-    for flow in ownership.ownerless(con):
+    for flow in ownership.ownerless(session):
         put(_ownerless(flow))
         lines += 1
     return lines

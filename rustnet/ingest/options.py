@@ -1,7 +1,9 @@
-"""What a run is asked for."""
+"""Options of a run."""
 
 from dataclasses import dataclass
 from typing import Literal
+
+from rustnet.store.cadence import BATCH, LIVE, Cadence
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,11 @@ class Options:
     """Read payloads."""
     workers: int | None = None
     """Processes that analyse; `None`: as many as help, 0: none but this one."""
+    speed: float | None = None
+    """Replay packets by their times, so many times as fast as they were captured, in this process alone; `None`: all as
+    fast as possible."""
+
+    @property
+    def cadence(self) -> Cadence:
+        """How often what was read becomes visible and permanent."""
+        return BATCH if self.speed is None else LIVE

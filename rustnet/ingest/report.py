@@ -1,4 +1,4 @@
-"""How a run tells its progress, and what became of it."""
+"""Progress of a run, and its outcome."""
 
 from dataclasses import dataclass, field
 
@@ -57,8 +57,8 @@ class Report:
     """(capture, path) of these."""
     interrupted: bool = False
     losses: list[str] = field(default_factory=list)
-    on_packets: dict[int, PacketClaims] = field(default_factory=dict)
-    """What stands on the packets of a capture, by `capture_id`, where anything does."""
+    packet_claims: dict[int, PacketClaims] = field(default_factory=dict)
+    """Claims that the packets of a capture carry, by `capture_id`, where there are any."""
     sidecars: list[str] = field(default_factory=list)
     """One line for each sidecar: file, claims, matched flows, broken lines."""
 

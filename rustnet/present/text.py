@@ -62,3 +62,8 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
     """``text`` filled with spaces to ``columns``; ``right`` aligns to the right."""
     fill = " " * (columns - width(text))
     return fill + text if right else text + fill
+
+
+def safe(text: str) -> str:
+    """``text`` on one line, without anything that a terminal would obey."""
+    return printable(" ".join(text.split("\n")))

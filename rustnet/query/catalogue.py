@@ -26,10 +26,10 @@ from pathlib import Path
 
 from rustnet.errors import RustnetError, UsageError
 from rustnet.query import values
-from rustnet.query.execute import ResultSet, RowStream, execute, stream
+from rustnet.query.execute import ResultSet, RowStream
 
 if typing.TYPE_CHECKING:
-    import duckdb
+    from rustnet.query.session import Session
 
 _HEADER = re.compile(r"--\s*(title|description|parameter):\s*(.*?)\s*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -88,14 +88,16 @@ class SavedQuery:
             raise UsageError(f"query {self.name}: {parameter.name}={text!r} {error}") from None
 
     def execute(
-        self, con: "duckdb.DuckDBPyConnection", given: Mapping[str, str] | None = None, limit: int | None = None
+        self, session: "Session", given: Mapping[str, str] | None = None, limit: int | None = None
     ) -> ResultSet:
-        """Run it; see `rustnet.query.execute.execute`."""
-        return execute(con, self.sql, self.bind(given or {}), limit)
+        """Run it, and keep at most ``limit`` rows."""
+        return session.execute(self.sql, self.bind(given or {}), limit)
 
-    def stream(self, con: "duckdb.DuckDBPyConnection", given: Mapping[str, str] | None = None) -> RowStream:
-        """Run it and hand its rows out as they come."""
-        return stream(con, self.sql, self.bind(given or {}))
+    def stream(
+        self, session: "Session", given: Mapping[str, str] | None = None, *, seconds: float | None = None
+    ) -> RowStream:
+        """Run it and hand its rows out as they come; ``seconds``: the time that it may take."""
+        return session.stream(self.sql, self.bind(given or {}), seconds=seconds)
 
 
 def _whole(text: str) -> int:

@@ -11,12 +11,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from rustnet.query.execute import execute
-
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 CHUNK = 262_144
 """Packets that are looked up at a time."""
@@ -93,8 +89,8 @@ def named_by(text: str, comments: Iterable[str]) -> bool:
 class Comments:
     """The comments of one capture's packets, looked up chunk by chunk as they are asked for."""
 
-    def __init__(self, con: "Connection", capture_id: int) -> None:
-        self._con = con
+    def __init__(self, session: "Session", capture_id: int) -> None:
+        self._session = session
         self._capture = capture_id
         self._low = self._high = 0
         self.texts: list[bytes] = []
@@ -110,7 +106,7 @@ class Comments:
     def owned_flows(self) -> int:
         """How many flows of the capture have an owner."""
         sql = "SELECT count(*) FROM flows WHERE capture_id = ? AND process_id IS NOT NULL"
-        return int(execute(self._con, sql, [self._capture]).rows[0][0])
+        return int(self._session.execute(sql, [self._capture]).rows[0][0])
 
     def asked(self) -> bool:
         """Whether any source of ownership was read for the capture."""
@@ -118,7 +114,7 @@ class Comments:
             "SELECT count(*) FROM flows WHERE capture_id = ? "
             "AND coalesce(unowned_reason, '') NOT IN ('no_sidecar', 'not_attributable')"
         )
-        return bool(execute(self._con, sql, [self._capture]).rows[0][0])
+        return bool(self._session.execute(sql, [self._capture]).rows[0][0])
 
     def which(self, first: int, count: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
         """Place in `texts` of each of the packets from ``first`` on; -1 for none. At most `CHUNK` at once."""
@@ -141,22 +137,16 @@ class Comments:
         self._said = []
         self.texts, self.heads = [], []
         self.chunk += 1
-        cursor = self._con.cursor()
-        try:
-            owned = cursor.execute(_COMMENTS, bounds).fetchnumpy()
-            flows = owned["flow_id"]
-            if not len(flows):
-                return
-            places: dict[str, int] = {}
-            kinds = np.fromiter(
-                (places.setdefault(text, len(places)) for text in owned["comment"]), np.int32, len(flows)
-            )
-            self._said = list(places)
-            self.texts = [text.encode() for text in places]
-            self.heads = [len(_head(text).encode()) for text in places]
-            packets = cursor.execute(f"SELECT * FROM ({_PACKETS}) WHERE flow_id IS NOT NULL", bounds).fetchnumpy()  # noqa: S608
-        finally:
-            cursor.close()
+        owned = self._session.arrays(_COMMENTS, bounds)
+        flows = owned["flow_id"]
+        if not len(flows):
+            return
+        places: dict[str, int] = {}
+        kinds = np.fromiter((places.setdefault(text, len(places)) for text in owned["comment"]), np.int32, len(flows))
+        self._said = list(places)
+        self.texts = [text.encode() for text in places]
+        self.heads = [len(_head(text).encode()) for text in places]
+        packets = self._session.arrays(f"SELECT * FROM ({_PACKETS}) WHERE flow_id IS NOT NULL", bounds)  # noqa: S608
         at = np.minimum(np.searchsorted(flows, packets["flow_id"]), len(flows) - 1)
         found = flows[at] == packets["flow_id"]
         self._which[packets["number"][found] - first] = kinds[at[found]]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from rustnet.query import values
+from rustnet.query.execute import QueryError
 from rustnet.query.filters import And, FilterError, Node, Not, Or, Term, Value, parse
 from rustnet.query.keywords import FREE_LOOKUPS, Keyword, Kind
 from rustnet.query.matching import (
@@ -23,10 +24,10 @@ from rustnet.query.matching import (
     partial_address,
     text_match,
 )
-from rustnet.store.schema import existing_columns, quote_identifier
+from rustnet.store.schema import quote_identifier
 
 if typing.TYPE_CHECKING:
-    import duckdb
+    from rustnet.query.session import Session
 
 MAX_LOOKUPS = 80
 """Subqueries in one condition: planning them costs time, and a filter is hostile input like any other."""
@@ -42,25 +43,17 @@ class Scope:
     """What is wrong with a regular expression, ``None`` if nothing is."""
 
     @classmethod
-    def of(cls, con: "duckdb.DuckDBPyConnection") -> "Scope":
+    def of(cls, session: "Session") -> "Scope":
         """Look a session over; keep the scope for as long as the session is only read."""
-        import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
 
         def bad_regex(pattern: str) -> str | None:
-            cursor = con.cursor()
             try:
-                cursor.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
-            except duckdb.Error as error:
-                return str(error).splitlines()[0].partition(": ")[2] or "not understood"
-            finally:
-                cursor.close()
+                session.execute_own("SELECT regexp_matches('', ?)", [pattern])
+            except QueryError as error:
+                return str(error).partition(": ")[2] or "not understood"
             return None
 
-        cursor = con.cursor()
-        try:
-            return cls(existing_columns(cursor), bad_regex)
-        finally:
-            cursor.close()
+        return cls(session.columns(), bad_regex)
 
     def has(self, table: str, column: str) -> bool:
         """Whether ``table`` is there and has ``column``."""

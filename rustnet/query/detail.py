@@ -6,13 +6,11 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from rustnet.errors import RustnetError, UsageError
-from rustnet.query.execute import ResultSet, execute
-from rustnet.store.schema import LEADING, existing_columns, quote_identifier
+from rustnet.query.execute import ResultSet
+from rustnet.store.schema import LEADING, quote_identifier
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 Fields = dict[str, typing.Any]
 
@@ -82,15 +80,15 @@ class StoredPacket:
     """Innermost flow."""
 
 
-def find_flows(con: "Connection", text: str) -> list[int]:
+def find_flows(session: "Session", text: str) -> list[int]:
     """Numbers of the flows that a number or community id names: several where one conversation came again.
 
     Raises `UsageError` for what is neither, `RustnetError` if there is no such flow.
     """
     if text.isascii() and text.isdecimal() and len(text) < 19:
-        rows = execute(con, "SELECT flow_id FROM flows WHERE flow_id = ?", [int(text)]).rows
+        rows = session.execute("SELECT flow_id FROM flows WHERE flow_id = ?", [int(text)]).rows
     elif text.startswith("1:"):
-        rows = execute(con, "SELECT flow_id FROM flows WHERE community_id = ? ORDER BY flow_id", [text]).rows
+        rows = session.execute("SELECT flow_id FROM flows WHERE community_id = ? ORDER BY flow_id", [text]).rows
     else:
         raise UsageError(f"{text!r} is neither a flow's number nor a community id (1:…); 'rustnet flows' lists them")
     if not rows:
@@ -98,23 +96,23 @@ def find_flows(con: "Connection", text: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def flow_detail(con: "Connection", flow_id: int, messages: int, packets: int) -> FlowDetail:
-    """Gather one flow with at most so many ``messages`` and ``packets``, each the first ones."""
-    found = execute(con, "SELECT * FROM flows WHERE flow_id = ?", [flow_id])
+def flow_detail(session: "Session", flow_id: int, most_messages: int, most_packets: int) -> FlowDetail:
+    """Gather one flow with at most so many messages and packets, each the first ones."""
+    found = session.execute("SELECT * FROM flows WHERE flow_id = ?", [flow_id])
     fields = dict(zip(found.columns, found.rows[0], strict=True))
-    have = existing_columns(con)
-    merged, more = _messages(con, flow_id, messages)
+    have = session.columns()
+    merged, more = messages(session, flow_id, most_messages)
     return FlowDetail(
         fields,
         dict(zip(found.columns, found.types, strict=True)),
         merged,
         more,
-        execute(con, _claims_sql(have), [flow_id]),
-        execute(con, _CLOCKS, [fields["capture_id"]]) if "clocks" in have else None,
-        execute(con, "SELECT ts, packet, kind, detail, count FROM anomalies WHERE flow_id = ? ORDER BY packet, ts",
-                [flow_id], limit=messages),
-        execute(con, _PACKETS, [flow_id], limit=packets),
-        execute(con, "SELECT count(*) FROM flows WHERE outer_flow_id = ?", [flow_id]).rows[0][0],
+        session.execute(_claims_sql(have), [flow_id]),
+        session.execute(_CLOCKS, [fields["capture_id"]]) if "clocks" in have else None,
+        session.execute("SELECT ts, packet, kind, detail, count FROM anomalies WHERE flow_id = ? ORDER BY packet, ts",
+                [flow_id], limit=most_messages),
+        packets(session, flow_id, most_packets),
+        session.execute("SELECT count(*) FROM flows WHERE outer_flow_id = ?", [flow_id]).rows[0][0],
     )  # fmt: skip
 
 
@@ -123,20 +121,19 @@ def _claims_sql(have: Mapping[str, Container[str]]) -> str:
     return _CLAIMS.format(**{name: f"c.{name}" if name in have["claims"] else "NULL" for name in _ADDED})
 
 
-def message_tables(con: "Connection") -> list[str]:
+def message_tables(session: "Session") -> list[str]:
     """Tables of a session that hold decoded messages: those that begin with the leading columns."""
     leading = [column.name for column in LEADING]
-    tables = existing_columns(con)
+    tables = session.columns()
     return sorted(t for t, have in tables.items() if list(have)[:4] == leading and t not in _NOT_MESSAGES)
 
 
-def _messages(con: "Connection", flow_id: int, limit: int) -> tuple[list[Message], bool]:
+def messages(session: "Session", flow_id: int, limit: int) -> tuple[list[Message], bool]:
     """First ``limit`` messages of a flow over all protocols in time order, and whether there are more."""
     per_table: list[list[Message]] = []
     truncated = False
-    for table in message_tables(con):
-        found = execute(
-            con,
+    for table in message_tables(session):
+        found = session.execute(
             f"SELECT * EXCLUDE (capture_id, flow_id) FROM {quote_identifier(table)} "  # noqa: S608 -- quoted
             "WHERE flow_id = ? ORDER BY ts, packet",
             [flow_id],
@@ -152,12 +149,16 @@ def _messages(con: "Connection", flow_id: int, limit: int) -> tuple[list[Message
     return merged[:limit], truncated or len(merged) > limit
 
 
-def stored_packet(con: "Connection", capture_id: int, number: int) -> StoredPacket:
+def packets(session: "Session", flow_id: int, limit: int | None) -> ResultSet:
+    """First packets of a flow."""
+    return session.execute(_PACKETS, [flow_id], limit)
+
+
+def stored_packet(session: "Session", capture_id: int, number: int) -> StoredPacket:
     """Look up one packet of a capture. Raises `RustnetError` if it is not there."""
     if number > _MAX_FLOW_ID:
         raise UsageError(f"packet {number}: no capture has so many packets")
-    rows = execute(
-        con,
+    rows = session.execute(
         "SELECT p.capture_id, p.number, p.ts, p.length, p.captured, p.file_offset, p.interface, i.link_type, p.flow_id "
         "FROM packets AS p LEFT JOIN interfaces AS i ON i.capture_id = p.capture_id AND i.interface = p.interface "
         "WHERE p.capture_id = ? AND p.number = ?",

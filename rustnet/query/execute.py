@@ -1,10 +1,11 @@
-"""The one place where SQL is run for readers: command line, browser, exports and notebooks share it.
+"""Statements on a DuckDB connection: what may run, how it is ended early, and values that are exact.
 
 What a person typed and what is shipped go the same way: one statement, and one that only reads; no file, no network,
 no setting. Times come back exactly: DuckDB's Python values end at microseconds, so nanosecond columns are fetched as
-integers.
+integers. Readers use this through `rustnet.query.session`.
 """
 
+import contextlib
 import re
 import time
 import typing
@@ -13,12 +14,19 @@ from dataclasses import dataclass
 from typing import Self
 
 from rustnet.errors import RustnetError, UsageError
+from rustnet.i18n import _
+from rustnet.query import frames
+from rustnet.query.kinds import kinds_of
 from rustnet.store.schema import quote_identifier
 
 if typing.TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
     import duckdb
 
     Connection = duckdb.DuckDBPyConnection
+
+_T = typing.TypeVar("_T")
 
 Params = Sequence[object] | Mapping[str, object]
 Row = tuple[typing.Any, ...]
@@ -27,9 +35,11 @@ MAX_SQL = 1 << 20
 """Characters of a statement."""
 BATCH_ROWS = 2048
 """Rows that a stream fetches at a time: one of DuckDB's vectors."""
+LOOK_SECONDS = 0.1
+"""How often it is looked at whether an answer is still wanted."""
 
 _READING = ("SELECT", "EXPLAIN", "LOGICAL_PLAN", "RELATION")
-_EXPLAIN = re.compile(
+EXPLAIN = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*explain\b\s*(?:analyze\b\s*)?(?:\([^()]*\)\s*)?", re.IGNORECASE | re.DOTALL
 )
 
@@ -40,6 +50,14 @@ class QueryError(UsageError):
 
 class QueryFailedError(RustnetError):
     """A statement that is fine, and still could not be carried out: memory, a damaged file."""
+
+
+class QueryTimeoutError(QueryFailedError):
+    """A statement that took longer than it may."""
+
+
+class QueryStoppedError(QueryFailedError):
+    """A statement that was ended because nobody waited for it, or because the writer needed its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +74,74 @@ class ResultSet:
     elapsed: float
     """Seconds that it took."""
 
+    @property
+    def kinds(self) -> "tuple[object | None, ...]":
+        """What the columns mean, where their names tell it (see `rustnet.query.kinds`)."""
+        return kinds_of(self.columns)
+
+    def df(self) -> typing.Any:
+        """Return a pandas frame: times in UTC with all nanoseconds, integers that may be missing."""
+        return frames.to_pandas(self)
+
+    def arrow(self) -> typing.Any:
+        """Return an Arrow table, where pyarrow is installed."""
+        return frames.to_arrow(self)
+
+    def pl(self) -> typing.Any:
+        """Return a Polars frame, where polars is installed."""
+        return frames.to_polars(self)
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks, its first rows."""
+        return frames.to_html(self)
+
 
 class RowStream:
     """Rows as they come, for results that do not fit into memory. Close it, or use it in ``with``."""
 
     def __init__(
-        self, cursor: "Connection", columns: tuple[str, ...], types: tuple[str, ...], explain: "_Explainer"
+        self,
+        columns: tuple[str, ...],
+        types: tuple[str, ...],
+        fetch: Callable[[int], list[Row]],
+        close: Callable[[], None],
     ) -> None:
         self.columns = columns
         self.types = types
-        self._cursor = cursor
-        self._explain = explain
+        self._fetch = fetch
+        self._close = close
+
+    @property
+    def kinds(self) -> "tuple[object | None, ...]":
+        """What the columns mean, where their names tell it (see `rustnet.query.kinds`)."""
+        return kinds_of(self.columns)
 
     def fetch(self, count: int = BATCH_ROWS) -> list[Row]:
         """Take the next rows, at most ``count``; none at the end."""
-        with self._explain:
-            return self._cursor.fetchmany(count)
+        return self._fetch(count)
 
     def batches(self) -> Iterator[list[Row]]:
         """Take all rows, batch by batch."""
         while batch := self.fetch():
             yield batch
 
+    def result(self, limit: int | None = None, begun: float | None = None) -> ResultSet:
+        """Take all rows, or the first ``limit`` and whether there are more. ``begun``: start by `time.perf_counter`."""
+        since = time.perf_counter() if begun is None else begun
+        kept: list[Row] = []
+        while limit is None or len(kept) <= limit:
+            batch = self.fetch(BATCH_ROWS if limit is None else min(BATCH_ROWS, limit + 1 - len(kept)))
+            if not batch:
+                break
+            kept += batch
+        truncated = limit is not None and len(kept) > limit
+        if truncated:
+            del kept[limit:]
+        return ResultSet(self.columns, self.types, kept, truncated, time.perf_counter() - since)
+
     def close(self) -> None:
         """Release the result."""
-        self._cursor.close()
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -89,78 +150,123 @@ class RowStream:
         self.close()
 
 
-def execute(con: "Connection", sql: str, params: Params = (), limit: int | None = None) -> ResultSet:
-    """Run one reading statement; at most ``limit`` rows come back, and ``truncated`` says if there were more.
+class Caller:
+    """Makes the calls of one statement on another thread, so that they can be ended early.
 
-    ``params`` are the values of ``?``, or, as a mapping, of ``$name``. Raises `QueryError` for what is wrong with
-    the statement, `QueryFailedError` for what is not its fault.
+    DuckDB looks for no signal while it works: without this, Ctrl-C would wait for the end of a query. ``seconds`` is
+    the time that all calls together may take; ``gone`` is asked, while a call lasts, whether anybody still wants it.
     """
-    begun = time.perf_counter()
-    with stream(con, sql, params) as rows:
-        kept: list[Row] = []
-        while limit is None or len(kept) <= limit:
-            batch = rows.fetch(BATCH_ROWS if limit is None else min(BATCH_ROWS, limit + 1 - len(kept)))
-            if not batch:
-                break
-            kept += batch
-    truncated = limit is not None and len(kept) > limit
-    if truncated:
-        del kept[limit:]
-    return ResultSet(rows.columns, rows.types, kept, truncated, time.perf_counter() - begun)
+
+    def __init__(
+        self,
+        pool: "Executor",
+        interrupt: Callable[[], None],
+        seconds: float | None,
+        gone: Callable[[], bool] | None = None,
+    ) -> None:
+        self._pool = pool
+        self._interrupt = interrupt
+        self._seconds = seconds
+        self._left = seconds
+        self._gone = gone
+        self._stopped = ""
+
+    def __call__(self, work: "Callable[[], _T]") -> "_T":
+        """Do ``work`` and return its result. Raises `QueryTimeoutError`, `QueryStoppedError`, or what it raised."""
+        begun = time.monotonic()
+        future = self._pool.submit(work)
+        try:
+            while not self._done(future, begun):
+                pass
+        except BaseException:
+            self._stop(future)
+            raise
+        if self._left is not None:
+            self._left -= time.monotonic() - begun
+        if self._stopped:
+            raise QueryStoppedError(self._stopped)
+        return future.result()
+
+    def stop(self, words: str | None = None) -> None:
+        """End the statement: the call that lasts, or the next one, raises `QueryStoppedError`. From any thread."""
+        self._stopped = words or _("the query was stopped before its end; ask again, or ask for less")
+        self._interrupt()
+
+    def _done(self, future: "Future[_T]", begun: float) -> bool:
+        """Wait for a while. Raises `QueryTimeoutError` when the time is over, `QueryStoppedError` when nobody waits."""
+        if self._stopped:
+            raise QueryStoppedError(self._stopped)
+        left = LOOK_SECONDS if self._left is None else max(0.0, self._left - (time.monotonic() - begun))
+        try:
+            future.exception(min(left, LOOK_SECONDS))
+        except TimeoutError:
+            if self._left is not None and time.monotonic() - begun >= self._left:
+                words = _("the query took longer than {seconds:g} s and was stopped; ask for less, or allow more time")
+                raise QueryTimeoutError(words.format(seconds=self._seconds)) from None
+            if self._gone is not None and self._gone():
+                raise QueryStoppedError(_("the query was stopped: nobody waits for its answer any more")) from None
+            return False
+        return True
+
+    def _stop(self, future: "Future[_T]") -> None:
+        """Interrupt the call until it has ended; an interruption before DuckDB has begun would be lost."""
+        if future.cancel():
+            return
+        while not future.done():
+            self._interrupt()
+            with contextlib.suppress(BaseException):
+                future.exception(LOOK_SECONDS)
 
 
-def stream(con: "Connection", sql: str, params: Params = ()) -> RowStream:
-    """Run one reading statement and hand its rows out as they come; see `execute`."""
+def stream(
+    cursor: "Connection",
+    sql: str,
+    params: Params,
+    call: Caller,
+    close: Callable[[], None],
+    *,
+    own: bool = False,
+) -> RowStream:
+    """Run one reading statement on a cursor of its own, and hand its rows out as they come.
+
+    ``params`` are the values of ``?``, or, as a mapping, of ``$name``. An ``own`` statement, this program's, is planned
+    once and unchecked, and its values stay as DuckDB gives them. ``close`` releases the cursor. Raises
+    `QueryError` for what is wrong with the statement, `QueryFailedError` for what is not its fault.
+    """
     bound = dict(params) if isinstance(params, Mapping) else list(params)
-    cursor = con.cursor()
-    try:
-        with _Explainer(sql):
-            lock(cursor)
-            statement, embeddable = _reading_statement(cursor, sql)
+    shift = 0
+
+    def begin() -> tuple[tuple[str, ...], tuple[str, ...]]:
+        nonlocal shift
+        statement, embeddable = (sql, False) if own else _reading_statement(cursor, sql)
         if not embeddable:
-            with _Explainer(sql):
-                cursor.execute(statement, bound)
-                columns, types = _described(cursor)
-            return RowStream(cursor, columns, types, _Explainer(sql))
-        with _Explainer(sql, shift=1):
-            cursor.execute(f"SELECT * FROM (\n{statement}\n) LIMIT 0", bound)  # noqa: S608 -- parsed and checked
-            columns, types = _described(cursor)
-            cursor.fetchall()
-            fetched, types = _exact(statement, columns, types)
-            cursor.execute(fetched, bound)
-        return RowStream(cursor, columns, types, _Explainer(sql, shift=1))
+            cursor.execute(statement, bound)
+            return _described(cursor)
+        shift = 1
+        cursor.execute(f"SELECT * FROM (\n{statement}\n) LIMIT 0", bound)  # noqa: S608 -- parsed and checked
+        columns, types = _described(cursor)
+        cursor.fetchall()
+        fetched, types = _exact(statement, columns, types)
+        cursor.execute(fetched, bound)
+        return columns, types
+
+    def guarded(work: "Callable[[], _T]") -> "_T":
+        try:
+            return call(work)
+        except RustnetError:
+            raise
+        except Exception as error:
+            raise explained(error, sql, shift) from error
+
+    def fetch(count: int) -> list[Row]:
+        return guarded(lambda: cursor.fetchmany(count))
+
+    try:
+        columns, types = guarded(begin)
     except BaseException:
-        cursor.close()
+        close()
         raise
-
-
-def execute_own(
-    con: "Connection", sql: str, params: Sequence[object] = (), limit: int | None = None, times: Sequence[str] = ()
-) -> ResultSet:
-    """Run a reading statement of this program's own: as `execute`, but planned once, and unchecked.
-
-    ``times`` names the columns in which the statement itself gives times as nanoseconds. With a ``limit`` it must
-    be one behind which LIMIT may stand.
-    """
-    begun = time.perf_counter()
-    limited = sql if limit is None else f"{sql}\nLIMIT {limit + 1}"
-    with _Explainer(sql):
-        con.execute(limited, list(params))
-        columns, types = _described(con)
-        rows = con.fetchall()
-    types = tuple("TIMESTAMP_NS" if name in times else kind for name, kind in zip(columns, types, strict=True))
-    truncated = limit is not None and len(rows) > limit
-    if truncated:
-        del rows[limit:]
-    return ResultSet(columns, types, rows, truncated, time.perf_counter() - begun)
-
-
-def lock(con: "Connection") -> None:
-    """Forbid a connection, and all that share its database, files, network and settings, for good."""
-    locked = con.execute("SELECT current_setting('lock_configuration')").fetchall()
-    if not locked[0][0]:
-        con.execute("SET enable_external_access = false")
-        con.execute("SET lock_configuration = true")
+    return RowStream(columns, types, fetch, close)
 
 
 def _described(cursor: "Connection") -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -206,7 +312,13 @@ def _exact_column(column: str, kind: str) -> tuple[str, str]:
 
 
 def _reading_statement(cursor: "Connection", sql: str) -> tuple[str, bool]:
-    """Check that ``sql`` is one statement that reads; return it bare, and whether it may stand in a subquery."""
+    """Check a statement; return it bare, and whether it may stand in a subquery."""
+    kind = check_reading(cursor, sql)
+    return _bare(sql), kind != "EXPLAIN"
+
+
+def check_reading(cursor: "Connection", sql: str) -> str:
+    """Check that ``sql`` is one statement that reads, and return its kind. Raises `QueryError`."""
     if len(sql) > MAX_SQL:
         raise QueryError(f"SQL: longer than {MAX_SQL} characters")
     if any("\ud800" <= char <= "\udfff" or char == "\0" for char in sql):
@@ -219,12 +331,12 @@ def _reading_statement(cursor: "Connection", sql: str) -> tuple[str, bool]:
             raise QueryError("SQL: PIVOT needs its values here: PIVOT … ON column IN (…)")
         raise QueryError(f"SQL: one statement at a time, not {len(kinds)}")
     if kinds[0] == "EXPLAIN":
-        inner = _kinds(cursor, _EXPLAIN.sub("", sql, count=1))
+        inner = _kinds(cursor, EXPLAIN.sub("", sql, count=1))
         if inner != ["SELECT"]:
             raise _refusal(inner[0] if inner else "this")
     elif kinds[0] not in _READING:
         raise _refusal(kinds[0])
-    return _bare(sql), kinds[0] != "EXPLAIN"
+    return kinds[0]
 
 
 def _kinds(cursor: "Connection", sql: str) -> list[str]:
@@ -252,33 +364,25 @@ def _bare(sql: str) -> str:
     return raw[:end].decode()
 
 
-class _Explainer:
-    """A ``with`` block that turns DuckDB's errors into one line each, with the place in the text that was typed."""
+def explained(error: Exception, sql: str, shift: int = 0) -> Exception:
+    """Make one line of an error that DuckDB raised, with the place in the text that was typed; others stay."""
+    import duckdb  # noqa: PLC0415
 
-    def __init__(self, sql: str, shift: int = 0) -> None:
-        self.sql = sql
-        self.shift = shift
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, RustnetError):
-            return
-        import duckdb  # noqa: PLC0415
-
-        if isinstance(error, (duckdb.Error, UnicodeError)):
-            raise explain(str(error), self.sql, self.shift) from error
+    return explain(str(error), sql, shift) if isinstance(error, duckdb.Error | UnicodeError) else error
 
 
 _ELSEWHERE: tuple[tuple[str, Callable[[str], RustnetError]], ...] = (
     (
+        "^INTERRUPT Error",
+        lambda _first: QueryStoppedError(_("the query was stopped before its end; ask again, or ask for less")),
+    ),
+    (
         "file system operations are disabled|Loading external extensions|stored_secrets",
-        lambda _: QueryError("SQL: a query reads its session only: no files, no extensions, no network"),
+        lambda _first: QueryError("SQL: a query reads its session only: no files, no extensions, no network"),
     ),
     (
         "configuration has been locked|read-only mode",
-        lambda _: QueryError("SQL: a query only reads: it changes neither its session nor settings"),
+        lambda _first: QueryError("SQL: a query only reads: it changes neither its session nor settings"),
     ),
     (
         "^Out of Memory|failed to allocate|max_temp_directory_size|No space left",

@@ -2,14 +2,10 @@
 
 import typing
 
-from rustnet.errors import SessionError
-from rustnet.query.execute import RowStream, stream
-from rustnet.store.schema import existing_columns
+from rustnet.query.execute import RowStream
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 COLUMNS = (
     "ip", "mac", "vendor", "hostname", "hostname_source", "learned_from", "macs", "flows", "bytes_sent",
@@ -23,11 +19,6 @@ WHERE mac IS NOT NULL OR NOT ?
 ORDER BY bytes_sent + bytes_received DESC NULLS LAST, ip"""  # noqa: S608 -- our columns
 
 
-def list_hosts(con: "Connection", *, local: bool = False, limit: int | None = None) -> RowStream:
-    """Hosts as rows of `COLUMNS`, the most bytes first; ``local``: only those whose hardware address is known.
-
-    Raises `SessionError` for a session that an older version wrote.
-    """
-    if "hostname" not in existing_columns(con).get("hosts", {}):
-        raise SessionError("an older version wrote this session, without hosts; replay its captures again")
-    return stream(con, _LIST if limit is None else f"{_LIST} LIMIT {int(limit)}", (local,))
+def list_hosts(session: "Session", *, local: bool = False, limit: int | None = None) -> RowStream:
+    """Hosts as rows of `COLUMNS`, the most bytes first; ``local``: only those whose hardware address is known."""
+    return session.stream(_LIST if limit is None else f"{_LIST} LIMIT {int(limit)}", (local,))

@@ -4,13 +4,10 @@ import typing
 from dataclasses import dataclass
 
 from rustnet.query.detail import message_tables
-from rustnet.query.execute import execute
-from rustnet.store.schema import existing_columns, quote_identifier
+from rustnet.store.schema import quote_identifier
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +45,14 @@ WHERE coalesce(counted.packets, 0) <> flows.src_packets + flows.dst_packets
     AND flows.flow_id NOT IN (SELECT flow_id FROM carriers)"""
 
 
-def check(con: "Connection") -> list[Finding]:
+def check(session: "Session") -> list[Finding]:
     """Run every check of a session against itself."""
-    return [*_counts(con), *_references(con), _flow_packets(con)]
+    return [*_counts(session), *_references(session), _flow_packets(session)]
 
 
-def _counts(con: "Connection") -> list[Finding]:
+def _counts(session: "Session") -> list[Finding]:
     made = []
-    for number, packets, rows, low, high, different, wire, stored_wire, complete in execute(con, _COUNTS).rows:
+    for number, packets, rows, low, high, different, wire, stored_wire, complete in session.execute(_COUNTS).rows:
         name = f"capture {number}"
         made.append(Finding(f"{name}: packet rows", rows == packets, f"{rows:,} rows, {packets:,} packets counted"))
         if rows:
@@ -67,14 +64,14 @@ def _counts(con: "Connection") -> list[Finding]:
     return made
 
 
-def _references(con: "Connection") -> list[Finding]:
+def _references(session: "Session") -> list[Finding]:
     """Check that every number which points elsewhere finds something there; tables where all do are counted."""
-    tables = existing_columns(con)
-    links = [(t, "flow_id", "flows") for t in ("packets", "claims", "anomalies", *message_tables(con))]
+    tables = session.columns()
+    links = [(t, "flow_id", "flows") for t in ("packets", "claims", "anomalies", *message_tables(session))]
     links += [("flows", "outer_flow_id", "flows"), ("flows", "process_id", "processes")]
     links += [("claims", "process_id", "processes")]
     links += [(t, "capture_id", "captures") for t in ("packets", "flows", "interfaces", "anomalies", "names")]
-    links += [(t, "capture_id", "captures") for t in message_tables(con)]
+    links += [(t, "capture_id", "captures") for t in message_tables(session)]
     made = []
     sound: dict[str, int] = {}
     for table, column, target in links:
@@ -85,7 +82,7 @@ def _references(con: "Connection") -> list[Finding]:
             f"SELECT count(*) FROM {quote_identifier(table)} AS t WHERE t.{column} IS NOT NULL "  # noqa: S608 -- quoted
             f"AND NOT EXISTS (SELECT 1 FROM {target} AS o WHERE o.{key} = t.{column})"
         )
-        lost = execute(con, sql).rows[0][0]
+        lost = session.execute(sql).rows[0][0]
         if lost:
             words = f"{lost:,} rows name one that does not exist"
             made.append(Finding(f"{table}.{column} in {target}", ok=False, detail=words))
@@ -98,7 +95,7 @@ def _references(con: "Connection") -> list[Finding]:
     return made
 
 
-def _flow_packets(con: "Connection") -> Finding:
-    wrong = execute(con, _FLOW_PACKETS).rows[0][0]
+def _flow_packets(session: "Session") -> Finding:
+    wrong = session.execute(_FLOW_PACKETS).rows[0][0]
     words = "agree with the packet index" if not wrong else f"{wrong:,} flows count other packets than the index has"
     return Finding("flows: packet counts", not wrong, words)

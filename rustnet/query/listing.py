@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from rustnet.errors import UsageError
 from rustnet.query.compile import Scope, compile_filter
-from rustnet.query.execute import RowStream, execute, stream
+from rustnet.query.execute import RowStream
 from rustnet.store.schema import quote_identifier
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 
 def _end(side: str) -> str:
@@ -86,20 +84,22 @@ def columns(scope: Scope) -> list[str]:
     return [*DERIVED, *scope.tables["flows"]]
 
 
-def count(con: "Connection", text: str, scope: Scope) -> int:
+def count(session: "Session", text: str, scope: Scope) -> int:
     """How many flows a filter finds."""
     condition = compile_filter(text, scope)
-    found = execute(con, f"SELECT count(*) FROM flows WHERE {condition.sql}", condition.params)  # noqa: S608
+    found = session.execute(f"SELECT count(*) FROM flows WHERE {condition.sql}", condition.params)  # noqa: S608
     return int(found.rows[0][0])
 
 
 def list_flows(
-    con: "Connection",
+    session: "Session",
     text: str,
     scope: Scope,
     shown: Sequence[str] = DEFAULT_COLUMNS,
     sort: Sequence[str] = (DEFAULT_SORT,),
     limit: int | None = None,
+    *,
+    seconds: float | None = None,
 ) -> RowStream:
     """Flows that a filter finds, as rows of ``shown`` columns; a ``-`` before a ``sort`` column turns it around.
 
@@ -116,7 +116,7 @@ def list_flows(
         f"WITH f AS (SELECT * FROM flows WHERE {condition.sql}) SELECT {picked} "  # noqa: S608 -- our columns only
         f"FROM f LEFT JOIN processes AS p ON p.process_id = f.process_id ORDER BY {order}"
     )
-    return stream(con, sql if limit is None else f"{sql} LIMIT {int(limit)}", condition.params)
+    return session.stream(sql if limit is None else f"{sql} LIMIT {int(limit)}", condition.params, seconds=seconds)
 
 
 def _expression(name: str, known: Sequence[str]) -> str:
@@ -129,7 +129,7 @@ def _expression(name: str, known: Sequence[str]) -> str:
     return f"f.{quote_identifier(name)}"
 
 
-def statistics(con: "Connection", by: str, text: str, scope: Scope, limit: int | None = None) -> RowStream:
+def statistics(session: "Session", by: str, text: str, scope: Scope, limit: int | None = None) -> RowStream:
     """Flows, packets and bytes of the flows that a filter finds, by one of `DIMENSIONS`, the most bytes first.
 
     ``bytes_sent`` and ``bytes_received`` are those of the flows' ``src``; by host, those of the host itself.
@@ -153,4 +153,4 @@ def statistics(con: "Connection", by: str, text: str, scope: Scope, limit: int |
         f"GROUP BY {', '.join(str(n + 1) for n in range(len(dimension.columns)))} "
         f"ORDER BY bytes DESC, flows DESC, {', '.join(str(n + 1) for n in range(len(dimension.columns)))}"
     )
-    return stream(con, sql if limit is None else f"{sql} LIMIT {int(limit)}", condition.params)
+    return session.stream(sql if limit is None else f"{sql} LIMIT {int(limit)}", condition.params)

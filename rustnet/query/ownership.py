@@ -5,13 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 Fields = dict[str, Any]
-
-_ROWS = 4096
 
 # A socket that waited for anybody became a claim of every flow that it fits, and is one statement all the same.
 # Claims on carriers of fragments follow from those on the datagrams.
@@ -59,59 +55,54 @@ WHERE p.host IS NOT NULL
 GROUP BY p.host HAVING bool_or(c.match IN ('listener', 'port', 'protocol', 'echo')) ORDER BY p.host"""
 
 
-def _rows(con: "Connection", sql: str) -> Iterator[Fields]:
+def _rows(session: "Session", sql: str) -> Iterator[Fields]:
     """Rows of a statement as they are asked for."""
-    cursor = con.cursor()
-    try:
-        found = cursor.execute(sql)
-        names = [column[0] for column in found.description or ()]
-        while rows := found.fetchmany(_ROWS):
+    with session.stream(sql, own=True) as found:
+        for rows in found.batches():
             for row in rows:
-                yield dict(zip(names, row, strict=True))
-    finally:
-        cursor.close()
+                yield dict(zip(found.columns, row, strict=True))
 
 
-def statements(con: "Connection") -> Iterator[Fields]:
+def statements(session: "Session") -> Iterator[Fields]:
     """Every statement about ownership that became claims, once, with its process."""
-    return _rows(con, _TOLD)
+    return _rows(session, _TOLD)
 
 
-def ownerless(con: "Connection") -> Iterator[Fields]:
+def ownerless(session: "Session") -> Iterator[Fields]:
     """Flows that some source saw at their time without knowing an owner."""
-    return _rows(con, _OWNERLESS)
+    return _rows(session, _OWNERLESS)
 
 
-def processes(con: "Connection") -> Iterator[Fields]:
+def processes(session: "Session") -> Iterator[Fields]:
     """Every process, with its start in nanoseconds."""
-    return _rows(con, f"{_PROCESSES} ORDER BY process_id")
+    return _rows(session, f"{_PROCESSES} ORDER BY process_id")
 
 
-def homes(con: "Connection") -> Iterator[Fields]:
+def homes(session: "Session") -> Iterator[Fields]:
     """Addresses that hosts with waiting sockets called their own."""
-    return _rows(con, _HOMES)
+    return _rows(session, _HOMES)
 
 
-def span(con: "Connection") -> tuple[int | None, int | None]:
+def span(session: "Session") -> tuple[int | None, int | None]:
     """First and last time of the flows."""
-    row = con.execute("SELECT epoch_ns(min(started_at)), epoch_ns(max(ended_at)) FROM flows").fetchone()
-    return (row[0], row[1]) if row else (None, None)
+    first, last = session.execute_own("SELECT epoch_ns(min(started_at)), epoch_ns(max(ended_at)) FROM flows").rows[0]
+    return first, last
 
 
-def known(con: "Connection") -> bool:
+def known(session: "Session") -> bool:
     """Whether any source of ownership said anything."""
-    row = con.execute(
+    sql = (
         "SELECT EXISTS (FROM processes) OR EXISTS (FROM claims) "
         "OR EXISTS (FROM flows WHERE unowned_reason = 'ownerless')"
-    ).fetchone()
-    return bool(row and row[0])
+    )
+    return bool(session.execute_own(sql).rows[0][0])
 
 
-def owned(con: "Connection", origin: str | None = None) -> tuple[int, int, int]:
+def owned(session: "Session", origin: str | None = None) -> tuple[int, int, int]:
     """Number of flows, of those with an owner, and of those with a claim from a file of this name."""
-    row = con.execute(
+    whole, owned_flows, claimed = session.execute_own(
         "SELECT count(*), count(process_id), count(*) FILTER (WHERE flow_id IN "
         "(SELECT flow_id FROM claims WHERE starts_with(evidence, ?))) FROM flows",
         [f"{origin}:"],
-    ).fetchone()
-    return row or (0, 0, 0)
+    ).rows[0]
+    return whole, owned_flows, claimed

@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rustnet.query.compile import Scope, compile_filter
-from rustnet.query.execute import ResultSet, execute
+from rustnet.query.execute import ResultSet
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 _ANCESTOR = re.compile(r"(.*)\((\d+|\?)\)", re.DOTALL)
 _DEEPEST = 64
@@ -62,15 +60,15 @@ class Node:
     """Bytes of it and of all below it."""
 
 
-def process_tree(con: "Connection", text: str, scope: Scope, *, claimed: bool = False) -> tuple[ResultSet, list[str]]:
+def process_tree(session: "Session", text: str, scope: Scope, *, claimed: bool = False) -> tuple[ResultSet, list[str]]:
     """Processes that own flows which a filter finds, each below its parent, the most bytes first.
 
     ``claimed`` adds those that own nothing. Returns the rows, and for each what draws its place in the tree.
     """
     condition = compile_filter(text, scope)
-    found = execute(con, _ACTIVITY.format(condition=condition.sql), condition.params)
+    found = session.execute(_ACTIVITY.format(condition=condition.sql), condition.params)
     sums = {row[0]: dict(zip(found.columns[1:], row[1:], strict=True)) for row in found.rows}
-    people = execute(con, _PEOPLE)
+    people = session.execute(_PEOPLE)
     everybody = {row[0]: Node(dict(zip(people.columns, row, strict=True)), sums.get(row[0], {})) for row in people.rows}
     roots = _grown(everybody, set(everybody) if claimed else set(sums))
     for root in roots:
@@ -83,11 +81,11 @@ def process_tree(con: "Connection", text: str, scope: Scope, *, claimed: bool = 
     return ResultSet(tuple(COLUMNS), tuple(COLUMNS.values()), rows, truncated=False, elapsed=0.0), drawn
 
 
-def unowned(con: "Connection", text: str, scope: Scope) -> tuple[int, int]:
+def unowned(session: "Session", text: str, scope: Scope) -> tuple[int, int]:
     """How many flows that a filter finds nobody owns, and how many it finds."""
     condition = compile_filter(text, scope)
     sql = f"SELECT count(*) FILTER (process_id IS NULL), count(*) FROM flows WHERE {condition.sql}"  # noqa: S608
-    nobody, all_ = execute(con, sql, condition.params).rows[0]
+    nobody, all_ = session.execute(sql, condition.params).rows[0]
     return int(nobody), int(all_)
 
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 from rustnet.errors import UsageError
 from rustnet.query.compile import Scope, compile_filter
-from rustnet.query.execute import RowStream, execute, stream
+from rustnet.query.execute import RowStream
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +32,15 @@ class Selection:
     sql: str
     params: tuple[object, ...]
 
-    def counts(self, con: "Connection") -> dict[int, int]:
+    def counts(self, session: "Session") -> dict[int, int]:
         """Packets of the selection by capture."""
         sql = f"SELECT capture_id, count(DISTINCT number) FROM ({self.sql}) GROUP BY capture_id ORDER BY capture_id"  # noqa: S608
-        return {row[0]: row[1] for row in execute(con, sql, self.params).rows}
+        return {row[0]: row[1] for row in session.execute(sql, self.params).rows}
 
-    def numbers(self, con: "Connection", capture_id: int) -> Iterator[int]:
+    def numbers(self, session: "Session", capture_id: int) -> Iterator[int]:
         """Packet numbers of one capture, each once, ascending, as they come."""
         sql = f"SELECT DISTINCT number FROM ({self.sql}) WHERE capture_id = {int(capture_id)} ORDER BY number"  # noqa: S608
-        with stream(con, sql, self.params) as rows:
+        with session.stream(sql, self.params) as rows:
             for batch in rows.batches():
                 for row in batch:
                     yield row[0]
@@ -76,13 +74,13 @@ def by_filter(text: str, scope: Scope) -> Selection:
     return Selection(_WITH_INNER.format(flows=flows), condition.params)
 
 
-def by_sql(con: "Connection", sql: str) -> Selection:
+def by_sql(session: "Session", sql: str) -> Selection:
     """Packets that a query names: rows with ``capture_id`` and ``number`` (or ``packet``), or with ``flow_id``.
 
     Raises `UsageError` if its columns are neither.
     """
     sql = sql.strip().rstrip(";")
-    with stream(con, sql) as rows:
+    with session.stream(sql) as rows:
         columns = _lower(rows)
     inner = f"(\n{sql}\n)"
     if "capture_id" in columns and ("number" in columns or "packet" in columns):
@@ -104,19 +102,19 @@ def _lower(rows: RowStream) -> set[str]:
     return {name.lower() for name in rows.columns}
 
 
-def originals(con: "Connection", captures: Sequence[int] | None = None) -> list[Original]:
+def originals(session: "Session", captures: Sequence[int] | None = None) -> list[Original]:
     """List the captures of a session, or those of the given numbers, in order."""
-    rows = execute(
-        con, "SELECT capture_id, source, kind, format, bytes, sha256, packets FROM captures ORDER BY capture_id"
+    rows = session.execute(
+        "SELECT capture_id, source, kind, format, bytes, sha256, packets FROM captures ORDER BY capture_id"
     ).rows
     return [Original(*row) for row in rows if captures is None or row[0] in captures]
 
 
-def link_types(con: "Connection", selection: Selection) -> set[int]:
+def link_types(session: "Session", selection: Selection) -> set[int]:
     """Link types of the selected packets, as far as the session knows their interfaces."""
     sql = (
         f"SELECT DISTINCT i.link_type FROM ({selection.sql}) AS s "  # noqa: S608
         "JOIN packets AS p ON p.capture_id = s.capture_id AND p.number = s.number "
         "JOIN interfaces AS i ON i.capture_id = p.capture_id AND i.interface = p.interface"
     )
-    return {row[0] for row in execute(con, sql, selection.params).rows}
+    return {row[0] for row in session.execute(sql, selection.params).rows}

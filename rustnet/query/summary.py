@@ -4,13 +4,11 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rustnet.query.execute import ResultSet, execute_own
+from rustnet.query.execute import ResultSet
 from rustnet.store.schema import NAME_RANK
 
 if typing.TYPE_CHECKING:
-    import duckdb
-
-    Connection = duckdb.DuckDBPyConnection
+    from rustnet.query.session import Session
 
 TOP = 10
 """Rows of each table, unless more are asked for."""
@@ -159,13 +157,13 @@ class Summary:
     tables: dict[str, ResultSet]
 
 
-def summarise(con: "Connection", top: int = TOP) -> Summary:
+def summarise(session: "Session", top: int = TOP) -> Summary:
     """Make the summary of an open session with at most ``top`` rows in each table."""
-    flows, owned, contested = execute_own(
-        con, "SELECT count(*), count(process_id), count(*) FILTER (process_contested) FROM flows"
+    flows, owned, contested = session.execute_own(
+        "SELECT count(*), count(process_id), count(*) FILTER (process_contested) FROM flows"
     ).rows[0]
     tables = {
-        name: execute_own(con, sql, limit=top)
+        name: session.execute_own(sql, limit=top)
         for name, sql in (
             ("protocols", _PROTOCOLS),
             ("names", _NAMES),
@@ -174,22 +172,22 @@ def summarise(con: "Connection", top: int = TOP) -> Summary:
             ("anomalies", _ANOMALIES),
         )
     }
-    talkers = execute_own(con, _TALKERS, [top + 1], limit=top, times=("first_seen", "last_seen"))
-    return Summary(health(con), flows, owned, contested, {**tables, "talkers": talkers})
+    talkers = session.execute_own(_TALKERS, [top + 1], limit=top, times=("first_seen", "last_seen"))
+    return Summary(health(session), flows, owned, contested, {**tables, "talkers": talkers})
 
 
-def health(con: "Connection") -> list[Health]:
+def health(session: "Session") -> list[Health]:
     """Health of every capture of a session, in order."""
     reasons: dict[int, list[Reason]] = {}
-    for capture_id, kind, detail, packets in execute_own(con, _REASONS, _UNDECODED).rows:
+    for capture_id, kind, detail, packets in session.execute_own(_REASONS, _UNDECODED).rows:
         reasons.setdefault(capture_id, []).append(Reason(kind, detail, packets))
     damage: dict[int, list[DamagedPlace]] = {}
     totals: dict[int, int] = {}
-    for capture_id, kind, packet, offset, detail, count, total in execute_own(con, _DAMAGE, [MAX_DAMAGE]).rows:
+    for capture_id, kind, packet, offset, detail, count, total in session.execute_own(_DAMAGE, [MAX_DAMAGE]).rows:
         damage.setdefault(capture_id, []).append(DamagedPlace(kind, packet, offset, detail, count))
         totals[capture_id] = total
     made = []
-    for row in _dicts(execute_own(con, _CAPTURES)):
+    for row in _dicts(session.execute_own(_CAPTURES)):
         number = row["capture_id"]
         made.append(Health(**row, reasons=reasons.get(number, []), damage=damage.get(number, []),
                            damaged=totals.get(number, 0)))  # fmt: skip

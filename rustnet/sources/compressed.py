@@ -25,6 +25,8 @@ _SKIPPABLE = b"\x2a\x4d\x18"
 _PIECE = 262_144
 """Decoded bytes that go from thread to thread at once."""
 _WAITING = 16
+_TICK = 0.1
+"""Seconds of waiting for a pipe between two looks at whether to stop."""
 _ZSTD_STEP = 1024
 """Compressed bytes per call: zstd has no output limit, and four bytes may stand for 128 KiB."""
 _XZ_STEP = 8192
@@ -234,7 +236,7 @@ class Decoded:
 
     def _more(self) -> bytes:
         try:
-            while not self._stored.ready(0.5):
+            while not self._stored.ready(_TICK):
                 if self.stop.is_set():
                     return b""
             got = self._stored.readinto(self._view)

@@ -7,7 +7,7 @@ a thread of their own.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -28,7 +28,7 @@ _READ = 2 << 20
 """Bytes read at once: little enough to stay in a core's cache until they are hashed and decoded."""
 _PAUSE = 0.2
 """Seconds of silence on a pipe after which what has come is delivered."""
-_PATIENCE = 1.0
+_TRICKLE = 0.3
 """Seconds after which it is delivered even if more keeps coming."""
 
 
@@ -69,7 +69,8 @@ class FileSource:
     """A capture file, FIFO or standard input (a `Source`); also a context manager.
 
     ``buffer_bytes`` and ``batch_packets`` size the batches. ``hashing`` may be turned off where the hash is not wanted,
-    ``notes`` where nobody wants to know what the file says of single packets.
+    ``notes`` where nobody wants to know what the file says of single packets. Opening a pipe waits for its first bytes,
+    and asks ``stopped`` meanwhile; `StoppedError` if that is so.
     """
 
     def __init__(
@@ -80,10 +81,11 @@ class FileSource:
         batch_packets: int = BATCH_PACKETS,
         hashing: bool = True,
         notes: bool = True,
+        stopped: Callable[[], bool] | None = None,
     ) -> None:
         self.interfaces: list[Interface] = []
         self.damage: list[Damage] = []
-        self._stored = Stored(path)
+        self._stored = Stored(path, stopped) if stopped else Stored(path)
         try:
             form, packed, head = sniff(self._stored)
         except BaseException:
@@ -109,16 +111,17 @@ class FileSource:
         else:
             self._records = PcapReader(head, self.interfaces, self._log)
 
-    def batches(self) -> Iterator[Frames]:
+    def batches(self, patience: float | None = None) -> Iterator[Frames]:
         """Read the input to its end; what cannot be read goes to ``damage`` and never raises.
 
+        With ``patience`` a batch may be empty: it comes when a pipe was silent for so many seconds.
         Can be had once. Leaving early leaves ``info`` incomplete and without a hash.
         """
-        for frames, _ in self.pieces():
-            if frames.count:
+        for frames, _ in self.pieces(patience):
+            if frames.count or patience is not None:
                 yield frames
 
-    def pieces(self) -> Iterator[tuple[Frames, int]]:
+    def pieces(self, patience: float | None = None) -> Iterator[tuple[Frames, int]]:
         """Like `batches`, for those who want what lies between packets too.
 
         Yields also batches without a packet, and how many bytes at the start of ``frames.data`` the batch took. All
@@ -134,7 +137,7 @@ class FileSource:
         if self._packed:
             stream = self._decoder = ReadAhead(self._stored, self._packed, self._hasher)
         try:
-            yield from self._pieces(stream)
+            yield from self._pieces(stream, patience)
             self._finish()
         finally:
             self.close()
@@ -164,14 +167,18 @@ class FileSource:
     ) -> None:
         self.close()
 
-    def _pieces(self, stream: _Bytes) -> Iterator[tuple[Frames, int]]:
+    def _pieces(self, stream: _Bytes, patience: float | None) -> Iterator[tuple[Frames, int]]:
         records = self._records
+        nothing = Frames(0, 0)
         ring: list[Frames] = list(self.ring)
         size = len(ring) or _BUFFERS
         tickets = [0] * size
         turn = 0
         carry = memoryview(b"")
         while not records.finished:
+            if patience is not None and not (records.full or self._eof or stream.ready(patience)):
+                yield nothing, 0
+                continue
             at = turn % size
             if at == len(ring):
                 ring.append(Frames(self._capacity, self._size))
@@ -213,7 +220,7 @@ class FileSource:
             end += got
             if self._stored.waits and wait is None:
                 wait = _PAUSE
-                until = time.monotonic() + _PATIENCE
+                until = time.monotonic() + _TRICKLE
             if until and time.monotonic() > until:
                 break
         return end
@@ -241,13 +248,14 @@ class FileSource:
         self.info.complete = not (self._failed or self._log.lost)
 
 
-def open_source(path: str) -> Source:
+def open_source(path: str, stopped: Callable[[], bool] | None = None) -> Source:
     """Open a capture: a file, a FIFO, or ``-`` for standard input; what it is, its first bytes say.
 
     Reads pcap (either byte order, microseconds, nanoseconds, modified) and pcapng, also compressed by gzip, zstd, xz or
-    lz4. Raises `InputError` that says what the input is instead. Opening a FIFO waits for its first bytes.
+    lz4. Raises `InputError` that says what the input is instead. Opening a pipe waits for its first bytes, and raises
+    `StoppedError` once ``stopped`` says so.
     """
-    return FileSource(path)
+    return FileSource(path, stopped=stopped)
 
 
 def reread(path: str) -> Source:

@@ -168,8 +168,12 @@ class Source(Protocol):
     interfaces: list[Interface]
     damage: list[Damage]
 
-    def batches(self) -> Iterator[Frames]:
-        """Read the input to its end; what cannot be read goes to ``damage`` and never raises."""
+    def batches(self, patience: float | None = None) -> Iterator[Frames]:
+        """Read the input to its end; what cannot be read goes to ``damage`` and never raises.
+
+        With ``patience`` an empty batch comes whenever there was nothing for so many seconds, so that the consumer can
+        do what has to be done although no packet comes; it may come more often.
+        """
 
     def position(self) -> int:
         """Bytes of the stored input consumed so far (compare with ``info.bytes``)."""

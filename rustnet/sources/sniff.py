@@ -15,6 +15,8 @@ PCAPNG_MAGIC = b"\n\r\r\n"
 PCAP_HEADER = 24
 SECTION_HEADER = 28
 BYTE_ORDERS = (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a")
+_SMALL = 4096
+"""Up to so many compressed bytes of a pipe each further one is tried: its writer may pause after any of them."""
 _DEEPEST = 8 << 20
 """Compressed bytes after which a stream that yields nothing is given up."""
 
@@ -63,7 +65,9 @@ def sniff(stored: Stored) -> tuple[str, str | None, bytes]:
     like if it is no capture.
     """
     try:
-        head = stored.peek(SECTION_HEADER)
+        head = stored.peek(PCAP_HEADER)
+        if _need(head) > PCAP_HEADER:
+            head = stored.peek(SECTION_HEADER)
         packed = compression(head)
         if packed:
             head = _decoded_head(stored, packed)
@@ -94,13 +98,18 @@ def sniff(stored: Stored) -> tuple[str, str | None, bytes]:
 
 def _decoded_head(stored: Stored, packed: str) -> bytes:
     """First decoded bytes of a compressed input, from as little of it as will do."""
-    size = 256
+    least = 1
     while True:
-        data = stored.peek(size)
+        data = stored.head(least)
         head = decode_start(data, packed, SECTION_HEADER)
-        if len(head) >= SECTION_HEADER or len(data) < size or size >= _DEEPEST:
+        if len(head) >= _need(head) or len(data) < least or len(data) >= _DEEPEST:
             return head
-        size *= 4
+        least = len(data) + (1 if len(data) < _SMALL else len(data))
+
+
+def _need(head: bytes) -> int:
+    """Size of the file header that begins with ``head``."""
+    return PCAP_HEADER if _format(head) not in (None, "pcapng") else SECTION_HEADER
 
 
 def _format(head: bytes) -> str | None:

@@ -4,26 +4,37 @@ import hashlib
 import os
 import select
 import stat
+import sys
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
-from rustnet.errors import InputError
+from rustnet.errors import InputError, StoppedError
+from rustnet.i18n import _
 
 STDIN = "-"
 IDENTITY_BYTES = 65_536
 """Bytes at the start of a file that `quick_identity` looks at."""
 
 _CHUNK = 1 << 20
+_TICK = 0.1
+"""Seconds of waiting for an input's first bytes between two looks at whether to stop."""
+
+
+def _never() -> bool:
+    return False
 
 
 class Stored:
     """A file, FIFO or standard input, read once from its start.
 
-    Raises `InputError` where it cannot be opened, or is nothing that can be read as a stream of bytes.
+    Raises `InputError` where it cannot be opened, or is nothing that can be read as a stream of bytes. While `peek`
+    waits for a pipe it asks ``stopped`` whether to go on, and raises `StoppedError` if not.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, stopped: Callable[[], bool] = _never) -> None:
         self.path = path
+        self._stopped = stopped
         self.file = _open(path)
         mode = os.fstat(self.file.fileno())
         self.waits = not stat.S_ISREG(mode.st_mode)
@@ -33,20 +44,25 @@ class Stored:
         self.position = 0
         """Bytes handed out so far."""
         self._ahead = bytearray()
+        self._begun = not self.waits
         if hasattr(os, "posix_fadvise") and not self.waits:
             os.posix_fadvise(self.file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
 
     def peek(self, size: int) -> bytes:
         """First ``size`` bytes of what has not been handed out; fewer only at the end of the input."""
-        while len(self._ahead) < size:
-            more = self.file.read(max(size - len(self._ahead), 4096))
-            if more is None:  # someone made the descriptor non-blocking
-                self._poll(1.0)
+        return self.head(size)[:size]
+
+    def head(self, least: int) -> bytes:
+        """All bytes at hand, once they are at least ``least``; fewer only at the end of the input."""
+        while len(self._ahead) < least:
+            self._await()
+            more = self.file.read(max(least - len(self._ahead), 4096))
+            if more is None:  # the descriptor does not block
                 continue
             if not more:
                 break
             self._ahead += more
-        return bytes(self._ahead[:size])
+        return bytes(self._ahead)
 
     def readinto(self, view: memoryview) -> int:
         """Fill the start of ``view`` and return how many bytes that were; 0 at the end."""
@@ -55,6 +71,8 @@ class Stored:
             view[:got] = self._ahead[:got]
             del self._ahead[:got]
         else:
+            if not self._begun:
+                self._await()
             while (taken := self.file.readinto(view)) is None:
                 self._poll(1.0)
             got = taken
@@ -64,6 +82,13 @@ class Stored:
     def ready(self, seconds: float) -> bool:
         """Whether `readinto` will not have to wait, after giving a writer ``seconds`` of time."""
         return bool(self._ahead) or not self.waits or self._poll(seconds)
+
+    def _await(self) -> None:
+        """Wait until a pipe has bytes or has ended; reading one that has no writer yet would look like its end."""
+        while self.waits and not self._poll(_TICK):
+            if self._stopped():
+                raise StoppedError(_("{name}: stopped while waiting for its first bytes").format(name=self.path))
+        self._begun = True
 
     def _poll(self, seconds: float) -> bool:
         poll = select.poll()
@@ -81,8 +106,11 @@ def _open(path: str) -> FileIO:
         if os.isatty(0):
             raise InputError("standard input is a terminal: give a file, or pipe a capture into it")
         return FileIO(0, closefd=False)
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    if sys.platform == "linux":  # a FIFO is open at once, and polled until it has a writer
+        flags |= os.O_NONBLOCK
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(path, flags)
     except (OSError, ValueError) as problem:
         raise InputError("{path}: cannot be opened: {problem}", path=path, problem=_reason(problem)) from None
     mode = os.fstat(handle).st_mode

@@ -70,10 +70,21 @@ def owned(columns: dict[str, Column]) -> dict[str, Column]:
     return {name: copied(column) for name, column in columns.items()}
 
 
-def insert(con: "duckdb.DuckDBPyConnection", kind: Kind, batches: list[dict[str, Column]]) -> None:
-    """Run the INSERT of batches of one kind, which reads them by the name ``batch``."""
+def count(batch: Batch) -> int:
+    """How many rows a batch has."""
+    if isinstance(batch, Columns):
+        return rows_of(batch.batch)
+    return len(batch.rows) if isinstance(batch, Rows) else len(batch.records)
+
+
+def insert(
+    con: "duckdb.DuckDBPyConnection", kind: Kind, batches: list[dict[str, Column]], table: str | None = None
+) -> None:
+    """Run the INSERT of batches of one kind, which reads them by the name ``batch``; ``table`` if not into its own."""
     batch = ArrowStream(batches)
     try:
-        con.execute(insert_sql(*kind))
+        con.register("batch", batch)  # by name alone DuckDB would look for it only while files are open to it, too
+        con.execute(insert_sql(*kind, table))
+        con.unregister("batch")
     finally:
         batch.close()

@@ -30,9 +30,12 @@ def expression(column: Column) -> str:
 
 
 @functools.cache
-def insert_sql(cls: type, given: tuple[str, ...]) -> str:
-    """INSERT of batches with the columns ``given`` into the table of ``cls``: by their names, quickest to plan."""
-    table = stored_in(cls)
+def insert_sql(cls: type, given: tuple[str, ...], table: str | None = None) -> str:
+    """INSERT of batches with the columns ``given`` into the table of ``cls``: by their names, quickest to plan.
+
+    ``table`` names another one of the same columns.
+    """
+    table = table or stored_in(cls)
     if not any(described.sql_type == "UHUGEINT" for described in columns(cls)):
         return f'INSERT INTO "{table}" BY NAME FROM batch'
     named = [c for c in columns(cls) if c.name in given or f"{c.name}_hi" in given]

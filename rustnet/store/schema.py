@@ -5,7 +5,7 @@ A protocol's table is its record class with four columns in front (`LEADING`). A
 """
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rustnet.errors import SessionError
 from rustnet.policy.names import LEARNED, UNKNOWN
@@ -208,13 +208,20 @@ def all_tables(tables: Sequence[type]) -> list[tuple[type, tuple[Column, ...]]]:
     return made
 
 
+COLUMNS_SQL = """
+SELECT table_name, column_name, data_type FROM duckdb_columns()
+WHERE database_name = current_database() AND schema_name = 'main' ORDER BY table_name, column_index"""
+"""Columns of a session's tables and views, with their types."""
+
+
 def existing_columns(con: "duckdb.DuckDBPyConnection") -> dict[str, dict[str, str]]:
     """Tables and views of a session's main schema: name to columns, column to type."""
+    return by_table(con.execute(COLUMNS_SQL).fetchall())
+
+
+def by_table(rows: Iterable[tuple[str, ...]]) -> dict[str, dict[str, str]]:
+    """Arrange the rows of `COLUMNS_SQL`: table to columns, column to type."""
     found: dict[str, dict[str, str]] = {}
-    rows = con.execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = 'main' ORDER BY table_name, column_index"
-    ).fetchall()
     for table, column, sql_type in rows:
         found.setdefault(table, {})[column] = sql_type
     return found

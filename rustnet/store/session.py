@@ -15,7 +15,9 @@ from typing import NoReturn
 
 from rustnet import __version__
 from rustnet.errors import SessionError
+from rustnet.i18n import _
 from rustnet.store import migrations, schema
+from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -96,7 +98,7 @@ def create_or_open(
     con = _attach(file, settings) if small_groups else _connect(file, settings, read_only=False)
     try:
         with _clear_errors(file):
-            if new:
+            if new or _is_blank(con):
                 _stamp(con, tables)
             else:
                 version = _check_session(con, file)
@@ -137,6 +139,18 @@ def open_readonly(
         con.close()
         raise
     return con
+
+
+def reading_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
+    """Make a cursor of a writer's connection for somebody who reads what is committed, from any thread."""
+    cursor = con.cursor()
+    cursor.execute(f"USE {ATTACHED}; SET VARIABLE {schema.WRITING} = true; SET python_enable_replacements = false")
+    return cursor
+
+
+def seal(con: "duckdb.DuckDBPyConnection") -> None:
+    """Keep a connection, and all that share its database, from other files, extensions and the network, for good."""
+    con.execute("SET enable_external_access = false")
 
 
 def _with_threads(config: dict[str, str], threads: int | None) -> dict[str, str]:
@@ -279,6 +293,9 @@ def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
     try:
         meta = dict(con.execute("SELECT key, CAST(value AS VARCHAR) FROM meta").fetchall())
     except (duckdb.CatalogException, duckdb.BinderException):
+        if _is_blank(con):
+            words = _("{file}: has no tables: its writer was killed before it began; run 'rustnet replay' again")
+            raise SessionError(words.format(file=file)) from None
         raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session") from None
     version = str(meta.get("schema_version", ""))
     if not version.isdecimal():
@@ -289,6 +306,13 @@ def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
             f"than this one ({__version__}, schema {migrations.latest()}); upgrade rustnet to read it"
         )
     return int(version)
+
+
+def _is_blank(con: "duckdb.DuckDBPyConnection") -> bool:
+    """Whether a DuckDB file has no table at all: a writer was killed between making the file and its schema."""
+    return not con.execute("SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database()").fetchall()[
+        0
+    ][0]
 
 
 def _check_not_older(version: int, file: Path) -> None:
@@ -315,10 +339,23 @@ def _stamp(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
 
 
 def _refresh(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
-    """Make what an existing session lacks of today's tables, columns and views."""
+    """Make what an existing session lacks of today's tables, columns and views; end what a killed writer left open."""
     con.execute("BEGIN")
     schema.reconcile(con, tables)
+    end_open_flows(con)
     con.execute("COMMIT")
+
+
+def end_open_flows(con: "duckdb.DuckDBPyConnection") -> None:
+    """End the flows that are open as ``interrupted``: nothing more of their capture will come."""
+    ended, still_open = FLOWS_ENDED, FLOWS_OPEN
+    if not con.execute(f"SELECT count(*) FROM {still_open}").fetchall()[0][0]:  # noqa: S608 - our own name
+        return
+    con.execute(
+        f"INSERT INTO {ended} BY NAME SELECT * REPLACE ('interrupted' AS end_reason) FROM {still_open} "  # noqa: S608
+        f"WHERE flow_id NOT IN (SELECT flow_id FROM {ended} "
+        f"WHERE flow_id >= (SELECT coalesce(min(flow_id), 0) FROM {still_open})); DELETE FROM {still_open}"
+    )
 
 
 def _set_up_reader(con: "duckdb.DuckDBPyConnection", *, locked: bool) -> None:

@@ -1,9 +1,10 @@
 """The one writer of a session: a thread that opens it and stores batches beside the engine.
 
 Batches go through a short queue, so that neither side can run ahead of the other by more than a few of them: memory
-stays bounded whatever the size of the input. Rows gather over captures until there are enough for one INSERT. Every
-`COMMIT_ROWS` rows or `COMMIT_SECONDS` all that is stored is made permanent, by a checkpoint: there is no log. What a
-killed process had made permanent is there afterwards, and its capture's ``complete`` is false.
+stays bounded whatever the size of the input. Rows gather over captures until there are enough for one INSERT. A `flush`
+brings all rows of the capture so far, the flows that are open and the capture's own row up to then; it is one
+transaction, made permanent by a checkpoint: there is no log. What a killed process had made permanent is there
+afterwards, and its capture's ``complete`` is false.
 """
 
 import contextlib
@@ -13,49 +14,27 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustnet.columnar import Column
 from rustnet.errors import SessionError
 from rustnet.store.batches import Batch, Columns, Kind, as_columns, insert, owned, rows_of
+from rustnet.store.cadence import BATCH, Cadence
+from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
 from rustnet.store.rows import record_batch
-from rustnet.store.session import ATTACHED, create_or_open
-from rustnet.store.tables import Capture
+from rustnet.store.schema import WRITING
+from rustnet.store.session import ATTACHED, create_or_open, end_open_flows
+from rustnet.store.tables import FLOWS_OPEN, Capture
 
 if TYPE_CHECKING:
     import duckdb
 
-COMMIT_ROWS = 4_000_000
-COMMIT_SECONDS = 10.0
-BEGIN_SECONDS = 1.0
-"""A capture's beginning is made permanent at once if the last time is longer ago than this."""
-HOLD_ROWS = 20_000
-"""Rows of one table that wait for more; small inserts are slow."""
-HOLD_ALL = 100_000
-"""Rows of all tables that wait."""
 PLANNING = 40_000
 """Values that are stored in the time in which an INSERT is planned."""
 QUEUE_LENGTH = 4
 SHARED_TABLES = 8
 """Tables whose rows wait at the end of the captures that are worth a second thread."""
-
-
-Work = Callable[["duckdb.DuckDBPyConnection"], Any]
-"""What is done with a connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """Something to run, after what came before was stored or, with ``held``, while some of it may wait."""
-
-    run: Callable[[], None]
-    held: bool
-
-
-Item = tuple[int, list[Batch], bool] | Capture | _Call
-"""What the thread takes: batches of a capture, a capture's row, or work on the connection."""
 
 
 class _Beside(threading.Thread):
@@ -97,15 +76,28 @@ class Writer:
     stored what came before. An error of the thread (a full disk, say) is raised by the next call.
     """
 
-    def __init__(self, path: str, tables: Sequence[type], *, later: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        tables: Sequence[type],
+        *,
+        later: bool = False,
+        cadence: Cadence = BATCH,
+        on_flush: OnFlush | None = None,
+        opened: "Callable[[duckdb.DuckDBPyConnection], Closing] | None" = None,
+    ) -> None:
         self.path = path
+        self.cadence = cadence
+        self.on_flush = on_flush
+        self.opened = opened
+        """Called in the thread when the session is open; what it returns is closed before the session."""
         self.tables = tables
         self.fresh = not Path(path).exists()
         self.capture_id = 0
         self.error: BaseException | None = None
         self.raised = False
         self.pending = 0
-        self.committed_at = -COMMIT_SECONDS
+        self.committed_at = -cadence.seconds
         self.held: dict[Kind, list[dict[str, Column]]] = {}
         """Batches that wait."""
         self.waiting: dict[Kind, int] = {}
@@ -119,6 +111,10 @@ class Writer:
         """Captures whose row is to be stored."""
         self.noted: set[int] = set()
         """Captures whose stored row is not the final one."""
+        self.reading = False
+        """A capture has begun and not ended: only a flush commits."""
+        self.open_flows = 0
+        """Rows of the table of open flows."""
         self.queue: queue.Queue[Item | None] = queue.Queue(QUEUE_LENGTH)
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)
         if not (later and self.fresh):
@@ -129,8 +125,6 @@ class Writer:
             except BaseException:
                 self.queue.put(None)
                 raise
-
-    # ---- called by the ingesting thread --------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin, if that has not happened: import DuckDB and open the session."""
@@ -177,6 +171,14 @@ class Writer:
         """
         self._send((self.capture_id, batches, last))
 
+    def flush(self, capture: Capture, batches: list[Batch], open_flows: Columns) -> None:
+        """Have everything of the present capture so far become visible and permanent; does not wait for that.
+
+        ``capture`` is its row as of now, ``batches`` all rows that were not put before, ``open_flows`` replace those of
+        the flush before.
+        """
+        self._send(Flush(copy(capture), batches, open_flows))
+
     def commit(self) -> None:
         """Make everything so far permanent."""
         self._call(self._commit)
@@ -187,7 +189,7 @@ class Writer:
         Where much waits, two threads share this. ``first`` may not see the rows of others than ``tables`` then, and
         neither sees what the other one changes.
         """
-        self._send(_Call(lambda: self._end_captures(first, second, tables), held=True))
+        self._send(Call(lambda: self._end_captures(first, second, tables), held=True))
 
     def run(self, work: Work) -> Any:
         """Run ``work`` on the connection, after everything that was put before it, and return its result."""
@@ -195,7 +197,7 @@ class Writer:
 
         def run() -> None:
             results.append(work(self.con))
-            self._commit_due(COMMIT_SECONDS)
+            self._commit_due(self.cadence.seconds)
 
         self._call(run)
         return results[0]
@@ -214,8 +216,6 @@ class Writer:
         if not self.raised:
             self._check()
 
-    # ---- the thread ----------------------------------------------------------------------------------------------
-
     def _run(self) -> None:
         try:
             self.con: duckdb.DuckDBPyConnection = create_or_open(self.path, self.tables, threads=1, small_groups=True)
@@ -224,15 +224,22 @@ class Writer:
             while self.queue.get() is not None:
                 pass
             return
+        beside: Closing | None = None
         try:
-            self.con.execute("BEGIN")
+            if self.opened is not None:
+                beside = self.opened(self.con)
+            self.con.execute(f"SET VARIABLE {WRITING} = true; BEGIN")
             self._serve()
             if self.error is None:
                 self._flush()
+                if self.open_flows:  # the capture was given up
+                    end_open_flows(self.con)
                 self.con.execute("COMMIT; CHECKPOINT")
         except BaseException as error:  # noqa: BLE001
             self.error = error
         finally:
+            if beside is not None:
+                beside.close()
             self._end()
 
     def _serve(self) -> None:
@@ -258,7 +265,7 @@ class Writer:
             self.ahead.join()
             os.close(self.descriptor)
 
-    def _take(self, item: "Item") -> None:
+    def _take(self, item: Item) -> None:
         if isinstance(item, tuple):
             capture_id, batches, last = item
             self._insert_due()
@@ -267,24 +274,47 @@ class Writer:
             self.borrowed = last
             if not last:
                 self._insert_due()
-            self._commit_due(COMMIT_SECONDS)
+            else:
+                self._replace_open_flows(None)
         elif isinstance(item, Capture):
             begins = item.capture_id not in self.captures and item.capture_id not in self.noted
             if begins and self.borrowed:  # the capture before was not the last one
                 self.held = {kind: [owned(batch) for batch in held] for kind, held in self.held.items()}
                 self.borrowed = False
             self.captures[item.capture_id] = item
-            self._commit_due(BEGIN_SECONDS if begins else COMMIT_SECONDS)
+            self.reading = False
+            self._commit_due(self.cadence.begin_seconds if begins else self.cadence.seconds)
+            self.reading = begins
+        elif isinstance(item, Flush):
+            for batch in item.batches:
+                self._hold(item.capture.capture_id, batch, borrow=True)
+            self.captures[item.capture.capture_id] = item.capture
+            self._flush()
+            self._replace_open_flows(item)
+            if self.on_flush is not None:
+                self.on_flush(self.con, item.capture.capture_id)
+            self._commit()
         else:
             if not item.held:
                 self._flush()
             item.run()
 
     def _commit_due(self, patience: float) -> None:
-        """Make permanent what there is, if it is time for that and the last batches of a capture do not wait."""
+        """Make permanent what there is, if it is time for that and no capture is only half there."""
         late = time.monotonic() - self.committed_at >= patience
-        if (late or self.pending >= COMMIT_ROWS) and not self.borrowed:
+        if (late or self.pending >= self.cadence.rows) and not (self.borrowed or self.reading):
             self._commit()
+
+    def _replace_open_flows(self, flush: Flush | None) -> None:
+        """Have the table of open flows hold those of a flush, or none."""
+        if self.open_flows:
+            self.con.execute(f"DELETE FROM {FLOWS_OPEN}")  # noqa: S608 - our own name
+        self.open_flows = 0
+        if flush is not None:
+            columns = as_columns(flush.open_flows, flush.capture.capture_id)
+            self.open_flows = rows_of(columns)
+            if self.open_flows:
+                insert(self.con, (flush.open_flows.cls, tuple(columns)), [columns], FLOWS_OPEN)
 
     def _hold(self, capture_id: int, item: Batch, *, borrow: bool) -> None:
         """Keep a batch until there are enough rows for its table; ``borrow`` if that should not be long."""
@@ -302,9 +332,9 @@ class Writer:
     def _insert_due(self) -> None:
         """Insert what has waited long enough."""
         for kind, count in list(self.waiting.items()):
-            if count >= HOLD_ROWS:
+            if count >= self.cadence.held_rows:
                 self._insert(kind)
-        if sum(self.waiting.values()) >= HOLD_ALL:
+        if sum(self.waiting.values()) >= self.cadence.held_total:
             self._flush()
 
     def _insert(self, kind: "Kind") -> None:
@@ -423,7 +453,7 @@ class Writer:
         self.pending = 0
         self.committed_at = time.monotonic()
 
-    def _send(self, item: "Item") -> None:
+    def _send(self, item: Item) -> None:
         self._check()
         if not isinstance(item, Capture):
             self.start()
@@ -445,7 +475,7 @@ class Writer:
             finally:
                 done.set()
 
-        self._send(_Call(run, held=False))
+        self._send(Call(run, held=False))
         while not done.wait(0.2):
             if self.error is not None or not self.thread.is_alive():
                 break

@@ -12,7 +12,7 @@ import pytest
 from rustnet.analysis.capture import Analysis
 from rustnet.analysis.workers import Workers
 from rustnet.columnar import NULL, Column, Texts, joined, texts
-from rustnet.ingest.road import Analyser
+from rustnet.ingest.capture import Analyser
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import Frames
 from rustnet.store.batches import Batch, Columns
@@ -49,7 +49,7 @@ def rows(batch: Batch) -> dict[int, Row]:
 def ended(analysis: Analyser) -> dict[int, Row]:
     """Rows of the flows that ended since the last call."""
     taken: dict[int, Row] = {}
-    for batch in analysis.take(everything=True):
+    for batch in analysis.take_all(final=True):
         if batch.cls is FlowRow:
             taken |= rows(batch)
     return taken

@@ -62,7 +62,9 @@ def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
     workers = Workers(2, dissect=False)
     try:
         shared = workers.begin(1, 1)
-        shared.merge([WorkerReply(c.take(True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)])
+        shared.merge(
+            [WorkerReply(c.take(1, final=True), c.sightings, 0, 0, 0, np.empty(0, np.int64)) for c in (one, other)]
+        )
     finally:
         workers.close()
     assert [(n.name, n.ts // second) for n in shared.collector.names] == [

@@ -361,7 +361,7 @@ def test_a_comment_on_every_packet_is_one_row(tmp_path: Path, monkeypatch: pytes
                     "AND window_end = ended_at AND evidence = 'x.pcapng:' || first_packet") == [(20,)]  # fmt: skip
     assert made.ask("SELECT f.src_port, p.pid FROM flows f JOIN processes p USING (process_id) "
                     "WHERE (f.src_port - 45000) % 7 + 1 <> p.pid") == []  # fmt: skip
-    assert made.report.on_packets == {}
+    assert made.report.packet_claims == {}
 
 
 def test_more_statements_than_are_kept_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from rustnet.query import comments as query_comments
 from rustnet.query.comments import Comments
+from rustnet.query.session import FileSession
 from rustnet.sources.files import reread
-from rustnet.store.session import open_readonly
 from tests.support.command_line import Run, child
 from tests.support.conversations import CLIENT, RESOLVER, SERVER, dns_flow, http_flow
 from tests.support.packets import START, ip_frame, udp_frame
@@ -369,7 +369,7 @@ def test_chunks(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     owners.write_text("".join(said(f"{CLIENT}:{p}", f"{SERVER}:80", pid=p, process_name="c") for p in ports))
     run("replay", path, "--sidecar", owners, "--db", session)
     monkeypatch.setattr(query_comments, "CHUNK", 5)
-    con = open_readonly(session)
+    con = FileSession(session)
     try:
         comments = Comments(con, 1)
         numbers = list(range(1, len(frames) + 1))

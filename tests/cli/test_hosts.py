@@ -5,7 +5,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from tests.support.command_line import Run
@@ -134,14 +133,3 @@ def test_hosts_on_a_terminal(run: Run, tmp_path: Path) -> None:
     assert len(short.out.splitlines()) == 2
     assert "--all" in short.err
     assert "no hardware address" in run("hosts", session, "--local").err
-
-
-def test_hosts_of_an_older_session_say_what_to_do(run: Run, session: Path) -> None:
-    with duckdb.connect(str(session)) as con:
-        con.execute("DROP VIEW hosts; CREATE TABLE hosts(ip VARCHAR NOT NULL)")
-    made = run("hosts", session)
-    assert made.code == 1
-    assert "replay" in made.err
-    again = run("replay", session.with_name("web.pcap"), "--again", "--db", session)
-    assert again.code == 0, again.err
-    assert run("hosts", session).code == 0, "writing makes the view that takes the table's place"

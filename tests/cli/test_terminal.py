@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rustnet.cli.progress import ProgressLine, clock
-from rustnet.cli.report import duration, percent
 from rustnet.cli.terminal import Col, flow_items, table, wrap
 from rustnet.ingest.report import Progress
 from rustnet.present.text import printable, width
+from rustnet.present.values import duration, percent
 
 CELLS = st.text(max_size=40).map(printable)
 COLS = st.builds(Col, CELLS, right=st.booleans(), least=st.integers(0, 20), drop=st.integers(0, 3))

@@ -8,9 +8,11 @@ import duckdb
 import pytest
 
 from rustnet.errors import UsageError
-from rustnet.export.formats import FORMATS, fit, humanised, timestamp_ns, write_result
+from rustnet.export.formats import FORMATS, fit, write_result
 from rustnet.present.text import width
-from rustnet.query.execute import ResultSet, execute, stream
+from rustnet.present.values import humanised, timestamp_ns
+from rustnet.query.execute import ResultSet
+from rustnet.query.session import FileSession
 
 HOSTILE = '\x1b]0;x\x07=HYPERLINK("http://x")|\n<img src=x> ![a](b) 日本\x9b2J\u202e'
 
@@ -27,8 +29,8 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def result(con: duckdb.DuckDBPyConnection) -> ResultSet:
-    return execute(con, SQL, {"hostile": HOSTILE})
+def result(con: FileSession) -> ResultSet:
+    return con.execute(SQL, {"hostile": HOSTILE})
 
 
 def written(result: ResultSet, fmt: str, stream: io.StringIO | io.BytesIO | None = None, **options: Any) -> Any:
@@ -69,8 +71,8 @@ def test_csv_round_trips(result: ResultSet) -> None:
     assert rows[0]["flag"] == "true"
 
 
-def test_csv_is_safe_where_it_is_looked_at(con: duckdb.DuckDBPyConnection) -> None:
-    result = execute(con, "SELECT '=1+1' AS a, '-1' AS b, -1 AS c, chr(27) || '[2J' AS d")
+def test_csv_is_safe_where_it_is_looked_at(con: FileSession) -> None:
+    result = con.execute("SELECT '=1+1' AS a, '-1' AS b, -1 AS c, chr(27) || '[2J' AS d")
     assert written(result, "csv").splitlines()[1] == "=1+1,-1,-1,\x1b[2J"
     assert written(result, "csv", spreadsheet=True).splitlines()[1] == "'=1+1,'-1,-1,\x1b[2J"
     assert "\x1b" not in written(result, "csv", Terminal(newline=""))
@@ -123,14 +125,14 @@ def test_markdown_is_a_table_and_nothing_else(result: ResultSet) -> None:
     assert "\\<img src=x\\> !\\[a\\](b)" in lines[3]
 
 
-def test_truncation_is_stated(con: duckdb.DuckDBPyConnection) -> None:
-    result = execute(con, "SELECT range AS a FROM range(10)", limit=3)
+def test_truncation_is_stated(con: FileSession) -> None:
+    result = con.execute("SELECT range AS a FROM range(10)", limit=3)
     assert written(result, "table").endswith("(3 rows; there are more)\n")
     assert len(json.loads(written(result, "json"))) == 3
 
 
-def test_results_without_rows_are_whole(con: duckdb.DuckDBPyConnection) -> None:
-    result = execute(con, "SELECT 1 AS a, make_timestamp_ns(1) AS t WHERE false")
+def test_results_without_rows_are_whole(con: FileSession) -> None:
+    result = con.execute("SELECT 1 AS a, make_timestamp_ns(1) AS t WHERE false")
     assert json.loads(written(result, "json")) == []
     assert written(result, "jsonl") == ""
     assert written(result, "csv") == "a,t\r\n"
@@ -139,10 +141,10 @@ def test_results_without_rows_are_whole(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-def test_a_stream_writes_what_a_result_does(con: duckdb.DuckDBPyConnection, fmt: str, tmp_path: Path) -> None:
+def test_a_stream_writes_what_a_result_does(con: FileSession, fmt: str, tmp_path: Path) -> None:
     sql = "SELECT range AS a, 'x' || range AS b, make_timestamp_ns(range) AS t FROM range(5000)"
     whole, streamed = io.BytesIO(), io.BytesIO()
-    for out, source in ((whole, execute(con, sql)), (streamed, stream(con, sql))):
+    for out, source in ((whole, con.execute(sql)), (streamed, con.stream(sql))):
         text = out if fmt == "parquet" else io.TextIOWrapper(out, "utf-8", write_through=True)
         assert write_result(source, fmt, text) == 5000
         if fmt != "parquet":
@@ -177,9 +179,8 @@ def test_parquet_keeps_every_nanosecond_and_type(result: ResultSet, tmp_path: Pa
     assert share[2][0] == 1e-9
 
 
-def test_parquet_of_odd_types(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    result = execute(
-        con,
+def test_parquet_of_odd_types(con: FileSession, tmp_path: Path) -> None:
+    result = con.execute(
         "SELECT 'a'::BLOB || '\\x00'::BLOB AS b, 12.34::DECIMAL(9,2) AS d, "
         "340282366920938463463374607431768211455::UHUGEINT AS u, (-5)::HUGEINT AS h, {'x': [1]} AS s, "
         "DATE '2024-05-01' AS day, "
@@ -195,9 +196,9 @@ def test_parquet_of_odd_types(con: duckdb.DuckDBPyConnection, tmp_path: Path) ->
     assert row[6] == "2024-05-01 10:00:00.5"
 
 
-def test_parquet_without_rows_has_its_columns(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_parquet_without_rows_has_its_columns(con: FileSession, tmp_path: Path) -> None:
     out = io.BytesIO()
-    assert write_result(execute(con, "SELECT 1 AS a, 'x' AS b WHERE false"), "parquet", out) == 0
+    assert write_result(con.execute("SELECT 1 AS a, 'x' AS b WHERE false"), "parquet", out) == 0
     assert read_parquet(out.getvalue(), tmp_path, "SELECT column_name FROM (DESCRIBE FROM {})") == [("a",), ("b",)]
 
 

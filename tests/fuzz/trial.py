@@ -109,7 +109,7 @@ def travel(path: Path, batch_packets: int, outcome: Outcome, dissectors: Sequenc
     outcome.packets = fed
     outcome.rows = sum(len(rows) for rows in collector.rows.values())
     outcome.anomalies = len(collector.anomalies) + len(source.damage)
-    collector.take(everything=True)
+    collector.take(1, final=True)
 
 
 def check(tracker: Tracker, source: FileSource, fed: int) -> None:

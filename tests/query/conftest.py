@@ -10,9 +10,10 @@ import duckdb
 import pytest
 
 from rustnet.dissect.registry import tables
+from rustnet.query.session import FileSession
 from rustnet.records import columns, table_name
 from rustnet.store import session
-from rustnet.store.tables import CORE_TABLES
+from rustnet.store.tables import CORE_TABLES, FLOWS_ENDED
 
 SECOND = 10**9
 BEGIN = 1_714_557_600 * SECOND
@@ -44,7 +45,8 @@ class Rows:
         marks = [
             "make_timestamp_ns(?)" if k in times else "CAST(? AS UHUGEINT)" if k[-4:] == "_num" else "?" for k in row
         ]
-        self.con.execute(f"INSERT INTO {table}({', '.join(row)}) VALUES ({', '.join(marks)})", list(row.values()))
+        place = FLOWS_ENDED if table == "flows" else table
+        self.con.execute(f"INSERT INTO {place}({', '.join(row)}) VALUES ({', '.join(marks)})", list(row.values()))
 
     def flow(self, src: str | None = "10.0.0.1", dst: str | None = "192.0.2.1", **row: Any) -> int:
         flow_id = next(self.ids)
@@ -310,17 +312,17 @@ def ids(session_path: Path) -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
-def con(session_path: Path, ids: dict[str, int]) -> Iterator[duckdb.DuckDBPyConnection]:
-    con = session.open_readonly(session_path)
+def con(session_path: Path, ids: dict[str, int]) -> Iterator[FileSession]:
+    con = FileSession(session_path)
     yield con
     con.close()
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileSession]:
     path = tmp_path_factory.mktemp("session") / "empty.duckdb"
     session.create_or_open(path, tables()).close()
-    con = session.open_readonly(path)
+    con = FileSession(path)
     yield con
     con.close()
 

@@ -1,12 +1,12 @@
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from rustnet.errors import UsageError
 from rustnet.query import catalogue
 from rustnet.query.catalogue import CatalogueError, find, load, read
+from rustnet.query.session import FileSession
 from tests.support.paths import ROOT
 
 QUERIES = load()
@@ -27,7 +27,7 @@ def test_every_promised_query_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_runs_on_an_empty_session(empty: duckdb.DuckDBPyConnection, name: str) -> None:
+def test_a_query_runs_on_an_empty_session(empty: FileSession, name: str) -> None:
     result = QUERIES[name].execute(empty)
     assert result.rows == []
     assert len(set(result.columns)) == len(result.columns) > 2
@@ -35,7 +35,7 @@ def test_a_query_runs_on_an_empty_session(empty: duckdb.DuckDBPyConnection, name
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_finds_what_the_session_holds(con: duckdb.DuckDBPyConnection, name: str) -> None:
+def test_a_query_finds_what_the_session_holds(con: FileSession, name: str) -> None:
     result = QUERIES[name].execute(con)
     assert result.rows
     again = QUERIES[name].execute(con)
@@ -53,25 +53,22 @@ def test_a_query_says_what_it_is(name: str) -> None:
     assert len(query.sql.splitlines()) < 60
 
 
-def rows(con: duckdb.DuckDBPyConnection, name: str, **given: str) -> list[dict[str, Any]]:
+def rows(con: FileSession, name: str, **given: str) -> list[dict[str, Any]]:
     result = QUERIES[name].execute(con, given)
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
-def test_talkers_and_conversations_add_up(con: duckdb.DuckDBPyConnection, ids: dict[str, int]) -> None:
-    total = con.execute("SELECT sum(src_bytes + dst_bytes) FROM flows WHERE src_ip IS NOT NULL").fetchall()[0][0]
+def test_talkers_and_conversations_add_up(con: FileSession, ids: dict[str, int]) -> None:
+    total = con.execute("SELECT sum(src_bytes + dst_bytes) FROM flows WHERE src_ip IS NOT NULL").rows[0][0]
     talkers = rows(con, "top-talkers", limit="1000")
     assert sum(r["bytes_sent"] for r in talkers) == total
     assert sum(r["bytes_received"] for r in talkers) == total
     assert sum(r["bytes"] for r in rows(con, "conversations", limit="1000")) == total
-    assert (
-        sum(r["flows"] for r in rows(con, "top-processes"))
-        == con.execute("SELECT count(*) FROM flows").fetchall()[0][0]
-    )
+    assert sum(r["flows"] for r in rows(con, "top-processes")) == con.execute("SELECT count(*) FROM flows").rows[0][0]
     assert rows(con, "top-processes")[-1]["process_name"] == "(unowned)"
 
 
-def test_findings(con: duckdb.DuckDBPyConnection, ids: dict[str, int]) -> None:
+def test_findings(con: FileSession, ids: dict[str, int]) -> None:
     scans = rows(con, "scans")
     assert [(s["src_ip"], s["width"], s["failed_share"]) for s in scans] == [("203.0.113.5", 30, 1.0)]
     assert rows(con, "scans", ports="31") == []
@@ -92,7 +89,7 @@ def test_findings(con: duckdb.DuckDBPyConnection, ids: dict[str, int]) -> None:
     assert (health["missed_bytes"], health["flows_with_gaps"], health["anomalies"]) == (7, 1, 2)
 
 
-def test_the_timeline_has_the_interval_that_was_asked_for(con: duckdb.DuckDBPyConnection) -> None:
+def test_the_timeline_has_the_interval_that_was_asked_for(con: FileSession) -> None:
     seconds = rows(con, "timeline")
     assert [s["packets"] for s in seconds] == [2, 2, 2, 2, 2]
     assert all(s["begins"] % 10**9 == 0 for s in seconds)

@@ -9,21 +9,22 @@ from rustnet.query import compile as compiling
 from rustnet.query.compile import Scope, compile_filter
 from rustnet.query.filters import FilterError
 from rustnet.query.keywords import BY_NAME, KEYWORDS
+from rustnet.query.session import CursorSession, FileSession
 from tests.support.effort import assert_linear, cpu_seconds, examples
 
 
 @pytest.fixture(scope="module")
-def scope(con: duckdb.DuckDBPyConnection) -> Scope:
+def scope(con: FileSession) -> Scope:
     return Scope.of(con)
 
 
 @pytest.fixture(scope="module")
-def search(con: duckdb.DuckDBPyConnection, ids: dict[str, int], scope: Scope) -> Callable[[str], set[str]]:
+def search(con: FileSession, ids: dict[str, int], scope: Scope) -> Callable[[str], set[str]]:
     names = {v: k for k, v in ids.items()}
 
     def run(text: str) -> set[str]:
         made = compile_filter(text, scope)
-        rows = con.execute(f"SELECT flow_id FROM flows WHERE {made.sql}", list(made.params)).fetchall()
+        rows = con.execute(f"SELECT flow_id FROM flows WHERE {made.sql}", list(made.params)).rows
         return {names.get(r[0], "scan") for r in rows}
 
     return run
@@ -301,25 +302,28 @@ def test_the_caret_stands_under_the_word_after_wide_characters(scope: Scope) -> 
 
 
 def test_a_session_without_a_protocol_says_so(scratch: Callable[..., duckdb.DuckDBPyConnection]) -> None:
-    con = scratch()
+    con = CursorSession("", scratch().cursor)
     scope = Scope.of(con)
     with pytest.raises(FilterError, match="this session has no TLS or QUIC messages"):
         compile_filter("ja4:t13", scope)
     for text in ("host:x", "x", "dst:x"):
         made = compile_filter(text, scope)
-        assert con.execute(f"SELECT * FROM flows WHERE {made.sql}", list(made.params)).fetchall() == []
+        assert con.execute(f"SELECT * FROM flows WHERE {made.sql}", list(made.params)).rows == []
 
 
 def test_countries_and_systems_are_found_where_they_were_looked_up(
     scratch: Callable[..., duckdb.DuckDBPyConnection],
 ) -> None:
-    con = scratch()
-    for column in ("src_country VARCHAR", "dst_country VARCHAR", "dst_asn UINTEGER", "dst_as_name VARCHAR"):
-        con.execute(f"ALTER TABLE flows ADD COLUMN {column}")
+    written = scratch()
+    written.execute(
+        "CREATE OR REPLACE VIEW flows AS SELECT *, 'de' AS src_country, 'us' AS dst_country, 15169 AS dst_asn, "
+        "'GOOGLE' AS dst_as_name FROM flows_ended"
+    )
+    con = CursorSession("", written.cursor)
     scope = Scope.of(con)
     for text in ("country:de", "asn:15169", "asn:AS15169", "asn:>100", "asn:google", "asn:/goo/"):
         made = compile_filter(text, scope)
-        assert con.execute(f"SELECT * FROM flows WHERE {made.sql}", list(made.params)).fetchall() == []
+        assert con.execute(f"SELECT * FROM flows WHERE {made.sql}", list(made.params)).rows == []
 
 
 INJECTIONS: dict[str, set[str] | None] = {
@@ -347,7 +351,7 @@ INJECTIONS: dict[str, set[str] | None] = {
 
 @pytest.mark.parametrize(("text", "found"), INJECTIONS.items())
 def test_injections_are_only_text(
-    con: duckdb.DuckDBPyConnection, search: Callable[[str], set[str]], scope: Scope, text: str, found: set[str] | None
+    con: FileSession, search: Callable[[str], set[str]], scope: Scope, text: str, found: set[str] | None
 ) -> None:
     if found is None:
         with pytest.raises(FilterError):
@@ -357,7 +361,7 @@ def test_injections_are_only_text(
         sql = compile_filter(text, scope).sql
         assert "1=1" not in sql
         assert "DROP" not in sql
-    assert con.execute("SELECT count(*) FROM flows").fetchall()[0][0] > 10
+    assert con.execute("SELECT count(*) FROM flows").rows[0][0] > 10
 
 
 _atoms = st.sampled_from([f"{name}:" for name in BY_NAME]) | st.sampled_from(
@@ -412,9 +416,7 @@ _filters = st.lists(_atoms, max_size=14).map("".join) | st.text(max_size=60)
 
 @settings(max_examples=examples(500), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=_filters)
-def test_any_text_is_a_filter_that_runs_or_a_filter_error(
-    con: duckdb.DuckDBPyConnection, scope: Scope, text: str
-) -> None:
+def test_any_text_is_a_filter_that_runs_or_a_filter_error(con: FileSession, scope: Scope, text: str) -> None:
     wrong: FilterError | None = None
     try:
         made = compile_filter(text, scope)
@@ -425,7 +427,7 @@ def test_any_text_is_a_filter_that_runs_or_a_filter_error(
         assert str(wrong).count("\n") == 2
         return
     assert made.sql.count("?") == len(made.params)
-    con.cursor().execute(f"SELECT flow_id FROM flows WHERE {made.sql} LIMIT 5", list(made.params)).fetchall()
+    con.execute(f"SELECT flow_id FROM flows WHERE {made.sql} LIMIT 5", list(made.params))
 
 
 @pytest.mark.parametrize(
@@ -443,16 +445,16 @@ def test_size_and_depth_are_bounded(scope: Scope, text: str, words: str) -> None
         compile_filter(text, scope)
 
 
-def test_the_largest_filter_is_planned_in_time(con: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+def test_the_largest_filter_is_planned_in_time(con: FileSession, scope: Scope) -> None:
     count = compiling.MAX_LOOKUPS // 2
     made = compile_filter(" OR ".join(f"word{i}" for i in range(count)), scope)
     sql = f"SELECT flow_id FROM flows WHERE {made.sql}"
-    assert cpu_seconds(lambda _: con.execute(sql, list(made.params)).fetchall(), count) < 20
+    assert cpu_seconds(lambda _: con.execute(sql, list(made.params)), count) < 20
 
 
-def test_many_wildcards_take_linear_time(con: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+def test_many_wildcards_take_linear_time(con: FileSession, scope: Scope) -> None:
     def search(count: int) -> None:
         made = compile_filter("host:" + "*a" * count, scope)
-        con.execute(f"SELECT flow_id FROM flows WHERE {made.sql}", list(made.params)).fetchall()
+        con.execute(f"SELECT flow_id FROM flows WHERE {made.sql}", list(made.params))
 
     assert_linear(search, 50)

@@ -10,75 +10,76 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rustnet.errors import ExitCode, RustnetError, UsageError
-from rustnet.query.execute import QueryError, QueryFailedError, execute, execute_own, lock, stream, unique
+from rustnet.query.execute import QueryError, QueryFailedError, unique
+from rustnet.query.session import CursorSession, FileSession
 from rustnet.store import session
 from tests.support.effort import examples
 
 
-def test_rows_columns_and_types(con: duckdb.DuckDBPyConnection) -> None:
-    result = execute(con, "SELECT 1::BIGINT AS a, 'x' AS b, NULL::DOUBLE AS c")
+def test_rows_columns_and_types(con: FileSession) -> None:
+    result = con.execute("SELECT 1::BIGINT AS a, 'x' AS b, NULL::DOUBLE AS c")
     assert (result.columns, result.types) == (("a", "b", "c"), ("BIGINT", "VARCHAR", "DOUBLE"))
     assert result.rows == [(1, "x", None)]
     assert not result.truncated
     assert result.elapsed > 0
 
 
-def test_nanoseconds_survive(con: duckdb.DuckDBPyConnection) -> None:
-    result = execute(con, "SELECT make_timestamp_ns(1714557600123456789) AS t, [make_timestamp_ns(1)] AS l")
+def test_nanoseconds_survive(con: FileSession) -> None:
+    result = con.execute("SELECT make_timestamp_ns(1714557600123456789) AS t, [make_timestamp_ns(1)] AS l")
     assert result.rows == [(1714557600123456789, ["1970-01-01 00:00:00.000000001"])]
     assert result.types == ("TIMESTAMP_NS", "VARCHAR[]")
 
 
-def test_times_need_no_time_zone_package(con: duckdb.DuckDBPyConnection) -> None:
-    result = execute(con, "SELECT TIMESTAMPTZ '2024-05-01 12:00:00+02' AS t, INTERVAL 1 MONTH AS i, TIME '01:02' AS d")
+def test_times_need_no_time_zone_package(con: FileSession) -> None:
+    result = con.execute("SELECT TIMESTAMPTZ '2024-05-01 12:00:00+02' AS t, INTERVAL 1 MONTH AS i, TIME '01:02' AS d")
     assert str(result.rows[0][0]) == "2024-05-01 10:00:00"
     assert result.types == ("TIMESTAMP", "VARCHAR", "TIME")
     assert result.rows[0][1] == "1 month"
 
 
-def test_a_limit_truncates_and_says_so(con: duckdb.DuckDBPyConnection) -> None:
+def test_a_limit_truncates_and_says_so(con: FileSession) -> None:
     for limit, count, truncated in ((0, 0, True), (2, 2, True), (3, 3, False), (None, 3, False)):
-        result = execute(con, "SELECT range FROM range(3) ORDER BY 1", limit=limit)
+        result = con.execute("SELECT range FROM range(3) ORDER BY 1", limit=limit)
         assert (len(result.rows), result.truncated) == (count, truncated)
-    assert execute(con, "SELECT 1 WHERE false", limit=0).truncated is False
+    assert con.execute("SELECT 1 WHERE false", limit=0).truncated is False
 
 
-def test_our_own_questions_give_what_those_of_others_give(con: duckdb.DuckDBPyConnection) -> None:
+def test_our_own_questions_give_what_those_of_others_give(con: FileSession) -> None:
     asked = "SELECT flow_id, started_at, src_ip FROM flows ORDER BY flow_id"
     ours = "SELECT flow_id, epoch_ns(started_at) AS started_at, src_ip FROM flows ORDER BY flow_id"
     for limit in (None, 0, 2, 10_000):
-        theirs, own = execute(con, asked, limit=limit), execute_own(con, ours, limit=limit, times=("started_at",))
+        theirs, own = con.execute(asked, limit=limit), con.execute_own(ours, limit=limit, times=("started_at",))
         assert (own.columns, own.types, own.rows) == (theirs.columns, theirs.types, theirs.rows)
         assert own.truncated == theirs.truncated
-    assert execute_own(con, "SELECT count(*) FROM flows WHERE flow_id = ?", [1]).rows == [(1,)]
+    assert con.execute_own("SELECT count(*) FROM flows WHERE flow_id = ?", [1]).rows == [(1,)]
     with pytest.raises(QueryError, match="nothing_of_the_kind"):
-        execute_own(con, "SELECT nothing_of_the_kind FROM flows")
+        con.execute_own("SELECT nothing_of_the_kind FROM flows")
 
 
-def test_order_is_kept_through_the_wrapping(con: duckdb.DuckDBPyConnection) -> None:
-    result = execute(con, "SELECT make_timestamp_ns(range) AS t FROM range(300000) ORDER BY md5(range::VARCHAR), t")
-    again = execute(con, "SELECT range AS t FROM range(300000) ORDER BY md5(range::VARCHAR), t")
+def test_order_is_kept_through_the_wrapping(con: FileSession) -> None:
+    result = con.execute("SELECT make_timestamp_ns(range) AS t FROM range(300000) ORDER BY md5(range::VARCHAR), t")
+    again = con.execute("SELECT range AS t FROM range(300000) ORDER BY md5(range::VARCHAR), t")
     assert result.rows == again.rows
 
 
-def test_values_are_bound_by_place_and_by_name(con: duckdb.DuckDBPyConnection) -> None:
-    assert execute(con, "SELECT ?::INT + ?::INT", [1, 2]).rows == [(3,)]
-    assert execute(con, "SELECT $a || $b", {"a": "'; --", "b": "x"}).rows == [("'; --x",)]
+def test_values_are_bound_by_place_and_by_name(con: FileSession) -> None:
+    assert con.execute("SELECT ?::INT + ?::INT", [1, 2]).rows == [(3,)]
+    assert con.execute("SELECT $a || $b", {"a": "'; --", "b": "x"}).rows == [("'; --x",)]
     with pytest.raises(QueryError, match="not provided"):
-        execute(con, "SELECT $a")
+        con.execute("SELECT $a")
 
 
-def test_names_are_made_unique(con: duckdb.DuckDBPyConnection) -> None:
-    assert execute(con, "SELECT 1 AS a, 2 AS a").columns == ("a", "a_1")
+def test_names_are_made_unique(con: FileSession) -> None:
+    assert con.execute("SELECT 1 AS a, 2 AS a").columns == ("a", "a_1")
     assert unique(["a", "a", "a_1", "b"]) == ("a", "a_1", "a_1_1", "b")
 
 
-def test_a_stream_hands_out_rows_as_they_come(con: duckdb.DuckDBPyConnection) -> None:
-    with stream(con, "SELECT range AS a FROM range(100000000000)") as rows:
+def test_a_stream_hands_out_rows_as_they_come(con: FileSession) -> None:
+    with con.stream("SELECT range AS a FROM range(100000000000)") as rows:
         assert rows.columns == ("a",)
         batch = next(rows.batches())
         assert batch[0] == (0,)
-        assert execute(con, "SELECT 1").rows == [(1,)]
+        assert con.execute("SELECT 1").rows == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +101,8 @@ def test_a_stream_hands_out_rows_as_they_come(con: duckdb.DuckDBPyConnection) ->
         "PIVOT flows ON app IN ('tls') USING count(*) GROUP BY protocol",
     ],
 )
-def test_every_way_of_reading_works(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert execute(con, sql).columns
+def test_every_way_of_reading_works(con: FileSession, sql: str) -> None:
+    assert con.execute(sql).columns
 
 
 WRITES = [
@@ -150,35 +151,39 @@ WRITES = [
 
 @pytest.mark.parametrize("writable", [False, True])
 def test_what_does_more_than_read_is_one_clear_line(
-    con: duckdb.DuckDBPyConnection,
+    con: FileSession,
     scratch: Callable[..., duckdb.DuckDBPyConnection],
     writable: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    target = scratch() if writable else con
+    target: CursorSession | FileSession = con
+    if writable:
+        written = scratch()
+        session.seal(written)
+        target = CursorSession("", written.cursor)
     target_rows = "SELECT count(*) FROM duckdb_tables()"
-    before = execute(target, target_rows).rows
+    before = target.execute(target_rows).rows
     for sql in WRITES:
         with pytest.raises(QueryError) as caught:
-            execute(target, sql)
+            target.execute(sql)
         assert re.match(r"SQL(, line \d+(, column \d+)?)?: ", str(caught.value)), sql
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == ExitCode.USAGE
-    assert execute(target, target_rows).rows == before
+    assert target.execute(target_rows).rows == before
     assert [p for p in tmp_path.iterdir() if p.suffix != ".duckdb" and ".duckdb." not in p.name] == []
 
 
-def test_a_locked_writer_still_writes_and_spills(scratch: Callable[..., duckdb.DuckDBPyConnection]) -> None:
+def test_a_sealed_writer_still_writes_and_spills(scratch: Callable[..., duckdb.DuckDBPyConnection]) -> None:
     con = scratch()
-    lock(con)
-    lock(con)
+    session.seal(con)
+    session.seal(con)
     con.execute(
         "INSERT INTO names SELECT 1, 'a', 'b' || range, 'dns', make_timestamp_ns(range), 1, NULL FROM range(100000)"
     )
     con.execute("CHECKPOINT")
-    assert execute(con, "SELECT count(*) FROM names").rows == [(100000,)]
+    assert CursorSession("", con.cursor).execute("SELECT count(*) FROM names").rows == [(100000,)]
 
 
 @pytest.mark.parametrize(
@@ -192,33 +197,33 @@ def test_a_locked_writer_still_writes_and_spills(scratch: Callable[..., duckdb.D
     ],
 )
 def test_errors_name_line_and_column_of_what_was_typed(
-    con: duckdb.DuckDBPyConnection, sql: str, line: int, column: int, words: str
+    con: FileSession, sql: str, line: int, column: int, words: str
 ) -> None:
     with pytest.raises(QueryError) as caught:
-        execute(con, sql)
+        con.execute(sql)
     assert f"line {line}, column {column}: " in str(caught.value)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_nothing_and_no_text_are_named(con: duckdb.DuckDBPyConnection) -> None:
+def test_nothing_and_no_text_are_named(con: FileSession) -> None:
     for sql in ("", "  \n", "-- only this", ";"):
         with pytest.raises(QueryError, match="no statement"):
-            execute(con, sql)
+            con.execute(sql)
     for sql in ("SELECT '\ud800'", "SELECT '\0'"):
         with pytest.raises(QueryError, match="not text"):
-            execute(con, sql)
+            con.execute(sql)
     with pytest.raises(QueryError, match="longer than"):
-        execute(con, "SELECT 1 " + " " * (1 << 20))
+        con.execute("SELECT 1 " + " " * (1 << 20))
     with pytest.raises(QueryError, match="PIVOT needs its values"):
-        execute(con, "PIVOT flows ON app")
+        con.execute("PIVOT flows ON app")
 
 
 def test_too_much_memory_is_said(tmp_path: Path) -> None:
     session.create_or_open(tmp_path / "s.duckdb", []).close()
-    con = session.open_readonly(tmp_path / "s.duckdb", memory_limit="20MB", threads=1)
+    con = FileSession(tmp_path / "s.duckdb", memory_limit="20MB", threads=1)
     with pytest.raises(QueryFailedError, match="needs more memory") as caught:
-        execute(con, "SELECT list(md5(range::VARCHAR)) FROM range(3000000)")
+        con.execute("SELECT list(md5(range::VARCHAR)) FROM range(3000000)")
     assert "\n" not in str(caught.value)
     con.close()
 
@@ -257,9 +262,9 @@ def test_too_much_memory_is_said(tmp_path: Path) -> None:
         max_size=10,
     ).map("".join)
 )
-def test_any_text_gives_rows_or_one_line(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+def test_any_text_gives_rows_or_one_line(con: FileSession, sql: str) -> None:
     try:
-        execute(con, sql, limit=3)
+        con.execute(sql, limit=3)
     except RustnetError as error:
         wrong = error
     else:

@@ -268,3 +268,12 @@ def test_a_locked_reader_still_spills_and_leaves_nothing_behind(path: Path) -> N
     assert con.execute(sql).fetchall()[0][0].startswith("ffff")
     con.close()
     assert [p.name for p in path.parent.iterdir()] == ["s.duckdb"]
+
+
+def test_a_file_without_any_table_is_one_whose_writer_was_killed_early(tmp_path: Path, demo: type) -> None:
+    path = tmp_path / "s.duckdb"
+    duckdb.connect(str(path)).close()
+    assert "was killed before it began" in failure(path, demo, False)
+    session.create_or_open(path, [demo]).close()
+    with session.open_readonly(path) as con:
+        assert con.execute("SELECT count(*) FROM demo").fetchall() == [(0,)]

@@ -14,8 +14,9 @@ from rustnet.errors import SessionError
 from rustnet.records import table_name
 from rustnet.store import writer as module
 from rustnet.store.batches import Rows, insert
+from rustnet.store.cadence import BATCH
 from rustnet.store.tables import Capture
-from rustnet.store.writer import HOLD_ROWS, SHARED_TABLES, Writer
+from rustnet.store.writer import SHARED_TABLES, Writer
 
 TABLES = [table for table in registry.tables() if table_name(table) != "dns"]
 (LARGE,) = [table for table in registry.tables() if table_name(table) == "dns"]
@@ -39,7 +40,7 @@ def nothing(con: object) -> None:
 
 
 @pytest.mark.parametrize("small", [SHARED_TABLES - 1, SHARED_TABLES + 3, len(TABLES)])
-@pytest.mark.parametrize("rows", [10, HOLD_ROWS + 1])
+@pytest.mark.parametrize("rows", [10, BATCH.held_rows + 1])
 def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path: Path, small: int, rows: int) -> None:
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, rows)
@@ -69,15 +70,15 @@ def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(
 
     monkeypatch.setattr(module, "insert", counts)
     writer = Writer(str(tmp_path / "s.duckdb"), registry.tables())
-    rows = [(LARGE(), 1, 1_000, packet) for packet in range(1, HOLD_ROWS + 1)]
+    rows = [(LARGE(), 1, 1_000, packet) for packet in range(1, BATCH.held_rows + 1)]
     for capture_id in (1, 2, 3):
         writer.begin_capture(Capture(capture_id, "made.pcap", "file", "pcap"))
         writer.put([Rows(LARGE, rows)], last=True)
     writer.end(nothing, nothing, ())
     assert writer.query("SELECT capture_id, count(*) FROM dns GROUP BY ALL ORDER BY ALL") == [
-        (capture_id, HOLD_ROWS) for capture_id in (1, 2, 3)
+        (capture_id, BATCH.held_rows) for capture_id in (1, 2, 3)
     ]
-    assert inserted == [HOLD_ROWS] * 3
+    assert inserted == [BATCH.held_rows] * 3
     writer.close()
 
 
@@ -95,7 +96,7 @@ def test_a_thread_that_fails_leaves_a_session_that_says_it_is_incomplete(
 
     monkeypatch.setattr(module, "insert", fails)
     monkeypatch.setattr(module, "PLANNING", 1)  # all small tables are the second thread's
-    writer = store(path, len(TABLES), HOLD_ROWS - 1)
+    writer = store(path, len(TABLES), BATCH.held_rows - 1)
     ran = []
     writer.end(lambda _: ran.append("first"), lambda _: ran.append("second"), (LARGE,))
     with pytest.raises(SessionError, match="free some space"):

@@ -9,9 +9,10 @@ import click
 from rustnet.cli.machine import LOOKS
 from rustnet.cli.main import terminal
 from rustnet.cli.options import common
-from rustnet.cli.terminal import safe, wrap
+from rustnet.cli.terminal import wrap
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 
 @click.command(

@@ -1,23 +1,20 @@
 """``rustnet enrich``: a capture once more, with the owner of each packet as a comment that Wireshark shows."""
 
-import contextlib
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rustnet.cli.annotated import check_place, regular, tell, write
+from rustnet.cli.annotated import check_place, tell, write
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import ExitCode, InputError, RustnetError, UsageError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
-    from rustnet.cli.progress import ProgressLine
     from rustnet.query.comments import Comments
 
 
@@ -47,6 +44,8 @@ def command(
         raise UsageError(_("give --db or --sidecar, not both: a session has its owners already"))
     check_place(output, [capture, *sidecars, *([db] if db is not None else [])])
     with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
+        from rustnet.export.annotate import regular  # noqa: PLC0415 -- NumPy
+
         path = regular(capture, Path(folder))
         failed = False
         if db is None:
@@ -54,11 +53,11 @@ def command(
             failed = _ingest(path, session, sidecars, strict_parsers=state.debug)
         else:
             session = db
-        with opened(session) as con:
+        with opened(session) as reader:
             from rustnet.export.originals import stored_as  # noqa: PLC0415
             from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
 
-            comments = Comments(con, 1 if db is None else stored_as(con, Path(path), session))
+            comments = Comments(reader, 1 if db is None else stored_as(reader, Path(path)))
             _check_owners(comments, capture, sidecars, db)
             made = write(path, comments, output)
     tell(made, capture, output)
@@ -70,14 +69,13 @@ def command(
 def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parsers: bool) -> bool:
     """Make the session of the capture; returns whether a sidecar could not be read."""
     from rustnet.attribute.discover import open_sidecar  # noqa: PLC0415 -- the whole engine
+    from rustnet.cli.ingesting import ingested_once  # noqa: PLC0415
     from rustnet.ingest.options import Options  # noqa: PLC0415
-    from rustnet.ingest.road import ingest  # noqa: PLC0415
 
     for name in sidecars:
         open_sidecar(Path(name))  # what is no sidecar is better said now than after the capture was read
     options = Options(sidecars=sidecars, strict_parsers=strict_parsers)
-    with _progress() as line:
-        report = ingest([path], session, options, line)
+    report = ingested_once([path], session, options, scratch=Path(session).parent)
     if report.interrupted:
         raise KeyboardInterrupt
     if not report.captures:
@@ -85,21 +83,6 @@ def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parser
     for _path, words in report.failed:
         talk(f"rustnet: error: {safe(words)}")
     return bool(report.failed)
-
-
-@contextlib.contextmanager
-def _progress() -> "Iterator[ProgressLine | None]":
-    """Make a progress line, on a terminal, that is gone at the end."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
-
-    line = ProgressLine()
-    try:
-        yield line
-    finally:
-        line.clear()
 
 
 def _check_owners(comments: "Comments", capture: str, sidecars: tuple[str, ...], db: str | None) -> None:

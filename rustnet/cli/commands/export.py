@@ -5,9 +5,10 @@ from typing import TextIO, cast
 import click
 
 from rustnet.cli.options import common, opened, session_argument, text_output
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import RustnetError, UsageError
 from rustnet.i18n import _, ngettext
+from rustnet.present.text import safe
 
 
 @click.command(
@@ -29,12 +30,12 @@ def command(session: str, sidecar: bool, output: str) -> None:
     from rustnet.export.sidecar import write_sidecar  # noqa: PLC0415 -- DuckDB
     from rustnet.query import ownership  # noqa: PLC0415
 
-    with opened(session) as con:
-        if not ownership.known(con):
+    with opened(session) as reader:
+        if not ownership.known(reader):
             raise RustnetError(
                 _("{path}: no source of ownership was read into this session: nothing to export").format(path=session)
             )
         with text_output(output, "jsonl") as stream:
-            lines = write_sidecar(con, cast("TextIO", stream))
+            lines = write_sidecar(reader, cast("TextIO", stream))
     done = ngettext("{n} record written to {path}", "{n} records written to {path}", lines)
     talk(done.format(n=f"{lines:,}", path=safe(output if output != "-" else "stdout")))

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from rustnet.cli.options import common, filter_argument, opened, session_argument, whole_file
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import InputError, RustnetError, UsageError
 from rustnet.i18n import _, ngettext
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
-    import duckdb
-
     from rustnet.export.packets import Extracted, Part
     from rustnet.query.selection import Selection
+    from rustnet.query.session import Session
 
 
 @click.command(
@@ -50,15 +50,14 @@ def command(
 ) -> None:
     """Extract packets."""
     from rustnet.query import selection  # noqa: PLC0415 -- DuckDB
-    from rustnet.query.compile import Scope  # noqa: PLC0415
 
     form = _form(output, fmt)
     if sql is not None and words:
         raise UsageError(_("give a filter or --sql, not both"))
-    with opened(session) as con:
-        chosen = selection.by_filter(" ".join(words), Scope.of(con)) if sql is None else selection.by_sql(con, sql)
+    with opened(session) as reader:
+        chosen = selection.by_filter(" ".join(words), reader.scope()) if sql is None else selection.by_sql(reader, sql)
         said = form == "pcapng" and not no_comments
-        parts = _parts(con, chosen, Path(session), sources, verified=not no_verify, said=said)
+        parts = _parts(reader, chosen, Path(session), sources, verified=not no_verify, said=said)
         if not parts:
             raise RustnetError(_("nothing to extract: no packet matches"))
         _check_place(output, parts)
@@ -81,7 +80,7 @@ def _form(output: str, fmt: str | None) -> str:
 
 
 def _parts(
-    con: "duckdb.DuckDBPyConnection",
+    reader: "Session",
     chosen: "Selection",
     session: Path,
     sources: tuple[str, ...],
@@ -95,9 +94,9 @@ def _parts(
     from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
     from rustnet.query.selection import originals as stored  # noqa: PLC0415
 
-    counts = chosen.counts(con)
+    counts = chosen.counts(reader)
     parts = []
-    for capture in stored(con, list(counts)):
+    for capture in stored(reader, list(counts)):
         found = originals.locate(capture, session, sources, alone=len(counts) == 1)
         if found.path is None:
             raise InputError(_("capture {n}: {words}").format(n=capture.capture_id, words=found.problem))
@@ -111,8 +110,8 @@ def _parts(
                     )
                 )
         number = capture.capture_id
-        remark = Comments(con, number).text if said else None
-        numbers = functools.partial(chosen.numbers, con, number)
+        remark = Comments(reader, number).text if said else None
+        numbers = functools.partial(chosen.numbers, reader, number)
         parts.append(Part(found.path, capture.sha256, numbers, remark))
     return parts
 

@@ -68,28 +68,27 @@ def command(
     """List flows."""
     from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
     from rustnet.query import listing  # noqa: PLC0415
-    from rustnet.query.compile import Scope  # noqa: PLC0415
 
     text = " ".join(words)
     form = chosen_format(fmt, output)
     screen = terminal()
     if limit is None and not everything and output is None and screen.tty and form == "table":
         limit = TERMINAL_LIMIT
-    with opened(session) as con:
-        scope = Scope.of(con)
+    with opened(session) as reader:
+        scope = reader.scope()
         known = listing.columns(scope)
         if columns == "?":
             sys.stdout.write("\n".join(known) + "\n")
             return
         shown = listing.DEFAULT_COLUMNS if columns is None else known if columns == "all" else _split(columns)
         order = _split(sort) if sort else [listing.DEFAULT_SORT]
-        with listing.list_flows(con, text, scope, shown, order, limit) as rows, text_output(output, form) as out:
+        with listing.list_flows(reader, text, scope, shown, order, limit) as rows, text_output(output, form) as out:
             if form == "table" and columns is None and output is None and screen.tty:
                 count = _screen([row for batch in rows.batches() for row in batch], screen)
             else:
                 count = write_result(rows, form, out)
         if form == "table" and limit is not None and count >= limit:
-            _more(listing.count(con, text, scope) - count)
+            _more(listing.count(reader, text, scope) - count)
         elif not count and form == "table":
             talk(_("no flow matches") if text else _("the session has no flows"))
 
@@ -108,9 +107,12 @@ def _screen(rows: "list[Row]", screen: Terminal) -> int:
     """Show the default columns in a form made for reading, leaving out what does not fit."""
     if not rows:
         return 0
-    from rustnet.cli.report import duration  # noqa: PLC0415
-    from rustnet.export.formats import humanised, timestamp_ns  # noqa: PLC0415
     from rustnet.present.text import printable  # noqa: PLC0415
+    from rustnet.present.values import (  # noqa: PLC0415
+        duration,
+        humanised,
+        timestamp_ns,
+    )
 
     def text(value: object) -> str:
         return "-" if value is None else printable(str(value))

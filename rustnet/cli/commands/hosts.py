@@ -58,9 +58,9 @@ def command(
     drawn = form == "table" and output is None and screen.tty
     if limit is None and not everything and drawn:
         limit = TERMINAL_LIMIT
-    with opened(session) as con:
+    with opened(session) as reader:
         asked = None if limit is None else limit + drawn
-        with list_hosts(con, local=local, limit=asked) as rows, text_output(output, form) as out:
+        with list_hosts(reader, local=local, limit=asked) as rows, text_output(output, form) as out:
             if not drawn:
                 count = write_result(rows, form, out)
             else:
@@ -75,8 +75,8 @@ def command(
 
 def _screen(rows: "list[Row]", screen: Terminal) -> int:
     """Show what matters most, in a form made for reading."""
-    from rustnet.export.formats import humanised, timestamp_ns  # noqa: PLC0415
     from rustnet.present.text import printable  # noqa: PLC0415
+    from rustnet.present.values import humanised, timestamp_ns  # noqa: PLC0415
 
     def text(value: object) -> str:
         return "-" if value is None else printable(str(value))

@@ -65,7 +65,6 @@ def command(
 ) -> None:
     """Show processes."""
     from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
-    from rustnet.query.compile import Scope  # noqa: PLC0415
     from rustnet.query.execute import ResultSet  # noqa: PLC0415
     from rustnet.query.processes import process_tree, unowned  # noqa: PLC0415
 
@@ -74,10 +73,10 @@ def command(
     screen = terminal()
     if limit is None and not everything and output is None and screen.tty and form == "table":
         limit = TERMINAL_LIMIT
-    with opened(session) as con:
-        scope = Scope.of(con)
-        found, drawn = process_tree(con, text, scope, claimed=claimed)
-        nobody, flows = unowned(con, text, scope)
+    with opened(session) as reader:
+        scope = reader.scope()
+        found, drawn = process_tree(reader, text, scope, claimed=claimed)
+        nobody, flows = unowned(reader, text, scope)
     rows = found.rows if limit is None else found.rows[:limit]
     rest = len(found.rows) - len(rows)
     found = ResultSet(found.columns, found.types, rows, truncated=False, elapsed=0.0)
@@ -106,8 +105,8 @@ def _tell(shown: int, nobody: int, flows: int) -> None:
 
 def _screen(found: "ResultSet", drawn: list[str], screen: Terminal) -> None:
     """Draw the tree; columns that say nothing are left out."""
-    from rustnet.export.formats import humanised, timestamp_ns  # noqa: PLC0415
     from rustnet.present.text import printable  # noqa: PLC0415
+    from rustnet.present.values import humanised, timestamp_ns  # noqa: PLC0415
 
     places = {name: found.columns.index(name) for name in _SCREEN}
     days = {timestamp_ns(row[places[name]])[:10] for row in found.rows for name in ("first_seen", "last_seen")

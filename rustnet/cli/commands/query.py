@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @click.option("-l", "--list", "listing", is_flag=True, help=_("List the saved questions, or explain NAME."))
 @format_options
 @click.option("-n", "--limit", type=click.IntRange(0), help=_("Most rows to write."))
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, metavar="SECONDS",
+              help=_("Stop the query after so long."))  # fmt: skip
 @click.option("--spreadsheet", is_flag=True, help=_("Make csv safe to open in a spreadsheet (formulas become text)."))
 @common
 def command(
@@ -43,6 +45,7 @@ def command(
     fmt: str | None,
     output: str | None,
     limit: int | None,
+    timeout: float,
     spreadsheet: bool,
 ) -> None:
     """Run one query."""
@@ -56,15 +59,17 @@ def command(
     if sql is not None and params:
         raise UsageError(_("-p is for saved questions; write the values into the SQL"))
     from rustnet.export.formats import write_result  # noqa: PLC0415
-    from rustnet.query.execute import ResultSet, stream  # noqa: PLC0415
+    from rustnet.query.execute import ResultSet  # noqa: PLC0415
 
     question = catalogue.find(name) if name else None
     given = _parameters(params)
     form = chosen_format(fmt, output)
     if sql == "-":
         sql = sys.stdin.read()
-    with opened(session) as con:
-        rows = question.stream(con, given) if question else stream(con, sql or "")
+    with opened(session) as reader:
+        rows = (
+            question.stream(reader, given, seconds=timeout) if question else reader.stream(sql or "", seconds=timeout)
+        )
         with rows, text_output(output, form) as out:
             if limit is None:
                 count = write_result(rows, form, out, spreadsheet=spreadsheet)

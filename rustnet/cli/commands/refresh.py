@@ -7,9 +7,10 @@ import click
 
 from rustnet.cli.options import common
 from rustnet.cli.sidecar_options import sidecar_options
-from rustnet.cli.terminal import safe, talk
+from rustnet.cli.terminal import talk
 from rustnet.errors import ExitCode, SessionError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 
 @click.command(

@@ -1,5 +1,6 @@
 """``rustnet replay``: captures in, a session and its summary out."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,21 @@ from rustnet.cli.options import common
 from rustnet.cli.sidecar_options import sidecar_options
 from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
+
+LEAST_SPEED, MOST_SPEED = 1e-6, 1e9
+
+
+def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | None:
+    """Read ``max`` or how many times as fast."""
+    if value == "max":
+        return None
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = math.nan
+    if not LEAST_SPEED <= speed <= MOST_SPEED:
+        raise click.BadParameter(_("{value!r} is neither max nor a number above 0, as 1 or 10").format(value=value))
+    return speed
 
 
 @click.command(
@@ -32,6 +48,10 @@ from rustnet.i18n import _
     metavar="N",
     help=_("Processes that analyse, 0 for none but this one; without it as many as help."),
 )
+@click.option(
+    "--speed", callback=_speed, metavar="max|1|10|N", default="max", show_default=True,
+    help=_("Replay packets by their times, N times as fast as they were captured; max: as fast as possible."),
+)  # fmt: skip
 @click.option(
     "--with",
     "tool",
@@ -58,6 +78,7 @@ def command(
     tool: str | None,
     strict: bool,
     as_json: bool,
+    speed: float | None,
     top: int,
 ) -> ExitCode:
     """Ingest, then print the summary."""
@@ -81,10 +102,11 @@ def command(
         strict_parsers=state.debug,
         dissect=not no_dissect,
         workers=workers,
+        speed=speed,
     )
     with temporary(db) as session:
         try:
-            report, summary = ingested(files, session, options, top)
+            report, summary = ingested(files, session, options, top, None if db else Path(session).parent)
         finally:
             drop_ahead()
         said(report)

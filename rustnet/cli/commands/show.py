@@ -13,10 +13,9 @@ from rustnet.errors import InputError, RustnetError
 from rustnet.i18n import _, ngettext
 
 if TYPE_CHECKING:
-    import duckdb
-
     from rustnet.inspect import Node
     from rustnet.query.detail import StoredPacket
+    from rustnet.query.session import Session
 
 
 @click.command(
@@ -49,16 +48,16 @@ def command(
     """Show a flow or a packet."""
     from rustnet.query import detail  # noqa: PLC0415 -- DuckDB
 
-    with opened(session) as con:
-        found = detail.find_flows(con, flow)
+    with opened(session) as reader:
+        found = detail.find_flows(reader, flow)
         if len(found) > 1:
             others = ", ".join(map(str, found[1:20])) + (" …" if len(found) > 20 else "")
             talk(_("{flow} names {n} flows; this is {first}, the others are {others}").format(
                 flow=flow, n=len(found), first=found[0], others=others))  # fmt: skip
-        made = detail.flow_detail(con, found[0], messages, packets)
+        made = detail.flow_detail(reader, found[0], messages, packets)
         if packet is not None:
-            stored = detail.stored_packet(con, made.flow["capture_id"], packet)
-            path = _original(con, stored, session, source)
+            stored = detail.stored_packet(reader, made.flow["capture_id"], packet)
+            path = _original(reader, stored, session, source)
     if packet is None:
         from rustnet.cli.flow_page import FlowPage, as_data  # noqa: PLC0415
 
@@ -79,11 +78,11 @@ def command(
         _print_tree(stored, tree)
 
 
-def _original(con: "duckdb.DuckDBPyConnection", packet: "StoredPacket", session: str, source: str | None) -> Path:
+def _original(reader: "Session", packet: "StoredPacket", session: str, source: str | None) -> Path:
     from rustnet.export.originals import locate  # noqa: PLC0415
     from rustnet.query.selection import originals  # noqa: PLC0415
 
-    capture = originals(con, [packet.capture_id])[0]
+    capture = originals(reader, [packet.capture_id])[0]
     found = locate(capture, Path(session), [source] if source else [])
     if found.path is None:
         raise InputError(found.problem)
@@ -94,14 +93,12 @@ def _original(con: "duckdb.DuckDBPyConnection", packet: "StoredPacket", session:
 
 def _tree(packet: "StoredPacket", path: Path, tool: str) -> "list[Node]":
     """Read the packet's bytes from its capture and have them taken apart."""
+    from rustnet.export.frame import packet_bytes  # noqa: PLC0415
     from rustnet.inspect import inspect_packet  # noqa: PLC0415
-    from rustnet.sources.seek import PacketReader  # noqa: PLC0415
 
     if packet.link_type is None:
         raise RustnetError(_("the session does not know the link type of packet {n}").format(n=packet.number))
-    with PacketReader(str(path)) as reader:
-        data = next(reader.read([(packet.file_offset, packet.captured)]))
-    return inspect_packet(data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
+    return inspect_packet(packet_bytes(path, packet), packet.link_type, packet.length, tool=tool, ts=packet.ts)
 
 
 def _print_json(data: object) -> None:
@@ -111,15 +108,14 @@ def _print_json(data: object) -> None:
 
 
 def _print_tree(packet: "StoredPacket", tree: "list[Node]") -> None:
-    from rustnet.cli.report import moment  # noqa: PLC0415
+    from rustnet.export.frame import link_type  # noqa: PLC0415
     from rustnet.present.text import cut, printable  # noqa: PLC0415
-    from rustnet.sources.linktypes import link_name  # noqa: PLC0415
+    from rustnet.present.values import moment  # noqa: PLC0415
 
     screen = terminal()
     size = ngettext("{n} byte", "{n} bytes", packet.length).format(n=f"{packet.length:,}")
     kept = "" if packet.captured == packet.length else _(", {n} captured").format(n=f"{packet.captured:,}")
-    link = link_name(packet.link_type) if packet.link_type is not None else "-"
-    lines = [screen.bold(f"packet {packet.number:,}") + f"  {moment(packet.ts)}  {size}{kept}  {link}"]
+    lines = [screen.bold(f"packet {packet.number:,}") + f"  {moment(packet.ts)}  {size}{kept}  {link_type(packet)}"]
     waiting: list[tuple[int, Node]] = [(0, node) for node in reversed(tree)]
     while waiting:
         depth, node = waiting.pop()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rustnet.cli.options import common, opened
-from rustnet.cli.terminal import safe
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.attribute.validate import Verdict
@@ -48,8 +48,8 @@ def command(file: str, session: str | None, lines: int, as_json: bool) -> ExitCo
 def _flows(session: str, name: str) -> tuple[int, int, int]:
     from rustnet.query.ownership import owned  # noqa: PLC0415 -- DuckDB
 
-    with opened(session) as con:
-        return owned(con, name)
+    with opened(session) as reader:
+        return owned(reader, name)
 
 
 def _share(part: int, whole: int) -> str:

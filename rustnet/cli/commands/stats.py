@@ -54,7 +54,6 @@ def command(
 ) -> None:
     """Count flows."""
     from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
-    from rustnet.query.compile import Scope  # noqa: PLC0415
     from rustnet.query.execute import ResultSet  # noqa: PLC0415
     from rustnet.query.listing import statistics  # noqa: PLC0415
 
@@ -64,13 +63,13 @@ def command(
     screen = terminal()
     if limit is None and not everything and output is None and screen.tty:
         limit = TERMINAL_LIMIT if by else 15
-    with opened(session) as con, text_output(output, form) as out:
-        scope = Scope.of(con)
+    with opened(session) as reader, text_output(output, form) as out:
+        scope = reader.scope()
         for number, dimension in enumerate([by] if by else _OVERVIEW):
             if not by:
                 heading = screen.bold(_("By {name}").format(name=dimension))
                 typing.cast("TextIO", out).write(("\n" if number else "") + heading + "\n\n")
-            with statistics(con, dimension, " ".join(words), scope, None if limit is None else limit + 1) as rows:
+            with statistics(reader, dimension, " ".join(words), scope, None if limit is None else limit + 1) as rows:
                 if limit is None:
                     write_result(rows, form, out)
                     continue

@@ -8,9 +8,10 @@ import click
 
 from rustnet.cli.main import terminal
 from rustnet.cli.options import common, opened, session_argument
-from rustnet.cli.terminal import safe, wrap
+from rustnet.cli.terminal import wrap
 from rustnet.errors import ExitCode, InputError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.query.integrity import Finding
@@ -33,9 +34,9 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
     from rustnet.query.integrity import check  # noqa: PLC0415 -- DuckDB
     from rustnet.query.selection import originals  # noqa: PLC0415
 
-    with opened(session) as con:
-        findings = check(con)
-        captures = originals(con)
+    with opened(session) as reader:
+        findings = check(reader)
+        captures = originals(reader)
     if not no_hash:
         findings = [_file(c, Path(session), sources, alone=len(captures) == 1) for c in captures] + findings
     wrong = [f for f in findings if not f.ok and f.serious]

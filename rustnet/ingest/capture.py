@@ -1,0 +1,298 @@
+"""`CaptureIngest`: one input on its way into the session, top to bottom."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from rustnet import __version__
+from rustnet.analysis.collector import Collector
+from rustnet.attribute.formats.apple import LINKS as PKTAP_LINKS
+from rustnet.attribute.packets import PacketClaims
+from rustnet.engine.index import CAPACITY, PacketIndex
+from rustnet.ingest.report import CaptureReport, Progress, Report
+from rustnet.ingest.stop import StopToken
+from rustnet.records import table_name
+from rustnet.sources.frames import Frames, Source
+from rustnet.sources.linktypes import link_name
+from rustnet.store.batches import Batch, Columns, Records, count
+from rustnet.store.cadence import Cadence
+from rustnet.store.tables import Capture, InterfaceRow, Packet
+from rustnet.store.writer import Writer
+
+PATIENCE = 0.1
+"""Seconds without a packet after which the road looks at its stop token, the clock and the progress."""
+PROGRESS_SECONDS = 0.1
+HEAD_START = 8
+"""Batches of a file that workers get before the session is opened: that takes long, and the reader would wait."""
+
+
+class Analyser(Protocol):
+    """What analyses a capture: `Analysis` in this process, `SharedAnalysis` in several."""
+
+    collector: Collector
+
+    @property
+    def index(self) -> PacketIndex:
+        """Rows of the packets since the index was last taken."""
+
+    @property
+    def packets(self) -> int:
+        """Packets that it was fed."""
+
+    @property
+    def next_flow(self) -> int:
+        """Number of the flow that comes next."""
+
+    @property
+    def undecoded(self) -> int:
+        """Packets that could not be decoded."""
+
+    @property
+    def evicted(self) -> int:
+        """Flows that ended early because the table was full."""
+
+    @property
+    def stored_flows(self) -> int:
+        """Flows in the batches that were taken."""
+
+    def feed(self, frames: Frames) -> None:
+        """Analyse a batch of frames."""
+
+    def settle(self) -> None:
+        """Return when all packets that were fed are in the index."""
+
+    def take(self) -> list[Batch]:
+        """Batches that are full."""
+
+    def take_all(self, final: bool = False) -> list[Batch]:
+        """Batches of all rows so far; the ``final`` ones after `finish`."""
+
+    def open_flows(self) -> Columns:
+        """Rows of the flows that are open."""
+
+    def finish(self) -> None:
+        """The capture is over."""
+
+
+class CaptureIngest:
+    """One input on its way into the session: read, analysed, stored, and flushed as often as the cadence says."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        source: Source,
+        capture_id: int,
+        analysis: Analyser,
+        stop: StopToken,
+        cadence: Cadence,
+    ) -> None:
+        self.writer = writer
+        self.source = source
+        self.stop = stop
+        self.cadence = cadence
+        self.capture_id = capture_id
+        self.capture = Capture(self.capture_id, source.info.source, source.info.kind, source.info.format)
+        self.analysis = analysis
+        self.first_flow = analysis.next_flow
+        self.tables: set[str] = set()
+        """Names of the tables that got rows."""
+        self.link_types: set[int] = set()
+        self.last_link = -1
+        self.packet_claims = claims = PacketClaims(capture_id, Path(source.info.source).name)
+        claims.spill = lambda rows: writer.run(partial(claims.store, columns=rows))
+        self.pktap = False
+        self.callback: Callable[[Progress], None] | None = None
+        self.last_progress_at = 0.0
+        self.index = 0
+        self.files = 1
+        self.flush_at = 0.0
+        """When the next flush is due (monotonic clock)."""
+        self.flushed_packets = 0
+        """Packets at the last flush."""
+        self.stored_rows = 0
+        """Rows that were stored since the last flush."""
+
+    def set_progress(self, callback: Callable[[Progress], None] | None, index: int, files: int) -> None:
+        """Report progress to ``callback``; this is input ``index`` of ``files``."""
+        self.callback = callback
+        self.index = index
+        self.files = files
+
+    def run(self, report: Report) -> None:
+        """Read the input to its end, or until the run is stopped, and store everything."""
+        self.capture.ingested_at = time.time_ns()
+        self.capture.rustnet_version = __version__
+        self.capture.bytes = self.source.info.bytes
+        self.writer.begin_capture(self.capture)
+        if not self.cadence.begin_seconds:
+            self.writer.commit()
+        try:
+            self.flush_at = time.monotonic() + self.cadence.seconds
+            for number, frames in enumerate(self.source.batches(PATIENCE), 1):
+                if frames.count:
+                    self.batch(frames)
+                if number == HEAD_START:
+                    self.writer.start()
+                if self.stop.is_set():
+                    report.interrupted = True
+                    break
+                self.flush_due()
+                self.progress()
+        except KeyboardInterrupt:
+            report.interrupted = True
+        self.finish(report)
+
+    def batch(self, frames: Frames) -> None:
+        """One batch of frames through the engine, and to the writer what is enough to be stored."""
+        analysis = self.analysis
+        if analysis.index.count + frames.count > CAPACITY:
+            self.store(self.gathered())
+        links = frames.column("link")
+        if not (links == self.last_link).all():
+            self.link_types.update(links.tolist())
+            self.last_link = int(links[0])
+            self.pktap = not self.link_types.isdisjoint(PKTAP_LINKS)
+        analysis.feed(frames)
+        if self.pktap or self.source.info.annotated:
+            analysis.settle()
+            self.packet_claims.take(frames, analysis.index, self.source.info, self.pktap)
+        if analysis.index.count >= self.cadence.index_packets:
+            self.store(self.gathered())
+
+    def gathered(self) -> list[Batch]:
+        """Batches that are due."""
+        batches: list[Batch] = []
+        if self.analysis.index.count:
+            batches.append(Columns(Packet, self.analysis.index.take()))
+        batches += self.analysis.take()
+        self.sum_up()
+        return batches
+
+    def flush_due(self) -> None:
+        """Have what there is become visible and permanent, if it is time for that."""
+        packets = self.analysis.packets - self.flushed_packets
+        if packets <= 0:
+            return
+        began = time.monotonic()
+        if began < self.flush_at and packets < self.cadence.packets and self.stored_rows < self.cadence.rows:
+            return
+        everything = self.analysis.take_all()
+        batches = [*self.gathered(), *everything]
+        self.describe()
+        self.tables.update(table_name(batch.cls) for batch in batches)
+        self.writer.flush(self.capture, batches, self.analysis.open_flows())
+        self.flushed_packets = self.analysis.packets
+        self.stored_rows = 0
+        spent = time.monotonic() - began
+        self.flush_at = began + max(self.cadence.seconds, spent / self.cadence.share)
+
+    def store(self, batches: list[Batch], last: bool = False) -> None:
+        """Hand batches to the writer, the ``last`` of a capture if so."""
+        self.tables.update(table_name(batch.cls) for batch in batches)
+        self.stored_rows += sum(map(count, batches))
+        self.writer.put(batches, last)
+
+    def sum_up(self) -> None:
+        """Bring the capture's sums up to date."""
+        capture, index = self.capture, self.analysis.index
+        capture.packets = self.analysis.packets
+        capture.wire_bytes = index.wire_bytes
+        capture.captured_bytes = index.captured_bytes
+        capture.truncated = index.truncated
+        capture.out_of_order = index.out_of_order
+        if capture.packets:
+            capture.first_ts = index.first_ts
+            capture.last_ts = index.last_ts
+
+    def progress(self, final: bool = False) -> None:
+        """Report progress, at most every `PROGRESS_SECONDS`."""
+        if self.callback is None:
+            return
+        now = time.monotonic()
+        if not final and now - self.last_progress_at < PROGRESS_SECONDS:
+            return
+        self.last_progress_at = now
+        info = self.source.info
+        self.callback(
+            Progress(
+                info.source,
+                self.index,
+                self.files,
+                self.source.position(),
+                info.bytes,
+                self.analysis.packets,
+                self.analysis.next_flow - self.first_flow,
+            )
+        )
+
+    def finish(self, report: Report) -> None:
+        """Store what is left: open flows, held rows, damage, interfaces, and the capture's final row."""
+        collector = self.analysis.collector
+        self.analysis.finish()
+        batches = self.gathered()
+        for damage in self.source.damage:
+            collector.anomaly(damage.kind, damage.detail, 0, damage.ts, damage.packet, file_offset=damage.offset)
+        for ip, name in self.source.info.names:  # those that the capture file itself brings
+            collector.name(ip, name, "nrb", self.capture.first_ts or 0, None)
+        batches += self.analysis.take_all(final=True)
+        interfaces = [
+            InterfaceRow(self.capture_id, i & 0xFFFF, x.name, x.description, x.link_type, x.snaplen, x.packets)
+            for i, x in enumerate(self.source.interfaces)
+        ]
+        if interfaces:
+            batches.append(Records(InterfaceRow, list(interfaces)))
+        self.store(batches, last=True)
+        self.describe()
+        self.capture.complete = self.source.info.complete and not report.interrupted
+        self.writer.end_capture(self.capture)
+        report.captures.append(self.summary())
+        self.packet_claims.spill = None  # break the reference cycle
+        if len(self.packet_claims):
+            self.writer.run(self.packet_claims.store)
+            report.packet_claims[self.capture_id] = self.packet_claims
+        self.progress(final=True)
+
+    def describe(self) -> None:
+        """Fill the capture's row with what the input and the analysis say so far."""
+        info, capture = self.source.info, self.capture
+        interfaces = self.source.interfaces
+        capture.format = info.format
+        capture.sha256 = info.sha256
+        capture.bytes = info.bytes
+        capture.application = info.application or None
+        capture.hardware = info.hardware or None
+        capture.os = info.os or None
+        capture.comments = info.comments or None
+        links = self.link_types or {x.link_type for x in interfaces}
+        capture.link_types = [link_name(link) for link in sorted(links)]
+        capture.snaplen = max((x.snaplen for x in interfaces), default=0)
+        capture.undecoded = self.analysis.undecoded
+        kernel = [x.dropped_kernel for x in interfaces if x.dropped_kernel is not None]
+        card = [x.dropped_interface for x in interfaces if x.dropped_interface is not None]
+        capture.dropped_kernel = sum(kernel) if kernel else None
+        capture.dropped_interface = sum(card) if card else None
+
+    def summary(self) -> CaptureReport:
+        """The capture's part of the report."""
+        c = self.capture
+        return CaptureReport(
+            capture_id=c.capture_id,
+            source=c.source,
+            packets=c.packets,
+            flows=self.analysis.stored_flows,
+            wire_bytes=c.wire_bytes,
+            captured_bytes=c.captured_bytes,
+            truncated=c.truncated,
+            undecoded=c.undecoded,
+            out_of_order=c.out_of_order,
+            damage=list(self.source.damage),
+            complete=c.complete,
+            sha256=c.sha256,
+            dropped_kernel=c.dropped_kernel,
+            dropped_interface=c.dropped_interface,
+            first_ts=c.first_ts,
+            last_ts=c.last_ts,
+            evicted=self.analysis.evicted,
+        )

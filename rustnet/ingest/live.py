@@ -1,0 +1,28 @@
+"""`LivePasses`: the passes that are quick enough, over what each flush brought."""
+
+from typing import TYPE_CHECKING
+
+from rustnet.derive.order import PASSES
+from rustnet.derive.passes import Span, run_live
+from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+GROWING = (FLOWS_ENDED, "arp", "icmp")
+"""Tables of which the passes look at the new rows only."""
+
+
+class LivePasses:
+    """Runs the live passes within each flush, over the rows since the flush before and all open flows."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, int] = {}
+
+    def __call__(self, con: "DuckDBPyConnection", capture_id: int) -> None:
+        """Run them over what a flush of this capture has stored, on the writer's connection."""
+        run_live(PASSES, con, Span((capture_id,), self._since))
+        run_live(PASSES, con, Span((capture_id,), self._since, FLOWS_OPEN))
+        for table in GROWING:
+            row = con.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {table}").fetchall()[0]  # noqa: S608 - our own
+            self._since[table] = row[0]

@@ -1,0 +1,46 @@
+"""Readers of the session are answered while it is written."""
+
+import contextlib
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rustnet.errors import SessionError
+from rustnet.store.session import reading_cursor, seal
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from rustnet.query.server import SessionServer
+
+DELAY = 0.3
+"""Seconds after which readers are answered: a shorter run is over by then, and spares itself the start."""
+
+
+class Serving:
+    """Answers readers of the session at ``path``, which ``con`` has just opened for writing, until it is closed."""
+
+    def __init__(self, path: str, con: "duckdb.DuckDBPyConnection") -> None:
+        seal(con)  # readers' statements run in the writer's database
+        self._path = path
+        self._con = con.cursor()
+        self.server: SessionServer | None = None
+        self._timer = threading.Timer(DELAY, self._start)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _start(self) -> None:
+        from rustnet.query.server import SessionServer  # noqa: PLC0415 -- readers' code, which short runs do without
+
+        server = SessionServer(self._path, partial(reading_cursor, self._con))
+        with contextlib.suppress(SessionError):  # readers will read that the session is in use
+            server.start()
+            self.server = server
+
+    def close(self) -> None:
+        """Answer no more; called before the session is closed."""
+        self._timer.cancel()
+        self._timer.join()
+        if self.server is not None:
+            self.server.close()
+        self._con.close()

@@ -1,0 +1,55 @@
+"""Times, lengths of time, sizes, shares and TCP flags, written for reading."""
+
+import datetime as dt
+
+_FLAG_LETTERS = ((2, "S"), (16, "A"), (8, "P"), (1, "F"), (4, "R"), (32, "U"), (64, "E"), (128, "C"))
+
+
+def timestamp_ns(nanoseconds: int) -> str:
+    """ISO-8601 in UTC with all nine digits: ``2024-05-01T10:00:05.250000000Z``."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+def moment(ns: int | None) -> str:
+    """Write a time for reading, to the microsecond: ``2024-05-01 10:00:05.250000Z``."""
+    return "-" if ns is None else timestamp_ns(ns).replace("T", " ")[:26] + "Z"
+
+
+def duration(ns: int) -> str:
+    """Write a length of time for reading: ``12.3 ms``, ``42.1 s``, ``3 min 20 s``, ``2 d 3 h``."""
+    if ns < 10**9:
+        return f"{ns / 1e6:.1f} ms"
+    if ns < 120 * 10**9:
+        return f"{ns / 1e9:.1f} s"
+    minutes, seconds = divmod(ns // 10**9, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    first = next(i for i, (n, _unit) in enumerate(parts) if n)
+    return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2] if n)
+
+
+def humanised(size: float) -> str:
+    """Write a number of bytes for reading: ``999 B``, ``1.5 MB`` (powers of 1000)."""
+    if abs(size) < 1000:
+        return f"{size:.0f} B"
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        size /= 1000
+        if abs(size) < 999.95 or unit == "PB":
+            break
+    return f"{size:.1f} {unit}"
+
+
+def percent(part: int, whole: int) -> str:
+    """Write a share for reading, never 0 % for something nor 100 % for less than all."""
+    share = 100 * part / whole if whole else 0.0
+    if part and share < 0.1:
+        return "<0.1 %"
+    return f"{min(share, 99.9):.1f} %" if part != whole else "100 %"
+
+
+def tcp_flags(value: int) -> str:
+    """Write TCP flags as letters, such as ``SA`` or ``PA``."""
+    return "".join(letter for bit, letter in _FLAG_LETTERS if value & bit)

@@ -1,0 +1,184 @@
+"""A session that is being written, read through the process that writes it."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rustnet.errors import RustnetError, SessionError
+from rustnet.i18n import _
+from rustnet.query import wire
+from rustnet.query.execute import (
+    Params,
+    QueryError,
+    QueryFailedError,
+    QueryStoppedError,
+    QueryTimeoutError,
+    Row,
+    RowStream,
+)
+from rustnet.query.session import Session
+
+CONNECT_SECONDS = 10.0
+GRACE_SECONDS = 30.0
+"""How much longer than the time of its statement an answer may take."""
+
+_ERRORS: dict[str, type[RustnetError]] = {
+    "QueryError": QueryError,
+    "QueryFailedError": QueryFailedError,
+    "QueryStoppedError": QueryStoppedError,
+    "QueryTimeoutError": QueryTimeoutError,
+}
+
+
+class NoWriterError(Exception):
+    """Nobody answers for this session."""
+
+
+class RefusedError(SessionError):
+    """The process that writes the session answers another user only."""
+
+
+class BusyError(QueryFailedError):
+    """The process that writes the session answers as many readers as it can."""
+
+
+class RemoteSession(Session):
+    """A session that another process is writing. When that has ended, ``reopen`` gives what is asked from then on."""
+
+    def __init__(self, path: "str | os.PathLike[str]", reopen: Callable[[], Session]) -> None:
+        super().__init__()
+        self.path = os.fspath(path)
+        self._reopen = reopen
+        self._next: Session | None = None
+        self._closed = False
+        self._ask({"sql": "SELECT 1"})[1].close()
+
+    def stream(
+        self,
+        sql: str,
+        params: Params = (),
+        *,
+        own: bool = False,
+        seconds: float | None = None,
+        rows: int | None = None,
+    ) -> RowStream:
+        """Have the writer run one reading statement."""
+        if self._closed:
+            raise SessionError(_("{path}: the session is closed").format(path=self.path))
+        if self._next is None:
+            bound: Any = (
+                {key: wire.encode(value) for key, value in params.items()}
+                if isinstance(params, Mapping)
+                else [wire.encode(value) for value in params]
+            )
+            try:
+                head, link = self._ask({"sql": sql, "params": bound, "own": own, "seconds": seconds, "rows": rows})
+            except NoWriterError:
+                self._next = self._reopen()
+                self._scope = None
+            else:
+                answer = _Answer(link, self.path)
+                return RowStream(tuple(head["columns"]), tuple(head["types"]), answer.fetch, answer.close)
+        return self._next.stream(sql, params, own=own, seconds=seconds, rows=rows)
+
+    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], socket.socket]:
+        """Send a request; returns the head of its answer, and the connection that the rows come over.
+
+        Raises `NoWriterError` if nobody answers, `RefusedError`, or what is wrong with the statement.
+        """
+        message = wire.pack(request)
+        if len(message) > wire.MAX_REQUEST:
+            raise QueryError(_("SQL: a statement and its values may have {n} bytes").format(n=f"{wire.MAX_REQUEST:,}"))
+        link = _connected(self.path)
+        try:
+            try:
+                link.settimeout(None if (seconds := request.get("seconds")) is None else seconds + GRACE_SECONDS)
+                link.sendall(message)
+                head = wire.receive(link, wire.MAX_MESSAGE)
+            except TimeoutError:
+                raise QueryTimeoutError(_("the process that writes the session does not answer")) from None
+            except (OSError, wire.EndOfMessagesError) as error:
+                raise NoWriterError from error
+            _check(head)
+        except BaseException:
+            link.close()
+            raise
+        return head, link
+
+    def close(self) -> None:
+        """Let go of the session."""
+        self._closed = True
+        if self._next is not None:
+            self._next.close()
+
+
+class _Answer:
+    """The rows of an answer, as they come over a connection."""
+
+    def __init__(self, link: socket.socket, path: str) -> None:
+        self._link = link
+        self._path = path
+        self._rows: list[Row] = []
+        self._at = 0
+        self._ended = False
+
+    def fetch(self, count: int) -> list[Row]:
+        """Take the next rows, at most ``count``; fewer only at the end."""
+        taken = self._take(count)
+        while len(taken) < count and not self._ended:
+            self._receive()
+            taken += self._take(count - len(taken))
+        return taken
+
+    def _take(self, count: int) -> list[Row]:
+        taken = self._rows[self._at : self._at + count]
+        self._at += len(taken)
+        return taken
+
+    def _receive(self) -> None:
+        try:
+            message = wire.receive(self._link, wire.MAX_MESSAGE)
+        except TimeoutError:
+            raise QueryTimeoutError(_("the process that writes the session does not answer")) from None
+        except (OSError, wire.EndOfMessagesError):
+            words = _(
+                "{path}: the answer ended early: the writer is done, or waited too long for its reader; ask again"
+            )
+            raise QueryStoppedError(words.format(path=self._path)) from None
+        _check(message)
+        self._ended = "rows" not in message
+        self._rows = [tuple(wire.decode(value) for value in row) for row in message.get("rows", ())]
+        self._at = 0
+
+    def close(self) -> None:
+        """Close the connection, which ends the query."""
+        self._link.close()
+
+
+def _connected(path: str) -> socket.socket:
+    """Connect to the writer of a session."""
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link.settimeout(CONNECT_SECONDS)
+    try:
+        with wire.address(wire.socket_path(path)) as name:
+            link.connect(name)
+    except PermissionError:
+        link.close()
+        raise RefusedError(wire.refusal(path)) from None
+    except OSError as error:
+        link.close()
+        raise NoWriterError from error
+    return link
+
+
+def _check(message: dict[str, Any]) -> None:
+    """Raise the error that an answer names, if it names one."""
+    if "error" not in message:
+        return
+    kind, text = str(message["error"]), str(message.get("text", ""))
+    if kind == "refused":
+        raise RefusedError(text)
+    if kind == "busy":
+        raise BusyError(text)
+    raise _ERRORS.get(kind, QueryFailedError)(text)

@@ -1,0 +1,407 @@
+"""The process that writes a session answers readers: a socket next to the file, one statement per connection.
+
+The socket is the user's alone (mode 0600, and the peer's uid is looked at). A request is one statement that reads, of
+bounded size; its answer comes in batches, in bounded time. A reader that goes away ends its query. What does not make
+sense costs the connection that it came over, and nothing else. Readers work with a lower priority than the writer.
+"""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import stat
+import struct
+import sys
+import threading
+import time
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rustnet.errors import RustnetError, SessionError
+from rustnet.i18n import _
+from rustnet.query import wire
+from rustnet.query.execute import (
+    BATCH_ROWS,
+    EXPLAIN,
+    Params,
+    QueryError,
+    QueryFailedError,
+    check_reading,
+    explained,
+)
+from rustnet.query.session import CursorSession
+
+if typing.TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+CLIENTS = 8
+"""Connections that are answered at the same time; more are refused until one is over."""
+SECONDS = 600.0
+"""Time that any statement may take."""
+ROWS = 50_000_000
+"""Rows of an answer."""
+BATCH_BYTES = 1 << 20
+"""Bytes that a message of an answer should have."""
+REQUEST_SECONDS = 10.0
+"""Time in which a connection's request must have come."""
+READER_SECONDS = 60.0
+"""Time for which an answer waits for its reader to go on reading."""
+READERS_MEMORY = 256 << 20
+"""Bytes that all queries together may take beside what the writer may have."""
+MEMORY_SECONDS = 0.02
+"""How often their memory is looked at; meanwhile they may take as much again before anything fails."""
+_NICE = 10
+_FIRST_ROWS = 64
+_CREDENTIALS = struct.Struct("3i")
+
+_TABLE_FUNCTIONS = frozenset((
+    "duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_functions", "duckdb_indexes",
+    "duckdb_keywords", "duckdb_memory", "duckdb_schemas", "duckdb_settings", "duckdb_tables", "duckdb_temporary_files",
+    "duckdb_types", "duckdb_views", "generate_series", "json_each", "json_tree", "pragma_database_size",
+    "pragma_storage_info", "pragma_table_info", "pragma_version", "range", "repeat", "repeat_row", "unnest",
+))  # fmt: skip
+"""Functions that may stand where a table does. Others of DuckDB change the instance, which is the writer's."""
+_ACTING = frozenset(("nextval", "setval", "sleep_ms", "write_log"))
+"""Functions that do something, or wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What a client asks."""
+
+    sql: str
+    params: Params
+    own: bool
+    seconds: float
+    rows: int
+
+    @classmethod
+    def of(cls, message: dict[str, Any]) -> "_Request":
+        """Take a message apart; raises `WireError` if it is no request."""
+        sql, params = message.get("sql"), message.get("params", [])
+        own, seconds, rows = message.get("own", False), message.get("seconds"), message.get("rows")
+        if not isinstance(sql, str) or not isinstance(own, bool) or not isinstance(params, list | dict):
+            raise wire.WireError("expected a statement and its values")
+        if isinstance(params, dict):
+            bound: Params = {key: wire.decode(value) for key, value in params.items()}
+        else:
+            bound = [wire.decode(value) for value in params]
+        return cls(sql, bound, own, _at_most(seconds, SECONDS), int(_at_most(rows, ROWS)))
+
+
+def _at_most(value: Any, limit: float) -> float:
+    if value is None:
+        return limit
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise wire.WireError("expected a number that is not negative")
+    return min(value, limit)
+
+
+# Blocks of the file that are kept in memory give way to whatever needs memory, and do not count.
+_MEMORY = "SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory() WHERE tag <> 'BASE_TABLE'"
+
+
+class _Memory:
+    """Keeps the memory of readers' queries in bounds: DuckDB has one limit for all that share a database.
+
+    While queries work, the limit is higher by what they may take and by a margin. Where they take more than they may,
+    all are ended, so that the writer is never the one whose memory is refused. As a context, it counts a query.
+    """
+
+    def __init__(self, new_cursor: "Callable[[], Connection]", end_all: Callable[[str], int]) -> None:
+        self._new_cursor = new_cursor
+        self._end_all = end_all
+        self._working = 0
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._watch, name="rustnet-memory", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._working += 1
+            self._changed.notify_all()
+
+    def __exit__(self, *_args: object) -> None:
+        with self._changed:
+            self._working -= 1
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        cursor = self._new_cursor()
+        (usual,) = cursor.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+        writers = cursor.execute("SELECT parse_formatted_bytes(?)", [usual]).fetchall()[0][0]
+        try:
+            while not self._closed:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._working or self._closed)
+                cursor.execute(f"SET memory_limit = '{writers + 2 * READERS_MEMORY}B'")
+                self._look(cursor, writers + READERS_MEMORY)
+                with contextlib.suppress(Exception):  # what is in use cannot be taken away; it is tried again next time
+                    cursor.execute(f"SET memory_limit = '{usual}'")
+        finally:
+            cursor.close()
+
+    def _look(self, cursor: "Connection", most: int) -> None:
+        """Look at the memory in use until no query works any more."""
+        words = _("the query needs more memory than is left while the session is being written; ask for less, or later")
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._working or self._closed, MEMORY_SECONDS)
+                if not self._working or self._closed:
+                    return
+            if cursor.execute(_MEMORY).fetchall()[0][0] > most:
+                self._end_all(words)
+
+
+class _Served(CursorSession):
+    """The writer's session as its readers see it: every statement is checked, whoever wrote it."""
+
+    def check(self, sql: str) -> None:
+        """Raise `QueryError` for what does more than read this session."""
+        cursor = self._new_cursor()
+        try:
+            _check_functions(cursor, sql)
+        except RustnetError:
+            raise
+        except Exception as error:
+            raise explained(error, sql) from error
+        finally:
+            cursor.close()
+
+
+def _check_functions(cursor: "Connection", sql: str) -> None:
+    """Refuse functions that change what the writer depends on. DuckDB itself says which ones a statement names."""
+    inner = EXPLAIN.sub("", sql, count=1) if check_reading(cursor, sql) == "EXPLAIN" else sql
+    text = cursor.execute("SELECT json_serialize_sql(?)", [inner]).fetchall()[0][0]
+    try:
+        waiting = [json.loads(text)]
+    except RecursionError:
+        raise QueryError(_("SQL: nested too deeply")) from None
+    if waiting[0].get("error"):
+        raise QueryError(_("SQL: this form of statement is not possible while the session is being written"))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            name = str(node.get("function_name", "")).lower()
+            if node.get("type") == "TABLE_FUNCTION":
+                name = str(node["function"].get("function_name", "")).lower()
+                if name not in _TABLE_FUNCTIONS:
+                    raise _refused(name)
+            elif name in _ACTING:
+                raise _refused(name)
+            waiting += node.values()
+
+
+def _refused(name: str) -> QueryError:
+    return QueryError(_("SQL: {name}() is not possible while the session is being written").format(name=name[:100]))
+
+
+class SessionServer:
+    """Answers readers of a session until it is closed. ``new_cursor`` may be called from any thread."""
+
+    def __init__(self, path: "str | os.PathLike[str]", new_cursor: "Callable[[], Connection]") -> None:
+        self.path = wire.socket_path(path)
+        self._session = _Served(os.fspath(path), new_cursor, statements=CLIENTS, prepare=_step_back)
+        self._memory = _Memory(new_cursor, self._session.interrupt_all)
+        self._clients: dict[socket.socket, threading.Thread] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._inode: tuple[int, int] | None = None
+        self._listener: socket.socket | None = None
+        self._thread = threading.Thread(target=self._accept, name="rustnet-server", daemon=True)
+
+    def start(self) -> None:
+        """Make the socket, in place of one that a crashed writer left, and answer from now on.
+
+        The caller holds the session's file open for writing: nobody else answers at this place. Raises `SessionError`
+        if there is something else at the socket's place, or it cannot be made.
+        """
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            if sys.platform.startswith("linux"):
+                os.fchmod(listener.fileno(), 0o600)  # what bind makes has these rights from its beginning
+            self._remove_stale()
+            with wire.address(self.path) as name:
+                listener.bind(name)
+            made = os.lstat(self.path)
+            if not sys.platform.startswith("linux"):
+                self.path.chmod(0o600)  # nobody can connect before `listen`
+            listener.listen(CLIENTS)
+        except OSError as error:
+            listener.close()
+            self._session.close()
+            words = _("{path}: readers cannot be answered: {words}")
+            raise SessionError(words.format(path=self.path, words=error.strerror or error)) from error
+        except BaseException:
+            listener.close()
+            self._session.close()
+            raise
+        self._inode = made.st_dev, made.st_ino
+        self._listener = listener
+        self._memory.start()
+        self._thread.start()
+
+    def _remove_stale(self) -> None:
+        """Remove the socket that an earlier writer left; anything else stays."""
+        try:
+            there = os.lstat(self.path)
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(there.st_mode) or there.st_uid not in (os.geteuid(), 0):
+            words = _("{path}: readers cannot be answered: there is something else of this name")
+            raise SessionError(words.format(path=self.path))
+        self.path.unlink()
+
+    def interrupt_all(self) -> int:
+        """End every query that is being answered, so that the writer gets their memory; returns how many there were."""
+        return self._session.interrupt_all()
+
+    def close(self) -> None:
+        """Answer no more: end what is being answered, and take the socket away."""
+        if self._listener is None:
+            return
+        self._closing.set()
+        with contextlib.suppress(OSError):
+            there = os.lstat(self.path)
+            if (there.st_dev, there.st_ino) == self._inode:
+                self.path.unlink()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._listener.close()
+        self._listener = None
+        self._thread.join()
+        with self._lock:
+            clients = list(self._clients.items())
+        for link, _thread in clients:
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
+        self._session.close()
+        for _link, thread in clients:
+            thread.join()
+        self._memory.close()
+
+    def _accept(self) -> None:
+        listener = self._listener
+        while listener is not None and not self._closing.is_set():
+            try:
+                link, _peer = listener.accept()
+            except OSError:
+                continue
+            if not _trusted(link):
+                _say(link, {"error": "refused", "text": wire.refusal(self._session.path)})
+                link.close()
+                continue
+            with self._lock:
+                room = len(self._clients) < CLIENTS
+                if room:
+                    thread = threading.Thread(target=self._answer, args=(link,), name="rustnet-reader", daemon=True)
+                    self._clients[link] = thread
+            if room:
+                thread.start()
+            else:
+                _say(link, {"error": "busy", "text": _("too many readers ask this session at once; try again")})
+                link.close()
+
+    def _answer(self, link: socket.socket) -> None:
+        """Read a request and answer it; whatever goes wrong ends with the connection."""
+        _step_back()
+        try:
+            request = _Request.of(wire.receive(link, wire.MAX_REQUEST, time.monotonic() + REQUEST_SECONDS))
+            link.settimeout(READER_SECONDS)
+            try:
+                with self._memory:
+                    self._send(link, request)
+            except RustnetError as error:
+                _say(link, {"error": type(error).__name__, "text": str(error)})
+        except wire.EndOfMessagesError:
+            pass
+        except wire.WireError as error:
+            _say(link, {"error": "QueryError", "text": str(error)})
+        except Exception as error:  # noqa: BLE001 -- an attacker's bytes must not end the writer
+            _say(link, {"error": "QueryFailedError", "text": f"{type(error).__name__}: {error}"})
+        finally:
+            link.close()
+            with self._lock:
+                self._clients.pop(link, None)
+
+    def _send(self, link: socket.socket, request: _Request) -> None:
+        self._session.check(request.sql)
+        answer = self._session.stream(
+            request.sql, request.params, own=request.own, seconds=request.seconds, gone=lambda: _gone(link)
+        )
+        with answer:
+            link.sendall(wire.pack({"columns": answer.columns, "types": answer.types}))
+            left, count = request.rows, _FIRST_ROWS
+            while rows := answer.fetch(min(count, left)) if left else []:
+                left -= len(rows)
+                count = self._send_rows(link, rows, count)
+            if not left and request.rows == ROWS and answer.fetch(1):
+                raise QueryFailedError(_("more than {n} rows: ask for fewer").format(n=f"{ROWS:,}"))
+            link.sendall(wire.pack({"end": True}))
+
+    @staticmethod
+    def _send_rows(link: socket.socket, rows: list[Any], count: int) -> int:
+        """Send a batch; returns how many rows the next one should have."""
+        message = wire.pack({"rows": [[wire.encode(value) for value in row] for row in rows]})
+        if len(message) <= wire.MAX_MESSAGE:
+            link.sendall(message)
+            per_row = len(message) / len(rows)
+            return max(1, min(BATCH_ROWS, 2 * count, int(BATCH_BYTES / per_row)))
+        if len(rows) == 1:
+            raise QueryFailedError(_("a row is larger than {n} bytes: ask for less").format(n=f"{wire.MAX_MESSAGE:,}"))
+        middle = len(rows) // 2
+        SessionServer._send_rows(link, rows[:middle], count)
+        SessionServer._send_rows(link, rows[middle:], count)
+        return 1
+
+
+def _step_back() -> None:
+    """Give the thread that calls this a lower priority than the writer's threads have (on Linux)."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+def _trusted(link: socket.socket) -> bool:
+    """Whether the other side is this user or root, as the system says; where it does not, the socket's mode decides."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return True
+    try:
+        _pid, uid, _gid = _CREDENTIALS.unpack(link.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
+    except OSError:
+        return False
+    return uid in (os.geteuid(), 0)
+
+
+def _gone(link: socket.socket) -> bool:
+    """Whether a reader has closed its connection, or sent anything after its request."""
+    poller = select.poll()
+    poller.register(link, select.POLLIN | select.POLLHUP)
+    return bool(poller.poll(0))
+
+
+def _say(link: socket.socket, message: dict[str, Any]) -> None:
+    """Send a last message, if the other side still wants it."""
+    with contextlib.suppress(OSError):
+        link.settimeout(1.0)
+        link.sendall(wire.pack(message))

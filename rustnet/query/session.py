@@ -1,0 +1,306 @@
+"""`Session`: the one way in which commands, exports, the browser and notebooks read a session.
+
+A `FileSession` reads the file of a finished or interrupted run; a `rustnet.query.remote.RemoteSession` asks the process
+that is writing the file. `open_session` finds out which of them it takes.
+"""
+
+import functools
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Self
+
+from rustnet.errors import SessionError
+from rustnet.i18n import _
+from rustnet.query import execute as engine
+from rustnet.query.execute import Caller, Params, ResultSet, RowStream
+from rustnet.store import session as store
+from rustnet.store.schema import COLUMNS_SQL, by_table
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+
+    from rustnet.query.compile import Scope
+    from rustnet.query.detail import FlowDetail, Message
+
+    Connection = duckdb.DuckDBPyConnection
+
+SECONDS = 60.0
+"""Time that a question of a person may take, unless they allow more."""
+MESSAGES = 1000
+"""Messages and packets of a flow that `Session.flow` brings along."""
+CHANGE_SECONDS = 2.0
+"""How long a session that is in use is waited for: a writer begins to answer soon after it has locked the file."""
+STATEMENTS = 4
+"""Statements of a session that can work at the same time."""
+
+
+class Session(ABC):
+    """A session that is open for reading. Close it, or use it in ``with``."""
+
+    path: str
+    """File of the session, as it was named."""
+
+    def __init__(self) -> None:
+        self._scope: Scope | None = None
+
+    # ---- for people and programs -----------------------------------------------------------------------------------
+
+    def sql(
+        self, text: str, params: Params = (), *, limit: int | None = None, seconds: float | None = SECONDS
+    ) -> ResultSet:
+        """Run one statement that reads; ``params`` are the values of ``?``, or as a mapping those of ``$name``.
+
+        At most ``limit`` rows come back, and ``truncated`` says if there were more. Raises `QueryError` for what is
+        wrong with the statement, `QueryTimeoutError` when it takes longer than ``seconds``.
+        """
+        return self.execute(text, params, limit, seconds=seconds)
+
+    def flows(
+        self,
+        filter: str = "",  # noqa: A002 -- the word that people use
+        *,
+        columns: Sequence[str] | None = None,
+        sort: Sequence[str] = ("flow_id",),
+        limit: int | None = None,
+        seconds: float | None = SECONDS,
+    ) -> ResultSet:
+        """Flows that a filter finds (see docs/filters.md), with all columns or those named."""
+        from rustnet.query import listing  # noqa: PLC0415 -- needed for this only
+
+        scope = self.scope()
+        shown = listing.columns(scope) if columns is None else columns
+        asked = None if limit is None else limit + 1
+        with listing.list_flows(self, filter, scope, shown, sort, asked, seconds=seconds) as rows:
+            return rows.result(limit)
+
+    def query(
+        self, name: str, *, limit: int | None = None, seconds: float | None = SECONDS, **params: object
+    ) -> ResultSet:
+        """Run a saved query with its parameters: ``query("slow-dns", least="100ms")``."""
+        from rustnet.query import catalogue  # noqa: PLC0415
+
+        given = {key: str(value) for key, value in params.items() if value is not None}
+        with catalogue.find(name).stream(self, given, seconds=seconds) as rows:
+            return rows.result(limit)
+
+    def flow(self, flow_id: int) -> "FlowDetail":
+        """One flow: its row, its messages, the claims on it, its first packets."""
+        from rustnet.query import detail  # noqa: PLC0415
+
+        detail.find_flows(self, str(int(flow_id)))
+        return detail.flow_detail(self, int(flow_id), MESSAGES, MESSAGES)
+
+    def messages(self, flow_id: int, *, limit: int = MESSAGES) -> "list[Message]":
+        """First messages of a flow over all protocols, in time order."""
+        from rustnet.query import detail  # noqa: PLC0415
+
+        return detail.messages(self, int(flow_id), limit)[0]
+
+    def packets(self, flow_id: int, *, limit: int | None = None) -> ResultSet:
+        """Packets of a flow, as the index has them."""
+        from rustnet.query import detail  # noqa: PLC0415
+
+        return detail.packets(self, int(flow_id), limit)
+
+    def processes(self, filter: str = "") -> ResultSet:  # noqa: A002
+        """Processes that own flows which a filter finds, each after its parent."""
+        from rustnet.query.processes import process_tree  # noqa: PLC0415
+
+        return process_tree(self, filter, self.scope())[0]
+
+    def hosts(self, *, local: bool = False) -> ResultSet:
+        """Hosts that sent packets; ``local``: those whose hardware address is known."""
+        from rustnet.query.hosts import list_hosts  # noqa: PLC0415
+
+        with list_hosts(self, local=local) as rows:
+            return rows.result()
+
+    def captures(self) -> ResultSet:
+        """Captures that the session was made from."""
+        return self.execute("SELECT * FROM captures ORDER BY capture_id")
+
+    # ---- for the other modules -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def stream(
+        self,
+        sql: str,
+        params: Params = (),
+        *,
+        own: bool = False,
+        seconds: float | None = None,
+        rows: int | None = None,
+    ) -> RowStream:
+        """Run one reading statement and hand its rows out as they come.
+
+        An ``own`` statement, this program's, is planned once, and its values stay as DuckDB gives them. ``seconds`` is
+        the time that it may take. More than ``rows`` will not be fetched.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the session."""
+
+    def execute(
+        self, sql: str, params: Params = (), limit: int | None = None, *, seconds: float | None = None
+    ) -> ResultSet:
+        """Run one reading statement; at most ``limit`` rows come back, and ``truncated`` says if there were more."""
+        begun = time.perf_counter()
+        with self.stream(sql, params, seconds=seconds, rows=None if limit is None else limit + 1) as rows:
+            return rows.result(limit, begun)
+
+    def execute_own(
+        self, sql: str, params: Params = (), limit: int | None = None, times: Sequence[str] = ()
+    ) -> ResultSet:
+        """Run a statement of this program's own. ``times`` names columns in which it gives times as nanoseconds.
+
+        With a ``limit`` it must be one that LIMIT may follow.
+        """
+        begun = time.perf_counter()
+        with self.stream(sql if limit is None else f"{sql}\nLIMIT {limit + 1}", params, own=True) as rows:
+            made = rows.result(limit, begun)
+        types = ("TIMESTAMP_NS" if n in times else t for n, t in zip(made.columns, made.types, strict=True))
+        return ResultSet(made.columns, tuple(types), made.rows, made.truncated, made.elapsed)
+
+    def arrays(self, sql: str, params: Params = ()) -> "dict[str, np.ndarray[Any, Any]]":
+        """Run a statement of this program's own, without NULLs in it, and return its columns as NumPy arrays."""
+        import numpy as np  # noqa: PLC0415 -- costs 100 ms, and few readers need it
+
+        result = self.execute_own(sql, params)
+        return {
+            name: np.array([row[at] for row in result.rows], object if kind == "VARCHAR" else np.int64)
+            for at, (name, kind) in enumerate(zip(result.columns, result.types, strict=True))
+        }
+
+    def columns(self) -> dict[str, dict[str, str]]:
+        """Tables and views: name to columns, column to type."""
+        return by_table(self.execute_own(COLUMNS_SQL).rows)
+
+    def scope(self) -> "Scope":
+        """What a filter can see of the session."""
+        if self._scope is None:
+            from rustnet.query.compile import Scope  # noqa: PLC0415 -- the filter language
+
+            self._scope = Scope.of(self)
+        return self._scope
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_args: object) -> None:
+        self.close()
+
+
+class CursorSession(Session):
+    """A session behind a DuckDB connection: each statement works on a cursor of its own, on another thread."""
+
+    def __init__(
+        self,
+        path: str,
+        new_cursor: "Callable[[], Connection]",
+        *,
+        statements: int = STATEMENTS,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        self._new_cursor = new_cursor
+        self._pool = ThreadPoolExecutor(statements, "rustnet-query", prepare)
+        self._working: set[Caller] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def stream(
+        self,
+        sql: str,
+        params: Params = (),
+        *,
+        own: bool = False,
+        seconds: float | None = None,
+        rows: int | None = None,  # noqa: ARG002 -- rows are made when they are fetched
+        gone: Callable[[], bool] | None = None,
+    ) -> RowStream:
+        """Run one reading statement; ``gone`` is asked, while it works, whether its answer is no longer wanted."""
+        if self._closed:
+            raise SessionError(_("{path}: the session is closed").format(path=self.path))
+        cursor = self._new_cursor()
+        call = Caller(self._pool, cursor.interrupt, seconds, gone)
+        with self._lock:
+            self._working.add(call)
+
+        def close() -> None:
+            with self._lock:
+                self._working.discard(call)
+            cursor.close()
+
+        return engine.stream(cursor, sql, params, call, close, own=own)
+
+    def interrupt_all(self, words: str | None = None) -> int:
+        """End every statement that is working, with these ``words`` for its reader; returns how many there were."""
+        with self._lock:
+            working = list(self._working)
+        for call in working:
+            call.stop(words)
+        return len(working)
+
+    def close(self) -> None:
+        """End what works, and let go of the threads."""
+        self._closed = True
+        self.interrupt_all()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class FileSession(CursorSession):
+    """A session's file, open for reading: nobody writes it meanwhile."""
+
+    def __init__(
+        self, path: "str | PathLike[str]", *, threads: int | None = None, memory_limit: str = store.READER_MEMORY
+    ) -> None:
+        self._con = store.open_readonly(path, threads=threads, memory_limit=memory_limit)
+        super().__init__(fspath(path), self._con.cursor)
+
+    def arrays(self, sql: str, params: Params = ()) -> "dict[str, np.ndarray[Any, Any]]":
+        """Run a statement of this program's own and return its columns as NumPy arrays, made without Python objects."""
+        cursor = self._con.cursor()
+        try:
+            bound = dict(params) if isinstance(params, Mapping) else list(params)
+            found: dict[str, Any] = cursor.execute(sql, bound).fetchnumpy()
+        finally:
+            cursor.close()
+        return found
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        self._con.close()
+
+
+def open_session(path: "str | PathLike[str]") -> Session:
+    """Open a session for reading, whether it is finished or is being written.
+
+    A writer that has just begun, or just ended, is waited for. Raises `SessionError`.
+    """
+    from rustnet.query.remote import NoWriterError, RefusedError, RemoteSession  # noqa: PLC0415 -- it is one of these
+
+    until = time.monotonic() + CHANGE_SECONDS
+    while True:
+        refused: RefusedError | None = None
+        try:
+            return RemoteSession(path, functools.partial(open_session, path))
+        except NoWriterError:
+            pass
+        except RefusedError as error:  # or a crashed writer of another user left the socket
+            refused = error
+        try:
+            return FileSession(path)
+        except store.SessionLockedError:
+            if refused is not None:
+                raise refused from None
+            if time.monotonic() >= until:
+                raise
+        time.sleep(CHANGE_SECONDS / 40)

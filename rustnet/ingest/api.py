@@ -16,7 +16,7 @@ def replay(
     sidecars: "Iterable[str | PathLike[str]]" = (),
     **options: Any,
 ) -> Report:
-    """Ingest captures into the session ``db``, made if need be, and return what became of each.
+    """Ingest captures into the session ``db``, which is created if need be, and return what became of each.
 
     ``options`` are those of `rustnet.ingest.options.Options`. Raises `InputError` if no capture could be read, and
     `SessionError` if the session cannot be opened or written.

@@ -19,7 +19,7 @@ def replay(
     stop: StopToken | None = None,
     **options: Any,
 ) -> Report:
-    """Ingest captures into the session ``db``, made if need be, and return what became of each.
+    """Ingest captures into the session ``db``, which is created if need be, and return what became of each.
 
     May run in any thread: ``progress`` is called from it about ten times a second, and ``stop``, set from another one,
     ends the run early. ``options`` are those of `rustnet.ingest.options.Options`, ``speed`` among them. Raises

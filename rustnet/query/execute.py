@@ -76,7 +76,7 @@ class ResultSet:
 
     @property
     def kinds(self) -> "tuple[object | None, ...]":
-        """What the columns mean, where their names tell it (see `rustnet.query.kinds`)."""
+        """Kinds of the columns whose names mean the same in every table (see `rustnet.query.kinds`)."""
         return kinds_of(self.columns)
 
     def df(self) -> typing.Any:
@@ -113,7 +113,7 @@ class RowStream:
 
     @property
     def kinds(self) -> "tuple[object | None, ...]":
-        """What the columns mean, where their names tell it (see `rustnet.query.kinds`)."""
+        """Kinds of the columns whose names mean the same in every table (see `rustnet.query.kinds`)."""
         return kinds_of(self.columns)
 
     def fetch(self, count: int = BATCH_ROWS) -> list[Row]:

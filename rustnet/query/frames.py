@@ -42,10 +42,10 @@ def _columns(result: "ResultSet") -> list[list[Any]]:
 def to_pandas(result: "ResultSet") -> Any:
     """Make a pandas frame of a result."""
     pandas = _library("pandas", "rustnet[notebook]")
-    made = {}
+    series = {}
     for name, kind, values in zip(result.columns, result.types, _columns(result), strict=True):
-        made[name] = _pandas_series(pandas, kind, values)
-    return pandas.DataFrame(made, columns=list(result.columns))
+        series[name] = _pandas_series(pandas, kind, values)
+    return pandas.DataFrame(series, columns=list(result.columns))
 
 
 def _pandas_series(pandas: Any, kind: str, values: list[Any]) -> Any:
@@ -91,13 +91,13 @@ def to_polars(result: "ResultSet") -> Any:
     """Make a Polars frame of a result."""
     polars = _library("polars", "polars")
     schema = {name: _polars_type(polars, kind) for name, kind in zip(result.columns, result.types, strict=True)}
-    made = polars.DataFrame(result.rows, schema=schema, orient="row", infer_schema_length=None)
+    frame = polars.DataFrame(result.rows, schema=schema, orient="row", infer_schema_length=None)
     times = [
         polars.col(name).cast(polars.Datetime("ns", "UTC"))
         for name, kind in zip(result.columns, result.types, strict=True)
         if kind == "TIMESTAMP_NS"
     ]
-    return made.with_columns(times)
+    return frame.with_columns(times)
 
 
 def _polars_type(polars: Any, kind: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the columns of a result mean, by their names: the kinds that stand in the records' annotations."""
+"""Kinds of the columns of a result, by their names, from the annotations of the records."""
 
 import functools
 from collections.abc import Sequence
@@ -19,6 +19,6 @@ def _by_name() -> dict[str, object | None]:
 
 
 def kinds_of(names: Sequence[str]) -> tuple[object | None, ...]:
-    """Kind of each column of a result; ``None`` where its name tells nothing."""
+    """Kind of each column of a result; ``None`` where tables differ over its name or do not have it."""
     known = _by_name()
     return tuple(known.get(name) for name in names)

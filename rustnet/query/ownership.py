@@ -57,10 +57,10 @@ GROUP BY p.host HAVING bool_or(c.match IN ('listener', 'port', 'protocol', 'echo
 
 def _rows(session: "Session", sql: str) -> Iterator[Fields]:
     """Rows of a statement as they are asked for."""
-    with session.stream(sql, own=True) as found:
-        for rows in found.batches():
+    with session.stream(sql, own=True) as answer:
+        for rows in answer.batches():
             for row in rows:
-                yield dict(zip(found.columns, row, strict=True))
+                yield dict(zip(answer.columns, row, strict=True))
 
 
 def statements(session: "Session") -> Iterator[Fields]:

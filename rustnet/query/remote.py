@@ -14,6 +14,7 @@ from rustnet.query.execute import (
     QueryFailedError,
     QueryStoppedError,
     QueryTimeoutError,
+    ResultSet,
     Row,
     RowStream,
 )
@@ -41,6 +42,10 @@ class RefusedError(SessionError):
 
 class BusyError(QueryFailedError):
     """The process that writes the session answers as many readers as it can."""
+
+
+class AnswerEndedError(QueryStoppedError):
+    """The connection was closed before an answer was whole."""
 
 
 class RemoteSession(Session):
@@ -81,6 +86,15 @@ class RemoteSession(Session):
                 answer = _Answer(link, self.path)
                 return RowStream(tuple(head["columns"]), tuple(head["types"]), answer.fetch, answer.close)
         return self._next.stream(sql, params, own=own, seconds=seconds, rows=rows)
+
+    def execute(
+        self, sql: str, params: Params = (), limit: int | None = None, *, seconds: float | None = None
+    ) -> ResultSet:
+        """Run one reading statement; it is asked once more where the writer ended meanwhile."""
+        try:
+            return super().execute(sql, params, limit, seconds=seconds)
+        except AnswerEndedError:
+            return super().execute(sql, params, limit, seconds=seconds)
 
     def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], socket.socket]:
         """Send a request; returns the head of its answer, and the connection that the rows come over.
@@ -145,7 +159,7 @@ class _Answer:
             words = _(
                 "{path}: the answer ended early: the writer is done, or waited too long for its reader; ask again"
             )
-            raise QueryStoppedError(words.format(path=self._path)) from None
+            raise AnswerEndedError(words.format(path=self._path)) from None
         _check(message)
         self._ended = "rows" not in message
         self._rows = [tuple(wire.decode(value) for value in row) for row in message.get("rows", ())]

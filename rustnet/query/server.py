@@ -52,9 +52,11 @@ REQUEST_SECONDS = 10.0
 READER_SECONDS = 60.0
 """Time for which an answer waits for its reader to go on reading."""
 READERS_MEMORY = 256 << 20
-"""Bytes that all queries together may take beside what the writer may have."""
+"""Bytes that all queries together may take in addition to the writer's."""
 MEMORY_SECONDS = 0.02
 """How often their memory is looked at; meanwhile they may take as much again before anything fails."""
+LAST_SECONDS = 0.5
+"""Time that answers have to end when the writer does."""
 _NICE = 10
 _FIRST_ROWS = 64
 _CREDENTIALS = struct.Struct("3i")
@@ -171,7 +173,7 @@ class _Memory:
 
 
 class _Served(CursorSession):
-    """The writer's session as its readers see it: every statement is checked, whoever wrote it."""
+    """The writer's session as its readers see it: every statement is checked, also those of this program."""
 
     def check(self, sql: str) -> None:
         """Raise `QueryError` for what does more than read this session."""
@@ -242,7 +244,7 @@ class SessionServer:
             self._remove_stale()
             with wire.address(self.path) as name:
                 listener.bind(name)
-            made = os.lstat(self.path)
+            created = os.lstat(self.path)
             if not sys.platform.startswith("linux"):
                 self.path.chmod(0o600)  # nobody can connect before `listen`
             listener.listen(CLIENTS)
@@ -255,7 +257,7 @@ class SessionServer:
             listener.close()
             self._session.close()
             raise
-        self._inode = made.st_dev, made.st_ino
+        self._inode = created.st_dev, created.st_ino
         self._listener = listener
         self._memory.start()
         self._thread.start()
@@ -276,7 +278,7 @@ class SessionServer:
         return self._session.interrupt_all()
 
     def close(self) -> None:
-        """Answer no more: end what is being answered, and take the socket away."""
+        """Answer no more: what is being answered may end within `LAST_SECONDS`; and take the socket away."""
         if self._listener is None:
             return
         self._closing.set()
@@ -289,6 +291,9 @@ class SessionServer:
         self._listener.close()
         self._listener = None
         self._thread.join()
+        until = time.monotonic() + LAST_SECONDS
+        while self._clients and time.monotonic() < until:
+            time.sleep(0.01)
         with self._lock:
             clients = list(self._clients.items())
         for link, _thread in clients:
@@ -307,7 +312,7 @@ class SessionServer:
             except OSError:
                 continue
             if not _trusted(link):
-                _say(link, {"error": "refused", "text": wire.refusal(self._session.path)})
+                _send_last(link, {"error": "refused", "text": wire.refusal(self._session.path)})
                 link.close()
                 continue
             with self._lock:
@@ -318,7 +323,7 @@ class SessionServer:
             if room:
                 thread.start()
             else:
-                _say(link, {"error": "busy", "text": _("too many readers ask this session at once; try again")})
+                _send_last(link, {"error": "busy", "text": _("too many readers ask this session at once; try again")})
                 link.close()
 
     def _answer(self, link: socket.socket) -> None:
@@ -331,13 +336,13 @@ class SessionServer:
                 with self._memory:
                     self._send(link, request)
             except RustnetError as error:
-                _say(link, {"error": type(error).__name__, "text": str(error)})
+                _send_last(link, {"error": type(error).__name__, "text": str(error)})
         except wire.EndOfMessagesError:
             pass
         except wire.WireError as error:
-            _say(link, {"error": "QueryError", "text": str(error)})
+            _send_last(link, {"error": "QueryError", "text": str(error)})
         except Exception as error:  # noqa: BLE001 -- an attacker's bytes must not end the writer
-            _say(link, {"error": "QueryFailedError", "text": f"{type(error).__name__}: {error}"})
+            _send_last(link, {"error": "QueryFailedError", "text": f"{type(error).__name__}: {error}"})
         finally:
             link.close()
             with self._lock:
@@ -400,7 +405,7 @@ def _gone(link: socket.socket) -> bool:
     return bool(poller.poll(0))
 
 
-def _say(link: socket.socket, message: dict[str, Any]) -> None:
+def _send_last(link: socket.socket, message: dict[str, Any]) -> None:
     """Send a last message, if the other side still wants it."""
     with contextlib.suppress(OSError):
         link.settimeout(1.0)

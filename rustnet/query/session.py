@@ -121,7 +121,7 @@ class Session(ABC):
             return rows.result()
 
     def captures(self) -> ResultSet:
-        """Captures that the session was made from."""
+        """Captures that were read into the session."""
         return self.execute("SELECT * FROM captures ORDER BY capture_id")
 
     # ---- for the other modules -------------------------------------------------------------------------------------
@@ -163,9 +163,9 @@ class Session(ABC):
         """
         begun = time.perf_counter()
         with self.stream(sql if limit is None else f"{sql}\nLIMIT {limit + 1}", params, own=True) as rows:
-            made = rows.result(limit, begun)
-        types = ("TIMESTAMP_NS" if n in times else t for n, t in zip(made.columns, made.types, strict=True))
-        return ResultSet(made.columns, tuple(types), made.rows, made.truncated, made.elapsed)
+            result = rows.result(limit, begun)
+        types = ("TIMESTAMP_NS" if n in times else t for n, t in zip(result.columns, result.types, strict=True))
+        return ResultSet(result.columns, tuple(types), result.rows, result.truncated, result.elapsed)
 
     def arrays(self, sql: str, params: Params = ()) -> "dict[str, np.ndarray[Any, Any]]":
         """Run a statement of this program's own, without NULLs in it, and return its columns as NumPy arrays."""
@@ -197,7 +197,7 @@ class Session(ABC):
 
 
 class CursorSession(Session):
-    """A session behind a DuckDB connection: each statement works on a cursor of its own, on another thread."""
+    """A session over a DuckDB connection: each statement works on a cursor of its own, on another thread."""
 
     def __init__(
         self,
@@ -222,7 +222,7 @@ class CursorSession(Session):
         *,
         own: bool = False,
         seconds: float | None = None,
-        rows: int | None = None,  # noqa: ARG002 -- rows are made when they are fetched
+        rows: int | None = None,  # noqa: ARG002 -- rows are computed as they are fetched
         gone: Callable[[], bool] | None = None,
     ) -> RowStream:
         """Run one reading statement; ``gone`` is asked, while it works, whether its answer is no longer wanted."""
@@ -265,14 +265,14 @@ class FileSession(CursorSession):
         super().__init__(fspath(path), self._con.cursor)
 
     def arrays(self, sql: str, params: Params = ()) -> "dict[str, np.ndarray[Any, Any]]":
-        """Run a statement of this program's own and return its columns as NumPy arrays, made without Python objects."""
+        """Run a statement of this program's own and return its columns as NumPy arrays, without objects between."""
         cursor = self._con.cursor()
         try:
             bound = dict(params) if isinstance(params, Mapping) else list(params)
-            found: dict[str, Any] = cursor.execute(sql, bound).fetchnumpy()
+            columns: dict[str, Any] = cursor.execute(sql, bound).fetchnumpy()
         finally:
             cursor.close()
-        return found
+        return columns
 
     def close(self) -> None:
         """Close the file."""

@@ -1,7 +1,7 @@
-"""What a reader and the process that writes a session say to each other over a Unix socket.
+"""The protocol between a reader and the process that writes a session, over a Unix socket.
 
 A message is four bytes of length (big-endian) and so many bytes of JSON. A connection carries one request and its
-answer: a head with the columns, batches of rows, an end; or an error. Whoever closes the connection ends the query.
+answer: a head with the columns, batches of rows, an end; or an error. Closing the connection ends the query.
 Values keep their type: what JSON has no kind for is an object with one key, the letter of its kind.
 """
 

@@ -224,10 +224,10 @@ class Writer:
             while self.queue.get() is not None:
                 pass
             return
-        beside: Closing | None = None
+        service: Closing | None = None
         try:
             if self.opened is not None:
-                beside = self.opened(self.con)
+                service = self.opened(self.con)
             self.con.execute(f"SET VARIABLE {WRITING} = true; BEGIN")
             self._serve()
             if self.error is None:
@@ -238,8 +238,8 @@ class Writer:
         except BaseException as error:  # noqa: BLE001
             self.error = error
         finally:
-            if beside is not None:
-                beside.close()
+            if service is not None:
+                service.close()
             self._end()
 
     def _serve(self) -> None:

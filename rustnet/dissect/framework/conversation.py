@@ -22,11 +22,21 @@ NO, MORE, YES = 0, 1, 2
 
 
 class DissectError(Exception):
-    """A message is not what it claims to be. The only exception that may leave a probe or a parser.
+    """A malformed message. The only exception that may leave a probe or a parser.
 
-    The message becomes the ``detail`` of an ``anomalies`` row of kind ``malformed_<protocol>``. Where it is raised
-    over the first message of a flow, the protocol's claim on the flow is withdrawn and others are asked.
+    Its text becomes the ``detail`` of an ``anomalies`` row of kind ``malformed_<protocol>``. If the first message of a
+    flow raises it, the protocol's claim on the flow is withdrawn and the other probes are asked.
     """
+
+    def __init__(self, template: str, **fields: object) -> None:
+        """Keep a whole sentence and the values of its ``{fields}``, which are inserted when the text is needed."""
+        super().__init__(template)
+        self.fields = fields
+
+    def __str__(self) -> str:
+        """Text with its fields."""
+        template = str(self.args[0])
+        return template.format(**self.fields) if self.fields else template
 
 
 class Sink(Protocol):

@@ -8,7 +8,7 @@ cdef Py_ssize_t _MAX_ADDRESSES
 cdef bytes _COOKIE, _NOWHERE
 
 @cython.locals(code=int, size=Py_ssize_t, i=int, piece=bytes, before=bytes)
-cdef bint _options(bytes data, Py_ssize_t pos, Py_ssize_t end, dict found) except -1
+cdef bint _options(bytes data, Py_ssize_t pos, Py_ssize_t end, dict options) except -1
 cdef str _ip(bytes raw)
 @cython.locals(i=Py_ssize_t)
 cdef list _ips(bytes raw)
@@ -20,10 +20,10 @@ cdef str _user_class(bytes raw)
 cdef str _circuit(bytes raw)
 
 cdef class DhcpParser(RowParser):
-    @cython.locals(found=dict, overload=bytes)
+    @cython.locals(options=dict, overload=bytes)
     cpdef datagram(self, bytes data, bint from_src)
     cdef _teach(self, object row)
 
 @cython.locals(kind=bytes, lease=bytes, client_id=bytes, wanted=bytes)
-cdef _fill(object row, dict found)
+cdef _fill(object row, dict options)
 cpdef int _probe_dhcp(bytes data, Conversation talk, bint from_src) except -1

@@ -18,14 +18,14 @@ cdef _ticket(bytes data, tuple value, object row)
 cdef _error(bytes data, dict members, object row)
 
 cdef class KerberosParser(RowParser):
-    cdef public list read, astray
+    cdef public list read, unsynchronised
     @cython.locals(pos=int64_t, size=int64_t)
     cpdef Py_ssize_t stream(self, bytes data, bint from_src) except -1
     @cython.locals(tag=int, start=int64_t, end=int64_t, members=dict)
     cdef _message(self, bytes data)
     @cython.locals(kinds=list, asked=tuple, body=dict, one=tuple)
     cdef _request(self, bytes data, dict members, object row, int tag)
-    @cython.locals(made=list, start=int64_t, end=int64_t, host=dict)
+    @cython.locals(names=list, start=int64_t, end=int64_t, host=dict)
     cdef _hosts(self, bytes data, tuple value)
     cdef _reply(self, bytes data, dict members, object row)
 

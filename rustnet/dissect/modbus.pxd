@@ -18,7 +18,7 @@ cdef class ModbusParser(RowParser):
     cdef public bint server_is_dst
     @cython.locals(pos=Py_ssize_t, end=Py_ssize_t, size=Py_ssize_t)
     cpdef Py_ssize_t stream(self, bytes data, bint from_src) except -1
-    @cython.locals(talk=Conversation, code=int, request=Request, found=Request)
+    @cython.locals(talk=Conversation, code=int, request=Request, pending=Request)
     cdef _message(self, bytes data, bint asks)
     @cython.locals(key=tuple, known=tuple)
     cdef _count(self, Request request, str exception, bint answered, object rtt_ms)

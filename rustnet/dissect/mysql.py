@@ -199,15 +199,15 @@ class MysqlParser(OneRowParser[Mysql]):
         elif body[0] == _SWITCH:
             row.auth_plugin = text(body[1:].partition(b"\0")[0]) or row.auth_plugin
         elif body[0] != _MORE_DATA:
-            raise DissectError(f"a server answers a login with {body[0]:#x}")
+            raise DissectError("unexpected answer {code:#x} to a login", code=body[0])
 
 
 def _probe_mysql(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise a server's greeting or a client's login, of which all fixed parts must fit."""
     size = len(data)
     if size < 5:
-        near = talk.has_port(*_PORTS) and (size < 4 or data[3] < 2)
-        return MORE if size < 4 and near else MORE if near else NO
+        on_port = talk.has_port(*_PORTS) and (size < 4 or data[3] < 2)
+        return MORE if size < 4 and on_port else MORE if on_port else NO
     number = data[3]
     if number > 1 or data[2] or data[0] | data[1] << 8 > MAX_LOGIN:
         return NO

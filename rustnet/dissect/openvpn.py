@@ -6,6 +6,7 @@ first data packet.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.inner import InnerStream
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.tls.parser import Tls, TlsParser
 from rustnet.records import U16, record
@@ -14,7 +15,6 @@ MAX_PACKETS = 200
 """Packets of a flow that are read."""
 MAX_WAITING = 64
 """Control packets per direction that may wait for earlier ones."""
-MAX_PARTIAL = 1 << 15
 _PORT = 1194
 
 _RESET_CLIENT_1, _RESET_SERVER_1, _SOFT_RESET, _CONTROL, _ACK, _DATA_1 = 1, 2, 3, 4, 5, 6
@@ -61,7 +61,6 @@ class OpenvpnParser(OneRowParser[Openvpn]):
         "expected",
         "overhead",
         "packets",
-        "partial",
         "tls",
         "waiting",
     )
@@ -72,10 +71,8 @@ class OpenvpnParser(OneRowParser[Openvpn]):
         self.packets = 0
         self.overhead = 0
         """Bytes between session id and acknowledgements: tls-auth's HMAC, packet id and time."""
-        self.tls: TlsParser | None = TlsParser(talk)
+        self.tls: InnerStream | None = InnerStream(TlsParser(talk))
         """Reads the handshake inside, until it is complete."""
-        self.partial = [b"", b""]
-        """By direction: an incomplete TLS record."""
         self.expected = [0, 0]
         """By direction: number of the next control packet."""
         self.waiting: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
@@ -116,7 +113,7 @@ class OpenvpnParser(OneRowParser[Openvpn]):
         tls = self.tls
         self.tls = None
         if tls is not None:
-            tls.close()
+            tls.parser.close()
         super().finish()
 
     def _data(self) -> None:
@@ -174,14 +171,12 @@ class OpenvpnParser(OneRowParser[Openvpn]):
         tls = self.tls
         if tls is None:
             return
-        data = self.partial[from_src] + piece
         try:
-            used = tls.stream(data, from_src)
+            tls.feed(piece, from_src)
         except DissectError:
             self.tls = None
             return
-        self.partial[from_src] = data[used:]
-        if self.talk.finished or len(data) - used > MAX_PARTIAL:
+        if self.talk.finished:
             self.tls = None
             self.talk.finished = self.stored  # the handshake is over, the session is not
 

@@ -7,7 +7,7 @@ what follows, over UDP too. With RDP's own security the client's first settings 
 import struct
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.framework.inner import Inner
+from rustnet.dissect.framework.inner import InnerStream
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text, utf16
 from rustnet.dissect.tls.parser import TLS, TlsParser
@@ -87,7 +87,7 @@ class RdpParser(OneRowParser[Rdp]):
         return pos
 
     def _not_tpkt(self, data: bytes, pos: int) -> int:
-        """Let TLS read on if the client begins it and the server's confirmation was not captured."""
+        """Let the TLS parser take over if the client begins TLS and the server's confirmation was not captured."""
         if data[pos] == 0x16 and self.begun and self.row.requested_protocols:
             self.hand_over(TLS)
             return pos
@@ -162,7 +162,7 @@ class RdpUdpParser(OneRowParser[Rdp]):
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk, Rdp(protocol="rdpeudp"))
-        self.inner = Inner(TlsParser(talk))
+        self.inner = InnerStream(TlsParser(talk))
         self.second = False
         """The datagrams follow MS-RDPEUDP2."""
         self.expected: list[int | None] = [None, None]
@@ -262,7 +262,7 @@ class RdpUdpParser(OneRowParser[Rdp]):
 
 
 def _parser(talk: Conversation) -> Parser:
-    """Make the parser that fits the flow's transport."""
+    """Create the parser for the flow's transport."""
     return RdpParser(talk) if talk.transport == "tcp" else RdpUdpParser(talk)
 
 

@@ -1,4 +1,4 @@
-"""SOCKS 4, 4a and 5 (RFC 1928, 1929): the destination that a proxy is request_seen for, and what runs inside.
+"""SOCKS 4, 4a and 5 (RFC 1928, 1929): the destination requested of a proxy, and what runs inside.
 
 One row per connection, stored when the proxy has replied, or when the flow ends. If the proxy agrees to connect, what
 follows is probed like a new flow. User names are kept, passwords are not.
@@ -243,7 +243,7 @@ class SocksParser(OneRowParser[Socks]):
 
 
 def _client(talk: Conversation) -> bool:
-    """Direction of the client: the flow's initiator, unless only its port is the well-known one."""
+    """Direction of the client: the flow's initiator, unless only its port is a standard one."""
     return talk.dst_port in _PORTS or talk.src_port not in _PORTS
 
 

@@ -247,7 +247,7 @@ class SshParser(OneRowParser[Ssh]):
 
 
 def _probe_ssh(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """An identification line; on port 22 a server may send other lines first."""
+    """Recognise an identification line; on port 22 a server may send other lines first."""
     if data.startswith(b"SSH-"):
         if len(data) < 8:
             return MORE

@@ -12,7 +12,7 @@ cdef class SyslogParser(RowParser):
     @cython.locals(priority=int, pos=Py_ssize_t, values=list)
     cdef _message(self, bytes data)
     @cython.locals(pos=Py_ssize_t)
-    cdef _old(self, bytes data, Py_ssize_t pos, object row)
+    cdef _rfc3164(self, bytes data, Py_ssize_t pos, object row)
 
 @cython.locals(stream=bint, on_port=bint, rest=bytes)
 cpdef int _probe_syslog(bytes data, Conversation talk, bint from_src) except -1

@@ -7,7 +7,7 @@ handshake inside the TDS packets is read by the TLS parser. Statements and passw
 import struct
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.inner import Inner
+from rustnet.dissect.framework.inner import InnerStream
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import utf16
 from rustnet.dissect.tls.parser import TlsParser
@@ -77,7 +77,7 @@ class TdsParser(OneRowParser[Tds]):
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk, Tds())
-        self.inner: Inner | None = None
+        self.inner: InnerStream | None = None
         """The TLS handshake inside, once it has begun."""
         self.partial = [b"", b""]
         """By direction: packets of an incomplete message."""
@@ -142,7 +142,7 @@ class TdsParser(OneRowParser[Tds]):
 
     def _handshake(self, body: bytes, from_src: bool) -> None:
         if self.inner is None:
-            self.inner = Inner(TlsParser(self.talk))
+            self.inner = InnerStream(TlsParser(self.talk))
             self.store()
         self.inner.feed(body, from_src)
 

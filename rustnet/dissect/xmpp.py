@@ -136,7 +136,7 @@ class XmppParser(OneRowParser[Xmpp]):
             self._stanza(name, tag, from_src)
 
     def _header(self, attributes: dict[bytes, bytes], from_src: bool) -> None:
-        """Read a stream header; the initiator's names the host that it wants."""
+        """Read a stream header; the initiator's names the host that it connects to."""
         row = self.row
         row.namespace = text(attributes.get(b"xmlns", b"")) or row.namespace
         row.version = text(attributes.get(b"version", b"")) or row.version

@@ -1,7 +1,7 @@
 """DNS over UDP and TCP (RFC 1035, 7766), multicast DNS (RFC 6762) and LLMNR (RFC 4795).
 
-One row per message. A message with several questions gives one row per question, the answers standing in the first,
-so that ``SELECT query`` finds each. Addresses in answers name their hosts by the name that was asked for.
+One row per message. A message with several questions gets one row per question, with the answers in the first, so
+that ``SELECT query`` finds each. Addresses in answers name their hosts by the name in the question.
 """
 
 import re
@@ -19,7 +19,7 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.dns.texts import type_name
 
 MAX_OUTSTANDING = 64
-"""Queries of one flow that are remembered until their answer comes."""
+"""Pending queries of one flow."""
 
 _NETBIOS = re.compile(r"[A-P]{32}(\..*)?", re.DOTALL).fullmatch
 _HOSTLY = re.compile(r"[\w.\\*/:=@+ -]*").fullmatch
@@ -83,7 +83,7 @@ class Dns:
 
 
 class DnsParser(Parser):
-    """Messages of one flow, and the queries in it that wait for an answer."""
+    """Messages of one flow, and its pending queries."""
 
     __slots__ = ("asked", "kind", "klass", "label", "name", "need_dst", "need_src", "seen", "since", "txid")
 
@@ -91,10 +91,10 @@ class DnsParser(Parser):
         self.talk = talk
         self.label = label
         self.name: str | None = None
-        """Name asked for by the query that waits while no other does: its id, question and time are the next ones."""
+        """Name in the only pending query; its id, question and time are the next attributes."""
         self.txid = self.kind = self.klass = self.since = 0
         self.asked: dict[tuple[int, str, int, int], int] | None = None
-        """Times of the queries that wait, by id and question; empty while one is alone."""
+        """Times of pending queries by id and question; empty while there is only one."""
         self.need_src = self.need_dst = 0
         """Length of the TCP message being read, by direction."""
         self.seen = False
@@ -104,7 +104,7 @@ class DnsParser(Parser):
         self._message(data)
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the messages that are complete; a length prefix is consumed ahead of its message."""
+        """Read complete messages; a length prefix is consumed before its message."""
         pos = 0
         need = self.need_src if from_src else self.need_dst
         while True:
@@ -125,7 +125,7 @@ class DnsParser(Parser):
         return pos
 
     def _framed(self, data: bytes) -> None:
-        """Read one TCP message; a malformed one behind a good one does not break the framing."""
+        """Read one TCP message; a malformed one after a valid one does not end the reading."""
         try:
             self._message(data)
         except DissectError as error:
@@ -140,7 +140,7 @@ class DnsParser(Parser):
         self.seen = True
         flags = message.flags
         response = flags >= 0x8000
-        if message.fault is not None and not flags & 0x0200:  # one that says it is truncated may be cut anywhere
+        if message.fault is not None and not flags & 0x0200:  # a message with the TC bit may be cut anywhere
             talk.anomaly(f"malformed_{label}", message.fault)
         rtt = None
         if message.name is not None and label != "mdns":
@@ -179,13 +179,13 @@ class DnsParser(Parser):
         return None
 
     def _is_same(self, message: Message, name: str) -> bool:
-        """Whether the query that waits alone is a message's, or one of its id and question."""
+        """Whether the only pending query has a message's id and question."""
         if self.txid != message.txid or self.kind != message.kind or self.klass != message.klass:
             return False
         return self.name == name
 
     def _taken(self, message: Message, name: str) -> int | None:
-        """Time of a query that waits among others and is answered now."""
+        """Time of the query among several pending ones that a response answers."""
         if not self.asked:
             return None
         return self.asked.pop((message.txid, name, message.kind, message.klass), None)
@@ -204,7 +204,7 @@ class DnsParser(Parser):
         types = message.answer_types
         glue = None
         if message.addresses is not None and message.hosts < len(message.addresses):
-            # The addresses of the other sections (the name servers' own, mostly) stand behind the answers.
+            # Addresses of the other sections (mostly those of the name servers) follow the answers.
             glue = [ip for ip, _, _ in message.addresses[message.hosts :]]
             answers = (answers or []) + glue
             types = (types or []) + ["AAAA" if ":" in ip else "A" for ip in glue]
@@ -264,7 +264,7 @@ class DnsParser(Parser):
         for number, (ip, owner, ttl) in enumerate(addresses):
             name = owner
             if asked and number < message.hosts and owner is not question:
-                # A zone transfer answers with records of other owners than the one asked for.
+                # A zone transfer answers with records of other owners than the name in the question.
                 if chain is None:
                     chain = {asked, *(alias.lower() for alias in message.cnames or ())}
                 if owner.lower() in chain:
@@ -276,13 +276,13 @@ class DnsParser(Parser):
 
 
 def _foreign(message: Message) -> bool:
-    """Whether an answer's owner is neither the name asked for nor an alias of it."""
+    """Whether an answer's owner is neither the name in the question nor an alias of it."""
     owners = message.answer_names
     if owners is None:
         return False
     name = message.name
     for owner in owners:
-        if owner is not name and owner != name:  # the same object, where a compression pointer points to it
+        if owner is not name and owner != name:  # the same object if it is a compression pointer to the question
             expected = {name, *(message.cnames or ())}
             return not expected.issuperset(owners)
     return False
@@ -301,7 +301,7 @@ def _asks(data: bytes, strict: bool) -> int:
     if strict and not _modest(flags, response, asked, answered, others):
         return NO
     if asked == 0:
-        # Errors may come as bare headers; multicast answers and dynamic updates come without a question.
+        # Errors may come as bare headers; multicast answers and dynamic updates have no question.
         return YES if response and (answered or len(data) == 12) and not strict else NO
     names = Names(data)
     try:
@@ -322,14 +322,14 @@ def _asks(data: bytes, strict: bool) -> int:
 
 
 def _modest(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
-    """Whether a header off the well-known ports is one that clients and servers really send."""
+    """Whether a header on other ports is one that clients and servers commonly send."""
     if flags & 0x0040 or asked != 1 or others > 32:
         return False
     return answered <= 64 if response else answered == 0 and flags & 0x048F == 0 and others <= 2
 
 
 def _probe_dns(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """DNS by its header and first question; on port 53 the header may be unusual, elsewhere it must not."""
+    """Recognise DNS by its header and first question; on other ports than 53 an unusual header is rejected."""
     on_port = talk.src_port == 53 or talk.dst_port == 53
     if talk.transport == "tcp":
         return _probe_tcp(data, not on_port)
@@ -339,7 +339,7 @@ def _probe_dns(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _probe_tcp(data: bytes, strict: bool) -> int:
-    """Judge the first length-prefixed message, which need not be complete."""
+    """Check the first length-prefixed message, which may be incomplete."""
     if len(data) < 14:
         if len(data) >= 2 and (data[0] << 8) | data[1] < 12:
             return NO

@@ -1,8 +1,8 @@
 from rustnet.dissect.framework.reading cimport RowParser
 
 cdef class RepeatParser(RowParser):
-    cdef public int looked
-    cdef public object about, said
-    cdef public dict told
-    cpdef look(self)
-    cpdef bint new(self, object subject, object content=*) except -1
+    cdef public int count
+    cdef public object subject, content
+    cdef public dict previous
+    cpdef count_message(self)
+    cpdef bint is_new(self, object subject, object content=*) except -1

@@ -1,7 +1,7 @@
-"""MongoDB's wire protocol (MongoDB manual; no RFC): which command on which collection, never its documents.
+"""MongoDB's wire protocol (MongoDB manual; no RFC): commands and collections, never documents.
 
-One row per request, when its reply comes, or at the end. Of `hello` the client's library and program are kept, of
-logins the mechanism and the user.
+One row per request, stored with its reply, or when the flow ends. Of `hello` the client's library and program are kept,
+of logins the mechanism and the user.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
@@ -77,7 +77,7 @@ class MongodbParser(RowParser):
             length = int.from_bytes(data[pos : pos + 4], "little")
             code = int.from_bytes(data[pos + 12 : pos + 16], "little")
             if not 16 <= length <= MAX_MESSAGE or code not in _OPCODES:
-                raise DissectError("what stands where a message should begin is none")
+                raise DissectError("expected a message header")
             head = min(length, _HEAD)
             if size - pos < head:
                 return pos
@@ -86,17 +86,17 @@ class MongodbParser(RowParser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known, since the next message's beginning cannot be found."""
+        """Store what is pending: the beginning of the next message cannot be found."""
         self.close()
         self.talk.finish()
 
     def close(self) -> None:
-        """Tell the requests that got no reply."""
+        """Store the requests that got no reply."""
         for entry in self.waiting.drain():
-            self.say(*entry)
+            self.store_row(*entry)
 
     def _message(self, code: int, length: int, head: bytes) -> None:
-        """Read a request or a reply; which it is shows in what it answers."""
+        """Read a request or a reply, depending on its responseTo field."""
         answers = int.from_bytes(head[8:12], "little")
         if code == _REPLY or (answers not in {0, 0xFFFFFFFF} and code in {_MSG, _COMPRESSED}):
             self._reply(code, length, answers, head)
@@ -115,11 +115,11 @@ class MongodbParser(RowParser):
         elif code == _KILL:
             row.command = "killCursors"
         if not waits:
-            self.say(row)
+            self.store_row(row)
             return
-        gone = self.waiting.add(int.from_bytes(head[4:8], "little"), row, self.talk)
-        if gone is not None:
-            self.say(*gone)
+        evicted = self.waiting.add(int.from_bytes(head[4:8], "little"), row, self.talk)
+        if evicted is not None:
+            self.store_row(*evicted)
 
     def _named(self, row: Mongodb, full: bytes) -> None:
         """Take database and collection from a full name."""
@@ -128,7 +128,7 @@ class MongodbParser(RowParser):
         row.collection = text(collection) or None
 
     def _query(self, row: Mongodb, head: bytes) -> None:
-        """Read an OP_QUERY, which is a command where its collection is ``$cmd``."""
+        """Read an OP_QUERY, which is a command if its collection is ``$cmd``."""
         full, _, rest = head[20:].partition(b"\0")
         self._named(row, full)
         row.command = "find"
@@ -138,7 +138,7 @@ class MongodbParser(RowParser):
                 self._command(row, rest, 8)
 
     def _command(self, row: Mongodb, data: bytes, pos: int) -> None:
-        """Read a command's document, whose first element names it."""
+        """Read a command document, whose first element names the command."""
         first = True
         for kind, name, value in elements(data, pos):
             if first:
@@ -161,13 +161,13 @@ class MongodbParser(RowParser):
         for kind, part, value in elements(document, 0):
             if kind != 3:
                 continue
-            said = {name: text(one) for sort, name, one in elements(value, 0) if sort == 2}
+            strings = {name: text(one) for sort, name, one in elements(value, 0) if sort == 2}
             if part == b"application":
-                row.application_name = said.get(b"name")
+                row.application_name = strings.get(b"name")
             elif part == b"driver":
-                row.client_name, row.client_version = said.get(b"name"), said.get(b"version")
+                row.client_name, row.client_version = strings.get(b"name"), strings.get(b"version")
             elif part == b"os":
-                row.client_os = said.get(b"name") or said.get(b"type")
+                row.client_os = strings.get(b"name") or strings.get(b"type")
 
     def _reply(self, code: int, length: int, answers: int, head: bytes) -> None:
         entry = self.waiting.take(answers)
@@ -184,11 +184,11 @@ class MongodbParser(RowParser):
                     row.ok = any(value)
                 elif name == b"codeName":
                     row.error = text(value)
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
 
 
 def _probe_mongodb(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a message whose operation exists and whose body begins as that operation's must."""
+    """Recognise a message with a known opcode and a body that begins as the opcode requires."""
     size = len(data)
     if size < 16:
         if data and not talk.has_port(*_PORTS):

@@ -26,7 +26,7 @@ class Socks:
     version: str | None = None
     """`4`, `4a` or `5`."""
     command: str | None = None
-    """What the proxy is request_seen for: `connect`, `bind`, `udp associate`; Tor's `resolve` and `resolve ptr`."""
+    """What the proxy is asked for: `connect`, `bind`, `udp associate`; Tor's `resolve` and `resolve ptr`."""
     host: str | None = None
     """Name that the proxy is asked to reach."""
     target_ip: str | None = None

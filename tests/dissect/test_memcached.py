@@ -75,7 +75,6 @@ def test_losses_bounds_and_malformed() -> None:
     assert flow.talk.finished
     flow.close()
     assert len(flow.rows) == 1
-    assert flow.talk.finished
     flow, rows = talk((CLIENT, b"get k\r\n" * 3000))
     assert len(rows) == 1000
     with pytest.raises(DissectError):

@@ -1,7 +1,7 @@
 """ARP (RFC 826), with probes and announcements of address conflict detection (RFC 5227).
 
-One row per distinct message of a flow, which goes from the sender's protocol address to the one it names as target.
-Whether another hardware address claimed the sender's address before is known only once the whole capture was read:
+One row per distinct message of a flow, which goes from the sender's protocol address to the target's. Whether another
+hardware address claimed the sender's address earlier is only known when the whole capture has been read:
 `rustnet.derive.relations` fills ``duplicate`` and ``duplicate_mac``, and reports each conflict as an anomaly.
 """
 
@@ -53,15 +53,15 @@ class ArpParser(RepeatParser):
     __slots__ = ()
 
     def datagram(self, data: bytes, from_src: bool) -> None:
-        """Read one message; what lies behind its addresses is the frame's padding."""
+        """Read one message; bytes after its addresses are padding of the frame."""
         hard = proto = 0
         if len(data) >= 8:
             hard, proto = data[4], data[5]
         end = 8 + 2 * (hard + proto)
         if not hard or not proto or len(data) < end:
-            raise DissectError("a message has no addresses, or is shorter than they are")
+            raise DissectError("truncated ARP message")
         message = data[:end]
-        if not self.new(message):
+        if not self.is_new(message):
             return
         code = int.from_bytes(message[6:8], "big")
         sender, target = message[8 + hard : 8 + hard + proto], message[end - proto :]
@@ -76,11 +76,11 @@ class ArpParser(RepeatParser):
             row.gratuitous = code in {1, 2} and sender == target
             row.probe = code == 1 and sender == bytes(4) and target != bytes(4)
             row.announcement = code == 1 and row.gratuitous and sender != bytes(4)
-        self.say(row)
+        self.store_row(row)
 
 
 def _probe_arp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A known hardware type and operation, and addresses that fit the message."""
+    """Recognise a known hardware type and operation, and addresses that fit into the message."""
     if len(data) < 8 or not 0 < int.from_bytes(data[:2], "big") <= 40 or not 0 < int.from_bytes(data[6:8], "big") <= 25:
         return NO
     return YES if data[4] and data[5] and len(data) >= 8 + 2 * (data[4] + data[5]) else NO

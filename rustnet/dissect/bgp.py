@@ -1,6 +1,6 @@
 """BGP 4 (RFC 4271), with its capabilities (RFC 5492), 4-octet AS numbers (RFC 6793) and other families (RFC 4760).
 
-One row per OPEN, UPDATE, NOTIFICATION and ROUTE-REFRESH; keep-alives are not rows.
+One row per OPEN, UPDATE, NOTIFICATION and ROUTE-REFRESH; KEEPALIVE messages get none.
 """
 
 import struct
@@ -12,7 +12,7 @@ from rustnet.records import U16, U32, FreeText, Host, Id32, Identifier, Ip, Word
 
 _MARKER = b"\xff" * 16
 _MAX_PREFIXES = 64
-"""Prefixes of one update that are kept; all are counted."""
+"""Prefixes of one UPDATE that are kept; all are counted."""
 _MAX_PATH = 64
 _OPEN, _UPDATE, _NOTIFICATION, _KEEPALIVE, _REFRESH = 1, 2, 3, 4, 5
 _LEAST = {_OPEN: 29, _UPDATE: 23, _NOTIFICATION: 21, _KEEPALIVE: 19, _REFRESH: 23}
@@ -95,18 +95,18 @@ class BgpParser(RowParser):
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.wide = [False, False]
-        """By direction: the sender speaks 4-octet AS numbers."""
+        """By direction: the sender announced 4-octet AS numbers."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the messages that are complete."""
+        """Read complete messages."""
         pos = 0
         while len(data) - pos >= 19 and not self.talk.finished:
             if data[pos : pos + 16] != _MARKER:
-                raise DissectError("no marker stands where one must")
+                raise DissectError("expected a message marker")
             size = (data[pos + 16] << 8) | data[pos + 17]
             kind = data[pos + 18]
             if size < 19:
-                raise DissectError("a message is shorter than its header")
+                raise DissectError("message length {size} is too small", size=size)
             if len(data) - pos < size:
                 break
             if kind != _KEEPALIVE:
@@ -124,11 +124,11 @@ class BgpParser(RowParser):
         elif kind == _REFRESH:
             row = Bgp(message="ROUTE-REFRESH")
         else:
-            raise DissectError(f"no message is of type {kind}")
-        self.say(row)
+            raise DissectError("unknown message type {kind}", kind=kind)
+        self.store_row(row)
 
     def _open(self, body: bytes, from_src: bool) -> Bgp:
-        need(body, 10, "an OPEN")
+        need(body, 10, "OPEN")
         row = Bgp(message="OPEN", version=str(body[0]), asn=(body[1] << 8) | body[2])
         row.hold_seconds = (body[3] << 8) | body[4]
         row.router_id = inet_ntoa(body[5:9])
@@ -141,7 +141,7 @@ class BgpParser(RowParser):
             pos += 2 + size
         row.capabilities = names or None
         if row.hostname:
-            self.teach(self.talk.src_ip if from_src else self.talk.dst_ip, row.hostname, "bgp")
+            self.learn_name(self.talk.src_ip if from_src else self.talk.dst_ip, row.hostname, "bgp")
         return row
 
     def _capabilities(self, raw: bytes, row: Bgp, names: list[str], from_src: bool) -> None:
@@ -161,20 +161,20 @@ class BgpParser(RowParser):
             names.append(name)
 
     def _update(self, body: bytes) -> Bgp:
-        need(body, 4, "an UPDATE")
+        need(body, 4, "UPDATE")
         row = Bgp(message="UPDATE")
         end = 2 + ((body[0] << 8) | body[1])
-        need(body, end + 2, "an UPDATE")
+        need(body, end + 2, "UPDATE")
         withdrawn, gone = _prefixes(body[2:end], 4)
         start = end + 2
         end = start + ((body[start - 2] << 8) | body[start - 1])
-        need(body, end, "the attributes of an UPDATE")
+        need(body, end, "UPDATE attributes")
         prefixes, count = _prefixes(body[end:], 4)
         pos = start
         while pos + 3 <= end:
             flags, kind = body[pos], body[pos + 1]
             if flags & 0x10:
-                need(body, pos + 4, "an attribute")
+                need(body, pos + 4, "attribute")
                 size, first = (body[pos + 2] << 8) | body[pos + 3], pos + 4
             else:
                 size, first = body[pos + 2], pos + 3
@@ -219,24 +219,24 @@ def _reachable(value: bytes) -> tuple[str | None, list[str], int]:
 
 
 def _prefixes(raw: bytes, width: int) -> tuple[list[str], int]:
-    """Networks, the first `_MAX_PREFIXES` of them as text, and how many there are."""
-    made: list[str] = []
+    """Networks, the first `_MAX_PREFIXES` of them as text, and their count."""
+    texts: list[str] = []
     pos = count = 0
     while pos < len(raw):
         bits = raw[pos]
         size = (bits + 7) >> 3
         if size > width or pos + 1 + size > len(raw):
-            break  # path identifiers (RFC 7911), or malformed: only the whole tells, and it is lost
+            break  # path identifiers (RFC 7911) or malformed, which cannot be distinguished here
         if count < _MAX_PREFIXES:
             address = raw[pos + 1 : pos + 1 + size].ljust(width, b"\0")
-            made.append(f"{inet_ntop(AF_INET if width == 4 else AF_INET6, address)}/{bits}")
+            texts.append(f"{inet_ntop(AF_INET if width == 4 else AF_INET6, address)}/{bits}")
         count += 1
         pos += 1 + size
-    return made, count
+    return texts, count
 
 
 def _attribute(kind: int, value: bytes, row: Bgp, wide: bool) -> None:
-    """One path attribute (RFC 4271, 5.1)."""
+    """Read one path attribute (RFC 4271, 5.1)."""
     if kind == 1 and value:
         row.origin = _ORIGINS[value[0]] if value[0] < 3 else f"origin{value[0]}"
     elif kind == 2 or (kind == 17 and not wide):
@@ -253,24 +253,24 @@ def _attribute(kind: int, value: bytes, row: Bgp, wide: bool) -> None:
 
 
 def _path(raw: bytes, wide: bool) -> str | None:
-    """Segments of a path; where its numbers do not fit 4 octets each they have 2, whatever was negotiated."""
+    """Segments of an AS path; the other width of AS numbers is tried if the negotiated one does not fit."""
     for width in (4, 2) if wide else (2, 4):
-        made = []
+        texts = []
         pos = 0
         while pos + 2 <= len(raw) and raw[pos] in {1, 2, 3, 4}:
             end = pos + 2 + width * raw[pos + 1]
             if end > len(raw):
                 break
             numbers = [str(int.from_bytes(raw[i : i + width], "big")) for i in range(pos + 2, end, width)][:_MAX_PATH]
-            made.append(" ".join(numbers) if raw[pos] == 2 else "{" + ",".join(numbers) + "}")
+            texts.append(" ".join(numbers) if raw[pos] == 2 else "{" + ",".join(numbers) + "}")
             pos = end
         if pos == len(raw):
-            return " ".join(made) or None
+            return " ".join(texts) or None
     return None
 
 
 def _notification(body: bytes) -> Bgp:
-    need(body, 2, "a NOTIFICATION")
+    need(body, 2, "NOTIFICATION")
     name, subcodes = _ERRORS.get(body[0], (f"error {body[0]}", ()))
     detail = subcodes[body[1]] if body[1] < len(subcodes) else str(body[1]) if body[1] else ""
     row = Bgp(message="NOTIFICATION", error=f"{name}: {detail}" if detail else name)
@@ -280,7 +280,7 @@ def _notification(body: bytes) -> Bgp:
 
 
 def _probe_bgp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The marker, a length and a type that fit."""
+    """Recognise the marker, a valid length and a known type."""
     if not data or data[0] != 0xFF:
         return NO
     if len(data) < 19:

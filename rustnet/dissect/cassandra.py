@@ -1,17 +1,18 @@
 """Cassandra's native protocol (CQL binary protocol 1 to 5; no RFC): startup and login.
 
-One row per connection. It leaves when the server is ready or has refused, or when something else is sent. Statements
-and passwords are not read.
+One row per connection, stored when the server is ready or refuses, or at the first frame that is not part of the
+startup. Statements and passwords are not read.
 """
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.lines import plain_user
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.records import U32, FreeText, Software, Term, User, Word, record
 
 MAX_FRAME = 256 << 20
 MAX_READ = 16_384
-"""Bytes of a frame of the startup."""
+"""Maximum size of a frame during the startup."""
 _ERROR, _STARTUP, _READY, _AUTHENTICATE, _OPTIONS, _SUPPORTED = 0x00, 0x01, 0x02, 0x03, 0x05, 0x06
 _AUTH_RESPONSE, _AUTH_SUCCESS = 0x0F, 0x10
 _REQUESTS = frozenset({0x01, 0x04, 0x05, 0x07, 0x09, 0x0A, 0x0B, 0x0D, 0x0F})
@@ -56,20 +57,16 @@ class Cassandra:
     """Text of that error."""
 
 
-class CassandraParser(Parser):
-    """One connection up to the server's readiness."""
+class CassandraParser(OneRowParser[Cassandra]):
+    """One connection until the server is ready."""
 
-    __slots__ = ("begun", "packet", "row", "ts")
+    __slots__ = ()
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Cassandra()
-        self.begun = False
-        self.ts = 0
-        self.packet = 0
+        super().__init__(talk, Cassandra())
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read frames up to the server's readiness."""
+        """Read frames until the server is ready."""
         pos = 0
         size = len(data)
         while size - pos >= 9 and not self.talk.finished:
@@ -77,37 +74,20 @@ class CassandraParser(Parser):
             head = 9 if version >= 3 else 8
             code = data[pos + head - 5]
             length = int.from_bytes(data[pos + head - 4 : pos + head], "big")
-            known = _RESPONSES if data[pos] & 0x80 else _REQUESTS
-            if not 1 <= version <= 6 or code not in known or length > MAX_FRAME:
-                raise DissectError("what stands where a frame should begin is none")
+            opcodes = _RESPONSES if data[pos] & 0x80 else _REQUESTS
+            if not 1 <= version <= 6 or code not in opcodes or length > MAX_FRAME:
+                raise DissectError("expected a frame header")
             end = pos + head + length
-            if not self.begun:
-                self.begun = True
-                self.ts = self.talk.ts
-                self.packet = self.talk.packet
+            self.begin()
             self.row.version = str(version)
             if length > MAX_READ:
-                self._done()
+                self.finish()
                 return size
             if end > size:
                 return pos
             self._frame(code, data[pos + head : end])
             pos = end
         return pos
-
-    def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known."""
-        self._done()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
-
-    def _done(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.finish()
 
     def _frame(self, code: int, body: bytes) -> None:
         row = self.row
@@ -120,17 +100,17 @@ class CassandraParser(Parser):
             row.has_password = True
         elif code in {_READY, _AUTH_SUCCESS}:
             row.authenticated = True
-            self._done()
+            self.finish()
         elif code == _ERROR and len(body) >= 6:
             row.authenticated = False
             row.error_number = int.from_bytes(body[:4], "big")
             row.error = text(body[6 : 6 + (body[4] << 8 | body[5])])
-            self._done()
+            self.finish()
         elif code not in {_OPTIONS, _SUPPORTED}:
-            self._done()
+            self.finish()
 
     def _startup(self, body: bytes) -> None:
-        """Read a map of strings."""
+        """Read the string map of a STARTUP frame."""
         parts: list[str] = []
         pos = 2
         while pos + 2 <= len(body) and len(parts) < 64:
@@ -144,16 +124,16 @@ class CassandraParser(Parser):
 
 
 def _probe_cassandra(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise OPTIONS and STARTUP; on the ports also any frame whose head fits."""
+    """Recognise OPTIONS and STARTUP; on the standard ports also any frame with a valid header."""
     if not data:
         return MORE
     version = data[0] & 0x7F
     if not 1 <= version <= 6:
         return NO
     size = len(data)
-    near = talk.has_port(*_PORTS)
+    on_port = talk.has_port(*_PORTS)
     if size < 9:
-        return MORE if near else NO
+        return MORE if on_port else NO
     if data[1] & 0xE0:
         return NO
     head = 9 if version >= 3 else 8
@@ -162,12 +142,12 @@ def _probe_cassandra(data: bytes, talk: Conversation, from_src: bool) -> int:
     if code == _STARTUP and not data[0] & 0x80:
         if size < head + 4:
             return MORE
-        named = data.find(b"\0\x0bCQL_VERSION", head, head + length)
-        return YES if named >= 0 else MORE if size < head + length < 2048 else NO
+        key = data.find(b"\0\x0bCQL_VERSION", head, head + length)
+        return YES if key >= 0 else MORE if size < head + length < 2048 else NO
     if code == _OPTIONS and not data[0] & 0x80:
-        return YES if length == 0 and (near or (size == head and version >= 3)) else NO
-    known = _RESPONSES if data[0] & 0x80 else _REQUESTS
-    return YES if near and code in known and length < MAX_FRAME and not data[2] & 0x80 else NO
+        return YES if length == 0 and (on_port or (size == head and version >= 3)) else NO
+    opcodes = _RESPONSES if data[0] & 0x80 else _REQUESTS
+    return YES if on_port and code in opcodes and length < MAX_FRAME and not data[2] & 0x80 else NO
 
 
 CASSANDRA = Dissector(

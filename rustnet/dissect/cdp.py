@@ -1,6 +1,6 @@
-"""CDP, the Cisco Discovery Protocol, versions 1 and 2, over SNAP (RFC 1042), Cisco's HDLC or PPP.
+"""CDP, the Cisco Discovery Protocol, versions 1 and 2, over SNAP (RFC 1042), Cisco HDLC or PPP.
 
-One row whenever what a port says of itself differs from what it said before.
+One row per change of the information that a port announces.
 """
 
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from ipaddress import ip_address
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import text
-from rustnet.dissect.framework.repeated import RepeatParser
+from rustnet.dissect.framework.repeated import AnnouncementParser
 from rustnet.records import U16, U32, Bytes32, FreeText, Host, Ip, ObjectName, Seconds, Software, Word, record
 
 _MAX_ITEMS = 256
 _MAX_ADDRESSES = 64
 _LONG = 2048
-"""Characters of the software's description that are kept."""
+"""Characters of the software description that are kept."""
 _PORT = 3
 _CAPABILITIES = (
     "router", "transparent_bridge", "source_route_bridge", "switch", "host", "igmp", "repeater", "telephone",
@@ -69,10 +69,10 @@ class Cdp:
 
 
 def items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and value of each item that the message has whole; lengths count their own four bytes.
+    """Type and value of each complete item; an item's length includes its own four bytes.
 
-    The length of some devices' port item leaves these out. The byte behind it then is not the zero that every type
-    begins with.
+    The length of some devices' port item excludes them. Then the byte after it is not the zero that every type begins
+    with.
     """
     at = 4
     for _ in range(_MAX_ITEMS):
@@ -88,8 +88,8 @@ def items(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def addresses(value: bytes) -> list[str]:
-    """IP addresses of a list, as far as it is whole; those of other protocols are left out."""
-    found: list[str] = []
+    """IP addresses of an address list, up to the first truncated one; other protocols are ignored."""
+    ips: list[str] = []
     at = 4
     for _ in range(min(int.from_bytes(value[:4], "big"), _MAX_ADDRESSES)):
         if at + 2 > len(value):
@@ -101,8 +101,8 @@ def addresses(value: bytes) -> list[str]:
         if at > len(value):
             break
         if (protocol == _IPV4 and size == 4) or (protocol == _IPV6 and size == 16):
-            found.append(str(ip_address(raw)))
-    return found
+            ips.append(str(ip_address(raw)))
+    return ips
 
 
 def parse(data: bytes) -> Cdp:
@@ -133,7 +133,7 @@ def parse(data: bytes) -> Cdp:
 
 
 def number(row: Cdp, kind: int, value: bytes) -> None:
-    """Read an item that is a number."""
+    """Read a numeric item."""
     if kind == 0x0A and len(value) >= 2:
         row.native_vlan = int.from_bytes(value[:2], "big")
     elif kind == 0x0E and len(value) >= 3:
@@ -144,34 +144,24 @@ def number(row: Cdp, kind: int, value: bytes) -> None:
         row.mtu = int.from_bytes(value[:4], "big")
 
 
-class CdpParser(RepeatParser):
+class CdpParser(AnnouncementParser):
     """Messages of one sending port."""
 
-    __slots__ = ("last",)
+    __slots__ = ()
 
-    def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.last = 0
-        """Hash of the last message."""
-
-    def datagram(self, data: bytes, from_src: bool) -> None:
-        """Read one message; what the capture or a wrong length cut off is left out."""
-        digest = hash(data)
-        if digest == self.last:
-            self.look()
-            return
-        self.last = digest
+    def announcement(self, data: bytes) -> None:
+        """Read one message; truncated items are ignored."""
         if len(data) < 8:
-            raise DissectError("a message is too short")
+            raise DissectError("truncated CDP message")
         row = parse(data)
-        if self.new((row.device_id, row.port_id), data):
-            self.say(row)
+        if self.is_new((row.device_id, row.port_id), data):
+            self.store_row(row)
             for address in (*(row.addresses or ()), *(row.management_addresses or ())) if row.device_id else ():
-                self.teach(address, row.device_id or "", "cdp", row.ttl)
+                self.learn_name(address, row.device_id or "", "cdp", row.ttl)
 
 
 def _probe_cdp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A version, and a first item with a type of a small number and a length that fits."""
+    """Recognise a version, and a first item with a low type number and a valid length."""
     if len(data) < 8 or data[0] not in {1, 2} or data[4]:
         return NO
     return YES if 4 <= int.from_bytes(data[6:8], "big") <= 1500 else NO

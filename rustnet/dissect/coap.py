@@ -1,6 +1,6 @@
-"""CoAP over UDP (RFC 7252, 7641, 7959): requests of small devices.
+"""CoAP over UDP (RFC 7252, 7641, 7959): requests to constrained devices.
 
-One row per message: method or response code, path, and how long the answer took. Payloads are not kept.
+One row per message: method or response code, path, and response time. Payloads are not kept.
 """
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
@@ -59,7 +59,7 @@ class Coap:
 
 
 class _Options:
-    """What a message's options say."""
+    """The options of a message."""
 
     __slots__ = ("content", "host", "known", "observe", "path", "proxy", "query")
 
@@ -92,12 +92,12 @@ class _Options:
 
     @property
     def readable(self) -> bool:
-        """Whether there is a path, in plain ASCII."""
+        """Whether there is a path in plain ASCII."""
         return bool(self.path) and all(p and p.isascii() and p.isprintable() for p in self.path)
 
     @property
     def uri(self) -> str | None:
-        """Path and query together; None where neither stands there."""
+        """Path and query together; None if the message has neither."""
         if self.proxy is not None:
             return self.proxy
         if not self.path and not self.query:
@@ -111,41 +111,41 @@ def _text(value: bytes) -> str:
 
 
 def _options(data: bytes, pos: int) -> tuple[_Options, int]:
-    """Options from ``pos`` on, and where the payload begins (the end of the message without one)."""
-    found = _Options()
+    """Options from ``pos`` on, and the offset of the payload (the end of the message if there is none)."""
+    options = _Options()
     number = 0
     size = len(data)
     for _ in range(64):
         if pos >= size:
-            return found, size
+            return options, size
         first = data[pos]
         pos += 1
         if first == 0xFF:
             if pos == size:
-                raise DissectError("a payload marker without a payload")
-            return found, pos
+                raise DissectError("payload marker without a payload")
+            return options, pos
         delta, pos = _extended(data, first >> 4, pos)
         length, pos = _extended(data, first & 15, pos)
         number += delta
         if pos + length > size:
-            raise DissectError("an option runs over the end of its message")
-        found.take(number, data[pos : pos + length])
+            raise DissectError("option exceeds its message")
+        options.take(number, data[pos : pos + length])
         pos += length
-    raise DissectError("a message of more than 64 options")
+    raise DissectError("more than 64 options in a message")
 
 
 def _extended(data: bytes, nibble: int, pos: int) -> tuple[int, int]:
-    """Read an option's delta or length; returns also where what follows it begins."""
+    """Read an option's delta or length, and return it with the position after it."""
     if nibble < 13:
         return nibble, pos
     after = pos + nibble - 12
     if nibble == 15 or after > len(data):
-        raise DissectError("an option's header is malformed")
+        raise DissectError("malformed option header")
     return int.from_bytes(data[pos:after], "big") + (13 if nibble == 13 else 269), after
 
 
 class CoapParser(Parser):
-    """Messages of one flow, and the requests in it that wait for an answer."""
+    """Messages of one flow, and its pending requests."""
 
     __slots__ = ("asked", "rows")
 
@@ -157,7 +157,7 @@ class CoapParser(Parser):
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         if len(data) < 4 or data[0] >> 6 != 1 or data[0] & 15 > 8 or len(data) < 4 + (data[0] & 15):
-            raise DissectError("a message that is no CoAP")
+            raise DissectError("expected a CoAP header")
         talk = self.talk
         code = data[1]
         begin = 4 + (data[0] & 15)
@@ -201,7 +201,7 @@ class CoapParser(Parser):
 
 
 def _probe_coap(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by header and options; off its ports only a request for a readable path, or an answer in its form."""
+    """Recognise header and options; on other ports only a request for a readable path, or a response in its form."""
     size = len(data)
     if size < 4 or data[0] >> 6 != 1:
         return NO

@@ -1,4 +1,4 @@
-"""DHCP for IPv4 (RFC 2131, 2132) and the BOOTP that it stands on (RFC 951). One row per message."""
+"""DHCP for IPv4 (RFC 2131, 2132), and BOOTP (RFC 951), which it extends. One row per message."""
 
 import re
 import struct
@@ -100,7 +100,7 @@ class Dhcp:
 Options = dict[int, bytes]
 
 
-def _options(data: bytes, pos: int, end: int, found: Options) -> bool:
+def _options(data: bytes, pos: int, end: int, options: Options) -> bool:
     """Collect options up to the end mark; parts of a long option are joined (RFC 3396). False: they are cut off."""
     for _ in range(_MAX_OPTIONS):
         while pos < end and data[pos] == 0:
@@ -114,14 +114,14 @@ def _options(data: bytes, pos: int, end: int, found: Options) -> bool:
             return False
         size = data[pos + 1]
         piece = data[pos + 2 : pos + 2 + size]
-        before = found.get(code)
-        found[code] = piece if before is None else before + piece
+        before = options.get(code)
+        options[code] = piece if before is None else before + piece
         pos += 2 + size
     return False
 
 
 def _ip(raw: bytes | None) -> str | None:
-    """An address, unless there is none or it is 0.0.0.0."""
+    """An address; None if it is missing or 0.0.0.0."""
     return inet_ntoa(raw) if raw is not None and len(raw) == 4 and raw != _NOWHERE else None
 
 
@@ -136,7 +136,7 @@ def _text(raw: bytes | None) -> str | None:
 
 
 def _fqdn(raw: bytes | None) -> str | None:
-    """Client FQDN (RFC 4702): text, or labels where the E bit is set."""
+    """Client FQDN (RFC 4702): text, or DNS labels if the E bit is set."""
     if raw is None or len(raw) < 4:
         return None
     name = raw[3:]
@@ -158,7 +158,7 @@ def _user_class(raw: bytes | None) -> str | None:
 
 
 def _circuit(raw: bytes | None) -> str | None:
-    """Circuit id of the relay's option: as text where it is printable, else hexadecimal."""
+    """Circuit id of the relay agent option: as text if printable, else hexadecimal."""
     if raw is None or len(raw) < 2 or raw[0] != 1:
         return None
     value = raw[2 : 2 + raw[1]][:64]
@@ -166,23 +166,23 @@ def _circuit(raw: bytes | None) -> str | None:
 
 
 class DhcpParser(RowParser):
-    """Messages of one flow; each stands for itself."""
+    """Messages of one flow, each independent of the others."""
 
     __slots__ = ()
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         if len(data) < 236:
-            raise DissectError("a message is shorter than its fixed part")
+            raise DissectError("truncated DHCP message")
         op, _, size, hops, xid, _, flags, client, yours, server, relay, hardware = _FIXED.unpack_from(data)
-        found: Options = {}
-        if data[236:240] == _COOKIE and not _options(data, 240, len(data), found):
-            self.talk.anomaly("malformed_dhcp", "the options run over the end of the message")
-        overload = found.get(52, b"\0")[:1]
+        options: Options = {}
+        if data[236:240] == _COOKIE and not _options(data, 240, len(data), options):
+            self.talk.anomaly("malformed_dhcp", "options exceed the message")
+        overload = options.get(52, b"\0")[:1]
         if overload in {b"\1", b"\3"}:
-            _options(data, 108, 236, found)
+            _options(data, 108, 236, options)
         if overload in {b"\2", b"\3"}:
-            _options(data, 44, 108, found)
+            _options(data, 44, 108, options)
         row = Dhcp(
             message="BOOTREQUEST" if op == 1 else "BOOTREPLY",
             client_mac=mac(hardware[:size]) if 0 < size <= 16 else None,
@@ -198,23 +198,23 @@ class DhcpParser(RowParser):
             row.boot_server = _text(data[44:108])
         if overload not in {b"\1", b"\3"}:
             row.boot_file = _text(data[108:236])
-        _fill(row, found)
-        self._teach(row)
-        self.say(row)
+        _fill(row, options)
+        self._learn_client(row)
+        self.store_row(row)
 
-    def _teach(self, row: Dhcp) -> None:
-        """Name the client's address, where the message has both."""
+    def _learn_client(self, row: Dhcp) -> None:
+        """Name the client's address, if the message has both."""
         name = row.hostname or row.fqdn
         ip = row.client_ip or (row.requested_ip if row.message == "REQUEST" else None)
         if row.message == "ACK":
             ip = row.assigned_ip or row.client_ip
         if name and ip:
-            self.teach(ip, name, "dhcp", row.lease_seconds)
+            self.learn_name(ip, name, "dhcp", row.lease_seconds)
 
 
-def _fill(row: Dhcp, found: Options) -> None:
-    """Set what the options say."""
-    get = found.get
+def _fill(row: Dhcp, options: Options) -> None:
+    """Set the fields that options carry."""
+    get = options.get
     kind = get(53)
     if kind:
         row.message = _MESSAGES.get(kind[0]) or f"TYPE{kind[0]}"
@@ -247,7 +247,7 @@ _BOOTP = re.compile(rb"[\x01\x02][\x01-\x20][\x00-\x10][\x00-\x10]").match
 
 
 def _probe_dhcp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The fixed part and the magic cookie; plain BOOTP has none and is known by both of its ports."""
+    """Recognise the fixed part and the magic cookie; plain BOOTP, which has none, by both of its ports."""
     if len(data) < 236 or data[0] > 2 or _BOOTP(data) is None:
         return NO
     if data[236:240] == _COOKIE:

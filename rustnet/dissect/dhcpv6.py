@@ -1,4 +1,4 @@
-"""DHCP for IPv6 (RFC 8415, 3646, 4704). One row per message; what a relay passes on is read as its client's."""
+"""DHCP for IPv6 (RFC 8415, 3646, 4704). One row per message; a relayed message is read as its client's."""
 
 import struct
 from socket import AF_INET6, inet_ntop
@@ -63,37 +63,37 @@ class Dhcpv6:
 
 def _options(data: bytes, pos: int) -> list[tuple[int, bytes]]:
     """Options up to the end of the message."""
-    made: list[tuple[int, bytes]] = []
+    items: list[tuple[int, bytes]] = []
     end = len(data)
-    while pos < end and len(made) < _MAX_OPTIONS:
+    while pos < end and len(items) < _MAX_OPTIONS:
         if pos + 4 > end:
-            raise DissectError("an option is cut off")
+            raise DissectError("truncated option")
         code, size = struct.unpack_from(">HH", data, pos)
         pos += 4 + size
         if pos > end:
-            raise DissectError("an option runs over the end of the message")
-        made.append((code, data[pos - size : pos]))
-    return made
+            raise DissectError("option exceeds its message")
+        items.append((code, data[pos - size : pos]))
+    return items
 
 
 def _names(raw: bytes) -> list[str]:
     """Names as DNS writes them, without compression."""
-    made: list[str] = []
+    items: list[str] = []
     labels: list[str] = []
     pos = 0
-    while pos < len(raw) and len(made) < _MAX_ADDRESSES:
+    while pos < len(raw) and len(items) < _MAX_ADDRESSES:
         size = raw[pos]
         if size > 63:
             break
         if size == 0:
-            made.append(".".join(labels))
+            items.append(".".join(labels))
             labels = []
         else:
             labels.append(text(raw[pos + 1 : pos + 1 + size]))
         pos += 1 + size
     if labels:
-        made.append(".".join(labels))
-    return [name for name in made if name]
+        items.append(".".join(labels))
+    return [name for name in items if name]
 
 
 def _ips(raw: bytes) -> list[str]:
@@ -101,7 +101,7 @@ def _ips(raw: bytes) -> list[str]:
 
 
 class Dhcpv6Parser(RowParser):
-    """Messages of one flow; each stands for itself."""
+    """Messages of one flow, each independent of the others."""
 
     __slots__ = ()
 
@@ -110,7 +110,7 @@ class Dhcpv6Parser(RowParser):
         row = Dhcpv6()
         for _ in range(_MAX_RELAYS):
             if len(data) < 4 or data[0] not in _MESSAGES:
-                raise DissectError("a message is of no known type")
+                raise DissectError("unknown message type")
             row.message = _MESSAGES[data[0]]
             if data[0] not in _RELAYED:
                 break
@@ -123,13 +123,13 @@ class Dhcpv6Parser(RowParser):
                 _option(code, value, row, 0)
         if row.fqdn and row.addresses and row.message in {"REPLY", "REQUEST", "RENEW", "REBIND"}:
             for ip in row.addresses:
-                self.teach(ip, row.fqdn, "dhcp", row.lease_seconds)
-        self.say(row)
+                self.learn_name(ip, row.fqdn, "dhcp", row.lease_seconds)
+        self.store_row(row)
 
     def _relay(self, data: bytes, row: Dhcpv6) -> bytes:
         """Read a relay's header and options; returns the message within."""
         if len(data) < 34:
-            raise DissectError("a relay's message is cut off")
+            raise DissectError("truncated relay message")
         row.hops = max(row.hops, data[1])
         link = data[2:18]
         row.relay_ip = inet_ntop(AF_INET6, link) if any(link) else row.relay_ip
@@ -147,7 +147,7 @@ class Dhcpv6Parser(RowParser):
 
 
 def _option(code: int, value: bytes, row: Dhcpv6, depth: int) -> None:
-    """Set what one option says; those of associations hold others."""
+    """Set the fields that one option carries; identity associations contain further options."""
     if code in {1, 2}:
         _identifier(code, value, row)
     elif code in {3, 25} and len(value) >= 12 and depth == 0:
@@ -186,7 +186,7 @@ def _plain(code: int, value: bytes, row: Dhcpv6) -> None:
 
 
 def _identifier(code: int, value: bytes, row: Dhcpv6) -> None:
-    """A DUID; two of its kinds hold a hardware address (RFC 8415, 11)."""
+    """Read a DUID; two of its types contain a hardware address (RFC 8415, 11)."""
     shown = value[:130].hex()
     if code == 2:
         row.server_duid = shown
@@ -204,7 +204,7 @@ def _valid(raw: bytes, row: Dhcpv6) -> None:
 
 
 def _probe_dhcpv6(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A known type, and options that end where the message does, on one of DHCPv6's ports."""
+    """Recognise a known type, and options that fill the message, on one of DHCPv6's ports."""
     if len(data) < 8 or not 1 <= data[0] <= 17:
         return NO
     if talk.src_port not in {546, 547} and talk.dst_port not in {546, 547}:
@@ -213,10 +213,10 @@ def _probe_dhcpv6(data: bytes, talk: Conversation, from_src: bool) -> int:
     if len(data) < pos:
         return NO
     try:
-        found = _options(data, pos)
+        options = _options(data, pos)
     except DissectError:
         return NO
-    return YES if found and all(0 < code < 256 for code, _ in found) else NO
+    return YES if options and all(0 < code < 256 for code, _ in options) else NO
 
 
 DHCPV6 = Dissector(

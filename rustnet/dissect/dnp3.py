@@ -1,4 +1,4 @@
-"""DNP3 over TCP and UDP (IEEE 1815; no RFC). One row per application message, or link message without one.
+"""DNP3 over TCP and UDP (IEEE 1815; no RFC). One row per application message, or link frame without one.
 
 Checksums are verified. Values of points are not kept.
 """
@@ -28,14 +28,14 @@ _INDICATIONS = (
 
 
 def _table() -> tuple[int, ...]:
-    """The checksum's table: polynomial 0x3D65, reflected."""
-    made = []
+    """Table of the checksum: polynomial 0x3D65, reflected."""
+    content = []
     for byte in range(256):
         value = byte
         for _ in range(8):
             value = value >> 1 ^ (0xA6BC if value & 1 else 0)
-        made.append(value)
-    return tuple(made)
+        content.append(value)
+    return tuple(content)
 
 
 _CRC = _table()
@@ -79,14 +79,14 @@ class Dnp3Parser(RowParser):
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read the frames of one datagram."""
         if self.stream(data, from_src) != len(data):
-            raise DissectError("a frame is cut off")
+            raise DissectError("truncated frame")
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the frames that are complete."""
         pos = 0
         while len(data) - pos >= 10 and not self.talk.finished:
             if data[pos] != 5 or data[pos + 1] != 0x64 or data[pos + 2] < 5:
-                raise DissectError("no frame begins where one must")
+                raise DissectError("expected a frame header")
             size = _frame(data[pos + 2])
             if len(data) - pos < size:
                 break
@@ -97,7 +97,7 @@ class Dnp3Parser(RowParser):
     def _read(self, frame: bytes) -> None:
         control = frame[3]
         if checksum(frame[:8]) != frame[8] | frame[9] << 8:
-            self.talk.anomaly("malformed_dnp3", "the checksum of a header does not fit")
+            self.talk.anomaly("malformed_dnp3", "wrong checksum of a header")
             return
         table = _PRIMARY if control & 0x40 else _SECONDARY
         row = Dnp3(
@@ -111,20 +111,20 @@ class Dnp3Parser(RowParser):
             return
         if data:
             if not data[0] & 0x40:
-                return  # a later part of a message that is in several frames
+                return  # a later fragment of a message that spans several frames
             self._application(data[1:], row)
-        self.say(row)
+        self.store_row(row)
 
     def _user_data(self, frame: bytes) -> bytes | None:
-        """What the blocks behind the header hold; none where a checksum does not fit."""
-        made = b""
+        """Content of the data blocks; None if a checksum is wrong."""
+        content = b""
         for pos in range(10, len(frame), 18):
             block = frame[pos : pos + 18]
             if checksum(block[:-2]) != block[-2] | block[-1] << 8:
-                self.talk.anomaly("malformed_dnp3", "the checksum of a block does not fit")
+                self.talk.anomaly("malformed_dnp3", "wrong checksum of a data block")
                 return None
-            made += block[:-2]
-        return made
+            content += block[:-2]
+        return content
 
     def _application(self, data: bytes, row: Dnp3) -> None:
         if len(data) < 2:
@@ -141,13 +141,13 @@ class Dnp3Parser(RowParser):
 
 
 def _frame(length: int) -> int:
-    """Bytes of a frame whose length field is ``length``: header, data, and a checksum per block of 16."""
+    """Size of a frame with this length field: header, data, and a checksum per block of 16 bytes."""
     data = length - 5
     return 10 + data + 2 * ((data + 15) >> 4)
 
 
 def _probe_dnp3(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The start bytes, and a header whose checksum fits."""
+    """Recognise the start bytes and the header's checksum."""
     if not data or data[0] != 5:
         return NO
     if len(data) < 10:

@@ -1,8 +1,8 @@
 """FTP's control connection (RFC 959, 2228, 2428, 4217).
 
-One row per command with its final reply, and one for the greeting. Where a command or its reply opens a data
-connection, the row names the end that listens. After AUTH TLS the rest of the connection is read as TLS. Passwords are
-not kept, nor the arguments of commands that this file does not know.
+One row per command with its final reply, and one for the greeting. If a command or its reply opens a data connection,
+the row names the listening end. After AUTH TLS the TLS parser reads the rest. Passwords are not kept, nor the arguments
+of unknown commands.
 """
 
 import re
@@ -74,11 +74,11 @@ class FtpParser(ReplyParser[Ftp]):
         self.user: str | None = None
 
     def blank(self) -> Ftp:
-        """Make the row of a greeting."""
+        """Create the row of a greeting."""
         return Ftp(user=self.user)
 
     def command(self, line: bytes) -> Ftp | None:
-        """Make the row of a command."""
+        """Create the row of a command."""
         line = line.lstrip(b"\xff\xf4\xf2\xf1")  # Telnet's interrupt and synch ahead of ABOR
         match = _COMMAND(line)
         if match is None:
@@ -100,7 +100,7 @@ class FtpParser(ReplyParser[Ftp]):
         return row
 
     def answered(self, row: Ftp, code: int) -> bool:
-        """Read a reply: the address of a data connection may stand in it."""
+        """Read a reply, which may contain the address of a data connection."""
         if code < 200 and row.command is not None:
             row.preliminary_code = code
             row.reply_code = row.replies = None

@@ -1,10 +1,10 @@
-"""ICMP (RFC 792, 950, 1191, 1256, 4884): echoes with their times, errors with what they quote.
+"""ICMP (RFC 792, 950, 1191, 1256, 4884): echoes with their round-trip times, errors with the packets they quote.
 
-The table also holds ICMPv6, which `rustnet.dissect.icmpv6` reads. Of an echo's flow the first `MAX_ECHOES` messages
-have a row each, and later ones are counted by the flow only; of other messages, each distinct one of a flow has a row.
+The table also holds ICMPv6, which `rustnet.dissect.icmpv6` reads. In an echo flow the first `MAX_ECHOES` messages get a
+row each, and the flow counts the rest; in other flows each distinct message gets a row.
 
-An error quotes the beginning of the packet that it is about. The row holds the quoted ends; which flow of the
-capture has them is known only once all flows are stored: `rustnet.derive.relations` fills ``about_flow_id``.
+An error quotes the beginning of the packet that caused it. The row holds the quoted ends; the flow they belong to is
+only known when all flows are stored: `rustnet.derive.relations` fills ``about_flow_id``.
 """
 
 import struct
@@ -147,7 +147,7 @@ class Quoted(NamedTuple):
 
 
 def quoted(data: bytes, at: int) -> Quoted | None:
-    """Read a quoted packet's headers, as far as they reach; None where there is no IP header."""
+    """Read the headers of a quoted packet as far as they are quoted; None if there is no IP header."""
     version = data[at] >> 4 if at < len(data) else 0
     if version == 4 and len(data) >= at + 20 and data[at] & 15 >= 5:
         src, dst = inet_ntoa(data[at + 12 : at + 16]), inet_ntoa(data[at + 16 : at + 20])
@@ -194,7 +194,7 @@ class IcmpParser(RepeatParser):
         self.asked: Waiting[tuple[bool, int, int], None] = Waiting()
 
     def row(self, data: bytes) -> Icmp:
-        """Row with what every message has."""
+        """Row with the fields that every message has."""
         kind, code = data[0], data[1]
         reasons = self.reasons.get(kind, ())
         reason = reasons[code] if code < len(reasons) else f"code{code}" if reasons else None
@@ -203,7 +203,7 @@ class IcmpParser(RepeatParser):
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         if len(data) < 8:
-            raise DissectError("a message is shorter than its header")
+            raise DissectError("truncated ICMP header")
         kind = data[0]
         if kind in _ERRORS:
             self.error(data)
@@ -211,20 +211,20 @@ class IcmpParser(RepeatParser):
             self.request(data, from_src, _REQUESTS[kind])
         elif kind in _REPLIES:
             self.reply(data, from_src)
-        elif self.new(data):
+        elif self.is_new(data):
             row = self.row(data)
             if kind == 9:
                 self._advertisement(row, data)
-            self.say(row)
+            self.store_row(row)
 
     def request(self, data: bytes, from_src: bool, reply: int) -> None:
-        """A request, to be answered by a message of type ``reply``."""
+        """Read a request, which is answered by a message of type ``reply``."""
         row = self.numbered(data)
         self.asked.add((not from_src, reply, row.icmp_seq or 0), None, self.talk)
         self.echo(row)
 
     def reply(self, data: bytes, from_src: bool) -> None:
-        """The answer to a request."""
+        """Read the reply to a request."""
         row = self.numbered(data)
         asked = self.asked.take((from_src, data[0], row.icmp_seq or 0))
         if asked is not None:
@@ -241,15 +241,15 @@ class IcmpParser(RepeatParser):
 
     def echo(self, row: Icmp) -> None:
         """Store a request or a reply; after `MAX_ECHOES` of them the flow is only counted."""
-        self.say(row)
+        self.store_row(row)
         self.echoes += 1
         if self.echoes >= MAX_ECHOES:
             self.talk.finish()
 
     def error(self, data: bytes) -> None:
-        """A message about a packet that it quotes."""
+        """Read an error message, which quotes a packet."""
         about = quoted(data, 8)
-        if not self.new((data[:2], data[4:8], about)):
+        if not self.is_new((data[:2], data[4:8], about)):
             return
         row = self.row(data)
         kind, code = data[0], data[1]
@@ -261,7 +261,7 @@ class IcmpParser(RepeatParser):
             row.pointer = data[4]
         if about is not None:
             about.describe(row)
-        self.say(row)
+        self.store_row(row)
 
     def _advertisement(self, row: Icmp, data: bytes) -> None:
         """Routers that a router advertises (RFC 1256)."""
@@ -271,7 +271,7 @@ class IcmpParser(RepeatParser):
 
 
 def _probe_icmp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A known type, and a code that it can have."""
+    """Recognise a known type with a valid code."""
     if len(data) < 8 or data[0] not in _MESSAGES:
         return NO
     reasons = _REASONS.get(data[0])

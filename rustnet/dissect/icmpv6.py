@@ -34,9 +34,9 @@ _REASONS = {
 }  # fmt: skip
 _ERRORS = frozenset((1, 2, 3, 4))
 _CODED = frozenset((138, 139, 140, 155, 157, 158, 161))
-"""Messages besides errors whose code may be other than 0."""
+"""Messages other than errors that may have a code other than 0."""
 _OPTIONS_AT = {133: 8, 134: 16, 135: 24, 136: 24, 137: 40}
-"""Where options begin."""
+"""Offset of the options."""
 _ADDRESS = struct.Struct(">QQ")
 _MAX_OPTIONS = 64
 _MAX_GROUPS = 128
@@ -62,23 +62,23 @@ def options(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def domains(raw: bytes) -> list[str]:
-    """Domains of a search list: labels one behind the other, each domain ended by an empty one (RFC 8106)."""
-    found: list[str] = []
+    """Domains of a search list: consecutive labels, each domain ended by an empty one (RFC 8106)."""
+    names: list[str] = []
     labels: list[str] = []
     at = 0
-    while at < len(raw) and len(found) < _MAX_DOMAINS:
+    while at < len(raw) and len(names) < _MAX_DOMAINS:
         size = raw[at]
         if size == 0:
             if not labels:
                 break
-            found.append(".".join(labels))
+            names.append(".".join(labels))
             labels = []
         elif size > 63 or at + 1 + size > len(raw):
             break
         else:
             labels.append(text(raw[at + 1 : at + 1 + size]))
         at += 1 + size
-    return found
+    return names
 
 
 class Icmpv6Parser(IcmpParser):
@@ -92,7 +92,7 @@ class Icmpv6Parser(IcmpParser):
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         if len(data) < (8 if data[:1] != b"\x8f" else 4):
-            raise DissectError("a message is shorter than its header")
+            raise DissectError("truncated ICMPv6 header")
         kind = data[0]
         if kind in _ERRORS:
             self.error(data)
@@ -100,18 +100,18 @@ class Icmpv6Parser(IcmpParser):
             self.request(data, from_src, 129)
         elif kind == 129:
             self.reply(data, from_src)
-        elif self.new(data):
+        elif self.is_new(data):
             row = self.row(data)
             if kind in {130, 131, 132, 143}:
                 _listener(row, data)
             elif kind in _OPTIONS_AT:
                 _neighbour(row, data)
-            self.say(row)
+            self.store_row(row)
 
     def error(self, data: bytes) -> None:
-        """A message about a packet that it quotes."""
+        """Read an error message, which quotes a packet."""
         about = quoted(data, 8)
-        if not self.new((data[:2], data[4:8], about)):
+        if not self.is_new((data[:2], data[4:8], about)):
             return
         row = self.row(data)
         if data[0] == 2:
@@ -120,11 +120,11 @@ class Icmpv6Parser(IcmpParser):
             row.pointer = int.from_bytes(data[4:8], "big")
         if about is not None:
             about.describe(row)
-        self.say(row)
+        self.store_row(row)
 
 
 def _listener(row: Icmp, data: bytes) -> None:
-    """Groups of multicast listener discovery."""
+    """Read the groups of multicast listener discovery."""
     kind = data[0]
     if kind == 143:
         row.groups = []
@@ -164,7 +164,7 @@ def _neighbour(row: Icmp, data: bytes) -> None:
 
 
 def _option(row: Icmp, kind: int, value: bytes) -> None:
-    """One option; each is at least 6 bytes behind its head."""
+    """Read one option, whose value has at least 6 bytes."""
     if kind == 1:
         row.source_mac = mac(value[:6])
     elif kind == 2:
@@ -185,7 +185,7 @@ def _option(row: Icmp, kind: int, value: bytes) -> None:
 
 
 def _probe_icmpv6(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A known type, and a code that it can have."""
+    """Recognise a known type with a valid code."""
     if len(data) < 8 or data[0] not in _MESSAGES:
         return NO
     reasons = _REASONS.get(data[0])

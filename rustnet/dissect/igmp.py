@@ -1,6 +1,6 @@
-"""IGMP versions 1, 2 and 3 (RFC 1112, 2236, 3376): who listens to which group.
+"""IGMP versions 1, 2 and 3 (RFC 1112, 2236, 3376): membership of multicast groups.
 
-One row per message; a version 3 report has one for each of its group records.
+One row per message; a version 3 report gets one for each of its group records.
 """
 
 from socket import inet_ntoa
@@ -49,7 +49,7 @@ class Igmp:
 
 
 def exponential(code: int) -> int:
-    """Value of a code whose upper half of the range has an exponent (RFC 3376)."""
+    """Value of a code whose upper half has an exponent (RFC 3376)."""
     return code if code < 128 else (code & 0x0F | 0x10) << (code >> 4 & 7) + 3
 
 
@@ -67,7 +67,7 @@ class IgmpParser(RowParser):
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         if len(data) < 8:
-            raise DissectError("a message is shorter than 8 bytes")
+            raise DissectError("truncated IGMP message")
         kind = data[0]
         if kind == _REPORT_3:
             self._report(data)
@@ -77,7 +77,7 @@ class IgmpParser(RowParser):
             row.group_ip = inet_ntoa(data[4:8])
         if kind == _QUERY:
             self._query(row, data)
-        self.say(row)
+        self.store_row(row)
 
     def _query(self, row: Igmp, data: bytes) -> None:
         """Fields of a query; its version shows in its length and in whether it asks for a time."""
@@ -100,12 +100,12 @@ class IgmpParser(RowParser):
             count = int.from_bytes(data[at + 2 : at + 4], "big")
             kind = _RECORDS.get(data[at]) or f"record{data[at]}"
             group = inet_ntoa(data[at + 4 : at + 8])
-            self.say(Igmp("3", "report", group, kind, source_list(data, at + 8, count)))
+            self.store_row(Igmp("3", "report", group, kind, source_list(data, at + 8, count)))
             at += 8 + 4 * count + 4 * data[at + 1]
 
 
 def _probe_igmp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A known type."""
+    """Recognise a known type."""
     return YES if len(data) >= 8 and data[0] in _MESSAGES else NO
 
 

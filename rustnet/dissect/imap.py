@@ -1,8 +1,8 @@
 """IMAP4rev1 and rev2 (RFC 3501, 9051): commands and their results, never the mail.
 
-One row per command with its tagged response, and one for the greeting. Literals are skipped and counted. After
-STARTTLS the rest of the connection is read as TLS; after COMPRESS (RFC 4978) it is not read. Arguments are kept only of
-commands that name mailboxes, flags or parts of messages; of logins the user is kept, not the password.
+One row per command with its tagged response, and one for the greeting. Literals are skipped and counted. After STARTTLS
+the TLS parser reads the rest; after COMPRESS (RFC 4978) nothing is read. Arguments are kept only of commands that name
+mailboxes, flags or parts of messages; of logins the user is kept, not the password.
 """
 
 import re
@@ -21,7 +21,7 @@ _NAMES = (
 )
 _KNOWN = frozenset(_NAMES.split())
 _PRIVATE = frozenset({"LOGIN", "AUTHENTICATE", "SEARCH", "SORT", "THREAD", "SETMETADATA", "XAPPLEPUSHSERVICE"})
-"""Commands whose arguments tell secrets or contents."""
+"""Commands whose arguments may contain secrets or message content."""
 _COMMAND = re.compile(rb"([!#$&',./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64}) ([A-Za-z]{2,20})(?: (.*))?$", re.DOTALL).match
 _TAGGED = re.compile(
     rb"([!-)./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64}) (OK|NO|BAD)(?: (.*))?$", re.DOTALL | re.IGNORECASE
@@ -69,21 +69,21 @@ class ImapParser(LineParser):
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.server: bool | None = None
-        """Direction of the server, once known by a line."""
+        """Direction of the server, once a line shows it."""
         self.waiting: dict[bytes, tuple[Imap, int, int]] = {}
         """Commands without response, by tag, the oldest first."""
         self.current: Imap | None = None
         """The command last sent."""
         self.continued = [False, False]
-        """By direction: what follows is the rest of a line that a literal has cut."""
+        """By direction: the next line continues one that a literal interrupted."""
         self.literal = 0
-        """Bytes of a literal that is the user's name."""
+        """Size of a literal that is the user name."""
         self.login: Imap | None = None
-        """Row of the AUTHENTICATE command that is not decided: the client's lines are credentials."""
+        """Row of the pending AUTHENTICATE command: the client\'s next lines are credentials."""
         self.answers = 0
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read lines; TLS that comes ahead of the response that allows it waits."""
+        """Read lines; TLS that arrives before the response that permits it waits."""
         if data[:2] == b"\x16\x03" and self.current is not None and self.current.command == "STARTTLS":
             return 0
         return super().stream(data, from_src)
@@ -116,7 +116,7 @@ class ImapParser(LineParser):
         return size
 
     def body(self, data: bytes, pos: int, from_src: bool) -> int:
-        """Read a user's name that is a literal."""
+        """Read a user name that is a literal."""
         end = pos + self.literal
         if end > len(data):
             return pos
@@ -128,11 +128,11 @@ class ImapParser(LineParser):
     def close(self) -> None:
         """Emit the commands that got no response."""
         for entry in self.waiting.values():
-            self.say(*entry)
+            self.store_row(*entry)
         self.waiting.clear()
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Commands that wait may have had their response in what is lost."""
+        """Store the pending commands, as their responses may be in the missing bytes."""
         super().gap(size, from_src)
         self.in_body[from_src] = self.continued[from_src] = False
         self.dropping[from_src] = True
@@ -143,7 +143,7 @@ class ImapParser(LineParser):
         if line.startswith((b"* ", b"+ ")) or _TAGGED(line) is not None:
             return from_src
         if _COMMAND(line) is None:
-            raise DissectError("a line is neither command nor response")
+            raise DissectError("expected a command or a response")
         return not from_src
 
     def _command(self, line: bytes) -> None:
@@ -152,7 +152,7 @@ class ImapParser(LineParser):
             return
         match = _COMMAND(line)
         if match is None:
-            return  # DONE, which ends IDLE, and what is none
+            return  # DONE, which ends IDLE, or an invalid line
         tag, word, raw = match.groups()
         name = word.decode("ascii").upper()
         row = Imap(tag=text(tag))
@@ -171,11 +171,11 @@ class ImapParser(LineParser):
             row.argument = text(raw)
         self.current = row
         if len(self.waiting) >= MAX_WAITING:
-            self.say(*self.waiting.pop(next(iter(self.waiting))))
+            self.store_row(*self.waiting.pop(next(iter(self.waiting))))
         self.waiting[tag] = (row, self.talk.ts, self.talk.packet)
 
     def _authenticate(self, row: Imap, raw: bytes) -> None:
-        """Read a mechanism and what may come with it."""
+        """Read a mechanism and an initial response, if there is one."""
         mechanism, _, initial = raw.partition(b" ")
         row.argument = text(mechanism).upper()
         self.login = row
@@ -184,7 +184,7 @@ class ImapParser(LineParser):
             self._credential(row, initial)
 
     def _credential(self, row: Imap, line: bytes) -> None:
-        """Take the user from what a client sends behind AUTHENTICATE, and note that there was more."""
+        """Read the user, and whether there is a secret, in what a client sends after AUTHENTICATE."""
         self.answers += 1
         user, secret = sasl_user(row.argument or "", line, self.answers)
         row.user = row.user or user
@@ -203,22 +203,22 @@ class ImapParser(LineParser):
             return
         match = _UNTAGGED(line)
         if match is not None and ((self.rows == 0 and oldest is None) or match.group(1).upper() == b"BYE"):
-            word, said = match.groups()
-            row = Imap(result=text(word).upper(), reply=text(said) if said else None)
-            self.say(row, self.talk.ts, self.talk.packet)
+            word, reply = match.groups()
+            row = Imap(result=text(word).upper(), reply=text(reply) if reply else None)
+            self.store_row(row, self.talk.ts, self.talk.packet)
 
-    def _result(self, tag: bytes, word: bytes, said: bytes | None) -> None:
-        """End a command by its tagged response."""
+    def _result(self, tag: bytes, word: bytes, reply: bytes | None) -> None:
+        """Complete a command with its tagged response."""
         entry = self.waiting.pop(tag, None)
         if entry is None:
             return
         row, ts, packet = entry
         row.result = text(word).upper()
-        row.reply = text(said) if said else None
+        row.reply = text(reply) if reply else None
         row.response_ms = (self.talk.ts - ts) / 1e6
         if row is self.login:
             self.login = None
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
         if row.result == "OK" and row.command == "STARTTLS":
             self.close()
             self.talk.hand_over(TLS)
@@ -228,13 +228,13 @@ class ImapParser(LineParser):
 
 
 def _probe_imap(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a greeting that names IMAP, or a tag with a command; port 143 makes up for a vague greeting."""
+    """Recognise a greeting that names IMAP, or a tag with a command; on port 143 any greeting."""
     if not data:
         return MORE
     first = data[0]
     if first < 33 or first > 126 or (data[-1] > 127 and first != 42):
         return NO
-    near = talk.has_port(*_PORTS)
+    on_port = talk.has_port(*_PORTS)
     end = data.find(b"\n")
     if first == 42:
         if end < 0:
@@ -243,20 +243,20 @@ def _probe_imap(data: bytes, talk: Conversation, from_src: bool) -> int:
             return MORE if opening and len(data) < 1024 else NO
         if _UNTAGGED(data[:end].rstrip(b"\r")) is None or b"\0" in data[:end]:
             return NO
-        return YES if near or b"IMAP" in data[:end].upper() else NO
+        return YES if on_port or b"IMAP" in data[:end].upper() else NO
     if end < 0:
-        return MORE if near and len(data) < 80 and _OPENING(data) is not None else NO
+        return MORE if on_port and len(data) < 80 and _OPENING(data) is not None else NO
     match = _COMMAND(data[:end].rstrip(b"\r"))
     if match is None or data[end - 1 : end] != b"\r":
         return NO
     word = match.group(2).decode("ascii").upper()
     if word not in _KNOWN:
         return NO
-    return YES if near or word in {"CAPABILITY", "AUTHENTICATE"} else NO
+    return YES if on_port or word in {"CAPABILITY", "AUTHENTICATE"} else NO
 
 
 _TEXT = bytes(range(0x20, 0x7F)) + b"\r\n"
-"""What a line begins with."""
+"""Bytes that a line may begin with."""
 IMAP = Dissector(
     "imap", "Internet Message Access Protocol (RFC 3501, 9051)", ("tcp",), _PORTS, (Imap,), _probe_imap, ImapParser,
     first=bytes(range(0x21, 0x7F)), shapes={"tcp": Shape(at={1: _TEXT, 2: _TEXT, 3: _TEXT})},

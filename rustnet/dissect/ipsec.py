@@ -1,7 +1,7 @@
 """IPsec over UDP: IKEv2 and IKEv1 (RFC 7296, 2409, 2408), and ESP behind a NAT (RFC 3948).
 
-One row per IKE message; proposals, vendor ids and an identity where they stand in the clear. On port 4500 four zero
-bytes mark an IKE message, anything else is ESP, of which the first packet of each association is a row.
+One row per IKE message, with proposals, vendor ids and identity as far as they are in the clear. On port 4500 four zero
+bytes mark an IKE message; other packets are ESP, of which the first of each association gets a row.
 """
 
 import struct
@@ -18,7 +18,7 @@ _MARKER = b"\0\0\0\0"
 _HEADER = struct.Struct(">8s8sBBBBII")
 _PORTS = (500, 4500)
 _REMEMBERED = b"esp"
-"""Marks what the probe keeps of an ESP packet: mark, SPI and number, in the flow's pending bytes."""
+"""Prefix of what the probe remembers of an ESP packet: its SPI and sequence number."""
 
 _EXCHANGES = {
     1: "Base", 2: "Main", 3: "Authentication Only", 4: "Aggressive", 5: "Informational", 6: "Transaction", 32: "Quick",
@@ -107,7 +107,7 @@ class IpsecParser(Parser):
         elif len(data) >= 28:
             self._ike(data, from_src)
         elif not self.rows:
-            raise DissectError("a datagram that is no IKE message")
+            raise DissectError("expected an IKE message")
         if self.rows >= MAX_ROWS or self.quiet >= PATIENCE:
             self.talk.finish()
 
@@ -126,7 +126,7 @@ class IpsecParser(Parser):
         initiator, responder, first, version, exchange, flags, number, length = _HEADER.unpack_from(data)
         major = version >> 4
         if major not in {1, 2} or length < 28:
-            raise DissectError(f"an IKE message of version {major} with {length} bytes")
+            raise DissectError("unexpected IKE version {major} or length {length}", major=major, length=length)
         row = Ike(
             version=f"IKEv{major}",
             exchange=_EXCHANGES.get(exchange) or str(exchange),
@@ -149,7 +149,7 @@ class IpsecParser(Parser):
 
 
 def _payloads(row: Ike, data: bytes, kind: int, major: int) -> str:
-    """Read the chain of payloads; returns what is wrong with it."""
+    """Read the chain of payloads; return a description of the error in it, if there is one."""
     pos = 28
     vendors: list[str] = []
     notes: list[str] = []
@@ -157,11 +157,11 @@ def _payloads(row: Ike, data: bytes, kind: int, major: int) -> str:
         if not kind:
             break
         if pos + 4 > len(data):
-            return "a payload runs over the end of its message"
+            return "payload exceeds its message"
         size = data[pos + 2] << 8 | data[pos + 3]
         body = data[pos + 4 : pos + size]
         if size < 4 or pos + size > len(data):
-            return "a payload runs over the end of its message"
+            return "payload exceeds its message"
         if kind in {_VENDOR_1, _VENDOR_2} and len(vendors) < 32:
             vendors.append(_vendor(body))
         elif kind == (_NOTIFY_1 if major == 1 else _NOTIFY_2):
@@ -206,20 +206,20 @@ def _identity(body: bytes) -> str:
 
 def _pieces(body: bytes) -> list[bytes]:
     """Substructures of an SA payload in a row: a header of four bytes with their length in it, at most 64."""
-    made: list[bytes] = []
+    items: list[bytes] = []
     pos = 0
-    while pos + 8 <= len(body) and len(made) < 64:
+    while pos + 8 <= len(body) and len(items) < 64:
         size = body[pos + 2] << 8 | body[pos + 3]
         if size < 8 or pos + size > len(body):
             break
-        made.append(body[pos : pos + size])
+        items.append(body[pos : pos + size])
         pos += size
-    return made
+    return items
 
 
 def _proposals_2(body: bytes) -> list[str]:
-    """IKEv2: each proposal's transforms, in the order in which they stand."""
-    made: list[str] = []
+    """IKEv2: the transforms of each proposal, in order."""
+    items: list[str] = []
     for proposal in _pieces(body)[:32]:
         names = []
         for transform in _pieces(proposal[8 + proposal[6] :]):
@@ -229,41 +229,41 @@ def _proposals_2(body: bytes) -> list[str]:
             if len(transform) >= 12 and transform[8:10] == b"\x80\x0e":
                 name = f"{name}-{transform[10] << 8 | transform[11]}"
             names.append(name)
-        made.append(" ".join(names))
-    return made
+        items.append(" ".join(names))
+    return items
 
 
 def _proposals_1(body: bytes) -> list[str]:
     """IKEv1: each transform's attributes."""
-    made: list[str] = []
+    items: list[str] = []
     for proposal in _pieces(body)[:8]:
         for transform in _pieces(proposal[8 + proposal[6] :]):
-            found = _attributes(transform[8:])
-            bits = f"-{found[14]}" if 14 in found else ""
+            attributes = _attributes(transform[8:])
+            bits = f"-{attributes[14]}" if 14 in attributes else ""
             parts = [
-                (_ENCRYPTION_1.get(found.get(1, 0)) or f"1:{found.get(1)}") + bits if 1 in found else "",
-                _HASH_1.get(found.get(2, 0)) or "",
-                _AUTH_1.get(found.get(3, 0)) or "",
-                _GROUPS.get(found.get(4, 0)) or "",
+                (_ENCRYPTION_1.get(attributes.get(1, 0)) or f"1:{attributes.get(1)}") + bits if 1 in attributes else "",
+                _HASH_1.get(attributes.get(2, 0)) or "",
+                _AUTH_1.get(attributes.get(3, 0)) or "",
+                _GROUPS.get(attributes.get(4, 0)) or "",
             ]
             text = " ".join(filter(None, parts))
-            if text and len(made) < 64:
-                made.append(text)
-    return made
+            if text and len(items) < 64:
+                items.append(text)
+    return items
 
 
 def _attributes(body: bytes) -> dict[int, int]:
     """Attributes of an IKEv1 transform that are numbers."""
-    found: dict[int, int] = {}
+    attributes: dict[int, int] = {}
     pos = 0
-    while pos + 4 <= len(body) and len(found) < 32:
+    while pos + 4 <= len(body) and len(attributes) < 32:
         kind, value = body[pos] << 8 | body[pos + 1], body[pos + 2] << 8 | body[pos + 3]
         pos += 4
         if kind & 0x8000:
-            found.setdefault(kind & 0x7FFF, value)
+            attributes.setdefault(kind & 0x7FFF, value)
         else:
             pos += value
-    return found
+    return attributes
 
 
 def _is_ike(data: bytes) -> bool:
@@ -276,7 +276,7 @@ def _is_ike(data: bytes) -> bool:
 
 
 def _probe_ipsec(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by IKE's header; on port 4500 also by its marker, and by two ESP packets of one association."""
+    """Recognise an IKE header; on port 4500 also the non-ESP marker, or two ESP packets of one association."""
     size = len(data)
     if size < 28:
         return NO
@@ -290,7 +290,7 @@ def _probe_ipsec(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _probe_esp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by two packets of one association; the first is kept in the flow's pending bytes."""
+    """Recognise two packets of one association; the first is remembered by the conversation."""
     if data[:3] == b"\0\0\0":
         return NO  # SPIs up to 255 are reserved
     kept = talk.memo_src if from_src else talk.memo_dst

@@ -1,7 +1,7 @@
-"""IRC (RFC 1459, 2812, IRCv3): who speaks to whom and where, never what.
+"""IRC (RFC 1459, 2812, IRCv3): users, channels and targets, never the text.
 
-One row per message of the kinds that name somebody or something; replies that only list have none. After STARTTLS the
-rest of the connection is read as TLS.
+One row per message that names a user, channel or capability; replies that list something get none. After STARTTLS the
+TLS parser reads the rest of the connection.
 """
 
 import re
@@ -17,9 +17,9 @@ _NAMES = (
     "NICK USER PASS OPER JOIN PART QUIT MODE TOPIC INVITE KICK PRIVMSG NOTICE CAP AUTHENTICATE STARTTLS SERVICE SERVER "
     "WHOIS WHO LIST KILL ERROR AWAY"
 )
-_TOLD = frozenset(_NAMES.split())
+_STORED = frozenset(_NAMES.split())
 _NUMERICS = frozenset({"001", "002", "004", "900", "903", "904", "905", "906", "907", "670", "691"})
-"""Replies that get a row besides errors (400 to 599)."""
+"""Replies that get a row, in addition to errors (400 to 599)."""
 _CLIENT = re.compile(
     rb"(?:CAP LS(?: 30[0-9])?|CAP REQ :[^\r\n]+|NICK :?[A-Za-z\[\]\\`_^{|}][^\x00-\x20:@!]{0,31}"
     rb"|USER [^ \r\n]+ [^ \r\n]+ [^ \r\n]+ :?[^\r\n]*|PASS [^\r\n]{1,200}\r?\n(?:CAP|NICK|USER) [^\r\n]*"
@@ -31,7 +31,7 @@ _SERVER = re.compile(
 ).match
 _WORDS = (b"CAP ", b"NICK ", b"USER ", b"PASS ", b"JOIN #", b"PRIVMSG #", b"NOTICE AUTH", b"ERROR :C", b":")
 _OPENINGS = frozenset(word[:size] for word in _WORDS for size in range(1, len(word)))
-"""What may become one of these words."""
+"""Incomplete prefixes of these words."""
 _PORTS = (6667, 6666, 6668, 6669, 7000)
 
 
@@ -71,10 +71,10 @@ class IrcParser(LineParser):
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.client: bool | None = None
-        """Direction of the client, once known by a line."""
+        """Direction of the client, once a line shows it."""
         self.nick: str | None = None
         self.mechanism: str | None = None
-        """Mechanism of the authentication that goes on."""
+        """Mechanism of the current authentication."""
         self.answers = 0
         self.spoken = False
 
@@ -90,7 +90,7 @@ class IrcParser(LineParser):
         match = _LINE(line.strip())
         if match is None:
             if line.strip() and not self.spoken:
-                raise DissectError("a line is no message")
+                raise DissectError("expected an IRC message")
             return 0
         self.spoken = True
         prefix, word, rest = match.groups()
@@ -107,12 +107,12 @@ class IrcParser(LineParser):
             words.append(trailing)
         if command.isdigit():
             self._reply(row, command, words)
-        elif command in _TOLD:
+        elif command in _STORED:
             self._command(row, command, words, from_server)
         return 0
 
     def _reply(self, row: Irc, command: str, words: list[bytes]) -> None:
-        """Tell of a reply that begins a connection, or of an error."""
+        """Store a reply that begins a connection, or an error."""
         row.reply_code = int(command)
         if command not in _NUMERICS and not 400 <= row.reply_code < 600:
             return
@@ -121,12 +121,12 @@ class IrcParser(LineParser):
             if row.origin and self.client:
                 self.talk.name_host(row.origin.lower(), "irc")
         row.target = text(words[1]) if row.reply_code >= 400 and len(words) > 2 else None
-        self.say(row)
+        self.store_row(row)
         if command == "670":
             self.talk.hand_over(TLS)
 
     def _command(self, row: Irc, command: str, words: list[bytes], from_server: bool) -> None:
-        """Tell of a command; contents and passwords stay out."""
+        """Store a command without text and passwords."""
         first = words[0] if words else b""
         if command == "NICK":
             row.target = text(first)
@@ -146,11 +146,11 @@ class IrcParser(LineParser):
             if from_server or not self._authenticate(row, first):
                 return
         elif command not in {"QUIT", "ERROR", "AWAY"}:
-            self._concerned(row, command, words)
-        self.say(row)
+            self._set_target(row, command, words)
+        self.store_row(row)
 
     def _authenticate(self, row: Irc, first: bytes) -> bool:
-        """Read a mechanism, or the user out of an answer; whether there is something to tell."""
+        """Read a mechanism, or the user in a response; false if neither is to be stored."""
         if self.mechanism is None:
             self.mechanism = row.argument = text(first).upper()
             self.answers = 0
@@ -160,7 +160,7 @@ class IrcParser(LineParser):
         row.argument, self.mechanism = self.mechanism, None
         return True
 
-    def _concerned(self, row: Irc, command: str, words: list[bytes]) -> None:
+    def _set_target(self, row: Irc, command: str, words: list[bytes]) -> None:
         """Take the channel or the name that a command is about."""
         first = words[0] if words else b""
         if first[:1] in {b"#", b"&", b"+", b"!"}:

@@ -1,18 +1,19 @@
-"""Apache Kafka's protocol (kafka.apache.org, "Protocol guide"; no RFC): who calls which API.
+"""Apache Kafka's protocol (kafka.apache.org, "Protocol guide"; no RFC): API calls and their clients.
 
-One row per request, when its response comes, or at the end. Bodies are skipped; only ApiVersions tells of the client's
-library.
+One row per request, stored with its response, or when the flow ends. Bodies are skipped, except that of ApiVersions,
+which names the client's library.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.reading import RowParser, Waiting, text
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.records import I32, U16, U32, Identifier, Software, Word, record
 
 MAX_REQUEST = 100 << 20
 """Bytes of a request that a broker accepts by default."""
 MAX_CLIENT_ID = 255
 MAX_VERSION = 30
-"""Version of an API that is plausible."""
+"""Largest plausible version of an API."""
 _HEAD = 512
 """Bytes of a request that are read."""
 _NAMES = (
@@ -64,16 +65,15 @@ class Kafka:
     """From the request to its response, in milliseconds."""
 
 
-class KafkaParser(RowParser):
+class KafkaParser(RequestParser[int, Kafka]):
     """One connection."""
 
-    __slots__ = ("client", "waiting")
+    __slots__ = ("client",)
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.client = talk.dst_port in _PORTS or talk.src_port not in _PORTS
-        """Direction of the client: the flow's initiator, unless only its port is the well-known one."""
-        self.waiting: Waiting[int, Kafka] = Waiting()
+        """Direction of the client: the flow's initiator, unless only its port is a standard one."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read heads of requests or responses; skips bodies."""
@@ -82,7 +82,7 @@ class KafkaParser(RowParser):
         while size - pos >= 8 and not self.talk.finished:
             length = int.from_bytes(data[pos : pos + 4], "big")
             if not 4 <= length <= MAX_REQUEST:
-                raise DissectError("a message has an impossible length")
+                raise DissectError("message length {length} is out of range", length=length)
             if from_src == self.client:
                 if size - pos < 4 + min(length, _HEAD):
                     return pos
@@ -93,14 +93,14 @@ class KafkaParser(RowParser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known, since the next message's beginning cannot be found."""
+        """Store what is pending: the beginning of the next message cannot be found."""
         self.close()
         self.talk.finish()
 
     def close(self) -> None:
-        """Tell the requests that got no response."""
+        """Store the requests that got no response."""
         for entry in self.waiting.drain():
-            self.say(*entry)
+            self.store_row(*entry)
 
     def _request(self, head: bytes, length: int) -> None:
         if len(head) < 10:
@@ -116,12 +116,10 @@ class KafkaParser(RowParser):
             row.client_id = text(head[10 : 10 + size])
         if key == _VERSIONS and version >= 3:
             self._library(row, head, 10 + max(0, size))
-        gone = self.waiting.add(row.correlation_id, row, self.talk)
-        if gone is not None:
-            self.say(*gone)
+        self.add_request(row.correlation_id, row)
 
     def _library(self, row: Kafka, head: bytes, pos: int) -> None:
-        """Read name and version of the client's library (ApiVersions 3), where no tagged fields stand ahead."""
+        """Read name and version of the client's library (ApiVersions 3), unless tagged fields precede them."""
         if pos + 2 >= len(head) or head[pos] or not 0 < head[pos + 1] < 0x80:
             return
         end = pos + 1 + head[pos + 1]
@@ -136,35 +134,35 @@ class KafkaParser(RowParser):
         row, ts, packet = entry
         row.reply_bytes = length
         row.response_ms = (self.talk.ts - ts) / 1e6
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
 
 
 def _probe_kafka(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a request whose head fits its length; elsewhere than on the ports one that opens a connection."""
+    """Recognise a request whose header fits its length; on other ports only one that opens a connection."""
     if data and data[0] > 6:
         return NO
     size = len(data)
-    near = talk.dst_port in _PORTS or talk.src_port in _PORTS
+    on_port = talk.dst_port in _PORTS or talk.src_port in _PORTS
     if size < 14:
-        return MORE if near and data[:1] in {b"", b"\0"} else NO
+        return MORE if on_port and data[:1] in {b"", b"\0"} else NO
     length = int.from_bytes(data[:4], "big")
-    if not 10 <= length <= MAX_REQUEST or (not near and data[4]):
+    if not 10 <= length <= MAX_REQUEST or (not on_port and data[4]):
         return NO
     client = from_src == (talk.dst_port in _PORTS or talk.src_port not in _PORTS)
     key = data[4] << 8 | data[5]
     named = data[12] << 8 | data[13]
-    if near and not client:
+    if on_port and not client:
         return YES if size <= 4 + length and int.from_bytes(data[4:8], "big") < 1 << 24 else NO
     if key >= len(_APIS) or data[6] or data[7] > MAX_VERSION or data[8] & 0x80:
         return NO
     if not 0 < named <= min(MAX_CLIENT_ID, length - 10):
-        return YES if named == 0xFFFF and near and size == 4 + length else NO
+        return YES if named == 0xFFFF and on_port and size == 4 + length else NO
     if size < 14 + named:
         return MORE
     name = data[14 : 14 + named]
     if not name.isascii() or not name.decode("ascii").isprintable():
         return NO
-    return YES if near or (key in _OPENINGS and size == 4 + length) else NO
+    return YES if on_port or (key in _OPENINGS and size == 4 + length) else NO
 
 
 KAFKA = Dissector(

@@ -14,7 +14,7 @@ _MESSAGES = {
 _REQUESTS = (0x6A, 0x6C)
 _REPLIES = (0x6B, 0x6D)
 _PROOFS = frozenset((2, 16, 14, 138, 151))
-"""Preauthentication data that proves knowledge of the key."""
+"""Types of preauthentication data that prove knowledge of the key."""
 _ETYPES = {
     1: "des-cbc-crc", 2: "des-cbc-md4", 3: "des-cbc-md5", 5: "des3-cbc-md5", 7: "des3-cbc-sha1",
     15: "rc2CBC-EnvOID", 16: "des3-cbc-sha1-kd", 17: "aes128-cts-hmac-sha1-96", 18: "aes256-cts-hmac-sha1-96",
@@ -83,7 +83,7 @@ class Kerberos:
 
 
 def _name(data: bytes, value: Part) -> str | None:
-    """A principal's name: the strings of its sequence."""
+    """A principal name: the strings of its sequence."""
     strings = fields(data, value[1], value[2]).get(1)
     if strings is None:
         return None
@@ -103,29 +103,29 @@ def _encryption(data: bytes, value: Part) -> str | None:
 class KerberosParser(RowParser):
     """Messages of one flow."""
 
-    __slots__ = ("astray", "read")
+    __slots__ = ("read", "unsynchronised")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.read = [False, False]
         """By direction: a message was read."""
-        self.astray = [False, False]
-        """By direction: the capture begins within a message, and none will be found."""
+        self.unsynchronised = [False, False]
+        """By direction: the capture begins within a message, so message boundaries are unknown."""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         self._message(data)
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the messages that are complete, each behind its length."""
+        """Read complete messages, each preceded by its length."""
         pos = 0
         while len(data) - pos >= 5 and not self.talk.finished:
             size = int.from_bytes(data[pos : pos + 4], "big")
             if not 0 < size <= MAX_MESSAGE or data[pos + 4] not in _MESSAGES:
                 if self.read[from_src] or not self.rows:
-                    raise DissectError("no message begins where one must")
-                self.astray[from_src] = True
-            if self.astray[from_src]:
+                    raise DissectError("expected a Kerberos message")
+                self.unsynchronised[from_src] = True
+            if self.unsynchronised[from_src]:
                 return len(data)
             if len(data) - pos - 4 < size:
                 break
@@ -138,7 +138,7 @@ class KerberosParser(RowParser):
         tag, start, end = part(data, 0, len(data))
         kind = _MESSAGES.get(tag)
         if kind is None:
-            raise DissectError(f"no message has tag {tag:#04x}")
+            raise DissectError("unknown message tag {tag:#04x}", tag=tag)
         row = Kerberos(message=kind)
         _, start, end = part(data, start, end)
         members = fields(data, start, end)
@@ -150,16 +150,16 @@ class KerberosParser(RowParser):
             _error(data, members, row)
         elif tag == 0x6E and 3 in members:
             _ticket(data, members[3], row)
-        self.say(row)
+        self.store_row(row)
 
     def _request(self, data: bytes, members: dict[int, Part], row: Kerberos, tag: int) -> None:
-        """AS-REQ and TGS-REQ (RFC 4120, 5.4.1)."""
+        """Read an AS-REQ or TGS-REQ (RFC 4120, 5.4.1)."""
         kinds = _padata(data, members.get(3), row)
         if tag == 0x6A:
             row.preauthenticated = not _PROOFS.isdisjoint(kinds)
         asked = members.get(4)
         if asked is None:
-            raise DissectError("a request has no body")
+            raise DissectError("expected a request body")
         body = fields(data, asked[1], asked[2])
         if 0 in body:
             options = data[body[0][1] + 1 : body[0][2]][:4]
@@ -178,19 +178,19 @@ class KerberosParser(RowParser):
             row.addresses = self._hosts(data, body[9])
 
     def _hosts(self, data: bytes, value: Part) -> list[str] | None:
-        """NetBIOS names (type 20) among host addresses, which name the machine that asks."""
-        made = []
+        """NetBIOS names (type 20) among host addresses, which name the client machine."""
+        names = []
         for _, start, end in parts(data, value[1], value[2], _MAX_LISTED):
             host = fields(data, start, end)
             if 0 in host and 1 in host and integer(data, host[0]) == 20:
-                made.append(text(data[host[1][1] : host[1][2]].rstrip(b" \0")))
-        for name in made:
+                names.append(text(data[host[1][1] : host[1][2]].rstrip(b" \0")))
+        for name in names:
             if name and self.talk.dst_port == 88:
-                self.teach(self.talk.src_ip, name, "kerberos")
-        return made or None
+                self.learn_name(self.talk.src_ip, name, "kerberos")
+        return names or None
 
     def _reply(self, data: bytes, members: dict[int, Part], row: Kerberos) -> None:
-        """AS-REP and TGS-REP (RFC 4120, 5.4.2)."""
+        """Read an AS-REP or TGS-REP (RFC 4120, 5.4.2)."""
         _padata(data, members.get(2), row)
         if 3 in members:
             row.realm = text(data[members[3][1] : members[3][2]])
@@ -216,7 +216,7 @@ def _padata(data: bytes, value: Part | None, row: Kerberos) -> list[int]:
 
 
 def _ticket(data: bytes, value: Part, row: Kerberos) -> None:
-    """Service and encryption of a ticket (RFC 4120, 5.3)."""
+    """Read service and encryption of a ticket (RFC 4120, 5.3)."""
     _, start, end = part(data, value[1], value[2])
     members = fields(data, start, end)
     if 2 in members:
@@ -228,7 +228,7 @@ def _ticket(data: bytes, value: Part, row: Kerberos) -> None:
 
 
 def _error(data: bytes, members: dict[int, Part], row: Kerberos) -> None:
-    """KRB-ERROR (RFC 4120, 5.9.1)."""
+    """Read a KRB-ERROR (RFC 4120, 5.9.1)."""
     if 6 in members:
         code = integer(data, members[6])
         row.error = _ERRORS.get(code) or f"error{code}"
@@ -243,7 +243,7 @@ def _error(data: bytes, members: dict[int, Part], row: Kerberos) -> None:
 
 
 def _probe_kerberos(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """An application tag, a sequence within it, and version 5 as that one's first or second member."""
+    """Recognise an application tag, a sequence within it, and version 5 as its first or second member."""
     pos = 0
     if talk.transport == "tcp":
         if not data or data[0]:
@@ -261,10 +261,10 @@ def _probe_kerberos(data: bytes, talk: Conversation, from_src: bool) -> int:
             return NO
     elif size != len(data):
         return NO
-    return YES if _versioned(data, pos) else NO
+    return YES if _has_version(data, pos) else NO
 
 
-def _versioned(data: bytes, pos: int) -> bool:
+def _has_version(data: bytes, pos: int) -> bool:
     """Whether the message's sequence begins with protocol version 5 and a message type."""
     pos += 2 + (data[pos + 1] & 0x7F if data[pos + 1] & 0x80 else 0)
     if data[pos : pos + 1] != b"\x30" or pos + 1 >= len(data):

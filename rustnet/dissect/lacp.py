@@ -1,6 +1,6 @@
 """LACP, the Link Aggregation Control Protocol (IEEE 802.1AX, formerly 802.3ad), in slow-protocol frames of subtype 1.
 
-One row whenever a port's message differs from the one before.
+One row per change of a port's message.
 """
 
 import struct
@@ -67,9 +67,9 @@ class LacpParser(RepeatParser):
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         if len(data) < 42:
-            raise DissectError("a message is shorter than its two ends")
+            raise DissectError("truncated LACP message")
         _, length, priority, system, key, port_priority, port, state = _END.unpack_from(data, 2)
-        if not self.new((system, port), data[:58]):
+        if not self.is_new((system, port), data[:58]):
             return
         row = Lacp(
             version=str(data[1]),
@@ -90,11 +90,11 @@ class LacpParser(RepeatParser):
             row.partner_state = states(state)
         if len(data) >= 46 and data[42] == 3:
             row.collector_max_delay = _COLLECTOR.unpack_from(data, 42)[2]
-        self.say(row)
+        self.store_row(row)
 
 
 def _probe_lacp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The subtype, a version, and the actor's part with its length."""
+    """Recognise the subtype, a version, and the actor information with its length."""
     return YES if len(data) >= 42 and data[0] == _SUBTYPE and data[1] and data[2:4] == b"\1\x14" else NO
 
 

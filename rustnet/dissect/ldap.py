@@ -1,17 +1,18 @@
 """LDAP version 2 and 3 over TCP, and CLDAP over UDP (RFC 4511). One row per operation, with its result.
 
-Entries that are found are counted, not kept; passwords and attribute values of changes are not read.
+Entries in results are counted, not kept; passwords and attribute values of changes are not read.
 """
 
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework import ber
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.reading import RowParser, Waiting, text
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import Count32, DistinguishedName, FreeText, Host, Term, User, Word, record
 
 _LOOK = 16_384
-"""Bytes of a message that are waited for; what lies behind them is skipped."""
+"""Bytes of a message that are buffered; the rest is skipped."""
 _MAX_LISTED = 64
 _MAX_FILTER = 1024
 _MAX_DEPTH = 12
@@ -80,14 +81,13 @@ class Ldap:
     """Time from request to result."""
 
 
-class LdapParser(RowParser):
+class LdapParser(RequestParser[int, Ldap]):
     """Both directions of one connection."""
 
-    __slots__ = ("identity", "waiting")
+    __slots__ = ("identity",)
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.waiting: Waiting[int, Ldap] = Waiting()
         self.identity = Identity()
 
     def datagram(self, data: bytes, from_src: bool) -> None:
@@ -96,7 +96,7 @@ class LdapParser(RowParser):
         while pos < len(data) and not self.talk.finished:
             size = ber.measure(data, pos)
             if size <= 0 or pos + size > len(data):
-                raise DissectError("a message is cut off")
+                raise DissectError("truncated LDAP message")
             self._message(data[pos : pos + size], cut=False)
             pos += size
 
@@ -109,7 +109,7 @@ class LdapParser(RowParser):
                 break
             size = ber.measure(data, pos)
             if size < 0:
-                raise DissectError("a message has no definite length")
+                raise DissectError("expected a definite length of a message")
             if size == 0 or len(data) - pos < min(size, _LOOK):
                 break
             self._message(data[pos : pos + min(size, _LOOK)], cut=size > _LOOK)
@@ -117,14 +117,14 @@ class LdapParser(RowParser):
         return pos
 
     def close(self) -> None:
-        """Tell the operations that were not answered."""
+        """Store the operations without a result."""
         for row, ts, packet in self.waiting.drain():
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
 
     def _wrapped(self) -> None:
-        """Behind a SASL bind messages may be sealed: then nothing more can be read."""
+        """Stop reading if messages after a SASL bind are sealed."""
         if not self.rows and not self.waiting.rows:
-            raise DissectError("a message is no sequence")
+            raise DissectError("expected a SEQUENCE")
         self.close()
         self.talk.finish()
 
@@ -134,18 +134,18 @@ class LdapParser(RowParser):
         number = ber.part(data, start, end)
         tag, start, end = _open(data, number[2], end, cut)
         if number[0] != 2 or tag not in _TAGS:
-            raise DissectError(f"no operation has tag {tag:#04x}")
+            raise DissectError("unknown operation tag {tag:#04x}", tag=tag)
         message = ber.integer(data, number)
         if tag in _OPERATIONS:
             self._request(data, tag, message, start, end)
         elif tag in _ANSWERS:
             self._result(data, tag, message, start, end)
         elif tag != _INTERMEDIATE:
-            found = self.waiting.rows.get(message)
-            if found is not None and tag == _ENTRY:
-                found[0].entries = (found[0].entries or 0) + 1
-            elif found is not None:
-                found[0].references = (found[0].references or 0) + 1
+            entry = self.waiting.rows.get(message)
+            if entry is not None and tag == _ENTRY:
+                entry[0].entries = (entry[0].entries or 0) + 1
+            elif entry is not None:
+                entry[0].references = (entry[0].references or 0) + 1
 
     def _request(self, data: bytes, tag: int, message: int, start: int, end: int) -> None:
         row = Ldap(operation=_OPERATIONS[tag])
@@ -161,11 +161,9 @@ class LdapParser(RowParser):
         elif tag in {0x66, 0x68, 0x6C, 0x6E}:
             _change(data, tag, start, end, row)
         if tag in {0x42, 0x50}:
-            self.say(row)
+            self.store_row(row)
             return
-        gone = self.waiting.add(message, row, self.talk)
-        if gone is not None:
-            self.say(*gone)
+        self.add_request(message, row)
 
     def _bind(self, data: bytes, start: int, end: int, row: Ldap) -> None:
         version, name = ber.exactly(data, start, end, 2)
@@ -178,20 +176,20 @@ class LdapParser(RowParser):
         elif kind == 0xA3:
             mechanism = ber.part(data, first, last)
             row.auth = f"sasl {text(data[mechanism[1] : mechanism[2]], 64)}"
-            self._told(data[mechanism[2] : last], row)
+            self._identify_user(data[mechanism[2] : last], row)
         else:  # Microsoft's NTLM binds ([MS-ADTS] 5.1.1.1.3)
             row.auth = "ntlm"
-            self._told(data[first:last], row)
+            self._identify_user(data[first:last], row)
 
-    def _told(self, credentials: bytes, row: Ldap) -> None:
+    def _identify_user(self, credentials: bytes, row: Ldap) -> None:
         if self.identity.read(credentials) == 3:
             row.username, row.domain = self.identity.username, self.identity.domain
 
     def _result(self, data: bytes, tag: int, message: int, start: int, end: int) -> None:
-        """Complete the row of the operation that is answered."""
+        """Complete the row of an operation with its result."""
         talk = self.talk
-        found = self.waiting.take(message)
-        row, ts, packet = found or (Ldap(operation=_answer_to(tag)), 0, 0)
+        entry = self.waiting.take(message)
+        row, ts, packet = entry or (Ldap(operation=_answer_to(tag)), 0, 0)
         code, matched, diagnostic = ber.exactly(data, start, end, 3)
         number = ber.integer(data, code)
         row.result = _RESULTS.get(number) or f"result{number}"
@@ -201,18 +199,18 @@ class LdapParser(RowParser):
             row.entries = row.entries or 0
         if ts:
             row.rtt_ms = (talk.ts - ts) / 1e6
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
         if row.oid == _START_TLS and number == 0 and talk.transport == "tcp":
             self.close()
             talk.hand_over(TLS)
 
 
 def _open(data: bytes, pos: int, end: int, cut: bool) -> ber.Part:
-    """A value that holds others; of a message that was not waited out, its end is where the bytes end."""
+    """A constructed value; its end is the end of the data if the message is not buffered completely."""
     if not cut:
         return ber.part(data, pos, end)
     if pos + 6 > end:
-        raise DissectError("a message is cut off")
+        raise DissectError("truncated LDAP message")
     start = pos + 2 + (data[pos + 1] & 0x7F if data[pos + 1] & 0x80 else 0)
     return data[pos], start, min(end, pos + max(ber.measure(data, pos), 0))
 
@@ -230,9 +228,9 @@ def _search(data: bytes, start: int, end: int, row: Ldap) -> None:
     row.dn = text(data[base[1] : base[2]])
     number = ber.integer(data, scope)
     row.scope = _SCOPES.get(number) or f"scope{number}"
-    made: list[str] = []
-    _filter(data, members[6], made, _MAX_DEPTH)
-    row.filter = "".join(made)[:_MAX_FILTER]
+    parts: list[str] = []
+    _filter(data, members[6], parts, _MAX_DEPTH)
+    row.filter = "".join(parts)[:_MAX_FILTER]
     row.attributes = [text(data[a:z], 128) for _, a, z in ber.parts(data, wanted[1], wanted[2], _MAX_LISTED)] or None
 
 
@@ -248,7 +246,7 @@ def _change(data: bytes, tag: int, start: int, end: int, row: Ldap) -> None:
     while pos < stop and len(names) < _MAX_LISTED:
         _, first, last = part = ber.part(data, pos, stop)
         pos = last
-        if tag == 0x66:  # the kind of change stands ahead of the attribute
+        if tag == 0x66:  # the kind of change precedes the attribute
             part = ber.exactly(data, first, last, 2)[1]
             part = ber.part(data, part[1], part[2])
         elif tag == 0x68:
@@ -260,44 +258,44 @@ def _change(data: bytes, tag: int, start: int, end: int, row: Ldap) -> None:
 
 
 def _escaped(raw: bytes) -> str:
-    """A value in a filter (RFC 4515, 3); bytes that are no text in hexadecimal."""
-    made = "".join(f"\\{ord(c):02x}" if c in "*()\\\0" else c for c in raw[:256].decode("utf-8", "surrogateescape"))
-    return "".join(f"\\{ord(c) - 0xDC00:02x}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in made)
+    """A value in a filter (RFC 4515, 3); bytes that are not text in hexadecimal."""
+    escaped = "".join(f"\\{ord(c):02x}" if c in "*()\\\0" else c for c in raw[:256].decode("utf-8", "surrogateescape"))
+    return "".join(f"\\{ord(c) - 0xDC00:02x}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in escaped)
 
 
-def _filter(data: bytes, value: ber.Part, made: list[str], depth: int) -> None:
+def _filter(data: bytes, value: ber.Part, parts: list[str], depth: int) -> None:
     """Write a filter as text, down to a bounded depth and length."""
     tag, start, end = value
-    if depth == 0 or len(made) > 256:
-        made.append("(…)")
+    if depth == 0 or len(parts) > 256:
+        parts.append("(…)")
         return
-    made.append("(")
+    parts.append("(")
     if tag in {0xA0, 0xA1, 0xA2}:
-        made.append("&|!"[tag - 0xA0])
+        parts.append("&|!"[tag - 0xA0])
         for inner in ber.parts(data, start, end, _MAX_LISTED):
-            _filter(data, inner, made, depth - 1)
+            _filter(data, inner, parts, depth - 1)
     elif tag == 0x87:
-        made.append(f"{text(data[start:end], 128)}=*")
+        parts.append(f"{text(data[start:end], 128)}=*")
     elif tag in {0xA3, 0xA5, 0xA6, 0xA8}:
         name, assertion = ber.exactly(data, start, end, 2)
         sign = {0xA3: "=", 0xA5: ">=", 0xA6: "<=", 0xA8: "~="}[tag]
-        made.append(f"{text(data[name[1] : name[2]], 128)}{sign}{_escaped(data[assertion[1] : assertion[2]])}")
+        parts.append(f"{text(data[name[1] : name[2]], 128)}{sign}{_escaped(data[assertion[1] : assertion[2]])}")
     elif tag == 0xA4:
-        made.append(_substrings(data, start, end))
+        parts.append(_substrings(data, start, end))
     elif tag == 0xA9:
-        made.append(_extensible(data, start, end))
+        parts.append(_extensible(data, start, end))
     else:
-        raise DissectError(f"no filter has tag {tag:#04x}")
-    made.append(")")
+        raise DissectError("unknown filter tag {tag:#04x}", tag=tag)
+    parts.append(")")
 
 
 def _substrings(data: bytes, start: int, end: int) -> str:
     name, pieces = ber.exactly(data, start, end, 2)
-    made = f"{text(data[name[1] : name[2]], 128)}="
+    shown = f"{text(data[name[1] : name[2]], 128)}="
     listed = ber.parts(data, pieces[1], pieces[2], 16)
     for tag, first, last in listed:
-        made += f"{'' if tag == 0x80 else '*'}{_escaped(data[first:last])}"
-    return made if listed and listed[-1][0] == 0x82 else f"{made}*"
+        shown += f"{'' if tag == 0x80 else '*'}{_escaped(data[first:last])}"
+    return shown if listed and listed[-1][0] == 0x82 else f"{shown}*"
 
 
 def _extensible(data: bytes, start: int, end: int) -> str:
@@ -307,7 +305,7 @@ def _extensible(data: bytes, start: int, end: int) -> str:
 
 
 def _probe_ldap(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A sequence that begins with a message number and an operation that fits into it."""
+    """Recognise a SEQUENCE that begins with a message id and an operation that fits into it."""
     if not data or data[0] != 0x30:
         return NO
     stream = talk.transport == "tcp"
@@ -328,10 +326,10 @@ def _probe_ldap(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if at + inner < size and (at + inner < len(data)) and data[at + inner] != 0xA0:
         return NO
-    return YES if _begins(data, at) else NO
+    return YES if _fits_operation(data, at) else NO
 
 
-def _begins(data: bytes, at: int) -> bool:
+def _fits_operation(data: bytes, at: int) -> bool:
     """Whether an operation's first member is of the type that it must be."""
     tag = data[at]
     if tag in {0x42, 0x50, 0x4A}:

@@ -1,6 +1,6 @@
 """LLDP, the Link Layer Discovery Protocol (IEEE 802.1AB), with the 802.1, 802.3 and MED (ANSI/TIA-1057) extensions.
 
-One row whenever what a port says of itself differs from what it said before.
+One row per change of the information that a port announces.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import MAX_TEXT, mac, text
-from rustnet.dissect.framework.repeated import RepeatParser
+from rustnet.dissect.framework.repeated import AnnouncementParser
 from rustnet.records import U16, Bytes16, FreeText, Host, Identifier, Mixed, ObjectName, Seconds, Software, Word, record
 
 _MAX_ITEMS = 256
@@ -109,7 +109,7 @@ def network(raw: bytes) -> str:
 
 
 def identifier(value: bytes, kinds: dict[int, str]) -> tuple[str | None, str | None]:
-    """An identifier and its kind; what is no text is shown in hexadecimal."""
+    """An identifier and its kind; hexadecimal if it is not text."""
     raw = value[1:]
     if not raw:
         return None, None
@@ -165,7 +165,7 @@ def management(row: Lldp, value: bytes) -> None:
 
 
 def parse(data: bytes) -> Lldp:
-    """Read a message; of repeated items that can stand only once, the first counts."""
+    """Read a message; if an item that must be unique is repeated, the first counts."""
     row = Lldp()
     for kind, value in items(data):
         if kind == 1 and row.chassis_id is None:
@@ -187,39 +187,29 @@ def parse(data: bytes) -> Lldp:
     return row
 
 
-class LldpParser(RepeatParser):
+class LldpParser(AnnouncementParser):
     """Messages of one sending port."""
 
-    __slots__ = ("last",)
+    __slots__ = ()
 
-    def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.last = 0
-        """Hash of the last message."""
-
-    def datagram(self, data: bytes, from_src: bool) -> None:
-        """Read one message; what the capture or a wrong length cut off is left out."""
-        digest = hash(data)
-        if digest == self.last:
-            self.look()
-            return
-        self.last = digest
+    def announcement(self, data: bytes) -> None:
+        """Read one message; truncated items are ignored."""
         row = parse(data)
         if row.chassis_id is None:
-            raise DissectError("a message names no chassis")
-        if self.new((row.chassis_id, row.port_id), data):
-            self.say(row)
+            raise DissectError("expected a chassis identifier")
+        if self.is_new((row.chassis_id, row.port_id), data):
+            self.store_row(row)
             self._name(row)
 
     def _name(self, row: Lldp) -> None:
-        """The system's name is that of its management addresses, as far as these are of IP."""
+        """Name the system's management IP addresses after it."""
         for address in (row.management_addresses or ()) if row.system_name else ():
             with contextlib.suppress(ValueError):
-                self.teach(str(ip_address(address)), row.system_name or "", "lldp", row.ttl)
+                self.learn_name(str(ip_address(address)), row.system_name or "", "lldp", row.ttl)
 
 
 def _probe_lldp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A chassis identifier of a known kind comes first."""
+    """Recognise a chassis identifier of a known kind as the first item."""
     if len(data) < 4 or data[0] != 0x02 or not 2 <= data[1] <= 255 or not 1 <= data[2] <= 7:
         return NO
     return YES if len(data) >= 2 + data[1] else NO

@@ -82,31 +82,31 @@ def _command(line: bytes) -> tuple[Memcached, int] | None:
 
 
 class TextParser(LineParser):
-    """One connection that speaks the text protocol."""
+    """One connection with the text protocol."""
 
     __slots__ = ("client", "waiting")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.client = talk.dst_port in _PORTS or talk.src_port not in _PORTS
-        """Direction of the client: the flow's initiator, unless only its port is the well-known one."""
+        """Direction of the client: the flow's initiator, unless only its port is a standard one."""
         self.waiting: deque[tuple[Memcached, int, int]] = deque()
 
     def line(self, line: bytes, from_src: bool) -> int:
         """Read a command, or a line of a reply; values are skipped."""
         if from_src != self.client:
             return self._reply(line)
-        made = _command(line)
-        if made is None:
+        request = _command(line)
+        if request is None:
             return 0
-        row, skip = made
+        row, skip = request
         entry = (row, self.talk.ts, self.talk.packet)
         if line.endswith(b" noreply") or row.command == "quit":
-            self.say(*entry)
+            self.store_row(*entry)
         else:
             self.waiting.append(entry)
             if len(self.waiting) > MAX_OUTSTANDING:
-                self.say(*self.waiting.popleft())
+                self.store_row(*self.waiting.popleft())
         return skip
 
     def _reply(self, line: bytes) -> int:
@@ -123,7 +123,7 @@ class TextParser(LineParser):
             return 0
         if _REPLIES(line + b"\r\n") is None:
             if self.rows == 0 and not self.waiting:
-                raise DissectError("a line is no reply")
+                raise DissectError("expected a reply line")
             return 0
         if not self.waiting:
             self.waiting.append((Memcached(), talk.ts, talk.packet))
@@ -131,7 +131,7 @@ class TextParser(LineParser):
         return 0
 
     def _final(self, line: bytes) -> None:
-        """End the command that waits longest."""
+        """Complete the oldest pending command."""
         row, ts, packet = self.waiting.popleft()
         word, _, rest = line.partition(b" ")
         row.result = text(word)
@@ -139,21 +139,20 @@ class TextParser(LineParser):
             row.server_version = text(rest)
         if row.command is not None:
             row.response_ms = (self.talk.ts - ts) / 1e6
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
 
     def close(self) -> None:
-        """Tell the commands that got no reply."""
+        """Store the commands that got no reply."""
         while self.waiting:
-            self.say(*self.waiting.popleft())
+            self.store_row(*self.waiting.popleft())
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known: what follows may be a value."""
-        self.close()
+        """Stop reading: the next bytes may be part of a value."""
         self.talk.finish()
 
 
 class BinaryParser(RowParser):
-    """One connection that speaks the binary protocol."""
+    """One connection with the binary protocol."""
 
     __slots__ = ("waiting",)
 
@@ -162,13 +161,13 @@ class BinaryParser(RowParser):
         self.waiting: deque[tuple[Memcached, int, int, bytes]] = deque()
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read heads; keys and values are skipped, but for a login's."""
+        """Read headers; keys and values are skipped, except those of a login."""
         pos = 0
         size = len(data)
         while size - pos >= 24 and not self.talk.finished:
             length = int.from_bytes(data[pos + 8 : pos + 12], "big")
             if data[pos] not in {0x80, 0x81} or length > MAX_BODY:
-                raise DissectError("what stands where a head should begin is none")
+                raise DissectError("expected a binary protocol header")
             code = data[pos + 1]
             end = pos + 24 + length
             if code == 0x21 and data[pos] == 0x80 and length <= 512 and end > size:
@@ -190,10 +189,10 @@ class BinaryParser(RowParser):
             row.username = plain_user(head[24 + key :])
         self.waiting.append((row, self.talk.ts, self.talk.packet, head[12:16]))
         if len(self.waiting) > MAX_OUTSTANDING:
-            self.say(*self.waiting.popleft()[:3])
+            self.store_row(*self.waiting.popleft()[:3])
 
     def _reply(self, code: int, length: int, head: bytes) -> None:
-        """Pair a reply with its command; quiet commands ahead of it have none."""
+        """Pair a reply with its command; quiet commands before it have none."""
         while self.waiting:
             row, ts, packet, opaque = self.waiting.popleft()
             if opaque == head[12:16] or not self.waiting:
@@ -201,23 +200,18 @@ class BinaryParser(RowParser):
                 row.result = "ok" if row.status_code == 0 else "error"
                 row.response_bytes = max(0, length - (head[2] << 8 | head[3]) - head[4])
                 row.response_ms = (self.talk.ts - ts) / 1e6
-                self.say(row, ts, packet)
+                self.store_row(row, ts, packet)
                 return
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
 
     def close(self) -> None:
-        """Tell the commands that got no reply."""
+        """Store the commands that got no reply."""
         while self.waiting:
-            self.say(*self.waiting.popleft()[:3])
-
-    def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known, since the next head cannot be found."""
-        self.close()
-        self.talk.finish()
+            self.store_row(*self.waiting.popleft()[:3])
 
 
 class DatagramParser(RowParser):
-    """Requests and replies over UDP: those whose answers are much larger are abused for floods."""
+    """Requests and replies over UDP, which are abused for amplification attacks."""
 
     __slots__ = ("waiting",)
 
@@ -230,11 +224,11 @@ class DatagramParser(RowParser):
         if len(data) < 10:
             return
         number = data[:2]
-        made = _command(data[8:].partition(b"\n")[0])
-        if made is not None:
+        request = _command(data[8:].partition(b"\n")[0])
+        if request is not None:
             if number in self.waiting or len(self.waiting) >= MAX_OUTSTANDING:
-                self.say(*self.waiting.pop(number if number in self.waiting else next(iter(self.waiting))))
-            self.waiting[number] = (made[0], self.talk.ts, self.talk.packet)
+                self.store_row(*self.waiting.pop(number if number in self.waiting else next(iter(self.waiting))))
+            self.waiting[number] = (request[0], self.talk.ts, self.talk.packet)
             return
         entry = self.waiting.get(number)
         if entry is None:
@@ -245,16 +239,16 @@ class DatagramParser(RowParser):
         row.response_ms = (self.talk.ts - ts) / 1e6 if row.command is not None else None
         if int.from_bytes(data[2:4], "big") + 1 >= int.from_bytes(data[4:6], "big"):
             del self.waiting[number]
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
 
     def close(self) -> None:
-        """Tell the requests that got no complete reply."""
+        """Store the requests that got no complete reply."""
         while self.waiting:
-            self.say(*self.waiting.pop(next(iter(self.waiting))))
+            self.store_row(*self.waiting.pop(next(iter(self.waiting))))
 
 
 class StreamParser(Parser):
-    """A connection whose first byte tells which of the two protocols it speaks."""
+    """A connection whose first byte shows which of the two protocols it uses."""
 
     __slots__ = ("inner",)
 
@@ -263,24 +257,24 @@ class StreamParser(Parser):
         self.inner: TextParser | BinaryParser | None = None
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Choose the protocol, and let it read."""
+        """Choose the protocol's parser, and let it read."""
         if self.inner is None:
             self.inner = BinaryParser(self.talk) if data[0] in {0x80, 0x81} else TextParser(self.talk)
         return self.inner.stream(data, from_src)
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Pass on."""
+        """Forward to the protocol's parser."""
         if self.inner is not None:
             self.inner.gap(size, from_src)
 
     def close(self) -> None:
-        """Pass on."""
+        """Forward to the protocol's parser."""
         if self.inner is not None:
             self.inner.close()
 
 
 def _parser(talk: Conversation) -> Parser:
-    """Make the parser that fits the flow's transport."""
+    """Create the parser for the flow's transport."""
     return StreamParser(talk) if talk.transport == "tcp" else DatagramParser(talk)
 
 
@@ -293,18 +287,18 @@ def _probe_memcached(data: bytes, talk: Conversation, from_src: bool) -> int:
     first = data[0]
     if not 97 <= first <= 122 and talk.dst_port not in _PORTS and talk.src_port not in _PORTS:
         return NO
-    near = talk.has_port(*_PORTS)
+    on_port = talk.has_port(*_PORTS)
     if first in {0x80, 0x81}:
-        return _probe_binary(data) if near else NO
-    if not (97 <= first <= 122 or (near and 65 <= first <= 90)):
+        return _probe_binary(data) if on_port else NO
+    if not (97 <= first <= 122 or (on_port and 65 <= first <= 90)):
         return NO
     end = data.find(b"\r\n", 0, 2048)
     if end < 0:
         word = data.split(b" ", 1)[0]
-        return MORE if near and len(data) < 1024 and word.isascii() and word.strip(b"_\r").isalpha() else NO
+        return MORE if on_port and len(data) < 1024 and word.isascii() and word.strip(b"_\r").isalpha() else NO
     if _STORE(data[:end]) is not None:
         return YES
-    return YES if near and (_command(data[:end]) is not None or _REPLIES(data) is not None) else NO
+    return YES if on_port and (_command(data[:end]) is not None or _REPLIES(data) is not None) else NO
 
 
 def _probe_binary(data: bytes) -> int:
@@ -319,13 +313,13 @@ def _probe_binary(data: bytes) -> int:
 def _probe_udp(data: bytes, talk: Conversation) -> int:
     if not talk.has_port(*_PORTS) or len(data) < 12 or data[6] or data[7] or data[4:6] == b"\0\0":
         return NO
-    said = data[8:]
-    if _command(said.partition(b"\r\n")[0]) is not None and b"\r\n" in said:
+    payload = data[8:]
+    if _command(payload.partition(b"\r\n")[0]) is not None and b"\r\n" in payload:
         return YES
-    return YES if _REPLIES(said) is not None else NO
+    return YES if _REPLIES(payload) is not None else NO
 
 
 MEMCACHED = Dissector(
     "memcached", "Memcached (protocol.txt)", ("tcp", "udp"), _PORTS, (Memcached,), _probe_memcached, _parser,
-    first=bytes(range(97, 123)), shapes={"udp": Shape(at={0: b""})},  # datagrams are believed on its ports only
+    first=bytes(range(97, 123)), shapes={"udp": Shape(at={0: b""})},  # datagrams are recognised on its ports only
 )  # fmt: skip

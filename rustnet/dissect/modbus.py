@@ -1,6 +1,6 @@
 """Modbus over TCP (Modbus Messaging on TCP/IP 1.0b; no RFC). One row per request with its response.
 
-Values of registers are not kept. Polling repeats itself: the same request answered the same way is counted in one row.
+Values of registers are not kept. Repeated polling, the same request with the same result, is counted in one row.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
@@ -58,7 +58,7 @@ class Modbus:
 
 
 class Request:
-    """A request that waits for its response, or a response whose request is not in the capture."""
+    """A pending request, or a response without a captured request."""
 
     __slots__ = ("address", "code", "function", "packet", "quantity", "ts", "txid", "unit", "writes")
 
@@ -74,7 +74,7 @@ class Request:
         self.quantity: int | None = None
 
     def describe(self, data: bytes) -> None:
-        """Read what only a request has."""
+        """Read the fields that only a request has."""
         code = self.code
         self.writes = code in _WRITES
         if code == 90 and len(data) >= 10:
@@ -107,19 +107,19 @@ class ModbusParser(RowParser):
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.asked: dict[int, Request] = {}
-        """Requests that wait, by transaction."""
+        """Pending requests by transaction id."""
         self.polls: dict[Key, tuple[Modbus, int, int]] = {}
         """Rows of distinct requests, with time and number of their first packet."""
         self.server_is_dst = talk.dst_port == 502 or talk.src_port != 502
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the messages that are complete."""
+        """Read complete messages."""
         pos = 0
         end = len(data)
         while end - pos >= 8 and not self.talk.finished:
             size = (data[pos + 4] << 8) | data[pos + 5]
             if data[pos + 2] or data[pos + 3] or not 2 <= size <= 260:
-                raise DissectError("no Modbus header stands where one must")
+                raise DissectError("expected a Modbus header")
             if end - pos - 6 < size:
                 break
             self._message(data[pos : pos + 6 + size], from_src == self.server_is_dst)
@@ -127,16 +127,16 @@ class ModbusParser(RowParser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Messages are lost: where the next begins is not known."""
+        """Stop reading: the beginning of the next message is unknown."""
         self.talk.finish()
 
     def close(self) -> None:
-        """Tell what was asked, each kind of request once."""
+        """Store the rows of all distinct requests."""
         for request in self.asked.values():
             self._count(request, None, False, None)
         self.asked.clear()
         for row, ts, packet in self.polls.values():
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
         self.polls.clear()
 
     def _message(self, data: bytes, asks: bool) -> None:
@@ -149,19 +149,19 @@ class ModbusParser(RowParser):
                 self._count(self.asked.pop(next(iter(self.asked))), None, False, None)
             self.asked[request.txid] = request
             return
-        found = self.asked.pop(data[0] << 8 | data[1], None)
+        pending = self.asked.pop(data[0] << 8 | data[1], None)
         rtt_ms = None
-        if found is None or found.code != code & 0x7F:
-            found = Request(data, code & 0x7F, talk.ts, talk.packet)
+        if pending is None or pending.code != code & 0x7F:
+            pending = Request(data, code & 0x7F, talk.ts, talk.packet)
         else:
-            rtt_ms = (talk.ts - found.ts) / 1e6
+            rtt_ms = (talk.ts - pending.ts) / 1e6
         exception = None
         if code & 0x80 and len(data) >= 9:
             exception = _EXCEPTIONS.get(data[8]) or f"exception {data[8]}"
-        self._count(found, exception, True, rtt_ms)
+        self._count(pending, exception, True, rtt_ms)
 
     def _count(self, request: Request, exception: str | None, answered: bool, rtt_ms: float | None) -> None:
-        """Keep a request's row until the end, or count it to the one that says the same."""
+        """Keep a request's row until the end, or count it in an equal one."""
         key = (request.function, request.unit << 1 | answered, request.address, request.quantity, exception)
         known = self.polls.get(key)
         if known is not None:
@@ -172,11 +172,11 @@ class ModbusParser(RowParser):
         if len(self.polls) < MAX_POLLS:
             self.polls[key] = (row, request.ts, request.packet)
         else:
-            self.say(row, request.ts, request.packet)
+            self.store_row(row, request.ts, request.packet)
 
 
 def _probe_modbus(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The header's protocol id and length, and a known function; off port 502 only a request of exact size."""
+    """Recognise protocol id, length and a known function; on other ports than 502 only a request of the exact size."""
     if len(data) < 8:
         plausible = talk.has_port(502) and not any(data[2:5]) and not (len(data) > 5 and data[5] < 2)
         return MORE if plausible else NO

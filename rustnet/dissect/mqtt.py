@@ -1,6 +1,6 @@
-"""MQTT 3.1, 3.1.1 and 5 (OASIS standards; no RFC): who connects, topics and their qualities, never the payload.
+"""MQTT 3.1, 3.1.1 and 5 (OASIS standards; no RFC): clients, topics and QoS, never the payload.
 
-One row per message, of subscriptions one per topic filter; pings and acknowledgements of publications have none.
+One row per message, of subscriptions one per topic filter; pings and acknowledgements of PUBLISH get none.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
@@ -20,7 +20,7 @@ _NAMES = {
 _SILENT = frozenset({4, 5, 6, 7, 11, 12, 13})
 """Acknowledgements and pings."""
 _FLAGS = {6: 2, 8: 2, 10: 2}
-"""Flags that a type of message must have, where not 0."""
+"""Flags that a message type must have, if not 0."""
 _VERSIONS = {3: "3.1", 4: "3.1.1", 5: "5.0"}
 _SIZES = {
     0x01: 1, 0x02: 4, 0x11: 4, 0x13: 2, 0x17: 1, 0x18: 4, 0x19: 1, 0x21: 2, 0x22: 2, 0x23: 2, 0x24: 1, 0x25: 1, 0x27: 4,
@@ -96,7 +96,7 @@ class MqttParser(RowParser):
                 pos = after
                 continue
             if kind == 0 or data[pos] & 15 != _FLAGS.get(kind, 0) or length > MAX_CONTROL:
-                raise DissectError("what stands where a message should begin is none")
+                raise DissectError("expected a control packet")
             end = start + length
             if end > size:
                 return pos
@@ -106,7 +106,7 @@ class MqttParser(RowParser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Give the flow up, since the next message's beginning cannot be found."""
+        """Stop reading: the beginning of the next message is unknown."""
         self.talk.finish()
 
     def _row(self, kind: int) -> Mqtt:
@@ -122,9 +122,9 @@ class MqttParser(RowParser):
 
     def _connect(self, body: bytes) -> None:
         name, pos = _text(body, 0)
-        need(body, pos + 4, "a CONNECT")
+        need(body, pos + 4, "CONNECT")
         if name not in {b"MQTT", b"MQIsdp"}:
-            raise DissectError("a CONNECT names another protocol")
+            raise DissectError("unknown protocol name in a CONNECT")
         self.level = body[pos] & 0x7F
         flags = body[pos + 1]
         keep_alive = body[pos + 2] << 8 | body[pos + 3]
@@ -148,10 +148,10 @@ class MqttParser(RowParser):
             user, pos = _text(body, pos)
             row.username = text(user)
         row.has_password = bool(flags & 0x40)
-        self.say(row)
+        self.store_row(row)
 
     def _filters(self, kind: int, body: bytes) -> None:
-        """Read the topic filters of a subscription, or of its end."""
+        """Read the topic filters of SUBSCRIBE or UNSUBSCRIBE."""
         pos = 2
         if self.level == 5:
             _, pos = _properties(body, pos)
@@ -162,16 +162,16 @@ class MqttParser(RowParser):
             row = self._row(kind)
             row.topic = text(topic)
             if kind == _SUBSCRIBE:
-                need(body, pos + 1, "a SUBSCRIBE")
+                need(body, pos + 1, "SUBSCRIBE")
                 row.qos = body[pos] & 3
                 pos += 1
-            self.say(row)
+            self.store_row(row)
 
     def _outcome(self, kind: int, body: bytes) -> None:
-        """Read a message that says how something went."""
+        """Read a message with a result code."""
         row = self._row(kind)
         if kind == _CONNACK:
-            need(body, 2, "a CONNACK")
+            need(body, 2, "CONNACK")
             row.result_code = body[1]
         elif kind == _SUBACK:
             row.result_code = body[-1] if len(body) == 3 else None
@@ -184,33 +184,33 @@ class MqttParser(RowParser):
             row.result_code = body[0]
         elif self.level == 5:
             row.result_code = 0
-        self.say(row)
+        self.store_row(row)
 
     def _publish(self, data: bytes, pos: int, start: int, length: int, from_src: bool) -> int:
         """Read a publication's head; its payload is skipped."""
         flags = data[pos] & 15
         qos = flags >> 1 & 3
         if qos == 3 or length < 2:
-            raise DissectError("a publication does not hold together")
+            raise DissectError("invalid QoS or length of a PUBLISH")
         end = start + length
         if len(data) < start + 2:
             return pos
         after = start + 2 + (data[start] << 8 | data[start + 1])
         head = after + (2 if qos else 0)
         if head > end:
-            raise DissectError("a topic runs over the end of its publication")
+            raise DissectError("topic exceeds its PUBLISH")
         if len(data) < min(end, head + (512 if self.level == 5 else 0)):
             return pos
         row = self._row(_PUBLISH)
         row.topic = text(data[start + 2 : after])
         if self.level == 5:
-            found, head = _properties(data[:end], head)
-            self._alias(row, found.get(_TOPIC_ALIAS), from_src)
+            properties, head = _properties(data[:end], head)
+            self._alias(row, properties.get(_TOPIC_ALIAS), from_src)
         row.qos = qos
         row.retain = bool(flags & 1)
         row.duplicate = bool(flags & 8)
         row.payload_bytes = max(0, end - head)
-        self.say(row)
+        self.store_row(row)
         return end
 
     def _alias(self, row: Mqtt, alias: int | None, from_src: bool) -> None:
@@ -226,7 +226,7 @@ class MqttParser(RowParser):
 
 
 def _remaining(data: bytes, pos: int) -> tuple[int, int]:
-    """Variable byte integer and the position behind it, which is -1 while it is incomplete."""
+    """Variable byte integer, and the position after it, which is -1 while it is incomplete."""
     value = 0
     for shift in (0, 7, 14, 21):
         if pos >= len(data):
@@ -236,50 +236,56 @@ def _remaining(data: bytes, pos: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, pos
-    raise DissectError("a length takes more than four bytes")
+    raise DissectError("remaining length takes more than four bytes")
 
 
 def _text(body: bytes, pos: int) -> tuple[bytes, int]:
-    """Counted bytes, and the position behind them."""
-    need(body, pos + 2, "a text")
+    """Length-prefixed bytes, and the position after them."""
+    need(body, pos + 2, "string")
     end = pos + 2 + (body[pos] << 8 | body[pos + 1])
-    need(body, end, "a text")
+    need(body, end, "string")
     return body[pos + 2 : end], end
 
 
 def _properties(body: bytes, pos: int) -> tuple[dict[int, int], int]:
-    """Properties of fixed size (MQTT 5, 2.2.2), and the position behind them all."""
+    """Properties of fixed size (MQTT 5, 2.2.2), and the position after all properties."""
     length, start = _remaining(body, pos)
     if start < 0:
-        raise DissectError("properties are cut off")
-    found: dict[int, int] = {}
+        raise DissectError("truncated properties")
+    properties: dict[int, int] = {}
     end = start + length
     at = start
     while at < min(end, len(body)):
         kind = body[at]
         size = _SIZES.get(kind)
         if size is not None:
-            found[kind] = int.from_bytes(body[at + 1 : at + 1 + size], "big")
+            properties[kind] = int.from_bytes(body[at + 1 : at + 1 + size], "big")
             at += 1 + size
             continue
-        break  # what follows is of no interest
-    return found, end
+        break  # the rest is not needed
+    return properties, end
 
 
 def _probe_mqtt(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a CONNECT, or a publication whose parts fit; on the ports any message, of an earlier connection."""
+    """Recognise a CONNECT or a consistent PUBLISH; on the standard ports any message, of an earlier connection."""
     if not data or data[0] == 0x10:
         return _probe_connect(data)
-    near = talk.dst_port in _PORTS or talk.src_port in _PORTS
+    on_port = talk.dst_port in _PORTS or talk.src_port in _PORTS
     kind = data[0] >> 4
-    if not near and kind != _PUBLISH:
+    if not on_port and kind != _PUBLISH:
         return NO
     if len(data) < 4:
-        return MORE if near and kind and not data.startswith((b"\xc0\0", b"\xd0\0")) else YES if near and kind else NO
+        return (
+            MORE
+            if on_port and kind and not data.startswith((b"\xc0\0", b"\xd0\0"))
+            else YES
+            if on_port and kind
+            else NO
+        )
     length, start = _remaining(data, 1)
     if kind == 2:
-        return YES if near and 2 <= length < 4096 and data[2] < 2 else NO
-    if kind == _PUBLISH and near and data[0] & 6 != 6 and start > 0 and _topic(data, start, length):
+        return YES if on_port and 2 <= length < 4096 and data[2] < 2 else NO
+    if kind == _PUBLISH and on_port and data[0] & 6 != 6 and start > 0 and _topic(data, start, length):
         return YES  # its end may be far
     return YES if _fits(data) else NO
 
@@ -306,7 +312,7 @@ def _topic(data: bytes, start: int, length: int) -> bool:
 
 
 def _fits(data: bytes) -> bool:
-    """Whether whole messages fill the data, each with the flags and a length of its kind."""
+    """Whether complete messages fill the data, each with valid flags and length."""
     pos = 0
     for _ in range(32):
         kind = data[pos] >> 4

@@ -1,18 +1,19 @@
 """MySQL and MariaDB (their client/server protocol; no RFC): greeting, login and its outcome.
 
-One row per connection. It leaves when the server has accepted or refused the login, or when both sides change to TLS,
-which is read on as such. Statements are not read.
+One row per connection, stored when the server accepts or refuses the login, or when both sides switch to TLS, which the
+TLS parser then reads. Statements are not read.
 """
 
 import re
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U8, U16, U32, FreeText, ObjectName, Software, Term, User, record
 
 MAX_LOGIN = 16_384
-"""Bytes of a packet before the login is decided."""
+"""Maximum size of a packet during the login."""
 _WITH_DB, _PROTOCOL_41, _SSL, _SECURE, _PLUGIN, _ATTRIBUTES, _LENGTH_ENCODED = (
     0x8, 0x200, 0x800, 0x8000, 0x80000, 0x100000, 0x200000,
 )  # fmt: skip
@@ -55,9 +56,9 @@ class Mysql:
 
 
 def _length(data: bytes, pos: int) -> tuple[int, int]:
-    """Length-encoded integer, and the position behind it."""
+    """Length-encoded integer, and the position after it."""
     if pos >= len(data):
-        raise DissectError("a login's length field is cut off")
+        raise DissectError("truncated length field in a login packet")
     first = data[pos]
     if first < 0xFB:
         return first, pos + 1
@@ -79,21 +80,17 @@ def _attributes(row: Mysql, data: bytes, pos: int) -> None:
         pos += size
 
 
-class MysqlParser(Parser):
+class MysqlParser(OneRowParser[Mysql]):
     """One connection up to the end of its login."""
 
-    __slots__ = ("begun", "logged_in", "packet", "row", "server", "ts")
+    __slots__ = ("logged_in", "server")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Mysql()
+        super().__init__(talk, Mysql())
         self.server: bool | None = None
         """Direction of the server."""
-        self.begun = False
         self.logged_in = False
         """The client has sent its login."""
-        self.ts = 0
-        self.packet = 0
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the packets of the login."""
@@ -103,7 +100,7 @@ class MysqlParser(Parser):
         while size - pos >= 4 and talk.parser is self and not talk.finished:
             length = data[pos] | data[pos + 1] << 8 | data[pos + 2] << 16
             if not 0 < length <= MAX_LOGIN:
-                self._broken("a packet of a login has an impossible length")
+                self.reject(DissectError("login packet length {length} is out of range", length=length))
                 return size
             end = pos + 4 + length
             if end > size:
@@ -112,53 +109,29 @@ class MysqlParser(Parser):
             pos = end
         return pos
 
-    def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known."""
-        self._done()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
-
-    def _done(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.finish()
-
-    def _broken(self, detail: str) -> None:
-        """Reject a flow by its first packet; later, keep the row and report the rest."""
-        if not self.begun:
-            raise DissectError(detail)
-        self.talk.anomaly("malformed_mysql", detail)
-        self._done()
-
     def _read(self, number: int, body: bytes, from_src: bool) -> None:
-        """Read one packet by who sent it."""
+        """Read one packet according to its sender."""
         if self.server is None:
             self.server = from_src if number == 0 else not from_src
-        if not self.begun:
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
+        self.begin()
         try:
             if from_src != self.server:
                 self._client(body)
             elif number == 0 and not self.logged_in:
                 self._greeting(body)
             else:
-                self._answer(body)
+                self._result(body)
         except DissectError as error:
-            self._broken(str(error))
+            self.reject(error)
 
     def _greeting(self, body: bytes) -> None:
         row = self.row
         if body[0] == _ERROR:
-            self._answer(body)
+            self._result(body)
             return
         match = _GREETING(body)
         if match is None or len(body) < match.end() + 13:
-            raise DissectError("a server's greeting is cut off")
+            raise DissectError("truncated server greeting")
         row.server_version = text(match.group(1))
         pos = match.end()
         row.connection_id = int.from_bytes(body[pos : pos + 4], "little")
@@ -167,24 +140,22 @@ class MysqlParser(Parser):
             row.auth_plugin = text(body[pos:].partition(b"\0")[0]) or None
 
     def _client(self, body: bytes) -> None:
-        """Read the login, or the request for TLS, which is a login cut off behind its fixed part."""
+        """Read the login, or the request for TLS, which is only the fixed part of a login."""
         if self.logged_in:
             return
         if len(body) < 6:
-            raise DissectError("a client's login is cut off")
+            raise DissectError("truncated client login")
         flags = int.from_bytes(body[:4], "little")
         if not flags & _PROTOCOL_41:
             self.logged_in = True
             self.row.username = text(body[5:].partition(b"\0")[0])
             return
         if len(body) < 32:
-            raise DissectError("a client's login is cut off")
+            raise DissectError("truncated client login")
         self.row.charset = body[8]
         if flags & _SSL and len(body) == 32:
             self.row.tls = True
-            self.talk.emit(self.row, self.ts, self.packet)
-            self.begun = False
-            self.talk.hand_over(TLS)
+            self.hand_over(TLS)
             return
         self.logged_in = True
         self._login(flags, body)
@@ -193,7 +164,7 @@ class MysqlParser(Parser):
         row = self.row
         end = body.find(b"\0", 32)
         if end < 0:
-            raise DissectError("a user's name has no end")
+            raise DissectError("expected a NUL after the user name")
         row.username = text(body[32:end])
         pos = end + 1
         if flags & _LENGTH_ENCODED:
@@ -214,29 +185,29 @@ class MysqlParser(Parser):
         if flags & _ATTRIBUTES and pos < len(body):
             _attributes(row, body, pos)
 
-    def _answer(self, body: bytes) -> None:
-        """Read the server's answer to a login; further data of the authentication passes."""
+    def _result(self, body: bytes) -> None:
+        """Read the server's answer to a login; more authentication data is ignored."""
         row = self.row
         if body[0] == _ERROR and len(body) >= 3:
             row.authenticated = False
             row.error_code = body[1] | body[2] << 8
             row.error = text(body[9:] if body[3:4] == b"#" else body[3:])
-            self._done()
+            self.finish()
         elif body[0] == _OK:
             row.authenticated = True
-            self._done()
+            self.finish()
         elif body[0] == _SWITCH:
             row.auth_plugin = text(body[1:].partition(b"\0")[0]) or row.auth_plugin
         elif body[0] != _MORE_DATA:
-            raise DissectError(f"a server answers a login with {body[0]:#x}")
+            raise DissectError("unexpected answer {code:#x} to a login", code=body[0])
 
 
 def _probe_mysql(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise a server's greeting or a client's login, of which all fixed parts must fit."""
     size = len(data)
     if size < 5:
-        near = talk.has_port(*_PORTS) and (size < 4 or data[3] < 2)
-        return MORE if size < 4 and near else MORE if near else NO
+        on_port = talk.has_port(*_PORTS) and (size < 4 or data[3] < 2)
+        return MORE if size < 4 and on_port else MORE if on_port else NO
     number = data[3]
     if number > 1 or data[2] or data[0] | data[1] << 8 > MAX_LOGIN:
         return NO

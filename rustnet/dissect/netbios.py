@@ -1,7 +1,7 @@
 """NetBIOS over TCP and UDP: the name, datagram and session services (RFC 1001, 1002).
 
-One row per message. Names of the first row, suffix and all, are undone from their encoding. Behind a session request
-the connection belongs to SMB, which reads on. Browser announcements in datagrams tell a machine's name and comment.
+One row per message. First-level encoded names are decoded, suffix included. After a session request the SMB parser
+reads the connection. Browser announcements in datagrams contain a machine's name and comment.
 """
 
 import re
@@ -39,7 +39,7 @@ _BROWSER = {
 _ANNOUNCEMENT = struct.Struct("<BBI16sBBI")
 _ENCODED = re.compile(rb"\x20[A-P]{32}").match
 _HALVES = bytes.maketrans(b"ABCDEFGHIJKLMNOP", b"0123456789abcdef")
-"""The letters that stand for half a byte each, as hexadecimal digits."""
+"""Translation of the letters that encode four bits each into hexadecimal digits."""
 _SESSIONS = {0x81: "session_request", 0x82: "positive_response", 0x83: "negative_response", 0x84: "retarget"}
 _REFUSALS = {
     0x80: "not listening on called name", 0x81: "not listening for calling name", 0x82: "called name not present",
@@ -88,18 +88,18 @@ class Netbios:
 
 
 def decode_name(data: bytes, pos: int) -> tuple[str, int]:
-    """Name and suffix of a first-level encoded name (RFC 1001, 14.1), whose length byte stands at ``pos``."""
+    """Name and suffix of a first-level encoded name (RFC 1001, 14.1), whose length byte is at ``pos``."""
     if _ENCODED(data, pos) is None:
-        raise DissectError("a name is not encoded as NetBIOS does")
+        raise DissectError("expected a first-level encoded NetBIOS name")
     raw = unhexlify(data[pos + 1 : pos + 33].translate(_HALVES))
     return text(raw[:15].rstrip(b" \0")), raw[15]
 
 
 def _scope(data: bytes, pos: int) -> tuple[str | None, int]:
-    """Labels behind a name, and where they end; a pointer ends them."""
+    """Labels after a name, and the position after them; a pointer ends them."""
     labels = []
     for _ in range(8):
-        need(data, pos + 1, "a name")
+        need(data, pos + 1, "name")
         size = data[pos]
         pos += 1
         if size == 0:
@@ -135,9 +135,9 @@ class NetbiosParser(RowParser):
                 return pos
             size = ((data[pos + 1] & 1) << 16) | (data[pos + 2] << 8) | data[pos + 3]
             if kind not in _SESSIONS and kind != 0x85:
-                raise DissectError(f"no session packet is of type {kind}")
+                raise DissectError("unknown session packet type {kind}", kind=kind)
             if size > 512:
-                raise DissectError("a session packet is too long")
+                raise DissectError("session packet of {size} bytes is too long", size=size)
             if len(data) - pos < 4 + size:
                 break
             if kind != 0x85:
@@ -148,7 +148,7 @@ class NetbiosParser(RowParser):
     # ---- name service --------------------------------------------------------------------------------------------
 
     def _name_service(self, data: bytes, from_src: bool) -> None:
-        need(data, 12, "a header")
+        need(data, 12, "header")
         txid, flags, asked = data[0] << 8 | data[1], data[2] << 8 | data[3], data[4] << 8 | data[5]
         additionals = data[10] << 8 | data[11]
         code = (flags >> 11) & 15
@@ -160,40 +160,40 @@ class NetbiosParser(RowParser):
         row.name, row.suffix = decode_name(data, 12)
         row.scope, pos = _scope(data, 45)
         if asked:
-            need(data, pos + 4, "a question")
+            need(data, pos + 4, "question")
             kind = (data[pos] << 8) | data[pos + 1]
             pos += 4
             if additionals:
                 _, pos = _scope(data, pos) if data[pos : pos + 1] != b"\x20" else _scope(data, pos + 33)
         if not asked or additionals:
-            need(data, pos + 10, "a record")
+            need(data, pos + 10, "record")
             kind = data[pos] << 8 | data[pos + 1]
             size = data[pos + 8] << 8 | data[pos + 9]
             pos += 10
-            need(data, pos + size, "a record's data")
+            need(data, pos + size, "record data")
             self._data(data[pos : pos + size], kind, row, from_src)
         if kind == _NBSTAT:
             row.operation = "status"
-        self.say(row)
+        self.store_row(row)
 
     def _data(self, data: bytes, kind: int, row: Netbios, from_src: bool) -> None:
-        """What a record tells: addresses of a name, or all names of a node."""
+        """Read record data: addresses of a name, or all names of a node."""
         talk = self.talk
         if kind == _NB and len(data) >= 6:
             row.group = data[0] & 0x80 != 0
             row.addresses = [inet_ntoa(data[i + 2 : i + 6]) for i in range(0, min(len(data) - 5, 6 * _MAX_NAMES), 6)]
             if not row.group and row.name and row.suffix in {0, 0x20} and (row.rcode is None or row.rcode == "NOERROR"):
                 for ip in row.addresses:
-                    self.teach(ip, row.name, "netbios")
+                    self.learn_name(ip, row.name, "netbios")
         elif kind == _NBSTAT and data:
             count = min(data[0], _MAX_NAMES)
-            need(data, 1 + 18 * count, "a list of names")
+            need(data, 1 + 18 * count, "name list")
             row.names = []
             for pos in range(1, 1 + 18 * count, 18):
                 name = text(data[pos : pos + 15].rstrip(b" "))
                 row.names.append(f"{name}<{data[pos + 15]:02x}>")
                 if data[pos + 15] == 0 and not data[pos + 16] & 0x80 and name:
-                    self.teach(talk.src_ip if from_src else talk.dst_ip, name, "netbios")
+                    self.learn_name(talk.src_ip if from_src else talk.dst_ip, name, "netbios")
             unit = data[1 + 18 * data[0] : 7 + 18 * data[0]]
             row.mac = mac(unit) if len(unit) == 6 and unit != bytes(6) else None
 
@@ -202,19 +202,19 @@ class NetbiosParser(RowParser):
     def _datagram(self, data: bytes) -> None:
         row = Netbios(kind="datagram", operation=_DATAGRAMS[data[0]], txid=(data[2] << 8) | data[3])
         if data[0] == 0x13:
-            self.say(row)
+            self.store_row(row)
             return
         pos = 10
         if data[0] < 0x13:
             row.name, row.suffix = decode_name(data, 14)
             row.scope, pos = _scope(data, 47)
             if row.name and row.suffix in {0, 0x20}:
-                self.teach(inet_ntoa(data[4:8]), row.name, "netbios")
+                self.learn_name(inet_ntoa(data[4:8]), row.name, "netbios")
         row.destination_name, _ = decode_name(data, pos)
         _, pos = _scope(data, pos + 33)
         if data[pos : pos + 4] == b"\xffSMB":
             _mailslot(data, pos, row)
-        self.say(row)
+        self.store_row(row)
 
     # ---- session service -----------------------------------------------------------------------------------------
 
@@ -225,14 +225,14 @@ class NetbiosParser(RowParser):
             _, pos = _scope(body, 33)
             row.name, row.suffix = decode_name(body, pos)
             if row.name:
-                self.teach(self.talk.src_ip, row.name, "netbios")
+                self.learn_name(self.talk.src_ip, row.name, "netbios")
         elif kind == 0x83 and body:
             row.error = _REFUSALS.get(body[0]) or f"error {body[0]:#04x}"
-        self.say(row)
+        self.store_row(row)
 
 
 def _mailslot(data: bytes, pos: int, row: Netbios) -> None:
-    """A transaction to a mailslot ([MS-CIFS] 2.2.4.33), and the browser's announcement in it ([MS-BRWS])."""
+    """Read a transaction to a mailslot ([MS-CIFS] 2.2.4.33), and the browser announcement in it ([MS-BRWS])."""
     if len(data) < pos + 61 or data[pos + 4] != 0x25 or data[pos + 32] != 17:
         return
     offset = pos + int.from_bytes(data[pos + 57 : pos + 59], "little")
@@ -261,7 +261,7 @@ def _is_datagram(data: bytes) -> bool:
 
 
 def _probe_netbios(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """An encoded name where its service has it, on that service's port."""
+    """Recognise an encoded name at its place, on the service's port."""
     if talk.transport == "tcp":
         return _probe_session(data, talk)
     if talk.src_port == 138 or talk.dst_port == 138:
@@ -274,7 +274,7 @@ def _probe_netbios(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _probe_session(data: bytes, talk: Conversation) -> int:
-    """A session request by its names; on port 139 also what answers it."""
+    """Recognise a session request by its names; on port 139 also the responses to it."""
     if not data or data[0] not in _SESSIONS:
         return NO
     if data[0] != 0x81:

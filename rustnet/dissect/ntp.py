@@ -1,6 +1,6 @@
-"""NTP versions 1 to 4 and SNTP (RFC 5905, 1305), with its control messages (RFC 9327) and the old private mode 7.
+"""NTP versions 1 to 4 and SNTP (RFC 5905, 1305), with control messages (RFC 9327) and the old private mode 7.
 
-One row per packet. A reply whose request is in the capture also tells how far the capture's clock was off.
+One row per packet. A reply with a captured request also gives the offset of the capture's clock.
 """
 
 import struct
@@ -78,7 +78,7 @@ def _time(value: int) -> int | None:
 
 
 def _reference(raw: bytes, stratum: int) -> str | None:
-    """What the reference id means: four letters from a clock itself, else an address."""
+    """Meaning of the reference id: four letters of a reference clock, else an address."""
     if raw == bytes(4):
         return None
     if stratum <= 1:
@@ -87,7 +87,7 @@ def _reference(raw: bytes, stratum: int) -> str | None:
 
 
 class NtpParser(RowParser):
-    """Packets of one flow, and the request that waits for its reply."""
+    """Packets of one flow, and the pending request."""
 
     __slots__ = ("asked", "asked_ts")
 
@@ -100,13 +100,13 @@ class NtpParser(RowParser):
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one packet."""
         if len(data) < 8:
-            raise DissectError("a packet is too short")
+            raise DissectError("truncated NTP packet")
         mode = data[0] & 7
         if mode >= 6:
-            self.say(self._control(data, mode))
+            self.store_row(self._control(data, mode))
             return
         if len(data) < 48:
-            raise DissectError("a packet is shorter than 48 bytes")
+            raise DissectError("truncated NTP packet")
         first, stratum, poll, precision, delay, dispersion, reference, ref, originate, receive, transmit = (
             _PACKET.unpack_from(data)
         )
@@ -129,10 +129,10 @@ class NtpParser(RowParser):
         if mode == 3:
             self.asked, self.asked_ts = transmit, self.talk.ts
         elif mode == 4 and self.asked and originate == self.asked:
-            self._matched(row)
-        self.say(row)
+            self._measure(row)
+        self.store_row(row)
 
-    def _matched(self, row: Ntp) -> None:
+    def _measure(self, row: Ntp) -> None:
         """Compare the server's clock with the capture's."""
         now = self.talk.ts
         row.rtt_ms = (now - self.asked_ts) / 1e6
@@ -154,29 +154,29 @@ class NtpParser(RowParser):
 
 
 def _probe_ntp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A header that fits its mode; off port 123 its clock must also agree with the capture's."""
+    """Recognise a header that fits its mode; on other ports than 123 its clock must agree with the capture's."""
     if len(data) < 8 or not 1 <= (data[0] >> 3) & 7 <= 4:
         return NO
     mode = data[0] & 7
     if talk.src_port != 123 and talk.dst_port != 123:
         return _clock_agrees(data, mode, talk)
     if mode == 6:
-        return YES if len(data) >= 12 and data[1] & 31 in _OPERATIONS and _counted(data) else NO
+        return YES if len(data) >= 12 and data[1] & 31 in _OPERATIONS and _count_fits(data) else NO
     if mode == 7:
         return YES if data[2] in {0, 2, 3} and len(data) >= 8 else NO
-    if mode == 0:  # version 1 knows no mode
+    if mode == 0:  # version 1 has no mode
         return YES if len(data) == 48 and (data[0] >> 3) & 7 == 1 and data[1] <= 16 else NO
     usual = data[2] <= 36 or data[2] >= 0xF0  # the poll interval is signed
     return YES if len(data) >= 48 and len(data) % 4 == 0 and data[1] <= 16 and usual else NO
 
 
-def _counted(data: bytes) -> bool:
+def _count_fits(data: bytes) -> bool:
     """Whether a control message's count of bytes fits the message."""
     return int.from_bytes(data[10:12], "big") <= len(data) - 12
 
 
 def _clock_agrees(data: bytes, mode: int, talk: Conversation) -> int:
-    """A packet of plain size whose transmit time is that of the capture, within an hour."""
+    """Recognise a packet of standard size whose transmit time is within an hour of the capture's clock."""
     if len(data) not in {48, 68, 72} or not 1 <= mode <= 5 or data[1] > 16 or data[2] > 17:
         return NO
     sent = _time(int.from_bytes(data[40:48], "big"))
@@ -184,7 +184,7 @@ def _clock_agrees(data: bytes, mode: int, talk: Conversation) -> int:
 
 
 _ASKING = bytes(b for b in range(256) if 1 <= b & 7 <= 5)
-"""First bytes of the modes that are believed off the port."""
+"""First bytes of the modes that are recognised on other ports."""
 NTP = Dissector(
     "ntp", "Network Time Protocol (RFC 5905)", ("udp",), (123,), (Ntp,), _probe_ntp, NtpParser,
     first=bytes(b for b in range(256) if 1 <= b >> 3 & 7 <= 4),

@@ -1,19 +1,20 @@
-"""OpenVPN over UDP and TCP (draft-openvpn-spec, which no RFC replaces): sessions, and the TLS inside of them.
+"""OpenVPN over UDP and TCP (draft-openvpn-spec; no RFC): sessions, and the TLS handshake inside.
 
-One row per session. The reset packets that begin a session tell how its control channel is protected: not at all or
-with an HMAC (`tls-auth`), in which case the TLS handshake is read too, or encrypted (`tls-crypt`). Data packets end
-the reading.
+One row per session. The reset packets that begin a session show how its control channel is protected: not at all or
+with an HMAC (`tls-auth`), in which case the TLS handshake is read too, or encrypted (`tls-crypt`). Reading stops at the
+first data packet.
 """
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.inner import InnerStream
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.tls.parser import Tls, TlsParser
 from rustnet.records import U16, Identifier, Word, record
 
 MAX_PACKETS = 200
 """Packets of a flow that are read."""
 MAX_WAITING = 64
-"""Control packets per direction that may wait for those ahead of them."""
-MAX_PARTIAL = 1 << 15
+"""Control packets per direction that may wait for earlier ones."""
 _PORT = 1194
 
 _RESET_CLIENT_1, _RESET_SERVER_1, _SOFT_RESET, _CONTROL, _ACK, _DATA_1 = 1, 2, 3, 4, 5, 6
@@ -25,7 +26,7 @@ _NAMES = {
     _RESET_SERVER_2: "server-reset-v2", _RESET_CLIENT_3: "client-reset-v3",
 }  # fmt: skip
 _HMACS = (0, 20, 32, 64, 16, 48, 28)
-"""Sizes of an HMAC in bytes, the frequent ones first."""
+"""Sizes of an HMAC in bytes, the most frequent first."""
 _CRYPT = 49
 """Overhead of tls-crypt: opcode and session 9, packet id and time 8, HMAC 32."""
 
@@ -52,41 +53,28 @@ class Openvpn:
     """From the client's reset to the server's, in milliseconds."""
 
 
-class OpenvpnParser(Parser):
+class OpenvpnParser(OneRowParser[Openvpn]):
     """One flow's session."""
 
     __slots__ = (
-        "asked",
-        "client_is_src",
+        "client_reset_ts",
         "expected",
         "overhead",
-        "packet",
         "packets",
-        "partial",
-        "row",
         "tls",
-        "told",
-        "ts",
         "waiting",
     )
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Openvpn(transport=talk.transport)
-        self.ts = 0
-        self.packet = 0
-        self.asked = 0
+        super().__init__(talk, Openvpn(transport=talk.transport))
+        self.client_reset_ts = 0
         self.packets = 0
-        self.told = False
-        self.client_is_src = True
         self.overhead = 0
         """Bytes between session id and acknowledgements: tls-auth's HMAC, packet id and time."""
-        self.tls: TlsParser | None = TlsParser(talk)
-        """Reads the handshake inside, until it is done."""
-        self.partial = [b"", b""]
-        """TLS records that are not complete, by direction."""
+        self.tls: InnerStream | None = InnerStream(TlsParser(talk))
+        """Reads the handshake inside, until it is complete."""
         self.expected = [0, 0]
-        """Number of the next control packet, by direction."""
+        """By direction: number of the next control packet."""
         self.waiting: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
 
     def datagram(self, data: bytes, from_src: bool) -> None:
@@ -97,17 +85,17 @@ class OpenvpnParser(Parser):
         self.packets += 1
         if code in _CLIENT_RESETS or code in _SERVER_RESETS:
             self._reset(code, data, from_src)
-        elif not self.ts:
-            raise DissectError(f"a session that begins with opcode {code}")
+        elif not self.begun:
+            raise DissectError("expected a reset at the beginning of a session, got opcode {code}", code=code)
         elif code in {_DATA_1, _DATA_2}:
             self._data()
         elif code == _CONTROL and self.row.control_channel in {"plain", "tls-auth"}:
             self._control(data, from_src)
         if self.packets >= MAX_PACKETS:
-            self._done()
+            self.finish()
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the packets that are complete, each behind its length."""
+        """Read the complete packets, each preceded by its length."""
         pos = 0
         size = len(data)
         while size - pos >= 2:
@@ -120,42 +108,31 @@ class OpenvpnParser(Parser):
             pos = end
         return pos
 
-    def gap(self, size: int, from_src: bool) -> None:
-        """Packets are lost: tell what is known."""
-        self._done()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
-
-    def _done(self) -> None:
+    def finish(self) -> None:
+        """Store the row of the handshake, then that of the session."""
         tls = self.tls
         self.tls = None
         if tls is not None:
-            tls.close()
-        if self.ts and not self.told:
-            self.told = True
-            self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.finish()
+            tls.parser.close()
+        super().finish()
 
     def _data(self) -> None:
-        """Note that data flows: the session is up."""
+        """Handle a data packet: the session is up."""
         self.row.established = True
         self.talk.state = "ESTABLISHED"
-        self._done()
+        self.finish()
 
     def _reset(self, code: int, data: bytes, from_src: bool) -> None:
-        """Read a packet that begins a session."""
+        """Read a reset, which begins a session."""
         talk = self.talk
         channel = _channel(data)
         if channel is None:
-            if not self.ts:
-                raise DissectError("a reset whose size fits no kind of control channel")
+            if not self.begun:
+                raise DissectError("reset size fits no kind of control channel")
             return
         row = self.row
-        if not self.ts:
-            self.ts = talk.ts
-            self.packet = talk.packet
+        if not self.begun:
+            self.begin()
             row.reset = _NAMES[code]
             talk.state = "HANDSHAKE"
         row.control_channel, hmac = channel
@@ -163,19 +140,16 @@ class OpenvpnParser(Parser):
             row.hmac_bits = hmac * 8
             self.overhead = hmac + 8
         if code in _CLIENT_RESETS:
-            self.client_is_src = from_src
             row.client_session = row.client_session or data[1:9].hex()
-            self.asked = self.asked or talk.ts
-        else:
-            self.client_is_src = not from_src
-            if row.server_session is None:
-                row.server_session = data[1:9].hex()
-                if self.asked:
-                    row.response_ms = (talk.ts - self.asked) / 1e6
+            self.client_reset_ts = self.client_reset_ts or talk.ts
+        elif row.server_session is None:
+            row.server_session = data[1:9].hex()
+            if self.client_reset_ts:
+                row.response_ms = (talk.ts - self.client_reset_ts) / 1e6
         self.expected[from_src] = max(self.expected[from_src], 1)
 
     def _control(self, data: bytes, from_src: bool) -> None:
-        """Read a control packet: what it carries of the TLS handshake, in order."""
+        """Read a control packet: a piece of the TLS handshake, put in order."""
         pos = 9 + self.overhead
         if len(data) <= pos:
             return
@@ -193,24 +167,22 @@ class OpenvpnParser(Parser):
             self._tls(piece, from_src)
 
     def _tls(self, piece: bytes, from_src: bool) -> None:
-        """Let TLS read a piece of the handshake; what it says is a row of its own."""
+        """Let TLS read a piece of the handshake, which gets a row of its own."""
         tls = self.tls
         if tls is None:
             return
-        data = self.partial[from_src] + piece
         try:
-            used = tls.stream(data, from_src)
+            tls.feed(piece, from_src)
         except DissectError:
             self.tls = None
             return
-        self.partial[from_src] = data[used:]
-        if self.talk.finished or len(data) - used > MAX_PARTIAL:
+        if self.talk.finished:
             self.tls = None
-            self.talk.finished = self.told  # TLS is done with the flow, the session is not
+            self.talk.finished = self.stored  # the handshake is over, the session is not
 
 
 def _channel(data: bytes) -> tuple[str, int] | None:
-    """Return how a reset packet is protected, and the size of tls-auth's HMAC; None if it is no reset."""
+    """How a reset packet is protected, and the size of tls-auth's HMAC; None if it is not a reset."""
     code = data[0] >> 3
     size = len(data)
     if code == _RESET_CLIENT_3:
@@ -233,7 +205,7 @@ def _channel(data: bytes) -> tuple[str, int] | None:
 
 
 def _stamped(data: bytes, pos: int) -> bool:
-    """Whether a low packet id and a time after 2001 stand at ``pos``."""
+    """Whether there are a low packet id and a time after 2001 at ``pos``."""
     return (
         data[pos : pos + 3] == b"\0\0\0"
         and 1 <= data[pos + 3] <= 64
@@ -242,7 +214,7 @@ def _stamped(data: bytes, pos: int) -> bool:
 
 
 def _probe_openvpn(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by a reset's opcode, and a layout of session id, HMAC, packet id and acknowledgements that fills it."""
+    """Recognise a reset: its opcode, then session id, HMAC, packet id and acknowledgements that fill the packet."""
     if talk.transport == "tcp":
         if len(data) < 3:
             return MORE if len(data) < 2 or data[0] < 4 else NO
@@ -260,7 +232,7 @@ def _probe_openvpn(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 _RESETS = b"\x08\x10\x38\x40\x50"
-"""Opcodes, with key id 0, by which a session begins."""
+"""Opcodes, with key id 0, that begin a session."""
 OPENVPN = Dissector(
     "openvpn", "OpenVPN (draft-openvpn-spec)", ("udp", "tcp"), (_PORT,), (Openvpn, Tls), _probe_openvpn, OpenvpnParser,
     first=b"\0\x01\x02\x03\x04\x05\x08\x10\x38\x40\x50",

@@ -1,7 +1,7 @@
 """POP3 (RFC 1939, 2449, 2595, 5034): commands and replies, never the mail.
 
-One row per command with its reply, and one for the greeting. Mail and lists are skipped and counted. After STLS the
-rest of the connection is read as TLS. Passwords and digests are not kept.
+One row per command with its reply, and one for the greeting. Mail and lists are skipped and counted. After STLS the TLS
+parser reads the rest of the connection. Passwords and digests are not kept.
 """
 
 import re
@@ -16,7 +16,7 @@ from rustnet.records import U64, FreeText, Term, User, record
 _NAMES = "USER PASS APOP AUTH CAPA STLS STAT LIST UIDL RETR TOP DELE NOOP RSET LAST QUIT UTF8 LANG XTND"
 _COMMANDS = frozenset(_NAMES.split())
 _LONG = frozenset({"RETR", "TOP", "CAPA", "LIST", "UIDL", "AUTH"})
-"""Commands whose positive reply may go on over several lines."""
+"""Commands whose positive reply may have several lines."""
 _COMMAND = re.compile(rb"([A-Za-z0-9]{3,4})(?: +(.*))?$", re.DOTALL).match
 _FIRST = re.compile(
     rb"(?:USER|APOP) [^\x00-\x1f\x7f]+\r?\n|(?:CAPA|STLS)\r?\n|AUTH(?: [A-Z0-9_-]+)?\r?\n", re.IGNORECASE
@@ -57,19 +57,19 @@ class Pop3Parser(LineParser):
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.server: bool | None = None
-        """Direction of the server, once known by a line."""
+        """Direction of the server, once a line shows it."""
         self.waiting: deque[tuple[Pop3, int, int]] = deque()
         self.open: tuple[Pop3, int, int] | None = None
-        """Row whose reply goes on over several lines."""
+        """Row of the multi-line reply being read."""
         self.listing = Dotted()
         """Those lines."""
         self.login: Pop3 | None = None
-        """Row of the AUTH command that is not decided: the client's lines are credentials."""
+        """Row of the pending AUTH command: the client\'s next lines are credentials."""
         self.answers = 0
         self.user: str | None = None
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read lines; TLS that comes ahead of the reply that allows it waits."""
+        """Read lines; TLS that arrives before the reply that permits it waits."""
         if data[:2] == b"\x16\x03" and any(row.command == "STLS" for row, _, _ in self.waiting):
             return 0
         return super().stream(data, from_src)
@@ -81,7 +81,7 @@ class Pop3Parser(LineParser):
             if not line:
                 return 0
             if not reply and _COMMAND(line) is None:
-                raise DissectError("a line is neither command nor reply")
+                raise DissectError("expected a command or a reply")
             self.server = from_src if reply else not from_src
         if from_src != self.server:
             self._command(line)
@@ -90,15 +90,15 @@ class Pop3Parser(LineParser):
         return 0
 
     def close(self) -> None:
-        """Emit what still waits."""
+        """Store what is pending."""
         if self.open is not None:
-            self.say(*self.open)
+            self.store_row(*self.open)
             self.open = None
         while self.waiting:
-            self.say(*self.waiting.popleft())
+            self.store_row(*self.waiting.popleft())
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Count what is missing of a mail; elsewhere commands that wait may have had their reply in what is lost."""
+        """Count missing bytes of a mail; otherwise store the pending commands, as their replies may be missing."""
         super().gap(size, from_src)
         if self.in_body[from_src] and self.open is not None:
             self.listing.lose(size)
@@ -130,10 +130,10 @@ class Pop3Parser(LineParser):
         row.user = row.user or self.user
         self.waiting.append((row, self.talk.ts, self.talk.packet))
         if len(self.waiting) > MAX_WAITING:
-            self.say(*self.waiting.popleft())
+            self.store_row(*self.waiting.popleft())
 
     def _auth(self, row: Pop3, raw: bytes) -> None:
-        """Read a mechanism and what may come with it."""
+        """Read a mechanism and an initial response, if there is one."""
         mechanism, _, initial = raw.partition(b" ")
         row.argument = text(mechanism).upper()
         self.login = row
@@ -142,7 +142,7 @@ class Pop3Parser(LineParser):
             self._credential(row, initial.strip())
 
     def _credential(self, row: Pop3, line: bytes) -> None:
-        """Take the user from what a client sends behind AUTH, and note that there was more."""
+        """Read the user, and whether there is a secret, in what a client sends after AUTH."""
         self.answers += 1
         user, secret = sasl_user(row.argument or "", line, self.answers)
         if user is not None:
@@ -166,31 +166,31 @@ class Pop3Parser(LineParser):
             self.listing = Dotted()
             self.in_body[bool(self.server)] = True
             return
-        self.say(*entry)
+        self.store_row(*entry)
         if row.ok and row.command == "STLS":
             self.close()
             talk.hand_over(TLS)
 
     def body(self, data: bytes, pos: int, from_src: bool) -> int:
-        """Skip a reply's further lines up to the one that is a single dot."""
+        """Skip a multi-line reply up to the line of a single dot."""
         if self.open is None:
             self.in_body[from_src] = False
             return pos
         after = self.listing.read(data, pos)
         self.open[0].response_bytes = self.listing.size
         if after >= 0:
-            self._ended(from_src)
+            self._end_listing(from_src)
         return after if after >= 0 else len(data)
 
-    def _ended(self, from_src: bool) -> None:
+    def _end_listing(self, from_src: bool) -> None:
         self.in_body[from_src] = False
         if self.open is not None:
-            self.say(*self.open)
+            self.store_row(*self.open)
             self.open = None
 
 
 def _probe_pop3(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a greeting that names POP3, or a command of its own; its port makes up for others."""
+    """Recognise a greeting that names POP3, or a command of its own; on its port also other greetings and commands."""
     if not data:
         return MORE
     first = data[0]
@@ -200,12 +200,12 @@ def _probe_pop3(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     end = data.find(b"\n")
     other = talk.pending_dst if from_src else talk.pending_src
-    near = talk.has_port(*_PORTS) or other.startswith(b"+OK ")
+    on_port = talk.has_port(*_PORTS) or other.startswith(b"+OK ")
     if end < 0:
-        return MORE if near and len(data) < 512 and data[:4].isalpha() else NO
+        return MORE if on_port and len(data) < 512 and data[:4].isalpha() else NO
     if _OWN(data) is not None:
         return YES
-    return YES if near and _FIRST(data) is not None else NO
+    return YES if on_port and _FIRST(data) is not None else NO
 
 
 def _probe_greeting(data: bytes, talk: Conversation) -> int:

@@ -1,20 +1,21 @@
-"""PostgreSQL's frontend/backend protocol 3 (PostgreSQL documentation, chapter "Protocol"; no RFC): the start.
+"""PostgreSQL's frontend/backend protocol 3 (PostgreSQL documentation, chapter "Protocol"; no RFC): the startup.
 
-One row per connection. It leaves when the server is ready for a query or has refused, or when both sides change to
-TLS, which is read on as such. Statements and passwords are not read.
+One row per connection, stored when the server is ready for a query or refuses, or when both sides switch to TLS, which
+the TLS parser then reads. Statements and passwords are not read.
 """
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U32, FreeText, ObjectName, Software, Term, User, record
 
 MAX_STARTUP = 10_000
-"""Bytes of a startup message that the server accepts."""
+"""Maximum size of a StartupMessage that the server accepts."""
 MAX_MESSAGE = 65_000
 _SSL, _GSS, _CANCEL = 80877103, 80877104, 80877102
 _REQUESTS = {_SSL: 8, _GSS: 8, _CANCEL: 16}
-"""Size of the requests that are no startup."""
+"""Sizes of the requests that may replace a StartupMessage."""
 _METHODS = {2: "kerberos", 3: "password", 5: "md5", 7: "gss", 9: "sspi"}
 _FIELDS = {
     b"user": "username",
@@ -27,7 +28,7 @@ _FIRST_KEYS = (
     b"DateStyle\0", b"datestyle\0", b"TimeZone\0", b"extra_float_digits\0", b"search_path\0", b"fallback_application_",
 )  # fmt: skip
 _TYPES = frozenset(b"RSKZENvAIT")
-"""Types of messages that a server sends up to its readiness."""
+"""Types of messages that a server sends before it is ready."""
 _PORTS = (5432,)
 
 
@@ -65,26 +66,22 @@ class Postgresql:
     """Text of that error."""
 
 
-class PostgresqlParser(Parser):
-    """One connection up to the server's readiness."""
+class PostgresqlParser(OneRowParser[Postgresql]):
+    """One connection until the server is ready."""
 
-    __slots__ = ("asked", "begun", "client", "packet", "row", "started", "ts")
+    __slots__ = ("client", "request", "started")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Postgresql()
+        super().__init__(talk, Postgresql())
         self.client: bool | None = None
         """Direction of the client."""
-        self.begun = False
         self.started = False
-        """The client has sent its startup message."""
-        self.asked = 0
-        """Request whose answer is a single byte."""
-        self.ts = 0
-        self.packet = 0
+        """The client has sent its StartupMessage."""
+        self.request = 0
+        """Code of the pending request, which the server answers with a single byte."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read messages up to the server's readiness."""
+        """Read messages until the server is ready."""
         if self.client is None:
             self._roles(data, from_src)
         pos = 0
@@ -97,48 +94,29 @@ class PostgresqlParser(Parser):
             pos = after
         return pos
 
-    def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known."""
-        self._done()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
-
     def _roles(self, data: bytes, from_src: bool) -> None:
         self.client = from_src if data[0] == 0 else not from_src
-        self.begun = True
-        self.ts = self.talk.ts
-        self.packet = self.talk.packet
-
-    def _done(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.finish()
-
-    def _broken(self, detail: str) -> None:
-        self.talk.anomaly("malformed_postgresql", detail)
-        self._done()
+        self.begin()
 
     def _client(self, data: bytes, pos: int) -> int:
-        """Read a request or the startup message; what follows it is not read."""
+        """Read a request or the StartupMessage; what follows it is not read."""
         if self.started:
             return len(data)
-        if self.asked == _SSL and data[pos] == 0x16:
-            self._encrypt()  # the server's consent was not captured, or comes later
+        if self.request == _SSL and data[pos] == 0x16:
+            self._encrypt()  # the server's answer was not captured, or is reordered
             return pos
         if len(data) - pos < 8:
             return pos
         length = int.from_bytes(data[pos : pos + 4], "big")
         code = int.from_bytes(data[pos + 4 : pos + 8], "big")
         if code >> 16 != 3 and _REQUESTS.get(code) != length:
-            if self.row.tls_requested or self.row.gss_requested:
-                self._broken("a startup message is none")
-                return len(data)
-            raise DissectError("a startup message is none")
+            error = DissectError("not a StartupMessage")
+            if not (self.row.tls_requested or self.row.gss_requested):
+                raise error
+            self.reject(error)
+            return len(data)
         if not 8 <= length <= MAX_STARTUP:
-            raise DissectError("a startup message has an impossible length")
+            raise DissectError("StartupMessage length {length} is out of range", length=length)
         end = pos + length
         if end > len(data):
             return pos
@@ -147,9 +125,9 @@ class PostgresqlParser(Parser):
         elif code == _CANCEL:
             self.row.cancel = True
             self.row.backend_pid = int.from_bytes(data[pos + 8 : pos + 12], "big")
-            self._done()
+            self.finish()
         else:
-            self.asked = code
+            self.request = code
             self.row.tls_requested |= code == _SSL
             self.row.gss_requested |= code == _GSS
         return end
@@ -165,27 +143,26 @@ class PostgresqlParser(Parser):
     def _encrypt(self) -> None:
         """Let TLS read what follows."""
         self.row.tls = True
-        self.begun = False
-        self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.hand_over(TLS)
+        self.hand_over(TLS)
 
     def _server(self, data: bytes, pos: int) -> int:
         """Read a server's answer."""
         kind = data[pos]
-        if self.asked and kind in b"SNG":
-            asked, self.asked = self.asked, 0
-            if kind == 83 and asked == _SSL:
+        if self.request and kind in b"SNG":
+            request, self.request = self.request, 0
+            if kind == 83 and request == _SSL:
                 self._encrypt()
             elif kind == 71:
-                self._done()
+                self.finish()
             return pos + 1
         if len(data) - pos < 5:
             return pos
         length = int.from_bytes(data[pos + 1 : pos + 5], "big")
         if kind not in _TYPES or not 4 <= length <= MAX_MESSAGE:
+            error = DissectError("expected a backend message of the startup phase")
             if self.row.auth_method is None and not self.started:
-                raise DissectError("what a server sends is no message of the start")
-            self._broken("what a server sends is no message of the start")
+                raise error
+            self.reject(error)
             return len(data)
         end = pos + 1 + length
         if end > len(data):
@@ -201,7 +178,7 @@ class PostgresqlParser(Parser):
             name, _, value = body.partition(b"\0")
             if name == b"server_version":
                 row.server_version = text(value)
-        elif kind == 75:  # K: what a cancel request must name
+        elif kind == 75:  # K: BackendKeyData
             row.backend_pid = int.from_bytes(body[:4], "big")
         elif kind == 69:  # E: an error
             for part in body.split(b"\0")[:40]:
@@ -210,9 +187,9 @@ class PostgresqlParser(Parser):
                 elif part[:1] == b"M":
                     row.error = text(part[1:])
             row.authenticated = row.authenticated or False
-            self._done()
+            self.finish()
         elif kind == 90:  # Z: ready
-            self._done()
+            self.finish()
 
     def _authentication(self, code: int, more: bytes) -> None:
         row = self.row
@@ -226,7 +203,7 @@ class PostgresqlParser(Parser):
 
 
 def _probe_postgresql(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a client's first message; on the port also a server's."""
+    """Recognise a client's first message; on the standard port also a server's."""
     size = len(data)
     if size == 0:
         return MORE

@@ -1,6 +1,6 @@
-"""RADIUS (RFC 2865, 2866, 5176): who asks for access, from where, and what the server says.
+"""RADIUS (RFC 2865, 2866, 5176): access requests, their origin, and the server's answers.
 
-One row per message. Passwords, challenges and other secrets are never kept, only that they were there.
+One row per message. Of passwords, challenges and other secrets only the presence is recorded.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _REQUESTS = {1: (2, 3, 11), 4: (5,), 12: (2, 5), 13: (), 40: (41, 42), 43: (44, 
 _PORTS = (1812, 1813, 1645, 1646, 3799)
 _STATUS = {1: "Start", 2: "Stop", 3: "Interim-Update", 7: "Accounting-On", 8: "Accounting-Off"}
 _PROOFS = {2: "pap", 3: "chap", 79: "eap"}
-"""Attributes that carry what proves the user's identity."""
+"""Attributes that carry the user's credentials."""
 _FIXED = {**dict.fromkeys((4, 5, 6, 7, 8, 9, 10, 12, 27, 28, 40, 41, 42, 43, 46, 47, 48, 49, 61), 4), 80: 16}
 """Lengths of attributes that have one."""
 
@@ -108,7 +108,7 @@ _FIELDS: dict[int, tuple[str, Callable[[bytes], object]]] = {
 
 
 class RadiusParser(Parser):
-    """Messages of one flow, and the requests in it that wait for an answer."""
+    """Messages of one flow, and its pending requests."""
 
     __slots__ = ("asked", "rows")
 
@@ -123,7 +123,7 @@ class RadiusParser(Parser):
         code = data[0] if size >= 20 else 0
         length = data[2] << 8 | data[3] if size >= 20 else 0
         if code not in _CODES or length < 20:
-            raise DissectError("a message that is no RADIUS")
+            raise DissectError("expected a RADIUS header")
         talk = self.talk
         row = Radius(message=_CODES[code], identifier=data[1])
         key = (data[1], from_src)
@@ -137,7 +137,7 @@ class RadiusParser(Parser):
                 row.response_ms = (talk.ts - since) / 1e6
         fault = _attributes(row, data, min(length, size))
         if fault or length > size:
-            talk.anomaly("malformed_radius", fault or f"a message claims {length} bytes, of which {size} are there")
+            talk.anomaly("malformed_radius", fault or f"message length is {length} bytes, of which {size} are present")
         talk.emit(row)
         self.rows += 1
         if self.rows >= MAX_ROWS:
@@ -145,7 +145,7 @@ class RadiusParser(Parser):
 
 
 def _attributes(row: Radius, data: bytes, end: int) -> str:
-    """Read the attributes up to ``end``; returns what is wrong with them."""
+    """Read the attributes up to ``end``; return a description of the error in them, if there is one."""
     pos = 20
     vendors: list[str] = []
     high = [0, 0]
@@ -153,7 +153,7 @@ def _attributes(row: Radius, data: bytes, end: int) -> str:
     while pos < end:
         size = data[pos + 1] if pos + 1 < end else 0
         if size < 2 or pos + size > end:
-            fault = "an attribute runs over the end of its message"
+            fault = "attribute exceeds its message"
             break
         kind = data[pos]
         value = data[pos + 2 : pos + size]
@@ -177,7 +177,7 @@ def _attributes(row: Radius, data: bytes, end: int) -> str:
 
 
 def _vendor(row: Radius, value: bytes, vendors: list[str]) -> None:
-    """Note whose attribute it is; Microsoft's carry MS-CHAP."""
+    """Record the vendor of an attribute; Microsoft's may carry MS-CHAP."""
     number = int.from_bytes(value[:4], "big")
     if number == 311 and len(value) > 4 and value[4] in {1, 11, 25}:
         row.auth_method = "mschap"
@@ -186,7 +186,7 @@ def _vendor(row: Radius, value: bytes, vendors: list[str]) -> None:
 
 
 def _probe_radius(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by a known code and the exact length; off its ports attributes of right sizes must fill the message."""
+    """Recognise a known code and the exact length; on other ports valid attributes must fill the message."""
     size = len(data)
     if size < 20 or data[0] not in _CODES or (data[2] << 8 | data[3]) != size:
         return NO

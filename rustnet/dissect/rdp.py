@@ -1,13 +1,14 @@
 """RDP (MS-RDPBCGR over TPKT, RFC 1006, and X.224) and its UDP transports (MS-RDPEUDP, MS-RDPEUDP2): the negotiation.
 
-One row per connection, when both sides have agreed on a protocol. Where that is TLS, what follows is read as TLS, over
-UDP too. Where it is RDP's own security, the client's first settings are in the clear and are read.
+One row per connection, stored when both sides have agreed on a security protocol. If that is TLS, the TLS parser reads
+what follows, over UDP too. With RDP's own security the client's first settings are in the clear and are read.
 """
 
 import struct
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.framework.inner import Inner
+from rustnet.dissect.framework.inner import InnerStream
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text, utf16
 from rustnet.dissect.tls.parser import TLS, TlsParser
 from rustnet.records import U16, U32, Host, Identifier, User, Word, record
@@ -25,7 +26,7 @@ _SYN, _FIN, _ACK, _CARRIES, _FEC, _ACKS_OF_ACKS = 0x1, 0x2, 0x4, 0x8, 0x10, 0x10
 _CORRELATION, _SYN_EX = 0x800, 0x1000
 _VERSION_3 = 0x0101
 MAX_EARLY = 16
-"""Pieces of a stream over UDP that wait for one that is missing."""
+"""Pieces of a stream over UDP that may wait for a missing one."""
 _HEADER = struct.Struct(">IHH")
 _PORTS = (3389,)
 
@@ -56,32 +57,27 @@ class Rdp:
     """Height of the desktop asked for, in pixels, with RDP's own security."""
 
 
-class RdpParser(Parser):
+class RdpParser(OneRowParser[Rdp]):
     """One connection over TCP."""
 
-    __slots__ = ("begun", "client", "confirmed", "packet", "row", "ts")
+    __slots__ = ("client",)
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Rdp()
+        super().__init__(talk, Rdp())
         self.client: bool | None = None
         """Direction of the client."""
-        self.begun = False
-        self.confirmed = False
-        self.ts = 0
-        self.packet = 0
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read TPKT packets until the protocol is agreed on."""
+        """Read TPKT packets until both sides agree on a security protocol."""
         pos = 0
         size = len(data)
         talk = self.talk
         while size - pos >= 4 and talk.parser is self and not talk.finished:
             if data[pos] != 3:
-                return self._else(data, pos)
+                return self._not_tpkt(data, pos)
             length = data[pos + 2] << 8 | data[pos + 3]
             if not 7 <= length <= MAX_TPKT:
-                self._broken("a TPKT packet has an impossible length")
+                self.reject(DissectError("TPKT length {length} is out of range", length=length))
                 return size
             end = pos + length
             if end > size:
@@ -90,49 +86,23 @@ class RdpParser(Parser):
             pos = end
         return pos
 
-    def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known."""
-        self._done()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
-
-    def _tell(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
-
-    def _done(self) -> None:
-        self._tell()
-        self.talk.finish()
-
-    def _broken(self, detail: str) -> None:
-        if not self.begun:
-            raise DissectError(detail)
-        self.talk.anomaly("malformed_rdp", detail)
-        self._done()
-
-    def _else(self, data: bytes, pos: int) -> int:
-        """Let TLS read on, if the client begins it and the server's consent is not in the capture."""
+    def _not_tpkt(self, data: bytes, pos: int) -> int:
+        """Let the TLS parser take over if the client begins TLS and the server's confirmation was not captured."""
         if data[pos] == 0x16 and self.begun and self.row.requested_protocols:
-            self._tell()
-            self.talk.hand_over(TLS)
+            self.hand_over(TLS)
             return pos
-        self._broken("what stands where a TPKT packet should begin is none")
+        self.reject(DissectError("expected a TPKT header"))
         return len(data)
 
     def _packet(self, body: bytes, from_src: bool) -> None:
         kind = body[1] & 0xF0 if len(body) > 1 else 0
         if kind in {_CONNECT, _CONFIRM} and len(body) < 7:
-            self._broken("an X.224 packet is cut off")
+            self.reject(DissectError("truncated X.224 packet"))
             return
         if not self.begun:
             if kind not in {_CONNECT, _CONFIRM}:
-                raise DissectError("a connection does not begin with an X.224 request")
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
+                raise DissectError("expected an X.224 connection request or confirm")
+            self.begin()
             self.client = from_src if kind == _CONNECT else not from_src
         if kind == _CONNECT:
             self._request(body[7:])
@@ -158,25 +128,23 @@ class RdpParser(Parser):
 
     def _confirm(self, more: bytes) -> None:
         row = self.row
-        self.confirmed = True
         if len(more) < 8 or more[0] not in {2, 3}:
             row.protocol = "rdp"
             return
         number = int.from_bytes(more[4:8], "little")
         if more[0] == 3:
             row.failure = _FAILURES.get(number, str(number))
-            self._done()
+            self.finish()
         elif number == 0:
             row.protocol = "rdp"
         else:
             row.protocol = _PROTOCOLS.get(number, str(number))
-            self._tell()
-            self.talk.hand_over(TLS)
+            self.hand_over(TLS)
 
     def _settings(self, body: bytes) -> None:
         """Read the client's core settings out of the MCS Connect Initial (MS-RDPBCGR, 2.2.1.3)."""
-        found = body.find(b"Duca")
-        pos = body.find(_CORE, found, found + 32) if found >= 0 else -1
+        settings = body.find(b"Duca")
+        pos = body.find(_CORE, settings, settings + 32) if settings >= 0 else -1
         if pos >= 0 and len(body) >= pos + 56:
             row = self.row
             row.width, row.height = struct.unpack_from("<HH", body, pos + 8)
@@ -184,39 +152,30 @@ class RdpParser(Parser):
             row.keyboard_layout = f"{layout:08x}"
             row.client_build = build
             row.client_name = utf16(body[pos + 24 : pos + 56]) or None
-        self._done()
+        self.finish()
 
 
-class RdpUdpParser(Parser):
-    """One connection over UDP: the first datagrams, and the TLS handshake that travels in those that follow."""
+class RdpUdpParser(OneRowParser[Rdp]):
+    """One connection over UDP: the SYN datagrams, and the TLS handshake inside those that follow."""
 
-    __slots__ = ("begun", "expected", "inner", "later", "packet", "row", "second", "told", "ts")
+    __slots__ = ("early", "expected", "inner", "second")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Rdp()
-        self.inner = Inner(TlsParser(talk))
-        self.begun = False
-        self.told = False
+        super().__init__(talk, Rdp(protocol="rdpeudp"))
+        self.inner = InnerStream(TlsParser(talk))
         self.second = False
-        """The datagrams are those of MS-RDPEUDP2."""
+        """The datagrams follow MS-RDPEUDP2."""
         self.expected: list[int | None] = [None, None]
         """By direction: number of the next piece of the stream."""
-        self.later: list[dict[int, bytes]] = [{}, {}]
-        """Pieces that came too early."""
-        self.ts = 0
-        self.packet = 0
+        self.early: list[dict[int, bytes]] = [{}, {}]
+        """By direction: pieces that arrived ahead of the expected one."""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one datagram."""
         if len(data) < 8:
             return
         first, _, flags = _HEADER.unpack_from(data)
-        if not self.begun:
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
-            self.row.protocol = "rdpeudp"
+        self.begin()
         if flags & _SYN and (first == 0xFFFFFFFF or flags & _ACK) and len(data) >= 1000:
             self._syn(data, flags)
         elif self.second:
@@ -224,18 +183,14 @@ class RdpUdpParser(Parser):
         else:
             self._first(data, flags, from_src)
 
-    def close(self) -> None:
-        """Tell what is known, and let the handshake do so."""
-        self._tell()
+    def finish(self) -> None:
+        """Store the row, and that of the handshake."""
+        self.store()
         self.inner.parser.close()
-
-    def _tell(self) -> None:
-        if self.begun and not self.told:
-            self.told = True
-            self.talk.emit(self.row, self.ts, self.packet)
+        self.talk.finish()
 
     def _syn(self, data: bytes, flags: int) -> None:
-        """Read the first datagram of a direction; the responder's settles the version."""
+        """Read a SYN datagram; the responder's decides the version."""
         if not flags & _ACK:
             return
         pos = 16 + (32 if flags & _CORRELATION else 0)
@@ -244,7 +199,7 @@ class RdpUdpParser(Parser):
             version = data[pos + 2] << 8 | data[pos + 3]
         self.second = version == _VERSION_3
         self.row.protocol = "rdpeudp 3" if self.second else f"rdpeudp {version}"
-        self._tell()
+        self.store()
 
     def _first(self, data: bytes, flags: int, from_src: bool) -> None:
         """Read a datagram of versions 1 and 2: acknowledgements, then a piece of the stream."""
@@ -279,45 +234,40 @@ class RdpUdpParser(Parser):
         self._piece(int.from_bytes(data[pos + 2 : pos + 4], "little"), data[pos + 4 :], from_src)
 
     def _piece(self, number: int, data: bytes, from_src: bool) -> None:
-        """Offer the pieces of a direction's stream in order; one that stays away is lost."""
+        """Feed the pieces of a direction's stream in order; one that does not arrive in time is lost."""
         expected = self.expected[from_src]
-        later = self.later[from_src]
+        early = self.early[from_src]
         if expected is None:
-            if data[:2] != b"\x16\x03":  # no handshake, its middle, or DTLS
-                self._done()
+            if data[:2] != b"\x16\x03":  # the middle of a handshake, DTLS, or something else
+                self.finish()
                 return
             expected = number
         if number > expected:
-            later[number] = data
-            if len(later) <= MAX_EARLY:
+            early[number] = data
+            if len(early) <= MAX_EARLY:
                 return
             self.inner.lose(1, from_src)
-            number = min(later)
-            data = later.pop(number)
+            number = min(early)
+            data = early.pop(number)
         elif number < expected:
             return
         while not self.talk.finished:
             self.inner.feed(data, from_src)
             number += 1
-            if number not in later:
+            if number not in early:
                 break
-            data = later.pop(number)
+            data = early.pop(number)
         self.expected[from_src] = number
-        self._tell()
-
-    def _done(self) -> None:
-        self._tell()
-        self.inner.parser.close()
-        self.talk.finish()
+        self.store()
 
 
 def _parser(talk: Conversation) -> Parser:
-    """Make the parser that fits the flow's transport."""
+    """Create the parser for the flow's transport."""
     return RdpParser(talk) if talk.transport == "tcp" else RdpUdpParser(talk)
 
 
 def _probe_rdp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise an X.224 request or confirmation that carries RDP's negotiation; over UDP a SYN of its own."""
+    """Recognise an X.224 connection request or confirm with RDP's negotiation; over UDP a SYN datagram."""
     if talk.transport != "tcp":
         return _probe_udp(data, talk)
     size = len(data)
@@ -333,8 +283,8 @@ def _probe_rdp(data: bytes, talk: Conversation, from_src: bool) -> int:
         return MORE
     more = data[11:length]
     if kind == _CONFIRM:
-        shown = len(more) == 8 and more[0] in {2, 3} and more[2:4] == b"\x08\0"
-        return YES if shown or (not more and talk.has_port(*_PORTS)) else NO
+        negotiation = len(more) == 8 and more[0] in {2, 3} and more[2:4] == b"\x08\0"
+        return YES if negotiation or (not more and talk.has_port(*_PORTS)) else NO
     negotiates = len(more) >= 8 and more[-8:-7] == b"\x01" and more[-6:-4] == b"\x08\0"
     if more.startswith(b"Cookie: msts") or negotiates or (b"\x01" in more[:-36] and more[-36:-35] == b"\x06"):
         return YES

@@ -1,6 +1,6 @@
-"""Redis' serialization protocol, RESP 2 and 3 (redis.io specification; no RFC): names of commands, kinds of replies.
+"""Redis' serialization protocol, RESP 2 and 3 (redis.io specification; no RFC): commands and types of replies.
 
-One row per command with its reply. Arguments and values are skipped, never kept; only AUTH and HELLO tell their user.
+One row per command with its reply. Arguments and values are skipped, never kept, except the user of AUTH and HELLO.
 """
 
 import re
@@ -11,9 +11,9 @@ from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import U32, U64, Term, User, Word, record
 
 MAX_LINE = 4096
-"""Bytes of a line; values are longer, but their length is known."""
+"""Maximum size of a line; longer values have a length prefix."""
 MAX_ITEM, MAX_DIGITS = 256, 9
-"""Bytes of a short text, and digits of a length, inside of a reply that is skipped in one go."""
+"""Maximum size of a short text, and digits of a length, in a reply that is skipped in one go."""
 MAX_NAME = 64
 """Bytes of a command's name, and of a user's."""
 _COMMAND = re.compile(rb"\*([1-9][0-9]{0,6})\r\n\$([1-9][0-9]?)\r\n([A-Za-z][A-Za-z0-9._-]{0,63})\r\n").match
@@ -25,7 +25,7 @@ _KINDS = {
     40: "big number", 33: "error", 61: "verbatim", 37: "map", 126: "set", 62: "push", 124: "attribute",
 }  # fmt: skip
 _ENDLESS = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"})
-"""Commands behind which replies no longer belong to commands."""
+"""Commands after which replies no longer correspond to commands."""
 _PORTS = (6379, 6380)
 
 
@@ -52,9 +52,9 @@ class Redis:
 
 
 def skip_items(data: bytes, pos: int, nested: int) -> tuple[int, int]:
-    """Skip what stands inside of a reply, which may be very many small items: strings, numbers, arrays.
+    """Skip the items inside a reply, which may be many small ones: strings, numbers, arrays.
 
-    ``nested`` is how many are to come. Returns where to go on, and how many are to come then.
+    ``nested`` is how many items remain. Returns the new position, and how many remain then.
     """
     size = len(data)
     while nested and pos < size:
@@ -98,12 +98,12 @@ class RedisParser(RowParser):
         self.row: Redis | None = None
         """Command whose arguments are being read."""
         self.left = 0
-        """Its items that are still to come."""
+        """Its items that remain."""
         self.arguments: list[str] = []
         """First arguments of a login, up to its user."""
         self.login = False
         self.nested = 0
-        """Items of the reply that are still to come."""
+        """Items of the reply that remain."""
         self.waiting: deque[tuple[Redis, int, int]] = deque()
 
     def stream(self, data: bytes, from_src: bool) -> int:
@@ -121,14 +121,14 @@ class RedisParser(RowParser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known, since the next command's beginning cannot be found."""
+        """Store what is pending: the beginning of the next command cannot be found."""
         self.close()
         self.talk.finish()
 
     def close(self) -> None:
-        """Tell the commands that got no reply."""
+        """Store the commands that got no reply."""
         while self.waiting:
-            self.say(*self.waiting.popleft())
+            self.store_row(*self.waiting.popleft())
 
     def _role(self, data: bytes, from_src: bool) -> bool:
         talk = self.talk
@@ -140,13 +140,13 @@ class RedisParser(RowParser):
         """End of the line at ``pos``, or -1 while it is incomplete."""
         end = data.find(b"\r\n", pos, pos + MAX_LINE)
         if end < 0 and len(data) - pos >= MAX_LINE:
-            raise DissectError("a line is too long")
+            raise DissectError("line exceeds {limit} bytes", limit=MAX_LINE)
         return end
 
     def _number(self, data: bytes, pos: int, end: int) -> int:
         raw = data[pos + 1 : end]
         if not raw.removeprefix(b"-").isdigit() or len(raw) > 12:
-            raise DissectError("a length is no number")
+            raise DissectError("expected a number as length")
         return int(raw)
 
     def _request(self, data: bytes, pos: int) -> int:
@@ -159,8 +159,8 @@ class RedisParser(RowParser):
         if data[pos] != 42:
             words = data[pos:end].split()
             if words:
-                self._named(words[0], Redis(argument_count=len(words) - 1))
-                self._sent()
+                self._begin_command(words[0], Redis(argument_count=len(words) - 1))
+                self._queue_command()
             return end + 2
         count = self._number(data, pos, end)
         if count > 0:
@@ -172,17 +172,17 @@ class RedisParser(RowParser):
     def _argument(self, row: Redis, data: bytes, pos: int, end: int) -> int:
         """Read a command's name, or skip an argument."""
         if data[pos] != 36:
-            raise DissectError("an argument has no length")
+            raise DissectError("expected a bulk string as argument")
         size = self._number(data, pos, end)
         if size < 0:
-            raise DissectError("an argument has a negative length")
+            raise DissectError("negative length of an argument")
         start = end + 2
         if row.command is None:
             if size > MAX_NAME:
-                raise DissectError("a command's name is too long")
+                raise DissectError("command name of {size} bytes is too long", size=size)
             if start + size + 2 > len(data):
                 return pos
-            self._named(data[start : start + size], row)
+            self._begin_command(data[start : start + size], row)
         else:
             row.request_bytes += size
             if self.login and size <= MAX_NAME and len(self.arguments) < 5:
@@ -192,10 +192,10 @@ class RedisParser(RowParser):
                 self._credential(row, data[start : start + size])
         self.left -= 1
         if self.left == 0:
-            self._sent()
+            self._queue_command()
         return start + size + 2
 
-    def _named(self, name: bytes, row: Redis) -> None:
+    def _begin_command(self, name: bytes, row: Redis) -> None:
         self.row = row
         row.command = text(name[:MAX_NAME]).upper()
         self.login = row.command in {"AUTH", "HELLO"}
@@ -214,15 +214,15 @@ class RedisParser(RowParser):
         if named:
             row.username = text(argument)
 
-    def _sent(self) -> None:
-        """A command is complete: let it wait for its reply."""
+    def _queue_command(self) -> None:
+        """Queue a complete command until its reply arrives."""
         row = self.row
         self.row = None
         self.login = False
         if row is not None:
             self.waiting.append((row, self.talk.ts, self.talk.packet))
             if len(self.waiting) > MAX_OUTSTANDING:
-                self.say(*self.waiting.popleft())
+                self.store_row(*self.waiting.popleft())
 
     def _reply(self, data: bytes, pos: int) -> int:
         """Read the next piece of a reply; its first one answers a command."""
@@ -235,7 +235,7 @@ class RedisParser(RowParser):
             return pos
         kind = data[pos]
         if kind not in _KINDS:
-            raise DissectError(f"a reply begins with {kind:#04x}")
+            raise DissectError("unknown reply type {kind:#04x}", kind=kind)
         size = self._number(data, pos, end) if kind in b"$*!=%~>|" else 0
         if self.nested:
             self.nested -= 1
@@ -249,16 +249,16 @@ class RedisParser(RowParser):
             return end + 2 + size + 2
         return end + 2
 
-    def _answer(self, kind: int, size: int, said: bytes) -> None:
-        """Pair a reply with the command that waits longest."""
+    def _answer(self, kind: int, size: int, body: bytes) -> None:
+        """Pair a reply with the oldest pending command."""
         talk = self.talk
         row, ts, packet = self.waiting.popleft() if self.waiting else (Redis(), talk.ts, talk.packet)
         row.result = "null" if size < 0 else _KINDS[kind]
         if kind == 45:
-            row.error = text(said.partition(b" ")[0])
+            row.error = text(body.partition(b" ")[0])
         if row.command is not None:
             row.response_ms = (talk.ts - ts) / 1e6
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
         if row.command in _ENDLESS and row.error is None:
             self.close()
             talk.finish()

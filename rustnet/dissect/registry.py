@@ -1,4 +1,4 @@
-"""The protocols that rustnet reads, in the order in which they are asked."""
+"""The protocols that rustnet reads, in probe order."""
 
 from functools import cache
 
@@ -14,8 +14,10 @@ from rustnet.dissect.dhcp import DHCP
 from rustnet.dissect.dhcpv6 import DHCPV6
 from rustnet.dissect.dnp3 import DNP3
 from rustnet.dissect.dns.parser import DNS, LLMNR, MDNS
+from rustnet.dissect.finger import FINGER
 from rustnet.dissect.framework.conversation import Dissector
 from rustnet.dissect.ftp import FTP
+from rustnet.dissect.gopher import GOPHER
 from rustnet.dissect.http.parser import HTTP, HTTP2
 from rustnet.dissect.icmp import ICMP
 from rustnet.dissect.icmpv6 import ICMPV6
@@ -64,9 +66,10 @@ from rustnet.dissect.vnc import VNC
 from rustnet.dissect.wireguard import WIREGUARD
 from rustnet.dissect.xmpp import XMPP
 
-# A flow's port decides who is asked first; this order holds for the others, and where several share a port.
+# Dissectors that name one of a flow's ports are probed first; this is the order of the others, and of those that share
+# a port.
 DISSECTORS: tuple[Dissector, ...] = (
-    # The most frequent first, each with a probe that says NO within its first bytes.
+    # The most frequent first, each with a probe that answers NO by the first bytes.
     TLS,
     HTTP2,  # ahead of HTTP, whose probe would wait for the end of the preface's first line
     HTTP,
@@ -86,12 +89,14 @@ DISSECTORS: tuple[Dissector, ...] = (
     MQTT,
     TELNET,
     IRC,
+    FINGER,
+    GOPHER,
     KAFKA,
     MONGODB,
     MEMCACHED,
     CASSANDRA,
     AMQP,
-    # Services of a network, known by magic numbers, lengths that fit, or first lines.
+    # Recognised by magic numbers, lengths that fit, or first lines.
     SMB,
     KERBEROS,
     LDAP,
@@ -111,11 +116,11 @@ DISSECTORS: tuple[Dissector, ...] = (
     BGP,
     DNP3,
     MODBUS,
-    # mDNS and LLMNR answer on their ports only, and come ahead of DNS, which would take their messages too.
+    # mDNS and LLMNR are probed on their ports only, and before DNS, which would take their messages too.
     MDNS,
     LLMNR,
     DNS,
-    # Datagrams, each with a magic number or an exact length. STUN hands over to DTLS and RTP, which may share its flow.
+    # Datagrams with a magic number or an exact length. STUN passes on DTLS and RTP, which may share its flow.
     QUIC,
     STUN,
     DTLS,
@@ -126,7 +131,7 @@ DISSECTORS: tuple[Dissector, ...] = (
     COAP,
     RTCP,
     RTP,  # last: it asks for two datagrams that continue each other
-    # Protocols without ports: each has a transport of its own, so nobody else is asked.
+    # Protocols without ports: each has a transport of its own, so no other probe runs.
     ARP,
     ICMP,
     ICMPV6,
@@ -140,20 +145,5 @@ DISSECTORS: tuple[Dissector, ...] = (
 
 @cache
 def tables() -> tuple[type, ...]:
-    """Distinct record classes of all protocols, in order."""
+    """Record classes of all protocols, in registry order."""
     return tuple(dict.fromkeys(row for dissector in DISSECTORS for row in dissector.records))
-
-
-@cache
-def _ports() -> dict[tuple[str, int], tuple[Dissector, ...]]:
-    made: dict[tuple[str, int], tuple[Dissector, ...]] = {}
-    for dissector in DISSECTORS:
-        for transport in dissector.transports:
-            for port in dissector.ports:
-                made[transport, port] = (*made.get((transport, port), ()), dissector)
-    return made
-
-
-def by_port(transport: str, port: int) -> tuple[Dissector, ...]:
-    """Dissectors that are asked first on a port, in order; most ports have none."""
-    return _ports().get((transport, port), ())

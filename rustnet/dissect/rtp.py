@@ -1,8 +1,8 @@
 """RTP and RTCP (RFC 3550, 3551): media streams and the reports about them.
 
-One row of `rtp` per stream (a sender's SSRC), one of `rtcp` per compound packet. A single RTP packet proves nothing,
-so the probe waits for a second one that continues the first: same source and payload type, the next number, a
-timestamp close by. RTCP is recognised by its chain of lengths. Media itself is never kept.
+One row of `rtp` per stream (a sender's SSRC), one of `rtcp` per compound packet. A single RTP packet is not
+distinctive, so the probe waits for a second one that continues the first: same source and payload type, the next
+sequence number, a timestamp close by. RTCP is recognised by its chain of lengths. Media is never kept.
 """
 
 import struct
@@ -15,13 +15,13 @@ MAX_STREAMS = 32
 MAX_REPORTS = 200
 """RTCP packets of one flow that are rows."""
 MAX_QUIET = 400
-"""Media packets without anything new after which a flow is left alone."""
+"""Media packets without a new stream or report after which the flow is no longer read."""
 _PORT = 5004
 _HEADER = struct.Struct(">BBHII")
 _SEEN = struct.Struct(">IqQ")
-"""What the probe keeps of a datagram behind its header: size, time and number of the packet."""
+"""Format of what the probe remembers of a datagram after its header: size, time and packet number."""
 _REMEMBERED = b"rtp"
-"""Marks what the probe keeps of the datagram before: mark and header, in the flow's pending bytes."""
+"""Prefix of what the probe remembers of the previous datagram."""
 
 _CODECS = {
     0: "PCMU", 3: "GSM", 4: "G723", 5: "DVI4", 6: "DVI4", 7: "LPC", 8: "PCMA", 9: "G722", 10: "L16", 11: "L16",
@@ -29,7 +29,7 @@ _CODECS = {
     31: "H261", 32: "MPV", 33: "MP2T", 34: "H263",
 }  # fmt: skip
 _USED = frozenset({35, 36, 37, 38, 39, 40, 45, 63})
-"""Payload types below the dynamic range that are in use all the same."""
+"""Payload types below the dynamic range that are in use nevertheless."""
 _RTCP = {
     192: "FIR", 193: "NACK", 195: "IJ", 200: "SR", 201: "RR", 202: "SDES", 203: "BYE", 204: "APP", 205: "RTPFB",
     206: "PSFB", 207: "XR", 208: "AVB", 209: "RSI", 210: "TOKEN",
@@ -93,7 +93,7 @@ class Rtcp:
 
 
 def is_rtp(data: bytes) -> bool:
-    """Whether a datagram could be RTP: version, a payload type that is in use, room for its headers."""
+    """Whether a datagram could be RTP: version, a payload type in use, room for its headers."""
     if len(data) < 12 or data[0] & 0xC0 != 0x80:
         return False
     kind = data[1] & 0x7F
@@ -103,7 +103,7 @@ def is_rtp(data: bytes) -> bool:
 
 
 def continues(before: bytes, data: bytes) -> bool:
-    """Whether an RTP header comes a little after another one of the same stream; ``before`` is its 12 bytes."""
+    """Whether an RTP header closely follows another one of the same stream, whose 12 bytes are ``before``."""
     if before[8:12] != data[8:12] or (before[1] ^ data[1]) & 0x7F or (before[0] ^ data[0]) & 0xC0:
         return False
     step = ((data[2] << 8 | data[3]) - (before[2] << 8 | before[3])) & 0xFFFF
@@ -117,7 +117,7 @@ def _stamp(data: bytes) -> int:
 
 
 def is_rtcp(data: bytes) -> bool:
-    """Whether a datagram is compound RTCP: a known packet first, and lengths that end where it ends."""
+    """Whether a datagram is compound RTCP: a known first packet, and lengths that fill it."""
     size = len(data)
     if size < 8 or data[0] & 0xC0 != 0x80 or not 200 <= data[1] <= 207:
         return False
@@ -140,13 +140,13 @@ class Media:
         self.candidates: dict[tuple[bytes, bool], tuple[bytes, int, int]] = {}
         """First headers of sources that a second packet has yet to confirm, with time and number of their packet."""
         self.encrypted: set[tuple[bytes, bool]] = set()
-        """Sources whose encrypted reports have their row."""
+        """Sources whose encrypted reports got their row."""
         self.reports = 0
         self.quiet = 0
-        """Packets since the last that said something new."""
+        """Packets since the last new stream or report."""
 
     def packet(self, data: bytes, from_src: bool) -> None:
-        """Read one RTP or RTCP packet; anything else counts as quiet."""
+        """Read one RTP or RTCP packet; others count as quiet."""
         self.quiet += 1
         if len(data) < 8 or data[0] & 0xC0 != 0x80:
             return
@@ -210,7 +210,7 @@ class Media:
 
 
 def _compound(row: Rtcp, data: bytes) -> None:
-    """Read the packets of a compound whose lengths fit."""
+    """Read the packets of a compound packet whose lengths fit."""
     pos = 0
     kinds: list[str] = []
     while pos + 4 <= len(data) and len(kinds) < 16:
@@ -264,7 +264,7 @@ class RtpParser(Parser):
         super().__init__(talk)
         self.media = Media(talk)
         for kept, from_src in ((talk.memo_src, True), (talk.memo_dst, False)):
-            header = _kept(kept)
+            header = _remembered(kept)
             if header:
                 ts, packet = int.from_bytes(header[16:24], "big"), int.from_bytes(header[24:32], "big")
                 self.media.candidates[header[8:12], from_src] = (header[:16], ts, packet)
@@ -276,39 +276,39 @@ class RtpParser(Parser):
         if len(data) < 8 or data[0] & 0xC0 != 0x80:
             media.quiet += 1
             if self.talk.messages == 0:
-                raise DissectError("a packet of another version than 2")
+                raise DissectError("expected RTP version 2")
         else:
             media.packet(data, from_src)
         if media.quiet >= MAX_QUIET:
             self.talk.finish()
 
 
-def _kept(pending: bytes) -> bytes:
-    """Return what the probe kept of an earlier datagram: header, size, time and packet number; empty without one."""
+def _remembered(pending: bytes) -> bytes:
+    """Header, size, time and packet number that the probe remembers of an earlier datagram; empty if there is none."""
     return pending[len(_REMEMBERED) :] if pending.startswith(_REMEMBERED) else b""
 
 
-def _keep(data: bytes, talk: Conversation) -> bytes:
+def _remember(data: bytes, talk: Conversation) -> bytes:
     return _REMEMBERED + data[:12] + _SEEN.pack(len(data), talk.ts, talk.packet)
 
 
 def _probe_rtp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by two packets that follow each other, the first kept in the flow's pending bytes; by one on RTP's port."""
+    """Recognise two consecutive packets, the first remembered by the conversation; on RTP's port a single one."""
     if len(data) < 12 or data[0] & 0xC0 != 0x80 or not is_rtp(data) or is_rtcp(data):
         return NO
-    kept = _kept(talk.memo_src if from_src else talk.memo_dst)
-    near = _PORT in (talk.src_port, talk.dst_port)
-    if (kept and continues(kept, data)) or (near and data[8:12] != b"\0\0\0\0"):
+    kept = _remembered(talk.memo_src if from_src else talk.memo_dst)
+    on_port = _PORT in (talk.src_port, talk.dst_port)
+    if (kept and continues(kept, data)) or (on_port and data[8:12] != b"\0\0\0\0"):
         return YES
     if from_src:
-        talk.memo_src = _keep(data, talk)
+        talk.memo_src = _remember(data, talk)
     else:
-        talk.memo_dst = _keep(data, talk)
+        talk.memo_dst = _remember(data, talk)
     return NO
 
 
 def _probe_rtcp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by a report whose lengths fit, with more packets behind it, or on ports that are odd."""
+    """Recognise a report whose lengths fit, followed by more packets, or between two odd ports."""
     if len(data) < 8 or data[0] & 0xC0 != 0x80 or data[1] not in {200, 201} or not is_rtcp(data):
         return NO
     after = 4 + 4 * (data[2] << 8 | data[3])

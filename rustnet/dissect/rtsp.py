@@ -1,19 +1,20 @@
-"""RTSP 1.0 and 2.0 (RFC 2326, 7826). One row per request with its response, joined by CSeq.
+"""RTSP 1.0 and 2.0 (RFC 2326, 7826). One row per request with its response, paired by CSeq.
 
-Media that is interleaved with the messages is skipped. Credentials are noted as seen.
+Interleaved media is skipped. Of credentials only the presence is recorded.
 """
 
 import re
 
 from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.framework.reading import RowParser, Waiting, head, number
+from rustnet.dissect.framework.reading import head, number
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.records import U16, FreeText, Identifier, Mixed, Software, Term, Uri, Word, record
 
 MAX_HEAD = 32_768
 MAX_BODY = 1 << 24
 _LOOK = 16_384
-"""Bytes of a body that are waited for."""
+"""Bytes of a body that are buffered."""
 _REQUEST = re.compile(r"([A-Z][A-Z_]{2,15}) (\S+) RTSP/([12]\.\d)").fullmatch
 _RESPONSE = re.compile(r"RTSP/([12]\.\d) (\d{3})(?: (.*))?").fullmatch
 _BEGIN = re.compile(
@@ -24,7 +25,7 @@ _ROOM = re.compile(
     rb"R(?:T(?:S(?:P(?:/(?:[12](?:\.(?:\d[^\n]*)?)?)?)?)?)?)?"
     rb"|[A-Z][A-Z_]{0,15}(?: (?:[*/r][!-~]*(?: [RTSP/12.0-9]*\r?)?)?)?"
 ).fullmatch
-"""What may become a first line."""
+"""Matches an incomplete start line."""
 
 
 @record("rtsp")
@@ -61,14 +62,13 @@ class Rtsp:
     """Time from request to response."""
 
 
-class RtspParser(RowParser):
+class RtspParser(RequestParser[tuple[bool, str], Rtsp]):
     """Both directions of one connection."""
 
-    __slots__ = ("waiting",)
+    __slots__ = ()
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.waiting: Waiting[tuple[bool, str], Rtsp] = Waiting(64)
+        super().__init__(talk, 64)
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the messages that are complete; skip interleaved media."""
@@ -86,7 +86,7 @@ class RtspParser(RowParser):
                 end = data.find(b"\r\n\r\n", pos)
                 if end < 0:
                     if size - pos > MAX_HEAD:
-                        raise DissectError("a head does not end")
+                        raise DissectError("no end of header section within {limit} bytes", limit=MAX_HEAD)
                     break
                 after = self._message(data, pos, end + 4, from_src)
                 if after == pos:
@@ -95,16 +95,16 @@ class RtspParser(RowParser):
         return pos
 
     def close(self) -> None:
-        """Tell the requests that were not answered."""
+        """Store the requests that were not answered."""
         for row, ts, packet in self.waiting.drain():
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
 
     def _message(self, data: bytes, pos: int, start: int, from_src: bool) -> int:
-        """Read one message whose head ends at ``start``; returns where it ends, ``pos`` if it is not complete."""
+        """Read one message whose head ends at ``start``; return its end, or ``pos`` if it is incomplete."""
         line, fields = head(data[pos:start])
         size = number(fields.get("content-length", "0"), MAX_BODY)
         if size is None:
-            raise DissectError("the length of a body is no number")
+            raise DissectError("Content-Length is not a number")
         if len(data) < start + min(size, _LOOK):
             return pos
         request = _REQUEST(line)
@@ -113,7 +113,7 @@ class RtspParser(RowParser):
             return start + size
         response = _RESPONSE(line)
         if response is None:
-            raise DissectError("a message begins neither as request nor as response")
+            raise DissectError("expected an RTSP start line")
         self._response(response, fields, data[start : start + size], from_src)
         return start + size
 
@@ -129,14 +129,12 @@ class RtspParser(RowParser):
             media_transport=get("transport"),
             has_authorization="authorization" in fields,
         )
-        gone = self.waiting.add((from_src, row.cseq or ""), row, self.talk)
-        if gone is not None:
-            self.say(*gone)
+        self.add_request((from_src, row.cseq or ""), row)
 
     def _response(self, match: re.Match[str], fields: dict[str, str], body: bytes, from_src: bool) -> None:
         get = fields.get
-        found = self.waiting.take((not from_src, get("cseq", "")))
-        row, ts, packet = found or (Rtsp(version=match.group(1), cseq=get("cseq")), 0, 0)
+        entry = self.waiting.take((not from_src, get("cseq", "")))
+        row, ts, packet = entry or (Rtsp(version=match.group(1), cseq=get("cseq")), 0, 0)
         row.status = int(match.group(2))
         row.reason = match.group(3)
         row.server = get("server")
@@ -146,11 +144,11 @@ class RtspParser(RowParser):
         row.media = sdp.media(body)
         if ts:
             row.response_ms = (self.talk.ts - ts) / 1e6
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
 
 
 def _probe_rtsp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A complete first line with RTSP's version in it."""
+    """Recognise a complete start line with RTSP's version."""
     if not data or not 65 <= data[0] <= 90:
         return NO
     line_end = data.find(b"\n", 0, 2100)

@@ -1,6 +1,6 @@
 """SIP over UDP and TCP (RFC 3261), and the media that its session descriptions announce (RFC 8866).
 
-One row per message. Bodies are not kept; credentials are noted as seen.
+One row per message. Bodies are not kept; of credentials only the presence is recorded.
 """
 
 import re
@@ -13,7 +13,7 @@ from rustnet.records import U16, FreeText, Identifier, Mixed, Software, Term, Ur
 MAX_HEAD = 32_768
 MAX_BODY = 1 << 24
 _LOOK = 16_384
-"""Bytes of a body that are waited for."""
+"""Bytes of a body that are buffered."""
 _SHORTS = {
     "f": "from", "t": "to", "i": "call-id", "m": "contact", "v": "via", "c": "content-type", "l": "content-length",
     "e": "content-encoding", "s": "subject", "k": "supported", "o": "event", "r": "refer-to",
@@ -28,7 +28,7 @@ _ROOM = re.compile(
     rb"S(?:I(?:P(?:/(?:2(?:\.(?:0[^\n]*)?)?)?)?)?)?"
     rb"|[A-Z][A-Z0-9._-]{0,19}(?: (?:[a-z]{0,4}|" + _SCHEMES + rb"[!-~]*(?: [SIP/2.0]*\r?)?))?"
 ).fullmatch
-"""What may become a first line."""
+"""Matches an incomplete start line."""
 _ANGLED = re.compile(r"<([^>]*)>").search
 _BARE = re.compile(r"[^;,\s<>\"]+").match
 _USERNAME = re.compile(r'(?:^|[\s,])username\s*=\s*"([^"]*)"', re.IGNORECASE).search
@@ -90,13 +90,13 @@ class SipParser(RowParser):
     limit = 5000
 
     def datagram(self, data: bytes, from_src: bool) -> None:
-        """Read one message; keep-alives of line ends, zeros or a few bytes are nothing."""
+        """Read one message; keep-alives of line ends, zeros or a few bytes are ignored."""
         if len(data) < 20 or not data.strip(b"\r\n\0"):
             return
         self._message(data.lstrip(b"\r\n"))
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the messages that are complete."""
+        """Read complete messages."""
         pos = 0
         while pos < len(data) and not self.talk.finished:
             if data[pos] in b"\r\n":
@@ -105,12 +105,12 @@ class SipParser(RowParser):
             end = data.find(b"\r\n\r\n", pos)
             if end < 0:
                 if len(data) - pos > MAX_HEAD:
-                    raise DissectError("a head does not end")
+                    raise DissectError("no end of header section within {limit} bytes", limit=MAX_HEAD)
                 break
             _, fields = head(data[pos : end + 4], _SHORTS)
             size = number(fields.get("content-length", "0"), MAX_BODY)
             if size is None:
-                raise DissectError("the length of a body is no number")
+                raise DissectError("Content-Length is not a number")
             if len(data) < end + 4 + min(size, _LOOK):
                 break
             self._message(data[pos : end + 4 + size])
@@ -122,7 +122,7 @@ class SipParser(RowParser):
         request = _REQUEST(line)
         response = _RESPONSE(line) if request is None else None
         if request is None and response is None:
-            raise DissectError("a message begins neither as request nor as response")
+            raise DissectError("expected a SIP start line")
         get = fields.get
         credentials = get("authorization") or get("proxy-authorization")
         row = Sip(
@@ -148,11 +148,11 @@ class SipParser(RowParser):
         start = data.find(b"\r\n\r\n")
         if start >= 0 and (row.content_type or "").lower().startswith("application/sdp"):
             row.media = sdp.media(data[start + 4 :])
-        self.say(row)
+        self.store_row(row)
 
 
 def _probe_sip(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A complete first line with SIP's version in it."""
+    """Recognise a complete start line with SIP's version."""
     if not data or not 65 <= data[0] <= 90:
         return NO
     line_end = data.find(b"\n", 0, 2100)
@@ -162,7 +162,7 @@ def _probe_sip(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-"""Bytes of a method's name behind its first."""
+"""Bytes of a method after its first."""
 _AFTER = _WORD + b" /abcdefghijklmnopqrstuvwxyz"
 """Bytes that can follow two of a method, or ``SIP``."""
 SIP = Dissector(

@@ -1,8 +1,8 @@
 """SMTP (RFC 5321), submission, and LMTP (RFC 2033): the envelope, never the message.
 
 One row per command with its final reply, and one for the greeting. Message data is skipped and counted. After STARTTLS
-(RFC 3207) the rest of the connection is read as TLS. Of AUTH (RFC 4954) the mechanism is kept, and the user where the
-mechanism tells it in the clear; no password.
+(RFC 3207) the TLS parser reads the rest of the connection. Of AUTH (RFC 4954) the mechanism is kept, and the user if
+the mechanism sends it in the clear; no password.
 """
 
 import re
@@ -25,7 +25,7 @@ _HOST = re.compile(rb"220[ -]([A-Za-z0-9._-]{1,255})").match
 _FIRST = re.compile(rb"(?i:EHLO|HELO|LHLO) [\x21-\x7e][^\x00-\x08\x0e-\x1f]*\r?\n").match
 _PORTS = (25, 587, 2525)
 _LATER = (b"MAIL FROM:", b"RCPT TO:<", b"STARTTLS\r\n", b"AUTH LOGIN", b"AUTH PLAIN", b"XCLIENT ")
-"""Commands by which a connection is recognised whose beginning is not in the capture."""
+"""Commands that identify a connection whose beginning was not captured."""
 
 
 _LATER_REPLY = re.compile(rb"(?:221|235|250|334|354|451|452|503|535|550|554)[ -][ -~]{2,200}\r\n").match
@@ -75,16 +75,16 @@ class SmtpParser(ReplyParser[Smtp]):
         self.data: tuple[Smtp, Dotted] | None = None
         """Row of the DATA command whose message is being skipped, and the message."""
         self.login: Smtp | None = None
-        """Row of the AUTH command that is not decided: the client's lines are credentials."""
+        """Row of the pending AUTH command: the client\'s next lines are credentials."""
         self.answers = 0
         """Lines that the client has sent since AUTH."""
 
     def blank(self) -> Smtp:
-        """Make the row of a greeting."""
+        """Create the row of a greeting."""
         return Smtp()
 
     def command(self, line: bytes) -> Smtp | None:
-        """Make the row of a command."""
+        """Create the row of a command."""
         match = _COMMAND(line)
         name = match.group(1).decode("ascii").upper() if match is not None else ""
         if self.login is not None:
@@ -133,7 +133,7 @@ class SmtpParser(ReplyParser[Smtp]):
         return row.mail_bytes or 0 if row is not before and row.command == "BDAT" else 0
 
     def _auth(self, row: Smtp, raw: bytes) -> None:
-        """Read a mechanism and what may come with it."""
+        """Read a mechanism and an initial response, if there is one."""
         mechanism, _, initial = raw.partition(b" ")
         row.argument = text(mechanism).upper()
         self.login = row
@@ -142,14 +142,14 @@ class SmtpParser(ReplyParser[Smtp]):
             self._credential(row, initial.strip())
 
     def _credential(self, row: Smtp, line: bytes) -> None:
-        """Take the user from what a client sends behind AUTH, and note that there was more."""
+        """Read the user, and whether there is a secret, in what a client sends after AUTH."""
         self.answers += 1
         user, secret = sasl_user(row.argument or "", line, self.answers)
         row.user = row.user or user
         row.has_password = row.has_password or secret
 
     def body(self, data: bytes, pos: int, from_src: bool) -> int:
-        """Skip a message up to the line that is a single dot."""
+        """Skip a message up to the line of a single dot."""
         if self.data is None:
             self.in_body[from_src] = False
             return pos
@@ -157,16 +157,16 @@ class SmtpParser(ReplyParser[Smtp]):
         after = message.read(data, pos)
         row.mail_bytes = message.size
         if after >= 0:
-            self._ended(from_src)
+            self._end_message(from_src)
         return after if after >= 0 else len(data)
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Count what is missing of a message."""
+        """Count missing bytes of a message."""
         if self.in_body[from_src] and self.data is not None:
             self.data[1].lose(size)
         super().gap(size, from_src)
 
-    def _ended(self, from_src: bool) -> None:
+    def _end_message(self, from_src: bool) -> None:
         self.in_body[from_src] = False
         self.data = None
         self.mail_from = None
@@ -179,7 +179,7 @@ class SmtpParser(ReplyParser[Smtp]):
             if code == 354:
                 return False
             if self.data is not None and row is self.data[0]:
-                self._ended(not self.server)
+                self._end_message(not self.server)
         if row is self.login:
             self.login = None
         if row.command is None and code == 220 and not self.server:
@@ -190,7 +190,7 @@ class SmtpParser(ReplyParser[Smtp]):
 
 
 def _probe_smtp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a greeting that names SMTP, or an introduction; its port makes up for a greeting that names nothing."""
+    """Recognise a greeting that names SMTP, or a HELO; on the standard ports any greeting."""
     if not data:
         return MORE
     first = data[0]

@@ -1,6 +1,6 @@
 """SNMP versions 1, 2c and 3 (RFC 1157, 3416, 3412, 3414). One row per message.
 
-Values of objects are not kept, but for the two that name a system: sysName and sysDescr.
+Values of objects are not kept, except sysName and sysDescr, which identify a system.
 """
 
 from socket import inet_ntoa
@@ -106,7 +106,7 @@ class SnmpParser(RowParser):
         tag, start, end = ber.part(data, 0, len(data))
         members = ber.parts(data, start, end, 4)
         if tag != 0x30 or len(members) < 3 or members[0][0] != 2:
-            raise DissectError("a message is not the sequence that it should be")
+            raise DissectError("expected a SEQUENCE that begins with a version")
         number = ber.integer(data, members[0])
         row = Snmp(version=_VERSIONS.get(number) or f"v{number + 1}")
         if number == 3:
@@ -114,12 +114,12 @@ class SnmpParser(RowParser):
         else:
             row.community = text(data[members[1][1] : members[1][2]])
             self._pdu(data, members[2], row, from_src)
-        self.say(row)
+        self.store_row(row)
 
     def _version_3(self, data: bytes, members: list[ber.Part], row: Snmp) -> None:
         """Read the header, the user-based security parameters, and the PDU unless it is encrypted."""
         if len(members) < 4:
-            raise DissectError("a version 3 message lacks parts")
+            raise DissectError("expected 4 fields in a version 3 message")
         header = ber.parts(data, members[1][1], members[1][2], 4)
         if len(header) == 4 and header[2][2] > header[2][1]:
             flags = data[header[2][1]]
@@ -132,7 +132,7 @@ class SnmpParser(RowParser):
             return
         scoped = ber.parts(data, members[3][1], members[3][2], 3)
         if len(scoped) < 3:
-            raise DissectError("a scoped PDU lacks parts")
+            raise DissectError("expected 3 fields in a scoped PDU")
         row.context_name = text(data[scoped[1][1] : scoped[1][2]]) or None
         self._pdu(data, scoped[2], row, from_src=True)
 
@@ -140,13 +140,13 @@ class SnmpParser(RowParser):
         tag, start, end = pdu
         row.pdu = _PDUS.get(tag)
         if row.pdu is None:
-            raise DissectError(f"no PDU is of type {tag}")
+            raise DissectError("unknown PDU tag {tag:#04x}", tag=tag)
         members = ber.parts(data, start, end, 6)
         if tag == 0xA4:
             _trap(data, members, row)
             return
         if len(members) < 4:
-            raise DissectError("a PDU lacks parts")
+            raise DissectError("expected 4 fields in a PDU")
         row.request_id = ber.integer(data, members[0])
         if tag in {0xA2, 0xA8}:
             error = ber.integer(data, members[1])
@@ -160,13 +160,13 @@ class SnmpParser(RowParser):
             self.asked[row.request_id] = self.talk.ts
         _objects(data, members[3], row)
         if row.system_name and tag == 0xA2:
-            self._named(row.system_name, from_src)
+            self._learn_agent(row.system_name, from_src)
 
-    def _named(self, name: str, from_src: bool) -> None:
-        """A response tells its sender's name; the flow's responder is not always the agent."""
+    def _learn_agent(self, name: str, from_src: bool) -> None:
+        """Learn the agent's name from its response; the agent is not always the flow's responder."""
         talk = self.talk
         at_src = talk.src_port == 161
-        self.teach(talk.src_ip if at_src else talk.dst_ip, name, "snmp")
+        self.learn_name(talk.src_ip if at_src else talk.dst_ip, name, "snmp")
         if not at_src:
             talk.name_host(name, "snmp")
 
@@ -176,7 +176,7 @@ def _user(data: bytes, value: ber.Part, row: Snmp) -> None:
     _, start, end = ber.part(data, value[1], value[2])
     members = ber.parts(data, start, end, 6)
     if len(members) < 4:
-        raise DissectError("the security parameters lack parts")
+        raise DissectError("expected 4 security parameters")
     row.engine_id = data[members[0][1] : min(members[0][2], members[0][1] + 32)].hex() or None
     row.engine_boots = ber.unsigned(data, members[1])
     row.engine_seconds = ber.unsigned(data, members[2])
@@ -184,9 +184,9 @@ def _user(data: bytes, value: ber.Part, row: Snmp) -> None:
 
 
 def _trap(data: bytes, members: list[ber.Part], row: Snmp) -> None:
-    """A trap of version 1 (RFC 1157, 4.1.6)."""
+    """Read a trap of version 1 (RFC 1157, 4.1.6)."""
     if len(members) < 6:
-        raise DissectError("a trap lacks parts")
+        raise DissectError("expected 6 fields in a trap")
     row.enterprise = ber.dotted(data, members[0])
     raw = data[members[1][1] : members[1][2]]
     row.agent_ip = inet_ntoa(raw) if len(raw) == 4 else None
@@ -223,7 +223,7 @@ def _objects(data: bytes, bindings: ber.Part, row: Snmp) -> None:
 
 
 def _probe_snmp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A sequence of the whole datagram's length that begins with a version and what must follow it."""
+    """Recognise a SEQUENCE that fills the datagram, with a version and the type that must follow it."""
     if len(data) < 20 or data[0] != 0x30:
         return NO
     try:

@@ -1,17 +1,18 @@
-"""SOCKS 4, 4a and 5 (RFC 1928, 1929): whom a proxy is asked for, and what runs inside.
+"""SOCKS 4, 4a and 5 (RFC 1928, 1929): the destination requested of a proxy, and what runs inside.
 
-One row per connection, when the proxy has answered, or at the end. Once the proxy agrees to connect, what follows is
-probed as in a new flow. Users are kept, passwords are not.
+One row per connection, stored when the proxy has replied, or when the flow ends. If the proxy agrees to connect, what
+follows is probed like a new flow. User names are kept, passwords are not.
 """
 
 from ipaddress import IPv6Address
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.records import U8, Host, Ip, Port, User, Word, record
 
 MAX_TEXT_FIELD = 512
-"""Bytes of a user's or a host's name that ends with a NUL (SOCKS 4)."""
+"""Maximum size of a user or host name that ends with a NUL (SOCKS 4)."""
 _COMMANDS = {1: "connect", 2: "bind", 3: "udp associate", 0xF0: "resolve", 0xF1: "resolve ptr"}
 _METHODS = {0: "none", 1: "gssapi", 2: "password", 3: "chap", 5: "challenge", 6: "tls", 8: "maf", 0xFF: "refused"}
 _GREETING, _AUTHENTICATION, _REQUEST, _REPLY, _OPEN = range(5)
@@ -60,7 +61,7 @@ def _destination(data: bytes, pos: int) -> tuple[str | None, str | None, int, in
     else:
         size = {1: 4, 4: 16}.get(kind)
         if size is None:
-            raise DissectError(f"an address is of type {kind}")
+            raise DissectError("unknown address type {kind}", kind=kind)
         end = start + size
     if end + 2 > len(data):
         return None, None, 0, -1
@@ -74,35 +75,29 @@ def _destination(data: bytes, pos: int) -> tuple[str | None, str | None, int, in
 def _address(raw: bytes) -> str:
     if len(raw) == 4:
         return ".".join(map(str, raw))
-    found = IPv6Address(raw)
-    return str(found.ipv4_mapped or found)
+    address = IPv6Address(raw)
+    return str(address.ipv4_mapped or address)
 
 
-class SocksParser(Parser):
-    """One connection up to the proxy's answer."""
+class SocksParser(OneRowParser[Socks]):
+    """One connection up to the proxy's reply."""
 
-    __slots__ = ("answered", "begun", "client", "packet", "row", "state", "ts")
+    __slots__ = ("answered", "client", "state")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Socks()
+        super().__init__(talk, Socks())
         self.client: bool | None = None
         """Direction of the client."""
         self.state = _GREETING
-        """What the client sends next."""
+        """Message that the client sends next."""
         self.answered = False
-        """The proxy has spoken."""
-        self.begun = False
-        self.ts = 0
-        self.packet = 0
+        """The proxy has sent something."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read negotiation, request and reply."""
         if self.client is None:
             self.client = _client(self.talk)
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
+            self.begin()
         pos = 0
         talk = self.talk
         while pos < len(data) and talk.parser is self and not talk.finished:
@@ -111,20 +106,6 @@ class SocksParser(Parser):
                 break
             pos = after
         return pos
-
-    def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known."""
-        self._tell()
-        self.talk.finish()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._tell()
-
-    def _tell(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
 
     def _client(self, data: bytes, pos: int) -> int:
         if self.state == _REPLY:
@@ -138,11 +119,11 @@ class SocksParser(Parser):
         return self._request(data, pos)
 
     def _four(self, data: bytes, pos: int) -> int:
-        """Read a request of SOCKS 4, with the name that 4a puts behind it."""
+        """Read a SOCKS 4 request, with the host name that 4a appends."""
         end = data.find(b"\0", pos + 8, pos + 8 + MAX_TEXT_FIELD)
         if end < 0:
             if len(data) - pos >= 8 + MAX_TEXT_FIELD:
-                raise DissectError("a user's name has no end")
+                raise DissectError("expected a NUL after the user name")
             return pos
         row = self.row
         named = data[pos + 4 : pos + 7] == b"\0\0\0" and data[pos + 7] != 0
@@ -151,7 +132,7 @@ class SocksParser(Parser):
             last = data.find(b"\0", after, after + MAX_TEXT_FIELD)
             if last < 0:
                 if len(data) - after >= MAX_TEXT_FIELD:
-                    raise DissectError("a host's name has no end")
+                    raise DissectError("expected a NUL after the host name")
                 return pos
             row.host = text(data[after:last])
             after = last + 1
@@ -160,15 +141,15 @@ class SocksParser(Parser):
         row.version = "4a" if named else "4"
         row.command = _COMMANDS.get(data[pos + 1])
         if row.command is None:
-            raise DissectError(f"a request is of type {data[pos + 1]}")
+            raise DissectError("unknown request command {command}", command=data[pos + 1])
         row.target_port = data[pos + 2] << 8 | data[pos + 3]
         row.username = text(data[pos + 8 : end]) or None
-        self._asked()
+        self._requested()
         return after
 
     def _greeting(self, data: bytes, pos: int) -> int:
         if data[pos] != 5:
-            raise DissectError(f"the version is {data[pos]}")
+            raise DissectError("expected version 5 in a greeting, got {version}", version=data[pos])
         if len(data) - pos < 2 or len(data) - pos < 2 + data[pos + 1]:
             return pos
         self.row.version = "5"
@@ -176,10 +157,9 @@ class SocksParser(Parser):
         return pos + 2 + data[pos + 1]
 
     def _password(self, data: bytes, pos: int) -> int:
-        """Read user and password (RFC 1929); of GSSAPI the messages are not read."""
+        """Read user name and password (RFC 1929); GSSAPI messages are not read."""
         if self.row.auth_method not in {None, "password"}:
-            self._tell()
-            self.talk.finish()
+            self.finish()
             return len(data)
         if len(data) - pos < 2:
             return pos
@@ -194,7 +174,7 @@ class SocksParser(Parser):
     def _request(self, data: bytes, pos: int) -> int:
         """Read a request of SOCKS 5."""
         if data[pos] != 5:
-            raise DissectError(f"the version of a request is {data[pos]}")
+            raise DissectError("expected version 5 in a request, got {version}", version=data[pos])
         if len(data) - pos < 4:
             return pos
         host, ip, port, end = _destination(data, pos + 3)
@@ -203,16 +183,16 @@ class SocksParser(Parser):
         row = self.row
         row.command = _COMMANDS.get(data[pos + 1])
         row.host, row.target_ip, row.target_port = host, ip, port
-        self._asked()
+        self._requested()
         return end
 
-    def _asked(self) -> None:
+    def _requested(self) -> None:
         self.state = _REPLY
         if self.row.host and self.client:
             self.talk.name_host(self.row.host.lower(), "socks")
 
     def _server(self, data: bytes, pos: int) -> int:
-        """Read the proxy's choice of method, its verdict on a password, or its reply."""
+        """Read the proxy's choice of method, its answer to a password, or its reply."""
         self.answered = True
         first = data[pos]
         alone = self.state == _GREETING and self.row.auth_method is not None  # the client's side was not captured
@@ -223,7 +203,7 @@ class SocksParser(Parser):
         if first == 5:
             self.row.auth_method = _METHODS.get(data[pos + 1], f"{data[pos + 1]:#04x}")
         elif first != 1:
-            raise DissectError(f"a proxy's answer begins with {first}")
+            raise DissectError("expected a method selection, got a message that begins with {first}", first=first)
         elif data[pos + 1]:
             self.row.ok = False
         return pos + 2
@@ -248,28 +228,27 @@ class SocksParser(Parser):
             row.result_code = data[pos + 1]
             row.ok = data[pos + 1] == 0
         elif data[pos] == 1 and len(data) - pos >= 2:
-            return pos + 2  # the verdict on a password that was sent along with the request
+            return pos + 2  # the answer to a password that was sent together with the request
         else:
-            raise DissectError(f"a proxy's reply begins with {data[pos]}")
+            raise DissectError("expected a reply, got a message that begins with {first}", first=data[pos])
         self._open()
         return end
 
     def _open(self) -> None:
-        """Let others read what follows, if the proxy connects."""
-        self._tell()
+        """Let other protocols read what follows, if the proxy connects."""
         if self.row.ok is False or self.row.command not in {None, "connect", "bind"}:
-            self.talk.finish()
+            self.finish()
         else:
-            self.talk.hand_over(None)
+            self.hand_over(None)
 
 
 def _client(talk: Conversation) -> bool:
-    """Direction of the client: the flow's initiator, unless only its port is the well-known one."""
+    """Direction of the client: the flow's initiator, unless only its port is a standard one."""
     return talk.dst_port in _PORTS or talk.src_port not in _PORTS
 
 
 def _probe_socks(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a request of SOCKS 4 or 5 with the proxy's answer; on the ports either will do."""
+    """Recognise a SOCKS 4 or 5 request together with the proxy's answer; on the standard ports either is enough."""
     if not data:
         return MORE
     first = data[0]
@@ -279,28 +258,28 @@ def _probe_socks(data: bytes, talk: Conversation, from_src: bool) -> int:
         return _probe_four(data, talk)
     if first == 0 and len(data) == 8 and 90 <= data[1] <= 93:
         other = talk.pending_dst if from_src else talk.pending_src
-        asked = other[:1] == b"\x04" and _fits_four(other)
-        return YES if asked or talk.has_port(*_PORTS) else NO
+        request_seen = other[:1] == b"\x04" and _fits_four(other)
+        return YES if request_seen or talk.has_port(*_PORTS) else NO
     return MORE if first == 0 and len(data) < 8 and talk.has_port(*_PORTS) else NO
 
 
 def _probe_five(data: bytes, talk: Conversation, from_src: bool) -> int:
-    near = talk.has_port(*_PORTS)
+    on_port = talk.has_port(*_PORTS)
     size = len(data)
     if size < 2:
         return MORE
     other = talk.pending_dst if from_src else talk.pending_src
     if data[1] in {0, 2, 0xFF} and other[:1] == b"\x05" and _offers(other):
         return YES if size == 2 or data[2] in {1, 5} else NO
-    if near and from_src != _client(talk):
+    if on_port and from_src != _client(talk):
         return YES if data[1] in _METHODS and (size == 2 or data[2] in {1, 5}) else NO
     if size < 2 + data[1]:
         return MORE if 0 < data[1] < 12 else NO
-    return NO if not _offers(data) else YES if near else MORE
+    return NO if not _offers(data) else YES if on_port else MORE
 
 
 def _offers(data: bytes) -> bool:
-    """Whether a greeting of SOCKS 5 offers methods that exist, and nothing behind it but a request."""
+    """Whether a SOCKS 5 greeting offers known methods and is followed by nothing but a request."""
     end = 2 + data[1] if len(data) > 1 else 0
     if not 3 <= end <= 12 or len(data) < end or not all(method in _METHODS for method in data[2:end]):
         return False
@@ -308,7 +287,7 @@ def _offers(data: bytes) -> bool:
 
 
 def _fits_four(data: bytes) -> bool:
-    """Whether a request of SOCKS 4 is complete and ends where it must."""
+    """Whether a SOCKS 4 request is complete and ends with its last NUL."""
     if len(data) < 9 or data[1] not in {1, 2} or data[-1]:
         return False
     user_end = data.find(b"\0", 8)
@@ -319,15 +298,15 @@ def _fits_four(data: bytes) -> bool:
 
 
 def _probe_four(data: bytes, talk: Conversation) -> int:
-    near = talk.has_port(*_PORTS)
+    on_port = talk.has_port(*_PORTS)
     if len(data) < 9:
-        return MORE if near or len(data) < 2 or data[1] in {1, 2} else NO
+        return MORE if on_port or len(data) < 2 or data[1] in {1, 2} else NO
     if data[1] not in {1, 2} or len(data) > MAX_TEXT_FIELD:
         return NO
     if _fits_four(data):
-        return YES if near else MORE
+        return YES if on_port else MORE
     expected = 2 if data[4:7] == b"\0\0\0" and data[7] else 1
-    return MORE if near and data.count(b"\0", 8) < expected else NO
+    return MORE if on_port and data.count(b"\0", 8) < expected else NO
 
 
 SOCKS = Dissector(

@@ -43,7 +43,7 @@ class Ssdp:
 
 
 class SsdpParser(RowParser):
-    """Messages of one flow; each stands for itself."""
+    """Messages of one flow, each independent of the others."""
 
     __slots__ = ()
 
@@ -52,10 +52,10 @@ class SsdpParser(RowParser):
         line, fields = head(data)
         match = _FIRST(line)
         if match is None:
-            raise DissectError("a message has no first line of SSDP")
+            raise DissectError("expected an SSDP start line")
         get = fields.get
         age = _AGE(get("cache-control", ""))
-        self.say(
+        self.store_row(
             Ssdp(
                 method=match.group(1),
                 status=number(match.group(2), 999),
@@ -74,7 +74,7 @@ class SsdpParser(RowParser):
 
 
 def _probe_ssdp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A request line that only SSDP has, or an answer with fields that only SSDP has."""
+    """Recognise a request line that only SSDP has, or a response with fields that only SSDP has."""
     if len(data) < 20 or data[0] not in b"MNH":
         return NO
     if _BEGIN(data) is not None:

@@ -1,23 +1,24 @@
-"""SSH (RFC 4253): identification, key exchange and its fingerprints (HASSH, Salesforce), in the clear part.
+"""SSH (RFC 4253): identification, key exchange and its fingerprints (HASSH, Salesforce), as far as it is in the clear.
 
-One row per connection. It leaves when both sides have sent NEWKEYS, behind which all is encrypted, or at the end of
-the flow with what was seen until then.
+One row per connection, stored when both sides have sent NEWKEYS, after which everything is encrypted, or when the flow
+ends.
 """
 
 import re
 from functools import lru_cache
 from hashlib import md5
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.records import Fingerprint, Software, Term, record
 
 MAX_LINE = 1024
-"""Bytes of one line before the binary packets; the RFC allows 255."""
+"""Maximum size of a line before the binary packets; the RFC allows 255."""
 MAX_LINES = 64
-"""Lines that a server may send ahead of its identification."""
+"""Lines that a server may send before its identification."""
 MAX_PACKET = 65_000
 PATIENCE = 64
-"""Segments of encrypted data after which the other direction's NEWKEYS are not waited for."""
+"""Segments of encrypted data after which the parser no longer waits for the other direction's NEWKEYS."""
 _KEXINIT, _NEWKEYS = 20, 21
 _IDENTIFICATION = re.compile(rb"SSH-(1\.\d{1,3}|2\.0)-([\x20-\x7e\x80-\xff]*)").match
 _SOFTWARE = re.compile(r"[^ ]+").match
@@ -82,7 +83,7 @@ def _md5(*lists: str) -> str:
 
 @lru_cache(maxsize=512)
 def _offer(payload: bytes) -> Offer:
-    """Algorithms of a KEXINIT, which is given without its type and cookie."""
+    """Algorithms of a KEXINIT without its type and cookie."""
     pos = 0
     size = len(payload)
     lists = []
@@ -90,7 +91,7 @@ def _offer(payload: bytes) -> Offer:
         start = pos + 4
         pos = start + int.from_bytes(payload[pos:start], "big")
         if start > size or pos > size:
-            raise DissectError("a list of algorithms runs over the end of its KEXINIT")
+            raise DissectError("name-list exceeds its KEXINIT")
         lists.append(payload[start:pos].decode("latin-1"))
     return Offer(lists)
 
@@ -104,21 +105,17 @@ def _chosen(client: str, server: str) -> str | None:
     return None
 
 
-class SshParser(Parser):
+class SshParser(OneRowParser[Ssh]):
     """Both directions of one connection."""
 
-    __slots__ = ("begun", "lines", "new_keys", "offers", "packet", "patience", "row", "seen", "ts")
+    __slots__ = ("identified", "lines", "new_keys", "offers", "patience")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Ssh()
-        self.begun = False
-        self.ts = 0
-        self.packet = 0
+        super().__init__(talk, Ssh())
         self.lines = [0, 0]
-        """Lines read of each direction."""
-        self.seen = [False, False]
-        """The identification of a direction was seen: binary packets follow."""
+        """By direction: lines read."""
+        self.identified = [False, False]
+        """By direction: the identification was seen, binary packets follow."""
         self.offers: list[Offer | None] = [None, None]
         self.new_keys = [False, False]
         self.patience = PATIENCE
@@ -132,56 +129,35 @@ class SshParser(Parser):
             if self.new_keys[side]:
                 self.patience -= 1
                 if self.patience <= 0:
-                    self._done()
+                    self.finish()
                 return size
-            after = self._packet(data, pos, side) if self.seen[side] else self._line(data, pos, side)
+            after = self._packet(data, pos, side) if self.identified[side] else self._line(data, pos, side)
             if after == pos:
                 return pos
             pos = after
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Packets are lost: tell what is known, unless they were encrypted anyway."""
+        """Store what is known, unless the missing packets were encrypted anyway."""
         if not self.new_keys[1 if self._is_client(from_src) else 0]:
-            self._done()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
+            self.finish()
 
     def _is_client(self, from_src: bool) -> bool:
-        """Whether a direction is the client's: the flow's initiator, unless only its port is the well-known one."""
+        """Whether a direction is the client's: the flow's initiator, unless only its port is 22."""
         talk = self.talk
         return from_src != (talk.src_port == 22 and talk.dst_port != 22)
 
-    def _begin(self) -> None:
-        if not self.begun:
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
-            self.talk.state = "BANNER"
-
-    def _done(self) -> None:
-        talk = self.talk
-        if self.begun:
-            self.begun = False
-            self._choose()
-            talk.emit(self.row, self.ts, self.packet)
-        talk.finish()
-
-    def _broken(self, detail: str) -> None:
-        """Reject a flow by its first bytes; later, keep the row and report the rest."""
-        if not self.begun:
-            raise DissectError(detail)
-        self.talk.anomaly("malformed_ssh", detail)
-        self._done()
+    def store(self) -> None:
+        """Store the row with the algorithms that both sides agree on."""
+        self._choose()
+        super().store()
 
     def _line(self, data: bytes, pos: int, side: int) -> int:
-        """Read one line of text; the identification ends them."""
+        """Read one line of text; the last one is the identification."""
         end = data.find(b"\n", pos, pos + MAX_LINE)
         if end < 0:
             if len(data) - pos >= MAX_LINE:
-                self._broken("a line before the key exchange is too long")
+                self.reject(DissectError("line before the identification exceeds {limit} bytes", limit=MAX_LINE))
                 return len(data)
             return pos
         line = data[pos:end].rstrip(b"\r")
@@ -190,12 +166,14 @@ class SshParser(Parser):
         if match is not None:
             self._identify(line, match, side)
         elif side == 1 or self.lines[side] > MAX_LINES or (not self.begun and line.startswith(b"SSH-")):
-            self._broken("a line is no SSH identification")
+            self.reject(DissectError("expected an SSH identification line"))
         return end + 1
 
     def _identify(self, line: bytes, match: re.Match[bytes], side: int) -> None:
-        self._begin()
-        self.seen[side] = True
+        if not self.begun:
+            self.begin()
+            self.talk.state = "BANNER"
+        self.identified[side] = True
         banner = line.decode("latin-1")
         software = _SOFTWARE(match.group(2).decode("latin-1"))
         name = software.group() if software is not None else None
@@ -205,8 +183,8 @@ class SshParser(Parser):
         else:
             row.server_banner, row.server_software = banner, name
         version = match.group(1)
-        if version not in {b"2.0", b"1.99"} and (self.seen[1 - side] or side == 1):
-            self._done()  # SSH 1 has another binary protocol
+        if version not in {b"2.0", b"1.99"} and (self.identified[1 - side] or side == 1):
+            self.finish()  # SSH 1 has another binary protocol
 
     def _packet(self, data: bytes, pos: int, side: int) -> int:
         """Read one binary packet that is not encrypted."""
@@ -215,7 +193,7 @@ class SshParser(Parser):
         length = int.from_bytes(data[pos : pos + 4], "big")
         padding = data[pos + 4]
         if not padding + 2 <= length <= MAX_PACKET:
-            self._broken("a binary packet's length is not plausible")
+            self.reject(DissectError("binary packet length {length} is out of range", length=length))
             return len(data)
         kind = data[pos + 5]
         end = pos + 4 + length
@@ -232,7 +210,7 @@ class SshParser(Parser):
         try:
             offer = _offer(payload[17:])
         except DissectError as error:
-            self._broken(str(error))
+            self.reject(error)
             return
         self.offers[side] = offer
         if side:
@@ -241,17 +219,17 @@ class SshParser(Parser):
             self.row.hassh_server = offer.hassh_server
 
     def _switched(self, side: int) -> None:
-        """Take note of NEWKEYS."""
+        """Handle NEWKEYS."""
         self.new_keys[side] = True
         if self.new_keys[1 - side]:
             self.talk.state = "ESTABLISHED"
             self.row.established = True
-            self._done()
+            self.finish()
         else:
             self.talk.state = "AUTHENTICATION"
 
     def _choose(self) -> None:
-        """Work out what both offers agree on (RFC 4253, 7.1)."""
+        """Determine the algorithms that both offers agree on (RFC 4253, 7.1)."""
         server, client = self.offers
         if server is None or client is None:
             return
@@ -269,7 +247,7 @@ class SshParser(Parser):
 
 
 def _probe_ssh(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """An identification line; on port 22 a server may send other lines first."""
+    """Recognise an identification line; on port 22 a server may send other lines first."""
     if data.startswith(b"SSH-"):
         if len(data) < 8:
             return MORE

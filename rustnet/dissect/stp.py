@@ -1,6 +1,6 @@
 """Spanning tree: STP (IEEE 802.1D), RSTP (802.1w), MSTP (802.1s, now 802.1Q), and Cisco's PVST+ over SNAP (RFC 1042).
 
-One row for each topology change notification, and whenever a port's other message differs from the one before.
+One row per topology change notification, and one per change of a port's other messages.
 """
 
 import struct
@@ -12,7 +12,7 @@ from rustnet.records import U8, U16, U32, Count8, Digest, Mac, ObjectName, Word,
 
 _CONFIGURATION, _RAPID, _CHANGE = 0x00, 0x02, 0x80
 _BODY = struct.Struct(">BH6sIH6sHHHHH")
-"""Flags, root, cost, bridge, port, message age, maximum age, hello time, forward delay, behind the first 4 bytes."""
+"""Flags, root, cost, bridge, port, message age, maximum age, hello time, forward delay, after the first 4 bytes."""
 _REGION = struct.Struct(">B32sH16sIH6sB")
 """Format, name, revision, digest, internal cost, bridge and hops of an MST region."""
 _VERSIONS = {0: "stp", 2: "rstp", 3: "mstp", 4: "spt"}
@@ -128,29 +128,29 @@ class StpParser(RepeatParser):
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         if len(data) < 4 or data[:2] != b"\0\0":
-            raise DissectError("a message has no protocol identifier")
+            raise DissectError("expected protocol identifier 0 in a BPDU")
         version, kind = data[2], data[3]
         protocol = _VERSIONS.get(version) or f"version{version}"
         if kind == _CHANGE:
-            self.say(Stp(protocol=protocol, message="topology_change_notification"))
+            self.store_row(Stp(protocol=protocol, message="topology_change_notification"))
             return
         if kind not in {_CONFIGURATION, _RAPID} or len(data) < 4 + _BODY.size:
-            raise DissectError("a message is of an unknown type, or shorter than that")
+            raise DissectError("expected a complete configuration BPDU")
         vlan = None
         if version < 3 and data[_VLAN_AT : _VLAN_AT + 4] == b"\0\0\0\2" and len(data) >= _VLAN_AT + 6:
             vlan = data[_VLAN_AT + 4] << 8 | data[_VLAN_AT + 5]
             protocol = "rpvst+" if version == 2 else "pvst+"
-        if not self.new((data[17:27], vlan), data):
+        if not self.is_new((data[17:27], vlan), data):
             return
         row = Stp(protocol=protocol, message="configuration", pvst_vlan=vlan)
         _body(row, data)
         if version >= 3:
             _region(row, data)
-        self.say(row)
+        self.store_row(row)
 
 
 def _probe_stp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The protocol identifier, a known version and type, and an age that information can reach."""
+    """Recognise the protocol identifier, a known version and type, and a valid maximum age."""
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _VERSIONS:
         return NO
     if data[3] == _CHANGE:

@@ -1,8 +1,8 @@
-"""STUN and TURN (RFC 8489, 8656, 5389; RFC 3489 without the magic cookie), and what shares their flows.
+"""STUN and TURN (RFC 8489, 8656, 5389; RFC 3489 without the magic cookie), and the protocols that share their flows.
 
-One row per message, and one per TURN channel that carries data. ICE runs STUN, DTLS and SRTP over one flow, told
-apart by their first byte (RFC 7983): the parser hands each to its reader, and the flow counts as DTLS once it has
-shaken hands. Over TCP, messages may stand bare or behind a length (RFC 4571).
+One row per message, and one per TURN channel with data. ICE runs STUN, DTLS and SRTP over one flow, distinguished by
+their first byte (RFC 7983): each gets its own reader, and the flow counts as DTLS after a DTLS handshake. Over TCP,
+messages may have a length prefix (RFC 4571).
 """
 
 import struct
@@ -93,7 +93,7 @@ def _message_type(kind: int) -> tuple[str, str]:
 
 
 def _address(value: bytes, mask: bytes) -> tuple[str | None, int | None]:
-    """Address and port of an attribute, undone of ``mask`` (cookie and transaction id; zeros where it is plain)."""
+    """Address and port of an attribute, decoded with ``mask`` (cookie and transaction id; zeros if not encoded)."""
     if len(value) < 8:
         return None, None
     port = (value[2] << 8 | value[3]) ^ (mask[0] << 8 | mask[1])
@@ -109,7 +109,7 @@ def _address(value: bytes, mask: bytes) -> tuple[str | None, int | None]:
 
 
 def _attributes(row: Stun, data: bytes) -> None:
-    """Read what stands behind the header; ends quietly where lengths do not fit (some senders do not pad)."""
+    """Read the attributes after the header; stop at a length that does not fit, as some senders do not pad."""
     pos = 20
     size = len(data)
     mask = data[4:20]
@@ -189,7 +189,7 @@ _READERS = {
 
 
 class StunParser(Parser):
-    """Messages of one flow, the requests that wait for an answer, and the readers of what shares the flow."""
+    """Messages of one flow, its pending requests, and the readers of the protocols that share it."""
 
     __slots__ = ("asked", "channels", "dtls", "framed", "media", "rows")
 
@@ -201,10 +201,10 @@ class StunParser(Parser):
         self.media = Media(talk)
         self.dtls: DtlsParser | None = None
         self.framed: bool | None = None
-        """Over TCP: messages stand behind a length (RFC 4571)."""
+        """Over TCP: messages have a length prefix (RFC 4571)."""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
-        """Read one datagram by what its first byte says it is."""
+        """Read one datagram of the protocol that its first byte shows."""
         if not data:
             return
         first = data[0]
@@ -221,12 +221,12 @@ class StunParser(Parser):
         elif first < 4 and len(data) >= 20:
             self._message(data, from_src)
         elif not self.rows:
-            raise DissectError("a datagram that is no STUN message")
+            raise DissectError("expected a STUN message")
         if media.quiet >= MAX_QUIET:
             self.talk.finish()
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the messages that are complete."""
+        """Read complete messages."""
         pos = 0
         size = len(data)
         while size - pos >= 4:
@@ -250,19 +250,19 @@ class StunParser(Parser):
         return pos
 
     def _bare(self, data: bytes, pos: int) -> int:
-        """Size of the message at ``pos`` of a stream: STUN, or channel data, which is padded there."""
+        """Size of the message at ``pos`` of a stream: STUN, or channel data with its padding."""
         length = data[pos + 2] << 8 | data[pos + 3]
         if data[pos] < 64:
             return 20 + length
         if data[pos] < 80:
             return 4 + (length + 3 & ~3)
         if not self.rows:
-            raise DissectError("a stream that is no STUN")
+            raise DissectError("expected a STUN message")
         self.talk.finish()
         return len(data) - pos
 
     def close(self) -> None:
-        """Tell what DTLS has not told yet."""
+        """Store the row of the DTLS handshake."""
         if self.dtls is not None:
             self.dtls.close()
 
@@ -275,7 +275,7 @@ class StunParser(Parser):
             return
         kind, length = _HEADER.unpack_from(data)
         if len(data) < 20 or kind > 0x3FFF:
-            raise DissectError("a STUN message is cut off")
+            raise DissectError("truncated STUN message")
         row = Stun(txid_hex=data[8:20].hex(), from_src=from_src)
         row.method, row.message_class = _message_type(kind)
         if data[4:8] != COOKIE:
@@ -301,7 +301,7 @@ class StunParser(Parser):
             asked.setdefault(transaction, self.talk.ts)
 
     def _channel(self, data: bytes, from_src: bool) -> None:
-        """Note the first data of a TURN channel in each direction."""
+        """Store a row for the first data of a TURN channel in each direction."""
         number = data[0] << 8 | data[1]
         key = (number, from_src)
         self.media.quiet += 1
@@ -311,7 +311,7 @@ class StunParser(Parser):
         self.talk.emit(Stun(method="ChannelData", channel=number, from_src=from_src))
 
     def _dtls(self, data: bytes, from_src: bool) -> None:
-        """Let DTLS read its datagrams until it has told its row; STUN and media go on."""
+        """Let DTLS read its datagrams until its row is stored; STUN and media continue."""
         reader = self.dtls
         talk = self.talk
         if reader is None:
@@ -336,7 +336,7 @@ def _is_stun(data: bytes) -> bool:
 
 
 def _probe_stun(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by the magic cookie and the exact length; without it, by attributes of RFC 3489 that fill the message."""
+    """Recognise the magic cookie and the exact length; without it, attributes of RFC 3489 that fill the message."""
     size = len(data)
     if talk.transport == "tcp":
         return _probe_stream(data, talk)
@@ -354,7 +354,7 @@ def _probe_stun(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _is_classic(data: bytes, on_port: bool) -> bool:
-    """Whether known attributes fill a message; off the ports, those that only RFC 3489 can have put there."""
+    """Whether known attributes fill a message; on other ports, one must be distinctive of RFC 3489."""
     pos = 20
     size = len(data)
     strong = False
@@ -362,20 +362,20 @@ def _is_classic(data: bytes, on_port: bool) -> bool:
         kind, length = _HEADER.unpack_from(data, pos)
         if kind not in _PLAIN_ATTRIBUTES or length % 4:
             return False
-        strong = strong or _is_telling(kind, data[pos + 4 : pos + 4 + length])
+        strong = strong or _is_distinctive(kind, data[pos + 4 : pos + 4 + length])
         pos += 4 + length
     return pos == size and (strong or on_port)
 
 
-def _is_telling(kind: int, value: bytes) -> bool:
-    """Whether it is an attribute of RFC 3489 with a value of its form: an IPv4 address, or a change request."""
+def _is_distinctive(kind: int, value: bytes) -> bool:
+    """Whether an attribute of RFC 3489 has a distinctive value: an IPv4 address, or a change request."""
     if kind == 3:
         return len(value) == 4 and value[:3] == b"\0\0\0"
     return kind in {1, 2, 4, 5} and len(value) == 8 and value[:2] == b"\0\x01"
 
 
 def _probe_stream(data: bytes, talk: Conversation) -> int:
-    """Judge by the cookie at its place, bare or behind a length."""
+    """Recognise the cookie at its offset, with or without a length prefix."""
     size = len(data)
     if not size or data[0] > 0x3F:
         return NO

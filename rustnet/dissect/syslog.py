@@ -1,6 +1,6 @@
-"""Syslog over UDP and TCP: the RFC 5424 format, the older RFC 3164 one, and what devices make of it (RFC 6587 framing).
+"""Syslog over UDP and TCP: the RFC 5424 format, the older RFC 3164 one and its variants (RFC 6587 framing).
 
-One row per message: who logged how severe an event. The text itself is not kept, only its length.
+One row per message: its sender and severity. Of the text only the length is kept.
 """
 
 import re
@@ -67,7 +67,7 @@ class SyslogParser(RowParser):
         self._message(data)
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the messages that are complete."""
+        """Read complete messages."""
         pos = 0
         while pos < len(data) and not self.talk.finished:
             count = _COUNT(data, pos)
@@ -82,7 +82,7 @@ class SyslogParser(RowParser):
                 after = end + 1
             if end < 0 or end > len(data):
                 if len(data) - pos > MAX_MESSAGE:
-                    raise DissectError("a message does not end")
+                    raise DissectError("no end of message within {limit} bytes", limit=MAX_MESSAGE)
                 break
             if end > start:
                 self._message(data[start:end])
@@ -95,7 +95,7 @@ class SyslogParser(RowParser):
         if match is None or priority > MAX_PRIORITY:
             if self.rows and self.talk.transport == "tcp":
                 return  # a further line of the message above
-            raise DissectError("a message has no priority")
+            raise DissectError("expected a priority value")
         row = Syslog(
             facility=_FACILITIES[priority >> 3],
             severity=_SEVERITIES[priority & 7],
@@ -109,11 +109,11 @@ class SyslogParser(RowParser):
             values = [None if value == b"-" else text(value) for value in modern.groups()]
             row.logged_at, row.hostname, row.program, row.procid, row.message_type = values
         else:
-            self._old(data, pos, row)
-        self.say(row)
+            self._rfc3164(data, pos, row)
+        self.store_row(row)
 
-    def _old(self, data: bytes, pos: int, row: Syslog) -> None:
-        """Read what the older format and its relatives agree on."""
+    def _rfc3164(self, data: bytes, pos: int, row: Syslog) -> None:
+        """Read the fields common to the older format and its variants."""
         stamped = _STAMPED(data, pos)
         if stamped is not None:
             row.format = "rfc3164"
@@ -121,7 +121,7 @@ class SyslogParser(RowParser):
             pos = stamped.end()
             host = _HOST(data, pos)
             if stamped.group(1) is not None:
-                row.hostname = text(stamped.group(1))  # Cisco's devices put it ahead of the time
+                row.hostname = text(stamped.group(1))  # Cisco devices put it before the time
             elif host is not None:
                 row.hostname = text(host.group(1))
                 pos = host.end()
@@ -138,7 +138,7 @@ class SyslogParser(RowParser):
 
 
 def _probe_syslog(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A priority; on port 514 text must follow it, elsewhere a time or the marks of RFC 5424."""
+    """Recognise a priority followed by a time or a RFC 5424 header; on port 514 by any text."""
     if not data:
         return NO
     stream = talk.transport == "tcp"
@@ -162,7 +162,7 @@ def _probe_syslog(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _is_text(raw: bytes) -> bool:
-    """Whether bytes are printable, but for what devices put between and behind lines."""
+    """Whether bytes are printable, apart from the separators that devices use between and after lines."""
     return not raw.rstrip(b"\0").translate(None, _PRINTABLE)
 
 

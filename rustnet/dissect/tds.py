@@ -1,13 +1,14 @@
 """TDS, the protocol of Microsoft SQL Server and Sybase (MS-TDS; no RFC): prelogin, login and its outcome.
 
-One row per connection. It leaves when the server has answered the login, or when what follows is encrypted: TLS's
-handshake travels in TDS packets and is read as TLS. Statements and passwords are not read.
+One row per connection, stored when the server has answered the login, or when what follows is encrypted: the TLS
+handshake inside the TDS packets is read by the TLS parser. Statements and passwords are not read.
 """
 
 import struct
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
-from rustnet.dissect.framework.inner import Inner
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.inner import InnerStream
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import utf16
 from rustnet.dissect.tls.parser import TlsParser
 from rustnet.records import U32, FreeText, Host, ObjectName, Software, User, Word, record
@@ -24,10 +25,10 @@ _VERSIONS = {0x70: "7.0", 0x71: "7.1", 0x72: "7.2", 0x73: "7.3", 0x74: "7.4", 0x
 _TEXTS = {
     36: "hostname", 40: "username", 48: "application_name", 52: "server_name", 60: "client_name", 68: "database",
 }  # fmt: skip
-"""Offsets, in a login, of the (offset, length) pairs of its texts."""
+"""Offsets in LOGIN7 of the (offset, length) pairs of its strings."""
 _ERROR, _INFO, _LOGIN_ACK, _ENVIRONMENT = 0xAA, 0xAB, 0xAD, 0xE3
 _ANSWERS = frozenset({b"\0", b"\xaa", b"\xab", b"\xad", b"\xe3"})
-"""First bytes of the server's prelogin and of answers to a login."""
+"""First bytes of the server's PRELOGIN response and of answers to a login."""
 _PORTS = (1433, 1434)
 
 
@@ -69,24 +70,20 @@ class Tds:
     """Text of that error."""
 
 
-class TdsParser(Parser):
+class TdsParser(OneRowParser[Tds]):
     """One connection up to the answer to its login."""
 
-    __slots__ = ("begun", "inner", "packet", "partial", "row", "ts")
+    __slots__ = ("inner", "partial")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Tds()
-        self.inner: Inner | None = None
+        super().__init__(talk, Tds())
+        self.inner: InnerStream | None = None
         """The TLS handshake inside, once it has begun."""
         self.partial = [b"", b""]
-        """By direction: packets of a message that is not complete."""
-        self.begun = False
-        self.ts = 0
-        self.packet = 0
+        """By direction: packets of an incomplete message."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read packets, and what TLS wraps around them."""
+        """Read packets, and the TLS records around them."""
         pos = 0
         size = len(data)
         talk = self.talk
@@ -97,7 +94,7 @@ class TdsParser(Parser):
                 return size
             length = data[pos + 2] << 8 | data[pos + 3]
             if kind not in _TYPES or length < 8:
-                self._broken("what stands where a packet should begin is none")
+                self.reject(DissectError("expected a packet header"))
                 return size
             end = pos + length
             if end > size:
@@ -107,39 +104,20 @@ class TdsParser(Parser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known."""
+        """Store what is known of the login and of the TLS handshake inside."""
         if self.inner is not None:
             self.inner.parser.gap(size, from_src)
-        self._done()
+        self.finish()
 
     def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
+        """Store what is known of the login and of the TLS handshake inside."""
         if self.inner is not None:
             self.inner.parser.close()
-        self._done()
-
-    def _tell(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
-
-    def _done(self) -> None:
-        self._tell()
-        self.talk.finish()
-
-    def _broken(self, detail: str) -> None:
-        if not self.begun:
-            raise DissectError(detail)
-        self.talk.anomaly("malformed_tds", detail)
-        self._done()
+        self.finish()
 
     def _packet(self, kind: int, status: int, body: bytes, from_src: bool) -> None:
-        """Read one packet; messages may take several, which end with one whose status says so."""
-        if (
-            kind == _PRELOGIN
-            and (self.begun or self.inner is not None)
-            and body[:1] in {b"\x14", b"\x15", b"\x16", b"\x17"}
-        ):
+        """Read one packet; the last one of a message has the end-of-message bit set."""
+        if kind == _PRELOGIN and self.begun and body[:1] in {b"\x14", b"\x15", b"\x16", b"\x17"}:
             self._handshake(body, from_src)
             return
         if self.inner is not None and kind == _RESPONSE and body[:2] == b"\x16\x03":
@@ -147,27 +125,25 @@ class TdsParser(Parser):
             return
         message = self.partial[from_src] + body
         if len(message) > MAX_MESSAGE:
-            self._broken("a message of the login is too long")
+            self.reject(DissectError("login message of {size} bytes is too long", size=len(message)))
             return
         self.partial[from_src] = b"" if status & 1 else message
         if not status & 1:
             return
         if not self.begun:
             if kind in _LATER and not (kind == _RESPONSE and body[:1] in _ANSWERS):
-                self._done()  # the login was not captured
+                self.finish()  # the login was not captured
                 return
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
+            self.begin()
         try:
             self._message(kind, message)
         except DissectError as error:
-            self._broken(str(error))
+            self.reject(error)
 
     def _handshake(self, body: bytes, from_src: bool) -> None:
         if self.inner is None:
-            self.inner = Inner(TlsParser(self.talk))
-            self._tell()
+            self.inner = InnerStream(TlsParser(self.talk))
+            self.store()
         self.inner.feed(body, from_src)
 
     def _message(self, kind: int, message: bytes) -> None:
@@ -178,9 +154,9 @@ class TdsParser(Parser):
         elif kind == _RESPONSE and message[:1] == b"\0":
             self._prelogin(message, from_client=False)
         elif kind == _RESPONSE:
-            self._answer(message)
+            self._tokens(message)
         elif kind == _BATCH:
-            self._done()
+            self.finish()
 
     def _prelogin(self, message: bytes, from_client: bool) -> None:
         """Read the options (MS-TDS 2.2.6.5)."""
@@ -191,7 +167,7 @@ class TdsParser(Parser):
             start, size = struct.unpack_from(">HH", message, pos + 1)
             value = message[start : start + size]
             if len(value) < size:
-                raise DissectError("an option of a prelogin runs over its end")
+                raise DissectError("PRELOGIN option exceeds its message")
             if option == 0 and size >= 4:
                 version = f"{value[0]}.{value[1]}.{value[2] << 8 | value[3]}"
                 if from_client:
@@ -207,19 +183,19 @@ class TdsParser(Parser):
     def _login(self, message: bytes) -> None:
         """Read the fixed part and the texts of a login (MS-TDS 2.2.6.4)."""
         if len(message) < 86:
-            raise DissectError("a login is cut off")
+            raise DissectError("truncated LOGIN7 message")
         row = self.row
         row.version = _VERSIONS.get(message[7])
         row.integrated = bool(message[25] & 0x80)
         for offset, field in _TEXTS.items():
             start, size = struct.unpack_from("<HH", message, offset)
             if start + 2 * size > len(message):
-                raise DissectError("a text of a login runs over its end")
+                raise DissectError("LOGIN7 string exceeds its message")
             if size:
                 setattr(row, field, utf16(message[start : start + 2 * size]))
 
-    def _answer(self, message: bytes) -> None:
-        """Read the tokens of the answer to a login, up to the first that is not of a known kind."""
+    def _tokens(self, message: bytes) -> None:
+        """Read the tokens of the answer to a login, up to the first of an unknown type."""
         pos = 0
         row = self.row
         while pos + 3 <= len(message):
@@ -238,11 +214,11 @@ class TdsParser(Parser):
                 row.program_name = utf16(body[6 : 6 + 2 * body[5]])
             pos = end
         if row.authenticated is not None:
-            self._done()
+            self.finish()
 
 
 def _probe_tds(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a prelogin or a login, whose fixed parts must fit; on the port any message, of an earlier login."""
+    """Recognise a PRELOGIN or LOGIN7 message; on the standard port any message, as the login may not be captured."""
     size = len(data)
     if size >= 8 and talk.has_port(1433) and _continues(data):
         return YES
@@ -268,19 +244,19 @@ def _probe_tds(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _continues(data: bytes) -> bool:
-    """Whether it is one whole packet, or the first of some, of a connection whose login was not captured."""
+    """Whether the data begins with a packet of a connection whose login was not captured."""
     length = data[2] << 8 | data[3]
     if data[0] not in _LATER or data[1] & ~0x1F or data[7] or length < 8:
         return False
     if length == len(data):
         return True
-    if length > len(data):  # packets are of the size that was settled, and all but the last are full
+    if length > len(data):  # all packets but the last have the negotiated size
         return length >= 512 and len(data) >= 512 and data[1] & 1 == 0
     return data[length] == data[0] and data[length + 1 : length + 2] < b"\x20"
 
 
 def _fits_prelogin(message: bytes) -> bool:
-    """Whether a prelogin begins with its version and its table of options ends where the first value begins."""
+    """Whether a PRELOGIN begins with its version, and its option table ends where the first value begins."""
     if message[:1] != b"\0" or len(message) < 12:
         return False
     start, size = struct.unpack_from(">HH", message, 1)

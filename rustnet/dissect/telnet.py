@@ -1,22 +1,23 @@
 """Telnet (RFC 854): options, terminal, window, and the name typed at a login prompt.
 
-One row per connection. It leaves when a password was typed, after a while without a prompt, or at the end. What was
-typed at a prompt for a password is noted as seen and not kept, nor is any other text.
+One row per connection, stored when a password was typed, after a while without a prompt, or when the flow ends. Of the
+text only the user name is kept.
 """
 
 import re
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, Term, User, Word, record
 
 MAX_SUBNEGOTIATION = 1024
 MAX_OPTIONS = 64
-"""Options kept of a direction."""
+"""Options kept per direction."""
 MAX_TYPED = 64
-"""Bytes kept of a user's name."""
+"""Bytes of a user name that are kept."""
 PATIENCE = 200_000
-"""Bytes of text after which a login is not waited for; a command counts as 16."""
+"""Bytes of text after which the parser no longer waits for a login; a command counts as 16."""
 _IAC, _SB, _SE = 0xFF, 0xFA, 0xF0
 _WORDS = {0xFB: "WILL", 0xFC: "WONT", 0xFD: "DO", 0xFE: "DONT"}
 _OPTIONS = {
@@ -27,11 +28,11 @@ _OPTIONS = {
     201: "GMCP",
 }  # fmt: skip
 _TERMINAL, _WINDOW, _NEW_ENVIRON, _ENVIRON = 24, 31, 39, 36
-_ASKS_USER = re.compile(rb"(?i:login|user ?name|user|account|logon)[^\r\n:>]{0,24}:\s*$").search
-_ASKS_SECRET = re.compile(rb"(?i:passw|passcode|passphrase|secret|pin)[^\r\n]{0,40}[:>]\s*$").search
+_USER_PROMPT = re.compile(rb"(?i:login|user ?name|user|account|logon)[^\r\n:>]{0,24}:\s*$").search
+_SECRET_PROMPT = re.compile(rb"(?i:passw|passcode|passphrase|secret|pin)[^\r\n]{0,40}[:>]\s*$").search
 _USER_VARIABLE = re.compile(rb"[\x00\x03]USER\x01([^\x00-\x03\xff]{1,64})").search
 _PROMPT = re.compile(rb"(?i:login|username|password)\s*:\s*$").search
-_NOBODY, _USER, _SECRET = range(3)
+_NOTHING, _USER, _SECRET = range(3)
 _PORTS = (23, 2323)
 
 
@@ -55,32 +56,25 @@ class Telnet:
     """Something was typed at a prompt for a password."""
 
 
-class TelnetParser(Parser):
+class TelnetParser(OneRowParser[Telnet]):
     """One connection up to its login."""
 
-    __slots__ = ("asked", "begun", "client", "packet", "patience", "row", "said", "ts", "typed")
+    __slots__ = ("asked", "client", "output", "patience", "typed")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Telnet()
+        super().__init__(talk, Telnet())
         self.client = talk.dst_port in _PORTS or talk.src_port not in _PORTS
-        """Direction of the client: the flow's initiator, unless only its port is the well-known one."""
-        self.said = b""
-        """End of what the server wrote."""
-        self.asked = _NOBODY
-        """What the server's last prompt asks for."""
+        """Direction of the client: the flow's initiator, unless only its port is a standard one."""
+        self.output = b""
+        """The last bytes of the server's text."""
+        self.asked = _NOTHING
+        """What the server's last prompt asks for: `_NOTHING`, `_USER` or `_SECRET`."""
         self.typed = bytearray()
         self.patience = PATIENCE
-        self.begun = False
-        self.ts = 0
-        self.packet = 0
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read commands and text."""
-        if not self.begun:
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
+        self.begin()
         pos = 0
         size = len(data)
         while pos < size and not self.talk.finished:
@@ -97,28 +91,18 @@ class TelnetParser(Parser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Forget what was being typed: its letters may be incomplete."""
-        self.asked = _NOBODY
+        """Drop what was being typed, as it may be incomplete."""
+        self.asked = _NOTHING
         self.typed.clear()
 
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
-
-    def _done(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.finish()
-
     def _command(self, data: bytes, pos: int, from_src: bool) -> int:
-        """Read what begins with IAC."""
+        """Read a command, which begins with IAC."""
         left = len(data) - pos
         if left < 2:
             return pos
         self.patience -= 16
         if self.patience <= 0:
-            self._done()
+            self.finish()
         kind = data[pos + 1]
         if kind in _WORDS:
             if left < 3:
@@ -133,17 +117,17 @@ class TelnetParser(Parser):
         self._subnegotiation(data[pos + 2 : end], from_src)
         return end + 2
 
-    def _option(self, said: str, from_src: bool) -> None:
+    def _option(self, negotiation: str, from_src: bool) -> None:
         row = self.row
         if from_src == self.client:
             row.client_options = options = row.client_options or []
         else:
             row.server_options = options = row.server_options or []
         if len(options) < MAX_OPTIONS:
-            options.append(said)
+            options.append(negotiation)
 
     def _subnegotiation(self, body: bytes, from_src: bool) -> None:
-        """Read what the client tells of its terminal (RFC 1091, 1073, 1572)."""
+        """Read the client's terminal type, window size and environment (RFC 1091, 1073, 1572)."""
         if len(body) < 2 or from_src != self.client:
             return
         row = self.row
@@ -157,26 +141,26 @@ class TelnetParser(Parser):
             if user is not None:
                 row.username = text(user.group(1))
 
-    def _text(self, said: bytes, from_src: bool) -> None:
-        """Follow prompts and what is typed at them."""
-        self.patience -= len(said)
+    def _text(self, data: bytes, from_src: bool) -> None:
+        """Follow prompts and the answers typed at them."""
+        self.patience -= len(data)
         if self.patience <= 0:
-            self._done()
+            self.finish()
         elif from_src == self.client:
-            if self.asked != _NOBODY:
-                self._type(said)
+            if self.asked != _NOTHING:
+                self._type(data)
         else:
-            self.said = (self.said + said)[-80:]
-            if _ASKS_SECRET(self.said) is not None:
+            self.output = (self.output + data)[-80:]
+            if _SECRET_PROMPT(self.output) is not None:
                 self.asked = _SECRET
                 self.typed.clear()
-            elif self.asked == _NOBODY and _ASKS_USER(self.said) is not None:
+            elif self.asked == _NOTHING and _USER_PROMPT(self.output) is not None:
                 self.asked = _USER
                 self.typed.clear()
 
-    def _type(self, said: bytes) -> None:
-        """Take a line typed at a prompt."""
-        for byte in said[: 4 * MAX_TYPED]:
+    def _type(self, keys: bytes) -> None:
+        """Collect a line typed at a prompt."""
+        for byte in keys[: 4 * MAX_TYPED]:
             if byte in {10, 13}:
                 self._entered()
                 return
@@ -187,18 +171,18 @@ class TelnetParser(Parser):
                     self.typed.append(byte)
 
     def _entered(self) -> None:
-        asked, self.asked = self.asked, _NOBODY
-        self.said = b""
+        asked, self.asked = self.asked, _NOTHING
+        self.output = b""
         if asked == _USER:
             self.row.username = text(bytes(self.typed)) or self.row.username
             self.typed.clear()
         else:
             self.row.has_password = True
-            self._done()
+            self.finish()
 
 
 def _negotiates(data: bytes) -> int:
-    """Commands about options that the data begins with; -1 if one of them is none."""
+    """Number of option commands that the data begins with; -1 if one of them is invalid."""
     count = 0
     pos = 0
     while pos + 3 <= len(data) and data[pos] == _IAC and count < 16:
@@ -216,12 +200,12 @@ def _negotiates(data: bytes) -> int:
 
 
 def _probe_telnet(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise commands about options: one on the ports, three elsewhere; on the ports a prompt will do, too."""
+    """Recognise option commands: three, or one on the standard ports, where a login prompt is enough, too."""
     if not data:
         return MORE
-    near = talk.dst_port in _PORTS or talk.src_port in _PORTS
+    on_port = talk.dst_port in _PORTS or talk.src_port in _PORTS
     if data[0] != _IAC:
-        if not near:
+        if not on_port:
             return NO
         return YES if _PROMPT(data[-80:]) is not None or b"\xff\xfb\x01" in data else MORE
     if len(data) < 3:
@@ -229,7 +213,7 @@ def _probe_telnet(data: bytes, talk: Conversation, from_src: bool) -> int:
     count = _negotiates(data)
     if count < 0:
         return NO
-    return YES if count >= 3 or (near and count) else MORE if near or len(data) < 9 else NO
+    return YES if count >= 3 or (on_port and count) else MORE if on_port or len(data) < 9 else NO
 
 
 TELNET = Dissector(

@@ -1,6 +1,7 @@
 """TFTP (RFC 1350) with its options (RFC 2347 to 2349). One row per request, negotiation and error.
 
-Data travels between new ports, hence in another flow. It is known by a block and its acknowledgement, and has no row.
+Data is transferred between new ports, hence in another flow, which is recognised by a block and its acknowledgement and
+gets no row.
 """
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
@@ -18,7 +19,7 @@ _DATA, _ACK = 3, 4
 _EARLY = 4
 """Blocks by which a transfer is recognised: later numbers are too common in other protocols."""
 _REMEMBERED = b"tftp"
-"""Marks what the probe keeps of a direction: kind and block of its last message."""
+"""Prefix of what the probe remembers of a direction: opcode and block number of its last message."""
 
 
 @record("tftp")
@@ -46,28 +47,28 @@ class Tftp:
 
 
 class TftpParser(RowParser):
-    """Messages of one flow; data and acknowledgements say nothing."""
+    """Messages of one flow; data and acknowledgements get no row."""
 
     __slots__ = ()
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one message."""
         if len(data) < 4 or data[0] or not 1 <= data[1] <= 6:
-            raise DissectError("a message has no operation of TFTP")
+            raise DissectError("expected a TFTP opcode")
         kind = data[1]
         if kind in {1, 2}:
             words = data[2:].split(b"\0", 20)
             row = Tftp(operation="read" if kind == 1 else "write", filename=text(words[0], MAX_FILENAME))
             row.mode = text(words[1], 16).lower() if len(words) > 1 else None
             _options(words[2:], row)
-            self.say(row)
+            self.store_row(row)
         elif kind == 6:
             row = Tftp(operation="options")
             _options(data[2:].split(b"\0", 20), row)
-            self.say(row)
+            self.store_row(row)
         elif kind == 5:
             code = (data[2] << 8) | data[3]
-            self.say(
+            self.store_row(
                 Tftp(
                     operation="error",
                     error=_ERRORS[code] if code < len(_ERRORS) else f"error {code}",
@@ -94,7 +95,7 @@ def _options(words: list[bytes], row: Tftp) -> None:
 
 
 def _probe_tftp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A request with a known mode, known options, on port 69 an error; else a block and its acknowledgement."""
+    """Recognise a request with a known mode, known options, on port 69 an error, or a block and its acknowledgement."""
     if len(data) < 4 or data[0] or not 1 <= data[1] <= 6:
         return NO
     kind = data[1]
@@ -112,7 +113,7 @@ def _probe_tftp(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _probe_transfer(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Whether it is one of the first blocks or its acknowledgement, and the other side sent what comes before that."""
+    """Recognise one of the first blocks or its acknowledgement, if the other side sent the message before it."""
     block = data[2] << 8 | data[3]
     if block > _EARLY or (data[1] == _ACK and len(data) != 4):
         return NO

@@ -1,12 +1,13 @@
 """VNC's Remote Framebuffer protocol (RFC 6143), versions 3.3 to 3.8: the handshake.
 
-One row per connection. It leaves when the server has described its desktop, has refused, or when both sides change to a
+One row per connection, stored when the server has described its desktop or refuses, or when both sides agree on a
 security type whose messages are not read.
 """
 
 import re
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, FreeText, ObjectName, Word, record
 
@@ -44,35 +45,29 @@ class Vnc:
     """Height of the desktop, in pixels."""
 
 
-class VncParser(Parser):
-    """One connection up to the description of the desktop."""
+class VncParser(OneRowParser[Vnc]):
+    """One connection up to ServerInit."""
 
-    __slots__ = ("begun", "chosen", "greeted", "packet", "row", "server", "state", "ts", "version")
+    __slots__ = ("chosen", "greeted", "server", "state", "version")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Vnc()
+        super().__init__(talk, Vnc())
         self.server: bool | None = None
         """Direction of the server, which speaks first."""
         self.state = _HELLO
-        """What the server sends next."""
+        """Message that the server sends next."""
         self.greeted = False
         """The client has sent its version."""
         self.chosen: int | None = None
         """Number of the security type."""
         self.version = 8
-        """Minor version that both speak: 3, 7 or 8."""
-        self.begun = False
-        self.ts = 0
-        self.packet = 0
+        """Minor version in use: 3, 7 or 8."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the handshake."""
         if self.server is None:
             self.server = from_src
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
+            self.begin()
         pos = 0
         while pos < len(data) and not self.talk.finished:
             after = self._server(data, pos) if from_src == self.server else self._client(data, pos)
@@ -81,34 +76,20 @@ class VncParser(Parser):
             pos = after
         return pos
 
-    def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known."""
-        self._done()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
-
-    def _done(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.finish()
-
-    def _hello(self, data: bytes, pos: int) -> tuple[str, int]:
-        """Version in a greeting, and its minor number."""
+    def _protocol_version(self, data: bytes, pos: int) -> tuple[str, int]:
+        """Version in a ProtocolVersion message, and the minor version whose rules apply."""
         match = _VERSION(data, pos)
         if match is None:
-            raise DissectError("a version message is none")
+            raise DissectError("invalid ProtocolVersion message")
         major, minor = int(match.group(1)), int(match.group(2))
         return f"{major}.{minor}", 8 if major > 3 or minor > 7 else 7 if minor == 7 else 3
 
     def _client(self, data: bytes, pos: int) -> int:
-        """Read the client's version and its choice; the rest passes."""
+        """Read the client's version and the security type that it chooses; the rest is ignored."""
         if not self.greeted:
             if len(data) - pos < 12:
                 return pos
-            self.row.client_version, minor = self._hello(data, pos)
+            self.row.client_version, minor = self._protocol_version(data, pos)
             self.version = min(self.version, minor)
             self.greeted = True
             return pos + 12
@@ -127,7 +108,7 @@ class VncParser(Parser):
         elif kind == 2:
             self.state = _CHALLENGE
         else:
-            self._done()
+            self.finish()
 
     def _server(self, data: bytes, pos: int) -> int:
         """Read the server's next message."""
@@ -136,7 +117,7 @@ class VncParser(Parser):
         if state == _HELLO:
             if left < 12:
                 return pos
-            self.row.server_version, self.version = self._hello(data, pos)
+            self.row.server_version, self.version = self._protocol_version(data, pos)
             self.state = _SECURITY
             return pos + 12
         if state == _SECURITY:
@@ -156,7 +137,7 @@ class VncParser(Parser):
     def _security(self, data: bytes, pos: int) -> int:
         """Read the security types offered (3.7), or the one that the server chose (3.3)."""
         if not self.greeted:
-            return pos  # how this is to be read depends on the client's version
+            return pos  # the format depends on the client's version
         if self.version == 3:
             if len(data) - pos < 4:
                 return pos
@@ -183,18 +164,18 @@ class VncParser(Parser):
         if not self.row.authenticated:
             self.state = _REASON
             if self.version < 8:
-                self._done()
+                self.finish()
         return pos + 4
 
     def _reason(self, data: bytes, pos: int) -> int:
         size = int.from_bytes(data[pos : pos + 4], "big")
         if size > 4096:
-            raise DissectError("a reason is too long")
+            raise DissectError("failure reason of {size} bytes is too long", size=size)
         if len(data) - pos < 4 + size:
             return pos
         self.row.authenticated = False
         self.row.error = text(data[pos + 4 : pos + 4 + size])
-        self._done()
+        self.finish()
         return pos + 4 + size
 
     def _desktop(self, data: bytes, pos: int) -> int:
@@ -202,19 +183,19 @@ class VncParser(Parser):
             return pos
         size = int.from_bytes(data[pos + 20 : pos + 24], "big")
         if size > 4096:
-            raise DissectError("a desktop's name is too long")
+            raise DissectError("desktop name of {size} bytes is too long", size=size)
         if len(data) - pos < 24 + size:
             return pos
         row = self.row
         row.width = data[pos] << 8 | data[pos + 1]
         row.height = data[pos + 2] << 8 | data[pos + 3]
         row.desktop_name = text(data[pos + 24 : pos + 24 + size])
-        self._done()
+        self.finish()
         return pos + 24 + size
 
 
 def _probe_vnc(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise the version message, which both sides begin with."""
+    """Recognise the ProtocolVersion message, which both sides begin with."""
     if data and data[0] != 82:
         return NO
     if not data.startswith(b"RFB "):

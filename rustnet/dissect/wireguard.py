@@ -1,7 +1,7 @@
-"""WireGuard (the protocol of its white paper, which no RFC describes): the handshake, whose sizes are fixed.
+"""WireGuard (white paper; no RFC): the handshake, whose messages have fixed sizes.
 
-One row per handshake message. Once data flows in answer to a handshake nothing more is read, so that the handshakes
-that renew a session every two minutes are not rows.
+One row per handshake message. Reading stops when data follows a handshake, so that the handshakes that renew a session
+every two minutes get no rows.
 """
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
@@ -9,13 +9,13 @@ from rustnet.records import U32, Word, record
 
 MAX_ROWS = 200
 PATIENCE = 100
-"""Data messages that are read where no handshake comes."""
+"""Data messages that are read without a handshake."""
 _INITIATION, _RESPONSE, _COOKIE, _DATA = 1, 2, 3, 4
 _SIZES = {_INITIATION: 148, _RESPONSE: 92, _COOKIE: 64}
 _NAMES = {_INITIATION: "initiation", _RESPONSE: "response", _COOKIE: "cookie", _DATA: "data"}
 _PORT = 51820
 _REMEMBERED = b"wireguard"
-"""Marks what the probe keeps of a data message: mark and header, in the flow's pending bytes."""
+"""Prefix of what the probe remembers of a data message."""
 
 
 @record("wireguard")
@@ -57,7 +57,7 @@ class WireguardParser(Parser):
         elif kind == _DATA and len(data) >= 32:
             self._data(data, from_src)
         elif not self.rows:
-            raise DissectError(f"a message of type {kind} with {len(data)} bytes")
+            raise DissectError("unexpected size {size} of a message of type {kind}", size=len(data), kind=kind)
 
     def _handshake(self, kind: int, data: bytes, from_src: bool) -> None:
         talk = self.talk
@@ -82,7 +82,7 @@ class WireguardParser(Parser):
         self._emit(row)
 
     def _data(self, data: bytes, from_src: bool) -> None:
-        """Note data, which ends the reading if a handshake was seen."""
+        """Handle data, which ends the reading if a handshake was seen."""
         if not self.rows:
             self._emit(Wireguard(message="data", from_src=from_src, receiver_index=int.from_bytes(data[4:8], "little")))
         self.data += 1
@@ -98,7 +98,7 @@ class WireguardParser(Parser):
 
 
 def _probe_wireguard(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by type, three zeros and the size that the type has; data needs a second message, or the usual port."""
+    """Recognise type, three zeros and the type's size; data needs a second message, or the standard port."""
     if len(data) < 32 or data[1:4] != b"\0\0\0" or not 1 <= data[0] <= 4:
         return NO
     kind = data[0]

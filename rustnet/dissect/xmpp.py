@@ -1,21 +1,22 @@
 """XMPP (RFC 6120) and Jabber before it: the stream's opening, its login, never its stanzas.
 
-One row per stream. It leaves when the client is bound to its address, when stanzas begin to flow, or when both sides
-change to TLS, which is read on as such.
+One row per stream, stored when the client is bound to its address, at the first stanza, or when both sides switch to
+TLS, which the TLS parser then reads.
 """
 
 import re
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.lines import sasl_user
+from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import Host, Term, User, record
 
 MAX_TAG = 8192
-"""Bytes of one tag, or of the text ahead of it."""
+"""Maximum size of a tag with the text before it."""
 MAX_TAGS = 400
-"""Tags of both directions after which the login is not waited for."""
+"""Tags of both directions after which the parser no longer waits for a login."""
 _ATTRIBUTE = re.compile(rb"""([A-Za-z_:][\w:.-]{0,40})\s*=\s*(?:'([^'<]{0,1024})'|"([^"<]{0,1024})")""")
 _NAME = re.compile(rb"<(/?[A-Za-z_][A-Za-z0-9_.:-]{0,63})").match
 _STREAMS = b"http://etherx.jabber.org/streams"
@@ -57,29 +58,23 @@ def _attributes(tag: bytes) -> dict[bytes, bytes]:
     return {name: one or two for name, one, two in _ATTRIBUTE.findall(tag)}
 
 
-class XmppParser(Parser):
+class XmppParser(OneRowParser[Xmpp]):
     """One stream up to the end of its login."""
 
-    __slots__ = ("answers", "begun", "client", "packet", "row", "tags", "ts")
+    __slots__ = ("answers", "client", "tags")
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.row = Xmpp()
+        super().__init__(talk, Xmpp())
         self.client: bool | None = None
-        """Direction of the initiator, once a header names whom it wants."""
-        self.begun = False
+        """Direction of the initiator, once a stream header shows it."""
         self.tags = 0
+        """Tags read."""
         self.answers = 0
-        """Answers to the SASL mechanism's questions."""
-        self.ts = 0
-        self.packet = 0
+        """SASL responses read."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read tags, each with the text ahead of it."""
-        if not self.begun:
-            self.begun = True
-            self.ts = self.talk.ts
-            self.packet = self.talk.packet
+        """Read tags, each with the text before it."""
+        self.begin()
         if self.row.tls and data[:1] == b"\x16":
             self._encrypt()
             return 0
@@ -90,43 +85,27 @@ class XmppParser(Parser):
             end = data.find(b">", pos)
             if end < 0:
                 if size - pos > MAX_TAG:
-                    self._broken("a tag is too long")
+                    self._too_long()
                 return pos
             start = data.rfind(b"<", pos, end)
             name = _NAME(data, start) if start >= 0 else None
             if name is not None:
                 self._tag(name.group(1), data[start : end + 1], data[pos:start], from_src)
             elif self.tags == 0 and not data.startswith(b"<?xml", start):
-                raise DissectError("the stream does not begin with a tag")
+                raise DissectError("expected a tag at the beginning of the stream")
             pos = end + 1
         return pos
 
-    def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known."""
-        self._done()
-
-    def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
-
-    def _done(self) -> None:
-        if self.begun:
-            self.begun = False
-            self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.finish()
-
-    def _broken(self, detail: str) -> None:
+    def _too_long(self) -> None:
+        error = DissectError("tag exceeds {limit} bytes", limit=MAX_TAG)
         if self.tags == 0:
-            raise DissectError(detail)
-        self.talk.anomaly("malformed_xmpp", detail)
-        self._done()
+            raise error
+        self.reject(error)
 
     def _encrypt(self) -> None:
         """Let TLS read what follows."""
         self.row.tls = True
-        self.begun = False
-        self.talk.emit(self.row, self.ts, self.packet)
-        self.talk.hand_over(TLS)
+        self.hand_over(TLS)
 
     def _tag(self, name: bytes, tag: bytes, before: bytes, from_src: bool) -> None:
         """Read one tag."""
@@ -152,22 +131,22 @@ class XmppParser(Parser):
             row.has_password = True
         elif name == b"/jid":
             row.jid = text(before.strip())
-            self._done()
+            self.finish()
         else:
             self._stanza(name, tag, from_src)
 
-    def _header(self, found: dict[bytes, bytes], from_src: bool) -> None:
-        """Read the opening of a stream; the initiator's names whom it wants."""
+    def _header(self, attributes: dict[bytes, bytes], from_src: bool) -> None:
+        """Read a stream header; the initiator's names the host that it connects to."""
         row = self.row
-        row.namespace = text(found.get(b"xmlns", b"")) or row.namespace
-        row.version = text(found.get(b"version", b"")) or row.version
-        if b"id" in found:  # only the responder's has one
+        row.namespace = text(attributes.get(b"xmlns", b"")) or row.namespace
+        row.version = text(attributes.get(b"version", b"")) or row.version
+        if b"id" in attributes:  # only the responder's has one
             self.client = not from_src
-            row.host = row.host or text(found.get(b"from", b"")) or None
+            row.host = row.host or text(attributes.get(b"from", b"")) or None
             return
         self.client = from_src
-        row.host = row.host or text(found.get(b"to", b"")) or None
-        row.origin = row.origin or text(found.get(b"from", b"")) or None
+        row.host = row.host or text(attributes.get(b"to", b"")) or None
+        row.origin = row.origin or text(attributes.get(b"from", b"")) or None
         if row.host and from_src:
             self.talk.name_host(row.host.lower(), "xmpp")
 
@@ -178,42 +157,41 @@ class XmppParser(Parser):
         self.row.has_password = self.row.has_password or secret
 
     def _stanza(self, name: bytes, tag: bytes, from_src: bool) -> None:
-        """End with the stanzas that follow a login, or that a capture begins with."""
+        """Finish at a stanza that follows the login, or that the capture begins with."""
         if name == b"iq" and self.row.namespace is not None and self.tags < MAX_TAGS:
             return
         if name in {b"iq", b"presence", b"message"}:
             if self.row.namespace is None:
-                found = _attributes(tag)
-                jid = found.get(b"to", b"") if from_src is False else found.get(b"from", b"")
+                jid = _attributes(tag).get(b"from" if from_src else b"to", b"")
                 self.row.jid = text(jid) if b"@" in jid else None
             if self.row.namespace is not None or self.row.jid is not None or self.tags > 8:
-                self._done()
+                self.finish()
         elif name == b"/stream:stream" or self.tags >= MAX_TAGS:
-            self._done()
+            self.finish()
 
 
 def _probe_xmpp(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a stream's header by its namespace; on the ports also stanzas of a stream that began earlier."""
+    """Recognise a stream header by its namespace; on the standard ports also stanzas of a stream that began earlier."""
     if not data:
         return MORE
     if data[0] not in b"< \n\r":
         return NO
-    said = data.lstrip()
-    if not said.startswith(_STARTS):
-        return MORE if len(said) < 16 and any(word.startswith(said) for word in _STARTS) else NO
-    if said.startswith(b"</stream:stream>"):
+    head = data.lstrip()
+    if not head.startswith(_STARTS):
+        return MORE if len(head) < 16 and any(word.startswith(head) for word in _STARTS) else NO
+    if head.startswith(b"</stream:stream>"):
         return YES
-    if said.startswith((b"<iq", b"<presence", b"<message")):
-        if b">" not in said:
+    if head.startswith((b"<iq", b"<presence", b"<message")):
+        if b">" not in head:
             return MORE if talk.has_port(*_PORTS) else NO
-        near = talk.has_port(*_PORTS) or b"xmlns='jabber:" in said or b'xmlns="jabber:' in said
-        return YES if near and _STANZA(said) is not None else NO
-    start = said.find(b"<stream:stream")
+        client_stanza = talk.has_port(*_PORTS) or b"xmlns='jabber:" in head or b'xmlns="jabber:' in head
+        return YES if client_stanza and _STANZA(head) is not None else NO
+    start = head.find(b"<stream:stream")
     if start >= 0:
-        end = said.find(b">", start)
-        return YES if _STREAMS in said[start : end if end >= 0 else None] else MORE if end < 0 else NO
-    rest = said.partition(b"?>")[2].strip()
-    return MORE if len(said) < 512 and b"<stream:stream".startswith(rest[:14]) else NO
+        end = head.find(b">", start)
+        return YES if _STREAMS in head[start : end if end >= 0 else None] else MORE if end < 0 else NO
+    rest = head.partition(b"?>")[2].strip()
+    return MORE if len(head) < 512 and b"<stream:stream".startswith(rest[:14]) else NO
 
 
 XMPP = Dissector(

@@ -1,159 +1,158 @@
-"""Which name a flow's responder gets: the one order of all sources of names, and the page that tells it.
+"""Which name a flow's responder gets: the order of all sources of names, and the page that documents it.
 
-Names said within a flow are set by its parser (`Conversation.name_host`), the others by one statement at the end of a
-run (`rustnet.derive.names`). Both follow `SOURCES`. ``docs/names.md`` is written by
-``python -m rustnet.policy.names``; a test holds it to what stands here.
+Names in a flow's own messages are set by its parser (`Conversation.name_host`), the others by one statement at the end
+of a run (`rustnet.derive.names`). Both follow `SOURCES`. ``docs/names.md`` is written by
+``python -m rustnet.policy.names``; a test compares it with this module.
 """
 
 import sys
 from typing import NamedTuple
 
 GRACE_SECONDS = 300
-"""Programs go on using an answer for a while when its time to live is over."""
+"""Programs often use an answer for a while after its time to live has expired."""
 
 HOST_SECONDS = 3600
-"""A host keeps the name that it gave itself: it holds this long before it was heard, and after its lease or TTL."""
+"""A host's own name is valid this long before it was seen, and after its lease or TTL has expired."""
 
 
 class Group(NamedTuple):
-    """Sources of one kind: ten ranks."""
+    """A group of sources with ten ranks."""
 
     first: int
-    means: str
-    holds: str
+    meaning: str
+    validity: str
     before: int = 0
-    """Seconds that a name holds before it was learned."""
+    """Seconds for which a name is valid before it was learned."""
     after: int = 0
-    """Seconds that it holds beyond its TTL."""
+    """Seconds for which it is valid after its TTL."""
     own_capture: bool = False
-    """It holds in the capture that it was learned from only."""
+    """It is valid only in the capture that it was learned from."""
 
 
 GROUPS = (
-    Group(10, "the initiator asked for it in the flow itself", "for this flow"),
+    Group(10, "the initiator requested it in the flow itself", "for this flow"),
     Group(
         20,
-        "an answer of DNS named the address before the flow began",
-        f"from the answer until its TTL and {GRACE_SECONDS} seconds are over; a later answer takes its place",
+        "a DNS answer before the flow",
+        f"from the answer until {GRACE_SECONDS} seconds after its TTL; a later answer replaces it",
         after=GRACE_SECONDS,
     ),
     Group(
         30,
-        "the host gave itself this name on the local network",
-        f"from {HOST_SECONDS} seconds before it was heard until its TTL or lease and {HOST_SECONDS} seconds are over",
+        "the host announced it on the local network",
+        f"from {HOST_SECONDS} seconds before the announcement until {HOST_SECONDS} seconds after its TTL or lease",
         before=HOST_SECONDS,
         after=HOST_SECONDS,
         own_capture=True,
     ),
-    Group(40, "the responder said it of itself in the flow", "for this flow"),
+    Group(40, "the responder stated it in the flow itself", "for this flow"),
     Group(
         50,
-        "the host said it of itself in another flow",
-        f"from {HOST_SECONDS} seconds before it was heard until {HOST_SECONDS} seconds behind",
+        "the host stated it in another flow",
+        f"from {HOST_SECONDS} seconds before it was seen until {HOST_SECONDS} seconds after",
         before=HOST_SECONDS,
         after=HOST_SECONDS,
         own_capture=True,
     ),
     Group(
         60,
-        "the capture file says it, without a time",
+        "the capture file contains it, without a time",
         "for the whole capture",
         before=10 * 365 * 86400,
         after=10 * 365 * 86400,
         own_capture=True,
     ),
 )
-"""``rank // 10`` is the group; within it the rank orders."""
+"""``rank // 10`` selects the group; within a group a smaller rank is better."""
 
-ASKED, ANSWERED, LOCAL, SAID, HEARD, FILE = (group.first for group in GROUPS)
+REQUESTED, ANSWERED, LOCAL, STATED, ELSEWHERE, FILE = (group.first for group in GROUPS)
 
 
-class Named(NamedTuple):
+class NameSource(NamedTuple):
     """One source of names: a value of ``names.source``, or of ``flows.hostname_source``, or of both."""
 
     source: str
     rank: int
-    means: str
+    meaning: str
 
 
 SOURCES = (
-    Named("sni", ASKED, "server name of a TLS, DTLS or QUIC hello"),
-    Named("http", ASKED + 1, "`Host` or authority of a request"),
-    Named("socks", ASKED + 2, "host that a proxy was asked for"),
-    Named("xmpp", ASKED + 3, "domain that a stream was opened to"),
-    Named("coap", ASKED + 4, "`Uri-Host` of a request"),
-    Named("dns", ANSWERED, "answer to the flow's own initiator"),
-    Named("dns", ANSWERED + 1, "answer to anybody else"),
-    Named("dhcp", LOCAL, "name that a client told the DHCP server, once it has the address"),
-    Named("mdns", LOCAL + 1, "multicast DNS"),
-    Named("netbios", LOCAL + 2, "NetBIOS name service, datagrams and sessions"),
-    Named("llmnr", LOCAL + 3, "link-local multicast name resolution"),
-    Named("cert", SAID, "first subject alternative name of the certificate"),
-    Named("smtp", SAID + 1, "greeting"),
-    Named("irc", SAID + 2, "origin of the server's welcome"),
-    Named("smb", SAID + 3, "what an SMB server tells while it authenticates a client"),
-    Named("ntlm", SAID + 4, "what another server tells in an NTLM challenge"),
-    Named("snmp", SAID + 5, "`sysName` in the agent's response"),
-    Named("smb", HEARD, "the same, heard elsewhere"),
-    Named("snmp", HEARD + 1, "the same, heard elsewhere"),
-    Named("kerberos", HEARD + 2, "NetBIOS name that a client states in its request"),
-    Named("rpc", HEARD + 3, "machine name in the credentials of a remote procedure call"),
-    Named("bgp", HEARD + 4, "host name that a router tells by its FQDN capability"),
-    Named("lldp", HEARD + 5, "system name that a device announces, for its management addresses"),
-    Named("cdp", HEARD + 6, "the same of Cisco's protocol"),
-    Named("nrb", FILE, "name resolution block of a pcapng"),
+    NameSource("sni", REQUESTED, "server name of a TLS, DTLS or QUIC hello"),
+    NameSource("http", REQUESTED + 1, "`Host` or authority of a request"),
+    NameSource("socks", REQUESTED + 2, "host requested of a proxy"),
+    NameSource("xmpp", REQUESTED + 3, "domain in the initiator's stream header"),
+    NameSource("coap", REQUESTED + 4, "`Uri-Host` of a request"),
+    NameSource("dns", ANSWERED, "answer to the flow's own initiator"),
+    NameSource("dns", ANSWERED + 1, "answer to another client"),
+    NameSource("dhcp", LOCAL, "name that a client sent to the DHCP server, once it has the address"),
+    NameSource("mdns", LOCAL + 1, "multicast DNS"),
+    NameSource("netbios", LOCAL + 2, "NetBIOS name service, datagrams and sessions"),
+    NameSource("llmnr", LOCAL + 3, "link-local multicast name resolution"),
+    NameSource("cert", STATED, "first subject alternative name of the certificate"),
+    NameSource("smtp", STATED + 1, "greeting"),
+    NameSource("irc", STATED + 2, "origin of the server's welcome"),
+    NameSource("smb", STATED + 3, "name in an SMB server's authentication messages"),
+    NameSource("ntlm", STATED + 4, "name in another server's NTLM challenge"),
+    NameSource("snmp", STATED + 5, "`sysName` in the agent's response"),
+    NameSource("smb", ELSEWHERE, "the same, in another flow"),
+    NameSource("snmp", ELSEWHERE + 1, "the same, in another flow"),
+    NameSource("kerberos", ELSEWHERE + 2, "NetBIOS name in a client's request"),
+    NameSource("rpc", ELSEWHERE + 3, "machine name in the credentials of a remote procedure call"),
+    NameSource("bgp", ELSEWHERE + 4, "host name in a router's FQDN capability"),
+    NameSource("lldp", ELSEWHERE + 5, "system name that a device announces, for its management addresses"),
+    NameSource("cdp", ELSEWHERE + 6, "the same in Cisco's protocol"),
+    NameSource("nrb", FILE, "name resolution block of a pcapng"),
 )
-"""The order: the smallest rank wins; among equals, the name that was learned last before the flow began."""
+"""The smallest rank wins; among equals, the name that was learned last before the flow began."""
 
 RANKS = {named.source: named.rank for named in reversed(SOURCES)}
-"""Source to its best rank, for names said within a flow."""
+"""Best rank of each source, for names in a flow's own messages."""
 
-LEARNED = tuple(n for n in SOURCES if n.rank // 10 * 10 not in {ASKED, SAID})
-"""Sources that are rows of ``names``."""
+LEARNED = tuple(n for n in SOURCES if n.rank // 10 * 10 not in {REQUESTED, STATED})
+"""Sources whose names are rows of ``names``."""
 
 UNKNOWN = 99
-"""Rank of a source that the table does not list."""
+"""Rank of a source that is not listed."""
 
 
 def group(rank: int) -> Group:
-    """Group that a rank belongs to."""
+    """Group of a rank."""
     return GROUPS[rank // 10 - 1]
 
 
 def names_page() -> str:
-    """Text of ``docs/names.md``: the rule, the order and the times of validity, from this module."""
+    """Text of ``docs/names.md``: rules, order and validity."""
     lines = [
-        "# What a flow's responder is called",
+        "# How a flow's responder is named",
         "",
         "Written by `python -m rustnet.policy.names`; do not edit.",
         "",
-        "`flows.hostname` is the best name for `dst`, `hostname_source` where it comes from, `hostname_ts` when it was",
-        "learned. Every name that the capture gives for an address is a row of `names` and stays there. Nobody is",
-        "asked anything. The verdict:",
+        "`flows.hostname` is the best name of `dst`, `hostname_source` its source, `hostname_ts` the time at which it",
+        "was learned. Every name that the capture contains for an address is a row of `names`. No lookups are made.",
+        "The rules:",
         "",
-        "1. A source takes part if its name holds at the time at which the flow began (at any time, for what is said",
-        "   within the flow).",
+        "1. A name is a candidate if it was valid when the flow began. Names in the flow's own messages always are.",
         "2. The smallest rank wins.",
-        "3. Among equals the name that was learned last before the flow began wins; where there is none, the one that",
-        "   was learned soonest after. An answer of DNS behind the flow's beginning never names it.",
-        "4. A later name for the same address by the same source (of rank 20: to the same client) takes the place of",
-        "   an earlier one, even if the earlier one would still hold.",
+        "3. Among equal ranks the name that was learned last before the flow began wins; if there is none, the one",
+        "   that was learned first after that. A DNS answer after the beginning of the flow never names it.",
+        "4. A later name for the same address from the same source (for rank 20: to the same client) replaces an",
+        "   earlier one, even if that is still valid.",
         "",
-        "| rank | source | what it is |",
+        "| rank | source | name |",
         "| --- | --- | --- |",
-        *(f"| {n.rank} | `{n.source}` | {n.means} |" for n in SOURCES),
+        *(f"| {n.rank} | `{n.source}` | {n.meaning} |" for n in SOURCES),
         "",
-        "| ranks | said by | holds | in |",
+        "| ranks | origin | valid | in |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {g.first} to {g.first + 9} | {g.means} | {g.holds} | "
+            f"| {g.first} to {g.first + 9} | {g.meaning} | {g.validity} | "
             f"{'its own capture' if g.own_capture else 'all captures of the session' if g.after else 'its own flow'} |"
             for g in GROUPS
         ),
         "",
-        "A name that is heard again within a minute, with no other in between, is not written again. A literal address",
-        "in a `Host` header is no name. ARP asks for addresses and is not named. Flows are named at the end of the run",
-        "that stored them. The view `hosts` gives each address one name by the same order, whatever the time.",
+        "A name that is learned again within a minute, with no other in between, gets no second row. A literal address",
+        "in a `Host` header is not a name. ARP flows are not named. Flows are named at the end of the run that stored",
+        "them. The view `hosts` gives each address one name by the same order, regardless of time.",
         "",
     ]
     return "\n".join(lines)

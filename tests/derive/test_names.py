@@ -81,7 +81,7 @@ def test_every_source_that_a_parser_names_has_a_rank() -> None:
     said = set()
     for path in (ROOT / "rustnet" / "dissect").rglob("*.py"):
         text = path.read_text("utf-8")
-        said |= set(re.findall(r'(?:name_host|teach|learn)\([^\n]*?, "([a-z]+)"[,)]', text))
+        said |= set(re.findall(r'(?:name_host|learn|learn_name)\([^\n]*?, "([a-z]+)"[,)]', text))
     assert said >= {"sni", "http", "cert", "smtp", "netbios", "dhcp"}
     assert said <= {named.source for named in SOURCES}
 

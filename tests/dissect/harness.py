@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from rustnet.dissect.framework.conversation import MORE, YES, Conversation, Dissector, Parser
+from rustnet.dissect.framework.inner import InnerStream
 
 CLIENT, SERVER = True, False
-MAX_PENDING = 65_536
 
 Row = TypeVar("Row")
 
@@ -56,9 +56,18 @@ class Flow:
         self.talk.ts = 1_000_000_000
         self.parser: Parser = dissector.parser(self.talk)
         self.talk.parser = self.parser
-        self.pending = {True: b"", False: b""}
-        self.skip = {True: 0, False: 0}
+        self.inner = InnerStream(self.parser)
         self.calls = 0
+
+    @property
+    def pending(self) -> list[bytes]:
+        """By direction: bytes that were offered and not consumed."""
+        return self.inner.pending
+
+    @property
+    def skip(self) -> list[int]:
+        """By direction: bytes that are still to be skipped."""
+        return self.inner.skip
 
     @property
     def rows(self) -> list[object]:
@@ -82,27 +91,16 @@ class Flow:
             self._offer(data[start : start + step], from_src)
 
     def _offer(self, data: bytes, from_src: bool) -> None:
-        skipped = min(self.skip[from_src], len(data))
-        self.skip[from_src] -= skipped
-        data = self.pending[from_src] + data[skipped:]
-        self.pending[from_src] = data
-        if not data or self.talk.finished or self.talk.parser is not self.parser:
+        if self.talk.finished or self.talk.parser is not self.parser:
+            self.pending[from_src] += data
             return
-        self.calls += 1
-        used = self.parser.stream(data, from_src)
-        assert used >= 0
-        self.skip[from_src] += max(0, used - len(data))
-        self.pending[from_src] = data[used:]
-        if len(self.pending[from_src]) >= MAX_PENDING:
-            self.talk.finish()
+        self.calls += len(data) > self.skip[from_src]
+        self.inner.feed(data, from_src)
 
     def lose(self, size: int, from_src: bool = True) -> None:
-        """Lose bytes of one direction; what falls into a skip is not reported."""
-        skipped = min(self.skip[from_src], size)
-        self.skip[from_src] -= skipped
-        if size > skipped and not self.talk.finished:
-            self.pending[from_src] = b""
-            self.parser.gap(size - skipped, from_src)
+        """Lose bytes of one direction; those to be skipped are not reported."""
+        if not self.talk.finished:
+            self.inner.lose(size, from_src)
 
     def close(self) -> None:
         if self.talk.parser is self.parser:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tests.dissect.samples_layer2 import LAYER2
+from tests.dissect.samples_lookup import LOOKUP
 from tests.dissect.samples_services import SERVICES
 from tests.dissect.samples_streams import STREAMS
 from tests.dissect.samples_udp_secure import UDP_SECURE
@@ -44,6 +45,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "ssh": (Sample("tcp", 22, tuple(SSH_TALK)),),
     **{name: tuple(Sample(*parts) for parts in made) for name, made in STREAMS.items()},
     **{name: tuple(Sample(*parts) for parts in made) for name, made in SERVICES.items()},
+    **{name: tuple(Sample(*parts) for parts in made) for name, made in LOOKUP.items()},
     **{name: tuple(Sample(*parts) for parts in made) for name, made in UDP_SECURE.items()},
     **{name: tuple(Sample(*parts) for parts in made) for name, made in LAYER2.items()},
 }

@@ -249,7 +249,7 @@ def test_fault_behind_the_question_keeps_the_row() -> None:
     long = b"\x3f" + b"a" * 63
     flow, rows = read(dns(0x8180, (question("q.test"), long * 4 + b"\0\0\1\0\1"), (good,)))
     assert (rows[0].query, rows[0].answers) == ("q.test", ["1.2.3.4"])
-    assert flow.sink.anomalies == [("malformed_dns", "a name is longer than 255 bytes")]
+    assert flow.sink.anomalies == [("malformed_dns", "name is longer than 255 bytes")]
     flow, rows = read(DNS_RESPONSE[:-20])
     assert rows[0].answers == ["cdn.net", "93.184.216.34"]
     assert len(flow.sink.anomalies) == 1

@@ -213,7 +213,7 @@ def test_malformed_frames() -> None:
     flow, row = talk((CLIENT, initial(crypto(hello()), 0)), (CLIENT, initial(b"\x06\0\x50", 1, fill=0)))
     assert row.sni == "quic.example"
     flow, _ = talk((CLIENT, initial(b"\x1f" + bytes(10), 0)))
-    assert flow.sink.anomalies == [("malformed_quic", "a frame of type 31 in an Initial packet")]
+    assert flow.sink.anomalies == [("malformed_quic", "unexpected frame type 31 in an Initial packet")]
 
 
 @pytest.mark.parametrize(("data", "version"), [(GOOGLE_43, "Q043"), (GOOGLE_46, "Q046")])

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from rustnet.dissect.framework.conversation import Dissector
-from rustnet.dissect.registry import DISSECTORS, by_port, tables
+from rustnet.dissect.registry import DISSECTORS, tables
 from rustnet.records import columns, field_docs, table_name
 from rustnet.store.tables import CORE_TABLES
 from tests.dissect.samples import SAMPLES
@@ -54,11 +54,3 @@ def test_every_dissector_has_samples_that_its_probe_believes(dissector: Dissecto
 
 def test_no_samples_without_a_dissector() -> None:
     assert set(SAMPLES) == {d.name for d in DISSECTORS}
-
-
-def test_by_port() -> None:
-    assert [d.name for d in by_port("tcp", 443)] == ["tls"]
-    assert [d.name for d in by_port("udp", 53)] == ["dns"]
-    assert [d.name for d in by_port("udp", 5353)] == ["mdns"]
-    assert [d.name for d in by_port("udp", 443)] == ["quic"]
-    assert by_port("tcp", 1) == ()

@@ -291,7 +291,7 @@ def test_malformed() -> None:
     broken = handshake_message(1, client_hello((1,), (SNI,))[:-3])
     flow, (row,) = talk([(CLIENT, tls_record(22, broken))])
     assert (row.sni, row.ja3) == (None, None)
-    assert flow.sink.anomalies == [("malformed_tls", "the extensions of a hello run over its end")]
+    assert flow.sink.anomalies == [("malformed_tls", "extensions exceed their hello")]
 
 
 def test_a_malformed_certificate_does_not_cost_the_row() -> None:

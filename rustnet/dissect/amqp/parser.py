@@ -1,7 +1,7 @@
-"""AMQP 0-9-1 (AMQP Working Group) and 1.0 (OASIS; no RFC): connections, exchanges, queues, never the messages.
+"""AMQP 0-9-1 (AMQP Working Group) and 1.0 (OASIS; no RFC): connections, exchanges and queues, never the messages.
 
-One row per method or performative, but for acknowledgements and flow control. Message bodies are skipped and counted.
-Of SASL (RFC 4422) the mechanism and the user are kept, not the password.
+One row per method or performative, except for acknowledgements and flow control. Message bodies are skipped and
+counted. Of SASL (RFC 4422) the mechanism and the user are kept, not the password.
 """
 
 from rustnet.dissect.amqp.types import METHODS, PERFORMATIVES, Reader, Value, performative
@@ -13,7 +13,7 @@ from rustnet.records import U16, U64, FreeText, Host, Identifier, ObjectName, So
 
 MAX_FRAME = 16 << 20
 MAX_METHOD = 60_000
-"""Bytes of a frame that is read as a whole."""
+"""Maximum size of a frame that is read as a whole."""
 _HEAD = 512
 """Bytes of a frame of 1.0 that carries a message which are read."""
 _METHOD, _HEADER, _BODY, _HEARTBEAT, _END = 1, 2, 3, 8, 0xCE
@@ -22,12 +22,12 @@ _SILENT = frozenset({(60, 80), (60, 120), (60, 90), (20, 20), (20, 21)})
 _CONTENT = frozenset({(60, 40), (60, 50), (60, 60), (60, 71)})
 """Methods that a message follows: publish, return, deliver, get-ok."""
 _EXCHANGES = frozenset({(60, 40), (40, 10), (40, 20)})
-"""Methods whose first argument behind two reserved bytes is an exchange."""
+"""Methods whose first argument, after two reserved bytes, is an exchange."""
 _QUEUES = frozenset({(60, 20), (60, 70), (50, 10), (50, 11), (50, 20), (50, 30), (50, 40), (50, 50)})
-"""Methods whose first argument is a queue, behind two reserved bytes but in `queue.declare-ok`."""
+"""Methods whose first argument is a queue, after two reserved bytes except in `queue.declare-ok`."""
 _TRANSFER = 0x14
 _ENDS = {0x16: 2, 0x17: 0, 0x18: 0}
-"""Field of the error in the performatives that end something."""
+"""Index of the error field in performatives that end something."""
 _SILENT_PERFORMATIVES = frozenset({0x13, 0x15, 0x42})
 _VERSIONS = {
     b"\0\0\x09\x01": "0-9-1", b"\x01\x01\0\x09": "0-9", b"\x01\x01\0\x0a": "0-10", b"\x01\x01\x08\0": "0-8",
@@ -79,26 +79,26 @@ class Amqp:
 class AmqpParser(RowParser):
     """One connection."""
 
-    __slots__ = ("begun", "content", "new", "secure", "version")
+    __slots__ = ("begun", "content", "is_1_0", "secure", "version")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.version: str | None = None
-        self.new = False
+        self.is_1_0 = False
         """Frames are those of 1.0."""
         self.begun = [False, False]
         """By direction: bytes were read."""
         self.content: dict[tuple[bool, int], Amqp] = {}
-        """Methods whose message's size is still to come, by direction and channel."""
+        """By direction and channel: methods whose content header has not arrived."""
         self.secure = False
-        """TLS was asked for."""
+        """The client requested TLS."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read headers and frames; bodies are skipped."""
         pos = 0
         size = len(data)
-        mine = self.talk.parser
-        while size - pos >= 8 and self.talk.parser is mine and not self.talk.finished:
+        current = self.talk.parser
+        while size - pos >= 8 and self.talk.parser is current and not self.talk.finished:
             if self.secure and data.startswith(b"\x16\x03", pos):
                 self.talk.hand_over(TLS)
                 break
@@ -107,130 +107,130 @@ class AmqpParser(RowParser):
                 pos += 8
                 continue
             if not self.begun[0] and not self.begun[1] and self.version is None:
-                self.new = data[pos + 4] == 2 and data[pos + 5] < 2
+                self.is_1_0 = data[pos + 4] == 2 and data[pos + 5] < 2
             self.begun[from_src] = True
-            after = self._new(data, pos) if self.new else self._old(data, pos, from_src)
+            after = self._frame_1_0(data, pos) if self.is_1_0 else self._frame_0_9(data, pos, from_src)
             if after == pos:
                 return pos
             pos = after
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known, since the next frame's beginning cannot be found."""
+        """Store what is pending: the beginning of the next frame cannot be found."""
         self.close()
         self.talk.finish()
 
     def close(self) -> None:
-        """Tell the methods whose message did not follow."""
+        """Store the methods whose content did not follow."""
         while self.content:
-            self.say(self.content.pop(next(iter(self.content))))
+            self.store_row(self.content.pop(next(iter(self.content))))
 
     def _opening(self, header: bytes) -> None:
-        """Read the header by which a side names the version; it is told where no frame will."""
+        """Read a protocol header; it gets a row if no frame precedes it."""
         version = _VERSIONS.get(header[4:8])
         if version is None:
-            raise DissectError("a header names an unknown version")
-        self.new = version == "1.0"
+            raise DissectError("unknown version in a protocol header")
+        self.is_1_0 = version == "1.0"
         if self.version is None:
-            self.say(Amqp(method="header", version=version))
+            self.store_row(Amqp(method="header", version=version))
         self.version = version
         if header == _TLS_HEADER:
             self.secure = True
 
     # ---- 0-9-1 -------------------------------------------------------------------------------------------------------
 
-    def _old(self, data: bytes, pos: int, from_src: bool) -> int:
+    def _frame_0_9(self, data: bytes, pos: int, from_src: bool) -> int:
         """Read one frame of 0-9-1."""
         kind = data[pos]
         channel = data[pos + 1] << 8 | data[pos + 2]
         length = int.from_bytes(data[pos + 3 : pos + 7], "big")
         end = pos + 7 + length + 1
         if kind not in {_METHOD, _HEADER, _BODY, _HEARTBEAT} or length > MAX_FRAME:
-            raise DissectError("what stands where a frame should begin is none")
+            raise DissectError("expected a frame header")
         if kind == _BODY or length > MAX_METHOD:
             return end
         if end > len(data):
             return pos
         if data[end - 1] != _END:
-            raise DissectError("a frame does not end where it should")
+            raise DissectError("expected a frame-end octet")
         if kind == _METHOD and length >= 4:
             self._method(data[pos + 7 : end - 1], channel, from_src)
         elif kind == _HEADER and length >= 12:
             row = self.content.pop((from_src, channel), None)
             if row is not None:
                 row.payload_bytes = int.from_bytes(data[pos + 11 : pos + 19], "big")
-                self.say(row)
+                self.store_row(row)
         return end
 
     def _method(self, body: bytes, channel: int, from_src: bool) -> None:
         number = (body[0] << 8 | body[1], body[2] << 8 | body[3])
         name = METHODS.get(number)
         if name is None:
-            raise DissectError(f"a method is of class {number[0]} and number {number[1]}")
+            raise DissectError("unknown method {method} of class {number}", number=number[0], method=number[1])
         if number in _SILENT:
             return
         row = Amqp(method=name, version=self.version, channel=channel)
         self._fields(row, number, Reader(body, 4))
         if number not in _CONTENT:
-            self.say(row)
+            self.store_row(row)
             return
         earlier = self.content.pop((from_src, channel), None)
         if earlier is None and len(self.content) >= _MAX_PENDING_CONTENT:
             earlier = self.content.pop(next(iter(self.content)))
         if earlier is not None:
-            self.say(earlier)
+            self.store_row(earlier)
         self.content[from_src, channel] = row
 
-    def _fields(self, row: Amqp, number: tuple[int, int], said: Reader) -> None:
-        """Read what is kept of a method's arguments."""
+    def _fields(self, row: Amqp, number: tuple[int, int], arguments: Reader) -> None:
+        """Read the method arguments that are kept."""
         if number in {(10, 10), (10, 11)}:
-            self._start(row, number[1], said)
+            self._start(row, number[1], arguments)
         elif number == (10, 40):
-            row.virtual_host = said.short()
+            row.virtual_host = arguments.short()
         elif number in {(10, 50), (20, 40), (60, 50)}:
-            row.reply_code, row.error = said.number(2), said.short()
+            row.reply_code, row.error = arguments.number(2), arguments.short()
             if number == (60, 50):
-                row.exchange, row.routing_key = said.short(), said.short()
+                row.exchange, row.routing_key = arguments.short(), arguments.short()
         elif number in {(60, 60), (60, 71)}:
             if number == (60, 60):
-                said.short()  # the consumer's tag
-            said.number(9)
-            row.exchange, row.routing_key = said.short(), said.short()
+                arguments.short()  # the consumer's tag
+            arguments.number(9)
+            row.exchange, row.routing_key = arguments.short(), arguments.short()
         elif number in _EXCHANGES:
-            said.number(2)
-            row.exchange = said.short()
-            row.routing_key = said.short() if number == (60, 40) else None
+            arguments.number(2)
+            row.exchange = arguments.short()
+            row.routing_key = arguments.short() if number == (60, 40) else None
         elif number in _QUEUES:
-            self._queue(row, number, said)
+            self._queue(row, number, arguments)
 
-    def _queue(self, row: Amqp, number: tuple[int, int], said: Reader) -> None:
+    def _queue(self, row: Amqp, number: tuple[int, int], arguments: Reader) -> None:
         if number != (50, 11):
-            said.number(2)
-        row.queue = said.short()
+            arguments.number(2)
+        row.queue = arguments.short()
         if number in {(50, 20), (50, 50)}:
-            row.exchange, row.routing_key = said.short(), said.short()
+            row.exchange, row.routing_key = arguments.short(), arguments.short()
 
-    def _start(self, row: Amqp, method: int, said: Reader) -> None:
+    def _start(self, row: Amqp, method: int, arguments: Reader) -> None:
         """Read how a peer describes itself, and a login."""
         if method == 10:
-            said.number(2)
-        found = said.texts()
-        row.program_name = found.get("product")
-        row.program_version = found.get("version")
+            arguments.number(2)
+        properties = arguments.texts()
+        row.program_name = properties.get("product")
+        row.program_version = properties.get("version")
         if method == 10:
-            row.auth_method = text(said.counted(4))
+            row.auth_method = text(arguments.counted(4))
             return
-        row.auth_method = said.short()
-        row.username, row.has_password = _user(row.auth_method, said.counted(4))
+        row.auth_method = arguments.short()
+        row.username, row.has_password = _user(row.auth_method, arguments.counted(4))
 
     # ---- 1.0 ---------------------------------------------------------------------------------------------------------
 
-    def _new(self, data: bytes, pos: int) -> int:
+    def _frame_1_0(self, data: bytes, pos: int) -> int:
         """Read one frame of 1.0."""
         length = int.from_bytes(data[pos : pos + 4], "big")
         start = pos + 4 * data[pos + 4]
         if not 8 <= length <= MAX_FRAME or data[pos + 4] < 2 or start > pos + length or data[pos + 5] > 1:
-            raise DissectError("what stands where a frame should begin is none")
+            raise DissectError("expected a frame header")
         end = pos + length
         if min(end, start + (_HEAD if length > MAX_METHOD else MAX_METHOD)) > len(data):
             return pos
@@ -256,7 +256,7 @@ class AmqpParser(RowParser):
         elif code in _ENDS:
             at = _ENDS[code]
             row.error = _text(fields[at], 0) if len(fields) > at else None
-        self.say(row)
+        self.store_row(row)
 
     def _login(self, row: Amqp, code: int, fields: list[Value]) -> None:
         """Read a performative of SASL."""
@@ -276,10 +276,10 @@ class AmqpParser(RowParser):
 
 
 def _user(mechanism: str, answer: bytes) -> tuple[str | None, bool]:
-    """User in a first SASL answer, and whether a secret stands in it; AMQPLAIN is a table of 0-9-1."""
+    """User in an initial SASL response, and whether it contains a secret; AMQPLAIN is a field table of 0-9-1."""
     if mechanism == "AMQPLAIN":
-        found = Reader(len(answer).to_bytes(4, "big") + answer, 0).texts()
-        return found.get("LOGIN"), "PASSWORD" in found
+        table = Reader(len(answer).to_bytes(4, "big") + answer, 0).texts()
+        return table.get("LOGIN"), "PASSWORD" in table
     if mechanism in {"ANONYMOUS", "EXTERNAL"}:
         return text(answer) or None, False
     return raw_sasl_user(mechanism, answer, 1)
@@ -287,8 +287,8 @@ def _user(mechanism: str, answer: bytes) -> tuple[str | None, bool]:
 
 def _text(fields: Value, at: int) -> str | None:
     """Text in a list's field."""
-    found = fields[at] if isinstance(fields, list) and at < len(fields) else None
-    return text(found) if isinstance(found, bytes) else None
+    field = fields[at] if isinstance(fields, list) and at < len(fields) else None
+    return text(field) if isinstance(field, bytes) else None
 
 
 def _address(fields: list[Value], at: int) -> str | None:

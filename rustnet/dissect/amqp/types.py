@@ -22,9 +22,9 @@ _CLASSES = {
     90: ("tx", {10: "select", 11: "select-ok", 20: "commit", 21: "commit-ok", 30: "rollback", 31: "rollback-ok"}),
 }  # fmt: skip
 METHODS = {
-    (number, method): f"{name}.{said}"
+    (number, method): f"{name}.{method_name}"
     for number, (name, methods) in _CLASSES.items()
-    for method, said in methods.items()
+    for method, method_name in methods.items()
 }
 """Names of the methods of 0-9-1 by class and method number."""
 
@@ -36,7 +36,7 @@ PERFORMATIVES = {
 """Names of the performatives of 1.0 by their code."""
 
 Value = bytes | int | list["Value"] | None
-"""A value of 1.0: texts and binaries as bytes; of what is not read `None`."""
+"""A value of 1.0: strings and binaries as bytes; `None` for types that are not read."""
 
 _FIXED = {
     0x40: 0, 0x41: 0, 0x42: 0, 0x43: 0, 0x44: 0, 0x45: 0, 0x50: 1, 0x51: 1, 0x52: 1, 0x53: 1, 0x54: 1, 0x55: 1, 0x56: 1,
@@ -48,7 +48,7 @@ _TRUE, _FALSE, _EMPTY_LIST = 0x41, 0x42, 0x45
 
 
 class Reader:
-    """Reads the fields of a method of 0-9-1, one behind the other."""
+    """Reads the fields of a 0-9-1 method in order."""
 
     __slots__ = ("body", "pos")
 
@@ -58,14 +58,14 @@ class Reader:
 
     def number(self, size: int) -> int:
         """Read a number of ``size`` bytes."""
-        need(self.body, self.pos + size, "a method")
+        need(self.body, self.pos + size, "method")
         self.pos += size
         return int.from_bytes(self.body[self.pos - size : self.pos], "big")
 
     def counted(self, size: int) -> bytes:
-        """Read bytes behind their length, which takes ``size`` bytes."""
+        """Read bytes that follow a length field of ``size`` bytes."""
         length = self.number(size)
-        need(self.body, self.pos + length, "a method")
+        need(self.body, self.pos + length, "method")
         self.pos += length
         return self.body[self.pos - length : self.pos]
 
@@ -74,16 +74,16 @@ class Reader:
         return text(self.counted(1))
 
     def texts(self) -> dict[str, str]:
-        """Read a table; its long strings, as far as other types do not stand ahead of them."""
+        """Read a field table: its long strings, up to the first value of an unsupported type."""
         inner = Reader(self.counted(4), 0)
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for _ in range(MAX_FIELDS):
             if inner.pos >= len(inner.body):
                 break
             key = inner.short()
             kind = inner.number(1)
             if kind == 0x53:  # S
-                found[key] = text(inner.counted(4))
+                texts[key] = text(inner.counted(4))
             elif kind == 0x46:  # F, a table
                 inner.counted(4)
             elif kind == 0x74:  # t, a boolean
@@ -92,12 +92,12 @@ class Reader:
                 inner.number(4)
             else:
                 break
-        return found
+        return texts
 
 
 def value(data: bytes, pos: int, depth: int = 0) -> tuple[Value, int]:
-    """Value of 1.0 at ``pos``, and the position behind it. A described value is its content."""
-    need(data, pos + 1, "a value")
+    """The 1.0 value at ``pos``, and the position after it. A described value is replaced by its content."""
+    need(data, pos + 1, "value")
     code = data[pos]
     pos += 1
     if code == 0:
@@ -107,17 +107,17 @@ def value(data: bytes, pos: int, depth: int = 0) -> tuple[Value, int]:
         return value(data, pos, depth + 1)
     size = _FIXED.get(code)
     if size is not None:
-        need(data, pos + size, "a value")
-        found: Value = int.from_bytes(data[pos : pos + size], "big") if code in _NUMBERS else None
+        need(data, pos + size, "value")
+        result: Value = int.from_bytes(data[pos : pos + size], "big") if code in _NUMBERS else None
         if code in {_TRUE, _FALSE}:
-            found = int(code == _TRUE)
-        return [] if code == _EMPTY_LIST else found, pos + size
+            result = int(code == _TRUE)
+        return [] if code == _EMPTY_LIST else result, pos + size
     width = 1 if code >> 4 in {0xA, 0xC, 0xE} else 4 if code >> 4 in {0xB, 0xD, 0xF} else 0
     if not width:
-        raise DissectError(f"a value is of type {code:#04x}")
-    need(data, pos + width, "a value")
+        raise DissectError("unknown type code {code:#04x}", code=code)
+    need(data, pos + width, "value")
     end = pos + width + int.from_bytes(data[pos : pos + width], "big")
-    need(data, end, "a value")
+    need(data, end, "value")
     if code >> 4 in {0xA, 0xB}:
         return data[pos + width : end], end
     if code not in {0xC0, 0xD0}:
@@ -129,7 +129,7 @@ def _items(data: bytes, width: int, depth: int) -> Value:
     """Items of a list."""
     if depth > 8:
         raise DissectError("values are nested too deeply")
-    need(data, width, "a list")
+    need(data, width, "list")
     items: list[Value] = []
     pos = width
     for _ in range(min(MAX_FIELDS, int.from_bytes(data[:width], "big"))):
@@ -145,6 +145,6 @@ def performative(body: bytes) -> tuple[int, list[Value]]:
     elif body[:2] == b"\0\x80" and len(body) > 11:
         code, pos = body[9], 10
     else:
-        raise DissectError("a frame does not begin with a performative")
+        raise DissectError("expected a performative")
     fields, _ = value(body, pos)
     return code, fields if isinstance(fields, list) else []

@@ -11,21 +11,21 @@ _LENGTH = re.compile(rb"(\d{1,7}):").match
 
 
 def read(data: bytes) -> object:
-    """Value at the beginning of ``data``: int, bytes, list, or dict with bytes as keys. What follows it is not read."""
-    made, _, _ = _value(data, 0, MAX_DEPTH, MAX_VALUES)
-    return made
+    """The value at the beginning of ``data``: int, bytes, list, or dict with bytes as keys. The rest is ignored."""
+    value, _, _ = _value(data, 0, MAX_DEPTH, MAX_VALUES)
+    return value
 
 
 def _value(data: bytes, pos: int, depth: int, left: int) -> tuple[object, int, int]:
-    """The value at ``pos``, where it ends, and how many more may be read."""
+    """The value at ``pos``, the position after it, and how many more values may be read."""
     if left <= 0 or depth <= 0:
-        raise DissectError("a bencoded value is nested too deeply or too large")
+        raise DissectError("bencoded value is nested too deeply or too large")
     kind = data[pos : pos + 1]
     left -= 1
     if kind == b"i":
         number = _NUMBER(data, pos)
         if number is None:
-            raise DissectError("a bencoded number is malformed")
+            raise DissectError("malformed bencoded integer")
         return int(number.group(1)), number.end(), left
     if kind == b"l":
         return _list(data, pos + 1, depth - 1, left)
@@ -33,20 +33,20 @@ def _value(data: bytes, pos: int, depth: int, left: int) -> tuple[object, int, i
         items, end, left = _list(data, pos + 1, depth - 1, left)
         keys = items[::2]
         if len(items) % 2 or not all(isinstance(key, bytes) for key in keys):
-            raise DissectError("a bencoded dictionary is malformed")
+            raise DissectError("malformed bencoded dictionary")
         return dict(zip(keys, items[1::2], strict=True)), end, left
     length = _LENGTH(data, pos)
     if length is None:
-        raise DissectError("a bencoded value is malformed")
+        raise DissectError("malformed bencoded value")
     end = length.end() + int(length.group(1))
     if end > len(data):
-        raise DissectError("a bencoded string is cut off")
+        raise DissectError("truncated bencoded string")
     return data[length.end() : end], end, left
 
 
 def _list(data: bytes, pos: int, depth: int, left: int) -> tuple[list[object], int, int]:
-    made: list[object] = []
+    values: list[object] = []
     while data[pos : pos + 1] != b"e":
         value, pos, left = _value(data, pos, depth, left)
-        made.append(value)
-    return made, pos + 1, left
+        values.append(value)
+    return values, pos + 1, left

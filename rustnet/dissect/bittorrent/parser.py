@@ -1,6 +1,6 @@
 """BitTorrent: peer connections (BEP 3, 10), DHT (BEP 5), uTP (BEP 29), UDP trackers (BEP 15), local discovery (BEP 14).
 
-No RFC; the BEPs stand at bittorrent.org. One row per handshake and per DHT or tracker message. Pieces are not read.
+No RFC; the BEPs are at bittorrent.org. One row per handshake and per DHT or tracker message. Pieces are not read.
 """
 
 import re
@@ -85,7 +85,7 @@ class BittorrentParser(RowParser):
         self.seen = [False, False]
         """By direction: the handshake was read."""
         self.extended = [False, False]
-        """By direction: an extended handshake is still to come."""
+        """By direction: an extended handshake is expected."""
         self.done = [False, False]
 
     # ---- connections ---------------------------------------------------------------------------------------------
@@ -96,10 +96,10 @@ class BittorrentParser(RowParser):
         if not self.seen[from_src]:
             if len(data) < 68:
                 if not _PREFIX.startswith(data[:20]):
-                    raise DissectError("a connection does not begin with a handshake")
+                    raise DissectError("expected a handshake")
                 return 0
             if not data.startswith(_PREFIX):
-                raise DissectError("a connection does not begin with a handshake")
+                raise DissectError("expected a handshake")
             self._handshake(data, from_src, "peer")
             pos = 68
         while self.extended[from_src] and len(data) - pos >= 6:
@@ -131,7 +131,7 @@ class BittorrentParser(RowParser):
             )
             if there
         ]  # fmt: skip
-        self.say(
+        self.store_row(
             Bittorrent(
                 kind=kind,
                 message="handshake",
@@ -143,14 +143,14 @@ class BittorrentParser(RowParser):
         )
 
     def _extended(self, data: bytes) -> None:
-        """Extended handshake (BEP 10)."""
-        told = bencode.read(data)
-        if not isinstance(told, dict):
+        """Read an extended handshake (BEP 10)."""
+        message = bencode.read(data)
+        if not isinstance(message, dict):
             return
-        row = Bittorrent(message="extended_handshake", client=_text(told.get(b"v")))
-        row.listen_port = _port(told.get(b"p"))
-        row.external_ip = _ip(told.get(b"yourip"))
-        self.say(row)
+        row = Bittorrent(message="extended_handshake", client=_text(message.get(b"v")))
+        row.listen_port = _port(message.get(b"p"))
+        row.external_ip = _ip(message.get(b"yourip"))
+        self.store_row(row)
 
     # ---- datagrams -----------------------------------------------------------------------------------------------
 
@@ -161,25 +161,25 @@ class BittorrentParser(RowParser):
         elif data.startswith(b"BT-SEARCH"):
             self._search(data)
         elif data[:8] == _TRACKER_MAGIC or (len(data) >= 8 and data[:3] == b"\0\0\0" and data[3] <= 3):
-            self._tracker_answer(data) if data[:8] != _TRACKER_MAGIC else self.say(_connect())
+            self._tracker_answer(data) if data[:8] != _TRACKER_MAGIC else self.store_row(_connect())
         elif len(data) >= 98 and data[8:12] == b"\0\0\0\1":
             self._announce(data)
         elif len(data) >= 20 and data[0] & 15 == 1 and data[0] >> 4 <= 4:
             self._utp(data, from_src)
 
     def _dht(self, data: bytes) -> None:
-        told = bencode.read(data)
-        if not isinstance(told, dict):
-            raise DissectError("a DHT message is no dictionary")
-        kind = told.get(b"y")
-        row = Bittorrent(kind="dht", response=kind != b"q", client=_version(told.get(b"v")))
-        row.external_ip = _ip(told.get(b"ip"))
-        inner = told.get(b"a" if kind == b"q" else b"r")
+        message = bencode.read(data)
+        if not isinstance(message, dict):
+            raise DissectError("expected a dictionary as DHT message")
+        kind = message.get(b"y")
+        row = Bittorrent(kind="dht", response=kind != b"q", client=_version(message.get(b"v")))
+        row.external_ip = _ip(message.get(b"ip"))
+        inner = message.get(b"a" if kind == b"q" else b"r")
         if kind == b"q":
-            row.message = _text(told.get(b"q"))
+            row.message = _text(message.get(b"q"))
         elif kind == b"e":
             row.message = "error"
-            error = told.get(b"e")
+            error = message.get(b"e")
             row.error = _text(error[1]) if isinstance(error, list) and len(error) >= 2 else None
         else:
             row.message = "response"
@@ -191,12 +191,12 @@ class BittorrentParser(RowParser):
             nodes, values = inner.get(b"nodes"), inner.get(b"values")
             if isinstance(nodes, bytes) or isinstance(values, list):
                 row.peers = len(values) if isinstance(values, list) else len(nodes) // 26  # type: ignore[arg-type]
-        self.say(row)
+        self.store_row(row)
 
     def _search(self, data: bytes) -> None:
         _, fields = head(data)
         hashed = fields.get("infohash", "").lower()
-        self.say(
+        self.store_row(
             Bittorrent(
                 kind="lsd",
                 message="search",
@@ -206,9 +206,9 @@ class BittorrentParser(RowParser):
         )
 
     def _announce(self, data: bytes) -> None:
-        """A peer tells a tracker of itself (BEP 15)."""
+        """Read an announce request to a tracker (BEP 15)."""
         event = int.from_bytes(data[80:84], "big")
-        self.say(
+        self.store_row(
             Bittorrent(
                 kind="tracker",
                 message="announce",
@@ -228,13 +228,13 @@ class BittorrentParser(RowParser):
             row.peers = (len(data) - 20) // 6
         elif data[3] == 3:
             row.error = text(data[8:])
-        self.say(row)
+        self.store_row(row)
 
     def _utp(self, data: bytes, from_src: bool) -> None:
-        """A handshake within uTP; other packets of it say nothing new."""
+        """Read a handshake inside uTP; other uTP packets are ignored."""
         pos = _payload(data)
         if data[0] >> 4 == 4 and not self.rows:
-            self.say(Bittorrent(kind="utp", message="syn"))
+            self.store_row(Bittorrent(kind="utp", message="syn"))
         elif pos and data[pos : pos + 20] == _PREFIX and len(data) >= pos + 68 and not self.seen[from_src]:
             self._handshake(data[pos:], from_src, "utp")
         if all(self.seen):
@@ -246,7 +246,7 @@ def _connect() -> Bittorrent:
 
 
 def _payload(data: bytes) -> int:
-    """Where a uTP packet's payload starts behind its extensions; 0 if they do not fit."""
+    """Offset of a uTP packet's payload after its extensions; 0 if they are malformed."""
     kind, pos = data[1], 20
     for _ in range(4):
         if kind == 0:
@@ -281,7 +281,7 @@ def _version(value: object) -> str | None:
 
 
 def _probe_bittorrent(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A handshake's prefix; in datagrams a DHT dictionary, a tracker's magic number, a uTP opening."""
+    """Recognise a handshake's prefix; in datagrams a DHT dictionary, a tracker's magic number, a uTP opening."""
     if talk.transport == "tcp":
         if not data or data[0] != 0x13:
             return NO
@@ -301,7 +301,7 @@ def _probe_bittorrent(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _is_dht(data: bytes) -> bool:
-    """Whether a dictionary has the type key of a DHT message, and what that type must bring."""
+    """Whether a dictionary has the type key of a DHT message and the members that this type requires."""
     if data[1:3] not in {b"1:", b"2:"}:
         return False
     return (

@@ -1,4 +1,4 @@
-"""Names of well-known DCE/RPC interfaces by UUID ([MS-*] specifications and PROFINET's; no RFC lists them)."""
+"""Names of well-known DCE/RPC interfaces by UUID ([MS-*] specifications and PROFINET; no RFC lists them)."""
 
 INTERFACES = {
     "e1af8308-5d1f-11c9-91a4-08002b14a0fa": "epmapper",

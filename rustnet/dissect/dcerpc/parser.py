@@ -9,11 +9,12 @@ from uuid import UUID
 from rustnet.dissect.dcerpc.interfaces import INTERFACES
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.reading import RowParser, Waiting, need
+from rustnet.dissect.framework.reading import need
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.records import U16, U32, Bytes32, Host, Identifier, Mixed, Term, User, Word, record
 
 _LOOK = 8192
-"""Bytes of a fragment that are waited for; what lies behind them is skipped."""
+"""Bytes of a fragment that are buffered; the rest is skipped."""
 _MAX_CONTEXTS = 64
 _REQUEST, _RESPONSE, _FAULT, _BIND, _BIND_ACK, _BIND_NAK, _ALTER, _ALTER_ACK, _AUTH3 = 0, 2, 3, 11, 12, 13, 14, 15, 16
 _TYPES = frozenset((*range(20),))
@@ -67,40 +68,38 @@ def _uuid(raw: bytes, little: bool) -> str:
     return str(UUID(bytes_le=raw) if little else UUID(bytes=raw))
 
 
-class DcerpcParser(RowParser):
+class DcerpcParser(RequestParser[tuple[object, int], Dcerpc]):
     """Both directions of one connection, or one flow of datagrams."""
 
-    __slots__ = ("binding", "contexts", "identity", "waiting")
+    __slots__ = ("binding", "contexts", "identity")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.contexts: dict[int, tuple[str, str]] = {}
         """Interface and its version by context number."""
         self.binding: dict[int, list[tuple[Dcerpc, int, int]]] = {}
-        """Rows of bindings that wait for their answer, by call."""
-        self.waiting: Waiting[tuple[object, int], Dcerpc] = Waiting()
+        """By call: rows of pending bindings."""
         self.identity = Identity()
 
     def close(self) -> None:
-        """Tell what was not answered."""
+        """Store bindings and calls without a response."""
         for rows in self.binding.values():
             for row, ts, packet in rows:
-                self.say(row, ts, packet)
+                self.store_row(row, ts, packet)
         self.binding.clear()
-        for row, ts, packet in self.waiting.drain():
-            self.say(row, ts, packet)
+        super().close()
 
     # ---- connections ---------------------------------------------------------------------------------------------
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the fragments whose beginnings are complete; skip the rest of them."""
+        """Read the beginnings of fragments; skip the rest of them."""
         pos = 0
         while len(data) - pos >= 16 and not self.talk.finished:
             order = "<" if data[pos + 4] & 0x10 else ">"
             size, authentication, call = struct.unpack_from(order + "HHI", data, pos + 8)
             kind = data[pos + 2]
             if data[pos] != 5 or kind not in _TYPES or size < 16:
-                raise DissectError("no fragment begins where one must")
+                raise DissectError("expected a fragment header")
             wanted = min(size, _LOOK if kind in {_BIND, _BIND_ACK, _ALTER, _ALTER_ACK, _AUTH3} else 48)
             if len(data) - pos < wanted:
                 break
@@ -113,32 +112,32 @@ class DcerpcParser(RowParser):
         if kind in {_BIND, _ALTER}:
             self._bind(data, kind, order, call)
         elif kind in {_BIND_ACK, _ALTER_ACK}:
-            self._accepted(data, order, call)
+            self._bind_ack(data, order, call)
         elif kind == _BIND_NAK:
             for row, ts, packet in self.binding.pop(call, ()):
                 row.accepted = False
                 row.result = "refused"
-                self.say(row, ts, packet)
+                self.store_row(row, ts, packet)
         elif kind == _REQUEST:
             self._request(data, order, call)
         elif kind in {_RESPONSE, _FAULT}:
-            self._answered(data, kind, order, call)
+            self._response(data, kind, order, call)
         if authentication and kind in {_BIND, _BIND_ACK, _ALTER, _ALTER_ACK, _AUTH3}:
             self._authenticate(data, kind)
 
     def _bind(self, data: bytes, kind: int, order: str, call: int) -> None:
-        """Interfaces that the client wants (C706, 12.6.4.3)."""
-        need(data, 28, "a binding")
+        """Read the interfaces that the client requests (C706, 12.6.4.3)."""
+        need(data, 28, "bind PDU")
         little = order == "<"
         rows = []
         pos = 28
         seen = set()
         for _ in range(min(data[24], _MAX_CONTEXTS)):
-            need(data, pos + 24, "a context")
+            need(data, pos + 24, "presentation context")
             context, transfers = struct.unpack_from(order + "HB", data, pos)
             interface = _uuid(data[pos + 4 : pos + 20], little)
             major, minor = struct.unpack_from(order + "HH", data, pos + 20)
-            self._remember(context, interface, f"{major}.{minor}")
+            self._add_context(context, interface, f"{major}.{minor}")
             if interface not in seen:
                 seen.add(interface)
                 row = Dcerpc(operation="bind" if kind == _BIND else "alter_context", call_number=call)
@@ -149,7 +148,7 @@ class DcerpcParser(RowParser):
             del self.binding[next(iter(self.binding))]
         self.binding[call] = rows
 
-    def _remember(self, context: int, interface: str, version: str) -> None:
+    def _add_context(self, context: int, interface: str, version: str) -> None:
         if len(self.contexts) >= 4 * _MAX_CONTEXTS:
             del self.contexts[next(iter(self.contexts))]
         self.contexts[context] = (interface, version)
@@ -160,9 +159,9 @@ class DcerpcParser(RowParser):
             row.interface_uuid, row.interface_version = known
             row.interface = INTERFACES.get(known[0])
 
-    def _accepted(self, data: bytes, order: str, call: int) -> None:
-        """Server's word on each context; one that is only refused for NDR64 still stands with NDR."""
-        need(data, 26, "the answer to a binding")
+    def _bind_ack(self, data: bytes, order: str, call: int) -> None:
+        """Read the server's result for each context; an interface rejected for NDR64 only may be accepted with NDR."""
+        need(data, 26, "bind_ack")
         length = int.from_bytes(data[24:26], "little" if order == "<" else "big")
         endpoint = data[26 : 26 + length].rstrip(b"\0").decode("ascii", "replace")[:256]
         pos = 26 + length
@@ -170,52 +169,50 @@ class DcerpcParser(RowParser):
         results = []
         if pos < len(data):
             for i in range(min(data[pos], _MAX_CONTEXTS)):
-                need(data, pos + 8 + 24 * i, "the answer to a binding")
+                need(data, pos + 8 + 24 * i, "bind_ack")
                 results.append(struct.unpack_from(order + "H", data, pos + 4 + 24 * i)[0])
         for row, ts, packet in self.binding.pop(call, ()):
             row.accepted = 0 in results
             row.result = "ok" if row.accepted else "refused"
             row.endpoint = endpoint or None
             row.rtt_ms = (self.talk.ts - ts) / 1e6
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
 
     def _request(self, data: bytes, order: str, call: int) -> None:
-        need(data, 24, "a request")
+        need(data, 24, "request PDU")
         size, context, opnum = struct.unpack_from(order + "IHH", data, 16)
         row = Dcerpc(operation="request", opnum=opnum, call_number=call, request_size=size)
         self._describe(row, context)
         if data[3] & 0x80 and len(data) >= 40:
             row.object_uuid = _uuid(data[24:40], order == "<")
-        gone = self.waiting.add((None, call), row, self.talk)
-        if gone is not None:
-            self.say(*gone)
+        self.add_request((None, call), row)
 
-    def _answered(self, data: bytes, kind: int, order: str, call: int) -> None:
-        found = self.waiting.take((None, call))
-        row, ts, packet = found or (Dcerpc(operation="response", call_number=call), 0, 0)
+    def _response(self, data: bytes, kind: int, order: str, call: int) -> None:
+        entry = self.waiting.take((None, call))
+        row, ts, packet = entry or (Dcerpc(operation="response", call_number=call), 0, 0)
         row.result = "ok"
         if kind == _FAULT:
-            need(data, 28, "a fault")
+            need(data, 28, "fault PDU")
             row.result = _fault(struct.unpack_from(order + "I", data, 24)[0])
         if ts:
             row.rtt_ms = (self.talk.ts - ts) / 1e6
         row.username, row.domain = self.identity.username, self.identity.domain
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
 
     def _authenticate(self, data: bytes, kind: int) -> None:
-        """Take in what an NTLM message behind the body tells."""
+        """Read the NTLM message after the body."""
         self.identity.read(data[16:])
-        told = self.identity
-        if kind in {_BIND_ACK, _ALTER_ACK} and (told.dns_name or told.target):
-            self.talk.name_host(told.dns_name or told.target or "", "ntlm")
+        identity = self.identity
+        if kind in {_BIND_ACK, _ALTER_ACK} and (identity.dns_name or identity.target):
+            self.talk.name_host(identity.dns_name or identity.target or "", "ntlm")
 
     # ---- datagrams -----------------------------------------------------------------------------------------------
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read one datagram (C706, 12.5)."""
-        need(data, 80, "a datagram")
+        need(data, 80, "datagram header")
         if data[0] != 4 or data[1] not in _DATAGRAM_TYPES:
-            raise DissectError("a datagram is not of version 4")
+            raise DissectError("expected a datagram of version 4")
         little = data[4] & 0x10 != 0
         order = "<" if little else ">"
         _, version, sequence, opnum, _, _, length, fragment = struct.unpack_from(order + "IIIHHHHH", data, 56)
@@ -230,20 +227,20 @@ class DcerpcParser(RowParser):
                 interface_version=f"{version & 0xFFFF}.{version >> 16}", opnum=opnum, call_number=sequence,
                 request_size=length, object_uuid=_uuid(data[8:24], little) if any(data[8:24]) else None,
             )  # fmt: skip
-            gone = self.waiting.add((activity, sequence), row, self.talk)
-            if gone is not None and gone[0].opnum != opnum:  # the same call again is a repetition
-                self.say(*gone)
+            evicted = self.waiting.add((activity, sequence), row, self.talk)
+            if evicted is not None and evicted[0].opnum != opnum:  # the same call again is a repetition
+                self.store_row(*evicted)
         elif kind in {2, 3, 6}:
-            found = self.waiting.take((activity, sequence))
-            row, ts, packet = found or (self._lone(data, kind, little, opnum, sequence), 0, 0)
+            entry = self.waiting.take((activity, sequence))
+            row, ts, packet = entry or (self._response_row(data, kind, little, opnum, sequence), 0, 0)
             code = int.from_bytes(data[80:84], "little" if little else "big") if kind != 2 else 0
             row.result = "ok" if kind == 2 else _fault(code)
             if ts:
                 row.rtt_ms = (self.talk.ts - ts) / 1e6
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
 
-    def _lone(self, data: bytes, kind: int, little: bool, opnum: int, sequence: int) -> Dcerpc:
-        """Row of an answer whose request was not seen in this flow."""
+    def _response_row(self, data: bytes, kind: int, little: bool, opnum: int, sequence: int) -> Dcerpc:
+        """Row of a response whose request was not seen in this flow."""
         interface = _uuid(data[24:40], little)
         return Dcerpc(
             operation=_DATAGRAM_TYPES[kind], interface_uuid=interface, interface=INTERFACES.get(interface),
@@ -256,15 +253,19 @@ def _fault(code: int) -> str:
 
 
 def _probe_dcerpc(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A version, a type and a data representation that exist, and a length that fits."""
+    """Recognise a valid version, type, data representation and length."""
     if talk.transport == "udp":
         return _probe_datagram(data)
     if not data or data[0] != 5:
         return NO
     if len(data) < 16:
         beginning = b"\x05\x00\x05\x01"
-        return MORE if len(data) < 2 or (data[:2] in {beginning[:2], beginning[2:]} and _represented(data)) else NO
-    if data[1] > 1 or data[2] not in _TYPES or not _represented(data):
+        return (
+            MORE
+            if len(data) < 2 or (data[:2] in {beginning[:2], beginning[2:]} and _has_data_representation(data))
+            else NO
+        )
+    if data[1] > 1 or data[2] not in _TYPES or not _has_data_representation(data):
         return NO
     order = "<" if data[4] & 0x10 else ">"
     size, authentication, _ = struct.unpack_from(order + "HHI", data, 8)
@@ -277,8 +278,8 @@ def _probe_dcerpc(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if size == len(data) or data[size] == 5 else NO
 
 
-def _represented(data: bytes) -> bool:
-    """Whether the data representation is one that exists, as far as it is there."""
+def _has_data_representation(data: bytes) -> bool:
+    """Whether the bytes of the data representation that are present are valid."""
     return (
         (len(data) < 5 or data[4] in {0x00, 0x10})
         and (len(data) < 6 or data[5] <= 3)

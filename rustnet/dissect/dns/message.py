@@ -1,7 +1,7 @@
 """DNS messages and their sections (RFC 1035, 2181, 6891, 7871).
 
 `parse` reads one message without its TCP length prefix and is shared by DNS, mDNS (RFC 6762) and LLMNR (RFC 4795).
-A fault behind the first question does not lose the message: what was read stays, and ``Message.fault`` names it.
+An error after the first question does not lose the message: ``Message.fault`` describes it, what was read stays.
 """
 
 from socket import AF_INET6, inet_ntoa, inet_ntop
@@ -31,7 +31,7 @@ MAX_RECORDS = 1024
 
 
 def class_name(number: int) -> str:
-    """Mnemonic of a class, ``CLASS9`` style where there is none (RFC 3597)."""
+    """Mnemonic of a class, or ``CLASS9`` style if there is none (RFC 3597)."""
     return CLASSES.get(number) or f"CLASS{number}"
 
 
@@ -41,7 +41,7 @@ def rcode_name(number: int) -> str:
 
 
 class Message(Names):
-    """What one DNS message says; ``fault`` names what could not be read behind its questions."""
+    """The content of one DNS message; ``fault`` describes an error after its first question."""
 
     __slots__ = (
         "additionals",
@@ -78,7 +78,7 @@ class Message(Names):
         self.authorities, self.additionals = u16(data, 8), u16(data, 10)
         self.rcode = self.flags & 15
         self.name: str | None = None
-        """Name of the first question, whose type is ``kind`` and whose class ``klass``; `None` without one."""
+        """Name of the first question, of type ``kind`` and class ``klass``; `None` if there is none."""
         self.kind = 0
         self.klass = 0
         self.further: list[tuple[str, int, int]] | None = None
@@ -90,7 +90,7 @@ class Message(Names):
         self.hosts = 0
         """Answers of the types A and AAAA."""
         self.addresses: list[tuple[str, str, int]] | None = None
-        """(address, owner, TTL) of the A and AAAA records of class IN; of every section where ``deep``."""
+        """(address, owner, TTL) of the A and AAAA records of class IN; of all sections if ``deep``."""
         self.ttl: int | None = None
         self.edns_size: int | None = None
         self.edns_version: int | None = None
@@ -102,16 +102,16 @@ class Message(Names):
 def parse(data: bytes, deep: bool = False) -> Message:
     """Read a whole message; ``deep`` also reads the addresses of the authority and additional sections.
 
-    Raises `DissectError` where the header or the first question cannot be read.
+    Raises `DissectError` if the header or the first question is malformed.
     """
     if len(data) < 12:
-        raise DissectError("a message is shorter than its header")
+        raise DissectError("truncated DNS header")
     message = Message(data)
     asked = message.asked
     try:
         pos = _questions(data, min(asked, MAX_QUESTIONS), message)
     except (DissectError, IndexError) as error:
-        detail = str(error) if isinstance(error, DissectError) else "the questions are cut off"
+        detail = str(error) if isinstance(error, DissectError) else "truncated question section"
         if message.name is None:
             raise DissectError(detail) from None
         message.fault = detail
@@ -126,12 +126,12 @@ def parse(data: bytes, deep: bool = False) -> Message:
         if others:
             _others(data, pos, others, message, deep)
     except (DissectError, IndexError) as error:
-        message.fault = str(error) if isinstance(error, DissectError) else "the records are cut off"
+        message.fault = str(error) if isinstance(error, DissectError) else "truncated resource records"
     return message
 
 
 def _questions(data: bytes, count: int, message: Message) -> int:
-    """Read the question section; return where it ends."""
+    """Read the question section; return the position after it."""
     pos = 12
     for _ in range(count):
         start = pos
@@ -145,7 +145,7 @@ def _questions(data: bytes, count: int, message: Message) -> int:
                 message.further = [(name, kind, klass)]
             else:
                 message.further.append((name, kind, klass))
-        except DissectError as error:  # what follows a bad name can still be read
+        except DissectError as error:  # the questions after a malformed name can still be read
             if message.name is None:
                 raise
             message.fault = str(error)
@@ -155,7 +155,7 @@ def _questions(data: bytes, count: int, message: Message) -> int:
 
 
 def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
-    """Read the answer section; return where it ends."""
+    """Read the answer section; return the position after it."""
     answers: list[str] = []
     kinds: list[str] = []
     owners: list[str] = []
@@ -167,14 +167,14 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
         try:
             owner = message.read(pos)
             pos = message.end
-        except DissectError as error:  # the records behind a bad name can still be read
+        except DissectError as error:  # the records after a malformed name can still be read
             message.fault = str(error)
             owner, pos = "", skip_name(data, start)
         kind, klass, ttl, length = u16(data, pos), u16(data, pos + 2), u32(data, pos + 4), u16(data, pos + 8)
         pos += 10
         end = pos + length
         if end > size:
-            raise DissectError("a record runs over the end of the message")
+            raise DissectError("resource record exceeds the message")
         if kind == 1 and length == 4:
             text = inet_ntoa(data[pos:end])
             _address(message, text, owner, klass, ttl)
@@ -192,12 +192,12 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
             least = message.ttl = ttl
         pos = end
     if count > MAX_RECORDS:
-        raise DissectError(f"more than {MAX_RECORDS} answers")
+        raise DissectError("more than {limit} answers", limit=MAX_RECORDS)
     return pos
 
 
 def _data_text(message: Message, pos: int, end: int, kind: int) -> str:
-    """Text of a record's data that is no address; empty, with the message's fault set, where it is malformed."""
+    """Text of a record's data other than an address; empty, with the message's fault set, if it is malformed."""
     if end == pos:
         return ""
     try:
@@ -206,7 +206,7 @@ def _data_text(message: Message, pos: int, end: int, kind: int) -> str:
         message.fault = str(error)
         return ""
     except IndexError:
-        message.fault = "the data of a record is cut off"
+        message.fault = "truncated record data"
         return ""
     if kind == 5:
         if message.cnames is None:
@@ -216,7 +216,7 @@ def _data_text(message: Message, pos: int, end: int, kind: int) -> str:
 
 
 def _address(message: Message, text: str, owner: str, klass: int, ttl: int) -> None:
-    """Note an address and its owner; the top bit of the class is mDNS's cache flush (RFC 6762)."""
+    """Add an address and its owner; the top bit of the class is mDNS's cache-flush bit (RFC 6762)."""
     if klass & 0x7FFF == 1:
         if message.addresses is None:
             message.addresses = []
@@ -227,7 +227,7 @@ def _others(data: bytes, pos: int, count: int, message: Message, deep: bool) -> 
     """Walk the authority and additional sections: EDNS, and with ``deep`` the addresses."""
     size = len(data)
     if count > MAX_RECORDS:
-        raise DissectError(f"more than {MAX_RECORDS} authority and additional records")
+        raise DissectError("more than {limit} authority and additional records", limit=MAX_RECORDS)
     for _ in range(count):
         start = pos
         pos = skip_name(data, pos)
@@ -235,7 +235,7 @@ def _others(data: bytes, pos: int, count: int, message: Message, deep: bool) -> 
         pos += 10
         end = pos + length
         if end > size:
-            raise DissectError("a record runs over the end of the message")
+            raise DissectError("resource record exceeds the message")
         if kind == 41:
             _edns(message, klass, ttl, data[pos:end])
         elif deep and kind == 1 and length == 4:

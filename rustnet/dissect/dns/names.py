@@ -1,20 +1,20 @@
 r"""Names of a DNS message, compressed or not (RFC 1035, 4.1.4), and its numbers.
 
-Names are text without the trailing dot (the root is the empty string), in the case of the wire. A dot or a
-backslash inside a label is escaped with a backslash; control bytes, and bytes that are no UTF-8, become ``\DDD``.
+Names are text without the trailing dot (the root is the empty string), in their original case. A dot or a backslash
+inside a label is escaped with a backslash; control bytes, and bytes that are not UTF-8, become ``\DDD``.
 """
 
 from rustnet.dissect.framework.conversation import DissectError
 
 MAX_JUMPS = 32
 MAX_TARGET = 0x3FFF
-"""The last offset that a compression pointer can tell."""
+"""The largest offset that a compression pointer can have."""
 
 _PLAIN = bytes(chr(code) in "-_" or (code < 128 and chr(code).isalnum()) for code in range(256))
-"""For each byte, whether it stands for itself in a name's text."""
+"""For each byte, whether it needs no escape in a name's text."""
 
 _SCRATCH = bytearray(256)
-"""Where the text of a name is put together: of the 255 bytes of the longest name, none grows."""
+"""Buffer for the text of a plain name, which is never longer than the 255 bytes of the longest name."""
 
 
 _ESCAPES = {
@@ -24,22 +24,22 @@ _ESCAPES = {
     ord("."): "\\.",
     ord("\\"): "\\\\",
 }
-"""Translation of control characters, bytes that are not UTF-8 (surrogateescape) and what has a meaning in names."""
+"""Translation of control characters, bytes that are not UTF-8 (surrogateescape), dots and backslashes."""
 
 
 def u16(data: bytes, pos: int) -> int:
-    """Big-endian number of two bytes; raises `IndexError` where the data ends."""
+    """Big-endian 16-bit number; raises `IndexError` if the data is too short."""
     return data[pos] << 8 | data[pos + 1]
 
 
 def u32(data: bytes, pos: int) -> int:
-    """Big-endian number of four bytes; raises `IndexError` where the data ends."""
+    """Big-endian 32-bit number; raises `IndexError` if the data is too short."""
     high = u16(data, pos)  # not byte by byte: in C, a byte shifted by 24 would turn negative
     return (high << 16) | u16(data, pos + 2)
 
 
 def skip_name(data: bytes, pos: int) -> int:
-    """Position behind the name at ``pos``."""
+    """Position after the name at ``pos``."""
     while True:
         step = data[pos]
         if step == 0:
@@ -47,25 +47,25 @@ def skip_name(data: bytes, pos: int) -> int:
         if step >= 0xC0:
             return pos + 2
         if step > 63:
-            raise DissectError(f"a label of type {step >> 6} is not defined")
+            raise DissectError("unknown label type {kind}", kind=step >> 6)
         pos += step + 1
 
 
 def _escaped(raw: bytes) -> str:
     """Text of length-prefixed labels of which some bytes are not letters, digits, hyphens or underscores."""
-    made = []
+    labels = []
     pos = 0
     while pos < len(raw):
         end = pos + 1 + raw[pos]
-        made.append(raw[pos + 1 : end].decode("utf-8", "surrogateescape").translate(_ESCAPES))
+        labels.append(raw[pos + 1 : end].decode("utf-8", "surrogateescape").translate(_ESCAPES))
         pos = end
-    return ".".join(made)
+    return ".".join(labels)
 
 
 class Names:
-    """Reads the names of one message: ``end`` and ``length`` are those of the last one.
+    """Reads the names of one message. ``end`` and ``length`` describe the last name read.
 
-    ``end`` is the position behind it; ``length`` the bytes that it takes uncompressed, without the root.
+    ``end`` is the position after it; ``length`` its uncompressed size in bytes, without the root.
     """
 
     __slots__ = ("data", "end", "first", "first_at", "known", "length", "plain")
@@ -74,22 +74,22 @@ class Names:
         self.begin(data)
 
     def begin(self, data: bytes) -> None:
-        """Set what `Names` has of its own: quicker than a constructor that calls its base's."""
+        """Initialise the attributes of `Names`; faster than a constructor that calls its base's."""
         self.data = data
         self.first_at = 0
         self.first: tuple[str, int] | None = None
-        """Text and length of the first name that was read, which stands at ``first_at``."""
+        """Text and length of the first name that was read, at offset ``first_at``."""
         self.known: dict[int, tuple[str, int]] | None = None
         """By offset, those of the names that were read after it: many messages have but one."""
         self.end = 0
         self.length = 0
         self.plain = True
-        """No name had anything but letters, digits, hyphens and underscores in its labels."""
+        """All labels consist of letters, digits, hyphens and underscores."""
 
     def read(self, start: int, jumps: int = 0) -> str:
         """Text of the name at ``start``.
 
-        Compression pointers must point before the name that they stand in, so that no loop is possible.
+        Compression pointers must point to an offset before their own name, so that no loop is possible.
         """
         data = self.data
         size = len(data)
@@ -99,7 +99,7 @@ class Names:
             if step == 0:
                 length = pos - start
                 if length > 254:
-                    raise DissectError("a name is longer than 255 bytes")
+                    raise DissectError("name is longer than 255 bytes")
                 text = self.labels(start, pos)
                 self.end = pos + 1
                 self.length = length
@@ -108,12 +108,12 @@ class Names:
             if step >= 0xC0:
                 return self.pointed(start, pos, jumps)
             if step > 63:
-                raise DissectError(f"a label of type {step >> 6} is not defined")
+                raise DissectError("unknown label type {kind}", kind=step >> 6)
             pos += step + 1
-        raise DissectError("a name is cut off")
+        raise DissectError("truncated name")
 
     def labels(self, start: int, end: int) -> str:
-        """Text of the labels between two positions, 254 bytes apart at most, which were walked once."""
+        """Text of the labels between two positions at most 254 bytes apart, whose lengths were checked."""
         data = self.data
         text = _SCRATCH
         size = 0
@@ -134,19 +134,19 @@ class Names:
         return text[:size].decode("ascii")
 
     def pointed(self, start: int, pos: int, jumps: int) -> str:
-        """Finish a name whose labels end in a compression pointer at ``pos``."""
+        """Complete a name whose labels end in a compression pointer at ``pos``."""
         data = self.data
         if pos + 1 >= len(data):
-            raise DissectError("a compression pointer is cut off")
+            raise DissectError("truncated compression pointer")
         target = ((data[pos] & 0x3F) << 8) | data[pos + 1]
         known = self.first if target == self.first_at else None
         if known is None and self.known is not None:
             known = self.known.get(target)
         if target >= start or (known is None and target < 12):
-            raise DissectError("a compression pointer does not point to an earlier name")
+            raise DissectError("compression pointer does not point to an earlier name")
         if known is None:
             if jumps >= MAX_JUMPS:
-                raise DissectError("a name has too many compression pointers")
+                raise DissectError("too many compression pointers in a name")
             text = self.read(target, jumps + 1)
             known = (text, self.length)
         else:
@@ -155,7 +155,7 @@ class Names:
         if pos > start:
             length = self.length + pos - start
             if length > 254:
-                raise DissectError("a name is longer than 255 bytes")
+                raise DissectError("name is longer than 255 bytes")
             head = self.labels(start, pos)
             if text:
                 head = f"{head}.{text}"

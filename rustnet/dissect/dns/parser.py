@@ -1,7 +1,7 @@
 """DNS over UDP and TCP (RFC 1035, 7766), multicast DNS (RFC 6762) and LLMNR (RFC 4795).
 
-One row per message. A message with several questions gives one row per question, the answers standing in the first,
-so that ``SELECT query`` finds each. Addresses in answers name their hosts by the name that was asked for.
+One row per message. A message with several questions gets one row per question, with the answers in the first, so
+that ``SELECT query`` finds each. Addresses in answers name their hosts by the name in the question.
 """
 
 import re
@@ -22,7 +22,7 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
 IDLE_NS = DNS_SECONDS * 1_000_000_000
 
 MAX_OUTSTANDING = 64
-"""Queries of one flow that are remembered until their answer comes."""
+"""Pending queries of one flow."""
 
 _NETBIOS = re.compile(r"[A-P]{32}(\..*)?", re.DOTALL).fullmatch
 _HOSTLY = re.compile(r"[\w.\\*/:=@+ -]*").fullmatch
@@ -86,7 +86,7 @@ class Dns:
 
 
 class DnsParser(Parser):
-    """Messages of one flow, and the queries in it that wait for an answer."""
+    """Messages of one flow, and its pending queries."""
 
     __slots__ = ("asked", "kind", "klass", "label", "name", "need_dst", "need_src", "seen", "since", "txid")
 
@@ -94,10 +94,10 @@ class DnsParser(Parser):
         self.talk = talk
         self.label = label
         self.name: str | None = None
-        """Name asked for by the query that waits while no other does: its id, question and time are the next ones."""
+        """Name in the only pending query; its id, question and time are the next attributes."""
         self.txid = self.kind = self.klass = self.since = 0
         self.asked: dict[tuple[int, str, int, int], int] | None = None
-        """Times of the queries that wait, by id and question; empty while one is alone."""
+        """Times of pending queries by id and question; empty while there is only one."""
         self.need_src = self.need_dst = 0
         """Length of the TCP message being read, by direction."""
         self.seen = False
@@ -107,7 +107,7 @@ class DnsParser(Parser):
         self._message(data)
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the messages that are complete; a length prefix is consumed ahead of its message."""
+        """Read complete messages; a length prefix is consumed before its message."""
         pos = 0
         need = self.need_src if from_src else self.need_dst
         while True:
@@ -128,7 +128,7 @@ class DnsParser(Parser):
         return pos
 
     def _framed(self, data: bytes) -> None:
-        """Read one TCP message; a malformed one behind a good one does not break the framing."""
+        """Read one TCP message; a malformed one after a valid one does not end the reading."""
         try:
             self._message(data)
         except DissectError as error:
@@ -146,20 +146,20 @@ class DnsParser(Parser):
                 talk.set_idle_timeout(IDLE_NS)
         flags = message.flags
         response = flags >= 0x8000
-        if message.fault is not None and not flags & 0x0200:  # one that says it is truncated may be cut anywhere
+        if message.fault is not None and not flags & 0x0200:  # a message with the TC bit may be cut anywhere
             talk.anomaly(f"malformed_{label}", message.fault)
         rtt = None
         if message.name is not None and label != "mdns":
-            rtt = self._matched(message, message.name, response)
+            rtt = self._match_query(message, message.name, response)
         talk.state = "DNS_RESPONSE" if response else "DNS_QUERY"
         talk.emit(self._row(message, response, rtt))
         if message.further is not None:
             for further in message.further:
-                talk.emit(self._further(message, further, response))
+                talk.emit(self._further_row(message, further, response))
         if response and message.addresses is not None and not message.rcode:
-            self._teach(message, message.addresses)
+            self._learn_addresses(message, message.addresses)
 
-    def _matched(self, message: Message, name: str, response: bool) -> float | None:
+    def _match_query(self, message: Message, name: str, response: bool) -> float | None:
         """Remember a query, or find the one that a response answers: milliseconds between them."""
         now = self.talk.ts
         same = self.name is not None and self._is_same(message, name)
@@ -167,7 +167,7 @@ class DnsParser(Parser):
             if same:
                 self.name = None
                 return (now - self.since) / 1e6
-            since = self._taken(message, name)
+            since = self._take_query(message, name)
             return None if since is None else (now - since) / 1e6
         if same or (self.name is None and not self.asked):
             self.name, self.txid, self.kind, self.klass = name, message.txid, message.kind, message.klass
@@ -185,13 +185,13 @@ class DnsParser(Parser):
         return None
 
     def _is_same(self, message: Message, name: str) -> bool:
-        """Whether the query that waits alone is a message's, or one of its id and question."""
+        """Whether the only pending query has a message's id and question."""
         if self.txid != message.txid or self.kind != message.kind or self.klass != message.klass:
             return False
         return self.name == name
 
-    def _taken(self, message: Message, name: str) -> int | None:
-        """Time of a query that waits among others and is answered now."""
+    def _take_query(self, message: Message, name: str) -> int | None:
+        """Time of the query among several pending ones that a response answers."""
         if not self.asked:
             return None
         return self.asked.pop((message.txid, name, message.kind, message.klass), None)
@@ -210,7 +210,7 @@ class DnsParser(Parser):
         types = message.answer_types
         glue = None
         if message.addresses is not None and message.hosts < len(message.addresses):
-            # The addresses of the other sections (the name servers' own, mostly) stand behind the answers.
+            # Addresses of the other sections (mostly those of the name servers) follow the answers.
             glue = [ip for ip, _, _ in message.addresses[message.hosts :]]
             answers = (answers or []) + glue
             types = (types or []) + ["AAAA" if ":" in ip else "A" for ip in glue]
@@ -221,7 +221,7 @@ class DnsParser(Parser):
             rcode_name(message.rcode) if response else None,
             answers,
             types,
-            message.answer_names if _foreign(message) else None,
+            message.answer_names if _has_other_owners(message) else None,
             message.cnames,
             response,
             self.label,
@@ -242,7 +242,7 @@ class DnsParser(Parser):
             message.client_subnet,
         )
 
-    def _further(self, message: Message, question: tuple[str, int, int], response: bool) -> Dns:
+    def _further_row(self, message: Message, question: tuple[str, int, int], response: bool) -> Dns:
         """Row of a question after the first."""
         flags = message.flags
         name, kind, klass = question
@@ -259,7 +259,7 @@ class DnsParser(Parser):
             questions=message.asked,
         )
 
-    def _teach(self, message: Message, addresses: list[tuple[str, str, int]]) -> None:
+    def _learn_addresses(self, message: Message, addresses: list[tuple[str, str, int]]) -> None:
         """Name the addresses: by the question, or by the record's owner for mDNS and outside of the answers."""
         label = self.label
         talk = self.talk
@@ -270,7 +270,7 @@ class DnsParser(Parser):
         for number, (ip, owner, ttl) in enumerate(addresses):
             name = owner
             if asked and number < message.hosts and owner is not question:
-                # A zone transfer answers with records of other owners than the one asked for.
+                # A zone transfer answers with records of other owners than the name in the question.
                 if chain is None:
                     chain = {asked, *(alias.lower() for alias in message.cnames or ())}
                 if owner.lower() in chain:
@@ -281,20 +281,20 @@ class DnsParser(Parser):
                 talk.learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl, client)
 
 
-def _foreign(message: Message) -> bool:
-    """Whether an answer's owner is neither the name asked for nor an alias of it."""
+def _has_other_owners(message: Message) -> bool:
+    """Whether an answer's owner is neither the name in the question nor an alias of it."""
     owners = message.answer_names
     if owners is None:
         return False
     name = message.name
     for owner in owners:
-        if owner is not name and owner != name:  # the same object, where a compression pointer points to it
+        if owner is not name and owner != name:  # the same object if it is a compression pointer to the question
             expected = {name, *(message.cnames or ())}
             return not expected.issuperset(owners)
     return False
 
 
-def _asks(data: bytes, strict: bool) -> int:
+def _probe_message(data: bytes, strict: bool) -> int:
     """Whether a message without TCP's length has the header and the first question of DNS."""
     if len(data) < 12:
         return NO
@@ -304,10 +304,10 @@ def _asks(data: bytes, strict: bool) -> int:
     opcode = (flags >> 11) & 15
     if opcode > 6 or opcode == 3 or asked > 64:
         return NO
-    if strict and not _modest(flags, response, asked, answered, others):
+    if strict and not _is_common_header(flags, response, asked, answered, others):
         return NO
     if asked == 0:
-        # Errors may come as bare headers; multicast answers and dynamic updates come without a question.
+        # Errors may come as bare headers; multicast answers and dynamic updates have no question.
         return YES if response and (answered or len(data) == 12) and not strict else NO
     names = Names(data)
     try:
@@ -327,25 +327,25 @@ def _asks(data: bytes, strict: bool) -> int:
     return NO if len(name) >= 32 and _NETBIOS(name) else YES
 
 
-def _modest(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
-    """Whether a header off the well-known ports is one that clients and servers really send."""
+def _is_common_header(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
+    """Whether a header on other ports is one that clients and servers commonly send."""
     if flags & 0x0040 or asked != 1 or others > 32:
         return False
     return answered <= 64 if response else answered == 0 and flags & 0x048F == 0 and others <= 2
 
 
 def _probe_dns(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """DNS by its header and first question; on port 53 the header may be unusual, elsewhere it must not."""
+    """Recognise DNS by its header and first question; on other ports than 53 an unusual header is rejected."""
     on_port = talk.src_port == 53 or talk.dst_port == 53
     if talk.transport == "tcp":
         return _probe_tcp(data, not on_port)
     if not on_port and (len(data) < 17 or data[4] or data[5] != 1 or talk.has_port(137, 138, 5353, 5355)):
         return NO
-    return _asks(data, not on_port)
+    return _probe_message(data, not on_port)
 
 
 def _probe_tcp(data: bytes, strict: bool) -> int:
-    """Judge the first length-prefixed message, which need not be complete."""
+    """Check the first length-prefixed message, which may be incomplete."""
     if len(data) < 14:
         if len(data) >= 2 and (data[0] << 8) | data[1] < 12:
             return NO
@@ -354,12 +354,12 @@ def _probe_tcp(data: bytes, strict: bool) -> int:
     if size < 12 or (strict and (data[6] or data[7] != 1 or size < 17)):
         return NO
     if len(data) < 2 + size and len(data) < 14 + 260:
-        verdict = _asks(data[2:], strict)
-        return verdict if verdict != NO or _known_bad(data) else MORE
-    return _asks(data[2 : 2 + size], strict)
+        verdict = _probe_message(data[2:], strict)
+        return verdict if verdict != NO or _header_excludes_dns(data) else MORE
+    return _probe_message(data[2 : 2 + size], strict)
 
 
-def _known_bad(data: bytes) -> bool:
+def _header_excludes_dns(data: bytes) -> bool:
     """Whether the header alone, of an incomplete first message, rules DNS out."""
     flags = (data[4] << 8) | data[5]
     return (flags >> 11) & 15 > 6 or bool(data[6]) or data[7] > 64
@@ -369,14 +369,14 @@ def _probe_mdns(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Multicast DNS: its port decides between it and DNS, the content whether it is either."""
     if talk.src_port != 5353 and talk.dst_port != 5353:
         return NO
-    return _asks(data, strict=False)
+    return _probe_message(data, strict=False)
 
 
 def _probe_llmnr(data: bytes, talk: Conversation, from_src: bool) -> int:
     """LLMNR: its port decides between it and DNS, the content whether it is either."""
     if talk.src_port != 5355 and talk.dst_port != 5355:
         return NO
-    return _probe_tcp(data, strict=False) if talk.transport == "tcp" else _asks(data, strict=False)
+    return _probe_tcp(data, strict=False) if talk.transport == "tcp" else _probe_message(data, strict=False)
 
 
 def _mdns(talk: Conversation) -> DnsParser:

@@ -29,23 +29,23 @@ MAX_TEXT = 1024
 MAX_STRINGS = 64
 
 _WIDE = bytearray(4 * MAX_TEXT)
-"""Where text is put together of bytes of which each may need an escape."""
+"""Buffer for text in which each byte may need an escape."""
 
 
 def type_name(number: int) -> str:
-    """Mnemonic of a record type, ``TYPE65`` style where there is none (RFC 3597)."""
+    """Mnemonic of a record type, or ``TYPE65`` style if there is none (RFC 3597)."""
     if 0 <= number < USUAL:
         return _USUAL[number]
     return TYPES.get(number) or f"TYPE{number}"
 
 
 def _escape(size: int, byte: int) -> int:
-    """Add a byte as an escape to the text of ``size`` bytes that is put together; return its new size."""
-    made = _WIDE
-    made[size] = 92  # a backslash
-    made[size + 1] = 48 + byte // 100
-    made[size + 2] = 48 + byte // 10 % 10
-    made[size + 3] = 48 + byte % 10
+    """Append a byte as an escape to the buffered text of ``size`` bytes; return the new size."""
+    buffer = _WIDE
+    buffer[size] = 92  # a backslash
+    buffer[size + 1] = 48 + byte // 100
+    buffer[size + 2] = 48 + byte // 10 % 10
+    buffer[size + 3] = 48 + byte % 10
     return size + 4
 
 
@@ -56,12 +56,12 @@ def clean(raw: bytes) -> str:
     text = raw.decode("utf-8", "surrogateescape")
     if text.isprintable():
         return text
-    made = _WIDE
+    buffer = _WIDE
     size = 0
     for char in text:  # quicker than str.translate, and tunnels bring megabytes of it
         code = ord(char)
         if 0x20 <= code < 0x7F:
-            made[size] = code
+            buffer[size] = code
             size += 1
         elif code <= 0x7F:
             size = _escape(size, code)
@@ -71,42 +71,42 @@ def clean(raw: bytes) -> str:
             size = _escape(size, code - 0xDC00)
         else:
             size = _put(size, code)
-    return made[:size].decode("utf-8")
+    return buffer[:size].decode("utf-8")
 
 
 def _put(size: int, code: int) -> int:
-    """Add a character that is not ASCII to the text that is put together; return its new size."""
-    made = _WIDE
+    """Append a non-ASCII character to the buffered text of ``size`` bytes; return the new size."""
+    buffer = _WIDE
     if code < 0x800:
-        made[size] = 0xC0 | code >> 6
+        buffer[size] = 0xC0 | code >> 6
     else:
         if code < 0x10000:
-            made[size] = 0xE0 | code >> 12
+            buffer[size] = 0xE0 | code >> 12
         else:
-            made[size] = 0xF0 | code >> 18
+            buffer[size] = 0xF0 | code >> 18
             size += 1
-            made[size] = 0x80 | (code >> 12 & 0x3F)
+            buffer[size] = 0x80 | (code >> 12 & 0x3F)
         size += 1
-        made[size] = 0x80 | (code >> 6 & 0x3F)
-    made[size + 1] = 0x80 | (code & 0x3F)
+        buffer[size] = 0x80 | (code >> 6 & 0x3F)
+    buffer[size + 1] = 0x80 | (code & 0x3F)
     return size + 2
 
 
 def _strings(data: bytes, pos: int, end: int) -> list[str]:
-    made: list[str] = []
-    while pos < end and len(made) < MAX_STRINGS:
+    items: list[str] = []
+    while pos < end and len(items) < MAX_STRINGS:
         after = pos + 1 + data[pos]
         if after > end:
-            raise DissectError("a character string runs over the end of its record")
-        made.append(clean(data[pos + 1 : after]))
+            raise DissectError("character string exceeds its record")
+        items.append(clean(data[pos + 1 : after]))
         pos = after
-    return made
+    return items
 
 
 def _name_text(names: Names, pos: int, end: int) -> str:
     text = names.read(pos)
     if names.end > end:
-        raise DissectError("a name runs over the end of its record")
+        raise DissectError("name exceeds its record")
     return text or "."
 
 
@@ -122,7 +122,7 @@ def _soa_text(names: Names, pos: int, end: int) -> str:
     mailbox = names.read(names.end)
     pos = names.end
     if pos + 20 > end:
-        raise DissectError("an SOA record is cut off")
+        raise DissectError("truncated SOA record")
     serial, refresh, retry = u32(data, pos), u32(data, pos + 4), u32(data, pos + 8)
     expire, minimum = u32(data, pos + 12), u32(data, pos + 16)
     return f"{primary or '.'} {mailbox or '.'} {serial} {refresh} {retry} {expire} {minimum}"
@@ -138,20 +138,20 @@ def _txt_text(data: bytes, pos: int, end: int) -> str:
 def _caa_text(data: bytes, pos: int, end: int) -> str:
     split = pos + 2 + data[pos + 1]
     if split > end:
-        raise DissectError("a CAA record is cut off")
+        raise DissectError("truncated CAA record")
     return f'{data[pos]} {clean(data[pos + 2 : split])} "{clean(data[split:end])}"'
 
 
 def _nsec_text(names: Names, pos: int, end: int) -> str:
     data = names.data
-    made = [names.read(pos) or "."]
+    items = [names.read(pos) or "."]
     pos = names.end
-    while pos + 2 <= end and len(made) < 64:
+    while pos + 2 <= end and len(items) < 64:
         window, size = data[pos], data[pos + 1]
         bits = data[pos + 2 : min(pos + 2 + size, end)]
-        made += [type_name((window << 8) + i) for i in range(8 * len(bits)) if bits[i >> 3] & (0x80 >> (i & 7))]
+        items += [type_name((window << 8) + i) for i in range(8 * len(bits)) if bits[i >> 3] & (0x80 >> (i & 7))]
         pos += 2 + size
-    return " ".join(made)[:MAX_TEXT]
+    return " ".join(items)[:MAX_TEXT]
 
 
 def _svcb_value(key: int, value: bytes) -> str:
@@ -171,15 +171,15 @@ def _svcb_text(names: Names, pos: int, end: int) -> str:
     priority = u16(data, pos)
     target = names.read(pos + 2)
     pos = names.end
-    made = [str(priority), target or "."]
-    while pos + 4 <= end and len(made) < 32:
+    items = [str(priority), target or "."]
+    while pos + 4 <= end and len(items) < 32:
         key, size = u16(data, pos), u16(data, pos + 2)
         pos += 4 + size
         if pos > end:
-            raise DissectError("a service parameter runs over the end of its record")
+            raise DissectError("service parameter exceeds its record")
         name = _SVC_KEYS.get(key) or f"key{key}"
-        made.append(f"{name}={_svcb_value(key, data[pos - size : pos])}" if size else name)
-    return " ".join(made)[:MAX_TEXT]
+        items.append(f"{name}={_svcb_value(key, data[pos - size : pos])}" if size else name)
+    return " ".join(items)[:MAX_TEXT]
 
 
 def _rrsig_text(names: Names, pos: int, end: int) -> str:
@@ -189,14 +189,14 @@ def _rrsig_text(names: Names, pos: int, end: int) -> str:
 
 
 def _other_text(data: bytes, pos: int, end: int) -> str:
-    """Data of a type without a text form of its own (RFC 3597), at most 64 bytes of it."""
+    """Data of a type without a presentation form (RFC 3597), at most 64 bytes of it."""
     return f"\\# {end - pos} {data[pos : min(end, pos + 64)].hex()}".rstrip()
 
 
 def record_text(names: Names, pos: int, end: int, kind: int) -> str:
     """Text of a record's data, which is neither empty nor an address.
 
-    Raises `DissectError` or `IndexError` where it is malformed.
+    Raises `DissectError` or `IndexError` if it is malformed.
     """
     if kind in {2, 3, 4, 5, 7, 8, 9, 12, 39}:
         return _name_text(names, pos, end)

@@ -1,4 +1,4 @@
-"""NTLM authentication messages ([MS-NLMP]; within SPNEGO, RFC 4178): who says to be whom. Responses are not kept."""
+"""NTLM authentication messages ([MS-NLMP]; in SPNEGO, RFC 4178): user, client and server. Responses are not kept."""
 
 from rustnet.dissect.framework.reading import text, utf16
 
@@ -9,7 +9,7 @@ _MAX_PAIRS = 16
 
 
 class Identity:
-    """What the messages of one authentication tell; later ones fill in what earlier ones left open."""
+    """The names in the messages of one authentication; later messages complete earlier ones."""
 
     __slots__ = ("dns_domain", "dns_name", "domain", "os_version", "target", "username", "workstation")
 
@@ -27,7 +27,7 @@ class Identity:
         """Version and build of the server's system."""
 
     def read(self, blob: bytes) -> int:
-        """Take in the message within ``blob``, whatever wraps it; returns its type, 0 if there is none."""
+        """Read the NTLM message anywhere within ``blob``; return its type, 0 if there is none."""
         start = blob.find(_SIGNATURE)
         if start < 0 or len(blob) < start + 12:
             return 0
@@ -69,7 +69,7 @@ class Identity:
 
 
 def _field(message: bytes, pos: int) -> bytes:
-    """Bytes that the length and offset at ``pos`` name; none where they do not fit."""
+    """Bytes at the length and offset stored at ``pos``; empty if they exceed the message."""
     size = int.from_bytes(message[pos : pos + 2], "little")
     start = int.from_bytes(message[pos + 4 : pos + 8], "little")
     return message[start : start + size] if start + size <= len(message) else b""

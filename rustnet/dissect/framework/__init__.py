@@ -1,1 +1,1 @@
-"""What every protocol stands on: conversations, dispatch, bounded reading, lines, ASN.1."""
+"""Shared by all protocols: conversations, the dispatcher, bounded reading, text lines, ASN.1."""

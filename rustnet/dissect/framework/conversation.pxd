@@ -13,10 +13,10 @@ cdef class Conversation:
     cdef public Flow flow
     cdef public int64_t flow_id, ts, packet, missing, hostname_ts
     cdef public str transport, src_text, dst_text
-    cdef public int src_port, dst_port, tries, judged, messages, errors
+    cdef public int src_port, dst_port, attempts, rejected, messages, errors
     cdef public object parser, app, service, state, hostname, hostname_source
     cdef public bint finished
-    cdef public tuple refused
+    cdef public tuple withdrawn
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
     cpdef anomaly(self, str kind, str detail)
@@ -26,7 +26,7 @@ cdef class Conversation:
     cpdef learn(self, str ip, str name, str source, object ttl=*, object client=*)
 
 cdef inline Conversation conversation(object sink, Flow flow, str transport):
-    """What `Conversation.__init__` makes of a flow; what is not named here is zero or None."""
+    """Same result as `Conversation.__init__`; attributes that are not set here are zero or None."""
     cdef Conversation talk = Conversation.__new__(Conversation)
     talk.sink = sink
     talk.flow = flow
@@ -40,7 +40,7 @@ cdef inline Conversation conversation(object sink, Flow flow, str transport):
     else:
         talk.src_port = flow.b_port
         talk.dst_port = flow.a_port
-    talk.refused = ()
+    talk.withdrawn = ()
     talk.memo_src = b""
     talk.memo_dst = b""
     talk.pending_src = b""

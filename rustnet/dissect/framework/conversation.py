@@ -1,8 +1,8 @@
 """The contract between the engine and a protocol's parser: bytes in, records out.
 
-A protocol is one file in this package. It defines its record dataclasses (the record is the table), a probe, a
-`Parser` and one `Dissector`, which stands in the tuple of `rustnet.dissect.registry`. A parser opens no file, no
-socket and no clock; all it can do is call the methods of its `Conversation`.
+A protocol is one file in this package. It defines its record classes (the record is the table), a probe, a `Parser`
+and one `Dissector`, which is listed in `rustnet.dissect.registry`. A parser uses no file, no socket and no clock: it
+only calls the methods of its `Conversation`.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,19 +21,29 @@ MIN_IDLE, MAX_IDLE = 1_000_000_000, 86_400_000_000_000
 """Bounds of an idle timeout in nanoseconds: a second, a day."""
 
 NO, MORE, YES = 0, 1, 2
-"""A probe's answers: not mine; not enough bytes to say; mine, by its content."""
+"""A probe's answers: not this protocol; too few bytes to decide; this protocol, by its content."""
 
 
 class DissectError(Exception):
-    """A message is not what it claims to be. The only exception that may leave a probe or a parser.
+    """A malformed message. The only exception that may leave a probe or a parser.
 
-    The message becomes the ``detail`` of an ``anomalies`` row of kind ``malformed_<protocol>``. Where it is raised
-    over the first message of a flow, the protocol's claim on the flow is withdrawn and others are asked.
+    Its text becomes the ``detail`` of an ``anomalies`` row of kind ``malformed_<protocol>``. If the first message of a
+    flow raises it, the protocol's claim on the flow is withdrawn and the other probes are asked.
     """
+
+    def __init__(self, template: str, **fields: object) -> None:
+        """Keep a whole sentence and the values of its ``{fields}``, which are inserted when the text is needed."""
+        super().__init__(template)
+        self.fields = fields
+
+    def __str__(self) -> str:
+        """Text with its fields."""
+        template = str(self.args[0])
+        return template.format(**self.fields) if self.fields else template
 
 
 class Sink(Protocol):
-    """Where what parsers say goes: the store, or a list in a test."""
+    """Receives what parsers report: the store, or a list in a test."""
 
     def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
         """Take one row of a protocol's table."""
@@ -42,7 +52,7 @@ class Sink(Protocol):
         """Take one anomaly."""
 
     def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
-        """Take a name learned for an address; ``client`` asked for it."""
+        """Take a name learned for an address; ``client`` is the address that asked for it."""
 
 
 def end_address(flow: Flow, of_a: bool) -> str:
@@ -51,15 +61,16 @@ def end_address(flow: Flow, of_a: bool) -> str:
 
 
 class Conversation:
-    """What a parser may know of its flow, and the only way in which it speaks.
+    """A flow as its parser sees it, and the only interface through which the parser reports.
 
     ``ts`` (nanoseconds) and ``packet`` (number) are those of the packet that completed the bytes being read;
-    ``memo_src`` and ``memo_dst`` are for probes that need to see several datagrams (a few bytes, by direction);
-    ``missing`` is how many bytes the snap length cut off a datagram's end.
+    ``memo_src`` and ``memo_dst`` hold a few bytes per direction for probes that need to see several datagrams;
+    ``missing`` is how many bytes the snap length cut off the end of a datagram.
     """
 
     __slots__ = (
         "app",
+        "attempts",
         "dst_port",
         "dst_text",
         "errors",
@@ -69,7 +80,6 @@ class Conversation:
         "hostname",
         "hostname_source",
         "hostname_ts",
-        "judged",
         "memo_dst",
         "memo_src",
         "messages",
@@ -78,15 +88,15 @@ class Conversation:
         "parser",
         "pending_dst",
         "pending_src",
-        "refused",
+        "rejected",
         "service",
         "sink",
         "src_port",
         "src_text",
         "state",
         "transport",
-        "tries",
         "ts",
+        "withdrawn",
     )
 
     def __init__(
@@ -109,13 +119,13 @@ class Conversation:
         self.hostname_source: str | None = None
         self.hostname_ts = 0
         self.finished = False
-        self.tries = 0
-        self.judged = 0
+        self.attempts = 0
+        self.rejected = 0
         self.messages = 0
         self.missing = 0
         self.flow: Flow | None = None
         self.errors = 0
-        self.refused: tuple[str, ...] = ()
+        self.withdrawn: tuple[str, ...] = ()
         self.memo_src = b""
         self.memo_dst = b""
         self.pending_src = b""
@@ -123,7 +133,7 @@ class Conversation:
 
     @property
     def src_ip(self) -> str:
-        """Initiator's address; made into text when somebody asks, which few parsers do."""
+        """Initiator's address; formatted on first use, as few parsers need it."""
         if not self.src_text and self.flow is not None:
             self.src_text = end_address(self.flow, bool(self.flow.src_is_a))
         return self.src_text
@@ -140,17 +150,17 @@ class Conversation:
         self.sink.record(record, self.flow_id, ts or self.ts, packet or self.packet)
 
     def anomaly(self, kind: str, detail: str) -> None:
-        """Report something malformed or ambiguous, and go on."""
+        """Report a malformed or ambiguous message and continue; ``detail`` is one sentence."""
         self.sink.anomaly(kind, detail, self.flow_id, self.ts, self.packet)
 
     def learn(self, ip: str, name: str, source: str, ttl: int | None = None, client: str | None = None) -> None:
-        """Report a name for an address (a DNS answer, say, that ``client`` got)."""
+        """Report a name for an address, such as a DNS answer that ``client`` received."""
         self.sink.name(ip, name, source, self.ts, ttl, client)
 
     def name_host(self, name: str, source: str) -> None:
-        """Name this flow's responder (``sni``, ``http`` …); the first name of the best source stays.
+        """Name this flow's responder (``sni``, ``http`` …); the first name of the best source wins.
 
-        A literal address is no name.
+        Literal addresses are ignored.
         """
         if not name or ":" in name or (name[-1].isdigit() and name.replace(".", "").isdigit()):
             return
@@ -165,29 +175,29 @@ class Conversation:
             self.flow.timeout = max(MIN_IDLE, min(timeout, MAX_IDLE))
 
     def finish(self) -> None:
-        """Want nothing more of this flow: the engine stops offering its bytes."""
+        """Read no more of this flow: the engine stops offering its bytes."""
         self.finished = True
 
     def hand_over(self, dissector: "Dissector | None") -> None:
         """Let another protocol read all that follows, in both directions (STARTTLS, a proxy's tunnel).
 
-        The present parser returns how much it consumed and is not asked again, nor closed; what it left over goes to
-        ``dissector``'s new parser. `None`: the content that follows is probed, as in a new flow. ``app`` stays what
-        it is unless the caller sets it.
+        The current parser returns how much it consumed and is neither called again nor closed; a new parser of
+        ``dissector`` gets the bytes that it left. With `None` the content that follows is probed, as in a new flow.
+        ``app`` does not change unless the caller sets it.
         """
         self.parser = None if dissector is None else dissector.parser(self)
-        self.tries = 0
-        self.judged = 0
+        self.attempts = 0
+        self.rejected = 0
 
     def has_port(self, *ports: int) -> bool:
         """Whether either end uses one of these ports."""
         return self.src_port in ports or self.dst_port in ports
 
 
-if not cython.compiled:  # compiled, the .pxd has it as an inline function; the two must say the same
+if not cython.compiled:  # compiled, the .pxd has it as an inline function; both must do the same
 
     def conversation(sink: Sink, flow: Flow, transport: str) -> Conversation:
-        """Make the conversation of a flow."""
+        """Create the conversation of a flow."""
         talk = Conversation(sink, flow.flow_id, transport, "", flow.a_port, "", flow.b_port)
         if not flow.src_is_a:
             talk.src_port, talk.dst_port = flow.b_port, flow.a_port
@@ -196,7 +206,7 @@ if not cython.compiled:  # compiled, the .pxd has it as an inline function; the 
 
 
 class Parser:
-    """What one flow's dissector remembers: one object per flow, a subclass per protocol."""
+    """State of one flow's parser: one object per flow, a subclass per protocol."""
 
     __slots__ = ("talk",)
 
@@ -209,57 +219,57 @@ class Parser:
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read in-order bytes of one direction and return how many were consumed.
 
-        What is not consumed is offered again, with more behind it, when more arrives (`MAX_PENDING` bytes at most; a
-        parser that consumes nothing of a full buffer loses the flow). A return value greater than ``len(data)``
-        skips the bytes beyond: they are never offered, and may even be missing from the capture.
+        The rest is offered again, followed by new bytes, when more arrive (`MAX_PENDING` bytes at most; a parser that
+        consumes nothing of a full buffer loses the flow). A return value greater than ``len(data)`` skips the bytes
+        beyond: they are never offered, and may even be missing from the capture.
         """
         return len(data)
 
     def cut(self, data: bytes, from_src: bool) -> None:
-        """What waited for its rest in this direction, which is lost: `gap` follows. By default it is dropped."""
+        """Read unconsumed bytes of this direction whose rest is lost; `gap` follows. Ignored by default."""
 
     def gap(self, size: int, from_src: bool) -> None:
-        """``size`` bytes of this direction are missing from the capture; by default, give the flow up."""
+        """Handle ``size`` bytes of this direction missing from the capture; by default, stop reading the flow."""
         self.talk.finish()
 
     def close(self) -> None:
-        """The flow ended: emit what still waits for an answer."""
+        """Store what is pending, at the end of the flow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What content must look like for a probe to be asked about it: a few tests that cost nothing."""
+    """Cheap tests that content must pass before a probe is called."""
 
     least: int = 0
-    """Bytes that a datagram must have; a stream may still grow."""
+    """Minimum size of a datagram; a stream may still grow."""
     at: Mapping[int, bytes] = field(default_factory=dict)
-    """By offset, the bytes that can stand there; what is not there yet is not tested."""
+    """Byte values allowed at an offset; bytes that have not arrived are not tested."""
     counted: tuple[int, int] | None = None
-    """Of a datagram: where two bytes count its bytes, and how many of them it has that are not counted."""
+    """Of a datagram: offset of its 16-bit length field, and how many bytes that length does not count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dissector:
-    """One protocol: how it is recognised, what reads it, which tables it fills."""
+    """One protocol: its probe, its parser and its tables."""
 
     name: str
     """Value of ``flows.app``."""
     title: str
-    """Its name and specification, for people."""
+    """Its full name and specification, to show."""
     transports: tuple[str, ...]
-    """``tcp``, ``udp``; or the protocol itself where it has no ports (``arp``, ``icmp``, ``lldp`` …: a name of
+    """``tcp``, ``udp``; or the protocol itself if it has no ports (``arp``, ``icmp``, ``lldp`` …: a name in
     `rustnet.engine.numbers.PROTOCOL_NAMES`), whose messages are offered as datagrams."""
     ports: tuple[int, ...]
-    """Ports on which it is asked first, and that name the flow by guess."""
+    """Ports on which its probe runs first, and which name a flow that no probe recognises."""
     records: tuple[type, ...]
-    """Row types of its tables; a table may serve several protocols."""
+    """Record classes of its tables; several protocols may share a table."""
     probe: Callable[[bytes, Conversation, bool], int]
     """``probe(data, talk, from_src)``: `YES` only if the content itself shows the protocol; a port may relax it."""
     parser: Callable[[Conversation], Parser]
     first: bytes | None = None
-    """Off its ports: the first bytes that its content can begin with; its probe is not asked about others.
+    """First bytes that its content can have on other ports than its own; its probe is not called for others.
 
-    `None`: any byte; empty: it is asked on its ports only.
+    `None`: any byte; empty: the probe is called on its own ports only.
     """
     shapes: Mapping[str, Shape] = field(default_factory=dict)
-    """Off its ports: by transport, the shape without which its probe would say `NO`."""
+    """By transport, the shape without which its probe would answer `NO` on other ports than its own."""

@@ -4,9 +4,9 @@ from rustnet.dissect.framework.conversation cimport Conversation, Parser, conver
 from rustnet.engine.flow cimport Flow
 from rustnet.engine.listener cimport Listener
 
-cdef int YES, MORE, SRC_JUDGED, DST_JUDGED, MAX_PATIENCE, MAX_CHUNKS, MAX_IDLE, HANDSHAKE, MAX_WAITING, MAX_PENDING, MAX_PROBE, MAX_TRIES, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
+cdef int YES, MORE, SRC_REJECTED, DST_REJECTED, MAX_PATIENCE, MAX_CHUNKS, MAX_KEEPALIVE, HANDSHAKE, MAX_PENDING_BYTES, MAX_PENDING, MAX_PROBE, MAX_ATTEMPTS, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
 
-cdef class Asked:
+cdef class Candidate:
     cdef public str name
     cdef public object probe, dissector
     cdef public Py_ssize_t least, tests, count_at, uncounted
@@ -17,14 +17,14 @@ cdef class Asked:
 
 cdef class Dispatcher(Listener):
     cdef public object sink, chosen
-    cdef public bint strict, hopeful
-    cdef public int64_t waiting
-    cdef public dict undecoded_rows, by_port, by_transport, known, orders, near, far
-    @cython.locals(known=bytes, src=int64_t, dst=int64_t, key=int64_t, orders=dict)
-    cdef tuple asked(self, Conversation talk, int64_t first)
-    cpdef tuple order(self, str transport, int src_port, int dst_port, int first)
+    cdef public bint strict, need_more
+    cdef public int64_t pending_bytes
+    cdef public dict undecoded_rows, by_port, by_transport, named_ports, probe_order, on_port, off_port
+    @cython.locals(named=bytes, src=int64_t, dst=int64_t, key=int64_t, cache=dict)
+    cdef tuple candidates(self, Conversation talk, int64_t first)
+    cpdef tuple candidate_order(self, str transport, int src_port, int dst_port, int first)
     @cython.locals(talk=Conversation, protocol=int, transport=str)
-    cdef Conversation converse(self, Flow flow)
+    cdef Conversation start_conversation(self, Flow flow)
     @cython.locals(talk=Conversation)
     cpdef datagram(self, Flow flow, bint from_src, bytes data, int64_t ts, int64_t number)
     @cython.locals(talk=Conversation, waiting=bytes, skip=int64_t)
@@ -33,10 +33,10 @@ cdef class Dispatcher(Listener):
     cpdef gap(self, Flow flow, bint from_src, int64_t size, int64_t ts, int64_t number)
     @cython.locals(talk=Conversation)
     cpdef close(self, Flow flow)
-    @cython.locals(ask=Asked, answer=int, size=Py_ssize_t, stream=bint)
-    cdef bint choose(self, Conversation talk, bytes data, bint from_src) except -1
-    @cython.locals(other=bytes, judged=int)
-    cdef bint begin(self, Conversation talk, bytes data, bint from_src) except -1
+    @cython.locals(candidate=Candidate, answer=int, size=Py_ssize_t, stream=bint)
+    cdef bint run_probes(self, Conversation talk, bytes data, bint from_src) except -1
+    @cython.locals(other=bytes, rejected=int)
+    cdef bint recognise(self, Conversation talk, bytes data, bint from_src) except -1
     cdef catch_up(self, Conversation talk, bytes data, bint from_src)
     @cython.locals(size=int64_t, used=int64_t, rest=bytes)
     cdef int64_t feed(self, Conversation talk, bytes data, bint from_src) except -1
@@ -44,5 +44,5 @@ cdef class Dispatcher(Listener):
     @cython.locals(other=bytes, skip=int64_t)
     cdef int64_t handed_over(self, Conversation talk, bytes rest, bint from_src) except -1
     @cython.locals(old=bytes)
-    cdef int keep(self, Conversation talk, bint from_src, bytes rest) except -1
-    cdef int drop(self, Conversation talk) except -1
+    cdef int set_pending(self, Conversation talk, bint from_src, bytes rest) except -1
+    cdef int clear_pending(self, Conversation talk) except -1

@@ -1,7 +1,8 @@
-"""Which parser reads a flow, and the one place where a parser's failure becomes an anomaly.
+"""Chooses the parser of a flow, and turns a parser's failure into an anomaly (nothing else does).
 
-A flow's first bytes are shown to the dissectors whose port fits, then to all others of its transport. The first that
-answers `YES` gets the flow; its name becomes ``flows.app`` with source ``payload``. A port alone never decides.
+The probes of the dissectors that name one of the flow's ports see its first bytes, then all others of its transport.
+The first that answers `YES` gets the flow; its name becomes ``flows.app`` with source ``payload``. A port alone never
+decides.
 """
 
 from collections.abc import Sequence
@@ -18,48 +19,48 @@ if not cython.compiled:  # compiled, it comes from the .pxd as a C function
     from rustnet.dissect.framework.conversation import conversation
 
 MAX_PENDING = 64 << 10
-"""Bytes of one direction that may wait for a parser to make sense of them."""
+"""Unconsumed bytes of one direction that are kept for its parser."""
 
-MAX_WAITING = 64 << 20
-"""The same over all flows."""
+MAX_PENDING_BYTES = 64 << 20
+"""Unconsumed bytes of all flows together."""
 
 MAX_PROBE = 2_048
-"""Bytes of one direction that may wait for a probe to decide."""
+"""Bytes of one direction that are kept until a probe decides."""
 
-MAX_TRIES = 4
-"""Datagrams, or chunks of a stream, that are shown to the probes before a flow stays unknown."""
+MAX_ATTEMPTS = 4
+"""Datagrams, or chunks of a stream, that the probes see before a flow stays unknown."""
 
 MAX_CHUNKS = 10
-"""The same for chunks where a dissector names a port: the capture may begin within something long."""
+"""The same for chunks on a port that a dissector names: the capture may begin within a long message."""
 
 MAX_PATIENCE = 64
-"""The same for chunks while a probe asks for more of the stream: what is typed comes byte by byte."""
+"""The same while a probe asks for more of the stream: typed input arrives byte by byte."""
 
 MAX_ERRORS = 10
-"""Malformed messages after which a flow is given up."""
+"""Malformed messages after which a flow is no longer read."""
 
 MAX_UNDECODED = 100
-"""Rows about frames that cannot be decoded, per kind and capture; further ones are only counted."""
+"""Anomalies about undecodable frames, per kind and capture; further ones are only counted."""
 
-MAX_ORDERS = 65_536
-"""Answers to who is asked about a flow that are remembered."""
+MAX_CACHED_ORDERS = 65_536
+"""Probe orders that are cached per transport."""
 
-SRC_JUDGED, DST_JUDGED = 1, 2
-"""Directions of a stream about whose beginning every probe has said `NO`."""
-MAX_IDLE = 16
-"""Bytes of a datagram that may only keep a path open: what it opens for is waited for."""
+SRC_REJECTED, DST_REJECTED = 1, 2
+"""Bits for the directions of a stream whose beginning every probe has rejected."""
+MAX_KEEPALIVE = 16
+"""Maximum size of a datagram that may be a keepalive: it counts less than others as an attempt."""
 
 HANDSHAKE = 22
 """First byte of a TLS record that holds a handshake message."""
 
 NO_PORT = 65_536
-"""Stands for every port that no dissector names."""
+"""Cache key for every port that no dissector names."""
 
 
-class Asked:
-    """A dissector that is asked about content, and the shape without which it is not asked.
+class Candidate:
+    """A dissector with the shape that content must have before its probe is called.
 
-    ``offsets`` are the places that its shape tests; ``fitting`` has 256 flags for each of them.
+    ``offsets`` are those that the shape tests; ``fitting`` has 256 flags for each of them.
     """
 
     def __init__(self, dissector: Dissector, shape: Shape) -> None:
@@ -103,10 +104,10 @@ class Dispatcher(Listener):
     def __init__(self, dissectors: Sequence[Dissector], sink: Sink, strict: bool = False) -> None:
         self.sink = sink
         self.strict = strict
-        self.waiting = 0
+        self.pending_bytes = 0
         self.chosen: Dissector | None = None
-        self.hopeful = False
-        """A probe asked for more at the last asking."""
+        self.need_more = False
+        """A probe answered `MORE` when the probes last ran."""
         self.undecoded_rows: dict[tuple[int, int], int] = {}
         self.by_port: dict[tuple[str, int], tuple[Dissector, ...]] = {}
         self.by_transport: dict[str, tuple[Dissector, ...]] = {}
@@ -116,70 +117,72 @@ class Dispatcher(Listener):
                 for port in d.ports:
                     key = (transport, port)
                     self.by_port[key] = (*self.by_port.get(key, ()), d)
-        self.near = {d: Asked(d, ANY_SHAPE) for d in dissectors}
-        self.far = {(t, d): Asked(d, d.shapes.get(t, ANY_SHAPE)) for d in dissectors for t in d.transports}
-        self.known = {transport: self.named_ports(transport) for transport in self.by_transport}
-        self.orders: dict[str, dict[int, tuple[Asked, ...]]] = {transport: {} for transport in self.by_transport}
+        self.on_port = {d: Candidate(d, ANY_SHAPE) for d in dissectors}
+        self.off_port = {(t, d): Candidate(d, d.shapes.get(t, ANY_SHAPE)) for d in dissectors for t in d.transports}
+        self.named_ports = {transport: self.port_flags(transport) for transport in self.by_transport}
+        self.probe_order: dict[str, dict[int, tuple[Candidate, ...]]] = {
+            transport: {} for transport in self.by_transport
+        }
 
-    def named_ports(self, transport: str) -> bytes:
-        """For each port, whether a dissector names it."""
+    def port_flags(self, transport: str) -> bytes:
+        """Flags by port: whether a dissector names it."""
         flags = bytearray(65_536)
         for name, port in self.by_port:
             if name == transport:
                 flags[port] = 1
         return bytes(flags)
 
-    def asked(self, talk: Conversation, first: int) -> tuple[Asked, ...]:
-        """Who is asked about content that begins with the byte ``first``: remembered answers of `order`."""
-        known = self.known.get(talk.transport)
-        if known is None:
+    def candidates(self, talk: Conversation, first: int) -> tuple[Candidate, ...]:
+        """Dissectors to probe for content that begins with the byte ``first``: cached results of `candidate_order`."""
+        named = self.named_ports.get(talk.transport)
+        if named is None:
             return ()
         src = talk.src_port & 0xFFFF
         dst = talk.dst_port & 0xFFFF
-        if not known[src]:
+        if not named[src]:
             src = NO_PORT
-        if not known[dst]:
+        if not named[dst]:
             dst = NO_PORT
         key = (((src << 17) | dst) << 8) | first
-        orders = self.orders[talk.transport]
-        found = orders.get(key)
-        if found is None:
-            if len(orders) >= MAX_ORDERS:
-                orders.clear()
-            found = orders[key] = self.order(talk.transport, src, dst, first)
-        return found
+        cache = self.probe_order[talk.transport]
+        order = cache.get(key)
+        if order is None:
+            if len(cache) >= MAX_CACHED_ORDERS:
+                cache.clear()
+            order = cache[key] = self.candidate_order(talk.transport, src, dst, first)
+        return order
 
-    def order(self, transport: str, src_port: int, dst_port: int, first: int) -> tuple[Asked, ...]:
-        """Dissectors in the order in which they are asked: those of the responder's port, of the initiator's, others.
+    def candidate_order(self, transport: str, src_port: int, dst_port: int, first: int) -> tuple[Candidate, ...]:
+        """Dissectors in probe order: those of the responder's port, of the initiator's, then the others.
 
-        Of the others, those whose content cannot begin with the byte ``first`` are left out.
+        Those of the others whose content cannot begin with the byte ``first`` are left out.
         """
-        known = self.by_port
-        ahead = dict.fromkeys((*known.get((transport, dst_port), ()), *known.get((transport, src_port), ())))
-        others = [d for d in self.by_transport[transport] if d not in ahead]
+        by_port = self.by_port
+        on_port = dict.fromkeys((*by_port.get((transport, dst_port), ()), *by_port.get((transport, src_port), ())))
+        others = [d for d in self.by_transport[transport] if d not in on_port]
         fitting = [d for d in others if d.first is None or first in d.first]
-        return (*[self.near[d] for d in ahead], *[self.far[transport, d] for d in fitting])
+        return (*[self.on_port[d] for d in on_port], *[self.off_port[transport, d] for d in fitting])
 
-    def converse(self, flow: Flow) -> Conversation:
-        """The flow's conversation, made when its first payload is seen."""
+    def start_conversation(self, flow: Flow) -> Conversation:
+        """Create the flow's conversation, at its first payload."""
         protocol = flow.protocol
         transport = "tcp" if protocol == TCP else "udp" if protocol == UDP else protocol_name(protocol)
         flow.talk = talk = conversation(self.sink, flow, transport)
         return talk
 
-    # ---- what the engine calls -----------------------------------------------------------------------------------
+    # ---- called by the engine ------------------------------------------------------------------------------------
 
     def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:
         """Read one datagram."""
-        talk: Conversation = flow.talk or self.converse(flow)
+        talk: Conversation = flow.talk or self.start_conversation(flow)
         talk.ts = ts
         talk.packet = number
         talk.missing = flow.missing
         parser = talk.parser
         if parser is None:
-            talk.tries += 1
-            if not self.choose(talk, data, from_src):
-                if talk.tries >= (MAX_TRIES if len(data) > MAX_IDLE else MAX_PATIENCE):
+            talk.attempts += 1
+            if not self.run_probes(talk, data, from_src):
+                if talk.attempts >= (MAX_ATTEMPTS if len(data) > MAX_KEEPALIVE else MAX_PATIENCE):
                     flow.wants = False
                 return
             parser = talk.parser
@@ -187,8 +190,8 @@ class Dispatcher(Listener):
             parser.datagram(data, from_src)  # type: ignore[union-attr]
         except DissectError as error:
             self.malformed(talk, error)
-        except Exception as error:  # noqa: BLE001 - the one catch point: a parser's fault must not lose the capture
-            self.failed(talk, error)
+        except Exception as error:  # noqa: BLE001 - the one catch point: a parser's bug must not lose the capture
+            self.parser_failed(talk, error)
         else:
             talk.messages += 1
         if talk.finished:
@@ -196,41 +199,41 @@ class Dispatcher(Listener):
 
     def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
         """Read in-order bytes of one direction; returns how many bytes beyond them to skip."""
-        talk: Conversation = flow.talk or self.converse(flow)
+        talk: Conversation = flow.talk or self.start_conversation(flow)
         talk.ts = ts
         talk.packet = number
         waiting = talk.pending_src if from_src else talk.pending_dst
         if waiting:
             if talk.parser is None and data[0] == HANDSHAKE and data[1:2] == b"\x03" and data[5:6] == b"\x01":
-                self.drop(talk)  # a TLS ClientHello: what came ahead of it only agreed on TLS, in words of its own
-                talk.judged = 0
+                self.clear_pending(talk)  # a ClientHello: the bytes before it negotiated TLS in an unknown protocol
+                talk.rejected = 0
             else:
                 data = waiting + data
         else:
-            talk.judged &= ~(SRC_JUDGED if from_src else DST_JUDGED)  # a beginning that no probe has seen
+            talk.rejected &= ~(SRC_REJECTED if from_src else DST_REJECTED)  # new content, which no probe has seen
         skip = 0
-        if talk.parser is None and not self.begin(talk, data, from_src):
-            # In the middle of something long, what comes next may begin something: a head behind a body.
-            self.keep(talk, from_src, data if len(data) < MAX_PROBE else b"")
+        if talk.parser is None and not self.recognise(talk, data, from_src):
+            # Within a long message the next chunk may be the beginning of another one, such as a head after a body.
+            self.set_pending(talk, from_src, data if len(data) < MAX_PROBE else b"")
         else:
             skip = self.feed(talk, data, from_src)
         if talk.finished:
             flow.wants = False
-            self.drop(talk)
+            self.clear_pending(talk)
         return skip
 
     def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
         """Bytes of a stream were not captured."""
         talk: Conversation | None = flow.talk
         if talk is None:
-            return  # what comes next is read like a capture that begins there
+            return  # what follows is read like a capture that begins there
         if talk.parser is None:
-            self.keep(talk, from_src, b"")
+            self.set_pending(talk, from_src, b"")
             return
         talk.ts = ts
         talk.packet = number
         waiting = talk.pending_src if from_src else talk.pending_dst
-        self.keep(talk, from_src, b"")
+        self.set_pending(talk, from_src, b"")
         parser = talk.parser
         try:
             if waiting:
@@ -240,12 +243,12 @@ class Dispatcher(Listener):
         except DissectError as error:
             self.malformed(talk, error)
         except Exception as error:  # noqa: BLE001
-            self.failed(talk, error)
+            self.parser_failed(talk, error)
         if talk.finished:
             flow.wants = False
 
     def close(self, flow: Flow) -> None:
-        """A flow ended: let its parser emit what waits."""
+        """Let the parser of a flow that ended store its pending rows."""
         talk: Conversation = flow.talk
         parser = talk.parser
         if parser is not None:
@@ -255,71 +258,71 @@ class Dispatcher(Listener):
             except DissectError as error:
                 self.malformed(talk, error)
             except Exception as error:  # noqa: BLE001
-                self.failed(talk, error)
-        # Flow and parser point back: without these cycles all are freed at once, though no collector runs.
+                self.parser_failed(talk, error)
+        # Flow, conversation and parser refer to each other; the garbage collector is off, so break the cycles.
         talk.flow = None
         talk.parser = None
-        self.drop(talk)
+        self.clear_pending(talk)
 
     def undecoded(self, answer: int, link: int, ts: int, number: int) -> None:
-        """A frame could not be decoded: the first ones of each kind are rows."""
+        """Report a frame that could not be decoded; only the first ones of each kind are stored."""
         key = (answer, link)
         seen = self.undecoded_rows.get(key, 0)
         self.undecoded_rows[key] = seen + 1
         if seen < MAX_UNDECODED:
             self.sink.anomaly(DECODE_ERRORS[answer], f"link type {link}", 0, ts, number)
 
-    # ---- choosing and feeding ------------------------------------------------------------------------------------
+    # ---- probing and feeding -------------------------------------------------------------------------------------
 
-    def choose(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
-        """Ask the probes about a flow's bytes; true once one of them is sure, and its parser is set."""
+    def run_probes(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
+        """Run the probes on a flow's bytes; true if one answered `YES`, whose parser is then set."""
         size = len(data)
         if not size:
             return False
-        self.hopeful = False
+        self.need_more = False
         stream = talk.transport == "tcp"
-        for ask in self.asked(talk, data[0]):
-            if not ask.fits(data, size, stream) or (talk.refused and ask.name in talk.refused):
+        for candidate in self.candidates(talk, data[0]):
+            if not candidate.fits(data, size, stream) or (talk.withdrawn and candidate.name in talk.withdrawn):
                 continue
             try:
-                answer = ask.probe(data, talk, from_src)
+                answer = candidate.probe(data, talk, from_src)
             except DissectError:
                 continue
             except Exception as error:  # noqa: BLE001
-                self.failed(talk, error)
+                self.parser_failed(talk, error)
                 continue
             if answer == YES:
-                if talk.app is None:  # what runs inside of another protocol does not rename the flow
-                    talk.app = ask.name
-                self.chosen = ask.dissector
-                talk.parser = ask.dissector.parser(talk)
+                if talk.app is None:  # a protocol inside another one does not rename the flow
+                    talk.app = candidate.name
+                self.chosen = candidate.dissector
+                talk.parser = candidate.dissector.parser(talk)
                 return True
             if answer == MORE:
-                self.hopeful = True
-        if not self.hopeful:
-            talk.judged |= SRC_JUDGED if from_src else DST_JUDGED
+                self.need_more = True
+        if not self.need_more:
+            talk.rejected |= SRC_REJECTED if from_src else DST_REJECTED
         return False
 
-    def begin(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
-        """Find the parser of a stream; on success the other direction's waiting bytes are read first."""
-        talk.tries += 1
-        judged = talk.judged & (SRC_JUDGED if from_src else DST_JUDGED)  # nobody's; more of it is nobody else's
-        if not judged and self.choose(talk, data, from_src):
+    def recognise(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
+        """Find the parser of a stream; on success the other direction's pending bytes are read first."""
+        talk.attempts += 1
+        rejected = talk.rejected & (SRC_REJECTED if from_src else DST_REJECTED)  # more of it changes nothing
+        if not rejected and self.run_probes(talk, data, from_src):
             other = talk.pending_dst if from_src else talk.pending_src
             if other:
                 self.catch_up(talk, other, not from_src)
             return talk.parser is not None
-        known = self.known[talk.transport]
-        named = known[talk.src_port & 0xFFFF] or known[talk.dst_port & 0xFFFF]
-        most = MAX_PATIENCE if self.hopeful else MAX_CHUNKS if named else MAX_TRIES
-        if talk.tries >= most or (len(data) >= MAX_PROBE and not named):
+        flags = self.named_ports[talk.transport]
+        named = flags[talk.src_port & 0xFFFF] or flags[talk.dst_port & 0xFFFF]
+        limit = MAX_PATIENCE if self.need_more else MAX_CHUNKS if named else MAX_ATTEMPTS
+        if talk.attempts >= limit or (len(data) >= MAX_PROBE and not named):
             talk.finished = True
         return False
 
     def catch_up(self, talk: Conversation, data: bytes, from_src: bool) -> None:
-        """Let a new parser read what the other direction said before; what it cannot begin with is passed over.
+        """Let a new parser read the other direction's pending bytes, or skip them if they are malformed.
 
-        A capture that starts within a connection may hold the end of a message there.
+        In a capture that starts within a connection they may be the end of a message.
         """
         parser = talk.parser
         try:
@@ -328,16 +331,16 @@ class Dispatcher(Listener):
             talk.parser = parser = self.chosen.parser(talk)  # type: ignore[union-attr]
             used = len(data)
         except Exception as error:  # noqa: BLE001
-            self.failed(talk, error)
+            self.parser_failed(talk, error)
             return
         talk.messages += 1
         if talk.parser is parser:
-            self.keep(talk, from_src, data[used:])
+            self.set_pending(talk, from_src, data[used:])
         else:
             self.handed_over(talk, data[used:], from_src)
 
     def feed(self, talk: Conversation, data: bytes, from_src: bool) -> int:
-        """Let the parser read; keeps what it left, returns what it skips beyond."""
+        """Let the parser read; keep what it left, and return how many bytes beyond the data it skips."""
         parser = talk.parser
         size = len(data)
         try:
@@ -345,65 +348,65 @@ class Dispatcher(Listener):
         except DissectError as error:
             return self.malformed_stream(talk, error, data, from_src)
         except Exception as error:  # noqa: BLE001
-            self.failed(talk, error)
+            self.parser_failed(talk, error)
             return 0
         talk.messages += 1
         if talk.parser is not parser:
             return self.handed_over(talk, data[used:], from_src)
         if used >= size:
-            self.keep(talk, from_src, b"")
+            self.set_pending(talk, from_src, b"")
             return used - size
         rest = data[used:] if used else data
         if len(rest) > MAX_PENDING:
-            talk.anomaly(f"oversized_{talk.app}", f"{len(rest)} bytes waited for the rest of one message")
+            talk.anomaly(f"oversized_{talk.app}", f"incomplete message of more than {MAX_PENDING} bytes")
             talk.finished = True
             rest = b""
-        self.keep(talk, from_src, rest)
+        self.set_pending(talk, from_src, rest)
         return 0
 
     def handed_over(self, talk: Conversation, rest: bytes, from_src: bool) -> int:
-        """Another protocol reads on: give it what both directions had left."""
+        """Feed the unconsumed bytes of both directions to the protocol that took over."""
         other = talk.pending_dst if from_src else talk.pending_src
-        self.drop(talk)
+        self.clear_pending(talk)
         skip = 0
         for data, side in ((other, not from_src), (rest, from_src)):
             if data and not talk.finished:
-                if talk.parser is None and not self.begin(talk, data, side):
-                    self.keep(talk, side, data)
+                if talk.parser is None and not self.recognise(talk, data, side):
+                    self.set_pending(talk, side, data)
                 else:
                     skip = self.feed(talk, data, side)
         return skip
 
-    def keep(self, talk: Conversation, from_src: bool, rest: bytes) -> None:
-        """Set what waits in one direction."""
+    def set_pending(self, talk: Conversation, from_src: bool, rest: bytes) -> None:
+        """Set the unconsumed bytes of one direction."""
         old = talk.pending_src if from_src else talk.pending_dst
-        self.waiting += len(rest) - len(old)
-        if self.waiting > MAX_WAITING and rest:
-            self.waiting -= len(rest)
+        self.pending_bytes += len(rest) - len(old)
+        if self.pending_bytes > MAX_PENDING_BYTES and rest:
+            self.pending_bytes -= len(rest)
             rest = b""
-            talk.anomaly("waiting_bytes_dropped", "too many bytes wait for their messages' rest over all flows")
+            talk.anomaly("waiting_bytes_dropped", "too many unconsumed bytes over all flows")
             talk.finished = True
         if from_src:
             talk.pending_src = rest
         else:
             talk.pending_dst = rest
 
-    def drop(self, talk: Conversation) -> None:
-        """Nothing waits any more in either direction."""
-        self.waiting -= len(talk.pending_src) + len(talk.pending_dst)
+    def clear_pending(self, talk: Conversation) -> None:
+        """Drop the unconsumed bytes of both directions."""
+        self.pending_bytes -= len(talk.pending_src) + len(talk.pending_dst)
         talk.pending_src = talk.pending_dst = b""
 
     def malformed(self, talk: Conversation, error: DissectError) -> None:
-        """Report a malformed message; over a flow's first one the claim on the flow is withdrawn."""
+        """Report a malformed message; if it is a flow's first one, withdraw the protocol's claim instead."""
         if self.strict:
             raise error
         talk.errors += 1
         if talk.messages == 0 and talk.app is not None:
-            talk.refused = (*talk.refused, talk.app)
+            talk.withdrawn = (*talk.withdrawn, talk.app)
             talk.app = None
             talk.parser = None
-            talk.judged = 0
-            if len(talk.refused) >= MAX_TRIES:
+            talk.rejected = 0
+            if len(talk.withdrawn) >= MAX_ATTEMPTS:
                 talk.finished = True
             return
         talk.anomaly(f"malformed_{talk.app}", str(error))
@@ -411,20 +414,19 @@ class Dispatcher(Listener):
             talk.finished = True
 
     def malformed_stream(self, talk: Conversation, error: DissectError, data: bytes, from_src: bool) -> int:
-        """A stream cannot go on behind a malformed message; before the first one, others may try."""
+        """Stop reading a stream at a malformed message; if it was the first, let other protocols try."""
         self.malformed(talk, error)
         if talk.parser is None and not talk.finished:
-            if self.begin(talk, data, from_src):
+            if self.recognise(talk, data, from_src):
                 return self.feed(talk, data, from_src)
-            self.keep(talk, from_src, data)
+            self.set_pending(talk, from_src, data)
             return 0
         talk.finished = True
         return 0
 
-    def failed(self, talk: Conversation, error: Exception) -> None:
-        """A parser raised what it must not: an anomaly that names it, and the flow is given up."""
+    def parser_failed(self, talk: Conversation, error: Exception) -> None:
+        """Report a bug in a parser or probe as an anomaly, and stop reading the flow."""
         if self.strict:
             raise error
-        where = talk.app or "probe"
-        talk.anomaly("dissector_failure", f"{where}: {type(error).__name__}: {error}")
+        talk.anomaly("dissector_failure", f"{talk.app or 'probe'}: {type(error).__name__}: {error}")
         talk.finished = True

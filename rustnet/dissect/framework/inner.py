@@ -1,12 +1,13 @@
-"""A stream that travels inside another protocol's messages, such as a TLS handshake (RFC 8446) in those of TDS."""
+"""A stream inside another protocol's messages, such as a TLS handshake (RFC 8446) in those of TDS."""
 
 from rustnet.dissect.framework.conversation import Parser
 
-MAX_WAITING_BYTES = 64 << 10
+MAX_PENDING = 64 << 10
+"""Unconsumed bytes of one direction that are kept."""
 
 
-class Inner:
-    """Feeds a parser piece by piece, as the dispatcher would: keeps what it leaves, drops what it skips."""
+class InnerStream:
+    """Feeds a parser piece by piece like the dispatcher: keeps unconsumed bytes, drops skipped ones."""
 
     __slots__ = ("parser", "pending", "skip")
 
@@ -25,13 +26,13 @@ class Inner:
         used = self.parser.stream(data, from_src)
         self.skip[from_src] += max(0, used - len(data))
         rest = data[used:]
-        if len(rest) > MAX_WAITING_BYTES:
+        if len(rest) > MAX_PENDING:
             self.parser.talk.finish()
             rest = b""
         self.pending[from_src] = rest
 
     def lose(self, size: int, from_src: bool) -> None:
-        """Bytes of a direction are missing."""
+        """Handle missing bytes of a direction."""
         skipped = min(self.skip[from_src], size)
         self.skip[from_src] -= skipped
         if size > skipped:

@@ -1,6 +1,6 @@
-"""What line-based protocols share: lines out of a stream, and commands that wait for a numbered reply (RFC 5321, 959).
+"""Line-based protocols: lines of a stream, and commands paired with numbered replies (RFC 5321, 959).
 
-A line longer than `MAX_LINE` is cut and its rest dropped; after a loss the reading goes on behind the next line end.
+A line longer than `MAX_LINE` is cut and its rest dropped; after a loss, reading resumes after the next line end.
 """
 
 import re
@@ -18,7 +18,7 @@ MAX_LINE = 4096
 MAX_LINES = 200_000
 """Lines of one flow that are read."""
 MAX_WAITING = 64
-"""Commands of one flow that wait for their reply."""
+"""Pending commands of one flow."""
 MAX_REPLIES = 16
 """Lines kept of one reply."""
 _DOT = re.compile(rb"\n\.\r?\n")
@@ -26,7 +26,7 @@ _REPLY = re.compile(rb"([1-6][0-9]{2})([ -]|$)").match
 
 
 def unbase64(raw: bytes) -> bytes:
-    """Content of a Base64 text, empty if it is none."""
+    """Decoded Base64 text; empty if it is invalid."""
     try:
         return b64decode(raw[:MAX_LINE], validate=True)
     except (Base64Error, ValueError):
@@ -34,7 +34,7 @@ def unbase64(raw: bytes) -> bytes:
 
 
 def plain_user(message: bytes) -> str | None:
-    """User of a SASL PLAIN message (RFC 4616); its password stays where it is."""
+    """User of a SASL PLAIN message (RFC 4616); the password is not returned."""
     parts = message.split(b"\0")
     return text(parts[1] or parts[0]) or None if len(parts) == 3 else None
 
@@ -45,20 +45,20 @@ _SCRAM_USER = re.compile(rb"^[nyp][^,]*,[^,]*,n=([^,]{1,256})").search
 
 
 def scram_user(message: bytes) -> str | None:
-    """User of a SCRAM message that opens a login (RFC 5802)."""
-    found = _SCRAM_USER(message)
-    return text(found.group(1)) if found is not None else None
+    """User of a SCRAM client-first-message (RFC 5802)."""
+    match = _SCRAM_USER(message)
+    return text(match.group(1)) if match is not None else None
 
 
 def sasl_user(mechanism: str, answer: bytes, number: int) -> tuple[str | None, bool]:
-    """User in the clear in a client's SASL answer of this number (from 1), and whether a secret stands in it."""
+    """User in a client's SASL response of this number (from 1), and whether the response contains a secret."""
     if answer in {b"*", b"="}:
         return None, False
     return raw_sasl_user(mechanism, unbase64(answer), number)
 
 
 def raw_sasl_user(mechanism: str, raw: bytes, number: int) -> tuple[str | None, bool]:
-    """The same of an answer that is not in Base64."""
+    """The same for a response that is not in Base64."""
     if mechanism == "LOGIN":
         return (text(raw) or None, False) if number == 1 else (None, True)
     if mechanism == "PLAIN":
@@ -68,22 +68,22 @@ def raw_sasl_user(mechanism: str, raw: bytes, number: int) -> tuple[str | None, 
     search = _SCRAM_USER if mechanism.startswith("SCRAM-") else _TOKEN_USER
     if mechanism == "DIGEST-MD5":
         search = _DIGEST_USER
-    found = search(raw)
-    return (text(found.group(1)) if found is not None else None), True
+    match = search(raw)
+    return (text(match.group(1)) if match is not None else None), True
 
 
 class Dotted:
-    """A text that ends with a line that is a single dot (RFC 5321, 4.5.2), read piece by piece."""
+    """A text that ends with a line of a single dot (RFC 5321, 4.5.2), read piece by piece."""
 
     __slots__ = ("size", "tail")
 
     def __init__(self) -> None:
         self.size = 0
-        """Bytes of the text, without its end."""
+        """Size of the text without its last line."""
         self.tail = b"\n"
 
     def read(self, data: bytes, pos: int) -> int:
-        """Read on from ``pos``; the position behind the end, or -1 if it is still to come."""
+        """Continue at ``pos``; returns the position after the end, or -1 while it is incomplete."""
         tail = self.tail
         joined = tail + data[pos:]
         match = _DOT.search(joined)
@@ -95,27 +95,27 @@ class Dotted:
         return pos + match.end() - len(tail)
 
     def lose(self, size: int) -> None:
-        """Count bytes that were lost."""
+        """Count missing bytes."""
         self.size += size
         self.tail = b""
 
 
 class LineParser(RowParser):
-    """Cuts both directions of a stream into lines; a subclass reads them in `line`."""
+    """Splits both directions of a stream into lines; a subclass reads them in `line`."""
 
     __slots__ = ("count", "dropping", "in_body")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.dropping = [False, False]
-        """By direction: what follows up to the next line end is not read."""
+        """By direction: whether everything up to the next line end is skipped."""
         self.count = 0
         """Lines read."""
         self.in_body = [False, False]
-        """By direction: what follows is no line, and goes to `body`."""
+        """By direction: whether the following bytes belong to `body`, not to a line."""
 
     def line(self, line: bytes, from_src: bool) -> int:
-        """Read one line, without its end; return how many bytes behind it to skip."""
+        """Read one line, without its end; return how many of the bytes after it to skip."""
         raise NotImplementedError
 
     def body(self, data: bytes, pos: int, from_src: bool) -> int:
@@ -127,8 +127,8 @@ class LineParser(RowParser):
         pos = 0
         size = len(data)
         talk = self.talk
-        mine = talk.parser
-        while pos < size and talk.parser is mine and not talk.finished:
+        current = talk.parser
+        while pos < size and talk.parser is current and not talk.finished:
             if self.dropping[from_src]:
                 end = data.find(b"\n", pos)
                 if end < 0:
@@ -157,13 +157,13 @@ class LineParser(RowParser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Go on behind the next line end; a body is not disturbed."""
+        """Resume after the next line end; a body goes on."""
         if not self.in_body[from_src]:
             self.dropping[from_src] = True
 
 
 class Replied(Protocol):
-    """Row of a command that is answered by a numbered reply."""
+    """Row of a command that gets a numbered reply."""
 
     command: str | None
     reply_code: int | None
@@ -177,39 +177,39 @@ _R = TypeVar("_R", bound=Replied)
 class ReplyParser(LineParser, Generic[_R]):
     """Commands and numbered replies (``250-text``, ``250 text``), paired in order.
 
-    A subclass makes the row of a command in `command` and reads a final reply in `answered`.
+    A subclass creates the row of a command in `command` and reads a final reply in `answered`.
     """
 
     UPGRADE = ""
-    """The command that asks for TLS."""
+    """The command that requests TLS."""
 
-    __slots__ = ("code", "heard", "lines", "server", "waiting")
+    __slots__ = ("code", "lines", "replied", "server", "waiting")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.server: bool | None = None
-        """Direction of the server, once known by its first line."""
+        """Direction of the server, once a first line shows it."""
         self.waiting: deque[tuple[_R, int, int]] = deque()
-        self.heard = False
-        """The server has spoken."""
+        self.replied = False
+        """The server has sent a line."""
         self.code = 0
-        """Code of the reply of several lines that is being read, else 0."""
+        """Code of the multi-line reply being read, else 0."""
         self.lines: list[str] = []
 
     def command(self, line: bytes) -> _R | None:
-        """Make the row of a command; `None` where the line is none."""
+        """Create the row of a command; `None` if the line is not a command."""
         raise NotImplementedError
 
     def blank(self) -> _R:
-        """Make the row of a reply to nothing, such as a greeting."""
+        """Create the row of a reply without a command, such as a greeting."""
         raise NotImplementedError
 
     def answered(self, row: _R, code: int) -> bool:
-        """Read a reply into ``row``; false if it is not the final one."""
+        """Read a reply into ``row``; false if it is not a final one."""
         return True
 
     def line(self, line: bytes, from_src: bool) -> int:
-        """Read a command or one line of a reply, by the role of its direction."""
+        """Read a command or a line of a reply, depending on the sender."""
         if self.server is None:
             if not line:
                 return 0
@@ -221,13 +221,13 @@ class ReplyParser(LineParser, Generic[_R]):
         if row is not None:
             self.waiting.append((row, self.talk.ts, self.talk.packet))
             if len(self.waiting) > MAX_WAITING:
-                self.say(*self.waiting.popleft())
+                self.store_row(*self.waiting.popleft())
         return 0
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read lines; TLS that comes ahead of the reply that allows it waits, unless there are no replies."""
+        """Read lines; TLS that arrives before the reply that permits it waits, unless the server never replies."""
         if data[:2] == b"\x16\x03" and any(row.command == self.UPGRADE for row, _, _ in self.waiting):
-            if not self.heard:
+            if not self.replied:
                 self.upgrade()
             return 0
         return super().stream(data, from_src)
@@ -238,21 +238,21 @@ class ReplyParser(LineParser, Generic[_R]):
         self.talk.hand_over(TLS)
 
     def close(self) -> None:
-        """Emit the commands that got no reply."""
+        """Store the commands that got no reply."""
         while self.waiting:
-            self.say(*self.waiting.popleft())
+            self.store_row(*self.waiting.popleft())
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Commands that wait may have had their reply in what is lost: let them go."""
+        """Store the pending commands, as their replies may be in the missing bytes."""
         super().gap(size, from_src)
         if not self.in_body[from_src]:
             self.code = 0
             self.close()
 
     def _reply(self, line: bytes) -> None:
-        """Collect the lines of a reply; its last one answers the command that waits longest."""
-        first = not self.heard
-        self.heard = True
+        """Collect the lines of a reply; the last one completes the oldest pending command."""
+        first = not self.replied
+        self.replied = True
         match = _REPLY(line)
         if self.code:
             self._keep(line)
@@ -261,7 +261,7 @@ class ReplyParser(LineParser, Generic[_R]):
         else:
             if match is None:
                 if first:
-                    raise DissectError("a server's first line is no numbered reply")
+                    raise DissectError("expected a numbered reply")
                 return
             self.lines = []
             self._keep(line)
@@ -276,7 +276,7 @@ class ReplyParser(LineParser, Generic[_R]):
             self.lines.append(text(line))
 
     def _final(self, code: int) -> None:
-        """Answer the command that waits longest, now that its reply is complete."""
+        """Complete the oldest pending command with its reply."""
         talk = self.talk
         row, ts, packet = self.waiting[0] if self.waiting else (self.blank(), talk.ts, talk.packet)
         row.reply_code = code
@@ -286,6 +286,6 @@ class ReplyParser(LineParser, Generic[_R]):
         if self.waiting:
             self.waiting.popleft()
             row.response_ms = (talk.ts - ts) / 1e6
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
         if row.command == self.UPGRADE and code in {220, 234}:
             self.upgrade()

@@ -10,6 +10,6 @@ cpdef tuple head(bytes raw, dict shorts=*)
 
 cdef class RowParser(Parser):
     cdef public int rows
-    cdef public set taught
-    cpdef teach(self, str ip, str name, str source, object ttl=*)
-    cpdef say(self, object row, int64_t ts=*, int64_t packet=*)
+    cdef public set names_learned
+    cpdef learn_name(self, str ip, str name, str source, object ttl=*)
+    cpdef store_row(self, object row, int64_t ts=*, int64_t packet=*)

@@ -1,4 +1,4 @@
-"""What several parsers need: bounded rows per flow, text from the wire, heads of text protocols, waiting requests."""
+"""Shared by parsers: bounded rows per flow, text from the wire, heads of text protocols, pending requests."""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -6,36 +6,36 @@ from typing import Generic, TypeVar
 from rustnet.dissect.framework.conversation import Conversation, DissectError, Parser
 
 MAX_TEXT = 512
-"""Characters of a text from the wire that are kept."""
+"""Characters kept of a text from the wire."""
 MAX_ROWS = 1000
-"""Rows that one flow of a protocol that may flood gets."""
+"""Rows per flow of a protocol that may flood the table."""
 MAX_HEADERS = 100
-MAX_TAUGHT = 256
-"""Names that one flow may teach."""
+MAX_NAMES = 256
+"""Names of addresses that are learned from one flow."""
 MAX_OUTSTANDING = 256
-"""Requests of one flow that are remembered until their answer comes."""
+"""Pending requests of one flow."""
 
 
 def text(raw: bytes, most: int = MAX_TEXT) -> str:
-    """UTF-8 text, cut to ``most`` bytes, without what follows a NUL; other bytes are shown as escapes."""
+    """UTF-8 text up to the first NUL, at most ``most`` bytes of it; other bytes are escaped."""
     end = raw.find(b"\0", 0, most)
     return raw[: most if end < 0 else end].decode("utf-8", "backslashreplace")
 
 
 def utf16(raw: bytes, most: int = MAX_TEXT) -> str:
-    """UTF-16LE text, cut to ``most`` characters, without what follows a NUL; halves of pairs become U+FFFD."""
+    """UTF-16LE text up to the first NUL, at most ``most`` characters; unpaired surrogates become U+FFFD."""
     return raw[: 2 * most].decode("utf-16-le", "replace").partition("\0")[0]
 
 
 def mac(raw: bytes) -> str:
-    """Hardware address in colon form."""
+    """MAC address in colon notation."""
     return raw.hex(":")
 
 
 def head(raw: bytes, shorts: dict[str, str] | None = None) -> tuple[str, dict[str, str]]:
-    """First line and fields of a head like HTTP's, up to its empty line; field names in lower case, first value kept.
+    """Start line and header fields up to the empty line; names in lower case, of repeated fields the first value.
 
-    ``shorts`` gives the long names of one-letter fields (SIP). Folded lines belong to the field above them.
+    ``shorts`` maps one-letter field names to the long ones (SIP). Folded lines belong to the field before them.
     """
     end = raw.find(b"\r\n\r\n")
     if end < 0:
@@ -63,7 +63,7 @@ def head(raw: bytes, shorts: dict[str, str] | None = None) -> tuple[str, dict[st
 
 
 def number(digits: str | None, most: int) -> int | None:
-    """A number written in ASCII digits; None where it is none or is greater than ``most``."""
+    """A number in ASCII digits; None if it is not one or is greater than ``most``."""
     if digits is None or len(digits) > 20 or not (digits.isascii() and digits.isdigit()):
         return None
     value = int(digits)
@@ -71,32 +71,32 @@ def number(digits: str | None, most: int) -> int | None:
 
 
 class RowParser(Parser):
-    """A parser whose flow gets at most `MAX_ROWS` rows; then it is given up, and an anomaly says so."""
+    """A parser that stops after `MAX_ROWS` rows of its flow and reports that as an anomaly."""
 
-    __slots__ = ("rows", "taught")
+    __slots__ = ("names_learned", "rows")
     limit = MAX_ROWS
 
     def __init__(self, talk: Conversation) -> None:
         self.talk = talk
         self.rows = 0
-        self.taught: set[tuple[str, str]] | None = None  # a set per flow is much where there are many flows
+        self.names_learned: set[tuple[str, str]] | None = None  # a set per flow is much where there are many flows
 
-    def teach(self, ip: str, name: str, source: str, ttl: int | None = None) -> None:
-        """Report a name for an address, once per flow, and at most `MAX_TAUGHT` of them."""
-        if self.taught is None:
-            self.taught = set()
-        if (ip, name) not in self.taught and len(self.taught) < MAX_TAUGHT:
-            self.taught.add((ip, name))
+    def learn_name(self, ip: str, name: str, source: str, ttl: int | None = None) -> None:
+        """Report a name for an address, once per flow, and at most `MAX_NAMES` of them."""
+        if self.names_learned is None:
+            self.names_learned = set()
+        if (ip, name) not in self.names_learned and len(self.names_learned) < MAX_NAMES:
+            self.names_learned.add((ip, name))
             self.talk.learn(ip, name, source, ttl)
 
-    def say(self, row: object, ts: int = 0, packet: int = 0) -> None:
+    def store_row(self, row: object, ts: int = 0, packet: int = 0) -> None:
         """Store a row; ``ts`` and ``packet`` default to those of the packet being read."""
         if self.rows >= self.limit:
             return
         self.rows += 1
         self.talk.emit(row, ts, packet)
         if self.rows >= self.limit:
-            self.talk.anomaly("many_messages", f"{self.rows} rows of this flow are kept; later messages are not read")
+            self.talk.anomaly("many_messages", f"stopped after {self.rows} rows; later messages are not read")
             self.talk.finish()
 
 
@@ -105,7 +105,7 @@ _Key = TypeVar("_Key")
 
 
 class Waiting(Generic[_Key, _Row]):
-    """Requests that wait for their answer: the row, and the time and number of its packet. Bounded; the oldest go."""
+    """Requests without a response: the row with the time and number of its packet. Bounded: the oldest is evicted."""
 
     __slots__ = ("most", "rows")
 
@@ -114,25 +114,25 @@ class Waiting(Generic[_Key, _Row]):
         self.most = most
 
     def add(self, key: _Key, row: _Row, talk: Conversation) -> tuple[_Row, int, int] | None:
-        """Remember a request; returns one that must leave for it: a repeated key's first, or the oldest."""
+        """Add a request; returns the one that it evicts: an earlier one of the same key, or the oldest."""
         rows = self.rows
-        gone = rows.pop(key, None)
-        if gone is None and len(rows) >= self.most:
-            gone = rows.pop(next(iter(rows)))
+        evicted = rows.pop(key, None)
+        if evicted is None and len(rows) >= self.most:
+            evicted = rows.pop(next(iter(rows)))
         rows[key] = (row, talk.ts, talk.packet)
-        return gone
+        return evicted
 
     def take(self, key: _Key) -> tuple[_Row, int, int] | None:
-        """The request that an answer belongs to, which waits no more."""
+        """Remove and return the request that a response belongs to."""
         return self.rows.pop(key, None)
 
     def drain(self) -> Iterator[tuple[_Row, int, int]]:
-        """What still waits, oldest first."""
+        """Remove and yield all pending requests, oldest first."""
         waiting, self.rows = self.rows, {}
         yield from waiting.values()
 
 
-def need(data: bytes, end: int, what: str) -> None:
-    """Raise `DissectError` unless ``data`` reaches to ``end``."""
+def need(data: bytes, end: int, part: str) -> None:
+    """Raise `DissectError` unless ``data`` has at least ``end`` bytes."""
     if end > len(data):
-        raise DissectError(f"{what} is cut off")
+        raise DissectError("truncated {part}", part=part)

@@ -1,4 +1,4 @@
-"""Header fields of HTTP/1.x heads (RFC 9112, 5): those that rows tell about, and what frames a body."""
+"""Header fields of HTTP/1.x heads (RFC 9112, 5): those that rows record, and those that frame a body."""
 
 import re
 
@@ -6,7 +6,7 @@ from rustnet.dissect.framework.conversation import DissectError
 
 MAX_HEADERS = 1000
 MAX_VALUE = 8192
-"""Bytes of a header value, or of a URI, that are kept."""
+"""Maximum size of a header value, or of a URI, that is kept."""
 
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 REQUEST_TEXTS = {
@@ -31,11 +31,11 @@ _LIKELY = bytes(
     number in {(len(name) << 5) | (name[0] & 31) for name in (*REQUEST_WANTED, *RESPONSE_WANTED)}
     for number in range(1 << 10)
 )
-"""By the length of a field's name and five bits of its first letter, whether it may be one that is wanted."""
+"""By a field name's length and five bits of its first letter, whether it may be a wanted one."""
 
 
-def text(raw: bytes) -> str:
-    """Header bytes as text: UTF-8 where they are that, else Latin-1; bounded."""
+def header_text(raw: bytes) -> str:
+    """Header bytes as text: UTF-8 if valid, else Latin-1; bounded."""
     try:
         return raw[:MAX_VALUE].decode("utf-8")
     except UnicodeDecodeError:
@@ -43,7 +43,7 @@ def text(raw: bytes) -> str:
 
 
 def head_end(data: bytes, since: int) -> int:
-    """Position behind the first empty line at or after ``since``, or -1."""
+    """Position after the first empty line at or after ``since``, or -1."""
     strict = data.find(b"\n\r\n", since)
     bare = data.find(b"\n\n", since, strict if strict >= 0 else len(data))
     if bare >= 0:
@@ -52,11 +52,11 @@ def head_end(data: bytes, since: int) -> int:
 
 
 def read_fields(
-    head: bytes, start: int, wanted: dict[bytes, bytes], found: dict[bytes, bytes], folds: bool = True
+    head: bytes, start: int, wanted: dict[bytes, bytes], values: dict[bytes, bytes], folds: bool = True
 ) -> bool:
-    """Collect the wanted header fields of a head behind its start line; return whether its framing is ambiguous.
+    """Collect the wanted header fields after the start line; return whether the framing is ambiguous.
 
-    With ``folds`` its lines may be too many, or parts of the field above them.
+    With ``folds`` there may be too many lines, or folded ones.
     """
     size = len(head)
     ambiguous = False
@@ -64,9 +64,9 @@ def read_fields(
     pos = start
     while pos <= size:
         if folds and (lines == MAX_HEADERS or (lines and pos < size and (head[pos] == 32 or head[pos] == 9))):
-            return _unfolded(head[start:], wanted, found)
+            return _unfolded(head[start:], wanted, values)
         lines += 1
-        colon = pos  # where the name ends, which is all of a line without a colon
+        colon = pos  # the end of the name, or of a line without a colon
         while colon < size and head[colon] != 58 and head[colon] != 10:
             colon += 1
         end = colon
@@ -77,31 +77,31 @@ def read_fields(
             key = wanted.get(head[pos:colon].lower())
             if key is not None:
                 value = head[colon + 1 : end].strip() if colon < end else b""
-                if key in found:
-                    ambiguous = ambiguous or (key == b"content-length" and found[key] != value)
+                if key in values:
+                    ambiguous = ambiguous or (key == b"content-length" and values[key] != value)
                 else:
-                    found[key] = value
+                    values[key] = value
         if length and (head[colon - 1] == 32 or head[colon - 1] == 9):
             ambiguous = ambiguous or head[pos:colon].strip().lower() in _FRAMING
         pos = end + 1
-    return ambiguous or (b"content-length" in found and b"transfer-encoding" in found)
+    return ambiguous or (b"content-length" in values and b"transfer-encoding" in values)
 
 
-def _unfolded(fields: bytes, wanted: dict[bytes, bytes], found: dict[bytes, bytes]) -> bool:
-    """Begin anew with the fields whose lines are folded; raises `DissectError` where there are too many lines."""
+def _unfolded(fields: bytes, wanted: dict[bytes, bytes], values: dict[bytes, bytes]) -> bool:
+    """Collect the fields again with folded lines joined; raises `DissectError` if there are too many lines."""
     fields = _FOLD.sub(b" ", fields)
     if fields.count(b"\n") >= MAX_HEADERS:
-        raise DissectError(f"a head has more than {MAX_HEADERS} lines")
-    found.clear()
-    return read_fields(fields, 0, wanted, found, False)
+        raise DissectError("more than {limit} header lines", limit=MAX_HEADERS)
+    values.clear()
+    return read_fields(fields, 0, wanted, values, False)
 
 
-def body_length(found: dict[bytes, bytes]) -> int:
-    """Body length: -1 chunked, -2 none given."""
-    coding = found.get(b"transfer-encoding")
+def body_length(values: dict[bytes, bytes]) -> int:
+    """Body length: -1 for chunked, -2 if none is given."""
+    coding = values.get(b"transfer-encoding")
     if coding is not None and coding.lower().endswith(b"chunked"):
         return -1
-    stated = found.get(b"content-length")
+    stated = values.get(b"content-length")
     if stated is None:
         return -2
     if not stated.isdigit() or len(stated) > 18:

@@ -1,10 +1,10 @@
 """HTTP/1.0 and HTTP/1.1 (RFC 9110, 9112), and the preface of HTTP/2 in clear text (RFC 9113).
 
-One row per transaction. A direction carries requests or responses by what its first head is, not by who opened the
-connection. A row leaves when its response's head is complete and the body's length is known; while a body is chunked
-or lasts until the connection closes, the row waits for its end, for a gap, or for the flow's end. An interim response
-(1xx) is a row of its own, ahead of its transaction's. Bodies are skipped and counted, never kept. Credentials and
-cookies are noted as seen, not by value.
+One row per transaction. The first head of a direction decides whether it carries requests or responses, not who opened
+the connection. A row is stored when its response's head is complete and the body's length is known; if the body is
+chunked or lasts until the connection closes, at its end, at a gap, or when the flow ends. An interim response (1xx)
+gets a row of its own before that of its transaction. Bodies are skipped and counted, never kept. Of credentials and
+cookies only the presence is recorded.
 """
 
 import re
@@ -26,19 +26,19 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions and
         RESPONSE_WANTED,
         body_length,
         head_end,
+        header_text,
         read_fields,
-        text,
     )
 
 MAX_HEAD = 65_536
-"""A head larger than this is no HTTP."""
+"""Maximum size of a head."""
 MAX_WAITING = 256
-"""Requests of one connection that wait for their response."""
+"""Pending requests of one connection."""
 MAX_URI = 8192
-"""Bytes of a start line that is looked for after a loss."""
+"""Maximum size of a start line that is searched for after a loss."""
 
 _HEAD, _CHUNK, _UNTIL_CLOSE, _TRAILER, _LOST, _PAUSED = range(6)
-"""A direction is in a head, chunks, a body without length, behind the last chunk, after a loss, or waits (CONNECT)."""
+"""State of a direction: in a head, chunks, a body without length, the trailer, after a loss, or paused by CONNECT."""
 
 _REQUEST = re.compile(
     rb"([A-Z!#$%&'*+.^_`|~0-9-]{1,32}) ([^\x00-\x20\x7f][^\x00-\x1f\x7f]*) (HTTP/1\.[0-9])[ \t]*\r?\n"
@@ -104,38 +104,38 @@ class Http:
     """The request was meant for a proxy: CONNECT, or an absolute target."""
 
 
-def _fill(row: Http, found: dict[bytes, bytes], texts: dict[bytes, str], seen: dict[bytes, str]) -> None:
-    """Set a row's fields from the header fields that are kept as text, and from those only noted as seen."""
-    for key, value in found.items():
+def _fill(row: Http, fields: dict[bytes, bytes], texts: dict[bytes, str], seen: dict[bytes, str]) -> None:
+    """Set a row's fields from the header fields that are kept, and from those whose presence is recorded."""
+    for key, value in fields.items():
         if key in texts:
-            setattr(row, texts[key], text(value))
+            setattr(row, texts[key], header_text(value))
         elif key in seen:
             setattr(row, seen[key], True)
 
 
 Entry = tuple[Http, int, int]
-"""A row that waits, with the time and the packet of its first head."""
+"""A pending row, with time and packet number of its first head."""
 
 
 class HttpParser(Parser):
-    """Both directions of one connection, and the requests that wait for their responses."""
+    """Both directions of one connection, and its pending requests."""
 
-    __slots__ = ("anomalies", "doubtful", "open", "over", "searched", "spoken", "state", "waiting")
+    __slots__ = ("anomalies", "handed_over", "head_seen", "lost", "open", "searched", "state", "waiting")
 
     def __init__(self, talk: Conversation) -> None:
         self.talk = talk
         self.waiting: deque[Entry] = deque()
         self.open: list[Entry | None] = [None, None]
-        """Message whose body runs in this direction."""
+        """By direction: the message whose body is being skipped."""
         self.state = [_HEAD, _HEAD]
         self.searched = [0, 0]
         """Bytes of the pending head in which its end was already looked for."""
-        self.spoken = [False, False]
-        """A direction has had a head."""
-        self.over = False
-        """The connection speaks something else now."""
-        self.doubtful = False
-        """Bytes were lost: an unanswered request may have had its answer in them."""
+        self.head_seen = [False, False]
+        """By direction: a head was read."""
+        self.handed_over = False
+        """Another protocol has taken over the connection."""
+        self.lost = False
+        """Bytes are missing, which may contain the response of a pending request."""
         self.anomalies = 0
 
     def stream(self, data: bytes, from_src: bool) -> int:
@@ -143,7 +143,7 @@ class HttpParser(Parser):
         side = 1 if from_src else 0
         pos = 0
         size = len(data)
-        while pos < size and not self.over:
+        while pos < size and not self.handed_over:
             state = self.state[side]
             if state == _HEAD:
                 after = self._head(data, pos, side)
@@ -164,49 +164,49 @@ class HttpParser(Parser):
         return pos
 
     def cut(self, data: bytes, from_src: bool) -> None:
-        """Read a head whose rest is lost as far as it goes."""
+        """Read an incomplete head whose rest is lost."""
         side = 1 if from_src else 0
         head = data.lstrip(b"\r\n")
         if self.state[side] == _HEAD and (_REQUEST.match(head) or _RESPONSE.match(head)):
             try:
                 self._message(head, 0, side)
             except DissectError as error:
-                self._strange("malformed_http", str(error))
-            if not self.over:
-                self._lose(side)
+                self._report("malformed_http", str(error))
+            if not self.handed_over:
+                self._resynchronise(side)
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Count what is missing of a body without length; elsewhere look for the next head."""
+        """Count missing bytes of a body without length; in other states search for the next head."""
         side = 1 if from_src else 0
         if self.state[side] == _UNTIL_CLOSE:
             self._count(side, size)
         else:
-            self._lose(side)
+            self._resynchronise(side)
 
     def close(self) -> None:
-        """Emit the transactions that still wait."""
-        self._leave(0)
-        self._leave(1)
+        """Store the pending transactions."""
+        self._end_body(0)
+        self._end_body(1)
         while self.waiting:
-            self._say(self.waiting.popleft())
+            self._store(self.waiting.popleft())
 
-    def _say(self, entry: Entry) -> None:
+    def _store(self, entry: Entry) -> None:
         row, ts, packet = entry
         self.talk.emit(row, ts, packet)
 
-    def _leave(self, side: int) -> None:
-        """End the body that runs in a direction: a response's row leaves, a request's goes on waiting."""
+    def _end_body(self, side: int) -> None:
+        """End the body of a direction: a response's row is stored, a request's stays pending."""
         entry = self.open[side]
         self.open[side] = None
         if entry is not None and entry[0].status is not None:
-            self._say(entry)
+            self._store(entry)
 
-    def _lose(self, side: int) -> None:
-        """Give up the message that runs in a direction and wait for the next plausible head."""
-        self._leave(side)
+    def _resynchronise(self, side: int) -> None:
+        """Drop the current message of a direction and search for the next plausible head."""
+        self._end_body(side)
         self.state[side] = _LOST
         self.searched[side] = 0
-        self.doubtful = True
+        self.lost = True
 
     def _count(self, side: int, size: int) -> None:
         entry = self.open[side]
@@ -215,17 +215,17 @@ class HttpParser(Parser):
         elif entry is not None:
             entry[0].request_bytes += size
 
-    def _strange(self, kind: str, detail: str) -> None:
+    def _report(self, kind: str, detail: str) -> None:
         """Report an anomaly, at most a few per connection."""
         if self.anomalies < 8:
             self.anomalies += 1
             self.talk.anomaly(kind, detail)
 
     def _head(self, data: bytes, pos: int, side: int) -> int:
-        """Read a head that is complete; return ``pos`` if it is not."""
+        """Read a complete head; return ``pos`` if it is incomplete."""
         start = pos
         size = len(data)
-        while pos < size and data[pos] in {10, 13}:  # empty lines ahead of a message are ignored (RFC 9112, 2.2)
+        while pos < size and data[pos] in {10, 13}:  # empty lines before a message (RFC 9112, 2.2)
             pos += 1
         searched = self.searched[side]
         end = head_end(data, start + searched - 3 if searched > pos - start + 3 else pos)
@@ -233,36 +233,36 @@ class HttpParser(Parser):
             self.searched[side] = 0
             try:
                 after = self._message(data[pos:end], end, side)
-                return after if after >= 0 else self._stray(pos, side)
+                return after if after >= 0 else self._skip_stray(pos, side)
             except DissectError as error:
-                self._strange("malformed_http", str(error))
-                self._lose(side)
+                self._report("malformed_http", str(error))
+                self._resynchronise(side)
                 return end
         if size - start > MAX_HEAD - 64:
-            self._strange("malformed_http", "a head is larger than 64 KiB")
-            self._lose(side)
+            self._report("malformed_http", "header section is larger than 64 KiB")
+            self._resynchronise(side)
             return size
         if searched == 0 and pos < size and not _plausible(data, pos):
-            return self._stray(pos, side)
+            return self._skip_stray(pos, side)
         self.searched[side] = size - start
         return start
 
-    def _stray(self, pos: int, side: int) -> int:
-        """Pass over bytes where a head should be: where a direction begins with them, the capture began too late."""
-        if self.spoken[side]:
-            self._strange("malformed_http", "what stands where a message should begin is no HTTP")
-        self._lose(side)
+    def _skip_stray(self, pos: int, side: int) -> int:
+        """Skip bytes that are not a head: an anomaly, unless the direction begins with them."""
+        if self.head_seen[side]:
+            self._report("malformed_http", "expected an HTTP start line")
+        self._resynchronise(side)
         return pos + 1
 
     def _message(self, head: bytes, end: int, side: int) -> int:
-        """Read a complete head; return where the next one begins, or what cannot be skipped, -1 if it is no head."""
+        """Read a complete head; return the position of the next one, or -1 if it is not a head."""
         line = _REQUEST.match(head)
         if line is not None:
-            self.spoken[side] = True
+            self.head_seen[side] = True
             return end + self._request(line, head, side)
         line = _RESPONSE.match(head)
         if line is not None:
-            self.spoken[side] = True
+            self.head_seen[side] = True
             return end + self._response(line, head, side)
         return -1
 
@@ -270,16 +270,16 @@ class HttpParser(Parser):
         """Read a request's head; return how many body bytes to skip."""
         talk = self.talk
         method, target, version = line.groups()
-        found: dict[bytes, bytes] = {}
-        ambiguous = read_fields(head, line.end(), REQUEST_WANTED, found)
-        length = body_length(found)
+        fields: dict[bytes, bytes] = {}
+        ambiguous = read_fields(head, line.end(), REQUEST_WANTED, fields)
+        length = body_length(fields)
         if ambiguous:
-            self._strange("ambiguous_http", "a request's body length is stated in two ways")
-        row = Http(method.decode("ascii"), None, text(target), version.decode("ascii"))
-        _fill(row, found, REQUEST_TEXTS, REQUEST_SEEN)
+            self._report("ambiguous_http", "conflicting body lengths in a request")
+        row = Http(method.decode("ascii"), None, header_text(target), version.decode("ascii"))
+        _fill(row, fields, REQUEST_TEXTS, REQUEST_SEEN)
         self._target(row, method, target)
-        if self.doubtful or len(self.waiting) >= MAX_WAITING:
-            self._let_go()
+        if self.lost or len(self.waiting) >= MAX_WAITING:
+            self._store_unanswered()
         entry = (row, talk.ts, talk.packet)
         self.waiting.append(entry)
         if method == b"CONNECT":
@@ -293,7 +293,7 @@ class HttpParser(Parser):
         return 0
 
     def _target(self, row: Http, method: bytes, target: bytes) -> None:
-        """Name the host, and tell requests to proxies apart."""
+        """Name the host, and recognise requests to proxies."""
         if method == b"CONNECT":
             row.proxy = True
             row.host = row.host or row.uri
@@ -301,31 +301,33 @@ class HttpParser(Parser):
             absolute = _TARGET(target)
             if absolute is not None:
                 row.proxy = True
-                row.host = row.host or text(absolute.group(1))
+                row.host = row.host or header_text(absolute.group(1))
         if row.host:
             self.talk.name_host(_hostname(row.host), "http")
 
-    def _let_go(self) -> None:
-        """Emit unanswered requests whose answers were lost, or the oldest of too many."""
+    def _store_unanswered(self) -> None:
+        """Store pending requests whose responses were lost, or the oldest of too many."""
         if self.waiting:
-            self._say(self.waiting.popleft())
-        while self.doubtful and self.waiting:
-            self._say(self.waiting.popleft())
-        self.doubtful = False
+            self._store(self.waiting.popleft())
+        while self.lost and self.waiting:
+            self._store(self.waiting.popleft())
+        self.lost = False
 
     def _response(self, line: re.Match[bytes], head: bytes, side: int) -> int:
         """Read a response's head; return how many body bytes to skip."""
         talk = self.talk
         version, code, reason = line.groups()
-        found: dict[bytes, bytes] = {}
-        ambiguous = read_fields(head, line.end(), RESPONSE_WANTED, found)
+        fields: dict[bytes, bytes] = {}
+        ambiguous = read_fields(head, line.end(), RESPONSE_WANTED, fields)
         status = int(code)
-        length = body_length(found)
+        length = body_length(fields)
         if status < 200 and status != 101:
-            talk.emit(Http(version=version.decode("ascii"), status=status, reason=text(reason) if reason else None))
+            talk.emit(
+                Http(version=version.decode("ascii"), status=status, reason=header_text(reason) if reason else None)
+            )
             return 0
         if ambiguous:
-            self._strange("ambiguous_http", "a response's body length is stated in two ways")
+            self._report("ambiguous_http", "conflicting body lengths in a response")
         if self.waiting:
             entry = self.waiting.popleft()
             row = entry[0]
@@ -334,8 +336,8 @@ class HttpParser(Parser):
             row = Http(version=version.decode("ascii"))
             entry = (row, talk.ts, talk.packet)
         row.status = status
-        row.reason = text(reason) if reason else None
-        _fill(row, found, RESPONSE_TEXTS, RESPONSE_SEEN)
+        row.reason = header_text(reason) if reason else None
+        _fill(row, fields, RESPONSE_TEXTS, RESPONSE_SEEN)
         if status == 101 or (row.method == "CONNECT" and status < 300):
             self._switch(entry)
             return 0
@@ -345,21 +347,21 @@ class HttpParser(Parser):
             length = 0
         if length >= 0:
             row.response_bytes = length
-            self._say(entry)
+            self._store(entry)
             return length
         self.open[side] = entry
         self.state[side] = _CHUNK if length == -1 else _UNTIL_CLOSE
         return 0
 
     def _switch(self, entry: Entry) -> None:
-        """The connection speaks something else now: a tunnel is probed anew, an upgrade ends here."""
+        """Hand the connection over: a tunnel is probed like a new flow, an upgrade is not read."""
         talk = self.talk
         row = entry[0]
-        self._say(entry)
+        self._store(entry)
         self.close()
-        self.over = True
+        self.handed_over = True
         if row.status != 101:
-            talk.app = None  # a proxy's tunnel is named after what runs inside
+            talk.app = None  # a tunnel is named after the protocol inside
             talk.hand_over(None)
             return
         if row.upgrade is not None and row.upgrade.lower() == "h2c":
@@ -372,8 +374,8 @@ class HttpParser(Parser):
         if line is None:
             if len(data) - pos < MAX_VALUE and data.find(b"\n", pos) < 0:
                 return pos
-            self._strange("malformed_http", "a chunk does not begin with its size")
-            self._lose(side)
+            self._report("malformed_http", "expected a chunk size")
+            self._resynchronise(side)
             return pos
         size = int(line.group(1), 16)
         if size == 0:
@@ -387,20 +389,20 @@ class HttpParser(Parser):
         line_end = data.find(b"\n", pos)
         if line_end < 0:
             if len(data) - pos > MAX_VALUE:
-                self._lose(side)
+                self._resynchronise(side)
             return pos
         if line_end - pos <= 1 and data[pos] in {10, 13}:
             self.state[side] = _HEAD
-            self._leave(side)
+            self._end_body(side)
         return line_end + 1
 
     def _resume(self, data: bytes, pos: int, side: int) -> int:
-        """Look for the next start line after bytes were lost; keep what may be the beginning of one."""
-        if data.find(b"HTTP/1.", pos) >= 0:  # the cheap search ahead of the expression
-            found = _RESTART.search(data, pos)
-            if found is not None:
+        """Search for the next start line after a loss; keep bytes that may begin one."""
+        if data.find(b"HTTP/1.", pos) >= 0:  # cheap search before the expression
+            start = _RESTART.search(data, pos)
+            if start is not None:
                 self.state[side] = _HEAD
-                return found.end()
+                return start.end()
         line = data.rfind(b"\n", pos)
         keep = line if line >= 0 else pos
         if len(data) - keep < MAX_URI and _OPENING(data[keep:].strip(b"\r\n")) is not None:
@@ -428,14 +430,14 @@ class Http2Parser(Parser):
     __slots__ = ()
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Note the preface and want no more."""
+        """Store a row for the preface and read no more."""
         self.talk.emit(Http(version="HTTP/2"))
         self.talk.finish()
         return len(data)
 
 
 def _probe_http(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A complete request or status line; MORE while it may become one."""
+    """Recognise a complete request or status line; MORE while it may become one."""
     if not data or not 65 <= data[0] <= 90:
         return NO
     if data.startswith(b"HTTP/1."):
@@ -443,23 +445,23 @@ def _probe_http(data: bytes, talk: Conversation, from_src: bool) -> int:
             return YES
         return MORE if b"\n" not in data[:MAX_VALUE] and len(data) < MAX_VALUE else NO
     line_end = data.find(b"\n")
-    if line_end >= 0:  # the cheap search ahead of the expression spares other text protocols its backtracking
+    if line_end >= 0:  # a cheap search saves other text protocols the backtracking of the expression
         return YES if data.find(b" HTTP/1.", 0, line_end) > 0 and _REQUEST.match(data) is not None else NO
     if _OPENING(data) is None:
         return NO
-    # A request line may be longer than what a probe is shown: a method and a target of the web are enough then.
+    # A request line may exceed what a probe sees: a method and an absolute target are enough then.
     return YES if len(data) >= 1024 and _LONG(data) is not None else MORE
 
 
 def _probe_http2(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """The connection preface, which is the same for every client."""
+    """Recognise the connection preface, which is the same for every client."""
     if data.startswith(_PREFACE):
         return YES
     return MORE if data and _PREFACE.startswith(data) else NO
 
 
 _METHOD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+.^_`|~0123456789- "
-"""Bytes of a method behind its first, and the blank after it."""
+"""Bytes of a method after its first, and the space after it."""
 HTTP = Dissector(
     "http", "Hypertext Transfer Protocol 1.x (RFC 9112)", ("tcp",), (80, 8080, 8000, 3128, 8008, 8888), (Http,),
     _probe_http, HttpParser, first=bytes(range(65, 91)),

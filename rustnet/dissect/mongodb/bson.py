@@ -12,18 +12,17 @@ _SIZES = {
 }  # fmt: skip
 """Bytes of the values of fixed size."""
 _COUNTED = {0x02: 4, 0x0D: 4, 0x0E: 4, 0x03: 0, 0x04: 0, 0x0F: 0, 0x05: 5}
-"""Bytes that a value takes besides the length that it begins with."""
+"""Size of a value in addition to the length at its beginning."""
 
 
 def elements(data: bytes, pos: int) -> Iterator[tuple[int, bytes, bytes]]:
-    """Type, name and value of the elements of the document at ``pos``, as far as they are there.
+    """Type, name and value of the elements of the document at ``pos``, up to the first truncated one.
 
-    Of strings the value is without its length and end; of documents and arrays it is whole; of binaries it is the
-    content.
+    A string is without its length and end, a binary is its content, a document or array is complete.
     """
     total = int.from_bytes(data[pos : pos + 4], "little")
     if total < 5:
-        raise DissectError("a document is too short")
+        raise DissectError("BSON document length {length} is too small", length=total)
     end = min(len(data), pos + total)
     pos += 4
     for _ in range(MAX_ELEMENTS):

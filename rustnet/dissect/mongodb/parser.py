@@ -1,12 +1,13 @@
-"""MongoDB's wire protocol (MongoDB manual; no RFC): which command on which collection, never its documents.
+"""MongoDB's wire protocol (MongoDB manual; no RFC): commands and collections, never documents.
 
-One row per request, when its reply comes, or at the end. Of `hello` the client's library and program are kept, of
-logins the mechanism and the user.
+One row per request, stored with its reply, or when the flow ends. Of `hello` the client's library and program are kept,
+of logins the mechanism and the user.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.lines import scram_user
-from rustnet.dissect.framework.reading import RowParser, Waiting, text
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.mongodb.bson import elements
 from rustnet.records import U32, ObjectName, Software, Term, User, record
 
@@ -60,14 +61,10 @@ class Mongodb:
     """From the request to its reply, in milliseconds."""
 
 
-class MongodbParser(RowParser):
+class MongodbParser(RequestParser[int, Mongodb]):
     """One connection."""
 
-    __slots__ = ("waiting",)
-
-    def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.waiting: Waiting[int, Mongodb] = Waiting()
+    __slots__ = ()
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the beginnings of messages; skips the rest."""
@@ -77,7 +74,7 @@ class MongodbParser(RowParser):
             length = int.from_bytes(data[pos : pos + 4], "little")
             code = int.from_bytes(data[pos + 12 : pos + 16], "little")
             if not 16 <= length <= MAX_MESSAGE or code not in _OPCODES:
-                raise DissectError("what stands where a message should begin is none")
+                raise DissectError("expected a message header")
             head = min(length, _HEAD)
             if size - pos < head:
                 return pos
@@ -86,17 +83,17 @@ class MongodbParser(RowParser):
         return pos
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Tell what is known, since the next message's beginning cannot be found."""
+        """Store what is pending: the beginning of the next message cannot be found."""
         self.close()
         self.talk.finish()
 
     def close(self) -> None:
-        """Tell the requests that got no reply."""
+        """Store the requests that got no reply."""
         for entry in self.waiting.drain():
-            self.say(*entry)
+            self.store_row(*entry)
 
     def _message(self, code: int, length: int, head: bytes) -> None:
-        """Read a request or a reply; which it is shows in what it answers."""
+        """Read a request or a reply, depending on its responseTo field."""
         answers = int.from_bytes(head[8:12], "little")
         if code == _REPLY or (answers not in {0, 0xFFFFFFFF} and code in {_MSG, _COMPRESSED}):
             self._reply(code, length, answers, head)
@@ -111,26 +108,24 @@ class MongodbParser(RowParser):
             self._query(row, head)
         elif code in _LEGACY:
             row.command = _LEGACY[code]
-            self._named(row, head[20:].partition(b"\0")[0])
+            self._set_namespace(row, head[20:].partition(b"\0")[0])
         elif code == _KILL:
             row.command = "killCursors"
         if not waits:
-            self.say(row)
+            self.store_row(row)
             return
-        gone = self.waiting.add(int.from_bytes(head[4:8], "little"), row, self.talk)
-        if gone is not None:
-            self.say(*gone)
+        self.add_request(int.from_bytes(head[4:8], "little"), row)
 
-    def _named(self, row: Mongodb, full: bytes) -> None:
+    def _set_namespace(self, row: Mongodb, full: bytes) -> None:
         """Take database and collection from a full name."""
         database, _, collection = full.partition(b".")
         row.database = text(database) or None
         row.collection = text(collection) or None
 
     def _query(self, row: Mongodb, head: bytes) -> None:
-        """Read an OP_QUERY, which is a command where its collection is ``$cmd``."""
+        """Read an OP_QUERY, which is a command if its collection is ``$cmd``."""
         full, _, rest = head[20:].partition(b"\0")
-        self._named(row, full)
+        self._set_namespace(row, full)
         row.command = "find"
         if row.collection == "$cmd":
             row.collection = None
@@ -138,7 +133,7 @@ class MongodbParser(RowParser):
                 self._command(row, rest, 8)
 
     def _command(self, row: Mongodb, data: bytes, pos: int) -> None:
-        """Read a command's document, whose first element names it."""
+        """Read a command document, whose first element names the command."""
         first = True
         for kind, name, value in elements(data, pos):
             if first:
@@ -161,13 +156,13 @@ class MongodbParser(RowParser):
         for kind, part, value in elements(document, 0):
             if kind != 3:
                 continue
-            said = {name: text(one) for sort, name, one in elements(value, 0) if sort == 2}
+            strings = {name: text(one) for sort, name, one in elements(value, 0) if sort == 2}
             if part == b"application":
-                row.application_name = said.get(b"name")
+                row.application_name = strings.get(b"name")
             elif part == b"driver":
-                row.client_name, row.client_version = said.get(b"name"), said.get(b"version")
+                row.client_name, row.client_version = strings.get(b"name"), strings.get(b"version")
             elif part == b"os":
-                row.client_os = said.get(b"name") or said.get(b"type")
+                row.client_os = strings.get(b"name") or strings.get(b"type")
 
     def _reply(self, code: int, length: int, answers: int, head: bytes) -> None:
         entry = self.waiting.take(answers)
@@ -184,11 +179,11 @@ class MongodbParser(RowParser):
                     row.ok = any(value)
                 elif name == b"codeName":
                     row.error = text(value)
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
 
 
 def _probe_mongodb(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise a message whose operation exists and whose body begins as that operation's must."""
+    """Recognise a message with a known opcode and a body that begins as the opcode requires."""
     size = len(data)
     if size < 16:
         if data and not talk.has_port(*_PORTS):

@@ -1,17 +1,18 @@
-"""NFS versions 2 to 4 and the services around it, over ONC RPC (RFC 1094, 1813, 7530; RFC 5531, 1833).
+"""NFS versions 2 to 4 and related services, over ONC RPC (RFC 1094, 1813, 7530; RFC 5531, 1833).
 
-One row per call with its reply: who asks for which file. File contents are skipped.
+One row per call with its reply: the caller and the file name. File contents are skipped.
 """
 
 import struct
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.framework.reading import RowParser, Waiting, need, text
+from rustnet.dissect.framework.reading import need, text
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.nfs.procedures import NFS4_OPERATIONS, NFS4_SIZES, PROCEDURES, PROGRAMS, STATUS
 from rustnet.records import U32, FilePath, Host, Id32, Port, Word, record
 
 _LOOK = 1500
-"""Bytes of a message that are waited for; what lies behind them is skipped."""
+"""Bytes of a message that are buffered; the rest is skipped."""
 _MAX_FRAGMENT = 1 << 25
 _MAX_OPERATIONS = 32
 _U32 = struct.Struct(">I")
@@ -61,23 +62,22 @@ class Nfs:
 
 
 def _opaque(data: bytes, pos: int, most: int = 4096) -> tuple[bytes, int]:
-    """Bytes behind their length, and where what follows them starts (RFC 4506, 4.10)."""
-    need(data, pos + 4, "a value")
+    """Length-prefixed bytes, and the position after their padding (RFC 4506, 4.10)."""
+    need(data, pos + 4, "XDR value")
     size = _U32.unpack_from(data, pos)[0]
     if size > most:
-        raise DissectError("a value is too long")
-    need(data, pos + 4 + size, "a value")
+        raise DissectError("XDR value of {size} bytes is too long", size=size)
+    need(data, pos + 4 + size, "XDR value")
     return data[pos + 4 : pos + 4 + size], pos + 4 + (size + 3 & ~3)
 
 
-class NfsParser(RowParser):
+class NfsParser(RequestParser[int, Nfs]):
     """Calls and replies of one flow."""
 
-    __slots__ = ("inside", "waiting")
+    __slots__ = ("inside",)
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.waiting: Waiting[int, Nfs] = Waiting()
         self.inside = [False, False]
         """By direction: the next fragment continues a message."""
 
@@ -92,7 +92,7 @@ class NfsParser(RowParser):
             mark = _U32.unpack_from(data, pos)[0]
             size = mark & 0x7FFFFFFF
             if size > _MAX_FRAGMENT:
-                raise DissectError(f"a fragment of {size} bytes is too long")
+                raise DissectError("fragment of {size} bytes is too long", size=size)
             wanted = 0 if self.inside[from_src] else min(size, _LOOK)
             if len(data) - pos - 4 < wanted:
                 break
@@ -103,25 +103,25 @@ class NfsParser(RowParser):
         return pos
 
     def close(self) -> None:
-        """Tell the calls that were not answered."""
+        """Store the calls that were not answered."""
         for row, ts, packet in self.waiting.drain():
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
 
     def _message(self, data: bytes, from_src: bool) -> None:
-        need(data, 8, "a message")
+        need(data, 8, "RPC message")
         xid, kind = struct.unpack_from(">II", data)
         if kind == 0:
             self._call(data, xid, from_src)
         elif kind == 1:
             self._reply(data, xid)
         else:
-            raise DissectError(f"no message is of type {kind}")
+            raise DissectError("unknown RPC message type {kind}", kind=kind)
 
     def _call(self, data: bytes, xid: int, from_src: bool) -> None:
-        need(data, 40, "a call")
+        need(data, 40, "RPC call")
         _, _, rpc, program, version, procedure = _CALL.unpack_from(data)
         if rpc != 2:
-            raise DissectError(f"a call has version {rpc}")
+            raise DissectError("unknown RPC version {version}", version=rpc)
         row = Nfs(
             program=PROGRAMS.get(program) or str(program), version=str(version), xid=xid,
             procedure=_procedure(program, version, procedure),
@@ -131,16 +131,16 @@ class NfsParser(RowParser):
         credentials, pos = _opaque(data, 28, 400)
         if flavor == 1:
             self._unix(credentials, row, from_src)
-        need(data, pos + 4, "a call")
+        need(data, pos + 4, "RPC call")
         _, pos = _opaque(data, pos + 4, 400)
         try:
             _arguments(data, pos, (program, version, procedure), row)
         except DissectError:
             if len(data) < _LOOK:
-                self.talk.anomaly("malformed_nfs", f"arguments of {row.program} {row.procedure} are cut off")
-        gone = self.waiting.add(xid, row, self.talk)
-        if gone is not None and gone[0].procedure != row.procedure:  # the same call again is a repetition
-            self.say(*gone)
+                self.talk.anomaly("malformed_nfs", f"truncated arguments of {row.program} {row.procedure}")
+        evicted = self.waiting.add(xid, row, self.talk)
+        if evicted is not None and evicted[0].procedure != row.procedure:  # the same call again is a repetition
+            self.store_row(*evicted)
 
     def _unix(self, raw: bytes, row: Nfs, from_src: bool) -> None:
         """Credentials of AUTH_SYS (RFC 5531, 14)."""
@@ -149,26 +149,26 @@ class NfsParser(RowParser):
         if len(raw) >= pos + 8:
             row.uid, row.gid = struct.unpack_from(">II", raw, pos)
         if row.machine:
-            self.teach(self.talk.src_ip if from_src else self.talk.dst_ip, row.machine, "rpc")
+            self.learn_name(self.talk.src_ip if from_src else self.talk.dst_ip, row.machine, "rpc")
 
     def _reply(self, data: bytes, xid: int) -> None:
-        found = self.waiting.take(xid)
-        if found is None:
+        entry = self.waiting.take(xid)
+        if entry is None:
             return
-        row, ts, packet = found
+        row, ts, packet = entry
         row.rtt_ms = (self.talk.ts - ts) / 1e6
-        need(data, 12, "a reply")
+        need(data, 12, "RPC reply")
         if _U32.unpack_from(data, 8)[0]:
             row.result = "denied"
         else:
-            need(data, 20, "a reply")
+            need(data, 20, "RPC reply")
             _, pos = _opaque(data, 16, 400)
-            need(data, pos + 4, "a reply")
+            need(data, pos + 4, "RPC reply")
             state = _U32.unpack_from(data, pos)[0]
             row.result = _REPLIES.get(state) or f"state{state}"
             if state == 0:
                 _results(data, pos + 4, row)
-        self.say(row, ts, packet)
+        self.store_row(row, ts, packet)
 
 
 def _procedure(program: int, version: int, number: int) -> str:
@@ -207,18 +207,18 @@ def _names(data: bytes, pos: int, version: int, form: int, row: Nfs) -> None:
 
 
 def _compound(data: bytes, pos: int, row: Nfs) -> None:
-    """Operations of NFS 4 up to the first whose length is not known."""
+    """Read the operations of NFS 4 up to the first of unknown length."""
     _, pos = _opaque(data, pos, 1024)
-    need(data, pos + 8, "a compound")
+    need(data, pos + 8, "COMPOUND")
     count = _U32.unpack_from(data, pos + 4)[0]
     pos += 8
-    made = []
+    names = []
     for _ in range(min(count, _MAX_OPERATIONS)):
-        need(data, pos + 4, "a compound")
+        need(data, pos + 4, "COMPOUND")
         number = _U32.unpack_from(data, pos)[0]
         pos += 4
-        made.append(NFS4_OPERATIONS.get(number) or f"operation{number}")
-        row.procedure = ",".join(made)
+        names.append(NFS4_OPERATIONS.get(number) or f"operation{number}")
+        row.procedure = ",".join(names)
         form = NFS4_SIZES.get(number)
         if form is None:
             break
@@ -226,7 +226,7 @@ def _compound(data: bytes, pos: int, row: Nfs) -> None:
             if isinstance(step, int):
                 pos += step
             elif step == "bitmap":
-                need(data, pos + 4, "a bitmap")
+                need(data, pos + 4, "bitmap")
                 pos += 4 + 4 * min(_U32.unpack_from(data, pos)[0], 16)
             else:
                 value, pos = _opaque(data, pos, 4096)
@@ -237,7 +237,7 @@ def _compound(data: bytes, pos: int, row: Nfs) -> None:
 
 
 def _results(data: bytes, pos: int, row: Nfs) -> None:
-    """The status that a program's results begin with, or the port that the mapper gives."""
+    """Read the status that a program's results begin with, or the port that the port mapper returns."""
     if row.procedure == "NULL" or len(data) < pos + 4:
         return
     value = _U32.unpack_from(data, pos)[0]
@@ -245,13 +245,13 @@ def _results(data: bytes, pos: int, row: Nfs) -> None:
         if row.procedure == "GETPORT":
             row.mapped_port = value & 0xFFFF
         elif row.procedure == "GETADDR":
-            row.mapped_port = _universal(text(_opaque(data, pos, 256)[0]))
+            row.mapped_port = _universal_port(text(_opaque(data, pos, 256)[0]))
     elif row.program in {"nfs", "mount"} and row.procedure not in {"DUMP", "UMNT", "UMNTALL", "EXPORT"}:
         row.result = "success" if value == 0 else STATUS.get(value) or f"error{value}"
 
 
-def _universal(address: str) -> int | None:
-    """Port of a universal address, whose last two numbers it is (RFC 5665)."""
+def _universal_port(address: str) -> int | None:
+    """Port in the last two numbers of a universal address (RFC 5665)."""
     words = address.split(".")[-2:]
     if len(words) != 2 or not all(w.isascii() and w.isdigit() and len(w) <= 3 for w in words):
         return None
@@ -259,9 +259,9 @@ def _universal(address: str) -> int | None:
 
 
 def _probe_nfs(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A call of a known program, or on the services' own ports a reply."""
+    """Recognise a call of a known program, or on the services' own ports a reply."""
     if talk.transport == "udp":
-        return _judge(data, talk) if data[4:7] == b"\0\0\0" and len(data) >= 24 else NO
+        return _probe_message(data, talk) if data[4:7] == b"\0\0\0" and len(data) >= 24 else NO
     if len(data) < 12:
         return MORE if not data or (data[0] & 0x7F < 2 and not any(data[8:11])) else NO
     size = int.from_bytes(data[:4], "big") & 0x7FFFFFFF
@@ -269,12 +269,12 @@ def _probe_nfs(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if len(data) < 4 + min(size, 40):
         return MORE
-    return _judge(data[4 : 4 + size], talk)
+    return _probe_message(data[4 : 4 + size], talk)
 
 
-def _judge(data: bytes, talk: Conversation) -> int:
+def _probe_message(data: bytes, talk: Conversation) -> int:
     if data[7] == 1:
-        return _judge_reply(data, talk)
+        return _probe_reply(data, talk)
     if data[7] or len(data) < 40:
         return NO
     _, _, rpc, program, version, procedure = _CALL.unpack_from(data)
@@ -284,8 +284,8 @@ def _judge(data: bytes, talk: Conversation) -> int:
     return YES if flavor in _FLAVORS and size <= 400 and not size & 3 else NO
 
 
-def _judge_reply(data: bytes, talk: Conversation) -> int:
-    """Replies have little to know them by."""
+def _probe_reply(data: bytes, talk: Conversation) -> int:
+    """Recognise a reply, which has few distinctive fields."""
     if not talk.has_port(111, 2049) or len(data) & 3:
         return NO
     state, flavor, size, accepted = struct.unpack_from(">IIII", data, 8)

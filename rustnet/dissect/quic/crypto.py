@@ -1,7 +1,7 @@
 """Protection of QUIC's Initial packets (RFC 9001, 5; RFC 9369 for version 2), whose keys anyone can compute.
 
-The keys follow from the Destination Connection ID of the client's first Initial packet and a salt that each version
-publishes. Versions that are not known are tried with every salt: the authentication tag tells which one fits.
+The keys are derived from the Destination Connection ID of the client's first Initial packet and a salt that each
+version publishes. For unknown versions every salt is tried: the authentication tag shows which one is right.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ _ALL_SALTS = (_SALT_1, _SALT_29, _SALT_23, _SALT_22)
 _LABELS_2 = frozenset({VERSION_2, 0x709A50C4, 0xFF020000})
 
 KNOWN_VERSIONS = frozenset(_SALTS)
-"""Versions whose Initial packets can be read for sure."""
+"""Versions whose Initial packets can be decrypted."""
 
 
 def _label(name: str, size: int) -> bytes:
@@ -62,8 +62,8 @@ _KEY_2, _IV_2, _HP_2 = _label("quicv2 key", 16), _label("quicv2 iv", 12), _label
 
 @cache
 def _ciphers() -> "tuple[type[AESGCM], Callable[[bytes], Callable[[bytes], bytes]], type[Exception]]":
-    """AES-GCM; what encrypts single AES blocks with a key; what AES-GCM raises if a tag does not fit."""
-    # Imported for the first QUIC flow: most captures that are read in a second have none.
+    """AES-GCM; a function that encrypts single AES blocks; the exception of AES-GCM for a wrong tag."""
+    # Imported for the first QUIC flow: most small captures have none.
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415
     from cryptography.hazmat.primitives.ciphers import Cipher  # noqa: PLC0415
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
@@ -77,7 +77,7 @@ def _ciphers() -> "tuple[type[AESGCM], Callable[[bytes], Callable[[bytes], bytes
 
 
 class Keys:
-    """What one side's Initial packets are protected with."""
+    """Keys of one side's Initial packets."""
 
     __slots__ = ("aead", "iv", "largest", "mask", "unfit")
 
@@ -92,7 +92,7 @@ class Keys:
         """Largest packet number that was read."""
 
     def open(self, data: bytes, start: int, number_at: int, end: int) -> bytes | None:
-        """Decrypt the packet ``data[start:end]``, whose number stands at ``number_at``; None if the keys are others."""
+        """Decrypt ``data[start:end]``, whose packet number is at ``number_at``; None if the keys are wrong."""
         if end - number_at < 20:
             return None
         mask = self.mask(data[number_at + 4 : number_at + 20])
@@ -124,7 +124,7 @@ class Keys:
 
 
 class Secrets:
-    """Initial secrets of one connection; a side's keys are made when they are first asked for."""
+    """Initial secrets of one connection; each side's keys are derived on first use."""
 
     __slots__ = ("_client", "_initial", "_second", "_server", "dcid", "version")
 
@@ -152,7 +152,7 @@ class Secrets:
 
 
 def secrets(version: int, dcid: bytes) -> list[Secrets]:
-    """Secrets to try on packets of ``version`` whose client began with ``dcid``: one if the version is known."""
+    """Candidate secrets for packets of ``version`` and the client's first ``dcid``; one if the version is known."""
     salt = _SALTS.get(version)
     if salt is not None:
         return [Secrets(version, dcid, salt)]

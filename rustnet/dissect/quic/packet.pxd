@@ -32,7 +32,7 @@ cdef class CryptoStream:
 cpdef read_frames(bytes plain, int64_t version, CryptoStream stream)
 @cython.locals(counts=int, ranges=int64_t, i=int64_t)
 cdef int64_t _skip_ack(bytes plain, int64_t pos) except -1
-@cython.locals(size=int64_t, found=dict, pos=int64_t, kind=int64_t, length=int64_t)
+@cython.locals(size=int64_t, values=dict, pos=int64_t, kind=int64_t, length=int64_t)
 cpdef dict parameters(bytes body)
 @cython.locals(first=int, version=int64_t)
 cpdef int probe(bytes data, Conversation talk, bint from_src) except -1

@@ -1,7 +1,7 @@
 """QUIC's wire format (RFC 9000, 8999) as far as it is read.
 
-That is long headers, frames of Initial packets, transport parameters, and the hellos of Google's QUIC before it was
-standardised (Q0xx). Functions raise `DissectError` where something is malformed.
+Long headers, frames of Initial packets, transport parameters, and the hellos of Google's QUIC before standardisation
+(Q0xx). Functions raise `DissectError` for malformed data.
 """
 
 import struct
@@ -14,15 +14,15 @@ INITIAL, ZERO_RTT, HANDSHAKE, RETRY, NEGOTIATION = range(5)
 Q046 = 0x51303436
 MAX_CID = 20
 MAX_STREAM = 1 << 16
-"""Bytes of handshake data that are put together, per direction."""
+"""Maximum size of the handshake data that is reassembled, per direction."""
 MAX_PIECES = 64
-"""Pieces that may wait for those ahead of them."""
+"""Pieces that may wait for earlier ones."""
 
 _NAMES = {VERSION_1: "1", VERSION_2: "2", 0xFACEB001: "mvfst-22", 0xFACEB002: "mvfst-27", 0xFACEB00E: "mvfst-exp"}
 _GOOGLE_FLAGS = frozenset({0x09, 0x0D, 0x19, 0x1D, 0x29, 0x2D, 0x39, 0x3D, 0x49, 0x4D})
 """First bytes of packets that carry a version: flag, connection id and size of the packet number."""
 FIRST_BYTES = bytes((*range(0x80, 0x100), *_GOOGLE_FLAGS))
-"""With which a datagram can begin that shows what it is: long headers, and those."""
+"""First bytes of datagrams that can be recognised: long headers, and those flags."""
 _ORDER_2 = (RETRY, INITIAL, ZERO_RTT, HANDSHAKE)
 _GOOGLE = frozenset({Q050, T050, T051})
 
@@ -53,12 +53,12 @@ def is_reserved(version: int) -> bool:
 
 
 def is_version(version: int) -> bool:
-    """Whether some implementation is known to speak this version with long headers of RFC 8999."""
+    """Whether an implementation is known to use this version with the long headers of RFC 8999."""
     return version in KNOWN_VERSIONS or version >> 8 == 0xFACEB0 or version == Q046
 
 
 class LongHeader:
-    """Header of one packet; ``end`` is where it claims to end: within its datagram, or beyond what was captured."""
+    """Header of one packet; ``end`` follows from its length field and may be beyond the captured bytes."""
 
     __slots__ = ("body", "dcid", "end", "kind", "scid", "start", "token", "version")
 
@@ -71,19 +71,19 @@ class LongHeader:
         self.token = 0
         """Length of an Initial's token."""
         self.body = 0
-        """Where the packet number stands; the versions of a negotiation."""
+        """Offset of the packet number, or of the versions of a negotiation."""
         self.end = 0
 
 
 def varint(data: bytes, pos: int) -> tuple[int, int]:
-    """Variable-length integer (RFC 9000, 16), and where it ends."""
+    """Variable-length integer (RFC 9000, 16), and the position after it."""
     if pos >= len(data):
-        raise DissectError("a number is cut off")
+        raise DissectError("truncated variable-length integer")
     first = data[pos]
     size = 1 << (first >> 6)
     end = pos + size
     if end > len(data):
-        raise DissectError("a number is cut off")
+        raise DissectError("truncated variable-length integer")
     if size == 1:
         return first, end
     number = first & 0x3F
@@ -93,7 +93,7 @@ def varint(data: bytes, pos: int) -> tuple[int, int]:
 
 
 def _version(data: bytes, pos: int) -> int:
-    """Version in the long header at ``pos``, which must be there."""
+    """Version in the long header at ``pos``, which must be complete."""
     high = data[pos + 1] << 8 | data[pos + 2]  # not byte by byte: in C, a byte shifted by 24 would turn negative
     return (high << 16) | (data[pos + 3] << 8 | data[pos + 4])
 
@@ -102,7 +102,7 @@ def long_header(data: bytes, pos: int = 0) -> LongHeader:
     """Read the long header at ``pos``."""
     size = len(data)
     if size - pos < 7 or not data[pos] & 0x80:
-        raise DissectError("a long header is cut off")
+        raise DissectError("truncated long header")
     version = _version(data, pos)
     number = data[pos] >> 4 & 3
     kind = _ORDER_2[number] if version in {VERSION_2, 0x709A50C4} else number
@@ -112,12 +112,12 @@ def long_header(data: bytes, pos: int = 0) -> LongHeader:
     at = pos + 6
     after = at + data[at - 1]
     if after >= size or after - at > MAX_CID:
-        raise DissectError("a connection id does not fit")
+        raise DissectError("connection id exceeds its packet")
     head.dcid = data[at:after]
     at = after + 1
     after = at + data[after]
     if after > size or after - at > MAX_CID:
-        raise DissectError("a connection id does not fit")
+        raise DissectError("connection id exceeds its packet")
     head.scid = data[at:after]
     head.body = after
     head.end = size
@@ -141,7 +141,7 @@ def _long_header_46(data: bytes, pos: int, head: LongHeader) -> LongHeader:
     head.body = at + to + own
     head.end = len(data)
     if head.body + 4 > head.end:
-        raise DissectError("a header of Q046 is cut off")
+        raise DissectError("truncated Q046 header")
     return head
 
 
@@ -152,7 +152,7 @@ def versions(data: bytes, pos: int) -> list[int]:
 
 
 class CryptoStream:
-    """Handshake bytes of one direction, put in order."""
+    """Reassembles the handshake bytes of one direction."""
 
     __slots__ = ("data", "waiting")
 
@@ -162,7 +162,7 @@ class CryptoStream:
         self.waiting: dict[int, bytes] = {}
 
     def add(self, offset: int, piece: bytes) -> None:
-        """Take a piece; what lies beyond the limits is dropped."""
+        """Add a piece; bytes beyond the limits are dropped."""
         if offset + len(piece) > MAX_STREAM:
             return
         have = len(self.data)
@@ -212,7 +212,7 @@ def read_frames(plain: bytes, version: int, stream: CryptoStream) -> Close | Non
             offset, pos = varint(plain, pos + 1)
             length, pos = varint(plain, pos)
             if pos + length > size:
-                raise DissectError("a CRYPTO frame runs over the end of its packet")
+                raise DissectError("CRYPTO frame exceeds its packet")
             stream.add(offset, plain[pos : pos + length])
             pos += length
         elif kind in {2, 3}:
@@ -220,7 +220,7 @@ def read_frames(plain: bytes, version: int, stream: CryptoStream) -> Close | Non
         elif kind in {0x1C, 0x1D}:
             return _close(plain, pos)
         else:
-            raise DissectError(f"a frame of type {kind} in an Initial packet")
+            raise DissectError("unexpected frame type {kind} in an Initial packet", kind=kind)
     return None
 
 
@@ -230,7 +230,7 @@ def _skip_ack(plain: bytes, pos: int) -> int:
     _, pos = varint(plain, pos)
     ranges, pos = varint(plain, pos)
     if ranges > len(plain):
-        raise DissectError("an ACK frame has more ranges than bytes")
+        raise DissectError("more ranges than bytes in an ACK frame")
     for _ in range(1 + 2 * ranges + 3 * counts):
         _, pos = varint(plain, pos)
     return pos
@@ -246,7 +246,7 @@ def _close(plain: bytes, pos: int) -> Close:
 
 
 def _google_frames(plain: bytes, stream: CryptoStream) -> None:
-    """Find the CRYPTO frame (type 8) of Q050, T050 and T051, behind padding and an acknowledgement."""
+    """Read the CRYPTO frame (type 8) of Q050, T050 and T051, after padding and an acknowledgement."""
     pos = len(plain) - len(plain.lstrip(b"\0"))
     if pos < len(plain) and plain[pos] in {0x40, 0x60}:
         pos += 6 if plain[pos] == 0x40 else 9
@@ -265,44 +265,44 @@ IDLE_TIMEOUT, USER_AGENT = 0x01, 0x3129
 def parameters(body: bytes) -> dict[int, bytes]:
     """Transport parameters of either side, in the form of RFC 9000 or of the drafts up to 26 (16-bit fields)."""
     size = len(body)
-    found: dict[int, bytes] = {}
+    values: dict[int, bytes] = {}
     if size >= 2 and (body[0] << 8 | body[1]) == size - 2:
         pos = 2
-        while pos + 4 <= size and len(found) < 64:
+        while pos + 4 <= size and len(values) < 64:
             kind, length = body[pos] << 8 | body[pos + 1], body[pos + 2] << 8 | body[pos + 3]
-            found[kind] = body[pos + 4 : pos + 4 + length]
+            values[kind] = body[pos + 4 : pos + 4 + length]
             pos += 4 + length
-        return found
+        return values
     pos = 0
-    while pos < size and len(found) < 64:
+    while pos < size and len(values) < 64:
         kind, pos = varint(body, pos)
         length, pos = varint(body, pos)
-        found[kind] = body[pos : pos + length]
+        values[kind] = body[pos : pos + length]
         pos += length
-    return found
+    return values
 
 
 # ---- Google's hellos ------------------------------------------------------------------------------------------------
 
 
 def client_tags(data: bytes, pos: int) -> dict[bytes, bytes] | None:
-    """Tags of the CHLO message within the first bytes behind ``pos``; None without one."""
+    """Tags of the CHLO message in the first bytes after ``pos``; None if there is none."""
     at = data.find(b"CHLO", pos, pos + 64)
     if at < 0 or at + 8 > len(data):
         return None
     count = data[at + 4] | data[at + 5] << 8
     values = at + 8 + 8 * count
     if count > 128 or values > len(data):
-        raise DissectError(f"a CHLO claims {count} tags")
-    found: dict[bytes, bytes] = {}
+        raise DissectError("implausible count of {count} tags in a CHLO", count=count)
+    tags: dict[bytes, bytes] = {}
     begin = 0
     for entry in range(at + 8, values, 8):
         end = int.from_bytes(data[entry + 4 : entry + 8], "little")
         if end < begin:
-            raise DissectError("the tags of a CHLO are not in order")
-        found[data[entry : entry + 4]] = data[values + begin : min(values + end, len(data))]
+            raise DissectError("tags of a CHLO are not in order")
+        tags[data[entry : entry + 4]] = data[values + begin : min(values + end, len(data))]
         begin = end
-    return found
+    return tags
 
 
 def rejection(data: bytes) -> bool:
@@ -311,7 +311,7 @@ def rejection(data: bytes) -> bool:
     count = int.from_bytes(data[at + 4 : at + 8], "little") if at >= 0 else 0
     if data[0] & 0xC3 or not 0 < count <= 64:
         return False
-    # It is the first of the handshake's stream, number 1; the length in front of it may be left out.
+    # It is the first message of the handshake stream, number 1; the length before it may be omitted.
     return (data[at - 2] & 0x80 > 0 and data[at - 1] == 1) or (data[at - 4] & 0xA0 == 0xA0 and data[at - 3] == 1)
 
 
@@ -319,7 +319,7 @@ def rejection(data: bytes) -> bool:
 
 
 def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by a long header of a known version whose lengths fit, or the public header of Google's versions."""
+    """Recognise a long header of a known version whose lengths fit, or the public header of Google's versions."""
     if len(data) < 14:
         return NO
     first = data[0]
@@ -339,7 +339,7 @@ def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
 
 
 def _probe_long(data: bytes, head: LongHeader) -> int:
-    """Judge a packet of a version that exists."""
+    """Check a packet of a known version."""
     size = len(data)
     version = head.version
     reserved = is_reserved(version)
@@ -351,12 +351,12 @@ def _probe_long(data: bytes, head: LongHeader) -> int:
         return NO
     if head.end <= size:
         return YES if head.end - head.body >= 20 else NO
-    # Cut short by the snap length: believable where the number alone says enough.
+    # Cut off by the snap length: accepted if the version number alone is distinctive.
     return YES if version > 2 and not reserved and head.end <= 1500 else NO
 
 
 def _probe_negotiation(data: bytes) -> int:
-    """Judge a Version Negotiation packet: it ends with a list of versions, all of them known."""
+    """Check a Version Negotiation packet: it ends with a list of known versions."""
     head = long_header(data)
     rest = len(data) - head.body
     if rest < 4 or rest % 4 or not (head.dcid or head.scid):

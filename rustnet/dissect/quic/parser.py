@@ -1,8 +1,8 @@
-"""QUIC (RFC 9000, 9001, 9369), its drafts, Facebook's and Google's versions of it.
+"""QUIC (RFC 9000, 9001, 9369), its drafts, and Facebook's and Google's versions.
 
-One row per connection: what its Initial packets say, whose protection is no secret. The row leaves when both hellos
-are known and encrypted data flows, at a CONNECTION_CLOSE, when patience runs out, or at the end of the flow. Versions
-up to Q046 carry their hello in the clear. Of later packets nothing is read.
+One row per connection, from its Initial packets, whose keys are public. The row is stored when both hellos are known
+and encrypted data flows, at a CONNECTION_CLOSE, after a number of datagrams, or when the flow ends. Versions up to Q046
+carry their hello in the clear. Later packets are not read.
 """
 
 from rustnet.dissect.framework.conversation import Conversation, DissectError, Dissector, Parser
@@ -146,7 +146,7 @@ class QuicParser(Parser):
         super().__init__(talk)
         self.row = Quic()
         self.begun = False
-        """The row has something to say."""
+        """The row has content."""
         self.ts = 0
         self.packet = 0
         self.version = 0
@@ -180,19 +180,20 @@ class QuicParser(Parser):
         elif data[0] & 0x40:
             self._connected()
         if self.datagrams >= (MAX_GOOGLE if self.google else MAX_DATAGRAMS):
-            self._done()
+            self.finish()
 
     def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
+        """Store the row if it was not stored yet."""
+        self.finish()
 
-    def _done(self) -> None:
+    def finish(self) -> None:
+        """Store the row if the connection has begun, and read no more of the flow."""
         if self.begun and not self.talk.finished:
             self.talk.emit(self.row, self.ts, self.packet)
         self.talk.finish()
 
     def _begin(self, version: int, from_src: bool) -> None:
-        """Note a connection's first packet; its sender counts as the client until a packet says otherwise."""
+        """Begin a connection; the sender of its first packet counts as the client until a packet shows otherwise."""
         self.begun = True
         self.ts = self.talk.ts
         self.packet = self.talk.packet
@@ -205,13 +206,13 @@ class QuicParser(Parser):
             self.row.version = version_name(version)
 
     def _connected(self) -> None:
-        """Encrypted data flows: there is nothing more to read, unless a hello is still on its way."""
+        """Handle encrypted data: reading ends unless a hello is still expected."""
         talk = self.talk
         if talk.state not in {"QUIC_DRAINING", "QUIC_CLOSED"}:
             self._enter("QUIC_CONNECTED")
             self.row.established = True
         if (self.client_hello and self.server_hello) or self.datagrams >= MAX_GOOGLE:
-            self._done()
+            self.finish()
 
     # ---- long headers ------------------------------------------------------------------------------------------------
 
@@ -247,11 +248,11 @@ class QuicParser(Parser):
         elif kind == NEGOTIATION:
             offered = versions(data, head.body)
             self.row.server_versions = [version_name(v) for v in offered]
-            self._again()
+            self._restart()
         elif kind == RETRY:
             self.row.retry = True
             self.row.server_cid = head.scid.hex()
-            self._again()
+            self._restart()
 
     def _state(self, state: str) -> None:
         """Go on to a state, never back."""
@@ -267,8 +268,8 @@ class QuicParser(Parser):
             timeout = min(self.row.idle_timeout_ms, MAX_IDLE_MS) * MILLISECOND + QUIC_CLOSED * SECOND
         self.talk.set_idle_timeout(timeout)
 
-    def _again(self) -> None:
-        """Expect the client to start anew: with another version, or with a token."""
+    def _restart(self) -> None:
+        """Expect the client to begin again, with another version or with a token."""
         self._state("QUIC_INITIAL")
         if not self.client_hello:
             self.client_stream = CryptoStream()
@@ -277,10 +278,10 @@ class QuicParser(Parser):
         self._state("QUIC_INITIAL")
         row = self.row
         if head.end > len(data):
-            self._name_ends(head, from_src)
-            return  # cut short by the snap length
+            self._set_connection_ids(head, from_src)
+            return  # cut off by the snap length
         plain = self._open(data, head, from_src)
-        self._name_ends(head, from_src)
+        self._set_connection_ids(head, from_src)
         if plain is None:
             return
         client = from_src == self.client_is_src
@@ -302,7 +303,7 @@ class QuicParser(Parser):
         if closed is not None:
             self._closed(closed, client)
 
-    def _name_ends(self, head: LongHeader, from_src: bool) -> None:
+    def _set_connection_ids(self, head: LongHeader, from_src: bool) -> None:
         row = self.row
         if from_src == self.client_is_src:
             if row.dcid is None:
@@ -386,16 +387,16 @@ class QuicParser(Parser):
                 break
 
     def _parameters(self, body: bytes) -> None:
-        found = parameters(body)
-        idle = found.get(IDLE_TIMEOUT)
+        values = parameters(body)
+        idle = values.get(IDLE_TIMEOUT)
         if idle is not None:
             self.row.idle_timeout_ms = _number(idle)
-        agent = found.get(USER_AGENT)
+        agent = values.get(USER_AGENT)
         if agent:
             self.row.user_agent = agent[:256].decode("utf-8", "backslashreplace")
 
     def _server_messages(self) -> None:
-        """Read the ServerHello, behind a HelloRetryRequest where there was one."""
+        """Read the ServerHello, after a HelloRetryRequest if there was one."""
         data = self.server_stream.data
         while not self.server_hello and len(data) - self.server_at >= 4:
             begin = self.server_at
@@ -417,7 +418,7 @@ class QuicParser(Parser):
                 row.server_hello_ms = (self.talk.ts - self.hello_ts) / 1e6
 
     def _closed(self, closed: Close, from_client: bool) -> None:
-        """Note a CONNECTION_CLOSE; the other side's answer to it ends the connection."""
+        """Read a CONNECTION_CLOSE; the other side's answer to it ends the connection."""
         row = self.row
         if row.close_code is None:
             row.close_code = closed.code
@@ -426,14 +427,14 @@ class QuicParser(Parser):
             self._enter("QUIC_DRAINING")
         elif row.close_from_client != from_client:
             self._enter("QUIC_CLOSED")
-            self._done()
+            self.finish()
 
     # ---- Google's versions up to Q046 ------------------------------------------------------------------------------
 
     def _google_first(self, data: bytes, from_src: bool) -> None:
         """Read the first packet of a connection: flags, connection id, version, packet number, hello."""
         if len(data) < 14:
-            raise DissectError("a packet of Google's QUIC is cut off")
+            raise DissectError("truncated Google QUIC packet")
         version = int.from_bytes(data[9:13], "big")
         self.google = True
         if data[0] & 1 == 0 and rejection(data):
@@ -441,7 +442,7 @@ class QuicParser(Parser):
             self._google_answer(data, 1)
             return
         if not is_google(version):
-            raise DissectError("a packet of Google's QUIC without a version")
+            raise DissectError("expected a version in a Google QUIC packet")
         self._begin(version, from_src)
         self.row.dcid = data[1:9].hex()
         self._enter("QUIC_INITIAL")
@@ -471,18 +472,18 @@ class QuicParser(Parser):
                 self._tags(tags)
 
     def _google_answer(self, data: bytes, pos: int) -> None:
-        """Tell a rejection, which stands in the clear for the client to try again, from what is encrypted."""
+        """Distinguish a rejection, which is in the clear so that the client can try again, from encrypted data."""
         if data.find(b"REJ\0", pos, pos + 80) >= 0:
             self._state("QUIC_HANDSHAKE")
         elif self.client_hello:
             self._enter("QUIC_CONNECTED")
             self.row.established = True
-            self._done()
+            self.finish()
 
     def _tags(self, tags: dict[bytes, bytes]) -> None:
-        """Take over what a CHLO says."""
+        """Read the tags of a CHLO."""
         self.client_hello = True
-        self.server_hello = True  # there will be none in TLS's form
+        self.server_hello = True  # there is no ServerHello in TLS's form
         row = self.row
         name = tags.get(b"SNI\0")
         if name:
@@ -497,7 +498,7 @@ class QuicParser(Parser):
 
 
 def _number(body: bytes) -> int | None:
-    """Return a transport parameter that is one variable-length integer; None where it is malformed."""
+    """A transport parameter that is one variable-length integer; None if it is malformed."""
     try:
         return varint(body, 0)[0]
     except DissectError:

@@ -1,7 +1,7 @@
-"""SMB 1, 2 and 3 over TCP, bare or within a NetBIOS session (RFC 1002; [MS-CIFS], [MS-SMB2]).
+"""SMB 1, 2 and 3 over TCP, direct or within a NetBIOS session (RFC 1002; [MS-CIFS], [MS-SMB2]).
 
-One row per request that names something: a dialect, a user, a share, a file; one per entry of a directory listing,
-one per file closed after data was moved. Contents are skipped. What is encrypted is said once and then left alone.
+One row per request that names a dialect, a user, a share or a file; one per entry of a directory listing, one per file
+closed after data was transferred. Contents are skipped. Encryption is recorded once, then the flow is no longer read.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
@@ -17,18 +17,18 @@ _COMMANDS = frozenset((*range(0x35), 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x80, 0
 class SmbParser(Parser):
     """Both directions of one connection."""
 
-    __slots__ = ("lost", "old", "session", "young")
+    __slots__ = ("lost", "session", "smb1", "smb2")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.session = Session(talk)
-        self.old = smb1.Smb1(self.session)
-        self.young = smb2.Smb2(self.session)
+        self.smb1 = smb1.Smb1(self.session)
+        self.smb2 = smb2.Smb2(self.session)
         self.lost = [False, False]
-        """A direction has lost bytes, and the beginning of its next packet is looked for."""
+        """By direction: bytes are missing, and the beginning of the next packet is searched for."""
 
     def stream(self, data: bytes, from_src: bool) -> int:
-        """Read the packets whose beginnings are complete; skip the rest of them."""
+        """Read the beginnings of packets; skip the rest of them."""
         pos = 0
         size = len(data)
         while size - pos >= 8 and not self.talk.finished:
@@ -41,7 +41,7 @@ class SmbParser(Parser):
                 continue
             magic = data[pos + 4 : pos + 8]
             if data[pos] or magic not in _MAGICS or length < 32:
-                raise DissectError("no SMB packet stands where one must")
+                raise DissectError("expected an SMB packet")
             if size - pos < min(length, 64) + 4:
                 break
             wanted = min(length, smb2.look(data, pos + 4) if magic == b"\xfeSMB" and length >= 64 else smb1.LOOK)
@@ -56,37 +56,37 @@ class SmbParser(Parser):
         self.lost[from_src] = True
 
     def close(self) -> None:
-        """Tell what still waits."""
+        """Store what is pending."""
         self.session.close()
 
     def _packet(self, data: bytes, magic: bytes, from_src: bool) -> None:
         talk = self.talk
         from_client = from_src != (talk.src_port in {445, 139} and talk.dst_port not in {445, 139})
         if magic == b"\xfeSMB":
-            self.young.packet(data)
+            self.smb2.packet(data)
         elif magic == b"\xffSMB":
-            self.old.packet(data)
+            self.smb1.packet(data)
         else:
             if magic == _ENCRYPTED:
                 self.session.close()
-                self.session.say(Smb(command="ENCRYPTED", dialect=self.session.dialect, encrypted=True))
+                self.session.store_row(Smb(command="ENCRYPTED", dialect=self.session.dialect, encrypted=True))
                 talk.finish()
             return
         if not self.session.named and self.session.identity.target is not None:
             self.session.name_server(talk.dst_ip if from_client == from_src else talk.src_ip)
 
     def _resume(self, data: bytes, pos: int, from_src: bool) -> int:
-        """Where the next packet starts behind a loss; else all but the bytes that may begin one."""
+        """Position of the next packet after a loss, or of the last bytes that may begin one."""
         for magic in _MAGICS[:2]:
-            found = data.find(magic, pos + 4)
-            if found >= 0 and data[found - 4] == 0 and data[found - 3] < 8:
+            start = data.find(magic, pos + 4)
+            if start >= 0 and data[start - 4] == 0 and data[start - 3] < 8:
                 self.lost[from_src] = False
-                return found - 4
+                return start - 4
         return max(len(data) - 7, pos + 1)
 
 
 def _probe_smb(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A length, and one of SMB's magic numbers behind it."""
+    """Recognise a length followed by one of SMB's magic numbers."""
     if not data or data[0]:
         return NO
     if len(data) < 9:

@@ -1,4 +1,4 @@
-"""What both generations of SMB share: the row, and what one connection remembers (over NetBIOS, RFC 1002, or bare)."""
+"""Shared by both generations of SMB: the row, and the state of a connection (over NetBIOS, RFC 1002, or direct)."""
 
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import Conversation
@@ -91,7 +91,7 @@ class Smb:
 
 
 class OpenFile:
-    """A file that was opened in the connection, and what was moved to and from it."""
+    """An open file, and the bytes transferred to and from it."""
 
     __slots__ = ("name", "read", "tree", "written")
 
@@ -103,7 +103,7 @@ class OpenFile:
 
 
 class Session:
-    """What one connection remembers."""
+    """State of one connection."""
 
     __slots__ = ("dialect", "files", "identity", "named", "rows", "talk", "trees", "waiting")
 
@@ -117,46 +117,46 @@ class Session:
         self.files: dict[bytes, OpenFile] = {}
         self.waiting: Waiting[tuple[int, int], Smb] = Waiting(512)
 
-    def say(self, row: Smb, ts: int = 0, packet: int = 0) -> None:
+    def store_row(self, row: Smb, ts: int = 0, packet: int = 0) -> None:
         """Store a row, within bounds."""
         if self.rows >= MAX_ROWS:
             return
         self.rows += 1
         self.talk.emit(row, ts, packet)
         if self.rows >= MAX_ROWS:
-            self.talk.anomaly("many_messages", f"{MAX_ROWS} rows of this flow are kept; later messages are not read")
+            self.talk.anomaly("many_messages", f"stopped after {MAX_ROWS} rows; later messages are not read")
             self.talk.finish()
 
-    def ask(self, key: tuple[int, int], row: Smb) -> None:
-        """Remember a request until its response comes."""
-        gone = self.waiting.add(key, row, self.talk)
-        if gone is not None:
-            self.say(*gone)
+    def add_request(self, key: tuple[int, int], row: Smb) -> None:
+        """Add a pending request."""
+        evicted = self.waiting.add(key, row, self.talk)
+        if evicted is not None:
+            self.store_row(*evicted)
 
-    def asked_of_old(self) -> tuple[Smb, int, int] | None:
-        """The negotiation that a client has begun in SMB 1 and a server answers in SMB 2."""
+    def take_smb1_negotiate(self) -> tuple[Smb, int, int] | None:
+        """Remove and return a NEGOTIATE that the client sent in SMB 1 and the server answers in SMB 2."""
         for key in self.waiting.rows:
             if key[1] == OLD_NEGOTIATE:
                 return self.waiting.take(key)
         return None
 
-    def opened(self, handle: bytes, name: str, tree: int) -> None:
-        """Remember an open file by its handle."""
+    def add_file(self, handle: bytes, name: str, tree: int) -> None:
+        """Add an open file by its handle."""
         if len(self.files) >= MAX_FILES:
             del self.files[next(iter(self.files))]
         self.files[handle] = OpenFile(name, tree)
 
-    def mounted(self, tree: int, share: str) -> None:
-        """Remember a share by its tree's number."""
+    def add_tree(self, tree: int, share: str) -> None:
+        """Add a share by its tree id."""
         if len(self.trees) >= MAX_TREES:
             del self.trees[next(iter(self.trees))]
         self.trees[tree] = share
 
-    def closed(self, handle: bytes) -> None:
-        """Forget an open file; tell what was moved, if anything was."""
+    def close_file(self, handle: bytes) -> None:
+        """Remove an open file; store a row if data was transferred."""
         file = self.files.pop(handle, None)
         if file is not None and (file.read or file.written):
-            self.say(
+            self.store_row(
                 Smb(
                     command="CLOSE",
                     filename=file.name,
@@ -169,27 +169,27 @@ class Session:
             )
 
     def close(self) -> None:
-        """Tell what still waits: requests without response, files that were not closed."""
+        """Store what is pending: requests without a response, files that were not closed."""
         for row, ts, packet in self.waiting.drain():
-            self.say(row, ts, packet)
+            self.store_row(row, ts, packet)
         for handle in list(self.files):
-            self.closed(handle)
+            self.close_file(handle)
 
     def identify(self, row: Smb) -> None:
-        """Set what authentication has told of both sides."""
-        told = self.identity
-        row.username = told.username
-        row.domain = told.domain
-        row.workstation = told.workstation
-        row.server_name = told.target
-        row.server_dns_name = told.dns_name
-        row.server_os = told.os_version or row.server_os
+        """Set the names of both sides that authentication contains."""
+        identity = self.identity
+        row.username = identity.username
+        row.domain = identity.domain
+        row.workstation = identity.workstation
+        row.server_name = identity.target
+        row.server_dns_name = identity.dns_name
+        row.server_os = identity.os_version or row.server_os
 
     def name_server(self, server: str) -> None:
-        """Name the server by what authentication has told."""
-        told = self.identity
+        """Name the server as authentication does."""
+        identity = self.identity
         self.named = True
-        name = told.dns_name or told.target
+        name = identity.dns_name or identity.target
         if name:
             self.talk.learn(server, name, "smb")
             if server == self.talk.dst_ip:

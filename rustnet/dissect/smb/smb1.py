@@ -7,7 +7,7 @@ from rustnet.dissect.framework.reading import text, utf16
 from rustnet.dissect.smb.session import Session, Smb, status_name
 
 LOOK = 8192
-"""Bytes of a message that are waited for."""
+"""Bytes of a message that are buffered."""
 _HEADER = struct.Struct("<4sBIBHH8sHHHHH")
 _MAX_CHAIN = 8
 _NEGOTIATE, _SESSION_SETUP, _TREE_CONNECT, _NT_CREATE, _OPEN = 0x72, 0x73, 0x75, 0xA2, 0x2D
@@ -27,7 +27,7 @@ _TRANS2_PATHS = {
     6: (6, "SET_INFO"),
     13: (4, "CREATE_DIRECTORY"),
 }
-"""Where the parameters of a transaction have a path, and what it does."""
+"""By subcommand of a transaction: offset of the path in its parameters, and its operation."""
 _DISPOSITIONS = ("supersede", "open", "create", "open_if", "overwrite", "overwrite_if")
 
 
@@ -38,12 +38,12 @@ class Header:
 
     def __init__(self, data: bytes) -> None:
         if len(data) < 32:
-            raise DissectError("a header is cut off")
+            raise DissectError("truncated SMB 1 header")
         magic, self.command, self.status, self.flags, flags2, _, _, _, self.tree, self.pid, self.user, self.mid = (
             _HEADER.unpack_from(data)
         )
         if magic != b"\xffSMB":
-            raise DissectError("a message has no SMB 1 header")
+            raise DissectError("expected an SMB 1 header")
         self.wide = flags2 & 0x8000 != 0
         if not flags2 & 0x4000 and self.status:  # a DOS class and code
             self.status = 0xF0000000 | self.status
@@ -57,14 +57,14 @@ class Smb1:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.dialects: list[str] = []
-        """What the client offers."""
+        """Dialects that the client offers."""
         self.reads: dict[int, bytes] = {}
-        """Handles of reads that wait, by multiplex id."""
+        """Handles of pending reads by multiplex id."""
 
     def packet(self, data: bytes) -> None:
         """Read one message, which may be cut at `LOOK`."""
         header = Header(data)
-        data += bytes(max(0, 35 - len(data)))  # some servers leave out empty counts
+        data += bytes(max(0, 35 - len(data)))  # some servers omit empty counts
         command, pos = header.command, 32
         for _ in range(_MAX_CHAIN):
             if pos + 3 > len(data):
@@ -85,7 +85,7 @@ class Smb1:
     # ---- requests ------------------------------------------------------------------------------------------------
 
     def _request(self, data: bytes, header: Header, command: int, words: bytes, start: int) -> None:
-        """Read one command of a request; its words, and where its bytes start."""
+        """Read one command of a request; ``words`` are its parameters, ``start`` is the offset of its data."""
         session = self.session
         if command == _READ:
             if len(self.reads) >= 512:
@@ -96,15 +96,15 @@ class Smb1:
             if file is not None:
                 file.written += int.from_bytes(words[20:22], "little")
         elif command == _CLOSE:
-            session.closed(words[:2])
+            session.close_file(words[:2])
         elif command in _COMMANDS:
             row = Smb(command=_COMMANDS[command], share=session.trees.get(header.tree), dialect=session.dialect)
             row.tree_id = header.tree if command not in {_NEGOTIATE, _SESSION_SETUP} else None
             if self._name(data, header, command, words, start, row):
-                session.ask((_key(header), command), row)
+                session.add_request((_key(header), command), row)
 
     def _name(self, data: bytes, header: Header, command: int, words: bytes, start: int, row: Smb) -> bool:
-        """Set what a command names; false where that is nothing."""
+        """Set the names in a command; false if it has none."""
         if command == _NEGOTIATE:
             self.dialects = [text(d, 64).removeprefix("\2") for d in data[start:].split(b"\0")[:32] if d]
         elif command == _SESSION_SETUP:
@@ -125,16 +125,16 @@ class Smb1:
         return True
 
     def _setup(self, data: bytes, header: Header, words: bytes, start: int, row: Smb) -> None:
-        """SESSION_SETUP_ANDX in its three forms, told apart by their number of words."""
-        told = self.session.identity
+        """Read a SESSION_SETUP_ANDX in its three forms, which have different numbers of words."""
+        identity = self.session.identity
         first = int.from_bytes(words[14:16], "little")
         if len(words) == 24:
-            told.read(data[start : start + first])
+            identity.read(data[start : start + first])
             row.client_os, _ = _string(data, start + first, header.wide)
             return
         second = int.from_bytes(words[16:18], "little") if len(words) == 26 else 0
-        told.username, pos = _string(data, start + first + second, header.wide)
-        told.domain, pos = _string(data, pos, header.wide)
+        identity.username, pos = _string(data, start + first + second, header.wide)
+        identity.domain, pos = _string(data, pos, header.wide)
         row.client_os, _ = _string(data, pos, header.wide)
 
     # ---- responses -----------------------------------------------------------------------------------------------
@@ -146,37 +146,37 @@ class Smb1:
             if file is not None:
                 file.read += int.from_bytes(words[10:12], "little")
             return
-        found = session.waiting.take((_key(header), command))
-        if found is None:
+        entry = session.waiting.take((_key(header), command))
+        if entry is None:
             if command != _NEGOTIATE:
                 return
-            found = (Smb(command="NEGOTIATE"), 0, 0)
-        row, ts, packet = found
+            entry = (Smb(command="NEGOTIATE"), 0, 0)
+        row, ts, packet = entry
         row.result = status_name(header.status) if header.status < 0xF0000000 else f"dos_{header.status & 0xFFFFFFF:#x}"
         row.rtt_ms = (session.talk.ts - ts) / 1e6 if ts else None
         if command == _SESSION_SETUP and not self._authenticated(data, header, words, start, row):
             return
         self._granted(header, command, words, row)
-        session.say(row, ts, packet)
+        session.store_row(row, ts, packet)
 
     def _granted(self, header: Header, command: int, words: bytes, row: Smb) -> None:
-        """Take in what a response gives: a dialect, a tree, a file."""
+        """Read what a response grants: a dialect, a tree, a file."""
         session = self.session
         if command == _NEGOTIATE and len(words) >= 2:
             chosen = int.from_bytes(words[:2], "little")
             session.dialect = row.dialect = self.dialects[chosen] if chosen < len(self.dialects) else None
         elif command == _TREE_CONNECT and not header.status:
-            session.mounted(header.tree, row.share or "")
+            session.add_tree(header.tree, row.share or "")
             row.tree_id = header.tree
         elif command in {_NT_CREATE, _OPEN} and not header.status:
             handle = words[5:7] if command == _NT_CREATE else words[4:6]
             if len(handle) == 2:
-                session.opened(handle, row.filename or "", header.tree)
+                session.add_file(handle, row.filename or "", header.tree)
             if len(words) >= 63 and command == _NT_CREATE:
                 row.size = int.from_bytes(words[55:63], "little")
 
     def _authenticated(self, data: bytes, header: Header, words: bytes, start: int, row: Smb) -> bool:
-        """Read the server's word on a session; false while authentication goes on."""
+        """Read the response to a session setup; false while authentication continues."""
         session = self.session
         pos = start
         if len(words) == 8:
@@ -195,7 +195,7 @@ def _key(header: Header) -> int:
 
 
 def _string(data: bytes, pos: int, wide: bool) -> tuple[str, int]:
-    """A string that ends with NUL, and where it ends; wide ones are aligned to the header."""
+    """A string that ends with NUL, and the position after it; wide strings are aligned to the header."""
     if not wide:
         end = data.find(b"\0", pos, pos + 1024)
         end = end if end >= 0 else min(len(data), pos + 1024)
@@ -210,7 +210,7 @@ def _string(data: bytes, pos: int, wide: bool) -> tuple[str, int]:
 
 
 def _transaction(data: bytes, header: Header, words: bytes, row: Smb) -> bool:
-    """The path in a transaction's parameters; false for transactions that have none."""
+    """Read the path in a transaction's parameters; false if it has none."""
     if len(words) < 30:
         return False
     where = _TRANS2_PATHS.get(int.from_bytes(words[28:30], "little"))

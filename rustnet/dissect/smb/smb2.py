@@ -7,7 +7,7 @@ from rustnet.dissect.framework.reading import utf16
 from rustnet.dissect.smb.session import Session, Smb, status_name
 
 LOOK = 8192
-"""Bytes of a packet that are waited for: names and authentication stand at its beginning."""
+"""Bytes of a packet that are buffered: names and authentication are at its beginning."""
 LOOK_LISTING = 60_000
 _HEADER = struct.Struct("<4sHHIHHIIQIIQ")
 _MAX_COMMANDS = 32
@@ -16,7 +16,7 @@ _PENDING, _MORE_PROCESSING = 0x103, 0xC0000016
 _NEGOTIATE, _SESSION_SETUP, _TREE_CONNECT, _CREATE, _CLOSE, _READ, _WRITE = 0, 1, 3, 5, 6, 8, 9
 _QUERY_DIRECTORY, _SET_INFO = 14, 17
 _SAME_FILE = b"\xff" * 16
-"""Handle that means the file of the command before, within one packet."""
+"""Handle that refers to the file of the previous command in the same packet."""
 _DIALECTS = {
     0x0202: "2.0.2", 0x0210: "2.1", 0x02FF: "2.???", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1",
 }  # fmt: skip
@@ -27,7 +27,7 @@ _ACCESS = (
     (0x0200_0000, "maximum"),
 )  # fmt: skip
 _NAMES = {1: (60, 64), 2: (60, 68), 3: (60, 94), 12: (8, 12), 37: (60, 104), 38: (60, 80)}
-"""Where an entry of a listing has its name's length and its name, by information class."""
+"""By information class: offsets of the name's length and of the name in an entry of a listing."""
 
 
 class Header:
@@ -37,7 +37,7 @@ class Header:
 
     def __init__(self, data: bytes, pos: int) -> None:
         if len(data) < pos + 64:
-            raise DissectError("a header is cut off")
+            raise DissectError("truncated SMB 2 header")
         (
             magic,
             size,
@@ -53,11 +53,11 @@ class Header:
             self.session,
         ) = _HEADER.unpack_from(data, pos)
         if magic != b"\xfeSMB" or size != 64:
-            raise DissectError("a packet has no SMB 2 header")
+            raise DissectError("expected an SMB 2 header")
 
 
 def look(data: bytes, pos: int) -> int:
-    """Bytes of the packet at ``pos`` that must be there before it can be read; its header's first 20 are."""
+    """Bytes of the packet at ``pos`` that are needed to read it; its first 20 must be present."""
     command = data[pos + 12] | data[pos + 13] << 8
     response = data[pos + 16] & 1
     if command == _READ or (command == _WRITE and not response):
@@ -73,12 +73,12 @@ class Smb2:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.reads: dict[int, bytes] = {}
-        """Handles of reads that wait, by message."""
+        """Handles of pending reads by message id."""
         self.listings: dict[int, tuple[bytes, int]] = {}
-        """Handle and information class of listings that wait, by message."""
+        """Handle and information class of pending listings by message id."""
 
     def packet(self, data: bytes) -> None:
-        """Read one packet, which may be cut at what `look` said."""
+        """Read one packet, which may be truncated to `look` bytes."""
         pos = 0
         before: str | None = None
         for _ in range(_MAX_COMMANDS):
@@ -96,7 +96,7 @@ class Smb2:
     # ---- requests ------------------------------------------------------------------------------------------------
 
     def _request(self, data: bytes, header: Header, before: str | None) -> str | None:
-        """Read a request; returns the name of the file that a related command behind it means."""
+        """Read a request; return the file name that a related command after it refers to."""
         command = header.command
         if command == _CREATE:
             return self._create(data, header)
@@ -111,7 +111,7 @@ class Smb2:
         elif command == _SET_INFO:
             self._set_info(data, header, before)
         elif command == _CLOSE:
-            self.session.closed(_handle(data, 8))
+            self.session.close_file(_handle(data, 8))
         elif command in {_NEGOTIATE, _SESSION_SETUP, _TREE_CONNECT}:
             self._connect(data, header)
         return before
@@ -128,7 +128,7 @@ class Smb2:
         )
 
     def _connect(self, data: bytes, header: Header) -> None:
-        """NEGOTIATE, SESSION_SETUP, TREE_CONNECT."""
+        """Read a NEGOTIATE, SESSION_SETUP or TREE_CONNECT request."""
         session = self.session
         if header.command == _NEGOTIATE:
             row = Smb(command="NEGOTIATE")
@@ -138,7 +138,7 @@ class Smb2:
         else:
             row = self._row(header, "TREE_CONNECT")
             row.share = utf16(_buffer(data, 4, 6))
-        session.ask((header.message, header.command), row)
+        session.add_request((header.message, header.command), row)
 
     def _create(self, data: bytes, header: Header) -> str:
         row = self._row(header, "CREATE")
@@ -148,11 +148,11 @@ class Smb2:
         disposition = _u32(data, 36)
         row.disposition = _DISPOSITIONS[disposition] if disposition < len(_DISPOSITIONS) else None
         row.delete_on_close = _u32(data, 40) & 0x1000 != 0
-        self.session.ask((header.message, _CREATE), row)
+        self.session.add_request((header.message, _CREATE), row)
         return name
 
     def _set_info(self, data: bytes, header: Header, before: str | None) -> None:
-        """Renaming and marking for deletion are ways to set a file's information."""
+        """Read a SET_INFO that renames a file or marks it for deletion."""
         if len(data) < 64 + 32 or data[66] != 1 or data[67] not in {10, 13, 64, 65}:
             return
         handle = _handle(data, 16)
@@ -167,7 +167,7 @@ class Smb2:
         if renames and len(value) >= 20:
             size = int.from_bytes(value[16:20], "little")
             row.new_name = utf16(value[20 : 20 + size])
-        self.session.ask((header.message, _SET_INFO), row)
+        self.session.add_request((header.message, _SET_INFO), row)
 
     # ---- responses -----------------------------------------------------------------------------------------------
 
@@ -187,15 +187,15 @@ class Smb2:
             self._answered(data, header)
 
     def _answered(self, data: bytes, header: Header) -> None:
-        """Complete the row of the request, or make one where only the response was seen."""
+        """Complete the row of the request, or create one if only the response was seen."""
         session = self.session
         command = header.command
-        found = session.waiting.take((header.message, command))
-        if found is None:
+        entry = session.waiting.take((header.message, command))
+        if entry is None:
             if command != _NEGOTIATE:
                 return
-            found = session.asked_of_old() or (Smb(command="NEGOTIATE"), 0, 0)
-        row, ts, packet = found
+            entry = session.take_smb1_negotiate() or (Smb(command="NEGOTIATE"), 0, 0)
+        row, ts, packet = entry
         row.result = status_name(header.status)
         row.rtt_ms = (session.talk.ts - ts) / 1e6 if ts else None
         if command == _NEGOTIATE and not header.status:
@@ -208,15 +208,15 @@ class Smb2:
             session.identify(row)
             row.session_id = header.session
         elif command == _TREE_CONNECT and not header.status:
-            session.mounted(header.tree, row.share or "")
+            session.add_tree(header.tree, row.share or "")
             row.tree_id = header.tree
         elif command == _CREATE and not header.status and len(data) >= 64 + 80:
             row.size = int.from_bytes(data[64 + 48 : 64 + 56], "little")
-            session.opened(_handle(data, 64), row.filename or "", row.tree_id or 0)
-        session.say(row, ts, packet)
+            session.add_file(_handle(data, 64), row.filename or "", row.tree_id or 0)
+        session.store_row(row, ts, packet)
 
     def _entries(self, data: bytes, header: Header, handle: bytes, kind: int) -> None:
-        """One row per entry of a listing; an empty directory's shows itself and the one above."""
+        """Store a row per entry of a listing; that of an empty directory contains `.` and `..`."""
         session = self.session
         where = _NAMES.get(kind)
         if where is None or len(data) < 72:
@@ -237,7 +237,7 @@ class Smb2:
                 row.directory = file.name if file is not None else None
                 row.size = int.from_bytes(data[pos + 40 : pos + 48], "little") if kind != 12 else None
                 row.result = "SUCCESS"
-                session.say(row)
+                session.store_row(row)
             step = int.from_bytes(data[pos : pos + 4], "little")
             if step == 0:
                 break
@@ -264,6 +264,6 @@ def _handle(data: bytes, at: int) -> bytes:
 
 
 def _buffer(data: bytes, at_offset: int, at_size: int) -> bytes:
-    """Bytes of a command that the offset (from the header) and the length at these places of the body name."""
+    """Bytes of a command whose offset (from the header) and length are stored at these offsets of the body."""
     start = _u16(data, at_offset)
     return data[start : start + _u16(data, at_size)]

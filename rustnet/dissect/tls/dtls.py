@@ -1,29 +1,28 @@
-"""DTLS 1.0 to 1.3 (RFC 4347, 6347, 9147): TLS's handshake in datagrams.
+"""DTLS 1.0 to 1.3 (RFC 4347, 6347, 9147): the TLS handshake in datagrams.
 
-Rows stand in the table of TLS. Records carry an epoch and a number, handshake messages come in fragments that may be
-lost, repeated or reordered; the messages themselves are TLS's, but for a cookie in the ClientHello.
+Rows go to the `tls` table. Records carry an epoch and a number, handshake messages come in fragments that may be lost,
+repeated or reordered; the messages are those of TLS, except for a cookie in the ClientHello.
 """
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.tls.handshake import parse_client_hello
-from rustnet.dissect.tls.parser import Tls, TlsParser, describe_client
+from rustnet.dissect.tls.parser import Tls, TlsParser
 
 MAX_MESSAGE = 131_072
 MAX_PARTIAL = 8
-"""Messages per direction that may wait for fragments."""
+"""Incomplete messages per direction."""
 PATIENCE = 64
-"""Datagrams that are read before a handshake that does not end is given up."""
+"""Datagrams after which an incomplete handshake is stored."""
 
 _CHANGE, _ALERT, _HANDSHAKE, _DATA, _ACK = 20, 21, 22, 23, 26
-_CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY = 1, 2, 11, 12
+_CLIENT_HELLO, _SERVER_HELLO = 1, 2
 _KNOWN = frozenset({0, 1, 2, 3, 4, 5, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25})
 _VERSIONS = frozenset({0xFEFF, 0xFEFD, 0xFEFC, 0x0100})
-"""1.0, 1.2, 1.3's drafts, and the number that OpenSSL used before 0.9.8f."""
+"""1.0, 1.2, 1.3, and the number that OpenSSL used before 0.9.8f."""
 _PORTS = (4433, 5684, 2221, 5349)
 
 
 class _Partial:
-    """A handshake message of which fragments are missing."""
+    """A handshake message with missing fragments."""
 
     __slots__ = ("body", "kind", "missing")
 
@@ -31,10 +30,10 @@ class _Partial:
         self.kind = kind
         self.body = bytearray(size)
         self.missing = [(0, size)]
-        """Ranges that have not come yet."""
+        """Missing ranges."""
 
     def add(self, offset: int, piece: bytes) -> None:
-        """Put a fragment in its place."""
+        """Insert a fragment."""
         end = offset + len(piece)
         self.body[offset:end] = piece
         left = []
@@ -59,10 +58,10 @@ class DtlsParser(TlsParser):
         super().__init__(talk)
         self.parts: tuple[dict[int, _Partial], dict[int, _Partial]] = ({}, {})
         self.read: tuple[set[int], set[int]] = (set(), set())
-        """Numbers of the messages that were read, by direction."""
+        """By direction: numbers of the messages read."""
         self.datagrams = 0
         self.finished = False
-        """Set by who shares the flow with it: nothing more is wanted of it."""
+        """Set by a parser that shares the flow: the handshake is not read any more."""
 
     def datagram(self, data: bytes, from_src: bool) -> None:
         """Read the records of one datagram."""
@@ -78,7 +77,7 @@ class DtlsParser(TlsParser):
                 break
             epoch = data[pos + 3] << 8 | data[pos + 4]
             if epoch:
-                self._encrypted(from_src)
+                self._encrypted_record(from_src)
             elif kind == _HANDSHAKE:
                 self._fragments(data[pos + 13 : end], from_src)
             elif kind == _ALERT:
@@ -87,31 +86,31 @@ class DtlsParser(TlsParser):
                 self._change(from_src)
             pos = end
         if not pos:
-            self._odd_datagram(data)
+            self._not_a_record(data)
         if self.datagrams >= PATIENCE:
-            self._done()
+            self.finish()
 
-    def _odd_datagram(self, data: bytes) -> None:
-        """Something else than a record: 1.3's short header ends the reading, the rest is an error only at first."""
+    def _not_a_record(self, data: bytes) -> None:
+        """Handle a datagram without a record: DTLS 1.3's unified header, or an error if it is the first datagram."""
         if data and 0x20 <= data[0] < 0x40 and self.begun:
             self.row.established = True
-            self._done()
+            self.finish()
         elif not self.begun:
-            raise DissectError("what stands where a record should begin is no DTLS record")
+            raise DissectError("expected a DTLS record header")
 
-    def _encrypted(self, from_src: bool) -> None:
-        """Note a record of a later epoch; the server's, or several of the client's, end the handshake."""
+    def _encrypted_record(self, from_src: bool) -> None:
+        """Handle a record of a later epoch; the server's, or several of the client's, end the handshake."""
         self.patience -= 1
         if not self.begun:
             self.talk.state = "ESTABLISHED"
             if self.patience <= 0:
-                self._done()
+                self.finish()
             return
         ends = from_src != self.client_is_src if self.client is not None or self.server is not None else True
         if (self.server is not None and ends) or self.patience <= 0:
             self.row.established = True
             self.talk.state = "ESTABLISHED"
-            self._done()
+            self.finish()
 
     def _fragments(self, data: bytes, from_src: bool) -> None:
         """Read the handshake fragments of one record."""
@@ -124,10 +123,11 @@ class DtlsParser(TlsParser):
             length = int.from_bytes(data[pos + 9 : pos + 12], "big")
             end = pos + 12 + length
             if kind not in _KNOWN or size > MAX_MESSAGE or offset + length > size:
-                self._broken(f"a handshake fragment of type {kind} with {length} bytes is not plausible")
+                detail = "implausible handshake fragment of type {kind} and {length} bytes"
+                self.reject(DissectError(detail, kind=kind, length=length))
                 return
             if end > len(data):
-                return  # cut short by the snap length
+                return  # cut off by the snap length
             piece = data[pos + 12 : end]
             pos = end
             if number in self.read[from_src]:
@@ -154,47 +154,20 @@ class DtlsParser(TlsParser):
             self.read[from_src].add(number)
         self._message(kind, body, from_src)
 
-    def _message(self, kind: int, body: bytes, from_src: bool) -> None:
-        """Read one handshake message; a malformed one does not cost the row."""
-        try:
-            if kind == _CLIENT_HELLO:
-                self._client_hello(body, from_src)
-            elif kind == _SERVER_HELLO:
-                self._server_hello(body, from_src)
-            elif kind == _CERTIFICATE:
-                self._certificates(body, from_src)
-            elif kind == _SERVER_KEY:
-                self._server_key(body)
-        except DissectError as error:
-            self._broken(str(error))
-
-    def _client_hello(self, body: bytes, from_src: bool) -> None:
-        if self.client is not None:
-            return  # the second one, with the server's cookie
-        hello = parse_client_hello(body, datagram=True)
-        talk = self.talk
-        self._begin()
-        self.client = hello
-        self.client_is_src = from_src
-        describe_client(self.row, hello, "d")
-        if hello.sni:
-            talk.name_host(hello.sni.lower(), "sni")
-        talk.state = "CLIENT_HELLO"
-
-    def _broken(self, detail: str) -> None:
-        """Reject a flow by its first record; later, keep the row and report the rest."""
+    def reject(self, error: DissectError) -> None:
+        """Withdraw the claim on a flow that has not begun; later, report the error and continue."""
         if not self.begun:
-            raise DissectError(detail)
-        self.talk.anomaly("malformed_dtls", detail)
+            raise error
+        self.talk.anomaly("malformed_dtls", str(error))
 
 
 def _is_record(data: bytes, pos: int) -> bool:
-    """Whether a record header stands at ``pos``, with at least 13 bytes there."""
+    """Whether there is a record header at ``pos``, where at least 13 bytes are left."""
     return _CHANGE <= data[pos] <= _ACK and (data[pos + 1] << 8 | data[pos + 2]) in _VERSIONS
 
 
 def looks_like_dtls(data: bytes) -> bool:
-    """Whether a datagram is a row of DTLS records that fills it, a first handshake fragment fitting its record."""
+    """Whether DTLS records fill a datagram, and a first handshake fragment fits its record."""
     size = len(data)
     clear = data[3:5] == b"\0\0"
     handshake = clear and data[0] == _HANDSHAKE
@@ -208,7 +181,7 @@ def looks_like_dtls(data: bytes) -> bool:
         if pos == size:
             return True
         if pos > size:
-            # Cut short by the snap length: believable of a hello only.
+            # Cut off by the snap length: accepted for a hello only.
             return handshake and data[1] == 0xFE and data[13] in {_CLIENT_HELLO, _SERVER_HELLO}
     return True
 
@@ -224,7 +197,7 @@ def _plausible_fragment(data: bytes) -> bool:
 
 
 def _probe_dtls(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Judge by a row of records that fills the datagram."""
+    """Recognise records that fill the datagram."""
     if len(data) < 14 or not _CHANGE <= data[0] <= _ACK:
         return NO
     return YES if looks_like_dtls(data) else NO

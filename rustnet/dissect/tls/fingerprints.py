@@ -1,6 +1,6 @@
 """Fingerprints of TLS hellos: JA3 and JA3S (Salesforce), JA4 for TLS clients (FoxIO, the BSD-licensed part of JA4+).
 
-What many hellos share is computed once: fingerprints are remembered by what they are made of, unless that is large.
+Fingerprints are cached by the fields that they are computed from, unless these are large.
 """
 
 import struct
@@ -23,7 +23,7 @@ if not cython.compiled:  # compiled, these come from the .pxd as C types and num
     )
 
 MAX_TYPES, MAX_BYTES = 64, 1024
-"""Extensions, and bytes of the other lists, of hellos whose fingerprints are remembered."""
+"""Maximum number of extensions, and size of the other lists, of hellos whose fingerprints are cached."""
 
 _NOT_HASHED = GREASE | {SNI, ALPN}
 _NOTHING = "000000000000"
@@ -34,7 +34,7 @@ _JA4_VERSIONS = {
 
 
 def _numbers(raw: bytes) -> list[int]:
-    """Two-byte numbers of a list, without GREASE."""
+    """Two-byte numbers of a list without GREASE."""
     return [n for n in struct.unpack(f">{len(raw) // 2}H", raw[: len(raw) & ~1]) if n not in GREASE]
 
 
@@ -43,7 +43,7 @@ def _decimal(raw: bytes) -> str:
 
 
 def _hex(numbers: list[int]) -> str:
-    """Four hexadecimal digits each, with commas."""
+    """Four hexadecimal digits each, separated by commas."""
     return struct.pack(f">{len(numbers)}H", *numbers).hex(",", 2)
 
 
@@ -53,7 +53,7 @@ def _short(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _ja4_alpn(first: str) -> str:
-    """First and last character of the first protocol, or of its hexadecimal form where one is not alphanumeric."""
+    """First and last character of the first protocol, or of its hexadecimal form if either is not alphanumeric."""
     a, z = first[:1], first[len(first) - 1 :]
     if a.isascii() and a.isalnum() and z.isascii() and z.isalnum():
         return a + z

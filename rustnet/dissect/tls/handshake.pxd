@@ -23,12 +23,12 @@ cdef class ServerHello:
     cdef public object alpn, group
 
 @cython.locals(size=Py_ssize_t, end=Py_ssize_t, kind=int, length=Py_ssize_t)
-cdef object _extensions(bytes body, Py_ssize_t pos, list types, dict found)
-@cython.locals(size=Py_ssize_t, pos=Py_ssize_t, after=Py_ssize_t, length=Py_ssize_t, found=dict, hello=ClientHello)
+cdef object _extensions(bytes body, Py_ssize_t pos, list types, dict extensions)
+@cython.locals(size=Py_ssize_t, pos=Py_ssize_t, after=Py_ssize_t, length=Py_ssize_t, extensions=dict, hello=ClientHello)
 cpdef ClientHello parse_client_hello(bytes body, bint datagram=*)
-@cython.locals(size=Py_ssize_t, pos=Py_ssize_t, cipher=int, found=dict, hello=ServerHello, chosen=bytes, share=bytes)
+@cython.locals(size=Py_ssize_t, pos=Py_ssize_t, cipher=int, extensions=dict, hello=ServerHello, chosen=bytes, share=bytes)
 cpdef ServerHello parse_server_hello(bytes body)
 cdef object _server_name(bytes body)
-@cython.locals(end=Py_ssize_t, pos=Py_ssize_t, after=Py_ssize_t, made=list)
+@cython.locals(end=Py_ssize_t, pos=Py_ssize_t, after=Py_ssize_t, items=list)
 cpdef list certificates(bytes body, int most=*)
 cpdef tuple protocols(bytes body)

@@ -1,6 +1,6 @@
-"""TLS handshake messages (RFC 8446, 5246, 6066, 7301), whatever carries them: TLS records, DTLS or QUIC.
+"""TLS handshake messages (RFC 8446, 5246, 6066, 7301), carried by TLS records, DTLS or QUIC.
 
-The functions take a message's body, without its type and length, and raise `DissectError` where it is malformed.
+The functions take a message body without its type and length, and raise `DissectError` if it is malformed.
 """
 
 import struct
@@ -11,7 +11,7 @@ from rustnet.dissect.framework.conversation import DissectError
 HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """Random of a ServerHello that is a HelloRetryRequest (RFC 8446, 4.1.3)."""
 GREASE = frozenset(0x0A0A + 0x1010 * i for i in range(16))
-"""Reserved values that clients sprinkle in (RFC 8701)."""
+"""Reserved values that clients insert at random (RFC 8701)."""
 
 SNI, GROUPS, POINT_FORMATS, SIGNATURES, ALPN = 0, 10, 11, 13, 16
 PRE_SHARED_KEY, EARLY_DATA, VERSIONS, KEY_SHARE = 41, 42, 43, 51
@@ -21,7 +21,7 @@ MAX_EXTENSIONS = 512
 
 
 class ClientHello:
-    """A ClientHello; lists are as offered, GREASE included, unless said otherwise."""
+    """A ClientHello; lists are as sent, including GREASE, unless stated otherwise."""
 
     __slots__ = ("alpn", "ciphers", "extensions", "legacy_version", "random", "session_id", "sni", "types", "versions")
 
@@ -30,11 +30,11 @@ class ClientHello:
         self.random = random
         self.session_id = session_id
         self.ciphers = ciphers
-        """Cipher suites as on the wire, two bytes each."""
+        """Cipher suites as sent, two bytes each."""
         self.types: list[int] = []
-        """Extension types in their order."""
+        """Extension types in the order sent."""
         self.extensions: dict[int, bytes] = {}
-        """Bodies of the extensions, of repeated ones the first."""
+        """Extension bodies by type; of repeated ones the first."""
         self.sni: str | None = None
         self.alpn: tuple[str, ...] = ()
         self.versions: tuple[int, ...] = ()
@@ -42,11 +42,11 @@ class ClientHello:
 
     @property
     def encrypted(self) -> bool:
-        """An encrypted ClientHello, or GREASE for one, is inside (which of them cannot be told)."""
+        """It contains an encrypted ClientHello or GREASE for one, which look the same."""
         return ENCRYPTED_HELLO in self.extensions
 
     def list16(self, extension: int) -> bytes:
-        """Items of an extension that is one list with a two-byte length; empty where it is absent or malformed."""
+        """Items of an extension that is one list with a two-byte length; empty if absent or malformed."""
         body = self.extensions.get(extension)
         if body is None or len(body) < 2:
             return b""
@@ -67,60 +67,60 @@ class ServerHello:
         self.types: list[int] = []
         self.extensions: dict[int, bytes] = {}
         self.version = legacy_version
-        """Version chosen: the extension's where there is one."""
+        """Version chosen: that of the extension, if there is one."""
         self.alpn: str | None = None
         self.group: int | None = None
         """Group of the key share (TLS 1.3)."""
 
 
-def _extensions(body: bytes, pos: int, types: list[int], found: dict[int, bytes]) -> None:
-    """Read the extension block at ``pos``, which must fill the rest of the message or end within it."""
+def _extensions(body: bytes, pos: int, types: list[int], extensions: dict[int, bytes]) -> None:
+    """Read the extension block at ``pos``, which must not exceed the message."""
     size = len(body)
     if size - pos < 2:
         return  # a hello before TLS 1.2 may end without extensions
     end = pos + 2 + (body[pos] << 8 | body[pos + 1])
     pos += 2
     if end > size:
-        raise DissectError("the extensions of a hello run over its end")
+        raise DissectError("extensions exceed their hello")
     while pos + 4 <= end:
         kind = body[pos] << 8 | body[pos + 1]
         length = body[pos + 2] << 8 | body[pos + 3]
         pos += 4
         if pos + length > end:
-            raise DissectError("an extension runs over the end of its hello")
+            raise DissectError("extension exceeds its hello")
         types.append(kind)
-        if kind not in found:
-            found[kind] = body[pos : pos + length]
+        if kind not in extensions:
+            extensions[kind] = body[pos : pos + length]
         pos += length
     if len(types) > MAX_EXTENSIONS:
-        raise DissectError(f"a hello has more than {MAX_EXTENSIONS} extensions")
+        raise DissectError("more than {limit} extensions in a hello", limit=MAX_EXTENSIONS)
 
 
 def parse_client_hello(body: bytes, datagram: bool = False) -> ClientHello:
     """Read a ClientHello; ``datagram`` expects DTLS's cookie."""
     size = len(body)
     if size < 38:
-        raise DissectError("a ClientHello is cut off")
+        raise DissectError("truncated ClientHello")
     pos = 35 + body[34]
     session_id = body[35:pos]
     if datagram and pos < size:
         pos += 1 + body[pos]
     if pos + 2 > size:
-        raise DissectError("a ClientHello is cut off")
+        raise DissectError("truncated ClientHello")
     length = body[pos] << 8 | body[pos + 1]
     pos += 2
     after = pos + length
     if after >= size or length & 1:
-        raise DissectError("the cipher suites of a ClientHello do not fit")
+        raise DissectError("cipher suites exceed their ClientHello")
     hello = ClientHello(body[0] << 8 | body[1], body[2:34], session_id, body[pos:after])
-    found = hello.extensions
-    _extensions(body, after + 1 + body[after], hello.types, found)
-    if SNI in found:
-        hello.sni = _server_name(found[SNI])
-    if ALPN in found:
-        hello.alpn = protocols(found[ALPN])
-    if VERSIONS in found:
-        hello.versions = _versions(found[VERSIONS])
+    extensions = hello.extensions
+    _extensions(body, after + 1 + body[after], hello.types, extensions)
+    if SNI in extensions:
+        hello.sni = _server_name(extensions[SNI])
+    if ALPN in extensions:
+        hello.alpn = protocols(extensions[ALPN])
+    if VERSIONS in extensions:
+        hello.versions = _versions(extensions[VERSIONS])
     return hello
 
 
@@ -128,21 +128,21 @@ def parse_server_hello(body: bytes) -> ServerHello:
     """Read a ServerHello or HelloRetryRequest."""
     size = len(body)
     if size < 38:
-        raise DissectError("a ServerHello is cut off")
+        raise DissectError("truncated ServerHello")
     pos = 35 + body[34]
     if pos + 3 > size:
-        raise DissectError("a ServerHello is cut off")
+        raise DissectError("truncated ServerHello")
     cipher = body[pos] << 8 | body[pos + 1]
     hello = ServerHello(body[0] << 8 | body[1], body[35:pos], cipher, body[2:34] == HELLO_RETRY)
-    found = hello.extensions
-    _extensions(body, pos + 3, hello.types, found)
-    chosen = found.get(VERSIONS)
+    extensions = hello.extensions
+    _extensions(body, pos + 3, hello.types, extensions)
+    chosen = extensions.get(VERSIONS)
     if chosen is not None and len(chosen) == 2:
         hello.version = chosen[0] << 8 | chosen[1]
-    if ALPN in found:
-        offered = protocols(found[ALPN])
+    if ALPN in extensions:
+        offered = protocols(extensions[ALPN])
         hello.alpn = offered[0] if offered else None
-    share = found.get(KEY_SHARE)
+    share = extensions.get(KEY_SHARE)
     if share is not None and len(share) >= 2:
         hello.group = share[0] << 8 | share[1]
     return hello
@@ -152,13 +152,13 @@ def parse_server_hello(body: bytes) -> ServerHello:
 def _short_protocols(body: bytes) -> tuple[str, ...]:
     end = min(len(body), 2 + (body[0] << 8 | body[1])) if len(body) >= 2 else 0
     pos = 2
-    made: list[str] = []
-    while pos < end and len(made) < 64:
+    items: list[str] = []
+    while pos < end and len(items) < 64:
         after = pos + 1 + body[pos]
-        # Latin-1 keeps one character per byte: the fingerprint needs the bytes again.
-        made.append(body[pos + 1 : min(after, end)].decode("latin-1"))
+        # Latin-1 keeps one character per byte, as the fingerprint needs the bytes again.
+        items.append(body[pos + 1 : min(after, end)].decode("latin-1"))
         pos = after
-    return tuple(made)
+    return tuple(items)
 
 
 def protocols(body: bytes) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def _versions(body: bytes) -> tuple[int, ...]:
 
 
 def _server_name(body: bytes) -> str | None:
-    """First host name of a server_name extension (RFC 6066); NULL if it is empty, as servers send it."""
+    """First host name of a server_name extension (RFC 6066); None if it is empty, as in a ServerHello."""
     if len(body) < 5 or body[2]:
         return None
     raw = body[5 : 5 + (body[3] << 8 | body[4])]
@@ -187,16 +187,16 @@ def _server_name(body: bytes) -> str | None:
 def certificates(body: bytes, most: int = 32) -> list[bytes]:
     """DER certificates of a Certificate message up to TLS 1.2, the leaf first."""
     if len(body) < 3:
-        raise DissectError("a Certificate message is cut off")
+        raise DissectError("truncated Certificate message")
     end = 3 + int.from_bytes(body[:3], "big")
     if end > len(body):
-        raise DissectError("the chain of a Certificate message runs over its end")
+        raise DissectError("certificate chain exceeds its message")
     pos = 3
-    made: list[bytes] = []
-    while pos + 3 <= end and len(made) < most:
+    items: list[bytes] = []
+    while pos + 3 <= end and len(items) < most:
         after = pos + 3 + int.from_bytes(body[pos : pos + 3], "big")
         if after > end:
-            raise DissectError("a certificate runs over the end of its chain")
-        made.append(body[pos + 3 : after])
+            raise DissectError("certificate exceeds its chain")
+        items.append(body[pos + 3 : after])
         pos = after
-    return made
+    return items

@@ -99,15 +99,15 @@ _GRIDS: tuple[tuple[int, tuple[str, ...], tuple[str, ...]], ...] = (
 
 
 def _suites() -> dict[int, str]:
-    made = {}
+    suites = {}
     for first, names in _RUNS.items():
         for number, name in enumerate(names.split(), first):
             if name != "-":
-                made[number] = f"TLS_{name}"
+                suites[number] = f"TLS_{name}"
     for first, exchanges, ciphers in _GRIDS:
         pairs = (f"TLS_{exchange}_WITH_{cipher}" for exchange in exchanges for cipher in ciphers)
-        made.update(enumerate(pairs, first))
-    return made
+        suites.update(enumerate(pairs, first))
+    return suites
 
 
 CIPHERS = _suites()
@@ -163,17 +163,17 @@ ALERT_LEVELS = {1: "warning", 2: "fatal"}
 
 
 def cipher_name(number: int) -> str:
-    """IANA name of a cipher suite, `0x1234` where there is none."""
+    """IANA name of a cipher suite, or `0x1234` if there is none."""
     return CIPHERS.get(number) or f"0x{number:04X}"
 
 
 def group_name(number: int) -> str:
-    """IANA name of a key exchange group, `0x1234` where there is none."""
+    """IANA name of a key exchange group, or `0x1234` if there is none."""
     return GROUPS.get(number) or f"0x{number:04X}"
 
 
 def version_name(number: int) -> str:
-    """Protocol version as people write it; drafts of TLS 1.3 are named as such."""
+    """Protocol version in its usual notation; drafts of TLS 1.3 are named as such."""
     name = VERSIONS.get(number)
     if name is None:
         name = f"TLS 1.3 draft {number & 255}" if number >> 8 in {0x7F, 0xFB} else f"0x{number:04X}"
@@ -181,5 +181,5 @@ def version_name(number: int) -> str:
 
 
 def alert_name(number: int) -> str:
-    """Name of an alert's description."""
+    """Name of an alert description."""
     return ALERTS.get(number) or f"alert {number}"

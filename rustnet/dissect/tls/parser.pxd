@@ -9,7 +9,7 @@ cdef int MAX_OFFERED, PATIENCE
 cdef int _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY
 cdef bytes _KNOWN
 
-@cython.locals(found=dict)
+@cython.locals(extensions=dict)
 cpdef describe_client(object row, ClientHello hello, str transport=*)
 cpdef describe_server(object row, ServerHello hello, ClientHello client, str transport=*)
 cpdef bint is_13(int version) except -1
@@ -25,12 +25,12 @@ cdef class TlsParser(Parser):
     @cython.locals(pos=Py_ssize_t, size=Py_ssize_t, talk=Conversation, kind=int, length=Py_ssize_t, after=Py_ssize_t, end=Py_ssize_t)
     cpdef Py_ssize_t stream(self, bytes data, bint from_src) except -1
     cdef _record(self, int kind, bytes data, Py_ssize_t pos, Py_ssize_t end, bint from_src)
-    cpdef _done(self)
-    cpdef _begin(self)
-    cpdef _broken(self, str detail)
-    cdef bint _waits(self, bint from_src) except -1
+    cpdef finish(self)
+    cpdef begin(self)
+    cpdef reject(self, object error)
+    cdef bint _expects_hello(self, bint from_src) except -1
     @cython.locals(end=Py_ssize_t)
-    cdef Py_ssize_t _odd(self, bytes data, Py_ssize_t pos, bint from_src) except -1
+    cdef Py_ssize_t _no_record(self, bytes data, Py_ssize_t pos, bint from_src) except -1
     @cython.locals(partial=bytearray, kind=int, length=Py_ssize_t, end=Py_ssize_t)
     cdef _fragment(self, bytes data, Py_ssize_t pos, Py_ssize_t size, bint from_src)
     cpdef _message(self, int kind, bytes body, bint from_src)

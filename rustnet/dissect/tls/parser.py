@@ -1,9 +1,9 @@
 """TLS 1.0 to 1.3 and SSL 3.0 over a stream (RFC 8446, 5246, 6101), with SSL 2.0 hellos (RFC 5246, E.2).
 
-One row per handshake: both hellos, the certificates up to TLS 1.2, and an alert that ended it. The row leaves when
-nothing readable can follow: after the ServerHello of TLS 1.3, at the server's ChangeCipherSpec before that, at
-application data, at a fatal alert, or at the end of the flow. A HelloRetryRequest and the second ClientHello belong to
-the same row. The parser starts at any record boundary, so that STARTTLS may hand a connection over to it.
+One row per handshake: both hellos, the certificates up to TLS 1.2, and an alert that ended it. The row is stored when
+nothing readable can follow: after the ServerHello of TLS 1.3, at the server's ChangeCipherSpec of earlier versions, at
+application data, at a fatal alert, or when the flow ends. A HelloRetryRequest and the second ClientHello belong to the
+same row. The parser can start at any record boundary, so that STARTTLS may hand a connection over to it.
 """
 
 import cython
@@ -50,9 +50,9 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
     )
 
 MAX_OFFERED = 32
-"""Versions and protocols kept of those that a client offers."""
+"""Versions, and protocols, that are kept of a client's offer."""
 PATIENCE = 16
-"""Records of application data after which the other direction's hello is not waited for."""
+"""Records of application data after which the parser no longer waits for the other direction's hello."""
 
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY = 1, 2, 11, 12
 _KNOWN = bytes(
@@ -136,22 +136,22 @@ class Tls:
 
 
 def describe_client(row: Tls, hello: ClientHello, transport: str = "t") -> None:
-    """Fill the client's half of a row; ``transport`` is JA4's letter."""
+    """Fill the client's fields of a row; ``transport`` is JA4's letter."""
     row.sni = hello.sni
-    if transport == "t":  # JA3 was defined for TLS over TCP alone
+    if transport == "t":  # JA3 is defined for TLS over TCP only
         row.ja3 = ja3(hello)
     row.ja4 = ja4(hello, transport)
     row.offered_versions = [version_name(v) for v in hello.versions[:MAX_OFFERED] or (hello.legacy_version,)]
     if hello.alpn:
         row.offered_alpn = list(hello.alpn[:MAX_OFFERED])
-    found = hello.extensions
+    extensions = hello.extensions
     row.ech = hello.encrypted
-    row.esni = ENCRYPTED_SNI in found
-    row.early_data = EARLY_DATA in found
+    row.esni = ENCRYPTED_SNI in extensions
+    row.early_data = EARLY_DATA in extensions
 
 
 def describe_server(row: Tls, hello: ServerHello, client: ClientHello | None, transport: str = "t") -> None:
-    """Fill the server's half of a row."""
+    """Fill the server's fields of a row."""
     row.version = version_name(hello.version)
     row.cipher = cipher_name(hello.cipher)
     if transport == "t":
@@ -168,7 +168,7 @@ def describe_server(row: Tls, hello: ServerHello, client: ClientHello | None, tr
 
 
 def is_13(version: int) -> bool:
-    """Whether everything behind the ServerHello of this version is encrypted (TLS 1.3, its drafts, DTLS 1.3)."""
+    """Whether everything after the ServerHello of this version is encrypted (TLS 1.3, its drafts, DTLS 1.3)."""
     return version in {0x0304, 0xFEFC} or version >> 8 in {0x7F, 0xFB}
 
 
@@ -195,18 +195,18 @@ class TlsParser(Parser):
         self.talk = talk
         self.row = Tls()
         self.begun = False
-        """The row has something to say."""
+        """The row has content."""
         self.ts = 0
         self.packet = 0
         self.client: ClientHello | None = None
         self.server: ServerHello | None = None
         self.client_is_src = True
         self.partial = [bytearray(), bytearray()]
-        """A handshake message that is not complete yet, by direction."""
+        """By direction: an incomplete handshake message."""
         self.encrypted = [False, False]
-        """A direction has sent ChangeCipherSpec."""
+        """By direction: ChangeCipherSpec was sent."""
         self.lost = [False, False]
-        """A direction's records cannot be followed any more."""
+        """By direction: bytes are missing, so records cannot be followed."""
         self.patience = PATIENCE
 
     def stream(self, data: bytes, from_src: bool) -> int:
@@ -217,23 +217,23 @@ class TlsParser(Parser):
         if self.lost[from_src]:
             self.patience -= 1
             if self.patience <= 0:
-                self._done()
+                self.finish()
             return size
         while size - pos >= 5:
             kind = data[pos]
             length = data[pos + 3] << 8 | data[pos + 4]
             if not CHANGE <= kind <= HEARTBEAT or data[pos + 1] != 3 or length > MAX_RECORD:
-                after = self._odd(data, pos, from_src)
+                after = self._no_record(data, pos, from_src)
                 if after == pos:
                     return pos
                 pos = after
                 continue
             end = pos + 5 + length
             if kind == DATA:
-                if self._waits(from_src):
+                if self._expects_hello(from_src):
                     pos = end
                     continue
-                self._done()
+                self.finish()
                 return size
             if end > size:
                 return pos
@@ -244,7 +244,7 @@ class TlsParser(Parser):
         return pos
 
     def _record(self, kind: int, data: bytes, pos: int, end: int, from_src: bool) -> None:
-        """Read the content of a record that is not data; heartbeats say nothing."""
+        """Read the content of a record other than application data; heartbeats are ignored."""
         if kind == HANDSHAKE:
             self._fragment(data, pos, end, from_src)
         elif kind == ALERT:
@@ -253,52 +253,53 @@ class TlsParser(Parser):
             self._change(from_src)
 
     def cut(self, data: bytes, from_src: bool) -> None:
-        """Read the whole messages of a record whose rest is lost."""
+        """Read the complete messages of a record whose rest is lost."""
         if data[0] == HANDSHAKE and not self.partial[from_src]:
             self._fragment(data, 5, len(data), from_src)
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Records are lost: wait for the server's hello if it is still to come, else tell what is known."""
+        """Wait for the server's hello if it can still follow, else store the row."""
         other = self.lost[not from_src]
         self.lost[from_src] = True
         if self.server is not None or other or (self.client is not None and from_src != self.client_is_src):
-            self._done()
+            self.finish()
 
     def close(self) -> None:
-        """Tell what is known, if it was not told yet."""
-        self._done()
+        """Store the row if it was not stored yet."""
+        self.finish()
 
-    def _done(self) -> None:
-        """Emit the row, if it says anything, and want no more."""
+    def finish(self) -> None:
+        """Store the row if it has content, and read no more of the flow."""
         talk = self.talk
         if self.begun:
             self.begun = False
             talk.emit(self.row, self.ts, self.packet)
         talk.finish()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Stamp the row with the current packet. Only the first call counts."""
         if not self.begun:
             self.begun = True
             self.ts = self.talk.ts
             self.packet = self.talk.packet
 
-    def _broken(self, detail: str) -> None:
-        """Reject a flow by its first record; later, keep the row and report the rest."""
+    def reject(self, error: DissectError) -> None:
+        """Withdraw the claim on a flow that has not begun; later, report the error and keep the row."""
         if not self.begun:
-            raise DissectError(detail)
-        self.talk.anomaly("malformed_tls", detail)
-        self._done()
+            raise error
+        self.talk.anomaly("malformed_tls", str(error))
+        self.finish()
 
-    def _waits(self, from_src: bool) -> bool:
-        """Whether application data is early, or the other side's hello may still come late in the capture."""
+    def _expects_hello(self, from_src: bool) -> bool:
+        """Whether this is early data, or the server's hello may still follow in a reordered capture."""
         client = self.client
         self.patience -= 1
         if client is None or self.server is not None or self.patience <= 0:
             return False
         return from_src == self.client_is_src
 
-    def _odd(self, data: bytes, pos: int, from_src: bool) -> int:
-        """Read an SSL 2.0 hello; anything else that is no TLS record ends the reading."""
+    def _no_record(self, data: bytes, pos: int, from_src: bool) -> int:
+        """Read an SSL 2.0 hello; anything else that is not a TLS record is an error."""
         if self.client is None and data[pos] & 0x80 and data[pos + 2] == 1:
             end = pos + 2 + ((data[pos] & 0x7F) << 8 | data[pos + 1])
             if end > len(data):
@@ -308,21 +309,21 @@ class TlsParser(Parser):
         if self.server is None and data[pos] & 0x80 and data[pos + 2] == 4 and self.begun:
             self.row.version = version_name(2)
         else:
-            self._broken("what stands where a record should begin is no TLS record")
-        self._done()
+            self.reject(DissectError("expected a TLS record header"))
+        self.finish()
         return len(data)
 
     def _ssl2_client(self, body: bytes, from_src: bool) -> None:
         if len(body) < 9:
-            raise DissectError("an SSL 2.0 ClientHello is cut off")
+            raise DissectError("truncated SSL 2.0 ClientHello")
         version = body[1] << 8 | body[2]
         ciphers = body[3] << 8 | body[4]
         if ciphers % 3 or 9 + ciphers > len(body) or not (version == 2 or version >> 8 == 3):
-            raise DissectError("an SSL 2.0 ClientHello does not hold together")
-        self._begin()
+            raise DissectError("inconsistent lengths in an SSL 2.0 ClientHello")
+        self.begin()
         kinds = [int.from_bytes(body[i : i + 3], "big") for i in range(9, 9 + min(ciphers, 600), 3)]
         if version == 2 and not any(kind in SSL2_CIPHERS for kind in kinds):
-            raise DissectError("an SSL 2.0 ClientHello offers no cipher of SSL 2.0")
+            raise DissectError("expected an SSL 2.0 cipher in an SSL 2.0 ClientHello")
         self.client_is_src = from_src
         plain = b"".join([kind.to_bytes(2, "big") for kind in kinds if kind < 0x10000])
         self.client = ClientHello(version, b"", b"", plain)
@@ -330,7 +331,7 @@ class TlsParser(Parser):
         self.talk.state = "CLIENT_HELLO"
 
     def _fragment(self, data: bytes, pos: int, size: int, from_src: bool) -> None:
-        """Read the handshake messages of one record's content, and keep what is not complete."""
+        """Read the handshake messages in a record, and keep an incomplete one."""
         if self.encrypted[from_src]:
             return
         partial = self.partial[from_src]
@@ -346,7 +347,8 @@ class TlsParser(Parser):
             kind = data[pos]
             length = data[pos + 1] << 16 | data[pos + 2] << 8 | data[pos + 3]
             if not _KNOWN[kind] or length > MAX_MESSAGE:
-                self._broken(f"a handshake message of type {kind} with {length} bytes is not plausible")
+                detail = "implausible handshake message of type {kind} and {length} bytes"
+                self.reject(DissectError(detail, kind=kind, length=length))
                 return
             end = pos + 4 + length
             if end > size:
@@ -359,7 +361,7 @@ class TlsParser(Parser):
             partial += data[pos:size]
 
     def _message(self, kind: int, body: bytes, from_src: bool) -> None:
-        """Read one handshake message; a malformed one does not cost the row."""
+        """Read one handshake message; a malformed one does not lose the row."""
         try:
             if kind == _CLIENT_HELLO:
                 self._client_hello(body, from_src)
@@ -371,18 +373,18 @@ class TlsParser(Parser):
                 self._server_key(body)
         except DissectError as error:
             if kind <= _SERVER_HELLO and len(body) >= 38 and body[0] == 3:
-                self._begin()  # record, message and version agree: this is TLS, if a broken one
-            self._broken(str(error))
+                self.begin()  # record, message and version agree, so this is TLS
+            self.reject(error)
 
     def _client_hello(self, body: bytes, from_src: bool) -> None:
         if self.client is not None:
-            return  # the second one, after a HelloRetryRequest, or a renegotiation
-        hello = parse_client_hello(body)
+            return  # the second one, after a HelloRetryRequest or with DTLS's cookie, or a renegotiation
+        hello = parse_client_hello(body, self.letter == "d")
         talk = self.talk
-        self._begin()
+        self.begin()
         self.client = hello
         self.client_is_src = from_src
-        describe_client(self.row, hello)
+        describe_client(self.row, hello, self.letter)
         if hello.sni:
             talk.name_host(hello.sni.lower(), "sni")
         talk.state = "CLIENT_HELLO"
@@ -390,7 +392,7 @@ class TlsParser(Parser):
     def _server_hello(self, body: bytes, from_src: bool) -> None:
         hello = parse_server_hello(body)
         talk = self.talk
-        self._begin()
+        self.begin()
         row = self.row
         if self.client is None:
             self.client_is_src = not from_src
@@ -405,13 +407,13 @@ class TlsParser(Parser):
         if is_13(hello.version):
             row.established = True
             talk.state = "ESTABLISHED"
-            self._done()
+            self.finish()
 
     def _certificates(self, body: bytes, from_src: bool) -> None:
         chain = certificates(body)
         if not chain:
             return  # a client without a certificate
-        self._begin()
+        self.begin()
         from_client = from_src == self.client_is_src if self.client is not None or self.server is not None else False
         row = self.row
         if not from_client:
@@ -449,22 +451,22 @@ class TlsParser(Parser):
             self.row.key_group = group_name(body[1] << 8 | body[2])
 
     def _change(self, from_src: bool) -> None:
-        """Take note of ChangeCipherSpec: what this direction sends from here on is encrypted."""
+        """Handle ChangeCipherSpec: everything that this direction sends from now on is encrypted."""
         if self.server is None and self.row.hello_retry:
-            return  # for middleboxes' sake: the hellos go on
+            return  # for middlebox compatibility: more hellos follow
         self.encrypted[from_src] = True
         if self.server is not None and from_src != self.client_is_src:
             self.row.established = True
             self.talk.state = "ESTABLISHED"
-            self._done()
+            self.finish()
 
     def _alert(self, body: bytes, from_src: bool) -> None:
-        """Note an alert that is not encrypted; a fatal one ends the handshake."""
+        """Read an unencrypted alert; a fatal one ends the handshake."""
         if self.encrypted[from_src] or len(body) != 2 or body[0] not in ALERT_LEVELS:
             if not self.begun:
-                self._done()
+                self.finish()
             return
-        self._begin()
+        self.begin()
         row = self.row
         level = ALERT_LEVELS[body[0]]
         if row.alert is None or level == "fatal":
@@ -474,7 +476,7 @@ class TlsParser(Parser):
             row.alert_from_client = from_src == self.client_is_src if known else None
         if level == "fatal" or body[1] == 0:
             self.talk.state = "ALERT"
-            self._done()
+            self.finish()
 
 
 TLS = Dissector("tls", "Transport Layer Security (RFC 8446)", ("tcp",), PORTS, (Tls,), probe_tls, TlsParser, STARTS)

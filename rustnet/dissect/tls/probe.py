@@ -1,21 +1,21 @@
-"""How TLS is recognised: by a record header, and behind it content that agrees with it (RFC 8446, 5246, E.2)."""
+"""The probe of TLS: a record header followed by matching content (RFC 8446, 5246, E.2)."""
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation
 from rustnet.dissect.tls.names import ALERT_LEVELS
 
 MAX_RECORD = 16_384 + 2_048
 MAX_MESSAGE = 131_072
-"""A handshake message larger than this ends the reading."""
+"""Maximum size of a handshake message that is read."""
 
 CHANGE, ALERT, HANDSHAKE, DATA, HEARTBEAT = 20, 21, 22, 23, 24
 _FIRST = bytes(kind in {0, 1, 2, 4, 11, 12, 13, 14, 15, 16, 20, 22} for kind in range(256))
-"""For each type, whether what is read of a stream may begin with it."""
+"""For each type of handshake message, whether a stream may begin with it."""
 STARTS = bytes((CHANGE, ALERT, HANDSHAKE, DATA, *range(0x80, 0x100)))
 PORTS = (443, 8443, 993, 995, 465, 990, 989, 636, 853, 5061, 5223, 5228, 8883, 6697, 9443, 4433, 6514, 3269)
 
 
 def probe_tls(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """A record header, and behind it a handshake message, an alert or another record that agrees with it."""
+    """Recognise a record header followed by a handshake message, an alert or another record that fits it."""
     if not data:
         return NO
     kind = data[0]
@@ -40,7 +40,7 @@ def _probe_handshake(data: bytes, talk: Conversation, length: int) -> int:
         if len(data) < 11:
             return MORE
         return YES if data[6] <= 1 and (data[9] == 3 or data[5] == 0) else NO
-    # Encrypted: believable on TLS's ports only.
+    # Encrypted: accepted on the standard ports only.
     return YES if talk.has_port(*PORTS) and length >= 16 else NO
 
 
@@ -57,7 +57,7 @@ def _probe_ssl2(data: bytes) -> int:
 
 
 def _probe_midstream(data: bytes, talk: Conversation, kind: int) -> int:
-    """A capture that begins within a connection: the next record's header must agree, except on TLS's ports."""
+    """Recognise records within a connection: the next header must fit, except on the standard ports."""
     if len(data) < 5:
         return MORE if data[1:2] in {b"", b"\x03"} and talk.has_port(*PORTS) else NO
     length = data[3] << 8 | data[4]

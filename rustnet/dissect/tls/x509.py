@@ -1,7 +1,7 @@
-"""X.509 certificates (RFC 5280): the few fields that describe a server, read by a small bounded DER walker.
+"""X.509 certificates (RFC 5280): the fields that describe a server, read by a bounded DER reader.
 
-Real and hostile chains hold certificates that strict libraries refuse as a whole; here each field stands alone, and
-only a certificate whose outline cannot be walked raises `DissectError`. Signatures are not verified.
+Real and hostile chains contain certificates that strict libraries reject as a whole. Here each field is read on its
+own, and only a certificate whose structure is broken raises `DissectError`. Signatures are not verified.
 """
 
 import re
@@ -9,13 +9,19 @@ from calendar import timegm
 from hashlib import sha256
 from socket import AF_INET6, inet_ntoa, inet_ntop
 
+import cython
+
+from rustnet.dissect.framework.ber import dotted
 from rustnet.dissect.framework.conversation import DissectError
+
+if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.dissect.framework.ber import part, parts
 
 MAX_SANS = 256
 MAX_CACHED = 2048
-"""Distinct certificates that are remembered."""
+"""Distinct certificates that are cached."""
 MAX_TIME = 9_223_372_036_000_000_000
-"""Times after 2262-04-11, `no well-defined expiry` among them, are shown as that day."""
+"""Later times, such as `no well-defined expiry` (9999-12-31), become 2262-04-11."""
 _MAX_RDNS = 64
 _MAX_VALUE = 1024
 
@@ -90,7 +96,7 @@ _GENERAL = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:\.\d+)?(?:Z|([
 
 
 class Certificate:
-    """What one certificate says of itself."""
+    """The fields of one certificate."""
 
     __slots__ = (
         "issuer",
@@ -110,7 +116,7 @@ class Certificate:
         self.sha256 = fingerprint
         """Hash of the whole certificate, hexadecimal."""
         self.serial: str | None = None
-        """Hexadecimal, as the bytes stand."""
+        """Hexadecimal, as encoded."""
         self.subject: str | None = None
         """RFC 4514 text."""
         self.issuer: str | None = None
@@ -132,99 +138,70 @@ _CACHE: dict[bytes, Certificate] = {}
 
 
 def read_certificate(der: bytes) -> Certificate:
-    """Certificate of its DER bytes; each distinct one is read once and remembered."""
+    """Read a certificate; each distinct one is read once and cached."""
     digest = sha256(der).digest()
-    known = _CACHE.get(digest)
-    if known is None:
-        known = _parse(der, digest.hex())
+    certificate = _CACHE.get(digest)
+    if certificate is None:
+        certificate = _parse(der, digest.hex())
         if len(_CACHE) >= MAX_CACHED:
             del _CACHE[next(iter(_CACHE))]
-        _CACHE[digest] = known
-    return known
-
-
-def _tlv(data: bytes, pos: int, end: int) -> tuple[int, int, int]:
-    """Tag, start and end of the value at ``pos``; definite lengths and single-byte tags only (DER)."""
-    if pos + 2 > end:
-        raise DissectError("a certificate is cut off")
-    tag = data[pos]
-    length = data[pos + 1]
-    pos += 2
-    if length & 0x80:
-        count = length & 0x7F
-        if not 1 <= count <= 4 or pos + count > end:
-            raise DissectError("a certificate has a length that DER does not allow")
-        length = 0
-        for i in range(pos, pos + count):
-            length = length << 8 | data[i]
-        pos += count
-    if pos + length > end:
-        raise DissectError("a part of a certificate runs over its end")
-    return tag, pos, pos + length
-
-
-def _parts(data: bytes, pos: int, end: int, most: int = 64) -> list[tuple[int, int, int]]:
-    """Values in a row, at most ``most``."""
-    made: list[tuple[int, int, int]] = []
-    while pos < end and len(made) < most:
-        part = _tlv(data, pos, end)
-        made.append(part)
-        pos = part[2]
-    return made
+        _CACHE[digest] = certificate
+    return certificate
 
 
 def _parse(der: bytes, fingerprint: str) -> Certificate:
     certificate = Certificate(fingerprint)
-    tag, start, end = _tlv(der, 0, len(der))
-    outer = _parts(der, start, end, 3)
+    tag, start, end = part(der, 0, len(der))
+    outer = parts(der, start, end, 3)
     if tag != 0x30 or len(outer) < 2 or outer[0][0] != 0x30:
-        raise DissectError("a certificate is not the sequence that it should be")
-    parts = _parts(der, outer[0][1], outer[0][2])
-    if parts and parts[0][0] == 0xA0:  # version
-        parts = parts[1:]
-    if len(parts) < 6:
-        raise DissectError("a certificate lacks fields")
-    serial, _, issuer, validity, subject, key = parts[:6]
+        raise DissectError("expected a certificate as a SEQUENCE of three values")
+    values = parts(der, outer[0][1], outer[0][2])
+    if values and values[0][0] == 0xA0:  # version
+        values = values[1:]
+    if len(values) < 6:
+        raise DissectError("expected at least 6 fields in a certificate")
+    serial, _, issuer, validity, subject, key = values[:6]
     certificate.serial = der[serial[1] : min(serial[2], serial[1] + 64)].hex()
     certificate.issuer = _name(der, issuer[1], issuer[2])
     certificate.subject = _name(der, subject[1], subject[2])
     certificate.self_signed = der[issuer[1] : issuer[2]] == der[subject[1] : subject[2]]
-    times = _parts(der, validity[1], validity[2], 2)
+    times = parts(der, validity[1], validity[2], 2)
     if len(times) == 2:
         certificate.not_before = _time(der, *times[0])
         certificate.not_after = _time(der, *times[1])
     _key(der, key[1], key[2], certificate)
-    algorithm = _parts(der, outer[1][1], outer[1][2], 1)
+    algorithm = parts(der, outer[1][1], outer[1][2], 1)
     if algorithm:
         oid = der[algorithm[0][1] : algorithm[0][2]]
-        certificate.signature = _SIGNATURES.get(oid) or _dotted(oid)
-    for tag, start, end in parts[6:]:
+        certificate.signature = _SIGNATURES.get(oid) or dotted(der, algorithm[0])
+    for tag, start, end in values[6:]:
         if tag == 0xA3:
             _extensions(der, start, end, certificate)
     return certificate
 
 
 def _name(data: bytes, pos: int, end: int) -> str:
-    """A distinguished name as RFC 4514 writes it: the last part first."""
-    made = []
-    for _, start, stop in _parts(data, pos, end, _MAX_RDNS):
-        pairs = [_pair(data, a, z) for _, a, z in _parts(data, start, stop, 8)]
-        made.append("+".join(pairs))
-    made.reverse()
-    return ",".join(made)
+    """A distinguished name in RFC 4514 notation: the last part first."""
+    names = []
+    for _, start, stop in parts(data, pos, end, _MAX_RDNS):
+        pairs = [_pair(data, a, z) for _, a, z in parts(data, start, stop, 8)]
+        names.append("+".join(pairs))
+    names.reverse()
+    return ",".join(names)
 
 
 def _pair(data: bytes, pos: int, end: int) -> str:
-    parts = _parts(data, pos, end, 2)
-    if len(parts) < 2:
-        raise DissectError("a name in a certificate lacks a value")
-    oid = data[parts[0][1] : parts[0][2]]
-    tag, start, stop = parts[1]
-    return f"{_ATTRIBUTES.get(oid) or _dotted(oid)}={_value(tag, data[start : min(stop, start + _MAX_VALUE)])}"
+    values = parts(data, pos, end, 2)
+    if len(values) < 2:
+        raise DissectError("expected a type and a value in a distinguished name")
+    oid = data[values[0][1] : values[0][2]]
+    tag, start, stop = values[1]
+    attribute = _ATTRIBUTES.get(oid) or dotted(data, values[0])
+    return f"{attribute}={_value(tag, data[start : min(stop, start + _MAX_VALUE)])}"
 
 
 def _value(tag: int, raw: bytes) -> str:
-    """An attribute's value, escaped (RFC 4514, 2.4); what is no string is hexadecimal."""
+    """An attribute value, escaped (RFC 4514, 2.4); hexadecimal if it is not a string."""
     codec = _CODECS.get(tag)
     if codec is None:
         return "#" + raw.hex()
@@ -240,23 +217,8 @@ def _value(tag: int, raw: bytes) -> str:
     return text
 
 
-def _dotted(oid: bytes) -> str:
-    """An object identifier in dotted form."""
-    numbers = []
-    value = 0
-    for byte in oid[:64]:
-        value = value << 7 | byte & 0x7F
-        if not byte & 0x80:
-            numbers.append(value)
-            value = 0
-    if not numbers:
-        return "0"
-    first = min(numbers[0] // 40, 2)
-    return ".".join(map(str, [first, numbers[0] - 40 * first, *numbers[1:]]))
-
-
 def _time(data: bytes, tag: int, start: int, stop: int) -> int | None:
-    """UTCTime or GeneralizedTime in nanoseconds since 1970; None where it is no time."""
+    """UTCTime or GeneralizedTime in nanoseconds since 1970; None if it is invalid."""
     raw = data[start : min(stop, start + 32)]
     match = _UTC(raw) if tag == 23 else _GENERAL(raw)
     if match is None:
@@ -275,11 +237,11 @@ def _time(data: bytes, tag: int, start: int, stop: int) -> int | None:
 
 
 def _key(data: bytes, pos: int, end: int, certificate: Certificate) -> None:
-    """Kind and size of the public key."""
-    parts = _parts(data, pos, end, 2)
-    if len(parts) < 2:
+    """Read type and size of the public key."""
+    values = parts(data, pos, end, 2)
+    if len(values) < 2:
         return
-    algorithm = _parts(data, parts[0][1], parts[0][2], 2)
+    algorithm = parts(data, values[0][1], values[0][2], 2)
     if not algorithm:
         return
     oid = data[algorithm[0][1] : algorithm[0][2]]
@@ -288,34 +250,34 @@ def _key(data: bytes, pos: int, end: int, certificate: Certificate) -> None:
         certificate.key_type = "EC"
         certificate.key_bits = _CURVES[curve][1] if curve in _CURVES else None
         return
-    kind = certificate.key_type = _KEYS.get(oid) or _dotted(oid)
+    kind = certificate.key_type = _KEYS.get(oid) or dotted(data, algorithm[0])
     certificate.key_bits = _FIXED_BITS.get(kind)
     if kind in {"RSA", "RSA-PSS"}:
-        certificate.key_bits = _first_integer_bits(data, parts[1][1] + 1, parts[1][2], nested=True)
+        certificate.key_bits = _first_integer_bits(data, values[1][1] + 1, values[1][2], nested=True)
     elif kind in {"DSA", "DH"} and len(algorithm) > 1:
         certificate.key_bits = _first_integer_bits(data, algorithm[1][1], algorithm[1][2], nested=False)
 
 
 def _first_integer_bits(data: bytes, pos: int, end: int, nested: bool) -> int | None:
-    """Bits of the first integer of a sequence: RSA's modulus, DSA's prime."""
+    """Size of the first integer of a sequence: RSA's modulus, DSA's prime."""
     try:
         if nested:
-            _, pos, end = _tlv(data, pos, end)
-        tag, start, stop = _tlv(data, pos, end)
+            _, pos, end = part(data, pos, end)
+        tag, start, stop = part(data, pos, end)
     except DissectError:
         return None
     return int.from_bytes(data[start:stop], "big").bit_length() if tag == 2 and stop - start <= 4096 else None
 
 
 def _extensions(data: bytes, pos: int, end: int, certificate: Certificate) -> None:
-    """Find the subject alternative name among the extensions."""
-    _, pos, end = _tlv(data, pos, end)
-    for _, start, stop in _parts(data, pos, end):
-        parts = _parts(data, start, stop, 3)
-        if len(parts) >= 2 and data[parts[0][1] : parts[0][2]] == _SAN:
-            _, value, last = parts[len(parts) - 1]
-            _, value, last = _tlv(data, value, last)
-            for tag, a, z in _parts(data, value, last, MAX_SANS):
+    """Read the subject alternative name, if it is among the extensions."""
+    _, pos, end = part(data, pos, end)
+    for _, start, stop in parts(data, pos, end):
+        values = parts(data, start, stop, 3)
+        if len(values) >= 2 and data[values[0][1] : values[0][2]] == _SAN:
+            _, value, last = values[len(values) - 1]
+            _, value, last = part(data, value, last)
+            for tag, a, z in parts(data, value, last, MAX_SANS):
                 name = _general_name(tag, data[a:z])
                 if name:
                     certificate.sans.append(name)

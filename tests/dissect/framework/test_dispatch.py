@@ -3,7 +3,7 @@
 import pytest
 
 from rustnet.dissect.framework.conversation import YES, Conversation, Dissector, Shape
-from rustnet.dissect.framework.dispatch import Asked, Dispatcher
+from rustnet.dissect.framework.dispatch import Candidate, Dispatcher
 from rustnet.dissect.registry import DISSECTORS
 from tests.dissect.samples import SAMPLES
 
@@ -72,10 +72,13 @@ def test_no_other_shape_is_believed(dissector: Dissector) -> None:
 def test_a_shape_is_that_of_all_content_which_is_believed() -> None:
     for dissector in DISSECTORS:
         for sample in SAMPLES[dissector.name]:
-            ask = Asked(dissector, dissector.shapes.get(sample.transport, Shape()))
+            one = Candidate(dissector, dissector.shapes.get(sample.transport, Shape()))
             for from_src, data in sample.talk:
                 if believed(dissector, sample.transport, data, from_src, sample.talk[0][1]):
-                    assert ask.fits(data, len(data), stream=sample.transport == "tcp"), (dissector.name, data[:24])
+                    assert one.fits(data, len(data), stream=sample.transport == "tcp"), (
+                        dissector.name,
+                        data[:24],
+                    )
 
 
 def test_on_its_port_a_dissector_is_asked_about_every_first_byte() -> None:
@@ -84,13 +87,13 @@ def test_on_its_port_a_dissector_is_asked_about_every_first_byte() -> None:
         for transport in dissector.transports:
             for port in dissector.ports:
                 for ports in ((port, OFF[0]), (OFF[0], port)):
-                    assert any(ask.dissector is dissector for ask in dispatcher.order(transport, *ports, 0))
+                    assert any(one.dissector is dissector for one in dispatcher.candidate_order(transport, *ports, 0))
 
 
 def test_off_its_ports_a_dissector_is_asked_about_its_first_bytes_alone() -> None:
     dispatcher = Dispatcher(DISSECTORS, Silent())
     for transport in ("tcp", "udp"):
         for first in range(256):
-            asked = [ask.dissector for ask in dispatcher.order(transport, *OFF, first)]
+            asked = [one.dissector for one in dispatcher.candidate_order(transport, *OFF, first)]
             expected = [d for d in DISSECTORS if transport in d.transports and (d.first is None or first in d.first)]
             assert asked == expected

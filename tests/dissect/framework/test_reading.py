@@ -1,5 +1,5 @@
 from rustnet.dissect.framework.conversation import Conversation
-from rustnet.dissect.framework.reading import MAX_TAUGHT, RowParser, Waiting, head, number, text, utf16
+from rustnet.dissect.framework.reading import MAX_NAMES, RowParser, Waiting, head, number, text, utf16
 from tests.dissect.harness import ListSink
 
 
@@ -43,5 +43,5 @@ def test_names_are_taught_once() -> None:
     sink, talk = conversation()
     parser = RowParser(talk)
     for i in range(1000):
-        parser.teach("192.0.2.9", f"n{i % 500}", "test")
-    assert len(sink.names) == MAX_TAUGHT
+        parser.learn_name("192.0.2.9", f"n{i % 500}", "test")
+    assert len(sink.names) == MAX_NAMES

@@ -99,7 +99,7 @@ WITH moment AS MATERIALIZED (
         coalesce(max(number) FILTER (tcp_flags & 7 = 0), 0) AS last_plain,
         max(number) FILTER (payload > 0 AND tcp_flags & 7 = 0) AS last_data,
         min(number) FILTER (NOT from_src) AS first_dst
-    FROM packets WHERE ts <= (SELECT at FROM moment) AND ts >= (SELECT min(started_at) FROM crossing)
+    FROM packets WHERE ts <= (SELECT moment.at FROM moment) AND ts >= (SELECT min(started_at) FROM crossing)
         AND flow_id IN (SELECT flow_id FROM crossing)
     GROUP BY flow_id
 ), recent AS (

@@ -333,3 +333,24 @@ def test_flows_of_a_paced_replay_have_their_names_at_once(tmp_path, monkeypatch)
     assert wanted
     assert {flow for flow, _, still_open in seen if still_open} == set(wanted)
     assert all(wanted[flow] == name for flow, name, _ in seen)
+
+
+def test_flushes_that_take_long_become_rarer(tmp_path, monkeypatch):
+    path = tmp_path / "s.duckdb"
+    slow = Cadence(seconds=0.0, packets=1, rows=1, share=0.2)
+    moments: list[float] = []
+    writer = Writer(str(path), registry.tables(), cadence=slow)
+    analysis = Analysis(1, 1)
+    real = analysis.open_flows
+
+    def takes_long():
+        moments.append(time.monotonic())
+        time.sleep(0.1)
+        return real()
+
+    monkeypatch.setattr(analysis, "open_flows", takes_long)
+    source = PacedSource(open_source(str(SLOW)), 2.0, StopToken().wait)
+    CaptureIngest(writer, source, 1, analysis, StopToken(), slow).run(Report(str(path)))
+    writer.close()
+    assert len(moments) > 2
+    assert np.diff(moments).min() >= 0.1 / 0.2 - 0.01

@@ -109,6 +109,8 @@ class CaptureIngest:
         self.files = 1
         self.flush_at = 0.0
         """When the next flush is due (monotonic clock)."""
+        self.flush_earliest = 0.0
+        """When it may be at the earliest, even if there is much."""
         self.flushed_packets = 0
         """Packets at the last flush."""
         self.stored_rows = 0
@@ -176,7 +178,8 @@ class CaptureIngest:
         if packets <= 0:
             return
         began = time.monotonic()
-        if began < self.flush_at and packets < self.cadence.packets and self.stored_rows < self.cadence.rows:
+        enough = packets >= self.cadence.packets or self.stored_rows >= self.cadence.rows
+        if began < (self.flush_earliest if enough else self.flush_at):
             return
         everything = self.analysis.take_all()
         batches = [*self.gathered(), *everything]
@@ -185,8 +188,8 @@ class CaptureIngest:
         self.writer.flush(self.capture, batches, self.analysis.open_flows())
         self.flushed_packets = self.analysis.packets
         self.stored_rows = 0
-        spent = time.monotonic() - began
-        self.flush_at = began + max(self.cadence.seconds, spent / self.cadence.share)
+        self.flush_earliest = began + (time.monotonic() - began) / self.cadence.share
+        self.flush_at = max(began + self.cadence.seconds, self.flush_earliest)
 
     def store(self, batches: list[Batch], last: bool = False) -> None:
         """Hand batches to the writer, the ``last`` of a capture if so."""

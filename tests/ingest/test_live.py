@@ -319,7 +319,7 @@ def test_readers_of_a_paced_replay_see_it_two_seconds_later_at_most(tmp_path: Pa
 def test_flows_of_a_paced_replay_have_their_names_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The names that the end of a quick replay gives its flows, open ones included."""
     quick, paced = tmp_path / "quick.duckdb", tmp_path / "paced.duckdb"
-    rustnet.replay(SAMPLES / "web.pcap", db=quick)
+    rustnet.replay(SAMPLES / "dns.pcap", db=quick)
     named: list[set[tuple[int, str, bool]]] = []
     ask = "SELECT flow_id, hostname, end_reason = 'open' FROM flows WHERE hostname_source = 'dns'"
     real = LivePasses.__call__
@@ -330,10 +330,31 @@ def test_flows_of_a_paced_replay_have_their_names_at_once(tmp_path: Path, monkey
 
     monkeypatch.setattr(LivePasses, "__call__", watched)
     monkeypatch.setattr(options_module, "LIVE", OFTEN)
-    rustnet.replay(SAMPLES / "web.pcap", db=paced, speed=50.0)
+    rustnet.replay(SAMPLES / "dns.pcap", db=paced, speed=50.0)
     with duckdb.connect(str(quick), read_only=True) as con:
         wanted = {flow: name for flow, name, _ in con.execute(ask).fetchall()}
     seen = set().union(*named)
     assert wanted
-    assert {flow for flow, _, still_open in seen if still_open} == set(wanted)
-    assert all(wanted[flow] == name for flow, name, _ in seen)
+    assert {(flow, name) for flow, name, _ in seen} == set(wanted.items())
+    assert any(still_open for _, _, still_open in seen)
+
+
+def test_flushes_that_take_long_become_rarer(tmp_path, monkeypatch):
+    path = tmp_path / "s.duckdb"
+    slow = Cadence(seconds=0.0, packets=1, rows=1, share=0.2)
+    moments: list[float] = []
+    writer = Writer(str(path), registry.tables(), cadence=slow)
+    analysis = Analysis(1, 1)
+    real = analysis.open_flows
+
+    def takes_long():
+        moments.append(time.monotonic())
+        time.sleep(0.1)
+        return real()
+
+    monkeypatch.setattr(analysis, "open_flows", takes_long)
+    source = PacedSource(open_source(str(SLOW)), 2.0, StopToken().wait)
+    CaptureIngest(writer, source, 1, analysis, StopToken(), slow).run(Report(str(path)))
+    writer.close()
+    assert len(moments) > 2
+    assert np.diff(moments).min() >= 0.1 / 0.2 - 0.01

@@ -76,6 +76,17 @@ class Analyser(Protocol):
         """The capture is over."""
 
 
+def begin_capture(writer: Writer, source: Source, capture_id: int) -> Capture:
+    """Store the row of a capture that is about to be read, not yet complete."""
+    info = source.info
+    capture = Capture(capture_id, info.source, info.kind, info.format)
+    capture.ingested_at = time.time_ns()
+    capture.rustnet_version = __version__
+    capture.bytes = info.bytes
+    writer.begin_capture(capture)
+    return capture
+
+
 class CaptureIngest:
     """One input on its way into the session: read, analysed, stored, and flushed as often as the cadence says."""
 
@@ -83,7 +94,7 @@ class CaptureIngest:
         self,
         writer: Writer,
         source: Source,
-        capture_id: int,
+        capture: Capture,
         analysis: Analyser,
         stop: StopToken,
         cadence: Cadence,
@@ -92,8 +103,8 @@ class CaptureIngest:
         self.source = source
         self.stop = stop
         self.cadence = cadence
-        self.capture_id = capture_id
-        self.capture = Capture(self.capture_id, source.info.source, source.info.kind, source.info.format)
+        self.capture_id = capture_id = capture.capture_id
+        self.capture = capture
         self.analysis = analysis
         self.first_flow = analysis.next_flow
         self.tables: set[str] = set()
@@ -124,10 +135,6 @@ class CaptureIngest:
 
     def run(self, report: Report) -> None:
         """Read the input to its end, or until the run is stopped, and store everything."""
-        self.capture.ingested_at = time.time_ns()
-        self.capture.rustnet_version = __version__
-        self.capture.bytes = self.source.info.bytes
-        self.writer.begin_capture(self.capture)
         if not self.cadence.begin_seconds:
             self.writer.commit()
         try:

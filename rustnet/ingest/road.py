@@ -20,7 +20,7 @@ from rustnet.attribute.packets import drop_table
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError
-from rustnet.ingest.capture import Analyser, CaptureIngest
+from rustnet.ingest.capture import Analyser, CaptureIngest, begin_capture
 from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
 from rustnet.ingest.report import Progress, Report
@@ -146,6 +146,7 @@ def _captures(
         try:
             if known(source, earlier, report):
                 continue
+            row = begin_capture(writer, source, capture_id)
             analysis: Analyser
             if workers is None:
                 analysis = Analysis(
@@ -154,7 +155,7 @@ def _captures(
             else:
                 analysis = workers.begin(capture_id, flow_id)
                 source.ring = workers.ring
-            capture = CaptureIngest(writer, source, capture_id, analysis, stop, options.cadence)
+            capture = CaptureIngest(writer, source, row, analysis, stop, options.cadence)
             capture.set_progress(progress, index, len(paths))
             capture.run(report)
             tables |= capture.tables
@@ -164,7 +165,6 @@ def _captures(
             break
         capture_id += 1
         flow_id = analysis.next_flow
-        row = capture.capture
         if row.bytes is not None and row.sha256 is not None and not options.again:
             earlier.append((row.capture_id, row.source, row.bytes, row.sha256))
     if workers is not None:

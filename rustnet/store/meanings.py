@@ -8,7 +8,7 @@ import typing
 
 from rustnet.records import Column, Kind, columns, field_docs, table_name
 from rustnet.store.migrations import TABLE_SQL
-from rustnet.store.schema import META_SQL, VIEWS, all_tables, existing_columns, reconcile
+from rustnet.store.schema import META_SQL, VIEWS, all_tables, base_tables, existing_columns, reconcile
 from rustnet.store.tables import CORE_TABLES, FlowRow, Process
 
 _VIEWED = (FlowRow, Process)
@@ -108,7 +108,7 @@ _UNRECORDED = COMPUTED | _OWN
 _Recorded = tuple[type, tuple[Column, ...]]
 """A record class, and the columns that its table has before those of the record."""
 
-_CORE: dict[str, _Recorded] = {table_name(cls): (cls, ()) for cls in CORE_TABLES}
+_CORE: dict[str, _Recorded] = {name: (cls, ()) for cls in CORE_TABLES for name in (table_name(cls), *base_tables(cls))}
 
 
 @functools.cache

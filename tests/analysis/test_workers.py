@@ -13,9 +13,7 @@ import pytest
 from rustnet.analysis.collector import Collector
 from rustnet.analysis.workers import WorkerError, WorkerReply, Workers, is_dense, worker_count
 from rustnet.errors import ExitCode
-from rustnet.ingest.options import Options
-from rustnet.ingest.road import ingest
-from tests.support.paths import CORPUS, SAMPLES
+from tests.support.paths import CORPUS, ROOT, SAMPLES
 
 CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
 pytestmark = [
@@ -25,8 +23,17 @@ pytestmark = [
 
 
 def session(path: Path, captures: list[Path], workers: int) -> dict[str, list[tuple[object, ...]]]:
-    report = ingest([str(c) for c in captures], str(path), Options(workers=workers))
-    assert report.exit_code(strict=False) == ExitCode.DONE
+    """Rows of a replay in a process of its own: workers are forked only where there are no other threads."""
+    script = (
+        "import sys\n"
+        "from rustnet.analysis.workers import worker_count\n"
+        "from rustnet.ingest.options import Options\n"
+        "from rustnet.ingest.road import ingest\n"
+        "assert worker_count(int(sys.argv[2]), []) == int(sys.argv[2])\n"
+        "report = ingest(sys.argv[3:], sys.argv[1], Options(workers=int(sys.argv[2])))\n"
+        "sys.exit(report.exit_code(strict=False))\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path), str(workers), *map(str, captures)], check=True, cwd=ROOT)
     con = duckdb.connect(str(path), read_only=True)
     try:
         tables = [t for (t,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
@@ -124,8 +131,9 @@ def test_a_worker_that_is_killed_is_one_line_and_an_incomplete_session(tmp_path:
 def test_small_and_full_captures_are_analysed_in_this_process(tmp_path: Path) -> None:
     assert not is_dense(str(SAMPLES / "web.pcap"))
     assert worker_count(None, [str(path) for path in CAPTURES]) == 0
-    assert worker_count(3, []) == 3
-    assert worker_count(0, []) == 0
+    script = "from rustnet.analysis.workers import worker_count; print(worker_count(3, []), worker_count(0, []))"
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert shown.split() == ["3", "0"]
 
 
 def test_interrupting_a_run_with_workers_leaves_none_behind(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from rustnet.cli.main import main
 from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.ingest import options as options_module
-from rustnet.ingest.capture import CaptureIngest
+from rustnet.ingest.capture import CaptureIngest, begin_capture
 from rustnet.ingest.live import LivePasses
 from rustnet.ingest.report import Report
 from rustnet.ingest.stop import StopToken
@@ -154,7 +154,7 @@ def test_every_flush_is_whole(tmp_path: Path, name: str) -> None:
     )
     source = FileSource(str(SAMPLES / name), batch_packets=200)
     report = Report(str(path))
-    CaptureIngest(writer, source, 1, Analysis(1, 1), StopToken(), OFTEN).run(report)
+    CaptureIngest(writer, source, begin_capture(writer, source, 1), Analysis(1, 1), StopToken(), OFTEN).run(report)
     assert writer.query(AGREE)[0][-2:] == (0, True)
     writer.close()
     packets = report.captures[0].packets
@@ -174,7 +174,7 @@ def test_open_flows_are_seen_within_two_seconds(tmp_path: Path) -> None:
     states: list[tuple[float, int]] = []
     writer.on_flush = lambda con, _: states.append((time.monotonic(), con.execute(
         "SELECT count(*) FROM packets").fetchall()[0][0]))  # fmt: skip
-    CaptureIngest(writer, source, 1, analysis, StopToken(), LIVE).run(Report(str(path)))
+    CaptureIngest(writer, source, begin_capture(writer, source, 1), analysis, StopToken(), LIVE).run(Report(str(path)))
     writer.close()
     seconds = float(times_of(SLOW)[-1] - times_of(SLOW)[0]) / 1e9
     assert len(states) >= seconds / LOST
@@ -271,7 +271,7 @@ def test_a_capture_that_is_given_up_has_each_flow_once(tmp_path: Path) -> None:
     writer = Writer(str(path), registry.tables())
     analysis = Analysis(1, 1)
     source = FileSource(str(SLOW), batch_packets=200)
-    ingest = CaptureIngest(writer, source, 1, analysis, StopToken(), BATCH)
+    ingest = CaptureIngest(writer, source, begin_capture(writer, source, 1), analysis, StopToken(), BATCH)
     writer.begin_capture(ingest.capture)
     for number, frames in enumerate(source.batches()):
         ingest.batch(frames)
@@ -354,7 +354,7 @@ def test_flushes_that_take_long_become_rarer(tmp_path, monkeypatch):
 
     monkeypatch.setattr(analysis, "open_flows", takes_long)
     source = PacedSource(open_source(str(SLOW)), 2.0, StopToken().wait)
-    CaptureIngest(writer, source, 1, analysis, StopToken(), slow).run(Report(str(path)))
+    CaptureIngest(writer, source, begin_capture(writer, source, 1), analysis, StopToken(), slow).run(Report(str(path)))
     writer.close()
     assert len(moments) > 2
     assert np.diff(moments).min() >= 0.1 / 0.2 - 0.01

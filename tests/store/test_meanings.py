@@ -55,7 +55,7 @@ def test_a_view_shows_the_kinds_of_its_tables() -> None:
 def test_what_views_compute_is_described_and_nothing_else(present: dict[str, dict[str, str]]) -> None:
     described = unrecorded()
     assert {name: present[name] for name in described} == described
-    assert set(VIEWS) <= set(described)
+    assert set(VIEWS) - {"flows"} <= set(described), "that one has a record"
 
 
 def test_nothing_is_known_of_foreign_tables_and_columns() -> None:

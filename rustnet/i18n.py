@@ -20,6 +20,11 @@ def _(message: str) -> str:
     return _catalogue()[0](message)
 
 
+def N_(message: str) -> str:  # noqa: N802 - gettext's usual name
+    """Mark ``message`` for translation where it is shown."""
+    return message
+
+
 def ngettext(one: str, many: str, count: int) -> str:
     """Choose the form of a message that fits ``count``; the count itself is put in by the caller."""
     return _catalogue()[1](one, many, count)

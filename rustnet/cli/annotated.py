@@ -21,17 +21,17 @@ def check_place(output: str, inputs: list[str]) -> None:
     """Refuse an output that is an input, or that cannot hold comments."""
     if output == "-":
         if sys.stdout.isatty():
-            raise UsageError(_("packets would garble the terminal: send them to a file with > or -o"))
+            raise UsageError("packets would garble the terminal: send them to a file with > or -o")
         return
     place = Path(output)
     for name in inputs:
         if place.exists() and Path(name).exists() and place.samefile(name):
-            raise UsageError(_("{path}: is an input; write to another file").format(path=output))
+            raise UsageError("{path}: is an input; write to another file", path=output)
     if place.suffix.lower() not in (".pcapng", ".ntar") and (place.is_file() or not place.exists()):
-        raise UsageError(_("{path}: only pcapng holds comments: name it .pcapng").format(path=output))
+        raise UsageError("{path}: only pcapng holds comments: name it .pcapng", path=output)
     if place.parent.is_dir() or place.exists():
         return
-    raise UsageError(_("{path}: there is no directory {folder}").format(path=output, folder=place.parent))
+    raise UsageError("{path}: there is no directory {folder}", path=output, folder=place.parent)
 
 
 def write(path: str, comments: "Comments", output: str) -> "Annotated":

@@ -69,8 +69,9 @@ class FlowPage:
         self.lines.append(
             self.terminal.bold(f"flow {f['flow_id']}: {_shown(f['protocol'])} {_end(f, 'src')} → {_end(f, 'dst')}")
         )
-        guess = {"port": _(" (guessed from the port)"), "tshark": _(" (by tshark)")}.get(f["app_source"] or "", "")
-        self._fact(_("application"), _shown(f["app"]) + guess if f["app"] else "")
+        template = {"port": _("{app} (guessed from the port)"), "tshark": _("{app} (by tshark)")}
+        app = template.get(f["app_source"] or "", "{app}").format(app=_shown(f["app"]))
+        self._fact(_("application"), app if f["app"] else "")
         self._fact(_("name"), f"{_shown(f['hostname'])} ({_shown(f['hostname_source'])})" if f["hostname"] else "")
         self._fact(_("service"), _shown(f["service"]))
         self._fact(_("time"), f"{moment(f['started_at'])} → {moment(f['ended_at'])}")
@@ -180,12 +181,9 @@ class FlowPage:
         if not found.rows:
             return
         total = self.flow["src_packets"] + self.flow["dst_packets"]
-        shown = (
-            ""
-            if len(found.rows) >= total
-            else _(" (first {n} of {total})").format(n=len(found.rows), total=f"{total:,}")
-        )
-        self._title(_("Packets") + shown)
+        shown = len(found.rows)
+        first = _("Packets (first {n} of {total:,})").format(n=shown, total=total)
+        self._title(_("Packets") if shown >= total else first)
         rows = []
         for number, ts, from_src, length, captured, payload, flags, _interface in found.rows:
             cut_off = f" ({captured:,})" if captured < length else ""

@@ -128,7 +128,9 @@ def whole_file(path: str) -> Iterator[BinaryIO]:
             yield stream
         beside.replace(place)
     except OSError as error:
-        raise RustnetError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise RustnetError(
+            "{path}: cannot be written: {strerror}", path=path, strerror=error.strerror or error
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)

@@ -85,8 +85,8 @@ class Page:
     def _table(self, title: str, result: ResultSet, columns: Sequence[Col], rows: Sequence[Sequence[str]]) -> None:
         if not rows:
             return
-        more = self.terminal.dim(_("  (more in the session)")) if result.truncated else ""
-        self.lines += ["", self.terminal.bold(title) + more]
+        more = self.terminal.dim(_("(more in the session)")) if result.truncated else ""
+        self.lines += ["", f"{self.terminal.bold(title)}  {more}".rstrip()]
         self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
 
     def _protocols(self) -> None:

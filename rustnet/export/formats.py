@@ -65,7 +65,7 @@ def write_result(
     if fmt in ("json", "jsonl"):
         return _write_json(result, batches, text, lines=fmt == "jsonl")
     if fmt not in FORMATS:
-        raise UsageError(f"unknown format {fmt!r}; there is {', '.join(FORMATS)}")
+        raise UsageError("unknown format {fmt!r}; there is {formats}", fmt=fmt, formats=", ".join(FORMATS))
     shown = _Cells(result, humanise=humanise)
     if fmt == "markdown":
         count = _write_markdown(shown, batches, text)

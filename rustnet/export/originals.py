@@ -55,7 +55,7 @@ def stored_as(session: "Session", path: Path) -> int:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise InputError("{path}: cannot be read: {strerror}", path=path, strerror=error.strerror or error) from None
     same = [original for original in originals(session) if original.bytes == size and original.sha256]
     if same:
         made = digest(path)
@@ -63,8 +63,9 @@ def stored_as(session: "Session", path: Path) -> int:
             if original.sha256 == made:
                 return original.capture_id
     raise RustnetError(
-        f"{session.path}: has no capture of the same SHA-256 as {path}; "
-        f"add it with 'rustnet replay {path} --db {session.path}'"
+        "{path}: has no capture of the same SHA-256 as {path2}; add it with 'rustnet replay {path2} --db {path}'",
+        path=session.path,
+        path2=path,
     )
 
 
@@ -88,7 +89,7 @@ def verify(original: Original, path: Path) -> str:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise InputError("{path}: cannot be read: {strerror}", path=path, strerror=error.strerror or error) from None
     if original.bytes is not None and original.sha256 and size != original.bytes:
         return f"has {size:,} bytes, and {original.bytes:,} were ingested"
     if original.sha256 and digest(path) != original.sha256:
@@ -104,5 +105,5 @@ def digest(path: Path) -> str:
             while data := stream.read(_CHUNK):
                 made.update(data)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise InputError("{path}: cannot be read: {strerror}", path=path, strerror=error.strerror or error) from None
     return made.hexdigest()

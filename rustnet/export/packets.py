@@ -101,8 +101,10 @@ def write_pcap(parts: Iterable[Part], stream: BinaryIO) -> Extracted:
                     writer = PcapWriter(stream, link, snaplen=snaplen, nanoseconds=fine)
                 elif frames.link[i] != link:
                     raise RustnetError(
-                        f"the packets have several link types ({link_name(link)}, {link_name(frames.link[i])}), and a "
-                        "pcap file has one: write pcapng instead"
+                        "the packets have several link types ({link}, {link_name}), and a pcap file has one: "
+                        "write pcapng instead",
+                        link=link_name(link),
+                        link_name=link_name(frames.link[i]),
                     )
                 start = frames.offset[i]
                 data = frames.data[start : start + frames.captured[i]]
@@ -143,4 +145,6 @@ def _picked(source: Source, part: Part) -> Iterator[tuple[Frames, int]]:
             wanted = next(numbers, None)
         if wanted is None:
             return
-    raise InputError(f"{part.path}: has no packet {wanted}: it is not the file that was ingested")
+    raise InputError(
+        "{path}: has no packet {wanted}: it is not the file that was ingested", path=part.path, wanted=wanted
+    )

@@ -6,7 +6,6 @@ from rustnet.derive.order import PASSES
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.dissect import registry
 from rustnet.errors import UsageError
-from rustnet.i18n import _
 from rustnet.store.session import create_or_open
 
 
@@ -18,8 +17,7 @@ def choose(names: Sequence[str]) -> list[Pass]:
     known = {each.name: each for each in PASSES}
     for name in names:
         if name not in known:
-            words = _("there is no pass {name}; these are known: {known}")
-            raise UsageError(words.format(name=name, known=", ".join(known)))
+            raise UsageError("there is no pass {name}; these are known: {known}", name=name, known=", ".join(known))
     return [each for each in PASSES if (each.name in names if names else not each.on_demand)]
 
 

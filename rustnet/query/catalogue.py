@@ -68,13 +68,16 @@ class SavedQuery:
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
-                raise UsageError(f"query {self.name}: {_unknown(name, known, 'parameter')}")
+                raise UsageError("query {name}: {name2}", name=self.name, name2=_unknown(name, known, "parameter"))
         bound: dict[str, object] = {}
         for parameter in self.parameters:
             text = given.get(parameter.name, parameter.default)
             if text is None and parameter.required:
                 raise UsageError(
-                    f"query {self.name}: needs {parameter.name} ({parameter.help}); add -p {parameter.name}=…"
+                    "query {name}: needs {name2} ({help}); add -p {name2}=…",
+                    name=self.name,
+                    name2=parameter.name,
+                    help=parameter.help,
                 )
             bound[parameter.name] = self._value(parameter, text)
         return bound
@@ -85,7 +88,9 @@ class SavedQuery:
         try:
             return _TYPES[parameter.type](text)
         except ValueError as error:
-            raise UsageError(f"query {self.name}: {parameter.name}={text!r} {error}") from None
+            raise UsageError(
+                "query {name}: {name2}={text!r} {error}", name=self.name, name2=parameter.name, text=text, error=error
+            ) from None
 
     def execute(
         self, session: "Session", given: Mapping[str, str] | None = None, limit: int | None = None
@@ -161,7 +166,9 @@ def load(folders: Sequence[Traversable] | None = None) -> dict[str, SavedQuery]:
                 name = file.name.removesuffix(".sql")
                 found[name] = read(name, file.read_text("utf-8"))
         except (OSError, UnicodeError) as error:
-            raise CatalogueError(f"{folder}: saved queries cannot be read: {error}") from error
+            raise CatalogueError(
+                "{folder}: saved queries cannot be read: {error}", folder=folder, error=error
+            ) from error
     return dict(sorted(found.items()))
 
 
@@ -170,7 +177,7 @@ def find(name: str, queries: Mapping[str, SavedQuery] | None = None) -> SavedQue
     known = load() if queries is None else queries
     query = known.get(name)
     if query is None:
-        raise UsageError(f"{_unknown(name, known, 'saved query')}; --list shows them all")
+        raise UsageError("{name}; --list shows them all", name=_unknown(name, known, "saved query"))
     return query
 
 
@@ -193,9 +200,9 @@ def read(name: str, text: str) -> SavedQuery:
             said[match[1]] = f"{said[match[1]]} {match[2]}" if match[1] in said else match[2]
     sql = "\n".join(lines[begin:]).strip()
     if not sql or "title" not in said or "description" not in said:
-        raise CatalogueError(f"{name}.sql: needs '-- title:' and '-- description:' before its SQL")
+        raise CatalogueError("{name}.sql: needs '-- title:' and '-- description:' before its SQL", name=name)
     if len({p.name for p in parameters}) < len(parameters):
-        raise CatalogueError(f"{name}.sql: names a parameter twice")
+        raise CatalogueError("{name}.sql: names a parameter twice", name=name)
     return SavedQuery(name, said["title"], said["description"], tuple(parameters), sql)
 
 
@@ -204,10 +211,13 @@ def _parameter(query: str, text: str) -> Parameter:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise CatalogueError(f"{query}.sql: parameter '{text}': {error}") from None
+        raise CatalogueError("{query}.sql: parameter '{text}': {error}", query=query, text=text, error=error) from None
     if len(words) < 4 or not _NAME.fullmatch(words[0]) or words[1] not in _TYPES:
         raise CatalogueError(
-            f"{query}.sql: parameter '{text}' is not 'name type default help' with a type of {', '.join(_TYPES)}"
+            "{query}.sql: parameter '{text}' is not 'name type default help' with a type of {types}",
+            query=query,
+            text=text,
+            types=", ".join(_TYPES),
         )
     name, kind, default = words[:3]
     made = Parameter(
@@ -217,7 +227,9 @@ def _parameter(query: str, text: str) -> Parameter:
         try:
             _TYPES[kind](made.default)
         except ValueError as error:
-            raise CatalogueError(f"{query}.sql: default of {name} {error}") from None
+            raise CatalogueError(
+                "{query}.sql: default of {name} {error}", query=query, name=name, error=error
+            ) from None
     return made
 
 

@@ -90,9 +90,11 @@ def find_flows(session: "Session", text: str) -> list[int]:
     elif text.startswith("1:"):
         rows = session.execute("SELECT flow_id FROM flows WHERE community_id = ? ORDER BY flow_id", [text]).rows
     else:
-        raise UsageError(f"{text!r} is neither a flow's number nor a community id (1:…); 'rustnet flows' lists them")
+        raise UsageError(
+            "{text!r} is neither a flow's number nor a community id (1:…); 'rustnet flows' lists them", text=text
+        )
     if not rows:
-        raise RustnetError(f"there is no flow {text} in this session; 'rustnet flows' lists them")
+        raise RustnetError("there is no flow {text} in this session; 'rustnet flows' lists them", text=text)
     return [row[0] for row in rows]
 
 
@@ -157,7 +159,7 @@ def packets(session: "Session", flow_id: int, limit: int | None) -> ResultSet:
 def stored_packet(session: "Session", capture_id: int, number: int) -> StoredPacket:
     """Look up one packet of a capture. Raises `RustnetError` if it is not there."""
     if number > _MAX_FLOW_ID:
-        raise UsageError(f"packet {number}: no capture has so many packets")
+        raise UsageError("packet {number}: no capture has so many packets", number=number)
     rows = session.execute(
         "SELECT p.capture_id, p.number, p.ts, p.length, p.captured, p.file_offset, p.interface, i.link_type, p.flow_id "
         "FROM packets AS p LEFT JOIN interfaces AS i ON i.capture_id = p.capture_id AND i.interface = p.interface "
@@ -165,5 +167,5 @@ def stored_packet(session: "Session", capture_id: int, number: int) -> StoredPac
         [capture_id, number],
     ).rows
     if not rows:
-        raise RustnetError(f"capture {capture_id} has no packet {number}")
+        raise RustnetError("capture {capture_id} has no packet {number}", capture_id=capture_id, number=number)
     return StoredPacket(*rows[0])

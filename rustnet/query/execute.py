@@ -320,7 +320,7 @@ def _reading_statement(cursor: "Connection", sql: str) -> tuple[str, bool]:
 def check_reading(cursor: "Connection", sql: str) -> str:
     """Check that ``sql`` is one statement that reads, and return its kind. Raises `QueryError`."""
     if len(sql) > MAX_SQL:
-        raise QueryError(f"SQL: longer than {MAX_SQL} characters")
+        raise QueryError("SQL: longer than {max_sql} characters", max_sql=MAX_SQL)
     if any("\ud800" <= char <= "\udfff" or char == "\0" for char in sql):
         raise QueryError("SQL: not text (a character that is not Unicode, or NUL)")
     kinds = _kinds(cursor, sql)
@@ -329,7 +329,7 @@ def check_reading(cursor: "Connection", sql: str) -> str:
     if len(kinds) > 1 or kinds[0] == "MULTI":
         if re.search(r"\bpivot\b", sql, re.IGNORECASE):
             raise QueryError("SQL: PIVOT needs its values here: PIVOT … ON column IN (…)")
-        raise QueryError(f"SQL: one statement at a time, not {len(kinds)}")
+        raise QueryError("SQL: one statement at a time, not {kinds}", kinds=len(kinds))
     if kinds[0] == "EXPLAIN":
         inner = _kinds(cursor, EXPLAIN.sub("", sql, count=1))
         if inner != ["SELECT"]:
@@ -345,8 +345,9 @@ def _kinds(cursor: "Connection", sql: str) -> list[str]:
 
 def _refusal(kind: str) -> QueryError:
     return QueryError(
-        f"SQL: {kind} is not possible here: a query only reads its session; "
-        "use SELECT, FROM, WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
+        "SQL: {kind} is not possible here: a query only reads its session; use SELECT, FROM, "
+        "WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN",
+        kind=kind,
     )
 
 
@@ -387,12 +388,13 @@ _ELSEWHERE: tuple[tuple[str, Callable[[str], RustnetError]], ...] = (
     (
         "^Out of Memory|failed to allocate|max_temp_directory_size|No space left",
         lambda first: QueryFailedError(
-            f"the query needs more memory or disk than it may have ({first.partition(' Database ')[0]}); ask for less"
+            "the query needs more memory or disk than it may have ({first}); ask for less",
+            first=first.partition(" Database ")[0],
         ),
     ),
     (
         "Corrupt|Could not read enough bytes|checksum|INTERNAL Error",
-        lambda first: QueryFailedError(f"the session is damaged ({first}); make it anew from its capture"),
+        lambda first: QueryFailedError("the session is damaged ({first}); make it anew from its capture", first=first),
     ),
 )
 """Errors that are not about a place in the statement."""
@@ -408,8 +410,8 @@ def explain(message: str, sql: str, shift: int = 0) -> RustnetError:
             return make(first.partition(" Possible solutions")[0][:300])
     where = _place(place, sql, shift) if place else ""
     if kind.endswith("Error") and first:
-        return QueryError(f"SQL{where}: {first[0].lower()}{first[1:]}")
-    return QueryError(f"SQL{where}: {' '.join(message.split())}")
+        return QueryError("SQL{where}: {lower}{first}", where=where, lower=first[0].lower(), first=first[1:])
+    return QueryError("SQL{where}: {join}", where=where, join=" ".join(message.split()))
 
 
 def _place(place: str, sql: str, shift: int) -> str:

@@ -31,7 +31,7 @@ def _library(name: str, install: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise RustnetError(
-            _("{library} is not installed; 'pip install {package}' brings it").format(library=name, package=install)
+            "{library} is not installed; 'pip install {package}' brings it", library=name, package=install
         ) from None
 
 

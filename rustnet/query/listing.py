@@ -125,7 +125,7 @@ def _expression(name: str, known: Sequence[str]) -> str:
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
-        raise UsageError(f"unknown column {name!r}: {hint}")
+        raise UsageError("unknown column {name!r}: {hint}", name=name, hint=hint)
     return f"f.{quote_identifier(name)}"
 
 

@@ -70,7 +70,7 @@ class RemoteSession(Session):
     ) -> RowStream:
         """Have the writer run one reading statement."""
         if self._closed:
-            raise SessionError(_("{path}: the session is closed").format(path=self.path))
+            raise SessionError("{path}: the session is closed", path=self.path)
         if self._next is None:
             bound: Any = (
                 {key: wire.encode(value) for key, value in params.items()}
@@ -103,7 +103,7 @@ class RemoteSession(Session):
         """
         message = wire.pack(request)
         if len(message) > wire.MAX_REQUEST:
-            raise QueryError(_("SQL: a statement and its values may have {n} bytes").format(n=f"{wire.MAX_REQUEST:,}"))
+            raise QueryError("SQL: a statement and its values may have {n} bytes", n=f"{wire.MAX_REQUEST:,}")
         link = _connected(self.path)
         try:
             try:

@@ -93,8 +93,8 @@ def by_sql(session: "Session", sql: str) -> Selection:
     if "flow_id" in columns:
         return Selection(_WITH_INNER.format(flows=f"SELECT flow_id FROM {inner}"), ())  # noqa: S608
     raise UsageError(
-        "the query must yield capture_id and number (packets), or flow_id (whole flows); "
-        f"it yields {', '.join(rows.columns) or 'nothing'}"
+        "the query must yield capture_id and number (packets), or flow_id (whole flows); it yields {columns}",
+        columns=", ".join(rows.columns) or "nothing",
     )
 
 

@@ -195,9 +195,9 @@ def _check_functions(cursor: "Connection", sql: str) -> None:
     try:
         waiting = [json.loads(text)]
     except RecursionError:
-        raise QueryError(_("SQL: nested too deeply")) from None
+        raise QueryError("SQL: nested too deeply") from None
     if waiting[0].get("error"):
-        raise QueryError(_("SQL: this form of statement is not possible while the session is being written"))
+        raise QueryError("SQL: this form of statement is not possible while the session is being written")
     while waiting:
         node = waiting.pop()
         if isinstance(node, list):
@@ -214,7 +214,7 @@ def _check_functions(cursor: "Connection", sql: str) -> None:
 
 
 def _refused(name: str) -> QueryError:
-    return QueryError(_("SQL: {name}() is not possible while the session is being written").format(name=name[:100]))
+    return QueryError("SQL: {name}() is not possible while the session is being written", name=name[:100])
 
 
 class SessionServer:
@@ -251,8 +251,8 @@ class SessionServer:
         except OSError as error:
             listener.close()
             self._session.close()
-            words = _("{path}: readers cannot be answered: {words}")
-            raise SessionError(words.format(path=self.path, words=error.strerror or error)) from error
+            words = error.strerror or error
+            raise SessionError("{path}: readers cannot be answered: {words}", path=self.path, words=words) from error
         except BaseException:
             listener.close()
             self._session.close()
@@ -269,8 +269,7 @@ class SessionServer:
         except FileNotFoundError:
             return
         if not stat.S_ISSOCK(there.st_mode) or there.st_uid not in (os.geteuid(), 0):
-            words = _("{path}: readers cannot be answered: there is something else of this name")
-            raise SessionError(words.format(path=self.path))
+            raise SessionError("{path}: readers cannot be answered: another file has this name", path=self.path)
         self.path.unlink()
 
     def interrupt_all(self) -> int:
@@ -360,7 +359,7 @@ class SessionServer:
                 left -= len(rows)
                 count = self._send_rows(link, rows, count)
             if not left and request.rows == ROWS and answer.fetch(1):
-                raise QueryFailedError(_("more than {n} rows: ask for fewer").format(n=f"{ROWS:,}"))
+                raise QueryFailedError("more than {n} rows: ask for fewer", n=f"{ROWS:,}")
             link.sendall(wire.pack({"end": True}))
 
     @staticmethod
@@ -372,7 +371,7 @@ class SessionServer:
             per_row = len(message) / len(rows)
             return max(1, min(BATCH_ROWS, 2 * count, int(BATCH_BYTES / per_row)))
         if len(rows) == 1:
-            raise QueryFailedError(_("a row is larger than {n} bytes: ask for less").format(n=f"{wire.MAX_MESSAGE:,}"))
+            raise QueryFailedError("a row is larger than {n} bytes: ask for less", n=f"{wire.MAX_MESSAGE:,}")
         middle = len(rows) // 2
         SessionServer._send_rows(link, rows[:middle], count)
         SessionServer._send_rows(link, rows[middle:], count)

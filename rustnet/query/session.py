@@ -14,7 +14,6 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
 from rustnet.errors import SessionError
-from rustnet.i18n import _
 from rustnet.query import execute as engine
 from rustnet.query.execute import Caller, Params, ResultSet, RowStream
 from rustnet.store import session as store
@@ -227,7 +226,7 @@ class CursorSession(Session):
     ) -> RowStream:
         """Run one reading statement; ``gone`` is asked, while it works, whether its answer is no longer wanted."""
         if self._closed:
-            raise SessionError(_("{path}: the session is closed").format(path=self.path))
+            raise SessionError("{path}: the session is closed", path=self.path)
         cursor = self._new_cursor()
         call = Caller(self._pool, cursor.interrupt, seconds, gone)
         with self._lock:

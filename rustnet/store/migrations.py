@@ -77,8 +77,10 @@ def migrate(con: "duckdb.DuckDBPyConnection", current: int, migrations: Sequence
             _roll_back(con)
             reason = str(error).splitlines()[0]
             raise SessionError(
-                f"cannot bring the session to schema {migration.version} ({migration.name}): {reason}; "
-                "nothing of this step was kept"
+                "cannot bring the session to schema {version} ({name}): {reason}; nothing of this step was kept",
+                version=migration.version,
+                name=migration.name,
+                reason=reason,
             ) from error
         except BaseException:
             _roll_back(con)

@@ -256,7 +256,11 @@ def _missing_columns(cls: type, name: str, leading: Sequence[Column], have: dict
             made.append(f"ALTER TABLE {table} ADD COLUMN {quote_identifier(column.name)} {column.sql_type}")
         elif sql_type != column.sql_type:
             raise SessionError(
-                f"column {name}.{column.name} is {sql_type} in the session and {column.sql_type} in this "
-                "program: another version of rustnet wrote it; write to a new session file"
+                "column {name}.{name2} is {sql_type} in the session and {sql_type2} in this program: "
+                "another version of rustnet wrote it; write to a new session file",
+                name=name,
+                name2=column.name,
+                sql_type=sql_type,
+                sql_type2=column.sql_type,
             )
     return made

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from rustnet import __version__
 from rustnet.errors import SessionError
-from rustnet.i18n import _
+from rustnet.i18n import N_
 from rustnet.store import migrations, schema
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
@@ -56,8 +56,8 @@ _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions"
 class SessionLockedError(SessionError):
     """Another process has the session open; ``pid`` is its number where DuckDB says it."""
 
-    def __init__(self, message: str, pid: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, template: str, pid: int | None = None, **fields: object) -> None:
+        super().__init__(template, **fields)
         self.pid = pid
 
 
@@ -173,30 +173,32 @@ def _check_file(file: Path, *, writing: bool) -> None:
     except FileNotFoundError:
         _check_absent(file, writing=writing)
     except (OSError, ValueError) as error:
-        raise SessionError(f"{file}: cannot be opened: {_strerror(error)}") from error
+        raise SessionError("{file}: cannot be opened: {error}", file=file, error=_strerror(error)) from error
     if stat.S_ISDIR(mode):
-        raise SessionError(f"{file}: is a directory, not a session; name the .duckdb file in it")
+        raise SessionError("{file}: is a directory, not a session; name the .duckdb file in it", file=file)
     if not stat.S_ISREG(mode):
-        raise SessionError(f"{file}: is not a regular file; a session must be one")
+        raise SessionError("{file}: is not a regular file; a session must be one", file=file)
     try:
         with file.open("r+b" if writing else "rb") as stream:
             head = stream.read(16)
     except OSError as error:
-        what = "cannot be written" if writing else "cannot be read"
-        raise SessionError(f"{file}: {what}: {_strerror(error)}") from error
+        if writing:
+            raise SessionError("{file}: cannot be written: {error}", file=file, error=_strerror(error)) from error
+        raise SessionError("{file}: cannot be read: {error}", file=file, error=_strerror(error)) from error
     _check_head(file, head)
 
 
 def _check_absent(file: Path, *, writing: bool) -> NoReturn:
     if not writing:
-        raise SessionError(f"{file}: no such session; make one with 'rustnet replay CAPTURE --db {file}'")
+        raise SessionError("{file}: no such session; make one with 'rustnet replay CAPTURE --db {file}'", file=file)
     if not file.parent.is_dir():
-        raise SessionError(f"{file}: there is no directory {file.parent}; make it first")
+        raise SessionError("{file}: there is no directory {parent}; make it first", file=file, parent=file.parent)
     if not os.access(file.parent, os.W_OK):
-        raise SessionError(f"{file}: cannot be made: no permission to write into {file.parent}")
+        words = N_("{file}: cannot be created: no permission to write into {parent}")
+        raise SessionError(words, file=file, parent=file.parent)
     if Path(f"{file}.wal").exists():
-        raise SessionError(f"{file}: is gone, but its log {file}.wal is there; move that away first")
-    raise _AbsentError(f"{file}: no such session")
+        raise SessionError("{file}: is gone, but its log {file}.wal is there; move that away first", file=file)
+    raise _AbsentError("{file}: no such session", file=file)
 
 
 def _check_head(file: Path, head: bytes) -> None:
@@ -205,12 +207,12 @@ def _check_head(file: Path, head: bytes) -> None:
     if head[offset : offset + len(magic)] == magic:
         return
     if head.startswith(CAPTURE_MAGIC):
-        raise SessionError(f"{file}: is a capture, not a session; use 'rustnet replay {file}'")
+        raise SessionError("{file}: is a capture, not a session; use 'rustnet replay {file}'", file=file)
     if head.startswith(COMPRESSED_MAGIC):
-        raise SessionError(f"{file}: is a compressed file; if it is a capture, use 'rustnet replay {file}'")
+        raise SessionError("{file}: is a compressed file; if it is a capture, use 'rustnet replay {file}'", file=file)
     if not head:
-        raise SessionError(f"{file}: is empty, not a session; remove it, or name another file")
-    raise SessionError(f"{file}: is not a rustnet session (not a DuckDB file)")
+        raise SessionError("{file}: is empty, not a session; remove it, or name another file", file=file)
+    raise SessionError("{file}: is not a rustnet session (not a DuckDB file)", file=file)
 
 
 def _connect(file: Path, config: dict[str, str], *, read_only: bool) -> "duckdb.DuckDBPyConnection":
@@ -248,42 +250,58 @@ def _clear_errors(file: Path) -> typing.Iterator[None]:
         raise _explain(file, str(error)) from error
 
 
-_WORDS: tuple[tuple[str, str], ...] = (
-    ("different configuration|already attached", "already open in this process in another way; close that first"),
-    ("Could not set lock", "in use by another process; close it there, or wait until it is done"),
+_CAUSES: tuple[tuple[str, type[SessionError], str], ...] = (
+    (
+        "different configuration|already attached",
+        SessionLockedError,
+        N_("{file}: already open in this process in another way; close that first"),
+    ),
+    (
+        "Could not set lock",
+        SessionLockedError,
+        N_("{file}: in use by another process; close it there, or wait until it is done"),
+    ),
     (
         "but we can only read versions|newer version of DuckDB",
-        "written with a newer DuckDB than the one installed; upgrade the duckdb package",
+        SessionError,
+        N_("{file}: written with a newer DuckDB than the one installed; upgrade the duckdb package"),
     ),
     (
         "replaying WAL|Corrupt WAL",
-        "the log of its last writes is damaged ({first}); move {file}.wal away to open what was stored before",
+        SessionError,
+        N_(
+            "{file}: the log of its last writes is damaged ({first}); "
+            "move {file}.wal away to open what was stored before"
+        ),
     ),
     (
         "Corrupt|checksum|Could not read enough bytes|not a valid|INTERNAL",
-        "is damaged ({first}); make it anew from its capture",
+        SessionError,
+        N_("{file}: is damaged ({first}); replay its capture again"),
     ),
-    ("Permission denied", "no permission ({first})"),
-    ("No space left", "the disk is full ({first})"),
+    ("Permission denied", SessionError, N_("{file}: no permission ({first})")),
+    ("No space left", SessionError, N_("{file}: the disk is full ({first})")),
 )
-"""What DuckDB says (a pattern), and what we say. The first that fits is taken."""
+"""Patterns of DuckDB's messages, the error that each means and its sentence; the first that matches applies."""
 
 
 def _explain(file: Path, text: str) -> SessionError:
-    """Say in one line what DuckDB's error over a file means."""
+    """Turn DuckDB's error over a file into one sentence."""
     holder = re.search(r"Conflicting lock is held in (\S+)(?: \(PID (\d+)\))?", text)
     if holder:
-        who = f"{Path(holder[1]).name}, process {holder[2]}" if holder[2] else Path(holder[1]).name
-        return SessionLockedError(
-            f"{file}: in use by another process ({who}); close it there, or wait until it is done",
-            int(holder[2]) if holder[2] else None,
+        name, pid = Path(holder[1]).name, holder[2]
+        if pid is None:
+            words = N_("{file}: in use by another process ({name}); close it there, or wait until it is done")
+            return SessionLockedError(words, file=file, name=name)
+        words = N_(
+            "{file}: in use by another process ({name}, process {number}); close it there, or wait until it is done"
         )
+        return SessionLockedError(words, int(pid), file=file, name=name, number=pid)
     first = text.strip().splitlines()[0] if text.strip() else "unknown error"
-    for pattern, words in _WORDS:
+    for pattern, kind, words in _CAUSES:
         if re.search(pattern, text):
-            kind = SessionLockedError if words.startswith(("in use", "already open")) else SessionError
-            return kind(f"{file}: " + words.replace("{first}", first).replace("{file}", str(file)))
-    return SessionError(f"{file}: cannot be opened ({first})")
+            return kind(words, file=file, first=first)
+    return SessionError("{file}: cannot be opened ({first})", file=file, first=first)
 
 
 def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
@@ -294,16 +312,21 @@ def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
         meta = dict(con.execute("SELECT key, CAST(value AS VARCHAR) FROM meta").fetchall())
     except (duckdb.CatalogException, duckdb.BinderException):
         if _is_blank(con):
-            words = _("{file}: has no tables: its writer was killed before it began; run 'rustnet replay' again")
-            raise SessionError(words.format(file=file)) from None
-        raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session") from None
+            words = N_("{file}: has no tables: its writer was killed before it began; run 'rustnet replay' again")
+            raise SessionError(words, file=file) from None
+        raise SessionError("{file}: is a DuckDB file, but not a rustnet session", file=file) from None
     version = str(meta.get("schema_version", ""))
     if not version.isdecimal():
-        raise SessionError(f"{file}: is a DuckDB file, but not a rustnet session (its meta table names no schema)")
+        words = N_("{file}: is a DuckDB file, but not a rustnet session (its meta table names no schema)")
+        raise SessionError(words, file=file)
     if int(version) > migrations.latest():
+        words = N_(
+            "{file}: written by rustnet {writer} (schema {version}), newer than this one ({own}, schema {latest}); "
+            "upgrade rustnet to read it"
+        )
+        writer = meta.get("rustnet_version", "?")
         raise SessionError(
-            f"{file}: written by rustnet {meta.get('rustnet_version', 'of a later version')} (schema {version}), newer "
-            f"than this one ({__version__}, schema {migrations.latest()}); upgrade rustnet to read it"
+            words, file=file, writer=writer, version=version, own=__version__, latest=migrations.latest()
         )
     return int(version)
 
@@ -319,8 +342,11 @@ def _check_not_older(version: int, file: Path) -> None:
     """Refuse a session that a writer would first bring to today's schema: reading must not change a file."""
     if version < migrations.latest():
         raise SessionError(
-            f"{file}: has the older schema {version}, and this program reads {migrations.latest()}: "
-            "make it anew with 'rustnet replay'"
+            "{file}: has the older schema {version}, and this program reads {migrations}: make it "
+            "anew with 'rustnet replay'",
+            file=file,
+            version=version,
+            migrations=migrations.latest(),
         )
 
 

@@ -496,4 +496,6 @@ class Writer:
         else:
             advice = "what was committed before is kept; `rustnet verify` tells what is missing"
         name = os.fspath(self.path)
-        raise SessionError(f"{name}: writing failed ({words[:300]}): {advice}") from error
+        raise SessionError(
+            "{name}: writing failed ({words}): {advice}", name=name, words=words[:300], advice=advice
+        ) from error

@@ -339,7 +339,7 @@ def test_flows_of_a_paced_replay_have_their_names_at_once(tmp_path: Path, monkey
     assert any(still_open for _, _, still_open in seen)
 
 
-def test_flushes_that_take_long_become_rarer(tmp_path, monkeypatch):
+def test_flushes_that_take_long_become_rarer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.duckdb"
     slow = Cadence(seconds=0.0, packets=1, rows=1, share=0.2)
     moments: list[float] = []
@@ -347,7 +347,7 @@ def test_flushes_that_take_long_become_rarer(tmp_path, monkeypatch):
     analysis = Analysis(1, 1)
     real = analysis.open_flows
 
-    def takes_long():
+    def takes_long() -> Any:
         moments.append(time.monotonic())
         time.sleep(0.1)
         return real()

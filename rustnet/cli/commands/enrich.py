@@ -41,7 +41,7 @@ def command(
 ) -> ExitCode:
     """Find the owners, then write the capture with them."""
     if db is not None and sidecars:
-        raise UsageError(_("give --db or --sidecar, not both: a session has its owners already"))
+        raise UsageError("give --db or --sidecar, not both: a session has its owners already")
     check_place(output, [capture, *sidecars, *([db] if db is not None else [])])
     with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
         from rustnet.export.annotate import regular  # noqa: PLC0415 -- NumPy
@@ -91,8 +91,7 @@ def _check_owners(comments: "Comments", capture: str, sidecars: tuple[str, ...],
         return
     if not sidecars and db is None and not comments.asked():
         raise RustnetError(
-            _("{path}: nothing says who owned its packets: no sidecar lies beside it; name one with --sidecar").format(
-                path=capture
-            )
+            "{path}: nothing says who owned its packets: no sidecar lies beside it; name one with --sidecar",
+            path=capture,
         )
     talk(_("rustnet: {path}: no flow has an owner, so no packet gets a comment").format(path=safe(capture)))

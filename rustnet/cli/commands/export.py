@@ -26,14 +26,14 @@ from rustnet.present.text import safe
 def command(session: str, sidecar: bool, output: str) -> None:
     """Export."""
     if not sidecar:
-        raise UsageError(_("say what to export: --sidecar"))
+        raise UsageError("say what to export: --sidecar")
     from rustnet.export.sidecar import write_sidecar  # noqa: PLC0415 -- DuckDB
     from rustnet.query import ownership  # noqa: PLC0415
 
     with opened(session) as reader:
         if not ownership.known(reader):
             raise RustnetError(
-                _("{path}: no source of ownership was read into this session: nothing to export").format(path=session)
+                "{path}: no source of ownership was read into this session: nothing to export", path=session
             )
         with text_output(output, "jsonl") as stream:
             lines = write_sidecar(reader, cast("TextIO", stream))

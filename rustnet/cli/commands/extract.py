@@ -53,13 +53,13 @@ def command(
 
     form = _form(output, fmt)
     if sql is not None and words:
-        raise UsageError(_("give a filter or --sql, not both"))
+        raise UsageError("give a filter or --sql, not both")
     with opened(session) as reader:
         chosen = selection.by_filter(" ".join(words), reader.scope()) if sql is None else selection.by_sql(reader, sql)
         said = form == "pcapng" and not no_comments
         parts = _parts(reader, chosen, Path(session), sources, verified=not no_verify, said=said)
         if not parts:
-            raise RustnetError(_("nothing to extract: no packet matches"))
+            raise RustnetError("nothing to extract: no packet matches")
         _check_place(output, parts)
         made = _write(output, form, parts)
     done = ngettext("{n} packet written to {path}", "{n} packets written to {path}", made.packets)
@@ -70,12 +70,12 @@ def command(
 
 def _form(output: str, fmt: str | None) -> str:
     if output == "-" and sys.stdout.isatty():
-        raise UsageError(_("packets would garble the terminal: send them to a file with > or -o"))
+        raise UsageError("packets would garble the terminal: send them to a file with > or -o")
     if fmt:
         return fmt
     ending = Path(output).suffix.lower()
     if output != "-" and ending not in (".pcap", ".pcapng", ".cap", ".ntar"):
-        raise UsageError(_("{path}: name it .pcap or .pcapng, or say --format").format(path=output))
+        raise UsageError("{path}: name it .pcap or .pcapng, or say --format", path=output)
     return "pcap" if ending in (".pcap", ".cap") else "pcapng"
 
 
@@ -99,15 +99,15 @@ def _parts(
     for capture in stored(reader, list(counts)):
         found = originals.locate(capture, session, sources, alone=len(counts) == 1)
         if found.path is None:
-            raise InputError(_("capture {n}: {words}").format(n=capture.capture_id, words=found.problem))
+            raise InputError("capture {n}: {words}", n=capture.capture_id, words=found.problem)
         if verified:
             if not capture.sha256:
                 talk(_("rustnet: {path}: cannot be compared, as it was never read to its end").format(path=found.path))
             if wrong := originals.verify(capture, found.path):
                 raise InputError(
-                    _("{path}: {wrong}; name the right file with --source, or say --no-verify").format(
-                        path=found.path, wrong=wrong
-                    )
+                    "{path}: {wrong}; name the right file with --source, or say --no-verify",
+                    path=found.path,
+                    wrong=wrong,
                 )
         number = capture.capture_id
         remark = Comments(reader, number).text if said else None
@@ -119,7 +119,7 @@ def _parts(
 def _check_place(output: str, parts: "list[Part]") -> None:
     """Never write over an original."""
     if output != "-" and any(Path(output).exists() and part.path.samefile(output) for part in parts):
-        raise UsageError(_("{path}: is an original capture; write to another file").format(path=output))
+        raise UsageError("{path}: is an original capture; write to another file", path=output)
 
 
 def _write(output: str, form: str, parts: "list[Part]") -> "Extracted":

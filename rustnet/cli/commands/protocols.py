@@ -45,7 +45,7 @@ def listing(name: str | None) -> str:
         return "\n".join(lines) + "\n"
     chosen = [d for d in DISSECTORS if d.name == name]
     if not chosen:
-        raise UsageError(f"no protocol is called {name!r}: `rustnet protocols` lists them")
+        raise UsageError("no protocol is called {name!r}: `rustnet protocols` lists them", name=name)
     lines = [f"{chosen[0].name}: {chosen[0].title}"]
     for cls in chosen[0].records:
         docs = field_docs(cls)
@@ -68,7 +68,7 @@ def command(name: str | None, form: str, tables: bool) -> ExitCode:
     """Describe the dissectors, or the tables."""
     if tables:
         if name is not None or form != "markdown":
-            raise UsageError(_("--tables: takes --format markdown, and no NAME"))
+            raise UsageError("--tables: takes --format markdown, and no NAME")
         from rustnet.cli import tables_page  # noqa: PLC0415 -- only where needed
 
         sys.stdout.write(tables_page.page())

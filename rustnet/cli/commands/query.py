@@ -55,9 +55,9 @@ def command(
         _list([catalogue.find(name)] if name else list(catalogue.load().values()), detailed=name is not None)
         return
     if (name is None) == (sql is None):
-        raise UsageError(_("name a saved question, or give --sql; --list shows what is saved"))
+        raise UsageError("name a saved question, or give --sql; --list shows what is saved")
     if sql is not None and params:
-        raise UsageError(_("-p is for saved questions; write the values into the SQL"))
+        raise UsageError("-p is for saved questions; write the values into the SQL")
     from rustnet.export.formats import write_result  # noqa: PLC0415
     from rustnet.query.execute import ResultSet  # noqa: PLC0415
 
@@ -89,7 +89,7 @@ def _parameters(given: tuple[str, ...]) -> dict[str, str]:
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(_("-p wants KEY=VALUE, not {text!r}").format(text=text))
+            raise UsageError("-p wants KEY=VALUE, not {text!r}", text=text)
         made[key] = value
     return made
 

@@ -37,8 +37,9 @@ def command(
     from rustnet.ingest.refresh import choose, refresh  # noqa: PLC0415
 
     if not Path(session).exists():
-        words = _("{session}: no such session; create one with 'rustnet replay CAPTURE --db {session}'")
-        raise SessionError(words.format(session=session))
+        raise SessionError(
+            "{session}: no such session; create one with 'rustnet replay CAPTURE --db {session}'", session=session
+        )
     chosen = choose(passes)
     decoder = None
     if any(each.name == "unknown-apps" for each in chosen):

@@ -83,7 +83,7 @@ def command(
 ) -> ExitCode:
     """Ingest, then print the summary."""
     if files.count("-") > 1:
-        raise UsageError(_("standard input can be read once only"))
+        raise UsageError("standard input can be read once only")
     if tool:
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
 

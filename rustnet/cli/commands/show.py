@@ -87,7 +87,7 @@ def _original(reader: "Session", packet: "StoredPacket", session: str, source: s
     if found.path is None:
         raise InputError(found.problem)
     if capture.sha256 and capture.bytes not in (None, found.path.stat().st_size):
-        raise InputError(_("{path}: has another size than the capture that was ingested").format(path=found.path))
+        raise InputError("{path}: has another size than the capture that was ingested", path=found.path)
     return found.path
 
 
@@ -97,7 +97,7 @@ def _tree(packet: "StoredPacket", path: Path, tool: str) -> "list[Node]":
     from rustnet.inspect import inspect_packet  # noqa: PLC0415
 
     if packet.link_type is None:
-        raise RustnetError(_("the session does not know the link type of packet {n}").format(n=packet.number))
+        raise RustnetError("the session does not know the link type of packet {n}", n=packet.number)
     return inspect_packet(packet_bytes(path, packet), packet.link_type, packet.length, tool=tool, ts=packet.ts)
 
 

@@ -74,7 +74,8 @@ def _words(found: "Verdict", shown: int) -> list[str]:
     ]
     said += [f"  {number}: {safe(reason)}" for number, reason in found.faults[:shown]]
     if found.broken > min(shown, len(found.faults)):
-        said.append(_("  … and {n} more").format(n=f"{found.broken - min(shown, len(found.faults)):,}"))
+        more = _("… and {n:,} more").format(n=found.broken - min(shown, len(found.faults)))
+        said.append(f"  {more}")
     said.append(_("connections {n} ({versions})").format(n=f"{found.connections:,}", versions=_listed(found.versions)))
     if found.about:
         said.append(_("about the recording: {kinds}").format(kinds=_listed(found.about)))

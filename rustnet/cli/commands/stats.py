@@ -59,7 +59,7 @@ def command(
 
     form = chosen_format(fmt, output)
     if by is None and form not in ("table", "markdown"):
-        raise UsageError(_("say what to count by: --by {names}").format(names="|".join(BY)))
+        raise UsageError("say what to count by: --by {names}", names="|".join(BY))
     screen = terminal()
     if limit is None and not everything and output is None and screen.tty:
         limit = TERMINAL_LIMIT if by else 15

@@ -147,7 +147,8 @@ class FlowPage:
         lost = [f"{_who(c)}: {fate}" for c, fate in zip(told, said.claims, strict=True) if fate not in ("won", "equal")]
         self._sentences(lost[:_MAX_LOST])
         if len(lost) > _MAX_LOST:
-            self.lines.append(self.terminal.dim(_("  … {n} more").format(n=f"{len(lost) - _MAX_LOST:,}")))
+            more = _("… {n:,} more").format(n=len(lost) - _MAX_LOST)
+            self.lines.append(self.terminal.dim(f"  {more}"))
 
     def _sentences(self, sentences: list[str]) -> None:
         for sentence in sentences:
@@ -166,7 +167,8 @@ class FlowPage:
             facts = [f"{name}={value}" for name, value in _said(m)]
             self.lines.append("      " + flow_items(facts, self.terminal.width - 8, "      "))
         if self.detail.more_messages:
-            self.lines.append(self.terminal.dim(_("  more messages follow; --messages shows more")))
+            more = _("more messages follow; --messages shows more")
+            self.lines.append(self.terminal.dim(f"  {more}"))
 
     def _anomalies(self) -> None:
         rows = [[_shown(packet), _shown(kind), f"{count:,}", _shown(text)]

@@ -35,7 +35,8 @@ def stopped_by_signals(scratch: Path | None = None) -> Iterator[StopToken]:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
         with contextlib.suppress(OSError):
-            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, (_("rustnet: interrupted") + "\n").encode())
+            line = f"{_('rustnet: interrupted')}\n"
+            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line.encode())
         os._exit(ExitCode.INTERRUPTED)
 
     if threading.current_thread() is not threading.main_thread():

@@ -101,7 +101,8 @@ class Page:
                    Col("share", True, 0), Col("", drop=1)]  # fmt: skip
         self._table(_("Protocols"), found, columns, rows)
         if any(row[2] == "port" for row in found.rows):
-            self.lines.append(self.terminal.dim(_("  ? guessed from the port: the payload did not confirm it")))
+            guessed = _("? guessed from the port: the payload did not confirm it")
+            self.lines.append(self.terminal.dim(f"  {guessed}"))
 
     def _talkers(self) -> None:
         found = self.summary.tables["talkers"]
@@ -139,9 +140,12 @@ class Page:
             return
         if not rows:
             self.lines += ["", self.terminal.bold(_("Processes"))]
-        told = _("{owned} of {flows} flows have an owner").format(owned=f"{s.owned:,}", flows=f"{s.flows:,}")
         unowned = [f"{reason.replace('_', ' ')} {flows:,}" for reason, flows, _bytes in s.tables["unowned"].rows]
-        self._line(told + (_("; without: ") + ", ".join(map(printable, unowned)) if unowned else ""))
+        template = _("{owned:,} of {flows:,} flows have an owner")
+        if unowned:
+            template = _("{owned:,} of {flows:,} flows have an owner; without: {reasons}")
+        reasons = ", ".join(map(printable, unowned))
+        self._line(template.format(owned=s.owned, flows=s.flows, reasons=reasons))
 
     def _anomalies(self) -> None:
         found = self.summary.tables["anomalies"]

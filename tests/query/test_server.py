@@ -423,7 +423,7 @@ def test_what_is_no_socket_is_neither_replaced_nor_followed(tmp_path: Path) -> N
     place = wire.socket_path(path)
     for make in (lambda: place.write_text("kept"), lambda: place.symlink_to(precious), place.mkdir):
         make()
-        with pytest.raises(SessionError, match="something else"):
+        with pytest.raises(SessionError, match="another file has this name"):
             server.SessionServer(path, lambda: None).start()  # type: ignore[arg-type, return-value]
         assert place.is_dir() or place.read_text() == "kept"
         if place.is_dir():

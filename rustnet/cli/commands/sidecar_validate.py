@@ -87,7 +87,8 @@ def _words(found: "Verdict", shown: int) -> list[str]:
         said.append(_("seen from {first} to {last}").format(first=_instant(found.first), last=_instant(found.last)))
     for name in found.covered:
         share = _share(found.covered[name], found.connections)
-        said.append(_("  with {what}: {n} ({share})").format(what=name, n=f"{found.covered[name]:,}", share=share))
+        covered = _("with {what}: {n:,} ({share})").format(what=name, n=found.covered[name], share=share)
+        said.append(f"  {covered}")
     if found.unowned:
         said.append(_("without a process, by reason: {reasons}").format(reasons=_listed(found.unowned)))
     said += [_("missed, says the recorder: {words}").format(words=safe(words)) for words in found.missed]

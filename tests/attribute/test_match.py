@@ -247,7 +247,7 @@ def test_double_written_lines_count_once(session: Any, record: Any) -> None:
         record(pid=1, end=2), record(pid=1, end=3), record(pid=None, name=None), record(pid=None, name=None),
         ping, ping, waiting, waiting,
     )  # fmt: skip
-    assert (report.records, report.doubles, report.claims) == (8, 4, 2)
+    assert (report.records, report.duplicates, report.claims) == (8, 4, 2)
     assert session.verdict(flow) == (1, SOURCE, False, None)
     assert session.verdict(icmp) == OWNED
     assert session.ask("SELECT evidence FROM claims ORDER BY 1") == [
@@ -263,7 +263,7 @@ def test_all_holders_of_a_socket_stay(session: Any, record: Any, other: dict[str
     flow = session.flow()
     one = record(pid=1, host="a", started_at=1_779_999_900)
     report = session.attribute(one, one | other, one, one | other)
-    assert (report.doubles, report.claims) == (2, 2)
+    assert (report.duplicates, report.claims) == (2, 2)
     assert session.verdict(flow) == (None, None, True, "contested")
 
 
@@ -272,7 +272,7 @@ def test_records_of_two_files_are_two_statements(session: Any, record: Any) -> N
     (session.folder / "b").mkdir()
     paths = [session.sidecar(record(pid=1)), session.sidecar(record(pid=2), name="b/x.pcap.connections.jsonl")]
     report = attribute(session.con, 1, paths)
-    assert (report.sidecars, report.doubles, report.claims) == (2, 0, 2)
+    assert (report.sidecars, report.duplicates, report.claims) == (2, 0, 2)
     assert session.verdict(flow) == (None, None, True, "contested")
 
 
@@ -297,7 +297,7 @@ def test_broken_lines_become_anomalies_and_the_rest_is_used(session: Any, record
     assert [row[0] for row in rows].count("sidecar_line") == 11
     assert ("sidecar_line", 5, "x.pcap.connections.jsonl: 5 more lines that cannot be read", 1) in rows
     assert rows[-1][0] == "sidecar_value"
-    assert any(row[2].startswith("x.pcap.connections.jsonl:1: is no JSON") for row in rows)
+    assert any(row[2].startswith("x.pcap.connections.jsonl:1: invalid JSON") for row in rows)
 
 
 def test_an_unreadable_sidecar_is_named_and_the_others_are_used(session: Any, record: Any) -> None:

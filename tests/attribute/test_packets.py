@@ -421,14 +421,14 @@ def test_every_reader_of_comments_leaves_the_others_alone() -> None:
 
 def test_rows_are_added_up_by_flow_statement_and_sender() -> None:
     rows = {
-        "flow_id": np.array([2, 1, 2, 2]), "saying": np.array([1, 1, 1, 1]),
+        "flow_id": np.array([2, 1, 2, 2]), "statement_set": np.array([1, 1, 1, 1]),
         "from_src": np.array([True, True, True, False]),
         "first": np.array([9, 5, 7, 8]), "last": np.array([9, 5, 12, 8]), "packets": np.array([1, 1, 3, 1]),
         "number": np.array([4, 1, 2, 3]),
     }  # fmt: skip
-    made = module._summed(rows)
+    made = module._merged(rows)
     assert {n: c.tolist() for n, c in made.items()} == {
-        "flow_id": [1, 2, 2], "saying": [1, 1, 1], "from_src": [True, False, True], "first": [5, 8, 7],
+        "flow_id": [1, 2, 2], "statement_set": [1, 1, 1], "from_src": [True, False, True], "first": [5, 8, 7],
         "last": [5, 8, 12], "packets": [1, 1, 4], "number": [1, 3, 2],
     }  # fmt: skip
     assert len(PacketClaims(1, "")) == 0

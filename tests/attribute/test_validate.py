@@ -185,7 +185,7 @@ def test_command_says_it_all(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["sidecar", "validate", str(path), "--lines", "1"]) == 1
     said = capsys.readouterr().out
     assert "lines 4; sound 2; broken 2" in said
-    assert "  2: is no JSON" in said
+    assert "  2: invalid JSON" in said
     assert "and 1 more" in said
     assert main(["sidecar", "validate", str(path), "--json"]) == 1
     data = json.loads(capsys.readouterr().out)

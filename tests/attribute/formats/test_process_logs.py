@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rustnet.attribute.discover import FORMATS, open_sidecar
-from rustnet.attribute.formats.log_syntax import audit_records, encoding, json_records, plain, zeek_records
+from rustnet.attribute.formats.log_syntax import as_utf8, audit_records, encoding, json_records, zeek_records
 from rustnet.attribute.formats.log_table import LOGS
 from rustnet.attribute.formats.process_logs import moment
 from rustnet.attribute.match import Sidecar, attribute
@@ -99,7 +99,7 @@ def test_other_events_of_sysmon_are_passed_over_and_answers_are_turned(tmp_path:
     said = only(put(tmp_path, [start, answer]))
     assert (said.local, said.local_port, said.remote, said.remote_port) == (REMOTE, 443, LOCAL, 40000)
     assert (said.position, said.process and said.process.pid) == (2, 4242)
-    with pytest.raises(InputError, match="not one sysmon record of a connection"):
+    with pytest.raises(InputError, match="no sysmon record of a connection"):
         read(put(tmp_path, [start]))
 
 
@@ -369,7 +369,7 @@ def test_an_event_without_a_process_only_says_that_it_was_seen(session: Any, tmp
 
 def test_a_format_can_be_named(session: Any, tmp_path: Path) -> None:
     path = put(tmp_path, [SYSMON | {"Id": 3}])
-    with pytest.raises(InputError, match="not one zeek record"):
+    with pytest.raises(InputError, match="no zeek record"):
         read(path, "zeek")
     with pytest.raises(UsageError, match=r"these are known: auditd, .*zeek"):
         read(path, "nonsense")
@@ -412,7 +412,7 @@ def test_json_is_numbered_by_lines_over_many_pieces() -> None:
 def test_invalid_text_is_replaced() -> None:
     found = list(json_records(io.BytesIO(b'{"a":"\xff\xfe"}'), Faults()))
     assert found == [(1, {"a": "\ufffd\ufffd"})]
-    assert (encoding(b"\xff\xfea\0"), plain("a".encode("utf-16"))) == ("utf-16", b"a")
+    assert (encoding(b"\xff\xfea\0"), as_utf8("a".encode("utf-16"))) == ("utf-16", b"a")
 
 
 def test_audit_events_that_never_end_are_bounded() -> None:

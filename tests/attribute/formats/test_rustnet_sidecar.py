@@ -10,10 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rustnet.attribute.discover import find_sidecars, open_sidecar
-from rustnet.attribute.formats import rustnet_sidecar
-from rustnet.attribute.formats.rustnet_sidecar import LineParser, RustnetSidecar
+from rustnet.attribute.formats import sidecar_line
+from rustnet.attribute.formats.rustnet_sidecar import RustnetSidecar
+from rustnet.attribute.formats.sidecar_line import LineParser
 from rustnet.attribute.observation import Faults, Observation, Observations, ProcessFacts
-from rustnet.attribute.values import MAX_TIME, BadValue, parse_address, parse_endpoint, parse_time, words
+from rustnet.attribute.values import MAX_TIME, BadValue, bounded_text, parse_address, parse_endpoint, parse_time
 from rustnet.errors import InputError
 
 V4 = (0, 0xFFFF_0A00_0001)
@@ -236,9 +237,9 @@ def test_windows_run_forward() -> None:
 
 
 def test_text_that_utf8_cannot_hold() -> None:
-    assert words("a\ud800b") == "a���b"
-    assert words("a\0") == "a�"
-    assert words("x" * 999) == "x" * 255 + "…"
+    assert bounded_text("a\ud800b") == "a���b"
+    assert bounded_text("a\0") == "a�"
+    assert bounded_text("x" * 999) == "x" * 255 + "…"
 
 
 LINES = st.one_of(
@@ -305,7 +306,7 @@ def test_broken_lines_are_named_and_passed_over(tmp_path: Path) -> None:
     assert [one.position for one in said] == [1, 7]
     assert reader.records == 2
     assert [position for position, _ in reader.faults.kept] == [3, 4, 5, 6, 8]
-    assert reader.faults.kept[-1][1].startswith("the last line is cut off")
+    assert reader.faults.kept[-1][1].startswith("the last line is truncated")
 
 
 def test_only_the_first_broken_lines_are_kept(tmp_path: Path) -> None:
@@ -316,7 +317,7 @@ def test_only_the_first_broken_lines_are_kept(tmp_path: Path) -> None:
 
 
 def test_endless_lines_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rustnet_sidecar, "MAX_LINE", 1000)
+    monkeypatch.setattr(sidecar_line, "MAX_LINE", 1000)
     good = json.dumps(FULL).encode()
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"x" * 5500 + b"\n" + good + b"\n" + b"y" * 1001 + b"\n" + good)
@@ -338,7 +339,7 @@ def test_batches_are_bounded_by_rows_and_by_text(tmp_path: Path) -> None:
 def test_a_file_that_is_no_sidecar(tmp_path: Path) -> None:
     path = tmp_path / "x.connections.jsonl"
     path.write_bytes(b"\xd4\xc3\xb2\xa1" + bytes(range(256)) * 40)
-    with pytest.raises(InputError, match="not one valid line"):
+    with pytest.raises(InputError, match="no valid line"):
         read_all(path)
     path.write_bytes(b"")
     with pytest.raises(InputError, match="empty"):

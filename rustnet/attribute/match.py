@@ -20,6 +20,7 @@ from rustnet.attribute.stage import Stage, drop, run
 from rustnet.attribute.values import bounded_text
 from rustnet.attribute.verdict import apply_policy
 from rustnet.errors import InputError, UsageError
+from rustnet.i18n import _
 from rustnet.policy.explain import clock_sentence
 from rustnet.policy.ownership import SLACK_SECONDS
 from rustnet.store.tables import FLOWS_ENDED
@@ -219,9 +220,10 @@ def _store_clocks(
         run(con, _INSERT_CLOCK, [capture_id, source, name, host, *measured])
         if clock.wrong:
             recorder = f"{name} ({host})" if host else name
-            sentence = clock_sentence(recorder, offset, spread, clock.pairs, clock.agreeing, added_ms=added)
-            report.clocks.append(sentence)
-            _anomaly(con, capture_id, "sidecar_clock_offset", [sentence], clock.agreeing)
+            figures = recorder, offset, spread, clock.pairs, clock.agreeing
+            report.clocks.append(clock_sentence(*figures, added_ms=added, translate=_))
+            detail = clock_sentence(*figures, added_ms=added)
+            _anomaly(con, capture_id, "sidecar_clock_offset", [detail], clock.agreeing)
 
 
 def _count_flows(con: "DuckDBPyConnection", capture_id: int, report: OwnershipReport) -> None:

@@ -295,7 +295,7 @@ def test_broken_lines_become_anomalies_and_the_rest_is_used(session: Any, record
     assert report.bad_records == 15
     rows = session.ask("SELECT kind, count, detail, capture_id FROM anomalies ORDER BY kind, count, detail")
     assert [row[0] for row in rows].count("sidecar_line") == 11
-    assert ("sidecar_line", 5, "x.pcap.connections.jsonl: 5 more lines that cannot be read", 1) in rows
+    assert ("sidecar_line", 5, "x.pcap.connections.jsonl: 5 more malformed lines", 1) in rows
     assert rows[-1][0] == "sidecar_value"
     assert any(row[2].startswith("x.pcap.connections.jsonl:1: invalid JSON") for row in rows)
 
@@ -360,7 +360,7 @@ def test_open_ends_are_never_as_good_as_a_tuple(session: Any) -> None:
 
 
 def test_an_observation_must_be_able_to_match() -> None:
-    with pytest.raises(ValueError, match="names both ends"):
+    with pytest.raises(ValueError, match="needs a local port, a remote end or a packet number"):
         batch(said(None, None, None, None, None))
 
 

@@ -371,7 +371,7 @@ def test_a_format_can_be_named(session: Any, tmp_path: Path) -> None:
     path = put(tmp_path, [SYSMON | {"Id": 3}])
     with pytest.raises(InputError, match="no zeek record"):
         read(path, "zeek")
-    with pytest.raises(UsageError, match=r"these are known: auditd, .*zeek"):
+    with pytest.raises(UsageError, match=r"known formats: auditd, .*zeek"):
         read(path, "nonsense")
     with pytest.raises(UsageError):
         ingest([str(path)], str(tmp_path / "s.duckdb"), Options(sidecar_format="nonsense"))

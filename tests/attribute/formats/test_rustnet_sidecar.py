@@ -348,7 +348,7 @@ def test_a_file_that_is_no_sidecar(tmp_path: Path) -> None:
         read_all(tmp_path / "none.jsonl")
     other = tmp_path / "notes.txt"
     other.write_text("hello\n")
-    with pytest.raises(InputError, match="no sidecar of a known format"):
+    with pytest.raises(InputError, match="unknown sidecar format"):
         open_sidecar(other)
     with pytest.raises(InputError, match="not a regular file"):
         open_sidecar(tmp_path)

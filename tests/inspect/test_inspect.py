@@ -44,12 +44,19 @@ def test_a_missing_tool_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     code += "from rustnet.inspect.__main__ import main; main()"
     request = json.dumps({"tool": "scapy", "link_type": 1, "length": 0, "ts": 0}) + "\n"
     made = subprocess.run([sys.executable, "-c", code], input=request, capture_output=True, text=True, check=True)
-    assert "pip install scapy" in json.loads(made.stdout)["error"]
+    error = worker.worker_error(json.loads(made.stdout))
+    assert "pip install scapy" in str(error)
+
+
+def test_a_worker_chooses_no_template_of_its_own() -> None:
+    error = worker.worker_error({"error": ["{message.__class__}", {"message": "x" * 9999, "other": 1}]})
+    assert str(error) == "tshark returned no packet"
+    assert len(str(worker.worker_error({"error": ["message", {"message": "{code}" * 9999}]}))) < 400
 
 
 def test_a_worker_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "SECONDS", 0.01)
-    with pytest.raises(RustnetError, match="took longer"):
+    with pytest.raises(RustnetError, match="exceeded the time limit"):
         worker.inspect_packet(FRAME, 1, len(FRAME))
 
 
@@ -70,7 +77,7 @@ def test_what_the_worker_may_not_do(attempt: str) -> None:
         import os, socket, subprocess
         from rustnet.inspect import limits
         limits.confine()
-        limits.close_doors()
+        limits.install_audit_hook()
         try:
             {attempt}
         except (PermissionError, MemoryError):

@@ -152,7 +152,7 @@ def test_a_worker_that_hangs_is_stopped_with_all_that_it_started(
     session = tmp_path / "s.duckdb"
     made = run("replay", mixed, "--db", session, "--with", "tshark")
     assert made.code == 1
-    assert "was stopped" in made.err
+    assert "exceeded the time limit" in made.err
     assert "Protocols" in made.out, "the session is whole without it"
     assert apps(run, session)[0] == ("tcp", None, None)
     assert "tshark_incomplete" in run("query", session, "--sql", "FROM anomalies", "-f", "csv").out

@@ -38,9 +38,9 @@ def test_refuses_what_is_not_the_file(tmp_path: Path, packer: str | None) -> Non
         subprocess.run([packer, "-c"], input=raw, capture_output=True, check=True).stdout if packer else raw
     )
     reader = PacketReader(str(path))
-    with pytest.raises(InputError, match="not the file that was ingested"):
+    with pytest.raises(InputError, match="not the ingested file"):
         list(reader.read([(40, 60), (116, 61)]))
-    with pytest.raises(InputError, match="not the file that was ingested"):
+    with pytest.raises(InputError, match="not the ingested file"):
         list(reader.read([(10**6, 60)]))
     with pytest.raises(ValueError, match="ascend"):
         list(reader.read([(116, 60), (40, 60)]))

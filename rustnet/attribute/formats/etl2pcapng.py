@@ -1,4 +1,4 @@
-"""Comments that etl2pcapng (Windows) writes: ``PID=1234 TID=5678``, then fields of its own.
+"""Packet comments of etl2pcapng (Windows): ``PID=1234 TID=5678``, followed by other fields.
 
 The PID is that of the thread that was running when the packet was traced. For sent packets it usually owns the socket;
 for received ones it is whichever was interrupted. PID 4 is the kernel, process 0 the idle loop, which is ignored.

@@ -43,7 +43,7 @@ NOT_CAPTURES = [
 
 
 @pytest.mark.parametrize(("raw", "says"), NOT_CAPTURES)
-def test_says_what_it_is_instead(tmp_path: Path, raw: bytes, says: str) -> None:
+def test_error_names_the_likely_format(tmp_path: Path, raw: bytes, says: str) -> None:
     path = tmp_path / "capture.pcap"
     path.write_bytes(raw)
     with pytest.raises(InputError, match=says) as caught:

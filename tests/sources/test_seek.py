@@ -17,7 +17,7 @@ def wanted(packets: list[Packet]) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("packer", [None, "gzip", "zstd", "xz", "lz4"])
 @pytest.mark.parametrize("make", [pcap, pcapng])
-def test_reads_what_the_index_names(tmp_path: Path, packer: str | None, make: Callable[[list[int]], bytes]) -> None:
+def test_reads_indexed_packets(tmp_path: Path, packer: str | None, make: Callable[[list[int]], bytes]) -> None:
     raw = make([(i * 37) % 1500 for i in range(2000)])
     path = tmp_path / "x"
     path.write_bytes(
@@ -31,7 +31,7 @@ def test_reads_what_the_index_names(tmp_path: Path, packer: str | None, make: Ca
 
 
 @pytest.mark.parametrize("packer", [None, "gzip"])
-def test_refuses_what_is_not_the_file(tmp_path: Path, packer: str | None) -> None:
+def test_rejects_another_file(tmp_path: Path, packer: str | None) -> None:
     raw = pcap([60, 60])
     path = tmp_path / "x"
     path.write_bytes(

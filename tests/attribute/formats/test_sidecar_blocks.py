@@ -65,7 +65,7 @@ def write(folder: Path, *lines: dict[str, Any] | bytes) -> Path:
     return path
 
 
-def test_plain_lines_are_plain(tmp_path: Path, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_regular_lines_are_scanned(tmp_path: Path, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [record(f"10.0.0.1:{port}", begin=port, end=port + 1, pid=port % 3) for port in range(1, 500)]
     path = write(tmp_path, *lines, record("[2001:db8::1]:9", "[::ffff:1.2.3.4]:443", name="é"), b"")
     taken: list[int] = []
@@ -191,7 +191,7 @@ ODD: list[Any] = [
 
 
 @pytest.mark.parametrize("change", ODD, ids=range(len(ODD)))
-def test_odd_lines(tmp_path: Path, record: Any, change: Any) -> None:
+def test_irregular_lines(tmp_path: Path, record: Any, change: Any) -> None:
     lines = [record(f"10.0.0.1:{port}") for port in range(1, 9)]
     if isinstance(change, bytes):
         odd: dict[str, Any] | bytes = change
@@ -203,7 +203,7 @@ def test_odd_lines(tmp_path: Path, record: Any, change: Any) -> None:
 
 
 @pytest.mark.parametrize("key", [*sidecar_blocks.KEPT, *sidecar_blocks.UNFIT, "local_addr", "first_seen", "timestamp"])
-def test_keys_that_come_twice(tmp_path: Path, record: Any, key: str) -> None:
+def test_repeated_keys(tmp_path: Path, record: Any, key: str) -> None:
     line = json.dumps(record())
     first, again = json.dumps({key: record().get(key, 3)}), json.dumps({key: "2026-06-01T12:00:00Z"})
     both(write(tmp_path, (line[:-1] + "," + first[1:-1] + "," + again[1:]).encode(), line.encode()))
@@ -240,7 +240,7 @@ def test_damaged_bytes(tmp_path_factory: pytest.TempPathFactory, seed: int, plac
     both(path)
 
 
-def test_times_agree_with_the_slow_way() -> None:
+def test_times_agree_with_parse_time() -> None:
     scanner = Scanner((), (), 4)
     source = random.Random(5)
     for _ in range(2000):
@@ -258,7 +258,7 @@ def test_times_agree_with_the_slow_way() -> None:
             assert text[8:10] in {"29", "30", "31"}
 
 
-def test_every_key_that_is_read_is_known_to_the_quick_way(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scanner_knows_every_key_that_is_read(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[str] = set()
 
     class Asked(dict[str, Any]):

@@ -1,7 +1,7 @@
-"""Columns on their way into the session, in the memory layout of Arrow: plain buffers, without an object per value.
+"""Columns in the memory layout of Arrow: plain buffers, without an object per value.
 
-Integers are NumPy arrays in which `NULL` stands for SQL NULL, numbers with a fraction arrays in which NaN does. Texts
-and lists of texts are `Texts` and `Lists`. All of them are cheap to hand to another process.
+Integers are NumPy arrays with `NULL` for SQL NULL, floating-point numbers are arrays with NaN for it. Texts and lists
+of texts are `Texts` and `Lists`. All of them are cheap to pass to another process.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ import cython
 import numpy as np
 
 NULL = -(1 << 63)
-"""Stands for SQL NULL in arrays of 64-bit integers; as a time it is NumPy's NaT."""
+"""Value for SQL NULL in int64 arrays; as a time it is NumPy's NaT."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -19,10 +19,10 @@ class Texts(NamedTuple):
     """A column of texts: text ``i`` is ``data[ends[i]:ends[i + 1]]`` in UTF-8."""
 
     ends: Array
-    """int64, one more than there are texts; the first is 0."""
+    """int64, one more than texts; the first is 0."""
     data: Array
     valid: Array | None
-    """Bitmap, least significant bit first, of the texts that are not NULL; None where all are texts."""
+    """Bitmap, least significant bit first, of the texts that are not NULL; None if none is NULL."""
 
 
 class Lists(NamedTuple):
@@ -37,17 +37,17 @@ Column = Array | Texts | Lists
 
 
 def view(array: Array) -> Any:
-    """An array as a buffer, whose single values are quicker to reach."""
+    """Memoryview of an array, for faster access to single values."""
     return memoryview(array)  # type: ignore[arg-type]  # arrays are buffers before 3.12 too
 
 
 def length(column: Column) -> int:
-    """How many values a column has."""
+    """Number of values of a column."""
     return len(column) if isinstance(column, np.ndarray) else len(column.ends) - 1
 
 
 def copied(column: Column) -> Column:
-    """A column with memory of its own, not that of a larger block."""
+    """Copy of a column that does not share the memory of a larger block."""
     if isinstance(column, np.ndarray):
         return column.copy()
     if isinstance(column, Lists):
@@ -64,7 +64,7 @@ def _copied_bitmap(valid: Array | None) -> Array | None:
 
 
 def joined(parts: list[Column]) -> Column:
-    """One column, of arrays or of texts, with the values of all parts (at least one) in their order."""
+    """Concatenation of one or more columns of arrays or texts."""
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)  # type: ignore[arg-type]
     pieces: list[Texts] = parts  # type: ignore[assignment]
@@ -76,7 +76,7 @@ def joined(parts: list[Column]) -> Column:
 
 
 def _flags(column: Texts) -> Array:
-    """For each text whether it is not NULL."""
+    """Flag for each text that is not NULL."""
     count = length(column)
     if column.valid is None:
         return np.ones(count, np.uint8)
@@ -89,12 +89,12 @@ def bitmap(flags: Array) -> Array:
 
 
 def octets(data: bytes) -> Array:
-    """Bytes as an array, whose memory need not be copied on its way to another process."""
+    """Bytes as an array, without a copy."""
     return np.frombuffer(data, np.uint8)
 
 
 def texts(values: list[str | None]) -> Texts:
-    """Column of texts; what UTF-8 cannot say (half a surrogate pair) is escaped."""
+    """Column of texts; lone surrogates, which UTF-8 cannot encode, are escaped."""
     count = len(values)
     ends = np.zeros(count + 1, np.int64)
     places: Any = view(ends)
@@ -126,7 +126,7 @@ def texts(values: list[str | None]) -> Texts:
 
 
 def _present(values: list[str | None]) -> tuple[Array, list[Any]]:
-    """Which values are there, and the values with an empty text in place of every NULL."""
+    """Bitmap of the values that are not NULL, and the values with empty text for NULL."""
     count = len(values)
     flags = np.ones(count, np.uint8)
     marks: Any = view(flags)
@@ -161,10 +161,10 @@ def lists(values: list[list[str] | None]) -> Lists:
 
 
 def integers(values: list[int | None]) -> Array:
-    """Column of integers; a parser's slip (beyond 64 bits, no integer) becomes NULL rather than a lost batch."""
+    """Column of integers; an invalid value (beyond 64 bits, not an integer) becomes NULL, so that the batch is kept."""
     count = len(values)
-    made = np.empty(count, np.int64)
-    places: Any = view(made)
+    array = np.empty(count, np.int64)
+    places: Any = view(array)
     null = NULL
     for i in range(count):
         value = values[i]
@@ -173,27 +173,27 @@ def integers(values: list[int | None]) -> Array:
             continue
         try:
             places[i] = value
-        except (OverflowError, TypeError, ValueError):  # ValueError: what a memoryview of Python says
+        except (OverflowError, TypeError, ValueError):  # ValueError: raised by Python's memoryview
             places[i] = null
-    return made
+    return array
 
 
 def doubles(values: list[float | None]) -> Array:
-    """Column of numbers with a fraction."""
+    """Column of floating-point numbers."""
     count = len(values)
-    made = np.full(count, np.nan)
-    places: Any = view(made)
+    array = np.full(count, np.nan)
+    places: Any = view(array)
     for i in range(count):
         value = values[i]
         if value is not None:
             places[i] = value
-    return made
+    return array
 
 
 if not cython.compiled:  # compiled, the .pxd has it as an inline function
 
     def append_ascii(column: "TextBuilder", text: str) -> bool:
-        """Write a text's characters behind those of a column's next text; returns whether all are ASCII."""
+        """Append a text's characters to the column's next text; return whether all are ASCII."""
         if not text.isascii():
             return False
         column.need(len(text))
@@ -203,7 +203,7 @@ if not cython.compiled:  # compiled, the .pxd has it as an inline function
 
 
 class TextBuilder:
-    """A column of at most ``count`` texts that is written text by text: whole ones, or byte by byte."""
+    """Builder of a column of at most ``count`` texts, each written as a whole or byte by byte."""
 
     def __init__(self, count: int) -> None:
         self.ends_array = np.zeros(count + 1, np.int64)
@@ -218,7 +218,7 @@ class TextBuilder:
         self.missing = 0
 
     def need(self, size: int) -> None:
-        """Make room for ``size`` more bytes."""
+        """Ensure capacity for ``size`` more bytes."""
         if self.size + size > self.room:
             self.room = 2 * (self.size + size)
             grown = np.empty(self.room, np.uint8)
@@ -227,23 +227,23 @@ class TextBuilder:
             self.data = view(grown)
 
     def null(self) -> None:
-        """NULL is the next text."""
+        """Append NULL."""
         self.flags[self.count] = 0
         self.missing += 1
         self.end()
 
     def byte(self, value: int) -> None:
-        """One more byte of the next text; `need` has made room for it."""
+        """Append a byte to the next text, after `need` has ensured capacity."""
         self.data[self.size] = value
         self.size += 1
 
     def end(self) -> None:
-        """The next text is complete."""
+        """Complete the next text."""
         self.count += 1
         self.ends[self.count] = self.size
 
     def put(self, text: str | None) -> None:
-        """The next text as a whole."""
+        """Append a text."""
         if text is None:
             self.null()
         elif append_ascii(self, text):
@@ -252,13 +252,13 @@ class TextBuilder:
             self.encoded(text.encode("utf-8", "backslashreplace"))
 
     def encoded(self, raw: bytes) -> None:
-        """The next text in UTF-8."""
+        """Append a text in UTF-8."""
         self.need(len(raw))
         for code in raw:
             self.byte(code)
         self.end()
 
     def take(self) -> Texts:
-        """The column."""
+        """Return the column."""
         valid = bitmap(self.flags_array[: self.count]) if self.missing else None
         return Texts(self.ends_array[: self.count + 1], self.data_array[: self.size], valid)

@@ -1,4 +1,4 @@
-"""Messages for people: `_` marks and translates them. Nothing is looked up before the first message is needed."""
+"""Messages for people: `_` marks and translates them. The catalogue is opened with the first message."""
 
 import functools
 import gettext
@@ -10,9 +10,9 @@ DOMAIN = "rustnet"
 
 @functools.cache
 def _catalogue() -> tuple[Callable[[str], str], Callable[[str, str, int], str]]:
-    """Open the catalogue of the user's language (``LANGUAGE``, ``LC_MESSAGES`` …), or the one that changes nothing."""
-    found = gettext.translation(DOMAIN, Path(__file__).with_name("locale"), fallback=True)
-    return found.gettext, found.ngettext
+    """Translation functions of the user's language (``LANGUAGE``, ``LC_MESSAGES`` …); English without a catalogue."""
+    catalogue = gettext.translation(DOMAIN, Path(__file__).with_name("locale"), fallback=True)
+    return catalogue.gettext, catalogue.ngettext
 
 
 def _(message: str) -> str:
@@ -26,5 +26,10 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's usual name
 
 
 def ngettext(one: str, many: str, count: int) -> str:
-    """Choose the form of a message that fits ``count``; the count itself is put in by the caller."""
+    """Form of a message for ``count``, in the user's language; the caller inserts the count."""
     return _catalogue()[1](one, many, count)
+
+
+def marked(message: str) -> str:
+    """``message`` unchanged: marks a text for extraction that is translated later, where it is shown."""
+    return message

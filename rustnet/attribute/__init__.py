@@ -1,1 +1,1 @@
-"""Ownership as evidence: what sources say of processes becomes claims on flows, and one policy judges them."""
+"""Ownership of flows: statements of sources become claims on flows, and one policy decides over them."""

@@ -1,4 +1,4 @@
-"""Which sidecars lie beside a capture, and which reader reads a sidecar."""
+"""Find the sidecars of a capture, and choose the reader of a sidecar."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,39 +14,39 @@ COMPRESSED = (".gz", ".zst", ".xz", ".lz4")
 """Suffixes of compressed captures: their sidecar may be named after the compressed or the plain capture."""
 
 SUFFIXES = (".connections.jsonl",)
-"""What sidecars are called: the capture's name with one of these behind it."""
+"""Suffixes of sidecars, appended to the capture's name."""
 
 _HEAD = 65_536
-"""What `Format.recognise` is shown of a file; a sidecar's first record may be longer than any kilobyte."""
+"""Bytes that `Format.recognise` examines; a sidecar's first record may take several kilobytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format of ownership data that comes in files of its own."""
+    """One file format of ownership data."""
 
     name: str
-    """What `--sidecar-format` calls it."""
+    """Value of `--sidecar-format`."""
     recognise: Callable[[Path, bytes], bool]
-    """``recognise(path, head)``: whether a file with this head is of this format."""
+    """``recognise(path, head)``: whether a file that starts with ``head`` has this format."""
     reader: Callable[[Path, str | None], SidecarReader]
-    """``reader(path, host)`` reads it; ``host`` is the machine it was recorded on, if known."""
+    """``reader(path, host)`` opens a reader; ``host`` is the recording host, if known."""
 
 
 FORMATS: tuple[Format, ...] = (
-    # Asked in this order: formats that are told by their content stand before those that are told by the name alone.
+    # Tried in this order: formats recognised by content before formats recognised by name.
     Format("rustnet-json-log", RustnetJsonLog.recognise, RustnetJsonLog),
-    *(Format(*known) for known in readers()),
+    *(Format(*row) for row in readers()),
     Format("rustnet-sidecar", RustnetSidecar.recognise, RustnetSidecar),
 )
 
 
 def find_sidecars(capture: Path) -> list[Path]:
-    """Existing sidecars named after a capture: ``<capture>.connections.jsonl``, without ``.gz`` and the like too."""
+    """Existing sidecars of a capture: ``<capture>.connections.jsonl``, also without a suffix such as ``.gz``."""
     stems = [capture.name]
     if capture.suffix.lower() in COMPRESSED:
         stems.append(capture.stem)
-    places = [capture.with_name(stem + suffix) for stem in stems for suffix in SUFFIXES]
-    return [place for place in places if place.is_file()]
+    candidates = [capture.with_name(stem + suffix) for stem in stems for suffix in SUFFIXES]
+    return [path for path in candidates if path.is_file()]
 
 
 def named_format(name: str) -> Format:
@@ -55,7 +55,7 @@ def named_format(name: str) -> Format:
         if known.name == name:
             return known
     names = ", ".join(sorted(known.name for known in FORMATS))
-    raise UsageError("no sidecar format is called {name}; these are known: {names}", name=name, names=names)
+    raise UsageError("unknown sidecar format {name}; known formats: {names}", name=name, names=names)
 
 
 def open_sidecar(path: Path, host: str | None = None, format_: str | None = None) -> SidecarReader:
@@ -65,7 +65,9 @@ def open_sidecar(path: Path, host: str | None = None, format_: str | None = None
     """
     named = [] if format_ is None else [named_format(format_)]
     if path.exists() and not path.is_file():
-        raise InputError("{path}: not a regular file; write the sidecar to a file first, it is read twice", path=path)
+        raise InputError(
+            "{path}: not a regular file; the sidecar is read twice, so write it to a file first", path=path
+        )
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -79,9 +81,7 @@ def open_sidecar(path: Path, host: str | None = None, format_: str | None = None
         if known.recognise(path, head):
             return known.reader(path, host)
     if not head:
-        raise InputError(
-            "{path}: the sidecar is empty; ownership is read from a file that holds connections", path=path
-        )
+        raise InputError("{path}: the sidecar is empty; expected records of connections", path=path)
     raise InputError(
-        "{path}: no sidecar of a known format; name it with --sidecar-format (docs/sidecars.md lists them)", path=path
+        "{path}: unknown sidecar format; choose one with --sidecar-format (docs/sidecars.md lists them)", path=path
     )

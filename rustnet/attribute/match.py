@@ -1,7 +1,7 @@
-"""`attribute`: the owners of one capture's flows, from everything that was recorded about them.
+"""`attribute`: determine the owners of one capture's flows from sidecars, logs and statements on packets.
 
-The road: readers yield observations (`rustnet.attribute.observation`), `stage` puts them into temporary tables,
-`people` makes processes of them, `claims` matches them with flows, `verdict` applies the policy.
+Readers yield observations (`rustnet.attribute.observation`), `stage` loads them into temporary tables, `processes`
+deduplicates their processes, `claims` matches them with flows, `verdict` applies the policy.
 """
 
 import contextlib
@@ -15,11 +15,12 @@ from rustnet.attribute.clock import Clock, Correction
 from rustnet.attribute.discover import open_sidecar
 from rustnet.attribute.observation import BlockReader, Faults, Observations
 from rustnet.attribute.packets import PacketClaims
-from rustnet.attribute.people import store_processes
+from rustnet.attribute.processes import store_processes
 from rustnet.attribute.stage import Stage, drop, run
-from rustnet.attribute.values import words
-from rustnet.attribute.verdict import judge
+from rustnet.attribute.values import bounded_text
+from rustnet.attribute.verdict import apply_policy
 from rustnet.errors import InputError, UsageError
+from rustnet.i18n import _
 from rustnet.policy.explain import clock_sentence
 from rustnet.policy.ownership import SLACK_SECONDS
 from rustnet.store.tables import FLOWS_ENDED
@@ -27,62 +28,62 @@ from rustnet.store.tables import FLOWS_ENDED
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-FEW = 2_000
-"""Observations, and flows, that are few."""
+SMALL = 2_000
+"""Up to so many observations and flows, the optimizer takes longer than the statements."""
 
-_LEFT = (
-    "own_covered", "own_double", "own_earlier",
-    "own_eligible", "own_flow", "own_nat", "own_near", "own_origin", "own_rival",
-    "own_says", "own_shift", "own_verdict",
+_TEMPORARY = (
+    "own_covered", "own_duplicate", "own_earlier_claim",
+    "own_eligible", "own_flow", "own_nat", "own_candidate", "own_origin", "own_rival",
+    "own_packet_statement", "own_shift", "own_verdict",
 )  # fmt: skip
-"""Temporary tables that are there until the end."""
+"""Temporary tables that are dropped at the end."""
 
-_FORGET_CLOCK = """
+_DELETE_CLOCK = """
 DELETE FROM clocks WHERE capture_id = ? AND source = ? AND origin = ? AND host IS NOT DISTINCT FROM ?"""
-_CLOCK = """
+_INSERT_CLOCK = """
 INSERT INTO clocks (capture_id, source, origin, host, offset_ms, spread_ms, pairs, agreeing, wrong, added_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """A file of ownership data, and what its giver knows of it."""
+    """A file of ownership data with its options."""
 
     path: Path
     host: str | None = None
-    """Machine it was recorded on: processes of one host are recognised across captures."""
+    """Recording host: processes of one host are recognised across captures."""
     format: str | None = None
-    """Name of its format, where the content is not to decide."""
+    """Name of its format; ``None``: recognised by content."""
 
 
 @dataclass(slots=True)
-class Report:
-    """What `attribute` did, for the summary."""
+class OwnershipReport:
+    """Counts of one run of `attribute`, for the summary."""
 
     sidecars: int = 0
-    """Sidecars that were read."""
+    """Sidecars read."""
     of_owners: int = 0
-    """Of these, files of formats that know processes."""
+    """Of these, sidecars of formats that know processes."""
     unreadable: list[str] = field(default_factory=list)
-    """One sentence for each sidecar that could not be read; the others were used."""
+    """One sentence for each unreadable sidecar; the others were used."""
     records: int = 0
     """Records read, from sidecars and from the capture itself."""
-    doubles: int = 0
-    """Of these, records that their source had written several times."""
+    duplicates: int = 0
+    """Of these, records that their source wrote several times."""
     bad_records: int = 0
-    """Records that could not be read; the first ones stand in `anomalies`."""
+    """Malformed records; the first ones are in `anomalies`."""
     unsupported: int = 0
-    """Of the records read, those of sockets that no flow can be matched with."""
+    """Of the records read, those of sockets that cannot match a flow."""
     processes: int = 0
     """New rows of `processes`."""
     claims: int = 0
     """New rows of `claims`."""
     crowded: int = 0
-    """Flows about which there were more overlapping observations than became claims."""
+    """Flows with more overlapping observations than became claims."""
     clocks: list[str] = field(default_factory=list)
     """One sentence for each sidecar whose clock is wrong."""
     changed: int = 0
-    """Flows whose verdict is new."""
+    """Flows whose verdict changed."""
     flows: int = 0
     """Flows of the capture."""
     owned: int = 0
@@ -99,42 +100,41 @@ def attribute(
     sidecars: Sequence[Sidecar | Path] = (),
     *,
     observed: Iterable[Observations] = (),
-    on_packets: PacketClaims | None = None,
+    packet_claims: PacketClaims | None = None,
     slack: float = SLACK_SECONDS,
     correction: Correction = None,
     flows: str = FLOWS_ENDED,
     first_row: int = 0,
-) -> Report:
-    """Claims and verdicts for the flows of one capture, which must all be stored.
+) -> OwnershipReport:
+    """Insert claims and verdicts for the stored flows of one capture, those of table ``flows`` from ``first_row`` on.
 
-    ``on_packets`` is what stands on the capture's own packets, ``observed`` are batches from anywhere else; ``slack``
-    is how many seconds outside of a claim's window a flow may lie; ``correction`` is added to the sources' times.
-    Adds rows to `processes`, `claims`, `clocks` and `anomalies` and updates `flows`, in the caller's transaction if
-    there is one. A sidecar that cannot be read is named in the report and in `anomalies`, and the others are used. A
-    later call for the same capture adds what is new and judges over all claims; the flows are those of the table
-    ``flows`` from ``first_row`` on. Raises `UsageError` for a slack that
-    is no time.
+    ``packet_claims`` are the statements on the capture's own packets, ``observed`` are batches of any other origin;
+    ``slack`` is the permitted distance in seconds between a flow and a claim's window; ``correction`` is added to the
+    sources' times. Adds rows to `processes`, `claims`, `clocks` and `anomalies` and updates `flows`, in the caller's
+    transaction if there is one. An unreadable sidecar is listed in the report and in `anomalies`; the others are used.
+    A later call for the same capture adds new claims and applies the policy to all. Raises `UsageError` for a slack out
+    of range.
     """
     if not 0 <= slack <= 1e9:
         raise UsageError(
-            "a slack of {slack} seconds makes no sense: give 0 or more, {slack_seconds:g} is usual",
+            "invalid slack of {slack} seconds: expected 0 to 1e9 (default {default:g})",
             slack=slack,
-            slack_seconds=SLACK_SECONDS,
+            default=SLACK_SECONDS,
         )
     slack_ns = round(slack * 1e9)
-    report = Report()
+    report = OwnershipReport()
     stage = Stage(con)
-    for number, given in enumerate(sidecars, 1):
-        _read(con, stage, number, given if isinstance(given, Sidecar) else Sidecar(given), capture_id, report)
+    for number, file in enumerate(sidecars, 1):
+        _read(con, stage, number, file if isinstance(file, Sidecar) else Sidecar(file), capture_id, report)
     for batch in observed:
         stage.add(batch, 0)
-    if on_packets is not None:
-        on_packets.stage(con, stage)
-        for kind, detail, count in on_packets.losses():
+    if packet_claims is not None:
+        packet_claims.stage(con, stage)
+        for kind, detail, count in packet_claims.losses():
             _anomaly(con, capture_id, kind, [detail], count)
-    report.records = stage.said + report.unsupported
-    with _planning(con, stage.said, capture_id):
-        report.doubles = stage.drop_doubles()
+    report.records = stage.observations + report.unsupported
+    with _planning(con, stage.observations, capture_id):
+        report.duplicates = stage.drop_duplicates()
         repeated = select_flows(con, capture_id, flows, first_row)
         report.processes = store_processes(con, repeated=repeated)
         report.claims, report.crowded, clocks = store_claims(
@@ -144,17 +144,18 @@ def attribute(
         if report.crowded:
             detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
             _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
-        report.changed = judge(con, capture_id, slack_ns, given=bool(report.of_owners or stage.of_owners), flows=flows)
-        _count(con, capture_id, report)
-    drop(con, *_LEFT)
+        has_sources = bool(report.of_owners or stage.of_owners)
+        report.changed = apply_policy(con, capture_id, slack_ns, has_sources, flows)
+        _count_flows(con, capture_id, report)
+    drop(con, *_TEMPORARY)
     return report
 
 
 @contextlib.contextmanager
-def _planning(con: "DuckDBPyConnection", said: int, capture_id: int) -> Iterator[None]:
-    """Spare few observations on few flows the optimizer, which takes longer over them than the rest."""
+def _planning(con: "DuckDBPyConnection", observations: int, capture_id: int) -> Iterator[None]:
+    """Disable the optimizer for small inputs, where it takes longer than the statements themselves."""
     ((flows,),) = run(con, "SELECT count(*) FROM flows WHERE capture_id = ?", [capture_id])
-    small = said <= FEW and flows <= FEW
+    small = observations <= SMALL and flows <= SMALL
     if small:
         run(con, "PRAGMA disable_optimizer")
     try:
@@ -165,9 +166,9 @@ def _planning(con: "DuckDBPyConnection", said: int, capture_id: int) -> Iterator
 
 
 def _read(
-    con: "DuckDBPyConnection", stage: Stage, number: int, sidecar: Sidecar, capture_id: int, report: Report
+    con: "DuckDBPyConnection", stage: Stage, number: int, sidecar: Sidecar, capture_id: int, report: OwnershipReport
 ) -> None:
-    """Stage one sidecar; what of it cannot be read goes to `anomalies`."""
+    """Stage one sidecar; its malformed records go to `anomalies`."""
     try:
         reader = open_sidecar(sidecar.path, sidecar.host, sidecar.format)
         of_owners = True
@@ -186,20 +187,20 @@ def _read(
 
 
 def _store_faults(con: "DuckDBPyConnection", capture_id: int, origin: str, faults: Faults) -> None:
-    """Store the first broken records of a file as rows of their own, the rest as one that counts them."""
+    """Store the first malformed records of a file as one row each, the rest as one row with a count."""
     _anomaly(con, capture_id, "sidecar_line", [f"{origin}:{position}: {reason}" for position, reason in faults.kept])
     if more := faults.bad - len(faults.kept):
-        _anomaly(con, capture_id, "sidecar_line", [f"{origin}: {more} more lines that cannot be read"], more)
+        _anomaly(con, capture_id, "sidecar_line", [f"{origin}: {more} more malformed lines"], more)
     if faults.first_value:
         position, reason = faults.first_value
-        detail = f"{origin}:{position}: {reason}; left out, the record was used"
+        detail = f"{origin}:{position}: {reason}; the value was ignored"
         _anomaly(con, capture_id, "sidecar_value", [detail], faults.values)
 
 
 def _anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: list[str], count: int = 1) -> None:
-    """Rows of `anomalies`, one for each detail; those of an earlier reading are replaced."""
+    """Insert one anomaly for each detail, replacing those of an earlier run."""
     if details:
-        texts = [words(detail, 1000) for detail in details]
+        texts = [bounded_text(detail, 1000) for detail in details]
         sql = "DELETE FROM anomalies WHERE capture_id = ? AND kind = ? AND detail IN (SELECT unnest(?::VARCHAR[]))"
         run(con, sql, [capture_id, kind, texts])
         sql = "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT ?, ?, unnest(?::VARCHAR[]), ?"
@@ -207,25 +208,26 @@ def _anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: lis
 
 
 def _store_clocks(
-    con: "DuckDBPyConnection", capture_id: int, clocks: list[Clock], stage: Stage, report: Report
+    con: "DuckDBPyConnection", capture_id: int, clocks: list[Clock], stage: Stage, report: OwnershipReport
 ) -> None:
-    """Rows of `clocks`; a clock that is wrong is an anomaly too."""
+    """Insert rows of `clocks`; a wrong clock is also an anomaly."""
     for clock in clocks:
         source, name = stage.origins[clock.origin]
         host = stage.hosts.get(clock.host) or None
         offset, spread, added = clock.offset / 1e6, clock.spread / 1e6, clock.added / 1e6
-        run(con, _FORGET_CLOCK, [capture_id, source, name, host])
+        run(con, _DELETE_CLOCK, [capture_id, source, name, host])
         measured = [offset, spread, clock.pairs, clock.agreeing, clock.wrong, added]
-        run(con, _CLOCK, [capture_id, source, name, host, *measured])
+        run(con, _INSERT_CLOCK, [capture_id, source, name, host, *measured])
         if clock.wrong:
-            named = f"{name} ({host})" if host else name
-            sentence = clock_sentence(named, offset, spread, clock.pairs, clock.agreeing, added_ms=added)
-            report.clocks.append(sentence)
-            _anomaly(con, capture_id, "sidecar_clock_offset", [sentence], clock.agreeing)
+            recorder = f"{name} ({host})" if host else name
+            figures = recorder, offset, spread, clock.pairs, clock.agreeing
+            report.clocks.append(clock_sentence(*figures, added_ms=added, translate=_))
+            detail = clock_sentence(*figures, added_ms=added)
+            _anomaly(con, capture_id, "sidecar_clock_offset", [detail], clock.agreeing)
 
 
-def _count(con: "DuckDBPyConnection", capture_id: int, report: Report) -> None:
-    """Fill in what the capture's flows came to."""
+def _count_flows(con: "DuckDBPyConnection", capture_id: int, report: OwnershipReport) -> None:
+    """Fill in the counts of the capture's flows."""
     rows: list[tuple[Any, ...]] = run(
         con,
         "SELECT unowned_reason, count(*), count(*) FILTER (WHERE process_contested) FROM flows WHERE capture_id = ? "

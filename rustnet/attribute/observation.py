@@ -1,7 +1,7 @@
-"""`Observation`: what one source says once. Every reader of ownership data yields batches of them, nothing else.
+"""`Observation`: one statement of a source about one socket or packet; readers yield batches of them.
 
-A reader turns its format into observations and knows nothing of flows, ranks or SQL; `rustnet.attribute.match`
-matches them and knows nothing of formats. To add a format: write a reader (`SidecarReader`), put it into the tuple of
+A reader knows its format, but no flows, ranks or SQL; `rustnet.attribute.match` matches observations with flows and
+knows no formats. To add a format: write a reader (`SidecarReader`), add it to the tuple of
 `rustnet.attribute.discover`, and give its qualities a rank in `rustnet.policy.ownership`.
 """
 
@@ -15,21 +15,21 @@ import numpy.typing as npt
 from rustnet.attribute.values import Address, endpoint_text
 
 BATCH = 32_768
-"""Observations in a batch: what a reader holds in memory at most."""
+"""Maximum number of observations in a batch, and so in a reader's memory."""
 
 _BATCH_TEXT = 8 << 20
-"""Characters of process facts after which a batch is full, however few its rows."""
+"""Characters of process facts at which a batch is full, whatever its number of rows."""
 
 FAULTS_KEPT = 10
-"""Broken lines of one input that are kept with their reason; the rest is counted."""
+"""Malformed records of one input that are kept with their reason; further ones are only counted."""
 
 NO_TIME = -(1 << 63)
-"""Stands for an unknown time in a batch's columns."""
+"""Value of an unknown time in a batch's columns."""
 
 LINEAGE_SEPARATOR = "\x1f"
 
 PORTED = frozenset({"tcp", "udp", "sctp", "dccp", "udplite"})
-"""Protocols with ports; all others are matched by their addresses alone."""
+"""Protocols with ports; all others are matched by address only."""
 
 Column = npt.NDArray[Any]
 
@@ -38,10 +38,10 @@ Ends = tuple[Address, int | None, Address, int | None]
 
 
 class ProcessFacts(NamedTuple):
-    """What a source says of a process; ``None`` where it does not say. The names are those of `processes`."""
+    """Attributes of a process as a source states them; ``None`` if unstated. Named like the columns of `processes`."""
 
     host: str | None = None
-    """Machine it ran on; ``None``: that of the batch."""
+    """Host that it ran on; ``None``: the host of the batch."""
     pid: int | None = None
     ppid: int | None = None
     name: str | None = None
@@ -54,7 +54,7 @@ class ProcessFacts(NamedTuple):
     started_at: int | None = None
     """Nanoseconds since 1970 UTC."""
     lineage: tuple[str, ...] | None = None
-    """Ancestors, oldest first, as ``name(pid)``; a first element ``…`` says that older ones were left out."""
+    """Ancestors, oldest first, as ``name(pid)``; a first element ``…`` means that older ones were omitted."""
     container_id: str | None = None
     container_name: str | None = None
     pod: str | None = None
@@ -63,13 +63,13 @@ class ProcessFacts(NamedTuple):
     cgroup: str | None = None
     container_image: str | None = None
     container_labels: str | None = None
-    """JSON, as the source has it."""
+    """JSON text of the source, unchanged."""
     pod_labels: str | None = None
-    """JSON, as the source has it."""
+    """JSON text of the source, unchanged."""
     parent_exe: str | None = None
     parent_cmdline: str | None = None
     exe_uuid: str | None = None
-    """Identifies the build of the executable (Apple's Mach-O UUID)."""
+    """Build of the executable (Apple's Mach-O UUID)."""
     exe_sha256: str | None = None
     boot_id: str | None = None
 
@@ -79,14 +79,13 @@ NUMBERS = ("pid", "ppid", "uid", "gid", "started_at")
 
 
 class Observation(NamedTuple):
-    """What one source says once: these ends, at this time, belonged to this process (or to none that it knew).
+    """These endpoints belonged to this process (or to an unknown one) during this time window, according to one source.
 
-    An unknown end is a wildcard: without ``local`` the local address was not stated (a socket bound to all of
-    them), without ``remote`` it was a listening or unconnected socket; without both and without a port it was a
-    socket for everything of its protocol. With a remote end and no local port at all it was the beginning of a
-    conversation (a call of ``connect``), at ``window_start``. An address that stood in a packet is always literal,
-    `0.0.0.0` too. An observation made on one packet of the capture itself (a comment, a header) carries that packet's
-    number and needs no ends.
+    An unknown end is a wildcard. Without ``local`` the local address is unstated (a socket bound to all addresses);
+    without ``remote`` the socket was listening or unconnected; without both and without a port it was a raw socket for
+    its whole protocol. A remote end without any local port is a call of ``connect`` at ``window_start``. Addresses
+    taken from packets are always literal, `0.0.0.0` too. An observation that is attached to a packet of the capture (a
+    comment, a header) carries the packet's number and needs no ends.
     """
 
     protocol: str
@@ -96,31 +95,31 @@ class Observation(NamedTuple):
     remote: Address | None
     remote_port: int | None
     window_start: int | None
-    """From when it holds (nanoseconds since 1970 UTC); ``None``: unknown, matches any time with lower rank."""
+    """Start of validity (nanoseconds since 1970 UTC); ``None``: unknown, matches any time with a worse rank."""
     window_end: int | None
-    """Until when it holds; ``None``: until further notice."""
+    """End of validity; ``None``: open."""
     observed_at: int | None
-    """When the source wrote it down."""
+    """When the source wrote the record."""
     process: ProcessFacts | None
-    """``None``: the source saw the conversation and knew no owner."""
+    """``None``: the source saw the connection without knowing its owner."""
     quality: str
-    """How sure the source is, in its own words (``exact-tuple`` …)."""
+    """Certainty of the source, in its own vocabulary (``exact-tuple`` …)."""
     position: int
-    """Where it stands: line number, record number or packet number."""
+    """Line, record or packet number in the source."""
     packet: int | None = None
-    """Number of the packet in the capture that it is written on."""
+    """Number of the packet in the capture that it is attached to."""
     host: str | None = None
-    """Machine it was made on; ``None``: that of the batch."""
+    """Host that made the observation; ``None``: the host of the batch."""
     family: int = 0
-    """4 or 6 if the unknown local address is of that version of IP; 0: of either."""
+    """IP version (4 or 6) of an unknown local address; 0: either."""
     echo: int | None = None
-    """Identifier of the ICMP echoes that the socket sends."""
+    """ICMP echo identifier of the socket."""
     translated: Ends | None = None
-    """The ends as they are on the other side of a translation of addresses, where the source knows both."""
+    """Endpoints after NAT, as packets carry them, if the source knows both sides."""
     alias: str | None = None
-    """Name under which the source knows the conversation (Zeek's uid)."""
+    """The source's own identifier of the connection (Zeek's uid)."""
     service: str | None = None
-    """What the source takes the conversation for; only with ``alias``."""
+    """Application protocol according to the source; only with ``alias``."""
 
 
 class Batch(Protocol):
@@ -133,25 +132,25 @@ class Batch(Protocol):
     names_only: bool
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of observations."""
 
     def columns(self) -> dict[str, Column]:
-        """Return the observations, as `Observations.columns` does."""
+        """Return the observations like `Observations.columns`."""
 
     def facts(self) -> dict[str, Column]:
-        """Return the processes that they name, as `Observations.facts` does."""
+        """Return their processes like `Observations.facts`."""
 
     def translated(self) -> dict[str, Column]:
-        """Return the ends behind NAT, as `Observations.translated` does."""
+        """Return their endpoints after NAT like `Observations.translated`."""
 
 
 class Observations:
-    """A batch of observations of one source, which leaves as columns.
+    """A batch of observations of one source, convertible to columns.
 
-    ``source`` is the format's name in `claims.source`, ``origin`` what evidence starts with (the file's name),
-    ``host`` the machine it was recorded on, if known. ``keep_last``: the source may write one record several times;
-    of records with the same ends, the same start and the same process (host, pid, start) only the last counts.
-    ``names_only``: the source never knows processes, so what it saw is no reason why a flow has no owner.
+    ``source`` is the format's name in `claims.source`, ``origin`` the prefix of the evidence (the file's name),
+    ``host`` the recording host, if known. ``keep_last``: the source may write a record several times; of records with
+    the same ends, start and process (host, pid, start) only the last counts. ``names_only``: the source never knows
+    processes, so its records do not explain why a flow has no owner.
     """
 
     __slots__ = ("_fact", "_facts", "_rows", "_weight", "host", "keep_last", "names_only", "origin", "source")
@@ -181,35 +180,35 @@ class Observations:
     def __iter__(self) -> Iterator[Observation]:
         return iter(self._rows)
 
-    def add(self, said: Observation) -> None:
-        """Take one observation; `ValueError` if it could match nothing, which is the reader's mistake."""
-        open_ = said.remote is None and not said.local_port
-        if open_ and said.packet is None and said.protocol in PORTED:
-            raise ValueError("an observation names both ends, or a local port, or a remote end, or a packet")
-        self._rows.append(said)
-        person = said.process
-        if person is None:
+    def add(self, observation: Observation) -> None:
+        """Append one observation; `ValueError`, a bug of the reader, if it can match nothing."""
+        unbound = observation.remote is None and not observation.local_port
+        if unbound and observation.packet is None and observation.protocol in PORTED:
+            raise ValueError("an observation needs a local port, a remote end or a packet number")
+        self._rows.append(observation)
+        process = observation.process
+        if process is None:
             self._fact.append(-1)
             return
-        known = self._facts.get(person)
-        if known is None:
-            known = self._facts[person] = len(self._facts)
-            self._weight += sum(len(v) for v in person if type(v) is str) + 256 * len(person.lineage or ())
-        self._fact.append(known)
+        fact = self._facts.get(process)
+        if fact is None:
+            fact = self._facts[process] = len(self._facts)
+            self._weight += sum(len(v) for v in process if type(v) is str) + 256 * len(process.lineage or ())
+        self._fact.append(fact)
 
     @property
     def full(self) -> bool:
-        """Whether it is time to hand the batch on: by its rows, or by the text of the processes it names."""
+        """Whether the batch has reached its limit of rows or of process text."""
         return len(self._rows) >= BATCH or self._weight >= _BATCH_TEXT
 
     def columns(self) -> dict[str, Column]:
-        """Return the observations as parallel columns: no NULLs, but `NO_TIME`, -1 and flags in their stead."""
+        """Return the observations as parallel columns; `NO_TIME`, -1 and flags stand for NULL."""
         rows = self._rows
         (protocols, locals_, local_ports, remotes, remote_ports, starts, ends, seen, _, qualities, positions,
          packets, hosts, families, echoes, _, aliases, services) = zip(*rows, strict=True)  # fmt: skip
-        # One more element stands behind those of the processes: number -1, for no process at all.
-        pids = _numbers([person.pid for person in self._facts] + [None], -1)
-        born = _numbers([person.started_at for person in self._facts] + [None], NO_TIME)
+        # The additional last element has index -1: an observation without a process.
+        pids = _numbers([process.pid for process in self._facts] + [None], -1)
+        started_at = _numbers([process.started_at for process in self._facts] + [None], NO_TIME)
         fact = np.array(self._fact, np.int64)
         local_hi, local_lo = _halves(locals_)
         remote_hi, remote_lo = _halves(remotes)
@@ -228,7 +227,7 @@ class Observations:
             "seen": _numbers(seen, NO_TIME),
             "fact": fact,
             "pid": pids[fact],
-            "born": born[fact],
+            "started_at": started_at[fact],
             "host": _texts(hosts),
             "family": np.array(families, np.int8),
             "echo": _numbers(echoes, -1),
@@ -240,29 +239,29 @@ class Observations:
         }
 
     def facts(self) -> dict[str, Column]:
-        """Return the distinct processes as columns; row ``i`` is what column ``fact`` of `columns` calls ``i``.
+        """Return the distinct processes as columns; column ``fact`` of `columns` holds their row numbers.
 
-        An unknown number is -1 (a start time: `NO_TIME`), unknown text is empty. There are
-        no columns at all if no process is named.
+        An unknown number is -1 (a start time: `NO_TIME`), unknown text is empty. Without any process there are no
+        columns.
         """
         if not self._facts:
             return {}
-        made: dict[str, Column] = {"fact": np.arange(len(self._facts), dtype=np.int64)}
+        columns: dict[str, Column] = {"fact": np.arange(len(self._facts), dtype=np.int64)}
         for name, values in zip(ProcessFacts._fields, zip(*self._facts, strict=True), strict=True):
             if name == "lineage":
-                made[name] = _texts([None if v is None else LINEAGE_SEPARATOR.join(v) for v in values])
+                columns[name] = _texts([None if v is None else LINEAGE_SEPARATOR.join(v) for v in values])
             elif name in NUMBERS:
-                made[name] = _numbers(values, NO_TIME if name == "started_at" else -1)
+                columns[name] = _numbers(values, NO_TIME if name == "started_at" else -1)
             else:
-                made[name] = _texts(values)
-        return made
+                columns[name] = _texts(values)
+        return columns
 
     def translated(self) -> dict[str, Column]:
-        """Return the translated ends as columns: ``row`` is the observation's place; none at all if there are none.
+        """Return the endpoints after NAT as columns; none if no observation has any.
 
-        ``behind`` is what the observation itself calls its ends, for people.
+        ``row`` is the index of the observation, ``pre_nat`` the text of the endpoints before NAT.
         """
-        rows = [(i, said, said.translated) for i, said in enumerate(self._rows) if said.translated is not None]
+        rows = [(i, row, row.translated) for i, row in enumerate(self._rows) if row.translated is not None]
         if not rows:
             return {}
         locals_, local_ports, remotes, remote_ports = zip(*(ends for _, _, ends in rows), strict=True)
@@ -276,18 +275,18 @@ class Observations:
             "remote_hi": remote_hi,
             "remote_lo": remote_lo,
             "remote_port": _numbers(remote_ports, -1),
-            "behind": _texts([_told(said) for _, said, _ in rows]),
+            "pre_nat": _texts([_endpoints(row) for _, row, _ in rows]),
         }
 
 
-def _told(said: Observation) -> str:
-    """Ends of an observation for people: ``10.0.0.5:40000 → 192.0.2.1:443``."""
-    sides = ((said.local, said.local_port), (said.remote, said.remote_port))
-    return " → ".join(endpoint_text(address, port) if address else "any" for address, port in sides)
+def _endpoints(row: Observation) -> str:
+    """Endpoints of an observation as text: ``10.0.0.5:40000 → 192.0.2.1:443``."""
+    ends = ((row.local, row.local_port), (row.remote, row.remote_port))
+    return " → ".join(endpoint_text(address, port) if address else "any" for address, port in ends)
 
 
 def _numbers(values: Any, missing: int) -> Column:
-    """Whole numbers as 64-bit integers."""
+    """Integers as an int64 array."""
     try:
         return np.array(values, np.int64)
     except TypeError:
@@ -295,7 +294,7 @@ def _numbers(values: Any, missing: int) -> Column:
 
 
 def _halves(values: Any) -> tuple[Column, Column]:
-    """High and low halves of addresses; 0 for those that are unknown."""
+    """High and low halves of addresses; 0 for unknown ones."""
     if None in values:
         values = [a or (0, 0) for a in values]
     both = np.array(values, np.uint64)
@@ -303,66 +302,66 @@ def _halves(values: Any) -> tuple[Column, Column]:
 
 
 def _present(values: Any) -> Column:
-    """Which values are known."""
+    """Mask of the values that are not ``None``."""
     return np.fromiter((v is not None for v in values), np.bool_, len(values))
 
 
 def _texts(values: Any) -> Column:
-    """Text as objects, which DuckDB scans in place; never ``None``, so that a column's type is never in doubt."""
-    made = np.empty(len(values), dtype=object)
-    made[:] = [v or "" for v in values]
-    return made
+    """Text as an object array, which DuckDB scans in place; ``None`` becomes empty, which fixes the column type."""
+    column = np.empty(len(values), dtype=object)
+    column[:] = [v or "" for v in values]
+    return column
 
 
 @dataclass(slots=True)
 class Faults:
-    """What of an input could not be read: counted, the first few kept."""
+    """Malformed records and values of one input: counted, the first few kept."""
 
     bad: int = 0
-    """Records that could not be read at all."""
+    """Records that could not be parsed."""
     kept: list[tuple[int, str]] = field(default_factory=list)
     """(position, reason) of the first `FAULTS_KEPT`."""
     values: int = 0
-    """Values that made no sense and were left out of records that were read."""
+    """Invalid values that were ignored in otherwise valid records."""
     first_value: tuple[int, str] | None = None
     """(position, reason) of the first of them."""
     unsupported: int = 0
-    """Sound records of a kind that no flow can be matched with."""
+    """Valid records of a kind that cannot match any flow."""
 
-    def broken(self, position: int, reason: str) -> None:
-        """Count a record that could not be read."""
+    def malformed(self, position: int, reason: str) -> None:
+        """Count a malformed record."""
         self.bad += 1
         if len(self.kept) < FAULTS_KEPT:
             self.kept.append((position, reason))
 
-    def odd(self, position: int, reason: str) -> None:
-        """Count a value that was left out of a record."""
+    def invalid(self, position: int, reason: str) -> None:
+        """Count an invalid value that was ignored."""
         self.values += 1
         if self.first_value is None:
             self.first_value = (position, reason)
 
 
 class SidecarReader(Protocol):
-    """One file of ownership data being read."""
+    """Reader of one file of ownership data."""
 
     source: str
     """Name of the format in `claims.source`."""
     origin: str
-    """The file's name, as evidence gives it."""
+    """The file's name, the prefix of its evidence."""
     records: int
-    """Records read well so far."""
+    """Valid records read so far."""
     faults: Faults
 
     def batches(self) -> Iterator[Observations]:
-        """Read the file to its end, in batches of at most `BATCH`; a broken record becomes a fault.
+        """Read the file to its end in batches of at most `BATCH`; a malformed record is counted in ``faults``.
 
-        Raises `InputError` if the file cannot be opened or holds nothing of its format.
+        Raises `InputError` if the file cannot be opened or has no record of its format.
         """
 
 
 @runtime_checkable
 class BlockReader(Protocol):
-    """A `SidecarReader` that also has a faster way than row by row."""
+    """A `SidecarReader` that can also read block by block, which is faster."""
 
     def blocks(self) -> Iterator[Batch]:
-        """Read the file as `SidecarReader.batches` does."""
+        """Read the file like `SidecarReader.batches`."""

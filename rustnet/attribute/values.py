@@ -1,4 +1,4 @@
-"""Addresses, times, numbers and words as sidecars write them, checked and bounded: every text here is hostile."""
+"""Parse and bound the addresses, times, numbers and texts of sidecars; all input is hostile."""
 
 import re
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ Address = tuple[int, int]
 """An address as a 128-bit number in two halves, high and low; IPv4 as IPv4-mapped IPv6, like `flows.src_num`."""
 
 MAX_TIME = (1 << 62) - 1
-"""Latest time that is believed (nanoseconds; February 2116). The difference of two times always fits 64 bits."""
+"""Latest valid time (nanoseconds; February 2116). The difference of two times always fits 64 bits."""
 
 MAX_U32 = (1 << 32) - 1
 """Largest process, user or group id: Windows uses all 32 bits."""
@@ -18,13 +18,13 @@ _MAPPED = 0xFFFF << 32
 
 ANY_V4: Address = (0, _MAPPED)
 ANY_V6: Address = (0, 0)
-"""Addresses of sockets that are bound to none: `0.0.0.0` and `::`."""
+"""Unspecified addresses, of unbound sockets: `0.0.0.0` and `::`."""
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,12})\d{0,20})?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII)
 
 
-class BadValue(ValueError):  # noqa: N818 -- it is a remark on the input, not a failure of the program
-    """A value is not what its field must hold; the message says so in a few words."""
+class BadValue(ValueError):  # noqa: N818 -- a property of the input, not an error of the program
+    """A value is invalid for its field; the message is a short reason."""
 
 
 @lru_cache(maxsize=65_536)
@@ -40,29 +40,29 @@ def parse_address(text: str) -> Address:
             return int.from_bytes(number[:8]), int.from_bytes(number[8:])
         return 0, _MAPPED | int.from_bytes(inet_pton(AF_INET, bare))
     except (OSError, ValueError):
-        raise BadValue(f"{shown(text)} is no IP address") from None
+        raise BadValue(f"invalid IP address {shown(text)}") from None
 
 
 @lru_cache(maxsize=65_536)
 def parse_port(digits: str) -> int:
     """Port number in decimal digits; raises `BadValue` for anything else."""
     if not digits.isdigit() or not digits.isascii() or len(digits) > 5:
-        raise BadValue(f"{shown(digits)} is no port")
+        raise BadValue(f"invalid port {shown(digits)}")
     port = int(digits)
     if port > 0xFFFF:
-        raise BadValue(f"port {port} is larger than 65535")
+        raise BadValue(f"invalid port {port}: expected 0 to 65535")
     return port
 
 
 def parse_endpoint(text: object) -> tuple[Address, int]:
     """Address and port of ``1.2.3.4:443`` or ``[2001:db8::1]:443``; raises `BadValue` for anything else."""
     if type(text) is not str or len(text) > 128:
-        raise BadValue(f"{shown(text)} is no address with a port")
+        raise BadValue(f"expected address:port, not {shown(text)}")
     host, _, digits = text.rpartition(":")
     port = parse_port(digits)
     if ":" in host:
         if host[0] != "[" or host[-1] != "]":
-            raise BadValue(f"{shown(text)} is no address with a port: IPv6 stands in brackets")
+            raise BadValue(f"expected [IPv6 address]:port, not {shown(text)}")
         host = host[1:-1]
     return parse_address(host), port
 
@@ -79,64 +79,63 @@ def endpoint_text(address: Address, port: int | None) -> str:
 
 @lru_cache(maxsize=8_192)
 def _epoch_second(stamp: str, zone: str) -> int:
-    """Seconds since 1970 UTC of a date and time of day in a zone (none is UTC)."""
+    """Seconds since 1970 UTC of a date and time in a zone (default UTC)."""
     try:
         moment = datetime.fromisoformat(stamp.upper().replace("T", " ") + zone.upper().replace("Z", "+00:00"))
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
-        raise BadValue(f"{shown(stamp)} is no time") from None
+        raise BadValue(f"invalid time {shown(stamp)}") from None
 
 
 def parse_time(value: object) -> int | None:
-    """Nanoseconds since 1970 UTC of a time as sidecars write it; ``None`` stays ``None``.
+    """Nanoseconds since 1970 UTC of a sidecar's time; ``None`` stays ``None``.
 
-    Understood are the object that Rust's serde makes of a ``SystemTime``, RFC 3339 text and seconds as a number.
-    Raises `BadValue` for anything else, and for times before 1970 or beyond `MAX_TIME`.
+    Accepts the object that Rust's serde writes for a ``SystemTime``, RFC 3339 text, and seconds as a number. Raises
+    `BadValue` for anything else, and for times before 1970 or after `MAX_TIME`.
     """
     if value is None:
         return None
     if type(value) is dict:
         seconds, nanos = value.get("secs_since_epoch"), value.get("nanos_since_epoch", 0)
         if type(seconds) is not int or type(nanos) is not int or not 0 <= nanos < 1_000_000_000:
-            raise BadValue(f"{shown(value)} is no time")
-        made = seconds * 1_000_000_000 + nanos
+            raise BadValue(f"invalid time {shown(value)}")
+        ns = seconds * 1_000_000_000 + nanos
     elif type(value) is str:
         match = _RFC3339.fullmatch(value) if len(value) < 64 else None
         if match is None:
-            raise BadValue(f"{shown(value)} is no time")
+            raise BadValue(f"invalid time {shown(value)}")
         fraction = (match[2] or "0")[:9]
-        made = _epoch_second(match[1], match[3] or "") * 1_000_000_000 + int(fraction.ljust(9, "0"))
+        ns = _epoch_second(match[1], match[3] or "") * 1_000_000_000 + int(fraction.ljust(9, "0"))
     elif type(value) is int:
-        made = value * 1_000_000_000
+        ns = value * 1_000_000_000
     elif type(value) is float and 0 <= value < 1e10:
-        # A double holds microseconds of today's times, and no more: the digits behind them are noise.
-        made = round(value * 1_000_000) * 1000
+        # A double resolves present-day times to microseconds; further digits are noise.
+        ns = round(value * 1_000_000) * 1000
     else:
-        raise BadValue(f"{shown(value)} is no time")
-    if not 0 <= made <= MAX_TIME:
-        raise BadValue("a time before 1970 or after 2116")
-    return made
+        raise BadValue(f"invalid time {shown(value)}")
+    if not 0 <= ns <= MAX_TIME:
+        raise BadValue("time before 1970 or after 2116")
+    return ns
 
 
-def bounded(value: object, largest: int = MAX_U32) -> int | None:
-    """Check for a whole number from 0 to ``largest``; ``None`` stays ``None``; `BadValue` for anything else."""
+def bounded_integer(value: object, largest: int = MAX_U32) -> int | None:
+    """Check for an integer from 0 to ``largest``; ``None`` stays ``None``; `BadValue` for anything else."""
     if value is None:
         return None
     if type(value) is not int or not 0 <= value <= largest:
-        raise BadValue(f"{shown(value)} is no number from 0 to {largest}")
+        raise BadValue(f"expected an integer from 0 to {largest}, not {shown(value)}")
     return value
 
 
-def words(value: object, longest: int = 256) -> str | None:
-    """Text of at most ``longest`` characters that any database can hold; empty text is ``None``.
+def bounded_text(value: object, longest: int = 256) -> str | None:
+    """Text cut to ``longest`` characters and valid in any database; empty text is ``None``.
 
-    Lone surrogates, which JSON can spell but UTF-8 cannot, and NUL become U+FFFD. Raises `BadValue` if it is no
-    text.
+    NUL and lone surrogates (valid in JSON, not in UTF-8) become U+FFFD. Raises `BadValue` if it is not text.
     """
     if value is None or value == "":
         return None
     if type(value) is not str:
-        raise BadValue(f"{shown(value)} is no text")
+        raise BadValue(f"expected text, not {shown(value)}")
     if len(value) > longest:
         value = value[: longest - 1] + "…"
     if not value.isascii():
@@ -145,7 +144,7 @@ def words(value: object, longest: int = 256) -> str | None:
 
 
 def shown(value: object) -> str:
-    """Put a hostile value into a message: one short printable line."""
+    """A hostile value for a message: one short printable line."""
     if isinstance(value, str):
         text = value[:80]
     elif isinstance(value, dict | list):

@@ -1,10 +1,10 @@
-"""The verdict of the policy over a capture's claims: `flows.process_id` and its neighbours, in one update."""
+"""Apply the policy to a capture's claims and update `flows.process_id` and its companion columns."""
 
 # ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
 
 from typing import TYPE_CHECKING
 
-from rustnet.attribute.people import SAME_START_NS
+from rustnet.attribute.processes import SAME_START_NS
 from rustnet.attribute.stage import run
 from rustnet.attribute.values import MAX_TIME
 from rustnet.policy.ownership import KERNEL_ICMP, NOT_ATTRIBUTABLE
@@ -13,8 +13,8 @@ from rustnet.store.tables import FLOWS_ENDED
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# All claims of the capture take part, those of earlier calls too; those by processes whose pid had been used again
-# stand last. The start of a process is told by the same clock as the claim, so a correction of that one holds for it.
+# All claims of the capture take part, also those of earlier runs; claims with a reused pid come last. A process's start
+# time is from the same clock as its claim, so the claim's clock correction applies to it.
 _ELIGIBLE = f"""
 CREATE OR REPLACE TEMP TABLE own_eligible AS
 WITH timed AS (
@@ -28,25 +28,26 @@ WITH timed AS (
     SELECT * EXCLUDE (fs, fe), greatest(0, least(we, fe) - greatest(ws, fs)) AS overlap FROM timed
 )
 SELECT *, row_number() OVER (PARTITION BY flow_id
-    ORDER BY reused, rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id) AS place
+    ORDER BY reused, rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id
+) AS position
 FROM measured"""
 
-_SEVERAL = "SELECT 1 FROM own_eligible WHERE place > 1 AND NOT reused LIMIT 1"
+_SEVERAL = "SELECT 1 FROM own_eligible WHERE position > 1 AND NOT reused LIMIT 1"
 
-_TOGETHER_NS = 1_000_000_000
-"""Observations that lie this close are equally late: a source writes the holders of one socket one after another."""
+_SIMULTANEOUS_NS = 1_000_000_000
+"""Observations this close count as simultaneous: a source writes the holders of one socket one after another."""
 
-# Two rows of `processes` are one process if the pid is the same and the start times do not tell them apart.
+# Two rows of `processes` are the same process if the pids are equal and the start times do not differ.
 _RIVALS = f"""
 CREATE OR REPLACE TEMP TABLE own_rival AS
 SELECT w.flow_id, bool_or(r.rank = w.rank AND r.overlap = w.overlap AND r.distance_ms = w.distance_ms
-    AND coalesce(abs(epoch_ns(r.observed_at) - epoch_ns(w.observed_at)) <= {_TOGETHER_NS},
+    AND coalesce(abs(epoch_ns(r.observed_at) - epoch_ns(w.observed_at)) <= {_SIMULTANEOUS_NS},
         r.observed_at IS NOT DISTINCT FROM w.observed_at)) AS tied
 FROM own_eligible w
 JOIN own_eligible r ON r.flow_id = w.flow_id AND r.rank // 10 = w.rank // 10 AND r.process_id <> w.process_id
 JOIN processes p ON p.process_id = w.process_id
 JOIN processes q ON q.process_id = r.process_id
-WHERE w.place = 1 AND r.place > 1 AND NOT w.reused AND NOT r.reused
+WHERE w.position = 1 AND r.position > 1 AND NOT w.reused AND NOT r.reused
     AND (least(r.we, w.we) > greatest(r.ws, w.ws)
         OR (least(r.we, w.we) = greatest(r.ws, w.ws) AND (r.ws = r.we OR w.ws = w.we)))
     AND NOT (
@@ -65,7 +66,7 @@ _KERNEL_ICMP = " OR ".join(
     for name, types in KERNEL_ICMP.items()
 )
 
-# A reason that an earlier call found stays if this call knows nothing better.
+# A reason from an earlier run is kept unless this run has a better one.
 _VERDICT = f"""
 CREATE OR REPLACE TEMP TABLE own_verdict AS
 SELECT f.flow_id,
@@ -79,16 +80,16 @@ SELECT f.flow_id,
         WHEN f.flow_id IN (SELECT flow_id FROM own_eligible WHERE reused) THEN 'pid_reused'
         WHEN e.ownerless OR old.unowned_reason = 'ownerless' THEN 'ownerless'
         WHEN e.flow_id IS NOT NULL OR old.unowned_reason = 'outside_window' THEN 'outside_window'
-        WHEN $given OR old.unowned_reason = 'no_claim' THEN 'no_claim'
+        WHEN $has_sources OR old.unowned_reason = 'no_claim' THEN 'no_claim'
         ELSE 'no_sidecar' END AS reason
 FROM own_flow f JOIN {{flows}} old ON old.flow_id = f.flow_id AND old.capture_id = $capture
 LEFT JOIN (
     SELECT e.flow_id, e.process_id, c.source FROM own_eligible e JOIN claims c ON c.rowid = e.claim
-    WHERE e.place = 1 AND NOT e.reused
+    WHERE e.position = 1 AND NOT e.reused
 ) w ON w.flow_id = f.flow_id
 LEFT JOIN own_rival r ON r.flow_id = f.flow_id
 LEFT JOIN (
-    SELECT flow_id, bool_or(process_id IS NULL AND distance <= $slack) AS ownerless FROM own_near GROUP BY flow_id
+    SELECT flow_id, bool_or(process_id IS NULL AND distance <= $slack) AS ownerless FROM own_candidate GROUP BY flow_id
 ) e ON e.flow_id = f.flow_id"""
 
 _UPDATE = """
@@ -100,13 +101,15 @@ WHERE f.capture_id = ? AND f.flow_id = v.flow_id
         OR f.process_contested IS DISTINCT FROM v.contested OR f.unowned_reason IS DISTINCT FROM v.reason)"""
 
 
-def judge(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, given: bool, flows: str = FLOWS_ENDED) -> int:
-    """Write the verdict over `claims` into the capture's flows and return how many changed.
+def apply_policy(
+    con: "DuckDBPyConnection", capture_id: int, slack_ns: int, has_sources: bool, flows: str = FLOWS_ENDED
+) -> int:
+    """Write the verdict into the capture's flows and return the number of changed flows.
 
-    ``given``: some source of ownership was read; ``flows`` is the flows' table.
-    ``own_flow`` and ``own_near`` of `store_claims` must exist.
+    ``has_sources``: a source of ownership was read; ``flows`` is the table of flows. Requires ``own_flow`` and
+    ``own_candidate`` of `store_claims`.
     """
     run(con, _ELIGIBLE, {"slack_ms": slack_ns / 1e6})
     run(con, _RIVALS if run(con, _SEVERAL) else _NO_RIVALS)
-    run(con, _VERDICT.format(flows=flows), {"given": given, "capture": capture_id, "slack": slack_ns})
+    run(con, _VERDICT.format(flows=flows), {"has_sources": has_sources, "capture": capture_id, "slack": slack_ns})
     return int(run(con, _UPDATE.format(flows=flows), [capture_id])[0][0])

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.discover import find_sidecars
-from rustnet.attribute.match import Report, Sidecar, attribute
+from rustnet.attribute.match import OwnershipReport, Sidecar, attribute
 from rustnet.attribute.stage import run
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.i18n import _
@@ -20,7 +20,7 @@ def sidecar_files(source: str, evidence: Evidence) -> list[Path]:
     return find_sidecars(Path(source))
 
 
-def _sentence(names: str, report: Report) -> str:
+def _sentence(names: str, report: OwnershipReport) -> str:
     """What became of a capture's sidecars, for the summary."""
     if report.bad_records:
         template = _(
@@ -52,7 +52,7 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
             con,
             capture_id,
             [Sidecar(file, format=given) for file in files],
-            on_packets=packet_claims,
+            packet_claims=packet_claims,
             correction=evidence.correction,
             flows=span.flows,
             first_row=span.first_row(span.flows),

@@ -1,1 +1,1 @@
-"""What is added to flows from tables that come with the program or from the capture itself."""
+"""Data that is added to flows from tables shipped with the program."""

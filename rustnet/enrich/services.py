@@ -1,14 +1,14 @@
-"""Names of well-known ports, and which of two ports is the server's."""
+"""Service names of ports, and ranks that tell which of two ports is the server's."""
 
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 PRIVILEGED, REGISTERED, ANY = 2, 1, 0
-"""Ranks of ports: of two, the end with the higher rank is taken for the server when nothing better tells."""
+"""Ranks of ports: the end with the higher rank is taken for the server if there is no better evidence."""
 
 FIRST_EPHEMERAL = 32_768
-"""Linux hands out client ports from here on (IANA: 49152); registered names above it say little."""
+"""First client port of Linux (IANA: 49152); registered names above it are weak evidence."""
 
 
 @cache
@@ -28,7 +28,7 @@ def service_names() -> tuple[dict[int, str], dict[int, str]]:
 
 
 def server_ranks(known: Iterable[int]) -> bytes:
-    """Rank of each of the 65,536 ports; ``known`` are ports of dissectors, which count as registered."""
+    """Rank of each of the 65,536 ports; ``known`` are the ports of dissectors, which count as registered."""
     ranks = bytearray(65_536)
     tcp, udp = service_names()
     for port in (*tcp, *udp):

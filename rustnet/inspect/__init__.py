@@ -1,7 +1,7 @@
-"""One packet's full protocol tree, made by a tool that knows every protocol, in a process that can do nothing else.
+"""Full protocol tree of one packet, by scapy or tshark in a confined process.
 
-Scapy (GPL) or tshark is imported and run only in that process (``python -m rustnet.inspect``), which gets the packet's
-bytes and gives back a tree; it has limits on time and memory, no network and no files to write.
+Scapy (GPL) and tshark run only in that process (``python -m rustnet.inspect``), which receives the packet's bytes and
+returns a tree. It has limits on time and memory, no network access, and may not write files.
 """
 
 import json
@@ -12,16 +12,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rustnet.errors import RustnetError
+from rustnet.i18n import marked
 
 TOOLS = ("scapy", "tshark")
 SECONDS = 20
-"""Time that a packet may take, with the start of the tool."""
+"""Time limit for a packet, including the start of the tool."""
 MAX_ANSWER = 16 << 20
+
+ERRORS = {
+    "no_scapy": marked("scapy is not installed; install it with 'pip install scapy', or use --with tshark"),
+    "no_pyshark": marked("pyshark is not installed; install it with 'pip install pyshark'"),
+    "no_tshark": marked("tshark is not installed; install it from your distribution (package tshark or wireshark-cli)"),
+    "unknown_link_type": marked("scapy does not know link type {link_type}; try --with tshark"),
+    "timeout": marked("tshark exceeded the time limit of {seconds} s for this packet"),
+    "exit_code": marked("tshark failed on this packet: exit code {code}"),
+    "message": marked("tshark failed on this packet: {message}"),
+    "no_packet": marked("tshark returned no packet"),
+}
+"""Errors that the worker reports by key."""
 
 
 @dataclass(slots=True)
 class Node:
-    """A layer or a field, with what is inside it."""
+    """A layer or a field, with its contents."""
 
     name: str
     value: str = ""
@@ -41,23 +54,45 @@ def inspect_packet(data: bytes, link_type: int, length: int, *, tool: str = "sca
         )
     except subprocess.TimeoutExpired:
         raise RustnetError(
-            "{tool} took longer than {seconds} s for this packet and was stopped", tool=tool, seconds=SECONDS
+            "{tool} exceeded the time limit of {seconds} s for this packet", tool=tool, seconds=SECONDS
         ) from None
     try:
         answer = json.loads(done.stdout[:MAX_ANSWER])
     except ValueError:
-        why = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        how = f"ended with {done.returncode}" if done.returncode >= 0 else f"was stopped by signal {-done.returncode}"
-        raise RustnetError(
-            "{tool} failed on this packet: it {how} ({why})", tool=tool, how=how, why=why[-1] if why else "no message"
-        ) from None
+        raise _failure(tool, done) from None
     if "error" in answer:
-        raise RustnetError(str(answer["error"]))
+        raise worker_error(answer)
     return [_node(item) for item in answer["layers"]]
 
 
+def _failure(tool: str, done: subprocess.CompletedProcess[bytes]) -> RustnetError:
+    """Error for a worker that ended without an answer."""
+    messages = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    last = messages[-1] if messages else "-"
+    if done.returncode < 0:
+        return RustnetError(
+            "{tool} failed on this packet: stopped by signal {signal} (last message: {message})",
+            tool=tool,
+            signal=-done.returncode,
+            message=last,
+        )
+    return RustnetError(
+        "{tool} failed on this packet: exit code {code} (last message: {message})",
+        tool=tool,
+        code=done.returncode,
+        message=last,
+    )
+
+
+def worker_error(answer: dict[str, Any]) -> RustnetError:
+    """Error reported as [key of `ERRORS`, fields] by a worker, which reads hostile input and is not trusted."""
+    key, fields = answer["error"]
+    values = {name: str(fields.get(name, "-"))[:300] for name in ("link_type", "seconds", "code", "message")}
+    return RustnetError(ERRORS.get(str(key), ERRORS["no_packet"]), **values)
+
+
 def environment() -> dict[str, str]:
-    """Pick the few variables that the worker needs, so that no configuration of the user's is run."""
+    """Environment of the worker: few variables, so that no user configuration is executed."""
     names = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR")
     kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}

@@ -1,16 +1,10 @@
-"""The worker: a line of JSON and packet bytes on stdin, a tree (or the protocols of a file) as JSON on stdout."""
+"""The worker: reads a line of JSON and packet bytes on stdin, writes a tree (or a file's protocols) as JSON."""
 
 import importlib.util
 import json
 import sys
 
 from rustnet.inspect import limits
-
-_MISSING = {
-    "scapy": "scapy is not installed; 'pip install scapy' brings it, or use --with tshark",
-    "pyshark": "pyshark is not installed; 'pip install pyshark' brings it",
-    "tshark": "tshark is not installed; install it from your distribution (package tshark or wireshark-cli)",
-}
 
 
 def main() -> None:
@@ -27,17 +21,17 @@ def main() -> None:
 def _answer(tool: str, data: bytes, link_type: int, length: int, ts: int) -> dict[str, object]:
     if tool == "scapy":
         if importlib.util.find_spec("scapy") is None:
-            return {"error": _MISSING[tool]}
+            return {"error": ("no_scapy", {})}
         limits.confine()
         from rustnet.inspect import scapy_tree  # noqa: PLC0415 -- GPL, and only in this process
 
-        limits.close_doors()
+        limits.install_audit_hook()
         return scapy_tree.answer(data, link_type)
     from rustnet.inspect import tshark_tree  # noqa: PLC0415
 
     program = tshark_tree.program()
     if program is None:
-        return {"error": _MISSING[tool]}
+        return {"error": ("no_tshark", {})}
     limits.confine()
     return tshark_tree.answer(program, data, link_type, length, ts)
 
@@ -48,7 +42,7 @@ def _protocols(file: str, seconds: float) -> dict[str, object]:
 
     program = tshark_tree.program()
     if program is None or importlib.util.find_spec("pyshark") is None:
-        return {"error": _MISSING["tshark" if program is None else "pyshark"]}
+        return {"error": ("no_tshark" if program is None else "no_pyshark", {})}
     limits.confine(seconds=int(seconds) + 1, memory=2 * limits.MEMORY)
     from rustnet.inspect import pyshark_protocols  # noqa: PLC0415 -- only in this process
 

@@ -1,4 +1,4 @@
-"""What the worker may not do: run long, grow, reach the network, write files, start programs."""
+"""Restrict the worker: processor time, memory, network, written files, started programs."""
 
 import contextlib
 import ctypes
@@ -12,14 +12,14 @@ FILE_BYTES = 4 << 20
 _NEWUSER, _NEWNET = 0x10000000, 0x40000000
 _NO_NEW_PRIVS = 38
 
-_CLOSED = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
+_DENIED_EVENTS = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
            "socket.gethostbyname", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork",
            "os.remove", "os.rename", "shutil.rmtree")  # fmt: skip
-"""Audit events that have no business in a parser."""
+"""Audit events that no parser needs."""
 
 
 def confine(seconds: int = SECONDS, memory: int = MEMORY) -> None:
-    """Limit this process and its children: processor time, memory, files, and where the kernel lets us, the network."""
+    """Limit processor time, memory and files of this process and its children; if permitted, also the network."""
     for limit, value in (
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_AS, memory),
@@ -28,21 +28,21 @@ def confine(seconds: int = SECONDS, memory: int = MEMORY) -> None:
     ):
         _, hard = resource.getrlimit(limit)
         with contextlib.suppress(ValueError, OSError):
-            top = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(limit, (top, top))
+            allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(limit, (allowed, allowed))
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-        # A network namespace of its own has no way out. Root makes one at once, others with a user namespace.
+        # A new network namespace has no route out. Root can create one directly, other users within a user namespace.
         if libc.unshare(_NEWNET) and os.getuid():
             libc.unshare(_NEWUSER | _NEWNET)
 
 
-def close_doors() -> None:
-    """From here on, this process raises where its Python code connects, writes a file or starts a program."""
+def install_audit_hook() -> None:
+    """Raise `PermissionError` from now on if Python code connects, writes a file or starts a program."""
 
     def hook(event: str, args: tuple[object, ...]) -> None:
-        if event in _CLOSED:
+        if event in _DENIED_EVENTS:
             raise PermissionError(f"{event} is not allowed here")
         if event == "open" and (_writes(args[1]) or _writes_flags(args[2])):
             raise PermissionError("writing files is not allowed here")

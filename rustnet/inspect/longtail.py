@@ -1,8 +1,8 @@
-"""``--with tshark``: the flows that no parser knew are named by tshark, through pyshark, in a process of its own.
+"""``--with tshark``: identify flows of unknown applications with tshark, through pyshark in a separate process.
 
-The first packets of each such flow go into a temporary pcapng in packet order, so that the tool's n-th frame is known
-to belong to which flow. The worker gives back the protocols of every frame; what is above the flow's transport, in most
-of its frames, becomes `flows.app` with `app_source` ``tshark``. It never takes the place of what a parser confirmed.
+The first packets of each such flow are written to a temporary pcapng in packet order, so that the frame number gives
+the flow. The worker returns the protocols of every frame; the protocol above the transport in most frames of a flow
+becomes `flows.app` with `app_source` ``tshark``. It never replaces an application that a parser confirmed.
 """
 
 import contextlib
@@ -21,27 +21,29 @@ import rustnet
 from rustnet.derive.unknown_apps import Sample
 from rustnet.errors import InputError, RustnetError
 from rustnet.export.packets import Part, write_pcapng
-from rustnet.inspect import environment
+from rustnet.inspect import environment, worker_error
 from rustnet.inspect.tshark_tree import program
 
 SECONDS = 300
-"""Time that the tool has for one capture; what it has said by then counts."""
+"""Time limit of the tool for one capture; its output up to then is used."""
 _GRACE = 30
 
 
 def require() -> None:
-    """Raise `RustnetError` with the command that fixes it, where tshark or pyshark is missing."""
+    """Raise `RustnetError` with the command to install it if tshark or pyshark is missing."""
     if program() is None:
-        raise RustnetError("--with tshark: tshark is not installed; 'apt install tshark' (or wireshark-cli) brings it")
+        raise RustnetError(
+            "--with tshark: tshark is not installed; install it with 'apt install tshark' (or wireshark-cli)"
+        )
     if importlib.util.find_spec("pyshark") is None:
         raise RustnetError(
-            "--with tshark: pyshark is not installed; '{executable} -m pip install pyshark' brings it",
+            "--with tshark: pyshark is not installed; install it with '{executable} -m pip install pyshark'",
             executable=sys.executable,
         )
 
 
 def decode_packets(source: str, samples: Sequence[Sample]) -> tuple[list[str], str | None]:
-    """Protocols of each shown packet, as far as the tool came, and why it did not come to the end."""
+    """Protocols of each sampled packet that the tool decoded, and why it stopped early (or ``None``)."""
     with tempfile.TemporaryDirectory(prefix="rustnet.inspect.", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "unknown.pcapng"
         with file.open("wb") as stream:
@@ -49,13 +51,13 @@ def decode_packets(source: str, samples: Sequence[Sample]) -> tuple[list[str], s
             written = write_pcapng([Part(Path(source), None, lambda: iter(numbers))], stream).packets
         if written != len(samples):
             raise InputError("has other packets than were ingested; it is not the same file")
-        answer = _work(folder, {"tool": "pyshark", "file": str(file), "seconds": SECONDS})
+        answer = _request(folder, {"tool": "pyshark", "file": str(file), "seconds": SECONDS})
     chains: list[str] = answer["chains"]
     return [chains[index] for index in answer["frames"]], answer.get("stopped")
 
 
-def _work(folder: str, request: dict[str, object]) -> dict[str, Any]:
-    """Have a request answered by a worker that lives in ``folder``, with all that it started gone afterwards."""
+def _request(folder: str, request: dict[str, object]) -> dict[str, Any]:
+    """Answer of a worker to a request; it runs in ``folder``, and all its processes are killed afterwards."""
     root = str(Path(rustnet.__file__).parents[1])
     paths = [root, *(str(Path(p).absolute()) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p)]
     with subprocess.Popen(
@@ -66,10 +68,10 @@ def _work(folder: str, request: dict[str, object]) -> dict[str, Any]:
         try:
             out, err = worker.communicate(json.dumps(request).encode() + b"\n", timeout=SECONDS + _GRACE)
         except subprocess.TimeoutExpired:
-            words = (
-                f"tshark gave no answer within {SECONDS + _GRACE} s and was stopped; give it a part ('rustnet extract')"
-            )
-            raise RustnetError(words) from None
+            raise RustnetError(
+                "tshark exceeded the time limit of {seconds:g} s; try a part of the capture ('rustnet extract')",
+                seconds=SECONDS + _GRACE,
+            ) from None
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(worker.pid, signal.SIGKILL)
@@ -77,10 +79,10 @@ def _work(folder: str, request: dict[str, object]) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(out)
     except ValueError:
-        said = err.decode("utf-8", "replace").strip().splitlines()
-        raise RustnetError(
-            "tshark gave no answer ({said})", said=said[-1][:200] if said else worker.returncode
-        ) from None
+        messages = err.decode("utf-8", "replace").strip().splitlines()
+        if not messages:
+            raise RustnetError("tshark gave no answer: exit code {code}", code=worker.returncode) from None
+        raise RustnetError("tshark gave no answer: {message}", message=messages[-1][:200]) from None
     if "error" in answer:
-        raise RustnetError(str(answer["error"]))
+        raise worker_error(answer)
     return answer

@@ -1,4 +1,4 @@
-"""Scapy's view of a packet as a tree. This module imports scapy: only the worker may import it."""
+"""Protocol tree of a packet by scapy. This module imports scapy: only the worker may import it."""
 
 import logging
 import warnings
@@ -6,7 +6,7 @@ import warnings
 logging.getLogger("scapy").setLevel(logging.CRITICAL)
 warnings.simplefilter("ignore")
 
-from scapy.config import conf  # noqa: E402 -- silent from its first import on
+from scapy.config import conf  # noqa: E402 -- after the filters of logs and warnings
 
 conf.route_autoload = conf.route6_autoload = False
 
@@ -17,7 +17,7 @@ _MAX_NODES = 20_000
 _MAX_VALUE = 400
 _MAX_DEPTH = 40
 _DLT = {101: 12, 228: 228, 229: 229}
-"""Numbers under which scapy knows a link type, where they are not those of the LINKTYPE registry."""
+"""Scapy's numbers of link types that differ from the LINKTYPE registry."""
 
 _EXTRA = ("tls.all", "http", "quic", "smb2", "kerberos", "mqtt", "modbus", "ssh")
 
@@ -25,14 +25,14 @@ Tree = list[object]
 
 
 def answer(data: bytes, link_type: int) -> dict[str, object]:
-    """Tree of a packet of ``link_type``, or an error in one line."""
+    """Tree of a packet of ``link_type``, or an error as key and fields."""
     kind = conf.l2types.num2layer.get(_DLT.get(link_type, link_type)) or conf.l2types.num2layer.get(link_type)
     if kind is None:
-        return {"error": f"scapy does not know link type {link_type}; try --with tshark"}
+        return {"error": ("unknown_link_type", {"link_type": link_type})}
     _load_layers()
     try:
         packet = kind(data)
-    except Exception as error:  # noqa: BLE001 -- scapy catches what its upper layers raise, not the first
+    except Exception as error:  # noqa: BLE001 -- scapy catches exceptions of upper layers only
         failed = [f"scapy's {kind.__name__} failed", f"{type(error).__name__}: {error}", []]
         return {"layers": [failed, _layer(Raw(data), [_MAX_NODES], 0)]}
     left = [_MAX_NODES]
@@ -44,7 +44,7 @@ def answer(data: bytes, link_type: int) -> dict[str, object]:
 
 
 def _load_layers() -> None:
-    """Load layers that scapy leaves out unless asked; which there are depends on its version."""
+    """Load layers that scapy does not load by default; the available ones depend on its version."""
     import importlib  # noqa: PLC0415
 
     for name in _EXTRA:
@@ -52,7 +52,7 @@ def _load_layers() -> None:
             try:
                 importlib.import_module(f"{place}.{name}")
                 break
-            except Exception:  # noqa: BLE001, S112 -- another version, or a missing library of its own
+            except Exception:  # noqa: BLE001, S112 -- another version, or a missing dependency
                 continue
 
 
@@ -78,6 +78,6 @@ def _field(packet: Packet, description: object, value: object, left: list[int], 
         return [name, f"{len(value)} items", items]
     try:
         shown = str(description.i2repr(packet, value))  # type: ignore[attr-defined]
-    except Exception:  # noqa: BLE001 -- a field that scapy itself cannot show
+    except Exception:  # noqa: BLE001 -- a field that scapy cannot format
         shown = repr(value)
     return [name, shown if len(shown) <= _MAX_VALUE else f"{shown[:_MAX_VALUE]}… ({len(shown)} characters)", []]

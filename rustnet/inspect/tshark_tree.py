@@ -1,4 +1,4 @@
-"""tshark's view of a packet as a tree, from its PDML."""
+"""Protocol tree of a packet by tshark, from its PDML."""
 
 import io
 import os
@@ -17,7 +17,7 @@ _MAX_OUTPUT = 16 << 20
 _HIDDEN = ("geninfo",)
 
 Tree = list[object]
-"""Name, value, and the nodes inside."""
+"""Name, value, and child nodes."""
 
 
 def program() -> str | None:
@@ -26,7 +26,7 @@ def program() -> str | None:
 
 
 def answer(tshark: str, data: bytes, link_type: int, length: int, ts: int) -> dict[str, object]:
-    """Tree of a packet of ``link_type``, or an error in one line."""
+    """Tree of a packet of ``link_type``, or an error as key and fields."""
     capture = io.BytesIO()
     writer = PcapngWriter(capture)
     writer.section(application="rustnet")
@@ -34,28 +34,30 @@ def answer(tshark: str, data: bytes, link_type: int, length: int, ts: int) -> di
     with tempfile.TemporaryDirectory(prefix="rustnet.inspect.") as home:
         file = Path(home) / "packet.pcapng"
         file.write_bytes(capture.getvalue())
-        # -n: no name resolution; an empty home: nothing of the user's configuration, no scripts of theirs.
+        # -n: no name resolution; an empty home directory: no configuration or scripts of the user.
         command = [tshark, "-n", "-T", "pdml", "-r", str(file)]
         environment = {"HOME": home, "WIRESHARK_CONFIG_DIR": home, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
         try:
-            done = subprocess.run(  # noqa: S603 -- the program found above, no shell
+            done = subprocess.run(  # noqa: S603 -- a fixed program, no shell
                 command, capture_output=True, timeout=_SECONDS, check=False, env=environment, stdin=subprocess.DEVNULL
             )
         except subprocess.TimeoutExpired:
-            return {"error": f"tshark took longer than {_SECONDS} s for this packet and was stopped"}
+            return {"error": ("timeout", {"seconds": _SECONDS})}
     try:
         root = ET.fromstring(done.stdout[:_MAX_OUTPUT])  # noqa: S314 -- tshark escapes what packets hold; no DTD
     except ET.ParseError:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        return {"error": f"tshark failed on this packet: {said[-1] if said else f'exit code {done.returncode}'}"}
+        messages = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        if not messages:
+            return {"error": ("exit_code", {"code": done.returncode})}
+        return {"error": ("message", {"message": messages[-1]})}
     packet = root.find("packet")
     if packet is None:
-        return {"error": "tshark found no packet in what it was given"}
+        return {"error": ("no_packet", {})}
     return {"layers": [_node(p) for p in packet if p.get("name") not in _HIDDEN]}
 
 
 def _node(element: ET.Element) -> Tree:
-    """Turn one element of PDML into a node; its text is what Wireshark shows."""
+    """Node of one PDML element, with the text that Wireshark shows."""
     text = element.get("showname") or element.get("show") or element.get("value") or ""
     name, _, value = text.partition(": ")
     if element.tag != "proto" and not element.get("showname"):

@@ -1,69 +1,134 @@
-"""The verdict over one flow, in words: why this process owns it, and why every other claim lost.
+"""Explain the verdict over one flow: why this process is the owner, and why every other claim lost.
 
-The rule is that of `rustnet.policy.ownership`, applied to the claims as a session stores them, in the order of
-`rustnet.attribute.verdict`.
+Applies the rule of `rustnet.policy.ownership` to the claims of a session, in the order of `rustnet.attribute.verdict`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rustnet.i18n import _, marked
 from rustnet.policy.ownership import CLASSES, MATCHES, REASONS, SLACK_SECONDS
 
 Fields = Mapping[str, Any]
-"""A row by the names of its columns. Of a claim also: ``process``, ``pid``, ``host``, ``started_at`` of its process."""
+"""A row by column name. A claim also has ``process``, ``pid``, ``host`` and ``started_at`` of its process."""
 
 _LEAST, _MOST = -(1 << 62), 1 << 62
 _SECOND = 1_000_000_000
-_MEANS = {match.name: match.means for match in MATCHES}
+_COMPARED = {match.name: match.means for match in MATCHES}
+
+WON, EQUAL = "won", "equal"
+"""Outcomes of a claim that need no sentence; they are not translated."""
+
+_CLOCK = {
+    (True, False): marked(
+        "{name}: its clock is {offset:.3f} s ahead of the capture's: {agreeing:,} of {pairs:,} connections begin that "
+        "much later there, half of them within {spread:.3f} s; not corrected (--sidecar-offset auto corrects it)"
+    ),
+    (True, True): marked(
+        "{name}: its clock is {offset:.3f} s ahead of the capture's: {agreeing:,} of {pairs:,} connections begin that "
+        "much later there, half of them within {spread:.3f} s; corrected by {added:+.3f} s"
+    ),
+    (False, False): marked(
+        "{name}: its clock is {offset:.3f} s behind the capture's: {agreeing:,} of {pairs:,} connections begin that "
+        "much earlier there, half of them within {spread:.3f} s; not corrected (--sidecar-offset auto corrects it)"
+    ),
+    (False, True): marked(
+        "{name}: its clock is {offset:.3f} s behind the capture's: {agreeing:,} of {pairs:,} connections begin that "
+        "much earlier there, half of them within {spread:.3f} s; corrected by {added:+.3f} s"
+    ),
+}
+"""Sentence on a wrong clock, by whether it is ahead and whether it was corrected."""
+
+_LOST = {
+    "rank": (
+        marked("lost: rank {rank} ({class_name}) is worse than {best_rank} ({best_class})"),
+        marked("lost, but contests the owner: rank {rank} ({class_name}) is worse than {best_rank} ({best_class})"),
+    ),
+    "after": (
+        marked("lost: begins {gap} after the flow ended"),
+        marked("lost, but contests the owner: begins {gap} after the flow ended"),
+    ),
+    "before": (
+        marked("lost: ends {gap} before the flow began"),
+        marked("lost, but contests the owner: ends {gap} before the flow began"),
+    ),
+    "overlap": (
+        marked("lost: overlaps the flow for {overlap}, the owner's claim for {best_overlap}"),
+        marked("lost, but contests the owner: overlaps the flow for {overlap}, the owner's claim for {best_overlap}"),
+    ),
+    "farther after": (
+        marked("lost: begins {gap} after the flow ended, farther away than the owner's claim"),
+        marked("lost, but contests the owner: begins {gap} after the flow ended, farther away than the owner's claim"),
+    ),
+    "farther before": (
+        marked("lost: ends {gap} before the flow began, farther away than the owner's claim"),
+        marked("lost, but contests the owner: ends {gap} before the flow began, farther away than the owner's claim"),
+    ),
+    "earlier": (
+        marked("lost: was recorded earlier than the owner's claim"),
+        marked("lost, but contests the owner: was recorded earlier than the owner's claim"),
+    ),
+}
+"""Sentences on a claim that lost, without and with a contest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What can be said of a flow's owner."""
+    """Reasons for a flow's owner."""
 
     why: list[str]
     """Sentences about the verdict."""
     claims: list[str]
-    """One for each claim, in the order given: why it won, or lost."""
+    """Outcome of each claim, in the order given: `WON`, `EQUAL` or a sentence."""
 
 
 def seconds(ns: float) -> str:
-    """Length of time in words: ``12 ms``, ``3.02 s``, ``2.5 h``."""
+    """Duration with a unit: ``12 ms``, ``3.02 s``, ``2.5 h``."""
     ns = abs(ns)
     if ns < _SECOND:
-        return f"{ns / 1e6:.0f} ms"
+        return _("{number} ms").format(number=f"{ns / 1e6:.0f}")
     if ns < 600 * _SECOND:
-        return f"{ns / 1e9:.2f}".rstrip("0").rstrip(".") + " s"
-    return f"{ns / 60e9:,.1f} min" if ns < 36_000 * _SECOND else f"{ns / 3600e9:,.1f} h"
+        return _("{number} s").format(number=f"{ns / 1e9:.2f}".rstrip("0").rstrip("."))
+    if ns < 36_000 * _SECOND:
+        return _("{number} min").format(number=f"{ns / 60e9:,.1f}")
+    return _("{number} h").format(number=f"{ns / 3600e9:,.1f}")
 
 
 def clock_sentence(
-    name: str, offset_ms: float, spread_ms: float, pairs: int, agreeing: int, *, added_ms: float = 0
+    name: str,
+    offset_ms: float,
+    spread_ms: float,
+    pairs: int,
+    agreeing: int,
+    *,
+    added_ms: float = 0,
+    translate: Callable[[str], str] = str,
 ) -> str:
-    """Say what was found of a sidecar's clock."""
-    way = "ahead of" if offset_ms > 0 else "behind"
-    later = "later" if offset_ms > 0 else "earlier"
-    done = f"corrected by {added_ms / 1e3:+.3f} s" if added_ms else "not corrected: --sidecar-offset auto would"
-    return (
-        f"{name}: its clock is {abs(offset_ms) / 1e3:.3f} s {way} the capture's: {agreeing:,} of {pairs:,} connections "
-        f"begin so much {later} there, half of them within {spread_ms / 1e3:.3f} s; {done}"
+    """Describe the measured clock of a sidecar; in English for storage, or in the language of ``translate``."""
+    return translate(_CLOCK[offset_ms > 0, bool(added_ms)]).format(
+        name=name,
+        offset=abs(offset_ms) / 1e3,
+        spread=spread_ms / 1e3,
+        pairs=pairs,
+        agreeing=agreeing,
+        added=added_ms / 1e3,
     )
 
 
 def class_of(rank: int) -> str:
-    """Name of the class that a rank belongs to."""
+    """Name of the class of a rank."""
     return next((c.name for c in CLASSES if c.first == rank // 10 * 10), "unranked")
 
 
-def who(claim: Fields) -> str:
-    """Name the process of a claim: ``curl (4711)``."""
-    pid = f" ({claim['pid']})" if claim["pid"] is not None else ""
-    return f"{claim['process'] or 'a process without a name'}{pid}"
+def process_label(claim: Fields) -> str:
+    """Process of a claim, for display: ``curl (4711)``."""
+    name = claim["process"] or _("unnamed process")
+    return name if claim["pid"] is None else f"{name} ({claim['pid']})"
 
 
 class _Claim:
-    """A claim as the policy sees it."""
+    """A claim with the values that the policy compares."""
 
     def __init__(self, fields: Fields, flow: Fields) -> None:
         self.fields = fields
@@ -72,96 +137,110 @@ class _Claim:
         self.starts = _LEAST if fields["window_start"] is None else fields["window_start"]
         self.ends = _MOST if fields["window_end"] is None else fields["window_end"]
         self.overlap = max(0, min(self.ends, flow["ended_at"]) - max(self.starts, flow["started_at"]))
-        self.seen: int | None = fields["observed_at"]
-        began = fields["started_at"]
+        self.observed_at: int | None = fields["observed_at"]
+        process_start = fields["started_at"]
         added = (fields["offset_ms"] or 0) * 1e6
-        late = None if began is None else began + added - flow["ended_at"]
+        late = None if process_start is None else process_start + added - flow["ended_at"]
         self.reused = late if late is not None and late > SLACK_SECONDS * _SECOND else None
-        """How long after the flow's end the process began, where that rules it out."""
+        """Time from the flow's end to the process's start, if it excludes the process."""
         self.flow = flow
 
-    def order(self) -> tuple[Any, ...]:
-        """Place among the flow's claims, as `rustnet.attribute.verdict` orders them."""
-        seen = (1, 0) if self.seen is None else (0, -self.seen)
-        return self.rank, self.distance > 0, -self.overlap, self.distance, seen, self.fields["process_id"]
+    @property
+    def after(self) -> bool:
+        """Whether the window begins after the flow's end."""
+        return bool(self.starts > self.flow["ended_at"])
 
-    def where(self) -> str:
-        """How the claim's window lies to the flow."""
+    def order(self) -> tuple[Any, ...]:
+        """Sort key among the flow's claims, as in `rustnet.attribute.verdict`."""
+        observed = (1, 0) if self.observed_at is None else (0, -self.observed_at)
+        return self.rank, self.distance > 0, -self.overlap, self.distance, observed, self.fields["process_id"]
+
+    def position(self) -> str:
+        """Position of the claim's window relative to the flow, as a sentence."""
         if self.distance == 0:
             if self.fields["match"] == "packet":
-                return "it stands on packets of the flow"
+                return _("the claim is on packets of the flow")
             if self.starts == _LEAST and self.ends == _MOST:
-                return "it is of no stated time"
+                return _("the claim has no time")
             if self.starts <= self.flow["started_at"] and self.ends >= self.flow["ended_at"]:
-                return "it covers the whole flow"
-            return f"it overlaps the flow for {seconds(self.overlap)}"
-        side = (
-            "begins {} after the flow ended" if self.starts > self.flow["ended_at"] else "ends {} before the flow began"
-        )
-        return "it " + side.format(seconds(self.distance))
+                return _("the claim covers the whole flow")
+            return _("the claim overlaps the flow for {overlap}").format(overlap=seconds(self.overlap))
+        if self.after:
+            return _("the claim begins {gap} after the flow ended").format(gap=seconds(self.distance))
+        return _("the claim ends {gap} before the flow began").format(gap=seconds(self.distance))
 
 
 def explain(flow: Fields, claims: Sequence[Fields], clocks: Sequence[Fields]) -> Explanation:
-    """Put the verdict over a flow into words. ``clocks`` are rows of `clocks` of its capture."""
-    told = [_Claim(fields, flow) for fields in claims]
+    """Explain the verdict over a flow. ``clocks`` are the rows of `clocks` of its capture."""
+    weighed = [_Claim(fields, flow) for fields in claims]
     owner = flow["process_id"]
-    standing = [claim for claim in told if claim.reused is None and _eligible(claim, owner)]
-    best = min(standing, key=_Claim.order, default=None)
+    eligible = [claim for claim in weighed if claim.reused is None and _eligible(claim, owner)]
+    best = min(eligible, key=_Claim.order, default=None)
     if best is not None and owner is not None and best.fields["process_id"] != owner:
-        best = min((c for c in standing if c.fields["process_id"] == owner), key=_Claim.order, default=best)
-    lines = [_fate(claim, best, flow) for claim in told]
-    why = _won(best, told, flow) if owner is not None and best is not None else _nobody(best, told, flow)
-    return Explanation(why + _clock_words(told, clocks, owned=owner is not None), lines)
+        best = min((c for c in eligible if c.fields["process_id"] == owner), key=_Claim.order, default=best)
+    outcomes = [_outcome(claim, best, flow) for claim in weighed]
+    if owner is not None and best is not None:
+        why = _owner_sentences(best, weighed, flow)
+    else:
+        why = _no_owner_sentences(best, weighed, flow)
+    return Explanation(why + _clock_sentences(weighed, clocks, owned=owner is not None), outcomes)
 
 
 def _eligible(claim: _Claim, owner: int | None) -> bool:
-    """Whether a claim can have taken part: the owner's did, whatever the slack was."""
+    """Whether a claim took part in the verdict: the owner's always did, whatever the slack was."""
     return claim.distance <= SLACK_SECONDS * _SECOND or claim.fields["process_id"] == owner
 
 
-def _won(best: _Claim, told: list[_Claim], flow: Fields) -> list[str]:
+def _owner_sentences(best: _Claim, claims: list[_Claim], flow: Fields) -> list[str]:
     """Why the owner owns the flow."""
     f = best.fields
+    owner = _("{process} owns the flow by {source} {quality}, rank {rank} ({class_name})")
     lines = [
-        (
-            f"{who(f)} owns it by {f['source']} {f['quality']}, rank {f['rank']} ({class_of(f['rank'])}): "
-            f"{best.where()}; compared was {_MEANS.get(f['match'], f['match'])}"
-        )
+        owner.format(
+            process=process_label(f),
+            source=f["source"],
+            quality=f["quality"],
+            rank=f["rank"],
+            class_name=class_of(f["rank"]),
+        ),
+        best.position(),
+        _("matched by {fields}").format(fields=_(_COMPARED[f["match"]])),
     ]
     if f["behind"]:
-        lines.append(f"the source calls the ends {f['behind']}, and says itself that NAT made the flow's of them")
-    rivals = [c for c in told if _rival(c, best)]
+        lines.append(_("ends before NAT, according to the source: {ends}").format(ends=f["behind"]))
+    rivals = [c for c in claims if _rival(c, best)]
     if flow["process_contested"] and rivals:
-        names = ", ".join(dict.fromkeys(who(c.fields) for c in rivals))
-        lines.append(f"contested: {names} has a claim of the same class ({class_of(f['rank'])}) for the same time")
-    lines += _reuse_words(told, best)
-    return lines
+        contested = _("contested: claims of the same class ({class_name}) for the same time by {processes}")
+        names = ", ".join(dict.fromkeys(process_label(c.fields) for c in rivals))
+        lines.append(contested.format(class_name=class_of(f["rank"]), processes=names))
+    return lines + _reuse_sentences(claims, best)
 
 
-def _nobody(best: _Claim | None, told: list[_Claim], flow: Fields) -> list[str]:
-    """Why nobody owns the flow."""
+def _no_owner_sentences(best: _Claim | None, claims: list[_Claim], flow: Fields) -> list[str]:
+    """Why the flow has no owner."""
     reason = flow["unowned_reason"]
-    lines = [f"nobody: {REASONS[reason]}" if reason in REASONS else "nobody has judged it"]
+    lines = [_(REASONS[reason]) if reason in REASONS else _("its owner has not been determined yet")]
     if reason == "contested" and best is not None:
-        names = dict.fromkeys(who(c.fields) for c in told if c is best or _rival(c, best))
-        lines.append(f"{' and '.join(names)} have claims of rank {best.rank}, equally long, equally near, equally late")
-    return lines + _reuse_words(told, best)
+        equal = _("claims of rank {rank} with equal overlap, distance and time: {processes}")
+        names = dict.fromkeys(process_label(c.fields) for c in claims if c is best or _rival(c, best))
+        lines.append(equal.format(rank=best.rank, processes=", ".join(names)))
+    return lines + _reuse_sentences(claims, best)
 
 
-def _reuse_words(told: list[_Claim], best: _Claim | None) -> list[str]:
-    """Say which pids were used again."""
+def _reuse_sentences(claims: list[_Claim], best: _Claim | None) -> list[str]:
+    """Name the pids that several processes used in turn."""
     lines = []
-    for pid in sorted({c.fields["pid"] for c in told if c.fields["pid"] is not None}):
+    for pid in sorted({c.fields["pid"] for c in claims if c.fields["pid"] is not None}):
         starts = sorted({
             (c.fields["started_at"], c.fields["process"])
-            for c in told
+            for c in claims
             if c.fields["pid"] == pid and c.fields["started_at"] is not None
             and (best is None or c.fields["host"] == best.fields["host"])
         }, key=lambda start: start[0])  # fmt: skip
         if len(starts) > 1 and starts[-1][0] - starts[0][0] > _SECOND:
-            names = ", then ".join(name or "?" for _, name in starts)
-            gap = seconds(starts[-1][0] - starts[0][0])
-            lines.append(f"pid {pid} was used again: {names}, whose starts lie {gap} apart, are different processes")
+            reused = _("pid {pid} was reused: {processes} are different processes, started {gap} apart")
+            names = ", ".join(name or "?" for _start, name in starts)
+            lines.append(reused.format(pid=pid, processes=names, gap=seconds(starts[-1][0] - starts[0][0])))
     return lines
 
 
@@ -177,7 +256,7 @@ def _rival(claim: _Claim, best: _Claim) -> bool:
 
 
 def _same(one: Fields, other: Fields) -> bool:
-    """Whether two claims name one process, as the policy sees it."""
+    """Whether two claims name the same process, according to the policy."""
     if one["process_id"] == other["process_id"]:
         return True
     if one["host"] is not None and other["host"] is not None and one["host"] != other["host"]:
@@ -190,50 +269,66 @@ def _same(one: Fields, other: Fields) -> bool:
     return None in starts or abs(starts[0] - starts[1]) <= _SECOND
 
 
-def _fate(claim: _Claim, best: _Claim | None, flow: Fields) -> str:
+def _outcome(claim: _Claim, best: _Claim | None, flow: Fields) -> str:
     """Why one claim won or lost."""
     if claim.reused is not None:
-        return f"lost: the process began {seconds(claim.reused)} after the flow had ended, its pid had been used again"
+        reused = _("lost: the pid was reused, its process began {gap} after the flow had ended")
+        return reused.format(gap=seconds(claim.reused))
     if best is None or not _eligible(claim, flow["process_id"]):
-        return f"too far: {claim.where()}"
+        outside = (
+            _("outside the time: begins {gap} after the flow ended")
+            if claim.after
+            else _("outside the time: ends {gap} before the flow began")
+        )
+        return outside.format(gap=seconds(claim.distance))
     if claim is best:
-        return "won" if flow["process_id"] is not None else "equal"
+        return WON if flow["process_id"] is not None else EQUAL
     if _same(claim.fields, best.fields):
-        return "agrees: the same process"
-    lost = _behind(claim, best)
-    if lost is None and flow["process_id"] is None:
-        return "equal"
-    contested = ", and contests" if _rival(claim, best) and flow["process_contested"] else ""
-    return f"lost: {lost or 'it was written down earlier'}{contested}"
+        return _("agrees: the same process")
+    difference = _difference(claim, best)
+    if difference == "earlier" and flow["process_id"] is None:
+        return EQUAL
+    lost, contested = _LOST[difference]
+    return _(contested if _rival(claim, best) and flow["process_contested"] else lost).format(
+        rank=claim.rank,
+        class_name=class_of(claim.rank),
+        best_rank=best.rank,
+        best_class=class_of(best.rank),
+        gap=seconds(claim.distance),
+        overlap=seconds(claim.overlap),
+        best_overlap=seconds(best.overlap),
+    )
 
 
-def _behind(claim: _Claim, best: _Claim) -> str | None:
-    """In what a claim is worse than the best one; ``None`` if in nothing but the time of its writing."""
+def _difference(claim: _Claim, best: _Claim) -> str:
+    """First criterion, a key of `_LOST`, by which a claim is worse than the best one."""
     if claim.rank != best.rank:
-        return f"rank {claim.rank} ({class_of(claim.rank)}) is worse than {best.rank} ({class_of(best.rank)})"
+        return "rank"
     if (claim.distance > 0) != (best.distance > 0):
-        return claim.where()
+        return "after" if claim.after else "before"
     if claim.overlap != best.overlap:
-        return f"{seconds(claim.overlap)} of overlap are less than {seconds(best.overlap)}"
-    return f"{claim.where()}, which is farther" if claim.distance != best.distance else None
+        return "overlap"
+    if claim.distance != best.distance:
+        return "farther after" if claim.after else "farther before"
+    return "earlier"
 
 
-def _clock_words(told: list[_Claim], clocks: Sequence[Fields], *, owned: bool) -> list[str]:
-    """What is known of the clocks of those who made the claims, where it matters."""
+def _clock_sentences(claims: list[_Claim], clocks: Sequence[Fields], *, owned: bool) -> list[str]:
+    """Clocks of the claims' sources, if they were wrong or corrected."""
     lines = []
     for clock in clocks:
-        claims = [c for c in told if c.fields["evidence"].rpartition(":")[0] == clock["origin"]
-                  and clock["host"] in {None, c.fields["host"]}]  # fmt: skip
-        if not claims or not (clock["wrong"] or clock["added_ms"]):
+        own = [c for c in claims if c.fields["evidence"].rpartition(":")[0] == clock["origin"]
+               and clock["host"] in {None, c.fields["host"]}]  # fmt: skip
+        if not own or not (clock["wrong"] or clock["added_ms"]):
             continue
         name = f"{clock['origin']} ({clock['host']})" if clock["host"] else clock["origin"]
-        lines.append(
-            clock_sentence(name, clock["offset_ms"], clock["spread_ms"], clock["pairs"], clock["agreeing"],
-                           added_ms=clock["added_ms"])
-            if clock["wrong"]
-            else f"{name}: its times were moved by {clock['added_ms'] / 1e3:+.3f} s, as asked"
-        )  # fmt: skip
-        moved = [abs(c.distance - abs(clock["offset_ms"]) * 1e6) <= SLACK_SECONDS * _SECOND for c in claims]
-        if not owned and not clock["added_ms"] and any(moved):
-            lines.append("corrected by that, a claim would lie at the flow's time")
+        if clock["wrong"]:
+            figures = clock["offset_ms"], clock["spread_ms"], clock["pairs"], clock["agreeing"]
+            lines.append(clock_sentence(name, *figures, added_ms=clock["added_ms"], translate=_))
+        else:
+            corrected = _("{name}: its times were corrected by {added:+.3f} s, as requested")
+            lines.append(corrected.format(name=name, added=clock["added_ms"] / 1e3))
+        aligned = [abs(c.distance - abs(clock["offset_ms"]) * 1e6) <= SLACK_SECONDS * _SECOND for c in own]
+        if not owned and not clock["added_ms"] and any(aligned):
+            lines.append(_("with that correction, a claim would be at the time of the flow"))
     return lines

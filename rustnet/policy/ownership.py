@@ -1,14 +1,17 @@
-"""The policy that turns claims into a verdict: one table of ranks, one rule, and the page that tells both.
+"""The policy that turns claims into a verdict: a table of ranks, a rule, and the page that documents both.
 
-``docs/ownership.md`` is written by ``python -m rustnet.policy.ownership``; a test holds it to what stands here.
+``python -m rustnet.policy.ownership`` writes ``docs/ownership.md``; a test keeps it current.
 """
 
 import sys
+import textwrap
 from typing import NamedTuple
+
+from rustnet.i18n import marked
 
 
 class Class(NamedTuple):
-    """Claims of one class are equally good: where they name different processes, the flow is contested."""
+    """Claims of one class are equally good: if they name different processes, the flow is contested."""
 
     first: int
     name: str
@@ -17,19 +20,21 @@ class Class(NamedTuple):
 
 CLASSES = (
     Class(10, "witnessed", "the kernel named the process while it handled this very packet or socket"),
-    Class(20, "exact", "a socket with exactly these two ends was in the process's hands"),
-    Class(30, "wildcard", "a socket with this local port, this remote end and an unstated local address"),
-    Class(40, "listener", "a socket that listened or waited on the local port, for anybody"),
-    Class(50, "relaxed", "a search that had to leave parts of the tuple out"),
-    Class(60, "unstated", "the source names a process and does not say how it knows"),
-    Class(70, "delegate", "the process did the work of another, which the same source names"),
-    Class(80, "unreliable", "by the source's own documentation this names bystanders too"),
-    Class(90, "untimed", "the source does not say when, so the claim may be about another time"),
+    Class(20, "exact", "the process held a socket with exactly these two ends"),
+    Class(
+        30, "wildcard", "the process held a socket with this local port and remote end and an unspecified local address"
+    ),
+    Class(40, "listener", "the process held a listening or unconnected socket on the local port"),
+    Class(50, "relaxed", "a lookup that had to ignore parts of the tuple"),
+    Class(60, "unstated", "the source names a process without stating how it was determined"),
+    Class(70, "delegate", "the process acted on behalf of another one that the same source names"),
+    Class(80, "unreliable", "according to its own documentation the source may name an unrelated process"),
+    Class(90, "untimed", "the source states no time, so the claim may be about an earlier or later connection"),
 )
-"""Every ten ranks are one class (``rank // 10``); within a class the rank only orders."""
+"""Every ten ranks are one class (``rank // 10``); within a class the rank is only an order."""
 
 ANY = "*"
-"""Stands in `RANKS` for every quality that is not listed: sources invent new words."""
+"""Wildcard in `RANKS` for every source or quality that is not listed: sources may add new ones."""
 
 RANKS: dict[tuple[str, str], int] = {
     ("pktap", "effective-process"): 10,
@@ -81,35 +86,37 @@ RANKS: dict[tuple[str, str], int] = {
     ("etl2pcapng", ANY): 84,
     (ANY, ANY): 69,
 }
-"""(source, quality as the source words it) -> rank; the smaller, the better."""
+"""(source, quality in the source's vocabulary) -> rank; a smaller rank is better."""
 
 UNTIMED_RANK = 90
-"""A claim without a time is never better than this."""
+"""Best rank of a claim without a time."""
 
 
 class Match(NamedTuple):
-    """A way in which an observation's ends are held against a flow's."""
+    """A way of comparing an observation's ends with a flow's."""
 
     name: str
     best: int
-    """A claim matched in this way is never better than this rank, whatever its source says."""
+    """Best rank of a claim matched in this way, whatever its quality."""
     means: str
 
 
 MATCHES = (
-    Match("tuple", 0, "protocol, both addresses and both ports, in either orientation"),
-    Match("addresses", 0, "protocol and both addresses, in either orientation: ICMP, IGMP, ARP have no ports"),
-    Match("nat", 25, "as `tuple`, with the ends behind a translation of addresses that the source states itself"),
-    Match("wildcard", 30, "protocol, local port, remote address and port; the source left the local address open"),
-    Match("listener", 40, "protocol, local address and port; the source left the remote end open"),
-    Match("port", 45, "protocol and local port; the source left everything else open"),
+    Match("tuple", 0, marked("protocol, both addresses and both ports, in either orientation")),
+    Match("addresses", 0, marked("protocol and both addresses, in either orientation (ICMP, IGMP, ARP have no ports)")),
+    Match("nat", 25, marked("protocol, addresses and ports after NAT, as stated by the source")),
+    Match("wildcard", 30, marked("protocol, local port, remote address and port; the local address is unspecified")),
+    Match("listener", 40, marked("protocol, local address and port; the remote end is unspecified")),
+    Match("port", 45, marked("protocol and local port; everything else is unspecified")),
     Match(
-        "remote", 55, "protocol, remote address and port, and the time of the flow's first packet: a call of connect"
+        "remote",
+        55,
+        marked("protocol, remote address and port, and the time of the flow's first packet (a call of connect)"),
     ),
-    Match("echo", 30, "identifier of an ICMP echo, and what the source states of the addresses"),
-    Match("protocol", 48, "protocol alone (of ICMP only echoes): a raw socket that is bound to nothing"),
-    Match("fragments", 0, "a portless flow of IP fragments carries datagrams of a flow that the claim is about"),
-    Match("packet", 0, "written on a packet of the flow itself"),
+    Match("echo", 30, marked("identifier of an ICMP echo, and the addresses that the source states")),
+    Match("protocol", 48, marked("protocol only (of ICMP only echoes): an unbound raw socket")),
+    Match("fragments", 0, marked("a claim on the flow of the datagrams whose IP fragments this portless flow carries")),
+    Match("packet", 0, marked("a statement on a packet of the flow itself")),
 )
 
 NOT_ATTRIBUTABLE = (
@@ -125,93 +132,97 @@ NOT_ATTRIBUTABLE = (
     "rarp",
     "stp",
 )
-"""Protocols that kernels and switches speak by themselves: without a claim, no process is missing."""
+"""Protocols of kernels and switches: without a claim, no process is missing."""
 
 KERNEL_ICMP = {"icmp": (3, 4, 5, 9, 10, 11, 12), "icmpv6": (1, 2, 3, 4, 130, 131, 132, *range(133, 138), 143)}
-"""Types of ICMP that kernels speak by themselves: errors, routers, neighbours, multicast listeners."""
+"""ICMP types that kernels send themselves: errors, router and neighbour discovery, multicast listeners."""
 
 REASONS = {
-    "not_attributable": "its protocol is spoken by kernels and switches, not by processes",
-    "contested": "two processes have equally good claims, and nothing tells which is right",
-    "pid_reused": "its claims name processes that began after it had ended: their pids had been used again",
-    "ownerless": "a source saw it at its time and knew no process for it",
-    "outside_window": "its ends are named, but not at its time; the nearest claims say how far off (`distance_ms`)",
-    "no_claim": "sources were read, and none names its ends",
-    "no_sidecar": "no source of ownership was given or could be read",
+    "not_attributable": marked("its protocol is spoken by kernels and switches, not by processes"),
+    "contested": marked("two processes have equally good claims, and no rule prefers one of them"),
+    "pid_reused": marked("its claims name processes that began after it had ended: the pids were reused"),
+    "ownerless": marked("a source saw it at its time, but knew no process"),
+    "outside_window": marked("a source has its ends, but at another time (`distance_ms` of the nearest claims)"),
+    "no_claim": marked("no source has its ends"),
+    "no_sidecar": marked("no source of ownership was given, or none could be read"),
 }
-"""Values of `flows.unowned_reason`, the first that applies."""
+"""Values of `flows.unowned_reason`; the first that applies is used."""
 
 WRONG_SECONDS, TOLERANCE_SECONDS, PAIRS, AGREEING = 1.0, 0.5, 4, 0.6
-"""When a clock is called wrong: by at least so much, give or take that much, on so many and such a share of flows."""
+"""A clock is wrong from this offset on, if this many connections and this share of them agree within the tolerance."""
 
 SLACK_SECONDS = 2.0
-"""How far outside a claim's window a flow may lie and still be its."""
+"""Maximum distance between a claim's window and a flow."""
 
 RULE = (
     "A claim is eligible if its window and the flow are at most {slack:g} seconds apart (`--slack`).",
-    "A process that began more than that after the flow's end never owned it: its pid had been used again.",
+    "A process that began more than that after the flow's end is excluded: its pid was reused.",
     "The best (smallest) rank wins.",
-    (
-        "Among equals, a claim whose window overlaps the flow goes before one that only comes near; the longer "
-        "overlap goes first."
-    ),
+    "Among equal ranks, a claim whose window overlaps the flow precedes one that is only near; a longer overlap first.",
     "Then the smallest distance, then the latest observation.",
-    ("Processes that share a socket have equal claims. Observations within one second of each other are equally late."),
+    "Processes that share a socket have equal claims. Observations within one second of each other are simultaneous.",
     (
         "The flow is contested (`process_contested`) if a claim of the winner's class names a different process and "
-        "its window overlaps the winner's. Same host and same pid are one process, whatever its threads are called, "
+        "its window overlaps the winner's. The same host and pid are one process, whatever its threads are called, "
         "unless the start times differ."
     ),
-    "If the two cannot be told apart by any of this, nobody wins: `unowned_reason` is `contested`.",
+    "If none of this distinguishes two processes, the flow has no owner: `unowned_reason` is `contested`.",
 )
 
 
 def ownership_page() -> str:
-    """Text of ``docs/ownership.md``: the rule, the ranks, the ways of matching and the reasons, from this module."""
+    """Text of ``docs/ownership.md``: rule, ranks, ways of matching and reasons."""
     return "\n".join([*_rule_part(), *_rank_part(), *_matching_part(), *_unowned_part()])
 
 
 def _rule_part() -> list[str]:
-    """Lines about claims, the verdict over them, and clocks."""
+    """Section on claims, the verdict, and clocks."""
     return [
         "# Who owned a flow",
         "",
         "Written by `python -m rustnet.policy.ownership`; do not edit.",
         "",
-        "Every statement of a source about ownership that concerns a flow is a row of `claims` and stays there.",
-        "`flows.process_id`, `process_source`, `process_contested` and `unowned_reason` are the verdict over them:",
+        "Every statement of a source about the owner of a flow is a row of `claims`. The verdict over them is in",
+        "`flows.process_id`, `process_source`, `process_contested` and `unowned_reason`:",
         "",
         *(f"{i}. {text.format(slack=SLACK_SECONDS)}" for i, text in enumerate(RULE, 1)),
         "",
-        "A claim that lies outside the window is stored only where no claim lies inside: the nearest one before the",
-        "flow and the nearest one after it, with their distance.",
+        *_paragraph(
+            "A claim outside the window is stored only if no claim is inside: the nearest one before and the nearest "
+            "one after the flow, with their distance."
+        ),
         "",
-        "A wrong clock shows as one and the same distance on most flows. It is measured (`clocks`) by connections that",
-        "only one flow and one record name; those that a source found open when it began say nothing. If at least",
-        f"{AGREEING:.0%} of them, and {PAIRS} in all, begin the same {WRONG_SECONDS:g} s or more apart (give or take",
-        f"{TOLERANCE_SECONDS:g} s), the summary says so, and `anomalies` too (`sidecar_clock_offset`). Times are moved",
-        "only on demand: `--sidecar-offset auto` by what was",
-        "measured, `--sidecar-offset SECONDS` by so much; `claims.offset_ms` and `clocks.added_ms` say by how much.",
+        *_paragraph(
+            "A wrong clock shows as the same distance on most flows. It is measured (`clocks`) by connections whose "
+            "ends only one flow and one record have, without those that were already open when the source started. If "
+            f"at least {AGREEING:.0%} of them, and {PAIRS} in all, begin the same {WRONG_SECONDS:g} s or more apart "
+            f"(within {TOLERANCE_SECONDS:g} s), the summary and `anomalies` (`sidecar_clock_offset`) report it. Times "
+            "are corrected only on request: `--sidecar-offset auto` by the measured offset, `--sidecar-offset SECONDS` "
+            "by a given one; `claims.offset_ms` and `clocks.added_ms` hold the correction."
+        ),
         "",
-        "Where more than a handful of records with the same ends overlap one flow, the latest of them, the longest and",
-        "the longest of another process become claims; `anomalies` counts such flows (`claims_left_out`).",
+        *_paragraph(
+            "If more than a handful of records with the same ends overlap one flow, the latest of them, the longest "
+            "one and the longest one of another process become claims; `anomalies` counts such flows "
+            "(`claims_left_out`)."
+        ),
         "",
     ]
 
 
 def _rank_part() -> list[str]:
-    """Lines about ranks and their classes."""
+    """Section on ranks and their classes."""
     return [
         "## Ranks",
         "",
-        "| class | ranks | what it means |",
+        "| class | ranks | meaning |",
         "| --- | --- | --- |",
         *(f"| {c.name} | {c.first} to {c.first + 9} | {c.means} |" for c in CLASSES),
         "",
-        "| source | quality, in the source's words | rank |",
+        "| source | quality, in the source's vocabulary | rank |",
         "| --- | --- | --- |",
         *(
-            f"| {_named(source, 'any other source')} | {_named(quality, 'any other word')} | {rank} |"
+            f"| {_named(source, 'any other source')} | {_named(quality, 'any other')} | {rank} |"
             for (source, quality), rank in RANKS.items()
         ),
         "",
@@ -219,46 +230,52 @@ def _rank_part() -> list[str]:
 
 
 def _matching_part() -> list[str]:
-    """Lines about what is held against what."""
+    """Section on ways of matching."""
     return [
         "## Matching",
         "",
-        f"`claims.match` says what was compared. A claim without a time has rank {UNTIMED_RANK} or worse.",
+        f"`claims.match` is the way of matching. A claim without a time has rank {UNTIMED_RANK} or worse.",
         "",
         "| match | best rank | compared |",
         "| --- | --- | --- |",
         *(f"| {m.name} | {m.best or 'as ranked'} | {m.means} |" for m in MATCHES),
         "",
-        "IPv4-mapped IPv6 addresses are IPv4 addresses; scope ids are dropped; ICMP in a source is ICMPv6 too.",
-        "A socket bound to `0.0.0.0` takes IPv4, one bound to `::` takes IPv4 too unless it says otherwise.",
-        "A listening TCP socket is matched with the responder only, unless the capture did not see the SYN. Where a",
-        "source left the local address open and its other records call addresses of that IP version local, the flow's",
-        "end must be one of them: who listens on port 22 does not own connections to another host's port 22.",
-        "`claims.reversed` says that the source's local end is the flow's `dst`.",
+        *_paragraph(
+            "IPv4-mapped IPv6 addresses are treated as IPv4, scope ids are dropped, and ICMP in a source includes "
+            "ICMPv6. A socket bound to `0.0.0.0` accepts IPv4, one bound to `::` also IPv4 unless the source states "
+            "otherwise. A listening TCP socket matches only the responder, unless the capture lacks the SYN. If a "
+            "source leaves the local address open and its other records have local addresses of that IP version, the "
+            "flow's end must be one of them: a process that listens on port 22 does not own connections to port 22 of "
+            "other hosts. With `claims.reversed` the source's local end is the flow's `dst`."
+        ),
         "",
     ]
 
 
 def _unowned_part() -> list[str]:
-    """Lines about flows without an owner."""
+    """Section on flows without an owner."""
     return [
         "## Flows without an owner",
         "",
-        "| `unowned_reason` | why |",
+        "| `unowned_reason` | meaning |",
         "| --- | --- |",
         *(f"| `{reason}` | {why} |" for reason, why in REASONS.items()),
         "",
         f"Not attributable without a claim: {', '.join(NOT_ATTRIBUTABLE)},",
         "and " + "; ".join(f"{name} of type {', '.join(map(str, types))}" for name, types in KERNEL_ICMP.items()) + ".",
         "",
-        "Traffic that only passes through a recording host is `no_claim`: sources do not say which addresses were",
-        "theirs.",
+        "Traffic that a recording host only forwards has reason `no_claim`.",
         "",
     ]
 
 
+def _paragraph(text: str) -> list[str]:
+    """Text wrapped to the width of a page."""
+    return textwrap.wrap(text, 118, break_long_words=False, break_on_hyphens=False)
+
+
 def _named(word: str, any_: str) -> str:
-    """Set a word of the rank table in code type, or say what stands for all others."""
+    """A word of the rank table as code, or ``any_`` for the wildcard."""
     return any_ if word == ANY else f"`{word}`"
 
 

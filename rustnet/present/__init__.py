@@ -1,1 +1,1 @@
-"""Values as text for people: safe on any terminal; no click, no textual."""
+"""Format values as text that is safe on any terminal; without click and textual."""

@@ -1,7 +1,7 @@
-"""Hostile text on a terminal: what may be shown, how wide it is, and how it is cut.
+"""Escape, measure and cut hostile text for terminals.
 
-Names, URIs and process names come from packets. A terminal must never receive a control character from them, nor
-characters that reorder or hide what stands beside them.
+Names, URIs and process names come from packets. A terminal must never receive control characters from them, nor
+characters that reorder or hide adjacent text.
 """
 
 import re
@@ -28,7 +28,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` with everything that a terminal would obey, or a reader would not see, written as an escape."""
+    """``text`` with control and invisible characters escaped."""
     return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escape, text)
 
 
@@ -44,7 +44,7 @@ def width(text: str) -> int:
 
 
 def cut(text: str, limit: int) -> str:
-    """``text`` in at most ``limit`` columns; an ellipsis stands where something is missing."""
+    """``text`` cut to ``limit`` columns, ending in an ellipsis if it was longer."""
     if len(text) <= limit and width(text) <= limit:
         return text
     if limit < 1:

@@ -1,7 +1,7 @@
-"""The hash of an input, made while it is read.
+"""SHA-256 of an input, computed while it is read.
 
-SHA-256 takes about as long per byte as everything else that is done to a large capture, so it runs beside it: in a
-thread (`hashlib` releases the interpreter's lock for large inputs), or in a process of its own.
+Hashing takes about as long per byte as the rest of the analysis of a large capture, so it runs in parallel: in a thread
+(`hashlib` releases the GIL for large inputs), or in a separate process.
 """
 
 import hashlib
@@ -17,30 +17,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rustnet.sources.stored import Stored
 
-_WAITING = 3
-"""Chunks that may wait for the hasher before the reader has to."""
+_QUEUED = 3
+"""Chunks that may be queued before the reader blocks."""
 
 
 class Hasher:
-    """SHA-256 in a thread of its own, at most a few chunks behind.
+    """SHA-256 in a separate thread, with a bounded queue.
 
-    A chunk must stay as it is until `wait` for its ticket has returned.
+    A chunk must not change until `wait` for its ticket has returned.
     """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._queue: queue.Queue[memoryview | bytes | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[memoryview | bytes | None] = queue.Queue(_QUEUED)
         self._done = 0
-        self._given = 0
+        self._submitted = 0
         self._progress = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="sha256", daemon=True)
         self._thread.start()
 
     def update(self, data: "memoryview | bytes") -> int:
-        """Hand over the next bytes; returns their ticket. Waits while too much is waiting."""
-        self._given += 1
+        """Submit the next bytes and return their ticket; blocks while the queue is full."""
+        self._submitted += 1
         self._queue.put(data)
-        return self._given
+        return self._submitted
 
     def wait(self, ticket: int) -> None:
         """Return when the bytes of ``ticket`` are no longer needed."""
@@ -54,7 +54,7 @@ class Hasher:
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        """End the thread once it has hashed what it was given."""
+        """End the thread after all submitted bytes."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
@@ -69,26 +69,26 @@ class Hasher:
 
 
 class HashProcess:
-    """SHA-256 of a large regular file in a process of its own, which reads it once more (from the page cache).
+    """SHA-256 of a large regular file in a separate process, which reads the file again (from the page cache).
 
-    In a thread, each chunk waits twice for the interpreter's lock; on two cores that made the hash, and not the
-    engine, decide how long a large capture takes. It hashes as many bytes as the file had when it was opened, from
-    mapped pages, which spares a copy; a file that is cut short meanwhile ends it without a hash.
+    In a thread, each chunk waits twice for the GIL, so that on two cores the hash would limit the speed of a large
+    capture. The process hashes the size that the file had when it was opened, from mapped pages, which saves a copy; it
+    ends without a hash if the file is truncated meanwhile.
     """
 
     LEAST = 64 << 20
-    """Smaller files are hashed before such a process would have started."""
+    """Minimum size: a smaller file is hashed before such a process has started."""
 
     PROGRAM = """
 import hashlib, mmap, os, sys
-size, made, at = int(sys.argv[1]), hashlib.sha256(), 0
+size, digest, at = int(sys.argv[1]), hashlib.sha256(), 0
 flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 while at < size and os.fstat(0).st_size >= size:
     part = min(size - at, 8 << 20)
     with mmap.mmap(0, part, flags, mmap.PROT_READ, offset=at) as view:
-        made.update(view)
+        digest.update(view)
     at += part
-print(made.hexdigest() if at >= size else "short")
+print(digest.hexdigest() if at >= size else "short")
 """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -101,20 +101,20 @@ print(made.hexdigest() if at >= size else "short")
                 start_new_session=True,  # Ctrl-C is for the reader
             )
 
-    def update(self, data: "memoryview | bytes") -> int:  # noqa: ARG002 - it reads for itself
-        """Nothing to do."""
+    def update(self, data: "memoryview | bytes") -> int:  # noqa: ARG002 - the process reads the file itself
+        """Do nothing."""
         return 0
 
     def wait(self, ticket: int) -> None:
-        """Nothing to wait for."""
+        """Return at once."""
 
     def finish(self) -> str | None:
-        """Hash in hexadecimal; `None` if the file became shorter meanwhile, or the process failed."""
-        said = self._process.communicate()[0].decode("ascii", "replace").strip()
-        return said if len(said) == 64 else None
+        """Hash in hexadecimal; `None` if the file was truncated meanwhile or the process failed."""
+        output = self._process.communicate()[0].decode("ascii", "replace").strip()
+        return output if len(output) == 64 else None
 
     def close(self) -> None:
-        """End the process, whether it is done or not."""
+        """End the process, finished or not."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -123,42 +123,42 @@ print(made.hexdigest() if at >= size else "short")
 
 
 _ahead: dict[tuple[int, int, int], HashProcess] = {}
-"""Processes that were begun ahead, by device, inode and size of their file."""
+"""Processes started ahead, by device, inode and size of their file."""
 
 
 def hash_ahead(path: str) -> None:
-    """Begin to hash a file that will be read in a moment, if it is one that a process of its own hashes.
+    """Start to hash a file that will be read soon, if it is large enough for `HashProcess`.
 
-    The program takes a while to load, on one core; the hash has the others to itself until then.
+    The hash uses another core while the program is still loading.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116 - pathlib is not needed for more
-        if stat.S_ISREG(status.st_mode) and status.st_size >= HashProcess.LEAST and _by_number():
+        status = os.stat(path)  # noqa: PTH116 - no further use of pathlib
+        if stat.S_ISREG(status.st_mode) and status.st_size >= HashProcess.LEAST and _has_descriptor_paths():
             key = (status.st_dev, status.st_ino, status.st_size)
             if key not in _ahead:
                 _ahead[key] = HashProcess(Path(path), status.st_size)
     except (OSError, ValueError):
-        return  # whoever opens it says why that is not possible
+        return  # opening the file for reading reports the error
 
 
 def drop_ahead() -> None:
-    """End what was begun ahead and not asked for."""
+    """End processes that were started ahead and not used."""
     while _ahead:
         _ahead.popitem()[1].close()
 
 
-def _by_number() -> bool:
-    """Whether files can be opened anew by the number of their descriptor (Linux)."""
+def _has_descriptor_paths() -> bool:
+    """Whether a file can be opened again by its descriptor number (Linux)."""
     return Path("/proc/self/fd").is_dir()
 
 
 def hasher(stored: "Stored") -> "Hasher | HashProcess":
-    """What hashes an input while it is read."""
+    """Choose the hasher of an input."""
     size = stored.size or 0
-    if stored.kind != "file" or size < HashProcess.LEAST or not _by_number():
+    if stored.kind != "file" or size < HashProcess.LEAST or not _has_descriptor_paths():
         return Hasher()
-    number = stored.file.fileno()
-    status = os.fstat(number)
-    begun = _ahead.pop((status.st_dev, status.st_ino, size), None)
-    # Opened anew, because a duplicate would share the reading position.
-    return begun or HashProcess(Path(f"/proc/self/fd/{number}"), size)
+    descriptor = stored.file.fileno()
+    status = os.fstat(descriptor)
+    started = _ahead.pop((status.st_dev, status.st_ino, size), None)
+    # Opened again, because a duplicate would share the file position.
+    return started or HashProcess(Path(f"/proc/self/fd/{descriptor}"), size)

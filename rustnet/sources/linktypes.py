@@ -1,7 +1,7 @@
-"""Names of link types, as the LINKTYPE registry of pcap and pcapng numbers them.
+"""Names of link types, by their number in the LINKTYPE registry of pcap and pcapng.
 
-Three numbers at the top of the 16-bit range are this program's own: a pcapng file may hold blocks that are numbered
-among its packets (Wireshark shows each as a frame) and yet are none.
+Three numbers at the top of the 16-bit range are private: they stand for pcapng blocks that are numbered like packets
+(Wireshark shows each as a frame), but are not packets.
 """
 
 CUSTOM_BLOCK = 0xFFFF
@@ -239,5 +239,5 @@ NAMES: dict[int, str] = {
 
 
 def link_name(link_type: int) -> str:
-    """Name of a link type; ``LINKTYPE_<n>`` for a number that the registry did not assign."""
+    """Name of a link type; ``LINKTYPE_<n>`` for an unassigned number."""
     return NAMES.get(link_type) or f"LINKTYPE_{link_type}"

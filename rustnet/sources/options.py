@@ -1,4 +1,4 @@
-"""Options of pcapng blocks: the slow, complete way, for the blocks and packets that have some."""
+"""Parse the options of pcapng blocks; slower than the walk, so only for blocks and packets that have options."""
 
 import socket
 import struct
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 END, COMMENT = 0, 1
 _MAX_OPTIONS = 4096
-"""Options read of one block; more are as good as damage."""
+"""Maximum number of options of one block; more count as damage."""
 
 
 class OptionError(ValueError):
-    """Options go beyond their block, or there is no end of them."""
+    """Options extend beyond their block, or are too many."""
 
 
 def options(data: memoryview, big: bool) -> Iterator[tuple[int, bytes]]:
     """Yield code and value of every option in ``data``, up to its end or the end-of-options marker.
 
-    Raises `OptionError` where the rest cannot be read.
+    Raises `OptionError` if the rest cannot be parsed.
     """
     shape = struct.Struct(">HH" if big else "<HH")
     at = seen = 0
@@ -26,7 +26,7 @@ def options(data: memoryview, big: bool) -> Iterator[tuple[int, bytes]]:
         if code == END:
             return
         if size > len(data) - at:
-            raise OptionError(f"option {code} claims {size} bytes of {len(data) - at}")
+            raise OptionError(f"option {code} has length {size}, but {len(data) - at} bytes are left")
         seen += 1
         if seen > _MAX_OPTIONS:
             raise OptionError(f"more than {_MAX_OPTIONS} options")
@@ -40,14 +40,14 @@ def number(value: bytes, big: bool) -> int:
 
 
 def counter(value: bytes, big: bool) -> int | None:
-    """64-bit counter of a statistics block; ``None`` if it has another size (all ones: not known)."""
+    """64-bit counter of a statistics block; ``None`` for another size or all ones (unknown)."""
     if len(value) != 8 or value == b"\xff" * 8:
         return None
     return number(value, big)
 
 
 def name_records(data: memoryview, big: bool) -> Iterator[tuple[str, str]]:
-    """Yield (address, name) of a name resolution block's records; stops at the first that is cut off."""
+    """Yield (address, name) of a name resolution block's records; stops at the first truncated one."""
     shape = struct.Struct(">HH" if big else "<HH")
     at = 0
     while len(data) - at >= 4:

@@ -1,7 +1,7 @@
-"""Classic pcap: file header, damaged records, and where they begin again. The walk itself is in `walk`.
+"""Read classic pcap: file header, damaged records and resynchronisation. The record walk is in `walk`.
 
-Byte order, resolution and record header size follow the magic; the formats of patched libpcaps (longer record headers
-under either magic) are recognised by which size makes sense of the first records, as Wireshark does.
+Byte order, resolution and record header size follow from the magic. The formats of patched libpcaps (longer record
+headers under either magic) are recognised by the header size that gives plausible first records, as in Wireshark.
 """
 
 from rustnet.sources.damage import DamageLog
@@ -23,9 +23,9 @@ class PcapReader:
         """Offset in the uncompressed input of the first byte of the next batch's buffer."""
         self.finished = False
         self.full = False
-        """The last batch took all it could: there may be more packets in the bytes at hand."""
+        """The last batch was filled: the buffer may hold more packets."""
         self.gaps: list[tuple[int, int, bytes]] = []
-        """Not told of this format."""
+        """Unused for this format."""
         self._damage = damage
         self._interfaces = interfaces
         self._big = int.from_bytes(head[:4], "big") in PCAP_MAGIC
@@ -38,7 +38,7 @@ class PcapReader:
         fcs = network >> 28 << 4 if network & _FCS_PRESENT else 0
         interfaces.append(Interface(self._link, self._snaplen, fcs_bits=fcs))
         if network & _RESERVED:
-            # The highest bits give the length of the frame check sequence; between them and the type lies nothing.
+            # The highest bits are the length of the frame check sequence; those between it and the type are reserved.
             damage.add(
                 "bad_link_type", 0, 20, f"the link type field holds {network:#010x}, read as {self._link}", lost=False
             )
@@ -57,7 +57,7 @@ class PcapReader:
         return self._walk.last_ts if self._walk else 0
 
     def read(self, frames: Frames, end: int, eof: bool) -> int:
-        """Take what ``frames.data[:end]`` holds; returns where to go on. ``eof``: nothing will follow ``end``."""
+        """Read the packets of ``frames.data[:end]``; return the offset to continue at. ``eof``: no data follows."""
         if self._walk is None and end < PCAP_HEADER:
             self.finished = eof
             return end if eof else 0
@@ -70,8 +70,8 @@ class PcapReader:
         walk.base = self.base
         while not self.finished:
             if self._lost_at >= 0:
-                pos, found = self._search(walk, frames, pos, end, eof)
-                if not found:
+                pos, in_sync = self._search(walk, frames, pos, end, eof)
+                if not in_sync:
                     return pos
             status = walk.run(frames, pos, end)
             pos = walk.pos
@@ -79,7 +79,7 @@ class PcapReader:
                 self.full = True
                 break
             if status == BAD:
-                pos = self._lose(pos, "its captured length cannot be")
+                pos = self._lose_sync(pos, "invalid captured length")
             elif not eof:
                 break
             else:
@@ -87,64 +87,62 @@ class PcapReader:
         return pos
 
     def _search(self, walk: PcapWalk, frames: Frames, pos: int, end: int, eof: bool) -> tuple[int, bool]:
-        """Look for where records begin again; returns where to go on, and whether that is a record."""
+        """Search for the next plausible record; return the offset to continue at, and whether it is a record."""
         walk.look_at(frames.data)
-        found = walk.find(pos, end, eof)
-        if found < 0 and not eof and walk.pos == 0 and end == len(frames.buffer):
-            # The buffer is full, and still too short for a whole chain: what is there has to do.
-            found = 0 if walk.chain(0, end, True) == 1 else walk.find(1, end, False)
-        if found >= 0:
-            self._report(f"{self._lost}; records go on {self.base + found - self._lost_at} bytes later")
-            return found, True
+        record = walk.find(pos, end, eof)
+        if record < 0 and not eof and walk.pos == 0 and end == len(frames.buffer):
+            # The buffer is full, but too short for a whole chain of records: judge what it holds.
+            record = 0 if walk.chain(0, end, True) == 1 else walk.find(1, end, False)
+        if record >= 0:
+            self._report(f"{self._lost}; the next record is {self.base + record - self._lost_at} bytes later")
+            return record, True
         if eof:
-            self._report(
-                f"{self._lost}; no record follows in the {self.base + end - self._lost_at} bytes up to the end"
-            )
+            self._report(f"{self._lost}; no further record in the remaining {self.base + end - self._lost_at} bytes")
             self.finished = True
             return end, False
         return walk.pos, False
 
     def _end(self, walk: PcapWalk, frames: Frames, pos: int, end: int) -> int:
-        """Judge the end of the file: clean, or within a record (both finish), or a length that lies."""
+        """Handle the end of the file: after a record, within one (both finish), or an invalid length."""
         rest = end - pos
         walk.look_at(frames.data)
         if rest >= walk.head and not walk.plausible(pos):
-            return self._lose(pos, "it goes beyond the end of the file")
+            return self._lose_sync(pos, "it extends beyond the end of the file")
         if rest:
-            detail = f"the file ends within a record: {rest} bytes of it are there"
+            detail = f"the file ends within a record, after {rest} bytes of it"
             self._damage.add("cut_off", walk.packets, self.base + pos, detail, walk.last_ts)
         self.finished = True
         return end
 
     def close(self) -> None:
-        """Say what is only known at the end."""
+        """Store the counts of the file, and the damage that concerns all of it."""
         walk = self._walk
         if walk is None:
             return
         self._interfaces[0].packets = walk.packets
         if walk.oversize:
-            detail = f"{walk.oversize} packets have more captured bytes than their length; the first is named"
+            detail = f"{walk.oversize} packets have more captured bytes than their length; this is the first"
             self._damage.add("captured_exceeds_length", walk.oversize_packet, walk.oversize_offset, detail, lost=False)
 
     def _make_walk(self, frames: Frames, end: int, eof: bool) -> PcapWalk:
-        """Make the walk, with the size of record header that makes sense of the first records."""
+        """Create the walk, with the record header size that gives plausible first records."""
         limit = min(MAX_FRAME, len(frames.buffer) // 2)
-        usual: PcapWalk | None = None
+        default: PcapWalk | None = None
         for head in _HEADS[self._form]:
             walk = PcapWalk(self._big, head, 1 if self._form == "pcap-ns" else 1000, self._swap, self._link, limit)
             walk.look_at(frames.data)
-            if walk.chain(PCAP_HEADER, end, eof) == 1 and (usual is None or self._has_second(frames, head, end)):
+            if walk.chain(PCAP_HEADER, end, eof) == 1 and (default is None or self._has_second(frames, head, end)):
                 return walk
-            usual = usual or walk
-        assert usual is not None
-        return usual
+            default = default or walk
+        assert default is not None
+        return default
 
     def _has_second(self, frames: Frames, head: int, end: int) -> bool:
-        """Whether a second record follows the first: an unusual header size is not believed of one record alone."""
+        """Whether a second record follows the first: one record is not enough for an unusual header size."""
         size = bytes(frames.buffer[PCAP_HEADER + 8 : PCAP_HEADER + 12])
         return PCAP_HEADER + head + int.from_bytes(size, byte_order(self._big)) < end
 
-    def _lose(self, pos: int, why: str) -> int:
+    def _lose_sync(self, pos: int, why: str) -> int:
         self._lost_at = self.base + pos
         self._lost = why
         return pos + 1

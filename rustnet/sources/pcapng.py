@@ -1,8 +1,8 @@
-"""pcapng (draft-ietf-opsawg-pcapng): sections, interfaces, rare blocks, options and damage. The walk is in `walk`.
+"""Read pcapng (draft-ietf-opsawg-pcapng): sections, interfaces, rare blocks, options, damage. The walk is in `walk`.
 
-Whatever a block holds beyond packets goes to the source's `SourceInfo` and interfaces, within limits that a hostile
-file cannot exceed. Custom blocks, journal entries and sysdig events become frames with a link type of their own,
-since they are numbered among the packets.
+Contents other than packets go to the source's `SourceInfo` and interfaces, within limits that a hostile file cannot
+exceed. Custom blocks, journal entries and sysdig events become frames with a private link type, because they are
+numbered like packets.
 """
 
 import re
@@ -24,10 +24,10 @@ _ENHANCED = 6
 _OLD_PACKET = 2
 _MAX_INTERFACES = 65_536
 _MAX_ROWS = 65_536
-"""Names and processes that are kept of one file, each."""
+"""Maximum number of names, and of processes, of one file."""
 _MAX_COMMENTS = 1000
-_KNOWN_OPTIONS, _KNOWN_BYTES = 4096, 2048
-"""Options of packets that are remembered, since many packets have the very same; longer ones are not."""
+_CACHED_OPTIONS, _CACHED_BYTES = 4096, 2048
+"""Cached options of packets, which many packets share: their number, and the maximum size."""
 _T = TypeVar("_T")
 _REALTIME = re.compile(rb"__REALTIME_TIMESTAMP=(\d{1,17})\n")
 
@@ -42,10 +42,10 @@ class PcapngReader:
         """Offset in the uncompressed input of the first byte of the next batch's buffer."""
         self.finished = False
         self.full = False
-        """The last batch took all it could: there may be more packets in the bytes at hand."""
+        """The last batch was filled: the buffer may hold more packets."""
         self.gaps: list[tuple[int, int, bytes]] = []
-        """Of the bytes that the last `read` took, those that are no block: from, to, and a section header that has to
-        stand there for a broken one (or nothing). All others are blocks one after another."""
+        """Ranges of the bytes consumed by the last `read` that are not valid blocks: start, end, and a section header
+        that replaces a damaged one (or nothing). All other bytes are consecutive blocks."""
         self._info = info
         self._interfaces = interfaces
         self._damage = damage
@@ -77,7 +77,7 @@ class PcapngReader:
         return self._walk.last_ts
 
     def read(self, frames: Frames, end: int, eof: bool) -> int:  # noqa: C901 one branch per status
-        """Take what ``frames.data[:end]`` holds; returns where to go on. ``eof``: nothing will follow ``end``."""
+        """Read the packets of ``frames.data[:end]``; return the offset to continue at. ``eof``: no data follows."""
         walk = self._walk
         walk.base = self.base
         self.full = False
@@ -86,9 +86,9 @@ class PcapngReader:
         while not self.finished:
             if self._lost_at >= 0:
                 before = pos
-                pos, found = self._search(frames, pos, end, eof)
+                pos, in_sync = self._search(frames, pos, end, eof)
                 self._skip(before, pos)
-                if not found:
+                if not in_sync:
                     return pos
             status = walk.run(frames, pos, end)
             pos = walk.pos
@@ -107,19 +107,19 @@ class PcapngReader:
             elif status == EVENT:
                 self._event(frames)
             elif status != BLOCK:
-                pos = self._pass_over(frames, pos, status)
+                pos = self._skip_packet(frames, pos, status)
         return pos
 
     def close(self) -> None:
-        """Say what is only known at the end."""
+        """Store the counts of the file, and the damage that concerns all of it."""
         self._count_packets()
         walk = self._walk
         if walk.oversize:
-            detail = f"{walk.oversize} packets have more captured bytes than their length; the first is named"
+            detail = f"{walk.oversize} packets have more captured bytes than their length; this is the first"
             self._damage.add("captured_exceeds_length", walk.oversize_packet, walk.oversize_offset, detail, lost=False)
 
     def _block(self, frames: Frames, pos: int, end: int) -> tuple[int, int]:
-        """Read the block at ``pos`` that is no packet; returns a status of the walk and where to go on."""
+        """Read a block other than a packet at ``pos``; return a status of the walk and the offset to continue at."""
         data = frames.buffer[pos:end]
         order = ">" if self._walk.big else "<"
         kind = struct.unpack_from(order + "I", data)[0]
@@ -131,9 +131,9 @@ class PcapngReader:
             try:
                 self._blocks[kind](body)
             except OptionError as problem:
-                self._mark("bad_option", pos, f"block {kind:#x}: {problem}")
+                self._add_damage("bad_option", pos, f"block {kind:#x}: {problem}")
             except struct.error:
-                self._mark("bad_block", pos, f"block {kind:#x} of {total} bytes is too short for its fields")
+                self._add_damage("bad_block", pos, f"block {kind:#x} of {total} bytes is too short for its fields")
                 self._skip(pos, pos + ((total + 3) & ~3))
         elif kind in (0xBAD, 0x40000BAD):
             self._other(frames, pos, body, CUSTOM_BLOCK)
@@ -146,34 +146,36 @@ class PcapngReader:
         return BLOCK, pos + ((total + 3) & ~3)
 
     def _begin_section(self, data: memoryview, pos: int) -> tuple[int, int]:
-        """Read a section header block, whose byte order is its own."""
+        """Read a section header block, which defines its own byte order."""
         if len(data) < 28:
             return NEED, pos
-        mark = bytes(data[8:12])
-        big = mark == BYTE_ORDERS[0]
+        magic = bytes(data[8:12])
+        big = magic == BYTE_ORDERS[0]
         order = ">" if big else "<"
         total = struct.unpack_from(order + "I", data, 4)[0]
-        known = mark in BYTE_ORDERS
+        known = magic in BYTE_ORDERS
         size = (total + 3) & ~3
-        sane = known and 28 <= total <= self._limit
-        if sane and len(data) < size:
+        valid = known and 28 <= total <= self._limit
+        if valid and len(data) < size:
             return NEED, pos
-        if known:  # a section begins even if its header's length cannot be: what follows is in its byte order
+        if known:  # the section begins even with an invalid length: the following blocks have its byte order
             self._count_packets()
             self._section += 1
             self._local = []
             self._walk.begin_section(self._section, big)
             self._walk.known = {}
-        if not sane:
+        if not valid:
             if known:
                 self._skip(pos, pos, _bare_section(big))
             return BAD, pos
         if struct.unpack_from(order + "I", data, size - 4)[0] != total:
-            self._mark("bad_block", pos, f"a section header of {total} bytes does not repeat its length", lost=False)
+            self._add_damage(
+                "bad_block", pos, f"a section header of {total} bytes has a different trailing length", lost=False
+            )
         try:
             self._section_options(data[24 : size - 4], big)
         except OptionError as problem:
-            self._mark("bad_option", pos, f"section header: {problem}")
+            self._add_damage("bad_option", pos, f"section header: {problem}")
         return BLOCK, pos + size
 
     def _section_options(self, data: memoryview, big: bool) -> None:
@@ -192,7 +194,7 @@ class PcapngReader:
         """Interface description block."""
         big = self._walk.big
         link, _, snaplen = struct.unpack_from(">HHI" if big else "<HHI", body)
-        made = Interface(link, snaplen, section=self._section)
+        interface = Interface(link, snaplen, section=self._section)
         resolution, offset = 6, 0
         problem: OptionError | None = None
         try:
@@ -200,17 +202,17 @@ class PcapngReader:
                 if code == COMMENT:
                     self._keep("comments", self._info.comments, printable(value), _MAX_COMMENTS)
                 elif code == 2:
-                    made.name = printable(value, 256)
+                    interface.name = printable(value, 256)
                 elif code == 3:
-                    made.description = printable(value, 256)
+                    interface.description = printable(value, 256)
                 elif code == 9 and len(value) == 1:
                     resolution = value[0]
                 elif code == 14 and len(value) == 8:
                     offset = int.from_bytes(value, "big" if big else "little", signed=True)
         except OptionError as caught:
             problem = caught
-        # The interface counts even if its options are broken: later packets refer to it by number.
-        if self._keep("interfaces", self._interfaces, made, _MAX_INTERFACES):
+        # The interface counts even if its options are damaged: later packets refer to it by number.
+        if self._keep("interfaces", self._interfaces, interface, _MAX_INTERFACES):
             self._local.append(len(self._interfaces) - 1)
             self._walk.add_interface(self._local[-1], link, snaplen, resolution, offset)
         if problem:
@@ -223,7 +225,7 @@ class PcapngReader:
                 break
 
     def _statistics(self, body: memoryview) -> None:
-        """Interface statistics block: counters since the capture began, so the last one holds."""
+        """Interface statistics block: counters since the start of the capture, so the last one is valid."""
         big = self._walk.big
         local = struct.unpack_from(">III" if big else "<III", body)[0]
         if local >= len(self._local):
@@ -236,7 +238,7 @@ class PcapngReader:
                 interface.dropped_kernel = dropped
 
     def _secrets(self, _body: memoryview) -> None:
-        """Decryption secrets block: counted, never kept."""
+        """Decryption secrets block: counted, never stored."""
         self._info.secrets += 1
 
     def _process(self, body: memoryview) -> None:
@@ -253,54 +255,54 @@ class PcapngReader:
                 elif code == 4 and len(value) == 16 and any(value):
                     uuid = str(UUID(bytes=value))
         finally:
-            # Packets name processes by position, so a broken block keeps its place.
+            # Packets refer to processes by index, so a damaged block keeps its index.
             processes = self._info.processes
             if self._keep("processes", processes, (self._section, pid, name, path)) and uuid:
                 self._info.process_uuids[len(processes) - 1] = uuid
 
     def _other(self, frames: Frames, pos: int, body: memoryview, link: int) -> None:
-        """Deliver a block that is numbered like a packet as a frame of its own link type."""
+        """Deliver a block that is numbered like a packet as a frame with a private link type."""
         ts = self._walk.last_ts
         start = 8
         if link == CUSTOM_BLOCK:
-            start = 12  # behind the private enterprise number
-        elif link == SYSTEMD_JOURNAL and (found := _REALTIME.search(body)):
-            ts = min(int(found[1]) * 1000, TS_MAX)
+            start = 12  # after the private enterprise number
+        elif link == SYSTEMD_JOURNAL and (match := _REALTIME.search(body)):
+            ts = min(int(match[1]) * 1000, TS_MAX)
         elif link == SYSDIG_EVENT and len(body) >= 10:
             ts = min(number(bytes(body[2:10]), self._walk.big), TS_MAX)
         size = max(0, len(body) + 8 - start)
         if link not in self._others:
             self._others[link] = len(self._interfaces)
-            self._interfaces.append(Interface(link, description="blocks that are no packets", section=self._section))
+            self._interfaces.append(Interface(link, description="blocks other than packets", section=self._section))
         self._walk.put_other(frames, self._others[link], link, pos + start, min(size, MAX_FRAME), size, ts)
         self._interfaces[self._others[link]].packets += 1
 
     def _event(self, frames: Frames) -> None:
-        """Read the options of the packet just taken; mark its time if that had to be clamped."""
+        """Read the options of the last packet, and report its time if it was clamped."""
         walk = self._walk
         n = frames.count - 1
         offset = frames.file_offset[n]
         if walk.clamped:
-            detail = f"the timestamp does not fit 64 bits of nanoseconds; {walk.last_ts} stands for it"
+            detail = f"the timestamp exceeds 64 bits of nanoseconds; replaced by {walk.last_ts}"
             self._damage.add("bad_timestamp", walk.packets, offset, detail, walk.last_ts, lost=False)
         if walk.options_end <= walk.options:
             return
         note = Note(section=self._section)
         raw = frames.buffer[walk.options : walk.options_end]
-        sound = True
+        valid = True
         try:
             for code, value in options(raw, walk.big):
                 self._packet_option(note, code, value)
         except OptionError as problem:
-            sound = False  # to be told of each packet that has it
-            self._damage.add("bad_option", walk.packets, offset, f"options of a packet: {problem}", walk.last_ts)
-        speaks = bool(note.comments) or note.process >= 0 or note.effective_process >= 0
-        if speaks or note.flags:
+            valid = False  # not cached, so that each such packet is reported
+            self._damage.add("bad_option", walk.packets, offset, f"packet options: {problem}", walk.last_ts)
+        has_statements = bool(note.comments) or note.process >= 0 or note.effective_process >= 0
+        if has_statements or note.flags:
             frames.notes[n] = note
-        if speaks:
+        if has_statements:
             self._info.annotated = True
-            if sound and len(raw) <= _KNOWN_BYTES:
-                if len(walk.known) >= _KNOWN_OPTIONS:
+            if valid and len(raw) <= _CACHED_BYTES:
+                if len(walk.known) >= _CACHED_OPTIONS:
                     walk.known = {}
                 walk.known[bytes(raw)] = note
 
@@ -315,24 +317,26 @@ class PcapngReader:
         elif code == 0x8003 and len(value) == 4:
             note.effective_process = number(value, big)
 
-    def _pass_over(self, frames: Frames, pos: int, status: int) -> int:
-        """Step over a packet block whose framing holds and whose contents do not."""
+    def _skip_packet(self, frames: Frames, pos: int, status: int) -> int:
+        """Skip a packet block with a valid length and invalid contents."""
         data = frames.buffer[pos:]
         order = ">" if self._walk.big else "<"
         kind, total = struct.unpack_from(order + "II", data)
         if status == BAD_INTERFACE:
             at = struct.unpack_from(order + ("H" if kind == _OLD_PACKET else "I"), data, 8)[0] if kind != 3 else 0
-            self._mark("bad_interface", pos, f"a packet of interface {at}, of which its section has {len(self._local)}")
+            self._add_damage(
+                "bad_interface", pos, f"a packet refers to interface {at}, but its section has only {len(self._local)}"
+            )
         else:
-            self._mark("bad_block", pos, f"a packet block of {total} bytes contradicts itself")
+            self._add_damage("bad_block", pos, f"a packet block of {total} bytes is inconsistent")
         after = pos + ((int(total) + 3) & ~3)
         self._skip(pos, after)
         return after
 
     def _bad(self, frames: Frames, pos: int, end: int, eof: bool) -> int:
-        """Judge a block whose length cannot be right: if another follows it, only its repetition is wrong.
+        """Handle a block with an invalid length: if another block follows it, only its trailing length is wrong.
 
-        Returns where to go on, -1 if more bytes have to tell.
+        Returns the offset to continue at, or -1 if more bytes are needed.
         """
         walk = self._walk
         walk.look_at(frames.data)
@@ -346,37 +350,39 @@ class PcapngReader:
                 return -1
             if verdict == 1:
                 walk.trusted = self.base + pos
-                self._mark("bad_block", pos, f"a block of {total} bytes does not repeat its length", lost=False)
+                self._add_damage(
+                    "bad_block", pos, f"a block of {total} bytes has a different trailing length", lost=False
+                )
                 return pos
-        return self._lose(pos, "its length cannot be, or is not repeated at its end")
+        return self._lose_sync(pos, "its length is invalid, or differs from the trailing length")
 
     def _search(self, frames: Frames, pos: int, end: int, eof: bool) -> tuple[int, bool]:
-        """Look for where blocks begin again; returns where to go on, and whether that is a block."""
+        """Search for the next plausible block; return the offset to continue at, and whether it is a block."""
         walk = self._walk
         walk.look_at(frames.data)
-        found = walk.find(pos, end, eof)
-        if found >= 0:
-            self._report(f"{self._lost}; blocks go on {self.base + found - self._lost_at} bytes later")
-            return found, True
+        block = walk.find(pos, end, eof)
+        if block >= 0:
+            self._report(f"{self._lost}; the next block is {self.base + block - self._lost_at} bytes later")
+            return block, True
         if eof:
-            self._report(f"{self._lost}; no block follows in the {self.base + end - self._lost_at} bytes up to the end")
+            self._report(f"{self._lost}; no further block in the remaining {self.base + end - self._lost_at} bytes")
             self.finished = True
             return end, False
         return walk.pos, False
 
     def _end(self, frames: Frames, pos: int, end: int) -> int:
-        """Judge the end of the file: clean, or within a block (both finish), or a length that lies."""
+        """Handle the end of the file: after a block, within one (both finish), or an invalid length."""
         rest = end - pos
-        if rest >= 28 and not self._believable(frames.buffer[pos:end]):
-            return self._lose(pos, "it goes beyond the end of the file")
+        if rest >= 28 and not self._plausible(frames.buffer[pos:end]):
+            return self._lose_sync(pos, "it extends beyond the end of the file")
         if rest:
-            self._mark("cut_off", pos, f"the file ends within a block: {rest} bytes of it are there")
+            self._add_damage("cut_off", pos, f"the file ends within a block, after {rest} bytes of it")
             self._skip(pos, end)
         self.finished = True
         return end
 
-    def _believable(self, data: memoryview) -> bool:
-        """Whether a block that goes beyond the end of the file agrees with itself as far as it is there."""
+    def _plausible(self, data: memoryview) -> bool:
+        """Whether a block that extends beyond the end of the file is consistent as far as it is present."""
         order = ">" if self._walk.big else "<"
         kind, total, _, _, _, captured, length = struct.unpack_from(order + "7I", data)
         if kind not in (_ENHANCED, _OLD_PACKET):
@@ -385,7 +391,7 @@ class PcapngReader:
         return bool(captured <= length and 0 <= room <= 1 << 17)
 
     def _count_packets(self) -> None:
-        """Give the counts of the section that ends to its interfaces."""
+        """Store the counts of the section in its interfaces."""
         for local, index in enumerate(self._local):
             interface = self._interfaces[index]
             interface.packets = self._walk.packets_of(local)
@@ -394,7 +400,7 @@ class PcapngReader:
                 interface.dropped_kernel = drops
 
     def _keep(self, what: str, rows: list[_T], row: _T, limit: int = _MAX_ROWS) -> bool:
-        """Append within a limit; the first row beyond it is noted as damage."""
+        """Append up to a limit; the first row beyond it is recorded as damage."""
         if len(rows) < limit:
             rows.append(row)
             return True
@@ -405,21 +411,21 @@ class PcapngReader:
             )
         return False
 
-    def _mark(self, kind: str, pos: int, detail: str, *, lost: bool = True) -> None:
+    def _add_damage(self, kind: str, pos: int, detail: str, *, lost: bool = True) -> None:
         self._damage.add(kind, self.packets, self.base + pos, detail, self.last_ts, lost=lost)
 
-    def _lose(self, pos: int, why: str) -> int:
+    def _lose_sync(self, pos: int, why: str) -> int:
         self._lost_at = self.base + pos
         self._lost = why
         self._skip(pos, pos + 1)
         return pos + 1
 
-    def _skip(self, start: int, stop: int, instead: bytes = b"") -> None:
-        """Note bytes that are no block."""
-        if self.gaps and self.gaps[-1][1] == start and not instead:
-            start, _, instead = self.gaps.pop()
-        if start < stop or instead:
-            self.gaps.append((start, stop, instead))
+    def _skip(self, start: int, stop: int, replacement: bytes = b"") -> None:
+        """Record bytes that are not a valid block."""
+        if self.gaps and self.gaps[-1][1] == start and not replacement:
+            start, _, replacement = self.gaps.pop()
+        if start < stop or replacement:
+            self.gaps.append((start, stop, replacement))
 
     def _report(self, detail: str) -> None:
         self._damage.add("bad_block", self.packets, self._lost_at, f"a block is damaged: {detail}", self.last_ts)
@@ -427,5 +433,5 @@ class PcapngReader:
 
 
 def _bare_section(big: bool) -> bytes:
-    """Make a section header without options, of unknown length."""
+    """Section header without options and with unknown length."""
     return struct.pack(">IIIHHqI" if big else "<IIIHHqI", _SECTION, 28, 0x1A2B3C4D, 1, 0, -1, 28)

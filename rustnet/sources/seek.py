@@ -1,4 +1,4 @@
-"""Exact packet bytes out of a stored capture, by the offsets that the packet index holds."""
+"""Read packet bytes from a capture file, by the offsets of the packet index."""
 
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
@@ -15,23 +15,21 @@ _PIECE = 1 << 20
 
 
 class PacketReader:
-    """Reads packets of a regular capture file by file offset; also a context manager.
+    """Reads packets of a regular capture file by offset; also a context manager.
 
     Offsets are those of `Frames.file_offset`: positions in the uncompressed input. An uncompressed file is read by
-    seeking, a compressed one by decoding it forward once per call of `read`. Raises `InputError` if the file cannot be
-    opened, is no capture, or is a pipe.
+    seeking, a compressed one by decoding it once per call of `read`. Raises `InputError` if the file cannot be opened,
+    is not a capture, or is a pipe.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         if path == STDIN:
-            raise InputError("standard input cannot be read a second time: give the capture file itself")
+            raise InputError("standard input cannot be read twice; give the capture file instead")
         stored = Stored(path)
         try:
             if stored.waits:
-                raise InputError(
-                    "{path}: is a pipe and cannot be read a second time: give the capture file itself", path=path
-                )
+                raise InputError("{path}: is a pipe and cannot be read twice; give the capture file instead", path=path)
             _, self.compression, _ = sniff(stored)
         finally:
             stored.close()
@@ -39,8 +37,8 @@ class PacketReader:
     def read(self, wanted: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         """Yield the bytes of each (offset, captured length), in order.
 
-        Offsets must not descend, and packets must not overlap: `ValueError`. Raises `InputError` where the file ends
-        before a packet does, which means that it is not the file that was indexed.
+        Offsets must not descend, and packets must not overlap: `ValueError`. Raises `InputError` if the file ends
+        before a packet does, because then it is not the indexed file.
         """
         stored = Stored(self.path)
         try:
@@ -53,7 +51,7 @@ class PacketReader:
             stored.close()
 
     def close(self) -> None:
-        """Nothing stays open between reads; for symmetry with other readers."""
+        """Do nothing: no file stays open between reads."""
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +77,7 @@ class PacketReader:
         assert self.compression is not None
         decoded = Decoded(stored, self.compression)
         piece = memoryview(b"")
-        start = 0  # position of the piece in the decoded input
+        start = 0  # offset of the piece in the decoded input
         for offset, size in wanted:
             _check_order(start, offset)
             parts = []
@@ -103,7 +101,7 @@ class PacketReader:
 
     def _short(self, offset: int, size: int) -> InputError:
         return InputError(
-            "{path}: ends before the packet of {size} bytes at {offset}: it is not the file that was ingested",
+            "{path}: ends before the packet of {size} bytes at offset {offset}; it is not the ingested file",
             path=self.path,
             size=size,
             offset=offset,
@@ -112,4 +110,4 @@ class PacketReader:
 
 def _check_order(at: int, offset: int) -> None:
     if offset < at:
-        raise ValueError(f"packet at {offset} wanted after position {at}: offsets must ascend")
+        raise ValueError(f"packet at offset {offset} requested after {at}: offsets must ascend")

@@ -1,4 +1,4 @@
-"""What an input is, by its first bytes and never by its name."""
+"""Recognise the format of an input by its first bytes, never by its name."""
 
 from typing import Literal
 
@@ -18,13 +18,14 @@ BYTE_ORDERS = (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a")
 _SMALL = 4096
 """Up to so many compressed bytes of a pipe each further one is tried: its writer may pause after any of them."""
 _DEEPEST = 8 << 20
-"""Compressed bytes after which a stream that yields nothing is given up."""
+"""Compressed bytes after which a stream without any decoded bytes is rejected."""
 
-_CAPTURE = "convert it with `editcap` first"
-_PACKED = "unpack it first"
-_STRANGERS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"\x7fELF", "an ELF program or library", ""),
-    (0, b"MZ", "a Windows program", ""),
+_CAPTURE, _PACKED, _SESSION, _OTHER = range(4)
+"""What to do about an input of another format: convert it, unpack it, open it as a session, nothing."""
+
+_OTHER_FORMATS: tuple[tuple[int, bytes, str, int], ...] = (
+    (0, b"\x7fELF", "an ELF program or library", _OTHER),
+    (0, b"MZ", "a Windows program", _OTHER),
     (0, b"snoop\0\0\0", "a Solaris snoop capture", _CAPTURE),
     (0, b"btsnoop\0", "a Bluetooth btsnoop capture", _CAPTURE),
     (0, b"GMBU", "a Microsoft Network Monitor 2 capture", _CAPTURE),
@@ -38,31 +39,31 @@ _STRANGERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xab\x01\x00\x1c", "an Ixia lcap capture", _CAPTURE),
     (0, b"\xac\x01\x00\x1c", "an Ixia lcap capture", _CAPTURE),
     (0, b"PK\x03\x04", "a ZIP archive", _PACKED),
-    (0, b"PK\x05\x06", "an empty ZIP archive", ""),
+    (0, b"PK\x05\x06", "an empty ZIP archive", _OTHER),
     (0, b"BZh", "bzip2", _PACKED),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _PACKED),
     (0, b"Rar!", "a RAR archive", _PACKED),
     (0, b"\x02\x21\x4c\x18", "lz4 in its legacy format", _PACKED),
     (257, b"ustar", "a tar archive", _PACKED),
-    (8, b"DUCK", "a DuckDB database", "open a session with `rustnet browse`"),
-    (0, b"SQLite format 3\0", "an SQLite database", ""),
-    (0, b"PAR1", "a Parquet file", ""),
-    (0, b"%PDF", "a PDF document", ""),
-    (0, b"\x89PNG", "a PNG image", ""),
-    (0, b"\xff\xd8\xff", "a JPEG image", ""),
+    (8, b"DUCK", "a DuckDB database", _SESSION),
+    (0, b"SQLite format 3\0", "an SQLite database", _OTHER),
+    (0, b"PAR1", "a Parquet file", _OTHER),
+    (0, b"%PDF", "a PDF document", _OTHER),
+    (0, b"\x89PNG", "a PNG image", _OTHER),
+    (0, b"\xff\xd8\xff", "a JPEG image", _OTHER),
 )
 
 
 def byte_order(big: bool) -> Literal["big", "little"]:
-    """Name of a byte order, as `int.from_bytes` wants it."""
+    """Byte order for `int.from_bytes`."""
     return "big" if big else "little"
 
 
 def sniff(stored: Stored) -> tuple[str, str | None, bytes]:
-    """Recognise an input: its format, its compression (``None`` for none), and its first decoded bytes.
+    """Format, compression (``None`` if uncompressed) and decoded file header of an input.
 
-    These are the file header: 24 bytes of pcap, 28 of pcapng. Raises `InputError` that says what the input looks
-    like if it is no capture.
+    The header has 24 bytes for pcap, 28 for pcapng. Raises `InputError` with the likely format if the input is not a
+    capture.
     """
     try:
         head = stored.peek(PCAP_HEADER)
@@ -78,26 +79,22 @@ def sniff(stored: Stored) -> tuple[str, str | None, bytes]:
     name = stored.path if stored.path != "-" else "standard input"
     if not head:
         if not packed:
-            raise InputError("{name}: is empty (0 bytes): no capture, not even a file header", name=name)
+            raise InputError("{name}: is empty (0 bytes); expected a capture", name=name)
         raise InputError(
-            "{name}: is {packed}, but nothing can be decoded from it: broken, cut off or empty",
+            "{name}: is {packed}, but nothing can be decoded from it: it is damaged, truncated or empty",
             name=name,
             packed=packed,
         )
     form = _format(head)
     if form is None:
-        raise InputError(
-            "{name}: is no capture: {packed}{stored}",
-            name=name,
-            packed=_inside(packed),
-            stored=_looks_like(stored, head, packed),
-        )
+        start = head if packed else stored.peek(512)
+        raise _not_a_capture(f"{name} ({packed})" if packed else name, start)
     _check_header(name, form, head)
     return form, packed, head
 
 
 def _decoded_head(stored: Stored, packed: str) -> bytes:
-    """First decoded bytes of a compressed input, from as little of it as will do."""
+    """First decoded bytes of a compressed input, from as little of it as possible."""
     least = 1
     while True:
         data = stored.head(least)
@@ -119,7 +116,7 @@ def _format(head: bytes) -> str | None:
 
 
 def _check_header(name: str, form: str, head: bytes) -> None:
-    """Raise if a file header is cut off or says impossible things."""
+    """Raise `InputError` if a file header is truncated or invalid."""
     need = SECTION_HEADER if form == "pcapng" else PCAP_HEADER
     if len(head) < need:
         raise InputError(
@@ -132,16 +129,14 @@ def _check_header(name: str, form: str, head: bytes) -> None:
     if form == "pcapng":
         if head[8:12] not in BYTE_ORDERS:
             raise InputError(
-                "{name}: begins like pcapng, but its section header is damaged (byte order {hex})",
+                "{name}: begins like pcapng, but its section header is damaged (byte order magic {hex})",
                 name=name,
                 hex=head[8:12].hex(),
             )
         order = byte_order(head[8:12] == BYTE_ORDERS[0])
         major = int.from_bytes(head[12:14], order)
         if major != 1:
-            raise InputError(
-                "{name}: is pcapng of version {major}, of which nothing is known here", name=name, major=major
-            )
+            raise InputError("{name}: pcapng version {major} is not supported", name=name, major=major)
         return
     order = byte_order(int.from_bytes(head[:4], "big") in PCAP_MAGIC)
     major, minor = int.from_bytes(head[4:6], order), int.from_bytes(head[6:8], order)
@@ -154,22 +149,32 @@ def _check_header(name: str, form: str, head: bytes) -> None:
         )
 
 
-def _inside(packed: str | None) -> str:
-    return f"inside its {packed} compression it " if packed else "it "
-
-
-def _looks_like(stored: Stored, head: bytes, packed: str | None) -> str:
-    """Say what something that is no capture seems to be, and what to do about it."""
-    start = head if packed else stored.peek(512)
-    for at, magic, what, advice in _STRANGERS:
+def _not_a_capture(name: str, start: bytes) -> InputError:
+    """Error for an input that begins with ``start``: its likely format, and what to do about it."""
+    for at, magic, kind, advice in _OTHER_FORMATS:
         if start[at : at + len(magic)] == magic:
-            return f"looks like {what}" + (f"; {advice}" if advice else "")
+            return _other_format(name, kind, advice)
     if again := compression(start):
-        return f"is {again} once more; {_PACKED}"
+        return InputError(
+            "{name}: not a capture: compressed again, with {again}; unpack it first", name=name, again=again
+        )
     if not start.strip(b"\0"):
-        return "begins with zeros"
+        return InputError("{name}: not a capture: begins with zeros", name=name)
     text = start[:256]
     if not any(c < 9 or 13 < c < 32 or c == 127 for c in text):
         kind = "XML or HTML" if text.lstrip()[:1] == b"<" else "JSON" if text.lstrip()[:1] in (b"{", b"[") else "text"
-        return f"looks like {kind}"
-    return f"begins with {start[:8].hex(' ')}, which is no known capture format"
+        return _other_format(name, kind, _OTHER)
+    return InputError("{name}: not a capture: unknown format, begins with {hex}", name=name, hex=start[:8].hex(" "))
+
+
+def _other_format(name: str, kind: str, advice: int) -> InputError:
+    """Error for an input of another known format."""
+    if advice == _CAPTURE:
+        return InputError("{name}: looks like {kind}; convert it with `editcap` first", name=name, kind=kind)
+    if advice == _PACKED:
+        return InputError("{name}: not a capture: looks like {kind}; unpack it first", name=name, kind=kind)
+    if advice == _SESSION:
+        return InputError(
+            "{name}: not a capture: looks like {kind}; open a session with `rustnet browse`", name=name, kind=kind
+        )
+    return InputError("{name}: not a capture: looks like {kind}", name=name, kind=kind)

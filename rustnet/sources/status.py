@@ -1,20 +1,20 @@
-"""What the compiled walk tells its drivers, and the limits that both keep."""
+"""Return codes of the record walk, and limits shared with its callers."""
 
 NEED = 0
-"""The record at ``pos`` goes beyond the bytes at hand."""
+"""The record at ``pos`` extends beyond the available bytes."""
 FULL = 1
-"""The batch holds as many packets as it can."""
+"""The batch is full."""
 BAD = 2
-"""The record at ``pos`` has an impossible length: the next one cannot be found by it."""
+"""The record at ``pos`` has an invalid length, so the next record cannot be located."""
 BLOCK = 3
-"""The block at ``pos`` (whole, unless it begins a section) is for the driver."""
+"""The caller has to read the block at ``pos``, which is complete unless it begins a section."""
 EVENT = 4
-"""A packet was taken, ``pos`` is behind it, and its options or its clamped time are for the driver."""
+"""A packet was read, ``pos`` is after it, and the caller has to read its options or report its clamped time."""
 BAD_PACKET = 5
-"""The packet block at ``pos`` contradicts itself, but its framing holds."""
+"""The packet block at ``pos`` is inconsistent, but its length is valid."""
 BAD_INTERFACE = 6
-"""The packet block at ``pos`` names an interface that its section has not described."""
+"""The packet block at ``pos`` refers to an interface that its section has not described."""
 
 TS_MAX = 9_200_000_000_000_000_000
-"""Largest time that is delivered, in nanoseconds (July 2261), and negated the smallest. Times beyond are clamped; the
-distance to 2^63 lets whoever adds some months to a time stay within 64 bits."""
+"""Largest time in nanoseconds (July 2261), and negated the smallest; times beyond are clamped. Some months can still be
+added without exceeding 64 bits."""

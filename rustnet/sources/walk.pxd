@@ -100,7 +100,7 @@ cdef class PcapngWalk:
                  int64_t ts) except -1
 
     @cython.locals(gap=Py_ssize_t, flags=uint32_t)
-    cdef int look_for_options(self, Frames frames, Py_ssize_t n, Py_ssize_t start, Py_ssize_t stop) except -1
+    cdef int read_flags(self, Frames frames, Py_ssize_t n, Py_ssize_t start, Py_ssize_t stop) except -1
 
     cpdef look_at(self, data)
 

@@ -1,7 +1,7 @@
-"""The compiled walk over pcap records and pcapng blocks: packets go straight into a batch's columns.
+"""The compiled walk over pcap records and pcapng blocks, which writes packets directly into a batch's columns.
 
-What is rare is not decided here. A walk stops with a status and says where (``pos``), its driver (`pcap`, `pcapng`)
-does what has to be done, and walks on. C types stand in ``walk.pxd``; uncompiled, the same code runs slowly.
+Rare cases are left to the caller (`pcap`, `pcapng`): the walk stops at ``pos`` with a status, the caller handles it and
+continues. ``walk.pxd`` has the C types; the code also runs uncompiled, slowly.
 """
 
 import numpy as np
@@ -24,31 +24,31 @@ MAX_FRAME = _frames.MAX_FRAME
 SECOND = 1_000_000_000
 SECONDS_MAX = 9_200_000_000
 DAY = 86_400
-CHAIN = 4  # records in a row that make a place believable
-RESYNC_FRAME = 262_144  # largest record believed while looking for such a place (Wireshark's own limit)
+CHAIN = 4  # consecutive records that make an offset plausible
+RESYNC_FRAME = 262_144  # largest plausible record while searching for an offset (Wireshark's limit)
 
 SECTION = 0x0A0D0D0A
 ENHANCED = 6
 SIMPLE = 3
 OLD_PACKET = 2
 
-_FLAG_NOTES = 256  # notes that are shared, so that hostile flags cannot fill memory
+_FLAG_NOTES = 256  # limit of shared notes, so that hostile flags cannot fill memory
 
 
 def _doubled(table: "memoryview[int]") -> "memoryview[int]":
-    """Copy a table, with as many zeros behind it."""
+    """Copy of a table with twice its length, filled with zeros."""
     old = np.asarray(table)
-    made = zeros(2 * len(old), old.dtype.type)
-    made[: len(old)] = table
-    return made
+    doubled = zeros(2 * len(old), old.dtype.type)
+    doubled[: len(old)] = table
+    return doubled
 
 
 class PcapWalk:
     """Walk over the records of one classic pcap file.
 
-    ``head`` is the size of a record's header (16; modified formats have more), ``scale`` the nanoseconds of one unit
-    of its fraction, ``swap`` 1 if captured and wire length stand in the other order, 2 if they may (versions before
-    2.4), ``limit`` the largest believable captured length.
+    ``head`` is the size of a record header (16; modified formats have more), ``scale`` the nanoseconds per unit of the
+    fraction, ``swap`` 1 if captured and wire length are in reverse order, 2 if they may be (versions before 2.4),
+    ``limit`` the largest plausible captured length.
     """
 
     def __init__(self, big: bool, head: int, scale: int, swap: int, link: int, limit: int) -> None:
@@ -77,11 +77,11 @@ class PcapWalk:
         return d << 24 | c << 16 | b << 8 | a
 
     def look_at(self, data: "memoryview[int] | bytes") -> None:
-        """Let `find`, `chain` and `plausible` read ``data``."""
+        """Set the data that `find`, `chain` and `plausible` read."""
         self.b = memoryview(data)
 
     def run(self, frames: Frames, pos: int, end: int) -> int:
-        """Take records of ``frames.data[pos:end]`` into ``frames`` until a status says why not; `pos` says where."""
+        """Read records of ``frames.data[pos:end]`` into ``frames``; return the status at which `pos` stopped."""
         self.b = frames.data
         n = frames.count
         capacity = frames.capacity
@@ -129,9 +129,9 @@ class PcapWalk:
         return status
 
     def find(self, pos: int, end: int, last: bool) -> int:
-        """Find where records begin again, at or after ``pos``; -1 if not up to `pos`, from where to go on.
+        """Find the next plausible record at or after ``pos``; -1 if there is none before `pos`, where to continue.
 
-        ``last``: nothing will follow ``end``, so that a chain which reaches it has to do.
+        ``last``: no data follows ``end``, so a chain that reaches it suffices.
         """
         while end - pos >= self.head:
             verdict = self.chain(pos, end, last)
@@ -145,7 +145,7 @@ class PcapWalk:
         return -1
 
     def chain(self, pos: int, end: int, last: bool) -> int:  # noqa: PLR0911 each return is one verdict
-        """Whether a few records in a row at ``pos`` are plausible: 1 yes, 0 no, -1 needs bytes beyond ``end``."""
+        """Whether consecutive records at ``pos`` are plausible: 1 yes, 0 no, -1 needs bytes beyond ``end``."""
         good = 0
         previous = 0
         while good < CHAIN:
@@ -174,7 +174,7 @@ class PcapWalk:
         return 1
 
     def plausible(self, pos: int) -> bool:
-        """Whether the record header at ``pos`` (whole, in the bytes at hand) makes sense by itself."""
+        """Whether the complete record header at ``pos`` is plausible by itself."""
         captured = self.u32(pos + 8)
         length = self.u32(pos + 12)
         if self.swap and (self.swap == 1 or captured > length):
@@ -187,10 +187,10 @@ class PcapWalk:
 
 
 class PcapngWalk:
-    """Walk over the blocks of a pcapng file, section after section; packets are taken, the rest is the driver's.
+    """Walk over the blocks of a pcapng file, section after section; the caller reads all blocks but packets.
 
-    ``limit`` is the largest believable block; ``trusted`` the offset of a block whose trailing length is known to be
-    wrong and does not matter. Without ``noting``, options of packets are passed over.
+    ``limit`` is the largest plausible block; ``trusted`` the offset of a block whose wrong trailing length is ignored.
+    Without ``noting``, options of packets are skipped.
     """
 
     def __init__(self, limit: int) -> None:
@@ -237,20 +237,20 @@ class PcapngWalk:
         return a << 8 | b if self.big else b << 8 | a
 
     def look_at(self, data: "memoryview[int] | bytes") -> None:
-        """Let `find` and `plausible` read ``data``."""
+        """Set the data that `find` and `plausible` read."""
         self.b = memoryview(data)
 
     def begin_section(self, section: int, big: bool) -> None:
-        """Forget the interfaces of the section before."""
+        """Start a section, which has its own interfaces."""
         self.section = section
         self.big = big
         self.local = 0
         self.flag_notes = {}
 
     def add_interface(self, index: int, link: int, snaplen: int, resolution: int, offset: int) -> None:
-        """Describe the section's next interface.
+        """Add the section's next interface.
 
-        ``index`` is its place in the source's list, ``resolution`` its ``if_tsresol``, ``offset`` its
+        ``index`` is its index in the source's list, ``resolution`` its ``if_tsresol``, ``offset`` its
         ``if_tsoffset`` in seconds.
         """
         i = self.local
@@ -271,7 +271,7 @@ class PcapngWalk:
         if resolution & 0x80:
             self.shift[i] = exponent
         else:
-            self.shift[i] = -1 if exponent <= 28 else 127  # 64 bits of finer units are no nanosecond together
+            self.shift[i] = -1 if exponent <= 28 else 127  # 64 bits of finer units are less than a nanosecond
         self.multiply[i] = 10 ** (9 - exponent) if exponent <= 9 else 1
         self.divide[i] = 10 ** min(max(exponent - 9, 0), 19)
         self.ahead[i] = max(-SECONDS_MAX, min(SECONDS_MAX, offset)) * SECOND
@@ -288,7 +288,7 @@ class PcapngWalk:
         return self.drops[i]
 
     def time(self, i: int, high: int, low: int) -> int:
-        """Nanoseconds since 1970 of a timestamp in interface ``i``'s units; sets `clamped` if it had to be."""
+        """Nanoseconds since 1970 of a timestamp of interface ``i``; sets `clamped` if it exceeds the range."""
         units = high
         units = units << 32 | low
         shift = self.shift[i]
@@ -320,7 +320,7 @@ class PcapngWalk:
         return ns + ahead
 
     def run(self, frames: Frames, pos: int, end: int) -> int:  # noqa: C901 the hot loop
-        """Take packets of ``frames.data[pos:end]`` into ``frames`` until a status says why not; `pos` says where."""
+        """Read packets of ``frames.data[pos:end]`` into ``frames``; return the status at which `pos` stopped."""
         self.b = frames.data
         status = NEED
         while True:
@@ -337,7 +337,7 @@ class PcapngWalk:
             if total < 12 or total > self.limit:
                 status = BAD
                 break
-            size = (total + 3) & ~3  # some writers count without the padding
+            size = (total + 3) & ~3  # some writers omit the padding from the length
             if end - pos < size:
                 break
             if self.u32(pos + size - 4) != total and self.base + pos != self.trusted:
@@ -358,7 +358,7 @@ class PcapngWalk:
         return status
 
     def packet(self, frames: Frames, pos: int, size: int, old: bool) -> int:
-        """Take one enhanced or obsolete packet block of ``size`` bytes; 0 if nothing more is to be said of it."""
+        """Read one enhanced or obsolete packet block of ``size`` bytes; `NEED` if it has no options to read."""
         if size < 32:
             return BAD_PACKET
         i = self.u16(pos + 8) if old else self.u32(pos + 8)
@@ -375,10 +375,10 @@ class PcapngWalk:
         self.clamped = False
         n = frames.count
         self.put(frames, i, pos + 28, captured, length, self.time(i, self.u32(pos + 12), self.u32(pos + 16)))
-        return self.look_for_options(frames, n, pos + 28 + ((captured + 3) & ~3), pos + size - 4)
+        return self.read_flags(frames, n, pos + 28 + ((captured + 3) & ~3), pos + size - 4)
 
     def simple(self, frames: Frames, pos: int, size: int) -> int:
-        """Take one simple packet block: its time is that of the packet before."""
+        """Read one simple packet block; it has the time of the previous packet."""
         if self.local == 0:
             return BAD_INTERFACE
         if size < 16:
@@ -416,7 +416,7 @@ class PcapngWalk:
         return 0
 
     def put_other(self, frames: Frames, index: int, link: int, start: int, captured: int, length: int, ts: int) -> None:
-        """Append a block that is numbered like a packet; ``index`` is its place in the source's interfaces."""
+        """Append a block that is numbered like a packet; ``index`` is its interface in the source's list."""
         n = frames.count
         frames.offset[n] = start
         frames.captured[n] = captured
@@ -429,8 +429,8 @@ class PcapngWalk:
         self.last_ts = ts
         self.packets += 1
 
-    def look_for_options(self, frames: Frames, n: int, start: int, stop: int) -> int:
-        """Read lone flags at once (by far the most frequent option); `EVENT` if there is more to read."""
+    def read_flags(self, frames: Frames, n: int, start: int, stop: int) -> int:
+        """Read the flags if they are the only option (the most frequent case); `EVENT` if there are others."""
         self.options = start
         self.options_end = start
         gap = stop - start if self.noting else 0
@@ -453,7 +453,7 @@ class PcapngWalk:
         return EVENT if self.clamped else NEED
 
     def note_flags(self, frames: Frames, n: int, flags: int) -> None:
-        """Note a frame's flags; frames with the same flags share one note."""
+        """Attach the note of a frame's flags; frames with equal flags share one note."""
         note = self.flag_notes.get(flags)
         if note is None:
             note = Note(flags=flags, section=self.section)
@@ -462,9 +462,9 @@ class PcapngWalk:
         frames.notes[n] = note
 
     def find(self, pos: int, end: int, last: bool) -> int:
-        """Find where blocks begin again, at or after ``pos``; -1 if not up to `pos`, from where to go on.
+        """Find the next plausible block at or after ``pos``; -1 if there is none before `pos`, where to continue.
 
-        ``last``: nothing will follow ``end``, so that what goes beyond it is no block.
+        ``last``: no data follows ``end``, so a block that extends beyond it is invalid.
         """
         while end - pos >= 12:
             verdict = self.plausible(pos, end, last)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import duckdb
 import pytest
 
-from rustnet.attribute.match import Report, attribute
+from rustnet.attribute.match import OwnershipReport, attribute
 from rustnet.records import columns
 from rustnet.store.schema import FLOWS_SQL, base_tables
 from rustnet.store.tables import CORE_TABLES, FlowRow
@@ -81,7 +81,7 @@ class Session:
         path.write_bytes(b"".join(t if isinstance(t, bytes) else t.encode() + b"\n" for t in texts))
         return path
 
-    def attribute(self, *lines: dict[str, Any] | str | bytes, capture: int = 1, **options: Any) -> Report:
+    def attribute(self, *lines: dict[str, Any] | str | bytes, capture: int = 1, **options: Any) -> OwnershipReport:
         """Write a sidecar and attribute the capture's flows by it."""
         return attribute(self.con, capture, [self.sidecar(*lines)], **options)
 

@@ -82,7 +82,7 @@ def test_tuples(session: Any, record: Any, src: str, dst: str, protocol: str, lo
         {"remote": "93.184.216.34:80"}, {"local": "10.0.0.1:443", "remote": "93.184.216.34:40000"},
     ],
 )  # fmt: skip
-def test_other_tuples_are_no_claims(session: Any, record: Any, change: dict[str, Any]) -> None:
+def test_other_tuples_do_not_match(session: Any, record: Any, change: dict[str, Any]) -> None:
     flow = session.flow()
     session.attribute(record(**change))
     assert session.verdict(flow) == (None, None, None, "no_claim")
@@ -152,7 +152,7 @@ def test_the_slack_has_an_edge(session: Any, record: Any) -> None:
         attribute(session.con, 1, slack=-1)
 
 
-def test_a_tuple_used_again_belongs_to_whom_had_it_then(session: Any, record: Any) -> None:
+def test_a_reused_tuple_belongs_to_its_owner_at_that_time(session: Any, record: Any) -> None:
     first, second = session.flow(begin=0, end=5), session.flow(begin=5.5, end=9)
     session.attribute(record(begin=0, end=5, pid=1), record(begin=5.5, end=9, pid=2))
     assert session.verdict(first) == (1, SOURCE, False, None)
@@ -179,7 +179,7 @@ def test_a_better_rank_is_not_contested_by_a_worse(session: Any, record: Any) ->
     assert session.ask("SELECT rank FROM claims ORDER BY rank") == [(20,), (40,), (62,)]
 
 
-def test_overlap_goes_before_nearness_and_later_before_earlier(session: Any, record: Any) -> None:
+def test_overlap_precedes_distance_and_later_precedes_earlier(session: Any, record: Any) -> None:
     flow = session.flow(begin=10, end=12)
     session.attribute(record(begin=12.5, end=20, pid=1), record(begin=0, end=10.5, pid=2))
     assert session.verdict(flow)[0] == 2
@@ -206,7 +206,7 @@ def test_threads_of_one_pid_do_not_contest(session: Any, record: Any) -> None:
     assert session.verdict(flow) == OWNED
 
 
-def test_a_pid_used_again_is_another_process(session: Any) -> None:
+def test_a_reused_pid_is_another_process(session: Any) -> None:
     flow = session.flow()
     early, rounded, late = (
         ProcessFacts(pid=9, name="sh", started_at=T0 - 50 * S),
@@ -221,7 +221,7 @@ def test_a_pid_used_again_is_another_process(session: Any) -> None:
     assert session.verdict(flow) == (9, "other", True, None)
 
 
-def test_without_a_start_time_name_and_path_tell_processes_apart(session: Any, record: Any) -> None:
+def test_without_a_start_time_name_and_path_distinguish_processes(session: Any, record: Any) -> None:
     for port in range(1, 5):
         session.flow(f"10.0.0.1:{port}")
     report = session.attribute(
@@ -238,7 +238,7 @@ def test_without_a_start_time_name_and_path_tell_processes_apart(session: Any, r
     assert report.processes == 3
 
 
-def test_double_written_lines_count_once(session: Any, record: Any) -> None:
+def test_duplicate_lines_count_once(session: Any, record: Any) -> None:
     flow = session.flow()
     icmp = session.flow("10.0.0.1:0", "1.1.1.1:0", protocol="icmp")
     ping = record("10.0.0.1:0", "1.1.1.1:0", protocol="ICMP", name="ping")
@@ -247,7 +247,7 @@ def test_double_written_lines_count_once(session: Any, record: Any) -> None:
         record(pid=1, end=2), record(pid=1, end=3), record(pid=None, name=None), record(pid=None, name=None),
         ping, ping, waiting, waiting,
     )  # fmt: skip
-    assert (report.records, report.doubles, report.claims) == (8, 4, 2)
+    assert (report.records, report.duplicates, report.claims) == (8, 4, 2)
     assert session.verdict(flow) == (1, SOURCE, False, None)
     assert session.verdict(icmp) == OWNED
     assert session.ask("SELECT evidence FROM claims ORDER BY 1") == [
@@ -259,11 +259,11 @@ def test_double_written_lines_count_once(session: Any, record: Any) -> None:
 @pytest.mark.parametrize(
     "other", [{"pid": 2}, {"started_at": 1_779_999_990}, {"host": "b"}, {"pid": 2, "timestamp": "2026-06-01T12:00:01Z"}]
 )
-def test_all_holders_of_a_socket_stay(session: Any, record: Any, other: dict[str, Any]) -> None:
+def test_all_holders_of_a_socket_are_kept(session: Any, record: Any, other: dict[str, Any]) -> None:
     flow = session.flow()
     one = record(pid=1, host="a", started_at=1_779_999_900)
     report = session.attribute(one, one | other, one, one | other)
-    assert (report.doubles, report.claims) == (2, 2)
+    assert (report.duplicates, report.claims) == (2, 2)
     assert session.verdict(flow) == (None, None, True, "contested")
 
 
@@ -272,7 +272,7 @@ def test_records_of_two_files_are_two_statements(session: Any, record: Any) -> N
     (session.folder / "b").mkdir()
     paths = [session.sidecar(record(pid=1)), session.sidecar(record(pid=2), name="b/x.pcap.connections.jsonl")]
     report = attribute(session.con, 1, paths)
-    assert (report.sidecars, report.doubles, report.claims) == (2, 0, 2)
+    assert (report.sidecars, report.duplicates, report.claims) == (2, 0, 2)
     assert session.verdict(flow) == (None, None, True, "contested")
 
 
@@ -288,19 +288,19 @@ def test_older_records_without_times_are_a_fallback(session: Any, record: Any) -
     assert session.ask("SELECT rank, window_start FROM claims WHERE rank >= 90") == [(90, None), (90, None)]
 
 
-def test_broken_lines_become_anomalies_and_the_rest_is_used(session: Any, record: Any) -> None:
+def test_malformed_lines_become_anomalies_and_the_rest_is_used(session: Any, record: Any) -> None:
     flow = session.flow()
     report = session.attribute(*(["{"] * 14), record(process_uid=-1), '{"timest')
     assert session.verdict(flow) == OWNED
     assert report.bad_records == 15
     rows = session.ask("SELECT kind, count, detail, capture_id FROM anomalies ORDER BY kind, count, detail")
     assert [row[0] for row in rows].count("sidecar_line") == 11
-    assert ("sidecar_line", 5, "x.pcap.connections.jsonl: 5 more lines that cannot be read", 1) in rows
+    assert ("sidecar_line", 5, "x.pcap.connections.jsonl: 5 more malformed lines", 1) in rows
     assert rows[-1][0] == "sidecar_value"
-    assert any(row[2].startswith("x.pcap.connections.jsonl:1: is no JSON") for row in rows)
+    assert any(row[2].startswith("x.pcap.connections.jsonl:1: invalid JSON") for row in rows)
 
 
-def test_an_unreadable_sidecar_is_named_and_the_others_are_used(session: Any, record: Any) -> None:
+def test_an_unreadable_sidecar_is_reported_and_the_others_are_used(session: Any, record: Any) -> None:
     flow = session.flow()
     report = attribute(session.con, 1, [session.folder / "none.jsonl", session.sidecar(record())])
     assert session.verdict(flow) == OWNED
@@ -319,7 +319,7 @@ def test_only_flows_of_the_capture_and_only_those_that_change(session: Any, reco
     assert (again.changed, again.claims, again.owned) == (0, 0, 1)
 
 
-def test_a_later_call_judges_over_all_claims(session: Any, record: Any) -> None:
+def test_a_later_call_applies_the_policy_to_all_claims(session: Any, record: Any) -> None:
     flow, bare = session.flow(), session.flow("10.0.0.1:2")
     session.attribute(record(pid=1, attribution_match="listener-socket"), record("10.0.0.1:2", pid=None, name=None))
     assert session.verdict(flow)[0] == 1
@@ -349,7 +349,7 @@ def test_open_ends(session: Any, ends: tuple[Any, ...], match: str, rank: int) -
     ]
 
 
-def test_open_ends_are_never_as_good_as_a_tuple(session: Any) -> None:
+def test_open_ends_rank_worse_than_a_tuple(session: Any) -> None:
     flow = session.flow()
     listener = Observations(SOURCE, "x")
     listener.add(said(ProcessFacts(pid=5), None, 40000, None, None, window=(T0 - S, None)))
@@ -360,11 +360,11 @@ def test_open_ends_are_never_as_good_as_a_tuple(session: Any) -> None:
 
 
 def test_an_observation_must_be_able_to_match() -> None:
-    with pytest.raises(ValueError, match="names both ends"):
+    with pytest.raises(ValueError, match="needs a local port, a remote end or a packet number"):
         batch(said(None, None, None, None, None))
 
 
-def test_observations_on_packets_lift_to_their_flow(session: Any) -> None:
+def test_observations_on_packets_apply_to_their_flow(session: Any) -> None:
     flow = session.flow()
     for n in range(1, 5):
         session.ask(
@@ -403,7 +403,7 @@ def test_flow_times_beyond_all_bounds(session: Any, record: Any) -> None:
     assert session.verdict(odd) == OWNED
 
 
-def test_nothing_is_left_behind(session: Any, record: Any) -> None:
+def test_temporary_tables_are_dropped(session: Any, record: Any) -> None:
     session.flow()
     session.attribute(record())
     assert session.ask("SELECT count(*) FROM duckdb_tables() WHERE temporary") == [(0,)]
@@ -419,7 +419,7 @@ def test_in_the_caller_s_transaction(session: Any, record: Any) -> None:
     assert session.verdict(flow) == (None, None, None, None)
 
 
-def test_who_lasts_longest() -> None:
+def test_longest() -> None:
     keys = [1, 1, 1, 1, 1, 2, 2]
     best, rival = longest(keys, [0, 1, 2, 3, 4, 0, 1], [10, 5, 20, 15, 7, 3, 2], [1, 2, 1, 3, 2, 9, 9])
     assert best == [0, 0, 2, 2, 2, 0, 0]
@@ -427,14 +427,14 @@ def test_who_lasts_longest() -> None:
 
 
 @pytest.mark.parametrize("pids", [(1, 1), (1, 2)])
-def test_a_long_window_behind_many_short_ones_is_found(session: Any, record: Any, pids: tuple[int, int]) -> None:
+def test_a_long_window_before_many_short_ones_matches(session: Any, record: Any, pids: tuple[int, int]) -> None:
     flow = session.flow(begin=500, end=501)
     short = [record(begin=t, end=t + 0.5, pid=50) for t in range(1, 400)]
     session.attribute(record(begin=-1, end=900, pid=pids[0]), record(begin=-2, end=500.5, pid=pids[1]), *short)
     assert session.verdict(flow) == (pids[0], SOURCE, pids[0] != pids[1], None)
 
 
-def test_crowds_are_counted(session: Any, record: Any) -> None:
+def test_flows_with_too_many_observations_are_counted(session: Any, record: Any) -> None:
     session.flow()
     report = session.attribute(*(record(begin=i / 100, pid=i) for i in range(3 * NEAR)))
     assert report.crowded == 1

@@ -119,7 +119,7 @@ def test_comments_of_rustnets_script(tmp_path: Path, text: str, pid: int | None,
         "Process:", "PID: 0", "City:" + "PID:1 Process:" * 400,
     ],
 )  # fmt: skip
-def test_other_comments_say_nothing(tmp_path: Path, text: str) -> None:
+def test_other_comments_are_ignored(tmp_path: Path, text: str) -> None:
     made = replay(tmp_path, section() + interface() + epb(OUT, 0, comment(text)))
     assert made.ask("SELECT count(*) FROM claims") == [(0,)]
     assert made.ask("SELECT count(*) FROM processes") == [(0,)]
@@ -276,7 +276,7 @@ def test_hostile_headers_of_pktap_break_nothing(tmp_path: Path, data: bytes) -> 
     assert (200, "ok") in [claim[1:3] for claim in made.claims()]
 
 
-def test_headers_are_told_apart_by_what_they_say_of_processes() -> None:
+def test_headers_differ_by_their_processes_only() -> None:
     one, other = v1(200, "a", 300, "b", flow=1), v1(200, "a", 300, "b", flow=2)
     assert one != other
     assert v1_core(one) == v1_core(other)
@@ -288,7 +288,7 @@ def index(code: int, value: int) -> bytes:
     return option(code, struct.pack("<I", value))
 
 
-def test_apples_blocks_are_numbered_anew_in_each_section(tmp_path: Path) -> None:
+def test_apples_blocks_are_numbered_from_0_in_each_section(tmp_path: Path) -> None:
     second = udp("10.0.0.1:45001", "10.9.9.9:6001")
     made = replay(
         tmp_path,
@@ -310,7 +310,7 @@ def test_apples_blocks_are_numbered_anew_in_each_section(tmp_path: Path) -> None
     assert made.ask("SELECT count FROM anomalies WHERE kind = 'packet_process_unknown'") == [(1,)]
 
 
-def test_apples_nobody_is_no_process(tmp_path: Path) -> None:
+def test_unknown_pids_of_apple_are_no_process(tmp_path: Path) -> None:
     made = replay(
         tmp_path,
         section() + interface() + process(0xFFFFFFFF) + process(0) + epb(OUT, 0, index(0x8001, 0), index(0x8003, 1)),
@@ -339,7 +339,7 @@ def test_etl2pcapng_comments(tmp_path: Path, pid: int, flag: int, quality: str, 
     assert made.claims() == [(1, pid, name, "etl2pcapng", quality, rank, flag == 1, "packet", "x.pcapng:1")]
 
 
-def test_a_bystander_does_not_make_a_flow_contested(tmp_path: Path) -> None:
+def test_an_unreliable_claim_does_not_contest_a_flow(tmp_path: Path) -> None:
     made = replay(
         tmp_path,
         section() + interface() + epb(OUT, 0, comment("PID=10 TID=1"), flags(2))
@@ -407,28 +407,28 @@ def test_sidecar_and_comments_are_weighed_together(tmp_path: Path, record: objec
     assert "packets of" in made.report.sidecars[0]
 
 
-def test_damaged_blocks_keep_their_place(tmp_path: Path) -> None:
+def test_damaged_blocks_keep_their_index(tmp_path: Path) -> None:
     broken = block(0x80000001, struct.pack("<IHH", 55, 2, 9999))
     made = replay(tmp_path, section() + interface() + broken + process(56, "next") + epb(OUT, 0, index(0x8001, 1)))
     assert [claim[1:3] for claim in made.claims()] == [(56, "next")]
 
 
-def test_every_reader_of_comments_leaves_the_others_alone() -> None:
+def test_every_comment_parser_ignores_other_formats() -> None:
     texts = [[RUSTNET], ["Loc:US PID:1 Process:p"], list(PTCPDUMP), ["pid a.1 svc BE"]]
     for n, reader in enumerate(COMMENTS):
         assert [bool(reader(text)) for text in texts] == [n == k for k in range(len(texts))]
 
 
-def test_rows_are_added_up_by_flow_statement_and_sender() -> None:
+def test_rows_are_merged_by_flow_statement_set_and_direction() -> None:
     rows = {
-        "flow_id": np.array([2, 1, 2, 2]), "saying": np.array([1, 1, 1, 1]),
+        "flow_id": np.array([2, 1, 2, 2]), "statement_set": np.array([1, 1, 1, 1]),
         "from_src": np.array([True, True, True, False]),
         "first": np.array([9, 5, 7, 8]), "last": np.array([9, 5, 12, 8]), "packets": np.array([1, 1, 3, 1]),
         "number": np.array([4, 1, 2, 3]),
     }  # fmt: skip
-    made = module._summed(rows)
+    made = module._merged(rows)
     assert {n: c.tolist() for n, c in made.items()} == {
-        "flow_id": [1, 2, 2], "saying": [1, 1, 1], "from_src": [True, False, True], "first": [5, 8, 7],
+        "flow_id": [1, 2, 2], "statement_set": [1, 1, 1], "from_src": [True, False, True], "first": [5, 8, 7],
         "last": [5, 8, 12], "packets": [1, 1, 4], "number": [1, 3, 2],
     }  # fmt: skip
     assert len(PacketClaims(1, "")) == 0

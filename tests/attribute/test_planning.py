@@ -24,8 +24,8 @@ QUESTIONS = (
 )
 def test_the_optimizer_changes_nothing(sample: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
-    for few in (-1, match.FEW):
-        monkeypatch.setattr(match, "FEW", few)
+    for few in (-1, match.SMALL):
+        monkeypatch.setattr(match, "SMALL", few)
         session = tmp_path / f"{few}.duckdb"
         assert ingest([str(SAMPLES / sample)], str(session), Options()).failed == []
         with duckdb.connect(str(session), read_only=True) as con:

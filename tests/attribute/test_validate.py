@@ -64,7 +64,7 @@ def test_a_process_without_a_connection_is_kept(session: Any) -> None:
     assert report.claims == 0
 
 
-def test_addresses_of_the_host_say_whose_listener_it_is(session: Any) -> None:
+def test_addresses_of_the_host_determine_whose_listener_it_is(session: Any) -> None:
     """Who listens on a port of this host does not own connections to that port of another."""
     ours = session.flow("10.0.0.9:40000", "10.0.0.1:22")
     theirs = session.flow("10.0.0.1:40001", "10.0.0.2:22")
@@ -97,14 +97,14 @@ def test_unbound_address_of_a_packet_is_literal(session: Any) -> None:
     assert session.ask("SELECT match, flow_id FROM claims") == [("tuple", flow)]
 
 
-def test_null_end_is_until_further_notice(session: Any) -> None:
+def test_null_end_leaves_the_window_open(session: Any) -> None:
     late = session.flow(begin=5000, end=5003)
     early = session.flow(begin=-5000, end=-4990)
     session.attribute(one(last_seen=None))
     assert (session.verdict(late)[0], session.verdict(early)[3]) == (100, "outside_window")
 
 
-def test_exported_claim_keeps_its_source_and_is_no_double(session: Any) -> None:
+def test_exported_claim_keeps_its_source_and_is_no_duplicate(session: Any) -> None:
     session.flow()
     line = one(claim_source="elsewhere", attribution_match="seen")
     session.attribute(line, line | {"last_seen": instant(9)})
@@ -112,13 +112,13 @@ def test_exported_claim_keeps_its_source_and_is_no_double(session: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "a b", 7, ["a"], ""])
-def test_a_source_that_is_no_name_is_a_sidecar(session: Any, name: object) -> None:
+def test_an_invalid_source_name_counts_as_a_sidecar(session: Any, name: object) -> None:
     session.flow()
     session.attribute(one(claim_source=name))
     assert session.ask("SELECT source FROM claims") == [("rustnet-sidecar",)]
 
 
-def test_a_file_of_many_sources_is_held_in_bounds(session: Any) -> None:
+def test_the_sources_of_a_file_are_bounded(session: Any) -> None:
     session.flow()
     session.attribute(*[one(claim_source=f"s{number}", begin=number / 100) for number in range(100)])
     assert session.ask("SELECT count(DISTINCT source) <= 65 FROM claims") == [(True,)]
@@ -130,7 +130,7 @@ def written(folder: Path, *lines: object) -> Path:
     return path
 
 
-def test_sound_file(tmp_path: Path) -> None:
+def test_valid_file(tmp_path: Path) -> None:
     unowned = one(pid=None, name=None, unowned_because="closed-between-polls")
     found = validate(
         written(tmp_path, about("start"), one(cmdline="curl x"), connection(), unowned, about("end", missed=["m"]))
@@ -165,7 +165,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN.keys())
-def test_broken_line_is_named(tmp_path: Path, line: object) -> None:
+def test_invalid_line_is_reported(tmp_path: Path, line: object) -> None:
     found = validate(written(tmp_path, one(), "", line, one()))
     assert (found.lines, found.broken, found.connections) == (3, 1, 2)
     assert found.faults[0][0] == 3
@@ -180,12 +180,12 @@ def test_endless_line_and_missing_file(tmp_path: Path) -> None:
         validate(tmp_path / "none.jsonl")
 
 
-def test_command_says_it_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, one(), "{", "}", one())
     assert main(["sidecar", "validate", str(path), "--lines", "1"]) == 1
     said = capsys.readouterr().out
     assert "lines 4; sound 2; broken 2" in said
-    assert "  2: is no JSON" in said
+    assert "  2: invalid JSON" in said
     assert "and 1 more" in said
     assert main(["sidecar", "validate", str(path), "--json"]) == 1
     data = json.loads(capsys.readouterr().out)
@@ -194,7 +194,7 @@ def test_command_says_it_all(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["sidecar", "validate", str(written(tmp_path, "{"))]) == 3
 
 
-def test_schema_knows_every_key_that_the_page_explains() -> None:
+def test_schema_has_every_documented_key() -> None:
     page = (ROOT / "sidecar" / "FORMAT.md").read_text("utf-8")
     for key in schema()["properties"]:
         if not key.startswith("geoip_"):

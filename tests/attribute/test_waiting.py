@@ -39,7 +39,7 @@ def store_many(session: Any, count: int, hot: bool) -> Path:
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_time_grows_with_the_input(tmp_path: Path, hot: bool) -> None:
+def test_time_is_linear_in_the_input(tmp_path: Path, hot: bool) -> None:
     """Time by the square of 60,000 would be many minutes here."""
 
     def own(count: int) -> None:
@@ -80,7 +80,7 @@ def waiting(record: Any, local: str, remote: str, match: Any = "listener-socket"
         ("0.0.0.0:0", "0.0.0.0:0", "RAW", {"match": "wildcard-local-address"}, set()),
     ],
 )
-def test_sockets_that_wait_for_anybody(
+def test_unconnected_sockets(
     session: Any, record: Any, local: str, remote: str, protocol: str, more: dict[str, Any], owned: set[str]
 ) -> None:
     flows = {
@@ -103,14 +103,14 @@ def test_sockets_that_wait_for_anybody(
     assert session.ask("SELECT count(*) FROM anomalies") == [(0,)]
 
 
-def test_only_unsupported_lines_are_a_sidecar_too(session: Any, record: Any) -> None:
+def test_a_sidecar_of_unsupported_lines_only(session: Any, record: Any) -> None:
     flow = session.flow()
     report = session.attribute(record("0.0.0.0:0", "0.0.0.0:0", protocol="RAW"))
     assert (report.sidecars, report.records, report.unsupported, report.unreadable) == (1, 1, 1, [])
     assert session.verdict(flow)[3] == "no_claim"
 
 
-def test_who_listens_does_not_own_what_goes_elsewhere(session: Any, record: Any) -> None:
+def test_a_listener_does_not_own_connections_to_other_hosts(session: Any, record: Any) -> None:
     """Once the host's own addresses are known, its listener is only held against them."""
     mine = session.flow("9.9.9.9:5000", "10.0.0.1:22")
     other = session.flow("10.0.0.1:5000", "9.9.9.9:22")
@@ -124,7 +124,7 @@ def test_who_listens_does_not_own_what_goes_elsewhere(session: Any, record: Any)
     assert [session.verdict(flow)[0] for flow in (mine, other, passing, six)] == [100, None, None, 100]
 
 
-def test_who_listens_accepts_and_does_not_connect(session: Any, record: Any) -> None:
+def test_a_listener_accepts_and_does_not_connect(session: Any, record: Any) -> None:
     out, unclear = session.flow("10.0.0.1:22", "9.9.9.9:5"), session.flow("10.0.0.1:22", "9.9.9.9:6")
     session.ask("UPDATE flows_ended SET src_flags = 2, dst_flags = 18 WHERE flow_id = ?", out)
     session.attribute(waiting(record, "10.0.0.1:22", "0.0.0.0:0"))
@@ -151,7 +151,7 @@ def test_a_listener_without_a_process_is_ownerless(session: Any, record: Any) ->
     assert session.verdict(flow) == (None, None, None, "ownerless")
 
 
-def test_hosts_of_lines_tell_processes_apart(session: Any, record: Any) -> None:
+def test_hosts_of_lines_distinguish_processes(session: Any, record: Any) -> None:
     session.flow()
     session.flow("10.0.0.2:1")
     path = session.sidecar(record(host="ws1"), record("10.0.0.2:1", host="ws2"), record("10.0.0.3:1"))
@@ -160,7 +160,7 @@ def test_hosts_of_lines_tell_processes_apart(session: Any, record: Any) -> None:
     assert attribute(session.con, 1, [Sidecar(path, "told")]).processes == 0
 
 
-def test_fragments_belong_to_whom_their_datagram_belongs(session: Any, record: Any) -> None:
+def test_fragments_have_the_owner_of_their_datagram(session: Any, record: Any) -> None:
     inner = session.flow("10.0.0.1:5", "9.9.9.9:53", protocol="udp")
     carrier = session.flow("9.9.9.9:0", "10.0.0.1:0", begin=1, end=1, protocol="udp")
     session.ask("UPDATE flows_ended SET src_port = NULL, dst_port = NULL WHERE flow_id = ?", carrier)
@@ -184,7 +184,7 @@ def test_icmp_of_kernels(session: Any, record: Any, protocol: str, kind: int | N
 
 
 @pytest.mark.parametrize("kind", ["port", "echo", "hosts", "raw"])
-def test_time_grows_with_the_sockets_that_wait(tmp_path: Path, record: Any, kind: str) -> None:
+def test_time_is_linear_in_the_unconnected_sockets(tmp_path: Path, record: Any, kind: str) -> None:
     """Every socket may take every flow here; 20,000 times 20,000 would be many minutes."""
 
     def own(count: int) -> None:

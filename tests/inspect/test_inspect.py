@@ -28,28 +28,35 @@ def test_the_program_itself_never_imports_scapy() -> None:
 
 
 @pytest.mark.parametrize("frame", [b"", b"\0", FRAME[:30], FRAME[:50] + b"\xff" * 60, bytes(range(256)) * 40])
-def test_broken_packets_have_a_tree_too(frame: bytes) -> None:
+def test_malformed_packets_have_a_tree(frame: bytes) -> None:
     tree = worker.inspect_packet(frame, 1, len(frame))
     assert isinstance(tree, list)
 
 
-def test_an_unknown_link_type_says_what_to_try() -> None:
+def test_an_unknown_link_type_suggests_tshark() -> None:
     with pytest.raises(RustnetError, match="--with tshark"):
         worker.inspect_packet(b"abc", 65_001, 3)
 
 
-def test_a_missing_tool_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tool_has_an_install_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "environment", lambda: {"PATH": "/nonexistent", "PYTHONPATH": "."})
     code = "import importlib.util; importlib.util.find_spec = lambda name: None; "
     code += "from rustnet.inspect.__main__ import main; main()"
     request = json.dumps({"tool": "scapy", "link_type": 1, "length": 0, "ts": 0}) + "\n"
     made = subprocess.run([sys.executable, "-c", code], input=request, capture_output=True, text=True, check=True)
-    assert "pip install scapy" in json.loads(made.stdout)["error"]
+    error = worker.worker_error(json.loads(made.stdout))
+    assert "pip install scapy" in str(error)
 
 
-def test_a_worker_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_chooses_no_template_of_its_own() -> None:
+    error = worker.worker_error({"error": ["{message.__class__}", {"message": "x" * 9999, "other": 1}]})
+    assert str(error) == "tshark returned no packet"
+    assert len(str(worker.worker_error({"error": ["message", {"message": "{code}" * 9999}]}))) < 400
+
+
+def test_a_hanging_worker_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "SECONDS", 0.01)
-    with pytest.raises(RustnetError, match="took longer"):
+    with pytest.raises(RustnetError, match="exceeded the time limit"):
         worker.inspect_packet(FRAME, 1, len(FRAME))
 
 
@@ -65,12 +72,12 @@ def test_a_worker_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None
         "bytearray(2 << 30)",
     ],
 )
-def test_what_the_worker_may_not_do(attempt: str) -> None:
+def test_the_worker_is_confined(attempt: str) -> None:
     code = f"""
         import os, socket, subprocess
         from rustnet.inspect import limits
         limits.confine()
-        limits.close_doors()
+        limits.install_audit_hook()
         try:
             {attempt}
         except (PermissionError, MemoryError):

@@ -86,18 +86,18 @@ NAMED = [("tcp", "s7comm", "tshark"), ("udp", "dns", "payload"), ("udp", None, N
         ("", "udp", False, None),
     ],
 )
-def test_the_name_is_what_stands_above_the_transport(chain: str, protocol: str, inside: bool, name: str | None) -> None:
+def test_the_app_is_the_protocol_above_the_transport(chain: str, protocol: str, inside: bool, name: str | None) -> None:
     assert unknown_apps.app_name(chain, protocol, inside) == name
 
 
-def test_most_frames_decide_and_a_short_answer_names_what_it_has() -> None:
+def test_most_frames_decide_and_a_partial_answer_is_used() -> None:
     shown = [(n, flow, "udp", False) for n, flow in enumerate((1, 1, 1, 2, 2, 3), 1)]
     chains = ["ip:udp:cotp", "ip:udp:data", "ip:udp:hl7", "ip:udp:a", "ip:udp:b"]
     assert unknown_apps.answers(shown, chains) == {1: "hl7", 2: "a"}
 
 
 @needs_tshark
-def test_what_no_parser_knew_is_named(run: Run, mixed: Path, tmp_path: Path) -> None:
+def test_unknown_flows_are_identified(run: Run, mixed: Path, tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     made = run("replay", mixed, "--db", session, "--with", "tshark")
     assert made.code == 0, made.err
@@ -109,7 +109,7 @@ def test_what_no_parser_knew_is_named(run: Run, mixed: Path, tmp_path: Path) -> 
 
 
 @needs_tshark
-def test_a_capture_that_the_session_has_already_is_asked_about_too(run: Run, mixed: Path, tmp_path: Path) -> None:
+def test_a_capture_already_in_the_session_is_decoded(run: Run, mixed: Path, tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     assert run("replay", mixed, "--db", session).code == 0
     assert apps(run, session)[0] == ("tcp", None, None)
@@ -132,7 +132,7 @@ def test_the_program_itself_never_imports_pyshark(mixed: Path, tmp_path: Path) -
 
 
 @needs_tshark
-def test_what_is_said_before_the_time_is_over_counts(
+def test_output_before_the_time_limit_is_used(
     run: Run, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(longtail, "SECONDS", 0)
@@ -145,21 +145,21 @@ def test_what_is_said_before_the_time_is_over_counts(
 
 
 @needs_tshark
-def test_a_worker_that_hangs_is_stopped_with_all_that_it_started(
+def test_a_hanging_worker_is_killed_with_its_children(
     run: Run, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(longtail, "_GRACE", 0.01 - longtail.SECONDS)
     session = tmp_path / "s.duckdb"
     made = run("replay", mixed, "--db", session, "--with", "tshark")
     assert made.code == 1
-    assert "was stopped" in made.err
+    assert "exceeded the time limit" in made.err
     assert "Protocols" in made.out, "the session is whole without it"
     assert apps(run, session)[0] == ("tcp", None, None)
     assert "tshark_incomplete" in run("query", session, "--sql", "FROM anomalies", "-f", "csv").out
 
 
 @needs_tshark
-def test_a_capture_that_has_changed_is_not_believed(mixed: Path, run: Run, tmp_path: Path) -> None:
+def test_a_changed_capture_is_rejected(mixed: Path, run: Run, tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     assert run("replay", mixed, "--db", session).code == 0
     mixed.write_bytes(pcap(dns_flow()[:1]))
@@ -170,7 +170,7 @@ def test_a_capture_that_has_changed_is_not_believed(mixed: Path, run: Run, tmp_p
 
 
 @needs_tshark
-def test_what_was_read_from_a_pipe_cannot_be_asked_about(run: Run, capture: Path, mixed: Path, tmp_path: Path) -> None:
+def test_captures_from_a_pipe_are_reported(run: Run, capture: Path, mixed: Path, tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     assert run("replay", mixed, "--db", session).code == 0
     con = duckdb.connect(str(session))
@@ -185,7 +185,7 @@ def test_what_was_read_from_a_pipe_cannot_be_asked_about(run: Run, capture: Path
     ("attribute", "missing", "words"),
     [("program", lambda: None, "apt install tshark"), ("find_spec", lambda name: None, "pip install pyshark")],
 )
-def test_what_is_missing_is_said_before_anything_is_read(
+def test_a_missing_tool_is_reported_before_reading(
     run: Run,
     mixed: Path,
     tmp_path: Path,
@@ -207,7 +207,7 @@ def test_what_is_missing_is_said_before_anything_is_read(
 
 
 @needs_tshark
-def test_a_worker_without_an_answer_is_named(
+def test_a_worker_without_an_answer_is_reported(
     run: Run, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = tmp_path / "s.duckdb"

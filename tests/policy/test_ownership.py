@@ -10,7 +10,7 @@ def test_the_page_is_current() -> None:
     assert PAGE.read_text("utf-8") == ownership_page(), "run: python -m rustnet.policy.ownership > docs/ownership.md"
 
 
-def test_every_rank_has_a_class_and_every_source_a_rank_for_new_words() -> None:
+def test_every_rank_has_a_class_and_every_source_a_default_rank() -> None:
     firsts = {c.first for c in CLASSES}
     assert all(rank // 10 * 10 in firsts for rank in RANKS.values())
     assert all((source, ANY) in RANKS for source, _ in RANKS)

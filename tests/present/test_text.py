@@ -12,7 +12,7 @@ from rustnet.present.text import cut, pad, printable, width
      ("\u202egnp.exe", "\\u202egnp.exe"), ("a\u200bb", "a\\u200bb"), ("\x7f", "\\x7f"), ("\ud800", "\\ud800"),
      ("\U000e0041", "\\U000e0041"), ("\u2028", "\\u2028"), ("\x00", "\\x00")],
 )  # fmt: skip
-def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 

@@ -38,7 +38,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 
 
 @EACH
-def test_like_the_plain_file(tmp_path: Path, name: str, plain: list[bytes]) -> None:
+def test_same_packets_as_uncompressed(tmp_path: Path, name: str, plain: list[bytes]) -> None:
     path = tmp_path / "misleading.txt"
     path.write_bytes(PACK[name](RAW))
     packets, source = read(path)
@@ -90,7 +90,7 @@ def test_cut_off_keeps_what_was_decoded(tmp_path: Path, name: str, plain: list[b
 
 
 @EACH
-def test_broken_in_the_middle(tmp_path: Path, name: str) -> None:
+def test_damaged_in_the_middle(tmp_path: Path, name: str) -> None:
     packed = bytearray(PACK[name](RAW))
     middle = len(packed) // 2
     packed[middle : middle + 64] = bytes(64)
@@ -115,7 +115,7 @@ def test_gzip_keeps_all_up_to_a_wrong_checksum(tmp_path: Path, plain: list[bytes
 
 
 @EACH
-def test_something_else_behind_the_stream(tmp_path: Path, name: str, plain: list[bytes]) -> None:
+def test_other_data_after_the_stream(tmp_path: Path, name: str, plain: list[bytes]) -> None:
     path = tmp_path / "x"
     path.write_bytes(PACK[name](RAW) + b"something else entirely")
     packets, source = read(path)
@@ -128,7 +128,7 @@ def test_something_else_behind_the_stream(tmp_path: Path, name: str, plain: list
 def test_not_a_capture_inside(tmp_path: Path, name: str) -> None:
     path = tmp_path / "x"
     path.write_bytes(PACK[name](b"just some text, nothing else, really" * 3))
-    with pytest.raises(InputError, match=f"inside its {name} compression it looks like text"):
+    with pytest.raises(InputError, match=rf"\({name}\): not a capture: looks like text"):
         FileSource(str(path))
     path.write_bytes(PACK[name](b""))
     with pytest.raises(InputError, match="nothing can be decoded"):
@@ -137,7 +137,7 @@ def test_not_a_capture_inside(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="nothing can be decoded"):
         FileSource(str(path))
     path.write_bytes(PACK[name](PACK["gzip"](RAW)))
-    with pytest.raises(InputError, match="gzip once more"):
+    with pytest.raises(InputError, match="compressed again, with gzip"):
         FileSource(str(path))
 
 

@@ -58,7 +58,7 @@ def test_cut_is_complete_only_at_record_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_pcap_goes_on_behind_an_absurd_length(tmp_path: Path, order: str) -> None:
+def test_pcap_continues_after_an_invalid_length(tmp_path: Path, order: str) -> None:
     good = [record(payload(i, 60 + i), T0 + i, 5, None, order) for i in range(10)]
     bad = struct.pack(order + "IIII", T0, 0, 0x7FFFFFFF, 0x7FFFFFFF) + b"\xee" * 41
     path = tmp_path / "x"
@@ -93,7 +93,7 @@ def test_spliced_pcap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_pcapng_goes_on_behind_a_damaged_block(tmp_path: Path, order: str) -> None:
+def test_pcapng_continues_after_a_damaged_block(tmp_path: Path, order: str) -> None:
     good = [epb(payload(i, 60 + i), order=order) for i in range(10)]
     start = shb(order) + idb(order=order)
     path = tmp_path / "x"
@@ -133,7 +133,7 @@ def test_damaged_section_header_in_the_middle(tmp_path: Path) -> None:
     assert kinds(source) == ["bad_block"]
 
 
-def test_packet_block_that_contradicts_itself(tmp_path: Path) -> None:
+def test_inconsistent_packet_block(tmp_path: Path) -> None:
     bad = block(6, struct.pack("<IIIII", 0, 0, 0, 500, 500) + bytes(20))
     short = block(6, bytes(8))
     path = tmp_path / "x"

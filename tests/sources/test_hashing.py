@@ -49,7 +49,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return begun
 
 
-def test_a_file_has_its_hash_whether_or_not_it_was_begun_ahead(capture: Path, begun: list[object]) -> None:
+def test_a_file_has_its_hash_whether_or_not_it_was_started_ahead(capture: Path, begun: list[object]) -> None:
     assert read(capture).info.sha256 == hashlib.sha256(SAMPLE).hexdigest()
     assert len(begun) == 1
     hash_ahead(str(capture))
@@ -70,7 +70,7 @@ def test_a_file_that_was_replaced_meanwhile_is_hashed_as_it_is(capture: Path, tm
     assert source.info.sha256 == hashlib.sha256(other).hexdigest()
 
 
-def test_what_is_no_large_file_is_left_to_whoever_opens_it(
+def test_only_large_files_are_hashed_ahead(
     capture: Path, tmp_path: Path, begun: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hash_ahead(str(tmp_path / "absent"))
@@ -82,7 +82,7 @@ def test_what_is_no_large_file_is_left_to_whoever_opens_it(
     assert begun == []
 
 
-def test_a_process_that_nobody_asks_is_ended(capture: Path) -> None:
+def test_an_unused_hash_process_is_ended(capture: Path) -> None:
     hash_ahead(str(capture))
     (process,) = hashing._ahead.values()
     drop_ahead()

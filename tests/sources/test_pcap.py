@@ -52,7 +52,7 @@ def test_old_versions_swap_the_lengths(tmp_path: Path, version: tuple[int, int],
     assert source.info.complete
 
 
-def test_link_type_field_may_tell_of_a_frame_check_sequence(tmp_path: Path) -> None:
+def test_link_type_field_with_frame_check_sequence(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(pcap([60], link=0x24000001))
     packets, source = read(tmp_path / "x")
     assert packets[0].link == 1
@@ -72,7 +72,7 @@ def test_no_packets_is_fine(tmp_path: Path) -> None:
     assert source.info.sha256
 
 
-def test_captured_beyond_length_is_kept_and_said_once(tmp_path: Path) -> None:
+def test_captured_beyond_length_is_kept_and_reported_once(tmp_path: Path) -> None:
     raw = pcap([60]) + record(payload(1, 50), length=40) + record(payload(2, 50), length=10) + record(payload(3, 9))
     (tmp_path / "x").write_bytes(raw)
     packets, source = read(tmp_path / "x")

@@ -101,7 +101,7 @@ def test_offsets_and_absurd_times(tmp_path: Path, resolution: int, offset: int, 
 
 
 @ORDERS
-def test_simple_packets_have_the_time_of_the_one_before(tmp_path: Path, order: str) -> None:
+def test_simple_packets_have_the_time_of_the_previous_one(tmp_path: Path, order: str) -> None:
     path = write(
         tmp_path,
         shb(order),
@@ -179,7 +179,7 @@ def test_many_different_flags_share_no_note_wrongly(tmp_path: Path) -> None:
 
 
 @ORDERS
-def test_what_a_file_says_beside_its_packets(tmp_path: Path, order: str) -> None:
+def test_contents_of_a_file_other_than_packets(tmp_path: Path, order: str) -> None:
     section = b"".join(option(code, text, order) for code, text in ((1, b"who"), (2, b"cpu"), (3, b"os"), (4, b"app")))
     counters = option(4, bytes(8), order) + option(5, struct.pack(order + "Q", 9), order)
     later = option(5, struct.pack(order + "Q", 11), order) + option(7, struct.pack(order + "Q", 2**40), order)
@@ -260,7 +260,7 @@ def test_bad_options_cost_no_packet(tmp_path: Path) -> None:
     assert not source.info.complete
 
 
-def test_packets_of_unknown_interfaces_are_said(tmp_path: Path) -> None:
+def test_packets_of_unknown_interfaces_are_reported(tmp_path: Path) -> None:
     packets, source = read(write(tmp_path, shb(), spb(b"a"), idb(), epb(b"b", interface=4), epb(b"c")))
     assert [p.data for p in packets] == [b"c"]
     assert kinds(source) == ["bad_interface", "bad_interface"]

@@ -17,7 +17,7 @@ def wanted(packets: list[Packet]) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("packer", [None, "gzip", "zstd", "xz", "lz4"])
 @pytest.mark.parametrize("make", [pcap, pcapng])
-def test_reads_what_the_index_names(tmp_path: Path, packer: str | None, make: Callable[[list[int]], bytes]) -> None:
+def test_reads_indexed_packets(tmp_path: Path, packer: str | None, make: Callable[[list[int]], bytes]) -> None:
     raw = make([(i * 37) % 1500 for i in range(2000)])
     path = tmp_path / "x"
     path.write_bytes(
@@ -31,16 +31,16 @@ def test_reads_what_the_index_names(tmp_path: Path, packer: str | None, make: Ca
 
 
 @pytest.mark.parametrize("packer", [None, "gzip"])
-def test_refuses_what_is_not_the_file(tmp_path: Path, packer: str | None) -> None:
+def test_rejects_another_file(tmp_path: Path, packer: str | None) -> None:
     raw = pcap([60, 60])
     path = tmp_path / "x"
     path.write_bytes(
         subprocess.run([packer, "-c"], input=raw, capture_output=True, check=True).stdout if packer else raw
     )
     reader = PacketReader(str(path))
-    with pytest.raises(InputError, match="not the file that was ingested"):
+    with pytest.raises(InputError, match="not the ingested file"):
         list(reader.read([(40, 60), (116, 61)]))
-    with pytest.raises(InputError, match="not the file that was ingested"):
+    with pytest.raises(InputError, match="not the ingested file"):
         list(reader.read([(10**6, 60)]))
     with pytest.raises(ValueError, match="ascend"):
         list(reader.read([(116, 60), (40, 60)]))

@@ -1,7 +1,7 @@
-"""How logs of other tools are written: JSON in any arrangement, Zeek's TSV, auditd's lines. Records come out as dicts.
+"""Decode the syntax of other tools' logs into dicts: JSON in any layout, Zeek's TSV, auditd's lines.
 
-What a field means is known to `process_logs` alone. Every reader streams, holds a bounded piece of the file, and
-counts what it cannot read.
+`process_logs` interprets the fields. Every decoder streams, holds a bounded piece of the file, and counts malformed
+records.
 """
 
 import codecs
@@ -18,72 +18,72 @@ Records = Iterator[tuple[int, Record]]
 """Line number and record."""
 
 MAX_RECORD = 1 << 20
-"""A longer record is broken."""
+"""Maximum size of a record; a longer one is malformed."""
 
 _CHUNK = 1 << 18
-_BETWEEN = re.compile(r"[\s,\[\]\x1e]*")
+_SEPARATORS = re.compile(r"[\s,\[\]\x1e]*")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _DECODER = json.JSONDecoder()
 
 
 def encoding(head: bytes) -> str:
-    """Encoding of a text file that begins like this: Windows tools write UTF-16."""
+    """Encoding of a text file, by its byte order mark: Windows tools write UTF-16."""
     return next((name for mark, name in _BOMS if head.startswith(mark)), "utf-8")
 
 
-def plain(head: bytes) -> bytes:
-    """The beginning of a file as UTF-8, whatever its encoding."""
+def as_utf8(head: bytes) -> bytes:
+    """The beginning of a file, converted to UTF-8."""
     name = encoding(head)
     return head if name == "utf-8" else head[: len(head) & ~1].decode(name, "ignore").encode()
 
 
 def json_records(file: BinaryIO, faults: Faults) -> Records:
-    """Objects of a file of JSON: one per line, an array of them, or pretty-printed one behind another."""
+    """Objects of a JSON file: one per line, an array, or pretty-printed in sequence."""
     head = file.read(_CHUNK)
     decoder = codecs.getincrementaldecoder(encoding(head))("replace")
     text, at, line = decoder.decode(head), 0, 1
-    lost = ended = False
+    skipping = ended = False
     while at < len(text) or not ended:
-        found = _BETWEEN.match(text, at)
-        start = found.end() if found else at
+        match = _SEPARATORS.match(text, at)
+        start = match.end() if match else at
         line += text.count("\n", at, start)
         at = start
-        problem = "is no JSON object"
-        short = at >= len(text)
+        problem = "expected a JSON object"
+        incomplete = at >= len(text)
         if text[at : at + 1] == "{":
             try:
                 record, after = _DECODER.raw_decode(text, at)
             except json.JSONDecodeError as error:
-                problem = f"is no JSON: {error.msg}"
-                # A string, number or word may be cut in its middle by the end of what was read.
-                short = error.pos >= len(text) - 16 or error.msg.startswith("Unterminated")
+                problem = f"invalid JSON: {error.msg}"
+                # The end of the chunk may have cut a string, number or literal.
+                incomplete = error.pos >= len(text) - 16 or error.msg.startswith("Unterminated")
             except (ValueError, RecursionError):
-                problem = "is no JSON that can be read: a number or a nesting beyond all bounds"
+                problem = "invalid JSON: a number too long or nested too deeply"
             else:
                 yield line, record
                 line += text.count("\n", at, after)
-                at, lost = after, False
+                at, skipping = after, False
                 continue
-        if short and not ended and len(text) - at <= MAX_RECORD:
+        if incomplete and not ended and len(text) - at <= MAX_RECORD:
             more = file.read(_CHUNK)
             ended = not more
             text, at = text[at:] + decoder.decode(more, ended), 0
             continue
-        if at < len(text) and not lost:
-            faults.broken(line, problem)
-        lost = True  # the rest of a broken object is no fault of its own
+        if at < len(text) and not skipping:
+            faults.malformed(line, problem)
+        skipping = True  # the rest of a malformed object is not counted again
         end = text.find("\n", at)
         line += end >= 0
         at = end + 1 if end >= 0 else len(text)
 
 
 def lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, str]]:
-    """Numbered lines of a text; those that are too long become faults."""
+    """Numbered lines of a text; lines that are too long are counted in ``faults``."""
     number = 0
     while raw := file.readline(MAX_RECORD + 1):
         number += 1
         if len(raw) > MAX_RECORD:
-            faults.broken(number, f"longer than {MAX_RECORD} bytes")
+            faults.malformed(number, f"longer than {MAX_RECORD} bytes")
             while raw and not raw.endswith(b"\n"):
                 raw = file.readline(MAX_RECORD)
             continue
@@ -91,7 +91,7 @@ def lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, str]]:
 
 
 def zeek_records(file: BinaryIO, faults: Faults) -> Records:
-    """Rows of a Zeek log, by its own header; JSON logs too. Fields that are not set are left out."""
+    """Rows of a Zeek log, TSV with a header or JSON, without unset fields."""
     if file.peek(1)[:1] == b"{":  # type: ignore[attr-defined]  # opened files are buffered
         yield from json_records(file, faults)
         return
@@ -112,17 +112,17 @@ def zeek_records(file: BinaryIO, faults: Faults) -> Records:
         cells = line.split(separator)
         if not fields or len(cells) != len(fields):
             if line:
-                faults.broken(number, f"has {len(cells)} fields where the header has {len(fields)}")
+                faults.malformed(number, f"expected {len(fields)} fields as in the header, got {len(cells)}")
             continue
         pairs = zip(fields, cells, strict=True)
         yield number, {name: _unescaped(cell) for name, cell in pairs if cell not in (unset, empty)}
 
 
 def _unescaped(text: str) -> str:
-    r"""Text with Zeek's ``\x09`` resolved."""
+    r"""Text with Zeek's escapes such as ``\x09`` decoded."""
     if "\\x" not in text:
         return text
-    return re.sub(r"\\x([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), text)
+    return re.sub(r"\\x([0-9a-fA-F]{2})", lambda match: chr(int(match[1], 16)), text)
 
 
 # ---- auditd ------------------------------------------------------------------------------------------------------
@@ -133,25 +133,25 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _TYPES = frozenset(("SYSCALL", "SOCKADDR", "PROCTITLE", "CWD"))
 _CONNECT = {"c000003e": 42, "c00000b7": 203, "c00000f3": 203, "40000003": 362, "40000028": 283, "80000016": 362,
             "c0000015": 328, "80000015": 328}  # fmt: skip
-"""Number of ``connect`` by architecture: x86-64, arm64, riscv64, i386, arm, s390x, ppc64le, ppc64."""
+"""System call number of ``connect`` by architecture: x86-64, arm64, riscv64, i386, arm, s390x, ppc64le, ppc64."""
 _SOCKETCALL, _SOCKETCALL_CONNECT = "102", "3"
 _PENDING = 512
-"""Events whose records are still awaited: those of one event stand close together."""
+"""Maximum number of incomplete events: the records of one event are close together."""
 
 
 def audit_records(file: BinaryIO, faults: Faults) -> Records:
-    """Calls of ``connect`` in a raw audit log: their records SYSCALL, SOCKADDR, PROCTITLE and CWD as one.
+    """Calls of ``connect`` in a raw audit log, each merged from its records SYSCALL, SOCKADDR, PROCTITLE and CWD.
 
-    The fields are auditd's own, and ``node``, ``stamp``, ``cmdline``, ``laddr`` and ``lport`` of the address.
+    The fields are auditd's own, plus ``node``, ``stamp``, ``cmdline``, and ``laddr`` and ``lport`` of the address.
     """
     pending: dict[tuple[str, str, str], tuple[int, Record]] = {}
     for number, line in lines(file, faults):
-        found = _AUDIT.match(line)
-        if found is None:
+        match = _AUDIT.match(line)
+        if match is None:
             if "msg=audit(" in line:
-                faults.broken(number, "is no audit record")
+                faults.malformed(number, "invalid audit record")
             continue
-        node, kind, stamp, serial, rest = found.groups()
+        node, kind, stamp, serial, rest = match.groups()
         key = (node or "", stamp, serial)
         if kind == "EOE":
             if key in pending:
@@ -181,7 +181,7 @@ def _merge(event: Record, kind: str, rest: str) -> None:
 
 
 def _value(key: str, raw: str) -> str | None:
-    """Value of a field; untrusted text that is not quoted stands in hexadecimal digits."""
+    """Value of a field; auditd writes untrusted text in hexadecimal instead of quotes."""
     if raw in ("(null)", "?", ""):
         return None
     if raw[0] == '"':
@@ -192,7 +192,7 @@ def _value(key: str, raw: str) -> str | None:
 
 
 def _sockaddr(raw: str) -> Record:
-    """Address and port of a socket address, of IPv4 or IPv6: in hexadecimal digits, or spelled out."""
+    """Address and port of an IPv4 or IPv6 socket address, in hexadecimal or interpreted."""
     if raw.startswith("{"):
         pairs = dict(_PAIR.findall(raw))
         return {"laddr": pairs.get("laddr"), "lport": pairs.get("lport")}
@@ -207,15 +207,15 @@ def _sockaddr(raw: str) -> Record:
 
 
 def _connect(number: int, event: Record) -> Records:
-    """Yield the event, if it is a call of ``connect`` to an address of IP."""
+    """Yield the event if it is a call of ``connect`` to an IP address."""
     call, arch = event.get("syscall"), event.get("arch")
-    mine = (
+    is_connect = (
         "connect" in (call, event.get("SYSCALL"))
         or (isinstance(arch, str) and call == str(_CONNECT.get(arch)))
         or (call == _SOCKETCALL and event.get("a0") == _SOCKETCALL_CONNECT)
     )
-    if mine and event.get("laddr") is not None:
-        # A connection that was refused or is still being made has packets all the same.
+    if is_connect and event.get("laddr") is not None:
+        # Refused and pending connections have packets, too.
         event["quality"] = (
             "connect" if event.get("success") == "yes" or event.get("exit") == "-115" else "connect-failed"
         )

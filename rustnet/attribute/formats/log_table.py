@@ -1,9 +1,9 @@
-"""The kinds of logs of other tools that are read, one row each; `rustnet.attribute.formats.process_logs` reads by them.
+"""Descriptions of the supported logs of other tools, one row each, for `rustnet.attribute.formats.process_logs`.
 
-A row says how the log is written, by what it is recognised, which of its records count, and where each field stands.
-A new log is a new row. A place is a name, or names with dots between them where objects are nested; a name that
-itself holds dots is tried first. Places are looked for in the first of the row's ``roots`` that a record has, places
-that begin with ``/`` in the whole record; of several, separated by spaces, the first that is there counts.
+A row gives the log's syntax, the strings that identify it, the records to use, and the path of each field. To support a
+new log, add a row. A path is a key, or the keys of nested objects joined by dots; a key that itself contains dots is
+tried first. Paths are relative to the first of the row's ``roots`` that a record has; paths with a leading ``/`` are
+relative to the record. Of several paths, separated by spaces, the first present one is used.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,27 +17,27 @@ class Log(NamedTuple):
     """One kind of log."""
 
     name: str
-    """What `claims.source` and `--sidecar-format` call it."""
+    """Value of `claims.source` and `--sidecar-format`."""
     syntax: Callable[[BinaryIO, Faults], Records]
     marks: tuple[tuple[bytes, ...], ...]
-    """Recognised if the file's beginning holds all of one of these."""
+    """Recognised if the beginning of the file contains all strings of one tuple."""
     fields: Mapping[str, str]
-    """Places of `protocol`, the ends (`local`, `local_port`, `remote`, `remote_port`), `time`, `lasted` (seconds),
+    """Paths of `protocol`, the ends (`local`, `local_port`, `remote`, `remote_port`), `time`, `duration` (seconds),
     `quality`, `alias`, `service`, and of fields of `ProcessFacts`."""
     keep: tuple[tuple[str, frozenset[str]], ...] = ()
-    """(place, values): records with another value there are passed over, each condition in turn."""
+    """(path, values): records with any other value are ignored."""
     roots: tuple[str, ...] = ("",)
-    """Objects in which the places are; the first that a record has."""
+    """Objects that contain the fields; the first present one is used."""
     each: tuple[str, ...] = ()
-    """Lists of objects that each stand for the first root, where one record brings several."""
+    """Lists whose objects each replace the first root, for records with several rows."""
     quality: str = "unstated"
-    """Quality, unless a field says it."""
+    """Quality if no field has it."""
     protocols: tuple[str, ...] = ()
-    """Protocols that may be meant where the log does not say which."""
+    """Possible protocols if the log does not have it."""
     swapped: tuple[str, frozenset[str]] | None = None
-    """(place, values): with such a value, the local end is the other one."""
+    """(path, values): with such a value, the ends are swapped."""
     names_only: bool = False
-    """It knows names of conversations, and no processes."""
+    """The log has identifiers of connections, but no processes."""
 
 
 def _one_of(*values: str) -> frozenset[str]:
@@ -165,10 +165,10 @@ LOGS: tuple[Log, ...] = (
             "remote": "id.resp_h",
             "remote_port": "id.resp_p",
             "time": "ts",
-            "lasted": "duration",
+            "duration": "duration",
             "alias": "uid",
             "service": "service",
         },
     ),
 )
-"""Asked in this order: what is told by more stands before what is told by less."""
+"""Tried in this order: logs with more specific marks first."""

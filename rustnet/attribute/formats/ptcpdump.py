@@ -1,13 +1,13 @@
-"""Comments that ptcpdump writes: several on a packet, each of lines ``Key: value``.
+"""Packet comments of ptcpdump: several per packet, each with lines ``Key: value``.
 
-Together they are one statement: the process, its thread, user and parent, its container and pod. Newlines in values
-are not escaped, so a line that begins with no key goes on with the value before it. ``Args`` that end in ``...`` were
-cut off. Thread and annotations are read past: a thread is no owner, and annotations are whole manifests. Answers may
-carry no comment; the flow has its owner from the other packets.
+Together they are one statement: the process, its thread, user and parent, its container and pod. Newlines in values are
+not escaped, so a line without a known key continues the previous value. ``Args`` ending in ``...`` are truncated.
+Threads and annotations (whole manifests) are ignored. Replies may lack comments; the flow's other packets have them.
 """
 
-from rustnet.attribute.formats.statement import JSON, PATH, Statement, base_name, said, whole
+from rustnet.attribute.formats.statement import JSON, PATH, Statement, base_name, decimal
 from rustnet.attribute.observation import ProcessFacts
+from rustnet.attribute.values import bounded_text
 
 SOURCE = "ptcpdump"
 QUALITY = "comment"
@@ -18,11 +18,11 @@ _KEYS = frozenset({
     "PodNamespace", "PodUID", "PodLabels", "PodAnnotations",
 })  # fmt: skip
 _LINES = 256
-"""Lines of a packet's comments that are looked at."""
+"""Maximum number of lines of a packet's comments that are parsed."""
 
 
 def ptcpdump_comments(comments: list[str]) -> list[Statement]:
-    """The one statement of a packet's comments; none if they name neither process nor container."""
+    """The statement of a packet's comments, if they name a process or container."""
     values: dict[str, str] = {}
     lines = 0
     for text in comments:
@@ -38,27 +38,27 @@ def ptcpdump_comments(comments: list[str]) -> list[Statement]:
             elif len(values[key]) < PATH:
                 values[key] += "\n" + line
     get = values.get
-    exe = said(get("Cmd") or get("Command"), PATH)
-    parent = said(get("ParentCmd") or get("ParentCommand"), PATH)
-    ppid = whole(get("ParentPID")) or None
+    exe = bounded_text(get("Cmd") or get("Command"), PATH)
+    parent = bounded_text(get("ParentCmd") or get("ParentCommand"), PATH)
+    ppid = decimal(get("ParentPID")) or None
     facts = ProcessFacts(
-        pid=whole(get("PID")) or None,
+        pid=decimal(get("PID")) or None,
         ppid=ppid,
-        name=base_name(exe) or said(get("ThreadName")),
+        name=base_name(exe) or bounded_text(get("ThreadName")),
         exe=exe,
-        cmdline=said(get("Args"), PATH),
-        uid=whole(get("UserId")),
+        cmdline=bounded_text(get("Args"), PATH),
+        uid=decimal(get("UserId")),
         lineage=(f"{base_name(parent) or '?'}({ppid or '?'})",) if parent or ppid else None,
-        container_id=said(get("ContainerId")),
-        container_name=said(get("ContainerName")),
-        container_image=said(get("ContainerImage"), 1024),
-        container_labels=said(get("ContainerLabels"), JSON),
-        pod=said(get("PodName")),
-        namespace=said(get("PodNamespace")),
-        pod_uid=said(get("PodUID")),
-        pod_labels=said(get("PodLabels"), JSON),
+        container_id=bounded_text(get("ContainerId")),
+        container_name=bounded_text(get("ContainerName")),
+        container_image=bounded_text(get("ContainerImage"), 1024),
+        container_labels=bounded_text(get("ContainerLabels"), JSON),
+        pod=bounded_text(get("PodName")),
+        namespace=bounded_text(get("PodNamespace")),
+        pod_uid=bounded_text(get("PodUID")),
+        pod_labels=bounded_text(get("PodLabels"), JSON),
         parent_exe=parent,
-        parent_cmdline=said(get("ParentArgs"), PATH),
+        parent_cmdline=bounded_text(get("ParentArgs"), PATH),
     )
     if facts.pid is None and facts.name is None and facts.container_id is None:
         return []

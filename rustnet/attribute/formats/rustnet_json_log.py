@@ -1,18 +1,19 @@
 """RustNet's event log (``--json-log``): lines ``new_connection`` and ``connection_closed``, keys as in a sidecar.
 
 ``source`` is RustNet's local end. ``new_connection`` is written with the first packet, usually before the process is
-known: such a line only says that RustNet saw the connection. ``connection_closed`` is written by a sweep after the
-connection fell idle, with whole seconds from its beginning up to then: the window is that long, up to one second
-longer, and contains the idle time. Connections that are open when RustNet ends have no second line. Other events and
-whatever is not about ownership (names, bytes, applications, GeoIP) are read past.
+known, and then only shows that RustNet saw the connection. ``connection_closed`` is written by a sweep after the
+connection became idle, with its duration in whole seconds up to then: the window has that length plus up to one second,
+and includes the idle time. Connections open when RustNet exits have no ``connection_closed``. Other events, and keys
+that do not concern ownership (names, bytes, applications, GeoIP), are ignored.
 """
 
 import re
 from pathlib import Path
 
-from rustnet.attribute.formats.rustnet_sidecar import Json, LineParser, RustnetSidecar, json_object
+from rustnet.attribute.formats.line_reader import LineReader
+from rustnet.attribute.formats.sidecar_line import Json, LineParser, json_object
 from rustnet.attribute.observation import Observation
-from rustnet.attribute.values import BadValue, bounded, parse_time
+from rustnet.attribute.values import BadValue, bounded_integer, parse_time
 
 SOURCE = "rustnet-json-log"
 _EVENTS = ("new_connection", "connection_closed")
@@ -22,10 +23,10 @@ _SECOND = 1_000_000_000
 
 
 class EventParser(LineParser):
-    """Makes observations of events."""
+    """Parser of events."""
 
     def parse(self, line: bytes, number: int) -> Observation | None:
-        """One event; ``None`` for an event that is about no connection.
+        """Parse one event; ``None`` for events that do not concern a connection.
 
         Raises `BadValue` as `LineParser.parse` does.
         """
@@ -38,13 +39,13 @@ class EventParser(LineParser):
         }
         written = parse_time(event.get("timestamp"))
         if written is not None:
-            lasted = bounded(event.get("duration_secs"), _LONGEST)
-            begun = written if lasted is None else max(0, written - (lasted + 1) * _SECOND)
-            ends |= {"first_seen": _time(begun), "last_seen": _time(written)}
+            duration = bounded_integer(event.get("duration_secs"), _LONGEST)
+            start = written if duration is None else max(0, written - (duration + 1) * _SECOND)
+            ends |= {"first_seen": _time(start), "last_seen": _time(written)}
         return self.observe(event | ends, number)
 
 
-class RustnetJsonLog(RustnetSidecar):
+class RustnetJsonLog(LineReader):
     """Reader of one event log."""
 
     source = SOURCE
@@ -54,15 +55,15 @@ class RustnetJsonLog(RustnetSidecar):
 
     @staticmethod
     def recognise(_path: Path, head: bytes) -> bool:
-        """Whether a file that begins like this is likely one: by an event that only this format has."""
+        """Whether a file is likely an event log: by an event that only this format has."""
         return _RECOGNISED.search(head) is not None
 
 
 def _endpoint(address: object, port: object) -> str:
-    """An address and a port as sidecars write them."""
+    """Address and port in a sidecar's notation."""
     if type(address) is not str:
-        raise BadValue("names no addresses")
-    number = bounded(port, 0xFFFF) or 0
+        raise BadValue("missing address")
+    number = bounded_integer(port, 0xFFFF) or 0
     return f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
 
 

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef int OTHER, KEPT, UNFIT, LOCAL, REMOTE, FIRST, LAST, WRITTEN
 cdef int DEPTH, _KEYS, _SPANS
-cdef Py_ssize_t MAX_LINE, _LONGEST_END, _REMEMBERED
+cdef Py_ssize_t MAX_LINE, _LONGEST_END, _CACHED
 cdef int64_t _MAX_SECOND, _MISSING
 cdef tuple _DAYS_BEFORE, _MONTH_DAYS
 cdef bytes _NANOS, _SECS, _TRUE, _FALSE, _NULL
@@ -14,7 +14,7 @@ cdef class Scanner:
     cdef bytes block
     cdef dict kinds, endpoints
     cdef public dict texts
-    cdef public list odd
+    cdef public list unscanned
     cdef public Py_ssize_t place, size, count
     cdef Py_ssize_t rows, end
     cdef public object columns
@@ -23,7 +23,7 @@ cdef class Scanner:
     cdef int64_t[::1] key_from, key_size, key_kind, span_from, span_to
     cdef Py_ssize_t keys_known
     cdef bint escaped, high
-    cdef int64_t found, port
+    cdef int64_t ns, port
     cdef uint64_t hi, lo
 
     cpdef attach(self, bytes block)
@@ -34,8 +34,8 @@ cdef class Scanner:
     cdef bint line(self, Py_ssize_t o) except -1
     cdef bint readable(self, Py_ssize_t start) except -1
     @cython.locals(i=int, text=bytes)
-    cdef int64_t remember(self, int spans) except -1
-    @cython.locals(at=Py_ssize_t, i=Py_ssize_t, found=int)
+    cdef int64_t text_number(self, int spans) except -1
+    @cython.locals(at=Py_ssize_t, i=Py_ssize_t, kind=int)
     cdef int kind(self, int index, Py_ssize_t start, Py_ssize_t end) except -1
     cdef Py_ssize_t space(self, Py_ssize_t o) except -1
     @cython.locals(c=int, i=int)
@@ -52,9 +52,9 @@ cdef class Scanner:
     cdef Py_ssize_t number(self, Py_ssize_t o) except? -1
     @cython.locals(end=Py_ssize_t)
     cdef Py_ssize_t special(self, int kind, Py_ssize_t o, Py_ssize_t row) except? -1
-    @cython.locals(made=int64_t, c=int)
+    @cython.locals(number=int64_t, c=int)
     cdef int64_t decimal(self, Py_ssize_t o, Py_ssize_t end, int most) except? -1
-    @cython.locals(made=int64_t, octet=int64_t, place=Py_ssize_t, start=Py_ssize_t, stop=int, i=int, port=int64_t)
+    @cython.locals(address=int64_t, octet=int64_t, place=Py_ssize_t, start=Py_ssize_t, stop=int, i=int, port=int64_t)
     cdef bint endpoint(self, Py_ssize_t o, Py_ssize_t end) except -1
     @cython.locals(text=bytes)
     cdef bint other_endpoint(self, Py_ssize_t o, Py_ssize_t end) except -1

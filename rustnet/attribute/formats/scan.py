@@ -1,11 +1,10 @@
-"""Plain lines of a sidecar, read at the speed of C: ends and times as numbers, the rest of a line as one text.
+"""Scan lines of a sidecar at C speed: ends and times as numbers, the other keys that matter as one text.
 
-A sidecar of a million lines names few processes: what its lines say besides ends and times repeats. So a line is
-split into numbers and into the text of the other keys that matter, and only distinct texts are read by the reader of
-the format, which knows what they mean. A line that is not plain in every respect (an escaped key, an odd number, an
-address that is not literal, anything that is no JSON) is named in `Scanner.odd` and left to that reader whole.
+A sidecar of a million lines has few processes, so everything but ends and times repeats, and `LineParser` needs to
+parse each distinct text only once. Lines that the scanner does not support (an escaped key, an unusual number, an
+unspecified address, invalid JSON) are listed in `Scanner.unscanned` and parsed whole by `LineParser`.
 
-Compiled by Cython with the types of ``scan.pxd``; uncompiled it does the same, slowly.
+Compiled by Cython with the types of ``scan.pxd``; it also runs uncompiled, slowly.
 """
 
 from collections.abc import Iterable
@@ -24,16 +23,16 @@ COLUMNS = (
 """Columns of `Scanner`."""
 
 OTHER, KEPT, UNFIT, LOCAL, REMOTE, FIRST, LAST, WRITTEN = range(8)
-"""What a key is for: read past; part of the text; not for plain lines; an end or a time."""
+"""Kinds of keys: ignored; part of the text; makes the line unsupported; an end or a time."""
 
 DEPTH = 12
-"""Deeper values make a line odd."""
+"""Maximum nesting of a supported line."""
 
 MAX_LINE = 1 << 20
 
 _KEYS = 64
 _SPANS = 16
-_REMEMBERED = 65_536
+_CACHED = 65_536
 _LONGEST_END = 128
 _MAX_SECOND = MAX_TIME // 1_000_000_000 - 1
 _DAYS_BEFORE = (0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
@@ -43,16 +42,16 @@ _TRUE, _FALSE, _NULL = b"true", b"false", b"null"
 
 
 class Scanner:
-    """Columns of the plain lines of one block after another; ``count`` of their rows are filled."""
+    """Scanner of one block after another into ``columns``, of which ``count`` rows are filled."""
 
     def __init__(self, kept: Iterable[str], unfit: Iterable[str], rows: int) -> None:
-        """``kept`` are keys whose text matters, lines with ``unfit`` ones are odd; ``rows`` is how many fit."""
+        """``kept``: keys whose text matters; ``unfit``: keys of unsupported lines; ``rows``: size of the columns."""
         self.kinds = dict.fromkeys((key.encode() for key in kept), KEPT)
         self.kinds.update(dict.fromkeys((key.encode() for key in unfit), UNFIT))
         self.kinds.update({b"local_addr": LOCAL, b"remote_addr": REMOTE, b"first_seen": FIRST, b"last_seen": LAST})
         self.kinds[b"timestamp"] = WRITTEN
         self.rows = rows
-        # Typed views when compiled; `columns` are the same arrays for whoever takes them.
+        # The attributes are typed views of the arrays in `columns` when compiled.
         self.columns = {
             name: np.zeros(rows, np.uint64 if name.endswith(("_hi", "_lo")) else np.int64) for name in COLUMNS
         }
@@ -69,14 +68,14 @@ class Scanner:
         self.span_to = np.zeros(_SPANS, np.int64)
         self.endpoints: dict[bytes, tuple[Address, int]] = {}
         self.escaped = self.high = False
-        self.found = self.hi = self.lo = self.port = 0
+        self.ns = self.hi = self.lo = self.port = 0
         self.end = self.count = 0
         self.texts: dict[bytes, int] = {}
-        self.odd: list[tuple[int, int, int]] = []
+        self.unscanned: list[tuple[int, int, int]] = []
         self.attach(b"")
 
     def attach(self, block: bytes) -> None:
-        """Take a block of whole lines; the last one may lack its line feed."""
+        """Set the block to scan: whole lines, of which the last may lack its line feed."""
         self.block = block
         self.b = block
         self.size = len(block)
@@ -84,14 +83,14 @@ class Scanner:
         self.keys_known = 0
 
     def scan(self, number: int) -> int:
-        """Read on in the block until its end or until all rows are filled; return the number of the next line.
+        """Scan from ``place``, line ``number``, until the block ends or all rows are filled; return the next number.
 
-        ``number`` is that of the line at ``place``. Each line that is not blank is a row, or stands in ``odd`` as
-        (number, start, end). A row's ``text`` is the number of its text in ``texts``.
+        Each line that is not blank is a row, or is listed in ``unscanned`` as (number, start, end). A row's ``text`` is
+        the number of its text in ``texts``.
         """
         self.count = 0
         self.texts = {}
-        self.odd = []
+        self.unscanned = []
         while self.place < self.size and self.count < self.rows:
             start = self.place
             end = self.block.find(b"\n", start)
@@ -105,12 +104,12 @@ class Scanner:
                     self.start[self.count] = start
                     self.count += 1
                 else:
-                    self.odd.append((number, start, min(end + 1, self.size)))
+                    self.unscanned.append((number, start, min(end + 1, self.size)))
             number += 1
         return number
 
     def line(self, o: int) -> bool:
-        """Whether the line at ``o`` is plain; its row is filled then."""
+        """Scan the line at ``o`` into the next row; false if it is not supported."""
         row = self.count
         seen = spans = index = 0
         before = OTHER
@@ -169,19 +168,19 @@ class Scanner:
             swapped = self.first[row]
             self.first[row] = self.last[row]
             self.last[row] = swapped
-        self.text[row] = self.remember(spans)
+        self.text[row] = self.text_number(spans)
         return True
 
     def readable(self, start: int) -> bool:
-        """Whether the line that begins at ``start`` is UTF-8."""
+        """Whether the line at ``start`` is valid UTF-8."""
         try:
             self.block[start : self.end].decode()
         except UnicodeDecodeError:
             return False
         return True
 
-    def remember(self, spans: int) -> int:
-        """Return the number of the line's text: everything of keys that are kept, behind one another."""
+    def text_number(self, spans: int) -> int:
+        """Number of the line's text, the concatenated spans of its kept keys."""
         if not spans:
             text = b""
         else:
@@ -194,7 +193,7 @@ class Scanner:
         return number
 
     def kind(self, index: int, start: int, end: int) -> int:
-        """What the key between these places is for; lines have their keys in one order, as a rule."""
+        """Kind of a key; cached by position, because lines usually have their keys in the same order."""
         if index < self.keys_known and self.key_size[index] == end - start:
             at = self.key_from[index]
             i = 0
@@ -202,22 +201,22 @@ class Scanner:
                 i += 1
             if i == end - start:
                 return int(self.key_kind[index])
-        found = self.kinds.get(self.block[start:end], OTHER)
+        kind = self.kinds.get(self.block[start:end], OTHER)
         if index < _KEYS:
             self.key_from[index] = start
             self.key_size[index] = end - start
-            self.key_kind[index] = found
+            self.key_kind[index] = kind
             self.keys_known = max(self.keys_known, index + 1)
-        return found
+        return kind
 
     def space(self, o: int) -> int:
-        """First place from ``o`` on that is no white space, or the line's end."""
+        """Offset of the first character from ``o`` on that is not white space, or the line's end."""
         while o < self.end and self.b[o] in {0x20, 0x09, 0x0A, 0x0D}:
             o += 1
         return o
 
     def string(self, o: int) -> int:
-        """Place behind the string that begins at ``o``, -1 if it is none; ``escaped`` says whether it has escapes."""
+        """Offset after the string at ``o``, -1 if it is invalid; sets ``escaped`` if it has escapes."""
         self.escaped = False
         o += 1
         while o < self.end:
@@ -251,7 +250,7 @@ class Scanner:
         return 0x30 <= c <= 0x39 or 0x41 <= c <= 0x46 or 0x61 <= c <= 0x66
 
     def value(self, o: int, depth: int) -> int:
-        """Place behind the JSON value at ``o``; -1 if there is none, or none that is plain."""
+        """Offset after the JSON value at ``o``; -1 if it is invalid or unsupported."""
         if o >= self.end:
             return -1
         c = self.b[o]
@@ -268,7 +267,7 @@ class Scanner:
         return self.number(o)
 
     def nested(self, o: int, depth: int) -> int:
-        """Place behind the object or list at ``o``, -1 if it is none or too deep."""
+        """Offset after the object or list at ``o``; -1 if it is invalid or nested too deeply."""
         braces = self.b[o] == 0x7B
         close = 0x7D if braces else 0x5D
         if depth >= DEPTH:
@@ -300,18 +299,18 @@ class Scanner:
             o = self.space(o + 1)
 
     def literal(self, o: int, word: bytes) -> int:
-        """Place behind a word, -1 if it does not stand at ``o``."""
+        """Offset after the literal ``word`` at ``o``; -1 if it differs."""
         end = o + len(word)
         return end if end <= self.end and self.block[o:end] == word else -1
 
     def digits(self, o: int) -> int:
-        """First place from ``o`` on that is no digit."""
+        """Offset of the first character from ``o`` on that is not a digit."""
         while o < self.end and 0x30 <= self.b[o] <= 0x39:
             o += 1
         return o
 
     def number(self, o: int) -> int:
-        """Place behind the number at ``o``, -1 if it is none; one with very many digits is not plain."""
+        """Offset after the number at ``o``; -1 if it is invalid or has more than 64 characters."""
         start = o
         if self.b[o] == 0x2D:
             o += 1
@@ -335,16 +334,16 @@ class Scanner:
         return o if o - start <= 64 else -1
 
     def special(self, kind: int, o: int, row: int) -> int:
-        """Read an end or a time into the row; place behind it, or -1 if it is not plain."""
+        """Parse an end or a time into the row; offset after it, or -1 if it is unsupported."""
         if o >= self.end:
             return -1
         if kind in {FIRST, LAST}:
             o = self.instant(o)
             if o > 0:
                 if kind == FIRST:
-                    self.first[row] = self.found
+                    self.first[row] = self.ns
                 else:
-                    self.last[row] = self.found
+                    self.last[row] = self.ns
             return o
         if kind == WRITTEN and self.b[o] == 0x6E:
             return self.literal(o, _NULL)
@@ -356,7 +355,7 @@ class Scanner:
         if kind == WRITTEN:
             if not self.stamp(o + 1, end - 1):
                 return -1
-            self.written[row] = self.found
+            self.written[row] = self.ns
             return end
         if not self.endpoint(o + 1, end - 1):
             return -1
@@ -367,21 +366,21 @@ class Scanner:
         return end
 
     def decimal(self, o: int, end: int, most: int) -> int:
-        """Number of the digits between two places, of which there are 1 to ``most``; -1 if there is none."""
+        """Value of 1 to ``most`` decimal digits from ``o`` to ``end``; -1 if they are not that."""
         if not 0 < end - o <= most:
             return -1
-        made = 0
+        number = 0
         while o < end:
             c = self.b[o]
             if not 0x30 <= c <= 0x39:
                 return -1
-            made = made * 10 + (c - 0x30)
+            number = number * 10 + (c - 0x30)
             o += 1
-        return made
+        return number
 
     def endpoint(self, o: int, end: int) -> bool:
-        """Read address and port into ``hi``, ``lo``, ``port``; false if they are open or not plain."""
-        made = 0
+        """Parse address and port into ``hi``, ``lo``, ``port``; false if unspecified or unsupported."""
+        address = 0
         place = o
         for i in range(4):
             start = place
@@ -391,16 +390,16 @@ class Scanner:
             if octet < 0 or octet > 255 or (place - start > 1 and self.b[start] == 0x30) or place >= end \
                     or self.b[place] != stop:  # fmt: skip
                 return self.other_endpoint(o, end)
-            made = made << 8 | octet
+            address = address << 8 | octet
             place += 1
         port = self.decimal(place, end, 5)
         self.hi = 0
-        self.lo = 0xFFFF_0000_0000 | made
+        self.lo = 0xFFFF_0000_0000 | address
         self.port = port
-        return made != 0 and 0 < port <= 0xFFFF
+        return address != 0 and 0 < port <= 0xFFFF
 
     def other_endpoint(self, o: int, end: int) -> bool:
-        """`endpoint` for anything but IPv4, remembered."""
+        """`endpoint` for anything but IPv4, with a cache."""
         if end - o > _LONGEST_END:
             return False
         text = self.block[o:end]
@@ -410,7 +409,7 @@ class Scanner:
                 known = parse_endpoint(text.decode())
             except (BadValue, UnicodeDecodeError):
                 known = (ANY_V6, 0)
-            if len(self.endpoints) >= _REMEMBERED:
+            if len(self.endpoints) >= _CACHED:
                 self.endpoints.clear()
             self.endpoints[text] = known
         address, port = known
@@ -419,7 +418,7 @@ class Scanner:
         return port != 0 and address != ANY_V4 and address != ANY_V6
 
     def instant(self, o: int) -> int:
-        """Read an object of seconds and nanoseconds into ``found``; place behind it, or -1."""
+        """Parse an object of seconds and nanoseconds into ``ns``; offset after it, or -1."""
         if self.b[o] != 0x7B:
             return -1
         seconds = nanos = -1
@@ -452,15 +451,15 @@ class Scanner:
             o += 1
         if not 0 <= nanos < 1_000_000_000 or not 0 <= seconds <= _MAX_SECOND:
             return -1
-        self.found = seconds * 1_000_000_000 + nanos
+        self.ns = seconds * 1_000_000_000 + nanos
         return o
 
     def same(self, o: int, word: bytes) -> bool:
-        """Whether ``word`` stands at ``o``."""
+        """Whether the block has ``word`` at ``o``."""
         return o + len(word) <= self.end and self.block.startswith(word, o)
 
     def stamp(self, o: int, end: int) -> bool:
-        """Read ``2026-06-01T12:00:00.123Z`` into ``found``; false for any other form."""
+        """Parse ``2026-06-01T12:00:00.123Z`` into ``ns``; false for any other form."""
         if end - o < 20 or end - o > 30 or self.b[end - 1] != 0x5A or self.b[o + 4] != 0x2D or self.b[o + 7] != 0x2D \
                 or self.b[o + 10] != 0x54 or self.b[o + 13] != 0x3A or self.b[o + 16] != 0x3A:  # fmt: skip
             return False
@@ -482,11 +481,11 @@ class Scanner:
         if not 1971 <= year <= 2099 or not 1 <= month <= 12 or not 1 <= day <= 31 \
                 or not 0 <= hour < 24 or not 0 <= minute < 60 or not 0 <= second < 60:  # fmt: skip
             return False
-        if day > _MONTH_DAYS[month]:  # 29 February too: leave it to `parse_time`
+        if day > _MONTH_DAYS[month]:  # also 29 February, which `parse_time` handles
             return False
         years = year - 1970
         days = years * 365 + (years + 1) // 4 + _DAYS_BEFORE[month] + day - 1
         if year % 4 == 0 and month > 2:
             days += 1
-        self.found = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + nanos
+        self.ns = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + nanos
         return True

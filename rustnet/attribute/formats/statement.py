@@ -1,49 +1,44 @@
-"""`Statement`: what a comment or header says of the packet it stands on; packets of a flow repeat the same few."""
+"""`Statement`: one process that a packet's comment or header names."""
 
 from typing import NamedTuple
 
 from rustnet.attribute.observation import ProcessFacts
-from rustnet.attribute.values import MAX_U32, words
+from rustnet.attribute.values import MAX_U32, bounded_text
 
 PATH = 4096
-"""Longest path or command line that is kept, in characters."""
+"""Maximum length of a path or command line, in characters."""
 
 JSON = 2048
-"""Longest text of labels that is kept."""
+"""Maximum length of the text of labels, in characters."""
 
-# Where the process is that a statement names. The first three are about the packet, the last two about its flow.
+# Side of the named process: the first three are relative to the packet, the last two to its flow.
 ANYWHERE, RECEIVES, SENDS, BEGAN, ANSWERED = range(5)
 
 
 class Statement(NamedTuple):
-    """One process that stands on a packet."""
+    """One process, as stated on a packet."""
 
     source: str
     """Name of the format in `claims.source`."""
     quality: str
     process: ProcessFacts
     place: int = ANYWHERE
-    """`ANYWHERE` (not stated: the packet's direction may say it), or where in the flow the process is."""
+    """Side of the process; `ANYWHERE` if only the packet's direction can tell."""
 
 
 def direction(flags: int) -> int:
-    """Where the host that captured stands, by the two lowest bits that pcapng and PKTAP use alike."""
+    """Side of the capturing host, from the two lowest bits of the flags of pcapng and PKTAP."""
     return (ANYWHERE, RECEIVES, SENDS, ANYWHERE)[flags & 3]
 
 
-def whole(text: str | None, largest: int = MAX_U32) -> int | None:
-    """Read a number in decimal digits; ``None`` for what is none, or too large: a comment may say anything."""
+def decimal(text: str | None, largest: int = MAX_U32) -> int | None:
+    """Decimal number; ``None`` if the text is not one or it is too large: comments are arbitrary text."""
     if not text or len(text) > 10 or not text.isascii() or not text.isdigit():
         return None
     number = int(text)
     return number if number <= largest else None
 
 
-def said(text: str | None, longest: int = 256) -> str | None:
-    """Text, bounded and fit for a database; empty text is ``None``."""
-    return words(text, longest)
-
-
 def base_name(path: str | None) -> str | None:
-    """Last part of a path of any system."""
-    return said(path.replace("\\", "/").rstrip("/").rpartition("/")[2]) if path else None
+    """Last component of a path of any operating system."""
+    return bounded_text(path.replace("\\", "/").rstrip("/").rpartition("/")[2]) if path else None

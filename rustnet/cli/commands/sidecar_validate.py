@@ -14,7 +14,7 @@ from rustnet.i18n import _
 from rustnet.present.text import safe
 
 if TYPE_CHECKING:
-    from rustnet.attribute.validate import Verdict
+    from rustnet.attribute.validate import SidecarCheck
 
 
 @click.command(
@@ -65,7 +65,7 @@ def _instant(ns: int) -> str:
     return f"{dt.datetime.fromtimestamp(ns // 1_000_000_000, dt.UTC):%Y-%m-%dT%H:%M:%S}.{ns // 1_000_000 % 1000:03d}Z"
 
 
-def _words(found: "Verdict", shown: int) -> list[str]:
+def _words(found: "SidecarCheck", shown: int) -> list[str]:
     """Findings for people."""
     said = [
         _("lines {n}; sound {good}; broken {bad}").format(
@@ -106,7 +106,7 @@ def _flow_words(flows: tuple[int, int, int]) -> list[str]:
     ]
 
 
-def _data(found: "Verdict", flows: tuple[int, int, int] | None, shown: int) -> dict[str, Any]:
+def _data(found: "SidecarCheck", flows: tuple[int, int, int] | None, shown: int) -> dict[str, Any]:
     """Findings for programs."""
     values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     made: dict[str, Any] = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}

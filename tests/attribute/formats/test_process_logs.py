@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rustnet.attribute.discover import FORMATS, open_sidecar
-from rustnet.attribute.formats.log_syntax import audit_records, encoding, json_records, plain, zeek_records
+from rustnet.attribute.formats.log_syntax import as_utf8, audit_records, encoding, json_records, zeek_records
 from rustnet.attribute.formats.log_table import LOGS
 from rustnet.attribute.formats.process_logs import moment
 from rustnet.attribute.match import Sidecar, attribute
@@ -93,18 +93,18 @@ def test_sysmon(tmp_path: Path, record: dict[str, Any]) -> None:
     )
 
 
-def test_other_events_of_sysmon_are_passed_over_and_answers_are_turned(tmp_path: Path) -> None:
+def test_other_events_of_sysmon_are_ignored_and_inbound_ones_swapped(tmp_path: Path) -> None:
     start = {"Event": {"EventData": {"Image": "a"}, "System": {"EventID": 1, "P": "Microsoft-Windows-Sysmon"}}}
     answer = SYSMON | {"Initiated": "false", "Id": 3, "ProcessId": "0x1092"}
     said = only(put(tmp_path, [start, answer]))
     assert (said.local, said.local_port, said.remote, said.remote_port) == (REMOTE, 443, LOCAL, 40000)
     assert (said.position, said.process and said.process.pid) == (2, 4242)
-    with pytest.raises(InputError, match="not one sysmon record of a connection"):
+    with pytest.raises(InputError, match="no sysmon record of a connection"):
         read(put(tmp_path, [start]))
 
 
 @pytest.mark.parametrize("form", ["array", "pretty", "utf-16", "bom", "commas"])
-def test_json_in_any_arrangement(tmp_path: Path, form: str) -> None:
+def test_json_in_any_layout(tmp_path: Path, form: str) -> None:
     rows = [SYSMON | {"Id": 3, "SourcePort": 40000 + n} for n in range(3)]
     text = {
         "array": json.dumps(rows), "pretty": json.dumps(rows, indent=2), "utf-16": json.dumps(rows),
@@ -228,7 +228,7 @@ def test_auditd(tmp_path: Path) -> None:
     assert said[2].process.uid is None
 
 
-def test_calls_of_connect_find_the_flow_that_began_then(session: Any, tmp_path: Path) -> None:
+def test_calls_of_connect_match_the_flow_that_began_then(session: Any, tmp_path: Path) -> None:
     mine = session.flow("10.0.0.1:40000", "93.184.216.34:443", 0.51, 9)
     old = session.flow("10.0.0.1:40001", "93.184.216.34:443", -60, 60)
     inward = session.flow("93.184.216.34:443", "10.0.0.1:40002", 0.51, 9)
@@ -293,7 +293,7 @@ def test_zeek_in_both_forms(tmp_path: Path) -> None:
     assert [o._replace(position=0) for o in other] == [o._replace(position=0) for o in said[:2]]
 
 
-def test_zeeks_names_are_no_reason_for_anything(session: Any, tmp_path: Path) -> None:
+def test_zeeks_names_do_not_change_unowned_reason(session: Any, tmp_path: Path) -> None:
     flow = session.flow(begin=0.25, end=3)
     later = session.flow(begin=99, end=200)
     icmp = session.flow("10.0.0.1:0", "1.1.1.1:0", 0, 2, protocol="icmp")
@@ -356,7 +356,7 @@ def test_rustnets_events(tmp_path: Path) -> None:
     assert said[2].local == parse_address("2001:db8::1")
 
 
-def test_an_event_without_a_process_only_says_that_it_was_seen(session: Any, tmp_path: Path) -> None:
+def test_an_event_without_a_process_makes_a_flow_ownerless(session: Any, tmp_path: Path) -> None:
     flow, other = session.flow(end=3), session.flow("10.0.0.1:40001")
     at = "2026-05-28T20:26:40.500Z"
     log = [event("new_connection", at), event("new_connection", at, source_port=40001),
@@ -369,9 +369,9 @@ def test_an_event_without_a_process_only_says_that_it_was_seen(session: Any, tmp
 
 def test_a_format_can_be_named(session: Any, tmp_path: Path) -> None:
     path = put(tmp_path, [SYSMON | {"Id": 3}])
-    with pytest.raises(InputError, match="not one zeek record"):
+    with pytest.raises(InputError, match="no zeek record"):
         read(path, "zeek")
-    with pytest.raises(UsageError, match=r"these are known: auditd, .*zeek"):
+    with pytest.raises(UsageError, match=r"known formats: auditd, .*zeek"):
         read(path, "nonsense")
     with pytest.raises(UsageError):
         ingest([str(path)], str(tmp_path / "s.duckdb"), Options(sidecar_format="nonsense"))
@@ -396,14 +396,14 @@ def test_every_format_has_a_name_of_its_own_and_ranks() -> None:
         ('{"a":1}\n{"x":' + "9" * 9999 + '}\n{"a":2}', 1),
     ],
 )  # fmt: skip
-def test_broken_json_costs_itself_alone(text: str, bad: int) -> None:
+def test_malformed_json_affects_only_its_own_record(text: str, bad: int) -> None:
     faults = Faults()
     found = [record for _, record in json_records(io.BytesIO(text.encode()), faults)]
     assert [r["a"] for r in found if "a" in r] == [1, 2]
     assert faults.bad == bad
 
 
-def test_json_is_numbered_by_lines_over_many_pieces() -> None:
+def test_json_line_numbers_across_chunks() -> None:
     rows = [{"n": n, "t": "x" * (n % 300), "v": [True, None, -1.5e3]} for n in range(9000)]
     found = list(json_records(io.BytesIO("\n".join(map(json.dumps, rows)).encode()), Faults()))
     assert found == [(n + 1, row) for n, row in enumerate(rows)]
@@ -412,7 +412,7 @@ def test_json_is_numbered_by_lines_over_many_pieces() -> None:
 def test_invalid_text_is_replaced() -> None:
     found = list(json_records(io.BytesIO(b'{"a":"\xff\xfe"}'), Faults()))
     assert found == [(1, {"a": "\ufffd\ufffd"})]
-    assert (encoding(b"\xff\xfea\0"), plain("a".encode("utf-16"))) == ("utf-16", b"a")
+    assert (encoding(b"\xff\xfea\0"), as_utf8("a".encode("utf-16"))) == ("utf-16", b"a")
 
 
 def test_audit_events_that_never_end_are_bounded() -> None:
@@ -423,7 +423,7 @@ def test_audit_events_that_never_end_are_bounded() -> None:
     assert [record["pid"] for _, record in found] == [str(n) for n in range(1488, 2000)]
 
 
-def test_a_zeek_log_without_a_header_is_broken() -> None:
+def test_a_zeek_log_without_a_header_is_malformed() -> None:
     faults = Faults()
     assert list(zeek_records(io.BufferedReader(io.BytesIO(b"a\tb\n\nc\td\n")), faults)) == []
     assert faults.bad == 2
@@ -443,7 +443,7 @@ def test_times(value: object, ns: int | None) -> None:
 
 
 @pytest.mark.parametrize("value", ["x", -1, 10**30, True, [], {}, float("nan"), float("inf"), "1.x", "9" * 30, "²"])
-def test_what_is_no_time(value: object) -> None:
+def test_invalid_times(value: object) -> None:
     with pytest.raises(BadValue):
         moment(value)
 
@@ -455,12 +455,12 @@ def test_what_is_no_time(value: object) -> None:
         {"SourceIp": "1" * 99}, {"DestinationPort": [1]}, {"UtcTime": True},
     ],
 )  # fmt: skip
-def test_records_that_make_no_sense_are_faults(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_invalid_records_are_faults(tmp_path: Path, change: dict[str, Any]) -> None:
     said, faults, _ = read(put(tmp_path, [SYSMON | {"Id": 3} | change, SYSMON | {"Id": 3}]))
     assert (len(said), faults.bad) == (1, 1)
 
 
-def test_values_that_make_no_sense_are_left_out(tmp_path: Path) -> None:
+def test_invalid_values_are_ignored(tmp_path: Path) -> None:
     odd = SYSMON | {"Id": 3, "ProcessId": "many", "Image": "C:\\a\0b" + "x" * 9999, "User": ["x"] * 500}
     said, faults, _ = read(put(tmp_path, [odd]))
     assert (faults.bad, faults.values) == (0, 1)

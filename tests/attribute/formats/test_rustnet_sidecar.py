@@ -10,10 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rustnet.attribute.discover import find_sidecars, open_sidecar
-from rustnet.attribute.formats import rustnet_sidecar
-from rustnet.attribute.formats.rustnet_sidecar import LineParser, RustnetSidecar
+from rustnet.attribute.formats import sidecar_line
+from rustnet.attribute.formats.rustnet_sidecar import RustnetSidecar
+from rustnet.attribute.formats.sidecar_line import LineParser
 from rustnet.attribute.observation import Faults, Observation, Observations, ProcessFacts
-from rustnet.attribute.values import MAX_TIME, BadValue, parse_address, parse_endpoint, parse_time, words
+from rustnet.attribute.values import MAX_TIME, BadValue, bounded_text, parse_address, parse_endpoint, parse_time
 from rustnet.errors import InputError
 
 V4 = (0, 0xFFFF_0A00_0001)
@@ -122,19 +123,19 @@ def test_keys_of_the_recorder() -> None:
         ("[::]:0", "[::]:0", {"protocol": "ICMP", "recorder": "rustnet-record/1"}, (None, None, None, None, 6)),
     ],
 )
-def test_open_ends_are_told_from_addresses(local: str, remote: str, more: dict[str, Any], meant: object) -> None:
+def test_open_ends_differ_from_addresses(local: str, remote: str, more: dict[str, Any], meant: object) -> None:
     said = parse(FULL | {"local_addr": local, "remote_addr": remote} | more)
     assert (said.local, said.local_port, said.remote, said.remote_port, said.family) == meant
 
 
 @pytest.mark.parametrize("value", [True, "7", -1, 65536, 1.5])
-def test_identifiers_that_are_none(value: object) -> None:
+def test_invalid_identifiers(value: object) -> None:
     faults = Faults()
     said = parse(FULL | {"protocol": "ICMP", "icmp_id": value}, faults)
     assert (said.echo, faults.values) == (None, 1)
 
 
-def test_older_files_lack_everything_behind_the_state() -> None:
+def test_older_files_lack_the_keys_after_the_state() -> None:
     old = {key: FULL[key] for key in ("timestamp", "protocol", "local_addr", "remote_addr", "pid", "process_name")}
     said = parse(old)
     assert said.process == ProcessFacts(pid=4242, name="nginx")
@@ -166,7 +167,7 @@ def test_times(value: object, nanos: int | None) -> None:
         {"secs_since_epoch": 1 << 62}, "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00",
     ],
 )  # fmt: skip
-def test_times_that_are_none(value: object) -> None:
+def test_invalid_sidecar_times(value: object) -> None:
     with pytest.raises(BadValue):
         parse_time(value)
 
@@ -193,7 +194,7 @@ def test_endpoints(text: str, meant: object) -> None:
         "10.0.0.1\0:1", "é.0.0.1:1",
     ],
 )  # fmt: skip
-def test_endpoints_that_are_none(text: object) -> None:
+def test_invalid_endpoints(text: object) -> None:
     with pytest.raises(BadValue):
         parse_endpoint(text)
 
@@ -203,11 +204,11 @@ def test_protocols_without_ports_are_matched_by_address() -> None:
     assert (said.protocol, said.local_port, said.remote_port) == ("icmp", None, None)
 
 
-def test_a_record_without_a_process_says_so() -> None:
+def test_a_record_without_a_process() -> None:
     assert parse(FULL | {"pid": None, "process_name": None}).process is None
 
 
-def test_values_that_make_no_sense_are_left_out_and_counted() -> None:
+def test_invalid_values_are_ignored_and_counted() -> None:
     faults = Faults()
     said = parse(FULL | {"pid": 1 << 70, "process_uid": -3, "process_executable": 7, "timestamp": "now"}, faults)
     assert said.process is not None
@@ -235,10 +236,10 @@ def test_windows_run_forward() -> None:
     assert (said.window_start, said.window_end) == (100 * 10**9, 100 * 10**9)
 
 
-def test_text_that_utf8_cannot_hold() -> None:
-    assert words("a\ud800b") == "a���b"
-    assert words("a\0") == "a�"
-    assert words("x" * 999) == "x" * 255 + "…"
+def test_text_that_utf8_cannot_encode() -> None:
+    assert bounded_text("a\ud800b") == "a���b"
+    assert bounded_text("a\0") == "a�"
+    assert bounded_text("x" * 999) == "x" * 255 + "…"
 
 
 LINES = st.one_of(
@@ -266,7 +267,7 @@ LINES = st.one_of(
 @example(b"1" * 10_000)
 @example(b'{"pid":' + b"9" * 5000 + b"}")
 @example(json.dumps(FULL).replace("[{", "[" * 900 + "{").replace("}]", "}" + "]" * 900).encode())
-def test_a_line_is_read_or_refused(line: bytes) -> None:
+def test_a_line_is_parsed_or_rejected(line: bytes) -> None:
     faults = Faults()
     try:
         said = LineParser(faults).parse(line, 1)
@@ -285,7 +286,7 @@ def test_a_line_is_read_or_refused(line: bytes) -> None:
 
 
 @given(st.text(max_size=50))
-def test_addresses_are_read_or_refused(text: str) -> None:
+def test_addresses_are_parsed_or_rejected(text: str) -> None:
     for read in (parse_address, parse_endpoint, parse_time):
         with contextlib.suppress(BadValue):
             read(text)
@@ -296,7 +297,7 @@ def read_all(path: Path) -> tuple[RustnetSidecar, list[Observation]]:
     return reader, [said for batch in reader.batches() for said in batch]
 
 
-def test_broken_lines_are_named_and_passed_over(tmp_path: Path) -> None:
+def test_malformed_lines_are_reported_and_skipped(tmp_path: Path) -> None:
     good = json.dumps(FULL).encode()
     path = tmp_path / "x.jsonl"
     lines = [b"\xef\xbb\xbf" + good, b"", b"garbage", b"\xff\xfe", b"[]", good + b" x", b" " + good + b"\r", good[:50]]
@@ -305,18 +306,18 @@ def test_broken_lines_are_named_and_passed_over(tmp_path: Path) -> None:
     assert [one.position for one in said] == [1, 7]
     assert reader.records == 2
     assert [position for position, _ in reader.faults.kept] == [3, 4, 5, 6, 8]
-    assert reader.faults.kept[-1][1].startswith("the last line is cut off")
+    assert reader.faults.kept[-1][1].startswith("the last line is truncated")
 
 
-def test_only_the_first_broken_lines_are_kept(tmp_path: Path) -> None:
+def test_only_the_first_malformed_lines_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"nonsense\n" * 50 + json.dumps(FULL).encode())
     reader, said = read_all(path)
     assert (len(said), reader.faults.bad, len(reader.faults.kept)) == (1, 50, 10)
 
 
-def test_endless_lines_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rustnet_sidecar, "MAX_LINE", 1000)
+def test_endless_lines_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sidecar_line, "MAX_LINE", 1000)
     good = json.dumps(FULL).encode()
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"x" * 5500 + b"\n" + good + b"\n" + b"y" * 1001 + b"\n" + good)
@@ -335,10 +336,10 @@ def test_batches_are_bounded_by_rows_and_by_text(tmp_path: Path) -> None:
     assert max(sizes) < 2500
 
 
-def test_a_file_that_is_no_sidecar(tmp_path: Path) -> None:
+def test_a_file_of_another_format(tmp_path: Path) -> None:
     path = tmp_path / "x.connections.jsonl"
     path.write_bytes(b"\xd4\xc3\xb2\xa1" + bytes(range(256)) * 40)
-    with pytest.raises(InputError, match="not one valid line"):
+    with pytest.raises(InputError, match="no valid line"):
         read_all(path)
     path.write_bytes(b"")
     with pytest.raises(InputError, match="empty"):
@@ -347,13 +348,13 @@ def test_a_file_that_is_no_sidecar(tmp_path: Path) -> None:
         read_all(tmp_path / "none.jsonl")
     other = tmp_path / "notes.txt"
     other.write_text("hello\n")
-    with pytest.raises(InputError, match="no sidecar of a known format"):
+    with pytest.raises(InputError, match="unknown sidecar format"):
         open_sidecar(other)
     with pytest.raises(InputError, match="not a regular file"):
         open_sidecar(tmp_path)
 
 
-def test_hopeless_files_are_left_early(tmp_path: Path) -> None:
+def test_reading_stops_without_any_valid_line(tmp_path: Path) -> None:
     path = tmp_path / "x.connections.jsonl"
     path.write_bytes(b"no\n" * 20_000 + json.dumps(FULL).encode())
     with pytest.raises(InputError):
@@ -369,7 +370,7 @@ def test_hopeless_files_are_left_early(tmp_path: Path) -> None:
         ("c.pcap", []),
     ],
 )
-def test_sidecars_are_found_beside_the_capture(tmp_path: Path, capture: str, sidecars: list[str]) -> None:
+def test_sidecars_next_to_the_capture(tmp_path: Path, capture: str, sidecars: list[str]) -> None:
     for name in ("a.pcap", "a.pcap.gz", "b.pcapng"):
         (tmp_path / f"{name}.connections.jsonl").touch()
     assert [path.name for path in find_sidecars(tmp_path / capture)] == sidecars

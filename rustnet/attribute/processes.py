@@ -1,4 +1,4 @@
-"""From what sources say of processes to rows of `processes`: one row per process, however often it is named."""
+"""Deduplicate process descriptions into `processes`: one row per process, however many sources describe it."""
 
 # ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
 
@@ -10,11 +10,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SAME_START_NS = 1_000_000_000
-"""Start times of one pid that lie this close are one start: sources round to clock ticks, milliseconds, seconds."""
+"""Start times of one pid this close are the same start: sources round to clock ticks, milliseconds or seconds."""
 
-# Processes of earlier captures take part where the host is known: the same pid on an unnamed host may be anybody,
-# unless nothing claims it and every fact is the same.
-# They carry their `process_id` as a negative fact number.
+# Processes of earlier captures are candidates if their host is known. On an unknown host the same pid may be another
+# process, unless it has no claim and all facts are equal. Their `process_id` is stored as a negative fact number.
 _EARLIER = f"""
 INSERT INTO own_fact (fact, pid, started_at, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
 SELECT -p.process_id, p.pid, epoch_ns(p.started_at), p.ppid, p.uid, p.gid,
@@ -26,11 +25,11 @@ FROM processes p WHERE p.host IN (SELECT host FROM own_fact) OR (p.host IS NULL 
         AND f.started_at IS NOT DISTINCT FROM epoch_ns(q.started_at)
     WHERE q.process_id NOT IN (SELECT process_id FROM claims)))"""
 
-# Processes that the same sources claimed before are the same, even on an unnamed host.
-_REPEATED = " OR p.process_id IN (SELECT process_id FROM own_earlier)"
+# Processes that the same sources claimed before are the same, even on an unknown host.
+_REPEATED = " OR p.process_id IN (SELECT process_id FROM own_earlier_claim)"
 
-# What one source leaves out another may know: an unstated path or start time is taken over where the same host, pid
-# and name admit only one.
+# One source may state what another omits: a missing path or start time is filled in if it is unique for the host, pid
+# and name.
 _COMPLETED = f"""
 SELECT f.fact, f.host, f.pid, f.name,
     coalesce(f.exe, CASE WHEN min(f.exe) OVER same = max(f.exe) OVER same THEN min(f.exe) OVER same END) AS exe,
@@ -39,7 +38,7 @@ SELECT f.fact, f.host, f.pid, f.name,
 FROM own_fact f
 WINDOW same AS (PARTITION BY f.host, f.pid, f.name)"""
 
-# The start tells two users of a pid apart; without it, or without a pid, the name and the path must.
+# The start time distinguishes two processes with one pid; without start time or pid, name and path do.
 _IDENTIFIED = f"""
 CREATE OR REPLACE TEMP TABLE own_identity AS
 WITH named AS ({_COMPLETED}
@@ -52,12 +51,12 @@ WITH named AS ({_COMPLETED}
     SELECT *, sum(step) OVER (PARTITION BY host, pid ORDER BY started_at NULLS FIRST, fact
         ROWS UNBOUNDED PRECEDING) AS start
     FROM steps
-), people AS (
+), keyed AS (
     SELECT fact, host, pid, CASE WHEN dated THEN start ELSE -1 END AS start,
         CASE WHEN NOT dated THEN name END AS name, CASE WHEN NOT dated THEN exe END AS exe
     FROM starts
 ), grouped AS (
-    SELECT fact, min(fact) OVER same AS first_fact, count(*) OVER same AS facts FROM people
+    SELECT fact, min(fact) OVER same AS first_fact, count(*) OVER same AS facts FROM keyed
     WINDOW same AS (PARTITION BY host, pid, start, name, exe)
 )
 SELECT fact, first_fact >= 0 AS fresh, facts, CASE WHEN first_fact < 0 THEN -first_fact
@@ -66,13 +65,13 @@ FROM grouped"""
 
 
 def _latest(name: str) -> str:
-    """Select the value that was stated last, of all statements that have one."""
+    """SQL for the last value that is not NULL."""
     return f"arg_max(f.{name}, f.fact) FILTER (WHERE f.{name} IS NOT NULL) AS {name}"
 
 
 _COLUMNS = ("pid", "ppid", "uid", "gid", *TEXT_FACTS, "lineage")
 
-# Most processes are described once, and nothing is to be put together for them.
+# Most processes are described once and need no aggregation.
 _INSERT_ALONE = f"""
 INSERT INTO processes (process_id, started_at, {", ".join(_COLUMNS)})
 SELECT i.process_id, make_timestamp_ns(f.started_at), {", ".join(f"f.{name}" for name in _COLUMNS)}
@@ -85,22 +84,22 @@ SELECT i.process_id, make_timestamp_ns(min(f.started_at)), {", ".join(map(_lates
 FROM own_identity i JOIN own_fact f ON f.fact = i.fact
 WHERE i.fresh AND i.facts > 1 AND i.process_id BETWEEN $first AND $last GROUP BY i.process_id"""
 
-_AT_ONCE = 32_768
-"""Processes that are put together at a time: all their text is in memory then."""
+_CHUNK = 32_768
+"""Processes that one statement aggregates: all their text is in memory then."""
 
 
 def store_processes(con: "DuckDBPyConnection", *, repeated: bool = False) -> int:
-    """Make rows of `processes` of ``own_fact``, and ``own_identity(fact, process_id)``; return how many.
+    """Insert the processes of ``own_fact`` and fill ``own_identity(fact, process_id)``; return the number inserted.
 
-    ``repeated``: ``own_earlier`` has what the same sources claimed before, and their processes are recognised.
+    ``repeated``: ``own_earlier_claim`` holds claims of the same sources, whose processes are recognised.
     """
     known = run(con, "SELECT coalesce(max(process_id), 0) FROM processes")[0][0]
     if known:
         run(con, _EARLIER + (_REPEATED if repeated else ""))
     run(con, _IDENTIFIED, {"known": known})
-    made = int(run(con, _INSERT_ALONE)[0][0])
+    inserted = int(run(con, _INSERT_ALONE)[0][0])
     least, most = run(con, "SELECT coalesce(min(process_id), 1), coalesce(max(process_id), 0) FROM own_identity "
                       "WHERE fresh AND facts > 1")[0]  # fmt: skip
-    for first in range(least, most + 1, _AT_ONCE):
-        made += int(run(con, _INSERT, {"first": first, "last": first + _AT_ONCE - 1})[0][0])
-    return made
+    for first in range(least, most + 1, _CHUNK):
+        inserted += int(run(con, _INSERT, {"first": first, "last": first + _CHUNK - 1})[0][0])
+    return inserted

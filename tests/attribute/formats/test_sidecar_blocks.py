@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rustnet.attribute.formats import plain
-from rustnet.attribute.formats.rustnet_sidecar import MAX_LINE, PROCESS_KEYS, LineParser, RustnetSidecar
+from rustnet.attribute.formats import sidecar_blocks
+from rustnet.attribute.formats.rustnet_sidecar import RustnetSidecar
 from rustnet.attribute.formats.scan import Scanner
+from rustnet.attribute.formats.sidecar_line import MAX_LINE, PROCESS_KEYS, LineParser
 from rustnet.attribute.observation import Batch, Faults, ProcessFacts
 from rustnet.attribute.values import parse_time
 from rustnet.errors import InputError
@@ -64,16 +65,16 @@ def write(folder: Path, *lines: dict[str, Any] | bytes) -> Path:
     return path
 
 
-def test_plain_lines_are_plain(tmp_path: Path, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_regular_lines_are_scanned(tmp_path: Path, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [record(f"10.0.0.1:{port}", begin=port, end=port + 1, pid=port % 3) for port in range(1, 500)]
     path = write(tmp_path, *lines, record("[2001:db8::1]:9", "[::ffff:1.2.3.4]:443", name="é"), b"")
     taken: list[int] = []
 
-    def odd_lines(self: object, data: bytes, odd: list[int]) -> Iterator[bytes]:
-        taken.extend(odd)
+    def unscanned_lines(self: object, data: bytes, spans: list[int]) -> Iterator[bytes]:
+        taken.extend(spans)
         return iter(())
 
-    monkeypatch.setattr(plain._Blocks, "odd_lines", odd_lines)
+    monkeypatch.setattr(sidecar_blocks._Blocks, "unscanned_lines", unscanned_lines)
     batches = list(RustnetSidecar(path).blocks())
     assert [len(batch) for batch in batches] == [500]
     assert taken == []
@@ -190,7 +191,7 @@ ODD: list[Any] = [
 
 
 @pytest.mark.parametrize("change", ODD, ids=range(len(ODD)))
-def test_odd_lines(tmp_path: Path, record: Any, change: Any) -> None:
+def test_irregular_lines(tmp_path: Path, record: Any, change: Any) -> None:
     lines = [record(f"10.0.0.1:{port}") for port in range(1, 9)]
     if isinstance(change, bytes):
         odd: dict[str, Any] | bytes = change
@@ -201,8 +202,8 @@ def test_odd_lines(tmp_path: Path, record: Any, change: Any) -> None:
     both(write(tmp_path, odd))
 
 
-@pytest.mark.parametrize("key", [*plain.KEPT, *plain.UNFIT, "local_addr", "first_seen", "timestamp"])
-def test_keys_that_come_twice(tmp_path: Path, record: Any, key: str) -> None:
+@pytest.mark.parametrize("key", [*sidecar_blocks.KEPT, *sidecar_blocks.UNFIT, "local_addr", "first_seen", "timestamp"])
+def test_repeated_keys(tmp_path: Path, record: Any, key: str) -> None:
     line = json.dumps(record())
     first, again = json.dumps({key: record().get(key, 3)}), json.dumps({key: "2026-06-01T12:00:00Z"})
     both(write(tmp_path, (line[:-1] + "," + first[1:-1] + "," + again[1:]).encode(), line.encode()))
@@ -215,9 +216,9 @@ def test_a_byte_order_mark_and_carriage_returns(tmp_path: Path, record: Any) -> 
 
 
 def test_small_blocks_change_nothing(tmp_path: Path, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "BLOCK", 700)
-    monkeypatch.setattr(plain, "ROWS", 3)
-    monkeypatch.setattr(plain, "_MEMORY", 2)
+    monkeypatch.setattr(sidecar_blocks, "BLOCK", 700)
+    monkeypatch.setattr(sidecar_blocks, "ROWS", 3)
+    monkeypatch.setattr(sidecar_blocks, "_MEMORY", 2)
     lines: list[Any] = [record(f"10.0.0.1:{port}", pid=port % 7) for port in range(1, 60)]
     lines[10:10] = [b"x" * 3000, b"", record("0.0.0.0:5")]
     said, reader = both(write(tmp_path, *lines))
@@ -239,7 +240,7 @@ def test_damaged_bytes(tmp_path_factory: pytest.TempPathFactory, seed: int, plac
     both(path)
 
 
-def test_times_agree_with_the_slow_way() -> None:
+def test_times_agree_with_parse_time() -> None:
     scanner = Scanner((), (), 4)
     source = random.Random(5)
     for _ in range(2000):
@@ -257,7 +258,7 @@ def test_times_agree_with_the_slow_way() -> None:
             assert text[8:10] in {"29", "30", "31"}
 
 
-def test_every_key_that_is_read_is_known_to_the_quick_way(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scanner_knows_every_key_that_is_read(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[str] = set()
 
     class Asked(dict[str, Any]):
@@ -267,14 +268,14 @@ def test_every_key_that_is_read_is_known_to_the_quick_way(record: Any, monkeypat
 
     for protocol in ("TCP", "ICMP", "RAW"):
         monkeypatch.setattr(
-            "rustnet.attribute.formats.rustnet_sidecar.json_object", lambda _, p=protocol: Asked(record(protocol=p))
+            "rustnet.attribute.formats.sidecar_line.json_object", lambda _, p=protocol: Asked(record(protocol=p))
         )
         LineParser(Faults()).parse(b"", 1)
     ends = {"local_addr", "remote_addr", "first_seen", "last_seen", "timestamp"}
-    assert asked - ends <= {*plain.KEPT, *plain.UNFIT}
-    assert {*PROCESS_KEYS} <= {*plain.KEPT}
+    assert asked - ends <= {*sidecar_blocks.KEPT, *sidecar_blocks.UNFIT}
+    assert {*PROCESS_KEYS} <= {*sidecar_blocks.KEPT}
 
 
 @pytest.mark.skipif(RUNS_PURE, reason="this is the uncompiled run")
 def test_the_same_uncompiled(pure_tree: PureTree) -> None:
-    pure_tree.run_tests("attribute", "-k", "plain and not samples and not damaged")
+    pure_tree.run_tests("attribute", "-k", "sidecar_blocks and not samples and not damaged")

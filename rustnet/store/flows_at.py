@@ -6,7 +6,7 @@ what they do not decide is NULL.
 """
 
 from rustnet.records import columns
-from rustnet.store.tables import FlowRow
+from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN, FlowRow
 
 IDLE_STATE_SECONDS = 30
 """Silence after which a UDP flow's state is `UDP_IDLE`, as the engine has it."""
@@ -86,6 +86,12 @@ def _replaced() -> str:
     return ",\n    ".join(shown)
 
 
+_KEYS = (
+    "flow_id, capture_id, protocol, generation, vlan_id, src_ip, src_port, dst_ip, dst_port, outer_flow_id, "
+    "end_reason, started_at, ended_at"
+)
+"""Columns of a flow that the steps before the last one need."""
+
 FLOWS_AT_SQL = f"""CREATE OR REPLACE MACRO flows_at(t, seconds := 10) AS TABLE
 WITH moment AS MATERIALIZED (
     SELECT t::TIMESTAMP_NS AS stamp, epoch_ns(t::TIMESTAMP_NS) AS t, 10000000000 AS slack, seconds::DOUBLE AS seconds
@@ -94,8 +100,10 @@ WITH moment AS MATERIALIZED (
 ), clocks AS MATERIALIZED (
     SELECT p.capture_id, min(epoch_ns(p.ts)) AS now FROM packets p JOIN last USING (capture_id)
     WHERE p.number > last.number - {CLOCK_PACKETS} AND p.number <= last.number GROUP BY p.capture_id
+), keys AS (
+    SELECT {_KEYS} FROM {FLOWS_ENDED} UNION ALL SELECT {_KEYS} FROM {FLOWS_OPEN}
 ), crossing AS MATERIALIZED (
-    SELECT flow_id, started_at FROM flows, moment WHERE started_at <= moment.stamp AND ended_at > moment.stamp
+    SELECT flow_id, started_at FROM keys, moment WHERE started_at <= moment.stamp AND ended_at > moment.stamp
 ), counted AS (
     SELECT flow_id, max(ts) AS ended_at,
         count(*) FILTER (from_src) AS src_packets, count(*) FILTER (NOT from_src) AS dst_packets,
@@ -119,10 +127,10 @@ WITH moment AS MATERIALIZED (
         AND ts > make_timestamp_ns(moment.t - (moment.seconds * 1000000000)::BIGINT)
     GROUP BY flow_id
 ), carriers AS (
-    SELECT DISTINCT outer_flow_id AS flow_id FROM flows WHERE outer_flow_id IS NOT NULL
+    SELECT DISTINCT outer_flow_id AS flow_id FROM keys WHERE outer_flow_id IS NOT NULL
 ), successors AS (
     SELECT g.flow_id, min(n.started_at) AS started_at
-    FROM flows g JOIN flows n ON n.capture_id = g.capture_id AND n.protocol = g.protocol
+    FROM keys g JOIN keys n ON n.capture_id = g.capture_id AND n.protocol = g.protocol
         AND n.generation = g.generation + 1 AND n.vlan_id IS NOT DISTINCT FROM g.vlan_id
         AND ((n.src_ip = g.src_ip AND n.src_port = g.src_port AND n.dst_ip = g.dst_ip AND n.dst_port = g.dst_port)
           OR (n.src_ip = g.dst_ip AND n.src_port = g.dst_port AND n.dst_ip = g.src_ip AND n.dst_port = g.src_port))

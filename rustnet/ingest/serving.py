@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rustnet.query.server import SessionServer
 
-DELAY = 0.3
+DELAY = 0.8
 """Seconds after which readers are answered: a shorter run is over by then, and spares itself the start."""
 
 

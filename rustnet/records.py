@@ -6,8 +6,11 @@ A record class is written once, beside the code that fills it::
     class Ntp:
         \"\"\"One NTP packet (RFC 5905).\"\"\"
 
-        version: U8 | None = None
+        version: Word | None = None
         \"\"\"Version number of the packet.\"\"\"
+
+Each column has a `Kind`. A text's annotation gives it (``Word``, ``Host``, ``FreeText`` …); a number has it by its type
+or name (``response_ms``), unless its annotation gives one (``Port``, ``Bytes64``).
 
 ``capture_id``, ``flow_id``, ``ts`` and ``packet`` stand before the fields of every protocol table; whoever emits
 a record does not set them.
@@ -15,6 +18,7 @@ a record does not set them.
 
 import ast
 import dataclasses
+import enum
 import functools
 import sys
 import types
@@ -22,15 +26,117 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, dataclass_transform
 
+
+class Kind(enum.StrEnum):
+    """What a column holds, beyond its type; of a list, what each of its values is.
+
+    Redaction, the way a value is shown and the help on a column go by it, so a text has the kind of the most telling of
+    its possible values.
+    """
+
+    ADDRESS = "address"
+    """An IP address, or a network as address and prefix length."""
+    ADDRESS_NUMBER = "address number"
+    """An IP address as a number, for ranges; IPv4 as IPv4-mapped IPv6."""
+    MAC = "mac"
+    """A hardware address."""
+    HOST = "host"
+    """Name of a machine, domain or realm, or the address in its place, with or without a port; reverse names too."""
+    USER = "user"
+    """A person or an account: a bare name, `user@domain`, `DOMAIN\\user`, or a mail address."""
+    PATH = "path"
+    """A file, a directory, or a share, by name or by path."""
+    COMMAND_LINE = "command line"
+    """A program with its arguments."""
+    URI = "uri"
+    """A URI or a part of one: it may hold users, hosts, paths and whatever a query carries."""
+    SOFTWARE = "software"
+    """What a program, a device or a system calls itself: product, version, maker, and whatever it adds."""
+    DISTINGUISHED_NAME = "distinguished name"
+    """A name of a directory or a certificate (RFC 4514)."""
+    FINGERPRINT = "fingerprint"
+    """How a program speaks, as a hash or a list: equal for all installations alike."""
+    DIGEST = "digest"
+    """A hash of something particular (file, certificate, ends of a flow): whoever has that recognises it."""
+    IDENTIFIER = "identifier"
+    """What tells one device, client, session, or object from others: text or number, equal where it is the same."""
+    OBJECT = "object"
+    """A name that people gave to a thing of theirs other than a host: database, queue, topic, interface, container."""
+    WORD = "word"
+    """A word of a closed vocabulary, the protocol's or rustnet's own: method, state, version, algorithm."""
+    TERM = "term"
+    """A word that the protocol defines but a sender chooses: mechanism, content type, name of an algorithm."""
+    SECRET = "secret"  # noqa: S105 - a kind of column
+    """What stands in for a password."""
+    MIXED = "mixed"
+    """Addresses, names or other texts in one column: each value has to be looked at."""
+    FREE_TEXT = "free text"
+    """Text that people or programs wrote; it may hold anything."""
+    TIME = "time"
+    """A moment, in UTC."""
+    DURATION = "duration"
+    """A span of time: in milliseconds where the column's name ends in `_ms`, else in seconds."""
+    BYTES = "bytes"
+    """A size in bytes."""
+    COUNT = "count"
+    """How many: packets, entries, hops."""
+    RATIO = "ratio"
+    """A share, from 0 to 1."""
+    PORT = "port"
+    """A port of TCP, UDP or SCTP."""
+    NUMBER = "number"
+    """A number that is no quantity (code, index, priority), or one of another unit."""
+    FLAGS = "flags"
+    """A number whose bits have meanings of their own."""
+    BOOLEAN = "boolean"
+    """True or false."""
+    FLOW = "flow"
+    """Number of a flow: `flows.flow_id`."""
+    PACKET = "packet"
+    """Number of a packet within its capture: `packets.number`."""
+    KEY = "key"
+    """Number of another row: a capture, an interface, a process."""
+
+
 U8 = Annotated[int, "UTINYINT"]
 U16 = Annotated[int, "USMALLINT"]
 U32 = Annotated[int, "UINTEGER"]
 U64 = Annotated[int, "UBIGINT"]
 I32 = Annotated[int, "INTEGER"]
 I64 = Annotated[int, "BIGINT"]
-U128 = Annotated[int, "UHUGEINT"]
 Ts = Annotated[int, "TIMESTAMP_NS"]
 """Nanoseconds since 1970-01-01 UTC."""
+
+Ip = Annotated[str, "VARCHAR", Kind.ADDRESS]
+IpNumber = Annotated[int, "UHUGEINT", Kind.ADDRESS_NUMBER]
+Mac = Annotated[str, "VARCHAR", Kind.MAC]
+Host = Annotated[str, "VARCHAR", Kind.HOST]
+User = Annotated[str, "VARCHAR", Kind.USER]
+FilePath = Annotated[str, "VARCHAR", Kind.PATH]
+CommandLine = Annotated[str, "VARCHAR", Kind.COMMAND_LINE]
+Uri = Annotated[str, "VARCHAR", Kind.URI]
+Software = Annotated[str, "VARCHAR", Kind.SOFTWARE]
+DistinguishedName = Annotated[str, "VARCHAR", Kind.DISTINGUISHED_NAME]
+Fingerprint = Annotated[str, "VARCHAR", Kind.FINGERPRINT]
+Digest = Annotated[str, "VARCHAR", Kind.DIGEST]
+Identifier = Annotated[str, "VARCHAR", Kind.IDENTIFIER]
+ObjectName = Annotated[str, "VARCHAR", Kind.OBJECT]
+Word = Annotated[str, "VARCHAR", Kind.WORD]
+Term = Annotated[str, "VARCHAR", Kind.TERM]
+Secret = Annotated[str, "VARCHAR", Kind.SECRET]
+Mixed = Annotated[str, "VARCHAR", Kind.MIXED]
+FreeText = Annotated[str, "VARCHAR", Kind.FREE_TEXT]
+Port = Annotated[int, "USMALLINT", Kind.PORT]
+Seconds = Annotated[int, "UINTEGER", Kind.DURATION]
+Bytes16 = Annotated[int, "USMALLINT", Kind.BYTES]
+Bytes32 = Annotated[int, "UINTEGER", Kind.BYTES]
+Bytes64 = Annotated[int, "UBIGINT", Kind.BYTES]
+Count8 = Annotated[int, "UTINYINT", Kind.COUNT]
+Count16 = Annotated[int, "USMALLINT", Kind.COUNT]
+Count32 = Annotated[int, "UINTEGER", Kind.COUNT]
+Flags32 = Annotated[int, "UINTEGER", Kind.FLAGS]
+Id32 = Annotated[int, "UINTEGER", Kind.IDENTIFIER]
+Ratio = Annotated[float, "DOUBLE", Kind.RATIO]
 
 _T = TypeVar("_T")
 
@@ -71,29 +177,60 @@ def _constructor(names: tuple[str, ...], defaults: dict[str, object]) -> Any:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: its name, its DuckDB type, and whether it may be NULL (`field_docs`: what it means)."""
+    """One column of a table: name, DuckDB type, whether it may be NULL, and kind (`field_docs`: what it means)."""
 
     name: str
     sql_type: str
     nullable: bool
+    kind: Kind
 
 
 _PLAIN = {int: "BIGINT", str: "VARCHAR", bool: "BOOLEAN", float: "DOUBLE", bytes: "BLOB"}
+_KIND_BY_TYPE = {"TIMESTAMP_NS": Kind.TIME, "BOOLEAN": Kind.BOOLEAN}
+_KIND_BY_NAME = {
+    "flow_id": Kind.FLOW,
+    "packet": Kind.PACKET,
+    "capture_id": Kind.KEY,
+    "process_id": Kind.KEY,
+    "interface": Kind.KEY,
+    "ms": Kind.DURATION,
+    "s": Kind.DURATION,
+    "seconds": Kind.DURATION,
+    "bytes": Kind.BYTES,
+    "packets": Kind.COUNT,
+    "count": Kind.COUNT,
+    "flags": Kind.FLAGS,
+}
+"""Kind of a number whose annotation gives none, by the last word or two of its name."""
 
 
 @functools.cache
-def _sql_type(hint: Any) -> tuple[str, bool]:
-    """DuckDB type of an annotation, and whether NULL may stand there."""
+def _described(hint: Any) -> tuple[str, bool, Kind | None]:
+    """DuckDB type of an annotation, whether NULL may stand there, and the kind if it gives one."""
     if typing.get_origin(hint) is Annotated:
-        return hint.__metadata__[0], False
+        sql_type, *kinds = hint.__metadata__
+        return sql_type, False, kinds[-1] if kinds else None
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         inner = [a for a in typing.get_args(hint) if a is not type(None)]
         if len(inner) != 1:
             raise TypeError(f"a column has one type, not {hint}")
-        return _sql_type(inner[0])[0], True
+        sql_type, _, kind = _described(inner[0])
+        return sql_type, True, kind
     if typing.get_origin(hint) is list:
-        return _sql_type(typing.get_args(hint)[0])[0] + "[]", False
-    return _PLAIN[hint], False
+        sql_type, _, kind = _described(typing.get_args(hint)[0])
+        return f"{sql_type}[]", False, kind
+    return _PLAIN[hint], False, None
+
+
+def _default_kind(table: str, name: str, sql_type: str) -> Kind:
+    """Kind of a column by its type, or of a number by its name. Raises ``TypeError`` for text, which needs its own."""
+    if sql_type.startswith(("VARCHAR", "BLOB")):
+        raise TypeError(f"{table}.{name}: a text column's annotation gives its kind, such as `Host` or `FreeText`")
+    known = _KIND_BY_TYPE.get(sql_type)
+    if known is not None:
+        return known
+    words = name.rsplit("_", 2)
+    return _KIND_BY_NAME.get(words[-1]) or _KIND_BY_NAME.get("_".join(words[-2:]), Kind.NUMBER)
 
 
 @functools.cache
@@ -110,8 +247,8 @@ def columns(cls: type) -> tuple[Column, ...]:
         hints = typing.get_type_hints(cls, include_extras=True)
     made = []
     for name in cls.__slots__:  # type: ignore[attr-defined]
-        sql_type, nullable = _sql_type(hints[name])
-        made.append(Column(name, sql_type, nullable))
+        sql_type, nullable, kind = _described(hints[name])
+        made.append(Column(name, sql_type, nullable, kind or _default_kind(table_name(cls), name, sql_type)))
     return tuple(made)
 
 
@@ -127,13 +264,21 @@ def _module_tree(module: str) -> ast.Module:
 
 @functools.cache
 def field_docs(cls: type) -> dict[str, str]:
-    """Docstrings that stand under the fields of a record class."""
+    """Docstrings that stand under the fields of a record class, or under the members of an enumeration."""
     docs: dict[str, str] = {}
     for node in ast.walk(_module_tree(cls.__module__)):
         if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
             for field, after in zip(node.body, node.body[1:], strict=False):
-                if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+                if not isinstance(field, ast.AnnAssign | ast.Assign):
                     continue
-                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                    docs[field.target.id] = " ".join(str(after.value.value).split())
+                target = field.target if isinstance(field, ast.AnnAssign) else field.targets[0]
+                text = after.value if isinstance(after, ast.Expr) else None
+                if isinstance(target, ast.Name) and isinstance(text, ast.Constant):
+                    docs[target.id] = " ".join(str(text.value).split())
     return docs
+
+
+def kind_docs() -> dict[Kind, str]:
+    """Kinds of columns, each with the sentence that stands under it."""
+    docs = field_docs(Kind)
+    return {kind: docs[kind.name] for kind in Kind}

@@ -10,7 +10,7 @@ from socket import inet_ntoa
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import mac
 from rustnet.dissect.framework.repeated import RepeatParser
-from rustnet.records import U16, record
+from rustnet.records import U16, Ip, Mac, Word, record
 
 _IPV4 = 0x0800
 _OPERATIONS = {
@@ -23,27 +23,27 @@ _OPERATIONS = {
 class Arp:
     """One distinct ARP message of a flow; repetitions are counted by the flow only."""
 
-    operation: str | None = None
+    operation: Word | None = None
     """`request`, `reply`, `reverse_request`, `inverse_request` …, or `operation` and its number."""
-    sender_ip: str | None = None
+    sender_ip: Ip | None = None
     """Address that the sender claims; 0.0.0.0 in a probe."""
-    sender_mac: str | None = None
+    sender_mac: Mac | None = None
     """Hardware address that it claims it with."""
-    target_ip: str | None = None
-    """Address that is asked for, or that the reply goes to."""
-    target_mac: str | None = None
+    target_ip: Ip | None = None
+    """Address that is requested, or that the reply goes to."""
+    target_mac: Mac | None = None
     """Hardware address of the target; zeros in most requests."""
     hardware_type: U16 | None = None
     """Kind of the hardware addresses: 1 is Ethernet."""
     gratuitous: bool = False
-    """Sender and target address are the same: nobody was asked."""
+    """Sender and target address are the same."""
     probe: bool = False
-    """The sender asks whether the address is free, and claims none (RFC 5227)."""
+    """The sender asks whether the address is free (RFC 5227)."""
     announcement: bool = False
     """A gratuitous request: the sender takes the address (RFC 5227)."""
     duplicate: bool = False
     """Another hardware address claimed the sender's address earlier in this capture and VLAN."""
-    duplicate_mac: str | None = None
+    duplicate_mac: Mac | None = None
     """The one that did so last."""
 
 

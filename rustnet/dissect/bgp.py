@@ -8,7 +8,7 @@ from socket import AF_INET, AF_INET6, inet_ntoa, inet_ntop
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, need, text
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, U32, FreeText, Host, Id32, Identifier, Ip, Word, record
 
 _MARKER = b"\xff" * 16
 _MAX_PREFIXES = 64
@@ -47,43 +47,43 @@ _CAPABILITIES = {
 class Bgp:
     """One BGP message."""
 
-    message: str | None = None
+    message: Word | None = None
     """`OPEN`, `UPDATE`, `NOTIFICATION` or `ROUTE-REFRESH`."""
-    version: str | None = None
+    version: Word | None = None
     """Version in an OPEN."""
-    asn: U32 | None = None
+    asn: Id32 | None = None
     """Autonomous system of the sender, in an OPEN."""
     hold_seconds: U16 | None = None
     """Hold time that the sender proposes."""
-    router_id: str | None = None
+    router_id: Ip | None = None
     """BGP identifier of the sender."""
-    capabilities: list[str] | None = None
+    capabilities: list[Word] | None = None
     """Capabilities in an OPEN."""
-    hostname: str | None = None
-    """Name of the router, by its FQDN capability."""
-    prefixes: list[str] | None = None
+    hostname: Host | None = None
+    """Name of the router, from its FQDN capability."""
+    prefixes: list[Ip] | None = None
     """Networks announced, the first of them."""
     prefix_count: U32 | None = None
     """Networks announced."""
-    withdrawn: list[str] | None = None
+    withdrawn: list[Ip] | None = None
     """Networks withdrawn, the first of them."""
     withdrawn_count: U32 | None = None
     """Networks withdrawn."""
-    as_path: str | None = None
+    as_path: Identifier | None = None
     """Path, sets in braces: `64500 64501 {64502,64503}`."""
-    origin: str | None = None
+    origin: Word | None = None
     """`IGP`, `EGP` or `INCOMPLETE`."""
-    next_hop: str | None = None
+    next_hop: Ip | None = None
     """Router to send to."""
     med: U32 | None = None
     """Multi-exit discriminator."""
     local_preference: U32 | None = None
     """Preference within the autonomous system."""
-    communities: list[str] | None = None
+    communities: list[Identifier] | None = None
     """Communities, as `64500:100`."""
-    error: str | None = None
-    """Error of a NOTIFICATION and what it is about."""
-    error_text: str | None = None
+    error: Word | None = None
+    """Error of a NOTIFICATION, with its subcode."""
+    error_text: FreeText | None = None
     """Text of a shutdown (RFC 9003)."""
 
 

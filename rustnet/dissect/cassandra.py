@@ -8,7 +8,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.lines import plain_user
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U32, record
+from rustnet.records import U32, FreeText, Software, Term, User, Word, record
 
 MAX_FRAME = 256 << 20
 MAX_READ = 16_384
@@ -31,29 +31,29 @@ _PORTS = (9042, 9142)
 class Cassandra:
     """One Cassandra connection's startup."""
 
-    version: str | None = None
+    version: Word | None = None
     """Version of the protocol: `3`, `4`, `5` …"""
-    cql_version: str | None = None
-    """Version of CQL that the client speaks."""
-    compression: str | None = None
+    cql_version: Term | None = None
+    """Version of CQL that the client requests."""
+    compression: Term | None = None
     """Compression that the client chose."""
-    client_name: str | None = None
+    client_name: Software | None = None
     """Name of the client's library."""
-    client_version: str | None = None
+    client_version: Software | None = None
     """Version of the client's library."""
-    application_name: str | None = None
+    application_name: Software | None = None
     """Program that connects."""
-    auth_method: str | None = None
+    auth_method: Term | None = None
     """Class by which the server authenticates."""
-    username: str | None = None
+    username: User | None = None
     """User who logs in."""
     has_password: bool = False
     """A password was sent."""
     authenticated: bool | None = None
-    """The server let the client in; NULL where its verdict was not seen."""
+    """The server accepted the login; NULL if its answer was not seen."""
     error_number: U32 | None = None
     """Number of the error by which the server refused."""
-    error: str | None = None
+    error: FreeText | None = None
     """Text of that error."""
 
 

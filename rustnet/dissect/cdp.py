@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.repeated import RepeatParser
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, U32, Bytes32, FreeText, Host, Ip, ObjectName, Seconds, Software, Word, record
 
 _MAX_ITEMS = 256
 _MAX_ADDRESSES = 64
@@ -28,41 +28,41 @@ _IPV4, _IPV6 = b"\xcc", b"\xaa\xaa\x03\0\0\0\x86\xdd"
 
 @record("cdp")
 class Cdp:
-    """What one port says of itself and its system, once for each change."""
+    """Information that one port announces about itself and its system; one row per change."""
 
-    version: str | None = None
+    version: Word | None = None
     """Version of the protocol, `1` or `2`."""
-    ttl: U32 | None = None
+    ttl: Seconds | None = None
     """Seconds that the information holds; 0 withdraws it."""
-    device_id: str | None = None
+    device_id: Host | None = None
     """Name of the system, often with its domain or serial number."""
-    port_id: str | None = None
+    port_id: ObjectName | None = None
     """Port that sent the message."""
-    platform: str | None = None
+    platform: Software | None = None
     """Hardware."""
-    software_version: str | None = None
+    software_version: Software | None = None
     """Software, as the system describes it."""
-    capabilities: list[str] | None = None
+    capabilities: list[Word] | None = None
     """`router`, `switch`, `host`, `telephone`, `transparent_bridge` …"""
-    addresses: list[str] | None = None
+    addresses: list[Ip] | None = None
     """Addresses of the system."""
-    management_addresses: list[str] | None = None
+    management_addresses: list[Ip] | None = None
     """Addresses at which it is managed."""
-    prefixes: list[str] | None = None
+    prefixes: list[Ip] | None = None
     """Networks that a stub router reaches (on-demand routing)."""
     native_vlan: U16 | None = None
     """VLAN of untagged frames."""
     voice_vlan: U16 | None = None
     """VLAN that telephones are to use."""
-    duplex: str | None = None
+    duplex: Word | None = None
     """`full` or `half`."""
-    vtp_domain: str | None = None
+    vtp_domain: ObjectName | None = None
     """VTP management domain."""
-    system_name: str | None = None
-    """Name of the system, where it differs from its identifier."""
-    location: str | None = None
-    """Where the system stands."""
-    mtu: U32 | None = None
+    system_name: Host | None = None
+    """Name of the system, if it differs from its identifier."""
+    location: FreeText | None = None
+    """Location of the system."""
+    mtu: Bytes32 | None = None
     """Largest packet of the port."""
     power_mw: U32 | None = None
     """Power that the device consumes, in milliwatts."""

@@ -4,7 +4,7 @@ One row per message: method or response code, path, and response time. Payloads 
 """
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, U32, Host, Identifier, Uri, Word, record
 
 MAX_ROWS = 1_000
 MAX_OUTSTANDING = 64
@@ -32,22 +32,22 @@ _OPTIONS = frozenset(
 class Coap:
     """One CoAP message."""
 
-    method: str | None = None
+    method: Word | None = None
     """`GET`, `POST` …; NULL in responses."""
-    code: str | None = None
+    code: Word | None = None
     """Response code, `2.05 Content` style; `Empty` for pings, resets and separate acknowledgements."""
-    message_class: str | None = None
+    message_class: Word | None = None
     """`confirmable`, `non-confirmable`, `acknowledgement` or `reset`."""
     message_id: U32 = 0
     """Message id."""
-    token: str | None = None
+    token: Identifier | None = None
     """Token that ties responses to their request, hexadecimal."""
     from_src: bool = True
     """Sent by the flow's `src`."""
-    host: str | None = None
+    host: Host | None = None
     """Uri-Host."""
-    uri: str | None = None
-    """Path and query asked for, or the URI for a proxy."""
+    uri: Uri | None = None
+    """Path and query requested, or the URI for a proxy."""
     content_format: U16 | None = None
     """Content-Format (0 text, 50 JSON, 60 CBOR …)."""
     observe: U32 | None = None

@@ -6,7 +6,22 @@ from socket import inet_ntoa
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, mac, text
-from rustnet.records import U8, U32, record
+from rustnet.records import (
+    U32,
+    Count8,
+    FilePath,
+    Fingerprint,
+    FreeText,
+    Host,
+    Identifier,
+    Ip,
+    Mac,
+    ObjectName,
+    Software,
+    Uri,
+    Word,
+    record,
+)
 
 _FIXED = struct.Struct(">BBBBIHH4s4s4s4s16s")
 _COOKIE = b"\x63\x82\x53\x63"
@@ -24,62 +39,62 @@ _NOWHERE = bytes(4)
 class Dhcp:
     """One DHCP or BOOTP message."""
 
-    message: str | None = None
+    message: Word | None = None
     """`DISCOVER`, `OFFER`, `REQUEST`, `ACK` …; `BOOTREQUEST` or `BOOTREPLY` without DHCP's option."""
-    hostname: str | None = None
+    hostname: Host | None = None
     """Name of the client (option 12)."""
-    client_mac: str | None = None
+    client_mac: Mac | None = None
     """Hardware address of the client, however the message was relayed."""
-    requested_ip: str | None = None
+    requested_ip: Ip | None = None
     """Address that the client asks for (option 50)."""
-    client_ip: str | None = None
+    client_ip: Ip | None = None
     """Address that the client already uses (ciaddr)."""
-    assigned_ip: str | None = None
+    assigned_ip: Ip | None = None
     """Address that the server gives (yiaddr)."""
-    server_ip: str | None = None
-    """Server by its own word (option 54)."""
-    next_server: str | None = None
+    server_ip: Ip | None = None
+    """Server, as it identifies itself (option 54)."""
+    next_server: Ip | None = None
     """Server to boot from (siaddr)."""
-    relay_ip: str | None = None
+    relay_ip: Ip | None = None
     """Relay agent (giaddr)."""
     lease_seconds: U32 | None = None
     """Time for which the address is given (option 51)."""
-    subnet_mask: str | None = None
+    subnet_mask: Word | None = None
     """Mask of the client's network (option 1)."""
-    routers: list[str] | None = None
+    routers: list[Ip] | None = None
     """Gateways (option 3)."""
-    dns_servers: list[str] | None = None
+    dns_servers: list[Ip] | None = None
     """Name servers (option 6)."""
-    ntp_servers: list[str] | None = None
+    ntp_servers: list[Ip] | None = None
     """Time servers (option 42)."""
-    domain: str | None = None
+    domain: Host | None = None
     """Domain name (option 15)."""
-    fqdn: str | None = None
+    fqdn: Host | None = None
     """Full name of the client (option 81)."""
-    vendor_class: str | None = None
-    """What the client's software calls itself (option 60)."""
-    user_class: str | None = None
+    vendor_class: Software | None = None
+    """Client software (option 60)."""
+    user_class: ObjectName | None = None
     """Class of the user or application (option 77), such as `iPXE`."""
-    client_id: str | None = None
+    client_id: Identifier | None = None
     """Client identifier (option 61), hexadecimal."""
-    parameters: str | None = None
-    """Codes of the options that the client wants, in its order: a fingerprint of the system (option 55)."""
-    boot_server: str | None = None
+    parameters: Fingerprint | None = None
+    """Codes of the options that the client requests, in order: a fingerprint of the system (option 55)."""
+    boot_server: Host | None = None
     """Name of the server to boot from (sname, or option 66)."""
-    boot_file: str | None = None
+    boot_file: FilePath | None = None
     """File to boot (file, or option 67)."""
-    proxy_url: str | None = None
+    proxy_url: Uri | None = None
     """Address of the proxy configuration (option 252, WPAD)."""
-    error_text: str | None = None
+    error_text: FreeText | None = None
     """Why the server or the client refuses (option 56)."""
-    relay_circuit: str | None = None
+    relay_circuit: ObjectName | None = None
     """Circuit that the relay names (option 82, 1)."""
     xid: U32 = 0
     """Transaction id."""
-    hops: U8 = 0
+    hops: Count8 = 0
     """Relays passed."""
     broadcast: bool = False
-    """The client wants the answer as a broadcast."""
+    """The client requests the answer as a broadcast."""
 
 
 Options = dict[int, bytes]

@@ -5,7 +5,7 @@ from socket import AF_INET6, inet_ntop
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, mac, text
-from rustnet.records import U8, U32, record
+from rustnet.records import U32, Count8, Fingerprint, Host, Identifier, Ip, Mac, ObjectName, Software, Word, record
 
 _MAX_OPTIONS = 64
 _MAX_ADDRESSES = 32
@@ -25,39 +25,39 @@ _RELAYED = (12, 13)
 class Dhcpv6:
     """One DHCPv6 message."""
 
-    message: str | None = None
+    message: Word | None = None
     """`SOLICIT`, `ADVERTISE`, `REQUEST`, `REPLY` …"""
-    fqdn: str | None = None
+    fqdn: Host | None = None
     """Name of the client (option 39)."""
-    client_mac: str | None = None
-    """Hardware address, where the client's identifier has one or a relay tells it."""
-    client_duid: str | None = None
+    client_mac: Mac | None = None
+    """Hardware address, if the client's identifier or a relay contains it."""
+    client_duid: Identifier | None = None
     """Identifier of the client, hexadecimal."""
-    server_duid: str | None = None
+    server_duid: Identifier | None = None
     """Identifier of the server, hexadecimal."""
-    addresses: list[str] | None = None
-    """Addresses asked for or given."""
-    networks: list[str] | None = None
-    """Prefixes asked for or given."""
+    addresses: list[Ip] | None = None
+    """Addresses requested or assigned."""
+    networks: list[Ip] | None = None
+    """Prefixes requested or assigned."""
     lease_seconds: U32 | None = None
     """Shortest time for which an address or prefix is valid."""
-    dns_servers: list[str] | None = None
+    dns_servers: list[Ip] | None = None
     """Name servers."""
-    domains: list[str] | None = None
+    domains: list[Host] | None = None
     """Domains to search."""
-    vendor_class: str | None = None
-    """What the client's software calls itself."""
-    parameters: str | None = None
-    """Codes of the options that the client wants, in its order."""
-    result: str | None = None
-    """Status, such as `NoAddrsAvail`; NULL where none is said."""
-    relay_ip: str | None = None
+    vendor_class: Software | None = None
+    """Client software."""
+    parameters: Fingerprint | None = None
+    """Codes of the options that the client requests, in order."""
+    result: Word | None = None
+    """Status, such as `NoAddrsAvail`; NULL if there is none."""
+    relay_ip: Ip | None = None
     """Network of the client by the relay (link-address)."""
-    relay_interface: str | None = None
+    relay_interface: ObjectName | None = None
     """Interface of the relay, as text or hexadecimal."""
     xid: U32 | None = None
     """Transaction id."""
-    hops: U8 = 0
+    hops: Count8 = 0
     """Relays passed."""
 
 

@@ -5,7 +5,7 @@ Checksums are verified. Values of points are not kept.
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser
-from rustnet.records import U8, U16, record
+from rustnet.records import U8, U16, Word, record
 
 _PRIMARY = {0: "reset_link", 2: "test_link", 3: "confirmed_user_data", 4: "unconfirmed_user_data", 9: "request_status"}
 _SECONDARY = {0: "ack", 1: "nack", 11: "link_status", 15: "not_supported"}
@@ -53,9 +53,9 @@ def checksum(block: bytes) -> int:
 class Dnp3:
     """One DNP3 message."""
 
-    link_function: str | None = None
+    link_function: Word | None = None
     """Function of the link layer, such as `unconfirmed_user_data`."""
-    function: str | None = None
+    function: Word | None = None
     """Function of the application layer: `read`, `operate`, `response` …; NULL without one."""
     link_source: U16 | None = None
     """Address of the sending station."""
@@ -65,9 +65,9 @@ class Dnp3:
     """The sender is the master station."""
     sequence: U8 | None = None
     """Sequence number of the application layer."""
-    indications: list[str] | None = None
-    """What an outstation says of its state in a response."""
-    object_type: str | None = None
+    indications: list[Word] | None = None
+    """State of the outstation, in a response."""
+    object_type: Word | None = None
     """Group and variation of the first object, as `g30v2`."""
 
 

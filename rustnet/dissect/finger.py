@@ -8,7 +8,7 @@ import re
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U64, record
+from rustnet.records import U64, Host, User, record
 
 MAX_QUERY = 512
 """Maximum size of a query line."""
@@ -21,9 +21,9 @@ _PORTS = (79,)
 class Finger:
     """One Finger query."""
 
-    username: str | None = None
+    username: User | None = None
     """User that is looked up; NULL if all users are listed, or if the query was not seen."""
-    host: str | None = None
+    host: Host | None = None
     """Hosts that the server is asked to forward the query to, as written: `first.example@second.example`."""
     verbose: bool = False
     """The query asks for more detail (`/W`)."""

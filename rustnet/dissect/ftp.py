@@ -10,7 +10,7 @@ import re
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
 from rustnet.dissect.framework.lines import ReplyParser
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U16, record
+from rustnet.records import U16, FreeText, Ip, Port, Term, User, record
 
 _SECRET = frozenset({"PASS", "ACCT", "ADAT", "MIC", "CONF", "ENC"})
 _NAMES = (
@@ -40,23 +40,23 @@ _LATER_REPLY = re.compile(
 class Ftp:
     """One FTP command and its reply, or the server's greeting."""
 
-    command: str | None = None
-    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
-    argument: str | None = None
+    command: Term | None = None
+    """Command, upper case; NULL for the greeting and for a reply whose command was not seen."""
+    argument: FreeText | None = None
     """Argument of the command; NULL for secrets and for unknown commands."""
-    user: str | None = None
+    user: User | None = None
     """User named by the last USER command."""
     has_password: bool = False
     """A password was sent with this command."""
     reply_code: U16 | None = None
     """Code of the final reply; NULL without one."""
-    replies: list[str] | None = None
+    replies: list[FreeText] | None = None
     """Lines of the final reply, 16 at most."""
     preliminary_code: U16 | None = None
-    """Code of the reply that came ahead of the final one (`150`)."""
-    data_ip: str | None = None
+    """Code of the preliminary reply before the final one (`150`)."""
+    data_ip: Ip | None = None
     """Address that listens for the data connection."""
-    data_port: U16 | None = None
+    data_port: Port | None = None
     """Port that listens for the data connection."""
     response_ms: float | None = None
     """From the command to its final reply, in milliseconds."""

@@ -18,7 +18,7 @@ from rustnet.engine.numbers import ICMP as ICMP_NUMBER
 from rustnet.engine.numbers import ICMPV6 as ICMPV6_NUMBER
 from rustnet.engine.numbers import SCTP, TCP, UDP, protocol_name
 from rustnet.engine.text import address
-from rustnet.records import U8, U16, U32, record
+from rustnet.records import U8, U16, U32, Bytes32, Host, Ip, Mac, Port, Seconds, Word, record
 
 MAX_ECHOES = 100
 """Messages of an echo's flow that are read: a flood of them must not cost a call each."""
@@ -56,16 +56,16 @@ _MAX_EXTENSIONS = 8
 class Icmp:
     """One ICMP or ICMPv6 message: the first ones of an echo's flow, else each distinct one of a flow."""
 
-    protocol: str | None = None
+    protocol: Word | None = None
     """`icmp` or `icmpv6`."""
     icmp_type: U8 | None = None
     """Type."""
     icmp_code: U8 | None = None
     """Code."""
-    message: str | None = None
-    """What the type means: `echo_request`, `destination_unreachable`, `neighbor_solicitation` …"""
-    reason: str | None = None
-    """What an error's code means: `port_unreachable`, `fragmentation_needed`, `ttl_exceeded` …"""
+    message: Word | None = None
+    """Meaning of the type: `echo_request`, `destination_unreachable`, `neighbor_solicitation` …"""
+    reason: Word | None = None
+    """Meaning of an error's code: `port_unreachable`, `fragmentation_needed`, `ttl_exceeded` …"""
     icmp_id: U16 | None = None
     """Identifier of an echo, or of another request and its reply."""
     icmp_seq: U16 | None = None
@@ -74,58 +74,58 @@ class Icmp:
     """Of a reply: time since its request."""
     data_bytes: U32 | None = None
     """Of an echo: bytes that it carries."""
-    mtu: U32 | None = None
-    """Largest packet of the next link: where fragmentation is needed, or in a router's advertisement."""
-    gateway: str | None = None
+    mtu: Bytes32 | None = None
+    """Largest packet of the next link, in a fragmentation-needed error or a router advertisement."""
+    gateway: Ip | None = None
     """Better gateway, in a redirect."""
     pointer: U32 | None = None
     """Byte of the quoted packet that has the problem."""
-    target: str | None = None
+    target: Ip | None = None
     """Address that a neighbour message is about, or a redirect's destination."""
-    source_mac: str | None = None
-    """Hardware address of the sender, as an option says."""
-    target_mac: str | None = None
-    """Hardware address of the target, as an option says."""
+    source_mac: Mac | None = None
+    """Hardware address of the sender, from an option."""
+    target_mac: Mac | None = None
+    """Hardware address of the target, from an option."""
     router: bool | None = None
     """Neighbour advertisement: the sender is a router."""
     solicited: bool | None = None
     """Neighbour advertisement: it answers a solicitation."""
     override: bool | None = None
-    """Neighbour advertisement: it replaces what is known."""
+    """Neighbour advertisement: it overrides cached entries."""
     hop_limit: U8 | None = None
     """Router advertisement: hop limit that hosts should use."""
     managed: bool | None = None
     """Router advertisement: addresses come from DHCPv6."""
     other_config: bool | None = None
     """Router advertisement: other settings come from DHCPv6."""
-    lifetime: U32 | None = None
+    lifetime: Seconds | None = None
     """Router advertisement: seconds that the router may be used; 0 withdraws it."""
-    routers: list[str] | None = None
+    routers: list[Ip] | None = None
     """Router advertisement of ICMP: the routers' addresses."""
-    prefixes: list[str] | None = None
+    prefixes: list[Ip] | None = None
     """Router advertisement: prefixes of the link."""
-    dns_servers: list[str] | None = None
+    dns_servers: list[Ip] | None = None
     """Router advertisement: name servers."""
-    search_domains: list[str] | None = None
+    search_domains: list[Host] | None = None
     """Router advertisement: domains in which names are looked up."""
-    groups: list[str] | None = None
+    groups: list[Ip] | None = None
     """Multicast listener messages: groups."""
     max_response_ms: float | None = None
     """Multicast listener query: time within which it is to be answered."""
-    quoted_protocol: str | None = None
+    quoted_protocol: Word | None = None
     """An error is about a packet: its protocol."""
-    quoted_src_ip: str | None = None
+    quoted_src_ip: Ip | None = None
     """Its sender."""
-    quoted_src_port: U16 | None = None
+    quoted_src_port: Port | None = None
     """Its sender's port."""
-    quoted_dst_ip: str | None = None
+    quoted_dst_ip: Ip | None = None
     """Its receiver."""
-    quoted_dst_port: U16 | None = None
+    quoted_dst_port: Port | None = None
     """Its receiver's port."""
     quoted_icmp_id: U16 | None = None
     """Its identifier, if it is an echo."""
     about_flow_id: int | None = None
-    """Flow that the quoted packet belongs to, if the capture has it: the latest of its ends that began before."""
+    """Flow of the quoted packet, if it is in the capture: the latest one between its ends that began before."""
 
 
 class Quoted(NamedTuple):

@@ -7,7 +7,7 @@ from socket import inet_ntoa
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser
-from rustnet.records import U8, record
+from rustnet.records import U8, Ip, Word, record
 
 _QUERY, _REPORT_1, _REPORT_2, _LEAVE, _REPORT_3 = 0x11, 0x12, 0x16, 0x17, 0x22
 _MESSAGES = {
@@ -29,17 +29,17 @@ MAX_SOURCES = 64
 class Igmp:
     """One IGMP message, or one group record of a version 3 report."""
 
-    version: str | None = None
+    version: Word | None = None
     """Version of the protocol: `1`, `2` or `3`."""
-    message: str | None = None
+    message: Word | None = None
     """`query`, `report`, `leave`, or that of a multicast router's protocol that shares the number."""
-    group_ip: str | None = None
+    group_ip: Ip | None = None
     """Group; 0.0.0.0 in a query for all groups."""
-    record_type: str | None = None
-    """What a version 3 report says of the group: `is_include`, `is_exclude`, `to_include`, `to_exclude`,
-    `allow_sources`, `block_sources`. `to_exclude` without sources joins, `to_include` without sources leaves."""
-    sources: list[str] | None = None
-    """Senders that are wanted, or not wanted."""
+    record_type: Word | None = None
+    """Record type of a version 3 report: `is_include`, `is_exclude`, `to_include`, `to_exclude`, `allow_sources`,
+    `block_sources`. `to_exclude` without sources joins, `to_include` without sources leaves."""
+    sources: list[Ip] | None = None
+    """Senders that are included or excluded."""
     max_response_ms: float | None = None
     """Time within which a query is to be answered."""
     robustness: U8 | None = None

@@ -11,7 +11,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.lines import MAX_WAITING, LineParser, sasl_user
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U64, record
+from rustnet.records import U64, FreeText, Identifier, Term, User, Word, record
 
 _NAMES = (
     "CAPABILITY NOOP LOGOUT STARTTLS AUTHENTICATE LOGIN ENABLE SELECT EXAMINE CREATE DELETE RENAME SUBSCRIBE "
@@ -37,21 +37,21 @@ _PORTS = (143,)
 class Imap:
     """One IMAP command and its result, or the server's greeting or farewell."""
 
-    tag: str | None = None
+    tag: Identifier | None = None
     """Tag of the command."""
-    command: str | None = None
-    """Command, upper case and without UID; NULL for a greeting and for what answers no command that was seen."""
+    command: Term | None = None
+    """Command, upper case and without UID; NULL for a greeting and for a response whose command was not seen."""
     by_uid: bool = False
     """The command was prefixed by UID."""
-    argument: str | None = None
-    """Argument of the command; NULL where it may tell secrets or contents."""
-    user: str | None = None
+    argument: FreeText | None = None
+    """Argument of the command; NULL if it may contain secrets or message content."""
+    user: User | None = None
     """User who logs in, with LOGIN and AUTHENTICATE."""
     has_password: bool = False
     """A secret was sent with this command."""
-    result: str | None = None
+    result: Word | None = None
     """`OK`, `NO`, `BAD`, of greetings also `PREAUTH` and `BYE`; NULL without a response."""
-    reply: str | None = None
+    reply: FreeText | None = None
     """Text of the tagged response."""
     request_bytes: U64 = 0
     """Bytes of literals that the client sent: an appended message."""

@@ -8,7 +8,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.records import U32, record
+from rustnet.records import U32, Identifier, Mixed, Software, Word, record
 
 MAX_ROWS = 500
 MAX_ASSOCIATIONS = 32
@@ -54,15 +54,15 @@ _VENDORS = {
 class Ike:
     """One IKE message, or the first ESP packet of an association behind a NAT."""
 
-    version: str | None = None
+    version: Word | None = None
     """`IKEv1`, `IKEv2` or `ESP`."""
-    exchange: str | None = None
+    exchange: Word | None = None
     """`Main`, `Aggressive`, `Quick`, `IKE_SA_INIT`, `IKE_AUTH` …"""
     from_src: bool = True
     """Sent by the flow's `src`."""
-    initiator_spi: str | None = None
+    initiator_spi: Identifier | None = None
     """The initiator's cookie or SPI, hexadecimal."""
-    responder_spi: str | None = None
+    responder_spi: Identifier | None = None
     """The responder's cookie or SPI, hexadecimal; zeros in the first message."""
     message_id: U32 | None = None
     """Message id."""
@@ -70,17 +70,17 @@ class Ike:
     """It answers a request (IKEv2)."""
     encrypted: bool = False
     """Its payloads are encrypted."""
-    proposals: list[str] | None = None
+    proposals: list[Word] | None = None
     """Algorithms offered or chosen, a proposal or transform each."""
-    key_group: str | None = None
+    key_group: Word | None = None
     """Group of the key exchange (IKEv2)."""
-    vendor_ids: list[str] | None = None
+    vendor_ids: list[Software] | None = None
     """Vendor ids: names, or hexadecimal."""
-    identity: str | None = None
+    identity: Mixed | None = None
     """Identity in the clear (aggressive mode)."""
-    notifications: list[str] | None = None
+    notifications: list[Word] | None = None
     """Numbers of the notifications in the clear."""
-    esp_spi: str | None = None
+    esp_spi: Identifier | None = None
     """SPI of an ESP association, hexadecimal."""
 
 

@@ -10,7 +10,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.lines import LineParser, sasl_user
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U16, record
+from rustnet.records import U16, Mixed, ObjectName, Term, User, Word, record
 
 _LINE = re.compile(rb"(?:@[^ ]+ +)?(?::([^ ]+) +)?([A-Za-z]+|[0-9]{3})(?: +(.*))?$", re.DOTALL).match
 _NAMES = (
@@ -39,24 +39,24 @@ _PORTS = (6667, 6666, 6668, 6669, 7000)
 class Irc:
     """One IRC message."""
 
-    command: str | None = None
+    command: Word | None = None
     """Command, or a reply's three digits."""
     from_server: bool | None = None
     """The server sent it."""
-    origin: str | None = None
-    """Whom the message comes from, where it says so: `nick!user@host`, or a server."""
-    nick: str | None = None
+    origin: Mixed | None = None
+    """Sender of the message, if stated: `nick!user@host`, or a server."""
+    nick: User | None = None
     """The client's name at that time."""
-    username: str | None = None
+    username: User | None = None
     """User, with USER, OPER and AUTHENTICATE."""
-    real_name: str | None = None
+    real_name: User | None = None
     """Real name that the client gives itself, with USER."""
-    irc_channel: str | None = None
+    irc_channel: ObjectName | None = None
     """Channel concerned, or several with commas."""
-    target: str | None = None
-    """Name concerned that is no channel."""
-    argument: str | None = None
-    """What capabilities are spoken of, or which mechanism of authentication."""
+    target: User | None = None
+    """Nick or server that the message concerns."""
+    argument: Term | None = None
+    """Capabilities, or the mechanism of authentication."""
     has_password: bool = False
     """A password was sent."""
     reply_code: U16 | None = None

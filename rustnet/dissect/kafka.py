@@ -6,7 +6,7 @@ which names the client's library.
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, Waiting, text
-from rustnet.records import I32, U16, U32, record
+from rustnet.records import I32, U16, U32, Identifier, Software, Word, record
 
 MAX_REQUEST = 100 << 20
 """Bytes of a request that a broker accepts by default."""
@@ -44,22 +44,22 @@ _PORTS = (9092, 9093, 9094)
 class Kafka:
     """One Kafka request."""
 
-    api: str | None = None
+    api: Word | None = None
     """Name of the API."""
     api_version: U16 | None = None
     """Version of the API."""
-    client_id: str | None = None
+    client_id: Identifier | None = None
     """Identifier that the client gives itself."""
     correlation_id: I32 | None = None
     """Number by which the response belongs to the request."""
-    client_software: str | None = None
+    client_software: Software | None = None
     """Name of the client's library, with ApiVersions."""
-    client_version: str | None = None
+    client_version: Software | None = None
     """Version of the client's library, with ApiVersions."""
     frame_bytes: U32 | None = None
     """Bytes of the request, without its length."""
     reply_bytes: U32 | None = None
-    """Bytes of the response, without its length; NULL where it was not seen."""
+    """Bytes of the response, without its length; NULL if it was not seen."""
     response_ms: float | None = None
     """From the request to its response, in milliseconds."""
 

@@ -3,7 +3,7 @@
 from rustnet.dissect.framework.ber import Part, fields, integer, measure, part, parts
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, text
-from rustnet.records import U32, record
+from rustnet.records import Flags32, FreeText, Host, Mixed, User, Word, record
 
 MAX_MESSAGE = 1 << 20
 _MAX_LISTED = 32
@@ -52,33 +52,33 @@ _ERRORS = {
 class Kerberos:
     """One Kerberos message."""
 
-    message: str | None = None
+    message: Word | None = None
     """`AS-REQ`, `AS-REP`, `TGS-REQ`, `TGS-REP`, `KRB-ERROR` …."""
-    cname: str | None = None
-    """Client, the parts of its name joined by `/`."""
-    realm: str | None = None
-    """Realm of the server asked for in requests and errors, of the client in replies."""
-    sname: str | None = None
+    cname: User | None = None
+    """Client: the parts of its name joined by `/`."""
+    realm: Host | None = None
+    """Realm of the requested server in requests and errors, of the client in replies."""
+    sname: Mixed | None = None
     """Service that a ticket is for, such as `krbtgt/EXAMPLE.COM`."""
-    error: str | None = None
+    error: Word | None = None
     """Error of a `KRB-ERROR`."""
-    error_text: str | None = None
+    error_text: FreeText | None = None
     """Text that the error carries."""
-    etypes: list[str] | None = None
+    etypes: list[Word] | None = None
     """Encryption types that the client offers."""
-    ticket_etype: str | None = None
+    ticket_etype: Word | None = None
     """Encryption of the ticket: a service's long-term key."""
-    reply_etype: str | None = None
+    reply_etype: Word | None = None
     """Encryption of the reply's own part; with `rc4-hmac` and no preauthentication open to guessing."""
-    padata: list[str] | None = None
+    padata: list[Word] | None = None
     """Kinds of preauthentication data."""
     preauthenticated: bool | None = None
     """An `AS-REQ` proves knowledge of the key."""
-    kdc_options: U32 | None = None
+    kdc_options: Flags32 | None = None
     """Options of a request, as bits: forwardable is 0x40000000."""
-    till: str | None = None
+    till: FreeText | None = None
     """End of validity that a request asks for, as written: `20370913024805Z`."""
-    addresses: list[str] | None = None
+    addresses: list[Host] | None = None
     """NetBIOS names among the client's addresses."""
 
 

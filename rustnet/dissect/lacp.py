@@ -8,7 +8,7 @@ import struct
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import mac
 from rustnet.dissect.framework.repeated import RepeatParser
-from rustnet.records import U16, record
+from rustnet.records import U16, Mac, Word, record
 
 _SUBTYPE = 1
 _END = struct.Struct(">BBH6sHHHB3x")
@@ -21,11 +21,11 @@ _STATES = (
 
 @record("lacp")
 class Lacp:
-    """One LACP message that differs from the one before of its port."""
+    """One LACP message that differs from the previous one of its port."""
 
-    version: str | None = None
+    version: Word | None = None
     """Version of the protocol, `1` or `2`."""
-    actor_system: str | None = None
+    actor_system: Mac | None = None
     """Hardware address that names the sending system."""
     actor_system_priority: U16 | None = None
     """Its priority; the smaller, the more it decides."""
@@ -35,11 +35,11 @@ class Lacp:
     """Number of the sending port."""
     actor_port_priority: U16 | None = None
     """Its priority."""
-    actor_state: list[str] | None = None
+    actor_state: list[Word] | None = None
     """`activity`, `timeout` (short), `aggregation`, `synchronization`, `collecting`, `distributing`, `defaulted`,
     `expired`: those that are set."""
-    partner_system: str | None = None
-    """What the sender knows of the other end: its system."""
+    partner_system: Mac | None = None
+    """The other end as the sender knows it: its system."""
     partner_system_priority: U16 | None = None
     """The other end's priority."""
     partner_key: U16 | None = None
@@ -48,7 +48,7 @@ class Lacp:
     """The other end's port."""
     partner_port_priority: U16 | None = None
     """The other port's priority."""
-    partner_state: list[str] | None = None
+    partner_state: list[Word] | None = None
     """The other end's state, as `actor_state`."""
     collector_max_delay: U16 | None = None
     """Longest delay of a frame at the receiver, in tens of microseconds."""

@@ -8,7 +8,7 @@ from rustnet.dissect.framework import ber
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, Waiting, text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U32, record
+from rustnet.records import Count32, DistinguishedName, FreeText, Host, Term, User, Word, record
 
 _LOOK = 16_384
 """Bytes of a message that are buffered; the rest is skipped."""
@@ -42,39 +42,39 @@ _RESULTS = {
 class Ldap:
     """One LDAP operation."""
 
-    operation: str | None = None
+    operation: Word | None = None
     """`bind`, `search`, `modify`, `add`, `delete`, `rename`, `compare`, `extended`, `abandon` or `unbind`."""
-    dn: str | None = None
-    """Name bound as, base of the search, or entry that is changed; empty for anonymous and for the root."""
-    version: str | None = None
+    dn: DistinguishedName | None = None
+    """Name used to bind, base of the search, or entry that is changed; empty for anonymous and for the root."""
+    version: Word | None = None
     """Version of the protocol that a bind asks for."""
-    auth: str | None = None
+    auth: Term | None = None
     """How a bind proves itself: `anonymous`, `simple`, or `sasl` and the mechanism, as `sasl GSS-SPNEGO`."""
     has_password: bool = False
     """A simple bind carries a password, in the clear."""
-    username: str | None = None
+    username: User | None = None
     """User of an NTLM bind."""
-    domain: str | None = None
+    domain: Host | None = None
     """Domain of an NTLM bind."""
-    scope: str | None = None
+    scope: Word | None = None
     """`base`, `one`, `subtree` or `children`."""
-    filter: str | None = None
-    """What a search looks for (RFC 4515)."""
-    attributes: list[str] | None = None
-    """Attributes that a search wants, or that a change is about."""
-    new_name: str | None = None
+    filter: FreeText | None = None
+    """Filter of a search (RFC 4515)."""
+    attributes: list[Term] | None = None
+    """Attributes that a search requests, or that a change concerns."""
+    new_name: DistinguishedName | None = None
     """New relative name of a renamed entry."""
-    oid: str | None = None
+    oid: Term | None = None
     """Extended operation."""
-    result: str | None = None
-    """Result, such as `success` or `invalidCredentials`; NULL if no answer was seen."""
-    matched_dn: str | None = None
-    """Last entry that exists on the way to the one asked for."""
-    diagnostic: str | None = None
+    result: Word | None = None
+    """Result, such as `success` or `invalidCredentials`; NULL if no response was seen."""
+    matched_dn: DistinguishedName | None = None
+    """Last existing entry on the path to the requested one."""
+    diagnostic: FreeText | None = None
     """Server's message about the result."""
-    entries: U32 | None = None
-    """Entries that a search found."""
-    references: U32 | None = None
+    entries: Count32 | None = None
+    """Entries that a search returned."""
+    references: Count32 | None = None
     """Referrals that a search gave."""
     rtt_ms: float | None = None
     """Time from request to result."""

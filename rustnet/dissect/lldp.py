@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import MAX_TEXT, mac, text
 from rustnet.dissect.framework.repeated import RepeatParser
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, Bytes16, FreeText, Host, Identifier, Mixed, ObjectName, Seconds, Software, Word, record
 
 _MAX_ITEMS = 256
 _MAX_LISTED = 64
@@ -36,53 +36,53 @@ _VOICE = (1, 2)
 
 @record("lldp")
 class Lldp:
-    """What one port says of itself and its system, once for each change."""
+    """Information that one port announces about itself and its system; one row per change."""
 
-    chassis_id: str | None = None
+    chassis_id: Mixed | None = None
     """Identifier of the system's chassis."""
-    chassis_id_kind: str | None = None
-    """What it is: `mac`, `network`, `interface_name`, `component`, `local` …"""
-    port_id: str | None = None
+    chassis_id_kind: Word | None = None
+    """Kind of the identifier: `mac`, `network`, `interface_name`, `component`, `local` …"""
+    port_id: Mixed | None = None
     """Identifier of the port."""
-    port_id_kind: str | None = None
-    """What it is: `mac`, `interface_name`, `interface_alias`, `network`, `local` …"""
-    ttl: U32 | None = None
+    port_id_kind: Word | None = None
+    """Kind of the identifier: `mac`, `interface_name`, `interface_alias`, `network`, `local` …"""
+    ttl: Seconds | None = None
     """Seconds that the information holds; 0 withdraws it."""
-    system_name: str | None = None
+    system_name: Host | None = None
     """Name of the system."""
-    system_description: str | None = None
-    """What the system is: hardware, operating system."""
-    port_description: str | None = None
-    """What the port is."""
-    capabilities: list[str] | None = None
-    """What the system can be: `bridge`, `router`, `telephone`, `wlan_access_point`, `station` …"""
-    enabled_capabilities: list[str] | None = None
-    """Of these, what it is."""
-    management_addresses: list[str] | None = None
+    system_description: Software | None = None
+    """Description of the system: hardware, operating system."""
+    port_description: FreeText | None = None
+    """Description of the port."""
+    capabilities: list[Word] | None = None
+    """Capabilities of the system: `bridge`, `router`, `telephone`, `wlan_access_point`, `station` …"""
+    enabled_capabilities: list[Word] | None = None
+    """Those of them that are enabled."""
+    management_addresses: list[Mixed] | None = None
     """Addresses at which it is managed."""
     port_vlan: U16 | None = None
-    """VLAN of untagged frames; 0 is none."""
-    vlans: list[str] | None = None
+    """VLAN of untagged frames; 0 means none."""
+    vlans: list[ObjectName] | None = None
     """VLANs of the port, each as its number and name."""
     voice_vlan: U16 | None = None
     """VLAN that telephones are to use."""
-    max_frame: U16 | None = None
+    max_frame: Bytes16 | None = None
     """Largest frame that the port takes."""
-    device_class: str | None = None
+    device_class: Word | None = None
     """Class of the device (MED): `endpoint_1` to `endpoint_3` (telephones), `network`."""
-    manufacturer: str | None = None
+    manufacturer: Software | None = None
     """Maker of the device (MED)."""
-    model: str | None = None
+    model: Software | None = None
     """Model of the device (MED)."""
-    serial_number: str | None = None
+    serial_number: Identifier | None = None
     """Serial number of the device (MED)."""
-    hardware_revision: str | None = None
+    hardware_revision: Software | None = None
     """Version of the hardware (MED)."""
-    firmware_revision: str | None = None
+    firmware_revision: Software | None = None
     """Version of the firmware (MED)."""
-    software_revision: str | None = None
+    software_revision: Software | None = None
     """Version of the software (MED)."""
-    asset: str | None = None
+    asset: Identifier | None = None
     """Identifier in its owner's inventory (MED)."""
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.dissect.framework.lines import LineParser, plain_user
 from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
-from rustnet.records import U16, U32, U64, record
+from rustnet.records import U16, U32, U64, Software, Term, User, record
 
 MAX_BODY = 1 << 30
 _STORE = re.compile(
@@ -40,21 +40,21 @@ _PORTS = (11211,)
 class Memcached:
     """One Memcached command and its reply."""
 
-    command: str | None = None
-    """Name of the command; NULL for what answers no command that was seen."""
+    command: Term | None = None
+    """Name of the command; NULL for a reply whose command was not seen."""
     binary: bool = False
     """The binary protocol is used."""
     argument_count: U32 | None = None
-    """Keys asked for, or other arguments; NULL with the binary protocol."""
+    """Keys requested, or other arguments; NULL with the binary protocol."""
     request_bytes: U64 = 0
     """Bytes of the value sent."""
     response_bytes: U64 = 0
     """Bytes of the values received; over UDP of the whole reply."""
-    result: str | None = None
+    result: Term | None = None
     """First word of the reply's last line, or the binary reply's status; NULL without one."""
-    server_version: str | None = None
-    """Version of the server, where it was asked for."""
-    username: str | None = None
+    server_version: Software | None = None
+    """Version of the server, if it was requested."""
+    username: User | None = None
     """User who logs in (binary protocol)."""
     has_password: bool = False
     """A password was sent."""

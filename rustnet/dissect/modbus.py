@@ -5,7 +5,7 @@ Values of registers are not kept. Repeated polling, the same request with the sa
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser
-from rustnet.records import U8, U16, U32, record
+from rustnet.records import U8, U16, Count16, Count32, Word, record
 
 MAX_POLLS = 512
 """Distinct requests of one connection whose repetitions are counted."""
@@ -33,23 +33,23 @@ Key = tuple[str, int, int | None, int | None, str | None]
 class Modbus:
     """One Modbus request with its response, or one kind of request that a client repeats."""
 
-    function: str | None = None
-    """What is done: `read_coils`, `write_register` …"""
+    function: Word | None = None
+    """Function: `read_coils`, `write_register` …"""
     function_code: U8 | None = None
     """Number of the function."""
     unit_id: U8 | None = None
     """Device behind a gateway."""
     address: U16 | None = None
     """First coil or register."""
-    quantity: U16 | None = None
+    quantity: Count16 | None = None
     """Coils or registers."""
     writes: bool = False
     """The function changes the device."""
-    exception: str | None = None
+    exception: Word | None = None
     """Why the device refused."""
     answered: bool = False
     """A response was seen."""
-    times: U32 = 1
+    times: Count32 = 1
     """How often the same request was answered in the same way."""
     txid: U16 | None = None
     """Transaction id of the first."""

@@ -5,7 +5,7 @@ One row per message, of subscriptions one per topic filter; pings and acknowledg
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, need, text
-from rustnet.records import U8, U16, U64, record
+from rustnet.records import U8, U16, U64, Identifier, ObjectName, User, Word, record
 
 MAX_CONTROL = 65_000
 """Bytes of a message other than PUBLISH."""
@@ -37,13 +37,13 @@ _LEAST = (0, 0, 2, 0, 2, 2, 2, 2, 6, 3, 4, 2, 0, 0, 0, 0)
 class Mqtt:
     """One MQTT message, or one topic filter of it."""
 
-    message: str | None = None
+    message: Word | None = None
     """`connect`, `connack`, `publish`, `subscribe`, `suback`, `unsubscribe`, `disconnect`, `auth`."""
-    version: str | None = None
-    """Version of the connection: `3.1`, `3.1.1`, `5.0`; NULL where its beginning was not seen."""
-    client_id: str | None = None
+    version: Word | None = None
+    """Version of the connection: `3.1`, `3.1.1`, `5.0`; NULL if its beginning was not seen."""
+    client_id: Identifier | None = None
     """Identifier of the connection's client."""
-    username: str | None = None
+    username: User | None = None
     """User, with CONNECT."""
     has_password: bool = False
     """A password was sent."""
@@ -51,9 +51,9 @@ class Mqtt:
     """Longest silence of the client that the server allows, in seconds."""
     clean_session: bool | None = None
     """The client begins without an earlier session's state."""
-    will_topic: str | None = None
+    will_topic: ObjectName | None = None
     """Topic of the message that the server sends should the client be lost."""
-    topic: str | None = None
+    topic: ObjectName | None = None
     """Topic, or topic filter."""
     qos: U8 | None = None
     """Quality of service: 0 at most once, 1 at least once, 2 exactly once."""

@@ -10,7 +10,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U8, U16, U32, record
+from rustnet.records import U8, U16, U32, FreeText, ObjectName, Software, Term, User, record
 
 MAX_LOGIN = 16_384
 """Maximum size of a packet during the login."""
@@ -27,31 +27,31 @@ _KEPT = {b"_client_name": "client_name", b"_client_version": "client_version", b
 class Mysql:
     """One MySQL connection's login."""
 
-    server_version: str | None = None
+    server_version: Software | None = None
     """Version that the server states."""
     connection_id: U32 | None = None
     """Number that the server gives the connection."""
-    username: str | None = None
+    username: User | None = None
     """User who logs in."""
-    database: str | None = None
-    """Database asked for at login."""
-    auth_plugin: str | None = None
+    database: ObjectName | None = None
+    """Database requested at login."""
+    auth_plugin: Term | None = None
     """Method of authentication last named: by the server, by the client, or in a switch."""
-    client_name: str | None = None
+    client_name: Software | None = None
     """Name of the client's library."""
-    client_version: str | None = None
+    client_version: Software | None = None
     """Version of the client's library."""
-    program_name: str | None = None
+    program_name: Software | None = None
     """Program that the client's library names."""
     charset: U8 | None = None
     """Number of the client's character set."""
     tls: bool = False
     """The client changed to TLS; user and outcome are then not visible."""
     authenticated: bool | None = None
-    """The server accepted the login; NULL where its answer was not seen."""
+    """The server accepted the login; NULL if its answer was not seen."""
     error_code: U16 | None = None
-    """Error number, where the server refused."""
-    error: str | None = None
+    """Error number, if the server refused."""
+    error: FreeText | None = None
     """Text of that error."""
 
 

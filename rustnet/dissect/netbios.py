@@ -12,7 +12,7 @@ from socket import inet_ntoa
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, mac, need, text
 from rustnet.dissect.smb.parser import SMB
-from rustnet.records import U8, U16, record
+from rustnet.records import U8, U16, FilePath, FreeText, Host, Ip, Mac, Software, Word, record
 
 _MAX_NAMES = 64
 _OPERATIONS = {0: "query", 5: "registration", 6: "release", 7: "wack", 8: "refresh", 9: "refresh", 15: "multihomed"}
@@ -51,39 +51,39 @@ _REFUSALS = {
 class Netbios:
     """One NetBIOS message, or one browser announcement within a datagram."""
 
-    kind: str = "name"
+    kind: Word = "name"
     """Service: `name`, `datagram` or `session`."""
-    operation: str | None = None
+    operation: Word | None = None
     """`query`, `registration`, `release` …, `direct_group` …, `session_request` …, or the browser's command."""
-    name: str | None = None
-    """Name that the message is about: asked for, registered, or the sender of a datagram or session."""
+    name: Host | None = None
+    """Name in question, name registered, or sender of a datagram or session."""
     suffix: U8 | None = None
     """Sixteenth byte of `name`: 0 workstation, 0x20 file server, 0x1b domain master browser …"""
-    destination_name: str | None = None
+    destination_name: Host | None = None
     """Receiver of a datagram or session."""
-    scope: str | None = None
-    """Scope identifier behind the name."""
+    scope: Host | None = None
+    """Scope identifier of the name."""
     response: bool | None = None
     """The name service message is a response."""
-    rcode: str | None = None
+    rcode: Word | None = None
     """Result of a response."""
-    addresses: list[str] | None = None
+    addresses: list[Ip] | None = None
     """Addresses given for the name."""
     group: bool | None = None
     """The name is a group's (a workgroup, a domain)."""
-    names: list[str] | None = None
+    names: list[Host] | None = None
     """All names of a node, in its status response, each with its suffix as `NAME<20>`."""
-    mac: str | None = None
+    mac: Mac | None = None
     """Hardware address in a node's status response."""
     txid: U16 | None = None
     """Transaction or datagram id."""
-    mailslot: str | None = None
+    mailslot: FilePath | None = None
     """Mailslot that a datagram is for, such as `\\MAILSLOT\\BROWSE`."""
-    comment: str | None = None
+    comment: FreeText | None = None
     """Comment of an announcing machine, or the master of an announced domain."""
-    os_version: str | None = None
+    os_version: Software | None = None
     """System version in an announcement."""
-    error: str | None = None
+    error: Word | None = None
     """Why a session was refused."""
 
 

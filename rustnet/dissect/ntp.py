@@ -8,7 +8,7 @@ from socket import inet_ntoa
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, text
-from rustnet.records import I32, U8, Ts, record
+from rustnet.records import I32, U8, Mixed, Ts, Word, record
 
 _PACKET = struct.Struct(">BBbbII4sQQQQ")
 _MODES = (
@@ -29,12 +29,12 @@ _SANE_SECONDS = 3600
 class Ntp:
     """One NTP packet."""
 
-    version: str | None = None
+    version: Word | None = None
     """Version number of the packet."""
-    mode: str | None = None
+    mode: Word | None = None
     """`client`, `server`, `broadcast`, `symmetric_active`, `symmetric_passive`, `control` or `private`."""
     leap: U8 | None = None
-    """Leap indicator; 3 says that the clock is not synchronised."""
+    """Leap indicator; 3 means that the clock is not synchronised."""
     stratum: U8 | None = None
     """Distance from a reference clock; 0 unspecified, 16 not synchronised."""
     poll: I32 | None = None
@@ -45,22 +45,22 @@ class Ntp:
     """Round trip to the reference clock."""
     root_dispersion_ms: float | None = None
     """Error of the reference clock."""
-    reference_id: str | None = None
+    reference_id: Mixed | None = None
     """Reference clock, kiss code, or address (of IPv4) of the server's own source."""
     reference_time: Ts | None = None
     """When the clock was last set."""
     originate_time: Ts | None = None
     """Time of the request by the client's clock, as the reply repeats it."""
     receive_time: Ts | None = None
-    """When the request came in, by the server's clock."""
+    """Time at which the request arrived, by the server's clock."""
     transmit_time: Ts | None = None
     """When the packet was sent, by the sender's clock."""
     rtt_ms: float | None = None
     """Time from the request to its reply."""
     clock_offset_ms: float | None = None
     """Server's clock less the capture's clock, halfway between request and reply."""
-    operation: str | None = None
-    """What a control or private message asks for, such as `read_variables` or `mon_getlist_1`."""
+    operation: Word | None = None
+    """Operation of a control or private message, such as `read_variables` or `mon_getlist_1`."""
     response: bool | None = None
     """The control or private message is a response."""
     authenticated: bool = False

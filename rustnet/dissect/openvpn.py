@@ -9,7 +9,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.inner import InnerStream
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.tls.parser import Tls, TlsParser
-from rustnet.records import U16, record
+from rustnet.records import U16, Identifier, Word, record
 
 MAX_PACKETS = 200
 """Packets of a flow that are read."""
@@ -35,15 +35,15 @@ _CRYPT = 49
 class Openvpn:
     """One OpenVPN session."""
 
-    transport: str = "udp"
+    transport: Word = "udp"
     """`udp` or `tcp`."""
-    reset: str | None = None
+    reset: Word | None = None
     """Packet that began it: `client-reset-v2`, `server-reset-v2`, `client-reset-v3` (tls-crypt-v2) …"""
-    client_session: str | None = None
+    client_session: Identifier | None = None
     """The client's session id, hexadecimal."""
-    server_session: str | None = None
+    server_session: Identifier | None = None
     """The server's session id, hexadecimal."""
-    control_channel: str | None = None
+    control_channel: Word | None = None
     """`plain`, `tls-auth`, `tls-crypt` or `tls-crypt-v2`."""
     hmac_bits: U16 | None = None
     """Size of tls-auth's HMAC."""

@@ -11,7 +11,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.lines import MAX_WAITING, Dotted, LineParser, sasl_user
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U64, record
+from rustnet.records import U64, FreeText, Term, User, record
 
 _NAMES = "USER PASS APOP AUTH CAPA STLS STAT LIST UIDL RETR TOP DELE NOOP RSET LAST QUIT UTF8 LANG XTND"
 _COMMANDS = frozenset(_NAMES.split())
@@ -31,17 +31,17 @@ _LETTERS = frozenset({65, 67, 83, 85})
 class Pop3:
     """One POP3 command and its reply, or the server's greeting."""
 
-    command: str | None = None
-    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
-    argument: str | None = None
+    command: Term | None = None
+    """Command, upper case; NULL for the greeting and for a reply whose command was not seen."""
+    argument: FreeText | None = None
     """Argument of the command; NULL for secrets and for unknown commands."""
-    user: str | None = None
+    user: User | None = None
     """User who logs in."""
     has_password: bool = False
     """A password or a digest of it was sent with this command."""
     ok: bool | None = None
     """The reply was positive; NULL without one."""
-    reply: str | None = None
+    reply: FreeText | None = None
     """First line of the reply."""
     response_bytes: U64 = 0
     """Bytes of the reply's further lines: a mail, or a list."""

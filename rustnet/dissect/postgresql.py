@@ -8,7 +8,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U32, record
+from rustnet.records import U32, FreeText, ObjectName, Software, Term, User, record
 
 MAX_STARTUP = 10_000
 """Maximum size of a StartupMessage that the server accepts."""
@@ -36,33 +36,33 @@ _PORTS = (5432,)
 class Postgresql:
     """One PostgreSQL connection's start."""
 
-    username: str | None = None
+    username: User | None = None
     """User who connects."""
-    database: str | None = None
-    """Database asked for; the server takes the user's name without one."""
-    application_name: str | None = None
+    database: ObjectName | None = None
+    """Database requested; if there is none, the server uses the user's name."""
+    application_name: Software | None = None
     """Name that the client gives itself."""
-    replication: str | None = None
-    """Kind of replication asked for."""
-    server_version: str | None = None
+    replication: Term | None = None
+    """Kind of replication requested."""
+    server_version: Software | None = None
     """Version that the server reports."""
-    auth_method: str | None = None
-    """Method of authentication that the server asked for: `trust` where it asked for none."""
+    auth_method: Term | None = None
+    """Method of authentication that the server requested; `trust` if it requested none."""
     authenticated: bool | None = None
-    """The server accepted the user; NULL where its answer was not seen."""
+    """The server accepted the user; NULL if its answer was not seen."""
     tls_requested: bool = False
-    """The client asked for TLS."""
+    """The client requested TLS."""
     tls: bool = False
     """The server agreed to TLS; what follows is then not visible."""
     gss_requested: bool = False
-    """The client asked for encryption by GSSAPI."""
+    """The client requested encryption by GSSAPI."""
     cancel: bool = False
     """The connection only cancels the query of another."""
     backend_pid: U32 | None = None
-    """Process of the server, as it tells the client, or as a cancel request names it."""
-    sqlstate: str | None = None
+    """Process of the server, as it reports it to the client, or as a cancel request names it."""
+    sqlstate: Term | None = None
     """SQLSTATE of the error that ended the start."""
-    error: str | None = None
+    error: FreeText | None = None
     """Text of that error."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.records import U8, U32, U64, record
+from rustnet.records import U8, U32, Bytes64, FreeText, Host, Identifier, Ip, Mixed, User, Word, record
 
 MAX_ROWS = 2_000
 MAX_OUTSTANDING = 256
@@ -29,40 +29,40 @@ _FIXED = {**dict.fromkeys((4, 5, 6, 7, 8, 9, 10, 12, 27, 28, 40, 41, 42, 43, 46,
 class Radius:
     """One RADIUS message."""
 
-    message: str | None = None
+    message: Word | None = None
     """`Access-Request`, `Access-Accept`, `Accounting-Request` …"""
     identifier: U8 = 0
     """Number that ties an answer to its request."""
-    username: str | None = None
+    username: User | None = None
     """User-Name."""
-    auth_method: str | None = None
-    """How the user proves to be it: `pap`, `chap`, `eap` or `mschap`; the proof itself is not kept."""
-    nas_ip: str | None = None
+    auth_method: Word | None = None
+    """Method of the user's authentication: `pap`, `chap`, `eap` or `mschap`; the credentials are not kept."""
+    nas_ip: Ip | None = None
     """Address of the network access server."""
-    nas_identifier: str | None = None
+    nas_identifier: Host | None = None
     """Name of the network access server."""
     nas_port: U32 | None = None
     """Its physical port."""
-    calling_station: str | None = None
+    calling_station: Mixed | None = None
     """Calling-Station-Id: the client's hardware address or number."""
-    called_station: str | None = None
+    called_station: Mixed | None = None
     """Called-Station-Id: the access point and network, or the number called."""
-    framed_ip: str | None = None
+    framed_ip: Ip | None = None
     """Address given to the user."""
-    accounting_session: str | None = None
+    accounting_session: Identifier | None = None
     """Acct-Session-Id."""
-    accounting_status: str | None = None
+    accounting_status: Word | None = None
     """`Start`, `Stop`, `Interim-Update` …"""
     session_seconds: U32 | None = None
     """Acct-Session-Time."""
-    input_octets: U64 | None = None
+    input_octets: Bytes64 | None = None
     """Octets received from the user."""
-    output_octets: U64 | None = None
+    output_octets: Bytes64 | None = None
     """Octets sent to the user."""
-    reply_message: str | None = None
+    reply_message: FreeText | None = None
     """Text for the user."""
-    vendors: list[str] | None = None
-    """Vendors whose attributes are in it, by enterprise number."""
+    vendors: list[Word] | None = None
+    """Vendors of vendor-specific attributes, by enterprise number."""
     response_ms: float | None = None
     """From the request to this answer, in milliseconds."""
 

@@ -11,7 +11,7 @@ from rustnet.dissect.framework.inner import InnerStream
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text, utf16
 from rustnet.dissect.tls.parser import TLS, TlsParser
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, U32, Host, Identifier, User, Word, record
 
 MAX_TPKT = 16_384
 _CONNECT, _CONFIRM, _DATA = 0xE0, 0xD0, 0xF0
@@ -35,26 +35,26 @@ _PORTS = (3389,)
 class Rdp:
     """One RDP connection's negotiation."""
 
-    cookie: str | None = None
-    """User, or what the client puts in its place, in the `mstshash` cookie."""
-    routing_token: str | None = None
+    cookie: User | None = None
+    """User, or the client's replacement for it, in the `mstshash` cookie."""
+    routing_token: Identifier | None = None
     """Token for a load balancer."""
-    requested_protocols: list[str] | None = None
-    """Security protocols that the client offers besides RDP's own."""
-    protocol: str | None = None
+    requested_protocols: list[Word] | None = None
+    """Security protocols that the client offers in addition to RDP's own."""
+    protocol: Word | None = None
     """Security protocol chosen: `rdp`, `ssl`, `hybrid` (CredSSP), `hybrid_ex` …; of UDP `rdpeudp` and its version."""
-    failure: str | None = None
+    failure: Word | None = None
     """Why the server refused."""
-    client_name: str | None = None
+    client_name: Host | None = None
     """Name of the client's machine, with RDP's own security."""
     client_build: U32 | None = None
     """Build number of the client, with RDP's own security."""
-    keyboard_layout: str | None = None
+    keyboard_layout: Word | None = None
     """Keyboard layout of the client, hexadecimal, with RDP's own security."""
     width: U16 | None = None
-    """Width of the desktop asked for, in pixels, with RDP's own security."""
+    """Width of the desktop requested, in pixels, with RDP's own security."""
     height: U16 | None = None
-    """Height of the desktop asked for, in pixels, with RDP's own security."""
+    """Height of the desktop requested, in pixels, with RDP's own security."""
 
 
 class RdpParser(OneRowParser[Rdp]):

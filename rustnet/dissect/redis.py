@@ -8,7 +8,7 @@ from collections import deque
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
-from rustnet.records import U32, U64, record
+from rustnet.records import U32, U64, Term, User, Word, record
 
 MAX_LINE = 4096
 """Maximum size of a line; longer values have a length prefix."""
@@ -33,19 +33,19 @@ _PORTS = (6379, 6380)
 class Redis:
     """One Redis command and its reply."""
 
-    command: str | None = None
-    """Name of the command, upper case; NULL for what answers no command that was seen."""
+    command: Term | None = None
+    """Name of the command, upper case; NULL for a reply whose command was not seen."""
     argument_count: U32 | None = None
-    """Arguments behind the name."""
+    """Arguments after the name."""
     request_bytes: U64 = 0
     """Bytes of the arguments."""
-    username: str | None = None
+    username: User | None = None
     """User, with AUTH and HELLO."""
     has_password: bool = False
     """A password was sent."""
-    result: str | None = None
+    result: Word | None = None
     """Kind of the reply: `string`, `error`, `integer`, `bulk`, `array`, `null`, `map` …; NULL without one."""
-    error: str | None = None
+    error: Term | None = None
     """First word of an error."""
     response_ms: float | None = None
     """From the command to its reply, in milliseconds."""

@@ -8,7 +8,7 @@ sequence number, a timestamp close by. RTCP is recognised by its chain of length
 import struct
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.records import I32, U8, U16, U32, record
+from rustnet.records import I32, U8, U16, U32, FreeText, Identifier, Ratio, Software, User, Word, record
 
 MAX_STREAMS = 32
 """Streams of one flow that are rows."""
@@ -40,12 +40,12 @@ _RTCP = {
 class Rtp:
     """One media stream: the packets of one source in one direction."""
 
-    ssrc: str | None = None
+    ssrc: Identifier | None = None
     """Synchronisation source, hexadecimal."""
     payload_type: U8 | None = None
     """Payload type of its first packet."""
-    codec: str | None = None
-    """What a static payload type stands for (RFC 3551); NULL where signalling decides."""
+    codec: Word | None = None
+    """Codec of a static payload type (RFC 3551); NULL if signalling decides."""
     from_src: bool = True
     """Sent by the flow's `src`."""
     first_sequence: U16 | None = None
@@ -64,32 +64,32 @@ class Rtp:
 class Rtcp:
     """One compound RTCP packet; of several reports in it the first. Of encrypted ones the first of each source."""
 
-    ssrc: str | None = None
+    ssrc: Identifier | None = None
     """Source that sent it, hexadecimal."""
-    types: list[str] | None = None
+    types: list[Word] | None = None
     """Packets within: `SR`, `RR`, `SDES`, `BYE`, `APP`, `RTPFB`, `PSFB`, `XR` …"""
     from_src: bool = True
     """Sent by the flow's `src`."""
-    cname: str | None = None
+    cname: User | None = None
     """Canonical name of the source."""
-    tool: str | None = None
-    """Program that the source says it is."""
-    reported_ssrc: str | None = None
+    tool: Software | None = None
+    """Program of the source, as it states it."""
+    reported_ssrc: Identifier | None = None
     """Source that the first report is about, hexadecimal."""
     sent_packets: U32 | None = None
     """Packets that the sender counts (SR)."""
     sent_bytes: U32 | None = None
     """Payload bytes that the sender counts (SR)."""
-    fraction_lost: float | None = None
+    fraction_lost: Ratio | None = None
     """Share of packets lost since the report before, 0 to 1."""
     lost: I32 | None = None
     """Packets lost in all; negative with duplicates."""
     jitter: U32 | None = None
     """Interarrival jitter, in units of the media's clock."""
-    reason: str | None = None
+    reason: FreeText | None = None
     """Why the source left (BYE)."""
     encrypted: bool = False
-    """SRTCP: all behind the first eight bytes is encrypted."""
+    """SRTCP: everything after the first eight bytes is encrypted."""
 
 
 def is_rtp(data: bytes) -> bool:

@@ -8,7 +8,7 @@ import re
 from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, Waiting, head, number
-from rustnet.records import U16, record
+from rustnet.records import U16, FreeText, Identifier, Mixed, Software, Term, Uri, Word, record
 
 MAX_HEAD = 32_768
 MAX_BODY = 1 << 24
@@ -31,29 +31,29 @@ _ROOM = re.compile(
 class Rtsp:
     """One RTSP request and its response."""
 
-    method: str | None = None
-    """`OPTIONS`, `DESCRIBE`, `SETUP`, `PLAY` …; NULL where only the response was seen."""
-    uri: str | None = None
+    method: Term | None = None
+    """`OPTIONS`, `DESCRIBE`, `SETUP`, `PLAY` …; NULL if only the response was seen."""
+    uri: Uri | None = None
     """Presentation or stream."""
-    version: str | None = None
+    version: Word | None = None
     """`1.0` or `2.0`."""
     status: U16 | None = None
     """Status code of the response."""
-    reason: str | None = None
+    reason: FreeText | None = None
     """Reason phrase of the response."""
-    cseq: str | None = None
+    cseq: Term | None = None
     """Number that joins request and response."""
-    session: str | None = None
+    session: Identifier | None = None
     """Session that the server has set up."""
-    user_agent: str | None = None
+    user_agent: Software | None = None
     """Software of the client."""
-    server: str | None = None
+    server: Software | None = None
     """Software of the server."""
-    media_transport: str | None = None
+    media_transport: Mixed | None = None
     """How media is carried and on which ports, as the server grants it, else as the client asks."""
-    media: list[str] | None = None
+    media: list[Mixed] | None = None
     """Streams that the description offers."""
-    content_type: str | None = None
+    content_type: Term | None = None
     """Type of the response's body."""
     has_authorization: bool = False
     """The request carries credentials."""

@@ -8,7 +8,7 @@ import re
 from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, head, number
-from rustnet.records import U16, record
+from rustnet.records import U16, FreeText, Identifier, Mixed, Software, Term, Uri, User, record
 
 MAX_HEAD = 32_768
 MAX_BODY = 1 << 24
@@ -38,35 +38,35 @@ _USERNAME = re.compile(r'(?:^|[\s,])username\s*=\s*"([^"]*)"', re.IGNORECASE).se
 class Sip:
     """One SIP message."""
 
-    method: str | None = None
+    method: Term | None = None
     """Method of a request: `REGISTER`, `INVITE` …; NULL in responses, whose `cseq` names it."""
-    uri: str | None = None
-    """What a request is addressed to."""
+    uri: Uri | None = None
+    """Target of a request."""
     status: U16 | None = None
     """Status code of a response."""
-    reason: str | None = None
+    reason: FreeText | None = None
     """Reason phrase of a response."""
-    from_uri: str | None = None
-    """Who asks."""
-    to_uri: str | None = None
-    """Who is asked."""
-    call_id: str | None = None
+    from_uri: Uri | None = None
+    """Sender of the request."""
+    to_uri: Uri | None = None
+    """Recipient of the request."""
+    call_id: Identifier | None = None
     """Identifies the call or the registration."""
-    cseq: str | None = None
+    cseq: Term | None = None
     """Sequence number and method, such as `102 INVITE`."""
-    contact: str | None = None
-    """Where the sender can be reached directly."""
-    via: str | None = None
-    """Last hop that the message came through."""
-    user_agent: str | None = None
+    contact: Uri | None = None
+    """Address at which the sender can be reached directly."""
+    via: Mixed | None = None
+    """Last hop of the message."""
+    user_agent: Software | None = None
     """Software of a client."""
-    server: str | None = None
+    server: Software | None = None
     """Software of a server."""
-    content_type: str | None = None
+    content_type: Term | None = None
     """Type of the body."""
-    media: list[str] | None = None
+    media: list[Mixed] | None = None
     """Streams that the session description offers: `audio 192.0.2.1:49170 RTP/AVP`."""
-    username: str | None = None
+    username: User | None = None
     """User name in the credentials."""
     has_authorization: bool = False
     """The message carries credentials."""

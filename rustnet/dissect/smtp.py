@@ -10,7 +10,7 @@ import re
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
 from rustnet.dissect.framework.lines import Dotted, ReplyParser, sasl_user
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U16, U64, record
+from rustnet.records import U16, U64, FreeText, Host, Term, User, record
 
 _NAMES = (
     "HELO EHLO LHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT AUTH STARTTLS ETRN TURN SEND SOML SAML "
@@ -35,23 +35,23 @@ _LATER_REPLY = re.compile(rb"(?:221|235|250|334|354|451|452|503|535|550|554)[ -]
 class Smtp:
     """One SMTP command and its reply, or the server's greeting."""
 
-    command: str | None = None
-    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
-    argument: str | None = None
-    """Argument of the command; NULL for unknown commands, and without what follows the mechanism of AUTH."""
-    helo: str | None = None
+    command: Term | None = None
+    """Command, upper case; NULL for the greeting and for a reply whose command was not seen."""
+    argument: FreeText | None = None
+    """Argument of the command; NULL for unknown commands; of AUTH the mechanism only."""
+    helo: Host | None = None
     """Name by which the client last introduced itself."""
-    mail_from: str | None = None
+    mail_from: User | None = None
     """Sender in the envelope, with MAIL and all that follows it up to the message's end."""
-    rcpt_to: str | None = None
+    rcpt_to: User | None = None
     """Recipient in the envelope, with RCPT."""
-    user: str | None = None
+    user: User | None = None
     """User who authenticates, with AUTH."""
     has_password: bool = False
     """A secret was sent with this command."""
     reply_code: U16 | None = None
     """Code of the final reply; NULL without one."""
-    replies: list[str] | None = None
+    replies: list[FreeText] | None = None
     """Lines of the final reply, 16 at most."""
     declared_bytes: U64 | None = None
     """Size of the message as MAIL announced it."""

@@ -8,7 +8,22 @@ from socket import inet_ntoa
 from rustnet.dissect.framework import ber
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
-from rustnet.records import I64, U32, record
+from rustnet.records import (
+    I64,
+    U32,
+    Count32,
+    Host,
+    Identifier,
+    Ip,
+    Mixed,
+    ObjectName,
+    Secret,
+    Software,
+    Term,
+    User,
+    Word,
+    record,
+)
 
 MAX_OBJECTS = 32
 """Object names of one message that are kept."""
@@ -33,41 +48,41 @@ _SYS_NAME = bytes.fromhex("2b06010201010500")
 class Snmp:
     """One SNMP message."""
 
-    version: str | None = None
+    version: Word | None = None
     """`v1`, `v2c` or `v3`."""
-    community: str | None = None
-    """Community name, which stands in for a password in versions 1 and 2c."""
-    pdu: str | None = None
+    community: Secret | None = None
+    """Community name, which serves as a password in versions 1 and 2c."""
+    pdu: Word | None = None
     """`get`, `get_next`, `get_bulk`, `set`, `response`, `trap_v1`, `trap`, `inform`, `report`; NULL if encrypted."""
     request_id: I64 | None = None
     """Number that joins request and response."""
-    error: str | None = None
+    error: Word | None = None
     """Error status of a response."""
     error_index: U32 | None = None
     """Which object the error is about, counted from 1."""
-    objects: list[str] | None = None
+    objects: list[Mixed] | None = None
     """Names of the objects, in dotted form."""
     object_count: U32 | None = None
     """Objects in the message."""
-    system_name: str | None = None
-    """Value of sysName.0, where the message carries it."""
-    system_description: str | None = None
-    """Value of sysDescr.0, where the message carries it."""
-    enterprise: str | None = None
-    """What a version 1 trap is about, in dotted form."""
-    trap: str | None = None
+    system_name: Host | None = None
+    """Value of sysName.0, if the message contains it."""
+    system_description: Software | None = None
+    """Value of sysDescr.0, if the message contains it."""
+    enterprise: Term | None = None
+    """Enterprise of a version 1 trap, in dotted form."""
+    trap: Word | None = None
     """Kind of a version 1 trap: `linkDown` …, or `enterpriseSpecific` and its number."""
-    agent_ip: str | None = None
-    """Sender of a version 1 trap by its own word."""
-    engine_id: str | None = None
+    agent_ip: Ip | None = None
+    """Sender of a version 1 trap, as it states it."""
+    engine_id: Identifier | None = None
     """Authoritative engine of version 3, hexadecimal."""
-    engine_boots: U32 | None = None
+    engine_boots: Count32 | None = None
     """Restarts of the engine."""
     engine_seconds: U32 | None = None
     """Seconds since the engine's restart."""
-    username: str | None = None
+    username: User | None = None
     """User of version 3."""
-    context_name: str | None = None
+    context_name: ObjectName | None = None
     """Context of version 3."""
     authenticated: bool | None = None
     """The version 3 message carries a digest."""

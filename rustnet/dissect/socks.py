@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U8, U16, record
+from rustnet.records import U8, Host, Ip, Port, User, Word, record
 
 MAX_TEXT_FIELD = 512
 """Maximum size of a user or host name that ends with a NUL (SOCKS 4)."""
@@ -23,29 +23,29 @@ _PORTS = (1080, 9050, 9150)
 class Socks:
     """One connection through a SOCKS proxy."""
 
-    version: str | None = None
+    version: Word | None = None
     """`4`, `4a` or `5`."""
-    command: str | None = None
-    """What the proxy is asked for: `connect`, `bind`, `udp associate`; Tor's `resolve` and `resolve ptr`."""
-    host: str | None = None
-    """Name that the proxy is asked to reach."""
-    target_ip: str | None = None
-    """Address that the proxy is asked to reach."""
-    target_port: U16 | None = None
-    """Port that the proxy is asked to reach."""
-    username: str | None = None
+    command: Word | None = None
+    """Request to the proxy: `connect`, `bind`, `udp associate`; Tor's `resolve` and `resolve ptr`."""
+    host: Host | None = None
+    """Host name that the proxy is asked to connect to."""
+    target_ip: Ip | None = None
+    """Address that the proxy is asked to connect to."""
+    target_port: Port | None = None
+    """Port that the proxy is asked to connect to."""
+    username: User | None = None
     """User: SOCKS 4's user id, or the one of RFC 1929."""
     has_password: bool = False
     """A password was sent."""
-    auth_method: str | None = None
+    auth_method: Word | None = None
     """Method of authentication that the proxy chose (SOCKS 5)."""
     ok: bool | None = None
-    """The proxy agreed; NULL where its answer was not seen."""
+    """The proxy agreed; NULL if its answer was not seen."""
     result_code: U8 | None = None
     """Code of the proxy's reply: 0 (SOCKS 5) or 90 (SOCKS 4) is success."""
-    bound_ip: str | None = None
+    bound_ip: Ip | None = None
     """Address that the proxy uses or listens on."""
-    bound_port: U16 | None = None
+    bound_port: Port | None = None
     """Port that the proxy uses or listens on."""
 
 

@@ -4,7 +4,7 @@ import re
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, head, number
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, Host, Identifier, Mixed, ObjectName, Seconds, Software, Term, Uri, Word, record
 
 _FIRST = re.compile(r"(M-SEARCH|NOTIFY) \* HTTP/1\.[01]\s*|HTTP/1\.[01] (\d{3})(?: .*)?").fullmatch
 _BEGIN = re.compile(rb"(?:M-SEARCH|NOTIFY) \* HTTP/1\.[01]\r?\n").match
@@ -16,29 +16,29 @@ _AGE = re.compile(r"max-age\s*=\s*(\d+)", re.IGNORECASE).search
 class Ssdp:
     """One SSDP message."""
 
-    method: str | None = None
+    method: Word | None = None
     """`M-SEARCH` or `NOTIFY`; NULL in answers."""
     status: U16 | None = None
     """Status code of an answer."""
-    target: str | None = None
-    """What is searched for (ST) or announced (NT)."""
-    notification: str | None = None
+    target: Mixed | None = None
+    """Target of a search (ST), or the announced type (NT)."""
+    notification: Term | None = None
     """`ssdp:alive`, `ssdp:byebye` or `ssdp:update` (NTS)."""
-    usn: str | None = None
+    usn: Identifier | None = None
     """Unique name of the service."""
-    location: str | None = None
-    """Where the device's description is."""
-    server: str | None = None
+    location: Uri | None = None
+    """URL of the device's description."""
+    server: Software | None = None
     """System, UPnP version and product of the device."""
-    user_agent: str | None = None
+    user_agent: Software | None = None
     """System and product of the searcher."""
-    host: str | None = None
+    host: Host | None = None
     """Group that the message is sent to."""
-    max_age: U32 | None = None
+    max_age: Seconds | None = None
     """Seconds for which the announcement holds."""
-    max_wait: U32 | None = None
-    """Seconds within which answers are wanted (MX)."""
-    friendly_name: str | None = None
+    max_wait: Seconds | None = None
+    """Seconds within which responses are requested (MX)."""
+    friendly_name: ObjectName | None = None
     """Name that a control point or device gives itself."""
 
 

@@ -10,7 +10,7 @@ from hashlib import md5
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.one_row import OneRowParser
-from rustnet.records import record
+from rustnet.records import Fingerprint, Software, Term, record
 
 MAX_LINE = 1024
 """Maximum size of a line before the binary packets; the RFC allows 255."""
@@ -31,33 +31,33 @@ _STRICT = ("kex-strict-c-v00@openssh.com", "kex-strict-s-v00@openssh.com")
 class Ssh:
     """One SSH connection, as far as it is in the clear."""
 
-    client_banner: str | None = None
+    client_banner: Software | None = None
     """Identification line of the client."""
-    server_banner: str | None = None
+    server_banner: Software | None = None
     """Identification line of the server."""
-    client_software: str | None = None
+    client_software: Software | None = None
     """Software version in the client's line."""
-    server_software: str | None = None
+    server_software: Software | None = None
     """Software version in the server's line."""
-    hassh: str | None = None
+    hassh: Fingerprint | None = None
     """HASSH fingerprint of the client."""
-    hassh_server: str | None = None
+    hassh_server: Fingerprint | None = None
     """HASSH fingerprint of the server."""
-    kex: str | None = None
+    kex: Term | None = None
     """Key exchange method chosen; NULL unless both sides were seen and agree."""
-    host_key: str | None = None
+    host_key: Term | None = None
     """Host key algorithm chosen."""
-    cipher: str | None = None
+    cipher: Term | None = None
     """Cipher chosen from client to server."""
-    server_cipher: str | None = None
+    server_cipher: Term | None = None
     """Cipher chosen from server to client."""
-    mac: str | None = None
-    """MAC chosen from client to server; NULL where the cipher needs none."""
-    server_mac: str | None = None
-    """MAC chosen from server to client; NULL where the cipher needs none."""
-    compression: str | None = None
+    mac: Term | None = None
+    """MAC chosen from client to server; NULL if the cipher needs none."""
+    server_mac: Term | None = None
+    """MAC chosen from server to client; NULL if the cipher needs none."""
+    compression: Term | None = None
     """Compression chosen from client to server."""
-    server_compression: str | None = None
+    server_compression: Term | None = None
     """Compression chosen from server to client."""
     strict_kex: bool | None = None
     """Both sides offered strict key exchange (the counter to Terrapin)."""

@@ -8,7 +8,7 @@ import struct
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import mac, text
 from rustnet.dissect.framework.repeated import RepeatParser
-from rustnet.records import U8, U16, U32, record
+from rustnet.records import U8, U16, U32, Count8, Digest, Mac, ObjectName, Word, record
 
 _CONFIGURATION, _RAPID, _CHANGE = 0x00, 0x02, 0x80
 _BODY = struct.Struct(">BH6sIH6sHHHHH")
@@ -23,13 +23,13 @@ _INSTANCE = 16
 
 @record("stp")
 class Stp:
-    """One spanning tree message (BPDU): a notification, or one that differs from the one before of its port."""
+    """One spanning tree message (BPDU): a notification, or one that differs from the previous one of its port."""
 
-    protocol: str | None = None
-    """`stp`, `rstp`, `mstp`, `spt`; `pvst+` or `rpvst+` where Cisco's VLAN is added."""
-    message: str | None = None
-    """`configuration`, or `topology_change_notification`, which says nothing else."""
-    root_mac: str | None = None
+    protocol: Word | None = None
+    """`stp`, `rstp`, `mstp`, `spt`; `pvst+` or `rpvst+` if Cisco's VLAN is added."""
+    message: Word | None = None
+    """`configuration`, or `topology_change_notification`, which has no further fields."""
+    root_mac: Mac | None = None
     """Root bridge's address."""
     root_priority: U16 | None = None
     """Root bridge's priority, without its extension."""
@@ -37,7 +37,7 @@ class Stp:
     """Extension of the root's identifier: the VLAN or instance."""
     root_cost: U32 | None = None
     """Cost of the path to the root."""
-    bridge_mac: str | None = None
+    bridge_mac: Mac | None = None
     """Sending bridge's address; of MSTP, the regional root's."""
     bridge_priority: U16 | None = None
     """Its priority, without its extension."""
@@ -51,8 +51,8 @@ class Stp:
     """The topology is changing."""
     topology_change_ack: bool | None = None
     """A topology change is acknowledged."""
-    port_role: str | None = None
-    """`root`, `designated` or `alternate_or_backup`; NULL where unknown, and in STP."""
+    port_role: Word | None = None
+    """`root`, `designated` or `alternate_or_backup`; NULL if unknown, and in STP."""
     proposal: bool | None = None
     """The port proposes to be designated (RSTP)."""
     agreement: bool | None = None
@@ -71,21 +71,21 @@ class Stp:
     """Time in each of the listening and learning states."""
     pvst_vlan: U16 | None = None
     """VLAN that the tree is for (PVST+)."""
-    mst_region: str | None = None
+    mst_region: ObjectName | None = None
     """Name of the MST region."""
     mst_revision: U16 | None = None
     """Its revision."""
-    mst_digest: str | None = None
+    mst_digest: Digest | None = None
     """Digest of its mapping from VLANs to instances."""
     mst_internal_cost: U32 | None = None
     """Cost of the path to the regional root."""
-    mst_bridge_mac: str | None = None
+    mst_bridge_mac: Mac | None = None
     """Sending bridge's address (MSTP)."""
     mst_bridge_priority: U16 | None = None
     """Its priority, without its extension."""
     mst_hops: U8 | None = None
     """Hops that remain."""
-    mst_instances: U8 | None = None
+    mst_instances: Count8 | None = None
     """Instances besides the common tree."""
 
 

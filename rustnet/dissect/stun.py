@@ -12,7 +12,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.rtp import MAX_QUIET, Media, Rtcp, Rtp
 from rustnet.dissect.tls.dtls import DtlsParser, looks_like_dtls
 from rustnet.dissect.tls.parser import Tls
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, FreeText, Host, Identifier, Ip, Port, Seconds, Software, User, Word, record
 
 COOKIE = b"\x21\x12\xa4\x42"
 MAX_ROWS = 500
@@ -39,47 +39,47 @@ _PLAIN_ATTRIBUTES = frozenset({*range(0x0001, 0x0012), 0x8020, 0x8022, 0x8023, 0
 class Stun:
     """One STUN or TURN message."""
 
-    method: str | None = None
+    method: Word | None = None
     """`Binding`, `Allocate`, `CreatePermission`, `ChannelData` …"""
-    message_class: str | None = None
+    message_class: Word | None = None
     """`request`, `indication`, `success` or `error`; NULL for channel data."""
-    txid_hex: str | None = None
+    txid_hex: Identifier | None = None
     """Transaction id, hexadecimal."""
     from_src: bool = True
     """Sent by the flow's `src`."""
     classic: bool = False
     """Of RFC 3489: without the magic cookie."""
-    username: str | None = None
+    username: User | None = None
     """User name; in ICE both sides' fragments, with a colon."""
-    realm: str | None = None
+    realm: Host | None = None
     """Realm of the credentials."""
-    software: str | None = None
+    software: Software | None = None
     """Software that sent it."""
-    mapped_ip: str | None = None
+    mapped_ip: Ip | None = None
     """The client's address, as the server sees it."""
-    mapped_port: U16 | None = None
+    mapped_port: Port | None = None
     """Its port."""
-    relayed_ip: str | None = None
+    relayed_ip: Ip | None = None
     """Address that the TURN server allocated."""
-    relayed_port: U16 | None = None
+    relayed_port: Port | None = None
     """Its port."""
-    peer_ip: str | None = None
-    """Peer behind the TURN server."""
-    peer_port: U16 | None = None
+    peer_ip: Ip | None = None
+    """Peer that the TURN server relays to."""
+    peer_port: Port | None = None
     """Its port."""
-    other_ip: str | None = None
+    other_ip: Ip | None = None
     """Alternate or other server."""
-    other_port: U16 | None = None
+    other_port: Port | None = None
     """Its port."""
     channel: U16 | None = None
     """TURN channel."""
-    lifetime: U32 | None = None
+    lifetime: Seconds | None = None
     """Lifetime of the allocation in seconds."""
     error_code: U16 | None = None
     """Error code (401, 438 …)."""
-    error_reason: str | None = None
+    error_reason: FreeText | None = None
     """Its reason phrase."""
-    ice_role: str | None = None
+    ice_role: Word | None = None
     """`controlling` or `controlled`."""
     nominated: bool = False
     """ICE: this pair is to be used."""

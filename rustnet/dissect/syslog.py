@@ -7,7 +7,7 @@ import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, text
-from rustnet.records import U32, record
+from rustnet.records import U32, FreeText, Host, Identifier, Software, Term, Word, record
 
 MAX_MESSAGE = 65_000
 MAX_PRIORITY = 191
@@ -37,21 +37,21 @@ _COUNT = re.compile(rb"([1-9]\d{0,4}) (?=<)").match
 class Syslog:
     """One syslog message."""
 
-    facility: str | None = None
+    facility: Word | None = None
     """Part of the system: `kern`, `auth`, `local0` …"""
-    severity: str | None = None
+    severity: Word | None = None
     """`emerg`, `alert`, `crit`, `err`, `warning`, `notice`, `info` or `debug`."""
-    format: str | None = None
-    """`rfc5424`, `rfc3164`, or `other` where a device has a form of its own."""
-    logged_at: str | None = None
+    format: Word | None = None
+    """`rfc5424`, `rfc3164`, or `other` for a device's own format."""
+    logged_at: FreeText | None = None
     """Time of the event as the message writes it; the older format has no year and no zone."""
-    hostname: str | None = None
+    hostname: Host | None = None
     """Machine that logged."""
-    program: str | None = None
+    program: Software | None = None
     """Program that logged."""
-    procid: str | None = None
+    procid: Identifier | None = None
     """Process id by the message."""
-    message_type: str | None = None
+    message_type: Term | None = None
     """Type of the message (MSGID, RFC 5424), or the mnemonic of a Cisco device."""
     message_bytes: U32 = 0
     """Length of the whole message."""

@@ -11,7 +11,7 @@ from rustnet.dissect.framework.inner import InnerStream
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import utf16
 from rustnet.dissect.tls.parser import TlsParser
-from rustnet.records import U32, record
+from rustnet.records import U32, FreeText, Host, ObjectName, Software, User, Word, record
 
 MAX_MESSAGE = 65_000
 _BATCH, _RESPONSE, _LOGIN, _PRELOGIN = 0x01, 0x04, 0x10, 0x12
@@ -36,37 +36,37 @@ _PORTS = (1433, 1434)
 class Tds:
     """One TDS connection's login."""
 
-    version: str | None = None
+    version: Word | None = None
     """Version of TDS that the client asks for, or that the server settled."""
-    server_version: str | None = None
+    server_version: Software | None = None
     """Version of the server, `15.0.2000` style."""
-    client_version: str | None = None
+    client_version: Software | None = None
     """Version of the client's library."""
-    encryption: str | None = None
-    """What the server says of encryption: `login only`, `on`, `not supported`, `required`."""
-    instance: str | None = None
+    encryption: Word | None = None
+    """Encryption that the server announces: `login only`, `on`, `not supported`, `required`."""
+    instance: ObjectName | None = None
     """Instance that the client asks for."""
-    hostname: str | None = None
+    hostname: Host | None = None
     """Name of the client's machine."""
-    username: str | None = None
-    """User who logs in; NULL with Windows' own authentication."""
-    application_name: str | None = None
+    username: User | None = None
+    """User who logs in; NULL with Windows authentication."""
+    application_name: Software | None = None
     """Program that connects."""
-    client_name: str | None = None
+    client_name: Software | None = None
     """Name of the client's library."""
-    server_name: str | None = None
+    server_name: Host | None = None
     """Server that the client names in its login."""
-    database: str | None = None
-    """Database asked for."""
+    database: ObjectName | None = None
+    """Database requested."""
     integrated: bool | None = None
-    """The client logs in by Windows' own authentication; NULL where the login was not seen."""
+    """The client logs in with Windows authentication; NULL if the login was not seen."""
     authenticated: bool | None = None
-    """The server accepted the login; NULL where its answer was not seen."""
-    program_name: str | None = None
+    """The server accepted the login; NULL if its answer was not seen."""
+    program_name: Software | None = None
     """Program that the server names itself."""
     error_number: U32 | None = None
     """Number of the first error in the server's answer."""
-    error: str | None = None
+    error: FreeText | None = None
     """Text of that error."""
 
 

@@ -9,7 +9,7 @@ import re
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U16, record
+from rustnet.records import U16, Term, User, Word, record
 
 MAX_SUBNEGOTIATION = 1024
 MAX_OPTIONS = 64
@@ -40,20 +40,20 @@ _PORTS = (23, 2323)
 class Telnet:
     """One Telnet connection."""
 
-    client_options: list[str] | None = None
-    """What the client says of options, `WILL ECHO` style, in order."""
-    server_options: list[str] | None = None
-    """What the server says of options, in order."""
-    terminal: str | None = None
+    client_options: list[Word] | None = None
+    """Option negotiation of the client, `WILL ECHO` style, in order."""
+    server_options: list[Word] | None = None
+    """Option negotiation of the server, in order."""
+    terminal: Term | None = None
     """Type of the client's terminal."""
     width: U16 | None = None
     """Columns of the client's window."""
     height: U16 | None = None
     """Rows of the client's window."""
-    username: str | None = None
+    username: User | None = None
     """Name typed at the last prompt for one, or sent in the environment."""
     has_password: bool = False
-    """Something was typed at a prompt for a password."""
+    """Something was typed at a password prompt."""
 
 
 class TelnetParser(OneRowParser[Telnet]):

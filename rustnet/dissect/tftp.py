@@ -6,7 +6,7 @@ gets no row.
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, number, text
-from rustnet.records import U16, U32, U64, record
+from rustnet.records import U32, Bytes16, Bytes64, Count16, FilePath, FreeText, Term, Word, record
 
 _MODES = (b"netascii", b"octet", b"mail")
 _OPTIONS = frozenset((b"blksize", b"timeout", b"tsize", b"windowsize", b"multicast", b"rollover", b"utimeout"))
@@ -26,24 +26,24 @@ _REMEMBERED = b"tftp"
 class Tftp:
     """One TFTP request, negotiation of options, or error."""
 
-    operation: str | None = None
+    operation: Word | None = None
     """`read`, `write`, `options` or `error`."""
-    filename: str | None = None
-    """File asked for."""
-    mode: str | None = None
+    filename: FilePath | None = None
+    """File requested."""
+    mode: Term | None = None
     """`octet`, `netascii` or `mail`."""
-    block_size: U16 | None = None
+    block_size: Bytes16 | None = None
     """Bytes per block."""
-    window_size: U16 | None = None
+    window_size: Count16 | None = None
     """Blocks per acknowledgement."""
-    transfer_size: U64 | None = None
+    transfer_size: Bytes64 | None = None
     """Size of the file in bytes; 0 in a read request asks for it."""
     timeout_seconds: U32 | None = None
     """Seconds until a retransmission."""
-    error: str | None = None
-    """What an error's code means."""
-    error_text: str | None = None
-    """What an error says."""
+    error: Word | None = None
+    """Meaning of an error's code."""
+    error_text: FreeText | None = None
+    """Text of an error."""
 
 
 class TftpParser(RowParser):

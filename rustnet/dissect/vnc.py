@@ -9,7 +9,7 @@ import re
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U16, record
+from rustnet.records import U16, FreeText, ObjectName, Word, record
 
 _VERSION = re.compile(rb"RFB ([0-9]{3})\.([0-9]{3})\n").match
 _TYPES = {
@@ -25,19 +25,19 @@ _PORTS = (5900, 5901, 5902, 5903)
 class Vnc:
     """One VNC connection's handshake."""
 
-    server_version: str | None = None
+    server_version: Word | None = None
     """Version that the server offers, `3.8` style."""
-    client_version: str | None = None
+    client_version: Word | None = None
     """Version that the client chose."""
-    security_types: list[str] | None = None
+    security_types: list[Word] | None = None
     """Security types that the server offers."""
-    security_type: str | None = None
+    security_type: Word | None = None
     """Security type chosen: by the client, or by the server up to version 3.3."""
     authenticated: bool | None = None
-    """The server let the client in; NULL where its verdict was not seen."""
-    error: str | None = None
+    """The server accepted the login; NULL if its answer was not seen."""
+    error: FreeText | None = None
     """Why the server refused."""
-    desktop_name: str | None = None
+    desktop_name: ObjectName | None = None
     """Name of the desktop."""
     width: U16 | None = None
     """Width of the desktop, in pixels."""

@@ -5,7 +5,7 @@ every two minutes get no rows.
 """
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.records import U32, record
+from rustnet.records import U32, Word, record
 
 MAX_ROWS = 200
 PATIENCE = 100
@@ -22,7 +22,7 @@ _REMEMBERED = b"wireguard"
 class Wireguard:
     """One handshake message, or the first data message of a session whose handshake was not captured."""
 
-    message: str | None = None
+    message: Word | None = None
     """`initiation`, `response`, `cookie` (the receiver is under load) or `data`."""
     from_src: bool = True
     """Sent by the flow's `src`."""

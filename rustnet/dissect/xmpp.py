@@ -11,7 +11,7 @@ from rustnet.dissect.framework.lines import sasl_user
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import record
+from rustnet.records import Host, Term, User, record
 
 MAX_TAG = 8192
 """Maximum size of a tag with the text before it."""
@@ -31,25 +31,25 @@ _PORTS = (5222, 5269, 5280)
 class Xmpp:
     """One XMPP stream, as far as its beginning is in the clear."""
 
-    host: str | None = None
+    host: Host | None = None
     """Domain that the initiator asks for."""
-    origin: str | None = None
+    origin: User | None = None
     """Address that the initiator names as its own; of servers their domain."""
-    namespace: str | None = None
+    namespace: Term | None = None
     """Kind of the stream: `jabber:client`, `jabber:server`, `jabber:component:accept`."""
-    version: str | None = None
+    version: Term | None = None
     """Version of XMPP; NULL for Jabber before it."""
     tls: bool = False
-    """Both sides changed to TLS; what follows is then not visible."""
-    auth_method: str | None = None
+    """Both sides switched to TLS; what follows is not visible."""
+    auth_method: Term | None = None
     """SASL mechanism, or `iq-auth`."""
-    username: str | None = None
-    """User who logs in, where the mechanism tells it in the clear."""
+    username: User | None = None
+    """User who logs in, if the mechanism sends it in the clear."""
     has_password: bool = False
     """A secret was sent."""
     authenticated: bool | None = None
-    """The server accepted the login; NULL where its answer was not seen."""
-    jid: str | None = None
+    """The server accepted the login; NULL if its answer was not seen."""
+    jid: User | None = None
     """Full address that the server gave the client, or that stanzas name as the client's."""
 
 

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 
 from rustnet.errors import SessionError
 from rustnet.policy.names import LEARNED, UNKNOWN
-from rustnet.records import Column, columns, table_name
+from rustnet.records import Column, Kind, columns, table_name
 from rustnet.store.tables import CORE_TABLES
 
 if typing.TYPE_CHECKING:
     import duckdb
 
 LEADING: tuple[Column, ...] = (
-    Column("capture_id", "INTEGER", True),
-    Column("flow_id", "BIGINT", True),
-    Column("ts", "TIMESTAMP_NS", True),
-    Column("packet", "BIGINT", True),
+    Column("capture_id", "INTEGER", True, Kind.KEY),
+    Column("flow_id", "BIGINT", True, Kind.FLOW),
+    Column("ts", "TIMESTAMP_NS", True, Kind.TIME),
+    Column("packet", "BIGINT", True, Kind.PACKET),
 )
 """Columns that stand before the fields of every protocol table."""
 

@@ -1,6 +1,42 @@
 """The tables that every session has, besides one per protocol (those stand in `rustnet.dissect`)."""
 
-from rustnet.records import I32, I64, U8, U16, U32, U64, U128, Ts, record
+from typing import Annotated
+
+from rustnet.records import (
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    Bytes32,
+    CommandLine,
+    Count32,
+    Digest,
+    FilePath,
+    FreeText,
+    Host,
+    Identifier,
+    Ip,
+    IpNumber,
+    Kind,
+    Mac,
+    Mixed,
+    ObjectName,
+    Port,
+    Seconds,
+    Software,
+    Term,
+    Ts,
+    User,
+    Word,
+    record,
+)
+
+Bytes = Annotated[I64, Kind.BYTES]
+Count = Annotated[I64, Kind.COUNT]
+Id64 = Annotated[I64, Kind.IDENTIFIER]
+PacketNumber = Annotated[I64, Kind.PACKET]
 
 
 @record("captures")
@@ -9,19 +45,19 @@ class Capture:
 
     capture_id: I32
     """Number of the capture within the session, from 1."""
-    source: str
+    source: FilePath
     """Path as given, `-` for standard input, or the interface."""
-    kind: str
+    kind: Word
     """`file`, `stdin`, `fifo` or `live`."""
-    format: str
+    format: Word
     """`pcap`, `pcap-ns`, `pcap-modified` or `pcapng`, with `+gzip`, `+zstd`, `+xz` or `+lz4` where compressed."""
-    sha256: str | None = None
+    sha256: Digest | None = None
     """SHA-256 of the input as stored; NULL if it was not read to its end."""
     bytes: I64 | None = None
     """Size of the input as stored."""
-    link_types: list[str] | None = None
+    link_types: list[Word] | None = None
     """Link types of its packets, by name."""
-    snaplen: U32 | None = None
+    snaplen: Bytes32 | None = None
     """Largest snap length of its interfaces; 0 is unlimited."""
     first_ts: Ts | None = None
     """Earliest packet time."""
@@ -33,29 +69,29 @@ class Capture:
     """Their bytes on the wire."""
     captured_bytes: I64 = 0
     """Their bytes in the capture."""
-    truncated: I64 = 0
+    truncated: Count = 0
     """Packets cut short by the snap length."""
-    undecoded: I64 = 0
+    undecoded: Count = 0
     """Packets that belong to no flow: unknown link type, or headers cut off or malformed."""
-    out_of_order: I64 = 0
+    out_of_order: Count = 0
     """Packets whose time lies before the one ahead of them."""
-    dropped_kernel: I64 | None = None
+    dropped_kernel: Count | None = None
     """Frames that the operating system dropped; NULL where the input does not say."""
-    dropped_interface: I64 | None = None
+    dropped_interface: Count | None = None
     """Frames that the interface dropped; NULL where the input does not say."""
-    application: str | None = None
+    application: Software | None = None
     """Program that wrote the capture."""
-    hardware: str | None = None
+    hardware: Software | None = None
     """Hardware it was taken on, as the file says."""
-    os: str | None = None
+    os: Software | None = None
     """Operating system it was taken on, as the file says."""
-    comments: list[str] | None = None
+    comments: list[FreeText] | None = None
     """Comments of sections and interfaces."""
     complete: bool = False
     """The input was read to a clean end and everything of it is stored."""
     ingested_at: Ts | None = None
     """When it was ingested (wall clock)."""
-    rustnet_version: str = ""
+    rustnet_version: Word = ""
     """Version that ingested it."""
 
 
@@ -65,7 +101,7 @@ class Packet:
 
     capture_id: I32
     """Capture it belongs to."""
-    number: I64
+    number: PacketNumber
     """Number within the capture, from 1, as Wireshark counts."""
     ts: Ts
     """Packet time."""
@@ -73,11 +109,11 @@ class Packet:
     """Innermost flow; NULL if it could not be decoded."""
     from_src: bool
     """Sent by the flow's `src`."""
-    length: U32
+    length: Bytes32
     """Bytes on the wire."""
-    captured: U32
+    captured: Bytes32
     """Bytes in the capture."""
-    payload: U32
+    payload: Bytes32
     """Bytes of transport payload, as the headers claim."""
     tcp_flags: U8
     """TCP flags byte (FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128); 0 for others."""
@@ -95,13 +131,13 @@ class InterfaceRow:
     """Capture it belongs to."""
     interface: U16
     """Index within the capture, from 0, over all sections."""
-    name: str
+    name: ObjectName
     """Name, where the file gives one."""
-    description: str
+    description: FreeText
     """Description, where the file gives one."""
     link_type: U16
     """Number in the LINKTYPE registry."""
-    snaplen: U32
+    snaplen: Bytes32
     """Snap length; 0 is unlimited."""
     packets: I64
     """Packets captured on it."""
@@ -115,7 +151,7 @@ class FlowRow:
     """Number within the session, from 1."""
     capture_id: I32
     """Capture it was seen in."""
-    community_id: str | None
+    community_id: Digest | None
     """Community ID version 1, seed 0."""
     generation: U32
     """0 for the first conversation between these ends, then counted up."""
@@ -123,39 +159,39 @@ class FlowRow:
     """Time of its first packet."""
     ended_at: Ts
     """Time of its last packet."""
-    protocol: str
+    protocol: Word
     """`tcp`, `udp`, `sctp`, `icmp`, `icmpv6`, `igmp`, `gre`, `esp`, `ah`, `arp`, `lldp`, `cdp`, `lacp`, `stp` …"""
-    src_ip: str | None
+    src_ip: Ip | None
     """Initiator's address (ARP: the sender's); NULL below layer 3."""
-    src_port: U16 | None
+    src_port: Port | None
     """Initiator's port, for protocols with ports."""
-    dst_ip: str | None
+    dst_ip: Ip | None
     """Responder's address (ARP: the address asked for)."""
-    dst_port: U16 | None
+    dst_port: Port | None
     """Responder's port."""
-    src_num: U128 | None
+    src_num: IpNumber | None
     """`src_ip` as a number; IPv4 as IPv4-mapped IPv6."""
-    dst_num: U128 | None
+    dst_num: IpNumber | None
     """`dst_ip` as a number."""
     vlan_id: U16 | None
     """VLAN (the innermost 802.1Q tag)."""
     outer_vlan_id: U16 | None
     """Outer tag of QinQ."""
-    src_mac: str | None
+    src_mac: Mac | None
     """Initiator's hardware address."""
-    dst_mac: str | None
+    dst_mac: Mac | None
     """Responder's hardware address."""
-    direction: str | None
+    direction: Word | None
     """`outbound`, `inbound`, `internal`, `external`, `multicast` or `broadcast`, from the kinds of the addresses."""
-    state: str | None
+    state: Word | None
     """Last state: TCP's as `src` holds it, else the protocol's own (`ECHO_REPLY`, `UDP_IDLE`, `DNS_RESPONSE` …)."""
-    app_state: str | None
+    app_state: Word | None
     """Last state of the application protocol's own machine (`DNS_RESPONSE`, SSH's `KEYEXCHANGE` …)."""
-    conn_state: str | None
+    conn_state: Word | None
     """Zeek's connection state (`SF`, `S0`, `REJ` …)."""
-    history: str | None
+    history: Word | None
     """Zeek's history letters."""
-    end_reason: str
+    end_reason: Word
     """`fin`, `rst`, `idle`, `reused`, `evicted` or `end` (of the capture)."""
     src_packets: I64
     """Packets that `src` sent."""
@@ -165,19 +201,19 @@ class FlowRow:
     """Wire bytes that `src` sent."""
     dst_bytes: I64
     """Wire bytes that `dst` sent."""
-    src_payload: I64
+    src_payload: Bytes
     """Transport payload bytes that `src` sent, retransmissions included."""
-    dst_payload: I64
+    dst_payload: Bytes
     """Transport payload bytes that `dst` sent, retransmissions included."""
-    service: str | None
+    service: Word | None
     """Service name of the well-known port."""
-    app: str | None
+    app: Word | None
     """Application protocol, lower case."""
-    app_source: str | None
+    app_source: Word | None
     """`payload` (a parser confirmed it), `tshark` (its word, with `replay --with tshark`) or `port` (a guess)."""
-    hostname: str | None
+    hostname: Host | None
     """Best name for `dst`, by the order of docs/names.md."""
-    hostname_source: str | None
+    hostname_source: Word | None
     """Where the name comes from: `sni`, `http`, `dns` …"""
     hostname_ts: Ts | None
     """When the name was learned; may lie behind `started_at`."""
@@ -187,25 +223,25 @@ class FlowRow:
     """Smallest round-trip time."""
     handshake_rtt_ms: float | None
     """From the SYN to the handshake's last ACK."""
-    src_retransmissions: U32
+    src_retransmissions: Count32
     """Segments that `src` sent again."""
-    dst_retransmissions: U32
+    dst_retransmissions: Count32
     """Segments that `dst` sent again."""
-    src_fast_retransmissions: U32
+    src_fast_retransmissions: Count32
     """Of these, after at least two duplicate ACKs."""
-    dst_fast_retransmissions: U32
+    dst_fast_retransmissions: Count32
     """Of these, after at least two duplicate ACKs."""
-    src_out_of_order: U32
+    src_out_of_order: Count32
     """Segments of `src` that arrived behind later ones."""
-    dst_out_of_order: U32
+    dst_out_of_order: Count32
     """Segments of `dst` that arrived behind later ones."""
-    src_duplicate_acks: U32
+    src_duplicate_acks: Count32
     """Duplicate ACKs that `src` sent."""
-    dst_duplicate_acks: U32
+    dst_duplicate_acks: Count32
     """Duplicate ACKs that `dst` sent."""
-    src_zero_windows: U32
+    src_zero_windows: Count32
     """Zero windows that `src` announced."""
-    dst_zero_windows: U32
+    dst_zero_windows: Count32
     """Zero windows that `dst` announced."""
     src_missed_bytes: I64
     """Bytes of `src`'s stream that the capture never saw."""
@@ -225,9 +261,9 @@ class FlowRow:
     """ICMP code of the first packet."""
     icmp_id: U16 | None
     """Identifier of an echo."""
-    fragments: U32
+    fragments: Count32
     """IP fragments among its packets."""
-    tunnel: str | None
+    tunnel: Word | None
     """Kind of the tunnel it was carried in (`gre`, `vxlan` …); NULL outside one."""
     outer_flow_id: I64 | None
     """Flow of the tunnel it was carried in."""
@@ -237,11 +273,11 @@ class FlowRow:
     """Number of its first packet."""
     process_id: I64 | None = None
     """Verdict over `claims`: its process."""
-    process_source: str | None = None
+    process_source: Word | None = None
     """Source of the winning claim."""
     process_contested: bool | None = None
     """Claims disagree."""
-    unowned_reason: str | None = None
+    unowned_reason: Word | None = None
     """Why it has no process: `no_claim`, `outside_window`, `contested`, `no_sidecar` …"""
 
 
@@ -251,57 +287,57 @@ class Process:
 
     process_id: I64
     """Number within the session, from 1."""
-    host: str | None = None
+    host: Host | None = None
     """Host it ran on."""
     pid: I64 | None = None
     """Process id."""
     ppid: I64 | None = None
     """Parent's process id."""
-    name: str | None = None
+    name: Software | None = None
     """Short name."""
-    exe: str | None = None
+    exe: FilePath | None = None
     """Executable's path."""
-    cmdline: str | None = None
+    cmdline: CommandLine | None = None
     """Full command line."""
-    cwd: str | None = None
+    cwd: FilePath | None = None
     """Working directory."""
-    uid: I64 | None = None
+    uid: Id64 | None = None
     """User id."""
-    username: str | None = None
+    username: User | None = None
     """User name."""
-    gid: I64 | None = None
+    gid: Id64 | None = None
     """Group id."""
     started_at: Ts | None = None
     """Start time: tells two users of one pid apart."""
-    lineage: list[str] | None = None
+    lineage: list[Software] | None = None
     """Ancestors, oldest first, as `name(pid)`."""
-    container_id: str | None = None
+    container_id: Identifier | None = None
     """Container id."""
-    container_name: str | None = None
+    container_name: ObjectName | None = None
     """Container name."""
-    pod: str | None = None
+    pod: ObjectName | None = None
     """Kubernetes pod."""
-    namespace: str | None = None
+    namespace: ObjectName | None = None
     """Kubernetes namespace."""
-    pod_uid: str | None = None
+    pod_uid: Identifier | None = None
     """Kubernetes pod's uid."""
-    cgroup: str | None = None
+    cgroup: FilePath | None = None
     """Control group's path."""
-    container_image: str | None = None
+    container_image: ObjectName | None = None
     """Image of the container."""
-    container_labels: str | None = None
+    container_labels: FreeText | None = None
     """Labels of the container, as JSON."""
-    pod_labels: str | None = None
+    pod_labels: FreeText | None = None
     """Labels of the Kubernetes pod, as JSON."""
-    parent_exe: str | None = None
+    parent_exe: FilePath | None = None
     """Parent's executable."""
-    parent_cmdline: str | None = None
+    parent_cmdline: CommandLine | None = None
     """Parent's command line."""
-    exe_uuid: str | None = None
+    exe_uuid: Digest | None = None
     """UUID of the executable's build (Apple)."""
-    exe_sha256: str | None = None
+    exe_sha256: Digest | None = None
     """SHA-256 of the executable, in hexadecimal digits."""
-    boot_id: str | None = None
+    boot_id: Identifier | None = None
     """Boot of the host that it ran in."""
 
 
@@ -313,9 +349,9 @@ class Claim:
     """Flow it is about."""
     process_id: I64
     """Process it names."""
-    source: str
+    source: Word
     """`rustnet-sidecar` …"""
-    quality: str
+    quality: Word
     """How the source itself matched: `exact-tuple`, `listener-socket` …"""
     rank: U8
     """Place in the policy: the smaller, the better."""
@@ -329,13 +365,13 @@ class Claim:
     """Time between the flow and the window; 0 where they overlap."""
     reversed: bool
     """The claim's local end is the flow's `dst`."""
-    evidence: str
+    evidence: FilePath
     """Where it stands: file and line."""
     offset_ms: float | None = None
     """Added to the source's times because its clock was off (`--sidecar-offset`); NULL: nothing was."""
-    behind: str | None = None
+    behind: Mixed | None = None
     """The ends that the source names, where those behind its translation of addresses are the flow's (`nat`)."""
-    match: str = "tuple"
+    match: Word = "tuple"
     """What was compared: `tuple`, `nat`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port`,
     `remote` or `packet`."""
 
@@ -346,17 +382,17 @@ class Alias:
 
     flow_id: I64
     """Flow it is about."""
-    source: str
+    source: Word
     """`zeek` …"""
-    alias: str
+    alias: Identifier
     """The other tool's name for the conversation."""
-    service: str | None
+    service: Term | None
     """Application protocol, as that tool sees it."""
     distance_ms: float
     """Time between the flow and the other tool's record; 0 where they overlap."""
     reversed: bool
     """The other tool takes the flow's `dst` for the one that began."""
-    evidence: str
+    evidence: FilePath
     """Where it stands: file and line."""
 
 
@@ -366,19 +402,19 @@ class Clock:
 
     capture_id: I32
     """Capture it was compared with."""
-    source: str
+    source: Word
     """Format of the sidecar."""
-    origin: str
+    origin: FilePath
     """Name of the sidecar."""
-    host: str | None
+    host: Host | None
     """Host that it was recorded on, where it says."""
     offset_ms: float
     """How far its clock is ahead of the capture's; negative: behind."""
     spread_ms: float
     """Width of the narrowest span that holds half of the differences."""
-    pairs: I64
+    pairs: Count
     """Connections that could be compared."""
-    agreeing: I64
+    agreeing: Count
     """Of these, those that differ by `offset_ms`, give or take half a second."""
     wrong: bool
     """It is off: most connections agree on one and the same distance."""
@@ -392,17 +428,17 @@ class Name:
 
     capture_id: I32
     """Capture it was learned from."""
-    ip: str
+    ip: Ip
     """Address."""
-    name: str
+    name: Host
     """Name."""
-    source: str
+    source: Word
     """`dns`, `mdns`, `sni`, `http`, `nrb` …"""
     ts: Ts
     """When it was learned."""
-    ttl: U32 | None = None
+    ttl: Seconds | None = None
     """Seconds it holds."""
-    client: str | None = None
+    client: Ip | None = None
     """Who asked for it (DNS)."""
 
 
@@ -418,9 +454,9 @@ class Anomaly:
     """Packet number."""
     flow_id: I64 | None
     """Flow it belongs to."""
-    kind: str
+    kind: Word
     """What: `cut_off`, `bad_record_length`, `malformed_dns` …"""
-    detail: str
+    detail: FreeText
     """In words."""
     offset: I64 | None = None
     """Byte offset in the uncompressed input, for damage of the file itself."""

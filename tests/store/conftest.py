@@ -2,18 +2,18 @@
 
 import pytest
 
-from rustnet.records import U16, Ts, record
+from rustnet.records import U16, Host, Ip, Ts, record
 
 
 @record("demo")
 class Demo:
     """One demo message; it's quoted 'here'."""
 
-    query: str | None = None
+    query: Host | None = None
     """What was asked; it's a name."""
     size: U16 | None = None
     """Bytes."""
-    answers: list[str] | None = None
+    answers: list[Ip] | None = None
     """Answers."""
     valid_from: Ts | None = None
     """From when."""

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rustnet.columnar import NULL, Column, TextBuilder, doubles, integers, length, lists, texts
-from rustnet.records import U8, U16, U32, record
+from rustnet.records import U8, U16, U32, FreeText, Word, record
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.rows import insert_sql, protocol_batch, record_batch
 from rustnet.store.schema import LEADING, create_table_sql
@@ -101,14 +101,14 @@ def test_columns_travel_between_processes() -> None:
 class Everything:
     """A record with a field of each type."""
 
-    text: str | None = None
+    text: FreeText | None = None
     small: U8 | None = None
     port: U16 = 0
     size: U32 | None = None
     yes: bool = False
     perhaps: bool | None = None
     seconds: float | None = None
-    words: list[str] | None = None
+    words: list[Word] | None = None
     numbers: list[U16] | None = None
 
 

@@ -1,7 +1,7 @@
 import duckdb
 import pytest
 
-from rustnet.records import U16, columns, field_docs, record, table_name
+from rustnet.records import U16, Host, columns, field_docs, record, table_name
 from rustnet.store import schema, session
 from rustnet.store.tables import CORE_TABLES
 
@@ -26,7 +26,7 @@ class Usurper:
 class WiderDemo:
     """As demo, with a column more."""
 
-    query: str | None = None
+    query: Host | None = None
     """What was asked."""
     extra: U16 | None = None
     """Came later."""

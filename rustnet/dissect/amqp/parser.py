@@ -9,7 +9,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.lines import raw_sasl_user
 from rustnet.dissect.framework.reading import RowParser, text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U16, U64, record
+from rustnet.records import U16, U64, FreeText, Host, Identifier, ObjectName, Software, Term, User, Word, record
 
 MAX_FRAME = 16 << 20
 MAX_METHOD = 60_000
@@ -42,35 +42,35 @@ _PORTS = (5672,)
 class Amqp:
     """One AMQP method (0-9-1) or performative (1.0)."""
 
-    method: str | None = None
-    """Name: `connection.start`, `basic.publish`; `open`, `attach`, `sasl-init`; `header` of what opens a connection."""
-    version: str | None = None
-    """Version of the connection: `0-9-1`, `1.0`; NULL where its beginning was not seen."""
+    method: Word | None = None
+    """Name: `connection.start`, `basic.publish`; `open`, `attach`, `sasl-init`; `header` for a protocol header."""
+    version: Word | None = None
+    """Version of the connection: `0-9-1`, `1.0`; NULL if its beginning was not seen."""
     channel: U16 | None = None
     """Channel of the connection."""
-    exchange: str | None = None
+    exchange: ObjectName | None = None
     """Exchange concerned."""
-    routing_key: str | None = None
+    routing_key: ObjectName | None = None
     """Routing key."""
-    queue: str | None = None
+    queue: ObjectName | None = None
     """Queue concerned; with 1.0 the address of a link."""
-    virtual_host: str | None = None
-    """Virtual host asked for; with 1.0 the host."""
-    client_id: str | None = None
+    virtual_host: Host | None = None
+    """Virtual host requested; with 1.0 the host."""
+    client_id: Identifier | None = None
     """With 1.0: identifier of the container that opens the connection."""
-    auth_method: str | None = None
+    auth_method: Term | None = None
     """SASL mechanism, or those offered."""
-    username: str | None = None
+    username: User | None = None
     """User who logs in."""
     has_password: bool = False
     """A secret was sent."""
-    program_name: str | None = None
+    program_name: Software | None = None
     """Product that a peer names itself."""
-    program_version: str | None = None
+    program_version: Software | None = None
     """Version of that product."""
     reply_code: U16 | None = None
     """Code by which a connection or a channel is closed, or a message returned; with 1.0 the outcome of a login."""
-    error: str | None = None
+    error: FreeText | None = None
     """Text of that code; with 1.0 the condition."""
     payload_bytes: U64 | None = None
     """Bytes of the message."""

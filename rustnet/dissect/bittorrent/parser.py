@@ -10,7 +10,7 @@ from socket import inet_ntoa
 from rustnet.dissect.bittorrent import bencode
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, head, number, text
-from rustnet.records import U16, U32, record
+from rustnet.records import Count32, Digest, FreeText, Identifier, Ip, Port, Software, Term, Word, record
 
 _PREFIX = b"\x13BitTorrent protocol"
 _MAX_EXTENDED = 16_384
@@ -32,37 +32,37 @@ _AZUREUS = re.compile(rb"-([A-Za-z]{2})([0-9A-Za-z]{4})-").match
 class Bittorrent:
     """One BitTorrent handshake or message."""
 
-    kind: str = "peer"
+    kind: Word = "peer"
     """`peer`, `dht`, `utp`, `tracker` or `lsd` (local service discovery)."""
-    message: str | None = None
-    """`handshake`, or what a message asks: `get_peers`, `announce_peer`, `announce` …"""
+    message: Term | None = None
+    """`handshake`, or the request: `get_peers`, `announce_peer`, `announce` …"""
     response: bool | None = None
     """The message is a response."""
-    info_hash: str | None = None
+    info_hash: Digest | None = None
     """Torrent, hexadecimal."""
-    peer_id: str | None = None
-    """Id of the peer; bytes that are no text as escapes."""
-    node_id: str | None = None
+    peer_id: Identifier | None = None
+    """Id of the peer; bytes that are not text are escaped."""
+    node_id: Identifier | None = None
     """Id of a DHT node, hexadecimal."""
-    target: str | None = None
-    """Node that is looked for, hexadecimal."""
-    client: str | None = None
-    """Client software, by the peer id or by its own word."""
-    extensions: list[str] | None = None
+    target: Identifier | None = None
+    """Node that is searched for, hexadecimal."""
+    client: Software | None = None
+    """Client software, from the peer id or as it states itself."""
+    extensions: list[Word] | None = None
     """Extensions that the handshake offers: `dht`, `fast`, `extended`."""
-    listen_port: U16 | None = None
+    listen_port: Port | None = None
     """Port on which a peer accepts connections."""
-    event: str | None = None
+    event: Word | None = None
     """Event of an announcement to a tracker."""
-    seeders: U32 | None = None
+    seeders: Count32 | None = None
     """Complete peers, by the tracker."""
-    leechers: U32 | None = None
+    leechers: Count32 | None = None
     """Incomplete peers, by the tracker."""
-    peers: U32 | None = None
+    peers: Count32 | None = None
     """Peers or nodes that a response lists."""
-    external_ip: str | None = None
+    external_ip: Ip | None = None
     """Address as which the other side sees the receiver."""
-    error: str | None = None
+    error: FreeText | None = None
     """Error message."""
 
 

@@ -10,7 +10,7 @@ from rustnet.dissect.dcerpc.interfaces import INTERFACES
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import RowParser, Waiting, need
-from rustnet.records import U16, U32, record
+from rustnet.records import U16, U32, Bytes32, Host, Identifier, Mixed, Term, User, Word, record
 
 _LOOK = 8192
 """Bytes of a fragment that are buffered; the rest is skipped."""
@@ -33,29 +33,29 @@ _FAULTS = {
 class Dcerpc:
     """One binding of an interface, or one call."""
 
-    operation: str | None = None
-    """`bind`, `alter_context`, `request`, or what a lone message is."""
-    interface: str | None = None
-    """Name of the interface, where it is a known one: `epmapper`, `samr`, `svcctl` …"""
-    interface_uuid: str | None = None
+    operation: Word | None = None
+    """`bind`, `alter_context`, `request`, or the type of a response without a request."""
+    interface: Word | None = None
+    """Name of the interface, if it is well known: `epmapper`, `samr`, `svcctl` …"""
+    interface_uuid: Term | None = None
     """Interface."""
-    interface_version: str | None = None
+    interface_version: Word | None = None
     """Version of the interface, as `3.0`."""
     opnum: U16 | None = None
     """Number of the call within the interface."""
     accepted: bool | None = None
     """The server accepted the binding."""
-    result: str | None = None
+    result: Word | None = None
     """`ok`, or why the call or the binding failed; NULL if no answer was seen."""
-    endpoint: str | None = None
+    endpoint: Mixed | None = None
     """Secondary address of the server: a port or a pipe."""
-    object_uuid: str | None = None
+    object_uuid: Identifier | None = None
     """Object that the call is for."""
-    username: str | None = None
+    username: User | None = None
     """User of an NTLM authentication."""
-    domain: str | None = None
+    domain: Host | None = None
     """Domain of an NTLM authentication."""
-    request_size: U32 | None = None
+    request_size: Bytes32 | None = None
     """Bytes of the call's arguments, in its first fragment."""
     call_number: U32 | None = None
     """Number of the call."""

@@ -11,7 +11,7 @@ import cython
 from rustnet.dissect.dns.message import CLASSES, OPCODES, class_name
 from rustnet.dissect.dns.texts import TYPES
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.records import U8, U16, U32, record
+from rustnet.records import U8, U16, Bytes16, Count16, Host, Ip, Mixed, Seconds, Word, record
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.dns.message import Message, parse, rcode_name
@@ -29,42 +29,42 @@ _HOSTLY = re.compile(r"[\w.\\*/:=@+ -]*").fullmatch
 class Dns:
     """One DNS, mDNS or LLMNR message, or one further question of it."""
 
-    query: str | None = None
-    """Name asked for, as on the wire without the trailing dot; empty for the root, NULL without a question."""
-    qtype: str | None = None
-    """Type asked for: `A`, `AAAA`, `HTTPS`, or `TYPE65280` style."""
-    qclass: str | None = None
-    """Class asked for: `IN`, `CH`, `ANY` …"""
-    rcode: str | None = None
+    query: Host | None = None
+    """Name in the question, as sent but without the trailing dot; empty for the root, NULL without a question."""
+    qtype: Word | None = None
+    """Type in the question: `A`, `AAAA`, `HTTPS`, or `TYPE65280` style."""
+    qclass: Word | None = None
+    """Class in the question: `IN`, `CH`, `ANY` …"""
+    rcode: Word | None = None
     """Response code, EDNS extension included; NULL in queries."""
-    answers: list[str] | None = None
-    """Data of the answer section's records as text (addresses, names, or the presentation form), then the addresses
-    of the other sections; `answer_count` tells where those begin."""
-    answer_types: list[str] | None = None
+    answers: list[Mixed] | None = None
+    """Data of the answer section's records as text (addresses, names, or the presentation form), followed by the
+    addresses of the other sections, which begin after `answer_count` entries."""
+    answer_types: list[Word] | None = None
     """Types of `answers`."""
-    answer_names: list[str] | None = None
-    """Owners of `answers`, where any is neither `query` nor an alias of it."""
-    cnames: list[str] | None = None
+    answer_names: list[Host] | None = None
+    """Owners of `answers`, if any of them is neither `query` nor an alias of it."""
+    cnames: list[Host] | None = None
     """Canonical names along the alias chain."""
     response: bool = False
     """The message is a response."""
-    transport: str = "dns"
+    transport: Word = "dns"
     """`dns`, `mdns` or `llmnr`."""
     txid: U16 = 0
     """Transaction id."""
     rtt_ms: float | None = None
     """Time from the query of the same id and question in the same flow, in milliseconds."""
-    ttl: U32 | None = None
+    ttl: Seconds | None = None
     """Smallest TTL of the answers, in seconds."""
-    opcode: str = "QUERY"
+    opcode: Word = "QUERY"
     """`QUERY`, `NOTIFY`, `UPDATE` …"""
     flags: U16 = 0
     """Flags word of the header."""
     authoritative: bool = False
-    """AA: the answer comes from an authority."""
+    """AA: the answer is authoritative."""
     truncated: bool = False
     """TC: the answer did not fit."""
-    questions: U16 = 0
+    questions: Count16 = 0
     """Questions that the header claims."""
     answer_count: U16 = 0
     """Answers that the header claims."""
@@ -74,11 +74,11 @@ class Dns:
     """Additional records that the header claims."""
     edns_version: U8 | None = None
     """EDNS version; NULL without EDNS."""
-    edns_udp_size: U16 | None = None
+    edns_udp_size: Bytes16 | None = None
     """Largest UDP payload that the sender accepts, by EDNS."""
     dnssec_ok: bool | None = None
     """EDNS DO bit; NULL without EDNS."""
-    client_subnet: str | None = None
+    client_subnet: Ip | None = None
     """EDNS client subnet, as prefix."""
 
 

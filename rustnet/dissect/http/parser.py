@@ -13,7 +13,7 @@ from collections import deque
 import cython
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.records import U16, U64, record
+from rustnet.records import U16, U64, FreeText, Host, Mixed, Software, Term, Uri, Word, record
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions and numbers
     from rustnet.dissect.http.fields import (
@@ -60,34 +60,34 @@ _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
 class Http:
     """One HTTP transaction: a request, its response, or both."""
 
-    method: str | None = None
-    """Request method; NULL where the request was not seen."""
-    host: str | None = None
+    method: Term | None = None
+    """Request method; NULL if the request was not seen."""
+    host: Host | None = None
     """Host header, or the authority of an absolute or CONNECT target."""
-    uri: str | None = None
+    uri: Uri | None = None
     """Target, as on the request line."""
-    version: str | None = None
+    version: Word | None = None
     """`HTTP/1.1` style: of the request, else of the response."""
-    user_agent: str | None = None
+    user_agent: Software | None = None
     """User-Agent header."""
-    referer: str | None = None
+    referer: Uri | None = None
     """Referer header."""
     status: U16 | None = None
     """Status code; NULL without a response. An interim one (100, 103) is a row of its own without a request."""
-    reason: str | None = None
+    reason: FreeText | None = None
     """Reason phrase."""
-    content_type: str | None = None
+    content_type: Term | None = None
     """Content-Type of the response."""
-    request_content_type: str | None = None
+    request_content_type: Term | None = None
     """Content-Type of the request."""
-    server: str | None = None
+    server: Software | None = None
     """Server header."""
-    location: str | None = None
-    """Location header: where a redirection leads."""
+    location: Uri | None = None
+    """Location header: target of a redirection."""
     request_bytes: U64 = 0
-    """Body bytes of the request: its Content-Length, or counted where chunked."""
+    """Body bytes of the request: its Content-Length, or counted if chunked."""
     response_bytes: U64 = 0
-    """Body bytes of the response: its Content-Length, or counted where chunked or until the close."""
+    """Body bytes of the response: its Content-Length, or counted if chunked or until the close."""
     response_ms: float | None = None
     """From the request's head to the response's, in milliseconds."""
     has_authorization: bool = False
@@ -96,10 +96,10 @@ class Http:
     """Cookies were sent."""
     has_set_cookie: bool = False
     """Cookies were set."""
-    forwarded_for: str | None = None
+    forwarded_for: Mixed | None = None
     """X-Forwarded-For header."""
-    upgrade: str | None = None
-    """Protocol offered in Upgrade; the one chosen, where the server switched (101)."""
+    upgrade: Term | None = None
+    """Protocol offered in Upgrade; the chosen one if the server switched (101)."""
     proxy: bool = False
     """The request was meant for a proxy: CONNECT, or an absolute target."""
 

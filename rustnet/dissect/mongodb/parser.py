@@ -8,7 +8,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.lines import scram_user
 from rustnet.dissect.framework.reading import RowParser, Waiting, text
 from rustnet.dissect.mongodb.bson import elements
-from rustnet.records import U32, record
+from rustnet.records import U32, ObjectName, Software, Term, User, record
 
 MAX_MESSAGE = 48_000_000
 """Bytes of a message that the server accepts."""
@@ -28,33 +28,33 @@ _PORTS = (27017, 27018, 27019)
 class Mongodb:
     """One MongoDB request."""
 
-    command: str | None = None
-    """Name of the command: `find`, `insert`, `hello` …; NULL where it is compressed."""
-    database: str | None = None
+    command: Term | None = None
+    """Name of the command: `find`, `insert`, `hello` …; NULL if it is compressed."""
+    database: ObjectName | None = None
     """Database concerned."""
-    collection: str | None = None
+    collection: ObjectName | None = None
     """Collection concerned."""
-    application_name: str | None = None
+    application_name: Software | None = None
     """Program, as its `hello` names it."""
-    client_name: str | None = None
+    client_name: Software | None = None
     """Name of the client's library, in a `hello`."""
-    client_version: str | None = None
+    client_version: Software | None = None
     """Version of the client's library, in a `hello`."""
-    client_os: str | None = None
+    client_os: Software | None = None
     """Operating system of the client, in a `hello`."""
-    auth_method: str | None = None
+    auth_method: Term | None = None
     """Mechanism of a login."""
-    username: str | None = None
+    username: User | None = None
     """User who logs in."""
     compressed: bool = False
     """The request is compressed and not read."""
     frame_bytes: U32 | None = None
     """Bytes of the request."""
     reply_bytes: U32 | None = None
-    """Bytes of the reply; NULL where it was not seen."""
+    """Bytes of the reply; NULL if it was not seen."""
     ok: bool | None = None
-    """The server did it; NULL where its reply was not seen, or is compressed."""
-    error: str | None = None
+    """The command succeeded; NULL if its reply was not seen or is compressed."""
+    error: Term | None = None
     """Name of the error (`codeName`)."""
     response_ms: float | None = None
     """From the request to its reply, in milliseconds."""

@@ -8,7 +8,7 @@ import struct
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, Waiting, need, text
 from rustnet.dissect.nfs.procedures import NFS4_OPERATIONS, NFS4_SIZES, PROCEDURES, PROGRAMS, STATUS
-from rustnet.records import U16, U32, record
+from rustnet.records import U32, FilePath, Host, Id32, Port, Word, record
 
 _LOOK = 1500
 """Bytes of a message that are buffered; the rest is skipped."""
@@ -30,29 +30,29 @@ _NAMED = {
 class Nfs:
     """One call of NFS or of a service around it."""
 
-    program: str | None = None
+    program: Word | None = None
     """`nfs`, `mount`, `portmap`, `nlm`, `nsm`, `rquota` …"""
-    version: str | None = None
+    version: Word | None = None
     """Version of the program."""
-    procedure: str | None = None
-    """What is called, such as `LOOKUP`; of NFS 4 the operations, joined by commas."""
-    filename: str | None = None
+    procedure: Word | None = None
+    """Procedure, such as `LOOKUP`; of NFS 4 the operations, joined by commas."""
+    filename: FilePath | None = None
     """Name within a directory, or path to mount."""
-    new_name: str | None = None
+    new_name: FilePath | None = None
     """Name after a rename, or of a link."""
-    result: str | None = None
+    result: Word | None = None
     """`success`, the program's own error, or why the call was refused; NULL if no reply was seen."""
-    auth: str | None = None
+    auth: Word | None = None
     """Kind of the credentials: `none`, `sys`, `gss` …"""
-    uid: U32 | None = None
-    """User by the caller's word."""
-    gid: U32 | None = None
-    """Group by the caller's word."""
-    machine: str | None = None
-    """Name of the calling machine by its own word."""
-    mapped_program: str | None = None
-    """Program that the port mapper is asked for."""
-    mapped_port: U16 | None = None
+    uid: Id32 | None = None
+    """User id, as the caller states it."""
+    gid: Id32 | None = None
+    """Group id, as the caller states it."""
+    machine: Host | None = None
+    """Name of the calling machine, as it states it."""
+    mapped_program: Word | None = None
+    """Program whose port is requested of the port mapper."""
+    mapped_port: Port | None = None
     """Port that the port mapper gives."""
     xid: U32 | None = None
     """Number that joins call and reply."""

@@ -34,7 +34,7 @@ from rustnet.dissect.quic.packet import (
 from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
 from rustnet.dissect.tls.handshake import ClientHello, parse_client_hello, parse_server_hello
 from rustnet.dissect.tls.names import cipher_name, group_name
-from rustnet.records import I64, record
+from rustnet.records import I64, Fingerprint, FreeText, Host, Identifier, Software, Term, Word, record
 
 MAX_DATAGRAMS = 64
 """Datagrams of a connection that are read; by then the handshake is over or was not captured."""
@@ -49,54 +49,54 @@ _PARAMETERS = (57, 0xFFA5)
 
 @record("quic")
 class Quic:
-    """One QUIC connection, as far as its Initial packets tell."""
+    """One QUIC connection, as its Initial packets show it."""
 
-    sni: str | None = None
-    """Server name that the client asked for."""
-    version: str | None = None
+    sni: Host | None = None
+    """Server name that the client requested."""
+    version: Word | None = None
     """Version: `1`, `2`, `draft-29`, `Q046`, `T051`, `mvfst-22` …, or hexadecimal."""
-    dcid: str | None = None
+    dcid: Identifier | None = None
     """Destination connection id of the client's first packet, hexadecimal."""
-    scid: str | None = None
+    scid: Identifier | None = None
     """The client's own connection id, hexadecimal; often empty."""
-    server_cid: str | None = None
+    server_cid: Identifier | None = None
     """The server's connection id, hexadecimal."""
-    alpn: str | None = None
+    alpn: Term | None = None
     """First application protocol that the client offered (the choice is encrypted)."""
-    offered_alpn: list[str] | None = None
+    offered_alpn: list[Term] | None = None
     """Application protocols that the client offered."""
-    ja3: str | None = None
+    ja3: Fingerprint | None = None
     """JA3 fingerprint of the client."""
-    ja3s: str | None = None
+    ja3s: Fingerprint | None = None
     """JA3S fingerprint of the server."""
-    ja4: str | None = None
+    ja4: Fingerprint | None = None
     """JA4 fingerprint of the client."""
-    cipher: str | None = None
+    cipher: Word | None = None
     """Cipher suite chosen (IANA name)."""
-    key_group: str | None = None
+    key_group: Word | None = None
     """Group of the key exchange."""
-    user_agent: str | None = None
-    """What Google's clients say of themselves."""
+    user_agent: Software | None = None
+    """User agent of Google's clients."""
     idle_timeout_ms: I64 | None = None
-    """Idle timeout that the client proposed, in milliseconds; 0 is none."""
+    """Idle timeout that the client proposed, in milliseconds; 0 means none."""
     close_code: I64 | None = None
     """Error code of a CONNECTION_CLOSE within an Initial packet (RFC 9000, 20; from 256 on TLS alerts)."""
-    close_reason: str | None = None
+    close_reason: FreeText | None = None
     """Its reason phrase."""
     close_from_client: bool | None = None
     """The client sent it."""
-    server_versions: list[str] | None = None
+    server_versions: list[Word] | None = None
     """Versions that the server offered in a version negotiation."""
     hello_retry: bool = False
     """The server asked for a second ClientHello."""
     retry: bool = False
-    """The server sent a Retry packet: it wanted the client's address validated."""
+    """The server sent a Retry packet, to validate the client's address."""
     token_sent: bool | None = None
     """The client's Initial carried a token of an earlier connection or a Retry."""
     early_data: bool = False
     """0-RTT packets were sent."""
     ech: bool | None = None
-    """An encrypted ClientHello, or GREASE for one, was sent; NULL where the client was not seen."""
+    """An encrypted ClientHello, or GREASE for one, was sent; NULL if the client was not seen."""
     established: bool = False
     """Packets of the established connection were seen."""
     server_hello_ms: float | None = None

@@ -3,7 +3,7 @@
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import Conversation
 from rustnet.dissect.framework.reading import Waiting
-from rustnet.records import U32, U64, record
+from rustnet.records import U32, U64, Bytes64, FilePath, Host, Software, Term, User, Word, record
 
 MAX_TREES = 256
 MAX_FILES = 2048
@@ -36,47 +36,47 @@ _STATUS = {
 class Smb:
     """One SMB request with its response, one entry of a directory listing, or a closed file's totals."""
 
-    command: str | None = None
+    command: Word | None = None
     """`NEGOTIATE`, `SESSION_SETUP`, `TREE_CONNECT`, `CREATE`, `RENAME`, `DELETE`, `QUERY_DIRECTORY`, `CLOSE` …"""
-    filename: str | None = None
+    filename: FilePath | None = None
     """Path within the share; in a `QUERY_DIRECTORY` row the name of one entry."""
-    new_name: str | None = None
+    new_name: FilePath | None = None
     """Path after a `RENAME`."""
-    directory: str | None = None
+    directory: FilePath | None = None
     """Directory that a listing is of."""
-    pattern: str | None = None
-    """What a listing by SMB 1 looks for, such as `\\docs\\*`; its entries are not read."""
-    share: str | None = None
+    pattern: FilePath | None = None
+    """Search pattern of a listing by SMB 1, such as `\\docs\\*`; its entries are not read."""
+    share: FilePath | None = None
     r"""Share, as `\\server\name`."""
-    dialect: str | None = None
+    dialect: Term | None = None
     """Dialect of the connection: `NT LM 0.12`, `2.1`, `3.1.1` …"""
-    result: str | None = None
+    result: Word | None = None
     """Status of the response without `STATUS_`; NULL if no response was seen."""
-    disposition: str | None = None
-    """What a `CREATE` wants: `open`, `create`, `open_if`, `overwrite`, `overwrite_if`, `supersede`."""
-    access: str | None = None
+    disposition: Word | None = None
+    """Disposition of a `CREATE`: `open`, `create`, `open_if`, `overwrite`, `overwrite_if`, `supersede`."""
+    access: Word | None = None
     """Access that a `CREATE` asks for: `read`, `write`, `append`, `execute`, `delete`, `full`, joined by commas."""
     delete_on_close: bool | None = None
-    """A `CREATE` wants the file deleted when it is closed."""
-    username: str | None = None
+    """A `CREATE` requests that the file is deleted when it is closed."""
+    username: User | None = None
     """User of a `SESSION_SETUP`; empty for an anonymous one."""
-    domain: str | None = None
+    domain: Host | None = None
     """Domain or machine of the user."""
-    workstation: str | None = None
-    """Client by its own word."""
-    server_name: str | None = None
+    workstation: Host | None = None
+    """Client machine, as it states it."""
+    server_name: Host | None = None
     """Server's NetBIOS name."""
-    server_dns_name: str | None = None
+    server_dns_name: Host | None = None
     """Server's DNS name."""
-    server_os: str | None = None
-    """Server's system, as it says or as version and build."""
-    client_os: str | None = None
-    """Client's system, as it says (SMB 1)."""
-    size: U64 | None = None
+    server_os: Software | None = None
+    """Server's system, as it states it, or as version and build."""
+    client_os: Software | None = None
+    """Client's system, as it states it (SMB 1)."""
+    size: Bytes64 | None = None
     """Size of the file in bytes, as opened or listed."""
-    bytes_read: U64 | None = None
+    bytes_read: Bytes64 | None = None
     """Bytes read from a closed file."""
-    bytes_written: U64 | None = None
+    bytes_written: Bytes64 | None = None
     """Bytes written to a closed file."""
     tree_id: U32 | None = None
     """Number of the tree connection."""

@@ -12,7 +12,20 @@ from rustnet.dissect.framework.conversation import Conversation, DissectError, D
 from rustnet.dissect.tls.names import ALERT_LEVELS, SSL2_CIPHERS, alert_name, cipher_name, group_name, version_name
 from rustnet.dissect.tls.probe import PORTS, STARTS, probe_tls
 from rustnet.dissect.tls.x509 import Certificate, read_certificate
-from rustnet.records import U8, U16, Ts, record
+from rustnet.records import (
+    U16,
+    Count8,
+    Digest,
+    DistinguishedName,
+    Fingerprint,
+    Host,
+    Identifier,
+    Mixed,
+    Term,
+    Ts,
+    Word,
+    record,
+)
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
@@ -52,73 +65,73 @@ _KNOWN = bytes(
 class Tls:
     """One TLS handshake, as far as it is in the clear."""
 
-    sni: str | None = None
-    """Server name that the client asked for."""
-    version: str | None = None
-    """Version chosen, `TLS 1.3` style; NULL where the server was not seen."""
-    cipher: str | None = None
+    sni: Host | None = None
+    """Server name that the client requested."""
+    version: Word | None = None
+    """Version chosen, `TLS 1.3` style; NULL if the server was not seen."""
+    cipher: Word | None = None
     """Cipher suite chosen (IANA name)."""
-    alpn: str | None = None
+    alpn: Term | None = None
     """Application protocol chosen; encrypted in TLS 1.3."""
-    ja3: str | None = None
+    ja3: Fingerprint | None = None
     """JA3 fingerprint of the client."""
-    ja3s: str | None = None
+    ja3s: Fingerprint | None = None
     """JA3S fingerprint of the server."""
-    ja4: str | None = None
+    ja4: Fingerprint | None = None
     """JA4 fingerprint of the client."""
-    offered_versions: list[str] | None = None
+    offered_versions: list[Word] | None = None
     """Versions that the client offered."""
-    offered_alpn: list[str] | None = None
+    offered_alpn: list[Term] | None = None
     """Application protocols that the client offered."""
-    key_group: str | None = None
+    key_group: Word | None = None
     """Group of the key exchange."""
     ech: bool | None = None
-    """An encrypted ClientHello, or GREASE for one, was sent; NULL where the client was not seen."""
+    """An encrypted ClientHello, or GREASE for one, was sent; NULL if the client was not seen."""
     esni: bool | None = None
-    """An encrypted server name (the draft before ECH) was sent; NULL where the client was not seen."""
+    """An encrypted server name (the draft before ECH) was sent; NULL if the client was not seen."""
     resumed: bool | None = None
-    """An earlier session was resumed; NULL where it takes both sides to know."""
+    """An earlier session was resumed; NULL if that needs both sides to be seen."""
     early_data: bool | None = None
     """The client sent data along with its hello (0-RTT)."""
     hello_retry: bool = False
     """The server asked for a second ClientHello."""
     established: bool = False
     """The handshake reached encryption."""
-    alert: str | None = None
+    alert: Word | None = None
     """Description of the first alert in the clear that was fatal, else of the first warning."""
-    alert_level: str | None = None
+    alert_level: Word | None = None
     """`warning` or `fatal`."""
     alert_from_client: bool | None = None
-    """The client sent that alert; NULL where it is not known who the client is."""
+    """The client sent that alert; NULL if the client is unknown."""
     server_hello_ms: float | None = None
     """From the ClientHello to the ServerHello, in milliseconds."""
-    subject: str | None = None
+    subject: DistinguishedName | None = None
     """Subject of the server's certificate (RFC 4514)."""
-    issuer: str | None = None
+    issuer: DistinguishedName | None = None
     """Issuer of the server's certificate (RFC 4514)."""
-    sans: list[str] | None = None
+    sans: list[Mixed] | None = None
     """Subject alternative names: DNS names, addresses, mail addresses, URIs."""
     not_before: Ts | None = None
     """Begin of the certificate's validity."""
     not_after: Ts | None = None
     """End of the certificate's validity; at most 2262-04-11."""
-    cert_sha256: str | None = None
+    cert_sha256: Digest | None = None
     """SHA-256 of the server's certificate."""
-    cert_serial: str | None = None
+    cert_serial: Identifier | None = None
     """Serial number, hexadecimal."""
-    cert_key_type: str | None = None
+    cert_key_type: Word | None = None
     """`RSA`, `EC`, `Ed25519` …"""
     cert_key_bits: U16 | None = None
     """Size of the certificate's key."""
-    cert_signature: str | None = None
+    cert_signature: Word | None = None
     """Algorithm of the certificate's signature."""
     self_signed: bool | None = None
     """Issuer and subject of the certificate are the same; the signature is not verified."""
-    chain_length: U8 | None = None
+    chain_length: Count8 | None = None
     """Certificates that the server sent."""
-    client_subject: str | None = None
+    client_subject: DistinguishedName | None = None
     """Subject of the client's certificate (RFC 4514)."""
-    client_cert_sha256: str | None = None
+    client_cert_sha256: Digest | None = None
     """SHA-256 of the client's certificate."""
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import text
-from rustnet.dissect.framework.repeated import RepeatParser
+from rustnet.dissect.framework.repeated import AnnouncementParser
 from rustnet.records import U16, U32, Bytes32, FreeText, Host, Ip, ObjectName, Seconds, Software, Word, record
 
 _MAX_ITEMS = 256
@@ -144,23 +144,13 @@ def number(row: Cdp, kind: int, value: bytes) -> None:
         row.mtu = int.from_bytes(value[:4], "big")
 
 
-class CdpParser(RepeatParser):
+class CdpParser(AnnouncementParser):
     """Messages of one sending port."""
 
-    __slots__ = ("last",)
+    __slots__ = ()
 
-    def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.last = 0
-        """Hash of the last message."""
-
-    def datagram(self, data: bytes, from_src: bool) -> None:
+    def announcement(self, data: bytes) -> None:
         """Read one message; truncated items are ignored."""
-        digest = hash(data)
-        if digest == self.last:
-            self.count_message()
-            return
-        self.last = digest
         if len(data) < 8:
             raise DissectError("truncated CDP message")
         row = parse(data)

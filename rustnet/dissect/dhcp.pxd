@@ -22,7 +22,7 @@ cdef str _circuit(bytes raw)
 cdef class DhcpParser(RowParser):
     @cython.locals(options=dict, overload=bytes)
     cpdef datagram(self, bytes data, bint from_src)
-    cdef _teach(self, object row)
+    cdef _learn_client(self, object row)
 
 @cython.locals(kind=bytes, lease=bytes, client_id=bytes, wanted=bytes)
 cdef _fill(object row, dict options)

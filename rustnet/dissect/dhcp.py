@@ -199,10 +199,10 @@ class DhcpParser(RowParser):
         if overload not in {b"\1", b"\3"}:
             row.boot_file = _text(data[108:236])
         _fill(row, options)
-        self._teach(row)
+        self._learn_client(row)
         self.store_row(row)
 
-    def _teach(self, row: Dhcp) -> None:
+    def _learn_client(self, row: Dhcp) -> None:
         """Name the client's address, if the message has both."""
         name = row.hostname or row.fqdn
         ip = row.client_ip or (row.requested_ip if row.message == "REQUEST" else None)

@@ -17,7 +17,7 @@ _NAMES = (
     "NICK USER PASS OPER JOIN PART QUIT MODE TOPIC INVITE KICK PRIVMSG NOTICE CAP AUTHENTICATE STARTTLS SERVICE SERVER "
     "WHOIS WHO LIST KILL ERROR AWAY"
 )
-_TOLD = frozenset(_NAMES.split())
+_STORED = frozenset(_NAMES.split())
 _NUMERICS = frozenset({"001", "002", "004", "900", "903", "904", "905", "906", "907", "670", "691"})
 """Replies that get a row, in addition to errors (400 to 599)."""
 _CLIENT = re.compile(
@@ -107,7 +107,7 @@ class IrcParser(LineParser):
             words.append(trailing)
         if command.isdigit():
             self._reply(row, command, words)
-        elif command in _TOLD:
+        elif command in _STORED:
             self._command(row, command, words, from_server)
         return 0
 
@@ -146,7 +146,7 @@ class IrcParser(LineParser):
             if from_server or not self._authenticate(row, first):
                 return
         elif command not in {"QUIT", "ERROR", "AWAY"}:
-            self._concerned(row, command, words)
+            self._set_target(row, command, words)
         self.store_row(row)
 
     def _authenticate(self, row: Irc, first: bytes) -> bool:
@@ -160,7 +160,7 @@ class IrcParser(LineParser):
         row.argument, self.mechanism = self.mechanism, None
         return True
 
-    def _concerned(self, row: Irc, command: str, words: list[bytes]) -> None:
+    def _set_target(self, row: Irc, command: str, words: list[bytes]) -> None:
         """Take the channel or the name that a command is about."""
         first = words[0] if words else b""
         if first[:1] in {b"#", b"&", b"+", b"!"}:

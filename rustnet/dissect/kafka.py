@@ -5,7 +5,8 @@ which names the client's library.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.reading import RowParser, Waiting, text
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.records import I32, U16, U32, Identifier, Software, Word, record
 
 MAX_REQUEST = 100 << 20
@@ -64,16 +65,15 @@ class Kafka:
     """From the request to its response, in milliseconds."""
 
 
-class KafkaParser(RowParser):
+class KafkaParser(RequestParser[int, Kafka]):
     """One connection."""
 
-    __slots__ = ("client", "waiting")
+    __slots__ = ("client",)
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.client = talk.dst_port in _PORTS or talk.src_port not in _PORTS
         """Direction of the client: the flow's initiator, unless only its port is a standard one."""
-        self.waiting: Waiting[int, Kafka] = Waiting()
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read heads of requests or responses; skips bodies."""
@@ -116,9 +116,7 @@ class KafkaParser(RowParser):
             row.client_id = text(head[10 : 10 + size])
         if key == _VERSIONS and version >= 3:
             self._library(row, head, 10 + max(0, size))
-        evicted = self.waiting.add(row.correlation_id, row, self.talk)
-        if evicted is not None:
-            self.store_row(*evicted)
+        self.add_request(row.correlation_id, row)
 
     def _library(self, row: Kafka, head: bytes, pos: int) -> None:
         """Read name and version of the client's library (ApiVersions 3), unless tagged fields precede them."""

@@ -32,4 +32,4 @@ cdef class KerberosParser(RowParser):
 @cython.locals(pos=Py_ssize_t, size=int64_t)
 cpdef int _probe_kerberos(bytes data, Conversation talk, bint from_src) except -1
 @cython.locals(version=bytes, kind=bytes)
-cdef bint _versioned(bytes data, Py_ssize_t pos) except -1
+cdef bint _has_version(bytes data, Py_ssize_t pos) except -1

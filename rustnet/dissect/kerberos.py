@@ -261,10 +261,10 @@ def _probe_kerberos(data: bytes, talk: Conversation, from_src: bool) -> int:
             return NO
     elif size != len(data):
         return NO
-    return YES if _versioned(data, pos) else NO
+    return YES if _has_version(data, pos) else NO
 
 
-def _versioned(data: bytes, pos: int) -> bool:
+def _has_version(data: bytes, pos: int) -> bool:
     """Whether the message's sequence begins with protocol version 5 and a message type."""
     pos += 2 + (data[pos + 1] & 0x7F if data[pos + 1] & 0x80 else 0)
     if data[pos : pos + 1] != b"\x30" or pos + 1 >= len(data):

@@ -6,7 +6,8 @@ Entries in results are counted, not kept; passwords and attribute values of chan
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework import ber
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.reading import RowParser, Waiting, text
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import Count32, DistinguishedName, FreeText, Host, Term, User, Word, record
 
@@ -80,14 +81,13 @@ class Ldap:
     """Time from request to result."""
 
 
-class LdapParser(RowParser):
+class LdapParser(RequestParser[int, Ldap]):
     """Both directions of one connection."""
 
-    __slots__ = ("identity", "waiting")
+    __slots__ = ("identity",)
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.waiting: Waiting[int, Ldap] = Waiting()
         self.identity = Identity()
 
     def datagram(self, data: bytes, from_src: bool) -> None:
@@ -163,9 +163,7 @@ class LdapParser(RowParser):
         if tag in {0x42, 0x50}:
             self.store_row(row)
             return
-        evicted = self.waiting.add(message, row, self.talk)
-        if evicted is not None:
-            self.store_row(*evicted)
+        self.add_request(message, row)
 
     def _bind(self, data: bytes, start: int, end: int, row: Ldap) -> None:
         version, name = ber.exactly(data, start, end, 2)
@@ -178,12 +176,12 @@ class LdapParser(RowParser):
         elif kind == 0xA3:
             mechanism = ber.part(data, first, last)
             row.auth = f"sasl {text(data[mechanism[1] : mechanism[2]], 64)}"
-            self._told(data[mechanism[2] : last], row)
+            self._identify_user(data[mechanism[2] : last], row)
         else:  # Microsoft's NTLM binds ([MS-ADTS] 5.1.1.1.3)
             row.auth = "ntlm"
-            self._told(data[first:last], row)
+            self._identify_user(data[first:last], row)
 
-    def _told(self, credentials: bytes, row: Ldap) -> None:
+    def _identify_user(self, credentials: bytes, row: Ldap) -> None:
         if self.identity.read(credentials) == 3:
             row.username, row.domain = self.identity.username, self.identity.domain
 
@@ -328,10 +326,10 @@ def _probe_ldap(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if at + inner < size and (at + inner < len(data)) and data[at + inner] != 0xA0:
         return NO
-    return YES if _begins(data, at) else NO
+    return YES if _fits_operation(data, at) else NO
 
 
-def _begins(data: bytes, at: int) -> bool:
+def _fits_operation(data: bytes, at: int) -> bool:
     """Whether an operation's first member is of the type that it must be."""
     tag = data[at]
     if tag in {0x42, 0x50, 0x4A}:

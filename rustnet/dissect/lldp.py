@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.reading import MAX_TEXT, mac, text
-from rustnet.dissect.framework.repeated import RepeatParser
+from rustnet.dissect.framework.repeated import AnnouncementParser
 from rustnet.records import U16, Bytes16, FreeText, Host, Identifier, Mixed, ObjectName, Seconds, Software, Word, record
 
 _MAX_ITEMS = 256
@@ -187,23 +187,13 @@ def parse(data: bytes) -> Lldp:
     return row
 
 
-class LldpParser(RepeatParser):
+class LldpParser(AnnouncementParser):
     """Messages of one sending port."""
 
-    __slots__ = ("last",)
+    __slots__ = ()
 
-    def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.last = 0
-        """Hash of the last message."""
-
-    def datagram(self, data: bytes, from_src: bool) -> None:
+    def announcement(self, data: bytes) -> None:
         """Read one message; truncated items are ignored."""
-        digest = hash(data)
-        if digest == self.last:
-            self.count_message()
-            return
-        self.last = digest
         row = parse(data)
         if row.chassis_id is None:
             raise DissectError("expected a chassis identifier")

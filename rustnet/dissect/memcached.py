@@ -147,8 +147,7 @@ class TextParser(LineParser):
             self.store_row(*self.waiting.popleft())
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Store what is pending: the next bytes may be part of a value."""
-        self.close()
+        """Stop reading: the next bytes may be part of a value."""
         self.talk.finish()
 
 
@@ -210,11 +209,6 @@ class BinaryParser(RowParser):
         while self.waiting:
             self.store_row(*self.waiting.popleft()[:3])
 
-    def gap(self, size: int, from_src: bool) -> None:
-        """Store what is pending: the next header cannot be found."""
-        self.close()
-        self.talk.finish()
-
 
 class DatagramParser(RowParser):
     """Requests and replies over UDP, which are abused for amplification attacks."""
@@ -269,12 +263,12 @@ class StreamParser(Parser):
         return self.inner.stream(data, from_src)
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Pass on."""
+        """Forward to the protocol's parser."""
         if self.inner is not None:
             self.inner.gap(size, from_src)
 
     def close(self) -> None:
-        """Pass on."""
+        """Forward to the protocol's parser."""
         if self.inner is not None:
             self.inner.close()
 

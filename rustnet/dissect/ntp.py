@@ -129,10 +129,10 @@ class NtpParser(RowParser):
         if mode == 3:
             self.asked, self.asked_ts = transmit, self.talk.ts
         elif mode == 4 and self.asked and originate == self.asked:
-            self._matched(row)
+            self._measure(row)
         self.store_row(row)
 
-    def _matched(self, row: Ntp) -> None:
+    def _measure(self, row: Ntp) -> None:
         """Compare the server's clock with the capture's."""
         now = self.talk.ts
         row.rtt_ms = (now - self.asked_ts) / 1e6
@@ -161,7 +161,7 @@ def _probe_ntp(data: bytes, talk: Conversation, from_src: bool) -> int:
     if talk.src_port != 123 and talk.dst_port != 123:
         return _clock_agrees(data, mode, talk)
     if mode == 6:
-        return YES if len(data) >= 12 and data[1] & 31 in _OPERATIONS and _counted(data) else NO
+        return YES if len(data) >= 12 and data[1] & 31 in _OPERATIONS and _count_fits(data) else NO
     if mode == 7:
         return YES if data[2] in {0, 2, 3} and len(data) >= 8 else NO
     if mode == 0:  # version 1 has no mode
@@ -170,7 +170,7 @@ def _probe_ntp(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if len(data) >= 48 and len(data) % 4 == 0 and data[1] <= 16 and usual else NO
 
 
-def _counted(data: bytes) -> bool:
+def _count_fits(data: bytes) -> bool:
     """Whether a control message's count of bytes fits the message."""
     return int.from_bytes(data[10:12], "big") <= len(data) - 12
 

@@ -179,10 +179,10 @@ class Pop3Parser(LineParser):
         after = self.listing.read(data, pos)
         self.open[0].response_bytes = self.listing.size
         if after >= 0:
-            self._ended(from_src)
+            self._end_listing(from_src)
         return after if after >= 0 else len(data)
 
-    def _ended(self, from_src: bool) -> None:
+    def _end_listing(self, from_src: bool) -> None:
         self.in_body[from_src] = False
         if self.open is not None:
             self.store_row(*self.open)

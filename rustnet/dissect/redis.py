@@ -159,8 +159,8 @@ class RedisParser(RowParser):
         if data[pos] != 42:
             words = data[pos:end].split()
             if words:
-                self._named(words[0], Redis(argument_count=len(words) - 1))
-                self._sent()
+                self._begin_command(words[0], Redis(argument_count=len(words) - 1))
+                self._queue_command()
             return end + 2
         count = self._number(data, pos, end)
         if count > 0:
@@ -182,7 +182,7 @@ class RedisParser(RowParser):
                 raise DissectError("command name of {size} bytes is too long", size=size)
             if start + size + 2 > len(data):
                 return pos
-            self._named(data[start : start + size], row)
+            self._begin_command(data[start : start + size], row)
         else:
             row.request_bytes += size
             if self.login and size <= MAX_NAME and len(self.arguments) < 5:
@@ -192,10 +192,10 @@ class RedisParser(RowParser):
                 self._credential(row, data[start : start + size])
         self.left -= 1
         if self.left == 0:
-            self._sent()
+            self._queue_command()
         return start + size + 2
 
-    def _named(self, name: bytes, row: Redis) -> None:
+    def _begin_command(self, name: bytes, row: Redis) -> None:
         self.row = row
         row.command = text(name[:MAX_NAME]).upper()
         self.login = row.command in {"AUTH", "HELLO"}
@@ -214,7 +214,7 @@ class RedisParser(RowParser):
         if named:
             row.username = text(argument)
 
-    def _sent(self) -> None:
+    def _queue_command(self) -> None:
         """Queue a complete command until its reply arrives."""
         row = self.row
         self.row = None

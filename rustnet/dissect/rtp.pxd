@@ -39,8 +39,8 @@ cdef class RtpParser(Parser):
     @cython.locals(media=Media)
     cpdef datagram(self, bytes data, bint from_src)
 
-cdef bytes _kept(bytes pending)
-cdef bytes _keep(bytes data, Conversation talk)
+cdef bytes _remembered(bytes pending)
+cdef bytes _remember(bytes data, Conversation talk)
 @cython.locals(kept=bytes)
 cpdef int _probe_rtp(bytes data, Conversation talk, bint from_src) except -1
 @cython.locals(after=Py_ssize_t)

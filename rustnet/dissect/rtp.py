@@ -264,7 +264,7 @@ class RtpParser(Parser):
         super().__init__(talk)
         self.media = Media(talk)
         for kept, from_src in ((talk.memo_src, True), (talk.memo_dst, False)):
-            header = _kept(kept)
+            header = _remembered(kept)
             if header:
                 ts, packet = int.from_bytes(header[16:24], "big"), int.from_bytes(header[24:32], "big")
                 self.media.candidates[header[8:12], from_src] = (header[:16], ts, packet)
@@ -283,12 +283,12 @@ class RtpParser(Parser):
             self.talk.finish()
 
 
-def _kept(pending: bytes) -> bytes:
+def _remembered(pending: bytes) -> bytes:
     """Header, size, time and packet number that the probe remembers of an earlier datagram; empty if there is none."""
     return pending[len(_REMEMBERED) :] if pending.startswith(_REMEMBERED) else b""
 
 
-def _keep(data: bytes, talk: Conversation) -> bytes:
+def _remember(data: bytes, talk: Conversation) -> bytes:
     return _REMEMBERED + data[:12] + _SEEN.pack(len(data), talk.ts, talk.packet)
 
 
@@ -296,14 +296,14 @@ def _probe_rtp(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise two consecutive packets, the first remembered by the conversation; on RTP's port a single one."""
     if len(data) < 12 or data[0] & 0xC0 != 0x80 or not is_rtp(data) or is_rtcp(data):
         return NO
-    kept = _kept(talk.memo_src if from_src else talk.memo_dst)
+    kept = _remembered(talk.memo_src if from_src else talk.memo_dst)
     on_port = _PORT in (talk.src_port, talk.dst_port)
     if (kept and continues(kept, data)) or (on_port and data[8:12] != b"\0\0\0\0"):
         return YES
     if from_src:
-        talk.memo_src = _keep(data, talk)
+        talk.memo_src = _remember(data, talk)
     else:
-        talk.memo_dst = _keep(data, talk)
+        talk.memo_dst = _remember(data, talk)
     return NO
 
 

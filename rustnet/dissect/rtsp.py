@@ -7,7 +7,8 @@ import re
 
 from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.framework.reading import RowParser, Waiting, head, number
+from rustnet.dissect.framework.reading import head, number
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.records import U16, FreeText, Identifier, Mixed, Software, Term, Uri, Word, record
 
 MAX_HEAD = 32_768
@@ -61,14 +62,13 @@ class Rtsp:
     """Time from request to response."""
 
 
-class RtspParser(RowParser):
+class RtspParser(RequestParser[tuple[bool, str], Rtsp]):
     """Both directions of one connection."""
 
-    __slots__ = ("waiting",)
+    __slots__ = ()
 
     def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.waiting: Waiting[tuple[bool, str], Rtsp] = Waiting(64)
+        super().__init__(talk, 64)
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the messages that are complete; skip interleaved media."""
@@ -129,9 +129,7 @@ class RtspParser(RowParser):
             media_transport=get("transport"),
             has_authorization="authorization" in fields,
         )
-        evicted = self.waiting.add((from_src, row.cseq or ""), row, self.talk)
-        if evicted is not None:
-            self.store_row(*evicted)
+        self.add_request((from_src, row.cseq or ""), row)
 
     def _response(self, match: re.Match[str], fields: dict[str, str], body: bytes, from_src: bool) -> None:
         get = fields.get

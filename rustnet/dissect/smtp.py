@@ -157,7 +157,7 @@ class SmtpParser(ReplyParser[Smtp]):
         after = message.read(data, pos)
         row.mail_bytes = message.size
         if after >= 0:
-            self._ended(from_src)
+            self._end_message(from_src)
         return after if after >= 0 else len(data)
 
     def gap(self, size: int, from_src: bool) -> None:
@@ -166,7 +166,7 @@ class SmtpParser(ReplyParser[Smtp]):
             self.data[1].lose(size)
         super().gap(size, from_src)
 
-    def _ended(self, from_src: bool) -> None:
+    def _end_message(self, from_src: bool) -> None:
         self.in_body[from_src] = False
         self.data = None
         self.mail_from = None
@@ -179,7 +179,7 @@ class SmtpParser(ReplyParser[Smtp]):
             if code == 354:
                 return False
             if self.data is not None and row is self.data[0]:
-                self._ended(not self.server)
+                self._end_message(not self.server)
         if row is self.login:
             self.login = None
         if row.command is None and code == 220 and not self.server:

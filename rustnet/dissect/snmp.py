@@ -160,9 +160,9 @@ class SnmpParser(RowParser):
             self.asked[row.request_id] = self.talk.ts
         _objects(data, members[3], row)
         if row.system_name and tag == 0xA2:
-            self._named(row.system_name, from_src)
+            self._learn_agent(row.system_name, from_src)
 
-    def _named(self, name: str, from_src: bool) -> None:
+    def _learn_agent(self, name: str, from_src: bool) -> None:
         """Learn the agent's name from its response; the agent is not always the flow's responder."""
         talk = self.talk
         at_src = talk.src_port == 161

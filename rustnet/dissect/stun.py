@@ -362,12 +362,12 @@ def _is_classic(data: bytes, on_port: bool) -> bool:
         kind, length = _HEADER.unpack_from(data, pos)
         if kind not in _PLAIN_ATTRIBUTES or length % 4:
             return False
-        strong = strong or _is_telling(kind, data[pos + 4 : pos + 4 + length])
+        strong = strong or _is_distinctive(kind, data[pos + 4 : pos + 4 + length])
         pos += 4 + length
     return pos == size and (strong or on_port)
 
 
-def _is_telling(kind: int, value: bytes) -> bool:
+def _is_distinctive(kind: int, value: bytes) -> bool:
     """Whether an attribute of RFC 3489 has a distinctive value: an IPv4 address, or a change request."""
     if kind == 3:
         return len(value) == 4 and value[:3] == b"\0\0\0"

@@ -9,7 +9,8 @@ from uuid import UUID
 from rustnet.dissect.dcerpc.interfaces import INTERFACES
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.reading import RowParser, Waiting, need
+from rustnet.dissect.framework.reading import need
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.records import U16, U32, Bytes32, Host, Identifier, Mixed, Term, User, Word, record
 
 _LOOK = 8192
@@ -67,10 +68,10 @@ def _uuid(raw: bytes, little: bool) -> str:
     return str(UUID(bytes_le=raw) if little else UUID(bytes=raw))
 
 
-class DcerpcParser(RowParser):
+class DcerpcParser(RequestParser[tuple[object, int], Dcerpc]):
     """Both directions of one connection, or one flow of datagrams."""
 
-    __slots__ = ("binding", "contexts", "identity", "waiting")
+    __slots__ = ("binding", "contexts", "identity")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
@@ -78,7 +79,6 @@ class DcerpcParser(RowParser):
         """Interface and its version by context number."""
         self.binding: dict[int, list[tuple[Dcerpc, int, int]]] = {}
         """By call: rows of pending bindings."""
-        self.waiting: Waiting[tuple[object, int], Dcerpc] = Waiting()
         self.identity = Identity()
 
     def close(self) -> None:
@@ -87,8 +87,7 @@ class DcerpcParser(RowParser):
             for row, ts, packet in rows:
                 self.store_row(row, ts, packet)
         self.binding.clear()
-        for row, ts, packet in self.waiting.drain():
-            self.store_row(row, ts, packet)
+        super().close()
 
     # ---- connections ---------------------------------------------------------------------------------------------
 
@@ -113,7 +112,7 @@ class DcerpcParser(RowParser):
         if kind in {_BIND, _ALTER}:
             self._bind(data, kind, order, call)
         elif kind in {_BIND_ACK, _ALTER_ACK}:
-            self._accepted(data, order, call)
+            self._bind_ack(data, order, call)
         elif kind == _BIND_NAK:
             for row, ts, packet in self.binding.pop(call, ()):
                 row.accepted = False
@@ -122,7 +121,7 @@ class DcerpcParser(RowParser):
         elif kind == _REQUEST:
             self._request(data, order, call)
         elif kind in {_RESPONSE, _FAULT}:
-            self._answered(data, kind, order, call)
+            self._response(data, kind, order, call)
         if authentication and kind in {_BIND, _BIND_ACK, _ALTER, _ALTER_ACK, _AUTH3}:
             self._authenticate(data, kind)
 
@@ -138,7 +137,7 @@ class DcerpcParser(RowParser):
             context, transfers = struct.unpack_from(order + "HB", data, pos)
             interface = _uuid(data[pos + 4 : pos + 20], little)
             major, minor = struct.unpack_from(order + "HH", data, pos + 20)
-            self._remember(context, interface, f"{major}.{minor}")
+            self._add_context(context, interface, f"{major}.{minor}")
             if interface not in seen:
                 seen.add(interface)
                 row = Dcerpc(operation="bind" if kind == _BIND else "alter_context", call_number=call)
@@ -149,7 +148,7 @@ class DcerpcParser(RowParser):
             del self.binding[next(iter(self.binding))]
         self.binding[call] = rows
 
-    def _remember(self, context: int, interface: str, version: str) -> None:
+    def _add_context(self, context: int, interface: str, version: str) -> None:
         if len(self.contexts) >= 4 * _MAX_CONTEXTS:
             del self.contexts[next(iter(self.contexts))]
         self.contexts[context] = (interface, version)
@@ -160,7 +159,7 @@ class DcerpcParser(RowParser):
             row.interface_uuid, row.interface_version = known
             row.interface = INTERFACES.get(known[0])
 
-    def _accepted(self, data: bytes, order: str, call: int) -> None:
+    def _bind_ack(self, data: bytes, order: str, call: int) -> None:
         """Read the server's result for each context; an interface rejected for NDR64 only may be accepted with NDR."""
         need(data, 26, "bind_ack")
         length = int.from_bytes(data[24:26], "little" if order == "<" else "big")
@@ -186,11 +185,9 @@ class DcerpcParser(RowParser):
         self._describe(row, context)
         if data[3] & 0x80 and len(data) >= 40:
             row.object_uuid = _uuid(data[24:40], order == "<")
-        evicted = self.waiting.add((None, call), row, self.talk)
-        if evicted is not None:
-            self.store_row(*evicted)
+        self.add_request((None, call), row)
 
-    def _answered(self, data: bytes, kind: int, order: str, call: int) -> None:
+    def _response(self, data: bytes, kind: int, order: str, call: int) -> None:
         entry = self.waiting.take((None, call))
         row, ts, packet = entry or (Dcerpc(operation="response", call_number=call), 0, 0)
         row.result = "ok"
@@ -235,14 +232,14 @@ class DcerpcParser(RowParser):
                 self.store_row(*evicted)
         elif kind in {2, 3, 6}:
             entry = self.waiting.take((activity, sequence))
-            row, ts, packet = entry or (self._lone(data, kind, little, opnum, sequence), 0, 0)
+            row, ts, packet = entry or (self._response_row(data, kind, little, opnum, sequence), 0, 0)
             code = int.from_bytes(data[80:84], "little" if little else "big") if kind != 2 else 0
             row.result = "ok" if kind == 2 else _fault(code)
             if ts:
                 row.rtt_ms = (self.talk.ts - ts) / 1e6
             self.store_row(row, ts, packet)
 
-    def _lone(self, data: bytes, kind: int, little: bool, opnum: int, sequence: int) -> Dcerpc:
+    def _response_row(self, data: bytes, kind: int, little: bool, opnum: int, sequence: int) -> Dcerpc:
         """Row of a response whose request was not seen in this flow."""
         interface = _uuid(data[24:40], little)
         return Dcerpc(
@@ -263,8 +260,12 @@ def _probe_dcerpc(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if len(data) < 16:
         beginning = b"\x05\x00\x05\x01"
-        return MORE if len(data) < 2 or (data[:2] in {beginning[:2], beginning[2:]} and _represented(data)) else NO
-    if data[1] > 1 or data[2] not in _TYPES or not _represented(data):
+        return (
+            MORE
+            if len(data) < 2 or (data[:2] in {beginning[:2], beginning[2:]} and _has_data_representation(data))
+            else NO
+        )
+    if data[1] > 1 or data[2] not in _TYPES or not _has_data_representation(data):
         return NO
     order = "<" if data[4] & 0x10 else ">"
     size, authentication, _ = struct.unpack_from(order + "HHI", data, 8)
@@ -277,7 +278,7 @@ def _probe_dcerpc(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if size == len(data) or data[size] == 5 else NO
 
 
-def _represented(data: bytes) -> bool:
+def _has_data_representation(data: bytes) -> bool:
     """Whether the bytes of the data representation that are present are valid."""
     return (
         (len(data) < 5 or data[4] in {0x00, 0x10})

@@ -23,23 +23,23 @@ cdef class DnsParser(Parser):
     @cython.locals(talk=Conversation, label=str, message=Message, flags=int, response=bint)
     cdef int _message(self, bytes data) except -1
     @cython.locals(asked=dict, now=int64_t, same=bint)
-    cdef object _matched(self, Message message, str name, bint response)
+    cdef object _match_query(self, Message message, str name, bint response)
     cdef bint _is_same(self, Message message, str name) except -1
-    cdef object _taken(self, Message message, str name)
+    cdef object _take_query(self, Message message, str name)
     cdef str _class(self, int klass)
     @cython.locals(flags=int, edns=bint, answers=list, types=list, glue=list)
     cdef object _row(self, Message message, bint response, object rtt)
     @cython.locals(flags=int, kind=int, klass=int)
-    cdef object _further(self, Message message, tuple question, bint response)
+    cdef object _further_row(self, Message message, tuple question, bint response)
     @cython.locals(label=str, question=str, asked=str, chain=set, number=Py_ssize_t, ip=str, owner=str, name=str, talk=Conversation)
-    cdef int _teach(self, Message message, list addresses) except -1
+    cdef int _learn_addresses(self, Message message, list addresses) except -1
 
 @cython.locals(owners=list, name=str, owner=str)
-cdef bint _foreign(Message message) except -1
+cdef bint _has_other_owners(Message message) except -1
 @cython.locals(flags=int, asked=int, answered=int, others=int, response=bint, opcode=int, names=Names, name=str, pos=Py_ssize_t, kind=int, klass=int)
-cdef int _asks(bytes data, bint strict) except -1
-cdef bint _modest(int flags, bint response, int asked, int answered, int others) except -1
+cdef int _probe_message(bytes data, bint strict) except -1
+cdef bint _is_common_header(int flags, bint response, int asked, int answered, int others) except -1
 @cython.locals(size=Py_ssize_t, verdict=int)
 cdef int _probe_tcp(bytes data, bint strict) except -1
 @cython.locals(flags=int)
-cdef bint _known_bad(bytes data) except -1
+cdef bint _header_excludes_dns(bytes data) except -1

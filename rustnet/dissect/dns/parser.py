@@ -144,16 +144,16 @@ class DnsParser(Parser):
             talk.anomaly(f"malformed_{label}", message.fault)
         rtt = None
         if message.name is not None and label != "mdns":
-            rtt = self._matched(message, message.name, response)
+            rtt = self._match_query(message, message.name, response)
         talk.state = "DNS_RESPONSE" if response else "DNS_QUERY"
         talk.emit(self._row(message, response, rtt))
         if message.further is not None:
             for further in message.further:
-                talk.emit(self._further(message, further, response))
+                talk.emit(self._further_row(message, further, response))
         if response and message.addresses is not None and not message.rcode:
-            self._teach(message, message.addresses)
+            self._learn_addresses(message, message.addresses)
 
-    def _matched(self, message: Message, name: str, response: bool) -> float | None:
+    def _match_query(self, message: Message, name: str, response: bool) -> float | None:
         """Remember a query, or find the one that a response answers: milliseconds between them."""
         now = self.talk.ts
         same = self.name is not None and self._is_same(message, name)
@@ -161,7 +161,7 @@ class DnsParser(Parser):
             if same:
                 self.name = None
                 return (now - self.since) / 1e6
-            since = self._taken(message, name)
+            since = self._take_query(message, name)
             return None if since is None else (now - since) / 1e6
         if same or (self.name is None and not self.asked):
             self.name, self.txid, self.kind, self.klass = name, message.txid, message.kind, message.klass
@@ -184,7 +184,7 @@ class DnsParser(Parser):
             return False
         return self.name == name
 
-    def _taken(self, message: Message, name: str) -> int | None:
+    def _take_query(self, message: Message, name: str) -> int | None:
         """Time of the query among several pending ones that a response answers."""
         if not self.asked:
             return None
@@ -215,7 +215,7 @@ class DnsParser(Parser):
             rcode_name(message.rcode) if response else None,
             answers,
             types,
-            message.answer_names if _foreign(message) else None,
+            message.answer_names if _has_other_owners(message) else None,
             message.cnames,
             response,
             self.label,
@@ -236,7 +236,7 @@ class DnsParser(Parser):
             message.client_subnet,
         )
 
-    def _further(self, message: Message, question: tuple[str, int, int], response: bool) -> Dns:
+    def _further_row(self, message: Message, question: tuple[str, int, int], response: bool) -> Dns:
         """Row of a question after the first."""
         flags = message.flags
         name, kind, klass = question
@@ -253,7 +253,7 @@ class DnsParser(Parser):
             questions=message.asked,
         )
 
-    def _teach(self, message: Message, addresses: list[tuple[str, str, int]]) -> None:
+    def _learn_addresses(self, message: Message, addresses: list[tuple[str, str, int]]) -> None:
         """Name the addresses: by the question, or by the record's owner for mDNS and outside of the answers."""
         label = self.label
         talk = self.talk
@@ -275,7 +275,7 @@ class DnsParser(Parser):
                 talk.learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl, client)
 
 
-def _foreign(message: Message) -> bool:
+def _has_other_owners(message: Message) -> bool:
     """Whether an answer's owner is neither the name in the question nor an alias of it."""
     owners = message.answer_names
     if owners is None:
@@ -288,7 +288,7 @@ def _foreign(message: Message) -> bool:
     return False
 
 
-def _asks(data: bytes, strict: bool) -> int:
+def _probe_message(data: bytes, strict: bool) -> int:
     """Whether a message without TCP's length has the header and the first question of DNS."""
     if len(data) < 12:
         return NO
@@ -298,7 +298,7 @@ def _asks(data: bytes, strict: bool) -> int:
     opcode = (flags >> 11) & 15
     if opcode > 6 or opcode == 3 or asked > 64:
         return NO
-    if strict and not _modest(flags, response, asked, answered, others):
+    if strict and not _is_common_header(flags, response, asked, answered, others):
         return NO
     if asked == 0:
         # Errors may come as bare headers; multicast answers and dynamic updates have no question.
@@ -321,7 +321,7 @@ def _asks(data: bytes, strict: bool) -> int:
     return NO if len(name) >= 32 and _NETBIOS(name) else YES
 
 
-def _modest(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
+def _is_common_header(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
     """Whether a header on other ports is one that clients and servers commonly send."""
     if flags & 0x0040 or asked != 1 or others > 32:
         return False
@@ -335,7 +335,7 @@ def _probe_dns(data: bytes, talk: Conversation, from_src: bool) -> int:
         return _probe_tcp(data, not on_port)
     if not on_port and (len(data) < 17 or data[4] or data[5] != 1 or talk.has_port(137, 138, 5353, 5355)):
         return NO
-    return _asks(data, not on_port)
+    return _probe_message(data, not on_port)
 
 
 def _probe_tcp(data: bytes, strict: bool) -> int:
@@ -348,12 +348,12 @@ def _probe_tcp(data: bytes, strict: bool) -> int:
     if size < 12 or (strict and (data[6] or data[7] != 1 or size < 17)):
         return NO
     if len(data) < 2 + size and len(data) < 14 + 260:
-        verdict = _asks(data[2:], strict)
-        return verdict if verdict != NO or _known_bad(data) else MORE
-    return _asks(data[2 : 2 + size], strict)
+        verdict = _probe_message(data[2:], strict)
+        return verdict if verdict != NO or _header_excludes_dns(data) else MORE
+    return _probe_message(data[2 : 2 + size], strict)
 
 
-def _known_bad(data: bytes) -> bool:
+def _header_excludes_dns(data: bytes) -> bool:
     """Whether the header alone, of an incomplete first message, rules DNS out."""
     flags = (data[4] << 8) | data[5]
     return (flags >> 11) & 15 > 6 or bool(data[6]) or data[7] > 64
@@ -363,14 +363,14 @@ def _probe_mdns(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Multicast DNS: its port decides between it and DNS, the content whether it is either."""
     if talk.src_port != 5353 and talk.dst_port != 5353:
         return NO
-    return _asks(data, strict=False)
+    return _probe_message(data, strict=False)
 
 
 def _probe_llmnr(data: bytes, talk: Conversation, from_src: bool) -> int:
     """LLMNR: its port decides between it and DNS, the content whether it is either."""
     if talk.src_port != 5355 and talk.dst_port != 5355:
         return NO
-    return _probe_tcp(data, strict=False) if talk.transport == "tcp" else _asks(data, strict=False)
+    return _probe_tcp(data, strict=False) if talk.transport == "tcp" else _probe_message(data, strict=False)
 
 
 def _mdns(talk: Conversation) -> DnsParser:

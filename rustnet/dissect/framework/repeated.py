@@ -46,3 +46,27 @@ class RepeatParser(RowParser):
             before = self.previous.get(key)
         self.subject, self.content = key, value
         return before != value
+
+
+class AnnouncementParser(RepeatParser):
+    """A parser of announcements that are usually the same bytes; those are only counted, before anything is parsed."""
+
+    __slots__ = ("last",)
+
+    def __init__(self, talk: Conversation) -> None:
+        super().__init__(talk)
+        self.last = 0
+        """Hash of the last message."""
+
+    def announcement(self, data: bytes) -> None:
+        """Read a message that differs from the last one."""
+        raise NotImplementedError
+
+    def datagram(self, data: bytes, from_src: bool) -> None:
+        """Read one message, unless it equals the last one."""
+        digest = hash(data)
+        if digest == self.last:
+            self.count_message()
+            return
+        self.last = digest
+        self.announcement(data)

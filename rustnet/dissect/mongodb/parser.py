@@ -6,7 +6,8 @@ of logins the mechanism and the user.
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.lines import scram_user
-from rustnet.dissect.framework.reading import RowParser, Waiting, text
+from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.mongodb.bson import elements
 from rustnet.records import U32, ObjectName, Software, Term, User, record
 
@@ -60,14 +61,10 @@ class Mongodb:
     """From the request to its reply, in milliseconds."""
 
 
-class MongodbParser(RowParser):
+class MongodbParser(RequestParser[int, Mongodb]):
     """One connection."""
 
-    __slots__ = ("waiting",)
-
-    def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.waiting: Waiting[int, Mongodb] = Waiting()
+    __slots__ = ()
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read the beginnings of messages; skips the rest."""
@@ -111,17 +108,15 @@ class MongodbParser(RowParser):
             self._query(row, head)
         elif code in _LEGACY:
             row.command = _LEGACY[code]
-            self._named(row, head[20:].partition(b"\0")[0])
+            self._set_namespace(row, head[20:].partition(b"\0")[0])
         elif code == _KILL:
             row.command = "killCursors"
         if not waits:
             self.store_row(row)
             return
-        evicted = self.waiting.add(int.from_bytes(head[4:8], "little"), row, self.talk)
-        if evicted is not None:
-            self.store_row(*evicted)
+        self.add_request(int.from_bytes(head[4:8], "little"), row)
 
-    def _named(self, row: Mongodb, full: bytes) -> None:
+    def _set_namespace(self, row: Mongodb, full: bytes) -> None:
         """Take database and collection from a full name."""
         database, _, collection = full.partition(b".")
         row.database = text(database) or None
@@ -130,7 +125,7 @@ class MongodbParser(RowParser):
     def _query(self, row: Mongodb, head: bytes) -> None:
         """Read an OP_QUERY, which is a command if its collection is ``$cmd``."""
         full, _, rest = head[20:].partition(b"\0")
-        self._named(row, full)
+        self._set_namespace(row, full)
         row.command = "find"
         if row.collection == "$cmd":
             row.collection = None

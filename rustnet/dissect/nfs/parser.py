@@ -6,7 +6,8 @@ One row per call with its reply: the caller and the file name. File contents are
 import struct
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.framework.reading import RowParser, Waiting, need, text
+from rustnet.dissect.framework.reading import need, text
+from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.nfs.procedures import NFS4_OPERATIONS, NFS4_SIZES, PROCEDURES, PROGRAMS, STATUS
 from rustnet.records import U32, FilePath, Host, Id32, Port, Word, record
 
@@ -70,14 +71,13 @@ def _opaque(data: bytes, pos: int, most: int = 4096) -> tuple[bytes, int]:
     return data[pos + 4 : pos + 4 + size], pos + 4 + (size + 3 & ~3)
 
 
-class NfsParser(RowParser):
+class NfsParser(RequestParser[int, Nfs]):
     """Calls and replies of one flow."""
 
-    __slots__ = ("inside", "waiting")
+    __slots__ = ("inside",)
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.waiting: Waiting[int, Nfs] = Waiting()
         self.inside = [False, False]
         """By direction: the next fragment continues a message."""
 
@@ -245,12 +245,12 @@ def _results(data: bytes, pos: int, row: Nfs) -> None:
         if row.procedure == "GETPORT":
             row.mapped_port = value & 0xFFFF
         elif row.procedure == "GETADDR":
-            row.mapped_port = _universal(text(_opaque(data, pos, 256)[0]))
+            row.mapped_port = _universal_port(text(_opaque(data, pos, 256)[0]))
     elif row.program in {"nfs", "mount"} and row.procedure not in {"DUMP", "UMNT", "UMNTALL", "EXPORT"}:
         row.result = "success" if value == 0 else STATUS.get(value) or f"error{value}"
 
 
-def _universal(address: str) -> int | None:
+def _universal_port(address: str) -> int | None:
     """Port in the last two numbers of a universal address (RFC 5665)."""
     words = address.split(".")[-2:]
     if len(words) != 2 or not all(w.isascii() and w.isdigit() and len(w) <= 3 for w in words):
@@ -261,7 +261,7 @@ def _universal(address: str) -> int | None:
 def _probe_nfs(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise a call of a known program, or on the services' own ports a reply."""
     if talk.transport == "udp":
-        return _judge(data, talk) if data[4:7] == b"\0\0\0" and len(data) >= 24 else NO
+        return _probe_message(data, talk) if data[4:7] == b"\0\0\0" and len(data) >= 24 else NO
     if len(data) < 12:
         return MORE if not data or (data[0] & 0x7F < 2 and not any(data[8:11])) else NO
     size = int.from_bytes(data[:4], "big") & 0x7FFFFFFF
@@ -269,12 +269,12 @@ def _probe_nfs(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     if len(data) < 4 + min(size, 40):
         return MORE
-    return _judge(data[4 : 4 + size], talk)
+    return _probe_message(data[4 : 4 + size], talk)
 
 
-def _judge(data: bytes, talk: Conversation) -> int:
+def _probe_message(data: bytes, talk: Conversation) -> int:
     if data[7] == 1:
-        return _judge_reply(data, talk)
+        return _probe_reply(data, talk)
     if data[7] or len(data) < 40:
         return NO
     _, _, rpc, program, version, procedure = _CALL.unpack_from(data)
@@ -284,7 +284,7 @@ def _judge(data: bytes, talk: Conversation) -> int:
     return YES if flavor in _FLAVORS and size <= 400 and not size & 3 else NO
 
 
-def _judge_reply(data: bytes, talk: Conversation) -> int:
+def _probe_reply(data: bytes, talk: Conversation) -> int:
     """Recognise a reply, which has few distinctive fields."""
     if not talk.has_port(111, 2049) or len(data) & 3:
         return NO

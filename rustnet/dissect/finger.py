@@ -25,7 +25,7 @@ class Finger:
     """User that is looked up; NULL if all users are listed, or if the query was not seen."""
     host: Host | None = None
     """Hosts that the server is asked to forward the query to, as written: `first.example@second.example`."""
-    verbose: bool = False
+    detailed: bool = False
     """The query asks for more detail (`/W`)."""
     response_bytes: U64 = 0
     """Bytes of the answer."""
@@ -72,7 +72,7 @@ class FingerParser(OneRowParser[Finger]):
         verbose, user, hosts = match.groups()
         self.begin()
         self.queried = True
-        self.row.verbose = verbose is not None
+        self.row.detailed = verbose is not None
         self.row.username = text(user) or None
         self.row.host = text(hosts[1:]) or None
         return len(data)

@@ -11,12 +11,12 @@ from rustnet.dissect.framework.conversation import NO, DissectError
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        (b"root\r\n", {"username": "root", "verbose": False}),
-        (b"/W root\n", {"username": "root", "verbose": True}),
-        (b"\r\n", {"verbose": False}),
-        (b"/W\r\n", {"verbose": True}),
-        (b"alice@a.example@b.example\r\n", {"username": "alice", "host": "a.example@b.example", "verbose": False}),
-        (b"@[2001:db8::1]\r\n", {"host": "[2001:db8::1]", "verbose": False}),
+        (b"root\r\n", {"username": "root", "detailed": False}),
+        (b"/W root\n", {"username": "root", "detailed": True}),
+        (b"\r\n", {"detailed": False}),
+        (b"/W\r\n", {"detailed": True}),
+        (b"alice@a.example@b.example\r\n", {"username": "alice", "host": "a.example@b.example", "detailed": False}),
+        (b"@[2001:db8::1]\r\n", {"host": "[2001:db8::1]", "detailed": False}),
     ],
 )
 def test_queries(query: bytes, expected: dict[str, object]) -> None:
@@ -42,7 +42,7 @@ def test_missing_bytes_of_the_answer_are_counted() -> None:
 
 def test_an_answer_without_its_query() -> None:
     (row,) = told(FINGER, [(SERVER, FINGER_LIST)]).rows
-    assert fields(row) == {"verbose": False, "response_bytes": len(FINGER_LIST)}
+    assert fields(row) == {"detailed": False, "response_bytes": len(FINGER_LIST)}
 
 
 @pytest.mark.parametrize("query", [b"two words\r\n", b"\x16\x03\x01\n", b"GET / HTTP/1.1\r\n", b"u" * 600])

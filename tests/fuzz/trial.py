@@ -27,7 +27,7 @@ SECONDS = 10
 class StrictDispatcher(Dispatcher):
     """Malformed messages are anomalies, as always; any other exception of a parser is raised."""
 
-    def failed(self, talk: Conversation, error: Exception) -> None:
+    def parser_failed(self, talk: Conversation, error: Exception) -> None:
         """Raise what a parser must not raise."""
         raise error
 

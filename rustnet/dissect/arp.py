@@ -30,15 +30,15 @@ class Arp:
     sender_mac: Mac | None = None
     """Hardware address that it claims it with."""
     target_ip: Ip | None = None
-    """Address that is asked for, or that the reply goes to."""
+    """Address that is requested, or that the reply goes to."""
     target_mac: Mac | None = None
     """Hardware address of the target; zeros in most requests."""
     hardware_type: U16 | None = None
     """Kind of the hardware addresses: 1 is Ethernet."""
     gratuitous: bool = False
-    """Sender and target address are the same: nobody was asked."""
+    """Sender and target address are the same."""
     probe: bool = False
-    """The sender asks whether the address is free, and claims none (RFC 5227)."""
+    """The sender asks whether the address is free (RFC 5227)."""
     announcement: bool = False
     """A gratuitous request: the sender takes the address (RFC 5227)."""
     duplicate: bool = False

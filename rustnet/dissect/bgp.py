@@ -60,7 +60,7 @@ class Bgp:
     capabilities: list[Word] | None = None
     """Capabilities in an OPEN."""
     hostname: Host | None = None
-    """Name of the router, by its FQDN capability."""
+    """Name of the router, from its FQDN capability."""
     prefixes: list[Ip] | None = None
     """Networks announced, the first of them."""
     prefix_count: U32 | None = None
@@ -82,7 +82,7 @@ class Bgp:
     communities: list[Identifier] | None = None
     """Communities, as `64500:100`."""
     error: Word | None = None
-    """Error of a NOTIFICATION and what it is about."""
+    """Error of a NOTIFICATION, with its subcode."""
     error_text: FreeText | None = None
     """Text of a shutdown (RFC 9003)."""
 

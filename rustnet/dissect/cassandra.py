@@ -34,7 +34,7 @@ class Cassandra:
     version: Word | None = None
     """Version of the protocol: `3`, `4`, `5` …"""
     cql_version: Term | None = None
-    """Version of CQL that the client speaks."""
+    """Version of CQL that the client requests."""
     compression: Term | None = None
     """Compression that the client chose."""
     client_name: Software | None = None
@@ -50,7 +50,7 @@ class Cassandra:
     has_password: bool = False
     """A password was sent."""
     authenticated: bool | None = None
-    """The server let the client in; NULL where its verdict was not seen."""
+    """The server accepted the login; NULL if its answer was not seen."""
     error_number: U32 | None = None
     """Number of the error by which the server refused."""
     error: FreeText | None = None

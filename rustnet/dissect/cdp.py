@@ -28,7 +28,7 @@ _IPV4, _IPV6 = b"\xcc", b"\xaa\xaa\x03\0\0\0\x86\xdd"
 
 @record("cdp")
 class Cdp:
-    """What one port says of itself and its system, once for each change."""
+    """Information that one port announces about itself and its system; one row per change."""
 
     version: Word | None = None
     """Version of the protocol, `1` or `2`."""
@@ -59,9 +59,9 @@ class Cdp:
     vtp_domain: ObjectName | None = None
     """VTP management domain."""
     system_name: Host | None = None
-    """Name of the system, where it differs from its identifier."""
+    """Name of the system, if it differs from its identifier."""
     location: FreeText | None = None
-    """Where the system stands."""
+    """Location of the system."""
     mtu: Bytes32 | None = None
     """Largest packet of the port."""
     power_mw: U32 | None = None

@@ -47,7 +47,7 @@ class Coap:
     host: Host | None = None
     """Uri-Host."""
     uri: Uri | None = None
-    """Path and query asked for, or the URI for a proxy."""
+    """Path and query requested, or the URI for a proxy."""
     content_format: U16 | None = None
     """Content-Format (0 text, 50 JSON, 60 CBOR …)."""
     observe: U32 | None = None

@@ -52,7 +52,7 @@ class Dhcp:
     assigned_ip: Ip | None = None
     """Address that the server gives (yiaddr)."""
     server_ip: Ip | None = None
-    """Server by its own word (option 54)."""
+    """Server, as it identifies itself (option 54)."""
     next_server: Ip | None = None
     """Server to boot from (siaddr)."""
     relay_ip: Ip | None = None
@@ -72,13 +72,13 @@ class Dhcp:
     fqdn: Host | None = None
     """Full name of the client (option 81)."""
     vendor_class: Software | None = None
-    """What the client's software calls itself (option 60)."""
+    """Client software (option 60)."""
     user_class: ObjectName | None = None
     """Class of the user or application (option 77), such as `iPXE`."""
     client_id: Identifier | None = None
     """Client identifier (option 61), hexadecimal."""
     parameters: Fingerprint | None = None
-    """Codes of the options that the client wants, in its order: a fingerprint of the system (option 55)."""
+    """Codes of the options that the client requests, in order: a fingerprint of the system (option 55)."""
     boot_server: Host | None = None
     """Name of the server to boot from (sname, or option 66)."""
     boot_file: FilePath | None = None
@@ -94,7 +94,7 @@ class Dhcp:
     hops: Count8 = 0
     """Relays passed."""
     broadcast: bool = False
-    """The client wants the answer as a broadcast."""
+    """The client requests the answer as a broadcast."""
 
 
 Options = dict[int, bytes]

@@ -30,15 +30,15 @@ class Dhcpv6:
     fqdn: Host | None = None
     """Name of the client (option 39)."""
     client_mac: Mac | None = None
-    """Hardware address, where the client's identifier has one or a relay tells it."""
+    """Hardware address, if the client's identifier or a relay contains it."""
     client_duid: Identifier | None = None
     """Identifier of the client, hexadecimal."""
     server_duid: Identifier | None = None
     """Identifier of the server, hexadecimal."""
     addresses: list[Ip] | None = None
-    """Addresses asked for or given."""
+    """Addresses requested or assigned."""
     networks: list[Ip] | None = None
-    """Prefixes asked for or given."""
+    """Prefixes requested or assigned."""
     lease_seconds: U32 | None = None
     """Shortest time for which an address or prefix is valid."""
     dns_servers: list[Ip] | None = None
@@ -46,11 +46,11 @@ class Dhcpv6:
     domains: list[Host] | None = None
     """Domains to search."""
     vendor_class: Software | None = None
-    """What the client's software calls itself."""
+    """Client software."""
     parameters: Fingerprint | None = None
-    """Codes of the options that the client wants, in its order."""
+    """Codes of the options that the client requests, in order."""
     result: Word | None = None
-    """Status, such as `NoAddrsAvail`; NULL where none is said."""
+    """Status, such as `NoAddrsAvail`; NULL if there is none."""
     relay_ip: Ip | None = None
     """Network of the client by the relay (link-address)."""
     relay_interface: ObjectName | None = None

@@ -66,7 +66,7 @@ class Dnp3:
     sequence: U8 | None = None
     """Sequence number of the application layer."""
     indications: list[Word] | None = None
-    """What an outstation says of its state in a response."""
+    """State of the outstation, in a response."""
     object_type: Word | None = None
     """Group and variation of the first object, as `g30v2`."""
 

@@ -41,7 +41,7 @@ class Ftp:
     """One FTP command and its reply, or the server's greeting."""
 
     command: Term | None = None
-    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
+    """Command, upper case; NULL for the greeting and for a reply whose command was not seen."""
     argument: FreeText | None = None
     """Argument of the command; NULL for secrets and for unknown commands."""
     user: User | None = None
@@ -53,7 +53,7 @@ class Ftp:
     replies: list[FreeText] | None = None
     """Lines of the final reply, 16 at most."""
     preliminary_code: U16 | None = None
-    """Code of the reply that came ahead of the final one (`150`)."""
+    """Code of the preliminary reply before the final one (`150`)."""
     data_ip: Ip | None = None
     """Address that listens for the data connection."""
     data_port: Port | None = None

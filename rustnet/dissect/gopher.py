@@ -8,7 +8,7 @@ import re
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U64, FilePath, FreeText, Word, record
+from rustnet.records import U64, FreeText, Uri, Word, record
 
 MAX_REQUEST = 1024
 """Maximum size of a request line: a selector has up to 255 characters, a search may follow it."""
@@ -29,12 +29,12 @@ _PORTS = (70,)
 class Gopher:
     """One Gopher request and the item that answers it."""
 
-    selector: FilePath | None = None
-    """Selector of the item; empty for the server's top menu, NULL where the request was not seen."""
+    selector: Uri | None = None
+    """Selector of the item; empty for the server's top menu, NULL if the request was not seen."""
     search: FreeText | None = None
-    """Words that are searched for."""
+    """Search words."""
     item: Word | None = None
-    """What the server returned: `menu`, `error`, or `file` for all else; NULL without an answer."""
+    """Kind of the item returned: `menu`, `error`, or `file` for everything else; NULL without an answer."""
     response_bytes: U64 = 0
     """Bytes of the answer."""
     response_ms: float | None = None

@@ -63,9 +63,9 @@ class Icmp:
     icmp_code: U8 | None = None
     """Code."""
     message: Word | None = None
-    """What the type means: `echo_request`, `destination_unreachable`, `neighbor_solicitation` …"""
+    """Meaning of the type: `echo_request`, `destination_unreachable`, `neighbor_solicitation` …"""
     reason: Word | None = None
-    """What an error's code means: `port_unreachable`, `fragmentation_needed`, `ttl_exceeded` …"""
+    """Meaning of an error's code: `port_unreachable`, `fragmentation_needed`, `ttl_exceeded` …"""
     icmp_id: U16 | None = None
     """Identifier of an echo, or of another request and its reply."""
     icmp_seq: U16 | None = None
@@ -75,7 +75,7 @@ class Icmp:
     data_bytes: U32 | None = None
     """Of an echo: bytes that it carries."""
     mtu: Bytes32 | None = None
-    """Largest packet of the next link: where fragmentation is needed, or in a router's advertisement."""
+    """Largest packet of the next link, in a fragmentation-needed error or a router advertisement."""
     gateway: Ip | None = None
     """Better gateway, in a redirect."""
     pointer: U32 | None = None
@@ -83,15 +83,15 @@ class Icmp:
     target: Ip | None = None
     """Address that a neighbour message is about, or a redirect's destination."""
     source_mac: Mac | None = None
-    """Hardware address of the sender, as an option says."""
+    """Hardware address of the sender, from an option."""
     target_mac: Mac | None = None
-    """Hardware address of the target, as an option says."""
+    """Hardware address of the target, from an option."""
     router: bool | None = None
     """Neighbour advertisement: the sender is a router."""
     solicited: bool | None = None
     """Neighbour advertisement: it answers a solicitation."""
     override: bool | None = None
-    """Neighbour advertisement: it replaces what is known."""
+    """Neighbour advertisement: it overrides cached entries."""
     hop_limit: U8 | None = None
     """Router advertisement: hop limit that hosts should use."""
     managed: bool | None = None
@@ -125,7 +125,7 @@ class Icmp:
     quoted_icmp_id: U16 | None = None
     """Its identifier, if it is an echo."""
     about_flow_id: int | None = None
-    """Flow that the quoted packet belongs to, if the capture has it: the latest of its ends that began before."""
+    """Flow of the quoted packet, if it is in the capture: the latest one between its ends that began before."""
 
 
 class Quoted(NamedTuple):

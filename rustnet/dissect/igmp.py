@@ -36,10 +36,10 @@ class Igmp:
     group_ip: Ip | None = None
     """Group; 0.0.0.0 in a query for all groups."""
     record_type: Word | None = None
-    """What a version 3 report says of the group: `is_include`, `is_exclude`, `to_include`, `to_exclude`,
-    `allow_sources`, `block_sources`. `to_exclude` without sources joins, `to_include` without sources leaves."""
+    """Record type of a version 3 report: `is_include`, `is_exclude`, `to_include`, `to_exclude`, `allow_sources`,
+    `block_sources`. `to_exclude` without sources joins, `to_include` without sources leaves."""
     sources: list[Ip] | None = None
-    """Senders that are wanted, or not wanted."""
+    """Senders that are included or excluded."""
     max_response_ms: float | None = None
     """Time within which a query is to be answered."""
     robustness: U8 | None = None

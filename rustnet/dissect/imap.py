@@ -40,11 +40,11 @@ class Imap:
     tag: Identifier | None = None
     """Tag of the command."""
     command: Term | None = None
-    """Command, upper case and without UID; NULL for a greeting and for what answers no command that was seen."""
+    """Command, upper case and without UID; NULL for a greeting and for a response whose command was not seen."""
     by_uid: bool = False
     """The command was prefixed by UID."""
     argument: FreeText | None = None
-    """Argument of the command; NULL where it may tell secrets or contents."""
+    """Argument of the command; NULL if it may contain secrets or message content."""
     user: User | None = None
     """User who logs in, with LOGIN and AUTHENTICATE."""
     has_password: bool = False

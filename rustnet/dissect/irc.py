@@ -44,7 +44,7 @@ class Irc:
     from_server: bool | None = None
     """The server sent it."""
     origin: Mixed | None = None
-    """Whom the message comes from, where it says so: `nick!user@host`, or a server."""
+    """Sender of the message, if stated: `nick!user@host`, or a server."""
     nick: User | None = None
     """The client's name at that time."""
     username: User | None = None
@@ -54,9 +54,9 @@ class Irc:
     irc_channel: ObjectName | None = None
     """Channel concerned, or several with commas."""
     target: User | None = None
-    """Name concerned that is no channel."""
+    """Nick or server that the message concerns."""
     argument: Term | None = None
-    """What capabilities are spoken of, or which mechanism of authentication."""
+    """Capabilities, or the mechanism of authentication."""
     has_password: bool = False
     """A password was sent."""
     reply_code: U16 | None = None

@@ -60,7 +60,7 @@ class Kafka:
     frame_bytes: U32 | None = None
     """Bytes of the request, without its length."""
     reply_bytes: U32 | None = None
-    """Bytes of the response, without its length; NULL where it was not seen."""
+    """Bytes of the response, without its length; NULL if it was not seen."""
     response_ms: float | None = None
     """From the request to its response, in milliseconds."""
 

@@ -55,9 +55,9 @@ class Kerberos:
     message: Word | None = None
     """`AS-REQ`, `AS-REP`, `TGS-REQ`, `TGS-REP`, `KRB-ERROR` …."""
     cname: User | None = None
-    """Client, the parts of its name joined by `/`."""
+    """Client: the parts of its name joined by `/`."""
     realm: Host | None = None
-    """Realm of the server asked for in requests and errors, of the client in replies."""
+    """Realm of the requested server in requests and errors, of the client in replies."""
     sname: Mixed | None = None
     """Service that a ticket is for, such as `krbtgt/EXAMPLE.COM`."""
     error: Word | None = None

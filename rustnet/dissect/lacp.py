@@ -21,7 +21,7 @@ _STATES = (
 
 @record("lacp")
 class Lacp:
-    """One LACP message that differs from the one before of its port."""
+    """One LACP message that differs from the previous one of its port."""
 
     version: Word | None = None
     """Version of the protocol, `1` or `2`."""
@@ -39,7 +39,7 @@ class Lacp:
     """`activity`, `timeout` (short), `aggregation`, `synchronization`, `collecting`, `distributing`, `defaulted`,
     `expired`: those that are set."""
     partner_system: Mac | None = None
-    """What the sender knows of the other end: its system."""
+    """The other end as the sender knows it: its system."""
     partner_system_priority: U16 | None = None
     """The other end's priority."""
     partner_key: U16 | None = None

@@ -46,7 +46,7 @@ class Ldap:
     operation: Word | None = None
     """`bind`, `search`, `modify`, `add`, `delete`, `rename`, `compare`, `extended`, `abandon` or `unbind`."""
     dn: DistinguishedName | None = None
-    """Name bound as, base of the search, or entry that is changed; empty for anonymous and for the root."""
+    """Name used to bind, base of the search, or entry that is changed; empty for anonymous and for the root."""
     version: Word | None = None
     """Version of the protocol that a bind asks for."""
     auth: Term | None = None
@@ -60,21 +60,21 @@ class Ldap:
     scope: Word | None = None
     """`base`, `one`, `subtree` or `children`."""
     filter: FreeText | None = None
-    """What a search looks for (RFC 4515)."""
+    """Filter of a search (RFC 4515)."""
     attributes: list[Term] | None = None
-    """Attributes that a search wants, or that a change is about."""
+    """Attributes that a search requests, or that a change concerns."""
     new_name: DistinguishedName | None = None
     """New relative name of a renamed entry."""
     oid: Term | None = None
     """Extended operation."""
     result: Word | None = None
-    """Result, such as `success` or `invalidCredentials`; NULL if no answer was seen."""
+    """Result, such as `success` or `invalidCredentials`; NULL if no response was seen."""
     matched_dn: DistinguishedName | None = None
-    """Last entry that exists on the way to the one asked for."""
+    """Last existing entry on the path to the requested one."""
     diagnostic: FreeText | None = None
     """Server's message about the result."""
     entries: Count32 | None = None
-    """Entries that a search found."""
+    """Entries that a search returned."""
     references: Count32 | None = None
     """Referrals that a search gave."""
     rtt_ms: float | None = None

@@ -36,32 +36,32 @@ _VOICE = (1, 2)
 
 @record("lldp")
 class Lldp:
-    """What one port says of itself and its system, once for each change."""
+    """Information that one port announces about itself and its system; one row per change."""
 
     chassis_id: Mixed | None = None
     """Identifier of the system's chassis."""
     chassis_id_kind: Word | None = None
-    """What it is: `mac`, `network`, `interface_name`, `component`, `local` …"""
+    """Kind of the identifier: `mac`, `network`, `interface_name`, `component`, `local` …"""
     port_id: Mixed | None = None
     """Identifier of the port."""
     port_id_kind: Word | None = None
-    """What it is: `mac`, `interface_name`, `interface_alias`, `network`, `local` …"""
+    """Kind of the identifier: `mac`, `interface_name`, `interface_alias`, `network`, `local` …"""
     ttl: Seconds | None = None
     """Seconds that the information holds; 0 withdraws it."""
     system_name: Host | None = None
     """Name of the system."""
     system_description: Software | None = None
-    """What the system is: hardware, operating system."""
+    """Description of the system: hardware, operating system."""
     port_description: FreeText | None = None
-    """What the port is."""
+    """Description of the port."""
     capabilities: list[Word] | None = None
-    """What the system can be: `bridge`, `router`, `telephone`, `wlan_access_point`, `station` …"""
+    """Capabilities of the system: `bridge`, `router`, `telephone`, `wlan_access_point`, `station` …"""
     enabled_capabilities: list[Word] | None = None
-    """Of these, what it is."""
+    """Those of them that are enabled."""
     management_addresses: list[Mixed] | None = None
     """Addresses at which it is managed."""
     port_vlan: U16 | None = None
-    """VLAN of untagged frames; 0 is none."""
+    """VLAN of untagged frames; 0 means none."""
     vlans: list[ObjectName] | None = None
     """VLANs of the port, each as its number and name."""
     voice_vlan: U16 | None = None

@@ -41,11 +41,11 @@ class Memcached:
     """One Memcached command and its reply."""
 
     command: Term | None = None
-    """Name of the command; NULL for what answers no command that was seen."""
+    """Name of the command; NULL for a reply whose command was not seen."""
     binary: bool = False
     """The binary protocol is used."""
     argument_count: U32 | None = None
-    """Keys asked for, or other arguments; NULL with the binary protocol."""
+    """Keys requested, or other arguments; NULL with the binary protocol."""
     request_bytes: U64 = 0
     """Bytes of the value sent."""
     response_bytes: U64 = 0
@@ -53,7 +53,7 @@ class Memcached:
     result: Term | None = None
     """First word of the reply's last line, or the binary reply's status; NULL without one."""
     server_version: Software | None = None
-    """Version of the server, where it was asked for."""
+    """Version of the server, if it was requested."""
     username: User | None = None
     """User who logs in (binary protocol)."""
     has_password: bool = False

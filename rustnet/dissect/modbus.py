@@ -34,7 +34,7 @@ class Modbus:
     """One Modbus request with its response, or one kind of request that a client repeats."""
 
     function: Word | None = None
-    """What is done: `read_coils`, `write_register` …"""
+    """Function: `read_coils`, `write_register` …"""
     function_code: U8 | None = None
     """Number of the function."""
     unit_id: U8 | None = None

@@ -40,7 +40,7 @@ class Mqtt:
     message: Word | None = None
     """`connect`, `connack`, `publish`, `subscribe`, `suback`, `unsubscribe`, `disconnect`, `auth`."""
     version: Word | None = None
-    """Version of the connection: `3.1`, `3.1.1`, `5.0`; NULL where its beginning was not seen."""
+    """Version of the connection: `3.1`, `3.1.1`, `5.0`; NULL if its beginning was not seen."""
     client_id: Identifier | None = None
     """Identifier of the connection's client."""
     username: User | None = None

@@ -34,7 +34,7 @@ class Mysql:
     username: User | None = None
     """User who logs in."""
     database: ObjectName | None = None
-    """Database asked for at login."""
+    """Database requested at login."""
     auth_plugin: Term | None = None
     """Method of authentication last named: by the server, by the client, or in a switch."""
     client_name: Software | None = None
@@ -48,9 +48,9 @@ class Mysql:
     tls: bool = False
     """The client changed to TLS; user and outcome are then not visible."""
     authenticated: bool | None = None
-    """The server accepted the login; NULL where its answer was not seen."""
+    """The server accepted the login; NULL if its answer was not seen."""
     error_code: U16 | None = None
-    """Error number, where the server refused."""
+    """Error number, if the server refused."""
     error: FreeText | None = None
     """Text of that error."""
 

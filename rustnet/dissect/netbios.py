@@ -56,13 +56,13 @@ class Netbios:
     operation: Word | None = None
     """`query`, `registration`, `release` …, `direct_group` …, `session_request` …, or the browser's command."""
     name: Host | None = None
-    """Name that the message is about: asked for, registered, or the sender of a datagram or session."""
+    """Name in question, name registered, or sender of a datagram or session."""
     suffix: U8 | None = None
     """Sixteenth byte of `name`: 0 workstation, 0x20 file server, 0x1b domain master browser …"""
     destination_name: Host | None = None
     """Receiver of a datagram or session."""
     scope: Host | None = None
-    """Scope identifier behind the name."""
+    """Scope identifier of the name."""
     response: bool | None = None
     """The name service message is a response."""
     rcode: Word | None = None

@@ -34,7 +34,7 @@ class Ntp:
     mode: Word | None = None
     """`client`, `server`, `broadcast`, `symmetric_active`, `symmetric_passive`, `control` or `private`."""
     leap: U8 | None = None
-    """Leap indicator; 3 says that the clock is not synchronised."""
+    """Leap indicator; 3 means that the clock is not synchronised."""
     stratum: U8 | None = None
     """Distance from a reference clock; 0 unspecified, 16 not synchronised."""
     poll: I32 | None = None
@@ -52,7 +52,7 @@ class Ntp:
     originate_time: Ts | None = None
     """Time of the request by the client's clock, as the reply repeats it."""
     receive_time: Ts | None = None
-    """When the request came in, by the server's clock."""
+    """Time at which the request arrived, by the server's clock."""
     transmit_time: Ts | None = None
     """When the packet was sent, by the sender's clock."""
     rtt_ms: float | None = None
@@ -60,7 +60,7 @@ class Ntp:
     clock_offset_ms: float | None = None
     """Server's clock less the capture's clock, halfway between request and reply."""
     operation: Word | None = None
-    """What a control or private message asks for, such as `read_variables` or `mon_getlist_1`."""
+    """Operation of a control or private message, such as `read_variables` or `mon_getlist_1`."""
     response: bool | None = None
     """The control or private message is a response."""
     authenticated: bool = False

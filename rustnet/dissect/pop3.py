@@ -32,7 +32,7 @@ class Pop3:
     """One POP3 command and its reply, or the server's greeting."""
 
     command: Term | None = None
-    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
+    """Command, upper case; NULL for the greeting and for a reply whose command was not seen."""
     argument: FreeText | None = None
     """Argument of the command; NULL for secrets and for unknown commands."""
     user: User | None = None

@@ -39,27 +39,27 @@ class Postgresql:
     username: User | None = None
     """User who connects."""
     database: ObjectName | None = None
-    """Database asked for; the server takes the user's name without one."""
+    """Database requested; if there is none, the server uses the user's name."""
     application_name: Software | None = None
     """Name that the client gives itself."""
     replication: Term | None = None
-    """Kind of replication asked for."""
+    """Kind of replication requested."""
     server_version: Software | None = None
     """Version that the server reports."""
     auth_method: Term | None = None
-    """Method of authentication that the server asked for: `trust` where it asked for none."""
+    """Method of authentication that the server requested; `trust` if it requested none."""
     authenticated: bool | None = None
-    """The server accepted the user; NULL where its answer was not seen."""
+    """The server accepted the user; NULL if its answer was not seen."""
     tls_requested: bool = False
-    """The client asked for TLS."""
+    """The client requested TLS."""
     tls: bool = False
     """The server agreed to TLS; what follows is then not visible."""
     gss_requested: bool = False
-    """The client asked for encryption by GSSAPI."""
+    """The client requested encryption by GSSAPI."""
     cancel: bool = False
     """The connection only cancels the query of another."""
     backend_pid: U32 | None = None
-    """Process of the server, as it tells the client, or as a cancel request names it."""
+    """Process of the server, as it reports it to the client, or as a cancel request names it."""
     sqlstate: Term | None = None
     """SQLSTATE of the error that ended the start."""
     error: FreeText | None = None

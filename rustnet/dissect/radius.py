@@ -36,7 +36,7 @@ class Radius:
     username: User | None = None
     """User-Name."""
     auth_method: Word | None = None
-    """How the user proves to be it: `pap`, `chap`, `eap` or `mschap`; the proof itself is not kept."""
+    """Method of the user's authentication: `pap`, `chap`, `eap` or `mschap`; the credentials are not kept."""
     nas_ip: Ip | None = None
     """Address of the network access server."""
     nas_identifier: Host | None = None
@@ -62,7 +62,7 @@ class Radius:
     reply_message: FreeText | None = None
     """Text for the user."""
     vendors: list[Word] | None = None
-    """Vendors whose attributes are in it, by enterprise number."""
+    """Vendors of vendor-specific attributes, by enterprise number."""
     response_ms: float | None = None
     """From the request to this answer, in milliseconds."""
 

@@ -36,11 +36,11 @@ class Rdp:
     """One RDP connection's negotiation."""
 
     cookie: User | None = None
-    """User, or what the client puts in its place, in the `mstshash` cookie."""
+    """User, or the client's replacement for it, in the `mstshash` cookie."""
     routing_token: Identifier | None = None
     """Token for a load balancer."""
     requested_protocols: list[Word] | None = None
-    """Security protocols that the client offers besides RDP's own."""
+    """Security protocols that the client offers in addition to RDP's own."""
     protocol: Word | None = None
     """Security protocol chosen: `rdp`, `ssl`, `hybrid` (CredSSP), `hybrid_ex` …; of UDP `rdpeudp` and its version."""
     failure: Word | None = None
@@ -52,9 +52,9 @@ class Rdp:
     keyboard_layout: Word | None = None
     """Keyboard layout of the client, hexadecimal, with RDP's own security."""
     width: U16 | None = None
-    """Width of the desktop asked for, in pixels, with RDP's own security."""
+    """Width of the desktop requested, in pixels, with RDP's own security."""
     height: U16 | None = None
-    """Height of the desktop asked for, in pixels, with RDP's own security."""
+    """Height of the desktop requested, in pixels, with RDP's own security."""
 
 
 class RdpParser(OneRowParser[Rdp]):

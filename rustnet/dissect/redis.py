@@ -34,9 +34,9 @@ class Redis:
     """One Redis command and its reply."""
 
     command: Term | None = None
-    """Name of the command, upper case; NULL for what answers no command that was seen."""
+    """Name of the command, upper case; NULL for a reply whose command was not seen."""
     argument_count: U32 | None = None
-    """Arguments behind the name."""
+    """Arguments after the name."""
     request_bytes: U64 = 0
     """Bytes of the arguments."""
     username: User | None = None

@@ -45,7 +45,7 @@ class Rtp:
     payload_type: U8 | None = None
     """Payload type of its first packet."""
     codec: Word | None = None
-    """What a static payload type stands for (RFC 3551); NULL where signalling decides."""
+    """Codec of a static payload type (RFC 3551); NULL if signalling decides."""
     from_src: bool = True
     """Sent by the flow's `src`."""
     first_sequence: U16 | None = None
@@ -73,7 +73,7 @@ class Rtcp:
     cname: User | None = None
     """Canonical name of the source."""
     tool: Software | None = None
-    """Program that the source says it is."""
+    """Program of the source, as it states it."""
     reported_ssrc: Identifier | None = None
     """Source that the first report is about, hexadecimal."""
     sent_packets: U32 | None = None
@@ -89,7 +89,7 @@ class Rtcp:
     reason: FreeText | None = None
     """Why the source left (BYE)."""
     encrypted: bool = False
-    """SRTCP: all behind the first eight bytes is encrypted."""
+    """SRTCP: everything after the first eight bytes is encrypted."""
 
 
 def is_rtp(data: bytes) -> bool:

@@ -33,7 +33,7 @@ class Rtsp:
     """One RTSP request and its response."""
 
     method: Term | None = None
-    """`OPTIONS`, `DESCRIBE`, `SETUP`, `PLAY` …; NULL where only the response was seen."""
+    """`OPTIONS`, `DESCRIBE`, `SETUP`, `PLAY` …; NULL if only the response was seen."""
     uri: Uri | None = None
     """Presentation or stream."""
     version: Word | None = None

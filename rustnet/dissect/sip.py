@@ -41,23 +41,23 @@ class Sip:
     method: Term | None = None
     """Method of a request: `REGISTER`, `INVITE` …; NULL in responses, whose `cseq` names it."""
     uri: Uri | None = None
-    """What a request is addressed to."""
+    """Target of a request."""
     status: U16 | None = None
     """Status code of a response."""
     reason: FreeText | None = None
     """Reason phrase of a response."""
     from_uri: Uri | None = None
-    """Who asks."""
+    """Sender of the request."""
     to_uri: Uri | None = None
-    """Who is asked."""
+    """Recipient of the request."""
     call_id: Identifier | None = None
     """Identifies the call or the registration."""
     cseq: Term | None = None
     """Sequence number and method, such as `102 INVITE`."""
     contact: Uri | None = None
-    """Where the sender can be reached directly."""
+    """Address at which the sender can be reached directly."""
     via: Mixed | None = None
-    """Last hop that the message came through."""
+    """Last hop of the message."""
     user_agent: Software | None = None
     """Software of a client."""
     server: Software | None = None

@@ -36,9 +36,9 @@ class Smtp:
     """One SMTP command and its reply, or the server's greeting."""
 
     command: Term | None = None
-    """Command, upper case; NULL for the greeting and for what answers no command that was seen."""
+    """Command, upper case; NULL for the greeting and for a reply whose command was not seen."""
     argument: FreeText | None = None
-    """Argument of the command; NULL for unknown commands, and without what follows the mechanism of AUTH."""
+    """Argument of the command; NULL for unknown commands; of AUTH the mechanism only."""
     helo: Host | None = None
     """Name by which the client last introduced itself."""
     mail_from: User | None = None

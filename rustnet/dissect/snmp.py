@@ -51,7 +51,7 @@ class Snmp:
     version: Word | None = None
     """`v1`, `v2c` or `v3`."""
     community: Secret | None = None
-    """Community name, which stands in for a password in versions 1 and 2c."""
+    """Community name, which serves as a password in versions 1 and 2c."""
     pdu: Word | None = None
     """`get`, `get_next`, `get_bulk`, `set`, `response`, `trap_v1`, `trap`, `inform`, `report`; NULL if encrypted."""
     request_id: I64 | None = None
@@ -65,15 +65,15 @@ class Snmp:
     object_count: U32 | None = None
     """Objects in the message."""
     system_name: Host | None = None
-    """Value of sysName.0, where the message carries it."""
+    """Value of sysName.0, if the message contains it."""
     system_description: Software | None = None
-    """Value of sysDescr.0, where the message carries it."""
+    """Value of sysDescr.0, if the message contains it."""
     enterprise: Term | None = None
-    """What a version 1 trap is about, in dotted form."""
+    """Enterprise of a version 1 trap, in dotted form."""
     trap: Word | None = None
     """Kind of a version 1 trap: `linkDown` …, or `enterpriseSpecific` and its number."""
     agent_ip: Ip | None = None
-    """Sender of a version 1 trap by its own word."""
+    """Sender of a version 1 trap, as it states it."""
     engine_id: Identifier | None = None
     """Authoritative engine of version 3, hexadecimal."""
     engine_boots: Count32 | None = None

@@ -26,13 +26,13 @@ class Socks:
     version: Word | None = None
     """`4`, `4a` or `5`."""
     command: Word | None = None
-    """What the proxy is asked for: `connect`, `bind`, `udp associate`; Tor's `resolve` and `resolve ptr`."""
+    """Request to the proxy: `connect`, `bind`, `udp associate`; Tor's `resolve` and `resolve ptr`."""
     host: Host | None = None
-    """Name that the proxy is asked to reach."""
+    """Host name that the proxy is asked to connect to."""
     target_ip: Ip | None = None
-    """Address that the proxy is asked to reach."""
+    """Address that the proxy is asked to connect to."""
     target_port: Port | None = None
-    """Port that the proxy is asked to reach."""
+    """Port that the proxy is asked to connect to."""
     username: User | None = None
     """User: SOCKS 4's user id, or the one of RFC 1929."""
     has_password: bool = False
@@ -40,7 +40,7 @@ class Socks:
     auth_method: Word | None = None
     """Method of authentication that the proxy chose (SOCKS 5)."""
     ok: bool | None = None
-    """The proxy agreed; NULL where its answer was not seen."""
+    """The proxy agreed; NULL if its answer was not seen."""
     result_code: U8 | None = None
     """Code of the proxy's reply: 0 (SOCKS 5) or 90 (SOCKS 4) is success."""
     bound_ip: Ip | None = None

@@ -21,13 +21,13 @@ class Ssdp:
     status: U16 | None = None
     """Status code of an answer."""
     target: Mixed | None = None
-    """What is searched for (ST) or announced (NT)."""
+    """Target of a search (ST), or the announced type (NT)."""
     notification: Term | None = None
     """`ssdp:alive`, `ssdp:byebye` or `ssdp:update` (NTS)."""
     usn: Identifier | None = None
     """Unique name of the service."""
     location: Uri | None = None
-    """Where the device's description is."""
+    """URL of the device's description."""
     server: Software | None = None
     """System, UPnP version and product of the device."""
     user_agent: Software | None = None
@@ -37,7 +37,7 @@ class Ssdp:
     max_age: Seconds | None = None
     """Seconds for which the announcement holds."""
     max_wait: Seconds | None = None
-    """Seconds within which answers are wanted (MX)."""
+    """Seconds within which responses are requested (MX)."""
     friendly_name: ObjectName | None = None
     """Name that a control point or device gives itself."""
 

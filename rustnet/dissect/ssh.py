@@ -52,9 +52,9 @@ class Ssh:
     server_cipher: Term | None = None
     """Cipher chosen from server to client."""
     mac: Term | None = None
-    """MAC chosen from client to server; NULL where the cipher needs none."""
+    """MAC chosen from client to server; NULL if the cipher needs none."""
     server_mac: Term | None = None
-    """MAC chosen from server to client; NULL where the cipher needs none."""
+    """MAC chosen from server to client; NULL if the cipher needs none."""
     compression: Term | None = None
     """Compression chosen from client to server."""
     server_compression: Term | None = None

@@ -23,12 +23,12 @@ _INSTANCE = 16
 
 @record("stp")
 class Stp:
-    """One spanning tree message (BPDU): a notification, or one that differs from the one before of its port."""
+    """One spanning tree message (BPDU): a notification, or one that differs from the previous one of its port."""
 
     protocol: Word | None = None
-    """`stp`, `rstp`, `mstp`, `spt`; `pvst+` or `rpvst+` where Cisco's VLAN is added."""
+    """`stp`, `rstp`, `mstp`, `spt`; `pvst+` or `rpvst+` if Cisco's VLAN is added."""
     message: Word | None = None
-    """`configuration`, or `topology_change_notification`, which says nothing else."""
+    """`configuration`, or `topology_change_notification`, which has no further fields."""
     root_mac: Mac | None = None
     """Root bridge's address."""
     root_priority: U16 | None = None
@@ -52,7 +52,7 @@ class Stp:
     topology_change_ack: bool | None = None
     """A topology change is acknowledged."""
     port_role: Word | None = None
-    """`root`, `designated` or `alternate_or_backup`; NULL where unknown, and in STP."""
+    """`root`, `designated` or `alternate_or_backup`; NULL if unknown, and in STP."""
     proposal: bool | None = None
     """The port proposes to be designated (RSTP)."""
     agreement: bool | None = None

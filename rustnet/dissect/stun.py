@@ -64,7 +64,7 @@ class Stun:
     relayed_port: Port | None = None
     """Its port."""
     peer_ip: Ip | None = None
-    """Peer behind the TURN server."""
+    """Peer that the TURN server relays to."""
     peer_port: Port | None = None
     """Its port."""
     other_ip: Ip | None = None

@@ -42,7 +42,7 @@ class Syslog:
     severity: Word | None = None
     """`emerg`, `alert`, `crit`, `err`, `warning`, `notice`, `info` or `debug`."""
     format: Word | None = None
-    """`rfc5424`, `rfc3164`, or `other` where a device has a form of its own."""
+    """`rfc5424`, `rfc3164`, or `other` for a device's own format."""
     logged_at: FreeText | None = None
     """Time of the event as the message writes it; the older format has no year and no zone."""
     hostname: Host | None = None

@@ -43,13 +43,13 @@ class Tds:
     client_version: Software | None = None
     """Version of the client's library."""
     encryption: Word | None = None
-    """What the server says of encryption: `login only`, `on`, `not supported`, `required`."""
+    """Encryption that the server announces: `login only`, `on`, `not supported`, `required`."""
     instance: ObjectName | None = None
     """Instance that the client asks for."""
     hostname: Host | None = None
     """Name of the client's machine."""
     username: User | None = None
-    """User who logs in; NULL with Windows' own authentication."""
+    """User who logs in; NULL with Windows authentication."""
     application_name: Software | None = None
     """Program that connects."""
     client_name: Software | None = None
@@ -57,11 +57,11 @@ class Tds:
     server_name: Host | None = None
     """Server that the client names in its login."""
     database: ObjectName | None = None
-    """Database asked for."""
+    """Database requested."""
     integrated: bool | None = None
-    """The client logs in by Windows' own authentication; NULL where the login was not seen."""
+    """The client logs in with Windows authentication; NULL if the login was not seen."""
     authenticated: bool | None = None
-    """The server accepted the login; NULL where its answer was not seen."""
+    """The server accepted the login; NULL if its answer was not seen."""
     program_name: Software | None = None
     """Program that the server names itself."""
     error_number: U32 | None = None

@@ -41,9 +41,9 @@ class Telnet:
     """One Telnet connection."""
 
     client_options: list[Word] | None = None
-    """What the client says of options, `WILL ECHO` style, in order."""
+    """Option negotiation of the client, `WILL ECHO` style, in order."""
     server_options: list[Word] | None = None
-    """What the server says of options, in order."""
+    """Option negotiation of the server, in order."""
     terminal: Term | None = None
     """Type of the client's terminal."""
     width: U16 | None = None
@@ -53,7 +53,7 @@ class Telnet:
     username: User | None = None
     """Name typed at the last prompt for one, or sent in the environment."""
     has_password: bool = False
-    """Something was typed at a prompt for a password."""
+    """Something was typed at a password prompt."""
 
 
 class TelnetParser(OneRowParser[Telnet]):

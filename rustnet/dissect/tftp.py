@@ -29,7 +29,7 @@ class Tftp:
     operation: Word | None = None
     """`read`, `write`, `options` or `error`."""
     filename: FilePath | None = None
-    """File asked for."""
+    """File requested."""
     mode: Term | None = None
     """`octet`, `netascii` or `mail`."""
     block_size: Bytes16 | None = None
@@ -41,9 +41,9 @@ class Tftp:
     timeout_seconds: U32 | None = None
     """Seconds until a retransmission."""
     error: Word | None = None
-    """What an error's code means."""
+    """Meaning of an error's code."""
     error_text: FreeText | None = None
-    """What an error says."""
+    """Text of an error."""
 
 
 class TftpParser(RowParser):

@@ -34,7 +34,7 @@ class Vnc:
     security_type: Word | None = None
     """Security type chosen: by the client, or by the server up to version 3.3."""
     authenticated: bool | None = None
-    """The server let the client in; NULL where its verdict was not seen."""
+    """The server accepted the login; NULL if its answer was not seen."""
     error: FreeText | None = None
     """Why the server refused."""
     desktop_name: ObjectName | None = None

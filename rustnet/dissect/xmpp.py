@@ -40,15 +40,15 @@ class Xmpp:
     version: Term | None = None
     """Version of XMPP; NULL for Jabber before it."""
     tls: bool = False
-    """Both sides changed to TLS; what follows is then not visible."""
+    """Both sides switched to TLS; what follows is not visible."""
     auth_method: Term | None = None
     """SASL mechanism, or `iq-auth`."""
     username: User | None = None
-    """User who logs in, where the mechanism tells it in the clear."""
+    """User who logs in, if the mechanism sends it in the clear."""
     has_password: bool = False
     """A secret was sent."""
     authenticated: bool | None = None
-    """The server accepted the login; NULL where its answer was not seen."""
+    """The server accepted the login; NULL if its answer was not seen."""
     jid: User | None = None
     """Full address that the server gave the client, or that stanzas name as the client's."""
 

@@ -43,9 +43,9 @@ class Amqp:
     """One AMQP method (0-9-1) or performative (1.0)."""
 
     method: Word | None = None
-    """Name: `connection.start`, `basic.publish`; `open`, `attach`, `sasl-init`; `header` of what opens a connection."""
+    """Name: `connection.start`, `basic.publish`; `open`, `attach`, `sasl-init`; `header` for a protocol header."""
     version: Word | None = None
-    """Version of the connection: `0-9-1`, `1.0`; NULL where its beginning was not seen."""
+    """Version of the connection: `0-9-1`, `1.0`; NULL if its beginning was not seen."""
     channel: U16 | None = None
     """Channel of the connection."""
     exchange: ObjectName | None = None
@@ -55,7 +55,7 @@ class Amqp:
     queue: ObjectName | None = None
     """Queue concerned; with 1.0 the address of a link."""
     virtual_host: Host | None = None
-    """Virtual host asked for; with 1.0 the host."""
+    """Virtual host requested; with 1.0 the host."""
     client_id: Identifier | None = None
     """With 1.0: identifier of the container that opens the connection."""
     auth_method: Term | None = None

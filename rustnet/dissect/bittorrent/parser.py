@@ -35,19 +35,19 @@ class Bittorrent:
     kind: Word = "peer"
     """`peer`, `dht`, `utp`, `tracker` or `lsd` (local service discovery)."""
     message: Term | None = None
-    """`handshake`, or what a message asks: `get_peers`, `announce_peer`, `announce` …"""
+    """`handshake`, or the request: `get_peers`, `announce_peer`, `announce` …"""
     response: bool | None = None
     """The message is a response."""
     info_hash: Digest | None = None
     """Torrent, hexadecimal."""
     peer_id: Identifier | None = None
-    """Id of the peer; bytes that are no text as escapes."""
+    """Id of the peer; bytes that are not text are escaped."""
     node_id: Identifier | None = None
     """Id of a DHT node, hexadecimal."""
     target: Identifier | None = None
-    """Node that is looked for, hexadecimal."""
+    """Node that is searched for, hexadecimal."""
     client: Software | None = None
-    """Client software, by the peer id or by its own word."""
+    """Client software, from the peer id or as it states itself."""
     extensions: list[Word] | None = None
     """Extensions that the handshake offers: `dht`, `fast`, `extended`."""
     listen_port: Port | None = None

@@ -35,9 +35,9 @@ class Dcerpc:
     """One binding of an interface, or one call."""
 
     operation: Word | None = None
-    """`bind`, `alter_context`, `request`, or what a lone message is."""
+    """`bind`, `alter_context`, `request`, or the type of a response without a request."""
     interface: Word | None = None
-    """Name of the interface, where it is a known one: `epmapper`, `samr`, `svcctl` …"""
+    """Name of the interface, if it is well known: `epmapper`, `samr`, `svcctl` …"""
     interface_uuid: Term | None = None
     """Interface."""
     interface_version: Word | None = None

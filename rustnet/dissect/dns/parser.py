@@ -33,20 +33,20 @@ class Dns:
     """One DNS, mDNS or LLMNR message, or one further question of it."""
 
     query: Host | None = None
-    """Name asked for, as on the wire without the trailing dot; empty for the root, NULL without a question."""
+    """Name in the question, as sent but without the trailing dot; empty for the root, NULL without a question."""
     qtype: Word | None = None
-    """Type asked for: `A`, `AAAA`, `HTTPS`, or `TYPE65280` style."""
+    """Type in the question: `A`, `AAAA`, `HTTPS`, or `TYPE65280` style."""
     qclass: Word | None = None
-    """Class asked for: `IN`, `CH`, `ANY` …"""
+    """Class in the question: `IN`, `CH`, `ANY` …"""
     rcode: Word | None = None
     """Response code, EDNS extension included; NULL in queries."""
     answers: list[Mixed] | None = None
-    """Data of the answer section's records as text (addresses, names, or the presentation form), then the addresses
-    of the other sections; `answer_count` tells where those begin."""
+    """Data of the answer section's records as text (addresses, names, or the presentation form), followed by the
+    addresses of the other sections, which begin after `answer_count` entries."""
     answer_types: list[Word] | None = None
     """Types of `answers`."""
     answer_names: list[Host] | None = None
-    """Owners of `answers`, where any is neither `query` nor an alias of it."""
+    """Owners of `answers`, if any of them is neither `query` nor an alias of it."""
     cnames: list[Host] | None = None
     """Canonical names along the alias chain."""
     response: bool = False
@@ -64,7 +64,7 @@ class Dns:
     flags: U16 = 0
     """Flags word of the header."""
     authoritative: bool = False
-    """AA: the answer comes from an authority."""
+    """AA: the answer is authoritative."""
     truncated: bool = False
     """TC: the answer did not fit."""
     questions: Count16 = 0

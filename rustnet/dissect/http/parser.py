@@ -61,7 +61,7 @@ class Http:
     """One HTTP transaction: a request, its response, or both."""
 
     method: Term | None = None
-    """Request method; NULL where the request was not seen."""
+    """Request method; NULL if the request was not seen."""
     host: Host | None = None
     """Host header, or the authority of an absolute or CONNECT target."""
     uri: Uri | None = None
@@ -83,11 +83,11 @@ class Http:
     server: Software | None = None
     """Server header."""
     location: Uri | None = None
-    """Location header: where a redirection leads."""
+    """Location header: target of a redirection."""
     request_bytes: U64 = 0
-    """Body bytes of the request: its Content-Length, or counted where chunked."""
+    """Body bytes of the request: its Content-Length, or counted if chunked."""
     response_bytes: U64 = 0
-    """Body bytes of the response: its Content-Length, or counted where chunked or until the close."""
+    """Body bytes of the response: its Content-Length, or counted if chunked or until the close."""
     response_ms: float | None = None
     """From the request's head to the response's, in milliseconds."""
     has_authorization: bool = False
@@ -99,7 +99,7 @@ class Http:
     forwarded_for: Mixed | None = None
     """X-Forwarded-For header."""
     upgrade: Term | None = None
-    """Protocol offered in Upgrade; the one chosen, where the server switched (101)."""
+    """Protocol offered in Upgrade; the chosen one if the server switched (101)."""
     proxy: bool = False
     """The request was meant for a proxy: CONNECT, or an absolute target."""
 

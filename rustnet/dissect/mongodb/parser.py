@@ -30,7 +30,7 @@ class Mongodb:
     """One MongoDB request."""
 
     command: Term | None = None
-    """Name of the command: `find`, `insert`, `hello` …; NULL where it is compressed."""
+    """Name of the command: `find`, `insert`, `hello` …; NULL if it is compressed."""
     database: ObjectName | None = None
     """Database concerned."""
     collection: ObjectName | None = None
@@ -52,9 +52,9 @@ class Mongodb:
     frame_bytes: U32 | None = None
     """Bytes of the request."""
     reply_bytes: U32 | None = None
-    """Bytes of the reply; NULL where it was not seen."""
+    """Bytes of the reply; NULL if it was not seen."""
     ok: bool | None = None
-    """The server did it; NULL where its reply was not seen, or is compressed."""
+    """The command succeeded; NULL if its reply was not seen or is compressed."""
     error: Term | None = None
     """Name of the error (`codeName`)."""
     response_ms: float | None = None

@@ -36,7 +36,7 @@ class Nfs:
     version: Word | None = None
     """Version of the program."""
     procedure: Word | None = None
-    """What is called, such as `LOOKUP`; of NFS 4 the operations, joined by commas."""
+    """Procedure, such as `LOOKUP`; of NFS 4 the operations, joined by commas."""
     filename: FilePath | None = None
     """Name within a directory, or path to mount."""
     new_name: FilePath | None = None
@@ -46,13 +46,13 @@ class Nfs:
     auth: Word | None = None
     """Kind of the credentials: `none`, `sys`, `gss` …"""
     uid: Id32 | None = None
-    """User by the caller's word."""
+    """User id, as the caller states it."""
     gid: Id32 | None = None
-    """Group by the caller's word."""
+    """Group id, as the caller states it."""
     machine: Host | None = None
-    """Name of the calling machine by its own word."""
+    """Name of the calling machine, as it states it."""
     mapped_program: Word | None = None
-    """Program that the port mapper is asked for."""
+    """Program whose port is requested of the port mapper."""
     mapped_port: Port | None = None
     """Port that the port mapper gives."""
     xid: U32 | None = None

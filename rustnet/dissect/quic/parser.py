@@ -66,10 +66,10 @@ _PARAMETERS = (57, 0xFFA5)
 
 @record("quic")
 class Quic:
-    """One QUIC connection, as far as its Initial packets tell."""
+    """One QUIC connection, as its Initial packets show it."""
 
     sni: Host | None = None
-    """Server name that the client asked for."""
+    """Server name that the client requested."""
     version: Word | None = None
     """Version: `1`, `2`, `draft-29`, `Q046`, `T051`, `mvfst-22` …, or hexadecimal."""
     dcid: Identifier | None = None
@@ -93,9 +93,9 @@ class Quic:
     key_group: Word | None = None
     """Group of the key exchange."""
     user_agent: Software | None = None
-    """What Google's clients say of themselves."""
+    """User agent of Google's clients."""
     idle_timeout_ms: I64 | None = None
-    """Idle timeout that the client proposed, in milliseconds; 0 is none."""
+    """Idle timeout that the client proposed, in milliseconds; 0 means none."""
     close_code: I64 | None = None
     """Error code of a CONNECTION_CLOSE within an Initial packet (RFC 9000, 20; from 256 on TLS alerts)."""
     close_reason: FreeText | None = None
@@ -107,13 +107,13 @@ class Quic:
     hello_retry: bool = False
     """The server asked for a second ClientHello."""
     retry: bool = False
-    """The server sent a Retry packet: it wanted the client's address validated."""
+    """The server sent a Retry packet, to validate the client's address."""
     token_sent: bool | None = None
     """The client's Initial carried a token of an earlier connection or a Retry."""
     early_data: bool = False
     """0-RTT packets were sent."""
     ech: bool | None = None
-    """An encrypted ClientHello, or GREASE for one, was sent; NULL where the client was not seen."""
+    """An encrypted ClientHello, or GREASE for one, was sent; NULL if the client was not seen."""
     established: bool = False
     """Packets of the established connection were seen."""
     server_hello_ms: float | None = None

@@ -45,7 +45,7 @@ class Smb:
     directory: FilePath | None = None
     """Directory that a listing is of."""
     pattern: FilePath | None = None
-    """What a listing by SMB 1 looks for, such as `\\docs\\*`; its entries are not read."""
+    """Search pattern of a listing by SMB 1, such as `\\docs\\*`; its entries are not read."""
     share: FilePath | None = None
     r"""Share, as `\\server\name`."""
     dialect: Term | None = None
@@ -53,25 +53,25 @@ class Smb:
     result: Word | None = None
     """Status of the response without `STATUS_`; NULL if no response was seen."""
     disposition: Word | None = None
-    """What a `CREATE` wants: `open`, `create`, `open_if`, `overwrite`, `overwrite_if`, `supersede`."""
+    """Disposition of a `CREATE`: `open`, `create`, `open_if`, `overwrite`, `overwrite_if`, `supersede`."""
     access: Word | None = None
     """Access that a `CREATE` asks for: `read`, `write`, `append`, `execute`, `delete`, `full`, joined by commas."""
     delete_on_close: bool | None = None
-    """A `CREATE` wants the file deleted when it is closed."""
+    """A `CREATE` requests that the file is deleted when it is closed."""
     username: User | None = None
     """User of a `SESSION_SETUP`; empty for an anonymous one."""
     domain: Host | None = None
     """Domain or machine of the user."""
     workstation: Host | None = None
-    """Client by its own word."""
+    """Client machine, as it states it."""
     server_name: Host | None = None
     """Server's NetBIOS name."""
     server_dns_name: Host | None = None
     """Server's DNS name."""
     server_os: Software | None = None
-    """Server's system, as it says or as version and build."""
+    """Server's system, as it states it, or as version and build."""
     client_os: Software | None = None
-    """Client's system, as it says (SMB 1)."""
+    """Client's system, as it states it (SMB 1)."""
     size: Bytes64 | None = None
     """Size of the file in bytes, as opened or listed."""
     bytes_read: Bytes64 | None = None

@@ -66,9 +66,9 @@ class Tls:
     """One TLS handshake, as far as it is in the clear."""
 
     sni: Host | None = None
-    """Server name that the client asked for."""
+    """Server name that the client requested."""
     version: Word | None = None
-    """Version chosen, `TLS 1.3` style; NULL where the server was not seen."""
+    """Version chosen, `TLS 1.3` style; NULL if the server was not seen."""
     cipher: Word | None = None
     """Cipher suite chosen (IANA name)."""
     alpn: Term | None = None
@@ -86,11 +86,11 @@ class Tls:
     key_group: Word | None = None
     """Group of the key exchange."""
     ech: bool | None = None
-    """An encrypted ClientHello, or GREASE for one, was sent; NULL where the client was not seen."""
+    """An encrypted ClientHello, or GREASE for one, was sent; NULL if the client was not seen."""
     esni: bool | None = None
-    """An encrypted server name (the draft before ECH) was sent; NULL where the client was not seen."""
+    """An encrypted server name (the draft before ECH) was sent; NULL if the client was not seen."""
     resumed: bool | None = None
-    """An earlier session was resumed; NULL where it takes both sides to know."""
+    """An earlier session was resumed; NULL if that needs both sides to be seen."""
     early_data: bool | None = None
     """The client sent data along with its hello (0-RTT)."""
     hello_retry: bool = False
@@ -102,7 +102,7 @@ class Tls:
     alert_level: Word | None = None
     """`warning` or `fatal`."""
     alert_from_client: bool | None = None
-    """The client sent that alert; NULL where it is not known who the client is."""
+    """The client sent that alert; NULL if the client is unknown."""
     server_hello_ms: float | None = None
     """From the ClientHello to the ServerHello, in milliseconds."""
     subject: DistinguishedName | None = None

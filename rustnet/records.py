@@ -1,6 +1,6 @@
-"""The record is the table: dataclasses whose fields, types and docstrings make the DuckDB schema and the docs.
+"""Record classes: their fields, types and docstrings define the tables of DuckDB and the documentation.
 
-A record class is written once, beside the code that fills it::
+A record class is defined once, next to the code that fills it::
 
     @record("ntp")
     class Ntp:
@@ -9,11 +9,11 @@ A record class is written once, beside the code that fills it::
         version: Word | None = None
         \"\"\"Version number of the packet.\"\"\"
 
-Each column has a `Kind`. A text's annotation gives it (``Word``, ``Host``, ``FreeText`` …); a number has it by its type
-or name (``response_ms``), unless its annotation gives one (``Port``, ``Bytes64``).
+Each column has a `Kind`. The annotation of a text states it (``Word``, ``Host``, ``FreeText`` …); that of a number
+follows from its type or name (``response_ms``), unless the annotation states one (``Port``, ``Bytes64``).
 
-``capture_id``, ``flow_id``, ``ts`` and ``packet`` stand before the fields of every protocol table; whoever emits
-a record does not set them.
+Every protocol table has ``capture_id``, ``flow_id``, ``ts`` and ``packet`` before the fields of its record; the writer
+fills them.
 """
 
 import ast
@@ -28,10 +28,9 @@ from typing import Annotated, Any, TypeVar, dataclass_transform
 
 
 class Kind(enum.StrEnum):
-    """What a column holds, beyond its type; of a list, what each of its values is.
+    """Meaning of a column's values beyond their type; for a list, of its elements.
 
-    Redaction, the way a value is shown and the help on a column go by it, so a text has the kind of the most telling of
-    its possible values.
+    Redaction, presentation and help depend on it, so a text has the kind of the most sensitive of its possible values.
     """
 
     ADDRESS = "address"
@@ -49,29 +48,29 @@ class Kind(enum.StrEnum):
     COMMAND_LINE = "command line"
     """A program with its arguments."""
     URI = "uri"
-    """A URI or a part of one: it may hold users, hosts, paths and whatever a query carries."""
+    """A URI or a part of one, which may contain users, hosts, paths and any query values."""
     SOFTWARE = "software"
-    """What a program, a device or a system calls itself: product, version, maker, and whatever it adds."""
+    """Self-description of a program, device or system: product, version, maker and other text."""
     DISTINGUISHED_NAME = "distinguished name"
     """A name of a directory or a certificate (RFC 4514)."""
     FINGERPRINT = "fingerprint"
-    """How a program speaks, as a hash or a list: equal for all installations alike."""
+    """Traits of a program's messages, as a hash or a list: the same for all installations of the program."""
     DIGEST = "digest"
-    """A hash of something particular (file, certificate, ends of a flow): whoever has that recognises it."""
+    """A hash of a particular thing (file, certificate, ends of a flow), recognisable to those who have the thing."""
     IDENTIFIER = "identifier"
-    """What tells one device, client, session, or object from others: text or number, equal where it is the same."""
+    """Text or number that identifies a device, client, session or object: equal values mean the same one."""
     OBJECT = "object"
-    """A name that people gave to a thing of theirs other than a host: database, queue, topic, interface, container."""
+    """A name chosen by users for something other than a host: database, queue, topic, interface, container."""
     WORD = "word"
     """A word of a closed vocabulary, the protocol's or rustnet's own: method, state, version, algorithm."""
     TERM = "term"
     """A word that the protocol defines but a sender chooses: mechanism, content type, name of an algorithm."""
     SECRET = "secret"  # noqa: S105 - a kind of column
-    """What stands in for a password."""
+    """A password, or a value used in its place."""
     MIXED = "mixed"
-    """Addresses, names or other texts in one column: each value has to be looked at."""
+    """Addresses, names or other texts in one column: each value has to be classified."""
     FREE_TEXT = "free text"
-    """Text that people or programs wrote; it may hold anything."""
+    """Text written by people or programs, with any content."""
     TIME = "time"
     """A moment, in UTC."""
     DURATION = "duration"
@@ -79,15 +78,15 @@ class Kind(enum.StrEnum):
     BYTES = "bytes"
     """A size in bytes."""
     COUNT = "count"
-    """How many: packets, entries, hops."""
+    """A number of packets, entries, hops and so on."""
     RATIO = "ratio"
     """A share, from 0 to 1."""
     PORT = "port"
     """A port of TCP, UDP or SCTP."""
     NUMBER = "number"
-    """A number that is no quantity (code, index, priority), or one of another unit."""
+    """A number that is not a quantity (code, index, priority), or a quantity in another unit."""
     FLAGS = "flags"
-    """A number whose bits have meanings of their own."""
+    """A number whose bits have separate meanings."""
     BOOLEAN = "boolean"
     """True or false."""
     FLOW = "flow"
@@ -143,31 +142,31 @@ _T = TypeVar("_T")
 
 @dataclass_transform(eq_default=False)
 def record(table: str) -> "typing.Callable[[type[_T]], type[_T]]":
-    """Make a slotted class that is the row type of ``table``: an attribute and an argument for each annotation.
+    """Create the slotted row class of ``table``, with an attribute and an argument for each annotation.
 
-    What dataclasses make beside that (nobody compares or prints rows) would be a third of the program's start; its
-    ``__init__`` is made when the first row is, since a capture has few of the protocols.
+    Dataclasses would take a third of the program's start for methods that rows do not need. ``__init__`` is created
+    with the first row, since a capture has few of the protocols.
     """
 
     def wrap(cls: type[_T]) -> type[_T]:
         names = tuple(cls.__annotations__)
-        given = vars(cls)
-        body = {k: v for k, v in given.items() if k not in names and k not in {"__dict__", "__weakref__"}}
-        defaults = {f"_{name}": given[name] for name in names if name in given}
+        attributes = vars(cls)
+        body = {k: v for k, v in attributes.items() if k not in names and k not in {"__dict__", "__weakref__"}}
+        defaults = {f"_{name}": attributes[name] for name in names if name in attributes}
 
         def first(self: Any, *values: object, **named: object) -> None:
-            made.__init__ = _constructor(names, defaults)
+            row_class.__init__ = _constructor(names, defaults)
             self.__init__(*values, **named)
 
-        made: Any = type(cls.__name__, cls.__bases__, {**body, "__slots__": names, "__init__": first})
-        made.__table__ = table
-        return typing.cast("type[_T]", made)
+        row_class: Any = type(cls.__name__, cls.__bases__, {**body, "__slots__": names, "__init__": first})
+        row_class.__table__ = table
+        return typing.cast("type[_T]", row_class)
 
     return wrap
 
 
 def _constructor(names: tuple[str, ...], defaults: dict[str, object]) -> Any:
-    """``__init__`` of a row with these attributes, whose ``defaults`` have a ``_`` in front of their names."""
+    """``__init__`` of a row with these attributes; the names of ``defaults`` begin with ``_``."""
     arguments = ", ".join(f"{name}=_{name}" if f"_{name}" in defaults else name for name in names)
     assignments = "; ".join(f"self.{name} = {name}" for name in names)
     scope = dict(defaults)
@@ -177,7 +176,7 @@ def _constructor(names: tuple[str, ...], defaults: dict[str, object]) -> Any:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: name, DuckDB type, whether it may be NULL, and kind (`field_docs`: what it means)."""
+    """One column of a table: name, DuckDB type, whether it may be NULL, and kind (`field_docs` has its description)."""
 
     name: str
     sql_type: str
@@ -201,12 +200,12 @@ _KIND_BY_NAME = {
     "count": Kind.COUNT,
     "flags": Kind.FLAGS,
 }
-"""Kind of a number whose annotation gives none, by the last word or two of its name."""
+"""Kind of a number whose annotation states none, by the last word or two of its name."""
 
 
 @functools.cache
 def _described(hint: Any) -> tuple[str, bool, Kind | None]:
-    """DuckDB type of an annotation, whether NULL may stand there, and the kind if it gives one."""
+    """DuckDB type of an annotation, whether it may be NULL, and the kind if it states one."""
     if typing.get_origin(hint) is Annotated:
         sql_type, *kinds = hint.__metadata__
         return sql_type, False, kinds[-1] if kinds else None
@@ -223,9 +222,9 @@ def _described(hint: Any) -> tuple[str, bool, Kind | None]:
 
 
 def _default_kind(table: str, name: str, sql_type: str) -> Kind:
-    """Kind of a column by its type, or of a number by its name. Raises ``TypeError`` for text, which needs its own."""
+    """Kind of a column by its type, or of a number by its name. Raises ``TypeError`` for text, which has no default."""
     if sql_type.startswith(("VARCHAR", "BLOB")):
-        raise TypeError(f"{table}.{name}: a text column's annotation gives its kind, such as `Host` or `FreeText`")
+        raise TypeError(f"{table}.{name}: a text column needs a kind in its annotation, such as `Host` or `FreeText`")
     known = _KIND_BY_TYPE.get(sql_type)
     if known is not None:
         return known
@@ -243,18 +242,18 @@ def table_name(cls: type) -> str:
 def columns(cls: type) -> tuple[Column, ...]:
     """Columns of a record class, in the order of its fields."""
     hints = cls.__annotations__
-    if any(isinstance(hint, str) for hint in hints.values()):  # compiled modules write them as texts
+    if any(isinstance(hint, str) for hint in hints.values()):  # in compiled modules they are strings
         hints = typing.get_type_hints(cls, include_extras=True)
-    made = []
+    described = []
     for name in cls.__slots__:  # type: ignore[attr-defined]
         sql_type, nullable, kind = _described(hints[name])
-        made.append(Column(name, sql_type, nullable, kind or _default_kind(table_name(cls), name, sql_type)))
-    return tuple(made)
+        described.append(Column(name, sql_type, nullable, kind or _default_kind(table_name(cls), name, sql_type)))
+    return tuple(described)
 
 
 @functools.cache
 def _module_tree(module: str) -> ast.Module:
-    """Syntax tree of a module's source, which is installed beside its compiled form."""
+    """Syntax tree of a module's source, which is installed next to its compiled form."""
     file = sys.modules[module].__file__
     if file is None:
         raise ValueError(f"{module} has no source file")
@@ -264,7 +263,7 @@ def _module_tree(module: str) -> ast.Module:
 
 @functools.cache
 def field_docs(cls: type) -> dict[str, str]:
-    """Docstrings that stand under the fields of a record class, or under the members of an enumeration."""
+    """Docstrings of the fields of a record class, or of the members of an enumeration."""
     docs: dict[str, str] = {}
     for node in ast.walk(_module_tree(cls.__module__)):
         if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
@@ -279,6 +278,6 @@ def field_docs(cls: type) -> dict[str, str]:
 
 
 def kind_docs() -> dict[Kind, str]:
-    """Kinds of columns, each with the sentence that stands under it."""
+    """Kinds of columns with their descriptions."""
     docs = field_docs(Kind)
     return {kind: docs[kind.name] for kind in Kind}

@@ -68,7 +68,7 @@ class Analysis:
         cadence: Cadence = BATCH,
     ) -> None:
         self.cadence = cadence
-        self.collector = Collector(capture_id, settle=share is WHOLE)
+        self.collector = Collector(capture_id, deduplicate=share is WHOLE)
         dissectors = registry.DISSECTORS if dissect else ()
         self.dispatcher = Dispatcher(dissectors, self.collector, strict)
         wanted = bytearray(WANTED_SIZE)

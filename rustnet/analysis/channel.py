@@ -1,9 +1,9 @@
-"""`Channel`: Python objects between two processes of this program, arrays with one copy of them in between, or none.
+"""`Channel`: Python objects between two processes of this program, with at most one copy of their arrays.
 
-A message is pickled (protocol 5). The buffers of its arrays are not part of the pickle. Large ones are written to
-memory that both ends share, and the new arrays lie there: once they are gone, the next message in the other direction
-gives their place back. Others go behind the pickle straight from the memory where they are, and are received into one
-block that the new arrays share; all begin at a place that 8 divides. Both ends are this program: what comes is trusted.
+A message is pickled (protocol 5) without the buffers of its arrays. Large buffers are written to shared memory, where
+the received arrays stay: once those are deleted, the next message in the other direction frees their space. Other
+buffers are sent after the pickle directly from their memory, and received into one block that the new arrays share. All
+start at a multiple of 8 bytes. Both ends are this program, so messages are trusted.
 """
 
 import mmap
@@ -18,41 +18,41 @@ from typing import Any
 import numpy as np
 
 HEAD = struct.Struct("=QQqQ")
-"""Bytes of the pickle; how many buffers the message has (their sizes come next, 8 bytes each); where in the shared
-memory they begin, negative if they follow the pickle; how many places there are free again (told after the sizes)."""
+"""Size of the pickle; number of buffers (their sizes come next, 8 bytes each); their offset in the shared memory,
+negative if they follow the pickle; number of offsets to free (they come after the sizes)."""
 ALIGNED = 8
 PADDING = memoryview(bytes(ALIGNED))
 MOST_PIECES = 256
-"""Buffers that are given to the system at a time; it takes 1,024 at most."""
+"""Buffers per `sendmsg` call; the system takes 1,024 at most."""
 KERNEL_BYTES = 1 << 20
-"""What may be on its way; the system may allow less."""
+"""Size of the socket's send buffer; the system may allow less."""
 AREA_BYTES = 32 << 20
-"""Memory that two ends share."""
+"""Size of the shared memory."""
 LARGE = 64 << 10
-"""Bytes of buffers from which on they go there."""
+"""Total size of buffers from which they go through shared memory."""
 
 
 class Area:
-    """Which places of a block of memory are free. Those at its beginning are taken first: they may still be cached."""
+    """Allocates ranges of a block of memory, the lowest first: they may still be in the processor's cache."""
 
     def __init__(self, size: int) -> None:
         self.free = [(0, size)]
-        """(place, size), in order; no two of them touch each other."""
+        """(offset, size), in order; adjacent ranges are merged."""
         self.taken: dict[int, int] = {}
 
-    def take(self, size: int) -> int:
-        """Place of ``size`` bytes in one piece, or -1 if there is none."""
-        for i, (place, room) in enumerate(self.free):
-            if room >= size:
-                self.free[i : i + 1] = [(place + size, room - size)] if room > size else []
-                self.taken[place] = size
-                return place
+    def allocate(self, size: int) -> int:
+        """Offset of ``size`` contiguous bytes, or -1 if there are none."""
+        for i, (offset, space) in enumerate(self.free):
+            if space >= size:
+                self.free[i : i + 1] = [(offset + size, space - size)] if space > size else []
+                self.taken[offset] = size
+                return offset
         return -1
 
-    def give(self, place: int) -> None:
-        """Free what was taken at a place."""
+    def release(self, offset: int) -> None:
+        """Free the range at an offset."""
         merged: list[tuple[int, int]] = []
-        for start, size in sorted([*self.free, (place, self.taken.pop(place))]):
+        for start, size in sorted([*self.free, (offset, self.taken.pop(offset))]):
             if merged and sum(merged[-1]) == start:
                 merged[-1] = merged[-1][0], merged[-1][1] + size
             else:
@@ -61,9 +61,9 @@ class Area:
 
 
 class Channel:
-    """One end. `recv` raises EOFError once the other end is closed, both directions OSError when they fail.
+    """One end. `recv` raises EOFError once the other end is closed; `send` and `recv` raise OSError on failure.
 
-    ``memory`` is what this end shares with the other; the end that writes to it has its ``area``.
+    ``memory`` is shared with the other end; the end that writes to it has the allocator ``area``.
     """
 
     def __init__(self, end: socket.socket, memory: mmap.mmap, area: Area | None = None) -> None:
@@ -71,22 +71,22 @@ class Channel:
         self.memory = memory
         self.area = area
         self.unused: deque[int] = deque()
-        """Places whose arrays are gone, of which the other end does not know yet."""
+        """Offsets whose arrays were deleted, not yet sent to the other end."""
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         self.poller = select.poll()
         self.poller.register(end, select.POLLIN)
 
     def send(self, message: object) -> None:
-        """Send a message; waits while the other end does not take it."""
+        """Send a message; blocks until the other end has taken it."""
         buffers: list[pickle.PickleBuffer] = []
         body = pickle.dumps(message, 5, buffer_callback=buffers.append)
         raw = [buffer.raw() for buffer in buffers]
         sizes = [view.nbytes for view in raw]
-        place = self._placed(raw, sum(map(_padded, sizes)))
+        offset = self._share(raw, sum(map(_padded, sizes)))
         unused = [self.unused.popleft() for _ in range(len(self.unused))]
         numbers = struct.pack(f"={len(raw)}Q{len(unused)}Q", *sizes, *unused)
-        pieces = [memoryview(HEAD.pack(len(body), len(raw), place, len(unused)) + numbers + body)]
-        for view in raw if place < 0 else ():
+        pieces = [memoryview(HEAD.pack(len(body), len(raw), offset, len(unused)) + numbers + body)]
+        for view in raw if offset < 0 else ():
             if view.nbytes:
                 pieces.append(view)
             if view.nbytes % ALIGNED:
@@ -100,29 +100,29 @@ class Channel:
             if sent:
                 pieces[first] = pieces[first][sent:]
 
-    def _placed(self, raw: list[memoryview], room: int) -> int:
-        """Write large buffers to the shared memory, and return where they begin; -1 if they must be sent."""
-        if self.area is None or room < LARGE:
+    def _share(self, raw: list[memoryview], space: int) -> int:
+        """Write large buffers to the shared memory and return their offset; -1 if they have to be sent."""
+        if self.area is None or space < LARGE:
             return -1
-        place = at = self.area.take(room)
-        if place >= 0:
+        offset = at = self.area.allocate(space)
+        if offset >= 0:
             shared = memoryview(self.memory)
             for view in raw:
                 shared[at : at + view.nbytes] = view
                 at += _padded(view.nbytes)
-        return place
+        return offset
 
     def recv(self) -> Any:
         """Wait for a message."""
-        size, count, place, free = HEAD.unpack(self._block(HEAD.size))
+        size, count, offset, free = HEAD.unpack(self._block(HEAD.size))
         numbers = struct.unpack(f"={count + free}Q", self._block(8 * (count + free))) if count + free else ()
         sizes = numbers[:count]
-        for given in numbers[count:]:
+        for freed in numbers[count:]:
             assert self.area is not None
-            self.area.give(given)
+            self.area.release(freed)
         body = self._block(size)
-        room = sum(map(_padded, sizes))
-        block = self._block(room) if place < 0 else self._lying(place, room)
+        space = sum(map(_padded, sizes))
+        block = self._block(space) if offset < 0 else self._shared(offset, space)
         buffers = []
         at = 0
         for size in sizes:
@@ -130,21 +130,21 @@ class Channel:
             at += _padded(size)
         return pickle.loads(body, buffers=buffers)  # noqa: S301 - from our own process
 
-    def _lying(self, place: int, size: int) -> memoryview:
-        """A part of the shared memory; once nobody refers to it, its place is free."""
-        part = np.frombuffer(self.memory, np.uint8, size, place)
-        weakref.finalize(part, self.unused.append, place).atexit = False
+    def _shared(self, offset: int, size: int) -> memoryview:
+        """A range of the shared memory, which is freed once it is no longer referenced."""
+        part = np.frombuffer(self.memory, np.uint8, size, offset)
+        weakref.finalize(part, self.unused.append, offset).atexit = False
         return memoryview(part)  # type: ignore[arg-type]
 
     def _block(self, size: int) -> memoryview:
-        """Exactly ``size`` bytes."""
+        """Receive exactly ``size`` bytes."""
         block = memoryview(np.empty(size, np.uint8))  # type: ignore[arg-type]  # arrays are buffers before 3.12 too
         at = 0
         while at < size:
-            got = self.socket.recv_into(block[at:])
-            if not got:
+            received = self.socket.recv_into(block[at:])
+            if not received:
                 raise EOFError
-            at += got
+            at += received
         return block
 
     def poll(self) -> bool:
@@ -157,12 +157,12 @@ class Channel:
 
 
 def _padded(size: int) -> int:
-    """Bytes that a buffer takes where the next one begins aligned."""
+    """Size of a buffer rounded up to the alignment."""
     return size + -size % ALIGNED
 
 
 def channels() -> tuple[Channel, Channel]:
-    """Both ends of a new channel; the second one may send its arrays through memory that they share."""
-    one, other = socket.socketpair()
+    """Both ends of a new channel; the second may send arrays through shared memory."""
+    first, second = socket.socketpair()
     memory = mmap.mmap(-1, AREA_BYTES)
-    return Channel(one, memory), Channel(other, memory, Area(AREA_BYTES))
+    return Channel(first, memory), Channel(second, memory, Area(AREA_BYTES))

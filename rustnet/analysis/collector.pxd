@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t
 
 cdef class Collector:
     cdef public int64_t capture_id
-    cdef public bint settle
+    cdef public bint deduplicate
     cdef public dict rows, kinds, seen, sighted
     cdef public list anomalies, names, sightings
     cpdef record(self, object record, int64_t flow_id, int64_t ts, int64_t packet)

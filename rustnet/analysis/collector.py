@@ -1,17 +1,17 @@
-"""`Collector`: takes what parsers say (rows, names, anomalies) and holds it until there is enough to store."""
+"""`Collector`: gathers the rows, names and anomalies of parsers until there are enough to store."""
 
 from rustnet.store.batches import Batch, Records, Rows
 from rustnet.store.rows import Row
 from rustnet.store.tables import Anomaly, Name
 
 MAX_ANOMALIES = 200
-"""Rows per kind of anomaly and capture; further ones are counted in the last."""
+"""Rows per kind of anomaly and capture; one more row counts the rest."""
 
 MAX_NAMES = 200_000
-"""Addresses whose last name is remembered, by its source and the client."""
+"""Most combinations of address, source and client whose last name is kept."""
 
 NAME_REFRESH_NS = 60_000_000_000
-"""A name seen again for the same address, with no other in between, is a new row after this time."""
+"""Time after which a repeated name of the same address is a new row."""
 
 
 Sighting = tuple[int, str, str, str, int | None, str | None]
@@ -21,12 +21,12 @@ Sighting = tuple[int, str, str, str, int | None, str | None]
 class Collector:
     """Rows of one capture that wait for the writer (`rustnet.dissect.framework.conversation.Sink`).
 
-    Without ``settle`` every sighting of a name is kept, for whoever puts those of several collectors in order.
+    Without ``deduplicate`` every sighting of a name is kept, to be merged in order with those of other collectors.
     """
 
-    def __init__(self, capture_id: int, settle: bool = True) -> None:
+    def __init__(self, capture_id: int, deduplicate: bool = True) -> None:
         self.capture_id = capture_id
-        self.settle = settle
+        self.deduplicate = deduplicate
         self.rows: dict[type, list[Row]] = {}
         self.anomalies: list[Anomaly] = []
         self.kinds: dict[str, Anomaly] = {}
@@ -36,7 +36,7 @@ class Collector:
         self.sighted: dict[tuple[str, str, str | None], Name] = {}
 
     def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
-        """Take one row of a protocol's table."""
+        """Add a row of a protocol's table."""
         rows = self.rows.get(type(record))
         if rows is None:
             rows = self.rows[type(record)] = []
@@ -45,7 +45,7 @@ class Collector:
     def anomaly(
         self, kind: str, detail: str, flow_id: int, ts: int, packet: int, file_offset: int | None = None, count: int = 1
     ) -> None:
-        """Take one anomaly; of each kind the first `MAX_ANOMALIES` are rows, and one more counts the rest."""
+        """Add an anomaly; the first `MAX_ANOMALIES` of each kind are rows, and one more counts the rest."""
         seen = self.seen.get(kind, 0) + 1
         self.seen[kind] = seen
         if seen > MAX_ANOMALIES + 1:
@@ -61,8 +61,8 @@ class Collector:
         self.anomalies.append(row)
 
     def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
-        """Take a name learned for an address; ``client`` asked for it."""
-        if not self.settle:
+        """Add a name learned for an address; ``client`` is the host that asked for it."""
+        if not self.deduplicate:
             self.sightings.append((ts, ip, name, source, ttl, client))
             return
         key = (ip, source, client)
@@ -75,19 +75,19 @@ class Collector:
         self.names.append(row)
 
     def take(self, least: int, final: bool = False) -> list[Batch]:
-        """Batches of the tables that have at least ``least`` rows; the ``final`` ones bring the counts of anomalies."""
-        made: list[Batch] = []
+        """Remove and return tables with at least ``least`` rows; with ``final``, also the counts of anomalies."""
+        batches: list[Batch] = []
         for cls, rows in self.rows.items():
             if len(rows) >= least:
-                made.append(Rows(cls, rows))
+                batches.append(Rows(cls, rows))
                 self.rows[cls] = []
         if len(self.names) >= least:
-            made.append(Records(Name, list(self.names)))
+            batches.append(Records(Name, list(self.names)))
             self.names = []
         if len(self.anomalies) >= least:
-            made.append(Records(Anomaly, list(self.anomalies)))
+            batches.append(Records(Anomaly, list(self.anomalies)))
             self.anomalies = []
         if final and self.kinds:
-            made.append(Records(Anomaly, list(self.kinds.values())))
+            batches.append(Records(Anomaly, list(self.kinds.values())))
             self.kinds = {}
-        return made
+        return batches

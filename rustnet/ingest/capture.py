@@ -112,7 +112,7 @@ class CaptureIngest:
         self.link_types: set[int] = set()
         self.last_link = -1
         self.packet_claims = claims = PacketClaims(capture_id, Path(source.info.source).name)
-        claims.spill = lambda rows: writer.run(partial(claims.store, columns=rows))
+        claims.spill = lambda rows: writer.execute(partial(claims.store, columns=rows))
         self.pktap = False
         self.callback: Callable[[Progress], None] | None = None
         self.last_progress_at = 0.0
@@ -260,7 +260,7 @@ class CaptureIngest:
         report.captures.append(self.summary())
         self.packet_claims.spill = None  # break the reference cycle
         if len(self.packet_claims):
-            self.writer.run(self.packet_claims.store)
+            self.writer.execute(self.packet_claims.store)
             report.packet_claims[self.capture_id] = self.packet_claims
         self.progress(final=True)
 

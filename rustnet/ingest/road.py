@@ -69,14 +69,14 @@ def ingest(
     workers: Workers | None = None
     try:
         workers = _start_workers(paths, options)  # ahead of the writer's thread: they are forked
-        later = workers is not None and first is not None and first.info.kind == "file"
+        deferred = workers is not None and first is not None and first.info.kind == "file"
         writer = Writer(
             session,
             registry.tables(),
-            later=later,
+            deferred=deferred,
             cadence=options.cadence,
             on_flush=None if options.speed is None else _live_passes(),
-            opened=partial(Serving, session),
+            on_open=partial(Serving, session),
         )
     except BaseException:
         if first is not None:
@@ -89,7 +89,7 @@ def ingest(
         _end(writer, report, tables)
         _attribute(writer, report, options)
         if ask is not None and report.captures:
-            writer.ask(partial(_ask, ask, session))
+            writer.execute_last(partial(_ask, ask, session))
     finally:
         if workers is not None:
             workers.close()
@@ -135,7 +135,7 @@ def _captures(
     """
     tables: set[str] = set()
     capture_id, flow_id = writer.next_ids()
-    earlier = [] if options.again else writer.earlier()
+    earlier = [] if options.again else writer.earlier_captures()
     for index, path in enumerate(paths):
         source = first if first is not None else _open(path, report, options, stop)
         first = None
@@ -218,7 +218,7 @@ def _end(writer: Writer, report: Report, tables: set[str]) -> None:
         flows = sum(capture.flows for capture in report.captures)
         span = Span(captures)
         names = partial(name_flows, span=span, expected=flows)
-        writer.end(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
+        writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
 
 
 def _pass(each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
@@ -241,8 +241,8 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         if not sidecar_files(capture.source, evidence) and capture.capture_id not in report.packet_claims:
             continue
         work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence)
-        outcome: Outcome = writer.run(work)
+        outcome: Outcome = writer.execute(work)
         report.failed += [("sidecar", sentence) for sentence in outcome.failures]
         report.sidecars += outcome.notes
     report.packet_claims.clear()
-    writer.run(drop_table)
+    writer.execute(drop_table)

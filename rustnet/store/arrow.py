@@ -1,8 +1,8 @@
-"""`ArrowStream`: columns as a stream of Arrow batches that DuckDB reads where they lie.
+"""`ArrowStream`: columns as a stream of Arrow batches that DuckDB reads without a copy.
 
 The Arrow C data and C stream interfaces (https://arrow.apache.org/docs/format/CDataInterface.html and
-CStreamInterface.html), handed over by the PyCapsule protocol (``__arrow_c_stream__``): structs of pointers, written
-into arrays of 64-bit words. All memory belongs to the `ArrowStream`, which must live until the statement is done.
+CStreamInterface.html), passed by the PyCapsule protocol (``__arrow_c_stream__``): structs of pointers, written into
+arrays of 64-bit words. All memory belongs to the `ArrowStream`, which must live until the statement has run.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ FORMATS = {
     "bool": b"b", "int8": b"c", "uint8": b"C", "int16": b"s", "uint16": b"S", "int32": b"i", "uint32": b"I",
     "int64": b"l", "uint64": b"L", "float64": b"g", "datetime64[ns]": b"tsn:",
 }  # fmt: skip
-"""Arrow's format strings by the name of NumPy's type."""
+"""Arrow's format strings by NumPy type name."""
 LARGE_TEXT, LARGE_LIST, STRUCT = b"U", b"+L", b"+s"
 
 SCHEMA_WORDS, ARRAY_WORDS = 9, 10
@@ -91,34 +91,33 @@ Types = tuple[tuple[str, bytes], ...]
 
 
 class _Schema:
-    """Type of a batch: a struct of its columns. Row 0 of ``words`` is the struct, the others are what is in it."""
+    """Type of a batch: a struct of its columns. Row 0 of ``words`` is the struct, the others are its children."""
 
     def __init__(self, types: Types) -> None:
         lists = sum(form == LARGE_LIST for _, form in types)
         self.words = np.zeros((1 + len(types) + lists, SCHEMA_WORDS), np.int64)
         self.children = np.zeros(len(types) + lists, np.int64)
         self.texts = np.frombuffer(b"\0".join([STRUCT, b"", b"item", LARGE_TEXT, *_texts(types), b""]), np.uint8)
-        at = _address(self.texts)
-        struct, empty, item, large_text = at, at + 3, at + 4, at + 9
-        at += 11
+        position = _address(self.texts)
+        struct, empty, item, large_text = position, position + 3, position + 4, position + 9
+        position += 11
         size = SCHEMA_WORDS * WORD
         base, pointers = _address(self.words), _address(self.children)
         self._write(0, struct, empty, len(types), pointers)
-        inner = len(types)
+        list_item = len(types)
         for i, (name, form) in enumerate(types):
             self.children[i] = base + (1 + i) * size
-            count = below = 0
+            count = children = 0
             if form == LARGE_LIST:
-                self.children[inner] = base + (1 + inner) * size
-                self._write(1 + inner, large_text, item, 0, 0)
-                count, below = 1, pointers + inner * WORD
-                inner += 1
-            self._write(1 + i, at, at + len(form) + 1, count, below)
-            at += len(form) + len(name.encode()) + 2
+                self.children[list_item] = base + (1 + list_item) * size
+                self._write(1 + list_item, large_text, item, 0, 0)
+                count, children = 1, pointers + list_item * WORD
+                list_item += 1
+            self._write(1 + i, position, position + len(form) + 1, count, children)
+            position += len(form) + len(name.encode()) + 2
 
     def _write(self, row: int, form: int, name: int, count: int, children: int) -> None:
-        below = children if count else 0
-        self.words[row] = (form, name, 0, NULLABLE, count, below, 0, SCHEMA_RELEASED_BY, 0)
+        self.words[row] = (form, name, 0, NULLABLE, count, children if count else 0, 0, SCHEMA_RELEASED_BY, 0)
 
 
 def _texts(types: Types) -> Iterator[bytes]:
@@ -139,43 +138,45 @@ def _format(column: Column) -> bytes:
 
 
 class _Batch:
-    """Values of a batch, in rows like `_Schema`. Up to three buffers a column: bitmap, offsets or values, bytes."""
+    """Values of a batch, in rows as in `_Schema`; up to three buffers per column: bitmap, offsets or values, bytes."""
 
     def __init__(self, batch: dict[str, Column]) -> None:
         columns = list(batch.values())
-        inner = [column.items for column in columns if isinstance(column, Lists)]
-        rows = 1 + len(columns) + len(inner)
+        list_items = [column.items for column in columns if isinstance(column, Lists)]
+        rows = 1 + len(columns) + len(list_items)
         self.kept: list[Array] = []
         self.buffers = np.zeros((rows, 3), np.int64)
         self.children = np.zeros(rows - 1, np.int64)
-        pointers, places = _address(self.children), _address(self.buffers)
-        held = [[None], *map(_buffers, columns), *map(_buffers, inner)]
-        self.buffers[:] = [self._addresses(buffers) for buffers in held]
-        below = pointers + len(columns) * WORD  # where the child of the next list is named
-        words = [(length(columns[0]), 0, 0, 1, len(columns), places, pointers, 0, ARRAY_RELEASED_BY, 0)]
-        for row, (column, buffers) in enumerate(zip([*columns, *inner], held[1:], strict=True), 1):
-            missing = 0 if buffers[0] is None else -1
-            at, inside, children = places + row * 3 * WORD, 0, 0
+        child_pointers, buffer_pointers = _address(self.children), _address(self.buffers)
+        all_buffers = [[None], *map(_buffers, columns), *map(_buffers, list_items)]
+        self.buffers[:] = [self._addresses(buffers) for buffers in all_buffers]
+        next_item = child_pointers + len(columns) * WORD
+        words = [(length(columns[0]), 0, 0, 1, len(columns), buffer_pointers, child_pointers, 0, ARRAY_RELEASED_BY, 0)]
+        for row, (column, buffers) in enumerate(zip([*columns, *list_items], all_buffers[1:], strict=True), 1):
+            nulls = 0 if buffers[0] is None else -1
+            own_buffers, count, children = buffer_pointers + row * 3 * WORD, 0, 0
             if isinstance(column, Lists):
-                inside, children = 1, below
-                below += WORD
-            words.append((length(column), missing, 0, len(buffers), inside, at, children, 0, ARRAY_RELEASED_BY, 0))
+                count, children = 1, next_item
+                next_item += WORD
+            words.append(
+                (length(column), nulls, 0, len(buffers), count, own_buffers, children, 0, ARRAY_RELEASED_BY, 0)
+            )
         self.words = np.array(words, np.int64)
         self.children[:] = _address(self.words) + np.arange(1, rows) * (ARRAY_WORDS * WORD)
 
     def _addresses(self, buffers: Sequence[Array | None]) -> tuple[int, int, int]:
-        """Addresses of a column's buffers, which are kept as long as this object; 0 where there is none."""
-        found = [0, 0, 0]
+        """Addresses of a column's buffers, which live as long as this object; 0 for no buffer."""
+        addresses = [0, 0, 0]
         for k, buffer in enumerate(buffers):
             if buffer is not None and len(buffer):
                 values = np.ascontiguousarray(buffer)
                 self.kept.append(values)
-                found[k] = _address(values)
-        return found[0], found[1], found[2]
+                addresses[k] = _address(values)
+        return addresses[0], addresses[1], addresses[2]
 
 
 def _buffers(column: Column) -> Sequence[Array | None]:
-    """Buffers of a column, as Arrow orders them; the first is what is not NULL, if anything is."""
+    """Buffers of a column in Arrow's order; the first is the validity bitmap, or None without NULLs."""
     if isinstance(column, Texts):
         return (column.valid, column.ends, column.data)
     if isinstance(column, Lists):
@@ -184,7 +185,7 @@ def _buffers(column: Column) -> Sequence[Array | None]:
 
 
 def _values(column: Array) -> list[Array | None]:
-    """Buffers of a column of numbers: what is not NULL, if anything is, and the values."""
+    """Buffers of a column of numbers: validity bitmap (None without NULLs) and values."""
     if column.dtype == np.bool_:
         return [None, bitmap(column)]
     if column.dtype == np.int64 or column.dtype.kind == "M":
@@ -197,16 +198,16 @@ def _values(column: Array) -> list[Array | None]:
 
 
 class ArrowStream:
-    """Batches of the same columns, to be read any number of times while this object lives."""
+    """Batches of the same columns, readable any number of times while this object lives."""
 
     def __init__(self, batches: Sequence[dict[str, Column]]) -> None:
         self.batches = batches
         self.schema = _schema(tuple((name, _format(column)) for name, column in batches[0].items()))
         self.kept: list[Any] = []
-        """What the structs point to."""
+        """Objects that the structs point to."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """A capsule with a stream that begins with the first batch."""
+        """Return a capsule with a stream that begins with the first batch."""
         rest = iter(self.batches)
 
         def get_schema(stream: int, out: int) -> int:  # noqa: ARG001
@@ -218,9 +219,9 @@ class ArrowStream:
             if batch is None:
                 ctypes.memset(out, 0, ARRAY_WORDS * WORD)
             else:
-                made = _Batch(batch)
-                self.kept.append(made)
-                ctypes.memmove(out, _address(made.words), ARRAY_WORDS * WORD)
+                array = _Batch(batch)
+                self.kept.append(array)
+                ctypes.memmove(out, _address(array.words), ARRAY_WORDS * WORD)
             return 0
 
         stream = _Stream(_GET(get_schema), _GET(get_next), NO_ERROR, RELEASE_STREAM, None)
@@ -228,6 +229,6 @@ class ArrowStream:
         return _capsule(ctypes.addressof(stream), NAME, None)
 
     def close(self) -> None:
-        """Let go of everything: structs and what they call refer to each other."""
+        """Break the reference cycles between structs and callbacks, and release the batches."""
         self.kept.clear()
         self.batches = []

@@ -1,4 +1,4 @@
-"""Batches of rows on their way to the writer: columns, or records that become columns there; and their INSERT."""
+"""Batches of rows for the writer, as columns or as records that it turns into columns; and their INSERT."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
 COPY_ROWS = 5_000
-"""Fewer rows are copied where they wait."""
+"""Waiting batches of fewer rows are copied, so that they do not keep larger blocks of memory alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Columns:
     cls: type
     batch: dict[str, Column]
     protocol: bool = False
-    """It is a protocol's table: what stands before its fields is in the batch."""
+    """It is a protocol's table, and the batch has its leading columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,48 +43,48 @@ class Records:
 
 
 Batch = Columns | Rows | Records
-Kind = tuple[type, tuple[str, ...]]
-"""A table's rows, and the columns that its batches have, in their order."""
+Layout = tuple[type, tuple[str, ...]]
+"""A record class, and the names of a batch's columns in order: batches of one layout fit one INSERT."""
 
 
 def as_columns(batch: Batch, capture_id: int) -> dict[str, Column]:
-    """Columns of a batch of one capture, those ahead of a table's own included; empty if it has no rows."""
+    """Columns of a batch of one capture, leading ones included; empty if it has no rows."""
     if isinstance(batch, Columns):
         if not batch.protocol:
-            batch.batch["capture_id"] = np.full(rows_of(batch.batch), capture_id, np.int32)
+            batch.batch["capture_id"] = np.full(row_count(batch.batch), capture_id, np.int32)
         return batch.batch
     if isinstance(batch, Rows):
         return protocol_batch(batch.cls, capture_id, batch.rows) if batch.rows else {}
     return record_batch(batch.cls, batch.records) if batch.records else {}
 
 
-def rows_of(columns: dict[str, Column]) -> int:
-    """How many rows these columns have."""
+def row_count(columns: dict[str, Column]) -> int:
+    """Number of rows that these columns have."""
     return length(next(iter(columns.values())))
 
 
-def owned(columns: dict[str, Column]) -> dict[str, Column]:
-    """The columns, without keeping blocks of memory that are much larger than they are."""
-    if rows_of(columns) >= COPY_ROWS:
+def detached(columns: dict[str, Column]) -> dict[str, Column]:
+    """The columns, copied if they would keep a much larger block of memory alive."""
+    if row_count(columns) >= COPY_ROWS:
         return columns
     return {name: copied(column) for name, column in columns.items()}
 
 
 def count(batch: Batch) -> int:
-    """How many rows a batch has."""
+    """Number of rows of a batch."""
     if isinstance(batch, Columns):
-        return rows_of(batch.batch)
+        return row_count(batch.batch)
     return len(batch.rows) if isinstance(batch, Rows) else len(batch.records)
 
 
 def insert(
-    con: "duckdb.DuckDBPyConnection", kind: Kind, batches: list[dict[str, Column]], table: str | None = None
+    con: "duckdb.DuckDBPyConnection", layout: Layout, batches: list[dict[str, Column]], table: str | None = None
 ) -> None:
-    """Run the INSERT of batches of one kind, which reads them by the name ``batch``; ``table`` if not into its own."""
+    """Insert batches of one layout into their table, or into ``table``; the INSERT reads them as ``batch``."""
     batch = ArrowStream(batches)
     try:
-        con.register("batch", batch)  # by name alone DuckDB would look for it only while files are open to it, too
-        con.execute(insert_sql(*kind, table))
+        con.register("batch", batch)  # DuckDB finds Python variables only while external access is on
+        con.execute(insert_sql(*layout, table))
         con.unregister("batch")
     finally:
         batch.close()

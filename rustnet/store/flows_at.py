@@ -1,26 +1,26 @@
-"""``flows_at(t)``: the table `flows` as it stood at a packet time, from `flows` and the packet index alone.
+"""``flows_at(t)``: the table `flows` as of a packet time, computed from `flows` and the packet index.
 
-A flow whose last packet came by then has its row already; of one that has packets on both sides of the moment, the
-packets up to it are added up. Both ways give what a replay of the capture's first packets gives, where those decide it;
-what they do not decide is NULL.
+A flow whose last packet is not after ``t`` keeps its row; of a flow with packets before and after ``t``, the packets up
+to ``t`` are summed. The values are those of a replay of the capture up to ``t``; columns that the index does not
+determine are NULL.
 """
 
 from rustnet.records import columns
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN, FlowRow
 
 IDLE_STATE_SECONDS = 30
-"""Silence after which a UDP flow's state is `UDP_IDLE`, as the engine has it."""
+"""Silence after which a UDP flow's state is `UDP_IDLE`, as in the engine."""
 
 CLOCK_PACKETS = 256
-"""The clock that idle flows are ended by is the smallest time among so many last packets, as in the engine."""
+"""Number of last packets whose smallest time is the clock that ends idle flows, as in the engine."""
 
-_UNDECIDED = (
+_UNDETERMINED = (
     "app_state", "conn_state", "history", "rtt_ms", "min_rtt_ms", "handshake_rtt_ms", "src_retransmissions",
     "dst_retransmissions", "src_fast_retransmissions", "dst_fast_retransmissions", "src_out_of_order",
     "dst_out_of_order", "src_duplicate_acks", "dst_duplicate_acks", "src_zero_windows", "dst_zero_windows",
     "src_missed_bytes", "dst_missed_bytes", "src_ttl", "dst_ttl", "fragments", "tunnel", "outer_flow_id",
 )  # fmt: skip
-"""Columns that the packet index does not decide while a flow has packets on both sides of the moment."""
+"""Columns that the packet index does not determine for a flow with packets before and after ``t``."""
 
 _COUNTED = ("src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload")
 _FLAGS = ("src_flags", "dst_flags")
@@ -56,34 +56,34 @@ _END_REASON = """CASE
     ELSE 'open' END"""
 
 
-def _replaced() -> str:
-    """Columns of `flows` with the expressions that stand for them."""
-    shown = []
+def _select_list() -> str:
+    """SELECT list of the columns of `flows`, as expressions."""
+    expressions = []
     for column in columns(FlowRow):
         name = column.name
-        if name in _UNDECIDED:
-            shown.append(f"CASE WHEN c.flow_id IS NULL THEN f.{name} END AS {name}")
+        if name in _UNDETERMINED:
+            expressions.append(f"CASE WHEN c.flow_id IS NULL THEN f.{name} END AS {name}")
         elif name in _COUNTED:
-            shown.append(
+            expressions.append(
                 f"CASE WHEN c.flow_id IS NULL THEN f.{name} WHEN k.flow_id IS NULL THEN c.{name} END AS {name}"
             )
         elif name in _FLAGS:
-            shown.append(f"CASE WHEN c.flow_id IS NULL THEN f.{name} ELSE c.{name}::UTINYINT END AS {name}")
+            expressions.append(f"CASE WHEN c.flow_id IS NULL THEN f.{name} ELSE c.{name}::UTINYINT END AS {name}")
         elif name == "ended_at":
-            shown.append("coalesce(c.ended_at, f.ended_at) AS ended_at")
+            expressions.append("coalesce(c.ended_at, f.ended_at) AS ended_at")
         elif name == "state":
-            shown.append(f"{_STATE} AS state")
+            expressions.append(f"{_STATE} AS state")
         elif name == "end_reason":
-            shown.append(f"{_END_REASON} AS end_reason")
+            expressions.append(f"{_END_REASON} AS end_reason")
         elif name in ("closed_at", "hostname_ts"):
-            shown.append(f"CASE WHEN epoch_ns(f.{name}) <= m.t THEN f.{name} END AS {name}")
+            expressions.append(f"CASE WHEN epoch_ns(f.{name}) <= m.t THEN f.{name} END AS {name}")
         elif name in ("hostname", "hostname_source"):
-            shown.append(
+            expressions.append(
                 f"CASE WHEN f.hostname_ts IS NULL OR epoch_ns(f.hostname_ts) <= m.t THEN f.{name} END AS {name}"
             )
         else:
-            shown.append(f"f.{name}")
-    return ",\n    ".join(shown)
+            expressions.append(f"f.{name}")
+    return ",\n    ".join(expressions)
 
 
 _KEYS = (
@@ -137,7 +137,7 @@ WITH moment AS MATERIALIZED (
     WHERE g.end_reason IN ('reused', 'idle') GROUP BY g.flow_id
 )
 SELECT
-    {_replaced()},
+    {_select_list()},
     coalesce(r.src_bytes, 0) / m.seconds AS src_rate, coalesce(r.dst_bytes, 0) / m.seconds AS dst_rate
 FROM flows f CROSS JOIN moment m LEFT JOIN clocks w ON w.capture_id = f.capture_id
 LEFT JOIN counted c ON c.flow_id = f.flow_id LEFT JOIN recent r ON r.flow_id = f.flow_id

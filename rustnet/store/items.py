@@ -1,4 +1,4 @@
-"""What the writer's thread takes from the ingesting one, and what is run in it."""
+"""Items that the ingesting thread puts into the writer's queue, and types of its callbacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     import duckdb
 
 Work = Callable[["duckdb.DuckDBPyConnection"], Any]
-"""What is done with a connection."""
+"""Work on a connection."""
 
 
 class Closing(Protocol):
-    """What is closed before the session."""
+    """A service that is closed before the session."""
 
     def close(self) -> None:
-        """Let go of the session."""
+        """End the service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Something to run, after what came before was stored or, with ``held``, while some of it may wait."""
+    """A function to run once all previous rows are inserted or, with ``held``, while some may still wait."""
 
     run: Callable[[], None]
     held: bool
@@ -31,7 +31,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """All rows of a capture since the last flush, and its flows that are open."""
+    """All rows of a capture since the last flush, and its open flows."""
 
     capture: Capture
     batches: list[Batch]
@@ -39,7 +39,7 @@ class Flush:
 
 
 Item = tuple[int, list[Batch], bool] | Capture | Flush | Call
-"""What the thread takes: batches of a capture, a capture's row, a flush, or work on the connection."""
+"""Batches of a capture (its id, the batches, whether they are its last), a capture's row, a flush, or a call."""
 
 OnFlush = Callable[["duckdb.DuckDBPyConnection", int], None]
-"""What is run within each flush, before it is committed: with the connection and the number of the capture."""
+"""Called with the connection and the capture's id within each flush, before the commit."""

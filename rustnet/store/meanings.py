@@ -1,6 +1,7 @@
-"""What every column of a session's tables and views means: its kind, and a sentence about it.
+"""Meaning of every column of a session's tables and views: its kind, and a sentence about it.
 
-Of a table, the record says it; of a view, the column of `flows` or `processes` that it shows unchanged, or `COMPUTED`.
+For a table it comes from the record; for a view from the column of `flows` or `processes` that it shows unchanged, or
+from `COMPUTED`.
 """
 
 import functools
@@ -12,7 +13,7 @@ from rustnet.store.schema import META_SQL, VIEWS, all_tables, base_tables, exist
 from rustnet.store.tables import CORE_TABLES, FlowRow, Process
 
 _VIEWED = (FlowRow, Process)
-"""Records whose columns the views show; of a name that both have, they show that of the first."""
+"""Records whose columns the views show; for a name in both, the first counts."""
 
 LEADING_TEXTS = {
     "capture_id": "Capture it was seen in.",
@@ -20,11 +21,11 @@ LEADING_TEXTS = {
     "ts": "Time of the packet that completed the message.",
     "packet": "Number of that packet.",
 }
-"""Meaning of the columns that stand before those of a protocol's record."""
+"""Meaning of the leading columns of a protocol's table."""
 
 
 class Meaning(typing.NamedTuple):
-    """What a column is that no record describes."""
+    """Kind and description of a column that no record describes."""
 
     kind: Kind
     text: str
@@ -35,15 +36,15 @@ _LOCAL = {
     "local_port": Meaning(Kind.PORT, "Port of the local end."),
     "remote_addr": Meaning(Kind.ADDRESS, "Address of the remote end."),
     "remote_port": Meaning(Kind.PORT, "Port of the remote end."),
-    "local_initiated": Meaning(Kind.BOOLEAN, "The local end began the conversation."),
+    "local_initiated": Meaning(Kind.BOOLEAN, "The local end initiated the conversation."),
     "process_name": Meaning(Kind.SOFTWARE, "Short name of its process."),
-    "sni": Meaning(Kind.HOST, "Server name that a TLS client asked for, where `hostname` is that."),
+    "sni": Meaning(Kind.HOST, "Server name that a TLS client requested, if `hostname` is that name."),
     "bytes_sent": Meaning(Kind.BYTES, "Wire bytes that the local end sent."),
     "bytes_received": Meaning(Kind.BYTES, "Wire bytes that the local end received."),
     "packets_sent": Meaning(Kind.COUNT, "Packets that the local end sent."),
     "packets_received": Meaning(Kind.COUNT, "Packets that the local end received."),
-    "retransmissions_sent": Meaning(Kind.COUNT, "Segments that the local end sent again."),
-    "retransmissions_received": Meaning(Kind.COUNT, "Segments that the remote end sent again."),
+    "retransmissions_sent": Meaning(Kind.COUNT, "Segments that the local end retransmitted."),
+    "retransmissions_received": Meaning(Kind.COUNT, "Segments that the remote end retransmitted."),
     "first_seen": Meaning(Kind.TIME, "Time of its first packet."),
     "last_seen": Meaning(Kind.TIME, "Time of its last packet."),
     "duration_ms": Meaning(Kind.DURATION, "From its first to its last packet, in milliseconds."),
@@ -54,7 +55,7 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
     "talkers": {
         "ip": Meaning(Kind.ADDRESS, "Address."),
         "flows": Meaning(Kind.COUNT, "Flows that it is an end of."),
-        "flows_initiated": Meaning(Kind.COUNT, "Of these, those that it began."),
+        "flows_initiated": Meaning(Kind.COUNT, "Of these, those that it initiated."),
         "packets_sent": Meaning(Kind.COUNT, "Packets that it sent."),
         "packets_received": Meaning(Kind.COUNT, "Packets that it received."),
         "bytes_sent": Meaning(Kind.BYTES, "Wire bytes that it sent."),
@@ -64,11 +65,11 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
     },
     "hosts": {
         "ip": Meaning(Kind.ADDRESS, "Address that sent a packet."),
-        "mac": Meaning(Kind.MAC, "Its hardware address, where the traffic shows that."),
+        "mac": Meaning(Kind.MAC, "Its hardware address, if the traffic shows it."),
         "vendor": Meaning(Kind.SOFTWARE, "Maker of its network card."),
         "first_seen": Meaning(Kind.TIME, "Time of the first packet of the flows in which it sent."),
         "last_seen": Meaning(Kind.TIME, "Time of the last packet of the flows in which it sent."),
-        "learned_from": Meaning(Kind.WORD, "What shows `mac`: `arp`, `link-local` or `multicast`; else `traffic`."),
+        "learned_from": Meaning(Kind.WORD, "Evidence for `mac`: `arp`, `link-local` or `multicast`; else `traffic`."),
         "macs": Meaning(Kind.COUNT, "Different hardware addresses that were seen for it."),
         "hostname": Meaning(Kind.HOST, "Best name for the address, by the order of docs/names.md."),
     },
@@ -86,7 +87,7 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
         "process_id": Meaning(Kind.KEY, "Process: `processes.process_id`."),
     },
 }
-"""Columns of each view that no table has under that name and with that meaning."""
+"""Columns of each view that no table has with the same name and meaning."""
 
 
 _OWN = {
@@ -95,10 +96,10 @@ _OWN = {
         "value": Meaning(Kind.WORD, "Its value, as text."),
     },
     "migrations": {
-        "version": Meaning(Kind.NUMBER, "Version of the schema that the file has had since then."),
-        "name": Meaning(Kind.WORD, "What was done: `created`, or the name of a migration."),
-        "applied_at": Meaning(Kind.TIME, "When that was (wall clock)."),
-        "rustnet_version": Meaning(Kind.WORD, "Version of rustnet that did it."),
+        "version": Meaning(Kind.NUMBER, "Schema version of the file since then."),
+        "name": Meaning(Kind.WORD, "`created`, or the name of a migration."),
+        "applied_at": Meaning(Kind.TIME, "When it was applied (wall clock)."),
+        "rustnet_version": Meaning(Kind.WORD, "Version of rustnet that applied it."),
     },
 }
 """Tables about the file itself."""
@@ -106,7 +107,7 @@ _OWN = {
 _UNRECORDED = COMPUTED | _OWN
 
 _Recorded = tuple[type, tuple[Column, ...]]
-"""A record class, and the columns that its table has before those of the record."""
+"""A record class and the leading columns of its table."""
 
 _CORE: dict[str, _Recorded] = {name: (cls, ()) for cls in CORE_TABLES for name in (table_name(cls), *base_tables(cls))}
 
@@ -114,7 +115,7 @@ _CORE: dict[str, _Recorded] = {name: (cls, ()) for cls in CORE_TABLES for name i
 @functools.cache
 def _all_recorded() -> dict[str, _Recorded]:
     """Every table that a record describes."""
-    from rustnet.dissect.registry import tables  # noqa: PLC0415 -- slow, and few ask about a protocol's table
+    from rustnet.dissect.registry import tables  # noqa: PLC0415 -- slow, and rarely needed
 
     return {table_name(cls): (cls, leading) for cls, leading in all_tables(tables())}
 
@@ -125,10 +126,10 @@ def _recorded(table: str) -> _Recorded | None:
 
 @functools.cache
 def _kinds(table: str) -> dict[str, Kind]:
-    """Kinds of a table's or view's columns by name; of a view also those that it could show."""
+    """Kinds of a table's or view's columns by name; for a view all that it could show."""
     if table in _UNRECORDED:
-        made = {c.name: c.kind for cls in reversed(_VIEWED) for c in columns(cls)} if table in VIEWS else {}
-        return made | {name: meaning.kind for name, meaning in _UNRECORDED[table].items()}
+        kinds = {c.name: c.kind for cls in reversed(_VIEWED) for c in columns(cls)} if table in VIEWS else {}
+        return kinds | {name: meaning.kind for name, meaning in _UNRECORDED[table].items()}
     recorded = _recorded(table)
     return {c.name: c.kind for c in (*recorded[1], *columns(recorded[0]))} if recorded else {}
 
@@ -139,7 +140,7 @@ def kind_of(table: str, column: str) -> Kind | None:
 
 
 def text_of(table: str, column: str) -> str:
-    """What a column of a table or view holds, in a sentence; empty for a column that is not rustnet's."""
+    """Description of a column of a table or view; empty for a column that is not rustnet's."""
     if table in _UNRECORDED:
         meaning = _UNRECORDED[table].get(column)
         shown = _VIEWED if table in VIEWS else ()

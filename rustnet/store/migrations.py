@@ -1,7 +1,7 @@
-"""Migrations: what brings an older session to today's schema, in order, by name, each in its own transaction.
+"""Migrations of older sessions to the current schema: in order, by name, each in its own transaction.
 
-A new file is made from today's records at once and never migrated; `LATEST` is stamped on it. To change the schema
-in a way that adding tables or columns cannot express, append a `Migration` with the next version.
+A new file is created from the current records with the latest version and is never migrated. For a change of the
+schema other than new tables or columns, append a `Migration` with the next version.
 """
 
 import typing
@@ -25,9 +25,9 @@ class Migration:
     version: int
     """Schema version that it leads to."""
     name: str
-    """What it does, in a few words; recorded in the session."""
+    """Short description that is recorded in the session."""
     apply: "Callable[[duckdb.DuckDBPyConnection], None]"
-    """Does it; must not begin, commit or roll back."""
+    """Applies the step; must not begin, commit or roll back."""
 
 
 MIGRATIONS: tuple[Migration, ...] = ()
@@ -35,7 +35,7 @@ MIGRATIONS: tuple[Migration, ...] = ()
 
 TABLE_SQL = """CREATE TABLE IF NOT EXISTS migrations(
     version INTEGER NOT NULL, name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL, rustnet_version VARCHAR NOT NULL)"""
-"""Schema versions that a file has had, with the program that made each."""
+"""Schema versions that a file has had, with the program version that applied each."""
 
 
 def latest(migrations: Sequence[Migration] = MIGRATIONS) -> int:
@@ -44,7 +44,7 @@ def latest(migrations: Sequence[Migration] = MIGRATIONS) -> int:
 
 
 def record(con: "duckdb.DuckDBPyConnection", version: int, name: str) -> None:
-    """Write down that the session now has schema ``version``. Run inside a transaction of the caller."""
+    """Record that the session now has schema ``version``. Runs inside a transaction of the caller."""
     con.execute(
         "INSERT INTO migrations VALUES (?, ?, make_timestamp(epoch_us(current_timestamp)), ?)",
         [version, name, __version__],
@@ -56,7 +56,7 @@ def record(con: "duckdb.DuckDBPyConnection", version: int, name: str) -> None:
 def migrate(con: "duckdb.DuckDBPyConnection", current: int, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
     """Apply the ``migrations`` beyond ``current``; returns their names.
 
-    Each runs in a transaction with the row that records it, so a session is always at a version it names. Raises
+    Each runs in a transaction with the row that records it, so a session always has the version that it names. Raises
     `SessionError` with the name of the one that failed; those before it stay applied.
     """
     import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay

@@ -1,13 +1,14 @@
-"""What NULLs in arrays of texts cost."""
+"""Keep DuckDB from searching for pandas on every NULL."""
 
 import importlib.util
 import sys
 
 
 def without_pandas() -> None:
-    """Let DuckDB 1.5 know at once that there is no pandas, where there is none.
+    """Mark pandas as missing in `sys.modules` where it is not installed.
 
-    For every NULL among texts it tries to import pandas, which without it is a search through the whole path.
+    DuckDB 1.5 tries to import pandas for every NULL in an array of strings; without the mark each attempt searches the
+    whole import path.
     """
     if "pandas" not in sys.modules and importlib.util.find_spec("pandas") is None:
         sys.modules["pandas"] = None  # type: ignore[assignment]

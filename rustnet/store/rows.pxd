@@ -17,13 +17,13 @@ cdef enum:
 
 
 cdef inline list values_of(list records, object cls, list names):
-    """Slots of records by name, read from where the class says that they are: `getattr` looks up every one anew.
+    """Values of the records' slots by name, read at the slots' offsets: `getattr` would look up each one again.
 
-    Block by block, since a record that was read for one column is still near at hand for the others.
+    Goes block by block, so that records are still in the processor's cache for the next column.
     """
     cdef Py_ssize_t offsets[MOST_COLUMNS]
     cdef Py_ssize_t i, column, start, stop, count = len(records), columns = len(names)
-    cdef list made = [[None] * count for _ in range(columns)]
+    cdef list columns_of = [[None] * count for _ in range(columns)]
     cdef list values
     cdef object descriptor, record
     cdef PyObject *value
@@ -32,7 +32,7 @@ cdef inline list values_of(list records, object cls, list names):
     for column in range(columns):
         descriptor = cls.__dict__[names[column]]
         if <PyTypeObject *> Py_TYPE(descriptor) != &PyMemberDescr_Type:
-            raise TypeError(f"{cls.__name__}.{names[column]} is no slot")
+            raise TypeError(f"{cls.__name__}.{names[column]} is not a slot")
         offsets[column] = (<PyMemberDescrObject *> descriptor).d_member.offset
     for record in records:
         if type(record) is not cls:
@@ -40,12 +40,12 @@ cdef inline list values_of(list records, object cls, list names):
     for start in range(0, count, BLOCK):
         stop = min(start + BLOCK, count)
         for column in range(columns):
-            values = made[column]
+            values = columns_of[column]
             for i in range(start, stop):
                 record = records[i]
                 value = (<PyObject **> ((<char *> (<PyObject *> record)) + offsets[column]))[0]
                 values[i] = getattr(record, names[column]) if value is NULL else <object> value
-    return made
+    return columns_of
 
 
 @cython.locals(names=list)

@@ -1,4 +1,4 @@
-"""Rows on their way into DuckDB: columns (`rustnet.columnar`), and the INSERT that reads them as an Arrow stream."""
+"""Records as columns (`rustnet.columnar`), and the INSERT that reads these as an Arrow stream."""
 
 import functools
 from typing import Any
@@ -22,7 +22,7 @@ INTEGER_TYPES = frozenset(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "INTE
 
 
 def expression(column: Column) -> str:
-    """SQL that reads one column from the stream, named ``batch``; 128 bits come as two columns of 64."""
+    """SQL that reads one column from the stream ``batch``; a 128-bit integer is two columns of 64 bits there."""
     if column.sql_type == "UHUGEINT":
         high, low = f'batch."{column.name}_hi"', f'batch."{column.name}_lo"'
         return f"CASE WHEN {high} = 0 AND {low} = 0 THEN NULL ELSE ({high}::UHUGEINT << 64) | {low}::UHUGEINT END"
@@ -31,37 +31,37 @@ def expression(column: Column) -> str:
 
 @functools.cache
 def insert_sql(cls: type, given: tuple[str, ...], table: str | None = None) -> str:
-    """INSERT of batches with the columns ``given`` into the table of ``cls``: by their names, quickest to plan.
+    """INSERT of batches with the columns ``given`` into the table of ``cls``, or into ``table`` with the same columns.
 
-    ``table`` names another one of the same columns.
+    BY NAME is the form that DuckDB plans fastest.
     """
     table = table or stored_in(cls)
-    if not any(described.sql_type == "UHUGEINT" for described in columns(cls)):
+    if not any(column.sql_type == "UHUGEINT" for column in columns(cls)):
         return f'INSERT INTO "{table}" BY NAME FROM batch'
-    named = [c for c in columns(cls) if c.name in given or f"{c.name}_hi" in given]
-    listed = ", ".join(f'"{c.name}"' for c in named)
-    values = ", ".join(map(expression, named))
-    return f'INSERT INTO "{table}" ({listed}) SELECT {values} FROM batch'  # noqa: S608 - our names
+    present = [c for c in columns(cls) if c.name in given or f"{c.name}_hi" in given]
+    names = ", ".join(f'"{c.name}"' for c in present)
+    values = ", ".join(map(expression, present))
+    return f'INSERT INTO "{table}" ({names}) SELECT {values} FROM batch'  # noqa: S608 - our names
 
 
-def column(described: Column, values: list[Any]) -> Values:
-    """One column of Python values."""
-    kind = described.sql_type
-    if kind == "TIMESTAMP_NS":
+def values_column(column: Column, values: list[Any]) -> Values:
+    """Array of a column from Python values."""
+    sql_type = column.sql_type
+    if sql_type == "TIMESTAMP_NS":
         return integers(values).view("datetime64[ns]")
-    if kind in INTEGER_TYPES or (kind == "BOOLEAN" and described.nullable):
+    if sql_type in INTEGER_TYPES or (sql_type == "BOOLEAN" and column.nullable):
         return integers(values)
-    if kind == "DOUBLE":
+    if sql_type == "DOUBLE":
         return doubles(values)
-    if kind == "BOOLEAN":
+    if sql_type == "BOOLEAN":
         return np.array(values, np.bool_)
-    if kind.endswith("[]"):
-        return lists(values if kind == "VARCHAR[]" else [None if v is None else list(map(str, v)) for v in values])
+    if sql_type.endswith("[]"):
+        return lists(values if sql_type == "VARCHAR[]" else [None if v is None else list(map(str, v)) for v in values])
     return _texts(values)
 
 
 def _texts(values: list[Any]) -> Values:
-    """Column of texts; a parser's slip of type does not lose the batch."""
+    """Column of strings; other values are converted, so that a parser's wrong type does not lose the batch."""
     try:
         return texts(values)
     except TypeError:
@@ -73,7 +73,7 @@ Row = tuple[Any, int, int, int]
 
 
 def protocol_batch(cls: type, capture_id: int, rows: list[Row]) -> dict[str, Values]:
-    """Columns of one protocol table's rows of one capture."""
+    """Columns of rows of one protocol table and one capture."""
     records, flow_ids, times, packets = map(list, zip(*rows, strict=True))
     flows = integers(flow_ids)
     flows[flows == 0] = NULL
@@ -89,7 +89,6 @@ def protocol_batch(cls: type, capture_id: int, rows: list[Row]) -> dict[str, Val
 
 def record_batch(cls: type, records: list[Any]) -> dict[str, Values]:
     """Columns of records."""
-    described = columns(cls)
-    names = [each.name for each in described]
-    values = values_of(records, cls, names)
-    return {each.name: column(each, made) for each, made in zip(described, values, strict=True)}
+    names = [column.name for column in columns(cls)]
+    values = zip(columns(cls), values_of(records, cls, names), strict=True)
+    return {column.name: values_column(column, attributes) for column, attributes in values}

@@ -1,7 +1,7 @@
-"""The schema of a session: DDL from record dataclasses, a `meta` table, and the views that people ask first.
+"""The schema of a session: DDL from record classes, a `meta` table, and views.
 
-A protocol's table is its record class with four columns in front (`LEADING`). Additive change needs no migration:
-`reconcile` makes the tables and columns that a file lacks. Everything else is a migration.
+A protocol's table has four leading columns (`LEADING`) before those of its record class. Additive changes need no
+migration: `reconcile` adds missing tables and columns. Every other change is a migration.
 """
 
 import typing
@@ -22,14 +22,14 @@ LEADING: tuple[Column, ...] = (
     Column("ts", "TIMESTAMP_NS", True, Kind.TIME),
     Column("packet", "BIGINT", True, Kind.PACKET),
 )
-"""Columns that stand before the fields of every protocol table."""
+"""Columns before the fields of every protocol table."""
 
 META_SQL = "CREATE TABLE IF NOT EXISTS meta(key VARCHAR NOT NULL, value VARCHAR)"
-"""What a file is: schema_version, rustnet_version, created."""
+"""Properties of the file: schema_version, rustnet_version, created."""
 
 WRITING = "rustnet_writing"
-"""Variable of a connection that is set while the session is being written: open flows are `open` there, and
-`interrupted` in a file that nobody writes any more."""
+"""Variable of the connections to a session that is being written: its open flows are `open` there, and `interrupted`
+in a file without a writer."""
 
 _OPEN_REASON = f"CASE WHEN getvariable('{WRITING}') THEN 'open' ELSE 'interrupted' END"
 _FLOW_COLUMNS = [column.name for column in columns(FlowRow)]
@@ -95,12 +95,12 @@ SELECT process_id, any_value(processes.host) AS host, any_value(processes.pid) A
 FROM connections JOIN processes USING (process_id) GROUP BY process_id"""
 
 NAME_RANK = "CASE source " + " ".join(f"WHEN '{n.source}' THEN {n.rank}" for n in LEARNED) + f" ELSE {UNKNOWN} END"
-"""Rank of a row of `names`, by the order of docs/names.md (the better one, of sources that have two)."""
+"""Rank of a row of `names` by the order of docs/names.md (the better rank, for sources that have two)."""
 
 _PLACE = """CASE WHEN protocol = 'arp' THEN 1 WHEN tunnel IS NOT NULL THEN NULL
         WHEN starts_with(src_ip, 'fe80:') THEN 2 WHEN dst_mac = 'ff:ff:ff:ff:ff:ff' THEN 3
         WHEN starts_with(dst_ip, '224.0.0.') OR starts_with(dst_ip, 'ff02:') THEN 3 END"""
-"""How a flow shows that `src_mac` is the initiator's own and not a router's, by the words of `learned_from`."""
+"""Evidence that `src_mac` belongs to the initiator and not to a router: index of a value of `learned_from`."""
 
 HOSTS_SQL = f"""CREATE OR REPLACE VIEW hosts AS
 WITH learned AS (
@@ -145,7 +145,7 @@ VIEWS: dict[str, tuple[str, str]] = {
     "hosts": (HOSTS_SQL, HOSTS_RULE),
     "activity": (ACTIVITY_SQL, "One row per process that owns flows: flows, bytes, remote hosts, first and last."),
 }
-"""Views by name: their SQL and what they show. A view may use those above it."""
+"""Views by name: SQL and description. A view may use those above it."""
 
 
 COMPRESSION = {
@@ -154,18 +154,18 @@ COMPRESSION = {
     ("packets", "tcp_flags"): "uncompressed",
     (FLOWS_ENDED, "community_id"): "uncompressed",
 }
-"""Large columns for which DuckDB need not try what stores them smallest: runs of one number; what is a byte anyway, and
-takes a third less time; random text, for which trying takes an eighth of the time that storing flows does, and saves a
+"""Fixed compression of large columns, which saves DuckDB from analysing them: runs of one number (rle); single bytes,
+stored in a third less time; random text, whose analysis takes an eighth of the time of storing flows and saves a
 quarter of the column."""
 
 
 def quote_identifier(name: str) -> str:
-    """``name`` as a SQL identifier, whatever it contains."""
+    """Quote ``name`` as a SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quote_literal(text: str) -> str:
-    """``text`` as a SQL string, for the few statements that take no bound values (COPY)."""
+    """Quote ``text`` as a SQL string, for statements that take no bound values (COPY)."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -175,10 +175,10 @@ def base_tables(cls: type) -> tuple[str, ...]:
 
 
 def create_table_sql(cls: type, table: str, leading: Sequence[Column] = ()) -> str:
-    """CREATE TABLE of a record class under the name ``table``, with ``leading`` columns before its fields.
+    """CREATE TABLE of a record class as ``table``, with ``leading`` columns before its fields.
 
-    Core tables say NOT NULL. Protocol tables do not: they are filled from hostile input, and one slip of a parser
-    must not cost the batch it stands in.
+    Only core tables have NOT NULL constraints: protocol tables are filled from hostile input, and one wrong value of a
+    parser must not lose its batch.
     """
     lines = [f"{quote_identifier(c.name)} {c.sql_type}" for c in leading]
     for column in columns(cls):
@@ -194,10 +194,10 @@ def all_tables(tables: Sequence[type]) -> list[tuple[type, tuple[Column, ...]]]:
 
     Raises ``ValueError`` if two classes claim one table, or a protocol's field repeats a leading column.
     """
-    made: list[tuple[type, tuple[Column, ...]]] = [(cls, ()) for cls in CORE_TABLES]
-    made += [(cls, LEADING) for cls in dict.fromkeys(tables)]
+    classes: list[tuple[type, tuple[Column, ...]]] = [(cls, ()) for cls in CORE_TABLES]
+    classes += [(cls, LEADING) for cls in dict.fromkeys(tables)]
     seen = {"meta", "migrations", FLOWS_ENDED, FLOWS_OPEN, *(VIEWS.keys() - {"flows"})}
-    for cls, leading in made:
+    for cls, leading in classes:
         name = table_name(cls)
         if name in seen:
             raise ValueError(f"two record classes claim the table {name}")
@@ -205,7 +205,7 @@ def all_tables(tables: Sequence[type]) -> list[tuple[type, tuple[Column, ...]]]:
         clash = {c.name for c in leading} & {c.name for c in columns(cls)}
         if clash:
             raise ValueError(f"{name} repeats the leading column {clash.pop()}")
-    return made
+    return classes
 
 
 COLUMNS_SQL = """
@@ -220,40 +220,40 @@ def existing_columns(con: "duckdb.DuckDBPyConnection") -> dict[str, dict[str, st
 
 
 def by_table(rows: Iterable[tuple[str, ...]]) -> dict[str, dict[str, str]]:
-    """Arrange the rows of `COLUMNS_SQL`: table to columns, column to type."""
-    found: dict[str, dict[str, str]] = {}
+    """Group the rows of `COLUMNS_SQL`: table to columns, column to type."""
+    tables: dict[str, dict[str, str]] = {}
     for table, column, sql_type in rows:
-        found.setdefault(table, {})[column] = sql_type
-    return found
+        tables.setdefault(table, {})[column] = sql_type
+    return tables
 
 
 def reconcile(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
-    """Make what a session lacks: tables, columns, views. Run inside a transaction of the caller.
+    """Create missing tables, columns and views of a session. Runs inside a transaction of the caller.
 
-    A column that has another type than its record says is a `SessionError`: it would need a migration.
+    Raises `SessionError` for a column whose type differs from its record's: that needs a migration.
     """
     present = existing_columns(con)
     statements: list[str] = []
     for cls, leading in all_tables(tables):
         for name in base_tables(cls):
-            have = present.get(name)
-            if have is None:
+            existing = present.get(name)
+            if existing is None:
                 statements.append(create_table_sql(cls, name, leading))
             else:
-                statements += _missing_columns(cls, name, leading, have)
+                statements += _missing_columns(cls, name, leading, existing)
     statements += [sql for sql, _ in VIEWS.values()]
     statements.append(FLOWS_AT_SQL)
     con.execute(";\n".join(statements))
 
 
-def _missing_columns(cls: type, name: str, leading: Sequence[Column], have: dict[str, str]) -> list[str]:
-    """ALTER statements for the columns of ``cls`` that its table ``name`` lacks (NULL in the rows it has)."""
+def _missing_columns(cls: type, name: str, leading: Sequence[Column], existing: dict[str, str]) -> list[str]:
+    """ALTER statements for the columns of ``cls`` that its table ``name`` lacks (NULL in existing rows)."""
     table = quote_identifier(name)
-    made = []
+    statements = []
     for column in (*leading, *columns(cls)):
-        sql_type = have.get(column.name)
+        sql_type = existing.get(column.name)
         if sql_type is None:
-            made.append(f"ALTER TABLE {table} ADD COLUMN {quote_identifier(column.name)} {column.sql_type}")
+            statements.append(f"ALTER TABLE {table} ADD COLUMN {quote_identifier(column.name)} {column.sql_type}")
         elif sql_type != column.sql_type:
             raise SessionError(
                 "column {name}.{name2} is {sql_type} in the session and {sql_type2} in this program: "
@@ -263,4 +263,4 @@ def _missing_columns(cls: type, name: str, leading: Sequence[Column], have: dict
                 sql_type=sql_type,
                 sql_type2=column.sql_type,
             )
-    return made
+    return statements

@@ -1,7 +1,7 @@
-"""Opening a session file: one writer, or many readers; and one clear line for everything that can be in the way.
+"""Opening a session file for one writer or many readers, with a one-line error for everything that prevents it.
 
-DuckDB lets one process write a file or many read it. What a killed writer left in ``<file>.wal`` is replayed in
-memory by readers and folded into the file by the next writer, so such a session opens like any other.
+DuckDB lets one process write a file or many read it. The log ``<file>.wal`` of a killed writer is replayed in memory
+by readers and merged into the file by the next writer, so such a session opens like any other.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ In blocks of 32 kB or less the columns of `ROW_GROUP` rows compress badly, and a
 blocks of 256 kB, DuckDB's own choice, most of a small session is empty space. An existing file keeps its size."""
 
 ATTACHED = "session"
-"""What a session that is attached to a connection is called there."""
+"""Name of the attached session within the writer's connection."""
 
 WRITER_MEMORY = "256MB"
 READER_MEMORY = "512MB"
@@ -50,19 +50,19 @@ COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"\x04\x2
 DUCKDB_MAGIC = (8, b"DUCK")
 
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-"""DuckDB fetches extensions over the network by itself; a forensic tool must not."""
+"""DuckDB would fetch extensions over the network by itself; a forensic tool must not."""
 
 
 class SessionLockedError(SessionError):
-    """Another process has the session open; ``pid`` is its number where DuckDB says it."""
+    """Another process has the session open; ``pid`` is its process id where DuckDB reports it."""
 
     def __init__(self, template: str, pid: int | None = None, **fields: object) -> None:
         super().__init__(template, **fields)
         self.pid = pid
 
 
-class _AbsentError(SessionError):
-    """There is no file at this path."""
+class _MissingFileError(SessionError):
+    """The session's file does not exist."""
 
 
 def create_or_open(
@@ -73,19 +73,18 @@ def create_or_open(
     memory_limit: str = WRITER_MEMORY,
     small_groups: bool = False,
 ) -> "duckdb.DuckDBPyConnection":
-    """Open a session for writing; make it if there is none, and bring an older one to today's schema.
+    """Open a session for writing; create it if there is none, and migrate an older one to the current schema.
 
-    ``tables`` are the record classes of the protocols; the core tables are always there. ``small_groups`` is for who
-    writes a long time: row groups of `ROW_GROUP` and no log, so that nothing is permanent before a CHECKPOINT. For
-    these the session is attached to the connection, whose cursors must name it themselves. The caller closes the
-    connection. Raises `SessionError`; a file that was not there before
-    is removed again if it cannot be made.
+    ``tables`` are the record classes of the protocols; the core tables always exist. ``small_groups`` is for writers
+    that run for a long time: row groups of `ROW_GROUP` and no log, so that nothing is permanent before a CHECKPOINT.
+    Then the session is attached to the connection as `ATTACHED`, and each cursor has to USE it. The caller closes the
+    connection. Raises `SessionError`; a new file that cannot be completed is removed again.
     """
     file = Path(path)
     try:
         _check_file(file, writing=True)
         new = False
-    except _AbsentError:
+    except _MissingFileError:
         new = True
     config = {
         **_OFFLINE,
@@ -99,7 +98,7 @@ def create_or_open(
     try:
         with _clear_errors(file):
             if new or _is_blank(con):
-                _stamp(con, tables)
+                _create_schema(con, tables)
             else:
                 version = _check_session(con, file)
                 migrations.migrate(con, version)
@@ -121,7 +120,7 @@ def open_readonly(
 ) -> "duckdb.DuckDBPyConnection":
     """Open a finished or interrupted session for reading. The caller closes the connection.
 
-    ``locked`` connections run other people's SQL: they reach no other file, no network and no setting. Without it,
+    ``locked`` connections run SQL of users: they reach no other file, no network and no setting. Without it,
     only the file itself is protected. Raises `SessionError`, `SessionLockedError` while it is being written.
     """
     file = Path(path)
@@ -142,14 +141,14 @@ def open_readonly(
 
 
 def reading_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
-    """Make a cursor of a writer's connection for somebody who reads what is committed, from any thread."""
+    """Return a cursor of a writer's connection that reads what is committed, in any thread."""
     cursor = con.cursor()
     cursor.execute(f"USE {ATTACHED}; SET VARIABLE {schema.WRITING} = true; SET python_enable_replacements = false")
     return cursor
 
 
 def seal(con: "duckdb.DuckDBPyConnection") -> None:
-    """Keep a connection, and all that share its database, from other files, extensions and the network, for good."""
+    """Deny a connection, and all that share its database, other files, extensions and the network, for good."""
     con.execute("SET enable_external_access = false")
 
 
@@ -158,20 +157,20 @@ def _with_threads(config: dict[str, str], threads: int | None) -> dict[str, str]
 
 
 def _spill_directory(file: Path) -> str:
-    """Where a reader puts what does not fit its memory: beside the session, or nowhere if that is not writable.
+    """Directory for data that exceeds a reader's memory: next to the session, or none if that is not writable.
 
-    Never a shared directory: what spills is evidence. Every reader has one of its own, because DuckDB's file names in
-    it do not differ between processes.
+    Never a shared directory: spilled data is evidence. Every reader has its own, because DuckDB's file names in it do
+    not differ between processes.
     """
     return f"{file}.tmp.{os.getpid()}" if os.access(file.parent, os.W_OK) else ""
 
 
 def _check_file(file: Path, *, writing: bool) -> None:
-    """Look at the file itself first: DuckDB's own words for most of these are no help, or worse, it goes online."""
+    """Check the file before DuckDB does: its own messages do not help, and for some files it goes online."""
     try:
         mode = file.stat().st_mode
     except FileNotFoundError:
-        _check_absent(file, writing=writing)
+        _raise_missing(file, writing=writing)
     except (OSError, ValueError) as error:
         raise SessionError("{file}: cannot be opened: {error}", file=file, error=_strerror(error)) from error
     if stat.S_ISDIR(mode):
@@ -188,21 +187,21 @@ def _check_file(file: Path, *, writing: bool) -> None:
     _check_head(file, head)
 
 
-def _check_absent(file: Path, *, writing: bool) -> NoReturn:
+def _raise_missing(file: Path, *, writing: bool) -> NoReturn:
     if not writing:
-        raise SessionError("{file}: no such session; make one with 'rustnet replay CAPTURE --db {file}'", file=file)
+        raise SessionError("{file}: no such session; create one with 'rustnet replay CAPTURE --db {file}'", file=file)
     if not file.parent.is_dir():
-        raise SessionError("{file}: there is no directory {parent}; make it first", file=file, parent=file.parent)
+        raise SessionError("{file}: there is no directory {parent}; create it first", file=file, parent=file.parent)
     if not os.access(file.parent, os.W_OK):
         words = N_("{file}: cannot be created: no permission to write into {parent}")
         raise SessionError(words, file=file, parent=file.parent)
     if Path(f"{file}.wal").exists():
-        raise SessionError("{file}: is gone, but its log {file}.wal is there; move that away first", file=file)
-    raise _AbsentError("{file}: no such session", file=file)
+        raise SessionError("{file}: does not exist, but its log {file}.wal does; move the log away first", file=file)
+    raise _MissingFileError("{file}: no such session", file=file)
 
 
 def _check_head(file: Path, head: bytes) -> None:
-    """Say what a file is that is no DuckDB database, by its first bytes."""
+    """Raise an error that names the type of a file that is not a DuckDB database, by its first bytes."""
     offset, magic = DUCKDB_MAGIC
     if head[offset : offset + len(magic)] == magic:
         return
@@ -241,7 +240,7 @@ def _attach(file: Path, config: dict[str, str]) -> "duckdb.DuckDBPyConnection":
 
 @contextlib.contextmanager
 def _clear_errors(file: Path) -> typing.Iterator[None]:
-    """Turn DuckDB's errors over a file into one line each."""
+    """Turn DuckDB's errors about a file into one line each."""
     import duckdb  # noqa: PLC0415
 
     try:
@@ -259,7 +258,7 @@ _CAUSES: tuple[tuple[str, type[SessionError], str], ...] = (
     (
         "Could not set lock",
         SessionLockedError,
-        N_("{file}: in use by another process; close it there, or wait until it is done"),
+        N_("{file}: in use by another process; close it there, or wait until that has ended"),
     ),
     (
         "but we can only read versions|newer version of DuckDB",
@@ -282,19 +281,19 @@ _CAUSES: tuple[tuple[str, type[SessionError], str], ...] = (
     ("Permission denied", SessionError, N_("{file}: no permission ({first})")),
     ("No space left", SessionError, N_("{file}: the disk is full ({first})")),
 )
-"""Patterns of DuckDB's messages, the error that each means and its sentence; the first that matches applies."""
+"""Patterns of DuckDB's messages, the error for each and its sentence; the first match applies."""
 
 
 def _explain(file: Path, text: str) -> SessionError:
-    """Turn DuckDB's error over a file into one sentence."""
+    """Turn DuckDB's error about a file into one sentence."""
     holder = re.search(r"Conflicting lock is held in (\S+)(?: \(PID (\d+)\))?", text)
     if holder:
         name, pid = Path(holder[1]).name, holder[2]
         if pid is None:
-            words = N_("{file}: in use by another process ({name}); close it there, or wait until it is done")
+            words = N_("{file}: in use by another process ({name}); close it there, or wait until that has ended")
             return SessionLockedError(words, file=file, name=name)
         words = N_(
-            "{file}: in use by another process ({name}, process {number}); close it there, or wait until it is done"
+            "{file}: in use by another process ({name}, process {number}); close it there, or wait until that has ended"
         )
         return SessionLockedError(words, int(pid), file=file, name=name, number=pid)
     first = text.strip().splitlines()[0] if text.strip() else "unknown error"
@@ -332,26 +331,26 @@ def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
 
 
 def _is_blank(con: "duckdb.DuckDBPyConnection") -> bool:
-    """Whether a DuckDB file has no table at all: a writer was killed between making the file and its schema."""
+    """Whether a DuckDB file has no table: a writer was killed between creating the file and its schema."""
     return not con.execute("SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database()").fetchall()[
         0
     ][0]
 
 
 def _check_not_older(version: int, file: Path) -> None:
-    """Refuse a session that a writer would first bring to today's schema: reading must not change a file."""
+    """Refuse a session that needs a migration: reading must not change a file."""
     if version < migrations.latest():
         raise SessionError(
-            "{file}: has the older schema {version}, and this program reads {migrations}: make it "
-            "anew with 'rustnet replay'",
+            "{file}: has the older schema {version}, and this program reads {migrations}: "
+            "recreate it with 'rustnet replay'",
             file=file,
             version=version,
             migrations=migrations.latest(),
         )
 
 
-def _stamp(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
-    """Make a new session's schema, and write it to the file itself, so that a lost log cannot take it away."""
+def _create_schema(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
+    """Create the schema of a new session and checkpoint it, so that it does not depend on a log."""
     con.execute(f"BEGIN; {schema.META_SQL}; {migrations.TABLE_SQL}")
     migrations.record(con, migrations.latest(), "created")
     con.execute(
@@ -365,7 +364,7 @@ def _stamp(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
 
 
 def _refresh(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
-    """Make what an existing session lacks of today's tables, columns and views; end what a killed writer left open."""
+    """Add missing tables, columns and views to an existing session, and end flows that a killed writer left open."""
     con.execute("BEGIN")
     schema.reconcile(con, tables)
     end_open_flows(con)
@@ -373,7 +372,7 @@ def _refresh(con: "duckdb.DuckDBPyConnection", tables: Sequence[type]) -> None:
 
 
 def end_open_flows(con: "duckdb.DuckDBPyConnection") -> None:
-    """End the flows that are open as ``interrupted``: nothing more of their capture will come."""
+    """End the open flows as ``interrupted``: their capture will not continue."""
     ended, still_open = FLOWS_ENDED, FLOWS_OPEN
     if not con.execute(f"SELECT count(*) FROM {still_open}").fetchall()[0][0]:  # noqa: S608 - our own name
         return
@@ -385,21 +384,21 @@ def end_open_flows(con: "duckdb.DuckDBPyConnection") -> None:
 
 
 def _set_up_reader(con: "duckdb.DuckDBPyConnection", *, locked: bool) -> None:
-    """Make times UTC; and, if ``locked``, forbid further settings. Connections to one file share their settings."""
+    """Set the time zone to UTC and, if ``locked``, forbid further settings; connections to one file share them."""
     row = con.execute("SELECT current_setting('lock_configuration')").fetchall()[0]
     if not row[0]:
         con.execute("SET TimeZone = 'UTC'")
         if locked:
-            # Not in the configuration of `connect`: whether it would still take a temp_directory is up to hash order.
+            # Not in the configuration of `connect`: it is applied in hash order, so temp_directory might be refused.
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
 
 
 def _remove(file: Path) -> None:
-    """Take away a file that could not be made, with its log."""
-    for left in (file, Path(f"{file}.wal")):
+    """Remove a file that could not be completed, and its log."""
+    for each in (file, Path(f"{file}.wal")):
         with contextlib.suppress(OSError):
-            left.unlink(missing_ok=True)
+            each.unlink(missing_ok=True)
 
 
 def _strerror(error: OSError | ValueError) -> str:

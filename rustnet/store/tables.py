@@ -1,4 +1,4 @@
-"""The tables that every session has, besides one per protocol (those stand in `rustnet.dissect`)."""
+"""The core tables of every session; those of the protocols are in `rustnet.dissect`."""
 
 from typing import Annotated
 
@@ -75,7 +75,7 @@ class Capture:
     undecoded: Count = 0
     """Packets that belong to no flow: unknown link type, or headers cut off or malformed."""
     out_of_order: Count = 0
-    """Packets whose time lies before the one ahead of them."""
+    """Packets whose time is earlier than that of the previous packet."""
     dropped_kernel: Count | None = None
     """Frames that the operating system dropped; NULL where the input does not say."""
     dropped_interface: Count | None = None
@@ -83,9 +83,9 @@ class Capture:
     application: Software | None = None
     """Program that wrote the capture."""
     hardware: Software | None = None
-    """Hardware it was taken on, as the file says."""
+    """Hardware it was taken on, as stated in the file."""
     os: Software | None = None
-    """Operating system it was taken on, as the file says."""
+    """Operating system it was taken on, as stated in the file."""
     comments: list[FreeText] | None = None
     """Comments of sections and interfaces."""
     complete: bool = False
@@ -98,7 +98,7 @@ class Capture:
 
 @record("packets")
 class Packet:
-    """Index of every packet: from any row back to bytes."""
+    """Index of every packet, which leads from any row back to the bytes."""
 
     capture_id: I32
     """Capture it belongs to."""
@@ -216,13 +216,13 @@ class FlowRow:
     app: Word | None
     """Application protocol, lower case."""
     app_source: Word | None
-    """`payload` (a parser confirmed it), `tshark` (its word, with `replay --with tshark`) or `port` (a guess)."""
+    """`payload` (a parser confirmed it), `tshark` (by `replay --with tshark`) or `port` (a guess)."""
     hostname: Host | None
     """Best name for `dst`, by the order of docs/names.md."""
     hostname_source: Word | None
     """Where the name comes from: `sni`, `http`, `dns` …"""
     hostname_ts: Ts | None
-    """When the name was learned; may lie behind `started_at`."""
+    """When the name was learned; may be later than `started_at`."""
     rtt_ms: float | None
     """Smoothed round-trip time (RFC 6298, Karn's rule)."""
     min_rtt_ms: float | None
@@ -230,17 +230,17 @@ class FlowRow:
     handshake_rtt_ms: float | None
     """From the SYN to the handshake's last ACK."""
     src_retransmissions: Count32
-    """Segments that `src` sent again."""
+    """Segments that `src` retransmitted."""
     dst_retransmissions: Count32
-    """Segments that `dst` sent again."""
+    """Segments that `dst` retransmitted."""
     src_fast_retransmissions: Count32
     """Of these, after at least two duplicate ACKs."""
     dst_fast_retransmissions: Count32
     """Of these, after at least two duplicate ACKs."""
     src_out_of_order: Count32
-    """Segments of `src` that arrived behind later ones."""
+    """Segments of `src` that arrived after later ones."""
     dst_out_of_order: Count32
-    """Segments of `dst` that arrived behind later ones."""
+    """Segments of `dst` that arrived after later ones."""
     src_duplicate_acks: Count32
     """Duplicate ACKs that `src` sent."""
     dst_duplicate_acks: Count32
@@ -250,9 +250,9 @@ class FlowRow:
     dst_zero_windows: Count32
     """Zero windows that `dst` announced."""
     src_missed_bytes: I64
-    """Bytes of `src`'s stream that the capture never saw."""
+    """Bytes of `src`'s stream that are missing from the capture."""
     dst_missed_bytes: I64
-    """Bytes of `dst`'s stream that the capture never saw."""
+    """Bytes of `dst`'s stream that are missing from the capture."""
     src_flags: U8
     """All TCP flags that `src` set."""
     dst_flags: U8
@@ -278,7 +278,7 @@ class FlowRow:
     first_packet: I64
     """Number of its first packet."""
     process_id: I64 | None = None
-    """Verdict over `claims`: its process."""
+    """Its process, by the verdict over `claims`."""
     process_source: Word | None = None
     """Source of the winning claim."""
     process_contested: bool | None = None
@@ -289,7 +289,7 @@ class FlowRow:
 
 @record("processes")
 class Process:
-    """A process that some source names."""
+    """A process that a source of ownership names."""
 
     process_id: I64
     """Number within the session, from 1."""
@@ -314,7 +314,7 @@ class Process:
     gid: Id64 | None = None
     """Group id."""
     started_at: Ts | None = None
-    """Start time: tells two users of one pid apart."""
+    """Start time, which distinguishes processes that had the same pid."""
     lineage: list[Software] | None = None
     """Ancestors, oldest first, as `name(pid)`."""
     container_id: Identifier | None = None
@@ -360,9 +360,9 @@ class Claim:
     quality: Word
     """How the source itself matched: `exact-tuple`, `listener-socket` …"""
     rank: U8
-    """Place in the policy: the smaller, the better."""
+    """Rank in the policy: the smaller, the better."""
     observed_at: Ts | None
-    """When the source wrote it down."""
+    """When the source recorded it."""
     window_start: Ts | None
     """From when it holds."""
     window_end: Ts | None
@@ -372,13 +372,13 @@ class Claim:
     reversed: bool
     """The claim's local end is the flow's `dst`."""
     evidence: FilePath
-    """Where it stands: file and line."""
+    """File and line of the record."""
     offset_ms: float | None = None
-    """Added to the source's times because its clock was off (`--sidecar-offset`); NULL: nothing was."""
+    """Added to the source's times to correct its clock (`--sidecar-offset`); NULL if nothing was added."""
     behind: Mixed | None = None
-    """The ends that the source names, where those behind its translation of addresses are the flow's (`nat`)."""
+    """The ends that the source names, where the flow has the ends after address translation (`nat`)."""
     match: Word = "tuple"
-    """What was compared: `tuple`, `nat`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port`,
+    """Basis of the match: `tuple`, `nat`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port`,
     `remote` or `packet`."""
 
 
@@ -393,18 +393,18 @@ class Alias:
     alias: Identifier
     """The other tool's name for the conversation."""
     service: Term | None
-    """Application protocol, as that tool sees it."""
+    """Application protocol according to that tool."""
     distance_ms: float
     """Time between the flow and the other tool's record; 0 where they overlap."""
     reversed: bool
-    """The other tool takes the flow's `dst` for the one that began."""
+    """The other tool regards the flow's `dst` as the initiator."""
     evidence: FilePath
-    """Where it stands: file and line."""
+    """File and line of the record."""
 
 
 @record("clocks")
 class Clock:
-    """What the clock of a sidecar was found to be against the capture's, from connections that both saw begin."""
+    """Difference between a sidecar's clock and the capture's, from connections whose beginning both recorded."""
 
     capture_id: I32
     """Capture it was compared with."""
@@ -413,9 +413,9 @@ class Clock:
     origin: FilePath
     """Name of the sidecar."""
     host: Host | None
-    """Host that it was recorded on, where it says."""
+    """Host that it was recorded on, if stated."""
     offset_ms: float
-    """How far its clock is ahead of the capture's; negative: behind."""
+    """How far its clock is ahead of the capture's; negative if it is late."""
     spread_ms: float
     """Width of the narrowest span that holds half of the differences."""
     pairs: Count
@@ -423,9 +423,9 @@ class Clock:
     agreeing: Count
     """Of these, those that differ by `offset_ms`, give or take half a second."""
     wrong: bool
-    """It is off: most connections agree on one and the same distance."""
+    """The clock is wrong: most connections agree on the same difference."""
     added_ms: float
-    """What was added to its times before matching (`--sidecar-offset`)."""
+    """Milliseconds added to its times before matching (`--sidecar-offset`)."""
 
 
 @record("names")
@@ -443,9 +443,9 @@ class Name:
     ts: Ts
     """When it was learned."""
     ttl: Seconds | None = None
-    """Seconds it holds."""
+    """Seconds for which it is valid."""
     client: Ip | None = None
-    """Who asked for it (DNS)."""
+    """Client that asked for it (DNS)."""
 
 
 @record("anomalies")
@@ -461,13 +461,13 @@ class Anomaly:
     flow_id: I64 | None
     """Flow it belongs to."""
     kind: Word
-    """What: `cut_off`, `bad_record_length`, `malformed_dns` …"""
+    """Kind of anomaly: `cut_off`, `bad_record_length`, `malformed_dns` …"""
     detail: FreeText
-    """In words."""
+    """Description."""
     offset: I64 | None = None
     """Byte offset in the uncompressed input, for damage of the file itself."""
     count: U64 = 1
-    """Times it was seen; repeated ones are counted after the first rows."""
+    """Number of occurrences; repeated ones are counted after the first rows."""
 
 
 CORE_TABLES: tuple[type, ...] = (
@@ -486,7 +486,7 @@ CORE_TABLES: tuple[type, ...] = (
 FLOWS_ENDED = "flows_ended"
 """Table of the flows that have ended; the view `flows` shows these and the open ones."""
 FLOWS_OPEN = "flows_open"
-"""Table of the flows that were open at the last flush, replaced by each; empty once a capture is complete."""
+"""Table of the flows that were open at the last flush; each flush replaces it, and it is empty after a capture."""
 
 
 def stored_in(cls: type) -> str:

@@ -87,10 +87,10 @@ def test_places_never_overlap_and_none_is_lost(steps: list[tuple[bool, int]]) ->
     for take, number in steps:
         if take:
             before = list(area.free)
-            if area.take(number) < 0:
+            if area.allocate(number) < 0:
                 assert all(room < number for _, room in before)
         elif area.taken:
-            area.give(sorted(area.taken)[number % len(area.taken)])
+            area.release(sorted(area.taken)[number % len(area.taken)])
         places = sorted([*area.taken.items(), *area.free])
         assert sum(size for _, size in places) == 64
         assert all(start + size == later for (start, size), (later, _) in itertools.pairwise(places))

@@ -60,7 +60,7 @@ def test_sessions_are_equal(tmp_path: Path, workers: int) -> None:
 
 
 def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:
-    one, other = Collector(1, settle=False), Collector(1, settle=False)
+    one, other = Collector(1, deduplicate=False), Collector(1, deduplicate=False)
     second = 10**9
     one.name("192.0.2.1", "a.example", "dns", 1 * second, 60)
     other.name("192.0.2.1", "b.example", "dns", 2 * second, 60)

@@ -52,11 +52,11 @@ class Writing:
         self.serving: serving.Serving | None = None
         self.rows = 0
 
-        def opened(con: object) -> serving.Serving:
+        def serve(con: object) -> serving.Serving:
             self.serving = serving.Serving(str(path), con)  # type: ignore[arg-type]
             return self.serving
 
-        self.writer = Writer(str(path), registry.tables(), opened=opened)
+        self.writer = Writer(str(path), registry.tables(), on_open=serve)
         self.writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
         self.put(10)
         until(lambda: self.serving is not None and self.serving.server is not None)
@@ -128,7 +128,7 @@ def test_open_flows_are_open_while_somebody_writes(writing: Writing) -> None:
     values = {name: "'x'" if kind == "VARCHAR" else "make_timestamp_ns(1)" if kind == "TIMESTAMP_NS" else "0"
               for name, kind in required}  # fmt: skip
     sql = f"INSERT INTO flows_open ({', '.join(values)}) VALUES ({', '.join(values.values())})"
-    writing.writer.run(lambda con: con.execute(sql))
+    writing.writer.execute(lambda con: con.execute(sql))
     writing.writer.commit()
     with rustnet.open(writing.path) as s:
         assert [row[0] for row in s.flows(columns=["end_reason"]).rows] == ["open"]
@@ -300,7 +300,7 @@ def test_the_writer_ends_while_somebody_asks(writing: Writing) -> None:
 
     with rustnet.open(writing.path) as s, s.stream("SELECT range FROM range(1000000000)") as half:
         half.fetch(10)
-        writing.writer.run(lambda con: con.execute("DELETE FROM dns WHERE packet > 1"))
+        writing.writer.execute(lambda con: con.execute("DELETE FROM dns WHERE packet > 1"))
         writing.writer.commit()
         thread = threading.Thread(target=reader)
         thread.start()

@@ -101,7 +101,7 @@ class Classified:
 
 @pytest.mark.parametrize("cls", [Unclassified, UnclassifiedList])
 def test_text_without_a_kind_is_refused(cls: type) -> None:
-    with pytest.raises(TypeError, match=r"unclassified\.notes?: a text column's annotation"):
+    with pytest.raises(TypeError, match=r"unclassified\.notes?: a text column needs a kind"):
         columns(cls)
 
 

@@ -1,4 +1,4 @@
-"""What the writer stores at the end of the captures, with its helper and without."""
+"""The writer stores every row once, with one thread and with two, and reports errors of both."""
 
 import signal
 import subprocess
@@ -12,18 +12,20 @@ import pytest
 from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.records import table_name
+from rustnet.store import finish
 from rustnet.store import writer as module
 from rustnet.store.batches import Rows, insert
 from rustnet.store.cadence import BATCH
+from rustnet.store.finish import SHARED_TABLES
 from rustnet.store.tables import Capture
-from rustnet.store.writer import SHARED_TABLES, Writer
+from rustnet.store.writer import Writer
 
 TABLES = [table for table in registry.tables() if table_name(table) != "dns"]
 (LARGE,) = [table for table in registry.tables() if table_name(table) == "dns"]
 
 
 def store(path: str, small: int, rows: int) -> Writer:
-    """A writer that has got a few rows of ``small`` tables, and ``rows`` of a large one, and been told of the end."""
+    """A writer with a complete capture: a few rows of ``small`` tables, and ``rows`` of a large one."""
     writer = Writer(path, registry.tables())
     capture = Capture(1, "made.pcap", "file", "pcap")
     writer.begin_capture(capture)
@@ -41,11 +43,11 @@ def nothing(con: object) -> None:
 
 @pytest.mark.parametrize("small", [SHARED_TABLES - 1, SHARED_TABLES + 3, len(TABLES)])
 @pytest.mark.parametrize("rows", [10, BATCH.held_rows + 1])
-def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path: Path, small: int, rows: int) -> None:
+def test_every_row_is_stored_once_and_visible_afterwards(tmp_path: Path, small: int, rows: int) -> None:
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, rows)
-    writer.end(nothing, nothing, ())
-    counts = writer.run(
+    writer.finish(nothing, nothing, ())
+    counts = writer.execute(
         lambda con: [con.execute(f"SELECT count(*) FROM {table_name(t)}").fetchall()[0][0] for t in (*TABLES, LARGE)]
     )
     writer.close()
@@ -57,24 +59,25 @@ def test_every_row_is_stored_once_and_seen_by_what_follows(tmp_path: Path, small
         assert con.execute("SELECT complete FROM captures").fetchall() == [(True,)]
 
 
-def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(
+def test_the_last_batches_of_a_capture_are_inserted_after_the_next_item(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = insert
     inserted = []
 
-    def counts(con: duckdb.DuckDBPyConnection, kind: tuple[Any, ...], batches: list[Any]) -> None:
+    def count_rows(con: duckdb.DuckDBPyConnection, kind: tuple[Any, ...], batches: list[Any]) -> None:
         if kind[0] is LARGE:
             inserted.append(sum(len(batch["flow_id"]) for batch in batches))
         real(con, kind, batches)
 
-    monkeypatch.setattr(module, "insert", counts)
+    for each in (module, finish):
+        monkeypatch.setattr(each, "insert", count_rows)
     writer = Writer(str(tmp_path / "s.duckdb"), registry.tables())
     rows = [(LARGE(), 1, 1_000, packet) for packet in range(1, BATCH.held_rows + 1)]
     for capture_id in (1, 2, 3):
         writer.begin_capture(Capture(capture_id, "made.pcap", "file", "pcap"))
         writer.put([Rows(LARGE, rows)], last=True)
-    writer.end(nothing, nothing, ())
+    writer.finish(nothing, nothing, ())
     assert writer.query("SELECT capture_id, count(*) FROM dns GROUP BY ALL ORDER BY ALL") == [
         (capture_id, BATCH.held_rows) for capture_id in (1, 2, 3)
     ]
@@ -83,7 +86,7 @@ def test_the_last_batches_of_a_capture_wait_for_the_next_item_alone(
 
 
 @pytest.mark.parametrize("table", ["kerberos", "dns"])  # the second thread's, the first one's
-def test_a_thread_that_fails_leaves_a_session_that_says_it_is_incomplete(
+def test_a_session_is_incomplete_after_an_error_of_either_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     path = str(tmp_path / "s.duckdb")
@@ -94,11 +97,12 @@ def test_a_thread_that_fails_leaves_a_session_that_says_it_is_incomplete(
             raise duckdb.IOException("No space left on device")
         real(con, kind, batches)
 
-    monkeypatch.setattr(module, "insert", fails)
-    monkeypatch.setattr(module, "PLANNING", 1)  # all small tables are the second thread's
+    for each in (module, finish):
+        monkeypatch.setattr(each, "insert", fails)
+    monkeypatch.setattr(finish, "PLANNING", 1)  # all small tables are the second thread's
     writer = store(path, len(TABLES), BATCH.held_rows - 1)
     ran = []
-    writer.end(lambda _: ran.append("first"), lambda _: ran.append("second"), (LARGE,))
+    writer.finish(lambda _: ran.append("first"), lambda _: ran.append("second"), (LARGE,))
     with pytest.raises(SessionError, match="free some space"):
         writer.commit()
     writer.close()
@@ -108,9 +112,9 @@ def test_a_thread_that_fails_leaves_a_session_that_says_it_is_incomplete(
         assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
 
 
-def test_a_later_writer_begins_when_there_is_something_to_store(tmp_path: Path) -> None:
+def test_a_deferred_writer_starts_with_the_first_batch(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
-    writer = Writer(str(path), registry.tables(), later=True)
+    writer = Writer(str(path), registry.tables(), deferred=True)
     writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
     assert not writer.thread.is_alive()
     writer.put([Rows(LARGE, [(LARGE(), 1, 1_000, 1)])])
@@ -118,52 +122,54 @@ def test_a_later_writer_begins_when_there_is_something_to_store(tmp_path: Path) 
     writer.close()
 
 
-def test_a_later_writer_keeps_the_beginning_of_a_capture(tmp_path: Path) -> None:
+def test_a_deferred_writer_stores_the_beginning_of_a_capture(tmp_path: Path) -> None:
     path = str(tmp_path / "s.duckdb")
-    writer = Writer(path, registry.tables(), later=True)
+    writer = Writer(path, registry.tables(), deferred=True)
     writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
     writer.close()
     with duckdb.connect(path, read_only=True) as con:
         assert con.execute("SELECT source, complete FROM captures").fetchall() == [("made.pcap", False)]
 
 
-@pytest.mark.parametrize("later", [False, True])
-def test_a_writer_that_was_given_nothing_can_be_closed(tmp_path: Path, later: bool) -> None:
-    Writer(str(tmp_path / "s.duckdb"), registry.tables(), later=later).close()
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_writer_without_captures_can_be_closed(tmp_path: Path, deferred: bool) -> None:
+    Writer(str(tmp_path / "s.duckdb"), registry.tables(), deferred=deferred).close()
 
 
 @pytest.mark.parametrize("small", [1, SHARED_TABLES])
-def test_both_works_are_done_and_permanent(tmp_path: Path, small: int) -> None:
+def test_both_final_works_run_and_are_permanent(tmp_path: Path, small: int) -> None:
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, 10)
-    writer.end(
+    writer.finish(
         lambda con: con.execute("UPDATE dns SET query = 'a' WHERE packet < 4"),
         lambda con: con.execute(
             "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT 1, 'a', 'b', count(*) FROM dns"
         ),
         (LARGE,),
     )
-    asked: list[object] = []
-    writer.ask(
-        lambda con: asked.extend(
+    results: list[object] = []
+    writer.execute_last(
+        lambda con: results.extend(
             con.execute("SELECT (SELECT count(query) FROM dns), (SELECT sum(count)::INT FROM anomalies)").fetchall()
         )
     )
-    assert asked == [(3, 10)]
+    assert results == [(3, 10)]
     writer.close()
     assert not (tmp_path / "s.duckdb.wal").exists()
     with duckdb.connect(path, read_only=True) as con:
-        assert con.execute("SELECT count(query), (SELECT sum(count)::INT FROM anomalies) FROM dns").fetchall() == asked
+        assert (
+            con.execute("SELECT count(query), (SELECT sum(count)::INT FROM anomalies) FROM dns").fetchall() == results
+        )
 
 
 @pytest.mark.parametrize("small", [1, SHARED_TABLES])
-def test_either_of_both_works_may_fail(tmp_path: Path, small: int) -> None:
+def test_an_error_of_either_final_work_is_raised(tmp_path: Path, small: int) -> None:
     def fails(con: duckdb.DuckDBPyConnection) -> None:
         raise duckdb.IOException("No space left on device")
 
     for number, works in enumerate([(fails, nothing), (nothing, fails)]):
         writer = store(str(tmp_path / f"{number}.duckdb"), small, 10)
-        writer.end(*works, ())
+        writer.finish(*works, ())
         with pytest.raises(SessionError, match="free some space"):
             writer.commit()
         writer.close()
@@ -182,15 +188,15 @@ writer.begin_capture(Capture(1, "made.pcap", "file", "pcap"))
 writer.put([Rows(dns, [(dns(), 1, 1_000, 1)])])
 writer.commit()
 writer.put([Rows(dns, [(dns(), 1, 1_000, 2)])])
-writer.run(lambda con: None)
+writer.execute(lambda con: None)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_the_beginning_of_a_capture_is_permanent_at_once(tmp_path: Path, there: bool) -> None:
+@pytest.mark.parametrize("existing", [False, True])
+def test_the_beginning_of_a_capture_is_permanent_at_once(tmp_path: Path, existing: bool) -> None:
     path = tmp_path / "s.duckdb"
-    if there:
+    if existing:
         Writer(str(path), registry.tables()).close()
     writer = Writer(str(path), registry.tables())
     first, _ = writer.next_ids()
@@ -203,7 +209,7 @@ def test_the_beginning_of_a_capture_is_permanent_at_once(tmp_path: Path, there: 
     writer.close()
 
 
-def test_what_a_killed_writer_had_committed_is_there_without_any_log(tmp_path: Path) -> None:
+def test_the_commits_of_a_killed_writer_are_in_the_file_without_a_log(tmp_path: Path) -> None:
     path = str(tmp_path / "s.duckdb")
     child = subprocess.run([sys.executable, "-c", _KILLED, path], check=False)
     assert child.returncode == -signal.SIGKILL

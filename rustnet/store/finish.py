@@ -1,0 +1,156 @@
+"""The end of a run: store the remaining rows and run the final passes, on two threads where that is faster."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from rustnet.store.batches import Layout, insert
+from rustnet.store.items import Work
+from rustnet.store.session import ATTACHED
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from rustnet.store.writer import Writer
+
+PLANNING = 40_000
+"""Values that are stored in the time in which an INSERT is planned."""
+SHARED_TABLES = 8
+"""Number of tables with waiting rows from which a second thread saves time."""
+
+
+class SecondConnection(threading.Thread):
+    """Runs work over a cursor while the context block runs; raises the work's error when the block ends.
+
+    Planning, small commits and a checkpoint use one core, whatever DuckDB may use.
+    """
+
+    def __init__(self, con: "duckdb.DuckDBPyConnection", work: Work) -> None:
+        super().__init__(name="rustnet-writer-2", daemon=True)
+        self.con = con.cursor()
+        self.work = work
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Run the work and keep its error."""
+        try:
+            self.con.execute(f"USE {ATTACHED}")
+            self.work(self.con)
+        except BaseException as error:  # noqa: BLE001 - raised in the writer's thread
+            self.error = error
+        finally:
+            self.con.close()
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.join()
+        if error is None and self.error is not None:
+            raise self.error
+
+
+class DiskFlush:
+    """Starts writing a file's cached pages to disk, so that the checkpoint does not wait for them.
+
+    The descriptor stays open until DuckDB has closed the file: closing any descriptor of a file gives up the
+    process's lock on it.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        self._thread: threading.Thread | None = None
+
+    def start(self, path: str) -> None:
+        """Begin in a thread."""
+        if not hasattr(os, "fdatasync"):
+            return
+        with contextlib.suppress(OSError):
+            self._descriptor = os.open(path, os.O_RDONLY)
+            self._thread = threading.Thread(target=self._sync, name="rustnet-flush", daemon=True)
+            self._thread.start()
+
+    def _sync(self) -> None:
+        with contextlib.suppress(OSError):  # the checkpoint reports it
+            os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Wait for the thread and close the descriptor."""
+        if self._thread is not None:
+            self._thread.join()
+            os.close(self._descriptor)
+
+
+def finish(writer: "Writer", first: Work, second: Work, tables: Collection[type]) -> None:
+    """Store the waiting rows and run both works, on two threads where rows of many tables wait.
+
+    The writer's thread stores the rows of ``tables`` and about half of the others, and runs ``first`` without waiting
+    for the second thread. The captures' rows are marked complete only after all their rows are stored.
+    """
+    if len(writer.waiting) < SHARED_TABLES:
+        writer.insert_all()
+        second(writer.con)
+        first(writer.con)
+        return
+    writer.borrowed = False
+    writer.con.execute("SET checkpoint_threshold = '1TB'")  # one checkpoint at the end instead of one per commit
+    layouts = second_share(writer.waiting, tables)
+    batches = [(layout, writer.held.pop(layout)) for layout in layouts]
+    for layout in layouts:
+        del writer.waiting[layout]
+    first_done = threading.Event()
+    first_stored = False
+
+    def work(con: "duckdb.DuckDBPyConnection") -> None:
+        con.execute("BEGIN")
+        while batches:
+            insert(con, *batches.pop())
+        first_done.wait()  # commits wait for each other, and nothing waits for this one
+        con.execute("COMMIT")
+        if first_stored:
+            con.execute("BEGIN")
+            second(con)
+            con.execute("COMMIT")
+
+    with SecondConnection(writer.con, work):
+        try:
+            for layout in list(writer.held):
+                writer.insert_held(layout)
+            # The next transaction begins by reading: it could not while the other thread commits.
+            writer.con.execute("COMMIT; BEGIN; FROM meta LIMIT 0")
+            first_stored = True
+        finally:
+            first_done.set()
+        writer.disk_flush.start(writer.path)
+        first(writer.con)
+    writer.con.execute("COMMIT")
+    writer.begin_transaction()
+
+
+def second_share(waiting: Mapping[Layout, int], tables: Collection[type]) -> list[Layout]:
+    """Layouts that the second thread stores: none of ``tables``, and about half of the work."""
+    cost = {layout: count * len(layout[1]) + PLANNING for layout, count in waiting.items()}
+    first_cost = sum(value for layout, value in cost.items() if layout[0] in tables)
+    share: list[Layout] = []
+    second_cost = 0
+    for layout in sorted(cost, key=cost.__getitem__, reverse=True):
+        if layout[0] in tables:
+            continue
+        if first_cost < second_cost:
+            first_cost += cost[layout]
+        else:
+            share.append(layout)
+            second_cost += cost[layout]
+    return share
+
+
+def execute_last(writer: "Writer", work: Work) -> None:
+    """Run work that reads what is stored while a checkpoint makes that permanent."""
+    writer.insert_all()
+    writer.con.execute("COMMIT")
+    writer.begin_transaction()
+    # More threads would take the core from the checkpoint, which uses one; afterwards the work may use them.
+    with SecondConnection(writer.con, lambda con: con.execute("CHECKPOINT; RESET threads")):
+        work(writer.con)

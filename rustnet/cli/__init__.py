@@ -1,1 +1,1 @@
-"""The command line: one module per command, which parses, calls and prints, and knows no SQL."""
+"""The command line: one module per command, which parses its arguments, calls the program and prints; no SQL here."""

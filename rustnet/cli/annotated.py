@@ -1,4 +1,4 @@
-"""Where an annotated capture comes from and goes to, and what is said of it: the files around ``rustnet enrich``."""
+"""Input, output and messages of ``rustnet enrich``."""
 
 import sys
 from pathlib import Path
@@ -17,55 +17,55 @@ if TYPE_CHECKING:
 _DAMAGE_SHOWN = 5
 
 
-def check_place(output: str, inputs: list[str]) -> None:
-    """Refuse an output that is an input, or that cannot hold comments."""
+def check_output(output: str, inputs: list[str]) -> None:
+    """Raise `UsageError` if the output is one of the inputs or cannot hold comments."""
     if output == "-":
         if sys.stdout.isatty():
-            raise UsageError("packets would garble the terminal: send them to a file with > or -o")
+            raise UsageError("packets are binary and cannot be shown on a terminal: write them to a file with > or -o")
         return
-    place = Path(output)
+    target = Path(output)
     for name in inputs:
-        if place.exists() and Path(name).exists() and place.samefile(name):
-            raise UsageError("{path}: is an input; write to another file", path=output)
-    if place.suffix.lower() not in (".pcapng", ".ntar") and (place.is_file() or not place.exists()):
-        raise UsageError("{path}: only pcapng holds comments: name it .pcapng", path=output)
-    if place.parent.is_dir() or place.exists():
+        if target.exists() and Path(name).exists() and target.samefile(name):
+            raise UsageError("{path}: is an input file; choose another output file", path=output)
+    if target.suffix.lower() not in (".pcapng", ".ntar") and (target.is_file() or not target.exists()):
+        raise UsageError("{path}: only pcapng can hold comments: the file name must end in .pcapng", path=output)
+    if target.parent.is_dir() or target.exists():
         return
-    raise UsageError("{path}: there is no directory {folder}", path=output, folder=place.parent)
+    raise UsageError("{path}: directory {folder} does not exist", path=output, folder=target.parent)
 
 
 def write(path: str, comments: "Comments", output: str) -> "Annotated":
-    """Write the capture with its comments to a file, which appears when it is whole, or to stdout."""
+    """Write the capture with its comments to stdout, or to a file that appears only once it is complete."""
     from rustnet.export.annotate import annotate  # noqa: PLC0415
 
-    def into(stream: BinaryIO) -> "Annotated":
+    def annotate_into(stream: BinaryIO) -> "Annotated":
         return annotate(path, comments, stream)
 
     if output == "-":
-        made = into(sys.stdout.buffer)
+        result = annotate_into(sys.stdout.buffer)
         sys.stdout.buffer.flush()
-        return made
+        return result
     with whole_file(output) as stream:
-        return into(stream)
+        return annotate_into(stream)
 
 
-def tell(made: "Annotated", capture: str, output: str) -> None:
-    """Say on stderr what was written, and what was not."""
-    if not made.complete:
-        for damage in made.damage[:_DAMAGE_SHOWN]:
+def print_result(result: "Annotated", capture: str, output: str) -> None:
+    """Report on stderr what was written and what was not."""
+    if not result.complete:
+        for damage in result.damage[:_DAMAGE_SHOWN]:
             talk(_("rustnet: {path}: at byte {offset}: {words}").format(
                 path=safe(capture), offset=f"{damage.offset:,}", words=safe(damage.detail)))  # fmt: skip
-        if (more := len(made.damage) - _DAMAGE_SHOWN) > 0:
-            talk(ngettext("rustnet: and {n} damaged place more", "rustnet: and {n} damaged places more", more).format(
+        if (more := len(result.damage) - _DAMAGE_SHOWN) > 0:
+            talk(ngettext("rustnet: and {n} more damaged place", "rustnet: and {n} more damaged places", more).format(
                 n=f"{more:,}"))  # fmt: skip
-        talk(_("rustnet: {path}: not read to a clean end: all packets that can be read are written").format(
+        talk(_("rustnet: {path}: not read to a clean end: only the readable packets were written").format(
             path=safe(capture)))  # fmt: skip
-    if made.mute:
-        talk(_("rustnet: {n} packets have an owner and no comment: simple packet blocks hold none").format(
-            n=f"{made.mute:,}"))  # fmt: skip
-    done = ngettext("{n} packet written to {path}", "{n} packets written to {path}", made.packets)
-    words = done.format(n=f"{made.packets:,}", path=safe(output if output != "-" else "stdout"))
-    words += ", " + _("{n} with a process comment").format(n=f"{made.commented:,}")
-    if made.present:
-        words += ", " + _("{n} had theirs already").format(n=f"{made.present:,}")
+    if result.mute:
+        talk(_("rustnet: {n} packets with an owner got no comment: simple packet blocks cannot hold one").format(
+            n=f"{result.mute:,}"))  # fmt: skip
+    done = ngettext("{n} packet written to {path}", "{n} packets written to {path}", result.packets)
+    words = done.format(n=f"{result.packets:,}", path=safe(output if output != "-" else "stdout"))
+    words += ", " + _("{n} with a process comment").format(n=f"{result.commented:,}")
+    if result.present:
+        words += ", " + _("{n} already had one").format(n=f"{result.present:,}")
     talk(words)

@@ -1,4 +1,4 @@
-"""What commands that ingest have in common: a session that may be temporary, progress, what is said and shown."""
+"""Shared by the commands that ingest: session_path sessions, progress, messages and the summary."""
 
 import contextlib
 import sys
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def temporary(db: str | None) -> Iterator[str]:
-    """Path of the session: the one given, or one that goes away with the block."""
+def session_path(db: str | None) -> Iterator[str]:
+    """Path of the session: ``db``, or a temporary one that is removed when the block ends."""
     if db is not None:
         yield db
         return
@@ -32,10 +32,10 @@ def temporary(db: str | None) -> Iterator[str]:
         yield str(Path(folder) / "session.duckdb")
 
 
-def ingested(
+def ingest_and_summarise(
     files: tuple[str, ...], session: str, options: "Options", top: int, scratch: Path | None = None
 ) -> "tuple[Report, Summary | None]":
-    """Ingest until the end or a signal; the summary comes along where the session was open for it.
+    """Ingest until the end or a signal; the summary is None if the writer could not compute it.
 
     ``scratch`` is a directory that a second signal removes.
     """
@@ -44,27 +44,27 @@ def ingested(
     def ask(reader: "Session") -> None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
-        with contextlib.suppress(RustnetError):  # a reader may have the memory that a writer has not
+        with contextlib.suppress(RustnetError):  # retried with a reader, which needs less memory
             summaries.append(summarise(reader, top))
 
-    report = ingested_once(list(files), session, options, ask, scratch)
+    report = ingest_captures(list(files), session, options, ask, scratch)
     return report, summaries[0] if summaries else None
 
 
-def ingested_once(
+def ingest_captures(
     files: list[str],
     session: str,
     options: "Options",
     ask: "Callable[[Session], None] | None" = None,
     scratch: Path | None = None,
 ) -> "Report":
-    """Ingest as a command does: signals stop it, garbage is not collected, a terminal shows a line of progress."""
+    """Ingest with signal handling, without garbage collection, and with a progress line on a terminal."""
     with stopped_by_signals(scratch) as stop:
         from rustnet.ingest.road import ingest  # noqa: PLC0415
 
         watchers: list[Callable[[Progress], None]] = [Collection()]
         if ask is not None:
-            watchers.append(_look_ahead)
+            watchers.append(_preload)
         line = None
         if sys.stderr.isatty():
             from rustnet.cli.progress import ProgressLine  # noqa: PLC0415 -- on a terminal only
@@ -84,8 +84,8 @@ def ingested_once(
                     line.clear()
 
 
-def _look_ahead(_progress: "Progress") -> None:
-    """Import what comes after the captures: while DuckDB makes a new session, this thread would only wait for it."""
+def _preload(_progress: "Progress") -> None:
+    """Import the modules needed after ingest while DuckDB creates the session, when this thread would only wait."""
     import rustnet.attribute.discover  # noqa: PLC0415
     import rustnet.attribute.match  # noqa: PLC0415
     import rustnet.cli.report  # noqa: PLC0415
@@ -94,8 +94,8 @@ def _look_ahead(_progress: "Progress") -> None:
     import rustnet.query.summary  # noqa: PLC0415, F401
 
 
-def said(report: "Report") -> None:
-    """Say on stderr what did not go as asked."""
+def print_problems(report: "Report") -> None:
+    """Report failed and skipped inputs, and an interruption, on stderr."""
     for _path, words in report.failed:
         talk(f"rustnet: error: {safe(words)}")
     for _path, words in report.skipped:
@@ -103,11 +103,13 @@ def said(report: "Report") -> None:
     if report.interrupted and not report.captures:
         talk(_("rustnet: interrupted before anything was read"))
     elif report.interrupted:
-        talk(_("rustnet: interrupted: the session holds what was read until then, and says that it is incomplete"))
+        talk(_("rustnet: interrupted: the session contains everything read so far and is marked incomplete"))
 
 
-def shown(session: str, report: "Report", summary: "Summary | None", as_json: bool, *, kept: bool, top: int) -> None:
-    """Print the summary of a session, made if it is not there yet."""
+def print_summary(
+    session: str, report: "Report", summary: "Summary | None", as_json: bool, *, kept: bool, top: int
+) -> None:
+    """Print the summary of a session, and compute it first if it is None."""
     if summary is None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 

@@ -1,4 +1,4 @@
-"""What a command does with its whole process while it ingests: signals, and garbage collection."""
+"""Process-wide settings of a command while it ingests: signal handlers and garbage collection."""
 
 import contextlib
 import gc
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from rustnet.ingest.report import Progress
 
 COLLECT_EVERY = 8
-"""Inputs after which cyclic garbage is collected where it is off."""
+"""Number of inputs between two collections while automatic collection is off."""
 
 
 @contextlib.contextmanager
 def stopped_by_signals(scratch: Path | None = None) -> Iterator[StopToken]:
-    """Within it, SIGINT and SIGTERM set the token; a second one ends the process at once, without ``scratch``."""
+    """SIGINT and SIGTERM set the token; a second one removes ``scratch`` and ends the process at once."""
     token = StopToken()
 
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -42,17 +42,17 @@ def stopped_by_signals(scratch: Path | None = None) -> Iterator[StopToken]:
     if threading.current_thread() is not threading.main_thread():
         yield token
         return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield token
     finally:
-        for number, old in before.items():
+        for number, old in previous.items():
             signal.signal(number, old)
 
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Within it, cyclic garbage is not collected: flows and rows make no cycles, and there may be millions of them."""
+    """Turn off cyclic garbage collection: flows and rows form no cycles, and there may be millions of them."""
     collecting = gc.isenabled()
     gc.disable()
     gc.freeze()
@@ -66,7 +66,7 @@ def uncollected() -> Iterator[None]:
 
 @contextlib.contextmanager
 def collected() -> Iterator[None]:
-    """Within it, cyclic garbage is collected: a run that follows a clock may last for days."""
+    """Turn on cyclic garbage collection: a paced run may last for days."""
     collecting = gc.isenabled()
     gc.enable()
     try:
@@ -77,13 +77,13 @@ def collected() -> Iterator[None]:
 
 
 class Collection:
-    """Collects cyclic garbage after every `COLLECT_EVERY` inputs; takes the progress of the run."""
+    """Progress callback that collects cyclic garbage after every `COLLECT_EVERY` inputs."""
 
     def __init__(self) -> None:
         self._at = 0
 
     def __call__(self, progress: "Progress") -> None:
-        """Collect if it is time: what the process had before is frozen, and flows are gone by now, so this is quick."""
+        """Collect if it is due; quick, because older objects are frozen and the flows are already freed."""
         if progress.file_index - self._at >= COLLECT_EVERY:
             self._at = progress.file_index
             gc.collect()

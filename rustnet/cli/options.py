@@ -1,4 +1,4 @@
-"""Options that several commands share, and how a session is opened for them."""
+"""Options shared by several commands, and opening of sessions and output files."""
 
 import contextlib
 import io
@@ -20,72 +20,76 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet", "markdown")
 TERMINAL_LIMIT = 50
-"""Rows that a terminal gets unless it asks for more."""
+"""Rows shown on a terminal by default."""
 
 
 def _set(name: str, value: bool) -> Callable[[click.Context, click.Parameter, bool], None]:
-    def callback(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    def callback(ctx: click.Context, _param: click.Parameter, flag: bool) -> None:
         state = ctx.find_object(State)
-        if given and state:
+        if flag and state:
             setattr(state, name, value)
 
     return callback
 
 
 def common(command: _F) -> _F:
-    """``--debug`` and ``--no-color``, which may stand behind the command as well as before it."""
+    """Add ``--debug`` and ``--no-color``, which are accepted before and after the command name."""
     command = click.option(
         "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_set("color", False),
-        help=_("No colours."),
+        help=_("Do not use colours."),
     )(command)  # fmt: skip
     return click.option(
         "--debug", is_flag=True, expose_value=False, is_eager=True, callback=_set("debug", True),
-        help=_("Show tracebacks; raise what parsers raise."),
+        help=_("Show tracebacks; do not catch parser failures."),
     )(command)  # fmt: skip
 
 
 def session_argument(command: _F) -> _F:
-    """Add the session's file."""
+    """Add the session argument."""
     return click.argument("session", metavar="SESSION", type=click.Path())(command)
 
 
 def filter_argument(command: _F) -> _F:
-    """Add the filter; its words may be given unquoted."""
+    """Add the filter argument; it may consist of several unquoted words."""
     return click.argument("words", metavar="[FILTER]…", nargs=-1)(command)
 
 
 def format_options(command: _F) -> _F:
-    """``--format`` and ``-o``."""
+    """Add ``--format`` and ``--output``."""
     command = click.option(
-        "-o", "--output", type=click.Path(dir_okay=False), help=_("Write to a file (its ending gives the format).")
+        "-o", "--output", type=click.Path(dir_okay=False), help=_("Write to a file; its extension selects the format.")
     )(command)
     return click.option(
-        "-f", "--format", "fmt", type=click.Choice(FORMATS), help=_("How to write rows [default: table]")
+        "-f",
+        "--format",
+        "fmt",
+        type=click.Choice(FORMATS),
+        help=_("Output format.  [default: by extension of --output, else table]"),
     )(command)
 
 
 def limit_options(command: _F) -> _F:
-    """``--limit`` and ``--all``: how many rows are shown."""
-    command = click.option("-a", "--all", "everything", is_flag=True, help=_("Show all rows, on a terminal too."))(
+    """Add ``--limit`` and ``--all``."""
+    command = click.option("-a", "--all", "everything", is_flag=True, help=_("Show all rows, also on a terminal."))(
         command
     )
-    words = _("Most rows to show [default: {n} on a terminal].").format(n=TERMINAL_LIMIT)
+    words = _("Show at most this many rows.  [default: {n} on a terminal, else all]").format(n=TERMINAL_LIMIT)
     return click.option("-n", "--limit", type=click.IntRange(0), help=words)(command)
 
 
 def chosen_format(fmt: str | None, output: str | None) -> str:
-    """Format to write: as given, else by the ending of the file."""
+    """Output format: ``fmt``, else by the extension of ``output``."""
     if fmt:
         return fmt
-    ending = Path(output).suffix.lower().lstrip(".") if output else ""
+    extension = Path(output).suffix.lower().lstrip(".") if output else ""
     return {"md": "markdown", "ndjson": "jsonl", "pq": "parquet", "txt": "table"}.get(
-        ending, ending if ending in FORMATS else "table"
+        extension, extension if extension in FORMATS else "table"
     )
 
 
 @contextlib.contextmanager
 def opened(session: str) -> "Iterator[Session]":
-    """Open a session for reading, finished or being written, for as long as the block lasts."""
+    """Open a session, finished or still being written, for reading within the block."""
     from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB, which --help does not need
 
     reader = open_session(session)
@@ -97,7 +101,7 @@ def opened(session: str) -> "Iterator[Session]":
 
 @contextlib.contextmanager
 def text_output(path: str | None, fmt: str) -> "Iterator[TextIO | BinaryIO]":
-    """Open where rows go: stdout, or a file that appears whole or not at all."""
+    """Open the output of rows: stdout, or a file that appears only once it is complete."""
     if path is None or path == "-":
         if fmt == "csv" and hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(newline="")
@@ -116,21 +120,21 @@ def text_output(path: str | None, fmt: str) -> "Iterator[TextIO | BinaryIO]":
 
 @contextlib.contextmanager
 def whole_file(path: str) -> Iterator[BinaryIO]:
-    """Write a file beside its place and move it there at the end, so that no half file is taken for a whole one."""
-    place = Path(path)
-    if place.exists() and not place.is_file():  # a pipe or device is written as it is
-        with place.open("wb") as stream:
+    """Write to a temporary file and rename it at the end, so that an incomplete file never has the final name."""
+    target = Path(path)
+    if target.exists() and not target.is_file():  # a pipe or device is written directly
+        with target.open("wb") as stream:
             yield stream
         return
-    beside = place.with_name(f".{place.name}.part")
+    partial = target.with_name(f".{target.name}.part")
     try:
-        with beside.open("wb") as stream:
+        with partial.open("wb") as stream:
             yield stream
-        beside.replace(place)
+        partial.replace(target)
     except OSError as error:
         raise RustnetError(
             "{path}: cannot be written: {strerror}", path=path, strerror=error.strerror or error
         ) from error
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The progress line of an ingest: on a terminal only, on stderr, over and over in one place."""
+"""Progress line of an ingest, redrawn in place on stderr; for terminals only."""
 
 import sys
 import time
@@ -14,13 +14,13 @@ if typing.TYPE_CHECKING:
 
 _BAR = 20
 _WIDE = 110
-"""Terminal columns from which there is room for everything."""
+"""Terminal width from which all fields are shown."""
 _SMOOTH = 0.3
-"""Weight of the newest measurement in the rates shown."""
+"""Weight of the latest measurement in the displayed rates."""
 
 
 class ProgressLine:
-    """Draws what `rustnet.ingest.road` reports; a callable to hand over to it."""
+    """Progress callback for `rustnet.ingest.road` that draws one line."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
@@ -38,10 +38,10 @@ class ProgressLine:
             self._last = (now, progress.packets, progress.position)
             self._packets = self._bytes = 0.0
         then, packets, position = self._last
-        if (passed := now - then) > 0.05:
+        if (elapsed := now - then) > 0.05:
             weight = _SMOOTH if self._packets else 1.0
-            self._packets += weight * ((progress.packets - packets) / passed - self._packets)
-            self._bytes += weight * ((progress.position - position) / passed - self._bytes)
+            self._packets += weight * ((progress.packets - packets) / elapsed - self._packets)
+            self._bytes += weight * ((progress.position - position) / elapsed - self._bytes)
             self._last = (now, progress.packets, progress.position)
         line = cut(self._line(progress), self._terminal.width - 1)
         self._stream.write(f"\r{line}\x1b[K")
@@ -49,7 +49,7 @@ class ProgressLine:
         self._shown = True
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Erase the line."""
         if self._shown:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
@@ -79,7 +79,7 @@ class ProgressLine:
 
 
 def clock(seconds: float) -> str:
-    """Time left, for reading: ``0:07``, ``1:02:03``."""
+    """Remaining time: ``0:07``, ``1:02:03``."""
     minutes, second = divmod(int(seconds + 0.5), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

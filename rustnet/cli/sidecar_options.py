@@ -1,4 +1,4 @@
-"""Options about sidecars, which ``replay`` and ``refresh`` share."""
+"""Sidecar options of ``replay`` and ``refresh``."""
 
 import math
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from rustnet.i18n import _
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 MAX_OFFSET = 1e9
-"""Seconds that a clock may be moved."""
+"""Largest accepted clock correction in seconds."""
 
 
 def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 'float | Literal["auto"] | None':
-    """Read ``auto`` or seconds."""
+    """Parse ``auto`` or seconds."""
     if value is None:
         return None
     if value == "auto":
@@ -30,16 +30,16 @@ def _offset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 
 
 def sidecar_options(command: _F) -> _F:
-    """``--sidecar``, ``--sidecar-format``, ``--no-sidecar`` and ``--sidecar-offset``."""
+    """Add ``--sidecar``, ``--sidecar-format``, ``--no-sidecar`` and ``--sidecar-offset``."""
     for option in (
         click.option(
             "--sidecar-offset", callback=_offset, metavar="auto|SECONDS",
-            help=_("Add to the times of sidecars whose clock was wrong; auto: the measured difference."),
+            help=_("Add SECONDS to the times of sidecars whose clock was wrong; auto: the measured difference."),
         ),
-        click.option("--no-sidecar", is_flag=True, help=_("Do not look for sidecars next to the captures.")),
+        click.option("--no-sidecar", is_flag=True, help=_("Do not use sidecars next to the captures.")),
         click.option("--sidecar-format", metavar="NAME",
-                     help=_("Format of the sidecars, where their content is ambiguous.")),
-        click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection.")),
+                     help=_("Format of the sidecars, if it cannot be detected.")),
+        click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Sidecar file with owners.")),
     ):  # fmt: skip
         command = option(command)
     return command

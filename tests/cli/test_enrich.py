@@ -304,7 +304,7 @@ def test_an_annotated_capture_stays_as_it_is(run: Run, capture: Path, sidecar: P
     run("enrich", capture, "--sidecar", sidecar, "-o", first)
     made = run("enrich", first, "--sidecar", sidecar, "-o", second)
     assert made.code == 0
-    assert "0 with a process comment, 10 had theirs already" in made.err
+    assert "0 with a process comment, 10 already had one" in made.err
     assert second.read_bytes() == first.read_bytes()
 
 

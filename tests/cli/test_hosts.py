@@ -132,4 +132,4 @@ def test_hosts_on_a_terminal(run: Run, tmp_path: Path) -> None:
     short = run("hosts", session, "-n", 1, tty=True)
     assert len(short.out.splitlines()) == 2
     assert "--all" in short.err
-    assert "no hardware address" in run("hosts", session, "--local").err
+    assert "no host has a known hardware address" in run("hosts", session, "--local").err

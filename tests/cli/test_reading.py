@@ -131,7 +131,7 @@ def test_show_several_flows_of_one_community_id(run: Run, tmp_path: Path) -> Non
     ids = run("flows", tmp_path / "s.duckdb", "-f", "csv", "-c", "community_id").out.split()
     assert len(ids) == 3
     made = run("show", tmp_path / "s.duckdb", ids[1])
-    assert "names 2 flows" in made.err
+    assert "matches 2 flows" in made.err
     assert "flow 1:" in made.out
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from rustnet.cli.ingesting import ingested, shown
+from rustnet.cli.ingesting import ingest_and_summarise, print_summary
 from rustnet.ingest.options import Options
 from rustnet.query.execute import QueryFailedError
 from rustnet.query.session import FileSession
@@ -66,7 +66,7 @@ def test_json_says_the_same(capture: Path, run: Run, tmp_path: Path) -> None:
 
 def test_the_summary_of_the_writer_is_that_of_a_reader(tmp_path: Path) -> None:
     session, capture = str(tmp_path / "s.duckdb"), ROOT / "sample_pcaps" / "web.pcap"
-    made, summary = ingested((str(capture),), session, Options(), 5)
+    made, summary = ingest_and_summarise((str(capture),), session, Options(), 5)
     assert made.captures
     with FileSession(session) as con:
         again = summarise(con, 5)
@@ -89,10 +89,10 @@ def test_a_summary_that_fails_is_made_by_a_reader_and_the_session_is_whole(
     session = str(tmp_path / "s.duckdb")
     with monkeypatch.context() as patch:
         patch.setattr("rustnet.query.summary.summarise", fails)
-        report, summary = ingested((str(ROOT / "sample_pcaps" / "dns.pcap"),), session, Options(), 5)
+        report, summary = ingest_and_summarise((str(ROOT / "sample_pcaps" / "dns.pcap"),), session, Options(), 5)
     assert summary is None
     assert report.captures[0].complete
-    shown(session, report, summary, as_json=True, kept=True, top=5)
+    print_summary(session, report, summary, as_json=True, kept=True, top=5)
     assert json.loads(capsys.readouterr().out)["captures"][0]["complete"] is True
 
 

@@ -1,4 +1,4 @@
-"""``rustnet doctor``: what this machine can do, what is missing, and the command that fixes it."""
+"""``rustnet doctor``: checks of the installation, with the commands that fix problems."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from rustnet.cli.machine import LOOKS
+from rustnet.cli.machine import CHECKS
 from rustnet.cli.main import terminal
 from rustnet.cli.options import common
 from rustnet.cli.terminal import wrap
@@ -17,15 +17,15 @@ from rustnet.present.text import safe
 
 @click.command(
     help=_(
-        "Look at this machine: what works, what is missing, and the command that fixes it. Changes nothing, "
-        "contacts nobody. Exits with 1 if rustnet itself cannot work."
+        "Check this installation: what works, what is missing, and which command fixes it. Changes nothing and uses no "
+        "network. Exits with 1 if rustnet itself cannot work."
     )
 )
-@click.option("--json", "as_json", is_flag=True, help=_("Print the findings as JSON."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print the results as JSON."))
 @common
 def command(as_json: bool) -> ExitCode:
-    """Examine the machine."""
-    checks = [check for look in LOOKS for check in look()]
+    """Check the installation."""
+    checks = [check for run in CHECKS for check in run()]
     broken = any(check.grade == "broken" for check in checks)
     if as_json:
         sys.stdout.write(json.dumps({"ok": not broken, "checks": [asdict(c) for c in checks]}) + "\n")

@@ -1,4 +1,4 @@
-"""``rustnet enrich``: a capture once more, with the owner of each packet as a comment that Wireshark shows."""
+"""``rustnet enrich``: copies a capture to pcapng with the owner of each packet as a comment."""
 
 import tempfile
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rustnet.cli.annotated import check_place, tell, write
+from rustnet.cli.annotated import check_output, print_result, write
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened
 from rustnet.cli.terminal import talk
@@ -20,29 +20,35 @@ if TYPE_CHECKING:
 
 @click.command(
     help=_(
-        "Write CAPTURE (as replay takes it; - is standard input) as pcapng, each packet of a flow with an owner with "
-        "a comment like\n\n\b\n"
+        "Copy CAPTURE to pcapng, and add to each packet of a flow with a known owner a comment like\n\n\b\n"
         "  rustnet process=curl pid=4711 ppid=4700 uid=1000 attr=exact-tuple direction=outgoing app=tls\n\n"
-        "Everything else stays: packets byte for byte and in order, times, interfaces, comments, names, secrets. "
-        "Owners come from the sidecars given, or from those beside CAPTURE, as with replay; or, with --db, from a "
-        "session that has the capture.\n\n\b\n"
+        "Everything else is kept: packets byte for byte and in order, times, interfaces, comments, names, secrets. "
+        "CAPTURE may have any format that replay reads; - is standard input. Owners come from the sidecars given with "
+        "--sidecar, otherwise from sidecars next to CAPTURE, or, with --db, from a session that contains the "
+        "capture.\n\n\b\n"
         "  rustnet enrich capture.pcap --sidecar capture.pcap.connections.jsonl -o annotated.pcapng"
     )
 )
 @click.argument("capture", metavar="CAPTURE")
-@click.option("-o", "--output", required=True, metavar="FILE", help=_("pcapng file to write; - is stdout."))
-@click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Who owned which connection."))
-@click.option("--db", metavar="SESSION", help=_("Take the owners from this session, which must have the capture."))
-@click.option("--strict", is_flag=True, help=_("Exit with 4 if anything of the capture could not be read."))
+@click.option("-o", "--output", required=True, metavar="FILE", help=_("pcapng file to write; - is standard output."))
+@click.option(
+    "--sidecar",
+    "sidecars",
+    multiple=True,
+    metavar="FILE",
+    help=_("Sidecar file with owners of connections."),
+)
+@click.option("--db", metavar="SESSION", help=_("Read the owners from this session, which must contain the capture."))
+@click.option("--strict", is_flag=True, help=_("Exit with 4 if part of the capture could not be read."))
 @common
 @click.pass_obj
 def command(
     state: State, capture: str, output: str, sidecars: tuple[str, ...], db: str | None, strict: bool
 ) -> ExitCode:
-    """Find the owners, then write the capture with them."""
+    """Determine the owners, then write the annotated capture."""
     if db is not None and sidecars:
-        raise UsageError("give --db or --sidecar, not both: a session has its owners already")
-    check_place(output, [capture, *sidecars, *([db] if db is not None else [])])
+        raise UsageError("--db and --sidecar cannot be combined: the session already contains its owners")
+    check_output(output, [capture, *sidecars, *([db] if db is not None else [])])
     with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
         from rustnet.export.annotate import regular  # noqa: PLC0415 -- NumPy
 
@@ -59,23 +65,23 @@ def command(
 
             comments = Comments(reader, 1 if db is None else stored_as(reader, Path(path)))
             _check_owners(comments, capture, sidecars, db)
-            made = write(path, comments, output)
-    tell(made, capture, output)
+            result = write(path, comments, output)
+    print_result(result, capture, output)
     if failed:
         return ExitCode.INPUT
-    return ExitCode.LOSSES if strict and not made.complete else ExitCode.DONE
+    return ExitCode.LOSSES if strict and not result.complete else ExitCode.DONE
 
 
 def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parsers: bool) -> bool:
-    """Make the session of the capture; returns whether a sidecar could not be read."""
+    """Ingest the capture into ``session``; returns whether a sidecar could not be read."""
     from rustnet.attribute.discover import open_sidecar  # noqa: PLC0415 -- the whole engine
-    from rustnet.cli.ingesting import ingested_once  # noqa: PLC0415
+    from rustnet.cli.ingesting import ingest_captures  # noqa: PLC0415
     from rustnet.ingest.options import Options  # noqa: PLC0415
 
     for name in sidecars:
-        open_sidecar(Path(name))  # what is no sidecar is better said now than after the capture was read
+        open_sidecar(Path(name))  # report an unusable sidecar before reading the capture
     options = Options(sidecars=sidecars, strict_parsers=strict_parsers)
-    report = ingested_once([path], session, options, scratch=Path(session).parent)
+    report = ingest_captures([path], session, options, scratch=Path(session).parent)
     if report.interrupted:
         raise KeyboardInterrupt
     if not report.captures:
@@ -86,12 +92,12 @@ def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parser
 
 
 def _check_owners(comments: "Comments", capture: str, sidecars: tuple[str, ...], db: str | None) -> None:
-    """Say it if nothing will be annotated; where nobody even said who owned what, that is an error."""
+    """Report that no packet gets a comment; raise `RustnetError` if there is no source of owners at all."""
     if comments.owned_flows():
         return
     if not sidecars and db is None and not comments.asked():
         raise RustnetError(
-            "{path}: nothing says who owned its packets: no sidecar lies beside it; name one with --sidecar",
+            "{path}: no source of owners: there is no sidecar next to it; name one with --sidecar",
             path=capture,
         )
     talk(_("rustnet: {path}: no flow has an owner, so no packet gets a comment").format(path=safe(capture)))

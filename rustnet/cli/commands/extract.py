@@ -1,4 +1,4 @@
-"""``rustnet extract``: the packets of a filter or query, byte for byte, out of the original captures."""
+"""``rustnet extract``: copies the packets of a filter or query from the original captures."""
 
 import functools
 import sys
@@ -21,22 +21,24 @@ if TYPE_CHECKING:
 
 @click.command(
     help=_(
-        "Write the packets of the flows that FILTER finds, exactly as they were captured. Without a filter: every "
-        "packet. The original captures are needed, and checked to be the same.\n\n\b\n"
+        "Write the packets of the flows that match FILTER, exactly as they were captured; without a filter, all "
+        "packets. Needs the original captures and checks that they are unchanged.\n\n\b\n"
         "  rustnet extract s.duckdb host:example.org -o out.pcapng\n"
         '  rustnet extract s.duckdb --sql "SELECT capture_id, packet FROM anomalies" -o odd.pcapng\n\n'
-        "Flows inside a tunnel come with the tunnel. pcapng keeps interfaces, comments and nanoseconds, and says in a "
-        "comment which process owned a packet; pcap holds one link type only."
+        "Packets of flows inside a tunnel include the tunnel headers. pcapng keeps interfaces, comments and "
+        "nanoseconds, and adds a comment with the process that owned the packet; pcap can hold only one link type."
     )
 )
 @session_argument
 @filter_argument
-@click.option("-o", "--output", required=True, metavar="FILE", help=_("pcap or pcapng by its ending; - is stdout."))
-@click.option("-f", "--format", "fmt", type=click.Choice(["pcap", "pcapng"]), help=_("Format, whatever the ending."))
-@click.option("--sql", help=_("Packets by SQL: rows of capture_id and number (or packet), or of flow_id."))
-@click.option("--source", "sources", multiple=True, metavar="FILE", help=_("Where an original capture is now."))
-@click.option("--no-comments", is_flag=True, help=_("Do not add comments that name processes; those there stay."))
-@click.option("--no-verify", is_flag=True, help=_("Do not compare size and SHA-256 of the originals first."))
+@click.option("-o", "--output", required=True, metavar="FILE", help=_("pcap or pcapng file; - is standard output."))
+@click.option(
+    "-f", "--format", "fmt", type=click.Choice(["pcap", "pcapng"]), help=_("File format [default: by extension]")
+)
+@click.option("--sql", help=_("Select packets by SQL that returns capture_id and number (or packet), or flow_id."))
+@click.option("--source", "sources", multiple=True, metavar="FILE", help=_("Current path of an original capture."))
+@click.option("--no-comments", is_flag=True, help=_("Do not add comments with processes; existing comments are kept."))
+@click.option("--no-verify", is_flag=True, help=_("Do not check size and SHA-256 of the originals."))
 @common
 def command(
     session: str,
@@ -53,84 +55,87 @@ def command(
 
     form = _form(output, fmt)
     if sql is not None and words:
-        raise UsageError("give a filter or --sql, not both")
+        raise UsageError("a filter and --sql cannot be combined")
     with opened(session) as reader:
-        chosen = selection.by_filter(" ".join(words), reader.scope()) if sql is None else selection.by_sql(reader, sql)
-        said = form == "pcapng" and not no_comments
-        parts = _parts(reader, chosen, Path(session), sources, verified=not no_verify, said=said)
+        selected = (
+            selection.by_filter(" ".join(words), reader.scope()) if sql is None else selection.by_sql(reader, sql)
+        )
+        with_comments = form == "pcapng" and not no_comments
+        parts = _parts(reader, selected, Path(session), sources, verified=not no_verify, with_comments=with_comments)
         if not parts:
             raise RustnetError("nothing to extract: no packet matches")
-        _check_place(output, parts)
-        made = _write(output, form, parts)
-    done = ngettext("{n} packet written to {path}", "{n} packets written to {path}", made.packets)
-    talk(done.format(n=f"{made.packets:,}", path=safe(output if output != "-" else "stdout")))
-    if made.left_out:
-        talk(_("{n} blocks that are no packets were left out").format(n=f"{made.left_out:,}"))
+        _check_output(output, parts)
+        result = _write(output, form, parts)
+    template = ngettext("{n} packet written to {path}", "{n} packets written to {path}", result.packets)
+    talk(template.format(n=f"{result.packets:,}", path=safe(output if output != "-" else "stdout")))
+    if result.left_out:
+        talk(_("{n} blocks that are not packets were skipped").format(n=f"{result.left_out:,}"))
 
 
 def _form(output: str, fmt: str | None) -> str:
     if output == "-" and sys.stdout.isatty():
-        raise UsageError("packets would garble the terminal: send them to a file with > or -o")
+        raise UsageError("packets are binary and cannot be shown on a terminal: write them to a file with > or -o")
     if fmt:
         return fmt
-    ending = Path(output).suffix.lower()
-    if output != "-" and ending not in (".pcap", ".pcapng", ".cap", ".ntar"):
-        raise UsageError("{path}: name it .pcap or .pcapng, or say --format", path=output)
-    return "pcap" if ending in (".pcap", ".cap") else "pcapng"
+    extension = Path(output).suffix.lower()
+    if output != "-" and extension not in (".pcap", ".pcapng", ".cap", ".ntar"):
+        raise UsageError("{path}: the file name must end in .pcap or .pcapng, or give --format", path=output)
+    return "pcap" if extension in (".pcap", ".cap") else "pcapng"
 
 
 def _parts(
     reader: "Session",
-    chosen: "Selection",
+    selected: "Selection",
     session: Path,
     sources: tuple[str, ...],
     *,
     verified: bool,
-    said: bool,
+    with_comments: bool,
 ) -> "list[Part]":
-    """Find the original of every capture that packets are wanted of; check it. ``said``: owners become comments."""
+    """Locate and check the originals of the selected packets; ``with_comments`` adds owners as comments."""
     from rustnet.export import originals  # noqa: PLC0415
     from rustnet.export.packets import Part  # noqa: PLC0415 -- NumPy
     from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
     from rustnet.query.selection import originals as stored  # noqa: PLC0415
 
-    counts = chosen.counts(reader)
+    counts = selected.counts(reader)
     parts = []
     for capture in stored(reader, list(counts)):
-        found = originals.locate(capture, session, sources, alone=len(counts) == 1)
-        if found.path is None:
-            raise InputError("capture {n}: {words}", n=capture.capture_id, words=found.problem)
+        original = originals.locate(capture, session, sources, alone=len(counts) == 1)
+        if original.path is None:
+            raise InputError("capture {n}: {words}", n=capture.capture_id, words=original.problem)
         if verified:
             if not capture.sha256:
-                talk(_("rustnet: {path}: cannot be compared, as it was never read to its end").format(path=found.path))
-            if wrong := originals.verify(capture, found.path):
+                words = _("rustnet: {path}: not verified: it was never read to its end, so there is no hash")
+                talk(words.format(path=original.path))
+            if wrong := originals.verify(capture, original.path):
                 raise InputError(
-                    "{path}: {wrong}; name the right file with --source, or say --no-verify",
-                    path=found.path,
+                    "{path}: {wrong}; name the right file with --source, or skip this check with --no-verify",
+                    path=original.path,
                     wrong=wrong,
                 )
         number = capture.capture_id
-        remark = Comments(reader, number).text if said else None
-        numbers = functools.partial(chosen.numbers, reader, number)
-        parts.append(Part(found.path, capture.sha256, numbers, remark))
+        comment_of = Comments(reader, number).text if with_comments else None
+        numbers = functools.partial(selected.numbers, reader, number)
+        parts.append(Part(original.path, capture.sha256, numbers, comment_of))
     return parts
 
 
-def _check_place(output: str, parts: "list[Part]") -> None:
-    """Never write over an original."""
+def _check_output(output: str, parts: "list[Part]") -> None:
+    """Raise `UsageError` if the output is one of the originals."""
     if output != "-" and any(Path(output).exists() and part.path.samefile(output) for part in parts):
-        raise UsageError("{path}: is an original capture; write to another file", path=output)
+        raise UsageError("{path}: is an original capture; choose another output file", path=output)
 
 
 def _write(output: str, form: str, parts: "list[Part]") -> "Extracted":
     from rustnet.export.packets import write_pcap, write_pcapng  # noqa: PLC0415
 
-    def into(stream: BinaryIO) -> "Extracted":
+    def write_parts(stream: BinaryIO) -> "Extracted":
         return write_pcap(parts, stream) if form == "pcap" else write_pcapng(parts, stream)
 
     if output == "-":
-        made = into(sys.stdout.buffer)
+        result = write_parts(sys.stdout.buffer)
         sys.stdout.buffer.flush()
-        return made
+        return result
     with whole_file(output) as stream:
-        return into(stream)
+        return write_parts(stream)

@@ -1,4 +1,4 @@
-"""``rustnet flows``: the list of flows, filtered, sorted, in any format."""
+"""``rustnet flows``: lists flows, filtered and sorted, in any output format."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -37,23 +37,27 @@ _NARROW = {
     "packets": Col("packets", True, 0, drop=9),
     "state": Col("state", least=8, drop=8),
 }
-"""The default columns on a terminal, and which of them give way when there is no room."""
+"""The default columns on a terminal, and the order in which they are dropped on a narrow one."""
 
 
 @click.command(
     help=_(
-        "List the flows of a session. A FILTER finds some of them, for example\n\n\b\n"
+        "List the flows of a session, all or those that match FILTER (see docs/filters.md), for example\n\n\b\n"
         "  rustnet flows s.duckdb src:10.0.0.0/8 app:tls bytes:>1M\n"
         "  rustnet flows s.duckdb 'process:curl OR host:/example/' --sort -bytes\n\n"
-        "On a terminal the first 50 are shown, elsewhere all."
+        "On a terminal only the first 50 are shown."
     )
 )
 @session_argument
 @filter_argument
 @format_options
 @limit_options
-@click.option("-s", "--sort", "sort", metavar="COLUMN,…", help=_("Order by columns; -COLUMN turns one around."))
-@click.option("-c", "--columns", metavar="COLUMN,…", help=_("Columns to show; 'all' for every one, '?' lists them."))
+@click.option(
+    "-s", "--sort", "sort", metavar="COLUMN,…", help=_("Sort by these columns; -COLUMN sorts in descending order.")
+)
+@click.option(
+    "-c", "--columns", metavar="COLUMN,…", help=_("Columns to show; 'all' shows every column, '?' lists their names.")
+)
 @common
 def command(
     session: str,
@@ -80,9 +84,9 @@ def command(
         if columns == "?":
             sys.stdout.write("\n".join(known) + "\n")
             return
-        shown = listing.DEFAULT_COLUMNS if columns is None else known if columns == "all" else _split(columns)
+        names = listing.DEFAULT_COLUMNS if columns is None else known if columns == "all" else _split(columns)
         order = _split(sort) if sort else [listing.DEFAULT_SORT]
-        with listing.list_flows(reader, text, scope, shown, order, limit) as rows, text_output(output, form) as out:
+        with listing.list_flows(reader, text, scope, names, order, limit) as rows, text_output(output, form) as out:
             if form == "table" and columns is None and output is None and screen.tty:
                 count = _screen([row for batch in rows.batches() for row in batch], screen)
             else:
@@ -104,7 +108,7 @@ def _more(rest: int) -> None:
 
 
 def _screen(rows: "list[Row]", screen: Terminal) -> int:
-    """Show the default columns in a form made for reading, leaving out what does not fit."""
+    """Print the default columns, as many as fit the terminal, and return the number of rows."""
     if not rows:
         return 0
     from rustnet.present.text import printable  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""``rustnet hosts``: who was on the wire, with hardware addresses and names."""
+"""``rustnet hosts``: lists hosts with hardware addresses and names."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -36,13 +36,13 @@ _NARROW = (
 
 @click.command(
     help=_(
-        "List every address that sent a packet, the most bytes first: its name, by the order of docs/names.md, and "
-        "its hardware address where the capture shows that it is the host's own and not a router's.\n\n"
-        "On a terminal the first 50 are shown, elsewhere all."
+        "List every address that sent a packet, sorted by bytes, with its name and, where the capture shows that it "
+        "is not a router's, its hardware address. docs/names.md explains where names come from.\n\n"
+        "On a terminal only the first 50 are shown."
     )
 )
 @session_argument
-@click.option("-l", "--local", is_flag=True, help=_("Only hosts on the link: those with a hardware address."))
+@click.option("-l", "--local", is_flag=True, help=_("Only hosts on the local link: those with a hardware address."))
 @format_options
 @limit_options
 @common
@@ -55,26 +55,26 @@ def command(
 
     form = chosen_format(fmt, output)
     screen = terminal()
-    drawn = form == "table" and output is None and screen.tty
-    if limit is None and not everything and drawn:
+    on_screen = form == "table" and output is None and screen.tty
+    if limit is None and not everything and on_screen:
         limit = TERMINAL_LIMIT
     with opened(session) as reader:
-        asked = None if limit is None else limit + drawn
-        with list_hosts(reader, local=local, limit=asked) as rows, text_output(output, form) as out:
-            if not drawn:
+        fetch_limit = None if limit is None else limit + on_screen
+        with list_hosts(reader, local=local, limit=fetch_limit) as rows, text_output(output, form) as out:
+            if not on_screen:
                 count = write_result(rows, form, out)
             else:
-                found = [row for batch in rows.batches() for row in batch]
-                count = _screen(found[:limit], screen)
-                if limit is not None and len(found) > limit:
+                fetched = [row for batch in rows.batches() for row in batch]
+                count = _screen(fetched[:limit], screen)
+                if limit is not None and len(fetched) > limit:
                     sys.stdout.flush()
-                    talk(_("there is more; --all shows everything"))
+                    talk(_("more rows follow; --all shows all"))
     if not count and form == "table" and limit != 0:
-        talk(_("no hardware address is known of any host") if local else _("the session has no hosts"))
+        talk(_("no host has a known hardware address") if local else _("the session has no hosts"))
 
 
 def _screen(rows: "list[Row]", screen: Terminal) -> int:
-    """Show what matters most, in a form made for reading."""
+    """Print the main columns, as many as fit the terminal, and return the number of rows."""
     from rustnet.present.text import printable  # noqa: PLC0415
     from rustnet.present.values import humanised, timestamp_ns  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""``rustnet processes``: who started whom, and what each of them sent where."""
+"""``rustnet processes``: the tree of processes with their traffic."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -36,21 +36,21 @@ _SCREEN = {
     "last_seen": Col("last contact", least=0, drop=1),
     "cmdline": Col("command line", least=16, drop=6),
 }
-"""Columns on a terminal, and which of them give way when there is no room."""
+"""Columns on a terminal, and the order in which they are dropped on a narrow one."""
 
 
 @click.command(
     help=_(
-        "Show the processes that own flows as a tree, below the processes that started them, with flows, bytes, and "
-        "first and last contact. A FILTER counts only the flows that it finds, for example\n\n\b\n"
+        "Show the processes that own flows as a tree below their parents, with flows, bytes, and times of the first "
+        "and last contact. With FILTER, only matching flows are counted, for example\n\n\b\n"
         "  rustnet processes s.duckdb app:tls\n"
         "  rustnet processes s.duckdb 'process:curl host:/example/' --format json\n\n"
-        "Ancestors that own nothing are shown with the names that lineages give them."
+        "Ancestors without flows of their own are shown by name."
     )
 )
 @session_argument
 @filter_argument
-@click.option("--claimed", is_flag=True, help=_("Also processes that own nothing and only are named by claims."))
+@click.option("--claimed", is_flag=True, help=_("Include processes that appear in claims but own no flow."))
 @format_options
 @limit_options
 @common
@@ -75,41 +75,41 @@ def command(
         limit = TERMINAL_LIMIT
     with opened(session) as reader:
         scope = reader.scope()
-        found, drawn = process_tree(reader, text, scope, claimed=claimed)
-        nobody, flows = unowned(reader, text, scope)
-    rows = found.rows if limit is None else found.rows[:limit]
-    rest = len(found.rows) - len(rows)
-    found = ResultSet(found.columns, found.types, rows, truncated=False, elapsed=0.0)
+        tree, stems = process_tree(reader, text, scope, claimed=claimed)
+        without_owner, flows = unowned(reader, text, scope)
+    rows = tree.rows if limit is None else tree.rows[:limit]
+    rest = len(tree.rows) - len(rows)
+    tree = ResultSet(tree.columns, tree.types, rows, truncated=False, elapsed=0.0)
     with text_output(output, form) as out:
         if form == "table" and output is None and rows:
-            _screen(found, drawn, screen)
+            _screen(tree, stems, screen)
         else:
-            write_result(found, form, out)
+            write_result(tree, form, out)
     if rest:
         more = ngettext("{n} more process; --all shows it", "{n} more processes; --all shows them", rest)
         talk(more.format(n=f"{rest:,}"))
     if form == "table":
-        _tell(len(rows), nobody, flows)
+        _print_unowned(len(rows), without_owner, flows)
 
 
-def _tell(shown: int, nobody: int, flows: int) -> None:
-    """Say what has no owner."""
+def _print_unowned(shown: int, without_owner: int, flows: int) -> None:
+    """Report the flows without an owner."""
     if not flows:
         talk(_("no flow matches"))
     elif not shown:
-        talk(_("no process owns any of the flows; 'rustnet query SESSION unowned' says why"))
-    elif nobody:
-        words = ngettext("{n} of {flows} flows has no owner", "{n} of {flows} flows have no owner", nobody)
-        talk(words.format(n=f"{nobody:,}", flows=f"{flows:,}"))
+        talk(_("no process owns any of the flows; 'rustnet query SESSION unowned' shows why"))
+    elif without_owner:
+        words = ngettext("{n} of {flows} flows has no owner", "{n} of {flows} flows have no owner", without_owner)
+        talk(words.format(n=f"{without_owner:,}", flows=f"{flows:,}"))
 
 
-def _screen(found: "ResultSet", drawn: list[str], screen: Terminal) -> None:
-    """Draw the tree; columns that say nothing are left out."""
+def _screen(tree: "ResultSet", stems: list[str], screen: Terminal) -> None:
+    """Print the tree without columns that are empty."""
     from rustnet.present.text import printable  # noqa: PLC0415
     from rustnet.present.values import humanised, timestamp_ns  # noqa: PLC0415
 
-    places = {name: found.columns.index(name) for name in _SCREEN}
-    days = {timestamp_ns(row[places[name]])[:10] for row in found.rows for name in ("first_seen", "last_seen")
+    places = {name: tree.columns.index(name) for name in _SCREEN}
+    days = {timestamp_ns(row[places[name]])[:10] for row in tree.rows for name in ("first_seen", "last_seen")
             if row[places[name]] is not None}  # fmt: skip
 
     def cell(name: str, value: object) -> str:
@@ -122,10 +122,10 @@ def _screen(found: "ResultSet", drawn: list[str], screen: Terminal) -> None:
             return humanised(value) if name.startswith("bytes") else f"{value:,}"
         return printable(str(value))
 
-    known = {name for name, place in places.items() if any(row[place] is not None for row in found.rows)}
-    shown = [name for name in places if name in known or name not in ("user", "host", "cmdline")]
+    filled = {name for name, place in places.items() if any(row[place] is not None for row in tree.rows)}
+    shown = [name for name in places if name in filled or name not in ("user", "host", "cmdline")]
     cells = []
-    for row, stem in zip(found.rows, drawn, strict=False):
+    for row, stem in zip(tree.rows, stems, strict=False):
         line = [cell(name, row[places[name]]) for name in shown]
         if not row[places["flows"]]:
             line = [text if name in ("process", "pid", "user", "host", "cmdline") else "" for name, text

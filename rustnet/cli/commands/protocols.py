@@ -1,4 +1,4 @@
-"""`rustnet protocols`: what is decoded, into which tables, and all other tables; generated from the code."""
+"""``rustnet protocols``: lists protocols, tables and fields, generated from the code."""
 
 import sys
 
@@ -40,12 +40,12 @@ def listing(name: str | None) -> str:
 
     if name is None:
         width = max(len(d.name) for d in DISSECTORS)
-        found = sorted(DISSECTORS, key=lambda d: d.name)
-        lines = [f"{d.name:<{width}}  {','.join(d.transports):<8}  {d.title}" for d in found]
+        dissectors = sorted(DISSECTORS, key=lambda d: d.name)
+        lines = [f"{d.name:<{width}}  {','.join(d.transports):<8}  {d.title}" for d in dissectors]
         return "\n".join(lines) + "\n"
     chosen = [d for d in DISSECTORS if d.name == name]
     if not chosen:
-        raise UsageError("no protocol is called {name!r}: `rustnet protocols` lists them", name=name)
+        raise UsageError("unknown protocol {name!r}: `rustnet protocols` lists all", name=name)
     lines = [f"{chosen[0].name}: {chosen[0].title}"]
     for cls in chosen[0].records:
         docs = field_docs(cls)
@@ -56,19 +56,26 @@ def listing(name: str | None) -> str:
 
 @click.command(
     help=_(
-        "List what is decoded, or with NAME the tables and fields of one protocol. With --format markdown, write the "
-        "page that describes the tables of protocols, or with --tables the one of all other tables and of the views."
+        "List the decoded protocols, or with NAME the tables and fields of one of them. --format markdown writes the "
+        "reference of all protocol tables (docs/protocols.md); with --tables, that of all other tables and views "
+        "(docs/tables.md)."
     )
 )
 @click.argument("name", required=False)
-@click.option("-f", "--format", "form", type=click.Choice(["text", "markdown"]), default="text", help=_("Form."))
-@click.option("--tables", is_flag=True, help=_("Every other table, the views, and the kinds of columns (markdown)."))
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["text", "markdown"]), default="text", help=_("Output format.")
+)
+@click.option(
+    "--tables",
+    is_flag=True,
+    help=_("Describe all other tables, the views and the kinds of columns; needs --format markdown."),
+)
 @common
 def command(name: str | None, form: str, tables: bool) -> ExitCode:
     """Describe the dissectors, or the tables."""
     if tables:
         if name is not None or form != "markdown":
-            raise UsageError("--tables: takes --format markdown, and no NAME")
+            raise UsageError("--tables requires --format markdown and no NAME")
         from rustnet.cli import tables_page  # noqa: PLC0415 -- only where needed
 
         sys.stdout.write(tables_page.page())

@@ -1,4 +1,4 @@
-"""``rustnet query``: saved questions and any SQL that only reads."""
+"""``rustnet query``: runs saved queries and read-only SQL."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command(
     help=_(
-        "Ask a session a saved question by NAME, or any SQL that reads. A query reaches nothing but its session: "
-        "no file, no network, no setting.\n\n\b\n"
+        "Run the saved query NAME, or any SQL that only reads. A query has access to its session only: no files, no "
+        "network, no settings.\n\n\b\n"
         "  rustnet query s.duckdb --list\n"
         "  rustnet query s.duckdb slow-dns -p least=50ms\n"
         '  rustnet query s.duckdb --sql "SELECT sni, count(*) FROM tls GROUP BY sni"\n\n'
@@ -27,14 +27,23 @@ if TYPE_CHECKING:
 )
 @session_argument
 @click.argument("name", required=False)
-@click.option("--sql", help=_("SQL to run instead of a saved question."))
-@click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help=_("A parameter of the question."))
-@click.option("-l", "--list", "listing", is_flag=True, help=_("List the saved questions, or explain NAME."))
+@click.option("--sql", help=_("SQL to run instead of a saved query."))
+@click.option(
+    "-p",
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help=_("Parameter of the saved query; may be repeated."),
+)
+@click.option("-l", "--list", "listing", is_flag=True, help=_("List the saved queries, or describe NAME."))
 @format_options
-@click.option("-n", "--limit", type=click.IntRange(0), help=_("Most rows to write."))
+@click.option("-n", "--limit", type=click.IntRange(0), help=_("Write at most this many rows."))
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, metavar="SECONDS",
-              help=_("Stop the query after so long."))  # fmt: skip
-@click.option("--spreadsheet", is_flag=True, help=_("Make csv safe to open in a spreadsheet (formulas become text)."))
+              help=_("Stop the query after this time."))  # fmt: skip
+@click.option(
+    "--spreadsheet", is_flag=True, help=_("Write CSV that is safe to open in a spreadsheet: formulas become text.")
+)
 @common
 def command(
     session: str,
@@ -55,28 +64,26 @@ def command(
         _list([catalogue.find(name)] if name else list(catalogue.load().values()), detailed=name is not None)
         return
     if (name is None) == (sql is None):
-        raise UsageError("name a saved question, or give --sql; --list shows what is saved")
+        raise UsageError("give the name of a saved query or --sql; --list shows the saved queries")
     if sql is not None and params:
-        raise UsageError("-p is for saved questions; write the values into the SQL")
+        raise UsageError("-p is for saved queries only; write the values into the SQL")
     from rustnet.export.formats import write_result  # noqa: PLC0415
     from rustnet.query.execute import ResultSet  # noqa: PLC0415
 
-    question = catalogue.find(name) if name else None
-    given = _parameters(params)
+    saved = catalogue.find(name) if name else None
+    parameters = _parameters(params)
     form = chosen_format(fmt, output)
     if sql == "-":
         sql = sys.stdin.read()
     with opened(session) as reader:
-        rows = (
-            question.stream(reader, given, seconds=timeout) if question else reader.stream(sql or "", seconds=timeout)
-        )
+        rows = saved.stream(reader, parameters, seconds=timeout) if saved else reader.stream(sql or "", seconds=timeout)
         with rows, text_output(output, form) as out:
             if limit is None:
                 count = write_result(rows, form, out, spreadsheet=spreadsheet)
             else:
-                kept = rows.fetch(limit + 1)
-                more = len(kept) > limit
-                result = ResultSet(rows.columns, rows.types, kept[:limit], truncated=False, elapsed=0.0)
+                fetched = rows.fetch(limit + 1)
+                more = len(fetched) > limit
+                result = ResultSet(rows.columns, rows.types, fetched[:limit], truncated=False, elapsed=0.0)
                 count = write_result(result, form, out, spreadsheet=spreadsheet)
                 if more:
                     talk(_("there are more rows than {limit}").format(limit=limit))
@@ -84,25 +91,25 @@ def command(
         talk(_("no rows"))
 
 
-def _parameters(given: tuple[str, ...]) -> dict[str, str]:
-    made = {}
-    for text in given:
+def _parameters(parameters: tuple[str, ...]) -> dict[str, str]:
+    parsed = {}
+    for text in parameters:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError("-p wants KEY=VALUE, not {text!r}", text=text)
-        made[key] = value
-    return made
+            raise UsageError("-p expects KEY=VALUE, not {text!r}", text=text)
+        parsed[key] = value
+    return parsed
 
 
-def _list(questions: "list[SavedQuery]", *, detailed: bool) -> None:
-    """List saved questions; of a single one, its parameters too."""
+def _list(queries: "list[SavedQuery]", *, detailed: bool) -> None:
+    """List saved queries, or describe one with its parameters if ``detailed``."""
     screen = terminal()
     if not detailed:
         columns = [Col("name", least=0), Col("what it finds", least=20), Col("parameters", least=10, drop=1)]
-        rows = [[q.name, q.title, ", ".join(p.name for p in q.parameters)] for q in questions]
+        rows = [[q.name, q.title, ", ".join(p.name for p in q.parameters)] for q in queries]
         sys.stdout.write("\n".join(table(columns, rows, screen.width, screen.bold, indent="")) + "\n")
         return
-    for q in questions:
+    for q in queries:
         lines = [screen.bold(q.name) + f": {q.title}", "  " + wrap(q.description, screen.width - 4, "  "), ""]
         for p in q.parameters:
             default = _("required") if p.required else f"{_('default')} {p.default if p.default is not None else '-'}"

@@ -1,4 +1,4 @@
-"""``rustnet refresh``: work out again what follows from stored rows, with newer tables or later sidecars."""
+"""``rustnet refresh``: recomputes derived columns of a session."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,9 +15,9 @@ from rustnet.present.text import safe
 
 @click.command(
     help=_(
-        "Run passes over a session again: relations, names, ownership; on demand unknown-apps, which needs tshark. "
-        "Without names all but the latter run. A sidecar that was not there when the capture was replayed gives its "
-        "owners now, the same as it would have given then."
+        "Recompute what is derived from the stored rows of SESSION, by the passes relations, names and ownership, or "
+        "only the PASSes given. The pass unknown-apps runs only if it is given, and needs tshark. With a sidecar that "
+        "was missing when the capture was replayed, flows get the same owners as if it had been there."
     )
 )
 @click.argument("session", metavar="SESSION")
@@ -38,18 +38,18 @@ def command(
 
     if not Path(session).exists():
         raise SessionError(
-            "{session}: no such session; create one with 'rustnet replay CAPTURE --db {session}'", session=session
+            "{session}: no such session; create it with 'rustnet replay CAPTURE --db {session}'", session=session
         )
-    chosen = choose(passes)
+    selected = choose(passes)
     decoder = None
-    if any(each.name == "unknown-apps" for each in chosen):
+    if any(each.name == "unknown-apps" for each in selected):
         from rustnet.inspect.longtail import decode_packets, require  # noqa: PLC0415 -- only if asked for
 
         require()
         decoder = decode_packets
     evidence = Evidence(tuple(map(Path, sidecars)), sidecar_format, not no_sidecar, sidecar_offset, decoder=decoder)
     failed = False
-    for each, outcome in refresh(session, chosen, evidence):
+    for each, outcome in refresh(session, selected, evidence):
         click.echo(_("{name}: {changed:,} rows changed").format(name=each.name, changed=outcome.changed))
         for sentence in (*outcome.notes, *outcome.losses):
             click.echo(f"  {safe(sentence)}")

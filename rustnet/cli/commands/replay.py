@@ -1,4 +1,4 @@
-"""``rustnet replay``: captures in, a session and its summary out."""
+"""``rustnet replay``: reads captures into a session and prints a summary."""
 
 import math
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from rustnet.cli.ingesting import ingested, said, shown, temporary
+from rustnet.cli.ingesting import ingest_and_summarise, print_problems, print_summary, session_path
 from rustnet.cli.main import State
 from rustnet.cli.options import common
 from rustnet.cli.sidecar_options import sidecar_options
@@ -17,7 +17,7 @@ LEAST_SPEED, MOST_SPEED = 1e-6, 1e9
 
 
 def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | None:
-    """Read ``max`` or how many times as fast."""
+    """Parse ``max`` or a factor."""
     if value == "max":
         return None
     try:
@@ -25,43 +25,51 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
     except ValueError:
         speed = math.nan
     if not LEAST_SPEED <= speed <= MOST_SPEED:
-        raise click.BadParameter(_("{value!r} is neither max nor a number above 0, as 1 or 10").format(value=value))
+        raise click.BadParameter(
+            _("{value!r} is neither max nor a positive number such as 1 or 10").format(value=value)
+        )
     return speed
 
 
 @click.command(
     help=_(
-        "Read captures (pcap or pcapng, also gzip, zstd, xz or lz4; - is standard input) into a session, and print "
-        "its summary.\n\nWithout --db the session is temporary and removed at the end. A sidecar named "
-        "CAPTURE.connections.jsonl is found by itself. There is no browser in this version: the summary is printed "
-        "on a terminal too."
+        "Read captures into a session and print a summary. FILE is pcap or pcapng, possibly compressed with gzip, "
+        "zstd, xz or lz4; - is standard input.\n\nWithout --db the session is temporary and removed at the end. A "
+        "sidecar named CAPTURE.connections.jsonl next to a capture is used automatically. This version has no "
+        "interactive browser."
     )
 )
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
-@click.option("--db", metavar="SESSION", help=_("Session to make, or to add to."))
+@click.option("--db", metavar="SESSION", help=_("Session file to create or to add to."))
 @sidecar_options
-@click.option("--no-dissect", is_flag=True, help=_("Headers and flows only: read no payload."))
-@click.option("--again", is_flag=True, help=_("Ingest a capture even if the session has it already."))
+@click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
+@click.option("--again", is_flag=True, help=_("Ingest captures that the session already contains once more."))
 @click.option(
     "--workers",
     type=click.IntRange(0, 64),
     metavar="N",
-    help=_("Processes that analyse, 0 for none but this one; without it as many as help."),
+    help=_("Number of analysis processes; 0 analyses in the main process.  [default: by input size and CPUs]"),
 )
 @click.option(
     "--speed", callback=_speed, metavar="max|1|10|N", default="max", show_default=True,
-    help=_("Replay packets by their times, N times as fast as they were captured; max: as fast as possible."),
+    help=_("Pace packets by their times, N times as fast as captured; max: as fast as possible."),
 )  # fmt: skip
 @click.option(
     "--with",
     "tool",
     type=click.Choice(["tshark"]),
-    help=_("Let tshark name what no parser knew, also in captures that the session has already."),
+    help=_(
+        "Let tshark name applications that no parser recognised, also in captures that the session already contains."
+    ),
 )
-@click.option("--strict", is_flag=True, help=_("Exit with 4 if anything was lost."))
+@click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
-@click.option("--no-tui", is_flag=True, expose_value=False, help=_("Never open the browser."))
-@click.option("--top", default=10, show_default=True, type=click.IntRange(1, 1000), help=_("Rows of each table."))
+@click.option(
+    "--no-tui", is_flag=True, expose_value=False, help=_("Print the summary only; always so in this version.")
+)
+@click.option(
+    "--top", default=10, show_default=True, type=click.IntRange(1, 1000), help=_("Rows of each table in the summary.")
+)
 @common
 @click.pass_obj
 def command(
@@ -83,7 +91,7 @@ def command(
 ) -> ExitCode:
     """Ingest, then print the summary."""
     if files.count("-") > 1:
-        raise UsageError("standard input can be read once only")
+        raise UsageError("standard input can be given only once")
     if tool:
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
 
@@ -104,21 +112,21 @@ def command(
         workers=workers,
         speed=speed,
     )
-    with temporary(db) as session:
+    with session_path(db) as session:
         try:
-            report, summary = ingested(files, session, options, top, None if db else Path(session).parent)
+            report, summary = ingest_and_summarise(files, session, options, top, None if db else Path(session).parent)
         finally:
             drop_ahead()
-        said(report)
+        print_problems(report)
         code = ExitCode.DONE
         if tool and not report.interrupted:
-            from rustnet.cli.longtail import name_rest  # noqa: PLC0415 -- only if asked for
+            from rustnet.cli.unknown_apps import name_unknown_apps  # noqa: PLC0415 -- only if asked for
 
-            code = name_rest(session, report)
-            summary = None  # it is of before
+            code = name_unknown_apps(session, report)
+            summary = None  # computed before tshark named applications
         if report.captures or (report.skipped and Path(session).exists()):
-            shown(session, report, summary, as_json, kept=db is not None, top=top)
+            print_summary(session, report, summary, as_json, kept=db is not None, top=top)
     if tool and report.known and not report.captures and not report.failed:
-        # What the session has already was asked about, as the user wished.
+        # tshark ran over captures that were ingested earlier: that is success.
         return code or (ExitCode.LOSSES if strict and report.losses else ExitCode.DONE)
     return report.exit_code(strict) or code

@@ -1,4 +1,4 @@
-"""``rustnet show``: one flow, whole; or one packet, down to the last field."""
+"""``rustnet show``: shows one flow in detail, or the full protocol tree of one packet."""
 
 import sys
 from pathlib import Path
@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 
 @click.command(
     help=_(
-        "Show one flow, named by its number or community id: its fields, its messages in time order, who is said to "
-        "own it, its first packets.\n\nWith --packet: one packet of the flow's capture in full, by scapy or tshark, in "
-        "a process of its own that can do nothing else. The original capture is needed for that."
+        "Show one flow, given by its number or community id: its fields, its messages in time order, the claims about "
+        "its owner, and its first packets.\n\nWith --packet, show one packet of the flow's capture in full, as "
+        "decoded by scapy or tshark in a sandboxed process. This needs the original capture."
     )
 )
 @session_argument
 @click.argument("flow")
-@click.option("--packets", default=10, show_default=True, type=click.IntRange(0), help=_("First packets to list."))
-@click.option("--messages", default=100, show_default=True, type=click.IntRange(0), help=_("First messages to list."))
-@click.option("--packet", type=click.IntRange(1), metavar="N", help=_("One packet's full protocol tree."))
+@click.option(
+    "--packets", default=10, show_default=True, type=click.IntRange(0), help=_("List at most this many packets.")
+)
+@click.option(
+    "--messages", default=100, show_default=True, type=click.IntRange(0), help=_("List at most this many messages.")
+)
+@click.option("--packet", type=click.IntRange(1), metavar="N", help=_("Show the full protocol tree of packet N."))
 @click.option("--with", "tool", type=click.Choice(["scapy", "tshark"]), default="scapy", show_default=True,
-              help=_("Tool that makes the tree."))  # fmt: skip
-@click.option("--source", metavar="FILE", help=_("Where the original capture is now."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print as JSON."))
+              help=_("Tool that decodes the packet."))  # fmt: skip
+@click.option("--source", metavar="FILE", help=_("Current path of the original capture."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
 @common
 def command(
     session: str,
@@ -49,24 +53,24 @@ def command(
     from rustnet.query import detail  # noqa: PLC0415 -- DuckDB
 
     with opened(session) as reader:
-        found = detail.find_flows(reader, flow)
-        if len(found) > 1:
-            others = ", ".join(map(str, found[1:20])) + (" …" if len(found) > 20 else "")
-            talk(_("{flow} names {n} flows; this is {first}, the others are {others}").format(
-                flow=flow, n=len(found), first=found[0], others=others))  # fmt: skip
-        made = detail.flow_detail(reader, found[0], messages, packets)
+        numbers = detail.find_flows(reader, flow)
+        if len(numbers) > 1:
+            others = ", ".join(map(str, numbers[1:20])) + (" …" if len(numbers) > 20 else "")
+            talk(_("{flow} matches {n} flows; showing {first}, the others are {others}").format(
+                flow=flow, n=len(numbers), first=numbers[0], others=others))  # fmt: skip
+        flow_detail = detail.flow_detail(reader, numbers[0], messages, packets)
         if packet is not None:
-            stored = detail.stored_packet(reader, made.flow["capture_id"], packet)
+            stored = detail.stored_packet(reader, flow_detail.flow["capture_id"], packet)
             path = _original(reader, stored, session, source)
     if packet is None:
         from rustnet.cli.flow_page import FlowPage, as_data  # noqa: PLC0415
 
         if as_json:
-            _print_json(as_data(made))
+            _print_json(as_data(flow_detail))
         else:
-            sys.stdout.write("\n".join(FlowPage(made, terminal()).build()) + "\n")
+            sys.stdout.write("\n".join(FlowPage(flow_detail, terminal()).build()) + "\n")
         return
-    if stored.flow_id != found[0]:
+    if stored.flow_id != numbers[0]:
         owner = _("no flow") if stored.flow_id is None else _("flow {n}").format(n=stored.flow_id)
         talk(_("packet {n} belongs to {owner}").format(n=packet, owner=owner))
     tree = _tree(stored, path, tool)
@@ -83,21 +87,21 @@ def _original(reader: "Session", packet: "StoredPacket", session: str, source: s
     from rustnet.query.selection import originals  # noqa: PLC0415
 
     capture = originals(reader, [packet.capture_id])[0]
-    found = locate(capture, Path(session), [source] if source else [])
-    if found.path is None:
-        raise InputError(found.problem)
-    if capture.sha256 and capture.bytes not in (None, found.path.stat().st_size):
-        raise InputError("{path}: has another size than the capture that was ingested", path=found.path)
-    return found.path
+    original = locate(capture, Path(session), [source] if source else [])
+    if original.path is None:
+        raise InputError(original.problem)
+    if capture.sha256 and capture.bytes not in (None, original.path.stat().st_size):
+        raise InputError("{path}: its size differs from that of the ingested capture", path=original.path)
+    return original.path
 
 
 def _tree(packet: "StoredPacket", path: Path, tool: str) -> "list[Node]":
-    """Read the packet's bytes from its capture and have them taken apart."""
+    """Read the packet's bytes from its capture and decode them."""
     from rustnet.export.frame import packet_bytes  # noqa: PLC0415
     from rustnet.inspect import inspect_packet  # noqa: PLC0415
 
     if packet.link_type is None:
-        raise RustnetError("the session does not know the link type of packet {n}", n=packet.number)
+        raise RustnetError("the link type of packet {n} is not known", n=packet.number)
     return inspect_packet(packet_bytes(path, packet), packet.link_type, packet.length, tool=tool, ts=packet.ts)
 
 
@@ -116,12 +120,12 @@ def _print_tree(packet: "StoredPacket", tree: "list[Node]") -> None:
     size = ngettext("{n} byte", "{n} bytes", packet.length).format(n=f"{packet.length:,}")
     kept = "" if packet.captured == packet.length else _(", {n} captured").format(n=f"{packet.captured:,}")
     lines = [screen.bold(f"packet {packet.number:,}") + f"  {moment(packet.ts)}  {size}{kept}  {link_type(packet)}"]
-    waiting: list[tuple[int, Node]] = [(0, node) for node in reversed(tree)]
-    while waiting:
-        depth, node = waiting.pop()
+    stack: list[tuple[int, Node]] = [(0, node) for node in reversed(tree)]
+    while stack:
+        depth, node = stack.pop()
         name = printable(node.name)
         line = f"{'  ' * depth}{name}" + (f": {printable(node.value)}" if node.value else "")
         line = cut(line, screen.width) if screen.tty else line
         lines.append(screen.bold(line) if depth == 0 else line)
-        waiting += [(depth + 1, child) for child in reversed(node.children)]
+        stack += [(depth + 1, child) for child in reversed(node.children)]
     sys.stdout.write("\n".join(lines) + "\n")

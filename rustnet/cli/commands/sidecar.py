@@ -1,4 +1,4 @@
-"""``rustnet sidecar``: recording who owns which socket, and checking such recordings."""
+"""``rustnet sidecar``: the group of commands about sidecars."""
 
 import importlib
 
@@ -7,14 +7,14 @@ import click
 from rustnet.i18n import _
 
 COMMANDS: dict[str, str] = {
-    "record": "Record which process owns which socket, beside a packet capture.",
-    "validate": "Check a sidecar against the schema, and say what it covers.",
+    "record": "Record which process owns which socket while packets are captured.",
+    "validate": "Validate a sidecar and summarise its contents.",
 }
 """Commands of the group. The module of each is `rustnet.cli.commands.sidecar_<name>`, its object `command`."""
 
 
 class SidecarGroup(click.Group):
-    """A group whose help needs none of its commands."""
+    """Command group that prints its help without importing its commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """Names of the commands."""
@@ -24,8 +24,8 @@ class SidecarGroup(click.Group):
         """Import one command's module."""
         if cmd_name not in COMMANDS:
             return None
-        made: click.Command = importlib.import_module(f"rustnet.cli.commands.sidecar_{cmd_name}").command
-        return made
+        command: click.Command = importlib.import_module(f"rustnet.cli.commands.sidecar_{cmd_name}").command
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table."""
@@ -35,7 +35,9 @@ class SidecarGroup(click.Group):
 
 @click.group(
     cls=SidecarGroup,
-    help=_("Sidecars say which process owned which connection of a capture; sidecar/FORMAT.md describes them."),
+    help=_(
+        "Work with sidecars: files that record which process owned which connection. sidecar/FORMAT.md describes them."
+    ),
 )
 def command() -> None:
     """Choose a command."""

@@ -1,4 +1,4 @@
-"""``rustnet sidecar record``: the recorder of ``rustnet.probe``, with psutil where the system is not Linux."""
+"""``rustnet sidecar record``: the recorder of ``rustnet.probe``, with psutil on systems other than Linux."""
 
 import sys
 
@@ -11,12 +11,12 @@ from rustnet.i18n import _
 @click.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    short_help=_("Record which process owns which socket, beside a packet capture."),
+    short_help=_("Record which process owns which socket while packets are captured."),
 )
-@click.option("--psutil", "forced", is_flag=True, help=_("Ask psutil even on Linux."))
+@click.option("--psutil", "forced", is_flag=True, help=_("Use psutil even on Linux."))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(forced: bool, arguments: tuple[str, ...]) -> ExitCode:
-    """Take the options of record.py, and do the same."""
+    """Run the recorder with the options of sidecar/record.py."""
     from rustnet.cli.psutil_sources import psutil_sources  # noqa: PLC0415 -- ctypes, sockets, psutil
     from rustnet.probe.command import record  # noqa: PLC0415
     from rustnet.probe.errors import RecordError  # noqa: PLC0415
@@ -25,11 +25,11 @@ def command(forced: bool, arguments: tuple[str, ...]) -> ExitCode:
 
     try:
         options = parse(list(arguments), "rustnet sidecar record")
-    except SystemExit as stop:  # argparse has printed its help, or what is wrong
+    except SystemExit as stop:  # argparse has printed its help or an error
         raise click.exceptions.Exit(int(stop.code or 0)) from None
-    elsewhere = forced or not sys.platform.startswith("linux")
+    use_psutil = forced or not sys.platform.startswith("linux")
     try:
-        record(options, psutil_sources if elsewhere else linux_sources)
+        record(options, psutil_sources if use_psutil else linux_sources)
     except RecordError as error:
         click.echo(f"rustnet: {error}", err=True)
         return ExitCode.FAILURE

@@ -1,4 +1,4 @@
-"""``rustnet sidecar validate``: whether a sidecar is sound, and what it covers."""
+"""``rustnet sidecar validate``: validates a sidecar and summarises its contents."""
 
 import dataclasses
 import datetime as dt
@@ -19,30 +19,36 @@ if TYPE_CHECKING:
 
 @click.command(
     help=_(
-        "Check FILE against the schema of sidecars, version 1 (RustNet's own files are sound too), and say what it "
-        "covers. Exits with 1 if a line is broken, with 3 if none is sound."
+        "Validate FILE against the schema of sidecars, version 1 (files of RustNet itself are valid too), and "
+        "summarise its contents. Exits with 1 if any line is invalid, with 3 if all are."
     )
 )
 @click.argument("file", metavar="FILE", type=click.Path())
-@click.option("--session", metavar="SESSION", help=_("Also say how many of this session's flows have an owner."))
-@click.option("--lines", default=20, show_default=True, type=click.IntRange(0, 1000), help=_("Broken lines to show."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print the findings as JSON."))
+@click.option("--session", metavar="SESSION", help=_("Also count the flows of this session that have an owner."))
+@click.option(
+    "--lines",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help=_("Show at most this many invalid lines."),
+)
+@click.option("--json", "as_json", is_flag=True, help=_("Print the results as JSON."))
 @common
 def command(file: str, session: str | None, lines: int, as_json: bool) -> ExitCode:
-    """Validate."""
+    """Validate a sidecar."""
     from rustnet.attribute.validate import validate  # noqa: PLC0415 -- a schema to compile
 
-    found = validate(Path(file))
+    check = validate(Path(file))
     flows = _flows(session, Path(file).name) if session else None
     if as_json:
         from rustnet.export.formats import dumps  # noqa: PLC0415
 
-        sys.stdout.write(dumps(_data(found, flows, lines)) + "\n")
+        sys.stdout.write(dumps(_data(check, flows, lines)) + "\n")
     else:
-        sys.stdout.write("\n".join([*_words(found, lines), *(_flow_words(flows) if flows else [])]) + "\n")
-    if not found.lines - found.broken:
+        sys.stdout.write("\n".join([*_words(check, lines), *(_flow_words(flows) if flows else [])]) + "\n")
+    if not check.lines - check.broken:
         return ExitCode.INPUT
-    return ExitCode.FAILURE if found.broken else ExitCode.DONE
+    return ExitCode.FAILURE if check.broken else ExitCode.DONE
 
 
 def _flows(session: str, name: str) -> tuple[int, int, int]:
@@ -65,55 +71,59 @@ def _instant(ns: int) -> str:
     return f"{dt.datetime.fromtimestamp(ns // 1_000_000_000, dt.UTC):%Y-%m-%dT%H:%M:%S}.{ns // 1_000_000 % 1000:03d}Z"
 
 
-def _words(found: "SidecarCheck", shown: int) -> list[str]:
-    """Findings for people."""
-    said = [
-        _("lines {n}; sound {good}; broken {bad}").format(
-            n=f"{found.lines:,}", good=f"{found.lines - found.broken:,}", bad=f"{found.broken:,}"
+def _words(check: "SidecarCheck", shown: int) -> list[str]:
+    """Results as lines of text."""
+    lines = [
+        _("lines {n}; valid {good}; invalid {bad}").format(
+            n=f"{check.lines:,}", good=f"{check.lines - check.broken:,}", bad=f"{check.broken:,}"
         )
     ]
-    said += [f"  {number}: {safe(reason)}" for number, reason in found.faults[:shown]]
-    if found.broken > min(shown, len(found.faults)):
-        more = _("… and {n:,} more").format(n=found.broken - min(shown, len(found.faults)))
-        said.append(f"  {more}")
-    said.append(_("connections {n} ({versions})").format(n=f"{found.connections:,}", versions=_listed(found.versions)))
-    if found.about:
-        said.append(_("about the recording: {kinds}").format(kinds=_listed(found.about)))
-    if found.recorders:
-        said.append(_("written by: {names}").format(names=_listed(found.recorders)))
-    if found.hosts:
-        said.append(_("hosts: {names}").format(names=_listed(found.hosts)))
-    if found.first is not None and found.last is not None:
-        said.append(_("seen from {first} to {last}").format(first=_instant(found.first), last=_instant(found.last)))
-    for name in found.covered:
-        share = _share(found.covered[name], found.connections)
-        covered = _("with {what}: {n:,} ({share})").format(what=name, n=found.covered[name], share=share)
-        said.append(f"  {covered}")
-    if found.unowned:
-        said.append(_("without a process, by reason: {reasons}").format(reasons=_listed(found.unowned)))
-    said += [_("missed, says the recorder: {words}").format(words=safe(words)) for words in found.missed]
-    return said
+    lines += [f"  {number}: {safe(reason)}" for number, reason in check.faults[:shown]]
+    if check.broken > min(shown, len(check.faults)):
+        more = _("… and {n:,} more").format(n=check.broken - min(shown, len(check.faults)))
+        lines.append(f"  {more}")
+    lines.append(_("connections {n} ({versions})").format(n=f"{check.connections:,}", versions=_listed(check.versions)))
+    if check.about:
+        lines.append(_("records about the recording: {kinds}").format(kinds=_listed(check.about)))
+    if check.recorders:
+        lines.append(_("written by: {names}").format(names=_listed(check.recorders)))
+    if check.hosts:
+        lines.append(_("hosts: {names}").format(names=_listed(check.hosts)))
+    if check.first is not None and check.last is not None:
+        lines.append(_("seen from {first} to {last}").format(first=_instant(check.first), last=_instant(check.last)))
+    for name in check.covered:
+        share = _share(check.covered[name], check.connections)
+        covered = _("with {what}: {n:,} ({share})").format(what=name, n=check.covered[name], share=share)
+        lines.append(f"  {covered}")
+    if check.unowned:
+        lines.append(_("without a process, by reason: {reasons}").format(reasons=_listed(check.unowned)))
+    lines += [_("missed, according to the recorder: {words}").format(words=safe(words)) for words in check.missed]
+    return lines
 
 
 def _flow_words(flows: tuple[int, int, int]) -> list[str]:
-    whole, owned, told = flows
+    total, owned, claimed = flows
     return [
         _(
-            "flows of the session {n}; with an owner {owned} ({share}); with a claim from this file {told} ({part})"
+            "flows of the session {n}; with an owner {owned} ({share}); with a claim from this file {claimed} ({part})"
         ).format(
-            n=f"{whole:,}", owned=f"{owned:,}", share=_share(owned, whole), told=f"{told:,}", part=_share(told, whole)
+            n=f"{total:,}",
+            owned=f"{owned:,}",
+            share=_share(owned, total),
+            claimed=f"{claimed:,}",
+            part=_share(claimed, total),
         )
     ]
 
 
-def _data(found: "SidecarCheck", flows: tuple[int, int, int] | None, shown: int) -> dict[str, Any]:
-    """Findings for programs."""
-    values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    made: dict[str, Any] = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
-    made["faults"] = [{"line": number, "reason": reason} for number, reason in found.faults[:shown]]
-    made["coverage"] = {name: found.share(name) for name in found.covered}
+def _data(check: "SidecarCheck", flows: tuple[int, int, int] | None, shown: int) -> dict[str, Any]:
+    """Results as data for JSON."""
+    values = {field.name: getattr(check, field.name) for field in dataclasses.fields(check)}
+    data: dict[str, Any] = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
+    data["faults"] = [{"line": number, "reason": reason} for number, reason in check.faults[:shown]]
+    data["coverage"] = {name: check.share(name) for name in check.covered}
     for name in ("first", "last"):
-        made[name] = None if made[name] is None else _instant(made[name])
+        data[name] = None if data[name] is None else _instant(data[name])
     if flows:
-        made["session"] = dict(zip(("flows", "owned", "claimed_by_file"), flows, strict=True))
-    return made
+        data["session"] = dict(zip(("flows", "owned", "claimed_by_file"), flows, strict=True))
+    return data

@@ -1,4 +1,4 @@
-"""``rustnet stats``: flows, packets and bytes, counted by protocol, host, process and more."""
+"""``rustnet stats``: counts flows, packets and bytes by protocol, host, process and more."""
 
 import sys
 import typing
@@ -26,20 +26,20 @@ BY = (
     "protocol", "app", "host", "source", "destination", "port", "process", "user", "name", "vlan", "state",
     "direction", "tunnel", "capture", "interface",
 )  # fmt: skip
-"""Names of `rustnet.query.listing.DIMENSIONS`, so that the help needs no DuckDB."""
+"""Keys of `rustnet.query.listing.DIMENSIONS`, repeated so that the help does not load DuckDB."""
 _OVERVIEW = ("app", "host")
 
 
 @click.command(
     help=_(
-        "Count flows, packets and bytes of a session, the most bytes first; without --by, by application and by host, "
-        "on a terminal 15 rows of each. "
-        "Sent and received are those of the flow's initiator; by host, of the host itself."
+        "Count flows, packets and bytes of a session, sorted by bytes; without --by, by application and by host, with "
+        "15 rows of each on a terminal. Sent and received are counted from the flow's initiator, and with --by host "
+        "from the host itself."
     )
 )
 @session_argument
 @filter_argument
-@click.option("--by", type=click.Choice(BY), help=_("What to count by."))
+@click.option("--by", type=click.Choice(BY), help=_("Group by this property."))
 @format_options
 @limit_options
 @common
@@ -59,7 +59,7 @@ def command(
 
     form = chosen_format(fmt, output)
     if by is None and form not in ("table", "markdown"):
-        raise UsageError("say what to count by: --by {names}", names="|".join(BY))
+        raise UsageError("this format needs one table: give --by {names}", names="|".join(BY))
     screen = terminal()
     if limit is None and not everything and output is None and screen.tty:
         limit = TERMINAL_LIMIT if by else 15
@@ -73,9 +73,9 @@ def command(
                 if limit is None:
                     write_result(rows, form, out)
                     continue
-                kept = rows.fetch(limit + 1)
-                result = ResultSet(rows.columns, rows.types, kept[:limit], truncated=False, elapsed=0.0)
+                fetched = rows.fetch(limit + 1)
+                result = ResultSet(rows.columns, rows.types, fetched[:limit], truncated=False, elapsed=0.0)
                 write_result(result, form, out)
-            if len(kept) > limit:
+            if len(fetched) > limit:
                 sys.stdout.flush()
-                talk(_("there is more; --all shows everything"))
+                talk(_("more rows follow; --all shows all"))

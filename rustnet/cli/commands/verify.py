@@ -1,4 +1,4 @@
-"""``rustnet verify``: whether a session holds what it claims, and its captures are still the same files."""
+"""``rustnet verify``: checks the consistency of a session and that its captures are unchanged."""
 
 import sys
 from pathlib import Path
@@ -20,14 +20,20 @@ if TYPE_CHECKING:
 
 @click.command(
     help=_(
-        "Check a session: that its rows are as many as it says, that every number in it leads somewhere, and that the "
-        "captures it was made from are still the same. Exits with 1 if something does not agree."
+        "Check a session: that stored counts match its rows, that all references between tables are valid, and that "
+        "the original captures are unchanged. Exits with 1 if a check fails."
     )
 )
 @session_argument
-@click.option("--source", "sources", multiple=True, metavar="FILE", help=_("Where an original capture is now."))
-@click.option("--no-hash", is_flag=True, help=_("Do not read the captures again."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print the findings as JSON."))
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="FILE",
+    help=_("Current path of an original capture."),
+)
+@click.option("--no-hash", is_flag=True, help=_("Do not read and hash the captures."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print the results as JSON."))
 @common
 def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool) -> ExitCode:
     """Verify a session."""
@@ -53,24 +59,24 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
 
 
 def _file(capture: "Original", session: Path, sources: tuple[str, ...], *, alone: bool) -> "Finding":
-    """Compare one capture's file with what was ingested."""
+    """Compare a capture's file with the size and hash at ingest."""
     from rustnet.export.originals import locate, verify  # noqa: PLC0415
     from rustnet.query.integrity import Finding  # noqa: PLC0415
 
     name = f"capture {capture.capture_id}: file"
-    found = locate(capture, session, sources, alone=alone)
-    if found.path is None:
-        return Finding(name, ok=False, detail=found.problem, serious=False)
+    original = locate(capture, session, sources, alone=alone)
+    if original.path is None:
+        return Finding(name, ok=False, detail=original.problem, serious=False)
     if not capture.sha256:
-        words = f"{found.path}: was never read to its end, so there is no hash to compare"
+        words = f"{original.path}: not verified: it was never read to its end, so there is no hash"
         return Finding(name, ok=False, detail=words, serious=False)
     try:
-        wrong = verify(capture, found.path)
+        wrong = verify(capture, original.path)
     except InputError as error:
         return Finding(name, ok=False, detail=str(error))
     if wrong:
-        return Finding(name, ok=False, detail=f"{found.path}: {wrong}")
-    return Finding(name, ok=True, detail=f"{found.path}: same size and SHA-256")
+        return Finding(name, ok=False, detail=f"{original.path}: {wrong}")
+    return Finding(name, ok=True, detail=f"{original.path}: same size and SHA-256")
 
 
 def _print(findings: "list[Finding]", wrong: "list[Finding]") -> None:
@@ -80,6 +86,6 @@ def _print(findings: "list[Finding]", wrong: "list[Finding]") -> None:
         mark = screen.good("✓") if f.ok else screen.bad("✗") if f.serious else screen.warn("!")
         lines.append(f"{mark} {wrap(safe(f'{f.check}: {f.detail}'), screen.width - 4, '  ')}")
     missing = sum(not f.ok and not f.serious for f in findings)
-    told = _("{n} checks: {wrong} failed, {missing} could not be done or say that something is missing")
-    lines += ["", screen.bold(told.format(n=len(findings), wrong=len(wrong), missing=missing))]
+    template = _("{n} checks: {wrong} failed, {missing} not possible or incomplete")
+    lines += ["", screen.bold(template.format(n=len(findings), wrong=len(wrong), missing=missing))]
     sys.stdout.write("\n".join(lines) + "\n")

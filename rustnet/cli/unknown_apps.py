@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rustnet.ingest.report import Report
 
 
-def name_rest(session: str, report: "Report") -> ExitCode:
-    """Have tshark name what no parser knew, and report what came of it."""
+def name_unknown_apps(session: str, report: "Report") -> ExitCode:
+    """Let tshark name the applications that no parser recognised; its notes and errors go to stderr."""
     captures = [c.capture_id for c in report.captures] + [number for number, _path in report.known]
     if not captures:
         return ExitCode.DONE

@@ -100,9 +100,9 @@ def ingest(
 
 def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConnection") -> None:
     """Put questions through the writer's own connection."""
-    from rustnet.query.session import CursorSession  # noqa: PLC0415 - readers' code, needed at the end only
+    from rustnet.query.session import InlineSession  # noqa: PLC0415 - readers' code, needed at the end only
 
-    with CursorSession(path, partial(reading_cursor, con)) as session:
+    with InlineSession(path, reading_cursor(con)) as session:
         ask(session)
 
 

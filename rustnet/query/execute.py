@@ -11,7 +11,7 @@ import time
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from rustnet.errors import RustnetError, UsageError
 from rustnet.i18n import _
@@ -150,6 +150,18 @@ class RowStream:
         self.close()
 
 
+class Call(Protocol):
+    """Makes one call and returns its result, in whatever way."""
+
+    def __call__(self, work: "Callable[[], _T]") -> "_T":
+        """Do ``work``."""
+
+
+def call_here(work: "Callable[[], _T]") -> "_T":
+    """Do ``work`` on this thread: nobody can end it early."""
+    return work()
+
+
 class Caller:
     """Makes the calls of one statement on another thread, so that they can be ended early.
 
@@ -222,7 +234,7 @@ def stream(
     cursor: "Connection",
     sql: str,
     params: Params,
-    call: Caller,
+    call: Call,
     close: Callable[[], None],
     *,
     own: bool = False,

@@ -9,7 +9,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
@@ -209,6 +208,8 @@ class CursorSession(Session):
         super().__init__()
         self.path = path
         self._new_cursor = new_cursor
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- brings logging along, for a pool only
+
         self._pool = ThreadPoolExecutor(statements, "rustnet-query", prepare)
         self._working: set[Caller] = set()
         self._lock = threading.Lock()
@@ -252,6 +253,31 @@ class CursorSession(Session):
         self._closed = True
         self.interrupt_all()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class InlineSession(Session):
+    """A session over one cursor of the writer's own process, for questions of this program that nobody ends early."""
+
+    def __init__(self, path: str, cursor: "Connection") -> None:
+        super().__init__()
+        self.path = path
+        self._cursor = cursor
+
+    def stream(
+        self,
+        sql: str,
+        params: Params = (),
+        *,
+        own: bool = False,
+        seconds: float | None = None,  # noqa: ARG002 -- nothing ends a statement here
+        rows: int | None = None,  # noqa: ARG002 -- rows are computed as they are fetched
+    ) -> RowStream:
+        """Run one reading statement; its rows must have been fetched before the next one."""
+        return engine.stream(self._cursor, sql, params, engine.call_here, lambda: None, own=own)
+
+    def close(self) -> None:
+        """Close the cursor."""
+        self._cursor.close()
 
 
 class FileSession(CursorSession):

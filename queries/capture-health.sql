@@ -1,5 +1,5 @@
 -- title: Capture health
--- description: How far each capture can be trusted: cut-off packets, undecoded ones, drops, gaps in streams, completeness.
+-- description: Quality of each capture: cut-off and undecoded packets, drops, gaps in streams, completeness.
 WITH gaps AS (
     SELECT capture_id, sum(src_missed_bytes + dst_missed_bytes)::BIGINT AS missed_bytes,
         count(*) FILTER (src_missed_bytes + dst_missed_bytes > 0) AS flows_with_gaps

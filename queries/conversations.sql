@@ -1,5 +1,5 @@
 -- title: Conversations
--- description: Pairs of addresses, whoever began, by bytes.
+-- description: Pairs of addresses in either direction, by bytes.
 -- parameter: limit int 50 Most rows
 SELECT least(src_ip, dst_ip) AS a, greatest(src_ip, dst_ip) AS b, count(*) AS flows,
     sum(CASE WHEN src_ip <= dst_ip THEN src_bytes ELSE dst_bytes END)::BIGINT AS a_to_b_bytes,

@@ -1,5 +1,5 @@
 -- title: Names asked for
--- description: Names by how often they were asked for, with who asked and what was answered.
+-- description: Names by how often they were asked for, with clients and answers.
 -- parameter: name text null Only names that contain this
 -- parameter: limit int 100 Most rows
 SELECT dns.query, dns.qtype, count(*) FILTER (NOT response) AS asked, count(*) FILTER (response) AS answered,

@@ -1,5 +1,5 @@
 -- title: Failed connections
--- description: TCP attempts that were refused, or that nobody answered, by target.
+-- description: TCP attempts that were refused or not answered, by target.
 -- parameter: limit int 100 Most rows
 SELECT dst_ip, dst_port, any_value(hostname) AS hostname, any_value(service) AS service, conn_state,
     CASE conn_state WHEN 'S0' THEN 'no answer' WHEN 'REJ' THEN 'refused' WHEN 'RSTOS0' THEN 'given up by reset'

@@ -1,5 +1,5 @@
 -- title: New names
--- description: Names by the time at which the capture first knew them, latest first, with the addresses they stood for.
+-- description: Names by the time at which they first appeared, latest first, with their addresses.
 -- parameter: after time null Only names first seen at this time or later
 -- parameter: limit int 100 Most rows
 SELECT name, min(ts) AS first_seen, max(ts) AS last_seen, count(*) AS times, count(DISTINCT ip) AS addresses,

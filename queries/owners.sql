@@ -1,5 +1,5 @@
 -- title: Owners
--- description: Which process talked to whom: owner, remote end and application, by bytes.
+-- description: Processes and their remote ends and applications, by bytes.
 -- parameter: process text null Only processes whose name contains this
 -- parameter: limit int 200 Most rows
 SELECT any_value(processes.host) AS host, process_name, c.pid, c.username,

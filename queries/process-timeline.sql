@@ -1,5 +1,5 @@
 -- title: Process timeline
--- description: What each process did per interval of time: flows begun, addresses met for the first time, traffic.
+-- description: Activity of each process per interval of time: started flows, new addresses, traffic.
 -- parameter: interval duration 1m Length of an interval
 -- parameter: process text null Only processes whose name contains this
 -- parameter: limit int 1000 Most rows

@@ -1,5 +1,5 @@
 -- title: Protocols
--- description: What is in the capture, by transport and application; source says whether the content or the port named it.
+-- description: Traffic by transport and application protocol; app_source is the content (payload) or the port.
 SELECT protocol, app, app_source, count(*) AS flows, sum(src_packets + dst_packets)::BIGINT AS packets,
     sum(src_bytes + dst_bytes)::BIGINT AS bytes,
     round(100.0 * sum(src_bytes + dst_bytes) / nullif(sum(sum(src_bytes + dst_bytes)) OVER (), 0), 2) AS percent

@@ -1,5 +1,5 @@
 -- title: Retransmissions and loss
--- description: Flows whose segments had to be sent again, worst first; missed bytes are those the capture never saw.
+-- description: Flows with retransmitted segments, most first; missed bytes are absent from the capture.
 -- parameter: least int 1 Fewest retransmissions that count
 -- parameter: limit int 100 Most rows
 SELECT flow_id, src_ip, src_port, dst_ip, dst_port, hostname, app,

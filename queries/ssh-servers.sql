@@ -1,5 +1,5 @@
 -- title: SSH servers
--- description: Servers with their software, fingerprints and chosen algorithms, and the clients that came.
+-- description: Servers with their software, fingerprints and chosen algorithms, and their clients.
 -- parameter: limit int 100 Most rows
 SELECT flows.dst_ip AS server, flows.dst_port AS port, ssh.server_software, ssh.hassh_server, count(*) AS connections,
     count(*) FILTER (ssh.established) AS established, count(DISTINCT flows.src_ip) AS clients,

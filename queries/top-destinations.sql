@@ -1,5 +1,5 @@
 -- title: Top destinations
--- description: Where the traffic went: responder, port and name, by bytes in both directions.
+-- description: Responders by address, port and name, by bytes in both directions.
 -- parameter: limit int 20 Most rows
 SELECT dst_ip, dst_port, protocol, any_value(hostname ORDER BY started_at) AS hostname, any_value(app) AS app,
     count(*) AS flows, count(DISTINCT src_ip) AS sources,

@@ -1,5 +1,5 @@
 -- title: Unanswered
--- description: Ends that were spoken to and never answered, in any protocol, except groups and everybody.
+-- description: Addresses that never answered, in any protocol, except multicast and broadcast.
 -- parameter: limit int 100 Most rows
 SELECT protocol, dst_ip, dst_port, any_value(hostname) AS hostname, any_value(app) AS app, count(*) AS flows,
     count(DISTINCT src_ip) AS sources, any_value(src_ip) AS example_source, sum(src_packets)::BIGINT AS packets,

@@ -1,5 +1,5 @@
 -- title: Unowned flows
--- description: Flows without a process: why, whom the nearest claims name, and how far off in time those are.
+-- description: Flows without a process: the reason, the processes of the nearest claims, and their distance in time.
 WITH named AS (
     SELECT claims.flow_id, min(distance_ms) AS nearest_ms, list(DISTINCT processes.name) AS names
     FROM claims JOIN processes ON processes.process_id = claims.process_id

@@ -1,4 +1,4 @@
-"""Saved queries: ``.sql`` files whose header says what they are and what they can be asked.
+"""Saved queries: ``.sql`` files with a header of title, description and parameters.
 
 ::
 
@@ -36,18 +36,18 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class CatalogueError(RustnetError):
-    """A saved query's file cannot be read, or its header makes no sense."""
+    """A saved query's file cannot be read, or its header is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a saved query can be asked."""
+    """A parameter of a saved query."""
 
     name: str
     type: str
     """``int``, ``float``, ``text``, ``bool``, ``size``, ``duration`` or ``time``."""
     default: str | None
-    """As a person would write it; ``None`` is NULL."""
+    """As typed by a user; ``None`` is NULL."""
     required: bool
     help: str
 
@@ -57,14 +57,14 @@ class SavedQuery:
     """One saved query."""
 
     name: str
-    """Its file's name without ``.sql``."""
+    """Name of its file without ``.sql``."""
     title: str
     description: str
     parameters: tuple[Parameter, ...]
     sql: str
 
     def bind(self, given: Mapping[str, str]) -> dict[str, object]:
-        """Turn what a person gave, as text, into values for ``$name``. Raises `UsageError` with what is wrong."""
+        """Turn arguments given as text into values for ``$name``. Raises `UsageError` for invalid ones."""
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
@@ -95,13 +95,13 @@ class SavedQuery:
     def execute(
         self, session: "Session", given: Mapping[str, str] | None = None, limit: int | None = None
     ) -> ResultSet:
-        """Run it, and keep at most ``limit`` rows."""
+        """Run it and return at most ``limit`` rows."""
         return session.execute(self.sql, self.bind(given or {}), limit)
 
     def stream(
         self, session: "Session", given: Mapping[str, str] | None = None, *, seconds: float | None = None
     ) -> RowStream:
-        """Run it and hand its rows out as they come; ``seconds``: the time that it may take."""
+        """Run it and stream its rows, within ``seconds``."""
         return session.stream(self.sql, self.bind(given or {}), seconds=seconds)
 
 
@@ -146,7 +146,7 @@ _TYPES: dict[str, Callable[[str], object]] = {
 
 
 def shipped() -> Traversable:
-    """Return the folder of the queries that come with rustnet: in the package, or at the top of a checkout."""
+    """Return the folder of rustnet's own queries: in the package, or at the top of a checkout."""
     packaged = resources.files("rustnet") / "queries"
     if packaged.is_dir():
         return packaged
@@ -158,22 +158,22 @@ def load(folders: Sequence[Traversable] | None = None) -> dict[str, SavedQuery]:
 
     A query of a later folder replaces one of the same name. Raises `CatalogueError` with the file's name.
     """
-    found: dict[str, SavedQuery] = {}
+    queries: dict[str, SavedQuery] = {}
     for folder in [shipped()] if folders is None else folders:
         try:
             files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
             for file in files:
                 name = file.name.removesuffix(".sql")
-                found[name] = read(name, file.read_text("utf-8"))
+                queries[name] = read(name, file.read_text("utf-8"))
         except (OSError, UnicodeError) as error:
             raise CatalogueError(
                 "{folder}: saved queries cannot be read: {error}", folder=folder, error=error
             ) from error
-    return dict(sorted(found.items()))
+    return dict(sorted(queries.items()))
 
 
 def find(name: str, queries: Mapping[str, SavedQuery] | None = None) -> SavedQuery:
-    """Return one saved query; an unknown name is a `UsageError` that knows the nearest."""
+    """Return one saved query. Raises `UsageError` for an unknown name, with the most similar one."""
     known = load() if queries is None else queries
     query = known.get(name)
     if query is None:
@@ -183,7 +183,7 @@ def find(name: str, queries: Mapping[str, SavedQuery] | None = None) -> SavedQue
 
 def read(name: str, text: str) -> SavedQuery:
     """Parse one file: the header, then SQL. Raises `CatalogueError`."""
-    said: dict[str, str] = {}
+    header: dict[str, str] = {}
     parameters: list[Parameter] = []
     lines = text.splitlines()
     begin = len(lines)
@@ -197,13 +197,13 @@ def read(name: str, text: str) -> SavedQuery:
         if match[1] == "parameter":
             parameters.append(_parameter(name, match[2]))
         else:
-            said[match[1]] = f"{said[match[1]]} {match[2]}" if match[1] in said else match[2]
+            header[match[1]] = f"{header[match[1]]} {match[2]}" if match[1] in header else match[2]
     sql = "\n".join(lines[begin:]).strip()
-    if not sql or "title" not in said or "description" not in said:
+    if not sql or "title" not in header or "description" not in header:
         raise CatalogueError("{name}.sql: needs '-- title:' and '-- description:' before its SQL", name=name)
     if len({p.name for p in parameters}) < len(parameters):
         raise CatalogueError("{name}.sql: names a parameter twice", name=name)
-    return SavedQuery(name, said["title"], said["description"], tuple(parameters), sql)
+    return SavedQuery(name, header["title"], header["description"], tuple(parameters), sql)
 
 
 def _parameter(query: str, text: str) -> Parameter:
@@ -220,17 +220,17 @@ def _parameter(query: str, text: str) -> Parameter:
             types=", ".join(_TYPES),
         )
     name, kind, default = words[:3]
-    made = Parameter(
+    parameter = Parameter(
         name, kind, None if default in ("null", "required") else default, default == "required", " ".join(words[3:])
     )
-    if made.default is not None:
+    if parameter.default is not None:
         try:
-            _TYPES[kind](made.default)
+            _TYPES[kind](parameter.default)
         except ValueError as error:
             raise CatalogueError(
                 "{query}.sql: default of {name} {error}", query=query, name=name, error=error
             ) from None
-    return made
+    return parameter
 
 
 def _unknown(name: str, known: Mapping[str, object], what: str) -> str:

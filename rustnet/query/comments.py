@@ -1,8 +1,8 @@
 """Comments that name the owner of packets, in RustNet's form: ``rustnet process=curl pid=4711 uid=1000 …``.
 
 Key and value are joined by ``=``, fields by one space, in a fixed order; unknown ones are left out. There is no
-escaping: white space and control characters of a value become ``_``. A packet's comment is that of its flow, and a flow
-without an owner has none. A packet that has such a comment with the same process and pid needs no second one.
+escaping: white space and control characters of a value become ``_``. A packet's comment is that of its flow; a flow
+without an owner has none. A packet that already has a comment with the same process and pid gets no second one.
 """
 
 import re
@@ -15,21 +15,21 @@ if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
 
 CHUNK = 262_144
-"""Packets that are looked up at a time."""
+"""Packets per lookup."""
 
 _LONGEST = 255
-"""Characters of a value; fifteen such values fit a pcapng option, whatever they are made of."""
+"""Most characters of a value; fifteen such values fit a pcapng option in any encoding."""
 
 
 _SIDED = "'tuple', 'addresses', 'wildcard', 'listener', 'port', 'remote'"
-"""Matches that tell which end of the flow was the owner's."""
+"""Matches that determine which end of the flow belongs to the owner."""
 
 
 _NAMED = re.compile(r"rustnet(?: process=[^ ]*)?(?: pid=[^ ]*)?")
 
 
 def _field(key: str, value: str) -> str:
-    """SQL of one field with text of unknown kind; NULL where there is none."""
+    """SQL of one field with arbitrary text; NULL without a value."""
     clean = f"trim(regexp_replace(left({value}, {_LONGEST}), '[\\p{{Z}}\\p{{Cc}}]', '_', 'g'), '_')"
     return f"'{key}=' || nullif({clean}, '')"
 
@@ -39,27 +39,26 @@ _FIELDS = ", ".join((
     "'pid=' || p.pid",
     "'ppid=' || p.ppid",
     "'uid=' || p.uid",
-    _field("attr", "w.said.quality"),
+    _field("attr", "w.best.quality"),
     _field("pod", "p.pod"),
     _field("ns", "p.namespace"),
     _field("pod_uid", "p.pod_uid"),
     _field("container", "p.container_name"),
     _field("container_id", "p.container_id"),
-    "'direction=' || CASE WHEN w.said.sided THEN CASE WHEN w.said.reversed THEN 'incoming' ELSE 'outgoing' END END",
+    "'direction=' || CASE WHEN w.best.sided THEN CASE WHEN w.best.reversed THEN 'incoming' ELSE 'outgoing' END END",
     _field("app", "CASE WHEN f.app_source = 'payload' THEN f.app END"),
     _field("sni", "CASE WHEN f.hostname_source IN ('sni', 'http') THEN f.hostname ELSE q.query END"),
 ))  # fmt: skip
 
 _PACKETS = "SELECT number, flow_id FROM packets WHERE capture_id = $capture AND number >= $low AND number < $high"
 
-# The winner's claims may be several: the best of them says how it was matched. A DNS flow that asked for one name only
-# has that name.
+# The best of the winner's claims gives the match. A DNS flow with a single queried name has that name.
 _COMMENTS = f"""
 WITH here AS (SELECT DISTINCT flow_id FROM ({_PACKETS}) WHERE flow_id IS NOT NULL),
 owned AS (SELECT f.* FROM flows AS f SEMI JOIN here USING (flow_id) WHERE f.process_id IS NOT NULL),
 won AS (
     SELECT c.flow_id, arg_min({{'quality': c.quality, 'reversed': c.reversed, 'sided': c.match IN ({_SIDED})}},
-        (c.rank, c.distance_ms)) AS said
+        (c.rank, c.distance_ms)) AS best
     FROM claims AS c JOIN owned AS f
         ON f.flow_id = c.flow_id AND f.process_id = c.process_id AND f.process_source = c.source
     GROUP BY c.flow_id
@@ -75,9 +74,9 @@ ORDER BY f.flow_id"""  # noqa: S608 -- constants of this module; values are boun
 
 
 def _head(text: str) -> str:
-    """First words of a comment: those that name the process."""
-    found = _NAMED.match(text)
-    return found[0] if found else text
+    """First fields of a comment, which name the process."""
+    match = _NAMED.match(text)
+    return match[0] if match else text
 
 
 def named_by(text: str, comments: Iterable[str]) -> bool:
@@ -87,24 +86,24 @@ def named_by(text: str, comments: Iterable[str]) -> bool:
 
 
 class Comments:
-    """The comments of one capture's packets, looked up chunk by chunk as they are asked for."""
+    """The comments of one capture's packets, looked up in chunks on demand."""
 
     def __init__(self, session: "Session", capture_id: int) -> None:
         self._session = session
         self._capture = capture_id
         self._low = self._high = 0
         self.texts: list[bytes] = []
-        """Different texts of the current chunk, in UTF-8."""
+        """Distinct texts of the current chunk, in UTF-8."""
         self.heads: list[int] = []
-        """Bytes of each that name the process: what comes behind them is detail."""
+        """Number of bytes of each text that name the process; the rest is detail."""
         self.chunk = 0
-        """Counts the chunks, so that a new one is noticed."""
-        self._said: list[str] = []
+        """Number of chunks so far, by which a caller notices a new one."""
+        self._decoded: list[str] = []
         self._which = np.zeros(0, np.int32)
         self._places = self._which.data
 
     def owned_flows(self) -> int:
-        """How many flows of the capture have an owner."""
+        """Number of flows of the capture with an owner."""
         sql = "SELECT count(*) FROM flows WHERE capture_id = ? AND process_id IS NOT NULL"
         return int(self._session.execute(sql, [self._capture]).rows[0][0])
 
@@ -117,7 +116,7 @@ class Comments:
         return bool(self._session.execute(sql, [self._capture]).rows[0][0])
 
     def which(self, first: int, count: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
-        """Place in `texts` of each of the packets from ``first`` on; -1 for none. At most `CHUNK` at once."""
+        """Index in `texts` for each of ``count`` packets from ``first``; -1 for none. At most `CHUNK` at once."""
         if first < self._low or first + count > self._high:
             self._load(first)
         return self._which[first - self._low : first - self._low + count]
@@ -127,14 +126,14 @@ class Comments:
         if not self._low <= number < self._high:
             self._load(number)
         place = self._places[number - self._low]
-        return self._said[place] if place >= 0 else ""
+        return self._decoded[place] if place >= 0 else ""
 
     def _load(self, first: int) -> None:
         bounds = {"capture": self._capture, "low": first, "high": first + CHUNK}
         self._low, self._high = first, first + CHUNK
         self._which = np.full(CHUNK, -1, np.int32)
         self._places = self._which.data
-        self._said = []
+        self._decoded = []
         self.texts, self.heads = [], []
         self.chunk += 1
         owned = self._session.arrays(_COMMENTS, bounds)
@@ -143,10 +142,10 @@ class Comments:
             return
         places: dict[str, int] = {}
         kinds = np.fromiter((places.setdefault(text, len(places)) for text in owned["comment"]), np.int32, len(flows))
-        self._said = list(places)
+        self._decoded = list(places)
         self.texts = [text.encode() for text in places]
         self.heads = [len(_head(text).encode()) for text in places]
         packets = self._session.arrays(f"SELECT * FROM ({_PACKETS}) WHERE flow_id IS NOT NULL", bounds)  # noqa: S608
         at = np.minimum(np.searchsorted(flows, packets["flow_id"]), len(flows) - 1)
-        found = flows[at] == packets["flow_id"]
-        self._which[packets["number"][found] - first] = kinds[at[found]]
+        owned_packets = flows[at] == packets["flow_id"]
+        self._which[packets["number"][owned_packets] - first] = kinds[at[owned_packets]]

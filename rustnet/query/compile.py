@@ -1,7 +1,7 @@
 """The filter language: tree to SQL. The result is a condition over ``flows``; every value in it is bound.
 
-A session may lack tables and columns (a protocol that this build does not know, countries that were not looked up):
-`Scope` is what it has. Every condition is TRUE or FALSE, never NULL, so that NOT finds what has no value at all.
+A session may lack tables and columns (such as those of an unknown protocol): `Scope` holds those that exist. Every
+condition is TRUE or FALSE, never NULL, so that NOT matches rows without a value.
 """
 
 import typing
@@ -35,16 +35,16 @@ MAX_LOOKUPS = 80
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a session has, as far as a filter can see it."""
+    """Tables and columns of a session that a filter can use."""
 
     tables: Mapping[str, Mapping[str, str]]
     """Columns and their types by table."""
     bad_regex: Callable[[str], str | None]
-    """What is wrong with a regular expression, ``None`` if nothing is."""
+    """Error of a regular expression; ``None`` if it is valid."""
 
     @classmethod
     def of(cls, session: "Session") -> "Scope":
-        """Look a session over; keep the scope for as long as the session is only read."""
+        """Read the scope of a session; it stays valid while the session is only read."""
 
         def bad_regex(pattern: str) -> str | None:
             try:
@@ -56,7 +56,7 @@ class Scope:
         return cls(session.columns(), bad_regex)
 
     def has(self, table: str, column: str) -> bool:
-        """Whether ``table`` is there and has ``column``."""
+        """Whether ``table`` exists and has ``column``."""
         return column in self.tables.get(table, {})
 
 
@@ -96,10 +96,10 @@ class _Compiler:
             if wrong:
                 raise self._error(f"bad regular expression: {wrong}", value)
         try:
-            made = self._free(value) if term.keyword is None else self._keyword(term.keyword, value)
+            condition = self._free(value) if term.keyword is None else self._keyword(term.keyword, value)
         except ValueError as error:
             raise self._error(f"'{value.text}' {error}", value, self._hint(term.keyword)) from None
-        return Condition(f"({made.sql}) IS TRUE", made.params).wrapped()
+        return Condition(f"({condition.sql}) IS TRUE", condition.params).wrapped()
 
     @staticmethod
     def _hint(keyword: Keyword | None) -> str:
@@ -120,7 +120,7 @@ class _Compiler:
         return self._targets(self._present(keyword, value), lambda column: _match(keyword, column, value), value)
 
     def _present(self, keyword: Keyword, value: Value) -> list[str]:
-        """Return the targets that this session has; none at all is an error that says so."""
+        """Return the targets that this session has. Raises `FilterError` if there are none."""
         present = [t for t in keyword.targets if self._has(t)]
         if not present:
             what = keyword.missing or f"nothing that {keyword.name}: could look at"
@@ -136,8 +136,8 @@ class _Compiler:
     def _targets(self, targets: Iterable[str], match: Callable[[str], Condition], value: Value) -> Condition:
         """Match any of ``targets``: expressions over flows, and columns of tables that are looked up.
 
-        However many those are, there is one subquery over all that know flows and one over processes: every
-        subquery is a join, and joins are what a plan costs.
+        There is one subquery for all tables with flow ids and one for processes: every subquery is a join, and
+        joins make planning slow.
         """
         parts: list[Condition] = []
         tables: dict[str, list[Condition]] = {}
@@ -150,11 +150,11 @@ class _Compiler:
             is_list = self.scope.tables[table][column] == "VARCHAR[]"
             tables.setdefault(table, []).append(match(f"array_to_string({name}, ' ')" if is_list else name))
         for key in ("process_id", "flow_id"):
-            found = {t: any_of(c) for t, c in tables.items() if (t == "processes") == (key == "process_id")}
-            if found:
+            conditions = {t: any_of(c) for t, c in tables.items() if (t == "processes") == (key == "process_id")}
+            if conditions:
                 self._count_lookup(value)
-                froms = (f"{key} FROM {quote_identifier(table)} WHERE {c.sql}" for table, c in found.items())
-                params = tuple(param for c in found.values() for param in c.params)
+                froms = (f"{key} FROM {quote_identifier(table)} WHERE {c.sql}" for table, c in conditions.items())
+                params = tuple(param for c in conditions.values() for param in c.params)
                 parts.append(Condition(f"flows.{key} IN (SELECT {' UNION ALL SELECT '.join(froms)})", params))
         return any_of(parts)
 
@@ -178,7 +178,7 @@ class _Compiler:
         return any_of(parts)
 
     def _named_address(self, side: str, value: Value) -> Condition:
-        """Find an end by the beginning of its address, or by a name: its host name, or one learned for its address."""
+        """Match an end by the beginning of its address, its host name, or a name learned for its address."""
         if value.op not in ("", "="):
             raise ValueError("is neither an address nor a network, and cannot be compared")
         if "/" in value.text and value.form == "word":
@@ -189,7 +189,7 @@ class _Compiler:
         if self.scope.has("names", "name"):
             inner = text_match(value, "names.name")
             self._count_lookup(value)
-            sql = f"flows.{side}_ip IN (SELECT ip FROM names WHERE {inner.sql})"  # noqa: S608 -- of our own making
+            sql = f"flows.{side}_ip IN (SELECT ip FROM names WHERE {inner.sql})"  # noqa: S608 -- our own parts
             parts.append(Condition(sql, inner.params))
         return any_of(parts)
 
@@ -197,8 +197,8 @@ class _Compiler:
         present = self._present(keyword, value)
         digits = value.text[2:] if value.text[:2].lower() == "as" else value.text
         if digits.isdecimal() and value.form != "regex":
-            asked = Value(value.form, digits, value.start, value.end, value.op, value.case)
-            return any_of([number_match(asked, f"flows.{t}", 2**32 - 1) for t in present if t.endswith("asn")])
+            number = Value(value.form, digits, value.start, value.end, value.op, value.case)
+            return any_of([number_match(number, f"flows.{t}", 2**32 - 1) for t in present if t.endswith("asn")])
         return any_of([text_match(value, f"flows.{t}") for t in present if t.endswith("name")])
 
     @staticmethod
@@ -209,14 +209,14 @@ class _Compiler:
         return Condition(keyword.targets[0] if answer else f"NOT ({keyword.targets[0]})", ())
 
     def _free(self, value: Value) -> Condition:
-        """Find text wherever text stands; an address or network also as such, a number also as a port or pid."""
+        """Match text in every text column; addresses and networks also by value, numbers also as port or pid."""
         if value.form == "word":
             if value.text == "*":
                 return ALWAYS
             known = [address_match(value, f"flows.{s}_ip", f"flows.{s}_num", f"flows.{s}_port") for s in ("src", "dst")]
-            found = [k for k in known if k]
-            if found:
-                return any_of(found)
+            conditions = [condition for condition in known if condition]
+            if conditions:
+                return any_of(conditions)
             if "/" in value.text and endpoint(value.text.partition("/")[0]):
                 values.address_span(value.text)
         flows = self.scope.tables.get("flows", {})
@@ -235,11 +235,11 @@ _ALPHABETS = {
     "src_mac": frozenset("0123456789abcdef:*"),
     "dst_mac": frozenset("0123456789abcdef:*"),
 }
-"""Characters of the columns that take most of the time of a search through all text, and ``*``."""
+"""Possible characters, and ``*``, of the columns that take most of the time of a free-text search."""
 
 
 def _may_hold(column: str, value: Value) -> bool:
-    """Whether free text may stand in a column. Every flow differs in these, so it pays not to look."""
+    """Whether a column can contain the text; skipping one with distinct values per flow saves much time."""
     if value.form == "regex":
         return True
     if column == "community_id":

@@ -1,4 +1,4 @@
-"""One flow, whole: its row, its messages of every protocol, the claims on it, its packets."""
+"""All data of one flow: its row, its messages of every protocol, the claims on it, its packets."""
 
 import heapq
 import typing
@@ -17,7 +17,7 @@ Fields = dict[str, typing.Any]
 _MAX_FLOW_ID = 1 << 62
 _NOT_MESSAGES = ("packets", "flows", "anomalies", "connections", "claims", "names", "clocks")
 _ADDED = ("offset_ms", "behind")
-"""Columns of `claims` that sessions of before lack."""
+"""Columns of `claims` that a session may lack."""
 
 _CLAIMS = """
 SELECT p.pid, p.name AS process, p.username, p.exe, p.cmdline, p.container_name, p.pod, c.source, c.quality, c.rank,
@@ -48,7 +48,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class FlowDetail:
-    """Everything that a session knows of one flow."""
+    """All data of one flow."""
 
     flow: Fields
     types: dict[str, str]
@@ -57,16 +57,16 @@ class FlowDetail:
     more_messages: bool
     claims: ResultSet
     clocks: ResultSet | None
-    """Rows of `clocks` of its capture; a session of before has none."""
+    """Rows of `clocks` of its capture; ``None`` if the session has no such table."""
     anomalies: ResultSet
     packets: ResultSet
     inner: int
-    """Flows that it carries as a tunnel."""
+    """Number of flows that it carries as a tunnel."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPacket:
-    """Where a packet's bytes are."""
+    """Position of a packet's bytes."""
 
     capture_id: int
     number: int
@@ -81,9 +81,9 @@ class StoredPacket:
 
 
 def find_flows(session: "Session", text: str) -> list[int]:
-    """Numbers of the flows that a number or community id names: several where one conversation came again.
+    """Numbers of the flows with a number or community id: several if the same ends had several conversations.
 
-    Raises `UsageError` for what is neither, `RustnetError` if there is no such flow.
+    Raises `UsageError` for any other text, `RustnetError` if there is no such flow.
     """
     if text.isascii() and text.isdecimal() and len(text) < 19:
         rows = session.execute("SELECT flow_id FROM flows WHERE flow_id = ?", [int(text)]).rows
@@ -99,18 +99,18 @@ def find_flows(session: "Session", text: str) -> list[int]:
 
 
 def flow_detail(session: "Session", flow_id: int, most_messages: int, most_packets: int) -> FlowDetail:
-    """Gather one flow with at most so many messages and packets, each the first ones."""
-    found = session.execute("SELECT * FROM flows WHERE flow_id = ?", [flow_id])
-    fields = dict(zip(found.columns, found.rows[0], strict=True))
-    have = session.columns()
+    """Read one flow with its first messages and packets, at most ``most_messages`` and ``most_packets``."""
+    result = session.execute("SELECT * FROM flows WHERE flow_id = ?", [flow_id])
+    fields = dict(zip(result.columns, result.rows[0], strict=True))
+    existing = session.columns()
     merged, more = messages(session, flow_id, most_messages)
     return FlowDetail(
         fields,
-        dict(zip(found.columns, found.types, strict=True)),
+        dict(zip(result.columns, result.types, strict=True)),
         merged,
         more,
-        session.execute(_claims_sql(have), [flow_id]),
-        session.execute(_CLOCKS, [fields["capture_id"]]) if "clocks" in have else None,
+        session.execute(_claims_sql(existing), [flow_id]),
+        session.execute(_CLOCKS, [fields["capture_id"]]) if "clocks" in existing else None,
         session.execute("SELECT ts, packet, kind, detail, count FROM anomalies WHERE flow_id = ? ORDER BY packet, ts",
                 [flow_id], limit=most_messages),
         packets(session, flow_id, most_packets),
@@ -118,16 +118,16 @@ def flow_detail(session: "Session", flow_id: int, most_messages: int, most_packe
     )  # fmt: skip
 
 
-def _claims_sql(have: Mapping[str, Container[str]]) -> str:
-    """Write SQL for the claims on a flow, with NULL for columns that the session lacks."""
-    return _CLAIMS.format(**{name: f"c.{name}" if name in have["claims"] else "NULL" for name in _ADDED})
+def _claims_sql(existing: Mapping[str, Container[str]]) -> str:
+    """SQL for the claims on a flow, with NULL for columns that the session lacks."""
+    return _CLAIMS.format(**{name: f"c.{name}" if name in existing["claims"] else "NULL" for name in _ADDED})
 
 
 def message_tables(session: "Session") -> list[str]:
-    """Tables of a session that hold decoded messages: those that begin with the leading columns."""
+    """Tables of a session with decoded messages: those that begin with the leading columns."""
     leading = [column.name for column in LEADING]
     tables = session.columns()
-    return sorted(t for t, have in tables.items() if list(have)[:4] == leading and t not in _NOT_MESSAGES)
+    return sorted(t for t, existing in tables.items() if list(existing)[:4] == leading and t not in _NOT_MESSAGES)
 
 
 def messages(session: "Session", flow_id: int, limit: int) -> tuple[list[Message], bool]:
@@ -135,17 +135,17 @@ def messages(session: "Session", flow_id: int, limit: int) -> tuple[list[Message
     per_table: list[list[Message]] = []
     truncated = False
     for table in message_tables(session):
-        found = session.execute(
+        result = session.execute(
             f"SELECT * EXCLUDE (capture_id, flow_id) FROM {quote_identifier(table)} "  # noqa: S608 -- quoted
             "WHERE flow_id = ? ORDER BY ts, packet",
             [flow_id],
             limit=limit,
         )
-        truncated |= found.truncated
-        types = dict(zip(found.columns, found.types, strict=True))
+        truncated |= result.truncated
+        types = dict(zip(result.columns, result.types, strict=True))
         per_table.append(
-            [Message(table, row[0], row[1], dict(zip(found.columns[2:], row[2:], strict=True)), types)
-             for row in found.rows]
+            [Message(table, row[0], row[1], dict(zip(result.columns[2:], row[2:], strict=True)), types)
+             for row in result.rows]
         )  # fmt: skip
     merged = list(heapq.merge(*per_table, key=lambda m: (m.ts or 0, m.packet or 0)))
     return merged[:limit], truncated or len(merged) > limit
@@ -157,7 +157,7 @@ def packets(session: "Session", flow_id: int, limit: int | None) -> ResultSet:
 
 
 def stored_packet(session: "Session", capture_id: int, number: int) -> StoredPacket:
-    """Look up one packet of a capture. Raises `RustnetError` if it is not there."""
+    """Look up one packet of a capture. Raises `RustnetError` if there is none."""
     if number > _MAX_FLOW_ID:
         raise UsageError("packet {number}: no capture has so many packets", number=number)
     rows = session.execute(

@@ -1,7 +1,7 @@
-"""Statements on a DuckDB connection: what may run, how it is ended early, and values that are exact.
+"""Statements on a DuckDB connection: permission, early end, and exact values.
 
-What a person typed and what is shipped go the same way: one statement, and one that only reads; no file, no network,
-no setting. Times come back exactly: DuckDB's Python values end at microseconds, so nanosecond columns are fetched as
+Users' SQL and saved queries have the same restrictions: a single statement that only reads, without access to files,
+network or settings. Times are exact: DuckDB's Python values end at microseconds, so nanosecond columns are fetched as
 integers. Readers use this through `rustnet.query.session`.
 """
 
@@ -32,11 +32,11 @@ Params = Sequence[object] | Mapping[str, object]
 Row = tuple[typing.Any, ...]
 
 MAX_SQL = 1 << 20
-"""Characters of a statement."""
+"""Most characters of a statement."""
 BATCH_ROWS = 2048
-"""Rows that a stream fetches at a time: one of DuckDB's vectors."""
+"""Rows per fetch of a stream: one of DuckDB's vectors."""
 LOOK_SECONDS = 0.1
-"""How often it is looked at whether an answer is still wanted."""
+"""Interval of checks whether the result is still wanted."""
 
 _READING = ("SELECT", "EXPLAIN", "LOGICAL_PLAN", "RELATION")
 EXPLAIN = re.compile(
@@ -49,30 +49,30 @@ class QueryError(UsageError):
 
 
 class QueryFailedError(RustnetError):
-    """A statement that is fine, and still could not be carried out: memory, a damaged file."""
+    """A valid statement that could not be executed, for lack of memory or because of a damaged file."""
 
 
 class QueryTimeoutError(QueryFailedError):
-    """A statement that took longer than it may."""
+    """A statement that exceeded its time limit."""
 
 
 class QueryStoppedError(QueryFailedError):
-    """A statement that was ended because nobody waited for it, or because the writer needed its memory."""
+    """A statement that was stopped because its client was gone or the writer needed its memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultSet:
-    """Rows in memory, and what they are."""
+    """Rows in memory, with names and types of their columns."""
 
     columns: tuple[str, ...]
-    """Names, each of them once."""
+    """Distinct names."""
     types: tuple[str, ...]
     """DuckDB types of the columns. Of ``TIMESTAMP_NS``, the rows hold nanoseconds since 1970 UTC as integers."""
     rows: list[Row]
     truncated: bool
-    """There were more rows than the limit let through."""
+    """There were more rows than the limit."""
     elapsed: float
-    """Seconds that it took."""
+    """Duration in seconds."""
 
     @property
     def kinds(self) -> "tuple[object | None, ...]":
@@ -97,7 +97,7 @@ class ResultSet:
 
 
 class RowStream:
-    """Rows as they come, for results that do not fit into memory. Close it, or use it in ``with``."""
+    """A stream of rows, for results larger than memory. Close it, or use it in ``with``."""
 
     def __init__(
         self,
@@ -128,16 +128,16 @@ class RowStream:
     def result(self, limit: int | None = None, begun: float | None = None) -> ResultSet:
         """Take all rows, or the first ``limit`` and whether there are more. ``begun``: start by `time.perf_counter`."""
         since = time.perf_counter() if begun is None else begun
-        kept: list[Row] = []
-        while limit is None or len(kept) <= limit:
-            batch = self.fetch(BATCH_ROWS if limit is None else min(BATCH_ROWS, limit + 1 - len(kept)))
+        rows: list[Row] = []
+        while limit is None or len(rows) <= limit:
+            batch = self.fetch(BATCH_ROWS if limit is None else min(BATCH_ROWS, limit + 1 - len(rows)))
             if not batch:
                 break
-            kept += batch
-        truncated = limit is not None and len(kept) > limit
+            rows += batch
+        truncated = limit is not None and len(rows) > limit
         if truncated:
-            del kept[limit:]
-        return ResultSet(self.columns, self.types, kept, truncated, time.perf_counter() - since)
+            del rows[limit:]
+        return ResultSet(self.columns, self.types, rows, truncated, time.perf_counter() - since)
 
     def close(self) -> None:
         """Release the result."""
@@ -163,10 +163,10 @@ def call_here(work: "Callable[[], _T]") -> "_T":
 
 
 class Caller:
-    """Makes the calls of one statement on another thread, so that they can be ended early.
+    """Runs the calls of one statement on another thread, so that they can be interrupted.
 
-    DuckDB looks for no signal while it works: without this, Ctrl-C would wait for the end of a query. ``seconds`` is
-    the time that all calls together may take; ``gone`` is asked, while a call lasts, whether anybody still wants it.
+    DuckDB does not check for signals while it works: without this, Ctrl-C would wait for the end of a query.
+    ``seconds`` limits the time of all calls together; ``gone`` reports, during a call, whether the client is gone.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class Caller:
         self._stopped = ""
 
     def __call__(self, work: "Callable[[], _T]") -> "_T":
-        """Do ``work`` and return its result. Raises `QueryTimeoutError`, `QueryStoppedError`, or what it raised."""
+        """Run ``work`` and return its result. Raises `QueryTimeoutError`, `QueryStoppedError`, or its own error."""
         begun = time.monotonic()
         future = self._pool.submit(work)
         try:
@@ -200,12 +200,12 @@ class Caller:
         return future.result()
 
     def stop(self, words: str | None = None) -> None:
-        """End the statement: the call that lasts, or the next one, raises `QueryStoppedError`. From any thread."""
+        """Stop the statement, from any thread: the current or next call raises `QueryStoppedError`."""
         self._stopped = words or _("the query was stopped before its end; ask again, or ask for less")
         self._interrupt()
 
     def _done(self, future: "Future[_T]", begun: float) -> bool:
-        """Wait for a while. Raises `QueryTimeoutError` when the time is over, `QueryStoppedError` when nobody waits."""
+        """Wait briefly. Raises `QueryTimeoutError` after the time limit, `QueryStoppedError` if the client is gone."""
         if self._stopped:
             raise QueryStoppedError(self._stopped)
         left = LOOK_SECONDS if self._left is None else max(0.0, self._left - (time.monotonic() - begun))
@@ -216,12 +216,12 @@ class Caller:
                 words = _("the query took longer than {seconds:g} s and was stopped; ask for less, or allow more time")
                 raise QueryTimeoutError(words.format(seconds=self._seconds)) from None
             if self._gone is not None and self._gone():
-                raise QueryStoppedError(_("the query was stopped: nobody waits for its answer any more")) from None
+                raise QueryStoppedError(_("the query was stopped: its client has closed the connection")) from None
             return False
         return True
 
     def _stop(self, future: "Future[_T]") -> None:
-        """Interrupt the call until it has ended; an interruption before DuckDB has begun would be lost."""
+        """Interrupt the call until it has ended: an interrupt before DuckDB starts has no effect."""
         if future.cancel():
             return
         while not future.done():
@@ -239,11 +239,11 @@ def stream(
     *,
     own: bool = False,
 ) -> RowStream:
-    """Run one reading statement on a cursor of its own, and hand its rows out as they come.
+    """Run one reading statement on its own cursor, and stream the rows.
 
-    ``params`` are the values of ``?``, or, as a mapping, of ``$name``. An ``own`` statement, this program's, is planned
-    once and unchecked, and its values stay as DuckDB gives them. ``close`` releases the cursor. Raises
-    `QueryError` for what is wrong with the statement, `QueryFailedError` for what is not its fault.
+    ``params`` are the values of ``?``, or, as a mapping, of ``$name``. An ``own`` statement, part of this program, is
+    planned once without checks, and its values are DuckDB's. ``close`` releases the cursor. Raises `QueryError` for an
+    invalid statement, `QueryFailedError` if a valid one cannot be executed.
     """
     bound = dict(params) if isinstance(params, Mapping) else list(params)
     shift = 0
@@ -282,36 +282,36 @@ def stream(
 
 
 def _described(cursor: "Connection") -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return names (made unique) and types of a cursor's columns."""
+    """Return unique names and the types of a cursor's columns."""
     described = [(str(d[0]), str(d[1])) for d in cursor.description or []]
     return unique([name for name, _ in described]), tuple(kind for _, kind in described)
 
 
 def unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Make names differ: a second ``a`` becomes ``a_1``, as DuckDB itself does in subqueries."""
+    """Make names distinct: a second ``a`` becomes ``a_1``, as DuckDB itself does in subqueries."""
     seen: set[str] = set()
-    made = []
+    distinct = []
     for name in names:
         candidate, number = name, 0
         while candidate in seen:
             number += 1
             candidate = f"{name}_{number}"
         seen.add(candidate)
-        made.append(candidate)
-    return tuple(made)
+        distinct.append(candidate)
+    return tuple(distinct)
 
 
 def _exact(statement: str, columns: Sequence[str], types: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Wrap a statement so that Python gets exact values, and types that need no time zone package."""
+    """Wrap a statement so that Python gets exact values, in types that need no time zone package."""
     names = [f"c{number}" for number in range(len(columns))]
-    made = [_exact_column(f"t.{name}", kind) for name, kind in zip(names, types, strict=True)]
-    shown = ", ".join(f"{sql} AS {quote_identifier(name)}" for (sql, _), name in zip(made, columns, strict=True))
+    exact = [_exact_column(f"t.{name}", kind) for name, kind in zip(names, types, strict=True)]
+    shown = ", ".join(f"{sql} AS {quote_identifier(name)}" for (sql, _), name in zip(exact, columns, strict=True))
     wrapped = f"SELECT {shown} FROM (\n{statement}\n) AS t({', '.join(names)})"  # noqa: S608 -- parsed and checked
-    return wrapped, tuple(kind for _, kind in made)
+    return wrapped, tuple(kind for _, kind in exact)
 
 
 def _exact_column(column: str, kind: str) -> tuple[str, str]:
-    """Return how a column is fetched, and the type that its values then have."""
+    """Return the expression that fetches a column, and the type of its values."""
     if kind in ("TIMESTAMP_NS", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE"):
         return f"epoch_ns({column})", "TIMESTAMP_NS"
     if kind == "TIMESTAMP WITH TIME ZONE":
@@ -324,7 +324,7 @@ def _exact_column(column: str, kind: str) -> tuple[str, str]:
 
 
 def _reading_statement(cursor: "Connection", sql: str) -> tuple[str, bool]:
-    """Check a statement; return it bare, and whether it may stand in a subquery."""
+    """Check a statement; return it without its end mark, and whether it can be a subquery."""
     kind = check_reading(cursor, sql)
     return _bare(sql), kind != "EXPLAIN"
 
@@ -364,7 +364,7 @@ def _refusal(kind: str) -> QueryError:
 
 
 def _bare(sql: str) -> str:
-    """Cut the semicolons off a statement's end, and comments behind them, so that it can stand in parentheses."""
+    """Remove the semicolons at a statement's end and comments after them, so that it fits into parentheses."""
     import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
 
     raw = sql.encode()
@@ -378,7 +378,7 @@ def _bare(sql: str) -> str:
 
 
 def explained(error: Exception, sql: str, shift: int = 0) -> Exception:
-    """Make one line of an error that DuckDB raised, with the place in the text that was typed; others stay."""
+    """Turn an error of DuckDB into one line with the position in the statement; return others unchanged."""
     import duckdb  # noqa: PLC0415
 
     return explain(str(error), sql, shift) if isinstance(error, duckdb.Error | UnicodeError) else error
@@ -406,14 +406,14 @@ _ELSEWHERE: tuple[tuple[str, Callable[[str], RustnetError]], ...] = (
     ),
     (
         "Corrupt|Could not read enough bytes|checksum|INTERNAL Error",
-        lambda first: QueryFailedError("the session is damaged ({first}); make it anew from its capture", first=first),
+        lambda first: QueryFailedError("the session is damaged ({first}); recreate it from its capture", first=first),
     ),
 )
-"""Errors that are not about a place in the statement."""
+"""Errors without a position in the statement."""
 
 
 def explain(message: str, sql: str, shift: int = 0) -> RustnetError:
-    """Make the error for a DuckDB ``message`` over ``sql``, before which ``shift`` lines were put."""
+    """Return the error for a DuckDB ``message`` about ``sql`` with ``shift`` lines put before it."""
     kind, _, rest = message.partition(": ")
     text, _, place = rest.partition("\n\nLINE ")
     first = " ".join(text.split())
@@ -427,7 +427,7 @@ def explain(message: str, sql: str, shift: int = 0) -> RustnetError:
 
 
 def _place(place: str, sql: str, shift: int) -> str:
-    """Find line and column that DuckDB points at; it shows only the part of a long line around the place."""
+    """Line and column of DuckDB's caret; it shows only the part of a long line around the position."""
     match = re.match(r"(\d+): (.*)\n( *)\^", place)
     if not match:
         return ""

@@ -1,4 +1,4 @@
-"""The filter language: text to a tree. What the words mean against a session is `rustnet.query.compile`'s business.
+"""The filter language: text to a tree, which `rustnet.query.compile` turns into SQL.
 
 ::
 
@@ -7,7 +7,7 @@
     term    = keyword, ":", value, { ",", value } | value ;
     value   = [ ">" | ">=" | "<" | "<=" | "=" | "!=" ], ( word | quoted | "/", regex, "/", [ flag ] ) ;
 
-``&&`` and ``||`` are AND and OR; words may be written in any case. Every node knows where it stands in the text,
+``&&`` and ``||`` are AND and OR; words may be written in any case. Every node has its position in the text,
 so that an error can point at the word.
 """
 
@@ -22,15 +22,15 @@ from rustnet.present.text import printable, width
 from rustnet.query.keywords import BY_NAME, KEYWORDS, Keyword
 
 MAX_LENGTH = 4096
-"""Characters of a filter."""
+"""Most characters of a filter."""
 MAX_DEPTH = 40
-"""Parentheses and negations within each other."""
+"""Most nested parentheses and negations."""
 MAX_VALUES = 256
-"""Values in one filter."""
+"""Most values in one filter."""
 
 
 class FilterError(UsageError):
-    """A filter does not make sense. The text shows the filter and points at the word."""
+    """An invalid filter. The text shows the filter and points at the word."""
 
     def __init__(self, reason: str, text: str, start: int, end: int, hint: str = "") -> None:
         self.reason, self.text, self.start, self.end, self.hint = reason, text, start, end, hint
@@ -61,12 +61,12 @@ class Value:
     op: str = ""
     """``>``, ``>=``, ``<``, ``<=``, ``=``, ``!=`` or empty."""
     case: bool = False
-    """A regex that minds upper and lower case."""
+    """A case-sensitive regex."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A keyword with values of which one must fit; without keyword, free text."""
+    """A keyword with values of which one must match; without keyword, free text."""
 
     keyword: Keyword | None
     values: tuple[Value, ...]
@@ -135,13 +135,13 @@ class _Lexer:
         self.values = 0
 
     def tokens(self) -> list[_Token]:
-        made: list[_Token] = []
+        tokens: list[_Token] = []
         while True:
             while self.at < len(self.text) and self.text[self.at].isspace():
                 self.at += 1
             if self.at >= len(self.text):
-                return made
-            made.append(self._token())
+                return tokens
+            tokens.append(self._token())
 
     def _token(self) -> _Token:
         start = self.at
@@ -193,7 +193,7 @@ class _Lexer:
         return FilterError(f"unknown keyword '{printable(named[0])}'", self.text, named.start(), named.end(), hint)
 
     def _value(self, keyword: Keyword | None) -> Value:
-        """Read one value; free text knows neither comparisons nor lists."""
+        """Read one value; free text has neither comparisons nor lists."""
         self.values += 1
         start = self.at
         if self.values > MAX_VALUES:
@@ -229,23 +229,23 @@ class _Lexer:
         r"""Read up to the closing ``mark``; ``\`` before it (in quotes, also before itself) takes its meaning."""
         start = self.at
         self.at += 1
-        kept: list[str] = []
+        chars: list[str] = []
         while self.at < len(self.text):
             char = self.text[self.at]
             following = self.text[self.at + 1 : self.at + 2]
             if char == "\\" and following:
                 plain = following == mark or (mark != "/" and following == "\\")
-                kept.append(following if plain else char + following)
+                chars.append(following if plain else char + following)
                 self.at += 2
                 continue
             self.at += 1
             if char == mark:
-                return "".join(kept)
-            kept.append(char)
+                return "".join(chars)
+            chars.append(char)
         raise FilterError(f"{what} is not closed", self.text, start, len(self.text), f"end it with {mark}")
 
     def _is_path(self) -> bool:
-        """Whether what begins with a slash here is no /regex/ up to the end of its word."""
+        """Whether the text at a slash is not a /regex/ that ends with its word."""
         return not _WHOLE_REGEX.match(self.text, self.at)
 
     def _regex_flag(self) -> bool:
@@ -257,7 +257,7 @@ class _Lexer:
 
 
 def _may_be_text(word: str) -> bool:
-    """Whether a word with a colon is plainly no keyword: an IPv6 or hardware address or part of one, or a URL."""
+    """Whether a word with a colon is not a keyword: an IPv6 or hardware address or part of one, or a URL."""
     if "://" in word or _GROUPS.fullmatch(word):
         return True
     try:
@@ -301,7 +301,7 @@ class _Parser:
         if self.at >= len(self.tokens):
             last = self.tokens[-1]
             word = self.text[last.start : last.end]
-            raise FilterError(f"nothing follows {word}", self.text, last.start, last.end)
+            raise FilterError(f"expected a value after {word}", self.text, last.start, last.end)
         token = self.tokens[self.at]
         if depth > MAX_DEPTH:
             raise FilterError(f"nested deeper than {MAX_DEPTH}", self.text, token.start, token.end)
@@ -312,7 +312,7 @@ class _Parser:
             return Not(self._one(depth + 1))
         if token.kind == "(":
             if self._peek() == ")":
-                raise FilterError("nothing stands in ()", self.text, token.start, self.tokens[self.at].end)
+                raise FilterError("expected a condition in ()", self.text, token.start, self.tokens[self.at].end)
             node = self._any(depth + 1)
             if self._peek() != ")":
                 raise FilterError("a ( without its )", self.text, token.start, token.end)
@@ -320,7 +320,7 @@ class _Parser:
             return node
         word = self.text[token.start : token.end]
         hint = "" if word == ")" else f'to search for the word itself, write "{word}"'
-        what = "a ) stands where a value should" if word == ")" else f"nothing stands before {word}"
+        what = "expected a value before )" if word == ")" else f"expected a value before {word}"
         raise FilterError(what, self.text, token.start, token.end, hint)
 
     def _peek(self) -> str | None:

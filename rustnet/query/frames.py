@@ -1,4 +1,4 @@
-"""Results as frames of pandas, Arrow and Polars, and as HTML for notebooks. The libraries are loaded when asked for.
+"""Results as frames of pandas, Arrow and Polars, and as HTML for notebooks. The libraries are loaded on demand.
 
 Times are UTC and keep their nanoseconds; integers stay integers where values are missing.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rustnet.query.execute import ResultSet
 
 HTML_ROWS = 50
-"""Rows that a notebook shows."""
+"""Most rows that a notebook shows."""
 
 _INTEGERS = {
     "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int64",
@@ -31,7 +31,7 @@ def _library(name: str, install: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise RustnetError(
-            "{library} is not installed; 'pip install {package}' brings it", library=name, package=install
+            "{library} is not installed; install it with 'pip install {package}'", library=name, package=install
         ) from None
 
 
@@ -40,7 +40,7 @@ def _columns(result: "ResultSet") -> list[list[Any]]:
 
 
 def to_pandas(result: "ResultSet") -> Any:
-    """Make a pandas frame of a result."""
+    """Return a pandas frame of a result."""
     pandas = _library("pandas", "rustnet[notebook]")
     series = {}
     for name, kind, values in zip(result.columns, result.types, _columns(result), strict=True):
@@ -65,7 +65,7 @@ def _pandas_series(pandas: Any, kind: str, values: list[Any]) -> Any:
 
 
 def to_arrow(result: "ResultSet") -> Any:
-    """Make an Arrow table of a result."""
+    """Return an Arrow table of a result."""
     arrow = _library("pyarrow", "pyarrow")
     arrays = []
     for kind, values in zip(result.types, _columns(result), strict=True):
@@ -88,7 +88,7 @@ def _arrow_array(arrow: Any, kind: str, values: list[Any]) -> Any:
 
 
 def to_polars(result: "ResultSet") -> Any:
-    """Make a Polars frame of a result."""
+    """Return a Polars frame of a result."""
     polars = _library("polars", "polars")
     schema = {name: _polars_type(polars, kind) for name, kind in zip(result.columns, result.types, strict=True)}
     frame = polars.DataFrame(result.rows, schema=schema, orient="row", infer_schema_length=None)
@@ -101,7 +101,7 @@ def to_polars(result: "ResultSet") -> Any:
 
 
 def _polars_type(polars: Any, kind: str) -> Any:
-    """Type of a column as its values are given; ``None`` lets Polars find it."""
+    """Polars type of a column; ``None`` lets Polars infer it."""
     if kind in _INTEGERS:
         name = _INTEGERS[kind]
         return getattr(polars, f"UInt{name[4:]}" if name[0] == "u" else f"Int{name[3:]}")
@@ -112,7 +112,7 @@ def _polars_type(polars: Any, kind: str) -> Any:
 
 
 def to_html(result: "ResultSet") -> str:
-    """Make an HTML table of a result's first rows; no text of a packet becomes markup."""
+    """Return an HTML table of a result's first rows, with all text escaped."""
 
     def cell(value: Any, kind: str) -> str:
         if value is None:

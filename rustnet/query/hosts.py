@@ -1,4 +1,4 @@
-"""The hosts of a session: every address that spoke, with its hardware address, its name and its traffic."""
+"""The hosts of a session: every address that sent packets, with its hardware address, name and traffic."""
 
 import typing
 

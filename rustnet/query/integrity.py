@@ -1,4 +1,4 @@
-"""Whether a session agrees with itself: counts, references, completeness. Files are compared elsewhere."""
+"""Consistency checks of a session: counts, references, completeness."""
 
 import typing
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Finding:
     ok: bool
     detail: str
     serious: bool = True
-    """A failure means that the session does not hold what it claims; otherwise it says what is missing, and why."""
+    """A failure means that the session is inconsistent; otherwise that data are missing, with the reason."""
 
 
 _COUNTS = """
@@ -30,7 +30,7 @@ FROM captures AS c LEFT JOIN (
     FROM packets GROUP BY capture_id
 ) AS p ON p.capture_id = c.capture_id ORDER BY c.capture_id"""
 
-# A tunnel counts packets that the index gives to the flows inside it.
+# A tunnel counts packets that the index assigns to the flows inside it.
 _FLOW_PACKETS = """
 WITH counted AS (
     SELECT flow_id, count(*) AS packets, sum(length)::BIGINT AS bytes FROM packets
@@ -46,33 +46,35 @@ WHERE coalesce(counted.packets, 0) <> flows.src_packets + flows.dst_packets
 
 
 def check(session: "Session") -> list[Finding]:
-    """Run every check of a session against itself."""
+    """Run every check of a session."""
     return [*_counts(session), *_references(session), _flow_packets(session)]
 
 
 def _counts(session: "Session") -> list[Finding]:
-    made = []
+    findings = []
     for number, packets, rows, low, high, different, wire, stored_wire, complete in session.execute(_COUNTS).rows:
         name = f"capture {number}"
-        made.append(Finding(f"{name}: packet rows", rows == packets, f"{rows:,} rows, {packets:,} packets counted"))
+        findings.append(Finding(f"{name}: packet rows", rows == packets, f"{rows:,} rows, {packets:,} packets counted"))
         if rows:
             whole = low == 1 and high == rows and different == rows
-            made.append(Finding(f"{name}: packet numbers", whole, f"{low:,} to {high:,}, {different:,} different"))
-        made.append(Finding(f"{name}: wire bytes", wire == stored_wire, f"{stored_wire:,} in rows, {wire:,} counted"))
+            findings.append(Finding(f"{name}: packet numbers", whole, f"{low:,} to {high:,}, {different:,} different"))
+        findings.append(
+            Finding(f"{name}: wire bytes", wire == stored_wire, f"{stored_wire:,} in rows, {wire:,} counted")
+        )
         words = "read to a clean end" if complete else "not complete: the input is damaged, or ingest was interrupted"
-        made.append(Finding(f"{name}: completeness", bool(complete), words, serious=False))
-    return made
+        findings.append(Finding(f"{name}: completeness", bool(complete), words, serious=False))
+    return findings
 
 
 def _references(session: "Session") -> list[Finding]:
-    """Check that every number which points elsewhere finds something there; tables where all do are counted."""
+    """Check that every reference has its row; tables without a broken reference are counted together."""
     tables = session.columns()
     links = [(t, "flow_id", "flows") for t in ("packets", "claims", "anomalies", *message_tables(session))]
     links += [("flows", "outer_flow_id", "flows"), ("flows", "process_id", "processes")]
     links += [("claims", "process_id", "processes")]
     links += [(t, "capture_id", "captures") for t in ("packets", "flows", "interfaces", "anomalies", "names")]
     links += [(t, "capture_id", "captures") for t in message_tables(session)]
-    made = []
+    findings = []
     sound: dict[str, int] = {}
     for table, column, target in links:
         if column not in tables.get(table, {}):
@@ -84,15 +86,15 @@ def _references(session: "Session") -> list[Finding]:
         )
         lost = session.execute(sql).rows[0][0]
         if lost:
-            words = f"{lost:,} rows name one that does not exist"
-            made.append(Finding(f"{table}.{column} in {target}", ok=False, detail=words))
+            words = f"{lost:,} rows refer to one that does not exist"
+            findings.append(Finding(f"{table}.{column} in {target}", ok=False, detail=words))
         else:
             link = f"{column} in {target}"
             sound[link] = sound.get(link, 0) + 1
     for link, count in sound.items():
         tables_of = "1 table" if count == 1 else f"{count} tables"
-        made.append(Finding(link, ok=True, detail=f"every one is there, in {tables_of}"))
-    return made
+        findings.append(Finding(link, ok=True, detail=f"every one is there, in {tables_of}"))
+    return findings
 
 
 def _flow_packets(session: "Session") -> Finding:

@@ -1,7 +1,7 @@
-"""The keywords of the filter language: what each looks at, and how its values are read.
+"""The keywords of the filter language: the columns that each matches, and the form of its values.
 
-A target is a column of ``flows``, an expression over such columns, or ``table.column`` of a table that knows the
-flow (by ``flow_id``) or its process (``processes``, by ``process_id``).
+A target is a column of ``flows``, an expression over such columns, or ``table.column`` of a table with a ``flow_id`` or
+of ``processes`` (by ``process_id``).
 """
 
 import sys
@@ -32,19 +32,19 @@ class Keyword:
     name: str
     kind: Kind
     targets: tuple[str, ...]
-    """Where it looks; one hit is enough. Of an address: pairs of text column and number column."""
+    """Columns of which one must match. For an address: pairs of text column and number column."""
     help: str
-    """What it finds, for people."""
+    """Description for users."""
     example: str
     aliases: tuple[str, ...] = ()
     top: int | None = None
-    """Largest number that makes sense."""
+    """Largest valid number."""
     scale: int = 1
     """Nanoseconds per unit of a duration's target."""
     missing: str = ""
-    """What a session lacks that has none of the targets."""
+    """Name of the data that a session without any target lacks."""
     paths: bool = False
-    """Its values often begin with a slash: only what is a whole /regex/ is one."""
+    """Its values often begin with a slash: only a complete /regex/ is one."""
 
 
 HOST_TARGETS = ("hostname", "tls.sni", "quic.sni", "http.host", "dns.query")
@@ -94,7 +94,7 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword("proto", Kind.TEXT, ("protocol",), "transport or link protocol", "proto:udp", ("protocol",)),
     Keyword("app", Kind.TEXT, ("app",), "application protocol", "app:tls", ("application",)),
     Keyword("service", Kind.TEXT, ("service",), "service of the well-known port", "service:https", ("svc",)),
-    Keyword("state", Kind.TEXT, ("state",), "state of the protocol's own machine", "state:syn_sent"),
+    Keyword("state", Kind.TEXT, ("state",), "state of the protocol", "state:syn_sent"),
     Keyword("conn_state", Kind.WORD, ("conn_state",), "Zeek's connection state", "conn_state:S0,REJ", ("conn",)),
     Keyword("history", Kind.TEXT, ("history",), "Zeek's history letters", "history:=ShADadFf"),
     Keyword("ended", Kind.WORD, ("end_reason",), "why the flow ended", "ended:rst"),
@@ -120,7 +120,7 @@ KEYWORDS: tuple[Keyword, ...] = (
         "retrans",
         Kind.BYTES,
         ("src_retransmissions + dst_retransmissions",),
-        "segments sent again",
+        "retransmitted segments",
         "retrans:>0",
         ("retransmissions", "retr"),
     ),
@@ -223,9 +223,7 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword(
         "status", Kind.NUMBER, ("http.status",), "status of an HTTP response", "status:>=400", missing="HTTP messages"
     ),
-    Keyword(
-        "anomaly", Kind.TEXT, ("anomalies.kind",), "something odd was noted of it", "anomaly:malformed", ("weird",)
-    ),
+    Keyword("anomaly", Kind.TEXT, ("anomalies.kind",), "kind of an anomaly in it", "anomaly:malformed", ("weird",)),
     Keyword("flow", Kind.NUMBER, ("flow_id",), "number of the flow", "flow:12", ("id",)),
     Keyword("packet", Kind.NUMBER, ("packets.number",), "flow that holds this packet", "packet:345"),
     Keyword("capture", Kind.NUMBER, ("capture_id",), "number of the capture", "capture:1"),
@@ -247,7 +245,7 @@ FREE_LOOKUPS: tuple[str, ...] = (
     "http.user_agent",
     "anomalies.kind",
 )
-"""Where free text looks besides every text column of ``flows``."""
+"""Targets of free text in addition to every text column of ``flows``."""
 
 
 def help_rows(words: Iterable[Keyword] = KEYWORDS) -> list[tuple[str, str, str]]:

@@ -19,6 +19,6 @@ def _by_name() -> dict[str, object | None]:
 
 
 def kinds_of(names: Sequence[str]) -> tuple[object | None, ...]:
-    """Kind of each column of a result; ``None`` where tables differ over its name or do not have it."""
+    """Kind of each column of a result; ``None`` if it differs between tables or no table has the column."""
     known = _by_name()
     return tuple(known.get(name) for name in names)

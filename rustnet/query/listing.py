@@ -1,4 +1,4 @@
-"""Lists of flows and statistics over them, for any filter: the SQL behind ``rustnet flows`` and ``rustnet stats``."""
+"""Lists and statistics of flows for any filter: the SQL of ``rustnet flows`` and ``rustnet stats``."""
 
 import difflib
 import typing
@@ -15,7 +15,7 @@ if typing.TYPE_CHECKING:
 
 
 def _end(side: str) -> str:
-    """Write SQL for one end of a flow as people write it: address and port, or what there is."""
+    """SQL for one end of a flow in usual notation: address and port, only the address, or the hardware address."""
     ip, port, mac = f"f.{side}_ip", f"f.{side}_port", f"f.{side}_mac"
     return (
         f"CASE WHEN {ip} IS NULL THEN {mac} WHEN {port} IS NULL THEN {ip} "
@@ -47,7 +47,7 @@ DEFAULT_SORT = "flow_id"
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """Something that flows can be counted by."""
+    """A property by which flows can be grouped."""
 
     columns: dict[str, str]
     """Names and SQL over ``f`` and ``p``; of dimensions with two sides, over ``e``."""
@@ -85,10 +85,10 @@ def columns(scope: Scope) -> list[str]:
 
 
 def count(session: "Session", text: str, scope: Scope) -> int:
-    """How many flows a filter finds."""
+    """Number of flows that match a filter."""
     condition = compile_filter(text, scope)
-    found = session.execute(f"SELECT count(*) FROM flows WHERE {condition.sql}", condition.params)  # noqa: S608
-    return int(found.rows[0][0])
+    result = session.execute(f"SELECT count(*) FROM flows WHERE {condition.sql}", condition.params)  # noqa: S608
+    return int(result.rows[0][0])
 
 
 def list_flows(
@@ -101,9 +101,9 @@ def list_flows(
     *,
     seconds: float | None = None,
 ) -> RowStream:
-    """Flows that a filter finds, as rows of ``shown`` columns; a ``-`` before a ``sort`` column turns it around.
+    """Flows that match a filter, as rows of ``shown`` columns; ``-`` before a ``sort`` column reverses its order.
 
-    Raises `UsageError` for a column that is not there.
+    Raises `UsageError` for an unknown column.
     """
     condition = compile_filter(text, scope)
     known = columns(scope)
@@ -130,7 +130,7 @@ def _expression(name: str, known: Sequence[str]) -> str:
 
 
 def statistics(session: "Session", by: str, text: str, scope: Scope, limit: int | None = None) -> RowStream:
-    """Flows, packets and bytes of the flows that a filter finds, by one of `DIMENSIONS`, the most bytes first.
+    """Flows, packets and bytes of the flows that match a filter, by one of `DIMENSIONS`, the most bytes first.
 
     ``bytes_sent`` and ``bytes_received`` are those of the flows' ``src``; by host, those of the host itself.
     """

@@ -1,4 +1,4 @@
-"""SQL conditions for single values: text, numbers, addresses. Columns are ours, values are bound, always."""
+"""SQL conditions for single values: text, numbers, addresses. Values are always bound."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ class Condition:
     params: tuple[object, ...]
 
     def wrapped(self) -> "Condition":
-        """Put it into parentheses."""
+        """Return it in parentheses."""
         return Condition(f"({self.sql})", self.params)
 
 
@@ -35,15 +35,15 @@ def any_of(parts: Sequence[Condition]) -> Condition:
 
 
 def _escape_ascii(text: str) -> str:
-    """Escape what RE2 would obey; it wants no backslash before letters, digits and anything beyond ASCII.
+    """Escape RE2's special characters; it takes no backslash before letters, digits and non-ASCII characters.
 
-    A ``*`` becomes a RE2 pattern, since that takes linear time, and LIKE with many wildcards does not.
+    A ``*`` becomes an RE2 pattern, which takes linear time; LIKE with many wildcards does not.
     """
     return "".join(f"\\{c}" if c.isascii() and c.isprintable() and not c.isalnum() else c for c in text)
 
 
 def text_match(value: Value, column: str, *, whole: bool = False) -> Condition:
-    """Match text, whatever its case: a part of it, all of it (``=``, or ``whole``), a ``*`` pattern, a regex."""
+    """Match text regardless of case: a part of it, all of it (``=``, or ``whole``), a ``*`` pattern, a regex."""
     if value.form == "regex":
         flag = "c" if value.case else "i"
         return Condition(f"regexp_matches({column}, ?, '{flag}')", (value.text,))
@@ -60,7 +60,7 @@ def text_match(value: Value, column: str, *, whole: bool = False) -> Condition:
 
 
 def compare_number(column: str, op: str, number: int) -> Condition:
-    """Compare a number; ``op`` is one of ours, never the user's text."""
+    """Compare a number; ``op`` is checked to be an operator."""
     if op not in ("=", "<", "<=", ">", ">="):
         raise ValueError(f"no operator: {op}")
     return Condition(f"{column} {op} ?", (number,))
@@ -74,9 +74,9 @@ def number_match(
     read: Callable[[str], Span] | None = None,
     open_end: bool = False,
 ) -> Condition:
-    """Match a number: exact, a range ``a-b`` or ``a..b``, a comparison, ``*`` (there is one), a regex of its digits.
+    """Match a number: exact, a range ``a-b`` or ``a..b``, a comparison, ``*`` (not NULL), a regex over its digits.
 
-    ``read`` turns text into what it covers. With ``open_end`` (times), ``>`` is after all that, ``<=`` up to its end.
+    ``read`` turns text into a span. With ``open_end`` (times), ``>`` is after the span, ``<=`` up to its end.
     """
     if value.form == "regex":
         flag = "c" if value.case else "i"
@@ -124,7 +124,7 @@ _ENDPOINT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})", re.ASCII
 
 
 def endpoint(text: str) -> tuple[Span, int | None] | None:
-    """Read an address, network, range, or ``address:port`` (IPv6 in brackets); ``None`` if it is something else."""
+    """Read an address, network, range, or ``address:port`` (IPv6 in brackets); ``None`` for any other text."""
     port = None
     match = _ENDPOINT.fullmatch(text)
     if match:
@@ -138,7 +138,7 @@ def endpoint(text: str) -> tuple[Span, int | None] | None:
 
 
 def address_match(value: Value, ip: str, num: str, port: str) -> Condition | None:
-    """Match an address by its number; ``None`` if the value is no address, which the caller may take as a name."""
+    """Match an address by its number; ``None`` if the value is not an address."""
     if value.form == "regex":
         return text_match(value, ip)
     if value.op in ("", "=") and value.form == "word" and value.text == "*":
@@ -150,16 +150,16 @@ def address_match(value: Value, ip: str, num: str, port: str) -> Condition | Non
     if value.op not in ("", "="):
         raise ValueError("is an address; for several write a network or a range a-b")
     if span.high == span.low + 1:
-        made = Condition(f"{num} = CAST(? AS UHUGEINT)", (str(span.low),))
+        condition = Condition(f"{num} = CAST(? AS UHUGEINT)", (str(span.low),))
     else:
-        made = _between(num, span)
+        condition = _between(num, span)
     if number is None:
-        return made
-    return Condition(f"({made.sql} AND {port} = ?)", (*made.params, number))
+        return condition
+    return Condition(f"({condition.sql} AND {port} = ?)", (*condition.params, number))
 
 
 def _between(num: str, span: Span) -> Condition:
-    """Match a range; an IPv6 network that holds the mapped addresses does not mean IPv4."""
+    """Match a range; an IPv6 network that contains the IPv4-mapped addresses excludes them."""
     within = f"{num} BETWEEN CAST(? AS UHUGEINT) AND CAST(? AS UHUGEINT)"
     bounds = (str(span.low), str(span.high - 1))
     if span.low < MAPPED and span.high > MAPPED + 2**32:

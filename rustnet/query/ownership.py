@@ -1,4 +1,4 @@
-"""What a session knows of owners, as rows from which a sidecar can be written again."""
+"""Ownership data of a session, as rows from which a sidecar can be written."""
 
 import typing
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ if typing.TYPE_CHECKING:
 
 Fields = dict[str, Any]
 
-# A socket that waited for anybody became a claim of every flow that it fits, and is one statement all the same.
+# A listening socket is one statement, although it became a claim on every flow that it fits.
 # Claims on carriers of fragments follow from those on the datagrams.
 _STATEMENTS = """
 WITH claimed AS (
@@ -37,7 +37,7 @@ GROUP BY ALL"""
 
 _PROCESSES = "SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM processes"
 
-_TOLD = f"""
+_STATEMENTS_WITH_PROCESS = f"""
 SELECT s.*, p AS process FROM ({_STATEMENTS}) s JOIN ({_PROCESSES}) p ON p.process_id = s.process_id
 ORDER BY s.flow, s.process_id, s.evidence, s.first"""  # noqa: S608 -- made of the two above
 
@@ -47,7 +47,7 @@ SELECT flow_id, lower(protocol) AS protocol, icmp_id, src_ip AS near_ip, src_por
     dst_bytes AS received, state
 FROM flows WHERE unowned_reason = 'ownerless' ORDER BY flow_id"""
 
-# Where the owner of a waiting socket was found by its port alone, its host's own addresses decide which flows it fits.
+# For a listening socket matched by its port alone, the addresses of its host decide which flows it fits.
 _HOMES = """
 SELECT p.host, list(DISTINCT CASE WHEN c.reversed THEN f.dst_ip ELSE f.src_ip END) AS addresses
 FROM claims c JOIN flows f ON f.flow_id = c.flow_id JOIN processes p ON p.process_id = c.process_id
@@ -56,7 +56,7 @@ GROUP BY p.host HAVING bool_or(c.match IN ('listener', 'port', 'protocol', 'echo
 
 
 def _rows(session: "Session", sql: str) -> Iterator[Fields]:
-    """Rows of a statement as they are asked for."""
+    """Stream the rows of a statement."""
     with session.stream(sql, own=True) as answer:
         for rows in answer.batches():
             for row in rows:
@@ -64,12 +64,12 @@ def _rows(session: "Session", sql: str) -> Iterator[Fields]:
 
 
 def statements(session: "Session") -> Iterator[Fields]:
-    """Every statement about ownership that became claims, once, with its process."""
-    return _rows(session, _TOLD)
+    """Distinct statements about ownership that became claims, with their processes."""
+    return _rows(session, _STATEMENTS_WITH_PROCESS)
 
 
 def ownerless(session: "Session") -> Iterator[Fields]:
-    """Flows that some source saw at their time without knowing an owner."""
+    """Flows that a source saw at their time without an owner."""
     return _rows(session, _OWNERLESS)
 
 
@@ -79,7 +79,7 @@ def processes(session: "Session") -> Iterator[Fields]:
 
 
 def homes(session: "Session") -> Iterator[Fields]:
-    """Addresses that hosts with waiting sockets called their own."""
+    """Addresses of hosts with listening sockets."""
     return _rows(session, _HOMES)
 
 
@@ -90,7 +90,7 @@ def span(session: "Session") -> tuple[int | None, int | None]:
 
 
 def known(session: "Session") -> bool:
-    """Whether any source of ownership said anything."""
+    """Whether there is any data about ownership."""
     sql = (
         "SELECT EXISTS (FROM processes) OR EXISTS (FROM claims) "
         "OR EXISTS (FROM flows WHERE unowned_reason = 'ownerless')"

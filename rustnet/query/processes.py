@@ -1,7 +1,7 @@
-"""Processes as a tree: who started whom, and what each of them sent where.
+"""Processes as a tree, with the traffic of each.
 
-A process whose parent the session knows hangs below it; where only its own lineage names the ancestors, they stand in
-the tree by that name. A pid that was used again is told by the start: a parent began before its child.
+A process is below its parent if the session has that; otherwise its lineage supplies the names of its ancestors. Of
+processes with the same pid, the parent is the last one that started before its child.
 """
 
 import re
@@ -26,7 +26,7 @@ SELECT process_id, count(*) AS flows, count(*) FILTER (process_contested) AS con
     count(DISTINCT remote_addr) AS remote_hosts, min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM connections WHERE process_id IS NOT NULL AND flow_id IN (SELECT flow_id FROM wanted) GROUP BY process_id"""
 
-_PEOPLE = """
+_PROCESSES = """
 SELECT process_id, host, name, pid, ppid, username, uid, exe, cmdline, cwd, started_at, lineage, container_id,
     container_name, pod, namespace
 FROM processes ORDER BY process_id"""
@@ -51,26 +51,28 @@ class Node:
     facts: dict[str, Any]
     """A row of `processes`; of an ancestor that only a lineage names, the name and the pid."""
     sums: dict[str, Any]
-    """What it did, by the names of `_SUMS`."""
+    """Its totals, by the names of `_SUMS`."""
     children: "list[Node]" = field(default_factory=list)
     parent: "Node | None" = None
     flows: int = 0
-    """Flows of it and of all below it."""
+    """Flows of the process and its descendants."""
     bytes: int = 0
-    """Bytes of it and of all below it."""
+    """Bytes of the process and its descendants."""
 
 
 def process_tree(session: "Session", text: str, scope: Scope, *, claimed: bool = False) -> tuple[ResultSet, list[str]]:
-    """Processes that own flows which a filter finds, each below its parent, the most bytes first.
+    """Processes that own flows which match a filter, each below its parent, the most bytes first.
 
-    ``claimed`` adds those that own nothing. Returns the rows, and for each what draws its place in the tree.
+    ``claimed`` adds those without flows. Returns the rows, and for each the lines that draw its place in the tree.
     """
     condition = compile_filter(text, scope)
-    found = session.execute(_ACTIVITY.format(condition=condition.sql), condition.params)
-    sums = {row[0]: dict(zip(found.columns[1:], row[1:], strict=True)) for row in found.rows}
-    people = session.execute(_PEOPLE)
-    everybody = {row[0]: Node(dict(zip(people.columns, row, strict=True)), sums.get(row[0], {})) for row in people.rows}
-    roots = _grown(everybody, set(everybody) if claimed else set(sums))
+    activity = session.execute(_ACTIVITY.format(condition=condition.sql), condition.params)
+    sums = {row[0]: dict(zip(activity.columns[1:], row[1:], strict=True)) for row in activity.rows}
+    processes = session.execute(_PROCESSES)
+    nodes = {
+        row[0]: Node(dict(zip(processes.columns, row, strict=True)), sums.get(row[0], {})) for row in processes.rows
+    }
+    roots = _build_trees(nodes, set(nodes) if claimed else set(sums))
     for root in roots:
         _add_up(root)
     rows: list[tuple[Any, ...]] = []
@@ -82,24 +84,24 @@ def process_tree(session: "Session", text: str, scope: Scope, *, claimed: bool =
 
 
 def unowned(session: "Session", text: str, scope: Scope) -> tuple[int, int]:
-    """How many flows that a filter finds nobody owns, and how many it finds."""
+    """Numbers of flows without an owner and of all flows that match a filter."""
     condition = compile_filter(text, scope)
     sql = f"SELECT count(*) FILTER (process_id IS NULL), count(*) FROM flows WHERE {condition.sql}"  # noqa: S608
-    nobody, all_ = session.execute(sql, condition.params).rows[0]
-    return int(nobody), int(all_)
+    ownerless, total = session.execute(sql, condition.params).rows[0]
+    return int(ownerless), int(total)
 
 
-def _grown(everybody: dict[int, Node], wanted: set[int]) -> list[Node]:
-    """Hang the wanted processes and their ancestors below one another; returns those on top."""
+def _build_trees(nodes: dict[int, Node], wanted: set[int]) -> list[Node]:
+    """Link the wanted processes and their ancestors; returns the roots."""
     by_pid: dict[tuple[Any, int], list[Node]] = {}
-    for node in everybody.values():
+    for node in nodes.values():
         if node.facts["pid"] is not None:
             by_pid.setdefault((node.facts["host"], node.facts["pid"]), []).append(node)
     named: dict[tuple[Any, ...], Node] = {}
     roots: list[Node] = []
     placed: set[Node] = set()
     for process_id in sorted(wanted):
-        node = everybody[process_id]
+        node = nodes[process_id]
         for _ in range(_DEEPEST):
             if node in placed:
                 break
@@ -119,16 +121,16 @@ def _grown(everybody: dict[int, Node], wanted: set[int]) -> list[Node]:
 
 
 def _parent(node: Node, by_pid: dict[tuple[Any, int], list[Node]]) -> Node | None:
-    """Row of the process's parent: of the users of that pid the last one that began before it."""
+    """Parent of a process: the last process with that pid that started before it."""
     facts = node.facts
     if facts["ppid"] is None:
         return None
-    began = facts["started_at"]
+    started = facts["started_at"]
     fitting = [
         other
         for other in by_pid.get((facts["host"], facts["ppid"]), [])
         if other is not node
-        and (began is None or other.facts["started_at"] is None or other.facts["started_at"] <= began)
+        and (started is None or other.facts["started_at"] is None or other.facts["started_at"] <= started)
     ]
     return max(
         fitting, key=lambda other: (other.facts["started_at"] or 0, other.facts["process_id"] or 0), default=None
@@ -152,7 +154,7 @@ def _ancestor(node: Node, named: dict[tuple[Any, ...], Node]) -> Node | None:
 
 
 def _below(node: Node, other: Node) -> bool:
-    """Whether ``node`` hangs below ``other``: records that contradict one another make rings."""
+    """Whether ``node`` is below ``other``, which prevents cycles from contradictory records."""
     at: Node | None = node
     while at is not None:
         if at is other:
@@ -179,7 +181,7 @@ def _order(node: Node) -> tuple[Any, ...]:
 
 
 def _walk(roots: list[Node]) -> Iterator[tuple[Node, int, str]]:
-    """Go through trees, parents first: each process with its depth and the lines that lead to it."""
+    """Walk the trees, parents first: each process with its depth and the lines that draw its place."""
     waiting = [(node, 0, "", "") for node in sorted(roots, key=_order, reverse=True)]
     while waiting:
         node, depth, stem, below = waiting.pop()

@@ -22,7 +22,7 @@ from rustnet.query.session import Session
 
 CONNECT_SECONDS = 10.0
 GRACE_SECONDS = 30.0
-"""How much longer than the time of its statement an answer may take."""
+"""Time that an answer may take in addition to its statement's limit."""
 
 _ERRORS: dict[str, type[RustnetError]] = {
     "QueryError": QueryError,
@@ -33,7 +33,7 @@ _ERRORS: dict[str, type[RustnetError]] = {
 
 
 class NoWriterError(Exception):
-    """Nobody answers for this session."""
+    """No process answers for this session."""
 
 
 class RefusedError(SessionError):
@@ -49,7 +49,7 @@ class AnswerEndedError(QueryStoppedError):
 
 
 class RemoteSession(Session):
-    """A session that another process is writing. When that has ended, ``reopen`` gives what is asked from then on."""
+    """A session that another process is writing; after its end, queries go to the session that ``reopen`` returns."""
 
     def __init__(self, path: "str | os.PathLike[str]", reopen: Callable[[], Session]) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class RemoteSession(Session):
         seconds: float | None = None,
         rows: int | None = None,
     ) -> RowStream:
-        """Have the writer run one reading statement."""
+        """Run one reading statement in the writer's process."""
         if self._closed:
             raise SessionError("{path}: the session is closed", path=self.path)
         if self._next is None:
@@ -90,16 +90,16 @@ class RemoteSession(Session):
     def execute(
         self, sql: str, params: Params = (), limit: int | None = None, *, seconds: float | None = None
     ) -> ResultSet:
-        """Run one reading statement; it is asked once more where the writer ended meanwhile."""
+        """Run one reading statement, once more if the writer ended meanwhile."""
         try:
             return super().execute(sql, params, limit, seconds=seconds)
         except AnswerEndedError:
             return super().execute(sql, params, limit, seconds=seconds)
 
     def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], socket.socket]:
-        """Send a request; returns the head of its answer, and the connection that the rows come over.
+        """Send a request; returns the head of its answer, and the connection for the rows.
 
-        Raises `NoWriterError` if nobody answers, `RefusedError`, or what is wrong with the statement.
+        Raises `NoWriterError` if no process answers, `RefusedError`, or the error of the statement.
         """
         message = wire.pack(request)
         if len(message) > wire.MAX_REQUEST:
@@ -121,14 +121,14 @@ class RemoteSession(Session):
         return head, link
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Close the session."""
         self._closed = True
         if self._next is not None:
             self._next.close()
 
 
 class _Answer:
-    """The rows of an answer, as they come over a connection."""
+    """The rows of an answer, received over a connection."""
 
     def __init__(self, link: socket.socket, path: str) -> None:
         self._link = link
@@ -187,7 +187,7 @@ def _connected(path: str) -> socket.socket:
 
 
 def _check(message: dict[str, Any]) -> None:
-    """Raise the error that an answer names, if it names one."""
+    """Raise the error of an answer, if it has one."""
     if "error" not in message:
         return
     kind, text = str(message["error"]), str(message.get("text", ""))

@@ -1,4 +1,4 @@
-"""Which packets a filter or a query means, and of which captures: what ``rustnet extract`` writes."""
+"""Packets that a filter or a query selects, for ``rustnet extract``."""
 
 import typing
 from collections.abc import Iterator, Sequence
@@ -58,14 +58,14 @@ SELECT packets.capture_id, packets.number
 FROM chosen JOIN flows ON flows.flow_id = chosen.flow_id AND flows.tunnel = 'fragments'
 JOIN packets ON packets.flow_id = flows.outer_flow_id
     AND packets.ts BETWEEN flows.started_at - INTERVAL 30 SECOND AND flows.ended_at"""
-"""All that chosen tunnels carry, and the fragments that chosen datagrams came in: these count for their carrier, and
-between two hosts a few of others may lie among them."""
+"""Also selects all packets inside chosen tunnels, and the fragments of chosen datagrams: these belong to their carrier,
+so a few fragments of other datagrams between the same hosts may be among them."""
 
 
 def by_filter(text: str, scope: Scope) -> Selection:
-    """Packets of the flows that a filter finds, with all that tunnels among them carry, and with their fragments.
+    """Packets of the flows that match a filter, with packets inside tunnels among them and with their fragments.
 
-    An empty filter means every packet, also those that belong to no flow.
+    An empty filter selects every packet, also those without a flow.
     """
     if not text.strip():
         return Selection("SELECT capture_id, number FROM packets", ())
@@ -75,7 +75,7 @@ def by_filter(text: str, scope: Scope) -> Selection:
 
 
 def by_sql(session: "Session", sql: str) -> Selection:
-    """Packets that a query names: rows with ``capture_id`` and ``number`` (or ``packet``), or with ``flow_id``.
+    """Packets that a query selects: rows with ``capture_id`` and ``number`` (or ``packet``), or with ``flow_id``.
 
     Raises `UsageError` if its columns are neither.
     """

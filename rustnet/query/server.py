@@ -1,8 +1,8 @@
 """The process that writes a session answers readers: a socket next to the file, one statement per connection.
 
 The socket is the user's alone (mode 0600, and the peer's uid is looked at). A request is one statement that reads, of
-bounded size; its answer comes in batches, in bounded time. A reader that goes away ends its query. What does not make
-sense costs the connection that it came over, and nothing else. Readers work with a lower priority than the writer.
+bounded size; its answer comes in batches, in bounded time. A closed connection ends its query. An invalid request
+costs only its connection. Readers work with a lower priority than the writer.
 """
 
 import contextlib
@@ -40,23 +40,23 @@ if typing.TYPE_CHECKING:
     Connection = duckdb.DuckDBPyConnection
 
 CLIENTS = 8
-"""Connections that are answered at the same time; more are refused until one is over."""
+"""Most simultaneous connections; further ones are refused."""
 SECONDS = 600.0
-"""Time that any statement may take."""
+"""Time limit of any statement."""
 ROWS = 50_000_000
-"""Rows of an answer."""
+"""Most rows of an answer."""
 BATCH_BYTES = 1 << 20
-"""Bytes that a message of an answer should have."""
+"""Target size of a message of an answer."""
 REQUEST_SECONDS = 10.0
-"""Time in which a connection's request must have come."""
+"""Time limit for receiving a request."""
 READER_SECONDS = 60.0
-"""Time for which an answer waits for its reader to go on reading."""
+"""Time that an answer waits for its reader to continue reading."""
 READERS_MEMORY = 256 << 20
-"""Bytes that all queries together may take in addition to the writer's."""
+"""Memory of all queries together, in addition to the writer's."""
 MEMORY_SECONDS = 0.02
-"""How often their memory is looked at; meanwhile they may take as much again before anything fails."""
+"""Interval of memory checks; in between, queries may take twice that memory before anything fails."""
 LAST_SECONDS = 0.5
-"""Time that answers have to end when the writer does."""
+"""Time for answers to end when the writer does."""
 _NICE = 10
 _FIRST_ROWS = 64
 _CREDENTIALS = struct.Struct("3i")
@@ -67,14 +67,14 @@ _TABLE_FUNCTIONS = frozenset((
     "duckdb_types", "duckdb_views", "generate_series", "json_each", "json_tree", "pragma_database_size",
     "pragma_storage_info", "pragma_table_info", "pragma_version", "range", "repeat", "repeat_row", "unnest",
 ))  # fmt: skip
-"""Functions that may stand where a table does. Others of DuckDB change the instance, which is the writer's."""
+"""Permitted table functions; others of DuckDB change the instance, which is the writer's."""
 _ACTING = frozenset(("nextval", "setval", "sleep_ms", "write_log"))
-"""Functions that do something, or wait."""
+"""Functions with side effects, or that wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What a client asks."""
+    """A request of a client."""
 
     sql: str
     params: Params
@@ -84,7 +84,7 @@ class _Request:
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> "_Request":
-        """Take a message apart; raises `WireError` if it is no request."""
+        """Read a request from a message. Raises `WireError` if it is invalid."""
         sql, params = message.get("sql"), message.get("params", [])
         own, seconds, rows = message.get("own", False), message.get("seconds"), message.get("rows")
         if not isinstance(sql, str) or not isinstance(own, bool) or not isinstance(params, list | dict):
@@ -104,15 +104,15 @@ def _at_most(value: Any, limit: float) -> float:
     return min(value, limit)
 
 
-# Blocks of the file that are kept in memory give way to whatever needs memory, and do not count.
+# Cached blocks of the file are evicted when memory is needed, and do not count.
 _MEMORY = "SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory() WHERE tag <> 'BASE_TABLE'"
 
 
 class _Memory:
-    """Keeps the memory of readers' queries in bounds: DuckDB has one limit for all that share a database.
+    """Bounds the memory of readers' queries: DuckDB has one limit for all connections of a database.
 
-    While queries work, the limit is higher by what they may take and by a margin. Where they take more than they may,
-    all are ended, so that the writer is never the one whose memory is refused. As a context, it counts a query.
+    While queries work, the limit is raised by their share and a margin. If they exceed their share, all are stopped, so
+    that the writer's allocations never fail. As a context, it counts a query.
     """
 
     def __init__(self, new_cursor: "Callable[[], Connection]", end_all: Callable[[str], int]) -> None:
@@ -124,11 +124,11 @@ class _Memory:
         self._thread = threading.Thread(target=self._watch, name="rustnet-memory", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -154,14 +154,14 @@ class _Memory:
                 with self._changed:
                     self._changed.wait_for(lambda: self._working or self._closed)
                 cursor.execute(f"SET memory_limit = '{writers + 2 * READERS_MEMORY}B'")
-                self._look(cursor, writers + READERS_MEMORY)
+                self._watch_queries(cursor, writers + READERS_MEMORY)
                 with contextlib.suppress(Exception):  # what is in use cannot be taken away; it is tried again next time
                     cursor.execute(f"SET memory_limit = '{usual}'")
         finally:
             cursor.close()
 
-    def _look(self, cursor: "Connection", most: int) -> None:
-        """Look at the memory in use until no query works any more."""
+    def _watch_queries(self, cursor: "Connection", most: int) -> None:
+        """Check the memory in use until no query works."""
         words = _("the query needs more memory than is left while the session is being written; ask for less, or later")
         while True:
             with self._changed:
@@ -173,10 +173,10 @@ class _Memory:
 
 
 class _Served(CursorSession):
-    """The writer's session as its readers see it: every statement is checked, also those of this program."""
+    """The writer's session for its readers: every statement is checked, including this program's own."""
 
     def check(self, sql: str) -> None:
-        """Raise `QueryError` for what does more than read this session."""
+        """Raise `QueryError` for a statement that does more than read this session."""
         cursor = self._new_cursor()
         try:
             _check_functions(cursor, sql)
@@ -189,7 +189,7 @@ class _Served(CursorSession):
 
 
 def _check_functions(cursor: "Connection", sql: str) -> None:
-    """Refuse functions that change what the writer depends on. DuckDB itself says which ones a statement names."""
+    """Refuse functions that change what the writer depends on; DuckDB's parser lists those in a statement."""
     inner = EXPLAIN.sub("", sql, count=1) if check_reading(cursor, sql) == "EXPLAIN" else sql
     text = cursor.execute("SELECT json_serialize_sql(?)", [inner]).fetchall()[0][0]
     try:
@@ -222,7 +222,7 @@ class SessionServer:
 
     def __init__(self, path: "str | os.PathLike[str]", new_cursor: "Callable[[], Connection]") -> None:
         self.path = wire.socket_path(path)
-        self._session = _Served(os.fspath(path), new_cursor, statements=CLIENTS, prepare=_step_back)
+        self._session = _Served(os.fspath(path), new_cursor, statements=CLIENTS, prepare=_lower_priority)
         self._memory = _Memory(new_cursor, self._session.interrupt_all)
         self._clients: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -232,21 +232,21 @@ class SessionServer:
         self._thread = threading.Thread(target=self._accept, name="rustnet-server", daemon=True)
 
     def start(self) -> None:
-        """Make the socket, in place of one that a crashed writer left, and answer from now on.
+        """Create the socket, replacing one that a crashed writer left, and start to answer.
 
-        The caller holds the session's file open for writing: nobody else answers at this place. Raises `SessionError`
-        if there is something else at the socket's place, or it cannot be made.
+        The caller has the session's file open for writing, so no other process answers here. Raises `SessionError` if
+        another file has the socket's name, or the socket cannot be created.
         """
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             if sys.platform.startswith("linux"):
-                os.fchmod(listener.fileno(), 0o600)  # what bind makes has these rights from its beginning
+                os.fchmod(listener.fileno(), 0o600)  # so that bind creates it with this mode
             self._remove_stale()
             with wire.address(self.path) as name:
                 listener.bind(name)
             created = os.lstat(self.path)
             if not sys.platform.startswith("linux"):
-                self.path.chmod(0o600)  # nobody can connect before `listen`
+                self.path.chmod(0o600)  # connections are impossible before `listen`
             listener.listen(CLIENTS)
         except OSError as error:
             listener.close()
@@ -263,27 +263,27 @@ class SessionServer:
         self._thread.start()
 
     def _remove_stale(self) -> None:
-        """Remove the socket that an earlier writer left; anything else stays."""
+        """Remove the socket of an earlier writer, but no other file."""
         try:
-            there = os.lstat(self.path)
+            status = os.lstat(self.path)
         except FileNotFoundError:
             return
-        if not stat.S_ISSOCK(there.st_mode) or there.st_uid not in (os.geteuid(), 0):
+        if not stat.S_ISSOCK(status.st_mode) or status.st_uid not in (os.geteuid(), 0):
             raise SessionError("{path}: readers cannot be answered: another file has this name", path=self.path)
         self.path.unlink()
 
     def interrupt_all(self) -> int:
-        """End every query that is being answered, so that the writer gets their memory; returns how many there were."""
+        """Stop every current query, so that the writer gets the memory; returns their number."""
         return self._session.interrupt_all()
 
     def close(self) -> None:
-        """Answer no more: what is being answered may end within `LAST_SECONDS`; and take the socket away."""
+        """Remove the socket and stop answering; current answers may end within `LAST_SECONDS`."""
         if self._listener is None:
             return
         self._closing.set()
         with contextlib.suppress(OSError):
-            there = os.lstat(self.path)
-            if (there.st_dev, there.st_ino) == self._inode:
+            status = os.lstat(self.path)
+            if (status.st_dev, status.st_ino) == self._inode:
                 self.path.unlink()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
@@ -322,12 +322,12 @@ class SessionServer:
             if room:
                 thread.start()
             else:
-                _send_last(link, {"error": "busy", "text": _("too many readers ask this session at once; try again")})
+                _send_last(link, {"error": "busy", "text": _("too many readers use this session at once; try again")})
                 link.close()
 
     def _answer(self, link: socket.socket) -> None:
-        """Read a request and answer it; whatever goes wrong ends with the connection."""
-        _step_back()
+        """Read a request and answer it; any error ends with the connection."""
+        _lower_priority()
         try:
             request = _Request.of(wire.receive(link, wire.MAX_REQUEST, time.monotonic() + REQUEST_SECONDS))
             link.settimeout(READER_SECONDS)
@@ -364,7 +364,7 @@ class SessionServer:
 
     @staticmethod
     def _send_rows(link: socket.socket, rows: list[Any], count: int) -> int:
-        """Send a batch; returns how many rows the next one should have."""
+        """Send a batch; returns the number of rows for the next one."""
         message = wire.pack({"rows": [[wire.encode(value) for value in row] for row in rows]})
         if len(message) <= wire.MAX_MESSAGE:
             link.sendall(message)
@@ -378,15 +378,15 @@ class SessionServer:
         return 1
 
 
-def _step_back() -> None:
-    """Give the thread that calls this a lower priority than the writer's threads have (on Linux)."""
+def _lower_priority() -> None:
+    """Give the calling thread a lower priority than the writer's (on Linux)."""
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _trusted(link: socket.socket) -> bool:
-    """Whether the other side is this user or root, as the system says; where it does not, the socket's mode decides."""
+    """Whether the other side is this user or root, by the peer credentials or, without those, by the socket's mode."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
         return True
@@ -405,7 +405,7 @@ def _gone(link: socket.socket) -> bool:
 
 
 def _send_last(link: socket.socket, message: dict[str, Any]) -> None:
-    """Send a last message, if the other side still wants it."""
+    """Send a last message, if the connection is still open."""
     with contextlib.suppress(OSError):
         link.settimeout(1.0)
         link.sendall(wire.pack(message))

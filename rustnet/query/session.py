@@ -1,7 +1,7 @@
-"""`Session`: the one way in which commands, exports, the browser and notebooks read a session.
+"""`Session`: the interface through which commands, exports, the browser and notebooks read a session.
 
 A `FileSession` reads the file of a finished or interrupted run; a `rustnet.query.remote.RemoteSession` asks the process
-that is writing the file. `open_session` finds out which of them it takes.
+that is writing the file. `open_session` chooses between them.
 """
 
 import functools
@@ -28,52 +28,52 @@ if TYPE_CHECKING:
     Connection = duckdb.DuckDBPyConnection
 
 SECONDS = 60.0
-"""Time that a question of a person may take, unless they allow more."""
+"""Default time limit of an interactive query."""
 MESSAGES = 1000
-"""Messages and packets of a flow that `Session.flow` brings along."""
+"""Most messages and packets that `Session.flow` returns."""
 CHANGE_SECONDS = 2.0
-"""How long a session that is in use is waited for: a writer begins to answer soon after it has locked the file."""
+"""Time to wait for a session in use: a writer begins to answer soon after it has locked the file."""
 STATEMENTS = 4
-"""Statements of a session that can work at the same time."""
+"""Most simultaneous statements of a session."""
 
 
 class Session(ABC):
     """A session that is open for reading. Close it, or use it in ``with``."""
 
     path: str
-    """File of the session, as it was named."""
+    """Path of the session's file, as given."""
 
     def __init__(self) -> None:
         self._scope: Scope | None = None
 
-    # ---- for people and programs -----------------------------------------------------------------------------------
+    # ---- for notebooks and programs --------------------------------------------------------------------------------
 
     def sql(
         self, text: str, params: Params = (), *, limit: int | None = None, seconds: float | None = SECONDS
     ) -> ResultSet:
         """Run one statement that reads; ``params`` are the values of ``?``, or as a mapping those of ``$name``.
 
-        At most ``limit`` rows come back, and ``truncated`` says if there were more. Raises `QueryError` for what is
-        wrong with the statement, `QueryTimeoutError` when it takes longer than ``seconds``.
+        At most ``limit`` rows are returned, and ``truncated`` is set if there were more. Raises `QueryError` for an
+        invalid statement, `QueryTimeoutError` if it takes longer than ``seconds``.
         """
         return self.execute(text, params, limit, seconds=seconds)
 
     def flows(
         self,
-        filter: str = "",  # noqa: A002 -- the word that people use
+        filter: str = "",  # noqa: A002 -- the usual word
         *,
         columns: Sequence[str] | None = None,
         sort: Sequence[str] = ("flow_id",),
         limit: int | None = None,
         seconds: float | None = SECONDS,
     ) -> ResultSet:
-        """Flows that a filter finds (see docs/filters.md), with all columns or those named."""
+        """Flows that match a filter (see docs/filters.md), with all columns or those in ``columns``."""
         from rustnet.query import listing  # noqa: PLC0415 -- needed for this only
 
         scope = self.scope()
         shown = listing.columns(scope) if columns is None else columns
-        asked = None if limit is None else limit + 1
-        with listing.list_flows(self, filter, scope, shown, sort, asked, seconds=seconds) as rows:
+        most = None if limit is None else limit + 1
+        with listing.list_flows(self, filter, scope, shown, sort, most, seconds=seconds) as rows:
             return rows.result(limit)
 
     def query(
@@ -106,7 +106,7 @@ class Session(ABC):
         return detail.packets(self, int(flow_id), limit)
 
     def processes(self, filter: str = "") -> ResultSet:  # noqa: A002
-        """Processes that own flows which a filter finds, each after its parent."""
+        """Processes that own flows which match a filter, each after its parent."""
         from rustnet.query.processes import process_tree  # noqa: PLC0415
 
         return process_tree(self, filter, self.scope())[0]
@@ -134,10 +134,10 @@ class Session(ABC):
         seconds: float | None = None,
         rows: int | None = None,
     ) -> RowStream:
-        """Run one reading statement and hand its rows out as they come.
+        """Run one reading statement and stream its rows.
 
-        An ``own`` statement, this program's, is planned once, and its values stay as DuckDB gives them. ``seconds`` is
-        the time that it may take. More than ``rows`` will not be fetched.
+        An ``own`` statement, written in this program, is planned once, and its values are DuckDB's. ``seconds`` is its
+        time limit. The caller fetches at most ``rows``.
         """
 
     @abstractmethod
@@ -147,7 +147,7 @@ class Session(ABC):
     def execute(
         self, sql: str, params: Params = (), limit: int | None = None, *, seconds: float | None = None
     ) -> ResultSet:
-        """Run one reading statement; at most ``limit`` rows come back, and ``truncated`` says if there were more."""
+        """Run one reading statement; returns at most ``limit`` rows, and ``truncated`` is set if there were more."""
         begun = time.perf_counter()
         with self.stream(sql, params, seconds=seconds, rows=None if limit is None else limit + 1) as rows:
             return rows.result(limit, begun)
@@ -155,9 +155,9 @@ class Session(ABC):
     def execute_own(
         self, sql: str, params: Params = (), limit: int | None = None, times: Sequence[str] = ()
     ) -> ResultSet:
-        """Run a statement of this program's own. ``times`` names columns in which it gives times as nanoseconds.
+        """Run a statement of this program. ``times`` names columns with times in nanoseconds.
 
-        With a ``limit`` it must be one that LIMIT may follow.
+        With a ``limit``, LIMIT is appended to the statement.
         """
         begun = time.perf_counter()
         with self.stream(sql if limit is None else f"{sql}\nLIMIT {limit + 1}", params, own=True) as rows:
@@ -166,7 +166,7 @@ class Session(ABC):
         return ResultSet(result.columns, tuple(types), result.rows, result.truncated, result.elapsed)
 
     def arrays(self, sql: str, params: Params = ()) -> "dict[str, np.ndarray[Any, Any]]":
-        """Run a statement of this program's own, without NULLs in it, and return its columns as NumPy arrays."""
+        """Run a statement of this program whose result has no NULLs, and return its columns as NumPy arrays."""
         import numpy as np  # noqa: PLC0415 -- costs 100 ms, and few readers need it
 
         result = self.execute_own(sql, params)
@@ -180,7 +180,7 @@ class Session(ABC):
         return by_table(self.execute_own(COLUMNS_SQL).rows)
 
     def scope(self) -> "Scope":
-        """What a filter can see of the session."""
+        """Tables and columns of the session that a filter can use."""
         if self._scope is None:
             from rustnet.query.compile import Scope  # noqa: PLC0415 -- the filter language
 
@@ -195,7 +195,7 @@ class Session(ABC):
 
 
 class CursorSession(Session):
-    """A session over a DuckDB connection: each statement works on a cursor of its own, on another thread."""
+    """A session over a DuckDB connection; each statement has its own cursor and runs on another thread."""
 
     def __init__(
         self,
@@ -225,7 +225,7 @@ class CursorSession(Session):
         rows: int | None = None,  # noqa: ARG002 -- rows are computed as they are fetched
         gone: Callable[[], bool] | None = None,
     ) -> RowStream:
-        """Run one reading statement; ``gone`` is asked, while it works, whether its answer is no longer wanted."""
+        """Run one reading statement; ``gone`` reports, while it works, whether the client is gone."""
         if self._closed:
             raise SessionError("{path}: the session is closed", path=self.path)
         cursor = self._new_cursor()
@@ -241,7 +241,7 @@ class CursorSession(Session):
         return engine.stream(cursor, sql, params, call, close, own=own)
 
     def interrupt_all(self, words: str | None = None) -> int:
-        """End every statement that is working, with these ``words`` for its reader; returns how many there were."""
+        """Stop every running statement, with ``words`` as its error; returns their number."""
         with self._lock:
             working = list(self._working)
         for call in working:
@@ -249,7 +249,7 @@ class CursorSession(Session):
         return len(working)
 
     def close(self) -> None:
-        """End what works, and let go of the threads."""
+        """Stop running statements and end the threads."""
         self._closed = True
         self.interrupt_all()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -281,7 +281,7 @@ class InlineSession(Session):
 
 
 class FileSession(CursorSession):
-    """A session's file, open for reading: nobody writes it meanwhile."""
+    """A session's file, open for reading; no process can write it meanwhile."""
 
     def __init__(
         self, path: "str | PathLike[str]", *, threads: int | None = None, memory_limit: str = store.READER_MEMORY
@@ -290,7 +290,7 @@ class FileSession(CursorSession):
         super().__init__(fspath(path), self._con.cursor)
 
     def arrays(self, sql: str, params: Params = ()) -> "dict[str, np.ndarray[Any, Any]]":
-        """Run a statement of this program's own and return its columns as NumPy arrays, without objects between."""
+        """Run a statement of this program and return its columns as NumPy arrays, fetched directly."""
         cursor = self._con.cursor()
         try:
             bound = dict(params) if isinstance(params, Mapping) else list(params)
@@ -308,7 +308,7 @@ class FileSession(CursorSession):
 def open_session(path: "str | PathLike[str]") -> Session:
     """Open a session for reading, whether it is finished or is being written.
 
-    A writer that has just begun, or just ended, is waited for. Raises `SessionError`.
+    Waits for a writer that has just started or ended. Raises `SessionError`.
     """
     from rustnet.query.remote import NoWriterError, RefusedError, RemoteSession  # noqa: PLC0415 -- it is one of these
 

@@ -1,4 +1,4 @@
-"""What a session holds, on one page: health of each capture, and the tops of every kind."""
+"""Summary of a session: health of each capture, and the top rows of each table."""
 
 import typing
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
 
 TOP = 10
-"""Rows of each table, unless more are asked for."""
+"""Default number of rows of each table."""
 MAX_DAMAGE = 20
-"""Damaged places of a capture that are named one by one."""
+"""Most damaged places of a capture that are listed."""
 
 _UNDECODED = ("unknown_link_type", "headers_cut_off", "malformed_headers")
 
@@ -89,7 +89,7 @@ FROM anomalies GROUP BY kind ORDER BY times DESC, kind"""
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why packets could not be decoded, and how many."""
+    """Reason why packets could not be decoded, and their number."""
 
     kind: str
     detail: str
@@ -111,7 +111,7 @@ class DamagedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One capture: what it is, and how far it can be trusted. Times are nanoseconds since 1970 UTC."""
+    """One capture: its properties and its completeness. Times are nanoseconds since 1970 UTC."""
 
     capture_id: int
     source: str
@@ -136,14 +136,14 @@ class Health:
     flows: int
     tcp_flows: int
     one_sided: int
-    """TCP flows of which only one direction was captured (attempts that nobody answered are not among them)."""
+    """TCP flows of which only one direction was captured (unanswered attempts are not counted)."""
     flows_with_gaps: int
     missed_bytes: int
     reasons: list[Reason]
     damage: list[DamagedPlace]
     """At most `MAX_DAMAGE`."""
     damaged: int
-    """How many damaged places there are."""
+    """Number of damaged places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class Summary:
 
 
 def summarise(session: "Session", top: int = TOP) -> Summary:
-    """Make the summary of an open session with at most ``top`` rows in each table."""
+    """Return the summary of an open session with at most ``top`` rows in each table."""
     flows, owned, contested = session.execute_own(
         "SELECT count(*), count(process_id), count(*) FILTER (process_contested) FROM flows"
     ).rows[0]
@@ -186,12 +186,12 @@ def health(session: "Session") -> list[Health]:
     for capture_id, kind, packet, offset, detail, count, total in session.execute_own(_DAMAGE, [MAX_DAMAGE]).rows:
         damage.setdefault(capture_id, []).append(DamagedPlace(kind, packet, offset, detail, count))
         totals[capture_id] = total
-    made = []
+    captures = []
     for row in _dicts(session.execute_own(_CAPTURES)):
         number = row["capture_id"]
-        made.append(Health(**row, reasons=reasons.get(number, []), damage=damage.get(number, []),
+        captures.append(Health(**row, reasons=reasons.get(number, []), damage=damage.get(number, []),
                            damaged=totals.get(number, 0)))  # fmt: skip
-    return made
+    return captures
 
 
 def _dicts(result: ResultSet) -> Sequence[dict[str, typing.Any]]:

@@ -1,6 +1,6 @@
 """Values of the filter language: sizes, durations, times, addresses as numbers. Text in, exact integers out.
 
-Every function raises ``ValueError`` with words for people; the compiler points at the place.
+Every function raises ``ValueError`` with text for users; the compiler adds the position.
 """
 
 import datetime as dt
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 LARGEST = 2**63 - 1
 MAPPED = 0xFFFF << 32
-"""Where IPv4 lies in the number space of addresses: ::ffff:0:0/96."""
+"""First number of IPv4 addresses: ::ffff:0:0/96."""
 
 _SIZES = {"": 1}
 _SIZES |= {letter: 1000**power for power, letter in enumerate("kmgt", 1)}
@@ -28,7 +28,7 @@ _EPOCH = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a value covers: ``low <= x < high``, in the smallest unit of its kind."""
+    """Range of a value: ``low <= x < high``, in the smallest unit of its kind."""
 
     low: int
     high: int
@@ -56,7 +56,7 @@ def size(text: str) -> int:
 
 
 def duration(text: str) -> Span:
-    """Read a duration in nanoseconds; without unit, seconds. Covers what the digits leave open: 2s is up to 3s."""
+    """Read a duration in nanoseconds; without unit, seconds. Covers the precision of its digits: 2s is up to 3s."""
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?)\s*([a-zµμ]*)", text.lower())
     factor = _DURATIONS.get(match[2] or "s") if match else None
     if not match or factor is None:
@@ -68,7 +68,7 @@ def duration(text: str) -> Span:
 
 
 def time(text: str) -> Span:
-    """Read a time in nanoseconds since 1970, UTC unless it says otherwise. A day covers all of it, a minute too."""
+    """Read a time in nanoseconds since 1970, UTC unless it has a zone. A day or minute covers its whole length."""
     epoch = _EPOCH.fullmatch(text)
     if epoch:
         return _fraction(int(epoch[1]) * 10**9, epoch[2])
@@ -95,7 +95,7 @@ def time(text: str) -> Span:
 
 
 def _fraction(low: int, digits: str | None) -> Span:
-    """Add a second's fraction; without one, the whole second is meant."""
+    """Add a second's fraction; without one, the span is the whole second."""
     if not digits:
         return Span(low, low + 10**9)
     step: int = 10 ** (9 - len(digits))
@@ -131,7 +131,7 @@ def address_number(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> in
 
 
 def address_span(text: str) -> Span:
-    """Read what an address, network (host bits may be set) or range ``a-b`` or ``a..b`` covers."""
+    """Read the span of an address, network (host bits may be set) or range ``a-b`` or ``a..b``."""
     first, mark, last = text.partition("..") if ".." in text else text.partition("-")
     if mark:
         low, high = _address(first), _address(last)

@@ -1,8 +1,8 @@
 """The protocol between a reader and the process that writes a session, over a Unix socket.
 
-A message is four bytes of length (big-endian) and so many bytes of JSON. A connection carries one request and its
+A message is its length in four bytes (big-endian) and JSON. A connection carries one request and its
 answer: a head with the columns, batches of rows, an end; or an error. Closing the connection ends the query.
-Values keep their type: what JSON has no kind for is an object with one key, the letter of its kind.
+Values keep their type: one that JSON lacks is an object with one key, the letter of its type.
 """
 
 import base64
@@ -34,7 +34,7 @@ _LENGTH = struct.Struct(">I")
 
 
 class WireError(Exception):
-    """What came is not a message, or is larger than it may be."""
+    """Received data are not a valid message, or are too large."""
 
 
 class EndOfMessagesError(WireError):
@@ -63,7 +63,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
 
 
 def encode(value: Any) -> Any:
-    """Make a value that JSON holds of one that DuckDB gave or takes."""
+    """Encode a DuckDB value for JSON."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, list):
@@ -77,7 +77,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Turn what `encode` made back. Raises `WireError` for anything else."""
+    """Decode a value of `encode`. Raises `WireError` for any other."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):
@@ -95,15 +95,15 @@ def decode(value: Any) -> Any:
 
 
 def pack(message: dict[str, Any]) -> bytes:
-    """Make the bytes of a message."""
+    """Return the bytes of a message."""
     body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     return _LENGTH.pack(len(body)) + body
 
 
 def receive(link: socket.socket, largest: int, until: float | None = None) -> dict[str, Any]:
-    """Read one message of at most so many bytes, which must be there ``until`` a time of the monotonic clock.
+    """Read one message of at most ``largest`` bytes, with the monotonic time ``until`` as deadline.
 
-    Raises `WireError` for what is none, `EndOfMessagesError` at the end, `OSError` of the socket.
+    Raises `WireError` for invalid data, `EndOfMessagesError` at the end, `OSError` of the socket.
     """
     (length,) = _LENGTH.unpack(_exactly(link, _LENGTH.size, until))
     if length > largest:
@@ -130,14 +130,14 @@ def _exactly(link: socket.socket, count: int, until: float | None) -> bytes:
 
 
 def refusal(session: str) -> str:
-    """Words for a reader who is not the user that writes a session."""
+    """Error text for a reader who is not the user that writes a session."""
     return _("{path}: is being written by another user; only they (and root) can read it meanwhile").format(
         path=session
     )
 
 
 def socket_path(session: str | os.PathLike[str]) -> Path:
-    """Where the socket of a session lies: next to its file."""
+    """Path of a session's socket, next to its file."""
     file = Path(session)
     name = f"{file.name}.sock"
     if len(os.fsencode(name)) > _LONGEST_NAME:
@@ -147,7 +147,7 @@ def socket_path(session: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def address(path: Path) -> Iterator[str]:
-    """Give a name for the socket at ``path`` that is short enough to bind and connect to, while the block lasts."""
+    """Yield a name for the socket at ``path`` that is short enough to bind and connect to."""
     whole = os.fspath(path)
     if len(os.fsencode(whole)) <= _LONGEST_PATH or not sys.platform.startswith("linux"):
         yield whole

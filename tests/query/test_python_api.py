@@ -115,7 +115,7 @@ def test_frames_need_their_library(opened: Session, monkeypatch: pytest.MonkeyPa
     for library, method, advice in (("pandas", "df", r"rustnet\[notebook\]"), ("pyarrow", "arrow", "pyarrow"),
                                     ("polars", "pl", "polars")):  # fmt: skip
         monkeypatch.setitem(sys.modules, library, None)
-        with pytest.raises(RustnetError, match=f"{library} is not installed; 'pip install {advice}'"):
+        with pytest.raises(RustnetError, match=f"{library} is not installed; install it with 'pip install {advice}'"):
             getattr(result, method)()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rustnet.cli.options import whole_file
-from rustnet.cli.terminal import talk
+from rustnet.cli.terminal import notify
 from rustnet.errors import UsageError
 from rustnet.i18n import _, ngettext
 from rustnet.present.text import safe
@@ -53,19 +53,19 @@ def print_result(result: "Annotated", capture: str, output: str) -> None:
     """Report on stderr what was written and what was not."""
     if not result.complete:
         for damage in result.damage[:_DAMAGE_SHOWN]:
-            talk(_("rustnet: {path}: at byte {offset}: {words}").format(
+            notify(_("rustnet: {path}: at byte {offset}: {words}").format(
                 path=safe(capture), offset=f"{damage.offset:,}", words=safe(damage.detail)))  # fmt: skip
         if (more := len(result.damage) - _DAMAGE_SHOWN) > 0:
-            talk(ngettext("rustnet: and {n} more damaged place", "rustnet: and {n} more damaged places", more).format(
+            notify(ngettext("rustnet: and {n} more damaged place", "rustnet: and {n} more damaged places", more).format(
                 n=f"{more:,}"))  # fmt: skip
-        talk(_("rustnet: {path}: not read to a clean end: only the readable packets were written").format(
+        notify(_("rustnet: {path}: not read to a clean end: only the readable packets were written").format(
             path=safe(capture)))  # fmt: skip
     if result.mute:
-        talk(_("rustnet: {n} packets with an owner got no comment: simple packet blocks cannot hold one").format(
+        notify(_("rustnet: {n} packets with an owner got no comment: simple packet blocks cannot hold one").format(
             n=f"{result.mute:,}"))  # fmt: skip
     done = ngettext("{n} packet written to {path}", "{n} packets written to {path}", result.packets)
     words = done.format(n=f"{result.packets:,}", path=safe(output if output != "-" else "stdout"))
     words += ", " + _("{n} with a process comment").format(n=f"{result.commented:,}")
     if result.present:
         words += ", " + _("{n} already had one").format(n=f"{result.present:,}")
-    talk(words)
+    notify(words)

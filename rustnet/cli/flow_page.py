@@ -1,4 +1,4 @@
-"""One flow as a page to read, and as data."""
+"""One flow as a page of text, and as data for JSON."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,8 +22,8 @@ _MAX_LOST = 50
 _SIZES = ("bytes", "payload", "missed_bytes")
 
 
-def _shown(value: Any, kind: str = "") -> str:
-    """One value as safe text."""
+def _text(value: Any, kind: str = "") -> str:
+    """A value as text that is safe to print."""
     if value is None:
         return "-"
     if kind == "TIMESTAMP_NS" and isinstance(value, int):
@@ -33,12 +33,12 @@ def _shown(value: Any, kind: str = "") -> str:
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list):
-        return ", ".join(_shown(item) for item in value)
+        return ", ".join(_text(item) for item in value)
     return printable(str(value))
 
 
 class FlowPage:
-    """Builds the page of one flow."""
+    """Builds the lines of the page of one flow."""
 
     def __init__(self, detail: FlowDetail, terminal: Terminal) -> None:
         self.detail = detail
@@ -47,7 +47,7 @@ class FlowPage:
         self.lines: list[str] = []
 
     def build(self) -> list[str]:
-        """Lines of the whole page."""
+        """Return all lines of the page."""
         self._head()
         self._sides()
         self._owners()
@@ -59,7 +59,7 @@ class FlowPage:
     def _title(self, words: str) -> None:
         self.lines += ["", self.terminal.bold(words)]
 
-    def _fact(self, name: str, value: str) -> None:
+    def _field(self, name: str, value: str) -> None:
         if value and value != "-":
             body = wrap(value, self.terminal.width - 16, " " * 16)
             self.lines.append(f"  {self.terminal.dim(pad(name, 13))} {body}")
@@ -67,33 +67,33 @@ class FlowPage:
     def _head(self) -> None:
         f = self.flow
         self.lines.append(
-            self.terminal.bold(f"flow {f['flow_id']}: {_shown(f['protocol'])} {_end(f, 'src')} → {_end(f, 'dst')}")
+            self.terminal.bold(f"flow {f['flow_id']}: {_text(f['protocol'])} {_end(f, 'src')} → {_end(f, 'dst')}")
         )
         template = {"port": _("{app} (guessed from the port)"), "tshark": _("{app} (by tshark)")}
-        app = template.get(f["app_source"] or "", "{app}").format(app=_shown(f["app"]))
-        self._fact(_("application"), app if f["app"] else "")
-        self._fact(_("name"), f"{_shown(f['hostname'])} ({_shown(f['hostname_source'])})" if f["hostname"] else "")
-        self._fact(_("service"), _shown(f["service"]))
-        self._fact(_("time"), f"{moment(f['started_at'])} → {moment(f['ended_at'])}")
-        self._fact(_("lasted"), duration(f["ended_at"] - f["started_at"]))
-        states = [_shown(f[key]) for key in ("state", "conn_state", "history") if f[key]]
-        self._fact(_("state"), " · ".join([*states, f"ended: {_shown(f['end_reason'])}"]))
+        app = template.get(f["app_source"] or "", "{app}").format(app=_text(f["app"]))
+        self._field(_("application"), app if f["app"] else "")
+        self._field(_("name"), f"{_text(f['hostname'])} ({_text(f['hostname_source'])})" if f["hostname"] else "")
+        self._field(_("service"), _text(f["service"]))
+        self._field(_("time"), f"{moment(f['started_at'])} → {moment(f['ended_at'])}")
+        self._field(_("lasted"), duration(f["ended_at"] - f["started_at"]))
+        states = [_text(f[key]) for key in ("state", "conn_state", "history") if f[key]]
+        self._field(_("state"), " · ".join([*states, f"ended: {_text(f['end_reason'])}"]))
         rtts = ((_("handshake"), "handshake_rtt_ms"), (_("smoothed"), "rtt_ms"), (_("least"), "min_rtt_ms"))
-        self._fact(
-            _("round trip"), " · ".join(f"{name} {_shown(f[key])} ms" for name, key in rtts if f[key] is not None)
+        self._field(
+            _("round trip"), " · ".join(f"{name} {_text(f[key])} ms" for name, key in rtts if f[key] is not None)
         )
-        self._fact(_("direction"), _shown(f["direction"]))
-        vlans = [_shown(f[key]) for key in ("outer_vlan_id", "vlan_id") if f[key] is not None]
-        self._fact(_("VLAN"), " / ".join(vlans))
-        self._fact(_("tunnel"), f"{_shown(f['tunnel'])} in flow {_shown(f['outer_flow_id'])}" if f["tunnel"] else "")
-        self._fact(_("carries"), _("{n} flows inside").format(n=f"{self.detail.inner:,}") if self.detail.inner else "")
-        icmp = [f"{name} {_shown(f[key])}" for name, key in (("type", "icmp_type"), ("code", "icmp_code"),
+        self._field(_("direction"), _text(f["direction"]))
+        vlans = [_text(f[key]) for key in ("outer_vlan_id", "vlan_id") if f[key] is not None]
+        self._field(_("VLAN"), " / ".join(vlans))
+        self._field(_("tunnel"), f"{_text(f['tunnel'])} in flow {_text(f['outer_flow_id'])}" if f["tunnel"] else "")
+        self._field(_("carries"), _("{n} flows inside").format(n=f"{self.detail.inner:,}") if self.detail.inner else "")
+        icmp = [f"{name} {_text(f[key])}" for name, key in (("type", "icmp_type"), ("code", "icmp_code"),
                 ("id", "icmp_id")) if f[key] is not None]  # fmt: skip
-        self._fact("ICMP", ", ".join(icmp))
-        self._fact(_("fragments"), _shown(f["fragments"]) if f["fragments"] else "")
-        self._fact(_("community id"), _shown(f["community_id"]))
-        again = f" · {_('conversation')} {f['generation'] + 1} between these ends" if f["generation"] else ""
-        self._fact(_("capture"), f"{f['capture_id']}, from packet {f['first_packet']:,}{again}")
+        self._field("ICMP", ", ".join(icmp))
+        self._field(_("fragments"), _text(f["fragments"]) if f["fragments"] else "")
+        self._field(_("community id"), _text(f["community_id"]))
+        conversation = f" · {_('conversation')} {f['generation'] + 1} between these ends" if f["generation"] else ""
+        self._field(_("capture"), f"{f['capture_id']}, from packet {f['first_packet']:,}{conversation}")
 
     def _sides(self) -> None:
         f = self.flow
@@ -103,11 +103,11 @@ class FlowPage:
             if not any(pair):
                 continue
             if key in _SIZES:
-                cells = [f"{humanised(v)} ({v:,})" if v and v >= 1000 else _shown(v) for v in pair]
+                cells = [f"{humanised(v)} ({v:,})" if v and v >= 1000 else _text(v) for v in pair]
             elif key == "flags":
                 cells = [tcp_flags(v or 0) or "-" for v in pair]
             else:
-                cells = [f"{v:,}" if isinstance(v, int) else _shown(v) for v in pair]
+                cells = [f"{v:,}" if isinstance(v, int) else _text(v) for v in pair]
             rows.append([words, *cells])
         self._title(_("Both ends"))
         columns = [Col("", least=0), Col(f"src {_end(f, 'src')}", True), Col(f"dst {_end(f, 'dst')}", True)]
@@ -116,24 +116,24 @@ class FlowPage:
     def _owners(self) -> None:
         f = self.flow
         self._title(_("Owner"))
-        told = _claims(self.detail.claims)
-        said = explained(self.detail)
-        won = next((c for c in told if c["won"]), None)
+        claims = _claims(self.detail.claims)
+        explanation = explained(self.detail)
+        won = next((c for c in claims if c["won"]), None)
         if won:
             contested = _(", contested") if f["process_contested"] else ""
-            self.lines.append(f"  {_who(won)}, {_('by')} {_shown(f['process_source'])}{contested}")
+            self.lines.append(f"  {_process(won)}, {_('by')} {_text(f['process_source'])}{contested}")
             for key in ("exe", "cmdline", "lineage", "started_at", "container_name", "pod"):
-                self._fact(key.replace("_", " "), _shown(won[key], "TIMESTAMP_NS" if key == "started_at" else ""))
+                self._field(key.replace("_", " "), _text(won[key], "TIMESTAMP_NS" if key == "started_at" else ""))
         else:
-            reason = _shown(f["unowned_reason"] or "not judged").replace("_", " ")
+            reason = _text(f["unowned_reason"] or "not judged").replace("_", " ")
             self.lines.append(f"  {_('none')}: {reason}")
-        self._sentences(said.why)
-        if not told:
+        self._sentences(explanation.why)
+        if not claims:
             return
         rows = [
-            ["✓" if c["won"] else "", _who(c), f"{_shown(c['source'])} {_shown(c['quality'])}", _shown(c["rank"]),
-             _("within") if not c["distance_ms"] else duration(round(c["distance_ms"] * 1e6)), _shown(c["evidence"])]
-            for c in told
+            ["✓" if c["won"] else "", _process(c), f"{_text(c['source'])} {_text(c['quality'])}", _text(c["rank"]),
+             _("within") if not c["distance_ms"] else duration(round(c["distance_ms"] * 1e6)), _text(c["evidence"])]
+            for c in claims
         ]  # fmt: skip
         columns = [
             Col("", least=0),
@@ -144,7 +144,11 @@ class FlowPage:
             Col(_("evidence"), least=12, drop=2),
         ]
         self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
-        lost = [f"{_who(c)}: {fate}" for c, fate in zip(told, said.claims, strict=True) if fate not in ("won", "equal")]
+        lost = [
+            f"{_process(c)}: {fate}"
+            for c, fate in zip(claims, explanation.claims, strict=True)
+            if fate not in ("won", "equal")
+        ]
         self._sentences(lost[:_MAX_LOST])
         if len(lost) > _MAX_LOST:
             more = _("… {n:,} more").format(n=len(lost) - _MAX_LOST)
@@ -164,14 +168,14 @@ class FlowPage:
             head = f"  {self.terminal.dim(pad(at, 14, right=True))}  {self.terminal.bold(m.table)}"
             packet = self.terminal.dim(f"  packet {m.packet:,}" if m.packet else "")
             self.lines.append(head + packet)
-            facts = [f"{name}={value}" for name, value in _said(m)]
-            self.lines.append("      " + flow_items(facts, self.terminal.width - 8, "      "))
+            fields = [f"{name}={value}" for name, value in _set_fields(m)]
+            self.lines.append("      " + flow_items(fields, self.terminal.width - 8, "      "))
         if self.detail.more_messages:
             more = _("more messages follow; --messages shows more")
             self.lines.append(self.terminal.dim(f"  {more}"))
 
     def _anomalies(self) -> None:
-        rows = [[_shown(packet), _shown(kind), f"{count:,}", _shown(text)]
+        rows = [[_text(packet), _text(kind), f"{count:,}", _text(text)]
                 for _ts, packet, kind, text, count in self.detail.anomalies.rows]  # fmt: skip
         if rows:
             self._title(_("Anomalies"))
@@ -179,15 +183,15 @@ class FlowPage:
             self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
 
     def _packets(self) -> None:
-        found = self.detail.packets
-        if not found.rows:
+        packets = self.detail.packets
+        if not packets.rows:
             return
         total = self.flow["src_packets"] + self.flow["dst_packets"]
-        shown = len(found.rows)
+        shown = len(packets.rows)
         first = _("Packets (first {n} of {total:,})").format(n=shown, total=total)
         self._title(_("Packets") if shown >= total else first)
         rows = []
-        for number, ts, from_src, length, captured, payload, flags, _interface in found.rows:
+        for number, ts, from_src, length, captured, payload, flags, _interface in packets.rows:
             cut_off = f" ({captured:,})" if captured < length else ""
             after = f"+{(ts - self.flow['started_at']) / 1e6:,.3f} ms"
             rows.append([f"{number:,}", after, "src →" if from_src else "← dst",
@@ -200,10 +204,10 @@ class FlowPage:
 def _end(f: Fields, side: str) -> str:
     ip, port = f[f"{side}_ip"], f[f"{side}_port"]
     if ip is None:
-        return _shown(f[f"{side}_mac"])
+        return _text(f[f"{side}_mac"])
     if port is None:
-        return _shown(ip)
-    return f"[{_shown(ip)}]:{port}" if ":" in ip else f"{_shown(ip)}:{port}"
+        return _text(ip)
+    return f"[{_text(ip)}]:{port}" if ":" in ip else f"{_text(ip)}:{port}"
 
 
 def _claims(result: ResultSet) -> list[Fields]:
@@ -211,26 +215,26 @@ def _claims(result: ResultSet) -> list[Fields]:
 
 
 def explained(detail: FlowDetail) -> Explanation:
-    """Put the verdict into words, with a line for each claim."""
+    """Explain the verdict in sentences, one for each claim."""
     return explain(detail.flow, _claims(detail.claims), _claims(detail.clocks) if detail.clocks else [])
 
 
-def _who(claim: Fields) -> str:
+def _process(claim: Fields) -> str:
     pid = f" ({claim['pid']})" if claim["pid"] is not None else ""
-    user = f" {_('of')} {_shown(claim['username'])}" if claim["username"] else ""
-    return f"{_shown(claim['process'])}{pid}{user}"
+    user = f" {_('of')} {_text(claim['username'])}" if claim["username"] else ""
+    return f"{_text(claim['process'])}{pid}{user}"
 
 
-def _said(message: Message) -> Iterator[tuple[str, str]]:
-    """Fields of a message that say something."""
+def _set_fields(message: Message) -> Iterator[tuple[str, str]]:
+    """Names and text of the fields of a message that have a value."""
     for name, value in message.fields.items():
         if value is not None and value not in ([], ""):
-            yield name, _shown(value, message.types[name])
+            yield name, _text(value, message.types[name])
 
 
 def as_data(detail: FlowDetail) -> dict[str, Any]:
-    """Make the same as the page, for programs; times are ISO-8601 in UTC."""
-    said = explained(detail)
+    """Contents of the page as data for JSON; times are ISO-8601 in UTC."""
+    explanation = explained(detail)
     return {
         "flow": {name: _exact(value, detail.types[name]) for name, value in detail.flow.items()},
         "messages": [
@@ -239,8 +243,8 @@ def as_data(detail: FlowDetail) -> dict[str, Any]:
             for m in detail.messages
         ],
         "more_messages": detail.more_messages,
-        "claims": [row | {"verdict": fate} for row, fate in zip(_rows(detail.claims), said.claims, strict=True)],
-        "verdict": said.why,
+        "claims": [row | {"verdict": fate} for row, fate in zip(_rows(detail.claims), explanation.claims, strict=True)],
+        "verdict": explanation.why,
         "anomalies": _rows(detail.anomalies),
         "packets": _rows(detail.packets),
         "inner_flows": detail.inner,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rustnet.cli.main import terminal
 from rustnet.cli.oneshot import Collection, collected, stopped_by_signals, uncollected
 from rustnet.cli.options import opened
-from rustnet.cli.terminal import talk
+from rustnet.cli.terminal import notify
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
 from rustnet.present.text import safe
@@ -41,13 +41,13 @@ def ingest_and_summarise(
     """
     summaries: list[Summary] = []
 
-    def ask(reader: "Session") -> None:
+    def summarise_with(reader: "Session") -> None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
         with contextlib.suppress(RustnetError):  # retried with a reader, which needs less memory
             summaries.append(summarise(reader, top))
 
-    report = ingest_captures(list(files), session, options, ask, scratch)
+    report = ingest_captures(list(files), session, options, summarise_with, scratch)
     return report, summaries[0] if summaries else None
 
 
@@ -97,13 +97,13 @@ def _preload(_progress: "Progress") -> None:
 def print_problems(report: "Report") -> None:
     """Report failed and skipped inputs, and an interruption, on stderr."""
     for _path, words in report.failed:
-        talk(f"rustnet: error: {safe(words)}")
+        notify(f"rustnet: error: {safe(words)}")
     for _path, words in report.skipped:
-        talk(f"rustnet: {safe(words)}")
+        notify(f"rustnet: {safe(words)}")
     if report.interrupted and not report.captures:
-        talk(_("rustnet: interrupted before anything was read"))
+        notify(_("rustnet: interrupted before anything was read"))
     elif report.interrupted:
-        talk(_("rustnet: interrupted: the session contains everything read so far and is marked incomplete"))
+        notify(_("rustnet: interrupted: the session contains everything read so far and is marked incomplete"))
 
 
 def print_summary(

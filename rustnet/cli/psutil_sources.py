@@ -1,7 +1,7 @@
-"""psutil's view of sockets and processes, for systems that are not Linux.
+"""Sockets and processes from psutil, for systems other than Linux.
 
-The recorder of ``rustnet.probe`` decides what a line holds and when it is written, on every system; these classes stand
-in for its two sources. Tested on Linux only: not tested on macOS, Windows or BSD.
+The classes replace the two Linux sources of the recorder in ``rustnet.probe``. Tested on Linux only, not on macOS,
+Windows or BSD.
 """
 
 import socket
@@ -25,13 +25,13 @@ _WITHOUT_OWNER = {"TIME_WAIT", "SYN_RECV", "DELETE_TCB"}
 
 
 def psutil_sources(options: Options) -> Sources:
-    """Return what a `Recorder` reads from in place of Linux's own sources."""
+    """Return the sources for a `Recorder`."""
     processes = PsutilProcesses(options)
     return Sources(PsutilSockets(processes), processes, "rustnet-psutil/1")
 
 
 class PsutilProcesses:
-    """Processes as psutil knows them."""
+    """Processes from psutil."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -39,14 +39,14 @@ class PsutilProcesses:
         self.holders: dict[int, set[int]] = {}
         self.unreadable: set[int] = set()
         self.ended: set[int] = set()
-        self._known: dict[int, tuple[float, tuple[int, Keys]]] = {}
+        self._cache: dict[int, tuple[float, tuple[int, Keys]]] = {}
 
     def scan(self, between: Callable[[], None]) -> None:
-        """Forget processes that have ended; holders are read together with the sockets."""
+        """Drop processes that have ended; holders are updated together with the sockets."""
         between()
         self.ended.clear()
         alive: set[int] = set().union(*self.holders.values())
-        self._known = {pid: known for pid, known in self._known.items() if pid in alive}
+        self._cache = {pid: cached for pid, cached in self._cache.items() if pid in alive}
 
     def search(self, inode: int, uid: int) -> int | None:  # noqa: ARG002 -- as ProcessSource declares it
         """Return a process that holds a socket."""
@@ -59,20 +59,20 @@ class PsutilProcesses:
         try:
             process = psutil.Process(pid)
             started = process.create_time()
-            known = self._known.get(pid)
-            if known is None or known[0] != started:
+            cached = self._cache.get(pid)
+            if cached is None or cached[0] != started:
                 keys = process_keys(self._facts(process, started), not self._options.full_cmdline)
-                known = self._known[pid] = (started, (round(started * 1e9), keys))
+                cached = self._cache[pid] = (started, (round(started * 1e9), keys))
         except psutil.NoSuchProcess:
             return None
         except psutil.AccessDenied:
             self.unreadable.add(pid)
             return 0, {"pid": pid, "process_name": None}
-        return known[1]
+        return cached[1]
 
     def _facts(self, process: Any, started: float) -> ProcessFacts:
-        wanted = ["name", "exe", "cmdline", "cwd", "username", "ppid", *["uids", "gids"] * hasattr(process, "uids")]
-        values = process.as_dict(wanted, ad_value=None)
+        attributes = ["name", "exe", "cmdline", "cwd", "username", "ppid", *["uids", "gids"] * hasattr(process, "uids")]
+        values = process.as_dict(attributes, ad_value=None)
         uids, gids = values.get("uids"), values.get("gids")
         return ProcessFacts(
             process.pid,
@@ -107,7 +107,7 @@ class PsutilProcesses:
 
 
 class PsutilSockets:
-    """Sockets as psutil lists them: no notice of their end, no packets, no counters."""
+    """Sockets from psutil, which reports no closing events, packets or counters."""
 
     method = "psutil"
     gives_notices = False
@@ -117,16 +117,16 @@ class PsutilSockets:
 
         self._processes = processes
         self._numbers: dict[Any, int] = {}
-        """Numbers that stand for the inodes of sockets, which psutil does not know."""
+        """Numbers used in place of socket inodes, which psutil does not report."""
         self._next = 1
         self.boot_id = f"booted-{psutil.boot_time():.0f}"
 
     def notices(self, count: Counter[str]) -> Iterator[bytes]:  # noqa: ARG002 -- as SocketSource declares it
-        """Give no notices: psutil has none."""
+        """Yield nothing: psutil has no notices."""
         return iter(())
 
     def addresses(self) -> list[str]:
-        """Addresses of this host, without loopback."""
+        """Addresses of this host except loopback."""
         import psutil  # noqa: PLC0415
 
         local = {
@@ -138,7 +138,7 @@ class PsutilSockets:
         return sorted(one for one in local if not one.startswith("127.") and one != "::1")
 
     def close(self) -> None:
-        """Nothing is open between two polls."""
+        """Do nothing: no resource stays open between polls."""
 
     def update(
         self,
@@ -147,29 +147,29 @@ class PsutilSockets:
         rest: Callable[[], None],  # noqa: ARG002
     ) -> list[Entry]:
         """Update the table; return the entries that need an owner."""
-        fresh, holders, present = [], dict[int, set[int]](), set()
+        new_entries, holders, present = [], dict[int, set[int]](), set()
         for family, kind, laddr, raddr, status, pid in self._listed():
             keyed = _entry(family, kind, laddr, raddr, status, table.now)
             if keyed is None:
                 continue
             key, entry = keyed
             present.add(key)
-            known = table.entries.get(key)
-            if known is None:
-                known = table.admit(key, entry)
-                known.inode = self._numbers[key] = self._next
+            cached = table.entries.get(key)
+            if cached is None:
+                cached = table.admit(key, entry)
+                cached.inode = self._numbers[key] = self._next
                 self._next += 1
-                fresh.append(known)
-            known.keys["state"] = entry.keys["state"]
-            known.last, known.gone = table.now, 0
+                new_entries.append(cached)
+            cached.keys["state"] = entry.keys["state"]
+            cached.last, cached.gone = table.now, 0
             if pid is not None:
-                holders.setdefault(known.inode, set()).add(pid)
+                holders.setdefault(cached.inode, set()).add(pid)
         self._processes.holders = holders
         self._numbers = {key: self._numbers[key] for key in present}
-        return fresh
+        return new_entries
 
     def _listed(self) -> list[tuple[Any, ...]]:
-        """Family, type, ends, status and process of all connections, or of those that may be read."""
+        """Family, type, ends, status and process of all readable connections."""
         import psutil  # noqa: PLC0415
 
         try:
@@ -187,7 +187,7 @@ class PsutilSockets:
 
 
 def _entry(family: int, kind: int, laddr: Any, raddr: Any, status: str, now: int) -> tuple[Any, Entry] | None:
-    """Key and entry of one of psutil's connections; None for what has no owner."""
+    """Key and entry of a psutil connection; None for states without an owner."""
     if not laddr or status in _WITHOUT_OWNER:
         return None
     local = _end(family, laddr)

@@ -1,4 +1,4 @@
-"""The summary of a session as a page to read, and as data."""
+"""The summary of a session as a page of text, and as data for JSON."""
 
 import dataclasses
 import shlex
@@ -35,7 +35,7 @@ def _size(value: float | None) -> str:
 
 
 class Page:
-    """Builds the summary, section by section, in ``lines``."""
+    """Builds the lines of the summary section by section."""
 
     def __init__(self, summary: Summary, terminal: Terminal) -> None:
         self.summary = summary
@@ -43,7 +43,7 @@ class Page:
         self.lines: list[str] = []
 
     def captures(self) -> None:
-        """Add every capture: what it is, and how far it can be trusted."""
+        """Add every capture with its properties and the checks of its completeness."""
         for capture in self.summary.captures:
             if self.lines:
                 self.lines.append("")
@@ -73,7 +73,7 @@ class Page:
         self.lines.append("  " + wrap(words, self.terminal.width - 4, "  "))
 
     def tables(self) -> None:
-        """Add the tops: protocols, talkers, names, processes, what has no owner, anomalies."""
+        """Add the top tables: protocols, talkers, names, processes, flows without owner, anomalies."""
         if not self.summary.flows and not self.summary.tables["anomalies"].rows:
             return
         self._protocols()
@@ -90,52 +90,52 @@ class Page:
         self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
 
     def _protocols(self) -> None:
-        found = self.summary.tables["protocols"]
+        result = self.summary.tables["protocols"]
         rows = []
-        for protocol, app, source, flows, packets, size, share in found.rows:
+        for protocol, app, source, flows, packets, size, share in result.rows:
             guessed = f"{app}?" if source == "port" else app
             bar = "█" * round(_FRACTION_BAR * (share or 0) / 100)
             rows.append([_text(protocol), _text(guessed), f"{flows:,}", f"{packets:,}", humanised(size),
                          f"{share or 0:.1f} %", bar])  # fmt: skip
         columns = [Col("protocol"), Col("app"), Col("flows", True, 0), Col("packets", True, 0), Col("bytes", True, 0),
                    Col("share", True, 0), Col("", drop=1)]  # fmt: skip
-        self._table(_("Protocols"), found, columns, rows)
-        if any(row[2] == "port" for row in found.rows):
+        self._table(_("Protocols"), result, columns, rows)
+        if any(row[2] == "port" for row in result.rows):
             guessed = _("? guessed from the port: the payload did not confirm it")
             self.lines.append(self.terminal.dim(f"  {guessed}"))
 
     def _talkers(self) -> None:
-        found = self.summary.tables["talkers"]
+        result = self.summary.tables["talkers"]
         rows = [
             [_text(ip), _text(name), f"{flows:,}", humanised(sent), humanised(received)]
-            for ip, name, flows, sent, received, _first, _last in found.rows
+            for ip, name, flows, sent, received, _first, _last in result.rows
         ]
         columns = [Col("address", least=15), Col("name", least=12, drop=1), Col("flows", True, 0),
                    Col("sent", True, 0), Col("received", True, 0)]  # fmt: skip
-        self._table(_("Talkers"), found, columns, rows)
+        self._table(_("Talkers"), result, columns, rows)
 
     def _names(self) -> None:
-        found = self.summary.tables["names"]
+        result = self.summary.tables["names"]
         rows = [
             [_text(name), _text(sources), f"{flows:,}", f"{addresses:,}", humanised(size)]
-            for name, sources, flows, addresses, size in found.rows
+            for name, sources, flows, addresses, size in result.rows
         ]
         columns = [Col("name", least=20), Col("learned from", least=6, drop=1), Col("flows", True, 0),
                    Col("addresses", True, 0, drop=2), Col("bytes", True, 0)]  # fmt: skip
-        self._table(_("Names"), found, columns, rows)
+        self._table(_("Names"), result, columns, rows)
 
     def _processes(self) -> None:
         s = self.summary
-        found = s.tables["processes"]
+        result = s.tables["processes"]
         rows = [
             [_text(name), _text(pid), _text(user), f"{flows:,}", humanised(sent), humanised(received), f"{hosts:,}",
              _text(quality) + (f" ({contested:,} contested)" if contested else "")]
-            for name, pid, user, flows, sent, received, hosts, quality, contested in found.rows
+            for name, pid, user, flows, sent, received, hosts, quality, contested in result.rows
         ]  # fmt: skip
         columns = [Col("process", least=10), Col("pid", True, 0), Col("user", drop=1), Col("flows", True, 0),
                    Col("sent", True, 0), Col("received", True, 0), Col("hosts", True, 0, drop=2),
                    Col("claim", least=11)]  # fmt: skip
-        self._table(_("Processes"), found, columns, rows)
+        self._table(_("Processes"), result, columns, rows)
         if not s.flows:
             return
         if not rows:
@@ -148,54 +148,54 @@ class Page:
         self._line(template.format(owned=s.owned, flows=s.flows, reasons=reasons))
 
     def _anomalies(self) -> None:
-        found = self.summary.tables["anomalies"]
+        result = self.summary.tables["anomalies"]
         rows = [
             [_text(kind), f"{times:,}", f"{flows:,}" if flows else "-", f"{packet:,}" if packet else "-", _text(detail)]
-            for kind, times, flows, packet, detail in found.rows
+            for kind, times, flows, packet, detail in result.rows
         ]
         columns = [Col("kind", least=20), Col("times", True, 0), Col("flows", True, 0, drop=2),
                    Col("first packet", True, 0, drop=1), Col("for example", least=20)]  # fmt: skip
-        self._table(_("Anomalies"), found, columns, rows)
+        self._table(_("Anomalies"), result, columns, rows)
 
     def notes(self, report: "Report") -> None:
-        """Add what the run itself had to say: sidecars."""
+        """Add the notes of the run about sidecars."""
         if report.sidecars:
             self.lines += ["", self.terminal.bold(_("Sidecars"))]
             for words in report.sidecars:
                 self._line(safe(words))
 
     def next_steps(self, session: str | None, source: str) -> None:
-        """Where the session is, and three commands to go on with."""
+        """Add the path of the session and three commands to continue with."""
         t = self.terminal
         if session is None:
-            again = f"rustnet replay {_quoted(source)} --db session.duckdb"
+            command = f"rustnet replay {_quoted(source)} --db session.duckdb"
             self.lines += [
                 "",
                 t.bold(_("Session")),
-                *self._said(_("The session was temporary and is gone. Keep it with")),
+                *self._indented(_("The session was temporary and has been removed. To keep it, use")),
             ]
-            self.lines.append(f"    {again}")
+            self.lines.append(f"    {command}")
             return
         size = Path(session).stat().st_size
         place = _quoted(session)
         self.lines += ["", t.bold(_("Session")), f"  {safe(session)} ({humanised(size)})"]
         steps = [
             (_("list flows"), f"rustnet flows {place} 'bytes:>1M'"),
-            (_("saved questions"), f"rustnet query {place} --list"),
-            self._third(place),
+            (_("saved queries"), f"rustnet query {place} --list"),
+            self._third_step(place),
         ]
         wide = max(width(words) for words, _step in steps)
         self.lines += [f"    {t.dim(pad(words, wide))}  {step}" for words, step in steps]
 
-    def _third(self, place: str) -> tuple[str, str]:
-        """Suggest what fits this session most."""
+    def _third_step(self, place: str) -> tuple[str, str]:
+        """Suggest the third command by the contents of the session."""
         if any(c.damaged or c.undecoded for c in self.summary.captures):
-            return _("what was not read"), f"rustnet query {place} anomalies"
+            return _("damage and errors"), f"rustnet query {place} anomalies"
         if self.summary.owned:
             return _("by process"), f"rustnet stats {place} --by process"
-        return _("one flow, whole"), f"rustnet show {place} 1"
+        return _("one flow in detail"), f"rustnet show {place} 1"
 
-    def _said(self, words: str) -> list[str]:
+    def _indented(self, words: str) -> list[str]:
         return ["  " + wrap(words, self.terminal.width - 4, "  ")]
 
 
@@ -204,15 +204,15 @@ def _quoted(path: str) -> str:
 
 
 def _health(c: Health) -> list[tuple[str, str]]:
-    """Grade and words of every statement about a capture's health."""
-    made = []
+    """Grade and text of every statement about a capture's completeness."""
+    lines = []
     if c.complete:
-        made.append(("good", _("complete: read to a clean end")))
+        lines.append(("good", _("complete: read to a clean end")))
     else:
-        made.append(("bad", _("not complete: it was not read to a clean end")))
+        lines.append(("bad", _("incomplete: not read to a clean end")))
     if c.truncated:
         limit = f", snap length {c.snaplen:,}" if c.snaplen else ""
-        made.append(("warn", f"{percent(c.truncated, c.packets)} of packets are truncated ({c.truncated:,}{limit})"))
+        lines.append(("warn", f"{percent(c.truncated, c.packets)} of packets are truncated ({c.truncated:,}{limit})"))
     if c.undecoded:
         named = [
             f"{_KIND_WORDS.get(r.kind, r.kind)}, {safe(r.detail)}: {r.packets:,}" for r in c.reasons[:_MAX_REASONS]
@@ -220,42 +220,44 @@ def _health(c: Health) -> list[tuple[str, str]]:
         if len(c.reasons) > _MAX_REASONS:
             named.append(f"{len(c.reasons) - _MAX_REASONS} more reasons")
         why = f" ({'; '.join(named)})" if named else ""
-        made.append(("warn", f"{c.undecoded:,} packets ({percent(c.undecoded, c.packets)}) could not be decoded{why}"))
+        lines.append(("warn", f"{c.undecoded:,} packets ({percent(c.undecoded, c.packets)}) could not be decoded{why}"))
     if c.out_of_order:
-        made.append(
+        lines.append(
             ("warn", f"{percent(c.out_of_order, c.packets)} of packets are out of order in time ({c.out_of_order:,})")
         )
     if c.one_sided:
-        made.append(("warn", f"{c.one_sided:,} of {c.tcp_flows:,} TCP flows show one direction only"))
+        lines.append(("warn", f"{c.one_sided:,} of {c.tcp_flows:,} TCP flows show one direction only"))
     if c.missed_bytes:
         missing = f"{humanised(c.missed_bytes)} missing in {c.flows_with_gaps:,} TCP streams"
-        made.append(("warn", f"{missing}: sent, acknowledged, and not captured"))
-    made.append(_drops(c))
-    return made
+        lines.append(("warn", f"{missing}: acknowledged but not captured"))
+    lines.append(_drops(c))
+    return lines
 
 
 def _drops(c: Health) -> tuple[str, str]:
-    """Say whether the capture itself lost packets, as far as it tells."""
+    """Grade and text about packets that were dropped while capturing."""
     if c.dropped_kernel is None and c.dropped_interface is None:
-        return "fact", _("drops: the capture does not say")
+        return "fact", _("dropped packets: not recorded in the capture")
     if not c.dropped_kernel and not c.dropped_interface:
         return "good", _("no packets dropped while capturing")
-    said = [f"{n:,} by the {who}" for n, who in ((c.dropped_kernel, "kernel"), (c.dropped_interface, "interface")) if n]
-    return "bad", f"packets dropped while capturing: {', '.join(said)}"
+    parts = [
+        f"{n:,} by the {who}" for n, who in ((c.dropped_kernel, "kernel"), (c.dropped_interface, "interface")) if n
+    ]
+    return "bad", f"packets dropped while capturing: {', '.join(parts)}"
 
 
 def _damage(c: Health) -> list[tuple[str, str]]:
-    made = []
+    lines = []
     for d in c.damage[:_MAX_DAMAGE]:
         place = f"after packet {d.packet:,}" if d.packet else "before the first packet"
-        made.append(("bad", f"{d.kind} {place}, byte {d.offset:,}: {safe(d.detail)}"))
+        lines.append(("bad", f"{d.kind} {place}, byte {d.offset:,}: {safe(d.detail)}"))
     if c.damaged > _MAX_DAMAGE:
-        made.append(("bad", f"{c.damaged - _MAX_DAMAGE:,} more damaged places"))
-    return made
+        lines.append(("bad", f"{c.damaged - _MAX_DAMAGE:,} more damaged places"))
+    return lines
 
 
 def as_data(summary: Summary, report: "Report", session: str | None) -> dict[str, Any]:
-    """Make the same as the page, for programs. Times are ISO-8601 in UTC; ``session`` is null if it was temporary."""
+    """Contents of the page as data for JSON. Times are ISO-8601 in UTC; ``session`` is null if it was temporary."""
     captures = []
     for capture in summary.captures:
         fields = dataclasses.asdict(capture)

@@ -39,7 +39,8 @@ def sidecar_options(command: _F) -> _F:
         click.option("--no-sidecar", is_flag=True, help=_("Do not use sidecars next to the captures.")),
         click.option("--sidecar-format", metavar="NAME",
                      help=_("Format of the sidecars, if it cannot be detected.")),
-        click.option("--sidecar", "sidecars", multiple=True, metavar="FILE", help=_("Sidecar file with owners.")),
+        click.option("--sidecar", "sidecars", multiple=True, metavar="FILE",
+                     help=_("Sidecar file with the owners of connections.")),
     ):  # fmt: skip
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""What stdout is: its width, its colours; and tables that fit. Text from captures is escaped before it is shown."""
+"""Width and colours of the terminal, and tables that fit it. Callers escape text from captures first."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ from typing import TextIO
 from rustnet.present.text import cut, pad, width
 
 PLAIN_WIDTH = 100
-"""Width of prose and summaries that go to a file or pipe."""
+"""Width of summaries written to a file or pipe."""
 _GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """What output goes to."""
+    """Properties of an output stream."""
 
     width: int
     tty: bool
@@ -24,44 +24,44 @@ class Terminal:
 
     @classmethod
     def of(cls, stream: TextIO, *, color: bool = True) -> "Terminal":
-        """Look at a stream and the environment (``COLUMNS``, ``NO_COLOR``, ``TERM``)."""
+        """Determine them from a stream and the environment (``COLUMNS``, ``NO_COLOR``, ``TERM``)."""
         tty = stream.isatty()
         wide = shutil.get_terminal_size((80, 24)).columns if tty or os.environ.get("COLUMNS") else PLAIN_WIDTH
-        wanted = color and tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return cls(max(wide, 40), tty, wanted)
+        color_on = color and tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return cls(max(wide, 40), tty, color_on)
 
     def style(self, text: str, code: str) -> str:
         """``text`` in an SGR style (``1`` bold, ``2`` dim, ``31`` red …), if there are colours."""
         return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
 
     def bold(self, text: str) -> str:
-        """Headings."""
+        """``text`` in bold, for headings."""
         return self.style(text, "1")
 
     def dim(self, text: str) -> str:
-        """Set back what is there for completeness."""
+        """``text`` dimmed, for secondary information."""
         return self.style(text, "2")
 
     def good(self, text: str) -> str:
-        """Mark what is as it should be."""
+        """``text`` in green, for success."""
         return self.style(text, "32")
 
     def warn(self, text: str) -> str:
-        """Mark what to look at."""
+        """``text`` in yellow, for warnings."""
         return self.style(text, "33")
 
     def bad(self, text: str) -> str:
-        """Mark what is wrong."""
+        """``text`` in red, for errors."""
         return self.style(text, "31")
 
 
 def wrap(text: str, limit: int, indent: str) -> str:
-    """Break prose at spaces; lines after the first begin with ``indent``. Long words are left whole."""
+    """Wrap ``text`` at spaces; lines after the first begin with ``indent``. Long words are not split."""
     return flow_items(text.split(), limit, indent, " ")
 
 
 def flow_items(items: Iterable[str], limit: int, indent: str, gap: str = "  ") -> str:
-    """Set ``items`` one after the other, ``gap`` between them, on lines no wider than ``limit`` where they fit.
+    """Join ``items`` with ``gap``, and wrap lines wider than ``limit`` between items.
 
     Lines after the first begin with ``indent``.
     """
@@ -77,14 +77,14 @@ def flow_items(items: Iterable[str], limit: int, indent: str, gap: str = "  ") -
 
 @dataclass(frozen=True, slots=True)
 class Col:
-    """A column of a table: heading, alignment, and whether it gives way first when there is no room."""
+    """A column of a table: heading, alignment, and how it shrinks."""
 
     title: str
     right: bool = False
     least: int = 8
-    """It is not made narrower than this; 0: it keeps its width."""
+    """Minimum width; 0: the column is never narrowed."""
     drop: int = 0
-    """When there is no room, the column with the largest number is left out first; 0: never."""
+    """If the table is too wide, columns with the largest number are dropped first; 0: never."""
 
 
 def table(
@@ -94,46 +94,46 @@ def table(
     heading: Callable[[str], str] = str,
     indent: str = "  ",
 ) -> list[str]:
-    """Lines of a table of safe text, no wider than ``limit``."""
-    keep = list(range(len(columns)))
+    """Lines of a table no wider than ``limit``; cells must be safe to print."""
+    kept = list(range(len(columns)))
     widths = [max([width(c.title), *(width(row[i]) for row in rows)]) for i, c in enumerate(columns)]
     room = limit - len(indent)
-    while _needed(columns, widths, keep) > room:
-        optional = [i for i in keep if columns[i].drop]
+    while _needed(columns, widths, kept) > room:
+        optional = [i for i in kept if columns[i].drop]
         if not optional:
             break
-        keep.remove(max(optional, key=lambda i: columns[i].drop))
-    _squeeze(columns, widths, keep, room)
+        kept.remove(max(optional, key=lambda i: columns[i].drop))
+    _squeeze(columns, widths, kept, room)
 
     def line(cells: Sequence[str]) -> str:
-        made = [pad(cut(cells[i], widths[i]), widths[i], right=columns[i].right) for i in keep]
-        return cut(indent + _GAP.join(made).rstrip(), limit)
+        padded = [pad(cut(cells[i], widths[i]), widths[i], right=columns[i].right) for i in kept]
+        return cut(indent + _GAP.join(padded).rstrip(), limit)
 
     return [heading(line([c.title for c in columns])), *(line(row) for row in rows)]
 
 
-def _least(column: Col, wide: int) -> int:
+def _min_width(column: Col, wide: int) -> int:
     return min(wide, column.least or wide)
 
 
-def _needed(columns: Sequence[Col], widths: Sequence[int], keep: Sequence[int]) -> int:
-    return sum(_least(columns[i], widths[i]) for i in keep) + len(_GAP) * (len(keep) - 1)
+def _needed(columns: Sequence[Col], widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(_min_width(columns[i], widths[i]) for i in kept) + len(_GAP) * (len(kept) - 1)
 
 
-def _squeeze(columns: Sequence[Col], widths: list[int], keep: Sequence[int], room: int) -> None:
-    """Narrow the widest columns, one step at a time, until all fit."""
-    excess = sum(widths[i] for i in keep) + len(_GAP) * (len(keep) - 1) - room
+def _squeeze(columns: Sequence[Col], widths: list[int], kept: Sequence[int], room: int) -> None:
+    """Narrow the widest columns until all fit."""
+    excess = sum(widths[i] for i in kept) + len(_GAP) * (len(kept) - 1) - room
     while excess > 0:
-        able = [i for i in keep if widths[i] > _least(columns[i], widths[i])]
-        able = [i for i in able if widths[i] > columns[i].least > 0]
-        if not able:
+        candidates = [i for i in kept if widths[i] > _min_width(columns[i], widths[i])]
+        candidates = [i for i in candidates if widths[i] > columns[i].least > 0]
+        if not candidates:
             return
-        widest = max(able, key=lambda i: widths[i])
+        widest = max(candidates, key=lambda i: widths[i])
         widths[widest] -= 1
         excess -= 1
 
 
-def talk(words: str) -> None:
-    """Say something to the person, beside the data."""
+def notify(words: str) -> None:
+    """Print a message for the user on stderr, separate from the data on stdout."""
     sys.stderr.write(words + "\n")
     sys.stderr.flush()

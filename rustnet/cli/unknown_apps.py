@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rustnet.cli.terminal import talk
+from rustnet.cli.terminal import notify
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
 from rustnet.present.text import safe
@@ -23,8 +23,8 @@ def name_unknown_apps(session: str, report: "Report") -> ExitCode:
 
     ((_pass, outcome),) = refresh(session, [UNKNOWN_APPS], Evidence(decoder=decode_packets), captures)
     for sentence in (*outcome.notes, *outcome.losses):
-        talk(f"rustnet: {safe(sentence)}")
+        notify(f"rustnet: {safe(sentence)}")
     for sentence in outcome.failures:
-        talk(_("rustnet: error: {words}").format(words=safe(sentence)))
+        notify(_("rustnet: error: {words}").format(words=safe(sentence)))
     report.losses += outcome.losses
     return ExitCode.FAILURE if outcome.failures else ExitCode.DONE

@@ -1,1 +1,1 @@
-"""Passes: what is worked out over stored rows of a session."""
+"""Passes: columns and rows that are derived from the stored rows of a session."""

@@ -1,7 +1,6 @@
-"""Pass ``names``: `flows.hostname` and its neighbours, for flows that no parser named, or named by a weaker source.
+"""Pass ``names``: sets `flows.hostname` where a parser found no name, or one from a weaker source.
 
-One update over the flows of a span. The order of the sources and the time for which their
-names hold stand in `rustnet.policy.names`.
+The ranking of the sources and the validity of their names are defined in `rustnet.policy.names`.
 """
 
 # ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
@@ -19,7 +18,7 @@ _NS = 1_000_000_000
 
 _BEST = min(named.rank for named in LEARNED)
 _FINAL = ", ".join(f"'{n.source}'" for n in SOURCES if n.rank < _BEST)
-"""Sources within the flow that nothing learned elsewhere can better."""
+"""Sources within the flow that outrank every name learned elsewhere."""
 
 _ORDER = ", ".join(
     f"('{n.source}', {n.rank}, {n.rank == ANSWERED}, {g.before * _NS}, {g.after * _NS}, {g.own_capture})"
@@ -33,13 +32,13 @@ _CONDITION = f"""capture_id IN (SELECT unnest($captures)) AND rowid >= $row
         AND (hostname IS NULL OR hostname_source NOT IN ({_FINAL}))"""
 
 MANY = 10_000
-"""Flows of which some will be without a name."""
+"""Number of flows from which the check for unnamed flows is skipped: some will be unnamed."""
 
 _ANY = f"SELECT 1 FROM {{flows}} WHERE {_CONDITION} LIMIT 1"
-"""Planning the statement that follows takes ten times as long as this one."""
+"""Cheap check whether any flow needs a name: planning the full statement takes ten times as long."""
 
-# A name takes part within its key: address, source, the client where that matters, the capture where that matters.
-# In one statement: steps with temporary tables between them take longer.
+# Names are matched by key: address, source, and where they matter the client and the capture. One statement is quicker
+# than steps with temporary tables.
 _CHOSEN = f"""
 CREATE OR REPLACE TEMP TABLE own_named AS
 WITH unnamed AS MATERIALIZED (
@@ -47,7 +46,7 @@ WITH unnamed AS MATERIALIZED (
         CASE WHEN hostname IS NULL THEN {UNKNOWN} ELSE CASE hostname_source {_RANK} ELSE {UNKNOWN - 1} END END AS rank
     FROM {{flows}}
     WHERE {_CONDITION}
-), said AS MATERIALIZED (
+), ranked AS MATERIALIZED (
     SELECT n.ip, o.rank, CASE WHEN o.mine THEN n.client ELSE '' END AS client,
         CASE WHEN o.own THEN n.capture_id ELSE 0 END AS capture, epoch_ns(n.ts) AS ts, n.name, o.before,
         o.after + {_NS} * coalesce(n.ttl, 0)::BIGINT AS after
@@ -55,27 +54,27 @@ WITH unnamed AS MATERIALIZED (
     WHERE n.ip IN (SELECT dst_ip FROM unnamed) AND (NOT o.mine OR n.client IS NOT NULL)
 ), keys AS MATERIALIZED (
     SELECT row_number() OVER () AS key, *
-    FROM (SELECT ip, rank, client, capture, max(before) > 0 AS early FROM said GROUP BY ip, rank, client, capture)
-), heard AS MATERIALIZED (
+    FROM (SELECT ip, rank, client, capture, max(before) > 0 AS early FROM ranked GROUP BY ip, rank, client, capture)
+), learned AS MATERIALIZED (
     SELECT k.key, s.ts, min(s.name) AS name, s.ts - max(s.before) AS since, s.ts + max(s.after) AS until
-    FROM said s JOIN keys k USING (ip, rank, client, capture) GROUP BY k.key, s.ts
-), asked AS MATERIALIZED (
+    FROM ranked s JOIN keys k USING (ip, rank, client, capture) GROUP BY k.key, s.ts
+), candidates AS MATERIALIZED (
     SELECT f.row, f.at, k.key, k.rank, k.early
     FROM unnamed f JOIN keys k ON k.ip = f.dst_ip AND k.rank < f.rank
         AND (k.client = '' OR k.client = f.src_ip) AND (k.capture = 0 OR k.capture = f.capture_id)
-), found AS (
+), matches AS (
     SELECT a.row, a.rank * 2 AS place, h.name, h.ts
-    FROM asked a ASOF JOIN heard h ON h.key = a.key AND a.at >= h.ts
+    FROM candidates a ASOF JOIN learned h ON h.key = a.key AND a.at >= h.ts
     WHERE a.at <= h.until
     UNION ALL
     SELECT a.row, a.rank * 2 + 1, h.name, h.ts
-    FROM (SELECT * FROM asked WHERE early) a ASOF JOIN heard h ON h.key = a.key AND a.at < h.ts
+    FROM (SELECT * FROM candidates WHERE early) a ASOF JOIN learned h ON h.key = a.key AND a.at < h.ts
     WHERE a.at >= h.since
 )
 SELECT row, min(place) // 2 AS rank, arg_min(name, place) AS name, arg_min(ts, place) AS ts
-FROM found GROUP BY row ORDER BY row"""
+FROM matches GROUP BY row ORDER BY row"""
 
-# By row number and in its order: an update that jumps about in the table takes twenty times as long.
+# Ordered by row number: an update in random order takes twenty times as long.
 _UPDATE = f"""
 UPDATE {{flows}} AS f SET hostname = v.name, hostname_source = o.source, hostname_ts = make_timestamp_ns(v.ts)
 FROM own_named v JOIN (VALUES {_ORDER}) o(source, rank, mine, before, after, own) ON o.rank = v.rank
@@ -83,9 +82,9 @@ WHERE f.rowid >= $row AND f.rowid = v.row"""
 
 
 def name_flows(con: "DuckDBPyConnection", span: Span, expected: int = 0) -> int:
-    """Name the flows of a span that have no name yet, or a weaker one; returns how many got one.
+    """Name the flows of a span that have no name or one from a weaker source; returns the number of flows changed.
 
-    Whether there are any is asked first, unless very many flows are ``expected``.
+    Checks first whether there are any, unless at least `MANY` flows are ``expected``.
     """
     row = span.first_row(span.flows)
     values = {"captures": list(span.captures), "row": row}
@@ -102,4 +101,4 @@ def _run(con: "DuckDBPyConnection", span: Span, _evidence: Evidence) -> Outcome:
     return Outcome(name_flows(con, span))
 
 
-NAMES = Pass("names", "names of flows, from what the capture taught about addresses", ("names",), _run, live=True)
+NAMES = Pass("names", "names of flows, from names learned for their addresses", ("names",), _run, live=True)

@@ -1,4 +1,4 @@
-"""The passes in the order in which they run: a later one may use what an earlier one wrote."""
+"""The passes in the order in which they run: later ones may use the results of earlier ones."""
 
 from rustnet.derive.names import NAMES
 from rustnet.derive.ownership import OWNERSHIP
@@ -7,4 +7,4 @@ from rustnet.derive.relations import RELATIONS
 from rustnet.derive.unknown_apps import UNKNOWN_APPS
 
 PASSES: tuple[Pass, ...] = (RELATIONS, NAMES, OWNERSHIP, UNKNOWN_APPS)
-"""Relations between rows, names of flows, owners of flows; then, on demand, applications that no parser knew."""
+"""All passes in their order; `UNKNOWN_APPS` runs on demand only."""

@@ -1,4 +1,4 @@
-"""Pass ``ownership``: sidecars, logs and statements on packets become claims, and claims become owners of flows."""
+"""Pass ``ownership``: turns sidecars, logs and packet comments into claims, and claims into owners of flows."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def sidecar_files(source: str, evidence: Evidence) -> list[Path]:
-    """Sidecars of one capture: those given, else those next to its file."""
+    """Sidecars of one capture: those stated_format by name, else those next to its file."""
     if evidence.sidecars or not evidence.discover or source == "-":
         return list(evidence.sidecars)
     return find_sidecars(Path(source))
 
 
 def _sentence(names: str, report: OwnershipReport) -> str:
-    """What became of a capture's sidecars, for the summary."""
+    """Summary of the records and claims of a capture's sidecars."""
     if report.bad_records:
         template = _(
-            "{names}: records {records:,}, {bad:,} broken; claims {claims:,}; "
+            "{names}: records {records:,}, {bad:,} invalid; claims {claims:,}; "
             "flows with an owner {owned:,} of {flows:,}"
         )
     else:
@@ -47,11 +47,11 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
         packet_claims = evidence.packet_claims.get(capture_id)
         if not files and packet_claims is None:
             continue
-        given = evidence.sidecar_format if evidence.sidecars else None
+        stated_format = evidence.sidecar_format if evidence.sidecars else None
         report = attribute(
             con,
             capture_id,
-            [Sidecar(file, format=given) for file in files],
+            [Sidecar(file, format=stated_format) for file in files],
             packet_claims=packet_claims,
             correction=evidence.correction,
             flows=span.flows,

@@ -1,7 +1,7 @@
-"""Passes: what is worked out over stored rows. Each can run again at any time, and twice gives the same rows as once.
+"""`Pass`: derives values from stored rows. A pass can be run again at any time and is idempotent.
 
-The end of a run does all of them over its captures, a session that is being written does the live ones at each flush
-over what is new (`Span`), and ``rustnet refresh`` does them again later. `rustnet.derive.order` lists them.
+All passes run at the end of an ingest over its captures, live passes also at each flush over the new rows (`Span`), and
+``rustnet refresh`` runs them again. `rustnet.derive.order` lists them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +26,9 @@ class Span:
     captures: tuple[int, ...]
     """Numbers of the captures."""
     since: Mapping[str, int] = field(default_factory=dict)
-    """First row id of interest by table; of tables that are not named, all rows are."""
+    """First row id of the span by table; of tables that are not listed, all rows belong to it."""
     flows: str = FLOWS_ENDED
-    """Base table of the flows: those that have ended, or those that are open."""
+    """Base table of the flows: that of ended or that of open flows."""
 
     def first_row(self, table: str) -> int:
         """First row id of ``table`` in the span."""
@@ -37,34 +37,34 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What passes are given besides the session itself."""
+    """Inputs of passes other than the session."""
 
     sidecars: tuple[Path, ...] = ()
-    """Sidecar files; they hold for every capture of the span."""
+    """Sidecar files, used for every capture of the span."""
     sidecar_format: str | None = None
-    """Format of these, where their content is not to decide."""
+    """Format of these files; None: detected from their content."""
     discover: bool = True
-    """Without sidecars given, look for them next to each capture's file."""
+    """Use sidecars next to each capture if ``sidecars`` is empty."""
     correction: Correction = None
-    """Seconds that are added to the sidecars' times, or ``auto``."""
+    """Seconds added to the times of sidecars, or ``auto``."""
     packet_claims: Mapping[int, PacketClaims] = field(default_factory=dict)
-    """Statements that packets of a capture carry themselves, by capture."""
+    """Claims carried by the packets of a capture, by capture number."""
     decoder: "PacketDecoder | None" = None
-    """Names the protocols of packets that no parser knew."""
+    """Decodes packets for the pass ``unknown-apps``."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a pass did."""
+    """Result of a pass."""
 
     changed: int = 0
-    """Rows that are new or have other values than before."""
+    """Number of rows added or changed."""
     notes: list[str] = field(default_factory=list)
-    """One sentence each, for the summary."""
+    """Sentences for the summary."""
     losses: list[str] = field(default_factory=list)
-    """One sentence for each thing that was left out because of a bound."""
+    """Sentences about data that was skipped because of a limit."""
     failures: list[str] = field(default_factory=list)
-    """One sentence for each input that could not be used."""
+    """Sentences about inputs that could not be used."""
 
 
 Work = Callable[["DuckDBPyConnection", Span, Evidence], Outcome]
@@ -72,22 +72,22 @@ Work = Callable[["DuckDBPyConnection", Span, Evidence], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass: its name on the command line, what it does, and its function."""
+    """One pass: its name on the command line, a title, and its function."""
 
     name: str
     title: str
-    """What it works out, in a few words."""
+    """What the pass derives, in a few words."""
     needs: tuple[str, ...]
-    """Tables without whose rows there is nothing to do; one of them is enough."""
+    """The pass has work only if at least one of these tables has rows."""
     run: Work
     live: bool = False
-    """Quick enough, over the span since the last flush, to run at each flush."""
+    """Whether it also runs at each flush, over the span since the previous one."""
     on_demand: bool = False
-    """Runs only if asked for by name."""
+    """Whether it runs only if requested by name."""
 
 
 def run_live(passes: Sequence[Pass], con: "DuckDBPyConnection", span: Span) -> None:
-    """Run the live passes over a span, with no other evidence than the session."""
+    """Run the live passes over a span, with no other inputs than the session."""
     for each in passes:
         if each.live:
             each.run(con, span, Evidence(discover=False))

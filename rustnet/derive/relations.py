@@ -1,6 +1,6 @@
-"""Pass ``relations``: what rows of one table mean to each other, which only the whole of a capture shows.
+"""Pass ``relations``: links between rows that can only be determined once a capture is stored.
 
-Each relation costs a sort of the rows that take part; flows are looked at only if something points at them.
+Each relation sorts the rows involved; flows are read only if a row refers to them.
 """
 
 import typing
@@ -12,7 +12,7 @@ if typing.TYPE_CHECKING:
     import duckdb
 
 MAX_CONFLICTS = 200
-"""Anomalies about duplicate addresses that one capture gets; the rows themselves are all marked."""
+"""Maximum of anomalies about duplicate addresses per capture; the rows are marked without limit."""
 
 _DUPLICATES = """
 CREATE OR REPLACE TEMP TABLE arp_conflicts AS
@@ -33,14 +33,14 @@ SELECT row_number, capture_id, flow_id, ts, packet, sender_ip, sender_mac,
         ROWS UNBOUNDED PRECEDING) AS other_mac
 FROM before QUALIFY other_mac IS NOT NULL
 """
-"""ARP messages whose sender's address another hardware address claimed before, with the one that did so last."""
+"""ARP messages whose sender address was claimed by another hardware address earlier, with the latest of these."""
 
 _SHARED = """
 SELECT 1 FROM arp WHERE capture_id IN (SELECT unnest($captures)) AND sender_ip <> '0.0.0.0'
     AND sender_ip IN (SELECT sender_ip FROM arp WHERE rowid >= $row)
 GROUP BY sender_ip HAVING min(sender_mac) <> max(sender_mac) LIMIT 1
 """
-"""Whether any address has two hardware addresses at all: few captures have one."""
+"""Cheap check whether any address has two hardware addresses: few captures have one."""
 
 _MARK_DUPLICATES = """
 UPDATE arp SET duplicate = true, duplicate_mac = c.other_mac FROM arp_conflicts c
@@ -60,7 +60,7 @@ SELECT ts, capture_id, packet, flow_id, 'arp_duplicate_address' AS kind,
 FROM pairs
 """
 
-_FORGET_DUPLICATES = """
+_DELETE_DUPLICATES = """
 DELETE FROM anomalies WHERE kind = 'arp_duplicate_address' AND capture_id IN (SELECT unnest($captures))
     AND ($row = 0 OR (capture_id, detail) IN (SELECT (capture_id, detail) FROM arp_reports))
 """
@@ -69,8 +69,8 @@ _REPORT_DUPLICATES = """
 INSERT INTO anomalies (ts, capture_id, packet, flow_id, kind, detail, count)
 SELECT r.* FROM arp_reports r LEFT JOIN (
     SELECT capture_id, count(*) AS rows FROM anomalies WHERE kind = 'arp_duplicate_address' GROUP BY capture_id
-) have ON have.capture_id = r.capture_id
-QUALIFY row_number() OVER (PARTITION BY r.capture_id ORDER BY packet) + coalesce(have.rows, 0) <= $most
+) existing ON existing.capture_id = r.capture_id
+QUALIFY row_number() OVER (PARTITION BY r.capture_id ORDER BY packet) + coalesce(existing.rows, 0) <= $most
 ORDER BY r.capture_id, packet
 """
 
@@ -95,7 +95,7 @@ UNION ALL
 SELECT row_number, capture_id, ts, protocol, dst, src, dst_port, src_port, icmp_id, vlan
 FROM quoting WHERE src <> dst OR src_port <> dst_port
 """
-"""What errors quote, in both orientations: a flow is named by its initiator, whichever end sent the quoted packet."""
+"""Quoted packets in both directions, because a flow is stored from its initiator's side."""
 
 _QUOTED_FLOWS = """
 CREATE OR REPLACE TEMP TABLE quoted_flows AS
@@ -108,33 +108,33 @@ FROM flows WHERE capture_id IN (SELECT unnest(?)) AND (capture_id, protocol, src
 """
 
 _MARK_QUOTES = """
-UPDATE icmp SET about_flow_id = found.flow_id FROM (
+UPDATE icmp SET about_flow_id = latest.flow_id FROM (
     SELECT q.row_number, arg_max(f.flow_id, f.started_at) AS flow_id
     FROM quotes q ASOF JOIN quoted_flows f ON q.capture_id = f.capture_id AND q.protocol = f.protocol
         AND q.src = f.src AND q.dst = f.dst AND q.src_port = f.src_port AND q.dst_port = f.dst_port
         AND q.icmp_id = f.icmp_id {same_vlan} AND q.ts >= f.started_at
     GROUP BY q.row_number
-) found WHERE icmp.rowid = found.row_number AND icmp.about_flow_id IS NULL
+) latest WHERE icmp.rowid = latest.row_number AND icmp.about_flow_id IS NULL
 """
-"""The latest of the flows with these ends that began before the error."""
+"""Selects the latest flow between the same ends that started before the error."""
 
 
 def _duplicate_addresses(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
-    """Mark ARP messages that claim an address which another hardware address claimed before."""
+    """Mark ARP messages that claim an address that another hardware address claimed earlier."""
     values = {"captures": list(span.captures), "row": span.first_row("arp")}
     if not con.execute(_SHARED, values).fetchall():
         return 0
     con.execute(_DUPLICATES, values)
     marked = con.execute(_MARK_DUPLICATES).fetchall()[0][0]
     con.execute(_CONFLICTS)
-    con.execute(_FORGET_DUPLICATES, values)
+    con.execute(_DELETE_DUPLICATES, values)
     con.execute(_REPORT_DUPLICATES, {"most": MAX_CONFLICTS})
     con.execute("DROP TABLE arp_conflicts; DROP TABLE arp_reports")
     return int(marked)
 
 
 def _quoted_flows(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
-    """Name the flows that ICMP errors quote: those of the error's own VLAN first."""
+    """Link ICMP errors to the flows they quote, preferably in the same VLAN."""
     values = {"captures": list(span.captures), "row": span.first_row("icmp")}
     if not con.execute(_QUOTING, values).fetchall():
         return 0
@@ -151,11 +151,11 @@ _RELATIONS: "dict[str, Callable[[duckdb.DuckDBPyConnection, Span], int]]" = {
     "arp": _duplicate_addresses,
     "icmp": _quoted_flows,
 }
-"""Relations by the table that must have rows for them."""
+"""Relations by the table they require."""
 
 
 def relate(con: "duckdb.DuckDBPyConnection", span: Span, tables: Collection[str] = tuple(_RELATIONS)) -> int:
-    """Work out the relations of a span's rows in ``tables``; returns how many rows changed."""
+    """Update the relations of a span's rows in ``tables``; returns the number of rows changed."""
     return sum(work(con, span) for table, work in _RELATIONS.items() if table in tables)
 
 
@@ -163,5 +163,5 @@ def _run(con: "duckdb.DuckDBPyConnection", span: Span, _evidence: Evidence) -> O
     return Outcome(relate(con, span))
 
 
-RELATIONS = Pass("relations", "duplicate addresses, and the flows that ICMP errors are about", ("arp", "icmp"), _run,
+RELATIONS = Pass("relations", "duplicate addresses, and the flows that ICMP errors refer to", ("arp", "icmp"), _run,
                  live=True)  # fmt: skip

@@ -1,8 +1,8 @@
-"""Pass ``unknown-apps``: another decoder (tshark) names the applications of flows that no parser knew.
+"""Pass ``unknown-apps``: tshark names the applications of flows that no parser recognised.
 
-It is given the first packets of each such flow, in packet order, and returns the protocols of each; what is above the
-flow's transport, in most of its packets, becomes `flows.app` with `app_source` ``tshark``. What a parser confirmed is
-never replaced. The decoder itself runs elsewhere (`rustnet.inspect.longtail`): a pass opens no capture.
+The decoder gets the first packets of each such flow, in packet order, and returns the protocols of each packet. The
+protocol above the transport in most packets of a flow becomes `flows.app`, with `app_source` ``tshark``. Applications
+that a parser confirmed are never replaced. The decoder is `rustnet.inspect.longtail`: passes open no captures.
 """
 
 import re
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MAX_FLOWS = 20_000
-"""Flows of a capture that are asked about, the largest first."""
+"""Maximum of flows per capture, the largest first."""
 PACKETS = 10
-"""First packets of each that are shown: a dissector must see how a stream begins."""
+"""Packets decoded per flow, from its beginning: dissectors need the start of a stream."""
 MAX_BYTES = 64 << 20
-"""Bytes of a capture that are shown."""
+"""Maximum of bytes decoded per capture."""
 
 _UNKNOWN = """capture_id = $capture AND (app_source IS NULL OR app_source NOT IN ('payload', 'tshark'))
         AND protocol IN ('tcp', 'udp', 'sctp') AND (src_payload + dst_payload > 0 OR protocol = 'sctp')"""
 
 _COUNT = f"SELECT count(*) FROM flows WHERE {_UNKNOWN}"  # noqa: S608 -- ours
 
-_SHOWN = f"""
+_SAMPLES = f"""
 WITH chosen AS (
     SELECT flow_id, protocol, tunnel IS NOT NULL AS inside FROM flows WHERE {_UNKNOWN}
     ORDER BY src_bytes + dst_bytes DESC, flow_id LIMIT {MAX_FLOWS}
@@ -51,24 +51,24 @@ UPDATE flows_ended AS f SET app = v.app, app_source = 'tshark' FROM own_batch v
 WHERE f.flow_id = v.flow_id AND (app_source IS NULL OR app_source <> 'payload')"""
 
 Sample = tuple[int, int, str, bool]
-"""Packet number, flow, its transport protocol, and whether it was carried in a tunnel."""
+"""Packet number, flow, its transport protocol, and whether the flow is inside a tunnel."""
 
 PacketDecoder = Callable[[str, Sequence[Sample]], tuple[list[str], str | None]]
-"""From a capture's path and samples to the protocols of each (``eth:ethertype:ip:udp:dns``), as far as it came, and why
-it did not come to the end. Raises `RustnetError`."""
+"""Returns for a capture's path and samples the protocols of each (``eth:ethertype:ip:udp:dns``), and the reason if it
+stopped early. Raises `RustnetError`."""
 
 _NO_PROTOCOL = frozenset(("data", "data-text-lines", "vssmonitoring", "tcp.segments", "eth_padding"))
-"""Layers that tshark gives to bytes it cannot name."""
+"""Layers that tshark reports for bytes it cannot decode."""
 _BROKEN = frozenset(("_ws.malformed", "_ws.short", "_ws.unreassembled"))
 _FRAMING = frozenset(("tpkt", "cotp", "nbss", "ses", "pres", "socks", "proxy"))
-"""Layers that only carry another protocol; they are the answer where nothing is above them."""
+"""Layers that carry another protocol; used only if there is no layer above them."""
 
 ALIASES = {
     "bt-dht": "bittorrent", "bt-utp": "bittorrent", "bt-tracker": "bittorrent", "gquic": "quic", "isakmp": "ike",
     "mongo": "mongodb", "nbdgm": "netbios", "nbns": "netbios", "nbss": "netbios", "pgsql": "postgresql",
     "resp": "redis", "rtcp": "rtp", "smb2": "smb", "wg": "wireguard",
 }  # fmt: skip
-"""Names of tshark for what has another name in `flows.app`."""
+"""Values of `flows.app` for protocols that tshark names differently."""
 
 _CARRIERS = frozenset(ALIASES.get(layer, layer) for layer in _FRAMING)
 
@@ -76,17 +76,17 @@ _APP_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,39}")
 
 
 def unknown_flows(con: "DuckDBPyConnection", capture_id: int) -> int:
-    """Count the flows of a capture that carry payload which no parser knew."""
+    """Count the flows of a capture with payload that no parser recognised."""
     return int(run(con, _COUNT, {"capture": capture_id})[0][0])
 
 
-def packets_to_show(con: "DuckDBPyConnection", capture_id: int) -> list[Sample]:
-    """First packets of these flows, by number, within the bounds."""
-    return [(n, f, p, i) for n, f, p, i in run(con, _SHOWN, {"capture": capture_id})]
+def select_samples(con: "DuckDBPyConnection", capture_id: int) -> list[Sample]:
+    """First packets of these flows in packet order, within the limits."""
+    return [(n, f, p, i) for n, f, p, i in run(con, _SAMPLES, {"capture": capture_id})]
 
 
 def store_apps(con: "DuckDBPyConnection", apps: dict[int, str]) -> int:
-    """Write the answers, flow to application, and return how many flows have a name by it."""
+    """Store the applications by flow; returns the number of flows changed."""
     if not apps:
         return 0
     flows = sorted(apps)
@@ -99,15 +99,15 @@ def store_apps(con: "DuckDBPyConnection", apps: dict[int, str]) -> int:
 
 
 def _record(con: "DuckDBPyConnection", capture_id: int, detail: str, count: int) -> None:
-    """Record in `anomalies` that flows were not asked about, or not answered for."""
+    """Record in `anomalies` that flows were skipped or not decoded."""
     sql = "INSERT INTO anomalies (capture_id, kind, detail, count) VALUES (?, 'tshark_incomplete', ?, ?)"
     run(con, sql, [capture_id, detail[:500], count])
 
 
-def answers(shown: Sequence[Sample], chains: Sequence[str]) -> dict[int, str]:
-    """Flow to application, by most of its frames; ``chains[n]`` are the protocols of ``shown[n]``."""
+def apps_by_flow(samples: Sequence[Sample], chains: Sequence[str]) -> dict[int, str]:
+    """Applications by flow, by majority of its packets; ``chains[n]`` are the protocols of ``samples[n]``."""
     votes: dict[int, Counter[str]] = {}
-    for (_number, flow, protocol, inside), chain in zip(shown, chains, strict=False):
+    for (_number, flow, protocol, inside), chain in zip(samples, chains, strict=False):
         name = app_name(chain, protocol, inside)
         if name is not None:
             votes.setdefault(flow, Counter())[name] += 1
@@ -119,10 +119,10 @@ def answers(shown: Sequence[Sample], chains: Sequence[str]) -> dict[int, str]:
 
 
 def app_name(chain: str, protocol: str, inside: bool) -> str | None:
-    """Application in a frame's protocols (``eth:ethertype:ip:udp:dns``) above the flow's own transport.
+    """Application above the flow's transport in a packet's protocols (``eth:ethertype:ip:udp:dns``).
 
-    A flow out of a tunnel has the last such transport of the frame, any other the first: what tshark finds inside
-    something that rustnet takes for payload is that flow's payload.
+    For a flow inside a tunnel this is the packet's last such transport, otherwise the first: transports that tshark
+    decodes further inside belong to the flow's payload.
     """
     layers = chain.lower().split(":")
     if protocol not in layers or not _BROKEN.isdisjoint(layers):
@@ -136,34 +136,34 @@ def app_name(chain: str, protocol: str, inside: bool) -> str | None:
 
 
 def _name_capture(con: "DuckDBPyConnection", capture_id: int, source: str, decoder: PacketDecoder) -> Outcome:
-    """Ask the decoder about one capture, and store its answers."""
+    """Decode the samples of one capture and store the applications."""
     outcome = Outcome()
     unknown = unknown_flows(con, capture_id)
-    samples = packets_to_show(con, capture_id) if unknown else []
+    samples = select_samples(con, capture_id) if unknown else []
     if not samples:
         return outcome
     if not Path(source).is_file():
-        sentence = _("{source}: cannot be read a second time, so tshark was not asked; replay a file")
+        sentence = _("{source}: cannot be read again, so tshark was not run; replay a file")
         outcome.failures.append(sentence.format(source=source))
         return outcome
-    asked = len({flow for _number, flow, _protocol, _inside in samples})
+    sampled = len({flow for _number, flow, _protocol, _inside in samples})
     try:
         chains, stopped = decoder(source, samples)
     except RustnetError as error:
         outcome.failures.append(str(error) if str(error).startswith(source) else f"{source}: {error}")
         _record(con, capture_id, str(error), unknown)
         return outcome
-    outcome.changed = store_apps(con, answers(samples, chains))
-    sentence = _("{source}: tshark named {named:,} of {asked:,} flows that no parser knew")
-    outcome.notes.append(sentence.format(source=source, named=outcome.changed, asked=asked))
+    outcome.changed = store_apps(con, apps_by_flow(samples, chains))
+    sentence = _("{source}: tshark named {named:,} of {sampled:,} flows that no parser recognised")
+    outcome.notes.append(sentence.format(source=source, named=outcome.changed, sampled=sampled))
     if stopped:
         outcome.losses.append(f"{source}: {stopped}")
         _record(con, capture_id, stopped, len({flow for _number, flow, _protocol, _inside in samples[len(chains) :]}))
-    if asked < unknown:
-        sentence = _("tshark was asked about the largest {asked:,} of {unknown:,} flows that no parser knew")
-        words = sentence.format(asked=asked, unknown=unknown)
+    if sampled < unknown:
+        sentence = _("tshark decoded only the largest {sampled:,} of {unknown:,} flows that no parser recognised")
+        words = sentence.format(sampled=sampled, unknown=unknown)
         outcome.losses.append(f"{source}: {words}")
-        _record(con, capture_id, words, unknown - asked)
+        _record(con, capture_id, words, unknown - sampled)
     return outcome
 
 
@@ -183,5 +183,5 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
 
 
 UNKNOWN_APPS = Pass(
-    "unknown-apps", "applications that no parser knew, by tshark", ("flows_ended",), _run, on_demand=True
+    "unknown-apps", "applications that no parser recognised, by tshark", ("flows_ended",), _run, on_demand=True
 )

@@ -1,1 +1,1 @@
-"""What leaves a session: tables in every format, packets as pcap and pcapng."""
+"""Exports of a session: tables in all formats, packets as pcap and pcapng."""

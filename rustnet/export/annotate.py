@@ -1,9 +1,9 @@
-"""A capture once more, whole and in order, with a comment on every packet that has one to get.
+"""Copies a capture to pcapng and adds comments to its packets.
 
-pcapng stays as it is, block for block: sections, interfaces, names, statistics, secrets, blocks of any kind, options,
-byte order. Only packet blocks with a comment more become longer, and sections say that their length is unknown. Classic
-pcap becomes pcapng with one interface of its link type, snap length and resolution. What is damaged beyond reading is
-left out, so that other programs can read the result to its end.
+pcapng is copied block by block, unknown blocks and options included, in its byte order. Only packet blocks that get a
+comment become longer, and the length of sections is set to unknown. Classic pcap becomes pcapng with one interface of
+its link type, snap length and resolution. Damaged blocks are left out, so that other programs can read the result to
+its end.
 """
 
 from dataclasses import dataclass, field
@@ -24,25 +24,25 @@ _NANOSECONDS, _MICROSECONDS = 9, 6
 Numbers: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int32]]"
 
 
-class Remarks(Protocol):
-    """What is to be said of packets, by their numbers."""
+class CommentSource(Protocol):
+    """Comments of packets, by packet number."""
 
     texts: list[bytes]
     heads: list[int]
-    """How many bytes of each text say who; a packet of which that is said already gets no second comment."""
+    """Length in bytes of the owner at the start of each text; a comment that begins with it is not repeated."""
     chunk: int
 
     def which(self, first: int, count: int) -> Numbers:
-        """Place in `texts` of each packet's comment, -1 for none; `chunk` counts up when `texts` change."""
+        """Index in `texts` of each packet's comment, -1 for none; `chunk` is incremented when `texts` changes."""
 
 
 @dataclass(slots=True)
 class Annotated:
-    """What was written."""
+    """Result of an annotation."""
 
     packets: int = 0
     commented: int = 0
-    """Packets that got a comment."""
+    """Packets that size a comment."""
     present: int = 0
     """Packets that had a comment with the same owner already."""
     mute: int = 0
@@ -61,67 +61,67 @@ def regular(capture: str, folder: Path) -> str:
         copy = folder / "capture"
         view = memoryview(bytearray(1 << 20))
         with copy.open("wb") as stream:
-            while got := stored.readinto(view):
-                stream.write(view[:got])
+            while size := stored.readinto(view):
+                stream.write(view[:size])
     finally:
         stored.close()
     return str(copy)
 
 
-def annotate(path: str, remarks: Remarks, stream: BinaryIO) -> Annotated:
-    """Write the capture at ``path`` with ``remarks`` to ``stream`` as pcapng; it stays open.
+def annotate(path: str, comments: CommentSource, stream: BinaryIO) -> Annotated:
+    """Write the capture at ``path`` with ``comments`` to ``stream`` as pcapng; it stays open.
 
-    Raises `InputError` if the capture cannot be opened or is none.
+    Raises `InputError` if the file cannot be opened or is not a capture.
     """
-    made = Annotated()
+    result = Annotated()
     splicer = Splicer()
-    nothing = np.zeros(0, np.int32)
+    no_comments = np.zeros(0, np.int32)
     chunk = 0
     with FileSource(path, hashing=False, notes=False) as source:
         form = source.info.format.partition("+")[0]
         if form != "pcapng":
-            _head(source, form, stream)
+            _begin_file(source, form, stream)
         for frames, used in source.pieces():
-            which = remarks.which(frames.first_number, frames.count) if frames.count else nothing
-            if remarks.chunk != chunk:
-                chunk = remarks.chunk
-                splicer.say(remarks.texts, remarks.heads)
+            which = comments.which(frames.first_number, frames.count) if frames.count else no_comments
+            if comments.chunk != chunk:
+                chunk = comments.chunk
+                splicer.set_texts(comments.texts, comments.heads)
             splicer.begin(frames)
             if form == "pcapng":
                 _blocks(splicer, frames, which, used, source.gaps, stream)
             else:
                 _records(splicer, frames, which, 1 if form == "pcap-ns" else 1000, stream)
-            made.packets += frames.count
-        made.complete, made.damage = source.info.complete, source.damage
-    made.commented, made.present, made.mute = splicer.commented, splicer.present, splicer.mute
-    return made
+            result.packets += frames.count
+        result.complete, result.damage = source.info.complete, source.damage
+    result.commented, result.present, result.mute = splicer.commented, splicer.present, splicer.mute
+    return result
 
 
-def _head(source: FileSource, form: str, stream: BinaryIO) -> None:
-    """Begin the pcapng file that a classic pcap becomes."""
+def _begin_file(source: FileSource, form: str, stream: BinaryIO) -> None:
+    """Write the section and interface for a classic pcap."""
     writer = PcapngWriter(stream)
     writer.section(application=f"rustnet {__version__}")
     writer.describe(source.interfaces[0], _NANOSECONDS if form == "pcap-ns" else _MICROSECONDS)
 
 
 def _records(splicer: Splicer, frames: Frames, which: Numbers, scale: int, stream: BinaryIO) -> None:
-    """Write a batch of packets that had no blocks."""
+    """Write a batch of packets of a classic pcap."""
     done = False
     while not done:
         done = splicer.records(frames, which.data, scale)
-        stream.write(splicer.taken())
+        stream.write(splicer.take())
 
 
 def _blocks(
     splicer: Splicer, frames: Frames, which: Numbers, used: int, gaps: list[tuple[int, int, bytes]], stream: BinaryIO
 ) -> None:
-    """Write the blocks of a piece, all but the damaged ones."""
+    """Write the undamaged blocks of a piece."""
     at = 0
-    for start, stop, instead in [*gaps, (used, used, b"")]:
+    for start, stop, replacement in [*gaps, (used, used, b"")]:
         while at < start:
             at = splicer.blocks(frames, which.data, at, start)
-            stream.write(splicer.taken())
-        if instead:
-            stream.write(instead)
-            splicer.big = instead[8:12] == BYTE_ORDERS[0]
+            stream.write(splicer.take())
+        if replacement:
+            stream.write(replacement)
+            splicer.big = replacement[8:12] == BYTE_ORDERS[0]
         at = stop

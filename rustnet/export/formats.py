@@ -1,8 +1,7 @@
-"""Results for people and programs: table, markdown, csv, json, jsonl, parquet.
+"""Writes results as table, markdown, csv, json, jsonl or parquet.
 
-Values are raw and exact everywhere except in ``table`` and ``markdown``, which are for reading: there sizes are
-humanised and control characters escaped. Times are UTC and say so (``Z``). No format lets hostile text reach a
-terminal as commands.
+Values are exact except in ``table`` and ``markdown``, where sizes are humanised and control characters are escaped.
+Times are in UTC, marked by ``Z``. No format passes control sequences from hostile text to a terminal.
 """
 
 import datetime as dt
@@ -28,11 +27,11 @@ FORMATS: tuple[str, ...] = ("table", "csv", "json", "jsonl", "parquet", "markdow
 """Formats by name."""
 
 MEASURED_ROWS = 1000
-"""Rows of a table that are held back to find how wide its columns must be; later ones follow that."""
+"""Rows from which the column widths of a table are computed."""
 WIDEST_CELL = 200
-"""Terminal columns of a cell in a table that does not go to a terminal."""
+"""Maximum width of a cell if the output is not a terminal."""
 NARROWEST_CELL = 6
-"""A column is not made narrower than this to make others fit."""
+"""Columns are not narrowed below this width."""
 GAP = "  "
 
 _NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)")
@@ -52,9 +51,9 @@ def write_result(
 ) -> int:
     """Write ``result`` to ``stream`` in a format of `FORMATS`; returns the number of rows.
 
-    ``columns`` is the width of a table, by default the terminal's if the stream is one. ``humanise`` shows sizes of
-    tables as ``1.5 MB``. ``spreadsheet`` puts an apostrophe before csv text that a spreadsheet would run as a formula;
-    without it, csv is exact. Parquet wants a binary stream (or a text stream with a ``buffer``).
+    ``columns`` is the width of a table, by default the terminal's if the stream is one. ``humanise`` writes sizes
+    in tables as ``1.5 MB``. ``spreadsheet`` puts an apostrophe before csv text that a spreadsheet would run as a
+    formula; without it, csv is exact. Parquet requires a binary stream (or a text stream with a ``buffer``).
     """
     batches = result.batches() if isinstance(result, RowStream) else iter([result.rows] if result.rows else [])
     if fmt == "parquet":
@@ -65,7 +64,7 @@ def write_result(
     if fmt in ("json", "jsonl"):
         return _write_json(result, batches, text, lines=fmt == "jsonl")
     if fmt not in FORMATS:
-        raise UsageError("unknown format {fmt!r}; there is {formats}", fmt=fmt, formats=", ".join(FORMATS))
+        raise UsageError("unknown format {fmt!r}; known formats: {formats}", fmt=fmt, formats=", ".join(FORMATS))
     shown = _Cells(result, humanise=humanise)
     if fmt == "markdown":
         count = _write_markdown(shown, batches, text)
@@ -82,7 +81,7 @@ def _is_terminal(stream: TextIO | BinaryIO) -> bool:
 
 
 def _exact(value: Any, kind: str) -> Any:
-    """Return a value for json and csv: JSON's own kinds, times as text."""
+    """Value for json and csv: JSON types, with times as text."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
@@ -99,7 +98,7 @@ def _escape_json(match: re.Match[str]) -> str:
 
 
 def dumps(value: Any) -> str:
-    """JSON without line breaks, and without characters that a terminal would obey or that reorder text."""
+    """JSON without line breaks, and without control characters and characters that reorder text."""
     return _UNSAFE_JSON.sub(_escape_json, json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
@@ -122,7 +121,7 @@ def _write_json(result: ResultSet | RowStream, batches: Iterator[list[Row]], out
 
 
 def _csv_cell(value: Any, *, spreadsheet: bool, escape: bool) -> str:
-    """One field by RFC 4180. NULL is empty and an empty text is ``""``, so that they can be told apart."""
+    """One field by RFC 4180. NULL is empty, and an empty text is ``""``."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -153,7 +152,7 @@ def _write_csv(result: ResultSet | RowStream, batches: Iterator[list[Row]], out:
 
 
 class _Cells:
-    """How values are shown to people: which columns are numbers, which are sizes, and each value as safe text."""
+    """Formats values as safe text for tables; knows which columns are numbers and sizes."""
 
     def __init__(self, result: ResultSet | RowStream, *, humanise: bool) -> None:
         self.types = result.types
@@ -197,10 +196,10 @@ def _write_table(cells: _Cells, batches: Iterator[list[Row]], out: TextIO, limit
     count = 0
 
     def line(values: Sequence[str]) -> str:
-        made = GAP.join(
+        text = GAP.join(
             pad(cut(value, w), w, right=right) for value, w, right in zip(values, widths, cells.right, strict=True)
         ).rstrip()
-        return (made if limit is None else cut(made, limit)) + "\n"
+        return (text if limit is None else cut(text, limit)) + "\n"
 
     out.write(line(cells.names))
     out.write(line(["─" * w for w in widths]))
@@ -211,25 +210,25 @@ def _write_table(cells: _Cells, batches: Iterator[list[Row]], out: TextIO, limit
 
 
 def fit(widths: Sequence[int], limit: int) -> list[int]:
-    """Narrow the widest columns until all fit into ``limit``, none below `NARROWEST_CELL`; the rest is cut off."""
-    made = list(widths)
-    excess = sum(made) + len(GAP) * (len(made) - 1) - limit
+    """Narrow the widest columns until all fit into ``limit``, but none below `NARROWEST_CELL`."""
+    fitted = list(widths)
+    excess = sum(fitted) + len(GAP) * (len(fitted) - 1) - limit
     while excess > 0:
-        widest = max(made)
+        widest = max(fitted)
         if widest <= NARROWEST_CELL:
             break
-        among = [i for i, w in enumerate(made) if w == widest]
-        below = max([w for w in made if w < widest] + [NARROWEST_CELL])
-        step = max(1, min(widest - below, excess // len(among)))
-        for i in among:
+        widest_columns = [i for i, w in enumerate(fitted) if w == widest]
+        below = max([w for w in fitted if w < widest] + [NARROWEST_CELL])
+        step = max(1, min(widest - below, excess // len(widest_columns)))
+        for i in widest_columns:
             if excess > 0:
-                made[i] -= step
+                fitted[i] -= step
                 excess -= step
-    return made
+    return fitted
 
 
 def _markdown_cell(text: str) -> str:
-    """Escape what Markdown would make a link, an image, HTML or a new column of."""
+    """Escape characters that Markdown would read as a link, an image, HTML or a new column."""
     return re.sub(r"([\\`*\[\]<>|~])", r"\\\1", text)
 
 
@@ -248,16 +247,16 @@ def _write_markdown(cells: _Cells, batches: Iterator[list[Row]], out: TextIO) ->
 
 
 def _write_parquet(result: ResultSet | RowStream, batches: Iterator[list[Row]], stream: TextIO | BinaryIO) -> int:
-    """Make the file beside, then copy it: Parquet is written from its end, which a pipe cannot do."""
+    """Write a temporary file and copy it: Parquet needs a seekable file, and a pipe is not."""
     if _is_terminal(stream):
-        raise UsageError("parquet is binary and would garble the terminal: send it to a file with > or -o")
+        raise UsageError("parquet is binary and cannot be shown on a terminal: write it to a file with > or -o")
     binary: Any = getattr(stream, "buffer", stream)
     if isinstance(binary, io.TextIOBase):
         raise UsageError("parquet is binary: it needs a file, not text")
     with tempfile.TemporaryDirectory(prefix="rustnet.") as folder:
         path = Path(folder) / "result.parquet"
         count = write_parquet(result.columns, result.types, batches, path)
-        with path.open("rb") as made:
-            shutil.copyfileobj(made, binary)
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, binary)
     binary.flush()
     return count

@@ -1,4 +1,4 @@
-"""One packet out of its original capture."""
+"""Reads one packet from its original capture."""
 
 from pathlib import Path
 

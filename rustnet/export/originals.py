@@ -1,4 +1,4 @@
-"""Finding a session's captures again on this machine, and making sure that they are the same files."""
+"""Locates the original captures of a session and verifies that they are unchanged."""
 
 import hashlib
 import typing
@@ -16,41 +16,45 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where a capture is now, or why it cannot be used."""
+class Location:
+    """Current path of a capture, or the reason why there is none."""
 
     path: Path | None
     problem: str
-    """Empty if the file is there and, as far as it was checked, the one that was ingested."""
+    """Empty if a file was located."""
     missing: bool = False
 
 
-def locate(original: Original, session: Path, given: Sequence[str] = (), *, alone: bool = True) -> Found:
-    """Find a capture: among the files ``given``, at its path, or beside the session.
+def locate(original: Original, session: Path, given: Sequence[str] = (), *, alone: bool = True) -> Location:
+    """Locate a capture among the files ``given``, at its path, or next to the session.
 
-    ``alone``: no other capture is looked for, so that a single given file must be the one. Without that, given files
-    are told apart by size and hash, or by their names.
+    ``alone`` means that this is the only capture, so that a single given file is taken for it. Otherwise given files
+    are matched by size and hash, or by name.
     """
     if given:
         chosen = _choose(original, [Path(name) for name in given], alone=alone)
         if chosen is None:
-            return Found(None, f"{original.source}: none of the files given with --source is it", missing=True)
+            return Location(None, f"{original.source}: no file given with --source matches", missing=True)
         if not chosen.is_file():
-            return Found(None, f"{chosen}: there is no such file", missing=True)
-        return Found(chosen, "")
+            return Location(None, f"{chosen}: no such file", missing=True)
+        return Location(chosen, "")
     if original.kind != "file":
         what = "standard input" if original.source == "-" else f"{original.source} ({original.kind})"
-        return Found(None, f"was read from {what}, which cannot be read again; name a copy with --source", missing=True)
+        return Location(
+            None,
+            f"was read from {what}, which cannot be read again; name a copy with --source",
+            missing=True,
+        )
     for path in (Path(original.source), session.parent / original.source, session.parent / Path(original.source).name):
         if path.is_file():
-            return Found(path, "")
-    return Found(None, f"{original.source}: is no longer there; name where it is now with --source", missing=True)
+            return Location(path, "")
+    return Location(None, f"{original.source}: no such file; give its current path with --source", missing=True)
 
 
 def stored_as(session: "Session", path: Path) -> int:
-    """Find the capture of a session that a file is, the latest of several, and return its number.
+    """Return the number of the session's latest capture that is identical to a file.
 
-    Raises `InputError` if the file cannot be read, `RustnetError` if it is none of them.
+    Raises `InputError` if the file cannot be read, `RustnetError` if no capture matches.
     """
     try:
         size = path.stat().st_size
@@ -58,12 +62,12 @@ def stored_as(session: "Session", path: Path) -> int:
         raise InputError("{path}: cannot be read: {strerror}", path=path, strerror=error.strerror or error) from None
     same = [original for original in originals(session) if original.bytes == size and original.sha256]
     if same:
-        made = digest(path)
+        sha256 = digest(path)
         for original in reversed(same):
-            if original.sha256 == made:
+            if original.sha256 == sha256:
                 return original.capture_id
     raise RustnetError(
-        "{path}: has no capture of the same SHA-256 as {path2}; add it with 'rustnet replay {path2} --db {path}'",
+        "{path}: contains no capture with the SHA-256 of {path2}; add it with 'rustnet replay {path2} --db {path}'",
         path=session.path,
         path2=path,
     )
@@ -82,7 +86,7 @@ def _choose(original: Original, given: Sequence[Path], *, alone: bool) -> Path |
 
 
 def verify(original: Original, path: Path) -> str:
-    """Compare a file with what was ingested; returns what differs, or nothing.
+    """Compare a file with the ingested capture; returns the difference, or an empty text.
 
     Raises `InputError` if it cannot be read.
     """
@@ -91,19 +95,19 @@ def verify(original: Original, path: Path) -> str:
     except OSError as error:
         raise InputError("{path}: cannot be read: {strerror}", path=path, strerror=error.strerror or error) from None
     if original.bytes is not None and original.sha256 and size != original.bytes:
-        return f"has {size:,} bytes, and {original.bytes:,} were ingested"
+        return f"has {size:,} bytes, but the ingested capture had {original.bytes:,}"
     if original.sha256 and digest(path) != original.sha256:
-        return "has another SHA-256 than the file that was ingested"
+        return "its SHA-256 differs from that of the ingested capture"
     return ""
 
 
 def digest(path: Path) -> str:
     """SHA-256 of a file as it is stored, in hexadecimal. Raises `InputError` if it cannot be read."""
-    made = hashlib.sha256()
+    hasher = hashlib.sha256()
     try:
         with path.open("rb") as stream:
             while data := stream.read(_CHUNK):
-                made.update(data)
+                hasher.update(data)
     except OSError as error:
         raise InputError("{path}: cannot be read: {strerror}", path=path, strerror=error.strerror or error) from None
-    return made.hexdigest()
+    return hasher.hexdigest()

@@ -1,8 +1,8 @@
-"""Results as a Parquet file, through DuckDB, without Arrow or pandas.
+"""Writes results as Parquet with DuckDB, without Arrow or pandas.
 
-Rows go to a temporary file of JSON lines that a DuckDB of its own reads with the types stated: the session's own
-connection stays locked, and memory does not grow with the result. Parquet readers differ over nanoseconds and know no
-128-bit integers, so a nanosecond time becomes microseconds plus a ``*_ns`` BIGINT, and a huge integer exact text.
+Rows are written to temporary JSON lines, which a separate DuckDB reads with explicit types: the session's connection
+stays locked, and memory does not grow with the result. Parquet readers differ in their support of nanoseconds and do
+not support 128-bit integers, so a time becomes microseconds plus a ``*_ns`` BIGINT, and a huge integer becomes text.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ _PLAIN = re.compile(
 
 
 def write_parquet(columns: Sequence[str], types: Sequence[str], batches: Iterable[Sequence[Row]], path: Path) -> int:
-    """Write rows to ``path`` as Parquet (zstd); returns how many. ``types`` as a `ResultSet` has them."""
+    """Write rows to ``path`` as Parquet (zstd); returns their number. ``types`` are those of a `ResultSet`."""
     plans = [_plan(f"c{i}", kind) for i, kind in enumerate(types)]
     names = unique([name for column, plan in zip(columns, plans, strict=True) for name in _names(column, plan[1])])
     shown = [sql for plan in plans for sql in plan[1]]
@@ -38,11 +38,11 @@ def write_parquet(columns: Sequence[str], types: Sequence[str], batches: Iterabl
 
 
 _Plan = tuple[str, tuple[str, ...], Callable[[Any], Any]]
-"""Type as read from JSON; SQL of the columns made of it; Python value to JSON value."""
+"""Type to read from JSON; SQL of the resulting columns; conversion of a Python value to JSON."""
 
 
 def _plan(column: str, kind: str) -> _Plan:
-    """Decide how a column of type ``kind`` travels."""
+    """Choose the conversion of a column of type ``kind``."""
     if kind == "TIMESTAMP_NS":
         below = f"(({column} % 1000 + 1000) % 1000)"  # also before 1970, where // would round up
         return "BIGINT", (f"make_timestamp(({column} - {below}) // 1000)", column), int
@@ -66,7 +66,7 @@ def _as_text(value: object) -> str:
 
 
 def _stage(batches: Iterable[Sequence[Row]], converters: Sequence[Callable[[Any], Any]], path: Path) -> int:
-    """Write rows as JSON lines; returns how many."""
+    """Write rows as JSON lines; returns their number."""
     count = 0
     keys = [f"c{i}" for i in range(len(converters))]
     with path.open("w", encoding="utf-8") as out:
@@ -80,20 +80,20 @@ def _stage(batches: Iterable[Sequence[Row]], converters: Sequence[Callable[[Any]
 
 
 def json_value(value: Any) -> Any:
-    """Return a value that JSON knows: times as ISO-8601, bytes as hex, what is not finite as null."""
+    """Convert a value to JSON types: times to ISO-8601, bytes to hex, infinite and NaN to null."""
     match value:
         case None | bool() | int() | str():
-            made: Any = value
+            converted: Any = value
         case float():
-            made = value if math.isfinite(value) else None
+            converted = value if math.isfinite(value) else None
         case dict():
-            made = {str(key): json_value(item) for key, item in value.items()}
+            converted = {str(key): json_value(item) for key, item in value.items()}
         case list() | tuple():
-            made = [json_value(item) for item in value]
+            converted = [json_value(item) for item in value]
         case bytes() | bytearray():
-            made = value.hex()
+            converted = value.hex()
         case dt.datetime():
-            made = value.isoformat(timespec="microseconds")
+            converted = value.isoformat(timespec="microseconds")
         case _:
-            made = str(value)
-    return made
+            converted = str(value)
+    return converted

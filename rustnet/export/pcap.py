@@ -9,13 +9,13 @@ _MICROSECONDS = 0xA1B2C3D4
 _NANOSECONDS = 0xA1B23C4D
 _SECOND = 1_000_000_000
 DEFAULT_SNAPLEN = 262_144
-"""Written where the original does not limit packets: the largest that other programs accept."""
+"""Used if the original has no snap length: the largest value that other programs accept."""
 
 
 class PcapWriter:
     """Writes a little-endian pcap file to ``stream``, which stays open.
 
-    ``nanoseconds`` chooses the resolution of times: nanoseconds, or microseconds as in most captures.
+    ``nanoseconds`` selects the resolution of times: nanoseconds or microseconds.
     """
 
     def __init__(self, stream: BinaryIO, link_type: int, *, snaplen: int = 0, nanoseconds: bool = True) -> None:
@@ -32,9 +32,7 @@ class PcapWriter:
         """
         seconds, rest = divmod(ts, _SECOND)
         if not 0 <= seconds <= 0xFFFFFFFF:
-            raise RustnetError(
-                "a packet's time lies outside 1970 to 2106, which pcap cannot hold: write pcapng instead"
-            )
+            raise RustnetError("a packet's time is outside 1970 to 2106, the range of pcap: write pcapng instead")
         self._stream.write(struct.pack("<IIII", seconds, rest // self._unit, len(data), length))
         self._stream.write(data)
         self.packets += 1

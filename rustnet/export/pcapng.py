@@ -16,7 +16,7 @@ _IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_FCSLEN, _IF_TSOFFSET = 2, 3, 9, 13, 
 _FLAGS, _PROCESS_INDEX, _EFFECTIVE_INDEX = 2, 0x8001, 0x8003
 _SECOND = 1_000_000_000
 _EARLY = -9_200_000_000
-"""Offset in seconds of the twin interfaces that hold times before 1970."""
+"""Time offset in seconds of the additional interfaces for packets before 1970."""
 _MAX_OPTION = 0xFFFF
 
 
@@ -26,7 +26,7 @@ def _option(code: int, value: bytes) -> bytes:
 
 
 def _text(code: int, text: str) -> bytes:
-    """Encode a text option, cut to what an option can hold; nothing for an empty text."""
+    """Encode a text option, cut to the maximum length; empty for an empty text."""
     if not text:
         return b""
     raw = text.encode("utf-8", "replace")[:_MAX_OPTION]
@@ -35,7 +35,7 @@ def _text(code: int, text: str) -> bytes:
 
 @functools.lru_cache(maxsize=1024)
 def _comment(text: str) -> bytes:
-    """Make a comment that many packets have."""
+    """Encode a comment, cached because many packets share it."""
     return _text(_COMMENT, text)
 
 
@@ -47,10 +47,10 @@ class PcapngWriter:
         self.packets = 0
         self._interfaces: dict[tuple[int, bool], int] = {}
         self._processes: dict[tuple[int, int], int] = {}
-        """Number in this section by (section, index) of the original; -1 for what the original never described."""
+        """Number in this section by (section, index) of the original; -1 if the original has no such block."""
 
     def section(self, *, application: str, hardware: str = "", os: str = "", comments: Sequence[str] = ()) -> None:
-        """Begin a section: what follows has interfaces of its own."""
+        """Begin a section, with its own interfaces."""
         self._interfaces = {}
         self._processes = {}
         options = b"".join(_text(_COMMENT, comment) for comment in comments)
@@ -66,14 +66,14 @@ class PcapngWriter:
         length: int,
         note: Note | None = None,
         processes: Sequence[tuple[int, int, str, str]] = (),
-        remark: str = "",
+        comment: str = "",
     ) -> None:
-        """Append a packet of ``interface``, which ``key`` tells apart within the section.
+        """Append a packet of ``interface``, identified within the section by ``key``.
 
-        ``ts`` is in nanoseconds since 1970 UTC, ``length`` in bytes on the wire. ``note`` brings comments, flags and
-        the places in ``processes`` (section, pid, name, path) of Apple's process blocks; ``remark`` is a comment more.
+        ``ts`` is in nanoseconds since 1970 UTC, ``length`` in bytes on the wire. ``note`` has comments, flags and
+        the indexes in ``processes`` (section, pid, name, path) of Apple's process blocks; ``comment`` is added.
         """
-        options = _comment(remark)
+        options = _comment(comment)
         if note:
             options += self._packet_options(note, processes)
         number = self._interface(key, interface, ts < 0)
@@ -102,13 +102,13 @@ class PcapngWriter:
         self._block(_INTERFACE, struct.pack("<HHI", interface.link_type, 0, interface.snaplen), options)
 
     def _packet_options(self, note: Note, processes: Sequence[tuple[int, int, str, str]]) -> bytes:
-        made = b"".join(_text(_COMMENT, comment) for comment in note.comments)
+        options = b"".join(_text(_COMMENT, comment) for comment in note.comments)
         if note.flags:
-            made += _option(_FLAGS, struct.pack("<I", note.flags))
+            options += _option(_FLAGS, struct.pack("<I", note.flags))
         for code, index in ((_PROCESS_INDEX, note.process), (_EFFECTIVE_INDEX, note.effective_process)):
             if index >= 0 and (number := self._process(note.section, index, processes)) >= 0:
-                made += _option(code, struct.pack("<I", number))
-        return made
+                options += _option(code, struct.pack("<I", number))
+        return options
 
     def _process(self, section: int, index: int, processes: Sequence[tuple[int, int, str, str]]) -> int:
         """Return the number of a process block in this section, written if it is new; -1 if there was none."""

@@ -1,7 +1,7 @@
-"""A session's owners as a sidecar, version 1: replayed with the same capture, it gives the same owners.
+"""Exports the owners of a session as a sidecar, version 1, which gives the same owners when replayed.
 
-Every process is written first, in a line of its own, then every statement that became a claim, with its source,
-quality and times, and at last the flows that a source knew no owner for. ``sidecar/FORMAT.md`` explains the keys.
+It has a line for each process, then one for each claim with its source, quality and times, then one for each flow for
+which a source knew no owner. ``sidecar/FORMAT.md`` explains the keys.
 """
 
 import json
@@ -19,7 +19,7 @@ SIDECAR_VERSION = 1
 WRITER = f"rustnet-export/{__version__}"
 
 _PROTOCOLS = {"icmpv6": "ICMP"}
-_NOWHERE = {False: "0.0.0.0", True: "::"}  # noqa: S104 -- how an end that is bound to no address is written
+_NOWHERE = {False: "0.0.0.0", True: "::"}  # noqa: S104 -- address of an unbound end
 _OPEN_END = {"wildcard": "local", "listener": "remote", "port": "both", "protocol": "both"}
 _ADDRESSES_PER_LINE = 1000
 
@@ -27,7 +27,7 @@ Keys = dict[str, Any]
 
 
 def write_sidecar(session: "Session", stream: TextIO) -> int:
-    """Write what a session knows of owners, and return the number of lines that are about connections."""
+    """Write the owners of a session and return the number of lines about connections."""
     since, until = ownership.span(session)
     about = {**_blank("META", "0.0.0.0:0", "0.0.0.0:0", since, until), "timestamp": _written(until)}
 
@@ -43,8 +43,8 @@ def write_sidecar(session: "Session", stream: TextIO) -> int:
     for process in ownership.processes(session):
         put({**about, "record": "process", "state": "process", **_process(process)})
     lines = 0
-    for said in ownership.statements(session):
-        put({**_statement(said), **_process(said["process"])})
+    for claim in ownership.statements(session):
+        put({**_claim_line(claim), **_process(claim["process"])})
         lines += 1
     for flow in ownership.ownerless(session):
         put(_ownerless(flow))
@@ -53,7 +53,7 @@ def write_sidecar(session: "Session", stream: TextIO) -> int:
 
 
 def _blank(protocol: str, local: str, remote: str, first: int | None, last: int | None) -> Keys:
-    """Keys that every line has, RustNet's and ours."""
+    """Keys that every line has."""
     return {
         "bytes_received": 0,
         "bytes_sent": 0,
@@ -71,37 +71,37 @@ def _blank(protocol: str, local: str, remote: str, first: int | None, last: int 
     }
 
 
-def _statement(said: Keys) -> Keys:
-    """Line of one statement, without its process."""
-    six = said["six"]
+def _claim_line(claim: Keys) -> Keys:
+    """Keys of one claim, without its process."""
+    six = claim["six"]
     keys = _blank(
-        _protocol(said["protocol"]),
-        _endpoint(said["near_ip"] or _NOWHERE[six], said["near_port"]),
-        _endpoint(said["far_ip"] or _NOWHERE[six], said["far_port"]),
-        said["first"],
-        said["last"],
+        _protocol(claim["protocol"]),
+        _endpoint(claim["near_ip"] or _NOWHERE[six], claim["near_port"]),
+        _endpoint(claim["far_ip"] or _NOWHERE[six], claim["far_port"]),
+        claim["first"],
+        claim["last"],
     )
     keys.update(
-        attribution_match=said["quality"],
-        bytes_received=said["received"],
-        bytes_sent=said["sent"],
+        attribution_match=claim["quality"],
+        bytes_received=claim["received"],
+        bytes_sent=claim["sent"],
         bytes_source="capture",
-        claim_evidence=said["evidence"],
-        claim_source=said["source"],
+        claim_evidence=claim["evidence"],
+        claim_source=claim["source"],
         observed_by="claim",
-        open_end=_OPEN_END.get(said["match"], "none"),
-        state=said["state"] or "",
-        timestamp=_written(said["observed"]),
+        open_end=_OPEN_END.get(claim["match"], "none"),
+        state=claim["state"] or "",
+        timestamp=_written(claim["observed"]),
     )
-    if said["icmp_id"] is not None:
-        keys["icmp_id"] = said["icmp_id"]
-    if six and said["near_ip"] is None:
+    if claim["icmp_id"] is not None:
+        keys["icmp_id"] = claim["icmp_id"]
+    if six and claim["near_ip"] is None:
         keys["ipv6_only"] = True
     return keys
 
 
 def _ownerless(flow: Keys) -> Keys:
-    """Line of a flow that some source saw and knew no owner for."""
+    """Keys of a flow for which a source knew no owner."""
     near, far = _endpoint(flow["near_ip"], flow["near_port"]), _endpoint(flow["far_ip"], flow["far_port"])
     keys = _blank(_protocol(flow["protocol"]), near, far, flow["first"], flow["last"])
     keys.update(
@@ -119,7 +119,7 @@ def _ownerless(flow: Keys) -> Keys:
 
 def _process(row: Keys) -> Keys:
     """Keys of one process."""
-    cube = {
+    kubernetes = {
         "cgroup_path": row["cgroup"],
         "container_id": row["container_id"],
         "container_name": row["container_name"],
@@ -135,7 +135,7 @@ def _process(row: Keys) -> Keys:
         "cwd": row["cwd"],
         "exe_sha256": row.get("exe_sha256"),
         "host": row["host"],
-        "kubernetes": {key: value for key, value in cube.items() if value is not None} or None,
+        "kubernetes": {key: value for key, value in kubernetes.items() if value is not None} or None,
         "process_executable": row["exe"],
         "process_gid": row["gid"],
         "process_lineage": _lineage(row["lineage"]),
@@ -149,16 +149,16 @@ def _process(row: Keys) -> Keys:
 
 
 def _lineage(ancestors: list[str] | None) -> Keys | None:
-    """Ancestors as RustNet writes them, from ``name(pid)``."""
+    """Ancestors in RustNet's form, from ``name(pid)``."""
     if not ancestors:
         return None
     truncated = ancestors[0] == "…"
-    made = []
+    members = []
     for one in ancestors[truncated:]:
         name, _, number = one.rpartition("(")
         number = number.rstrip(")")
-        made.append({"name": None if name == "?" else name, "pid": int(number) if number.isdecimal() else None})
-    return {"ancestors": made, "truncated": truncated}
+        members.append({"name": None if name == "?" else name, "pid": int(number) if number.isdecimal() else None})
+    return {"ancestors": members, "truncated": truncated}
 
 
 def _protocol(name: str) -> str:

@@ -1,7 +1,7 @@
-"""The compiled copier behind annotated captures: packets and blocks go over as they are, some with a comment more.
+"""Copies packets and pcapng blocks and adds comments; compiled.
 
-It fills one output buffer and stops when the next block may not fit; whoever drives it (`annotate`) writes the buffer
-out and calls again. C types stand in ``splice.pxd``; uncompiled, the same code runs slowly.
+It fills one output buffer and returns when the next block may not fit; the caller (`annotate`) writes the buffer out
+and calls again. C types are declared in ``splice.pxd``; the uncompiled code works, but slowly.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,14 @@ ENHANCED = 6
 MASK32 = 0xFFFFFFFF
 SPACE = 0x20
 FIXED = 28  # bytes of an enhanced or obsolete packet block before its packet
-ROOM = 16  # what a comment may add to a block besides its text: option head, padding, end of options
+ROOM = 16  # bytes that a comment adds to a block besides its text: option header, padding, end of options
 
 
 class Splicer:
-    """Puts comments on packets.
+    """Adds comments to packets.
 
-    Comment ``k`` is ``texts[k]``, UTF-8 of at most 65,535 bytes; the ``which`` of a batch has one number for each
-    packet, -1 for none. A packet that has a comment which begins with the same words, up to ``heads[k]`` bytes, gets
-    no second one.
+    Comment ``k`` is ``texts[k]``, UTF-8 of at most 65,535 bytes; ``which`` has the comment number of each packet of a
+    batch, -1 for none. A packet whose comment already begins with the first ``heads[k]`` bytes gets no second one.
     """
 
     def __init__(self) -> None:
@@ -45,8 +44,8 @@ class Splicer:
         self.i = 0
         self.data = memoryview(b"")
 
-    def say(self, texts: Sequence[bytes], heads: Sequence[int]) -> None:
-        """Take the texts of the batches to come."""
+    def set_texts(self, texts: Sequence[bytes], heads: Sequence[int]) -> None:
+        """Set the texts for the following batches."""
         self.texts = memoryview(b"".join(texts))
         self.bounds = zeros(len(texts) + 1, np.int64)
         self.heads = zeros(len(texts), np.int64)
@@ -61,16 +60,16 @@ class Splicer:
         self.i = 0
         self.data = frames.data
 
-    def taken(self) -> memoryview:
-        """What the output buffer holds: to be written before the next call, since it counts as empty from now on."""
+    def take(self) -> memoryview:
+        """Return the contents of the output buffer, which must be written before the next call reuses it."""
         size = self.filled
         self.filled = 0
         return memoryview(self.buffer)[:size]
 
     def blocks(self, frames: Frames, which: "memoryview[int]", pos: int, end: int) -> int:
-        """Copy the pcapng blocks that ``frames.data[pos:end]`` is made of; returns where the output had no room left.
+        """Copy the pcapng blocks in ``frames.data[pos:end]``; returns the position at which the output was full.
 
-        Lengths that contradict themselves become right, the length of a section becomes unknown.
+        Inconsistent block lengths are corrected, and the length of a section is set to unknown.
         """
         run = pos
         capacity = len(self.out)
@@ -103,7 +102,7 @@ class Splicer:
         return pos
 
     def block(self, kind: int, pos: int, size: int, k: int) -> None:
-        """Copy one block with comment ``k``, if it is one, and with its lengths made right."""
+        """Copy one block with correct lengths and with comment ``k``, unless that is negative."""
         begun = self.filled
         if k < 0:
             self.copy(pos, pos + size - 4)
@@ -130,7 +129,7 @@ class Splicer:
         self.filled = end
 
     def has(self, at: int, stop: int, k: int) -> bool:
-        """Whether the options from ``at`` on have a comment with the first words of comment ``k`` already."""
+        """Whether the options from ``at`` on have a comment that begins like comment ``k``."""
         start = self.bounds[k]
         length = self.heads[k]
         while stop - at >= 4:
@@ -151,9 +150,9 @@ class Splicer:
         return False
 
     def records(self, frames: Frames, which: "memoryview[int]", scale: int) -> bool:
-        """Make enhanced packet blocks, little-endian and of interface 0, of the batch's packets.
+        """Write the batch's packets as little-endian enhanced packet blocks of interface 0.
 
-        ``scale`` is the nanoseconds of the interface's unit. Returns whether all are done.
+        ``scale`` is the interface's time unit in nanoseconds. Returns whether the batch is complete.
         """
         capacity = len(self.out)
         while self.i < frames.count:
@@ -204,7 +203,7 @@ class Splicer:
             self.filled += size
 
     def pad(self) -> None:
-        """Append zeros up to a multiple of four; every block begins at one."""
+        """Append zeros up to a multiple of four."""
         while self.filled & 3:
             self.out[self.filled] = 0
             self.filled += 1

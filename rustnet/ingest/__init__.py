@@ -1,1 +1,1 @@
-"""From inputs to a session: the only room that sees the whole road."""
+"""Reads inputs into a session, from the packet sources to the writer."""

@@ -1,4 +1,4 @@
-"""`replay`: captures into a session, for programs and notebooks."""
+"""`replay`: reads captures into a session, for programs and notebooks."""
 
 from collections.abc import Callable, Iterable
 from os import PathLike, fspath
@@ -19,14 +19,14 @@ def replay(
     stop: StopToken | None = None,
     **options: Any,
 ) -> Report:
-    """Ingest captures into the session ``db``, which is created if need be, and return what became of each.
+    """Ingest captures into the session ``db``, which is created if it does not exist, and return a report.
 
-    May run in any thread: ``progress`` is called from it about ten times a second, and ``stop``, set from another one,
-    ends the run early. ``options`` are those of `rustnet.ingest.options.Options`, ``speed`` among them. Raises
+    May run in any thread. ``progress`` is called about ten times a second; setting ``stop`` from another thread ends
+    the run early. ``options`` are the fields of `rustnet.ingest.options.Options`, such as ``speed``. Raises
     `InputError` if no capture could be read, and `SessionError` if the session cannot be opened or written.
     """
-    asked = Options(sidecars=tuple(fspath(sidecar) for sidecar in sidecars), **options)
-    report = ingest([fspath(capture) for capture in captures], fspath(db), asked, progress, stop=stop)
+    chosen = Options(sidecars=tuple(fspath(sidecar) for sidecar in sidecars), **options)
+    report = ingest([fspath(capture) for capture in captures], fspath(db), chosen, progress, stop=stop)
     if report.failed and not report.captures:
         raise InputError("; ".join(words for _path, words in report.failed))
     return report

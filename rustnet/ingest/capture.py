@@ -1,4 +1,4 @@
-"""`CaptureIngest`: one input on its way into the session, top to bottom."""
+"""`CaptureIngest`: reads, analyses and stores one input."""
 
 import time
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from rustnet.store.tables import Capture, InterfaceRow, Packet
 from rustnet.store.writer import Writer
 
 PATIENCE = 0.1
-"""Seconds without a packet after which the road looks at its stop token, the clock and the progress."""
+"""Seconds without a packet after which the stop token, the flush time and the progress are checked."""
 PROGRESS_SECONDS = 0.1
 HEAD_START = 8
-"""Batches of a file that workers get before the session is opened: that takes long, and the reader would wait."""
+"""Batches read before the session is opened, so that workers are busy while DuckDB creates it."""
 
 
 class Analyser(Protocol):
-    """What analyses a capture: `Analysis` in this process, `SharedAnalysis` in several."""
+    """Analysis of one capture: `Analysis` in this process, `SharedAnalysis` in several."""
 
     collector: Collector
 
@@ -39,11 +39,11 @@ class Analyser(Protocol):
 
     @property
     def packets(self) -> int:
-        """Packets that it was fed."""
+        """Packets fed so far."""
 
     @property
     def next_flow(self) -> int:
-        """Number of the flow that comes next."""
+        """Number of the next flow."""
 
     @property
     def undecoded(self) -> int:
@@ -51,33 +51,33 @@ class Analyser(Protocol):
 
     @property
     def evicted(self) -> int:
-        """Flows that ended early because the table was full."""
+        """Flows that were evicted because the flow table was full."""
 
     @property
     def stored_flows(self) -> int:
-        """Flows in the batches that were taken."""
+        """Flows in the batches taken so far."""
 
     def feed(self, frames: Frames) -> None:
         """Analyse a batch of frames."""
 
     def settle(self) -> None:
-        """Return when all packets that were fed are in the index."""
+        """Wait until all packets fed so far are in the index."""
 
     def take(self) -> list[Batch]:
-        """Batches that are full."""
+        """Take the batches that are full."""
 
     def take_all(self, final: bool = False) -> list[Batch]:
-        """Batches of all rows so far; the ``final`` ones after `finish`."""
+        """Take the batches of all rows so far; ``final`` after `finish`."""
 
     def open_flows(self) -> Columns:
-        """Rows of the flows that are open."""
+        """Rows of the open flows."""
 
     def finish(self) -> None:
-        """The capture is over."""
+        """End the capture."""
 
 
 def begin_capture(writer: Writer, source: Source, capture_id: int) -> Capture:
-    """Store the row of a capture that is about to be read, not yet complete."""
+    """Store the row of a capture, incomplete, before it is read."""
     info = source.info
     capture = Capture(capture_id, info.source, info.kind, info.format)
     capture.ingested_at = time.time_ns()
@@ -88,7 +88,7 @@ def begin_capture(writer: Writer, source: Source, capture_id: int) -> Capture:
 
 
 class CaptureIngest:
-    """One input on its way into the session: read, analysed, stored, and flushed as often as the cadence says."""
+    """Reads, analyses and stores one input, and flushes as often as the cadence requires."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class CaptureIngest:
         self.analysis = analysis
         self.first_flow = analysis.next_flow
         self.tables: set[str] = set()
-        """Names of the tables that got rows."""
+        """Names of the tables with rows of this capture."""
         self.link_types: set[int] = set()
         self.last_link = -1
         self.packet_claims = claims = PacketClaims(capture_id, Path(source.info.source).name)
@@ -121,11 +121,11 @@ class CaptureIngest:
         self.flush_at = 0.0
         """When the next flush is due (monotonic clock)."""
         self.flush_earliest = 0.0
-        """When it may be at the earliest, even if there is much."""
+        """Earliest time of the next flush, even if many rows are waiting (monotonic clock)."""
         self.flushed_packets = 0
-        """Packets at the last flush."""
+        """Number of packets at the last flush."""
         self.stored_rows = 0
-        """Rows that were stored since the last flush."""
+        """Number of rows stored since the last flush."""
 
     def set_progress(self, callback: Callable[[Progress], None] | None, index: int, files: int) -> None:
         """Report progress to ``callback``; this is input ``index`` of ``files``."""
@@ -134,7 +134,7 @@ class CaptureIngest:
         self.files = files
 
     def run(self, report: Report) -> None:
-        """Read the input to its end, or until the run is stopped, and store everything."""
+        """Read and store the input until its end or until the run is stopped."""
         if not self.cadence.begin_seconds:
             self.writer.commit()
         try:
@@ -154,10 +154,10 @@ class CaptureIngest:
         self.finish(report)
 
     def batch(self, frames: Frames) -> None:
-        """One batch of frames through the engine, and to the writer what is enough to be stored."""
+        """Analyse one batch of frames, and store rows once there are enough."""
         analysis = self.analysis
         if analysis.index.count + frames.count > CAPACITY:
-            self.store(self.gathered())
+            self.store(self.ready_batches())
         links = frames.column("link")
         if not (links == self.last_link).all():
             self.link_types.update(links.tolist())
@@ -168,44 +168,44 @@ class CaptureIngest:
             analysis.settle()
             self.packet_claims.take(frames, analysis.index, self.source.info, self.pktap)
         if analysis.index.count >= self.cadence.index_packets:
-            self.store(self.gathered())
+            self.store(self.ready_batches())
 
-    def gathered(self) -> list[Batch]:
-        """Batches that are due."""
+    def ready_batches(self) -> list[Batch]:
+        """Take the batches that are ready to be stored."""
         batches: list[Batch] = []
         if self.analysis.index.count:
             batches.append(Columns(Packet, self.analysis.index.take()))
         batches += self.analysis.take()
-        self.sum_up()
+        self.update_totals()
         return batches
 
     def flush_due(self) -> None:
-        """Have what there is become visible and permanent, if it is time for that."""
+        """Flush all rows so far to the session if a flush is due."""
         packets = self.analysis.packets - self.flushed_packets
         if packets <= 0:
             return
-        began = time.monotonic()
+        started = time.monotonic()
         enough = packets >= self.cadence.packets or self.stored_rows >= self.cadence.rows
-        if began < (self.flush_earliest if enough else self.flush_at):
+        if started < (self.flush_earliest if enough else self.flush_at):
             return
-        everything = self.analysis.take_all()
-        batches = [*self.gathered(), *everything]
+        remaining = self.analysis.take_all()
+        batches = [*self.ready_batches(), *remaining]
         self.describe()
         self.tables.update(table_name(batch.cls) for batch in batches)
         self.writer.flush(self.capture, batches, self.analysis.open_flows())
         self.flushed_packets = self.analysis.packets
         self.stored_rows = 0
-        self.flush_earliest = began + (time.monotonic() - began) / self.cadence.share
-        self.flush_at = max(began + self.cadence.seconds, self.flush_earliest)
+        self.flush_earliest = started + (time.monotonic() - started) / self.cadence.share
+        self.flush_at = max(started + self.cadence.seconds, self.flush_earliest)
 
     def store(self, batches: list[Batch], last: bool = False) -> None:
-        """Hand batches to the writer, the ``last`` of a capture if so."""
+        """Pass batches to the writer; ``last`` marks the final ones of the capture."""
         self.tables.update(table_name(batch.cls) for batch in batches)
         self.stored_rows += sum(map(count, batches))
         self.writer.put(batches, last)
 
-    def sum_up(self) -> None:
-        """Bring the capture's sums up to date."""
+    def update_totals(self) -> None:
+        """Update the totals of the capture's row."""
         capture, index = self.capture, self.analysis.index
         capture.packets = self.analysis.packets
         capture.wire_bytes = index.wire_bytes
@@ -238,13 +238,13 @@ class CaptureIngest:
         )
 
     def finish(self, report: Report) -> None:
-        """Store what is left: open flows, held rows, damage, interfaces, and the capture's final row."""
+        """Store the rest: open flows, held rows, damage, interfaces, and the capture's final row."""
         collector = self.analysis.collector
         self.analysis.finish()
-        batches = self.gathered()
+        batches = self.ready_batches()
         for damage in self.source.damage:
             collector.anomaly(damage.kind, damage.detail, 0, damage.ts, damage.packet, file_offset=damage.offset)
-        for ip, name in self.source.info.names:  # those that the capture file itself brings
+        for ip, name in self.source.info.names:  # name resolution blocks of the capture file
             collector.name(ip, name, "nrb", self.capture.first_ts or 0, None)
         batches += self.analysis.take_all(final=True)
         interfaces = [
@@ -265,7 +265,7 @@ class CaptureIngest:
         self.progress(final=True)
 
     def describe(self) -> None:
-        """Fill the capture's row with what the input and the analysis say so far."""
+        """Update the capture's row from the input and the analysis."""
         info, capture = self.source.info, self.capture
         interfaces = self.source.interfaces
         capture.format = info.format
@@ -285,7 +285,7 @@ class CaptureIngest:
         capture.dropped_interface = sum(card) if card else None
 
     def summary(self) -> CaptureReport:
-        """The capture's part of the report."""
+        """The report of this capture."""
         c = self.capture
         return CaptureReport(
             capture_id=c.capture_id,

@@ -1,4 +1,4 @@
-"""`LivePasses`: the passes that are quick enough, over what each flush brought."""
+"""`LivePasses`: runs the live passes over the rows of each flush."""
 
 from typing import TYPE_CHECKING
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 GROWING = (FLOWS_ENDED, "arp", "icmp")
-"""Tables of which the passes look at the new rows only."""
+"""Tables of which the passes process new rows only."""
 
 
 class LivePasses:
-    """Runs the live passes within each flush, over the rows since the flush before and all open flows."""
+    """Runs the live passes within each flush, over the rows since the previous flush and all open flows."""
 
     def __init__(self) -> None:
         self._since: dict[str, int] = {}
 
     def __call__(self, con: "DuckDBPyConnection", capture_id: int) -> None:
-        """Run them over what a flush of this capture has stored, on the writer's connection."""
+        """Run the passes over the rows of a flush of this capture, on the writer's connection."""
         run_live(PASSES, con, Span((capture_id,), self._since))
         run_live(PASSES, con, Span((capture_id,), self._since, FLOWS_OPEN))
         for table in GROWING:

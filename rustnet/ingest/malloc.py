@@ -1,4 +1,4 @@
-"""What the C library does with memory that is free."""
+"""Tunes glibc malloc to return large freed blocks to the operating system."""
 
 import ctypes
 import sys
@@ -9,10 +9,10 @@ M_MMAP_THRESHOLD = -3
 
 
 def return_large_blocks() -> None:
-    """Have glibc give memory of 8 MB and more back as soon as it is free.
+    """Make glibc return blocks of 8 MB and more as soon as they are freed.
 
-    By itself it begins to keep ever larger blocks, between which batches of columns of all sizes leave holes: up to a
-    tenth of the memory of a long run. Other C libraries are left alone.
+    By default its threshold grows, and column batches of different sizes then fragment the heap by up to a tenth of the
+    memory of a long run. Has no effect with other C libraries.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

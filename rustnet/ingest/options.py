@@ -1,4 +1,4 @@
-"""Options of a run."""
+"""`Options` of an ingest run."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,29 +8,28 @@ from rustnet.store.cadence import BATCH, LIVE, Cadence
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to ingest."""
+    """Options of an ingest run."""
 
     sidecars: tuple[str, ...] = ()
-    """Sidecar files given by name; without any they are looked for beside each capture."""
+    """Sidecar files given by name; without any, those next to each capture are used."""
     sidecar_format: str | None = None
-    """Format of the sidecars given by name; without it their content tells."""
+    """Format of the sidecars given by name; None: detected from their content."""
     discover: bool = True
-    """Look for sidecars beside each capture."""
+    """Look for sidecars next to each capture."""
     sidecar_offset: float | Literal["auto"] | None = None
-    """Seconds that are added to the times of sidecars; ``auto``: as much as their clock is found to be off."""
+    """Seconds added to the times of sidecars; ``auto``: the measured difference between the clocks."""
     again: bool = False
-    """Ingest a file even if the session has one of the same hash."""
+    """Ingest a file even if the session contains one with the same hash."""
     strict_parsers: bool = False
-    """Raise a parser's failure instead of recording it."""
+    """Raise failures of parsers instead of recording them."""
     dissect: bool = True
-    """Read payloads."""
+    """Parse payloads."""
     workers: int | None = None
-    """Processes that analyse; `None`: as many as help, 0: none but this one."""
+    """Number of analysis processes; None: by input size and CPUs, 0: this process only."""
     speed: float | None = None
-    """Replay packets by their times, so many times as fast as they were captured, in this process alone; `None`: all as
-    fast as possible."""
+    """Pace packets by their times, this many times as fast as captured, in this process only; None: do not pace."""
 
     @property
     def cadence(self) -> Cadence:
-        """How often what was read becomes visible and permanent."""
+        """How often rows are flushed to the session."""
         return BATCH if self.speed is None else LIVE

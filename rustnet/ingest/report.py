@@ -1,4 +1,4 @@
-"""Progress of a run, and its outcome."""
+"""Progress and report of a run."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from rustnet.sources.frames import Damage
 
 @dataclass(slots=True)
 class Progress:
-    """How far an ingest has come."""
+    """Progress of an ingest."""
 
     source: str
     file_index: int
@@ -22,7 +22,7 @@ class Progress:
 
 @dataclass(slots=True)
 class CaptureReport:
-    """What became of one input."""
+    """Report of one input."""
 
     capture_id: int
     source: str
@@ -45,25 +45,25 @@ class CaptureReport:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a whole run."""
+    """Report of a whole run."""
 
     session: str
     captures: list[CaptureReport] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     """(path, one-line message) of inputs that could not be read."""
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    """(path, one-line message) of inputs that the session has already."""
+    """(path, one-line message) of inputs that the session already contains."""
     known: list[tuple[int, str]] = field(default_factory=list)
-    """(capture, path) of these."""
+    """(capture, path) of the skipped inputs."""
     interrupted: bool = False
     losses: list[str] = field(default_factory=list)
     packet_claims: dict[int, PacketClaims] = field(default_factory=dict)
-    """Claims that the packets of a capture carry, by `capture_id`, where there are any."""
+    """Claims carried by the packets of a capture, by `capture_id`."""
     sidecars: list[str] = field(default_factory=list)
     """One line for each sidecar: file, claims, matched flows, broken lines."""
 
     def exit_code(self, strict: bool) -> ExitCode:
-        """Exit code of the run; ``strict`` makes losses count."""
+        """Exit code of the run; ``strict`` counts losses as failure."""
         if self.interrupted:
             return ExitCode.INTERRUPTED
         if self.failed:
@@ -75,7 +75,7 @@ class Report:
         return ExitCode.DONE
 
     def note_losses(self) -> None:
-        """Name everything that was lost or left out."""
+        """Add a sentence for everything that was lost."""
         for c in self.captures:
             if not c.complete:
                 self.losses.append(f"{c.source}: not read to a clean end")

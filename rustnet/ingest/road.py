@@ -1,12 +1,12 @@
-"""From inputs to a session: one run over all its inputs, top to bottom.
+"""One ingest run: reads all inputs into a session.
 
     source ─► frames ─► analysis (tracker: headers, flows, streams ─► dispatcher: parsers ─► collector) ─► writer
                                                                                       attribution on DuckDB ◄─┘
 
-A small input is analysed in this thread; a larger one by several processes (`rustnet.analysis.workers`), which this
-thread feeds. The writer runs in a second thread, the hash of the input in a third. A new session is made by the
-writer's thread while this one begins to read. Nothing here belongs to the whole process: signals and garbage
-collection are the command's, and any thread may run this.
+A small input is analysed in this thread, a larger one by several processes (`rustnet.analysis.workers`) that this
+thread feeds. The writer runs in a second thread, the hash of the input in a third. The writer's thread creates a new
+session while this one begins to read. Signals and garbage collection are left to the caller, so that any thread may
+run this.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,10 +48,10 @@ def ingest(
     ask: "Callable[[Session], None] | None" = None,
     stop: StopToken | None = None,
 ) -> Report:
-    """Ingest every input into a session, made if need be. Inputs that cannot be read are named in the report.
+    """Ingest all inputs into a session, which is created if it does not exist; the report lists unreadable inputs.
 
-    ``stop`` ends the run early: what was read until then is stored, and the capture is not complete. ``ask`` may put
-    questions to the session once everything is committed, as long as it is open anyway.
+    ``stop`` ends the run early: everything read so far is stored, and the capture is not complete. ``ask`` is called
+    with a reader of the session after the last commit.
     Raises `SessionError` if the session cannot be opened or written, `UsageError` for an unknown sidecar format.
     """
     if options.sidecar_format is not None:
@@ -62,13 +62,13 @@ def ingest(
     report = Report(session)
     stop = stop or StopToken()
     first: Source | None = None
-    if len(paths) == 1:  # a single input that is no capture must not leave an empty session behind
+    if len(paths) == 1:  # an unreadable single input must not leave an empty session
         first = _open(paths[0], report, options, stop)
         if first is None:
             return report
     workers: Workers | None = None
     try:
-        workers = _start_workers(paths, options)  # ahead of the writer's thread: they are forked
+        workers = _start_workers(paths, options)  # before the writer's thread: they are forked
         deferred = workers is not None and first is not None and first.info.kind == "file"
         writer = Writer(
             session,
@@ -86,7 +86,7 @@ def ingest(
         raise
     try:
         tables = _captures(paths, first, writer, workers, report, options, progress, stop)
-        _end(writer, report, tables)
+        _finish(writer, report, tables)
         _attribute(writer, report, options)
         if ask is not None and report.captures:
             writer.execute_last(partial(_ask, ask, session))
@@ -99,8 +99,8 @@ def ingest(
 
 
 def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConnection") -> None:
-    """Put questions through the writer's own connection."""
-    from rustnet.query.session import InlineSession  # noqa: PLC0415 - readers' code, needed at the end only
+    """Call ``ask`` with a reader on the writer's connection."""
+    from rustnet.query.session import InlineSession  # noqa: PLC0415 - needed at the end only
 
     with InlineSession(path, reading_cursor(con)) as session:
         ask(session)
@@ -113,7 +113,7 @@ def _live_passes() -> OnFlush:
 
 
 def _start_workers(paths: Sequence[str], options: Options) -> Workers | None:
-    """Start the processes that analyse, where the inputs are large enough for them."""
+    """Start analysis processes if the inputs are large enough."""
     alone = options.strict_parsers or options.speed is not None
     count = 0 if alone else worker_count(options.workers, paths)
     return Workers(count, options.dissect, options.cadence) if count else None
@@ -129,9 +129,9 @@ def _captures(
     progress: Callable[[Progress], None] | None,
     stop: StopToken,
 ) -> set[str]:
-    """Ingest one input after another; ``first`` is the first one, if it is open already.
+    """Ingest the inputs one after another; ``first`` is the first one if it is already open.
 
-    Returns the names of the protocol tables that got rows.
+    Returns the names of the tables with new rows.
     """
     tables: set[str] = set()
     capture_id, flow_id = writer.next_ids()
@@ -144,7 +144,7 @@ def _captures(
                 break
             continue
         try:
-            if known(source, earlier, report):
+            if already_ingested(source, earlier, report):
                 continue
             row = begin_capture(writer, source, capture_id)
             analysis: Analyser
@@ -173,7 +173,7 @@ def _captures(
 
 
 def _open(path: str, report: Report, options: Options, stop: StopToken) -> Source | None:
-    """Open an input; the report says if it cannot be read, or if the run was stopped before a pipe began."""
+    """Open an input; returns None, and updates the report, if it cannot be read or the run was stopped meanwhile."""
     try:
         source = open_source(path, stop.is_set)
     except StoppedError:
@@ -185,8 +185,8 @@ def _open(path: str, report: Report, options: Options, stop: StopToken) -> Sourc
     return source if options.speed is None else PacedSource(source, options.speed, stop.wait)
 
 
-def known(source: Source, earlier: list[tuple[int, str, int, str]], report: Report) -> bool:
-    """Whether one of the ``earlier`` captures is this very file; only a file of equal size is hashed ahead."""
+def already_ingested(source: Source, earlier: list[tuple[int, str, int, str]], report: Report) -> bool:
+    """Whether the file is one of the ``earlier`` captures; it is hashed only if one of them has the same size."""
     info = source.info
     if info.kind != "file":
         return False
@@ -200,7 +200,7 @@ def known(source: Source, earlier: list[tuple[int, str, int, str]], report: Repo
         if sha256 == digest:
             words = (
                 f"{info.source}: already in the session as capture {capture_id} ({name}, same SHA-256); "
-                "use --again to ingest it once more"
+                "use --again to ingest it again"
             )
             report.skipped.append((info.source, words))
             report.known.append((capture_id, info.source))
@@ -208,8 +208,8 @@ def known(source: Source, earlier: list[tuple[int, str, int, str]], report: Repo
     return False
 
 
-def _end(writer: Writer, report: Report, tables: set[str]) -> None:
-    """Store the last rows, and run the passes that need nothing but these: relations, and names of flows."""
+def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
+    """Store the last rows, and run the passes names and relations, which need no other evidence."""
     captures = tuple(capture.capture_id for capture in report.captures)
     if captures:
         from rustnet.derive.names import name_flows  # noqa: PLC0415 - only where there are captures
@@ -227,7 +227,7 @@ def _pass(each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Ev
 
 
 def _attribute(writer: Writer, report: Report, options: Options) -> None:
-    """Match sidecars, and what packets state, with the flows of every capture of this run."""
+    """Match the claims of sidecars and packets with the flows of every capture of this run."""
     from rustnet.derive.ownership import OWNERSHIP, sidecar_files  # noqa: PLC0415 - only where there are captures
 
     evidence = Evidence(

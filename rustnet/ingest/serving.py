@@ -1,4 +1,4 @@
-"""Readers of the session are answered while it is written."""
+"""Serves readers of a session while it is being written."""
 
 import contextlib
 import threading
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from rustnet.query.server import SessionServer
 
 DELAY = 0.8
-"""Seconds after which readers are answered: a shorter run is over by then, and spares itself the start."""
+"""Seconds before the server starts, so that short runs do not pay for it."""
 
 
 class Serving:
-    """Answers readers of the session at ``path``, which ``con`` has just opened for writing, until it is closed."""
+    """Serves readers of the session at ``path``, which ``con`` has open for writing, until it is closed."""
 
     def __init__(self, path: str, con: "duckdb.DuckDBPyConnection") -> None:
         seal(con)  # readers' statements run in the writer's database
@@ -30,15 +30,15 @@ class Serving:
         self._timer.start()
 
     def _start(self) -> None:
-        from rustnet.query.server import SessionServer  # noqa: PLC0415 -- readers' code, which short runs do without
+        from rustnet.query.server import SessionServer  # noqa: PLC0415 -- short runs do not need it
 
         server = SessionServer(self._path, partial(reading_cursor, self._con))
-        with contextlib.suppress(SessionError):  # readers will read that the session is in use
+        with contextlib.suppress(SessionError):  # without a server, readers get the error that the session is in use
             server.start()
             self.server = server
 
     def close(self) -> None:
-        """Answer no more; called before the session is closed."""
+        """Stop serving; called before the session is closed."""
         self._timer.cancel()
         self._timer.join()
         if self.server is not None:

@@ -1,28 +1,28 @@
-"""`StopToken`: asks a run to stop, from any thread or from a signal handler."""
+"""`StopToken`: stops a run from any thread or from a signal handler."""
 
 import time
 
 SLICE = 0.05
-"""Seconds of waiting between two looks at the token."""
+"""Interval in seconds at which a waiting thread checks the token."""
 
 
 class StopToken:
-    """A flag that is set once. It holds no lock, so that a signal handler may set it at any moment."""
+    """A flag that is set once; it needs no lock, so a signal handler may set it at any moment."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._requested = False
 
     def set(self) -> None:
-        """Ask the run to stop; what was read until then is stored, and the capture is not complete."""
-        self._asked = True
+        """Request the run to stop; everything read so far is stored, and the capture is not complete."""
+        self._requested = True
 
     def is_set(self) -> bool:
-        """Whether the run was asked to stop."""
-        return self._asked
+        """Whether a stop was requested."""
+        return self._requested
 
     def wait(self, seconds: float) -> bool:
-        """Wait, at most until the token is set; returns whether it is."""
+        """Wait for some seconds or until the token is set; returns whether it is set."""
         until = time.monotonic() + seconds
-        while not self._asked and (left := until - time.monotonic()) > 0:
+        while not self._requested and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, SLICE))
-        return self._asked
+        return self._requested

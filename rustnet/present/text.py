@@ -65,5 +65,5 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
 
 
 def safe(text: str) -> str:
-    """``text`` on one line, without anything that a terminal would obey."""
+    """``text`` on one line, without control characters."""
     return printable(" ".join(text.split("\n")))

@@ -1,4 +1,4 @@
-"""Times, lengths of time, sizes, shares and TCP flags, written for reading."""
+"""Formats times, durations, sizes, shares and TCP flags as text."""
 
 import datetime as dt
 
@@ -13,12 +13,12 @@ def timestamp_ns(nanoseconds: int) -> str:
 
 
 def moment(ns: int | None) -> str:
-    """Write a time for reading, to the microsecond: ``2024-05-01 10:00:05.250000Z``."""
+    """Time in UTC with microseconds: ``2024-05-01 10:00:05.250000Z``."""
     return "-" if ns is None else timestamp_ns(ns).replace("T", " ")[:26] + "Z"
 
 
 def duration(ns: int) -> str:
-    """Write a length of time for reading: ``12.3 ms``, ``42.1 s``, ``3 min 20 s``, ``2 d 3 h``."""
+    """Duration with a suitable unit: ``12.3 ms``, ``42.1 s``, ``3 min 20 s``, ``2 d 3 h``."""
     if ns < 10**9:
         return f"{ns / 1e6:.1f} ms"
     if ns < 120 * 10**9:
@@ -32,7 +32,7 @@ def duration(ns: int) -> str:
 
 
 def humanised(size: float) -> str:
-    """Write a number of bytes for reading: ``999 B``, ``1.5 MB`` (powers of 1000)."""
+    """Number of bytes with a unit: ``999 B``, ``1.5 MB`` (powers of 1000)."""
     if abs(size) < 1000:
         return f"{size:.0f} B"
     for unit in ("kB", "MB", "GB", "TB", "PB"):
@@ -43,7 +43,7 @@ def humanised(size: float) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Write a share for reading, never 0 % for something nor 100 % for less than all."""
+    """Share in percent, but never 0 % for a part above zero nor 100 % for less than the whole."""
     share = 100 * part / whole if whole else 0.0
     if part and share < 0.1:
         return "<0.1 %"
@@ -51,5 +51,5 @@ def percent(part: int, whole: int) -> str:
 
 
 def tcp_flags(value: int) -> str:
-    """Write TCP flags as letters, such as ``SA`` or ``PA``."""
+    """TCP flags as letters, such as ``SA`` or ``PA``."""
     return "".join(letter for bit, letter in _FLAG_LETTERS if value & bit)

@@ -118,7 +118,7 @@ def test_damage_and_truncation_are_told(run: Run, tmp_path: Path) -> None:
     path.write_bytes(pcap(http_flow() + dns_flow(), snaplen=60)[:-7])
     made = run("replay", path, "--db", tmp_path / "s.duckdb")
     assert made.code == 0
-    assert "not complete" in made.out
+    assert "incomplete: not read" in made.out
     assert "packets are truncated" in made.out
     assert "snap length 60" in made.out
     assert "cut_off after packet 9" in made.out
@@ -217,7 +217,7 @@ def test_ctrl_c_leaves_a_session_that_says_so(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=30)  # although its input neither goes on nor ends
     assert process.returncode == 130, err
     assert "interrupted" in err
-    assert "not complete" in out
+    assert "incomplete: not read" in out
     with duckdb.connect(str(path), read_only=True) as con:
         assert con.execute("SELECT complete, packets FROM captures").fetchall()[0][0] is False
 

@@ -94,7 +94,7 @@ def test_an_unknown_pass_is_a_usage_error(tmp_path: Path, capsys: pytest.Capture
     session = tmp_path / "s.duckdb"
     assert main(["replay", str(SAMPLES[0]), "--db", str(session), "--json"]) in (0, 3)
     assert main(["refresh", str(session), "nmes"]) == 2
-    assert "there is no pass nmes" in capsys.readouterr().err
+    assert "unknown pass nmes" in capsys.readouterr().err
     assert main(["refresh", str(tmp_path / "none.duckdb")]) == 1
 
 

@@ -203,7 +203,7 @@ def test_parquet_without_rows_has_its_columns(con: FileSession, tmp_path: Path) 
 
 
 def test_parquet_goes_to_no_terminal_and_no_text(result: ResultSet) -> None:
-    with pytest.raises(UsageError, match="garble the terminal"):
+    with pytest.raises(UsageError, match="cannot be shown on a terminal"):
         write_result(result, "parquet", Terminal())
     with pytest.raises(UsageError, match="needs a file"):
         write_result(result, "parquet", io.StringIO())

@@ -252,9 +252,9 @@ def test_a_killed_session_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "fast", "nan", "inf", "1e12"])
-def test_a_speed_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str], value: str) -> None:
+def test_an_invalid_speed_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str], value: str) -> None:
     assert main(["replay", str(SLOW), "--speed", value, "--db", str(tmp_path / "s.duckdb")]) == 2
-    assert "above 0" in capsys.readouterr().err
+    assert "nor a positive number" in capsys.readouterr().err
 
 
 def test_the_command_paces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,7 +280,7 @@ def test_a_capture_that_is_given_up_has_each_flow_once(tmp_path: Path) -> None:
             ingest.flush_due()
     opened = writer.query("SELECT count(*), count(*) FILTER (end_reason = 'open') FROM flows")[0]
     assert opened[1] > 0
-    ingest.store([*ingest.gathered(), *analysis.take_all()])
+    ingest.store([*ingest.ready_batches(), *analysis.take_all()])
     source.close()
     writer.close()
     with duckdb.connect(str(path), read_only=True) as con:

@@ -93,7 +93,7 @@ def test_the_app_is_the_protocol_above_the_transport(chain: str, protocol: str, 
 def test_most_frames_decide_and_a_partial_answer_is_used() -> None:
     shown = [(n, flow, "udp", False) for n, flow in enumerate((1, 1, 1, 2, 2, 3), 1)]
     chains = ["ip:udp:cotp", "ip:udp:data", "ip:udp:hl7", "ip:udp:a", "ip:udp:b"]
-    assert unknown_apps.answers(shown, chains) == {1: "hl7", 2: "a"}
+    assert unknown_apps.apps_by_flow(shown, chains) == {1: "hl7", 2: "a"}
 
 
 @needs_tshark
@@ -178,7 +178,7 @@ def test_captures_from_a_pipe_are_reported(run: Run, capture: Path, mixed: Path,
     con.close()
     made = run("refresh", session, "unknown-apps")
     assert made.code == 3
-    assert made.err == "rustnet: error: -: cannot be read a second time, so tshark was not asked; replay a file\n"
+    assert made.err == "rustnet: error: -: cannot be read again, so tshark was not run; replay a file\n"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import click
 from rustnet.cli.annotated import check_output, print_result, write
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened
-from rustnet.cli.terminal import talk
+from rustnet.cli.terminal import notify
 from rustnet.errors import ExitCode, InputError, RustnetError, UsageError
 from rustnet.i18n import _
 from rustnet.present.text import safe
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "sidecars",
     multiple=True,
     metavar="FILE",
-    help=_("Sidecar file with owners of connections."),
+    help=_("Sidecar file with the owners of connections."),
 )
 @click.option("--db", metavar="SESSION", help=_("Read the owners from this session, which must contain the capture."))
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if part of the capture could not be read."))
@@ -87,7 +87,7 @@ def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parser
     if not report.captures:
         raise InputError("; ".join(words for _path, words in report.failed))
     for _path, words in report.failed:
-        talk(f"rustnet: error: {safe(words)}")
+        notify(f"rustnet: error: {safe(words)}")
     return bool(report.failed)
 
 
@@ -100,4 +100,4 @@ def _check_owners(comments: "Comments", capture: str, sidecars: tuple[str, ...],
             "{path}: no source of owners: there is no sidecar next to it; name one with --sidecar",
             path=capture,
         )
-    talk(_("rustnet: {path}: no flow has an owner, so no packet gets a comment").format(path=safe(capture)))
+    notify(_("rustnet: {path}: no flow has an owner, so no packet gets a comment").format(path=safe(capture)))

@@ -5,7 +5,7 @@ from typing import TextIO, cast
 import click
 
 from rustnet.cli.options import common, opened, session_argument, text_output
-from rustnet.cli.terminal import talk
+from rustnet.cli.terminal import notify
 from rustnet.errors import RustnetError, UsageError
 from rustnet.i18n import _, ngettext
 from rustnet.present.text import safe
@@ -38,4 +38,4 @@ def command(session: str, sidecar: bool, output: str) -> None:
         with text_output(output, "jsonl") as stream:
             lines = write_sidecar(reader, cast("TextIO", stream))
     template = ngettext("{n} record written to {path}", "{n} records written to {path}", lines)
-    talk(template.format(n=f"{lines:,}", path=safe(output if output != "-" else "stdout")))
+    notify(template.format(n=f"{lines:,}", path=safe(output if output != "-" else "stdout")))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from rustnet.cli.options import common, filter_argument, opened, session_argument, whole_file
-from rustnet.cli.terminal import talk
+from rustnet.cli.terminal import notify
 from rustnet.errors import InputError, RustnetError, UsageError
 from rustnet.i18n import _, ngettext
 from rustnet.present.text import safe
@@ -67,9 +67,9 @@ def command(
         _check_output(output, parts)
         result = _write(output, form, parts)
     template = ngettext("{n} packet written to {path}", "{n} packets written to {path}", result.packets)
-    talk(template.format(n=f"{result.packets:,}", path=safe(output if output != "-" else "stdout")))
+    notify(template.format(n=f"{result.packets:,}", path=safe(output if output != "-" else "stdout")))
     if result.left_out:
-        talk(_("{n} blocks that are not packets were skipped").format(n=f"{result.left_out:,}"))
+        notify(_("{n} blocks that are not packets were skipped").format(n=f"{result.left_out:,}"))
 
 
 def _form(output: str, fmt: str | None) -> str:
@@ -107,7 +107,7 @@ def _parts(
         if verified:
             if not capture.sha256:
                 words = _("rustnet: {path}: not verified: it was never read to its end, so there is no hash")
-                talk(words.format(path=original.path))
+                notify(words.format(path=original.path))
             if wrong := originals.verify(capture, original.path):
                 raise InputError(
                     "{path}: {wrong}; name the right file with --source, or skip this check with --no-verify",

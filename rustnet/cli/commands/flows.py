@@ -17,7 +17,7 @@ from rustnet.cli.options import (
     session_argument,
     text_output,
 )
-from rustnet.cli.terminal import Col, Terminal, table, talk
+from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def command(
         if form == "table" and limit is not None and count >= limit:
             _more(listing.count(reader, text, scope) - count)
         elif not count and form == "table":
-            talk(_("no flow matches") if text else _("the session has no flows"))
+            notify(_("no flow matches") if text else _("the session has no flows"))
 
 
 def _split(names: str) -> list[str]:
@@ -104,7 +104,7 @@ def _split(names: str) -> list[str]:
 def _more(rest: int) -> None:
     if rest > 0:
         words = ngettext("{n} more flow; --all shows it", "{n} more flows; --all shows them", rest)
-        talk(words.format(n=f"{rest:,}"))
+        notify(words.format(n=f"{rest:,}"))
 
 
 def _screen(rows: "list[Row]", screen: Terminal) -> int:
@@ -129,7 +129,7 @@ def _screen(rows: "list[Row]", screen: Terminal) -> int:
         cells.append([str(flow), when, duration(round(lasted * 1e6)), text(protocol), text(source), text(destination),
                       text(app), text(name), text(process), humanised(size), f"{packets:,}", text(state)])  # fmt: skip
     if len(days) == 1:
-        talk(screen.dim(f"{days.pop()} (UTC)"))
+        notify(screen.dim(f"{days.pop()} (UTC)"))
     for line in table(list(_NARROW.values()), cells, screen.width, screen.bold, indent=""):
         sys.stdout.write(line + "\n")
     return len(rows)

@@ -16,7 +16,7 @@ from rustnet.cli.options import (
     session_argument,
     text_output,
 )
-from rustnet.cli.terminal import Col, Terminal, table, talk
+from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def command(
                 count = _screen(fetched[:limit], screen)
                 if limit is not None and len(fetched) > limit:
                     sys.stdout.flush()
-                    talk(_("more rows follow; --all shows all"))
+                    notify(_("more rows follow; --all shows all"))
     if not count and form == "table" and limit != 0:
-        talk(_("no host has a known hardware address") if local else _("the session has no hosts"))
+        notify(_("no host has a known hardware address") if local else _("the session has no hosts"))
 
 
 def _screen(rows: "list[Row]", screen: Terminal) -> int:

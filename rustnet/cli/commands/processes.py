@@ -17,7 +17,7 @@ from rustnet.cli.options import (
     session_argument,
     text_output,
 )
-from rustnet.cli.terminal import Col, Terminal, table, talk
+from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def command(
             write_result(tree, form, out)
     if rest:
         more = ngettext("{n} more process; --all shows it", "{n} more processes; --all shows them", rest)
-        talk(more.format(n=f"{rest:,}"))
+        notify(more.format(n=f"{rest:,}"))
     if form == "table":
         _print_unowned(len(rows), without_owner, flows)
 
@@ -95,12 +95,12 @@ def command(
 def _print_unowned(shown: int, without_owner: int, flows: int) -> None:
     """Report the flows without an owner."""
     if not flows:
-        talk(_("no flow matches"))
+        notify(_("no flow matches"))
     elif not shown:
-        talk(_("no process owns any of the flows; 'rustnet query SESSION unowned' shows why"))
+        notify(_("no process owns any of the flows; 'rustnet query SESSION unowned' shows why"))
     elif without_owner:
         words = ngettext("{n} of {flows} flows has no owner", "{n} of {flows} flows have no owner", without_owner)
-        talk(words.format(n=f"{without_owner:,}", flows=f"{flows:,}"))
+        notify(words.format(n=f"{without_owner:,}", flows=f"{flows:,}"))
 
 
 def _screen(tree: "ResultSet", stems: list[str], screen: Terminal) -> None:
@@ -133,6 +133,6 @@ def _screen(tree: "ResultSet", stems: list[str], screen: Terminal) -> None:
         line[0] = stem + line[0]
         cells.append(line)
     if len(days) == 1:
-        talk(screen.dim(f"{days.pop()} (UTC)"))
+        notify(screen.dim(f"{days.pop()} (UTC)"))
     for text in table([_SCREEN[name] for name in shown], cells, screen.width, screen.bold, indent=""):
         sys.stdout.write(text + "\n")

@@ -7,7 +7,7 @@ import click
 
 from rustnet.cli.main import terminal
 from rustnet.cli.options import chosen_format, common, format_options, opened, session_argument, text_output
-from rustnet.cli.terminal import Col, table, talk, wrap
+from rustnet.cli.terminal import Col, notify, table, wrap
 from rustnet.errors import UsageError
 from rustnet.i18n import _
 
@@ -86,9 +86,9 @@ def command(
                 result = ResultSet(rows.columns, rows.types, fetched[:limit], truncated=False, elapsed=0.0)
                 count = write_result(result, form, out, spreadsheet=spreadsheet)
                 if more:
-                    talk(_("there are more rows than {limit}").format(limit=limit))
+                    notify(_("there are more rows than {limit}").format(limit=limit))
     if not count and form == "table":
-        talk(_("no rows"))
+        notify(_("no rows"))
 
 
 def _parameters(parameters: tuple[str, ...]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import click
 
 from rustnet.cli.main import terminal
 from rustnet.cli.options import common, opened, session_argument
-from rustnet.cli.terminal import talk
+from rustnet.cli.terminal import notify
 from rustnet.errors import InputError, RustnetError
 from rustnet.i18n import _, ngettext
 
@@ -56,7 +56,7 @@ def command(
         numbers = detail.find_flows(reader, flow)
         if len(numbers) > 1:
             others = ", ".join(map(str, numbers[1:20])) + (" …" if len(numbers) > 20 else "")
-            talk(_("{flow} matches {n} flows; showing {first}, the others are {others}").format(
+            notify(_("{flow} matches {n} flows; showing {first}, the others are {others}").format(
                 flow=flow, n=len(numbers), first=numbers[0], others=others))  # fmt: skip
         flow_detail = detail.flow_detail(reader, numbers[0], messages, packets)
         if packet is not None:
@@ -72,7 +72,7 @@ def command(
         return
     if stored.flow_id != numbers[0]:
         owner = _("no flow") if stored.flow_id is None else _("flow {n}").format(n=stored.flow_id)
-        talk(_("packet {n} belongs to {owner}").format(n=packet, owner=owner))
+        notify(_("packet {n} belongs to {owner}").format(n=packet, owner=owner))
     tree = _tree(stored, path, tool)
     if as_json:
         import dataclasses  # noqa: PLC0415

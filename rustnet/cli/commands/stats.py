@@ -18,7 +18,7 @@ from rustnet.cli.options import (
     session_argument,
     text_output,
 )
-from rustnet.cli.terminal import talk
+from rustnet.cli.terminal import notify
 from rustnet.errors import UsageError
 from rustnet.i18n import _
 
@@ -78,4 +78,4 @@ def command(
                 write_result(result, form, out)
             if len(fetched) > limit:
                 sys.stdout.flush()
-                talk(_("more rows follow; --all shows all"))
+                notify(_("more rows follow; --all shows all"))

@@ -39,7 +39,7 @@ _PROCESSES = "SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM process
 
 _STATEMENTS_WITH_PROCESS = f"""
 SELECT s.*, p AS process FROM ({_STATEMENTS}) s JOIN ({_PROCESSES}) p ON p.process_id = s.process_id
-ORDER BY s.flow, s.process_id, s.evidence, s.first"""  # noqa: S608 -- made of the two above
+ORDER BY s.flow, s.process_id, s.evidence, s.first"""  # noqa: S608 -- our own parts
 
 _OWNERLESS = """
 SELECT flow_id, lower(protocol) AS protocol, icmp_id, src_ip AS near_ip, src_port AS near_port, dst_ip AS far_ip,

@@ -77,9 +77,9 @@ class Capture:
     out_of_order: Count = 0
     """Packets whose time is earlier than that of the previous packet."""
     dropped_kernel: Count | None = None
-    """Frames that the operating system dropped; NULL where the input does not say."""
+    """Frames that the operating system dropped; NULL if unknown."""
     dropped_interface: Count | None = None
-    """Frames that the interface dropped; NULL where the input does not say."""
+    """Frames that the interface dropped; NULL if unknown."""
     application: Software | None = None
     """Program that wrote the capture."""
     hardware: Software | None = None

@@ -44,7 +44,7 @@ def test_a_query_finds_what_the_session_holds(con: FileSession, name: str) -> No
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_says_what_it_is(name: str) -> None:
+def test_a_query_has_title_and_description(name: str) -> None:
     query = QUERIES[name]
     assert query.title[0].isupper()
     assert query.description.endswith(".")

@@ -218,7 +218,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize(("text", "found"), FOUND.items(), ids=FOUND.keys())
-def test_a_filter_finds_what_it_says(search: Callable[[str], set[str]], text: str, found: set[str]) -> None:
+def test_a_filter_matches_the_expected_flows(search: Callable[[str], set[str]], text: str, found: set[str]) -> None:
     assert search(text) == found
 
 
@@ -293,7 +293,7 @@ def test_an_error_points_at_the_word(scope: Scope, text: str, said: tuple[str, s
         assert shown[at : at + len(carets.strip())] == word
 
 
-def test_the_caret_stands_under_the_word_after_wide_characters(scope: Scope) -> None:
+def test_the_caret_is_under_the_word_after_wide_characters(scope: Scope) -> None:
     with pytest.raises(FilterError) as caught:
         compile_filter("日本語 é \x1b[31m prot:x", scope)
     _, shown, carets = str(caught.value).split("\n")
@@ -301,7 +301,7 @@ def test_the_caret_stands_under_the_word_after_wide_characters(scope: Scope) -> 
     assert len(carets) - 5 == len("  日本語 é \\x1b[31m ") + 3
 
 
-def test_a_session_without_a_protocol_says_so(scratch: Callable[..., duckdb.DuckDBPyConnection]) -> None:
+def test_a_keyword_of_a_missing_protocol_is_an_error(scratch: Callable[..., duckdb.DuckDBPyConnection]) -> None:
     con = CursorSession("", scratch().cursor)
     scope = Scope.of(con)
     with pytest.raises(FilterError, match="this session has no TLS or QUIC messages"):

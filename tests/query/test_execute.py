@@ -37,7 +37,7 @@ def test_times_need_no_time_zone_package(con: FileSession) -> None:
     assert result.rows[0][1] == "1 month"
 
 
-def test_a_limit_truncates_and_says_so(con: FileSession) -> None:
+def test_a_limit_truncates_and_sets_truncated(con: FileSession) -> None:
     for limit, count, truncated in ((0, 0, True), (2, 2, True), (3, 3, False), (None, 3, False)):
         result = con.execute("SELECT range FROM range(3) ORDER BY 1", limit=limit)
         assert (len(result.rows), result.truncated) == (count, truncated)
@@ -69,7 +69,7 @@ def test_values_are_bound_by_place_and_by_name(con: FileSession) -> None:
         con.execute("SELECT $a")
 
 
-def test_names_are_made_unique(con: FileSession) -> None:
+def test_column_names_become_unique(con: FileSession) -> None:
     assert con.execute("SELECT 1 AS a, 2 AS a").columns == ("a", "a_1")
     assert unique(["a", "a", "a_1", "b"]) == ("a", "a_1", "a_1_1", "b")
 
@@ -219,7 +219,7 @@ def test_nothing_and_no_text_are_named(con: FileSession) -> None:
         con.execute("PIVOT flows ON app")
 
 
-def test_too_much_memory_is_said(tmp_path: Path) -> None:
+def test_too_much_memory_is_an_error(tmp_path: Path) -> None:
     session.create_or_open(tmp_path / "s.duckdb", []).close()
     con = FileSession(tmp_path / "s.duckdb", memory_limit="20MB", threads=1)
     with pytest.raises(QueryFailedError, match="needs more memory") as caught:

@@ -35,7 +35,7 @@ def test_open_gives_a_session_that_closes_itself(session_path: Path, ids: dict[s
         s.sql("SELECT 1")
 
 
-def test_flows_are_found_by_filters(opened: Session, ids: dict[str, int]) -> None:
+def test_flows_by_filter(opened: Session, ids: dict[str, int]) -> None:
     found = opened.flows("app:tls")
     assert [row[found.columns.index("flow_id")] for row in found.rows] == [ids["web"]]
     assert {"source", "bytes", "src_ip", "end_reason", "started_at"} <= set(found.columns)

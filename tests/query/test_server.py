@@ -262,7 +262,7 @@ def test_a_reader_that_does_not_read_is_given_up(writing: Writing, monkeypatch: 
         until(writing.idle)
 
 
-def test_a_connection_that_says_nothing_is_given_up(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_without_a_request_is_closed(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUEST_SECONDS", 0.3)
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(str(wire.socket_path(writing.path)))
@@ -513,7 +513,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def test_every_command_says_the_same_of_a_session_that_is_being_written(tmp_path: Path) -> None:
+def test_every_command_has_the_same_output_while_a_session_is_written(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
 
     def outputs() -> list[tuple[int, bytes, bytes]]:

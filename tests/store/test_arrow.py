@@ -153,7 +153,7 @@ def insert(con: duckdb.DuckDBPyConnection, columns: dict[str, Column]) -> "weakr
     return weakref.ref(batch)
 
 
-def test_nothing_is_left_behind_without_the_garbage_collector() -> None:
+def test_memory_is_freed_without_the_garbage_collector() -> None:
     """It is off while a capture is read: a cycle would keep every buffer."""
     con = duckdb.connect()
     con.execute("CREATE TABLE t (x VARCHAR, y VARCHAR[], z BIGINT)")

@@ -36,7 +36,7 @@ def history(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
     return con.execute("SELECT version, name FROM migrations ORDER BY version").fetchall()
 
 
-def test_a_new_session_has_the_latest_schema_and_says_so(path: Path) -> None:
+def test_a_new_session_records_the_latest_schema(path: Path) -> None:
     con = session.open_readonly(path)
     meta = dict(con.execute("SELECT * FROM meta").fetchall())
     assert meta["schema_version"] == "1" == str(migrations.latest())

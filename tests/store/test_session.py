@@ -179,7 +179,7 @@ def test_a_lost_or_cut_log_leaves_a_session(killed: Path) -> None:
     con.close()
 
 
-def test_a_damaged_log_says_what_to_do(killed: Path, demo: type) -> None:
+def test_a_damaged_log_is_an_error_with_advice(killed: Path, demo: type) -> None:
     wal = killed.with_name("killed.duckdb.wal")
     whole = bytearray(wal.read_bytes())
     whole[len(whole) // 2] ^= 0xFF
@@ -246,7 +246,7 @@ def test_a_session_of_another_block_size_is_written_on(
     con.close()
 
 
-def test_a_session_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_cannot_be_created_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise duckdb.IOException("IO Error: No space left on device")
 
@@ -262,7 +262,7 @@ def test_importing_the_room_does_not_import_duckdb() -> None:
     assert child.communicate()[0].split() == ["False", "False"]
 
 
-def test_a_locked_reader_still_spills_and_leaves_nothing_behind(path: Path) -> None:
+def test_a_locked_reader_still_spills_and_removes_its_files(path: Path) -> None:
     con = session.open_readonly(path, memory_limit="40MB", threads=1)
     sql = "SELECT m FROM (SELECT md5(range::VARCHAR) AS m FROM range(1500000)) ORDER BY m LIMIT 1 OFFSET 1499999"
     assert con.execute(sql).fetchall()[0][0].startswith("ffff")

@@ -216,7 +216,7 @@ def _claims(result: ResultSet) -> list[Fields]:
 
 def explained(detail: FlowDetail) -> Explanation:
     """Explain the verdict in sentences, one for each claim."""
-    return explain(detail.flow, _claims(detail.claims), _claims(detail.clocks) if detail.clocks else [])
+    return explain(detail.flow, _claims(detail.claims), _claims(detail.clocks))
 
 
 def _process(claim: Fields) -> str:

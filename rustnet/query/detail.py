@@ -2,7 +2,6 @@
 
 import heapq
 import typing
-from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from rustnet.errors import RustnetError, UsageError
@@ -16,13 +15,11 @@ Fields = dict[str, typing.Any]
 
 _MAX_FLOW_ID = 1 << 62
 _NOT_MESSAGES = ("packets", "flows", "anomalies", "connections", "claims", "names", "clocks")
-_ADDED = ("offset_ms", "behind")
-"""Columns of `claims` that a session may lack."""
 
 _CLAIMS = """
 SELECT p.pid, p.name AS process, p.username, p.exe, p.cmdline, p.container_name, p.pod, c.source, c.quality, c.rank,
     c.match, c.distance_ms, c.window_start, c.window_end, c.observed_at, c.reversed, c.evidence, c.process_id, p.host,
-    p.started_at, p.ppid, p.lineage, {offset_ms} AS offset_ms, {behind} AS behind,
+    p.started_at, p.ppid, p.lineage, c.offset_ms, c.behind,
     coalesce(f.process_id = c.process_id, false) AS won
 FROM claims AS c JOIN flows AS f ON f.flow_id = c.flow_id LEFT JOIN processes AS p ON p.process_id = c.process_id
 WHERE c.flow_id = ? ORDER BY won DESC, c.rank, c.distance_ms, c.observed_at, p.pid"""
@@ -56,8 +53,8 @@ class FlowDetail:
     messages: list[Message]
     more_messages: bool
     claims: ResultSet
-    clocks: ResultSet | None
-    """Rows of `clocks` of its capture; ``None`` if the session has no such table."""
+    clocks: ResultSet
+    """Rows of `clocks` of its capture."""
     anomalies: ResultSet
     packets: ResultSet
     inner: int
@@ -102,25 +99,19 @@ def flow_detail(session: "Session", flow_id: int, most_messages: int, most_packe
     """Read one flow with its first messages and packets, at most ``most_messages`` and ``most_packets``."""
     result = session.execute("SELECT * FROM flows WHERE flow_id = ?", [flow_id])
     fields = dict(zip(result.columns, result.rows[0], strict=True))
-    existing = session.columns()
     merged, more = messages(session, flow_id, most_messages)
     return FlowDetail(
         fields,
         dict(zip(result.columns, result.types, strict=True)),
         merged,
         more,
-        session.execute(_claims_sql(existing), [flow_id]),
-        session.execute(_CLOCKS, [fields["capture_id"]]) if "clocks" in existing else None,
+        session.execute(_CLAIMS, [flow_id]),
+        session.execute(_CLOCKS, [fields["capture_id"]]),
         session.execute("SELECT ts, packet, kind, detail, count FROM anomalies WHERE flow_id = ? ORDER BY packet, ts",
                 [flow_id], limit=most_messages),
         packets(session, flow_id, most_packets),
         session.execute("SELECT count(*) FROM flows WHERE outer_flow_id = ?", [flow_id]).rows[0][0],
     )  # fmt: skip
-
-
-def _claims_sql(existing: Mapping[str, Container[str]]) -> str:
-    """SQL for the claims on a flow, with NULL for columns that the session lacks."""
-    return _CLAIMS.format(**{name: f"c.{name}" if name in existing["claims"] else "NULL" for name in _ADDED})
 
 
 def message_tables(session: "Session") -> list[str]:

@@ -112,7 +112,7 @@ def test_the_original_must_be_the_same(run: Run, session: Path, capture: Path, t
     before = out.read_bytes()
     made = run("extract", session, "-o", out, "--source", moved, "--no-verify")
     assert made.code == 3
-    assert "not the file that was ingested" in made.err
+    assert "not the ingested file" in made.err
     assert out.read_bytes() == before
 
 

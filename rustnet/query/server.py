@@ -41,6 +41,8 @@ if typing.TYPE_CHECKING:
 
 CLIENTS = 8
 """Most simultaneous connections; further ones are refused."""
+BACKLOG = 64
+"""Clients whose connection waits to be accepted; further ones are refused by the system."""
 SECONDS = 600.0
 """Time limit of any statement."""
 ROWS = 50_000_000
@@ -247,7 +249,7 @@ class SessionServer:
             created = os.lstat(self.path)
             if not sys.platform.startswith("linux"):
                 self.path.chmod(0o600)  # connections are impossible before `listen`
-            listener.listen(CLIENTS)
+            listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
             self._session.close()

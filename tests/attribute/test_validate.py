@@ -184,7 +184,7 @@ def test_command_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     path = written(tmp_path, one(), "{", "}", one())
     assert main(["sidecar", "validate", str(path), "--lines", "1"]) == 1
     said = capsys.readouterr().out
-    assert "lines 4; sound 2; broken 2" in said
+    assert "lines 4; valid 2; invalid 2" in said
     assert "  2: invalid JSON" in said
     assert "and 1 more" in said
     assert main(["sidecar", "validate", str(path), "--json"]) == 1

@@ -1,6 +1,7 @@
 """Texts for people are whole sentences with named fields, so that a translator sees each of them once and entirely."""
 
 import ast
+import runpy
 import string
 import subprocess
 import sys
@@ -10,37 +11,17 @@ from pathlib import Path
 import pytest
 
 import rustnet
-from rustnet import errors
 from rustnet.errors import InputError, RustnetError
 from tests.support.paths import ROOT
 
 PACKAGE = Path(rustnet.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-TRANSLATING = ("_", "N_", "ngettext")
 PROBE = PACKAGE / "probe"  # runs without gettext: standard library only, and its sentences are data of recordings
 
 
-def error_classes() -> set[str]:
-    """Names of `RustnetError` and of the classes that are derived from it, anywhere in the program."""
-    names = {
-        "RustnetError",
-        *(n for n, c in vars(errors).items() if isinstance(c, type) and issubclass(c, RustnetError)),
-    }
-    grown = True
-    while grown:
-        grown = False
-        for module in MODULES:
-            for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-                derived = isinstance(node, ast.ClassDef) and any(
-                    isinstance(base, ast.Name) and base.id in names for base in node.bases
-                )
-                if derived and isinstance(node, ast.ClassDef) and node.name not in names:
-                    names.add(node.name)
-                    grown = True
-    return names
-
-
-ERRORS = error_classes()
+TOOL = runpy.run_path(str(ROOT / "tools" / "messages"))
+TRANSLATING = tuple(TOOL["TRANSLATING"])
+ERRORS: set[str] = TOOL["error_classes"]({path: ast.parse(path.read_text("utf-8")) for path in MODULES})
 OWN_TEXT = {"FilterError"}
 """Errors that take something else than a sentence first."""
 

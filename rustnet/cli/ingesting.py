@@ -1,4 +1,4 @@
-"""Shared by the commands that ingest: session_path sessions, progress, messages and the summary."""
+"""Shared by the commands that ingest: temporary sessions, progress, messages and the summary."""
 
 import contextlib
 import sys
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rustnet.cli.main import terminal
 from rustnet.cli.oneshot import Collection, collected, stopped_by_signals, uncollected
 from rustnet.cli.options import opened
-from rustnet.cli.terminal import notify
+from rustnet.cli.terminal import notify, notify_error
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
 from rustnet.present.text import safe
@@ -97,7 +97,7 @@ def _preload(_progress: "Progress") -> None:
 def print_problems(report: "Report") -> None:
     """Report failed and skipped inputs, and an interruption, on stderr."""
     for _path, words in report.failed:
-        notify(f"rustnet: error: {safe(words)}")
+        notify_error(words)
     for _path, words in report.skipped:
         notify(f"rustnet: {safe(words)}")
     if report.interrupted and not report.captures:

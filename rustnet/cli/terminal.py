@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from rustnet.present.text import cut, pad, width
+from rustnet.i18n import _
+from rustnet.present.text import cut, pad, safe, width
 
 PLAIN_WIDTH = 100
 """Width of summaries written to a file or pipe."""
@@ -131,6 +132,11 @@ def _squeeze(columns: Sequence[Col], widths: list[int], kept: Sequence[int], roo
         widest = max(candidates, key=lambda i: widths[i])
         widths[widest] -= 1
         excess -= 1
+
+
+def notify_error(sentence: str) -> None:
+    """Print an error that does not end the command; the sentence may contain captured text."""
+    notify(_("rustnet: error: {words}").format(words=safe(sentence)))
 
 
 def notify(words: str) -> None:

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from rustnet.cli.terminal import notify
+from rustnet.cli.terminal import notify, notify_error
 from rustnet.errors import ExitCode
-from rustnet.i18n import _
 from rustnet.present.text import safe
 
 if TYPE_CHECKING:
@@ -25,6 +24,6 @@ def name_unknown_apps(session: str, report: "Report") -> ExitCode:
     for sentence in (*outcome.notes, *outcome.losses):
         notify(f"rustnet: {safe(sentence)}")
     for sentence in outcome.failures:
-        notify(_("rustnet: error: {words}").format(words=safe(sentence)))
+        notify_error(sentence)
     report.losses += outcome.losses
     return ExitCode.FAILURE if outcome.failures else ExitCode.DONE

@@ -101,4 +101,4 @@ def _run(con: "DuckDBPyConnection", span: Span, _evidence: Evidence) -> Outcome:
     return Outcome(name_flows(con, span))
 
 
-NAMES = Pass("names", "names of flows, from names learned for their addresses", ("names",), _run, live=True)
+NAMES = Pass("names", _run, live=True)

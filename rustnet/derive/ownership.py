@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sidecar_files(source: str, evidence: Evidence) -> list[Path]:
-    """Sidecars of one capture: those stated_format by name, else those next to its file."""
+    """Sidecars of one capture: those given by name, else those next to its file."""
     if evidence.sidecars or not evidence.discover or source == "-":
         return list(evidence.sidecars)
     return find_sidecars(Path(source))
@@ -67,4 +67,4 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
     return outcome
 
 
-OWNERSHIP = Pass("ownership", "owners of flows, from sidecars, logs and comments", ("flows_ended",), _run)
+OWNERSHIP = Pass("ownership", _run)

@@ -72,13 +72,9 @@ Work = Callable[["DuckDBPyConnection", Span, Evidence], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass: its name on the command line, a title, and its function."""
+    """One pass: its name on the command line, and its function, which returns at once if there is nothing to do."""
 
     name: str
-    title: str
-    """What the pass derives, in a few words."""
-    needs: tuple[str, ...]
-    """The pass has work only if at least one of these tables has rows."""
     run: Work
     live: bool = False
     """Whether it also runs at each flush, over the span since the previous one."""

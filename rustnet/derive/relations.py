@@ -163,5 +163,4 @@ def _run(con: "duckdb.DuckDBPyConnection", span: Span, _evidence: Evidence) -> O
     return Outcome(relate(con, span))
 
 
-RELATIONS = Pass("relations", "duplicate addresses, and the flows that ICMP errors refer to", ("arp", "icmp"), _run,
-                 live=True)  # fmt: skip
+RELATIONS = Pass("relations", _run, live=True)

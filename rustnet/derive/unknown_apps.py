@@ -135,27 +135,29 @@ def app_name(chain: str, protocol: str, inside: bool) -> str | None:
     return ALIASES.get(name, name) if _APP_NAME.fullmatch(name) else None
 
 
-def _name_capture(con: "DuckDBPyConnection", capture_id: int, source: str, decoder: PacketDecoder) -> Outcome:
-    """Decode the samples of one capture and store the applications."""
-    outcome = Outcome()
+def _name_capture(
+    con: "DuckDBPyConnection", capture_id: int, source: str, decoder: PacketDecoder, outcome: Outcome
+) -> None:
+    """Decode the samples of one capture, store the applications, and add what was done to ``outcome``."""
     unknown = unknown_flows(con, capture_id)
     samples = select_samples(con, capture_id) if unknown else []
     if not samples:
-        return outcome
+        return
     if not Path(source).is_file():
         sentence = _("{source}: cannot be read again, so tshark was not run; replay a file")
         outcome.failures.append(sentence.format(source=source))
-        return outcome
+        return
     sampled = len({flow for _number, flow, _protocol, _inside in samples})
     try:
         chains, stopped = decoder(source, samples)
     except RustnetError as error:
         outcome.failures.append(str(error) if str(error).startswith(source) else f"{source}: {error}")
         _record(con, capture_id, str(error), unknown)
-        return outcome
-    outcome.changed = store_apps(con, apps_by_flow(samples, chains))
+        return
+    named = store_apps(con, apps_by_flow(samples, chains))
+    outcome.changed += named
     sentence = _("{source}: tshark named {named:,} of {sampled:,} flows that no parser recognised")
-    outcome.notes.append(sentence.format(source=source, named=outcome.changed, sampled=sampled))
+    outcome.notes.append(sentence.format(source=source, named=named, sampled=sampled))
     if stopped:
         outcome.losses.append(f"{source}: {stopped}")
         _record(con, capture_id, stopped, len({flow for _number, flow, _protocol, _inside in samples[len(chains) :]}))
@@ -164,7 +166,6 @@ def _name_capture(con: "DuckDBPyConnection", capture_id: int, source: str, decod
         words = sentence.format(sampled=sampled, unknown=unknown)
         outcome.losses.append(f"{source}: {words}")
         _record(con, capture_id, words, unknown - sampled)
-    return outcome
 
 
 def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
@@ -174,14 +175,8 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
     for capture_id in span.captures:
         ((source,),) = run(con, "SELECT source FROM captures WHERE capture_id = ?", [capture_id])
         run(con, "DELETE FROM anomalies WHERE capture_id = ? AND kind = 'tshark_incomplete'", [capture_id])
-        part = _name_capture(con, capture_id, source, evidence.decoder)
-        outcome.changed += part.changed
-        outcome.notes += part.notes
-        outcome.losses += part.losses
-        outcome.failures += part.failures
+        _name_capture(con, capture_id, source, evidence.decoder, outcome)
     return outcome
 
 
-UNKNOWN_APPS = Pass(
-    "unknown-apps", "applications that no parser recognised, by tshark", ("flows_ended",), _run, on_demand=True
-)
+UNKNOWN_APPS = Pass("unknown-apps", _run, on_demand=True)

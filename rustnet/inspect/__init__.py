@@ -14,7 +14,6 @@ from typing import Any
 from rustnet.errors import RustnetError
 from rustnet.i18n import marked
 
-TOOLS = ("scapy", "tshark")
 SECONDS = 20
 """Time limit for a packet, including the start of the tool."""
 MAX_ANSWER = 16 << 20

@@ -15,6 +15,17 @@ QUIC_CONNECTED = 180
 """Where the client's ``max_idle_timeout`` is not known."""
 QUIC_CLOSED = 15
 """QUIC_DRAINING and QUIC_CLOSED."""
+QUIC_STATES = MappingProxyType(
+    {
+        "QUIC_INITIAL": QUIC_OPENING,
+        "QUIC_HANDSHAKE": QUIC_OPENING,
+        "QUIC_CONNECTED": QUIC_CONNECTED,
+        "QUIC_DRAINING": QUIC_CLOSED,
+        "QUIC_CLOSED": QUIC_CLOSED,
+    }
+)
+"""By QUIC state. Once connected, the client's ``max_idle_timeout`` replaces it, plus `QUIC_CLOSED`: an endpoint may
+send its CONNECTION_CLOSE just when the connection has been idle for so long."""
 SSH = 1_800
 HTTP = 600
 

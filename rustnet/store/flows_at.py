@@ -11,6 +11,8 @@ from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN, FlowRow
 IDLE_STATE_SECONDS = 30
 """Silence after which a UDP flow's state is `UDP_IDLE`, as in the engine."""
 
+SWEEP_SLACK_SECONDS = 10
+"""Time beyond its timeout after which the engine ends a silent flow."""
 CLOCK_PACKETS = 256
 """Number of last packets whose smallest time is the clock that ends idle flows, as in the engine."""
 
@@ -94,7 +96,8 @@ _KEYS = (
 
 FLOWS_AT_SQL = f"""CREATE OR REPLACE MACRO flows_at(t, seconds := 10) AS TABLE
 WITH moment AS MATERIALIZED (
-    SELECT t::TIMESTAMP_NS AS stamp, epoch_ns(t::TIMESTAMP_NS) AS t, 10000000000 AS slack, seconds::DOUBLE AS seconds
+    SELECT t::TIMESTAMP_NS AS stamp, epoch_ns(t::TIMESTAMP_NS) AS t,
+        {SWEEP_SLACK_SECONDS}000000000 AS slack, seconds::DOUBLE AS seconds
 ), last AS (
     SELECT capture_id, max(number) AS number FROM packets WHERE ts <= (SELECT stamp FROM moment) GROUP BY capture_id
 ), clocks AS MATERIALIZED (

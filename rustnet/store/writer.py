@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rustnet.columnar import Column
 from rustnet.errors import SessionError
+from rustnet.i18n import N_
 from rustnet.store import finish
 from rustnet.store.batches import Batch, Columns, Layout, as_columns, detached, insert, row_count
 from rustnet.store.cadence import BATCH, Cadence
@@ -364,12 +365,14 @@ class Writer:
             raise error
         words = " ".join(str(error).split())
         if isinstance(error, MemoryError) or "Out of Memory" in words:
-            advice = "more memory than the writer may use was needed; please report this"
+            sentence = N_(
+                "{name}: writing failed ({words}): the writer needs more memory than its limit; please report this"
+            )
         elif "No space" in words or "disk" in words.lower():
-            advice = "free some space or write the session elsewhere with --db"
+            sentence = N_("{name}: writing failed ({words}): free some space or write the session elsewhere with --db")
         else:
-            advice = "what was committed before is kept; `rustnet verify` shows what is missing"
-        name = os.fspath(self.path)
-        raise SessionError(
-            "{name}: writing failed ({words}): {advice}", name=name, words=words[:300], advice=advice
-        ) from error
+            sentence = N_(
+                "{name}: writing failed ({words}): what was committed before is kept; "
+                "`rustnet verify` shows what is missing"
+            )
+        raise SessionError(sentence, name=os.fspath(self.path), words=words[:300]) from error

@@ -9,7 +9,7 @@ import click
 from rustnet.cli.annotated import check_output, print_result, write
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened
-from rustnet.cli.terminal import notify
+from rustnet.cli.terminal import notify, notify_error
 from rustnet.errors import ExitCode, InputError, RustnetError, UsageError
 from rustnet.i18n import _
 from rustnet.present.text import safe
@@ -87,7 +87,7 @@ def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parser
     if not report.captures:
         raise InputError("; ".join(words for _path, words in report.failed))
     for _path, words in report.failed:
-        notify(f"rustnet: error: {safe(words)}")
+        notify_error(words)
     return bool(report.failed)
 
 

@@ -7,7 +7,7 @@ import click
 
 from rustnet.cli.options import common
 from rustnet.cli.sidecar_options import sidecar_options
-from rustnet.cli.terminal import notify
+from rustnet.cli.terminal import notify_error
 from rustnet.errors import ExitCode, SessionError
 from rustnet.i18n import _
 from rustnet.present.text import safe
@@ -55,5 +55,5 @@ def command(
             click.echo(f"  {safe(sentence)}")
         for sentence in outcome.failures:
             failed = True
-            notify(_("rustnet: error: {words}").format(words=safe(sentence)))
+            notify_error(sentence)
     return ExitCode.INPUT if failed else ExitCode.DONE

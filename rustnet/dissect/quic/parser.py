@@ -34,23 +34,11 @@ from rustnet.dissect.quic.packet import (
 from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
 from rustnet.dissect.tls.handshake import ClientHello, parse_client_hello, parse_server_hello
 from rustnet.dissect.tls.names import cipher_name, group_name
-from rustnet.policy.timeouts import QUIC_CLOSED, QUIC_CONNECTED, QUIC_OPENING
+from rustnet.policy.timeouts import QUIC_CLOSED, QUIC_STATES
 from rustnet.records import I64, Fingerprint, FreeText, Host, Identifier, Software, Term, Word, record
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
-IDLE_SECONDS = {
-    "QUIC_INITIAL": QUIC_OPENING,
-    "QUIC_HANDSHAKE": QUIC_OPENING,
-    "QUIC_CONNECTED": QUIC_CONNECTED,
-    "QUIC_DRAINING": QUIC_CLOSED,
-    "QUIC_CLOSED": QUIC_CLOSED,
-}
-"""Idle timeout by state; connected, the one that the client proposed replaces it.
-
-To that `QUIC_CLOSED` is added: an endpoint may send its CONNECTION_CLOSE just when the connection has been idle for so
-long.
-"""
 MAX_IDLE_MS = 86_400_000
 
 MAX_DATAGRAMS = 64
@@ -263,7 +251,7 @@ class QuicParser(Parser):
     def _enter(self, state: str) -> None:
         """Set the state, and the flow's idle timeout with it."""
         self.talk.state = state
-        timeout = IDLE_SECONDS[state] * SECOND
+        timeout = QUIC_STATES[state] * SECOND
         if state == "QUIC_CONNECTED" and self.row.idle_timeout_ms:
             timeout = min(self.row.idle_timeout_ms, MAX_IDLE_MS) * MILLISECOND + QUIC_CLOSED * SECOND
         self.talk.set_idle_timeout(timeout)

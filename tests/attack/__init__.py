@@ -1,0 +1,1 @@
+"""Attacks on the program: hostile captures, sessions, directories and users, one file per subject."""

@@ -63,24 +63,17 @@ def _copied_bitmap(valid: Array | None) -> Array | None:
     return None if valid is None else valid.copy()
 
 
-def joined(parts: list[Column]) -> Column:
-    """Concatenation of one or more columns of arrays or texts."""
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)  # type: ignore[arg-type]
-    pieces: list[Texts] = parts  # type: ignore[assignment]
-    starts = np.cumsum([0, *(len(piece.data) for piece in pieces)])
-    ends = [piece.ends[1:] + start for piece, start in zip(pieces, starts, strict=False)]
-    flags = [_flags(piece) for piece in pieces]
-    valid = None if all(piece.valid is None for piece in pieces) else bitmap(np.concatenate(flags))
-    return Texts(np.concatenate([np.zeros(1, np.int64), *ends]), np.concatenate([p.data for p in pieces]), valid)
+def column_bytes(columns: dict[str, Column]) -> int:
+    """Memory of columns, in bytes."""
+    return sum(array.nbytes for column in columns.values() for array in arrays_of(column))
 
 
-def _flags(column: Texts) -> Array:
-    """Flag for each text that is not NULL."""
-    count = length(column)
-    if column.valid is None:
-        return np.ones(count, np.uint8)
-    return np.unpackbits(column.valid, count=count, bitorder="little")
+def arrays_of(column: Column) -> list[Array]:
+    """Arrays that a column consists of."""
+    if isinstance(column, np.ndarray):
+        return [column]
+    own = [column.ends] if column.valid is None else [column.ends, column.valid]
+    return [*own, column.data] if isinstance(column, Texts) else [*own, *arrays_of(column.items)]
 
 
 def bitmap(flags: Array) -> Array:

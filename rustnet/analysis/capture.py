@@ -1,9 +1,12 @@
 """`Analysis`: one capture's packets become flows, rows and names, in this process.
 
+Rows wait until there are many, or until they are large; with a ``drain`` large ones are passed on at once.
+
 With a `Share` it is one of several that divide the flows of a capture (`rustnet.engine.shares`). Each numbers its own
 from 1 and lists their first packets, by which `rustnet.analysis.workers` numbers them over all shares.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,6 +26,10 @@ from rustnet.store.batches import Batch, Columns
 from rustnet.store.cadence import BATCH, Cadence
 from rustnet.store.tables import FlowRow
 
+FLOW_BYTES = 1_024
+"""Size of a flow that has ended, about."""
+OPEN_ROWS = 8_192
+"""Open flows in one batch."""
 EVICTED = ("flows_evicted", "flows ended early: the flow table was full")
 
 
@@ -66,9 +73,10 @@ class Analysis:
         strict: bool = False,
         share: Share = WHOLE,
         cadence: Cadence = BATCH,
+        drain: Callable[[list[Batch]], None] | None = None,
     ) -> None:
         self.cadence = cadence
-        self.collector = Collector(capture_id, deduplicate=share is WHOLE)
+        self.collector = Collector(capture_id, deduplicate=share is WHOLE, drain=drain)
         dissectors = registry.DISSECTORS if dissect else ()
         self.dispatcher = Dispatcher(dissectors, self.collector, strict)
         wanted = bytearray(WANTED_SIZE)
@@ -115,8 +123,15 @@ class Analysis:
     def settle(self) -> None:
         """Return at once: all packets that were fed are in the index."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """About the size of the rows that wait."""
+        return self.collector.waiting_bytes + FLOW_BYTES * len(self.flows)
+
     def take(self) -> list[Batch]:
-        """Batches that are full."""
+        """Batches that are full, or all if they are large."""
+        if self.waiting_bytes >= self.cadence.waiting_bytes:
+            return self.take_all()
         batches: list[Batch] = [self._take_flows()] if len(self.flows) >= self.cadence.flow_rows else []
         return batches + self.collector.take(self.cadence.table_rows)
 
@@ -131,14 +146,15 @@ class Analysis:
         if self.share.index == 0:
             self._anomalies()
 
-    def open_flows(self, touched: bool = False) -> Columns:
+    def open_flows(self, touched: bool = False) -> list[Columns]:
         """Rows of the flows that are open, as if the capture ended now, with ``end_reason`` "open".
 
         With ``touched`` only of those that got a packet since the last such call. Nothing about the flows changes;
         so what parsers would still read at the flow's end, segments held after a hole, is not in the rows.
         """
         table = self.tracker.table
-        return self._columns(table.take_touched() if touched else table.open_flows(), still_open=True)
+        flows = table.take_touched() if touched else table.open_flows()
+        return [self._columns(flows[at : at + OPEN_ROWS], still_open=True) for at in range(0, len(flows), OPEN_ROWS)]
 
     def _take_flows(self) -> Columns:
         """Columns of the flows that have ended."""

@@ -147,9 +147,9 @@ class Channel:
             at += received
         return block
 
-    def poll(self) -> bool:
-        """Whether a message, or the end, has arrived."""
-        return bool(self.poller.poll(0))
+    def poll(self, seconds: float = 0) -> bool:
+        """Whether a message, or the end, arrives within so many seconds."""
+        return bool(self.poller.poll(seconds * 1_000))
 
     def close(self) -> None:
         """Close this end."""

@@ -5,21 +5,21 @@ sends the number of each full batch. Each worker follows the flows of its share;
 back as columns, batch by batch and in order. A worker numbers its own flows and lists their first packets; the reader
 numbers all flows in the order of their first packets, so that a session has the same rows for any number of workers.
 
-The processes are forked before the program has other threads, and end with their channel.
+The processes are forked by the one that reads, before it has other threads, and end with their channel. All of them
+read hostile bytes and trust each other; what they send to the process that holds the session is checked there.
 """
 
 import gc
 import mmap
 import os
 import signal
-import sys
-import threading
+import stat
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import FileIO
 from operator import itemgetter
-from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from rustnet.analysis.capture import EVICTED, Analysis, Share
 from rustnet.analysis.channel import Channel, channels
 from rustnet.analysis.collector import Collector, Sighting
 from rustnet.analysis.numbering import Numbers, number_flows
-from rustnet.columnar import NULL, Array, Column, joined, view
+from rustnet.columnar import NULL, Array, column_bytes, view
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.shares import Division
 from rustnet.errors import InputError, RustnetError
@@ -36,7 +36,7 @@ from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
 from rustnet.store.batches import Batch, Columns, Records, Rows
 from rustnet.store.cadence import BATCH, Cadence
 from rustnet.store.rows import protocol_batch
-from rustnet.store.tables import Anomaly, FlowRow, Packet
+from rustnet.store.tables import Anomaly, Packet
 
 SLOTS = 12
 """Batches of frames in shared memory, including the one being filled."""
@@ -46,6 +46,10 @@ SAMPLE_BYTES = 4 << 20
 DENSE = 600
 """Bytes of a packet, on average over the beginning of a capture, below which workers help."""
 MAX_PACKET = 1 << 62
+TICK = 0.1
+"""Seconds of waiting for a reply between two checks of whether the run was stopped."""
+HANGING = 0.7
+"""Seconds without a reply, after the run was stopped, until a worker is given up."""
 MOST = 8
 """Workers at most, on any number of cores: one reader feeds them, and one writer stores their results."""
 RESULTS: dict[str, type[np.generic]] = {
@@ -61,36 +65,35 @@ def shared(count: int, dtype: type[np.generic]) -> "memoryview[int]":
     return memoryview(np.frombuffer(mmap.mmap(-1, size), dtype))  # type: ignore[arg-type]
 
 
-def worker_count(asked: int | None, paths: Sequence[str]) -> int:
-    """How many workers to start for these inputs; 0 is to analyse in this process.
+def worker_count(asked: int | None, cores: int, dense: Callable[[], bool]) -> int:
+    """Number of workers to start for an input; 0 is to analyse in the process that reads.
 
-    ``asked`` is the user's wish. Processes are forked on Linux only, and only while the program has no other threads.
+    ``asked`` is the user's wish, ``cores`` the number of processors, ``dense`` decides by the input.
     """
-    if sys.platform != "linux" or threading.active_count() > 1:
-        return 0
-    if asked is None:
-        cores = min(len(os.sched_getaffinity(0)), MOST)
-        asked = cores if cores > 1 and any(is_dense(path) for path in paths) else 0
-    return asked
+    if asked is not None:
+        return asked
+    return min(cores, MOST) if cores > 1 and dense() else 0
 
 
-def is_dense(path: str) -> bool:
+def is_dense(stored: FileIO) -> bool:
     """Whether an input is large and begins with small packets, whose analysis takes longer than reading them.
 
-    Captures of full segments take longer to read and hash than to analyse.
+    Captures of full segments take longer to read and hash than to analyse. Reads the beginning of a regular file, and
+    leaves the file at its start.
     """
+    status = os.fstat(stored.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        return True  # a pipe, of unknown size
+    if status.st_size < LEAST_BYTES:
+        return False
     try:
-        if Path(path).is_file() and Path(path).stat().st_size < LEAST_BYTES:
-            return False
-        if not Path(path).is_file():
-            return True  # a pipe, of unknown size
-        source = FileSource(path, buffer_bytes=SAMPLE_BYTES, hashing=False)
-        try:
+        sample = FileIO(os.dup(stored.fileno()))
+        with FileSource("sample", file=sample, buffer_bytes=SAMPLE_BYTES, hashing=False) as source:
             frames = next(source.batches(), None)
-        finally:
-            source.close()
     except (InputError, OSError):
         return False
+    finally:
+        os.lseek(stored.fileno(), 0, os.SEEK_SET)
     return frames is not None and int(frames.column("captured").mean()) < DENSE
 
 
@@ -129,8 +132,11 @@ class WorkerError(RustnetError):
 class Workers:
     """The processes, from the beginning of a run to its end."""
 
-    def __init__(self, count: int, dissect: bool, cadence: Cadence = BATCH) -> None:
+    def __init__(
+        self, count: int, dissect: bool, cadence: Cadence = BATCH, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         self.cadence = cadence
+        self.stopped = stopped
         self.slots = [
             Slot(
                 Frames(BATCH_PACKETS, BUFFER_BYTES, shared),
@@ -185,6 +191,8 @@ class Workers:
         """End the processes."""
         self.dismiss()
         for pid in self.pids:
+            if self.stopped():  # one that hangs would not see the end of its channel
+                os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         self.pids = []
 
@@ -206,6 +214,8 @@ class SharedAnalysis:
         self.stored_flows = 0
         self.outstanding: deque[Slot] = deque()
         self.ready: list[Batch] = []
+        self.ready_bytes = 0
+        """Size of the rows in `ready`, without those of the packet index."""
         count = len(workers.connections)
         self.division = Division(count)
         self.numbers = [Numbers() for _ in range(count)]
@@ -219,8 +229,9 @@ class SharedAnalysis:
                 while True:  # its replies so far, then why it ended
                     self._receive(connection)
 
-    def _receive(self, connection: Channel) -> WorkerReply | Columns:
+    def _receive(self, connection: Channel) -> WorkerReply | list[Columns]:
         try:
+            self._await(connection)
             reply = connection.recv()
         except (EOFError, OSError):
             raise WorkerError(
@@ -229,8 +240,16 @@ class SharedAnalysis:
             ) from None
         if isinstance(reply, str):  # its traceback
             raise RuntimeError(reply)  # noqa: TRY004 - a fault of ours, not of a type
-        assert isinstance(reply, WorkerReply | Columns)
+        assert isinstance(reply, WorkerReply | list)
         return reply
+
+    def _await(self, connection: Channel) -> None:
+        """Wait for a reply; once the run is stopped, `HANGING` seconds at most."""
+        waited = 0.0
+        while not connection.poll(TICK):
+            waited = waited + TICK if self.workers.stopped() else 0.0
+            if waited >= HANGING:
+                raise WorkerError("a process that analyses the capture does not answer; its last rows are missing")
 
     def feed(self, frames: Frames) -> None:
         """Send a batch of frames to the workers, and take the replies that have arrived."""
@@ -281,6 +300,7 @@ class SharedAnalysis:
                     assert isinstance(batch, Columns)
                     numbers.renumber(batch.batch)
                     self.ready.append(batch)
+                    self.ready_bytes += column_bytes(batch.batch)
         sightings = [sighting for reply in replies for sighting in reply.names]
         sightings.sort(key=itemgetter(0))
         for ts, ip, name, source, ttl, client in sightings:
@@ -289,8 +309,14 @@ class SharedAnalysis:
             flow_id, ts, packet = row.flow_id or 0, row.ts or 0, row.packet or 0
             self.collector.anomaly(row.kind, row.detail, flow_id, ts, packet, row.offset, row.count)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """About the size of the rows that wait."""
+        return self.collector.waiting_bytes + self.ready_bytes
+
     def take(self) -> list[Batch]:
         """Batches that are full."""
+        self.ready_bytes = 0
         batches = self.ready + self.collector.take(self.workers.cadence.table_rows)
         self.ready = []
         return batches
@@ -302,7 +328,7 @@ class SharedAnalysis:
             self._send("flush")
             self._receive_replies()
         batches = self.ready + self.collector.take(1, final)
-        self.ready = []
+        self.ready, self.ready_bytes = [], 0
         return batches
 
     def settle(self) -> None:
@@ -310,17 +336,18 @@ class SharedAnalysis:
         while self.outstanding:
             self._collect()
 
-    def open_flows(self, touched: bool = False) -> Columns:
+    def open_flows(self, touched: bool = False) -> list[Columns]:
         """As `Analysis.open_flows`, over all workers and up to the last batch that was fed."""
         self.settle()
         self._send("open", touched)
-        parts: list[dict[str, Column]] = []
+        batches: list[Columns] = []
         for connection, numbers in zip(self.workers.connections, self.numbers, strict=True):
             reply = self._receive(connection)
-            assert isinstance(reply, Columns)
-            numbers.renumber(reply.batch)
-            parts.append(reply.batch)
-        return Columns(FlowRow, {name: joined([part[name] for part in parts]) for name in parts[0]})
+            assert isinstance(reply, list)
+            for batch in reply:
+                numbers.renumber(batch.batch)
+            batches += reply
+        return batches
 
     def finish(self) -> None:
         """End the capture: take everything that the workers still hold."""

@@ -14,7 +14,7 @@ from rustnet.attribute.claims import select_flows, store_claims
 from rustnet.attribute.clock import Clock, Correction
 from rustnet.attribute.discover import open_sidecar
 from rustnet.attribute.observation import BlockReader, Faults, Observations
-from rustnet.attribute.packets import PacketClaims
+from rustnet.attribute.packet_statements import PacketStatements
 from rustnet.attribute.processes import store_processes
 from rustnet.attribute.stage import Stage, drop, run
 from rustnet.attribute.values import bounded_text
@@ -100,7 +100,7 @@ def attribute(
     sidecars: Sequence[Sidecar | Path] = (),
     *,
     observed: Iterable[Observations] = (),
-    packet_claims: PacketClaims | None = None,
+    packet_claims: PacketStatements | None = None,
     slack: float = SLACK_SECONDS,
     correction: Correction = None,
     flows: str = FLOWS_ENDED,

@@ -6,10 +6,8 @@ Rows are built from a whole batch at once and spill to a temporary table when th
 grow with the capture. Only batches with comments, process options or PKTAP headers are examined.
 """
 
-# ruff: noqa: S608 -- the parts of these statements are constants of this module; values are bound
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,16 +28,12 @@ from rustnet.attribute.formats.apple import (
 from rustnet.attribute.formats.etl2pcapng import etl2pcapng_comments
 from rustnet.attribute.formats.ptcpdump import ptcpdump_comments
 from rustnet.attribute.formats.rustnet_comments import rustnet_comments, script_comments
-from rustnet.attribute.formats.statement import ANSWERED, ANYWHERE, RECEIVES, SENDS, Statement, direction
-from rustnet.attribute.observation import Column, Observation, Observations, ProcessFacts
-from rustnet.attribute.stage import Stage, run
-from rustnet.attribute.values import bounded_text
+from rustnet.attribute.formats.statement import ANYWHERE, Statement, direction
+from rustnet.attribute.observation import Column, ProcessFacts
+from rustnet.attribute.packet_statements import FIELDS, MAX_STATEMENTS, PacketStatements
 from rustnet.columnar import NULL
 from rustnet.engine.index import PacketIndex
 from rustnet.sources.frames import Frames, Note, SourceInfo
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 COMMENTS: tuple[Callable[[list[str]], list[Statement]], ...] = (
     rustnet_comments,
@@ -48,9 +42,6 @@ COMMENTS: tuple[Callable[[list[str]], list[Statement]], ...] = (
     apple_comments,
 )
 """Parsers of comments; each ignores comments of other formats."""
-
-MAX_STATEMENTS = 1 << 18
-"""Maximum number of distinct statements of one capture."""
 
 MAX_TEXT = 64 << 20
 """Maximum number of characters in them."""
@@ -64,26 +55,13 @@ _HEADERS = 1 << 16
 _SLICE = 4096
 """PKTAP headers copied at a time: their index array takes eight times their memory."""
 
-TABLE = "packet_statements"
-_FIELDS = ("flow_id", "statement_set", "from_src", "first", "last", "packets", "number")
-_TABLE = f"""
-CREATE TEMP TABLE IF NOT EXISTS {TABLE} (capture_id INTEGER, flow_id BIGINT, statement_set BIGINT, from_src BOOLEAN,
-    first BIGINT, last BIGINT, packets BIGINT, number BIGINT)"""
-_AGGREGATE = f"""
-INSERT INTO own_flow_statement
-SELECT t.flow_id, s.seq, CASE s.place WHEN {ANSWERED} THEN true WHEN {RECEIVES} THEN t.from_src
-    WHEN {SENDS} THEN NOT t.from_src ELSE false END AS reversed, min(t.first), max(t.last), sum(t.packets),
-    min(t.number)
-FROM packet_statements t JOIN own_packet_statement s ON s.statement_set = t.statement_set
-WHERE t.capture_id = ? GROUP BY ALL"""
-
 
 class PacketClaims:
     """Statements on the packets of one capture; ``origin`` is the prefix of their evidence (the capture's name)."""
 
     def __init__(self, capture_id: int, origin: str) -> None:
         self.capture_id = capture_id
-        self.origin = bounded_text(origin) or "capture"
+        self.origin = origin
         self.dropped = 0
         """Statements beyond the limits, which were dropped."""
         self.unknown = 0
@@ -219,7 +197,7 @@ class PacketClaims:
         ts = rows["ts"][at]
         from_src = rows["from_src"][at].astype(np.bool_)
         columns = (flows, sets, from_src, ts, ts, np.ones(len(at), np.int64), rows["number"][at])
-        self._pending.append(_merged(dict(zip(_FIELDS, columns, strict=True))))
+        self._pending.append(_merged(dict(zip(FIELDS, columns, strict=True))))
         self._rows += len(self._pending[-1]["flow_id"])
         if self._rows >= ROWS:
             self._compact()
@@ -232,81 +210,24 @@ class PacketClaims:
             self.spill(self._pending[0])
             self._pending, self._rows = [], 0
 
-    def store(self, con: "DuckDBPyConnection", columns: dict[str, Column] | None = None) -> None:
-        """Insert rows (by default the pending ones) into the temporary table `TABLE`."""
-        if columns is None:
-            if not self._pending:
-                return
-            columns, self._pending, self._rows = _merged(_concatenated(self._pending)), [], 0
-        run(con, _TABLE)
-        con.register("own_batch", columns)
-        try:
-            run(con, f"INSERT INTO {TABLE} SELECT ?, {', '.join(_FIELDS)} FROM own_batch", [self.capture_id])
-        finally:
-            con.unregister("own_batch")
-
-    def stage(self, con: "DuckDBPyConnection", stage: Stage) -> None:
-        """Stage every statement as an observation, and fill ``own_flow_statement`` with the flows of each."""
-        if not self._statements:
-            return
-        run(con, _TABLE)
-        self.store(con)
-        seqs = [0] * len(self._statements)
-        by_source: dict[str, list[tuple[Statement, int]]] = {}
-        for statement, number in self._statements.items():
-            by_source.setdefault(statement.source, []).append((statement, number))
-        for source, numbered in by_source.items():
-            batch = Observations(source, self.origin)
-            for statement, number in numbered:
-                seqs[number] = stage.observations + len(batch)
-                batch.add(_observation(statement))
-                if batch.full:
-                    stage.add(batch, 0)
-                    batch = Observations(source, self.origin)
-            stage.add(batch, 0)
-        members = np.array(
-            [(number, place, seqs[n]) for key, number in self._statement_sets.items() for place, n in key], np.int64
+    def finish(self) -> PacketStatements:
+        """All statements of the capture; they move to the result."""
+        rows = _merged(_concatenated(self._pending)) if self._pending else {}
+        self._pending, self._rows = [], 0
+        members = [(number, place, n) for key, number in self._statement_sets.items() for place, n in key]
+        return PacketStatements(
+            self.capture_id,
+            self.origin,
+            list(self._statements),
+            np.array(members, np.int64).reshape(-1, 3),
+            rows,
+            self.dropped,
+            self.unknown,
         )
-        con.register(
-            "own_batch",
-            {"statement_set": members[:, 0].copy(), "place": members[:, 1].copy(), "seq": members[:, 2].copy()},
-        )
-        try:
-            run(
-                con,
-                "CREATE OR REPLACE TEMP TABLE own_packet_statement AS SELECT statement_set, place, seq FROM own_batch",
-            )
-        finally:
-            con.unregister("own_batch")
-        run(con, _AGGREGATE, [self.capture_id])
-        stage.flow_statements = True
-        run(con, f"DELETE FROM {TABLE} WHERE capture_id = ?", [self.capture_id])
-
-    def losses(self) -> list[tuple[str, str, int]]:
-        """Kind, detail and count of statements that were dropped or are incomplete."""
-        losses = []
-        if self.dropped:
-            detail = f"statements on packets beyond the first {MAX_STATEMENTS:,} distinct ones were dropped"
-            losses.append(("claims_left_out", detail, self.dropped))
-        if self.unknown:
-            detail = "packets refer to process blocks that the file does not have"
-            losses.append(("packet_process_unknown", detail, self.unknown))
-        return losses
-
-
-def drop_table(con: "DuckDBPyConnection") -> None:
-    """Drop the table of `PacketClaims.store`."""
-    run(con, f"DROP TABLE IF EXISTS temp.{TABLE}")
-
-
-def _observation(statement: Statement) -> Observation:
-    """One statement as an observation without ends: its flows are known."""
-    process, quality = statement.process, statement.quality
-    return Observation("", None, None, None, None, None, None, None, process, quality, 0, packet=0)
 
 
 def _concatenated(parts: list[dict[str, Column]]) -> dict[str, Column]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in _FIELDS}
+    return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
 
 
 def _merged(rows: dict[str, Column]) -> dict[str, Column]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.clock import Correction
-from rustnet.attribute.packets import PacketClaims
+from rustnet.attribute.packet_statements import PacketStatements
 from rustnet.store.tables import FLOWS_ENDED
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Evidence:
     """Use sidecars next to each capture if ``sidecars`` is empty."""
     correction: Correction = None
     """Seconds added to the times of sidecars, or ``auto``."""
-    packet_claims: Mapping[int, PacketClaims] = field(default_factory=dict)
+    packet_claims: Mapping[int, PacketStatements] = field(default_factory=dict)
     """Claims carried by the packets of a capture, by capture number."""
     decoder: "PacketDecoder | None" = None
     """Decodes packets for the pass ``unknown-apps``."""

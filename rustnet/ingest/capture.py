@@ -1,31 +1,25 @@
-"""`CaptureIngest`: reads, analyses and stores one input."""
+"""`CaptureIngest`: reads and analyses one input, and passes its rows on."""
 
 import time
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from rustnet import __version__
 from rustnet.analysis.collector import Collector
 from rustnet.attribute.formats.apple import LINKS as PKTAP_LINKS
+from rustnet.attribute.packet_statements import PacketStatements, origin
 from rustnet.attribute.packets import PacketClaims
 from rustnet.engine.index import CAPACITY, PacketIndex
-from rustnet.ingest.report import CaptureReport, Progress, Report
+from rustnet.ingest.outlet import Outlet
 from rustnet.ingest.stop import StopToken
-from rustnet.records import table_name
-from rustnet.sources.frames import Frames, Source
+from rustnet.sources.frames import Damage, Frames, Source
 from rustnet.sources.linktypes import link_name
 from rustnet.store.batches import Batch, Columns, Records, count
 from rustnet.store.cadence import Cadence
 from rustnet.store.tables import Capture, InterfaceRow, Packet
-from rustnet.store.writer import Writer
 
 PATIENCE = 0.1
 """Seconds without a packet after which the stop token, the flush time and the progress are checked."""
 PROGRESS_SECONDS = 0.1
-HEAD_START = 8
-"""Batches read before the session is opened, so that workers are busy while DuckDB creates it."""
 
 
 class Analyser(Protocol):
@@ -63,43 +57,46 @@ class Analyser(Protocol):
     def settle(self) -> None:
         """Wait until all packets fed so far are in the index."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """About the size of the rows that wait in batches."""
+
     def take(self) -> list[Batch]:
         """Take the batches that are full."""
 
     def take_all(self, final: bool = False) -> list[Batch]:
         """Take the batches of all rows so far; ``final`` after `finish`."""
 
-    def open_flows(self) -> Columns:
+    def open_flows(self) -> list[Columns]:
         """Rows of the open flows."""
 
     def finish(self) -> None:
         """End the capture."""
 
 
-def begin_capture(writer: Writer, source: Source, capture_id: int) -> Capture:
-    """Store the row of a capture, incomplete, before it is read."""
-    info = source.info
-    capture = Capture(capture_id, info.source, info.kind, info.format)
-    capture.ingested_at = time.time_ns()
-    capture.rustnet_version = __version__
-    capture.bytes = info.bytes
-    writer.begin_capture(capture)
-    return capture
+@dataclass(slots=True)
+class Outcome:
+    """What remains to be stored of a capture whose rows were passed on."""
+
+    capture: Capture
+    """The final row."""
+    flows: int
+    evicted: int
+    """Flows that were evicted because the flow table was full."""
+    next_flow: int
+    interrupted: bool
+    damage: list[Damage] = field(default_factory=list)
+    statements: PacketStatements | None = None
+    """Statements on packets, if there are any."""
 
 
 class CaptureIngest:
-    """Reads, analyses and stores one input, and flushes as often as the cadence requires."""
+    """Reads and analyses one input, and flushes as often as the cadence requires."""
 
     def __init__(
-        self,
-        writer: Writer,
-        source: Source,
-        capture: Capture,
-        analysis: Analyser,
-        stop: StopToken,
-        cadence: Cadence,
+        self, outlet: Outlet, source: Source, capture: Capture, analysis: Analyser, stop: StopToken, cadence: Cadence
     ) -> None:
-        self.writer = writer
+        self.outlet = outlet
         self.source = source
         self.stop = stop
         self.cadence = cadence
@@ -107,17 +104,12 @@ class CaptureIngest:
         self.capture = capture
         self.analysis = analysis
         self.first_flow = analysis.next_flow
-        self.tables: set[str] = set()
-        """Names of the tables with rows of this capture."""
         self.link_types: set[int] = set()
         self.last_link = -1
-        self.packet_claims = claims = PacketClaims(capture_id, Path(source.info.source).name)
-        claims.spill = lambda rows: writer.execute(partial(claims.store, columns=rows))
+        self.packet_claims = PacketClaims(capture_id, origin(source.info.source))
+        self.packet_claims.spill = outlet.spill
         self.pktap = False
-        self.callback: Callable[[Progress], None] | None = None
         self.last_progress_at = 0.0
-        self.index = 0
-        self.files = 1
         self.flush_at = 0.0
         """When the next flush is due (monotonic clock)."""
         self.flush_earliest = 0.0
@@ -127,31 +119,22 @@ class CaptureIngest:
         self.stored_rows = 0
         """Number of rows stored since the last flush."""
 
-    def set_progress(self, callback: Callable[[Progress], None] | None, index: int, files: int) -> None:
-        """Report progress to ``callback``; this is input ``index`` of ``files``."""
-        self.callback = callback
-        self.index = index
-        self.files = files
-
-    def run(self, report: Report) -> None:
-        """Read and store the input until its end or until the run is stopped."""
-        if not self.cadence.begin_seconds:
-            self.writer.commit()
+    def run(self) -> Outcome:
+        """Read the input until its end or until the run is stopped."""
+        interrupted = False
         try:
             self.flush_at = time.monotonic() + self.cadence.seconds
-            for number, frames in enumerate(self.source.batches(PATIENCE), 1):
+            for frames in self.source.batches(PATIENCE):
                 if frames.count:
                     self.batch(frames)
-                if number == HEAD_START:
-                    self.writer.start()
                 if self.stop.is_set():
-                    report.interrupted = True
+                    interrupted = True
                     break
                 self.flush_due()
                 self.progress()
         except KeyboardInterrupt:
-            report.interrupted = True
-        self.finish(report)
+            interrupted = True
+        return self.finish(interrupted)
 
     def batch(self, frames: Frames) -> None:
         """Analyse one batch of frames, and store rows once there are enough."""
@@ -167,7 +150,7 @@ class CaptureIngest:
         if self.pktap or self.source.info.annotated:
             analysis.settle()
             self.packet_claims.take(frames, analysis.index, self.source.info, self.pktap)
-        if analysis.index.count >= self.cadence.index_packets:
+        if analysis.index.count >= self.cadence.index_packets or analysis.waiting_bytes >= self.cadence.waiting_bytes:
             self.store(self.ready_batches())
 
     def ready_batches(self) -> list[Batch]:
@@ -191,18 +174,16 @@ class CaptureIngest:
         remaining = self.analysis.take_all()
         batches = [*self.ready_batches(), *remaining]
         self.describe()
-        self.tables.update(table_name(batch.cls) for batch in batches)
-        self.writer.flush(self.capture, batches, self.analysis.open_flows())
+        self.outlet.flush(self.capture, batches, self.analysis.open_flows())
         self.flushed_packets = self.analysis.packets
         self.stored_rows = 0
         self.flush_earliest = started + (time.monotonic() - started) / self.cadence.share
         self.flush_at = max(started + self.cadence.seconds, self.flush_earliest)
 
     def store(self, batches: list[Batch], last: bool = False) -> None:
-        """Pass batches to the writer; ``last`` marks the final ones of the capture."""
-        self.tables.update(table_name(batch.cls) for batch in batches)
+        """Pass batches on; ``last`` marks the final ones of the capture."""
         self.stored_rows += sum(map(count, batches))
-        self.writer.put(batches, last)
+        self.outlet.put(batches, last)
 
     def update_totals(self) -> None:
         """Update the totals of the capture's row."""
@@ -218,27 +199,15 @@ class CaptureIngest:
 
     def progress(self, final: bool = False) -> None:
         """Report progress, at most every `PROGRESS_SECONDS`."""
-        if self.callback is None:
-            return
         now = time.monotonic()
-        if not final and now - self.last_progress_at < PROGRESS_SECONDS:
-            return
-        self.last_progress_at = now
-        info = self.source.info
-        self.callback(
-            Progress(
-                info.source,
-                self.index,
-                self.files,
-                self.source.position(),
-                info.bytes,
-                self.analysis.packets,
-                self.analysis.next_flow - self.first_flow,
+        if final or now - self.last_progress_at >= PROGRESS_SECONDS:
+            self.last_progress_at = now
+            self.outlet.progress(
+                self.source.position(), self.analysis.packets, self.analysis.next_flow - self.first_flow
             )
-        )
 
-    def finish(self, report: Report) -> None:
-        """Store the rest: open flows, held rows, damage, interfaces, and the capture's final row."""
+    def finish(self, interrupted: bool) -> Outcome:
+        """Pass the rest on: open flows, held rows, damage, interfaces."""
         collector = self.analysis.collector
         self.analysis.finish()
         batches = self.ready_batches()
@@ -255,14 +224,18 @@ class CaptureIngest:
             batches.append(Records(InterfaceRow, list(interfaces)))
         self.store(batches, last=True)
         self.describe()
-        self.capture.complete = self.source.info.complete and not report.interrupted
-        self.writer.end_capture(self.capture)
-        report.captures.append(self.summary())
+        self.capture.complete = self.source.info.complete and not interrupted
         self.packet_claims.spill = None  # break the reference cycle
-        if len(self.packet_claims):
-            self.writer.execute(self.packet_claims.store)
-            report.packet_claims[self.capture_id] = self.packet_claims
         self.progress(final=True)
+        return Outcome(
+            self.capture,
+            self.analysis.stored_flows,
+            self.analysis.evicted,
+            self.analysis.next_flow,
+            interrupted,
+            list(self.source.damage),
+            self.packet_claims.finish() if len(self.packet_claims) else None,
+        )
 
     def describe(self) -> None:
         """Update the capture's row from the input and the analysis."""
@@ -283,26 +256,3 @@ class CaptureIngest:
         card = [x.dropped_interface for x in interfaces if x.dropped_interface is not None]
         capture.dropped_kernel = sum(kernel) if kernel else None
         capture.dropped_interface = sum(card) if card else None
-
-    def summary(self) -> CaptureReport:
-        """The report of this capture."""
-        c = self.capture
-        return CaptureReport(
-            capture_id=c.capture_id,
-            source=c.source,
-            packets=c.packets,
-            flows=self.analysis.stored_flows,
-            wire_bytes=c.wire_bytes,
-            captured_bytes=c.captured_bytes,
-            truncated=c.truncated,
-            undecoded=c.undecoded,
-            out_of_order=c.out_of_order,
-            damage=list(self.source.damage),
-            complete=c.complete,
-            sha256=c.sha256,
-            dropped_kernel=c.dropped_kernel,
-            dropped_interface=c.dropped_interface,
-            first_ts=c.first_ts,
-            last_ts=c.last_ts,
-            evicted=self.analysis.evicted,
-        )

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from rustnet.attribute.packets import PacketClaims
+from rustnet.attribute.packet_statements import PacketStatements
 from rustnet.errors import ExitCode
 from rustnet.sources.frames import Damage
+from rustnet.store.tables import Capture
 
 
 @dataclass(slots=True)
@@ -42,6 +43,29 @@ class CaptureReport:
     last_ts: int | None = None
     evicted: int = 0
 
+    @classmethod
+    def of(cls, c: Capture, flows: int, evicted: int, damage: list[Damage]) -> "CaptureReport":
+        """Report from the final row of a capture."""
+        return cls(
+            capture_id=c.capture_id,
+            source=c.source,
+            packets=c.packets,
+            flows=flows,
+            wire_bytes=c.wire_bytes,
+            captured_bytes=c.captured_bytes,
+            truncated=c.truncated,
+            undecoded=c.undecoded,
+            out_of_order=c.out_of_order,
+            damage=damage,
+            complete=c.complete,
+            sha256=c.sha256,
+            dropped_kernel=c.dropped_kernel,
+            dropped_interface=c.dropped_interface,
+            first_ts=c.first_ts,
+            last_ts=c.last_ts,
+            evicted=evicted,
+        )
+
 
 @dataclass(slots=True)
 class Report:
@@ -57,7 +81,7 @@ class Report:
     """(capture, path) of the skipped inputs."""
     interrupted: bool = False
     losses: list[str] = field(default_factory=list)
-    packet_claims: dict[int, PacketClaims] = field(default_factory=dict)
+    packet_claims: dict[int, PacketStatements] = field(default_factory=dict)
     """Claims carried by the packets of a capture, by `capture_id`."""
     sidecars: list[str] = field(default_factory=list)
     """One line for each sidecar: file, claims, matched flows, broken lines."""

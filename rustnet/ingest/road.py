@@ -1,43 +1,54 @@
 """One ingest run: reads all inputs into a session.
 
-    source ─► frames ─► analysis (tracker: headers, flows, streams ─► dispatcher: parsers ─► collector) ─► writer
-                                                                                      attribution on DuckDB ◄─┘
+    descriptor ─► parser (source ─► frames ─► analysis ─► collector) ─► checked rows ─► writer
+                                                                attribution on DuckDB ◄─┘
 
-A small input is analysed in this thread, a larger one by several processes (`rustnet.analysis.workers`) that this
-thread feeds. The writer runs in a second thread, the hash of the input in a third. The writer's thread creates a new
-session while this one begins to read. Signals and garbage collection are left to the caller, so that any thread may
-run this.
+The parser reads hostile bytes in a process of its own (`rustnet.ingest.parser_process`), and for large inputs in
+several. This thread checks what it sends and passes that to the writer, which has a thread of its own. Where no process
+can be forked, because the program has other threads already, the parser works in this thread. Signals and garbage
+collection are left to the caller, so that any thread may run this.
 """
 
+import os
+import stat
+import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rustnet.analysis.capture import Analysis
-from rustnet.analysis.workers import Workers, worker_count
-from rustnet.attribute.packets import drop_table
-from rustnet.derive.passes import Evidence, Outcome, Pass, Span
+from rustnet import __version__
+from rustnet.attribute.packet_statements import drop_table
+from rustnet.derive.passes import Evidence, Pass, Span
+from rustnet.derive.passes import Outcome as PassOutcome
 from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError
-from rustnet.ingest.capture import Analyser, CaptureIngest, begin_capture
+from rustnet.ingest.capture import Outcome
 from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
-from rustnet.ingest.report import Progress, Report
+from rustnet.ingest.outlet import WriterOutlet
+from rustnet.ingest.parser import Input, LocalParser, Parser, ParserFailedError
+from rustnet.ingest.report import CaptureReport, Progress, Report
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
-from rustnet.sources.files import open_source
-from rustnet.sources.frames import Source
-from rustnet.sources.paced import PacedSource
+from rustnet.sources.frames import Damage
+from rustnet.sources.hashing import ELSEWHERE, HashProcess, hash_process
+from rustnet.sources.stored import STDIN, open_input
+from rustnet.store.batches import Records
 from rustnet.store.items import OnFlush
 from rustnet.store.session import reading_cursor
-from rustnet.store.tables import FlowRow, Name
+from rustnet.store.tables import Anomaly, Capture, FlowRow, Name
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
     import duckdb
 
     from rustnet.query.session import Session
+
+TICK = 0.1
+"""Seconds of waiting for a hash between two checks of whether the run was stopped."""
 
 
 def ingest(
@@ -59,43 +70,14 @@ def ingest(
 
         named_format(options.sidecar_format)
     return_large_blocks()
-    report = Report(session)
-    stop = stop or StopToken()
-    first: Source | None = None
-    if len(paths) == 1:  # an unreadable single input must not leave an empty session
-        first = _open(paths[0], report, options, stop)
-        if first is None:
-            return report
-    workers: Workers | None = None
+    run = Run(paths, session, options, progress, stop or StopToken())
     try:
-        workers = _start_workers(paths, options)  # before the writer's thread: they are forked
-        deferred = workers is not None and first is not None and first.info.kind == "file"
-        writer = Writer(
-            session,
-            registry.tables(),
-            deferred=deferred,
-            cadence=options.cadence,
-            on_flush=None if options.speed is None else _live_passes(),
-            on_open=partial(Serving, session),
-        )
-    except BaseException:
-        if first is not None:
-            first.close()
-        if workers is not None:
-            workers.close()
-        raise
-    try:
-        tables = _captures(paths, first, writer, workers, report, options, progress, stop)
-        _finish(writer, report, tables)
-        _attribute(writer, report, options)
-        if ask is not None and report.captures:
-            writer.execute_last(partial(_ask, ask, session))
+        run.captures()
+        run.passes(ask)
     finally:
-        if workers is not None:
-            workers.close()
-        writer.close()
-    report.note_losses()
-    return report
+        run.close()
+    run.report.note_losses()
+    return run.report
 
 
 def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConnection") -> None:
@@ -112,98 +94,195 @@ def _live_passes() -> OnFlush:
     return LivePasses()
 
 
-def _start_workers(paths: Sequence[str], options: Options) -> Workers | None:
-    """Start analysis processes if the inputs are large enough."""
-    alone = options.strict_parsers or options.speed is not None
-    count = 0 if alone else worker_count(options.workers, paths)
-    return Workers(count, options.dissect, options.cadence) if count else None
+def start_parser(options: Options, stop: StopToken) -> Parser:
+    """Start a parsing process; where none can be forked, parse in this thread.
 
-
-def _captures(
-    paths: Sequence[str],
-    first: Source | None,
-    writer: Writer,
-    workers: Workers | None,
-    report: Report,
-    options: Options,
-    progress: Callable[[Progress], None] | None,
-    stop: StopToken,
-) -> set[str]:
-    """Ingest the inputs one after another; ``first`` is the first one if it is already open.
-
-    Returns the names of the tables with new rows.
+    Parsers in strict mode run in this thread, so that their exceptions have a traceback.
     """
-    tables: set[str] = set()
-    capture_id, flow_id = writer.next_ids()
-    earlier = [] if options.again else writer.earlier_captures()
-    for index, path in enumerate(paths):
-        source = first if first is not None else _open(path, report, options, stop)
-        first = None
-        if source is None:
-            if report.interrupted:
-                break
-            continue
-        try:
-            if already_ingested(source, earlier, report):
+    if options.strict_parsers or sys.platform != "linux" or threading.active_count() > 1:
+        return LocalParser(options, stop, cores=0)
+    from rustnet.ingest.parser_process import ParserProcess  # noqa: PLC0415 - needs Linux
+
+    return ParserProcess(options, stop, len(os.sched_getaffinity(0)))
+
+
+class Run:
+    """One ingest run: its inputs, its parser and its writer, which is opened for the first input that is a capture."""
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        session: str,
+        options: Options,
+        progress: Callable[[Progress], None] | None,
+        stop: StopToken,
+    ) -> None:
+        self.paths = paths
+        self.session = session
+        self.options = options
+        self.progress = progress
+        self.stop = stop
+        self.report = Report(session)
+        self.parser = start_parser(options, stop)  # before the writer's thread
+        self.writer: Writer | None = None
+        self.tables: set[str] = set()
+        """Names of the tables with new rows."""
+        self.hash: HashProcess | None = None
+        """Hash of the open input, if that is large."""
+        self.size: int | None = None
+        """Size of the open input, if it is a regular file."""
+
+    def captures(self) -> None:
+        """Ingest the inputs one after another."""
+        flow_id, capture_id = 1, 1
+        earlier: list[tuple[int, str, int, str]] = []
+        for index, path in enumerate(self.paths):
+            opened = self._open(path)
+            if opened is None:
+                if self.report.interrupted:
+                    break
                 continue
-            row = begin_capture(writer, source, capture_id)
-            analysis: Analyser
-            if workers is None:
-                analysis = Analysis(
-                    capture_id, flow_id, options.dissect, options.strict_parsers, cadence=options.cadence
-                )
-            else:
-                analysis = workers.begin(capture_id, flow_id)
-                source.ring = workers.ring
-            capture = CaptureIngest(writer, source, row, analysis, stop, options.cadence)
-            capture.set_progress(progress, index, len(paths))
-            capture.run(report)
-            tables |= capture.tables
+            if self.writer is None:
+                self.writer = self._open_writer()
+                capture_id, flow_id = self.writer.next_ids()
+                earlier = [] if self.options.again else self.writer.earlier_captures()
+            try:
+                if already_ingested(path, self.size, earlier, self.report):
+                    self.parser.skip()
+                    continue
+                row = Capture(capture_id, path, opened.kind, opened.format, bytes=self.size)
+                outcome = self._capture(self.writer, row, flow_id, index)
+            finally:
+                self._close_hash()
+            capture_id, flow_id, row = capture_id + 1, outcome.next_flow, outcome.capture
+            if row.bytes is not None and row.sha256 is not None and not self.options.again:
+                earlier.append((row.capture_id, row.source, row.bytes, row.sha256))
+            if self.report.interrupted:
+                break
+        self.parser.end()
+
+    def _open(self, path: str) -> Input | None:
+        """Open an input; returns None, and updates the report, if it cannot be read or the run was stopped."""
+        try:
+            file = open_input(path)
+            status = os.fstat(file.fileno())
+            regular = path != STDIN and stat.S_ISREG(status.st_mode)
+            self.size = status.st_size if regular else None
+            self.hash = hash_process(file.fileno()) if regular else None
+            return self.parser.open(path, file, self.hash is not None)
+        except StoppedError:
+            self.report.interrupted = True
+        except (InputError, ParserFailedError) as error:
+            self.report.failed.append((path, str(error)))
+            self.report.interrupted |= self.stop.is_set()
+        self._close_hash()
+        return None
+
+    def _close_hash(self) -> None:
+        if self.hash is not None:
+            self.hash.close()
+            self.hash = None
+
+    def _open_writer(self) -> Writer:
+        return Writer(
+            self.session,
+            registry.tables(),
+            cadence=self.options.cadence,
+            on_flush=None if self.options.speed is None else _live_passes(),
+            on_open=partial(Serving, self.session),
+        )
+
+    def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int) -> Outcome:
+        """Ingest one capture."""
+        row.ingested_at = time.time_ns()
+        row.rustnet_version = __version__
+        writer.begin_capture(row)
+        if not self.options.cadence.begin_seconds:
+            writer.commit()
+        outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
+        try:
+            outcome = self.parser.run(row, flow_id, outlet)
+        except ParserFailedError as error:
+            outcome = self._failed(outlet, row, flow_id, error)
+        self.report.interrupted |= outcome.interrupted
+        row = outcome.capture
+        if row.sha256 == ELSEWHERE:
+            row.sha256 = self._hash()
+        writer.end_capture(row)
+        self.report.captures.append(CaptureReport.of(row, outcome.flows, outcome.evicted, outcome.damage))
+        self.tables |= outlet.tables
+        if outcome.statements is not None:
+            writer.execute(outcome.statements.store)
+            self.report.packet_claims[row.capture_id] = outcome.statements
+        return outcome
+
+    def _reporter(self, row: Capture, index: int) -> "Callable[[int, int, int], None] | None":
+        """Callback for the progress of one capture."""
+        callback = self.progress
+        if callback is None:
+            return None
+
+        def report(position: int, packets: int, flows: int) -> None:
+            callback(Progress(row.source, index, len(self.paths), position, row.bytes, packets, flows))
+
+        return report
+
+    def _hash(self) -> str | None:
+        """Hash of the input, once it is ready; None if the run is stopped first."""
+        while self.hash is not None and not self.hash.ready(TICK):
+            if self.stop.is_set():
+                self.report.interrupted = True
+                return None
+        return self.hash.finish() if self.hash is not None else None
+
+    def _failed(self, outlet: WriterOutlet, row: Capture, flow_id: int, error: ParserFailedError) -> Outcome:
+        """Outcome of a capture whose parser failed: what it had passed on is stored, and the row states that much."""
+        words = str(error)
+        if self.stop.is_set():
+            self.report.interrupted = True
+        else:
+            self.report.failed.append((row.source, words))
+        outlet.totals.write_to(row)
+        damage = Damage("parser_failed", row.packets, 0, words, row.last_ts or 0)
+        anomaly = Anomaly(row.last_ts, row.capture_id, row.packets or None, None, damage.kind, words, None, 1)
+        outlet.put([Records(Anomaly, [anomaly])], last=True)
+        return Outcome(row, outlet.totals.flows, 0, flow_id + outlet.totals.flows, False, [damage])
+
+    def passes(self, ask: "Callable[[Session], None] | None") -> None:
+        """Store the last rows, run the passes, and call ``ask`` with a reader of the session."""
+        if self.writer is None:
+            return
+        _finish(self.writer, self.report, self.tables)
+        _attribute(self.writer, self.report, self.options)
+        if ask is not None and self.report.captures:
+            self.writer.execute_last(partial(_ask, ask, self.session))
+
+    def close(self) -> None:
+        """End the parser, and close the session."""
+        try:
+            self._close_hash()
+            self.parser.close()
         finally:
-            source.close()
-        if report.interrupted:
-            break
-        capture_id += 1
-        flow_id = analysis.next_flow
-        if row.bytes is not None and row.sha256 is not None and not options.again:
-            earlier.append((row.capture_id, row.source, row.bytes, row.sha256))
-    if workers is not None:
-        workers.dismiss()
-    return tables
+            if self.writer is not None:
+                self.writer.close()
 
 
-def _open(path: str, report: Report, options: Options, stop: StopToken) -> Source | None:
-    """Open an input; returns None, and updates the report, if it cannot be read or the run was stopped meanwhile."""
-    try:
-        source = open_source(path, stop.is_set)
-    except StoppedError:
-        report.interrupted = True
-        return None
-    except InputError as error:
-        report.failed.append((path, str(error)))
-        return None
-    return source if options.speed is None else PacedSource(source, options.speed, stop.wait)
-
-
-def already_ingested(source: Source, earlier: list[tuple[int, str, int, str]], report: Report) -> bool:
+def already_ingested(path: str, size: int | None, earlier: list[tuple[int, str, int, str]], report: Report) -> bool:
     """Whether the file is one of the ``earlier`` captures; it is hashed only if one of them has the same size."""
-    info = source.info
-    if info.kind != "file":
-        return False
-    same = [capture for capture in earlier if capture[2] == info.bytes]
+    same = [capture for capture in earlier if capture[2] == size]
     if not same:
         return False
     from rustnet.sources.stored import hash_file  # noqa: PLC0415 - rarely needed
 
-    digest = hash_file(info.source)
+    digest = hash_file(path)
     for capture_id, name, _, sha256 in same:
         if sha256 == digest:
             words = (
-                f"{info.source}: already in the session as capture {capture_id} ({name}, same SHA-256); "
+                f"{path}: already in the session as capture {capture_id} ({name}, same SHA-256); "
                 "use --again to ingest it again"
             )
-            report.skipped.append((info.source, words))
-            report.known.append((capture_id, info.source))
+            report.skipped.append((path, words))
+            report.known.append((capture_id, path))
             return True
     return False
 
@@ -221,7 +300,7 @@ def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
         writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
 
 
-def _pass(each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
+def _pass(each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Evidence) -> PassOutcome:
     """Run one pass on the writer's connection."""
     return each.run(con, span, evidence)
 
@@ -241,7 +320,7 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         if not sidecar_files(capture.source, evidence) and capture.capture_id not in report.packet_claims:
             continue
         work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence)
-        outcome: Outcome = writer.execute(work)
+        outcome: PassOutcome = writer.execute(work)
         report.failed += [("sidecar", sentence) for sentence in outcome.failures]
         report.sidecars += outcome.notes
     report.packet_claims.clear()

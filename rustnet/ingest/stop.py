@@ -1,5 +1,6 @@
-"""`StopToken`: stops a run from any thread or from a signal handler."""
+"""`StopToken`: stops a run from any thread, from a signal handler, or from another process of the run."""
 
+import mmap
 import time
 
 SLICE = 0.05
@@ -7,22 +8,25 @@ SLICE = 0.05
 
 
 class StopToken:
-    """A flag that is set once; it needs no lock, so a signal handler may set it at any moment."""
+    """A flag that is set once; it needs no lock, so a signal handler may set it at any moment.
+
+    Processes that are forked later share it.
+    """
 
     def __init__(self) -> None:
-        self._requested = False
+        self._memory = mmap.mmap(-1, 1)
 
     def set(self) -> None:
         """Request the run to stop; everything read so far is stored, and the capture is not complete."""
-        self._requested = True
+        self._memory[0] = 1
 
     def is_set(self) -> bool:
         """Whether a stop was requested."""
-        return self._requested
+        return self._memory[0] != 0
 
     def wait(self, seconds: float) -> bool:
         """Wait for some seconds or until the token is set; returns whether it is set."""
         until = time.monotonic() + seconds
-        while not self._requested and (left := until - time.monotonic()) > 0:
+        while not self.is_set() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, SLICE))
-        return self._requested
+        return self.is_set()

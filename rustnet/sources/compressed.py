@@ -14,7 +14,7 @@ from typing import Protocol
 import lz4.frame
 import zstandard
 
-from rustnet.sources.hashing import Hasher, HashProcess
+from rustnet.sources.hashing import HashedElsewhere, Hasher, HashProcess
 from rustnet.sources.stored import Stored
 
 _INPUT = 65_536
@@ -302,7 +302,7 @@ class ReadAhead:
     Every stored byte goes to ``hasher``, also those behind a broken place.
     """
 
-    def __init__(self, stored: Stored, name: str, hasher: "Hasher | HashProcess | None") -> None:
+    def __init__(self, stored: Stored, name: str, hasher: "Hasher | HashProcess | HashedElsewhere | None") -> None:
         self.decoded = Decoded(stored, name, hasher.update if hasher else None)
         self._queue: queue.Queue[bytes] = queue.Queue(_WAITING)
         self._piece = memoryview(b"")

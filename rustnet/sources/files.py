@@ -8,13 +8,14 @@ a thread of their own.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
 from types import TracebackType
 from typing import Protocol, Self
 
 from rustnet.sources.compressed import ReadAhead
 from rustnet.sources.damage import DamageLog
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Damage, Frames, Interface, Source, SourceInfo
-from rustnet.sources.hashing import Hasher, HashProcess, hasher
+from rustnet.sources.hashing import HashedElsewhere, Hasher, HashProcess, hasher
 from rustnet.sources.pcap import PcapReader
 from rustnet.sources.pcapng import PcapngReader
 from rustnet.sources.sniff import sniff
@@ -69,8 +70,9 @@ class FileSource:
     """A capture file, FIFO or standard input (a `Source`); also a context manager.
 
     ``buffer_bytes`` and ``batch_packets`` size the batches. ``hashing`` may be turned off where the hash is not wanted,
-    ``notes`` where nobody wants to know what the file says of single packets. Opening a pipe waits for its first bytes,
-    and asks ``stopped`` meanwhile; `StoppedError` if that is so.
+    ``notes`` where nobody wants to know what the file says of single packets; with ``hashed_elsewhere`` another process
+    computes the hash. ``file`` is the input if it is already open. Opening a pipe waits for its first bytes, and asks
+    ``stopped`` meanwhile; `StoppedError` if that is so.
     """
 
     def __init__(
@@ -80,12 +82,14 @@ class FileSource:
         buffer_bytes: int = BUFFER_BYTES,
         batch_packets: int = BATCH_PACKETS,
         hashing: bool = True,
+        hashed_elsewhere: bool = False,
         notes: bool = True,
         stopped: Callable[[], bool] | None = None,
+        file: FileIO | None = None,
     ) -> None:
         self.interfaces: list[Interface] = []
         self.damage: list[Damage] = []
-        self._stored = Stored(path, stopped) if stopped else Stored(path)
+        self._stored = Stored(path, stopped, file) if stopped else Stored(path, file=file)
         try:
             form, packed, head = sniff(self._stored)
         except BaseException:
@@ -98,9 +102,10 @@ class FileSource:
         self._size = buffer_bytes
         self._capacity = batch_packets
         self._hashing = hashing
+        self._hashed_elsewhere = hashed_elsewhere
         self.ring: Sequence[Frames] = ()
         """Batches to fill in turn; without any the source makes its own."""
-        self._hasher: Hasher | HashProcess | None = None
+        self._hasher: Hasher | HashProcess | HashedElsewhere | None = None
         self._decoder: ReadAhead | None = None
         self._eof = False
         self._failed = False
@@ -132,7 +137,7 @@ class FileSource:
             raise RuntimeError("a source is read once; open it again")
         self._started = True
         if self._hashing:
-            self._hasher = hasher(self._stored)
+            self._hasher = HashedElsewhere() if self._hashed_elsewhere else hasher(self._stored)
         stream: _Bytes = self._stored
         if self._packed:
             stream = self._decoder = ReadAhead(self._stored, self._packed, self._hasher)
@@ -248,14 +253,20 @@ class FileSource:
         self.info.complete = not (self._failed or self._log.lost)
 
 
-def open_source(path: str, stopped: Callable[[], bool] | None = None) -> Source:
+def open_source(
+    path: str,
+    stopped: Callable[[], bool] | None = None,
+    *,
+    file: FileIO | None = None,
+    hashed_elsewhere: bool = False,
+) -> Source:
     """Open a capture: a file, a FIFO, or ``-`` for standard input; what it is, its first bytes say.
 
     Reads pcap (either byte order, microseconds, nanoseconds, modified) and pcapng, also compressed by gzip, zstd, xz or
     lz4. Raises `InputError` that says what the input is instead. Opening a pipe waits for its first bytes, and raises
     `StoppedError` once ``stopped`` says so.
     """
-    return FileSource(path, stopped=stopped)
+    return FileSource(path, stopped=stopped, file=file, hashed_elsewhere=hashed_elsewhere)
 
 
 def reread(path: str) -> Source:

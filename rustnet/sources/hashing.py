@@ -7,6 +7,7 @@ Hashing takes about as long per byte as the rest of the analysis of a large capt
 import hashlib
 import os
 import queue
+import select
 import stat
 import subprocess
 import sys
@@ -108,6 +109,10 @@ print(digest.hexdigest() if at >= size else "short")
     def wait(self, ticket: int) -> None:
         """Return at once."""
 
+    def ready(self, seconds: float) -> bool:
+        """Whether the hash, or the end of the process, comes within so many seconds."""
+        return not self._process.stdout or bool(select.select([self._process.stdout], [], [], seconds)[0])
+
     def finish(self) -> str | None:
         """Hash in hexadecimal; `None` if the file was truncated meanwhile or the process failed."""
         output = self._process.communicate()[0].decode("ascii", "replace").strip()
@@ -121,6 +126,27 @@ print(digest.hexdigest() if at >= size else "short")
         if self._process.stdout:
             self._process.stdout.close()
 
+
+class HashedElsewhere:
+    """For an input whose SHA-256 another process computes; `finish` returns `ELSEWHERE` for a hash that is valid."""
+
+    def update(self, data: "memoryview | bytes") -> int:  # noqa: ARG002 - another process reads the file
+        """Do nothing."""
+        return 0
+
+    def wait(self, ticket: int) -> None:
+        """Return at once."""
+
+    def finish(self) -> str | None:
+        """Mark that takes the place of the hash."""
+        return ELSEWHERE
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+ELSEWHERE = "elsewhere"
+"""Instead of a hash: the input was read to its end, and another process has its hash."""
 
 _ahead: dict[tuple[int, int, int], HashProcess] = {}
 """Processes started ahead, by device, inode and size of their file."""
@@ -154,11 +180,14 @@ def _has_descriptor_paths() -> bool:
 
 def hasher(stored: "Stored") -> "Hasher | HashProcess":
     """Choose the hasher of an input."""
-    size = stored.size or 0
-    if stored.kind != "file" or size < HashProcess.LEAST or not _has_descriptor_paths():
-        return Hasher()
-    descriptor = stored.file.fileno()
+    return hash_process(stored.file.fileno()) or Hasher()
+
+
+def hash_process(descriptor: int) -> HashProcess | None:
+    """Process that hashes an open file; None if the file is small, or none, and should be hashed while it is read."""
     status = os.fstat(descriptor)
-    started = _ahead.pop((status.st_dev, status.st_ino, size), None)
+    if not stat.S_ISREG(status.st_mode) or status.st_size < HashProcess.LEAST or not _has_descriptor_paths():
+        return None
+    started = _ahead.pop((status.st_dev, status.st_ino, status.st_size), None)
     # Opened again, because a duplicate would share the file position.
-    return started or HashProcess(Path(f"/proc/self/fd/{descriptor}"), size)
+    return started or HashProcess(Path(f"/proc/self/fd/{descriptor}"), status.st_size)

@@ -29,13 +29,14 @@ class Stored:
     """A file, FIFO or standard input, read once from its start.
 
     Raises `InputError` where it cannot be opened, or is nothing that can be read as a stream of bytes. While `peek`
-    waits for a pipe it asks ``stopped`` whether to go on, and raises `StoppedError` if not.
+    waits for a pipe it asks ``stopped`` whether to go on, and raises `StoppedError` if not. ``file`` is the input if it
+    is already open.
     """
 
-    def __init__(self, path: str, stopped: Callable[[], bool] = _never) -> None:
+    def __init__(self, path: str, stopped: Callable[[], bool] = _never, file: FileIO | None = None) -> None:
         self.path = path
         self._stopped = stopped
-        self.file = _open(path)
+        self.file = open_input(path) if file is None else file
         mode = os.fstat(self.file.fileno())
         self.waits = not stat.S_ISREG(mode.st_mode)
         """Reading may have to wait for a writer."""
@@ -100,8 +101,8 @@ class Stored:
         self.file.close()
 
 
-def _open(path: str) -> FileIO:
-    """Open a path for reading, or say in one line why that cannot be."""
+def open_input(path: str) -> FileIO:
+    """Open an input for reading, ``-`` for standard input; raises `InputError`."""
     if path == STDIN:
         if os.isatty(0):
             raise InputError("standard input is a terminal: give a file, or pipe a capture into it")

@@ -23,6 +23,8 @@ class Cadence:
     """Most ended flows that the analysis keeps back."""
     table_rows: int = 20_000
     """Most rows of one table that the analysis keeps back; small inserts are slow."""
+    waiting_bytes: int = 24 << 20
+    """About the size of waiting rows of all tables from which the analysis passes them on."""
     held_rows: int = 20_000
     """Most rows of one table that wait in the writer."""
     held_total: int = 100_000

@@ -35,7 +35,7 @@ class Flush:
 
     capture: Capture
     batches: list[Batch]
-    open_flows: Columns
+    open_flows: list[Columns]
 
 
 Item = tuple[int, list[Batch], bool] | Capture | Flush | Call

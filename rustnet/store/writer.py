@@ -134,7 +134,7 @@ class Writer:
         """
         self._send((self.capture_id, batches, last))
 
-    def flush(self, capture: Capture, batches: list[Batch], open_flows: Columns) -> None:
+    def flush(self, capture: Capture, batches: list[Batch], open_flows: list[Columns]) -> None:
         """Make everything of the current capture so far visible and permanent; does not wait for that.
 
         ``capture`` is its row as of now, ``batches`` are all rows that were not put before, ``open_flows`` replace
@@ -271,10 +271,10 @@ class Writer:
             self.con.execute(f"DELETE FROM {FLOWS_OPEN}")  # noqa: S608 - our own name
         self.open_flows = 0
         if flush is not None:
-            columns = as_columns(flush.open_flows, flush.capture.capture_id)
-            self.open_flows = row_count(columns)
-            if self.open_flows:
-                insert(self.con, (flush.open_flows.cls, tuple(columns)), [columns], FLOWS_OPEN)
+            for batch in flush.open_flows:
+                columns = as_columns(batch, flush.capture.capture_id)
+                self.open_flows += row_count(columns)
+                insert(self.con, (batch.cls, tuple(columns)), [columns], FLOWS_OPEN)
 
     def _hold(self, capture_id: int, item: Batch, *, borrow: bool) -> None:
         """Keep a batch until there are enough rows for its table; ``borrow`` its memory if that will be soon."""

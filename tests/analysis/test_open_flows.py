@@ -11,7 +11,7 @@ import pytest
 
 from rustnet.analysis.capture import Analysis
 from rustnet.analysis.workers import Workers
-from rustnet.columnar import NULL, Column, Texts, joined, texts
+from rustnet.columnar import NULL, Column, Texts
 from rustnet.ingest.capture import Analyser
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import Frames
@@ -37,22 +37,22 @@ def values(column: Column) -> list[Any]:
     return [None if value == NULL else int(value) for value in column.astype(np.int64)]
 
 
-def rows(batch: Batch) -> dict[int, Row]:
+def rows(batches: Sequence[Batch]) -> dict[int, Row]:
     """Rows of flows by their number."""
-    assert isinstance(batch, Columns)
-    assert batch.cls is FlowRow
-    columns = {name: values(column) for name, column in batch.batch.items() if name != "capture_id"}
-    flows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return {flow["flow_id"]: flow for flow in flows}
+    flows: dict[int, Row] = {}
+    for batch in batches:
+        assert isinstance(batch, Columns)
+        assert batch.cls is FlowRow
+        columns = {name: values(column) for name, column in batch.batch.items() if name != "capture_id"}
+        for row in zip(*columns.values(), strict=True):
+            flow = dict(zip(columns, row, strict=True))
+            flows[flow["flow_id"]] = flow
+    return flows
 
 
 def ended(analysis: Analyser) -> dict[int, Row]:
     """Rows of the flows that ended since the last call."""
-    taken: dict[int, Row] = {}
-    for batch in analysis.take_all(final=True):
-        if batch.cls is FlowRow:
-            taken |= rows(batch)
-    return taken
+    return rows([batch for batch in analysis.take_all(final=True) if batch.cls is FlowRow])
 
 
 def batches(path: Path, packets: int, ring: Sequence[Frames] = ()) -> Iterator[Frames]:
@@ -152,10 +152,3 @@ def test_workers_have_the_same_open_flows(name: str, count: int, monkeypatch: py
         assert ended(shared) == ended(alone)
     finally:
         workers.close()
-
-
-def test_columns_are_joined() -> None:
-    parts: list[list[str | None]] = [["a", "bc"], [], [None, "é", ""], ["d"]]
-    assert values(joined([texts(part) for part in parts])) == [value for part in parts for value in part]
-    assert joined([texts(["a"]), texts(["b"])]).valid is None  # type: ignore[union-attr]
-    assert values(joined([np.array([1, 2]), np.array([NULL])])) == [1, 2, None]

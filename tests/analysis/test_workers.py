@@ -13,6 +13,7 @@ import pytest
 from rustnet.analysis.collector import Collector
 from rustnet.analysis.workers import WorkerError, WorkerReply, Workers, is_dense, worker_count
 from rustnet.errors import ExitCode
+from rustnet.sources.stored import open_input
 from tests.support.paths import CORPUS, ROOT, SAMPLES
 
 CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
@@ -26,10 +27,8 @@ def session(path: Path, captures: list[Path], workers: int) -> dict[str, list[tu
     """Rows of a replay in a process of its own: workers are forked only where there are no other threads."""
     script = (
         "import sys\n"
-        "from rustnet.analysis.workers import worker_count\n"
         "from rustnet.ingest.options import Options\n"
         "from rustnet.ingest.road import ingest\n"
-        "assert worker_count(int(sys.argv[2]), []) == int(sys.argv[2])\n"
         "report = ingest(sys.argv[3:], sys.argv[1], Options(workers=int(sys.argv[2])))\n"
         "sys.exit(report.exit_code(strict=False))\n"
     )
@@ -44,6 +43,18 @@ def session(path: Path, captures: list[Path], workers: int) -> dict[str, list[tu
         }
     finally:
         con.close()
+
+
+def children(pid: int, count: int) -> list[int]:
+    """Child processes of a process, once there are ``count``."""
+    listed: list[str] = []
+    for _ in range(400):
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if len(listed) == count:
+            break
+        signal.sigtimedwait([], 0.05)
+    assert len(listed) == count
+    return [int(child) for child in listed]
 
 
 def rows(tables: dict[str, list[tuple[object, ...]]]) -> dict[str, list[str]]:
@@ -111,16 +122,11 @@ def test_a_worker_that_is_killed_is_one_line_and_an_incomplete_session(tmp_path:
         with fifo.open("wb", buffering=0) as writing:
             data = (SAMPLES / "web.pcap").read_bytes()
             writing.write(data[:4096])
-            children: list[str] = []
-            for _ in range(400):
-                children = Path(f"/proc/{replay.pid}/task/{replay.pid}/children").read_text().split()
-                if len(children) == 2:
-                    break
-                signal.sigtimedwait([], 0.05)
-            os.kill(int(children[1]), signal.SIGKILL)
+            parser = children(replay.pid, 1)[0]
+            os.kill(children(parser, 2)[1], signal.SIGKILL)
             writing.write(data[4096:])
         said = replay.communicate(timeout=60)[1]
-    assert replay.returncode == ExitCode.FAILURE
+    assert replay.returncode == ExitCode.INPUT
     assert len(said.splitlines()) == 1
     assert "--workers 0" in said
     con = duckdb.connect(str(db), read_only=True)
@@ -128,12 +134,15 @@ def test_a_worker_that_is_killed_is_one_line_and_an_incomplete_session(tmp_path:
     con.close()
 
 
-def test_small_and_full_captures_are_analysed_in_this_process(tmp_path: Path) -> None:
-    assert not is_dense(str(SAMPLES / "web.pcap"))
-    assert worker_count(None, [str(path) for path in CAPTURES]) == 0
-    script = "from rustnet.analysis.workers import worker_count; print(worker_count(3, []), worker_count(0, []))"
-    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    assert shown.split() == ["3", "0"]
+def test_small_and_full_captures_need_no_workers(tmp_path: Path) -> None:
+    with open_input(str(SAMPLES / "web.pcap")) as file:
+        assert not is_dense(file)
+        assert file.tell() == 0
+    assert worker_count(None, 4, lambda: False) == 0
+    assert worker_count(None, 1, lambda: True) == 0
+    assert worker_count(None, 4, lambda: True) == 4
+    assert worker_count(3, 1, lambda: False) == 3
+    assert worker_count(0, 4, lambda: True) == 0
 
 
 def test_interrupting_a_run_with_workers_leaves_none_behind(tmp_path: Path) -> None:

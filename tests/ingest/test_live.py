@@ -20,14 +20,16 @@ from rustnet.cli.main import main
 from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.ingest import options as options_module
-from rustnet.ingest.capture import CaptureIngest, begin_capture
+from rustnet.ingest.capture import CaptureIngest, Outcome
 from rustnet.ingest.live import LivePasses
-from rustnet.ingest.report import Report
+from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.files import FileSource, open_source, reread
+from rustnet.sources.frames import Source
 from rustnet.sources.paced import PacedSource
 from rustnet.store.cadence import BATCH, LIVE, Cadence
 from rustnet.store.session import create_or_open
+from rustnet.store.tables import Capture
 from rustnet.store.writer import Writer
 from tests.support.conversations import dns_flow, http_flow
 from tests.support.pcap import pcap
@@ -117,7 +119,7 @@ def test_flushes_change_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(options_module, "BATCH", OFTEN)
     monkeypatch.setattr("rustnet.analysis.workers.BATCH_PACKETS", 100)
     monkeypatch.setattr(
-        "rustnet.ingest.road.open_source", lambda path, stopped: FileSource(path, batch_packets=100, stopped=stopped)
+        "rustnet.ingest.parser.open_source", lambda path, *_, **options: FileSource(path, batch_packets=100)
     )
     replay(*captures, db=tmp_path / "often.duckdb", workers=workers)
     assert tables(tmp_path / "often.duckdb") == tables(tmp_path / "rarely.duckdb")
@@ -142,6 +144,16 @@ def check(row: tuple[int, ...]) -> None:
     assert in_flows == packets
 
 
+def ingested(writer: Writer, source: Source, analysis: Analysis, cadence: Cadence) -> Outcome:
+    """Ingest a source in this thread."""
+    capture = Capture(1, source.info.source, "file", "pcap")
+    writer.begin_capture(capture)
+    outlet = WriterOutlet(writer, 1, None)
+    outcome = CaptureIngest(outlet, source, capture, analysis, StopToken(), cadence).run()
+    writer.end_capture(outcome.capture)
+    return outcome
+
+
 @pytest.mark.parametrize("name", ["slow-link.pcap", "web.pcap", "scan.pcap.zst"])
 def test_every_flush_is_whole(tmp_path: Path, name: str) -> None:
     path = tmp_path / "s.duckdb"
@@ -153,11 +165,10 @@ def test_every_flush_is_whole(tmp_path: Path, name: str) -> None:
         on_flush=lambda con, _: states.append(con.execute(AGREE).fetchall()[0]),
     )
     source = FileSource(str(SAMPLES / name), batch_packets=200)
-    report = Report(str(path))
-    CaptureIngest(writer, source, begin_capture(writer, source, 1), Analysis(1, 1), StopToken(), OFTEN).run(report)
+    report = ingested(writer, source, Analysis(1, 1), OFTEN)
     assert writer.query(AGREE)[0][-2:] == (0, True)
     writer.close()
-    packets = report.captures[0].packets
+    packets = report.capture.packets
     assert [state[0] for state in states] == [min(n, packets) for n in range(200, packets + 200, 200)]
     for state in states:
         check(state)
@@ -174,7 +185,7 @@ def test_open_flows_are_seen_within_two_seconds(tmp_path: Path) -> None:
     states: list[tuple[float, int]] = []
     writer.on_flush = lambda con, _: states.append((time.monotonic(), con.execute(
         "SELECT count(*) FROM packets").fetchall()[0][0]))  # fmt: skip
-    CaptureIngest(writer, source, begin_capture(writer, source, 1), analysis, StopToken(), LIVE).run(Report(str(path)))
+    ingested(writer, source, analysis, LIVE)
     writer.close()
     seconds = float(times_of(SLOW)[-1] - times_of(SLOW)[0]) / 1e9
     assert len(states) >= seconds / LOST
@@ -271,8 +282,9 @@ def test_a_capture_that_is_given_up_has_each_flow_once(tmp_path: Path) -> None:
     writer = Writer(str(path), registry.tables())
     analysis = Analysis(1, 1)
     source = FileSource(str(SLOW), batch_packets=200)
-    ingest = CaptureIngest(writer, source, begin_capture(writer, source, 1), analysis, StopToken(), BATCH)
-    writer.begin_capture(ingest.capture)
+    capture = Capture(1, "s.pcap", "file", "pcap")
+    writer.begin_capture(capture)
+    ingest = CaptureIngest(WriterOutlet(writer, 1, None), source, capture, analysis, StopToken(), BATCH)
     for number, frames in enumerate(source.batches()):
         ingest.batch(frames)
         if number == 1:
@@ -354,7 +366,7 @@ def test_flushes_that_take_long_become_rarer(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(analysis, "open_flows", takes_long)
     source = PacedSource(open_source(str(SLOW)), 2.0, StopToken().wait)
-    CaptureIngest(writer, source, begin_capture(writer, source, 1), analysis, StopToken(), slow).run(Report(str(path)))
+    ingested(writer, source, analysis, slow)
     writer.close()
     assert len(moments) > 2
     assert np.diff(moments).min() >= 0.1 / 0.2 - 0.01

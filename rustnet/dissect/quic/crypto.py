@@ -61,7 +61,7 @@ _KEY_2, _IV_2, _HP_2 = _label("quicv2 key", 16), _label("quicv2 iv", 12), _label
 
 
 @cache
-def _ciphers() -> "tuple[type[AESGCM], Callable[[bytes], Callable[[bytes], bytes]], type[Exception]]":
+def load_ciphers() -> "tuple[type[AESGCM], Callable[[bytes], Callable[[bytes], bytes]], type[Exception]]":
     """AES-GCM; a function that encrypts single AES blocks; the exception of AES-GCM for a wrong tag."""
     # Imported for the first QUIC flow: most small captures have none.
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415
@@ -83,7 +83,7 @@ class Keys:
 
     def __init__(self, secret: bytes, second: bool) -> None:
         key, iv, hp = (_KEY_2, _IV_2, _HP_2) if second else (_KEY, _IV, _HP)
-        aead, blocks, self.unfit = _ciphers()
+        aead, blocks, self.unfit = load_ciphers()
         self.aead = aead(digest(secret, key, "sha256")[:16])
         self.iv = int.from_bytes(digest(secret, iv, "sha256")[:12], "big")
         # Header protection is single AES blocks by definition (RFC 9001, 5.4.3).

@@ -1,0 +1,275 @@
+"""`ParserProcess`: a parser in a process of its own, which unpacks, reads and parses hostile bytes.
+
+    this process                                     parsing process (and its workers)
+    opens inputs, holds the session   ── descriptor ─►  unpack, record walk, engine, parsers
+    checks and stores             ◄── rows, in a form that is checked ──
+
+The process is forked before this one has other threads or an open session. It keeps standard error, its two sockets
+and shared memory, gets the descriptor of one input after another, and opens no file itself: everything that parsing
+may need is loaded before. It ends with this process.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from io import FileIO
+from typing import Any, ClassVar
+
+from rustnet.attribute.packet_statements import origin
+from rustnet.columnar import Array
+from rustnet.dissect import registry
+from rustnet.errors import InputError, StoppedError
+from rustnet.i18n import N_
+from rustnet.ingest.capture import Outcome
+from rustnet.ingest.encoding import Tables, decode_batches, decode_record, dumps, encode_record, loads, tables_by_name
+from rustnet.ingest.encoding_statements import StatementDecoder, decode_rows
+from rustnet.ingest.options import Options
+from rustnet.ingest.outlet import Outlet
+from rustnet.ingest.parser import Input, ParserFailedError
+from rustnet.ingest.parser_serve import FAILED, STOPPED, serve
+from rustnet.ingest.preload import end_with_parent, preload
+from rustnet.ingest.stop import StopToken
+from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
+from rustnet.sources.frames import Damage
+from rustnet.store.batches import Columns
+from rustnet.store.tables import Anomaly, Capture, FlowRow, InterfaceRow, Name, Packet
+
+TICK = 0.1
+"""Seconds of waiting between two checks of whether the run was stopped."""
+HANGING = 0.7
+"""Seconds without a message, after the run was stopped, until the process is killed."""
+ENDING = 2.0
+"""Seconds that the process has to end by itself."""
+ENDED = N_(
+    "{path}: the process that parses it ended unexpectedly (out of memory?); the session contains what it had read"
+)
+SILENT = N_("{path}: the process that parses it did not stop in time; the session contains what it had passed on")
+OTHER_FORM = N_("the parsing process sent a message of another form")
+
+
+class ParserProcess:
+    """The process, from the beginning of a run to its end (a `Parser`)."""
+
+    def __init__(self, options: Options, stop: StopToken, cores: int) -> None:
+        self.stop = stop
+        self.tables: Tables = tables_by_name((Packet, FlowRow, Name, Anomaly, InterfaceRow), registry.tables())
+        self.path = ""
+        preload(options.dissect)
+        ring = Ring()
+        rows, their_rows = socket.socketpair()
+        self.commands, their_commands = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        parent = os.getpid()
+        self.pid = os.fork()
+        if not self.pid:
+            status = 1
+            try:
+                _keep_only(nothing, their_rows, their_commands)
+                end_with_parent(parent)
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_IGN)  # they are for the process that holds the session
+                serve(their_commands, Sender(their_rows, ring), options, stop, cores)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(nothing)
+        their_rows.close()
+        their_commands.close()
+        self.rows: Receiver | None = Receiver(rows, ring)
+
+    # ---- commands ------------------------------------------------------------------------------------------------
+
+    def open(self, path: str, file: FileIO, hashed_elsewhere: bool = False) -> Input:
+        """Hand an input over, and wait for what it is."""
+        self.path = path
+        self._command(["open", path, hashed_elsewhere], file)
+        message, _block = self._receive()
+        kind, *values = _sequence(message)
+        if kind == FAILED:
+            raise InputError("{sentence}", sentence=_text(values[0]))
+        if kind == "error":
+            raise RuntimeError(_text(values[0]))
+        if kind == STOPPED:
+            raise StoppedError("{sentence}", sentence=_text(values[0]))
+        if kind != "opened" or len(values) != 2:
+            raise TransportError(OTHER_FORM)
+        return Input(_text(values[0]), _text(values[1])[:40])
+
+    def skip(self) -> None:
+        """Close the open input without parsing it."""
+        self._command(["skip"])
+
+    def run(self, capture: Capture, first_flow: int, outlet: Outlet) -> Outcome:
+        """Parse the open input, and pass its rows to ``outlet`` once they are checked."""
+        self._command(["run", encode_record(capture), first_flow])
+        received = _Received(capture, first_flow, outlet, self.tables)
+        try:
+            while True:
+                message, block = self._receive()
+                outcome = received.take(*_sequence(message), block=block)
+                if outcome is not None:
+                    return outcome
+        except TransportError as error:
+            self._kill()
+            raise ParserFailedError("{path}: {problem}", path=self.path, problem=error) from error
+
+    def end(self) -> None:
+        """Let the process end while this one continues."""
+        self.commands.close()
+
+    def close(self) -> None:
+        """End the process, and wait for that."""
+        self.commands.close()
+        if self.rows is not None:
+            self.rows.socket.close()
+            self.rows = None
+        if self.pid:
+            until = time.monotonic() + ENDING
+            while not os.waitpid(self.pid, os.WNOHANG)[0]:
+                if time.monotonic() > until:
+                    self._kill()
+                    return
+                time.sleep(0.002)
+            self.pid = 0
+
+    def _command(self, command: list[Any], file: FileIO | None = None) -> None:
+        try:
+            socket.send_fds(self.commands, [dumps(command)], [] if file is None else [file.fileno()])
+        except OSError:
+            raise ParserFailedError(ENDED, path=self.path) from None
+        finally:
+            if file is not None:
+                file.close()
+
+    def _receive(self) -> tuple[Any, Any]:
+        """Wait for the next message; a process that hangs after the run was stopped is killed."""
+        if self.rows is None:
+            raise ParserFailedError(ENDED, path=self.path)
+        silent = 0.0
+        while not self.rows.ready(TICK):
+            silent = silent + TICK if self.stop.is_set() else 0.0
+            if silent >= HANGING:
+                self._kill()
+                raise ParserFailedError(SILENT, path=self.path)
+        try:
+            text, block = self.rows.receive()
+        except (EOFError, OSError):
+            raise ParserFailedError(ENDED, path=self.path) from None
+        return loads(text), block
+
+    def _kill(self) -> None:
+        """Kill the process, and with it its workers."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pid = 0
+
+
+class _Received:
+    """Checks the messages about one capture, and passes them on."""
+
+    def __init__(self, capture: Capture, first_flow: int, outlet: Outlet, tables: Tables) -> None:
+        self.capture = capture
+        self.first_flow = first_flow
+        self.outlet = outlet
+        self.tables = tables
+        self.open_flows: list[Columns] = []
+        self.statements = StatementDecoder(capture.capture_id, origin(capture.source))
+
+    def take(self, kind: Any, *values: Any, block: Array) -> Outcome | None:
+        """Pass one message on; returns the outcome of the last one. Raises `TransportError` for an invalid one."""
+        handler = self.HANDLERS.get(kind) if isinstance(kind, str) else None
+        if handler is None:
+            raise TransportError(OTHER_FORM)
+        try:
+            return handler(self, block, *values)
+        except (TypeError, ValueError, IndexError, KeyError) as error:
+            raise TransportError(OTHER_FORM) from error
+
+    def _rows(self, block: Array, last: Any, described: Any) -> None:
+        self.outlet.put([*decode_batches(described, block, self.tables, self.capture.capture_id)], last is True)
+
+    def _open_flows(self, block: Array, described: Any) -> None:
+        batches = decode_batches(described, block, self.tables, self.capture.capture_id)
+        self.open_flows += [batch for batch in batches if batch.cls is FlowRow]
+
+    def _flush(self, _block: Array, values: Any) -> None:
+        open_flows, self.open_flows = self.open_flows, []
+        self.outlet.flush(self._capture(values), [], open_flows)
+
+    def _progress(self, _block: Array, position: Any, packets: Any, flows: Any) -> None:
+        self.outlet.progress(_number(position), _number(packets), _number(flows))
+
+    def _spill(self, block: Array, count: Any) -> None:
+        self.outlet.spill(decode_rows(_number(count), block))
+
+    def _statements(self, _block: Array, values: Any) -> None:
+        self.statements.add(values)
+
+    def _statement_sets(self, block: Array, *sizes: Any) -> None:
+        self.statements.add_sets(*map(_number, sizes), block=block)
+
+    def _failure(self, _block: Array, sentence: Any) -> None:
+        raise ParserFailedError("{sentence}", sentence=_text(sentence))
+
+    def _error(self, _block: Array, trace: Any) -> None:
+        raise RuntimeError(_text(trace))
+
+    def _capture(self, values: Any) -> Capture:
+        """Row of the capture; what this process knows better is not taken from the message."""
+        row: Capture = decode_record(Capture, values)
+        own = self.capture
+        row.capture_id, row.source, row.kind, row.format = own.capture_id, own.source, own.kind, own.format
+        row.ingested_at, row.rustnet_version = own.ingested_at, own.rustnet_version
+        return row
+
+    def _end(
+        self, _block: Array, values: Any, flows: Any, evicted: Any, next_flow: Any, interrupted: Any, damage: Any
+    ) -> Outcome:
+        return Outcome(
+            self._capture(values),
+            _number(flows),
+            _number(evicted),
+            max(_number(next_flow), self.first_flow),
+            interrupted is True,
+            [Damage(_text(k), _number(p), _number(o), _text(d), _number(t)) for k, p, o, d, t in damage],
+            self.statements.finish(),
+        )
+
+    HANDLERS: ClassVar[dict[str, Callable[..., Outcome | None]]] = {
+        "rows": _rows, "open flows": _open_flows, "flush": _flush, "progress": _progress, "spill": _spill,
+        "statements": _statements, "statement sets": _statement_sets, FAILED: _failure, "error": _error, "end": _end,
+    }  # fmt: skip
+
+
+def _sequence(message: Any) -> list[Any]:
+    if not isinstance(message, list) or not message:
+        raise TransportError(OTHER_FORM)
+    return message
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TransportError(OTHER_FORM)
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
+        raise TransportError(OTHER_FORM)
+    return value
+
+
+def _keep_only(nothing: int, *sockets: socket.socket) -> None:
+    """Close every descriptor but standard error and these; standard input and output are empty."""
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    below = 3
+    for kept in sorted(each.fileno() for each in sockets):
+        os.closerange(below, kept)
+        below = kept + 1
+    with contextlib.suppress(OSError, ValueError):
+        os.closerange(below, os.sysconf("SC_OPEN_MAX"))

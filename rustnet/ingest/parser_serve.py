@@ -1,0 +1,116 @@
+"""The parsing process: handles the commands of the process that holds the session, and sends it rows."""
+
+import gc
+import json
+import socket
+import traceback
+from io import FileIO
+from typing import Any
+
+from rustnet.analysis.workers import WorkerError
+from rustnet.attribute.observation import Column
+from rustnet.attribute.packet_statements import FIELDS
+from rustnet.errors import InputError, StoppedError
+from rustnet.ingest.capture import Outcome
+from rustnet.ingest.encoding import dumps, encode_batches, encode_record
+from rustnet.ingest.encoding_statements import encode_statements
+from rustnet.ingest.options import Options
+from rustnet.ingest.parser import LocalParser
+from rustnet.ingest.stop import StopToken
+from rustnet.ingest.transport import Sender
+from rustnet.store.batches import Batch, Columns
+from rustnet.store.tables import Capture
+
+COMMAND_BYTES = 1 << 20
+FAILED, STOPPED = "failed", "stopped"
+COLLECT_EVERY = 8
+"""Number of inputs between two collections of cyclic garbage where automatic collection is off."""
+
+
+class SenderOutlet:
+    """Sends the rows of one capture (an `Outlet`)."""
+
+    def __init__(self, sender: Sender, capture_id: int) -> None:
+        self.sender = sender
+        self.capture_id = capture_id
+
+    def put(self, batches: list[Batch], last: bool = False) -> None:
+        """Send batches."""
+        for described, arrays in encode_batches(batches, self.capture_id):
+            self.sender.send(dumps(["rows", False, described]), arrays)
+        if last:
+            self.sender.send(dumps(["rows", True, []]))
+
+    def flush(self, capture: Capture, batches: list[Batch], open_flows: list[Columns]) -> None:
+        """Send batches, open flows, and the capture's row as of now."""
+        self.put(batches)
+        for described, arrays in encode_batches(open_flows, self.capture_id):
+            self.sender.send(dumps(["open flows", described]), arrays)
+        self.sender.send(dumps(["flush", encode_record(capture)]))
+
+    def spill(self, columns: dict[str, Column]) -> None:
+        """Send rows of statements on packets."""
+        self.sender.send(dumps(["spill", len(columns[FIELDS[0]])]), [columns[name].astype("int64") for name in FIELDS])
+
+    def progress(self, position: int, packets: int, flows: int) -> None:
+        """Send the progress."""
+        self.sender.send(dumps(["progress", position, packets, flows]))
+
+    def end(self, outcome: Outcome) -> None:
+        """Send what remains."""
+        if outcome.statements is not None:
+            for message, arrays in encode_statements(outcome.statements):
+                self.sender.send(dumps(message), arrays)
+        damage = [[each.kind, each.packet, each.offset, each.detail, each.ts] for each in outcome.damage]
+        values = [encode_record(outcome.capture), outcome.flows, outcome.evicted, outcome.next_flow]
+        self.sender.send(dumps(["end", *values, outcome.interrupted, damage]))
+
+
+def serve(commands: socket.socket, sender: Sender, options: Options, stop: StopToken, cores: int) -> None:
+    """Handle commands until there are no more."""
+    parser = LocalParser(options, stop, cores)
+    inputs = 0
+    try:
+        while True:
+            text, files, _flags, _address = socket.recv_fds(commands, COMMAND_BYTES, 1)
+            if not text:
+                return
+            command = json.loads(text)
+            if command[0] == "open":
+                inputs += 1
+                if inputs % COLLECT_EVERY == 0:
+                    gc.collect()
+                _open(parser, sender, command[1], FileIO(files[0]), command[2])
+            elif command[0] == "run":
+                _run(parser, sender, Capture(*command[1]), command[2])
+            else:
+                parser.skip()
+    except OSError:  # the other process has ended
+        return
+    finally:
+        parser.close()
+
+
+def _open(parser: LocalParser, sender: Sender, path: str, file: FileIO, hashed_elsewhere: bool) -> None:
+    try:
+        opened = parser.open(path, file, hashed_elsewhere)
+        message: list[Any] = ["opened", opened.kind, opened.format]
+    except StoppedError as error:
+        message = [STOPPED, str(error)]
+    except InputError as error:
+        message = [FAILED, str(error)]
+    except Exception:  # noqa: BLE001 - raised in the other process
+        message = ["error", traceback.format_exc()]
+    sender.send(dumps(message))
+
+
+def _run(parser: LocalParser, sender: Sender, capture: Capture, first_flow: int) -> None:
+    outlet = SenderOutlet(sender, capture.capture_id)
+    try:
+        outlet.end(parser.run(capture, first_flow, outlet))
+    except WorkerError as error:
+        sender.send(dumps(["failed", str(error)]))
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 - raised in the other process
+        sender.send(dumps(["error", traceback.format_exc()]))

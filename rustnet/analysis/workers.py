@@ -27,6 +27,7 @@ from rustnet.analysis.capture import EVICTED, Analysis, Share
 from rustnet.analysis.channel import Channel, channels
 from rustnet.analysis.collector import Collector, Sighting
 from rustnet.analysis.numbering import Numbers, number_flows
+from rustnet.analysis.parent import end_with_parent
 from rustnet.columnar import NULL, Array, column_bytes, view
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.shares import Division
@@ -48,7 +49,7 @@ DENSE = 600
 MAX_PACKET = 1 << 62
 TICK = 0.1
 """Seconds of waiting for a reply between two checks of whether the run was stopped."""
-HANGING = 0.7
+HANGING = 0.4
 """Seconds without a reply, after the run was stopped, until a worker is given up."""
 MOST = 8
 """Workers at most, on any number of cores: one reader feeds them, and one writer stores their results."""
@@ -161,6 +162,7 @@ class Workers:
 
     def _fork(self, share: Share, dissect: bool) -> None:
         ours, theirs = channels()
+        parent = os.getpid()
         pid = os.fork()
         if pid:
             theirs.close()
@@ -169,6 +171,7 @@ class Workers:
             return
         status = 1
         try:
+            end_with_parent(parent)
             ours.close()
             for connection in self.connections:
                 connection.close()

@@ -8,13 +8,24 @@ M_MMAP_THRESHOLD = -3
 """As in ``<malloc.h>``."""
 
 
+M_ARENA_MAX = -8
+
+
+def one_arena() -> None:
+    """Let all threads of this process share one arena of glibc: to shrink others, it reads a file in ``/proc``."""
+    _mallopt(M_ARENA_MAX, 1)
+
+
 def return_large_blocks() -> None:
     """Make glibc return blocks of 8 MB and more as soon as they are freed.
 
     By default its threshold grows, and column batches of different sizes then fragment the heap by up to a tenth of the
     memory of a long run. Has no effect with other C libraries.
     """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, LARGE)
+    _mallopt(M_MMAP_THRESHOLD, LARGE)
+
+
+def _mallopt(option: int, value: int) -> None:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(option, value)

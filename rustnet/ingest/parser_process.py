@@ -18,6 +18,7 @@ from collections.abc import Callable
 from io import FileIO
 from typing import Any, ClassVar
 
+from rustnet.analysis.parent import end_with_parent
 from rustnet.attribute.packet_statements import origin
 from rustnet.columnar import Array
 from rustnet.dissect import registry
@@ -26,11 +27,12 @@ from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.encoding import Tables, decode_batches, decode_record, dumps, encode_record, loads, tables_by_name
 from rustnet.ingest.encoding_statements import StatementDecoder, decode_rows
+from rustnet.ingest.malloc import one_arena
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Outlet
 from rustnet.ingest.parser import Input, ParserFailedError
 from rustnet.ingest.parser_serve import FAILED, STOPPED, serve
-from rustnet.ingest.preload import end_with_parent, preload
+from rustnet.ingest.preload import preload
 from rustnet.ingest.stop import StopToken
 from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
 from rustnet.sources.frames import Damage
@@ -69,6 +71,7 @@ class ParserProcess:
             try:
                 _keep_only(nothing, their_rows, their_commands)
                 end_with_parent(parent)
+                one_arena()
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_IGN)  # they are for the process that holds the session
                 serve(their_commands, Sender(their_rows, ring), options, stop, cores)

@@ -107,7 +107,8 @@ class Damage:
 
     kind: str
     """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_interface``, ``bad_option``, ``bad_timestamp``,
-    ``bad_link_type``, ``captured_exceeds_length``, ``bad_compression``, ``read_error``, ``too_many``, ``more_damage``.
+    ``bad_link_type``, ``captured_exceeds_length``, ``bad_compression``, ``read_error``, ``file_changed``,
+    ``stopped_at_limit``, ``too_many``, ``more_damage``.
     """
     packet: int
     """Number of the packet that it concerns, or of the last one before it (0: before the first)."""
@@ -131,6 +132,8 @@ class SourceInfo:
     """Size of the input as stored (compressed size where it is compressed)."""
     sha256: str | None = None
     """Hash of the input as stored; ``None`` until it was read to its end."""
+    head_sha256: str | None = None
+    """Hash of a file's first 64 KiB, by which it is recognised when it was not read to its end."""
     complete: bool = False
     """Every record was read up to a clean end of the input."""
     comments: list[str] = field(default_factory=list)

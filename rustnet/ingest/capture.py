@@ -83,6 +83,7 @@ def begin_capture(writer: Writer, source: Source, capture_id: int) -> Capture:
     capture.ingested_at = time.time_ns()
     capture.rustnet_version = __version__
     capture.bytes = info.bytes
+    capture.head_sha256 = info.head_sha256
     writer.begin_capture(capture)
     return capture
 
@@ -256,6 +257,7 @@ class CaptureIngest:
         self.store(batches, last=True)
         self.describe()
         self.capture.complete = self.source.info.complete and not report.interrupted
+        self.capture.finished = True
         self.writer.end_capture(self.capture)
         report.captures.append(self.summary())
         self.packet_claims.spill = None  # break the reference cycle

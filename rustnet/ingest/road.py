@@ -23,6 +23,7 @@ from rustnet.errors import InputError, StoppedError
 from rustnet.ingest.capture import Analyser, CaptureIngest, begin_capture
 from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
+from rustnet.ingest.partial import partial_captures, replace_partial
 from rustnet.ingest.report import Progress, Report
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
@@ -136,6 +137,7 @@ def _captures(
     tables: set[str] = set()
     capture_id, flow_id = writer.next_ids()
     earlier = [] if options.again else writer.earlier_captures()
+    partials = [] if options.again else partial_captures(writer)
     for index, path in enumerate(paths):
         source = first if first is not None else _open(path, report, options, stop)
         first = None
@@ -146,6 +148,7 @@ def _captures(
         try:
             if already_ingested(source, earlier, report):
                 continue
+            replace_partial(writer, source, partials, report)
             row = begin_capture(writer, source, capture_id)
             analysis: Analyser
             if workers is None:
@@ -182,6 +185,7 @@ def _open(path: str, report: Report, options: Options, stop: StopToken) -> Sourc
     except InputError as error:
         report.failed.append((path, str(error)))
         return None
+    source.limits = options.limits
     return source if options.speed is None else PacedSource(source, options.speed, stop.wait)
 
 
@@ -195,7 +199,10 @@ def already_ingested(source: Source, earlier: list[tuple[int, str, int, str]], r
         return False
     from rustnet.sources.stored import hash_file  # noqa: PLC0415 - rarely needed
 
-    digest = hash_file(info.source)
+    try:
+        digest = hash_file(info.source)
+    except InputError:  # it is changing: reading it says so
+        return False
     for capture_id, name, _, sha256 in same:
         if sha256 == digest:
             words = (

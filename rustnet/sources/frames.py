@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from rustnet.sources.limits import Limits
+
 BATCH_PACKETS = 65_536
 """Capacity of a batch in packets."""
 
@@ -170,6 +172,8 @@ class Source(Protocol):
     info: SourceInfo
     interfaces: list[Interface]
     damage: list[Damage]
+    limits: Limits
+    """How much is read; to be set before the first batch."""
 
     def batches(self, patience: float | None = None) -> Iterator[Frames]:
         """Read the input to its end; what cannot be read goes to ``damage`` and never raises.

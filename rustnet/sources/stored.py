@@ -212,6 +212,17 @@ def head_hash(stored: Stored) -> str | None:
         return None  # reading it reports the error
 
 
+def hash_start(path: str, size: int) -> str:
+    """SHA-256 of the first ``size`` bytes of a regular file, of `IDENTITY_BYTES` at most. Raises `InputError`."""
+    stored = Stored(path)
+    try:
+        return hashlib.sha256(stored.peek(min(size, IDENTITY_BYTES))).hexdigest()
+    except OSError as problem:
+        raise InputError("{path}: cannot be read: {problem}", path=path, problem=_reason(problem)) from None
+    finally:
+        stored.close()
+
+
 def quick_identity(path: str) -> tuple[int, str]:
     """Size of a regular file and SHA-256 of its first 64 KiB, to notice an input that was read before.
 

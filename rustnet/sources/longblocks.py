@@ -43,6 +43,8 @@ class LongPart:
     start: int
     stop: int
     block: LongBlock
+    first: bool
+    """The block begins here."""
 
 
 def padded(total: int) -> int:

@@ -506,9 +506,10 @@ class PcapngReader:
             take = max(0, block.left - 4)  # so that the trailing length comes in one piece
         if eof and block.left > end - pos:
             take = end - pos
+        first = block.left == padded(block.total)
         block.left -= take
         if block.kept:
-            self.long_parts.append(LongPart(pos, pos + take, block))
+            self.long_parts.append(LongPart(pos, pos + take, block, first))
         else:
             self._skip(pos, pos + take)
         pos += take

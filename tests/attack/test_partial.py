@@ -69,7 +69,7 @@ def test_every_reader_says_in_one_line_that_the_session_is_partial(killed: tuple
         ("show", db, "1"),
         ("query", db, "--sql", "SELECT 1"),
         ("extract", db, "app:udp", "-o", str(tmp_path / "x.pcap")),
-        ("export", db, "-o", str(tmp_path / "out")),
+        ("export", db, "--sidecar", "-o", str(tmp_path / "out.jsonl")),
         ("verify", db),
     ):
         lines = [line for line in run(*words).stderr.splitlines() if "partial" in line]

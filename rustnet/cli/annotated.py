@@ -20,7 +20,7 @@ _MENDED = {
     "blocks": N_("blocks left out: {n}"),
     "packets": N_("packets left out, whose link type's header is not whole: {n}"),
     "cut": N_("packets cut to 262,144 bytes: {n}"),
-    "rewritten": N_("simple packet blocks that end early, written with time 0: {n}"),
+    "rewritten": N_("simple packet blocks rewritten as enhanced ones, with time 0: {n}"),
     "versions": N_("sections of an unknown version, written as version 1.0: {n}"),
 }
 

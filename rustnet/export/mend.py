@@ -18,6 +18,8 @@ _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _NAMES, _STATISTICS, _ENHANCED = 0x0
 _JOURNAL, _SECRETS, _PROCESS = 9, 10, 0x80000001
 _NUMBERED = (0xBAD, 0x40000BAD, _JOURNAL, 0x204, 0x208, 0x216, 0x217)
 """Blocks that count as packets."""
+_CUSTOM = (0xBAD, 0x40000BAD)
+_NETFLIX = 10_949
 _CUSTOM_OPTIONS = (2988, 2989, 19372, 19373)
 _PACKET_OPTIONS = {2: 4, 4: 8, 5: 8, 6: 4}
 """Length of packet options that have one."""
@@ -25,7 +27,8 @@ _VERDICT, _FILTER = 7, 11
 _FIXED = {_SECTION: 24, _INTERFACE: 16, _STATISTICS: 20, _PROCESS: 12}
 """Bytes before the options."""
 _ADDRESS_BYTES = {1: 4, 2: 16, 3: 6, 4: 8}
-_LEAST_BLOCK = {_NAMES: 16, _JOURNAL: 36, _SECRETS: 20, 0xBAD: 16, 0x40000BAD: 16, 0x204: 36, 0x216: 40, _PROCESS: 16}
+_LEAST_BLOCK = {_NAMES: 16, _JOURNAL: 36, _SECRETS: 20, 0xBAD: 16, 0x40000BAD: 16, 0x204: 36, 0x216: 40, 0x221: 44,
+                _PROCESS: 16}  # fmt: skip
 _JOURNAL_BYTES = range(23, MOST_CAPTURED)
 _LEAST_PACKET: Mapping[int, int] = {123: 4, 139: 4, 144: 16, 177: 16, 196: 5, 197: 16, 201: 4, 204: 1, 209: 5, 245: 2,
                                     254: 4}  # fmt: skip
@@ -121,6 +124,8 @@ class Mender:
             size = struct.unpack_from(order + "I", raw, 12)[0]
             at = 16 + (size + 3 & ~3)
             return raw[8:at] + self._options(raw[at:-4], kind) if at <= len(raw) - 4 else None
+        if kind in _CUSTOM and not _custom_is_read(raw, order):
+            return None
         if kind == _JOURNAL and len(raw[8:-4].rstrip(b"\0")) not in _JOURNAL_BYTES:
             return None
         return raw[8:-4]
@@ -143,12 +148,15 @@ class Mender:
         return self.packet(kind, raw[8:20], raw[28 : 28 + captured], length, link, options, comment)
 
     def _simple(self, raw: bytes) -> bytes:
-        """Simple packet block: its size follows from the packet's length; one that is shorter gets a full header."""
+        """Simple packet block: its size follows from the packet's length, and it takes no header of the link type.
+
+        What does not fit it gets a full header.
+        """
         length = struct.unpack_from(">I" if self.big else "<I", raw, 8)[0]
         link, snaplen = self._links[0] if self._links else (0, 0)
         captured = min(length, snaplen or length)
         packet = raw[12 : min(12 + captured, len(raw) - 4)]
-        if len(packet) == captured and captured <= most_captured(link) and readable(link, packet):
+        if len(packet) == captured and captured <= most_captured(link) and link not in _LEAST_PACKET:
             return self._made(_SIMPLE, raw[8:12] + packet)
         self.counts["rewritten"] += 1
         return self.packet(_ENHANCED, bytes(12), packet, length, link)
@@ -254,6 +262,13 @@ class Mender:
         order = ">" if self.big else "<"
         size = len(body) + 12
         return struct.pack(order + "II", kind, size) + body + struct.pack(order + "I", size)
+
+
+def _custom_is_read(raw: bytes, order: str) -> bool:
+    """Whether Wireshark accepts a custom block: it looks into those of Netflix."""
+    if struct.unpack_from(order + "I", raw, 8)[0] != _NETFLIX:
+        return True
+    return len(raw) >= (24 if raw[12:16] == b"\x02\0\0\0" else 20)
 
 
 def _option_is_read(kind: int, code: int, value: bytes) -> bool:

@@ -119,7 +119,7 @@ class Splicer:
     def is_odd(self, frames: Frames, kind: int, pos: int, size: int) -> bool:
         """Whether Wireshark may refuse a block as it is: the caller examines all that hold no packet."""
         if kind not in (ENHANCED, OLD_PACKET):
-            return kind <= 10 or kind == SECTION or kind in (0xBAD, 0x40000BAD, 0x80000001, 0x204, 0x216)
+            return kind <= 10 or kind == SECTION or kind in (0xBAD, 0x40000BAD, 0x80000001, 0x204, 0x216, 0x221)
         captured = self.u32(pos + 20)
         if captured > CAPTURED or self.i == 0 or has_header(frames.link[self.i - 1]):
             return True

@@ -12,6 +12,7 @@ from setuptools import Extension, find_packages, setup
 
 PER_PACKET = [
     "rustnet.sources.frames",
+    "rustnet.sources.pcapwalk",
     "rustnet.sources.walk",
     "rustnet.engine.packet",
     "rustnet.engine.reader",

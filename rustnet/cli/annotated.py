@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from rustnet.cli.options import whole_file
 from rustnet.cli.terminal import notify
 from rustnet.errors import UsageError
-from rustnet.i18n import _, ngettext
+from rustnet.i18n import N_, _, ngettext
 from rustnet.present.text import safe
 
 if TYPE_CHECKING:
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from rustnet.query.comments import Comments
 
 _DAMAGE_SHOWN = 5
+_MENDED = {
+    "options": N_("options or names left out: {n}"),
+    "blocks": N_("blocks left out: {n}"),
+    "packets": N_("packets left out, whose link type's header is not whole: {n}"),
+    "cut": N_("packets cut to 262,144 bytes: {n}"),
+    "rewritten": N_("simple packet blocks rewritten as enhanced ones, with time 0: {n}"),
+    "versions": N_("sections of an unknown version, written as version 1.0: {n}"),
+}
 
 
 def check_output(output: str, inputs: list[str]) -> None:
@@ -63,6 +71,10 @@ def print_result(result: "Annotated", capture: str, output: str) -> None:
     if result.mute:
         notify(_("rustnet: {n} packets with an owner got no comment: simple packet blocks cannot hold one").format(
             n=f"{result.mute:,}"))  # fmt: skip
+    for what, template in _MENDED.items():
+        if count := result.mended.get(what):
+            notify(_("rustnet: so that Wireshark can read the file: {words}").format(
+                words=_(template).format(n=f"{count:,}")))  # fmt: skip
     done = ngettext("{n} packet written to {path}", "{n} packets written to {path}", result.packets)
     words = done.format(n=f"{result.packets:,}", path=safe(output if output != "-" else "stdout"))
     words += ", " + _("{n} with a process comment").format(n=f"{result.commented:,}")

@@ -100,6 +100,8 @@ def print_problems(report: "Report") -> None:
         notify_error(words)
     for _path, words in report.skipped:
         notify(f"rustnet: {safe(words)}")
+    for words in report.replaced:
+        notify(f"rustnet: {safe(words)}")
     if report.interrupted and not report.captures:
         notify(_("rustnet: interrupted before anything was read"))
     elif report.interrupted:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from rustnet.cli.main import State
+from rustnet.cli.terminal import notify
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
 
@@ -94,6 +95,8 @@ def opened(session: str) -> "Iterator[Session]":
 
     reader = open_session(session)
     try:
+        for capture in reader.partial_captures():
+            notify(f"rustnet: {capture.words(session)}")
         yield reader
     finally:
         reader.close()

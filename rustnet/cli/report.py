@@ -273,6 +273,7 @@ def as_data(summary: Summary, report: "Report", session: str | None) -> dict[str
         "flows_contested": summary.contested,
         **{name: _rows(result) for name, result in sorted(summary.tables.items())},
         "losses": report.losses,
+        "replaced": report.replaced,
         "sidecars": report.sidecars,
         "failed": [{"source": path, "error": words} for path, words in report.failed],
         "skipped": [{"source": path, "reason": words} for path, words in report.skipped],

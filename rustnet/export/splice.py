@@ -20,7 +20,13 @@ ENHANCED = 6
 MASK32 = 0xFFFFFFFF
 SPACE = 0x20
 FIXED = 28  # bytes of an enhanced or obsolete packet block before its packet
+CAPTURED = 262_144  # most captured bytes of a packet that Wireshark reads
 ROOM = 16  # bytes that a comment adds to a block besides its text: option header, padding, end of options
+
+
+def has_header(link: int) -> bool:
+    """Whether captures of a link type have a header before each packet that Wireshark examines."""
+    return link in (123, 139, 144, 177, 196, 197, 201, 204, 209, 245, 254)
 
 
 class Splicer:
@@ -42,6 +48,8 @@ class Splicer:
         self.present = 0
         self.mute = 0
         self.i = 0
+        self.waiting = 0
+        self.comment_of = -1
         self.data = memoryview(b"")
 
     def set_texts(self, texts: Sequence[bytes], heads: Sequence[int]) -> None:
@@ -67,11 +75,13 @@ class Splicer:
         return memoryview(self.buffer)[:size]
 
     def blocks(self, frames: Frames, which: "memoryview[int]", pos: int, end: int) -> int:
-        """Copy the pcapng blocks in ``frames.data[pos:end]``; returns the position at which the output was full.
+        """Copy the pcapng blocks in ``frames.data[pos:end]``; returns the position at which it stopped.
 
-        Inconsistent block lengths are corrected, and the length of a section is set to unknown.
+        It stops where the output is full, or at a block that the caller has to copy: then `waiting` is the size of the
+        block, and `comment_of` the number of its comment. Inconsistent block lengths are corrected.
         """
         run = pos
+        self.waiting = 0
         capacity = len(self.out)
         while pos < end:
             kind = self.u32(pos)
@@ -88,27 +98,63 @@ class Splicer:
             if k >= 0 and kind not in (ENHANCED, OLD_PACKET):
                 self.mute += 1
                 k = -1
+            odd = self.is_odd(frames, kind, pos, size)
             more = self.bounds[k + 1] - self.bounds[k] + ROOM if k >= 0 else 0
             if self.filled + (pos - run) + size + more > capacity:
                 if k >= 0:
                     self.i -= 1
                 break
-            if k >= 0 or kind == SECTION or total != size or self.u32(pos + size - 4) != total:
+            if odd:
+                self.waiting = size
+                self.comment_of = k
+                break
+            if k >= 0 or total != size or self.u32(pos + size - 4) != total:
                 self.copy(run, pos)
-                self.block(kind, pos, size, k)
+                self.block(pos, size, k)
                 run = pos + size
             pos += size
         self.copy(run, pos)
         return pos
 
-    def block(self, kind: int, pos: int, size: int, k: int) -> None:
+    def is_odd(self, frames: Frames, kind: int, pos: int, size: int) -> bool:
+        """Whether Wireshark may refuse a block as it is: the caller examines all that hold no packet."""
+        if kind not in (ENHANCED, OLD_PACKET):
+            return kind <= 10 or kind == SECTION or kind in (0xBAD, 0x40000BAD, 0x80000001, 0x204, 0x216, 0x221)
+        captured = self.u32(pos + 20)
+        if captured > CAPTURED or self.i == 0 or has_header(frames.link[self.i - 1]):
+            return True
+        at = pos + FIXED + ((captured + 3) & ~3)
+        stop = pos + size - 4
+        while stop - at >= 4:
+            code = self.u16(at)
+            length = self.u16(at + 2)
+            if code == 0:
+                return length != 0
+            at += 4 + ((length + 3) & ~3)
+            if at > stop or code == 7:
+                return True
+            if (code in (2, 6) and length != 4) or (code in (4, 5) and length != 8):
+                return True
+            if code in (2988, 2989, 19372, 19373) and length < 4:
+                return True
+        return False
+
+    def advance(self, frames: Frames, which: "memoryview[int]", end: int) -> int:
+        """Pass over the packets that begin before ``end``; returns the number of the last one's comment, -1 for none.
+
+        For blocks that the caller copies.
+        """
+        k = -1
+        while self.i < frames.count and frames.offset[self.i] < end:
+            k = which[self.i]
+            self.i += 1
+        return k
+
+    def block(self, pos: int, size: int, k: int) -> None:
         """Copy one block with correct lengths and with comment ``k``, unless that is negative."""
         begun = self.filled
         if k < 0:
             self.copy(pos, pos + size - 4)
-            if kind == SECTION:
-                for at in range(begun + 16, begun + 24):
-                    self.out[at] = 0xFF
         else:
             options = pos + FIXED + ((self.u32(pos + 20) + 3) & ~3)
             stop = pos + size - 4
@@ -152,9 +198,11 @@ class Splicer:
     def records(self, frames: Frames, which: "memoryview[int]", scale: int) -> bool:
         """Write the batch's packets as little-endian enhanced packet blocks of interface 0.
 
-        ``scale`` is the interface's time unit in nanoseconds. Returns whether the batch is complete.
+        ``scale`` is the interface's time unit in nanoseconds. Returns whether the batch is complete: it stops where the
+        output is full, or at a packet that the caller has to write, which then is `waiting`.
         """
         capacity = len(self.out)
+        self.waiting = 0
         while self.i < frames.count:
             i = self.i
             captured = frames.captured[i]
@@ -164,6 +212,10 @@ class Splicer:
             if self.filled + size + more > capacity:
                 return False
             self.i += 1
+            if captured > CAPTURED or has_header(frames.link[i]):
+                self.waiting = size
+                self.comment_of = k
+                return False
             begun = self.filled
             units = frames.ts[i] // scale
             self.put32(ENHANCED)

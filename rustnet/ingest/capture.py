@@ -225,6 +225,7 @@ class CaptureIngest:
         self.store(batches, last=True)
         self.describe()
         self.capture.complete = self.source.info.complete and not interrupted
+        self.capture.finished = True
         self.packet_claims.spill = None  # break the reference cycle
         self.progress(final=True)
         return Outcome(

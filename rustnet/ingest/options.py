@@ -1,8 +1,9 @@
 """`Options` of an ingest run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
 
 
@@ -26,6 +27,8 @@ class Options:
     """Parse payloads."""
     workers: int | None = None
     """Number of analysis processes; None: by input size and CPUs, 0: this process only."""
+    limits: Limits = field(default_factory=Limits)
+    """How much of each input is read."""
     speed: float | None = None
     """Pace packets by their times, this many times as fast as captured, in this process only; None: do not pace."""
 

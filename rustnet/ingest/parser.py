@@ -71,6 +71,7 @@ class LocalParser:
         if self.workers is None and self.cores:
             self._start_workers(file)
         source = open_source(path, self.stop.is_set, file=file, hashed_elsewhere=hashed_elsewhere)
+        source.limits = self.options.limits
         if self.options.speed is not None:
             source = PacedSource(source, self.options.speed, self.stop.wait)
         self.source = source

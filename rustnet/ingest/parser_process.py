@@ -227,6 +227,7 @@ class _Received:
         own = self.capture
         row.capture_id, row.source, row.kind, row.format = own.capture_id, own.source, own.kind, own.format
         row.ingested_at, row.rustnet_version = own.ingested_at, own.rustnet_version
+        row.head_sha256 = own.head_sha256
         return row
 
     def _end(

@@ -77,6 +77,8 @@ class Report:
     """(path, one-line message) of inputs that could not be read."""
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """(path, one-line message) of inputs that the session already contains."""
+    replaced: list[str] = field(default_factory=list)
+    """One line for each partial capture of an earlier run that was replaced."""
     known: list[tuple[int, str]] = field(default_factory=list)
     """(capture, path) of the skipped inputs."""
     interrupted: bool = False

@@ -9,6 +9,7 @@ can be forked, because the program has other threads already, the parser works i
 collection are left to the caller, so that any thread may run this.
 """
 
+import hashlib
 import os
 import stat
 import sys
@@ -30,12 +31,13 @@ from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.parser import Input, LocalParser, Parser, ParserFailedError
+from rustnet.ingest.partial import PartialCapture, partial_captures, replace_partial
 from rustnet.ingest.report import CaptureReport, Progress, Report
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.frames import Damage
 from rustnet.sources.hashing import ELSEWHERE, HashProcess, hash_process
-from rustnet.sources.stored import STDIN, open_input
+from rustnet.sources.stored import IDENTITY_BYTES, STDIN, open_input
 from rustnet.store.batches import Records
 from rustnet.store.items import OnFlush
 from rustnet.store.session import reading_cursor
@@ -131,11 +133,14 @@ class Run:
         """Hash of the open input, if that is large."""
         self.size: int | None = None
         """Size of the open input, if it is a regular file."""
+        self.head: str | None = None
+        """SHA-256 of its first `IDENTITY_BYTES`."""
 
     def captures(self) -> None:
         """Ingest the inputs one after another."""
         flow_id, capture_id = 1, 1
         earlier: list[tuple[int, str, int, str]] = []
+        partials: list[PartialCapture] = []
         for index, path in enumerate(self.paths):
             opened = self._open(path)
             if opened is None:
@@ -146,11 +151,14 @@ class Run:
                 self.writer = self._open_writer()
                 capture_id, flow_id = self.writer.next_ids()
                 earlier = [] if self.options.again else self.writer.earlier_captures()
+                partials = [] if self.options.again else partial_captures(self.writer)
             try:
                 if already_ingested(path, self.size, earlier, self.report):
                     self.parser.skip()
                     continue
-                row = Capture(capture_id, path, opened.kind, opened.format, bytes=self.size)
+                if self.size is not None:
+                    replace_partial(self.writer, path, self.size, partials, self.report)
+                row = Capture(capture_id, path, opened.kind, opened.format, bytes=self.size, head_sha256=self.head)
                 outcome = self._capture(self.writer, row, flow_id, index)
             finally:
                 self._close_hash()
@@ -169,6 +177,8 @@ class Run:
             regular = path != STDIN and stat.S_ISREG(status.st_mode)
             self.size = status.st_size if regular else None
             self.hash = hash_process(file.fileno()) if regular else None
+            head = os.pread(file.fileno(), IDENTITY_BYTES, 0) if regular else b""
+            self.head = hashlib.sha256(head).hexdigest() if regular else None
             return self.parser.open(path, file, self.hash is not None)
         except StoppedError:
             self.report.interrupted = True
@@ -274,7 +284,10 @@ def already_ingested(path: str, size: int | None, earlier: list[tuple[int, str, 
         return False
     from rustnet.sources.stored import hash_file  # noqa: PLC0415 - rarely needed
 
-    digest = hash_file(path)
+    try:
+        digest = hash_file(path)
+    except InputError:  # it is changing: reading it says so
+        return False
     for capture_id, name, _, sha256 in same:
         if sha256 == digest:
             words = (

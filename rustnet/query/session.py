@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rustnet.query.compile import Scope
     from rustnet.query.detail import FlowDetail, Message
+    from rustnet.query.partial import PartialCapture
 
     Connection = duckdb.DuckDBPyConnection
 
@@ -121,6 +122,10 @@ class Session(ABC):
     def captures(self) -> ResultSet:
         """Captures that were read into the session."""
         return self.execute("SELECT * FROM captures ORDER BY capture_id")
+
+    def partial_captures(self) -> "list[PartialCapture]":
+        """Captures whose replay was killed: only some of their packets are stored."""
+        return []  # in a session that is being written, they are not at their end yet
 
     # ---- for the other modules -------------------------------------------------------------------------------------
 
@@ -298,6 +303,12 @@ class FileSession(CursorSession):
         finally:
             cursor.close()
         return columns
+
+    def partial_captures(self) -> "list[PartialCapture]":
+        """Captures whose replay was killed: only some of their packets are stored."""
+        from rustnet.query.partial import list_partial  # noqa: PLC0415 -- needed for this only
+
+        return list_partial(self)
 
     def close(self) -> None:
         """Close the file."""

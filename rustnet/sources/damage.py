@@ -29,6 +29,11 @@ class DamageLog:
             self._more[kind] += 1
             self._last = row
 
+    def add_total(self, packet: int, offset: int, detail: str, ts: int) -> None:
+        """Record how much a limit left out, in one row per limit, which `limit` does not count."""
+        self.lost = True
+        self.rows.append(Damage("too_many", packet, offset, detail, ts))
+
     def close(self) -> None:
         """Append the row that counts the damage beyond the limit."""
         if self._last:

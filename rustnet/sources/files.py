@@ -12,10 +12,13 @@ from io import FileIO
 from types import TracebackType
 from typing import Protocol, Self
 
+from rustnet.sources.ahead import Ahead, NotYetError
 from rustnet.sources.compressed import ReadAhead
 from rustnet.sources.damage import DamageLog
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Damage, Frames, Interface, Source, SourceInfo
 from rustnet.sources.hashing import HashedElsewhere, Hasher, HashProcess, hasher
+from rustnet.sources.limits import Countdown, Limits
+from rustnet.sources.longblocks import LongPart
 from rustnet.sources.pcap import PcapReader
 from rustnet.sources.pcapng import PcapngReader
 from rustnet.sources.sniff import sniff
@@ -27,20 +30,10 @@ _BUFFERS = 3
 """One is the consumer's, one may still be, one is being filled."""
 _READ = 2 << 20
 """Bytes read at once: little enough to stay in a core's cache until they are hashed and decoded."""
-_PAUSE = 0.2
-"""Seconds of silence on a pipe after which what has come is delivered."""
-_TRICKLE = 0.3
-"""Seconds after which it is delivered even if more keeps coming."""
-
-
-class _Bytes(Protocol):
-    """Where decoded bytes come from: the file itself, or a decoder."""
-
-    def readinto(self, view: memoryview) -> int:
-        """Fill the start of ``view``; 0 at the end."""
-
-    def ready(self, seconds: float) -> bool:
-        """Whether `readinto` will not have to wait."""
+_PAUSE = 0.1
+"""Seconds of silence of a pipe or decoder after which what has come is delivered."""
+_TRICKLE = 0.15
+"""Seconds after which it is delivered even if more keeps coming, from a pipe or a decoder."""
 
 
 class _Records(Protocol):
@@ -50,6 +43,7 @@ class _Records(Protocol):
     finished: bool
     full: bool
     gaps: list[tuple[int, int, bytes]]
+    long_parts: list[LongPart]
 
     @property
     def packets(self) -> int:
@@ -105,14 +99,21 @@ class FileSource:
         self._hashed_elsewhere = hashed_elsewhere
         self.ring: Sequence[Frames] = ()
         """Batches to fill in turn; without any the source makes its own."""
+        self.limits = Limits()
+        """How much is read; to be set before the first batch."""
         self._hasher: Hasher | HashProcess | HashedElsewhere | None = None
         self._decoder: ReadAhead | None = None
         self._eof = False
         self._failed = False
         self._started = False
+        self._stopped = False
+        self._changed = False
+        self._ahead: Ahead | None = None
         self._records: _Records
         if form == "pcapng":
-            self._records = PcapngReader(self.info, self.interfaces, self._log, buffer_bytes, notes=notes)
+            self._records = PcapngReader(
+                self.info, self.interfaces, self._log, buffer_bytes, look=self._look, notes=notes
+            )
         else:
             self._records = PcapReader(head, self.interfaces, self._log)
 
@@ -138,9 +139,10 @@ class FileSource:
         self._started = True
         if self._hashing:
             self._hasher = HashedElsewhere() if self._hashed_elsewhere else hasher(self._stored)
-        stream: _Bytes = self._stored
         if self._packed:
-            stream = self._decoder = ReadAhead(self._stored, self._packed, self._hasher)
+            self._decoder = ReadAhead(self._stored, self._packed, self._hasher)
+        self._ahead = stream = Ahead(self._decoder or self._stored, None if self._decoder else self._stored)
+        stream.patient = patience is not None
         try:
             yield from self._pieces(stream, patience)
             self._finish()
@@ -151,6 +153,15 @@ class FileSource:
     def gaps(self) -> list[tuple[int, int, bytes]]:
         """Damaged places among the last piece's bytes, in order: from, to, and what has to stand there instead."""
         return self._records.gaps
+
+    @property
+    def long_parts(self) -> list[LongPart]:
+        """Places among the last piece's bytes that belong to blocks longer than a batch may hold, in order."""
+        return self._records.long_parts
+
+    def _look(self, skip: int, size: int) -> bytes | None:
+        """Return bytes that were not read yet (`Ahead.look`)."""
+        return self._ahead.look(skip, size) if self._ahead else None
 
     def position(self) -> int:
         """Bytes of the stored input consumed so far (compare with ``info.bytes``)."""
@@ -172,7 +183,7 @@ class FileSource:
     ) -> None:
         self.close()
 
-    def _pieces(self, stream: _Bytes, patience: float | None) -> Iterator[tuple[Frames, int]]:
+    def _pieces(self, stream: Ahead, patience: float | None) -> Iterator[tuple[Frames, int]]:
         records = self._records
         nothing = Frames(0, 0)
         ring: list[Frames] = list(self.ring)
@@ -180,7 +191,9 @@ class FileSource:
         tickets = [0] * size
         turn = 0
         carry = memoryview(b"")
-        while not records.finished:
+        countdown = Countdown(self.limits)
+        read = 0
+        while not records.finished and not self._stops(countdown, stream, read, bool(carry)):
             if patience is not None and not (records.full or self._eof or stream.ready(patience)):
                 yield nothing, 0
                 continue
@@ -196,20 +209,42 @@ class FileSource:
             view = frames.buffer
             kept = len(carry)
             view[:kept] = carry
-            end = self._fill(stream, view, kept)
+            end = self._fill(stream, view, kept, countdown.bytes_left(records.base + kept))
+            left = countdown.packets_left(records.packets)
+            if left is not None:
+                frames.capacity = max(1, min(left, frames.capacity))
             if self._hasher and not self._packed and end > kept:
                 tickets[at] = self._hasher.update(view[kept:end])
             used = records.read(frames, end, self._eof)
             carry = view[used:end]
+            read = records.base + (used if records.full else end)
             records.base += used
+            frames.capacity = len(frames.offset)
             if frames.count:
                 turn += 1
             yield frames, used
 
-    def _fill(self, stream: _Bytes, view: memoryview, end: int) -> int:
+    def _stops(self, countdown: Countdown, stream: Ahead, read: int, carried: bool) -> bool:
+        """Whether a limit was reached before the end of the input; then it is noted."""
+        limit = countdown.reached(self._records.packets, read)
+        if limit is None:
+            return False
+        try:
+            if not carried and stream.look(0, 1) == b"":
+                return False
+        except NotYetError:
+            pass
+        self._stopped = True
+        detail = f"stopped at {limit}: the rest of the input was not read"
+        self._log.add("stopped_at_limit", self._records.packets, self._records.base, detail, self._records.last_ts)
+        return True
+
+    def _fill(self, stream: Ahead, view: memoryview, end: int, left: int | None) -> int:
         """Read behind ``view[:end]`` until enough is there, the input ends, or a pipe falls silent."""
         full = self._records.full
         limit = min(len(view), max(end, _READ) if full else end + _READ)
+        if left is not None:
+            limit = min(limit, end + left)
         wait = 0.0 if full else None
         until = None
         while end < limit and not self._eof:
@@ -223,7 +258,7 @@ class FileSource:
             if not got:
                 self._eof = True
             end += got
-            if self._stored.waits and wait is None:
+            if wait is None and (self._stored.waits or self._decoder):
                 wait = _PAUSE
                 until = time.monotonic() + _TRICKLE
             if until and time.monotonic() > until:
@@ -238,19 +273,32 @@ class FileSource:
 
     def _finish(self) -> None:
         """Complete ``info`` after the last batch."""
-        if self._decoder:
+        records = self._records
+        if self._decoder and not self._stopped:
             decoded = self._decoder.decoded
             if decoded.read_error:
                 self._fail(decoded.read_error)
             if decoded.problem:
-                records = self._records
                 self._log.add("bad_compression", records.packets, records.base, decoded.problem, records.last_ts)
-        self._records.close()
+        records.close()
+        if not self._stopped:
+            self.info.bytes = self._stored.position
+            sha256 = self._hasher.finish() if self._hasher else None
+            self._note_change()
+            if not (self._failed or self._changed):
+                self.info.sha256 = sha256
         self._log.close()
-        self.info.bytes = self._stored.position
-        if self._hasher and not self._failed:
-            self.info.sha256 = self._hasher.finish()
         self.info.complete = not (self._failed or self._log.lost)
+
+    def _note_change(self) -> None:
+        """Note that the file is not, or no longer, the one that was read: then nothing can be said about its hash."""
+        stored = self._stored
+        change = stored.change()
+        if change is None and stored.size and stored.position != stored.size and not self._failed:
+            change = f"only {stored.position} of the file's {stored.size} bytes could be read"
+        if change is not None:
+            self._changed = True
+            self._log.add("file_changed", self._records.packets, self._records.base, change, self._records.last_ts)
 
 
 def open_source(

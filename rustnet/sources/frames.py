@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from rustnet.sources.limits import Limits
+
 BATCH_PACKETS = 65_536
 """Capacity of a batch in packets."""
 
@@ -107,7 +109,8 @@ class Damage:
 
     kind: str
     """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_interface``, ``bad_option``, ``bad_timestamp``,
-    ``bad_link_type``, ``captured_exceeds_length``, ``bad_compression``, ``read_error``, ``too_many``, ``more_damage``.
+    ``bad_link_type``, ``captured_exceeds_length``, ``bad_compression``, ``read_error``, ``file_changed``,
+    ``stopped_at_limit``, ``too_many``, ``more_damage``.
     """
     packet: int
     """Number of the packet that it concerns, or of the last one before it (0: before the first)."""
@@ -167,6 +170,8 @@ class Source(Protocol):
     info: SourceInfo
     interfaces: list[Interface]
     damage: list[Damage]
+    limits: Limits
+    """How much is read; to be set before the first batch."""
 
     def batches(self, patience: float | None = None) -> Iterator[Frames]:
         """Read the input to its end; what cannot be read goes to ``damage`` and never raises.

@@ -27,6 +27,7 @@ class PacedSource:
         self.info = source.info
         self.interfaces = source.interfaces
         self.damage = source.damage
+        self.limits = source.limits
         self._source = source
         self._speed = speed
         self._wait = wait

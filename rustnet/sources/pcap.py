@@ -1,4 +1,4 @@
-"""Read classic pcap: file header, damaged records and resynchronisation. The record walk is in `walk`.
+"""Read classic pcap: file header, damaged records and resynchronisation. The record walk is in `pcapwalk`.
 
 Byte order, resolution and record header size follow from the magic. The formats of patched libpcaps (longer record
 headers under either magic) are recognised by the header size that gives plausible first records, as in Wireshark.
@@ -6,9 +6,10 @@ headers under either magic) are recognised by the header size that gives plausib
 
 from rustnet.sources.damage import DamageLog
 from rustnet.sources.frames import MAX_FRAME, Frames, Interface
+from rustnet.sources.longblocks import LongPart
+from rustnet.sources.pcapwalk import PcapWalk
 from rustnet.sources.sniff import PCAP_HEADER, PCAP_MAGIC, byte_order
 from rustnet.sources.status import BAD, FULL
-from rustnet.sources.walk import PcapWalk
 
 _HEADS = {"pcap": (16, 24, 20), "pcap-ns": (16,), "pcap-modified": (24, 28)}
 _RESERVED = 0x03FF0000
@@ -25,6 +26,8 @@ class PcapReader:
         self.full = False
         """The last batch was filled: the buffer may hold more packets."""
         self.gaps: list[tuple[int, int, bytes]] = []
+        """Unused for this format."""
+        self.long_parts: list[LongPart] = []
         """Unused for this format."""
         self._damage = damage
         self._interfaces = interfaces

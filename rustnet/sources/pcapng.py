@@ -7,16 +7,19 @@ numbered like packets.
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
+from rustnet.sources.ahead import NotYetError
 from rustnet.sources.damage import DamageLog, printable
 from rustnet.sources.frames import MAX_FRAME, Frames, Interface, Note, SourceInfo
 from rustnet.sources.linktypes import CUSTOM_BLOCK, SYSDIG_EVENT, SYSTEMD_JOURNAL
+from rustnet.sources.longblocks import AT_HAND, PACKETS, Lengths, LongBlock, LongPart, Look, padded
 from rustnet.sources.options import COMMENT, OptionError, counter, name_records, number, options
 from rustnet.sources.sniff import BYTE_ORDERS, PCAPNG_MAGIC, byte_order
-from rustnet.sources.status import BAD, BAD_INTERFACE, BLOCK, EVENT, FULL, NEED, TS_MAX
+from rustnet.sources.status import BAD, BAD_INTERFACE, BAD_PACKET, BLOCK, EVENT, FULL, LONG, NEED, TS_MAX
 from rustnet.sources.walk import PcapngWalk
 
 _SECTION = 0x0A0D0D0A
@@ -26,6 +29,9 @@ _MAX_INTERFACES = 65_536
 _MAX_ROWS = 65_536
 """Maximum number of names, and of processes, of one file."""
 _MAX_COMMENTS = 1000
+_MAX_TEXT = 16 << 20
+"""Maximum number of characters of the names, and of the processes, of one file."""
+_MAX_COMMENT_TEXT = 1 << 20
 _CACHED_OPTIONS, _CACHED_BYTES = 4096, 2048
 """Cached options of packets, which many packets share: their number, and the maximum size."""
 _T = TypeVar("_T")
@@ -36,7 +42,14 @@ class PcapngReader:
     """Reads the blocks of one pcapng input, batch by batch."""
 
     def __init__(
-        self, info: SourceInfo, interfaces: list[Interface], damage: DamageLog, buffer: int, *, notes: bool = True
+        self,
+        info: SourceInfo,
+        interfaces: list[Interface],
+        damage: DamageLog,
+        buffer: int,
+        *,
+        look: Look,
+        notes: bool = True,
     ) -> None:
         self.base = 0
         """Offset in the uncompressed input of the first byte of the next batch's buffer."""
@@ -46,6 +59,10 @@ class PcapngReader:
         self.gaps: list[tuple[int, int, bytes]] = []
         """Ranges of the bytes consumed by the last `read` that are not valid blocks: start, end, and a section header
         that replaces a damaged one (or nothing). All other bytes are consecutive blocks."""
+        self.long_parts: list[LongPart] = []
+        """Ranges of the bytes consumed by the last `read` that belong to valid blocks longer than a batch may hold."""
+        self._look = look
+        self._long: LongBlock | None = None
         self._info = info
         self._interfaces = interfaces
         self._damage = damage
@@ -57,12 +74,12 @@ class PcapngReader:
         self._others: dict[int, int] = {}
         self._lost_at = -1
         self._lost = ""
-        self._crowded: set[str] = set()
+        self._crowded: Counter[str] = Counter()
+        self._text: Counter[str] = Counter()
         self._blocks: dict[int, Callable[[memoryview], None]] = {
             1: self._interface,
             4: self._names,
             5: self._statistics,
-            10: self._secrets,
             0x80000001: self._process,
         }
 
@@ -76,13 +93,21 @@ class PcapngReader:
         """Time of the last packet."""
         return self._walk.last_ts
 
-    def read(self, frames: Frames, end: int, eof: bool) -> int:  # noqa: C901 one branch per status
+    def read(self, frames: Frames, end: int, eof: bool) -> int:
         """Read the packets of ``frames.data[:end]``; return the offset to continue at. ``eof``: no data follows."""
-        walk = self._walk
-        walk.base = self.base
+        self._walk.base = self.base
         self.full = False
         self.gaps = []
-        pos = 0
+        self.long_parts = []
+        pos = self._pass_over(frames, 0, end, eof) if self._long else 0
+        if not self._long:
+            pos = self._read(frames, pos, end, eof)
+        self._info.secrets = self._walk.secrets
+        self._info.skipped_blocks = self._walk.unknown
+        return pos
+
+    def _read(self, frames: Frames, pos: int, end: int, eof: bool) -> int:  # noqa: C901 one branch per status
+        walk = self._walk
         while not self.finished:
             if self._lost_at >= 0:
                 before = pos
@@ -94,6 +119,14 @@ class PcapngReader:
             pos = walk.pos
             if status == BLOCK:
                 status, pos = self._block(frames, pos, end)
+            if status == LONG:
+                after = self._long_block(frames, pos, end, eof)
+                if after < 0:
+                    break
+                pos = after
+                if self._long:
+                    break
+                continue
             if status == FULL or (status == NEED and not eof):
                 self.full = status == FULL
                 break
@@ -114,6 +147,9 @@ class PcapngReader:
         """Store the counts of the file, and the damage that concerns all of it."""
         self._count_packets()
         walk = self._walk
+        for what, count in self._crowded.items():
+            detail = f"too many {what}: {count} were left out"
+            self._damage.add_total(self.packets, self.base, detail, self.last_ts)
         if walk.oversize:
             detail = f"{walk.oversize} packets have more captured bytes than their length; this is the first"
             self._damage.add("captured_exceeds_length", walk.oversize_packet, walk.oversize_offset, detail, lost=False)
@@ -141,8 +177,6 @@ class PcapngReader:
             self._other(frames, pos, body, SYSTEMD_JOURNAL)
         elif kind in (0x204, 0x208, 0x216, 0x217):
             self._other(frames, pos, body, SYSDIG_EVENT)
-        else:
-            self._info.skipped_blocks += 1
         return BLOCK, pos + ((total + 3) & ~3)
 
     def _begin_section(self, data: memoryview, pos: int) -> tuple[int, int]:
@@ -155,15 +189,13 @@ class PcapngReader:
         total = struct.unpack_from(order + "I", data, 4)[0]
         known = magic in BYTE_ORDERS
         size = (total + 3) & ~3
-        valid = known and 28 <= total <= self._limit
+        valid = known and total >= 28
+        if valid and total > self._limit:
+            return LONG, pos
         if valid and len(data) < size:
             return NEED, pos
         if known:  # the section begins even with an invalid length: the following blocks have its byte order
-            self._count_packets()
-            self._section += 1
-            self._local = []
-            self._walk.begin_section(self._section, big)
-            self._walk.known = {}
+            self._open_section(data, pos, big)
         if not valid:
             if known:
                 self._skip(pos, pos, _bare_section(big))
@@ -178,11 +210,21 @@ class PcapngReader:
             self._add_damage("bad_option", pos, f"section header: {problem}")
         return BLOCK, pos + size
 
+    def _open_section(self, data: memoryview, pos: int, big: bool) -> None:
+        self._count_packets()
+        self._section += 1
+        self._local = []
+        self._walk.begin_section(self._section, big)
+        self._walk.known = {}
+        major, minor = struct.unpack_from(">HH" if big else "<HH", data, 12)
+        if major != 1 or minor not in (0, 2):
+            self._add_damage("bad_block", pos, f"a section has version {major}.{minor}, read as 1.0", lost=False)
+
     def _section_options(self, data: memoryview, big: bool) -> None:
         info = self._info
         for code, value in options(data, big):
             if code == COMMENT:
-                self._keep("comments", info.comments, printable(value), _MAX_COMMENTS)
+                self._comment(value)
             elif code == 2:
                 info.hardware = info.hardware or printable(value)
             elif code == 3:
@@ -200,7 +242,7 @@ class PcapngReader:
         try:
             for code, value in options(body[8:], big):
                 if code == COMMENT:
-                    self._keep("comments", self._info.comments, printable(value), _MAX_COMMENTS)
+                    self._comment(value)
                 elif code == 2:
                     interface.name = printable(value, 256)
                 elif code == 3:
@@ -212,8 +254,9 @@ class PcapngReader:
         except OptionError as caught:
             problem = caught
         # The interface counts even if its options are damaged: later packets refer to it by number.
-        if self._keep("interfaces", self._interfaces, interface, _MAX_INTERFACES):
-            self._local.append(len(self._interfaces) - 1)
+        self._keep("interfaces", self._interfaces, interface, _MAX_INTERFACES)
+        if len(self._local) < _MAX_INTERFACES:
+            self._local.append(len(self._interfaces) - 1)  # those that are left out share the last one
             self._walk.add_interface(self._local[-1], link, snaplen, resolution, offset)
         if problem:
             raise problem
@@ -221,8 +264,7 @@ class PcapngReader:
     def _names(self, body: memoryview) -> None:
         """Name resolution block."""
         for pair in name_records(body, self._walk.big):
-            if not self._keep("names", self._info.names, pair):
-                break
+            self._keep("names", self._info.names, pair, text=len(pair[1]))
 
     def _statistics(self, body: memoryview) -> None:
         """Interface statistics block: counters since the start of the capture, so the last one is valid."""
@@ -237,9 +279,11 @@ class PcapngReader:
             elif code == 7 and (dropped := counter(value, big)) is not None:
                 interface.dropped_kernel = dropped
 
-    def _secrets(self, _body: memoryview) -> None:
-        """Decryption secrets block: counted, never stored."""
-        self._info.secrets += 1
+    def _comment(self, value: bytes) -> None:
+        """Comment of a section or interface."""
+        words = printable(value)
+        comments = self._info.comments
+        self._keep("comments", comments, words, _MAX_COMMENTS, text=len(words), most=_MAX_COMMENT_TEXT)
 
     def _process(self, body: memoryview) -> None:
         """Apple's process information block."""
@@ -257,24 +301,26 @@ class PcapngReader:
         finally:
             # Packets refer to processes by index, so a damaged block keeps its index.
             processes = self._info.processes
-            if self._keep("processes", processes, (self._section, pid, name, path)) and uuid:
+            text = len(name) + len(path)
+            if self._keep("processes", processes, (self._section, pid, name, path), text=text) and uuid:
                 self._info.process_uuids[len(processes) - 1] = uuid
 
-    def _other(self, frames: Frames, pos: int, body: memoryview, link: int) -> None:
+    def _other(self, frames: Frames, pos: int, body: memoryview, link: int, whole: int | None = None) -> None:
         """Deliver a block that is numbered like a packet as a frame with a private link type."""
         ts = self._walk.last_ts
         start = 8
         if link == CUSTOM_BLOCK:
             start = 12  # after the private enterprise number
-        elif link == SYSTEMD_JOURNAL and (match := _REALTIME.search(body)):
+        elif link == SYSTEMD_JOURNAL and (match := _REALTIME.search(body[:MAX_FRAME])):
             ts = min(int(match[1]) * 1000, TS_MAX)
         elif link == SYSDIG_EVENT and len(body) >= 10:
             ts = min(number(bytes(body[2:10]), self._walk.big), TS_MAX)
-        size = max(0, len(body) + 8 - start)
+        size = max(0, (len(body) if whole is None else whole) + 8 - start)
+        captured = max(0, min(len(body) + 8 - start, MAX_FRAME))
         if link not in self._others:
             self._others[link] = len(self._interfaces)
             self._interfaces.append(Interface(link, description="blocks other than packets", section=self._section))
-        self._walk.put_other(frames, self._others[link], link, pos + start, min(size, MAX_FRAME), size, ts)
+        self._walk.put_other(frames, self._others[link], link, pos + start, captured, size, ts)
         self._interfaces[self._others[link]].packets += 1
 
     def _event(self, frames: Frames) -> None:
@@ -319,7 +365,12 @@ class PcapngReader:
 
     def _skip_packet(self, frames: Frames, pos: int, status: int) -> int:
         """Skip a packet block with a valid length and invalid contents."""
-        data = frames.buffer[pos:]
+        after = pos + padded(self._report_packet(frames.buffer[pos:], pos, status))
+        self._skip(pos, after)
+        return after
+
+    def _report_packet(self, data: memoryview, pos: int, status: int) -> int:
+        """Report a packet block with invalid contents; returns its length."""
         order = ">" if self._walk.big else "<"
         kind, total = struct.unpack_from(order + "II", data)
         if status == BAD_INTERFACE:
@@ -329,9 +380,7 @@ class PcapngReader:
             )
         else:
             self._add_damage("bad_block", pos, f"a packet block of {total} bytes is inconsistent")
-        after = pos + ((int(total) + 3) & ~3)
-        self._skip(pos, after)
-        return after
+        return int(total)
 
     def _bad(self, frames: Frames, pos: int, end: int, eof: bool) -> int:
         """Handle a block with an invalid length: if another block follows it, only its trailing length is wrong.
@@ -348,6 +397,11 @@ class PcapngReader:
             verdict = 1 if eof and after == end else walk.plausible(after, end, eof)
             if verdict < 0:
                 return -1
+            if verdict > 1:
+                try:
+                    verdict = int(Lengths(frames.buffer, end, self._look, walk.big).verdict(after) == "same")
+                except NotYetError:
+                    return -1
             if verdict == 1:
                 walk.trusted = self.base + pos
                 self._add_damage(
@@ -361,6 +415,11 @@ class PcapngReader:
         walk = self._walk
         walk.look_at(frames.data)
         block = walk.find(pos, end, eof)
+        try:
+            while block >= 0 and not self._lengths_agree(frames, block, end):
+                block = walk.find(block + 1, end, eof)
+        except NotYetError:
+            return block, False
         if block >= 0:
             self._report(f"{self._lost}; the next block is {self.base + block - self._lost_at} bytes later")
             return block, True
@@ -369,6 +428,104 @@ class PcapngReader:
             self.finished = True
             return end, False
         return walk.pos, False
+
+    def _lengths_agree(self, frames: Frames, pos: int, end: int) -> bool:
+        """Whether a plausible block is no long one, or a valid long one."""
+        kind, total = struct.unpack_from(">II" if self._walk.big else "<II", frames.buffer, pos)
+        if kind == _SECTION or total <= self._limit:
+            return True
+        return Lengths(frames.buffer, end, self._look, self._walk.big).verdict(pos) == "same"
+
+    def _long_block(self, frames: Frames, pos: int, end: int, eof: bool) -> int:
+        """Begin to pass over a block longer than a batch may hold, or find that it is damaged.
+
+        Returns the offset to continue at, or -1 if more bytes are needed.
+        """
+        data = frames.buffer[pos:end]
+        section = bytes(data[:4]) == PCAPNG_MAGIC
+        big = bytes(data[8:12]) == BYTE_ORDERS[0] if section else self._walk.big
+        kind, total = struct.unpack_from(">II" if big else "<II", data)
+        if len(data) < min(total, AT_HAND, self._limit) and not eof:
+            return -1
+        lengths = Lengths(frames.buffer, end, self._look, big)
+        try:
+            verdict = lengths.verdict(pos)
+        except NotYetError:
+            return -1
+        valid = verdict in ("same", "other") or (verdict == "unknown" and lengths.believed(pos))
+        if section:
+            self._open_section(data, pos, big)
+            if not valid:
+                self._skip(pos, pos, _bare_section(big))
+        if verdict == "other":
+            detail = f"a block of {total} bytes has a different trailing length"
+            self._add_damage("bad_block", pos, detail, lost=False)
+        elif not valid and not (verdict == "cut" and lengths.ordinary(pos)):
+            return self._lose_sync(pos, "its length is invalid, or differs from the trailing length")
+        kept = valid and self._long_contents(frames, pos, data, kind, total)
+        self._long = LongBlock(kind, total, self.base + pos, padded(total), valid and verdict != "unknown", kept)
+        return self._pass_over(frames, pos, end, eof)
+
+    def _long_contents(self, frames: Frames, pos: int, data: memoryview, kind: int, total: int) -> bool:
+        """Read what is at hand of a long block; returns whether it is valid."""
+        walk = self._walk
+        body = data[8 : padded(total) - 4]
+        others = {0xBAD: CUSTOM_BLOCK, 0x40000BAD: CUSTOM_BLOCK, 9: SYSTEMD_JOURNAL}
+        if kind in PACKETS:
+            status = BAD_PACKET if kind == 3 else walk.long_packet(frames, pos, pos + len(data))
+            if status in (BAD_PACKET, BAD_INTERFACE):
+                self._report_packet(data, pos, status)
+                return False
+            if status == EVENT:
+                self._event(frames)
+            self._add_damage("bad_option", pos, f"the options of a packet block of {total} bytes are not read")
+        elif kind == 10:
+            walk.secrets += 1
+        elif kind in others or kind in (0x204, 0x208, 0x216, 0x217):
+            self._other(frames, pos, body, others.get(kind, SYSDIG_EVENT), total - 12)
+        elif kind in self._blocks or kind == _SECTION:
+            try:
+                if kind == _SECTION:
+                    self._section_options(data[24 : padded(total) - 4], walk.big)
+                else:
+                    self._blocks[kind](body)
+            except OptionError:
+                pass
+            detail = f"block {kind:#x} of {total} bytes: only its first {len(data)} bytes are read"
+            self._add_damage("bad_option", pos, detail)
+        else:
+            walk.unknown += 1
+        return True
+
+    def _pass_over(self, frames: Frames, pos: int, end: int, eof: bool) -> int:
+        """Consume bytes of the long block; returns the offset to continue at. `_long` is None after its last byte."""
+        block = self._long
+        assert block is not None
+        take = min(block.left, end - pos)
+        if 0 < block.left - take < 4:
+            take = max(0, block.left - 4)  # so that the trailing length comes in one piece
+        if eof and block.left > end - pos:
+            take = end - pos
+        first = block.left == padded(block.total)
+        block.left -= take
+        if block.kept:
+            self.long_parts.append(LongPart(pos, pos + take, block, first))
+        else:
+            self._skip(pos, pos + take)
+        pos += take
+        if block.left == 0:
+            self._long = None
+            order = byte_order(self._walk.big)
+            if not block.verified and int.from_bytes(frames.buffer[pos - 4 : pos], order) != block.total:
+                detail = f"a block of {block.total} bytes, which were passed over, has a different trailing length"
+                self._damage.add("bad_block", self.packets, block.offset, detail, self.last_ts)
+        elif eof:
+            self._long = None
+            self.finished = True
+            read = padded(block.total) - block.left
+            detail = f"the file ends within a block, after {read} bytes of it"
+            self._damage.add("cut_off", self.packets, block.offset, detail, self.last_ts)
+        return pos
 
     def _end(self, frames: Frames, pos: int, end: int) -> int:
         """Handle the end of the file: after a block, within one (both finish), or an invalid length."""
@@ -394,21 +551,21 @@ class PcapngReader:
         """Store the counts of the section in its interfaces."""
         for local, index in enumerate(self._local):
             interface = self._interfaces[index]
-            interface.packets = self._walk.packets_of(local)
+            interface.packets += self._walk.packets_of(local)
             drops = self._walk.drops_of(local)
             if drops and interface.dropped_kernel is None:
                 interface.dropped_kernel = drops
+        self._local = []
 
-    def _keep(self, what: str, rows: list[_T], row: _T, limit: int = _MAX_ROWS) -> bool:
-        """Append up to a limit; the first row beyond it is recorded as damage."""
-        if len(rows) < limit:
+    def _keep(
+        self, what: str, rows: list[_T], row: _T, limit: int = _MAX_ROWS, *, text: int = 0, most: int = _MAX_TEXT
+    ) -> bool:
+        """Append up to a limit of rows and of characters; those beyond it are counted, and reported at the end."""
+        self._text[what] += text
+        if len(rows) < limit and self._text[what] <= most:
             rows.append(row)
             return True
-        if what not in self._crowded:
-            self._crowded.add(what)
-            self._damage.add(
-                "too_many", self.packets, self.base, f"only the first {limit} {what} are kept", self.last_ts
-            )
+        self._crowded[what] += 1
         return False
 
     def _add_damage(self, kind: str, pos: int, detail: str, *, lost: bool = True) -> None:

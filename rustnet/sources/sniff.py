@@ -3,7 +3,7 @@
 from typing import Literal
 
 from rustnet.errors import InputError
-from rustnet.sources.compressed import compression, decode_start
+from rustnet.sources.compressed import TooLargeError, compression, decode_start
 from rustnet.sources.stored import Stored
 
 PCAP_MAGIC = {
@@ -72,6 +72,8 @@ def sniff(stored: Stored) -> tuple[str, str | None, bytes]:
         packed = compression(head)
         if packed:
             head = _decoded_head(stored, packed)
+    except TooLargeError as problem:
+        raise InputError("{path}: {packed}: {problem}", path=stored.path, packed=packed, problem=problem) from None
     except OSError as problem:
         raise InputError(
             "{path}: cannot be read: {strerror}", path=stored.path, strerror=problem.strerror or problem

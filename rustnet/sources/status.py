@@ -15,6 +15,9 @@ BAD_PACKET = 5
 BAD_INTERFACE = 6
 """The packet block at ``pos`` refers to an interface that its section has not described."""
 
+LONG = 7
+"""The block at ``pos`` is longer than a batch may hold; the caller has to pass over it."""
+
 TS_MAX = 9_200_000_000_000_000_000
 """Largest time in nanoseconds (July 2261), and negated the smallest; times beyond are clamped. Some months can still be
 added without exceeding 64 bits."""

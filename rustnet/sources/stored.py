@@ -5,6 +5,7 @@ import os
 import select
 import stat
 import sys
+import time
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
@@ -19,6 +20,10 @@ IDENTITY_BYTES = 65_536
 _CHUNK = 1 << 20
 _TICK = 0.1
 """Seconds of waiting for an input's first bytes between two looks at whether to stop."""
+
+
+_CLOCK_TICK = 20_000_000
+"""Nanoseconds in which two changes of a file may get the same time."""
 
 
 def _never() -> bool:
@@ -37,10 +42,12 @@ class Stored:
         self.path = path
         self._stopped = stopped
         self.file = open_input(path) if file is None else file
-        mode = os.fstat(self.file.fileno())
-        self.waits = not stat.S_ISREG(mode.st_mode)
+        self._state = self._begin_state()
+        self.waits = not stat.S_ISREG(self._state.st_mode)
         """Reading may have to wait for a writer."""
-        self.size = None if self.waits else mode.st_size
+        self._start = 0 if self.waits else os.lseek(self.file.fileno(), 0, os.SEEK_CUR)
+        """Where reading begins: standard input may be a file that another program has read from."""
+        self.size = None if self.waits else max(0, self._state.st_size - self._start)
         self.kind = "stdin" if path == STDIN else "fifo" if self.waits else "file"
         self.position = 0
         """Bytes handed out so far."""
@@ -57,7 +64,7 @@ class Stored:
         """All bytes at hand, once they are at least ``least``; fewer only at the end of the input."""
         while len(self._ahead) < least:
             self._await()
-            more = self.file.read(max(least - len(self._ahead), 4096))
+            more = self.file.read(self._most(max(least - len(self._ahead), 4096), len(self._ahead)))
             if more is None:  # the descriptor does not block
                 continue
             if not more:
@@ -74,6 +81,7 @@ class Stored:
         else:
             if not self._begun:
                 self._await()
+            view = view[: self._most(len(view), 0)]
             while (taken := self.file.readinto(view)) is None:
                 self._poll(1.0)
             got = taken
@@ -83,6 +91,47 @@ class Stored:
     def ready(self, seconds: float) -> bool:
         """Whether `readinto` will not have to wait, after giving a writer ``seconds`` of time."""
         return bool(self._ahead) or not self.waits or self._poll(seconds)
+
+    def look(self, skip: int, size: int) -> bytes | None:
+        """Return ``size`` bytes behind the next ``skip``, fewer at the end; `None` where a pipe would have to be read."""
+        if self.waits or self.size is None or not hasattr(os, "pread"):
+            return None
+        at = self.position + skip
+        left = max(0, min(size, self.size - at))
+        return os.pread(self.file.fileno(), left, self._start + at) if left else b""
+
+    def change(self) -> str | None:
+        """Describe how the file has changed since it was opened, `None` if it has not; nothing is known of pipes."""
+        if self.waits:
+            return None
+        then, now = self._state, os.fstat(self.file.fileno())
+        if now.st_size > then.st_size:
+            return (
+                f"the file grew from {then.st_size} to {now.st_size} bytes while it was read: "
+                "it is still being written; replay it again once it is finished"
+            )
+        if now.st_size < then.st_size:
+            return f"the file was cut from {then.st_size} to {now.st_size} bytes while it was read"
+        if now.st_mtime_ns != then.st_mtime_ns:
+            return "the file was written to while it was read"
+        if now.st_nlink < then.st_nlink:
+            return "the file was removed, or another file took its place, while it was read"
+        if now.st_ctime_ns != then.st_ctime_ns:
+            return "the file's contents, links, owner or permissions were changed while it was read"
+        return None
+
+    def _begin_state(self) -> os.stat_result:
+        """State of the file as it is opened, in which every later change shows."""
+        state = os.fstat(self.file.fileno())
+        age = time.time_ns() - state.st_ctime_ns
+        if stat.S_ISREG(state.st_mode) and 0 <= age < _CLOCK_TICK:  # a change could get the time that it has already
+            time.sleep((_CLOCK_TICK - age) / 1e9)
+            state = os.fstat(self.file.fileno())
+        return state
+
+    def _most(self, size: int, ahead: int) -> int:
+        """How much of ``size`` to read: a file that grows is read to the end that it had when it was opened."""
+        return size if not self.size else max(0, min(size, self.size - self.position - ahead))
 
     def _await(self) -> None:
         """Wait until a pipe has bytes or has ended; reading one that has no writer yet would look like its end."""
@@ -129,18 +178,46 @@ def _reason(problem: OSError | ValueError) -> str:
 
 
 def hash_file(path: str) -> str:
-    """SHA-256 of a file as it is stored, in hexadecimal. Raises `InputError` if it cannot be read."""
+    """SHA-256 of a file as it is stored, in hexadecimal.
+
+    Raises `InputError` if it cannot be read, or changes meanwhile.
+    """
     stored = Stored(path)
     made = hashlib.sha256()
     view = memoryview(bytearray(_CHUNK))
     try:
         while got := stored.readinto(view):
             made.update(view[:got])
+        change = stored.change()
     except OSError as problem:
         raise InputError("{path}: cannot be read: {problem}", path=path, problem=_reason(problem)) from None
     finally:
         stored.close()
+    if change:
+        raise InputError("{path}: cannot be hashed: {problem}", path=path, problem=change)
     return made.hexdigest()
+
+
+def head_hash(stored: Stored) -> str | None:
+    """SHA-256 of the start of a file that was not read yet; `None` for a pipe."""
+    if stored.kind != "file" or stored.position:
+        return None
+    try:
+        head = stored.look(0, IDENTITY_BYTES)
+        return hashlib.sha256(stored.peek(IDENTITY_BYTES) if head is None else head).hexdigest()
+    except OSError:
+        return None  # reading it reports the error
+
+
+def hash_start(path: str, size: int) -> str:
+    """SHA-256 of the first ``size`` bytes of a regular file, of `IDENTITY_BYTES` at most. Raises `InputError`."""
+    stored = Stored(path)
+    try:
+        return hashlib.sha256(stored.peek(min(size, IDENTITY_BYTES))).hexdigest()
+    except OSError as problem:
+        raise InputError("{path}: cannot be read: {problem}", path=path, problem=_reason(problem)) from None
+    finally:
+        stored.close()
 
 
 def quick_identity(path: str) -> tuple[int, str]:
@@ -153,7 +230,7 @@ def quick_identity(path: str) -> tuple[int, str]:
         raise InputError("{path}: only a regular file can be identified before it is read", path=path)
     stored = Stored(path)
     try:
-        return stored.size or 0, hashlib.sha256(stored.peek(IDENTITY_BYTES)).hexdigest()
+        return stored.size or 0, head_hash(stored) or ""
     except OSError as problem:
         raise InputError("{path}: cannot be read: {problem}", path=path, problem=_reason(problem)) from None
     finally:

@@ -3,47 +3,11 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from rustnet.sources.frames cimport Frames
 
-cdef int NEED, FULL, BAD, BLOCK, EVENT, BAD_PACKET, BAD_INTERFACE
-cdef int64_t TS_MAX, MAX_FRAME, SECOND, SECONDS_MAX, DAY
-cdef int CHAIN
-cdef uint32_t RESYNC_FRAME, SECTION, ENHANCED, SIMPLE, OLD_PACKET
+cdef int NEED, FULL, BAD, BLOCK, EVENT, BAD_PACKET, BAD_INTERFACE, LONG
+cdef int64_t TS_MAX, MAX_FRAME, SECOND, SECONDS_MAX
+cdef uint32_t SECTION, ENHANCED, SIMPLE, OLD_PACKET, STATISTICS, SECRETS, BARE_STATISTICS
 
-
-@cython.final
-cdef class PcapWalk:
-    cdef const unsigned char[::1] b
-    cdef bint big
-    cdef public Py_ssize_t head
-    cdef int64_t scale
-    cdef uint32_t parts
-    cdef int swap
-    cdef uint16_t link
-    cdef uint32_t limit
-    cdef public int64_t base
-    cdef public Py_ssize_t pos
-    cdef public int64_t last_ts
-    cdef public int64_t packets
-    cdef public int64_t oversize
-    cdef public int64_t oversize_packet
-    cdef public int64_t oversize_offset
-
-    @cython.locals(a=uint32_t, b=uint32_t, c=uint32_t, d=uint32_t)
-    cdef uint32_t u32(self, Py_ssize_t p) except? 0xFFFFFFFF
-
-    @cython.locals(n=Py_ssize_t, capacity=Py_ssize_t, start=Py_ssize_t, sec=uint32_t, part=uint32_t,
-                   captured=uint32_t, length=uint32_t, swapped=uint32_t, ts=int64_t, status=int)
-    cpdef int run(self, Frames frames, Py_ssize_t pos, Py_ssize_t end) except -1
-
-    cpdef look_at(self, data)
-
-    @cython.locals(verdict=int)
-    cpdef Py_ssize_t find(self, Py_ssize_t pos, Py_ssize_t end, bint last) except -2
-
-    @cython.locals(good=int, sec=uint32_t, previous=uint32_t, captured=uint32_t, length=uint32_t, gap=int64_t)
-    cpdef int chain(self, Py_ssize_t pos, Py_ssize_t end, bint last) except -2
-
-    @cython.locals(captured=uint32_t, length=uint32_t, swapped=uint32_t)
-    cpdef bint plausible(self, Py_ssize_t pos) except -1
+cpdef bint known_kind(uint32_t kind) except -1
 
 
 @cython.final
@@ -62,6 +26,8 @@ cdef class PcapngWalk:
     cdef public int64_t oversize
     cdef public int64_t oversize_packet
     cdef public int64_t oversize_offset
+    cdef public int64_t secrets
+    cdef public int64_t unknown
     cdef public uint32_t section
     cdef public bint noting
     cdef public uint32_t local
@@ -91,6 +57,9 @@ cdef class PcapngWalk:
 
     @cython.locals(i=uint32_t, captured=uint32_t, length=uint32_t, n=Py_ssize_t, drop=uint32_t)
     cdef int packet(self, Frames frames, Py_ssize_t pos, Py_ssize_t size, bint old) except -1
+
+    @cython.locals(noting=bint, status=int)
+    cpdef int long_packet(self, Frames frames, Py_ssize_t pos, Py_ssize_t end) except -1
 
     @cython.locals(captured=int64_t, length=uint32_t, room=Py_ssize_t)
     cdef int simple(self, Frames frames, Py_ssize_t pos, Py_ssize_t size) except -1

@@ -1,6 +1,6 @@
-"""The compiled walk over pcap records and pcapng blocks, which writes packets directly into a batch's columns.
+"""The compiled walk over pcapng blocks, which writes packets directly into a batch's columns.
 
-Rare cases are left to the caller (`pcap`, `pcapng`): the walk stops at ``pos`` with a status, the caller handles it and
+Rare cases are left to the caller (`pcapng`): the walk stops at ``pos`` with a status, the caller handles it and
 continues. ``walk.pxd`` has the C types; the code also runs uncompiled, slowly.
 """
 
@@ -18,19 +18,20 @@ BLOCK = _status.BLOCK
 EVENT = _status.EVENT
 BAD_PACKET = _status.BAD_PACKET
 BAD_INTERFACE = _status.BAD_INTERFACE
+LONG = _status.LONG
 TS_MAX = _status.TS_MAX
 MAX_FRAME = _frames.MAX_FRAME
 
 SECOND = 1_000_000_000
 SECONDS_MAX = 9_200_000_000
-DAY = 86_400
-CHAIN = 4  # consecutive records that make an offset plausible
-RESYNC_FRAME = 262_144  # largest plausible record while searching for an offset (Wireshark's limit)
 
 SECTION = 0x0A0D0D0A
 ENHANCED = 6
 SIMPLE = 3
 OLD_PACKET = 2
+STATISTICS = 5
+SECRETS = 10
+BARE_STATISTICS = 28  # largest interface statistics block that can hold no option
 
 _FLAG_NOTES = 256  # limit of shared notes, so that hostile flags cannot fill memory
 
@@ -43,147 +44,9 @@ def _doubled(table: "memoryview[int]") -> "memoryview[int]":
     return doubled
 
 
-class PcapWalk:
-    """Walk over the records of one classic pcap file.
-
-    ``head`` is the size of a record header (16; modified formats have more), ``scale`` the nanoseconds per unit of the
-    fraction, ``swap`` 1 if captured and wire length are in reverse order, 2 if they may be (versions before 2.4),
-    ``limit`` the largest plausible captured length.
-    """
-
-    def __init__(self, big: bool, head: int, scale: int, swap: int, link: int, limit: int) -> None:
-        self.big = big
-        self.head = head
-        self.scale = scale
-        self.parts = SECOND // scale
-        self.swap = swap
-        self.link = link
-        self.limit = limit
-        self.b = memoryview(b"")
-        self.base = 0
-        self.pos = 0
-        self.last_ts = 0
-        self.packets = 0
-        self.oversize = self.oversize_packet = self.oversize_offset = 0
-
-    def u32(self, p: int) -> int:
-        """Four bytes at ``p`` in the file's byte order."""
-        a = self.b[p]
-        b = self.b[p + 1]
-        c = self.b[p + 2]
-        d = self.b[p + 3]
-        if self.big:
-            return a << 24 | b << 16 | c << 8 | d
-        return d << 24 | c << 16 | b << 8 | a
-
-    def look_at(self, data: "memoryview[int] | bytes") -> None:
-        """Set the data that `find`, `chain` and `plausible` read."""
-        self.b = memoryview(data)
-
-    def run(self, frames: Frames, pos: int, end: int) -> int:
-        """Read records of ``frames.data[pos:end]`` into ``frames``; return the status at which `pos` stopped."""
-        self.b = frames.data
-        n = frames.count
-        capacity = frames.capacity
-        status = NEED
-        while True:
-            if n >= capacity:
-                status = FULL
-                break
-            if end - pos < self.head:
-                break
-            captured = self.u32(pos + 8)
-            length = self.u32(pos + 12)
-            if self.swap and (self.swap == 1 or captured > length):
-                swapped = captured
-                captured = length
-                length = swapped
-            if captured > self.limit:
-                status = BAD
-                break
-            start = pos + self.head
-            if end - start < captured:
-                break
-            sec = self.u32(pos)
-            part = self.u32(pos + 4)
-            ts = sec
-            ts = ts * SECOND + part * self.scale
-            self.last_ts = ts
-            frames.offset[n] = start
-            frames.captured[n] = captured
-            frames.length[n] = length
-            frames.ts[n] = ts
-            frames.link[n] = self.link
-            frames.interface[n] = 0
-            frames.file_offset[n] = self.base + start
-            self.packets += 1
-            if captured > length:
-                if self.oversize == 0:
-                    self.oversize_packet = self.packets
-                    self.oversize_offset = self.base + pos
-                self.oversize += 1
-            n += 1
-            pos = start + captured
-        frames.count = n
-        self.pos = pos
-        return status
-
-    def find(self, pos: int, end: int, last: bool) -> int:
-        """Find the next plausible record at or after ``pos``; -1 if there is none before `pos`, where to continue.
-
-        ``last``: no data follows ``end``, so a chain that reaches it suffices.
-        """
-        while end - pos >= self.head:
-            verdict = self.chain(pos, end, last)
-            if verdict == 1:
-                self.pos = pos
-                return pos
-            if verdict < 0:
-                break
-            pos += 1
-        self.pos = pos
-        return -1
-
-    def chain(self, pos: int, end: int, last: bool) -> int:  # noqa: PLR0911 each return is one verdict
-        """Whether consecutive records at ``pos`` are plausible: 1 yes, 0 no, -1 needs bytes beyond ``end``."""
-        good = 0
-        previous = 0
-        while good < CHAIN:
-            if end - pos < self.head:
-                if not last:
-                    return -1
-                return 1 if good >= 2 or (good == 1 and pos == end) else 0
-            if not self.plausible(pos):
-                return 0
-            sec = self.u32(pos)
-            gap = sec
-            gap -= previous
-            if sec == 0 or (good and (gap > DAY or gap < -DAY)):
-                return 0
-            previous = sec
-            captured = self.u32(pos + 8)
-            length = self.u32(pos + 12)
-            if self.swap and (self.swap == 1 or captured > length):
-                captured = length
-            if end - pos - self.head < captured:
-                if not last:
-                    return -1
-                return 1 if good >= 2 else 0
-            pos += self.head + captured
-            good += 1
-        return 1
-
-    def plausible(self, pos: int) -> bool:
-        """Whether the complete record header at ``pos`` is plausible by itself."""
-        captured = self.u32(pos + 8)
-        length = self.u32(pos + 12)
-        if self.swap and (self.swap == 1 or captured > length):
-            swapped = captured
-            captured = length
-            length = swapped
-        if captured > length or length == 0 or captured > RESYNC_FRAME or captured > self.limit:
-            return False
-        return length <= MAX_FRAME and self.u32(pos + 4) < self.parts
+def known_kind(kind: int) -> bool:
+    """Whether the blocks of a type are read, except section headers."""
+    return 0 < kind <= ENHANCED or kind in (9, SECRETS, 0xBAD, 0x40000BAD, 0x80000001, 0x204, 0x208, 0x216, 0x217)
 
 
 class PcapngWalk:
@@ -206,6 +69,8 @@ class PcapngWalk:
         self.last_ts = 0
         self.packets = 0
         self.oversize = self.oversize_packet = self.oversize_offset = 0
+        self.secrets = 0
+        self.unknown = 0
         self.section = 0
         self.flag_notes: dict[int, Note] = {}
         self.known: dict[bytes, Note] = {}
@@ -335,7 +200,7 @@ class PcapngWalk:
                 break
             total = self.u32(pos + 4)
             if total < 12 or total > self.limit:
-                status = BAD
+                status = BAD if total < 12 else LONG
                 break
             size = (total + 3) & ~3  # some writers omit the padding from the length
             if end - pos < size:
@@ -347,8 +212,14 @@ class PcapngWalk:
                 status = self.packet(frames, pos, size, kind == OLD_PACKET)
             elif kind == SIMPLE:
                 status = self.simple(frames, pos, size)
-            else:
+            elif kind == SECRETS:
+                self.secrets += 1
+            elif kind == STATISTICS and 24 <= total <= BARE_STATISTICS:
+                status = NEED
+            elif known_kind(kind):
                 status = BLOCK
+            else:
+                self.unknown += 1
             if status not in (NEED, EVENT):
                 break
             pos += size
@@ -376,6 +247,17 @@ class PcapngWalk:
         n = frames.count
         self.put(frames, i, pos + 28, captured, length, self.time(i, self.u32(pos + 12), self.u32(pos + 16)))
         return self.read_flags(frames, n, pos + 28 + ((captured + 3) & ~3), pos + size - 4)
+
+    def long_packet(self, frames: Frames, pos: int, end: int) -> int:
+        """Read a packet block that extends beyond ``end``, without its options; `BAD_PACKET` if the packet does too."""
+        noting = self.noting
+        self.noting = False
+        self.b = frames.data
+        status = BAD_PACKET
+        if end - pos >= 32 and self.u32(pos + 20) <= end - pos - 32:
+            status = self.packet(frames, pos, end - pos, self.u32(pos) == OLD_PACKET)
+        self.noting = noting
+        return status
 
     def simple(self, frames: Frames, pos: int, size: int) -> int:
         """Read one simple packet block; it has the time of the previous packet."""
@@ -468,7 +350,7 @@ class PcapngWalk:
         """
         while end - pos >= 12:
             verdict = self.plausible(pos, end, last)
-            if verdict == 1:
+            if verdict > 0:
                 self.pos = pos
                 return pos
             if verdict < 0:
@@ -478,18 +360,20 @@ class PcapngWalk:
         return -1
 
     def plausible(self, pos: int, end: int, last: bool) -> int:  # noqa: PLR0911 each return is one verdict
-        """Whether a block begins at ``pos``: 1 yes, 0 no, -1 needs bytes beyond ``end``."""
+        """Whether a block begins at ``pos``: 1 yes, 0 no, -1 needs bytes beyond ``end``, 2 a block beyond `limit`."""
         if end - pos < 12:
             return 0 if last else -1
         kind = self.u32(pos)
         if kind == SECTION:
             total = self.u32(pos + 8)
             return 1 if total in (0x1A2B3C4D, 0x4D3C2B1A) else 0
-        if kind not in (1, 2, 3, 4, 5, 6, 9, 10, 0xBAD, 0x40000BAD, 0x80000001, 0x204, 0x208, 0x216, 0x217):
+        if not known_kind(kind):
             return 0
         total = self.u32(pos + 4)
-        if total < 12 or total > self.limit or total & 3:
+        if total < 12 or total & 3:
             return 0
+        if total > self.limit:
+            return 2
         after = pos + total
         if after > end:
             return 0 if last else -1
@@ -498,4 +382,4 @@ class PcapngWalk:
         if end - after < 8 or self.u32(after) == SECTION:
             return 1
         total = self.u32(after + 4)
-        return 1 if 12 <= total <= self.limit else 0
+        return 1 if total >= 12 and (total <= self.limit or known_kind(self.u32(after))) else 0

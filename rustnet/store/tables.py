@@ -53,7 +53,9 @@ class Capture:
     format: Word
     """`pcap`, `pcap-ns`, `pcap-modified` or `pcapng`, with `+gzip`, `+zstd`, `+xz` or `+lz4` where compressed."""
     sha256: Digest | None = None
-    """SHA-256 of the input as stored; NULL if it was not read to its end."""
+    """SHA-256 of the input as stored; NULL if it was not read to its end, or changed meanwhile."""
+    head_sha256: Digest | None = None
+    """SHA-256 of the first 64 KiB of a file, by which it is recognised when it is read again; NULL for pipes."""
     bytes: I64 | None = None
     """Size of the input as stored."""
     link_types: list[Word] | None = None
@@ -90,6 +92,8 @@ class Capture:
     """Comments of sections and interfaces."""
     complete: bool = False
     """The input was read to a clean end and everything of it is stored."""
+    finished: bool = False
+    """Its last row is stored; false while it is being read, and after a killed run."""
     ingested_at: Ts | None = None
     """When it was ingested (wall clock)."""
     rustnet_version: Word = ""

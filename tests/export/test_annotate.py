@@ -111,14 +111,15 @@ def everything(order: str, *, strange: bool = True) -> bytes:
 def mixture(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / "mixture.pcapng"
     other = "<" if request.param == ">" else ">"
-    path.write_bytes(everything(request.param) + everything(other) + everything(request.param))
+    orders = (request.param, other, request.param)
+    path.write_bytes(b"".join(everything(order, strange=False) for order in orders))
     return path
 
 
 def test_without_comments_all_stays(mixture: Path) -> None:
     out, made = written(mixture, Says({}))
     assert out == mixture.read_bytes()
-    assert (made.packets, made.commented, made.complete) == (30, 0, True)
+    assert (made.packets, made.commented, made.complete) == (27, 0, True)
 
 
 def test_blocks_of_every_kind_keep_what_they_had(mixture: Path) -> None:
@@ -138,7 +139,7 @@ def test_blocks_of_every_kind_keep_what_they_had(mixture: Path) -> None:
         assert first == (1, b"rustnet process=x pid=1")
         assert rest == (options_of(order, old[behind:]) or [(0, b"")])
     assert commented == made.commented == 18
-    assert made.mute == 12  # simple packet blocks, and blocks that are no packets
+    assert made.mute == 9  # simple packet blocks, and blocks that are no packets
     packets, source = patterned.read(mixture)
     again = mixture.with_name("again.pcapng")
     again.write_bytes(out)
@@ -188,13 +189,13 @@ def test_who_is_named_already_is_not_named_again(tmp_path: Path, there: bytes, a
 
 
 def test_only_chosen_packets_change(mixture: Path) -> None:
-    out, _ = written(mixture, Says({2: "rustnet pid=2", 15: "rustnet pid=15", 11: "rustnet pid=2"}))
+    out, _ = written(mixture, Says({2: "rustnet pid=2", 14: "rustnet pid=14", 11: "rustnet pid=2"}))
     again = mixture.with_name("again.pcapng")
     again.write_bytes(out)
     packets, _ = patterned.read(again)
     plain, _ = patterned.read(mixture)
     said = {p.number: p.comments for p, q in zip(packets, plain, strict=True) if p.comments != q.comments}
-    assert said == {2: ("rustnet pid=2", "was here"), 11: ("rustnet pid=2",)}  # 15 is a simple packet block
+    assert said == {2: ("rustnet pid=2", "was here"), 11: ("rustnet pid=2", "was here")}  # 14 is a simple packet block
 
 
 def test_the_length_of_a_section_becomes_unknown(tmp_path: Path) -> None:
@@ -335,9 +336,21 @@ def test_hostile_files(tmp_path: Path, seed: int) -> None:
     again.write_bytes(out)
     packets, _ = patterned.read(path)
     repeated, copy = patterned.read(again)
-    assert [(p.ts, p.link, p.length, p.data) for p in repeated] == [(p.ts, p.link, p.length, p.data) for p in packets]
-    assert len(packets) == made.packets
-    assert not {d.kind for d in copy.damage} & {"cut_off", "bad_record_length", "bad_interface"}
+    assert len(repeated) == made.packets
+    assert {d.kind for d in copy.damage} <= {"captured_exceeds_length", "bad_timestamp"}
+    before = [(p.link, p.data) for p in packets]
+    after = iter(before)
+    assert all((p.link, p.data) in after for p in repeated), "in another order, or with other contents"
+    if len(repeated) == len(packets):
+        assert [(p.ts, p.link, p.length, p.data) for p in repeated] == [
+            (p.ts, p.link, p.length, p.data) for p in packets
+        ]
+    else:
+        assert {"blocks", "packets"} & made.mended.keys()
+    if which("capinfos"):
+        done = subprocess.run(["capinfos", "-c", str(again)], capture_output=True, text=True, timeout=60, check=False)
+        assert "damaged" not in done.stderr, done.stderr
+        assert done.returncode == 0, done.stderr
 
 
 SCRIPT = """

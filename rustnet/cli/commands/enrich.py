@@ -69,7 +69,7 @@ def command(
     print_result(result, capture, output)
     if failed:
         return ExitCode.INPUT
-    return ExitCode.LOSSES if strict and not result.complete else ExitCode.DONE
+    return ExitCode.LOSSES if strict and (result.mended or not result.complete) else ExitCode.DONE
 
 
 def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parsers: bool) -> bool:

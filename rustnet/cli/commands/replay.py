@@ -62,6 +62,16 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
         "Let tshark name applications that no parser recognised, also in captures that the session already contains."
     ),
 )
+@click.option("--max-packets", type=click.IntRange(1), metavar="N", help=_("Read at most N packets of each capture."))
+@click.option(
+    "--max-bytes", type=click.IntRange(1), metavar="N", help=_("Read at most N bytes of each capture, once unpacked.")
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help=_("Read each capture for at most N seconds."),
+)
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
 @click.option(
@@ -84,6 +94,9 @@ def command(
     again: bool,
     workers: int | None,
     tool: str | None,
+    max_packets: int | None,
+    max_bytes: int | None,
+    max_seconds: float | None,
     strict: bool,
     as_json: bool,
     speed: float | None,
@@ -100,6 +113,7 @@ def command(
 
     hash_ahead(files[0])
     from rustnet.ingest.options import Options  # noqa: PLC0415 -- the whole engine
+    from rustnet.sources.limits import Limits  # noqa: PLC0415
 
     options = Options(
         sidecars=sidecars,
@@ -111,6 +125,7 @@ def command(
         dissect=not no_dissect,
         workers=workers,
         speed=speed,
+        limits=Limits(max_packets, max_bytes, max_seconds),
     )
     with session_path(db) as session:
         try:

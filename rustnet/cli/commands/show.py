@@ -59,6 +59,7 @@ def command(
             notify(_("{flow} matches {n} flows; showing {first}, the others are {others}").format(
                 flow=flow, n=len(numbers), first=numbers[0], others=others))  # fmt: skip
         flow_detail = detail.flow_detail(reader, numbers[0], messages, packets)
+        partial = reader.partial_captures()
         if packet is not None:
             stored = detail.stored_packet(reader, flow_detail.flow["capture_id"], packet)
             path = _original(reader, stored, session, source)
@@ -66,7 +67,9 @@ def command(
         from rustnet.cli.flow_page import FlowPage, as_data  # noqa: PLC0415
 
         if as_json:
-            _print_json(as_data(flow_detail))
+            import dataclasses  # noqa: PLC0415
+
+            _print_json(as_data(flow_detail) | {"partial": [dataclasses.asdict(each) for each in partial]})
         else:
             sys.stdout.write("\n".join(FlowPage(flow_detail, terminal()).build()) + "\n")
         return

@@ -43,6 +43,7 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
     with opened(session) as reader:
         findings = check(reader)
         captures = originals(reader)
+        partial = reader.partial_captures()
     if not no_hash:
         findings = [_file(c, Path(session), sources, alone=len(captures) == 1) for c in captures] + findings
     wrong = [f for f in findings if not f.ok and f.serious]
@@ -51,7 +52,12 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
 
         from rustnet.export.formats import dumps  # noqa: PLC0415
 
-        data = {"session": session, "ok": not wrong, "findings": [dataclasses.asdict(f) for f in findings]}
+        data = {
+            "session": session,
+            "ok": not wrong,
+            "partial": [dataclasses.asdict(c) for c in partial],
+            "findings": [dataclasses.asdict(f) for f in findings],
+        }
         sys.stdout.write(dumps(data) + "\n")
     else:
         _print(findings, wrong)

@@ -1,0 +1,42 @@
+"""Limits that a user sets on how much of an input is read."""
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of one input is read at most; None: all of it."""
+
+    packets: int | None = None
+    bytes: int | None = None
+    """Bytes of the capture, after it was unpacked."""
+    seconds: float | None = None
+    """Seconds of real time since the first batch was asked for."""
+
+
+class Countdown:
+    """Compares what was read of one input with its limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._until = None if limits.seconds is None else time.monotonic() + limits.seconds
+
+    def packets_left(self, packets: int) -> int | None:
+        """How many packets may still be read after so many; None: any number."""
+        return None if self._limits.packets is None else max(0, self._limits.packets - packets)
+
+    def bytes_left(self, read: int) -> int | None:
+        """How many bytes may still be read after so many; None: any number."""
+        return None if self._limits.bytes is None else max(0, self._limits.bytes - read)
+
+    def reached(self, packets: int, read: int) -> str | None:
+        """Name the limit that was reached, as the user gave it; None if none was."""
+        limits = self._limits
+        if limits.packets is not None and packets >= limits.packets:
+            return f"--max-packets {limits.packets}"
+        if limits.bytes is not None and read >= limits.bytes:
+            return f"--max-bytes {limits.bytes}"
+        if self._until is not None and time.monotonic() >= self._until:
+            return f"--max-seconds {limits.seconds:g}"
+        return None

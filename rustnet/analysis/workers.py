@@ -49,7 +49,7 @@ DENSE = 600
 MAX_PACKET = 1 << 62
 TICK = 0.1
 """Seconds of waiting for a reply between two checks of whether the run was stopped."""
-HANGING = 0.4
+HANGING = 0.7
 """Seconds without a reply, after the run was stopped, until a worker is given up."""
 MOST = 8
 """Workers at most, on any number of cores: one reader feeds them, and one writer stores their results."""

@@ -134,6 +134,8 @@ class CaptureIngest:
                 self.progress()
         except KeyboardInterrupt:
             interrupted = True
+        if interrupted:
+            self.outlet.stopping()
         return self.finish(interrupted)
 
     def batch(self, frames: Frames) -> None:

@@ -36,6 +36,9 @@ class Outlet(Protocol):
     def progress(self, position: int, packets: int, flows: int) -> None:
         """Report progress."""
 
+    def stopping(self) -> None:
+        """Report that the run ends early: only the rows of what was read follow."""
+
 
 @dataclass(slots=True)
 class Totals:
@@ -109,3 +112,6 @@ class WriterOutlet:
         """Report progress, if it is wanted."""
         if self.report is not None:
             self.report(position, packets, flows)
+
+    def stopping(self) -> None:
+        """Do nothing."""

@@ -41,8 +41,10 @@ from rustnet.store.tables import Anomaly, Capture, FlowRow, InterfaceRow, Name, 
 
 TICK = 0.1
 """Seconds of waiting between two checks of whether the run was stopped."""
-HANGING = 0.7
-"""Seconds without a message, after the run was stopped, until the process is killed."""
+HANGING = 0.8
+"""Seconds that the process may take to notice that the run was stopped; then it is killed."""
+STOPPING = 3.0
+"""Seconds without a message after it noticed."""
 ENDING = 2.0
 """Seconds that the process has to end by itself."""
 ENDED = N_(
@@ -59,6 +61,8 @@ class ParserProcess:
         self.stop = stop
         self.tables: Tables = tables_by_name((Packet, FlowRow, Name, Anomaly, InterfaceRow), registry.tables())
         self.path = ""
+        self.stopping = False
+        """It has noticed that the run was stopped."""
         preload(options.dissect)
         ring = Ring()
         rows, their_rows = socket.socketpair()
@@ -112,6 +116,9 @@ class ParserProcess:
         try:
             while True:
                 message, block = self._receive()
+                if message == ["stopping"]:
+                    self.stopping = True
+                    continue
                 outcome = received.take(*_sequence(message), block=block)
                 if outcome is not None:
                     return outcome
@@ -154,7 +161,7 @@ class ParserProcess:
         silent = 0.0
         while not self.rows.ready(TICK):
             silent = silent + TICK if self.stop.is_set() else 0.0
-            if silent >= HANGING:
+            if silent >= (STOPPING if self.stopping else HANGING):
                 self._kill()
                 raise ParserFailedError(SILENT, path=self.path)
         try:

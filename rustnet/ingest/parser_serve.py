@@ -56,6 +56,10 @@ class SenderOutlet:
         """Send the progress."""
         self.sender.send(dumps(["progress", position, packets, flows]))
 
+    def stopping(self) -> None:
+        """Send that the run ends early."""
+        self.sender.send(dumps(["stopping"]))
+
     def end(self, outcome: Outcome) -> None:
         """Send what remains."""
         if outcome.statements is not None:

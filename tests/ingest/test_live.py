@@ -251,14 +251,15 @@ def test_thirty_killed_replays(tmp_path: Path, capsys: pytest.CaptureFixture[str
         check_killed(path, killed(path, SLOW, moments.uniform(0.0, 4.4)), capsys)
 
 
-def test_a_killed_session_goes_on(tmp_path: Path) -> None:
+def test_a_second_replay_replaces_what_a_killed_one_stored(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
     killed(path, SLOW, 2.5)
     report = replay(SLOW, db=path)
     assert report.captures[0].complete
     assert report.captures[0].capture_id == 2
     with duckdb.connect(str(path), read_only=True) as con:
-        assert con.execute("SELECT complete FROM captures ORDER BY capture_id").fetchall() == [(False,), (True,)]
+        assert con.execute("SELECT complete FROM captures ORDER BY capture_id").fetchall() == [(True,)]
+        assert con.execute("SELECT DISTINCT capture_id FROM packets").fetchall() == [(2,)]
         assert con.execute("SELECT count(*) FROM flows GROUP BY flow_id HAVING count(*) > 1").fetchall() == []
 
 

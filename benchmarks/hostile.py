@@ -208,7 +208,7 @@ def proportional(pid: int) -> int:
     return sum(int(line.split()[1]) * 1_024 for line in lines if line.startswith("Pss:"))
 
 
-def measured(capture: Path, session: Path, limit: float) -> dict[str, float]:
+def measured(capture: Path, session: Path, limit: float, options: tuple[str, ...] = ()) -> dict[str, float]:
     """Replay a capture: exit code, seconds, CPU seconds, largest resident and proportional size in MiB."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [

@@ -1,0 +1,82 @@
+"""Small captures that expand: memory of all processes stays within the floor, and nothing of them is lost."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from benchmarks import hostile
+from benchmarks.captures import ACK, PSH
+from rustnet.analysis.collector import CONVERTED_BYTES, Collector
+from rustnet.dissect.http.parser import Http
+from rustnet.store.batches import Batch, Columns
+from rustnet.store.cadence import BATCH
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in /proc")
+
+
+def pipelined(packets: int) -> Iterator[bytes]:
+    """Classic pcap of the shortest requests."""
+    data = b"GET / HTTP/1.1\r\n\r\n" * 75
+    yield from hostile.pcap(hostile.tcp(1, 40_000, 80, 1 + i * len(data), ACK | PSH, data) for i in range(packets))
+
+
+@pytest.mark.parametrize("name", ["half-requests", "names"])
+def test_a_flood_stays_within_the_floor(tmp_path: Path, name: str) -> None:
+    capture, session = tmp_path / "flood.pcap.zst", tmp_path / "s.duckdb"
+    hostile.write(capture, hostile.CASES[name]())
+    figures = hostile.measured(capture, session, limit=300)
+    assert figures["code"] == 0
+    assert figures["pss"] < hostile.FLOOR_MIB
+    with duckdb.connect(str(session), read_only=True) as con:
+        packets, complete = con.execute("SELECT packets, complete FROM captures").fetchall()[0]
+        assert complete
+        assert con.execute("SELECT count(*) FROM packets").fetchall() == [(packets,)]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_rows_that_wait_are_bounded(tmp_path: Path, workers: str) -> None:
+    capture, session = tmp_path / "requests.pcap.zst", tmp_path / "s.duckdb"
+    hostile.write(capture, pipelined(8_000))
+    figures = hostile.measured(capture, session, limit=300, options=("--workers", workers))
+    assert figures["code"] == 0
+    assert figures["pss"] < hostile.FLOOR_MIB
+    with duckdb.connect(str(session), read_only=True) as con:
+        assert con.execute("SELECT count(*) FROM http").fetchall() == [(8_000 * 75,)]
+
+
+def collected(count: int, size: int) -> tuple[Collector, list[Batch]]:
+    """A collector that took rows of ``size`` characters, and what it passed on meanwhile."""
+    passed: list[Batch] = []
+    collector = Collector(1, drain=passed.extend)
+    for number in range(count):
+        collector.record(Http(method="GET", uri="/" * size), 1, 1, number)
+    return collector, passed
+
+
+@pytest.mark.parametrize(("count", "size"), [(60_000, 1), (2_000, 30_000)])
+def test_a_collector_passes_rows_on_by_their_size(count: int, size: int) -> None:
+    collector, passed = collected(count, size)
+    assert 0 < collector.waiting_bytes < CONVERTED_BYTES
+    waiting = sum(len(rows) for rows in collector.rows.values())
+    assert waiting * (size + 100) < 2 * CONVERTED_BYTES
+    stored = sum(len(batch.batch["packet"]) for batch in passed if isinstance(batch, Columns))
+    assert stored + waiting == count
+
+
+@pytest.mark.parametrize("period", [2, 7, 16, 31, 32])
+def test_large_rows_among_small_ones_are_noticed(period: int) -> None:
+    """One row in sixteen is measured, at changing distances: no pattern of large rows stays unseen."""
+    collector, largest = Collector(1, drain=lambda _: None), 0
+    for number in range(period * 1_500):
+        collector.record(Http(method="GET", uri="/" * (40_000 if number % period == 0 else 1)), 1, 1, number)
+        if number % 97 == 0:
+            waiting = sum(len(row[0].uri) for rows in collector.rows.values() for row in rows)
+            largest = max(largest, waiting)
+    assert CONVERTED_BYTES / 3 < largest < 2 * CONVERTED_BYTES
+
+
+def test_the_cadence_bounds_what_waits() -> None:
+    assert BATCH.waiting_bytes <= 32 << 20

@@ -218,6 +218,7 @@ def measured(capture: Path, session: Path, limit: float, options: tuple[str, ...
         "replay",
         "--no-tui",
         "--no-sidecar",
+        *options,
         "--db",
         str(session),
         str(capture),

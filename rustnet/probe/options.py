@@ -30,6 +30,8 @@ class Options:
     nat: bool
     udp: bool
     realtime: bool
+    force: bool
+    group: str | None
 
 
 def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
@@ -51,6 +53,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("-o", "--output", default="-", metavar="FILE", help="JSON lines go here (default: standard output)")
     add("--meta", metavar="FILE", help="summary of the recording (default: FILE with .meta.json for .jsonl)")
+    add("--force", action="store_true", help="replace existing captures, sessions and recordings")
+    add("--group", metavar="NAME", help="let this group read the files (default: their owner only)")
     add("--interval", type=float, metavar="S", help="seconds from poll to poll (default: 0.5, without packets 0.25)")
     add("--duration", type=float, default=0, metavar="S", help="stop after S seconds (default: at SIGINT or SIGTERM)")
     add(

@@ -18,6 +18,7 @@ import click
 
 from rustnet.cli.main import State
 from rustnet.errors import RustnetError, UsageError
+from rustnet.filenames import as_text
 from rustnet.i18n import _, marked
 from rustnet.probe.newfile import (
     FOR_GROUP,
@@ -143,6 +144,8 @@ def check_output(path: str, inputs: Inputs) -> None:
 
 def check_streams(session: str, *more: str) -> None:
     """Raise `UsageError` if stdout or stderr is open on a file of the session, or on one of ``more``."""
+    if as_text(session) != session and not session.isprintable():
+        raise UsageError("{path}: DuckDB opens only files whose names are UTF-8; rename the session", path=session)
     with _explained(session):
         for number in _STREAMS:
             check_descriptor(number, [*session_files(session), *more])

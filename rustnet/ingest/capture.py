@@ -11,6 +11,7 @@ from rustnet.analysis.collector import Collector
 from rustnet.attribute.formats.apple import LINKS as PKTAP_LINKS
 from rustnet.attribute.packets import PacketClaims
 from rustnet.engine.index import CAPACITY, PacketIndex
+from rustnet.filenames import as_text
 from rustnet.ingest.report import CaptureReport, Progress, Report
 from rustnet.ingest.stop import StopToken
 from rustnet.records import table_name
@@ -79,7 +80,7 @@ class Analyser(Protocol):
 def begin_capture(writer: Writer, source: Source, capture_id: int) -> Capture:
     """Store the row of a capture, incomplete, before it is read."""
     info = source.info
-    capture = Capture(capture_id, info.source, info.kind, info.format)
+    capture = Capture(capture_id, as_text(info.source), info.kind, info.format)
     capture.ingested_at = time.time_ns()
     capture.rustnet_version = __version__
     capture.bytes = info.bytes
@@ -111,7 +112,7 @@ class CaptureIngest:
         """Names of the tables with rows of this capture."""
         self.link_types: set[int] = set()
         self.last_link = -1
-        self.packet_claims = claims = PacketClaims(capture_id, Path(source.info.source).name)
+        self.packet_claims = claims = PacketClaims(capture_id, as_text(Path(source.info.source).name))
         claims.spill = lambda rows: writer.execute(partial(claims.store, columns=rows))
         self.pktap = False
         self.callback: Callable[[Progress], None] | None = None

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from rustnet.cli.main import State
-from rustnet.cli.outputs import check_streams, check_streams_against, output_options
+from rustnet.cli.outputs import check_session_name, check_streams, check_streams_against, output_options
 from rustnet.i18n import _
 
 if typing.TYPE_CHECKING:
@@ -93,6 +93,7 @@ def opened(session: str) -> "Iterator[Session]":
     """Open a session, finished or still being written, for reading within the block."""
     from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB, which --help does not need
 
+    check_session_name(session)
     check_streams(session)
     reader = open_session(session)
     try:

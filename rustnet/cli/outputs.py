@@ -18,7 +18,6 @@ import click
 
 from rustnet.cli.main import State
 from rustnet.errors import RustnetError, UsageError
-from rustnet.filenames import as_text
 from rustnet.i18n import _, marked
 from rustnet.probe.newfile import (
     FOR_GROUP,
@@ -142,10 +141,18 @@ def check_output(path: str, inputs: Inputs) -> None:
                 raise UsageError("{path}: directory {folder} does not exist", path=path, folder=folder)
 
 
+def check_session_name(session: str) -> None:
+    """Raise `UsageError` if DuckDB cannot open a file of this name."""
+    try:
+        session.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            "{path}: DuckDB opens only files whose names are UTF-8; rename the session", path=session
+        ) from None
+
+
 def check_streams(session: str, *more: str) -> None:
     """Raise `UsageError` if stdout or stderr is open on a file of the session, or on one of ``more``."""
-    if as_text(session) != session and not session.isprintable():
-        raise UsageError("{path}: DuckDB opens only files whose names are UTF-8; rename the session", path=session)
     with _explained(session):
         for number in _STREAMS:
             check_descriptor(number, [*session_files(session), *more])
@@ -214,10 +221,16 @@ def _explained(path: str) -> Iterator[None]:
         ) from error
 
 
-def check_session(session: str, captures: typing.Sequence[str], sidecars: typing.Sequence[str]) -> None:
-    """Raise `UsageError` if a session that is to be written, or a file that belongs to it, is one of the inputs."""
+def check_session(session: str | None, captures: typing.Sequence[str], sidecars: typing.Sequence[str]) -> None:
+    """Raise `UsageError` if a session that is to be written, or a file that belongs to it, is one of the inputs.
+
+    Nor may stdout or stderr be one; ``session`` is None for a temporary one.
+    """
     inputs = Inputs(*captures, sidecars=sidecars).paths
-    check_streams(session, *inputs)
+    check_streams(session or captures[0], *inputs)
+    if session is None:
+        return
+    check_session_name(session)
     for path in session_files(session):
         with _explained(path):
             check_target(path, inputs, force=True, folder=True)

@@ -94,8 +94,7 @@ def command(
     """Ingest, then print the summary."""
     if files.count("-") > 1:
         raise UsageError("standard input can be given only once")
-    if db is not None:
-        check_session(db, files, sidecars)
+    check_session(db, files, sidecars)
     if tool:
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
 

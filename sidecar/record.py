@@ -4,7 +4,7 @@
 
 One file, Python 3.8 or newer, Linux, standard library only: copy it to the host, start it together with tcpdump::
 
-    tcpdump -i eth0 -w out.pcap &  python3 record.py -o out.pcap.connections.jsonl
+    tcpdump -i eth0 -w out.pcap &  python3 -I record.py -o out.pcap.connections.jsonl
 
 Three ways lead to an owner. The kernel is asked for all its sockets (sock_diag, netlink) at every ``--interval``, and
 ``/proc/*/fd`` shows which processes hold them. In between, packets that open a connection are seen as they pass, and

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rustnet.cli.outputs import REFUSALS
 from rustnet.probe import newfile
 from tests.attack.evidence import SIDECAR_LINE, command, environment, in_shell, make_case, run
 from tests.support.paths import ROOT
@@ -91,6 +92,13 @@ def test_kinds_of_evidence(tmp_path: Path) -> None:
     path.write_bytes(b"kept")
     path.chmod(0o444)
     assert newfile.evidence(str(path), path.stat()) == "read-only"
+
+
+def test_commands_and_the_recorder_give_the_same_reasons() -> None:
+    assert {reason: words.removeprefix("{path}: ") for reason, words in REFUSALS.items() if reason != "empty"} == {
+        reason: words for reason, words in newfile.REASONS.items() if reason != "empty"
+    }
+    assert REFUSALS.keys() == newfile.REASONS.keys()
 
 
 def test_planted_links_are_not_followed(case: Path) -> None:

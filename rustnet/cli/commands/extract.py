@@ -110,7 +110,7 @@ def _parts(
         if verified:
             if not capture.sha256:
                 words = _("rustnet: {path}: not verified: it was never read to its end, so there is no hash")
-                notify(words.format(path=original.path))
+                notify(words.format(path=safe(str(original.path))))
             if wrong := originals.verify(capture, original.path):
                 raise InputError(
                     "{path}: {wrong}; name the right file with --source, or skip this check with --no-verify",

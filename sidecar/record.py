@@ -446,6 +446,14 @@ def session_files(session: str) -> list[str]:
     return [session + suffix for suffix in SESSION_FILES]
 
 
+def is_stream(path: str) -> bool:
+    """Whether a path names a pipe, a device or a descriptor instead of a file."""
+    try:
+        return named_descriptor(path) is not None or not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def named_descriptor(path: str) -> int | None:
     """Number of the descriptor that a path such as ``/dev/stdout`` names, also by symbolic links."""
     for _ in range(40):
@@ -549,7 +557,7 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
         values["rescan"], values["duration"], values["early"]
     ) < 0:
         parser.error("times are positive numbers of seconds")
-    if values["meta"] is None and values["output"] != "-":
+    if values["meta"] is None and values["output"] != "-" and not is_stream(values["output"]):
         values["meta"] = re.sub(r"\.jsonl$", "", values["output"]) + ".meta.json"
     return Options(program=program, **values)
 

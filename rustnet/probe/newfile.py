@@ -222,6 +222,14 @@ def session_files(session: str) -> list[str]:
     return [session + suffix for suffix in SESSION_FILES]
 
 
+def is_stream(path: str) -> bool:
+    """Whether a path names a pipe, a device or a descriptor instead of a file."""
+    try:
+        return named_descriptor(path) is not None or not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def named_descriptor(path: str) -> int | None:
     """Number of the descriptor that a path such as ``/dev/stdout`` names, also by symbolic links."""
     for _ in range(40):

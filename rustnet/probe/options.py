@@ -6,6 +6,8 @@ import argparse
 import re
 from dataclasses import dataclass
 
+from rustnet.probe.newfile import is_stream
+
 VERSION = "rustnet-record/2"
 
 
@@ -42,7 +44,7 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
         values["rescan"], values["duration"], values["early"]
     ) < 0:
         parser.error("times are positive numbers of seconds")
-    if values["meta"] is None and values["output"] != "-":
+    if values["meta"] is None and values["output"] != "-" and not is_stream(values["output"]):
         values["meta"] = re.sub(r"\.jsonl$", "", values["output"]) + ".meta.json"
     return Options(program=program, **values)
 

@@ -270,3 +270,6 @@ def test_the_recorder_replaces_no_evidence(case: Path, program: list[str]) -> No
     assert not list(case.glob(".*"))
     assert record("-o", "new.jsonl").returncode == 2
     assert record("-o", "new.jsonl", "--force").returncode == 0
+    for stream in ("/dev/stdout", "/dev/null"):
+        assert record("-o", stream).returncode == 0
+        assert not Path(f"{stream}.meta.json").exists()

@@ -58,7 +58,10 @@ def format_options(command: _F) -> _F:
         "--spreadsheet", is_flag=True, help=_("Write CSV that is safe to open in a spreadsheet: formulas become text.")
     )(output_options(command))
     command = click.option(
-        "-o", "--output", type=click.Path(dir_okay=False), help=_("Write to a file; its extension selects the format.")
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, readable=False),
+        help=_("Write to a file; its extension selects the format."),
     )(command)
     return click.option(
         "-f",

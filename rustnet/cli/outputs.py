@@ -99,13 +99,16 @@ class Inputs:
         for capture in captures:
             self._paths += _sidecars_of(capture)
 
-    def add_session(self, reader: "Session", path: str) -> None:
-        """Add a session, and the captures and sidecars that are named in it."""
-        from rustnet.query.inputs import named_files  # noqa: PLC0415 -- DuckDB
+    def add_session(self, reader: "Session", path: str, output: str | None) -> None:
+        """Add a session and the captures that are named in it; also its sidecars if the output exists."""
+        from rustnet.query.inputs import capture_files, captures_of, sidecar_files  # noqa: PLC0415 -- DuckDB
 
         self._paths += session_files(path)
-        for name in named_files(reader, Path(path).parent):
+        captures, folder = captures_of(reader), Path(path).parent
+        for name in capture_files(captures, folder):
             self._paths += [name, *_sidecars_of(name)]
+        if _holds_something(output):  # finding their names takes a second for millions of claims
+            self._paths += sidecar_files(reader, captures, folder)
 
     @property
     def paths(self) -> list[str]:
@@ -113,11 +116,26 @@ class Inputs:
         return [path for path in self._paths if path != STDOUT and "\0" not in path]
 
 
-def inputs_of(reader: "Session", session: str, *more: str) -> Inputs:
-    """Inputs of a command that reads a session and ``more`` files."""
+def inputs_of(reader: "Session", session: str, output: str | None, *more: str) -> Inputs:
+    """Inputs of a command that reads a session and ``more`` files, and writes ``output`` (None: stdout)."""
     inputs = Inputs(*more)
-    inputs.add_session(reader, session)
+    inputs.add_session(reader, session, output)
     return inputs
+
+
+def _holds_something(output: str | None) -> bool:
+    """Whether an output, or a standard stream, is a file that is not empty."""
+    places: list[int | str] = [*_STREAMS]
+    if output not in (None, STDOUT):
+        places.append(str(output))
+    for place in places:
+        try:
+            status = os.stat(place)  # noqa: PTH116 -- also a descriptor
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            return True
+    return False
 
 
 def _sidecars_of(capture: str) -> list[str]:
@@ -160,15 +178,8 @@ def check_streams(session: str, *more: str) -> None:
 
 def check_streams_against(reader: "Session", session: str) -> None:
     """Raise `UsageError` if stdout or stderr is open on a capture or sidecar that is named in the session."""
-    if any(_is_regular(number) for number in _STREAMS):
-        check_streams(session, *inputs_of(reader, session).paths)
-
-
-def _is_regular(number: int) -> bool:
-    try:
-        return stat.S_ISREG(os.fstat(number).st_mode)
-    except OSError:
-        return False
+    if _holds_something(None):
+        check_streams(session, *inputs_of(reader, session, None).paths)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Files that a session was made of, so that nothing is written in their place."""
 
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 
 from rustnet.errors import RustnetError
@@ -11,22 +12,29 @@ if typing.TYPE_CHECKING:
 
 _CAPTURES = "SELECT DISTINCT source FROM captures WHERE kind <> 'stdin' ORDER BY source"
 _SIDECARS = """
-SELECT DISTINCT rtrim(rtrim(evidence, '0123456789'), ':') FROM claims
-UNION SELECT DISTINCT rtrim(rtrim(evidence, '0123456789'), ':') FROM aliases
+SELECT DISTINCT left(evidence, length(evidence) - strpos(reverse(evidence), ':')) FROM claims
+UNION SELECT DISTINCT left(evidence, length(evidence) - strpos(reverse(evidence), ':')) FROM aliases
 UNION SELECT DISTINCT origin FROM clocks"""
 
 
-def named_files(session: "Session", folder: Path) -> list[str]:
-    """Paths at which a session's captures and sidecars may be; ``folder`` is the session's directory.
+def captures_of(session: "Session") -> list[str]:
+    """Paths of a session's captures, as they were given."""
+    return [as_path(row[0]) for row in session.execute(_CAPTURES).rows if row[0]]
 
-    A session knows sidecars by their file name: they may be next to the captures, the session, or where the user is.
+
+def capture_files(captures: Sequence[str], folder: Path) -> list[str]:
+    """Paths at which captures may be; ``folder`` is the session's directory."""
+    return [place for name in captures for place in (name, str(folder / name), str(folder / Path(name).name))]
+
+
+def sidecar_files(session: "Session", captures: Sequence[str], folder: Path) -> list[str]:
+    """Paths at which a session's sidecars may be.
+
+    A session knows them by their file name: they may be next to the captures, the session, or where the user is.
     """
-    captures = [as_path(row[0]) for row in session.execute(_CAPTURES).rows if row[0]]
     try:
         sidecars = [Path(as_path(row[0])).name for row in session.execute(_SIDECARS).rows if row[0]]
     except RustnetError:  # a session of another version without one of the tables
         sidecars = []
-    names = [place for name in captures for place in (name, str(folder / name), str(folder / Path(name).name))]
     folders = dict.fromkeys([folder, Path(), *(Path(name).parent for name in captures)])
-    names += [str(place / name) for name in sidecars for place in folders if name]
-    return list(dict.fromkeys(names))
+    return [str(place / name) for name in sidecars for place in folders if name]

@@ -64,7 +64,7 @@ def command(
             session = db
         with opened(session) as reader:
             if db is not None:
-                inputs.add_session(reader, db)
+                inputs.add_session(reader, db, output)
                 check_comments(output, inputs)
             from rustnet.export.originals import stored_as  # noqa: PLC0415
             from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy

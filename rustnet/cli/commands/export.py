@@ -37,7 +37,7 @@ def command(session: str, sidecar: bool, output: str) -> None:
             raise RustnetError(
                 "{path}: nothing to export: the session was made without a source of owners", path=session
             )
-        with text_output(output, "jsonl", inputs_of(reader, session)) as stream:
+        with text_output(output, "jsonl", inputs_of(reader, session, output)) as stream:
             lines = write_sidecar(reader, cast("TextIO", stream))
     template = ngettext("{n} record written to {path}", "{n} records written to {path}", lines)
     notify(template.format(n=f"{lines:,}", path=safe(output if output != "-" else "stdout")))

@@ -63,7 +63,7 @@ def command(
             selection.by_filter(" ".join(words), reader.scope()) if sql is None else selection.by_sql(reader, sql)
         )
         with_comments = form == "pcapng" and not no_comments
-        inputs = inputs_of(reader, session, *sources)
+        inputs = inputs_of(reader, session, output, *sources)
         check_output(output, inputs)
         parts = _parts(reader, selected, Path(session), sources, verified=not no_verify, with_comments=with_comments)
         if not parts:

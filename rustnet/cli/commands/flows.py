@@ -87,7 +87,7 @@ def command(
             return
         names = listing.DEFAULT_COLUMNS if columns is None else known if columns == "all" else _split(columns)
         order = _split(sort) if sort else [listing.DEFAULT_SORT]
-        inputs = inputs_of(reader, session)
+        inputs = inputs_of(reader, session, output)
         with (
             listing.list_flows(reader, text, scope, names, order, limit) as rows,
             text_output(output, form, inputs) as out,

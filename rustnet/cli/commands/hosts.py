@@ -66,7 +66,7 @@ def command(
         limit = TERMINAL_LIMIT
     with opened(session) as reader:
         fetch_limit = None if limit is None else limit + on_screen
-        inputs = inputs_of(reader, session)
+        inputs = inputs_of(reader, session, output)
         with (
             list_hosts(reader, local=local, limit=fetch_limit) as rows,
             text_output(output, form, inputs) as out,

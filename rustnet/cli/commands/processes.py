@@ -78,7 +78,7 @@ def command(
         scope = reader.scope()
         tree, stems = process_tree(reader, text, scope, claimed=claimed)
         without_owner, flows = unowned(reader, text, scope)
-        inputs = inputs_of(reader, session)
+        inputs = inputs_of(reader, session, output)
     rows = tree.rows if limit is None else tree.rows[:limit]
     rest = len(tree.rows) - len(rows)
     tree = ResultSet(tree.columns, tree.types, rows, truncated=False, elapsed=0.0)

@@ -74,7 +74,7 @@ def command(
     if sql == "-":
         sql = sys.stdin.read()
     with opened(session) as reader:
-        inputs = inputs_of(reader, session)
+        inputs = inputs_of(reader, session, output)
         rows = saved.stream(reader, parameters, seconds=timeout) if saved else reader.stream(sql or "", seconds=timeout)
         with rows, text_output(output, form, inputs) as out:
             if limit is None:

@@ -64,7 +64,7 @@ def command(
     screen = terminal()
     if limit is None and not everything and output is None and screen.tty:
         limit = TERMINAL_LIMIT if by else 15
-    with opened(session) as reader, text_output(output, form, inputs_of(reader, session)) as out:
+    with opened(session) as reader, text_output(output, form, inputs_of(reader, session, output)) as out:
         scope = reader.scope()
         for number, dimension in enumerate([by] if by else _OVERVIEW):
             if not by:

@@ -10,9 +10,14 @@
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False
+"""True for type checkers. Not taken from ``typing``: ``python -m rustnet`` imports this module while the current
+directory is still searched first (`rustnet.__main__`), and ``importlib`` alone is loaded by then."""
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rustnet.ingest.api import replay
     from rustnet.ingest.stop import StopToken
     from rustnet.query.session import Session
@@ -30,7 +35,7 @@ _PLACES = {
 """Module and name of what is imported when it is first used, so that ``import rustnet`` costs nothing."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _PLACES[name]

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from rustnet.cli.options import whole_file
+from rustnet.cli.outputs import Inputs, check_output, whole_file
 from rustnet.cli.terminal import notify
 from rustnet.errors import UsageError
 from rustnet.i18n import N_, _, ngettext
@@ -25,24 +25,19 @@ _MENDED = {
 }
 
 
-def check_output(output: str, inputs: list[str]) -> None:
-    """Raise `UsageError` if the output is one of the inputs or cannot hold comments."""
+def check_comments(output: str, inputs: Inputs) -> None:
+    """Raise `UsageError` if the output must not have this path or cannot hold comments."""
+    if output == "-" and sys.stdout.isatty():
+        raise UsageError("packets are binary and cannot be shown on a terminal: write them to a file with > or -o")
+    check_output(output, inputs)
     if output == "-":
-        if sys.stdout.isatty():
-            raise UsageError("packets are binary and cannot be shown on a terminal: write them to a file with > or -o")
         return
     target = Path(output)
-    for name in inputs:
-        if target.exists() and Path(name).exists() and target.samefile(name):
-            raise UsageError("{path}: is an input file; choose another output file", path=output)
     if target.suffix.lower() not in (".pcapng", ".ntar") and (target.is_file() or not target.exists()):
         raise UsageError("{path}: only pcapng can hold comments: the file name must end in .pcapng", path=output)
-    if target.parent.is_dir() or target.exists():
-        return
-    raise UsageError("{path}: directory {folder} does not exist", path=output, folder=target.parent)
 
 
-def write(path: str, comments: "Comments", output: str) -> "Annotated":
+def write(path: str, comments: "Comments", output: str, inputs: Inputs) -> "Annotated":
     """Write the capture with its comments to stdout, or to a file that appears only once it is complete."""
     from rustnet.export.annotate import annotate  # noqa: PLC0415
 
@@ -53,7 +48,7 @@ def write(path: str, comments: "Comments", output: str) -> "Annotated":
         result = annotate_into(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return result
-    with whole_file(output) as stream:
+    with whole_file(output, inputs) as stream:
         return annotate_into(stream)
 
 

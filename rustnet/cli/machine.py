@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rustnet import __version__
 from rustnet.i18n import _
+from rustnet.isolation import NEUTRAL_DIRECTORY, environment, find_program
 
 _REQUIRED = ("click", "cryptography", "duckdb", "lz4", "numpy", "zstandard")
 _MIN_FREE_BYTES = 2 << 30
@@ -69,7 +70,7 @@ def _compiled() -> Iterator[Check]:
         else f"{sys.executable} -m pip install --force-reinstall --no-binary rustnet rustnet"
     )
     yield Check(_("compiled engine"), "limited", words, fix)
-    if shutil.which("cc") is None and shutil.which("gcc") is None:
+    if find_program("cc") is None and find_program("gcc") is None:
         yield Check(_("C compiler"), "limited", _("not installed"), "apt install build-essential")
 
 
@@ -94,12 +95,15 @@ def _tools() -> Iterator[Check]:
             _("not installed; needed for {what}").format(what="rustnet replay --with tshark"),
             f"{sys.executable} -m pip install pyshark",
         )
-    program = shutil.which("tshark")
+    program = find_program("tshark")
     if program is None:
         yield Check("tshark", "limited", _("not installed; needed for {what}").format(what=what), "apt install tshark")
         return
     try:
-        version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+        version = subprocess.run(  # noqa: S603 -- a fixed program, no shell
+            [program, "--version"], capture_output=True, text=True, timeout=20, check=False,
+            cwd=NEUTRAL_DIRECTORY, env=environment(), stdin=subprocess.DEVNULL,
+        )  # fmt: skip
         yield Check("tshark", "ok", f"{(version.stdout.splitlines() or ['?'])[0]}, {program}")
     except (OSError, subprocess.TimeoutExpired) as error:
         yield Check("tshark", "limited", f"{program}: {error}", "apt install --reinstall tshark")

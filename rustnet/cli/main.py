@@ -4,9 +4,11 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -16,6 +18,8 @@ from rustnet.cli.terminal import Terminal
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
 from rustnet.present.text import safe
+from rustnet.probe.newfile import remove_unfinished
+from rustnet.probe.streams import open_standard_streams
 
 COMMANDS: dict[str, str] = {
     "replay": "Read captures into a session and print a summary.",
@@ -45,6 +49,10 @@ class State:
     """Show tracebacks; do not catch parser failures."""
     color: bool = True
     """Use colours if the terminal supports them."""
+    force: bool = False
+    """Let an output replace an existing capture, session or sidecar."""
+    group: int | None = None
+    """Number of the group that may read what is written; None: only its owner."""
 
 
 class LazyGroup(click.Group):
@@ -127,13 +135,28 @@ def entry() -> NoReturn:
 
     A command is short and creates few reference cycles: collecting them would cost more than it frees.
     """
+    open_standard_streams()
     gc.disable()
+    end_on_signals()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # keep NumPy from starting threads that are not used
     code = main()
+    remove_unfinished()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, so that temporary files are removed."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, interrupt)
 
 
 def _handle_error(error: Exception, state: State) -> int:

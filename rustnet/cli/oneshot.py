@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
 from rustnet.ingest.stop import StopToken
+from rustnet.probe.newfile import remove_unfinished
 
 if TYPE_CHECKING:
     from rustnet.ingest.report import Progress
@@ -34,6 +35,7 @@ def stopped_by_signals(scratch: Path | None = None) -> Iterator[StopToken]:
             return
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+        remove_unfinished()
         with contextlib.suppress(OSError):
             line = f"{_('rustnet: interrupted')}\n"
             os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line.encode())

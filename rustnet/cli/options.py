@@ -1,18 +1,16 @@
 """Options shared by several commands, and opening of sessions and output files."""
 
 import contextlib
-import io
-import sys
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from rustnet.cli.main import State
+from rustnet.cli.outputs import check_session_name, check_streams, check_streams_against, output_options
 from rustnet.cli.terminal import notify
-from rustnet.errors import RustnetError
 from rustnet.i18n import _
 
 if typing.TYPE_CHECKING:
@@ -56,9 +54,15 @@ def filter_argument(command: _F) -> _F:
 
 
 def format_options(command: _F) -> _F:
-    """Add ``--format`` and ``--output``."""
+    """Add ``--format``, ``--output``, ``--force``, ``--group`` and ``--spreadsheet``."""
     command = click.option(
-        "-o", "--output", type=click.Path(dir_okay=False), help=_("Write to a file; its extension selects the format.")
+        "--spreadsheet", is_flag=True, help=_("Write CSV that is safe to open in a spreadsheet: formulas become text.")
+    )(output_options(command))
+    command = click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, readable=False),
+        help=_("Write to a file; its extension selects the format."),
     )(command)
     return click.option(
         "-f",
@@ -93,51 +97,13 @@ def opened(session: str) -> "Iterator[Session]":
     """Open a session, finished or still being written, for reading within the block."""
     from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB, which --help does not need
 
+    check_session_name(session)
+    check_streams(session)
     reader = open_session(session)
     try:
+        check_streams_against(reader, session)
         for capture in reader.partial_captures():
             notify(f"rustnet: {capture.words(session)}")
         yield reader
     finally:
         reader.close()
-
-
-@contextlib.contextmanager
-def text_output(path: str | None, fmt: str) -> "Iterator[TextIO | BinaryIO]":
-    """Open the output of rows: stdout, or a file that appears only once it is complete."""
-    if path is None or path == "-":
-        if fmt == "csv" and hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(newline="")
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    with whole_file(path) as stream:
-        if fmt == "parquet":
-            yield stream
-        else:
-            text = io.TextIOWrapper(stream, "utf-8", newline="")
-            yield text
-            text.flush()
-            text.detach()
-
-
-@contextlib.contextmanager
-def whole_file(path: str) -> Iterator[BinaryIO]:
-    """Write to a temporary file and rename it at the end, so that an incomplete file never has the final name."""
-    target = Path(path)
-    if target.exists() and not target.is_file():  # a pipe or device is written directly
-        with target.open("wb") as stream:
-            yield stream
-        return
-    partial = target.with_name(f".{target.name}.part")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-        partial.replace(target)
-    except OSError as error:
-        raise RustnetError(
-            "{path}: cannot be written: {strerror}", path=path, strerror=error.strerror or error
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)

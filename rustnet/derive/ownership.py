@@ -7,6 +7,7 @@ from rustnet.attribute.discover import find_sidecars
 from rustnet.attribute.match import OwnershipReport, Sidecar, attribute
 from rustnet.attribute.stage import run
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
+from rustnet.filenames import as_path
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def sidecar_files(source: str, evidence: Evidence) -> list[Path]:
     """Sidecars of one capture: those given by name, else those next to its file."""
     if evidence.sidecars or not evidence.discover or source == "-":
         return list(evidence.sidecars)
-    return find_sidecars(Path(source))
+    return find_sidecars(Path(as_path(source)))
 
 
 def _sentence(names: str, report: OwnershipReport) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from rustnet.attribute.stage import run
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.errors import RustnetError
+from rustnet.filenames import as_path
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
@@ -143,15 +144,16 @@ def _name_capture(
     samples = select_samples(con, capture_id) if unknown else []
     if not samples:
         return
-    if not Path(source).is_file():
+    path = as_path(source)
+    if not Path(path).is_file():
         sentence = _("{source}: cannot be read again, so tshark was not run; replay a file")
         outcome.failures.append(sentence.format(source=source))
         return
     sampled = len({flow for _number, flow, _protocol, _inside in samples})
     try:
-        chains, stopped = decoder(source, samples)
+        chains, stopped = decoder(path, samples)
     except RustnetError as error:
-        outcome.failures.append(str(error) if str(error).startswith(source) else f"{source}: {error}")
+        outcome.failures.append(str(error) if str(error).startswith(path) else f"{source}: {error}")
         _record(con, capture_id, str(error), unknown)
         return
     named = store_apps(con, apps_by_flow(samples, chains))

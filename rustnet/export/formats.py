@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TextIO
 
 from rustnet.errors import UsageError
 from rustnet.export.parquet import json_value, write_parquet
-from rustnet.present.text import cut, pad, printable, width
+from rustnet.present.text import UNSAFE, cut, pad, printable, width
 from rustnet.present.values import humanised, timestamp_ns
 from rustnet.query.execute import ResultSet, Row, RowStream, unique
 
@@ -36,8 +36,8 @@ GAP = "  "
 
 _NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)")
 _SIZE_NAME = re.compile(r"(.*_)?(bytes|payload)(_.*)?")
-_UNSAFE_JSON = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"(^|;)([\s\"']*)(?=[=+\-@|%\uff1d\uff0b\uff0d\uff20])")
+"""Where text may begin a formula: at its start, and after the semicolon that separates fields in some countries."""
 
 
 def write_result(
@@ -51,9 +51,10 @@ def write_result(
 ) -> int:
     """Write ``result`` to ``stream`` in a format of `FORMATS`; returns the number of rows.
 
-    ``columns`` is the width of a table, by default the terminal's if the stream is one. ``humanise`` writes sizes
-    in tables as ``1.5 MB``. ``spreadsheet`` puts an apostrophe before csv text that a spreadsheet would run as a
-    formula; without it, csv is exact. Parquet requires a binary stream (or a text stream with a ``buffer``).
+    ``columns`` is the width of a table, by default the terminal's if the stream is one. ``humanise`` writes sizes in
+    tables as ``1.5 MB``. ``spreadsheet`` puts an apostrophe before csv text that a spreadsheet would run as a formula,
+    and escapes control characters; without it, csv is exact. Parquet requires a binary stream (or a text stream with a
+    ``buffer``).
     """
     batches = result.batches() if isinstance(result, RowStream) else iter([result.rows] if result.rows else [])
     if fmt == "parquet":
@@ -94,12 +95,16 @@ def _exact(value: Any, kind: str) -> Any:
 
 
 def _escape_json(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    code = ord(match[0])
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\u{0xD800 + (code - 0x10000 >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
 def dumps(value: Any) -> str:
-    """JSON without line breaks, and without control characters and characters that reorder text."""
-    return _UNSAFE_JSON.sub(_escape_json, json.dumps(value, ensure_ascii=False, allow_nan=False))
+    """JSON without line breaks, and without control characters and characters that reorder or hide text."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() and "\x7f" not in text else UNSAFE.sub(_escape_json, text)
 
 
 def _write_json(result: ResultSet | RowStream, batches: Iterator[list[Row]], out: TextIO, *, lines: bool) -> int:
@@ -128,11 +133,13 @@ def _csv_cell(value: Any, *, spreadsheet: bool, escape: bool) -> str:
         return "true" if value else "false"
     if not isinstance(value, str):
         return (
-            _csv_cell(dumps(value), spreadsheet=False, escape=escape) if isinstance(value, list | dict) else repr(value)
+            _csv_cell(dumps(value), spreadsheet=spreadsheet, escape=escape)
+            if isinstance(value, list | dict)
+            else repr(value)
         )
-    text = printable(value) if escape else value
-    if spreadsheet and text.startswith(_FORMULA):
-        text = "'" + text
+    text = printable(value) if escape or spreadsheet else value
+    if spreadsheet:
+        text = _FORMULA.sub(r"\1'\2", text)
     quoted = not text or any(c in text for c in ',"\r\n') or text != text.strip()
     return '"' + text.replace('"', '""') + '"' if quoted else text
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustnet.errors import InputError, RustnetError
+from rustnet.filenames import as_path
 from rustnet.query.selection import Original, originals
 
 if typing.TYPE_CHECKING:
@@ -45,7 +46,8 @@ def locate(original: Original, session: Path, given: Sequence[str] = (), *, alon
             f"was read from {what}, which cannot be read again; name a copy with --source",
             missing=True,
         )
-    for path in (Path(original.source), session.parent / original.source, session.parent / Path(original.source).name):
+    source = Path(as_path(original.source))
+    for path in (source, session.parent / source, session.parent / source.name):
         if path.is_file():
             return Location(path, "")
     return Location(None, f"{original.source}: no such file; give its current path with --source", missing=True)
@@ -81,7 +83,7 @@ def _choose(original: Original, given: Sequence[Path], *, alone: bool) -> Path |
         for path in sized:
             if digest(path) == original.sha256:
                 return path
-    named = [p for p in given if p.name == Path(original.source).name]
+    named = [p for p in given if p.name == Path(as_path(original.source)).name]
     return named[0] if named else None
 
 

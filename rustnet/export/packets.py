@@ -9,6 +9,8 @@ from rustnet import __version__
 from rustnet.errors import InputError, RustnetError
 from rustnet.export.pcap import PcapWriter
 from rustnet.export.pcapng import PcapngWriter
+from rustnet.filenames import as_text
+from rustnet.present.text import safe
 from rustnet.query.comments import named_by
 from rustnet.sources.files import reread
 from rustnet.sources.frames import Frames, Interface, Source
@@ -52,8 +54,10 @@ def write_pcapng(parts: Iterable[Part], stream: BinaryIO) -> Extracted:
             for frames, i in _selected(source, part):
                 info = source.info
                 if not section_written:
-                    origin = f"extracted from {part.path.name}" + (f", sha256 {part.sha256}" if part.sha256 else "")
-                    by = [f"captured by {info.application}"] if info.application else []
+                    origin = f"extracted from {safe(as_text(part.path.name))}" + (
+                        f", sha256 {part.sha256}" if part.sha256 else ""
+                    )
+                    by = [f"captured by {safe(info.application)}"] if info.application else []
                     writer.section(application=f"rustnet {__version__}", hardware=info.hardware, os=info.os,
                                    comments=[*info.comments, origin, *by])  # fmt: skip
                     section_written = True

@@ -106,7 +106,7 @@ class CaptureIngest:
         self.first_flow = analysis.next_flow
         self.link_types: set[int] = set()
         self.last_link = -1
-        self.packet_claims = PacketClaims(capture_id, origin(source.info.source))
+        self.packet_claims = PacketClaims(capture_id, origin(capture.source))
         self.packet_claims.spill = outlet.spill
         self.pktap = False
         self.last_progress_at = 0.0

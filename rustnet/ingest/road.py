@@ -26,6 +26,7 @@ from rustnet.derive.passes import Evidence, Pass, Span
 from rustnet.derive.passes import Outcome as PassOutcome
 from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError
+from rustnet.filenames import as_text
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
@@ -158,7 +159,9 @@ class Run:
                     continue
                 if self.size is not None:
                     replace_partial(self.writer, path, self.size, partials, self.report)
-                row = Capture(capture_id, path, opened.kind, opened.format, bytes=self.size, head_sha256=self.head)
+                row = Capture(
+                    capture_id, as_text(path), opened.kind, opened.format, bytes=self.size, head_sha256=self.head
+                )
                 outcome = self._capture(self.writer, row, flow_id, index)
             finally:
                 self._close_hash()

@@ -1,22 +1,23 @@
 """Full protocol tree of one packet, by scapy or tshark in a confined process.
 
-Scapy (GPL) and tshark run only in that process (``python -m rustnet.inspect``), which receives the packet's bytes and
+Scapy (GPL) and tshark run only in that process (``rustnet.inspect.__main__``), which receives the packet's bytes and
 returns a tree. It has limits on time and memory, no network access, and may not write files.
 """
 
 import json
-import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from rustnet import isolation
 from rustnet.errors import RustnetError
 from rustnet.i18n import marked
 
 SECONDS = 20
 """Time limit for a packet, including the start of the tool."""
 MAX_ANSWER = 16 << 20
+WORKER = "from rustnet.inspect.__main__ import main; main()"
+"""Code of the worker process."""
 
 ERRORS = {
     "no_scapy": marked("scapy is not installed; install it with 'pip install scapy', or use --with tshark"),
@@ -46,11 +47,11 @@ def inspect_packet(data: bytes, link_type: int, length: int, *, tool: str = "sca
     Raises `RustnetError` if the tool is missing, fails, or takes too long.
     """
     head = json.dumps({"tool": tool, "link_type": link_type, "length": length, "ts": ts}).encode()
-    command = [sys.executable, "-m", "rustnet.inspect"]
     try:
         done = subprocess.run(  # noqa: S603 -- our own interpreter and module
-            command, input=head + b"\n" + data, capture_output=True, timeout=SECONDS, check=False, env=environment()
-        )
+            isolation.python_command(WORKER), input=head + b"\n" + data, capture_output=True, timeout=SECONDS,
+            check=False, env=isolation.environment(), cwd=isolation.NEUTRAL_DIRECTORY,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise RustnetError(
             "{tool} exceeded the time limit of {seconds} s for this packet", tool=tool, seconds=SECONDS
@@ -88,13 +89,6 @@ def worker_error(answer: dict[str, Any]) -> RustnetError:
     key, fields = answer["error"]
     values = {name: str(fields.get(name, "-"))[:300] for name in ("link_type", "seconds", "code", "message")}
     return RustnetError(ERRORS.get(str(key), ERRORS["no_packet"]), **values)
-
-
-def environment() -> dict[str, str]:
-    """Environment of the worker: few variables, so that no user configuration is executed."""
-    names = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR")
-    kept = {name: os.environ[name] for name in names if name in os.environ}
-    return {**kept, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
 
 
 def _node(item: list[Any]) -> Node:

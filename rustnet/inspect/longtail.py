@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import rustnet
+from rustnet import isolation
 from rustnet.derive.unknown_apps import Sample
 from rustnet.errors import InputError, RustnetError
 from rustnet.export.packets import Part, write_pcapng
-from rustnet.inspect import environment, worker_error
+from rustnet.inspect import WORKER, worker_error
 from rustnet.inspect.tshark_tree import program
 
 SECONDS = 300
@@ -58,12 +58,10 @@ def decode_packets(source: str, samples: Sequence[Sample]) -> tuple[list[str], s
 
 def _request(folder: str, request: dict[str, object]) -> dict[str, Any]:
     """Answer of a worker to a request; it runs in ``folder``, and all its processes are killed afterwards."""
-    root = str(Path(rustnet.__file__).parents[1])
-    paths = [root, *(str(Path(p).absolute()) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "rustnet.inspect"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    with subprocess.Popen(  # noqa: S603 -- our own interpreter and module
+        isolation.python_command(WORKER), cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, start_new_session=True,
-        env={**environment(), "HOME": folder, "WIRESHARK_CONFIG_DIR": folder, "PYTHONPATH": os.pathsep.join(paths)},
+        env=isolation.environment(HOME=folder, WIRESHARK_CONFIG_DIR=folder),
     ) as worker:  # fmt: skip
         try:
             out, err = worker.communicate(json.dumps(request).encode() + b"\n", timeout=SECONDS + _GRACE)

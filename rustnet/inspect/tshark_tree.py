@@ -1,13 +1,12 @@
 """Protocol tree of a packet by tshark, from its PDML."""
 
 import io
-import os
-import shutil
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+from rustnet import isolation
 from rustnet.export.pcapng import PcapngWriter
 from rustnet.sources.frames import Interface
 
@@ -22,7 +21,7 @@ Tree = list[object]
 
 def program() -> str | None:
     """Path of tshark, if it is installed."""
-    return shutil.which("tshark", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/bin", "/usr/local/bin")))
+    return isolation.find_program("tshark")
 
 
 def answer(tshark: str, data: bytes, link_type: int, length: int, ts: int) -> dict[str, object]:
@@ -36,11 +35,12 @@ def answer(tshark: str, data: bytes, link_type: int, length: int, ts: int) -> di
         file.write_bytes(capture.getvalue())
         # -n: no name resolution; an empty home directory: no configuration or scripts of the user.
         command = [tshark, "-n", "-T", "pdml", "-r", str(file)]
-        environment = {"HOME": home, "WIRESHARK_CONFIG_DIR": home, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        environment = isolation.environment(HOME=home, WIRESHARK_CONFIG_DIR=home, LC_ALL="C.UTF-8")
         try:
             done = subprocess.run(  # noqa: S603 -- a fixed program, no shell
-                command, capture_output=True, timeout=_SECONDS, check=False, env=environment, stdin=subprocess.DEVNULL
-            )
+                command, capture_output=True, timeout=_SECONDS, check=False, env=environment, cwd=home,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             return {"error": ("timeout", {"seconds": _SECONDS})}
     try:

@@ -7,13 +7,15 @@ import os
 import signal
 import socket
 import sys
-from typing import IO, Callable
+from typing import IO, Callable, Sequence
 
-from rustnet.probe.errors import RecordError
+from rustnet.probe.errors import RecordError, RefusedOutputError
 from rustnet.probe.lines import Keys
+from rustnet.probe.newfile import REASONS, NewFile, RefusedError, check_target, printable_path
 from rustnet.probe.options import Options, parse
 from rustnet.probe.recorder import Recorder
 from rustnet.probe.sources import Sources, linux_sources
+from rustnet.probe.streams import open_standard_streams
 from rustnet.probe.system import enter_namespace, use_realtime
 
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -21,6 +23,7 @@ STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 def main(arguments: list[str] | None = None) -> int:
     """Record, and return the exit code."""
+    open_standard_streams()
     options = parse(arguments)
     if not sys.platform.startswith("linux"):
         sys.stderr.write("record.py: only for Linux; elsewhere `rustnet sidecar record` does this, with psutil\n")
@@ -31,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except (RecordError, OSError) as error:
         sys.stderr.write(f"record.py: {error}\n")
-        return 1
+        return 2 if isinstance(error, RefusedOutputError) else 1
     return 0
 
 
@@ -50,7 +53,8 @@ def record(options: Options, open_sources: Callable[[Options], Sources] = linux_
         use_realtime()
     if options.output == "-":
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    out = sys.stdout if options.output == "-" else _create(options.output)
+    _check_summary(options)
+    out = sys.stdout if options.output == "-" else _create(options.output, options, at_once=True)[1]
     sources = open_sources(options)
     recorder = Recorder(options, out, sources)
     try:
@@ -60,9 +64,7 @@ def record(options: Options, open_sources: Callable[[Options], Sources] = linux_
         signal.set_wakeup_fd(-1)
         for one in (stop, wake, sources, *[out] * (out is not sys.stdout)):
             one.close()
-        if options.meta:
-            with _create(options.meta) as file:
-                file.write(json.dumps(summary, indent=1) + "\n")
+        _write_summary(summary, options)
     unwatched = options.packets and sources.kernel is not None and sources.watch is None
     sys.stderr.write("".join(f"{options.program}: {words}\n" for words in _last_words(summary, unwatched)))
 
@@ -80,10 +82,42 @@ def _last_words(summary: Keys, unwatched: bool) -> list[str]:
     return words
 
 
-def _create(path: str) -> IO[str]:
-    """Open a new file that only its owner can read, emptied if it exists."""
+def _create(path: str, options: Options, at_once: bool, inputs: Sequence[str] = ()) -> tuple[NewFile, IO[str]]:
+    """Open a new file that only its owner can read, and the group that the options name."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        return os.fdopen(handle, "w", 1, encoding="utf-8")
+        file = NewFile(path, inputs, options.force, options.group, at_once)
+        return file, os.fdopen(file.descriptor, "w", 1, encoding="utf-8")
+    except RefusedError as error:
+        raise RefusedOutputError(f"{printable_path(path)}: {REASONS[error.reason]}") from None
+    except LookupError:
+        raise RefusedOutputError(f"there is no group {options.group}; choose another for --group") from None
     except OSError as error:
-        raise RecordError(f"cannot write {path}: {error.strerror}; choose another place") from error
+        raise RecordError(f"cannot write {printable_path(path)}: {error.strerror}; choose another place") from error
+
+
+def _write_summary(summary: Keys, options: Options) -> None:
+    """Write the summary of the recording, if it has a place."""
+    if not options.meta:
+        return
+    file, stream = _create(options.meta, options, at_once=False, inputs=_other_output(options))
+    try:
+        with stream:
+            stream.write(json.dumps(summary, indent=1) + "\n")
+            stream.flush()
+            file.publish()
+    finally:
+        file.discard()
+
+
+def _other_output(options: Options) -> list[str]:
+    """The recording itself, which its summary must not replace."""
+    return [] if options.output == "-" else [options.output]
+
+
+def _check_summary(options: Options) -> None:
+    """Refuse a place for the summary before anything is recorded."""
+    if options.meta:
+        try:
+            check_target(options.meta, _other_output(options), options.force)
+        except RefusedError as error:
+            raise RefusedOutputError(f"{printable_path(options.meta)}: {REASONS[error.reason]}") from None

@@ -6,6 +6,8 @@ import argparse
 import re
 from dataclasses import dataclass
 
+from rustnet.probe.newfile import is_stream
+
 VERSION = "rustnet-record/2"
 
 
@@ -30,6 +32,8 @@ class Options:
     nat: bool
     udp: bool
     realtime: bool
+    force: bool
+    group: str | None
 
 
 def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
@@ -40,7 +44,7 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
         values["rescan"], values["duration"], values["early"]
     ) < 0:
         parser.error("times are positive numbers of seconds")
-    if values["meta"] is None and values["output"] != "-":
+    if values["meta"] is None and values["output"] != "-" and not is_stream(values["output"]):
         values["meta"] = re.sub(r"\.jsonl$", "", values["output"]) + ".meta.json"
     return Options(program=program, **values)
 
@@ -51,6 +55,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("-o", "--output", default="-", metavar="FILE", help="JSON lines go here (default: standard output)")
     add("--meta", metavar="FILE", help="summary of the recording (default: FILE with .meta.json for .jsonl)")
+    add("--force", action="store_true", help="replace existing captures, sessions and recordings")
+    add("--group", metavar="NAME", help="let this group read the files (default: their owner only)")
     add("--interval", type=float, metavar="S", help="seconds from poll to poll (default: 0.5, without packets 0.25)")
     add("--duration", type=float, default=0, metavar="S", help="stop after S seconds (default: at SIGINT or SIGTERM)")
     add(

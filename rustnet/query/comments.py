@@ -1,8 +1,9 @@
 """Comments that name the owner of packets, in RustNet's form: ``rustnet process=curl pid=4711 uid=1000 …``.
 
 Key and value are joined by ``=``, fields by one space, in a fixed order; unknown ones are left out. There is no
-escaping: white space and control characters of a value become ``_``. A packet's comment is that of its flow; a flow
-without an owner has none. A packet that already has a comment with the same process and pid gets no second one.
+escaping: white space, control and invisible characters of a value become ``_``. A packet's comment is that of its
+flow; a flow without an owner has none. A packet that already has a comment with the same process and pid gets no
+second one.
 """
 
 import re
@@ -10,6 +11,8 @@ import typing
 from collections.abc import Iterable
 
 import numpy as np
+
+from rustnet.present.text import INVISIBLE
 
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -30,7 +33,7 @@ _NAMED = re.compile(r"rustnet(?: process=[^ ]*)?(?: pid=[^ ]*)?")
 
 def _field(key: str, value: str) -> str:
     """SQL of one field with arbitrary text; NULL without a value."""
-    clean = f"trim(regexp_replace(left({value}, {_LONGEST}), '[\\p{{Z}}\\p{{Cc}}]', '_', 'g'), '_')"
+    clean = f"trim(regexp_replace(left({value}, {_LONGEST}), '[\\p{{Z}}\\p{{Cc}}{INVISIBLE}]', '_', 'g'), '_')"
     return f"'{key}=' || nullif({clean}, '')"
 
 

@@ -10,10 +10,11 @@ import queue
 import select
 import stat
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rustnet import isolation
 
 if TYPE_CHECKING:
     from rustnet.sources.stored import Stored
@@ -95,7 +96,9 @@ print(digest.hexdigest() if at >= size else "short")
     def __init__(self, path: Path, size: int) -> None:
         with path.open("rb", buffering=0) as again:
             self._process = subprocess.Popen(  # noqa: S603 - our own program and a number
-                [sys.executable, "-I", "-S", "-c", self.PROGRAM, str(size)],
+                [isolation.python(), "-I", "-S", "-c", self.PROGRAM, str(size)],
+                cwd=isolation.NEUTRAL_DIRECTORY,
+                env=isolation.environment(),
                 stdin=again,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

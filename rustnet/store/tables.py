@@ -47,7 +47,7 @@ class Capture:
     capture_id: I32
     """Number of the capture within the session, from 1."""
     source: FilePath
-    """Path as given, `-` for standard input, or the interface."""
+    r"""Path as given (bytes that are no UTF-8 as `\xNN`), `-` for standard input, or the interface."""
     kind: Word
     """`file`, `stdin`, `fifo` or `live`."""
     format: Word

@@ -214,12 +214,12 @@ def test_the_way_back(run: Run, tmp_path: Path, name: str) -> None:
 
 def test_packed_captures_and_pipes(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.pcapng"
-    assert run("enrich", capture, "--sidecar", sidecar, "-o", out).code == 0
+    assert run("enrich", capture, "--sidecar", sidecar, "--force", "-o", out).code == 0
     whole = out.read_bytes()
     packed = tmp_path / "packed.pcap.gz"
     packed.write_bytes(gzip.compress(capture.read_bytes()))
     Path(f"{capture.with_name('packed.pcap')}.connections.jsonl").write_bytes(sidecar.read_bytes())
-    assert run("enrich", packed, "-o", out).code == 0
+    assert run("enrich", packed, "--force", "-o", out).code == 0
     assert out.read_bytes() == whole
     for stdin in (capture, packed):
         made = child("enrich", "-", "--sidecar", sidecar, "-o", "-", stdin=stdin.read_bytes())
@@ -235,15 +235,15 @@ def test_a_session_knows_the_owners(run: Run, capture: Path, sidecar: Path, tmp_
     run("replay", other, "--db", session)
     run("replay", capture, "--sidecar", sidecar, "--db", session)
     before = session.read_bytes()
-    made = run("enrich", "--db", session, capture, "-o", out)
+    made = run("enrich", "--db", session, capture, "--force", "-o", out)
     assert made.code == 0, made.err
     assert {fields_of(c)["process"] for (c,) in comments_of(out).values()} == {"curl", "systemd-resolve"}
-    assert run("enrich", "--db", session, other, "-o", out).code == 0
+    assert run("enrich", "--db", session, other, "--force", "-o", out).code == 0
     assert {fields_of(c)["process"] for (c,) in comments_of(out).values()} == {"wget"}
     assert session.read_bytes() == before
     kept = out.read_bytes()
     other.write_bytes(pcap(http_flow(port=40002)))
-    made = run("enrich", "--db", session, other, "-o", out)
+    made = run("enrich", "--db", session, other, "--force", "-o", out)
     assert made.code == 1
     assert "SHA-256" in made.err
     assert out.read_bytes() == kept
@@ -311,14 +311,14 @@ def test_an_annotated_capture_stays_as_it_is(run: Run, capture: Path, sidecar: P
 def test_cut_captures_are_written_as_far_as_they_go(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
     cut, out = tmp_path / "cut.pcap", tmp_path / "out.pcapng"
     cut.write_bytes(capture.read_bytes()[:-10])
-    made = run("enrich", cut, "--sidecar", sidecar, "-o", out)
+    made = run("enrich", cut, "--sidecar", sidecar, "--force", "-o", out)
     assert made.code == 0
     assert "the file ends within a record" in made.err
     assert "not read to a clean end" in made.err
     assert frames_of(out) == frames_of(capture)[:-1]
     assert len(comments_of(out)) == 9
-    assert run("enrich", cut, "--sidecar", sidecar, "-o", out, "--strict").code == 4
-    assert run("enrich", capture, "--sidecar", sidecar, "-o", out, "--strict").code == 0
+    assert run("enrich", cut, "--sidecar", sidecar, "--force", "-o", out, "--strict").code == 4
+    assert run("enrich", capture, "--sidecar", sidecar, "--force", "-o", out, "--strict").code == 0
 
 
 def test_one_bad_sidecar_does_not_stop_another(run: Run, capture: Path, sidecar: Path, tmp_path: Path) -> None:
@@ -346,15 +346,15 @@ def test_extract_says_it_too(run: Run, capture: Path, sidecar: Path, tmp_path: P
     run("enrich", capture, "--sidecar", sidecar, "-o", annotated)
     marked.write_bytes(re.sub(rb"pid=42 ", b"pid=99 ", annotated.read_bytes()))  # somebody else's comments
     run("replay", marked, "--sidecar", sidecar, "--db", session)
-    assert run("extract", session, "app:http", "-o", out).code == 0
+    assert run("extract", session, "app:http", "--force", "-o", out).code == 0
     found = comments_of(out)
     assert len(found) == 8
     for ours, theirs in found.values():
         assert (fields_of(ours)["pid"], fields_of(theirs)["pid"]) == ("42", "99")
     assert frames_of(out) == frames_of(capture)[2:]
-    assert run("extract", session, "-o", out, "--no-comments").code == 0
+    assert run("extract", session, "--force", "-o", out, "--no-comments").code == 0
     assert comments_of(out) == comments_of(marked)
-    assert run("extract", session, "app:dns", "-o", out).code == 0
+    assert run("extract", session, "app:dns", "--force", "-o", out).code == 0
     assert [len(c) for c in comments_of(out).values()] == [1, 1]  # who is named already is not named again
     assert run("extract", session, "-o", tmp_path / "out.pcap").code == 0
     assert frames_of(tmp_path / "out.pcap") == frames_of(capture)

@@ -96,21 +96,21 @@ def test_the_original_must_be_the_same(run: Run, session: Path, capture: Path, t
     moved.parent.mkdir()
     shutil.move(capture, moved)
     out = tmp_path / "o.pcap"
-    made = run("extract", session, "-o", out)
+    made = run("extract", session, "--force", "-o", out)
     assert made.code == 3
     assert "--source" in made.err
-    assert run("extract", session, "-o", out, "--source", moved).code == 0
+    assert run("extract", session, "--force", "-o", out, "--source", moved).code == 0
     whole = moved.read_bytes()
     moved.write_bytes(whole[:-1] + b"!")
-    made = run("extract", session, "-o", out, "--source", moved)
+    made = run("extract", session, "--force", "-o", out, "--source", moved)
     assert made.code == 3
     assert "SHA-256" in made.err
-    assert run("extract", session, "-o", out, "--source", moved, "--no-verify").code == 0
+    assert run("extract", session, "--force", "-o", out, "--source", moved, "--no-verify").code == 0
     moved.write_bytes(whole[:300])
-    made = run("extract", session, "-o", out, "--source", moved)
+    made = run("extract", session, "--force", "-o", out, "--source", moved)
     assert "bytes" in made.err
     before = out.read_bytes()
-    made = run("extract", session, "-o", out, "--source", moved, "--no-verify")
+    made = run("extract", session, "--force", "-o", out, "--source", moved, "--no-verify")
     assert made.code == 3
     assert "not the ingested file" in made.err
     assert out.read_bytes() == before
@@ -167,15 +167,15 @@ def test_several_captures_into_one_file(run: Run, capture: Path, mixed: Path, tm
     db = tmp_path / "s.duckdb"
     run("replay", capture, mixed, "--db", db)
     out = tmp_path / "o.pcapng"
-    assert run("extract", db, "-o", out).code == 0
+    assert run("extract", db, "--force", "-o", out).code == 0
     assert frames_of(out) == frames_of(capture) + frames_of(mixed)
     away = tmp_path / "away"
     away.mkdir()
     for path in (capture, mixed):
         shutil.move(path, away / f"renamed-{path.name}")
-    assert run("extract", db, "-o", out).code == 3
+    assert run("extract", db, "--force", "-o", out).code == 3
     sources = [word for path in away.iterdir() for word in ("--source", path)]
-    made = run("extract", db, "-o", out, *sources)
+    made = run("extract", db, "--force", "-o", out, *sources)
     assert made.code == 0, made.err
     assert run("verify", db, *sources).code == 0
 

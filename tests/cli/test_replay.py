@@ -173,6 +173,11 @@ def test_a_session_that_cannot_be_made(run: Run, capture: Path, tmp_path: Path) 
     assert made.returncode == 1
     assert b"there is no directory" in made.stderr
     made = child("replay", capture, "--db", capture)
+    assert made.returncode == 2
+    assert b"is an input of this command" in made.stderr
+    other = tmp_path / "other.pcap"
+    other.write_bytes(capture.read_bytes())
+    made = child("replay", capture, "--db", other)
     assert made.returncode == 1
     assert b"is a capture, not a session" in made.stderr
 

@@ -74,7 +74,7 @@ def test_csv_round_trips(result: ResultSet) -> None:
 def test_csv_is_safe_where_it_is_looked_at(con: FileSession) -> None:
     result = con.execute("SELECT '=1+1' AS a, '-1' AS b, -1 AS c, chr(27) || '[2J' AS d")
     assert written(result, "csv").splitlines()[1] == "=1+1,-1,-1,\x1b[2J"
-    assert written(result, "csv", spreadsheet=True).splitlines()[1] == "'=1+1,'-1,-1,\x1b[2J"
+    assert written(result, "csv", spreadsheet=True).splitlines()[1] == "'=1+1,'-1,-1,\\x1b[2J"
     assert "\x1b" not in written(result, "csv", Terminal(newline=""))
 
 

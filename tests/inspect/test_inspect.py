@@ -38,8 +38,7 @@ def test_an_unknown_link_type_suggests_tshark() -> None:
         worker.inspect_packet(b"abc", 65_001, 3)
 
 
-def test_a_missing_tool_has_an_install_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "environment", lambda: {"PATH": "/nonexistent", "PYTHONPATH": "."})
+def test_a_missing_tool_has_an_install_hint() -> None:
     code = "import importlib.util; importlib.util.find_spec = lambda name: None; "
     code += "from rustnet.inspect.__main__ import main; main()"
     request = json.dumps({"tool": "scapy", "link_type": 1, "length": 0, "ts": 0}) + "\n"

@@ -7,6 +7,7 @@ from rustnet.attribute.formats.sidecar_line import SOURCE, LineParser, lines
 from rustnet.attribute.observation import Faults, Observations
 from rustnet.attribute.values import BadValue, bounded_text
 from rustnet.errors import InputError
+from rustnet.filenames import as_text
 
 HOPELESS_LINES = 10_000
 """Malformed lines after which a file without a single valid line is rejected."""
@@ -20,7 +21,7 @@ class LineReader:
     def __init__(self, path: Path, host: str | None = None) -> None:
         self.path = path
         self.host = host
-        self.origin = bounded_text(path.name) or "sidecar"
+        self.origin = bounded_text(as_text(path.name)) or "sidecar"
         self.records = 0
         self.faults = Faults()
 

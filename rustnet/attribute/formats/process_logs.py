@@ -23,6 +23,7 @@ from rustnet.attribute.values import (
 )
 from rustnet.engine.numbers import protocol_name
 from rustnet.errors import InputError
+from rustnet.filenames import as_text
 
 HOPELESS_RECORDS = 10_000
 """Malformed records after which a file without a single valid record is rejected."""
@@ -44,7 +45,7 @@ class LogReader:
         self.path = path
         self.host = host
         self.source = log.name
-        self.origin = bounded_text(path.name) or "log"
+        self.origin = bounded_text(as_text(path.name)) or "log"
         self.records = 0
         self.faults = Faults()
         self._facts = [name for name in (*_TEXT, *_NUMBERS, "started_at") if name in log.fields]

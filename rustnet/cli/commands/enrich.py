@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rustnet.cli.annotated import check_output, print_result, write
+from rustnet.cli.annotated import check_comments, print_result, write
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened
+from rustnet.cli.outputs import Inputs, output_options
 from rustnet.cli.terminal import notify, notify_error
 from rustnet.errors import ExitCode, InputError, RustnetError, UsageError
 from rustnet.i18n import _
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option("--db", metavar="SESSION", help=_("Read the owners from this session, which must contain the capture."))
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if part of the capture could not be read."))
+@output_options
 @common
 @click.pass_obj
 def command(
@@ -48,7 +50,8 @@ def command(
     """Determine the owners, then write the annotated capture."""
     if db is not None and sidecars:
         raise UsageError("--db and --sidecar cannot be combined: the session already contains its owners")
-    check_output(output, [capture, *sidecars, *([db] if db is not None else [])])
+    inputs = Inputs(capture, sessions=[db] if db is not None else [], sidecars=sidecars)
+    check_comments(output, inputs)
     with tempfile.TemporaryDirectory(prefix="rustnet.", ignore_cleanup_errors=True) as folder:
         from rustnet.export.annotate import regular  # noqa: PLC0415 -- NumPy
 
@@ -60,12 +63,15 @@ def command(
         else:
             session = db
         with opened(session) as reader:
+            if db is not None:
+                inputs.add_session(reader, db, output)
+                check_comments(output, inputs)
             from rustnet.export.originals import stored_as  # noqa: PLC0415
             from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
 
             comments = Comments(reader, 1 if db is None else stored_as(reader, Path(path)))
             _check_owners(comments, capture, sidecars, db)
-            result = write(path, comments, output)
+            result = write(path, comments, output, inputs)
     print_result(result, capture, output)
     if failed:
         return ExitCode.INPUT

@@ -4,7 +4,8 @@ from typing import TextIO, cast
 
 import click
 
-from rustnet.cli.options import common, opened, session_argument, text_output
+from rustnet.cli.options import common, opened, session_argument
+from rustnet.cli.outputs import inputs_of, output_options, text_output
 from rustnet.cli.terminal import notify
 from rustnet.errors import RustnetError, UsageError
 from rustnet.i18n import _, ngettext
@@ -22,6 +23,7 @@ from rustnet.present.text import safe
 @session_argument
 @click.option("--sidecar", is_flag=True, help=_("Export owners of connections: all claims and processes."))
 @click.option("-o", "--output", required=True, metavar="FILE", help=_("File to write; - is standard output."))
+@output_options
 @common
 def command(session: str, sidecar: bool, output: str) -> None:
     """Write the sidecar."""
@@ -35,7 +37,7 @@ def command(session: str, sidecar: bool, output: str) -> None:
             raise RustnetError(
                 "{path}: nothing to export: the session was made without a source of owners", path=session
             )
-        with text_output(output, "jsonl") as stream:
+        with text_output(output, "jsonl", inputs_of(reader, session, output)) as stream:
             lines = write_sidecar(reader, cast("TextIO", stream))
     template = ngettext("{n} record written to {path}", "{n} records written to {path}", lines)
     notify(template.format(n=f"{lines:,}", path=safe(output if output != "-" else "stdout")))

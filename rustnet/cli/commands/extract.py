@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from rustnet.cli.options import common, filter_argument, opened, session_argument, whole_file
+from rustnet.cli.options import common, filter_argument, opened, session_argument
+from rustnet.cli.outputs import Inputs, check_output, inputs_of, output_options, whole_file
 from rustnet.cli.terminal import notify
 from rustnet.errors import InputError, RustnetError, UsageError
 from rustnet.i18n import _, ngettext
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--source", "sources", multiple=True, metavar="FILE", help=_("Current path of an original capture."))
 @click.option("--no-comments", is_flag=True, help=_("Do not add comments with processes; existing comments are kept."))
 @click.option("--no-verify", is_flag=True, help=_("Do not check size and SHA-256 of the originals."))
+@output_options
 @common
 def command(
     session: str,
@@ -61,11 +63,12 @@ def command(
             selection.by_filter(" ".join(words), reader.scope()) if sql is None else selection.by_sql(reader, sql)
         )
         with_comments = form == "pcapng" and not no_comments
+        inputs = inputs_of(reader, session, output, *sources)
+        check_output(output, inputs)
         parts = _parts(reader, selected, Path(session), sources, verified=not no_verify, with_comments=with_comments)
         if not parts:
             raise RustnetError("nothing to extract: no packet matches")
-        _check_output(output, parts)
-        result = _write(output, form, parts)
+        result = _write(output, form, parts, inputs)
     template = ngettext("{n} packet written to {path}", "{n} packets written to {path}", result.packets)
     notify(template.format(n=f"{result.packets:,}", path=safe(output if output != "-" else "stdout")))
     if result.left_out:
@@ -107,7 +110,7 @@ def _parts(
         if verified:
             if not capture.sha256:
                 words = _("rustnet: {path}: not verified: it was never read to its end, so there is no hash")
-                notify(words.format(path=original.path))
+                notify(words.format(path=safe(str(original.path))))
             if wrong := originals.verify(capture, original.path):
                 raise InputError(
                     "{path}: {wrong}; name the right file with --source, or skip this check with --no-verify",
@@ -121,13 +124,7 @@ def _parts(
     return parts
 
 
-def _check_output(output: str, parts: "list[Part]") -> None:
-    """Raise `UsageError` if the output is one of the originals."""
-    if output != "-" and any(Path(output).exists() and part.path.samefile(output) for part in parts):
-        raise UsageError("{path}: is an original capture; choose another output file", path=output)
-
-
-def _write(output: str, form: str, parts: "list[Part]") -> "Extracted":
+def _write(output: str, form: str, parts: "list[Part]", inputs: Inputs) -> "Extracted":
     from rustnet.export.packets import write_pcap, write_pcapng  # noqa: PLC0415
 
     def write_parts(stream: BinaryIO) -> "Extracted":
@@ -137,5 +134,5 @@ def _write(output: str, form: str, parts: "list[Part]") -> "Extracted":
         result = write_parts(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return result
-    with whole_file(output) as stream:
+    with whole_file(output, inputs) as stream:
         return write_parts(stream)

@@ -15,8 +15,8 @@ from rustnet.cli.options import (
     limit_options,
     opened,
     session_argument,
-    text_output,
 )
+from rustnet.cli.outputs import inputs_of, text_output
 from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _, ngettext
 
@@ -64,6 +64,7 @@ def command(
     words: tuple[str, ...],
     fmt: str | None,
     output: str | None,
+    spreadsheet: bool,
     limit: int | None,
     everything: bool,
     sort: str | None,
@@ -86,11 +87,15 @@ def command(
             return
         names = listing.DEFAULT_COLUMNS if columns is None else known if columns == "all" else _split(columns)
         order = _split(sort) if sort else [listing.DEFAULT_SORT]
-        with listing.list_flows(reader, text, scope, names, order, limit) as rows, text_output(output, form) as out:
+        inputs = inputs_of(reader, session, output)
+        with (
+            listing.list_flows(reader, text, scope, names, order, limit) as rows,
+            text_output(output, form, inputs) as out,
+        ):
             if form == "table" and columns is None and output is None and screen.tty:
                 count = _screen([row for batch in rows.batches() for row in batch], screen)
             else:
-                count = write_result(rows, form, out)
+                count = write_result(rows, form, out, spreadsheet=spreadsheet)
         if form == "table" and limit is not None and count >= limit:
             _more(listing.count(reader, text, scope) - count)
         elif not count and form == "table":

@@ -14,8 +14,8 @@ from rustnet.cli.options import (
     limit_options,
     opened,
     session_argument,
-    text_output,
 )
+from rustnet.cli.outputs import inputs_of, text_output
 from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _
 
@@ -47,7 +47,13 @@ _NARROW = (
 @limit_options
 @common
 def command(
-    session: str, local: bool, fmt: str | None, output: str | None, limit: int | None, everything: bool
+    session: str,
+    local: bool,
+    fmt: str | None,
+    output: str | None,
+    spreadsheet: bool,
+    limit: int | None,
+    everything: bool,
 ) -> None:
     """List hosts."""
     from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
@@ -60,9 +66,13 @@ def command(
         limit = TERMINAL_LIMIT
     with opened(session) as reader:
         fetch_limit = None if limit is None else limit + on_screen
-        with list_hosts(reader, local=local, limit=fetch_limit) as rows, text_output(output, form) as out:
+        inputs = inputs_of(reader, session, output)
+        with (
+            list_hosts(reader, local=local, limit=fetch_limit) as rows,
+            text_output(output, form, inputs) as out,
+        ):
             if not on_screen:
-                count = write_result(rows, form, out)
+                count = write_result(rows, form, out, spreadsheet=spreadsheet)
             else:
                 fetched = [row for batch in rows.batches() for row in batch]
                 count = _screen(fetched[:limit], screen)

@@ -15,8 +15,8 @@ from rustnet.cli.options import (
     limit_options,
     opened,
     session_argument,
-    text_output,
 )
+from rustnet.cli.outputs import inputs_of, text_output
 from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _, ngettext
 
@@ -60,6 +60,7 @@ def command(
     claimed: bool,
     fmt: str | None,
     output: str | None,
+    spreadsheet: bool,
     limit: int | None,
     everything: bool,
 ) -> None:
@@ -77,14 +78,15 @@ def command(
         scope = reader.scope()
         tree, stems = process_tree(reader, text, scope, claimed=claimed)
         without_owner, flows = unowned(reader, text, scope)
+        inputs = inputs_of(reader, session, output)
     rows = tree.rows if limit is None else tree.rows[:limit]
     rest = len(tree.rows) - len(rows)
     tree = ResultSet(tree.columns, tree.types, rows, truncated=False, elapsed=0.0)
-    with text_output(output, form) as out:
+    with text_output(output, form, inputs) as out:
         if form == "table" and output is None and rows:
             _screen(tree, stems, screen)
         else:
-            write_result(tree, form, out)
+            write_result(tree, form, out, spreadsheet=spreadsheet)
     if rest:
         more = ngettext("{n} more process; --all shows it", "{n} more processes; --all shows them", rest)
         notify(more.format(n=f"{rest:,}"))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rustnet.cli.main import terminal
-from rustnet.cli.options import chosen_format, common, format_options, opened, session_argument, text_output
+from rustnet.cli.options import chosen_format, common, format_options, opened, session_argument
+from rustnet.cli.outputs import inputs_of, text_output
 from rustnet.cli.terminal import Col, notify, table, wrap
 from rustnet.errors import UsageError
 from rustnet.i18n import _
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 @click.option("-n", "--limit", type=click.IntRange(0), help=_("Write at most this many rows."))
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, metavar="SECONDS",
               help=_("Stop the query after this time."))  # fmt: skip
-@click.option(
-    "--spreadsheet", is_flag=True, help=_("Write CSV that is safe to open in a spreadsheet: formulas become text.")
-)
 @common
 def command(
     session: str,
@@ -76,8 +74,9 @@ def command(
     if sql == "-":
         sql = sys.stdin.read()
     with opened(session) as reader:
+        inputs = inputs_of(reader, session, output)
         rows = saved.stream(reader, parameters, seconds=timeout) if saved else reader.stream(sql or "", seconds=timeout)
-        with rows, text_output(output, form) as out:
+        with rows, text_output(output, form, inputs) as out:
             if limit is None:
                 count = write_result(rows, form, out, spreadsheet=spreadsheet)
             else:

@@ -9,6 +9,7 @@ import click
 from rustnet.cli.ingesting import ingest_and_summarise, print_problems, print_summary, session_path
 from rustnet.cli.main import State
 from rustnet.cli.options import common
+from rustnet.cli.outputs import check_session, group_option, share
 from rustnet.cli.sidecar_options import sidecar_options
 from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
@@ -41,6 +42,7 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
 )
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @click.option("--db", metavar="SESSION", help=_("Session file to create or to add to."))
+@group_option
 @sidecar_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @click.option("--again", is_flag=True, help=_("Ingest captures that the session already contains once more."))
@@ -105,6 +107,7 @@ def command(
     """Ingest, then print the summary."""
     if files.count("-") > 1:
         raise UsageError("standard input can be given only once")
+    check_session(db, files, sidecars)
     if tool:
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
 
@@ -113,7 +116,7 @@ def command(
 
     hash_ahead(files[0])
     from rustnet.ingest.options import Options  # noqa: PLC0415 -- the whole engine
-    from rustnet.sources.limits import Limits  # noqa: PLC0415
+    from rustnet.ingest.options import Limits  # noqa: PLC0415
 
     options = Options(
         sidecars=sidecars,
@@ -132,6 +135,8 @@ def command(
             report, summary = ingest_and_summarise(files, session, options, top, None if db else Path(session).parent)
         finally:
             drop_ahead()
+        if db:
+            share(db)
         print_problems(report)
         code = ExitCode.DONE
         if tool and not report.interrupted:

@@ -19,7 +19,7 @@ def command(forced: bool, arguments: tuple[str, ...]) -> ExitCode:
     """Run the recorder with the options of sidecar/record.py."""
     from rustnet.cli.psutil_sources import psutil_sources  # noqa: PLC0415 -- ctypes, sockets, psutil
     from rustnet.probe.command import record  # noqa: PLC0415
-    from rustnet.probe.errors import RecordError  # noqa: PLC0415
+    from rustnet.probe.errors import RecordError, RefusedOutputError  # noqa: PLC0415
     from rustnet.probe.options import parse  # noqa: PLC0415
     from rustnet.probe.sources import linux_sources  # noqa: PLC0415
 
@@ -31,6 +31,6 @@ def command(forced: bool, arguments: tuple[str, ...]) -> ExitCode:
     try:
         record(options, psutil_sources if use_psutil else linux_sources)
     except RecordError as error:
-        click.echo(f"rustnet: {error}", err=True)
-        return ExitCode.FAILURE
+        click.echo(_("rustnet: error: {words}").format(words=error), err=True)
+        return ExitCode.USAGE if isinstance(error, RefusedOutputError) else ExitCode.FAILURE
     return ExitCode.DONE

@@ -16,8 +16,8 @@ from rustnet.cli.options import (
     limit_options,
     opened,
     session_argument,
-    text_output,
 )
+from rustnet.cli.outputs import inputs_of, text_output
 from rustnet.cli.terminal import notify
 from rustnet.errors import UsageError
 from rustnet.i18n import _
@@ -49,6 +49,7 @@ def command(
     by: str | None,
     fmt: str | None,
     output: str | None,
+    spreadsheet: bool,
     limit: int | None,
     everything: bool,
 ) -> None:
@@ -63,7 +64,7 @@ def command(
     screen = terminal()
     if limit is None and not everything and output is None and screen.tty:
         limit = TERMINAL_LIMIT if by else 15
-    with opened(session) as reader, text_output(output, form) as out:
+    with opened(session) as reader, text_output(output, form, inputs_of(reader, session, output)) as out:
         scope = reader.scope()
         for number, dimension in enumerate([by] if by else _OVERVIEW):
             if not by:
@@ -71,11 +72,11 @@ def command(
                 typing.cast("TextIO", out).write(("\n" if number else "") + heading + "\n\n")
             with statistics(reader, dimension, " ".join(words), scope, None if limit is None else limit + 1) as rows:
                 if limit is None:
-                    write_result(rows, form, out)
+                    write_result(rows, form, out, spreadsheet=spreadsheet)
                     continue
                 fetched = rows.fetch(limit + 1)
                 result = ResultSet(rows.columns, rows.types, fetched[:limit], truncated=False, elapsed=0.0)
-                write_result(result, form, out)
+                write_result(result, form, out, spreadsheet=spreadsheet)
             if len(fetched) > limit:
                 sys.stdout.flush()
                 notify(_("more rows follow; --all shows all"))

@@ -112,7 +112,7 @@ class CaptureIngest:
         self.link_types: set[int] = set()
         self.last_link = -1
         self.packet_claims = claims = PacketClaims(capture_id, Path(source.info.source).name)
-        claims.spill = lambda rows: writer.execute(partial(claims.store, columns=rows))
+        claims.spill = lambda rows: writer.execute_pass("ownership", partial(claims.store, columns=rows), capture_id)
         self.pktap = False
         self.callback: Callable[[Progress], None] | None = None
         self.last_progress_at = 0.0
@@ -186,7 +186,7 @@ class CaptureIngest:
             return
         started = time.monotonic()
         enough = packets >= self.cadence.packets or self.stored_rows >= self.cadence.rows
-        if started < (self.flush_earliest if enough else self.flush_at):
+        if started < (self.flush_earliest if enough else self.flush_at) and not self.writer.crowded:
             return
         remaining = self.analysis.take_all()
         batches = [*self.ready_batches(), *remaining]
@@ -260,7 +260,7 @@ class CaptureIngest:
         report.captures.append(self.summary())
         self.packet_claims.spill = None  # break the reference cycle
         if len(self.packet_claims):
-            self.writer.execute(self.packet_claims.store)
+            self.writer.execute_pass("ownership", self.packet_claims.store, self.capture_id)
             report.packet_claims[self.capture_id] = self.packet_claims
         self.progress(final=True)
 

@@ -94,6 +94,7 @@ def ingest(
         if workers is not None:
             workers.close()
         writer.close()
+    report.losses += writer.losses
     report.note_losses()
     return report
 
@@ -241,7 +242,9 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         if not sidecar_files(capture.source, evidence) and capture.capture_id not in report.packet_claims:
             continue
         work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence)
-        outcome: Outcome = writer.execute(work)
+        outcome: Outcome | None = writer.execute_pass(OWNERSHIP.name, work, capture.capture_id)
+        if outcome is None:
+            continue
         report.failed += [("sidecar", sentence) for sentence in outcome.failures]
         report.sidecars += outcome.notes
     report.packet_claims.clear()

@@ -9,7 +9,7 @@ TEXT_BYTES = 4 << 10
 """Most bytes of a text, or of one element of a list."""
 LIST_BYTES = 16 << 10
 """Most bytes of a list, with `ITEM_BYTES` for each element."""
-ROW_BYTES = 32 << 10
+ROW_BYTES = 48 << 10
 """Most bytes of all texts and lists of a row."""
 ITEM_BYTES = 8
 """What an element of a list costs beside its text."""
@@ -71,7 +71,7 @@ def cut_row(record: Any, names: tuple[str, ...]) -> list[str]:
             fits = cut_text(value, min(TEXT_BYTES, room))
             room -= len(encoded(fits))
         elif isinstance(value, list | tuple | set | frozenset):
-            value = [str(item) for item in value]
+            value = [item if type(item) is str else str(item) for item in value]
             fits = cut_list(value, min(LIST_BYTES, room))
             room -= list_bytes(fits)
         else:

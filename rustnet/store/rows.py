@@ -1,7 +1,7 @@
 """Records as columns (`rustnet.columnar`), and the INSERT that reads these as an Arrow stream.
 
-Whatever a parser put into a record, its row can be stored: a value that its column cannot have becomes NULL, or the
-type's zero where the table has no NULL, and is counted (`Faults`); a value of another type becomes text.
+Whatever a parser put into a record, its row can be stored: a value that its column cannot have becomes NULL, or
+zero in the core tables, which have NOT NULL columns, and is counted (`Faults`); a value of another type becomes text.
 """
 
 import functools
@@ -15,7 +15,7 @@ from rustnet.bounds import LIST_BYTES
 from rustnet.columnar import LEAST, MOST, NULL, doubles, integers, integers_within, lists, texts
 from rustnet.columnar import Column as Values
 from rustnet.records import Column, columns, table_name
-from rustnet.store.tables import stored_in
+from rustnet.store.tables import CORE_TABLES, stored_in
 
 if not cython.compiled:  # compiled, the .pxd has it as an inline function
 
@@ -66,11 +66,14 @@ def values_column(cls: type, column: Column, values: list[Any], faults: Faults) 
     sql_type = column.sql_type
     invalid = 0
     array: Any
+    if not column.nullable and cls in CORE_TABLES and None in values:
+        zero: Any = [] if sql_type.endswith("[]") else "" if sql_type == "VARCHAR" else 0
+        values = [zero if value is None else value for value in values]
     if sql_type == "BOOLEAN" and not column.nullable:
         return _booleans(values)
     if sql_type in RANGES:
         array, invalid = integers_within(values, *RANGES[sql_type])
-        if invalid and not column.nullable:
+        if invalid and not column.nullable and cls in CORE_TABLES:
             array[array == NULL] = 0
         if sql_type == "TIMESTAMP_NS":
             array = array.view("datetime64[ns]")
@@ -98,12 +101,12 @@ def _texts(values: list[Any]) -> Values:
     try:
         return texts(values)
     except (TypeError, AttributeError):
-        return texts([value if value is None else _text(value) for value in values])
+        return texts(list(map(_text, values)))
 
 
-def _text(value: object) -> str:
-    """A value as text."""
-    return value if type(value) is str else str(value)
+def _text(value: object) -> str | None:
+    """A value as text, or NULL."""
+    return value if value is None or type(value) is str else str(value)
 
 
 def _lists(values: list[Any], sql_type: str) -> Values:
@@ -112,7 +115,8 @@ def _lists(values: list[Any], sql_type: str) -> Values:
         try:
             return lists(values)
         except (TypeError, AttributeError):
-            return lists([value if value is None else _list(value) for value in values])
+            items = [None if value is None else [_text(item) for item in _list(value)] for value in values]
+            return lists(items)  # type: ignore[arg-type]  # an element may be NULL
     least, most = RANGES[sql_type.removesuffix("[]")]
     kept = [
         None if value is None else [str(x) for x in _list(value) if isinstance(x, int) and least <= x <= most]
@@ -122,10 +126,8 @@ def _lists(values: list[Any], sql_type: str) -> Values:
 
 
 def _list(value: object) -> list[Any]:
-    """A value as a list of texts or numbers."""
-    if not isinstance(value, list | tuple | set | frozenset):
-        value = [value]
-    return [item if item is None or isinstance(item, int) else _text(item) for item in value]
+    """A value as a list."""
+    return list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
 
 
 Row = tuple[Any, int, int, int]

@@ -8,6 +8,7 @@ from socket import AF_INET6, inet_ntoa, inet_ntop
 
 import cython
 
+from rustnet.bounds import ITEM_BYTES, LIST_BYTES
 from rustnet.dissect.framework.conversation import DissectError
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
@@ -28,6 +29,8 @@ MAX_QUESTIONS = 128
 """Questions read of one message."""
 MAX_RECORDS = 1024
 """Resource records read of one message: the rest is only counted."""
+MAX_LISTED = LIST_BYTES - 4 * ITEM_BYTES
+"""Bytes of the texts, and of the owners, of one message's answers: a few compressed names expand to megabytes."""
 
 
 def class_name(number: int) -> str:
@@ -54,6 +57,7 @@ class Message(Names):
         "authorities",
         "client_subnet",
         "cnames",
+        "cut",
         "edns_flags",
         "edns_size",
         "edns_version",
@@ -87,6 +91,8 @@ class Message(Names):
         self.answer_types: list[str] | None = None
         self.answer_names: list[str] | None = None
         self.cnames: list[str] | None = None
+        self.cut = False
+        """There are more answers than `answers` has."""
         self.hosts = 0
         """Answers of the types A and AAAA."""
         self.addresses: list[tuple[str, str, int]] | None = None
@@ -161,6 +167,7 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
     owners: list[str] = []
     message.answers, message.answer_types, message.answer_names = answers, kinds, owners
     size = len(data)
+    text_bytes = owner_bytes = 0
     least = 0xFFFFFFFF
     for _ in range(min(count, MAX_RECORDS)):
         start = pos
@@ -183,6 +190,11 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
             _address(message, text, owner, klass, ttl)
         else:
             text = _data_text(message, pos, end, kind)
+        text_bytes += len(text) + ITEM_BYTES
+        owner_bytes += len(owner) + ITEM_BYTES
+        if text_bytes > MAX_LISTED or owner_bytes > MAX_LISTED:
+            message.cut = True
+            return _skip_records(data, start, count - len(answers))
         if kind in {1, 28}:
             message.hosts += 1
         answers.append(text)
@@ -193,6 +205,14 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
         pos = end
     if count > MAX_RECORDS:
         raise DissectError("more than {limit} answers", limit=MAX_RECORDS)
+    return pos
+
+
+def _skip_records(data: bytes, pos: int, count: int) -> int:
+    """Position after ``count`` records."""
+    for _ in range(count):
+        pos = skip_name(data, pos)
+        pos += 10 + u16(data, pos + 8)
     return pos
 
 

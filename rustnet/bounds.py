@@ -9,8 +9,11 @@ TEXT_BYTES = 4 << 10
 """Most bytes of a text, or of one element of a list."""
 LIST_BYTES = 16 << 10
 """Most bytes of a list, with `ITEM_BYTES` for each element."""
-ROW_BYTES = 48 << 10
-"""Most bytes of all texts and lists of a row."""
+ROW_BYTES = 32 << 10
+"""Most bytes of all texts and lists of a row.
+
+DuckDB needs memory for 2,048 rows at once when it compresses them: at this size a quarter of the writer's limit.
+"""
 ITEM_BYTES = 8
 """What an element of a list costs beside its text."""
 NAME_BYTES = 1 << 10

@@ -4,7 +4,7 @@ from rustnet.dissect.dns.names cimport Names, skip_name, u16, u32
 from rustnet.dissect.dns.texts cimport record_text, type_name
 
 cdef int MAX_QUESTIONS, MAX_RECORDS
-cdef Py_ssize_t MAX_LISTED, ITEM_BYTES
+cdef Py_ssize_t MAX_LISTED, USUAL_LISTED, EXPANSION, ITEM_BYTES
 cdef tuple RCODES
 
 cpdef str rcode_name(int number)
@@ -21,7 +21,7 @@ cdef class Message(Names):
 cpdef Message parse(bytes data, bint deep=*)
 @cython.locals(pos=Py_ssize_t, start=Py_ssize_t, name=str, kind=int, klass=int)
 cdef Py_ssize_t _questions(bytes data, int count, Message message) except -1
-@cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str, text=str, text_bytes=Py_ssize_t, owner_bytes=Py_ssize_t)
+@cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str, text=str, text_bytes=Py_ssize_t, owner_bytes=Py_ssize_t, most=Py_ssize_t)
 cdef Py_ssize_t _answers(bytes data, Py_ssize_t pos, int count, Message message) except -1
 cdef Py_ssize_t _skip_records(bytes data, Py_ssize_t pos, Py_ssize_t count) except -1
 @cython.locals(text=str)

@@ -30,7 +30,10 @@ MAX_QUESTIONS = 128
 MAX_RECORDS = 1024
 """Resource records read of one message: the rest is only counted."""
 MAX_LISTED = LIST_BYTES - 4 * ITEM_BYTES
-"""Bytes of the texts, and of the owners, of one message's answers: a few compressed names expand to megabytes."""
+"""Bytes of the texts, and of the owners other than the name in the question, of one message's answers."""
+USUAL_LISTED = 2 << 10
+EXPANSION = 4
+"""At most `USUAL_LISTED` bytes and this many times the message's: a few pointers to a long name expand to megabytes."""
 
 
 def class_name(number: int) -> str:
@@ -168,6 +171,7 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
     message.answers, message.answer_types, message.answer_names = answers, kinds, owners
     size = len(data)
     text_bytes = owner_bytes = 0
+    most = min(MAX_LISTED, USUAL_LISTED + EXPANSION * size)
     least = 0xFFFFFFFF
     for _ in range(min(count, MAX_RECORDS)):
         start = pos
@@ -191,8 +195,9 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
         else:
             text = _data_text(message, pos, end, kind)
         text_bytes += len(text) + ITEM_BYTES
-        owner_bytes += len(owner) + ITEM_BYTES
-        if text_bytes > MAX_LISTED or owner_bytes > MAX_LISTED:
+        if owner is not message.name:
+            owner_bytes += len(owner) + ITEM_BYTES
+        if text_bytes > most or owner_bytes > most:
             message.cut = True
             return _skip_records(data, start, count - len(answers))
         if kind in {1, 28}:

@@ -230,7 +230,7 @@ class DnsParser(Parser):
             rcode_name(message.rcode) if response else None,
             answers,
             types,
-            message.answer_names if message.cut or _has_other_owners(message) else None,
+            message.answer_names if _has_other_owners(message) else None,
             message.cnames,
             response,
             self.label,

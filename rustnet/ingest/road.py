@@ -94,7 +94,7 @@ def ingest(
         if workers is not None:
             workers.close()
         writer.close()
-    report.losses += writer.losses
+    report.not_stored += writer.losses
     report.note_losses()
     return report
 

@@ -95,9 +95,9 @@ def finish(writer: "Writer", first: Work, second: Work, tables: Collection[type]
     fails costs no row: these are committed before.
     """
     if len(writer.waiting) < SHARED_TABLES:
-        writer.commit_all("COMMIT")
+        writer.commit_all(checkpoint=False)
         writer.attempt(SECOND, second)
-        writer.commit_transaction("COMMIT")
+        writer.commit_transaction(checkpoint=False)
         writer.attempt(FIRST, first)
         return
     writer.borrowed = False
@@ -107,7 +107,7 @@ def finish(writer: "Writer", first: Work, second: Work, tables: Collection[type]
         try:
             for layout in list(writer.held):
                 writer.insert_held(layout)
-            writer.commit_transaction("COMMIT")
+            writer.commit_transaction(checkpoint=False)
             # The next transaction begins by reading: it could not while the other thread commits.
             writer.con.execute("FROM meta LIMIT 0")
             share.others_stored = True
@@ -115,11 +115,11 @@ def finish(writer: "Writer", first: Work, second: Work, tables: Collection[type]
             share.first_done.set()
         writer.disk_flush.start(writer.path)
         writer.attempt(FIRST, first)
-    writer.commit_transaction("COMMIT")
+    writer.commit_transaction(checkpoint=False)
     if share.refused is not None:
         for layout, batches in share.batches:
             writer.storing.insert(layout, batches)
-        writer.commit_transaction("COMMIT")
+        writer.commit_transaction(checkpoint=False)
         writer.attempt(SECOND, second)
     elif share.pass_refused is not None:
         writer.report_pass(SECOND, share.pass_refused)
@@ -187,7 +187,7 @@ def second_share(waiting: Mapping[Layout, int], tables: Collection[type]) -> lis
 
 def execute_last(writer: "Writer", work: Work) -> None:
     """Run work that reads what is stored while a checkpoint makes that permanent."""
-    writer.commit_all("COMMIT")
+    writer.commit_all(checkpoint=False)
     # More threads would take the core from the checkpoint, which uses one; afterwards the work may use them.
     with SecondConnection(writer.con, lambda con: con.execute("CHECKPOINT; RESET threads")):
         work(writer.con)

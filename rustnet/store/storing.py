@@ -139,19 +139,21 @@ class Storing:
         else:
             self.kept = None
 
-    def commit(self, statements: str = "COMMIT; CHECKPOINT") -> bool:
-        """Make everything permanent and begin a transaction; false if it had to be made up for."""
-        aborts = self.aborts
+    def commit(self, checkpoint: bool = True) -> bool:
+        """Commit, make that permanent with ``checkpoint``, and begin a transaction; false if it was refused.
+
+        Then its rows were stored again, in other transactions.
+        """
         try:
-            self.con.execute(statements)
+            self.con.execute("COMMIT")
         except Exception as error:
             if is_fatal(error):
                 raise
             self.recover(error)
-        else:
-            self.begin()
-            self.con.execute("BEGIN")
-        return self.aborts == aborts
+            return False
+        self.begin()
+        self.con.execute("CHECKPOINT; BEGIN" if checkpoint else "BEGIN")
+        return True
 
     def recover(self, error: Exception, refused: _Inserted | None = None) -> None:
         """Store an aborted transaction's rows in transactions of their own, without those that DuckDB refuses."""

@@ -187,7 +187,7 @@ class Writer:
 
         def run() -> None:
             if not self.reading:
-                self.commit_all("COMMIT")
+                self.commit_all(checkpoint=False)
             results.append(self.attempt(name, work, capture_id))
             self._commit_due(self.cadence.seconds)
 
@@ -283,7 +283,7 @@ class Writer:
             self._replace_open_flows(item)
             if self.on_flush is not None:
                 on_flush, capture_id = self.on_flush, item.capture.capture_id
-                self.commit_all("COMMIT")  # what the passes change is not worth these rows
+                self.commit_all(checkpoint=False)  # what the passes change is not worth these rows
                 self.attempt("live", lambda con: on_flush(con, capture_id), capture_id)
             self.commit_all()
         else:
@@ -411,16 +411,16 @@ class Writer:
         sentence = _("{path}: the pass {name} could not be completed ({why}); try `rustnet refresh {path} {name}`")
         self.losses.append(sentence.format(path=self.path, name=name, why=why))
 
-    def commit_all(self, statements: str = "COMMIT; CHECKPOINT") -> None:
-        """Insert everything that is held and make it permanent."""
+    def commit_all(self, checkpoint: bool = True) -> None:
+        """Insert everything that is held and commit, permanently with ``checkpoint``."""
         for _attempt in range(2):  # after an aborted transaction the captures' rows have to be stored again
             self.insert_all()
-            if self.commit_transaction(statements):
+            if self.commit_transaction(checkpoint):
                 break
 
-    def commit_transaction(self, statements: str = "COMMIT; CHECKPOINT") -> bool:
-        """Make everything permanent and begin the next transaction; false if that was refused and made up for."""
-        done = self.storing.commit(statements)
+    def commit_transaction(self, checkpoint: bool) -> bool:
+        """Commit what is inserted and begin the next transaction; false if that was refused (`Storing.commit`)."""
+        done = self.storing.commit(checkpoint)
         if done:
             self.stored = {}
             self.committed = (set(self.stored_incomplete), self.open_flows)

@@ -24,6 +24,8 @@ cdef Py_ssize_t _questions(bytes data, int count, Message message) except -1
 @cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str, text=str, text_bytes=Py_ssize_t, owner_bytes=Py_ssize_t, most=Py_ssize_t)
 cdef Py_ssize_t _answers(bytes data, Py_ssize_t pos, int count, Message message) except -1
 cdef Py_ssize_t _skip_records(bytes data, Py_ssize_t pos, Py_ssize_t count) except -1
+@cython.locals(data=bytes, text=str)
+cdef str _answer_text(Message message, Py_ssize_t pos, Py_ssize_t end, int kind, int klass, int64_t ttl, str owner)
 @cython.locals(text=str)
 cdef str _data_text(Message message, Py_ssize_t pos, Py_ssize_t end, int kind)
 cdef int _address(Message message, str text, str owner, int klass, int64_t ttl) except -1

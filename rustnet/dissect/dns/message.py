@@ -186,14 +186,7 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
         end = pos + length
         if end > size:
             raise DissectError("resource record exceeds the message")
-        if kind == 1 and length == 4:
-            text = inet_ntoa(data[pos:end])
-            _address(message, text, owner, klass, ttl)
-        elif kind == 28 and length == 16:
-            text = inet_ntop(AF_INET6, data[pos:end])
-            _address(message, text, owner, klass, ttl)
-        else:
-            text = _data_text(message, pos, end, kind)
+        text = _answer_text(message, pos, end, kind, klass, ttl, owner)
         text_bytes += len(text) + ITEM_BYTES
         if owner is not message.name:
             owner_bytes += len(owner) + ITEM_BYTES
@@ -219,6 +212,19 @@ def _skip_records(data: bytes, pos: int, count: int) -> int:
         pos = skip_name(data, pos)
         pos += 10 + u16(data, pos + 8)
     return pos
+
+
+def _answer_text(message: Message, pos: int, end: int, kind: int, klass: int, ttl: int, owner: str) -> str:
+    """Text of an answer's data; an address is added to those of the message."""
+    data = message.data
+    if kind == 1 and end - pos == 4:
+        text = inet_ntoa(data[pos:end])
+    elif kind == 28 and end - pos == 16:
+        text = inet_ntop(AF_INET6, data[pos:end])
+    else:
+        return _data_text(message, pos, end, kind)
+    _address(message, text, owner, klass, ttl)
+    return text
 
 
 def _data_text(message: Message, pos: int, end: int, kind: int) -> str:

@@ -408,7 +408,7 @@ class Writer:
     def report_pass(self, name: str, why: str, capture_id: int | None = None) -> None:
         """Report a pass that failed."""
         self.report("pass_failed", f"{name}: {why}", capture_id, 1)
-        sentence = _("{path}: the pass {name} could not be completed ({why}); try `rustnet refresh {path} {name}`")
+        sentence = _("{path}: the pass {name} could not be completed ({why}); try `rustnet refresh {path}`")
         self.losses.append(sentence.format(path=self.path, name=name, why=why))
 
     def commit_all(self, checkpoint: bool = True) -> None:

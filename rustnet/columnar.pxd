@@ -7,16 +7,17 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
-@cython.locals(count=Py_ssize_t, places=int64_t[::1], size=int64_t, missing=Py_ssize_t, i=Py_ssize_t, joined=str, value=str, plain=bint, parts=list, present=list)
+@cython.locals(count=Py_ssize_t, places=int64_t[::1], size=int64_t, missing=Py_ssize_t, i=Py_ssize_t, joined=str, value=str, plain=bint, parts=list, present=list, own=Py_ssize_t, longest=Py_ssize_t)
 cpdef texts(list values)
 @cython.locals(count=Py_ssize_t, marks=uint8_t[::1], present=list, i=Py_ssize_t)
 cdef tuple _present(list values)
 @cython.locals(count=Py_ssize_t, places=int64_t[::1], marks=uint8_t[::1], missing=Py_ssize_t, size=int64_t, items=list, i=Py_ssize_t, value=list)
 cpdef lists(list values)
-@cython.locals(count=Py_ssize_t, places=int64_t[::1], null=int64_t, i=Py_ssize_t)
 cpdef integers(list values)
-@cython.locals(count=Py_ssize_t, places=double[::1], i=Py_ssize_t)
-cpdef doubles(list values)
+@cython.locals(count=Py_ssize_t, places=int64_t[::1], null=int64_t, i=Py_ssize_t, number=int64_t, invalid=Py_ssize_t)
+cpdef tuple integers_within(list values, int64_t least, int64_t most)
+@cython.locals(count=Py_ssize_t, places=double[::1], i=Py_ssize_t, invalid=Py_ssize_t)
+cpdef tuple doubles(list values)
 
 cdef class TextBuilder:
     cdef public object ends_array, flags_array, data_array

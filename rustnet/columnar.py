@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 import cython
 import numpy as np
 
+from rustnet.bounds import ITEM_BYTES, LIST_BYTES, TEXT_BYTES, cut_list, cut_text
+
 NULL = -(1 << 63)
 """Value for SQL NULL in int64 arrays; as a time it is NumPy's NaT."""
+LEAST, MOST = NULL + 1, (1 << 63) - 1
+"""The integers that a column of 64 bits can have."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,6 +59,23 @@ def copied(column: Column) -> Column:
     return _copied_texts(column)
 
 
+def part(column: Column, start: int, stop: int) -> Column:
+    """Values from ``start`` to before ``stop``, which may share memory with the column."""
+    if isinstance(column, np.ndarray):
+        return column[start:stop]
+    ends = column.ends[start : stop + 1]
+    first, last = int(ends[0]), int(ends[-1])
+    valid = None
+    if column.valid is not None:
+        flags = np.unpackbits(column.valid, count=length(column), bitorder="little")
+        valid = bitmap(flags[start:stop])
+    if isinstance(column, Lists):
+        items = part(column.items, first, last)
+        assert isinstance(items, Texts)
+        return Lists(ends - first, items, valid)
+    return Texts(ends - first, column.data[first:last], valid)
+
+
 def _copied_texts(column: Texts) -> Texts:
     return Texts(column.ends.copy(), column.data.copy(), _copied_bitmap(column.valid))
 
@@ -87,21 +108,26 @@ def octets(data: bytes) -> Array:
 
 
 def texts(values: list[str | None]) -> Texts:
-    """Column of texts; lone surrogates, which UTF-8 cannot encode, are escaped."""
+    """Column of texts; lone surrogates, which UTF-8 cannot encode, are escaped, texts over `TEXT_BYTES` are cut."""
     count = len(values)
     ends = np.zeros(count + 1, np.int64)
     places: Any = view(ends)
     size = 0
     missing = 0
+    longest = 0
     plain = True
     for i in range(count):
         value = values[i]
         if value is None:
             missing += 1
         else:
-            size += len(value)
+            own = len(value)
+            size += own
+            longest = max(longest, own)
             plain = plain and value.isascii()
         places[i + 1] = size
+    if longest > TEXT_BYTES:
+        return texts([None if text is None else cut_text(text) for text in values])
     valid: Array | None = None
     present: list[Any] = values
     if missing:
@@ -113,6 +139,8 @@ def texts(values: list[str | None]) -> Texts:
     parts = [value.encode("utf-8", "backslashreplace") for value in present]
     size = 0
     for i in range(count):
+        if len(parts[i]) > TEXT_BYTES:
+            parts[i] = cut_text(present[i]).encode("utf-8", "backslashreplace")
         size += len(parts[i])
         places[i + 1] = size
     return Texts(ends, octets(b"".join(parts)), valid)
@@ -132,7 +160,7 @@ def _present(values: list[str | None]) -> tuple[Array, list[Any]]:
 
 
 def lists(values: list[list[str] | None]) -> Lists:
-    """Column of lists of texts."""
+    """Column of lists of texts; lists over `LIST_BYTES` are cut."""
     count = len(values)
     ends = np.zeros(count + 1, np.int64)
     places: Any = view(ends)
@@ -150,37 +178,58 @@ def lists(values: list[list[str] | None]) -> Lists:
             items += value
             size += len(value)
         places[i + 1] = size
-    return Lists(ends, texts(items), bitmap(flags) if missing else None)
+    column = texts(items)
+    if len(column.data) + ITEM_BYTES * len(items) > LIST_BYTES:
+        sizes = np.diff(column.ends[ends]) + ITEM_BYTES * np.diff(ends)
+        if int(sizes.max()) > LIST_BYTES:
+            whole = [None if value is None else ["" if item is None else item for item in value] for value in values]
+            return lists([None if value is None else cut_list(value) for value in whole])
+    return Lists(ends, column, bitmap(flags) if missing else None)
 
 
 def integers(values: list[int | None]) -> Array:
     """Column of integers; an invalid value (beyond 64 bits, not an integer) becomes NULL, so that the batch is kept."""
+    return integers_within(values, LEAST, MOST)[0]
+
+
+def integers_within(values: list[int | None], least: int, most: int) -> tuple[Array, int]:
+    """Column of integers of a range, and how many values are not: these become NULL."""
     count = len(values)
     array = np.empty(count, np.int64)
     places: Any = view(array)
     null = NULL
+    invalid = 0
     for i in range(count):
         value = values[i]
         if value is None:
             places[i] = null
             continue
         try:
-            places[i] = value
+            number = value
+            places[i] = number
+            if number < least or number > most:
+                places[i] = null
+                invalid += 1
         except (OverflowError, TypeError, ValueError):  # ValueError: raised by Python's memoryview
             places[i] = null
-    return array
+            invalid += 1
+    return array, invalid
 
 
-def doubles(values: list[float | None]) -> Array:
-    """Column of floating-point numbers."""
+def doubles(values: list[float | None]) -> tuple[Array, int]:
+    """Column of floating-point numbers, and how many values are none: these become NULL."""
     count = len(values)
     array = np.full(count, np.nan)
     places: Any = view(array)
+    invalid = 0
     for i in range(count):
         value = values[i]
         if value is not None:
-            places[i] = value
-    return array
+            try:
+                places[i] = value
+            except (OverflowError, TypeError, ValueError):
+                invalid += 1
+    return array, invalid
 
 
 if not cython.compiled:  # compiled, the .pxd has it as an inline function

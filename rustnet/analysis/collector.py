@@ -1,16 +1,20 @@
 """`Collector`: gathers the rows, names and anomalies of parsers until there are enough to store.
 
-Rows wait as records, and from `CONVERTED_BYTES` on as columns, which need less memory. Their size is estimated from a
-sample of the records.
+No row is larger than `rustnet.bounds` allows: what a parser reports is measured, and cut if necessary, before it waits.
+From `CONVERTED_BYTES` on, the waiting rows become columns, which need less memory.
 """
 
+from collections import Counter
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-from rustnet.records import columns
-from rustnet.store.batches import Batch, Columns, Records, Rows
-from rustnet.store.rows import Row, protocol_batch
+import cython
+
+from rustnet.bounds import ITEM_BYTES, LIST_BYTES, NAME_BYTES, ROW_BYTES, TEXT_BYTES, cut_row, cut_text
+from rustnet.columnar import column_bytes
+from rustnet.records import columns, table_name
+from rustnet.store.batches import Batch, Columns, Records
+from rustnet.store.rows import Faults, Row, fault_words, protocol_batch
 from rustnet.store.tables import Anomaly, Name
 
 MAX_ANOMALIES = 200
@@ -22,20 +26,77 @@ MAX_NAMES = 65_536
 NAME_REFRESH_NS = 60_000_000_000
 """Time after which a repeated name of the same address is a new row."""
 
+
+MAX_DETAIL = 500
+"""Characters of an anomaly's detail."""
+
+RECORD_BYTES = 600
+"""Memory that a waiting row takes beside its texts."""
 CONVERTED_BYTES = 16 << 20
-"""Size of waiting records from which they become columns."""
+"""Memory of all waiting rows from which they become columns."""
+SIGHTING_BYTES = 512
+"""Memory of a name that waits, about."""
+TABLE_BYTES = 8 << 20
+"""Bytes of one table's waiting rows from which they are taken even if they are few."""
 
-RECORD_BYTES = 640
-"""Size of a record without its texts, about."""
 
-ITEM_BYTES = 64
-"""Size of a text without its characters, about."""
+class Table:
+    """What is known of one record class: the columns whose size is bounded, and the size of its waiting rows."""
 
-SAMPLED = 16
-"""One in so many records is measured, at changing distances."""
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls
+        self.names = tuple(column.name for column in columns(cls) if column.sql_type.startswith("VARCHAR"))
+        self.count = len(self.names)
+        self.bytes = 0
+        locate(self)
 
-NAME_BYTES = 512
-"""Size of a name that waits, about."""
+    def measure(self, record: Any) -> int:
+        """Bytes of a record's texts and lists, or -1 if something may be too long or is neither text nor list."""
+        size = 0
+        for i in range(self.count):
+            value = slot(self, record, i)
+            if value is None:
+                continue
+            if type(value) is str:
+                own = text_bytes(value)
+                if own > TEXT_BYTES:
+                    return -1
+            elif type(value) is list:
+                own = list_bytes(value)
+                if own < 0:
+                    return -1
+            else:
+                return -1
+            size += own
+        return -1 if size > ROW_BYTES else size
+
+
+def list_bytes(items: list[Any]) -> int:
+    """Bytes of a list of texts, or -1 if it may be too long or has other elements."""
+    size = 0
+    for item in items:
+        if type(item) is not str:
+            return -1
+        own = text_bytes(item)
+        if own > TEXT_BYTES:
+            return -1
+        size += own + ITEM_BYTES
+    return -1 if size > LIST_BYTES else size
+
+
+if not cython.compiled:  # compiled, the .pxd has them as inline functions
+
+    def locate(table: Table) -> None:
+        """Find the offsets of a table's columns in its records."""
+
+    def slot(table: Table, record: Any, i: int) -> Any:
+        """Value of a record's column number ``i`` among those that are bounded."""
+        return getattr(record, table.names[i])
+
+    def text_bytes(text: str) -> int:
+        """Bytes of a text in UTF-8 at most."""
+        return len(text) * (1 if text.isascii() else 6)
+
 
 Sighting = tuple[int, str, str, str, int | None, str | None]
 """(time, address, name, source, TTL, client): a name learned for an address."""
@@ -56,12 +117,11 @@ class Collector:
         self.drain = drain
         self.converted: list[Batch] = []
         self.converted_bytes = 0
-        """Size of `converted`."""
-        self.record_bytes = 0
-        """Estimated size of the records in `rows`."""
-        self.until_sample = 1
-        self.sample_state = 1
+        """Memory of `converted`."""
         self.rows: dict[type, list[Row]] = {}
+        self.tables: dict[type, Table] = {}
+        self.bytes = 0
+        """Memory of the rows that wait, roughly."""
         self.anomalies: list[Anomaly] = []
         self.kinds: dict[str, Anomaly] = {}
         self.seen: dict[str, int] = {}
@@ -71,49 +131,43 @@ class Collector:
 
     def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
         """Add a row of a protocol's table."""
-        rows = self.rows.get(type(record))
-        if rows is None:
-            rows = self.rows[type(record)] = []
+        cls = type(record)
+        table = self.tables.get(cls)
+        if table is None:
+            table = self.tables[cls] = Table(cls)
+            self.rows[cls] = []
+        size = table.measure(record)
+        if size < 0:
+            size = self.cut(table, record, flow_id, ts, packet)
+        table.bytes += size + RECORD_BYTES
+        self.bytes += size + RECORD_BYTES
+        rows = self.rows[cls]
         rows.append((record, flow_id, ts, packet))
-        self.until_sample -= 1
-        if self.until_sample <= 0:
-            self.measure(record)
-
-    def measure(self, record: Any) -> None:
-        """Measure one record for all since the previous sample, and convert the waiting ones if they are large."""
-        size = RECORD_BYTES
-        cls: Any = type(record)
-        for name in field_names(cls):
-            value = getattr(record, name)
-            if isinstance(value, str):
-                size += ITEM_BYTES + len(value)
-            elif isinstance(value, list):
-                for item in value:
-                    size += ITEM_BYTES + (len(item) if isinstance(item, str) else 0)
-        # A linear congruential generator (Numerical Recipes): traffic cannot hide large records from the sample.
-        self.sample_state = (self.sample_state * 1_664_525 + 1_013_904_223) & 0xFFFFFFFF
-        self.record_bytes += size * SAMPLED
-        self.until_sample = 1 + (self.sample_state >> 16) % (2 * SAMPLED - 1)
-        if self.record_bytes >= CONVERTED_BYTES:
+        if self.bytes >= CONVERTED_BYTES:
             self.convert()
 
     def convert(self) -> None:
-        """Turn all records that wait into columns, and pass these to ``drain``."""
-        for cls, rows in self.rows.items():
-            if rows:
-                batch = protocol_batch(cls, self.capture_id, rows)
-                self.rows[cls] = []
-                self.converted.append(Columns(cls, batch, protocol=True))
-        self.converted_bytes += self.record_bytes // 2  # without the overhead of objects, about
-        self.record_bytes = 0
+        """Turn all rows that wait into columns, and pass these to ``drain``."""
+        batches = self.columns(1)
         if self.drain is not None:
-            batches, self.converted, self.converted_bytes = self.converted, [], 0
             self.drain(batches)
+            return
+        self.converted += batches
+        self.converted_bytes += sum(column_bytes(batch.batch) for batch in batches if isinstance(batch, Columns))
 
     @property
     def waiting_bytes(self) -> int:
-        """Estimated size of everything that waits."""
-        return self.record_bytes + self.converted_bytes + NAME_BYTES * (len(self.names) + len(self.sightings))
+        """Memory of everything that waits, about."""
+        return self.bytes + self.converted_bytes + SIGHTING_BYTES * (len(self.names) + len(self.sightings))
+
+    def cut(self, table: Table, record: Any, flow_id: int, ts: int, packet: int) -> int:
+        """Cut a row to its bounds, report what was cut, and return the row's size."""
+        names = cut_row(record, table.names)
+        if names:
+            detail = f"{table_name(table.cls)}: longer than a row may be, so cut: {', '.join(names)}"
+            self.anomaly("row_cut", detail, flow_id, ts, packet)
+        size = table.measure(record)
+        return ROW_BYTES if size < 0 else size
 
     def anomaly(
         self, kind: str, detail: str, flow_id: int, ts: int, packet: int, file_offset: int | None = None, count: int = 1
@@ -129,12 +183,14 @@ class Collector:
             self.kinds[kind] = row
             return
         row = Anomaly(
-            ts or None, self.capture_id, packet or None, flow_id or None, kind, detail[:500], file_offset, count
+            ts or None, self.capture_id, packet or None, flow_id or None, kind, detail[:MAX_DETAIL], file_offset, count
         )
         self.anomalies.append(row)
 
     def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
         """Add a name learned for an address; ``client`` is the host that asked for it."""
+        if len(name) > NAME_BYTES:
+            name = cut_text(name, NAME_BYTES)
         if not self.deduplicate:
             self.sightings.append((ts, ip, name, source, ttl, client))
             return
@@ -148,17 +204,12 @@ class Collector:
         self.names.append(row)
 
     def take(self, least: int, final: bool = False) -> list[Batch]:
-        """Remove and return tables with at least ``least`` rows; with ``final``, also the counts of anomalies."""
+        """Remove and return tables with at least ``least`` rows, or with many bytes.
+
+        With ``final``, also the counts of anomalies.
+        """
         batches, self.converted, self.converted_bytes = self.converted, [], 0
-        total = taken = 0
-        for cls, rows in self.rows.items():
-            total += len(rows)
-            if len(rows) >= least:
-                taken += len(rows)
-                batches.append(Rows(cls, rows))
-                self.rows[cls] = []
-        if taken:
-            self.record_bytes = self.record_bytes * (total - taken) // total
+        batches += self.columns(least)
         if len(self.names) >= least:
             batches.append(Records(Name, list(self.names)))
             self.names = []
@@ -170,8 +221,18 @@ class Collector:
             self.kinds = {}
         return batches
 
-
-@cache
-def field_names(cls: type) -> tuple[str, ...]:
-    """Names of a record class's fields."""
-    return tuple(column.name for column in columns(cls))
+    def columns(self, least: int) -> list[Batch]:
+        """Remove the rows of tables with at least ``least`` rows, or with many bytes, and return them as columns."""
+        batches: list[Batch] = []
+        faults: Faults = Counter()
+        for cls, rows in self.rows.items():
+            table = self.tables[cls]
+            if rows and (len(rows) >= least or table.bytes >= TABLE_BYTES):
+                batch = protocol_batch(cls, self.capture_id, rows, faults)
+                batches.append(Columns(cls, batch, protocol=True))
+                self.rows[cls] = []
+                self.bytes -= table.bytes
+                table.bytes = 0
+        for (cls, name), count in faults.items():
+            self.anomaly("value_not_stored", fault_words(cls, name, count), 0, 0, 0, count=count)
+        return batches

@@ -34,9 +34,8 @@ from rustnet.engine.shares import Division
 from rustnet.errors import InputError, RustnetError
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
-from rustnet.store.batches import Batch, Columns, Records, Rows
+from rustnet.store.batches import Batch, Columns, Records
 from rustnet.store.cadence import BATCH, Cadence
-from rustnet.store.rows import protocol_batch
 from rustnet.store.tables import Anomaly, Packet
 
 SLOTS = 12
@@ -401,15 +400,8 @@ def _feed(analysis: Analysis, slot: Slot, count: int, first_number: int) -> None
     analysis.feed(frames, slot.owners)
 
 
-def _reply(analysis: Analysis, taken: list[Batch]) -> WorkerReply:
-    """Reply with these batches, rows as columns."""
-    batches: list[Batch] = []
-    for batch in taken:
-        if isinstance(batch, Rows):
-            capture_id = analysis.collector.capture_id
-            batches.append(Columns(batch.cls, protocol_batch(batch.cls, capture_id, batch.rows), protocol=True))
-        else:
-            batches.append(batch)
+def _reply(analysis: Analysis, batches: list[Batch]) -> WorkerReply:
+    """Reply with these batches."""
     names, analysis.collector.sightings = analysis.collector.sightings, []
     table = analysis.tracker.table
     first_packets, table.first_packets = np.array(table.first_packets, np.int64), []

@@ -158,7 +158,11 @@ class Page:
         self._table(_("Anomalies"), result, columns, rows)
 
     def notes(self, report: "Report") -> None:
-        """Add the notes of the run about sidecars."""
+        """Add the notes of the run: what could not be stored, and sidecars."""
+        if report.not_stored:
+            self.lines += ["", self.terminal.bold(_("Not stored"))]
+            for words in report.not_stored:
+                self._line(safe(words))
         if report.sidecars:
             self.lines += ["", self.terminal.bold(_("Sidecars"))]
             for words in report.sidecars:

@@ -17,6 +17,17 @@ be NULL: a value that was not seen is NULL, not 0.
 
 Every column has a kind, which describes its meaning more precisely than its type, for redaction, display and help. The
 kind of a list is that of its values.
+
+A row has bounds, since those who send packets decide on their content: a text has at most 4 kB of UTF-8, a list 16 kB,
+all texts and lists of a row 32 kB. A text that was cut ends with `…`, a list that was cut has `…` as its last value,
+and a row of `anomalies` names the table and the columns:
+
+| `anomalies.kind` | what it says |
+| --- | --- |
+| `row_cut` | Columns of a row were cut to the bounds; DNS answers already where compression would expand them. |
+| `value_not_stored` | Values that a column cannot have, such as a number out of its range, became NULL. |
+| `row_not_stored` | DuckDB refused rows, for the reason given; all others of their batch are stored. |
+| `pass_failed` | Names, relations or owners could not be worked out, for the reason given; the rows are complete. |
 """
 
 PROTOCOLS = """

@@ -171,7 +171,7 @@ class CaptureIngest:
             return
         started = time.monotonic()
         enough = packets >= self.cadence.packets or self.stored_rows >= self.cadence.rows
-        if started < (self.flush_earliest if enough else self.flush_at):
+        if started < (self.flush_earliest if enough else self.flush_at) and not self.outlet.crowded:
             return
         remaining = self.analysis.take_all()
         batches = [*self.ready_batches(), *remaining]

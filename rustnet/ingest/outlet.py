@@ -24,6 +24,10 @@ Report = Callable[[int, int, int], None]
 class Outlet(Protocol):
     """Receives the rows of one capture."""
 
+    @property
+    def crowded(self) -> bool:
+        """Whether a flush is due because the store holds many bytes that are not permanent."""
+
     def put(self, batches: list[Batch], last: bool = False) -> None:
         """Store batches; ``last`` marks the final ones of the capture."""
 
@@ -85,6 +89,11 @@ class WriterOutlet:
         """Names of the tables with rows of this capture."""
         self.totals = Totals()
 
+    @property
+    def crowded(self) -> bool:
+        """Whether a flush is due because the writer holds many bytes that are not permanent."""
+        return self.writer.crowded
+
     def put(self, batches: list[Batch], last: bool = False) -> None:
         """Pass batches to the writer."""
         self._count(batches)
@@ -106,7 +115,7 @@ class WriterOutlet:
         def store(con: "duckdb.DuckDBPyConnection") -> None:
             store_rows(con, self.capture_id, columns)
 
-        self.writer.execute(store)
+        self.writer.execute_pass("ownership", store, self.capture_id)
 
     def progress(self, position: int, packets: int, flows: int) -> None:
         """Report progress, if it is wanted."""

@@ -33,7 +33,7 @@ from rustnet.ingest.outlet import Outlet
 from rustnet.ingest.parser import Input, ParserFailedError
 from rustnet.ingest.parser_serve import FAILED, STOPPED, serve
 from rustnet.ingest.preload import preload
-from rustnet.ingest.stop import StopToken
+from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
 from rustnet.sources.frames import Damage
 from rustnet.store.batches import Columns
@@ -63,6 +63,7 @@ class ParserProcess:
         self.path = ""
         self.stopping = False
         """It has noticed that the run was stopped."""
+        self.crowded = SharedFlag()
         preload(options.dissect)
         ring = Ring()
         rows, their_rows = socket.socketpair()
@@ -78,7 +79,7 @@ class ParserProcess:
                 one_arena()
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_IGN)  # they are for the process that holds the session
-                serve(their_commands, Sender(their_rows, ring), options, stop, cores)
+                serve(their_commands, Sender(their_rows, ring), options, stop, self.crowded, cores)
                 status = 0
             finally:
                 os._exit(status)
@@ -120,6 +121,7 @@ class ParserProcess:
                     self.stopping = True
                     continue
                 outcome = received.take(*_sequence(message), block=block)
+                self.crowded.put(outlet.crowded)
                 if outcome is not None:
                     return outcome
         except TransportError as error:

@@ -16,7 +16,7 @@ from rustnet.ingest.encoding import dumps, encode_batches, encode_record
 from rustnet.ingest.encoding_statements import encode_statements
 from rustnet.ingest.options import Options
 from rustnet.ingest.parser import LocalParser
-from rustnet.ingest.stop import StopToken
+from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Sender
 from rustnet.store.batches import Batch, Columns
 from rustnet.store.tables import Capture
@@ -30,9 +30,15 @@ COLLECT_EVERY = 8
 class SenderOutlet:
     """Sends the rows of one capture (an `Outlet`)."""
 
-    def __init__(self, sender: Sender, capture_id: int) -> None:
+    def __init__(self, sender: Sender, capture_id: int, crowded: SharedFlag) -> None:
         self.sender = sender
         self.capture_id = capture_id
+        self._crowded = crowded
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a flush is due, as the other process states."""
+        return self._crowded.is_set()
 
     def put(self, batches: list[Batch], last: bool = False) -> None:
         """Send batches."""
@@ -70,7 +76,9 @@ class SenderOutlet:
         self.sender.send(dumps(["end", *values, outcome.interrupted, damage]))
 
 
-def serve(commands: socket.socket, sender: Sender, options: Options, stop: StopToken, cores: int) -> None:
+def serve(
+    commands: socket.socket, sender: Sender, options: Options, stop: StopToken, crowded: SharedFlag, cores: int
+) -> None:
     """Handle commands until there are no more."""
     parser = LocalParser(options, stop, cores)
     inputs = 0
@@ -86,7 +94,7 @@ def serve(commands: socket.socket, sender: Sender, options: Options, stop: StopT
                     gc.collect()
                 _open(parser, sender, command[1], FileIO(files[0]), command[2])
             elif command[0] == "run":
-                _run(parser, sender, Capture(*command[1]), command[2])
+                _run(parser, SenderOutlet(sender, command[1][0], crowded), Capture(*command[1]), command[2])
             else:
                 parser.skip()
     except OSError:  # the other process has ended
@@ -108,8 +116,8 @@ def _open(parser: LocalParser, sender: Sender, path: str, file: FileIO, hashed_e
     sender.send(dumps(message))
 
 
-def _run(parser: LocalParser, sender: Sender, capture: Capture, first_flow: int) -> None:
-    outlet = SenderOutlet(sender, capture.capture_id)
+def _run(parser: LocalParser, outlet: SenderOutlet, capture: Capture, first_flow: int) -> None:
+    sender = outlet.sender
     try:
         outlet.end(parser.run(capture, first_flow, outlet))
     except WorkerError as error:

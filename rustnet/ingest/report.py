@@ -83,6 +83,8 @@ class Report:
     """(capture, path) of the skipped inputs."""
     interrupted: bool = False
     losses: list[str] = field(default_factory=list)
+    not_stored: list[str] = field(default_factory=list)
+    """Sentences about rows that DuckDB refused, and about passes that failed; `losses` has them too."""
     packet_claims: dict[int, PacketStatements] = field(default_factory=dict)
     """Claims carried by the packets of a capture, by `capture_id`."""
     sidecars: list[str] = field(default_factory=list)
@@ -102,6 +104,7 @@ class Report:
 
     def note_losses(self) -> None:
         """Add a sentence for everything that was lost."""
+        self.losses += self.not_stored
         for c in self.captures:
             if not c.complete:
                 self.losses.append(f"{c.source}: not read to a clean end")

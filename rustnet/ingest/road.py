@@ -79,6 +79,8 @@ def ingest(
         run.passes(ask)
     finally:
         run.close()
+    if run.writer is not None:
+        run.report.not_stored += run.writer.losses
     run.report.note_losses()
     return run.report
 
@@ -225,7 +227,7 @@ class Run:
         self.report.captures.append(CaptureReport.of(row, outcome.flows, outcome.evicted, outcome.damage))
         self.tables |= outlet.tables
         if outcome.statements is not None:
-            writer.execute(outcome.statements.store)
+            writer.execute_pass("ownership", outcome.statements.store, row.capture_id)
             self.report.packet_claims[row.capture_id] = outcome.statements
         return outcome
 
@@ -336,7 +338,9 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
         if not sidecar_files(capture.source, evidence) and capture.capture_id not in report.packet_claims:
             continue
         work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence)
-        outcome: PassOutcome = writer.execute(work)
+        outcome: PassOutcome | None = writer.execute_pass(OWNERSHIP.name, work, capture.capture_id)
+        if outcome is None:
+            continue
         report.failed += [("sidecar", sentence) for sentence in outcome.failures]
         report.sidecars += outcome.notes
     report.packet_claims.clear()

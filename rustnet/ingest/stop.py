@@ -7,22 +7,27 @@ SLICE = 0.05
 """Interval in seconds at which a waiting thread checks the token."""
 
 
-class StopToken:
-    """A flag that is set once; it needs no lock, so a signal handler may set it at any moment.
-
-    Processes that are forked later share it.
-    """
+class SharedFlag:
+    """A flag that processes share that are forked later; it needs no lock."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 1)
 
-    def set(self) -> None:
-        """Request the run to stop; everything read so far is stored, and the capture is not complete."""
-        self._memory[0] = 1
+    def put(self, value: bool) -> None:
+        """Set or clear the flag."""
+        self._memory[0] = value
 
     def is_set(self) -> bool:
-        """Whether a stop was requested."""
+        """Whether the flag is set."""
         return self._memory[0] != 0
+
+
+class StopToken(SharedFlag):
+    """A flag that is set once, at any moment, also by a signal handler."""
+
+    def set(self) -> None:
+        """Request the run to stop; everything read so far is stored, and the capture is not complete."""
+        self.put(True)
 
     def wait(self, seconds: float) -> bool:
         """Wait for some seconds or until the token is set; returns whether it is set."""

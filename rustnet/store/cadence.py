@@ -29,6 +29,13 @@ class Cadence:
     """Most rows of one table that wait in the writer."""
     held_total: int = 100_000
     """Most rows of all tables that wait in the writer."""
+    held_bytes: int = 16 << 20
+    """Most bytes of one table that wait in the writer."""
+    held_total_bytes: int = 48 << 20
+    """Most bytes of all tables that wait in the writer."""
+    loose_bytes: int = 96 << 20
+    """Bytes of stored rows that DuckDB still has in memory, since their row group is not full, from which a flush is
+    due."""
 
 
 BATCH = Cadence(seconds=10.0, packets=1 << 62, rows=4_000_000, share=0.02)

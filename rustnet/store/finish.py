@@ -6,9 +6,11 @@ import threading
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from rustnet.store.batches import Layout, insert
+from rustnet.columnar import Column
+from rustnet.store.batches import Layout, insert, pieces
 from rustnet.store.items import Work
 from rustnet.store.session import ATTACHED
+from rustnet.store.storing import is_fatal, one_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 PLANNING = 40_000
 """Values that are stored in the time in which an INSERT is planned."""
+FIRST, SECOND = "names", "relations"
+"""The passes that run at the end."""
 SHARED_TABLES = 8
 """Number of tables with waiting rows from which a second thread saves time."""
 
@@ -84,49 +88,84 @@ class DiskFlush:
 
 
 def finish(writer: "Writer", first: Work, second: Work, tables: Collection[type]) -> None:
-    """Store the waiting rows and run both works, on two threads where rows of many tables wait.
+    """Store the waiting rows and run both passes, on two threads where rows of many tables wait.
 
     The writer's thread stores the rows of ``tables`` and about half of the others, and runs ``first`` without waiting
-    for the second thread. The captures' rows are marked complete only after all their rows are stored.
+    for the second thread. The captures' rows are marked complete only after all their rows are stored. A pass that
+    fails costs no row: these are committed before.
     """
     if len(writer.waiting) < SHARED_TABLES:
-        writer.insert_all()
-        second(writer.con)
-        first(writer.con)
+        writer.commit_all(checkpoint=False)
+        writer.attempt(SECOND, second)
+        writer.commit_transaction(checkpoint=False)
+        writer.attempt(FIRST, first)
         return
     writer.borrowed = False
     writer.con.execute("SET checkpoint_threshold = '1TB'")  # one checkpoint at the end instead of one per commit
-    layouts = second_share(writer.waiting, tables)
-    batches = [(layout, writer.held.pop(layout)) for layout in layouts]
-    for layout in layouts:
-        del writer.waiting[layout]
-    first_done = threading.Event()
-    first_stored = False
-
-    def work(con: "duckdb.DuckDBPyConnection") -> None:
-        con.execute("BEGIN")
-        while batches:
-            insert(con, *batches.pop())
-        first_done.wait()  # commits wait for each other, and nothing waits for this one
-        con.execute("COMMIT")
-        if first_stored:
-            con.execute("BEGIN")
-            second(con)
-            con.execute("COMMIT")
-
-    with SecondConnection(writer.con, work):
+    share = SecondShare([(layout, writer.take_held(layout)) for layout in second_share(writer.waiting, tables)], second)
+    with SecondConnection(writer.con, share.work):
         try:
             for layout in list(writer.held):
                 writer.insert_held(layout)
+            writer.commit_transaction(checkpoint=False)
             # The next transaction begins by reading: it could not while the other thread commits.
-            writer.con.execute("COMMIT; BEGIN; FROM meta LIMIT 0")
-            first_stored = True
+            writer.con.execute("FROM meta LIMIT 0")
+            share.others_stored = True
         finally:
-            first_done.set()
+            share.first_done.set()
         writer.disk_flush.start(writer.path)
-        first(writer.con)
-    writer.con.execute("COMMIT")
-    writer.begin_transaction()
+        writer.attempt(FIRST, first)
+    writer.commit_transaction(checkpoint=False)
+    if share.refused is not None:
+        for layout, batches in share.batches:
+            writer.storing.insert(layout, batches)
+        writer.commit_transaction(checkpoint=False)
+        writer.attempt(SECOND, second)
+    elif share.pass_refused is not None:
+        writer.report_pass(SECOND, share.pass_refused)
+
+
+class SecondShare:
+    """What the second thread does at the end: store batches, then run the second pass."""
+
+    def __init__(self, batches: list[tuple[Layout, list[dict[str, Column]]]], second: Work) -> None:
+        self.batches = batches
+        self.second = second
+        self.first_done = threading.Event()
+        self.others_stored = False
+        """The first thread has stored its share."""
+        self.refused: str | None = None
+        """Why none of the batches was stored; the first thread stores what it can of them."""
+        self.pass_refused: str | None = None
+
+    def work(self, con: "duckdb.DuckDBPyConnection") -> None:
+        """Run on a connection of its own."""
+        self.refused = refusal(con, self._store)
+        if self.others_stored and self.refused is None:
+            self.pass_refused = refusal(con, self.second)
+
+    def _store(self, con: "duckdb.DuckDBPyConnection") -> None:
+        try:
+            for layout, batches in reversed(self.batches):
+                for piece in pieces(batches):
+                    insert(con, layout, piece)
+        finally:
+            self.first_done.wait()  # commits wait for each other, and nothing waits for this one
+
+
+def refusal(con: "duckdb.DuckDBPyConnection", work: Work) -> str | None:
+    """Run work in a transaction; returns why DuckDB refused it, with nothing changed."""
+    con.execute("BEGIN")
+    try:
+        work(con)
+        con.execute("COMMIT")
+    except Exception as error:
+        if is_fatal(error):
+            raise
+        with contextlib.suppress(Exception):  # there is none after a COMMIT that failed
+            con.execute("ROLLBACK")
+        return one_line(error)
+    return None
 
 
 def second_share(waiting: Mapping[Layout, int], tables: Collection[type]) -> list[Layout]:
@@ -148,9 +187,7 @@ def second_share(waiting: Mapping[Layout, int], tables: Collection[type]) -> lis
 
 def execute_last(writer: "Writer", work: Work) -> None:
     """Run work that reads what is stored while a checkpoint makes that permanent."""
-    writer.insert_all()
-    writer.con.execute("COMMIT")
-    writer.begin_transaction()
+    writer.commit_all(checkpoint=False)
     # More threads would take the core from the checkpoint, which uses one; afterwards the work may use them.
     with SecondConnection(writer.con, lambda con: con.execute("CHECKPOINT; RESET threads")):
         work(writer.con)

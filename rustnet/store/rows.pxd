@@ -49,4 +49,4 @@ cdef inline list values_of(list records, object cls, list names):
 
 
 @cython.locals(names=list)
-cpdef dict record_batch(object cls, list records)
+cpdef dict record_batch(object cls, list records, object faults=*)

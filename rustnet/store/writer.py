@@ -1,15 +1,17 @@
 """The writer of a session: a thread that opens the file and stores batches while the engine runs.
 
 Batches go through a short queue, which bounds memory whatever the size of the input. Rows of several captures
-accumulate until there are enough for one INSERT. A `flush` stores all rows of the capture so far, its open flows and
-the capture's own row as of then in one transaction, made permanent by a checkpoint: there is no log. After a kill the
-session holds what the last checkpoint had, and the capture's ``complete`` is false.
+accumulate until there are enough for one INSERT, by rows or by bytes; those that DuckDB refuses become anomalies
+(`storing.py`). A `flush` stores all rows of the capture so far, its open flows and the capture's own row as of then in
+one transaction, made permanent by a checkpoint: there is no log. After a kill the session holds what the last
+checkpoint had, and the capture's ``complete`` is false.
 """
 
 import os
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from pathlib import Path
@@ -17,15 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from rustnet.columnar import Column
 from rustnet.errors import SessionError
-from rustnet.i18n import N_
+from rustnet.i18n import N_, _
 from rustnet.store import finish
-from rustnet.store.batches import Batch, Columns, Layout, as_columns, detached, insert, row_count
+from rustnet.store.batches import Batch, Columns, Layout, as_columns, byte_count, detached, row_count
 from rustnet.store.cadence import BATCH, Cadence
 from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
-from rustnet.store.rows import record_batch
+from rustnet.store.rows import Faults, fault_words, record_batch
 from rustnet.store.schema import WRITING
 from rustnet.store.session import create_or_open, end_open_flows
-from rustnet.store.tables import FLOWS_OPEN, Capture
+from rustnet.store.storing import Storing
+from rustnet.store.tables import FLOWS_OPEN, Anomaly, Capture
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,13 +70,26 @@ class Writer:
         """Batches that wait for an INSERT."""
         self.waiting: dict[Layout, int] = {}
         """Number of rows in `held`."""
+        self.waiting_bytes: dict[Layout, int] = {}
+        """Number of bytes in `held`."""
+        self.crowded = False
+        """DuckDB holds many bytes that a flush would write: one is due."""
+        self.losses: list[str] = []
+        """A sentence for everything that could not be stored or worked out."""
+        self.anomalies: list[Anomaly] = []
+        """What of it is not in the session yet."""
+        self.faults: Faults = Counter()
         self.disk_flush = finish.DiskFlush()
         self.borrowed = False
         """The last batches of a capture are in `held`; they may be parts of larger blocks of memory."""
         self.captures: dict[int, Capture] = {}
         """Captures whose row has to be stored."""
+        self.stored: dict[int, Capture] = {}
+        """Captures' rows that were stored since the last commit."""
         self.stored_incomplete: set[int] = set()
         """Captures whose stored row is not final."""
+        self.committed: tuple[set[int], int] = (set(), 0)
+        """`stored_incomplete` and `open_flows` as of the last commit."""
         self.reading = False
         """A capture is being read: only a flush commits."""
         self.open_flows = 0
@@ -144,7 +160,7 @@ class Writer:
 
     def commit(self) -> None:
         """Make everything so far permanent."""
-        self._execute_and_wait(self._commit)
+        self._execute_and_wait(self.commit_all)
 
     def finish(self, first: Work, second: Work, tables: Collection[type]) -> None:
         """Store all rows after the last capture, and run two works that change different tables; does not wait.
@@ -160,6 +176,19 @@ class Writer:
 
         def run() -> None:
             results.append(work(self.con))
+            self._commit_due(self.cadence.seconds)
+
+        self._execute_and_wait(run)
+        return results[0]
+
+    def execute_pass(self, name: str, work: Work, capture_id: int | None = None) -> Any:
+        """As `execute`, but a failure is an anomaly and one of `losses`; the result is None then."""
+        results: list[Any] = []
+
+        def run() -> None:
+            if not self.reading:
+                self.commit_all(checkpoint=False)
+            results.append(self.attempt(name, work, capture_id))
             self._commit_due(self.cadence.seconds)
 
         self._execute_and_wait(run)
@@ -192,12 +221,13 @@ class Writer:
             if self.on_open is not None:
                 service = self.on_open(self.con)
             self.con.execute(f"SET VARIABLE {WRITING} = true; BEGIN")
+            self.storing = Storing(self.con, self._aborted)
             self._serve()
             if self.error is None:
                 self.insert_all()
                 if self.open_flows:  # the capture was not read to its end
                     end_open_flows(self.con)
-                self.con.execute("COMMIT; CHECKPOINT")
+                self.commit_all()
         except BaseException as error:  # noqa: BLE001
             self.error = error
         finally:
@@ -252,8 +282,10 @@ class Writer:
             self.insert_all()
             self._replace_open_flows(item)
             if self.on_flush is not None:
-                self.on_flush(self.con, item.capture.capture_id)
-            self._commit()
+                on_flush, capture_id = self.on_flush, item.capture.capture_id
+                self.commit_all(checkpoint=False)  # what the passes change is not worth these rows
+                self.attempt("live", lambda con: on_flush(con, capture_id), capture_id)
+            self.commit_all()
         else:
             if not item.held:
                 self.insert_all()
@@ -263,7 +295,7 @@ class Writer:
         """Commit if it is time and no capture is stored in part."""
         late = time.monotonic() - self.committed_at >= seconds
         if (late or self.pending >= self.cadence.rows) and not (self.borrowed or self.reading):
-            self._commit()
+            self.commit_all()
 
     def _replace_open_flows(self, flush: Flush | None) -> None:
         """Replace the rows of the table of open flows by those of a flush, or by none."""
@@ -273,12 +305,16 @@ class Writer:
         if flush is not None:
             for batch in flush.open_flows:
                 columns = as_columns(batch, flush.capture.capture_id)
-                self.open_flows += row_count(columns)
-                insert(self.con, (batch.cls, tuple(columns)), [columns], FLOWS_OPEN)
+                # Refused, they are missing until the next flush, and stored when they end.
+                if self.storing.insert_once((batch.cls, tuple(columns)), columns, FLOWS_OPEN):
+                    self.open_flows += row_count(columns)
 
     def _hold(self, capture_id: int, item: Batch, *, borrow: bool) -> None:
         """Keep a batch until there are enough rows for its table; ``borrow`` its memory if that will be soon."""
-        batch = as_columns(item, capture_id)
+        batch = as_columns(item, capture_id, self.faults)
+        for (cls, name), number in self.faults.items():
+            self.report("value_not_stored", fault_words(cls, name, number), capture_id, number)
+        self.faults.clear()
         if not batch or not row_count(batch):
             return
         if isinstance(item, Columns) and not borrow:
@@ -287,46 +323,111 @@ class Writer:
         count = row_count(batch)
         self.held.setdefault(layout, []).append(batch)
         self.waiting[layout] = self.waiting.get(layout, 0) + count
+        self.waiting_bytes[layout] = self.waiting_bytes.get(layout, 0) + byte_count(batch)
         self.pending += count
 
     def _insert_due(self) -> None:
         """Insert the rows of tables that have enough of them."""
+        cadence = self.cadence
         for layout, count in list(self.waiting.items()):
-            if count >= self.cadence.held_rows:
+            if count >= cadence.held_rows or self.waiting_bytes[layout] >= cadence.held_bytes:
                 self.insert_held(layout)
-        if sum(self.waiting.values()) >= self.cadence.held_total:
+        too_many = sum(self.waiting_bytes.values()) >= cadence.held_total_bytes
+        if too_many or sum(self.waiting.values()) >= cadence.held_total:
             self.insert_all()
+        self.crowded = self.storing.loose_bytes >= cadence.loose_bytes
+
+    def take_held(self, layout: Layout) -> list[dict[str, Column]]:
+        """Remove and return the held batches of one layout."""
+        del self.waiting[layout], self.waiting_bytes[layout]
+        return self.held.pop(layout)
 
     def insert_held(self, layout: Layout) -> None:
         """Insert the held batches of one layout."""
-        self.waiting.pop(layout)
-        insert(self.con, layout, self.held.pop(layout))
+        self.storing.insert(layout, self.take_held(layout))
 
     def insert_all(self) -> None:
-        """Insert all held batches and the rows of captures."""
+        """Insert all held batches, what was lost of them, and the rows of captures."""
         self.borrowed = False
         for layout in list(self.held):
             self.insert_held(layout)
-        if not self.captures:
-            return
+        self._report_losses()
+        if self.captures and not self._insert_captures():
+            self._insert_captures()
+
+    def _insert_captures(self) -> bool:
+        """Insert the rows of captures, instead of incomplete ones; false if that was refused."""
         replaced = self.stored_incomplete & self.captures.keys()
         if replaced:
             self.con.execute("DELETE FROM captures WHERE capture_id IN (SELECT unnest(?))", [sorted(replaced)])
         batch = record_batch(Capture, list(self.captures.values()))
-        insert(self.con, (Capture, tuple(batch)), [batch])
-        self.stored_incomplete = {number for number, capture in self.captures.items() if not capture.complete}
+        if not self.storing.insert_once((Capture, tuple(batch)), batch):
+            return False
+        self.stored_incomplete -= self.captures.keys()
+        self.stored_incomplete |= {number for number, capture in self.captures.items() if not capture.complete}
+        self.stored |= self.captures
         self.captures = {}
+        return True
 
-    def _commit(self) -> None:
-        self.insert_all()
-        self.con.execute("COMMIT; CHECKPOINT")
-        self.begin_transaction()
+    def _aborted(self) -> None:
+        """Take back what an aborted transaction had changed beside its rows, so that it is done again."""
+        incomplete, open_flows = self.committed
+        self.stored_incomplete = set(incomplete)
+        self.captures = {**self.stored, **self.captures}
+        self.stored = {}
+        self.open_flows = 0
+        if open_flows:
+            self.con.execute(f"DELETE FROM {FLOWS_OPEN}")  # noqa: S608 - our own name
 
-    def begin_transaction(self) -> None:
-        """Begin the next transaction."""
-        self.con.execute("BEGIN")
+    def report(self, kind: str, detail: str, capture_id: int | None, count: int) -> None:
+        """Keep an anomaly that the writer itself found for the next INSERT of all tables."""
+        self.anomalies.append(Anomaly(None, capture_id or self.capture_id, None, None, kind, detail, None, count))
+
+    def _report_losses(self) -> None:
+        """Store what could not be stored as anomalies."""
+        losses, self.storing.losses = self.storing.losses, Counter()
+        for loss, count in losses.items():
+            self.report("row_not_stored", f"{loss.table}: {loss.why}", loss.capture_id, count)
+            sentence = _("{name}: {count:,} rows of {table} could not be stored ({why})")
+            self.losses.append(sentence.format(name=self.path, count=count, table=loss.table, why=loss.why))
+        if self.anomalies:
+            batch = record_batch(Anomaly, self.anomalies)
+            self.anomalies = []
+            self.storing.insert((Anomaly, tuple(batch)), [batch])
+            self.storing.losses.clear()  # of anomalies alone: they are in the summary
+
+    def attempt(self, name: str, work: Work, capture_id: int | None = None) -> Any:
+        """Run a pass; if it fails, that is reported and the result is None."""
+        results: list[Any] = []
+        why = self.storing.attempt(lambda con: results.append(work(con)))
+        if why is None:
+            return results[0]
+        self.report_pass(name, why, capture_id)
+        return None
+
+    def report_pass(self, name: str, why: str, capture_id: int | None = None) -> None:
+        """Report a pass that failed."""
+        self.report("pass_failed", f"{name}: {why}", capture_id, 1)
+        sentence = _("{path}: the pass {name} could not be completed ({why}); try `rustnet refresh {path}`")
+        self.losses.append(sentence.format(path=self.path, name=name, why=why))
+
+    def commit_all(self, checkpoint: bool = True) -> None:
+        """Insert everything that is held and commit, permanently with ``checkpoint``."""
+        for _attempt in range(2):  # after an aborted transaction the captures' rows have to be stored again
+            self.insert_all()
+            if self.commit_transaction(checkpoint):
+                break
+
+    def commit_transaction(self, checkpoint: bool) -> bool:
+        """Commit what is inserted and begin the next transaction; false if that was refused (`Storing.commit`)."""
+        done = self.storing.commit(checkpoint)
+        if done:
+            self.stored = {}
+            self.committed = (set(self.stored_incomplete), self.open_flows)
+        self.crowded = False
         self.pending = 0
         self.committed_at = time.monotonic()
+        return done
 
     def _send(self, item: Item) -> None:
         self._check()

@@ -60,7 +60,7 @@ def test_integers() -> None:
 
 
 def test_numbers_with_a_fraction() -> None:
-    rows = read({"x": doubles([1.5, None, math.nan, -0.0])})
+    rows = read({"x": doubles([1.5, None, math.nan, -0.0])[0]})
     assert rows == [(1.5,), (None,), (None,), (-0.0,)]
 
 

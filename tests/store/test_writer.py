@@ -13,7 +13,7 @@ from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.records import table_name
 from rustnet.store import finish
-from rustnet.store import writer as module
+from rustnet.store import storing as module
 from rustnet.store.batches import Rows, insert
 from rustnet.store.cadence import BATCH
 from rustnet.store.finish import SHARED_TABLES
@@ -65,10 +65,10 @@ def test_the_last_batches_of_a_capture_are_inserted_after_the_next_item(
     real = insert
     inserted = []
 
-    def count_rows(con: duckdb.DuckDBPyConnection, kind: tuple[Any, ...], batches: list[Any]) -> None:
+    def count_rows(con: duckdb.DuckDBPyConnection, kind: tuple[Any, ...], batches: list[Any], *rest: Any) -> None:
         if kind[0] is LARGE:
             inserted.append(sum(len(batch["flow_id"]) for batch in batches))
-        real(con, kind, batches)
+        real(con, kind, batches, *rest)
 
     for each in (module, finish):
         monkeypatch.setattr(each, "insert", count_rows)
@@ -92,10 +92,10 @@ def test_a_session_is_incomplete_after_an_error_of_either_thread(
     path = str(tmp_path / "s.duckdb")
     real = insert
 
-    def fails(con: duckdb.DuckDBPyConnection, kind: tuple[Any, ...], batches: list[Any]) -> None:
+    def fails(con: duckdb.DuckDBPyConnection, kind: tuple[Any, ...], batches: list[Any], *rest: Any) -> None:
         if kind[0].__table__ == table:
             raise duckdb.IOException("No space left on device")
-        real(con, kind, batches)
+        real(con, kind, batches, *rest)
 
     for each in (module, finish):
         monkeypatch.setattr(each, "insert", fails)

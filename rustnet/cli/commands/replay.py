@@ -115,8 +115,10 @@ def command(
     from rustnet.sources.hashing import drop_ahead, hash_ahead  # noqa: PLC0415
 
     hash_ahead(files[0])
-    from rustnet.ingest.options import Options  # noqa: PLC0415 -- the whole engine
-    from rustnet.ingest.options import Limits  # noqa: PLC0415
+    from rustnet.ingest.options import (
+        Limits,
+        Options,
+    )
 
     options = Options(
         sidecars=sidecars,

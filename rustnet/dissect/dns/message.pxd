@@ -4,6 +4,7 @@ from rustnet.dissect.dns.names cimport Names, skip_name, u16, u32
 from rustnet.dissect.dns.texts cimport record_text, type_name
 
 cdef int MAX_QUESTIONS, MAX_RECORDS
+cdef Py_ssize_t MAX_LISTED, USUAL_LISTED, EXPANSION, ITEM_BYTES
 cdef tuple RCODES
 
 cpdef str rcode_name(int number)
@@ -11,6 +12,7 @@ cpdef str rcode_name(int number)
 cdef class Message(Names):
     cdef public int txid, flags, asked, answered, authorities, additionals, rcode, kind, klass, edns_flags
     cdef public Py_ssize_t hosts
+    cdef public bint cut
     cdef public str name
     cdef public list further, answers, answer_types, answer_names, cnames, addresses
     cdef public object ttl, edns_size, edns_version, client_subnet, fault
@@ -19,8 +21,11 @@ cdef class Message(Names):
 cpdef Message parse(bytes data, bint deep=*)
 @cython.locals(pos=Py_ssize_t, start=Py_ssize_t, name=str, kind=int, klass=int)
 cdef Py_ssize_t _questions(bytes data, int count, Message message) except -1
-@cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str, text=str)
+@cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str, text=str, text_bytes=Py_ssize_t, owner_bytes=Py_ssize_t, most=Py_ssize_t)
 cdef Py_ssize_t _answers(bytes data, Py_ssize_t pos, int count, Message message) except -1
+cdef Py_ssize_t _skip_records(bytes data, Py_ssize_t pos, Py_ssize_t count) except -1
+@cython.locals(data=bytes, text=str)
+cdef str _answer_text(Message message, Py_ssize_t pos, Py_ssize_t end, int kind, int klass, int64_t ttl, str owner)
 @cython.locals(text=str)
 cdef str _data_text(Message message, Py_ssize_t pos, Py_ssize_t end, int kind)
 cdef int _address(Message message, str text, str owner, int klass, int64_t ttl) except -1

@@ -8,6 +8,7 @@ from socket import AF_INET6, inet_ntoa, inet_ntop
 
 import cython
 
+from rustnet.bounds import ITEM_BYTES, LIST_BYTES
 from rustnet.dissect.framework.conversation import DissectError
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
@@ -28,6 +29,11 @@ MAX_QUESTIONS = 128
 """Questions read of one message."""
 MAX_RECORDS = 1024
 """Resource records read of one message: the rest is only counted."""
+MAX_LISTED = LIST_BYTES - 4 * ITEM_BYTES
+"""Bytes of the texts, and of the owners other than the name in the question, of one message's answers."""
+USUAL_LISTED = 2 << 10
+EXPANSION = 4
+"""At most `USUAL_LISTED` bytes and this many times the message's: a few pointers to a long name expand to megabytes."""
 
 
 def class_name(number: int) -> str:
@@ -54,6 +60,7 @@ class Message(Names):
         "authorities",
         "client_subnet",
         "cnames",
+        "cut",
         "edns_flags",
         "edns_size",
         "edns_version",
@@ -87,6 +94,8 @@ class Message(Names):
         self.answer_types: list[str] | None = None
         self.answer_names: list[str] | None = None
         self.cnames: list[str] | None = None
+        self.cut = False
+        """There are more answers than `answers` has."""
         self.hosts = 0
         """Answers of the types A and AAAA."""
         self.addresses: list[tuple[str, str, int]] | None = None
@@ -161,6 +170,8 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
     owners: list[str] = []
     message.answers, message.answer_types, message.answer_names = answers, kinds, owners
     size = len(data)
+    text_bytes = owner_bytes = 0
+    most = min(MAX_LISTED, USUAL_LISTED + EXPANSION * size)
     least = 0xFFFFFFFF
     for _ in range(min(count, MAX_RECORDS)):
         start = pos
@@ -175,14 +186,13 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
         end = pos + length
         if end > size:
             raise DissectError("resource record exceeds the message")
-        if kind == 1 and length == 4:
-            text = inet_ntoa(data[pos:end])
-            _address(message, text, owner, klass, ttl)
-        elif kind == 28 and length == 16:
-            text = inet_ntop(AF_INET6, data[pos:end])
-            _address(message, text, owner, klass, ttl)
-        else:
-            text = _data_text(message, pos, end, kind)
+        text = _answer_text(message, pos, end, kind, klass, ttl, owner)
+        text_bytes += len(text) + ITEM_BYTES
+        if owner is not message.name:
+            owner_bytes += len(owner) + ITEM_BYTES
+        if text_bytes > most or owner_bytes > most:
+            message.cut = True
+            return _skip_records(data, start, count - len(answers))
         if kind in {1, 28}:
             message.hosts += 1
         answers.append(text)
@@ -194,6 +204,27 @@ def _answers(data: bytes, pos: int, count: int, message: Message) -> int:
     if count > MAX_RECORDS:
         raise DissectError("more than {limit} answers", limit=MAX_RECORDS)
     return pos
+
+
+def _skip_records(data: bytes, pos: int, count: int) -> int:
+    """Position after ``count`` records."""
+    for _ in range(count):
+        pos = skip_name(data, pos)
+        pos += 10 + u16(data, pos + 8)
+    return pos
+
+
+def _answer_text(message: Message, pos: int, end: int, kind: int, klass: int, ttl: int, owner: str) -> str:
+    """Text of an answer's data; an address is added to those of the message."""
+    data = message.data
+    if kind == 1 and end - pos == 4:
+        text = inet_ntoa(data[pos:end])
+    elif kind == 28 and end - pos == 16:
+        text = inet_ntop(AF_INET6, data[pos:end])
+    else:
+        return _data_text(message, pos, end, kind)
+    _address(message, text, owner, klass, ttl)
+    return text
 
 
 def _data_text(message: Message, pos: int, end: int, kind: int) -> str:

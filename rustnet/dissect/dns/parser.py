@@ -8,6 +8,7 @@ import re
 
 import cython
 
+from rustnet.bounds import MARK
 from rustnet.dissect.dns.message import CLASSES, OPCODES, class_name
 from rustnet.dissect.dns.texts import TYPES
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
@@ -209,7 +210,15 @@ class DnsParser(Parser):
         answers = message.answers
         types = message.answer_types
         glue = None
-        if message.addresses is not None and message.hosts < len(message.addresses):
+        if message.cut:
+            talk = self.talk
+            talk.anomaly(
+                "row_cut", f"{self.label}: longer than a row may be, so cut: answers, answer_types, answer_names"
+            )
+            for values in (answers, types, message.answer_names):
+                if values is not None:
+                    values.append(MARK)
+        elif message.addresses is not None and message.hosts < len(message.addresses):
             # Addresses of the other sections (mostly those of the name servers) follow the answers.
             glue = [ip for ip, _, _ in message.addresses[message.hosts :]]
             answers = (answers or []) + glue

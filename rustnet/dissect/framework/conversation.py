@@ -11,6 +11,7 @@ from typing import Protocol
 
 import cython
 
+from rustnet.bounds import NAME_BYTES, cut_text
 from rustnet.engine.flow import Flow
 from rustnet.policy.names import RANKS, UNKNOWN
 
@@ -164,6 +165,8 @@ class Conversation:
         """
         if not name or ":" in name or (name[-1].isdigit() and name.replace(".", "").isdigit()):
             return
+        if len(name) > NAME_BYTES:
+            name = cut_text(name, NAME_BYTES)
         if self.hostname is None or RANKS.get(source, UNKNOWN) < RANKS.get(self.hostname_source or "", UNKNOWN):
             self.hostname = name
             self.hostname_source = source

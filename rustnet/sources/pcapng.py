@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
-from rustnet.sources.damage import DamageLog, printable
+from rustnet.sources.damage import DamageLog, described, printable
 from rustnet.sources.frames import MAX_FRAME, Frames, Interface, Note, SourceInfo
 from rustnet.sources.linktypes import CUSTOM_BLOCK, SYSDIG_EVENT, SYSTEMD_JOURNAL
 from rustnet.sources.options import COMMENT, OptionError, counter, name_records, number, options
@@ -182,13 +182,13 @@ class PcapngReader:
         info = self._info
         for code, value in options(data, big):
             if code == COMMENT:
-                self._keep("comments", info.comments, printable(value), _MAX_COMMENTS)
+                self._keep("comments", info.comments, described(value), _MAX_COMMENTS)
             elif code == 2:
-                info.hardware = info.hardware or printable(value)
+                info.hardware = info.hardware or described(value)
             elif code == 3:
-                info.os = info.os or printable(value)
+                info.os = info.os or described(value)
             elif code == 4:
-                info.application = info.application or printable(value)
+                info.application = info.application or described(value)
 
     def _interface(self, body: memoryview) -> None:
         """Interface description block."""
@@ -200,11 +200,11 @@ class PcapngReader:
         try:
             for code, value in options(body[8:], big):
                 if code == COMMENT:
-                    self._keep("comments", self._info.comments, printable(value), _MAX_COMMENTS)
+                    self._keep("comments", self._info.comments, described(value), _MAX_COMMENTS)
                 elif code == 2:
-                    interface.name = printable(value, 256)
+                    interface.name = described(value, 256)
                 elif code == 3:
-                    interface.description = printable(value, 256)
+                    interface.description = described(value, 256)
                 elif code == 9 and len(value) == 1:
                     resolution = value[0]
                 elif code == 14 and len(value) == 8:

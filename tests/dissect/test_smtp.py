@@ -31,7 +31,7 @@ def test_a_session() -> None:
         ("DATA", 250),
         ("MAIL", 250),
         ("BDAT", 503),
-        ("XYZW", 500),
+        ("unknown (12 bytes)", 500),
         ("QUIT", 221),
     ]
     assert (rows[2].argument, rows[2].user, rows[2].has_password) == ("LOGIN", "jane", True)

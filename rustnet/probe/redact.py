@@ -53,7 +53,8 @@ _PATH = re.compile(r"/|[A-Za-z]:\\|~|\\\\").match
 _ELSEWHERE = re.compile(r"(?i)^(?:pass|env|file|fd|stdin|vault|arn|data|https?|keyring|ssm|op)?:(?!//)").match
 _HEADER = re.compile(
     r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie2?|x-[\w-]*(?:key|token|auth|secret|signature|password)[\w-]*"
-    r"|(?:api|private|access|job|deploy)-?(?:key|token)|ocp-apim-subscription-key)(\s*[:=]\s*)(?!\s*$)([^\"'\r\n]+)"
+    r"|(?:api|private|access|job|deploy)-?(?:key|token)|ocp-apim-subscription-key)(\s*[:=]\s*)(?!\s*$)"
+    r"(?:(?!\s(?:--?\w|[a-z]+://))[^\"'\r\n])+"
 )
 _HEADER_NAME = re.compile(
     r"(?i)^(?:-H|--header=?)?[\"']?((?:proxy-)?authorization|(?:set-)?cookie2?|x-[\w-]*(?:key|token|auth|secret)[\w-]*"
@@ -101,6 +102,8 @@ _ECHO = re.compile(
 
 _OF_USER = ("-u", "-U", "--user", "--proxy-user", "-a", "--auth")
 """Options whose values begin with a user."""
+_KNOWN = PROGRAMS | WRAPPERS | SHELLS | LOGIN_TOOLS | RUNNERS
+"""Programs whose arguments are understood."""
 _NEVER_BARE = KEEPS_USER - {"http", "https", "xh"}
 _CLUSTER = re.compile(r"-[A-Za-z]{2,6}$").match
 _ENCODED = re.compile(r"(?i)^[-/]e(?:c|nc|nco|ncod|ncode|ncoded(?:c(?:ommand)?)?)?$").match
@@ -184,6 +187,8 @@ class _Command:
         """The next word may be a program's name."""
         self.arguments = 0
         """Arguments of the current program that are no options."""
+        self.mentioned = False
+        """The program's name is a word of another text."""
         self.logs_in = False
         """A container tool was told to log in."""
 
@@ -219,7 +224,7 @@ class _Command:
         """Hide the value of an option."""
         if not word or _PLAIN(word) or (_ELSEWHERE(word) and not word.lower().startswith("pass:")):
             return word
-        if self.program in LOGIN_TOOLS and _PORT(word):
+        if (self.program in LOGIN_TOOLS or self.mentioned) and _PORT(word):
             return word
         if word.lower().startswith("pass:"):
             return word[:5] + HIDDEN
@@ -245,7 +250,7 @@ class _Command:
 
     def _enter(self, word: str, at: int) -> None:
         """Follow where programs begin."""
-        named = at > 0 and self.words[at - 1][-1:] == ":" and program_name(word) in PROGRAMS
+        named = self.program not in _KNOWN and program_name(word) in PROGRAMS
         if at == 0 or self.place or named or self.program in WRAPPERS or self.program in SHELLS:
             self._place(word, at)
         if _SEPARATED(word):
@@ -282,6 +287,7 @@ class _Command:
                 return  # an assignment before the program
             if not known and word[:1] == "-":
                 return
+            self.mentioned = self.program != "" and self.program not in _KNOWN and not self.place
             self.program = name
             self.options = SECRET_OPTIONS.get(name, ())
             self.place = False

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from rustnet.probe.redact import redact_line
+from rustnet.probe.redact import MAX_LINE, redact_line
 from rustnet.sources.frames import Damage
 
 MAX_DAMAGE = 1000
@@ -47,4 +47,8 @@ def printable(raw: bytes, limit: int = 65_536) -> str:
 
 def described(raw: bytes, limit: int = 65_536) -> str:
     """The same without what looks like a secret: texts about a capture may be command lines, or quote one."""
-    return "\n".join(map(redact_line, printable(raw, limit).split("\n", 200)))
+    text = printable(raw, limit)
+    pieces = [
+        line[at : at + MAX_LINE] for line in text.splitlines(keepends=True) for at in range(0, len(line), MAX_LINE)
+    ]
+    return "".join(map(redact_line, pieces))

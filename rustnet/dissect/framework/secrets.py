@@ -24,6 +24,8 @@ _SAFE = frozenset({
     Kind.WORD, Kind.ADDRESS, Kind.MAC, Kind.FINGERPRINT, Kind.DIGEST,
 })  # fmt: skip
 """Kinds whose values rustnet chooses or computes itself."""
+_USERS = frozenset({"user", "username"})
+"""Columns of the one who logs in, who may be called like the password."""
 _VERB_NAMES = (
     "ABOR ACCT ALLO APPE APOP AUTH AUTHENTICATE AUTHINFO BDAT CAPA CAPABILITY CAP CDUP CLIENT CONFIG CWD DATA "
     "DELE EHLO EPRT EPSV ERR ERROR EXPN FEAT HELLO HELO HELP IDENTIFY INFO JOIN KICK LIST LOGIN LOGON LOGOUT MAIL "
@@ -91,14 +93,15 @@ class Secrets:
 
     def clean(self, row: Any) -> None:
         """Hide the credentials in the texts of a row; a user whose name is the password remains."""
-        for name, kind, many in _texts(type(row)):
+        record: type = type(row)
+        for name, kind, many in _texts(record):
             value = getattr(row, name)
             if not value:
                 continue
             free = kind is Kind.FREE_TEXT
             if many:
                 setattr(row, name, [self.hide(one, free) if isinstance(one, str) else one for one in value])
-            elif isinstance(value, str) and not (kind is Kind.USER and value.lower() in self.values):
+            elif isinstance(value, str) and not (name in _USERS and value.lower() in self.values):
                 setattr(row, name, self.hide(value, free))
 
 

@@ -302,7 +302,8 @@ class HttpParser(Parser):
         """Name the host, and recognise requests to proxies."""
         if method == b"CONNECT":
             row.proxy = True
-            row.host = row.host or header_text(target.rpartition(b"@")[2])
+            row.uri = header_text(target.rpartition(b"@")[2])  # without credentials
+            row.host = row.host or row.uri
         elif target[:1] != b"/":
             absolute = _TARGET(target)
             if absolute is not None:

@@ -41,7 +41,7 @@ def lines(*said: str) -> Callable[[bytes, bytes], Steps]:
             "s": s, "d": d, "bs": b64(secret).decode(), "bd": b64(decoy).decode(), "S": s.upper(), "n": len(s),
             "m": len(d), "plain": b64(b"\0" + decoy + b"\0" + secret).decode(),
             "xoauth2": b64(b"user=" + decoy + b"\1auth=Bearer " + secret + b"\1\1").decode(),
-            "basic": b64(decoy + b":" + secret).decode(), "long": b64(b"\0" + decoy + b"\0" + secret + b"x" * 500).decode(),
+            "basic": b64(decoy + b":" + secret).decode(),
         }  # fmt: skip
         return [
             (one[0], (one[1:] if one.endswith("\0") else one[1:] + "\r\n").rstrip("\0").format(**values).encode())
@@ -198,8 +198,9 @@ def attribute_case(name: str, kind: int = 0xA3) -> Case:
 
 
 LDAP = [attribute_case(name) for name in (
-    "userPassword", "userpassword;x-opt", "unicodePwd", "sambaNTPassword", "sambaLMPassword", "krbPrincipalKey", "2.5.4.35",
-    "ms-Mcs-AdmPwd", "msDS-ManagedPassword", "pwdHistory", "clearTextPassword", "msLAPS-Password", "supplementalCredentials",
+    "userPassword", "userpassword;x-opt", "unicodePwd", "sambaNTPassword", "sambaLMPassword", "krbPrincipalKey",
+    "ms-Mcs-AdmPwd", "msDS-ManagedPassword", "pwdHistory", "clearTextPassword", "msLAPS-Password",
+    "supplementalCredentials", "2.5.4.35",
 )] + [attribute_case("userPassword", kind) for kind in (0xA4, 0xA5, 0xA8, 0xA9)]  # fmt: skip
 LDAP += [
     Case(
@@ -345,15 +346,22 @@ def amqp(number: tuple[int, int], body: bytes) -> bytes:
 
 
 def amqp_case(mechanism: bytes, response: Callable[[bytes, bytes], bytes]) -> Case:
+    def login(s: bytes, d: bytes) -> bytes:
+        return struct.pack(">I", 0) + counted(mechanism, ">B") + counted(response(s, d), ">I") + b"\5en_US"
+
     return Case(f"amqp-{mechanism.decode()}", 5672, lambda s, d: [
         (">", b"AMQP\0\0\x09\1"),
-        (">", amqp((10, 11), struct.pack(">I", 0) + counted(mechanism, ">B") + counted(response(s, d), ">I") + b"\5en_US")),
+        (">", amqp((10, 11), login(s, d))),
         ("<", amqp((10, 50), struct.pack(">H", 403) + counted(b"refused " + s, ">B") + b"\0\0\0\0")),
     ])  # fmt: skip
 
 
+def wide(raw: bytes) -> bytes:
+    """Text in UTF-16."""
+    return raw.decode().encode("utf-16-le")
+
+
 def tds_login(s: bytes, d: bytes) -> Steps:
-    wide = lambda raw: raw.decode().encode("utf-16-le")  # noqa: E731
     scrambled = bytes(((byte >> 4 | (byte & 15) << 4) ^ 0xA5) for byte in wide(s))
     texts = {40: wide(d), 44: scrambled}
     fixed = bytearray(94)

@@ -57,8 +57,10 @@ def frames(case: Case, n: int) -> Iterator[bytes]:
 
 LOGGED = [
     "mysql -uroot -p{} {}", "sshpass -p {} ssh {}", "curl -u bob:{} https://{}/", "curl -H Authorization: Bearer {} https://{}/",
-    "env PGPASSWORD={} psql -h {}", "wget --password={} https://{}/", "net use \\\\{1}\\x /user:b {0}", "psexec \\\\{1} -u b -p {0} cmd",
-    "redis-cli -h {1} -a {0}", "openssl rsa -in {1} -passin pass:{0}", "git clone https://b:{}@h/{}", "app --token {} --name {}",
+    "env PGPASSWORD={} psql -h {}", "wget --password={} https://{}/", "net use \\\\{1}\\x /user:b {0}",
+    "psexec \\\\{1} -u b -p {0} cmd",
+    "redis-cli -h {1} -a {0}", "openssl rsa -in {1} -passin pass:{0}", "git clone https://b:{}@h/{}",
+    "app --token {} --name {}",
     "sh -c 'mysql -p{} -h {}'", "smbclient -U b%{} //{}/s", "ldapsearch -w {} -H ldap://{}", "docker login -p {} {}",
 ]  # fmt: skip
 FIRST_LOGGED = len(CASES)
@@ -108,7 +110,8 @@ def sidecar(folder: Path, block_: int) -> Path:
             line = spoken(template, FIRST_LOGGED + block_ * len(LOGGED) + i)
             file.write(json.dumps({
                 "protocol": "TCP", "local_addr": local, "remote_addr": remote, "pid": 500 + i, "process_name": f"p{i}",
-                "cmdline": line, "first_seen": START // 10**9 - 5, "last_seen": START // 10**9 + 60, "sidecar_version": 1,
+                "cmdline": line, "first_seen": START // 10**9 - 5, "last_seen": START // 10**9 + 60,
+                "sidecar_version": 1,
             }) + "\n")  # fmt: skip
     return path
 
@@ -121,7 +124,8 @@ def sysmon(folder: Path, block_: int) -> Path:
         local, remote = (end.rsplit(":", 1) for end in ends(STREAMS[40 + i]))
         line = spoken(template, FIRST_LOGGED + block_ * len(LOGGED) + i)
         rows.append({"name": "socket_events", "action": "added", "unixTime": START // 10**9, "columns": {
-            "action": "connect", "pid": str(700 + i), "path": f"/bin/q{i}", "family": "2", "protocol": "6", "local_address": local[0],
+            "action": "connect", "pid": str(700 + i), "path": f"/bin/q{i}", "family": "2", "protocol": "6",
+            "local_address": local[0],
             "local_port": local[1], "remote_address": remote[0], "remote_port": remote[1], "time": str(START // 10**9),
             "cmdline": line, "success": "1"}})  # fmt: skip
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -138,7 +142,8 @@ def auditd(folder: Path, block_: int) -> Path:
             address = "0200" + f"{int(port):04X}" + "".join(f"{int(part):02X}" for part in remote.split(".")) + "0" * 16
             stamp = f"msg=audit({START // 10**9}.000:{900 + i}):"
             file.write(
-                f'type=SYSCALL {stamp} arch=c000003e syscall=42 success=yes exit=0 pid={900 + i} comm="r{i}" exe="/bin/r{i}"\n'
+                f"type=SYSCALL {stamp} arch=c000003e syscall=42 success=yes exit=0 pid={900 + i} "
+                f'comm="r{i}" exe="/bin/r{i}"\n'
                 f"type=SOCKADDR {stamp} saddr={address}\n"
                 f"type=PROCTITLE {stamp} proctitle={line.replace(' ', chr(0)).encode().hex().upper()}\n"
             )

@@ -25,7 +25,8 @@ INNOCENT = Path(__file__).with_name("lines_without_secrets.txt").read_text("utf-
 TOKENS = [
     JWT, "ghp_0123456789abcdefghijABCDEFGHIJ012345", "glpat-abcdefghij0123456789", "AKIAIOSFODNN7EXAMPLE",
     "xoxb-123456789012-abcdefghijkl", "AIzaSyA0123456789abcdefghijklmnopqrstuv", "hvs.CAESIJ0123456789abcdef",
-    "sk_live_0123456789abcdefghij", "npm_0123456789abcdefghijABCDEFGHIJ012345", "SG.abcdefghijklmnop.qrstuvwxyz0123456789",
+    "sk_live_0123456789abcdefghij", "npm_0123456789abcdefghijABCDEFGHIJ012345",
+    "SG.abcdefghijklmnop.qrstuvwxyz0123456789",
 ]  # fmt: skip
 
 

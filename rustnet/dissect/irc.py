@@ -152,7 +152,8 @@ class IrcParser(LineParser):
         if command == "OPER":
             keep(*words[1:])
         elif command in _SECRET_WORDS:
-            keep(*words, *[word for words_ in words for word in words_.split()[1:]])
+            every = [word for phrase in words for word in (phrase, *phrase.split(), phrase.partition(b":")[2])]
+            keep(*[word for word in every if text(word) != self.nick])
         elif command == "JOIN":
             keep(*[key for key in b",".join(words[1:2]).split(b",") if key])
         elif command == "MODE" and len(words) > 2 and b"k" in words[1]:
@@ -161,7 +162,7 @@ class IrcParser(LineParser):
             service, said = words[0].partition(b"@")[0].lower(), words[1].split()
             asked = said[0].upper() if said else b""
             if asked in {b"IDENTIFY", b"AUTH"} or (service in _SERVICES and asked in _SERVICE_SECRETS):
-                keep(*said[1:5])
+                keep(*[word for word in said[1:5] if text(word) != self.nick])
         elif command not in _KNOWN:
             keep(command.encode("ascii"), *words[:2])
 

@@ -42,6 +42,7 @@ def lines(*said: str) -> Callable[[bytes, bytes], Steps]:
             "m": len(d), "plain": b64(b"\0" + decoy + b"\0" + secret).decode(),
             "xoauth2": b64(b"user=" + decoy + b"\1auth=Bearer " + secret + b"\1\1").decode(),
             "basic": b64(decoy + b":" + secret).decode(),
+            "cram": b64(b"u " + secret).decode(), "bwords": b64(secret + b" y").decode(),
         }  # fmt: skip
         return [
             (one[0], (one[1:] if one.endswith("\0") else one[1:] + "\r\n").rstrip("\0").format(**values).encode())
@@ -64,7 +65,14 @@ def read_talks() -> Iterator[Case]:
                 line.encode().decode("unicode_escape").encode("latin-1").decode()
                 for line in one.strip("\n").split("\n")
             ]
-            yield Case(f"{name}-{count}", port, lines(*said), "nodecoy" not in flags, "later" not in flags)
+            yield Case(
+                f"{name}-{count}",
+                port,
+                lines(*said),
+                "nodecoy" not in flags,
+                "later" not in flags,
+                app="unread" not in flags,
+            )
             count += 1
 
 

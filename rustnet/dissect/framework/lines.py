@@ -43,6 +43,7 @@ def plain_user(message: bytes) -> str | None:
 
 
 _TOKEN_USER = re.compile(rb"(?:^user=|,a=)([^\x01,]{1,256})").search
+_DIGEST = re.compile(rb"[0-9a-fA-F]{32}").fullmatch
 _DIGEST_USER = re.compile(rb'username="([^"]{1,256})"').search
 _SCRAM_USER = re.compile(rb"^[nyp][^,]*,[^,]*,n=([^,]{1,256})").search
 
@@ -67,7 +68,8 @@ def raw_sasl_user(mechanism: str, raw: bytes, number: int) -> tuple[str | None, 
     if mechanism == "PLAIN":
         return plain_user(raw), True
     if mechanism == "CRAM-MD5":
-        return text(raw.rpartition(b" ")[0]) or None, True
+        user, _, digest = raw.rpartition(b" ")
+        return (text(user) or None) if _DIGEST(digest) is not None else None, True
     search = _SCRAM_USER if mechanism.startswith("SCRAM-") else _TOKEN_USER
     if mechanism == "DIGEST-MD5":
         search = _DIGEST_USER

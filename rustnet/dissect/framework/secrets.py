@@ -10,7 +10,7 @@ from rustnet.records import Kind, columns
 
 MAX_TEXT = 512
 """Bytes of a credential that are remembered: as many as a column keeps of a text (`reading.MAX_TEXT`)."""
-MAX_SECRETS = 64
+MAX_SECRETS = 256
 """Credentials that are remembered of one flow: the newest ones."""
 MIN_ANYWHERE = 4
 """Characters from which on a credential is looked for in every text; shorter ones are ordinary words too often."""
@@ -46,6 +46,11 @@ _QUOTED = re.compile(
 _REPEATED = re.compile(
     r"((?:^|^[-+]?[A-Z0-9]{2,4}[ -]+)(?:PASS|ACCT|PSWD)\s+)(?!\S+\s+\S+\s*$)(\S+)(?=\s*:)", re.IGNORECASE
 )
+_NAMED = re.compile(
+    r"(?i)(\bpass(?:word|wd|phrase)(?:\s+(?:is|was|of))?\s*[:=]?\s*)"
+    r"(?:(['\"`<])[^'\"`>\r\n]{1,512}|(?<==)(?!\s)[^\s,;]{1,512})"
+)
+"""What a reply calls a password."""
 _REFUSED = re.compile(
     r"(?i)((?:unknown|unrecogni[sz]ed|invalid|bad|illegal|unsupported|no such) (?:command|verb|keyword|cmd)"
     r"(?: (?:name|word|line))?\s*[:,]?\s*(['\"`<\[(]*))([^'\"`>\])\s,]{1,512})"
@@ -142,6 +147,7 @@ def reply_text(raw: bytes, known: frozenset[str] = frozenset()) -> str:
     if len(shown) > 8:
         shown = _QUOTED.sub(rf"\1{HIDDEN}", shown)
         shown = _REPEATED.sub(rf"\1{HIDDEN}", shown)
+        shown = _NAMED.sub(lambda match: match.group(1) + (match.group(2) or "") + HIDDEN, shown)
         shown = _REFUSED.sub(lambda match: _refused(match, known), shown)
         shown = _NOT_UNDERSTOOD.sub(lambda match: _understood(match, known), shown)
         shown = _ARGUMENTS.sub(rf"\1{HIDDEN}", shown)

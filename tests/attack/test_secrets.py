@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.secret_talks import CASES, Case, b64
+from tests.attack.secret_cases import Case, b64
+from tests.attack.secret_talks import CASES
 from tests.support.packets import ACK, PSH, START, SYN, tcp_frame, udp_frame
 from tests.support.pcapng import end as end_of_options
 from tests.support.pcapng import epb, idb, option, shb

@@ -59,6 +59,11 @@ _NOT_UNDERSTOOD = re.compile(
     r"(?i)(['\"`<\[(])([^'\"`>\]) ]{1,512})(?=['\"`>\])][:,]? (?:is )?"
     r"(?:not understood|unknown|unrecogni[sz]ed|not recogni[sz]ed|invalid|command|not implemented|no such|bad))"
 )
+_TRIGGER = re.compile(
+    r"(?i)pass|pswd|acct|auth|oper|identify|regist|login|apop|unknown|unrec|not |bad|valid|legal|unsup|args|no such"
+).search
+_MARKS = frozenset("'\"`<[(:=")
+"""Words and characters without which a reply quotes nothing."""
 _ARGUMENTS = re.compile(r"(?i)(with args beginning with:\s*)(.*)")
 
 
@@ -144,7 +149,7 @@ def reply_text(raw: bytes, known: frozenset[str] = frozenset()) -> str:
     Of a command that it refuses the name remains if it is ``known``, or one that text protocols have.
     """
     shown = _text(raw)
-    if len(shown) > 8:
+    if not _MARKS.isdisjoint(shown) and _TRIGGER(shown) is not None:
         shown = _QUOTED.sub(rf"\1{HIDDEN}", shown)
         shown = _REPEATED.sub(rf"\1{HIDDEN}", shown)
         shown = _NAMED.sub(lambda match: match.group(1) + (match.group(2) or "") + HIDDEN, shown)

@@ -59,7 +59,7 @@ _OPTIONS = """
     ncftpput nerdctl oc oras paexec pfx2jks podman psexec psexec64 psinfo pskill pslist psloglist psservice
     psshutdown rabbitmqadmin racadm rdesktop smbmap sshpass unrar useradd usermod windapsearch xtrabackup
 -P:
-    bcp go-sqlcmd ipmitool isql mosquitto_pub mosquitto_rr mosquitto_sub osql sqlcmd tsql unzip zip
+    proxytunnel bcp go-sqlcmd ipmitool isql mosquitto_pub mosquitto_rr mosquitto_sub osql sqlcmd tsql unzip zip
 -w:
     ldapadd ldapcompare ldapdelete ldapmodify ldapmodrdn ldapsearch ldapvi ldapwhoami
 -c -A -X -a: -x::
@@ -90,7 +90,7 @@ _OPTIONS = """
     rar winrar
 --passphrase:
     gpg gpg2
--u -U --user --proxy-user --oauth2-bearer --pass --proxy-pass --tlspassword -b --cookie --key-pass --aws-sigv4-key:
+-u -U --user --proxy-user --oauth2-bearer --pass --proxy-pass --tlspassword -b --cookie --key-pass -E --cert:
     curl
 -a --pass:
     redis-cli
@@ -114,7 +114,7 @@ _OPTIONS = """
     swaks
 -o:
     curlftpfs
--k -K -pass -passin -passout -psk -srppass -macopt:
+-k -K -hmac -pass -passin -passout -psk -srppass -macopt:
     openssl
 -N -P:
     ssh-keygen
@@ -124,6 +124,14 @@ _OPTIONS = """
     jarsigner
 -passwd:
     x11vnc
+-p --password:
+    twine youtube-dl yt-dlp
+--user -u:
+    etcdctl
+-ap:
+    sipp
+-t:
+    doctl
 """
 
 
@@ -168,7 +176,29 @@ LOGIN_TOOLS = frozenset(
 RUNNERS = frozenset(["docker", "podman", "nerdctl", "kubectl", "oc", "lxc", "docker-compose"])
 """Programs that start another one in a container."""
 OTHERS = frozenset(
-    ["net", "net1", "htpasswd", "wpa_passphrase", "nmcli", "rabbitmqctl", "sqlplus", "rman", "scp", "sftp", "rsync"]
+    [
+        "net",
+        "net1",
+        "htpasswd",
+        "wpa_passphrase",
+        "nmcli",
+        "rabbitmqctl",
+        "sqlplus",
+        "rman",
+        "scp",
+        "sftp",
+        "rsync",
+        "aws",
+        "npm",
+        "yarn",
+        "vault",
+        "cargo",
+        "ngrok",
+        "radtest",
+        "mkpasswd",
+        "bitsadmin",
+        "reg",
+    ]
 )
 """Programs that have no such option, or whose passwords stand without one."""
 WRAPPERS = frozenset(
@@ -229,6 +259,34 @@ WRAPPERS = frozenset(
     ]
 )
 """Words after which a program's name may stand."""
+IMPACKET = frozenset(
+    [
+        "secretsdump",
+        "wmiexec",
+        "smbexec",
+        "atexec",
+        "dcomexec",
+        "psexec",
+        "getuserspns",
+        "getnpusers",
+        "gettgt",
+        "getst",
+        "getadusers",
+        "lookupsid",
+        "samrdump",
+        "smbclient",
+        "mssqlclient",
+        "ticketer",
+        "raisechild",
+        "rpcdump",
+        "reg",
+        "services",
+        "addcomputer",
+        "rbcd",
+        "ntlmrelayx",
+    ]
+)
+"""Programs that take `domain/user:password`."""
 SHELLS = frozenset(
     ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "cmd", "powershell", "pwsh", "python", "python3", "perl"]
 )
@@ -253,7 +311,8 @@ _LONG = (
     r"(?:pass(?:word|wd|phrase|code|wort)|kennwort|secret|(?<!max-)(?<!num-)token|credentials?|"
     r"(?:api|app|access|private|secret|shared|account|auth|encryption|signing|master|storage|subscription|license|"
     r"service|client|consumer|admin|ssh|psk|wpa|hmac|bot)[-_. ]?key|(?:secret|access|signature)[-_.]?(?:id|sig)|"
-    r"connection[-_]?string|bearer|sas[-_]?token|mfa|otp|pre-?shared-?key|community)"
+    r"connection[-_]?string|bearer|sas[-_]?token|mfa|otp|pre-?shared-?key|community"
+    r"|\b_auth|(?<=--)(?:jwt|pin))"
 )
 _SHORT = (
     r"(?:(?:^|(?<=[^A-Za-z]))|(?-i:(?<=[a-z])(?=P))|(?<=user)|(?<=root)|(?<=admin)|(?<=db)|(?<=my)|(?<=sql)|(?<=pg)"
@@ -269,12 +328,12 @@ _ASKS = re.compile(
 """Options that are about secrets, but have none."""
 _OPTION = re.compile(r"(?:--?|/)[A-Za-z][\w.-]*$").match
 _VALUE = re.compile(
-    r"(?i)(" + SENSITIVE + r"[\"']?\]?\s?(?:=>|[=:])\s?)(\\?[\"'])?"
+    r"(?i)(" + SENSITIVE + r"(?:\\?[\"'])?\]?\s?(?:=>|[=:])\s?)(\\?[\"'])?"
     r"((?(2).*?(?=\2|$)|[^\s\"'&;,}\]]+))"
 )
 """An assignment: ``name=value``, ``"name": "value"``, ``/name:value``."""
 _PLAIN = re.compile(
-    r"(?i)(?:true|false|yes|no|none|null|nil|on|off|[01]|\*+|\$\{?\w+\}?|%\w+%|\$\(.*|prompt|stdin|-)$"
+    r"(?i)(?:true|false|yes|no|none|null|nil|on|off|[01]|\*+|\$\{?\w+\}?|%\w+%|\$?\(.*|prompt|stdin|-)$"
 ).match
 """Values that are no secret: flags, and references to where the secret is."""
 _WORKING = re.compile(r"(?:^|.*[\s\"';&|])(?:OLD)?$").match
@@ -295,6 +354,10 @@ _SCHEME = re.compile(
     r"([A-Za-z0-9+/_.~|=-]{8,})"
 )
 _URL = re.compile(r"((?<![\w+.-])[A-Za-z][\w+.-]{0,31}:(?://|\\/\\/)[^\s/?#:@\"'<>]{0,256}:)[^\s/?#\"'<>]{0,512}(?=@)")
+_OTHER_URL = re.compile(
+    r"(?i)(\bsips?:[^\s:@\"'/]{1,64}:|:(?:pserver|ext|gserver):[^\s:@]{1,64}:|\bjdbc:oracle:\w{1,8}:[^/\s:]{1,64}/)"
+    r"[^\s@\"']{1,256}(?=@)"
+)
 _URL_TOKEN = re.compile(r"(\bhttps?://)(?:[A-Za-z0-9_]{24,}|gh[a-z]_\w+|glpat-[\w-]+)(?=@)")
 _QUERY = re.compile(
     r"(?i)([?&;](?:[\w.-]*(?:"
@@ -310,6 +373,7 @@ _TOKENS = re.compile(
     r"|sk[-_](?:live|test|ant|proj|or)?[-_]?[A-Za-z0-9_-]{16,}|(?:rk|pk)_(?:live|test)_\w{10,}|SG\.[\w-]{10,}\.[\w-]{10,}"
     r"|hv[sbr]\.[\w-]{10,}|dop_v1_\w{16,}|dckr_pat_[\w-]{10,}|pypi-[\w-]{16,}|hf_\w{16,}|AGE-SECRET-KEY-\w+"
     r"|\d{8,10}:AA[\w-]{30,}|shp(?:at|ss|ca|pa)_\w{16,}|PMAK-[\w-]{16,}|lin_api_\w{16,}|dapi[0-9a-f]{32}"
+    r"|hooks\.slack\.com/services/[\w/-]+|discord(?:app)?\.com/api/webhooks/[\w/-]+"
     r"|aad3b435b51404eeaad3b435b51404ee:[0-9a-fA-F]{32}"
     r")"
 )
@@ -319,7 +383,7 @@ _SECURE_STRING = re.compile(
 )
 _SECURE_PIPE = re.compile(r"(?i)(^|[\s({;|=\"])(\\?[\"'])([^\"']+)(\2\s*\|\s*ConvertTo-SecureString)")
 _CREDENTIAL = re.compile(
-    r"(?i)((?:PSCredential|NetworkCredential)[\"']?\]?(?:::new)?\s*\(\s*[\"'][^\"']*[\"']\s*,\s*)([\"'])(.*?)(\2)"
+    r"(?i)((?:PSCredential|NetworkCredential|\.auth)[\"']?\]?(?:::new)?\s*\(\s*[\"'][^\"']*[\"']\s*,\s*)([\"'])(.*?)(\2)"
 )
 _SQL = re.compile(
     r"(?i)((?:\bIDENTIFIED\s+(?:WITH\s+[\w'\"]+\s+)?(?:BY|AS)\s+(?:PASSWORD\s+)?|\bPASSWORD(?:\s+|\s*\(\s*)"
@@ -330,11 +394,23 @@ _ECHO = re.compile(
     r"(?i)\b(echo|printf)(\s+(?:-n\s+)?)([^|]{1,256}?)(\s{0,8}\|\s*(?:sudo\s+(?:-\w+\s+){0,4}-\w*S|[^|]{0,80}(?:password-stdin|passwd|chpasswd|gpg|openssl|cryptsetup|kinit|smbpasswd)))"
 )
 
-_OF_USER = ("-u", "-U", "--user", "--proxy-user", "-a", "--auth")
+_OF_USER = ("-u", "-U", "--user", "--proxy-user", "-a", "--auth", "-E", "--cert", "-P")
 """Options whose values begin with a user."""
+_POSITIONS = {"wpa_passphrase": 3, "radtest": 3, "mkpasswd": 2, "openssl": 3, "smbclient": 2}
+"""Which argument is a password, the program being the first; options and what begins with a slash don't count."""
 _KNOWN = PROGRAMS | WRAPPERS | SHELLS | LOGIN_TOOLS | RUNNERS
 """Programs whose arguments are understood."""
 _NEVER_BARE = KEEPS_USER - {"http", "https", "xh"}
+_WHOLE = re.compile(r"(?i)-{1,2}(?:password|passwd|passphrase|pass|passw|pwd|jwt|pin|askpass)$").match
+_PAIR = re.compile(r"--(?:auth|basic-auth|user-?pass|userpwd|creds?|http-auth)(?:=|$)").match
+"""Options that are about a password whatever the program, and those of a user with one."""
+_SLASHED = re.compile(r"(?i)([-/](?:p|pw|pwd|rc4|ntlm|aes(?:128|256)?|hash|hashes):)(.+)", re.DOTALL).match
+_WITH_USER = ("/u:", "/user:", "-u:", "-user:", "/ru:", "-r:")
+_DOMAIN_USER = re.compile(r"((?:[\w.-]+/)?[\w.$-]+:)(?!\d+$|//)(.+)", re.DOTALL).match
+_BARE = re.compile(
+    r"(?i)(?:.*[_.-])?(?:pass(?:word|wd)?|requirepass|masterauth|(?:add-)?authtoken|token|key|secret|_auth)$"
+).match
+"""Settings whose values follow as words of their own."""
 _CLUSTER = re.compile(r"-[A-Za-z]{2,6}$").match
 _ENCODED = re.compile(r"(?i)^[-/]e(?:c|nc|nco|ncod|ncode|ncoded(?:c(?:ommand)?)?)?$").match
 _WORDS = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"\\])*(?:"|$)|'[^']*(?:'|$))+""")
@@ -345,7 +421,7 @@ _PORT = re.compile(r"(?:[\d.\[\]a-f:]+:)?\d{1,5}(?:-\d+)?(?::\d{1,5}(?:-\d+)?)?(
 
 _SUSPECT = re.compile(
     r"(?i)pass|pwd|pw\b|psk|secret|token|key|auth|cookie|bearer|basic |credential|secure|identified|kennwort|connection"
-    r"|eyj|akia|asia|gh[opsur]_|xox|sk[-_]|aiza|hv[sbr]\.|aad3b|[?&;]|@|community|otp|mfa|[-/]e(?:c|nc\w*)?\b|private"
+    r"|eyj|akia|asia|gh[opsur]_|xox|sk[-_]|aiza|hv[sbr]\.|aad3b|[?&;]|@|jwt|\bpin\b|[-/]u(?:ser)?:|slack|discord|community|otp|mfa|[-/]e(?:c|nc\w*)?\b|private"
     r"|\bnet1?(?:\.exe)?[\"']? |\becho\b|glpat|npm_|sg\.|dop_|pypi|hf_|age-|shp|dckr|ya29|xapp|pmak|lin_|dapi|signature"
 ).search
 """Whether a text may contain any of this: most have nothing of it."""
@@ -435,7 +511,7 @@ class _Command:
                     shown.append(word if keep else HIDDEN)
                     mode = "header" if keep or word.endswith(";") else ""
                     continue
-            if mode in ("value", "user") and not self._is_option(word):
+            if mode in ("value", "user", "pair") and not self._is_option(word):
                 shown.append(self._value(word, mode))
                 mode = ""
                 continue
@@ -460,22 +536,31 @@ class _Command:
             return word[:5] + HIDDEN
         if mode == "user" and self.program in _NEVER_BARE and _USER(word) is None and "," not in word:
             return word  # a user alone, who is asked for the password
-        return _hide(word) if mode == "user" else HIDDEN
+        if mode == "pair" and (":" not in word or "//" in word):
+            return _patterns(word)
+        return HIDDEN if mode == "value" else _hide(word)
 
-    def _word(self, word: str, at: int) -> tuple[str, str]:
+    def _word(self, word: str, at: int) -> tuple[str, str]:  # noqa: PLR0911 - a rule for each kind of word
         """One word with its secrets hidden, and what the next one is."""
         self._enter(word, at)
         if _HEADER_NAME(word):
             return word, "header"
         if self.program in SHELLS and _ENCODED(word):
             return word, "encoded"
+        if at and _WHOLE(word):
+            return word, "value"
         option = self._option(word)
         if option:
             return self._optional(word, option)
         if at and _OPTION(word) and _NAMES_SECRET(word) and not _ASKS(word):
             return word, "value"
-        if _CLUSTER(word) and "-" + word[-1] in self.options and self.program in KEEPS_USER:
-            return word, "user"
+        if at and _PAIR(word) and "=" not in word:
+            return word, "pair"
+        if _CLUSTER(word) and "-" + word[-1] in self.options:
+            if self.program in KEEPS_USER:
+                return word, "user"
+            if self.options == ("-w",):
+                return word, "value"
         return self._argument(word, at), ""
 
     def _enter(self, word: str, at: int) -> None:
@@ -500,6 +585,13 @@ class _Command:
 
     def _argument(self, word: str, at: int) -> str:
         """A word that is no option of the program's that carries a secret."""
+        slashed = _SLASHED(word)
+        if slashed is not None and any(one.lower().startswith(_WITH_USER) for one in self.words[:16]):
+            return slashed.group(1) + HIDDEN
+        if at and self.program in IMPACKET and (pair := _DOMAIN_USER(word)) and "@" not in word:
+            return pair.group(1) + HIDDEN
+        if _PAIR(word) and ":" in word:
+            return word[: word.index("=") + 1] + self._value(word[word.index("=") + 1 :], "pair")
         if word[:1] not in ("-", "/"):
             self.arguments += 1
             if self._is_positional(word, self.words[at - 1].lower() if at else ""):
@@ -532,6 +624,8 @@ class _Command:
                 return ""
             if self.program in LOGIN_TOOLS and not self.logs_in:
                 continue
+            if bare[0] == "/":
+                word, bare = word.lower(), bare.lower()
             if word == bare or (word.startswith(bare) and word[len(bare)] in "=:"):
                 return bare
             if len(bare) == 2 and bare[0] == "-" and word.startswith(bare) and bare != "-b":
@@ -540,7 +634,7 @@ class _Command:
                 return bare
         return ""
 
-    def _is_positional(self, word: str, before: str) -> bool:
+    def _is_positional(self, word: str, before: str) -> bool:  # noqa: C901, PLR0911 - a rule for each program
         """Whether an argument without an option is a password; ``before`` is the word before it."""
         program, number = self.program, self.arguments
         if program in ("net", "net1"):
@@ -553,11 +647,23 @@ class _Command:
             return "b" in flags and number == (3 if "n" in flags else 4)
         if program == "rabbitmqctl":
             return number == 4 and self.words[1] in ("add_user", "change_password", "authenticate_user")
+        if program in _POSITIONS:
+            return number == _POSITIONS[program] and (program != "openssl" or "passwd" in self.words[1:3])
+        if program == "redis-cli":
+            return before in ("auth", "requirepass", "masterauth") or (
+                self.words[-3:-2] == ["AUTH"] and word == self.words[-1]
+            )
+        if program in ("vault", "cargo"):
+            return before == "login"
+        if program in ("aws", "npm", "yarn", "ngrok", "rclone"):
+            return number > 2 and _BARE(before) is not None
+        if program == "bitsadmin":
+            return word == self.words[-1] and "/setcredentials" in (one.lower() for one in self.words[1:3])
+        if program == "reg":
+            return before == "/d" and any(_NAMES_SECRET(one) for one in self.words[:12])
         if program in ("mysqladmin", "nmcli"):
             return before in ("password", "wifi-sec.psk", "802-11-wireless-security.psk")
-        return (program == "wpa_passphrase" and number == 3) or (
-            program in ("sqlplus", "rman") and number == 2 and "/" in word
-        )
+        return program in ("sqlplus", "rman") and number == 2 and "/" in word
 
     def _decoded(self, word: str) -> str:
         """Hide an encoded script that contains a secret."""
@@ -609,11 +715,12 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (("private key",), _PEM, _KEEP_FIRST + r"\2"),
     (("auth", "cookie", "x-", "key", "token"), _HEADER, r"\1\2" + HIDDEN),
     (("@",), _URL, _KEEP_FIRST),
+    (("@",), _OTHER_URL, _KEEP_FIRST),
     (("@",), _URL_TOKEN, _KEEP_FIRST),
     (("?", "&", ";"), _QUERY, _KEEP_FIRST),
     (("convertto-",), _SECURE_STRING, _KEEP_QUOTES),
     (("convertto-",), _SECURE_PIPE, _KEEP_QUOTES),
-    (("credential",), _CREDENTIAL, _KEEP_QUOTES),
+    (("credential", ".auth"), _CREDENTIAL, _KEEP_QUOTES),
     (("identified", "password"), _SQL, _KEEP_QUOTES),
     (("echo", "printf"), _ECHO, _KEEP_QUOTES),
     (("bearer", "basic", "negotiate", "ntlm", "token", "apikey", "sharedaccess"), _SCHEME, r"\1\2" + HIDDEN),

@@ -11,7 +11,7 @@ _OPTIONS = """
     ncftpput nerdctl oc oras paexec pfx2jks podman psexec psexec64 psinfo pskill pslist psloglist psservice
     psshutdown rabbitmqadmin racadm rdesktop smbmap sshpass unrar useradd usermod windapsearch xtrabackup
 -P:
-    bcp go-sqlcmd ipmitool isql mosquitto_pub mosquitto_rr mosquitto_sub osql sqlcmd tsql unzip zip
+    proxytunnel bcp go-sqlcmd ipmitool isql mosquitto_pub mosquitto_rr mosquitto_sub osql sqlcmd tsql unzip zip
 -w:
     ldapadd ldapcompare ldapdelete ldapmodify ldapmodrdn ldapsearch ldapvi ldapwhoami
 -c -A -X -a: -x::
@@ -42,7 +42,7 @@ _OPTIONS = """
     rar winrar
 --passphrase:
     gpg gpg2
--u -U --user --proxy-user --oauth2-bearer --pass --proxy-pass --tlspassword -b --cookie --key-pass --aws-sigv4-key:
+-u -U --user --proxy-user --oauth2-bearer --pass --proxy-pass --tlspassword -b --cookie --key-pass -E --cert:
     curl
 -a --pass:
     redis-cli
@@ -66,7 +66,7 @@ _OPTIONS = """
     swaks
 -o:
     curlftpfs
--k -K -pass -passin -passout -psk -srppass -macopt:
+-k -K -hmac -pass -passin -passout -psk -srppass -macopt:
     openssl
 -N -P:
     ssh-keygen
@@ -76,6 +76,14 @@ _OPTIONS = """
     jarsigner
 -passwd:
     x11vnc
+-p --password:
+    twine youtube-dl yt-dlp
+--user -u:
+    etcdctl
+-ap:
+    sipp
+-t:
+    doctl
 """
 
 
@@ -120,7 +128,29 @@ LOGIN_TOOLS = frozenset(
 RUNNERS = frozenset(["docker", "podman", "nerdctl", "kubectl", "oc", "lxc", "docker-compose"])
 """Programs that start another one in a container."""
 OTHERS = frozenset(
-    ["net", "net1", "htpasswd", "wpa_passphrase", "nmcli", "rabbitmqctl", "sqlplus", "rman", "scp", "sftp", "rsync"]
+    [
+        "net",
+        "net1",
+        "htpasswd",
+        "wpa_passphrase",
+        "nmcli",
+        "rabbitmqctl",
+        "sqlplus",
+        "rman",
+        "scp",
+        "sftp",
+        "rsync",
+        "aws",
+        "npm",
+        "yarn",
+        "vault",
+        "cargo",
+        "ngrok",
+        "radtest",
+        "mkpasswd",
+        "bitsadmin",
+        "reg",
+    ]
 )
 """Programs that have no such option, or whose passwords stand without one."""
 WRAPPERS = frozenset(
@@ -181,6 +211,34 @@ WRAPPERS = frozenset(
     ]
 )
 """Words after which a program's name may stand."""
+IMPACKET = frozenset(
+    [
+        "secretsdump",
+        "wmiexec",
+        "smbexec",
+        "atexec",
+        "dcomexec",
+        "psexec",
+        "getuserspns",
+        "getnpusers",
+        "gettgt",
+        "getst",
+        "getadusers",
+        "lookupsid",
+        "samrdump",
+        "smbclient",
+        "mssqlclient",
+        "ticketer",
+        "raisechild",
+        "rpcdump",
+        "reg",
+        "services",
+        "addcomputer",
+        "rbcd",
+        "ntlmrelayx",
+    ]
+)
+"""Programs that take `domain/user:password`."""
 SHELLS = frozenset(
     ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "cmd", "powershell", "pwsh", "python", "python3", "perl"]
 )

@@ -125,7 +125,7 @@ class SnmpParser(RowParser):
         bare, _, vlan = name.partition(b"@")
         if bare in _DEFAULTS:
             row.community = text(name if vlan.isdigit() and len(vlan) <= 4 else bare)
-        else:
+        elif not bare.isalpha():  # a mere word, as a vendor's name, may well be in a system's description
             self.talk.keep_secret(name, bare)
 
     def _version_3(self, data: bytes, members: list[ber.Part], row: Snmp) -> None:

@@ -13,6 +13,10 @@ from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, FreeText, Ip, Port, Term, User, record
 
 _SECRET = frozenset({"PASS", "ACCT", "ADAT", "MIC", "CONF", "ENC"})
+_ALONE = frozenset(
+    {"PASV", "QUIT", "SYST", "FEAT", "NOOP", "ABOR", "REIN", "CDUP", "PWD", "XPWD", "XCUP", "CCC", "LPSV"}
+)
+"""Commands without an argument: what follows one is something that went astray."""
 _SITE_NAMES = (
     b"CHMOD UMASK IDLE HELP UTIME CPFR CPTO CHGRP CHOWN MKDIR RMDIR SYMLINK LINK QUOTA WHO NAMEFMT ATTRIB DIRSTYLE "
     b"CHECKMETHOD CHECKSUM INDEX MINFO NEWER ALIAS CDPATH GROUPS ZONE MSG SETFACL COPY TOUCH LISTFMT TRIM STAT FILETYPE"
@@ -104,6 +108,8 @@ class FtpParser(ReplyParser[Ftp]):
             self._site(row, raw)
         elif name == "AUTH" and raw is not None:
             row.argument = mechanism_name(raw, self.talk)
+        elif name in _ALONE:
+            stray_line(self.talk, raw or b"")
         elif raw is not None and name in _COMMANDS:
             row.argument = text(raw)
             if name == "USER":

@@ -47,6 +47,7 @@ _OPENING = re.compile(rb"[!#$&',./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64}(?: [A-Za-z]{0,
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _MAX_CREDENTIAL = 256
 """Bytes of a literal that is read: a user name, or a password."""
+_ID_SECRET = re.compile(rb'(?i)("(?:pass[a-z]*|token|secret|auth[a-z]*)" +)"(?:[^"\\]|\\.)*"')
 _PORTS = (143,)
 
 
@@ -207,7 +208,7 @@ class ImapParser(LineParser):
         elif name == "AUTHENTICATE" and raw:
             self._authenticate(row, raw)
         elif raw is not None and name in _KNOWN and name not in _PRIVATE:
-            row.argument = text(raw)
+            row.argument = text(_ID_SECRET.sub(rb'\1"***"', raw) if name == "ID" else raw)
         self.current = row
         if len(self.waiting) >= MAX_WAITING:
             self.store_row(*self.waiting.pop(next(iter(self.waiting))))

@@ -150,7 +150,7 @@ class IrcParser(LineParser):
         """Keep passwords, keys of channels and commands that nobody knows out of the server's replies."""
         keep = self.talk.keep_secret
         if command == "OPER":
-            keep(*words[1:])
+            keep(*(words[1:] or words))
         elif command in _SECRET_WORDS:
             every = [word for phrase in words for word in (phrase, *phrase.split(), phrase.partition(b":")[2])]
             keep(*[word for word in every if text(word) != self.nick])
@@ -195,7 +195,7 @@ class IrcParser(LineParser):
             row.username = text(first)
             row.real_name = text(words[3]) if len(words) > 3 else None
         elif command == "OPER":
-            row.username = text(first)
+            row.username = text(first) if len(words) > 1 else None  # of one word alone, it may be the password
             row.has_password = True
         elif command == "PASS":
             row.has_password = True

@@ -25,6 +25,8 @@ from rustnet.records import U64, FreeText, Term, User, record
 
 _NAMES = "USER PASS APOP AUTH CAPA STLS STAT LIST UIDL RETR TOP DELE NOOP RSET LAST QUIT UTF8 LANG XTND"
 _COMMANDS = frozenset(_NAMES.split())
+_ALONE = frozenset({"CAPA", "STLS", "STAT", "NOOP", "RSET", "LAST", "QUIT"})
+"""Commands without an argument: what follows one is something that went astray."""
 _LONG = frozenset({"RETR", "TOP", "CAPA", "LIST", "UIDL", "AUTH"})
 """Commands whose positive reply may have several lines."""
 _COMMAND = re.compile(rb"([A-Za-z0-9]{3,4})(?: +(.*))?$", re.DOTALL).match
@@ -135,6 +137,8 @@ class Pop3Parser(LineParser):
         elif name in {"PASS", "APOP"}:
             row.has_password = True
             self._prove(name, raw or b"")
+        elif name in _ALONE:
+            stray_line(self.talk, raw or b"")
         elif name in _COMMANDS and raw is not None:
             row.argument = text(raw)
             if name == "USER":

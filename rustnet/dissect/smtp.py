@@ -114,6 +114,8 @@ class SmtpParser(ReplyParser[Smtp]):
         """Fill a row from a command's argument."""
         if name in _DESCRIBED:
             row.argument = text(_PARAMETER.sub(rb"\1***", raw)) or None
+        else:
+            stray_line(self.talk, raw)
         if name in {"EHLO", "HELO", "LHLO"}:
             row.helo = self.helo = row.argument
             row.mail_from = self.mail_from = None

@@ -310,6 +310,8 @@ class HttpParser(Parser):
                 row.proxy = True
                 row.host = row.host or header_text(absolute.group(1).rpartition(b"@")[2])
         if row.host:
+            if "@" in row.host:
+                row.host = row.host.rpartition("@")[2]
             self.talk.name_host(_hostname(row.host), "http")
 
     def _store_unanswered(self) -> None:

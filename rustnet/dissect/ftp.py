@@ -111,15 +111,19 @@ class FtpParser(ReplyParser[Ftp]):
         elif name in _ALONE:
             stray_line(self.talk, raw or b"")
         elif raw is not None and name in _COMMANDS:
-            row.argument = text(raw)
-            if name == "USER":
-                self.user = row.argument
-            elif name == "PORT":
-                self._place(row, raw)
-            elif name == "EPRT":
-                self._extended(row, raw)
+            self._argument(row, name, raw)
         row.user = self.user
         return row
+
+    def _argument(self, row: Ftp, name: str, raw: bytes) -> None:
+        """Keep the argument of a command, and what it says of users and data connections."""
+        row.argument = text(raw)
+        if name == "USER":
+            self.user = row.argument
+        elif name == "PORT":
+            self._place(row, raw)
+        elif name == "EPRT":
+            self._extended(row, raw)
 
     def _site(self, row: Ftp, raw: bytes) -> None:
         """Keep a command of the server's own, unless it may change a password."""

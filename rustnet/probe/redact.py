@@ -109,11 +109,11 @@ _CREDENTIAL = re.compile(
 )
 _SQL = re.compile(
     r"(?i)((?:\bIDENTIFIED\s+(?:WITH\s+[\w'\"]+\s+)?(?:BY|AS)\s+(?:PASSWORD\s+)?|\bPASSWORD(?:\s+|\s*\(\s*)"
-    r"|\bSET\s+PASSWORD\s+(?:FOR\s+\S+\s*)?=\s*))(\\?['\"])(.{1,256}?)(\2)"
+    r"|\bSET\s+PASSWORD\s+(?:FOR\s+\S+\s*)?=\s*))(\\?['\"])(.{1,128}?)(\2)"
 )
 _IMPACKET = re.compile(r"(?<![\w:/.])((?:[\w.-]{1,64}/)?[\w.$-]{1,64}:)[^\s@/:]{1,256}(?=@[\w.-]+(?:\s|$|:))")
 _ECHO = re.compile(
-    r"(?i)\b(echo|printf)(\s+(?:-n\s+)?)([^|]{1,256}?)(\s{0,8}\|\s*(?:sudo\s+(?:-\w+\s+){0,4}-\w*S|[^|]{0,80}(?:password-stdin|passwd|chpasswd|gpg|openssl|cryptsetup|kinit|smbpasswd)))"
+    r"(?i)\b(echo|printf)(\s+(?:-n\s+)?)([^|]{1,128}?)(\s{0,8}\|\s*(?:sudo\s+(?:-\w+\s+){0,4}-\w*S|[^|]{0,40}(?:password-stdin|passwd|chpasswd|gpg|openssl|cryptsetup|kinit|smbpasswd)))"
 )
 
 _OF_USER = ("-u", "-U", "--user", "--proxy-user", "-a", "--auth", "-E", "--cert", "-P")

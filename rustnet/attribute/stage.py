@@ -2,11 +2,13 @@
 
 # ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rustnet.attribute.observation import LINEAGE_SEPARATOR, NO_TIME, NUMBERS, Batch, Column, ProcessFacts
+from rustnet.probe.redact import redact_line, redact_text
 from rustnet.store.nulls import without_pandas
 
 if TYPE_CHECKING:
@@ -96,6 +98,29 @@ WHERE own_observation.origin = d.origin AND own_observation.packet IS NULL AND o
     AND {" AND ".join(f"own_observation.{name} = d.{name}" for name in _SAME)}"""
 
 
+_COMMAND_LINES = ("cmdline", "parent_cmdline", "exe", "parent_exe", "name")
+_OTHER_TEXTS = (
+    "cwd",
+    "cgroup",
+    "container_labels",
+    "pod_labels",
+    "container_image",
+    "container_name",
+    "pod",
+    "lineage",
+)
+_shown_line = lru_cache(maxsize=4096)(redact_line)
+
+
+def _hide_secrets(facts: dict[str, Column]) -> None:
+    """Hide what looks like a secret in the texts about processes, whatever source states them."""
+    for names, hide in ((_COMMAND_LINES, _shown_line), (_OTHER_TEXTS, redact_text)):
+        for name in names:
+            if name in facts:
+                column = facts[name]
+                column[:] = [hide(value) if value else value for value in column]
+
+
 class Stage:
     """The temporary tables ``own_observation``, ``own_origin`` and ``own_fact`` of one connection, with their counts.
 
@@ -161,6 +186,7 @@ class Stage:
             self.of_owners += len(batch)
         facts = batch.facts()
         if facts:
+            _hide_secrets(facts)
             self._insert(facts, _INSERT_FACTS, {"facts": self.facts, "host": batch.host})
             self.facts += len(facts["fact"])
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
+from rustnet.probe.redact import redact_line
+
 Address = tuple[int, int]
 """An address as a 128-bit number in two halves, high and low; IPv4 as IPv4-mapped IPv6, like `flows.src_num`."""
 
@@ -144,9 +146,9 @@ def bounded_text(value: object, longest: int = 256) -> str | None:
 
 
 def shown(value: object) -> str:
-    """A hostile value for a message: one short printable line."""
+    """A hostile value for a message: one short printable line without secrets."""
     if isinstance(value, str):
-        text = value[:80]
+        text = redact_line(value)[:80]
     elif isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     elif isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:

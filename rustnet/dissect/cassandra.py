@@ -5,7 +5,7 @@ startup. Statements and passwords are not read.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.lines import plain_user
+from rustnet.dissect.framework.lines import read_raw_sasl
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.records import U32, FreeText, Software, Term, User, Word, record
@@ -96,7 +96,7 @@ class CassandraParser(OneRowParser[Cassandra]):
         elif code == _AUTHENTICATE:
             row.auth_method = text(body[2:]).rpartition(".")[2]
         elif code == _AUTH_RESPONSE:
-            row.username = plain_user(body[4:]) or row.username
+            row.username = read_raw_sasl(self.talk, "PLAIN", body[4:], 1)[0] or row.username
             row.has_password = True
         elif code in {_READY, _AUTH_SUCCESS}:
             row.authenticated = True

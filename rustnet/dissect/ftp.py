@@ -8,11 +8,23 @@ of unknown commands.
 import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
-from rustnet.dissect.framework.lines import ReplyParser
+from rustnet.dissect.framework.lines import ReplyParser, mechanism_name, stray_line, unknown
 from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, FreeText, Ip, Port, Term, User, record
 
 _SECRET = frozenset({"PASS", "ACCT", "ADAT", "MIC", "CONF", "ENC"})
+_ALONE = frozenset(
+    {"PASV", "QUIT", "SYST", "FEAT", "NOOP", "ABOR", "REIN", "CDUP", "PWD", "XPWD", "XCUP", "CCC", "LPSV"}
+)
+"""Commands without an argument: what follows one is something that went astray."""
+_SITE_NAMES = (
+    b"CHMOD UMASK IDLE HELP UTIME CPFR CPTO CHGRP CHOWN MKDIR RMDIR SYMLINK LINK QUOTA WHO NAMEFMT ATTRIB DIRSTYLE "
+    b"CHECKMETHOD CHECKSUM INDEX MINFO NEWER ALIAS CDPATH GROUPS ZONE MSG SETFACL COPY TOUCH LISTFMT TRIM STAT FILETYPE"
+    b" JES SEQ BLKSIZE LRECL RECFM PRIMARY SECONDARY CYLINDERS TRACKS UNIT VOLUME"
+)
+_SITE = frozenset(_SITE_NAMES.split())
+"""Commands of SITE whose arguments contain no credentials."""
+_SITE_SECRET = frozenset(b"PSWD PASSWD PASSWORD PASS CHPASS CHANGEPASS GPASS GROUP ADDUSER GADDUSER USERADD".split())
 _NAMES = (
     "USER PASS ACCT CWD CDUP SMNT REIN QUIT PORT PASV TYPE STRU MODE RETR STOR STOU APPE ALLO REST RNFR RNTO ABOR "
     "DELE RMD XRMD MKD XMKD PWD XPWD LIST NLST SITE SYST STAT HELP NOOP FEAT OPTS AUTH ADAT PROT PBSZ CCC MIC "
@@ -66,6 +78,7 @@ class FtpParser(ReplyParser[Ftp]):
     """One control connection."""
 
     UPGRADE = "AUTH"
+    VERBS = _COMMANDS
 
     __slots__ = ("user",)
 
@@ -82,22 +95,46 @@ class FtpParser(ReplyParser[Ftp]):
         line = line.lstrip(b"\xff\xf4\xf2\xf1")  # Telnet's interrupt and synch ahead of ABOR
         match = _COMMAND(line)
         if match is None:
+            stray_line(self.talk, line)
             return None
         word, raw = match.groups()
         name = word.decode("ascii").upper()
-        row = Ftp(command=name)
+        row = Ftp(command=name if name in _COMMANDS else unknown(self.talk, line))
         if name in _SECRET:
             row.has_password = name in {"PASS", "ACCT"}
+            if raw:
+                self.talk.keep_secret(raw, raw.lstrip(b"-"))
+        elif name == "SITE" and raw is not None:
+            self._site(row, raw)
+        elif name == "AUTH" and raw is not None:
+            row.argument = mechanism_name(raw, self.talk)
+        elif name in _ALONE:
+            stray_line(self.talk, raw or b"")
         elif raw is not None and name in _COMMANDS:
-            row.argument = text(raw)
-            if name == "USER":
-                self.user = row.argument
-            elif name == "PORT":
-                self._place(row, raw)
-            elif name == "EPRT":
-                self._extended(row, raw)
+            self._argument(row, name, raw)
         row.user = self.user
         return row
+
+    def _argument(self, row: Ftp, name: str, raw: bytes) -> None:
+        """Keep the argument of a command, and what it says of users and data connections."""
+        row.argument = text(raw)
+        if name == "USER":
+            self.user = row.argument
+        elif name == "PORT":
+            self._place(row, raw)
+        elif name == "EPRT":
+            self._extended(row, raw)
+
+    def _site(self, row: Ftp, raw: bytes) -> None:
+        """Keep a command of the server's own, unless it may change a password."""
+        words = raw.split()
+        name = words[0].upper() if words else b""
+        if name in _SITE:
+            row.argument = text(raw)
+            return
+        row.has_password = name in _SITE_SECRET
+        row.argument = text(name) if row.has_password else unknown(self.talk, raw)
+        self.talk.keep_secret(*words[1:8])
 
     def answered(self, row: Ftp, code: int) -> bool:
         """Read a reply, which may contain the address of a data connection."""

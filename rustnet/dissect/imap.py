@@ -8,8 +8,17 @@ mailboxes, flags or parts of messages; of logins the user is kept, not the passw
 import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.framework.lines import MAX_WAITING, LineParser, sasl_user
+from rustnet.dissect.framework.lines import (
+    LOST,
+    MAX_WAITING,
+    LineParser,
+    mechanism_name,
+    read_sasl,
+    stray_line,
+    unknown,
+)
 from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.secrets import reply_text
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U64, FreeText, Identifier, Term, User, Word, record
 
@@ -17,10 +26,15 @@ _NAMES = (
     "CAPABILITY NOOP LOGOUT STARTTLS AUTHENTICATE LOGIN ENABLE SELECT EXAMINE CREATE DELETE RENAME SUBSCRIBE "
     "UNSUBSCRIBE LIST LSUB XLIST NAMESPACE STATUS APPEND IDLE CHECK CLOSE UNSELECT EXPUNGE SEARCH FETCH STORE COPY "
     "MOVE UID ID SORT THREAD COMPRESS GETQUOTA GETQUOTAROOT SETQUOTA GETACL SETACL MYRIGHTS LISTRIGHTS DELETEACL "
-    "NOTIFY GETMETADATA SETMETADATA XAPPLEPUSHSERVICE"
+    "NOTIFY GETMETADATA SETMETADATA XAPPLEPUSHSERVICE UNAUTHENTICATE GENURLAUTH RESETKEY URLFETCH SCAN ESEARCH "
+    "CANCELUPDATE CONVERT LISTRIGHTS PROXYAUTH"
 )
 _KNOWN = frozenset(_NAMES.split())
-_PRIVATE = frozenset({"LOGIN", "AUTHENTICATE", "SEARCH", "SORT", "THREAD", "SETMETADATA", "XAPPLEPUSHSERVICE"})
+_PRIVATE_NAMES = (
+    "LOGIN AUTHENTICATE SEARCH SORT THREAD SETMETADATA XAPPLEPUSHSERVICE GENURLAUTH RESETKEY URLFETCH SCAN ESEARCH "
+    "CONVERT PROXYAUTH NOOP CHECK LOGOUT CAPABILITY STARTTLS CLOSE EXPUNGE IDLE UNSELECT"
+)
+_PRIVATE = frozenset(_PRIVATE_NAMES.split())
 """Commands whose arguments may contain secrets or message content."""
 _COMMAND = re.compile(rb"([!#$&',./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64}) ([A-Za-z]{2,20})(?: (.*))?$", re.DOTALL).match
 _TAGGED = re.compile(
@@ -30,6 +44,10 @@ _UNTAGGED = re.compile(rb"\* (OK|PREAUTH|BYE)(?: (.*))?$", re.DOTALL | re.IGNORE
 _LITERAL = re.compile(rb"~?\{([0-9]{1,18})\+?\}$").search
 _ASTRING = re.compile(rb'"((?:[^"\\]|\\.)*)"|([^ "{]+)').match
 _OPENING = re.compile(rb"[!#$&',./0-9:;<=>?@A-Z\[^_`a-z|~-]{1,64}(?: [A-Za-z]{0,20}(?: [^\r\n]*\r?)?)?").fullmatch
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_MAX_CREDENTIAL = 256
+"""Bytes of a literal that is read: a user name, or a password."""
+_ID_SECRET = re.compile(rb'(?i)("(?:pass[a-z]*|token|secret|auth[a-z]*)" +)"(?:[^"\\]|\\.)*"')
 _PORTS = (143,)
 
 
@@ -77,7 +95,7 @@ class ImapParser(LineParser):
         self.continued = [False, False]
         """By direction: the next line continues one that a literal interrupted."""
         self.literal = 0
-        """Size of a literal that is the user name."""
+        """Size of a literal that is the user name, or the password."""
         self.login: Imap | None = None
         """Row of the pending AUTHENTICATE command: the client\'s next lines are credentials."""
         self.answers = 0
@@ -102,27 +120,46 @@ class ImapParser(LineParser):
             self._response(line, again, size)
             return size
         if again:
+            if self.current is not None and self.current.command == "LOGIN":
+                return self._login_rest(line, size, from_src)
             if self.current is not None:
                 self.current.request_bytes += size
             return size
         self._command(line)
         if self.current is None or size == 0:
             return size
-        if self.current.command == "LOGIN" and self.current.user is None and size <= 256:
+        if self.current.command == "LOGIN" and size <= _MAX_CREDENTIAL:
             self.literal = size
             self.in_body[from_src] = True
             return 0
         self.current.request_bytes += size
         return size
 
+    def _login_rest(self, line: bytes, size: int, from_src: bool) -> int:
+        """Read what follows a literal of LOGIN: the password, or the size of another literal."""
+        if not size:
+            self._keep_astring(line.strip())
+        elif size <= _MAX_CREDENTIAL:
+            self.literal = size
+            self.in_body[from_src] = True
+            return 0
+        return size
+
+    def _keep_astring(self, raw: bytes) -> None:
+        """Keep a password out of what is recorded, with its quotes and without."""
+        bare = raw[1:-1] if raw[:1] == b'"' and raw[-1:] == b'"' else raw
+        self.talk.keep_secret(raw, bare, _ESCAPED.sub(rb"\1", bare))
+
     def body(self, data: bytes, pos: int, from_src: bool) -> int:
-        """Read a user name that is a literal."""
+        """Read a user name or a password that is a literal."""
         end = pos + self.literal
         if end > len(data):
             return pos
         self.in_body[from_src] = False
-        if self.current is not None:
+        if self.current is not None and self.current.user is None:
             self.current.user = text(data[pos:end])
+        else:
+            self.talk.keep_secret(data[pos:end])
         return end
 
     def close(self) -> None:
@@ -136,6 +173,8 @@ class ImapParser(LineParser):
         super().gap(size, from_src)
         self.in_body[from_src] = self.continued[from_src] = False
         self.dropping[from_src] = True
+        if from_src != self.server:
+            self.answers = LOST - 1
         self.close()
 
     def _role(self, line: bytes, from_src: bool) -> bool:
@@ -151,8 +190,9 @@ class ImapParser(LineParser):
             self._credential(self.login, line)
             return
         match = _COMMAND(line)
-        if match is None:
-            return  # DONE, which ends IDLE, or an invalid line
+        if match is None:  # DONE, which ends IDLE, or an invalid line
+            stray_line(self.talk, line)
+            return
         tag, word, raw = match.groups()
         name = word.decode("ascii").upper()
         row = Imap(tag=text(tag))
@@ -161,23 +201,31 @@ class ImapParser(LineParser):
             word, _, raw = raw.partition(b" ")
             name = text(word).upper()
         row.command = name
-        if name == "LOGIN":
-            row.has_password = True
-            user = _ASTRING(raw or b"")
-            row.user = text(user.group(1) or user.group(2) or b"") if user is not None else None
+        if name not in _KNOWN:  # the tag may be a part of the credential, too
+            row.command, row.tag = unknown(self.talk, line), None
+        elif name == "LOGIN":
+            self._login(row, raw or b"")
         elif name == "AUTHENTICATE" and raw:
             self._authenticate(row, raw)
         elif raw is not None and name in _KNOWN and name not in _PRIVATE:
-            row.argument = text(raw)
+            row.argument = text(_ID_SECRET.sub(rb'\1"***"', raw) if name == "ID" else raw)
         self.current = row
         if len(self.waiting) >= MAX_WAITING:
             self.store_row(*self.waiting.pop(next(iter(self.waiting))))
         self.waiting[tag] = (row, self.talk.ts, self.talk.packet)
 
+    def _login(self, row: Imap, raw: bytes) -> None:
+        """Read the user of LOGIN; a user or password that is a literal follows."""
+        row.has_password = True
+        user = _ASTRING(raw)
+        row.user = text(user.group(1) or user.group(2) or b"") if user is not None else None
+        if user is not None and _LITERAL(raw) is None:
+            self._keep_astring(raw[user.end() :].strip())
+
     def _authenticate(self, row: Imap, raw: bytes) -> None:
         """Read a mechanism and an initial response, if there is one."""
         mechanism, _, initial = raw.partition(b" ")
-        row.argument = text(mechanism).upper()
+        row.argument = mechanism_name(mechanism, self.talk)
         self.login = row
         self.answers = 0
         if initial:
@@ -186,7 +234,7 @@ class ImapParser(LineParser):
     def _credential(self, row: Imap, line: bytes) -> None:
         """Read the user, and whether there is a secret, in what a client sends after AUTHENTICATE."""
         self.answers += 1
-        user, secret = sasl_user(row.argument or "", line, self.answers)
+        user, secret = read_sasl(self.talk, row.argument or "", line, self.answers)
         row.user = row.user or user
         row.has_password = row.has_password or secret
 
@@ -204,7 +252,7 @@ class ImapParser(LineParser):
         match = _UNTAGGED(line)
         if match is not None and ((self.rows == 0 and oldest is None) or match.group(1).upper() == b"BYE"):
             word, reply = match.groups()
-            row = Imap(result=text(word).upper(), reply=text(reply) if reply else None)
+            row = Imap(result=text(word).upper(), reply=reply_text(reply, _KNOWN) if reply else None)
             self.store_row(row, self.talk.ts, self.talk.packet)
 
     def _result(self, tag: bytes, word: bytes, reply: bytes | None) -> None:
@@ -214,7 +262,7 @@ class ImapParser(LineParser):
             return
         row, ts, packet = entry
         row.result = text(word).upper()
-        row.reply = text(reply) if reply else None
+        row.reply = reply_text(reply, _KNOWN) if reply else None
         row.response_ms = (self.talk.ts - ts) / 1e6
         if row is self.login:
             self.login = None

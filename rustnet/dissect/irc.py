@@ -7,7 +7,7 @@ TLS parser reads the rest of the connection.
 import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.lines import LineParser, sasl_user
+from rustnet.dissect.framework.lines import LOST, LineParser, is_mechanism, mechanism_name, read_sasl
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U16, Mixed, ObjectName, Term, User, Word, record
@@ -18,8 +18,32 @@ _NAMES = (
     "WHOIS WHO LIST KILL ERROR AWAY"
 )
 _STORED = frozenset(_NAMES.split())
+_FURTHER = (
+    "PING PONG NAMES LINKS MOTD VERSION ADMIN INFO STATS TRACE USERS USERHOST ISON WALLOPS WHOWAS SUMMON REHASH "
+    "DIE RESTART CONNECT SQUIT LUSERS TIME SERVLIST SQUERY MONITOR METADATA TAGMSG BATCH SETNAME CHGHOST ACCOUNT "
+    "KNOCK SILENCE WATCH HELP HELPOP RULES MAP NS CS MS OS HS NICKSERV CHANSERV MEMOSERV OPERSERV REGISTER VERIFY "
+    "ACCEPT CHATHISTORY REDACT RENAME WEBIRC ENCAP IDENTIFY"
+)
+_KNOWN = _STORED | frozenset(_FURTHER.split())
+_SECRET_WORDS = frozenset({
+    "PASS", "OPER", "WEBIRC", "IDENTIFY", "REGISTER", "VERIFY", "NS", "NICKSERV", "CS", "CHANSERV", "DIE", "RESTART",
+})  # fmt: skip
+"""Commands with passwords among their words."""
+_SERVICES = frozenset(
+    {b"nickserv", b"chanserv", b"authserv", b"userserv", b"q", b"x", b"themis", b"quakenet", b"gameserv"}
+)
+_SERVICE_SECRETS = frozenset(
+    b"IDENTIFY ID AUTH LOGIN REGISTER GHOST RECOVER RELEASE REGAIN SET SETPASS RESETPASS PASS PASSWORD GROUP CONFIRM "
+    b"VERIFY NEWPASS DROP SASET SAREGISTER LOGOUT".split()
+)
+"""Commands to services, whose words may be passwords."""
+_CHUNK = 400
+"""Size of a piece of a SASL response that more pieces follow (IRCv3)."""
+_MAX_RESPONSE = 4096
 _NUMERICS = frozenset({"001", "002", "004", "900", "903", "904", "905", "906", "907", "670", "691"})
 """Replies that get a row, in addition to errors (400 to 599)."""
+_SASL_ENDS = frozenset({"903", "904", "905", "906", "907"})
+"""Replies that end an authentication."""
 _CLIENT = re.compile(
     rb"(?:CAP LS(?: 30[0-9])?|CAP REQ :[^\r\n]+|NICK :?[A-Za-z\[\]\\`_^{|}][^\x00-\x20:@!]{0,31}"
     rb"|USER [^ \r\n]+ [^ \r\n]+ [^ \r\n]+ :?[^\r\n]*|PASS [^\r\n]{1,200}\r?\n(?:CAP|NICK|USER) [^\r\n]*"
@@ -66,7 +90,7 @@ class Irc:
 class IrcParser(LineParser):
     """One connection."""
 
-    __slots__ = ("answers", "client", "mechanism", "nick", "spoken")
+    __slots__ = ("answers", "client", "mechanism", "nick", "pieces", "spoken")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
@@ -76,6 +100,8 @@ class IrcParser(LineParser):
         self.mechanism: str | None = None
         """Mechanism of the current authentication."""
         self.answers = 0
+        self.pieces = b""
+        """Pieces of a response that is not yet complete."""
         self.spoken = False
 
     def stream(self, data: bytes, from_src: bool) -> int:
@@ -105,11 +131,40 @@ class IrcParser(LineParser):
         words = middle.split()[:15]
         if colon:
             words.append(trailing)
+        if not from_server:
+            self._keep_secrets(command, words)
         if command.isdigit():
             self._reply(row, command, words)
         elif command in _STORED:
             self._command(row, command, words, from_server)
         return 0
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Forget the pieces of a response: what follows is a part of it, and not its user."""
+        super().gap(size, from_src)
+        if from_src == self.client:
+            self.pieces = b""
+            self.answers = LOST - 1
+
+    def _keep_secrets(self, command: str, words: list[bytes]) -> None:
+        """Keep passwords, keys of channels and commands that nobody knows out of the server's replies."""
+        keep = self.talk.keep_secret
+        if command == "OPER":
+            keep(*(words[1:] or words))
+        elif command in _SECRET_WORDS:
+            every = [word for phrase in words for word in (phrase, *phrase.split(), phrase.partition(b":")[2])]
+            keep(*[word for word in every if text(word) != self.nick])
+        elif command == "JOIN":
+            keep(*[key for key in b",".join(words[1:2]).split(b",") if key])
+        elif command == "MODE" and len(words) > 2 and b"k" in words[1]:
+            keep(*words[2:])
+        elif command == "PRIVMSG" and len(words) > 1:
+            service, said = words[0].partition(b"@")[0].lower(), words[1].split()
+            asked = said[0].upper() if said else b""
+            if asked in {b"IDENTIFY", b"AUTH"} or (service in _SERVICES and asked in _SERVICE_SECRETS):
+                keep(*[word for word in said[1:5] if text(word) != self.nick])
+        elif command not in _KNOWN:
+            keep(command.encode("ascii"), *words[:2])
 
     def _reply(self, row: Irc, command: str, words: list[bytes]) -> None:
         """Store a reply that begins a connection, or an error."""
@@ -121,6 +176,10 @@ class IrcParser(LineParser):
             if row.origin and self.client:
                 self.talk.name_host(row.origin.lower(), "irc")
         row.target = text(words[1]) if row.reply_code >= 400 and len(words) > 2 else None
+        if row.reply_code == 421 and (row.target or "").upper() not in _KNOWN:
+            row.target = None  # what the server did not understand may be a password
+        if command in _SASL_ENDS:
+            self.mechanism = None
         self.store_row(row)
         if command == "670":
             self.talk.hand_over(TLS)
@@ -136,7 +195,7 @@ class IrcParser(LineParser):
             row.username = text(first)
             row.real_name = text(words[3]) if len(words) > 3 else None
         elif command == "OPER":
-            row.username = text(first)
+            row.username = text(first) if len(words) > 1 else None  # of one word alone, it may be the password
             row.has_password = True
         elif command == "PASS":
             row.has_password = True
@@ -151,13 +210,27 @@ class IrcParser(LineParser):
 
     def _authenticate(self, row: Irc, first: bytes) -> bool:
         """Read a mechanism, or the user in a response; false if neither is to be stored."""
-        if self.mechanism is None:
-            self.mechanism = row.argument = text(first).upper()
-            self.answers = 0
+        if is_mechanism(first):
+            self.mechanism = row.argument = mechanism_name(first, self.talk)
+            self.answers, self.pieces = 0, b""
             return True
+        row.argument = self.mechanism
+        if first == b"*":
+            self.mechanism = None
+            return True
+        if first == b"+":
+            first = b""
+        elif len(self.pieces) <= _MAX_RESPONSE:
+            self.talk.keep_secret(first)
+            self.pieces += first
+        row.has_password = bool(self.pieces)
+        if len(first) == _CHUNK:
+            return False
+        answer, self.pieces = self.pieces, b""
         self.answers += 1
-        row.username, row.has_password = sasl_user(self.mechanism, first, self.answers)
-        row.argument, self.mechanism = self.mechanism, None
+        if answer:
+            number = self.answers if self.mechanism else LOST
+            row.username, row.has_password = read_sasl(self.talk, self.mechanism or "", answer, number)
         return True
 
     def _set_target(self, row: Irc, command: str, words: list[bytes]) -> None:

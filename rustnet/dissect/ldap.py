@@ -3,11 +3,15 @@
 Entries in results are counted, not kept; passwords and attribute values of changes are not read.
 """
 
+import re
+
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework import ber
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.lines import mechanism_name
+from rustnet.dissect.framework.reading import text, utf16
 from rustnet.dissect.framework.requests import RequestParser
+from rustnet.dissect.framework.secrets import raw_parts, reply_text
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import Count32, DistinguishedName, FreeText, Host, Term, User, Word, record
 
@@ -37,6 +41,36 @@ _RESULTS = {
     66: "notAllowedOnNonLeaf", 67: "notAllowedOnRDN", 68: "entryAlreadyExists", 69: "objectClassModsProhibited",
     71: "affectsMultipleDSAs", 80: "other",
 }  # fmt: skip
+
+
+_SECRET_ATTRIBUTE = re.compile(
+    r"(?i)(?:pass(?:w(?:or)?d|phrase)?|pwd|pword|secret|privatekey|rootpw|principalkey|krbmkey|nthash|lmhash|pkcs12"
+    r"|credential|authtoken|apikey|accesstoken|currentvalue|keyfile|^2\.5\.4\.35$|^1\.2\.840\.113556\.1\.4\."
+    r"(?:55|90|94|125|160)$)"
+).search
+"""Names of attributes whose values are passwords or keys: userPassword, unicodePwd, sambaNTPassword, ms-Mcs-AdmPwd …"""
+_ABOUT_SECRET = re.compile(
+    r"(?i)(?:count$|time$|age$|length$|^last|last(?:set|change)|propert|polic|expir|changed|lockout|mustchange|allow"
+    r"|quality|warn|grace|attribute$|interval|duration|required|scheme|question|subentry|checksyntax)"
+).search
+"""Names of attributes about passwords: pwdLastSet, badPwdCount …"""
+_RDN = re.compile(r"([^=,+\s]{1,128})(\s*=\s*)((?:\\.|[^,+\\])*)")
+_OID = re.compile(rb"[0-9]+(?:\.[0-9]+)*").fullmatch
+_MODIFY_PASSWORD = "1.3.6.1.4.1.4203.1.11.1"  # noqa: S105 - an operation
+
+
+def _is_secret(attribute: str) -> bool:
+    """Whether an attribute's values are passwords or keys; options after its name don't matter."""
+    name = attribute.partition(";")[0]
+    return _SECRET_ATTRIBUTE(name) is not None and _ABOUT_SECRET(name) is None
+
+
+def _name(raw: bytes) -> str:
+    """A distinguished name without the values of attributes that are secret."""
+    name = text(raw)
+    if _SECRET_ATTRIBUTE(name) is None and "2.5.4.35" not in name and "1.2.840" not in name:
+        return name
+    return _RDN.sub(lambda part: f"{part[1]}{part[2]}***" if _is_secret(part[1]) else part[0], name)
 
 
 @record("ldap")
@@ -152,14 +186,13 @@ class LdapParser(RequestParser[int, Ldap]):
         if tag == 0x60:
             self._bind(data, start, end, row)
         elif tag == 0x63:
-            _search(data, start, end, row)
+            self._search(data, start, end, row)
         elif tag == 0x4A:
-            row.dn = text(data[start:end])
+            row.dn = _name(data[start:end])
         elif tag == 0x77:
-            kind, first, last = ber.part(data, start, end)
-            row.oid = text(data[first:last]) if kind == 0x80 else None
+            self._extended(data, start, end, row)
         elif tag in {0x66, 0x68, 0x6C, 0x6E}:
-            _change(data, tag, start, end, row)
+            self._change(data, tag, start, end, row)
         if tag in {0x42, 0x50}:
             self.store_row(row)
             return
@@ -168,18 +201,80 @@ class LdapParser(RequestParser[int, Ldap]):
     def _bind(self, data: bytes, start: int, end: int, row: Ldap) -> None:
         version, name = ber.exactly(data, start, end, 2)
         row.version = str(ber.integer(data, version))
-        row.dn = text(data[name[1] : name[2]])
+        row.dn = _name(data[name[1] : name[2]])
         kind, first, last = ber.part(data, name[2], end)
         if kind == 0x80:
             row.has_password = last > first
+            self.talk.keep_secret(data[first:last])
             row.auth = "simple" if row.has_password else "anonymous"
         elif kind == 0xA3:
             mechanism = ber.part(data, first, last)
-            row.auth = f"sasl {text(data[mechanism[1] : mechanism[2]], 64)}"
+            name_of = mechanism_name(data[mechanism[1] : min(mechanism[2], mechanism[1] + 64)], self.talk)
+            row.auth = f"sasl {name_of}"
+            if mechanism[2] < last:
+                proof = ber.part(data, mechanism[2], last)
+                self.talk.keep_secret(*raw_parts(data[proof[1] : proof[2]]))
             self._identify_user(data[mechanism[2] : last], row)
         else:  # Microsoft's NTLM binds ([MS-ADTS] 5.1.1.1.3)
             row.auth = "ntlm"
             self._identify_user(data[first:last], row)
+
+    def _extended(self, data: bytes, start: int, end: int, row: Ldap) -> None:
+        """Read an operation's identifier; of a change of a password (RFC 3062) nothing else."""
+        kind, first, last = ber.part(data, start, end)
+        oid = data[first:last]
+        row.oid = text(oid) if kind == 0x80 and _OID(oid) is not None else None
+        if row.oid == _MODIFY_PASSWORD and last < end:
+            value = ber.part(data, last, end)
+            _, inner, stop = ber.part(data, value[1], value[2])
+            for tag, begin, after in ber.parts(data, inner, stop, 3):
+                if tag in {0x81, 0x82}:
+                    self.talk.keep_secret(data[begin:after])
+
+    def _search(self, data: bytes, start: int, end: int, row: Ldap) -> None:
+        members = ber.exactly(data, start, end, 8)
+        base, scope, wanted = members[0], members[1], members[7]
+        row.dn = _name(data[base[1] : base[2]])
+        number = ber.integer(data, scope)
+        row.scope = _SCOPES.get(number) or f"scope{number}"
+        parts: list[str] = []
+        _filter(data, members[6], parts, _MAX_DEPTH)
+        row.filter = "".join(parts)[:_MAX_FILTER]
+        listed = ber.parts(data, wanted[1], wanted[2], _MAX_LISTED)
+        row.attributes = [text(data[a:z], 128) for _, a, z in listed] or None
+
+    def _change(self, data: bytes, tag: int, start: int, end: int, row: Ldap) -> None:
+        """MODIFY, ADD, RENAME and COMPARE: the entry, and the attributes' names."""
+        entry, rest = ber.exactly(data, start, end, 2)
+        row.dn = _name(data[entry[1] : entry[2]])
+        if tag == 0x6C:
+            row.new_name = _name(data[rest[1] : rest[2]])
+            return
+        names: list[str] = []
+        pos, stop = rest[1], rest[2]
+        while pos < stop and len(names) < _MAX_LISTED:
+            _, first, last = part = ber.part(data, pos, stop)
+            pos = last
+            if tag == 0x66:  # the kind of change precedes the attribute
+                part = ber.exactly(data, first, last, 2)[1]
+                last = part[2]
+                part = ber.part(data, part[1], part[2])
+            elif tag == 0x68:
+                part = ber.part(data, first, last)
+            names.append(text(data[part[1] : part[2]], 128))
+            if _is_secret(names[-1]):
+                self._keep_values(data, part[2], stop if tag == 0x6E else last)
+            if tag == 0x6E:
+                break
+        row.attributes = names or None
+
+    def _keep_values(self, data: bytes, start: int, end: int) -> None:
+        """Keep the values of a password's attribute out of the server's answer."""
+        if start < end:
+            kind, first, last = ber.part(data, start, end)
+            values = ber.parts(data, first, last, 8) if kind == 0x31 else [(kind, first, last)]
+            for _, first, last in values:
+                self.talk.keep_secret(data[first:last], utf16(data[first:last]).strip('"').encode("utf-8"))
 
     def _identify_user(self, credentials: bytes, row: Ldap) -> None:
         if self.identity.read(credentials) == 3:
@@ -193,8 +288,8 @@ class LdapParser(RequestParser[int, Ldap]):
         code, matched, diagnostic = ber.exactly(data, start, end, 3)
         number = ber.integer(data, code)
         row.result = _RESULTS.get(number) or f"result{number}"
-        row.matched_dn = text(data[matched[1] : matched[2]]) or None
-        row.diagnostic = text(data[diagnostic[1] : diagnostic[2]]) or None
+        row.matched_dn = _name(data[matched[1] : matched[2]]) or None
+        row.diagnostic = reply_text(data[diagnostic[1] : diagnostic[2]]) or None
         if tag == 0x65:
             row.entries = row.entries or 0
         if ts:
@@ -222,41 +317,6 @@ def _answer_to(tag: int) -> str:
     )
 
 
-def _search(data: bytes, start: int, end: int, row: Ldap) -> None:
-    members = ber.exactly(data, start, end, 8)
-    base, scope, wanted = members[0], members[1], members[7]
-    row.dn = text(data[base[1] : base[2]])
-    number = ber.integer(data, scope)
-    row.scope = _SCOPES.get(number) or f"scope{number}"
-    parts: list[str] = []
-    _filter(data, members[6], parts, _MAX_DEPTH)
-    row.filter = "".join(parts)[:_MAX_FILTER]
-    row.attributes = [text(data[a:z], 128) for _, a, z in ber.parts(data, wanted[1], wanted[2], _MAX_LISTED)] or None
-
-
-def _change(data: bytes, tag: int, start: int, end: int, row: Ldap) -> None:
-    """MODIFY, ADD, RENAME and COMPARE: the entry, and the attributes' names."""
-    entry, rest = ber.exactly(data, start, end, 2)
-    row.dn = text(data[entry[1] : entry[2]])
-    if tag == 0x6C:
-        row.new_name = text(data[rest[1] : rest[2]])
-        return
-    names: list[str] = []
-    pos, stop = rest[1], rest[2]
-    while pos < stop and len(names) < _MAX_LISTED:
-        _, first, last = part = ber.part(data, pos, stop)
-        pos = last
-        if tag == 0x66:  # the kind of change precedes the attribute
-            part = ber.exactly(data, first, last, 2)[1]
-            part = ber.part(data, part[1], part[2])
-        elif tag == 0x68:
-            part = ber.part(data, first, last)
-        names.append(text(data[part[1] : part[2]], 128))
-        if tag == 0x6E:
-            break
-    row.attributes = names or None
-
-
 def _escaped(raw: bytes) -> str:
     """A value in a filter (RFC 4515, 3); bytes that are not text in hexadecimal."""
     escaped = "".join(f"\\{ord(c):02x}" if c in "*()\\\0" else c for c in raw[:256].decode("utf-8", "surrogateescape"))
@@ -279,7 +339,9 @@ def _filter(data: bytes, value: ber.Part, parts: list[str], depth: int) -> None:
     elif tag in {0xA3, 0xA5, 0xA6, 0xA8}:
         name, assertion = ber.exactly(data, start, end, 2)
         sign = {0xA3: "=", 0xA5: ">=", 0xA6: "<=", 0xA8: "~="}[tag]
-        parts.append(f"{text(data[name[1] : name[2]], 128)}{sign}{_escaped(data[assertion[1] : assertion[2]])}")
+        attribute = text(data[name[1] : name[2]], 128)
+        shown = "***" if _is_secret(attribute) else _escaped(data[assertion[1] : assertion[2]])
+        parts.append(f"{attribute}{sign}{shown}")
     elif tag == 0xA4:
         parts.append(_substrings(data, start, end))
     elif tag == 0xA9:
@@ -291,7 +353,10 @@ def _filter(data: bytes, value: ber.Part, parts: list[str], depth: int) -> None:
 
 def _substrings(data: bytes, start: int, end: int) -> str:
     name, pieces = ber.exactly(data, start, end, 2)
-    shown = f"{text(data[name[1] : name[2]], 128)}="
+    attribute = text(data[name[1] : name[2]], 128)
+    shown = f"{attribute}="
+    if _is_secret(attribute):
+        return f"{shown}***"
     listed = ber.parts(data, pieces[1], pieces[2], 16)
     for tag, first, last in listed:
         shown += f"{'' if tag == 0x80 else '*'}{_escaped(data[first:last])}"
@@ -301,7 +366,9 @@ def _substrings(data: bytes, start: int, end: int) -> str:
 def _extensible(data: bytes, start: int, end: int) -> str:
     members = {tag: text(data[first:last], 128) for tag, first, last in ber.parts(data, start, end, 4)}
     rule = f":{members[0x81]}" if 0x81 in members else ""
-    return f"{members.get(0x82, '')}{':dn' if 0x84 in members else ''}{rule}:={members.get(0x83, '')}"
+    attribute = members.get(0x82, "")
+    value = "***" if _is_secret(attribute) else members.get(0x83, "")
+    return f"{attribute}{':dn' if 0x84 in members else ''}{rule}:={value}"
 
 
 def _probe_ldap(data: bytes, talk: Conversation, from_src: bool) -> int:

@@ -7,7 +7,7 @@ import re
 from collections import deque
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.dissect.framework.lines import LineParser, plain_user
+from rustnet.dissect.framework.lines import LineParser, read_raw_sasl
 from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import U16, U32, U64, Software, Term, User, record
 
@@ -186,7 +186,7 @@ class BinaryParser(RowParser):
         row.request_bytes = max(0, length - key - head[4])
         if code in {0x21, 0x22}:
             row.has_password = True
-            row.username = plain_user(head[24 + key :])
+            row.username, _ = read_raw_sasl(self.talk, "PLAIN", head[24 + key :], 1)
         self.waiting.append((row, self.talk.ts, self.talk.packet, head[12:16]))
         if len(self.waiting) > MAX_OUTSTANDING:
             self.store_row(*self.waiting.popleft()[:3])
@@ -235,7 +235,8 @@ class DatagramParser(RowParser):
             entry = self.waiting[number] = (Memcached(), self.talk.ts, self.talk.packet)
         row, ts, packet = entry
         row.response_bytes += len(data) - 8
-        row.result = row.result or text(data[8:32].split(b" ", 1)[0].split(b"\r", 1)[0])
+        reply = _REPLIES(data, 8)  # other datagrams of the reply begin anywhere in a value
+        row.result = row.result or (text(reply.group().split()[0]) if reply is not None else None)
         row.response_ms = (self.talk.ts - ts) / 1e6 if row.command is not None else None
         if int.from_bytes(data[2:4], "big") + 1 >= int.from_bytes(data[4:6], "big"):
             del self.waiting[number]

@@ -148,6 +148,8 @@ class MqttParser(RowParser):
             user, pos = _text(body, pos)
             row.username = text(user)
         row.has_password = bool(flags & 0x40)
+        if row.has_password:
+            self.talk.keep_secret(body[pos + 2 :])
         self.store_row(row)
 
     def _filters(self, kind: int, body: bytes) -> None:

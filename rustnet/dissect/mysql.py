@@ -142,6 +142,7 @@ class MysqlParser(OneRowParser[Mysql]):
     def _client(self, body: bytes) -> None:
         """Read the login, or the request for TLS, which is only the fixed part of a login."""
         if self.logged_in:
+            self.talk.keep_secret(body)  # with mysql_clear_password the password itself
             return
         if len(body) < 6:
             raise DissectError("truncated client login")

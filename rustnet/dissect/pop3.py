@@ -8,13 +8,25 @@ import re
 from collections import deque
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.lines import MAX_WAITING, Dotted, LineParser, sasl_user
+from rustnet.dissect.framework.lines import (
+    LOST,
+    MAX_WAITING,
+    Dotted,
+    LineParser,
+    mechanism_name,
+    read_sasl,
+    stray_line,
+    unknown,
+)
 from rustnet.dissect.framework.reading import text
+from rustnet.dissect.framework.secrets import reply_text
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U64, FreeText, Term, User, record
 
 _NAMES = "USER PASS APOP AUTH CAPA STLS STAT LIST UIDL RETR TOP DELE NOOP RSET LAST QUIT UTF8 LANG XTND"
 _COMMANDS = frozenset(_NAMES.split())
+_ALONE = frozenset({"CAPA", "STLS", "STAT", "NOOP", "RSET", "LAST", "QUIT"})
+"""Commands without an argument: what follows one is something that went astray."""
 _LONG = frozenset({"RETR", "TOP", "CAPA", "LIST", "UIDL", "AUTH"})
 """Commands whose positive reply may have several lines."""
 _COMMAND = re.compile(rb"([A-Za-z0-9]{3,4})(?: +(.*))?$", re.DOTALL).match
@@ -100,6 +112,8 @@ class Pop3Parser(LineParser):
     def gap(self, size: int, from_src: bool) -> None:
         """Count missing bytes of a mail; otherwise store the pending commands, as their replies may be missing."""
         super().gap(size, from_src)
+        if from_src != self.server:
+            self.answers = LOST - 1
         if self.in_body[from_src] and self.open is not None:
             self.listing.lose(size)
         else:
@@ -114,15 +128,17 @@ class Pop3Parser(LineParser):
                 return
             self.login = None
         if match is None:
+            stray_line(self.talk, line)
             return
-        row = Pop3(command=name)
+        row = Pop3(command=name if name in _COMMANDS else unknown(self.talk, line))
         raw = match.group(2)
         if name == "AUTH" and raw:
             self._auth(row, raw)
         elif name in {"PASS", "APOP"}:
             row.has_password = True
-            if name == "APOP" and raw:
-                self.user = text(raw.partition(b" ")[0])
+            self._prove(name, raw or b"")
+        elif name in _ALONE:
+            stray_line(self.talk, raw or b"")
         elif name in _COMMANDS and raw is not None:
             row.argument = text(raw)
             if name == "USER":
@@ -132,10 +148,17 @@ class Pop3Parser(LineParser):
         if len(self.waiting) > MAX_WAITING:
             self.store_row(*self.waiting.popleft())
 
+    def _prove(self, name: str, raw: bytes) -> None:
+        """Keep a password or a digest out of the server's reply; of APOP the user comes first."""
+        if name == "APOP":
+            user, _, raw = raw.partition(b" ")
+            self.user = text(user) or self.user
+        self.talk.keep_secret(raw)
+
     def _auth(self, row: Pop3, raw: bytes) -> None:
         """Read a mechanism and an initial response, if there is one."""
         mechanism, _, initial = raw.partition(b" ")
-        row.argument = text(mechanism).upper()
+        row.argument = mechanism_name(mechanism, self.talk)
         self.login = row
         self.answers = 0
         if initial.strip():
@@ -144,7 +167,7 @@ class Pop3Parser(LineParser):
     def _credential(self, row: Pop3, line: bytes) -> None:
         """Read the user, and whether there is a secret, in what a client sends after AUTH."""
         self.answers += 1
-        user, secret = sasl_user(row.argument or "", line, self.answers)
+        user, secret = read_sasl(self.talk, row.argument or "", line, self.answers)
         if user is not None:
             row.user = self.user = user
         row.has_password = row.has_password or secret
@@ -155,7 +178,7 @@ class Pop3Parser(LineParser):
         entry = self.waiting.popleft() if self.waiting else (Pop3(), talk.ts, talk.packet)
         row = entry[0]
         row.ok = line.startswith(b"+")
-        row.reply = text(line)
+        row.reply = reply_text(line, _COMMANDS)
         if row.command is not None:
             row.response_ms = (talk.ts - entry[1]) / 1e6
         if row is self.login:

@@ -101,6 +101,7 @@ class PostgresqlParser(OneRowParser[Postgresql]):
     def _client(self, data: bytes, pos: int) -> int:
         """Read a request or the StartupMessage; what follows it is not read."""
         if self.started:
+            self._keep_password(data[pos:])
             return len(data)
         if self.request == _SSL and data[pos] == 0x16:
             self._encrypt()  # the server's answer was not captured, or is reordered
@@ -131,6 +132,11 @@ class PostgresqlParser(OneRowParser[Postgresql]):
             self.row.tls_requested |= code == _SSL
             self.row.gss_requested |= code == _GSS
         return end
+
+    def _keep_password(self, message: bytes) -> None:
+        """Keep a password, in the clear or as a digest, out of the server's error."""
+        if message[:1] == b"p":
+            self.talk.keep_secret(message[5:].partition(b"\0")[0])
 
     def _startup(self, body: bytes) -> None:
         self.started = True

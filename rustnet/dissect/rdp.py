@@ -4,6 +4,7 @@ One row per connection, stored when both sides have agreed on a security protoco
 what follows, over UDP too. With RDP's own security the client's first settings are in the clear and are read.
 """
 
+import re
 import struct
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
@@ -31,6 +32,9 @@ _HEADER = struct.Struct(">IHH")
 _PORTS = (3389,)
 
 
+_SERVER_TOKEN = re.compile(rb"(?:Cookie: )?msts=[0-9.]{1,40}|tsv://[ -~]{1,200}").fullmatch
+
+
 @record("rdp")
 class Rdp:
     """One RDP connection's negotiation."""
@@ -38,7 +42,7 @@ class Rdp:
     cookie: User | None = None
     """User, or the client's replacement for it, in the `mstshash` cookie."""
     routing_token: Identifier | None = None
-    """Token for a load balancer."""
+    """Token for a load balancer, if its form is one that names a server (`msts=`, `tsv://`)."""
     requested_protocols: list[Word] | None = None
     """Security protocols that the client offers in addition to RDP's own."""
     protocol: Word | None = None
@@ -55,6 +59,11 @@ class Rdp:
     """Width of the desktop requested, in pixels, with RDP's own security."""
     height: U16 | None = None
     """Height of the desktop requested, in pixels, with RDP's own security."""
+
+
+def _routing_token(raw: bytes) -> str | None:
+    """A token that names a server (MS-RDPBCGR 2.2.1.1); what a gateway puts in its place may admit to a session."""
+    return text(raw) if _SERVER_TOKEN(raw) is not None else None
 
 
 class RdpParser(OneRowParser[Rdp]):
@@ -118,10 +127,10 @@ class RdpParser(OneRowParser[Rdp]):
             if cookie.startswith(b"mstshash="):
                 row.cookie = text(cookie[9:])
             else:
-                row.routing_token = text(cookie)
+                row.routing_token = _routing_token(cookie)
         elif b"\r\n" in more:
             token, _, more = more.partition(b"\r\n")
-            row.routing_token = text(token)
+            row.routing_token = _routing_token(token)
         if len(more) >= 8 and more[0] == 1:
             offered = int.from_bytes(more[4:8], "little")
             row.requested_protocols = [name for bit, name in _PROTOCOLS.items() if offered & bit]

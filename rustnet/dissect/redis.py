@@ -7,6 +7,7 @@ import re
 from collections import deque
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.lines import unknown
 from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import U32, U64, Term, User, Word, record
 
@@ -24,6 +25,34 @@ _KINDS = {
     43: "string", 45: "error", 58: "integer", 36: "bulk", 42: "array", 95: "null", 35: "boolean", 44: "double",
     40: "big number", 33: "error", 61: "verbatim", 37: "map", 126: "set", 62: "push", 124: "attribute",
 }  # fmt: skip
+_NAMES = (
+    "ACL APPEND ASKING AUTH BGREWRITEAOF BGSAVE BITCOUNT BITFIELD BITFIELD_RO BITOP BITPOS BLMOVE BLMPOP BLPOP "
+    "BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN CLIENT CLUSTER COMMAND CONFIG COPY DBSIZE DEBUG DECR DECRBY DEL "
+    "DELEX DIGEST DISCARD DUMP ECHO EVAL EVALSHA EVALSHA_RO EVAL_RO EXEC EXISTS EXPIRE EXPIREAT EXPIRETIME "
+    "FAILOVER FCALL FCALL_RO FLUSHALL FLUSHDB FUNCTION GEOADD GEODIST GEOHASH GEOPOS GEORADIUS GEORADIUSBYMEMBER "
+    "GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GEOSEARCHSTORE GET GETBIT GETDEL GETEX GETRANGE GETSET HDEL "
+    "HELLO HEXISTS HEXPIRE HEXPIREAT HEXPIRETIME HGET HGETALL HGETDEL HGETEX HINCRBY HINCRBYFLOAT HKEYS HLEN "
+    "HMGET HMSET HPERSIST HPEXPIRE HPEXPIREAT HPEXPIRETIME HPTTL HRANDFIELD HSCAN HSET HSETEX HSETNX HSTRLEN HTTL "
+    "HVALS INCR INCRBY INCRBYFLOAT INFO KEYS LASTSAVE LATENCY LCS LINDEX LINSERT LLEN LMOVE LMPOP LOLWUT LPOP "
+    "LPOS LPUSH LPUSHX LRANGE LREM LSET LTRIM MEMORY MGET MIGRATE MODULE MONITOR MOVE MSET MSETEX MSETNX MULTI "
+    "OBJECT PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PFADD PFCOUNT PFDEBUG PFMERGE PFSELFTEST PING PSETEX PSUBSCRIBE "
+    "PSYNC PTTL PUBLISH PUBSUB PUNSUBSCRIBE QUIT RANDOMKEY READONLY READWRITE RENAME RENAMENX REPLCONF REPLICAOF "
+    "RESET RESTORE RESTORE-ASKING ROLE RPOP RPOPLPUSH RPUSH RPUSHX SADD SAVE SCAN SCARD SCRIPT SDIFF SDIFFSTORE "
+    "SELECT SENTINEL SET SETBIT SETEX SETNX SETRANGE SHUTDOWN SINTER SINTERCARD SINTERSTORE SISMEMBER SLAVEOF "
+    "SLOWLOG SMEMBERS SMISMEMBER SMOVE SORT SORT_RO SPOP SPUBLISH SRANDMEMBER SREM SSCAN SSUBSCRIBE STRLEN "
+    "SUBSCRIBE SUBSTR SUNION SUNIONSTORE SUNSUBSCRIBE SWAPDB SYNC TIME TOUCH TTL TYPE UNLINK UNSUBSCRIBE UNWATCH "
+    "VADD VCARD VDIM VEMB VGETATTR VINFO VISMEMBER VLINKS VRANDMEMBER VRANGE VREM VSETATTR VSIM WAIT WAITAOF "
+    "WATCH XACK XACKDEL XADD XAUTOCLAIM XCFGSET XCLAIM XDEL XDELEX XGROUP XINFO XLEN XPENDING XRANGE XREAD "
+    "XREADGROUP XREVRANGE XSETID XTRIM ZADD ZCARD ZCOUNT ZDIFF ZDIFFSTORE ZINCRBY ZINTER ZINTERCARD ZINTERSTORE "
+    "ZLEXCOUNT ZMPOP ZMSCORE ZPOPMAX ZPOPMIN ZRANDMEMBER ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANGESTORE ZRANK ZREM "
+    "ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN "
+    "ZSCORE ZUNION ZUNIONSTORE"
+)
+_COMMANDS = frozenset(_NAMES.split())
+_OF_MODULE = re.compile(
+    r"(?:AI|BF|CF|CMS|CL|FT|GEARS|GRAPH|JSON|RG|SEARCH|TDIGEST|TFCALL|TFUNCTION|TOPK|TS|TDB|REDISGEARS|TIMESERIES|KEYDB)\.[A-Z0-9_]{1,24}"
+).fullmatch
+_ERROR = re.compile(rb"[A-Z][A-Z0-9_]{1,23}").match
 _ENDLESS = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"})
 """Commands after which replies no longer correspond to commands."""
 _PORTS = (6379, 6380)
@@ -34,7 +63,8 @@ class Redis:
     """One Redis command and its reply."""
 
     command: Term | None = None
-    """Name of the command, upper case; NULL for a reply whose command was not seen."""
+    """Name of the command, upper case; NULL for a reply whose command was not seen, `unknown` and its length for a name
+    that Redis does not have: a secret, if the server has given a command another one."""
     argument_count: U32 | None = None
     """Arguments after the name."""
     request_bytes: U64 = 0
@@ -198,6 +228,8 @@ class RedisParser(RowParser):
     def _begin_command(self, name: bytes, row: Redis) -> None:
         self.row = row
         row.command = text(name[:MAX_NAME]).upper()
+        if row.command not in _COMMANDS and _OF_MODULE(row.command) is None:
+            row.command = unknown(self.talk, name)
         self.login = row.command in {"AUTH", "HELLO"}
         if row.command == "AUTH":
             row.has_password = True
@@ -213,6 +245,8 @@ class RedisParser(RowParser):
             row.has_password = row.has_password or named
         if named:
             row.username = text(argument)
+        elif row.command == "AUTH" or (at > 3 and self.arguments[1] == "AUTH"):
+            self.talk.keep_secret(argument)
 
     def _queue_command(self) -> None:
         """Queue a complete command until its reply arrives."""
@@ -255,7 +289,8 @@ class RedisParser(RowParser):
         row, ts, packet = self.waiting.popleft() if self.waiting else (Redis(), talk.ts, talk.packet)
         row.result = "null" if size < 0 else _KINDS[kind]
         if kind == 45:
-            row.error = text(body.partition(b" ")[0])
+            word = body.partition(b" ")[0]
+            row.error = text(word) if _ERROR(word) is not None else "ERR"
         if row.command is not None:
             row.response_ms = (talk.ts - ts) / 1e6
         self.store_row(row, ts, packet)

@@ -9,6 +9,7 @@ from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import head, number
 from rustnet.dissect.framework.requests import RequestParser
+from rustnet.dissect.framework.secrets import authorization_parts, without_password
 from rustnet.records import U16, FreeText, Identifier, Mixed, Software, Term, Uri, Word, record
 
 MAX_HEAD = 32_768
@@ -121,14 +122,17 @@ class RtspParser(RequestParser[tuple[bool, str], Rtsp]):
         get = fields.get
         row = Rtsp(
             method=match.group(1),
-            uri=match.group(2),
+            uri=without_password(match.group(2)),
             version=match.group(3),
             cseq=get("cseq"),
             session=get("session"),
             user_agent=get("user-agent"),
             media_transport=get("transport"),
-            has_authorization="authorization" in fields,
+            has_authorization="authorization" in fields or "proxy-authorization" in fields,
         )
+        for name in ("authorization", "proxy-authorization"):
+            if name in fields:
+                self.talk.keep_secret(*authorization_parts(fields[name].encode("utf-8")))
         self.add_request((from_src, row.cseq or ""), row)
 
     def _response(self, match: re.Match[str], fields: dict[str, str], body: bytes, from_src: bool) -> None:

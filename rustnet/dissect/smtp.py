@@ -8,7 +8,7 @@ the mechanism sends it in the clear; no password.
 import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
-from rustnet.dissect.framework.lines import Dotted, ReplyParser, sasl_user
+from rustnet.dissect.framework.lines import LOST, Dotted, ReplyParser, mechanism_name, read_sasl, stray_line, unknown
 from rustnet.dissect.framework.reading import text
 from rustnet.records import U16, U64, FreeText, Host, Term, User, record
 
@@ -21,6 +21,11 @@ _COMMAND = re.compile(rb"([A-Za-z]{3,8})(?: *$| +(.*)$)", re.DOTALL).match
 _PATH = re.compile(rb"(?i:FROM|TO): *<?([^<> ]*)>?(.*)$", re.DOTALL).match
 _SIZE = re.compile(rb" (?i:SIZE)=([0-9]{1,18})").search
 _CHUNK = re.compile(rb"([0-9]{1,18})(?: +(?i:LAST))?$").match
+_PARAMETER = re.compile(rb"(?i)([ ;]AUTH=|;URLAUTH=[^:;\s]*:[^:;\s]*:)[^\s;]+")
+"""Of MAIL on whose behalf a message is sent (RFC 4954, 5), of BURL the token that opens a mail (RFC 4467)."""
+_WITH_ARGUMENT = "EHLO HELO LHLO MAIL RCPT VRFY EXPN ETRN BDAT XCLIENT XFORWARD BURL ATRN HELP NOOP"
+_DESCRIBED = frozenset(_WITH_ARGUMENT.split())
+"""Commands that have an argument."""
 _HOST = re.compile(rb"220[ -]([A-Za-z0-9._-]{1,255})").match
 _FIRST = re.compile(rb"(?i:EHLO|HELO|LHLO) [\x21-\x7e][^\x00-\x08\x0e-\x1f]*\r?\n").match
 _PORTS = (25, 587, 2525)
@@ -65,6 +70,7 @@ class SmtpParser(ReplyParser[Smtp]):
     """One connection."""
 
     UPGRADE = "STARTTLS"
+    VERBS = _COMMANDS
 
     __slots__ = ("answers", "data", "helo", "login", "mail_from")
 
@@ -93,7 +99,9 @@ class SmtpParser(ReplyParser[Smtp]):
                 return None
             self.login = None
         if match is None:
+            stray_line(self.talk, line)
             return None
+        name = name if name in _COMMANDS else unknown(self.talk, line)
         row = Smtp(command=name, helo=self.helo, mail_from=self.mail_from)
         raw = match.group(2) or b""
         if name == "AUTH":
@@ -104,7 +112,10 @@ class SmtpParser(ReplyParser[Smtp]):
 
     def _describe(self, row: Smtp, name: str, raw: bytes) -> None:
         """Fill a row from a command's argument."""
-        row.argument = text(raw) or None
+        if name in _DESCRIBED:
+            row.argument = text(_PARAMETER.sub(rb"\1***", raw)) or None
+        else:
+            stray_line(self.talk, raw)
         if name in {"EHLO", "HELO", "LHLO"}:
             row.helo = self.helo = row.argument
             row.mail_from = self.mail_from = None
@@ -135,7 +146,7 @@ class SmtpParser(ReplyParser[Smtp]):
     def _auth(self, row: Smtp, raw: bytes) -> None:
         """Read a mechanism and an initial response, if there is one."""
         mechanism, _, initial = raw.partition(b" ")
-        row.argument = text(mechanism).upper()
+        row.argument = mechanism_name(mechanism, self.talk)
         self.login = row
         self.answers = 0
         if initial.strip():
@@ -144,7 +155,7 @@ class SmtpParser(ReplyParser[Smtp]):
     def _credential(self, row: Smtp, line: bytes) -> None:
         """Read the user, and whether there is a secret, in what a client sends after AUTH."""
         self.answers += 1
-        user, secret = sasl_user(row.argument or "", line, self.answers)
+        user, secret = read_sasl(self.talk, row.argument or "", line, self.answers)
         row.user = row.user or user
         row.has_password = row.has_password or secret
 
@@ -164,6 +175,8 @@ class SmtpParser(ReplyParser[Smtp]):
         """Count missing bytes of a message."""
         if self.in_body[from_src] and self.data is not None:
             self.data[1].lose(size)
+        if from_src != self.server:
+            self.answers = LOST - 1
         super().gap(size, from_src)
 
     def _end_message(self, from_src: bool) -> None:

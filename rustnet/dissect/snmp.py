@@ -17,7 +17,6 @@ from rustnet.records import (
     Ip,
     Mixed,
     ObjectName,
-    Secret,
     Software,
     Term,
     User,
@@ -40,6 +39,8 @@ _ERRORS = (
 _TRAPS = (
     "coldStart", "warmStart", "linkDown", "linkUp", "authenticationFailure", "egpNeighborLoss", "enterpriseSpecific",
 )  # fmt: skip
+_DEFAULTS = frozenset({b"public", b"private"})
+"""Communities that everybody knows."""
 _SYS_DESCR = bytes.fromhex("2b06010201010100")
 _SYS_NAME = bytes.fromhex("2b06010201010500")
 
@@ -50,8 +51,10 @@ class Snmp:
 
     version: Word | None = None
     """`v1`, `v2c` or `v3`."""
-    community: Secret | None = None
-    """Community name, which serves as a password in versions 1 and 2c."""
+    community: Word | None = None
+    """Community name in versions 1 and 2c, if it is `public` or `private`; any other is a password."""
+    has_community: bool = False
+    """The message carries a community name that is not empty."""
     pdu: Word | None = None
     """`get`, `get_next`, `get_bulk`, `set`, `response`, `trap_v1`, `trap`, `inform`, `report`; NULL if encrypted."""
     request_id: I64 | None = None
@@ -112,9 +115,18 @@ class SnmpParser(RowParser):
         if number == 3:
             self._version_3(data, members, row)
         else:
-            row.community = text(data[members[1][1] : members[1][2]])
+            self._community(row, data[members[1][1] : members[1][2]])
             self._pdu(data, members[2], row, from_src)
         self.store_row(row)
+
+    def _community(self, row: Snmp, name: bytes) -> None:
+        """Keep a community that everybody knows; Cisco's devices append a VLAN to it."""
+        row.has_community = bool(name)
+        bare, _, vlan = name.partition(b"@")
+        if bare in _DEFAULTS:
+            row.community = text(name if vlan.isdigit() and len(vlan) <= 4 else bare)
+        elif not bare.isalpha():  # a mere word, as a vendor's name, may well be in a system's description
+            self.talk.keep_secret(name, bare)
 
     def _version_3(self, data: bytes, members: list[ber.Part], row: Snmp) -> None:
         """Read the header, the user-based security parameters, and the PDU unless it is encrypted."""

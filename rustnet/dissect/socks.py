@@ -168,6 +168,7 @@ class SocksParser(OneRowParser[Socks]):
             return pos
         self.row.username = text(data[pos + 2 : middle]) or None
         self.row.has_password = data[middle] > 0
+        self.talk.keep_secret(data[middle + 1 : middle + 1 + data[middle]])
         self.state = _REQUEST
         return middle + 1 + data[middle]
 

@@ -26,6 +26,8 @@ _TEXTS = {
     36: "hostname", 40: "username", 48: "application_name", 52: "server_name", 60: "client_name", 68: "database",
 }  # fmt: skip
 """Offsets in LOGIN7 of the (offset, length) pairs of its strings."""
+_PASSWORD = 44
+"""Offset of the same pair of the password, which is only scrambled (MS-TDS 2.2.6.4)."""
 _ERROR, _INFO, _LOGIN_ACK, _ENVIRONMENT = 0xAA, 0xAB, 0xAD, 0xE3
 _ANSWERS = frozenset({b"\0", b"\xaa", b"\xab", b"\xad", b"\xe3"})
 """First bytes of the server's PRELOGIN response and of answers to a login."""
@@ -187,6 +189,10 @@ class TdsParser(OneRowParser[Tds]):
         row = self.row
         row.version = _VERSIONS.get(message[7])
         row.integrated = bool(message[25] & 0x80)
+        start, size = struct.unpack_from("<HH", message, _PASSWORD)
+        hidden = message[start : start + 2 * size]
+        clear = bytes((byte ^ 0xA5) >> 4 | ((byte ^ 0xA5) & 15) << 4 for byte in hidden)
+        self.talk.keep_secret(utf16(clear).encode("utf-8"))
         for offset, field in _TEXTS.items():
             start, size = struct.unpack_from("<HH", message, offset)
             if start + 2 * size > len(message):

@@ -29,7 +29,13 @@ _OPTIONS = {
 }  # fmt: skip
 _TERMINAL, _WINDOW, _NEW_ENVIRON, _ENVIRON = 24, 31, 39, 36
 _USER_PROMPT = re.compile(rb"(?i:login|user ?name|user|account|logon)[^\r\n:>]{0,24}:\s*$").search
-_SECRET_PROMPT = re.compile(rb"(?i:passw|passcode|passphrase|secret|pin)[^\r\n]{0,40}[:>]\s*$").search
+_SECRET_WORDS = (
+    rb"pass(?:w|code|phrase|e\b|:)|secret|\bpin\b|kennwort|contrase|\bclave|senha|parola|palavra|wachtwoord|has[l\xc5]|"
+    rb"l(?:o|\xf6|\xc3\xb6)senord|salasana|adgangskode|jelsz|heslo|token|otp\b|\bcode\b|verification|"
+    + "парол|密码|密碼|口令|パスワード|暗証|비밀번호|암호".encode()
+)
+"""How logins ask for a password, in the languages that systems have."""
+_SECRET_PROMPT = re.compile(rb"(?i:" + _SECRET_WORDS + rb")[^\r\n]{0,40}[:>]\s*$").search
 _USER_VARIABLE = re.compile(rb"[\x00\x03]USER\x01([^\x00-\x03\xff]{1,64})").search
 _PROMPT = re.compile(rb"(?i:login|username|password)\s*:\s*$").search
 _NOTHING, _USER, _SECRET = range(3)

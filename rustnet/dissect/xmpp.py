@@ -7,7 +7,7 @@ TLS, which the TLS parser then reads.
 import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.lines import sasl_user
+from rustnet.dissect.framework.lines import mechanism_name, read_sasl
 from rustnet.dissect.framework.one_row import OneRowParser
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.tls.parser import TLS
@@ -116,7 +116,7 @@ class XmppParser(OneRowParser[Xmpp]):
         elif name == b"proceed":
             self._encrypt()
         elif name == b"auth":
-            row.auth_method = text(_attributes(tag).get(b"mechanism", b"")).upper() or None
+            row.auth_method = mechanism_name(_attributes(tag).get(b"mechanism", b""), self.talk) or None
             self.answers = 0
         elif name in {b"/auth", b"/response"}:
             self._credential(before.strip())
@@ -129,6 +129,7 @@ class XmppParser(OneRowParser[Xmpp]):
             row.auth_method = "iq-auth"
         elif name in {b"/password", b"/digest"}:
             row.has_password = True
+            self.talk.keep_secret(before.strip())
         elif name == b"/jid":
             row.jid = text(before.strip())
             self.finish()
@@ -152,7 +153,7 @@ class XmppParser(OneRowParser[Xmpp]):
 
     def _credential(self, answer: bytes) -> None:
         self.answers += 1
-        user, secret = sasl_user(self.row.auth_method or "", answer, self.answers)
+        user, secret = read_sasl(self.talk, self.row.auth_method or "", answer, self.answers)
         self.row.username = self.row.username or user
         self.row.has_password = self.row.has_password or secret
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from rustnet.probe.redact import MAX_LINE, redact_line
 from rustnet.sources.frames import Damage
 
 MAX_DAMAGE = 1000
@@ -47,3 +48,12 @@ class DamageLog:
 def printable(raw: bytes, limit: int = 65_536) -> str:
     """Text of an option up to the first NUL, with invalid UTF-8 replaced."""
     return raw[:limit].split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+def described(raw: bytes, limit: int = 65_536) -> str:
+    """The same without what looks like a secret: texts about a capture may be command lines, or quote one."""
+    text = printable(raw, limit)
+    pieces = [
+        line[at : at + MAX_LINE] for line in text.splitlines(keepends=True) for at in range(0, len(line), MAX_LINE)
+    ]
+    return "".join(map(redact_line, pieces))

@@ -13,7 +13,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from rustnet.sources.ahead import NotYetError
-from rustnet.sources.damage import DamageLog, printable
+from rustnet.sources.damage import DamageLog, described, printable
 from rustnet.sources.frames import MAX_FRAME, Frames, Interface, Note, SourceInfo
 from rustnet.sources.linktypes import CUSTOM_BLOCK, SYSDIG_EVENT, SYSTEMD_JOURNAL
 from rustnet.sources.longblocks import AT_HAND, PACKETS, Lengths, LongBlock, LongPart, Look, padded
@@ -226,11 +226,11 @@ class PcapngReader:
             if code == COMMENT:
                 self._comment(value)
             elif code == 2:
-                info.hardware = info.hardware or printable(value)
+                info.hardware = info.hardware or described(value)
             elif code == 3:
-                info.os = info.os or printable(value)
+                info.os = info.os or described(value)
             elif code == 4:
-                info.application = info.application or printable(value)
+                info.application = info.application or described(value)
 
     def _interface(self, body: memoryview) -> None:
         """Interface description block."""
@@ -244,9 +244,9 @@ class PcapngReader:
                 if code == COMMENT:
                     self._comment(value)
                 elif code == 2:
-                    interface.name = printable(value, 256)
+                    interface.name = described(value, 256)
                 elif code == 3:
-                    interface.description = printable(value, 256)
+                    interface.description = described(value, 256)
                 elif code == 9 and len(value) == 1:
                     resolution = value[0]
                 elif code == 14 and len(value) == 8:
@@ -281,7 +281,7 @@ class PcapngReader:
 
     def _comment(self, value: bytes) -> None:
         """Comment of a section or interface."""
-        words = printable(value)
+        words = described(value)
         comments = self._info.comments
         self._keep("comments", comments, words, _MAX_COMMENTS, text=len(words), most=_MAX_COMMENT_TEXT)
 

@@ -31,7 +31,7 @@ def test_a_session() -> None:
         ("EPRT", 200),
         ("PORT", 200),
         ("RETR", 550),
-        ("XYZW", 500),
+        ("unknown (12 bytes)", 500),
         ("QUIT", 221),
     ]
     assert {r.user for r in rows[1:]} == {"anonymous"}

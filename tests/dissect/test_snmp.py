@@ -29,7 +29,8 @@ def test_an_error_and_values_that_are_not_kept() -> None:
 
 def test_trap() -> None:
     (row,) = rows(Snmp, SNMP, (CLIENT, SNMP_TRAP))
-    assert (row.pdu, row.community, row.trap) == ("trap_v1", "traps", "enterpriseSpecific 42")
+    assert (row.pdu, row.trap) == ("trap_v1", "enterpriseSpecific 42")
+    assert (row.community, row.has_community) == (None, True)
     assert (row.enterprise, row.agent_ip) == ("1.3.6.1.4.1.9.3", "10.0.0.1")
 
 

@@ -63,8 +63,9 @@ def test_a_changed_module_is_noticed_and_written(copy: Path) -> None:
     ],
 )
 def test_refuses_what_would_mean_something_else_in_one_file(copy: Path, line: str, reason: str) -> None:
-    module = copy / "rustnet" / "probe" / "redact.py"
-    module.write_text(module.read_text().replace("import re\n", f"import re\n{line}\n", 1))
+    module = copy / "rustnet" / "probe" / "habits.py"
+    first = "from __future__ import annotations\n"
+    module.write_text(module.read_text().replace(first, f"{first}{line}\n", 1))
     before = (copy / "sidecar" / "record.py").read_bytes()
     done = bundle(copy)
     assert (done.returncode, reason in done.stderr) == (1, True), done.stderr

@@ -6,8 +6,9 @@ counted. Of SASL (RFC 4422) the mechanism and the user are kept, not the passwor
 
 from rustnet.dissect.amqp.types import METHODS, PERFORMATIVES, Reader, Value, performative
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.lines import raw_sasl_user
+from rustnet.dissect.framework.lines import mechanism_name, read_raw_sasl
 from rustnet.dissect.framework.reading import RowParser, text
+from rustnet.dissect.framework.secrets import raw_parts
 from rustnet.dissect.tls.parser import TLS
 from rustnet.records import U16, U64, FreeText, Host, Identifier, ObjectName, Software, Term, User, Word, record
 
@@ -220,8 +221,8 @@ class AmqpParser(RowParser):
         if method == 10:
             row.auth_method = text(arguments.counted(4))
             return
-        row.auth_method = arguments.short()
-        row.username, row.has_password = _user(row.auth_method, arguments.counted(4))
+        row.auth_method = mechanism_name(arguments.short().encode("utf-8"), self.talk)
+        row.username, row.has_password = self._user(row.auth_method, arguments.counted(4))
 
     # ---- 1.0 ---------------------------------------------------------------------------------------------------------
 
@@ -264,25 +265,27 @@ class AmqpParser(RowParser):
         if code == 0x40:
             row.auth_method = text(first) if isinstance(first, bytes) else None
         elif code == 0x41:
-            row.auth_method = _text(fields, 0) or ""
+            row.auth_method = mechanism_name((_text(fields, 0) or "").encode("utf-8"), self.talk)
             answer = fields[1] if len(fields) > 1 else None
             if isinstance(answer, bytes):
-                row.username, row.has_password = _user(row.auth_method, answer)
+                row.username, row.has_password = self._user(row.auth_method, answer)
             row.virtual_host = _text(fields, 2)
         elif code == 0x43:
             row.has_password = True
+            if isinstance(first, bytes):
+                self.talk.keep_secret(*raw_parts(first))
         elif isinstance(first, int):
             row.reply_code = first & 0xFFFF
 
-
-def _user(mechanism: str, answer: bytes) -> tuple[str | None, bool]:
-    """User in an initial SASL response, and whether it contains a secret; AMQPLAIN is a field table of 0-9-1."""
-    if mechanism == "AMQPLAIN":
-        table = Reader(len(answer).to_bytes(4, "big") + answer, 0).texts()
-        return table.get("LOGIN"), "PASSWORD" in table
-    if mechanism in {"ANONYMOUS", "EXTERNAL"}:
-        return text(answer) or None, False
-    return raw_sasl_user(mechanism, answer, 1)
+    def _user(self, mechanism: str, answer: bytes) -> tuple[str | None, bool]:
+        """User in an initial SASL response, and whether it contains a secret; AMQPLAIN is a field table of 0-9-1."""
+        if mechanism == "AMQPLAIN":
+            table = Reader(len(answer).to_bytes(4, "big") + answer, 0).texts()
+            self.talk.keep_secret(table.get("PASSWORD", "").encode("utf-8"))
+            return table.get("LOGIN"), "PASSWORD" in table
+        if mechanism in {"ANONYMOUS", "EXTERNAL"}:
+            return text(answer) or None, False
+        return read_raw_sasl(self.talk, mechanism, answer, 1)
 
 
 def _text(fields: Value, at: int) -> str | None:

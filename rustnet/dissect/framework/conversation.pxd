@@ -14,7 +14,7 @@ cdef class Conversation:
     cdef public int64_t flow_id, ts, packet, missing, hostname_ts
     cdef public str transport, src_text, dst_text
     cdef public int src_port, dst_port, attempts, rejected, messages, errors
-    cdef public object parser, app, service, state, hostname, hostname_source
+    cdef public object parser, secrets, app, service, state, hostname, hostname_source
     cdef public bint finished
     cdef public tuple withdrawn
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst

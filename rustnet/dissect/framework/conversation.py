@@ -12,6 +12,7 @@ from typing import Protocol
 import cython
 
 from rustnet.bounds import NAME_BYTES, cut_text
+from rustnet.dissect.framework.secrets import Secrets
 from rustnet.engine.flow import Flow
 from rustnet.policy.names import RANKS, UNKNOWN
 
@@ -90,6 +91,7 @@ class Conversation:
         "pending_dst",
         "pending_src",
         "rejected",
+        "secrets",
         "service",
         "sink",
         "src_port",
@@ -119,6 +121,7 @@ class Conversation:
         self.hostname: str | None = None
         self.hostname_source: str | None = None
         self.hostname_ts = 0
+        self.secrets: Secrets | None = None
         self.finished = False
         self.attempts = 0
         self.rejected = 0
@@ -148,14 +151,29 @@ class Conversation:
 
     def emit(self, record: object, ts: int = 0, packet: int = 0) -> None:
         """Store a record; ``ts`` and ``packet`` default to those of the packet being read."""
+        if self.secrets is not None:
+            self.secrets.clean(record)
         self.sink.record(record, self.flow_id, ts or self.ts, packet or self.packet)
 
     def anomaly(self, kind: str, detail: str) -> None:
         """Report a malformed or ambiguous message and continue; ``detail`` is one sentence."""
+        if self.secrets is not None:
+            detail = self.secrets.hide(detail)
         self.sink.anomaly(kind, detail, self.flow_id, self.ts, self.packet)
+
+    def keep_secret(self, *credentials: bytes) -> None:
+        """Remember credentials that this flow carries: no text that is recorded from now on repeats them."""
+        if self.secrets is None:
+            self.secrets = Secrets()
+        for credential in credentials:
+            self.secrets.add(credential)
+        if self.hostname is not None and self.secrets.hide(self.hostname, free=False) != self.hostname:
+            self.hostname = self.hostname_source = None
 
     def learn(self, ip: str, name: str, source: str, ttl: int | None = None, client: str | None = None) -> None:
         """Report a name for an address, such as a DNS answer that ``client`` received."""
+        if self.secrets is not None and self.secrets.hide(name, free=False) != name:
+            return
         self.sink.name(ip, name, source, self.ts, ttl, client)
 
     def name_host(self, name: str, source: str) -> None:
@@ -164,6 +182,8 @@ class Conversation:
         Literal addresses are ignored.
         """
         if not name or ":" in name or (name[-1].isdigit() and name.replace(".", "").isdigit()):
+            return
+        if self.secrets is not None and self.secrets.hide(name, free=False) != name:
             return
         if len(name) > NAME_BYTES:
             name = cut_text(name, NAME_BYTES)

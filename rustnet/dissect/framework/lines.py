@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from rustnet.dissect.framework.conversation import Conversation, DissectError
 from rustnet.dissect.framework.reading import RowParser, text
+from rustnet.dissect.framework.secrets import parts_of, raw_parts, reply_text, unknown_command
 from rustnet.dissect.tls.parser import TLS
 
 MAX_LINE = 4096
@@ -19,6 +20,8 @@ MAX_LINES = 200_000
 """Lines of one flow that are read."""
 MAX_WAITING = 64
 """Pending commands of one flow."""
+MAX_STRAY, MAX_STRAY_WORDS = 256, 2
+"""Bytes and words of a line that is no command from which on it is a text rather than a password."""
 MAX_REPLIES = 16
 """Lines kept of one reply."""
 _DOT = re.compile(rb"\n\.\r?\n")
@@ -40,6 +43,7 @@ def plain_user(message: bytes) -> str | None:
 
 
 _TOKEN_USER = re.compile(rb"(?:^user=|,a=)([^\x01,]{1,256})").search
+_DIGEST = re.compile(rb"[0-9a-fA-F]{32}").fullmatch
 _DIGEST_USER = re.compile(rb'username="([^"]{1,256})"').search
 _SCRAM_USER = re.compile(rb"^[nyp][^,]*,[^,]*,n=([^,]{1,256})").search
 
@@ -64,12 +68,70 @@ def raw_sasl_user(mechanism: str, raw: bytes, number: int) -> tuple[str | None, 
     if mechanism == "PLAIN":
         return plain_user(raw), True
     if mechanism == "CRAM-MD5":
-        return text(raw.rpartition(b" ")[0]) or None, True
+        user, _, digest = raw.rpartition(b" ")
+        return (text(user) or None) if _DIGEST(digest) is not None else None, True
     search = _SCRAM_USER if mechanism.startswith("SCRAM-") else _TOKEN_USER
     if mechanism == "DIGEST-MD5":
         search = _DIGEST_USER
     match = search(raw)
     return (text(match.group(1)) if match is not None else None), True
+
+
+_MECHANISM = re.compile(
+    rb"(?i:PLAIN|LOGIN|EXTERNAL|ANONYMOUS|NTLM|GSSAPI|KERBEROS_V[45]|SECURID|OTP|SKEY|XOAUTH2?|OAUTHBEARER|OAUTH10A|MSN|NMAS"
+    rb"|AMQPLAIN|TLS(?:-[CP])?|SSL|AWS_MSK_IAM|PASSDSS-3DES-1|(?:SCRAM|CRAM|DIGEST|GS2|GSS|SRP|EAP|HT|X|9798|ECDSA|ECDH"
+    rb"|SAML\d*|OPENID\d*|MONGODB|RABBIT|ANON|KERBEROS)-[A-Z0-9+_-]{1,32})"
+).fullmatch
+LOST = 99
+"""Number of a SASL response where earlier ones may be missing: whatever it is may be the secret."""
+
+
+def mechanism_name(raw: bytes, talk: Conversation) -> str:
+    """A mechanism of authentication, in upper case; anything else in its place may be a response, and is not kept."""
+    name = raw.strip()
+    if not name or _MECHANISM(name) is not None:
+        return text(name).upper()
+    talk.keep_secret(*parts_of(name))
+    return unknown_command(name)
+
+
+def is_mechanism(raw: bytes) -> bool:
+    """Whether this is a known mechanism of authentication."""
+    return _MECHANISM(raw.strip()) is not None
+
+
+def read_sasl(talk: Conversation, mechanism: str, answer: bytes, number: int) -> tuple[str | None, bool]:
+    """The same as `sasl_user`; a secret is not repeated by what the flow records later."""
+    if number >= LOST:
+        talk.keep_secret(*parts_of(answer))
+        return None, True
+    user, secret = sasl_user(mechanism, answer, number)
+    if secret:
+        talk.keep_secret(*parts_of(answer))
+        if mechanism == "LOGIN":
+            talk.keep_secret(unbase64(answer))
+    return user, secret
+
+
+def read_raw_sasl(talk: Conversation, mechanism: str, raw: bytes, number: int) -> tuple[str | None, bool]:
+    """The same for a response that is not in Base64."""
+    user, secret = raw_sasl_user(mechanism, raw, number)
+    if secret:
+        talk.keep_secret(*raw_parts(raw))
+    return user, secret
+
+
+def stray_line(talk: Conversation, line: bytes) -> None:
+    """Take a line that is no command: after a loss it may be a password, which the server then quotes."""
+    if len(line) <= MAX_STRAY:
+        words = line.split()
+        talk.keep_secret(line, *(words if len(words) <= MAX_STRAY_WORDS else ()))
+
+
+def unknown(talk: Conversation, line: bytes) -> str:
+    """What is recorded of a command that the protocol does not have; no text recorded later repeats it."""
+    stray_line(talk, line)
+    return unknown_command(line)
 
 
 class Dotted:
@@ -153,8 +215,19 @@ class LineParser(RowParser):
                     talk.finish()
                     return size
                 line = data[pos : end + 1].rstrip(b"\r\n")
+                if b"\r" in line:
+                    line = self._first_lines(line, from_src)
                 pos = end + 1 + self.line(line, from_src)
         return pos
+
+    def _first_lines(self, line: bytes, from_src: bool) -> bytes:
+        """Read the lines that end with a bare CR; return the last one."""
+        *earlier, last = line.split(b"\r")
+        for one in earlier:
+            if one and not self.in_body[from_src] and not self.talk.finished and self.talk.parser is self:
+                self.count += 1
+                self.line(one, from_src)
+        return b"" if self.in_body[from_src] or self.talk.parser is not self else last
 
     def gap(self, size: int, from_src: bool) -> None:
         """Resume after the next line end; a body goes on."""
@@ -182,6 +255,8 @@ class ReplyParser(LineParser, Generic[_R]):
 
     UPGRADE = ""
     """The command that requests TLS."""
+    VERBS: frozenset[str] = frozenset()
+    """The protocol's commands."""
 
     __slots__ = ("code", "lines", "replied", "server", "waiting")
 
@@ -273,7 +348,7 @@ class ReplyParser(LineParser, Generic[_R]):
 
     def _keep(self, line: bytes) -> None:
         if len(self.lines) < MAX_REPLIES:
-            self.lines.append(text(line))
+            self.lines.append(reply_text(line, self.VERBS))
 
     def _final(self, code: int) -> None:
         """Complete the oldest pending command with its reply."""

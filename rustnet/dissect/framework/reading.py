@@ -1,5 +1,6 @@
 """Shared by parsers: bounded rows per flow, text from the wire, heads of text protocols, pending requests."""
 
+import re
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -10,6 +11,10 @@ MAX_TEXT = 512
 MAX_ROWS = 1000
 """Rows per flow of a protocol that may flood the table."""
 MAX_HEADERS = 100
+_SMUGGLED = re.compile(
+    r"(?i)\s+(?:(?:proxy-)?authorization|(?:set-)?cookie2?|x-[\w-]*(?:token|key|auth)[\w-]*)[ \t]*:"
+).match
+"""A folded line that begins like a field with a credential: it is that field, not a part of the one before it."""
 MAX_NAMES = 256
 """Names of addresses that are learned from one flow."""
 MAX_OUTSTANDING = 256
@@ -45,7 +50,7 @@ def head(raw: bytes, shorts: dict[str, str] | None = None) -> tuple[str, dict[st
     last = ""
     for i in range(1, min(len(lines), MAX_HEADERS + 1)):
         line = lines[i]
-        if last and line and (line[0] == " " or line[0] == "\t"):
+        if last and line and (line[0] == " " or line[0] == "\t") and _SMUGGLED(line) is None:
             fields[last] = f"{fields[last]} {line.strip()}"[:MAX_TEXT]
             continue
         colon = line.find(":")

@@ -9,6 +9,10 @@ MAX_VALUE = 8192
 """Maximum size of a header value, or of a URI, that is kept."""
 
 _FOLD = re.compile(rb"\r?\n[ \t]+")
+_SMUGGLED = re.compile(
+    rb"(?i)\r?\n[ \t]+(?=(?:(?:proxy-)?authorization|(?:set-)?cookie2?|x-[\w-]*(?:token|key|auth)[\w-]*)[ \t]*:)"
+)
+"""A folded line that begins like a field with a credential: it is that field, not a part of the one before it."""
 REQUEST_TEXTS = {
     b"host": "host",
     b"user-agent": "user_agent",
@@ -89,7 +93,7 @@ def read_fields(
 
 def _unfolded(fields: bytes, wanted: dict[bytes, bytes], values: dict[bytes, bytes]) -> bool:
     """Collect the fields again with folded lines joined; raises `DissectError` if there are too many lines."""
-    fields = _FOLD.sub(b" ", fields)
+    fields = _FOLD.sub(b" ", _SMUGGLED.sub(b"\n", fields))
     if fields.count(b"\n") >= MAX_HEADERS:
         raise DissectError("more than {limit} header lines", limit=MAX_HEADERS)
     values.clear()

@@ -13,6 +13,7 @@ from collections import deque
 import cython
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.secrets import authorization_parts, without_password
 from rustnet.records import U16, U64, FreeText, Host, Mixed, Software, Term, Uri, Word, record
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions and numbers
@@ -277,7 +278,12 @@ class HttpParser(Parser):
             self._report("ambiguous_http", "conflicting body lengths in a request")
         row = Http(method.decode("ascii"), None, header_text(target), version.decode("ascii"))
         _fill(row, fields, REQUEST_TEXTS, REQUEST_SEEN)
+        row.uri, row.referer = without_password(row.uri), without_password(row.referer)
         self._target(row, method, target)
+        if row.has_authorization:
+            for name in (b"authorization", b"proxy-authorization"):
+                if name in fields:
+                    talk.keep_secret(*authorization_parts(fields[name]))
         if self.lost or len(self.waiting) >= MAX_WAITING:
             self._store_unanswered()
         entry = (row, talk.ts, talk.packet)
@@ -296,13 +302,16 @@ class HttpParser(Parser):
         """Name the host, and recognise requests to proxies."""
         if method == b"CONNECT":
             row.proxy = True
+            row.uri = header_text(target.rpartition(b"@")[2])  # without credentials
             row.host = row.host or row.uri
         elif target[:1] != b"/":
             absolute = _TARGET(target)
             if absolute is not None:
                 row.proxy = True
-                row.host = row.host or header_text(absolute.group(1))
+                row.host = row.host or header_text(absolute.group(1).rpartition(b"@")[2])
         if row.host:
+            if "@" in row.host:
+                row.host = row.host.rpartition("@")[2]
             self.talk.name_host(_hostname(row.host), "http")
 
     def _store_unanswered(self) -> None:
@@ -338,6 +347,7 @@ class HttpParser(Parser):
         row.status = status
         row.reason = header_text(reason) if reason else None
         _fill(row, fields, RESPONSE_TEXTS, RESPONSE_SEEN)
+        row.location = without_password(row.location)
         if status == 101 or (row.method == "CONNECT" and status < 300):
             self._switch(entry)
             return 0

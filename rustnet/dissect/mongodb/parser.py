@@ -5,7 +5,7 @@ of logins the mechanism and the user.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.framework.lines import scram_user
+from rustnet.dissect.framework.lines import mechanism_name, read_raw_sasl
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.mongodb.bson import elements
@@ -21,6 +21,18 @@ _REPLY, _UPDATE, _INSERT, _QUERY, _GET_MORE, _DELETE, _KILL, _COMPRESSED, _MSG =
 _LEGACY = {_UPDATE: "update", _INSERT: "insert", _GET_MORE: "getMore", _DELETE: "delete"}
 _OPCODES = frozenset({_REPLY, *_LEGACY, _QUERY, _KILL, _COMPRESSED, _MSG})
 _MORE_TO_COME = 2
+_COLLECTION_COMMANDS = (
+    "find insert update delete aggregate count distinct findAndModify findandmodify mapReduce mapreduce create "
+    "drop createIndexes dropIndexes deleteIndexes listIndexes collStats collstats validate compact reIndex "
+    "collMod cloneCollection renameCollection convertToCapped killCursors parallelCollectionScan geoNear "
+    "geoSearch group planCacheClear planCacheListFilters planCacheSetFilter planCacheClearFilters "
+    "createSearchIndexes updateSearchIndex dropSearchIndex listSearchIndexes shardCollection enableSharding "
+    "moveChunk moveRange split splitVector reshardCollection analyzeShardKey configureQueryAnalyzer "
+    "refineCollectionShardKey collectionStats dataSize mergeChunks cleanupOrphaned getShardVersion "
+    "unshardCollection moveCollection setFeatureCompatibilityVersion"
+)
+_OF_COLLECTIONS = frozenset(_COLLECTION_COMMANDS.split())
+"""Commands whose first value names a collection; that of others may be a user, a script or a message."""
 _HELLO = frozenset({"hello", "ismaster", "isMaster"})
 _PORTS = (27017, 27018, 27019)
 
@@ -139,15 +151,17 @@ class MongodbParser(RequestParser[int, Mongodb]):
             if first:
                 first = False
                 row.command = text(name)
-                row.collection = text(value) if kind == 2 and row.command not in {"saslStart", "createUser"} else None
+                row.collection = text(value) if kind == 2 and row.command in _OF_COLLECTIONS else None
             elif name == b"$db":
                 row.database = text(value)
             elif name == b"client" and row.command in _HELLO and kind == 3:
                 self._client(row, value)
             elif name == b"mechanism" and kind == 2:
-                row.auth_method = text(value)
+                row.auth_method = mechanism_name(value, self.talk)
             elif name == b"payload" and row.command == "saslStart" and kind in {2, 5}:
-                row.username = scram_user(value)
+                row.username, _ = read_raw_sasl(self.talk, row.auth_method or "", value, 1)
+            elif name in {b"pwd", b"key", b"nonce"} and kind == 2:
+                self.talk.keep_secret(value)
             elif name == b"user" and kind == 2 and row.command == "authenticate":
                 row.username = text(value)
 

@@ -111,6 +111,7 @@ class Smb1:
             self._setup(data, header, words, start, row)
         elif command == _TREE_CONNECT:
             password = int.from_bytes(words[6:8], "little")
+            self.session.talk.keep_secret(data[start : start + password].rstrip(b"\0"))
             row.share, _ = _string(data, start + password, header.wide)
         elif command in {_NT_CREATE, _OPEN}:
             row.filename, _ = _string(data, start, header.wide)

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any, Self
 from rustnet.errors import SessionError
 from rustnet.query import execute as engine
 from rustnet.query.execute import Caller, Params, ResultSet, RowStream
+from rustnet.store import objects
 from rustnet.store import session as store
 from rustnet.store.schema import COLUMNS_SQL, by_table
+
+ForeignObjectsError = objects.ForeignObjectsError
+"""Error of a session with objects that this program does not make."""
 
 if TYPE_CHECKING:
     import duckdb
@@ -287,11 +291,11 @@ class FileSession(CursorSession):
         self, path: "str | PathLike[str]", *, threads: int | None = None, memory_limit: str = store.READER_MEMORY
     ) -> None:
         self._con = store.open_readonly(path, threads=threads, memory_limit=memory_limit)
-        super().__init__(fspath(path), self._con.cursor)
+        super().__init__(fspath(path), functools.partial(store.session_cursor, self._con))
 
     def arrays(self, sql: str, params: Params = ()) -> "dict[str, np.ndarray[Any, Any]]":
         """Run a statement of this program and return its columns as NumPy arrays, fetched directly."""
-        cursor = self._con.cursor()
+        cursor = store.session_cursor(self._con)
         try:
             bound = dict(params) if isinstance(params, Mapping) else list(params)
             columns: dict[str, Any] = cursor.execute(sql, bound).fetchnumpy()
@@ -302,7 +306,7 @@ class FileSession(CursorSession):
     def close(self) -> None:
         """Close the file."""
         super().close()
-        self._con.close()
+        store.close(self._con)
 
 
 def open_session(path: "str | PathLike[str]") -> Session:

@@ -37,12 +37,17 @@ if TYPE_CHECKING:
 @common
 def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool) -> ExitCode:
     """Verify a session."""
-    from rustnet.query.integrity import check  # noqa: PLC0415 -- DuckDB
+    from rustnet.query.integrity import check, foreign_objects  # noqa: PLC0415 -- DuckDB
     from rustnet.query.selection import originals  # noqa: PLC0415
+    from rustnet.query.session import ForeignObjectsError  # noqa: PLC0415
 
-    with opened(session) as reader:
-        findings = check(reader)
-        captures = originals(reader)
+    captures: list[Original] = []
+    try:
+        with opened(session) as reader:
+            findings = check(reader)
+            captures = originals(reader)
+    except ForeignObjectsError as error:  # nothing in the session can be relied on
+        findings = foreign_objects(error)
     if not no_hash:
         findings = [_file(c, Path(session), sources, alone=len(captures) == 1) for c in captures] + findings
     wrong = [f for f in findings if not f.ok and f.serious]

@@ -7,11 +7,11 @@ every function is named with its schema, and what they list is compared in Pytho
 
 import threading
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rustnet.errors import SessionError
-from rustnet.records import Column, columns
+from rustnet.records import columns
 from rustnet.store import schema
 from rustnet.store.flows_at import FLOWS_AT_SQL
 from rustnet.store.tables import CORE_TABLES
@@ -51,6 +51,14 @@ SELECT table_name, column_name, data_type, is_nullable, column_default IS NOT NU
 FROM system.main.duckdb_columns() {_WHERE} AND schema_name = 'main'"""  # noqa: S608
 _PRINTED = """
 SELECT system.main.json_deserialize_sql(system.main.json_serialize_sql(text)) FROM (SELECT unnest(?) AS text)"""
+
+_SPELLINGS = (
+    ("CAST('f' AS BOOLEAN)", "false"),
+    ("CAST('t' AS BOOLEAN)", "true"),
+    ('main."row"(', '"row"('),
+    ("main.list_value(", "list_value("),
+)
+"""What versions of DuckDB parse in different ways, for the same meaning."""
 
 _Views = dict[str, str]
 _Macro = tuple[str, str, str, Sequence[str]]
@@ -152,10 +160,12 @@ def _same(con: "Connection", stored: str, printed: str) -> bool:
     import duckdb  # noqa: PLC0415
 
     try:
-        one, other = con.execute(_PRINTED, [[stored, printed]]).fetchall()
+        one, other = (str(text) for (text,) in con.execute(_PRINTED, [[stored, printed]]).fetchall())
     except duckdb.Error:  # not a query
         return False
-    return one in (other, (printed,))
+    for spelling, usual in _SPELLINGS:
+        one, other = one.replace(spelling, usual), other.replace(spelling, usual)
+    return one == other
 
 
 def _read_shapes(con: "Connection", database: str, views: _Views) -> tuple[Shapes, list[str]]:
@@ -175,13 +185,8 @@ def core_shapes() -> Shapes:
     shapes: Shapes = {"meta": {"key": ("VARCHAR", False), "value": ("VARCHAR", True)}}
     for cls in CORE_TABLES:
         for name in schema.base_tables(cls):
-            shapes[name] = shape_of(cls)
+            shapes[name] = {column.name: (column.sql_type, column.nullable) for column in columns(cls)}
     return shapes
-
-
-def shape_of(cls: type, leading: Sequence[Column] = ()) -> dict[str, tuple[str, bool]]:
-    """Columns of a record class's table, after those in ``leading``: a protocol's may all be NULL."""
-    return {c.name: (c.sql_type, bool(leading) or c.nullable) for c in (*leading, *columns(cls))}
 
 
 def missing_columns(shapes: Shapes) -> list[str]:
@@ -193,12 +198,22 @@ def missing_columns(shapes: Shapes) -> list[str]:
     return missing
 
 
-def wrong_columns(shapes: Shapes, expected: Mapping[str, Mapping[str, tuple[str, bool]]]) -> list[str]:
-    """Columns of another type than ``expected``, or that refuse values which this program leaves out."""
+def wrong_columns(shapes: Shapes) -> list[str]:
+    """Columns of core tables that have another type, or that refuse values which this program leaves out."""
     wrong = []
-    for table, known in expected.items():
+    for table, expected in core_shapes().items():
         for column, (sql_type, nullable) in shapes.get(table, {}).items():
-            own_type, own_nullable = known.get(column, (sql_type, True))
+            own_type, own_nullable = expected.get(column, (sql_type, True))
             if sql_type != own_type or (own_nullable and not nullable):
                 wrong.append(described("column", f"{table}.{column}"))
     return wrong
+
+
+def required_columns(shapes: Shapes, tables: Sequence[str]) -> list[str]:
+    """Columns of protocols' ``tables`` that refuse NULL: this program lets all of them be NULL."""
+    return [
+        described("column", f"{table}.{column}")
+        for table in tables
+        for column, (_, nullable) in shapes.get(table, {}).items()
+        if not nullable
+    ]

@@ -16,6 +16,7 @@ from typing import NoReturn
 from rustnet import __version__
 from rustnet.errors import SessionError
 from rustnet.i18n import N_
+from rustnet.records import table_name
 from rustnet.store import migrations, objects, schema, spill
 from rustnet.store.files import COMPANIONS, Identity, MissingFileError, check_file, check_same
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
@@ -245,11 +246,9 @@ def _is_outdated(contents: objects.Contents, version: int, file: Path, tables: S
             "'rustnet verify' lists all such objects: replay the capture into a new session"
         )
         raise objects.ForeignObjectsError(words, contents.differing, file=file, name=contents.differing[0])
-    expected = objects.core_shapes()
-    for cls, leading in schema.all_tables(tables):
-        for name in schema.base_tables(cls):
-            expected[name] = objects.shape_of(cls, leading)
-    wrong = [] if version < migrations.latest() else objects.wrong_columns(contents.shapes, expected)
+    wrong = objects.required_columns(contents.shapes, [table_name(cls) for cls in tables])
+    if version == migrations.latest():
+        wrong += objects.wrong_columns(contents.shapes)
     if wrong:
         words = N_("{file}: its {column} is not as rustnet makes it; write to a new session file")
         raise SessionError(words, file=file, column=wrong[0])

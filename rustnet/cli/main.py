@@ -45,6 +45,8 @@ class State:
     """Show tracebacks; do not catch parser failures."""
     color: bool = True
     """Use colours if the terminal supports them."""
+    seconds: float | None = None
+    """Time limit of a statement."""
 
 
 class LazyGroup(click.Group):
@@ -128,6 +130,7 @@ def entry() -> NoReturn:
     A command is short and creates few reference cycles: collecting them would cost more than it frees.
     """
     gc.disable()
+    os.umask(os.umask(0o077) | 0o077)  # what DuckDB creates, a log for example, is this user's alone
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # keep NumPy from starting threads that are not used
     code = main()
     with contextlib.suppress(OSError, ValueError):

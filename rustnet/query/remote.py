@@ -71,6 +71,7 @@ class RemoteSession(Session):
         """Run one reading statement in the writer's process."""
         if self._closed:
             raise SessionError("{path}: the session is closed", path=self.path)
+        seconds = self.seconds if seconds is None else seconds
         if self._next is None:
             bound: Any = (
                 {key: wire.encode(value) for key, value in params.items()}

@@ -4,7 +4,7 @@ from typing import TextIO, cast
 
 import click
 
-from rustnet.cli.options import common, opened, session_argument, text_output
+from rustnet.cli.options import common, opened, text_output, whole_session_argument
 from rustnet.cli.terminal import notify
 from rustnet.errors import RustnetError, UsageError
 from rustnet.i18n import _, ngettext
@@ -19,7 +19,7 @@ from rustnet.present.text import safe
         "gives the same owners, and RustNet's own tools can read it."
     )
 )
-@session_argument
+@whole_session_argument
 @click.option("--sidecar", is_flag=True, help=_("Export owners of connections: all claims and processes."))
 @click.option("-o", "--output", required=True, metavar="FILE", help=_("File to write; - is standard output."))
 @common

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 @click.option("-l", "--list", "listing", is_flag=True, help=_("List the saved queries, or describe NAME."))
 @format_options
 @click.option("-n", "--limit", type=click.IntRange(0), help=_("Write at most this many rows."))
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, metavar="SECONDS",
-              help=_("Stop the query after this time."))  # fmt: skip
 @click.option(
     "--spreadsheet", is_flag=True, help=_("Write CSV that is safe to open in a spreadsheet: formulas become text.")
 )
@@ -54,7 +52,6 @@ def command(
     fmt: str | None,
     output: str | None,
     limit: int | None,
-    timeout: float,
     spreadsheet: bool,
 ) -> None:
     """Run one query."""
@@ -76,7 +73,7 @@ def command(
     if sql == "-":
         sql = sys.stdin.read()
     with opened(session) as reader:
-        rows = saved.stream(reader, parameters, seconds=timeout) if saved else reader.stream(sql or "", seconds=timeout)
+        rows = saved.stream(reader, parameters) if saved else reader.stream(sql or "")
         with rows, text_output(output, form) as out:
             if limit is None:
                 count = write_result(rows, form, out, spreadsheet=spreadsheet)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rustnet.cli.main import terminal
-from rustnet.cli.options import common, opened, session_argument
+from rustnet.cli.options import common, opened, whole_session_argument
 from rustnet.cli.terminal import wrap
 from rustnet.errors import ExitCode, InputError
 from rustnet.i18n import _
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         "the original captures are unchanged. Exits with 1 if a check fails."
     )
 )
-@session_argument
+@whole_session_argument
 @click.option(
     "--source",
     "sources",

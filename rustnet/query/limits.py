@@ -5,6 +5,7 @@ run, the process may have a bounded amount of memory more than when the first of
 refused allocation into an error of the statement.
 """
 
+import contextlib
 import os
 import resource
 import sys
@@ -30,10 +31,15 @@ def resident_bytes() -> int:
 
 
 class MemoryBound:
-    """While at least one statement works, bounds what the process may allocate in addition."""
+    """While at least one statement works, bounds what the process may allocate in addition.
+
+    What the allocator kept of earlier statements counts, up to three quarters: the next ones use it again.
+    """
 
     def __init__(self, more: int) -> None:
         self._more = more
+        self._kept = 0
+        self._before = 0
         self._working = 0
         self._lock = threading.Lock()
         self._usual: tuple[int, int] | None = None
@@ -42,7 +48,7 @@ class MemoryBound:
         """Count a statement; the first one sets the bound."""
         with self._lock:
             if not self._working and sys.platform.startswith("linux"):
-                self._usual = _lower(self._more)
+                self._lower()
             self._working += 1
 
     def end(self) -> None:
@@ -52,18 +58,19 @@ class MemoryBound:
             if not self._working and self._usual is not None:
                 resource.setrlimit(resource.RLIMIT_DATA, self._usual)
                 self._usual = None
+                with contextlib.suppress(OSError):
+                    self._kept += _pages(_DATA) - self._before
+                self._kept = min(max(0, self._kept), self._more * 3 // 4)
 
-
-def _lower(more: int) -> tuple[int, int] | None:
-    """Lower the limit of this process's data to ``more`` than it has; returns the limit before."""
-    try:
-        usual = resource.getrlimit(resource.RLIMIT_DATA)
-        bound = _pages(_DATA) + more
-        if usual[0] == resource.RLIM_INFINITY or bound < usual[0]:
-            resource.setrlimit(resource.RLIMIT_DATA, (bound, usual[1]))
-    except (OSError, ValueError):
-        return None
-    return usual
+    def _lower(self) -> None:
+        """Lower the limit of this process's data, unless a lower one is set."""
+        with contextlib.suppress(OSError, ValueError):
+            usual = resource.getrlimit(resource.RLIMIT_DATA)
+            self._before = _pages(_DATA)
+            bound = self._before + self._more - self._kept
+            if usual[0] == resource.RLIM_INFINITY or bound < usual[0]:
+                resource.setrlimit(resource.RLIMIT_DATA, (bound, usual[1]))
+                self._usual = usual
 
 
 READER = MemoryBound(1 << 30)

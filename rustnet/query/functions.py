@@ -22,6 +22,9 @@ MOST = 1000
 MOST_JOINED = 64
 """Most operators that join texts or lists in one statement: each copies all that those before it joined."""
 
+MOST_EXPANDED = 512
+"""Most tables of a statement, each part of WITH counted as often as it is used: columns may double with each use."""
+
 _TABLE_FUNCTIONS = frozenset((
     "duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_functions", "duckdb_indexes",
     "duckdb_keywords", "duckdb_memory", "duckdb_schemas", "duckdb_settings", "duckdb_tables", "duckdb_temporary_files",
@@ -58,6 +61,8 @@ def check_functions(cursor: "Connection", sql: str) -> None:
         raise QueryError("SQL: nested too deeply") from None
     if waiting[0].get("error"):
         raise QueryError("SQL: this form of statement is not possible while the session is being written")
+    if _expanded(waiting[0]) > MOST_EXPANDED:
+        raise QueryError("SQL: the parts of WITH are used too often while the session is being written")
     joined = 0
     while waiting:
         node = waiting.pop()
@@ -72,6 +77,44 @@ def check_functions(cursor: "Connection", sql: str) -> None:
             waiting += node.values()
     if joined > MOST_JOINED:
         raise QueryError("SQL: more than {most} texts or lists joined", most=MOST_JOINED)
+
+
+def _expanded(tree: dict[str, typing.Any]) -> int:
+    """Number of tables of a statement in whose place its parts of WITH are put, or little more than the limit."""
+    parts: dict[str, list[str]] = {}
+    tables = _tables(tree, parts)
+    counts: dict[str, int] = {}
+
+    def count(name: str) -> int:
+        if name not in counts:
+            counts[name] = 1  # a recursive part's own name is one table
+            total = 1 + sum(count(each) for each in parts.get(name, ()))
+            counts[name] = min(total, MOST_EXPANDED + 1)
+        return counts[name]
+
+    if len(parts) > MOST_EXPANDED:
+        return len(parts)
+    return sum(count(name) for name in tables)
+
+
+def _tables(tree: typing.Any, parts: dict[str, list[str]]) -> list[str]:
+    """Names of the tables in a tree; those of its parts of WITH are put into ``parts``."""
+    tables: list[str] = []
+    waiting: list[tuple[typing.Any, list[str]]] = [(tree, tables)]
+    while waiting:
+        node, names = waiting.pop()
+        if isinstance(node, list):
+            waiting += [(each, names) for each in node]
+        elif isinstance(node, dict):
+            if node.get("type") == "BASE_TABLE":
+                names.append(str(node.get("table_name", "")).lower())
+            for key, value in node.items():
+                if key == "cte_map" and isinstance(value, dict):
+                    for part in value.get("map", ()):
+                        waiting.append((part.get("value"), parts.setdefault(str(part.get("key", "")).lower(), [])))
+                else:
+                    waiting.append((value, names))
+    return tables
 
 
 def _checked_table_function(node: dict[str, typing.Any]) -> dict[str, typing.Any]:

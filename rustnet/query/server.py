@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import stat
-import struct
 import sys
 import threading
 import time
@@ -61,7 +60,6 @@ LAST_SECONDS = 0.5
 """Time for answers to end when the writer does."""
 _NICE = 10
 _FIRST_ROWS = 64
-_CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,14 +358,10 @@ def _lower_priority() -> None:
 
 def _trusted(link: socket.socket) -> bool:
     """Whether the other side is this user or root, by the peer credentials or, without those, by the socket's mode."""
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return True
     try:
-        _pid, uid, _gid = _CREDENTIALS.unpack(link.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
+        return wire.peer_user(link) in (None, os.geteuid(), 0)
     except OSError:
         return False
-    return uid in (os.geteuid(), 0)
 
 
 def _gone(link: socket.socket) -> bool:

@@ -20,6 +20,9 @@ CAPTURE_MAGIC = (
 COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"\x04\x22\x4d\x18")
 DUCKDB_MAGIC = (8, b"DUCK")
 
+NEW_BYTES = 3 * 4096
+"""Size of a database that contains nothing: its headers."""
+
 COMPANIONS = (".wal", ".wal.checkpoint", ".wal.recovery")
 """Ends of the names of files that DuckDB reads, writes or removes next to a session."""
 
@@ -62,13 +65,15 @@ def check_file(file: Path, real: Path, *, writing: bool) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def check_same(file: Path, real: Path, identity: Identity | None) -> Identity:
-    """Check that ``real`` still names the checked file, or the one that was just created, and return which it is."""
+def check_same(file: Path, real: Path, identity: Identity | None) -> None:
+    """Check that ``real`` is still the checked file or, if there was none, one that contains nothing."""
     status = real.lstat()
-    now = status.st_dev, status.st_ino
-    if not stat.S_ISREG(status.st_mode) or identity not in (None, now):
+    same = identity == (status.st_dev, status.st_ino)
+    if identity is None:
+        logs = any(os.path.lexists(f"{real}{end}") for end in COMPANIONS)
+        same = status.st_size <= NEW_BYTES and status.st_uid == os.geteuid() and not logs
+    if not same or not stat.S_ISREG(status.st_mode):
         raise SessionError("{file}: was replaced by another file while it was opened", file=file)
-    return now
 
 
 def _check_companions(file: Path, real: Path, owner: int) -> None:

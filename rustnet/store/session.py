@@ -94,11 +94,13 @@ def create_or_open(
     # A log holds every write at once; without one, a full row group goes to the file as soon as it is full.
     options = f"ROW_GROUP_SIZE {ROW_GROUP}, RECOVERY_MODE no_wal_writes" if small_groups else ""
     con = _connect(real, _with_threads(config, threads), WRITER_SPILL)
+    created = False
     try:
         with _clear_errors(file):
             if small_groups:
                 con.execute("SET write_buffer_row_group_count = 1")
             _attach(con, file, real, options, identity, mode)
+            created = identity is None
             contents = _use_checked(con, file) if identity else None
             if contents is None or not contents.shapes:
                 con.execute(f"USE {ATTACHED}")
@@ -111,7 +113,7 @@ def create_or_open(
                 _refresh(con, tables)
     except BaseException:
         close(con)
-        if identity is None:
+        if created:
             _remove(real)
         raise
     return con

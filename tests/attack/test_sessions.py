@@ -11,7 +11,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import rustnet
 from rustnet.errors import SessionError
+from rustnet.query.session import FileSession
 from rustnet.store import objects, schema, spill
 from rustnet.store import session as store
 from tests.support.command_line import Run, child
@@ -279,6 +281,39 @@ def test_a_file_that_is_exchanged_while_it_is_opened_is_refused(
     monkeypatch.setattr(spill, "create", exchange)
     with pytest.raises(SessionError, match="was replaced by another file"):
         store.open_readonly(path)
+
+
+def test_a_file_that_appears_while_a_session_is_created_is_refused(
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.duckdb"
+    create = spill.create
+
+    def plant(file: Path) -> spill.Spill | None:
+        shutil.copy(sound, path)
+        return create(file)
+
+    monkeypatch.setattr(spill, "create", plant)
+    with pytest.raises(SessionError, match="was replaced by another file"):
+        store.create_or_open(path, [])
+    assert path.read_bytes() == sound.read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_socket_of_another_user_is_not_asked(sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    shutil.copy(sound, path)
+    code = (
+        "import os, socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); os.setuid(12345); s.listen();"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, f"{path}.sock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as impostor:
+        assert impostor.stdout is not None
+        impostor.stdout.readline()
+        with rustnet.open(path) as session:
+            assert isinstance(session, FileSession)
+        impostor.communicate("")
 
 
 # ---- modes and directories -------------------------------------------------------------------------------------------

@@ -223,8 +223,8 @@ def test_readers_cannot_end_a_recording(writer: subprocess.Popen[str], tmp_path:
     path = tmp_path / "w.duckdb"
     with rustnet.open(path) as s:
         for sql in (*HUGE, *HUGE_PLANS):
+            wait_until(lambda: idle(s), 60)
             with pytest.raises(QueryError, match=r"while the session is being written|joined"):
-                wait_until(lambda: idle(s), 60)
                 s.sql(sql)
 
         def ask(sql: str) -> None:

@@ -53,6 +53,8 @@ class State:
     """Let an output replace an existing capture, session or sidecar."""
     group: int | None = None
     """Number of the group that may read what is written; None: only its owner."""
+    seconds: float | None = None
+    """Time limit of a statement."""
 
 
 class LazyGroup(click.Group):
@@ -138,6 +140,7 @@ def entry() -> NoReturn:
     open_standard_streams()
     gc.disable()
     end_on_signals()
+    os.umask(os.umask(0o077) | 0o077)  # what DuckDB creates, a log for example, is this user's alone
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # keep NumPy from starting threads that are not used
     code = main()
     remove_unfinished()

@@ -1,6 +1,9 @@
 """Options shared by several commands, and opening of sessions and output files."""
 
 import contextlib
+import os
+import signal
+import threading
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,13 +14,17 @@ import click
 from rustnet.cli.main import State
 from rustnet.cli.outputs import check_session_name, check_streams, check_streams_against, output_options
 from rustnet.cli.terminal import notify
+from rustnet.errors import ExitCode
 from rustnet.i18n import _
+from rustnet.probe.newfile import remove_unfinished
 
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet", "markdown")
+SECONDS = 60.0
+"""Default time limit of a statement."""
 TERMINAL_LIMIT = 50
 """Rows shown on a terminal by default."""
 
@@ -44,8 +51,27 @@ def common(command: _F) -> _F:
 
 
 def session_argument(command: _F) -> _F:
-    """Add the session argument."""
-    return click.argument("session", metavar="SESSION", type=click.Path())(command)
+    """Add the session argument, and ``--timeout`` for its statements."""
+    return click.argument("session", metavar="SESSION", type=click.Path())(timeout_option(SECONDS)(command))
+
+
+def whole_session_argument(command: _F) -> _F:
+    """Add the session argument of a command that reads whole tables: its statements have no time limit by default."""
+    return click.argument("session", metavar="SESSION", type=click.Path())(timeout_option(0)(command))
+
+
+def timeout_option(default: float) -> Callable[[_F], _F]:
+    """Add ``--timeout``, which `opened` applies."""
+
+    def set_seconds(ctx: click.Context, _param: click.Parameter, seconds: float) -> None:
+        state = ctx.find_object(State)
+        if state:
+            state.seconds = seconds or None
+
+    return click.option(
+        "--timeout", type=click.FloatRange(0), default=default, show_default=True, metavar="SECONDS",
+        expose_value=False, callback=set_seconds, help=_("Stop each query of the session after this time; 0: never."),
+    )  # fmt: skip
 
 
 def filter_argument(command: _F) -> _F:
@@ -94,16 +120,46 @@ def chosen_format(fmt: str | None, output: str | None) -> str:
 
 @contextlib.contextmanager
 def opened(session: str) -> "Iterator[Session]":
-    """Open a session, finished or still being written, for reading within the block."""
+    """Open a session, finished or still being written, for reading within the block.
+
+    The first interrupt ends its statements, a second one the process: a function of SQL can take long to see the first.
+    """
     from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB, which --help does not need
 
     check_session_name(session)
     check_streams(session)
-    reader = open_session(session)
+    context = click.get_current_context(silent=True)
+    state = context.find_object(State) if context else None
+    with _ended_by_second_interrupt():
+        reader = open_session(session, seconds=state.seconds if state else None)
+        try:
+            check_streams_against(reader, session)
+            for capture in reader.partial_captures():
+                notify(f"rustnet: {capture.words(session)}")
+            yield reader
+        finally:
+            reader.close()
+
+
+@contextlib.contextmanager
+def _ended_by_second_interrupt() -> Iterator[None]:
+    interrupts = 0
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            remove_unfinished()
+            os._exit(ExitCode.INTERRUPTED)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread() or (
+        signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
     try:
-        check_streams_against(reader, session)
-        for capture in reader.partial_captures():
-            notify(f"rustnet: {capture.words(session)}")
-        yield reader
+        yield
     finally:
-        reader.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,7 +6,7 @@ from rustnet.derive.order import PASSES
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.dissect import registry
 from rustnet.errors import UsageError
-from rustnet.store.session import create_or_open
+from rustnet.store.session import close, create_or_open
 
 
 def choose(names: Sequence[str]) -> list[Pass]:
@@ -39,4 +39,4 @@ def refresh(
             con.execute("COMMIT")
         return outcomes
     finally:
-        con.close()
+        close(con)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rustnet.errors import SessionError
-from rustnet.store.session import reading_cursor, seal
+from rustnet.store.session import reading_cursor
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,7 +21,6 @@ class Serving:
     """Serves readers of the session at ``path``, which ``con`` has open for writing, until it is closed."""
 
     def __init__(self, path: str, con: "duckdb.DuckDBPyConnection") -> None:
-        seal(con)  # readers' statements run in the writer's database
         self._path = path
         self._con = con.cursor()
         self.server: SessionServer | None = None

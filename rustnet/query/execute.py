@@ -226,7 +226,7 @@ class Caller:
             return
         while not future.done():
             self._interrupt()
-            with contextlib.suppress(BaseException):
+            with contextlib.suppress(Exception):
                 future.exception(LOOK_SECONDS)
 
 
@@ -262,23 +262,27 @@ def stream(
         cursor.execute(fetched, bound)
         return columns, types
 
-    def guarded(work: "Callable[[], _T]") -> "_T":
-        try:
-            return call(work)
-        except RustnetError:
-            raise
-        except Exception as error:
-            raise explained(error, sql, shift) from error
-
     def fetch(count: int) -> list[Row]:
-        return guarded(lambda: cursor.fetchmany(count))
+        return guarded(call, sql, lambda: cursor.fetchmany(count), lambda: shift)
 
     try:
-        columns, types = guarded(begin)
+        columns, types = guarded(call, sql, begin, lambda: shift)
     except BaseException:
         close()
         raise
     return RowStream(columns, types, fetch, close)
+
+
+def guarded(call: Call, sql: str, work: "Callable[[], _T]", shift: Callable[[], int] = int) -> "_T":
+    """Do ``work`` on a statement; what goes wrong is an error in one line."""
+    try:
+        return call(work)
+    except RustnetError:
+        raise
+    except MemoryError as error:
+        raise QueryFailedError("the query needs more memory than it may have; ask for less") from error
+    except Exception as error:
+        raise explained(error, sql, shift()) from error
 
 
 def _described(cursor: "Connection") -> tuple[tuple[str, ...], tuple[str, ...]]:

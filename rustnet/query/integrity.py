@@ -3,11 +3,12 @@
 import typing
 from dataclasses import dataclass
 
+from rustnet.i18n import _
 from rustnet.query.detail import message_tables
 from rustnet.store.schema import quote_identifier
 
 if typing.TYPE_CHECKING:
-    from rustnet.query.session import Session
+    from rustnet.query.session import ForeignObjectsError, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,12 @@ WHERE coalesce(counted.packets, 0) <> flows.src_packets + flows.dst_packets
 def check(session: "Session") -> list[Finding]:
     """Run every check of a session."""
     return [*_counts(session), *_references(session), _flow_packets(session)]
+
+
+def foreign_objects(error: "ForeignObjectsError") -> list[Finding]:
+    """One finding for each object of a session that this program does not make."""
+    words = _("not made by rustnet: nothing of it was used, and no other check was made")
+    return [Finding(name, ok=False, detail=words) for name in error.objects]
 
 
 def _counts(session: "Session") -> list[Finding]:

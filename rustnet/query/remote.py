@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rustnet.errors import RustnetError, SessionError
@@ -71,6 +72,7 @@ class RemoteSession(Session):
         """Run one reading statement in the writer's process."""
         if self._closed:
             raise SessionError("{path}: the session is closed", path=self.path)
+        seconds = self.seconds if seconds is None else seconds
         if self._next is None:
             bound: Any = (
                 {key: wire.encode(value) for key, value in params.items()}
@@ -177,12 +179,16 @@ def _connected(path: str) -> socket.socket:
     try:
         with wire.address(wire.socket_path(path)) as name:
             link.connect(name)
+        trusted = wire.peer_user(link) in (None, os.geteuid(), 0, Path(path).stat().st_uid)
     except PermissionError:
         link.close()
         raise RefusedError(wire.refusal(path)) from None
     except OSError as error:
         link.close()
         raise NoWriterError from error
+    if not trusted:
+        link.close()
+        raise RefusedError("{path}: the process that answers for it is another user's than the file", path=path)
     return link
 
 

@@ -6,12 +6,10 @@ costs only its connection. Readers work with a lower priority than the writer.
 """
 
 import contextlib
-import json
 import os
 import select
 import socket
 import stat
-import struct
 import sys
 import threading
 import time
@@ -23,15 +21,9 @@ from typing import Any
 from rustnet.errors import RustnetError, SessionError
 from rustnet.i18n import _
 from rustnet.query import wire
-from rustnet.query.execute import (
-    BATCH_ROWS,
-    EXPLAIN,
-    Params,
-    QueryError,
-    QueryFailedError,
-    check_reading,
-    explained,
-)
+from rustnet.query.execute import BATCH_ROWS, Params, QueryFailedError, explained
+from rustnet.query.functions import check_functions
+from rustnet.query.limits import MemoryBound, resident_bytes
 from rustnet.query.session import CursorSession
 
 if typing.TYPE_CHECKING:
@@ -55,23 +47,19 @@ READER_SECONDS = 60.0
 """Time that an answer waits for its reader to continue reading."""
 READERS_MEMORY = 256 << 20
 """Memory of all queries together, in addition to the writer's."""
+READERS_UNCOUNTED = 512 << 20
+"""Memory that the process may occupy in addition to when its queries began, whoever needs it."""
+READERS_BOUND = 2 << 30
+"""Memory that the system grants the process in addition while it answers: far more than a writer needs meanwhile, so
+that only a query can meet this limit."""
+READERS_SPILL = 1 << 30
+"""Bytes that all queries together may write to disk."""
 MEMORY_SECONDS = 0.02
 """Interval of memory checks; in between, queries may take twice that memory before anything fails."""
 LAST_SECONDS = 0.5
 """Time for answers to end when the writer does."""
 _NICE = 10
 _FIRST_ROWS = 64
-_CREDENTIALS = struct.Struct("3i")
-
-_TABLE_FUNCTIONS = frozenset((
-    "duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_functions", "duckdb_indexes",
-    "duckdb_keywords", "duckdb_memory", "duckdb_schemas", "duckdb_settings", "duckdb_tables", "duckdb_temporary_files",
-    "duckdb_types", "duckdb_views", "generate_series", "json_each", "json_tree", "pragma_database_size",
-    "pragma_storage_info", "pragma_table_info", "pragma_version", "range", "repeat", "repeat_row", "unnest",
-))  # fmt: skip
-"""Permitted table functions; others of DuckDB change the instance, which is the writer's."""
-_ACTING = frozenset(("nextval", "setval", "sleep_ms", "write_log"))
-"""Functions with side effects, or that wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +95,9 @@ def _at_most(value: Any, limit: float) -> float:
 
 
 # Cached blocks of the file are evicted when memory is needed, and do not count.
-_MEMORY = "SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory() WHERE tag <> 'BASE_TABLE'"
+_MEMORY = """
+SELECT coalesce(sum(memory_usage_bytes) FILTER (tag <> 'BASE_TABLE'), 0)::BIGINT,
+    coalesce(sum(temporary_storage_bytes), 0)::BIGINT FROM duckdb_memory()"""
 
 
 class _Memory:
@@ -123,6 +113,7 @@ class _Memory:
         self._working = 0
         self._changed = threading.Condition()
         self._closed = False
+        self._bound = MemoryBound(READERS_BOUND)
         self._thread = threading.Thread(target=self._watch, name="rustnet-memory", daemon=True)
 
     def start(self) -> None:
@@ -156,7 +147,11 @@ class _Memory:
                 with self._changed:
                     self._changed.wait_for(lambda: self._working or self._closed)
                 cursor.execute(f"SET memory_limit = '{writers + 2 * READERS_MEMORY}B'")
-                self._watch_queries(cursor, writers + READERS_MEMORY)
+                self._bound.begin()
+                try:
+                    self._watch_queries(cursor, writers + READERS_MEMORY)
+                finally:
+                    self._bound.end()
                 with contextlib.suppress(Exception):  # what is in use cannot be taken away; it is tried again next time
                     cursor.execute(f"SET memory_limit = '{usual}'")
         finally:
@@ -165,12 +160,15 @@ class _Memory:
     def _watch_queries(self, cursor: "Connection", most: int) -> None:
         """Check the memory in use until no query works."""
         words = _("the query needs more memory than is left while the session is being written; ask for less, or later")
+        occupied = resident_bytes() + most + READERS_UNCOUNTED
+        spilled = cursor.execute(_MEMORY).fetchall()[0][1] + READERS_SPILL
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: not self._working or self._closed, MEMORY_SECONDS)
                 if not self._working or self._closed:
                     return
-            if cursor.execute(_MEMORY).fetchall()[0][0] > most:
+            memory, disk = cursor.execute(_MEMORY).fetchall()[0]
+            if memory > most or disk > spilled or resident_bytes() > occupied:
                 self._end_all(words)
 
 
@@ -181,42 +179,13 @@ class _Served(CursorSession):
         """Raise `QueryError` for a statement that does more than read this session."""
         cursor = self._new_cursor()
         try:
-            _check_functions(cursor, sql)
+            check_functions(cursor, sql)
         except RustnetError:
             raise
         except Exception as error:
             raise explained(error, sql) from error
         finally:
             cursor.close()
-
-
-def _check_functions(cursor: "Connection", sql: str) -> None:
-    """Refuse functions that change what the writer depends on; DuckDB's parser lists those in a statement."""
-    inner = EXPLAIN.sub("", sql, count=1) if check_reading(cursor, sql) == "EXPLAIN" else sql
-    text = cursor.execute("SELECT json_serialize_sql(?)", [inner]).fetchall()[0][0]
-    try:
-        waiting = [json.loads(text)]
-    except RecursionError:
-        raise QueryError("SQL: nested too deeply") from None
-    if waiting[0].get("error"):
-        raise QueryError("SQL: this form of statement is not possible while the session is being written")
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting += node
-        elif isinstance(node, dict):
-            name = str(node.get("function_name", "")).lower()
-            if node.get("type") == "TABLE_FUNCTION":
-                name = str(node["function"].get("function_name", "")).lower()
-                if name not in _TABLE_FUNCTIONS:
-                    raise _refused(name)
-            elif name in _ACTING:
-                raise _refused(name)
-            waiting += node.values()
-
-
-def _refused(name: str) -> QueryError:
-    return QueryError("SQL: {name}() is not possible while the session is being written", name=name[:100])
 
 
 class SessionServer:
@@ -389,14 +358,10 @@ def _lower_priority() -> None:
 
 def _trusted(link: socket.socket) -> bool:
     """Whether the other side is this user or root, by the peer credentials or, without those, by the socket's mode."""
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return True
     try:
-        _pid, uid, _gid = _CREDENTIALS.unpack(link.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
+        return wire.peer_user(link) in (None, os.geteuid(), 0)
     except OSError:
         return False
-    return uid in (os.geteuid(), 0)
 
 
 def _gone(link: socket.socket) -> bool:

@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Any, Self
 from rustnet.errors import SessionError
 from rustnet.query import execute as engine
 from rustnet.query.execute import Caller, Params, ResultSet, RowStream
+from rustnet.query.limits import READER, MemoryBound
+from rustnet.store import objects
 from rustnet.store import session as store
 from rustnet.store.schema import COLUMNS_SQL, by_table
+
+ForeignObjectsError = objects.ForeignObjectsError
+"""Error of a session with objects that this program does not make."""
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,6 +48,9 @@ class Session(ABC):
 
     path: str
     """Path of the session's file, as given."""
+
+    seconds: float | None = None
+    """Time limit of statements that have none of their own."""
 
     def __init__(self) -> None:
         self._scope: Scope | None = None
@@ -209,10 +217,12 @@ class CursorSession(Session):
         *,
         statements: int = STATEMENTS,
         prepare: Callable[[], None] | None = None,
+        bound: MemoryBound | None = None,
     ) -> None:
         super().__init__()
         self.path = path
         self._new_cursor = new_cursor
+        self._bound = bound
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- brings logging along, for a pool only
 
         self._pool = ThreadPoolExecutor(statements, "rustnet-query", prepare)
@@ -234,16 +244,30 @@ class CursorSession(Session):
         if self._closed:
             raise SessionError("{path}: the session is closed", path=self.path)
         cursor = self._new_cursor()
-        call = Caller(self._pool, cursor.interrupt, seconds, gone)
-        with self._lock:
-            self._working.add(call)
+        call = self._begun(cursor, seconds, gone)
 
         def close() -> None:
-            with self._lock:
-                self._working.discard(call)
+            self._ended(call)
             cursor.close()
 
         return engine.stream(cursor, sql, params, call, close, own=own)
+
+    def _begun(self, cursor: "Connection", seconds: float | None, gone: Callable[[], bool] | None = None) -> Caller:
+        """Count a statement, and return what runs its calls."""
+        call = Caller(self._pool, cursor.interrupt, self.seconds if seconds is None else seconds, gone)
+        with self._lock:
+            self._working.add(call)
+            if self._bound is not None:
+                self._bound.begin()
+        return call
+
+    def _ended(self, call: Caller) -> None:
+        """Count a statement no more, if it has not been."""
+        with self._lock:
+            if call in self._working:
+                self._working.discard(call)
+                if self._bound is not None:
+                    self._bound.end()
 
     def interrupt_all(self, words: str | None = None) -> int:
         """Stop every running statement, with ``words`` as its error; returns their number."""
@@ -258,6 +282,8 @@ class CursorSession(Session):
         self._closed = True
         self.interrupt_all()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for call in list(self._working):
+            self._ended(call)
 
 
 class InlineSession(Session):
@@ -292,15 +318,17 @@ class FileSession(CursorSession):
         self, path: "str | PathLike[str]", *, threads: int | None = None, memory_limit: str = store.READER_MEMORY
     ) -> None:
         self._con = store.open_readonly(path, threads=threads, memory_limit=memory_limit)
-        super().__init__(fspath(path), self._con.cursor)
+        super().__init__(fspath(path), functools.partial(store.session_cursor, self._con), bound=READER)
 
     def arrays(self, sql: str, params: Params = ()) -> "dict[str, np.ndarray[Any, Any]]":
         """Run a statement of this program and return its columns as NumPy arrays, fetched directly."""
-        cursor = self._con.cursor()
+        bound = dict(params) if isinstance(params, Mapping) else list(params)
+        cursor = self._new_cursor()
+        call = self._begun(cursor, None)
         try:
-            bound = dict(params) if isinstance(params, Mapping) else list(params)
-            columns: dict[str, Any] = cursor.execute(sql, bound).fetchnumpy()
+            columns: dict[str, Any] = engine.guarded(call, sql, lambda: cursor.execute(sql, bound).fetchnumpy())
         finally:
+            self._ended(call)
             cursor.close()
         return columns
 
@@ -313,11 +341,11 @@ class FileSession(CursorSession):
     def close(self) -> None:
         """Close the file."""
         super().close()
-        self._con.close()
+        store.close(self._con)
 
 
-def open_session(path: "str | PathLike[str]") -> Session:
-    """Open a session for reading, whether it is finished or is being written.
+def open_session(path: "str | PathLike[str]", *, seconds: float | None = None) -> Session:
+    """Open a session for reading, whether it is finished or is being written; ``seconds`` limit each statement.
 
     Waits for a writer that has just started or ended. Raises `SessionError`.
     """
@@ -327,16 +355,21 @@ def open_session(path: "str | PathLike[str]") -> Session:
     while True:
         refused: RefusedError | None = None
         try:
-            return RemoteSession(path, functools.partial(open_session, path))
+            return _limited(RemoteSession(path, functools.partial(open_session, path, seconds=seconds)), seconds)
         except NoWriterError:
             pass
         except RefusedError as error:  # or a crashed writer of another user left the socket
             refused = error
         try:
-            return FileSession(path)
+            return _limited(FileSession(path), seconds)
         except store.SessionLockedError:
             if refused is not None:
                 raise refused from None
             if time.monotonic() >= until:
                 raise
         time.sleep(CHANGE_SECONDS / 40)
+
+
+def _limited(session: Session, seconds: float | None) -> Session:
+    session.seconds = seconds
+    return session

@@ -31,6 +31,7 @@ _LONGEST_NAME = 80
 _LONGEST_PATH = 100
 """Bytes of a path that fit the address of a socket (108 on Linux, 104 elsewhere)."""
 _LENGTH = struct.Struct(">I")
+_CREDENTIALS = struct.Struct("3i")
 
 
 class WireError(Exception):
@@ -134,6 +135,15 @@ def refusal(session: str) -> str:
     return _("{path}: is being written by another user; only they (and root) can read it meanwhile").format(
         path=session
     )
+
+
+def peer_user(link: socket.socket) -> int | None:
+    """Number of the user whose process is at the other end; ``None`` where the system does not say. Raises OSError."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    _pid, uid, _gid = _CREDENTIALS.unpack(link.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
+    return int(uid)
 
 
 def socket_path(session: str | os.PathLike[str]) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rustnet.columnar import Column
 from rustnet.store.batches import Layout, insert, pieces
 from rustnet.store.items import Work
-from rustnet.store.session import ATTACHED
+from rustnet.store.session import session_cursor
 from rustnet.store.storing import is_fatal, one_line
 
 if TYPE_CHECKING:
@@ -33,14 +33,13 @@ class SecondConnection(threading.Thread):
 
     def __init__(self, con: "duckdb.DuckDBPyConnection", work: Work) -> None:
         super().__init__(name="rustnet-writer-2", daemon=True)
-        self.con = con.cursor()
+        self.con = session_cursor(con)
         self.work = work
         self.error: BaseException | None = None
 
     def run(self) -> None:
         """Run the work and keep its error."""
         try:
-            self.con.execute(f"USE {ATTACHED}")
             self.work(self.con)
         except BaseException as error:  # noqa: BLE001 - raised in the writer's thread
             self.error = error

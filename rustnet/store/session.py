@@ -7,8 +7,8 @@ by readers and merged into the file by the next writer, so such a session opens 
 import contextlib
 import os
 import re
-import stat
 import typing
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -16,7 +16,9 @@ from typing import NoReturn
 from rustnet import __version__
 from rustnet.errors import SessionError
 from rustnet.i18n import N_
-from rustnet.store import migrations, schema
+from rustnet.records import table_name
+from rustnet.store import migrations, objects, schema, spill
+from rustnet.store.files import COMPANIONS, Identity, MissingFileError, check_file, check_same
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
 if typing.TYPE_CHECKING:
@@ -40,14 +42,14 @@ ATTACHED = "session"
 
 WRITER_MEMORY = "256MB"
 READER_MEMORY = "512MB"
+WRITER_SPILL = 64 << 30
+"""Most bytes that a writer spills, readers of a session that is being written included."""
+READER_SPILL = 4 << 30
+"""Most bytes that a reader spills."""
 
-CAPTURE_MAGIC = (
-    b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d",  # pcap, microseconds, ns
-    b"\x34\xcd\xb2\xa1", b"\xa1\xb2\xcd\x34",  # pcap, modified by Kuznetzov
-    b"\x0a\x0d\x0d\x0a",  # pcapng
-)  # fmt: skip
-COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"\x04\x22\x4d\x18")
-DUCKDB_MAGIC = (8, b"DUCK")
+_SPILLS: "weakref.WeakKeyDictionary[duckdb.DuckDBPyConnection, weakref.finalize[..., duckdb.DuckDBPyConnection]]"
+_SPILLS = weakref.WeakKeyDictionary()
+"""What removes the directory into which a connection spills."""
 
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 """DuckDB would fetch extensions over the network by itself; a forensic tool must not."""
@@ -61,10 +63,6 @@ class SessionLockedError(SessionError):
         self.pid = pid
 
 
-class _MissingFileError(SessionError):
-    """The session's file does not exist."""
-
-
 def create_or_open(
     path: "str | os.PathLike[str]",
     tables: Sequence[type],
@@ -72,170 +70,204 @@ def create_or_open(
     threads: int | None = None,
     memory_limit: str = WRITER_MEMORY,
     small_groups: bool = False,
+    mode: int = 0o600,
 ) -> "duckdb.DuckDBPyConnection":
     """Open a session for writing; create it if there is none, and migrate an older one to the current schema.
 
     ``tables`` are the record classes of the protocols; the core tables always exist. ``small_groups`` is for writers
     that run for a long time: row groups of `ROW_GROUP` and no log, so that nothing is permanent before a CHECKPOINT.
-    Then the session is attached to the connection as `ATTACHED`, and each cursor has to USE it. The caller closes the
-    connection. Raises `SessionError`; a new file that cannot be completed is removed again.
+    ``mode`` is that of a new file. The session is attached to the connection as `ATTACHED`, and each cursor has to USE
+    it (`session_cursor`). The caller closes it with `close`. Raises `SessionError`; a new file that cannot be
+    completed is removed again.
     """
-    file = Path(path)
+    file, real = Path(path), _real(path)
     try:
-        _check_file(file, writing=True)
-        new = False
-    except _MissingFileError:
-        new = True
+        identity: Identity | None = check_file(file, real, writing=True)
+    except MissingFileError:
+        identity = None
     config = {
         **_OFFLINE,
         "memory_limit": memory_limit,
-        "temp_directory": f"{file}.tmp",
         "storage_compatibility_version": STORAGE_VERSION,
         "default_block_size": str(BLOCK_SIZE),
     }
-    settings = _with_threads(config, threads)
-    con = _attach(file, settings) if small_groups else _connect(file, settings, read_only=False)
+    # A log holds every write at once; without one, a full row group goes to the file as soon as it is full.
+    options = f"ROW_GROUP_SIZE {ROW_GROUP}, RECOVERY_MODE no_wal_writes" if small_groups else ""
+    con = _connect(real, _with_threads(config, threads), WRITER_SPILL)
+    created = False
     try:
         with _clear_errors(file):
-            if new or _is_blank(con):
+            if small_groups:
+                con.execute("SET write_buffer_row_group_count = 1")
+            _attach(con, file, real, options, identity, mode)
+            created = identity is None
+            contents = _use_checked(con, file) if identity else None
+            if contents is None or not contents.shapes:
+                con.execute(f"USE {ATTACHED}")
                 _create_schema(con, tables)
             else:
                 version = _check_session(con, file)
+                if _is_outdated(contents, version, file, tables):
+                    _drop_views(con)
                 migrations.migrate(con, version)
                 _refresh(con, tables)
     except BaseException:
-        con.close()
-        if new:
-            _remove(file)
+        close(con)
+        if created:
+            _remove(real)
         raise
     return con
 
 
 def open_readonly(
-    path: "str | os.PathLike[str]",
-    *,
-    threads: int | None = None,
-    memory_limit: str = READER_MEMORY,
-    locked: bool = True,
+    path: "str | os.PathLike[str]", *, threads: int | None = None, memory_limit: str = READER_MEMORY
 ) -> "duckdb.DuckDBPyConnection":
-    """Open a finished or interrupted session for reading. The caller closes the connection.
+    """Open a finished or interrupted session for reading. The caller closes it with `close`.
 
-    ``locked`` connections run SQL of users: they reach no other file, no network and no setting. Without it,
-    only the file itself is protected. Raises `SessionError`, `SessionLockedError` while it is being written.
+    Its connections run SQL of users: they reach no other file, no network and no setting. The session is attached as
+    `ATTACHED`, and each cursor has to USE it (`session_cursor`). Raises `SessionError`, `ForeignObjectsError` if it
+    has objects that this program does not make, `SessionLockedError` while it is being written.
     """
-    file = Path(path)
-    _check_file(file, writing=False)
-    config = {**_OFFLINE, "memory_limit": memory_limit, "temp_directory": _spill_directory(file)}
-    if locked:
-        config["python_enable_replacements"] = "false"
-    con = _connect(file, _with_threads(config, threads), read_only=True)
+    file, real = Path(path), _real(path)
+    identity = check_file(file, real, writing=False)
+    config = {**_OFFLINE, "memory_limit": memory_limit, "python_enable_replacements": "false"}
+    con = _connect(real, _with_threads(config, threads), READER_SPILL)
     try:
         with _clear_errors(file):
+            con.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
+            _attach(con, file, real, "READ_ONLY", identity)
+            contents = _use_checked(con, file)
             version = _check_session(con, file)
             _check_not_older(version, file)
-            _set_up_reader(con, locked=locked)
+            if _is_outdated(contents, version, file, ()):
+                _raise_outdated(contents, file)
     except BaseException:
-        con.close()
+        close(con)
         raise
     return con
 
 
-def reading_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
-    """Return a cursor of a writer's connection that reads what is committed, in any thread."""
+def close(con: "duckdb.DuckDBPyConnection") -> None:
+    """Close a session's connection and remove what it spilled."""
+    try:
+        con.close()
+    finally:
+        spilled = _SPILLS.pop(con, None)
+        if spilled is not None:
+            spilled()
+
+
+def session_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
+    """Return another connection to the session of a connection."""
     cursor = con.cursor()
-    cursor.execute(f"USE {ATTACHED}; SET VARIABLE {schema.WRITING} = true; SET python_enable_replacements = false")
+    cursor.execute(f"USE {ATTACHED}")
     return cursor
 
 
-def seal(con: "duckdb.DuckDBPyConnection") -> None:
-    """Deny a connection, and all that share its database, other files, extensions and the network, for good."""
-    con.execute("SET enable_external_access = false")
+def reading_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
+    """Return a cursor of a writer's connection that reads what is committed, in any thread."""
+    cursor = session_cursor(con)
+    cursor.execute(f"SET VARIABLE {schema.WRITING} = true; SET python_enable_replacements = false")
+    return cursor
 
 
 def _with_threads(config: dict[str, str], threads: int | None) -> dict[str, str]:
     return config if threads is None else {**config, "threads": str(max(1, threads))}
 
 
-def _spill_directory(file: Path) -> str:
-    """Directory for data that exceeds a reader's memory: next to the session, or none if that is not writable.
-
-    Never a shared directory: spilled data is evidence. Every reader has its own, because DuckDB's file names in it do
-    not differ between processes.
-    """
-    return f"{file}.tmp.{os.getpid()}" if os.access(file.parent, os.W_OK) else ""
-
-
-def _check_file(file: Path, *, writing: bool) -> None:
-    """Check the file before DuckDB does: its own messages do not help, and for some files it goes online."""
+def _real(path: "str | os.PathLike[str]") -> Path:
+    """The file that a path names, without links: DuckDB would take ``name:rest`` for a kind of database."""
     try:
-        mode = file.stat().st_mode
-    except FileNotFoundError:
-        _raise_missing(file, writing=writing)
-    except (OSError, ValueError) as error:
-        raise SessionError("{file}: cannot be opened: {error}", file=file, error=_strerror(error)) from error
-    if stat.S_ISDIR(mode):
-        raise SessionError("{file}: is a directory, not a session; name the .duckdb file in it", file=file)
-    if not stat.S_ISREG(mode):
-        raise SessionError("{file}: is not a regular file; a session must be one", file=file)
-    try:
-        with file.open("r+b" if writing else "rb") as stream:
-            head = stream.read(16)
-    except OSError as error:
-        if writing:
-            raise SessionError("{file}: cannot be written: {error}", file=file, error=_strerror(error)) from error
-        raise SessionError("{file}: cannot be read: {error}", file=file, error=_strerror(error)) from error
-    _check_head(file, head)
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):  # the check of the file explains it
+        return Path(path).absolute()
 
 
-def _raise_missing(file: Path, *, writing: bool) -> NoReturn:
-    if not writing:
-        raise SessionError("{file}: no such session; create one with 'rustnet replay CAPTURE --db {file}'", file=file)
-    if not file.parent.is_dir():
-        raise SessionError("{file}: there is no directory {parent}; create it first", file=file, parent=file.parent)
-    if not os.access(file.parent, os.W_OK):
-        words = N_("{file}: cannot be created: no permission to write into {parent}")
-        raise SessionError(words, file=file, parent=file.parent)
-    if Path(f"{file}.wal").exists():
-        raise SessionError("{file}: does not exist, but its log {file}.wal does; move the log away first", file=file)
-    raise _MissingFileError("{file}: no such session", file=file)
-
-
-def _check_head(file: Path, head: bytes) -> None:
-    """Raise an error that names the type of a file that is not a DuckDB database, by its first bytes."""
-    offset, magic = DUCKDB_MAGIC
-    if head[offset : offset + len(magic)] == magic:
-        return
-    if head.startswith(CAPTURE_MAGIC):
-        raise SessionError("{file}: is a capture, not a session; use 'rustnet replay {file}'", file=file)
-    if head.startswith(COMPRESSED_MAGIC):
-        raise SessionError("{file}: is a compressed file; if it is a capture, use 'rustnet replay {file}'", file=file)
-    if not head:
-        raise SessionError("{file}: is empty, not a session; remove it, or name another file", file=file)
-    raise SessionError("{file}: is not a rustnet session (not a DuckDB file)", file=file)
-
-
-def _connect(file: Path, config: dict[str, str], *, read_only: bool) -> "duckdb.DuckDBPyConnection":
+def _connect(real: Path, config: dict[str, str], most_spilled: int) -> "duckdb.DuckDBPyConnection":
+    """Open a database in memory that reaches no file but the session, its logs and a directory to spill into."""
     import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
 
-    with _clear_errors(file):
-        return duckdb.connect(str(file), read_only=read_only, config={**config})
+    with _clear_errors(real):
+        spilled = spill.create(real)
+        try:
+            con = duckdb.connect(":memory:", config={**config, "temp_directory": spilled.path if spilled else ""})
+        except BaseException:
+            if spilled:
+                spilled.remove()
+            raise
+        if spilled:
+            _SPILLS[con] = weakref.finalize(con, spilled.remove)
+        paths = ", ".join(schema.quote_literal(f"{real}{end}") for end in ("", *COMPANIONS))
+        con.execute(
+            f"SET max_temp_directory_size = '{spill.most_bytes(real, most_spilled)}B'; "
+            f"SET allowed_paths = [{paths}]; SET enable_external_access = false"
+        )
+        return con
 
 
-def _attach(file: Path, config: dict[str, str]) -> "duckdb.DuckDBPyConnection":
-    """Open a session whose row groups are compressed and written as soon as they are full, and that writes no log."""
-    con = _connect(Path(":memory:"), config, read_only=False)
+def _attach(
+    con: "duckdb.DuckDBPyConnection",
+    file: Path,
+    real: Path,
+    options: str,
+    identity: Identity | None,
+    mode: int | None = None,
+) -> None:
+    """Attach the session as `ATTACHED`; a new one is nobody else's from its first byte."""
+    every = f"TYPE duckdb, {options}" if options else "TYPE duckdb"
+    mask = os.umask(0o077)
     try:
-        with _clear_errors(file):
-            con.execute("SET write_buffer_row_group_count = 1")
-            con.execute(
-                f"ATTACH {schema.quote_literal(str(file))} AS {ATTACHED} "
-                f"(ROW_GROUP_SIZE {ROW_GROUP}, RECOVERY_MODE no_wal_writes)"
-            )
-            con.execute(f"USE {ATTACHED}")
-    except BaseException:
-        con.close()
-        raise
-    return con
+        con.execute(f"ATTACH {schema.quote_literal(str(real))} AS {ATTACHED} ({every})")
+    finally:
+        os.umask(mask)
+    check_same(file, real, identity)
+    if identity is None and mode is not None:
+        real.chmod(mode)
+
+
+def _use_checked(con: "duckdb.DuckDBPyConnection", file: Path) -> objects.Contents:
+    """Make the attached session the default, unless it has objects that this program never makes."""
+    contents = objects.read_contents(con, ATTACHED)
+    if contents.foreign:
+        words = N_(
+            "{file}: contains the {name}, which rustnet did not make, and nothing of it was used; 'rustnet verify' "
+            "lists all such objects: drop them with DuckDB's own program, or replay the capture into a new session"
+        )
+        every = (*contents.foreign, *contents.differing)
+        raise objects.ForeignObjectsError(words, every, file=file, name=every[0])
+    con.execute(f"USE {ATTACHED}")
+    return contents
+
+
+def _is_outdated(contents: objects.Contents, version: int, file: Path, tables: Sequence[type]) -> bool:
+    """Whether another version made the session's views; raises `SessionError` if only another program can have."""
+    outdated = bool(objects.missing_columns(contents.shapes)) or version < migrations.latest()
+    if contents.differing and not outdated:
+        words = N_(
+            "{file}: its {name} is not the one that rustnet makes, and was not used; "
+            "'rustnet verify' lists all such objects: replay the capture into a new session"
+        )
+        raise objects.ForeignObjectsError(words, contents.differing, file=file, name=contents.differing[0])
+    wrong = objects.required_columns(contents.shapes, [table_name(cls) for cls in tables])
+    if version == migrations.latest():
+        wrong += objects.wrong_columns(contents.shapes)
+    if wrong:
+        words = N_("{file}: its {column} is not as rustnet makes it; write to a new session file")
+        raise SessionError(words, file=file, column=wrong[0])
+    return outdated
+
+
+def _raise_outdated(contents: objects.Contents, file: Path) -> NoReturn:
+    missing = objects.missing_columns(contents.shapes)[0]
+    words = N_("{file}: has no {missing}: written by an older rustnet; 'rustnet refresh {file}' adds it")
+    raise SessionError(words, file=file, missing=missing)
+
+
+def _drop_views(con: "duckdb.DuckDBPyConnection") -> None:
+    """Remove the views and the macro of another version before anything uses them."""
+    for name in reversed(schema.VIEWS):
+        con.execute(f"DROP VIEW IF EXISTS {name}")
+    con.execute(f"DROP MACRO TABLE IF EXISTS {objects.FLOWS_AT}")
 
 
 @contextlib.contextmanager
@@ -303,12 +335,15 @@ def _explain(file: Path, text: str) -> SessionError:
     return SessionError("{file}: cannot be opened ({first})", file=file, first=first)
 
 
+_META = "SELECT key, CAST(value AS VARCHAR) FROM meta WHERE key IN ('schema_version', 'rustnet_version') LIMIT 100"
+
+
 def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
     """Return the schema version of an open session; raises `SessionError` for other DuckDB files and newer sessions."""
     import duckdb  # noqa: PLC0415
 
     try:
-        meta = dict(con.execute("SELECT key, CAST(value AS VARCHAR) FROM meta").fetchall())
+        meta = dict(con.execute(_META).fetchall())
     except (duckdb.CatalogException, duckdb.BinderException):
         if _is_blank(con):
             words = N_("{file}: has no tables: its writer was killed before it began; run 'rustnet replay' again")
@@ -383,23 +418,8 @@ def end_open_flows(con: "duckdb.DuckDBPyConnection") -> None:
     )
 
 
-def _set_up_reader(con: "duckdb.DuckDBPyConnection", *, locked: bool) -> None:
-    """Set the time zone to UTC and, if ``locked``, forbid further settings; connections to one file share them."""
-    row = con.execute("SELECT current_setting('lock_configuration')").fetchall()[0]
-    if not row[0]:
-        con.execute("SET TimeZone = 'UTC'")
-        if locked:
-            # Not in the configuration of `connect`: it is applied in hash order, so temp_directory might be refused.
-            con.execute("SET enable_external_access = false")
-            con.execute("SET lock_configuration = true")
-
-
 def _remove(file: Path) -> None:
     """Remove a file that could not be completed, and its log."""
     for each in (file, Path(f"{file}.wal")):
         with contextlib.suppress(OSError):
             each.unlink(missing_ok=True)
-
-
-def _strerror(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

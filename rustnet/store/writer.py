@@ -26,7 +26,7 @@ from rustnet.store.cadence import BATCH, Cadence
 from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
 from rustnet.store.rows import Faults, fault_words, record_batch
 from rustnet.store.schema import WRITING
-from rustnet.store.session import create_or_open, end_open_flows
+from rustnet.store.session import close, create_or_open, end_open_flows
 from rustnet.store.storing import Storing
 from rustnet.store.tables import FLOWS_OPEN, Anomaly, Capture
 
@@ -250,7 +250,7 @@ class Writer:
 
     def _close_session(self) -> None:
         try:
-            self.con.close()
+            close(self.con)
         except Exception as error:  # noqa: BLE001
             self.error = self.error or error
         self.disk_flush.close()

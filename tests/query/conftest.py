@@ -338,4 +338,4 @@ def scratch(tmp_path: Path) -> Iterator[Callable[..., duckdb.DuckDBPyConnection]
 
     yield make
     for con in made:
-        con.close()
+        session.close(con)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 
 import duckdb
 import pytest
@@ -10,6 +11,7 @@ from rustnet.query.compile import Scope, compile_filter
 from rustnet.query.filters import FilterError
 from rustnet.query.keywords import BY_NAME, KEYWORDS
 from rustnet.query.session import CursorSession, FileSession
+from rustnet.store import session
 from tests.support.effort import assert_linear, cpu_seconds, examples
 
 
@@ -302,7 +304,7 @@ def test_the_caret_is_under_the_word_after_wide_characters(scope: Scope) -> None
 
 
 def test_a_keyword_of_a_missing_protocol_is_an_error(scratch: Callable[..., duckdb.DuckDBPyConnection]) -> None:
-    con = CursorSession("", scratch().cursor)
+    con = CursorSession("", partial(session.session_cursor, scratch()))
     scope = Scope.of(con)
     with pytest.raises(FilterError, match="this session has no TLS or QUIC messages"):
         compile_filter("ja4:t13", scope)
@@ -319,7 +321,7 @@ def test_countries_and_systems_are_found_where_they_were_looked_up(
         "CREATE OR REPLACE VIEW flows AS SELECT *, 'de' AS src_country, 'us' AS dst_country, 15169 AS dst_asn, "
         "'GOOGLE' AS dst_as_name FROM flows_ended"
     )
-    con = CursorSession("", written.cursor)
+    con = CursorSession("", partial(session.session_cursor, written))
     scope = Scope.of(con)
     for text in ("country:de", "asn:15169", "asn:AS15169", "asn:>100", "asn:google", "asn:/goo/"):
         made = compile_filter(text, scope)

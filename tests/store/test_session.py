@@ -209,9 +209,9 @@ def test_readers_cannot_reach_files_settings_or_the_network(path: Path, tmp_path
         "SELECT * FROM other",
     ):
         with pytest.raises(duckdb.Error):
-            con.cursor().execute(sql)
+            session.session_cursor(con).execute(sql)
     assert con.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
-    con.close()
+    session.close(con)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s.duckdb", "x.csv"]
 
 
@@ -266,7 +266,7 @@ def test_a_locked_reader_still_spills_and_removes_its_files(path: Path) -> None:
     con = session.open_readonly(path, memory_limit="40MB", threads=1)
     sql = "SELECT m FROM (SELECT md5(range::VARCHAR) AS m FROM range(1500000)) ORDER BY m LIMIT 1 OFFSET 1499999"
     assert con.execute(sql).fetchall()[0][0].startswith("ffff")
-    con.close()
+    session.close(con)
     assert [p.name for p in path.parent.iterdir()] == ["s.duckdb"]
 
 

@@ -4,7 +4,7 @@ from typing import TextIO, cast
 
 import click
 
-from rustnet.cli.options import common, opened, session_argument
+from rustnet.cli.options import common, opened, whole_session_argument
 from rustnet.cli.outputs import inputs_of, output_options, text_output
 from rustnet.cli.terminal import notify
 from rustnet.errors import RustnetError, UsageError
@@ -20,7 +20,7 @@ from rustnet.present.text import safe
         "gives the same owners, and RustNet's own tools can read it."
     )
 )
-@session_argument
+@whole_session_argument
 @click.option("--sidecar", is_flag=True, help=_("Export owners of connections: all claims and processes."))
 @click.option("-o", "--output", required=True, metavar="FILE", help=_("File to write; - is standard output."))
 @output_options

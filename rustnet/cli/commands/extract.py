@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from rustnet.cli.options import common, filter_argument, opened, session_argument
+from rustnet.cli.options import common, filter_argument, opened, whole_session_argument
 from rustnet.cli.outputs import Inputs, check_output, inputs_of, output_options, whole_file
 from rustnet.cli.terminal import notify
 from rustnet.errors import InputError, RustnetError, UsageError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         "nanoseconds, and adds a comment with the process that owned the packet; pcap can hold only one link type."
     )
 )
-@session_argument
+@whole_session_argument
 @filter_argument
 @click.option("-o", "--output", required=True, metavar="FILE", help=_("pcap or pcapng file; - is standard output."))
 @click.option(

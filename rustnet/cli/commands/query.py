@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 @click.option("-l", "--list", "listing", is_flag=True, help=_("List the saved queries, or describe NAME."))
 @format_options
 @click.option("-n", "--limit", type=click.IntRange(0), help=_("Write at most this many rows."))
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, metavar="SECONDS",
-              help=_("Stop the query after this time."))  # fmt: skip
 @common
 def command(
     session: str,
@@ -52,7 +50,6 @@ def command(
     fmt: str | None,
     output: str | None,
     limit: int | None,
-    timeout: float,
     spreadsheet: bool,
 ) -> None:
     """Run one query."""
@@ -75,7 +72,7 @@ def command(
         sql = sys.stdin.read()
     with opened(session) as reader:
         inputs = inputs_of(reader, session, output)
-        rows = saved.stream(reader, parameters, seconds=timeout) if saved else reader.stream(sql or "", seconds=timeout)
+        rows = saved.stream(reader, parameters) if saved else reader.stream(sql or "")
         with rows, text_output(output, form, inputs) as out:
             if limit is None:
                 count = write_result(rows, form, out, spreadsheet=spreadsheet)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rustnet.cli.main import terminal
-from rustnet.cli.options import common, opened, session_argument
+from rustnet.cli.options import common, opened, whole_session_argument
 from rustnet.cli.terminal import wrap
 from rustnet.errors import ExitCode, InputError
 from rustnet.i18n import _
@@ -15,6 +15,7 @@ from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.query.integrity import Finding
+    from rustnet.query.partial import PartialCapture
     from rustnet.query.selection import Original
 
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
         "the original captures are unchanged. Exits with 1 if a check fails."
     )
 )
-@session_argument
+@whole_session_argument
 @click.option(
     "--source",
     "sources",
@@ -37,13 +38,19 @@ if TYPE_CHECKING:
 @common
 def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool) -> ExitCode:
     """Verify a session."""
-    from rustnet.query.integrity import check  # noqa: PLC0415 -- DuckDB
+    from rustnet.query.integrity import check, foreign_objects  # noqa: PLC0415 -- DuckDB
     from rustnet.query.selection import originals  # noqa: PLC0415
+    from rustnet.query.session import ForeignObjectsError  # noqa: PLC0415
 
-    with opened(session) as reader:
-        findings = check(reader)
-        captures = originals(reader)
-        partial = reader.partial_captures()
+    captures: list[Original] = []
+    partial: list[PartialCapture] = []
+    try:
+        with opened(session) as reader:
+            findings = check(reader)
+            captures = originals(reader)
+            partial = reader.partial_captures()
+    except ForeignObjectsError as error:  # nothing in the session can be relied on
+        findings = foreign_objects(error)
     if not no_hash:
         findings = [_file(c, Path(session), sources, alone=len(captures) == 1) for c in captures] + findings
     wrong = [f for f in findings if not f.ok and f.serious]

@@ -29,6 +29,8 @@ _MAX_INTERFACES = 65_536
 _MAX_ROWS = 65_536
 """Maximum number of names, and of processes, of one file."""
 _MAX_COMMENTS = 1000
+_BLOCKS = 4096
+"""Blocks without packets that are read in one go: the consumer is asked in between."""
 _MAX_TEXT = 16 << 20
 """Maximum number of characters of the names, and of the processes, of one file."""
 _MAX_COMMENT_TEXT = 1 << 20
@@ -108,6 +110,7 @@ class PcapngReader:
 
     def _read(self, frames: Frames, pos: int, end: int, eof: bool) -> int:  # noqa: C901 one branch per status
         walk = self._walk
+        blocks = 0
         while not self.finished:
             if self._lost_at >= 0:
                 before = pos
@@ -119,6 +122,10 @@ class PcapngReader:
             pos = walk.pos
             if status == BLOCK:
                 status, pos = self._block(frames, pos, end)
+                blocks += 1
+                if status == BLOCK and blocks >= _BLOCKS:
+                    self.full = True
+                    break
             if status == LONG:
                 after = self._long_block(frames, pos, end, eof)
                 if after < 0:

@@ -6,6 +6,8 @@ from typing import Literal
 from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
 
+__all__ = ["Limits", "Options"]
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

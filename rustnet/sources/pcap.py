@@ -6,10 +6,10 @@ headers under either magic) are recognised by the header size that gives plausib
 
 from rustnet.sources.damage import DamageLog
 from rustnet.sources.frames import MAX_FRAME, Frames, Interface
-from rustnet.sources.sniff import PCAP_HEADER, PCAP_MAGIC, byte_order
-from rustnet.sources.status import BAD, FULL
 from rustnet.sources.longblocks import LongPart
 from rustnet.sources.pcapwalk import PcapWalk
+from rustnet.sources.sniff import PCAP_HEADER, PCAP_MAGIC, byte_order
+from rustnet.sources.status import BAD, FULL
 
 _HEADS = {"pcap": (16, 24, 20), "pcap-ns": (16,), "pcap-modified": (24, 28)}
 _RESERVED = 0x03FF0000

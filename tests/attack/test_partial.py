@@ -26,7 +26,9 @@ def write_capture(path: Path, packets: int, step: int) -> Path:
     for n in range(packets):
         flow = n % FLOWS
         here, there = ("10.0.0.1", 1000 + flow), ("10.0.0.2", 2000 + flow)
-        frames.append(udp_frame(there, here, b"b" * 30) if flow & 1 and n >= FLOWS else udp_frame(here, there, b"a" * 20))
+        frames.append(
+            udp_frame(there, here, b"b" * 30) if flow & 1 and n >= FLOWS else udp_frame(here, there, b"a" * 20)
+        )
     write_pcap(path, frames, step=step)
     return path
 

@@ -189,7 +189,10 @@ def long_blocks(order: str, size: int) -> dict[str, bytes]:
     count = size // 60_000
     comments = b"".join(option(1, inside[n * 60_000 : (n + 1) * 60_000], order) for n in range(count)) + end(order)
     names = b"".join(
-        struct.pack(order + "HH", 1, 60_000) + bytes([10, 0, 0, n % 250]) + inside[n * 59_996 : (n + 1) * 59_996 - 1] + b"\0"
+        struct.pack(order + "HH", 1, 60_000)
+        + bytes([10, 0, 0, n % 250])
+        + inside[n * 59_996 : (n + 1) * 59_996 - 1]
+        + b"\0"
         for n in range(count)
     )
     packet = payload(7, 40)
@@ -320,7 +323,9 @@ def annotated(path: Path) -> tuple[bytes, Annotated]:
 
 
 @ORDERS
-@pytest.mark.parametrize("what", ["secrets", "names", "unknown", "section", "interface", "statistics", "packet", "custom"])
+@pytest.mark.parametrize(
+    "what", ["secrets", "names", "unknown", "section", "interface", "statistics", "packet", "custom"]
+)
 def test_enrich_keeps_long_blocks(tmp_path: Path, order: str, what: str) -> None:
     path = tmp_path / "a.pcapng"
     data = b"".join([shb(order), idb(order=order), long_blocks(order, LONG)[what], epb(b"b" * 50, order=order)])
@@ -434,11 +439,10 @@ def bomb(name: str) -> bytes:
     return zstd(shb() + idb() + blocks[name])
 
 
-BOMBS = ("zstd", "gzip", "lz4", "xz", "skippable", "no packets", "unknown blocks", "statistics", "interfaces", "sections",
-         "names")  # fmt: skip
+BOMBS = ("skippable", "no packets", "unknown blocks", "statistics", "interfaces", "sections", "names")
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("name", [*EMPTY, *BOMBS])
 def test_a_consumer_is_asked_often_and_a_time_limit_holds(tmp_path: Path, name: str) -> None:
     """Measured in a process of its own: seconds between two batches, and memory."""
     path = tmp_path / "bomb"
@@ -509,9 +513,7 @@ def test_limits_hold_over_many_batches(tmp_path: Path) -> None:
 
 def test_what_limits_leave_out_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
-    names = b"".join(
-        struct.pack("<HH4s12s", 1, 16, n.to_bytes(4, "big"), b"n%d" % n) for n in range(3_000)
-    )
+    names = b"".join(struct.pack("<HH4s12s", 1, 16, n.to_bytes(4, "big"), b"n%d" % n) for n in range(3_000))
     path.write_bytes(
         b"".join([
             *(shb(options=option(1, b"comment %d" % n) + end()) + idb() + epb(b"p%d" % n) for n in range(66_000)),

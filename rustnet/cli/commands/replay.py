@@ -112,8 +112,7 @@ def command(
     from rustnet.sources.hashing import drop_ahead, hash_ahead  # noqa: PLC0415
 
     hash_ahead(files[0])
-    from rustnet.ingest.options import Options  # noqa: PLC0415 -- the whole engine
-    from rustnet.sources.limits import Limits  # noqa: PLC0415
+    from rustnet.ingest.options import Limits, Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
         sidecars=sidecars,

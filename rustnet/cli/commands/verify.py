@@ -52,7 +52,12 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
 
         from rustnet.export.formats import dumps  # noqa: PLC0415
 
-        data = {"session": session, "ok": not wrong, "partial": [dataclasses.asdict(c) for c in partial], "findings": [dataclasses.asdict(f) for f in findings]}
+        data = {
+            "session": session,
+            "ok": not wrong,
+            "partial": [dataclasses.asdict(c) for c in partial],
+            "findings": [dataclasses.asdict(f) for f in findings],
+        }
         sys.stdout.write(dumps(data) + "\n")
     else:
         _print(findings, wrong)

@@ -89,12 +89,12 @@ def is_dense(stored: FileIO) -> bool:
     try:
         sample = FileIO(os.dup(stored.fileno()))
         with FileSource("sample", file=sample, buffer_bytes=SAMPLE_BYTES, hashing=False) as source:
-            frames = next(source.batches(), None)
+            frames = next(source.batches(0.0), None)  # an empty one if there are no packets for a while
     except (InputError, OSError):
         return False
     finally:
         os.lseek(stored.fileno(), 0, os.SEEK_SET)
-    return frames is not None and int(frames.column("captured").mean()) < DENSE
+    return frames is not None and frames.count > 0 and int(frames.column("captured").mean()) < DENSE
 
 
 @dataclass(slots=True)

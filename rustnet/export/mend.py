@@ -78,8 +78,9 @@ class Mender:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        """``options``, ``blocks`` and ``packets`` left out, packets ``cut``, simple packet blocks ``rewritten`` with time
-        0, ``versions`` of sections changed; ``unnumbered`` of these, which have no packet number; packets ``commented``, or with a comment that was ``present``."""
+        """``options``, ``blocks`` and ``packets`` left out, packets ``cut``, simple packet blocks ``rewritten`` with
+        time 0, ``versions`` of sections changed; ``unnumbered``: packet numbers that are missing then; packets
+        ``commented``, or with a comment that was ``present``."""
         self.big = False
         self._links: list[tuple[int, int]] = []
 

@@ -116,7 +116,7 @@ class Splicer:
         self.copy(run, pos)
         return pos
 
-    def is_odd(self, frames: Frames, kind: int, pos: int, size: int) -> bool:
+    def is_odd(self, frames: Frames, kind: int, pos: int, size: int) -> bool:  # noqa: PLR0911 one per rule
         """Whether Wireshark may refuse a block as it is: the caller examines all that hold no packet."""
         if kind not in (ENHANCED, OLD_PACKET):
             return kind <= 10 or kind == SECTION or kind in (0xBAD, 0x40000BAD, 0x80000001, 0x204, 0x216, 0x221)

@@ -27,6 +27,7 @@ from rustnet.derive.passes import Outcome as PassOutcome
 from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError
 from rustnet.filenames import as_text
+from rustnet.i18n import _
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
@@ -37,7 +38,7 @@ from rustnet.ingest.report import CaptureReport, Progress, Report
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.frames import Damage
-from rustnet.sources.hashing import ELSEWHERE, HashProcess, hash_process
+from rustnet.sources.hashing import ELSEWHERE, HashProcess, file_state, hash_process
 from rustnet.sources.stored import IDENTITY_BYTES, STDIN, open_input
 from rustnet.store.batches import Records
 from rustnet.store.items import OnFlush
@@ -134,8 +135,12 @@ class Run:
         """Names of the tables with new rows."""
         self.hash: HashProcess | None = None
         """Hash of the open input, if that is large."""
+        self.hashed = -1
+        """Descriptor of that input."""
         self.size: int | None = None
         """Size of the open input, if it is a regular file."""
+        self.state: tuple[int, ...] = ()
+        """What shows every change of the open input."""
         self.head: str | None = None
         """SHA-256 of its first `IDENTITY_BYTES`."""
 
@@ -182,6 +187,9 @@ class Run:
             regular = path != STDIN and stat.S_ISREG(status.st_mode)
             self.size = status.st_size if regular else None
             self.hash = hash_process(file.fileno()) if regular else None
+            self.state = file_state(status)
+            if self.hash is not None:
+                self.hashed = os.dup(file.fileno())
             head = os.pread(file.fileno(), IDENTITY_BYTES, 0) if regular else b""
             self.head = hashlib.sha256(head).hexdigest() if regular else None
             return self.parser.open(path, file, self.hash is not None)
@@ -197,6 +205,9 @@ class Run:
         if self.hash is not None:
             self.hash.close()
             self.hash = None
+        if self.hashed >= 0:
+            os.close(self.hashed)
+            self.hashed = -1
 
     def _open_writer(self) -> Writer:
         return Writer(
@@ -223,6 +234,10 @@ class Run:
         row = outcome.capture
         if row.sha256 == ELSEWHERE:
             row.sha256 = self._hash()
+            if row.sha256 is None and not self.report.interrupted:
+                row.complete = False
+                words = _("the file changed while it was hashed")
+                outcome.damage.append(self._note(outlet, row, "file_changed", words))
         writer.end_capture(row)
         self.report.captures.append(CaptureReport.of(row, outcome.flows, outcome.evicted, outcome.damage))
         self.tables |= outlet.tables
@@ -248,7 +263,15 @@ class Run:
             if self.stop.is_set():
                 self.report.interrupted = True
                 return None
-        return self.hash.finish() if self.hash is not None else None
+        digest = self.hash.finish() if self.hash is not None else None
+        return digest if file_state(os.fstat(self.hashed)) == self.state else None
+
+    @staticmethod
+    def _note(outlet: WriterOutlet, row: Capture, kind: str, words: str) -> Damage:
+        """Store an anomaly of a whole capture, and return it for the summary."""
+        anomaly = Anomaly(row.last_ts, row.capture_id, row.packets or None, None, kind, words, None, 1)
+        outlet.put([Records(Anomaly, [anomaly])], last=True)
+        return Damage(kind, row.packets, 0, words, row.last_ts or 0)
 
     def _failed(self, outlet: WriterOutlet, row: Capture, flow_id: int, error: ParserFailedError) -> Outcome:
         """Outcome of a capture whose parser failed: what it had passed on is stored, and the row states that much."""
@@ -258,9 +281,7 @@ class Run:
         else:
             self.report.failed.append((row.source, words))
         outlet.totals.write_to(row)
-        damage = Damage("parser_failed", row.packets, 0, words, row.last_ts or 0)
-        anomaly = Anomaly(row.last_ts, row.capture_id, row.packets or None, None, damage.kind, words, None, 1)
-        outlet.put([Records(Anomaly, [anomaly])], last=True)
+        damage = self._note(outlet, row, "parser_failed", words)
         return Outcome(row, outlet.totals.flows, 0, flow_id + outlet.totals.flows, False, [damage])
 
     def passes(self, ask: "Callable[[Session], None] | None") -> None:

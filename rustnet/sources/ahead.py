@@ -1,5 +1,6 @@
 """Looking at bytes of an input before they are read: a block's second length stands at its end."""
 
+from collections import deque
 from typing import Protocol
 
 from rustnet.sources.stored import Stored
@@ -33,7 +34,9 @@ class Ahead:
         self._stream = stream
         self._stored = stored
         """The file, if ``stream`` is that file itself."""
-        self._kept = bytearray()
+        self._kept: deque[memoryview] = deque()
+        self._size = 0
+        """Bytes that are kept."""
         self._failure: OSError | None = None
         self._ended = False
         self._lacking = False
@@ -44,9 +47,12 @@ class Ahead:
     def readinto(self, view: memoryview) -> int:
         """Fill the start of ``view``; 0 at the end."""
         if self._kept:
-            got = min(len(view), len(self._kept))
-            view[:got] = self._kept[:got]
-            del self._kept[:got]
+            first = self._kept.popleft()
+            got = min(len(view), len(first))
+            view[:got] = first[:got]
+            if got < len(first):
+                self._kept.appendleft(first[got:])
+            self._size -= got
             return got
         if self._failure:
             raise self._failure
@@ -69,16 +75,30 @@ class Ahead:
         if need > LOOK_BYTES:
             return None
         self._lacking = False
-        view = memoryview(bytearray(_PIECE)) if len(self._kept) < need else memoryview(b"")
-        while len(self._kept) < need and not self._ended:
+        while self._size < need and not self._ended:
             if self.patient and not self._stream.ready(0):
                 self._lacking = True
                 raise NotYetError
+            piece = memoryview(bytearray(_PIECE))
             try:
-                got = self._stream.readinto(view)
+                got = self._stream.readinto(piece)
             except OSError as problem:
                 self._failure = problem
                 got = 0
             self._ended = not got
-            self._kept += view[:got]
-        return bytes(self._kept[skip:need])
+            if got:
+                self._kept.append(piece[:got])
+                self._size += got
+        return self._bytes(skip, need)
+
+    def _bytes(self, start: int, stop: int) -> bytes:
+        """Kept bytes from ``start`` to ``stop``, or to the last one."""
+        parts = []
+        at = 0
+        for piece in self._kept:
+            if at >= stop:
+                break
+            if at + len(piece) > start:
+                parts.append(piece[max(0, start - at) : stop - at])
+            at += len(piece)
+        return b"".join(parts)

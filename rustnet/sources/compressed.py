@@ -142,8 +142,8 @@ class _Zstd:
             return
         if frame.window_size > _ZSTD_WINDOW:
             raise TooLargeError(
-                f"window too large: it needs {_binary(frame.window_size)} of memory, and {_binary(_ZSTD_WINDOW)} is the "
-                f"most that is used; unpack it with zstd -d --long={(frame.window_size - 1).bit_length()}"
+                f"window too large: it needs {_binary(frame.window_size)} of memory, and {_binary(_ZSTD_WINDOW)} is "
+                f"the most that is used; unpack it with zstd -d --long={(frame.window_size - 1).bit_length()}"
             ) from problem
         if frame.dict_id:
             raise TooLargeError(f"it needs the dictionary {frame.dict_id}; unpack it with zstd -d -D") from problem

@@ -244,7 +244,7 @@ class FileSource:
         full = self._records.full
         limit = min(len(view), max(end, _READ) if full else end + _READ)
         if left is not None:
-            limit = min(limit, end + left)
+            limit = min(limit, end + max(left, 1))  # at the limit, only the end of the input is looked for
         wait = 0.0 if full else None
         until = None
         while end < limit and not self._eof:

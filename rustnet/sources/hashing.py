@@ -155,7 +155,7 @@ _ahead: dict[tuple[int, ...], HashProcess] = {}
 """Processes started ahead, by the state of their file."""
 
 
-def _state(status: os.stat_result) -> tuple[int, ...]:
+def file_state(status: os.stat_result) -> tuple[int, ...]:
     """What differs between two files, or before and after a change of one."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -168,7 +168,7 @@ def hash_ahead(path: str) -> None:
     try:
         status = os.stat(path)  # noqa: PTH116 - no further use of pathlib
         if stat.S_ISREG(status.st_mode) and status.st_size >= HashProcess.LEAST and _has_descriptor_paths():
-            key = _state(status)
+            key = file_state(status)
             if key not in _ahead:
                 _ahead[key] = HashProcess(Path(path), status.st_size)
     except (OSError, ValueError):
@@ -196,6 +196,6 @@ def hash_process(descriptor: int) -> HashProcess | None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size < HashProcess.LEAST or not _has_descriptor_paths():
         return None
-    started = _ahead.pop(_state(status), None)
+    started = _ahead.pop(file_state(status), None)
     # Opened again, because a duplicate would share the file position.
     return started or HashProcess(Path(f"/proc/self/fd/{descriptor}"), status.st_size)

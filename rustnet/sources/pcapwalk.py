@@ -1,6 +1,7 @@
 """The compiled walk over classic pcap records, which writes packets directly into a batch's columns.
 
-Rare cases are left to the caller (`pcap`): the walk stops at ``pos`` with a status, the caller handles it and continues.
+Rare cases are left to the caller (`pcap`): the walk stops at ``pos`` with a status, the caller handles it and
+continues.
 ``pcapwalk.pxd`` has the C types; the code also runs uncompiled, slowly.
 """
 

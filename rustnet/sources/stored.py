@@ -93,14 +93,14 @@ class Stored:
         return bool(self._ahead) or not self.waits or self._poll(seconds)
 
     def look(self, skip: int, size: int) -> bytes | None:
-        """Return ``size`` bytes behind the next ``skip``, fewer at the end; `None` where a pipe would have to be read."""
+        """Return ``size`` bytes behind the next ``skip``, fewer at the end; `None` where only reading would tell."""
         if self.waits or self.size is None or not hasattr(os, "pread"):
             return None
         at = self.position + skip
         left = max(0, min(size, self.size - at))
         return os.pread(self.file.fileno(), left, self._start + at) if left else b""
 
-    def change(self) -> str | None:
+    def change(self) -> str | None:  # noqa: PLR0911 one per kind of change
         """Describe how the file has changed since it was opened, `None` if it has not; nothing is known of pipes."""
         if self.waits:
             return None

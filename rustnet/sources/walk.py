@@ -184,7 +184,7 @@ class PcapngWalk:
             return TS_MAX
         return ns + ahead
 
-    def run(self, frames: Frames, pos: int, end: int) -> int:  # noqa: C901 the hot loop
+    def run(self, frames: Frames, pos: int, end: int) -> int:  # noqa: C901, PLR0912 the hot loop
         """Read packets of ``frames.data[pos:end]`` into ``frames``; return the status at which `pos` stopped."""
         self.b = frames.data
         status = NEED

@@ -115,10 +115,7 @@ def command(
     from rustnet.sources.hashing import drop_ahead, hash_ahead  # noqa: PLC0415
 
     hash_ahead(files[0])
-    from rustnet.ingest.options import (
-        Limits,
-        Options,
-    )
+    from rustnet.ingest.options import Limits, Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
         sidecars=sidecars,

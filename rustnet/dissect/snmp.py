@@ -17,6 +17,7 @@ from rustnet.records import (
     Ip,
     Mixed,
     ObjectName,
+    Secret,
     Software,
     Term,
     User,
@@ -51,7 +52,7 @@ class Snmp:
 
     version: Word | None = None
     """`v1`, `v2c` or `v3`."""
-    community: Word | None = None
+    community: Secret | None = None
     """Community name in versions 1 and 2c, if it is `public` or `private`; any other is a password."""
     has_community: bool = False
     """The message carries a community name that is not empty."""

@@ -314,7 +314,7 @@ def already_ingested(path: str, size: int | None, earlier: list[tuple[int, str, 
         digest = hash_file(path)
     except InputError:  # it is changing: reading it says so
         return False
-    for capture_id, name, _, sha256 in same:
+    for capture_id, name, _size, sha256 in same:
         if sha256 == digest:
             words = (
                 f"{path}: already in the session as capture {capture_id} ({name}, same SHA-256); "

@@ -79,6 +79,8 @@ def values_column(cls: type, column: Column, values: list[Any], faults: Faults) 
             array = array.view("datetime64[ns]")
     elif sql_type == "DOUBLE":
         array, invalid = doubles(values)
+        if not column.nullable and cls in CORE_TABLES:
+            array[np.isnan(array)] = 0.0
     elif sql_type.endswith("[]"):
         return _lists(values, sql_type)
     else:

@@ -56,26 +56,25 @@ def collected(count: int, size: int) -> tuple[Collector, list[Batch]]:
     return collector, passed
 
 
-@pytest.mark.parametrize(("count", "size"), [(60_000, 1), (2_000, 30_000)])
+@pytest.mark.parametrize(("count", "size"), [(60_000, 1), (20_000, 4_000)])
 def test_a_collector_passes_rows_on_by_their_size(count: int, size: int) -> None:
     collector, passed = collected(count, size)
     assert 0 < collector.waiting_bytes < CONVERTED_BYTES
     waiting = sum(len(rows) for rows in collector.rows.values())
-    assert waiting * (size + 100) < 2 * CONVERTED_BYTES
+    assert waiting * size < CONVERTED_BYTES
     stored = sum(len(batch.batch["packet"]) for batch in passed if isinstance(batch, Columns))
     assert stored + waiting == count
 
 
 @pytest.mark.parametrize("period", [2, 7, 16, 31, 32])
 def test_large_rows_among_small_ones_are_noticed(period: int) -> None:
-    """One row in sixteen is measured, at changing distances: no pattern of large rows stays unseen."""
     collector, largest = Collector(1, drain=lambda _: None), 0
-    for number in range(period * 1_500):
-        collector.record(Http(method="GET", uri="/" * (40_000 if number % period == 0 else 1)), 1, 1, number)
+    for number in range(period * 15_000):
+        collector.record(Http(method="GET", uri="/" * (4_000 if number % period == 0 else 1)), 1, 1, number)
         if number % 97 == 0:
             waiting = sum(len(row[0].uri) for rows in collector.rows.values() for row in rows)
             largest = max(largest, waiting)
-    assert CONVERTED_BYTES / 3 < largest < 2 * CONVERTED_BYTES
+    assert largest < CONVERTED_BYTES
 
 
 def test_the_cadence_bounds_what_waits() -> None:

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 import rustnet
-from rustnet.errors import ExitCode
+from rustnet.errors import ExitCode, SessionError
 from tests.support.packets import udp_frame
 from tests.support.pcap import write_pcap
 
@@ -159,6 +159,9 @@ def test_sessions_of_earlier_versions_are_read(tmp_path: Path) -> None:
     run("replay", str(capture), "--db", str(session))
     with duckdb.connect(str(session)) as con:
         con.execute("ALTER TABLE captures DROP COLUMN finished; ALTER TABLE captures DROP COLUMN head_sha256")
+    with pytest.raises(SessionError, match="rustnet refresh"), rustnet.open(session):
+        pass
+    run("refresh", str(session))
     with rustnet.open(session) as reader:
         assert reader.partial_captures() == []
     assert "already in the session" in run("replay", str(capture), "--db", str(session)).stderr

@@ -119,7 +119,8 @@ def test_flushes_change_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(options_module, "BATCH", OFTEN)
     monkeypatch.setattr("rustnet.analysis.workers.BATCH_PACKETS", 100)
     monkeypatch.setattr(
-        "rustnet.ingest.parser.open_source", lambda path, *_, **options: FileSource(path, batch_packets=100)
+        "rustnet.ingest.parser.open_source",
+        lambda path, *_, file, **options: FileSource(path, batch_packets=100, file=file),
     )
     replay(*captures, db=tmp_path / "often.duckdb", workers=workers)
     assert tables(tmp_path / "often.duckdb") == tables(tmp_path / "rarely.duckdb")

@@ -96,6 +96,7 @@ def fill(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
         undecoded=0,
         out_of_order=0,
         complete=True,
+        finished=True,
         rustnet_version="1",
     )
     rows.insert(

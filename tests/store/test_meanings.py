@@ -139,6 +139,7 @@ NAMED = {
 }
 ELSEWHERE = {
     ("ssh", "mac"), ("ssh", "server_mac"),  # message authentication
+    ("snmp", "has_community"),
     ("radius", "nas_port"), ("stp", "stp_port"), ("lacp", "actor_port"), ("lacp", "partner_port"),  # of a switch
 }  # fmt: skip
 

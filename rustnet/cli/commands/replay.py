@@ -7,6 +7,7 @@ from typing import Literal
 import click
 
 from rustnet.cli.ingesting import ingest_and_summarise, print_problems, print_summary, session_path
+from rustnet.cli.input_limits import input_limit_options
 from rustnet.cli.main import State
 from rustnet.cli.options import common
 from rustnet.cli.outputs import check_session, group_option, share
@@ -50,7 +51,7 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
     "--workers",
     type=click.IntRange(0, 64),
     metavar="N",
-    help=_("Number of analysis processes; 0 analyses in the main process.  [default: by input size and CPUs]"),
+    help=_("Number of analysis processes; 0 analyses in the process that reads.  [default: by input size and CPUs]"),
 )
 @click.option(
     "--speed", callback=_speed, metavar="max|1|10|N", default="max", show_default=True,
@@ -64,16 +65,7 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
         "Let tshark name applications that no parser recognised, also in captures that the session already contains."
     ),
 )
-@click.option("--max-packets", type=click.IntRange(1), metavar="N", help=_("Read at most N packets of each capture."))
-@click.option(
-    "--max-bytes", type=click.IntRange(1), metavar="N", help=_("Read at most N bytes of each capture, once unpacked.")
-)
-@click.option(
-    "--max-seconds",
-    type=click.FloatRange(0, min_open=True),
-    metavar="N",
-    help=_("Read each capture for at most N seconds."),
-)
+@input_limit_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
 @click.option(

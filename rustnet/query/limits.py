@@ -33,7 +33,7 @@ def resident_bytes() -> int:
 class MemoryBound:
     """While at least one statement works, bounds what the process may allocate in addition.
 
-    What the allocator kept of earlier statements counts, up to three quarters: the next ones use it again.
+    What the allocator kept of earlier statements counts, up to a quarter: the next ones use it again.
     """
 
     def __init__(self, more: int) -> None:
@@ -60,7 +60,7 @@ class MemoryBound:
                 self._usual = None
                 with contextlib.suppress(OSError):
                     self._kept += _pages(_DATA) - self._before
-                self._kept = min(max(0, self._kept), self._more * 3 // 4)
+                self._kept = min(max(0, self._kept), self._more // 4)
 
     def _lower(self) -> None:
         """Lower the limit of this process's data, unless a lower one is set."""

@@ -18,7 +18,7 @@ from rustnet.records import columns, table_name
 from rustnet.store.batches import Batch, Columns, as_columns
 from rustnet.store.schema import LEADING
 
-MESSAGE_BYTES = 8 << 20
+MESSAGE_BYTES = 4 << 20
 """Size from which rows are divided over several messages."""
 MOST_ROWS = 1 << 24
 

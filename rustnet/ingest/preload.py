@@ -4,7 +4,9 @@ import codecs
 import hashlib
 
 from rustnet.analysis.capture import Analysis
+from rustnet.dissect import registry
 from rustnet.dissect.quic.crypto import load_ciphers
+from rustnet.records import columns
 
 ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-16-le", "utf-16-be", "utf-16", "utf-32", "idna", "punycode", "cp437",
              "cp1252", "unicode-escape", "hex")  # fmt: skip
@@ -16,5 +18,7 @@ def preload(dissect: bool) -> None:
     for encoding in ENCODINGS:
         codecs.lookup(encoding)
     hashlib.sha256()
+    for cls in registry.tables() if dissect else ():
+        columns(cls)
     Analysis(1, 1, dissect)  # the tables of services and ports
     load_ciphers()

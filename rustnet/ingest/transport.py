@@ -21,7 +21,7 @@ HEAD = struct.Struct("=QQq")
 TAIL = struct.Struct("=Q")
 """First position of the ring that the receiver has not copied; stored before the ring."""
 TAIL_BYTES = 64
-RING_BYTES = 32 << 20
+RING_BYTES = 8 << 20
 LARGE = 16 << 10
 """Size from which a block goes through the ring."""
 MAX_TEXT = 64 << 20

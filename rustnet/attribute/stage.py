@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 -- the parts of these statements are constants of this package; values are bound
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,9 @@ _OTHER_TEXTS = (
     "pod",
     "lineage",
 )
+_SHORT_WORDS = re.compile(r"(?:[\w.+-]{0,19}+[/\\])*+[\w.+-]{0,19}+$").match
+"""Whether a text is one short word, or a path of such: programs have millions of different names, and no secrets in
+them; keys and tokens are longer."""
 _shown_line = lru_cache(maxsize=4096)(redact_line)
 
 
@@ -118,7 +122,7 @@ def _hide_secrets(facts: dict[str, Column]) -> None:
         for name in names:
             if name in facts:
                 column = facts[name]
-                column[:] = [hide(value) if value else value for value in column]
+                column[:] = [value if not value or _SHORT_WORDS(value) else hide(value) for value in column]
 
 
 class Stage:

@@ -104,6 +104,8 @@ def print_problems(report: "Report") -> None:
         notify(f"rustnet: {safe(words)}")
     if report.interrupted and not report.captures:
         notify(_("rustnet: interrupted before anything was read"))
+    elif report.interrupted and all(capture.complete for capture in report.captures):
+        notify(_("rustnet: interrupted: all captures are stored"))
     elif report.interrupted:
         notify(_("rustnet: interrupted: the session contains everything read so far and is marked incomplete"))
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet import __version__
+from rustnet.attribute.formats.input_file import stopped_by
 from rustnet.attribute.packet_statements import drop_table
 from rustnet.derive.passes import Evidence, Pass, Span
 from rustnet.derive.passes import Outcome as PassOutcome
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
     from rustnet.query.session import Session
 
+LATE = 0.4
+"""Seconds that matching of owners may take after the run was stopped."""
 TICK = 0.1
 """Seconds of waiting for a hash between two checks of whether the run was stopped."""
 
@@ -289,7 +292,7 @@ class Run:
         if self.writer is None:
             return
         _finish(self.writer, self.report, self.tables)
-        _attribute(self.writer, self.report, self.options)
+        _attribute(self.writer, self.report, self.options, self.stop)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
 
@@ -339,12 +342,27 @@ def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
         writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
 
 
-def _pass(each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Evidence) -> PassOutcome:
+def _pass(
+    each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Evidence, stopped: Callable[[], bool]
+) -> PassOutcome:
     """Run one pass on the writer's connection."""
-    return each.run(con, span, evidence)
+    with stopped_by(stopped):
+        return each.run(con, span, evidence)
 
 
-def _attribute(writer: Writer, report: Report, options: Options) -> None:
+def stopped_late(stop: StopToken, seconds: float) -> Callable[[], bool]:
+    """Whether a run that was stopped has continued for so many seconds since, and since this call."""
+    since: list[float] = []
+
+    def late() -> bool:
+        if stop.is_set() and not since:
+            since.append(time.monotonic())
+        return bool(since) and time.monotonic() - since[0] >= seconds
+
+    return late
+
+
+def _attribute(writer: Writer, report: Report, options: Options, stop: StopToken) -> None:
     """Match the claims of sidecars and packets with the flows of every capture of this run."""
     from rustnet.derive.ownership import OWNERSHIP, sidecar_files  # noqa: PLC0415 - only where there are captures
 
@@ -358,8 +376,15 @@ def _attribute(writer: Writer, report: Report, options: Options) -> None:
     for capture in report.captures:
         if not sidecar_files(capture.source, evidence) and capture.capture_id not in report.packet_claims:
             continue
-        work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence)
-        outcome: PassOutcome | None = writer.execute_pass(OWNERSHIP.name, work, capture.capture_id)
+        late = stopped_late(stop, LATE)
+        work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence, stopped=late)
+        try:
+            outcome: PassOutcome | None = writer.execute_pass(OWNERSHIP.name, work, capture.capture_id, late)
+        except StoppedError:
+            report.interrupted = True
+            words = _("interrupted before owners were matched; `rustnet refresh {session} ownership` matches them")
+            report.not_stored.append(words.format(session=report.session))
+            break
         if outcome is None:
             continue
         report.failed += [("sidecar", sentence) for sentence in outcome.failures]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rustnet.columnar import Column
+from rustnet.errors import StoppedError
 from rustnet.records import table_name
 from rustnet.store.batches import Layout, byte_count, halves, insert, pieces, row_count
 from rustnet.store.session import ROW_GROUP
@@ -59,12 +60,19 @@ def is_fatal(error: BaseException) -> bool:
     """Whether an error is one of the disk, of the whole database, or an interrupt, not of the rows of a statement."""
     import duckdb  # noqa: PLC0415 - costs 40 ms
 
-    if not isinstance(error, Exception) or isinstance(error, OSError):
+    if not isinstance(error, Exception) or isinstance(error, OSError | StoppedError):
         return True
     if isinstance(error, duckdb.IOException | duckdb.InterruptException | duckdb.FatalException):
         return True
     words = str(error)
     return "No space left" in words or "has been invalidated" in words
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an error only means that work was stopped."""
+    import duckdb  # noqa: PLC0415 - costs 40 ms
+
+    return isinstance(error, StoppedError | duckdb.InterruptException)
 
 
 def one_line(error: BaseException) -> str:
@@ -203,6 +211,13 @@ class Storing:
                 self.con.execute("ROLLBACK")
             return one_line(error)
         return None
+
+    def give_up(self) -> None:
+        """Undo everything since the last commit, and begin a transaction."""
+        with contextlib.suppress(Exception):  # an error may have ended it
+            self.con.execute("ROLLBACK")
+        self.begin()
+        self.con.execute("BEGIN")
 
     def attempt(self, work: "Callable[[duckdb.DuckDBPyConnection], object]") -> str | None:
         """Run work in the transaction; returns why DuckDB refused it; the rows before it are stored again."""

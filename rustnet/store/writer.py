@@ -18,16 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustnet.columnar import Column
-from rustnet.errors import SessionError
+from rustnet.errors import SessionError, StoppedError
 from rustnet.i18n import N_, _
 from rustnet.store import finish
 from rustnet.store.batches import Batch, Columns, Layout, as_columns, byte_count, detached, row_count
 from rustnet.store.cadence import BATCH, Cadence
+from rustnet.store.interrupts import Interrupts
 from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
 from rustnet.store.rows import Faults, fault_words, record_batch
 from rustnet.store.schema import WRITING
 from rustnet.store.session import close, create_or_open, end_open_flows
-from rustnet.store.storing import Storing
+from rustnet.store.storing import Storing, is_interrupt
 from rustnet.store.tables import FLOWS_OPEN, Anomaly, Capture
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Writer:
     everything that was put before. An error of the thread (such as a full disk) is raised by the next call.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 one attribute each
         self,
         path: str,
         tables: Sequence[type],
@@ -94,6 +95,7 @@ class Writer:
         """A capture is being read: only a flush commits."""
         self.open_flows = 0
         """Number of rows in the table of open flows."""
+        self.interrupts = Interrupts()
         self.queue: queue.Queue[Item | None] = queue.Queue(QUEUE_LENGTH)
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)
         if not (deferred and self.is_new):
@@ -181,17 +183,34 @@ class Writer:
         self._execute_and_wait(run)
         return results[0]
 
-    def execute_pass(self, name: str, work: Work, capture_id: int | None = None) -> Any:
-        """As `execute`, but a failure is an anomaly and one of `losses`; the result is None then."""
+    def execute_pass(
+        self, name: str, work: Work, capture_id: int | None = None, stopped: Callable[[], bool] | None = None
+    ) -> Any:
+        """As `execute`, but a failure is an anomaly and one of `losses`; the result is None then.
+
+        Once ``stopped`` is true the work is interrupted and undone; raises `StoppedError`.
+        """
         results: list[Any] = []
+        given_up: list[StoppedError] = []
 
         def run() -> None:
             if not self.reading:
                 self.commit_all(checkpoint=False)
-            results.append(self.attempt(name, work, capture_id))
+            try:
+                with self.interrupts.allowed(None if stopped is None else self.con):
+                    results.append(self.attempt(name, work, capture_id))
+            except Exception as error:
+                if stopped is None or not stopped():
+                    raise
+                self.storing.give_up()
+                given_up.append(StoppedError("{name}: stopped", name=name))
+                if not is_interrupt(error):
+                    raise
             self._commit_due(self.cadence.seconds)
 
-        self._execute_and_wait(run)
+        self._execute_and_wait(run, stopped)
+        if given_up:
+            raise given_up[0]
         return results[0]
 
     def execute_last(self, work: Work) -> None:
@@ -441,8 +460,8 @@ class Writer:
             else:
                 return
 
-    def _execute_and_wait(self, work: Callable[[], None]) -> None:
-        """Run ``work`` in the thread and wait for it to end."""
+    def _execute_and_wait(self, work: Callable[[], None], stopped: Callable[[], bool] | None = None) -> None:
+        """Run ``work`` in the thread and wait for it to end; interrupt its statements once ``stopped`` is true."""
         done = threading.Event()
 
         def run() -> None:
@@ -452,7 +471,9 @@ class Writer:
                 done.set()
 
         self._send(Call(run, held=False))
-        while not done.wait(0.2):
+        while not done.wait(0.1):
+            if stopped is not None and stopped():
+                self.interrupts.interrupt()
             if self.error is not None or not self.thread.is_alive():
                 break
         self._check()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rustnet.attribute.formats.input_file import open_input_file
 from rustnet.attribute.formats.sidecar_line import SOURCE, LineParser, lines
 from rustnet.attribute.observation import Faults, Observations
 from rustnet.attribute.values import BadValue, bounded_text
@@ -31,7 +32,7 @@ class LineReader:
         Raises `InputError` if the file cannot be read or has no valid line.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_input_file(self.path) as file:
                 yield from self.read(lines(file, self.faults), self._parser())
         except OSError as error:
             raise self._unreadable(error) from error

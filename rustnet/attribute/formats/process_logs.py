@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from rustnet.attribute.formats.input_file import open_input_file
 from rustnet.attribute.formats.log_syntax import Record, as_utf8
 from rustnet.attribute.formats.log_table import LOGS, Log
 from rustnet.attribute.formats.statement import PATH, base_name
@@ -69,7 +70,7 @@ class LogReader:
         Raises `InputError` if the file cannot be read or has no valid record.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_input_file(self.path) as file:
                 yield from self._read(file)
         except OSError as error:
             raise InputError(

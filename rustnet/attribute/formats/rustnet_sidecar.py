@@ -8,6 +8,7 @@ is reused, and at exit, where open connections may be written twice: of records 
 from collections.abc import Iterator
 from pathlib import Path
 
+from rustnet.attribute.formats.input_file import open_input_file
 from rustnet.attribute.formats.line_reader import LineReader
 from rustnet.attribute.formats.sidecar_blocks import read_blocks
 from rustnet.attribute.observation import Batch
@@ -24,7 +25,7 @@ class RustnetSidecar(LineReader):
     def blocks(self) -> Iterator[Batch]:
         """Read the file with the same result as `batches`, many times faster."""
         try:
-            with self.path.open("rb") as file:
+            with open_input_file(self.path) as file:
                 yield from read_blocks(file, self)
         except OSError as error:
             raise self._unreadable(error) from error

@@ -59,7 +59,7 @@ class Writer:
         self.cadence = cadence
         self.on_flush = on_flush
         self.on_open = on_open
-        """Called in the thread once the session is open; its result is closed before the session."""
+        """Called in the thread with the open session; its result is closed first."""
         self.tables = tables
         self.is_new = not Path(path).exists()
         self.capture_id = 0

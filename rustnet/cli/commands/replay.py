@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,6 +14,9 @@ from rustnet.cli.outputs import check_session, group_option, share
 from rustnet.cli.sidecar_options import sidecar_options
 from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
+
+if TYPE_CHECKING:
+    from rustnet.ingest.report import Report
 
 LEAST_SPEED, MOST_SPEED = 1e-6, 1e9
 
@@ -48,23 +51,17 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @click.option("--again", is_flag=True, help=_("Ingest captures that the session already contains once more."))
 @click.option(
-    "--workers",
-    type=click.IntRange(0, 64),
-    metavar="N",
+    "--workers", type=click.IntRange(0, 64), metavar="N",
     help=_("Number of analysis processes; 0 analyses in the process that reads.  [default: by input size and CPUs]"),
-)
+)  # fmt: skip
 @click.option(
     "--speed", callback=_speed, metavar="max|1|10|N", default="max", show_default=True,
     help=_("Pace packets by their times, N times as fast as captured; max: as fast as possible."),
 )  # fmt: skip
 @click.option(
-    "--with",
-    "tool",
-    type=click.Choice(["tshark"]),
-    help=_(
-        "Let tshark name applications that no parser recognised, also in captures that the session already contains."
-    ),
-)
+    "--with", "tool", type=click.Choice(["tshark"]),
+    help=_("Let tshark name applications that no parser recognised, also in captures that the session already contains."),
+)  # fmt: skip
 @input_limit_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
@@ -137,6 +134,11 @@ def command(
             summary = None  # computed before tshark named applications
         if report.captures or (report.skipped and Path(session).exists()):
             print_summary(session, report, summary, as_json, kept=db is not None, top=top)
+    return _exit_code(report, code, tool, strict)
+
+
+def _exit_code(report: "Report", code: ExitCode, tool: str | None, strict: bool) -> ExitCode:
+    """Exit code of the run; ``code`` is that of the tool."""
     if tool and report.known and not report.captures and not report.failed:
         # tshark ran over captures that were ingested earlier: that is success.
         return code or (ExitCode.LOSSES if strict and report.losses else ExitCode.DONE)

@@ -60,7 +60,7 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
 )  # fmt: skip
 @click.option(
     "--with", "tool", type=click.Choice(["tshark"]),
-    help=_("Let tshark name applications that no parser recognised, also in captures that the session already contains."),
+    help=_("Let tshark name applications that no parser recognised, also in captures already in the session."),
 )  # fmt: skip
 @input_limit_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))

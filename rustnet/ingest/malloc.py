@@ -4,11 +4,12 @@ import ctypes
 import sys
 
 LARGE = 8 << 20
+KEPT = 16 << 20
+"""Free memory at the end of the heap that stays with the process: messages and batches use it again."""
+M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
-"""As in ``<malloc.h>``."""
-
-
 M_ARENA_MAX = -8
+"""As in ``<malloc.h>``."""
 
 
 def one_arena() -> None:
@@ -23,6 +24,7 @@ def return_large_blocks() -> None:
     memory of a long run. Has no effect with other C libraries.
     """
     _mallopt(M_MMAP_THRESHOLD, LARGE)
+    _mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def _mallopt(option: int, value: int) -> None:

@@ -139,11 +139,9 @@ def _holds_something(output: str | None) -> bool:
 
 
 def _sidecars_of(capture: str) -> list[str]:
-    return (
-        [capture + ".connections.jsonl", str(Path(capture).with_suffix("")) + ".connections.jsonl"]
-        if capture not in ("", STDOUT)
-        else []
-    )
+    """Names of a capture's sidecars and of the summaries of their recordings."""
+    bases = (capture, str(Path(capture).with_suffix(""))) if capture not in ("", STDOUT) else ()
+    return [base + end for base in bases for end in (".connections.jsonl", ".connections.meta.json")]
 
 
 def check_output(path: str, inputs: Inputs) -> None:

@@ -273,3 +273,35 @@ def test_the_recorder_replaces_no_evidence(case: Path, program: list[str]) -> No
     for stream in ("/dev/stdout", "/dev/null"):
         assert record("-o", stream).returncode == 0
         assert not Path(f"{stream}.meta.json").exists()
+
+
+def test_a_path_names_the_file_that_the_system_would_open(case: Path) -> None:
+    """``link/..`` is the parent of the link's target for the check and for the write."""
+    (case / "far" / "away").mkdir(parents=True)
+    (case / "far" / "other.pcap").write_bytes(b"text")
+    (case / "link").symlink_to("far/away")
+    before = contents(case)
+    made = run(case, "flows", "s.duckdb", "-f", "csv", "-o", "link/../other.pcap")
+    assert made.returncode == 0, made.stderr
+    assert contents(case) == before
+    assert (case / "far" / "other.pcap").read_text().startswith("flow_id,")
+    (case / "far" / "other.pcap").write_bytes((case / "other.pcap").read_bytes())
+    assert run(case, "flows", "s.duckdb", "-f", "csv", "-o", "link/../other.pcap").returncode == 2
+
+
+def test_files_of_a_session_that_a_link_names(case: Path) -> None:
+    (case / "links").mkdir()
+    (case / "links" / "l.duckdb").symlink_to("../s.duckdb")
+    for end in newfile.SESSION_FILES:
+        made = run(case, "flows", "links/l.duckdb", "-f", "csv", "--force", "-o", f"s.duckdb{end}")
+        assert made.returncode == 2, (end, made.stderr)
+        assert end == "" or not (case / f"s.duckdb{end}").exists()
+
+
+def test_the_summary_of_a_recording_is_evidence(case: Path) -> None:
+    summary = b'{\n "recorder": "rustnet-record/1",\n "host": "ws1",\n "polls": 144\n}\n'
+    for name in ("web.pcap.connections.meta.json", "kept.json"):
+        (case / name).write_bytes(summary)
+    for arguments in (["web.pcap.connections.meta.json", "--force"], ["kept.json"]):
+        assert run(case, "flows", "s.duckdb", "-f", "csv", "-o", *arguments).returncode == 2, arguments
+    assert (case / "web.pcap.connections.meta.json").read_bytes() == (case / "kept.json").read_bytes() == summary

@@ -43,7 +43,7 @@ def _sentence(names: str, report: OwnershipReport) -> str:
 def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
     outcome = Outcome()
     for capture_id in span.captures:
-        ((source,),) = run(con, "SELECT source FROM captures WHERE capture_id = ?", [capture_id])
+        ((source,),) = run(con, "SELECT min(source) FROM captures WHERE capture_id = ?", [capture_id])
         files = sidecar_files(source, evidence)
         packet_claims = evidence.packet_claims.get(capture_id)
         if not files and packet_claims is None:

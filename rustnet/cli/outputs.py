@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from rustnet.cli.main import State
-from rustnet.errors import RustnetError, UsageError
+from rustnet.errors import RustnetError, SessionError, UsageError
 from rustnet.i18n import _, marked
 from rustnet.probe.newfile import (
     FOR_GROUP,
@@ -170,8 +170,23 @@ def check_session_name(session: str) -> None:
 def check_streams(session: str, *more: str) -> None:
     """Raise `UsageError` if stdout or stderr is open on a file of the session, or on one of ``more``."""
     with _explained(session):
-        for number in _STREAMS:
-            check_descriptor(number, [*session_files(session), *more])
+        for number in reversed(_STREAMS):
+            try:
+                check_descriptor(number, [*session_files(session), *more])
+            except RefusedError:
+                if number == _STREAMS[-1]:  # the refusal itself must not become a part of the file
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+                raise
+
+
+def check_streams_of(session: str, *more: str) -> None:
+    """Do so for a session that is to be changed, and may be one that readers refuse."""
+    check_streams(session, *more)
+    if _holds_something(None):
+        from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB
+
+        with contextlib.suppress(SessionError), open_session(session) as reader:
+            check_streams_against(reader, session)
 
 
 def check_streams_against(reader: "Session", session: str) -> None:

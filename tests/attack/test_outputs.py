@@ -227,13 +227,18 @@ def test_pipes_and_devices_are_written_directly(case: Path) -> None:
     [("flows s.duckdb -f csv", "s.duckdb"), ("verify s.duckdb", "web.pcap"), ("show s.duckdb 1", "s.duckdb"),
      ("extract s.duckdb -f pcap -o -", "web.pcap"), ("enrich web.pcap -o -", "web.pcap"),
      ("stats s.duckdb -o /dev/stdout", "web.pcap.connections.jsonl"), ("replay web.pcap", "web.pcap"),
-     ("replay other.pcap --db s.duckdb", "s.duckdb")],
+     ("replay other.pcap --db s.duckdb", "s.duckdb"), ("refresh s.duckdb", "web.pcap"),
+     ("verify s.duckdb --source moved.pcap", "moved.pcap"),
+     ("show s.duckdb 1 --packet 1 --source moved.pcap", "moved.pcap"),
+     ("sidecar validate web.pcap.connections.jsonl", "web.pcap.connections.jsonl")],
 )  # fmt: skip
 def test_a_redirection_appends_nothing_to_an_input(case: Path, arguments: str, target: str) -> None:
+    (case / "moved.pcap").write_bytes((case / "web.pcap").read_bytes())
     before = contents(case)
-    made = in_shell(case, arguments, f">> {target}")
-    assert made.returncode == 2, made.stderr
-    assert contents(case) == before
+    for redirection in (">>", "2>>"):
+        made = in_shell(case, arguments, f"{redirection} {target}")
+        assert made.returncode == 2, (redirection, made.stderr)
+        assert contents(case) == before, redirection
 
 
 def test_a_session_takes_no_input_for_one_of_its_files(case: Path) -> None:

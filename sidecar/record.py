@@ -45,7 +45,7 @@ import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import IO, Any, Callable, Dict, Iterable, Iterator, Protocol, Sequence, TextIO, Tuple, Union
+from typing import IO, Any, Callable, Dict, Iterable, Iterator, NoReturn, Protocol, Sequence, TextIO, Tuple, Union
 
 # ----------------------------------------------------- errors.py ------------------------------------------------------
 # The error that the recorder reports in one line.
@@ -1019,23 +1019,24 @@ def check_target(path: str, inputs: Iterable[str], force: bool, folder: bool = F
     """
     if not path:
         raise RefusedError(path, "empty")
+    place = _place(path)
     try:
-        existing: os.stat_result | None = os.stat(path)
+        existing: os.stat_result | None = os.stat(place)
     except FileNotFoundError:
         existing = None
     if existing and stat.S_ISDIR(existing.st_mode) and not folder:
         raise RefusedError(path, "directory")
     if existing and stat.S_ISBLK(existing.st_mode):
         raise RefusedError(path, "device")
-    names = {_place(path), os.path.realpath(path)}
+    names = {place, os.path.realpath(place)}
     for other in inputs:
         if _place(other) in names or (existing and is_same(existing, other)):
             raise RefusedError(path, "input")
     if existing and stat.S_ISREG(existing.st_mode) and not force:
-        reason = evidence(path, existing)
+        reason = evidence(place, existing)
         if reason:
             raise RefusedError(path, reason)
-    if not force and _of_session(path):
+    if not force and _of_session(place):
         raise RefusedError(path, "session")
     return existing
 
@@ -1202,9 +1203,17 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
     return Options(program=program, **values)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names arguments without their control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        """Show the message with the usage, and exit."""
+        super().error(printable_path(message))
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
     about = "Record which process owns which socket, beside a packet capture."
-    parser = argparse.ArgumentParser(prog=program, description=about)
+    parser = _Parser(prog=program, description=about)
     add = parser.add_argument
     add("-o", "--output", default="-", metavar="FILE", help="JSON lines go here (default: standard output)")
     add("--meta", metavar="FILE", help="summary of the recording (default: FILE with .meta.json for .jsonl)")

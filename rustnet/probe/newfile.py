@@ -163,23 +163,24 @@ def check_target(path: str, inputs: Iterable[str], force: bool, folder: bool = F
     """
     if not path:
         raise RefusedError(path, "empty")
+    place = _place(path)
     try:
-        existing: os.stat_result | None = os.stat(path)
+        existing: os.stat_result | None = os.stat(place)
     except FileNotFoundError:
         existing = None
     if existing and stat.S_ISDIR(existing.st_mode) and not folder:
         raise RefusedError(path, "directory")
     if existing and stat.S_ISBLK(existing.st_mode):
         raise RefusedError(path, "device")
-    names = {_place(path), os.path.realpath(path)}
+    names = {place, os.path.realpath(place)}
     for other in inputs:
         if _place(other) in names or (existing and is_same(existing, other)):
             raise RefusedError(path, "input")
     if existing and stat.S_ISREG(existing.st_mode) and not force:
-        reason = evidence(path, existing)
+        reason = evidence(place, existing)
         if reason:
             raise RefusedError(path, reason)
-    if not force and _of_session(path):
+    if not force and _of_session(place):
         raise RefusedError(path, "session")
     return existing
 

@@ -294,6 +294,21 @@ def test_a_path_names_the_file_that_the_system_would_open(case: Path) -> None:
     assert run(case, "flows", "s.duckdb", "-f", "csv", "-o", "link/../other.pcap").returncode == 2
 
 
+def test_the_checked_name_is_the_replaced_one(case: Path) -> None:
+    before = contents(case)
+    for path in ("absent/../other.pcap", "other.pcap/", "./other.pcap", "other.pcap/../other.pcap"):
+        with pytest.raises((newfile.RefusedError, OSError)):
+            newfile.NewFile(str(case / path))
+    assert contents(case) == before
+
+
+def test_the_recorder_shows_arguments_without_control_characters(case: Path) -> None:
+    made = run(case, "sidecar", "record", "\x1b[31m\u202e")
+    assert made.returncode == 2
+    assert b"\\x1b[31m" in made.stderr
+    assert b"\x1b" not in made.stderr
+
+
 def test_files_of_a_session_that_a_link_names(case: Path) -> None:
     (case / "links").mkdir()
     (case / "links" / "l.duckdb").symlink_to("../s.duckdb")

@@ -101,9 +101,9 @@ class Inputs:
 
     def add_session(self, reader: "Session", path: str, output: str | None) -> None:
         """Add a session and the captures that are named in it; also its sidecars if the output exists."""
-        from rustnet.query.inputs import capture_files, captures_of, sidecar_files  # noqa: PLC0415 -- DuckDB
+        from rustnet.query.inputs import capture_files, captures_of, sidecar_files, stored_inputs  # noqa: PLC0415 -- DuckDB
 
-        self._paths += session_files(path)
+        self._paths += [*session_files(path), *stored_inputs(reader)]
         captures, folder = captures_of(reader), Path(path).parent
         for name in capture_files(captures, folder):
             self._paths += [name, *_sidecars_of(name)]

@@ -309,6 +309,19 @@ def test_the_recorder_shows_arguments_without_control_characters(case: Path) -> 
     assert b"\x1b" not in made.stderr
 
 
+def test_inputs_are_known_from_every_directory(case: Path) -> None:
+    for folder in ("logs", "sessions"):
+        (case / folder).mkdir()
+    (case / "logs" / "side.jsonl").write_text(SIDECAR_LINE)
+    made = run(case, "replay", "other.pcap", "--sidecar", "logs/side.jsonl", "--db", "sessions/o.duckdb")
+    assert made.returncode == 0, made.stderr
+    for target in ("side.jsonl", "../other.pcap"):
+        before = (case / "logs" / target).read_bytes()
+        made = run(case / "logs", "flows", "../sessions/o.duckdb", "-f", "csv", "--force", "-o", target)
+        assert made.returncode == 2, made.stderr
+        assert (case / "logs" / target).read_bytes() == before
+
+
 def test_files_of_a_session_that_a_link_names(case: Path) -> None:
     (case / "links").mkdir()
     (case / "links" / "l.duckdb").symlink_to("../s.duckdb")

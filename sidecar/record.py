@@ -45,7 +45,7 @@ import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import IO, Any, Callable, Dict, Iterable, Iterator, Protocol, Sequence, TextIO, Tuple, Union
+from typing import IO, Any, Callable, Dict, Iterable, Iterator, NoReturn, Protocol, Sequence, TextIO, Tuple, Union
 
 # ----------------------------------------------------- errors.py ------------------------------------------------------
 # The error that the recorder reports in one line.
@@ -884,6 +884,7 @@ SESSION_FILES = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp", ".sock"
 """Suffixes of the files of a session."""
 HEAD_BYTES = 65_536
 DESCRIPTOR_PATH = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/(?:self|thread-self|\d+)/fd/(\d+)")
+_SEPARATORS = os.sep + (os.altsep or "")
 STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
 PRIVATE, FOR_GROUP = 0o600, 0o640
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -929,7 +930,7 @@ class NewFile:
         group: str | int | None = None,
         at_once: bool = False,
     ) -> None:
-        self.path, self.inputs, self.force, self.group = os.path.abspath(path) if path else path, inputs, force, group
+        self.path, self.inputs, self.force, self.group = _place(path) if path else path, inputs, force, group
         self.given = path
         self.temporary = ""
         number = named_descriptor(path)
@@ -1018,23 +1019,24 @@ def check_target(path: str, inputs: Iterable[str], force: bool, folder: bool = F
     """
     if not path:
         raise RefusedError(path, "empty")
+    place = _place(path)
     try:
-        existing: os.stat_result | None = os.stat(path)
+        existing: os.stat_result | None = os.stat(place)
     except FileNotFoundError:
         existing = None
     if existing and stat.S_ISDIR(existing.st_mode) and not folder:
         raise RefusedError(path, "directory")
     if existing and stat.S_ISBLK(existing.st_mode):
         raise RefusedError(path, "device")
-    names = {_place(path), os.path.realpath(path)}
+    names = {place, os.path.realpath(place)}
     for other in inputs:
         if _place(other) in names or (existing and is_same(existing, other)):
             raise RefusedError(path, "input")
     if existing and stat.S_ISREG(existing.st_mode) and not force:
-        reason = evidence(path, existing)
+        reason = evidence(place, existing)
         if reason:
             raise RefusedError(path, reason)
-    if not force and _of_session(path):
+    if not force and _of_session(place):
         raise RefusedError(path, "session")
     return existing
 
@@ -1070,12 +1072,14 @@ def _held(head: bytes) -> str:
     line = head.lstrip().partition(b"\n")[0]
     if line.startswith(b"{") and (b'"sidecar_version"' in line or (b'"local_addr"' in line and b'"pid"' in line)):
         return "sidecar"
+    if line[:1] in (b"{", b"[") and b'"recorder"' in head and b'"polls"' in head:  # summary of a recording
+        return "sidecar"
     return ""
 
 
 def session_files(session: str) -> list[str]:
-    """Names of the files that belong to a session."""
-    return [session + suffix for suffix in SESSION_FILES]
+    """Names of the files that belong to a session, also to the one that a link names."""
+    return [name + suffix for name in dict.fromkeys((session, os.path.realpath(session))) for suffix in SESSION_FILES]
 
 
 def is_stream(path: str) -> bool:
@@ -1132,8 +1136,13 @@ def printable_path(path: str) -> str:
 
 
 def _place(path: str) -> str:
-    """The directory entry that a path names, whatever links lead to its directory."""
-    folder, name = os.path.split(os.path.abspath(path))
+    """The directory entry that a path names, whatever links lead to its directory.
+
+    The system follows a link before ``..`` leads up from its target, so the text of a path is not shortened.
+    """
+    folder, name = os.path.split(path.rstrip(_SEPARATORS) or path)
+    if name in ("", os.curdir, os.pardir):
+        return os.path.realpath(path)
     return os.path.join(os.path.realpath(folder), name)
 
 
@@ -1194,9 +1203,17 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
     return Options(program=program, **values)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names arguments without their control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        """Show the message with the usage, and exit."""
+        super().error(printable_path(message))
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
     about = "Record which process owns which socket, beside a packet capture."
-    parser = argparse.ArgumentParser(prog=program, description=about)
+    parser = _Parser(prog=program, description=about)
     add = parser.add_argument
     add("-o", "--output", default="-", metavar="FILE", help="JSON lines go here (default: standard output)")
     add("--meta", metavar="FILE", help="summary of the recording (default: FILE with .meta.json for .jsonl)")

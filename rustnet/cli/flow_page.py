@@ -165,10 +165,10 @@ class FlowPage:
         self._title(_("Messages"))
         for m in self.detail.messages:
             at = "-" if m.ts is None else f"+{(m.ts - self.flow['started_at']) / 1e6:,.3f} ms"
-            head = f"  {self.terminal.dim(pad(at, 14, right=True))}  {self.terminal.bold(m.table)}"
+            head = f"  {self.terminal.dim(pad(at, 14, right=True))}  {self.terminal.bold(printable(m.table))}"
             packet = self.terminal.dim(f"  packet {m.packet:,}" if m.packet else "")
             self.lines.append(head + packet)
-            fields = [f"{name}={value}" for name, value in _set_fields(m)]
+            fields = [f"{printable(name)}={value}" for name, value in _set_fields(m)]
             self.lines.append("      " + flow_items(fields, self.terminal.width - 8, "      "))
         if self.detail.more_messages:
             more = _("more messages follow; --messages shows more")

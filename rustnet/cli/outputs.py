@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from rustnet.cli.main import State
-from rustnet.errors import RustnetError, UsageError
+from rustnet.errors import RustnetError, SessionError, UsageError
 from rustnet.i18n import _, marked
 from rustnet.probe.newfile import (
     FOR_GROUP,
@@ -101,9 +101,9 @@ class Inputs:
 
     def add_session(self, reader: "Session", path: str, output: str | None) -> None:
         """Add a session and the captures that are named in it; also its sidecars if the output exists."""
-        from rustnet.query.inputs import capture_files, captures_of, sidecar_files  # noqa: PLC0415 -- DuckDB
+        from rustnet.query.inputs import capture_files, captures_of, sidecar_files, stored_inputs  # noqa: PLC0415 -- DuckDB
 
-        self._paths += session_files(path)
+        self._paths += [*session_files(path), *stored_inputs(reader)]
         captures, folder = captures_of(reader), Path(path).parent
         for name in capture_files(captures, folder):
             self._paths += [name, *_sidecars_of(name)]
@@ -139,11 +139,9 @@ def _holds_something(output: str | None) -> bool:
 
 
 def _sidecars_of(capture: str) -> list[str]:
-    return (
-        [capture + ".connections.jsonl", str(Path(capture).with_suffix("")) + ".connections.jsonl"]
-        if capture not in ("", STDOUT)
-        else []
-    )
+    """Names of a capture's sidecars and of the summaries of their recordings."""
+    bases = (capture, str(Path(capture).with_suffix(""))) if capture not in ("", STDOUT) else ()
+    return [base + end for base in bases for end in (".connections.jsonl", ".connections.meta.json")]
 
 
 def check_output(path: str, inputs: Inputs) -> None:
@@ -172,8 +170,23 @@ def check_session_name(session: str) -> None:
 def check_streams(session: str, *more: str) -> None:
     """Raise `UsageError` if stdout or stderr is open on a file of the session, or on one of ``more``."""
     with _explained(session):
-        for number in _STREAMS:
-            check_descriptor(number, [*session_files(session), *more])
+        for number in reversed(_STREAMS):
+            try:
+                check_descriptor(number, [*session_files(session), *more])
+            except RefusedError:
+                if number == _STREAMS[-1]:  # the refusal itself must not become a part of the file
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+                raise
+
+
+def check_streams_of(session: str, *more: str) -> None:
+    """Do so for a session that is to be changed, and may be one that readers refuse."""
+    check_streams(session, *more)
+    if _holds_something(None):
+        from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB
+
+        with contextlib.suppress(SessionError), open_session(session) as reader:
+            check_streams_against(reader, session)
 
 
 def check_streams_against(reader: "Session", session: str) -> None:

@@ -7,8 +7,9 @@ from rustnet.attribute.discover import find_sidecars
 from rustnet.attribute.match import OwnershipReport, Sidecar, attribute
 from rustnet.attribute.stage import run
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
-from rustnet.filenames import as_path
+from rustnet.filenames import as_path, as_text
 from rustnet.i18n import _
+from rustnet.store.schema import INPUT
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,11 +41,21 @@ def _sentence(names: str, report: OwnershipReport) -> str:
     )
 
 
+def _remember(con: "DuckDBPyConnection", files: list[Path]) -> None:
+    """Store where the inputs are, so that no output of a later command replaces one."""
+    for file in files:
+        if file.exists():
+            key = INPUT + as_text(str(file.absolute()))
+            run(con, "DELETE FROM meta WHERE key = ?", [key])
+            run(con, "INSERT INTO meta VALUES (?, NULL)", [key])
+
+
 def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
     outcome = Outcome()
     for capture_id in span.captures:
-        ((source,),) = run(con, "SELECT source FROM captures WHERE capture_id = ?", [capture_id])
+        ((source,),) = run(con, "SELECT min(source) FROM captures WHERE capture_id = ?", [capture_id])
         files = sidecar_files(source, evidence)
+        _remember(con, [*files, *([] if source == "-" else [Path(as_path(source))])])
         packet_claims = evidence.packet_claims.get(capture_id)
         if not files and packet_claims is None:
             continue

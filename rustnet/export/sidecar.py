@@ -76,8 +76,8 @@ def _claim_line(claim: Keys) -> Keys:
     six = claim["six"]
     keys = _blank(
         _protocol(claim["protocol"]),
-        _endpoint(claim["near_ip"] or _NOWHERE[six], claim["near_port"]),
-        _endpoint(claim["far_ip"] or _NOWHERE[six], claim["far_port"]),
+        _endpoint(claim["near_ip"] or _NOWHERE[bool(six)], claim["near_port"]),
+        _endpoint(claim["far_ip"] or _NOWHERE[bool(six)], claim["far_port"]),
         claim["first"],
         claim["last"],
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import dataclass
+from typing import NoReturn
 
-from rustnet.probe.newfile import is_stream
+from rustnet.probe.newfile import is_stream, printable_path
 
 VERSION = "rustnet-record/2"
 
@@ -49,9 +50,17 @@ def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
     return Options(program=program, **values)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names arguments without their control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        """Show the message with the usage, and exit."""
+        super().error(printable_path(message))
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
     about = "Record which process owns which socket, beside a packet capture."
-    parser = argparse.ArgumentParser(prog=program, description=about)
+    parser = _Parser(prog=program, description=about)
     add = parser.add_argument
     add("-o", "--output", default="-", metavar="FILE", help="JSON lines go here (default: standard output)")
     add("--meta", metavar="FILE", help="summary of the recording (default: FILE with .meta.json for .jsonl)")

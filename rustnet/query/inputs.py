@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rustnet.errors import RustnetError
 from rustnet.filenames import as_path
+from rustnet.store.schema import INPUT
 
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -15,6 +16,14 @@ _SIDECARS = """
 SELECT DISTINCT left(evidence, length(evidence) - strpos(reverse(evidence), ':')) FROM claims
 UNION SELECT DISTINCT left(evidence, length(evidence) - strpos(reverse(evidence), ':')) FROM aliases
 UNION SELECT DISTINCT origin FROM clocks"""
+
+
+_INPUTS = f"SELECT substr(key, {len(INPUT) + 1}) FROM meta WHERE starts_with(key, '{INPUT}') LIMIT 100000"  # noqa: S608
+
+
+def stored_inputs(session: "Session") -> list[str]:
+    """Paths that a session's captures and sidecars had when they were read."""
+    return [as_path(row[0]) for row in session.execute(_INPUTS).rows]
 
 
 def captures_of(session: "Session") -> list[str]:

@@ -146,10 +146,13 @@ class _Memory:
             while not self._closed:
                 with self._changed:
                     self._changed.wait_for(lambda: self._working or self._closed)
-                cursor.execute(f"SET memory_limit = '{writers + 2 * READERS_MEMORY}B'")
                 self._bound.begin()
                 try:
+                    cursor.execute(f"SET memory_limit = '{writers + 2 * READERS_MEMORY}B'")
                     self._watch_queries(cursor, writers + READERS_MEMORY)
+                except Exception:  # noqa: BLE001 -- no memory to ask, or a failed write made the database unusable
+                    self._end_all(_needs_memory())
+                    time.sleep(MEMORY_SECONDS)
                 finally:
                     self._bound.end()
                 with contextlib.suppress(Exception):  # what is in use cannot be taken away; it is tried again next time
@@ -159,7 +162,6 @@ class _Memory:
 
     def _watch_queries(self, cursor: "Connection", most: int) -> None:
         """Check the memory in use until no query works."""
-        words = _("the query needs more memory than is left while the session is being written; ask for less, or later")
         occupied = resident_bytes() + most + READERS_UNCOUNTED
         spilled = cursor.execute(_MEMORY).fetchall()[0][1] + READERS_SPILL
         while True:
@@ -169,7 +171,11 @@ class _Memory:
                     return
             memory, disk = cursor.execute(_MEMORY).fetchall()[0]
             if memory > most or disk > spilled or resident_bytes() > occupied:
-                self._end_all(words)
+                self._end_all(_needs_memory())
+
+
+def _needs_memory() -> str:
+    return _("the query needs more memory than is left while the session is being written; ask for less, or later")
 
 
 class _Served(CursorSession):

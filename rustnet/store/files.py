@@ -20,6 +20,9 @@ CAPTURE_MAGIC = (
 COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"\x04\x22\x4d\x18")
 DUCKDB_MAGIC = (8, b"DUCK")
 
+LOG_MAGIC = b"\x64\x00\x62"
+"""Start of a log: the field that names the type of its first entry, and the type that carries the log's version."""
+
 NEW_BYTES = 3 * 4096
 """Size of a database that contains nothing: its headers."""
 
@@ -93,6 +96,21 @@ def _check_companions(file: Path, real: Path, owner: int) -> None:
                 "remove it to open what was stored before"
             )
             raise SessionError(words, file=file, path=path)
+        if not _is_log(path):
+            words = N_("{file}: {path} has the name of its log, but is none, and would be removed; move it away first")
+            raise SessionError(words, file=file, path=path)
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a file begins as a log of DuckDB does, or is shorter; one that cannot be read does not."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return LOG_MAGIC.startswith(os.read(descriptor, len(LOG_MAGIC)))
+    finally:
+        os.close(descriptor)
 
 
 def _raise_missing(file: Path, real: Path, *, writing: bool) -> NoReturn:

@@ -92,7 +92,7 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
 
 _OWN = {
     "meta": {
-        "key": Meaning(Kind.WORD, "`schema_version`, `rustnet_version` or `created`."),
+        "key": Meaning(Kind.WORD, "`schema_version`, `rustnet_version`, `created`; `input` and a path."),
         "value": Meaning(Kind.WORD, "Its value, as text."),
     },
     "migrations": {

@@ -25,7 +25,10 @@ LEADING: tuple[Column, ...] = (
 """Columns before the fields of every protocol table."""
 
 META_SQL = "CREATE TABLE IF NOT EXISTS meta(key VARCHAR NOT NULL, value VARCHAR)"
-"""Properties of the file: schema_version, rustnet_version, created."""
+"""Properties of the file: schema_version, rustnet_version, created, and a key for each input."""
+
+INPUT = "input "
+"""Start of the keys that name captures and sidecars by their absolute paths."""
 
 WRITING = "rustnet_writing"
 """Variable of the connections to a session that is being written: its open flows are `open` there, and `interrupted`

@@ -335,7 +335,11 @@ def _explain(file: Path, text: str) -> SessionError:
     return SessionError("{file}: cannot be opened ({first})", file=file, first=first)
 
 
-_META = "SELECT key, CAST(value AS VARCHAR) FROM meta WHERE key IN ('schema_version', 'rustnet_version') LIMIT 100"
+_META = (
+    "SELECT key, left(CAST(value AS VARCHAR), 80) FROM meta "
+    "WHERE key IN ('schema_version', 'rustnet_version') LIMIT 100"
+)
+_VERSION = re.compile("[0-9]{1,9}")
 
 
 def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
@@ -350,7 +354,7 @@ def _check_session(con: "duckdb.DuckDBPyConnection", file: Path) -> int:
             raise SessionError(words, file=file) from None
         raise SessionError("{file}: is a DuckDB file, but not a rustnet session", file=file) from None
     version = str(meta.get("schema_version", ""))
-    if not version.isdecimal():
+    if not _VERSION.fullmatch(version):
         words = N_("{file}: is a DuckDB file, but not a rustnet session (its meta table names no schema)")
         raise SessionError(words, file=file)
     if int(version) > migrations.latest():

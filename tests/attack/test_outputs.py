@@ -227,13 +227,18 @@ def test_pipes_and_devices_are_written_directly(case: Path) -> None:
     [("flows s.duckdb -f csv", "s.duckdb"), ("verify s.duckdb", "web.pcap"), ("show s.duckdb 1", "s.duckdb"),
      ("extract s.duckdb -f pcap -o -", "web.pcap"), ("enrich web.pcap -o -", "web.pcap"),
      ("stats s.duckdb -o /dev/stdout", "web.pcap.connections.jsonl"), ("replay web.pcap", "web.pcap"),
-     ("replay other.pcap --db s.duckdb", "s.duckdb")],
+     ("replay other.pcap --db s.duckdb", "s.duckdb"), ("refresh s.duckdb", "web.pcap"),
+     ("verify s.duckdb --source moved.pcap", "moved.pcap"),
+     ("show s.duckdb 1 --packet 1 --source moved.pcap", "moved.pcap"),
+     ("sidecar validate web.pcap.connections.jsonl", "web.pcap.connections.jsonl")],
 )  # fmt: skip
 def test_a_redirection_appends_nothing_to_an_input(case: Path, arguments: str, target: str) -> None:
+    (case / "moved.pcap").write_bytes((case / "web.pcap").read_bytes())
     before = contents(case)
-    made = in_shell(case, arguments, f">> {target}")
-    assert made.returncode == 2, made.stderr
-    assert contents(case) == before
+    for redirection in (">>", "2>>"):
+        made = in_shell(case, arguments, f"{redirection} {target}")
+        assert made.returncode == 2, (redirection, made.stderr)
+        assert contents(case) == before, redirection
 
 
 def test_a_session_takes_no_input_for_one_of_its_files(case: Path) -> None:
@@ -273,3 +278,63 @@ def test_the_recorder_replaces_no_evidence(case: Path, program: list[str]) -> No
     for stream in ("/dev/stdout", "/dev/null"):
         assert record("-o", stream).returncode == 0
         assert not Path(f"{stream}.meta.json").exists()
+
+
+def test_a_path_names_the_file_that_the_system_would_open(case: Path) -> None:
+    """``link/..`` is the parent of the link's target for the check and for the write."""
+    (case / "far" / "away").mkdir(parents=True)
+    (case / "far" / "other.pcap").write_bytes(b"text")
+    (case / "link").symlink_to("far/away")
+    before = contents(case)
+    made = run(case, "flows", "s.duckdb", "-f", "csv", "-o", "link/../other.pcap")
+    assert made.returncode == 0, made.stderr
+    assert contents(case) == before
+    assert (case / "far" / "other.pcap").read_text().startswith("flow_id,")
+    (case / "far" / "other.pcap").write_bytes((case / "other.pcap").read_bytes())
+    assert run(case, "flows", "s.duckdb", "-f", "csv", "-o", "link/../other.pcap").returncode == 2
+
+
+def test_the_checked_name_is_the_replaced_one(case: Path) -> None:
+    before = contents(case)
+    for path in ("absent/../other.pcap", "other.pcap/", "./other.pcap", "other.pcap/../other.pcap"):
+        with pytest.raises((newfile.RefusedError, OSError)):
+            newfile.NewFile(str(case / path))
+    assert contents(case) == before
+
+
+def test_the_recorder_shows_arguments_without_control_characters(case: Path) -> None:
+    made = run(case, "sidecar", "record", "\x1b[31m\u202e")
+    assert made.returncode == 2
+    assert b"\\x1b[31m" in made.stderr
+    assert b"\x1b" not in made.stderr
+
+
+def test_inputs_are_known_from_every_directory(case: Path) -> None:
+    for folder in ("logs", "sessions"):
+        (case / folder).mkdir()
+    (case / "logs" / "side.jsonl").write_text(SIDECAR_LINE)
+    made = run(case, "replay", "other.pcap", "--sidecar", "logs/side.jsonl", "--db", "sessions/o.duckdb")
+    assert made.returncode == 0, made.stderr
+    for target in ("side.jsonl", "../other.pcap"):
+        before = (case / "logs" / target).read_bytes()
+        made = run(case / "logs", "flows", "../sessions/o.duckdb", "-f", "csv", "--force", "-o", target)
+        assert made.returncode == 2, made.stderr
+        assert (case / "logs" / target).read_bytes() == before
+
+
+def test_files_of_a_session_that_a_link_names(case: Path) -> None:
+    (case / "links").mkdir()
+    (case / "links" / "l.duckdb").symlink_to("../s.duckdb")
+    for end in newfile.SESSION_FILES:
+        made = run(case, "flows", "links/l.duckdb", "-f", "csv", "--force", "-o", f"s.duckdb{end}")
+        assert made.returncode == 2, (end, made.stderr)
+        assert end == "" or not (case / f"s.duckdb{end}").exists()
+
+
+def test_the_summary_of_a_recording_is_evidence(case: Path) -> None:
+    summary = b'{\n "recorder": "rustnet-record/1",\n "host": "ws1",\n "polls": 144\n}\n'
+    for name in ("web.pcap.connections.meta.json", "kept.json"):
+        (case / name).write_bytes(summary)
+    for arguments in (["web.pcap.connections.meta.json", "--force"], ["kept.json"]):
+        assert run(case, "flows", "s.duckdb", "-f", "csv", "-o", *arguments).returncode == 2, arguments
+    assert (case / "web.pcap.connections.meta.json").read_bytes() == (case / "kept.json").read_bytes() == summary

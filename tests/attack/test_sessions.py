@@ -231,6 +231,63 @@ def test_what_duckdb_would_follow_is_refused(
     assert os.path.lexists(placed)
 
 
+@pytest.mark.parametrize("end", [".wal", ".wal.checkpoint", ".wal.recovery"])
+def test_a_capture_with_the_name_of_a_log_is_kept(
+    end: str, sound: Path, capture: Path, run: Run, tmp_path: Path
+) -> None:
+    """DuckDB would ignore it and remove it."""
+    path = tmp_path / "s.duckdb"
+    shutil.copy(sound, path)
+    placed = Path(f"{path}{end}")
+    for content in (capture.read_bytes(), sound.read_bytes()):
+        placed.write_bytes(content)
+        for command in (("flows", path), ("replay", capture, "--no-sidecar", "--again", "--db", path)):
+            result = run(*command)
+            assert result.code == 1
+            assert f"{end} has the name of its log" in result.err
+        with pytest.raises(SessionError, match="is an input"):
+            rustnet.replay(placed, db=path)
+        assert placed.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["s.duckdb", "s.duckdb.sock", "link.duckdb"])
+def test_a_program_cannot_replay_a_file_into_itself(name: str, capture: Path, tmp_path: Path) -> None:
+    shutil.copy(capture, tmp_path / name)
+    if name == "link.duckdb":
+        (tmp_path / "s.duckdb").symlink_to(name)
+    with pytest.raises(SessionError, match="is an input"):
+        rustnet.replay(tmp_path / name, db=tmp_path / "s.duckdb")
+    assert (tmp_path / name).read_bytes() == capture.read_bytes()
+
+
+@pytest.mark.parametrize("version", ["9" * 5000, "\u0663", "\u00b2", "-1", "", "1e3"])
+def test_a_version_that_is_no_number_is_refused(version: str, change: Change, run: Run, capture: Path) -> None:
+    path = change(f"UPDATE meta SET value = '{version}' WHERE key = 'schema_version'")
+    for command in (("flows", path), ("verify", path), ("replay", capture, "--again", "--db", path)):
+        result = run(*command)
+        assert result.code == 1
+        assert "names no schema" in result.err
+
+
+def test_names_of_tables_and_columns_are_escaped(change: Change, run: Run) -> None:
+    name = "\x1b[31m\u202e"
+    path = change(
+        f'CREATE TABLE "t{name}" (capture_id INTEGER, flow_id BIGINT, ts TIMESTAMP_NS, packet BIGINT, "c{name}" TEXT)',
+        f"INSERT INTO \"t{name}\" SELECT capture_id, flow_id, started_at, 1, 'v' FROM flows",
+    )
+    for command in (("show", path, "1"), ("stats", path), ("verify", path), ("query", path, "--sql", "SHOW TABLES")):
+        result = run(*command)
+        assert result.code == 0, result.err
+        assert not {"\x1b", "\u202e"} & set(result.out + result.err), command
+    assert "\\x1b[31m\\u202e=v" in run("show", path, "1").out
+
+
+def test_rows_twice_or_without_values_are_no_internal_error(change: Change, run: Run) -> None:
+    path = change("INSERT INTO captures SELECT * FROM captures", "UPDATE flows_ended SET src_ip = NULL, dst_ip = NULL")
+    for command in (("refresh", path), ("export", path, "--sidecar", "-o", "-"), ("verify", path), ("flows", path)):
+        assert "internal error" not in run(*command).err
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_log_of_another_user_is_refused(sound: Path, tmp_path: Path) -> None:
     shutil.copy(sound, tmp_path / "s.duckdb")

@@ -53,6 +53,7 @@ class Recording:
         self.out = folder / "x.pcap.connections.jsonl"
         self.meta = folder / "x.pcap.connections.meta.json"
         self.out.unlink(missing_ok=True)
+        self.meta.unlink(missing_ok=True)  # a summary is evidence too, and would not be replaced
         command = [sys.executable, str(RECORDER), "-o", str(self.out), "--interval", "0.02", *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.started.append(self.process)

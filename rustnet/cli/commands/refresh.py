@@ -6,7 +6,7 @@ from typing import Literal
 import click
 
 from rustnet.cli.options import common
-from rustnet.cli.outputs import check_session_name, check_streams
+from rustnet.cli.outputs import check_session_name, check_streams_of
 from rustnet.cli.sidecar_options import sidecar_options
 from rustnet.cli.terminal import notify_error
 from rustnet.errors import ExitCode, SessionError
@@ -38,7 +38,7 @@ def command(
     from rustnet.ingest.refresh import choose, refresh  # noqa: PLC0415
 
     check_session_name(session)
-    check_streams(session)
+    check_streams_of(session, *sidecars)
     if not Path(session).exists():
         raise SessionError(
             "{session}: no such session; create it with 'rustnet replay CAPTURE --db {session}'", session=session

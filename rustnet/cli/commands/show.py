@@ -8,6 +8,7 @@ import click
 
 from rustnet.cli.main import terminal
 from rustnet.cli.options import common, opened, session_argument
+from rustnet.cli.outputs import check_streams
 from rustnet.cli.terminal import notify
 from rustnet.errors import InputError, RustnetError
 from rustnet.i18n import _, ngettext
@@ -52,6 +53,7 @@ def command(
     """Show a flow or a packet."""
     from rustnet.query import detail  # noqa: PLC0415 -- DuckDB
 
+    check_streams(session, *([source] if source else []))
     with opened(session) as reader:
         numbers = detail.find_flows(reader, flow)
         if len(numbers) > 1:

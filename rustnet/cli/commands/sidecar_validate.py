@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rustnet.cli.options import common, opened
+from rustnet.cli.outputs import check_streams
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
 from rustnet.present.text import safe
@@ -38,6 +39,7 @@ def command(file: str, session: str | None, lines: int, as_json: bool) -> ExitCo
     """Validate a sidecar."""
     from rustnet.attribute.validate import validate  # noqa: PLC0415 -- a schema to compile
 
+    check_streams(file)
     check = validate(Path(file))
     flows = _flows(session, Path(file).name) if session else None
     if as_json:

@@ -8,6 +8,7 @@ import click
 
 from rustnet.cli.main import terminal
 from rustnet.cli.options import common, opened, whole_session_argument
+from rustnet.cli.outputs import check_streams
 from rustnet.cli.terminal import wrap
 from rustnet.errors import ExitCode, InputError
 from rustnet.i18n import _
@@ -42,6 +43,7 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
     from rustnet.query.selection import originals  # noqa: PLC0415
     from rustnet.query.session import ForeignObjectsError  # noqa: PLC0415
 
+    check_streams(session, *sources)
     captures: list[Original] = []
     partial: list[PartialCapture] = []
     try:

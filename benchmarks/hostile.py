@@ -98,6 +98,21 @@ def syn_flood() -> Iterator[bytes]:
     yield from pcap(tcp(i // 50_000, 1_024 + i % 50_000, 80, i, SYN) for i in range(500_000))
 
 
+def arp_flood() -> Iterator[bytes]:
+    """A million ARP requests, each between two other addresses."""
+
+    def packets() -> Iterator[bytes]:
+        for i in range(1_000_000):
+            ends = struct.pack(">6sI6sI", MACS[6:], 0x0A000000 + i, bytes(6), 0x0B000000 + i)
+            yield b"\x08\x06" + struct.pack(">HHBBH", 1, 0x0800, 6, 4, 1) + ends
+
+    yield MAGIC
+    for number, packet in enumerate(packets()):
+        seconds, micro = divmod(number * 10, 1_000_000)
+        size = len(MACS) + len(packet)
+        yield RECORD.pack(1_700_000_000 + seconds, micro, size, size) + MACS + packet
+
+
 def half_requests() -> Iterator[bytes]:
     """130,000 connections with a request that never ends."""
     data = b"GET /" + b"a" * 700
@@ -153,9 +168,9 @@ def empty_records() -> Iterator[bytes]:
 
 
 CASES: dict[str, Callable[[], Iterator[bytes]]] = {
-    "pipelined-http": pipelined_http, "large-dns": large_dns, "syn-flood": syn_flood, "half-requests": half_requests,
-    "half-hellos": half_hellos, "holes": holes, "names": names, "empty-blocks": empty_blocks,
-    "empty-records": empty_records,
+    "pipelined-http": pipelined_http, "large-dns": large_dns, "syn-flood": syn_flood, "arp-flood": arp_flood,
+    "half-requests": half_requests, "half-hellos": half_hellos, "holes": holes, "names": names,
+    "empty-blocks": empty_blocks, "empty-records": empty_records,
 }  # fmt: skip
 
 

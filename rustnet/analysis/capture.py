@@ -6,7 +6,7 @@ With a `Share` it is one of several that divide the flows of a capture (`rustnet
 from 1 and lists their first packets, by which `rustnet.analysis.workers` numbers them over all shares.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,7 +29,7 @@ from rustnet.store.tables import FlowRow
 FLOW_BYTES = 1_024
 """Size of a flow that has ended, about."""
 OPEN_ROWS = 8_192
-"""Open flows in one batch."""
+"""Flows in one batch of those that are open, or end with the capture."""
 EVICTED = ("flows_evicted", "flows ended early: the flow table was full")
 
 
@@ -155,6 +155,14 @@ class Analysis:
         table = self.tracker.table
         flows = table.take_touched() if touched else table.open_flows()
         return [self._columns(flows[at : at + OPEN_ROWS], still_open=True) for at in range(0, len(flows), OPEN_ROWS)]
+
+    def take_flow_parts(self) -> Iterator[Columns]:
+        """Columns of the flows that have ended, in parts, until less than one part is left."""
+        while len(self.flows) > OPEN_ROWS:
+            rest, self.flows = self.flows[OPEN_ROWS:], self.flows[:OPEN_ROWS]
+            part = self._take_flows()
+            self.flows = rest
+            yield part
 
     def _take_flows(self) -> Columns:
         """Columns of the flows that have ended."""

@@ -179,9 +179,11 @@ class Workers:
         finally:
             os._exit(status)
 
-    def begin(self, capture_id: int, first_flow: int) -> "SharedAnalysis":
-        """Begin a capture."""
-        return SharedAnalysis(self, capture_id, first_flow)
+    def begin(
+        self, capture_id: int, first_flow: int, drain: Callable[[list[Batch]], None] | None = None
+    ) -> "SharedAnalysis":
+        """Begin a capture; at its end ``drain`` receives batches as soon as they are many bytes."""
+        return SharedAnalysis(self, capture_id, first_flow, drain)
 
     def dismiss(self) -> None:
         """Close the channels, so that the processes end while this one continues."""
@@ -205,8 +207,11 @@ class SharedAnalysis:
     A batch given to `feed` must stay as it is until `SLOTS` - 1 further ones were given.
     """
 
-    def __init__(self, workers: Workers, capture_id: int, first_flow: int) -> None:
+    def __init__(
+        self, workers: Workers, capture_id: int, first_flow: int, drain: Callable[[list[Batch]], None] | None = None
+    ) -> None:
         self.workers = workers
+        self.drain = drain
         self.collector = Collector(capture_id)
         self.index = PacketIndex()
         self.packets = 0
@@ -282,12 +287,32 @@ class SharedAnalysis:
 
     def _receive_replies(self) -> None:
         """Take one reply of every worker."""
-        replies = [reply for c in self.workers.connections if isinstance(reply := self._receive(c), WorkerReply)]
+        replies = [self._reply(*each) for each in zip(self.workers.connections, self.numbers, strict=True)]
         self.undecoded = sum(reply.undecoded for reply in replies)
         self.evicted = sum(reply.evicted for reply in replies)
         self.stored_flows = sum(reply.stored_flows for reply in replies)
         self.next_flow += number_flows(self.numbers, [reply.first_packets for reply in replies], self.next_flow)
         self.merge(replies)
+
+    def _reply(self, connection: Channel, numbers: Numbers) -> WorkerReply:
+        """Take one reply, and the parts of rows before it."""
+        while isinstance(reply := self._receive(connection), list):
+            for batch in reply:
+                self._add(batch, numbers)
+            self._drain_many()
+        return reply
+
+    def _drain_many(self) -> None:
+        """Pass rows on if many bytes of them wait."""
+        if self.drain is not None and self.ready_bytes >= self.workers.cadence.waiting_bytes:
+            batches, self.ready, self.ready_bytes = self.ready, [], 0
+            self.drain(batches)
+
+    def _add(self, batch: Columns, numbers: Numbers) -> None:
+        """Add rows of a worker to those that wait."""
+        numbers.renumber(batch.batch)
+        self.ready.append(batch)
+        self.ready_bytes += column_bytes(batch.batch)
 
     def merge(self, replies: list[WorkerReply]) -> None:
         """Merge one reply of every worker; names and anomalies are deduplicated over all of them."""
@@ -300,9 +325,7 @@ class SharedAnalysis:
                     anomalies += batch.records
                 else:
                     assert isinstance(batch, Columns)
-                    numbers.renumber(batch.batch)
-                    self.ready.append(batch)
-                    self.ready_bytes += column_bytes(batch.batch)
+                    self._add(batch, numbers)
         sightings = [sighting for reply in replies for sighting in reply.names]
         sightings.sort(key=itemgetter(0))
         for ts, ip, name, source, ttl, client in sightings:
@@ -337,6 +360,7 @@ class SharedAnalysis:
         """Wait until everything that was fed is in the index."""
         while self.outstanding:
             self._collect()
+            self._drain_many()
 
     def open_flows(self, touched: bool = False) -> list[Columns]:
         """As `Analysis.open_flows`, over all workers and up to the last batch that was fed."""
@@ -355,6 +379,7 @@ class SharedAnalysis:
         """End the capture: take everything that the workers still hold."""
         self.settle()
         self._send("finish", self.index.last_ts)
+        self._receive_replies()  # numbers of all flows
         self._receive_replies()
         if self.evicted:
             self.collector.anomaly(*EVICTED, 0, self.index.last_ts, 0, count=self.evicted)
@@ -384,6 +409,9 @@ def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool, c
             else:
                 analysis.index.last_ts = rest[0]
                 analysis.finish()
+                connection.send(_reply(analysis, []))
+                for part in analysis.take_flow_parts():
+                    connection.send([part])
                 batches = analysis.take_all(final=True)
             connection.send(_reply(analysis, batches))
         except (EOFError, OSError):

@@ -217,6 +217,7 @@ class ImapParser(LineParser):
     def _login(self, row: Imap, raw: bytes) -> None:
         """Read the user of LOGIN; a user or password that is a literal follows."""
         row.has_password = True
+        raw = raw.lstrip(b" ")
         user = _ASTRING(raw)
         row.user = text(user.group(1) or user.group(2) or b"") if user is not None else None
         if user is not None and _LITERAL(raw) is None:

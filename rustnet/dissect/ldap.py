@@ -45,7 +45,8 @@ _RESULTS = {
 
 _SECRET_ATTRIBUTE = re.compile(
     r"(?i)(?:pass(?:w(?:or)?d|phrase)?|pwd|pword|secret|privatekey|rootpw|principalkey|krbmkey|nthash|lmhash|pkcs12"
-    r"|credential|authtoken|apikey|accesstoken|currentvalue|keyfile|^2\.5\.4\.35$|^1\.2\.840\.113556\.1\.4\."
+    r"|credential|authtoken|authincoming|authoutgoing|otpkey|apikey|accesstoken|currentvalue|keyfile"
+    r"|^2\.5\.4\.35$|^1\.2\.840\.113556\.1\.4\."
     r"(?:55|90|94|125|160)$)"
 ).search
 """Names of attributes whose values are passwords or keys: userPassword, unicodePwd, sambaNTPassword, ms-Mcs-AdmPwd …"""

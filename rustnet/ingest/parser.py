@@ -102,7 +102,7 @@ class LocalParser:
                 drain=drain,
             )
         else:
-            analysis = self.workers.begin(capture.capture_id, first_flow)
+            analysis = self.workers.begin(capture.capture_id, first_flow, outlet.put)
             source.ring = self.workers.ring
         try:
             return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence).run()

@@ -43,6 +43,7 @@ from rustnet.sources.hashing import ELSEWHERE, HashProcess, file_state, hash_pro
 from rustnet.sources.stored import IDENTITY_BYTES, STDIN, open_input
 from rustnet.store.batches import Records
 from rustnet.store.items import OnFlush
+from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
 from rustnet.store.tables import Anomaly, Capture, FlowRow, Name
 from rustnet.store.writer import Writer
@@ -285,6 +286,10 @@ class Run:
             self.report.failed.append((row.source, words))
         outlet.totals.write_to(row)
         damage = self._note(outlet, row, "parser_failed", words)
+        assert self.writer is not None
+        self.writer.commit()
+        # rows may have been passed on before those of their flows
+        self.writer.execute_pass("references", clear_missing_flows, row.capture_id)
         return Outcome(row, outlet.totals.flows, 0, flow_id + outlet.totals.flows, False, [damage])
 
     def passes(self, ask: "Callable[[Session], None] | None") -> None:

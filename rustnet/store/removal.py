@@ -36,3 +36,24 @@ def remove_captures(con: "duckdb.DuckDBPyConnection", captures: Sequence[int]) -
         "AND process_id NOT IN (SELECT process_id FROM flows WHERE process_id IS NOT NULL)"
     )
     con.execute("DROP TABLE removed_processes")
+
+
+_REFERENCES = """
+SELECT c.table_name, c.column_name, c.is_nullable FROM duckdb_columns() AS c
+JOIN duckdb_tables() AS t ON t.table_oid = c.table_oid AND t.database_name = c.database_name
+WHERE t.database_name = current_database() AND t.schema_name = 'main'
+AND (c.column_name IN ('outer_flow_id', 'about_flow_id')
+     OR (c.column_name = 'flow_id' AND t.table_name NOT IN ('flows_ended', 'flows_open')))
+ORDER BY ALL"""
+
+
+def clear_missing_flows(con: "duckdb.DuckDBPyConnection") -> None:
+    """Remove references to flows that were never stored, within a transaction of the caller."""
+    con.execute("CREATE OR REPLACE TEMP TABLE stored_flows AS SELECT flow_id FROM flows")
+    for table, column, nullable in con.execute(_REFERENCES).fetchall():
+        change = f"UPDATE {quote_identifier(table)} SET {column} = NULL"  # noqa: S608 - our own names
+        if not nullable:
+            change = f"DELETE FROM {quote_identifier(table)}"  # noqa: S608 - our own names
+        missing = f"{column} IS NOT NULL AND {column} NOT IN (SELECT flow_id FROM stored_flows)"  # noqa: S608
+        con.execute(f"{change} WHERE {missing}")
+    con.execute("DROP TABLE stored_flows")

@@ -60,7 +60,7 @@ def attribute_case(name: str, kind: int = 0xA3) -> Case:
 LDAP = [attribute_case(name) for name in (
     "userPassword", "userpassword;x-opt", "unicodePwd", "sambaNTPassword", "sambaLMPassword", "krbPrincipalKey",
     "ms-Mcs-AdmPwd", "msDS-ManagedPassword", "pwdHistory", "clearTextPassword", "msLAPS-Password",
-    "supplementalCredentials", "2.5.4.35",
+    "supplementalCredentials", "2.5.4.35", "trustAuthIncoming", "initialAuthOutgoing", "ipatokenOTPkey",
 )] + [attribute_case("userPassword", kind) for kind in (0xA4, 0xA5, 0xA8, 0xA9)]  # fmt: skip
 LDAP += [
     Case(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -10,9 +11,13 @@ import pytest
 from benchmarks import hostile
 from benchmarks.captures import ACK, PSH
 from rustnet.analysis.collector import CONVERTED_BYTES, Collector
+from rustnet.analysis.workers import Workers
+from rustnet.columnar import column_bytes
 from rustnet.dissect.http.parser import Http
+from rustnet.sources.files import FileSource
 from rustnet.store.batches import Batch, Columns
 from rustnet.store.cadence import BATCH
+from rustnet.store.tables import FlowRow
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in /proc")
 
@@ -79,3 +84,36 @@ def test_large_rows_among_small_ones_are_noticed(period: int) -> None:
 
 def test_the_cadence_bounds_what_waits() -> None:
     assert BATCH.waiting_bytes <= 32 << 20
+
+
+def test_the_last_rows_of_workers_do_not_wait_for_one_another(tmp_path: Path) -> None:
+    """Flows that end with the capture, and the replies to all batches on their way, are passed on part by part."""
+    capture = tmp_path / "flows.pcap"
+    flows, most = 100_000, 1 << 20
+    packets = (hostile.udp(number, 40_000, 9_999, b"") for number in range(flows))
+    capture.write_bytes(b"".join(hostile.pcap(packets)))
+    parts: list[int] = []
+    rows = 0
+
+    def passed(batches: list[Batch]) -> None:
+        nonlocal rows
+        columns = [batch for batch in batches if isinstance(batch, Columns) and batch.cls is FlowRow]
+        parts.append(sum(column_bytes(batch.batch) for batch in columns))
+        rows += sum(len(batch.batch["flow_id"]) for batch in columns)
+
+    workers = Workers(2, dissect=False, cadence=replace(BATCH, waiting_bytes=most))
+    try:
+        analysis = workers.begin(1, 1, passed)
+        with FileSource(str(capture)) as source:
+            source.ring = workers.ring
+            for frames in source.batches(0.0):
+                analysis.feed(frames)
+                passed(analysis.take())
+            before = len(parts)
+            analysis.finish()
+        assert len(parts) > before + 4
+        assert max(parts[before:]) < 16 * most
+        passed(analysis.take_all(final=True))
+    finally:
+        workers.close()
+    assert rows == flows

@@ -1,6 +1,7 @@
 """After a kill: what is stored agrees with itself, readers say that it is partial, and a second replay replaces it."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -166,3 +167,33 @@ def test_sessions_of_earlier_versions_are_read(tmp_path: Path) -> None:
         assert reader.partial_captures() == []
     assert "already in the session" in run("replay", str(capture), "--db", str(session)).stderr
     assert run("flows", str(session)).stderr == ""
+
+
+def test_rows_refer_to_no_flow_that_a_killed_parser_did_not_pass_on(tmp_path: Path) -> None:
+    """Rows of a batch are passed on before those of flows that are still open."""
+    question = b"\0\7\1\0\0\1\0\0\0\0\0\0\3www\7example\0\0\1\0\1"
+    frames = [udp_frame(("10.0.0.1", 1000 + n % FLOWS), ("10.0.0.2", 53), question) for n in range(4_000)]
+    capture = tmp_path / "capture.pcap"
+    write_pcap(capture, frames, step=1_000)
+    whole = capture.read_bytes()
+    capture.write_bytes(whole + whole[24:] * 99)
+    for attempt in range(8):
+        session = tmp_path / f"{attempt}.duckdb"
+        words = ("replay", "--workers", "2", str(capture), "--db", str(session))
+        process = subprocess.Popen([*CLI, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.8 + 0.4 * attempt)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        parsers = [pid for pid in map(int, children) if Path(f"/proc/{pid}/task/{pid}/children").read_text()]
+        for pid in parsers:
+            os.kill(pid, signal.SIGKILL)
+        process.wait(60)
+        if not parsers or not session.exists():
+            continue
+        with rustnet.open(session) as reader:
+            ((packets, orphans),) = reader.sql("SELECT count(*), count(*) - count(flow_id) FROM packets").rows
+        data = json.loads(run("verify", str(session), "--json").stdout)
+        assert data["ok"], [finding for finding in data["findings"] if not finding["ok"]]
+        if orphans:
+            assert 0 < packets < 400_000
+            return
+    pytest.fail("no parser was killed between the rows and their flows")

@@ -41,6 +41,12 @@ COMMANDS: dict[str, str] = {
 """Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>`, its object `command`."""
 
 
+NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
+    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])  # since click 8.2
+)
+"""Raised where a group is called without a command."""
+
+
 @dataclass(slots=True)
 class State:
     """Options that apply to every command."""
@@ -172,7 +178,7 @@ def _handle_error(error: Exception, state: State) -> int:
     if isinstance(error, click.Abort):
         _print_error(_("interrupted"))
         return ExitCode.INTERRUPTED
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+    if isinstance(error, NO_ARGUMENTS):
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return ExitCode.USAGE
     if state.debug and not isinstance(error, click.ClickException):

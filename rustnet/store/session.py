@@ -55,6 +55,14 @@ _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions"
 """DuckDB would fetch extensions over the network by itself; a forensic tool must not."""
 
 
+_READING = {
+    "python_enable_replacements": "false",
+    "allocator_flush_threshold": "16MB",
+    "allocator_bulk_deallocation_flush_threshold": "32MB",
+}
+"""Statements see no Python variables, and memory that they freed goes back to the system."""
+
+
 class SessionLockedError(SessionError):
     """Another process has the session open; ``pid`` is its process id where DuckDB reports it."""
 
@@ -130,7 +138,13 @@ def open_readonly(
     """
     file, real = Path(path), _real(path)
     identity = check_file(file, real, writing=False)
-    config = {**_OFFLINE, "memory_limit": memory_limit, "python_enable_replacements": "false"}
+    config = {
+        **_OFFLINE,
+        "memory_limit": memory_limit,
+        "python_enable_replacements": "false",
+        "allocator_flush_threshold": "16MB",
+        "allocator_bulk_deallocation_flush_threshold": "32MB",
+    }
     con = _connect(real, _with_threads(config, threads), READER_SPILL)
     try:
         with _clear_errors(file):

@@ -109,7 +109,8 @@ def test_a_reader_has_a_bounded_amount_of_memory(path: Path) -> None:
     assert {
         sql: json.loads(o) for sql, o in zip(statements, outcomes, strict=True) if json.loads(o) not in failed
     } == {}
-    assert int(most) < 2_200_000  # kB: 1.4 GB on a quiet machine, what the allocator keeps of each statement included
+    # In kB: 1 GiB more than before for each statement, and what the allocator keeps of earlier ones; 6 GB without.
+    assert int(most) < 3_000_000
 
 
 def test_the_bound_ends_with_the_statement(path: Path) -> None:

@@ -138,13 +138,7 @@ def open_readonly(
     """
     file, real = Path(path), _real(path)
     identity = check_file(file, real, writing=False)
-    config = {
-        **_OFFLINE,
-        "memory_limit": memory_limit,
-        "python_enable_replacements": "false",
-        "allocator_flush_threshold": "16MB",
-        "allocator_bulk_deallocation_flush_threshold": "32MB",
-    }
+    config = {**_OFFLINE, **_READING, "memory_limit": memory_limit}
     con = _connect(real, _with_threads(config, threads), READER_SPILL)
     try:
         with _clear_errors(file):

@@ -75,16 +75,16 @@ def worker_count(asked: int | None, cores: int, dense: Callable[[], bool]) -> in
     return min(cores, MOST) if cores > 1 and dense() else 0
 
 
-def is_dense(stored: FileIO) -> bool:
+def is_dense(stored: FileIO, rest_bytes: int = 0) -> bool:
     """Whether an input is large and begins with small packets, whose analysis takes longer than reading them.
 
     Captures of full segments take longer to read and hash than to analyse. Reads the beginning of a regular file, and
-    leaves the file at its start.
+    leaves the file at its start. ``rest_bytes`` is the size of the files that follow it.
     """
     status = os.fstat(stored.fileno())
     if not stat.S_ISREG(status.st_mode):
         return True  # a pipe, of unknown size
-    if status.st_size < LEAST_BYTES:
+    if status.st_size + rest_bytes < LEAST_BYTES:
         return False
     try:
         sample = FileIO(os.dup(stored.fileno()))

@@ -43,6 +43,7 @@ class PacketIndex:
             "tcp_flags": np.empty(CAPACITY, np.uint8),
             "file_offset": np.empty(CAPACITY, np.int64),
             "interface": np.empty(CAPACITY, np.uint16),
+            "file": np.empty(CAPACITY, np.uint16),
         }
         self.arrays = made
         self.flow_id = view(made["flow_id"])
@@ -65,6 +66,7 @@ class PacketIndex:
         arrays["number"][row:end] = np.arange(first, first + count, dtype=np.int64)
         for name in ("ts", "length", "captured", "file_offset", "interface"):
             arrays[name][row:end] = frames.column(name)
+        arrays["file"][row:end] = frames.file if frames.files is None else frames.column("files")
         self.sum_up(row, end)
         return row
 

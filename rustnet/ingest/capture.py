@@ -15,11 +15,13 @@ from rustnet.sources.frames import Damage, Frames, Source
 from rustnet.sources.linktypes import link_name
 from rustnet.store.batches import Batch, Columns, Records, count
 from rustnet.store.cadence import Cadence
-from rustnet.store.tables import Capture, InterfaceRow, Packet
+from rustnet.store.tables import Capture, CaptureFile, InterfaceRow, Packet
 
 PATIENCE = 0.1
 """Seconds without a packet after which the stop token, the flush time and the progress are checked."""
 PROGRESS_SECONDS = 0.1
+SEVERAL = 2
+"""Files from which a capture has rows of its files."""
 
 
 class Analyser(Protocol):
@@ -88,6 +90,8 @@ class Outcome:
     damage: list[Damage] = field(default_factory=list)
     statements: PacketStatements | None = None
     """Statements on packets, if there are any."""
+    files: list[CaptureFile] = field(default_factory=list)
+    """Its files, if there are several."""
 
 
 class CaptureIngest:
@@ -238,12 +242,29 @@ class CaptureIngest:
             interrupted,
             list(self.source.damage),
             self.packet_claims.finish() if len(self.packet_claims) else None,
+            self.file_rows(),
         )
+
+    def file_rows(self) -> list[CaptureFile]:
+        """Rows of the capture's files, if there are several."""
+        files = self.source.files
+        return [] if len(files) < SEVERAL else [
+            CaptureFile(
+                self.capture_id, i, file.info.source, file.info.kind, file.info.format, file.info.bytes,
+                file.info.sha256, None, file.first_packet, file.packets, file.first_ts, file.last_ts,
+                file.info.complete,
+            )
+            for i, file in enumerate(files)
+        ]  # fmt: skip
 
     def describe(self) -> None:
         """Update the capture's row from the input and the analysis."""
-        info, capture = self.source.info, self.capture
-        interfaces = self.source.interfaces
+        source, capture = self.source, self.capture
+        several = len(source.files) >= SEVERAL
+        info = source.info if several or not source.files else source.files[0].info
+        interfaces = source.interfaces
+        capture.files = max(1, len(source.files))
+        capture.assembly = source.info.assembly if several else None
         capture.format = info.format
         capture.sha256 = info.sha256
         capture.bytes = info.bytes

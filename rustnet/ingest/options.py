@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rustnet.ingest.joining import Join
 from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
 
@@ -29,6 +30,10 @@ class Options:
     """Parse payloads."""
     workers: int | None = None
     """Number of analysis processes; None: by input size and CPUs, 0: this process only."""
+    join: Join = "auto"
+    """Whether inputs that continue each other in time are one capture."""
+    merge: bool = False
+    """Merge the packets of all inputs by time into one capture."""
     limits: Limits = field(default_factory=Limits)
     """How much of each input is read."""
     speed: float | None = None

@@ -12,14 +12,25 @@ from rustnet.analysis.capture import Analysis
 from rustnet.analysis.workers import Workers, is_dense, worker_count
 from rustnet.errors import RustnetError
 from rustnet.ingest.capture import Analyser, CaptureIngest, Outcome
+from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Outlet
 from rustnet.ingest.stop import StopToken
-from rustnet.sources.files import open_source
-from rustnet.sources.frames import Source
+from rustnet.sources.assembly import MAX_SECTIONS
+from rustnet.sources.files import FileSource
+from rustnet.sources.frames import MAX_FRAME, Source
+from rustnet.sources.joined import JoinedSource
+from rustnet.sources.merged import FILE_BUFFER, FILE_PACKETS, MergedSource
 from rustnet.sources.paced import PacedSource
 from rustnet.store.batches import Batch
 from rustnet.store.tables import Capture
+
+Following = Callable[[int | None], tuple[str, FileIO, bool] | None]
+"""Opens the file that continues a capture, by the time of the last packet: path, descriptor, whether another process
+hashes it; None if there is none."""
+
+PEEK_BYTES, PEEK_PACKETS = 2 * MAX_FRAME, 64
+"""Size of the batch of which the first packet is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +50,23 @@ class ParserFailedError(RustnetError):
 class Parser(Protocol):
     """Reads and parses one input after another."""
 
-    def open(self, path: str, file: FileIO, hashed_elsewhere: bool) -> Input:
-        """Recognise an input by its first bytes; raises `InputError` or `StoppedError`. Takes over ``file``."""
+    def peek(self, path: str, file: FileIO) -> Beginning | None:
+        """Read the first packet of a file; None without one. Raises `InputError`. Takes over ``file``."""
 
-    def run(self, capture: Capture, first_flow: int, outlet: Outlet) -> Outcome:
-        """Parse the open input to its end, or until the run is stopped. Raises `ParserFailedError`."""
+    def open(self, path: str, file: FileIO, hashed_elsewhere: bool = False, rest_bytes: int = 0) -> Input:
+        """Recognise an input by its first bytes; raises `InputError` or `StoppedError`. Takes over ``file``.
+
+        ``rest_bytes`` is the size of files that may continue it.
+        """
+
+    def add(self, path: str, file: FileIO, hashed_elsewhere: bool) -> Input:
+        """Recognise a file that is merged with the open input; like `open`."""
+
+    def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:
+        """Parse the open input to its end, or until the run is stopped. Raises `ParserFailedError`.
+
+        ``following`` opens the files that continue it.
+        """
 
     def skip(self) -> None:
         """Close the open input without parsing it."""
@@ -62,34 +85,91 @@ class LocalParser:
         self.options = options
         self.stop = stop
         self.cores = cores
-        self.source: Source | None = None
+        self.sources: list[FileSource] = []
         self.workers: Workers | None = None
 
-    def open(self, path: str, file: FileIO, hashed_elsewhere: bool = False) -> Input:
+    def peek(self, path: str, file: FileIO) -> Beginning | None:
+        """Read the first packet of a file."""
+        with FileSource(
+            path,
+            file=file,
+            stopped=self.stop.is_set,
+            hashing=False,
+            notes=False,
+            buffer_bytes=PEEK_BYTES,
+            batch_packets=PEEK_PACKETS,
+        ) as source:
+            frames = next((frames for frames in source.batches() if frames.count), None)
+            if frames is None:
+                return None
+            interface = source.interfaces[frames.interface[0]]
+            place = (frames.link[0], interface.snaplen, interface.name, source.info.application)
+            return Beginning(source.info.format, *place, frames.ts[0])
+
+    def open(self, path: str, file: FileIO, hashed_elsewhere: bool = False, rest_bytes: int = 0) -> Input:
         """Recognise an input, and start workers for it if that saves time."""
         self.skip()
         if self.workers is None and self.cores:
-            self._start_workers(file)
-        source = open_source(path, self.stop.is_set, file=file, hashed_elsewhere=hashed_elsewhere)
-        source.limits = self.options.limits
-        if self.options.speed is not None:
-            source = PacedSource(source, self.options.speed, self.stop.wait)
-        self.source = source
+            self._start_workers(file, rest_bytes)
+        source = FileSource(path, stopped=self.stop.is_set, file=file, hashed_elsewhere=hashed_elsewhere)
+        self.sources = [source]
         return Input(source.info.kind, source.info.format)
 
-    def _start_workers(self, file: FileIO) -> None:
+    def add(self, path: str, file: FileIO, hashed_elsewhere: bool) -> Input:
+        """Recognise a file that is merged with the open input."""
+        source = FileSource(
+            path,
+            stopped=self.stop.is_set,
+            file=file,
+            hashed_elsewhere=hashed_elsewhere,
+            buffer_bytes=FILE_BUFFER,
+            batch_packets=FILE_PACKETS,
+            first_section=len(self.sources) * MAX_SECTIONS,
+        )
+        self.sources.append(source)
+        return Input(source.info.kind, source.info.format)
+
+    def _assembled(self, following: Following | None) -> Source:
+        """The open files as one source."""
+        first = self.sources[0]
+        source: Source = first
+        if len(self.sources) > 1:
+            source = MergedSource(self.sources)
+        elif following is not None:
+            open_next = following
+
+            def next_file(last_ts: int | None, section: int) -> FileSource | None:
+                opened = open_next(last_ts)
+                if opened is None:
+                    return None
+                path, file, hashed_elsewhere = opened
+                return FileSource(
+                    path,
+                    stopped=self.stop.is_set,
+                    file=file,
+                    hashed_elsewhere=hashed_elsewhere,
+                    first_section=section,
+                )
+
+            source = JoinedSource(first, next_file)
+        source.limits = self.options.limits
+        if self.options.speed is not None:
+            return PacedSource(source, self.options.speed, self.stop.wait)
+        return source
+
+    def _start_workers(self, file: FileIO, rest_bytes: int) -> None:
         options = self.options
         if options.strict_parsers or options.speed is not None or self.cores < 1:
             return
-        count = worker_count(options.workers, self.cores, lambda: is_dense(file))
+        count = worker_count(options.workers, self.cores, lambda: is_dense(file, rest_bytes))
         if count:
             self.workers = Workers(count, options.dissect, options.cadence, self.stop.is_set)
 
-    def run(self, capture: Capture, first_flow: int, outlet: Outlet) -> Outcome:
+    def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:
         """Parse the open input."""
-        source, options = self.source, self.options
-        if source is None:
+        if not self.sources:
             raise RuntimeError("no input is open")
+        options, source = self.options, self._assembled(following)
         analysis: Analyser
         if self.workers is None:
             drain: Callable[[list[Batch]], None] = outlet.put
@@ -107,12 +187,13 @@ class LocalParser:
         try:
             return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence).run()
         finally:
+            source.close()
             self.skip()
 
     def skip(self) -> None:
         """Close the open input, if there is one."""
-        source, self.source = self.source, None
-        if source is not None:
+        sources, self.sources = self.sources, []
+        for source in sources:
             source.close()
 
     def end(self) -> None:

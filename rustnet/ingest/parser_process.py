@@ -27,17 +27,18 @@ from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.encoding import Tables, decode_batches, decode_record, dumps, encode_record, loads, tables_by_name
 from rustnet.ingest.encoding_statements import StatementDecoder, decode_rows
+from rustnet.ingest.joining import Beginning
 from rustnet.ingest.malloc import one_arena
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Outlet
-from rustnet.ingest.parser import Input, ParserFailedError
+from rustnet.ingest.parser import Following, Input, ParserFailedError
 from rustnet.ingest.parser_serve import FAILED, STOPPED, serve
 from rustnet.ingest.preload import preload
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
 from rustnet.sources.frames import Damage
 from rustnet.store.batches import Columns
-from rustnet.store.tables import Anomaly, Capture, FlowRow, InterfaceRow, Name, Packet
+from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, InterfaceRow, Name, Packet
 
 TICK = 0.1
 """Seconds of waiting between two checks of whether the run was stopped."""
@@ -51,6 +52,8 @@ ENDED = N_(
     "{path}: the process that parses it ended unexpectedly (out of memory?); the session contains what it had read"
 )
 SILENT = N_("{path}: the process that parses it did not stop in time; the session contains what it had passed on")
+OPENED = {"open": (2,), "add": (2,), "peek": (0, 6)}
+"""Number of values in the answers to commands."""
 OTHER_FORM = N_("the parsing process sent a message of another form")
 
 
@@ -90,10 +93,29 @@ class ParserProcess:
 
     # ---- commands ------------------------------------------------------------------------------------------------
 
-    def open(self, path: str, file: FileIO, hashed_elsewhere: bool = False) -> Input:
+    def peek(self, path: str, file: FileIO) -> Beginning | None:
+        """Hand a file over, and wait for its beginning."""
+        values = self._opened(["peek", path], file)
+        if not values:
+            return None
+        format_, link, snaplen, interface, application, first_ts = values
+        texts = _text(format_)[:40], _text(interface), _text(application)
+        return Beginning(texts[0], _number(link), _number(snaplen), texts[1], texts[2], _number(first_ts))
+
+    def open(self, path: str, file: FileIO, hashed_elsewhere: bool = False, rest_bytes: int = 0) -> Input:
         """Hand an input over, and wait for what it is."""
-        self.path = path
-        self._command(["open", path, hashed_elsewhere], file)
+        kind, format_ = self._opened(["open", path, hashed_elsewhere, rest_bytes], file)
+        return Input(_text(kind), _text(format_)[:40])
+
+    def add(self, path: str, file: FileIO, hashed_elsewhere: bool) -> Input:
+        """Hand a file over that is merged with the open input, and wait for what it is."""
+        kind, format_ = self._opened(["add", path, hashed_elsewhere], file)
+        return Input(_text(kind), _text(format_)[:40])
+
+    def _opened(self, command: list[Any], file: FileIO) -> list[Any]:
+        """Send a command with a descriptor, and wait for what it is."""
+        self.path = command[1]
+        self._command(command, file)
         message, _block = self._receive()
         kind, *values = _sequence(message)
         if kind == FAILED:
@@ -102,23 +124,26 @@ class ParserProcess:
             raise RuntimeError(_text(values[0]))
         if kind == STOPPED:
             raise StoppedError("{sentence}", sentence=_text(values[0]))
-        if kind != "opened" or len(values) != 2:
+        if kind != "opened" or len(values) not in OPENED[command[0]]:
             raise TransportError(OTHER_FORM)
-        return Input(_text(values[0]), _text(values[1])[:40])
+        return values
 
     def skip(self) -> None:
         """Close the open input without parsing it."""
         self._command(["skip"])
 
-    def run(self, capture: Capture, first_flow: int, outlet: Outlet) -> Outcome:
+    def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:
         """Parse the open input, and pass its rows to ``outlet`` once they are checked."""
-        self._command(["run", encode_record(capture), first_flow])
+        self._command(["run", encode_record(capture), first_flow, following is not None])
         received = _Received(capture, first_flow, outlet, self.tables)
         try:
             while True:
                 message, block = self._receive()
                 if message == ["stopping"]:
                     self.stopping = True
+                    continue
+                if following is not None and isinstance(message, list) and message[:1] == ["next file"]:
+                    self._next_file(following, message)
                     continue
                 outcome = received.take(*_sequence(message), block=block)
                 self.crowded.put(outlet.crowded)
@@ -127,6 +152,18 @@ class ParserProcess:
         except TransportError as error:
             self._kill()
             raise ParserFailedError("{path}: {problem}", path=self.path, problem=error) from error
+
+    def _next_file(self, following: Following, message: list[Any]) -> None:
+        """Answer the question for the file that continues the capture."""
+        if len(message) != 2 or not (message[1] is None or type(message[1]) is int):
+            raise TransportError(OTHER_FORM)
+        opened = following(message[1])
+        if opened is None:
+            self._command(["no file"])
+        else:
+            path, file, hashed_elsewhere = opened
+            self.path = path
+            self._command(["file", path, hashed_elsewhere], file)
 
     def end(self) -> None:
         """Let the process end while this one continues."""
@@ -240,7 +277,15 @@ class _Received:
         return row
 
     def _end(
-        self, _block: Array, values: Any, flows: Any, evicted: Any, next_flow: Any, interrupted: Any, damage: Any
+        self,
+        _block: Array,
+        values: Any,
+        flows: Any,
+        evicted: Any,
+        next_flow: Any,
+        interrupted: Any,
+        damage: Any,
+        files: Any,
     ) -> Outcome:
         return Outcome(
             self._capture(values),
@@ -250,6 +295,7 @@ class _Received:
             interrupted is True,
             [Damage(_text(k), _number(p), _number(o), _text(d), _number(t)) for k, p, o, d, t in damage],
             self.statements.finish(),
+            [decode_record(CaptureFile, each) for each in _sequence(files)] if files else [],
         )
 
     HANDLERS: ClassVar[dict[str, Callable[..., Outcome | None]]] = {

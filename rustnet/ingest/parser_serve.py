@@ -4,6 +4,8 @@ import gc
 import json
 import socket
 import traceback
+from collections.abc import Callable
+from dataclasses import astuple
 from io import FileIO
 from typing import Any
 
@@ -14,8 +16,9 @@ from rustnet.errors import InputError, StoppedError
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.encoding import dumps, encode_batches, encode_record
 from rustnet.ingest.encoding_statements import encode_statements
+from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
-from rustnet.ingest.parser import LocalParser
+from rustnet.ingest.parser import Following, Input, LocalParser
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Sender
 from rustnet.store.batches import Batch, Columns
@@ -73,7 +76,8 @@ class SenderOutlet:
                 self.sender.send(dumps(message), arrays)
         damage = [[each.kind, each.packet, each.offset, each.detail, each.ts] for each in outcome.damage]
         values = [encode_record(outcome.capture), outcome.flows, outcome.evicted, outcome.next_flow]
-        self.sender.send(dumps(["end", *values, outcome.interrupted, damage]))
+        files = [encode_record(file) for file in outcome.files]
+        self.sender.send(dumps(["end", *values, outcome.interrupted, damage, files]))
 
 
 def serve(
@@ -88,13 +92,16 @@ def serve(
             if not text:
                 return
             command = json.loads(text)
-            if command[0] == "open":
+            kind, *values = command
+            if kind in ("open", "add", "peek"):
                 inputs += 1
                 if inputs % COLLECT_EVERY == 0:
                     gc.collect()
-                _open(parser, sender, command[1], FileIO(files[0]), command[2])
-            elif command[0] == "run":
-                _run(parser, SenderOutlet(sender, command[1][0], crowded), Capture(*command[1]), command[2])
+                _open(sender, getattr(parser, kind), values[0], FileIO(files[0]), *values[1:])
+            elif kind == "run":
+                outlet = SenderOutlet(sender, values[0][0], crowded)
+                following = _following(commands, sender) if values[2] else None
+                _run(parser, outlet, Capture(*values[0]), values[1], following)
             else:
                 parser.skip()
     except OSError:  # the other process has ended
@@ -103,10 +110,13 @@ def serve(
         parser.close()
 
 
-def _open(parser: LocalParser, sender: Sender, path: str, file: FileIO, hashed_elsewhere: bool) -> None:
+def _open(
+    sender: Sender, method: Callable[..., Input | Beginning | None], path: str, file: FileIO, *more: object
+) -> None:
+    """Open an input by a method of the parser, and send what it is."""
     try:
-        opened = parser.open(path, file, hashed_elsewhere)
-        message: list[Any] = ["opened", opened.kind, opened.format]
+        opened = method(path, file, *more)
+        message: list[Any] = ["opened", *(() if opened is None else astuple(opened))]
     except StoppedError as error:
         message = [STOPPED, str(error)]
     except InputError as error:
@@ -116,10 +126,26 @@ def _open(parser: LocalParser, sender: Sender, path: str, file: FileIO, hashed_e
     sender.send(dumps(message))
 
 
-def _run(parser: LocalParser, outlet: SenderOutlet, capture: Capture, first_flow: int) -> None:
+def _following(commands: socket.socket, sender: Sender) -> Following:
+    """Asks the other process for the file that continues a capture."""
+
+    def next_file(last_ts: int | None) -> tuple[str, FileIO, bool] | None:
+        sender.send(dumps(["next file", last_ts]))
+        text, files, _flags, _address = socket.recv_fds(commands, COMMAND_BYTES, 1)
+        if not text:
+            raise OSError
+        command = json.loads(text)
+        return (command[1], FileIO(files[0]), command[2]) if command[0] == "file" else None
+
+    return next_file
+
+
+def _run(
+    parser: LocalParser, outlet: SenderOutlet, capture: Capture, first_flow: int, following: Following | None
+) -> None:
     sender = outlet.sender
     try:
-        outlet.end(parser.run(capture, first_flow, outlet))
+        outlet.end(parser.run(capture, first_flow, outlet, following))
     except WorkerError as error:
         sender.send(dumps(["failed", str(error)]))
     except OSError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from rustnet.attribute.packet_statements import PacketStatements
 from rustnet.errors import ExitCode
 from rustnet.sources.frames import Damage
-from rustnet.store.tables import Capture
+from rustnet.store.tables import Capture, CaptureFile
 
 
 @dataclass(slots=True)
@@ -42,9 +42,13 @@ class CaptureReport:
     first_ts: int | None = None
     last_ts: int | None = None
     evicted: int = 0
+    files: list[CaptureFile] = field(default_factory=list)
+    """Its files, if there are several."""
 
     @classmethod
-    def of(cls, c: Capture, flows: int, evicted: int, damage: list[Damage]) -> "CaptureReport":
+    def of(
+        cls, c: Capture, flows: int, evicted: int, damage: list[Damage], files: list[CaptureFile]
+    ) -> "CaptureReport":
         """Report from the final row of a capture."""
         return cls(
             capture_id=c.capture_id,
@@ -64,6 +68,7 @@ class CaptureReport:
             first_ts=c.first_ts,
             last_ts=c.last_ts,
             evicted=evicted,
+            files=files,
         )
 
 

@@ -9,9 +9,7 @@ can be forked, because the program has other threads already, the parser works i
 collection are left to the caller, so that any thread may run this.
 """
 
-import hashlib
 import os
-import stat
 import sys
 import threading
 import time
@@ -26,37 +24,45 @@ from rustnet.attribute.packet_statements import drop_table
 from rustnet.derive.passes import Evidence, Pass, Span
 from rustnet.derive.passes import Outcome as PassOutcome
 from rustnet.dissect import registry
-from rustnet.errors import InputError, StoppedError
+from rustnet.errors import InputError, StoppedError, UsageError
 from rustnet.filenames import as_text
 from rustnet.i18n import _
-from rustnet.ingest.capture import Outcome
+from rustnet.ingest.capture import SEVERAL, Outcome
+from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
+from rustnet.ingest.inputs import OpenInput
+from rustnet.ingest.joining import Beginning, Entry, Queue
 from rustnet.ingest.malloc import return_large_blocks
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import WriterOutlet
-from rustnet.ingest.parser import Input, LocalParser, Parser, ParserFailedError
+from rustnet.ingest.parser import Following, LocalParser, Parser, ParserFailedError
 from rustnet.ingest.partial import PartialCapture, partial_captures, replace_partial
 from rustnet.ingest.report import CaptureReport, Progress, Report
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.frames import Damage
-from rustnet.sources.hashing import ELSEWHERE, HashProcess, file_state, hash_process
-from rustnet.sources.stored import IDENTITY_BYTES, STDIN, open_input
+from rustnet.sources.hashing import ELSEWHERE
+from rustnet.sources.merged import MOST_FILES
+from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
 from rustnet.store.items import OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
-from rustnet.store.tables import Anomaly, Capture, FlowRow, Name
+from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, Name
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     import duckdb
 
     from rustnet.query.session import Session
 
+_STORED_FILES = """
+SELECT file, min(number), count(*), epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets WHERE capture_id = ?
+GROUP BY file ORDER BY file"""
+
 LATE = 0.4
 """Seconds that matching of owners may take after the run was stopped."""
-TICK = 0.1
-"""Seconds of waiting for a hash between two checks of whether the run was stopped."""
 
 
 def ingest(
@@ -77,6 +83,8 @@ def ingest(
         from rustnet.attribute.discover import named_format  # noqa: PLC0415 - rarely needed
 
         named_format(options.sidecar_format)
+    if options.merge and len(paths) > MOST_FILES:
+        raise UsageError("at most {n} files can be merged at once", n=MOST_FILES)
     return_large_blocks()
     run = Run(paths, session, options, progress, stop or StopToken())
     try:
@@ -137,81 +145,109 @@ class Run:
         self.writer: Writer | None = None
         self.tables: set[str] = set()
         """Names of the tables with new rows."""
-        self.hash: HashProcess | None = None
-        """Hash of the open input, if that is large."""
-        self.hashed = -1
-        """Descriptor of that input."""
-        self.size: int | None = None
-        """Size of the open input, if it is a regular file."""
-        self.state: tuple[int, ...] = ()
-        """What shows every change of the open input."""
-        self.head: str | None = None
-        """SHA-256 of its first `IDENTITY_BYTES`."""
+        self.opened: list[OpenInput] = []
+        """The files of the capture that is being read."""
+        self.earlier: list[EarlierFile] = []
+        self.partials: list[PartialCapture] = []
 
     def captures(self) -> None:
-        """Ingest the inputs one after another."""
-        flow_id, capture_id = 1, 1
-        earlier: list[tuple[int, str, int, str]] = []
-        partials: list[PartialCapture] = []
-        for index, path in enumerate(self.paths):
-            opened = self._open(path)
-            if opened is None:
-                if self.report.interrupted:
-                    break
-                continue
-            if self.writer is None:
-                self.writer = self._open_writer()
-                capture_id, flow_id = self.writer.next_ids()
-                earlier = [] if self.options.again else self.writer.earlier_captures()
-                partials = [] if self.options.again else partial_captures(self.writer)
-            try:
-                if already_ingested(path, self.size, earlier, self.report):
-                    self.parser.skip()
-                    continue
-                if self.size is not None:
-                    replace_partial(self.writer, path, self.size, partials, self.report)
-                row = Capture(
-                    capture_id, as_text(path), opened.kind, opened.format, bytes=self.size, head_sha256=self.head
-                )
-                outcome = self._capture(self.writer, row, flow_id, index)
-            finally:
-                self._close_hash()
-            capture_id, flow_id, row = capture_id + 1, outcome.next_flow, outcome.capture
-            if row.bytes is not None and row.sha256 is not None and not self.options.again:
-                earlier.append((row.capture_id, row.source, row.bytes, row.sha256))
-            if self.report.interrupted:
+        """Ingest the inputs one after another; those that are one capture together."""
+        ids = (1, 1)
+        queue = Queue(self.paths, "never" if self.options.merge else self.options.join, self._peek)
+        while not self.report.interrupted:
+            entry = queue.pop()
+            if entry is None:
                 break
+            try:
+                rest = list(iter(queue.pop, None)) if self.options.merge else []
+                if not self._open(entry, queue.rest_bytes(entry), rest):
+                    continue
+                if self.writer is None:
+                    self.writer = self._open_writer()
+                    ids = self.writer.next_ids()
+                    if not self.options.again:
+                        self.earlier, self.partials = earlier_files(self.writer), partial_captures(self.writer)
+                ids = self._ingest(self.writer, *ids, entry, queue)
+            finally:
+                self._close_opened()
         self.parser.end()
 
-    def _open(self, path: str) -> Input | None:
-        """Open an input; returns None, and updates the report, if it cannot be read or the run was stopped."""
-        try:
-            file = open_input(path)
-            status = os.fstat(file.fileno())
-            regular = path != STDIN and stat.S_ISREG(status.st_mode)
-            self.size = status.st_size if regular else None
-            self.hash = hash_process(file.fileno()) if regular else None
-            self.state = file_state(status)
-            if self.hash is not None:
-                self.hashed = os.dup(file.fileno())
-            head = os.pread(file.fileno(), IDENTITY_BYTES, 0) if regular else b""
-            self.head = hashlib.sha256(head).hexdigest() if regular else None
-            return self.parser.open(path, file, self.hash is not None)
-        except StoppedError:
-            self.report.interrupted = True
-        except (InputError, ParserFailedError) as error:
-            self.report.failed.append((path, str(error)))
-            self.report.interrupted |= self.stop.is_set()
-        self._close_hash()
-        return None
+    def _peek(self, path: str) -> Beginning | None:
+        """Look at the first packet of a file."""
+        return None if self.stop.is_set() else self.parser.peek(path, open_input(path))
 
-    def _close_hash(self) -> None:
-        if self.hash is not None:
-            self.hash.close()
-            self.hash = None
-        if self.hashed >= 0:
-            os.close(self.hashed)
-            self.hashed = -1
+    def _ingest(self, writer: Writer, capture_id: int, flow_id: int, entry: Entry, queue: Queue) -> tuple[int, int]:
+        """Ingest the open input, and the files that continue it; returns the next capture's and flow's numbers."""
+        first = self.opened[0]
+        if self._already_ingested(self.opened):
+            self.parser.skip()
+            return capture_id, flow_id
+        for opened in self.opened:
+            if opened.size is not None:
+                replace_partial(writer, opened.path, opened.size, self.partials, self.report)
+        row = Capture(
+            capture_id, as_text(first.path), first.kind, first.format, bytes=first.size, head_sha256=first.head
+        )
+        following = None if self.options.merge or not queue.may_follow(entry) else self._following(entry, queue)
+        outcome = self._capture(writer, row, flow_id, entry.index, following)
+        if not self.options.again:
+            self.earlier += earlier_of(outcome.capture, outcome.files)
+        return capture_id + 1, outcome.next_flow
+
+    def _open(self, entry: Entry, rest_bytes: int, merged: list[Entry]) -> bool:
+        """Open an input, and those that are merged with it; updates the report if one cannot be read."""
+        for each in (entry, *merged):
+            try:
+                opened = OpenInput(each.path)
+                self.opened.append(opened)
+                hashed = opened.hash is not None
+                if each is entry:
+                    size = rest_bytes + sum(map(size_of, merged))
+                    result = self.parser.open(each.path, opened.file, hashed, size)
+                else:
+                    result = self.parser.add(each.path, opened.file, hashed)
+                opened.kind, opened.format = result.kind, result.format
+            except StoppedError:
+                self.report.interrupted = True
+            except (InputError, ParserFailedError) as error:
+                self.report.failed.append((each.path, str(error)))
+                self.report.interrupted |= self.stop.is_set()
+            else:
+                continue
+            if merged and not self.report.interrupted:  # a part of what was to be merged is worse than nothing
+                self.parser.skip()
+            return False
+        return True
+
+    def _following(self, entry: Entry, queue: Queue) -> Following:
+        """Opens the files that continue a capture."""
+        last = entry
+
+        def next_file(last_ts: int | None) -> "tuple[str, FileIO, bool] | None":
+            nonlocal last
+            following = None if self.stop.is_set() else queue.pop_following(last, last_ts)
+            if following is None:
+                return None
+            try:
+                opened = OpenInput(following.path)
+            except InputError as error:
+                self.report.failed.append((following.path, str(error)))
+                return None
+            if self._already_ingested([opened]):
+                opened.file.close()
+                opened.close()
+                return None
+            last = following
+            self.opened[-1].finish(self.stop)
+            self.opened.append(opened)
+            return opened.path, opened.file, opened.hash is not None
+
+        return next_file
+
+    def _close_opened(self) -> None:
+        for opened in self.opened:
+            opened.close()
+        self.opened = []
 
     def _open_writer(self) -> Writer:
         return Writer(
@@ -222,7 +258,7 @@ class Run:
             on_open=partial(Serving, self.session),
         )
 
-    def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int) -> Outcome:
+    def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int, following: Following | None) -> Outcome:
         """Ingest one capture."""
         row.ingested_at = time.time_ns()
         row.rustnet_version = __version__
@@ -231,24 +267,41 @@ class Run:
             writer.commit()
         outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
         try:
-            outcome = self.parser.run(row, flow_id, outlet)
+            outcome = self.parser.run(row, flow_id, outlet, following)
         except ParserFailedError as error:
             outcome = self._failed(outlet, row, flow_id, error)
         self.report.interrupted |= outcome.interrupted
         row = outcome.capture
-        if row.sha256 == ELSEWHERE:
-            row.sha256 = self._hash()
-            if row.sha256 is None and not self.report.interrupted:
-                row.complete = False
-                words = _("the file changed while it was hashed")
-                outcome.damage.append(self._note(outlet, row, "file_changed", words))
+        self._finish_files(outlet, outcome)
         writer.end_capture(row)
-        self.report.captures.append(CaptureReport.of(row, outcome.flows, outcome.evicted, outcome.damage))
+        report = CaptureReport.of(row, outcome.flows, outcome.evicted, outcome.damage, outcome.files)
+        self.report.captures.append(report)
         self.tables |= outlet.tables
         if outcome.statements is not None:
             writer.execute_pass("ownership", outcome.statements.store, row.capture_id)
             self.report.packet_claims[row.capture_id] = outcome.statements
         return outcome
+
+    def _finish_files(self, outlet: WriterOutlet, outcome: Outcome) -> None:
+        """Set the hashes that other processes computed, and store the rows of a capture's files."""
+        row = outcome.capture
+        for opened in self.opened:
+            opened.finish(self.stop)
+            self.report.interrupted |= opened.interrupted
+        files = outcome.files = [
+            add_known(file, opened, i) for i, (file, opened) in enumerate(zip(outcome.files, self.opened, strict=False))
+        ]
+        hashes: list[tuple[Capture | CaptureFile, OpenInput]] = [(row, self.opened[0])]
+        for each, opened in hashes if not files else zip(files, self.opened, strict=False):
+            if each.sha256 == ELSEWHERE:
+                each.sha256 = opened.sha256
+                if each.sha256 is None and not self.report.interrupted:
+                    each.complete = row.complete = False
+                    words = _("the file changed while it was hashed")
+                    outcome.damage.append(self._note(outlet, row, "file_changed", words))
+        if files:
+            row.head_sha256 = files[0].head_sha256
+            outlet.put([Records(CaptureFile, list(files))], last=True)
 
     def _reporter(self, row: Capture, index: int) -> "Callable[[int, int, int], None] | None":
         """Callback for the progress of one capture."""
@@ -260,15 +313,6 @@ class Run:
             callback(Progress(row.source, index, len(self.paths), position, row.bytes, packets, flows))
 
         return report
-
-    def _hash(self) -> str | None:
-        """Hash of the input, once it is ready; None if the run is stopped first."""
-        while self.hash is not None and not self.hash.ready(TICK):
-            if self.stop.is_set():
-                self.report.interrupted = True
-                return None
-        digest = self.hash.finish() if self.hash is not None else None
-        return digest if file_state(os.fstat(self.hashed)) == self.state else None
 
     @staticmethod
     def _note(outlet: WriterOutlet, row: Capture, kind: str, words: str) -> Damage:
@@ -290,7 +334,22 @@ class Run:
         self.writer.commit()
         # rows may have been passed on before those of their flows
         self.writer.execute_pass("references", clear_missing_flows, row.capture_id)
-        return Outcome(row, outlet.totals.flows, 0, flow_id + outlet.totals.flows, False, [damage])
+        files = self._stored_files(self.writer, row.capture_id)
+        row.files, row.assembly = max(1, len(files)), (self._assembly() if files else None)
+        return Outcome(row, outlet.totals.flows, 0, flow_id + outlet.totals.flows, False, [damage], files=files)
+
+    def _assembly(self) -> str:
+        return "merged" if self.options.merge else "joined"
+
+    def _stored_files(self, writer: Writer, capture_id: int) -> list[CaptureFile]:
+        """Rows of the files of a capture whose parser failed, by their stored packets."""
+        if len(self.opened) < SEVERAL:
+            return []
+        rows = [opened.row(capture_id, i) for i, opened in enumerate(self.opened)]
+        for i, *values in writer.query(_STORED_FILES, [capture_id]):
+            row = rows[i]
+            row.first_packet, row.packets, row.first_ts, row.last_ts = values
+        return rows
 
     def passes(self, ask: "Callable[[Session], None] | None") -> None:
         """Store the last rows, run the passes, and call ``ask`` with a reader of the session."""
@@ -301,37 +360,47 @@ class Run:
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
 
+    def _already_ingested(self, files: Sequence[OpenInput]) -> bool:
+        """Whether all of these files are in the session already; one is hashed only if one of its size is."""
+        known: list[EarlierFile] = []
+        for opened in files:
+            same = same_file(opened.path, [file for file in self.earlier if file.bytes == opened.size])
+            if same is None:
+                return False
+            known.append(same)
+        template = _(
+            "{path}: already in the session as capture {n} ({source}, same SHA-256); use --again to ingest it again"
+        )
+        for opened, same in zip(files, known, strict=True):
+            words = template.format(path=opened.path, n=same.capture_id, source=same.source)
+            self.report.skipped.append((opened.path, words))
+            self.report.known.append((same.capture_id, opened.path))
+        return True
+
     def close(self) -> None:
         """End the parser, and close the session."""
         try:
-            self._close_hash()
+            self._close_opened()
             self.parser.close()
         finally:
             if self.writer is not None:
                 self.writer.close()
 
 
-def already_ingested(path: str, size: int | None, earlier: list[tuple[int, str, int, str]], report: Report) -> bool:
-    """Whether the file is one of the ``earlier`` captures; it is hashed only if one of them has the same size."""
-    same = [capture for capture in earlier if capture[2] == size]
-    if not same:
-        return False
-    from rustnet.sources.stored import hash_file  # noqa: PLC0415 - rarely needed
-
+def size_of(entry: Entry) -> int:
+    """Size of an input, 0 if it is unknown."""
     try:
-        digest = hash_file(path)
-    except InputError:  # it is changing: reading it says so
-        return False
-    for capture_id, name, _size, sha256 in same:
-        if sha256 == digest:
-            words = (
-                f"{path}: already in the session as capture {capture_id} ({name}, same SHA-256); "
-                "use --again to ingest it again"
-            )
-            report.skipped.append((path, words))
-            report.known.append((capture_id, path))
-            return True
-    return False
+        return Path(entry.path).stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def add_known(file: CaptureFile, opened: OpenInput, index: int) -> CaptureFile:
+    """The row of a file, with what this process knows better than the one that parsed it."""
+    own = opened.row(file.capture_id, index)
+    file.file, file.source, file.head_sha256 = index, own.source, own.head_sha256
+    file.kind = own.kind or file.kind
+    return file
 
 
 def _finish(writer: Writer, report: Report, tables: set[str]) -> None:

@@ -35,7 +35,14 @@ class BlockContents:
     """Reads the contents of blocks; its user knows where they are."""
 
     def __init__(
-        self, info: SourceInfo, interfaces: list[Interface], damage: DamageLog, limit: int, *, notes: bool
+        self,
+        info: SourceInfo,
+        interfaces: list[Interface],
+        damage: DamageLog,
+        limit: int,
+        *,
+        notes: bool,
+        first_section: int = 0,
     ) -> None:
         self.base = 0
         """Offset in the uncompressed input of the first byte of the next batch's buffer."""
@@ -45,7 +52,7 @@ class BlockContents:
         self._limit = limit
         self._walk = PcapngWalk(limit)
         self._walk.noting = notes
-        self._section = -1
+        self._section = first_section - 1
         self._local: list[int] = []
         self._others: dict[int, int] = {}
         self._crowded: Counter[str] = Counter()

@@ -15,7 +15,16 @@ from typing import Protocol, Self
 from rustnet.sources.ahead import Ahead, NotYetError
 from rustnet.sources.compressed import ReadAhead
 from rustnet.sources.damage import DamageLog
-from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Damage, Frames, Interface, Source, SourceInfo
+from rustnet.sources.frames import (
+    BATCH_PACKETS,
+    BUFFER_BYTES,
+    Damage,
+    Frames,
+    InputFile,
+    Interface,
+    Source,
+    SourceInfo,
+)
 from rustnet.sources.hashing import HashedElsewhere, Hasher, HashProcess, hasher
 from rustnet.sources.limits import Countdown, Limits
 from rustnet.sources.longblocks import LongPart
@@ -66,7 +75,7 @@ class FileSource:
     ``buffer_bytes`` and ``batch_packets`` size the batches. ``hashing`` may be turned off where the hash is not wanted,
     ``notes`` where nobody wants to know what the file says of single packets; with ``hashed_elsewhere`` another process
     computes the hash. ``file`` is the input if it is already open. Opening a pipe waits for its first bytes, and asks
-    ``stopped`` meanwhile; `StoppedError` if that is so.
+    ``stopped`` meanwhile; `StoppedError` if that is so. Sections of a pcapng are counted from ``first_section``.
     """
 
     def __init__(
@@ -80,9 +89,11 @@ class FileSource:
         notes: bool = True,
         stopped: Callable[[], bool] | None = None,
         file: FileIO | None = None,
+        first_section: int = 0,
     ) -> None:
         self.interfaces: list[Interface] = []
         self.damage: list[Damage] = []
+        self.files: list[InputFile] = []
         self._stored = Stored(path, stopped, file) if stopped else Stored(path, file=file)
         try:
             form, packed, head = sniff(self._stored)
@@ -101,6 +112,12 @@ class FileSource:
         """Batches to fill in turn; without any the source makes its own."""
         self.limits = Limits()
         """How much is read; to be set before the first batch."""
+        self.countdown: Countdown | None = None
+        """Limits that several files share; without it ``limits`` apply to this one."""
+        self.first_turn = 0
+        """Index in ``ring`` of the batch to fill first; after the last batch, of the one that would be next."""
+        self.file = 0
+        """Index of this file among those of its capture."""
         self._hasher: Hasher | HashProcess | HashedElsewhere | None = None
         self._decoder: ReadAhead | None = None
         self._eof = False
@@ -112,7 +129,13 @@ class FileSource:
         self._records: _Records
         if form == "pcapng":
             self._records = PcapngReader(
-                self.info, self.interfaces, self._log, buffer_bytes, look=self._look, notes=notes
+                self.info,
+                self.interfaces,
+                self._log,
+                buffer_bytes,
+                look=self._look,
+                notes=notes,
+                first_section=first_section,
             )
         else:
             self._records = PcapReader(head, self.interfaces, self._log)
@@ -163,6 +186,16 @@ class FileSource:
         """Return bytes that were not read yet (`Ahead.look`)."""
         return self._ahead.look(skip, size) if self._ahead else None
 
+    @property
+    def read_packets(self) -> int:
+        """Packets read so far."""
+        return self._records.packets
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of the uncompressed input whose packets were read."""
+        return self._records.base
+
     def position(self) -> int:
         """Bytes of the stored input consumed so far (compare with ``info.bytes``)."""
         return self._stored.position
@@ -189,9 +222,9 @@ class FileSource:
         ring: list[Frames] = list(self.ring)
         size = len(ring) or _BUFFERS
         tickets = [0] * size
-        turn = 0
+        turn = self.first_turn
         carry = memoryview(b"")
-        countdown = Countdown(self.limits)
+        countdown = self.countdown or Countdown(self.limits)
         read = 0
         while not records.finished and not self._stops(countdown, stream, read, bool(carry)):
             if patience is not None and not (records.full or self._eof or stream.ready(patience)):
@@ -205,6 +238,7 @@ class FileSource:
                 self._hasher.wait(tickets[at])
             frames.count = 0
             frames.first_number = records.packets + 1
+            frames.file, frames.files = self.file, None
             frames.notes = {}
             view = frames.buffer
             kept = len(carry)
@@ -222,6 +256,7 @@ class FileSource:
             frames.capacity = len(frames.offset)
             if frames.count:
                 turn += 1
+                self.first_turn = turn
             yield frames, used
 
     def _stops(self, countdown: Countdown, stream: Ahead, read: int, carried: bool) -> bool:

@@ -14,3 +14,5 @@ cdef class Frames:
     cdef public uint32_t[::1] interface
     cdef public int64_t[::1] file_offset
     cdef public dict notes
+    cdef public int file
+    cdef public object files

@@ -39,7 +39,8 @@ class Frames:
     (LINKTYPE registry), ``interface`` uint32 index into the source's interfaces, ``file_offset`` int64 position of
     the frame's first byte in the uncompressed input. ``buffer`` owns the bytes that ``data`` views, for whoever
     fills the batch. ``first_number`` is the number of frame 0, counted from 1
-    through the whole capture. ``notes`` holds what a file says of single frames, by index in the batch.
+    through the whole capture. ``notes`` holds what a file says of single frames, by index in the batch. ``file`` is the
+    index of the file that the frames come from; if they come from several, ``files`` has a uint16 index for each.
     """
 
     def __init__(self, packets: int = BATCH_PACKETS, size: int = BUFFER_BYTES, make: "Maker" = zeros) -> None:
@@ -56,6 +57,8 @@ class Frames:
         self.interface = make(packets, np.uint32)
         self.file_offset = make(packets, np.int64)
         self.notes: dict[int, Note] = {}
+        self.file = 0
+        self.files: memoryview[int] | None = None
 
     def column(self, name: str) -> "np.ndarray[tuple[int], np.dtype[np.generic]]":
         """One column's valid entries as a NumPy view (no copy)."""
@@ -154,6 +157,20 @@ class SourceInfo:
     """Some packets so far carry comments or name processes."""
     skipped_blocks: int = 0
     """Blocks of unknown type that were passed over."""
+    assembly: str = ""
+    """``joined`` or ``merged`` for several files that are read as one capture."""
+
+
+@dataclass(slots=True)
+class InputFile:
+    """One of several files that are read as one capture."""
+
+    info: SourceInfo
+    first_packet: int | None = None
+    """Number of its first packet within the capture; None without packets."""
+    packets: int = 0
+    first_ts: int | None = None
+    last_ts: int | None = None
 
 
 class Source(Protocol):
@@ -170,6 +187,8 @@ class Source(Protocol):
     info: SourceInfo
     interfaces: list[Interface]
     damage: list[Damage]
+    files: list[InputFile]
+    """The files that it reads as one capture, as far as they were opened; empty where it is one file."""
     limits: Limits
     """How much is read; to be set before the first batch."""
 

@@ -16,26 +16,33 @@ class Limits:
 
 
 class Countdown:
-    """Compares what was read of one input with its limits."""
+    """Compares what was read of one input, which may be several files, with its limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._until = None if limits.seconds is None else time.monotonic() + limits.seconds
+        self._packets = 0
+        self._bytes = 0
+
+    def add_file(self, packets: int, read: int) -> None:
+        """Count a file that was read: the next numbers are those of another one."""
+        self._packets += packets
+        self._bytes += read
 
     def packets_left(self, packets: int) -> int | None:
         """How many packets may still be read after so many; None: any number."""
-        return None if self._limits.packets is None else max(0, self._limits.packets - packets)
+        return None if self._limits.packets is None else max(0, self._limits.packets - self._packets - packets)
 
     def bytes_left(self, read: int) -> int | None:
         """How many bytes may still be read after so many; None: any number."""
-        return None if self._limits.bytes is None else max(0, self._limits.bytes - read)
+        return None if self._limits.bytes is None else max(0, self._limits.bytes - self._bytes - read)
 
     def reached(self, packets: int, read: int) -> str | None:
         """Name the limit that was reached, as the user gave it; None if none was."""
         limits = self._limits
-        if limits.packets is not None and packets >= limits.packets:
+        if limits.packets is not None and self._packets + packets >= limits.packets:
             return f"--max-packets {limits.packets}"
-        if limits.bytes is not None and read >= limits.bytes:
+        if limits.bytes is not None and self._bytes + read >= limits.bytes:
             return f"--max-bytes {limits.bytes}"
         if self._until is not None and time.monotonic() >= self._until:
             return f"--max-seconds {limits.seconds:g}"

@@ -27,6 +27,7 @@ class PacedSource:
         self.info = source.info
         self.interfaces = source.interfaces
         self.damage = source.damage
+        self.files = source.files
         self.limits = source.limits
         self._source = source
         self._speed = speed
@@ -101,6 +102,8 @@ def _part(frames: Frames, start: int, end: int) -> Frames:
         setattr(part, name, getattr(frames, name)[start:end])
     part.count = part.capacity = end - start
     part.first_number = frames.first_number + start
+    part.file = frames.file
+    part.files = None if frames.files is None else frames.files[start:end]
     if frames.notes:
         part.notes = {i - start: frames.notes[i] for i in range(start, end) if i in frames.notes}
     return part

@@ -36,8 +36,9 @@ class PcapngReader(BlockContents):
         *,
         look: Look,
         notes: bool = True,
+        first_section: int = 0,
     ) -> None:
-        super().__init__(info, interfaces, damage, buffer // 2, notes=notes)
+        super().__init__(info, interfaces, damage, buffer // 2, notes=notes, first_section=first_section)
         self.finished = False
         self.full = False
         """The last batch was filled: the buffer may hold more packets."""

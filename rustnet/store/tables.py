@@ -47,17 +47,24 @@ class Capture:
     capture_id: I32
     """Number of the capture within the session, from 1."""
     source: FilePath
-    r"""Path as given (bytes that are no UTF-8 as `\xNN`), `-` for standard input, or the interface."""
+    r"""Path as given (bytes that are no UTF-8 as `\xNN`), `-` for standard input, or the interface; the first
+    one's if there are several files."""
     kind: Word
     """`file`, `stdin`, `fifo` or `live`."""
     format: Word
     """`pcap`, `pcap-ns`, `pcap-modified` or `pcapng`, with `+gzip`, `+zstd`, `+xz` or `+lz4` where compressed."""
+    files: I32 = 1
+    """Files that it consists of; those of more than one are in `capture_files`."""
+    assembly: Word | None = None
+    """`joined` if its files continue each other in time, `merged` if their packets were merged by time; NULL for one
+    file."""
     sha256: Digest | None = None
-    """SHA-256 of the input as stored; NULL if it was not read to its end, or changed meanwhile."""
+    """SHA-256 of the input as stored; NULL if it was not read to its end, changed meanwhile, or consists of several
+    files."""
     head_sha256: Digest | None = None
     """SHA-256 of the first 64 KiB of a file, by which it is recognised when it is read again; NULL for pipes."""
     bytes: I64 | None = None
-    """Size of the input as stored."""
+    """Size of the input as stored, all files together."""
     link_types: list[Word] | None = None
     """Link types of its packets, by name."""
     snaplen: Bytes32 | None = None
@@ -100,6 +107,38 @@ class Capture:
     """Version that ingested it."""
 
 
+@record("capture_files")
+class CaptureFile:
+    """The files of captures that consist of several: rotated files, or the two directions of a tap."""
+
+    capture_id: I32
+    """Capture it is a part of."""
+    file: U16
+    """Index within the capture, from 0."""
+    source: FilePath
+    r"""Path as given (bytes that are no UTF-8 as `\xNN`), or `-` for standard input."""
+    kind: Word
+    """`file`, `stdin` or `fifo`."""
+    format: Word
+    """As in `captures`."""
+    bytes: I64 | None = None
+    """Size of the file as stored."""
+    sha256: Digest | None = None
+    """SHA-256 of the file as stored; NULL if it was not read to its end, or changed meanwhile."""
+    head_sha256: Digest | None = None
+    """SHA-256 of its first 64 KiB; NULL for pipes."""
+    first_packet: PacketNumber | None = None
+    """Number of its first packet within the capture; NULL if it has none."""
+    packets: I64 = 0
+    """Packets read."""
+    first_ts: Ts | None = None
+    """Earliest packet time."""
+    last_ts: Ts | None = None
+    """Latest packet time."""
+    complete: bool = False
+    """The file was read to a clean end."""
+
+
 @record("packets")
 class Packet:
     """Index of every packet, which leads from any row back to the bytes."""
@@ -107,7 +146,7 @@ class Packet:
     capture_id: I32
     """Capture it belongs to."""
     number: PacketNumber
-    """Number within the capture, from 1, as Wireshark counts."""
+    """Number within the capture, from 1, as Wireshark counts; goes on over all files of the capture."""
     ts: Ts
     """Packet time."""
     flow_id: I64 | None
@@ -123,9 +162,11 @@ class Packet:
     tcp_flags: U8
     """TCP flags byte (FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128); 0 for others."""
     file_offset: I64
-    """Position of the frame's first byte in the uncompressed input."""
+    """Position of the frame's first byte in the uncompressed file."""
     interface: U16
     """Index in `interfaces`."""
+    file: U16
+    """Index of its file in `capture_files`; 0 in captures of one file."""
 
 
 @record("interfaces")
@@ -476,6 +517,7 @@ class Anomaly:
 
 CORE_TABLES: tuple[type, ...] = (
     Capture,
+    CaptureFile,
     InterfaceRow,
     Packet,
     FlowRow,

@@ -122,14 +122,6 @@ class Writer:
         )[0]
         return captures, max(flows, packets)
 
-    def earlier_captures(self) -> list[tuple[int, str, int, str]]:
-        """Captures in the session when it was opened that have a SHA-256: id, source, size, SHA-256."""
-        if self.is_new:
-            return []
-        return self.query(
-            "SELECT capture_id, source, bytes, sha256 FROM captures WHERE bytes IS NOT NULL AND sha256 IS NOT NULL"
-        )
-
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement after everything that was put before it, and return its rows."""
         rows: list[tuple[Any, ...]] = []

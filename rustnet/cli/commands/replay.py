@@ -62,6 +62,14 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
     "--with", "tool", type=click.Choice(["tshark"]),
     help=_("Let tshark name applications that no parser recognised, also in captures already in the session."),
 )  # fmt: skip
+@click.option(
+    "--join", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+    help=_("Read files that continue each other in time on the same interface as one capture (auto), or all files."),
+)  # fmt: skip
+@click.option(
+    "--merge", is_flag=True,
+    help=_("Merge the packets of all files by time into one capture, such as both directions of a tap."),
+)  # fmt: skip
 @input_limit_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
@@ -85,6 +93,8 @@ def command(
     again: bool,
     workers: int | None,
     tool: str | None,
+    join: Literal["auto", "always", "never"],
+    merge: bool,
     max_packets: int | None,
     max_bytes: int | None,
     max_seconds: float | None,
@@ -116,6 +126,8 @@ def command(
         dissect=not no_dissect,
         workers=workers,
         speed=speed,
+        join=join,
+        merge=merge,
         limits=Limits(max_packets, max_bytes, max_seconds),
     )
     with session_path(db) as session:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_REASONS = 5
 _MAX_DAMAGE = 5
+_MAX_FILES = 8
 _FRACTION_BAR = 10
 _KIND_WORDS = {
     "unknown_link_type": "link type without a decoder",
@@ -51,7 +52,10 @@ class Page:
 
     def _capture(self, c: Health) -> None:
         t = self.terminal
-        name = cut(_text("standard input" if c.source == "-" else c.source), t.width)
+        name = _text("standard input" if c.source == "-" else c.source)
+        if len(c.files) > 1:
+            name = _("{path} and {n} more").format(path=name, n=len(c.files) - 1)
+        name = cut(name, t.width)
         self.lines.append(t.bold(name))
         facts = [c.format, _size(c.bytes), ", ".join(c.link_types or []) or "no link type"]
         if c.application:
@@ -63,11 +67,30 @@ class Page:
             f"{c.packets:,} {ngettext('packet', 'packets', c.packets)} · {humanised(c.wire_bytes)} on the wire · "
             f"{c.flows:,} {ngettext('flow', 'flows', c.flows)}"
         )
+        self._files(c)
         if c.first_ts is not None and c.last_ts is not None:
             self._line(f"{moment(c.first_ts)} → {moment(c.last_ts)} ({duration(c.last_ts - c.first_ts)})")
         for grade, words in [*_health(c), *_damage(c)]:
             mark = {"good": t.good("✓"), "warn": t.warn("!"), "bad": t.bad("✗"), "fact": t.dim("·")}[grade]
             self.lines.append(f"  {mark} {wrap(words, t.width - 6, '    ')}")
+
+    def _files(self, c: Health) -> None:
+        """Add the files of a capture that consists of several."""
+        if not c.files:
+            return
+        joined = _("{n} files that continue each other in time, read as one capture (--join never: each by itself)")
+        merged = _("{n} files, merged by time into one capture")
+        self._line((merged if c.assembly == "merged" else joined).format(n=len(c.files)))
+        for file in c.files[:_MAX_FILES]:
+            packets = f"{file.packets:,} {ngettext('packet', 'packets', file.packets)}"
+            facts = [_text(Path(file.source).name), _size(file.bytes), packets]
+            if file.sha256:
+                facts.append(f"sha256 {file.sha256[:12]}…")
+            if not file.complete:
+                facts.append(_("incomplete"))
+            self._line("  " + " · ".join(facts))
+        if len(c.files) > _MAX_FILES:
+            self._line("  " + _("{n} more files").format(n=len(c.files) - _MAX_FILES))
 
     def _line(self, words: str) -> None:
         self.lines.append("  " + wrap(words, self.terminal.width - 4, "  "))
@@ -231,6 +254,15 @@ def _health(c: Health) -> list[tuple[str, str]]:
         )
     if c.one_sided:
         lines.append(("warn", f"{c.one_sided:,} of {c.tcp_flows:,} TCP flows show one direction only"))
+    for each in c.shared:
+        words = ngettext(
+            "{n} conversation is also in {path}, which was captured at the same time: it is counted twice; "
+            "replay --merge reads both as one capture",
+            "{n} conversations are also in {path}, which was captured at the same time: they are counted twice; "
+            "replay --merge reads both as one capture",
+            each.conversations,
+        )
+        lines.append(("warn", words.format(n=f"{each.conversations:,}", path=safe(each.source))))
     if c.missed_bytes:
         missing = f"{humanised(c.missed_bytes)} missing in {c.flows_with_gaps:,} TCP streams"
         lines.append(("warn", f"{missing}: acknowledged but not captured"))

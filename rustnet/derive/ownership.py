@@ -22,6 +22,13 @@ def sidecar_files(source: str, evidence: Evidence) -> list[Path]:
     return find_sidecars(Path(as_path(source)))
 
 
+def sources_of(con: "DuckDBPyConnection", capture_id: int) -> list[str]:
+    """Paths of a capture's files, as they were given."""
+    rows = run(con, "SELECT source FROM capture_files WHERE capture_id = ? ORDER BY file", [capture_id])
+    rows = rows or run(con, "SELECT source FROM captures WHERE capture_id = ?", [capture_id])
+    return [source for (source,) in rows]
+
+
 def _sentence(names: str, report: OwnershipReport) -> str:
     """Summary of the records and claims of a capture's sidecars."""
     if report.bad_records:
@@ -53,9 +60,9 @@ def _remember(con: "DuckDBPyConnection", files: list[Path]) -> None:
 def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
     outcome = Outcome()
     for capture_id in span.captures:
-        ((source,),) = run(con, "SELECT min(source) FROM captures WHERE capture_id = ?", [capture_id])
-        files = sidecar_files(source, evidence)
-        _remember(con, [*files, *([] if source == "-" else [Path(as_path(source))])])
+        sources = sources_of(con, capture_id)
+        files = list(dict.fromkeys(file for source in sources for file in sidecar_files(source, evidence)))
+        _remember(con, [*files, *(Path(as_path(source)) for source in sources if source != "-")])
         packet_claims = evidence.packet_claims.get(capture_id)
         if not files and packet_claims is None:
             continue
@@ -71,7 +78,7 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
         )
         names = [str(file) for file in files]
         if packet_claims is not None:
-            names.append(_("packets of {source}").format(source=source))
+            names.append(_("packets of {source}").format(source=sources[0]))
         outcome.notes.append(_sentence(", ".join(names), report))
         outcome.notes += report.clocks
         outcome.failures += report.unreadable

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rustnet.attribute.stage import run
+from rustnet.derive.ownership import sources_of
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.errors import RustnetError
 from rustnet.filenames import as_path
@@ -54,9 +55,9 @@ WHERE f.flow_id = v.flow_id AND (app_source IS NULL OR app_source <> 'payload')"
 Sample = tuple[int, int, str, bool]
 """Packet number, flow, its transport protocol, and whether the flow is inside a tunnel."""
 
-PacketDecoder = Callable[[str, Sequence[Sample]], tuple[list[str], str | None]]
-"""Returns for a capture's path and samples the protocols of each (``eth:ethertype:ip:udp:dns``), and the reason if it
-stopped early. Raises `RustnetError`."""
+PacketDecoder = Callable[[Sequence[str], bool, Sequence[Sample]], tuple[list[str], str | None]]
+"""Returns, for the paths of a capture's files, whether they are merged by time, and samples, the protocols of each
+(``eth:ethertype:ip:udp:dns``), and the reason if it stopped early. Raises `RustnetError`."""
 
 _NO_PROTOCOL = frozenset(("data", "data-text-lines", "vssmonitoring", "tcp.segments", "eth_padding"))
 """Layers that tshark reports for bytes it cannot decode."""
@@ -137,21 +138,23 @@ def app_name(chain: str, protocol: str, inside: bool) -> str | None:
 
 
 def _name_capture(
-    con: "DuckDBPyConnection", capture_id: int, source: str, decoder: PacketDecoder, outcome: Outcome
+    con: "DuckDBPyConnection", capture_id: int, merged: bool, decoder: PacketDecoder, outcome: Outcome
 ) -> None:
     """Decode the samples of one capture, store the applications, and add what was done to ``outcome``."""
     unknown = unknown_flows(con, capture_id)
     samples = select_samples(con, capture_id) if unknown else []
     if not samples:
         return
-    path = as_path(source)
-    if not Path(path).is_file():
+    sources = sources_of(con, capture_id)
+    paths = [as_path(source) for source in sources]
+    source, path = sources[0], paths[0]
+    if not all(Path(path).is_file() for path in paths):
         sentence = _("{source}: cannot be read again, so tshark was not run; replay a file")
         outcome.failures.append(sentence.format(source=source))
         return
     sampled = len({flow for _number, flow, _protocol, _inside in samples})
     try:
-        chains, stopped = decoder(path, samples)
+        chains, stopped = decoder(paths, merged, samples)
     except RustnetError as error:
         outcome.failures.append(str(error) if str(error).startswith(path) else f"{source}: {error}")
         _record(con, capture_id, str(error), unknown)
@@ -175,9 +178,9 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
     if evidence.decoder is None:
         return outcome
     for capture_id in span.captures:
-        ((source,),) = run(con, "SELECT source FROM captures WHERE capture_id = ?", [capture_id])
+        ((assembly,),) = run(con, "SELECT assembly FROM captures WHERE capture_id = ?", [capture_id])
         run(con, "DELETE FROM anomalies WHERE capture_id = ? AND kind = 'tshark_incomplete'", [capture_id])
-        _name_capture(con, capture_id, source, evidence.decoder, outcome)
+        _name_capture(con, capture_id, assembly == "merged", evidence.decoder, outcome)
     return outcome
 
 

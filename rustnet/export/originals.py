@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rustnet.errors import InputError, RustnetError
 from rustnet.filenames import as_path
-from rustnet.query.selection import Original, originals
+from rustnet.query.selection import OriginalFile, originals
 
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -26,11 +26,11 @@ class Location:
     missing: bool = False
 
 
-def locate(original: Original, session: Path, given: Sequence[str] = (), *, alone: bool = True) -> Location:
-    """Locate a capture among the files ``given``, at its path, or next to the session.
+def locate(original: OriginalFile, session: Path, given: Sequence[str] = (), *, alone: bool = True) -> Location:
+    """Locate a file among those ``given``, at its path, or next to the session.
 
-    ``alone`` means that this is the only capture, so that a single given file is taken for it. Otherwise given files
-    are matched by size and hash, or by name.
+    ``alone`` means that this is the only file of all captures, so that a single given file is taken for it. Otherwise
+    given files are matched by size and hash, or by name.
     """
     if given:
         chosen = _choose(original, [Path(name) for name in given], alone=alone)
@@ -53,8 +53,8 @@ def locate(original: Original, session: Path, given: Sequence[str] = (), *, alon
     return Location(None, f"{original.source}: no such file; give its current path with --source", missing=True)
 
 
-def stored_as(session: "Session", path: Path) -> int:
-    """Return the number of the session's latest capture that is identical to a file.
+def stored_as(session: "Session", path: Path) -> tuple[int, int | None]:
+    """Return the number of the session's latest capture that contains a file, and its index if there are several.
 
     Raises `InputError` if the file cannot be read, `RustnetError` if no capture matches.
     """
@@ -62,12 +62,17 @@ def stored_as(session: "Session", path: Path) -> int:
         size = path.stat().st_size
     except OSError as error:
         raise InputError("{path}: cannot be read: {strerror}", path=path, strerror=error.strerror or error) from None
-    same = [original for original in originals(session) if original.bytes == size and original.sha256]
+    same = [
+        (file, i if len(original.files) > 1 else None)
+        for original in originals(session)
+        for i, file in enumerate(original.files)
+        if file.bytes == size and file.sha256
+    ]
     if same:
         sha256 = digest(path)
-        for original in reversed(same):
-            if original.sha256 == sha256:
-                return original.capture_id
+        for file, index in reversed(same):
+            if file.sha256 == sha256:
+                return file.capture_id, index
     raise RustnetError(
         "{path}: contains no capture with the SHA-256 of {path2}; add it with 'rustnet replay {path2} --db {path}'",
         path=session.path,
@@ -75,7 +80,7 @@ def stored_as(session: "Session", path: Path) -> int:
     )
 
 
-def _choose(original: Original, given: Sequence[Path], *, alone: bool) -> Path | None:
+def _choose(original: OriginalFile, given: Sequence[Path], *, alone: bool) -> Path | None:
     if alone and len(given) == 1:
         return given[0]
     sized = [p for p in given if p.is_file() and p.stat().st_size == original.bytes]
@@ -87,7 +92,7 @@ def _choose(original: Original, given: Sequence[Path], *, alone: bool) -> Path |
     return named[0] if named else None
 
 
-def verify(original: Original, path: Path) -> str:
+def verify(original: OriginalFile, path: Path) -> str:
     """Compare a file with the ingested capture; returns the difference, or an empty text.
 
     Raises `InputError` if it cannot be read.

@@ -12,6 +12,7 @@ from rustnet.export.pcapng import PcapngWriter
 from rustnet.filenames import as_text
 from rustnet.present.text import safe
 from rustnet.query.comments import named_by
+from rustnet.sources.assembled import reread_files
 from rustnet.sources.files import reread
 from rustnet.sources.frames import Frames, Interface, Source
 from rustnet.sources.linktypes import CUSTOM_BLOCK, SYSDIG_EVENT, SYSTEMD_JOURNAL, link_name
@@ -21,14 +22,21 @@ _NOT_PACKETS = frozenset((CUSTOM_BLOCK, SYSTEMD_JOURNAL, SYSDIG_EVENT))
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One capture and its selected packets."""
+    """One capture, which may be several files, and its selected packets."""
 
-    path: Path
+    paths: tuple[Path, ...]
     sha256: str | None
+    """Of a capture of one file."""
     numbers: Callable[[], Iterator[int]]
     """Packet numbers, ascending, each once."""
     comment: Callable[[int], str] | None = None
     """Returns the comment to add to a packet, by its number; for pcapng only."""
+    merged: bool = False
+    """Its files are merged by time."""
+
+    def open(self) -> Source:
+        """Open its files. Raises `InputError`."""
+        return reread_files([str(path) for path in self.paths], self.merged)
 
 
 @dataclass(slots=True)
@@ -48,13 +56,13 @@ def write_pcapng(parts: Iterable[Part], stream: BinaryIO) -> Extracted:
     result = Extracted()
     writer = PcapngWriter(stream)
     for part in parts:
-        source = reread(str(part.path))
+        source = part.open()
         section_written = False
         try:
             for frames, i in _selected(source, part):
                 info = source.info
                 if not section_written:
-                    origin = f"extracted from {safe(as_text(part.path.name))}" + (
+                    origin = f"extracted from {', '.join(safe(as_text(path.name)) for path in part.paths)}" + (
                         f", sha256 {part.sha256}" if part.sha256 else ""
                     )
                     by = [f"captured by {safe(info.application)}"] if info.application else []
@@ -91,9 +99,9 @@ def write_pcap(parts: Iterable[Part], stream: BinaryIO) -> Extracted:
     result = Extracted()
     writer: PcapWriter | None = None
     link = -1
-    nanoseconds = not all(_coarse(part.path) for part in parts)
+    nanoseconds = not all(_coarse(path) for part in parts for path in part.paths)
     for part in parts:
-        source = reread(str(part.path))
+        source = part.open()
         try:
             for frames, i in _selected(source, part):
                 if frames.link[i] in _NOT_PACKETS:
@@ -149,4 +157,4 @@ def _selected(source: Source, part: Part) -> Iterator[tuple[Frames, int]]:
             wanted = next(numbers, None)
         if wanted is None:
             return
-    raise InputError("{path}: has no packet {wanted}: it is not the ingested file", path=part.path, wanted=wanted)
+    raise InputError("{path}: has no packet {wanted}: it is not the ingested file", path=part.paths[-1], wanted=wanted)

@@ -42,13 +42,15 @@ def require() -> None:
         )
 
 
-def decode_packets(source: str, samples: Sequence[Sample]) -> tuple[list[str], str | None]:
+def decode_packets(files: Sequence[str], merged: bool, samples: Sequence[Sample]) -> tuple[list[str], str | None]:
     """Protocols of each sampled packet that the tool decoded, and why it stopped early (or ``None``)."""
     with tempfile.TemporaryDirectory(prefix="rustnet.inspect.", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "unknown.pcapng"
         with file.open("wb") as stream:
             numbers = [number for number, _, _, _ in samples]
-            written = write_pcapng([Part(Path(source), None, lambda: iter(numbers))], stream).packets
+            written = write_pcapng(
+                [Part(tuple(map(Path, files)), None, lambda: iter(numbers), merged=merged)], stream
+            ).packets
         if written != len(samples):
             raise InputError("has other packets than were ingested; it is not the same file")
         answer = _request(folder, {"tool": "pyshark", "file": str(file), "seconds": SECONDS})

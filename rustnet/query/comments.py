@@ -54,10 +54,16 @@ _FIELDS = ", ".join((
 ))  # fmt: skip
 
 _PACKETS = "SELECT number, flow_id FROM packets WHERE capture_id = $capture AND number >= $low AND number < $high"
+_OF_FILE = """
+SELECT * FROM (
+    SELECT row_number() OVER (ORDER BY number) AS number, flow_id FROM packets
+    WHERE capture_id = $capture AND file = $file
+) WHERE number >= $low AND number < $high"""
+"""The same with numbers within one of the capture's files."""
 
 # The best of the winner's claims gives the match. A DNS flow with a single queried name has that name.
 _COMMENTS = f"""
-WITH here AS (SELECT DISTINCT flow_id FROM ({_PACKETS}) WHERE flow_id IS NOT NULL),
+WITH here AS (SELECT DISTINCT flow_id FROM ({{packets}}) WHERE flow_id IS NOT NULL),
 owned AS (SELECT f.* FROM flows AS f SEMI JOIN here USING (flow_id) WHERE f.process_id IS NOT NULL),
 won AS (
     SELECT c.flow_id, arg_min({{'quality': c.quality, 'reversed': c.reversed, 'sided': c.match IN ({_SIDED})}},
@@ -89,11 +95,15 @@ def named_by(text: str, comments: Iterable[str]) -> bool:
 
 
 class Comments:
-    """The comments of one capture's packets, looked up in chunks on demand."""
+    """The comments of one capture's packets, looked up in chunks on demand.
 
-    def __init__(self, session: "Session", capture_id: int) -> None:
+    With ``file``, those of one of the capture's files, by the packets' numbers within it.
+    """
+
+    def __init__(self, session: "Session", capture_id: int, file: int | None = None) -> None:
         self._session = session
         self._capture = capture_id
+        self._file = file
         self._low = self._high = 0
         self.texts: list[bytes] = []
         """Distinct texts of the current chunk, in UTF-8."""
@@ -133,13 +143,16 @@ class Comments:
 
     def _load(self, first: int) -> None:
         bounds = {"capture": self._capture, "low": first, "high": first + CHUNK}
+        own = _PACKETS
+        if self._file is not None:
+            own, bounds["file"] = _OF_FILE, self._file
         self._low, self._high = first, first + CHUNK
         self._which = np.full(CHUNK, -1, np.int32)
         self._places = self._which.data
         self._decoded = []
         self.texts, self.heads = [], []
         self.chunk += 1
-        owned = self._session.arrays(_COMMENTS, bounds)
+        owned = self._session.arrays(_COMMENTS.replace("{packets}", own), bounds)
         flows = owned["flow_id"]
         if not len(flows):
             return
@@ -148,7 +161,7 @@ class Comments:
         self._decoded = list(places)
         self.texts = [text.encode() for text in places]
         self.heads = [len(_head(text).encode()) for text in places]
-        packets = self._session.arrays(f"SELECT * FROM ({_PACKETS}) WHERE flow_id IS NOT NULL", bounds)  # noqa: S608
+        packets = self._session.arrays(f"SELECT * FROM ({own}) WHERE flow_id IS NOT NULL", bounds)  # noqa: S608
         at = np.minimum(np.searchsorted(flows, packets["flow_id"]), len(flows) - 1)
         owned_packets = flows[at] == packets["flow_id"]
         self._which[packets["number"][owned_packets] - first] = kinds[at[owned_packets]]

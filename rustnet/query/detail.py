@@ -75,6 +75,8 @@ class StoredPacket:
     link_type: int | None
     flow_id: int | None
     """Innermost flow."""
+    file: int
+    """Index of its file among those of the capture."""
 
 
 def find_flows(session: "Session", text: str) -> list[int]:
@@ -152,7 +154,8 @@ def stored_packet(session: "Session", capture_id: int, number: int) -> StoredPac
     if number > _MAX_FLOW_ID:
         raise UsageError("packet {number}: no capture has so many packets", number=number)
     rows = session.execute(
-        "SELECT p.capture_id, p.number, p.ts, p.length, p.captured, p.file_offset, p.interface, i.link_type, p.flow_id "
+        "SELECT p.capture_id, p.number, p.ts, p.length, p.captured, p.file_offset, p.interface, i.link_type, "
+        "p.flow_id, p.file "
         "FROM packets AS p LEFT JOIN interfaces AS i ON i.capture_id = p.capture_id AND i.interface = p.interface "
         "WHERE p.capture_id = ? AND p.number = ?",
         [capture_id, number],

@@ -11,7 +11,9 @@ from rustnet.store.schema import INPUT
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
 
-_CAPTURES = "SELECT DISTINCT source FROM captures WHERE kind <> 'stdin' ORDER BY source"
+_CAPTURES = """
+SELECT source FROM captures WHERE kind <> 'stdin' UNION SELECT source FROM capture_files WHERE kind <> 'stdin'
+ORDER BY source"""
 _SIDECARS = """
 SELECT DISTINCT left(evidence, length(evidence) - strpos(reverse(evidence), ':')) FROM claims
 UNION SELECT DISTINCT left(evidence, length(evidence) - strpos(reverse(evidence), ':')) FROM aliases
@@ -27,7 +29,7 @@ def stored_inputs(session: "Session") -> list[str]:
 
 
 def captures_of(session: "Session") -> list[str]:
-    """Paths of a session's captures, as they were given."""
+    """Paths of the files of a session's captures, as they were given."""
     return [as_path(row[0]) for row in session.execute(_CAPTURES).rows if row[0]]
 
 

@@ -13,16 +13,28 @@ if typing.TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
-    """A capture as it was ingested."""
+class OriginalFile:
+    """A file as it was ingested."""
 
     capture_id: int
     source: str
     kind: str
-    format: str
     bytes: int | None
     sha256: str | None
-    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A capture as it was ingested: its files, and whether they were merged by time."""
+
+    capture_id: int
+    files: tuple[OriginalFile, ...]
+    merged: bool
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of a capture of one file."""
+        return self.files[0].sha256 if len(self.files) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +116,19 @@ def _lower(rows: RowStream) -> set[str]:
 
 def originals(session: "Session", captures: Sequence[int] | None = None) -> list[Original]:
     """List the captures of a session, or those of the given numbers, in order."""
-    rows = session.execute(
-        "SELECT capture_id, source, kind, format, bytes, sha256, packets FROM captures ORDER BY capture_id"
-    ).rows
-    return [Original(*row) for row in rows if captures is None or row[0] in captures]
+    files: dict[int, list[OriginalFile]] = {}
+    for row in session.execute(
+        "SELECT capture_id, source, kind, bytes, sha256 FROM capture_files ORDER BY capture_id, file"
+    ).rows:
+        files.setdefault(row[0], []).append(OriginalFile(*row))
+    result = []
+    for *values, assembly in session.execute(
+        "SELECT capture_id, source, kind, bytes, sha256, assembly FROM captures ORDER BY capture_id"
+    ).rows:
+        if captures is None or values[0] in captures:
+            own = files.get(values[0], [OriginalFile(*values)])
+            result.append(Original(values[0], tuple(own), assembly == "merged"))
+    return result
 
 
 def link_types(session: "Session", selection: Selection) -> set[int]:

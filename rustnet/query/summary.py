@@ -29,11 +29,23 @@ WITH counted AS (
 )
 SELECT captures.capture_id, source, kind, format, application, link_types, snaplen, bytes, sha256, packets, wire_bytes,
     captured_bytes, epoch_ns(first_ts) AS first_ts, epoch_ns(last_ts) AS last_ts, complete, truncated, undecoded,
-    out_of_order, dropped_kernel, dropped_interface,
+    out_of_order, dropped_kernel, dropped_interface, assembly,
     coalesce(flows, 0) AS flows, coalesce(tcp_flows, 0) AS tcp_flows, coalesce(one_sided, 0) AS one_sided,
     coalesce(flows_with_gaps, 0) AS flows_with_gaps, coalesce(missed_bytes, 0) AS missed_bytes
 FROM captures LEFT JOIN counted ON counted.capture_id = captures.capture_id
 ORDER BY captures.capture_id"""
+
+_FILES = """
+SELECT capture_id, source, format, bytes, sha256, packets, complete FROM capture_files ORDER BY capture_id, file"""
+
+_SHARED = """
+WITH seen AS (SELECT DISTINCT community_id, capture_id FROM flows WHERE community_id IS NOT NULL),
+shared AS (SELECT community_id, min(capture_id) AS other FROM seen GROUP BY community_id HAVING count(*) > 1)
+SELECT seen.capture_id, other.source, count(*)
+FROM shared JOIN seen USING (community_id)
+JOIN captures AS own ON own.capture_id = seen.capture_id JOIN captures AS other ON other.capture_id = shared.other
+WHERE seen.capture_id <> shared.other AND own.first_ts <= other.last_ts AND other.first_ts <= own.last_ts
+GROUP BY seen.capture_id, shared.other, other.source ORDER BY seen.capture_id, shared.other"""
 
 _REASONS = """
 SELECT capture_id, kind, detail, sum(count)::BIGINT AS packets FROM anomalies
@@ -110,6 +122,27 @@ class DamagedPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class CapturedFile:
+    """One of the files of a capture."""
+
+    source: str
+    format: str
+    bytes: int | None
+    sha256: str | None
+    packets: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Conversations that are also in another capture of the same time."""
+
+    source: str
+    """The other capture."""
+    conversations: int
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """One capture: its properties and its completeness. Times are nanoseconds since 1970 UTC."""
 
@@ -133,6 +166,8 @@ class Health:
     out_of_order: int
     dropped_kernel: int | None
     dropped_interface: int | None
+    assembly: str | None
+    """``joined`` or ``merged`` for a capture of several files."""
     flows: int
     tcp_flows: int
     one_sided: int
@@ -144,6 +179,9 @@ class Health:
     """At most `MAX_DAMAGE`."""
     damaged: int
     """Number of damaged places."""
+    files: list[CapturedFile]
+    """Its files, if there are several."""
+    shared: list[Shared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +224,21 @@ def health(session: "Session") -> list[Health]:
     for capture_id, kind, packet, offset, detail, count, total in session.execute_own(_DAMAGE, [MAX_DAMAGE]).rows:
         damage.setdefault(capture_id, []).append(DamagedPlace(kind, packet, offset, detail, count))
         totals[capture_id] = total
+    rows = _dicts(session.execute_own(_CAPTURES))
+    files: dict[int, list[CapturedFile]] = {}
+    if any(row["assembly"] for row in rows):
+        for capture_id, *values in session.execute_own(_FILES).rows:
+            files.setdefault(capture_id, []).append(CapturedFile(*values))
+    shared: dict[int, list[Shared]] = {}
+    if len(rows) > 1:
+        for capture_id, source, conversations in session.execute_own(_SHARED).rows:
+            shared.setdefault(capture_id, []).append(Shared(source, conversations))
     captures = []
-    for row in _dicts(session.execute_own(_CAPTURES)):
+    for row in rows:
         number = row["capture_id"]
         captures.append(Health(**row, reasons=reasons.get(number, []), damage=damage.get(number, []),
-                           damaged=totals.get(number, 0)))  # fmt: skip
+                           damaged=totals.get(number, 0), files=files.get(number, []),
+                           shared=shared.get(number, [])))  # fmt: skip
     return captures
 
 

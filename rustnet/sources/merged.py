@@ -140,9 +140,17 @@ class MergedSource(Assembly):
         return self._stopped
 
     def _merge(self, lanes: list[Lane], out: Frames, most: int | None) -> None:
-        """Fill a batch with the next frames of all files, as far as every file is known up to their time."""
+        """Fill a batch with the next frames of all files, as far as every file is known up to their time.
+
+        Of frames with the same time those of the first file come first, also where batches end: so it waits for the
+        rest of a file that ends with that time before it takes those of later files.
+        """
         limit = min(int(lane.keys[-1]) for lane in lanes)
-        ends = [lane.at + int(np.searchsorted(lane.keys[lane.at :], limit, "right")) for lane in lanes]
+        last = next(i for i, lane in enumerate(lanes) if lane.keys[-1] == limit)
+        ends = [
+            lane.at + int(np.searchsorted(lane.keys[lane.at :], limit, "right" if i <= last else "left"))
+            for i, lane in enumerate(lanes)
+        ]
         keys = np.concatenate([lane.keys[lane.at : end] for lane, end in zip(lanes, ends, strict=True)])
         whose = np.repeat(np.arange(len(lanes)), [end - lane.at for lane, end in zip(lanes, ends, strict=True)])
         spans = np.concatenate([lane.spans[lane.at : end] for lane, end in zip(lanes, ends, strict=True)])

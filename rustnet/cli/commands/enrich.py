@@ -69,7 +69,7 @@ def command(
             from rustnet.export.originals import stored_as  # noqa: PLC0415
             from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
 
-            comments = Comments(reader, 1 if db is None else stored_as(reader, Path(path)))
+            comments = Comments(reader, *((1, None) if db is None else stored_as(reader, Path(path))))
             _check_owners(comments, capture, sidecars, db)
             result = write(path, comments, output, inputs)
     print_result(result, capture, output)

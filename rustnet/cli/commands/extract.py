@@ -16,7 +16,7 @@ from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.export.packets import Extracted, Part
-    from rustnet.query.selection import Selection
+    from rustnet.query.selection import OriginalFile, Selection
     from rustnet.query.session import Session
 
 
@@ -96,7 +96,6 @@ def _parts(
     with_comments: bool,
 ) -> "list[Part]":
     """Locate and check the originals of the selected packets; ``with_comments`` adds owners as comments."""
-    from rustnet.export import originals  # noqa: PLC0415
     from rustnet.export.packets import Part  # noqa: PLC0415 -- NumPy
     from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
     from rustnet.query.selection import originals as stored  # noqa: PLC0415
@@ -104,24 +103,33 @@ def _parts(
     counts = selected.counts(reader)
     parts = []
     for capture in stored(reader, list(counts)):
-        original = originals.locate(capture, session, sources, alone=len(counts) == 1)
-        if original.path is None:
-            raise InputError("capture {n}: {words}", n=capture.capture_id, words=original.problem)
-        if verified:
-            if not capture.sha256:
-                words = _("rustnet: {path}: not verified: it was never read to its end, so there is no hash")
-                notify(words.format(path=safe(str(original.path))))
-            if wrong := originals.verify(capture, original.path):
-                raise InputError(
-                    "{path}: {wrong}; name the right file with --source, or skip this check with --no-verify",
-                    path=original.path,
-                    wrong=wrong,
-                )
+        alone = len(counts) == 1 and len(capture.files) == 1
+        paths = tuple(_located(file, session, sources, alone=alone, verified=verified) for file in capture.files)
         number = capture.capture_id
         comment_of = Comments(reader, number).text if with_comments else None
         numbers = functools.partial(selected.numbers, reader, number)
-        parts.append(Part(original.path, capture.sha256, numbers, comment_of))
+        parts.append(Part(paths, capture.sha256, numbers, comment_of, capture.merged))
     return parts
+
+
+def _located(file: "OriginalFile", session: Path, sources: tuple[str, ...], *, alone: bool, verified: bool) -> Path:
+    """Path of an original, which is the ingested file if it is ``verified``."""
+    from rustnet.export import originals  # noqa: PLC0415
+
+    original = originals.locate(file, session, sources, alone=alone)
+    if original.path is None:
+        raise InputError("capture {n}: {words}", n=file.capture_id, words=original.problem)
+    if verified:
+        if not file.sha256:
+            words = _("rustnet: {path}: not verified: it was never read to its end, so there is no hash")
+            notify(words.format(path=safe(str(original.path))))
+        if wrong := originals.verify(file, original.path):
+            raise InputError(
+                "{path}: {wrong}; name the right file with --source, or skip this check with --no-verify",
+                path=original.path,
+                wrong=wrong,
+            )
+    return original.path
 
 
 def _write(output: str, form: str, parts: "list[Part]", inputs: Inputs) -> "Extracted":

@@ -91,7 +91,7 @@ def _original(reader: "Session", packet: "StoredPacket", session: str, source: s
     from rustnet.export.originals import locate  # noqa: PLC0415
     from rustnet.query.selection import originals  # noqa: PLC0415
 
-    capture = originals(reader, [packet.capture_id])[0]
+    capture = originals(reader, [packet.capture_id])[0].files[packet.file]
     original = locate(capture, Path(session), [source] if source else [])
     if original.path is None:
         raise InputError(original.problem)

@@ -17,7 +17,7 @@ from rustnet.present.text import safe
 if TYPE_CHECKING:
     from rustnet.query.integrity import Finding
     from rustnet.query.partial import PartialCapture
-    from rustnet.query.selection import Original
+    from rustnet.query.selection import Original, OriginalFile
 
 
 @click.command(
@@ -54,7 +54,8 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
     except ForeignObjectsError as error:  # nothing in the session can be relied on
         findings = foreign_objects(error)
     if not no_hash:
-        findings = [_file(c, Path(session), sources, alone=len(captures) == 1) for c in captures] + findings
+        files = [file for capture in captures for file in capture.files]
+        findings = [_file(file, Path(session), sources, alone=len(files) == 1) for file in files] + findings
     wrong = [f for f in findings if not f.ok and f.serious]
     if as_json:
         import dataclasses  # noqa: PLC0415
@@ -73,8 +74,8 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
     return ExitCode.FAILURE if wrong else ExitCode.DONE
 
 
-def _file(capture: "Original", session: Path, sources: tuple[str, ...], *, alone: bool) -> "Finding":
-    """Compare a capture's file with the size and hash at ingest."""
+def _file(capture: "OriginalFile", session: Path, sources: tuple[str, ...], *, alone: bool) -> "Finding":
+    """Compare a file of a capture with the size and hash at ingest."""
     from rustnet.export.originals import locate, verify  # noqa: PLC0415
     from rustnet.query.integrity import Finding  # noqa: PLC0415
 

@@ -23,6 +23,9 @@ quiet while a file is rotated, and packets near the border may be out of order."
 PLAIN_GAP, PLAIN_OVERLAP = 10 * SECOND, SECOND // 100
 """The same for files with other names."""
 
+OVERLAPPING_PART = 10
+"""Files overlap by a tenth of the earlier one at most: those that overlap more were captured at the same time."""
+
 _NUMBER = re.compile(r"\d+")
 
 
@@ -77,9 +80,9 @@ def continues(earlier: Entry, last_ts: int | None, entry: Entry, mode: Join) -> 
     if last_ts is None or not first.same_place(second):
         return False
     gap = second.first_ts - last_ts
-    if _stem(earlier.path) == _stem(entry.path):
-        return -NAMED_OVERLAP <= gap <= NAMED_GAP
-    return -PLAIN_OVERLAP <= gap <= PLAIN_GAP
+    named = _stem(earlier.path) == _stem(entry.path)
+    overlap = min(NAMED_OVERLAP if named else PLAIN_OVERLAP, (last_ts - first.first_ts) // OVERLAPPING_PART)
+    return -overlap <= gap <= (NAMED_GAP if named else PLAIN_GAP)
 
 
 class Queue:
@@ -118,6 +121,13 @@ class Queue:
         if self._entries and continues(earlier, last_ts, self._entries[0], self.mode):
             return self._entries.popleft()
         return None
+
+    def drop_following(self, earlier: Entry) -> list[Entry]:
+        """Remove and return the next inputs as long as they may continue ``earlier``."""
+        dropped = []
+        while self.may_follow(earlier):
+            dropped.append(self._entries.popleft())
+        return dropped
 
     def may_follow(self, entry: Entry) -> bool:
         """Whether the next input was written like ``entry``, so that it may continue it."""

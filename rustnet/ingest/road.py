@@ -190,6 +190,10 @@ class Run:
         )
         following = None if self.options.merge or not queue.may_follow(entry) else self._following(entry, queue)
         outcome = self._capture(writer, row, flow_id, entry.index, following)
+        if following is not None and any(damage.kind == "stopped_at_limit" for damage in outcome.damage):
+            words = _("{path}: not read: the capture that it may continue was stopped at a limit")
+            dropped = [each.path for each in queue.drop_following(entry)]
+            self.report.skipped += [(path, words.format(path=path)) for path in dropped]
         if not self.options.again:
             self.earlier += earlier_of(outcome.capture, outcome.files)
         return capture_id + 1, outcome.next_flow

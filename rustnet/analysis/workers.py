@@ -306,6 +306,8 @@ class SharedAnalysis:
         """Pass rows on if many bytes of them wait."""
         if self.drain is not None and self.ready_bytes >= self.workers.cadence.waiting_bytes:
             batches, self.ready, self.ready_bytes = self.ready, [], 0
+            if self.index.count:  # first, so that no flow is passed on without the packets that it counts
+                batches.insert(0, Columns(Packet, self.index.take()))
             self.drain(batches)
 
     def _add(self, batch: Columns, numbers: Numbers) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,7 @@ def test_flushes_change_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     replay(*captures, db=tmp_path / "rarely.duckdb", workers=0)
     monkeypatch.setattr(options_module, "BATCH", OFTEN)
     monkeypatch.setattr("rustnet.analysis.workers.BATCH_PACKETS", 100)
-    monkeypatch.setattr(
-        "rustnet.ingest.parser.open_source",
-        lambda path, *_, file, **options: FileSource(path, batch_packets=100, file=file),
-    )
+    monkeypatch.setattr("rustnet.ingest.parser.FileSource", partial(FileSource, batch_packets=100))
     replay(*captures, db=tmp_path / "often.duckdb", workers=workers)
     assert tables(tmp_path / "often.duckdb") == tables(tmp_path / "rarely.duckdb")
 

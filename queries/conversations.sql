@@ -6,6 +6,7 @@ SELECT least(src_ip, dst_ip) AS a, greatest(src_ip, dst_ip) AS b, count(*) AS fl
     sum(CASE WHEN src_ip <= dst_ip THEN dst_bytes ELSE src_bytes END)::BIGINT AS b_to_a_bytes,
     sum(src_bytes + dst_bytes)::BIGINT AS bytes, sum(src_packets + dst_packets)::BIGINT AS packets,
     list_sort(list_distinct(list(coalesce(app, protocol))))[1:8] AS apps,
+    greatest(count(DISTINCT coalesce(app, protocol)) - 8, 0) AS further_apps,
     min(started_at) AS first_seen, max(ended_at) AS last_seen
 FROM flows
 WHERE src_ip IS NOT NULL AND dst_ip IS NOT NULL

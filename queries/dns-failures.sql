@@ -2,11 +2,11 @@
 -- description: Questions that got an error (NXDOMAIN, SERVFAIL, REFUSED …) or no answer, by name.
 -- parameter: limit int 100 Most rows
 WITH failed AS (
-    SELECT flow_id, ts, query, qtype, rcode AS failure
+    SELECT flow_id, ts, lower(query) AS query, qtype, rcode AS failure
     FROM dns
     WHERE response AND rcode IS NOT NULL AND rcode <> 'NOERROR'
     UNION ALL
-    SELECT flow_id, ts, query, qtype, 'no answer'
+    SELECT flow_id, ts, lower(query), qtype, 'no answer'
     FROM dns AS asked
     WHERE NOT response AND transport = 'dns' AND NOT EXISTS (
         SELECT 1 FROM dns AS answer
@@ -14,9 +14,10 @@ WITH failed AS (
     )
 )
 SELECT failed.query, failed.qtype, failure, count(*) AS times, count(DISTINCT flows.src_ip) AS clients,
-    any_value(flows.src_ip) AS example_client, any_value(flows.dst_ip) AS example_server,
+    list_sort(list_distinct(list(flows.src_ip)))[1:5] AS client_ips, count(DISTINCT flows.dst_ip) AS servers,
+    list_sort(list_distinct(list(flows.dst_ip)))[1:5] AS server_ips,
     min(failed.ts) AS first_seen, max(failed.ts) AS last_seen, min(failed.flow_id) AS example_flow
 FROM failed LEFT JOIN flows ON flows.flow_id = failed.flow_id
 GROUP BY failed.query, failed.qtype, failure
-ORDER BY times DESC, failed.query, failure
+ORDER BY times DESC, failed.query, failed.qtype, failure
 LIMIT $limit

@@ -17,12 +17,14 @@ WITH learned AS (
         AND ($process IS NULL OR contains(lower(connections.process_name), lower($process)))
 )
 SELECT coalesce(process_name, '(unowned)') AS process, pid, username, dst_ip AS address, protocol, dst_port AS port,
-    list_sort(list_distinct(list(app)))[1:5] AS apps, count(*) AS flows, sum(bytes_sent)::BIGINT AS bytes_sent,
+    list_sort(list_distinct(list(app)))[1:5] AS apps, greatest(count(DISTINCT app) - 5, 0) AS further_apps,
+    count(*) AS flows, sum(bytes_sent)::BIGINT AS bytes_sent,
     sum(bytes_received)::BIGINT AS bytes_received,
     list_sort(list_distinct(list(hostname) FILTER (hostname_source <> 'dns' AND hostname <> dst_ip)))[1:5] AS named_itself,
-    any_value(unowned_reason) AS unowned_reason, min(started_at) AS first_seen, max(ended_at) AS last_seen,
+    greatest(count(DISTINCT hostname) FILTER (hostname_source <> 'dns' AND hostname <> dst_ip) - 5, 0) AS further_names,
+    unowned_reason, min(started_at) AS first_seen, max(ended_at) AS last_seen,
     min(flow_id) AS example_flow
 FROM contacts
-GROUP BY process_id, process_name, pid, username, dst_ip, protocol, dst_port
+GROUP BY process_id, process_name, pid, username, dst_ip, protocol, dst_port, unowned_reason
 ORDER BY first_seen, process, address, protocol, port
 LIMIT $limit

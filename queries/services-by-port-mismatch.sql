@@ -13,7 +13,8 @@ WITH alike(app, service) AS (
         ('kerberos', 'kerberos-sec'), ('postgresql', 'postgres'), ('mqtt', 'ibm-mqtt'), ('snmp', 'snmptrap'),
         ('snmp', 'snmp-trap'), ('bittorrent', 'bittorrent-tracker'), ('radius', 'radius-acct'), ('ssdp', 'upnp')
 )
-SELECT app, service, protocol, dst_ip, dst_port, any_value(hostname) AS hostname, count(*) AS flows,
+SELECT app, service, protocol, dst_ip, dst_port, list_sort(list_distinct(list(hostname)))[1:5] AS hostnames,
+    greatest(count(DISTINCT hostname) - 5, 0) AS further_hostnames, count(*) AS flows,
     count(DISTINCT src_ip) AS sources, sum(src_bytes + dst_bytes)::BIGINT AS bytes, min(flow_id) AS example_flow
 FROM flows
 WHERE app_source = 'payload' AND service IS NOT NULL

@@ -3,7 +3,9 @@
 -- parameter: limit int 100 Most rows
 SELECT flows.dst_ip AS server, flows.dst_port AS port, ssh.server_software, ssh.hassh_server, count(*) AS connections,
     count(*) FILTER (ssh.established) AS established, count(DISTINCT flows.src_ip) AS clients,
-    list_sort(list_distinct(list(ssh.client_software) FILTER (ssh.client_software IS NOT NULL))) AS client_software,
+    list_sort(list_distinct(list(ssh.client_software) FILTER (ssh.client_software IS NOT NULL)))[1:8]
+        AS client_software,
+    greatest(count(DISTINCT ssh.client_software) - 8, 0) AS further_client_software,
     list_sort(list_distinct(list(ssh.kex) FILTER (ssh.kex IS NOT NULL))) AS kex,
     list_sort(list_distinct(list(ssh.host_key) FILTER (ssh.host_key IS NOT NULL))) AS host_keys,
     bool_and(ssh.strict_kex) AS strict_kex, min(ssh.ts) AS first_seen, max(ssh.ts) AS last_seen,

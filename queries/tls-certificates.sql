@@ -3,14 +3,12 @@
 -- parameter: odd bool no Only odd ones
 -- parameter: limit int 100 Most rows
 WITH certificates AS (
-    SELECT cert_sha256, any_value(subject) AS subject, any_value(issuer) AS issuer, any_value(sans) AS sans,
-        any_value(not_before) AS not_before, any_value(not_after) AS not_after,
-        any_value(cert_key_type) AS key_type, any_value(cert_key_bits) AS key_bits,
-        any_value(cert_signature) AS signature, any_value(self_signed) AS self_signed, count(*) AS handshakes,
+    SELECT cert_sha256, subject, issuer, sans, not_before, not_after, cert_key_type AS key_type,
+        cert_key_bits AS key_bits, cert_signature AS signature, self_signed, count(*) AS handshakes,
         min(ts) AS first_seen, max(ts) AS last_seen, min(flow_id) AS example_flow
     FROM tls
     WHERE cert_sha256 IS NOT NULL
-    GROUP BY cert_sha256
+    GROUP BY ALL
 ), judged AS (
     SELECT *, list_filter([
         CASE WHEN last_seen > not_after THEN 'expired' END,

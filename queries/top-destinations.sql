@@ -1,12 +1,12 @@
 -- title: Top destinations
--- description: Responders by address, port and name, by bytes in both directions.
+-- description: Responders by address, port and name (a row for each name), by bytes in both directions.
 -- parameter: limit int 20 Most rows
-SELECT dst_ip, dst_port, protocol, any_value(hostname ORDER BY started_at) AS hostname, any_value(app) AS app,
-    count(*) AS flows, count(DISTINCT src_ip) AS sources,
+SELECT dst_ip, dst_port, protocol, hostname, list_sort(list_distinct(list(app)))[1:5] AS apps,
+    greatest(count(DISTINCT app) - 5, 0) AS further_apps, count(*) AS flows, count(DISTINCT src_ip) AS sources,
     sum(src_bytes)::BIGINT AS bytes_sent, sum(dst_bytes)::BIGINT AS bytes_received,
     sum(src_bytes + dst_bytes)::BIGINT AS bytes, min(started_at) AS first_seen, max(ended_at) AS last_seen
 FROM flows
 WHERE dst_ip IS NOT NULL
-GROUP BY dst_ip, dst_port, protocol
-ORDER BY bytes DESC, dst_ip, dst_port
+GROUP BY dst_ip, dst_port, protocol, hostname
+ORDER BY bytes DESC, dst_ip, dst_port, protocol, hostname NULLS LAST
 LIMIT $limit

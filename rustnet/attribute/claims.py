@@ -227,9 +227,10 @@ CREATE OR REPLACE TEMP TABLE own_candidate (flow_id BIGINT, seq BIGINT, process_
 _HAS_FRAGMENTS = "SELECT 1 FROM flows WHERE capture_id = ? AND tunnel = 'fragments' LIMIT 1"
 _FRAGMENT_CANDIDATES = """
 INSERT INTO own_candidate
-SELECT c.flow_id, n.seq, any_value(n.process_id), any_value(n.rank), 'fragments',
-    any_value(n.reversed <> (i.src_num <> c.src)), bool_or(n.oldest), any_value(coalesce(s.ws > c.fe, false)),
-    any_value(CASE WHEN s.we < c.fs THEN c.fs - s.we WHEN s.ws > c.fe THEN s.ws - c.fe ELSE 0 END)
+SELECT c.flow_id, n.seq, max(n.process_id), min(n.rank), 'fragments',
+    arg_min(n.reversed <> (i.src_num <> c.src), (n.rank, n.flow_id)), bool_or(n.oldest),
+    bool_or(coalesce(s.ws > c.fe, false)),
+    max(CASE WHEN s.we < c.fs THEN c.fs - s.we WHEN s.ws > c.fe THEN s.ws - c.fe ELSE 0 END)
 FROM own_candidate n JOIN flows i ON i.flow_id = n.flow_id AND i.capture_id = ? AND i.tunnel = 'fragments'
 JOIN own_flow c ON c.flow_id = i.outer_flow_id JOIN own_observation s ON s.seq = n.seq
 ANTI JOIN own_candidate k ON k.flow_id = c.flow_id AND k.seq = n.seq

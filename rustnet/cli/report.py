@@ -130,9 +130,10 @@ class Page:
     def _talkers(self) -> None:
         result = self.summary.tables["talkers"]
         rows = [
-            [_text(ip), _text(name), f"{flows:,}", humanised(sent), humanised(received)]
-            for ip, name, flows, sent, received, _first, _last in result.rows
-        ]
+            [_text(ip), _text(name) + (f" +{names - 1}" if names and names > 1 else ""), f"{flows:,}", humanised(sent),
+             humanised(received)]
+            for ip, name, names, flows, sent, received, _first, _last in result.rows
+        ]  # fmt: skip
         columns = [Col("address", least=15), Col("name", least=12, drop=1), Col("flows", True, 0),
                    Col("sent", True, 0), Col("received", True, 0)]  # fmt: skip
         self._table(_("Talkers"), result, columns, rows)
@@ -174,7 +175,7 @@ class Page:
         result = self.summary.tables["anomalies"]
         rows = [
             [_text(kind), f"{times:,}", f"{flows:,}" if flows else "-", f"{packet:,}" if packet else "-", _text(detail)]
-            for kind, times, flows, packet, detail in result.rows
+            for kind, times, flows, packet, detail, _details in result.rows
         ]
         columns = [Col("kind", least=20), Col("times", True, 0), Col("flows", True, 0, drop=2),
                    Col("first packet", True, 0, drop=1), Col("for example", least=20)]  # fmt: skip

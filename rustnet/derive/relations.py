@@ -85,17 +85,30 @@ WITH quoting AS (
     SELECT i.rowid AS row_number, i.capture_id, i.ts, i.quoted_protocol AS protocol,
         i.quoted_src_ip AS src, i.quoted_dst_ip AS dst,
         coalesce(i.quoted_src_port, -1) AS src_port, coalesce(i.quoted_dst_port, -1) AS dst_port,
-        coalesce(i.quoted_icmp_id, -1) AS icmp_id, coalesce(f.vlan_id, -1) AS vlan
+        coalesce(i.quoted_icmp_id, -1) AS icmp_id, coalesce(f.vlan_id, -1) AS vlan,
+        f.dst_ip AS receiver,
+        CASE WHEN i.reason IN ('port_unreachable', 'protocol_unreachable') THEN f.src_ip END AS host
     FROM icmp i LEFT JOIN flows f USING (flow_id)
     WHERE i.capture_id IN (SELECT unnest($captures)) AND i.rowid >= $row AND i.quoted_protocol IS NOT NULL
         AND i.about_flow_id IS NULL
+), ends AS (
+    SELECT row_number, capture_id, ts, protocol, src, dst, src_port, dst_port, icmp_id, vlan, false AS translated
+    FROM quoting
+    UNION
+    SELECT row_number, capture_id, ts, protocol, unnest([receiver, src, receiver]), unnest([dst, host, host]), src_port,
+        dst_port, icmp_id, vlan, true
+    FROM quoting WHERE src_port >= 0 AND (receiver <> src OR host <> dst)
 )
-SELECT * FROM quoting
+SELECT * FROM ends WHERE src IS NOT NULL AND dst IS NOT NULL
 UNION ALL
-SELECT row_number, capture_id, ts, protocol, dst, src, dst_port, src_port, icmp_id, vlan
-FROM quoting WHERE src <> dst OR src_port <> dst_port
+SELECT row_number, capture_id, ts, protocol, dst, src, dst_port, src_port, icmp_id, vlan, translated
+FROM ends WHERE (src <> dst OR src_port <> dst_port) AND src IS NOT NULL AND dst IS NOT NULL
 """
-"""Quoted packets in both directions, because a flow is stored from its initiator's side."""
+"""Quoted packets in both directions, because a flow is stored from its initiator's side.
+
+An error goes to the sender of the quoted packet, and that about a port comes from its receiver. A router that
+translates addresses may leave the quoted ones as they were: ``translated`` rows have those of the error itself instead.
+"""
 
 _QUOTED_FLOWS = """
 CREATE OR REPLACE TEMP TABLE quoted_flows AS
@@ -112,11 +125,20 @@ UPDATE icmp SET about_flow_id = latest.flow_id FROM (
     SELECT q.row_number, arg_max(f.flow_id, f.started_at) AS flow_id
     FROM quotes q ASOF JOIN quoted_flows f ON q.capture_id = f.capture_id AND q.protocol = f.protocol
         AND q.src = f.src AND q.dst = f.dst AND q.src_port = f.src_port AND q.dst_port = f.dst_port
-        AND q.icmp_id = f.icmp_id {same_vlan} AND q.ts >= f.started_at
+        AND q.icmp_id = f.icmp_id {condition} AND q.ts {later}>= f.started_at
     GROUP BY q.row_number
 ) latest WHERE icmp.rowid = latest.row_number AND icmp.about_flow_id IS NULL
 """
 """Selects the latest flow between the same ends that started before the error."""
+
+_CHOICES = (
+    ("AND q.vlan = f.vlan AND NOT q.translated", ""),
+    ("AND NOT q.translated", ""),
+    ("AND NOT q.translated", "+ INTERVAL 10 MILLISECONDS "),
+    ("AND q.translated", ""),
+)
+"""Conditions in order, each for the rows that the earlier ones left: cards with several queues may store an error some
+milliseconds ahead of the packet that it is about."""
 
 
 def _duplicate_addresses(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
@@ -134,15 +156,15 @@ def _duplicate_addresses(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
 
 
 def _quoted_flows(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
-    """Link ICMP errors to the flows they quote, preferably in the same VLAN."""
+    """Link ICMP errors to the flows they quote, preferably in the same VLAN and with the quoted addresses."""
     values = {"captures": list(span.captures), "row": span.first_row("icmp")}
     if not con.execute(_QUOTING, values).fetchall():
         return 0
     con.execute(_QUOTES, values)
     con.execute(_QUOTED_FLOWS, [list(span.captures)])
     marked = 0
-    for same_vlan in ("AND q.vlan = f.vlan", ""):
-        marked += con.execute(_MARK_QUOTES.format(same_vlan=same_vlan)).fetchall()[0][0]
+    for condition, later in _CHOICES:
+        marked += con.execute(_MARK_QUOTES.format(condition=condition, later=later)).fetchall()[0][0]
     con.execute("DROP TABLE quotes; DROP TABLE quoted_flows")
     return marked
 

@@ -152,7 +152,8 @@ def names_page() -> str:
         "",
         "A name that is learned again within a minute, with no other in between, gets no second row. A literal address",
         "in a `Host` header is not a name. ARP flows are not named. Flows are named at the end of the run that stored",
-        "them. The view `hosts` gives each address one name by the same order, regardless of time.",
+        "them. The view `hosts` gives each address one name by the same order, regardless of time, and counts all; of",
+        "those that flows requested the one with most bytes wins.",
         "",
     ]
     return "\n".join(lines)

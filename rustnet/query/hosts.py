@@ -8,7 +8,7 @@ if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
 
 COLUMNS = (
-    "ip", "mac", "vendor", "hostname", "hostname_source", "learned_from", "macs", "flows", "bytes_sent",
+    "ip", "mac", "vendor", "hostname", "hostname_source", "hostnames", "learned_from", "macs", "flows", "bytes_sent",
     "bytes_received", "first_seen", "last_seen",
 )  # fmt: skip
 

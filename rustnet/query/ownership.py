@@ -31,7 +31,7 @@ SELECT min(flow_id) AS flow, process_id, source, quality, match, evidence, six, 
     CASE WHEN match NOT IN ('listener', 'port', 'protocol') THEN far_port END AS far_port,
     epoch_ns(observed_at) AS observed, epoch_ns(window_start) AS first, epoch_ns(window_end) AS last,
     coalesce(sum(sent), 0)::BIGINT AS sent, coalesce(sum(received), 0)::BIGINT AS received,
-    CASE WHEN count(*) = 1 THEN any_value(state) END AS state
+    CASE WHEN count(*) = 1 THEN max(state) END AS state
 FROM claimed
 GROUP BY ALL"""
 

@@ -4,6 +4,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rustnet.policy.names import UNKNOWN
 from rustnet.query.execute import ResultSet
 from rustnet.store.schema import NAME_RANK
 
@@ -65,11 +66,23 @@ SELECT protocol, app, app_source, count(*) AS flows, sum(src_packets + dst_packe
 FROM flows GROUP BY protocol, app, app_source ORDER BY bytes DESC, flows DESC, protocol, app NULLS LAST"""
 
 _TALKERS = f"""
-WITH named AS (SELECT ip, arg_min(name, ({NAME_RANK}, -epoch_ns(ts))) AS name FROM names GROUP BY ip),
-top AS (SELECT * FROM talkers ORDER BY bytes_sent + bytes_received DESC, ip LIMIT ?)
-SELECT top.ip, named.name, flows, bytes_sent, bytes_received, epoch_ns(first_seen) AS first_seen,
+WITH top AS (SELECT * FROM talkers ORDER BY bytes_sent + bytes_received DESC, ip LIMIT ?),
+named AS (
+    SELECT ip, name,
+        row_number() OVER (PARTITION BY ip ORDER BY sum(bytes) DESC, min(rank), max(ts) DESC, name) AS place,
+        count(*) OVER (PARTITION BY ip) AS names
+    FROM (
+        SELECT dst_ip AS ip, lower(hostname) AS name, src_bytes + dst_bytes AS bytes, {UNKNOWN} AS rank,
+            started_at AS ts
+        FROM flows WHERE hostname IS NOT NULL AND dst_ip IN (SELECT ip FROM top)
+        UNION ALL
+        SELECT ip, lower(name), 0, {NAME_RANK}, ts FROM names WHERE ip IN (SELECT ip FROM top))
+    GROUP BY ip, name
+)
+SELECT top.ip, named.name, names, flows, bytes_sent, bytes_received, epoch_ns(first_seen) AS first_seen,
     epoch_ns(last_seen) AS last_seen
-FROM top LEFT JOIN named ON named.ip = top.ip ORDER BY bytes_sent + bytes_received DESC, top.ip"""  # noqa: S608 -- ours
+FROM top LEFT JOIN named ON named.ip = top.ip AND place = 1
+ORDER BY bytes_sent + bytes_received DESC, top.ip"""  # noqa: S608 -- ours
 
 _NAMES = """
 SELECT hostname, string_agg(DISTINCT hostname_source, ', ' ORDER BY hostname_source) AS sources, count(*) AS flows,
@@ -80,12 +93,12 @@ _PROCESSES = """
 WITH best AS (
     SELECT flow_id, process_id, arg_min(quality, rank) AS quality FROM claims GROUP BY flow_id, process_id
 )
-SELECT any_value(process_name) AS process, any_value(pid) AS pid, any_value(username) AS username, count(*) AS flows,
+SELECT process_name AS process, pid, username, count(*) AS flows,
     sum(bytes_sent)::BIGINT AS bytes_sent, sum(bytes_received)::BIGINT AS bytes_received,
     count(DISTINCT remote_addr) AS remote_hosts, string_agg(DISTINCT quality, ', ' ORDER BY quality) AS quality,
     count(*) FILTER (process_contested) AS contested_flows
 FROM connections LEFT JOIN best ON best.flow_id = connections.flow_id AND best.process_id = connections.process_id
-WHERE connections.process_id IS NOT NULL GROUP BY connections.process_id
+WHERE connections.process_id IS NOT NULL GROUP BY connections.process_id, process_name, pid, username
 ORDER BY sum(bytes_sent) + sum(bytes_received) DESC, flows DESC, process, pid"""
 
 _UNOWNED = """
@@ -95,7 +108,7 @@ FROM flows WHERE process_id IS NULL GROUP BY reason ORDER BY flows DESC, reason"
 
 _ANOMALIES = """
 SELECT kind, sum(count)::BIGINT AS times, count(DISTINCT flow_id) AS flows, min(packet) AS first_packet,
-    arg_min(detail, coalesce(packet, 0)) AS example
+    arg_min(detail, (coalesce(packet, 0), detail)) AS example, count(DISTINCT detail) AS details
 FROM anomalies GROUP BY kind ORDER BY times DESC, kind"""
 
 

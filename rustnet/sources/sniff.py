@@ -177,6 +177,9 @@ def _other_format(name: str, kind: str, advice: int) -> InputError:
         return InputError("{name}: not a capture: looks like {kind}; unpack it first", name=name, kind=kind)
     if advice == _SESSION:
         return InputError(
-            "{name}: not a capture: looks like {kind}; open a session with `rustnet browse`", name=name, kind=kind
+            "{name}: not a capture: looks like {kind}; if it is a session, 'rustnet flows {name}' lists its flows and "
+            "'rustnet query {name} --list' the questions that it answers",
+            name=name,
+            kind=kind,
         )
     return InputError("{name}: not a capture: looks like {kind}", name=name, kind=kind)

@@ -71,6 +71,7 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
         "last_seen": Meaning(Kind.TIME, "Time of the last packet of the flows in which it sent."),
         "learned_from": Meaning(Kind.WORD, "Evidence for `mac`: `arp`, `link-local` or `multicast`; else `traffic`."),
         "macs": Meaning(Kind.COUNT, "Different hardware addresses that were seen for it."),
+        "hostnames": Meaning(Kind.COUNT, "Different names that it had, `hostname` included."),
         "hostname": Meaning(Kind.HOST, "Best name for the address, by the order of docs/names.md."),
     },
     "activity": {

@@ -88,14 +88,14 @@ SELECT ip, sum(flow)::BIGINT AS flows, sum(initiated)::BIGINT AS flows_initiated
 FROM ends GROUP BY ip"""
 
 ACTIVITY_SQL = """CREATE OR REPLACE VIEW activity AS
-SELECT process_id, any_value(processes.host) AS host, any_value(processes.pid) AS pid,
-    any_value(processes.name) AS process_name, any_value(processes.username) AS username,
-    count(*) AS flows, count(*) FILTER (process_contested) AS contested_flows,
+SELECT process_id, processes.host AS host, processes.pid AS pid, processes.name AS process_name,
+    processes.username AS username, count(*) AS flows, count(*) FILTER (process_contested) AS contested_flows,
     sum(packets_sent)::BIGINT AS packets_sent, sum(packets_received)::BIGINT AS packets_received,
     sum(bytes_sent)::BIGINT AS bytes_sent, sum(bytes_received)::BIGINT AS bytes_received,
     count(DISTINCT remote_addr) AS remote_hosts,
     min(first_seen) AS first_seen, max(last_seen) AS last_seen
-FROM connections JOIN processes USING (process_id) GROUP BY process_id"""
+FROM connections JOIN processes USING (process_id)
+GROUP BY process_id, processes.host, processes.pid, processes.name, processes.username"""
 
 NAME_RANK = "CASE source " + " ".join(f"WHEN '{n.source}' THEN {n.rank}" for n in LEARNED) + f" ELSE {UNKNOWN} END"
 """Rank of a row of `names` by the order of docs/names.md (the better rank, for sources that have two)."""
@@ -119,21 +119,24 @@ WITH learned AS (
         FROM flows WHERE dst_packets > 0)
     WHERE ip NOT IN ('0.0.0.0', '::') GROUP BY ip
 ), called AS (
-    SELECT ip, min_by(name, (rank, -ts)) AS name, min_by(source, (rank, -ts)) AS source
+    SELECT ip, min_by(name, (rank, -bytes, -ts, name)) AS name, min_by(source, (rank, -bytes, -ts, name)) AS source,
+        count(DISTINCT lower(name)) AS names
     FROM (
-        SELECT ip, name, source, epoch_ns(ts) AS ts, {NAME_RANK} AS rank FROM names
+        SELECT ip, name, source, epoch_ns(ts) AS ts, {NAME_RANK} AS rank, 0 AS bytes FROM names
         UNION ALL
-        SELECT dst_ip, hostname, hostname_source, epoch_ns(started_at), {UNKNOWN} FROM flows WHERE hostname IS NOT NULL)
+        SELECT dst_ip, hostname, hostname_source, epoch_ns(max(started_at)), {UNKNOWN}, sum(src_bytes + dst_bytes)
+        FROM flows WHERE hostname IS NOT NULL GROUP BY dst_ip, hostname, hostname_source)
     GROUP BY ip
 )
 SELECT learned.ip, mac, NULL::VARCHAR AS vendor, first_seen, last_seen,
     CASE WHEN mac IS NULL THEN 'traffic' ELSE ['arp', 'link-local', 'multicast'][place] END AS learned_from,
-    macs, called.name AS hostname, called.source AS hostname_source
+    macs, called.name AS hostname, called.source AS hostname_source, coalesce(called.names, 0) AS hostnames
 FROM learned LEFT JOIN called ON called.ip = learned.ip"""  # noqa: S608 - our own parts
 
 HOSTS_RULE = (
     "One row per address that sent a packet: its name, and its hardware address where ARP, a link-local address or a "
-    "packet to all on the link shows it (learned_from; macs counts different ones; vendor is not filled yet)."
+    "packet to all on the link shows it (learned_from). An address may have several: the one of the best source is "
+    "shown, of those the one with most bytes, then the latest; macs and hostnames count all (vendor is not filled yet)."
 )
 
 LOCAL_RULE = (

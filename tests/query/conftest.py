@@ -268,6 +268,8 @@ def fill(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
             "10.0.0.1",
             dst_port=port,
             conn_state="REJ" if port % 2 else "S0",
+            src_flags=2,
+            dst_flags=20 * (port % 2),
             end_reason="rst",
             dst_packets=port % 2,
             dst_bytes=0,

@@ -1,12 +1,18 @@
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rustnet.dissect.registry import tables
 from rustnet.errors import UsageError
 from rustnet.query import catalogue
 from rustnet.query.catalogue import CatalogueError, find, load, read
 from rustnet.query.session import FileSession
+from rustnet.query.summary import summarise
+from rustnet.store import session
+from rustnet.store.schema import VIEWS
+from tests.query.conftest import BEGIN, Rows
 from tests.support.paths import ROOT
 
 QUERIES = load()
@@ -70,7 +76,9 @@ def test_talkers_and_conversations_add_up(con: FileSession, ids: dict[str, int])
 
 def test_findings(con: FileSession, ids: dict[str, int]) -> None:
     scans = rows(con, "scans")
-    assert [(s["src_ip"], s["width"], s["failed_share"]) for s in scans] == [("203.0.113.5", 30, 1.0)]
+    assert [(s["src_ip"], s["scan"], s["width"], s["failed_share"]) for s in scans] == [
+        ("203.0.113.5", "SYN or connect", 30, 1.0)
+    ]
     assert rows(con, "scans", ports="31") == []
     mismatch = rows(con, "services-by-port-mismatch")
     assert [(m["app"], m["service"]) for m in mismatch] == [("http", "ssh")]
@@ -165,6 +173,69 @@ def test_folders_of_ones_own_replace_and_add(tmp_path: Path) -> None:
     (tmp_path / "broken.sql").write_bytes(b"\xff\xfe")
     with pytest.raises(CatalogueError, match="cannot be read"):
         load([tmp_path])
+
+
+ONE_OF_A_GROUP = re.compile(r"\b(any_value|first|last|arbitrary|mode|arg_min|arg_max|min_by|max_by)\s*\(")
+CUT_LIST = re.compile(r"\[1:\d+\] AS (\w+)")
+SAYS_HOW_MANY = {
+    "source_ips": "sources",
+    "client_ips": "clients",
+    "server_ips": "servers",
+    "ips": "addresses",
+    "named_itself": "further_names",
+    "claimed_by": "further_claimants",
+    "client_software": "further_client_software",
+    "cert_sha256": "further_certificates",
+}
+"""By the column with a cut list, the column with the number of its values or of the further ones."""
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_query_picks_one_value_of_a_group(name: str) -> None:
+    """What differs within a group is a list or a group of its own: one name for all bytes would hide the others."""
+    sql = re.sub(r"--.*", "", QUERIES[name].sql)
+    assert not ONE_OF_A_GROUP.findall(sql)
+    for column in CUT_LIST.findall(sql):
+        counted = SAYS_HOW_MANY.get(column, f"further_{column}")
+        assert re.search(rf"AS {counted}\b", sql), f"{column}: nothing says how many values it leaves out"
+
+
+def test_no_view_picks_one_value_of_a_group() -> None:
+    """Those that remain have an order that docs/tables.md states, and count the values (`macs`, `hostnames`)."""
+    picks = {name: sorted(set(ONE_OF_A_GROUP.findall(sql))) for name, (sql, _) in VIEWS.items()}
+    assert {name: found for name, found in picks.items() if found} == {
+        "connections": ["arg_min"],  # the side of a claim, by rank: LOCAL_RULE
+        "hosts": ["arg_max", "min_by"],  # HOSTS_RULE
+    }
+
+
+def test_each_name_of_an_address_keeps_its_bytes(tmp_path: Path) -> None:
+    """Three names on one address of a content network, of which one carries nine tenths of the bytes."""
+    path = tmp_path / "s.duckdb"
+    written = Rows(session.create_or_open(path, tables()))
+    for process_id, name in ((1, "browser"), (2, "updater")):
+        written.insert("processes", process_id=process_id, pid=process_id, name=name)
+    for number, (host, size) in enumerate((("shop.example", 3000), ("exfil.example", 88_000), ("fonts.example", 5000))):
+        flow = written.flow(hostname=host, hostname_source="sni", app="tls", src_bytes=size, dst_bytes=488,
+                            process_id=1, process_source="auditd")  # fmt: skip
+        written.insert("packets", capture_id=1, number=number + 1, ts=BEGIN, flow_id=flow, from_src=True,
+                       length=size + 488, captured=60, payload=size, tcp_flags=24, file_offset=4,
+                       interface=0)  # fmt: skip
+    written.con.close()
+    con = FileSession(path)
+    named = (("top-destinations", "hostname"), ("owners", "hostname"), ("process-timeline", "remote"))
+    try:
+        for query, name in named:
+            assert [(row[name], row["bytes"]) for row in rows(con, query)] == [
+                ("exfil.example", 88_488), ("fonts.example", 5488), ("shop.example", 3488),
+            ]  # fmt: skip
+        assert [row["process_name"] for row in rows(con, "top-processes")] == ["browser"]
+        hosts = con.execute("SELECT hostname, hostnames FROM hosts WHERE ip = '192.0.2.1'").rows
+        assert hosts == [("exfil.example", 3)]
+        (talker,) = [row for row in summarise(con).tables["talkers"].rows if row[0] == "192.0.2.1"]
+        assert talker[1:3] == ("exfil.example", 3)
+    finally:
+        con.close()
 
 
 def test_the_queries_lie_at_the_top_of_a_checkout() -> None:

@@ -29,7 +29,7 @@ NOT_CAPTURES = [
     ("Grüße aus Köln\n".encode() * 3, "looks like text"),
     (b"PK\x03\x04" + bytes(40), "ZIP archive; unpack it first"),
     (b"BZh91AY&SY" + bytes(20), "bzip2"),
-    (bytes(8) + b"DUCK" + bytes(100), "rustnet browse"),
+    (bytes(8) + b"DUCK" + bytes(100), "'rustnet flows "),
     (bytes(600), "begins with zeros"),
     (b"\x01\x02\x03\x04\x05\x06\x07\x80" * 9, "unknown format, begins with 01 02 03"),
     (bytes(257) + b"ustar\x0000" + bytes(300), "tar archive"),

@@ -91,11 +91,14 @@ def _screen(rows: "list[Row]", screen: Terminal) -> int:
     def text(value: object) -> str:
         return "-" if value is None else printable(str(value))
 
+    def more(count: int | None) -> str:
+        return f" +{count - 1}" if count and count > 1 else ""
+
     cells = []
-    for ip, mac, _vendor, name, by, _learned, macs, flows, sent, received, _first, last in rows:
-        more = f" +{macs - 1}" if macs and macs > 1 else ""
-        cells.append([text(ip), text(mac) + more, text(name), text(by), f"{flows:,}", humanised(sent),
-                      humanised(received), f"{timestamp_ns(last)[:10]} {timestamp_ns(last)[11:19]}Z"])  # fmt: skip
+    for ip, mac, _vendor, name, by, names, _learned, macs, flows, sent, received, _first, last in rows:
+        cells.append([text(ip), text(mac) + more(macs), text(name) + more(names), text(by), f"{flows:,}",
+                      humanised(sent), humanised(received),
+                      f"{timestamp_ns(last)[:10]} {timestamp_ns(last)[11:19]}Z"])  # fmt: skip
     if cells:
         for line in table(list(_NARROW), cells, screen.width, screen.bold, indent=""):
             sys.stdout.write(line + "\n")

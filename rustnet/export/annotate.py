@@ -83,15 +83,19 @@ def annotate(path: str, comments: CommentSource, stream: BinaryIO) -> Annotated:
     result = Annotated()
     copy = _Copy(comments, stream)
     with FileSource(path, hashing=False, notes=False) as source:
-        form = source.info.format.partition("+")[0]
-        if form != "pcapng":
-            _begin_file(source, form, stream)
+        begun = (0, 0)
         for frames, used in source.pieces():
             copy.begin(frames)
-            if form == "pcapng":
+            if source.form == "pcapng":
                 copy.blocks(used, source.gaps, source.long_parts)
             else:
-                copy.records(1 if form == "pcap-ns" else 1000)
+                part = (source.info.parts, source.unit)
+                if part != begun:
+                    _begin_file(source, stream)
+                    copy.splicer.big = False
+                    copy.mender.begin_section(False)
+                    begun = part
+                copy.records(source.unit)
             result.packets += frames.count
         result.complete, result.damage = source.info.complete, source.damage
     counts, splicer = copy.mender.counts, copy.splicer
@@ -102,11 +106,11 @@ def annotate(path: str, comments: CommentSource, stream: BinaryIO) -> Annotated:
     return result
 
 
-def _begin_file(source: FileSource, form: str, stream: BinaryIO) -> None:
+def _begin_file(source: FileSource, stream: BinaryIO) -> None:
     """Write the section and interface for a classic pcap."""
     writer = PcapngWriter(stream)
     writer.section(application=f"rustnet {__version__}")
-    writer.describe(source.interfaces[0], _NANOSECONDS if form == "pcap-ns" else _MICROSECONDS)
+    writer.describe(source.interfaces[-1], _NANOSECONDS if source.unit == 1 else _MICROSECONDS)
 
 
 class _Copy:

@@ -128,10 +128,11 @@ def write_pcap(parts: Iterable[Part], stream: BinaryIO) -> Extracted:
 
 
 def _coarse(path: Path) -> bool:
-    """Whether the format of a capture stores times in microseconds."""
+    """Whether the times of a capture are microseconds; its header may be wrong about that."""
     source = reread(str(path))
     try:
-        return source.info.format.partition("+")[0] in ("pcap", "pcap-modified")
+        next(source.batches(), None)
+        return source.unit > 1 and source.info.parts == 1
     finally:
         source.close()
 

@@ -42,7 +42,6 @@ class BlockContents:
         limit: int,
         *,
         notes: bool,
-        first_section: int = 0,
     ) -> None:
         self.base = 0
         """Offset in the uncompressed input of the first byte of the next batch's buffer."""
@@ -52,7 +51,7 @@ class BlockContents:
         self._limit = limit
         self._walk = PcapngWalk(limit)
         self._walk.noting = notes
-        self._section = first_section - 1
+        self._section = -1
         self._local: list[int] = []
         self._others: dict[int, int] = {}
         self._crowded: Counter[str] = Counter()

@@ -45,6 +45,11 @@ class DamageLog:
             )
 
 
+def zero_tail(size: int) -> str:
+    """Detail of a damage: the input ends in so many zeros."""
+    return f"the last {size} bytes are zeros: reserved space, or data that was never written"
+
+
 def printable(raw: bytes, limit: int = 65_536) -> str:
     """Text of an option up to the first NUL, with invalid UTF-8 replaced."""
     return raw[:limit].split(b"\0", 1)[0].decode("utf-8", "replace")

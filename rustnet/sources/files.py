@@ -30,7 +30,7 @@ from rustnet.sources.limits import Countdown, Limits
 from rustnet.sources.longblocks import LongPart
 from rustnet.sources.pcap import PcapReader
 from rustnet.sources.pcapng import PcapngReader
-from rustnet.sources.sniff import sniff
+from rustnet.sources.sniff import SECTION_HEADER, sniff
 from rustnet.sources.stored import Stored, hash_file, quick_identity
 
 __all__ = ["FileSource", "hash_file", "open_source", "quick_identity", "reread"]
@@ -39,6 +39,8 @@ _BUFFERS = 3
 """One is the consumer's, one may still be, one is being filled."""
 _READ = 2 << 20
 """Bytes read at once: little enough to stay in a core's cache until they are hashed and decoded."""
+_MOST_PARTS = 4096
+"""Captures in one input that were joined byte by byte; what follows them is not read."""
 _PAUSE = 0.1
 """Seconds of silence of a pipe or decoder after which what has come is delivered."""
 _TRICKLE = 0.15
@@ -53,6 +55,11 @@ class _Records(Protocol):
     full: bool
     gaps: list[tuple[int, int, bytes]]
     long_parts: list[LongPart]
+    successor: str | None
+
+    @property
+    def unit(self) -> int:
+        """Nanoseconds per unit of the times, as far as known."""
 
     @property
     def packets(self) -> int:
@@ -127,18 +134,32 @@ class FileSource:
         self._changed = False
         self._ahead: Ahead | None = None
         self._records: _Records
-        if form == "pcapng":
-            self._records = PcapngReader(
-                self.info,
-                self.interfaces,
-                self._log,
-                buffer_bytes,
-                look=self._look,
-                notes=notes,
-                first_section=first_section,
-            )
-        else:
-            self._records = PcapReader(head, self.interfaces, self._log)
+        self._notes = notes
+        self.form = form
+        """Format of the last piece: files may have been joined."""
+        self._records = self._reader(form, head, section=first_section)
+
+    def _reader(self, form: str, head: bytes, packets: int = 0, section: int = 0) -> _Records:
+        """Reader of a capture that begins with ``head``, after so many packets of others."""
+        if form != "pcapng":
+            return PcapReader(head, self.interfaces, self._log, packets=packets, section=section)
+        reader = PcapngReader(self.info, self.interfaces, self._log, self._size, look=self._look, notes=self._notes)
+        reader.follow(packets, section)
+        return reader
+
+    def _follow(self, before: _Records, head: bytes, form: str) -> _Records:
+        """Reader of another capture, which follows one in the same input."""
+        kind, section = self.form, self.interfaces[-1].section if self.interfaces else -1
+        detail = f"another file ({form}) begins here: files were joined byte by byte"
+        self._log.add("joined_files", before.packets, before.base, detail, before.last_ts, lost=False)
+        before.close()
+        self.info.parts += 1
+        self.form = form
+        same = kind != "pcapng" and form != "pcapng"
+        after = self._reader(form, head, before.packets, section if same else section + 1)
+        after.base = before.base
+        after.full = True  # what came with the header is read before more is waited for
+        return after
 
     def batches(self, patience: float | None = None) -> Iterator[Frames]:
         """Read the input to its end; what cannot be read goes to ``damage`` and never raises.
@@ -195,6 +216,11 @@ class FileSource:
     def read_bytes(self) -> int:
         """Bytes of the uncompressed input whose packets were read."""
         return self._records.base
+
+    @property
+    def unit(self) -> int:
+        """Nanoseconds per unit of the times of the last piece's file, as far as known."""
+        return self._records.unit
 
     def position(self) -> int:
         """Bytes of the stored input consumed so far (compare with ``info.bytes``)."""
@@ -258,6 +284,13 @@ class FileSource:
                 turn += 1
                 self.first_turn = turn
             yield frames, used
+            if records.successor and self.info.parts >= _MOST_PARTS:
+                self._stopped = True
+                detail = f"too many files were joined: after {_MOST_PARTS} the rest of the input was not read"
+                self._log.add_total(records.packets, records.base, detail, records.last_ts)
+                break
+            if records.successor:
+                records = self._records = self._follow(records, bytes(carry[:SECTION_HEADER]), records.successor)
 
     def _stops(self, countdown: Countdown, stream: Ahead, read: int, carried: bool) -> bool:
         """Whether a limit was reached before the end of the input; then it is noted."""
@@ -352,7 +385,7 @@ def open_source(
     return FileSource(path, stopped=stopped, file=file, hashed_elsewhere=hashed_elsewhere)
 
 
-def reread(path: str) -> Source:
+def reread(path: str) -> FileSource:
     """Open a stored capture once more, for what an index does not hold: interfaces, comments, exact timestamps.
 
     Without hashing: whoever needs to know that it is still the same file compares `hash_file`. Raises `InputError`.

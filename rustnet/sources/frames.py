@@ -112,8 +112,9 @@ class Damage:
 
     kind: str
     """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_interface``, ``bad_option``, ``bad_timestamp``,
-    ``bad_link_type``, ``captured_exceeds_length``, ``bad_compression``, ``read_error``, ``file_changed``,
-    ``stopped_at_limit``, ``too_many``, ``more_damage``.
+    ``bad_timestamp_unit``, ``bad_link_type``, ``captured_exceeds_length``, ``joined_files``, ``zero_gap``,
+    ``zero_tail``, ``bad_compression``, ``read_error``, ``file_changed``, ``stopped_at_limit``, ``too_many``,
+    ``more_damage``.
     """
     packet: int
     """Number of the packet that it concerns, or of the last one before it (0: before the first)."""
@@ -159,6 +160,8 @@ class SourceInfo:
     """Blocks of unknown type that were passed over."""
     assembly: str = ""
     """``joined`` or ``merged`` for several files that are read as one capture."""
+    parts: int = 1
+    """Captures in the input so far: files may have been joined byte by byte."""
 
 
 @dataclass(slots=True)

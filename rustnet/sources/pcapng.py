@@ -9,12 +9,12 @@ import struct
 
 from rustnet.sources.ahead import NotYetError
 from rustnet.sources.blocks import BlockContents
-from rustnet.sources.damage import DamageLog
+from rustnet.sources.damage import DamageLog, zero_tail
 from rustnet.sources.frames import Frames, Interface, SourceInfo
 from rustnet.sources.linktypes import CUSTOM_BLOCK, SYSDIG_EVENT, SYSTEMD_JOURNAL
 from rustnet.sources.longblocks import AT_HAND, PACKETS, Lengths, LongBlock, LongPart, Look, padded
 from rustnet.sources.options import OptionError
-from rustnet.sources.sniff import BYTE_ORDERS, PCAPNG_MAGIC, byte_order
+from rustnet.sources.sniff import BYTE_ORDERS, PCAP_HEADER, PCAPNG_MAGIC, byte_order, file_header
 from rustnet.sources.status import BAD, BAD_INTERFACE, BAD_PACKET, BLOCK, EVENT, FULL, LONG, NEED
 
 _SECTION = 0x0A0D0D0A
@@ -36,12 +36,13 @@ class PcapngReader(BlockContents):
         *,
         look: Look,
         notes: bool = True,
-        first_section: int = 0,
     ) -> None:
-        super().__init__(info, interfaces, damage, buffer // 2, notes=notes, first_section=first_section)
+        super().__init__(info, interfaces, damage, buffer // 2, notes=notes)
         self.finished = False
         self.full = False
         """The last batch was filled: the buffer may hold more packets."""
+        self.successor: str | None = None
+        """Format of another file, whose header is at the offset that `read` returned."""
         self.gaps: list[tuple[int, int, bytes]] = []
         """Ranges of the bytes consumed by the last `read` that are not valid blocks: start, end, and a section header
         that replaces a damaged one (or nothing). All other bytes are consecutive blocks."""
@@ -51,6 +52,18 @@ class PcapngReader(BlockContents):
         self._long: LongBlock | None = None
         self._lost_at = -1
         self._lost = ""
+        self._zeros = False
+        """All bytes since the last block are zeros."""
+
+    @property
+    def unit(self) -> int:
+        """Nanoseconds per unit of the times: interfaces have their own."""
+        return 1
+
+    def follow(self, packets: int, section: int) -> None:
+        """Begin after another file in the same input: with so many packets, and as this section."""
+        self._walk.packets = packets
+        self._section = section - 1
 
     def read(self, frames: Frames, end: int, eof: bool) -> int:
         """Read the packets of ``frames.data[:end]``; return the offset to continue at. ``eof``: no data follows."""
@@ -82,6 +95,10 @@ class PcapngReader(BlockContents):
                 blocks += 1
                 if status == BLOCK and blocks >= _BLOCKS:
                     self.full = True
+                    break
+            if status in (BAD, LONG, NEED):
+                self.successor = file_header(frames.buffer[pos : min(end, pos + PCAP_HEADER)])
+                if self.successor:
                     break
             if status == LONG:
                 after = self._long_block(frames, pos, end, eof)
@@ -229,6 +246,7 @@ class PcapngReader(BlockContents):
                     "bad_block", pos, f"a block of {total} bytes has a different trailing length", lost=False
                 )
                 return pos
+        self._zeros = end - pos >= 8 and not any(data)
         return self._lose_sync(pos, "its length is invalid, or differs from the trailing length")
 
     def _search(self, frames: Frames, pos: int, end: int, eof: bool) -> tuple[int, bool]:
@@ -236,6 +254,9 @@ class PcapngReader(BlockContents):
         walk = self._walk
         walk.look_at(frames.data)
         block = walk.find(pos, end, eof)
+        if self._zeros:
+            reached = block if block >= 0 else end if eof else walk.pos
+            self._zeros = not bytes(frames.buffer[pos:reached]).strip(b"\0")
         try:
             while block >= 0 and not self._lengths_agree(frames, block, end):
                 block = walk.find(block + 1, end, eof)
@@ -245,7 +266,11 @@ class PcapngReader(BlockContents):
             self._report(f"{self._lost}; the next block is {self.base + block - self._lost_at} bytes later")
             return block, True
         if eof:
-            self._report(f"{self._lost}; no further block in the remaining {self.base + end - self._lost_at} bytes")
+            size = self.base + end - self._lost_at
+            if self._zeros:
+                self._damage.add("zero_tail", self.packets, self._lost_at, zero_tail(size), self.last_ts)
+            else:
+                self._report(f"{self._lost}; no further block in the remaining {size} bytes")
             self.finished = True
             return end, False
         return walk.pos, False

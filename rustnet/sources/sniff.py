@@ -14,6 +14,12 @@ PCAP_MAGIC = {
 PCAPNG_MAGIC = b"\n\r\r\n"
 PCAP_HEADER = 24
 SECTION_HEADER = 28
+_JOINED = tuple(
+    magic.to_bytes(4, order) + (2).to_bytes(2, order) + (4).to_bytes(2, order)
+    for magic in PCAP_MAGIC
+    for order in ("little", "big")
+)
+"""First bytes of the file headers that `find_header` finds."""
 BYTE_ORDERS = (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a")
 _SMALL = 4096
 """Up to so many compressed bytes of a pipe each further one is tried: its writer may pause after any of them."""
@@ -115,6 +121,25 @@ def _format(head: bytes) -> str | None:
     if head.startswith(PCAPNG_MAGIC):
         return "pcapng"
     return PCAP_MAGIC.get(int.from_bytes(head[:4], "little")) or PCAP_MAGIC.get(int.from_bytes(head[:4], "big"))
+
+
+def file_header(data: memoryview | bytes) -> str | None:
+    """Format of the file header that ``data`` begins with; None if it is none, or shorter than one."""
+    head = bytes(data[:SECTION_HEADER])
+    form = _format(head)
+    if form == "pcapng":
+        return form if len(head) == SECTION_HEADER and head[8:12] in BYTE_ORDERS else None
+    if form is None or len(head) < PCAP_HEADER:
+        return None
+    order = byte_order(int.from_bytes(head[:4], "big") in PCAP_MAGIC)
+    major, minor = int.from_bytes(head[4:6], order), int.from_bytes(head[6:8], order)
+    return form if major == 2 and minor <= 4 and not any(head[12:16]) else None
+
+
+def find_header(data: bytes, start: int = 0) -> int:
+    """Offset of the next pcap file header of version 2.4 in ``data``; -1 if there is none."""
+    places = (data.find(pattern, start) for pattern in _JOINED)
+    return min((at for at in places if at >= 0 and file_header(data[at : at + PCAP_HEADER])), default=-1)
 
 
 def _check_header(name: str, form: str, head: bytes) -> None:

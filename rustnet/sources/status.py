@@ -18,6 +18,9 @@ BAD_INTERFACE = 6
 LONG = 7
 """The block at ``pos`` is longer than a batch may hold; the caller has to pass over it."""
 
+EDGE = 8
+"""Zeros, or what looks like the header of another file, stand at ``pos`` instead of a record."""
+
 TS_MAX = 9_200_000_000_000_000_000
 """Largest time in nanoseconds (July 2261), and negated the smallest; times beyond are clamped. Some months can still be
 added without exceeding 64 bits."""

@@ -158,7 +158,7 @@ def test_zeros_and_noise_at_the_end(tmp_path: Path) -> None:
     path.write_bytes(pcapng(SIZES) + bytes(5000))
     packets, source = read(path)
     assert len(packets) == len(SIZES)
-    assert kinds(source) == ["bad_block"]
+    assert kinds(source) == ["zero_tail"]
     noise = random.Random(7).randbytes(100_000)
     for raw in (pcap(SIZES), pcapng(SIZES)):
         path.write_bytes(raw + b"\xff" * 24 + noise)

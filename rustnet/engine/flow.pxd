@@ -28,7 +28,7 @@ cdef class Flow:
     cdef public uint64_t low, high, extra, context
     cdef public int64_t last_ts, timeout
     cdef public int protocol
-    cdef public unsigned char exact, state, closed, src_is_a, wants, shadow
+    cdef public unsigned char exact, state, closed, src_is_a, wants, shadow, waiting
     cdef Half src, dst
     cdef public uint64_t hash
     cdef public uint64_t a_lo, b_lo, a_hi, b_hi

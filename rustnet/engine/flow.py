@@ -66,6 +66,7 @@ class Flow:
         self.carries = 0
         self.outer_flow_id = 0
         self.wants = 0
+        self.waiting = 0
         self.shadow = 0
         if not cython.compiled:
             self.src = Half()

@@ -129,6 +129,8 @@ IPV6_FRAGMENT, IPV6_OFFSET = 0xFFF9, 0xFFF8
 # TCP flags, and groups of them.
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 FIN_RST, SYN_ACK, FIN_SYN_RST = 5, 18, 7
+NO_ACK = -1
+"""Acknowledgement number of a segment without one."""
 
 MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST, MARK_ISN, MARK_GAP = 1, 2, 4, 8, 16, 32, 64, 128
 """What a direction of a flow has sent (`Half.marks`), each a letter in the history; `MARK_ISN`: its first segment was

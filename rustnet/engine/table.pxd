@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint16_t, uint64_t
 from rustnet.engine.flow cimport Flow, Side, half, new_flow, note
 from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet
+from rustnet.engine.tcp cimport new_connection
 from rustnet.engine.numbers cimport *
 
 cdef int64_t NEVER, SECOND, SWEEP_SLACK

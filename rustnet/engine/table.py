@@ -40,7 +40,6 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
         ICMPV6,
         INFORMATION_REPLY,
         LAST_ACK,
-        MARK_ISN,
         MASK_REPLY,
         STATE_NONE,
         SYN,
@@ -53,6 +52,7 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
         UDP,
         UDP_ACTIVE,
     )
+    from rustnet.engine.tcp import new_connection
 
     def bits64(number: int) -> int:
         """What of a number is left in a machine word."""
@@ -466,7 +466,4 @@ def matches_ends(flow: Flow, p: Packet, swap: bool) -> bool:
 
 def is_new_connection(flow: Flow, p: Packet, swap: bool) -> bool:
     """Whether a SYN on an existing flow begins a new connection, and is not a retransmission."""
-    if flow.closed:
-        return True
-    me = half(flow, flow.src_is_a != swap)
-    return bool(me.started) and (p.seq != me.isn or not me.marks & MARK_ISN)
+    return new_connection(flow, half(flow, flow.src_is_a != swap), p)

@@ -8,7 +8,7 @@ cdef int MAX_HOLES
 cdef uint32_t MOST_NOTED
 cdef bytes LETTERS
 cdef int64_t HALF32, MASK32, TWO32
-cdef int64_t FAST_NS, MAX_JUMP, REORDER_NS
+cdef int64_t FAST_NS, LATE_NS, MAX_JUMP, MAX_LATE, REORDER_NS
 
 
 cdef inline int64_t wrap(int64_t difference) noexcept:
@@ -16,8 +16,10 @@ cdef inline int64_t wrap(int64_t difference) noexcept:
 
 # int where the .py file has None: the exception check that a void function needs costs more than the function.
 
-@cython.locals(flags=int, size=int64_t, plain=bint)
+@cython.locals(flags=int, size=int64_t, plain=bint, late=int)
 cdef int segment(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
+@cython.locals(soon=bint, known=bint, ahead=int64_t)
+cdef bint new_connection(Flow flow, Half *me, Packet p) except -1
 @cython.locals(again=bint)
 cdef int synchronise(Flow flow, Half *me, Half *peer, Packet p) except -1
 @cython.locals(distance=int64_t)

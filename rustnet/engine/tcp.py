@@ -22,6 +22,12 @@ MAX_HOLES = 32
 MAX_JUMP = 1 << 28
 """A sequence jump beyond this many bytes is a broken sequence, not missing data."""
 
+LATE_NS = 50_000_000
+"""A SYN may stand this much later in the capture than what follows it."""
+
+MAX_LATE = 1 << 16
+"""Bytes after a SYN that may have been captured before it."""
+
 LETTERS = b"SHADFR"
 """Zeek's history letters of the first six marks."""
 MOST_NOTED = 1_000_000
@@ -80,12 +86,14 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None
         if size and not me.sampling:
             start_sample(me, p.ts)
     else:
+        late = 0
         if flags & SYN:
             size += 1
-            synchronise(flow, me, peer, p)
+            late = synchronise(flow, me, peer, p)
         if flags & FIN:
             size += 1
-        sequence(flow, me, peer, p, size, from_src)
+        if not late:
+            sequence(flow, me, peer, p, size, from_src)
     if flags & ACK:
         acknowledge(flow, me, peer, p, from_src)
     if p.window == 0 and plain:
@@ -100,8 +108,24 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None
         advance_state(flow, me, flags, p, from_src)
 
 
-def synchronise(flow: Flow, me: Half, peer: Half, p: Packet) -> None:
-    """Note the times of the handshake; a SYN that is sent again spoils them (Karn)."""
+def new_connection(flow: Flow, me: Half, p: Packet) -> bool:
+    """Whether ``me``'s SYN on an existing flow begins another connection, and is not a late or repeated one."""
+    soon = p.ts - flow.last_ts <= LATE_NS
+    if me.started and not me.marks & MARK_ISN and soon:
+        ahead = wrap(me.next_seq - p.seq - 1) - me.position  # of the first segment that was captured
+        if 0 <= ahead <= MAX_LATE:
+            return False
+    known = me.marks & MARK_ISN and p.seq == me.isn
+    if flow.closed:
+        return not (known and soon)
+    return bool(me.started) and not known
+
+
+def synchronise(flow: Flow, me: Half, peer: Half, p: Packet) -> int:
+    """Note the times of the handshake; a SYN that is sent again spoils them (Karn).
+
+    Returns 1 for one that was captured after what follows it.
+    """
     again = me.marks & MARK_ISN and p.seq == me.isn
     if not p.flags & ACK:
         flow.syn_ts = -1 if again else p.ts
@@ -115,6 +139,12 @@ def synchronise(flow: Flow, me: Half, peer: Half, p: Packet) -> None:
     if not me.started:
         me.isn = p.seq
         me.marks |= MARK_ISN
+    elif not me.marks & MARK_ISN and 0 <= wrap(me.next_seq - p.seq - 1) - me.position <= MAX_LATE:
+        me.isn = p.seq
+        me.marks |= MARK_ISN
+        me.out_of_order += 1
+        return 1
+    return 0
 
 
 def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: bool) -> int:

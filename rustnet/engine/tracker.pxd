@@ -17,7 +17,7 @@ cdef int ECHO_HEADER, MAX_PORTLESS, MAX_TUNNELS, SWEEP_PACKETS, WANTED_SIZE
 
 
 cdef uint64_t INNER_TAGS, MASK64, MASK32
-cdef int64_t SECOND
+cdef int64_t NO_ACK, SECOND
 
 @cython.final
 cdef class Tracker:
@@ -54,8 +54,8 @@ cdef class Tracker:
     @cython.locals(protocol=int, header=Py_ssize_t, data=bytes, timeout=int64_t)
     cdef int content(self, Flow flow, Half *me, Packet p, bint from_src) except -1
     cdef bytes copy(self, Py_ssize_t start, Py_ssize_t size)
-    @cython.locals(start=int64_t, at=int64_t, size=Py_ssize_t, data=bytes, timeout=int64_t)
-    cdef int tcp(self, Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
+    @cython.locals(start=int64_t, ack=int64_t, size=Py_ssize_t, data=bytes, timeout=int64_t)
+    cdef int tcp(self, Flow flow, Half *me, Packet p, bint from_src) except -1
     @cython.locals(me=Side)
     cdef int carrier(self, Flow flow, bint from_src) except -1
     @cython.locals(p=Packet, key=tuple, data=bytes)

@@ -11,7 +11,7 @@ from rustnet.engine.flow import Flow
 from rustnet.engine.fragments import Fragments
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.listener import Listener
-from rustnet.engine.numbers import MASK32, MASK64, SECOND, WANTED_SIZE
+from rustnet.engine.numbers import MASK32, MASK64, NO_ACK, SECOND, WANTED_SIZE
 from rustnet.engine.packet import Packet
 from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
@@ -238,7 +238,7 @@ class Tracker:
                 if flow.state != state:
                     self.table.state_changed(flow)
                 if flow.wants:
-                    self.tcp(flow, me, peer, p, from_src)
+                    self.tcp(flow, me, p, from_src)
         else:
             self.content(flow, me, p, from_src)
 
@@ -302,19 +302,19 @@ class Tracker:
         """Copy payload bytes out of the buffer being decoded."""
         return self.decoder.copy(start, size)
 
-    def tcp(self, flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
-        """Pass in-order payload to the listener."""
+    def tcp(self, flow: Flow, me: Half, p: Packet, from_src: bool) -> None:
+        """Pass payload to the listener, in causal order."""
         timeout = flow.timeout
+        ack = p.ack if p.flags & ACK else NO_ACK
         if p.payload > 0 and not p.flags & RST:
             start = me.position + wrap(p.seq - me.next_seq)
             if p.flags & SYN:
                 start += 1
             size = p.payload_captured if p.payload_captured < p.payload else p.payload
             data = self.copy(p.payload_offset, size)
-            self.streams.segment(flow, from_src, start, data, p.payload, p.ts, p.number)
-        if p.flags & ACK and flow.wants and (flow.dst_stream if from_src else flow.src_stream) is not None:
-            at = peer.position + wrap(p.ack - peer.next_seq)
-            self.streams.acknowledged(flow, not from_src, at, p.ts, p.number)
+            self.streams.segment(flow, from_src, start, data, p.payload, ack, p.ts, p.number)
+        if flow.waiting or p.flags & SYN:
+            self.streams.control(flow, from_src, p.flags, ack, p.ts)
         if flow.timeout < timeout:
             self.table.schedule_expiry(flow)
 
@@ -365,7 +365,7 @@ class Tracker:
     def close(self, flow: Flow) -> None:
         """Let the parsers of a flow finish."""
         if flow.src_stream is not None or flow.dst_stream is not None:
-            self.streams.finish(flow, flow.last_ts, self.last_number)
+            self.streams.finish(flow)
         if flow.talk is not None:
             self.listener.close(flow)
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.engine.reference import Conversation, Reference, Side, conn_state
+from tests.engine.reference import Conversation, Reference, conn_state
 from tests.engine.tracking import WELL_KNOWN, join, track
 from tests.support.packets import Captured
 
@@ -51,11 +51,6 @@ def plain(flow: Conversation) -> dict[str, object]:
     return made
 
 
-def stream(side: Side) -> list[bytes | int]:
-    """What was read of one direction."""
-    return join(side.stream)
-
-
 Answer = tuple[list[dict[str, object]], list[tuple[int, bool, int, int]], list[list[list[bytes | int]]]]
 
 
@@ -65,7 +60,7 @@ def ask_reference(packets: Sequence[Captured]) -> Answer:
     for number, packet in enumerate(packets, 1):
         reference.packet(packet.ts, packet.data, number)
     flows = reference.finish()
-    streams = [[stream(side) for side in flow.sides.values()] for flow in flows]
+    streams = [[join(line.out) for line in flow.reader.lines.values()] for flow in flows]
     return [plain(flow) for flow in flows], reference.index, streams
 
 

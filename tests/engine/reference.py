@@ -12,10 +12,14 @@ import ipaddress
 import struct
 from dataclasses import dataclass, field
 
+from tests.engine.reference_streams import Piece, Reader
+
 SECOND = 1_000_000_000
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 REORDERED_WITHIN = 3_000_000
 FAST_WITHIN = 20_000_000
+LATE_WITHIN = 50_000_000
+LATE_BYTES = 1 << 16
 CLOCK_PACKETS = 256
 """At the end of a capture, the time is the earliest of this many last packets."""
 
@@ -60,10 +64,6 @@ class Side:
     """Absolute sequence number behind the highest sent."""
     missing: dict[int, int] = field(default_factory=dict)
     """Absolute sequence number -> when it was jumped over."""
-    sent: dict[int, int] = field(default_factory=dict)
-    """Absolute sequence number -> payload byte that waits to be read."""
-    read_to: int | None = None
-    stream: list[bytes | int] = field(default_factory=list)
     ack: int | None = None
     """Highest acknowledgement that this end sent, in the peer's absolute numbers."""
     raw_ack: int = 0
@@ -82,6 +82,10 @@ class Side:
     fin_at: int | None = None
     fin_acked: bool = False
     letters: set[str] = field(default_factory=set)
+
+    def highest(self, receiver: "Side") -> int | None:
+        """Highest of this end's absolute numbers that the receiver acknowledged."""
+        return None if receiver.ack is None else self.next + distance(receiver.raw_ack, self.next % 2**32)
 
 
 @dataclass
@@ -109,6 +113,7 @@ class Conversation:
     """Its own FINs or RST ended it."""
     end_reason: str = "end"
     sides: dict[str, Side] = field(default_factory=lambda: {"src": Side(), "dst": Side()})
+    reader: Reader = field(default_factory=Reader)
 
     def note(self, letter: str, who: str) -> None:
         self.history += letter.upper() if who == "src" else letter
@@ -199,7 +204,7 @@ class Reference:
         if flow is not None:
             if ts - flow.last_ts > timeout(flow):
                 self.end(key, "idle")
-            elif seen.flags & (SYN | ACK) == SYN and new_connection(flow, seen):
+            elif seen.flags & (SYN | ACK) == SYN and new_connection(flow, seen, ts):
                 self.end(key, "reused")
             else:
                 return flow
@@ -240,8 +245,7 @@ class Reference:
         for key, flow in list(self.open.items()):
             self.end(key, "idle" if now - flow.last_ts > timeout(flow) + SLACK else "end")
         for flow in self.ended:
-            for side in flow.sides.values():
-                read(side, everything=True)
+            flow.reader.finish()
         return sorted(self.ended, key=lambda flow: flow.flow_id)
 
 
@@ -261,11 +265,14 @@ def timeout(flow: Conversation) -> int:
     return (1800 if ports & {22, 2222} else 600 if ports & {80, 443, 8080, 8443} else 300) * SECOND
 
 
-def new_connection(flow: Conversation, seen: Seen) -> bool:
+def new_connection(flow: Conversation, seen: Seen, ts: int) -> bool:
     """A SYN begins a new connection where the old one is over, or where it is not a repetition of the old one's SYN."""
-    if flow.over:
-        return True
     me = flow.sides["src" if seen.src == flow.src else "dst"]
+    soon = ts - flow.last_ts <= LATE_WITHIN
+    if me.first is not None and me.isn is None and soon and 0 <= distance(me.first, seen.seq + 1) <= LATE_BYTES:
+        return False  # captured after what follows it
+    if flow.over:
+        return seen.seq != me.isn or not soon
     return me.first is not None and seen.seq != me.isn
 
 
@@ -273,15 +280,13 @@ def segment(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: 
     """Account for one TCP segment of ``me``."""
     me.flags |= seen.flags
     size = len(seen.payload) + bool(seen.flags & SYN) + bool(seen.flags & FIN)
-    if seen.flags & SYN:
-        handshake(flow, me, peer, seen, ts)
+    late = bool(seen.flags & SYN) and handshake(flow, me, peer, seen, ts)
     if me.first is None:
         me.first = seen.seq
         me.next = seen.seq
     at = me.next + distance(seen.seq, me.next % 2**32)
-    place(flow, who, me, peer, seen, ts, at, size)
-    if seen.payload and not seen.flags & RST:
-        keep(me, at + bool(seen.flags & SYN), seen.payload)
+    if not late:
+        place(flow, who, me, peer, seen, ts, at, size)
     if seen.flags & ACK:
         acknowledge(flow, who, me, peer, seen, ts)
     if seen.window == 0 and not seen.flags & (SYN | FIN | RST):
@@ -291,10 +296,33 @@ def segment(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: 
     letters(flow, who, me, seen)
     me.window = seen.window
     follow(flow, who, me, seen)
+    deliver(flow, who, me, peer, seen, ts, at + bool(seen.flags & SYN))
 
 
-def handshake(flow: Conversation, me: Side, peer: Side, seen: Seen, ts: int) -> None:
-    """Times of SYN and SYN-ACK; a repeated one spoils the handshake's round trip (Karn)."""
+def deliver(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, at: int) -> None:
+    """Let the reader have the payload, and what the headers show."""
+    reader = flow.reader
+    mine, theirs = reader.lines[who], reader.other(who)
+    for line, side in ((mine, me), (theirs, peer)):
+        line.fin = None if side.fin_at is None else side.next + distance(side.fin_at, side.next % 2**32)
+        if side.isn is not None and line.next is None:
+            line.begin(side.next + distance(side.isn + 1, side.next % 2**32))
+    ack = peer.next + distance(seen.ack, peer.next % 2**32) if seen.flags & ACK else None
+    mine.highest = me.highest(peer)
+    theirs.highest = peer.highest(me)
+    if seen.payload and not seen.flags & RST:
+        reader.take(who, Piece(at, seen.payload, ack, ts))
+    reader.settle()
+    if ack is not None:
+        reader.acknowledged(theirs, ack, ts)
+    reader.clock(ts)
+
+
+def handshake(flow: Conversation, me: Side, peer: Side, seen: Seen, ts: int) -> bool:
+    """Times of SYN and SYN-ACK; a repeated one spoils the handshake's round trip (Karn).
+
+    True for one that was captured after what follows it.
+    """
     again = me.first is not None and seen.seq == me.isn
     if not seen.flags & ACK:
         flow.syn_ts = None if again else ts
@@ -304,7 +332,11 @@ def handshake(flow: Conversation, me: Side, peer: Side, seen: Seen, ts: int) -> 
         flow.synack_ts = ts
     if me.first is None:
         me.isn = seen.seq
-        me.read_to = seen.seq + 1
+    elif me.isn is None and 0 <= distance(me.first, seen.seq + 1) <= LATE_BYTES:
+        me.isn = seen.seq
+        me.out_of_order += 1
+        return True
+    return False
 
 
 def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, at: int, size: int) -> None:
@@ -343,31 +375,6 @@ def again(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: in
         me.fast_retransmissions += 1
 
 
-def keep(me: Side, at: int, payload: bytes) -> None:
-    """Remember payload for the reader, and read what is next in line."""
-    if me.read_to is None:
-        me.read_to = at
-    for number, byte in enumerate(payload, at):
-        if number >= me.read_to:
-            me.sent.setdefault(number, byte)
-    read(me)
-
-
-def read(me: Side, acknowledged: int | None = None, everything: bool = False) -> None:
-    """Read in-order bytes; a hole before what is ``acknowledged`` will never be seen filled."""
-    if me.read_to is None:
-        return
-    while True:
-        while me.read_to in me.sent:
-            me.stream.append(bytes([me.sent.pop(me.read_to)]))
-            me.read_to += 1
-        lowest = min(me.sent, default=0)
-        if not me.sent or not (everything or (acknowledged is not None and acknowledged >= lowest)):
-            return
-        me.stream.append(lowest - me.read_to)
-        me.read_to = lowest
-
-
 def acknowledge(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> None:
     """Account for an acknowledgement that ``me`` sent."""
     upto = peer.next + distance(seen.ack, peer.next % 2**32)
@@ -397,7 +404,6 @@ def acknowledge(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, 
         me.duplicate_ts = ts
     if peer.fin_at is not None and distance(seen.ack, peer.fin_at) >= 0:
         peer.fin_acked = True
-    read(peer, acknowledged=upto)
 
 
 def letters(flow: Conversation, who: str, me: Side, seen: Seen) -> None:

@@ -58,6 +58,7 @@ PER_MESSAGE = [
     "rustnet.dissect.framework.reading",
     "rustnet.dissect.framework.ber",
     "rustnet.dissect.framework.lines",
+    "rustnet.dissect.framework.pairs",
     "rustnet.dissect.rtp",
     "rustnet.dissect.quic.parser",
     "rustnet.dissect.tls.x509",

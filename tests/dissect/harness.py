@@ -18,14 +18,16 @@ class ListSink:
         self.rows: list[object] = []
         self.stamps: list[tuple[int, int]] = []
         self.anomalies: list[tuple[str, str]] = []
+        self.counts: list[int] = []
         self.names: list[tuple[str, str, str, int | None]] = []
 
     def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
         self.rows.append(record)
         self.stamps.append((ts, packet))
 
-    def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int) -> None:
+    def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int, *, count: int = 1) -> None:
         self.anomalies.append((kind, detail))
+        self.counts.append(count)
 
     def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
         self.names.append((ip, name, source, ttl))

@@ -11,7 +11,7 @@ cdef str end_address(Flow flow, bint of_a)
 cdef class Conversation:
     cdef public object sink
     cdef public Flow flow
-    cdef public int64_t flow_id, ts, packet, missing, hostname_ts
+    cdef public int64_t flow_id, ts, packet, missing, lost_src, lost_dst, hostname_ts
     cdef public str transport, src_text, dst_text
     cdef public int src_port, dst_port, attempts, rejected, messages, errors
     cdef public object parser, secrets, app, service, state, hostname, hostname_source
@@ -19,7 +19,7 @@ cdef class Conversation:
     cdef public tuple withdrawn
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
-    cpdef anomaly(self, str kind, str detail)
+    cpdef anomaly(self, str kind, str detail, int64_t count=*)
     cpdef name_host(self, str name, str source)
     cpdef set_idle_timeout(self, int64_t timeout)
     cpdef finish(self)

@@ -50,8 +50,8 @@ class Sink(Protocol):
     def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
         """Take one row of a protocol's table."""
 
-    def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int) -> None:
-        """Take one anomaly."""
+    def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int, *, count: int = 1) -> None:
+        """Take one anomaly that occurred ``count`` times."""
 
     def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:
         """Take a name learned for an address; ``client`` is the address that asked for it."""
@@ -67,7 +67,8 @@ class Conversation:
 
     ``ts`` (nanoseconds) and ``packet`` (number) are those of the packet that completed the bytes being read;
     ``memo_src`` and ``memo_dst`` hold a few bytes per direction for probes that need to see several datagrams;
-    ``missing`` is how many bytes the snap length cut off the end of a datagram.
+    ``missing`` is how many bytes the snap length cut off the end of a datagram; ``lost_src`` and ``lost_dst`` how many
+    bytes of a stream's directions were lost since it began, or since its protocol took over from another one.
     """
 
     __slots__ = (
@@ -82,6 +83,8 @@ class Conversation:
         "hostname",
         "hostname_source",
         "hostname_ts",
+        "lost_dst",
+        "lost_src",
         "memo_dst",
         "memo_src",
         "messages",
@@ -127,6 +130,8 @@ class Conversation:
         self.rejected = 0
         self.messages = 0
         self.missing = 0
+        self.lost_src = 0
+        self.lost_dst = 0
         self.flow: Flow | None = None
         self.errors = 0
         self.withdrawn: tuple[str, ...] = ()
@@ -155,11 +160,11 @@ class Conversation:
             self.secrets.clean(record)
         self.sink.record(record, self.flow_id, ts or self.ts, packet or self.packet)
 
-    def anomaly(self, kind: str, detail: str) -> None:
-        """Report a malformed or ambiguous message and continue; ``detail`` is one sentence."""
+    def anomaly(self, kind: str, detail: str, count: int = 1) -> None:
+        """Report ``count`` malformed or ambiguous messages and continue; ``detail`` is one sentence."""
         if self.secrets is not None:
             detail = self.secrets.hide(detail)
-        self.sink.anomaly(kind, detail, self.flow_id, self.ts, self.packet)
+        self.sink.anomaly(kind, detail, self.flow_id, self.ts, self.packet, count=count)
 
     def keep_secret(self, *credentials: bytes) -> None:
         """Remember credentials that this flow carries: no text that is recorded from now on repeats them."""
@@ -209,6 +214,7 @@ class Conversation:
         ``app`` does not change unless the caller sets it.
         """
         self.parser = None if dissector is None else dissector.parser(self)
+        self.lost_src = self.lost_dst = 0
         self.attempts = 0
         self.rejected = 0
 

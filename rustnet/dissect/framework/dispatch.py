@@ -224,12 +224,20 @@ class Dispatcher(Listener):
 
     def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
         """Bytes of a stream were not captured."""
-        talk: Conversation | None = flow.talk
-        if talk is None:
-            return  # what follows is read like a capture that begins there
-        if talk.parser is None:
+        talk: Conversation = flow.talk or self.start_conversation(flow)
+        if talk.parser is None:  # what follows is read like a capture that begins there
             self.set_pending(talk, from_src, b"")
-            return
+        else:
+            self.lose(talk, from_src, size, ts, number)
+        if from_src:
+            talk.lost_src += size
+        else:
+            talk.lost_dst += size
+        if talk.finished:
+            flow.wants = False
+
+    def lose(self, talk: Conversation, from_src: bool, size: int, ts: int, number: int) -> None:
+        """Let the parser read the bytes ahead of a loss, and handle the loss."""
         talk.ts = ts
         talk.packet = number
         waiting = talk.pending_src if from_src else talk.pending_dst
@@ -237,15 +245,13 @@ class Dispatcher(Listener):
         parser = talk.parser
         try:
             if waiting:
-                parser.cut(waiting, from_src)
+                parser.cut(waiting, from_src)  # type: ignore[union-attr]
             if talk.parser is parser and not talk.finished:
-                parser.gap(size, from_src)
+                parser.gap(size, from_src)  # type: ignore[union-attr]
         except DissectError as error:
             self.malformed(talk, error)
         except Exception as error:  # noqa: BLE001
             self.parser_failed(talk, error)
-        if talk.finished:
-            flow.wants = False
 
     def close(self, flow: Flow) -> None:
         """Let the parser of a flow that ended store its pending rows."""

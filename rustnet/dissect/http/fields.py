@@ -29,7 +29,7 @@ REQUEST_SEEN = {
 RESPONSE_TEXTS = {b"content-type": "content_type", b"server": "server", b"location": "location", b"upgrade": "upgrade"}
 RESPONSE_SEEN = {b"set-cookie": "has_set_cookie"}
 _FRAMING = (b"content-length", b"transfer-encoding")
-REQUEST_WANTED = {name: name for name in (*REQUEST_TEXTS, *REQUEST_SEEN, *_FRAMING)}
+REQUEST_WANTED = {name: name for name in (*REQUEST_TEXTS, *REQUEST_SEEN, *_FRAMING, b"expect")}
 RESPONSE_WANTED = {name: name for name in (*RESPONSE_TEXTS, *RESPONSE_SEEN, *_FRAMING)}
 _LIKELY = bytes(
     number in {(len(name) << 5) | (name[0] & 31) for name in (*REQUEST_WANTED, *RESPONSE_WANTED)}

@@ -8,11 +8,11 @@ cookies only the presence is recorded.
 """
 
 import re
-from collections import deque
 
 import cython
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.pairs import Entry, Pairs, elapsed
 from rustnet.dissect.framework.secrets import authorization_parts, without_password
 from rustnet.records import U16, U64, FreeText, Host, Mixed, Software, Term, Uri, Word, record
 
@@ -33,13 +33,12 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions and
 
 MAX_HEAD = 65_536
 """Maximum size of a head."""
-MAX_WAITING = 256
-"""Pending requests of one connection."""
 MAX_URI = 8192
 """Maximum size of a start line that is searched for after a loss."""
 
-_HEAD, _CHUNK, _UNTIL_CLOSE, _TRAILER, _LOST, _PAUSED = range(6)
-"""State of a direction: in a head, chunks, a body without length, the trailer, after a loss, or paused by CONNECT."""
+_HEAD, _CHUNK, _UNTIL_CLOSE, _TRAILER, _LOST, _PAUSED, _PEEK = range(7)
+"""State of a direction: in a head, chunks, a body without length, the trailer, after a loss, paused by CONNECT, or
+after the head of a response to an unknown request, which has no body if that was HEAD."""
 
 _REQUEST = re.compile(
     rb"([A-Z!#$%&'*+.^_`|~0-9-]{1,32}) ([^\x00-\x20\x7f][^\x00-\x1f\x7f]*) (HTTP/1\.[0-9])[ \t]*\r?\n"
@@ -54,6 +53,7 @@ _RESTART = re.compile(
 )
 _SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_VERSION = b"HTTP/1."
 _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
 
 
@@ -90,7 +90,7 @@ class Http:
     response_bytes: U64 = 0
     """Body bytes of the response: its Content-Length, or counted if chunked or until the close."""
     response_ms: float | None = None
-    """From the request's head to the response's, in milliseconds."""
+    """From the request's head to the response's, in milliseconds; NULL if their packets have times in another order."""
     has_authorization: bool = False
     """Credentials were sent (Authorization or Proxy-Authorization); their value is not kept."""
     has_cookie: bool = False
@@ -103,6 +103,8 @@ class Http:
     """Protocol offered in Upgrade; the chosen one if the server switched (101)."""
     proxy: bool = False
     """The request was meant for a proxy: CONNECT, or an absolute target."""
+    pair_unknown: bool = False
+    """Bytes of the flow are missing, so that this request and its response cannot be assigned to each other."""
 
 
 def _fill(row: Http, fields: dict[bytes, bytes], texts: dict[bytes, str], seen: dict[bytes, str]) -> None:
@@ -114,18 +116,27 @@ def _fill(row: Http, fields: dict[bytes, bytes], texts: dict[bytes, str], seen: 
             setattr(row, seen[key], True)
 
 
-Entry = tuple[Http, int, int]
-"""A pending row, with time and packet number of its first head."""
-
-
 class HttpParser(Parser):
     """Both directions of one connection, and its pending requests."""
 
-    __slots__ = ("anomalies", "handed_over", "head_seen", "lost", "open", "searched", "state", "waiting")
+    __slots__ = (
+        "anomalies",
+        "client",
+        "cut_off",
+        "handed_over",
+        "head_seen",
+        "open",
+        "pairs",
+        "peeked",
+        "searched",
+        "state",
+    )
 
     def __init__(self, talk: Conversation) -> None:
         self.talk = talk
-        self.waiting: deque[Entry] = deque()
+        self.pairs = Pairs()
+        self.client = -1
+        """Direction of the requests, once a head shows it."""
         self.open: list[Entry | None] = [None, None]
         """By direction: the message whose body is being skipped."""
         self.state = [_HEAD, _HEAD]
@@ -135,8 +146,10 @@ class HttpParser(Parser):
         """By direction: a head was read."""
         self.handed_over = False
         """Another protocol has taken over the connection."""
-        self.lost = False
-        """Bytes are missing, which may contain the response of a pending request."""
+        self.cut_off = 0
+        """Bytes of an incomplete head ahead of a loss, negative if they were read as a message."""
+        self.peeked = 0
+        """Length of the body that a response to an unknown request has unless that was HEAD, as of `body_length`."""
         self.anomalies = 0
 
     def stream(self, data: bytes, from_src: bool) -> int:
@@ -157,6 +170,8 @@ class HttpParser(Parser):
                 after = self._trailer(data, pos, side)
             elif state == _LOST:
                 after = self._resume(data, pos, side)
+            elif state == _PEEK:
+                after = self._peek(data, pos, side)
             else:
                 return pos
             if after == pos and self.state[side] == state:
@@ -168,28 +183,29 @@ class HttpParser(Parser):
         """Read an incomplete head whose rest is lost."""
         side = 1 if from_src else 0
         head = data.lstrip(b"\r\n")
+        self.cut_off = len(data)
         if self.state[side] == _HEAD and (_REQUEST.match(head) or _RESPONSE.match(head)):
             try:
                 self._message(head, 0, side)
+                self.cut_off = -1
             except DissectError as error:
                 self._report("malformed_http", str(error))
-            if not self.handed_over:
-                self._resynchronise(side)
 
     def gap(self, size: int, from_src: bool) -> None:
         """Count missing bytes of a body without length; in other states search for the next head."""
         side = 1 if from_src else 0
-        if self.state[side] == _UNTIL_CLOSE:
+        if self.state[side] == _UNTIL_CLOSE and self.cut_off >= 0:
             self._count(side, size)
         else:
-            self._resynchronise(side)
+            self._resynchronise(side, size)
 
     def close(self) -> None:
         """Store the pending transactions."""
         self._end_body(0)
         self._end_body(1)
-        while self.waiting:
-            self._store(self.waiting.popleft())
+        for entry in self.pairs.drain():
+            self._store(entry)
+        self.pairs.report(self.talk, "HTTP")
 
     def _store(self, entry: Entry) -> None:
         row, ts, packet = entry
@@ -202,12 +218,17 @@ class HttpParser(Parser):
         if entry is not None and entry[0].status is not None:
             self._store(entry)
 
-    def _resynchronise(self, side: int) -> None:
-        """Drop the current message of a direction and search for the next plausible head."""
+    def _resynchronise(self, side: int, size: int = 0) -> None:
+        """Drop the current message of a direction, as bytes are missing, and search for the next plausible head."""
+        within = self.cut_off < 0 or self.open[side] is not None
+        if side == self.client:
+            self.pairs.lose_requests(size + max(0, self.cut_off), within)
+        elif self.client >= 0:
+            self.pairs.lose_responses(within)
+        self.cut_off = 0
         self._end_body(side)
         self.state[side] = _LOST
         self.searched[side] = 0
-        self.lost = True
 
     def _count(self, side: int, size: int) -> None:
         entry = self.open[side]
@@ -284,14 +305,15 @@ class HttpParser(Parser):
             for name in (b"authorization", b"proxy-authorization"):
                 if name in fields:
                     talk.keep_secret(*authorization_parts(fields[name]))
-        if self.lost or len(self.waiting) >= MAX_WAITING:
-            self._store_unanswered()
-        entry = (row, talk.ts, talk.packet)
-        self.waiting.append(entry)
+        if self.client < 0:
+            self.client = side
+            self.pairs.begin(talk, side == 1)
+        for passed in self.pairs.request(row, talk.ts, talk.packet, len(head), b"expect" in fields):
+            self._store(passed)
         if method == b"CONNECT":
             self.state[side] = _PAUSED
         elif length == -1:
-            self.open[side] = entry
+            self.open[side] = (row, talk.ts, talk.packet)
             self.state[side] = _CHUNK
         elif length > 0:
             row.request_bytes = length
@@ -314,14 +336,6 @@ class HttpParser(Parser):
                 row.host = row.host.rpartition("@")[2]
             self.talk.name_host(_hostname(row.host), "http")
 
-    def _store_unanswered(self) -> None:
-        """Store pending requests whose responses were lost, or the oldest of too many."""
-        if self.waiting:
-            self._store(self.waiting.popleft())
-        while self.lost and self.waiting:
-            self._store(self.waiting.popleft())
-        self.lost = False
-
     def _response(self, line: re.Match[bytes], head: bytes, side: int) -> int:
         """Read a response's head; return how many body bytes to skip."""
         talk = self.talk
@@ -337,13 +351,18 @@ class HttpParser(Parser):
             return 0
         if ambiguous:
             self._report("ambiguous_http", "conflicting body lengths in a response")
-        if self.waiting:
-            entry = self.waiting.popleft()
-            row = entry[0]
-            row.response_ms = (talk.ts - entry[1]) / 1e6
-        else:
+        if self.client < 0:
+            self.client = 1 - side
+            self.pairs.begin(talk, side == 0)
+        entry = self.pairs.response(status == 408)
+        orphan = entry is None
+        if entry is None:
             row = Http(version=version.decode("ascii"))
+            self.pairs.orphan(row)
             entry = (row, talk.ts, talk.packet)
+        else:
+            row = entry[0]
+            row.response_ms = elapsed(entry[1], talk.ts)
         row.status = status
         row.reason = header_text(reason) if reason else None
         _fill(row, fields, RESPONSE_TEXTS, RESPONSE_SEEN)
@@ -355,6 +374,8 @@ class HttpParser(Parser):
             self.state[1 - side] = _HEAD
         if row.method == "HEAD" or status in {204, 304}:
             length = 0
+        if orphan and length:
+            return self._await_body(entry, length, side)
         if length >= 0:
             row.response_bytes = length
             self._store(entry)
@@ -362,6 +383,35 @@ class HttpParser(Parser):
         self.open[side] = entry
         self.state[side] = _CHUNK if length == -1 else _UNTIL_CLOSE
         return 0
+
+    def _await_body(self, entry: Entry, length: int, side: int) -> int:
+        """Let the next bytes show whether the response to an unknown request has a body; -1 and -2: without length."""
+        if self.pairs.unsure and self.state[1 - side] == _PAUSED:
+            self.state[1 - side] = _LOST
+        entry[0].response_bytes = max(0, length)
+        self.open[side] = entry
+        self.peeked = length
+        self.state[side] = _PEEK
+        return 0
+
+    def _peek(self, data: bytes, pos: int, side: int) -> int:
+        """Skip the body of a response to an unknown request, unless the next head follows at once."""
+        begin = data[pos : pos + len(_VERSION)]
+        if begin == _VERSION:
+            entry = self.open[side]
+            if entry is not None:
+                entry[0].response_bytes = 0
+            self.state[side] = _HEAD
+            self._end_body(side)
+            return pos
+        if _VERSION.startswith(begin):
+            return pos
+        if self.peeked >= 0:
+            self.state[side] = _HEAD
+            self._end_body(side)
+            return pos + self.peeked
+        self.state[side] = _CHUNK if self.peeked == -1 else _UNTIL_CLOSE
+        return pos
 
     def _switch(self, entry: Entry) -> None:
         """Hand the connection over: a tunnel is probed like a new flow, an upgrade is not read."""

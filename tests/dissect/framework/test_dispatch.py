@@ -16,7 +16,7 @@ class Silent:
     def record(self, record: object, flow_id: int, ts: int, packet: int) -> None:
         pass
 
-    def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int) -> None:
+    def anomaly(self, kind: str, detail: str, flow_id: int, ts: int, packet: int, *, count: int = 1) -> None:
         pass
 
     def name(self, ip: str, name: str, source: str, ts: int, ttl: int | None, client: str | None = None) -> None:

@@ -49,11 +49,11 @@ def test_copies_have_the_same_packets_and_times(tmp_path: Path) -> None:
         assert not source.damage
         numbers = range(1, len(whole) + 1)
         out = io.BytesIO()
-        write_pcapng([Part(tmp_path / "x", None, lambda numbers=numbers: iter(numbers))], out)  # type: ignore[misc]
+        write_pcapng([Part((tmp_path / "x",), None, lambda numbers=numbers: iter(numbers))], out)  # type: ignore[misc]
         assert rows(out.getvalue(), tmp_path / "copy")[0] == whole
     (tmp_path / "x").write_bytes(fine)
     out = io.BytesIO()
-    write_pcap([Part(tmp_path / "x", None, lambda: iter([1, 2, 3]))], out)
+    write_pcap([Part((tmp_path / "x",), None, lambda: iter([1, 2, 3]))], out)
     copy, source = rows(out.getvalue(), tmp_path / "copy")
     assert [ts for ts, *_ in copy] == [(T0 + i) * SECOND + part for i, part in enumerate(FRACTIONS)]
     assert not source.damage

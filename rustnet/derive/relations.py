@@ -6,6 +6,7 @@ Each relation sorts the rows involved; flows are read only if a row refers to th
 import typing
 from collections.abc import Callable, Collection
 
+from rustnet.derive.dns_tries import count_tries
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 
 if typing.TYPE_CHECKING:
@@ -172,6 +173,7 @@ def _quoted_flows(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
 _RELATIONS: "dict[str, Callable[[duckdb.DuckDBPyConnection, Span], int]]" = {
     "arp": _duplicate_addresses,
     "icmp": _quoted_flows,
+    "dns": count_tries,
 }
 """Relations by the table they require."""
 

@@ -27,7 +27,7 @@ def text_of(kind: int, data: bytes) -> str:
 
 def test_query_and_response() -> None:
     flow, (query, response) = read(DNS_QUERY, DNS_RESPONSE)
-    assert (query.query, query.qtype, query.qclass, query.opcode) == ("www.Example.com", "A", "IN", "QUERY")
+    assert (query.query, query.qtype, query.qclass, query.opcode) == ("www.example.com", "A", "IN", "QUERY")
     assert (query.response, query.rcode, query.answers) == (False, None, None)
     assert (query.edns_version, query.edns_udp_size, query.dnssec_ok) == (0, 1232, True)
     assert response.response
@@ -62,7 +62,7 @@ def test_outstanding_queries_are_bounded() -> None:
 def test_tcp_several_messages_in_a_segment() -> None:
     flow = Flow(DNS, "tcp")
     flow.feed(framed(DNS_QUERY) + framed(dns(questions=(question("b.test", 252),))))
-    assert [(row.query, row.qtype) for row in flow.rows] == [("www.Example.com", "A"), ("b.test", "AXFR")]  # type: ignore[attr-defined]
+    assert [(row.query, row.qtype) for row in flow.rows] == [("www.example.com", "A"), ("b.test", "AXFR")]  # type: ignore[attr-defined]
 
 
 def test_tcp_message_of_64_kib() -> None:

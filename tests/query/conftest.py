@@ -194,9 +194,11 @@ def fill(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
         txid=7,
         rcode="NXDOMAIN",
         rtt_ms=150.0,
+        answer_ms=150.0,
         answers=["10.9.9.9"],
     )
-    rows.message("dns", ids["dns"], query="lost.example.net", qtype="AAAA", response=False, transport="dns", txid=8)
+    rows.message("dns", ids["dns"], query="lost.example.net", qtype="AAAA", response=False, transport="dns", txid=8,
+                 unanswered_ms=0.0)  # fmt: skip
     ids["http6"] = rows.flow(
         "2001:db8::1",
         "2001:db8:ffff::80",

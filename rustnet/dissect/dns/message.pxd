@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t
-from rustnet.dissect.dns.names cimport Names, skip_name, u16, u32
+from rustnet.dissect.dns.names cimport LOWER, Names, skip_name, u16, u32
 from rustnet.dissect.dns.texts cimport record_text, type_name
 
 cdef int MAX_QUESTIONS, MAX_RECORDS
@@ -18,7 +18,7 @@ cdef class Message(Names):
     cdef public object ttl, edns_size, edns_version, client_subnet, fault
 
 @cython.locals(message=Message, asked=int, pos=Py_ssize_t, others=int)
-cpdef Message parse(bytes data, bint deep=*)
+cpdef Message parse(bytes data, bint deep=*, bint lower=*)
 @cython.locals(pos=Py_ssize_t, start=Py_ssize_t, name=str, kind=int, klass=int)
 cdef Py_ssize_t _questions(bytes data, int count, Message message) except -1
 @cython.locals(answers=list, kinds=list, owners=list, size=Py_ssize_t, least=int64_t, ttl=int64_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, owner=str, text=str, text_bytes=Py_ssize_t, owner_bytes=Py_ssize_t, most=Py_ssize_t)

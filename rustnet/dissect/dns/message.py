@@ -12,7 +12,7 @@ from rustnet.bounds import ITEM_BYTES, LIST_BYTES
 from rustnet.dissect.framework.conversation import DissectError
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
-    from rustnet.dissect.dns.names import Names, skip_name, u16, u32
+    from rustnet.dissect.dns.names import LOWER, Names, skip_name, u16, u32
     from rustnet.dissect.dns.texts import record_text, type_name
 
 CLASSES = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
@@ -76,8 +76,10 @@ class Message(Names):
         "txid",
     )
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, lower: bool) -> None:
         self.begin(data)
+        if lower:
+            self.table = LOWER
         self.txid = u16(data, 0)
         self.flags = u16(data, 2)
         self.asked, self.answered = u16(data, 4), u16(data, 6)
@@ -108,14 +110,16 @@ class Message(Names):
         self.fault: str | None = None
 
 
-def parse(data: bytes, deep: bool = False) -> Message:
+def parse(data: bytes, deep: bool = False, lower: bool = True) -> Message:
     """Read a whole message; ``deep`` also reads the addresses of the authority and additional sections.
+
+    ``lower`` converts names to lower case.
 
     Raises `DissectError` if the header or the first question is malformed.
     """
     if len(data) < 12:
         raise DissectError("truncated DNS header")
-    message = Message(data)
+    message = Message(data, lower)
     asked = message.asked
     try:
         pos = _questions(data, min(asked, MAX_QUESTIONS), message)

@@ -1,7 +1,10 @@
 r"""Names of a DNS message, compressed or not (RFC 1035, 4.1.4), and its numbers.
 
-Names are text without the trailing dot (the root is the empty string), in their original case. A dot or a backslash
-inside a label is escaped with a backslash; control bytes, and bytes that are not UTF-8, become ``\DDD``.
+Names are text without the trailing dot (the root is the empty string). Those of DNS and LLMNR, which compare without
+case (RFC 4343) and whose resolvers mix it at random (0x20), are in lower case; those of mDNS as sent.
+
+A dot or a backslash inside a label is escaped with a backslash; control bytes, and bytes that are not UTF-8, become
+``\DDD``.
 """
 
 from rustnet.dissect.framework.conversation import DissectError
@@ -10,8 +13,10 @@ MAX_JUMPS = 32
 MAX_TARGET = 0x3FFF
 """The largest offset that a compression pointer can have."""
 
-_PLAIN = bytes(chr(code) in "-_" or (code < 128 and chr(code).isalnum()) for code in range(256))
-"""For each byte, whether it needs no escape in a name's text."""
+AS_SENT = bytes(code if chr(code) in "-_" or (code < 128 and chr(code).isalnum()) else 0 for code in range(256))
+"""For each byte that needs no escape in a name's text, the byte itself; 0 for the others."""
+LOWER = AS_SENT.lower()
+"""The same, in lower case (ASCII only)."""
 
 _SCRATCH = bytearray(256)
 """Buffer for the text of a plain name, which is never longer than the 255 bytes of the longest name."""
@@ -68,7 +73,7 @@ class Names:
     ``end`` is the position after it; ``length`` its uncompressed size in bytes, without the root.
     """
 
-    __slots__ = ("data", "end", "first", "first_at", "known", "length", "plain")
+    __slots__ = ("data", "end", "first", "first_at", "known", "length", "plain", "table")
 
     def __init__(self, data: bytes) -> None:
         self.begin(data)
@@ -76,6 +81,8 @@ class Names:
     def begin(self, data: bytes) -> None:
         """Initialise the attributes of `Names`; faster than a constructor that calls its base's."""
         self.data = data
+        self.table = AS_SENT
+        """Characters of plain bytes: `AS_SENT` or `LOWER`."""
         self.first_at = 0
         self.first: tuple[str, int] | None = None
         """Text and length of the first name that was read, at offset ``first_at``."""
@@ -115,6 +122,7 @@ class Names:
     def labels(self, start: int, end: int) -> str:
         """Text of the labels between two positions at most 254 bytes apart, whose lengths were checked."""
         data = self.data
+        table = self.table
         text = _SCRATCH
         size = 0
         pos = start
@@ -124,10 +132,11 @@ class Names:
                 text[size] = 46  # a dot
                 size += 1
             for i in range(pos + 1, after):
-                byte = data[i]
-                if not _PLAIN[byte]:
+                byte = table[data[i]]
+                if not byte:
                     self.plain = False
-                    return _escaped(data[start:end])
+                    raw = data[start:end]  # whose lengths are no letters
+                    return _escaped(raw.lower() if table is LOWER else raw)
                 text[size] = byte
                 size += 1
             pos = after

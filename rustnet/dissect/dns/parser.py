@@ -24,6 +24,12 @@ IDLE_NS = DNS_SECONDS * 1_000_000_000
 
 MAX_OUTSTANDING = 64
 """Pending queries of one flow."""
+RETRY_SECONDS = 15
+"""A query that is repeated so soon, unanswered, is another try of the same question: resolvers wait up to 10 s."""
+RETRY_NS = RETRY_SECONDS * 1_000_000_000
+EARLY_MS = 10
+"""Cards with several queues may store a response this long before its query."""
+EARLY_NS = EARLY_MS * 1_000_000
 
 _NETBIOS = re.compile(r"[A-P]{32}(\..*)?", re.DOTALL).fullmatch
 _HOSTLY = re.compile(r"[\w.\\*/:=@+ -]*").fullmatch
@@ -34,7 +40,8 @@ class Dns:
     """One DNS, mDNS or LLMNR message, or one further question of it."""
 
     query: Host | None = None
-    """Name in the question, as sent but without the trailing dot; empty for the root, NULL without a question."""
+    """Name in the question without the trailing dot; empty for the root, NULL without a question. Names of DNS and
+    LLMNR compare without case and are in lower case here, those of mDNS as sent."""
     qtype: Word | None = None
     """Type in the question: `A`, `AAAA`, `HTTPS`, or `TYPE65280` style."""
     qclass: Word | None = None
@@ -57,7 +64,15 @@ class Dns:
     txid: U16 = 0
     """Transaction id."""
     rtt_ms: float | None = None
-    """Time from the query of the same id and question in the same flow, in milliseconds."""
+    """Time from the latest query of the same id and question in the same flow, in milliseconds."""
+    tries: Count16 | None = None
+    """Of a query: which try of its question it is. Of a response: tries so far. A try is a query of the same client for
+    the same name and type within 15 s of the previous one and without an answer in between, also from other ports, with
+    another id, to another server or over TCP. NULL in mDNS, and if the query is not in the capture."""
+    answer_ms: float | None = None
+    """Of the first answer to a question: time from its first try, in milliseconds."""
+    unanswered_ms: float | None = None
+    """Of the last try of a question without an answer in the capture: time from its first try, in milliseconds."""
     ttl: Seconds | None = None
     """Smallest TTL of the answers, in seconds."""
     opcode: Word = "QUERY"
@@ -89,16 +104,40 @@ class Dns:
 class DnsParser(Parser):
     """Messages of one flow, and its pending queries."""
 
-    __slots__ = ("asked", "kind", "klass", "label", "name", "need_dst", "need_src", "seen", "since", "txid")
+    __slots__ = (
+        "asked",
+        "early",
+        "early_ts",
+        "first",
+        "kind",
+        "klass",
+        "label",
+        "name",
+        "need_dst",
+        "need_src",
+        "seen",
+        "since",
+        "tries",
+        "txid",
+        "waiting",
+    )
 
     def __init__(self, talk: Conversation, label: str = "dns") -> None:
         self.talk = talk
         self.label = label
         self.name: str | None = None
-        """Name in the only pending query; its id, question and time are the next attributes."""
-        self.txid = self.kind = self.klass = self.since = 0
-        self.asked: dict[tuple[int, str, int, int], int] | None = None
-        """Times of pending queries by id and question; empty while there is only one."""
+        """Name in the latest query, or in the only pending one; the next attributes describe it, too."""
+        self.txid = self.kind = self.klass = 0
+        self.since = self.first = 0
+        """Times of the latest and of the first try."""
+        self.tries = 0
+        self.waiting = False
+        """It is pending."""
+        self.asked: dict[tuple[int, str, int, int], tuple[int, int, int]] | None = None
+        """Pending queries by id and question: times of the latest and the first try, tries. Empty if there is one."""
+        self.early: tuple[int, str, int, int] | None = None
+        """Id and question of the latest response without a query, whose time is ``early_ts``."""
+        self.early_ts = 0
         self.need_src = self.need_dst = 0
         """Length of the TCP message being read, by direction."""
         self.seen = False
@@ -140,7 +179,7 @@ class DnsParser(Parser):
     def _message(self, data: bytes) -> None:
         talk = self.talk
         label = self.label
-        message = parse(data, True)
+        message = parse(data, True, label != "mdns")
         if not self.seen:
             self.seen = True
             if talk.transport == "udp":
@@ -149,50 +188,89 @@ class DnsParser(Parser):
         response = flags >= 0x8000
         if message.fault is not None and not flags & 0x0200:  # a message with the TC bit may be cut anywhere
             talk.anomaly(f"malformed_{label}", message.fault)
-        rtt = None
+        state = None
         if message.name is not None and label != "mdns":
-            rtt = self._match_query(message, message.name, response)
+            state = self._match_query(message, message.name, response)
         talk.state = "DNS_RESPONSE" if response else "DNS_QUERY"
-        talk.emit(self._row(message, response, rtt))
+        talk.emit(self._row(message, response, state))
         if message.further is not None:
             for further in message.further:
                 talk.emit(self._further_row(message, further, response))
         if response and message.addresses is not None and not message.rcode:
             self._learn_addresses(message, message.addresses)
 
-    def _match_query(self, message: Message, name: str, response: bool) -> float | None:
-        """Remember a query, or find the one that a response answers: milliseconds between them."""
+    def _match_query(self, message: Message, name: str, response: bool) -> tuple[int, int, int] | None:
+        """Remember a query, or take the one that a response answers: times of the latest and the first try, tries."""
         now = self.talk.ts
         same = self.name is not None and self._is_same(message, name)
         if response:
-            if same:
-                self.name = None
-                return (now - self.since) / 1e6
-            since = self._take_query(message, name)
-            return None if since is None else (now - since) / 1e6
-        if same or (self.name is None and not self.asked):
-            self.name, self.txid, self.kind, self.klass = name, message.txid, message.kind, message.klass
-            self.since = now
-            return None
+            if same and self.waiting:
+                self.waiting = False
+                return (self.since, self.first, self.tries)
+            pending = self._take_query(message, name)
+            if pending is None and not same:  # a second answer waits for no query
+                self.early = (message.txid, name, message.kind, message.klass)
+                self.early_ts = now
+            return pending
+        waiting = self.waiting
+        if self.early is not None and self._is_answered(message, name):
+            if not waiting:
+                self._remember(message, name, (now, now, 1))
+                self.waiting = False
+            return (now, now, 1)
+        if same or not (waiting or self.asked):
+            first, tries = now, 1
+            if same and waiting and now - self.since <= RETRY_NS:
+                first, tries = self.first, self.tries + 1
+            self._remember(message, name, (now, first, tries))
+            return (now, first, tries)
+        return self._queue(message, name)
+
+    def _remember(self, message: Message, name: str, state: tuple[int, int, int]) -> None:
+        """Keep a query in the attributes."""
+        self.name, self.txid, self.kind, self.klass = name, message.txid, message.kind, message.klass
+        self.since, self.first, self.tries = state
+        self.waiting = True
+
+    def _queue(self, message: Message, name: str) -> tuple[int, int, int]:
+        """Remember one of several pending queries."""
+        now = self.talk.ts
         asked = self.asked
         if asked is None:
             asked = self.asked = {}
-        if self.name is not None:
-            asked[self.txid, self.name, self.kind, self.klass] = self.since
-            self.name = None
+        if self.waiting and self.name is not None:
+            asked[self.txid, self.name, self.kind, self.klass] = (self.since, self.first, self.tries)
+            self.waiting = False
+        self.name = None
+        key = (message.txid, name, message.kind, message.klass)
+        state = (now, now, 1)
+        earlier = asked.get(key)
+        if earlier is not None and now - earlier[0] <= RETRY_NS:
+            state = (now, earlier[1], earlier[2] + 1)
         if len(asked) >= MAX_OUTSTANDING:
             del asked[next(iter(asked))]
-        asked[message.txid, name, message.kind, message.klass] = now
-        return None
+        asked[key] = state
+        return state
+
+    def _is_answered(self, message: Message, name: str) -> bool:
+        """Whether the latest response without a query answers this one, which is stored behind it."""
+        late = self.talk.ts - self.early_ts
+        if late > EARLY_NS or late < -EARLY_NS:
+            self.early = None
+            return False
+        if self.early != (message.txid, name, message.kind, message.klass):
+            return False
+        self.early = None
+        return True
 
     def _is_same(self, message: Message, name: str) -> bool:
-        """Whether the only pending query has a message's id and question."""
+        """Whether the query in the attributes has a message's id and question."""
         if self.txid != message.txid or self.kind != message.kind or self.klass != message.klass:
             return False
         return self.name == name
 
-    def _take_query(self, message: Message, name: str) -> int | None:
-        """Time of the query among several pending ones that a response answers."""
+    def _take_query(self, message: Message, name: str) -> tuple[int, int, int] | None:
+        """The query among several pending ones that a response answers."""
         if not self.asked:
             return None
         return self.asked.pop((message.txid, name, message.kind, message.klass), None)
@@ -203,9 +281,16 @@ class DnsParser(Parser):
             klass &= 0x7FFF
         return "IN" if klass == 1 else class_name(klass)
 
-    def _row(self, message: Message, response: bool, rtt: float | None) -> Dns:
-        """Row of a message and its first question."""
+    def _row(self, message: Message, response: bool, state: tuple[int, int, int] | None) -> Dns:
+        """Row of a message and its first question; ``state`` is that of its query."""
         flags = message.flags
+        rtt = waited = tries = None
+        if state is not None:
+            tries = min(state[2], 0xFFFF)
+            if response:
+                now = self.talk.ts
+                rtt = (now - state[0]) / 1e6
+                waited = (now - state[1]) / 1e6 if not flags & 0x0200 else None  # a cut answer is asked for again
         edns = message.edns_version is not None
         answers = message.answers
         types = message.answer_types
@@ -236,6 +321,9 @@ class DnsParser(Parser):
             self.label,
             message.txid,
             rtt,
+            tries,
+            waited,
+            None,
             message.ttl,
             OPCODES[(flags >> 11) & 15],
             flags,
@@ -273,19 +361,16 @@ class DnsParser(Parser):
         label = self.label
         talk = self.talk
         question = message.name if label != "mdns" else None
-        asked = question.lower() if question is not None else None
         client = talk.src_ip if label == "dns" else None
         chain = None
         for number, (ip, owner, ttl) in enumerate(addresses):
             name = owner
-            if asked and number < message.hosts and owner is not question:
+            if question and number < message.hosts and owner is not question:
                 # A zone transfer answers with records of other owners than the name in the question.
                 if chain is None:
-                    chain = {asked, *(alias.lower() for alias in message.cnames or ())}
-                if owner.lower() in chain:
-                    name = asked
-            elif asked and number < message.hosts:
-                name = asked
+                    chain = {question, *(message.cnames or ())}
+                if owner in chain:
+                    name = question
             if name:
                 talk.learn(ip[7:] if ip.startswith("::ffff:") and "." in ip else ip, name, label, ttl, client)
 

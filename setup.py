@@ -24,6 +24,7 @@ PER_PACKET = [
     "rustnet.engine.flow",
     "rustnet.engine.listener",
     "rustnet.engine.generations",
+    "rustnet.engine.jumps",
     "rustnet.engine.tcp",
     "rustnet.engine.streams",
     "rustnet.engine.table",

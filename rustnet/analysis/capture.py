@@ -30,6 +30,10 @@ FLOW_BYTES = 1_024
 """Size of a flow that has ended, about."""
 OPEN_ROWS = 8_192
 """Flows in one batch of those that are open, or end with the capture."""
+JUMPED = (
+    "sequence_jump",
+    "segments whose numbers do not belong to the connection: renumbered on the way, or not sent by its ends",
+)
 EVICTED = ("flows_evicted", "flows ended early: the flow table was full")
 
 
@@ -119,6 +123,8 @@ class Analysis:
         """Analyse a batch of frames; with ``owners`` (of each frame) those of its share."""
         self.tracker.feed(frames, owners)
         self.flows += self.tracker.close_ended()
+        if self.tracker.jumped:
+            self._jumps()
 
     def settle(self) -> None:
         """Return at once: all packets that were fed are in the index."""
@@ -143,6 +149,7 @@ class Analysis:
     def finish(self) -> None:
         """End every flow, and report as anomalies what the engine gave up on."""
         self.flows += self.tracker.finish()
+        self._jumps()
         if self.share.index == 0:
             self._anomalies()
 
@@ -176,6 +183,11 @@ class Analysis:
         for name in ("started_at", "ended_at", "hostname_ts", "closed_at"):
             batch[name] = batch[name].view("datetime64[ns]")
         return Columns(FlowRow, batch)
+
+    def _jumps(self) -> None:
+        """Report ended flows with sequence numbers of another stream."""
+        for flow_id, count, ts, packet in self.tracker.take_jumped():
+            self.collector.anomaly(*JUMPED, flow_id, ts, packet, count=count)
 
     def _anomalies(self) -> None:
         """What the engine gave up on, as rows."""

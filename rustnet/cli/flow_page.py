@@ -82,6 +82,9 @@ class FlowPage:
         self._field(
             _("round trip"), " · ".join(f"{name} {_text(f[key])} ms" for name, key in rtts if f[key] is not None)
         )
+        if f["syn_tries"]:
+            opening = _("after {ms} ms, {n} SYNs") if f["open_ms"] is not None else _("never, {n} SYNs")
+            self._field(_("opened"), opening.format(ms=_text(f["open_ms"]), n=f"{f['syn_tries']:,}"))
         self._field(_("direction"), _text(f["direction"]))
         vlans = [_text(f[key]) for key in ("outer_vlan_id", "vlan_id") if f[key] is not None]
         self._field(_("VLAN"), " / ".join(vlans))

@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from rustnet.engine.flow cimport Flow, Half, Side, half
 from rustnet.engine.tcp cimport connection_state
+from rustnet.engine.jumps cimport missed_bytes
 from rustnet.columnar cimport TextBuilder
 from rustnet.engine.sha1 cimport ShortSha1
 from rustnet.engine.text cimport write_address, write_digest, write_mac
@@ -14,13 +15,13 @@ cdef enum:  # positions in `INTEGERS`
     SRC_FAST_RETRANSMISSIONS, DST_FAST_RETRANSMISSIONS, SRC_OUT_OF_ORDER, DST_OUT_OF_ORDER, SRC_DUPLICATE_ACKS,
     DST_DUPLICATE_ACKS, SRC_ZERO_WINDOWS, DST_ZERO_WINDOWS, SRC_MISSED_BYTES, DST_MISSED_BYTES, SRC_FLAGS,
     DST_FLAGS, SRC_TTL, DST_TTL, ICMP_TYPE, ICMP_CODE, ICMP_ID, FRAGMENTS, OUTER_FLOW_ID, INTERFACE,
-    FIRST_PACKET, HOSTNAME_TS, IDLE_TIMEOUT_MS, CLOSED_AT
+    FIRST_PACKET, HOSTNAME_TS, IDLE_TIMEOUT_MS, CLOSED_AT, SYN_TRIES
 
 cdef enum:  # in `WORDS`
     SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO
 
 cdef enum:  # in `TIMES`
-    RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS
+    RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS, OPEN_MS
 
 cdef int GLOBAL, PRIVATE, LOCAL, MULTICAST, BROADCAST
 cdef int64_t IDLE, MILLISECOND, NULL, SWEEP_SLACK

@@ -14,6 +14,7 @@ from rustnet.engine.text import community_id
 if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
     from rustnet.engine.flow import half
     from rustnet.engine.half import Half
+    from rustnet.engine.jumps import missed_bytes
     from rustnet.engine.numbers import SCTP, TCP, UDP, UDP_IDLE, UDP_STALE
     from rustnet.engine.tcp import connection_state
     from rustnet.engine.text import write_address, write_digest, write_mac
@@ -59,10 +60,11 @@ INTEGERS = (
     "hostname_ts",
     "idle_timeout_ms",
     "closed_at",
+    "syn_tries",
 )
 """Whole numbers and times; a column for ``dst`` follows the same one for ``src``."""
 WORDS = ("src_num_hi", "src_num_lo", "dst_num_hi", "dst_num_lo")
-TIMES = ("rtt_ms", "min_rtt_ms", "handshake_rtt_ms")
+TIMES = ("rtt_ms", "min_rtt_ms", "handshake_rtt_ms", "open_ms")
 TEXTS = (
     "community_id",
     "protocol",
@@ -127,9 +129,10 @@ if not cython.compiled:  # compiled, the .pxd has them as C constants; a test ho
         HOSTNAME_TS,
         IDLE_TIMEOUT_MS,
         CLOSED_AT,
+        SYN_TRIES,
     ) = range(len(INTEGERS))
     SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO = range(len(WORDS))
-    RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS = range(len(TIMES))
+    RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS, OPEN_MS = range(len(TIMES))
 
 GLOBAL, PRIVATE, LOCAL, MULTICAST, BROADCAST = 0, 1, 2, 3, 4
 IDLE = 30 * SECOND
@@ -287,6 +290,8 @@ class FlowColumns:
             self.integers(table, i, flow)
             self.side(table, i, half(flow, True), 0)
             self.side(table, i, half(flow, False), 1)
+            table[SRC_MISSED_BYTES, i] = missed_bytes(flow, True)
+            table[DST_MISSED_BYTES, i] = missed_bytes(flow, False)
             if flow.protocol == TCP:
                 best = round_trip(flow)
                 if best.srtt >= 0:
@@ -294,6 +299,8 @@ class FlowColumns:
                     rtts[MIN_RTT_MS, i] = best.min_rtt / 1e6
                 if flow.handshake_rtt >= 0:
                     rtts[HANDSHAKE_RTT_MS, i] = flow.handshake_rtt / 1e6
+                if flow.opened >= 0:
+                    rtts[OPEN_MS, i] = (flow.opened - flow.first_syn) / 1e6
             self.text(numbers, table, i, flow, now)
         made: dict[str, Any] = dict(zip(INTEGERS, integers, strict=True))
         made.update(zip(WORDS, words, strict=True))
@@ -326,6 +333,8 @@ class FlowColumns:
         table[IDLE_TIMEOUT_MS, i] = flow.timeout // MILLISECOND
         if flow.closed:
             table[CLOSED_AT, i] = flow.closed_at
+        if flow.syn_tries:
+            table[SYN_TRIES, i] = flow.syn_tries
 
     def side(self, table: memoryview, i: int, half: Half, dst: int) -> None:
         """Numbers of one direction."""
@@ -337,7 +346,6 @@ class FlowColumns:
         table[SRC_OUT_OF_ORDER + dst, i] = half.out_of_order
         table[SRC_DUPLICATE_ACKS + dst, i] = half.duplicate_acks
         table[SRC_ZERO_WINDOWS + dst, i] = half.zero_windows
-        table[SRC_MISSED_BYTES + dst, i] = half.missed
         table[SRC_FLAGS + dst, i] = half.flags & 255
         if half.ttl >= 0:
             table[SRC_TTL + dst, i] = half.ttl

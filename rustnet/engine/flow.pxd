@@ -5,18 +5,19 @@ from rustnet.engine.numbers cimport LOWER, MAX_LETTERS
 # Fields are in the order in which a packet touches them: those that every packet needs share a cache line or two.
 
 cdef struct Half:
-    int64_t packets, bytes, payload, position
+    int64_t packets, bytes, payload, position, last_ts
     uint32_t next_seq, highest_ack
     uint16_t window
     short ttl
-    unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked
+    unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked, other
     uint32_t sample_end
     int64_t sample_ts
     double srtt, min_rtt
     uint32_t isn, fin_end
     uint32_t duplicate_run
     uint32_t retransmissions, fast_retransmissions, out_of_order, duplicate_acks, zero_windows
-    int64_t duplicate_ts, missed
+    int64_t duplicate_ts, missed, other_ts
+    uint32_t other_next, other_run
 
 ctypedef Half *Side
 
@@ -28,6 +29,7 @@ cdef class Flow:
     cdef public uint64_t low, high, extra, context
     cdef public int64_t last_ts, timeout
     cdef public int protocol
+    cdef public uint32_t jumps
     cdef public unsigned char exact, state, closed, src_is_a, wants, shadow, waiting
     cdef Half src, dst
     cdef public uint64_t hash
@@ -44,6 +46,8 @@ cdef class Flow:
     cdef public int64_t outer_flow_id, first_packet
     cdef public int64_t src_mac, dst_mac
     cdef public int64_t syn_ts, synack_ts, closed_at
+    cdef public int64_t first_syn, last_syn, opened, jump_ts, jump_packet
+    cdef public uint32_t syn_tries
     cdef public double handshake_rtt, synack_rtt
     cdef public uint32_t interface
     cdef public short vlan, outer_vlan
@@ -67,6 +71,9 @@ cdef inline Flow new_flow():
     made.dst_mac = -1
     made.syn_ts = -1
     made.synack_ts = -1
+    made.first_syn = -1
+    made.last_syn = -1
+    made.opened = -1
     made.handshake_rtt = -1.0
     made.synack_rtt = -1.0
     made.icmp_type = -1

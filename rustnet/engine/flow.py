@@ -8,8 +8,9 @@ if not cython.compiled:
     from rustnet.engine.half import Half
     from rustnet.engine.numbers import LOWER, MAX_LETTERS
 
-Hole = tuple[int, int, int]
-"""First and last position, exclusive, of bytes that are missing, and the time when that was seen."""
+Hole = tuple[int, int, int, int]
+"""First and last position, exclusive, of bytes that are missing; the time when that was seen; the position after the
+segment that showed it, beyond which others prove it."""
 
 
 class Flow:
@@ -54,6 +55,10 @@ class Flow:
         self.reset_by = 0
         self.syn_ts = -1
         self.synack_ts = -1
+        self.first_syn = -1
+        self.last_syn = -1
+        self.opened = -1
+        self.syn_tries = 0
         self.handshake_rtt = -1.0
         self.synack_rtt = -1.0
         self.first_closer = 0
@@ -67,6 +72,9 @@ class Flow:
         self.outer_flow_id = 0
         self.wants = 0
         self.waiting = 0
+        self.jumps = 0
+        self.jump_ts = 0
+        self.jump_packet = 0
         self.shadow = 0
         if not cython.compiled:
             self.src = Half()

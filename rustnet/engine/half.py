@@ -26,6 +26,11 @@ class Half:
         self.duplicate_acks = 0
         self.zero_windows = 0
         self.missed = 0
+        self.last_ts = 0
+        self.other = 0
+        self.other_run = 0
+        self.other_next = 0
+        self.other_ts = 0
         self.fin = 0
         self.fin_end = 0
         self.fin_acked = 0

@@ -103,6 +103,7 @@ cdef enum:
     RST = 4
     ACK = 16
     FIN_RST = 5
+    SYN_RST = 6
     SYN_ACK = 18
     FIN_SYN_RST = 7
     MARK_SYN = 1
@@ -113,6 +114,10 @@ cdef enum:
     MARK_RST = 32
     MARK_ISN = 64
     MARK_GAP = 128
+    MAX_HOLES = 32
+    MAX_JUMP = 1048576
+    POSSIBLE = 1
+    FOREIGN = 2
     FLIPPED = 94
     DATA = 68
     GAP = 71

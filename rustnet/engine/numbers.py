@@ -128,13 +128,22 @@ IPV6_FRAGMENT, IPV6_OFFSET = 0xFFF9, 0xFFF8
 
 # TCP flags, and groups of them.
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-FIN_RST, SYN_ACK, FIN_SYN_RST = 5, 18, 7
+FIN_RST, SYN_RST, SYN_ACK, FIN_SYN_RST = 5, 6, 18, 7
 NO_ACK = -1
 """Acknowledgement number of a segment without one."""
 
 MARK_SYN, MARK_SYNACK, MARK_ACK, MARK_DATA, MARK_FIN, MARK_RST, MARK_ISN, MARK_GAP = 1, 2, 4, 8, 16, 32, 64, 128
 """What a direction of a flow has sent (`Half.marks`), each a letter in the history; `MARK_ISN`: its first segment was
 its SYN or SYN-ACK, so ``isn`` is known and the stream begins after it; `MARK_GAP`: bytes of it are missing."""
+
+MAX_HOLES = 32
+"""Holes that are remembered per direction; older ones count as missed for good."""
+MAX_JUMP = 1 << 20
+"""A jump of sequence numbers by more bytes has to be confirmed: by a network that could have carried what is missing in
+the time, and by what follows. Otherwise the numbers are another stream's (of the other side of a device that renumbers,
+of an attacker, of a broken device)."""
+POSSIBLE, FOREIGN = 1, 2
+"""What a jump of a direction may be: a loss, or surely another stream (`Half.other`; 0: there was none)."""
 
 FLIPPED, DATA, GAP, RETRANSMISSION, ZERO_WINDOW = 94, 68, 71, 84, 87
 """Zeek's history letters ``^DGTW``, as characters."""

@@ -3,9 +3,9 @@ from libc.stdint cimport int64_t
 from rustnet.engine.flow cimport Flow, Side, half
 from rustnet.engine.listener cimport Listener
 from rustnet.engine.numbers cimport *
-from rustnet.engine.tcp cimport wrap
+from rustnet.engine.jumps cimport wrap
 
-cdef int64_t MAX_HELD, MAX_HELD_TOTAL, MAX_AHEAD, MAX_LONE, WAIT, NOTHING, UNSEEN, NO_ACK
+cdef int64_t MAX_HELD, MAX_HELD_TOTAL, WAIT, NOTHING, UNSEEN, NO_ACK
 cdef int MAX_SEGMENTS, MAX_ABSENT
 
 @cython.final

@@ -16,8 +16,8 @@ from rustnet.engine.numbers import NO_ACK
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.flow import half
-    from rustnet.engine.numbers import FIN_SYN_RST, MARK_ISN, SYN
-    from rustnet.engine.tcp import wrap
+    from rustnet.engine.jumps import wrap
+    from rustnet.engine.numbers import FIN_SYN_RST, MARK_ISN, MAX_JUMP, SYN
 
 MAX_HELD = 256 << 10
 """Bytes held back in one direction while earlier bytes are missing; beyond it these count as lost."""
@@ -36,12 +36,6 @@ Packets of a capture may stand 10 ms too early or too late, so 20 ms apart, and 
 
 MAX_ABSENT = 4
 """Waits in vain after which nothing waits for a direction any more, until a segment of it is captured."""
-
-MAX_AHEAD = 1 << 28
-"""An acknowledgement this far beyond all that was seen is of no use: nothing waits for such bytes."""
-
-MAX_LONE = 1 << 20
-"""A hole of this many bytes before a single segment that nobody acknowledged is a wild number, not a loss."""
 
 NOTHING = -1 << 62
 """Position to wait for where a segment need not wait."""
@@ -308,7 +302,7 @@ def awaited(flow: Flow, stream: Stream, from_src: bool, ack: int) -> int:
     position = sender.position + wrap(ack - sender.next_seq)
     if sender.fin and ack == sender.fin_end:
         position -= 1
-    if position > sender.position + MAX_AHEAD:
+    if position > sender.position + MAX_JUMP:
         return NOTHING
     return position
 
@@ -362,6 +356,6 @@ def wild(flow: Flow, stream: Stream, from_src: bool) -> bool:
     """Whether the first held segment of a direction has a number that nothing else confirms."""
     held: list[Held] = stream.held  # type: ignore[assignment]
     start, _, claimed, _, _, _ = held[0]
-    if start - stream.expected <= MAX_LONE or (len(held) > 1 and held[1][0] <= start + claimed):
+    if start - stream.expected <= MAX_JUMP or (len(held) > 1 and held[1][0] <= start + claimed):
         return False
     return confirmed(flow, stream, from_src, held[0]) < 0

@@ -7,7 +7,7 @@ rule: what was sent again gives no sample.
 import cython
 
 from rustnet.engine.flow import Flow, Hole
-from rustnet.engine.numbers import HALF32, MASK32, TWO32
+from rustnet.engine.numbers import MASK32
 from rustnet.engine.packet import Packet
 
 REORDER_NS = 3_000_000
@@ -16,11 +16,8 @@ REORDER_NS = 3_000_000
 FAST_NS = 20_000_000
 """A retransmission this soon after the last duplicate ACK is a fast one."""
 
-MAX_HOLES = 32
-"""Holes that are remembered per direction; older ones count as missed for good."""
-
-MAX_JUMP = 1 << 28
-"""A sequence jump beyond this many bytes is a broken sequence, not missing data."""
+COPY_NS = 10_000_000
+"""A SYN this soon after an equal one is a copy: no stack tries again so early."""
 
 LATE_NS = 50_000_000
 """A SYN may stand this much later in the capture than what follows it."""
@@ -36,6 +33,7 @@ MOST_NOTED = 1_000_000
 if not cython.compiled:  # compiled, .pxd files have the same as inline functions
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
+    from rustnet.engine.jumps import foreign, hole, jumps, keep_holes, wrap
     from rustnet.engine.numbers import (
         ACK,
         CLOSE_WAIT,
@@ -47,54 +45,55 @@ if not cython.compiled:  # compiled, .pxd files have the same as inline function
         FIN_SYN_RST,
         FIN_WAIT1,
         FIN_WAIT2,
-        GAP,
+        FOREIGN,
         LAST_ACK,
         MARK_ACK,
         MARK_DATA,
         MARK_FIN,
-        MARK_GAP,
         MARK_ISN,
         MARK_RST,
         MARK_SYN,
         MARK_SYNACK,
+        MAX_HOLES,
+        MAX_JUMP,
         RETRANSMISSION,
         RST,
         SYN,
         SYN_RECV,
+        SYN_RST,
         SYN_SENT,
         TIME_WAIT,
         ZERO_WINDOW,
     )
 
-    def wrap(difference: int) -> int:
-        """Signed distance of two sequence numbers."""
-        difference &= MASK32
-        if difference >= HALF32:
-            return difference - TWO32
-        return difference
 
-
-def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
-    """Account for one segment that ``me`` sent."""
+def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
+    """Account for one segment that ``me`` sent; 1 if its numbers are of another stream, so that it is only a packet."""
     flags = p.flags
     size = p.payload
     plain = flags & FIN_SYN_RST == 0
+    other = foreign(flow, me, peer, p, from_src) if flow.jumps else 0
+    if other == FOREIGN:
+        return 1
     me.flags |= flags
     if plain and p.seq == me.next_seq and me.started:  # what `sequence` does for nearly every segment
         me.next_seq = (me.next_seq + size) & MASK32
         me.position += size
+        me.last_ts = p.ts
         if size and not me.sampling:
             start_sample(me, p.ts)
     else:
+        if me.started and not other and jumps(flow, me, p, from_src):
+            return 1
         late = 0
         if flags & SYN:
             size += 1
-            late = synchronise(flow, me, peer, p)
+            late = synchronise(flow, me, peer, p, from_src)
         if flags & FIN:
             size += 1
         if not late:
             sequence(flow, me, peer, p, size, from_src)
-    if flags & ACK:
+    if flags & ACK and not (peer.started and wrap(p.ack - peer.next_seq) > MAX_JUMP):  # not of what nobody saw
         acknowledge(flow, me, peer, p, from_src)
     if p.window == 0 and plain:
         me.zero_windows += 1
@@ -106,6 +105,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None
     me.window = p.window
     if flags & FIN_RST or flow.state != ESTABLISHED:
         advance_state(flow, me, flags, p, from_src)
+    return 0
 
 
 def new_connection(flow: Flow, me: Half, p: Packet) -> bool:
@@ -118,10 +118,21 @@ def new_connection(flow: Flow, me: Half, p: Packet) -> bool:
     known = me.marks & MARK_ISN and p.seq == me.isn
     if flow.closed:
         return not (known and soon)
+    if soon and (flow.state == SYN_SENT or flow.state == SYN_RECV):  # the same, with other numbers: `jumps` counts it
+        known = known or not me.other or (p.seq + 1) & MASK32 == me.other_next
     return bool(me.started) and not known
 
 
-def synchronise(flow: Flow, me: Half, peer: Half, p: Packet) -> int:
+def try_to_open(flow: Flow, p: Packet) -> None:
+    """Count a SYN of ``src``, unless it is a copy of the last one."""
+    if not flow.syn_tries:
+        flow.first_syn = p.ts
+    if not flow.syn_tries or abs(p.ts - flow.last_syn) >= COPY_NS:
+        flow.last_syn = p.ts
+        flow.syn_tries += 1
+
+
+def synchronise(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
     """Note the times of the handshake; a SYN that is sent again spoils them (Karn).
 
     Returns 1 for one that was captured after what follows it.
@@ -143,7 +154,9 @@ def synchronise(flow: Flow, me: Half, peer: Half, p: Packet) -> int:
         me.isn = p.seq
         me.marks |= MARK_ISN
         me.out_of_order += 1
-        return 1
+        return 1  # when the connection opened is not known
+    if from_src and not p.flags & ACK:
+        try_to_open(flow, p)
     return 0
 
 
@@ -151,12 +164,16 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: b
     """Compare the segment's ``size`` sequence numbers with the next expected one."""
     if not me.started:
         me.started = 1
+        me.last_ts = p.ts
         me.next_seq = (p.seq + size) & MASK32
         me.position = size
         if size:
             start_sample(me, p.ts)
         return 0
     distance = wrap(p.seq - me.next_seq)
+    if distance > MAX_JUMP:  # it may be a loss, but that is not certain yet
+        return 0
+    me.last_ts = p.ts
     if distance == 0:
         if size:
             me.next_seq = (me.next_seq + size) & MASK32
@@ -165,10 +182,9 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: b
                 start_sample(me, p.ts)
         return 0
     if distance > 0:
-        if p.flags & RST and size == 0:  # resets carry whatever number makes the peer accept them
+        if p.flags & RST:  # resets carry whatever number makes the peer accept them
             return 0
-        if distance <= MAX_JUMP:
-            hole(flow, me, distance, p.ts, from_src)
+        hole(flow, me, distance, p, from_src)
         me.position += distance + size
         me.next_seq = (p.seq + size) & MASK32
         if size and not me.sampling:
@@ -189,29 +205,6 @@ def start_sample(me: Half, ts: int) -> None:
     me.sample_ts = ts
 
 
-def hole(flow: Flow, me: Half, size: int, ts: int, from_src: bool) -> None:
-    """Remember that ``size`` bytes of ``me`` are missing before the segment at hand."""
-    holes = flow.src_holes if from_src else flow.dst_holes
-    if holes is None:
-        holes = []
-        keep_holes(flow, holes, from_src)
-    if len(holes) >= MAX_HOLES:
-        holes.pop(0)
-    holes.append((me.position, me.position + size, ts))
-    me.missed += size
-    if not me.marks & MARK_GAP:
-        me.marks |= MARK_GAP
-        note(flow, GAP, from_src)
-
-
-def keep_holes(flow: Flow, holes: list[Hole], from_src: bool) -> None:
-    """Remember the holes of one direction."""
-    if from_src:
-        flow.src_holes = holes
-    else:
-        flow.dst_holes = holes
-
-
 def repeated(flow: Flow, me: Half, peer: Half, p: Packet, size: int, distance: int, from_src: bool) -> None:
     """Classify a segment that starts before the next expected byte as a retransmission or as reordering."""
     start = me.position + distance
@@ -222,20 +215,20 @@ def repeated(flow: Flow, me: Half, peer: Half, p: Packet, size: int, distance: i
     if holes:
         limit = flow.handshake_rtt if flow.handshake_rtt > 0 else REORDER_NS
         left: list[Hole] = []
-        for begin, stop, seen in holes:
+        for begin, stop, seen, shown in holes:
             low = begin if begin > start else start
             high = stop if stop < end else end
             if low >= high:
-                left.append((begin, stop, seen))
+                left.append((begin, stop, seen, shown))
                 continue
             fills = True
             if p.ts - seen < limit:
                 reordered = True
             me.missed -= high - low
             if begin < low:
-                left.append((begin, low, seen))
+                left.append((begin, low, seen, shown))
             if high < stop:
-                left.append((high, stop, seen))
+                left.append((high, stop, seen, shown))
         keep_holes(flow, left[:MAX_HOLES], from_src)
     if fills and reordered:
         me.out_of_order += 1
@@ -320,6 +313,8 @@ def note_count(flow: Flow, count: int, letter: int, from_src: bool) -> None:
 
 def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -> None:
     """Follow the connection's state as its ``src`` would hold it (RFC 9293 section 3.3.2)."""
+    if flow.opened < 0 and flow.syn_tries and not flags & SYN_RST and (flags & ACK if from_src else p.payload):
+        flow.opened = p.ts
     if flags & RST:
         close_connection(flow, CLOSED, p.ts)
         if not flow.reset_by:

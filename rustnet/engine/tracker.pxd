@@ -9,7 +9,8 @@ from rustnet.engine.packet cimport Packet
 from rustnet.engine.shares cimport owner
 from rustnet.engine.streams cimport Stream, Streams
 from rustnet.engine.table cimport FlowTable
-from rustnet.engine.tcp cimport segment, wrap
+from rustnet.engine.jumps cimport wrap
+from rustnet.engine.tcp cimport segment
 from rustnet.sources.frames cimport Frames
 from rustnet.engine.numbers cimport *
 
@@ -29,6 +30,7 @@ cdef class Tracker:
     cdef public PacketIndex index
     cdef public FlowTable table
     cdef public Streams streams
+    cdef public list jumped
     cdef const unsigned char[::1] wanted
     cdef public uint64_t share, shares
     cdef int64_t[::1] portless
@@ -43,7 +45,7 @@ cdef class Tracker:
     cdef void touch(self, Frames frames, size_t i, bint divided) except *
     @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
     cdef Flow packet(self, Frames frames)
-    @cython.locals(me=Side, peer=Side, state=int)
+    @cython.locals(me=Side, peer=Side, state=int, other_stream=int)
     cdef int account(self, Flow flow, Packet p, bint from_src) except -1
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
@@ -65,4 +67,5 @@ cdef class Tracker:
     @cython.locals(flow=Flow, ended=list)
     cpdef list close_ended(self)
     cdef int close(self, Flow flow) except -1
+    cpdef list take_jumped(self)
     cpdef list finish(self)

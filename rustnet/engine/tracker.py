@@ -22,6 +22,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
     from rustnet.engine.decode import frame
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
+    from rustnet.engine.jumps import wrap
     from rustnet.engine.numbers import (
         ACK,
         DATA,
@@ -40,7 +41,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         TUNNEL_FRAGMENTS,
     )
     from rustnet.engine.shares import owner
-    from rustnet.engine.tcp import segment, wrap
+    from rustnet.engine.tcp import segment
 
 MAX_TUNNELS = 8
 """Tunnels within tunnels that are followed."""
@@ -80,6 +81,8 @@ class Tracker:
         self.share = 0
         self.shares = 1
         self.owners = zeros(1, np.uint8)
+        self.jumped: list[tuple[int, int, int, int]] = []
+        """Ended flows with numbers of another stream: id, segments, time and packet number of the first."""
         self.undecoded = 0
         self.tunnel_failures = 0
         self.portless = zeros(WANTED_SIZE, np.int64)
@@ -234,10 +237,10 @@ class Tracker:
         if p.protocol == TCP:
             if p.flags >= 0:
                 state = flow.state
-                segment(flow, me, peer, p, from_src)
+                other_stream = segment(flow, me, peer, p, from_src)
                 if flow.state != state:
                     self.table.state_changed(flow)
-                if flow.wants:
+                if flow.wants and not other_stream:
                     self.tcp(flow, me, p, from_src)
         else:
             self.content(flow, me, p, from_src)
@@ -363,11 +366,18 @@ class Tracker:
         return ended
 
     def close(self, flow: Flow) -> None:
-        """Let the parsers of a flow finish."""
+        """Let the parsers of a flow finish; remember what was odd about it."""
+        if flow.jumps:
+            self.jumped.append((flow.flow_id, flow.jumps, flow.jump_ts, flow.jump_packet))
         if flow.src_stream is not None or flow.dst_stream is not None:
             self.streams.finish(flow)
         if flow.talk is not None:
             self.listener.close(flow)
+
+    def take_jumped(self) -> list[tuple[int, int, int, int]]:
+        """What `jumped` holds, once."""
+        jumped, self.jumped = self.jumped, []
+        return jumped
 
     def finish(self) -> list[Flow]:
         """The capture is over: end every flow and take them all."""

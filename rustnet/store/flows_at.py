@@ -17,10 +17,11 @@ CLOCK_PACKETS = 256
 """Number of last packets whose smallest time is the clock that ends idle flows, as in the engine."""
 
 _UNDETERMINED = (
-    "app_state", "conn_state", "history", "rtt_ms", "min_rtt_ms", "handshake_rtt_ms", "src_retransmissions",
-    "dst_retransmissions", "src_fast_retransmissions", "dst_fast_retransmissions", "src_out_of_order",
-    "dst_out_of_order", "src_duplicate_acks", "dst_duplicate_acks", "src_zero_windows", "dst_zero_windows",
-    "src_missed_bytes", "dst_missed_bytes", "src_ttl", "dst_ttl", "fragments", "tunnel", "outer_flow_id",
+    "app_state", "conn_state", "history", "rtt_ms", "min_rtt_ms", "handshake_rtt_ms", "open_ms", "syn_tries",
+    "src_retransmissions", "dst_retransmissions", "src_fast_retransmissions", "dst_fast_retransmissions",
+    "src_out_of_order", "dst_out_of_order", "src_duplicate_acks", "dst_duplicate_acks", "src_zero_windows",
+    "dst_zero_windows", "src_missed_bytes", "dst_missed_bytes", "src_ttl", "dst_ttl", "fragments", "tunnel",
+    "outer_flow_id",
 )  # fmt: skip
 """Columns that the packet index does not determine for a flow with packets before and after ``t``."""
 

@@ -273,7 +273,11 @@ class FlowRow:
     min_rtt_ms: float | None
     """Smallest round-trip time."""
     handshake_rtt_ms: float | None
-    """From the SYN to the handshake's last ACK."""
+    """From the SYN to the handshake's last ACK; NULL where a SYN or SYN-ACK was sent again (Karn's rule)."""
+    open_ms: float | None
+    """From the first SYN to the handshake's last ACK, or to the first data; NULL if that was not seen."""
+    syn_tries: Count32 | None
+    """SYNs that `src` sent to open it; NULL if none was captured in front of the rest."""
     src_retransmissions: Count32
     """Segments that `src` retransmitted."""
     dst_retransmissions: Count32

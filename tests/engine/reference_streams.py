@@ -1,8 +1,8 @@
 """Causal delivery as a slow and obvious reader: pieces wait in a list, and every question is asked of all of them.
 
 A piece waits for the bytes before it in its own direction, and for the bytes of the other direction that it
-acknowledges. It waits until a packet of the conversation is more than `PATIENCE` later than the piece (for a hole of its
-own direction: than the first acknowledgement of that hole). Then what is absent is a gap.
+acknowledges. It waits until a packet of the conversation is more than `PATIENCE` later than the piece (for a hole of
+its own direction: than the first acknowledgement of that hole). Then what is absent is a gap.
 """
 
 from dataclasses import dataclass, field

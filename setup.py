@@ -26,6 +26,8 @@ PER_PACKET = [
     "rustnet.engine.generations",
     "rustnet.engine.tcp",
     "rustnet.engine.streams",
+    "rustnet.engine.places",
+    "rustnet.engine.contexts",
     "rustnet.engine.table",
     "rustnet.engine.tracker",
     "rustnet.engine.shares",

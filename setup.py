@@ -27,6 +27,8 @@ PER_PACKET = [
     "rustnet.engine.jumps",
     "rustnet.engine.tcp",
     "rustnet.engine.streams",
+    "rustnet.engine.places",
+    "rustnet.engine.contexts",
     "rustnet.engine.table",
     "rustnet.engine.tracker",
     "rustnet.engine.shares",

@@ -62,7 +62,9 @@ def number_flows(numbers: list[Numbers], first_packets: list[Array], first: int)
         ids = np.empty(len(packets), np.int64)
         ids[packets > 0] = flow_ids
         common = -packets[packets < 0]
-        at = np.searchsorted(own[0], common)
+        # A packet in tunnels may begin several of the first worker's flows; the others follow them in the same order.
+        at = np.searchsorted(own[0], common) + np.arange(len(common)) - np.searchsorted(common, common)
+        at = np.minimum(at, len(own[0]))
         ids[packets < 0] = np.where(firsts[at] == common, first_ids[at], NULL)
         mine.add(ids)
     return len(order)

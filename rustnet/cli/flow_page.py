@@ -69,7 +69,11 @@ class FlowPage:
         self.lines.append(
             self.terminal.bold(f"flow {f['flow_id']}: {_text(f['protocol'])} {_end(f, 'src')} → {_end(f, 'dst')}")
         )
-        template = {"port": _("{app} (guessed from the port)"), "tshark": _("{app} (by tshark)")}
+        template = {
+            "port": _("{app} (guessed from the port)"),
+            "tshark": _("{app} (by tshark)"),
+            "inherited": _("{app} (of the flow that this one continues)"),
+        }
         app = template.get(f["app_source"] or "", "{app}").format(app=_text(f["app"]))
         self._field(_("application"), app if f["app"] else "")
         self._field(_("name"), f"{_text(f['hostname'])} ({_text(f['hostname_source'])})" if f["hostname"] else "")
@@ -87,7 +91,12 @@ class FlowPage:
             self._field(_("opened"), opening.format(ms=_text(f["open_ms"]), n=f"{f['syn_tries']:,}"))
         self._field(_("direction"), _text(f["direction"]))
         vlans = [_text(f[key]) for key in ("outer_vlan_id", "vlan_id") if f[key] is not None]
-        self._field(_("VLAN"), " / ".join(vlans))
+        answers = [_text(f[key]) for key in ("dst_outer_vlan_id", "dst_vlan_id") if f[key] is not None]
+        words = " / ".join(vlans)
+        if f["dst_packets"] and answers != vlans:
+            both = _("{vlan} from the initiator, {other} from the responder")
+            words = both.format(vlan=words or _("none"), other=" / ".join(answers) or _("none"))
+        self._field(_("VLAN"), words)
         self._field(_("tunnel"), f"{_text(f['tunnel'])} in flow {_text(f['outer_flow_id'])}" if f["tunnel"] else "")
         self._field(_("carries"), _("{n} flows inside").format(n=f"{self.detail.inner:,}") if self.detail.inner else "")
         icmp = [f"{name} {_text(f[key])}" for name, key in (("type", "icmp_type"), ("code", "icmp_code"),

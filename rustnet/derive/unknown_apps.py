@@ -30,7 +30,7 @@ PACKETS = 10
 MAX_BYTES = 64 << 20
 """Maximum of bytes decoded per capture."""
 
-_UNKNOWN = """capture_id = $capture AND (app_source IS NULL OR app_source NOT IN ('payload', 'tshark'))
+_UNKNOWN = """capture_id = $capture AND (app_source IS NULL OR app_source NOT IN ('payload', 'inherited', 'tshark'))
         AND protocol IN ('tcp', 'udp', 'sctp') AND (src_payload + dst_payload > 0 OR protocol = 'sctp')"""
 
 _COUNT = f"SELECT count(*) FROM flows WHERE {_UNKNOWN}"  # noqa: S608 -- ours
@@ -50,7 +50,7 @@ ORDER BY number"""  # noqa: S608 -- ours
 
 _NAME = """
 UPDATE flows_ended AS f SET app = v.app, app_source = 'tshark' FROM own_batch v
-WHERE f.flow_id = v.flow_id AND (app_source IS NULL OR app_source <> 'payload')"""
+WHERE f.flow_id = v.flow_id AND (app_source IS NULL OR app_source NOT IN ('payload', 'inherited'))"""
 
 Sample = tuple[int, int, str, bool]
 """Packet number, flow, its transport protocol, and whether the flow is inside a tunnel."""

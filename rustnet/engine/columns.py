@@ -61,6 +61,9 @@ INTEGERS = (
     "idle_timeout_ms",
     "closed_at",
     "syn_tries",
+    "dst_vlan_id",
+    "dst_outer_vlan_id",
+    "duplicates",
 )
 """Whole numbers and times; a column for ``dst`` follows the same one for ``src``."""
 WORDS = ("src_num_hi", "src_num_lo", "dst_num_hi", "dst_num_lo")
@@ -130,6 +133,9 @@ if not cython.compiled:  # compiled, the .pxd has them as C constants; a test ho
         IDLE_TIMEOUT_MS,
         CLOSED_AT,
         SYN_TRIES,
+        DST_VLAN_ID,
+        DST_OUTER_VLAN_ID,
+        DUPLICATES,
     ) = range(len(INTEGERS))
     SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO = range(len(WORDS))
     RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS, OPEN_MS = range(len(TIMES))
@@ -320,6 +326,14 @@ class FlowColumns:
             table[VLAN_ID, i] = flow.vlan
         if flow.outer_vlan >= 0:
             table[OUTER_VLAN_ID, i] = flow.outer_vlan
+        if half(flow, False).packets:
+            vlan = flow.dst_vlan if flow.other_side else flow.vlan
+            outer_vlan = flow.dst_outer_vlan if flow.other_side else flow.outer_vlan
+            if vlan >= 0:
+                table[DST_VLAN_ID, i] = vlan
+            if outer_vlan >= 0:
+                table[DST_OUTER_VLAN_ID, i] = outer_vlan
+        table[DUPLICATES, i] = flow.duplicates
         if flow.icmp_type >= 0:
             table[ICMP_TYPE, i] = flow.icmp_type
             table[ICMP_CODE, i] = flow.icmp_code

@@ -387,10 +387,11 @@ class Decoder(Network):
                 tag = u16(self, o) & 0xFFF
                 kind = u16(self, o + 2)
                 o += 4
-                if p.vlan >= 0:  # stacked tags: the outer VLAN carries the inner one
-                    self.set_inner(TUNNEL_QINQ, kind, o, e, tag)
-                    return self.link_only(QINQ)
-                p.vlan = tag
+                if tag:  # 0 is a priority tag, which names no VLAN
+                    if p.vlan >= 0:  # stacked tags: the outer VLAN carries the inner one
+                        self.set_inner(TUNNEL_QINQ, kind, o, e, tag)
+                        return self.link_only(QINQ)
+                    p.vlan = tag
                 if kind < MIN_ETHERTYPE:
                     return MALFORMED if self.too_deep() else self.llc(o, o + kind if 0 < kind < e - o else e)
                 continue

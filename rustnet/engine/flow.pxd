@@ -30,7 +30,7 @@ cdef class Flow:
     cdef public int64_t last_ts, timeout
     cdef public int protocol
     cdef public uint32_t jumps
-    cdef public unsigned char exact, state, closed, src_is_a, wants, shadow, waiting
+    cdef public unsigned char exact, other_side, state, closed, src_is_a, wants, shadow, waiting
     cdef Half src, dst
     cdef public uint64_t hash
     cdef public uint64_t a_lo, b_lo, a_hi, b_hi
@@ -50,10 +50,11 @@ cdef class Flow:
     cdef public uint32_t syn_tries
     cdef public double handshake_rtt, synack_rtt
     cdef public uint32_t interface
-    cdef public short vlan, outer_vlan
+    cdef public short vlan, outer_vlan, dst_vlan, dst_outer_vlan
+    cdef public uint64_t other_context
     cdef public short icmp_type, icmp_code
     cdef public int icmp_id
-    cdef public uint32_t fragments
+    cdef public uint32_t fragments, duplicates
     cdef public int64_t missing
     cdef public list src_holes, dst_holes
     cdef public str end_reason
@@ -67,6 +68,8 @@ cdef inline Flow new_flow():
     made.src_is_a = 1
     made.vlan = -1
     made.outer_vlan = -1
+    made.dst_vlan = -1
+    made.dst_outer_vlan = -1
     made.src_mac = -1
     made.dst_mac = -1
     made.syn_ts = -1

@@ -47,6 +47,10 @@ class Flow:
         self.interface = 0
         self.vlan = -1
         self.outer_vlan = -1
+        self.dst_vlan = -1
+        self.dst_outer_vlan = -1
+        self.other_context = 0
+        self.other_side = 0
         self.src_mac = -1
         self.dst_mac = -1
         self.state = 0
@@ -66,6 +70,7 @@ class Flow:
         self.icmp_code = -1
         self.icmp_id = -1
         self.fragments = 0
+        self.duplicates = 0
         self.missing = 0
         self.tunnel = 0
         self.carries = 0

@@ -1,8 +1,9 @@
 """Assignment of packets to several trackers, so that none needs to decode the packets of the others.
 
-All packets of a flow have one owner. TCP and UDP are divided by their ends; everything else, and what tunnels carry, is
-the first one's. Where ports are unknown (fragments, cut headers) all trackers follow the packet; those other than the
-first only to reassemble datagrams, whose ports then decide the owner.
+All packets of a flow have one owner. TCP and UDP are divided by their ends, inside tunnels too: a conversation may be
+in a tunnel in one direction only. Everything else is the first one's. Tunnels themselves, and packets whose ports are
+unknown (fragments, cut headers), are followed by all trackers; those other than the first only to see what is inside,
+whose ports then decide the owner.
 """
 
 import cython
@@ -14,7 +15,7 @@ from rustnet.sources.frames import Frames
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.decode import frame
-    from rustnet.engine.numbers import EVERYONE, OK, TCP, UDP
+    from rustnet.engine.numbers import ETHERIP, EVERYONE, GRE, IPIP, IPV6_IN_IP, OK, QINQ, TCP, UDP
     from rustnet.engine.tunnels import carries
 
 MIX = 0x9E3779B97F4A7C15
@@ -24,11 +25,11 @@ MIX = 0x9E3779B97F4A7C15
 def owner(p: Packet, count: int) -> int:
     """Owner of a decoded packet among ``count`` trackers, or `EVERYONE`."""
     if p.protocol != TCP and p.protocol != UDP:
-        return 0
+        return EVERYONE if p.protocol in (GRE, IPIP, IPV6_IN_IP, ETHERIP, QINQ) else 0
     if p.fragment or not p.has_ports:
         return EVERYONE
-    if p.tunnel or (p.protocol == UDP and (carries(p.src_port) or carries(p.dst_port))):
-        return 0
+    if p.protocol == UDP and (carries(p.src_port) or carries(p.dst_port)):
+        return EVERYONE
     ports = p.src_port + p.dst_port
     addresses = (p.src_lo + p.dst_lo) ^ ((p.src_hi + p.dst_hi) * 31)
     ends = (addresses ^ (ports << 40) ^ (ports << 20)) & MASK64

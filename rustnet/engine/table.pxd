@@ -1,26 +1,22 @@
 cimport cython
 from libc.stdint cimport int64_t, uint16_t, uint64_t
+from rustnet.engine.contexts cimport Contexts, context_hash, joined
 from rustnet.engine.flow cimport Flow, Side, half, new_flow, note
 from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.tcp cimport new_connection
+from rustnet.engine.places cimport bits64, flow_hash, mapped, matches_ends, mixed, precedes
 from rustnet.engine.numbers cimport *
 
 cdef int64_t NEVER, SECOND, SWEEP_SLACK
-cdef uint64_t GROUPS, GROUP_BITS, MASK32, MASK64, MIX_A, MIX_B, UPPER
-
-
-cdef inline uint64_t bits64(uint64_t number) noexcept:
-    return number
+cdef uint64_t GROUPS, GROUP_BITS, MASK32
 
 
 @cython.final
-cdef class FlowTable:
-    cdef public list flows, free, ended
-    cdef uint64_t[::1] places
-    cdef int64_t[::1] due, reported_ids, reported_packets
-    cdef uint64_t mask
-    cdef public Py_ssize_t count, max_flows
+cdef class FlowTable(Contexts):
+    cdef public list ended
+    cdef int64_t[::1] reported_ids, reported_packets
+    cdef public Py_ssize_t max_flows
     cdef public int64_t next_id, evicted, swept_at
     cdef public Generations generations
     cdef const unsigned char[::1] server_ports
@@ -30,8 +26,7 @@ cdef class FlowTable:
     cdef public bint from_src, keep_first_packets
     cdef public list first_packets
 
-    cdef int clear(self) except -1
-    @cython.locals(exact=bint, swap=uint64_t, low=uint64_t, high=uint64_t, exchange=uint64_t, extra=uint64_t, h=uint64_t, at=uint64_t, place=uint64_t, flow=Flow)
+    @cython.locals(exact=bint, swap=uint64_t, low=uint64_t, high=uint64_t, exchange=uint64_t, extra=uint64_t, h=uint64_t, at=uint64_t, place=uint64_t, flow=Flow, other=Flow)
     cpdef Flow find(self, Packet p, uint64_t context)
     @cython.locals(flow=Flow, flipped=bint)
     cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t extra, uint64_t context)
@@ -41,15 +36,6 @@ cdef class FlowTable:
     cdef int state_changed(self, Flow flow) except -1
     @cython.locals(protocol=int)
     cdef bint answers(self, Packet p) except -1
-    @cython.locals(index=Py_ssize_t)
-    cdef int insert(self, Flow flow) except -1
-    @cython.locals(at=uint64_t)
-    cdef int probe_insert(self, uint64_t place) except -1
-    @cython.locals(mine=uint64_t, mask=uint64_t, gap=uint64_t, at=uint64_t, place=uint64_t)
-    cdef int delete_entry(self, Flow flow) except -1
-    @cython.locals(places=uint64_t[::1], at=uint64_t, size=uint64_t)
-    cdef int grow(self) except -1
-    cdef int schedule_expiry(self, Flow flow) except -1
     cpdef void end(self, Flow flow, str reason) except *
     cdef int close(self, Flow flow, str reason) except -1
     cpdef void retract(self, Flow flow) except *
@@ -64,10 +50,3 @@ cdef class FlowTable:
 
 @cython.locals(me=Side)
 cdef bint is_new_connection(Flow flow, Packet p, bint swap) except -1
-
-@cython.locals(number=uint64_t)
-cdef uint64_t mixed(uint64_t address_hi, uint64_t address_lo, uint64_t port) noexcept
-cdef bint mapped(Packet p) noexcept
-cdef bint precedes(uint64_t a_hi, uint64_t a_lo, int a_port, uint64_t b_hi, uint64_t b_lo, int b_port) noexcept
-@cython.locals(same=bint)
-cdef bint matches_ends(Flow flow, Packet p, bint swap) noexcept

@@ -1,6 +1,5 @@
 """The flow table: lookup of flows by their ends, generations, idle timeouts, a bound on the number of flows."""
 
-import os
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
@@ -9,13 +8,16 @@ import cython
 import numpy as np
 
 from rustnet.columnar import Array, view
+from rustnet.engine.contexts import Contexts
 from rustnet.engine.flow import Flow
 from rustnet.engine.generations import Generations
-from rustnet.engine.numbers import MASK32, MASK64, SECOND, STATE_NAMES, SWEEP_SLACK
+from rustnet.engine.numbers import MASK32, SECOND, STATE_NAMES, SWEEP_SLACK
 from rustnet.engine.packet import Packet
+from rustnet.engine.places import extended
 from rustnet.policy.timeouts import IdleTimeouts
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
+    from rustnet.engine.contexts import context_hash, joined
     from rustnet.engine.flow import half, new_flow, note
     from rustnet.engine.numbers import (
         ACK,
@@ -52,20 +54,9 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
         UDP,
         UDP_ACTIVE,
     )
+    from rustnet.engine.places import bits64, flow_hash, mapped, matches_ends, mixed, precedes
     from rustnet.engine.tcp import new_connection
 
-    def bits64(number: int) -> int:
-        """What of a number is left in a machine word."""
-        return number & MASK64
-
-
-MIX_A, MIX_B = (int.from_bytes(os.urandom(8), "little") | 1 for _ in range(2))
-"""Odd factors of the hash, random in each process: no capture can be crafted whose flows all collide."""
-
-FIRST_PLACES = 1 << 10
-"""Entries of a new table: few, so that a small table stays in the cache; they double as they fill."""
-
-UPPER = MASK64 ^ MASK32
 NEVER = (1 << 63) - 1
 
 DEFAULT_MAX_FLOWS = 131_072
@@ -76,17 +67,13 @@ GROUPS, GROUP_BITS = 0xE0000000, 0xF0000000
 LAST_TS, FLOW_ID = attrgetter("last_ts"), attrgetter("flow_id")
 
 
-class FlowTable:
-    """Hash table with open addressing of the flows that are open in packet time.
-
-    An entry of `places` holds the upper half of a flow's hash and, in its lower half, the flow's slot plus one; 0 is
-    empty. So a lookup does not touch the memory of other flows.
-    """
+class FlowTable(Contexts):
+    """The flows that are open in packet time."""
 
     def __init__(
         self, server_ports: bytes, timeouts: IdleTimeouts, first_id: int = 1, max_flows: int = DEFAULT_MAX_FLOWS
     ) -> None:
-        self.clear()
+        super().__init__()
         self.by_state: Any = view(state_timeouts(timeouts))
         self.tcp_ports: Any = view(port_timeouts(timeouts.tcp_ports))
         self.udp_ports: Any = view(port_timeouts(timeouts.udp_ports))
@@ -110,17 +97,6 @@ class FlowTable:
         self.reported_packets: Any = view(np.zeros(0, np.int64))
         """By slot: how many packets it had."""
 
-    def clear(self) -> None:
-        """Remove all flows."""
-        self.flows: list[Any] = []
-        """A `Flow` or `None` by slot."""
-        self.free: list[int] = []
-        self.places: Any = view(np.zeros(FIRST_PLACES, np.uint64))
-        self.mask = FIRST_PLACES - 1
-        self.due: Any = view(np.zeros(FIRST_PLACES // 2, np.int64))
-        """By slot: the earliest time at which its flow may have been idle for too long."""
-        self.count = 0
-
     def find(self, p: Packet, context: int) -> Flow:
         """Flow of packet ``p``, a new one if there is none; sets `from_src` to the packet's direction.
 
@@ -143,10 +119,7 @@ class FlowTable:
         extra = p.extra
         if p.directed:
             extra = (extra << 1) | swap
-        h = bits64(low * MIX_A)
-        h = bits64((h ^ (h >> 32) ^ high) * MIX_B)
-        h = bits64((h ^ (h >> 32) ^ p.protocol ^ (extra << 8) ^ context) * MIX_A)
-        h ^= h >> 32
+        h = flow_hash(low, high, bits64(p.protocol ^ (extra << 8) ^ context))
         at = (h >> 32) & self.mask
         place = self.places[at]
         while place:
@@ -156,9 +129,9 @@ class FlowTable:
                     (flow.low ^ low)
                     | (flow.high ^ high)
                     | (flow.extra ^ extra)
-                    | (flow.context ^ context)
                     | (flow.protocol ^ p.protocol)
                     | (flow.exact ^ exact)
+                    | (flow.context != context and not joined(flow, context, flow.src_is_a != swap))
                 ) and (exact or matches_ends(flow, p, swap)):
                     if p.ts - flow.last_ts > flow.timeout:
                         self.end(flow, "idle")
@@ -170,8 +143,15 @@ class FlowTable:
                     break
             at = (at + 1) & self.mask
             place = self.places[at]
+        if context or self.alike:
+            other = self.join(p, context)
+            if other is not None:
+                self.from_src = other.src_is_a != swap
+                return other
         flow = self.open(p, h, swap, extra, context)
         flow.low, flow.high, flow.exact = low, high, exact
+        if context:
+            self.enlist(flow)
         return flow
 
     def open(self, p: Packet, h: int, swap: bool, extra: int, context: int) -> Flow:
@@ -267,67 +247,16 @@ class FlowTable:
             return False  # a group does not answer
         return self.server_ports[p.src_port] > self.server_ports[p.dst_port]
 
-    def insert(self, flow: Flow) -> None:
-        """Give a flow a slot and a table entry."""
-        if self.free:
-            index = self.free.pop()
-            self.flows[index] = flow
-        else:
-            index = len(self.flows)
-            self.flows.append(flow)
-            if index >= len(self.due):
-                self.grow()
-        flow.index = index
-        self.schedule_expiry(flow)
-        self.probe_insert((flow.hash & UPPER) | (index + 1))
-        self.count += 1
-
-    def probe_insert(self, place: int) -> None:
-        """Write an entry to the first empty place at or after the one that its hash selects (linear probing)."""
-        at = (place >> 32) & self.mask
-        while self.places[at]:
-            at = (at + 1) & self.mask
-        self.places[at] = place
-
-    def delete_entry(self, flow: Flow) -> None:
-        """Delete a flow's entry; later entries of the probe sequence move up to close the gap."""
-        mine = (flow.hash & UPPER) | (flow.index + 1)
-        mask = self.mask
-        gap = (flow.hash >> 32) & mask
-        while self.places[gap] != mine:
-            gap = (gap + 1) & mask
-        at = gap
-        while True:
-            at = (at + 1) & mask
-            place = self.places[at]
-            if not place:
-                break
-            if (at - (place >> 32)) & mask >= (at - gap) & mask:
-                self.places[gap] = place
-                gap = at
-        self.places[gap] = 0
-
-    def grow(self) -> None:
-        """Double the places, of which at most half are taken."""
-        size = (self.mask + 1) * 2
-        places = self.places
-        self.places = view(np.zeros(size, np.uint64))
-        self.mask = size - 1
-        self.due = extended(self.due, size // 2)
-        for at in range(size // 2):
-            if places[at]:
-                self.probe_insert(places[at])
-
-    def schedule_expiry(self, flow: Flow) -> None:
-        """Set the time of a flow's next expiry check: it is new, or its timeout has become shorter."""
-        self.due[flow.index] = flow.last_ts + flow.timeout + SWEEP_SLACK
-
     def end(self, flow: Flow, reason: str) -> None:
         """Remove a flow from the table and add it to `ended`.
 
         ``reason`` is its ``end_reason``, unless a FIN or RST closed it before.
         """
-        self.delete_entry(flow)
+        if flow.other_side:
+            self.generations.put(context_hash(flow, flow.other_context), flow.generation + 1)
+        if flow.other_side or flow.context:
+            self.delist(flow)
+        self.delete_entry(flow.hash, flow)
         self.due[flow.index] = NEVER
         self.flows[flow.index] = None
         self.free.append(flow.index)
@@ -426,42 +355,6 @@ def port_timeouts(seconds: Mapping[int, int]) -> Array:
     for port, timeout in seconds.items():
         by_port[port] = timeout
     return by_port
-
-
-def extended(column: Any, size: int) -> Any:
-    """A column of 64-bit integers with zeros added up to ``size``."""
-    longer = np.zeros(size, np.int64)
-    longer[: len(column)] = column
-    return view(longer)
-
-
-def mapped(p: Packet) -> bool:
-    """Whether a packet's addresses are IPv4's, whatever its header is."""
-    return not (p.src_hi or p.dst_hi) and p.src_lo >> 32 == 0xFFFF and p.dst_lo >> 32 == 0xFFFF
-
-
-def mixed(address_hi: int, address_lo: int, port: int) -> int:
-    """Hash of an end whose address has 128 bits; not unique."""
-    number = bits64((bits64(address_hi * MIX_B) ^ address_lo) * MIX_A)
-    return number ^ (number >> 32) ^ (port << 16)
-
-
-def precedes(a_hi: int, a_lo: int, a_port: int, b_hi: int, b_lo: int, b_port: int) -> bool:
-    """Whether end a has the smaller (address, port)."""
-    if a_hi != b_hi:
-        return a_hi < b_hi
-    if a_lo != b_lo:
-        return a_lo < b_lo
-    return a_port < b_port
-
-
-def matches_ends(flow: Flow, p: Packet, swap: bool) -> bool:
-    """Whether a packet is between the flow's ends; with ``swap`` its source is compared with end b."""
-    if swap:
-        same = flow.a_hi == p.dst_hi and flow.a_lo == p.dst_lo and flow.b_hi == p.src_hi and flow.b_lo == p.src_lo
-        return same and flow.a_port == p.dst_port and flow.b_port == p.src_port
-    same = flow.a_hi == p.src_hi and flow.a_lo == p.src_lo and flow.b_hi == p.dst_hi and flow.b_lo == p.dst_lo
-    return same and flow.a_port == p.src_port and flow.b_port == p.dst_port
 
 
 def is_new_connection(flow: Flow, p: Packet, swap: bool) -> bool:

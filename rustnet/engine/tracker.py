@@ -177,7 +177,7 @@ class Tracker:
     def packet(self, frames: Frames) -> Flow | None:
         """Account for a decoded packet, and for what it carries if it is a tunnel's; returns the innermost flow.
 
-        None where fragments are a datagram of another tracker.
+        None where what fragments or a tunnel contain is another tracker's.
         """
         p = self.decoder.pkt
         context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
@@ -187,7 +187,7 @@ class Tracker:
         carried = 0
         flow: Flow | None = None
         for depth in range(MAX_TUNNELS):
-            if moved and self.shares > 1 and self.elsewhere(p):
+            if depth and self.shares > 1 and self.elsewhere(p):
                 flow = None
                 break
             flow = self.table.find(p, context)

@@ -411,12 +411,12 @@ def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
     """Store the last rows, and run the passes names and relations, which need no other evidence."""
     captures = tuple(capture.capture_id for capture in report.captures)
     if captures:
-        from rustnet.derive.names import name_flows  # noqa: PLC0415 - only where there are captures
+        from rustnet.derive.continuations import name_all  # noqa: PLC0415 - only where there are captures
         from rustnet.derive.relations import relate  # noqa: PLC0415
 
         flows = sum(capture.flows for capture in report.captures)
         span = Span(captures)
-        names = partial(name_flows, span=span, expected=flows)
+        names = partial(name_all, span=span, expected=flows)
         writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
 
 

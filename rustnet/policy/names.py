@@ -67,6 +67,9 @@ GROUPS = (
 
 REQUESTED, ANSWERED, LOCAL, STATED, ELSEWHERE, FILE = (group.first for group in GROUPS)
 
+INHERITED = "inherited"
+"""Source of what a flow has from an earlier one that it continues (`rustnet.derive.continuations`)."""
+
 
 class NameSource(NamedTuple):
     """One source of names: a value of ``names.source``, or of ``flows.hostname_source``, or of both."""
@@ -82,6 +85,7 @@ SOURCES = (
     NameSource("socks", REQUESTED + 2, "host requested of a proxy"),
     NameSource("xmpp", REQUESTED + 3, "domain in the initiator's stream header"),
     NameSource("coap", REQUESTED + 4, "`Uri-Host` of a request"),
+    NameSource(INHERITED, REQUESTED + 9, "an earlier part of the same connection had it, before it was idle"),
     NameSource("dns", ANSWERED, "answer to the flow's own initiator"),
     NameSource("dns", ANSWERED + 1, "answer to another client"),
     NameSource("dhcp", LOCAL, "name that a client sent to the DHCP server, once it has the address"),
@@ -137,6 +141,8 @@ def names_page() -> str:
         "   that was learned first after that. A DNS answer after the beginning of the flow never names it.",
         "4. A later name for the same address from the same source (for rank 20: to the same client) replaces an",
         "   earlier one, even if that is still valid.",
+        "5. A flow that continues an earlier one after its idle timeout (a TCP flow without a SYN; UDP within half an",
+        "   hour) has the best name of the flows that it continues, unless its own rank is better or as good.",
         "",
         "| rank | source | name |",
         "| --- | --- | --- |",

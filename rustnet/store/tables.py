@@ -220,9 +220,9 @@ class FlowRow:
     dst_num: IpNumber | None
     """`dst_ip` as a number."""
     vlan_id: U16 | None
-    """VLAN (the innermost 802.1Q tag)."""
+    """VLAN of what `src` sent (the innermost 802.1Q tag; a priority tag is none)."""
     outer_vlan_id: U16 | None
-    """Outer tag of QinQ."""
+    """Outer tag of QinQ of what `src` sent."""
     src_mac: Mac | None
     """Initiator's hardware address."""
     dst_mac: Mac | None
@@ -261,11 +261,12 @@ class FlowRow:
     app: Word | None
     """Application protocol, lower case."""
     app_source: Word | None
-    """`payload` (a parser confirmed it), `tshark` (by `replay --with tshark`) or `port` (a guess)."""
+    """`payload` (a parser confirmed it), `inherited` (of an earlier flow that this one continues after its idle
+    timeout), `tshark` (by `replay --with tshark`) or `port` (a guess)."""
     hostname: Host | None
     """Best name for `dst`, by the order of docs/names.md."""
     hostname_source: Word | None
-    """Where the name comes from: `sni`, `http`, `dns` …"""
+    """Where the name comes from: `sni`, `http`, `dns` …; `inherited`: of an earlier flow that this one continues."""
     hostname_ts: Ts | None
     """When the name was learned; may be later than `started_at`."""
     rtt_ms: float | None
@@ -334,6 +335,12 @@ class FlowRow:
     """Claims disagree."""
     unowned_reason: Word | None = None
     """Why it has no process: `no_claim`, `outside_window`, `contested`, `no_sidecar` …"""
+    dst_vlan_id: U16 | None = None
+    """VLAN of what `dst` sent; NULL if it sent nothing, or without a tag."""
+    dst_outer_vlan_id: U16 | None = None
+    """Outer tag of QinQ of what `dst` sent."""
+    duplicates: Count32 = 0
+    """Of its packets, those that are copies of others: counted (unless `captures.without_duplicates`), not analysed."""
 
 
 @record("processes")

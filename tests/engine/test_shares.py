@@ -70,7 +70,7 @@ def test_what_is_the_first_ones_and_what_is_everyones() -> None:
     tunnel, ping = packet(1, 2, 50_000, 4789, UDP), packet(1, 2, 0, 0, ICMP)
     fragment, cut = packet(1, 2, 0, 0), packet(1, 2, 0, 0)
     fragment.fragment, cut.has_ports = 1, 0
-    assert [owner(each, 64) for each in (tunnel, ping, fragment, cut)] == [0, 0, EVERYONE, EVERYONE]
+    assert [owner(each, 64) for each in (tunnel, ping, fragment, cut)] == [EVERYONE, 0, EVERYONE, EVERYONE]
 
 
 @pytest.mark.corpus

@@ -120,6 +120,8 @@ FLOW_FIELDS = (
     "handshake_rtt",
     "vlan",
     "outer_vlan",
+    "dst_vlan",
+    "duplicates",
     "history",
     "end_reason",
     "icmp_type",

@@ -12,6 +12,7 @@ import ipaddress
 import struct
 from dataclasses import dataclass, field
 
+from tests.engine.reference_jumps import ENOUGH, FAR, RATE, Elsewhere, near
 from tests.engine.reference_streams import Piece, Reader
 
 SECOND = 1_000_000_000
@@ -62,8 +63,10 @@ class Side:
     isn: int | None = None
     next: int = 0
     """Absolute sequence number behind the highest sent."""
-    missing: dict[int, int] = field(default_factory=dict)
-    """Absolute sequence number -> when it was jumped over."""
+    missing: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Absolute sequence number -> when it was jumped over, and the number after the segment that did."""
+    elsewhere: Elsewhere | None = None
+    last_ts: int = 0
     ack: int | None = None
     """Highest acknowledgement that this end sent, in the peer's absolute numbers."""
     raw_ack: int = 0
@@ -273,11 +276,17 @@ def new_connection(flow: Conversation, seen: Seen, ts: int) -> bool:
         return False  # captured after what follows it
     if flow.over:
         return seen.seq != me.isn or not soon
+    if soon and flow.state in ("SYN_SENT", "SYN_RECV"):
+        if me.elsewhere is None or (seen.seq + 1) % 2**32 == me.elsewhere.next:
+            return False  # the same SYN with other numbers
     return me.first is not None and seen.seq != me.isn
 
 
 def segment(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> None:
     """Account for one TCP segment of ``me``."""
+    verdict = judge(flow, who, me, peer, seen, ts)
+    if verdict == "foreign":
+        return
     me.flags |= seen.flags
     size = len(seen.payload) + bool(seen.flags & SYN) + bool(seen.flags & FIN)
     late = bool(seen.flags & SYN) and handshake(flow, me, peer, seen, ts)
@@ -285,9 +294,11 @@ def segment(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: 
         me.first = seen.seq
         me.next = seen.seq
     at = me.next + distance(seen.seq, me.next % 2**32)
-    if not late:
+    if not late and at - me.next <= FAR:
+        me.last_ts = ts
         place(flow, who, me, peer, seen, ts, at, size)
-    if seen.flags & ACK:
+    upto = peer.next + distance(seen.ack, peer.next % 2**32)
+    if seen.flags & ACK and not (peer.first is not None and upto - peer.next > FAR):
         acknowledge(flow, who, me, peer, seen, ts)
     if seen.window == 0 and not seen.flags & (SYN | FIN | RST):
         me.zero_windows += 1
@@ -304,12 +315,12 @@ def deliver(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: 
     reader = flow.reader
     mine, theirs = reader.lines[who], reader.other(who)
     for line, side in ((mine, me), (theirs, peer)):
-        line.fin = None if side.fin_at is None else side.next + distance(side.fin_at, side.next % 2**32)
+        line.fin, line.last = side.fin_at, side.next
         if side.isn is not None and line.next is None:
             line.begin(side.next + distance(side.isn + 1, side.next % 2**32))
-    ack = peer.next + distance(seen.ack, peer.next % 2**32) if seen.flags & ACK else None
-    mine.highest = me.highest(peer)
-    theirs.highest = peer.highest(me)
+    ack = seen.ack if seen.flags & ACK else None
+    mine.highest = None if peer.ack is None else peer.raw_ack
+    theirs.highest = None if me.ack is None else me.raw_ack
     if seen.payload and not seen.flags & RST:
         reader.take(who, Piece(at, seen.payload, ack, ts))
     reader.settle()
@@ -343,13 +354,9 @@ def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: in
     """Place ``size`` sequence numbers from ``at`` on against all that was sent before."""
     if at >= me.next:
         if at > me.next:
-            if seen.flags & RST and size == 0:
+            if seen.flags & RST:
                 return  # resets carry whatever number makes the peer accept them
-            for number in range(me.next, at):
-                me.missing[number] = ts
-            if "g" not in me.letters:
-                me.letters.add("g")
-                flow.note("g", who)
+            skip(flow, who, me, at, at + size, ts)
         me.next = at + size
         if size and me.timing is None:
             me.timing = (me.next, ts)
@@ -361,9 +368,118 @@ def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: in
     me.next = max(me.next, at + size)
 
 
+def skip(flow: Conversation, who: str, me: Side, stop: int, after: int, ts: int) -> None:
+    """Numbers up to ``stop`` are missing, as a segment up to ``after`` shows."""
+    for number in range(me.next, stop):
+        me.missing[number] = (ts, after)
+    if "g" not in me.letters:
+        me.letters.add("g")
+        flow.note("g", who)
+
+
+def missed(me: Side, peer: Side) -> int:
+    """Missing numbers that were acknowledged, or that more than one segment follows."""
+    acked = me.highest(peer) if me.first is not None and peer.ack is not None else 0
+    tail = acked - me.next if 1 < acked - me.next <= FAR else 0
+    return tail + sum(number < acked or me.next > after for number, (_, after) in me.missing.items())
+
+
+def judge(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> str:
+    """Whether a segment is of the stream (""), not of it ("foreign"), or not known to be of it ("possible")."""
+    here, there = me.elsewhere, peer.elsewhere
+    if here and not seen.flags & RST and near(seen.seq, here, me.next % 2**32):
+        return goes_on(flow, who, me, peer, seen, ts)
+    if there and seen.flags & ACK and peer.first is not None and near(seen.ack, there, peer.next % 2**32):
+        if there.possible:
+            if peer.last_ts < there.ts and distance(seen.ack, there.start) > 0:
+                lost(flow, "dst" if who == "src" else "src", peer, there.next, 0, ts)
+        elif me.ack is not None or seen.ack != there.next or peer.isn is None or peer.next - peer.first != 1:
+            return "foreign"
+        else:  # of two SYN-ACKs the second was accepted
+            was = peer.next % 2**32
+            renumber(flow, "dst" if who == "src" else "src", peer, me, there.next)
+            there.next = was
+        return ""
+    fast = me.first is not None and seen.seq == me.next % 2**32 and not seen.flags & (SYN | FIN | RST)
+    return "foreign" if me.first is not None and not fast and jumped(flow, who, me, seen, ts) else ""
+
+
+def jumped(flow: Conversation, who: str, me: Side, seen: Seen, ts: int) -> bool:
+    """Whether a segment begins a jump that is no possible loss."""
+    ahead = distance(seen.seq, me.next % 2**32)
+    if seen.flags & SYN and me.isn is not None:
+        far = seen.seq != me.isn
+    else:
+        far = ahead > FAR or me.next + ahead < me.first - FAR
+    if not far or seen.flags & RST:
+        return False
+    possible = could_be_lost(me, seen, ts)
+    here = me.elsewhere
+    run = here.run + 1 if here and here.possible and possible and me.last_ts < here.ts else 1
+    me.elsewhere = Elsewhere(possible, seen.seq, (seen.seq + size_of(seen)) % 2**32, run, ts)
+    if possible and run >= ENOUGH:
+        lost(flow, who, me, seen.seq, size_of(seen), ts)
+    return not possible
+
+
+def goes_on(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> str:
+    """A segment where a direction jumped to."""
+    here = me.elsewhere
+    alone = me.last_ts < here.ts
+    here.run, here.ts = here.run + 1 if alone else 1, ts
+    if not alone:
+        here.start = seen.seq
+    possible = could_be_lost(me, seen, ts)
+    here.possible = possible and alone and here.possible
+    start = here.next
+    after = (seen.seq + size_of(seen)) % 2**32
+    if distance(after, here.next) > 0:
+        here.next = after
+    if here.run < ENOUGH or seen.seq != start or seen.flags & SYN:
+        return "possible" if here.possible else "foreign"
+    if possible:
+        lost(flow, who, me, seen.seq, size_of(seen), ts)
+    else:
+        renumber(flow, who, me, peer, seen.seq)
+        me.elsewhere = None
+    return ""
+
+
+def could_be_lost(me: Side, seen: Seen, ts: int) -> bool:
+    """Whether a network can have carried what a jump skips."""
+    ahead = distance(seen.seq, me.next % 2**32)
+    return not seen.flags & SYN and 0 < ahead <= (ts - me.last_ts) * RATE
+
+
+def size_of(seen: Seen) -> int:
+    """Sequence numbers that a segment takes."""
+    return len(seen.payload) + bool(seen.flags & SYN) + bool(seen.flags & FIN)
+
+
+def lost(flow: Conversation, who: str, me: Side, expected: int, size: int, ts: int) -> None:
+    """What a jump skipped is missing; the next number is ``expected``."""
+    stop = me.next + distance(me.elsewhere.start, me.next % 2**32)
+    skip(flow, who, me, stop, stop + size, ts)
+    me.next += distance(expected, me.next % 2**32)
+    me.elsewhere = None
+
+
+def renumber(flow: Conversation, who: str, me: Side, peer: Side, expected: int) -> None:
+    """The next number is ``expected``, and nothing is missing."""
+    by = distance(expected, me.next % 2**32)
+    me.next += by
+    me.first += by
+    me.missing = {number + by: (ts, after + by) for number, (ts, after) in me.missing.items()}
+    me.isn = None if me.isn is None else (me.isn + by) % 2**32
+    me.timing = None if me.timing is None else (me.timing[0] + by, me.timing[1])
+    me.fin_at = None if me.fin_at is None else (me.fin_at + by) % 2**32
+    peer.raw_ack = (peer.raw_ack + by) % 2**32
+    flow.reader.lines[who].shift(by)
+
+
 def again(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, numbers: range) -> None:
     """Tell a retransmission from reordering: what fills a young hole was only late."""
-    filled = [me.missing.pop(number) for number in numbers if number in me.missing]
+    filled = [me.missing.pop(number)[0] for number in numbers if number in me.missing]
     soon = flow.handshake_rtt if flow.handshake_rtt > 0 else REORDERED_WITHIN
     if any(ts - since < soon for since in filled):
         me.out_of_order += 1
@@ -434,7 +550,7 @@ def follow(flow: Conversation, who: str, me: Side, seen: Seen) -> None:
         flow.reset_by = flow.reset_by or who
         return
     if seen.flags & FIN and me.fin_at is None:
-        me.fin_at = me.next % 2**32
+        me.fin_at = (seen.seq + len(seen.payload) + bool(seen.flags & SYN) + 1) % 2**32
         flow.closed_first = flow.closed_first or who
     if flow.state == "CLOSED":
         return

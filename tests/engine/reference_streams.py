@@ -7,6 +7,7 @@ its own direction: than the first acknowledgement of that hole). Then what is ab
 
 from dataclasses import dataclass, field
 
+FAR = 1 << 20
 PATIENCE = 50_000_000
 VAIN = 4
 """Gaps of a direction in a row, without a piece between them, after which nothing waits for it."""
@@ -19,6 +20,7 @@ class Piece:
     at: int
     payload: bytes
     ack: int | None
+    """Acknowledgement number as it was sent."""
     ts: int
 
     @property
@@ -44,15 +46,28 @@ class Line:
     """Absolute number behind the highest that was sent."""
     fin: int | None = None
     highest: int | None = None
-    """Highest absolute number that the receiver acknowledged."""
+    """Highest number that the receiver acknowledged, as it was sent."""
     out: list[bytes | int] = field(default_factory=list)
 
     def begin(self, at: int) -> None:
         self.next = self.solid = at
 
-    def needed(self, ack: int | None) -> int | None:
+    def needed(self, ack: int) -> int:
         """Absolute number up to which this must be delivered before a piece with this acknowledgement."""
-        return ack - 1 if ack is not None and ack == self.fin else ack
+        if ack == self.fin:
+            ack -= 1
+        ahead = (ack - self.last) % 2**32
+        ahead -= 2**32 if ahead >= 2**31 else 0
+        return self.last + ahead if ahead <= FAR else self.solid
+
+    def shift(self, by: int) -> None:
+        """Its numbers go on elsewhere, without a loss."""
+        self.last += by
+        self.solid += by
+        self.next = None if self.next is None else self.next + by
+        self.acks = [(number + by, ts) for number, ts in self.acks]
+        for piece in self.waiting:
+            piece.at += by
 
 
 class Reader:
@@ -87,7 +102,7 @@ class Reader:
         before = [p for p in line.waiting if p.at <= piece.at]
         if before and before[-1].at == piece.at and len(before[-1].payload) >= len(piece.payload):
             twin = before[-1]
-            if piece.ack is None or (twin.ack is not None and piece.ack < twin.ack):
+            if piece.ack is None or (twin.ack is not None and 0 < (twin.ack - piece.ack) % 2**32 < 2**31 + 1):
                 twin.ack, twin.ts = piece.ack, piece.ts
             return
         line.waiting.insert(len(before), piece)

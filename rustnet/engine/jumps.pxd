@@ -24,6 +24,7 @@ cdef int acknowledges(Flow flow, Half *me, Half *peer, Packet p, bint from_src) 
 cdef int continues(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
 @cython.locals(shift=int64_t)
 cdef int renumber(Half *me, Half *peer, uint32_t expected) except -1
+@cython.locals(skipped=int64_t)
 cdef int go_on(Flow flow, Half *me, Packet p, uint32_t expected, bint from_src) except -1
 @cython.locals(distance=int64_t)
 cdef bint possible_loss(Half *me, Packet p) except -1

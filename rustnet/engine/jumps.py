@@ -132,7 +132,9 @@ def renumber(me: Half, peer: Half, expected: int) -> None:
 
 def go_on(flow: Flow, me: Half, p: Packet, expected: int, from_src: bool) -> None:
     """What a jump skipped was lost: the stream goes on after it, with the number ``expected``."""
-    hole(flow, me, wrap(me.other_start - me.next_seq), p, from_src)
+    skipped = wrap(me.other_start - me.next_seq)
+    if skipped > 0:
+        hole(flow, me, skipped, p, from_src)
     me.position += wrap(expected - me.next_seq)
     me.next_seq = expected
     me.other = 0

@@ -181,9 +181,9 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: b
             if not me.sampling:
                 start_sample(me, p.ts)
         return 0
+    if p.flags & RST:  # resets carry whatever number makes the peer accept them
+        return 0
     if distance > 0:
-        if p.flags & RST:  # resets carry whatever number makes the peer accept them
-            return 0
         hole(flow, me, distance, p, from_src)
         me.position += distance + size
         me.next_seq = (p.seq + size) & MASK32

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.engine.reference import Conversation, Reference, conn_state, missed
+from tests.engine.reference import Conversation, Reference, conn_state
+from tests.engine.reference_jumps import missed
 from tests.engine.tracking import WELL_KNOWN, join, track
 from tests.support.packets import Captured
 

@@ -12,7 +12,7 @@ import ipaddress
 import struct
 from dataclasses import dataclass, field
 
-from tests.engine.reference_jumps import ENOUGH, FAR, RATE, Elsewhere, near
+from tests.engine.reference_jumps import FAR, Elsewhere, judge, skip
 from tests.engine.reference_streams import Piece, Reader
 
 SECOND = 1_000_000_000
@@ -276,9 +276,9 @@ def new_connection(flow: Conversation, seen: Seen, ts: int) -> bool:
         return False  # captured after what follows it
     if flow.over:
         return seen.seq != me.isn or not soon
-    if soon and flow.state in ("SYN_SENT", "SYN_RECV"):
-        if me.elsewhere is None or (seen.seq + 1) % 2**32 == me.elsewhere.next:
-            return False  # the same SYN with other numbers
+    opening = soon and flow.state in ("SYN_SENT", "SYN_RECV")
+    if opening and (me.elsewhere is None or (seen.seq + 1) % 2**32 == me.elsewhere.next):
+        return False  # the same SYN with other numbers
     return me.first is not None and seen.seq != me.isn
 
 
@@ -316,7 +316,7 @@ def deliver(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: 
     mine, theirs = reader.lines[who], reader.other(who)
     for line, side in ((mine, me), (theirs, peer)):
         line.fin, line.last = side.fin_at, side.next
-        if side.isn is not None and line.next is None:
+        if side.isn is not None and not line.known:
             line.begin(side.next + distance(side.isn + 1, side.next % 2**32))
     ack = seen.ack if seen.flags & ACK else None
     mine.highest = None if peer.ack is None else peer.raw_ack
@@ -352,10 +352,10 @@ def handshake(flow: Conversation, me: Side, peer: Side, seen: Seen, ts: int) -> 
 
 def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, at: int, size: int) -> None:
     """Place ``size`` sequence numbers from ``at`` on against all that was sent before."""
+    if at != me.next and seen.flags & RST:
+        return  # resets carry whatever number makes the peer accept them
     if at >= me.next:
         if at > me.next:
-            if seen.flags & RST:
-                return  # resets carry whatever number makes the peer accept them
             skip(flow, who, me, at, at + size, ts)
         me.next = at + size
         if size and me.timing is None:
@@ -366,115 +366,6 @@ def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: in
     again(flow, who, me, peer, seen, ts, range(at, at + size))
     me.timing = None
     me.next = max(me.next, at + size)
-
-
-def skip(flow: Conversation, who: str, me: Side, stop: int, after: int, ts: int) -> None:
-    """Numbers up to ``stop`` are missing, as a segment up to ``after`` shows."""
-    for number in range(me.next, stop):
-        me.missing[number] = (ts, after)
-    if "g" not in me.letters:
-        me.letters.add("g")
-        flow.note("g", who)
-
-
-def missed(me: Side, peer: Side) -> int:
-    """Missing numbers that were acknowledged, or that more than one segment follows."""
-    acked = me.highest(peer) if me.first is not None and peer.ack is not None else 0
-    tail = acked - me.next if 1 < acked - me.next <= FAR else 0
-    return tail + sum(number < acked or me.next > after for number, (_, after) in me.missing.items())
-
-
-def judge(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> str:
-    """Whether a segment is of the stream (""), not of it ("foreign"), or not known to be of it ("possible")."""
-    here, there = me.elsewhere, peer.elsewhere
-    if here and not seen.flags & RST and near(seen.seq, here, me.next % 2**32):
-        return goes_on(flow, who, me, peer, seen, ts)
-    if there and seen.flags & ACK and peer.first is not None and near(seen.ack, there, peer.next % 2**32):
-        if there.possible:
-            if peer.last_ts < there.ts and distance(seen.ack, there.start) > 0:
-                lost(flow, "dst" if who == "src" else "src", peer, there.next, 0, ts)
-        elif me.ack is not None or seen.ack != there.next or peer.isn is None or peer.next - peer.first != 1:
-            return "foreign"
-        else:  # of two SYN-ACKs the second was accepted
-            was = peer.next % 2**32
-            renumber(flow, "dst" if who == "src" else "src", peer, me, there.next)
-            there.next = was
-        return ""
-    fast = me.first is not None and seen.seq == me.next % 2**32 and not seen.flags & (SYN | FIN | RST)
-    return "foreign" if me.first is not None and not fast and jumped(flow, who, me, seen, ts) else ""
-
-
-def jumped(flow: Conversation, who: str, me: Side, seen: Seen, ts: int) -> bool:
-    """Whether a segment begins a jump that is no possible loss."""
-    ahead = distance(seen.seq, me.next % 2**32)
-    if seen.flags & SYN and me.isn is not None:
-        far = seen.seq != me.isn
-    else:
-        far = ahead > FAR or me.next + ahead < me.first - FAR
-    if not far or seen.flags & RST:
-        return False
-    possible = could_be_lost(me, seen, ts)
-    here = me.elsewhere
-    run = here.run + 1 if here and here.possible and possible and me.last_ts < here.ts else 1
-    me.elsewhere = Elsewhere(possible, seen.seq, (seen.seq + size_of(seen)) % 2**32, run, ts)
-    if possible and run >= ENOUGH:
-        lost(flow, who, me, seen.seq, size_of(seen), ts)
-    return not possible
-
-
-def goes_on(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> str:
-    """A segment where a direction jumped to."""
-    here = me.elsewhere
-    alone = me.last_ts < here.ts
-    here.run, here.ts = here.run + 1 if alone else 1, ts
-    if not alone:
-        here.start = seen.seq
-    possible = could_be_lost(me, seen, ts)
-    here.possible = possible and alone and here.possible
-    start = here.next
-    after = (seen.seq + size_of(seen)) % 2**32
-    if distance(after, here.next) > 0:
-        here.next = after
-    if here.run < ENOUGH or seen.seq != start or seen.flags & SYN:
-        return "possible" if here.possible else "foreign"
-    if possible:
-        lost(flow, who, me, seen.seq, size_of(seen), ts)
-    else:
-        renumber(flow, who, me, peer, seen.seq)
-        me.elsewhere = None
-    return ""
-
-
-def could_be_lost(me: Side, seen: Seen, ts: int) -> bool:
-    """Whether a network can have carried what a jump skips."""
-    ahead = distance(seen.seq, me.next % 2**32)
-    return not seen.flags & SYN and 0 < ahead <= (ts - me.last_ts) * RATE
-
-
-def size_of(seen: Seen) -> int:
-    """Sequence numbers that a segment takes."""
-    return len(seen.payload) + bool(seen.flags & SYN) + bool(seen.flags & FIN)
-
-
-def lost(flow: Conversation, who: str, me: Side, expected: int, size: int, ts: int) -> None:
-    """What a jump skipped is missing; the next number is ``expected``."""
-    stop = me.next + distance(me.elsewhere.start, me.next % 2**32)
-    skip(flow, who, me, stop, stop + size, ts)
-    me.next += distance(expected, me.next % 2**32)
-    me.elsewhere = None
-
-
-def renumber(flow: Conversation, who: str, me: Side, peer: Side, expected: int) -> None:
-    """The next number is ``expected``, and nothing is missing."""
-    by = distance(expected, me.next % 2**32)
-    me.next += by
-    me.first += by
-    me.missing = {number + by: (ts, after + by) for number, (ts, after) in me.missing.items()}
-    me.isn = None if me.isn is None else (me.isn + by) % 2**32
-    me.timing = None if me.timing is None else (me.timing[0] + by, me.timing[1])
-    me.fin_at = None if me.fin_at is None else (me.fin_at + by) % 2**32
-    peer.raw_ack = (peer.raw_ack + by) % 2**32
-    flow.reader.lines[who].shift(by)
 
 
 def again(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, numbers: range) -> None:

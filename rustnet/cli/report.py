@@ -266,7 +266,7 @@ def _health(c: Health) -> list[tuple[str, str]]:
         lines.append(("warn", words.format(n=f"{each.conversations:,}", path=safe(each.source))))
     if c.missed_bytes:
         missing = f"{humanised(c.missed_bytes)} missing in {c.flows_with_gaps:,} TCP streams"
-        lines.append(("warn", f"{missing}: acknowledged but not captured"))
+        lines.append(("warn", f"{missing}: not captured, as acknowledgements or later data prove"))
     lines.append(_drops(c))
     return lines
 

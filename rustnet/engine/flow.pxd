@@ -17,7 +17,7 @@ cdef struct Half:
     uint32_t duplicate_run
     uint32_t retransmissions, fast_retransmissions, out_of_order, duplicate_acks, zero_windows
     int64_t duplicate_ts, missed, other_ts
-    uint32_t other_next, other_run
+    uint32_t other_start, other_next, other_run
 
 ctypedef Half *Side
 

@@ -29,6 +29,7 @@ class Half:
         self.last_ts = 0
         self.other = 0
         self.other_run = 0
+        self.other_start = 0
         self.other_next = 0
         self.other_ts = 0
         self.fin = 0

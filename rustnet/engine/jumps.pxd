@@ -16,12 +16,16 @@ cdef inline int64_t wrap(int64_t difference) noexcept:
 
 @cython.locals(distance=int64_t, far=bint, lost=bint)
 cdef bint jumps(Flow flow, Half *me, Packet p, bint from_src) except -1
-@cython.locals(ahead=int64_t, swapped=uint32_t)
+@cython.locals(ahead=int64_t)
 cdef int foreign(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
+@cython.locals(before=uint32_t)
+cdef int acknowledges(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
 @cython.locals(lost=bint, alone=bint, start=uint32_t, after=uint32_t)
-cdef int continues(Flow flow, Half *me, Packet p, bint from_src) except -1
-@cython.locals(size=int64_t)
-cdef int go_on(Flow flow, Half *me, Packet p, bint from_src) except -1
+cdef int continues(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
+@cython.locals(shift=int64_t)
+cdef int renumber(Half *me, Half *peer, uint32_t expected) except -1
+@cython.locals(skipped=int64_t)
+cdef int go_on(Flow flow, Half *me, Packet p, uint32_t expected, bint from_src) except -1
 @cython.locals(distance=int64_t)
 cdef bint possible_loss(Half *me, Packet p) except -1
 cdef int64_t sequence_size(Packet p) except -1

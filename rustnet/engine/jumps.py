@@ -61,9 +61,10 @@ def jumps(flow: Flow, me: Half, p: Packet, from_src: bool) -> bool:
     me.other_run = me.other_run + 1 if me.other == POSSIBLE and lost and me.last_ts < me.other_ts else 1
     me.other = POSSIBLE if lost else FOREIGN
     me.other_ts = p.ts
+    me.other_start = p.seq
     me.other_next = (p.seq + sequence_size(p)) & MASK32
     if lost and me.other_run >= CONFIRMED:  # of a stream that has a packet captured now and then
-        go_on(flow, me, p, from_src)
+        go_on(flow, me, p, p.seq, from_src)
     return not lost
 
 
@@ -72,24 +73,36 @@ def foreign(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
     if me.other and p.flags & RST == 0:
         ahead = wrap(p.seq - me.other_next)
         if abs(ahead) <= MAX_JUMP and abs(ahead) < abs(wrap(p.seq - me.next_seq)):
-            return continues(flow, me, p, from_src)
-    if peer.other == FOREIGN and p.flags & ACK and peer.started:
+            return continues(flow, me, peer, p, from_src)
+    if peer.other and p.flags & ACK and peer.started:
         ahead = wrap(p.ack - peer.other_next)
         if abs(ahead) <= MAX_JUMP and abs(ahead) < abs(wrap(p.ack - peer.next_seq)):
-            if me.has_ack or ahead or peer.position != 1 or not peer.marks & MARK_ISN:
-                note_jump(flow, p)
-                return FOREIGN
-            # Of two SYN-ACKs the second is the one that was accepted.
-            peer.other_next, peer.next_seq = peer.next_seq, peer.other_next
-            peer.isn = (peer.next_seq - 1) & MASK32
+            return acknowledges(flow, me, peer, p, from_src)
     return 0
 
 
-def continues(flow: Flow, me: Half, p: Packet, from_src: bool) -> int:
+def acknowledges(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
+    """The same of a segment that acknowledges what followed a jump of its peer."""
+    if peer.other == POSSIBLE:
+        if peer.last_ts < peer.other_ts and wrap(p.ack - peer.other_start) > 0:
+            go_on(flow, peer, p, peer.other_next, not from_src)
+        return 0
+    if me.has_ack or p.ack != peer.other_next or peer.position != 1 or not peer.marks & MARK_ISN:
+        note_jump(flow, p)
+        return FOREIGN
+    before = peer.next_seq
+    renumber(peer, me, peer.other_next)  # of two SYN-ACKs the second is the one that was accepted
+    peer.other_next = before
+    return 0
+
+
+def continues(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
     """Count a segment after a jump; 0 if by now it is certain that this is where the stream goes on."""
     note_jump(flow, p)
     alone = me.last_ts < me.other_ts
     me.other_run = me.other_run + 1 if alone else 1
+    if not alone:
+        me.other_start = p.seq
     me.other_ts = p.ts
     lost = possible_loss(me, p)
     me.other = POSSIBLE if lost and alone and me.other == POSSIBLE else FOREIGN
@@ -97,22 +110,33 @@ def continues(flow: Flow, me: Half, p: Packet, from_src: bool) -> int:
     after = (p.seq + sequence_size(p)) & MASK32
     if wrap(after - me.other_next) > 0:
         me.other_next = after
-    if me.other_run < CONFIRMED or p.seq != start:
+    if me.other_run < CONFIRMED or p.seq != start or p.flags & SYN:
         return me.other
     if lost:
-        go_on(flow, me, p, from_src)
+        go_on(flow, me, p, p.seq, from_src)
     else:
-        me.next_seq = p.seq
+        renumber(me, peer, p.seq)
         me.other = 0
     return 0
 
 
-def go_on(flow: Flow, me: Half, p: Packet, from_src: bool) -> None:
-    """What a jump skipped was lost: the stream goes on with the segment at hand."""
-    size = wrap(p.seq - me.next_seq)
-    hole(flow, me, size, p, from_src)
-    me.position += size
-    me.next_seq = p.seq
+def renumber(me: Half, peer: Half, expected: int) -> None:
+    """The stream of ``me`` goes on with the number ``expected``, without a loss: all its numbers are shifted."""
+    shift = expected - me.next_seq
+    me.next_seq = expected
+    me.isn = (me.isn + shift) & MASK32
+    me.sample_end = (me.sample_end + shift) & MASK32
+    me.fin_end = (me.fin_end + shift) & MASK32
+    peer.highest_ack = (peer.highest_ack + shift) & MASK32
+
+
+def go_on(flow: Flow, me: Half, p: Packet, expected: int, from_src: bool) -> None:
+    """What a jump skipped was lost: the stream goes on after it, with the number ``expected``."""
+    skipped = wrap(me.other_start - me.next_seq)
+    if skipped > 0:
+        hole(flow, me, skipped, p, from_src)
+    me.position += wrap(expected - me.next_seq)
+    me.next_seq = expected
     me.other = 0
     flow.jumps -= me.other_run
 

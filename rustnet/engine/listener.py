@@ -8,6 +8,13 @@ class Listener:
 
     `rustnet.dissect.framework.dispatch.Dispatcher` implements it; it clears ``flow.wants`` when it needs no more. While
     it is called it may set the flow's ``timeout``.
+
+    `stream` and `gap` are called in causal order, whatever the order of packets in the capture: before bytes of one
+    direction come all bytes of the other direction that their sender had acknowledged, or a gap in their place; so a
+    request comes before the response that acknowledges it, and a response before the next request that acknowledges
+    it. Each piece has the time and the packet number of its own segment, which may be smaller than those of the piece
+    before. A piece that was captured more than `streams.WAIT` too late comes late, after the gap in its place, or
+    never.
     """
 
     def datagram(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> None:
@@ -18,7 +25,7 @@ class Listener:
         return 0
 
     def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
-        """Bytes of a stream were not captured."""
+        """Bytes of a stream were not captured, as segment ``number`` shows: it follows or acknowledges them."""
 
     def close(self, flow: Flow) -> None:
         """A flow that was read has ended."""

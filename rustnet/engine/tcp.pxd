@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from rustnet.engine.flow cimport Flow, Half, Side, half, note
-from rustnet.engine.jumps cimport foreign, hole, jumps, keep_holes, wrap
+from rustnet.engine.jumps cimport foreign, hole, jumps, keep_holes, sequence_size, wrap
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.numbers cimport *
 

@@ -33,7 +33,7 @@ MOST_NOTED = 1_000_000
 if not cython.compiled:  # compiled, .pxd files have the same as inline functions
     from rustnet.engine.flow import half, note
     from rustnet.engine.half import Half
-    from rustnet.engine.jumps import foreign, hole, jumps, keep_holes, wrap
+    from rustnet.engine.jumps import foreign, hole, jumps, keep_holes, sequence_size, wrap
     from rustnet.engine.numbers import (
         ACK,
         CLOSE_WAIT,
@@ -75,7 +75,6 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
     other = foreign(flow, me, peer, p, from_src) if flow.jumps else 0
     if other == FOREIGN:
         return 1
-    me.flags |= flags
     if plain and p.seq == me.next_seq and me.started:  # what `sequence` does for nearly every segment
         me.next_seq = (me.next_seq + size) & MASK32
         me.position += size
@@ -93,6 +92,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
             size += 1
         if not late:
             sequence(flow, me, peer, p, size, from_src)
+    me.flags |= flags
     if flags & ACK and not (peer.started and wrap(p.ack - peer.next_seq) > MAX_JUMP):  # not of what nobody saw
         acknowledge(flow, me, peer, p, from_src)
     if p.window == 0 and plain:
@@ -181,9 +181,9 @@ def sequence(flow: Flow, me: Half, peer: Half, p: Packet, size: int, from_src: b
             if not me.sampling:
                 start_sample(me, p.ts)
         return 0
+    if p.flags & RST:  # resets carry whatever number makes the peer accept them
+        return 0
     if distance > 0:
-        if p.flags & RST:  # resets carry whatever number makes the peer accept them
-            return 0
         hole(flow, me, distance, p, from_src)
         me.position += distance + size
         me.next_seq = (p.seq + size) & MASK32
@@ -322,7 +322,7 @@ def advance_state(flow: Flow, me: Half, flags: int, p: Packet, from_src: bool) -
         return
     if flags & FIN and not me.fin:
         me.fin = 1
-        me.fin_end = me.next_seq
+        me.fin_end = (p.seq + sequence_size(p)) & MASK32
         if not flow.first_closer:
             flow.first_closer = 1 if from_src else 2
     if flow.closed and flow.state == CLOSED:

@@ -300,9 +300,9 @@ class FlowRow:
     dst_zero_windows: Count32
     """Zero windows that `dst` announced."""
     src_missed_bytes: I64
-    """Bytes of `src`'s stream that are missing from the capture."""
+    """Bytes of `src`'s stream that are missing from the capture, as acknowledgements or later segments prove."""
     dst_missed_bytes: I64
-    """Bytes of `dst`'s stream that are missing from the capture."""
+    """Bytes of `dst`'s stream that are missing from the capture, as acknowledgements or later segments prove."""
     src_flags: U8
     """All TCP flags that `src` set."""
     dst_flags: U8

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.engine.reference import Conversation, Reference, conn_state
+from tests.engine.reference_jumps import missed
 from tests.engine.tracking import WELL_KNOWN, join, track
 from tests.support.packets import Captured
 
@@ -47,7 +48,7 @@ def plain(flow: Conversation) -> dict[str, object]:
     made["icmp_type"], made["icmp_code"], made["icmp_id"] = flow.icmp
     for name, side in flow.sides.items():
         made |= {f"{name}_{key}": getattr(side, own) for key, own in SIDE_KEYS.items()}
-        made[f"{name}_missed"] = len(side.missing)
+        made[f"{name}_missed"] = missed(side, flow.sides["dst" if name == "src" else "src"])
     return made
 
 

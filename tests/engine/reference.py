@@ -12,6 +12,7 @@ import ipaddress
 import struct
 from dataclasses import dataclass, field
 
+from tests.engine.reference_jumps import FAR, Elsewhere, judge, skip
 from tests.engine.reference_streams import Piece, Reader
 
 SECOND = 1_000_000_000
@@ -62,8 +63,10 @@ class Side:
     isn: int | None = None
     next: int = 0
     """Absolute sequence number behind the highest sent."""
-    missing: dict[int, int] = field(default_factory=dict)
-    """Absolute sequence number -> when it was jumped over."""
+    missing: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Absolute sequence number -> when it was jumped over, and the number after the segment that did."""
+    elsewhere: Elsewhere | None = None
+    last_ts: int = 0
     ack: int | None = None
     """Highest acknowledgement that this end sent, in the peer's absolute numbers."""
     raw_ack: int = 0
@@ -273,11 +276,17 @@ def new_connection(flow: Conversation, seen: Seen, ts: int) -> bool:
         return False  # captured after what follows it
     if flow.over:
         return seen.seq != me.isn or not soon
+    opening = soon and flow.state in ("SYN_SENT", "SYN_RECV")
+    if opening and (me.elsewhere is None or (seen.seq + 1) % 2**32 == me.elsewhere.next):
+        return False  # the same SYN with other numbers
     return me.first is not None and seen.seq != me.isn
 
 
 def segment(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int) -> None:
     """Account for one TCP segment of ``me``."""
+    verdict = judge(flow, who, me, peer, seen, ts)
+    if verdict == "foreign":
+        return
     me.flags |= seen.flags
     size = len(seen.payload) + bool(seen.flags & SYN) + bool(seen.flags & FIN)
     late = bool(seen.flags & SYN) and handshake(flow, me, peer, seen, ts)
@@ -285,9 +294,11 @@ def segment(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: 
         me.first = seen.seq
         me.next = seen.seq
     at = me.next + distance(seen.seq, me.next % 2**32)
-    if not late:
+    if not late and at - me.next <= FAR:
+        me.last_ts = ts
         place(flow, who, me, peer, seen, ts, at, size)
-    if seen.flags & ACK:
+    upto = peer.next + distance(seen.ack, peer.next % 2**32)
+    if seen.flags & ACK and not (peer.first is not None and upto - peer.next > FAR):
         acknowledge(flow, who, me, peer, seen, ts)
     if seen.window == 0 and not seen.flags & (SYN | FIN | RST):
         me.zero_windows += 1
@@ -304,12 +315,12 @@ def deliver(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: 
     reader = flow.reader
     mine, theirs = reader.lines[who], reader.other(who)
     for line, side in ((mine, me), (theirs, peer)):
-        line.fin = None if side.fin_at is None else side.next + distance(side.fin_at, side.next % 2**32)
-        if side.isn is not None and line.next is None:
+        line.fin, line.last = side.fin_at, side.next
+        if side.isn is not None and not line.known:
             line.begin(side.next + distance(side.isn + 1, side.next % 2**32))
-    ack = peer.next + distance(seen.ack, peer.next % 2**32) if seen.flags & ACK else None
-    mine.highest = me.highest(peer)
-    theirs.highest = peer.highest(me)
+    ack = seen.ack if seen.flags & ACK else None
+    mine.highest = None if peer.ack is None else peer.raw_ack
+    theirs.highest = None if me.ack is None else me.raw_ack
     if seen.payload and not seen.flags & RST:
         reader.take(who, Piece(at, seen.payload, ack, ts))
     reader.settle()
@@ -341,15 +352,11 @@ def handshake(flow: Conversation, me: Side, peer: Side, seen: Seen, ts: int) -> 
 
 def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, at: int, size: int) -> None:
     """Place ``size`` sequence numbers from ``at`` on against all that was sent before."""
+    if at != me.next and seen.flags & RST:
+        return  # resets carry whatever number makes the peer accept them
     if at >= me.next:
         if at > me.next:
-            if seen.flags & RST and size == 0:
-                return  # resets carry whatever number makes the peer accept them
-            for number in range(me.next, at):
-                me.missing[number] = ts
-            if "g" not in me.letters:
-                me.letters.add("g")
-                flow.note("g", who)
+            skip(flow, who, me, at, at + size, ts)
         me.next = at + size
         if size and me.timing is None:
             me.timing = (me.next, ts)
@@ -363,7 +370,7 @@ def place(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: in
 
 def again(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: int, numbers: range) -> None:
     """Tell a retransmission from reordering: what fills a young hole was only late."""
-    filled = [me.missing.pop(number) for number in numbers if number in me.missing]
+    filled = [me.missing.pop(number)[0] for number in numbers if number in me.missing]
     soon = flow.handshake_rtt if flow.handshake_rtt > 0 else REORDERED_WITHIN
     if any(ts - since < soon for since in filled):
         me.out_of_order += 1
@@ -434,7 +441,7 @@ def follow(flow: Conversation, who: str, me: Side, seen: Seen) -> None:
         flow.reset_by = flow.reset_by or who
         return
     if seen.flags & FIN and me.fin_at is None:
-        me.fin_at = me.next % 2**32
+        me.fin_at = (seen.seq + len(seen.payload) + bool(seen.flags & SYN) + 1) % 2**32
         flow.closed_first = flow.closed_first or who
     if flow.state == "CLOSED":
         return

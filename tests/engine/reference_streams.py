@@ -7,6 +7,7 @@ its own direction: than the first acknowledgement of that hole). Then what is ab
 
 from dataclasses import dataclass, field
 
+FAR = 1 << 20
 PATIENCE = 50_000_000
 VAIN = 4
 """Gaps of a direction in a row, without a piece between them, after which nothing waits for it."""
@@ -19,6 +20,7 @@ class Piece:
     at: int
     payload: bytes
     ack: int | None
+    """Acknowledgement number as it was sent."""
     ts: int
 
     @property
@@ -30,8 +32,10 @@ class Piece:
 class Line:
     """One direction."""
 
-    next: int | None = None
-    """Absolute sequence number of the next byte; None where the beginning was not seen."""
+    next: int = 0
+    """Absolute sequence number of the next byte, if it is known."""
+    known: bool = False
+    """Whether the beginning was seen, or waited for."""
     solid: int = 0
     """What lies between this and `next` was only reported as missing because it was acknowledged."""
     waiting: list[Piece] = field(default_factory=list)
@@ -44,15 +48,29 @@ class Line:
     """Absolute number behind the highest that was sent."""
     fin: int | None = None
     highest: int | None = None
-    """Highest absolute number that the receiver acknowledged."""
+    """Highest number that the receiver acknowledged, as it was sent."""
     out: list[bytes | int] = field(default_factory=list)
 
     def begin(self, at: int) -> None:
         self.next = self.solid = at
+        self.known = True
 
-    def needed(self, ack: int | None) -> int | None:
+    def needed(self, ack: int) -> int:
         """Absolute number up to which this must be delivered before a piece with this acknowledgement."""
-        return ack - 1 if ack is not None and ack == self.fin else ack
+        if ack == self.fin:
+            ack -= 1
+        ahead = (ack - self.last) % 2**32
+        ahead -= 2**32 if ahead >= 2**31 else 0
+        return self.last + ahead if ahead <= FAR else self.solid
+
+    def shift(self, by: int) -> None:
+        """Its numbers go on elsewhere, without a loss."""
+        self.last += by
+        self.solid += by
+        self.next += by
+        self.acks = [(number + by, ts) for number, ts in self.acks]
+        for piece in self.waiting:
+            piece.at += by
 
 
 class Reader:
@@ -69,16 +87,16 @@ class Reader:
         line = self.other(who)
         if piece.ack is None:
             return False
-        if line.next is None:
+        if not line.known:
             return not line.unseen
         return line.needed(piece.ack) > line.next
 
     def take(self, who: str, piece: Piece) -> None:
         """A packet with payload."""
         line = self.lines[who]
-        if line.next is not None and piece.at <= line.next and not self.blocked(who, piece):
+        if line.known and piece.at <= line.next and not self.blocked(who, piece):
             self.deliver(line, piece)
-        elif line.next is None or piece.end > line.solid:
+        elif not line.known or piece.end > line.solid:
             self.wait(line, piece)
         self.settle()
 
@@ -87,7 +105,7 @@ class Reader:
         before = [p for p in line.waiting if p.at <= piece.at]
         if before and before[-1].at == piece.at and len(before[-1].payload) >= len(piece.payload):
             twin = before[-1]
-            if piece.ack is None or (twin.ack is not None and piece.ack < twin.ack):
+            if piece.ack is None or (twin.ack is not None and 0 < (twin.ack - piece.ack) % 2**32 < 2**31 + 1):
                 twin.ack, twin.ts = piece.ack, piece.ts
             return
         line.waiting.insert(len(before), piece)
@@ -108,7 +126,7 @@ class Reader:
             able = [
                 (line.waiting[0].ts, who == "dst", who)
                 for who, line in self.lines.items()
-                if line.waiting and line.next is not None and line.waiting[0].at <= line.next
+                if line.waiting and line.known and line.waiting[0].at <= line.next
                 if not self.blocked(who, line.waiting[0])
             ]
             if not able:
@@ -122,7 +140,7 @@ class Reader:
 
     def acknowledged(self, line: Line, ack: int, ts: int) -> None:
         """A packet of the other direction acknowledges ``ack``."""
-        if line.waiting and line.next is not None and line.needed(ack) > line.next:
+        if line.waiting and line.known and line.needed(ack) > line.next:
             line.acks.append((line.needed(ack), ts))
 
     def late(self, who: str, ts: int) -> bool:
@@ -131,15 +149,15 @@ class Reader:
         if not line.waiting:
             return False
         first = line.waiting[0]
-        if line.next is not None and first.at > line.next:
+        if line.known and first.at > line.next:
             proofs = [seen for ack, seen in line.acks if ack >= first.at and ack > line.next]
             if not proofs and line.highest is not None and line.needed(line.highest) >= first.at:
                 proofs = [first.ts]
             return bool(proofs) and ts - proofs[0] > PATIENCE
         since = first.ts
-        if line.next is not None and other.next is None and other.waiting:
+        if line.known and not other.known and other.waiting:
             since = other.waiting[0].ts
-        return ts - since > PATIENCE or (line.next is not None and (other.vain >= VAIN or other.unseen))
+        return ts - since > PATIENCE or (line.known and (other.vain >= VAIN or other.unseen))
 
     def clock(self, ts: int) -> None:
         """A packet with this time was seen."""
@@ -156,12 +174,12 @@ class Reader:
         """What the first piece waits for will not come."""
         line, other = self.lines[who], self.other(who)
         first = line.waiting[0]
-        if line.next is None:
+        if not line.known:
             line.begin(first.at)
         elif first.at > line.next:
             line.out.append(first.at - line.next)
             line.begin(first.at)
-        elif other.next is None:
+        elif not other.known:
             if other.waiting:
                 other.begin(other.waiting[0].at)
             else:
@@ -172,6 +190,7 @@ class Reader:
 
     def give_up_other(self, line: Line, other: Line, first: Piece) -> None:
         """The other direction's bytes that a piece acknowledges will not come."""
+        assert first.ack is not None
         upto = other.needed(first.ack)
         if not other.waiting or other.waiting[0].at >= upto:
             size = upto - other.next

@@ -8,6 +8,7 @@ import numpy as np
 from rustnet.columnar import NULL
 from rustnet.engine import listener
 from rustnet.engine.flow import Flow
+from rustnet.engine.jumps import missed_bytes
 from rustnet.engine.numbers import STATE_NAMES, protocol_name
 from rustnet.engine.tcp import connection_state
 from rustnet.engine.text import address
@@ -118,6 +119,10 @@ FLOW_FIELDS = (
     "last_ts",
     "first_packet",
     "handshake_rtt",
+    "first_syn",
+    "opened",
+    "syn_tries",
+    "jumps",
     "vlan",
     "outer_vlan",
     "dst_vlan",
@@ -143,7 +148,8 @@ def plain_flow(flow: Flow) -> dict[str, object]:
     plain["src"], plain["dst"] = (a, b) if flow.src_is_a else (b, a)
     plain["state"] = STATE_NAMES[flow.state]
     plain["conn_state"] = connection_state(flow) if flow.protocol == 6 else None
-    for name, figures in (("src", flow.side(True)), ("dst", flow.side(False))):
+    for name, from_src in (("src", True), ("dst", False)):
+        figures = flow.side(from_src) | {"missed": missed_bytes(flow, from_src)}
         plain |= {f"{name}_{key}": figures[key] for key in SIDE_FIELDS}
     return plain
 

@@ -229,6 +229,11 @@ def _health(c: Health) -> list[tuple[str, str]]:
         lines.append(
             ("warn", f"{percent(c.out_of_order, c.packets)} of packets are out of order in time ({c.out_of_order:,})")
         )
+    if c.duplicates:
+        template = _("{share} of packets are copies of others ({number:,}): not analysed twice, counted as captured")
+        if c.without_duplicates:
+            template = _("{share} of packets are copies of others ({number:,}): left out of the counts of flows")
+        lines.append(("warn", template.format(share=percent(c.duplicates, c.packets), number=c.duplicates)))
     if c.one_sided:
         lines.append(("warn", f"{c.one_sided:,} of {c.tcp_flows:,} TCP flows show one direction only"))
     if c.missed_bytes:

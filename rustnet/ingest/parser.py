@@ -83,7 +83,9 @@ class LocalParser:
             return
         count = worker_count(options.workers, self.cores, lambda: is_dense(file))
         if count:
-            self.workers = Workers(count, options.dissect, options.cadence, self.stop.is_set)
+            self.workers = Workers(
+                count, options.dissect, options.cadence, self.stop.is_set, drop_duplicates=options.drop_duplicates
+            )
 
     def run(self, capture: Capture, first_flow: int, outlet: Outlet) -> Outcome:
         """Parse the open input."""
@@ -100,6 +102,7 @@ class LocalParser:
                 options.strict_parsers,
                 cadence=options.cadence,
                 drain=drain,
+                drop_duplicates=options.drop_duplicates,
             )
         else:
             analysis = self.workers.begin(capture.capture_id, first_flow, outlet.put)

@@ -82,6 +82,10 @@ class Capture:
     """Frames that the operating system dropped; NULL if unknown."""
     dropped_interface: Count | None = None
     """Frames that the interface dropped; NULL if unknown."""
+    duplicates: Count = 0
+    """Packets that are copies of others: counted, not analysed."""
+    without_duplicates: bool = False
+    """Packets that are copies of others were left out of the counts of flows (`replay --drop-duplicates`)."""
     application: Software | None = None
     """Program that wrote the capture."""
     hardware: Software | None = None
@@ -126,6 +130,8 @@ class Packet:
     """Position of the frame's first byte in the uncompressed input."""
     interface: U16
     """Index in `interfaces`."""
+    duplicate: bool = False
+    """A copy of an earlier packet that was captured twice; counted, but not analysed."""
 
 
 @record("interfaces")

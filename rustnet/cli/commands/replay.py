@@ -62,6 +62,10 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
     "--with", "tool", type=click.Choice(["tshark"]),
     help=_("Let tshark name applications that no parser recognised, also in captures already in the session."),
 )  # fmt: skip
+@click.option(
+    "--drop-duplicates", is_flag=True,
+    help=_("Leave packets that were captured twice out of the counts of flows; they stay in the packet index."),
+)  # fmt: skip
 @input_limit_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
@@ -82,6 +86,7 @@ def command(
     no_sidecar: bool,
     sidecar_offset: 'float | Literal["auto"] | None',
     no_dissect: bool,
+    drop_duplicates: bool,
     again: bool,
     workers: int | None,
     tool: str | None,
@@ -114,6 +119,7 @@ def command(
         again=again,
         strict_parsers=state.debug,
         dissect=not no_dissect,
+        drop_duplicates=drop_duplicates,
         workers=workers,
         speed=speed,
         limits=Limits(max_packets, max_bytes, max_seconds),

@@ -30,6 +30,7 @@ PER_PACKET = [
     "rustnet.engine.places",
     "rustnet.engine.contexts",
     "rustnet.engine.table",
+    "rustnet.engine.copies",
     "rustnet.engine.tracker",
     "rustnet.engine.shares",
     "rustnet.engine.sha1",

@@ -9,7 +9,8 @@ WITH gaps AS (
 )
 SELECT captures.capture_id, source, format, complete, packets, wire_bytes, captured_bytes, truncated, undecoded,
     out_of_order, dropped_kernel, dropped_interface, coalesce(missed_bytes, 0) AS missed_bytes,
-    coalesce(flows_with_gaps, 0) AS flows_with_gaps, coalesce(anomalies, 0) AS anomalies, snaplen, first_ts, last_ts,
+    coalesce(flows_with_gaps, 0) AS flows_with_gaps, coalesce(duplicates, 0) AS duplicates,
+    coalesce(without_duplicates, false) AS without_duplicates, coalesce(anomalies, 0) AS anomalies, snaplen, first_ts, last_ts,
     sha256
 FROM captures
 LEFT JOIN gaps ON gaps.capture_id = captures.capture_id

@@ -78,6 +78,7 @@ class Analysis:
         share: Share = WHOLE,
         cadence: Cadence = BATCH,
         drain: Callable[[list[Batch]], None] | None = None,
+        drop_duplicates: bool = False,
     ) -> None:
         self.cadence = cadence
         self.collector = Collector(capture_id, deduplicate=share is WHOLE, drain=drain)
@@ -87,6 +88,7 @@ class Analysis:
         for number, transport in PROTOCOL_NAMES.items():
             wanted[number] = transport in self.dispatcher.by_transport
         self.tracker = Tracker(self.dispatcher, bytes(wanted), _server_ranks(dissect), IDLE_TIMEOUTS, first_flow)
+        self.tracker.without_duplicates = drop_duplicates
         self.share = share
         if share is not WHOLE:
             self.tracker.divide(share.index, share.count)

@@ -53,7 +53,7 @@ HANGING = 0.7
 MOST = 8
 """Workers at most, on any number of cores: one reader feeds them, and one writer stores their results."""
 RESULTS: dict[str, type[np.generic]] = {
-    "flow_id": np.int64, "from_src": np.uint8, "payload": np.uint32, "tcp_flags": np.uint8,
+    "flow_id": np.int64, "from_src": np.uint8, "payload": np.uint32, "tcp_flags": np.uint8, "duplicate": np.uint8,
 }  # fmt: skip
 """Columns of the packet index that each worker fills for the packets of its flows; ``flow_id`` is its own number, with
 its share (`SHARE_SHIFT`)."""
@@ -133,9 +133,15 @@ class Workers:
     """The processes, from the beginning of a run to its end."""
 
     def __init__(
-        self, count: int, dissect: bool, cadence: Cadence = BATCH, stopped: Callable[[], bool] = lambda: False
+        self,
+        count: int,
+        dissect: bool,
+        cadence: Cadence = BATCH,
+        stopped: Callable[[], bool] = lambda: False,
+        drop_duplicates: bool = False,
     ) -> None:
         self.cadence = cadence
+        self.drop_duplicates = drop_duplicates
         self.stopped = stopped
         self.slots = [
             Slot(
@@ -174,7 +180,7 @@ class Workers:
             ours.close()
             for connection in self.connections:
                 connection.close()
-            serve(theirs, self.slots, share, dissect, self.cadence)
+            serve(theirs, self.slots, share, dissect, self.cadence, self.drop_duplicates)
             status = 0
         finally:
             os._exit(status)
@@ -387,18 +393,25 @@ class SharedAnalysis:
             self.collector.anomaly(*EVICTED, 0, self.index.last_ts, 0, count=self.evicted)
 
 
-def serve(connection: Channel, slots: list[Slot], share: Share, dissect: bool, cadence: Cadence) -> None:
+def serve(
+    connection: Channel,
+    slots: list[Slot],
+    share: Share,
+    dissect: bool,
+    cadence: Cadence,
+    drop_duplicates: bool = False,
+) -> None:
     """Main loop of a worker: handle messages until the channel closes."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # they are for the reader, which closes the channel
     gc.disable()
     gc.freeze()
-    analysis = Analysis(0, 1, dissect, share=share, cadence=cadence)
+    analysis = Analysis(0, 1, dissect, share=share, cadence=cadence, drop_duplicates=drop_duplicates)
     while True:
         try:
             kind, *rest = connection.recv()
             if kind == "begin":
-                analysis = Analysis(rest[0], 1, dissect, share=share, cadence=cadence)
+                analysis = Analysis(rest[0], 1, dissect, share=share, cadence=cadence, drop_duplicates=drop_duplicates)
                 continue
             if kind == "open":
                 connection.send(analysis.open_flows(rest[0]))

@@ -253,8 +253,24 @@ def _health(c: Health) -> list[tuple[str, str]]:
         lines.append(
             ("warn", f"{percent(c.out_of_order, c.packets)} of packets are out of order in time ({c.out_of_order:,})")
         )
+    if c.duplicates:
+        template = _("{share} of packets are copies of others ({number:,}): not analysed twice, counted as captured")
+        if c.without_duplicates:
+            template = _("{share} of packets are copies of others ({number:,}): left out of the counts of flows")
+        lines.append(("warn", template.format(share=percent(c.duplicates, c.packets), number=c.duplicates)))
     if c.one_sided:
         lines.append(("warn", f"{c.one_sided:,} of {c.tcp_flows:,} TCP flows show one direction only"))
+    lines += _shared(c)
+    if c.missed_bytes:
+        missing = f"{humanised(c.missed_bytes)} missing in {c.flows_with_gaps:,} TCP streams"
+        lines.append(("warn", f"{missing}: not captured, as acknowledgements or later data prove"))
+    lines.append(_drops(c))
+    return lines
+
+
+def _shared(c: Health) -> list[tuple[str, str]]:
+    """Grade and text about conversations that another capture has as well."""
+    lines = []
     for each in c.shared:
         words = ngettext(
             "{n} conversation is also in {path}, which was captured at the same time: it is counted twice; "
@@ -264,10 +280,6 @@ def _health(c: Health) -> list[tuple[str, str]]:
             each.conversations,
         )
         lines.append(("warn", words.format(n=f"{each.conversations:,}", path=safe(each.source))))
-    if c.missed_bytes:
-        missing = f"{humanised(c.missed_bytes)} missing in {c.flows_with_gaps:,} TCP streams"
-        lines.append(("warn", f"{missing}: not captured, as acknowledgements or later data prove"))
-    lines.append(_drops(c))
     return lines
 
 

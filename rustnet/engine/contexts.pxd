@@ -17,6 +17,8 @@ cdef inline bint joined(Flow flow, uint64_t context, bint from_src) noexcept:
 
 cdef class Contexts(Places):
     cdef dict alike
+    cdef uint64_t low, high, extra
+    cdef bint swap
     cpdef int clear(self) except -1
     cdef int enlist(self, Flow flow) except -1
     cdef list alike_to(self, uint64_t key, bint adding)
@@ -24,7 +26,13 @@ cdef class Contexts(Places):
     @cython.locals(key=uint64_t)
     cdef int delist(self, Flow flow) except -1
     cdef int attach(self, Flow flow, uint64_t context, int side) except -1
-    @cython.locals(exact=bint, swap=bint, low=uint64_t, high=uint64_t, extra=uint64_t, key=uint64_t, at=uint64_t, place=uint64_t, flow=Flow)
+    cdef int measure(self, Packet p) except -1
+    @cython.locals(same=bint)
+    cdef bint between(self, Flow flow, Packet p) except -1
+    cdef Flow lookup(self, Packet p, uint64_t context)
+    @cython.locals(key=uint64_t, at=uint64_t, place=uint64_t, flow=Flow, here=bint)
+    cdef Flow measured(self, Packet p, uint64_t context)
+    @cython.locals(key=uint64_t, flow=Flow)
     cdef list others(self, Packet p, uint64_t context)
     @cython.locals(flow=Flow, chosen=Flow, from_src=bint, idle=bint)
     cdef Flow join(self, Packet p, uint64_t context)

@@ -47,6 +47,10 @@ if not cython.compiled:  # compiled, the .pxd has the same as an inline function
 class Contexts(Places):
     """Hash table of open flows, some of which have an entry under a second context."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.low, self.high, self.extra, self.swap = 0, 0, 0, False
+
     def clear(self) -> None:
         """Remove all flows."""
         Places.clear(self)
@@ -95,39 +99,57 @@ class Contexts(Places):
         self.probe_insert((context_hash(flow, context) & UPPER) | (flow.index + 1))
         self.joints += 1
 
+    def measure(self, p: Packet) -> None:
+        """Set the numbers by which flows between a packet's ends are found."""
+        if p.version == 4 or mapped(p):
+            self.low = (p.src_lo << 16) | p.src_port
+            self.high = (p.dst_lo << 16) | p.dst_port
+            self.swap = self.low > self.high
+        else:
+            self.low = mixed(p.src_hi, p.src_lo, p.src_port)
+            self.high = mixed(p.dst_hi, p.dst_lo, p.dst_port)
+            self.swap = precedes(p.dst_hi, p.dst_lo, p.dst_port, p.src_hi, p.src_lo, p.src_port)
+        if self.swap:
+            self.low, self.high = self.high, self.low
+        self.extra = p.extra
+        if p.directed:
+            self.extra = (p.extra << 1) | (1 if self.swap else 0)
+
+    def between(self, flow: Flow, p: Packet) -> bool:
+        """Whether a flow is between the ends of the packet that was measured last."""
+        same = flow.low == self.low and flow.high == self.high and flow.extra == self.extra
+        return same and flow.protocol == p.protocol and matches_ends(flow, p, self.swap)
+
+    def lookup(self, p: Packet, context: int) -> Flow | None:
+        """The open flow that is known for a packet's ends in a context."""
+        self.measure(p)
+        return self.measured(p, context)
+
+    def measured(self, p: Packet, context: int) -> Flow | None:
+        """The same, for the packet that was measured last."""
+        key = flow_hash(self.low, self.high, (p.protocol ^ (self.extra << 8) ^ context) & MASK64)
+        at = (key >> 32) & self.mask
+        place = self.places[at]
+        while place:
+            if place >> 32 == key >> 32:
+                flow: Flow = self.flows[(place & MASK32) - 1]
+                here = flow.context == context or (flow.other_context == context and flow.other_side & BOTH)
+                if here and self.between(flow, p):
+                    return flow
+            at = (at + 1) & self.mask
+            place = self.places[at]
+        return None
+
     def others(self, p: Packet, context: int) -> list[Flow]:
         """Open flows between a packet's ends in any other context."""
-        exact = p.version == 4 or mapped(p)
-        if exact:
-            low = (p.src_lo << 16) | p.src_port
-            high = (p.dst_lo << 16) | p.dst_port
-            swap = low > high
-        else:
-            low = mixed(p.src_hi, p.src_lo, p.src_port)
-            high = mixed(p.dst_hi, p.dst_lo, p.dst_port)
-            swap = precedes(p.dst_hi, p.dst_lo, p.dst_port, p.src_hi, p.src_lo, p.src_port)
-        if swap:
-            low, high = high, low
-        extra = p.extra
-        if p.directed:
-            extra = (extra << 1) | swap
-        key = flow_hash(low, high, p.protocol ^ (extra << 8))
-        listed = list(self.alike_to(key, False))
+        self.measure(p)
+        key = flow_hash(self.low, self.high, (p.protocol ^ (self.extra << 8)) & MASK64)
+        listed = [flow for flow in self.alike_to(key, False) if flow.context != context and self.between(flow, p)]
         if context:
-            at = (key >> 32) & self.mask
-            place = self.places[at]
-            while place:
-                if place >> 32 == key >> 32:
-                    listed.append(self.flows[(place & MASK32) - 1])
-                at = (at + 1) & self.mask
-                place = self.places[at]
-        matching: list[Flow] = []
-        for flow in listed:
-            if flow.low != low or flow.high != high or flow.extra != extra or flow.protocol != p.protocol:
-                continue
-            if flow.context != context and flow not in matching and matches_ends(flow, p, swap):
-                matching.append(flow)
-        return matching
+            flow = self.measured(p, 0)
+            if flow is not None and flow not in listed:
+                listed.append(flow)
+        return listed
 
     def join(self, p: Packet, context: int) -> Flow | None:
         """The flow whose other direction begins with packet ``p``, entered under ``context`` too."""

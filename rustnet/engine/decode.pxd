@@ -5,7 +5,7 @@ from rustnet.engine.packet cimport Packet
 from rustnet.engine.network cimport Network
 from rustnet.engine.numbers cimport *
 
-cdef int MAX_HEADERS
+cdef int MAX_HEADERS, HEAD_REST, WORD_AT
 cdef uint64_t MAPPED
 
 # As `HEAD` in head.py.
@@ -31,6 +31,8 @@ cdef class Decoder(Network):
     cpdef resume_frames(self, const unsigned char[::1] data)
     @cython.locals(size=Py_ssize_t)
     cpdef attach_frames(self, const unsigned char[::1] data)
+    @cython.locals(head=Head, number=uint64_t, byte=uint64_t, k=int)
+    cdef uint64_t word(self, Py_ssize_t o) except? 0xFFFFFFFFFFFFFFFF
     cdef bint too_deep(self) except -1
     @cython.locals(p=Packet, head=Head, header=int, payload=Py_ssize_t)
     cdef int common(self, Py_ssize_t o, Py_ssize_t captured) except -1

@@ -39,6 +39,11 @@ if not cython.compiled:
         return decoder.any_frame(o, captured, link)
 
 
+WORD_AT = 26
+"""Offset of two neighbouring numbers of 32 bits in `HEAD`."""
+HEAD_REST = HEAD.itemsize - WORD_AT
+
+
 class Decoder(Network):
     """Decodes one frame after another."""
 
@@ -56,6 +61,18 @@ class Decoder(Network):
         """Return to the ``data`` of the last `attach_frames`, after a reassembled datagram was decoded."""
         self.attach(data)
         self.framed = self.prepared
+
+    def word(self, o: int) -> int:
+        """Eight bytes at ``o``, within the buffer, as a little-endian number."""
+        if self.framed and o >= WORD_AT and o + HEAD_REST <= self.size:
+            head = self.heads[o - WORD_AT]
+            number = head.dst
+            return (number << 32) | head.src
+        number = 0
+        for k in range(8):
+            byte = self.b[o + k]
+            number |= byte << (8 * k)
+        return number
 
     def any_frame(self, o: int, captured: int, link: int) -> int:
         """As `frame`, for frames that `common` does not decode."""
@@ -126,6 +143,7 @@ class Decoder(Network):
             self.uncommon = 0
         p = self.pkt
         p.mac_at = o
+        p.network_at = o + 14
         p.version = 4
         p.protocol = head.protocol
         p.src_lo = MAPPED | swap32(head.src)

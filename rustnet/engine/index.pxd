@@ -8,10 +8,10 @@ cdef int SHARE_SHIFT
 @cython.final
 cdef class PacketIndex:
     cdef public Py_ssize_t count
-    cdef public int64_t wire_bytes, captured_bytes, truncated, out_of_order, first_ts, last_ts, previous_ts
+    cdef public int64_t wire_bytes, captured_bytes, truncated, duplicates, out_of_order, first_ts, last_ts, previous_ts
     cdef int64_t[::1] flow_id
     cdef uint32_t[::1] payload
-    cdef uint8_t[::1] from_src, tcp_flags
+    cdef uint8_t[::1] from_src, tcp_flags, duplicate
     cdef public dict arrays
     cpdef renew(self)
     @cython.locals(row=Py_ssize_t, count=Py_ssize_t, end=Py_ssize_t)

@@ -22,6 +22,7 @@ class PacketIndex:
         self.wire_bytes = 0
         self.captured_bytes = 0
         self.truncated = 0
+        self.duplicates = 0
         self.out_of_order = 0
         self.first_ts = NULL
         self.last_ts = NULL
@@ -44,12 +45,14 @@ class PacketIndex:
             "file_offset": np.empty(CAPACITY, np.int64),
             "interface": np.empty(CAPACITY, np.uint16),
             "file": np.empty(CAPACITY, np.uint16),
+            "duplicate": np.empty(CAPACITY, np.uint8),
         }
         self.arrays = made
         self.flow_id = view(made["flow_id"])
         self.from_src = view(made["from_src"])
         self.payload = view(made["payload"])
         self.tcp_flags = view(made["tcp_flags"])
+        self.duplicate = view(made["duplicate"])
 
     def enter(self, frames: Frames) -> int:
         """Enter a batch of frames, not yet decoded; returns the row of the first."""
@@ -58,7 +61,7 @@ class PacketIndex:
         self.count = end
         arrays = self.arrays
         arrays["flow_id"][row:end] = NULL
-        for name in ("from_src", "payload", "tcp_flags"):
+        for name in ("from_src", "payload", "tcp_flags", "duplicate"):
             arrays[name][row:end] = 0
         if not count:
             return row
@@ -80,6 +83,7 @@ class PacketIndex:
         self.from_src = columns["from_src"]
         self.payload = columns["payload"]
         self.tcp_flags = columns["tcp_flags"]
+        self.duplicate = columns["duplicate"]
 
     def renumber(self, row: int, share: int, known: "memoryview[int]") -> None:
         """Replace the numbers that tracker ``share`` gave its flows by those in ``known``, in the rows from ``row`` on.
@@ -109,6 +113,8 @@ class PacketIndex:
         """The columns of the packets since the last call."""
         taken: dict[str, Column] = {name: array[: self.count] for name, array in self.arrays.items()}
         taken["ts"] = self.arrays["ts"][: self.count].view("datetime64[ns]")
-        taken["from_src"] = self.arrays["from_src"][: self.count].view(np.bool_)
+        for name in ("from_src", "duplicate"):
+            taken[name] = self.arrays[name][: self.count].view(np.bool_)
+        self.duplicates += int(np.count_nonzero(self.arrays["duplicate"][: self.count]))
         self.renew()
         return taken

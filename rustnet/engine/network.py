@@ -50,6 +50,7 @@ class Network(Transport):
         if stop > e:
             stop = e
         p.version = 4
+        p.network_at = o
         p.ttl = self.b[o + 8]
         p.src_hi = 0
         p.dst_hi = 0
@@ -84,6 +85,7 @@ class Network(Transport):
         if stop > e:
             stop = e
         p.version = 6
+        p.network_at = o
         p.ttl = self.b[o + 7]
         p.src_hi = u64(self, o + 8)
         p.src_lo = u64(self, o + 16)
@@ -149,6 +151,7 @@ class Network(Transport):
         if o + 16 + 2 * hard > e:
             return CUT
         p.version = 4
+        p.network_at = o
         p.protocol = ARP
         p.src_lo = MAPPED | u32(self, o + 8 + hard)
         p.dst_lo = MAPPED | u32(self, o + 12 + 2 * hard)

@@ -158,5 +158,7 @@ cdef enum:
     ECHO_ANSWERED = 15
     ARP_REQUEST = 16
     ARP_REPLY = 17
-    EVERYONE = 255
+    EVERYONE = 127
+    COPY = 128
+    OWNER = 127
     SHARE_SHIFT = 56

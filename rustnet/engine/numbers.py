@@ -228,8 +228,10 @@ SWEEP_SLACK = 10 * SECOND
 WANTED_SIZE = 512
 """Protocol numbers below this can have their payload read."""
 
-EVERYONE = 255
+EVERYONE = 127
 """Owner of packets that all trackers of a divided capture follow (`rustnet.engine.shares`)."""
+COPY, OWNER = 128, 127
+"""Of an owner's byte: the packet is a copy (`rustnet.engine.copies`); whose it is."""
 
 SHARE_SHIFT = 56
 """Flow ids that a tracker of a divided capture writes to the packet index have its share from this bit on."""

@@ -12,7 +12,7 @@ cdef class Packet:
     cdef public uint64_t extra
     cdef public bint directed
     cdef public int ttl
-    cdef public Py_ssize_t payload_offset, payload_captured, payload
+    cdef public Py_ssize_t network_at, payload_offset, payload_captured, payload
     cdef public uint32_t seq, ack
     cdef public int flags, window
     cdef public int icmp_type, icmp_code, icmp_id

@@ -34,6 +34,7 @@ class Packet:
         self.extra = 0
         self.directed = 0
         self.ttl = -1
+        self.network_at = -1
         self.payload_offset = 0
         self.payload_captured = 0
         self.payload = 0

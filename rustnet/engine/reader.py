@@ -68,6 +68,7 @@ class Reader:
         p = self.pkt
         if o > e:
             o = e
+        p.network_at = o
         p.payload_offset = o
         p.payload_captured = e - o
         p.payload = e - o

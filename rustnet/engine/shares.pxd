@@ -1,5 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from rustnet.engine.copies cimport Copies
 from rustnet.engine.decode cimport Decoder, frame
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.tunnels cimport carries
@@ -15,5 +16,6 @@ cpdef int owner(Packet p, uint64_t count) except -1
 cdef class Division:
     cdef uint64_t count
     cdef Decoder decoder
-    @cython.locals(decoder=Decoder, offsets=int64_t[::1], captured=uint32_t[::1], links=uint16_t[::1], i=size_t, count=uint64_t)
+    cdef Copies copies
+    @cython.locals(decoder=Decoder, copies=Copies, interfaces=uint32_t[::1], stamps=int64_t[::1], whose=int, offsets=int64_t[::1], captured=uint32_t[::1], links=uint16_t[::1], i=size_t, count=uint64_t)
     cpdef int divide(self, Frames frames, uint8_t[::1] owners) except -1

@@ -8,6 +8,7 @@ whose ports then decide the owner.
 
 import cython
 
+from rustnet.engine.copies import Copies
 from rustnet.engine.decode import Decoder
 from rustnet.engine.numbers import MASK64
 from rustnet.engine.packet import Packet
@@ -15,7 +16,7 @@ from rustnet.sources.frames import Frames
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.decode import frame
-    from rustnet.engine.numbers import ETHERIP, EVERYONE, GRE, IPIP, IPV6_IN_IP, OK, QINQ, TCP, UDP
+    from rustnet.engine.numbers import COPY, ETHERIP, EVERYONE, GRE, IPIP, IPV6_IN_IP, OK, QINQ, TCP, UDP
     from rustnet.engine.tunnels import carries
 
 MIX = 0x9E3779B97F4A7C15
@@ -37,10 +38,11 @@ def owner(p: Packet, count: int) -> int:
 
 
 class Division:
-    """Divides the frames of one capture among ``count`` trackers."""
+    """Divides the frames of one capture among ``count`` trackers, and recognises copies for them."""
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.copies = Copies()
         self.decoder = Decoder()
 
     def divide(self, frames: Frames, owners: "memoryview[int]") -> None:
@@ -48,9 +50,16 @@ class Division:
         decoder = self.decoder
         decoder.attach_frames(frames.data)
         offsets, captured, links = frames.offset, frames.captured, frames.link
+        interfaces, stamps = frames.interface, frames.ts
+        copies = self.copies
         count = self.count
         for i in range(frames.count):
             if frame(decoder, offsets[i], captured[i], links[i]) != OK:
                 owners[i] = 0
             else:
-                owners[i] = owner(decoder.pkt, count)
+                whose = owner(decoder.pkt, count)
+                if copies.seen(decoder, offsets[i], captured[i], links[i], interfaces[i], stamps[i]):
+                    whose |= COPY
+                owners[i] = whose
+        if frames.count:
+            copies.carry(decoder, stamps[frames.count - 1])

@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t, uint16_t, uint64_t
-from rustnet.engine.contexts cimport Contexts, context_hash, joined
+from rustnet.engine.contexts cimport BOTH, Contexts, context_hash, joined, sent_by_src
 from rustnet.engine.flow cimport Flow, Side, half, new_flow, note
 from rustnet.engine.generations cimport Generations
 from rustnet.engine.packet cimport Packet
@@ -28,6 +28,8 @@ cdef class FlowTable(Contexts):
 
     @cython.locals(exact=bint, swap=uint64_t, low=uint64_t, high=uint64_t, exchange=uint64_t, extra=uint64_t, h=uint64_t, at=uint64_t, place=uint64_t, flow=Flow, other=Flow)
     cpdef Flow find(self, Packet p, uint64_t context)
+    @cython.locals(flow=Flow, listed=list)
+    cdef Flow known(self, Packet p, uint64_t context)
     @cython.locals(flow=Flow, flipped=bint)
     cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t extra, uint64_t context)
     @cython.locals(protocol=int, low=int64_t, high=int64_t)

@@ -17,7 +17,7 @@ from rustnet.engine.places import extended
 from rustnet.policy.timeouts import IdleTimeouts
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
-    from rustnet.engine.contexts import context_hash, joined
+    from rustnet.engine.contexts import BOTH, context_hash, joined, sent_by_src
     from rustnet.engine.flow import half, new_flow, note
     from rustnet.engine.numbers import (
         ACK,
@@ -152,6 +152,24 @@ class FlowTable(Contexts):
         flow.low, flow.high, flow.exact = low, high, exact
         if context:
             self.enlist(flow)
+        return flow
+
+    def known(self, p: Packet, context: int) -> Flow | None:
+        """Flow of the packet whose copy ``p`` is: as `find`, but whatever its age and state, and never a new one.
+
+        A copy may have other tags than its original; then its flow is known in both contexts.
+        """
+        flow = self.lookup(p, context)
+        if flow is None:
+            listed = self.others(p, context)
+            if len(listed) != 1 or not p.version:
+                return None
+            flow = listed[0]
+            if not flow.other_side:
+                self.attach(flow, context, BOTH)
+            elif flow.other_context == context:
+                flow.other_side = BOTH
+        self.from_src = sent_by_src(flow, p)
         return flow
 
     def open(self, p: Packet, h: int, swap: bool, extra: int, context: int) -> Flow:

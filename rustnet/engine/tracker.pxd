@@ -1,5 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from rustnet.engine.copies cimport Copies
 from rustnet.engine.decode cimport Decoder, frame
 from rustnet.engine.flow cimport Flow, Half, Side, half, note
 from rustnet.engine.fragments cimport Fragments
@@ -24,6 +25,8 @@ cdef int64_t NO_ACK, SECOND
 cdef class Tracker:
     cdef public Listener listener
     cdef public Fragments fragments
+    cdef Copies copies
+    cdef public bint without_duplicates, recognised
     cdef int64_t[::1] recent
     cdef size_t seen
     cdef public Decoder decoder
@@ -39,12 +42,16 @@ cdef class Tracker:
     cdef uint8_t touched
     cdef uint8_t[::1] owners
 
-    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], p=Packet, number=int64_t, status=int, context=uint64_t, flow=Flow, divided=bint, mine=uint8_t[::1], share=uint8_t, tag=int64_t)
+    @cython.locals(count=size_t, i=size_t, row=size_t, index=PacketIndex, decoder=Decoder, table=FlowTable, stamps=int64_t[::1], offsets=int64_t[::1], captured=uint32_t[::1], lengths=uint32_t[::1], links=uint16_t[::1], interfaces=uint32_t[::1], flow_ids=int64_t[::1], senders=uint8_t[::1], payloads=uint32_t[::1], tcp_flags=uint8_t[::1], duplicates=uint8_t[::1], copies=Copies, again=bint, p=Packet, number=int64_t, status=int, context=uint64_t, flow=Flow, divided=bint, mine=uint8_t[::1], share=uint8_t, tag=int64_t)
     cpdef object feed(self, Frames frames, owners=*)
     @cython.locals(k=size_t, stop=size_t, size=Py_ssize_t, at=Py_ssize_t, seen=uint8_t)
     cdef void touch(self, Frames frames, size_t i, bint divided) except *
     @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
     cdef Flow packet(self, Frames frames)
+    @cython.locals(p=Packet, context=uint64_t, flow=Flow, known=Flow, me=Side, depth=int, from_src=bint, carried=Py_ssize_t)
+    cdef Flow copied(self)
+    @cython.locals(key=uint64_t, tunnel=uint64_t)
+    cdef uint64_t inside(self, uint64_t context, Packet p) noexcept
     @cython.locals(me=Side, peer=Side, state=int, other_stream=int)
     cdef int account(self, Flow flow, Packet p, bint from_src) except -1
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1

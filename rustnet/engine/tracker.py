@@ -6,6 +6,7 @@ This is the loop that runs once per packet. It calls the `Listener` only while a
 import cython
 import numpy as np
 
+from rustnet.engine.copies import Copies
 from rustnet.engine.decode import Decoder
 from rustnet.engine.flow import Flow
 from rustnet.engine.fragments import Fragments
@@ -25,6 +26,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
     from rustnet.engine.jumps import wrap
     from rustnet.engine.numbers import (
         ACK,
+        COPY,
         DATA,
         ECHO6_REPLY,
         ECHO_ANSWERED,
@@ -34,6 +36,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         ICMPV6,
         MARK_DATA,
         OK,
+        OWNER,
         RST,
         SHARE_SHIFT,
         SYN,
@@ -76,6 +79,9 @@ class Tracker:
         self.table = FlowTable(server_ports, timeouts, first_id)
         self.streams = Streams(listener)
         self.fragments = Fragments()
+        self.copies = Copies()
+        self.without_duplicates = 0
+        self.recognised = 0
         self.index = PacketIndex()
         self.wanted = wanted
         self.share = 0
@@ -125,10 +131,12 @@ class Tracker:
         stamps, offsets, captured, lengths = frames.ts, frames.offset, frames.captured, frames.length
         links, interfaces = frames.link, frames.interface
         flow_ids, senders, payloads, tcp_flags = index.flow_id, index.from_src, index.payload, index.tcp_flags
+        duplicates = index.duplicate
+        copies = self.copies
         for i in range(count):
             if i & 31 == 0:
                 self.touch(frames, i, divided)
-            if divided and mine[i] != share and mine[i] != EVERYONE:
+            if divided and mine[i] & OWNER != share and mine[i] & OWNER != EVERYONE:
                 number += 1
                 row += 1
                 continue
@@ -138,7 +146,16 @@ class Tracker:
                 self.undecoded += 1
                 self.listener.undecoded(status, links[i], p.ts, number)
             else:
-                if p.fragment or p.tunnel:
+                if divided:
+                    again = mine[i] & COPY != 0
+                else:
+                    again = copies.seen(decoder, offsets[i], captured[i], links[i], interfaces[i], stamps[i])
+                if again:
+                    flow = self.copied()
+                    again = bool(self.recognised)
+                if again:
+                    pass
+                elif p.fragment or p.tunnel:
                     flow = self.packet(frames)
                 else:
                     context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
@@ -148,12 +165,15 @@ class Tracker:
                     flow_ids[row] = flow.flow_id | tag
                     senders[row] = table.from_src
                     payloads[row] = p.payload & MASK32
+                    duplicates[row] = again
                     if p.protocol == TCP and p.flags > 0:
                         tcp_flags[row] = p.flags
             number += 1
             row += 1
         self.last_number = number - 1
         if count:
+            if not divided:
+                copies.carry(decoder, stamps[count - 1])
             self.sweep(frames)
 
     def touch(self, frames: Frames, i: int, divided: bool) -> None:
@@ -167,7 +187,7 @@ class Tracker:
         size = len(frames.data)
         seen = 0
         for k in range(i, stop):
-            if divided and self.owners[k] != self.share and self.owners[k] != EVERYONE:
+            if divided and self.owners[k] & OWNER != self.share and self.owners[k] & OWNER != EVERYONE:
                 continue
             at = frames.offset[k]
             if at + 54 <= size:
@@ -214,7 +234,7 @@ class Tracker:
             outer = flow
             tunnel = p.tunnel
             carried = p.payload
-            context = ((context * 31) ^ (p.tunnel_key << 34) ^ (tunnel << 58)) & MASK64
+            context = self.inside(context, p)
             if depth == MAX_TUNNELS - 1 or self.decoder.inner() != OK:
                 self.tunnel_failures += 1
                 self.table.from_src = from_src
@@ -225,6 +245,43 @@ class Tracker:
         if moved:
             self.decoder.resume_frames(frames.data)
         return flow
+
+    def copied(self) -> Flow | None:
+        """Count a packet that is a copy, and what it carries, for the flows of its original; returns the innermost.
+
+        Sets `recognised`; without it there is no such flow, and the packet is nothing but a packet.
+        """
+        p = self.decoder.pkt
+        context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
+        self.recognised = 0
+        flow: Flow | None = None
+        for depth in range(MAX_TUNNELS):
+            if depth and self.shares > 1 and self.elsewhere(p):
+                return None
+            known = self.table.known(p, context)
+            if known is None:
+                break
+            flow = known
+            self.recognised = 1
+            flow.duplicates += 1
+            if not self.without_duplicates:
+                me = half(flow, self.table.from_src)
+                me.packets += 1
+                me.bytes += p.length
+            if p.fragment or not p.tunnel:
+                break
+            from_src, carried = self.table.from_src, p.payload
+            context = self.inside(context, p)
+            if depth == MAX_TUNNELS - 1 or self.decoder.inner() != OK:
+                self.table.from_src, p.payload, p.flags = from_src, carried, -1
+                break
+            context = (context ^ (((p.vlan + 1) | ((p.outer_vlan + 1) << 16)) * INNER_TAGS)) & MASK64
+        return flow
+
+    def inside(self, context: int, p: Packet) -> int:
+        """Context of what a tunnel's packet carries, without the tags inside."""
+        key, tunnel = p.tunnel_key, p.tunnel
+        return ((context * 31) ^ (key << 34) ^ (tunnel << 58)) & MASK64
 
     def account(self, flow: Flow, p: Packet, from_src: bool) -> None:
         """Count one packet, analyse it, and pass its payload on."""

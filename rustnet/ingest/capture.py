@@ -199,6 +199,7 @@ class CaptureIngest:
         capture.captured_bytes = index.captured_bytes
         capture.truncated = index.truncated
         capture.out_of_order = index.out_of_order
+        capture.duplicates = index.duplicates
         if capture.packets:
             capture.first_ts = index.first_ts
             capture.last_ts = index.last_ts

@@ -28,6 +28,8 @@ class Options:
     """Raise failures of parsers instead of recording them."""
     dissect: bool = True
     """Parse payloads."""
+    drop_duplicates: bool = False
+    """Leave packets that are copies of others out of the counts of flows."""
     workers: int | None = None
     """Number of analysis processes; None: by input size and CPUs, 0: this process only."""
     join: Join = "auto"

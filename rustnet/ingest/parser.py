@@ -163,7 +163,9 @@ class LocalParser:
             return
         count = worker_count(options.workers, self.cores, lambda: is_dense(file, rest_bytes))
         if count:
-            self.workers = Workers(count, options.dissect, options.cadence, self.stop.is_set)
+            self.workers = Workers(
+                count, options.dissect, options.cadence, self.stop.is_set, drop_duplicates=options.drop_duplicates
+            )
 
     def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:
         """Parse the open input."""
@@ -180,6 +182,7 @@ class LocalParser:
                 options.strict_parsers,
                 cadence=options.cadence,
                 drain=drain,
+                drop_duplicates=options.drop_duplicates,
             )
         else:
             analysis = self.workers.begin(capture.capture_id, first_flow, outlet.put)

@@ -274,6 +274,7 @@ class _Received:
         row.capture_id, row.source, row.kind, row.format = own.capture_id, own.source, own.kind, own.format
         row.ingested_at, row.rustnet_version = own.ingested_at, own.rustnet_version
         row.head_sha256 = own.head_sha256
+        row.without_duplicates = own.without_duplicates
         return row
 
     def _end(

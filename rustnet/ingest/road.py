@@ -266,6 +266,7 @@ class Run:
         """Ingest one capture."""
         row.ingested_at = time.time_ns()
         row.rustnet_version = __version__
+        row.without_duplicates = self.options.drop_duplicates
         writer.begin_capture(row)
         if not self.options.cadence.begin_seconds:
             writer.commit()

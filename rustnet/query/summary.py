@@ -30,7 +30,8 @@ WITH counted AS (
 )
 SELECT captures.capture_id, source, kind, format, application, link_types, snaplen, bytes, sha256, packets, wire_bytes,
     captured_bytes, epoch_ns(first_ts) AS first_ts, epoch_ns(last_ts) AS last_ts, complete, truncated, undecoded,
-    out_of_order, dropped_kernel, dropped_interface, assembly,
+    out_of_order, coalesce(duplicates, 0) AS duplicates, coalesce(without_duplicates, false) AS without_duplicates,
+    dropped_kernel, dropped_interface, assembly,
     coalesce(flows, 0) AS flows, coalesce(tcp_flows, 0) AS tcp_flows, coalesce(one_sided, 0) AS one_sided,
     coalesce(flows_with_gaps, 0) AS flows_with_gaps, coalesce(missed_bytes, 0) AS missed_bytes
 FROM captures LEFT JOIN counted ON counted.capture_id = captures.capture_id
@@ -177,6 +178,10 @@ class Health:
     truncated: int
     undecoded: int
     out_of_order: int
+    duplicates: int
+    """Packets that are copies of others."""
+    without_duplicates: bool
+    """They are left out of the counts of flows."""
     dropped_kernel: int | None
     dropped_interface: int | None
     assembly: str | None

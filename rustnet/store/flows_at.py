@@ -25,7 +25,7 @@ _UNDETERMINED = (
 )  # fmt: skip
 """Columns that the packet index does not determine for a flow with packets before and after ``t``."""
 
-_COUNTED = ("src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload")
+_COUNTED = ("src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload", "duplicates")
 _FLAGS = ("src_flags", "dst_flags")
 
 _STATE = f"""CASE
@@ -108,11 +108,22 @@ WITH moment AS MATERIALIZED (
     SELECT {_KEYS} FROM {FLOWS_ENDED} UNION ALL SELECT {_KEYS} FROM {FLOWS_OPEN}
 ), crossing AS MATERIALIZED (
     SELECT flow_id, started_at FROM keys, moment WHERE started_at <= moment.stamp AND ended_at > moment.stamp
-), counted AS (
+), dropping AS (
+    SELECT capture_id FROM captures WHERE without_duplicates
+), every AS (
+    SELECT flow_id, from_src, length, payload, tcp_flags, ts, number, coalesce(duplicate, false) AS duplicate,
+        capture_id IN (SELECT capture_id FROM dropping) AS dropped
+    FROM packets WHERE ts <= (SELECT stamp FROM moment) AND ts >= (SELECT min(started_at) FROM crossing)
+        AND flow_id IN (SELECT flow_id FROM crossing)
+), whole AS (
+    SELECT flow_id, count(*) FILTER (from_src AND included) AS src_packets,
+        count(*) FILTER (NOT from_src AND included) AS dst_packets,
+        coalesce(sum(length) FILTER (from_src AND included), 0)::BIGINT AS src_bytes,
+        coalesce(sum(length) FILTER (NOT from_src AND included), 0)::BIGINT AS dst_bytes,
+        count(*) FILTER (duplicate) AS duplicates
+    FROM (SELECT *, NOT (duplicate AND dropped) AS included FROM every) GROUP BY flow_id
+), analysed AS (
     SELECT flow_id, max(ts) AS ended_at,
-        count(*) FILTER (from_src) AS src_packets, count(*) FILTER (NOT from_src) AS dst_packets,
-        coalesce(sum(length) FILTER (from_src), 0)::BIGINT AS src_bytes,
-        coalesce(sum(length) FILTER (NOT from_src), 0)::BIGINT AS dst_bytes,
         coalesce(sum(payload) FILTER (from_src), 0)::BIGINT AS src_payload,
         coalesce(sum(payload) FILTER (NOT from_src), 0)::BIGINT AS dst_payload,
         coalesce(bit_or(tcp_flags) FILTER (from_src), 0) AS src_flags,
@@ -122,9 +133,9 @@ WITH moment AS MATERIALIZED (
         coalesce(max(number) FILTER (tcp_flags & 7 = 0), 0) AS last_plain,
         max(number) FILTER (payload > 0 AND tcp_flags & 7 = 0) AS last_data,
         min(number) FILTER (NOT from_src) AS first_dst
-    FROM packets WHERE ts <= (SELECT stamp FROM moment) AND ts >= (SELECT min(started_at) FROM crossing)
-        AND flow_id IN (SELECT flow_id FROM crossing)
-    GROUP BY flow_id
+    FROM every WHERE NOT duplicate GROUP BY flow_id
+), counted AS (
+    SELECT * FROM analysed JOIN whole USING (flow_id)
 ), recent AS (
     SELECT flow_id, sum(length) FILTER (from_src) AS src_bytes, sum(length) FILTER (NOT from_src) AS dst_bytes
     FROM packets, moment WHERE flow_id IS NOT NULL AND ts <= moment.stamp

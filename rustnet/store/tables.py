@@ -89,6 +89,10 @@ class Capture:
     """Frames that the operating system dropped; NULL if unknown."""
     dropped_interface: Count | None = None
     """Frames that the interface dropped; NULL if unknown."""
+    duplicates: Count = 0
+    """Packets that are copies of others: counted, not analysed."""
+    without_duplicates: bool = False
+    """Packets that are copies of others were left out of the counts of flows (`replay --drop-duplicates`)."""
     application: Software | None = None
     """Program that wrote the capture."""
     hardware: Software | None = None
@@ -167,6 +171,8 @@ class Packet:
     """Index in `interfaces`."""
     file: U16
     """Index of its file in `capture_files`; 0 in captures of one file."""
+    duplicate: bool = False
+    """A copy of an earlier packet that was captured twice; counted, but not analysed."""
 
 
 @record("interfaces")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rustnet.engine.listener import Listener
-from rustnet.engine.numbers import EVERYONE, ICMP, MAPPED, TCP, UDP, WANTED_SIZE
+from rustnet.engine.numbers import EVERYONE, ICMP, MAPPED, OWNER, TCP, UDP, WANTED_SIZE
 from rustnet.engine.packet import Packet
 from rustnet.engine.shares import Division, owner
 from rustnet.engine.tracker import Tracker
@@ -31,7 +31,7 @@ def owners(path: Path, count: int) -> dict[int, set[int]]:
             tracker.feed(frames)
             flows = tracker.index.arrays["flow_id"][: frames.count].tolist()
             for flow_id, number in zip(flows, whose, strict=False):
-                found.setdefault(flow_id, set()).add(number)
+                found.setdefault(flow_id, set()).add(number & OWNER)
             tracker.index.count = 0
     finally:
         source.close()

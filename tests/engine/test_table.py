@@ -236,7 +236,7 @@ def test_a_clock_that_runs_backwards() -> None:
 def test_times_before_1970_and_at_zero() -> None:
     got = track([Captured(-5 * SECOND, ask()), Captured(-4 * SECOND, ask())])
     assert (got.flows[0]["first_ts"], got.flows[0]["last_ts"]) == (-5 * SECOND, -4 * SECOND)
-    got = track([Captured(0, ask()), Captured(1, ask())])
+    got = track([Captured(0, ask()), Captured(1, udp_frame((A, 40_000), (B, 53), b"other"))])
     assert (got.flows[0]["first_ts"], got.flows[0]["last_ts"]) == (0, 1)
 
 

@@ -191,10 +191,12 @@ def track(
     reader: Listener | None = None,
     max_flows: int = 0,
     timeouts: IdleTimeouts = IDLE_TIMEOUTS,
+    without_duplicates: bool = False,
 ) -> Tracked:
     """Run the tracker over packets in batches that end at the ``borders`` (indices into ``packets``)."""
     listener = reader or Listener()
     tracker = Tracker(listener, bytes([1 if wanted else 0]) * WANTED_SIZE, server_ports(), timeouts)
+    tracker.without_duplicates = without_duplicates
     if max_flows:
         tracker.table.max_flows = max_flows
     index: list[tuple[int, bool, int, int]] = []

@@ -70,6 +70,10 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
     "--merge", is_flag=True,
     help=_("Merge the packets of all files by time into one capture, such as both directions of a tap."),
 )  # fmt: skip
+@click.option(
+    "--drop-duplicates", is_flag=True,
+    help=_("Leave packets that were captured twice out of the counts of flows; they stay in the packet index."),
+)  # fmt: skip
 @input_limit_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
@@ -90,6 +94,7 @@ def command(
     no_sidecar: bool,
     sidecar_offset: 'float | Literal["auto"] | None',
     no_dissect: bool,
+    drop_duplicates: bool,
     again: bool,
     workers: int | None,
     tool: str | None,
@@ -124,6 +129,7 @@ def command(
         again=again,
         strict_parsers=state.debug,
         dissect=not no_dissect,
+        drop_duplicates=drop_duplicates,
         workers=workers,
         speed=speed,
         join=join,

@@ -4,14 +4,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.conversations import Event, Events, Kind, Segment, conversation, disordered, frames
 from tests.engine.tracking import join, track
 from tests.support.effort import examples
-from tests.support.packets import ACK, PSH, SYN, Captured
+from tests.support.packets import ACK, SYN
 from tests.support.uncompiled import RUNS_PURE
 
 QUICK = settings(max_examples=examples(200) if not RUNS_PURE else 30)

@@ -164,6 +164,27 @@ class Pairs:
             self.pipelined = self.hidden = self.unsure = True
         return None
 
+    def first(self, unasked: bool = False) -> Any:
+        """Row of the request that `response` would return; None if there is none, or it is not known."""
+        certain = not self.doubt or self.ahead or not (self.hidden or unasked or len(self.waiting) > 1)
+        return self.waiting[0][0] if certain and self.waiting and not self.evicted else None
+
+    def second(self) -> Entry | None:
+        """Remove and return the request after the oldest one, which its server answers first; None if in doubt."""
+        if self.doubt or self.evicted or len(self.waiting) < 2:
+            return None
+        entry: Entry = self.waiting[1]
+        del self.waiting[1]
+        return entry
+
+    def preliminary(self, row: Any = None) -> None:
+        """Take a response that does not complete its request; mark its ``row`` if it has one of its own, in doubt."""
+        if not self.doubt:
+            self.interim = False
+        elif row is not None:
+            row.pair_unknown = True
+            self.unknown += 1
+
     def orphan(self, row: Any) -> None:
         """Mark the row of the last response if its request is not known because bytes are missing."""
         if self.unsure:
@@ -186,6 +207,13 @@ class Pairs:
         self.lost_bytes += size
         self.answers = 0
         self.fresh = True
+
+    def give_up(self) -> None:
+        """State no pair any more: the protocol leaves open which requests get a response."""
+        if not self.doubt:
+            self._begin_doubt()
+        self.hidden = self.pipelined = True
+        self.ahead = 0
 
     def lose_responses(self, within: bool = False) -> None:
         """Take into account that responses may be missing; ``within``: the loss begins inside the last response."""

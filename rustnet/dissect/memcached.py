@@ -126,7 +126,6 @@ class TextParser(LineParser):
         return skip
 
     def _reply(self, line: bytes) -> int:
-        talk = self.talk
         value = _VALUE(line)
         if value is not None:
             size = int(value.group(1))

@@ -117,10 +117,11 @@ class Pop3Parser(LineParser):
 
     def resumes(self, line: bytes, from_src: bool) -> bool:
         """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
-        if from_src == self.server:
-            whole = line.startswith((b"+OK ", b"-ERR "))
-        else:
-            whole = text(line.partition(b" ")[0]).upper() in _COMMANDS
+        reply = line.startswith((b"+OK ", b"-ERR "))
+        command = text(line.partition(b" ")[0]).upper() in _COMMANDS
+        if self.server is None:
+            return reply or command
+        whole = reply if from_src == self.server else command
         if not whole:
             self._lose(0, from_src)
         return whole

@@ -15,7 +15,7 @@ cdef class Conversation:
     cdef public str transport, src_text, dst_text
     cdef public int src_port, dst_port, attempts, rejected, messages, errors
     cdef public object parser, secrets, app, service, state, hostname, hostname_source
-    cdef public bint finished
+    cdef public bint finished, lost_between
     cdef public tuple withdrawn
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)

@@ -68,7 +68,8 @@ class Conversation:
     ``ts`` (nanoseconds) and ``packet`` (number) are those of the packet that completed the bytes being read;
     ``memo_src`` and ``memo_dst`` hold a few bytes per direction for probes that need to see several datagrams;
     ``missing`` is how many bytes the snap length cut off the end of a datagram; ``lost_src`` and ``lost_dst`` how many
-    bytes of a stream's directions were lost since it began, or since its protocol took over from another one.
+    bytes of a stream's directions were lost since it began, or since its protocol took over from another one;
+    ``lost_between`` that this was while bytes of the other direction waited for a parser.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class Conversation:
         "hostname",
         "hostname_source",
         "hostname_ts",
+        "lost_between",
         "lost_dst",
         "lost_src",
         "memo_dst",
@@ -132,6 +134,7 @@ class Conversation:
         self.missing = 0
         self.lost_src = 0
         self.lost_dst = 0
+        self.lost_between = False
         self.flow: Flow | None = None
         self.errors = 0
         self.withdrawn: tuple[str, ...] = ()
@@ -215,6 +218,7 @@ class Conversation:
         """
         self.parser = None if dissector is None else dissector.parser(self)
         self.lost_src = self.lost_dst = 0
+        self.lost_between = False
         self.attempts = 0
         self.rejected = 0
 

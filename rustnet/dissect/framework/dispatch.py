@@ -214,7 +214,14 @@ class Dispatcher(Listener):
         skip = 0
         if talk.parser is None and not self.recognise(talk, data, from_src):
             # Within a long message the next chunk may be the beginning of another one, such as a head after a body.
-            self.set_pending(talk, from_src, data if len(data) < MAX_PROBE else b"")
+            if len(data) < MAX_PROBE:
+                self.set_pending(talk, from_src, data)
+            else:
+                self.set_pending(talk, from_src, b"")
+                if from_src and talk.lost_src:
+                    talk.lost_src += len(data)
+                elif talk.lost_dst and not from_src:
+                    talk.lost_dst += len(data)
         else:
             skip = self.feed(talk, data, from_src)
         if talk.finished:
@@ -226,7 +233,10 @@ class Dispatcher(Listener):
         """Bytes of a stream were not captured."""
         talk: Conversation = flow.talk or self.start_conversation(flow)
         if talk.parser is None:  # what follows is read like a capture that begins there
+            size += len(talk.pending_src if from_src else talk.pending_dst)
             self.set_pending(talk, from_src, b"")
+            if talk.pending_src or talk.pending_dst:
+                talk.lost_between = True
         else:
             self.lose(talk, from_src, size, ts, number)
         if from_src:

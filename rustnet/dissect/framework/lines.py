@@ -174,7 +174,7 @@ class LineParser(RowParser):
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.dropping = [KEEP, KEEP]
+        self.dropping = [SEARCH if talk.lost_dst else KEEP, SEARCH if talk.lost_src else KEEP]
         """By direction: whether everything up to the next line end is skipped."""
         self.cut_off = 0
         """Bytes of an incomplete line ahead of a loss."""
@@ -339,12 +339,11 @@ class ReplyParser(LineParser, Generic[_R]):
 
     def resumes(self, line: bytes, from_src: bool) -> bool:
         """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
+        reply = _WHOLE_REPLY(line) is not None
+        command = text(line.partition(b" ")[0]).upper() in self.VERBS
         if self.server is None:
-            return False
-        if from_src == self.server:
-            whole = _WHOLE_REPLY(line) is not None
-        else:
-            whole = text(line.partition(b" ")[0]).upper() in self.VERBS
+            return reply or command
+        whole = reply if from_src == self.server else command
         if not whole:
             self._lose(0, from_src, False)
         return whole

@@ -121,6 +121,8 @@ class Pairs:
             self.lose_responses()
         if requests:
             self.lose_requests(requests)
+        if talk.lost_between:  # between which messages is not known
+            self.give_up()
 
     def request(self, row: Any, ts: int, packet: int, size: int, interim: bool = False) -> Sequence[Entry]:
         """Add a request of ``size`` bytes; returns those to be stored because their responses cannot be known."""

@@ -102,6 +102,7 @@ class TextParser(LineParser):
         super().__init__(talk)
         self.client = talk.dst_port in _PORTS or talk.src_port not in _PORTS
         """Direction of the client: the flow's initiator, unless only its port is a standard one."""
+        self.search()
         self.pairs = Pairs()
         self.pairs.begin(talk, self.client)
 
@@ -125,6 +126,18 @@ class TextParser(LineParser):
             self.store_row(*entry)
         return skip
 
+    def resumes(self, line: bytes, from_src: bool) -> bool:
+        """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
+        if from_src != self.client:
+            whole = _REPLIES(line + b"\r\n") is not None
+            if not whole:
+                self.pairs.lose_responses()
+            return whole
+        whole = _command(line) is not None
+        if not whole:
+            self.pairs.lose_requests(len(line) + 2)
+        return whole
+
     def _reply(self, line: bytes) -> int:
         value = _VALUE(line)
         if value is not None:
@@ -142,7 +155,7 @@ class TextParser(LineParser):
             self._final(b"NUMBER")
         elif _REPLIES(line + b"\r\n") is not None:
             self._final(line)
-        elif self.rows == 0 and not self.pairs.waiting:
+        elif self.rows == 0 and not self.pairs.waiting and not self.pairs.torn:
             raise DissectError("expected a reply line")
         return 0
 

@@ -72,6 +72,7 @@ class Pop3Parser(LineParser):
         super().__init__(talk)
         self.server: bool | None = None
         """Direction of the server, once a line shows it."""
+        self.search()
         self.pairs = Pairs(MAX_WAITING)
         self.open: Entry | None = None
         """Row of the multi-line reply being read."""
@@ -119,18 +120,18 @@ class Pop3Parser(LineParser):
         """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
         reply = line.startswith((b"+OK ", b"-ERR "))
         command = text(line.partition(b" ")[0]).upper() in _COMMANDS
-        if self.server is None:
-            return reply or command
-        whole = reply if from_src == self.server else command
+        whole = reply or command if self.server is None else reply if from_src == self.server else command
         if not whole:
-            self._lose(0, from_src)
+            self._lose(len(line) + 2, from_src)
         return whole
 
     def _lose(self, size: int, from_src: bool) -> None:
         """Take into account that commands or replies may be missing."""
-        if from_src == self.server:
+        if self.server is None:
+            self.talk.count_lost(size, from_src)
+        elif from_src == self.server:
             self.pairs.lose_responses(self.open is not None)
-        elif self.server is not None:
+        else:
             self.pairs.lose_requests(size)
 
     def gap(self, size: int, from_src: bool) -> None:

@@ -134,7 +134,9 @@ def connection(talk: Talk, port: int, style: str, rng: random.Random) -> tuple[l
 
     def say(asks: bool, data: bytes) -> None:
         nonlocal mine, theirs
-        for piece in (data,) if rng.random() < 0.7 or len(data) < 4 else (data[: len(data) // 2], data[len(data) // 2 :]):
+        for piece in (
+            (data,) if rng.random() < 0.7 or len(data) < 4 else (data[: len(data) // 2], data[len(data) // 2 :])
+        ):
             payload.append(len(frames))
             if asks:
                 frames.append(tcp_frame(a, b, mine, theirs, PSH | ACK, piece))
@@ -155,7 +157,7 @@ def connection(talk: Talk, port: int, style: str, rng: random.Random) -> tuple[l
 
 def captured(path: Path, talk: Talk, style: str, seed: int, loss: float) -> Path:
     """A capture of connections whose packets are reordered, duplicated, and lost with this probability."""
-    rng = random.Random(seed)  # noqa: S311 - not for secrets
+    rng = random.Random(seed)
     placed: list[tuple[float, Captured]] = []
     for i in range(FLOWS):
         frames, payload = connection(talk, 20_000 + i, style, rng)
@@ -175,7 +177,7 @@ def captured(path: Path, talk: Talk, style: str, seed: int, loss: float) -> Path
 def pairs(session: ReplayedSession, talk: Talk) -> tuple[int, int, int]:
     """Rows with request and response, those of them that do not belong together, and marked rows."""
     mark = "false" if talk.table == "rtsp" else "pair_unknown"  # RTSP numbers its messages
-    rows = session.ask(f"SELECT {talk.asked}, {talk.answered}, {mark} FROM {talk.table}")  # noqa: S608
+    rows = session.ask(f"SELECT {talk.asked}, {talk.answered}, {mark} FROM {talk.table}")
     both = [(asked, answered) for asked, answered, _ in rows if asked is not None and answered is not None]
     return len(both), sum(asked != answered for asked, answered in both), sum(unknown for _, _, unknown in rows)
 
@@ -190,8 +192,8 @@ def test_reordered_and_duplicated_packets_change_no_pair(name: str, style: str, 
     session = replay(tmp_path / "s.duckdb", captured(tmp_path / "a.pcap", talk, style, 1, 0), workers=0)
     both, wrong, unknown = pairs(session, talk)
     assert (wrong, unknown) == (0, 0)
-    (requests,) = session.ask(f"SELECT count({talk.asked}) FROM {talk.table}")[0]  # noqa: S608
-    (responses,) = session.ask(f"SELECT count({talk.answered}) FROM {talk.table}")[0]  # noqa: S608
+    (requests,) = session.ask(f"SELECT count({talk.asked}) FROM {talk.table}")[0]
+    (responses,) = session.ask(f"SELECT count({talk.answered}) FROM {talk.table}")[0]
     assert both == requests == responses
     assert session.ask("SELECT count(*) FROM anomalies WHERE kind = 'pair_unknown'") == [(0,)]
 

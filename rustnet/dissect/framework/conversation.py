@@ -69,7 +69,8 @@ class Conversation:
     ``memo_src`` and ``memo_dst`` hold a few bytes per direction for probes that need to see several datagrams;
     ``missing`` is how many bytes the snap length cut off the end of a datagram; ``lost_src`` and ``lost_dst`` how many
     bytes of a stream's directions were lost since it began, or since its protocol took over from another one;
-    ``lost_between`` that this was while bytes of the other direction waited for a parser.
+    ``lost_between`` that this was while bytes of the other direction waited for a parser, ``truncated`` that the loss
+    being handled is the end of a segment that the snap length cut.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Conversation:
         "src_text",
         "state",
         "transport",
+        "truncated",
         "ts",
         "withdrawn",
     )
@@ -134,6 +136,7 @@ class Conversation:
         self.missing = 0
         self.lost_src = 0
         self.lost_dst = 0
+        self.truncated = False
         self.lost_between = False
         self.flow: Flow | None = None
         self.errors = 0
@@ -177,6 +180,13 @@ class Conversation:
             self.secrets.add(credential)
         if self.hostname is not None and self.secrets.hide(self.hostname, free=False) != self.hostname:
             self.hostname = self.hostname_source = None
+
+    def count_lost(self, size: int, from_src: bool) -> None:
+        """Count bytes of a direction that are missing, or cannot be read because of that, until a parser knows it."""
+        if from_src:
+            self.lost_src += size
+        else:
+            self.lost_dst += size
 
     def learn(self, ip: str, name: str, source: str, ttl: int | None = None, client: str | None = None) -> None:
         """Report a name for an address, such as a DNS answer that ``client`` received."""

@@ -218,10 +218,8 @@ class Dispatcher(Listener):
                 self.set_pending(talk, from_src, data)
             else:
                 self.set_pending(talk, from_src, b"")
-                if from_src and talk.lost_src:
-                    talk.lost_src += len(data)
-                elif talk.lost_dst and not from_src:
-                    talk.lost_dst += len(data)
+                if talk.lost_src if from_src else talk.lost_dst:
+                    talk.count_lost(len(data), from_src)
         else:
             skip = self.feed(talk, data, from_src)
         if talk.finished:
@@ -239,15 +237,13 @@ class Dispatcher(Listener):
                 talk.lost_between = True
         else:
             self.lose(talk, from_src, size, ts, number)
-        if from_src:
-            talk.lost_src += size
-        else:
-            talk.lost_dst += size
+        talk.count_lost(size, from_src)
         if talk.finished:
             flow.wants = False
 
     def lose(self, talk: Conversation, from_src: bool, size: int, ts: int, number: int) -> None:
         """Let the parser read the bytes ahead of a loss, and handle the loss."""
+        talk.truncated = talk.packet == number
         talk.ts = ts
         talk.packet = number
         waiting = talk.pending_src if from_src else talk.pending_dst

@@ -174,7 +174,7 @@ class LineParser(RowParser):
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.dropping = [SEARCH if talk.lost_dst else KEEP, SEARCH if talk.lost_src else KEEP]
+        self.dropping = [KEEP, KEEP]
         """By direction: whether everything up to the next line end is skipped."""
         self.cut_off = 0
         """Bytes of an incomplete line ahead of a loss."""
@@ -242,6 +242,10 @@ class LineParser(RowParser):
         """Whether the first line after a loss is a whole one, rather than the rest of one."""
         return False
 
+    def search(self) -> None:
+        """Begin like after a loss where bytes were lost before the parser existed."""
+        self.dropping = [SEARCH if self.talk.lost_dst else KEEP, SEARCH if self.talk.lost_src else KEEP]
+
     def cut(self, data: bytes, from_src: bool) -> None:
         """Drop an incomplete line."""
         self.cut_off = len(data)
@@ -287,6 +291,7 @@ class ReplyParser(LineParser, Generic[_R]):
         super().__init__(talk)
         self.server: bool | None = None
         """Direction of the server, once a first line shows it."""
+        self.search()
         self.pairs = Pairs(MAX_WAITING)
         self.greeted = False
         """The server has sent a final reply."""
@@ -341,18 +346,18 @@ class ReplyParser(LineParser, Generic[_R]):
         """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
         reply = _WHOLE_REPLY(line) is not None
         command = text(line.partition(b" ")[0]).upper() in self.VERBS
-        if self.server is None:
-            return reply or command
-        whole = reply if from_src == self.server else command
+        whole = reply or command if self.server is None else reply if from_src == self.server else command
         if not whole:
-            self._lose(0, from_src, False)
+            self._lose(len(line) + 2, from_src, False)
         return whole
 
     def _lose(self, size: int, from_src: bool, within: bool) -> None:
         """Take into account that commands or replies may be missing."""
-        if from_src == self.server:
+        if self.server is None:
+            self.talk.count_lost(size, from_src)
+        elif from_src == self.server:
             self.pairs.lose_responses(within)
-        elif self.server is not None:
+        else:
             self.pairs.lose_requests(size, within)
 
     def stream(self, data: bytes, from_src: bool) -> int:

@@ -24,6 +24,7 @@ cdef class Pairs:
     cpdef orphan(self, object row)
     @cython.locals(late=bint)
     cpdef lose_requests(self, int64_t size=*, bint within=*)
+    cpdef lose_bytes(self, int64_t size)
     cpdef give_up(self)
     cpdef lose_responses(self, bint within=*)
     cpdef list drain(self)

@@ -210,6 +210,11 @@ class Pairs:
         self.answers = 0
         self.fresh = True
 
+    def lose_bytes(self, size: int) -> None:
+        """Count bytes of requests that cannot be read after a loss."""
+        if self.hidden:
+            self.lost_bytes += size
+
     def give_up(self) -> None:
         """State no pair any more: the protocol leaves open which requests get a response."""
         if not self.doubt:
@@ -279,7 +284,7 @@ class Pairs:
                 self.pipelined = True
             return not self.interim
         if self.within:
-            return True
+            return patient or self.lost_bytes < self.smallest
         if not self.answers:  # what is missing may be a part of one response, and the request the second of two
             return patient and not self.before
         return patient or self.lost_bytes < 2 * self.smallest

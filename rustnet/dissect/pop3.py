@@ -58,7 +58,7 @@ class Pop3:
     response_bytes: U64 = 0
     """Bytes of the reply's further lines: a mail, or a list."""
     response_ms: float | None = None
-    """From the command to the reply's first line, in milliseconds; NULL if their packets have times in another order."""
+    """From the command to the reply's first line, in milliseconds; NULL if the packets' times are in another order."""
     pair_unknown: bool = False
     """Bytes of the flow are missing, so that this command and its reply cannot be assigned to each other."""
 
@@ -169,9 +169,13 @@ class Pop3Parser(LineParser):
             if name == "USER":
                 self.user = row.argument
         row.user = row.user or self.user
+        self._add_request(row, len(line) + 2)
+
+    def _add_request(self, row: Pop3, size: int) -> None:
+        """Let a command wait for its reply."""
         if self.torn:  # the client would not go on before the end of the mail or list
             self._end_listing(bool(self.server))
-        for entry in self.pairs.request(row, self.talk.ts, self.talk.packet, len(line) + 2, name == "AUTH"):
+        for entry in self.pairs.request(row, self.talk.ts, self.talk.packet, size, row.command == "AUTH"):
             self.store_row(*entry)
 
     def _prove(self, name: str, raw: bytes) -> None:

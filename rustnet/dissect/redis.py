@@ -233,9 +233,7 @@ class RedisParser(RowParser):
                     return pos
                 self._credential(row, data[start : start + size])
             elif self.silent:
-                self.silent = False
-                if size == 5 and b"REPLY".startswith(data[start : start + 5].upper()):
-                    self.pairs.give_up()
+                self._silence(size, data[start : start + 5])
         self.left -= 1
         if self.left == 0:
             self._queue_command()
@@ -250,6 +248,12 @@ class RedisParser(RowParser):
         self.silent = row.command == "CLIENT"
         if row.command == "AUTH":
             row.has_password = True
+
+    def _silence(self, size: int, argument: bytes) -> None:
+        """Take the first argument of CLIENT: after CLIENT REPLY commands may have no reply."""
+        self.silent = False
+        if size == 5 and b"REPLY".startswith(argument.upper()):
+            self.pairs.give_up()
 
     def _credential(self, row: Redis, argument: bytes) -> None:
         """Take the user of ``AUTH user password`` or ``HELLO 3 AUTH user password``."""

@@ -233,10 +233,14 @@ class SmtpParser(ReplyParser[Smtp]):
         if row is self.login:
             self.login = None
         if row.command is None and code == 220 and not self.server:
-            host = _HOST(self.lines[0].encode("utf-8"))
-            if host is not None and b"." in host.group(1):
-                self.talk.name_host(host.group(1).decode("ascii").lower(), "smtp")
+            self._name_host()
         return True
+
+    def _name_host(self) -> None:
+        """Name the server by its greeting."""
+        host = _HOST(self.lines[0].encode("utf-8"))
+        if host is not None and b"." in host.group(1):
+            self.talk.name_host(host.group(1).decode("ascii").lower(), "smtp")
 
 
 def _probe_smtp(data: bytes, talk: Conversation, from_src: bool) -> int:

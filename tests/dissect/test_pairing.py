@@ -25,7 +25,7 @@ REORDERED = 10_000_000
 
 @dataclass(frozen=True)
 class Talk:
-    """A protocol: its port, what the server sends first, the n-th request and response, and what a row shows of both."""
+    """A protocol: its port, the greeting, the n-th request and response, and the numbers that a row shows of both."""
 
     port: int
     greeting: bytes
@@ -134,9 +134,8 @@ def connection(talk: Talk, port: int, style: str, rng: random.Random) -> tuple[l
 
     def say(asks: bool, data: bytes) -> None:
         nonlocal mine, theirs
-        for piece in (
-            (data,) if rng.random() < 0.7 or len(data) < 4 else (data[: len(data) // 2], data[len(data) // 2 :])
-        ):
+        half = 0 if rng.random() < 0.7 or len(data) < 4 else len(data) // 2
+        for piece in (data[:half], data[half:]) if half else (data,):
             payload.append(len(frames))
             if asks:
                 frames.append(tcp_frame(a, b, mine, theirs, PSH | ACK, piece))
@@ -167,8 +166,8 @@ def captured(path: Path, talk: Talk, style: str, seed: int, loss: float) -> Path
             if k in payload and rng.random() < lossy:
                 continue
             ts = START + begun + k * STEP
-            for _ in range(1 + (rng.random() < 0.1)):
-                placed.append((ts + rng.uniform(0, REORDERED), Captured(ts, frame)))
+            copies = 1 + (rng.random() < 0.1)
+            placed += [(ts + rng.uniform(0, REORDERED), Captured(ts, frame)) for _ in range(copies)]
     placed.sort(key=lambda one: one[0])
     path.write_bytes(pcap_file([packet for _, packet in placed]))
     return path

@@ -199,13 +199,9 @@ class LineParser(RowParser):
         current = talk.parser
         while pos < size and talk.parser is current and not talk.finished:
             if self.dropping[from_src]:
-                end = data.find(b"\n", pos)
-                searched = self.dropping[from_src] == SEARCH
-                if end < 0:
-                    return pos if searched and size - pos < MAX_LINE else size
-                self.dropping[from_src] = KEEP
-                if not searched or not self.resumes(data[pos:end].rstrip(b"\r"), from_src):
-                    pos = end + 1
+                pos = self.resume(data, pos, from_src)
+                if self.dropping[from_src]:
+                    return pos
             elif self.in_body[from_src]:
                 after = self.body(data, pos, from_src)
                 if after == pos and self.in_body[from_src]:
@@ -228,6 +224,17 @@ class LineParser(RowParser):
                     line = self._first_lines(line, from_src)
                 pos = end + 1 + self.line(line, from_src)
         return pos
+
+    def resume(self, data: bytes, pos: int, from_src: bool) -> int:
+        """Find the beginning of the next line; while there is none, the position up to which bytes are consumed."""
+        end = data.find(b"\n", pos)
+        searched = self.dropping[from_src] == SEARCH
+        if end < 0:
+            return pos if searched and len(data) - pos < MAX_LINE else len(data)
+        self.dropping[from_src] = KEEP
+        if searched and self.resumes(data[pos:end].rstrip(b"\r"), from_src):
+            return pos
+        return end + 1
 
     def _first_lines(self, line: bytes, from_src: bool) -> bytes:
         """Read the lines that end with a bare CR; return the last one."""

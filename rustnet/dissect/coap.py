@@ -4,6 +4,7 @@ One row per message: method or response code, path, and response time. Payloads 
 """
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.records import U16, U32, Host, Identifier, Uri, Word, record
 
 MAX_ROWS = 1_000
@@ -196,7 +197,7 @@ class CoapParser(Parser):
             return
         since, row.uri = known
         if since:
-            row.response_ms = (self.talk.ts - since) / 1e6
+            row.response_ms = elapsed(since, self.talk.ts)
             self.asked[token] = (0, row.uri)
 
 

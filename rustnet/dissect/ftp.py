@@ -33,6 +33,9 @@ _NAMES = (
 )
 _COMMANDS = frozenset(_NAMES.split())
 _WORDS = frozenset(name.encode("ascii") for name in _COMMANDS)
+_TRANSFERS = frozenset({"RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"})
+_TRANSFERRED = frozenset({225, 226, 250})
+"""Positive codes that end a transfer."""
 _OWN = frozenset({b"FEAT", b"SYST", b"PASV", b"EPSV", b"PORT", b"EPRT", b"STOR", b"MLSD", b"NLST", b"PBSZ", b"XPWD"})
 """Commands that no other text protocol has."""
 _COMMAND = re.compile(rb"([A-Za-z]{3,5})(?: +(.*))?$", re.DOTALL).match
@@ -71,7 +74,9 @@ class Ftp:
     data_port: Port | None = None
     """Port that listens for the data connection."""
     response_ms: float | None = None
-    """From the command to its final reply, in milliseconds."""
+    """From the command to its final reply, in milliseconds; NULL if their packets have times in another order."""
+    pair_unknown: bool = False
+    """Bytes of the flow are missing, so that this command and its reply cannot be assigned to each other."""
 
 
 class FtpParser(ReplyParser[Ftp]):
@@ -79,6 +84,7 @@ class FtpParser(ReplyParser[Ftp]):
 
     UPGRADE = "AUTH"
     VERBS = _COMMANDS
+    TITLE = "FTP"
 
     __slots__ = ("user",)
 
@@ -148,6 +154,18 @@ class FtpParser(ReplyParser[Ftp]):
         elif code == 229:
             self._extended(row, last[3:])
         return True
+
+    def preliminary(self, code: int) -> bool:
+        """Whether a transfer begins, whose final reply follows."""
+        return code < 200
+
+    def overtakes(self, row: Ftp, code: int) -> bool:
+        """Whether a command sent during a transfer is answered before the transfer ends (RFC 959, 5.4)."""
+        return row.preliminary_code is not None and code // 100 == 2 and code not in _TRANSFERRED
+
+    def expects_more(self, row: Ftp) -> bool:
+        """Whether the command begins a transfer."""
+        return row.command in _TRANSFERS
 
     def _place(self, row: Ftp, raw: bytes) -> None:
         """Read ``h1,h2,h3,h4,p1,p2`` (RFC 959, 3.2.1)."""

@@ -7,6 +7,7 @@ import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.one_row import OneRowParser
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text
 from rustnet.records import U64, FreeText, Uri, Word, record
 
@@ -94,7 +95,7 @@ class GopherParser(OneRowParser[Gopher]):
     def _answer(self, data: bytes, size: int) -> None:
         self.begin()
         if self.row.selector is not None and self.row.response_ms is None:
-            self.row.response_ms = (self.talk.ts - self.ts) / 1e6
+            self.row.response_ms = elapsed(self.ts, self.talk.ts)
         self.row.response_bytes += size
         self.head += data[: MAX_LINE - len(self.head)]
 

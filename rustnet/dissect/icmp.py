@@ -12,6 +12,7 @@ from socket import inet_ntoa
 from typing import NamedTuple
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import Waiting
 from rustnet.dissect.framework.repeated import RepeatParser
 from rustnet.engine.numbers import ICMP as ICMP_NUMBER
@@ -228,7 +229,7 @@ class IcmpParser(RepeatParser):
         row = self.numbered(data)
         asked = self.asked.take((from_src, data[0], row.icmp_seq or 0))
         if asked is not None:
-            row.rtt_ms = (self.talk.ts - asked[1]) / 1e6
+            row.rtt_ms = elapsed(asked[1], self.talk.ts)
         self.echo(row)
 
     def numbered(self, data: bytes) -> Icmp:

@@ -9,6 +9,7 @@ import re
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.lines import (
+    DROP,
     LOST,
     MAX_WAITING,
     LineParser,
@@ -17,6 +18,7 @@ from rustnet.dissect.framework.lines import (
     stray_line,
     unknown,
 )
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.secrets import reply_text
 from rustnet.dissect.tls.parser import TLS
@@ -76,7 +78,9 @@ class Imap:
     response_bytes: U64 = 0
     """Bytes of literals that the server sent while this command was the oldest: messages and their parts."""
     response_ms: float | None = None
-    """From the command to its tagged response, in milliseconds."""
+    """From the command to its tagged response, in milliseconds; NULL if their packets have times in another order."""
+    pair_unknown: bool = False
+    """A later command has the same tag, so that it cannot be known which of them a response belongs to."""
 
 
 class ImapParser(LineParser):
@@ -169,13 +173,12 @@ class ImapParser(LineParser):
         self.waiting.clear()
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Store the pending commands, as their responses may be in the missing bytes."""
+        """Resume after the next line end; tags show which commands later responses belong to."""
         super().gap(size, from_src)
         self.in_body[from_src] = self.continued[from_src] = False
-        self.dropping[from_src] = True
+        self.dropping[from_src] = DROP
         if from_src != self.server:
             self.answers = LOST - 1
-        self.close()
 
     def _role(self, line: bytes, from_src: bool) -> bool:
         """Direction of the server, by the first line."""
@@ -210,7 +213,12 @@ class ImapParser(LineParser):
         elif raw is not None and name in _KNOWN and name not in _PRIVATE:
             row.argument = text(_ID_SECRET.sub(rb'\1"***"', raw) if name == "ID" else raw)
         self.current = row
-        if len(self.waiting) >= MAX_WAITING:
+        earlier = self.waiting.pop(tag, None)
+        if earlier is not None:
+            earlier[0].pair_unknown = True
+            self.talk.anomaly("pair_unknown", "two pending commands of IMAP have the same tag")
+            self.store_row(*earlier)
+        elif len(self.waiting) >= MAX_WAITING:
             self.store_row(*self.waiting.pop(next(iter(self.waiting))))
         self.waiting[tag] = (row, self.talk.ts, self.talk.packet)
 
@@ -264,7 +272,7 @@ class ImapParser(LineParser):
         row, ts, packet = entry
         row.result = text(word).upper()
         row.reply = reply_text(reply, _KNOWN) if reply else None
-        row.response_ms = (self.talk.ts - ts) / 1e6
+        row.response_ms = elapsed(ts, self.talk.ts)
         if row is self.login:
             self.login = None
         self.store_row(row, ts, packet)

@@ -5,6 +5,7 @@ which names the client's library.
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.requests import RequestParser
 from rustnet.records import I32, U16, U32, Identifier, Software, Word, record
@@ -133,7 +134,7 @@ class KafkaParser(RequestParser[int, Kafka]):
             return
         row, ts, packet = entry
         row.reply_bytes = length
-        row.response_ms = (self.talk.ts - ts) / 1e6
+        row.response_ms = elapsed(ts, self.talk.ts)
         self.store_row(row, ts, packet)
 
 

@@ -9,6 +9,7 @@ from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework import ber
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.lines import mechanism_name
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text, utf16
 from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.framework.secrets import raw_parts, reply_text
@@ -294,7 +295,7 @@ class LdapParser(RequestParser[int, Ldap]):
         if tag == 0x65:
             row.entries = row.entries or 0
         if ts:
-            row.rtt_ms = (talk.ts - ts) / 1e6
+            row.rtt_ms = elapsed(ts, talk.ts)
         self.store_row(row, ts, packet)
         if row.oid == _START_TLS and number == 0 and talk.transport == "tcp":
             self.close()

@@ -7,7 +7,8 @@ import re
 from collections import deque
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
-from rustnet.dissect.framework.lines import LineParser, read_raw_sasl
+from rustnet.dissect.framework.lines import LineParser, read_raw_sasl, unknown
+from rustnet.dissect.framework.pairs import Pairs, elapsed
 from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import U16, U32, U64, Software, Term, User, record
 
@@ -25,8 +26,15 @@ _COMMANDS = _RETRIEVALS | {
 }  # fmt: skip
 _REPLIES = re.compile(
     rb"(?:VALUE [^ \r\n]+ [0-9]+ [0-9]+(?: [0-9]+)?|END|STORED|NOT_STORED|EXISTS|NOT_FOUND|DELETED|TOUCHED|OK|ERROR"
-    rb"|STAT [^ \r\n]+ [^\r\n]*|VERSION [^\r\n]+|(?:CLIENT|SERVER)_ERROR[^\r\n]*|HD[^\r\n]*|EN|NF|NS|MN)\r\n"
+    rb"|STAT [^ \r\n]+ [^\r\n]*|VERSION [^\r\n]+|(?:CLIENT|SERVER)_ERROR[^\r\n]*|HD[^\r\n]*|EN|NF|NS|MN|ME [^\r\n]*"
+    rb"|RESET|BUSY[^\r\n]*|BADCLASS[^\r\n]*|NOSPARE[^\r\n]*|NOTFULL[^\r\n]*|UNSAFE[^\r\n]*|SAME[^\r\n]*)\r\n"
 ).match
+_QUIET = re.compile(rb"m[gsda] [^ ]+(?: [^ ]+)* q(?: |$)").match
+"""A meta command that may get no reply."""
+_COUNTERS = frozenset({"incr", "decr"})
+_QUIET_CODES = frozenset({0x09, 0x0D, *range(0x11, 0x1B), 0x1E, 0x24})
+"""Codes of binary commands that may get no reply."""
+_STAT = 0x10
 _NAMES = (
     "get set add replace delete incr decr quit flush_all getq noop version getk getkq append prepend stat setq "
     "addq  replaceq deleteq incrq decrq quitq flush_allq appendq prependq verbosity touch gat gatq "
@@ -51,7 +59,8 @@ class Memcached:
     response_bytes: U64 = 0
     """Bytes of the values received; over UDP of the whole reply."""
     result: Term | None = None
-    """First word of the reply's last line, or the binary reply's status; NULL without one."""
+    """First word of the reply's last line (`NUMBER` after incr and decr), or the binary reply's status; NULL without
+    one."""
     server_version: Software | None = None
     """Version of the server, if it was requested."""
     username: User | None = None
@@ -61,7 +70,10 @@ class Memcached:
     status_code: U16 | None = None
     """Status of a binary reply: 0 is success."""
     response_ms: float | None = None
-    """From the command to the end of its reply, in milliseconds."""
+    """From the command to the end of its reply, in milliseconds; NULL if their packets have times in another order."""
+    pair_unknown: bool = False
+    """Bytes of the flow are missing, or the client asked for fewer replies, so that this command and its reply cannot
+    be assigned to each other."""
 
 
 def _command(line: bytes) -> tuple[Memcached, int] | None:
@@ -84,13 +96,15 @@ def _command(line: bytes) -> tuple[Memcached, int] | None:
 class TextParser(LineParser):
     """One connection with the text protocol."""
 
-    __slots__ = ("client", "waiting")
+    __slots__ = ("client", "pairs")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.client = talk.dst_port in _PORTS or talk.src_port not in _PORTS
         """Direction of the client: the flow's initiator, unless only its port is a standard one."""
-        self.waiting: deque[tuple[Memcached, int, int]] = deque()
+        self.search()
+        self.pairs = Pairs()
+        self.pairs.begin(talk, self.client)
 
     def line(self, line: bytes, from_src: bool) -> int:
         """Read a command, or a line of a reply; values are skipped."""
@@ -98,56 +112,78 @@ class TextParser(LineParser):
             return self._reply(line)
         request = _command(line)
         if request is None:
-            return 0
+            if not line:
+                return 0
+            request = Memcached(command=unknown(self.talk, line)), 0  # it gets a reply, too: ERROR
         row, skip = request
-        entry = (row, self.talk.ts, self.talk.packet)
+        talk = self.talk
         if line.endswith(b" noreply") or row.command == "quit":
+            self.store_row(row, talk.ts, talk.packet)
+            return skip
+        if row.command == "watch" or _QUIET(line) is not None:
+            self.pairs.give_up()
+        for entry in self.pairs.request(row, talk.ts, talk.packet, len(line) + 2):
             self.store_row(*entry)
-        else:
-            self.waiting.append(entry)
-            if len(self.waiting) > MAX_OUTSTANDING:
-                self.store_row(*self.waiting.popleft())
         return skip
 
+    def resumes(self, line: bytes, from_src: bool) -> bool:
+        """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
+        if from_src != self.client:
+            whole = _REPLIES(line + b"\r\n") is not None
+            if not whole:
+                self.pairs.lose_responses()
+            return whole
+        whole = _command(line) is not None
+        if not whole:
+            self.pairs.lose_requests(len(line) + 2)
+        return whole
+
     def _reply(self, line: bytes) -> int:
-        talk = self.talk
         value = _VALUE(line)
         if value is not None:
             size = int(value.group(1))
-            if self.waiting:
-                self.waiting[0][0].response_bytes += size
-                if line.startswith(b"VA "):
-                    self._final(b"VA")
+            row = self.pairs.first()
+            if row is not None:
+                row.response_bytes += size
+            if line.startswith(b"VA "):
+                self._final(b"VA")
             return size + 2
         if not line or line.startswith(b"STAT "):
             return 0
-        if _REPLIES(line + b"\r\n") is None:
-            if self.rows == 0 and not self.waiting:
-                raise DissectError("expected a reply line")
-            return 0
-        if not self.waiting:
-            self.waiting.append((Memcached(), talk.ts, talk.packet))
-        self._final(line)
+        row = self.pairs.first()
+        if (line.isdigit() and row is not None and row.command in _COUNTERS) or (line.isdigit() and self.pairs.doubt):
+            self._final(b"NUMBER")
+        elif _REPLIES(line + b"\r\n") is not None:
+            self._final(line)
+        elif self.rows == 0 and not self.pairs.waiting and not self.pairs.torn:
+            raise DissectError("expected a reply line")
         return 0
 
     def _final(self, line: bytes) -> None:
         """Complete the oldest pending command."""
-        row, ts, packet = self.waiting.popleft()
+        entry = self.pairs.response()
+        if entry is None:
+            entry = (Memcached(), self.talk.ts, self.talk.packet)
+            self.pairs.orphan(entry[0])
+        row, ts, packet = entry
         word, _, rest = line.partition(b" ")
         row.result = text(word)
         if word == b"VERSION":
             row.server_version = text(rest)
         if row.command is not None:
-            row.response_ms = (self.talk.ts - ts) / 1e6
+            row.response_ms = elapsed(ts, self.talk.ts)
         self.store_row(row, ts, packet)
 
     def close(self) -> None:
         """Store the commands that got no reply."""
-        while self.waiting:
-            self.store_row(*self.waiting.popleft())
+        for entry in self.pairs.drain():
+            self.store_row(*entry)
+        self.pairs.report(self.talk, "Memcached")
 
     def gap(self, size: int, from_src: bool) -> None:
         """Stop reading: the next bytes may be part of a value."""
+        self.pairs.give_up()
+        self.close()
         self.talk.finish()
 
 
@@ -158,7 +194,7 @@ class BinaryParser(RowParser):
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.waiting: deque[tuple[Memcached, int, int, bytes]] = deque()
+        self.waiting: deque[tuple[Memcached, int, int, bytes, int]] = deque()
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read headers; keys and values are skipped, except those of a login."""
@@ -187,27 +223,44 @@ class BinaryParser(RowParser):
         if code in {0x21, 0x22}:
             row.has_password = True
             row.username, _ = read_raw_sasl(self.talk, "PLAIN", head[24 + key :], 1)
-        self.waiting.append((row, self.talk.ts, self.talk.packet, head[12:16]))
+        self.waiting.append((row, self.talk.ts, self.talk.packet, head[12:16], code))
         if len(self.waiting) > MAX_OUTSTANDING:
             self.store_row(*self.waiting.popleft()[:3])
 
     def _reply(self, code: int, length: int, head: bytes) -> None:
-        """Pair a reply with its command; quiet commands before it have none."""
-        while self.waiting:
-            row, ts, packet, opaque = self.waiting.popleft()
-            if opaque == head[12:16] or not self.waiting:
-                row.status_code = head[6] << 8 | head[7]
-                row.result = "ok" if row.status_code == 0 else "error"
-                row.response_bytes = max(0, length - (head[2] << 8 | head[3]) - head[4])
-                row.response_ms = (self.talk.ts - ts) / 1e6
-                self.store_row(row, ts, packet)
-                return
-            self.store_row(row, ts, packet)
+        """Pair a reply with its command, by code and opaque value; quiet commands before it have no reply."""
+        fitting = [i for i, entry in enumerate(self.waiting) if entry[3] == head[12:16] and entry[4] == code]
+        if not fitting:
+            return
+        size = max(0, length - (head[2] << 8 | head[3]) - head[4])
+        if code == _STAT and length:
+            self.waiting[fitting[0]][0].response_bytes += size  # one of several, the last of which is empty
+            return
+        if len(fitting) > 1 and code in _QUIET_CODES:
+            for i in fitting:
+                self.waiting[i][0].pair_unknown = True
+            return
+        for _ in range(fitting[0]):
+            self.store_row(*self.waiting.popleft()[:3])
+        row, ts, packet, _, _ = self.waiting.popleft()
+        row.status_code = head[6] << 8 | head[7]
+        row.result = "ok" if row.status_code == 0 else "error"
+        row.response_bytes += size
+        row.response_ms = elapsed(ts, self.talk.ts)
+        self.store_row(row, ts, packet)
 
     def close(self) -> None:
         """Store the commands that got no reply."""
         while self.waiting:
             self.store_row(*self.waiting.popleft()[:3])
+
+    def gap(self, size: int, from_src: bool) -> None:
+        """Stop reading: the beginning of the next header cannot be found."""
+        for row, *_ in self.waiting:
+            row.pair_unknown = True
+        if self.waiting:
+            self.talk.anomaly("pair_unknown", "bytes are missing: replies of Memcached may be lost", len(self.waiting))
+        super().gap(size, from_src)
 
 
 class DatagramParser(RowParser):
@@ -237,7 +290,7 @@ class DatagramParser(RowParser):
         row.response_bytes += len(data) - 8
         reply = _REPLIES(data, 8)  # other datagrams of the reply begin anywhere in a value
         row.result = row.result or (text(reply.group().split()[0]) if reply is not None else None)
-        row.response_ms = (self.talk.ts - ts) / 1e6 if row.command is not None else None
+        row.response_ms = elapsed(ts, self.talk.ts) if row.command is not None else None
         if int.from_bytes(data[2:4], "big") + 1 >= int.from_bytes(data[4:6], "big"):
             del self.waiting[number]
             self.store_row(row, ts, packet)

@@ -4,6 +4,7 @@ Values of registers are not kept. Repeated polling, the same request with the sa
 """
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import RowParser
 from rustnet.records import U8, U16, Count16, Count32, Word, record
 
@@ -154,7 +155,7 @@ class ModbusParser(RowParser):
         if pending is None or pending.code != code & 0x7F:
             pending = Request(data, code & 0x7F, talk.ts, talk.packet)
         else:
-            rtt_ms = (talk.ts - pending.ts) / 1e6
+            rtt_ms = elapsed(pending.ts, talk.ts)
         exception = None
         if code & 0x80 and len(data) >= 9:
             exception = _EXCEPTIONS.get(data[8]) or f"exception {data[8]}"

@@ -7,6 +7,7 @@ import struct
 from socket import inet_ntoa
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import RowParser, text
 from rustnet.records import I32, U8, Mixed, Ts, Word, record
 
@@ -135,7 +136,7 @@ class NtpParser(RowParser):
     def _measure(self, row: Ntp) -> None:
         """Compare the server's clock with the capture's."""
         now = self.talk.ts
-        row.rtt_ms = (now - self.asked_ts) / 1e6
+        row.rtt_ms = elapsed(self.asked_ts, now)
         if row.receive_time is not None and row.transmit_time is not None:
             row.clock_offset_ms = (row.receive_time - self.asked_ts + row.transmit_time - now) / 2e6
         self.asked = 0

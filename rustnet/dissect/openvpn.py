@@ -8,6 +8,7 @@ first data packet.
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.inner import InnerStream
 from rustnet.dissect.framework.one_row import OneRowParser
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.tls.parser import Tls, TlsParser
 from rustnet.records import U16, Identifier, Word, record
 
@@ -145,7 +146,7 @@ class OpenvpnParser(OneRowParser[Openvpn]):
         elif row.server_session is None:
             row.server_session = data[1:9].hex()
             if self.client_reset_ts:
-                row.response_ms = (talk.ts - self.client_reset_ts) / 1e6
+                row.response_ms = elapsed(self.client_reset_ts, talk.ts)
         self.expected[from_src] = max(self.expected[from_src], 1)
 
     def _control(self, data: bytes, from_src: bool) -> None:

@@ -5,7 +5,6 @@ parser reads the rest of the connection. Passwords and digests are not kept.
 """
 
 import re
-from collections import deque
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.lines import (
@@ -18,6 +17,7 @@ from rustnet.dissect.framework.lines import (
     stray_line,
     unknown,
 )
+from rustnet.dissect.framework.pairs import Entry, Pairs, elapsed
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.secrets import reply_text
 from rustnet.dissect.tls.parser import TLS
@@ -58,23 +58,28 @@ class Pop3:
     response_bytes: U64 = 0
     """Bytes of the reply's further lines: a mail, or a list."""
     response_ms: float | None = None
-    """From the command to the reply's first line, in milliseconds."""
+    """From the command to the reply's first line, in milliseconds; NULL if the packets' times are in another order."""
+    pair_unknown: bool = False
+    """Bytes of the flow are missing, so that this command and its reply cannot be assigned to each other."""
 
 
 class Pop3Parser(LineParser):
     """One connection."""
 
-    __slots__ = ("answers", "listing", "login", "open", "server", "user", "waiting")
+    __slots__ = ("answers", "listing", "login", "open", "pairs", "server", "torn", "user")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.server: bool | None = None
         """Direction of the server, once a line shows it."""
-        self.waiting: deque[tuple[Pop3, int, int]] = deque()
-        self.open: tuple[Pop3, int, int] | None = None
+        self.search()
+        self.pairs = Pairs(MAX_WAITING)
+        self.open: Entry | None = None
         """Row of the multi-line reply being read."""
         self.listing = Dotted()
         """Those lines."""
+        self.torn = False
+        """Bytes of them are missing, perhaps their end."""
         self.login: Pop3 | None = None
         """Row of the pending AUTH command: the client\'s next lines are credentials."""
         self.answers = 0
@@ -82,7 +87,7 @@ class Pop3Parser(LineParser):
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read lines; TLS that arrives before the reply that permits it waits."""
-        if data[:2] == b"\x16\x03" and any(row.command == "STLS" for row, _, _ in self.waiting):
+        if data[:2] == b"\x16\x03" and any(row.command == "STLS" for row, _, _ in self.pairs.waiting):
             return 0
         return super().stream(data, from_src)
 
@@ -95,6 +100,7 @@ class Pop3Parser(LineParser):
             if not reply and _COMMAND(line) is None:
                 raise DissectError("expected a command or a reply")
             self.server = from_src if reply else not from_src
+            self.pairs.begin(self.talk, not self.server)
         if from_src != self.server:
             self._command(line)
         elif reply:
@@ -106,18 +112,37 @@ class Pop3Parser(LineParser):
         if self.open is not None:
             self.store_row(*self.open)
             self.open = None
-        while self.waiting:
-            self.store_row(*self.waiting.popleft())
+        for entry in self.pairs.drain():
+            self.store_row(*entry)
+        self.pairs.report(self.talk, "POP3")
+
+    def resumes(self, line: bytes, from_src: bool) -> bool:
+        """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
+        reply = line.startswith((b"+OK ", b"-ERR "))
+        command = text(line.partition(b" ")[0]).upper() in _COMMANDS
+        whole = reply or command if self.server is None else reply if from_src == self.server else command
+        if not whole:
+            self._lose(len(line) + 2, from_src)
+        return whole
+
+    def _lose(self, size: int, from_src: bool) -> None:
+        """Take into account that commands or replies may be missing."""
+        if self.server is None:
+            self.talk.count_lost(size, from_src)
+        elif from_src == self.server:
+            self.pairs.lose_responses(self.open is not None)
+        else:
+            self.pairs.lose_requests(size)
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Count missing bytes of a mail; otherwise store the pending commands, as their replies may be missing."""
+        """Count missing bytes of a mail, and take into account what else may be missing."""
+        self._lose(size + self.cut_off, from_src)
         super().gap(size, from_src)
         if from_src != self.server:
             self.answers = LOST - 1
-        if self.in_body[from_src] and self.open is not None:
+        elif self.open is not None:
+            self.torn = True
             self.listing.lose(size)
-        else:
-            self.close()
 
     def _command(self, line: bytes) -> None:
         match = _COMMAND(line)
@@ -144,9 +169,14 @@ class Pop3Parser(LineParser):
             if name == "USER":
                 self.user = row.argument
         row.user = row.user or self.user
-        self.waiting.append((row, self.talk.ts, self.talk.packet))
-        if len(self.waiting) > MAX_WAITING:
-            self.store_row(*self.waiting.popleft())
+        self._add_request(row, len(line) + 2)
+
+    def _add_request(self, row: Pop3, size: int) -> None:
+        """Let a command wait for its reply."""
+        if self.torn:  # the client would not go on before the end of the mail or list
+            self._end_listing(bool(self.server))
+        for entry in self.pairs.request(row, self.talk.ts, self.talk.packet, size, row.command == "AUTH"):
+            self.store_row(*entry)
 
     def _prove(self, name: str, raw: bytes) -> None:
         """Keep a password or a digest out of the server's reply; of APOP the user comes first."""
@@ -175,12 +205,16 @@ class Pop3Parser(LineParser):
     def _reply(self, line: bytes) -> None:
         """Read a reply's first line."""
         talk = self.talk
-        entry = self.waiting.popleft() if self.waiting else (Pop3(), talk.ts, talk.packet)
-        row = entry[0]
+        entry = self.pairs.response()
+        if entry is not None:
+            row = entry[0]
+            row.response_ms = elapsed(entry[1], talk.ts)
+        else:
+            row = Pop3()
+            self.pairs.orphan(row)
+            entry = (row, talk.ts, talk.packet)
         row.ok = line.startswith(b"+")
         row.reply = reply_text(line, _COMMANDS)
-        if row.command is not None:
-            row.response_ms = (talk.ts - entry[1]) / 1e6
         if row is self.login:
             self.login = None
         listing = row.argument is None or row.command in {"RETR", "TOP"}
@@ -206,7 +240,7 @@ class Pop3Parser(LineParser):
         return after if after >= 0 else len(data)
 
     def _end_listing(self, from_src: bool) -> None:
-        self.in_body[from_src] = False
+        self.in_body[from_src] = self.torn = False
         if self.open is not None:
             self.store_row(*self.open)
             self.open = None

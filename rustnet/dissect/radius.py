@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.records import U8, U32, Bytes64, FreeText, Host, Identifier, Ip, Mixed, User, Word, record
 
 MAX_ROWS = 2_000
@@ -114,7 +115,8 @@ class RadiusParser(Parser):
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.asked: dict[tuple[int, bool], int] = {}
+        self.asked: dict[tuple[int, bool], tuple[bytes, int]] = {}
+        """Authenticator and time of pending requests, by identifier and direction."""
         self.rows = 0
 
     def datagram(self, data: bytes, from_src: bool) -> None:
@@ -130,11 +132,14 @@ class RadiusParser(Parser):
         if code in _REQUESTS:
             if len(self.asked) >= MAX_OUTSTANDING:
                 del self.asked[next(iter(self.asked))]
-            self.asked.setdefault(key, talk.ts)
+            authenticator = data[4:20]
+            earlier = self.asked.get(key)
+            if earlier is None or earlier[0] != authenticator:  # else the same request, sent again
+                self.asked[key] = authenticator, talk.ts
         else:
             since = self.asked.pop((data[1], not from_src), None)
             if since is not None:
-                row.response_ms = (talk.ts - since) / 1e6
+                row.response_ms = elapsed(since[1], talk.ts)
         fault = _attributes(row, data, min(length, size))
         if fault or length > size:
             talk.anomaly("malformed_radius", fault or f"message length is {length} bytes, of which {size} are present")

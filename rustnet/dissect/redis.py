@@ -4,17 +4,19 @@ One row per command with its reply. Arguments and values are skipped, never kept
 """
 
 import re
-from collections import deque
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
 from rustnet.dissect.framework.lines import unknown
-from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
+from rustnet.dissect.framework.pairs import Pairs, elapsed
+from rustnet.dissect.framework.reading import RowParser, text
 from rustnet.records import U32, U64, Term, User, Word, record
 
 MAX_LINE = 4096
 """Maximum size of a line; longer values have a length prefix."""
 MAX_ITEM, MAX_DIGITS = 256, 9
 """Maximum size of a short text, and digits of a length, in a reply that is skipped in one go."""
+MIN_COMMAND = 14
+"""Least size of a command without its arguments."""
 MAX_NAME = 64
 """Bytes of a command's name, and of a user's."""
 _COMMAND = re.compile(rb"\*([1-9][0-9]{0,6})\r\n\$([1-9][0-9]?)\r\n([A-Za-z][A-Za-z0-9._-]{0,63})\r\n").match
@@ -55,6 +57,8 @@ _OF_MODULE = re.compile(
 _ERROR = re.compile(rb"[A-Z][A-Z0-9_]{1,23}").match
 _ENDLESS = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"})
 """Commands after which replies no longer correspond to commands."""
+_SUBSCRIPTIONS = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"})
+"""Commands that RESP 3 answers by pushes."""
 _PORTS = (6379, 6380)
 
 
@@ -78,7 +82,10 @@ class Redis:
     error: Term | None = None
     """First word of an error."""
     response_ms: float | None = None
-    """From the command to its reply, in milliseconds."""
+    """From the command to its reply, in milliseconds; NULL if their packets have times in another order."""
+    pair_unknown: bool = False
+    """Bytes of the flow are missing, or the client switched replies off, so that this command and its reply cannot be
+    assigned to each other."""
 
 
 def skip_items(data: bytes, pos: int, nested: int) -> tuple[int, int]:
@@ -119,7 +126,7 @@ def skip_items(data: bytes, pos: int, nested: int) -> tuple[int, int]:
 class RedisParser(RowParser):
     """One connection."""
 
-    __slots__ = ("arguments", "client", "left", "login", "nested", "row", "waiting")
+    __slots__ = ("arguments", "client", "left", "login", "nested", "pairs", "row", "silent")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
@@ -134,12 +141,15 @@ class RedisParser(RowParser):
         self.login = False
         self.nested = 0
         """Items of the reply that remain."""
-        self.waiting: deque[tuple[Redis, int, int]] = deque()
+        self.silent = False
+        """The command may switch replies off."""
+        self.pairs = Pairs()
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read commands or replies; may skip beyond ``data``."""
         if self.client is None:
             self.client = self._role(data, from_src)
+            self.pairs.begin(self.talk, self.client)
         read = self._request if from_src == self.client else self._reply
         pos = 0
         size = len(data)
@@ -152,13 +162,15 @@ class RedisParser(RowParser):
 
     def gap(self, size: int, from_src: bool) -> None:
         """Store what is pending: the beginning of the next command cannot be found."""
+        self.pairs.give_up()
         self.close()
         self.talk.finish()
 
     def close(self) -> None:
         """Store the commands that got no reply."""
-        while self.waiting:
-            self.store_row(*self.waiting.popleft())
+        for entry in self.pairs.drain():
+            self.store_row(*entry)
+        self.pairs.report(self.talk, "Redis")
 
     def _role(self, data: bytes, from_src: bool) -> bool:
         talk = self.talk
@@ -220,6 +232,8 @@ class RedisParser(RowParser):
                     row.request_bytes -= size
                     return pos
                 self._credential(row, data[start : start + size])
+            elif self.silent:
+                self._silence(size, data[start : start + 5])
         self.left -= 1
         if self.left == 0:
             self._queue_command()
@@ -231,8 +245,15 @@ class RedisParser(RowParser):
         if row.command not in _COMMANDS and _OF_MODULE(row.command) is None:
             row.command = unknown(self.talk, name)
         self.login = row.command in {"AUTH", "HELLO"}
+        self.silent = row.command == "CLIENT"
         if row.command == "AUTH":
             row.has_password = True
+
+    def _silence(self, size: int, argument: bytes) -> None:
+        """Take the first argument of CLIENT: after CLIENT REPLY commands may have no reply."""
+        self.silent = False
+        if size == 5 and b"REPLY".startswith(argument.upper()):
+            self.pairs.give_up()
 
     def _credential(self, row: Redis, argument: bytes) -> None:
         """Take the user of ``AUTH user password`` or ``HELLO 3 AUTH user password``."""
@@ -254,9 +275,8 @@ class RedisParser(RowParser):
         self.row = None
         self.login = False
         if row is not None:
-            self.waiting.append((row, self.talk.ts, self.talk.packet))
-            if len(self.waiting) > MAX_OUTSTANDING:
-                self.store_row(*self.waiting.popleft())
+            for entry in self.pairs.request(row, self.talk.ts, self.talk.packet, row.request_bytes + MIN_COMMAND):
+                self.store_row(*entry)
 
     def _reply(self, data: bytes, pos: int) -> int:
         """Read the next piece of a reply; its first one answers a command."""
@@ -273,7 +293,7 @@ class RedisParser(RowParser):
         size = self._number(data, pos, end) if kind in b"$*!=%~>|" else 0
         if self.nested:
             self.nested -= 1
-        elif kind not in b">|":
+        elif kind not in b">|" or (kind == 62 and self._subscribes()):
             self._answer(kind, size, data[pos + 1 : end])
         if kind in b"*~>":
             self.nested += max(0, size)
@@ -283,16 +303,25 @@ class RedisParser(RowParser):
             return end + 2 + size + 2
         return end + 2
 
+    def _subscribes(self) -> bool:
+        """Whether a push is the reply to the oldest command."""
+        row = self.pairs.first()
+        return row is not None and row.command in _SUBSCRIPTIONS
+
     def _answer(self, kind: int, size: int, body: bytes) -> None:
         """Pair a reply with the oldest pending command."""
         talk = self.talk
-        row, ts, packet = self.waiting.popleft() if self.waiting else (Redis(), talk.ts, talk.packet)
+        entry = self.pairs.response()
+        if entry is None:
+            entry = (Redis(), talk.ts, talk.packet)
+            self.pairs.orphan(entry[0])
+        row, ts, packet = entry
         row.result = "null" if size < 0 else _KINDS[kind]
         if kind == 45:
             word = body.partition(b" ")[0]
             row.error = text(word) if _ERROR(word) is not None else "ERR"
         if row.command is not None:
-            row.response_ms = (talk.ts - ts) / 1e6
+            row.response_ms = elapsed(ts, talk.ts)
         self.store_row(row, ts, packet)
         if row.command in _ENDLESS and row.error is None:
             self.close()

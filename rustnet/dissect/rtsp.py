@@ -7,6 +7,7 @@ import re
 
 from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import head, number
 from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.framework.secrets import authorization_parts, without_password
@@ -147,7 +148,7 @@ class RtspParser(RequestParser[tuple[bool, str], Rtsp]):
         row.content_type = get("content-type")
         row.media = sdp.media(body)
         if ts:
-            row.response_ms = (self.talk.ts - ts) / 1e6
+            row.response_ms = elapsed(ts, self.talk.ts)
         self.store_row(row, ts, packet)
 
 

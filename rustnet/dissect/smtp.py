@@ -63,7 +63,9 @@ class Smtp:
     mail_bytes: U64 | None = None
     """Bytes of message data that followed DATA or BDAT."""
     response_ms: float | None = None
-    """From the command to its final reply, in milliseconds."""
+    """From the command to its final reply, in milliseconds; NULL if their packets have times in another order."""
+    pair_unknown: bool = False
+    """Bytes of the flow are missing, so that this command and its reply cannot be assigned to each other."""
 
 
 class SmtpParser(ReplyParser[Smtp]):
@@ -71,8 +73,9 @@ class SmtpParser(ReplyParser[Smtp]):
 
     UPGRADE = "STARTTLS"
     VERBS = _COMMANDS
+    TITLE = "SMTP"
 
-    __slots__ = ("answers", "data", "helo", "login", "mail_from")
+    __slots__ = ("accepted", "answers", "data", "further", "helo", "login", "mail_from")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
@@ -84,6 +87,10 @@ class SmtpParser(ReplyParser[Smtp]):
         """Row of the pending AUTH command: the client\'s next lines are credentials."""
         self.answers = 0
         """Lines that the client has sent since AUTH."""
+        self.accepted = -1
+        """With LMTP, recipients that the server has accepted: each gets a reply to the message (RFC 2033, 4.2)."""
+        self.further = 0
+        """Of those replies, how many are still to come after the first one."""
 
     def blank(self) -> Smtp:
         """Create the row of a greeting."""
@@ -119,6 +126,7 @@ class SmtpParser(ReplyParser[Smtp]):
         if name in {"EHLO", "HELO", "LHLO"}:
             row.helo = self.helo = row.argument
             row.mail_from = self.mail_from = None
+            self.accepted = 0 if name == "LHLO" else -1
         elif name == "MAIL" and (path := _PATH(raw)) is not None:
             row.mail_from = self.mail_from = text(path.group(1))
             size = _SIZE(path.group(2))
@@ -136,11 +144,12 @@ class SmtpParser(ReplyParser[Smtp]):
 
     def line(self, line: bytes, from_src: bool) -> int:
         """Read a line; the bytes that follow BDAT (RFC 3030) are skipped."""
-        before = self.waiting[-1][0] if self.waiting else None
+        waiting = self.pairs.waiting
+        before = waiting[-1][0] if waiting else None
         super().line(line, from_src)
-        if from_src == self.server or not self.waiting:
+        if from_src == self.server or not waiting:
             return 0
-        row = self.waiting[-1][0]
+        row = waiting[-1][0]
         return row.mail_bytes or 0 if row is not before and row.command == "BDAT" else 0
 
     def _auth(self, row: Smtp, raw: bytes) -> None:
@@ -184,6 +193,27 @@ class SmtpParser(ReplyParser[Smtp]):
         self.data = None
         self.mail_from = None
 
+    def preliminary(self, code: int) -> bool:
+        """Whether the reply asks for a message, or for credentials."""
+        return code in {334, 354}
+
+    def expects_more(self, row: Smtp) -> bool:
+        """Whether the command is completed in two steps."""
+        return row.command in {"DATA", "AUTH"}
+
+    def _count_replies(self) -> None:
+        """Expect the further replies to a message that LMTP has."""
+        self.further = max(0, self.accepted - 1)
+        self.accepted = min(self.accepted, 0)
+
+    def _final(self, code: int) -> None:
+        """Complete a command with its reply."""
+        if self.further:
+            self.further -= 1
+            self.store_row(Smtp(reply_code=code, replies=self.lines))
+            return
+        super()._final(code)
+
     def answered(self, row: Smtp, code: int) -> bool:
         """Read a reply: 354 and 334 ask for more; a refused DATA has no message."""
         if row.command == "AUTH" and code == 334:
@@ -193,13 +223,24 @@ class SmtpParser(ReplyParser[Smtp]):
                 return False
             if self.data is not None and row is self.data[0]:
                 self._end_message(not self.server)
+            self._count_replies()
+        elif row.command == "BDAT" and (row.argument or "").upper().endswith(" LAST"):
+            self._count_replies()
+        elif row.command == "RCPT" and self.accepted >= 0 and code < 300:
+            self.accepted += 1
+        elif row.command is None and self.data is not None and self.pairs.doubt and not self.preliminary(code):
+            self._end_message(not self.server)
         if row is self.login:
             self.login = None
         if row.command is None and code == 220 and not self.server:
-            host = _HOST(self.lines[0].encode("utf-8"))
-            if host is not None and b"." in host.group(1):
-                self.talk.name_host(host.group(1).decode("ascii").lower(), "smtp")
+            self._name_host()
         return True
+
+    def _name_host(self) -> None:
+        """Name the server by its greeting."""
+        host = _HOST(self.lines[0].encode("utf-8"))
+        if host is not None and b"." in host.group(1):
+            self.talk.name_host(host.group(1).decode("ascii").lower(), "smtp")
 
 
 def _probe_smtp(data: bytes, talk: Conversation, from_src: bool) -> int:

@@ -7,6 +7,7 @@ from socket import inet_ntoa
 
 from rustnet.dissect.framework import ber
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import MAX_OUTSTANDING, RowParser, text
 from rustnet.records import (
     I64,
@@ -166,7 +167,7 @@ class SnmpParser(RowParser):
             row.error = _ERRORS[error] if 0 <= error < len(_ERRORS) else f"error{error}"
             row.error_index = ber.unsigned(data, members[2]) if error else None
             since = self.asked.pop(row.request_id, None)
-            row.rtt_ms = None if since is None else (self.talk.ts - since) / 1e6
+            row.rtt_ms = None if since is None else elapsed(since, self.talk.ts)
         elif tag != 0xA7:
             if len(self.asked) >= MAX_OUTSTANDING:
                 del self.asked[next(iter(self.asked))]

@@ -9,6 +9,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.rtp import MAX_QUIET, Media, Rtcp, Rtp
 from rustnet.dissect.tls.dtls import DtlsParser, looks_like_dtls
 from rustnet.dissect.tls.parser import Tls
@@ -294,7 +295,7 @@ class StunParser(Parser):
         if answer:
             since = asked.pop(transaction, None)
             if since is not None:
-                row.response_ms = (self.talk.ts - since) / 1e6
+                row.response_ms = elapsed(since, self.talk.ts)
         elif not kind & 0x0010:
             if len(asked) >= MAX_OUTSTANDING:
                 del asked[next(iter(asked))]

@@ -5,6 +5,7 @@ every two minutes get no rows.
 """
 
 from rustnet.dissect.framework.conversation import NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.records import U32, Word, record
 
 MAX_ROWS = 200
@@ -75,7 +76,7 @@ class WireguardParser(Parser):
             row.under_load = data[76:92] != bytes(16)
             since = self.asked.pop(row.receiver_index, None)
             if since is not None:
-                row.response_ms = (talk.ts - since) / 1e6
+                row.response_ms = elapsed(since, talk.ts)
             talk.state = "ESTABLISHED"
         else:
             row.receiver_index = index

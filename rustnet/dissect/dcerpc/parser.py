@@ -9,6 +9,7 @@ from uuid import UUID
 from rustnet.dissect.dcerpc.interfaces import INTERFACES
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import need
 from rustnet.dissect.framework.requests import RequestParser
 from rustnet.records import U16, U32, Bytes32, Host, Identifier, Mixed, Term, User, Word, record
@@ -175,7 +176,7 @@ class DcerpcParser(RequestParser[tuple[object, int], Dcerpc]):
             row.accepted = 0 in results
             row.result = "ok" if row.accepted else "refused"
             row.endpoint = endpoint or None
-            row.rtt_ms = (self.talk.ts - ts) / 1e6
+            row.rtt_ms = elapsed(ts, self.talk.ts)
             self.store_row(row, ts, packet)
 
     def _request(self, data: bytes, order: str, call: int) -> None:
@@ -195,7 +196,7 @@ class DcerpcParser(RequestParser[tuple[object, int], Dcerpc]):
             need(data, 28, "fault PDU")
             row.result = _fault(struct.unpack_from(order + "I", data, 24)[0])
         if ts:
-            row.rtt_ms = (self.talk.ts - ts) / 1e6
+            row.rtt_ms = elapsed(ts, self.talk.ts)
         row.username, row.domain = self.identity.username, self.identity.domain
         self.store_row(row, ts, packet)
 
@@ -236,7 +237,7 @@ class DcerpcParser(RequestParser[tuple[object, int], Dcerpc]):
             code = int.from_bytes(data[80:84], "little" if little else "big") if kind != 2 else 0
             row.result = "ok" if kind == 2 else _fault(code)
             if ts:
-                row.rtt_ms = (self.talk.ts - ts) / 1e6
+                row.rtt_ms = elapsed(ts, self.talk.ts)
             self.store_row(row, ts, packet)
 
     def _response_row(self, data: bytes, kind: int, little: bool, opnum: int, sequence: int) -> Dcerpc:

@@ -15,13 +15,14 @@ cdef class Conversation:
     cdef public str transport, src_text, dst_text
     cdef public int src_port, dst_port, attempts, rejected, messages, errors
     cdef public object parser, secrets, app, service, state, hostname, hostname_source
-    cdef public bint finished
+    cdef public bint finished, lost_between, truncated
     cdef public tuple withdrawn
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
     cpdef anomaly(self, str kind, str detail, int64_t count=*)
     cpdef name_host(self, str name, str source)
     cpdef set_idle_timeout(self, int64_t timeout)
+    cpdef count_lost(self, int64_t size, bint from_src)
     cpdef finish(self)
     cpdef learn(self, str ip, str name, str source, object ttl=*, object client=*)
 

@@ -68,7 +68,9 @@ class Conversation:
     ``ts`` (nanoseconds) and ``packet`` (number) are those of the packet that completed the bytes being read;
     ``memo_src`` and ``memo_dst`` hold a few bytes per direction for probes that need to see several datagrams;
     ``missing`` is how many bytes the snap length cut off the end of a datagram; ``lost_src`` and ``lost_dst`` how many
-    bytes of a stream's directions were lost since it began, or since its protocol took over from another one.
+    bytes of a stream's directions were lost since it began, or since its protocol took over from another one;
+    ``lost_between`` that this was while bytes of the other direction waited for a parser, ``truncated`` that the loss
+    being handled is the end of a segment that the snap length cut.
     """
 
     __slots__ = (
@@ -83,6 +85,7 @@ class Conversation:
         "hostname",
         "hostname_source",
         "hostname_ts",
+        "lost_between",
         "lost_dst",
         "lost_src",
         "memo_dst",
@@ -101,6 +104,7 @@ class Conversation:
         "src_text",
         "state",
         "transport",
+        "truncated",
         "ts",
         "withdrawn",
     )
@@ -132,6 +136,8 @@ class Conversation:
         self.missing = 0
         self.lost_src = 0
         self.lost_dst = 0
+        self.truncated = False
+        self.lost_between = False
         self.flow: Flow | None = None
         self.errors = 0
         self.withdrawn: tuple[str, ...] = ()
@@ -175,6 +181,13 @@ class Conversation:
         if self.hostname is not None and self.secrets.hide(self.hostname, free=False) != self.hostname:
             self.hostname = self.hostname_source = None
 
+    def count_lost(self, size: int, from_src: bool) -> None:
+        """Count bytes of a direction that are missing, or cannot be read because of that, until a parser knows it."""
+        if from_src:
+            self.lost_src += size
+        else:
+            self.lost_dst += size
+
     def learn(self, ip: str, name: str, source: str, ttl: int | None = None, client: str | None = None) -> None:
         """Report a name for an address, such as a DNS answer that ``client`` received."""
         if self.secrets is not None and self.secrets.hide(name, free=False) != name:
@@ -215,6 +228,7 @@ class Conversation:
         """
         self.parser = None if dissector is None else dissector.parser(self)
         self.lost_src = self.lost_dst = 0
+        self.lost_between = False
         self.attempts = 0
         self.rejected = 0
 

@@ -214,7 +214,12 @@ class Dispatcher(Listener):
         skip = 0
         if talk.parser is None and not self.recognise(talk, data, from_src):
             # Within a long message the next chunk may be the beginning of another one, such as a head after a body.
-            self.set_pending(talk, from_src, data if len(data) < MAX_PROBE else b"")
+            if len(data) < MAX_PROBE:
+                self.set_pending(talk, from_src, data)
+            else:
+                self.set_pending(talk, from_src, b"")
+                if talk.lost_src if from_src else talk.lost_dst:
+                    talk.count_lost(len(data), from_src)
         else:
             skip = self.feed(talk, data, from_src)
         if talk.finished:
@@ -226,18 +231,19 @@ class Dispatcher(Listener):
         """Bytes of a stream were not captured."""
         talk: Conversation = flow.talk or self.start_conversation(flow)
         if talk.parser is None:  # what follows is read like a capture that begins there
+            size += len(talk.pending_src if from_src else talk.pending_dst)
             self.set_pending(talk, from_src, b"")
+            if talk.pending_src or talk.pending_dst:
+                talk.lost_between = True
         else:
             self.lose(talk, from_src, size, ts, number)
-        if from_src:
-            talk.lost_src += size
-        else:
-            talk.lost_dst += size
+        talk.count_lost(size, from_src)
         if talk.finished:
             flow.wants = False
 
     def lose(self, talk: Conversation, from_src: bool, size: int, ts: int, number: int) -> None:
         """Let the parser read the bytes ahead of a loss, and handle the loss."""
+        talk.truncated = talk.packet == number
         talk.ts = ts
         talk.packet = number
         waiting = talk.pending_src if from_src else talk.pending_dst

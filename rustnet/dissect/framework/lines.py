@@ -6,10 +6,10 @@ A line longer than `MAX_LINE` is cut and its rest dropped; after a loss, reading
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections import deque
 from typing import Generic, Protocol, TypeVar
 
 from rustnet.dissect.framework.conversation import Conversation, DissectError
+from rustnet.dissect.framework.pairs import Pairs, elapsed
 from rustnet.dissect.framework.reading import RowParser, text
 from rustnet.dissect.framework.secrets import parts_of, raw_parts, reply_text, unknown_command
 from rustnet.dissect.tls.parser import TLS
@@ -20,12 +20,17 @@ MAX_LINES = 200_000
 """Lines of one flow that are read."""
 MAX_WAITING = 64
 """Pending commands of one flow."""
+GREETING, CLOSING = 220, 421
+"""Codes of replies that a server sends without being asked."""
 MAX_STRAY, MAX_STRAY_WORDS = 256, 2
 """Bytes and words of a line that is no command from which on it is a text rather than a password."""
 MAX_REPLIES = 16
 """Lines kept of one reply."""
 _DOT = re.compile(rb"\n\.\r?\n")
 _REPLY = re.compile(rb"([1-6][0-9]{2})([ -]|$)").match
+_WHOLE_REPLY = re.compile(rb"[1-6][0-9]{2}[ -][ -~]{2}").match
+KEEP, DROP, SEARCH = range(3)
+"""What happens to the bytes up to the next line end: they are a line, the rest of one, or either, after a loss."""
 
 
 def unbase64(raw: bytes) -> bytes:
@@ -165,12 +170,14 @@ class Dotted:
 class LineParser(RowParser):
     """Splits both directions of a stream into lines; a subclass reads them in `line`."""
 
-    __slots__ = ("count", "dropping", "in_body")
+    __slots__ = ("count", "cut_off", "dropping", "in_body")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.dropping = [False, False]
+        self.dropping = [KEEP, KEEP]
         """By direction: whether everything up to the next line end is skipped."""
+        self.cut_off = 0
+        """Bytes of an incomplete line ahead of a loss."""
         self.count = 0
         """Lines read."""
         self.in_body = [False, False]
@@ -192,11 +199,9 @@ class LineParser(RowParser):
         current = talk.parser
         while pos < size and talk.parser is current and not talk.finished:
             if self.dropping[from_src]:
-                end = data.find(b"\n", pos)
-                if end < 0:
-                    return size
-                self.dropping[from_src] = False
-                pos = end + 1
+                pos = self.resume(data, pos, from_src)
+                if self.dropping[from_src]:
+                    return pos
             elif self.in_body[from_src]:
                 after = self.body(data, pos, from_src)
                 if after == pos and self.in_body[from_src]:
@@ -208,7 +213,7 @@ class LineParser(RowParser):
                     return pos
                 if end < 0:
                     end = pos + MAX_LINE - 1
-                    self.dropping[from_src] = True
+                    self.dropping[from_src] = DROP
                 self.count += 1
                 if self.count > MAX_LINES:
                     self.close()
@@ -220,6 +225,17 @@ class LineParser(RowParser):
                 pos = end + 1 + self.line(line, from_src)
         return pos
 
+    def resume(self, data: bytes, pos: int, from_src: bool) -> int:
+        """Find the beginning of the next line; while there is none, the position up to which bytes are consumed."""
+        end = data.find(b"\n", pos)
+        searched = self.dropping[from_src] == SEARCH
+        if end < 0:
+            return pos if searched and len(data) - pos < MAX_LINE else len(data)
+        self.dropping[from_src] = KEEP
+        if searched and self.resumes(data[pos:end].rstrip(b"\r"), from_src):
+            return pos
+        return end + 1
+
     def _first_lines(self, line: bytes, from_src: bool) -> bytes:
         """Read the lines that end with a bare CR; return the last one."""
         *earlier, last = line.split(b"\r")
@@ -229,10 +245,23 @@ class LineParser(RowParser):
                 self.line(one, from_src)
         return b"" if self.in_body[from_src] or self.talk.parser is not self else last
 
+    def resumes(self, line: bytes, from_src: bool) -> bool:
+        """Whether the first line after a loss is a whole one, rather than the rest of one."""
+        return False
+
+    def search(self) -> None:
+        """Begin like after a loss where bytes were lost before the parser existed."""
+        self.dropping = [SEARCH if self.talk.lost_dst else KEEP, SEARCH if self.talk.lost_src else KEEP]
+
+    def cut(self, data: bytes, from_src: bool) -> None:
+        """Drop an incomplete line."""
+        self.cut_off = len(data)
+
     def gap(self, size: int, from_src: bool) -> None:
-        """Resume after the next line end; a body goes on."""
+        """Resume after the next line end, or at a line that is whole; a body goes on."""
+        self.cut_off = 0
         if not self.in_body[from_src]:
-            self.dropping[from_src] = True
+            self.dropping[from_src] = SEARCH
 
 
 class Replied(Protocol):
@@ -242,6 +271,7 @@ class Replied(Protocol):
     reply_code: int | None
     replies: list[str] | None
     response_ms: float | None
+    pair_unknown: bool
 
 
 _R = TypeVar("_R", bound=Replied)
@@ -257,14 +287,21 @@ class ReplyParser(LineParser, Generic[_R]):
     """The command that requests TLS."""
     VERBS: frozenset[str] = frozenset()
     """The protocol's commands."""
+    TITLE = ""
+    """Its name, to show."""
+    WELCOMED = frozenset({"REIN", "AUTH", "STARTTLS"})
+    """Commands whose reply may have the code of a greeting."""
 
-    __slots__ = ("code", "lines", "replied", "server", "waiting")
+    __slots__ = ("code", "greeted", "lines", "pairs", "replied", "server")
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
         self.server: bool | None = None
         """Direction of the server, once a first line shows it."""
-        self.waiting: deque[tuple[_R, int, int]] = deque()
+        self.search()
+        self.pairs = Pairs(MAX_WAITING)
+        self.greeted = False
+        """The server has sent a final reply."""
         self.replied = False
         """The server has sent a line."""
         self.code = 0
@@ -283,25 +320,56 @@ class ReplyParser(LineParser, Generic[_R]):
         """Read a reply into ``row``; false if it is not a final one."""
         return True
 
+    def preliminary(self, code: int) -> bool:
+        """Whether a reply of which the command is not known is not a final one."""
+        return False
+
+    def overtakes(self, row: _R, code: int) -> bool:
+        """Whether the reply answers a later command than ``row``, the oldest one."""
+        return False
+
+    def expects_more(self, row: _R) -> bool:
+        """Whether other replies may come ahead of the final one."""
+        return False
+
     def line(self, line: bytes, from_src: bool) -> int:
         """Read a command or a line of a reply, depending on the sender."""
         if self.server is None:
             if not line:
                 return 0
             self.server = from_src if _REPLY(line) is not None else not from_src
+            self.pairs.begin(self.talk, not self.server)
         if from_src == self.server:
             self._reply(line)
             return 0
         row = self.command(line)
         if row is not None:
-            self.waiting.append((row, self.talk.ts, self.talk.packet))
-            if len(self.waiting) > MAX_WAITING:
-                self.store_row(*self.waiting.popleft())
+            more = self.expects_more(row)
+            for entry in self.pairs.request(row, self.talk.ts, self.talk.packet, len(line) + 2, more):
+                self.store_row(*entry)
         return 0
+
+    def resumes(self, line: bytes, from_src: bool) -> bool:
+        """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
+        reply = _WHOLE_REPLY(line) is not None
+        command = text(line.partition(b" ")[0]).upper() in self.VERBS
+        whole = reply or command if self.server is None else reply if from_src == self.server else command
+        if not whole:
+            self._lose(len(line) + 2, from_src, False)
+        return whole
+
+    def _lose(self, size: int, from_src: bool, within: bool) -> None:
+        """Take into account that commands or replies may be missing."""
+        if self.server is None:
+            self.talk.count_lost(size, from_src)
+        elif from_src == self.server:
+            self.pairs.lose_responses(within)
+        else:
+            self.pairs.lose_requests(size, within)
 
     def stream(self, data: bytes, from_src: bool) -> int:
         """Read lines; TLS that arrives before the reply that permits it waits, unless the server never replies."""
-        if data[:2] == b"\x16\x03" and any(row.command == self.UPGRADE for row, _, _ in self.waiting):
+        if data[:2] == b"\x16\x03" and any(row.command == self.UPGRADE for row, _, _ in self.pairs.waiting):
             if not self.replied:
                 self.upgrade()
             return 0
@@ -314,15 +382,17 @@ class ReplyParser(LineParser, Generic[_R]):
 
     def close(self) -> None:
         """Store the commands that got no reply."""
-        while self.waiting:
-            self.store_row(*self.waiting.popleft())
+        for entry in self.pairs.drain():
+            self.store_row(*entry)
+        self.pairs.report(self.talk, self.TITLE)
 
     def gap(self, size: int, from_src: bool) -> None:
-        """Store the pending commands, as their replies may be in the missing bytes."""
+        """Take into account what may be missing, and resume."""
+        within = self.in_body[from_src] or (from_src == self.server and self.code != 0)
+        self._lose(size + self.cut_off, from_src, within)
         super().gap(size, from_src)
-        if not self.in_body[from_src]:
+        if from_src == self.server:
             self.code = 0
-            self.close()
 
     def _reply(self, line: bytes) -> None:
         """Collect the lines of a reply; the last one completes the oldest pending command."""
@@ -351,16 +421,32 @@ class ReplyParser(LineParser, Generic[_R]):
             self.lines.append(reply_text(line, self.VERBS))
 
     def _final(self, code: int) -> None:
-        """Complete the oldest pending command with its reply."""
+        """Complete a command with its reply."""
         talk = self.talk
-        row, ts, packet = self.waiting[0] if self.waiting else (self.blank(), talk.ts, talk.packet)
+        pairs = self.pairs
+        unasked = code == CLOSING
+        known = pairs.first(unasked)
+        greeting = code == GREETING and not self.greeted and (known is None or known.command not in self.WELCOMED)
+        second = pairs.second() if known is not None and not greeting and self.overtakes(known, code) else None
+        row = second[0] if second is not None else self.blank() if known is None or greeting else known
         row.reply_code = code
         row.replies = self.lines
-        if not self.answered(row, code):
+        final = self.answered(row, code)
+        if not final and row is known:
+            pairs.preliminary()
             return
-        if self.waiting:
-            self.waiting.popleft()
-            row.response_ms = (talk.ts - ts) / 1e6
-        self.store_row(row, ts, packet)
+        if row.command is None and pairs.doubt and self.preliminary(code):
+            pairs.preliminary(row)
+            self.store_row(row)
+            return
+        self.greeted = True
+        entry = second or (None if greeting else pairs.response(unasked))
+        if entry is None:
+            if not greeting:
+                pairs.orphan(row)
+            self.store_row(row, talk.ts, talk.packet)
+            return
+        row.response_ms = elapsed(entry[1], talk.ts)
+        self.store_row(row, entry[1], entry[2])
         if row.command == self.UPGRADE and code in {220, 234}:
             self.upgrade()

@@ -121,6 +121,8 @@ class Pairs:
             self.lose_responses()
         if requests:
             self.lose_requests(requests)
+        if talk.lost_between:  # between which messages is not known
+            self.give_up()
 
     def request(self, row: Any, ts: int, packet: int, size: int, interim: bool = False) -> Sequence[Entry]:
         """Add a request of ``size`` bytes; returns those to be stored because their responses cannot be known."""
@@ -164,6 +166,27 @@ class Pairs:
             self.pipelined = self.hidden = self.unsure = True
         return None
 
+    def first(self, unasked: bool = False) -> Any:
+        """Row of the request that `response` would return; None if there is none, or it is not known."""
+        certain = not self.doubt or self.ahead or not (self.hidden or unasked or len(self.waiting) > 1)
+        return self.waiting[0][0] if certain and self.waiting and not self.evicted else None
+
+    def second(self) -> Entry | None:
+        """Remove and return the request after the oldest one, which its server answers first; None if in doubt."""
+        if self.doubt or self.evicted or len(self.waiting) < 2:
+            return None
+        entry: Entry = self.waiting[1]
+        del self.waiting[1]
+        return entry
+
+    def preliminary(self, row: Any = None) -> None:
+        """Take a response that does not complete its request; mark its ``row`` if it has one of its own, in doubt."""
+        if not self.doubt:
+            self.interim = False
+        elif row is not None:
+            row.pair_unknown = True
+            self.unknown += 1
+
     def orphan(self, row: Any) -> None:
         """Mark the row of the last response if its request is not known because bytes are missing."""
         if self.unsure:
@@ -186,6 +209,18 @@ class Pairs:
         self.lost_bytes += size
         self.answers = 0
         self.fresh = True
+
+    def lose_bytes(self, size: int) -> None:
+        """Count bytes of requests that cannot be read after a loss."""
+        if self.hidden:
+            self.lost_bytes += size
+
+    def give_up(self) -> None:
+        """State no pair any more: the protocol leaves open which requests get a response."""
+        if not self.doubt:
+            self._begin_doubt()
+        self.hidden = self.pipelined = True
+        self.ahead = 0
 
     def lose_responses(self, within: bool = False) -> None:
         """Take into account that responses may be missing; ``within``: the loss begins inside the last response."""
@@ -249,7 +284,7 @@ class Pairs:
                 self.pipelined = True
             return not self.interim
         if self.within:
-            return True
+            return patient or self.lost_bytes < self.smallest
         if not self.answers:  # what is missing may be a part of one response, and the request the second of two
             return patient and not self.before
         return patient or self.lost_bytes < 2 * self.smallest

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.framework.conversation cimport Conversation, Parser
-from rustnet.dissect.framework.pairs cimport Pairs, elapsed
+from rustnet.dissect.framework.pairs cimport NO_SIZE, Pairs, elapsed
 from rustnet.dissect.http.fields cimport MAX_VALUE, REQUEST_SEEN, REQUEST_TEXTS, REQUEST_WANTED, RESPONSE_SEEN, RESPONSE_TEXTS, RESPONSE_WANTED, body_length, head_end, read_fields, header_text
 
 cdef int NO, MORE, YES, MAX_HEAD, MAX_URI
@@ -20,7 +20,7 @@ cdef class HttpParser(Parser):
     cpdef Py_ssize_t stream(self, bytes data, bint from_src) except -1
     cdef _store(self, tuple entry)
     cdef _end_body(self, int side)
-    @cython.locals(within=bint)
+    @cython.locals(within=bint, rest=int64_t)
     cdef _resynchronise(self, int side, int64_t size=*)
     cdef _count(self, int side, Py_ssize_t size)
     cdef _report(self, str kind, str detail)
@@ -28,8 +28,8 @@ cdef class HttpParser(Parser):
     cdef Py_ssize_t _head(self, bytes data, Py_ssize_t pos, int side) except -1
     cdef Py_ssize_t _skip_stray(self, Py_ssize_t pos, int side) except -1
     cdef Py_ssize_t _message(self, bytes head, Py_ssize_t end, int side) except -2
-    @cython.locals(talk=Conversation, method=bytes, target=bytes, version=bytes, fields=dict, ambiguous=bint, length=int64_t, passed=tuple)
-    cdef Py_ssize_t _request(self, object line, bytes head, int side) except -1
+    @cython.locals(talk=Conversation, method=bytes, target=bytes, version=bytes, fields=dict, ambiguous=bint, length=int64_t, size=int64_t, passed=tuple)
+    cdef Py_ssize_t _request(self, object line, bytes head, Py_ssize_t end, int side) except -1
     cdef _target(self, object row, bytes method, bytes target)
     @cython.locals(talk=Conversation, version=bytes, code=bytes, reason=bytes, fields=dict, ambiguous=bint, status=int, length=int64_t, entry=tuple, orphan=bint)
     cdef Py_ssize_t _response(self, object line, bytes head, int side) except -1
@@ -42,6 +42,7 @@ cdef class HttpParser(Parser):
     cdef Py_ssize_t _trailer(self, bytes data, Py_ssize_t pos, int side) except -1
     @cython.locals(line=Py_ssize_t, keep=Py_ssize_t)
     cdef Py_ssize_t _resume(self, bytes data, Py_ssize_t pos, int side) except -1
+    cdef _leave(self, Py_ssize_t size, int side)
 
 cdef bint _plausible(bytes data, Py_ssize_t pos) except -1
 cdef str _hostname(str host)

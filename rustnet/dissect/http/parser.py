@@ -17,6 +17,7 @@ from rustnet.dissect.framework.secrets import authorization_parts, without_passw
 from rustnet.records import U16, U64, FreeText, Host, Mixed, Software, Term, Uri, Word, record
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions and numbers
+    from rustnet.dissect.framework.pairs import NO_SIZE
     from rustnet.dissect.http.fields import (
         MAX_VALUE,
         REQUEST_SEEN,
@@ -222,7 +223,8 @@ class HttpParser(Parser):
         """Drop the current message of a direction, as bytes are missing, and search for the next plausible head."""
         within = self.cut_off < 0 or self.open[side] is not None
         if side == self.client:
-            self.pairs.lose_requests(size + max(0, self.cut_off), within)
+            rest = 0 if within and self.talk.truncated else size  # the end of a segment is no other message
+            self.pairs.lose_requests(rest + max(0, self.cut_off), within)
         elif self.client >= 0:
             self.pairs.lose_responses(within)
         self.cut_off = 0
@@ -281,15 +283,15 @@ class HttpParser(Parser):
         line = _REQUEST.match(head)
         if line is not None:
             self.head_seen[side] = True
-            return end + self._request(line, head, side)
+            return end + self._request(line, head, end, side)
         line = _RESPONSE.match(head)
         if line is not None:
             self.head_seen[side] = True
             return end + self._response(line, head, side)
         return -1
 
-    def _request(self, line: re.Match[bytes], head: bytes, side: int) -> int:
-        """Read a request's head; return how many body bytes to skip."""
+    def _request(self, line: re.Match[bytes], head: bytes, end: int, side: int) -> int:
+        """Read a request's head, whose ``end`` is 0 if it is incomplete; return how many body bytes to skip."""
         talk = self.talk
         method, target, version = line.groups()
         fields: dict[bytes, bytes] = {}
@@ -308,7 +310,8 @@ class HttpParser(Parser):
         if self.client < 0:
             self.client = side
             self.pairs.begin(talk, side == 1)
-        for passed in self.pairs.request(row, talk.ts, talk.packet, len(head), b"expect" in fields):
+        size = len(head) if end else NO_SIZE
+        for passed in self.pairs.request(row, talk.ts, talk.packet, size, b"expect" in fields):
             self._store(passed)
         if method == b"CONNECT":
             self.state[side] = _PAUSED
@@ -462,12 +465,22 @@ class HttpParser(Parser):
             start = _RESTART.search(data, pos)
             if start is not None:
                 self.state[side] = _HEAD
+                self._leave(start.end() - pos, side)
                 return start.end()
         line = data.rfind(b"\n", pos)
         keep = line if line >= 0 else pos
         if len(data) - keep < MAX_URI and _OPENING(data[keep:].strip(b"\r\n")) is not None:
+            self._leave(keep - pos, side)
             return keep
+        self._leave(len(data) - pos, side)
         return len(data)
+
+    def _leave(self, size: int, side: int) -> None:
+        """Count bytes after a loss that cannot be read."""
+        if side == self.client:
+            self.pairs.lose_bytes(size)
+        elif self.client < 0:
+            self.talk.count_lost(size, side == 1)
 
 
 def _plausible(data: bytes, pos: int) -> bool:

@@ -6,6 +6,7 @@ of logins the mechanism and the user.
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.lines import mechanism_name, read_raw_sasl
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.mongodb.bson import elements
@@ -184,7 +185,7 @@ class MongodbParser(RequestParser[int, Mongodb]):
             return
         row, ts, packet = entry
         row.reply_bytes = length
-        row.response_ms = (self.talk.ts - ts) / 1e6
+        row.response_ms = elapsed(ts, self.talk.ts)
         pos = 36 if code == _REPLY else 21
         if code != _COMPRESSED and len(head) >= pos + 5:
             row.ok = True

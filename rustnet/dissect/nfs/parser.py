@@ -6,6 +6,7 @@ One row per call with its reply: the caller and the file name. File contents are
 import struct
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import need, text
 from rustnet.dissect.framework.requests import RequestParser
 from rustnet.dissect.nfs.procedures import NFS4_OPERATIONS, NFS4_SIZES, PROCEDURES, PROGRAMS, STATUS
@@ -156,7 +157,7 @@ class NfsParser(RequestParser[int, Nfs]):
         if entry is None:
             return
         row, ts, packet = entry
-        row.rtt_ms = (self.talk.ts - ts) / 1e6
+        row.rtt_ms = elapsed(ts, self.talk.ts)
         need(data, 12, "RPC reply")
         if _U32.unpack_from(data, 8)[0]:
             row.result = "denied"

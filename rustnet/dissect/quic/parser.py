@@ -6,6 +6,7 @@ carry their hello in the clear. Later packets are not read.
 """
 
 from rustnet.dissect.framework.conversation import Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.quic.crypto import Keys, Secrets, secrets
 from rustnet.dissect.quic.packet import (
     FIRST_BYTES,
@@ -403,7 +404,7 @@ class QuicParser(Parser):
             if hello.group is not None:
                 row.key_group = group_name(hello.group)
             if self.client_hello:
-                row.server_hello_ms = (self.talk.ts - self.hello_ts) / 1e6
+                row.server_hello_ms = elapsed(self.hello_ts, self.talk.ts)
 
     def _closed(self, closed: Close, from_client: bool) -> None:
         """Read a CONNECTION_CLOSE; the other side's answer to it ends the connection."""

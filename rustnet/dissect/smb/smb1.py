@@ -3,6 +3,7 @@
 import struct
 
 from rustnet.dissect.framework.conversation import DissectError
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text, utf16
 from rustnet.dissect.smb.session import Session, Smb, status_name
 
@@ -154,7 +155,7 @@ class Smb1:
             entry = (Smb(command="NEGOTIATE"), 0, 0)
         row, ts, packet = entry
         row.result = status_name(header.status) if header.status < 0xF0000000 else f"dos_{header.status & 0xFFFFFFF:#x}"
-        row.rtt_ms = (session.talk.ts - ts) / 1e6 if ts else None
+        row.rtt_ms = elapsed(ts, session.talk.ts) if ts else None
         if command == _SESSION_SETUP and not self._authenticated(data, header, words, start, row):
             return
         self._granted(header, command, words, row)

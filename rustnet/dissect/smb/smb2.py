@@ -3,6 +3,7 @@
 import struct
 
 from rustnet.dissect.framework.conversation import DissectError
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import utf16
 from rustnet.dissect.smb.session import Session, Smb, status_name
 
@@ -197,7 +198,7 @@ class Smb2:
             entry = session.take_smb1_negotiate() or (Smb(command="NEGOTIATE"), 0, 0)
         row, ts, packet = entry
         row.result = status_name(header.status)
-        row.rtt_ms = (session.talk.ts - ts) / 1e6 if ts else None
+        row.rtt_ms = elapsed(ts, session.talk.ts) if ts else None
         if command == _NEGOTIATE and not header.status:
             dialect = _u16(data, 4)
             session.dialect = row.dialect = _DIALECTS.get(dialect) or f"{dialect:#06x}"

@@ -9,6 +9,7 @@ same row. The parser can start at any record boundary, so that STARTTLS may hand
 import cython
 
 from rustnet.dissect.framework.conversation import Conversation, DissectError, Dissector, Parser
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.tls.names import ALERT_LEVELS, SSL2_CIPHERS, alert_name, cipher_name, group_name, version_name
 from rustnet.dissect.tls.probe import PORTS, STARTS, probe_tls
 from rustnet.dissect.tls.x509 import Certificate, read_certificate
@@ -397,7 +398,7 @@ class TlsParser(Parser):
         if self.client is None:
             self.client_is_src = not from_src
         else:
-            row.server_hello_ms = (talk.ts - self.ts) / 1e6
+            row.server_hello_ms = elapsed(self.ts, talk.ts)
         if hello.retry:
             row.hello_retry = True
             return

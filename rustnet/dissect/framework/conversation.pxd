@@ -4,6 +4,7 @@ from rustnet.engine.flow cimport Flow
 from rustnet.engine.text cimport address
 
 cdef int64_t MAX_IDLE, MIN_IDLE
+cdef Py_ssize_t MIN_CUT
 
 cdef str end_address(Flow flow, bint of_a)
 
@@ -19,6 +20,9 @@ cdef class Conversation:
     cdef public tuple withdrawn
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
+    @cython.locals(values=tuple, texts=tuple, i=Py_ssize_t, text=str)
+    cpdef screen(self, object record)
+    cpdef str screened(self, str shown, bint bare, bint free)
     cpdef anomaly(self, str kind, str detail)
     cpdef name_host(self, str name, str source)
     cpdef set_idle_timeout(self, int64_t timeout)

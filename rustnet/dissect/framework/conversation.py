@@ -7,20 +7,26 @@ only calls the methods of its `Conversation`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import cython
 
 from rustnet.bounds import NAME_BYTES, cut_text
-from rustnet.dissect.framework.secrets import Secrets
+from rustnet.dissect.framework.secrets import Secrets, screen
+from rustnet.dissect.framework.secrets import screened as screened_columns
 from rustnet.engine.flow import Flow
 from rustnet.policy.names import RANKS, UNKNOWN
+from rustnet.probe.uris import MIN_CUT as LONG_TEXT
 
 if not cython.compiled:  # compiled, it comes from the .pxd as a C function
     from rustnet.engine.text import address
 
 MIN_IDLE, MAX_IDLE = 1_000_000_000, 86_400_000_000_000
 """Bounds of an idle timeout in nanoseconds: a second, a day."""
+
+MAX_SCREENED = 16
+"""Credentials of a flow up to which those in URIs are looked for in its other texts; all are cut where they are."""
+MIN_CUT = LONG_TEXT
 
 NO, MORE, YES = 0, 1, 2
 """A probe's answers: not this protocol; too few bytes to decide; this protocol, by its content."""
@@ -151,15 +157,43 @@ class Conversation:
 
     def emit(self, record: object, ts: int = 0, packet: int = 0) -> None:
         """Store a record; ``ts`` and ``packet`` default to those of the packet being read."""
+        self.screen(record)
         if self.secrets is not None:
             self.secrets.clean(record)
         self.sink.record(record, self.flow_id, ts or self.ts, packet or self.packet)
 
     def anomaly(self, kind: str, detail: str) -> None:
         """Report a malformed or ambiguous message and continue; ``detail`` is one sentence."""
+        detail = self.screened(detail, False, True)
         if self.secrets is not None:
             detail = self.secrets.hide(detail)
         self.sink.anomaly(kind, detail, self.flow_id, self.ts, self.packet)
+
+    def screen(self, record: Any) -> None:
+        """Hide what the form of a record's texts shows to be a secret: passwords in URIs, parameters named like one."""
+        cls: type = type(record)
+        getter, texts = screened_columns(cls)
+        values = getter(record)
+        for i in range(len(texts)):
+            value = values[i]
+            if type(value) is str:
+                text = value
+                if "=" in text or "@" in text or "%" in text or "ass" in text or len(text) >= MIN_CUT:
+                    name, bare, free = texts[i]
+                    setattr(record, name, self.screened(text, bare, free))
+            elif type(value) is list and value:
+                name, bare, free = texts[i]
+                setattr(
+                    record, name, [self.screened(one, bare, free) if isinstance(one, str) else one for one in value]
+                )
+
+    def screened(self, shown: str, bare: bool, free: bool) -> str:
+        """Return a text without the secrets that its form shows; other texts of the flow will not repeat them."""
+        cut: list[str] = []
+        shown = screen(shown, bare, free, cut)
+        if cut and (self.secrets is None or len(self.secrets.values) < MAX_SCREENED):
+            self.keep_secret(*[secret.encode("utf-8", "replace") for secret in cut])
+        return shown
 
     def keep_secret(self, *credentials: bytes) -> None:
         """Remember credentials that this flow carries: no text that is recorded from now on repeats them."""
@@ -172,6 +206,8 @@ class Conversation:
 
     def learn(self, ip: str, name: str, source: str, ttl: int | None = None, client: str | None = None) -> None:
         """Report a name for an address, such as a DNS answer that ``client`` received."""
+        if "@" in name:
+            name = name.rpartition("@")[2]
         if self.secrets is not None and self.secrets.hide(name, free=False) != name:
             return
         self.sink.name(ip, name, source, self.ts, ttl, client)
@@ -181,6 +217,8 @@ class Conversation:
 
         Literal addresses are ignored.
         """
+        if "@" in name:
+            name = name.rpartition("@")[2]  # without a user and a password
         if not name or ":" in name or (name[-1].isdigit() and name.replace(".", "").isdigit()):
             return
         if self.secrets is not None and self.secrets.hide(name, free=False) != name:

@@ -8,7 +8,6 @@ stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from urllib.parse import unquote
 
 HIDDEN = "***"
@@ -29,38 +28,38 @@ _NAME_WORDS = (
     "bearer authorization code authcode authorizationcode verificationcode phpsessid jsessionid sessionkey "
     "samlresponse basicauth httpauth userpwd community psk"
 )
-_NAMES = frozenset(_NAME_WORDS.split())
+_SECRET_NAMES = frozenset(_NAME_WORDS.split())
 """Names, without signs and digits at the end, whose values are secrets."""
-_ENDS = re.compile(
+_SECRET_ENDS = re.compile(
     r"(?:password|passwd|passphrase|passcode|passwort|kennwort|pwd|secret|token|sessionid|sessid|signature|credentials?"
     r"|(?<!by)(?<!com)pass|otp|jwt|authorization"
     r"|(?:api|app|access|private|secret|shared|account|auth|encryption|signing|master|storage|subscription|license"
     r"|service|client|consumer|admin|ssh|user|server|session|pass|torrentpass|stream|webhook)key(?:id)?)$"
 ).search
 """Ends of such names."""
-_PLAIN = frozenset({"", "true", "false", "yes", "no", "null", "none", "undefined", "on", "off", "0", "1", HIDDEN})
+_NO_SECRETS = frozenset({"", "true", "false", "yes", "no", "null", "none", "undefined", "on", "off", "0", "1", HIDDEN})
 """Values that are no secrets."""
 
-_EQUAL = re.compile(r"=|%(?:25){0,3}3[Dd]").search
+_EQUAL_SIGN = re.compile(r"=|%(?:25){0,3}3[Dd]").search
 _SIGNS = re.compile(r"[?&;#=/,\s\"'<>(){}|\\]|%(?:25){0,3}(?:3[DdFfBb]|2[36Ff])").split
-_PLAIN_SIGNS = re.compile(r"[?&;#/,\s\"'<>(){}|\\]").split
+_UNENCODED_SIGNS = re.compile(r"[?&;#/,\s\"'<>(){}|\\]").split
 _ENCODED_EQUAL = re.compile(r"%(?:25){0,3}3[Dd]").search
-_QUOTED = re.compile(r"([\"'])(?:(?!\1).)*").match
+_QUOTED_VALUE = re.compile(r"([\"'])(?:(?!\1).)*").match
 _TO_AMPERSAND = re.compile(r"[^&\s\"'<>]*").match
 _TO_SIGN = re.compile(r"[^&;,/?#\s\"'<>]*").match
 _TO_FIELD = re.compile(r"(?:[^&\s\"'<>,]|,(?![\w.-]+=))*").match
-_ENCODED = re.compile(r"(?:[^&\s\"'<>%]|%(?!(?:25){0,3}2[36]))*").match
+_ENCODED_VALUE = re.compile(r"(?:[^&\s\"'<>%]|%(?!(?:25){0,3}2[36]))*").match
 """Values: of a query, of parameters in a path or a header, and of those within an encoded value."""
 _COLON = r"(?::|%(?:25){0,3}3[Aa])"
 _SLASHES = r"(?:/|\\|%(?:25){0,3}(?:2[Ff]|5[Cc]))"
-_USER = re.compile(
+_URI_USER = re.compile(
     rf"{_SLASHES}{{2}}[^\s:@/?#%\[\]\"'<>\\]{{0,256}}{_COLON}"
     r"(?!\d{1,5}(?:[/?#\\\s\"'<>),;&]|%(?:25){0,3}2[Ff]|$))"
 ).search
 """Beginning of an authority up to the colon after a user; no colon before a port."""
-_AT = re.compile(r"@|%(?:25){0,3}40").search
+_AT_SIGN = re.compile(r"@|%(?:25){0,3}40").search
 _AUTHORITY_END = re.compile(r"[\s\"'<>/?#&]|%(?:25){0,3}(?:2[Ff36]|3[Ff])|$").search
-_SPACE = re.compile(r"[\s\"'<>]").search
+_URI_SPACE = re.compile(r"[\s\"'<>]").search
 MIN_KEPT = 6
 """Characters of a value that is worth looking for in other texts; without a digit it may be any word."""
 MAX_ODD = 256
@@ -73,7 +72,7 @@ _OPAQUE = re.compile(
     re.IGNORECASE,
 )
 """A user with a password without slashes: ``sip:user:password@host``."""
-_BARE = re.compile(r"^([\w.+!#$%&*~\\/-]{0,256}:)(?!//)([^\s@]+(?:@[^\s@]+)*)(?=@[\w.\[\]:-]+(?:[/?#]|$))")
+_BARE_USER = re.compile(r"^([\w.+!#$%&*~\\/-]{0,256}:)(?!//)([^\s@]+(?:@[^\s@]+)*)(?=@[\w.\[\]:-]+(?:[/?#]|$))")
 """A user with a password before a host, which are the whole text."""
 _SCHEMES = frozenset(
     ("sip:", "sips:", "tel:", "xmpp:", "pres:", "im:", "acct:", "h323:", "mailto:", "urn:", "cid:", "mid:", "uuid:")
@@ -81,21 +80,21 @@ _SCHEMES = frozenset(
 _TOKEN_USER = re.compile(r"(\bhttps?://)(?:[A-Za-z0-9_]{24,}|gh[a-z]_\w+|glpat-[\w-]+)(?=@)")
 """A token in place of the user."""
 
-_known: dict[str, bool] = {}
+_known_names: dict[str, bool] = {}
 
 
 def names_secret(name: str) -> bool:
     """Whether a parameter of this name, as it is in a URI, has a secret as its value."""
     name = name[-MAX_NAME:]
-    known = _known.get(name)
+    known = _known_names.get(name)
     if known is None:
         plain = unquote(unquote(unquote(name))) if "%" in name else name
         plain = re.sub(r"[^a-z0-9]", "", plain.lower().rpartition("[")[2]) or re.sub(r"[^a-z0-9]", "", plain.lower())
         plain = plain.rstrip("0123456789") or plain
-        known = plain in _NAMES or _ENDS(plain) is not None
-        if len(_known) >= MAX_NAMES:
-            _known.clear()
-        _known[name] = known
+        known = plain in _SECRET_NAMES or _SECRET_ENDS(plain) is not None
+        if len(_known_names) >= MAX_NAMES:
+            _known_names.clear()
+        _known_names[name] = known
     return known
 
 
@@ -114,7 +113,7 @@ def without_secrets(text: str, *, bare: bool = False, cut: list[str] | None = No
     text = text[:MAX_SHOWN]
     secrets: list[str] = []
     if "@" in text or len(text) >= MIN_CUT or ("%" in text and "40" in text):
-        text = _without_passwords(text, bare, secrets)
+        text = without_passwords(text, bare, secrets)
     if "=" in text or "%" in text:
         text = _without_values(text, secrets)
     if cut is not None and secrets:
@@ -123,7 +122,9 @@ def without_secrets(text: str, *, bare: bool = False, cut: list[str] | None = No
     return text
 
 
-def _without_passwords(text: str, bare: bool, secrets: list[str]) -> str:
+def without_passwords(text: str, bare: bool, secrets: list[str]) -> str:
+    """``text`` with the passwords of users in URIs hidden; ``secrets`` gets them."""
+
     def hide(match: re.Match[str]) -> str:
         secret = match.group(match.lastindex or 0)
         if HIDDEN not in secret:
@@ -139,7 +140,7 @@ def _without_passwords(text: str, bare: bool, secrets: list[str]) -> str:
         if opaque != text:
             return opaque
         if bare and "://" not in text and text[: text.index(":") + 1].lower() not in _SCHEMES:
-            text = _BARE.sub(hide, text)
+            text = _BARE_USER.sub(hide, text)
     return text
 
 
@@ -148,19 +149,19 @@ def _without_authorities(text: str, secrets: list[str]) -> str:
     shown: list[str] = []
     done = pos = 0
     at: re.Match[str] | None = None
-    while match := _USER(text, pos):
+    while match := _URI_USER(text, pos):
         pos = match.end()
         if at is None or at.start() < pos:
-            at = _AT(text, pos)
+            at = _AT_SIGN(text, pos)
         if at is None:
             break
         end = _AUTHORITY_END(text, pos)
         assert end
         stop = at.start()
         if stop < end.start():  # the last at sign of the authority ends it
-            while (later := _AT(text, at.end(), end.start())) is not None:
+            while (later := _AT_SIGN(text, at.end(), end.start())) is not None:
                 at, stop = later, later.start()
-        elif stop - pos > MAX_ODD or _SPACE(text, pos, stop):
+        elif stop - pos > MAX_ODD or _URI_SPACE(text, pos, stop):
             continue
         if stop > pos:
             secrets.append(text[pos:stop])
@@ -171,16 +172,20 @@ def _without_authorities(text: str, secrets: list[str]) -> str:
 
 def _parameters(text: str) -> list[str]:
     """Names of parameters whose equal signs are not encoded."""
-    return [name for piece in _PLAIN_SIGNS(text) if "=" in piece for name in piece.split("=")[:-1]]
+    return [name for piece in _UNENCODED_SIGNS(text) if "=" in piece for name in piece.split("=")[:-1]]
 
 
-def _end(before: str, equal: str) -> Callable[[str, int], re.Match[str] | None]:
-    """Match of the value after ``equal``; ``before`` is the sign before the name."""
-    if equal != "=":
-        return _ENCODED
-    if before in ("?", "&", "#"):
-        return _TO_AMPERSAND
-    return _TO_SIGN if before in (";", "/") else _TO_FIELD
+def _value_at(text: str, pos: int, before: str, equal: str) -> str:
+    """The value at ``pos``, after a name and ``equal``; ``before`` is the sign before the name."""
+    match = _QUOTED_VALUE(text, pos)
+    if match is None:
+        if equal != "=":
+            match = _ENCODED_VALUE(text, pos)
+        elif before in ("?", "&", "#"):
+            match = _TO_AMPERSAND(text, pos)
+        else:
+            match = _TO_SIGN(text, pos) if before in (";", "/") else _TO_FIELD(text, pos)
+    return match.group() if match else ""
 
 
 def _without_values(text: str, secrets: list[str]) -> str:
@@ -188,19 +193,18 @@ def _without_values(text: str, secrets: list[str]) -> str:
         return text
     shown: list[str] = []
     done = pos = 0
-    while match := _EQUAL(text, pos):
+    while match := _EQUAL_SIGN(text, pos):
         name = _SIGNS(text[max(pos, match.start() - MAX_NAME) : match.start()])[-1]
         before = match.start() - len(name) - 1
         pos = match.end()
         if not names_secret(name):
             continue
-        value = _QUOTED(text, pos) or _end(text[before : before + 1] if before >= 0 else "", match.group())(text, pos)
-        assert value
-        secret = value.group().lstrip("\"'")
-        if secret.lower() in _PLAIN or (len(secret) < MIN_CODE and name.lower().endswith("code")):
+        value = _value_at(text, pos, text[before : before + 1] if before >= 0 else "", match.group())
+        secret = value.lstrip("\"'")
+        if secret.lower() in _NO_SECRETS or (len(secret) < MIN_CODE and name.lower().endswith("code")):
             continue
         if len(secret) >= MIN_KEPT and any(map(str.isdigit, secret)):
             secrets.append(secret)
-        shown += (text[done : value.end() - len(secret)], HIDDEN)
-        done = pos = value.end()
+        shown += (text[done : pos + len(value) - len(secret)], HIDDEN)
+        done = pos = pos + len(value)
     return "".join(shown) + text[done:] if shown else text

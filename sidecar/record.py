@@ -310,8 +310,8 @@ PROGRAMS = frozenset((*SECRET_OPTIONS, *OTHERS))
 # ------------------------------------------------------ uris.py -------------------------------------------------------
 # Secrets in URIs, and in texts that contain them: passwords of users, and parameters that are named like a secret.
 #
-# They are recognised by their place, not by their form: ``user:password@`` in an authority, and what follows the name of
-# a parameter, whether in a query, a fragment or a path, and however often it is percent-encoded. The rest of a text
+# They are recognised by their place, not by their form: ``user:password@`` in an authority, and what follows the name
+# of a parameter, whether in a query, a fragment or a path, and however often it is percent-encoded. The rest of a text
 # stays as it is.
 
 HIDDEN = "***"

@@ -60,23 +60,27 @@ SSDP = (
     b"SERVER: X token=%s\r\nST: upnp:x;password=%s\r\nUSN: uuid:1?key=%s\r\n\r\n"
 )
 
+
+def discover(s: bytes, d: bytes) -> bytes:
+    """A DHCP message with addresses and parameters in its options."""
+    address = b"http://b:" + s + b"@h/"
+    options = (
+        (53, b"\1"), (252, address + d), (67, address),
+        (60, b"x password=" + s), (66, b"b:" + s + b"@h"), (77, b"key=" + s),
+    )  # fmt: skip
+    return dhcp_message(1, b"".join(option(*one) for one in options) + b"\xff")
+
+
+def texts(s: bytes, d: bytes) -> list[tuple[str, bytes]]:
+    """A question for TXT records, and its answer."""
+    asked = question(d.decode() + ".example", 16)
+    said = (counted(b"password=" + s, ">B"), counted(uri(s, d), ">B"))
+    return [(">", dns(0x0100, (asked,))), ("<", dns(0x8180, (asked,), tuple(answer(HERE, 16, one) for one in said)))]
+
+
 URIS = [
     Case("ssdp-uri", 1900, lambda s, d: [("<", SSDP % (s, d, s, s, s, s))], udp=True),
-    Case(
-        "dhcp-uri",
-        67,
-        lambda s, d: [
-            (
-                ">",
-                dhcp_message(
-                    1,
-                    option(53, b"\1") + option(252, b"http://b:" + s + b"@h/" + d) + option(67, b"http://b:" + s + b"@h/")
-                    + option(60, b"x password=" + s) + option(66, b"b:" + s + b"@h") + option(77, b"key=" + s) + b"\xff",
-                ),
-            )
-        ],
-        udp=True,
-    ),
+    Case("dhcp-uri", 67, lambda s, d: [(">", discover(s, d))], udp=True),
     Case(
         "coap-uri",
         5683,
@@ -94,19 +98,5 @@ URIS = [
         70,
         lambda s, d: [(">", b"/" + d + b"?x=1;password=" + s + b"\r\n"), ("<", GOPHER_MENU)],
     ),
-    Case(
-        "dns-txt",
-        53,
-        lambda s, d: [
-            (">", dns(0x0100, (question(d.decode() + ".example", 16),))),
-            (
-                "<",
-                dns(
-                    0x8180, (question(d.decode() + ".example", 16),),
-                    (answer(HERE, 16, bytes([len(s) + 9]) + b"password=" + s), answer(HERE, 16, counted(uri(s, d), ">B"))),
-                ),
-            ),
-        ],
-        udp=True,
-    ),
-]  # fmt: skip
+    Case("dns-txt", 53, texts, udp=True),
+]

@@ -384,21 +384,22 @@ _SCHEMES = frozenset(
 _TOKEN_USER = re.compile(r"(\bhttps?://)(?:[A-Za-z0-9_]{24,}|gh[a-z]_\w+|glpat-[\w-]+)(?=@)")
 """A token in place of the user."""
 
-_known_names: dict[str, bool] = {}
+known_names: dict[str, bool] = {}
+"""Names that were asked for, and whether they are those of secrets."""
 
 
 def names_secret(name: str) -> bool:
     """Whether a parameter of this name, as it is in a URI, has a secret as its value."""
     name = name[-MAX_NAME:]
-    known = _known_names.get(name)
+    known = known_names.get(name)
     if known is None:
         plain = unquote(unquote(unquote(name))) if "%" in name else name
         plain = re.sub(r"[^a-z0-9]", "", plain.lower().rpartition("[")[2]) or re.sub(r"[^a-z0-9]", "", plain.lower())
         plain = plain.rstrip("0123456789") or plain
         known = plain in _SECRET_NAMES or _SECRET_ENDS(plain) is not None
-        if len(_known_names) >= MAX_NAMES:
-            _known_names.clear()
-        _known_names[name] = known
+        if len(known_names) >= MAX_NAMES:
+            known_names.clear()
+        known_names[name] = known
     return known
 
 

@@ -23,9 +23,7 @@ CUT = {
     "http://h/" + "x" * 380 + "//u:S3cret": "http://h/" + "x" * 380 + "//u:S3cret",
     "http://u:S3cretP" + "w" * 500: "http://u:***",
 }
-NAMES = (
-    "password PassWord pass_word db-pass torrent_pass access_token id_token csrfToken X-Amz-Signature apiKey api_key2"
-)
+NAMES = "password PassWord pass_word db-pass torrent_pass access_token id_token csrfToken X-Amz-Signature api_key2"
 OTHERS = "user page q bypass compass keyword monkey tokens_count author signed codec coder session_time passenger"
 
 

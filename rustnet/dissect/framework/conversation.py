@@ -16,7 +16,9 @@ from rustnet.dissect.framework.secrets import Secrets, screen
 from rustnet.dissect.framework.secrets import screened as screened_columns
 from rustnet.engine.flow import Flow
 from rustnet.policy.names import RANKS, UNKNOWN
+from rustnet.probe.uris import MAX_NAME as LONG_NAME
 from rustnet.probe.uris import MIN_CUT as LONG_TEXT
+from rustnet.probe.uris import known_names, names_secret
 
 if not cython.compiled:  # compiled, it comes from the .pxd as a C function
     from rustnet.engine.text import address
@@ -27,6 +29,13 @@ MIN_IDLE, MAX_IDLE = 1_000_000_000, 86_400_000_000_000
 MAX_SCREENED = 16
 """Credentials of a flow up to which those in URIs are looked for in its other texts; all are cut where they are."""
 MIN_CUT = LONG_TEXT
+MAX_NAME = LONG_NAME
+SIGNS = "?&;#/,\"'<>(){}|\\"
+"""Signs before names of parameters."""
+SHORT = 8
+"""Characters of a free text, such as a reason, that are too few to call something a password."""
+ENCODED = ("3D", "3d", "40", "25")
+"""Encoded equal and at signs, and those that are encoded twice."""
 
 NO, MORE, YES = 0, 1, 2
 """A probe's answers: not this protocol; too few bytes to decide; this protocol, by its content."""
@@ -66,6 +75,36 @@ class Sink(Protocol):
 def end_address(flow: Flow, of_a: bool) -> str:
     """Text of the address of a flow's end ``a`` or ``b``."""
     return address(flow.a_hi, flow.a_lo) if of_a else address(flow.b_hi, flow.b_lo)
+
+
+def may_hide(text: str) -> bool:  # noqa: C901 the hot loop
+    """Whether a text has a sign of a secret: one pass, as most have none."""
+    size = len(text)
+    if size < MIN_CUT and not ("=" in text or "@" in text or "%" in text):
+        return False
+    start = 0
+    slashes = False
+    for i in range(size):
+        c = text[i]
+        if "A" <= c <= "z" and c != "\\":  # letters, and signs that names may have
+            continue
+        if c == "=":
+            if i > start:
+                known = known_names.get(text[max(start, i - MAX_NAME) : i])
+                if known is None:
+                    known = names_secret(text[start:i])
+                if known:
+                    return True
+            start = i + 1
+        elif c == "@":
+            return True
+        elif c == "%":
+            if text[i + 1 : i + 3] in ENCODED:
+                return True
+        elif not "0" <= c <= "9" and (c in SIGNS or c.isspace()):
+            slashes = slashes or (c == "/" and i == start and i > 0)
+            start = i + 1
+    return slashes and size >= MIN_CUT
 
 
 class Conversation:
@@ -178,11 +217,16 @@ class Conversation:
             value = values[i]
             if type(value) is str:
                 text = value
-                if "=" in text or "@" in text or "%" in text or "ass" in text or len(text) >= MIN_CUT:
-                    name, bare, free = texts[i]
-                    setattr(record, name, self.screened(text, bare, free))
+                free = texts[i][2]
+                if may_hide(text) or (free and len(text) > SHORT):
+                    setattr(record, texts[i][0], self.screened(text, texts[i][1], free))
             elif type(value) is list and value:
                 name, bare, free = texts[i]
+                for one in value:
+                    if type(one) is str and (free or may_hide(one)):
+                        break
+                else:
+                    continue
                 setattr(
                     record, name, [self.screened(one, bare, free) if isinstance(one, str) else one for one in value]
                 )

@@ -10,7 +10,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, 
 from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import head, number
 from rustnet.dissect.framework.requests import RequestParser
-from rustnet.dissect.framework.secrets import authorization_parts, without_password
+from rustnet.dissect.framework.secrets import authorization_parts
 from rustnet.records import U16, FreeText, Identifier, Mixed, Software, Term, Uri, Word, record
 
 MAX_HEAD = 32_768
@@ -123,7 +123,7 @@ class RtspParser(RequestParser[tuple[bool, str], Rtsp]):
         get = fields.get
         row = Rtsp(
             method=match.group(1),
-            uri=without_password(match.group(2)),
+            uri=match.group(2),
             version=match.group(3),
             cseq=get("cseq"),
             session=get("session"),

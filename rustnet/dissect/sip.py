@@ -8,7 +8,7 @@ import re
 from rustnet.dissect.embedded import sdp
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, head, number
-from rustnet.dissect.framework.secrets import authorization_parts, without_password
+from rustnet.dissect.framework.secrets import authorization_parts
 from rustnet.records import U16, FreeText, Identifier, Mixed, Software, Term, Uri, User, record
 
 MAX_HEAD = 32_768
@@ -79,9 +79,9 @@ def _uri(value: str | None) -> str | None:
         return None
     angled = _ANGLED(value)
     if angled is not None:
-        return without_password(angled.group(1))
+        return angled.group(1)
     bare = _BARE(value)
-    return without_password(bare.group()) if bare is not None else None
+    return bare.group() if bare is not None else None
 
 
 class SipParser(RowParser):
@@ -139,7 +139,7 @@ class SipParser(RowParser):
             has_authorization=credentials is not None,
         )
         if request is not None:
-            row.method, row.uri = request.group(1), without_password(request.group(2))
+            row.method, row.uri = request.group(1), request.group(2)
         elif response is not None:
             row.status = int(response.group(1))
             row.reason = response.group(2)

@@ -22,8 +22,8 @@ from rustnet.probe.habits import (
     SHELLS,
     WRAPPERS,
 )
+from rustnet.probe.uris import HIDDEN, names_secret, without_passwords
 
-HIDDEN = "***"
 MAX_LINE = 8192
 """Characters of a line that are read; the rest is dropped."""
 MAX_DEPTH = 3
@@ -75,18 +75,11 @@ _SCHEME = re.compile(
     r"(?i)\b(Bearer|(?:Basic|Negotiate|NTLM|Token|ApiKey|SharedAccessSignature)(?= +(?-i:[^\s]*[0-9A-Z=])))([ :]+)"
     r"([A-Za-z0-9+/_.~|=-]{8,})"
 )
-_URL = re.compile(r"((?<![\w+.-])[A-Za-z][\w+.-]{0,31}:(?://|\\/\\/)[^\s/?#:@\"'<>]{0,256}:)[^\s/?#\"'<>]{0,512}(?=@)")
 _OTHER_URL = re.compile(
-    r"(?i)(\bsips?:[^\s:@\"'/]{1,64}:|:(?:pserver|ext|gserver):[^\s:@]{1,64}:|\bjdbc:oracle:\w{1,8}:[^/\s:]{1,64}/)"
+    r"(?i)(:(?:pserver|ext|gserver):[^\s:@]{1,64}:|\bjdbc:oracle:\w{1,8}:[^/\s:]{1,64}/)"
     r"[^\s@\"']{1,256}(?=@)"
 )
-_URL_TOKEN = re.compile(r"(\bhttps?://)(?:[A-Za-z0-9_]{24,}|gh[a-z]_\w+|glpat-[\w-]+)(?=@)")
-_QUERY = re.compile(
-    r"(?i)([?&;](?:[\w.-]*(?:"
-    + _LONG
-    + r")|pass|pwd|pw|sig|signature|auth|key|api_?key|code|x-amz-(?:signature|security-token)"
-    r"|session_?id|sid|jwt|assertion|ticket)=)[^&\s\"'#]+"
-)
+_QUERY = re.compile(r"([?&;#]([\w.%\[\]-]{2,64})=)[^&\s\"'#]+")
 _TOKENS = re.compile(
     r"(?<![A-Za-z0-9_+-])(?:"
     r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}"  # JSON web tokens
@@ -428,18 +421,21 @@ def _patterns(text: str) -> str:
     for marks, pattern, shown in _RULES:
         if any(mark in lower for mark in marks):
             text = pattern.sub(shown, text)
+    text = _QUERY.sub(_parameter, without_passwords(text, bare=False, secrets=[]))
     text = _VALUE.sub(_value_of, text)
     return _TOKENS.sub(HIDDEN, text)
+
+
+def _parameter(match: re.Match[str]) -> str:
+    """A parameter of a URI, without its value if its name is a secret's."""
+    return match.group(1) + HIDDEN if names_secret(match.group(2)) else match.group()
 
 
 _KEEP_FIRST, _KEEP_QUOTES = r"\1" + HIDDEN, r"\1\2" + HIDDEN + r"\4"
 _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (("private key",), _PEM, _KEEP_FIRST + r"\2"),
     (("auth", "cookie", "x-", "key", "token"), _HEADER, r"\1\2" + HIDDEN),
-    (("@",), _URL, _KEEP_FIRST),
     (("@",), _OTHER_URL, _KEEP_FIRST),
-    (("@",), _URL_TOKEN, _KEEP_FIRST),
-    (("?", "&", ";"), _QUERY, _KEEP_FIRST),
     (("convertto-",), _SECURE_STRING, _KEEP_QUOTES),
     (("convertto-",), _SECURE_PIPE, _KEEP_QUOTES),
     (("credential", ".auth"), _CREDENTIAL, _KEEP_QUOTES),

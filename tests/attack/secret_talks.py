@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.attack.secret_asn1 import LDAP, SNMP
 from tests.attack.secret_cases import Case, Steps, b64, lines
+from tests.attack.secret_uris import URIS
 
 
 def read_talks() -> Iterator[Case]:
@@ -328,4 +329,4 @@ BINARY = [
     ),
     Case("tftp", 69, lambda s, d: [(">", b"\0\2" + d + b"\0octet\0")], udp=True),
 ]
-CASES = [*read_talks(), *IRC, *REDIS, *TELNET, *LDAP, *SNMP, *BINARY]
+CASES = [*read_talks(), *IRC, *REDIS, *TELNET, *LDAP, *SNMP, *BINARY, *URIS]

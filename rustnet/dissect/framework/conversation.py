@@ -7,20 +7,35 @@ only calls the methods of its `Conversation`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import cython
 
 from rustnet.bounds import NAME_BYTES, cut_text
-from rustnet.dissect.framework.secrets import Secrets
+from rustnet.dissect.framework.secrets import Secrets, screen
+from rustnet.dissect.framework.secrets import screened as screened_columns
 from rustnet.engine.flow import Flow
 from rustnet.policy.names import RANKS, UNKNOWN
+from rustnet.probe.uris import MAX_NAME as LONG_NAME
+from rustnet.probe.uris import MIN_CUT as LONG_TEXT
+from rustnet.probe.uris import known_names, names_secret
 
 if not cython.compiled:  # compiled, it comes from the .pxd as a C function
     from rustnet.engine.text import address
 
 MIN_IDLE, MAX_IDLE = 1_000_000_000, 86_400_000_000_000
 """Bounds of an idle timeout in nanoseconds: a second, a day."""
+
+MAX_SCREENED = 16
+"""Credentials of a flow up to which those in URIs are looked for in its other texts; all are cut where they are."""
+MIN_CUT = LONG_TEXT
+MAX_NAME = LONG_NAME
+SIGNS = "?&;#/,\"'<>(){}|\\"
+"""Signs before names of parameters."""
+SHORT = 8
+"""Characters of a free text, such as a reason, that are too few to call something a password."""
+ENCODED = ("3D", "3d", "40", "25")
+"""Encoded equal and at signs, and those that are encoded twice."""
 
 NO, MORE, YES = 0, 1, 2
 """A probe's answers: not this protocol; too few bytes to decide; this protocol, by its content."""
@@ -60,6 +75,36 @@ class Sink(Protocol):
 def end_address(flow: Flow, of_a: bool) -> str:
     """Text of the address of a flow's end ``a`` or ``b``."""
     return address(flow.a_hi, flow.a_lo) if of_a else address(flow.b_hi, flow.b_lo)
+
+
+def may_hide(text: str) -> bool:  # noqa: C901 the hot loop
+    """Whether a text has a sign of a secret: one pass, as most have none."""
+    size = len(text)
+    if size < MIN_CUT and not ("=" in text or "@" in text or "%" in text):
+        return False
+    start = 0
+    slashes = False
+    for i in range(size):
+        c = text[i]
+        if "A" <= c <= "z" and c != "\\":  # letters, and signs that names may have
+            continue
+        if c == "=":
+            if i > start:
+                known = known_names.get(text[max(start, i - MAX_NAME) : i])
+                if known is None:
+                    known = names_secret(text[start:i])
+                if known:
+                    return True
+            start = i + 1
+        elif c == "@":
+            return True
+        elif c == "%":
+            if text[i + 1 : i + 3] in ENCODED:
+                return True
+        elif not "0" <= c <= "9" and (c in SIGNS or c.isspace()):
+            slashes = slashes or (c == "/" and i == start and i > 0)
+            start = i + 1
+    return slashes and size >= MIN_CUT
 
 
 class Conversation:
@@ -162,15 +207,48 @@ class Conversation:
 
     def emit(self, record: object, ts: int = 0, packet: int = 0) -> None:
         """Store a record; ``ts`` and ``packet`` default to those of the packet being read."""
+        self.screen(record)
         if self.secrets is not None:
             self.secrets.clean(record)
         self.sink.record(record, self.flow_id, ts or self.ts, packet or self.packet)
 
     def anomaly(self, kind: str, detail: str, count: int = 1) -> None:
         """Report ``count`` malformed or ambiguous messages and continue; ``detail`` is one sentence."""
+        detail = self.screened(detail, False, True)
         if self.secrets is not None:
             detail = self.secrets.hide(detail)
         self.sink.anomaly(kind, detail, self.flow_id, self.ts, self.packet, count=count)
+
+    def screen(self, record: Any) -> None:
+        """Hide what the form of a record's texts shows to be a secret: passwords in URIs, parameters named like one."""
+        cls: type = type(record)
+        getter, texts = screened_columns(cls)
+        values = getter(record)
+        for i in range(len(texts)):
+            value = values[i]
+            if type(value) is str:
+                text = value
+                free = texts[i][2]
+                if may_hide(text) or (free and len(text) > SHORT):
+                    setattr(record, texts[i][0], self.screened(text, texts[i][1], free))
+            elif type(value) is list and value:
+                name, bare, free = texts[i]
+                for one in value:
+                    if type(one) is str and (free or may_hide(one)):
+                        break
+                else:
+                    continue
+                setattr(
+                    record, name, [self.screened(one, bare, free) if isinstance(one, str) else one for one in value]
+                )
+
+    def screened(self, shown: str, bare: bool, free: bool) -> str:
+        """Return a text without the secrets that its form shows; other texts of the flow will not repeat them."""
+        cut: list[str] = []
+        shown = screen(shown, bare, free, cut)
+        if cut and (self.secrets is None or len(self.secrets.values) < MAX_SCREENED):
+            self.keep_secret(*[secret.encode("utf-8", "replace") for secret in cut])
+        return shown
 
     def keep_secret(self, *credentials: bytes) -> None:
         """Remember credentials that this flow carries: no text that is recorded from now on repeats them."""
@@ -190,6 +268,8 @@ class Conversation:
 
     def learn(self, ip: str, name: str, source: str, ttl: int | None = None, client: str | None = None) -> None:
         """Report a name for an address, such as a DNS answer that ``client`` received."""
+        if "@" in name:
+            name = name.rpartition("@")[2]
         if self.secrets is not None and self.secrets.hide(name, free=False) != name:
             return
         self.sink.name(ip, name, source, self.ts, ttl, client)
@@ -199,6 +279,8 @@ class Conversation:
 
         Literal addresses are ignored.
         """
+        if "@" in name:
+            name = name.rpartition("@")[2]  # without a user and a password
         if not name or ":" in name or (name[-1].isdigit() and name.replace(".", "").isdigit()):
             return
         if self.secrets is not None and self.secrets.hide(name, free=False) != name:

@@ -3,9 +3,12 @@
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
+from rustnet.probe.uris import HIDDEN, without_secrets
 from rustnet.records import Kind, columns
 
 MAX_TEXT = 512
@@ -18,7 +21,6 @@ MIN_PREFIX = 6
 """Characters of a credential that hide it where a text was cut within it."""
 MAX_PARTS = 16
 """Parts of a decoded credential."""
-HIDDEN = "***"
 
 _SAFE = frozenset({
     Kind.WORD, Kind.ADDRESS, Kind.MAC, Kind.FINGERPRINT, Kind.DIGEST,
@@ -115,6 +117,30 @@ class Secrets:
                 setattr(row, name, self.hide(value, free))
 
 
+_BARE = frozenset({Kind.HOST, Kind.USER, Kind.PATH, Kind.URI, Kind.OBJECT, Kind.MIXED})
+"""Kinds of columns in which ``user:password@host`` may be all of a text."""
+
+
+@cache
+def screened(cls: type) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, bool, bool], ...]]:
+    """Getter of the columns of a record that may hold a sender's text; name, whether bare, and free, of each."""
+    found = [(name, kind in _BARE, kind is Kind.FREE_TEXT) for name, kind, _ in _texts(cls)]
+    return (attrgetter(*(name for name, *_ in found), "__class__") if found else _nothing), tuple(found)
+
+
+def _nothing(row: Any) -> tuple[Any, ...]:
+    return ()
+
+
+def screen(shown: str, bare: bool, free: bool, cut: list[str]) -> str:
+    """A text of a sender without the secrets that its form shows; ``cut`` gets them."""
+    shown = without_secrets(shown, bare=bare, cut=cut)
+    if free and _TRIGGER(shown) is not None:
+        shown = _QUOTED.sub(rf"\1{HIDDEN}", shown)
+        shown = _NAMED.sub(lambda match: match.group(1) + (match.group(2) or "") + HIDDEN, shown)
+    return shown
+
+
 @cache
 def _texts(cls: type) -> tuple[tuple[str, Kind, bool], ...]:
     """Names, kinds and whether they are lists of the columns of a record that may hold a sender's text."""
@@ -205,7 +231,6 @@ def raw_parts(raw: bytes) -> list[bytes]:
 
 
 _PROOFS = re.compile(rb"(?i)(?:response|opaque|token|signature|mac|api[-_]?key)=\"?([^\",\s]+)").findall
-_USERINFO = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*:(?://)?[^\s/?#:@<>]*:)[^\s/?#<>]*(?=@)")
 
 
 def authorization_parts(value: bytes) -> list[bytes]:
@@ -218,8 +243,3 @@ def authorization_parts(value: bytes) -> list[bytes]:
         bare, *more = parts_of(proof)
         return [bare, *(raw.partition(b":")[2] for raw in more[:1])]
     return [*_PROOFS(proof)[:MAX_PARTS], *([] if b'="' in proof else [proof])]
-
-
-def without_password(uri: str | None) -> str | None:
-    """A URI without the password of its user."""
-    return _USERINFO.sub(rf"\1{HIDDEN}", uri) if uri is not None and "@" in uri else uri

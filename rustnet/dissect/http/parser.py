@@ -13,7 +13,7 @@ import cython
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.dissect.framework.pairs import Entry, Pairs, elapsed
-from rustnet.dissect.framework.secrets import authorization_parts, without_password
+from rustnet.dissect.framework.secrets import authorization_parts
 from rustnet.records import U16, U64, FreeText, Host, Mixed, Software, Term, Uri, Word, record
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions and numbers
@@ -301,7 +301,6 @@ class HttpParser(Parser):
             self._report("ambiguous_http", "conflicting body lengths in a request")
         row = Http(method.decode("ascii"), None, header_text(target), version.decode("ascii"))
         _fill(row, fields, REQUEST_TEXTS, REQUEST_SEEN)
-        row.uri, row.referer = without_password(row.uri), without_password(row.referer)
         self._target(row, method, target)
         if row.has_authorization:
             for name in (b"authorization", b"proxy-authorization"):
@@ -369,7 +368,6 @@ class HttpParser(Parser):
         row.status = status
         row.reason = header_text(reason) if reason else None
         _fill(row, fields, RESPONSE_TEXTS, RESPONSE_SEEN)
-        row.location = without_password(row.location)
         if status == 101 or (row.method == "CONNECT" and status < 300):
             self._switch(entry)
             return 0

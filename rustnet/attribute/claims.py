@@ -354,7 +354,7 @@ def store_claims(
     if stage.aliases:
         run(con, _ALIASES, {"slack": slack_ns})
         run(con, _DROP_ALIAS_CANDIDATES)
-    drop(con, "own_observation", "own_fact", "own_identity", "own_rank", "own_flow_statement")
+    drop(con, "own_fact", "own_identity", "own_rank", "own_flow_statement")
     return int(claims), int(crowded), clocks
 
 

@@ -11,6 +11,7 @@ import typing
 
 from rustnet.derive.passes import Span
 from rustnet.dissect.dns.parser import EARLY_MS, RETRY_SECONDS
+from rustnet.store.tables import FLOWS_ENDED
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -98,7 +99,7 @@ WHERE dns.rowid = t.row_number AND (dns.tries IS DISTINCT FROM t.tries OR dns.an
 def count_tries(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
     """Number the tries of whole captures; a session that is being written has those that its parsers saw."""
     values = {"captures": list(span.captures)}
-    if "dns" in span.since or not con.execute(_ANY, values).fetchall():
+    if span.flows != FLOWS_ENDED or "dns" in span.since or not con.execute(_ANY, values).fetchall():
         return 0
     con.execute(_EARLY, values)
     con.execute(_EARLY_TIMES).fetchall()

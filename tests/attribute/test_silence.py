@@ -186,3 +186,26 @@ def test_the_summary_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[st
     log.write_text(json.dumps(logged(event("203.0.113.9", 1))) + "\n")
     assert main(["replay", str(capture(tmp_path)), "--sidecar", str(log)]) == 0
     assert "no claim: 1 have ends that no flow" in capsys.readouterr().out.replace("\n  ", " ")
+
+
+def test_validate_reads_logs_of_other_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "events.log"
+    records = [
+        logged(event("203.0.113.9", 1, time=str(AT + 9000))),
+        logged(event("", 0)),
+        logged(event("", 0, family="1")),
+    ]
+    log.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert main(["sidecar", "validate", str(log)]) == 0
+    text = capsys.readouterr().out
+    assert "format osquery-socket-events; records 2; that can match a flow 1; with a process 1; invalid 0" in text
+    assert "records without use: 1 are of another kind" in text
+    assert "1 have no remote address with its port" in text
+    session = tmp_path / "s.duckdb"
+    assert main(["replay", str(capture(tmp_path)), "--db", str(session)]) == 0
+    capsys.readouterr()
+    assert main(["sidecar", "validate", str(log), "--session", str(session)]) == 0
+    assert "no claim: the file's records are outside of the flows' time" in capsys.readouterr().out
+    assert main(["sidecar", "validate", str(log), "--session", str(session), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["source"], data["fit"], data["session"]["claimed_by_file"]) == ("osquery-socket-events", 1, 0)

@@ -54,25 +54,33 @@ SELECT row_number() OVER () AS key, * FROM (SELECT DISTINCT flows.capture_id, fl
     SELECT q.* FROM {_MESSAGES} q ANTI JOIN {_MESSAGES} a ON {_SAME} AND a.response WHERE NOT q.response
 ) m JOIN flows ON flows.flow_id = m.flow_id)"""
 
-_TRIES = f"""
-CREATE OR REPLACE TEMP TABLE dns_tries AS
+_EVENTS = f"""
+CREATE OR REPLACE TEMP TABLE dns_events AS
 WITH events AS (
-    SELECT m.row_number, q.key, m.ts, m.response, m.response AND NOT m.truncated AS final,
-        coalesce(e.ts, m.ts) AS placed, m.packet
+    SELECT m.row_number, q.key, m.ts, m.response, m.response AND NOT m.truncated AS final, m.packet,
+        coalesce(e.ts, m.ts) AS placed, m.response AND (m.rtt_ms IS NULL OR e.row_number IS NOT NULL) AS alone
     FROM {_MESSAGES} m JOIN flows ON flows.flow_id = m.flow_id
     JOIN dns_questions q ON q.capture_id = flows.capture_id AND q.client = flows.src_ip AND q.query = m.query
         AND q.qtype = m.qtype AND q.qclass = m.qclass
     LEFT JOIN dns_early e ON e.row_number = m.row_number
-), begun AS (
-    SELECT *, NOT response AND (coalesce(lag(final) OVER w, false)
-        OR coalesce(ts - max(CASE WHEN NOT response THEN ts END) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING
-            AND 1 PRECEDING) > {RETRY_SECONDS * 1_000_000_000}, true)) AS begins
-    FROM events
-    WINDOW w AS (PARTITION BY key ORDER BY placed, response, packet)
+)
+SELECT *, NOT response AND (coalesce(lag(final) OVER w, false)
+    OR coalesce(ts - max(CASE WHEN NOT response THEN ts END) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING
+        AND 1 PRECEDING) > {RETRY_SECONDS * 1_000_000_000}, true)) AS begins,
+    coalesce(NOT lead(response) OVER w, true) AS last
+FROM events
+WINDOW w AS (PARTITION BY key ORDER BY placed, response, packet)"""
+"""Messages of these questions. A question begins with the first query, with one long after the latest query, and with
+one after an answer; ``last``: no response follows."""
+
+_TRIES = """
+CREATE OR REPLACE TEMP TABLE dns_tries AS
+WITH repeated AS (
+    SELECT DISTINCT key FROM dns_events WHERE NOT response AND NOT begins OR alone
 ), numbered AS (
-    SELECT *, sum(begins::INT) OVER (PARTITION BY key
+    SELECT dns_events.*, sum(begins::INT) OVER (PARTITION BY key
         ORDER BY placed, response, packet ROWS UNBOUNDED PRECEDING) AS question
-    FROM begun
+    FROM dns_events SEMI JOIN repeated USING (key)
 ), counted AS (
     SELECT row_number, response, final, ts,
         count(*) FILTER (NOT response) OVER (w ROWS UNBOUNDED PRECEDING) AS tries,
@@ -80,15 +88,16 @@ WITH events AS (
         min(ts) FILTER (NOT response) OVER whole AS first,
         count(*) FILTER (NOT response) OVER whole AS all_tries, count(*) FILTER (response) OVER whole AS all_answers
     FROM numbered WHERE question > 0
-    WINDOW w AS (PARTITION BY key, question ORDER BY placed, response, packet),
-        whole AS (PARTITION BY key, question)
+    WINDOW w AS (PARTITION BY key, question ORDER BY placed, response, packet), whole AS (PARTITION BY key, question)
 )
 SELECT row_number, least(tries, 65535) AS tries,
     CASE WHEN final AND answers = 1 AND ts >= first THEN (ts - first) / 1000000.0 END AS answer_ms,
     CASE WHEN NOT response AND tries = all_tries AND all_answers = 0 THEN (ts - first) / 1000000.0 END AS unanswered_ms
-FROM counted"""
-"""Messages of these questions with their values. A question begins with the first query, with one long after the latest
-query, and with one after an answer."""
+FROM counted
+UNION ALL
+SELECT row_number, 1, NULL, 0.0 FROM dns_events ANTI JOIN repeated USING (key) WHERE NOT response AND last"""
+"""Values of the messages whose parser could not know them: of questions that were repeated, and of queries that nothing
+answered."""
 
 _UPDATE = """
 UPDATE dns SET tries = t.tries, answer_ms = t.answer_ms, unanswered_ms = t.unanswered_ms FROM dns_tries t
@@ -104,7 +113,8 @@ def count_tries(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
     con.execute(_EARLY, values)
     con.execute(_EARLY_TIMES).fetchall()
     con.execute(_QUESTIONS, values)
-    con.execute(_TRIES, values)
+    con.execute(_EVENTS, values)
+    con.execute(_TRIES)
     changed = con.execute(_UPDATE).fetchall()[0][0]
-    con.execute("DROP TABLE dns_early; DROP TABLE dns_questions; DROP TABLE dns_tries")
+    con.execute("DROP TABLE dns_early; DROP TABLE dns_questions; DROP TABLE dns_events; DROP TABLE dns_tries")
     return int(changed)

@@ -126,6 +126,17 @@ def test_logs_of_osquery_name_every_owner(tmp_path: Path, form: str) -> None:
     assert not [note for note in session.report.sidecars if "no claim" in note]
 
 
+@pytest.mark.parametrize("form", [{}, {"local_address": "0"}, {"action": "accept4"}])
+def test_accepted_connections_have_owners(tmp_path: Path, form: dict[str, str]) -> None:
+    """The kernel's event has the client's end only."""
+    row = event(CLIENT, 40_000, action="accept", path="/usr/sbin/nginx", pid="80", status="succeeded") | form
+    session = attributed(tmp_path, [logged(row)])
+    assert session.ask("SELECT pid, match, reversed FROM claims JOIN processes USING (process_id)") == [
+        (80, "accepted", True)
+    ]
+    assert session.ask("SELECT dst_ip FROM flows WHERE process_id IS NOT NULL") == [(SERVER,)]
+
+
 def why(session: ReplayedSession) -> str:
     notes = [note for note in session.report.sidecars if "no claim: " in note]
     assert len(notes) == 1

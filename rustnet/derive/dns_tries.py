@@ -19,7 +19,14 @@ if typing.TYPE_CHECKING:
 SLOW_MS = 50
 """Resolvers wait at least this long before they repeat a query."""
 
-_ANY = "SELECT 1 FROM dns WHERE capture_id IN (SELECT unnest($captures)) AND transport <> 'mdns' LIMIT 1"
+SMALL = 2_000
+"""Up to so many messages, the optimizer takes longer than the statements."""
+
+_COUNTS = f"""
+SELECT count(*), count(*) FILTER (NOT response), count(*) FILTER (response AND rtt_ms IS NOT NULL),
+    count(*) FILTER (response AND rtt_ms IS NULL), count(*) FILTER (response AND (rtt_ms >= {SLOW_MS} OR truncated))
+FROM dns WHERE capture_id IN (SELECT unnest($captures)) AND transport <> 'mdns' AND query IS NOT NULL"""
+"""Messages: all, queries, responses with and without a query, slow or cut responses."""
 
 _MESSAGES = """(
     SELECT dns.rowid AS row_number, dns.capture_id, dns.flow_id, dns.packet, epoch_ns(dns.ts) AS ts, dns.txid,
@@ -108,10 +115,27 @@ WHERE dns.rowid = t.row_number AND (dns.tries IS DISTINCT FROM t.tries OR dns.an
 def count_tries(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
     """Number the tries of whole captures; a session that is being written has those that its parsers saw."""
     values = {"captures": list(span.captures)}
-    if span.flows != FLOWS_ENDED or "dns" in span.since or not con.execute(_ANY, values).fetchall():
+    if span.flows != FLOWS_ENDED or "dns" in span.since:
         return 0
-    con.execute(_EARLY, values)
-    con.execute(_EARLY_TIMES).fetchall()
+    messages, asked, paired, alone, slow = con.execute(_COUNTS, values).fetchall()[0]
+    if not alone and not slow and asked <= paired:
+        return 0
+    if messages <= SMALL:
+        con.execute("PRAGMA disable_optimizer")
+    try:
+        return _count_tries(con, values, early=alone > 0)
+    finally:
+        if messages <= SMALL:
+            con.execute("PRAGMA enable_optimizer")
+
+
+def _count_tries(con: "duckdb.DuckDBPyConnection", values: dict[str, list[int]], *, early: bool) -> int:
+    """Number the tries; ``early``: some response may be stored ahead of its query."""
+    if early:
+        con.execute(_EARLY, values)
+        con.execute(_EARLY_TIMES).fetchall()
+    else:
+        con.execute("CREATE OR REPLACE TEMP TABLE dns_early (row_number BIGINT, ts BIGINT)")
     con.execute(_QUESTIONS, values)
     con.execute(_EVENTS, values)
     con.execute(_TRIES)

@@ -1,10 +1,15 @@
 -- title: Owners
--- description: Processes and their remote ends, names and applications, by bytes.
+-- description: Processes and their remote ends, names and applications, by bytes. Requests of mixed flows went to
+-- description: several hosts, of which the name is one.
 -- parameter: process text null Only processes whose name contains this
 -- parameter: limit int 200 Most rows
+WITH mixed AS ( -- a proxy's, say
+    SELECT flow_id FROM http WHERE host IS NOT NULL GROUP BY flow_id HAVING count(DISTINCT lower(host)) > 1
+)
 SELECT processes.host, process_name, c.pid, c.username, processes.exe, processes.lineage[-1] AS parent, remote_addr,
     remote_port, hostname, list_sort(list_distinct(list(app)))[1:5] AS apps,
-    greatest(count(DISTINCT app) - 5, 0) AS further_apps, count(*) AS flows, sum(bytes_sent)::BIGINT AS bytes_sent,
+    greatest(count(DISTINCT app) - 5, 0) AS further_apps, count(*) AS flows,
+    count(*) FILTER (flow_id IN (SELECT flow_id FROM mixed)) AS mixed_flows, sum(bytes_sent)::BIGINT AS bytes_sent,
     sum(bytes_received)::BIGINT AS bytes_received, sum(bytes_sent + bytes_received)::BIGINT AS bytes,
     list_sort(list_distinct(list(process_source))) AS sources, count(*) FILTER (process_contested) AS contested,
     min(first_seen) AS first_seen, max(last_seen) AS last_seen

@@ -1,12 +1,13 @@
 -- title: Scans
 -- description: Sources that tried many ports of one host, or one port of many hosts, mostly without success, and how:
--- description: SYN, connect, FIN, NULL, XMAS, ACK, Maimon, UDP, SCTP, ping or ARP.
+-- description: SYN, connect, FIN, NULL, XMAS, ACK, Maimon, UDP, SCTP, ping, ARP or IP protocol.
 -- parameter: ports int 20 Fewest ports of one host
 -- parameter: hosts int 20 Fewest hosts on one port
 -- parameter: failed float 0.5 Least share of attempts that failed
 -- parameter: limit int 100 Most rows
 WITH wanted AS (
-    SELECT *, coalesce(starts_with(history, '^') AND protocol = 'tcp', false) AS turned -- dst sent the first packet
+    SELECT *, src_payload + dst_payload AS payload,
+        coalesce(starts_with(history, '^') AND protocol = 'tcp', false) AS turned -- dst sent the first packet
     FROM flows
     WHERE coalesce(direction, '') NOT IN ('multicast', 'broadcast')
         AND (protocol IN ('tcp', 'udp', 'sctp') AND dst_port IS NOT NULL
@@ -14,13 +15,11 @@ WITH wanted AS (
             OR protocol = 'arp' AND state = 'ARP_REQUEST' AND src_ip NOT IN (dst_ip, '0.0.0.0'))
 ), probes AS ( -- from the end that sent the first packet, as sent (flags, packets) and as answered
     SELECT src_ip, src_port, dst_ip, dst_port, src_flags AS flags, src_packets AS sent, dst_flags AS back,
-        dst_packets AS received, src_payload + dst_payload AS payload, protocol, capture_id, flow_id, started_at,
-        ended_at
+        dst_packets AS received, payload, protocol, capture_id, flow_id, started_at, ended_at
     FROM wanted WHERE NOT turned
     UNION ALL
-    SELECT dst_ip, dst_port, src_ip, src_port, dst_flags, dst_packets, src_flags, src_packets,
-        src_payload + dst_payload, protocol, capture_id, flow_id, started_at, ended_at
-    FROM wanted WHERE turned AND dst_flags & 18 <> 18
+    SELECT dst_ip, dst_port, src_ip, src_port, dst_flags, dst_packets, src_flags, src_packets, payload, protocol,
+        capture_id, flow_id, started_at, ended_at FROM wanted WHERE turned AND dst_flags & 18 <> 18
 ), kinds AS ( -- FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32; what is neither an attempt nor a probe has no kind
     SELECT *, CASE WHEN protocol IN ('icmp', 'icmpv6') THEN 'ping' WHEN protocol <> 'tcp' THEN upper(protocol)
             WHEN flags & 2 > 0 THEN 'SYN' WHEN flags & 63 = 1 THEN 'FIN' WHEN flags & 63 = 41 THEN 'XMAS'
@@ -54,12 +53,14 @@ WITH wanted AS (
     FROM attempts GROUP BY src_ip, dst_port, protocol, scan
     HAVING count(DISTINCT dst_ip) >= $hosts
         AND (scan NOT IN ('ACK', 'Maimon') OR count(DISTINCT src_port) * 2 <= count(DISTINCT dst_ip))
+    UNION ALL
+    SELECT 'many protocols of one host', src_ip, dst_ip, 'ip', 'IP protocol', count(DISTINCT protocol), count(*),
+        avg((dst_packets = 0)::INT), false, false, min(started_at), max(ended_at), min(flow_id)
+    FROM flows WHERE dst_ip IS NOT NULL GROUP BY src_ip, dst_ip HAVING count(DISTINCT protocol) >= $ports
 )
-SELECT kind,
-    CASE WHEN scan <> 'SYN' OR half_open THEN scan WHEN opened THEN 'connect' ELSE 'SYN or connect' END AS scan,
-    src_ip, target, protocol, width, attempts, round(failed_share, 3) AS failed_share, first_seen, last_seen,
-    example_flow
-FROM found
-WHERE failed_share >= $failed
+SELECT kind, CASE WHEN scan <> 'SYN' OR half_open THEN scan WHEN opened THEN 'connect' ELSE 'SYN or connect' END
+    AS scan, src_ip, target, protocol, width, attempts, round(failed_share, 3) AS failed_share, first_seen,
+    last_seen, example_flow
+FROM found WHERE failed_share >= $failed
 ORDER BY width DESC, src_ip, target, scan
 LIMIT $limit

@@ -1,8 +1,13 @@
 -- title: Top destinations
--- description: Responders by address, port and name (a row for each name), by bytes in both directions.
+-- description: Responders by address, port and name (a row for each name), by bytes in both directions. Requests of
+-- description: mixed flows went to several hosts, of which the name is one.
 -- parameter: limit int 20 Most rows
+WITH mixed AS ( -- a proxy's, say
+    SELECT flow_id FROM http WHERE host IS NOT NULL GROUP BY flow_id HAVING count(DISTINCT lower(host)) > 1
+)
 SELECT dst_ip, dst_port, protocol, hostname, list_sort(list_distinct(list(app)))[1:5] AS apps,
-    greatest(count(DISTINCT app) - 5, 0) AS further_apps, count(*) AS flows, count(DISTINCT src_ip) AS sources,
+    greatest(count(DISTINCT app) - 5, 0) AS further_apps, count(*) AS flows,
+    count(*) FILTER (flow_id IN (SELECT flow_id FROM mixed)) AS mixed_flows, count(DISTINCT src_ip) AS sources,
     sum(src_bytes)::BIGINT AS bytes_sent, sum(dst_bytes)::BIGINT AS bytes_received,
     sum(src_bytes + dst_bytes)::BIGINT AS bytes, min(started_at) AS first_seen, max(ended_at) AS last_seen
 FROM flows

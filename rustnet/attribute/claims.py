@@ -75,7 +75,7 @@ WITH stated AS (
         WHEN echo >= 0 THEN 'echo'
         WHEN local IS NOT NULL AND remote IS NOT NULL THEN CASE WHEN local_port >= 0 THEN 'tuple' ELSE 'addresses' END
         WHEN remote IS NOT NULL THEN CASE WHEN local IS NULL AND local_port <= 0 AND remote_port >= 0
-            THEN 'remote' ELSE 'wildcard' END
+            THEN CASE WHEN starts_with(quality, 'accept') THEN 'accepted' ELSE 'remote' END ELSE 'wildcard' END
         WHEN local IS NOT NULL THEN 'listener'
         WHEN local_port >= 0 THEN 'port'
         ELSE 'protocol' END AS match
@@ -158,6 +158,7 @@ _OPEN_END_CONDITIONS = (
     ("echo", "k.a = 0 AND k.ap = f.echo AND k.b = 0"),
     ("protocol", "k.a = 0"),
     ("remote", "k.a = 0 AND k.b = f.{1} AND k.bp = f.{1}_port"),
+    ("accepted", "k.a = 0 AND k.b = f.{1} AND k.bp = f.{1}_port"),
 )
 _ACCEPTS_ONLY = ("listener", "port")
 """TCP sockets matched in these ways only accept connections."""
@@ -354,7 +355,7 @@ def store_claims(
     if stage.aliases:
         run(con, _ALIASES, {"slack": slack_ns})
         run(con, _DROP_ALIAS_CANDIDATES)
-    drop(con, "own_observation", "own_fact", "own_identity", "own_rank", "own_flow_statement")
+    drop(con, "own_fact", "own_identity", "own_rank", "own_flow_statement")
     return int(claims), int(crowded), clocks
 
 
@@ -438,7 +439,7 @@ def _match_query(used: Container[str]) -> str:
                 limit += " AND (f.protocol <> 'tcp' OR NOT f.syn)"
             if match in _ECHO_SENDER:
                 limit += " AND (f.protocol <> 'icmp' OR f.echo >= 0)" if near == "src" else " AND f.protocol <> 'icmp'"
-            if match == "remote" and near == "dst":
+            if (match, near) in (("remote", "dst"), ("accepted", "src")):
                 continue
             # A call of `connect` is compared with the flow's start only: an end before the start makes `_POSITIONS`
             # select the observations that began just before it.

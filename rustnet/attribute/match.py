@@ -5,6 +5,7 @@ deduplicates their processes, `claims` matches them with flows, `verdict` applie
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 from rustnet.attribute.claims import select_flows, store_claims
 from rustnet.attribute.clock import Clock, Correction
 from rustnet.attribute.discover import open_sidecar
-from rustnet.attribute.observation import BlockReader, Faults, Observations
+from rustnet.attribute.observation import BlockReader, Faults, Observations, SidecarReader
 from rustnet.attribute.packet_statements import PacketStatements
 from rustnet.attribute.processes import store_processes
+from rustnet.attribute.reasons import INVALID, sentence
+from rustnet.attribute.silence import claimed, unmatched
 from rustnet.attribute.stage import Stage, drop, run
 from rustnet.attribute.values import bounded_text
 from rustnet.attribute.verdict import apply_policy
 from rustnet.errors import InputError, UsageError
+from rustnet.filenames import as_text
 from rustnet.i18n import _
 from rustnet.policy.explain import clock_sentence
 from rustnet.policy.ownership import SLACK_SECONDS
@@ -82,6 +86,8 @@ class OwnershipReport:
     """Flows with more overlapping observations than became claims."""
     clocks: list[str] = field(default_factory=list)
     """One sentence for each sidecar whose clock is wrong."""
+    silent: list[str] = field(default_factory=list)
+    """One sentence for each sidecar without a claim, which says why."""
     changed: int = 0
     """Flows whose verdict changed."""
     flows: int = 0
@@ -124,15 +130,20 @@ def attribute(
     slack_ns = round(slack * 1e9)
     report = OwnershipReport()
     stage = Stage(con)
+    readers = {}
     for number, file in enumerate(sidecars, 1):
-        _read(con, stage, number, file if isinstance(file, Sidecar) else Sidecar(file), capture_id, report)
+        sidecar = file if isinstance(file, Sidecar) else Sidecar(file)
+        reader = _read(con, stage, number, sidecar, capture_id, report)
+        if reader is not None:
+            readers[number] = sidecar.path, reader
+    of_files = stage.observations
     for batch in observed:
         stage.add(batch, 0)
     if packet_claims is not None:
         packet_claims.stage(con, stage)
         for kind, detail, count in packet_claims.losses():
             _anomaly(con, capture_id, kind, [detail], count)
-    report.records = stage.observations + report.unsupported
+    report.records += stage.observations - of_files
     with _planning(con, stage.observations, capture_id):
         report.duplicates = stage.drop_duplicates()
         repeated = select_flows(con, capture_id, flows, first_row)
@@ -140,6 +151,8 @@ def attribute(
         report.claims, report.crowded, clocks = store_claims(
             con, stage, capture_id, slack_ns, correction, repeated=repeated
         )
+        report.silent = _silent(con, stage, readers, slack_ns)
+        drop(con, "own_observation")
         _store_clocks(con, capture_id, clocks, stage, report)
         if report.crowded:
             detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
@@ -167,8 +180,8 @@ def _planning(con: "DuckDBPyConnection", observations: int, capture_id: int) -> 
 
 def _read(
     con: "DuckDBPyConnection", stage: Stage, number: int, sidecar: Sidecar, capture_id: int, report: OwnershipReport
-) -> None:
-    """Stage one sidecar; its malformed records go to `anomalies`."""
+) -> SidecarReader | None:
+    """Stage one sidecar; its malformed records go to `anomalies`. Returns its reader if it knows processes."""
     try:
         reader = open_sidecar(sidecar.path, sidecar.host, sidecar.format)
         of_owners = True
@@ -178,12 +191,33 @@ def _read(
     except InputError as error:
         report.unreadable.append(str(error))
         _anomaly(con, capture_id, "sidecar_unreadable", [str(error)])
-        return
+        return None
     report.sidecars += 1
     report.of_owners += of_owners
+    report.records += reader.records
     report.bad_records += reader.faults.bad
     report.unsupported += reader.faults.unsupported
     _store_faults(con, capture_id, reader.origin, reader.faults)
+    return reader if of_owners else None
+
+
+def _silent(
+    con: "DuckDBPyConnection", stage: Stage, readers: dict[int, tuple[Path, SidecarReader]], slack_ns: int
+) -> list[str]:
+    """Why each sidecar without a claim has none."""
+    origins = stage.origins_by_number
+    claims = claimed(con, slack_ns) if readers else {}
+    silent = {number: reader for number, reader in readers.items() if not any(map(claims.get, origins.get(number, ())))}
+    reasons = unmatched(con, slack_ns) if silent else {}
+    sentences = []
+    for number, (path, reader) in silent.items():
+        counted = reader.faults.skipped + Counter({INVALID: reader.faults.bad})
+        for origin in origins.get(number, ()):
+            counted += reasons.get(origin, Counter())
+        if counted:
+            late = not claims.keys().isdisjoint(origins.get(number, ()))
+            sentences.append(sentence(as_text(str(path)), counted, late=late))
+    return sentences
 
 
 def _store_faults(con: "DuckDBPyConnection", capture_id: int, origin: str, faults: Faults) -> None:

@@ -5,6 +5,7 @@ knows no formats. To add a format: write a reader (`SidecarReader`), add it to t
 `rustnet.attribute.discover`, and give its qualities a rank in `rustnet.policy.ownership`.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -327,6 +328,8 @@ class Faults:
     """(position, reason) of the first of them."""
     unsupported: int = 0
     """Valid records of a kind that cannot match any flow."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """These, and ignored records of other kinds, by one of the reasons of `rustnet.attribute.reasons`."""
 
     def malformed(self, position: int, reason: str) -> None:
         """Count a malformed record."""

@@ -165,6 +165,14 @@ class Stage:
             names[number] = "" if number in names else name
         return names
 
+    @property
+    def origins_by_number(self) -> dict[int, list[int]]:
+        """Origins of each input, by its number."""
+        numbers: dict[int, list[int]] = {}
+        for (number, *_), origin in self._origins.items():
+            numbers.setdefault(number, []).append(origin)
+        return numbers
+
     def add(self, batch: Batch, number: int) -> None:
         """Insert a batch of input ``number``, which distinguishes files of the same name."""
         if not len(batch):

@@ -13,8 +13,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from rustnet.attribute.discover import open_sidecar
+from rustnet.attribute.formats.rustnet_sidecar import RustnetSidecar
 from rustnet.attribute.formats.sidecar_line import LineParser, json_object, lines
-from rustnet.attribute.observation import Faults
+from rustnet.attribute.observation import Faults, SidecarReader
 from rustnet.attribute.values import BadValue, parse_time
 from rustnet.errors import InputError
 
@@ -71,6 +73,58 @@ class SidecarCheck:
         self.broken += 1
         if len(self.faults) < KEPT:
             self.faults.append((number, reason))
+
+
+@dataclass(slots=True)
+class LogCheck:
+    """Result of reading a log of another format."""
+
+    source: str
+    """Name of the format."""
+    records: int = 0
+    """Records about connections and sockets."""
+    fit: int = 0
+    """Of these, records that can match a flow."""
+    owned: int = 0
+    """Of these, records that name a process."""
+    broken: int = 0
+    """Records that could not be parsed."""
+    faults: list[tuple[int, str]] = field(default_factory=list)
+    """Line and reason of the first of them."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Records that cannot match a flow and records of other kinds, by one of `rustnet.attribute.reasons`."""
+    first: int | None = None
+    last: int | None = None
+    """First and last time of the records (nanoseconds since 1970 UTC)."""
+
+
+def other_format(path: Path) -> SidecarReader | None:
+    """Reader of a file of another format than the schema's; ``None`` for a sidecar, or if none is recognised."""
+    try:
+        reader = open_sidecar(path)
+    except InputError:
+        return None
+    return None if isinstance(reader, RustnetSidecar) else reader
+
+
+def check_log(reader: SidecarReader) -> LogCheck:
+    """Read a log of another format to its end as replays do; `InputError` if it cannot be read or has no record."""
+    check = LogCheck(reader.source)
+    seen: tuple[object, ...] | None = None
+    for batch in reader.batches():
+        for observation in batch:
+            ends = (observation.position, *observation[1:6])
+            check.fit += ends != seen  # a record without a protocol is one observation for each that is possible
+            check.owned += ends != seen and observation.process is not None
+            seen = ends
+            for time in (observation.window_start, observation.window_end):
+                if time is not None:
+                    check.first = time if check.first is None else min(check.first, time)
+                    check.last = time if check.last is None else max(check.last, time)
+    check.records = reader.records
+    check.broken, check.faults = reader.faults.bad, list(reader.faults.kept)
+    check.skipped = reader.faults.skipped
+    return check
 
 
 def shipped() -> Traversable:

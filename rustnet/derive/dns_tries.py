@@ -11,6 +11,7 @@ import typing
 
 from rustnet.derive.passes import Span
 from rustnet.dissect.dns.parser import EARLY_MS, RETRY_SECONDS
+from rustnet.store.tables import FLOWS_ENDED
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -18,7 +19,14 @@ if typing.TYPE_CHECKING:
 SLOW_MS = 50
 """Resolvers wait at least this long before they repeat a query."""
 
-_ANY = "SELECT 1 FROM dns WHERE capture_id IN (SELECT unnest($captures)) AND transport <> 'mdns' LIMIT 1"
+SMALL = 2_000
+"""Up to so many messages, the optimizer takes longer than the statements."""
+
+_COUNTS = f"""
+SELECT count(*), count(*) FILTER (NOT response), count(*) FILTER (response AND rtt_ms IS NOT NULL),
+    count(*) FILTER (response AND rtt_ms IS NULL), count(*) FILTER (response AND (rtt_ms >= {SLOW_MS} OR truncated))
+FROM dns WHERE capture_id IN (SELECT unnest($captures)) AND transport <> 'mdns' AND query IS NOT NULL"""
+"""Messages: all, queries, responses with and without a query, slow or cut responses."""
 
 _MESSAGES = """(
     SELECT dns.rowid AS row_number, dns.capture_id, dns.flow_id, dns.packet, epoch_ns(dns.ts) AS ts, dns.txid,
@@ -53,25 +61,33 @@ SELECT row_number() OVER () AS key, * FROM (SELECT DISTINCT flows.capture_id, fl
     SELECT q.* FROM {_MESSAGES} q ANTI JOIN {_MESSAGES} a ON {_SAME} AND a.response WHERE NOT q.response
 ) m JOIN flows ON flows.flow_id = m.flow_id)"""
 
-_TRIES = f"""
-CREATE OR REPLACE TEMP TABLE dns_tries AS
+_EVENTS = f"""
+CREATE OR REPLACE TEMP TABLE dns_events AS
 WITH events AS (
-    SELECT m.row_number, q.key, m.ts, m.response, m.response AND NOT m.truncated AS final,
-        coalesce(e.ts, m.ts) AS placed, m.packet
+    SELECT m.row_number, q.key, m.ts, m.response, m.response AND NOT m.truncated AS final, m.packet,
+        coalesce(e.ts, m.ts) AS placed, m.response AND (m.rtt_ms IS NULL OR e.row_number IS NOT NULL) AS alone
     FROM {_MESSAGES} m JOIN flows ON flows.flow_id = m.flow_id
     JOIN dns_questions q ON q.capture_id = flows.capture_id AND q.client = flows.src_ip AND q.query = m.query
         AND q.qtype = m.qtype AND q.qclass = m.qclass
     LEFT JOIN dns_early e ON e.row_number = m.row_number
-), begun AS (
-    SELECT *, NOT response AND (coalesce(lag(final) OVER w, false)
-        OR coalesce(ts - max(CASE WHEN NOT response THEN ts END) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING
-            AND 1 PRECEDING) > {RETRY_SECONDS * 1_000_000_000}, true)) AS begins
-    FROM events
-    WINDOW w AS (PARTITION BY key ORDER BY placed, response, packet)
+)
+SELECT *, NOT response AND (coalesce(lag(final) OVER w, false)
+    OR coalesce(ts - max(CASE WHEN NOT response THEN ts END) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING
+        AND 1 PRECEDING) > {RETRY_SECONDS * 1_000_000_000}, true)) AS begins,
+    coalesce(NOT lead(response) OVER w, true) AS last
+FROM events
+WINDOW w AS (PARTITION BY key ORDER BY placed, response, packet)"""
+"""Messages of these questions. A question begins with the first query, with one long after the latest query, and with
+one after an answer; ``last``: no response follows."""
+
+_TRIES = """
+CREATE OR REPLACE TEMP TABLE dns_tries AS
+WITH repeated AS (
+    SELECT DISTINCT key FROM dns_events WHERE NOT response AND NOT begins OR alone
 ), numbered AS (
-    SELECT *, sum(begins::INT) OVER (PARTITION BY key
+    SELECT dns_events.*, sum(begins::INT) OVER (PARTITION BY key
         ORDER BY placed, response, packet ROWS UNBOUNDED PRECEDING) AS question
-    FROM begun
+    FROM dns_events SEMI JOIN repeated USING (key)
 ), counted AS (
     SELECT row_number, response, final, ts,
         count(*) FILTER (NOT response) OVER (w ROWS UNBOUNDED PRECEDING) AS tries,
@@ -79,15 +95,16 @@ WITH events AS (
         min(ts) FILTER (NOT response) OVER whole AS first,
         count(*) FILTER (NOT response) OVER whole AS all_tries, count(*) FILTER (response) OVER whole AS all_answers
     FROM numbered WHERE question > 0
-    WINDOW w AS (PARTITION BY key, question ORDER BY placed, response, packet),
-        whole AS (PARTITION BY key, question)
+    WINDOW w AS (PARTITION BY key, question ORDER BY placed, response, packet), whole AS (PARTITION BY key, question)
 )
 SELECT row_number, least(tries, 65535) AS tries,
     CASE WHEN final AND answers = 1 AND ts >= first THEN (ts - first) / 1000000.0 END AS answer_ms,
     CASE WHEN NOT response AND tries = all_tries AND all_answers = 0 THEN (ts - first) / 1000000.0 END AS unanswered_ms
-FROM counted"""
-"""Messages of these questions with their values. A question begins with the first query, with one long after the latest
-query, and with one after an answer."""
+FROM counted
+UNION ALL
+SELECT row_number, 1, NULL, 0.0 FROM dns_events ANTI JOIN repeated USING (key) WHERE NOT response AND last"""
+"""Values of the messages whose parser could not know them: of questions that were repeated, and of queries that nothing
+answered."""
 
 _UPDATE = """
 UPDATE dns SET tries = t.tries, answer_ms = t.answer_ms, unanswered_ms = t.unanswered_ms FROM dns_tries t
@@ -98,12 +115,30 @@ WHERE dns.rowid = t.row_number AND (dns.tries IS DISTINCT FROM t.tries OR dns.an
 def count_tries(con: "duckdb.DuckDBPyConnection", span: Span) -> int:
     """Number the tries of whole captures; a session that is being written has those that its parsers saw."""
     values = {"captures": list(span.captures)}
-    if "dns" in span.since or not con.execute(_ANY, values).fetchall():
+    if span.flows != FLOWS_ENDED or "dns" in span.since:
         return 0
-    con.execute(_EARLY, values)
-    con.execute(_EARLY_TIMES).fetchall()
+    messages, asked, paired, alone, slow = con.execute(_COUNTS, values).fetchall()[0]
+    if not alone and not slow and asked <= paired:
+        return 0
+    if messages <= SMALL:
+        con.execute("PRAGMA disable_optimizer")
+    try:
+        return _count_tries(con, values, early=alone > 0)
+    finally:
+        if messages <= SMALL:
+            con.execute("PRAGMA enable_optimizer")
+
+
+def _count_tries(con: "duckdb.DuckDBPyConnection", values: dict[str, list[int]], *, early: bool) -> int:
+    """Number the tries; ``early``: some response may be stored ahead of its query."""
+    if early:
+        con.execute(_EARLY, values)
+        con.execute(_EARLY_TIMES).fetchall()
+    else:
+        con.execute("CREATE OR REPLACE TEMP TABLE dns_early (row_number BIGINT, ts BIGINT)")
     con.execute(_QUESTIONS, values)
-    con.execute(_TRIES, values)
+    con.execute(_EVENTS, values)
+    con.execute(_TRIES)
     changed = con.execute(_UPDATE).fetchall()[0][0]
-    con.execute("DROP TABLE dns_early; DROP TABLE dns_questions; DROP TABLE dns_tries")
+    con.execute("DROP TABLE dns_early; DROP TABLE dns_questions; DROP TABLE dns_events; DROP TABLE dns_tries")
     return int(changed)

@@ -80,6 +80,7 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
         if packet_claims is not None:
             names.append(_("packets of {source}").format(source=sources[0]))
         outcome.notes.append(_sentence(", ".join(names), report))
+        outcome.notes += report.silent
         outcome.notes += report.clocks
         outcome.failures += report.unreadable
         outcome.changed += report.changed

@@ -17,7 +17,7 @@ class LivePasses:
     """Runs the live passes within each flush, over the rows since the previous flush and all open flows."""
 
     def __init__(self) -> None:
-        self._since: dict[str, int] = {}
+        self._since: dict[str, int] = {"dns": 0}  # tries of DNS questions are numbered at the end of the run
 
     def __call__(self, con: "DuckDBPyConnection", capture_id: int) -> None:
         """Run the passes over the rows of a flush of this capture, on the writer's connection."""

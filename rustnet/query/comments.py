@@ -24,7 +24,7 @@ _LONGEST = 255
 """Most characters of a value; fifteen such values fit a pcapng option in any encoding."""
 
 
-_SIDED = "'tuple', 'addresses', 'wildcard', 'listener', 'port', 'remote'"
+_SIDED = "'tuple', 'addresses', 'wildcard', 'listener', 'port', 'remote', 'accepted'"
 """Matches that determine which end of the flow belongs to the owner."""
 
 

@@ -441,7 +441,7 @@ class Claim:
     """The ends that the source names, where the flow has the ends after address translation (`nat`)."""
     match: Word = "tuple"
     """Basis of the match: `tuple`, `nat`, `addresses`, `echo`, `protocol`, `fragments`, `wildcard`, `listener`, `port`,
-    `remote` or `packet`."""
+    `remote`, `accepted` or `packet`."""
 
 
 @record("aliases")

@@ -1,5 +1,6 @@
 """How long a question took counts from its first try, from whatever port, id, server or transport the others were."""
 
+import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,23 @@ def test_slow_dns_lists_them_slowest_first(replayed: Ask, tmp_path: Path) -> Non
         assert [row[:4] for row in failures.rows] == [("lost.test", "A", "no answer", 1)]
     finally:
         session.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("ports", [1, 7], ids=["one flow", "seven flows"])
+def test_any_order_within_ten_milliseconds_pairs_rightly_or_not_at_all(replayed: Ask, seed: int, ports: int) -> None:
+    """Packets keep their times; cards with several queues store them in another order. Some answers come twice."""
+    chance = random.Random(seed)
+    truth: dict[int, float] = {}
+    packets: list[Captured] = []
+    for number in range(150):
+        at, took = number * 3.0, chance.choice((0.25, 2.0, 9.5, 40.0))
+        name, port = f"n{number % 11}.test", 40_000 + number % ports
+        truth[number] = took
+        packets.append(query(at, port, txid=number, name=name))
+        packets += [response(at + took, port, txid=number, name=name)] * chance.choice((1, 1, 1, 2))
+    delays = {id(packet): chance.random() * 9.9 * MS for packet in packets}
+    session = replayed(sorted(packets, key=lambda packet: packet.ts + delays[id(packet)]))
+    pairs = session.ask("SELECT txid, rtt_ms FROM dns WHERE rtt_ms IS NOT NULL")
+    assert {(txid, rtt) for txid, rtt in pairs} <= set(truth.items())
+    assert len(dict(pairs)) > 140

@@ -225,6 +225,8 @@ def test_each_name_of_an_address_keeps_its_bytes(tmp_path: Path) -> None:
         written.insert("packets", capture_id=1, number=number + 1, ts=BEGIN, flow_id=flow, from_src=True,
                        length=size + 488, captured=60, payload=size, tcp_flags=24, file_offset=4,
                        interface=0)  # fmt: skip
+    for asked in ("fonts.example", "Other.example", "other.example"):
+        written.message("http", flow, host=asked)
     written.con.close()
     con = FileSession(path)
     named = (("top-destinations", "hostname"), ("owners", "hostname"), ("process-timeline", "remote"))
@@ -233,6 +235,8 @@ def test_each_name_of_an_address_keeps_its_bytes(tmp_path: Path) -> None:
             assert [(row[name], row["bytes"]) for row in rows(con, query)] == [
                 ("exfil.example", 88_488), ("fonts.example", 5488), ("shop.example", 3488),
             ]  # fmt: skip
+        for query in ("top-destinations", "owners"):
+            assert [row["mixed_flows"] for row in rows(con, query)] == [0, 1, 0]
         assert [row["process_name"] for row in rows(con, "top-processes")] == ["browser"]
         hosts = con.execute("SELECT hostname, hostnames FROM hosts WHERE ip = '192.0.2.1'").rows
         assert hosts == [("exfil.example", 3)]

@@ -121,6 +121,13 @@ def test_datagrams_pings_and_arp_requests_are_scans_too(scans: Ask) -> None:
     assert scans([*arp, *answers]) == []
 
 
+def test_a_scan_of_ip_protocols_is_listed(scans: Ask) -> None:
+    frames = [ip_frame(SCANNER, VICTIM, number, bytes(20)) for number in range(60, 160)]
+    (row,) = scans(frames)
+    assert row[:4] == ("many protocols of one host", "IP protocol", SCANNER, VICTIM)
+    assert row[4] > 50
+
+
 def connection(client: tuple[str, int], server: tuple[str, int]) -> list[bytes]:
     return [
         tcp_frame(client, server, 1, 0, SYN),

@@ -6,6 +6,7 @@ from pathlib import Path
 from rustnet.attribute.formats.input_file import open_input_file
 from rustnet.attribute.formats.sidecar_line import SOURCE, LineParser, lines
 from rustnet.attribute.observation import Faults, Observations
+from rustnet.attribute.reasons import NO_ENDS
 from rustnet.attribute.values import BadValue, bounded_text
 from rustnet.errors import InputError
 from rustnet.filenames import as_text
@@ -64,6 +65,7 @@ class LineReader:
                 batches[parser.source] = batch
             if observation is None:
                 self.faults.unsupported += 1
+                self.faults.skipped[NO_ENDS] += 1
             else:
                 batch.add(observation)
             while parser.further:

@@ -26,6 +26,8 @@ class Log(NamedTuple):
     `quality`, `alias`, `service`, and of fields of `ProcessFacts`."""
     keep: tuple[tuple[str, frozenset[str]], ...] = ()
     """(path, values): records with any other value are ignored."""
+    drop: tuple[tuple[str, frozenset[str]], ...] = ()
+    """(path, values): records with such a value are ignored: they state the end of a socket."""
     roots: tuple[str, ...] = ("",)
     """Objects that contain the fields; the first present one is used."""
     each: tuple[str, ...] = ()
@@ -33,7 +35,9 @@ class Log(NamedTuple):
     quality: str = "unstated"
     """Quality if no field has it."""
     protocols: tuple[str, ...] = ()
-    """Possible protocols if the log does not have it."""
+    """Possible protocols if the log does not have it, or 0."""
+    unbound: bool = False
+    """A local address `0.0.0.0` or `::` is that of a socket whose address the system had yet to choose."""
     swapped: tuple[str, frozenset[str]] | None = None
     """(path, values): with such a value, the ends are swapped."""
     names_only: bool = False
@@ -43,6 +47,12 @@ class Log(NamedTuple):
 def _one_of(*values: str) -> frozenset[str]:
     return frozenset(values)
 
+
+_INTERNET = _one_of("2", "10", "11", "23", "30", "")
+"""Address families of IPv4 and IPv6 on Linux, Windows and macOS; osquery before 4.0 wrote 11 for IPv6."""
+_OSQUERY_ROOTS = ("columns", "osquery.result.columns", "osquery", "")
+"""osqueryd's own log, that of Filebeat's module, that of Elastic's integration, and rows of osqueryi."""
+_GONE = ("/action /osquery.result.action", _one_of("removed"))
 
 _EVENT_ID = (
     "/Event.System.EventID.#text /Event.System.EventID /winlog.event_id /event.code /data.win.system.eventID "
@@ -79,17 +89,27 @@ LOGS: tuple[Log, ...] = (
             (b'"remote_address"', b'"local_port"', b'"auid"'),
             (b'"remote_address"', b'"local_port"', b'"syscall"'),
             (b'"remote_address"', b'"local_port"', b'"eid"'),
+            (b'"remote_address"', b'"remote_port"', b'"connect"'),
+            (b'"remote_address"', b'"remote_port"', b'"accept"'),
+            (b'"local_address"', b'"local_port"', b'"bind"'),
         ),
-        roots=("columns", ""),
+        roots=_OSQUERY_ROOTS,
         each=("snapshot", "diffResults.added"),
-        keep=(("action syscall", _one_of("connect", "accept", "accept4", "bind")),),
+        keep=(
+            ("action syscall", _one_of("connect", "accept", "accept4", "bind")),
+            ("family", _INTERNET),
+            ("status", _one_of("succeeded", "failed", "in_progress", "unknown", "")),
+        ),
+        drop=(_GONE,),
+        protocols=("tcp", "udp"),  # the audit events have none: 0, or no column at all
+        unbound=True,
         fields={
             "protocol": "protocol",
             "local": "local_address",
             "local_port": "local_port",
             "remote": "remote_address",
             "remote_port": "remote_port",
-            "time": "time /unixTime",
+            "time": "time",  # not that of the query, which may be minutes later
             "quality": "action syscall",
             "pid": "pid",
             "ppid": "parent",
@@ -99,24 +119,27 @@ LOGS: tuple[Log, ...] = (
             "uid": "uid",
             "gid": "gid",
             "username": "username",
-            "host": "/hostIdentifier",
+            "host": "/hostIdentifier /osquery.result.host_identifier /host.name",
         },
     ),
     Log(
         "osquery-open-sockets",
         json_records,
         marks=((b'"remote_address"', b'"local_port"', b'"pid"'),),
-        roots=("columns", ""),
+        roots=_OSQUERY_ROOTS,
         each=("snapshot", "diffResults.added"),
-        keep=(("family", _one_of("2", "10", "23", "30", "")),),
+        keep=(("family", _INTERNET),),
+        drop=(_GONE,),
+        protocols=("tcp", "udp"),
         quality="snapshot",
+        unbound=True,
         fields={
             "protocol": "protocol",
             "local": "local_address",
             "local_port": "local_port",
             "remote": "remote_address",
             "remote_port": "remote_port",
-            "time": "time /unixTime",
+            "time": "time /unixTime /osquery.result.unix_time",
             "pid": "pid",
             "ppid": "parent",
             "name": "name",
@@ -127,7 +150,7 @@ LOGS: tuple[Log, ...] = (
             "gid": "gid",
             "username": "username",
             "started_at": "start_time",
-            "host": "/hostIdentifier",
+            "host": "/hostIdentifier /osquery.result.host_identifier /host.name",
         },
     ),
     Log(

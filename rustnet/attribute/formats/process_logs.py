@@ -10,6 +10,7 @@ from rustnet.attribute.formats.log_syntax import Record, as_utf8
 from rustnet.attribute.formats.log_table import LOGS, Log
 from rustnet.attribute.formats.statement import PATH, base_name
 from rustnet.attribute.observation import PORTED, Faults, Observation, Observations, ProcessFacts
+from rustnet.attribute.reasons import NO_ENDS, NO_PROTOCOL, OTHER_KIND, REMOVED, listed
 from rustnet.attribute.values import (
     ANY_V4,
     ANY_V6,
@@ -29,7 +30,14 @@ from rustnet.filenames import as_text
 HOPELESS_RECORDS = 10_000
 """Malformed records after which a file without a single valid record is rejected."""
 
+UNFIT = frozenset((NO_ENDS, NO_PROTOCOL))
+"""Reasons of records of connections that cannot match a flow; the others are of records of another kind."""
+
 _ANY = (ANY_V4, ANY_V6)
+_UNKNOWN = frozenset(("", "0", "-1", "unknown"))
+"""Values of a protocol that a source does not know."""
+_NO_ADDRESS = frozenset(("", "-", "0", "unknown", 0))
+"""Values of an address that a source does not know."""
 _TEXT = {"exe": PATH, "cmdline": PATH, "cwd": PATH, "name": 256, "username": 256, "host": 256}
 _NUMBERS = ("pid", "ppid", "uid", "gid")
 _UNSET_ID = MAX_U32
@@ -54,6 +62,7 @@ class LogReader:
         """Processes by their raw fields: a log repeats few of them many times."""
         self._fields = {name: _paths(text) for name, text in log.fields.items()}
         self._keep = [(_paths(text), values) for text, values in log.keep]
+        self._drop = [(_paths(text), values) for text, values in log.drop]
         self._swapped = (_paths(log.swapped[0]), log.swapped[1]) if log.swapped else None
         self._roots = [_path_of(root) for root in log.roots]
         self._each = [_path_of(place) for place in log.each]
@@ -81,6 +90,13 @@ class LogReader:
 
     def _no_valid_record(self) -> InputError:
         if not self.faults.bad:
+            if self.faults.skipped:
+                return InputError(
+                    "{path}: no {name} record of a connection: {reasons}",
+                    path=self.path,
+                    name=self.log.name,
+                    reasons=listed(self.faults.skipped),
+                )
             return InputError(
                 "{path}: no {name} record of a connection; check the file's format",
                 path=self.path,
@@ -106,10 +122,13 @@ class LogReader:
                 except BadValue as bad:
                     self.faults.malformed(position, str(bad))
                     continue
-                if observations is None:
-                    continue
+                if isinstance(observations, str):
+                    self.faults.skipped[observations] += 1
+                    if observations not in UNFIT:
+                        continue
+                    self.faults.unsupported += 1
+                    observations = []
                 self.records += 1
-                self.faults.unsupported += not observations
                 for observation in observations:
                     batch.add(observation)
             if batch.full:
@@ -131,8 +150,8 @@ class LogReader:
                 return
         yield entry
 
-    def _observations(self, record: Record, position: int) -> list[Observation] | None:
-        """Observations of a record: ``None`` if it is of another kind, empty if it cannot match a flow.
+    def _observations(self, record: Record, position: int) -> list[Observation] | str:
+        """Observations of a record, or the reason why it has none: it is of another kind, or cannot match a flow.
 
         Raises `BadValue` if its ends or its time are invalid.
         """
@@ -142,9 +161,8 @@ class LogReader:
             paths = self._fields.get(name)
             return _first(record, inner, paths) if paths else None
 
-        for paths, values in self._keep:
-            if _word(_first(record, inner, paths)) not in values:
-                return None
+        if (other := self._other(record, inner)) is not None:
+            return other
         protocols = self._protocols(get("protocol"))
         local, remote = _address(get("local")), _address(get("remote"))
         local_port, remote_port = _port(get("local_port")), _port(get("remote_port"))
@@ -157,7 +175,7 @@ class LogReader:
         family = 0
         if not remote_port and remote in _ANY:
             remote = None
-        if local in _ANY and (remote is None or not local_port):
+        if local in _ANY and (remote is None or not local_port or self.log.unbound):
             family = 4 if local == ANY_V4 and local_port else 0
             local = None
         process = None if self.log.names_only else self._process(get, position)
@@ -171,15 +189,21 @@ class LogReader:
             if ends is not None:
                 observation = Observation(protocol, *ends, start, end, start, process, quality, position)
                 observations.append(observation._replace(host=host, family=family, alias=alias, service=service))
-        return observations
+        return observations or (NO_ENDS if protocols else NO_PROTOCOL)
+
+    def _other(self, record: Record, inner: Record) -> str | None:
+        """Why a record is none of a connection; ``None`` if it is one."""
+        if any(_word(_first(record, inner, paths)) not in values for paths, values in self._keep):
+            return OTHER_KIND
+        return REMOVED if any(_word(_first(record, inner, p)) in values for p, values in self._drop) else None
 
     def _protocols(self, value: object) -> tuple[str, ...]:
         """Possible protocols of a record, named as in `flows.protocol`."""
         word = _word(value).lower()
-        if not word and not self.log.protocols:
-            raise BadValue("missing protocol")
-        if not word:
+        if word in _UNKNOWN and self.log.protocols:
             return self.log.protocols
+        if not word:
+            raise BadValue("missing protocol")
         if word.isdigit() and len(word) < 4:
             word = protocol_name(int(word)) if 0 < int(word) < 256 else ""
         word = "icmp" if word in ("icmpv6", "icmp6", "ipv6-icmp") else word
@@ -317,7 +341,7 @@ def _port(value: object) -> int:
 
 def _address(value: object) -> Address | None:
     """Address, or ``None`` for missing or empty text."""
-    if value is None or value in ("", "-"):
+    if value is None or (isinstance(value, str | int) and value in _NO_ADDRESS):
         return None
     if not isinstance(value, str) or len(value) > 64:
         raise BadValue(f"invalid IP address {shown(value)}")

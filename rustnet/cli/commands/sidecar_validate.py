@@ -15,13 +15,17 @@ from rustnet.i18n import _
 from rustnet.present.text import safe
 
 if TYPE_CHECKING:
-    from rustnet.attribute.validate import SidecarCheck
+    from rustnet.attribute.validate import LogCheck, SidecarCheck
+
+_Flows = tuple[int, int, int, int | None, int | None]
+"""Numbers of flows: all, with an owner, with a claim from the file; their first and last time."""
 
 
 @click.command(
     help=_(
         "Validate FILE against the schema of sidecars, version 1 (files of RustNet itself are valid too), and "
-        "summarise its contents. Exits with 1 if any line is invalid, with 3 if all are."
+        "summarise its contents. Logs of other formats are read as a replay does. Exits with 1 if any line is invalid, "
+        "with 3 if all are."
     )
 )
 @click.argument("file", metavar="FILE", type=click.Path())
@@ -37,9 +41,12 @@ if TYPE_CHECKING:
 @common
 def command(file: str, session: str | None, lines: int, as_json: bool) -> ExitCode:
     """Validate a sidecar."""
-    from rustnet.attribute.validate import validate  # noqa: PLC0415 -- a schema to compile
+    from rustnet.attribute.validate import check_log, other_format, validate  # noqa: PLC0415 -- a schema to compile
 
     check_streams(file)
+    reader = other_format(Path(file))
+    if reader is not None:
+        return _log(check_log(reader), session, Path(file).name, lines, as_json=as_json)
     check = validate(Path(file))
     flows = _flows(session, Path(file).name) if session else None
     if as_json:
@@ -47,17 +54,59 @@ def command(file: str, session: str | None, lines: int, as_json: bool) -> ExitCo
 
         sys.stdout.write(dumps(_data(check, flows, lines)) + "\n")
     else:
-        sys.stdout.write("\n".join([*_words(check, lines), *(_flow_words(flows) if flows else [])]) + "\n")
+        sys.stdout.write("\n".join([*_words(check, lines), *(_flow_words(flows, check) if flows else [])]) + "\n")
     if not check.lines - check.broken:
         return ExitCode.INPUT
     return ExitCode.FAILURE if check.broken else ExitCode.DONE
 
 
-def _flows(session: str, name: str) -> tuple[int, int, int]:
-    from rustnet.query.ownership import owned  # noqa: PLC0415 -- DuckDB
+def _log(check: "LogCheck", session: str | None, name: str, shown: int, *, as_json: bool) -> ExitCode:
+    """Print the results of a log of another format."""
+    flows = _flows(session, name) if session else None
+    if as_json:
+        from rustnet.export.formats import dumps  # noqa: PLC0415
+
+        sys.stdout.write(dumps(_log_data(check, flows, shown)) + "\n")
+    else:
+        sys.stdout.write("\n".join([*_log_words(check, shown), *(_flow_words(flows, check) if flows else [])]) + "\n")
+    if not check.fit:
+        return ExitCode.INPUT
+    return ExitCode.FAILURE if check.broken else ExitCode.DONE
+
+
+def _log_words(check: "LogCheck", shown: int) -> list[str]:
+    from rustnet.attribute.reasons import listed  # noqa: PLC0415 -- only here
+
+    lines = [
+        _(
+            "format {name}; records {n:,}; that can match a flow {fit:,}; with a process {owned:,}; invalid {bad:,}"
+        ).format(name=check.source, n=check.records, fit=check.fit, owned=check.owned, bad=check.broken)
+    ]
+    lines += [f"  {number}: {safe(reason)}" for number, reason in check.faults[:shown]]
+    if check.skipped:
+        lines.append(_("records without use: {reasons}").format(reasons=listed(check.skipped)))
+    if check.first is not None and check.last is not None:
+        lines.append(_("seen from {first} to {last}").format(first=_instant(check.first), last=_instant(check.last)))
+    return lines
+
+
+def _log_data(check: "LogCheck", flows: "_Flows | None", shown: int) -> dict[str, Any]:
+    data = dataclasses.asdict(check)
+    data["faults"] = [{"line": number, "reason": reason} for number, reason in check.faults[:shown]]
+    data["skipped"] = {reason.removeprefix("{n} "): count for reason, count in check.skipped.items()}
+    for name in ("first", "last"):
+        data[name] = None if data[name] is None else _instant(data[name])
+    if flows:
+        data["session"] = dict(zip(("flows", "owned", "claimed_by_file"), flows[:3], strict=True))
+    return data
+
+
+def _flows(session: str, name: str) -> "_Flows":
+    """Flows of a session, those with an owner, those with a claim from the file, and their first and last time."""
+    from rustnet.query.ownership import owned, span  # noqa: PLC0415 -- DuckDB
 
     with opened(session) as reader:
-        return owned(reader, name)
+        return (*owned(reader, name), *span(reader))
 
 
 def _share(part: int, whole: int) -> str:
@@ -103,9 +152,9 @@ def _words(check: "SidecarCheck", shown: int) -> list[str]:
     return lines
 
 
-def _flow_words(flows: tuple[int, int, int]) -> list[str]:
-    total, owned, claimed = flows
-    return [
+def _flow_words(flows: "_Flows", check: "SidecarCheck | LogCheck") -> list[str]:
+    total, owned, claimed, first, last = flows
+    lines = [
         _(
             "flows of the session {n}; with an owner {owned} ({share}); with a claim from this file {claimed} ({part})"
         ).format(
@@ -116,9 +165,15 @@ def _flow_words(flows: tuple[int, int, int]) -> list[str]:
             part=_share(claimed, total),
         )
     ]
+    if not claimed and check.first is not None and check.last is not None and first is not None and last is not None:
+        template = _("no claim: the file's records have other ends than the flows from {first} to {last}")
+        if check.last < first or check.first > last:
+            template = _("no claim: the file's records are outside of the flows' time, from {first} to {last}")
+        lines.append(template.format(first=_instant(first), last=_instant(last)))
+    return lines
 
 
-def _data(check: "SidecarCheck", flows: tuple[int, int, int] | None, shown: int) -> dict[str, Any]:
+def _data(check: "SidecarCheck", flows: "_Flows | None", shown: int) -> dict[str, Any]:
     """Results as data for JSON."""
     values = {field.name: getattr(check, field.name) for field in dataclasses.fields(check)}
     data: dict[str, Any] = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
@@ -127,5 +182,5 @@ def _data(check: "SidecarCheck", flows: tuple[int, int, int] | None, shown: int)
     for name in ("first", "last"):
         data[name] = None if data[name] is None else _instant(data[name])
     if flows:
-        data["session"] = dict(zip(("flows", "owned", "claimed_by_file"), flows, strict=True))
+        data["session"] = dict(zip(("flows", "owned", "claimed_by_file"), flows[:3], strict=True))
     return data

@@ -132,7 +132,6 @@ class Streams:
         stream.size += len(data)
         self.total += len(data)
         flow.waiting = 1
-        self.advance(flow)
         for _ in range(4 * MAX_SEGMENTS):
             if not stream.held or not flow.wants:
                 break

@@ -65,7 +65,6 @@ class Line:
 
     def shift(self, by: int) -> None:
         """Its numbers go on elsewhere, without a loss."""
-        self.last += by
         self.solid += by
         self.next += by
         self.acks = [(number + by, ts) for number, ts in self.acks]

@@ -23,7 +23,7 @@ cdef int acknowledges(Flow flow, Half *me, Half *peer, Packet p, bint from_src) 
 @cython.locals(lost=bint, alone=bint, start=uint32_t, after=uint32_t)
 cdef int continues(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
 @cython.locals(shift=int64_t)
-cdef int renumber(Half *me, Half *peer, uint32_t expected) except -1
+cdef int renumber(Half *me, Half *peer, uint32_t expected, int64_t ignored) except -1
 @cython.locals(skipped=int64_t)
 cdef int go_on(Flow flow, Half *me, Packet p, uint32_t expected, bint from_src) except -1
 @cython.locals(distance=int64_t)

@@ -61,7 +61,7 @@ def jumps(flow: Flow, me: Half, p: Packet, from_src: bool) -> bool:
     me.other_run = me.other_run + 1 if me.other == POSSIBLE and lost and me.last_ts < me.other_ts else 1
     me.other = POSSIBLE if lost else FOREIGN
     me.other_ts = p.ts
-    me.other_start = p.seq
+    me.other_start = (p.seq + bool(p.flags & SYN)) & MASK32
     me.other_next = (p.seq + sequence_size(p)) & MASK32
     if lost and me.other_run >= CONFIRMED:  # of a stream that has a packet captured now and then
         go_on(flow, me, p, p.seq, from_src)
@@ -91,7 +91,7 @@ def acknowledges(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) ->
         note_jump(flow, p)
         return FOREIGN
     before = peer.next_seq
-    renumber(peer, me, peer.other_next)  # of two SYN-ACKs the second is the one that was accepted
+    renumber(peer, me, peer.other_next, 0)  # of two SYN-ACKs the second is the one that was accepted
     peer.other_next = before
     return 0
 
@@ -115,16 +115,20 @@ def continues(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> in
     if lost:
         go_on(flow, me, p, p.seq, from_src)
     else:
-        renumber(me, peer, p.seq)
+        renumber(me, peer, p.seq, wrap(p.seq - me.other_start))
         me.other = 0
     return 0
 
 
-def renumber(me: Half, peer: Half, expected: int) -> None:
-    """The stream of ``me`` goes on with the number ``expected``, without a loss: all its numbers are shifted."""
+def renumber(me: Half, peer: Half, expected: int, ignored: int) -> None:
+    """The stream of ``me`` goes on with the number ``expected``, without a loss: all its numbers are shifted.
+
+    ``ignored`` bytes after the jump were not read until this was certain.
+    """
     shift = expected - me.next_seq
     me.next_seq = expected
-    me.isn = (me.isn + shift) & MASK32
+    me.position += ignored
+    me.isn = (me.isn + shift - ignored) & MASK32
     me.sample_end = (me.sample_end + shift) & MASK32
     me.fin_end = (me.fin_end + shift) & MASK32
     peer.highest_ack = (peer.highest_ack + shift) & MASK32

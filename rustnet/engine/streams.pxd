@@ -29,7 +29,7 @@ cdef class Streams:
     cdef void acknowledge(self, Flow flow, bint from_src, int64_t ack, int64_t ts) except *
     @cython.locals(stream=Stream, begun=Stream)
     cpdef void control(self, Flow flow, bint from_src, int flags, int64_t ack, int64_t ts) except *
-    @cython.locals(stream=Stream, from_src=bint, late=bint)
+    @cython.locals(src=Stream, dst=Stream)
     cdef void expire(self, Flow flow, int64_t ts) except *
     @cython.locals(src=bint, dst=bint)
     cdef void advance(self, Flow flow) except *

@@ -132,7 +132,6 @@ class Streams:
         stream.size += len(data)
         self.total += len(data)
         flow.waiting = 1
-        self.advance(flow)
         for _ in range(4 * MAX_SEGMENTS):
             if not stream.held or not flow.wants:
                 break
@@ -174,14 +173,16 @@ class Streams:
 
     def expire(self, flow: Flow, ts: int) -> None:
         """Give up what segments have waited for too long, at packet time ``ts``."""
-        for _ in range(4 * MAX_SEGMENTS):
-            late = False
-            for from_src in (True, False):
-                stream: Stream = flow.src_stream if from_src else flow.dst_stream
-                if flow.wants and stream is not None and stream.held and overdue(flow, stream, from_src, ts):
-                    self.give_up(flow, stream, from_src)
-                    late = True
-            if not late:
+        for _ in range(8 * MAX_SEGMENTS):
+            src: Stream = flow.src_stream
+            dst: Stream = flow.dst_stream
+            if src.held and overdue(flow, src, True, ts):
+                self.give_up(flow, src, True)
+            elif dst.held and overdue(flow, dst, False, ts):
+                self.give_up(flow, dst, False)
+            else:
+                break
+            if not flow.waiting:
                 break
 
     def advance(self, flow: Flow) -> None:

@@ -70,7 +70,7 @@ def judge(flow: "Conversation", who: str, me: "Side", peer: "Side", seen: "Seen"
             return "foreign"
         else:  # of two SYN-ACKs the second was accepted
             was = peer.next % 2**32
-            renumber(flow, "dst" if who == "src" else "src", peer, me, there.next)
+            renumber(flow, "dst" if who == "src" else "src", peer, me, there.next, 0)
             there.next = was
     fast = me.first is not None and seen.seq == me.next % 2**32 and not seen.flags & (SYN | FIN | RST)
     return "foreign" if me.first is not None and not fast and jumped(flow, who, me, seen, ts) else ""
@@ -88,7 +88,9 @@ def jumped(flow: "Conversation", who: str, me: "Side", seen: "Seen", ts: int) ->
     possible = could_be_lost(me, seen, ts)
     here = me.elsewhere
     run = here.run + 1 if here and here.possible and possible and me.last_ts < here.ts else 1
-    me.elsewhere = Elsewhere(possible, seen.seq, (seen.seq + size_of(seen)) % 2**32, run, ts)
+    me.elsewhere = Elsewhere(
+        possible, (seen.seq + bool(seen.flags & SYN)) % 2**32, (seen.seq + size_of(seen)) % 2**32, run, ts
+    )
     if possible and run >= ENOUGH:
         lost(flow, who, me, seen.seq, size_of(seen), ts)
     return not possible
@@ -113,7 +115,7 @@ def goes_on(flow: "Conversation", who: str, me: "Side", peer: "Side", seen: "See
     if possible:
         lost(flow, who, me, seen.seq, size_of(seen), ts)
     else:
-        renumber(flow, who, me, peer, seen.seq)
+        renumber(flow, who, me, peer, seen.seq, apart(seen.seq, here.start))
         me.elsewhere = None
     return ""
 
@@ -139,14 +141,15 @@ def lost(flow: "Conversation", who: str, me: "Side", expected: int, size: int, t
     me.elsewhere = None
 
 
-def renumber(flow: "Conversation", who: str, me: "Side", peer: "Side", expected: int) -> None:
-    """The next number is ``expected``, and nothing is missing."""
+def renumber(flow: "Conversation", who: str, me: "Side", peer: "Side", expected: int, ignored: int) -> None:
+    """The next number is ``expected``, and nothing is missing but ``ignored`` bytes after the jump, for the reader."""
     by = apart(expected, me.next % 2**32)
     me.next += by
-    me.first = (me.first or 0) + by
-    me.missing = {number + by: (ts, after + by) for number, (ts, after) in me.missing.items()}
-    me.isn = None if me.isn is None else (me.isn + by) % 2**32
+    before = by - ignored
+    me.first = (me.first or 0) + before
+    me.missing = {number + before: (ts, after + before) for number, (ts, after) in me.missing.items()}
+    me.isn = None if me.isn is None else (me.isn + before) % 2**32
     me.timing = None if me.timing is None else (me.timing[0] + by, me.timing[1])
     me.fin_at = None if me.fin_at is None else (me.fin_at + by) % 2**32
     peer.raw_ack = (peer.raw_ack + by) % 2**32
-    flow.reader.lines[who].shift(by)
+    flow.reader.lines[who].shift(before)

@@ -65,7 +65,6 @@ class Line:
 
     def shift(self, by: int) -> None:
         """Its numbers go on elsewhere, without a loss."""
-        self.last += by
         self.solid += by
         self.next += by
         self.acks = [(number + by, ts) for number, ts in self.acks]
@@ -161,14 +160,8 @@ class Reader:
 
     def clock(self, ts: int) -> None:
         """A packet with this time was seen."""
-        while True:
-            late = False
-            for who in self.lines:
-                if self.late(who, ts):
-                    self.give_up(who)
-                    late = True
-            if not late:
-                break
+        while late := [who for who in self.lines if self.late(who, ts)]:
+            self.give_up(late[0])
 
     def give_up(self, who: str) -> None:
         """What the first piece waits for will not come."""

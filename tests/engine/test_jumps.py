@@ -119,6 +119,19 @@ def test_a_wild_number_is_no_loss(seed: int, shift: int, empty: bool, flags: int
     assert flow["jumps"] == 1
 
 
+def test_a_stream_that_goes_on_with_other_numbers() -> None:
+    """What was not read until that was certain is a gap for the parser, and nothing is missing in the capture."""
+    whole = conversation(4, Kind(exchanges=0, closing=False))
+    seq, ack = whole[2].seq, whole[2].ack
+    parts = [Segment(START + SECOND + n, True, seq + n * 10, ack, ACK, b"%010d" % n) for n in range(10)]
+    after = [replace(s, seq=(s.seq + 700_000_000) & 0xFFFF_FFFF) for s in parts[4:]]
+    end = Segment(START + 2 * SECOND, False, ack, (after[-1].seq + 10) & 0xFFFF_FFFF, ACK)
+    flow, events = follow([*whole, *parts[:4], *after, end, replace(end, ts=end.ts + SECOND)])
+    harmless(flow)
+    assert flow["jumps"] == 3
+    assert events == [*sent(parts[:4]), (True, 20), *sent(after[2:])]
+
+
 def upload(jump: int, pause: int, parts: int, acknowledged: bool) -> list[Segment]:
     """A client's stream of which ``jump`` bytes were not captured."""
     made = conversation(3, Kind(exchanges=0, closing=False))

@@ -58,7 +58,7 @@ def listed(path: Path, version: int, **given: str) -> list[dict[str, Any]]:
     replay(path / "s.duckdb", path / "a.pcap").con.close()
     session = FileSession(path / "s.duckdb")
     result = load()["slow-handshakes"].execute(session, given)
-    names = dict(session.execute("SELECT flow_id, src_port FROM flows").rows)
+    names: dict[int, int] = dict(session.execute("SELECT flow_id, src_port FROM flows").rows)
     session.close()
     rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
     return [row | {"name": list(OPENINGS)[names[row["flow_id"]] - 1]} for row in rows]

@@ -79,8 +79,8 @@ class Tracker:
         self.streams = Streams(listener)
         self.fragments = Fragments()
         self.copies = Copies()
-        self.without_duplicates = 0
-        self.recognised = 0
+        self.without_duplicates = False
+        self.recognised = False
         self.index = PacketIndex()
         self.wanted = wanted
         self.share = 0
@@ -250,7 +250,7 @@ class Tracker:
         """
         p = self.decoder.pkt
         context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
-        self.recognised = 0
+        self.recognised = False
         flow: Flow | None = None
         for depth in range(MAX_TUNNELS):
             if depth and self.shares > 1 and self.elsewhere(p):
@@ -259,7 +259,7 @@ class Tracker:
             if known is None:
                 break
             flow = known
-            self.recognised = 1
+            self.recognised = True
             flow.duplicates += 1
             if not self.without_duplicates:
                 me = half(flow, self.table.from_src)

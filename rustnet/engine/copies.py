@@ -44,10 +44,10 @@ BUCKETS = 1 << 10
 """Buckets of `WAYS` places each: as many packets are remembered, the oldest of a bucket gives way."""
 
 WINDOW_NS = 20_000_000
-"""A copy that was captured elsewhere comes within this time."""
+"""A copy that was captured on another interface comes within this time."""
 
 SAME_PLACE_NS = 5_000_000
-"""A copy with an identification that was captured at the same place comes within this time."""
+"""A copy with an identification, or with another frame header, on the same interface comes within this time."""
 
 UNSURE_NS = 500_000
 """A copy without an identification that was captured at the same place comes within this time."""
@@ -228,8 +228,8 @@ class Copies:
                 mine, other = tag(decoder.b, o, at), tag(then, start, start + offset)
                 if (mine and other and mine != other) or late > UNSURE_NS:
                     return False  # tenants with equal addresses, in two VLANs; or a packet that was repeated
-        if elsewhere:
-            return True
+        if elsewhere:  # later on the same interface it is another part of the network, with its own delays
+            return not same_place or link in (LINK_SLL, LINK_SLL2) or late <= SAME_PLACE_NS
         if late <= UNSURE_NS:
             self.twice += 1
         if numbered:

@@ -113,14 +113,12 @@ class Tracker:
         if owners is not None:
             self.owners = owners
         mine = self.owners
-        share = self.share
-        index = self.index
+        share, index = self.share, self.index
         if index.count + count > CAPACITY:
             raise ValueError("the packet index is full: take it before feeding more")
-        decoder = self.decoder
+        decoder, table = self.decoder, self.table
         p = decoder.pkt
         decoder.attach_frames(frames.data)
-        table = self.table
         number = frames.first_number
         row = 0 if divided else index.enter(frames)
         tag = self.share << SHARE_SHIFT
@@ -128,8 +126,7 @@ class Tracker:
         stamps, offsets, captured, lengths = frames.ts, frames.offset, frames.captured, frames.length
         links, interfaces = frames.link, frames.interface
         flow_ids, senders, payloads, tcp_flags = index.flow_id, index.from_src, index.payload, index.tcp_flags
-        duplicates = index.duplicate
-        copies = self.copies
+        duplicates, copies = index.duplicate, self.copies
         for i in range(count):
             if i & 31 == 0:
                 self.touch(frames, i, divided)
@@ -143,18 +140,14 @@ class Tracker:
                 self.undecoded += 1
                 self.listener.undecoded(status, links[i], p.ts, number)
             else:
-                if divided:
-                    again = mine[i] & COPY != 0
-                else:
+                again = divided and mine[i] & COPY != 0
+                if not divided:
                     again = copies.seen(decoder, offsets[i], captured[i], links[i], interfaces[i], stamps[i])
-                if again:
-                    flow = self.copied()
-                    again = self.recognised
-                if again:
-                    pass
-                elif p.fragment or p.tunnel:
+                flow = self.copied() if again else None
+                again = again and self.recognised
+                if not again and (p.fragment or p.tunnel):
                     flow = self.packet(frames)
-                else:
+                elif not again:
                     context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
                     flow = table.find(p, context)
                     self.account(flow, p, table.from_src)
@@ -169,9 +162,9 @@ class Tracker:
             row += 1
         self.last_number = number - 1
         if count:
+            self.sweep(frames)
             if not divided:
                 copies.carry(decoder, stamps[count - 1])
-            self.sweep(frames)
 
     def touch(self, frames: Frames, i: int, divided: bool) -> None:
         """Prefetch the next 32 frames' headers, so that their cache misses overlap.

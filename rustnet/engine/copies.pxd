@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from rustnet.engine.decode cimport Decoder
+from rustnet.engine.decode cimport Decoder, word
 from rustnet.engine.numbers cimport *
 from rustnet.engine.packet cimport Packet
 from rustnet.engine.places cimport bits64
@@ -38,12 +38,13 @@ cdef class Ignored:
     cdef int read(self, const unsigned char[::1] b, Py_ssize_t at, Py_ssize_t end, bint ip) except -1
     cdef bint at(self, Py_ssize_t k) noexcept
 
-@cython.locals(size=Py_ssize_t, skip=Ignored, total=Py_ssize_t, k=Py_ssize_t)
+@cython.locals(size=Py_ssize_t, skip=Ignored, total=Py_ssize_t, k=Py_ssize_t, same=bint)
 cdef bint equal(const unsigned char[::1] b, Py_ssize_t at, Py_ssize_t end, const unsigned char[::1] other, Py_ssize_t other_at, Py_ssize_t other_end, bint ip) except -1
-@cython.locals(k=Py_ssize_t)
+@cython.locals(k=Py_ssize_t, other_bytes=bint)
 cdef bint differ(const unsigned char[::1] b, Py_ssize_t start, Py_ssize_t end, const unsigned char[::1] other, Py_ssize_t other_start, Py_ssize_t other_end) except -1
-@cython.locals(kind=int)
+@cython.locals(kind=int, vlan=int)
 cdef int tag(const unsigned char[::1] b, Py_ssize_t start, Py_ssize_t end) except -1
+@cython.locals(left=int)
 cdef int hop_limit(const unsigned char[::1] b, Py_ssize_t at) except -1
 cdef bint is_network(Packet p) noexcept
 @cython.locals(low=int64_t, high=int64_t)

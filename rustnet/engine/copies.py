@@ -22,7 +22,8 @@ from rustnet.engine.numbers import MASK32, MASK64
 from rustnet.engine.packet import Packet
 from rustnet.sources.frames import zeros
 
-if not cython.compiled:  # compiled, they are C constants
+if not cython.compiled:  # compiled, these come from the .pxd
+    from rustnet.engine.decode import word
     from rustnet.engine.numbers import (
         DOT1AD,
         DOT1Q,
@@ -39,14 +40,14 @@ if not cython.compiled:  # compiled, they are C constants
     from rustnet.engine.places import bits64
 
 WAYS = 4
-BUCKETS = 1 << 11
+BUCKETS = 1 << 10
 """Buckets of `WAYS` places each: as many packets are remembered, the oldest of a bucket gives way."""
 
 WINDOW_NS = 20_000_000
-"""A copy that was captured elsewhere comes within this time."""
+"""A copy that was captured on another interface comes within this time."""
 
 SAME_PLACE_NS = 5_000_000
-"""A copy with an identification that was captured at the same place comes within this time."""
+"""A copy with an identification, or with another frame header, on the same interface comes within this time."""
 
 UNSURE_NS = 500_000
 """A copy without an identification that was captured at the same place comes within this time."""
@@ -141,25 +142,29 @@ class Copies:
         keys = self.keys
         if at + 40 > end:
             return self.short_digest(decoder, at, end)
-        first = decoder.word(at)
+        first = word(decoder, at)
         if first & 0xFF == 0x45:
-            second = decoder.word(at + 8) & WITHOUT_TTL
-            d = (first & WITHOUT_SERVICE) * keys[0] + second * keys[1] + decoder.word(at + 16) * keys[2]
+            second = word(decoder, at + 8) & WITHOUT_TTL
+            d = (first & WITHOUT_SERVICE) * keys[0] + second * keys[1] + word(decoder, at + 16) * keys[2]
             protocol = (second >> 8) & 0xFF
             at += 20
         elif first & 0xF0 == 0x60 and at + 60 <= end:
-            d = ((first >> 32) & 0xFFFFFF) * keys[0] + decoder.word(at + 8) * keys[1] + decoder.word(at + 16) * keys[2]
-            d += decoder.word(at + 24) * keys[3] + decoder.word(at + 32) * keys[4]
+            d = (
+                ((first >> 32) & 0xFFFFFF) * keys[0]
+                + word(decoder, at + 8) * keys[1]
+                + word(decoder, at + 16) * keys[2]
+            )
+            d += word(decoder, at + 24) * keys[3] + word(decoder, at + 32) * keys[4]
             protocol = (first >> 48) & 0xFF
             at += 40
         else:
             return self.short_digest(decoder, at, end)
         if protocol == UDP:  # without its checksum
-            d += (decoder.word(at) & WITHOUT_CHECKSUM) * keys[5] + decoder.word(at + 8) * keys[6]
-            if at + 32 <= end:
-                d += decoder.word(at + 16) * keys[7] + decoder.word(at + 24) * keys[8]
+            d += (word(decoder, at) & WITHOUT_CHECKSUM) * keys[5] + word(decoder, at + 8) * keys[6]
+            if at + 24 <= end:  # bytes further on would often be a cache miss
+                d += word(decoder, at + 16) * keys[7]
         else:  # of TCP: ports, sequence and acknowledgement numbers, flags, window
-            d += decoder.word(at) * keys[5] + decoder.word(at + 8) * keys[6]
+            d += word(decoder, at) * keys[5] + word(decoder, at + 8) * keys[6]
         return finished(bits64(d))
 
     def short_digest(self, decoder: Decoder, at: int, end: int) -> int:
@@ -223,8 +228,8 @@ class Copies:
                 mine, other = tag(decoder.b, o, at), tag(then, start, start + offset)
                 if (mine and other and mine != other) or late > UNSURE_NS:
                     return False  # tenants with equal addresses, in two VLANs; or a packet that was repeated
-        if elsewhere:
-            return True
+        if elsewhere:  # later on the same interface it is another part of the network, with its own delays
+            return not same_place or link in (LINK_SLL, LINK_SLL2) or late <= SAME_PLACE_NS
         if late <= UNSURE_NS:
             self.twice += 1
         if numbered:
@@ -290,20 +295,24 @@ def equal(b: Any, at: int, end: int, other: Any, other_at: int, other_end: int, 
         total = (b[at + 2] << 8) | b[at + 3] if skip.hops == 8 else 40 + ((b[at + 4] << 8) | b[at + 5])
         if 0 < total < size:
             size = total
+    same = True
     for k in range(size):
         if b[at + k] != other[other_at + k] and not skip.at(k):
-            return False
-    return True
+            same = False
+            break
+    return same
 
 
 def differ(b: Any, start: int, end: int, other: Any, other_start: int, other_end: int) -> bool:
     """Whether the headers of two frames differ."""
     if end - start != other_end - other_start:
         return True
+    other_bytes = False
     for k in range(end - start):
         if b[start + k] != other[other_start + k]:
-            return True
-    return False
+            other_bytes = True
+            break
+    return other_bytes
 
 
 def tag(b: Any, start: int, end: int) -> int:
@@ -313,12 +322,14 @@ def tag(b: Any, start: int, end: int) -> int:
     kind = (b[start + 12] << 8) | b[start + 13]
     if kind != DOT1Q and kind != DOT1AD and kind != OLD_QINQ:
         return 0
-    return ((b[start + 14] & 15) << 8) | b[start + 15]
+    vlan: int = ((b[start + 14] & 15) << 8) | b[start + 15]
+    return vlan
 
 
 def hop_limit(b: Any, at: int) -> int:
     """TTL of an IPv4 packet, hop limit of an IPv6 packet."""
-    return b[at + 8] if b[at] >> 4 == 4 else b[at + 7]
+    left: int = b[at + 8] if b[at] >> 4 == 4 else b[at + 7]
+    return left
 
 
 def is_network(p: Packet) -> bool:

@@ -38,10 +38,9 @@ if not cython.compiled:
             return OK
         return decoder.any_frame(o, captured, link)
 
-
-WORD_AT = 26
-"""Offset of two neighbouring numbers of 32 bits in `HEAD`."""
-HEAD_REST = HEAD.itemsize - WORD_AT
+    def word(decoder: "Decoder", o: int) -> int:
+        """Eight bytes at ``o``, within the buffer, as a little-endian number; for digests."""
+        return int.from_bytes(bytes(decoder.b[o : o + 8]), "little")
 
 
 class Decoder(Network):
@@ -61,18 +60,6 @@ class Decoder(Network):
         """Return to the ``data`` of the last `attach_frames`, after a reassembled datagram was decoded."""
         self.attach(data)
         self.framed = self.prepared
-
-    def word(self, o: int) -> int:
-        """Eight bytes at ``o``, within the buffer, as a little-endian number."""
-        if self.framed and o >= WORD_AT and o + HEAD_REST <= self.size:
-            head = self.heads[o - WORD_AT]
-            number = head.dst
-            return (number << 32) | head.src
-        number = 0
-        for k in range(8):
-            byte = self.b[o + k]
-            number |= byte << (8 * k)
-        return number
 
     def any_frame(self, o: int, captured: int, link: int) -> int:
         """As `frame`, for frames that `common` does not decode."""

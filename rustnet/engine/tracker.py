@@ -80,8 +80,8 @@ class Tracker:
         self.streams = Streams(listener)
         self.fragments = Fragments()
         self.copies = Copies()
-        self.without_duplicates = 0
-        self.recognised = 0
+        self.without_duplicates = False
+        self.recognised = False
         self.index = PacketIndex()
         self.wanted = wanted
         self.share = 0
@@ -116,14 +116,12 @@ class Tracker:
         if owners is not None:
             self.owners = owners
         mine = self.owners
-        share = self.share
-        index = self.index
+        share, index = self.share, self.index
         if index.count + count > CAPACITY:
             raise ValueError("the packet index is full: take it before feeding more")
-        decoder = self.decoder
+        decoder, table = self.decoder, self.table
         p = decoder.pkt
         decoder.attach_frames(frames.data)
-        table = self.table
         number = frames.first_number
         row = 0 if divided else index.enter(frames)
         tag = self.share << SHARE_SHIFT
@@ -131,8 +129,7 @@ class Tracker:
         stamps, offsets, captured, lengths = frames.ts, frames.offset, frames.captured, frames.length
         links, interfaces = frames.link, frames.interface
         flow_ids, senders, payloads, tcp_flags = index.flow_id, index.from_src, index.payload, index.tcp_flags
-        duplicates = index.duplicate
-        copies = self.copies
+        duplicates, copies = index.duplicate, self.copies
         for i in range(count):
             if i & 31 == 0:
                 self.touch(frames, i, divided)
@@ -146,18 +143,14 @@ class Tracker:
                 self.undecoded += 1
                 self.listener.undecoded(status, links[i], p.ts, number)
             else:
-                if divided:
-                    again = mine[i] & COPY != 0
-                else:
+                again = divided and mine[i] & COPY != 0
+                if not divided:
                     again = copies.seen(decoder, offsets[i], captured[i], links[i], interfaces[i], stamps[i])
-                if again:
-                    flow = self.copied()
-                    again = bool(self.recognised)
-                if again:
-                    pass
-                elif p.fragment or p.tunnel:
+                flow = self.copied() if again else None
+                again = again and bool(self.recognised)
+                if not again and (p.fragment or p.tunnel):
                     flow = self.packet(frames)
-                else:
+                elif not again:
                     context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
                     flow = table.find(p, context)
                     self.account(flow, p, table.from_src)
@@ -172,9 +165,9 @@ class Tracker:
             row += 1
         self.last_number = number - 1
         if count:
+            self.sweep(frames)
             if not divided:
                 copies.carry(decoder, stamps[count - 1])
-            self.sweep(frames)
 
     def touch(self, frames: Frames, i: int, divided: bool) -> None:
         """Prefetch the next 32 frames' headers, so that their cache misses overlap.
@@ -253,7 +246,7 @@ class Tracker:
         """
         p = self.decoder.pkt
         context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
-        self.recognised = 0
+        self.recognised = False
         flow: Flow | None = None
         for depth in range(MAX_TUNNELS):
             if depth and self.shares > 1 and self.elsewhere(p):
@@ -262,7 +255,7 @@ class Tracker:
             if known is None:
                 break
             flow = known
-            self.recognised = 1
+            self.recognised = True
             flow.duplicates += 1
             if not self.without_duplicates:
                 me = half(flow, self.table.from_src)

@@ -13,6 +13,8 @@ IDLE_STATE_SECONDS = 30
 
 SWEEP_SLACK_SECONDS = 10
 """Time beyond its timeout after which the engine ends a silent flow."""
+COPY_NS = 20_000_000
+"""Time after a flow's end within which copies of its packets may come, as in the engine."""
 CLOCK_PACKETS = 256
 """Number of last packets whose smallest time is the clock that ends idle flows, as in the engine."""
 
@@ -91,7 +93,7 @@ def _select_list() -> str:
 
 _KEYS = (
     "flow_id, capture_id, protocol, generation, vlan_id, src_ip, src_port, dst_ip, dst_port, outer_flow_id, "
-    "end_reason, started_at, ended_at"
+    "end_reason, started_at, ended_at, duplicates"
 )
 """Columns of a flow that the steps before the last one need."""
 
@@ -107,7 +109,8 @@ WITH moment AS MATERIALIZED (
 ), keys AS (
     SELECT {_KEYS} FROM {FLOWS_ENDED} UNION ALL SELECT {_KEYS} FROM {FLOWS_OPEN}
 ), crossing AS MATERIALIZED (
-    SELECT flow_id, started_at FROM keys, moment WHERE started_at <= moment.stamp AND ended_at > moment.stamp
+    SELECT flow_id, started_at FROM keys, moment WHERE started_at <= moment.stamp AND (ended_at > moment.stamp
+        OR duplicates > 0 AND ended_at > make_timestamp_ns(moment.t - {COPY_NS}))
 ), dropping AS (
     SELECT capture_id FROM captures WHERE without_duplicates
 ), every AS (

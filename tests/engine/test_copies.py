@@ -48,9 +48,9 @@ def twice(
 ) -> list[Captured]:
     """Every packet, and a copy of it so many nanoseconds later, in the order of time."""
     both = [(packet.ts, 0, i, packet) for i, packet in enumerate(packets)]
-    both += [
-        (p.ts + late, 1, i, replace(change(p), ts=p.ts + late)) for i, p in enumerate(packets) for late in [delay()]
-    ]
+    for i, packet in enumerate(packets):
+        ts = packet.ts + delay()
+        both.append((ts, 1, i, replace(change(packet), ts=ts)))
     return [packet for *_key, packet in sorted(both, key=lambda each: each[:3])]
 
 

@@ -32,7 +32,7 @@ cdef class Pairs:
     cdef _begin_doubt(self)
     cdef _end_doubt(self)
     cdef _judge(self)
-    @cython.locals(patient=bint)
+    @cython.locals(patient=bint, room=int64_t)
     cdef bint _settled(self) except -1
     cdef _doubtful(self, bint unasked)
     cdef _first(self)

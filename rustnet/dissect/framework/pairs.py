@@ -11,8 +11,9 @@ Missing bytes may contain any number of requests or responses. From then on a pa
 - If only responses may be missing, n outstanding requests have n responses at most: the n-th one that comes is that of
   the last request, and the count is exact again.
 - A client that waits for each response before its next request (lock-step) has nothing outstanding when it sends one.
-  This holds for a flow until a request is sent ahead of a response, or a loss could hide that: lost bytes that have
-  room for two requests, or requests and responses lost together, unless the flow had waited several times before.
+  This holds for a flow until a request is sent ahead of a response, or a loss could hide that: more bytes than the
+  smallest request has (and an eighth), or requests and responses lost together, unless the flow had waited several
+  times before.
 
 Whatever else happens, rows of requests lack their response, rows of responses their request, and both are marked.
 """
@@ -287,7 +288,8 @@ class Pairs:
             return patient or self.lost_bytes < self.smallest
         if not self.answers:  # what is missing may be a part of one response, and the request the second of two
             return patient and not self.before
-        return patient or self.lost_bytes < 2 * self.smallest
+        room = self.smallest + self.smallest // 8 if self.smallest < NO_SIZE else 0
+        return patient or self.lost_bytes <= room
 
     def _doubtful(self, unasked: bool) -> Entry | None:
         """The request that a response answers where bytes are missing, if there can be only one."""

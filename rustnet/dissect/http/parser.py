@@ -186,9 +186,14 @@ class HttpParser(Parser):
         head = data.lstrip(b"\r\n")
         self.cut_off = len(data)
         if self.state[side] == _HEAD and (_REQUEST.match(head) or _RESPONSE.match(head)):
+            talk = self.talk
+            before = talk.lost_dst if from_src else talk.lost_src
+            answered = self.pairs.lost_answers or (self.client < 0 and before > 0)
             try:
                 self._message(head, 0, side)
                 self.cut_off = -1
+                if answered and side == self.client:  # the response, too, may be in what is missing
+                    self.pairs.lose_responses()
             except DissectError as error:
                 self._report("malformed_http", str(error))
 

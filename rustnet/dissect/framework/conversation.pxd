@@ -6,6 +6,7 @@ from rustnet.engine.text cimport address
 cdef int64_t MAX_IDLE, MIN_IDLE
 cdef Py_ssize_t MIN_CUT, MAX_NAME, SHORT
 cdef str SIGNS
+cdef dict SCREENED
 
 @cython.locals(start=Py_ssize_t, size=Py_ssize_t, i=Py_ssize_t, c=Py_UCS4, slashes=bint)
 cpdef bint may_hide(str text) except -1
@@ -24,7 +25,7 @@ cdef class Conversation:
     cdef public tuple withdrawn
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst
     cpdef emit(self, object record, int64_t ts=*, int64_t packet=*)
-    @cython.locals(values=tuple, texts=tuple, i=Py_ssize_t, text=str, free=bint)
+    @cython.locals(entry=tuple, values=tuple, texts=tuple, i=Py_ssize_t, text=str)
     cpdef screen(self, object record)
     cpdef str screened(self, str shown, bint bare, bint free)
     cpdef anomaly(self, str kind, str detail, int64_t count=*)

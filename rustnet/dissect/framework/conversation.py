@@ -12,8 +12,7 @@ from typing import Any, Protocol
 import cython
 
 from rustnet.bounds import NAME_BYTES, cut_text
-from rustnet.dissect.framework.secrets import Secrets, screen
-from rustnet.dissect.framework.secrets import screened as screened_columns
+from rustnet.dissect.framework.secrets import Screened, Secrets, screen, screened
 from rustnet.engine.flow import Flow
 from rustnet.policy.names import RANKS, UNKNOWN
 from rustnet.probe.uris import MAX_NAME as LONG_NAME
@@ -105,6 +104,10 @@ def may_hide(text: str) -> bool:  # noqa: C901 the hot loop
             slashes = slashes or (c == "/" and i == start and i > 0)
             start = i + 1
     return slashes and size >= MIN_CUT
+
+
+SCREENED: dict[type, Screened] = {}
+"""The columns of records that are searched for secrets, once they were asked for."""
 
 
 class Conversation:
@@ -222,25 +225,26 @@ class Conversation:
     def screen(self, record: Any) -> None:
         """Hide what the form of a record's texts shows to be a secret: passwords in URIs, parameters named like one."""
         cls: type = type(record)
-        getter, texts = screened_columns(cls)
-        values = getter(record)
+        entry = SCREENED.get(cls)
+        if entry is None:
+            entry = SCREENED[cls] = screened(cls)
+        texts = entry[1]
+        values = entry[0](record)
         for i in range(len(texts)):
             value = values[i]
+            if value is None:
+                continue
             if type(value) is str:
                 text = value
-                free = texts[i][2]
-                if may_hide(text) or (free and len(text) > SHORT):
-                    setattr(record, texts[i][0], self.screened(text, texts[i][1], free))
-            elif type(value) is list and value:
-                name, bare, free = texts[i]
+                if may_hide(text) or (len(text) > SHORT and texts[i][2]):
+                    setattr(record, texts[i][0], self.screened(text, texts[i][1], texts[i][2]))
+            elif type(value) is list:
                 for one in value:
-                    if type(one) is str and (free or may_hide(one)):
+                    if type(one) is str and (may_hide(one) or texts[i][2]):
+                        name, bare, free = texts[i]
+                        shown = [self.screened(each, bare, free) if isinstance(each, str) else each for each in value]
+                        setattr(record, name, shown)
                         break
-                else:
-                    continue
-                setattr(
-                    record, name, [self.screened(one, bare, free) if isinstance(one, str) else one for one in value]
-                )
 
     def screened(self, shown: str, bare: bool, free: bool) -> str:
         """Return a text without the secrets that its form shows; other texts of the flow will not repeat them."""

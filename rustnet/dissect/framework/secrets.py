@@ -6,7 +6,7 @@ from binascii import Error as Base64Error
 from collections.abc import Callable
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from rustnet.probe.uris import HIDDEN, without_secrets
 from rustnet.records import Kind, columns
@@ -121,9 +121,13 @@ _BARE = frozenset({Kind.HOST, Kind.USER, Kind.PATH, Kind.URI, Kind.OBJECT, Kind.
 """Kinds of columns in which ``user:password@host`` may be all of a text."""
 
 
+Screened: TypeAlias = tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, bool, bool], ...]]
+"""Getter of a record's columns that are searched; of each the name, and whether it is bare, and free."""
+
+
 @cache
-def screened(cls: type) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, bool, bool], ...]]:
-    """Getter of the columns of a record that may hold a sender's text; name, whether bare, and free, of each."""
+def screened(cls: type) -> Screened:
+    """Columns of a record that may hold a sender's text."""
     found = [(name, kind in _BARE, kind is Kind.FREE_TEXT) for name, kind, _ in _texts(cls)]
     return (attrgetter(*(name for name, *_ in found), "__class__") if found else _nothing), tuple(found)
 

@@ -222,12 +222,14 @@ class Copies:
             if hops and not numbered and not 0 < hops <= MAX_HOPS:
                 return False  # the same with a larger TTL: a search for the route
             elsewhere = elsewhere or hops != 0
+        if link == LINK_ETHERNET:
+            mine, other = tag(decoder.b, o, at), tag(then, start, start + offset)
+            if mine and other and mine != other:
+                return False  # two VLANs are two places of the network, or tenants with equal addresses
         if not elsewhere and link in (LINK_ETHERNET, LINK_SLL, LINK_SLL2):
             elsewhere = differ(decoder.b, o, at, then, start, start + offset)
-            if elsewhere and not numbered and link == LINK_ETHERNET:
-                mine, other = tag(decoder.b, o, at), tag(then, start, start + offset)
-                if (mine and other and mine != other) or late > UNSURE_NS:
-                    return False  # tenants with equal addresses, in two VLANs; or a packet that was repeated
+            if elsewhere and not numbered and link == LINK_ETHERNET and late > UNSURE_NS:
+                return False  # a packet that was repeated
         if elsewhere:  # later on the same interface it is another part of the network, with its own delays
             return not same_place or link in (LINK_SLL, LINK_SLL2) or late <= SAME_PLACE_NS
         if late <= UNSURE_NS:

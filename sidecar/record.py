@@ -440,7 +440,7 @@ def without_passwords(text: str, bare: bool, secrets: list[str]) -> str:
         text = _TOKEN_USER.sub(rf"\1{HIDDEN}", _without_authorities(text, secrets))
         if len(text) >= MIN_CUT:
             text = _CUT.sub(hide, text)
-    if "@" in text and ":" in text:
+    if text.count(":", 0, text.rfind("@") + 1) > 1 or (bare and "@" in text and ":" in text):
         opaque = _OPAQUE.sub(hide, text)
         if opaque != text:
             return opaque

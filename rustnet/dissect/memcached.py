@@ -174,6 +174,10 @@ class TextParser(LineParser):
             row.response_ms = elapsed(ts, self.talk.ts)
         self.store_row(row, ts, packet)
 
+    def late(self) -> None:
+        """State no more pairs."""
+        self.pairs.give_up()
+
     def close(self) -> None:
         """Store the commands that got no reply."""
         for entry in self.pairs.drain():

@@ -107,6 +107,10 @@ class Pop3Parser(LineParser):
             self._reply(line)
         return 0
 
+    def late(self) -> None:
+        """State no more pairs."""
+        self.pairs.give_up()
+
     def close(self) -> None:
         """Store what is pending."""
         if self.open is not None:

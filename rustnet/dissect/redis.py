@@ -166,6 +166,10 @@ class RedisParser(RowParser):
         self.close()
         self.talk.finish()
 
+    def late(self) -> None:
+        """State no more pairs."""
+        self.pairs.give_up()
+
     def close(self) -> None:
         """Store the commands that got no reply."""
         for entry in self.pairs.drain():

@@ -27,6 +27,9 @@ class Listener:
     def gap(self, flow: Flow, from_src: bool, size: int, ts: int, number: int) -> None:
         """Bytes of a stream were not captured, as segment ``number`` shows: it follows or acknowledges them."""
 
+    def late(self, flow: Flow) -> None:
+        """What follows was reported as missing, and the other direction has gone on since."""
+
     def close(self, flow: Flow) -> None:
         """A flow that was read has ended."""
 

@@ -10,7 +10,7 @@ cdef int MAX_SEGMENTS, MAX_ABSENT
 
 @cython.final
 cdef class Stream:
-    cdef public int64_t expected, floor
+    cdef public int64_t expected, floor, lost_at
     cdef public bint known
     cdef public int absent
     cdef public list held, acknowledged
@@ -41,7 +41,9 @@ cdef class Streams:
     cdef void give_up(self, Flow flow, Stream stream, bint from_src) except *
     @cython.locals(other=Stream, position=int64_t)
     cdef void give_up_other(self, Flow flow, bint from_src, tuple first) except *
-    @cython.locals(size=int64_t)
+    @cython.locals(expected=int64_t, other=Stream)
+    cdef bint reopens(self, Flow flow, Stream stream, bint from_src, int64_t start, int64_t end) except -1
+    @cython.locals(size=int64_t, other=Stream)
     cdef void lose(self, Flow flow, Stream stream, bint from_src, int64_t position, tuple proof) except *
     @cython.locals(src=Stream, dst=Stream, from_src=bint)
     cpdef void finish(self, Flow flow) except *

@@ -57,6 +57,8 @@ class Stream:
     def __init__(self, expected: int, known: bool) -> None:
         self.expected = expected
         self.floor = expected
+        self.lost_at = 0
+        """The other direction's ``expected`` when bytes of this one were reported as missing last."""
         self.known = known
         self.held: list[Held] | None = None
         self.size = 0
@@ -86,7 +88,7 @@ class Streams:
         if not stream.known or start > stream.expected or awaited(flow, other, not from_src, ack) > other.expected:
             self.hold(flow, stream, from_src, (start, data, claimed, ack, ts, number))
             return
-        if start < stream.expected and not reopen(stream, start, start + claimed):
+        if start < stream.expected and not self.reopens(flow, stream, from_src, start, start + claimed):
             return
         self.deliver(flow, stream, from_src, start, data, claimed, ts, number)
         if flow.waiting or not flow.wants:
@@ -203,8 +205,18 @@ class Streams:
         """Deliver the first held segment of a direction."""
         stream: Stream = flow.src_stream if from_src else flow.dst_stream
         start, data, claimed, _, ts, number = self.remove(stream)
-        if start >= stream.expected or reopen(stream, start, start + claimed):
+        if start >= stream.expected or self.reopens(flow, stream, from_src, start, start + claimed):
             self.deliver(flow, stream, from_src, start, data, claimed, ts, number)
+
+    def reopens(self, flow: Flow, stream: Stream, from_src: bool, start: int, end: int) -> bool:
+        """As `reopen`; if the other direction has gone on since the loss was reported, the listener gets to know."""
+        expected = stream.expected
+        if not reopen(stream, start, end):
+            return False
+        other: Stream = flow.dst_stream if from_src else flow.src_stream
+        if stream.expected < expected and other.expected != stream.lost_at:
+            self.listener.late(flow)
+        return True
 
     def remove(self, stream: Stream) -> Held:
         """Take the first held segment of a direction."""
@@ -257,6 +269,8 @@ class Streams:
         size = position - stream.expected
         if size <= 0:
             return
+        other: Stream = flow.dst_stream if from_src else flow.src_stream
+        stream.lost_at = other.expected
         stream.expected = position
         if size > 1 or stream.held:  # a single number at the end may be a FIN's
             self.listener.gap(flow, from_src, size, proof[4], proof[5])

@@ -361,6 +361,9 @@ class Parser:
         """Handle ``size`` bytes of this direction missing from the capture; by default, stop reading the flow."""
         self.talk.finish()
 
+    def late(self) -> None:
+        """Handle that what follows had been given up as missing, and comes after later bytes of the other direction."""
+
     def close(self) -> None:
         """Store what is pending, at the end of the flow."""
 

@@ -32,6 +32,7 @@ cdef class Dispatcher(Listener):
     @cython.locals(talk=Conversation)
     cpdef gap(self, Flow flow, bint from_src, int64_t size, int64_t ts, int64_t number)
     @cython.locals(talk=Conversation)
+    cpdef late(self, Flow flow)
     cpdef close(self, Flow flow)
     @cython.locals(candidate=Candidate, answer=int, size=Py_ssize_t, stream=bint)
     cdef bint run_probes(self, Conversation talk, bytes data, bint from_src) except -1

@@ -259,6 +259,12 @@ class Dispatcher(Listener):
         except Exception as error:  # noqa: BLE001
             self.parser_failed(talk, error)
 
+    def late(self, flow: Flow) -> None:
+        """Bytes that were reported as missing come after all, out of order with the other direction."""
+        talk: Conversation | None = flow.talk
+        if talk is not None and talk.parser is not None:
+            talk.parser.late()
+
     def close(self, flow: Flow) -> None:
         """Let the parser of a flow that ended store its pending rows."""
         talk: Conversation = flow.talk

@@ -380,6 +380,10 @@ class ReplyParser(LineParser, Generic[_R]):
         self.close()
         self.talk.hand_over(TLS)
 
+    def late(self) -> None:
+        """State no more pairs."""
+        self.pairs.give_up()
+
     def close(self) -> None:
         """Store the commands that got no reply."""
         for entry in self.pairs.drain():

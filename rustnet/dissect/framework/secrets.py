@@ -4,7 +4,7 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -64,6 +64,8 @@ _NOT_UNDERSTOOD = re.compile(
 _TRIGGER = re.compile(
     r"(?i)pass|pswd|acct|auth|oper|identify|regist|login|apop|unknown|unrec|not |bad|valid|legal|unsup|args|no such"
 ).search
+MAX_REMEMBERED = 256
+"""Characters of a text whose result is kept for the next one like it."""
 _MARKS = frozenset("'\"`<[(:=")
 """Words and characters without which a reply quotes nothing."""
 _ARGUMENTS = re.compile(r"(?i)(with args beginning with:\s*)(.*)")
@@ -138,6 +140,21 @@ def _nothing(row: Any) -> tuple[Any, ...]:
 
 def screen(shown: str, bare: bool, free: bool, cut: list[str]) -> str:
     """A text of a sender without the secrets that its form shows; ``cut`` gets them."""
+    if len(shown) > MAX_REMEMBERED:
+        return _screen(shown, bare, free, cut)
+    shown, secrets = _screened_before(shown, bare, free)
+    cut += secrets
+    return shown
+
+
+@lru_cache(4096)
+def _screened_before(shown: str, bare: bool, free: bool) -> tuple[str, tuple[str, ...]]:
+    """Result of `_screen` for a short text: senders repeat many of theirs."""
+    cut: list[str] = []
+    return _screen(shown, bare, free, cut), tuple(cut)
+
+
+def _screen(shown: str, bare: bool, free: bool, cut: list[str]) -> str:
     shown = without_secrets(shown, bare=bare, cut=cut)
     if free and _TRIGGER(shown) is not None:
         shown = _QUOTED.sub(rf"\1{HIDDEN}", shown)

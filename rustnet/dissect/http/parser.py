@@ -205,6 +205,10 @@ class HttpParser(Parser):
         else:
             self._resynchronise(side, size)
 
+    def late(self) -> None:
+        """State no more pairs."""
+        self.pairs.give_up()
+
     def close(self) -> None:
         """Store the pending transactions."""
         self._end_body(0)

@@ -361,6 +361,11 @@ class Run:
         if self.writer is None:
             return
         _finish(self.writer, self.report, self.tables)
+        if len(self.paths) > 1 or not self.writer.is_new:
+            from rustnet.derive.copies import COPIES, mark_copies  # noqa: PLC0415 - only for several captures
+
+            span = Span(tuple(capture.capture_id for capture in self.report.captures))
+            self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
         _attribute(self.writer, self.report, self.options, self.stop)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))

@@ -48,19 +48,20 @@ SELECT c.capture_id, c.number, c.flow_id FROM numbered AS c JOIN numbered AS o
     AND o.length = c.length AND o.payload = c.payload AND o.tcp_flags = c.tcp_flags AND o.nth = c.nth
 WHERE abs(epoch_ns(c.ts) - epoch_ns(o.ts)) <= {NEAR}"""  # noqa: S608 -- ours
 
-_MARK = (
-    "UPDATE packets SET duplicate = true FROM own_copies AS c "
-    "WHERE packets.capture_id = c.capture_id AND packets.number = c.number",
-    "UPDATE flows_ended SET duplicates = greatest(duplicates, c.n) FROM "
-    "(SELECT flow_id, count(*)::INTEGER AS n FROM own_copies GROUP BY flow_id) AS c WHERE flows_ended.flow_id = c.flow_id",
-    "UPDATE captures SET duplicates = greatest(duplicates, c.n) FROM "
-    "(SELECT capture_id, count(*) AS n FROM own_copies GROUP BY capture_id) AS c WHERE captures.capture_id = c.capture_id",
-)
+_MARK = """
+UPDATE packets SET duplicate = true FROM own_copies AS c
+    WHERE packets.capture_id = c.capture_id AND packets.number = c.number;
+UPDATE flows_ended SET duplicates = greatest(duplicates, c.n)
+    FROM (SELECT flow_id, count(*)::INTEGER AS n FROM own_copies GROUP BY flow_id) AS c
+    WHERE flows_ended.flow_id = c.flow_id;
+UPDATE captures SET duplicates = greatest(duplicates, c.n)
+    FROM (SELECT capture_id, count(*) AS n FROM own_copies GROUP BY capture_id) AS c
+    WHERE captures.capture_id = c.capture_id"""
 
 
 def mark_copies(con: "DuckDBPyConnection", span: Span) -> int:
     """Mark the packets of the span's captures that an earlier capture has as well; returns their number."""
-    if run(con, "SELECT count(*) FROM captures")[0][0] < 2:  # noqa: PLR2004 -- two captures
+    if run(con, "SELECT count(*) FROM captures")[0][0] < 2:
         return 0
     run(con, _SHARED, {"captures": list(span.captures)})
     ((packets, copied),) = run(con, "SELECT coalesce(sum(packets), 0), count(*) FILTER (NOT original) FROM own_shared")
@@ -69,14 +70,13 @@ def mark_copies(con: "DuckDBPyConnection", span: Span) -> int:
         run(con, _COPIES)
         ((count,),) = run(con, "SELECT count(*) FROM own_copies")
         if count:
-            for statement in _MARK:
-                run(con, statement)
+            run(con, _MARK)
         drop(con, "own_copies")
     drop(con, "own_shared")
     return int(count)
 
 
-def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
+def _run(con: "DuckDBPyConnection", span: Span, _evidence: Evidence) -> Outcome:
     return Outcome(changed=mark_copies(con, span))
 
 

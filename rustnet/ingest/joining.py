@@ -16,12 +16,15 @@ Join = Literal["auto", "always", "never"]
 """Whether inputs are joined: if they continue each other; all of them; none."""
 
 SECOND = 10**9
-NAMED_GAP, NAMED_OVERLAP = 86_400 * SECOND, SECOND
-"""Nanoseconds of packet time that files whose names differ only in numbers may be apart, or overlap: the network may be
-quiet while a file is rotated, and packets near the border may be out of order."""
+TIMED_GAP, COUNTED_GAP, PLAIN_GAP = 86_400 * SECOND, 60 * SECOND, SECOND
+"""Nanoseconds of packet time that files may be apart: if their names have times (``tcpdump -G``, which begins a file
+though the network is quiet), if they are counted up (``tcpdump -C``, which begins one with a packet), and otherwise."""
 
-PLAIN_GAP, PLAIN_OVERLAP = 10 * SECOND, SECOND // 100
-"""The same for files with other names."""
+NAMED_OVERLAP, PLAIN_OVERLAP = SECOND, SECOND // 100
+"""Nanoseconds that they may overlap: packets near the border may be out of order."""
+
+TIME_DIGITS = 4
+"""Digits from which on numbers in a name may be a time."""
 
 OVERLAPPING_PART = 10
 """Files overlap by a tenth of the earlier one at most: those that overlap more were captured at the same time."""
@@ -62,12 +65,22 @@ def _family(format_: str) -> str:
     return format_.partition("+")[0]
 
 
-def _stem(path: str) -> str:
-    """Name without the numbers in it: ``cap.pcap`` and ``cap.pcap2`` have the same."""
+def _plain(path: str) -> str:
+    """Name without the suffix of a compression."""
     name = Path(path).name
     for suffix in (".gz", ".zst", ".xz", ".lz4"):
         name = name.removesuffix(suffix)
-    return _NUMBER.sub("", name)
+    return name
+
+
+def _stem(path: str) -> str:
+    """Name without the numbers in it: ``cap.pcap`` and ``cap.pcap2`` have the same."""
+    return _NUMBER.sub("", _plain(path))
+
+
+def _numbers(path: str) -> list[str]:
+    """The numbers in a name."""
+    return [number[:18] for number in _NUMBER.findall(_plain(path))]
 
 
 def continues(earlier: Entry, last_ts: int | None, entry: Entry, mode: Join) -> bool:
@@ -80,9 +93,23 @@ def continues(earlier: Entry, last_ts: int | None, entry: Entry, mode: Join) -> 
     if last_ts is None or not first.same_place(second):
         return False
     gap = second.first_ts - last_ts
-    named = _stem(earlier.path) == _stem(entry.path)
-    overlap = min(NAMED_OVERLAP if named else PLAIN_OVERLAP, (last_ts - first.first_ts) // OVERLAPPING_PART)
-    return -overlap <= gap <= (NAMED_GAP if named else PLAIN_GAP)
+    most = _gap_by_names(earlier.path, entry.path)
+    allowed = PLAIN_OVERLAP if most == PLAIN_GAP else NAMED_OVERLAP
+    return -min(allowed, (last_ts - first.first_ts) // OVERLAPPING_PART) <= gap <= most
+
+
+def _gap_by_names(first: str, second: str) -> int:
+    """How far apart two files may be, as their names suggest."""
+    if _stem(first) != _stem(second):
+        return PLAIN_GAP
+    one, other = _numbers(first), _numbers(second)
+    if len(one) < len(other):  # tcpdump -C does not number its first file
+        one = [*one, "0"]
+    changed = [(a, b) for a, b in zip(one, other, strict=False) if a != b]
+    if len(changed) == 1 and int(changed[0][1]) == int(changed[0][0]) + 1:
+        return COUNTED_GAP
+    times = sum(len(b) for _, b in changed) >= TIME_DIGITS
+    return TIMED_GAP if times and [int(b) for _, b in changed] > [int(a) for a, _ in changed] else PLAIN_GAP
 
 
 class Queue:

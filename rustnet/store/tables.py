@@ -172,8 +172,8 @@ class Packet:
     file: U16
     """Index of its file in `capture_files`; 0 in captures of one file."""
     duplicate: bool = False
-    """A copy of an earlier packet that was captured twice: counted, but not analysed; or of one that an earlier capture of
-    the same time has."""
+    """A copy of an earlier packet that was captured twice: counted, but not analysed; or of one that an earlier capture
+    of the same time has."""
 
 
 @record("interfaces")

@@ -108,7 +108,8 @@ class replay_opened:  # noqa: N801 -- used like a function
     ("names", "gap", "captures"),
     [
         (("cap.pcap", "cap.pcap1", "cap.pcap2"), 0, 1),  # tcpdump -C
-        (("a_00001_20231114.pcap", "a_00002_20231114.pcap"), 3_600 * SECOND, 1),  # dumpcap -b, a quiet hour
+        (("a_00001_20231114221320.pcap", "a_00002_20231114231320.pcap"), 3_600 * SECOND, 1),  # dumpcap -b, a quiet hour
+        (("NTPv2.pcap", "NTPv4.pcap"), 10 * SECOND, 2),
         (("a_1.pcap", "a_2.pcap.gz"), 0, 1),  # one was compressed meanwhile
         (("monday.pcap", "tuesday.pcap"), 0, 1),
         (("monday.pcap", "tuesday.pcap"), 3_600 * SECOND, 2),
@@ -155,11 +156,19 @@ def beginning(place: Place, first_ts: int) -> Beginning:
         (("a1", "a2"), PLACE, 0, True),
         (("a1", "a2"), PLACE, -SECOND // 2, True),
         (("a1", "a2"), PLACE, -5 * SECOND, False),
-        (("a1", "a2"), PLACE, 86_401 * SECOND, False),
-        (("a1", "a2"), PLACE, -SECOND // 100, True),
-        (("a", "b"), PLACE, 9 * SECOND, True),
+        (("a1", "a2"), PLACE, 59 * SECOND, True),
+        (("a1", "a2"), PLACE, 61 * SECOND, False),
+        (("a", "a1"), PLACE, 59 * SECOND, True),
+        (("a1", "a3"), PLACE, 2 * SECOND, False),
+        (("a9", "a10"), PLACE, 2 * SECOND, True),
+        (("a-22-13-20", "a-23-00-00"), PLACE, 3_600 * SECOND, True),
+        (("a-22-13-20", "a-23-00-00"), PLACE, 86_401 * SECOND, False),
+        (("a-23-00-00", "a-22-13-20"), PLACE, 2 * SECOND, False),
+        (("a-1700000000", "a-1700003600"), PLACE, 3_600 * SECOND, True),
+        (("a", "b"), PLACE, SECOND // 2, True),
+        (("a", "b"), PLACE, -SECOND // 100, True),
         (("a", "b"), PLACE, -SECOND // 2, False),
-        (("a", "b"), PLACE, 11 * SECOND, False),
+        (("a", "b"), PLACE, 2 * SECOND, False),
         (("a1", "a2"), ("pcapng", *PLACE[1:]), 0, False),
         (("a1", "a2"), ("pcap", 113, *PLACE[2:]), 0, False),
         (("a1", "a2"), ("pcap", 1, 96, *PLACE[3:]), 0, False),

@@ -61,9 +61,10 @@ _NOT_UNDERSTOOD = re.compile(
     r"(?i)(['\"`<\[(])([^'\"`>\]) ]{1,512})(?=['\"`>\])][:,]? (?:is )?"
     r"(?:not understood|unknown|unrecogni[sz]ed|not recogni[sz]ed|invalid|command|not implemented|no such|bad))"
 )
-_TRIGGER = re.compile(
-    r"(?i)pass|pswd|acct|auth|oper|identify|regist|login|apop|unknown|unrec|not |bad|valid|legal|unsup|args|no such"
-).search
+_TRIGGERS = (
+    "pass", "not ", "auth", "login", "bad", "valid", "unknown", "oper", "pswd", "acct", "identify", "regist", "apop",
+    "unrec", "legal", "unsup", "args", "no such",
+)  # fmt: skip
 MAX_REMEMBERED = 256
 """Characters of a text whose result is kept for the next one like it."""
 _MARKS = frozenset("'\"`<[(:=")
@@ -147,6 +148,12 @@ def screen(shown: str, bare: bool, free: bool, cut: list[str]) -> str:
     return shown
 
 
+def _may_quote(shown: str) -> bool:
+    """Whether a text has a word without which a reply quotes nothing."""
+    lower = shown.lower()
+    return any(word in lower for word in _TRIGGERS)  # much faster than an expression
+
+
 @lru_cache(4096)
 def _screened_before(shown: str, bare: bool, free: bool) -> tuple[str, tuple[str, ...]]:
     """Result of `_screen` for a short text: senders repeat many of theirs."""
@@ -156,7 +163,7 @@ def _screened_before(shown: str, bare: bool, free: bool) -> tuple[str, tuple[str
 
 def _screen(shown: str, bare: bool, free: bool, cut: list[str]) -> str:
     shown = without_secrets(shown, bare=bare, cut=cut)
-    if free and _TRIGGER(shown) is not None:
+    if free and _may_quote(shown):
         shown = _QUOTED.sub(rf"\1{HIDDEN}", shown)
         shown = _NAMED.sub(lambda match: match.group(1) + (match.group(2) or "") + HIDDEN, shown)
     return shown
@@ -196,7 +203,7 @@ def reply_text(raw: bytes, known: frozenset[str] = frozenset()) -> str:
     Of a command that it refuses the name remains if it is ``known``, or one that text protocols have.
     """
     shown = _text(raw)
-    if not _MARKS.isdisjoint(shown) and _TRIGGER(shown) is not None:
+    if not _MARKS.isdisjoint(shown) and _may_quote(shown):
         shown = _QUOTED.sub(rf"\1{HIDDEN}", shown)
         shown = _REPEATED.sub(rf"\1{HIDDEN}", shown)
         shown = _NAMED.sub(lambda match: match.group(1) + (match.group(2) or "") + HIDDEN, shown)

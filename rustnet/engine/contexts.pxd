@@ -34,8 +34,8 @@ cdef class Contexts(Places):
     cdef Flow measured(self, Packet p, uint64_t context)
     @cython.locals(key=uint64_t, flow=Flow)
     cdef list others(self, Packet p, uint64_t context)
-    @cython.locals(flow=Flow, chosen=Flow, from_src=bint, idle=bint)
-    cdef Flow join(self, Packet p, uint64_t context)
+    @cython.locals(flow=Flow, chosen=Flow, from_src=bint)
+    cdef Flow join(self, Packet p, uint64_t context, list others)
 
 cdef bint sent_by_src(Flow flow, Packet p) noexcept
 cdef uint64_t ends_key(Flow flow) noexcept

@@ -151,20 +151,19 @@ class Contexts(Places):
                 listed.append(flow)
         return listed
 
-    def join(self, p: Packet, context: int) -> Flow | None:
-        """The flow whose other direction begins with packet ``p``, entered under ``context`` too."""
+    def join(self, p: Packet, context: int, others: list[Flow]) -> Flow | None:
+        """The one of ``others`` whose other direction begins with packet ``p``, entered under ``context`` too."""
         if not p.version:
             return None  # between hardware addresses there is no conversation that another VLAN could answer
         chosen: Flow | None = None
-        for flow in self.others(p, context):
+        for flow in others:
             from_src = sent_by_src(flow, p)
             if flow.other_side:
                 if flow.other_context == context and flow.other_side & BOTH:
                     self.separate(flow)  # both directions are in this context: another conversation
                     return None
                 continue
-            idle = p.ts - flow.last_ts > flow.timeout
-            if idle or not continues(flow, p, half(flow, from_src), half(flow, not from_src)):
+            if not continues(flow, p, half(flow, from_src), half(flow, not from_src)):
                 continue
             if chosen is not None:
                 return None

@@ -29,6 +29,8 @@ cdef class FlowTable(Contexts):
     @cython.locals(exact=bint, swap=uint64_t, low=uint64_t, high=uint64_t, exchange=uint64_t, extra=uint64_t, h=uint64_t, at=uint64_t, place=uint64_t, flow=Flow, other=Flow)
     cpdef Flow find(self, Packet p, uint64_t context)
     @cython.locals(flow=Flow, listed=list)
+    cdef list active(self, Packet p, uint64_t context)
+    @cython.locals(flow=Flow, listed=list)
     cdef Flow known(self, Packet p, uint64_t context)
     @cython.locals(flow=Flow, flipped=bint)
     cdef Flow open(self, Packet p, uint64_t h, bint swap, uint64_t extra, uint64_t context)

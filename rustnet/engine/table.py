@@ -144,7 +144,7 @@ class FlowTable(Contexts):
             at = (at + 1) & self.mask
             place = self.places[at]
         if context or self.alike:
-            other = self.join(p, context)
+            other = self.join(p, context, self.active(p, context))
             if other is not None:
                 self.from_src = other.src_is_a != swap
                 return other
@@ -153,6 +153,16 @@ class FlowTable(Contexts):
         if context:
             self.enlist(flow)
         return flow
+
+    def active(self, p: Packet, context: int) -> list[Flow]:
+        """Flows between a packet's ends in any other context; those that have been idle for too long end."""
+        listed: list[Flow] = []
+        for flow in self.others(p, context):
+            if p.ts - flow.last_ts > flow.timeout:
+                self.end(flow, "idle")
+            else:
+                listed.append(flow)
+        return listed
 
     def known(self, p: Packet, context: int) -> Flow | None:
         """Flow of the packet whose copy ``p`` is: as `find`, but whatever its age and state, and never a new one.
@@ -167,8 +177,8 @@ class FlowTable(Contexts):
             flow = listed[0]
             if not flow.other_side:
                 self.attach(flow, context, BOTH)
-            elif flow.other_context == context:
-                flow.other_side = BOTH
+        elif flow.context != context:
+            flow.other_side = BOTH
         self.from_src = sent_by_src(flow, p)
         return flow
 

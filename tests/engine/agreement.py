@@ -32,6 +32,8 @@ FLOW_KEYS = (
     "first_packet",
     "handshake_rtt",
     "vlan",
+    "dst_vlan",
+    "duplicates",
     "history",
     "end_reason",
     "protocol",

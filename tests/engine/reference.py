@@ -12,6 +12,8 @@ import ipaddress
 import struct
 from dataclasses import dataclass, field
 
+from tests.engine.reference_contexts import join, of_copy
+from tests.engine.reference_copies import Copies
 from tests.engine.reference_jumps import FAR, Elsewhere, judge, skip
 from tests.engine.reference_streams import Piece, Reader
 
@@ -28,6 +30,8 @@ SLACK = 10 * SECOND
 """Beyond its timeout, for flows whose silence the end of the capture alone shows."""
 
 End = tuple[str, int]
+Key = tuple[frozenset[End], str, int, int]
+"""Ends, protocol, VLAN (-1: none) and identifier of an echo (-1: none)."""
 
 
 @dataclass
@@ -47,6 +51,10 @@ class Seen:
     kind: int = -1
     code: int = -1
     ident: int = -1
+
+    @property
+    def key(self) -> Key:
+        return frozenset((self.src, self.dst)), self.protocol, self.vlan, self.ident
 
 
 @dataclass
@@ -105,6 +113,15 @@ class Conversation:
     first_ts: int
     last_ts: int
     icmp: tuple[int, int, int]
+    key: Key
+    dst_vlan: int = -1
+    second: int | None = None
+    """VLAN in which it was seen, too."""
+    second_key: Key | None = None
+    """Its key there, kept after they parted."""
+    second_sides: set[str] = field(default_factory=set)
+    parted: bool = False
+    duplicates: int = 0
     history: str = ""
     state: str | None = None
     syn_ts: int | None = None
@@ -117,6 +134,10 @@ class Conversation:
     end_reason: str = "end"
     sides: dict[str, Side] = field(default_factory=lambda: {"src": Side(), "dst": Side()})
     reader: Reader = field(default_factory=Reader)
+
+    def sender(self, seen: Seen) -> str:
+        """Which side a packet's sender is."""
+        return "src" if seen.src == self.src else "dst"
 
     def note(self, letter: str, who: str) -> None:
         self.history += letter.upper() if who == "src" else letter
@@ -133,7 +154,7 @@ def parse(frame: bytes) -> Seen:
     kind, at, vlan = struct.unpack_from(">H", frame, 12)[0], 14, -1
     while kind == 0x8100:
         vlan, kind = struct.unpack_from(">HH", frame, at)
-        vlan &= 0xFFF
+        vlan = vlan & 0xFFF or -1  # 0 is a priority tag
         at += 4
     if kind == 0x0800:
         size = (frame[at] & 15) * 4
@@ -167,9 +188,11 @@ class Reference:
 
     def __init__(self, servers: tuple[int, ...]) -> None:
         self.servers = servers
-        self.open: dict[object, Conversation] = {}
+        self.open: dict[Key, Conversation] = {}
+        """Twice, those with a second VLAN."""
         self.ended: list[Conversation] = []
-        self.generations: dict[object, int] = {}
+        self.generations: dict[Key, int] = {}
+        self.copies = Copies()
         self.made = 0
         self.index: list[tuple[int, bool, int, int]] = []
         self.clock: list[int] = []
@@ -178,18 +201,20 @@ class Reference:
         """Account for one frame, which was captured whole."""
         seen = parse(frame)
         self.clock.append(ts)
-        flow = self.find(seen, ts, number)
-        who = "src" if seen.src == flow.src else "dst"
-        if flow.src == flow.dst:
-            who = "src"
+        copied = of_copy(self, seen.key) if self.copies.seen(ts, frame) else None
+        flow = copied or self.find(seen, ts, number)
+        who = flow.sender(seen)
         me, peer = flow.sides[who], flow.sides["dst" if who == "src" else "src"]
         me.packets += 1
         me.wire += len(frame)
+        self.index.append((flow.flow_id, who == "src", len(seen.payload), seen.flags))
+        if copied:
+            flow.duplicates += 1
+            return
         me.payload += len(seen.payload)
         me.ttl = seen.ttl if me.ttl < 0 else min(me.ttl, seen.ttl)
         flow.last_ts = max(flow.last_ts, ts)
         flow.first_ts = min(flow.first_ts, ts)
-        self.index.append((flow.flow_id, who == "src", len(seen.payload), seen.flags))
         if seen.protocol == "tcp":
             segment(flow, who, me, peer, seen, ts)
         else:
@@ -201,22 +226,24 @@ class Reference:
 
     def find(self, seen: Seen, ts: int, number: int) -> Conversation:
         """The flow that a packet belongs to."""
-        echo = (seen.ident,) if seen.kind >= 0 else ()
-        key = (frozenset((seen.src, seen.dst)), seen.protocol, seen.vlan, echo)
+        key = seen.key
         flow = self.open.get(key)
-        if flow is not None:
-            if ts - flow.last_ts > timeout(flow):
-                self.end(key, "idle")
+        if flow is not None and (flow.key == key or flow.sender(seen) in flow.second_sides):
+            if self.is_idle(flow, ts):
+                self.end(flow, "idle")
             elif seen.flags & (SYN | ACK) == SYN and new_connection(flow, seen, ts):
-                self.end(key, "reused")
+                self.end(flow, "reused")
             else:
                 return flow
+        joined = join(self, key, seen, ts)
+        if joined is not None:
+            return joined
         self.made += 1
         answers = self.answers(seen)
         src, dst = (seen.dst, seen.src) if answers else (seen.src, seen.dst)
         icmp = (seen.kind, seen.code, seen.ident)
         generation = self.generations.get(key, 0)
-        flow = Conversation(self.made, src, dst, seen.protocol, seen.vlan, generation, number, ts, ts, icmp)
+        flow = Conversation(self.made, src, dst, seen.protocol, seen.vlan, generation, number, ts, ts, icmp, key)
         if answers:
             flow.history = "^"
         flow.state = {"udp": "UDP_ACTIVE"}.get(seen.protocol)
@@ -235,18 +262,26 @@ class Reference:
             return seen.kind in (0, 129)
         return seen.src[1] in self.servers and seen.dst[1] not in self.servers
 
-    def end(self, key: object, reason: str) -> None:
+    def is_idle(self, flow: Conversation, ts: int) -> bool:
+        """Whether a flow has been silent for too long."""
+        return ts - flow.last_ts > timeout(flow)
+
+    def end(self, flow: Conversation, reason: str) -> None:
         """Take a flow out of the open ones."""
-        flow = self.open.pop(key)
+        if flow.second_key is not None:
+            self.generations[flow.second_key] = flow.generation + 1
+            if not flow.parted:
+                del self.open[flow.second_key]
+        del self.open[flow.key]
         flow.end_reason = ("rst" if flow.reset_by else "fin") if flow.over else reason
-        self.generations[key] = flow.generation + 1
+        self.generations[flow.key] = flow.generation + 1
         self.ended.append(flow)
 
     def finish(self) -> list[Conversation]:
         """End everything; flows in the order in which they began. What waits behind holes is read."""
         now = min(self.clock[-CLOCK_PACKETS:], default=0)
-        for key, flow in list(self.open.items()):
-            self.end(key, "idle" if now - flow.last_ts > timeout(flow) + SLACK else "end")
+        for flow in [flow for key, flow in self.open.items() if flow.key == key]:
+            self.end(flow, "idle" if now - flow.last_ts > timeout(flow) + SLACK else "end")
         for flow in self.ended:
             flow.reader.finish()
         return sorted(self.ended, key=lambda flow: flow.flow_id)

@@ -1,5 +1,6 @@
-"""Options that limit how much of each capture is read."""
+"""Options that limit how much of each capture is read, and how fast."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -8,6 +9,23 @@ import click
 from rustnet.i18n import _
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+LEAST_SPEED, MOST_SPEED = 1e-6, 1e9
+
+
+def speed_factor(_ctx: click.Context, _param: click.Parameter, value: str) -> float | None:
+    """Parse ``max`` or a factor."""
+    if value == "max":
+        return None
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = math.nan
+    if not LEAST_SPEED <= speed <= MOST_SPEED:
+        raise click.BadParameter(
+            _("{value!r} is neither max nor a positive number such as 1 or 10").format(value=value)
+        )
+    return speed
 
 
 def input_limit_options(command: _F) -> _F:

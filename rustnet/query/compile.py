@@ -29,8 +29,8 @@ from rustnet.store.schema import quote_identifier
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
 
-MAX_LOOKUPS = 80
-"""Subqueries in one condition: planning them costs time, and a filter is hostile input like any other."""
+MAX_LOOKUPS = 48
+"""Subqueries in one condition: planning them costs time and memory, and a filter is hostile input like any other."""
 
 
 @dataclass(frozen=True, slots=True)

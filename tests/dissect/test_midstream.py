@@ -117,7 +117,7 @@ def cut(dispatched: DispatchedFlow, from_src: bool, data: bytes, size: int = 100
     """Offer a segment that the snap length cut: the rest of it is a gap."""
     dispatched.flow.wants = True
     dispatched.offer(data, from_src, "tcp")
-    dispatched.dispatcher.gap(dispatched.flow, from_src, size, 2_000_000_000, 99)
+    dispatched.dispatcher.gap(dispatched.flow, from_src, size, 2_000_000_000, dispatched.talk.packet)
 
 
 def test_heads_cut_by_the_snap_length_are_read_as_far_as_they_go() -> None:

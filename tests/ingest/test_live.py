@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +112,20 @@ def test_a_paced_replay_has_the_rows_of_a_quick_one(tmp_path: Path, name: str) -
     assert tables(paced) == tables(quick)
 
 
+class SmallBatches(FileSource):
+    """A file in batches of few packets."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options | {"batch_packets": 100})
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_flushes_change_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     captures = [SAMPLES / name for name in ("web.pcap", "network.pcapng", "damaged.pcap", "slow-link.pcap")]
     replay(*captures, db=tmp_path / "rarely.duckdb", workers=0)
     monkeypatch.setattr(options_module, "BATCH", OFTEN)
     monkeypatch.setattr("rustnet.analysis.workers.BATCH_PACKETS", 100)
-    monkeypatch.setattr("rustnet.ingest.parser.FileSource", partial(FileSource, batch_packets=100))
+    monkeypatch.setattr("rustnet.ingest.parser.FileSource", SmallBatches)
     replay(*captures, db=tmp_path / "often.duckdb", workers=workers)
     assert tables(tmp_path / "often.duckdb") == tables(tmp_path / "rarely.duckdb")
 

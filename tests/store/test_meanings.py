@@ -5,7 +5,7 @@ from rustnet.records import FreeText, Kind, columns, field_docs, kind_docs, reco
 from rustnet.store import session
 from rustnet.store.meanings import kind_of, text_of, unrecorded
 from rustnet.store.schema import VIEWS, existing_columns
-from rustnet.store.tables import CORE_TABLES
+from rustnet.store.tables import CORE_TABLES, Process
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_view_shows_the_kinds_of_its_tables() -> None:
     assert kind_of("hosts", "mac") is Kind.MAC
     assert kind_of("talkers", "flows") is Kind.COUNT
     assert kind_of("activity", "host") is Kind.HOST
-    assert text_of("activity", "host") == field_docs(CORE_TABLES[4])["host"]
+    assert text_of("activity", "host") == field_docs(Process)["host"]
 
 
 def test_what_views_compute_is_described_and_nothing_else(present: dict[str, dict[str, str]]) -> None:

@@ -44,6 +44,9 @@ class OtherDemo:
     """A number now."""
 
 
+COUNTS = ("retransmissions", "out_of_order", "duplicate_acks", "zero_windows", "missed_bytes", "duplicates")
+
+
 def insert_flow(con: duckdb.DuckDBPyConnection, **values: object) -> None:
     row = {
         "flow_id": 1, "capture_id": 1, "generation": 0, "protocol": "tcp", "end_reason": "fin",
@@ -51,7 +54,7 @@ def insert_flow(con: duckdb.DuckDBPyConnection, **values: object) -> None:
         "fragments": 0, "interface": 0, "first_packet": 1, "src_flags": 0, "dst_flags": 0, **values,
     }  # fmt: skip
     for column in schema.existing_columns(con)["flows"]:
-        if column.endswith(("retransmissions", "out_of_order", "duplicate_acks", "zero_windows", "missed_bytes")):
+        if column.endswith(COUNTS):
             row.setdefault(column, 0)
     times = {k: row.pop(k, 10**9) for k in ("started_at", "ended_at")}
     names = ", ".join([*row, *times])

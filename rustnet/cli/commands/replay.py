@@ -1,39 +1,22 @@
 """``rustnet replay``: reads captures into a session and prints a summary."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from rustnet.cli.ingesting import ingest_and_summarise, print_problems, print_summary, session_path
-from rustnet.cli.input_limits import input_limit_options
+from rustnet.cli.input_limits import input_limit_options, speed_factor
 from rustnet.cli.main import State
 from rustnet.cli.options import common
 from rustnet.cli.outputs import check_session, group_option, share
+from rustnet.cli.several_files import several_files_options
 from rustnet.cli.sidecar_options import sidecar_options
 from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
     from rustnet.ingest.report import Report
-
-LEAST_SPEED, MOST_SPEED = 1e-6, 1e9
-
-
-def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | None:
-    """Parse ``max`` or a factor."""
-    if value == "max":
-        return None
-    try:
-        speed = float(value)
-    except ValueError:
-        speed = math.nan
-    if not LEAST_SPEED <= speed <= MOST_SPEED:
-        raise click.BadParameter(
-            _("{value!r} is neither max nor a positive number such as 1 or 10").format(value=value)
-        )
-    return speed
 
 
 @click.command(
@@ -55,25 +38,14 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str) -> float | 
     help=_("Number of analysis processes; 0 analyses in the process that reads.  [default: by input size and CPUs]"),
 )  # fmt: skip
 @click.option(
-    "--speed", callback=_speed, metavar="max|1|10|N", default="max", show_default=True,
+    "--speed", callback=speed_factor, metavar="max|1|10|N", default="max", show_default=True,
     help=_("Pace packets by their times, N times as fast as captured; max: as fast as possible."),
 )  # fmt: skip
 @click.option(
     "--with", "tool", type=click.Choice(["tshark"]),
     help=_("Let tshark name applications that no parser recognised, also in captures already in the session."),
 )  # fmt: skip
-@click.option(
-    "--join", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
-    help=_("Read files that continue each other in time on the same interface as one capture (auto), or all files."),
-)  # fmt: skip
-@click.option(
-    "--merge", is_flag=True,
-    help=_("Merge the packets of all files by time into one capture, such as both directions of a tap."),
-)  # fmt: skip
-@click.option(
-    "--drop-duplicates", is_flag=True,
-    help=_("Leave packets that were captured twice out of the counts of flows; they stay in the packet index."),
-)  # fmt: skip
+@several_files_options
 @input_limit_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))

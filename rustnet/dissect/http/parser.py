@@ -192,7 +192,7 @@ class HttpParser(Parser):
             try:
                 self._message(head, 0, side)
                 self.cut_off = -1
-                if answered and side == self.client:  # the response, too, may be in what is missing
+                if answered and side == self.client and not talk.truncated:  # else the response may be missing, too
                     self.pairs.lose_responses()
             except DissectError as error:
                 self._report("malformed_http", str(error))

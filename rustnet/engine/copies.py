@@ -239,14 +239,14 @@ class Copies:
         return late <= UNSURE_NS and self.twice * 2 + BENEFIT >= self.once_before
 
     def carry(self, decoder: Decoder, now: int) -> None:
-        """Keep the packets that may still be copied: the batch's buffer will be filled again."""
+        """Keep the packets that may still be copied at a capture's time: the batch's buffer will be filled again."""
         parts: list[bytes] = []
         total = 0
         for i in range(BUCKETS * WAYS):
             if not self.digests[i]:
                 continue
             start, size = self.facts[i, AT], self.facts[i, SIZE] & MASK32
-            if distance(now, self.facts[i, TS]) > WINDOW_NS or total + size > MAX_KEPT:
+            if self.facts[i, TS] < now - WINDOW_NS or total + size > MAX_KEPT:
                 self.digests[i] = 0
                 continue
             parts.append(decoder.copy(start, size) if start >= 0 else bytes(self.kept[-1 - start : size - 1 - start]))

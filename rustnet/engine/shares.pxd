@@ -17,5 +17,6 @@ cdef class Division:
     cdef uint64_t count
     cdef Decoder decoder
     cdef Copies copies
+    cdef object clock
     @cython.locals(decoder=Decoder, copies=Copies, interfaces=uint32_t[::1], stamps=int64_t[::1], whose=int, offsets=int64_t[::1], captured=uint32_t[::1], links=uint16_t[::1], i=size_t, count=uint64_t)
     cpdef int divide(self, Frames frames, uint8_t[::1] owners) except -1

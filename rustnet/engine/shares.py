@@ -8,6 +8,7 @@ whose ports then decide the owner.
 
 import cython
 
+from rustnet.engine.clock import Clock
 from rustnet.engine.copies import Copies
 from rustnet.engine.decode import Decoder
 from rustnet.engine.numbers import MASK64
@@ -43,6 +44,7 @@ class Division:
     def __init__(self, count: int) -> None:
         self.count = count
         self.copies = Copies()
+        self.clock = Clock()
         self.decoder = Decoder()
 
     def divide(self, frames: Frames, owners: "memoryview[int]") -> None:
@@ -62,4 +64,4 @@ class Division:
                     whose |= COPY
                 owners[i] = whose
         if frames.count:
-            copies.carry(decoder, stamps[frames.count - 1])
+            copies.carry(decoder, self.clock.advance(frames))

@@ -15,7 +15,7 @@ from rustnet.engine.tcp cimport segment
 from rustnet.sources.frames cimport Frames
 from rustnet.engine.numbers cimport *
 
-cdef int ECHO_HEADER, MAX_PORTLESS, MAX_TUNNELS, SWEEP_PACKETS, WANTED_SIZE
+cdef int ECHO_HEADER, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
 
 
 cdef uint64_t INNER_TAGS, MASK64, MASK32
@@ -27,8 +27,7 @@ cdef class Tracker:
     cdef public Fragments fragments
     cdef Copies copies
     cdef public bint without_duplicates, recognised
-    cdef int64_t[::1] recent
-    cdef size_t seen
+    cdef object clock
     cdef public Decoder decoder
     cdef public PacketIndex index
     cdef public FlowTable table
@@ -69,7 +68,6 @@ cdef class Tracker:
     cdef int carrier(self, Flow flow, bint from_src) except -1
     @cython.locals(p=Packet, key=tuple, data=bytes)
     cdef bint complete(self, uint64_t context) except -1
-    @cython.locals(count=Py_ssize_t, i=Py_ssize_t, k=Py_ssize_t, low=int64_t)
     cdef int sweep(self, Frames frames) except -1
     @cython.locals(flow=Flow, ended=list)
     cpdef list close_ended(self)

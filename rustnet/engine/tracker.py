@@ -6,6 +6,7 @@ This is the loop that runs once per packet. It calls the `Listener` only while a
 import cython
 import numpy as np
 
+from rustnet.engine.clock import Clock
 from rustnet.engine.copies import Copies
 from rustnet.engine.decode import Decoder
 from rustnet.engine.flow import Flow
@@ -48,10 +49,6 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
 
 MAX_TUNNELS = 8
 """Tunnels within tunnels that are followed."""
-
-SWEEP_PACKETS = 256
-"""The sweep's clock is the smallest time among this many last packets: a few wrong clocks must not end flows, nor
-may it matter where batches end."""
 
 MAX_PORTLESS = 100_000
 """Flows of one protocol without ports whose messages are read: a sweep or a flood may have one of each packet."""
@@ -96,8 +93,7 @@ class Tracker:
         self.last_number = 0
         self.last_ts = 0
         self.touched = 0
-        self.recent = zeros(SWEEP_PACKETS, np.int64)
-        self.seen = 0
+        self.clock = Clock()
 
     def divide(self, share: int, shares: int) -> None:
         """Follow the flows of one of several shares only (`rustnet.engine.shares`), and list their first packets."""
@@ -167,7 +163,7 @@ class Tracker:
         if count:
             self.sweep(frames)
             if not divided:
-                copies.carry(decoder, stamps[count - 1])
+                copies.carry(decoder, self.last_ts)
 
     def touch(self, frames: Frames, i: int, divided: bool) -> None:
         """Prefetch the next 32 frames' headers, so that their cache misses overlap.
@@ -394,15 +390,7 @@ class Tracker:
 
     def sweep(self, frames: Frames) -> None:
         """End idle flows, by the clock of the packets and not of this machine."""
-        count = frames.count
-        for i in range(count - SWEEP_PACKETS if count > SWEEP_PACKETS else 0, count):
-            self.recent[self.seen % SWEEP_PACKETS] = frames.ts[i]
-            self.seen += 1
-        low = self.recent[0]
-        for k in range(1, SWEEP_PACKETS if self.seen > SWEEP_PACKETS else self.seen):
-            if self.recent[k] < low:
-                low = self.recent[k]
-        self.last_ts = low
+        self.last_ts = self.clock.advance(frames)
         if abs(self.last_ts - self.table.swept_at) >= SECOND:
             self.table.sweep(self.last_ts)
 

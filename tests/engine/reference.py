@@ -1,6 +1,6 @@
 """A slow and obvious tracker, written from the definitions and not from the engine: what the engine must agree with.
 
-It reads Ethernet, 802.1Q, IPv4 and IPv6 without options, TCP, UDP, ICMP and ICMPv6 echoes. Every sequence number
+Every sequence number
 becomes a plain integer, every missing byte is an entry in a dict; captures given to it must be small.
 
 Definitions: flows as in the design (ends, VLAN, generation; the initiator is the SYN's sender, else the first sender
@@ -8,13 +8,12 @@ unless a server's port or a SYN-ACK says otherwise); RFC 9293 states as the init
 times (alpha 1/8, one timing at a time) with Karn's rule; Zeek's ``conn_state`` and history letters.
 """
 
-import ipaddress
-import struct
 from dataclasses import dataclass, field
 
 from tests.engine.reference_contexts import join, of_copy
 from tests.engine.reference_copies import Copies
 from tests.engine.reference_jumps import FAR, Elsewhere, judge, skip
+from tests.engine.reference_packets import End, Key, Seen, parse
 from tests.engine.reference_streams import Piece, Reader
 
 SECOND = 1_000_000_000
@@ -28,33 +27,6 @@ CLOCK_PACKETS = 256
 
 SLACK = 10 * SECOND
 """Beyond its timeout, for flows whose silence the end of the capture alone shows."""
-
-End = tuple[str, int]
-Key = tuple[frozenset[End], str, int, int]
-"""Ends, protocol, VLAN (-1: none) and identifier of an echo (-1: none)."""
-
-
-@dataclass
-class Seen:
-    """One packet as its headers read."""
-
-    src: End
-    dst: End
-    protocol: str
-    vlan: int
-    ttl: int
-    payload: bytes
-    seq: int = 0
-    ack: int = 0
-    flags: int = 0
-    window: int = 0
-    kind: int = -1
-    code: int = -1
-    ident: int = -1
-
-    @property
-    def key(self) -> Key:
-        return frozenset((self.src, self.dst)), self.protocol, self.vlan, self.ident
 
 
 @dataclass
@@ -147,40 +119,6 @@ def distance(later: int, earlier: int) -> int:
     """Signed distance of two 32-bit sequence numbers (RFC 9293 section 3.4)."""
     difference = (later - earlier) % 2**32
     return difference - 2**32 if difference >= 2**31 else difference
-
-
-def parse(frame: bytes) -> Seen:
-    """Headers of one frame."""
-    kind, at, vlan = struct.unpack_from(">H", frame, 12)[0], 14, -1
-    while kind == 0x8100:
-        vlan, kind = struct.unpack_from(">HH", frame, at)
-        vlan = vlan & 0xFFF or -1  # 0 is a priority tag
-        at += 4
-    if kind == 0x0800:
-        size = (frame[at] & 15) * 4
-        total = struct.unpack_from(">H", frame, at + 2)[0]
-        ttl, number = frame[at + 8], frame[at + 9]
-        src, dst = (str(ipaddress.IPv4Address(frame[at + x : at + x + 4])) for x in (12, 16))
-        body = frame[at + size : at + total]
-    else:
-        total, number, ttl = struct.unpack_from(">HBB", frame, at + 4)
-        src, dst = (str(ipaddress.IPv6Address(frame[at + x : at + x + 16])) for x in (8, 24))
-        body = frame[at + 40 : at + 40 + total]
-    return transport(body, number, src, dst, vlan, ttl)
-
-
-def transport(body: bytes, number: int, src: str, dst: str, vlan: int, ttl: int) -> Seen:
-    """Transport header of one packet."""
-    if number == 6:
-        sport, dport, seq, ack, offset, flags, window = struct.unpack_from(">HHIIBBH", body)
-        payload = body[(offset >> 4) * 4 :]
-        return Seen((src, sport), (dst, dport), "tcp", vlan, ttl, payload, seq, ack, flags, window)
-    if number == 17:
-        sport, dport = struct.unpack_from(">HH", body)
-        return Seen((src, sport), (dst, dport), "udp", vlan, ttl, body[8:])
-    kind, code, _, ident = struct.unpack_from(">BBHH", body)
-    name = "icmp" if number == 1 else "icmpv6"
-    return Seen((src, 0), (dst, 0), name, vlan, ttl, body[8:], kind=kind, code=code, ident=ident)
 
 
 class Reference:

@@ -9,18 +9,19 @@ conversations after all, unless it, or another one, is a copy.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.engine.reference import Conversation, Key, Reference, Seen, Side
+    from tests.engine.reference import Conversation, Reference, Side
+    from tests.engine.reference_packets import Key, Seen
 
 NEAR = 1 << 20
 ANSWER_WITHIN = 10_000_000_000
-SYN, ACK = 1 << 1, 1 << 4
+SYN, ACK = 2, 16
 
 
 def others(reference: "Reference", key: "Key") -> list["Conversation"]:
     """Open flows between the same ends in other VLANs: those with a tag, then the one without."""
     ends = key[:2] + key[3:]
     flows = [flow for flow in reference.open.values() if flow.key != key and flow.key[:2] + flow.key[3:] == ends]
-    once = {flow.flow_id: flow for flow in flows}
+    once = {flow.flow_id: flow for flow in flows}  # those with a second VLAN are there twice
     return sorted(once.values(), key=lambda flow: (flow.key[2] == -1, flow.flow_id))
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.engine.reference import Conversation, Seen, Side
+    from tests.engine.reference import Conversation, Side
+    from tests.engine.reference_packets import Seen
 
 FAR = 1 << 20
 RATE = 12.5

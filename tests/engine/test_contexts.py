@@ -160,6 +160,16 @@ def test_the_traffic_shows_that_there_are_two_after_all() -> None:
     assert [(f["src_packets"], f["dst_packets"]) for f in got.flows] == [(2, 2), (1, 1)]
 
 
+def test_an_idle_conversation_is_not_the_other_one() -> None:
+    """What comes in VLAN 200 after the idle timeout is the second conversation, wherever batches end."""
+    end = ("10.0.0.2", 40_001)
+    frames = [datagram(A, end, 100), datagram(end, A, 200), datagram(A, end, 200)]
+    packets = [Captured(START + i // 2 * 100 * SECOND, data) for i, data in enumerate(frames)]
+    for borders in ((), (2,)):
+        got = track(packets, borders)
+        assert [(f["generation"], f["end_reason"], f["vlan"]) for f in got.flows] == [(0, "idle", 100), (1, "end", 200)]
+
+
 def test_echoes() -> None:
     def echo(kind: int, vlan: Around) -> bytes:
         ends = ("10.0.0.1", "10.0.0.2") if kind == 8 else ("10.0.0.2", "10.0.0.1")

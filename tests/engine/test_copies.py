@@ -172,6 +172,42 @@ def test_before_and_after_a_router_and_with_a_tag(change: Callable[[Captured], C
     assert len(track(both).flows) == len(track(back).flows) == 1
 
 
+def test_copies_show_that_both_tags_are_of_one_conversation() -> None:
+    """Answers come without the tag; of the questions one comes with and without it, and one without it only."""
+    first, second, third = (ip(A, B, 17, udp(7_000, 7_001, b"q" * 30), ident=n) for n in (1, 2, 3))
+    answer = ip(B, A, 17, udp(7_001, 7_000, b"a" * 30), ident=1)
+    tags_of = [(first, [100]), (answer, []), (second, [100]), (second, []), (third, [])]
+    frames = [ethernet(packet, vlans=vlans) for packet, vlans in tags_of]
+    (flow,) = track(paced(frames)).flows
+    assert (flow["src_packets"], flow["dst_packets"], flow["duplicates"]) == (4, 1, 1)
+
+
+def test_where_batches_end_does_not_matter_to_packets_in_disorder() -> None:
+    """A packet that is much later than its neighbours ends a batch; a copy of an earlier one follows."""
+    moments = (0, 1, 50, 0)
+    packets = [Captured(START + ms * MILLISECOND, datagram(b"%d" % ms * 20, ms)) for ms in moments]
+    for borders in ((), (1,), (2,), (3,), (1, 2, 3)):
+        assert copies(track([replace(p, interface=i // 3) for i, p in enumerate(packets)], borders)) == 1
+
+
+def test_a_copy_in_a_context_that_was_another_conversations() -> None:
+    """A flow has parted from its second context; what was there ends, and a copy there is counted for the flow."""
+    ask, answer = (ip(*ends, 17, udp(*ports, b"x" * 30)) for ends, ports in (((A, B), (7, 9)), ((B, A), (9, 7))))
+    parted = [ethernet(ask, vlans=[100]), ethernet(answer), ethernet(ask)]
+    numbered = ip(A, B, 17, udp(7, 9, b"y" * 30), ident=5)
+    packets = paced(parted)
+    packets += paced([ethernet(answer, vlans=[100])] * 400, START + 50 * SECOND, 200 * MILLISECOND)
+    packets += paced([ethernet(numbered, vlans=[100]), ethernet(numbered)], START + 131 * SECOND)
+    packets.append(Captured(START + 300 * SECOND, parted[0]))
+    got = track(packets, [len(packets) - 3])
+    assert [(f["src_packets"], f["dst_packets"], f["duplicates"]) for f in got.flows] == [
+        (3, 401, 1),
+        (1, 0, 0),
+        (1, 0, 0),
+    ]
+    assert [f["end_reason"] for f in got.flows] == ["idle", "idle", "end"]
+
+
 # ---- what is no copy -----------------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ cdef class Copies:
     @cython.locals(at=Py_ssize_t, digest=uint64_t, bucket=Py_ssize_t, first=Py_ssize_t, i=Py_ssize_t)
     cdef bint seen(self, Decoder decoder, Py_ssize_t o, Py_ssize_t captured, int64_t link, int64_t interface, int64_t ts) except -1
     cdef int note(self, int64_t ts) except -1
-    @cython.locals(keys=uint64_t[::1], first=uint64_t, second=uint64_t, d=uint64_t, protocol=int)
+    @cython.locals(keys=uint64_t[::1], first=uint64_t, second=uint64_t, d=uint64_t, protocol=int, total=int)
     cdef uint64_t digest(self, Decoder decoder, Py_ssize_t at, Py_ssize_t end) except 0
     @cython.locals(p=Packet, skip=Ignored, d=uint64_t, k=Py_ssize_t)
     cdef uint64_t short_digest(self, Decoder decoder, Py_ssize_t at, Py_ssize_t end) except 0

@@ -140,9 +140,15 @@ class Copies:
     def digest(self, decoder: Decoder, at: int, end: int) -> int:
         """Digest of a packet whose network header is at ``at``; never 0."""
         keys = self.keys
-        if at + 40 > end:
+        if at + 8 > end:
             return self.short_digest(decoder, at, end)
         first = word(decoder, at)
+        if first & 0xF0 == 0x40:  # what follows a short packet pads the frame
+            total = ((first >> 16) & 0xFF) << 8 | (first >> 24) & 0xFF
+            if 0 < total < 40 and at + total < end:
+                end = at + total
+        if at + 40 > end:
+            return self.short_digest(decoder, at, end)
         if first & 0xFF == 0x45:
             second = word(decoder, at + 8) & WITHOUT_TTL
             d = (first & WITHOUT_SERVICE) * keys[0] + second * keys[1] + word(decoder, at + 16) * keys[2]

@@ -219,12 +219,17 @@ class Storing:
         self.begin()
         self.con.execute("BEGIN")
 
-    def attempt(self, work: "Callable[[duckdb.DuckDBPyConnection], object]") -> str | None:
-        """Run work in the transaction; returns why DuckDB refused it; the rows before it are stored again."""
+    def attempt(
+        self, work: "Callable[[duckdb.DuckDBPyConnection], object]", stopped: "Callable[[], bool] | None" = None
+    ) -> str | None:
+        """Run work in the transaction; returns why DuckDB refused it; the rows before it are stored again.
+
+        Once it is ``stopped``, every error is raised: an interrupted statement makes others fail.
+        """
         try:
             work(self.con)
         except Exception as error:
-            if is_fatal(error):
+            if is_fatal(error) or (stopped is not None and stopped()):
                 raise
             self.recover(error)
             return one_line(error)

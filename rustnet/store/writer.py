@@ -28,7 +28,7 @@ from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
 from rustnet.store.rows import Faults, fault_words, record_batch
 from rustnet.store.schema import WRITING
 from rustnet.store.session import close, create_or_open, end_open_flows
-from rustnet.store.storing import Storing, is_interrupt
+from rustnet.store.storing import Storing, is_fatal, is_interrupt
 from rustnet.store.tables import FLOWS_OPEN, Anomaly, Capture
 
 if TYPE_CHECKING:
@@ -190,13 +190,13 @@ class Writer:
                 self.commit_all(checkpoint=False)
             try:
                 with self.interrupts.allowed(None if stopped is None else self.con):
-                    results.append(self.attempt(name, work, capture_id))
+                    results.append(self.attempt(name, work, capture_id, stopped))
             except Exception as error:
                 if stopped is None or not stopped():
                     raise
                 self.storing.give_up()
                 given_up.append(StoppedError("{name}: stopped", name=name))
-                if not is_interrupt(error):
+                if is_fatal(error) and not is_interrupt(error):
                     raise
             self._commit_due(self.cadence.seconds)
 
@@ -407,10 +407,12 @@ class Writer:
             self.storing.insert((Anomaly, tuple(batch)), [batch])
             self.storing.losses.clear()  # of anomalies alone: they are in the summary
 
-    def attempt(self, name: str, work: Work, capture_id: int | None = None) -> Any:
+    def attempt(
+        self, name: str, work: Work, capture_id: int | None = None, stopped: Callable[[], bool] | None = None
+    ) -> Any:
         """Run a pass; if it fails, that is reported and the result is None."""
         results: list[Any] = []
-        why = self.storing.attempt(lambda con: results.append(work(con)))
+        why = self.storing.attempt(lambda con: results.append(work(con)), stopped)
         if why is None:
             return results[0]
         self.report_pass(name, why, capture_id)

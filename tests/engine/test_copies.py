@@ -23,6 +23,7 @@ from tests.support.packets import (
     ip,
     kind_of,
     paced,
+    padded,
     tcp,
     udp,
 )
@@ -278,3 +279,10 @@ def test_without_their_counts() -> None:
     assert copies(got) == len(packets)
     for name in COUNTS - {"duplicates"}:
         assert got.flows[0][name] == plain.flows[0][name]
+
+
+def test_a_short_packet_whose_frame_is_padded_once() -> None:
+    packet = ip(A, B, 17, udp(1_000, 2_000, b"x"))
+    first = Captured(START, cooked2(kind_of(packet), packet), 276)
+    padding = padded(ethernet(packet))
+    assert copies(track([first, Captured(START + MICROSECOND, padding, interface=1)])) == 1

@@ -149,37 +149,23 @@ class Queue:
             return self._entries.popleft()
         return None
 
-    def drop_following(self, earlier: Entry) -> list[Entry]:
-        """Remove and return the next inputs as long as they may continue ``earlier``."""
-        dropped = []
-        while self.may_follow(earlier):
-            dropped.append(self._entries.popleft())
-        return dropped
-
-    def may_follow(self, entry: Entry) -> bool:
-        """Whether the next input was written like ``entry``, so that it may continue it."""
-        if not self._entries or entry.beginning is None:
-            return False
-        following = self._entries[0].beginning
-        return following is not None and self._alike(entry.beginning, following)
-
-    def rest_bytes(self, earlier: Entry) -> int:
-        """Size of the inputs that may continue ``earlier``, all together."""
-        size = 0
+    def may_follow(self, earlier: Entry) -> list[Entry]:
+        """The next inputs that may continue ``earlier``: they were written like it."""
+        following = []
         for entry in self._entries:
             if earlier.beginning is None or entry.beginning is None:
                 break
             if not self._alike(earlier.beginning, entry.beginning):
                 break
-            size += _size(entry.path)
-        return size
+            following.append(entry)
+        return following
 
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        return 0
+    def drop_following(self, earlier: Entry) -> list[Entry]:
+        """Remove and return the next inputs that may continue ``earlier``."""
+        dropped = self.may_follow(earlier)
+        for _ in dropped:
+            self._entries.popleft()
+        return dropped
 
 
 def _peeked(path: str, peek: Callable[[str], Beginning | None]) -> Beginning | None:

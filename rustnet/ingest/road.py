@@ -160,7 +160,7 @@ class Run:
                 break
             try:
                 rest = list(iter(queue.pop, None)) if self.options.merge else []
-                if not self._open(entry, queue.rest_bytes(entry), rest):
+                if not self._open(entry, rest or queue.may_follow(entry), merged=bool(rest)):
                     continue
                 if self.writer is None:
                     self.writer = self._open_writer()
@@ -182,13 +182,16 @@ class Run:
         if self._already_ingested(self.opened):
             self.parser.skip()
             return capture_id, flow_id
+        may_follow = [] if self.options.merge else queue.may_follow(entry)
         for opened in self.opened:
             if opened.size is not None:
                 replace_partial(writer, opened.path, opened.size, self.partials, self.report)
+        for each in may_follow if self.partials else ():
+            replace_partial(writer, each.path, size_of(each), self.partials, self.report)
         row = Capture(
             capture_id, as_text(first.path), first.kind, first.format, bytes=first.size, head_sha256=first.head
         )
-        following = None if self.options.merge or not queue.may_follow(entry) else self._following(entry, queue)
+        following = self._following(entry, queue) if may_follow else None
         outcome = self._capture(writer, row, flow_id, entry.index, following)
         if following is not None and any(damage.kind == "stopped_at_limit" for damage in outcome.damage):
             words = _("{path}: not read: the capture that it may continue was stopped at a limit")
@@ -198,16 +201,18 @@ class Run:
             self.earlier += earlier_of(outcome.capture, outcome.files)
         return capture_id + 1, outcome.next_flow
 
-    def _open(self, entry: Entry, rest_bytes: int, merged: list[Entry]) -> bool:
-        """Open an input, and those that are merged with it; updates the report if one cannot be read."""
-        for each in (entry, *merged):
+    def _open(self, entry: Entry, others: list[Entry], *, merged: bool) -> bool:
+        """Open an input, and the others if they are merged with it; updates the report if one cannot be read.
+
+        Otherwise the others are inputs that may continue it.
+        """
+        for each in (entry, *others) if merged else (entry,):
             try:
                 opened = OpenInput(each.path)
                 self.opened.append(opened)
                 hashed = opened.hash is not None
                 if each is entry:
-                    size = rest_bytes + sum(map(size_of, merged))
-                    result = self.parser.open(each.path, opened.file, hashed, size)
+                    result = self.parser.open(each.path, opened.file, hashed, sum(map(size_of, others)))
                 else:
                     result = self.parser.add(each.path, opened.file, hashed)
                 opened.kind, opened.format = result.kind, result.format

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 import rustnet
@@ -176,7 +177,11 @@ def test_rows_refer_to_no_flow_that_a_killed_parser_did_not_pass_on(tmp_path: Pa
     capture = tmp_path / "capture.pcap"
     write_pcap(capture, frames, step=1_000)
     whole = capture.read_bytes()
-    capture.write_bytes(whole + whole[24:] * 99)
+    blocks = np.tile(np.frombuffer(whole[24:], np.uint8).reshape(len(frames), -1), (100, 1, 1))
+    for second, block in enumerate(blocks):  # at another time each, so that they are no copies
+        seconds = np.ascontiguousarray(block[:, :4]).view("<u4") + second
+        block[:, :4] = seconds.astype("<u4").view(np.uint8).reshape(-1, 4)
+    capture.write_bytes(whole[:24] + blocks.tobytes())
     for attempt in range(8):
         session = tmp_path / f"{attempt}.duckdb"
         words = ("replay", "--workers", "2", str(capture), "--db", str(session))

@@ -5,6 +5,8 @@ headers under either magic) are recognised by the header size that gives plausib
 Fractions that are impossible in the header's unit, runs of zeros and headers of further files are recognised.
 """
 
+import numpy as np
+
 from rustnet.sources.damage import DamageLog, zero_tail
 from rustnet.sources.frames import MAX_FRAME, Frames, Interface
 from rustnet.sources.longblocks import LongPart
@@ -23,6 +25,8 @@ _BACK = 3
 """Packets before a damaged record that are taken back if another file begins within them."""
 _TRIES = 8
 """File headers in one damaged place that are considered."""
+_ZEROS = 4096
+"""Bytes of zeros that are passed over without a search."""
 _CHAIN = 4096
 """Records that are followed from one of them."""
 
@@ -187,6 +191,8 @@ class PcapReader:
 
     def _search(self, walk: PcapWalk, frames: Frames, pos: int, end: int, eof: bool) -> tuple[int, bool]:
         """Search for the next plausible record; return the offset to continue at, and whether it is a record."""
+        if self._zeros and not eof and end - pos > _ZEROS and not np.asarray(frames.buffer)[pos:end].any():
+            return end - PCAP_HEADER, False
         walk.look_at(frames.data)
         record = walk.find(pos, end, eof)
         if record < 0 and not eof and walk.pos == 0 and end == len(frames.buffer):

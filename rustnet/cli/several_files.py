@@ -22,5 +22,5 @@ def several_files_options(command: _F) -> _F:
     )(command)  # fmt: skip
     return click.option(
         "--join", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
-        help=_("Read files that continue each other in time on one interface as one capture (auto), or all files."),
+        help=_("Join files into one capture: those that follow each other in time (auto), all (always), none (never)."),
     )(command)  # fmt: skip

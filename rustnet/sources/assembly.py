@@ -5,10 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from rustnet.columnar import Array
 from rustnet.sources.damage import DamageLog
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import Damage, Frames, InputFile, Interface, SourceInfo
 from rustnet.sources.limits import Limits
+
+BUFFERS = 3
+"""Batches that are filled in turn: one is the consumer's, one may still be, one is being filled."""
 
 MAX_SECTIONS = 1 << 16
 """Sections by which the numbers of two files' sections differ, so that both have their own process blocks."""
@@ -29,14 +33,13 @@ class Member:
     taken: dict[str, int] = field(default_factory=dict)
     """How many elements of a list of its description are in that of the capture."""
 
-    def note(self, frames: Frames, first_number: int) -> None:
-        """Count the packets of a batch of this file, of which the first has this number in the capture."""
-        if not frames.count:
-            return
-        file, stamps = self.file, frames.column("ts")
+    def note(self, stamps: Array, first_number: int) -> None:
+        """Count the file's next packets, by their times; the first of them has this number in the capture."""
+        file = self.file
         low, high = int(stamps.min()), int(stamps.max())
-        file.packets += frames.count
-        file.first_packet = first_number if file.first_packet is None else min(first_number, file.first_packet)
+        file.packets += len(stamps)
+        if file.first_packet is None:
+            file.first_packet = first_number
         file.first_ts = low if file.first_ts is None else min(low, file.first_ts)
         file.last_ts = high if file.last_ts is None else max(high, file.last_ts)
 

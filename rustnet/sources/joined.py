@@ -3,13 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from rustnet.errors import RustnetError
-from rustnet.sources.assembly import MAX_SECTIONS, Assembly, Member
+from rustnet.sources.assembly import BUFFERS, MAX_SECTIONS, Assembly, Member
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import Frames
 from rustnet.sources.limits import Countdown
-
-BUFFERS = 3
-"""As in `rustnet.sources.files`."""
 
 Next = Callable[[int | None, int], FileSource | None]
 """Opens the file that continues the capture, None if there is none. Gets the time of the last packet so far, None
@@ -54,7 +51,7 @@ class JoinedSource(Assembly):
                 self._packets = frames.first_number + frames.count - 1
                 self._last_ts = frames.ts[frames.count - 1]
                 self.describe(member)
-                member.note(frames, frames.first_number)
+                member.note(frames.column("ts"), frames.first_number)
                 self.renumber_interfaces(member, frames)
             yield frames
         self.finish(member)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rustnet.columnar import Array
-from rustnet.sources.assembly import Assembly, Member
+from rustnet.sources.assembly import BUFFERS, Assembly, Member
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import MAX_FRAME, Damage, Frames
 from rustnet.sources.limits import Countdown
@@ -20,7 +20,6 @@ FILE_BUFFER = MAX_FRAME + (256 << 10)
 FILE_PACKETS = 16_384
 """Packets of a file's batches."""
 
-BUFFERS = 3
 COLUMNS = ("captured", "length", "ts", "link", "interface", "file_offset")
 
 
@@ -197,12 +196,7 @@ class MergedSource(Assembly):
                 out.notes[int(places[i - at])] = note
         for damage, packet in lane.take_damage(numbers):
             self.add_damage(lane.member, damage, packet)
-        file, stamps = lane.member.file, np.asarray(frames.ts)[at : at + count]
-        low, high = int(stamps.min()), int(stamps.max())
-        file.packets += count
-        file.first_packet = file.first_packet or int(numbers[0])
-        file.first_ts = low if file.first_ts is None else min(low, file.first_ts)
-        file.last_ts = high if file.last_ts is None else max(high, file.last_ts)
+        lane.member.note(np.asarray(frames.ts)[at : at + count], int(numbers[0]))
         lane.last_number = int(numbers[-1])
         lane.at += count
 

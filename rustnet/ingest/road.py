@@ -371,6 +371,7 @@ class Run:
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
+        _enrich(self.writer, self.report)
         _attribute(self.writer, self.report, self.options, self.stop)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
@@ -429,6 +430,15 @@ def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
         span = Span(captures)
         names = partial(name_all, span=span, expected=flows)
         writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
+
+
+def _enrich(writer: Writer, report: Report) -> None:
+    """Look up the addresses of the flows of this run."""
+    captures = tuple(capture.capture_id for capture in report.captures)
+    if captures:
+        from rustnet.derive.enrichment import ENRICHMENT, enrich_new  # noqa: PLC0415 - only where there are captures
+
+        writer.execute_pass(ENRICHMENT.name, partial(enrich_new, span=Span(captures)))
 
 
 def _pass(

@@ -86,13 +86,16 @@ class Session(ABC):
             return rows.result(limit)
 
     def query(
-        self, name: str, *, limit: int | None = None, seconds: float | None = SECONDS, **params: object
+        self, name: str, /, *, limit: int | None = None, seconds: float | None = SECONDS, **params: object
     ) -> ResultSet:
-        """Run a saved query with its parameters: ``query("slow-dns", least="100ms")``."""
+        """Run a saved query, shipped or the user's own, with its parameters: ``query("slow-dns", least="100ms")``.
+
+        A ``limit`` also replaces the default of a parameter of that name.
+        """
         from rustnet.query import catalogue  # noqa: PLC0415
 
         given = {key: str(value) for key, value in params.items() if value is not None}
-        with catalogue.find(name).stream(self, given, seconds=seconds) as rows:
+        with catalogue.find(name).stream(self, given, seconds=seconds, limit=limit) as rows:
             return rows.result(limit)
 
     def flow(self, flow_id: int) -> "FlowDetail":

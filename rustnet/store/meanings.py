@@ -114,11 +114,27 @@ _CORE: dict[str, _Recorded] = {name: (cls, ()) for cls in CORE_TABLES for name i
 
 
 @functools.cache
-def _all_recorded() -> dict[str, _Recorded]:
-    """Every table that a record describes."""
+def protocol_tables() -> tuple[type, ...]:
+    """Record classes of the protocols' tables."""
     from rustnet.dissect.registry import tables  # noqa: PLC0415 -- slow, and rarely needed
 
-    return {table_name(cls): (cls, leading) for cls, leading in all_tables(tables())}
+    return tuple(tables())
+
+
+@functools.cache
+def _all_recorded() -> dict[str, _Recorded]:
+    """Every table that a record describes."""
+    return {table_name(cls): (cls, leading) for cls, leading in all_tables(protocol_tables())}
+
+
+@functools.cache
+def shared_kinds(*, protocols: bool = False) -> dict[str, Kind]:
+    """Kinds of the columns whose name means the same in all core tables, or in those of ``protocols`` too."""
+    kinds: dict[str, set[Kind]] = {}
+    for cls in (*CORE_TABLES, *(protocol_tables() if protocols else ())):
+        for column in columns(cls):
+            kinds.setdefault(column.name, set()).add(column.kind)
+    return {name: next(iter(several)) for name, several in kinds.items() if len(several) == 1}
 
 
 def _recorded(table: str) -> _Recorded | None:

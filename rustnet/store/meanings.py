@@ -105,6 +105,12 @@ _OWN = {
 }
 """Tables about the file itself."""
 
+OWN_TABLES = {
+    "meta": "Format and version of the file.",
+    "migrations": "Schema migrations that were applied to the file.",
+}
+"""What the tables about the file itself hold."""
+
 _UNRECORDED = COMPUTED | _OWN
 
 _Recorded = tuple[type, tuple[Column, ...]]
@@ -167,6 +173,14 @@ def text_of(table: str, column: str) -> str:
         return ""
     cls, leading = recorded
     return LEADING_TEXTS[column] if any(c.name == column for c in leading) else field_docs(cls).get(column, "")
+
+
+def about_table(table: str) -> str:
+    """Description of a table or view; empty for a table that is not rustnet's."""
+    if table in VIEWS:
+        return VIEWS[table][1]
+    recorded = _recorded(table)
+    return " ".join((recorded[0].__doc__ or "").split()) if recorded else OWN_TABLES.get(table, "")
 
 
 def unrecorded() -> dict[str, dict[str, str]]:

@@ -23,11 +23,12 @@ Chain = tuple[str, ...]
 Tree = dict[Chain, tuple[int, int]]
 """Frames and bytes by the layers from the link on."""
 
-LOWER = frozenset(
-    "eth sll raw null ppp pppoes chdlc wlan radiotap ppi nflog pktap llc vlan ip ipv6 arp tcp udp sctp dccp udplite icmp "
-    "icmpv6 igmp gre esp ah pim ospf eigrp vrrp fragment stp cdp lldp lacp vxlan geneve gtpu teredo l2tp capwap erspan "
-    "etherip".split()
-)
+LOWER = frozenset((
+    "eth", "sll", "raw", "null", "ppp", "pppoes", "chdlc", "wlan", "radiotap", "ppi", "nflog", "pktap", "llc", "vlan",
+    "ip", "ipv6", "arp", "tcp", "udp", "sctp", "dccp", "udplite", "icmp", "icmpv6", "igmp", "gre", "esp", "ah", "pim",
+    "ospf", "eigrp", "vrrp", "fragment", "stp", "cdp", "lldp", "lacp", "vxlan", "geneve", "gtpu", "teredo", "l2tp",
+    "capwap", "erspan", "etherip",
+))  # fmt: skip
 """Layers up to the transport, and those of tunnels."""
 RENAMED = {"gtp": "gtpu", "capwap.data": "capwap", "ieee8021ad": "vlan", "nbss": "netbios", "nbns": "netbios",
            "nbdgm": "netbios", "wg": "wireguard", "isakmp": "ipsec", "xmpp": "xmpp", "pgsql": "postgresql",
@@ -136,7 +137,17 @@ def main() -> int:
         session = Path(scratch) / "session.duckdb"
         for capture in captures(paths):
             session.unlink(missing_ok=True)
-            command = [sys.executable, "-P", "-m", "rustnet", "replay", "--no-tui", "--no-sidecar", "--db", str(session)]
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "rustnet",
+                "replay",
+                "--no-tui",
+                "--no-sidecar",
+                "--db",
+                str(session),
+            ]
             subprocess.run([*command, str(capture)], capture_output=True, cwd=ROOT, check=False)
             if not session.exists():
                 continue
@@ -151,7 +162,9 @@ def main() -> int:
                   f"{high[0]:3} of {sum(high):3} above", flush=True)  # fmt: skip
             for chain, right, ours in compared.different:
                 if everything or is_lower(chain):
-                    print(f"    {':'.join(chain):60} tshark {right[0]:8} {right[1]:10}   rustnet {ours[0]:8} {ours[1]:10}")
+                    print(
+                        f"    {':'.join(chain):60} tshark {right[0]:8} {right[1]:10}   rustnet {ours[0]:8} {ours[1]:10}"
+                    )
     print(f"{equal} captures with equal layers up to the transport, {differing} with others; {above} of {above_all} "
           "layers above it are equal")  # fmt: skip
     return 1 if differing else 0

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import click
 from rustnet.cli.main import State
 from rustnet.cli.outputs import check_session_name, check_streams, check_streams_against, output_options
 from rustnet.cli.terminal import notify
-from rustnet.errors import ExitCode
+from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
 from rustnet.probe.newfile import remove_unfinished
 
@@ -148,6 +148,17 @@ def limit_options(command: _F) -> _F:
     )
     words = _("Show at most this many rows.  [default: {n} on a terminal, else all]").format(n=TERMINAL_LIMIT)
     return click.option("-n", "--limit", type=click.IntRange(0), help=words)(command)
+
+
+def query_parameters(parameters: Sequence[str]) -> dict[str, str]:
+    """Parameters of a saved query given as ``KEY=VALUE``, by name."""
+    parsed = {}
+    for text in parameters:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError("-p expects KEY=VALUE, not {text!r}", text=text)
+        parsed[key] = value
+    return parsed
 
 
 def chosen_format(fmt: str | None, output: str | None) -> str:

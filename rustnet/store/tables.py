@@ -33,6 +33,7 @@ from rustnet.records import (
     record,
     table_name,
 )
+from rustnet.store.host_facts import HostFact
 
 Bytes = Annotated[I64, Kind.BYTES]
 Count = Annotated[I64, Kind.COUNT]
@@ -544,6 +545,7 @@ CORE_TABLES: tuple[type, ...] = (
     Clock,
     Alias,
     Name,
+    HostFact,
     Anomaly,
 )
 

@@ -376,8 +376,8 @@ def make_vendors(package: Unpacked, output: Path) -> list[Path]:
     rows = []
     try:
         for prefix, text in json.loads(package.files["index.json"]).items():
-            bits = {6: 24, 7: 28, 9: 36}[len(prefix)]
-            rows.append((bits, int(prefix, 16) << (48 - bits), clean(text.split("\n", 1)[0])))
+            length = {6: 24, 7: 28, 9: 36}[len(prefix)]
+            rows.append((length, int(prefix, 16) << (48 - length), clean(text.split("\n", 1)[0])))
     except (KeyError, ValueError, AttributeError) as error:
         raise DataError(f"{package.package.name}: index.json is not a table of vendors by prefix ({error})") from error
     rows.sort(key=lambda row: row[1] << 8 | row[0])

@@ -205,7 +205,7 @@ _SSDP = Evidence(
     ),
 )  # fmt: skip
 
-_REGISTERS = "r.operation IN ('registration', 'refresh', 'multihomed_registration') AND NOT r.response"
+_REGISTERS = "r.operation IN ('registration', 'refresh', 'multihomed') AND NOT r.response"
 _BROWSER = r"r.mailslot = '\MAILSLOT\BROWSE'"
 _ANNOUNCES = f"{_BROWSER} AND r.operation IN ('host_announcement', 'local_master_announcement')"
 _NETBIOS = Evidence(

@@ -36,6 +36,7 @@ from rustnet.records import (
     record,
     table_name,
 )
+from rustnet.store.host_facts import HostFact
 
 Bytes = Annotated[I64, Kind.BYTES]
 Count = Annotated[I64, Kind.COUNT]
@@ -649,6 +650,7 @@ CORE_TABLES: tuple[type, ...] = (
     Name,
     Address,
     DataSource,
+    HostFact,
     Anomaly,
 )
 

@@ -105,9 +105,9 @@ def _look_up(con: "DuckDBPyConnection", sql: str, values: Parameters, lookup: Lo
     known = False
     for first in range(0, number, AT_ONCE):
         rows = con.execute(_NUMBERS, {"first": first, "count": AT_ONCE}).fetchnumpy()
-        found = lookup.find(rows["high"], rows["low"])
+        found = lookup.find(np.asarray(rows["high"]), np.asarray(rows["low"]))
         known = known or bool(found.places or found.systems)
-        with _streams(con, rows["row"], found):
+        with _streams(con, np.asarray(rows["row"]), found):
             run(con, _STORE)
     if known:
         for source in lookup.sources:

@@ -22,7 +22,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import numpy as np
 
 from rustnet.enrich.ranges import Range, Step, changes, put
@@ -334,7 +333,10 @@ def make_systems(package: Unpacked, output: Path) -> list[Path]:
 
 
 def make_vendors(package: Unpacked, output: Path) -> list[Path]:
-    """Vendor by prefix of a hardware address: of 24, 28 or 36 bits, as the address of 48 bits that it begins."""
+    """Vendor by block of hardware addresses: its first address (48 bits) and, in the lowest byte, its size in bits.
+
+    A block has the place of its vendor's name, of which `ends` holds begin and end.
+    """
     rows = []
     try:
         for prefix, text in json.loads(package.files["index.json"]).items():
@@ -342,19 +344,16 @@ def make_vendors(package: Unpacked, output: Path) -> list[Path]:
             rows.append((length, int(prefix, 16) << (48 - length), clean(text.split("\n", 1)[0])))
     except (KeyError, ValueError, AttributeError) as error:
         raise DataError(f"{package.package.name}: index.json is not a table of vendors by prefix ({error})") from error
-    rows.sort()
-    bits, prefixes, vendors = zip(*rows, strict=True)
-    arrays = {"prefix": np.array(prefixes, np.uint64), "bits": np.array(bits, np.uint8), "vendor": np.array(vendors)}
-    file = output / "vendors.parquet"
-    with duckdb.connect() as con:
-        con.register("vendors", arrays)
-        con.execute(f"COPY (FROM vendors) TO {quoted(file)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 19)")
-    return [file]
-
-
-def quoted(file: Path) -> str:
-    """A path as a SQL string."""
-    return "'" + str(file).replace("'", "''") + "'"
+    rows.sort(key=lambda row: row[1] << 8 | row[0])
+    names = sorted({name for _bits, _prefix, name in rows})
+    places = {name: place for place, name in enumerate(names)}
+    texts = [name.encode() for name in names]
+    return [
+        save(output / "vendors.block.npy", np.array([prefix << 8 | bits for bits, prefix, _name in rows], "<u8")),
+        save(output / "vendors.name.npy", np.array([places[name] for _bits, _prefix, name in rows], "<u2")),
+        save(output / "vendors.ends.npy", np.cumsum([0, *map(len, texts)]).astype("<u4")),
+        save(output / "vendors.text.npy", np.frombuffer(b"".join(texts), np.uint8)),
+    ]
 
 
 MAKERS: dict[str, Callable[[Unpacked, Path], list[Path]]] = {

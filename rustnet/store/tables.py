@@ -36,6 +36,7 @@ from rustnet.records import (
     record,
     table_name,
 )
+from rustnet.store.host_facts import HostFact
 
 Bytes = Annotated[I64, Kind.BYTES]
 Count = Annotated[I64, Kind.COUNT]
@@ -431,6 +432,45 @@ class Process:
     """Boot of the host that it ran in."""
 
 
+@record("tcp_intervals")
+class TcpInterval:
+    """What one direction of a bulk TCP connection showed of its path within an interval of at least 5 ms.
+
+    Only directions of 32 packets and more have rows, at most one for each 100 ms (later: for each second).
+    """
+
+    capture_id: I32
+    """Capture it was seen in."""
+    flow_id: I64
+    """Flow it belongs to."""
+    from_src: bool
+    """The direction: what the flow's `src` sent."""
+    began_at: Ts
+    """When it began: the flow's beginning, or the end of the previous interval."""
+    ts: Ts
+    """When it ended."""
+    rtt_samples: Count32
+    """Round-trip times that ended in it: from this direction's data to their acknowledgement, or from its
+    acknowledgements to the data that echo their timestamp. They are those between the place of capture and the end that
+    this direction goes to."""
+    min_rtt_ms: float | None
+    """Smallest of them."""
+    rtt_ms: float | None
+    """Their mean."""
+    max_rtt_ms: float | None
+    """Largest of them."""
+    least_rtt_ms: float | None
+    """Smallest such time since the flow's beginning, its handshake included."""
+    sent_bytes: Bytes
+    """New bytes of this direction's stream (retransmitted ones are not new)."""
+    acknowledged_bytes: Bytes
+    """Bytes of this direction's stream that were acknowledged."""
+    in_flight_bytes: Bytes
+    """Bytes that were sent and not yet acknowledged at its end; 0 where the sender had nothing more to send."""
+    retransmissions: Count32
+    """Segments of this direction that were retransmitted."""
+
+
 @record("claims")
 class Claim:
     """A statement of one source that a process owned a flow; never overwritten."""
@@ -602,6 +642,7 @@ CORE_TABLES: tuple[type, ...] = (
     InterfaceRow,
     Packet,
     FlowRow,
+    TcpInterval,
     Process,
     Claim,
     Clock,
@@ -609,6 +650,7 @@ CORE_TABLES: tuple[type, ...] = (
     Name,
     Address,
     DataSource,
+    HostFact,
     Anomaly,
 )
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rustnet.enrich.geofiles import GeoFiles, find
 from rustnet.enrich.scope import GLOBAL, MAPPED, NAT64, SCOPES, SIX_TO_FOUR, Array, is_v4, keys, scopes_of
 
 DATA = Path(__file__).with_name("data")
@@ -88,8 +89,12 @@ class Lookup(Protocol):
     def sources(self) -> tuple[Source, ...]:
         """The sources of all values."""
 
+    @property
+    def failures(self) -> Sequence[str]:
+        """A sentence for each that cannot be used."""
+
     def find(self, high: Array, low: Array) -> Found:
-        """What is known about addresses."""
+        """What is known about addresses, in any order."""
 
 
 class Table(NamedTuple):
@@ -156,6 +161,8 @@ def _array(directory: Path, name: str) -> Array:
 class Shipped:
     """The shipped tables of countries and autonomous systems."""
 
+    failures: tuple[str, ...] = ()
+
     def __init__(self, directory: Path = DATA) -> None:
         self.countries = Ranges("country", directory)
         self.systems = Ranges("asn", directory)
@@ -205,6 +212,32 @@ class Shipped:
 def shipped() -> Shipped:
     """The shipped tables, opened once."""
     return Shipped()
+
+
+class ScopesOnly:
+    """No country and no autonomous system."""
+
+    sources: tuple[Source, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    def find(self, high: Array, low: Array) -> Found:
+        """What is known about addresses: their scopes."""
+        nothing = np.full(len(high), -1, np.int64)
+        return Found(scopes_of(high, low), nothing, nothing)
+
+
+def open_lookup(files: GeoFiles) -> Lookup:
+    """The tables that addresses are looked up in: databases of the user, given or found, over the shipped ones.
+
+    Raises `InputError` for a database that was given and cannot be used; `Lookup.failures` has the others.
+    """
+    if files.off:
+        return ScopesOnly()
+    if not (files.given or any(find())):
+        return shipped()
+    from rustnet.enrich.mmdb import open_databases  # noqa: PLC0415 -- only where there is one
+
+    return open_databases(files) or shipped()
 
 
 def described_sources(directory: Path = DATA) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from rustnet.filenames import as_text
 from rustnet.i18n import _
 from rustnet.ingest.capture import SEVERAL, Outcome
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
+from rustnet.ingest.enriching import enrich, lookup_ahead
 from rustnet.ingest.inputs import OpenInput
 from rustnet.ingest.joining import Beginning, Entry, Queue
 from rustnet.ingest.malloc import return_large_blocks
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from rustnet.enrich.lookup import Lookup
     from rustnet.query.session import Session
 
 _STORED_FILES = """
@@ -106,10 +108,10 @@ def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConne
         ask(session)
 
 
-def _live_passes() -> OnFlush:
+def _live_passes(lookup: "Lookup | None") -> OnFlush:
     from rustnet.ingest.live import LivePasses  # noqa: PLC0415 - for paced runs only
 
-    return LivePasses()
+    return LivePasses(lookup)
 
 
 def start_parser(options: Options, stop: StopToken) -> Parser:
@@ -141,6 +143,7 @@ class Run:
         self.progress = progress
         self.stop = stop
         self.report = Report(session)
+        self.lookup = lookup_ahead(options)
         self.parser = start_parser(options, stop)  # before the writer's thread
         self.writer: Writer | None = None
         self.tables: set[str] = set()
@@ -263,7 +266,7 @@ class Run:
             self.session,
             registry.tables(),
             cadence=self.options.cadence,
-            on_flush=None if self.options.speed is None else _live_passes(),
+            on_flush=None if self.options.speed is None else _live_passes(self.lookup),
             on_open=partial(Serving, self.session),
         )
 
@@ -371,7 +374,7 @@ class Run:
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
-        _enrich(self.writer, self.report)
+        enrich(self.writer, self.report, self.options, self.lookup)
         _discover_hosts(self.writer, self.report, self.tables)
         _attribute(self.writer, self.report, self.options, self.stop)
         if ask is not None and self.report.captures:
@@ -431,15 +434,6 @@ def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
         span = Span(captures)
         names = partial(name_all, span=span, expected=flows)
         writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
-
-
-def _enrich(writer: Writer, report: Report) -> None:
-    """Look up the addresses of the flows of this run."""
-    captures = tuple(capture.capture_id for capture in report.captures)
-    if captures:
-        from rustnet.derive.enrichment import ENRICHMENT, enrich_new  # noqa: PLC0415 - only where there are captures
-
-        writer.execute_pass(ENRICHMENT.name, partial(enrich_new, span=Span(captures)))
 
 
 def _discover_hosts(writer: Writer, report: Report, tables: set[str]) -> None:

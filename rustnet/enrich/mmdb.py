@@ -96,7 +96,8 @@ class Database:
         self.path = path
         self.reader: Any = None
         with _explained(path):
-            self.reader = maxminddb.open_database(path, maxminddb.MODE_AUTO)
+            # The reader in Python: a damaged file makes the one in C end the process.
+            self.reader = maxminddb.open_database(path, maxminddb.MODE_MMAP)
             described = self.reader.metadata()
             self.type = str(described.database_type)[:LONGEST]
             built = datetime.fromtimestamp(int(described.build_epoch), UTC)

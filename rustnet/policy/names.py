@@ -66,8 +66,8 @@ GROUPS = (
         70,
         "reverse DNS has it, asked for after the capture (`refresh --resolve`)",
         "always: whether it was the same at the time of the flow is not known",
-        before=200 * 365 * 86400,
-        after=200 * 365 * 86400,
+        before=100 * 365 * 86400,
+        after=100 * 365 * 86400,
     ),
 )
 """``rank // 10`` selects the group; within a group a smaller rank is better."""
@@ -140,8 +140,8 @@ def names_page() -> str:
         "Written by `python -m rustnet.policy.names`; do not edit.",
         "",
         "`flows.hostname` is the best name of `dst`, `hostname_source` its source, `hostname_ts` the time at which it",
-        "was learned. Every name that the capture contains for an address is a row of `names`. No lookups are made, unless",
-        "`rustnet refresh SESSION enrichment --resolve` asks for them.",
+        "was learned. Every name that the capture contains for an address is a row of `names`. No lookups are made,",
+        "unless `rustnet refresh SESSION enrichment --resolve` asks for them.",
         "The rules:",
         "",
         "1. A name is a candidate if it was valid when the flow began. Names in the flow's own messages always are.",

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rustnet.columnar import Array
 from rustnet.derive import enrichment
 from rustnet.derive.passes import Span
 from rustnet.dissect import registry
 from rustnet.enrich.lookup import Found, shipped
-from rustnet.enrich.scope import MAPPED, Array
+from rustnet.enrich.scope import MAPPED
 from rustnet.records import columns
 from rustnet.store.session import close, create_or_open
 from rustnet.store.tables import FlowRow

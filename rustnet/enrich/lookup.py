@@ -17,8 +17,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rustnet.columnar import Array
 from rustnet.enrich.geofiles import GeoFiles, find
-from rustnet.enrich.scope import GLOBAL, MAPPED, NAT64, SCOPES, SIX_TO_FOUR, Array, is_v4, keys, scopes_of
+from rustnet.enrich.numbers import is_v4, keys, scopes_of
+from rustnet.enrich.scope import GLOBAL, MAPPED, NAT64, SCOPES, SIX_TO_FOUR
 
 DATA = Path(__file__).with_name("data")
 

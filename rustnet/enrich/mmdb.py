@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import maxminddb
 import numpy as np
 
+from rustnet.columnar import Array
 from rustnet.enrich.geofiles import GeoFiles, find
 from rustnet.enrich.lookup import ASN, CITY, COUNTRY, Found, Lookup, Place, Shipped, Source, System, effective, shipped
-from rustnet.enrich.scope import MAPPED, Array, scopes_of
+from rustnet.enrich.numbers import scopes_of
+from rustnet.enrich.scope import MAPPED
 from rustnet.errors import InputError
 from rustnet.i18n import N_
 

@@ -60,6 +60,21 @@ _PER_IP = (
     "THEN [{'v': f.dst_ip, 's': f.dst_bytes, 'r': f.src_bytes}] ELSE [] END"
 )
 
+
+def _per_end(known: str, *others: str) -> str:
+    """A list of each flow's ends of which ``known`` is known, both only if they differ; one if neither is known."""
+
+    def end(side: str, other: str) -> str:
+        shown = ", ".join(f"'{name}': f.{side}_{name}" for name in (known, *others))
+        return f"{{'v': {{{shown}}}, 's': f.{side}_bytes, 'r': f.{other}_bytes}}"
+
+    src, dst = end("src", "dst"), end("dst", "src")
+    return (
+        f"CASE WHEN f.src_{known} IS NULL AND f.dst_{known} IS NOT NULL THEN [{dst}] "
+        f"WHEN f.dst_{known} IS NULL OR f.src_{known} = f.dst_{known} THEN [{src}] ELSE [{src}, {dst}] END"
+    )
+
+
 DIMENSIONS: dict[str, Dimension] = {
     "protocol": Dimension({"protocol": "f.protocol"}),
     "app": Dimension({"protocol": "f.protocol", "app": "f.app", "app_source": "f.app_source"}),
@@ -70,6 +85,8 @@ DIMENSIONS: dict[str, Dimension] = {
     "process": Dimension({"process": "p.name", "pid": "p.pid", "user": "p.username", "unowned": "f.unowned_reason"}),
     "user": Dimension({"user": "p.username"}),
     "name": Dimension({"hostname": "f.hostname"}),
+    "country": Dimension({"country": "e.v.country"}, _per_end("country")),
+    "as": Dimension({"asn": "e.v.asn", "as_name": "e.v.as_name"}, _per_end("asn", "as_name")),
     "vlan": Dimension({"vlan_id": "f.vlan_id"}),
     "state": Dimension({"protocol": "f.protocol", "state": "f.state", "conn_state": "f.conn_state"}),
     "direction": Dimension({"direction": "f.direction"}),
@@ -137,7 +154,8 @@ def _expression(name: str, known: Sequence[str]) -> str:
 def statistics(session: "Session", by: str, text: str, scope: Scope, limit: int | None = None) -> RowStream:
     """Flows, packets and bytes of the flows that match a filter, by one of `DIMENSIONS`, the most bytes first.
 
-    ``bytes_sent`` and ``bytes_received`` are those of the flows' ``src``; by host, those of the host itself.
+    ``bytes_sent`` and ``bytes_received`` are those of the flows' ``src``; by host, country and AS, those of
+    that end itself.
     """
     condition = compile_filter(text, scope)
     dimension = DIMENSIONS[by]

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rustnet.columnar import Array
 from rustnet.derive.enrichment import ENRICHMENT, enrich_again, enrich_new
 from rustnet.derive.order import PASSES
 from rustnet.derive.passes import Evidence, Span, run_live
 from rustnet.enrich.geofiles import GeoFiles
 from rustnet.enrich.lookup import Found, ScopesOnly, Source, open_lookup, shipped
-from rustnet.enrich.scope import Array, number_of, scope_of
+from rustnet.enrich.scope import number_of, scope_of
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 from tests.attribute.conftest import Session
 from tests.enrich.test_lookup import KNOWN, NOTHING

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from rustnet.query.session import Session
 
 BY = (
-    "protocol", "app", "host", "source", "destination", "port", "process", "user", "name", "vlan", "state",
-    "direction", "tunnel", "capture", "interface",
+    "protocol", "app", "host", "source", "destination", "port", "process", "user", "name", "country", "as", "vlan",
+    "state", "direction", "tunnel", "capture", "interface",
 )  # fmt: skip
 """Keys of `rustnet.query.listing.DIMENSIONS`, repeated so that the help does not load DuckDB."""
 SHOW = (

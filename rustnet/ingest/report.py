@@ -133,6 +133,9 @@ class Report:
         words += ", interrupted" if self.interrupted else ""
         return printable(f"<Report {self.session}: {captures}, {packets:,} packets, {flows:,} flows{words}>")
 
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what was found and could not be used, though nobody asked for it."""
+
     def exit_code(self, strict: bool) -> ExitCode:
         """Exit code of the run; ``strict`` counts losses as failure."""
         if self.interrupted:

@@ -15,7 +15,7 @@ import re
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rustnet.enrich.ranges import Range, Step, changes, put
 from rustnet.i18n import _
 
 DATA = Path(__file__).with_name("data")
@@ -36,11 +37,6 @@ LOWER = (1 << 64) - 1
 """Mask of the lower half of an IPv6 address."""
 LARGEST_FILE = 1 << 30
 """Bytes of a file within a package."""
-
-Step = tuple[int, Any]
-"""First address from which a value holds, and the value."""
-Range = tuple[int, int, Any]
-"""First and last address, and the value."""
 
 
 class DataError(Exception):
@@ -227,38 +223,6 @@ def day_of(package: Package, described: dict[str, Any]) -> date:
             except ValueError:
                 break
     raise DataError(f"{package.name}: does not state the day of its data")
-
-
-def put(steps: list[Step], first: int, value: Any) -> None:
-    """Append a step, unless the value is that of the step before."""
-    if steps and steps[-1][0] == first:
-        steps.pop()
-    if not steps or steps[-1][1] != value:
-        steps.append((first, value))
-
-
-def changes(ranges: Iterable[Range], last: int, nothing: Any) -> list[Step]:
-    """First addresses at which the value changes; gaps between ranges have the value ``nothing``.
-
-    Where ranges overlap, the one that begins later, which is the smaller one, holds to its end.
-    """
-    steps: list[Step] = []
-    put(steps, 0, nothing)
-    holding: list[tuple[int, Any]] = [(last, nothing)]
-
-    def end_before(first: int) -> None:
-        while holding[-1][0] < first:
-            end = holding.pop()[0]
-            while holding[-1][0] <= end < last:
-                holding.pop()
-            put(steps, end + 1, holding[-1][1])
-
-    for low, high, value in sorted(ranges, key=lambda each: (each[0], -each[1])):
-        end_before(low)
-        put(steps, low, value)
-        holding.append((high, value))
-    end_before(last)
-    return steps
 
 
 def halves(steps: list[Step], nothing: Any) -> tuple[list[Step], list[Step]]:

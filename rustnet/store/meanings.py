@@ -81,6 +81,10 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
         "device": Meaning(Kind.SOFTWARE, "Model, type or description of the device, as a protocol states it."),
         "device_source": Meaning(Kind.WORD, "That protocol."),
         "roles": Meaning(Kind.WORD, "What it does in the network: `router`, `dns server` …"),
+        "scope": Meaning(Kind.WORD, "Scope of the address, as in `addresses`."),
+        "country": Meaning(Kind.WORD, "Its country, as in `addresses`."),
+        "asn": Meaning(Kind.NUMBER, "Number of its autonomous system, as in `addresses`."),
+        "as_name": Meaning(Kind.SOFTWARE, "Name of its autonomous system."),
     },
     "activity": {
         "process_name": Meaning(Kind.SOFTWARE, "Short name of the process."),

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from rustnet.enrich import make_tables
-from rustnet.enrich.make_tables import OLDEST, DataError, changes, halves, make
+from rustnet.enrich.make_tables import OLDEST, DataError, halves, make
+from rustnet.enrich.ranges import changes
 from tests.enrich.packages import contents, pack
 
 TODAY = date(2026, 6, 20)

@@ -21,7 +21,9 @@ DEVICE_FACTS = ("model", "device_type", "hardware", "description")
 
 
 def _rank(column: str, values: tuple[str, ...]) -> str:
-    return f"CASE {column} " + " ".join(f"WHEN '{v}' THEN {i}" for i, v in enumerate(values)) + f" ELSE {len(values)} END"
+    return (
+        f"CASE {column} " + " ".join(f"WHEN '{v}' THEN {i}" for i, v in enumerate(values)) + f" ELSE {len(values)} END"
+    )
 
 
 _SYSTEM_ORDER = f"({_rank('f.source', SYSTEM_SOURCES)}, -f.count, value)"

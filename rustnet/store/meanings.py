@@ -71,7 +71,9 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
         ),
         "first_seen": Meaning(Kind.TIME, "Time of the first packet of the flows in which it sent."),
         "last_seen": Meaning(Kind.TIME, "Time of the last packet of the flows in which it sent."),
-        "learned_from": Meaning(Kind.WORD, "Evidence for `mac`: `arp`, `ndp`, `link-local`, `multicast`, `dhcp`; else `traffic`."),
+        "learned_from": Meaning(
+            Kind.WORD, "Evidence for `mac`: `arp`, `ndp`, `link-local`, `multicast` or `dhcp`; else `traffic`."
+        ),
         "macs": Meaning(Kind.COUNT, "Different hardware addresses that were seen for it."),
         "hostnames": Meaning(Kind.COUNT, "Different names that it had, `hostname` included."),
         "hostname": Meaning(Kind.HOST, "Best name for the address, by the order of docs/names.md."),
@@ -82,9 +84,9 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
         "device_source": Meaning(Kind.WORD, "That protocol."),
         "roles": Meaning(Kind.WORD, "What it does in the network: `router`, `dns server` …"),
         "scope": Meaning(Kind.WORD, "Scope of the address, as in `addresses`."),
-        "country": Meaning(Kind.WORD, "Its country, as in `addresses`."),
-        "asn": Meaning(Kind.NUMBER, "Number of its autonomous system, as in `addresses`."),
-        "as_name": Meaning(Kind.SOFTWARE, "Name of its autonomous system."),
+        "country": Meaning(Kind.PLACE, "Its country, as in `addresses`."),
+        "asn": Meaning(Kind.AUTONOMOUS_SYSTEM, "Number of its autonomous system, as in `addresses`."),
+        "as_name": Meaning(Kind.AUTONOMOUS_SYSTEM, "Name of its autonomous system."),
     },
     "activity": {
         "process_name": Meaning(Kind.SOFTWARE, "Short name of the process."),

@@ -58,7 +58,8 @@ def overview(totals: Totals, rates: ResultSet, terminal: Terminal) -> list[str]:
 def _hierarchy(result: ResultSet, terminal: Terminal) -> list[str]:
     rows = _fields(result)
     columns = [Col(_("layer"), least=20), Col(_("frames"), True, 0), Col("%", True, 0), Col(_("bytes"), True, 0),
-               Col("%", True, 0), Col(_("frames that end here"), True, 0, 2), Col("", least=0, drop=1)]  # fmt: skip
+               Col("%", True, 0), Col(_("frames that end here"), True, 0, drop=2),
+               Col("", least=0, drop=1)]  # fmt: skip
     cells = [
         ["  " * row["depth"] + safe(row["layer"]) + ("?" if row["guessed"] else ""), f"{row['frames']:,}",
          f"{row['percent_frames']:.2f}", humanised(row["bytes"]), f"{row['percent'] or 0:.2f}",

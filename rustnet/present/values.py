@@ -1,6 +1,8 @@
 """Formats times, durations, sizes, shares and TCP flags as text."""
 
+import contextlib
 import datetime as dt
+from contextvars import ContextVar
 
 _FLAG_LETTERS = ((2, "S"), (16, "A"), (8, "P"), (1, "F"), (4, "R"), (32, "U"), (64, "E"), (128, "C"))
 
@@ -12,9 +14,66 @@ def timestamp_ns(nanoseconds: int) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
+_ZONE: ContextVar[dt.tzinfo] = ContextVar("zone of the times that are shown", default=dt.UTC)
+
+
+def show_times_in(zone: dt.tzinfo) -> None:
+    """Let people see times in this zone: as the language of messages, it is one for all that a command shows."""
+    _ZONE.set(zone)
+
+
+def zone_name() -> str:
+    """Name of the zone of the times that are shown."""
+    return str(_ZONE.get())
+
+
+def _shown(ns: int) -> tuple[str, int, str]:
+    """Date and time to the second in the zone that is shown, nanoseconds, and the offset: ``Z`` or ``+02:00``."""
+    seconds, rest = divmod(ns, 10**9)
+    at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
+    zone = _ZONE.get()
+    text = at.astimezone(zone).isoformat()
+    return text[:19], rest, "Z" if zone is dt.UTC else text[19:]
+
+
+def exact_moment(ns: int) -> str:
+    """Time with all nine digits in the zone that is shown: ``2024-05-01T12:00:05.250000000+02:00``."""
+    text, rest, offset = _shown(ns)
+    return f"{text}.{rest:09d}{offset}"
+
+
+def exact_datetime(at: dt.datetime) -> str:
+    """UTC time without a zone, in the zone that is shown: ``2024-05-01T12:00:05.250000+02:00``."""
+    zone = _ZONE.get()
+    with contextlib.suppress(OverflowError):  # at either end of the calendar
+        if zone is not dt.UTC:
+            return at.replace(tzinfo=dt.UTC).astimezone(zone).isoformat(timespec="microseconds")
+    return at.isoformat(timespec="microseconds") + "Z"
+
+
 def moment(ns: int | None) -> str:
-    """Time in UTC with microseconds: ``2024-05-01 10:00:05.250000Z``."""
-    return "-" if ns is None else timestamp_ns(ns).replace("T", " ")[:26] + "Z"
+    """Time with microseconds in the zone that is shown: ``2024-05-01 10:00:05.250000Z``."""
+    if ns is None:
+        return "-"
+    text, rest, offset = _shown(ns)
+    return f"{text.replace('T', ' ')}.{rest // 1000:06d}{offset}"
+
+
+def short_moment(ns: int) -> str:
+    """Time with seconds in the zone that is shown: ``2024-05-01 10:00:05Z``."""
+    text, _rest, offset = _shown(ns)
+    return text.replace("T", " ") + offset
+
+
+def clock_time(ns: int) -> str:
+    """Time of day with milliseconds in the zone that is shown: ``10:00:05.250Z``."""
+    text, rest, offset = _shown(ns)
+    return f"{text[11:]}.{rest // 10**6:03d}{offset}"
+
+
+def day(ns: int) -> str:
+    """Date in the zone that is shown: ``2024-05-01``."""
+    return _shown(ns)[0][:10]
 
 
 def duration(ns: int) -> str:

@@ -3,11 +3,13 @@
 -- description: transport have the frames with payload of recognised flows (guessed - by their port); data is payload that
 -- description: was not recognised, fragment a part of a datagram that others complete, undecoded an unreadable frame.
 -- subject: overview
--- column: layers word
+-- column: layers word The layer and those around it
+-- column: depth number Number of layers around it
 -- column: layer word
 -- column: frames count
--- column: bytes bytes
--- column: frames_end count
+-- column: percent_frames number
+-- column: percent number Share of all bytes
+-- column: frames_end count Frames whose last layer it is
 -- column: bytes_end bytes
 WITH RECURSIVE links AS (
     SELECT capture_id, interface, CASE WHEN link_type = 1 THEN 'eth' WHEN link_type IN (113, 276) THEN 'sll'

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
     from rustnet.ingest.api import replay
     from rustnet.ingest.stop import StopToken
+    from rustnet.query.diff import diff
     from rustnet.query.session import Session
     from rustnet.query.session import open_session as open  # noqa: A004 -- rustnet.open, as people write it
 
 __version__ = "0.1.0"
-__all__ = ["Session", "StopToken", "__version__", "open", "replay"]
+__all__ = ["Session", "StopToken", "__version__", "diff", "open", "replay"]
 
 _PLACES = {
     "Session": ("rustnet.query.session", "Session"),
+    "diff": ("rustnet.query.diff", "diff"),
     "StopToken": ("rustnet.ingest.stop", "StopToken"),
     "open": ("rustnet.query.session", "open_session"),
     "replay": ("rustnet.ingest.api", "replay"),

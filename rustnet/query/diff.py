@@ -301,7 +301,7 @@ class _Comparison:
         if item.unowned and self._owned[change]:
             bits, reasons = bits + 2, [*reasons, "unowned"]
         if not self._processes[change].isdisjoint((item.first_process or "", item.last_process or "")):
-            bits, reasons = bits + 3, [*reasons, f"{change}_process"]
+            bits, reasons = bits + 2, [*reasons, f"{change}_process"]
         return bits, reasons
 
     def _changed(self, kind: ItemKind, old: _Item, new: _Item, kept: _Kept) -> bool:

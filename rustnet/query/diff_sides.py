@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rustnet.errors import UsageError
 from rustnet.query import diff_sets, values
-from rustnet.query.matching import ALWAYS, Condition
+from rustnet.query.matching import Condition
 
 if TYPE_CHECKING:
     from rustnet.query.compile import Scope
@@ -120,11 +120,6 @@ def _covered(spans: list[tuple[int, int]]) -> int:
         elif end > until:
             total, until = total + end - until, end
     return total
-
-
-def no_condition() -> Condition:
-    """Condition that all flows fulfil."""
-    return ALWAYS
 
 
 def same_file(first: str, second: str) -> bool:

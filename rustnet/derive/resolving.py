@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rustnet.attribute.stage import drop, run
-from rustnet.columnar import texts
+from rustnet.columnar import Column, texts
 from rustnet.i18n import _
 from rustnet.store.arrow import ArrowStream
 
@@ -146,7 +146,7 @@ def _ask(addresses: Sequence[str], resolver: Resolver, seconds: float) -> tuple[
 
 
 def _store(con: "DuckDBPyConnection", answers: dict[str, str | None], now: int) -> None:
-    columns = {"ip": texts(list(answers)), "name": texts(list(answers.values()))}
+    columns: dict[str, Column] = {"ip": texts(list(answers)), "name": texts(list(answers.values()))}
     stream = ArrowStream([columns])
     con.register("own_answers", stream)
     try:

@@ -34,6 +34,7 @@ _T = typing.TypeVar("_T")
 
 Params = Sequence[object] | Mapping[str, object]
 Row = tuple[typing.Any, ...]
+KindsOf = Callable[[Sequence[str], Sequence[str]], "tuple[object | None, ...]"]
 
 MAX_SQL = 1 << 20
 """Most characters of a statement."""
@@ -91,11 +92,13 @@ class ResultSet:
     """There were more rows than the limit."""
     elapsed: float
     """Duration in seconds."""
+    own_kinds: KindsOf | None = None
+    """A saved query's kinds of columns, by their names and types."""
 
     @property
     def kinds(self) -> "tuple[object | None, ...]":
-        """Kinds of the columns whose names mean the same in every table (see `rustnet.query.kinds`)."""
-        return kinds_of(self.columns)
+        """Kinds of the columns: a saved query's own, or of the names that mean the same in every table."""
+        return kinds_of(self.columns) if self.own_kinds is None else self.own_kinds(self.columns, self.types)
 
     def df(self) -> "pd.DataFrame":
         """Return a pandas frame: times in UTC with all nanoseconds, integers that may be missing, words as categories.
@@ -155,13 +158,15 @@ class RowStream:
     ) -> None:
         self.columns = columns
         self.types = types
+        self.own_kinds: KindsOf | None = None
+        """A saved query's kinds of columns, by their names and types."""
         self._fetch = fetch
         self._close = close
 
     @property
     def kinds(self) -> "tuple[object | None, ...]":
-        """Kinds of the columns whose names mean the same in every table (see `rustnet.query.kinds`)."""
-        return kinds_of(self.columns)
+        """Kinds of the columns: a saved query's own, or of the names that mean the same in every table."""
+        return kinds_of(self.columns) if self.own_kinds is None else self.own_kinds(self.columns, self.types)
 
     def fetch(self, count: int = BATCH_ROWS) -> list[Row]:
         """Take the next rows, at most ``count``; none at the end."""
@@ -184,7 +189,8 @@ class RowStream:
         truncated = limit is not None and len(rows) > limit
         if truncated:
             del rows[limit:]
-        return ResultSet(self.columns, self.types, rows, truncated, time.perf_counter() - since)
+        elapsed = time.perf_counter() - since
+        return ResultSet(self.columns, self.types, rows, truncated, elapsed, self.own_kinds)
 
     def close(self) -> None:
         """Release the result."""

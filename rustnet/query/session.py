@@ -109,9 +109,9 @@ class Session(ABC):
             return rows.result(limit)
 
     def query(
-        self, name: str, *, limit: int | None = None, seconds: float | None = SECONDS, **params: object
+        self, name: str, /, *, limit: int | None = None, seconds: float | None = SECONDS, **params: object
     ) -> ResultSet:
-        """Run a saved query (see `queries`) with its parameters.
+        """Run a saved query, shipped or the user's own (see `queries`), with its parameters.
 
         They may be texts as on the command line, numbers, times or spans of time. Most queries have a parameter
         ``limit`` with a default; ``truncated`` is set if there were more rows.
@@ -125,11 +125,9 @@ class Session(ABC):
         saved = catalogue.find(name)
         given = {key: arguments.parameter(value) for key, value in params.items() if value is not None}
         most = arguments.limit(limit)
-        own = next((p.default for p in saved.parameters if p.name == "limit"), None)
-        if own is not None and saved.sql.endswith("LIMIT $limit"):  # one row more shows whether there are more
-            most = int(own) if most is None else most
-            given["limit"] = str(most + 1)
-        with saved.stream(self, given, seconds=arguments.time_limit(seconds)) as rows:
+        if most is None and (own := next((p.default for p in saved.parameters if p.name == "limit"), None)):
+            most = int(own)
+        with saved.stream(self, given, seconds=arguments.time_limit(seconds), limit=most) as rows:
             return rows.result(most)
 
     def flow(self, flow_id: int) -> "FlowDetail":

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rustnet.errors import SessionError
@@ -223,7 +224,7 @@ class Session(ABC):
 
     def __repr__(self) -> str:
         """Name of the class and of the file."""
-        return f"<{type(self).__name__} {printable(self.path)}>"
+        return f"<{type(self).__name__} {printable(Path(self.path).name)}>"
 
     def _repr_html_(self) -> str:
         """Return an overview for notebooks."""

@@ -7,6 +7,8 @@
 -- column: packets_per_s number
 -- column: bits_per_s number
 -- column: partial boolean
+-- column: seconds duration Length of the interval
+-- column: new_flows count
 WITH span AS (
     SELECT min(epoch_ns(ts)) AS first_ns, max(epoch_ns(ts)) AS last_ns FROM packets
 ), steps AS ( -- 1 µs to 500 ms, then what clocks have

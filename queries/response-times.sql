@@ -9,6 +9,7 @@
 -- column: slowest_flow flow
 -- column: samples count
 -- column: negative count
+-- column: measured word
 WITH samples(service, measured, flow_id, ms) AS (
     SELECT 'tcp', 'SYN to open', flow_id, open_ms FROM flows
     UNION ALL SELECT 'tls', 'hello to hello', flow_id, server_hello_ms FROM tls

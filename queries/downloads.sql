@@ -1,7 +1,7 @@
 -- title: Downloads
--- description: Files that were fetched in the clear by HTTP, FTP, TFTP, SMB and NFS, in order of time: HTTP responses that are
+-- description: Files that were fetched in the clear by HTTP, FTP, TFTP and SMB, in order of time: HTTP responses that are
 -- description: programs, archives or documents by their type or name, or at least as large as asked for. The type is what
--- description: the server states. Of FTP, TFTP and NFS the size is not in the command.
+-- description: the server states. Of FTP the size is not in the command.
 -- subject: http
 -- parameter: least size 1M Size from which on any HTTP response counts
 -- parameter: limit int 500 Most rows
@@ -20,7 +20,7 @@ WITH fetched AS (
     SELECT flow_id, ts, packet, NULL, argument, NULL, NULL FROM ftp WHERE command = 'RETR' AND (
         preliminary_code IS NOT NULL OR reply_code BETWEEN 200 AND 299)
     UNION ALL
-    SELECT flow_id, ts, packet, NULL, filename, NULL, transfer_size FROM tftp WHERE operation = 'read'
+    SELECT flow_id, ts, packet, NULL, filename, NULL, nullif(transfer_size, 0) FROM tftp WHERE operation = 'read'
     UNION ALL
     SELECT flow_id, ts, packet, share, filename, NULL, bytes_read FROM smb WHERE command = 'CLOSE' AND bytes_read > 0
 )

@@ -27,7 +27,7 @@ WITH done AS (
     FROM ftp WHERE command IN ('RETR', 'STOR', 'STOU', 'APPE', 'DELE', 'RNFR', 'RNTO', 'MKD', 'RMD')
     UNION ALL
     SELECT flow_id, ts, packet, operation, filename, NULL, NULL, NULL, NULL,
-        CASE WHEN operation = 'read' THEN transfer_size END, CASE WHEN operation = 'write' THEN transfer_size END
+        CASE WHEN operation = 'read' THEN nullif(transfer_size, 0) END, CASE WHEN operation = 'write' THEN transfer_size END
     FROM tftp WHERE operation IN ('read', 'write')
 )
 SELECT done.ts, coalesce(flows.app, flows.protocol) AS app, flows.src_ip AS client, flows.dst_ip AS server, done.username,

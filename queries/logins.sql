@@ -28,6 +28,8 @@ WITH tried AS (
     UNION ALL SELECT flow_id, ts, username, authenticated FROM xmpp WHERE username IS NOT NULL
     UNION ALL SELECT flow_id, ts, username, authenticated FROM cassandra WHERE username IS NOT NULL
     UNION ALL SELECT flow_id, ts, username, ok FROM socks WHERE username IS NOT NULL
+    UNION ALL SELECT flow_id, ts, username, CASE WHEN result = 'error' THEN false WHEN result IS NOT NULL THEN true END
+    FROM redis WHERE command = 'AUTH' AND username IS NOT NULL
     UNION ALL SELECT flow_id, ts, username, NULL FROM telnet WHERE username IS NOT NULL
     UNION ALL SELECT flow_id, ts, cookie, NULL FROM rdp WHERE cookie IS NOT NULL
     UNION ALL SELECT flow_id, ts, coalesce(cname || '@' || realm, cname), message = 'AS-REP'

@@ -4,12 +4,12 @@
 -- subject: protocols
 -- parameter: limit int 500 Most rows
 -- column: mail_from user
--- column: recipients user
+-- column: recipients user As the client named them, accepted or not
 -- column: helo host Name by which the client introduces itself
 -- column: accepted boolean The server took the message; none without its answer
 -- column: mail_bytes bytes
 WITH commands AS (
-    SELECT *, count(*) FILTER (command = 'MAIL') OVER (PARTITION BY flow_id ORDER BY ts, packet
+    SELECT *, count(*) FILTER (command = 'MAIL') OVER (PARTITION BY flow_id ORDER BY ts, packet, rowid
         ROWS UNBOUNDED PRECEDING) AS envelope
     FROM smtp
 ), recipients AS (

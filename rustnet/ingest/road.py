@@ -371,8 +371,6 @@ class Run:
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
-        _enrich(self.writer, self.report)
-        _discover_hosts(self.writer, self.report, self.tables)
         _attribute(self.writer, self.report, self.options, self.stop)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
@@ -421,34 +419,23 @@ def add_known(file: CaptureFile, opened: OpenInput, index: int) -> CaptureFile:
 
 
 def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
-    """Store the last rows, and run the passes names and relations, which need no other evidence."""
+    """Store the last rows, and run the passes that need no other evidence."""
     captures = tuple(capture.capture_id for capture in report.captures)
-    if captures:
-        from rustnet.derive.continuations import name_all  # noqa: PLC0415 - only where there are captures
-        from rustnet.derive.relations import relate  # noqa: PLC0415
+    if not captures:
+        return
+    from rustnet.derive.continuations import name_all  # noqa: PLC0415 - only where there are captures
+    from rustnet.derive.enrichment import enrich_new  # noqa: PLC0415
+    from rustnet.derive.hosts import discover  # noqa: PLC0415
+    from rustnet.derive.relations import relate  # noqa: PLC0415
 
-        flows = sum(capture.flows for capture in report.captures)
-        span = Span(captures)
-        names = partial(name_all, span=span, expected=flows)
-        writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
-
-
-def _enrich(writer: Writer, report: Report) -> None:
-    """Look up the addresses of the flows of this run."""
-    captures = tuple(capture.capture_id for capture in report.captures)
-    if captures:
-        from rustnet.derive.enrichment import ENRICHMENT, enrich_new  # noqa: PLC0415 - only where there are captures
-
-        writer.execute_pass(ENRICHMENT.name, partial(enrich_new, span=Span(captures)))
-
-
-def _discover_hosts(writer: Writer, report: Report, tables: set[str]) -> None:
-    """Derive what the captures of this run disclose of hosts."""
-    captures = tuple(capture.capture_id for capture in report.captures)
-    if captures:
-        from rustnet.derive.hosts import HOSTS, discover  # noqa: PLC0415 - only where there are captures
-
-        writer.execute_pass(HOSTS.name, partial(discover, span=Span(captures), tables=tables))
+    flows = sum(capture.flows for capture in report.captures)
+    span = Span(captures)
+    of_flows = (("names", partial(name_all, span=span, expected=flows)), ("enrichment", partial(enrich_new, span=span)))
+    of_messages = (
+        ("relations", partial(relate, span=span, tables=tables)),
+        ("hosts", partial(discover, span=span, tables=tables)),
+    )
+    writer.finish(of_flows, of_messages, (FlowRow, Name))
 
 
 def _pass(

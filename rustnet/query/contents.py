@@ -52,14 +52,14 @@ def describe_table(session: "Session", table: str) -> ResultSet:
 
 
 def list_queries() -> ResultSet:
-    """Saved queries, with the parameters that each takes."""
+    """Saved queries, shipped and the user's own, with the parameters that each takes."""
     begun = time.perf_counter()
     listed = [
-        (query.name, query.title, query.description, [_parameter(parameter) for parameter in query.parameters])
-        for query in catalogue.load().values()
+        (query.name, query.subject, query.title, query.description, [_parameter(p) for p in query.parameters])
+        for query in catalogue.load(catalogue.own_folders(), {}).values()
     ]
-    types = ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]")
-    return _result(("name", "title", "description", "parameters"), types, listed, begun)
+    types = ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]")
+    return _result(("name", "subject", "title", "description", "parameters"), types, listed, begun)
 
 
 def _parameter(parameter: catalogue.Parameter) -> str:

@@ -4,6 +4,8 @@ RUSTNET_HYPOTHESIS=fast (what CI runs) tries the same examples on every run, so 
 other ones each time, and twenty times as many.
 """
 
+import os
+
 from hypothesis import settings
 
 from tests.support.effort import DEEP
@@ -14,3 +16,5 @@ __all__ = ["pure_tree"]
 settings.register_profile("fast", derandomize=True, deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile("deep" if DEEP else "fast")
+
+os.environ["RUSTNET_CONFIG"] = ""  # commands that tests run do not read the configuration of this machine

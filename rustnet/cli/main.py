@@ -7,17 +7,20 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from rustnet import __version__
-from rustnet.cli.terminal import Terminal
+from rustnet.cli.terminal import Terminal, notify
+from rustnet.config import Config, Source, load
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
 from rustnet.present.text import safe
+from rustnet.present.values import show_times_in
 from rustnet.probe.newfile import remove_unfinished
 from rustnet.probe.streams import open_standard_streams
 
@@ -36,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "sidecar": "Record which process owns which socket; validate sidecars.",
     "protocols": "List the decoded protocols, their tables and fields.",
     "verify": "Check the consistency of a session and its captures.",
+    "config": "Show, check and explain the configuration.",
     "doctor": "Check this installation: what works, what is missing.",
 }
 """Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>`, its object `command`."""
@@ -53,14 +57,33 @@ class State:
 
     debug: bool = False
     """Show tracebacks; do not catch parser failures."""
-    color: bool = True
-    """Use colours if the terminal supports them."""
+    config_file: str | None = None
+    """The configuration file that was asked for."""
+    no_config: bool = False
+    """Read no configuration file."""
+    flags: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Settings that flags override, by key: the flag's name and its value."""
+    config: Config = field(default_factory=Config)
+    """Settings in force, once `read_config` was called."""
     force: bool = False
     """Let an output replace an existing capture, session or sidecar."""
     group: int | None = None
     """Number of the group that may read what is written; None: only its owner."""
     seconds: float | None = None
     """Time limit of a statement."""
+
+    def source(self) -> Source:
+        """Where settings are looked for."""
+        return Source(self.config_file, self.no_config, self.flags)
+
+    def read_config(self) -> None:
+        """Put the configuration in force. Raises `ConfigError`."""
+        loaded = load(self.source())
+        if loaded.unreachable:
+            words = _("rustnet: {path}: the configuration is not read: {reason}")
+            notify(words.format(path=safe(str(loaded.path)), reason=loaded.unreachable))
+        self.config = loaded.config
+        show_times_in(self.config.timezone)
 
 
 class LazyGroup(click.Group):
@@ -107,11 +130,37 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="rustnet", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help=_("Show tracebacks; do not catch parser failures."))
 @click.option("--no-color", is_flag=True, help=_("Do not use colours (also: NO_COLOR in the environment)."))
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    help=_("Whether to use colours.  [default: by configuration, else auto: on a terminal]"),
+)
+@click.option(
+    "--timezone",
+    metavar="ZONE",
+    help=_("Time zone of the times shown, such as Europe/Berlin or local.  [default: by configuration, else UTC]"),
+)
+@click.option("--config", "config_file", metavar="FILE", help=_("Configuration file.  [default: see 'rustnet config']"))
+@click.option("--no-config", is_flag=True, help=_("Read no configuration file."))
 @click.pass_obj
-def cli(state: State, debug: bool, no_color: bool) -> None:
+def cli(
+    state: State,
+    debug: bool,
+    no_color: bool,
+    color: str | None,
+    timezone: str | None,
+    config_file: str | None,
+    no_config: bool,
+) -> None:
     """Store the options that apply to every command."""
     state.debug |= debug
-    state.color &= not no_color
+    state.no_config |= no_config
+    if config_file is not None:
+        state.config_file = config_file
+    if timezone is not None:
+        state.flags["timezone"] = ("--timezone", timezone)
+    if color is not None or no_color:
+        state.flags["color"] = ("--color", color) if color is not None else ("--no-color", "never")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "_RUSTNET_COMPLETE" in os.environ:  # a shell asks for completions
         cli.main(prog_name="rustnet")
     state = State()
+    show_times_in(UTC)
     args = list(sys.argv[1:] if arguments is None else arguments)
     try:
         # Not `cli.main`, which handles interrupts and broken pipes in its own way.
@@ -211,6 +261,6 @@ def _print_error(words: str) -> None:
 
 
 def terminal(ctx: click.Context | None = None) -> Terminal:
-    """Properties of stdout, with colours off if --no-color is args."""
+    """Properties of stdout, with colours by the configuration."""
     state = (ctx or click.get_current_context()).find_object(State)
-    return Terminal.of(sys.stdout, color=state is None or state.color)
+    return Terminal.of(sys.stdout, color="auto" if state is None else state.config.color)

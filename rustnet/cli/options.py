@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import click
 from rustnet.cli.main import State
 from rustnet.cli.outputs import check_session_name, check_streams, check_streams_against, output_options
 from rustnet.cli.terminal import notify
-from rustnet.errors import ExitCode
+from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
 from rustnet.probe.newfile import remove_unfinished
 
@@ -29,19 +29,61 @@ TERMINAL_LIMIT = 50
 """Rows shown on a terminal by default."""
 
 
-def _set(name: str, value: bool) -> Callable[[click.Context, click.Parameter, bool], None]:
-    def callback(ctx: click.Context, _param: click.Parameter, flag: bool) -> None:
+def _set(name: str, value: object = None) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Store ``value``, or what was given, in a field of the state."""
+
+    def callback(ctx: click.Context, _param: click.Parameter, given: Any) -> None:
         state = ctx.find_object(State)
-        if flag and state:
-            setattr(state, name, value)
+        if given and state:
+            setattr(state, name, given if value is None else value)
 
     return callback
 
 
+def _override(key: str, value: str | None = None) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Override a setting with ``value``, or with what was given."""
+
+    def callback(ctx: click.Context, param: click.Parameter, given: Any) -> None:
+        state = ctx.find_object(State)
+        if given and state:
+            state.flags[key] = (param.opts[0], given if value is None else value)
+
+    return callback
+
+
+def _read_config(ctx: click.Context, _param: click.Parameter, path: str | None) -> None:
+    """Read the configuration once the eager options are known; ``--help`` does without it."""
+    if (state := ctx.find_object(State)) is not None:
+        if path is not None:
+            state.config_file = path
+        state.read_config()
+
+
 def common(command: _F) -> _F:
-    """Add ``--debug`` and ``--no-color``, which are accepted before and after the command name."""
+    """Add the options that are accepted before and after the command name, and read the configuration."""
     command = click.option(
-        "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_set("color", False),
+        "--config", metavar="FILE", hidden=True, expose_value=False, callback=_read_config,
+        help=_("Configuration file."),
+    )(command)  # fmt: skip
+    return talk_options(command)
+
+
+def talk_options(command: _F) -> _F:
+    """Add the options of `common` without reading the configuration; ``rustnet --help`` lists the hidden ones."""
+    command = click.option(
+        "--color", hidden=True, expose_value=False, is_eager=True, callback=_override("color"),
+        type=click.Choice(["auto", "always", "never"]), help=_("Whether to use colours."),
+    )(command)  # fmt: skip
+    command = click.option(
+        "--timezone", metavar="ZONE", hidden=True, expose_value=False, is_eager=True, callback=_override("timezone"),
+        help=_("Time zone of the times shown."),
+    )(command)  # fmt: skip
+    command = click.option(
+        "--no-config", is_flag=True, hidden=True, expose_value=False, is_eager=True, callback=_set("no_config"),
+        help=_("Read no configuration file."),
+    )(command)  # fmt: skip
+    command = click.option(
+        "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_override("color", "never"),
         help=_("Do not use colours."),
     )(command)  # fmt: skip
     return click.option(
@@ -106,6 +148,17 @@ def limit_options(command: _F) -> _F:
     )
     words = _("Show at most this many rows.  [default: {n} on a terminal, else all]").format(n=TERMINAL_LIMIT)
     return click.option("-n", "--limit", type=click.IntRange(0), help=words)(command)
+
+
+def query_parameters(parameters: Sequence[str]) -> dict[str, str]:
+    """Parameters of a saved query given as ``KEY=VALUE``, by name."""
+    parsed = {}
+    for text in parameters:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError("-p expects KEY=VALUE, not {text!r}", text=text)
+        parsed[key] = value
+    return parsed
 
 
 def chosen_format(fmt: str | None, output: str | None) -> str:

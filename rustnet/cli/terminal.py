@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+from rustnet.config import Color
 from rustnet.i18n import _
 from rustnet.present.text import cut, pad, safe, width
 
@@ -24,12 +25,12 @@ class Terminal:
     color: bool
 
     @classmethod
-    def of(cls, stream: TextIO, *, color: bool = True) -> "Terminal":
-        """Determine them from a stream and the environment (``COLUMNS``, ``NO_COLOR``, ``TERM``)."""
+    def of(cls, stream: TextIO, *, color: Color = "auto") -> "Terminal":
+        """Determine them from a stream and the environment (``COLUMNS``; ``NO_COLOR`` and ``TERM`` if auto)."""
         tty = stream.isatty()
         wide = shutil.get_terminal_size((80, 24)).columns if tty or os.environ.get("COLUMNS") else PLAIN_WIDTH
-        color_on = color and tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return cls(max(wide, 40), tty, color_on)
+        usual = tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return cls(max(wide, 40), tty, usual if color == "auto" else color == "always")
 
     def style(self, text: str, code: str) -> str:
         """``text`` in an SGR style (``1`` bold, ``2`` dim, ``31`` red …), if there are colours."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from rustnet.derive.unknown_apps import PacketDecoder
+    from rustnet.enrich.lookup import Lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Span:
     """First row id of the span by table; of tables that are not listed, all rows belong to it."""
     flows: str = FLOWS_ENDED
     """Base table of the flows: that of ended or that of open flows."""
+    again: bool = False
+    """Work out again what was worked out before, for the whole session."""
 
     def first_row(self, table: str) -> int:
         """First row id of ``table`` in the span."""
@@ -51,6 +54,8 @@ class Evidence:
     """Claims carried by the packets of a capture, by capture number."""
     decoder: "PacketDecoder | None" = None
     """Decodes packets for the pass ``unknown-apps``."""
+    lookup: "Lookup | None" = None
+    """Where addresses are looked up; None: the shipped tables alone."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Writes results as table, markdown, csv, json, jsonl or parquet.
 
 Values are exact except in ``table`` and ``markdown``, where sizes are humanised and control characters are escaped.
-Times are in UTC, marked by ``Z``. No format passes control sequences from hostile text to a terminal.
+Times are in UTC, marked by ``Z``; those formats show them in the user's zone, with its offset. No format passes control
+sequences from hostile text to a terminal.
 """
 
 import datetime as dt
@@ -20,7 +21,7 @@ from typing import Any, BinaryIO, TextIO
 from rustnet.errors import UsageError
 from rustnet.export.parquet import json_value, write_parquet
 from rustnet.present.text import UNSAFE, cut, pad, printable, width
-from rustnet.present.values import humanised, timestamp_ns
+from rustnet.present.values import exact_datetime, exact_moment, humanised, timestamp_ns
 from rustnet.query.execute import ResultSet, Row, RowStream, unique
 
 FORMATS: tuple[str, ...] = ("table", "csv", "json", "jsonl", "parquet", "markdown")
@@ -180,7 +181,11 @@ class _Cells:
             return "-"
         if size:
             return humanised(float(value))
+        if kind == "TIMESTAMP_NS" and isinstance(value, int):
+            return exact_moment(value)
         match value:
+            case dt.datetime():
+                shown = exact_datetime(value)
             case bool():
                 shown = "yes" if value else "no"
             case float():

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from rustnet.derive import hosts
 from rustnet.derive.order import PASSES
 from rustnet.derive.passes import Span, run_live
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
@@ -26,3 +27,6 @@ class LivePasses:
         for table in GROWING:
             row = con.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {table}").fetchall()[0]  # noqa: S608 - our own
             self._since[table] = row[0]
+        for table in hosts.TABLES:
+            row = con.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {table}").fetchall()[0]  # noqa: S608 - our own
+            self._since[table + hosts.SUFFIX] = row[0]

@@ -35,7 +35,7 @@ def refresh(
         outcomes = []
         for each in passes:
             con.execute("BEGIN")
-            outcomes.append((each, each.run(con, Span(selected), evidence)))
+            outcomes.append((each, each.run(con, Span(selected, again=True), evidence)))
             con.execute("COMMIT")
         return outcomes
     finally:

@@ -371,6 +371,8 @@ class Run:
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
+        _enrich(self.writer, self.report)
+        _discover_hosts(self.writer, self.report, self.tables)
         _attribute(self.writer, self.report, self.options, self.stop)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
@@ -429,6 +431,24 @@ def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
         span = Span(captures)
         names = partial(name_all, span=span, expected=flows)
         writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
+
+
+def _enrich(writer: Writer, report: Report) -> None:
+    """Look up the addresses of the flows of this run."""
+    captures = tuple(capture.capture_id for capture in report.captures)
+    if captures:
+        from rustnet.derive.enrichment import ENRICHMENT, enrich_new  # noqa: PLC0415 - only where there are captures
+
+        writer.execute_pass(ENRICHMENT.name, partial(enrich_new, span=Span(captures)))
+
+
+def _discover_hosts(writer: Writer, report: Report, tables: set[str]) -> None:
+    """Derive what the captures of this run disclose of hosts."""
+    captures = tuple(capture.capture_id for capture in report.captures)
+    if captures:
+        from rustnet.derive.hosts import HOSTS, discover  # noqa: PLC0415 - only where there are captures
+
+        writer.execute_pass(HOSTS.name, partial(discover, span=Span(captures), tables=tables))
 
 
 def _pass(

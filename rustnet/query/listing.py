@@ -84,6 +84,11 @@ def columns(scope: Scope) -> list[str]:
     return [*DERIVED, *scope.tables["flows"]]
 
 
+def all_columns(scope: Scope) -> list[str]:
+    """Every column of a list of flows, those of a short list first."""
+    return list(dict.fromkeys([*DEFAULT_COLUMNS, *columns(scope)]))
+
+
 def count(session: "Session", text: str, scope: Scope) -> int:
     """Number of flows that match a filter."""
     condition = compile_filter(text, scope)

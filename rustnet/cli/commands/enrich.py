@@ -59,7 +59,7 @@ def command(
         failed = False
         if db is None:
             session = str(Path(folder) / "session.duckdb")
-            failed = _ingest(path, session, sidecars, strict_parsers=state.debug)
+            failed = _ingest(path, session, sidecars, state)
         else:
             session = db
         with opened(session) as reader:
@@ -78,7 +78,7 @@ def command(
     return ExitCode.LOSSES if strict and (result.mended or not result.complete) else ExitCode.DONE
 
 
-def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parsers: bool) -> bool:
+def _ingest(path: str, session: str, sidecars: tuple[str, ...], state: State) -> bool:
     """Ingest the capture into ``session``; returns whether a sidecar could not be read."""
     from rustnet.attribute.discover import open_sidecar  # noqa: PLC0415 -- the whole engine
     from rustnet.cli.ingesting import ingest_captures  # noqa: PLC0415
@@ -86,7 +86,7 @@ def _ingest(path: str, session: str, sidecars: tuple[str, ...], *, strict_parser
 
     for name in sidecars:
         open_sidecar(Path(name))  # report an unusable sidecar before reading the capture
-    options = Options(sidecars=sidecars, strict_parsers=strict_parsers)
+    options = Options(sidecars=sidecars, strict_parsers=state.debug, workers=state.config.workers)
     report = ingest_captures([path], session, options, scratch=Path(session).parent)
     if report.interrupted:
         raise KeyboardInterrupt

@@ -117,24 +117,19 @@ def _screen(rows: "list[Row]", screen: Terminal) -> int:
     if not rows:
         return 0
     from rustnet.present.text import printable  # noqa: PLC0415
-    from rustnet.present.values import (  # noqa: PLC0415
-        duration,
-        humanised,
-        timestamp_ns,
-    )
+    from rustnet.present.values import clock_time, day, duration, humanised, short_moment, zone_name  # noqa: PLC0415
 
     def text(value: object) -> str:
         return "-" if value is None else printable(str(value))
 
-    days = {timestamp_ns(row[1])[:10] for row in rows}
+    days = {day(row[1]) for row in rows}
     cells = []
     for flow, started, lasted, protocol, source, destination, app, name, process, size, packets, state in rows:
-        stamp = timestamp_ns(started)
-        when = f"{stamp[11:23]}Z" if len(days) == 1 else f"{stamp[:10]} {stamp[11:19]}Z"
+        when = clock_time(started) if len(days) == 1 else short_moment(started)
         cells.append([str(flow), when, duration(round(lasted * 1e6)), text(protocol), text(source), text(destination),
                       text(app), text(name), text(process), humanised(size), f"{packets:,}", text(state)])  # fmt: skip
     if len(days) == 1:
-        notify(screen.dim(f"{days.pop()} (UTC)"))
+        notify(screen.dim(f"{days.pop()} ({zone_name()})"))
     for line in table(list(_NARROW.values()), cells, screen.width, screen.bold, indent=""):
         sys.stdout.write(line + "\n")
     return len(rows)

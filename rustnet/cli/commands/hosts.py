@@ -86,7 +86,7 @@ def command(
 def _screen(rows: "list[Row]", screen: Terminal) -> int:
     """Print the main columns, as many as fit the terminal, and return the number of rows."""
     from rustnet.present.text import printable  # noqa: PLC0415
-    from rustnet.present.values import humanised, timestamp_ns  # noqa: PLC0415
+    from rustnet.present.values import humanised, short_moment  # noqa: PLC0415
 
     def text(value: object) -> str:
         return "-" if value is None else printable(str(value))
@@ -98,7 +98,7 @@ def _screen(rows: "list[Row]", screen: Terminal) -> int:
     for ip, mac, _vendor, name, by, names, _learned, macs, flows, sent, received, _first, last in rows:
         cells.append([text(ip), text(mac) + more(macs), text(name) + more(names), text(by), f"{flows:,}",
                       humanised(sent), humanised(received),
-                      f"{timestamp_ns(last)[:10]} {timestamp_ns(last)[11:19]}Z"])  # fmt: skip
+                      short_moment(last)])  # fmt: skip
     if cells:
         for line in table(list(_NARROW), cells, screen.width, screen.bold, indent=""):
             sys.stdout.write(line + "\n")

@@ -108,18 +108,17 @@ def _print_unowned(shown: int, without_owner: int, flows: int) -> None:
 def _screen(tree: "ResultSet", stems: list[str], screen: Terminal) -> None:
     """Print the tree without columns that are empty."""
     from rustnet.present.text import printable  # noqa: PLC0415
-    from rustnet.present.values import humanised, timestamp_ns  # noqa: PLC0415
+    from rustnet.present.values import clock_time, day, humanised, short_moment, zone_name  # noqa: PLC0415
 
     places = {name: tree.columns.index(name) for name in _SCREEN}
-    days = {timestamp_ns(row[places[name]])[:10] for row in tree.rows for name in ("first_seen", "last_seen")
+    days = {day(row[places[name]]) for row in tree.rows for name in ("first_seen", "last_seen")
             if row[places[name]] is not None}  # fmt: skip
 
     def cell(name: str, value: object) -> str:
         if value is None:
             return "-"
         if name in ("first_seen", "last_seen") and isinstance(value, int):
-            stamp = timestamp_ns(value)
-            return f"{stamp[11:23]}Z" if len(days) == 1 else f"{stamp[:10]} {stamp[11:19]}Z"
+            return clock_time(value) if len(days) == 1 else short_moment(value)
         if isinstance(value, int) and name != "pid":
             return humanised(value) if name.startswith("bytes") else f"{value:,}"
         return printable(str(value))
@@ -135,6 +134,6 @@ def _screen(tree: "ResultSet", stems: list[str], screen: Terminal) -> None:
         line[0] = stem + line[0]
         cells.append(line)
     if len(days) == 1:
-        notify(screen.dim(f"{days.pop()} (UTC)"))
+        notify(screen.dim(f"{days.pop()} ({zone_name()})"))
     for text in table([_SCREEN[name] for name in shown], cells, screen.width, screen.bold, indent=""):
         sys.stdout.write(text + "\n")

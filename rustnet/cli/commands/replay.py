@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 @click.option("--again", is_flag=True, help=_("Ingest captures that the session already contains once more."))
 @click.option(
     "--workers", type=click.IntRange(0, 64), metavar="N",
-    help=_("Number of analysis processes; 0 analyses in the process that reads.  [default: by input size and CPUs]"),
+    help=_("Number of analysis processes; 0 analyses in the process that reads.  [default: by configuration, else by "
+           "input size and CPUs]"),
 )  # fmt: skip
 @click.option(
     "--speed", callback=speed_factor, metavar="max|1|10|N", default="max", show_default=True,
@@ -102,7 +103,7 @@ def command(
         strict_parsers=state.debug,
         dissect=not no_dissect,
         drop_duplicates=drop_duplicates,
-        workers=workers,
+        workers=state.config.workers if workers is None else workers,
         speed=speed,
         join=join,
         merge=merge,

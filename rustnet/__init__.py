@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rustnet.ingest.report import Progress, Report
     from rustnet.ingest.stop import StopToken
     from rustnet.query.detail import FlowDetail, Message, Messages
-    from rustnet.query.execute import QueryError, QueryFailedError, QueryStoppedError, QueryTimeoutError, ResultSet
     from rustnet.query.diff import Difference, diff
+    from rustnet.query.execute import QueryError, QueryFailedError, QueryStoppedError, QueryTimeoutError, ResultSet
     from rustnet.query.session import Session
     from rustnet.query.session import open_session as open  # noqa: A004 -- rustnet.open, as people write it
 

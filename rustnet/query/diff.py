@@ -72,7 +72,7 @@ class Rules:
     least_number: int = LEAST_NUMBER
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference(ResultSet):
     """Rows of what differs, the most surprising first, and what was compared."""
 

@@ -25,6 +25,7 @@ PER_PACKET = [
     "rustnet.engine.listener",
     "rustnet.engine.generations",
     "rustnet.engine.jumps",
+    "rustnet.engine.tally",
     "rustnet.engine.tcp",
     "rustnet.engine.streams",
     "rustnet.engine.places",
@@ -123,7 +124,7 @@ if __name__ == "__main__":  # Cython's processes import this file where they are
         packages=[*find_packages(include=["rustnet", "rustnet.*"]), "rustnet.queries", "rustnet.sidecar"],
         package_dir={"rustnet.queries": "queries", "rustnet.sidecar": "sidecar"},
         package_data={
-            "rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv"],
+            "rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv", "enrich/data/*"],
             "rustnet.queries": ["*.sql"],
             "rustnet.sidecar": ["*.json", "*.md"],
         },

@@ -61,6 +61,10 @@ class Kind(enum.StrEnum):
     """Text or number that identifies a device, client, session or object: equal values mean the same one."""
     OBJECT = "object"
     """A name chosen by users for something other than a host: database, queue, topic, interface, container."""
+    PLACE = "place"
+    """The country or city of an address."""
+    AUTONOMOUS_SYSTEM = "autonomous system"
+    """The autonomous system of an address, by number or name."""
     WORD = "word"
     """A word of a closed vocabulary, the protocol's or rustnet's own: method, state, version, algorithm."""
     TERM = "term"
@@ -120,6 +124,9 @@ Fingerprint = Annotated[str, "VARCHAR", Kind.FINGERPRINT]
 Digest = Annotated[str, "VARCHAR", Kind.DIGEST]
 Identifier = Annotated[str, "VARCHAR", Kind.IDENTIFIER]
 ObjectName = Annotated[str, "VARCHAR", Kind.OBJECT]
+Place = Annotated[str, "VARCHAR", Kind.PLACE]
+AsNumber = Annotated[int, "UINTEGER", Kind.AUTONOMOUS_SYSTEM]
+AsName = Annotated[str, "VARCHAR", Kind.AUTONOMOUS_SYSTEM]
 Word = Annotated[str, "VARCHAR", Kind.WORD]
 Term = Annotated[str, "VARCHAR", Kind.TERM]
 Secret = Annotated[str, "VARCHAR", Kind.SECRET]

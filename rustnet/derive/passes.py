@@ -16,7 +16,9 @@ from rustnet.store.tables import FLOWS_ENDED
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from rustnet.derive.resolving import Which
     from rustnet.derive.unknown_apps import PacketDecoder
+    from rustnet.enrich.lookup import Lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Span:
     """First row id of the span by table; of tables that are not listed, all rows belong to it."""
     flows: str = FLOWS_ENDED
     """Base table of the flows: that of ended or that of open flows."""
+    again: bool = False
+    """Work out again what was worked out before, for the whole session."""
 
     def first_row(self, table: str) -> int:
         """First row id of ``table`` in the span."""
@@ -51,6 +55,13 @@ class Evidence:
     """Claims carried by the packets of a capture, by capture number."""
     decoder: "PacketDecoder | None" = None
     """Decodes packets for the pass ``unknown-apps``."""
+    lookup: "Lookup | None" = None
+    """Where addresses are looked up; None: the shipped tables alone."""
+    resolve: "Which | None" = None
+    """Of which addresses names are asked for by reverse DNS; None: of none."""
+
+
+_NO_EVIDENCE = Evidence(discover=False)
 
 
 @dataclass(slots=True)
@@ -82,8 +93,8 @@ class Pass:
     """Whether it runs only if requested by name."""
 
 
-def run_live(passes: Sequence[Pass], con: "DuckDBPyConnection", span: Span) -> None:
-    """Run the live passes over a span, with no other inputs than the session."""
+def run_live(passes: Sequence[Pass], con: "DuckDBPyConnection", span: Span, evidence: Evidence = _NO_EVIDENCE) -> None:
+    """Run the live passes over a span, with hardly any other inputs than the session."""
     for each in passes:
         if each.live:
-            each.run(con, span, Evidence(discover=False))
+            each.run(con, span, evidence)

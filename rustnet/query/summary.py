@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rustnet.policy.names import UNKNOWN
 from rustnet.query.execute import ResultSet
-from rustnet.store.schema import NAME_RANK
+from rustnet.store.hosts_view import NAME_RANK
 
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session

@@ -66,13 +66,27 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
     "hosts": {
         "ip": Meaning(Kind.ADDRESS, "Address that sent a packet."),
         "mac": Meaning(Kind.MAC, "Its hardware address, if the traffic shows it."),
-        "vendor": Meaning(Kind.SOFTWARE, "Maker of its network card."),
+        "vendor": Meaning(
+            Kind.SOFTWARE, "Vendor of its network card, or in parentheses what kind of hardware address it has."
+        ),
         "first_seen": Meaning(Kind.TIME, "Time of the first packet of the flows in which it sent."),
         "last_seen": Meaning(Kind.TIME, "Time of the last packet of the flows in which it sent."),
-        "learned_from": Meaning(Kind.WORD, "Evidence for `mac`: `arp`, `link-local` or `multicast`; else `traffic`."),
+        "learned_from": Meaning(
+            Kind.WORD, "Evidence for `mac`: `arp`, `ndp`, `link-local`, `multicast` or `dhcp`; else `traffic`."
+        ),
         "macs": Meaning(Kind.COUNT, "Different hardware addresses that were seen for it."),
         "hostnames": Meaning(Kind.COUNT, "Different names that it had, `hostname` included."),
         "hostname": Meaning(Kind.HOST, "Best name for the address, by the order of docs/names.md."),
+        "os": Meaning(Kind.SOFTWARE, "Operating system that it states, by the source that knows best."),
+        "os_source": Meaning(Kind.WORD, "That source."),
+        "systems": Meaning(Kind.COUNT, "Different statements about its operating system, `os` included."),
+        "device": Meaning(Kind.SOFTWARE, "Model, type or description of the device, as a protocol states it."),
+        "device_source": Meaning(Kind.WORD, "That protocol."),
+        "roles": Meaning(Kind.WORD, "What it does in the network: `router`, `dns server` …"),
+        "scope": Meaning(Kind.WORD, "Scope of the address, as in `addresses`."),
+        "country": Meaning(Kind.PLACE, "Its country, as in `addresses`."),
+        "asn": Meaning(Kind.AUTONOMOUS_SYSTEM, "Number of its autonomous system, as in `addresses`."),
+        "as_name": Meaning(Kind.AUTONOMOUS_SYSTEM, "Name of its autonomous system."),
     },
     "activity": {
         "process_name": Meaning(Kind.SOFTWARE, "Short name of the process."),
@@ -105,6 +119,12 @@ _OWN = {
 }
 """Tables about the file itself."""
 
+OWN_TABLES = {
+    "meta": "Format and version of the file.",
+    "migrations": "Schema migrations that were applied to the file.",
+}
+"""What the tables about the file itself hold."""
+
 _UNRECORDED = COMPUTED | _OWN
 
 _Recorded = tuple[type, tuple[Column, ...]]
@@ -114,11 +134,27 @@ _CORE: dict[str, _Recorded] = {name: (cls, ()) for cls in CORE_TABLES for name i
 
 
 @functools.cache
-def _all_recorded() -> dict[str, _Recorded]:
-    """Every table that a record describes."""
+def protocol_tables() -> tuple[type, ...]:
+    """Record classes of the protocols' tables."""
     from rustnet.dissect.registry import tables  # noqa: PLC0415 -- slow, and rarely needed
 
-    return {table_name(cls): (cls, leading) for cls, leading in all_tables(tables())}
+    return tuple(tables())
+
+
+@functools.cache
+def _all_recorded() -> dict[str, _Recorded]:
+    """Every table that a record describes."""
+    return {table_name(cls): (cls, leading) for cls, leading in all_tables(protocol_tables())}
+
+
+@functools.cache
+def shared_kinds(*, protocols: bool = False) -> dict[str, Kind]:
+    """Kinds of the columns whose name means the same in all core tables, or in those of ``protocols`` too."""
+    kinds: dict[str, set[Kind]] = {}
+    for cls in (*CORE_TABLES, *(protocol_tables() if protocols else ())):
+        for column in columns(cls):
+            kinds.setdefault(column.name, set()).add(column.kind)
+    return {name: next(iter(several)) for name, several in kinds.items() if len(several) == 1}
 
 
 def _recorded(table: str) -> _Recorded | None:
@@ -151,6 +187,14 @@ def text_of(table: str, column: str) -> str:
         return ""
     cls, leading = recorded
     return LEADING_TEXTS[column] if any(c.name == column for c in leading) else field_docs(cls).get(column, "")
+
+
+def about_table(table: str) -> str:
+    """Description of a table or view; empty for a table that is not rustnet's."""
+    if table in VIEWS:
+        return VIEWS[table][1]
+    recorded = _recorded(table)
+    return " ".join((recorded[0].__doc__ or "").split()) if recorded else OWN_TABLES.get(table, "")
 
 
 def unrecorded() -> dict[str, dict[str, str]]:

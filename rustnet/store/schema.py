@@ -8,9 +8,9 @@ import typing
 from collections.abc import Iterable, Sequence
 
 from rustnet.errors import SessionError
-from rustnet.policy.names import LEARNED, UNKNOWN
 from rustnet.records import Column, Kind, columns, table_name
 from rustnet.store.flows_at import FLOWS_AT_SQL
+from rustnet.store.hosts_view import HOSTS_RULE, HOSTS_SQL
 from rustnet.store.tables import CORE_TABLES, FLOWS_ENDED, FLOWS_OPEN, FlowRow
 
 if typing.TYPE_CHECKING:
@@ -96,48 +96,6 @@ SELECT process_id, processes.host AS host, processes.pid AS pid, processes.name 
     min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM connections JOIN processes USING (process_id)
 GROUP BY process_id, processes.host, processes.pid, processes.name, processes.username"""
-
-NAME_RANK = "CASE source " + " ".join(f"WHEN '{n.source}' THEN {n.rank}" for n in LEARNED) + f" ELSE {UNKNOWN} END"
-"""Rank of a row of `names` by the order of docs/names.md (the better rank, for sources that have two)."""
-
-_PLACE = """CASE WHEN protocol = 'arp' THEN 1 WHEN tunnel IS NOT NULL THEN NULL
-        WHEN starts_with(src_ip, 'fe80:') THEN 2 WHEN dst_mac = 'ff:ff:ff:ff:ff:ff' THEN 3
-        WHEN starts_with(dst_ip, '224.0.0.') OR starts_with(dst_ip, 'ff02:') THEN 3 END"""
-"""Evidence that `src_mac` belongs to the initiator and not to a router: index of a value of `learned_from`."""
-
-HOSTS_SQL = f"""CREATE OR REPLACE VIEW hosts AS
-WITH learned AS (
-    SELECT ip, min(place) FILTER (mac IS NOT NULL) AS place,
-        arg_max(mac, (-place, seen)) FILTER (mac IS NOT NULL AND place > 0) AS mac,
-        count(DISTINCT mac) FILTER (place > 0) AS macs, min(started_at) AS first_seen, max(seen) AS last_seen
-    FROM (
-        SELECT src_ip AS ip, src_mac AS mac, {_PLACE} AS place, started_at, ended_at AS seen
-        FROM flows WHERE src_packets > 0
-        UNION ALL
-        SELECT dst_ip, dst_mac, CASE WHEN starts_with(dst_ip, 'fe80:') AND tunnel IS NULL THEN 2 END,
-            started_at, ended_at
-        FROM flows WHERE dst_packets > 0)
-    WHERE ip NOT IN ('0.0.0.0', '::') GROUP BY ip
-), called AS (
-    SELECT ip, min_by(name, (rank, -bytes, -ts, name)) AS name, min_by(source, (rank, -bytes, -ts, name)) AS source,
-        count(DISTINCT lower(name)) AS names
-    FROM (
-        SELECT ip, name, source, epoch_ns(ts) AS ts, {NAME_RANK} AS rank, 0 AS bytes FROM names
-        UNION ALL
-        SELECT dst_ip, hostname, hostname_source, epoch_ns(max(started_at)), {UNKNOWN}, sum(src_bytes + dst_bytes)
-        FROM flows WHERE hostname IS NOT NULL GROUP BY dst_ip, hostname, hostname_source)
-    GROUP BY ip
-)
-SELECT learned.ip, mac, NULL::VARCHAR AS vendor, first_seen, last_seen,
-    CASE WHEN mac IS NULL THEN 'traffic' ELSE ['arp', 'link-local', 'multicast'][place] END AS learned_from,
-    macs, called.name AS hostname, called.source AS hostname_source, coalesce(called.names, 0) AS hostnames
-FROM learned LEFT JOIN called ON called.ip = learned.ip"""  # noqa: S608 - our own parts
-
-HOSTS_RULE = (
-    "One row per address that sent a packet: its name, and its hardware address where ARP, a link-local address or a "
-    "packet to all on the link shows it (learned_from). An address may have several: the one of the best source is "
-    "shown, of those the one with most bytes, then the latest; macs and hostnames count all (vendor is not filled yet)."
-)
 
 LOCAL_RULE = (
     "Flows from the local end: the one that the winning ownership claim names; without an owner, dst if the "

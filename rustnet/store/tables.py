@@ -9,6 +9,8 @@ from rustnet.records import (
     U16,
     U32,
     U64,
+    AsName,
+    AsNumber,
     Bytes32,
     CommandLine,
     Count32,
@@ -23,6 +25,7 @@ from rustnet.records import (
     Mac,
     Mixed,
     ObjectName,
+    Place,
     Port,
     Seconds,
     Software,
@@ -33,6 +36,7 @@ from rustnet.records import (
     record,
     table_name,
 )
+from rustnet.store.host_facts import HostFact
 
 Bytes = Annotated[I64, Kind.BYTES]
 Count = Annotated[I64, Kind.COUNT]
@@ -348,6 +352,24 @@ class FlowRow:
     """Outer tag of QinQ of what `dst` sent."""
     duplicates: Count32 = 0
     """Of its packets, those that are copies of others: counted (unless `captures.without_duplicates`), not analysed."""
+    src_country: Place | None = None
+    """Country of `src_ip` (ISO 3166-1 alpha-2), according to a source in `data_sources`; NULL if that has none, or the
+    address is not a global one."""
+    dst_country: Place | None = None
+    """The same of `dst_ip`."""
+    src_city: Place | None = None
+    """City of `src_ip`; only with a city database of the user (docs/data.md)."""
+    dst_city: Place | None = None
+    """The same of `dst_ip`."""
+    src_asn: AsNumber | None = None
+    """Number of the autonomous system that announces the network of `src_ip`, according to a source in
+    `data_sources`; NULL if that has none, or the address is not a global one."""
+    dst_asn: AsNumber | None = None
+    """The same of `dst_ip`."""
+    src_as_name: AsName | None = None
+    """Name of that autonomous system."""
+    dst_as_name: AsName | None = None
+    """Name of that autonomous system."""
 
 
 @record("processes")
@@ -408,6 +430,45 @@ class Process:
     """SHA-256 of the executable, in hexadecimal digits."""
     boot_id: Identifier | None = None
     """Boot of the host that it ran in."""
+
+
+@record("tcp_intervals")
+class TcpInterval:
+    """What one direction of a bulk TCP connection showed of its path within an interval of at least 5 ms.
+
+    Only directions of 32 packets and more have rows, at most one for each 100 ms (later: for each second).
+    """
+
+    capture_id: I32
+    """Capture it was seen in."""
+    flow_id: I64
+    """Flow it belongs to."""
+    from_src: bool
+    """The direction: what the flow's `src` sent."""
+    began_at: Ts
+    """When it began: the flow's beginning, or the end of the previous interval."""
+    ts: Ts
+    """When it ended."""
+    rtt_samples: Count32
+    """Round-trip times that ended in it: from this direction's data to their acknowledgement, or from its
+    acknowledgements to the data that echo their timestamp. They are those between the place of capture and the end that
+    this direction goes to."""
+    min_rtt_ms: float | None
+    """Smallest of them."""
+    rtt_ms: float | None
+    """Their mean."""
+    max_rtt_ms: float | None
+    """Largest of them."""
+    least_rtt_ms: float | None
+    """Smallest such time since the flow's beginning, its handshake included."""
+    sent_bytes: Bytes
+    """New bytes of this direction's stream (retransmitted ones are not new)."""
+    acknowledged_bytes: Bytes
+    """Bytes of this direction's stream that were acknowledged."""
+    in_flight_bytes: Bytes
+    """Bytes that were sent and not yet acknowledged at its end; 0 where the sender had nothing more to send."""
+    retransmissions: Count32
+    """Segments of this direction that were retransmitted."""
 
 
 @record("claims")
@@ -511,6 +572,50 @@ class Name:
     """Client that asked for it (DNS)."""
 
 
+@record("addresses")
+class Address:
+    """What tables of IP addresses state about each address of a flow: one row per address."""
+
+    ip: Ip
+    """Address."""
+    num: IpNumber
+    """`ip` as a number; IPv4 as IPv4-mapped IPv6."""
+    scope: Word
+    """What IANA's registries reserve it for: `private`, `loopback`, `multicast`, `documentation` …; else `global`."""
+    country: Place | None = None
+    """Country (ISO 3166-1 alpha-2); NULL if unknown, or if the address is not a global one."""
+    city: Place | None = None
+    """City, of the same source as the country."""
+    asn: AsNumber | None = None
+    """Number of the autonomous system that announces its network."""
+    as_name: AsName | None = None
+    """Name of that autonomous system."""
+    country_source: FilePath | None = None
+    """Where the country comes from: `data_sources.name`."""
+    asn_source: FilePath | None = None
+    """Where the autonomous system comes from: `data_sources.name`."""
+    resolved_at: Ts | None = None
+    """When its name was last asked for by reverse DNS (`refresh --resolve`); NULL if never. `names` has the answer."""
+
+
+@record("data_sources")
+class DataSource:
+    """Tables that values of this session were looked up in."""
+
+    name: FilePath
+    """Package that a shipped table was made of, or path of the user's database."""
+    kind: Word
+    """What was looked up: `country`, `city` (with the country) or `asn`."""
+    version: Term | None
+    """Version of the package, or type of the database (`GeoLite2-City` …)."""
+    built_at: Ts | None
+    """Day or time of the data; NULL if they state none."""
+    licence: FreeText | None
+    """Licence of a shipped table; NULL for a database of the user, which does not state it."""
+    attribution: FreeText | None
+    """Who the data come from."""
+
+
 @record("anomalies")
 class Anomaly:
     """Everything malformed, cut off, ambiguous or dropped."""
@@ -539,11 +644,15 @@ CORE_TABLES: tuple[type, ...] = (
     InterfaceRow,
     Packet,
     FlowRow,
+    TcpInterval,
     Process,
     Claim,
     Clock,
     Alias,
     Name,
+    Address,
+    DataSource,
+    HostFact,
     Anomaly,
 )
 

@@ -60,6 +60,7 @@ _MODULES = {
     "rustnet.ingest.report": ("Progress", "Report"),
     "rustnet.ingest.stop": ("StopToken",),
     "rustnet.query.detail": ("FlowDetail", "Message", "Messages"),
+    "rustnet.query.diff": ("Difference", "diff"),
     "rustnet.query.execute": ("QueryError", "QueryFailedError", "QueryStoppedError", "QueryTimeoutError", "ResultSet"),
     "rustnet.query.diff": ("Difference", "diff"),
     "rustnet.query.session": ("Session",),

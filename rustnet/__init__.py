@@ -62,7 +62,6 @@ _MODULES = {
     "rustnet.query.detail": ("FlowDetail", "Message", "Messages"),
     "rustnet.query.diff": ("Difference", "diff"),
     "rustnet.query.execute": ("QueryError", "QueryFailedError", "QueryStoppedError", "QueryTimeoutError", "ResultSet"),
-    "rustnet.query.diff": ("Difference", "diff"),
     "rustnet.query.session": ("Session",),
 }
 _PLACES = {name: (module, name) for module, names in _MODULES.items() for name in names}

@@ -42,8 +42,10 @@ def _text(value: Any) -> str:
 
 def second(ns: int | None) -> str:
     """A moment to the second."""
+    if ns is None:
+        return "-"
     stamp = timestamp_ns(ns)
-    return "-" if ns is None else f"{stamp[:10]} {stamp[11:19]}Z"
+    return f"{stamp[:10]} {stamp[11:19]}Z"
 
 
 def evidence(flow: int | None, packet: int | None) -> str:

@@ -136,7 +136,8 @@ def _screen(rows: "list[Row]", screen: Terminal) -> int:
         cells.append([
             text(h["ip"]), text(h["mac"]) + more(h["macs"]), text(h["vendor"]),
             text(h["hostname"]) + more(h["hostnames"]), text(h["hostname_source"]), text(h["os"] or h["device"]),
-            text(", ".join(h["roles"] or []) or None), text(h["country"]), f"{h['flows']:,}", humanised(h["bytes_sent"]), humanised(h["bytes_received"]),
+            text(", ".join(h["roles"] or []) or None), text(h["country"]),
+            f"{h['flows']:,}", humanised(h["bytes_sent"]), humanised(h["bytes_received"]),
             f"{last[:10]} {last[11:19]}Z",
         ])  # fmt: skip
     filled = [at for at in range(len(_COLUMNS)) if not cells or any(cell[at] != "-" for cell in cells)]

@@ -25,6 +25,7 @@ PER_PACKET = [
     "rustnet.engine.listener",
     "rustnet.engine.generations",
     "rustnet.engine.jumps",
+    "rustnet.engine.tally",
     "rustnet.engine.tcp",
     "rustnet.engine.streams",
     "rustnet.engine.places",

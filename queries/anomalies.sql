@@ -1,5 +1,8 @@
 -- title: Anomalies
 -- description: Everything malformed, cut off, ambiguous or dropped, by kind, with the first example of each.
+-- subject: capture
+-- column: example free_text Detail of the first one
+-- column: details count Different details
 WITH ordered AS (
     SELECT *, row_number() OVER (PARTITION BY kind ORDER BY capture_id, packet NULLS LAST, ts, detail) AS place
     FROM anomalies

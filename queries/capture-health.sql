@@ -1,5 +1,10 @@
 -- title: Capture health
 -- description: Quality of each capture: cut-off and undecoded packets, drops, gaps in streams, completeness.
+-- subject: capture
+-- column: source path The capture
+-- column: truncated count Packets that the snap length cut
+-- column: flows_with_gaps count Flows with bytes that the capture lacks
+-- column: anomalies count Rows of anomalies, with their repetitions
 WITH gaps AS (
     SELECT capture_id, sum(src_missed_bytes + dst_missed_bytes)::BIGINT AS missed_bytes,
         count(*) FILTER (src_missed_bytes + dst_missed_bytes > 0) AS flows_with_gaps

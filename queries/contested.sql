@@ -1,6 +1,8 @@
 -- title: Contested flows
 -- description: Every claim on the flows whose claims disagree; the winner, if there is one, is marked.
+-- subject: processes
 -- parameter: limit int 200 Most rows
+-- column: source word What made the claim
 SELECT flows.flow_id, flows.src_ip, flows.src_port, flows.dst_ip, flows.dst_port, processes.host,
     processes.name AS process_name, processes.pid, processes.started_at, processes.username,
     coalesce(claims.process_id = flows.process_id, false) AS wins, claims.source, claims.quality, claims.match,

@@ -1,6 +1,9 @@
 -- title: Conversations
 -- description: Pairs of addresses in either direction, by bytes.
+-- subject: overview
 -- parameter: limit int 50 Most rows
+-- column: a address The lower address
+-- column: b address The higher address
 SELECT least(src_ip, dst_ip) AS a, greatest(src_ip, dst_ip) AS b, count(*) AS flows,
     sum(CASE WHEN src_ip <= dst_ip THEN src_bytes ELSE dst_bytes END)::BIGINT AS a_to_b_bytes,
     sum(CASE WHEN src_ip <= dst_ip THEN dst_bytes ELSE src_bytes END)::BIGINT AS b_to_a_bytes,

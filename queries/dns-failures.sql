@@ -1,5 +1,6 @@
 -- title: DNS failures
 -- description: Questions that got an error (NXDOMAIN, SERVFAIL, REFUSED …) or no answer to any of their tries, by name.
+-- subject: dns
 -- parameter: limit int 100 Most rows
 WITH failed AS (
     SELECT flow_id, ts, lower(query) AS query, qtype, rcode AS failure

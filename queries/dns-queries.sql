@@ -1,7 +1,10 @@
 -- title: Names asked for
 -- description: Names (lower case: DNS does not distinguish) by how often they were asked for, with clients and answers.
+-- subject: dns
 -- parameter: name text null Only names that contain this
 -- parameter: limit int 100 Most rows
+-- column: rcodes word Results of the answers
+-- column: transports word DNS, multicast DNS, LLMNR …
 WITH messages AS (
     SELECT lower(dns.query) AS name, dns.* EXCLUDE (query), flows.src_ip AS client
     FROM dns LEFT JOIN flows ON flows.flow_id = dns.flow_id

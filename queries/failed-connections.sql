@@ -1,6 +1,8 @@
 -- title: Failed connections
 -- description: TCP attempts that were refused or not answered, and datagrams that only ICMP errors answered, by target.
+-- subject: quality
 -- parameter: limit int 100 Most rows
+-- column: reporters address Senders of the ICMP errors
 WITH errors AS (
     SELECT icmp.about_flow_id AS flow_id, sender.src_ip AS reporter,
         CASE WHEN message = 'parameter_problem' THEN message ELSE coalesce(reason, message) END AS error

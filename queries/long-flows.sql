@@ -1,5 +1,6 @@
 -- title: Long flows
 -- description: Flows by how long they lasted.
+-- subject: overview
 -- parameter: least duration 1m Shortest that counts
 -- parameter: limit int 100 Most rows
 SELECT flow_id, started_at, (epoch_ns(ended_at) - epoch_ns(started_at)) / 1000000.0 AS duration_ms, protocol, src_ip,

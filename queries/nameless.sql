@@ -1,8 +1,12 @@
 -- title: Nameless contacts
 -- description: Public addresses that were contacted before the capture had learned any name for them, by process.
+-- subject: destinations
 -- parameter: process text null Only processes whose name contains this
 -- parameter: silent bool false Only flows that gave no name of their own either (SNI, Host)
 -- parameter: limit int 200 Most rows
+-- column: process software Name of the process, or (unowned)
+-- column: address address
+-- column: named_itself host Names that its flows gave
 WITH learned AS (
     SELECT ip, min(ts) AS at FROM names GROUP BY ip
 ), contacts AS (

@@ -1,8 +1,11 @@
 -- title: Owners
 -- description: Processes and their remote ends, names and applications, by bytes. Requests of mixed flows went to
 -- description: several hosts, of which the name is one.
+-- subject: processes
 -- parameter: process text null Only processes whose name contains this
 -- parameter: limit int 200 Most rows
+-- column: sources word Sources of the ownership
+-- column: contested count Flows whose claims disagree
 WITH mixed AS ( -- a proxy's, say
     SELECT flow_id FROM http WHERE host IS NOT NULL GROUP BY flow_id HAVING count(DISTINCT lower(host)) > 1
 )

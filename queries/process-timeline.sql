@@ -1,8 +1,13 @@
 -- title: Process timeline
 -- description: Activity of each process per interval of time and remote name (or address), the most bytes first.
+-- subject: processes
 -- parameter: interval duration 1m Length of an interval
 -- parameter: process text null Only processes whose name contains this
 -- parameter: limit int 1000 Most rows
+-- column: remote host Name of the remote end, or its address
+-- column: new_addresses count Addresses that the process had not used before
+-- column: flows_begun count
+-- column: flows_active count
 WITH owned AS (
     SELECT flow_id, process_id, process_name, pid, username, local_initiated, first_seen,
         coalesce(hostname, remote_addr) AS remote,

@@ -1,7 +1,11 @@
 -- title: Retransmissions and loss
 -- description: Flows with retransmitted segments, most first; missed bytes are absent from the capture.
+-- subject: quality
 -- parameter: least int 1 Fewest retransmissions that count
 -- parameter: limit int 100 Most rows
+-- column: fast count Fast retransmissions
+-- column: duplicate_acks count
+-- column: zero_windows count
 SELECT flow_id, src_ip, src_port, dst_ip, dst_port, hostname, app,
     src_retransmissions + dst_retransmissions AS retransmissions,
     src_retransmissions, dst_retransmissions, src_fast_retransmissions + dst_fast_retransmissions AS fast,

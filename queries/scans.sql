@@ -1,10 +1,14 @@
 -- title: Scans
 -- description: Sources that tried many ports of one host, or one port of many hosts, mostly without success, and how:
 -- description: SYN, connect, FIN, NULL, XMAS, ACK, Maimon, UDP, SCTP, ping, ARP or IP protocol.
+-- subject: security
 -- parameter: ports int 20 Fewest ports of one host
 -- parameter: hosts int 20 Fewest hosts on one port
 -- parameter: failed float 0.5 Least share of attempts that failed
 -- parameter: limit int 100 Most rows
+-- column: scan word How the ports or hosts were tried
+-- column: target mixed An address or a port
+-- column: width count Different ports, hosts or protocols
 WITH wanted AS (
     SELECT *, src_payload + dst_payload AS payload,
         coalesce(starts_with(history, '^') AND protocol = 'tcp', false) AS turned -- dst sent the first packet

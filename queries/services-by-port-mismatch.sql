@@ -1,5 +1,6 @@
 -- title: Services on ports that are not theirs
 -- description: Flows whose content is one protocol and whose well-known port belongs to another.
+-- subject: protocols
 -- parameter: limit int 100 Most rows
 WITH alike(app, service) AS (
     -- Names of one thing: what a parser calls it, and what the port is called.

@@ -1,6 +1,7 @@
 -- title: Slow DNS answers
 -- description: Questions by the time from their first try to the answer, slowest first; of those without an answer in
 -- description: the capture, by the time until the last try.
+-- subject: dns
 -- parameter: least duration 100ms Shortest time of answers that counts
 -- parameter: limit int 100 Most rows
 SELECT dns.ts, coalesce(dns.answer_ms, dns.unanswered_ms) AS waited_ms, dns.tries, dns.rtt_ms,

@@ -1,5 +1,6 @@
 -- title: Slow handshakes
 -- description: TCP connections that took long to open from the first try, or tried for long in vain; slowest first.
+-- subject: quality
 -- parameter: least duration 200ms Shortest time that counts
 -- parameter: limit int 100 Most rows
 WITH openings AS (

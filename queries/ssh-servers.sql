@@ -1,6 +1,8 @@
 -- title: SSH servers
 -- description: Servers with their software, fingerprints and chosen algorithms, and their clients.
+-- subject: ssh
 -- parameter: limit int 100 Most rows
+-- column: host_keys term Algorithms of the host keys
 SELECT flows.dst_ip AS server, flows.dst_port AS port, ssh.server_software, ssh.hassh_server, count(*) AS connections,
     count(*) FILTER (ssh.established) AS established, count(DISTINCT flows.src_ip) AS clients,
     list_sort(list_distinct(list(ssh.client_software) FILTER (ssh.client_software IS NOT NULL)))[1:8]

@@ -1,7 +1,12 @@
 -- title: TLS certificates
 -- description: Certificates seen in the clear (TLS 1.2 and older), with what is odd: out of date, signed by itself, small key.
+-- subject: tls
 -- parameter: odd bool no Only odd ones
 -- parameter: limit int 100 Most rows
+-- column: remarks word What is unusual
+-- column: key_type word
+-- column: key_bits number
+-- column: signature word Algorithm of the signature
 WITH certificates AS (
     SELECT cert_sha256, subject, issuer, sans, not_before, not_after, cert_key_type AS key_type,
         cert_key_bits AS key_bits, cert_signature AS signature, self_signed, count(*) AS handshakes,

@@ -1,7 +1,12 @@
 -- title: TLS servers
 -- description: Servers by name and address: versions, ciphers and certificates they chose, and how often.
+-- subject: tls
 -- parameter: sni text null Only names that contain this
 -- parameter: limit int 100 Most rows
+-- column: versions word
+-- column: ciphers word
+-- column: alpns term
+-- column: alerts word
 SELECT lower(tls.sni) AS sni, flows.dst_ip AS server, flows.dst_port AS port, count(*) AS handshakes,
     count(*) FILTER (tls.established) AS established, count(DISTINCT flows.src_ip) AS clients,
     list_sort(list_distinct(list(tls.version) FILTER (tls.version IS NOT NULL))) AS versions,

@@ -1,6 +1,7 @@
 -- title: Top destinations
 -- description: Responders by address, port and name (a row for each name), by bytes in both directions. Requests of
 -- description: mixed flows went to several hosts, of which the name is one.
+-- subject: destinations
 -- parameter: limit int 20 Most rows
 WITH mixed AS ( -- a proxy's, say
     SELECT flow_id FROM http WHERE host IS NOT NULL GROUP BY flow_id HAVING count(DISTINCT lower(host)) > 1

@@ -1,5 +1,6 @@
 -- title: Top processes
 -- description: Processes by the bytes of the flows they own; the last row is the traffic without a known owner.
+-- subject: processes
 -- parameter: limit int 20 Most rows
 WITH owned AS (
     SELECT process_name, pid, username, host, flows, contested_flows, remote_hosts, bytes_sent, bytes_received,

@@ -1,6 +1,8 @@
 -- title: Top talkers
 -- description: Addresses by the bytes they sent and received, with the number of flows and peers.
+-- subject: hosts
 -- parameter: limit int 20 Most rows
+-- column: flows_initiated count
 WITH ends AS (
     SELECT src_ip AS ip, dst_ip AS peer FROM flows
     UNION ALL

@@ -1,7 +1,9 @@
 -- title: Unanswered
 -- description: Addresses that never answered, in any protocol, except multicast and broadcast. The outcome says whether
 -- description: ICMP errors answered for them, and where the capture may lack the other direction.
+-- subject: quality
 -- parameter: limit int 100 Most rows
+-- column: reporters address Senders of the ICMP errors
 WITH errors AS (
     SELECT icmp.about_flow_id AS flow_id, sender.src_ip AS reporter,
         CASE WHEN message = 'parameter_problem' THEN message ELSE coalesce(reason, message) END AS error

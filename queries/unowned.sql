@@ -1,5 +1,10 @@
 -- title: Unowned flows
 -- description: Flows without a process: the reason, the processes of the nearest claims, and their distance in time.
+-- subject: processes
+-- column: reason word
+-- column: why word The reason in words
+-- column: busiest host Remote end with the most bytes: its name or address
+-- column: claimed_by software Processes of the nearest claims
 WITH named AS (
     SELECT claims.flow_id, min(distance_ms) AS nearest_ms, list(DISTINCT processes.name) AS names
     FROM claims JOIN processes ON processes.process_id = claims.process_id

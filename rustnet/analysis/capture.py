@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rustnet.analysis.collector import Collector
+from rustnet.analysis.intervals import interval_columns
 from rustnet.dissect import registry
 from rustnet.dissect.framework.dispatch import Dispatcher
 from rustnet.engine.columns import FlowColumns
@@ -28,6 +29,8 @@ from rustnet.store.tables import FlowRow
 
 FLOW_BYTES = 1_024
 """Size of a flow that has ended, about."""
+INTERVAL_BYTES = 600
+"""Size of an interval that waits, about."""
 OPEN_ROWS = 8_192
 """Flows in one batch of those that are open, or end with the capture."""
 JUMPED = (
@@ -134,18 +137,24 @@ class Analysis:
     @property
     def waiting_bytes(self) -> int:
         """About the size of the rows that wait."""
-        return self.collector.waiting_bytes + FLOW_BYTES * len(self.flows)
+        return (
+            self.collector.waiting_bytes + FLOW_BYTES * len(self.flows) + INTERVAL_BYTES * len(self.tracker.intervals)
+        )
 
     def take(self) -> list[Batch]:
         """Batches that are full, or all if they are large."""
         if self.waiting_bytes >= self.cadence.waiting_bytes:
             return self.take_all()
         batches: list[Batch] = [self._take_flows()] if len(self.flows) >= self.cadence.flow_rows else []
+        if len(self.tracker.intervals) >= self.cadence.table_rows:
+            batches.append(interval_columns(self.tracker.take_intervals()))
         return batches + self.collector.take(self.cadence.table_rows)
 
     def take_all(self, final: bool = False) -> list[Batch]:
         """Batches of all rows so far; the ``final`` ones after `finish`."""
         batches: list[Batch] = [self._take_flows()] if self.flows else []
+        if self.tracker.intervals:
+            batches.append(interval_columns(self.tracker.take_intervals()))
         return batches + self.collector.take(1, final)
 
     def finish(self) -> None:

@@ -453,7 +453,7 @@ def _match_query(used: Container[str]) -> str:
 
 def _fill_longest(con: "DuckDBPyConnection") -> None:
     """Fill ``own_longest``: for each position of a crowded key, the two earlier observations that end last."""
-    hot = con.execute(
+    hot: dict[str, Any] = con.execute(
         f"SELECT w.key, w.n, w.upto, w.we, coalesce(w.process_id, 0) AS process FROM own_window w "
         f"SEMI JOIN own_key k ON k.key = w.key AND k.size > {NEAR} ORDER BY w.key, w.n"
     ).fetchnumpy()

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import click
 from rustnet.cli.main import State
 from rustnet.cli.outputs import check_session_name, check_streams, check_streams_against, output_options
 from rustnet.cli.terminal import notify
-from rustnet.errors import ExitCode
+from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
 from rustnet.probe.newfile import remove_unfinished
 
@@ -40,7 +40,7 @@ def _set(name: str, value: object = None) -> Callable[[click.Context, click.Para
     return callback
 
 
-def _override(key: str, value: str | None = None) -> Callable[[click.Context, click.Parameter, Any], None]:
+def override(key: str, value: str | None = None) -> Callable[[click.Context, click.Parameter, Any], None]:
     """Override a setting with ``value``, or with what was given."""
 
     def callback(ctx: click.Context, param: click.Parameter, given: Any) -> None:
@@ -71,11 +71,11 @@ def common(command: _F) -> _F:
 def talk_options(command: _F) -> _F:
     """Add the options of `common` without reading the configuration; ``rustnet --help`` lists the hidden ones."""
     command = click.option(
-        "--color", hidden=True, expose_value=False, is_eager=True, callback=_override("color"),
+        "--color", hidden=True, expose_value=False, is_eager=True, callback=override("color"),
         type=click.Choice(["auto", "always", "never"]), help=_("Whether to use colours."),
     )(command)  # fmt: skip
     command = click.option(
-        "--timezone", metavar="ZONE", hidden=True, expose_value=False, is_eager=True, callback=_override("timezone"),
+        "--timezone", metavar="ZONE", hidden=True, expose_value=False, is_eager=True, callback=override("timezone"),
         help=_("Time zone of the times shown."),
     )(command)  # fmt: skip
     command = click.option(
@@ -83,7 +83,7 @@ def talk_options(command: _F) -> _F:
         help=_("Read no configuration file."),
     )(command)  # fmt: skip
     command = click.option(
-        "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_override("color", "never"),
+        "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=override("color", "never"),
         help=_("Do not use colours."),
     )(command)  # fmt: skip
     return click.option(
@@ -148,6 +148,17 @@ def limit_options(command: _F) -> _F:
     )
     words = _("Show at most this many rows.  [default: {n} on a terminal, else all]").format(n=TERMINAL_LIMIT)
     return click.option("-n", "--limit", type=click.IntRange(0), help=words)(command)
+
+
+def query_parameters(parameters: Sequence[str]) -> dict[str, str]:
+    """Parameters of a saved query given as ``KEY=VALUE``, by name."""
+    parsed = {}
+    for text in parameters:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError("-p expects KEY=VALUE, not {text!r}", text=text)
+        parsed[key] = value
+    return parsed
 
 
 def chosen_format(fmt: str | None, output: str | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rustnet.dissect.registry import DISSECTORS, tables
 from rustnet.records import columns, field_docs, kind_docs, table_name
 from rustnet.store.flows_at import FLOWS_AT_RULE
-from rustnet.store.meanings import kind_of, text_of, unrecorded
+from rustnet.store.meanings import about_table, kind_of, text_of, unrecorded
 from rustnet.store.schema import LEADING, VIEWS
 from rustnet.store.tables import CORE_TABLES, FlowRow
 
@@ -44,11 +44,6 @@ the session is being written.
 ## flows_at(t) (table macro)
 """
 
-OWN = {
-    "meta": "Format and version of the file.",
-    "migrations": "Schema migrations that were applied to the file.",
-}
-
 
 def cell(text: str) -> str:
     """Escape text for a cell of a Markdown table."""
@@ -75,8 +70,8 @@ def page() -> str:
         if cls is not FlowRow:
             lines += table(cls, required=True)
     for name, types in unrecorded().items():
-        title, about = (f"{name} (view)", VIEWS[name][1]) if name in VIEWS else (name, OWN[name])
-        lines += ["", f"## {title}", "", about, "", *_meanings(name, types)]
+        title = f"{name} (view)" if name in VIEWS else name
+        lines += ["", f"## {title}", "", about_table(name), "", *_meanings(name, types)]
     leading = _meanings(table_name(tables()[0]), {c.name: c.sql_type for c in LEADING})
     lines += [PROTOCOLS, *leading, "", "| table | protocols | one row is |", "| --- | --- | --- |", *_protocols()]
     return "\n".join(lines) + "\n"

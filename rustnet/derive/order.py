@@ -10,7 +10,5 @@ from rustnet.derive.passes import Pass
 from rustnet.derive.relations import RELATIONS
 from rustnet.derive.unknown_apps import UNKNOWN_APPS
 
-PASSES: tuple[Pass, ...] = (
-    RELATIONS, COPIES, NAMES, CONTINUATIONS, ENRICHMENT, HOSTS, OWNERSHIP, UNKNOWN_APPS,
-)  # fmt: skip
+PASSES: tuple[Pass, ...] = (RELATIONS, COPIES, NAMES, CONTINUATIONS, ENRICHMENT, HOSTS, OWNERSHIP, UNKNOWN_APPS)
 """All passes in their order; `UNKNOWN_APPS` runs on demand only."""

@@ -9,9 +9,9 @@ cdef struct Half:
     uint32_t next_seq, highest_ack
     uint16_t window
     short ttl
-    unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked, other
+    unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked, other, tallied
     uint32_t sample_end
-    int64_t sample_ts
+    int64_t sample_ts, due
     double srtt, min_rtt
     uint32_t isn, fin_end
     uint32_t duplicate_run
@@ -30,12 +30,12 @@ cdef class Flow:
     cdef public int64_t last_ts, timeout
     cdef public int protocol
     cdef public uint32_t jumps
-    cdef public unsigned char exact, other_side, state, closed, src_is_a, wants, shadow, waiting
+    cdef public unsigned char exact, other_side, state, closed, src_is_a, wants, shadow, waiting, stamps
     cdef Half src, dst
     cdef public uint64_t hash
     cdef public uint64_t a_lo, b_lo, a_hi, b_hi
     cdef public int64_t first_ts, flow_id
-    cdef public object src_stream, dst_stream
+    cdef public object src_stream, dst_stream, tallies
     cdef public object talk
     cdef public uint16_t a_port, b_port
     cdef public unsigned char has_ports, version, tunnel, carries, reset_by, first_closer

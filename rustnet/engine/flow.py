@@ -81,6 +81,7 @@ class Flow:
         self.jump_ts = 0
         self.jump_packet = 0
         self.shadow = 0
+        self.stamps = 0
         if not cython.compiled:
             self.src = Half()
             self.dst = Half()
@@ -88,6 +89,7 @@ class Flow:
         self.noted = 0
         self.src_holes: list[Hole] | None = None
         self.dst_holes: list[Hole] | None = None
+        self.tallies: Any = None
         self.src_stream: Any = None
         self.dst_stream: Any = None
         self.end_reason = "end"

@@ -40,3 +40,5 @@ class Half:
         self.sample_ts = 0
         self.srtt = -1.0
         self.min_rtt = -1.0
+        self.due = 0
+        self.tallied = 0

@@ -118,6 +118,9 @@ cdef enum:
     MAX_JUMP = 1048576
     POSSIBLE = 1
     FOREIGN = 2
+    INTERVAL = 2
+    BULK_PACKETS = 32
+    TIMESTAMPS = 16844810
     FLIPPED = 94
     DATA = 68
     GAP = 71

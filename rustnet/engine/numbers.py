@@ -144,6 +144,12 @@ the time, and by what follows. Otherwise the numbers are another stream's (of th
 of an attacker, of a broken device)."""
 POSSIBLE, FOREIGN = 1, 2
 """What a jump of a direction may be: a loss, or surely another stream (`Half.other`; 0: there was none)."""
+INTERVAL = 2
+"""Result of a segment that ends an interval of the other direction (`rustnet.engine.tally`)."""
+BULK_PACKETS = 32
+"""Packets of a direction before its first interval ends, and in each but its early ones."""
+TIMESTAMPS = 0x0101080A
+"""Start of TCP's options where they are timestamps alone: two NOPs, kind 8, length 10 (RFC 7323)."""
 
 FLIPPED, DATA, GAP, RETRANSMISSION, ZERO_WINDOW = 94, 68, 71, 84, 87
 """Zeek's history letters ``^DGTW``, as characters."""

@@ -36,6 +36,7 @@ if not cython.compiled:  # compiled, .pxd files have the same as inline function
     from rustnet.engine.jumps import foreign, hole, jumps, keep_holes, sequence_size, wrap
     from rustnet.engine.numbers import (
         ACK,
+        BULK_PACKETS,
         CLOSE_WAIT,
         CLOSED,
         CLOSING,
@@ -46,6 +47,7 @@ if not cython.compiled:  # compiled, .pxd files have the same as inline function
         FIN_WAIT1,
         FIN_WAIT2,
         FOREIGN,
+        INTERVAL,
         LAST_ACK,
         MARK_ACK,
         MARK_DATA,
@@ -65,13 +67,19 @@ if not cython.compiled:  # compiled, .pxd files have the same as inline function
         TIME_WAIT,
         ZERO_WINDOW,
     )
+    from rustnet.engine.tally import add_rtt
 
 
 def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
-    """Account for one segment that ``me`` sent; 1 if its numbers are of another stream, so that it is only a packet."""
+    """Account for one segment that ``me`` sent.
+
+    Returns 1 if its numbers are of another stream, so that it is only a packet; `INTERVAL` if it ends an interval of
+    what ``peer`` sends.
+    """
     flags = p.flags
     size = p.payload
     plain = flags & FIN_SYN_RST == 0
+    due = 0
     other = foreign(flow, me, peer, p, from_src) if flow.jumps else 0
     if other == FOREIGN:
         return 1
@@ -94,7 +102,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
             sequence(flow, me, peer, p, size, from_src)
     me.flags |= flags
     if flags & ACK and not (peer.started and wrap(p.ack - peer.next_seq) > MAX_JUMP):  # not of what nobody saw
-        acknowledge(flow, me, peer, p, from_src)
+        due = acknowledge(flow, me, peer, p, from_src)
     if p.window == 0 and plain:
         me.zero_windows += 1
         note_count(flow, me.zero_windows, ZERO_WINDOW, from_src)
@@ -105,7 +113,7 @@ def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
     me.window = p.window
     if flags & FIN_RST or flow.state != ESTABLISHED:
         advance_state(flow, me, flags, p, from_src)
-    return 0
+    return due
 
 
 def new_connection(flow: Flow, me: Half, p: Packet) -> bool:
@@ -243,8 +251,9 @@ def repeated(flow: Flow, me: Half, peer: Half, p: Packet, size: int, distance: i
         me.position = end
 
 
-def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> None:
-    """Account for ``me``'s acknowledgement of what ``peer`` sent."""
+def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
+    """Account for ``me``'s acknowledgement of what ``peer`` sent; `INTERVAL` if one of ``peer`` ends here."""
+    due = 0
     if peer.sampling and wrap(p.ack - peer.sample_end) >= 0:
         rtt = p.ts - peer.sample_ts
         peer.sampling = 0
@@ -256,6 +265,8 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> 
                 peer.srtt += (rtt - peer.srtt) / 8
                 if rtt < peer.min_rtt:
                     peer.min_rtt = rtt
+            if peer.tallied:
+                add_rtt(flow, rtt, not from_src)
     if not me.has_ack:
         me.has_ack = 1
         me.highest_ack = p.ack
@@ -266,6 +277,8 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> 
         if distance > 0:
             me.highest_ack = p.ack
             me.duplicate_run = 0
+            if peer.packets >= BULK_PACKETS and p.ts >= peer.due:
+                due = INTERVAL
         elif (
             distance == 0
             and p.payload == 0
@@ -279,6 +292,7 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> 
             me.duplicate_ts = p.ts
     if peer.fin and not peer.fin_acked and wrap(p.ack - peer.fin_end) >= 0:
         peer.fin_acked = 1
+    return due
 
 
 def marks(flow: Flow, me: Half, flags: int, payload: int, from_src: bool) -> None:

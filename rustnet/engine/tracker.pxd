@@ -11,11 +11,13 @@ from rustnet.engine.shares cimport owner
 from rustnet.engine.streams cimport Stream, Streams
 from rustnet.engine.table cimport FlowTable
 from rustnet.engine.jumps cimport wrap
+from rustnet.engine.reader cimport u32
+from rustnet.engine.tally cimport end_interval, end_stamp, last_intervals, start_stamp, tally_of
 from rustnet.engine.tcp cimport segment
 from rustnet.sources.frames cimport Frames
 from rustnet.engine.numbers cimport *
 
-cdef int ECHO_HEADER, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
+cdef int ECHO_HEADER, TIMESTAMPS_SIZE, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
 
 
 cdef uint64_t INNER_TAGS, MASK64, MASK32
@@ -32,7 +34,7 @@ cdef class Tracker:
     cdef public PacketIndex index
     cdef public FlowTable table
     cdef public Streams streams
-    cdef public list jumped
+    cdef public list jumped, intervals
     cdef const unsigned char[::1] wanted
     cdef public uint64_t share, shares
     cdef int64_t[::1] portless
@@ -51,8 +53,11 @@ cdef class Tracker:
     cdef Flow copied(self)
     @cython.locals(key=uint64_t, tunnel=uint64_t)
     cdef uint64_t inside(self, uint64_t context, Packet p) noexcept
-    @cython.locals(me=Side, peer=Side, state=int, other_stream=int)
+    @cython.locals(me=Side, peer=Side, state=int, result=int)
     cdef int account(self, Flow flow, Packet p, bint from_src) except -1
+    cdef int interval(self, Flow flow, Half *me, Half *peer, bint from_src) except -1
+    @cython.locals(p=Packet, at=Py_ssize_t)
+    cdef void stamps(self, Flow flow, Half *me, Half *peer, bint from_src) except *
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
     cdef bint elsewhere(self, Packet p) except -1
@@ -73,4 +78,5 @@ cdef class Tracker:
     cpdef list close_ended(self)
     cdef int close(self, Flow flow) except -1
     cpdef list take_jumped(self)
+    cpdef list take_intervals(self)
     cpdef list finish(self)

@@ -27,6 +27,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
     from rustnet.engine.jumps import wrap
     from rustnet.engine.numbers import (
         ACK,
+        BULK_PACKETS,
         COPY,
         DATA,
         ECHO6_REPLY,
@@ -35,6 +36,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         EVERYONE,
         ICMP,
         ICMPV6,
+        INTERVAL,
         MARK_DATA,
         OK,
         OWNER,
@@ -42,9 +44,12 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         SHARE_SHIFT,
         SYN,
         TCP,
+        TIMESTAMPS,
         TUNNEL_FRAGMENTS,
     )
+    from rustnet.engine.reader import u32
     from rustnet.engine.shares import owner
+    from rustnet.engine.tally import end_interval, end_stamp, last_intervals, start_stamp, tally_of
     from rustnet.engine.tcp import segment
 
 MAX_TUNNELS = 8
@@ -52,6 +57,9 @@ MAX_TUNNELS = 8
 
 MAX_PORTLESS = 100_000
 """Flows of one protocol without ports whose messages are read: a sweep or a flood may have one of each packet."""
+
+TIMESTAMPS_SIZE = 12
+"""Bytes of TCP's options where they are timestamps alone."""
 
 ECHO_HEADER = 8
 """Bytes in front of what an ICMP echo carries."""
@@ -86,6 +94,8 @@ class Tracker:
         self.owners = zeros(1, np.uint8)
         self.jumped: list[tuple[int, int, int, int]] = []
         """Ended flows with numbers of another stream: id, segments, time and packet number of the first."""
+        self.intervals: list[tuple[int, ...]] = []
+        """Intervals of bulk TCP flows that have ended: values of `rustnet.engine.tally.COLUMNS`."""
         self.undecoded = 0
         self.tunnel_failures = 0
         self.portless = zeros(WANTED_SIZE, np.int64)
@@ -283,13 +293,39 @@ class Tracker:
         if p.protocol == TCP:
             if p.flags >= 0:
                 state = flow.state
-                other_stream = segment(flow, me, peer, p, from_src)
+                result = segment(flow, me, peer, p, from_src)
                 if flow.state != state:
                     self.table.state_changed(flow)
-                if flow.wants and not other_stream:
+                if result == INTERVAL:
+                    self.interval(flow, peer, me, not from_src)
+                if flow.stamps:
+                    self.stamps(flow, me, peer, from_src)
+                if flow.wants and result != 1:
                     self.tcp(flow, me, p, from_src)
         else:
             self.content(flow, me, p, from_src)
+
+    def interval(self, flow: Flow, me: Half, peer: Half, from_src: bool) -> None:
+        """End an interval of one direction, if it has sent enough."""
+        row = end_interval(flow, me, peer, self.decoder.pkt.ts, from_src)
+        if row is not None:
+            self.intervals.append(row)
+
+    def stamps(self, flow: Flow, me: Half, peer: Half, from_src: bool) -> None:
+        """Measure round-trip times by TCP's timestamps: from an acknowledgement to the data that echo its own.
+
+        Only options that are timestamps alone are read, as nearly all segments without selective acknowledgements have.
+        """
+        p = self.decoder.pkt
+        at = p.payload_offset - TIMESTAMPS_SIZE
+        if p.fragment or at < 0 or u32(self.decoder, at) != TIMESTAMPS:
+            return
+        if not p.payload:
+            start_stamp(tally_of(flow, from_src), u32(self.decoder, at + 4), p.ts)
+            return
+        end_stamp(tally_of(flow, not from_src), u32(self.decoder, at + 8), p.ts)
+        if peer.packets >= BULK_PACKETS and p.ts >= peer.due:
+            self.interval(flow, peer, me, not from_src)
 
     def first(self, flow: Flow, p: Packet, from_src: bool) -> None:
         """Set the fields that a flow's first packet decides."""
@@ -407,6 +443,8 @@ class Tracker:
         """Let the parsers of a flow finish; remember what was odd about it."""
         if flow.jumps:
             self.jumped.append((flow.flow_id, flow.jumps, flow.jump_ts, flow.jump_packet))
+        if flow.tallies is not None:
+            last_intervals(flow, self.intervals)
         if flow.src_stream is not None or flow.dst_stream is not None:
             self.streams.finish(flow)
         if flow.talk is not None:
@@ -416,6 +454,11 @@ class Tracker:
         """What `jumped` holds, once."""
         jumped, self.jumped = self.jumped, []
         return jumped
+
+    def take_intervals(self) -> list[tuple[int, ...]]:
+        """What `intervals` holds, once."""
+        intervals, self.intervals = self.intervals, []
+        return intervals
 
     def finish(self) -> list[Flow]:
         """The capture is over: end every flow and take them all."""

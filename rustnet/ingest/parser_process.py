@@ -38,7 +38,7 @@ from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
 from rustnet.sources.frames import Damage
 from rustnet.store.batches import Columns
-from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, InterfaceRow, Name, Packet
+from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, InterfaceRow, Name, Packet, TcpInterval
 
 TICK = 0.1
 """Seconds of waiting between two checks of whether the run was stopped."""
@@ -62,7 +62,9 @@ class ParserProcess:
 
     def __init__(self, options: Options, stop: StopToken, cores: int) -> None:
         self.stop = stop
-        self.tables: Tables = tables_by_name((Packet, FlowRow, Name, Anomaly, InterfaceRow), registry.tables())
+        self.tables: Tables = tables_by_name(
+            (Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow), registry.tables()
+        )
         self.path = ""
         self.stopping = False
         """It has noticed that the run was stopped."""

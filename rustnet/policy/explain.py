@@ -194,6 +194,7 @@ def _eligible(claim: _Claim, owner: int | None) -> bool:
 def _owner_sentences(best: _Claim, claims: list[_Claim], flow: Fields) -> list[str]:
     """Why the owner owns the flow."""
     f = best.fields
+    compared = _COMPARED.get(f["match"]) or f["match"] or "-"  # a session may have words of another version
     owner = _("{process} owns the flow by {source} {quality}, rank {rank} ({class_name})")
     lines = [
         owner.format(
@@ -204,7 +205,7 @@ def _owner_sentences(best: _Claim, claims: list[_Claim], flow: Fields) -> list[s
             class_name=class_of(f["rank"]),
         ),
         best.position(),
-        _("matched by {fields}").format(fields=_(_COMPARED[f["match"]])),
+        _("matched by {fields}").format(fields=_(compared)),
     ]
     if f["behind"]:
         lines.append(_("ends before NAT, according to the source: {ends}").format(ends=f["behind"]))

@@ -112,3 +112,33 @@ def percent(part: int, whole: int) -> str:
 def tcp_flags(value: int) -> str:
     """TCP flags as letters, such as ``SA`` or ``PA``."""
     return "".join(letter for bit, letter in _FLAG_LETTERS if value & bit)
+
+
+def short_duration(ns: float) -> str:
+    """A round duration with its unit: ``5 µs``, ``20 ms``, ``1.25 s``, ``10 min``, ``1 h``."""
+    for unit, size, above in (
+        ("ns", 1, 1e3),
+        ("µs", 1e3, 1e6),
+        ("ms", 1e6, 1e9),
+        ("s", 1e9, 120e9),
+        ("min", 60e9, 7200e9),
+    ):
+        if ns < above:
+            return f"{_three_digits(ns / size)} {unit}"
+    return f"{_three_digits(ns / 3600e9)} h"
+
+
+def bit_rate(bits: float) -> str:
+    """Bits per second with a unit: ``36 kbit/s``, ``1.58 Mbit/s`` (powers of 1000)."""
+    for unit in ("bit/s", "kbit/s", "Mbit/s", "Gbit/s"):
+        if abs(bits) < 999.5:
+            return f"{_three_digits(bits)} {unit}"
+        bits /= 1000
+    return f"{_three_digits(bits)} Tbit/s"
+
+
+def _three_digits(value: float) -> str:
+    """``value`` with three significant digits, and all of those before the point."""
+    digits = max(0, 2 - (len(str(int(abs(value)))) - 1))
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,14 +1,21 @@
 """All data of one flow: its row, its messages of every protocol, the claims on it, its packets."""
 
 import heapq
+import json
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rustnet.errors import RustnetError, UsageError
-from rustnet.query.execute import ResultSet
+from rustnet.present.text import printable
+from rustnet.query.execute import ResultSet, Row
 from rustnet.store.schema import LEADING, quote_identifier
 
 if typing.TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
     from rustnet.query.session import Session
 
 Fields = dict[str, typing.Any]
@@ -36,29 +43,102 @@ class Message:
     """One decoded message of a flow."""
 
     table: str
+    """Table of its protocol."""
     ts: int | None
     """Nanoseconds since 1970 UTC."""
     packet: int | None
+    """Number of the packet that completed it."""
     fields: Fields
+    """Columns of the table, by name."""
     types: dict[str, str]
+    """DuckDB type of each field."""
+
+    def set_fields(self) -> Fields:
+        """Fields that have a value."""
+        return {name: value for name, value in self.fields.items() if value is not None and value not in ([], "")}
+
+
+class Messages(list[Message]):
+    """Messages of a flow in time order: a list of `Message`, and a result with a row for each."""
+
+    columns = ("ts", "packet", "table", "fields")
+    """``fields`` is a JSON object of those that have a value."""
+    types = ("TIMESTAMP_NS", "BIGINT", "VARCHAR", "VARCHAR")
+
+    def __init__(self, messages: Iterable[Message], truncated: bool) -> None:
+        super().__init__(messages)
+        self.truncated = truncated
+        """There are more messages than the limit."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row for each message, with its fields as JSON."""
+        return [(m.ts, m.packet, m.table, json.dumps(m.set_fields(), ensure_ascii=False, default=str)) for m in self]
+
+    @property
+    def kinds(self) -> "tuple[object | None, ...]":
+        """Kinds of the columns."""
+        return self.result().kinds
+
+    def result(self) -> ResultSet:
+        """Return the messages as a result."""
+        return ResultSet(self.columns, self.types, self.rows, self.truncated, elapsed=0.0)
+
+    def df(self) -> "pd.DataFrame":
+        """Return a pandas frame with a row for each message."""
+        return self.result().df()
+
+    def arrow(self) -> "pa.Table":
+        """Return an Arrow table, where pyarrow is installed."""
+        return self.result().arrow()
+
+    def pl(self) -> "pl.DataFrame":
+        """Return a Polars frame, where polars is installed."""
+        return self.result().pl()
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        from rustnet.query.html import messages_html  # noqa: PLC0415
+
+        return messages_html(self)
 
 
 @dataclass(frozen=True, slots=True)
 class FlowDetail:
-    """All data of one flow."""
+    """All data of one flow. Notebooks show it as a page."""
 
     flow: Fields
+    """Columns of its row in `flows`, by name; times are nanoseconds since 1970 UTC."""
     types: dict[str, str]
     """DuckDB type of each field."""
     messages: list[Message]
+    """Its first messages in time order."""
     more_messages: bool
+    """There are more messages."""
     claims: ResultSet
+    """Claims of processes on it, the winning one first."""
     clocks: ResultSet
     """Rows of `clocks` of its capture."""
     anomalies: ResultSet
+    """What was wrong in its packets."""
     packets: ResultSet
+    """Its first packets."""
     inner: int
     """Number of flows that it carries as a tunnel."""
+
+    def __repr__(self) -> str:
+        """Number and ends of the flow."""
+        f = self.flow
+        ends = f"{f['src_ip'] or f['src_mac']} → {f['dst_ip'] or f['dst_mac']}"
+        return printable(
+            f"<FlowDetail {f['flow_id']}: {f['app'] or f['protocol']} {ends}, {len(self.messages)} messages>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a page for notebooks."""
+        from rustnet.query.html import flow_html  # noqa: PLC0415
+
+        return flow_html(self)
 
 
 @dataclass(frozen=True, slots=True)

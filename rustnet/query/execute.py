@@ -15,6 +15,7 @@ from typing import Protocol, Self
 
 from rustnet.errors import RustnetError, UsageError
 from rustnet.i18n import _
+from rustnet.present.text import printable
 from rustnet.query import frames
 from rustnet.query.kinds import kinds_of
 from rustnet.store.schema import quote_identifier
@@ -23,6 +24,9 @@ if typing.TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     import duckdb
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
     Connection = duckdb.DuckDBPyConnection
 
@@ -30,11 +34,14 @@ _T = typing.TypeVar("_T")
 
 Params = Sequence[object] | Mapping[str, object]
 Row = tuple[typing.Any, ...]
+KindsOf = Callable[[Sequence[str], Sequence[str]], "tuple[object | None, ...]"]
 
 MAX_SQL = 1 << 20
 """Most characters of a statement."""
 BATCH_ROWS = 2048
 """Rows per fetch of a stream: one of DuckDB's vectors."""
+_NAMED = 8
+"""Most columns that the representation of a result names."""
 LOOK_SECONDS = 0.1
 """Interval of checks whether the result is still wanted."""
 
@@ -60,40 +67,83 @@ class QueryStoppedError(QueryFailedError):
     """A statement that was stopped because its client was gone or the writer needed its memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ResultSet:
-    """Rows in memory, with names and types of their columns."""
+    """Rows in memory, with names and types of their columns. Notebooks show it as a table.
+
+    >>> result = s.flows("app:http", columns="flow_id,hostname,bytes")
+    >>> result.columns
+    ('flow_id', 'hostname', 'bytes')
+    >>> result.rows
+    [(10, 'www.shop.example', 6303), (12, 'www.shop.example', 1014)]
+    >>> result.types
+    ('BIGINT', 'VARCHAR', 'BIGINT')
+    >>> len(result), result.truncated
+    (2, False)
+    """
 
     columns: tuple[str, ...]
     """Distinct names."""
     types: tuple[str, ...]
     """DuckDB types of the columns. Of ``TIMESTAMP_NS``, the rows hold nanoseconds since 1970 UTC as integers."""
     rows: list[Row]
+    """Values as Python has them, a tuple for each row."""
     truncated: bool
     """There were more rows than the limit."""
     elapsed: float
     """Duration in seconds."""
+    own_kinds: KindsOf | None = None
+    """A saved query's kinds of columns, by their names and types."""
 
     @property
     def kinds(self) -> "tuple[object | None, ...]":
-        """Kinds of the columns whose names mean the same in every table (see `rustnet.query.kinds`)."""
-        return kinds_of(self.columns)
+        """Kinds of the columns: a saved query's own, or of the names that mean the same in every table."""
+        return kinds_of(self.columns) if self.own_kinds is None else self.own_kinds(self.columns, self.types)
 
-    def df(self) -> typing.Any:
-        """Return a pandas frame: times in UTC with all nanoseconds, integers that may be missing."""
+    def df(self) -> "pd.DataFrame":
+        """Return a pandas frame: times in UTC with all nanoseconds, integers that may be missing, words as categories.
+
+        >>> s.flows("app:http", columns="app,started_at,bytes").df().dtypes
+        app                      category
+        started_at    datetime64[ns, UTC]
+        bytes                       Int64
+        dtype: object
+        """
         return frames.to_pandas(self)
 
-    def arrow(self) -> typing.Any:
+    def arrow(self) -> "pa.Table":
         """Return an Arrow table, where pyarrow is installed."""
         return frames.to_arrow(self)
 
-    def pl(self) -> typing.Any:
+    def pl(self) -> "pl.DataFrame":
         """Return a Polars frame, where polars is installed."""
         return frames.to_polars(self)
 
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Iterate over the rows."""
+        return iter(self.rows)
+
+    def __bool__(self) -> bool:
+        """Return True, for a result without rows, too."""
+        return True
+
+    def __repr__(self) -> str:
+        """Numbers of rows and columns, and the first names."""
+        names = ", ".join(self.columns[:_NAMED]) + (", …" if len(self.columns) > _NAMED else "")
+        first = "first " if self.truncated else ""
+        rows = f"{first}{len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}"
+        columns = f"{len(self.columns)} {'column' if len(self.columns) == 1 else 'columns'}"
+        return printable(f"<ResultSet: {rows}, {columns}: {names}>")
+
     def _repr_html_(self) -> str:
-        """Return a table for notebooks, its first rows."""
-        return frames.to_html(self)
+        """Return a table for notebooks: its first rows, sizes and times readable, all text escaped."""
+        from rustnet.query.html import result_html  # noqa: PLC0415 -- needed by notebooks only
+
+        return result_html(self)
 
 
 class RowStream:
@@ -108,13 +158,15 @@ class RowStream:
     ) -> None:
         self.columns = columns
         self.types = types
+        self.own_kinds: KindsOf | None = None
+        """A saved query's kinds of columns, by their names and types."""
         self._fetch = fetch
         self._close = close
 
     @property
     def kinds(self) -> "tuple[object | None, ...]":
-        """Kinds of the columns whose names mean the same in every table (see `rustnet.query.kinds`)."""
-        return kinds_of(self.columns)
+        """Kinds of the columns: a saved query's own, or of the names that mean the same in every table."""
+        return kinds_of(self.columns) if self.own_kinds is None else self.own_kinds(self.columns, self.types)
 
     def fetch(self, count: int = BATCH_ROWS) -> list[Row]:
         """Take the next rows, at most ``count``; none at the end."""
@@ -137,7 +189,8 @@ class RowStream:
         truncated = limit is not None and len(rows) > limit
         if truncated:
             del rows[limit:]
-        return ResultSet(self.columns, self.types, rows, truncated, time.perf_counter() - since)
+        elapsed = time.perf_counter() - since
+        return ResultSet(self.columns, self.types, rows, truncated, elapsed, self.own_kinds)
 
     def close(self) -> None:
         """Release the result."""

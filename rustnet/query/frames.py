@@ -1,22 +1,22 @@
-"""Results as frames of pandas, Arrow and Polars, and as HTML for notebooks. The libraries are loaded on demand.
+"""Results as frames of pandas, Arrow and Polars. The libraries are loaded on demand.
 
 Times are UTC and keep their nanoseconds; integers stay integers where values are missing.
 """
 
-import html
 import importlib
+import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rustnet.errors import RustnetError
-from rustnet.i18n import _
-from rustnet.present.text import printable
-from rustnet.present.values import moment
+from rustnet.records import Kind
 
 if TYPE_CHECKING:
-    from rustnet.query.execute import ResultSet
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
-HTML_ROWS = 50
-"""Most rows that a notebook shows."""
+    from rustnet.query.execute import ResultSet
 
 _INTEGERS = {
     "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int64",
@@ -24,6 +24,13 @@ _INTEGERS = {
 }  # fmt: skip
 _TIMES = {"TIMESTAMP_NS": "ns", "TIMESTAMP": "us", "TIMESTAMP_MS": "ms", "TIMESTAMP_S": "s"}
 _REAL = {"FLOAT": "float32", "DOUBLE": "float64"}
+_PANDAS = {"BOOLEAN": "boolean", **_REAL} | {
+    sql_type: f"UI{name[2:]}" if name[0] == "u" else f"I{name[1:]}" for sql_type, name in _INTEGERS.items()
+}
+"""Types of pandas that can lack values (reals are NaN then)."""
+_WIDE = ("HUGEINT", "UHUGEINT")
+"""Integers of 128 bits, such as sums of BIGINT."""
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
 def _library(name: str, install: str) -> Any:
@@ -39,93 +46,103 @@ def _columns(result: "ResultSet") -> list[list[Any]]:
     return [[row[at] for row in result.rows] for at in range(len(result.columns))]
 
 
-def to_pandas(result: "ResultSet") -> Any:
+def _fits(values: Sequence[int | None]) -> bool:
+    """Whether every value is one of 64 bits."""
+    return all(value is None or _LEAST <= value <= _MOST for value in values)
+
+
+def to_pandas(result: "ResultSet") -> "pd.DataFrame":
     """Return a pandas frame of a result."""
-    pandas = _library("pandas", "rustnet[notebook]")
-    series = {}
-    for name, kind, values in zip(result.columns, result.types, _columns(result), strict=True):
-        series[name] = _pandas_series(pandas, kind, values)
-    return pandas.DataFrame(series, columns=list(result.columns))
+    library = _library("pandas", "rustnet[notebook]")
+    described = zip(result.columns, result.types, result.kinds, _columns(result), strict=True)
+    series = {name: _pandas_series(library, sql_type, kind, values) for name, sql_type, kind, values in described}
+    frame: pd.DataFrame = library.DataFrame(series, columns=list(result.columns))
+    return frame
 
 
-def _pandas_series(pandas: Any, kind: str, values: list[Any]) -> Any:
-    if kind in _INTEGERS:
-        name = _INTEGERS[kind]
-        return pandas.Series(values, dtype=name[:2].replace("u", "U").replace("i", "I") + name[2:] if name[0] == "i"
-                             else f"UI{name[2:]}")  # fmt: skip
-    if kind == "TIMESTAMP_NS":
-        return pandas.Series(pandas.array(values, dtype="Int64")).astype("datetime64[ns]").dt.tz_localize("UTC")
-    if kind in _TIMES:
-        return pandas.Series(values, dtype=f"datetime64[{_TIMES[kind]}]").dt.tz_localize("UTC")
-    if kind == "BOOLEAN":
-        return pandas.Series(values, dtype="boolean")
-    if kind in _REAL:
-        return pandas.Series(values, dtype=_REAL[kind])
-    return pandas.Series(values, dtype="object")
+def _pandas_series(library: Any, sql_type: str, kind: object, values: list[Any]) -> Any:
+    if sql_type == "TIMESTAMP_NS":
+        return library.Series(library.array(values, dtype="Int64")).astype("datetime64[ns]").dt.tz_localize("UTC")
+    if sql_type in _TIMES:
+        return library.Series(values, dtype=f"datetime64[{_TIMES[sql_type]}]").dt.tz_localize("UTC")
+    if sql_type.startswith("DECIMAL") and not sql_type.endswith("]"):
+        return library.Series([None if value is None else float(value) for value in values], dtype="float64")
+    dtype = _PANDAS.get(sql_type, "object")
+    if sql_type == "HUGEINT" and _fits(values):  # a sum of BIGINT: plots and statistics need a number
+        dtype = "Int64"
+    elif (sql_type == "VARCHAR" and kind is Kind.WORD) or sql_type.startswith("ENUM"):
+        dtype = "category"
+    elif sql_type == "VARCHAR":
+        shared: dict[str, str] = {}
+        values = [value if value is None else shared.setdefault(value, value) for value in values]
+    return library.Series(values, dtype=dtype)
 
 
-def to_arrow(result: "ResultSet") -> Any:
+def to_arrow(result: "ResultSet") -> "pa.Table":
     """Return an Arrow table of a result."""
-    arrow = _library("pyarrow", "pyarrow")
-    arrays = []
-    for kind, values in zip(result.types, _columns(result), strict=True):
-        arrays.append(_arrow_array(arrow, kind, values))
-    return arrow.Table.from_arrays(arrays, names=list(result.columns))
+    library = _library("pyarrow", "pyarrow")
+    arrays = [_arrow_array(library, *column) for column in zip(result.types, _columns(result), strict=True)]
+    table: pa.Table = library.Table.from_arrays(arrays, names=list(result.columns))
+    return table
 
 
-def _arrow_array(arrow: Any, kind: str, values: list[Any]) -> Any:
-    if kind in _INTEGERS:
-        return arrow.array(values, getattr(arrow, _INTEGERS[kind])())
-    if kind in _TIMES:
-        return arrow.array(values, arrow.timestamp(_TIMES[kind], "UTC"))
-    if kind in _REAL:
-        return arrow.array(values, getattr(arrow, _REAL[kind])())
-    if kind in ("UHUGEINT", "HUGEINT"):  # wider than Arrow's integers
-        return arrow.array([None if value is None else str(value) for value in values], arrow.string())
-    if kind == "VARCHAR":
-        return arrow.array(values, arrow.string())
-    return arrow.array(values)
+def _arrow_array(library: Any, sql_type: str, values: list[Any]) -> Any:
+    element, depth = sql_type, 0
+    while element.endswith("[]"):
+        element, depth = element[:-2], depth + 1
+    chosen = _arrow_type(library, element)
+    if not depth and (element in _WIDE or element == "UUID"):  # wider than Arrow's integers; Arrow has no such type
+        values = [None if value is None else str(value) for value in values]
+    if chosen is None:
+        return library.array(values)
+    for _ in range(depth):
+        chosen = library.list_(chosen)
+    return library.array(values, chosen)
 
 
-def to_polars(result: "ResultSet") -> Any:
+def _arrow_type(library: Any, sql_type: str) -> Any:
+    """Arrow type of a column; ``None`` lets Arrow infer it."""
+    if sql_type in _INTEGERS:
+        return getattr(library, _INTEGERS[sql_type])()
+    if sql_type in _TIMES:
+        return library.timestamp(_TIMES[sql_type], "UTC")
+    if sql_type in _REAL:
+        return getattr(library, _REAL[sql_type])()
+    if sql_type in ("VARCHAR", "UUID", *_WIDE) or sql_type.startswith("ENUM"):
+        return library.string()
+    return {"BOOLEAN": library.bool_(), "DATE": library.date32(), "BLOB": library.binary()}.get(sql_type)
+
+
+def to_polars(result: "ResultSet") -> "pl.DataFrame":
     """Return a Polars frame of a result."""
-    polars = _library("polars", "polars")
-    schema = {name: _polars_type(polars, kind) for name, kind in zip(result.columns, result.types, strict=True)}
-    frame = polars.DataFrame(result.rows, schema=schema, orient="row", infer_schema_length=None)
-    times = [
-        polars.col(name).cast(polars.Datetime("ns", "UTC"))
-        for name, kind in zip(result.columns, result.types, strict=True)
-        if kind == "TIMESTAMP_NS"
+    library = _library("polars", "polars")
+    series = [
+        _polars_series(library, *column) for column in zip(result.columns, result.types, _columns(result), strict=True)
     ]
-    return frame.with_columns(times)
+    frame: pl.DataFrame = library.DataFrame(series)
+    return frame
 
 
-def _polars_type(polars: Any, kind: str) -> Any:
+def _polars_series(library: Any, name: str, sql_type: str, values: list[Any]) -> Any:
+    if sql_type in _TIMES:
+        if sql_type == "TIMESTAMP_NS":
+            return library.Series(name, values, library.Int64).cast(library.Datetime("ns", "UTC"))
+        unit = "us" if sql_type == "TIMESTAMP_S" else _TIMES[sql_type]
+        return library.Series(name, values, library.Datetime(unit)).dt.replace_time_zone("UTC")
+    if sql_type == "HUGEINT" and _fits(values):
+        return library.Series(name, values, library.Int64)
+    if any(isinstance(value, uuid.UUID) for value in values) or sql_type in _WIDE:
+        return library.Series(name, [None if value is None else str(value) for value in values], library.String)
+    element = sql_type.removesuffix("[]")
+    chosen = _polars_type(library, element)
+    if chosen is not None and element != sql_type:
+        chosen = library.List(chosen)
+    return library.Series(name, values, chosen, strict=False)
+
+
+def _polars_type(library: Any, sql_type: str) -> Any:
     """Polars type of a column; ``None`` lets Polars infer it."""
-    if kind in _INTEGERS:
-        name = _INTEGERS[kind]
-        return getattr(polars, f"UInt{name[4:]}" if name[0] == "u" else f"Int{name[3:]}")
-    if kind == "TIMESTAMP_NS":
-        return polars.Int64
-    return {"FLOAT": polars.Float32, "DOUBLE": polars.Float64, "VARCHAR": polars.String, "BOOLEAN": polars.Boolean,
-            "TIMESTAMP": polars.Datetime("us"), "DATE": polars.Date, "BLOB": polars.Binary}.get(kind)  # fmt: skip
-
-
-def to_html(result: "ResultSet") -> str:
-    """Return an HTML table of a result's first rows, with all text escaped."""
-
-    def cell(value: Any, kind: str) -> str:
-        if value is None:
-            return ""
-        if kind == "TIMESTAMP_NS" and isinstance(value, int):
-            return moment(value)
-        return html.escape(printable(str(value)))
-
-    head = "".join(f"<th>{html.escape(printable(name))}</th>" for name in result.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{cell(v, t)}</td>" for v, t in zip(row, result.types, strict=True)) + "</tr>"
-        for row in result.rows[:HTML_ROWS]
-    )
-    count = f"{len(result.rows):,}{'+' if result.truncated else ''}"
-    words = _("{rows} rows, {columns} columns").format(rows=count, columns=len(result.columns))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{words}</p>"
+    if sql_type in _INTEGERS:
+        return getattr(library, _PANDAS[sql_type])  # the same names: Int8, UInt8
+    return {"FLOAT": library.Float32, "DOUBLE": library.Float64, "VARCHAR": library.String, "BOOLEAN": library.Boolean,
+            "DATE": library.Date, "BLOB": library.Binary}.get(sql_type)  # fmt: skip

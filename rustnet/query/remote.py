@@ -60,6 +60,11 @@ class RemoteSession(Session):
         self._closed = False
         self._ask({"sql": "SELECT 1"})[1].close()
 
+    @property
+    def being_written(self) -> bool:
+        """Whether the writer answered the last query; after its end, the file does."""
+        return self._next is None
+
     def stream(
         self,
         sql: str,

@@ -10,9 +10,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rustnet.errors import SessionError
+from rustnet.present.text import printable
+from rustnet.query import arguments
 from rustnet.query import execute as engine
 from rustnet.query.execute import Caller, Params, ResultSet, RowStream
 from rustnet.query.limits import READER, MemoryBound
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from rustnet.query.compile import Scope
-    from rustnet.query.detail import FlowDetail, Message
+    from rustnet.query.detail import FlowDetail, Messages
+    from rustnet.query.diff import Difference
     from rustnet.query.partial import PartialCapture
 
     Connection = duckdb.DuckDBPyConnection
@@ -57,6 +61,11 @@ class Session(ABC):
 
     # ---- for notebooks and programs --------------------------------------------------------------------------------
 
+    @property
+    def being_written(self) -> bool:
+        """Whether another process is writing the session, as far as its last answer showed."""
+        return False
+
     def sql(
         self, text: str, params: Params = (), *, limit: int | None = None, seconds: float | None = SECONDS
     ) -> ResultSet:
@@ -64,61 +73,107 @@ class Session(ABC):
 
         At most ``limit`` rows are returned, and ``truncated`` is set if there were more. Raises `QueryError` for an
         invalid statement, `QueryTimeoutError` if it takes longer than ``seconds``.
+
+        >>> s.sql("SELECT app, count(*) AS flows FROM flows GROUP BY app ORDER BY flows DESC LIMIT 2").rows
+        [('arp', 8), ('icmpv6', 4)]
+        >>> s.sql("SELECT count(*) FROM http WHERE method = ?", ["POST"]).rows
+        [(1,)]
         """
-        return self.execute(text, params, limit, seconds=seconds)
+        return self.execute(
+            arguments.statement(text), params, arguments.limit(limit), seconds=arguments.time_limit(seconds)
+        )
 
     def flows(
         self,
         filter: str = "",  # noqa: A002 -- the usual word
         *,
-        columns: Sequence[str] | None = None,
-        sort: Sequence[str] = ("flow_id",),
+        columns: Sequence[str] | str | None = None,
+        sort: Sequence[str] | str = ("flow_id",),
         limit: int | None = None,
         seconds: float | None = SECONDS,
     ) -> ResultSet:
-        """Flows that match a filter (see docs/filters.md), with all columns or those in ``columns``."""
+        """Flows that match a filter (see filters.md), with all columns or those in ``columns``.
+
+        ``-`` before a column in ``sort`` puts the largest first. Both may be one text with commas.
+
+        >>> s.flows("app:tls", columns="hostname,bytes", sort="-bytes").rows
+        [('www.shop.example', 8411), ('api.shop.example', 2566)]
+        """
         from rustnet.query import listing  # noqa: PLC0415 -- needed for this only
 
         scope = self.scope()
-        shown = listing.columns(scope) if columns is None else columns
-        most = None if limit is None else limit + 1
-        with listing.list_flows(self, filter, scope, shown, sort, most, seconds=seconds) as rows:
+        shown = listing.all_columns(scope) if columns is None else arguments.names(columns)
+        most = None if (limit := arguments.limit(limit)) is None else limit + 1
+        text, order = arguments.filter_text(filter), arguments.names(sort)
+        seconds = arguments.time_limit(seconds)
+        with listing.list_flows(self, text, scope, shown, order, most, seconds=seconds) as rows:
             return rows.result(limit)
 
     def query(
-        self, name: str, *, limit: int | None = None, seconds: float | None = SECONDS, **params: object
+        self, name: str, /, *, limit: int | None = None, seconds: float | None = SECONDS, **params: object
     ) -> ResultSet:
-        """Run a saved query with its parameters: ``query("slow-dns", least="100ms")``."""
+        """Run a saved query, shipped or the user's own (see `queries`), with its parameters.
+
+        They may be texts as on the command line, numbers, times or spans of time. Most queries have a parameter
+        ``limit`` with a default; ``truncated`` is set if there were more rows.
+
+        >>> slow = s.query("slow-dns", least="1ms", limit=1)
+        >>> len(slow), slow.truncated
+        (1, True)
+        """
         from rustnet.query import catalogue  # noqa: PLC0415
 
-        given = {key: str(value) for key, value in params.items() if value is not None}
-        with catalogue.find(name).stream(self, given, seconds=seconds) as rows:
-            return rows.result(limit)
+        saved = catalogue.find(name)
+        given = {key: arguments.parameter(value) for key, value in params.items() if value is not None}
+        most = arguments.limit(limit)
+        if most is None and (own := next((p.default for p in saved.parameters if p.name == "limit"), None)):
+            most = int(own)
+        with saved.stream(self, given, seconds=arguments.time_limit(seconds), limit=most) as rows:
+            return rows.result(most)
 
     def flow(self, flow_id: int) -> "FlowDetail":
-        """One flow: its row, its messages, the claims on it, its first packets."""
+        """One flow: its row, its messages, the claims on it, its first packets. Notebooks show it as a page.
+
+        >>> detail = s.flow(20)
+        >>> detail.flow["hostname"], [message.table for message in detail.messages]
+        ('api.shop.example', ['tls'])
+        """
         from rustnet.query import detail  # noqa: PLC0415
 
-        detail.find_flows(self, str(int(flow_id)))
-        return detail.flow_detail(self, int(flow_id), MESSAGES, MESSAGES)
+        return detail.flow_detail(self, self._existing(flow_id), MESSAGES, MESSAGES)
 
-    def messages(self, flow_id: int, *, limit: int = MESSAGES) -> "list[Message]":
-        """First messages of a flow over all protocols, in time order."""
+    def messages(self, flow_id: int, *, limit: int = MESSAGES) -> "Messages":
+        """First messages of a flow over all protocols, in time order: a list that is also a result.
+
+        >>> [(message.table, message.fields["status"]) for message in s.messages(10)]
+        [('http', 200), ('http', 200), ('http', 404)]
+        """
         from rustnet.query import detail  # noqa: PLC0415
 
-        return detail.messages(self, int(flow_id), limit)[0]
+        return detail.Messages(*detail.messages(self, self._existing(flow_id), arguments.limit(limit) or 0))
 
     def packets(self, flow_id: int, *, limit: int | None = None) -> ResultSet:
-        """Packets of a flow, as the index has them."""
+        """Packets of a flow, as the index has them.
+
+        >>> s.packets(20, limit=1).df()[["number", "length", "from_src"]]
+           number  length  from_src
+        0      82      74      True
+        """
         from rustnet.query import detail  # noqa: PLC0415
 
-        return detail.packets(self, int(flow_id), limit)
+        return detail.packets(self, self._existing(flow_id), arguments.limit(limit))
+
+    def _existing(self, flow_id: int) -> int:
+        """Check that there is a flow of this number. Raises `UsageError` or `RustnetError`."""
+        from rustnet.query import detail  # noqa: PLC0415
+
+        return detail.find_flows(self, str(arguments.flow_number(flow_id)))[0]
 
     def processes(self, filter: str = "") -> ResultSet:  # noqa: A002
         """Processes that own flows which match a filter, each after its parent."""
         from rustnet.query.processes import process_tree  # noqa: PLC0415
 
-        return process_tree(self, filter, self.scope())[0]
+        return process_tree(self, arguments.filter_text(filter), self.scope())[0]
 
     def hosts(self, *, local: bool = False) -> ResultSet:
         """Hosts that sent packets; ``local``: those whose hardware address is known."""
@@ -127,6 +182,12 @@ class Session(ABC):
         with list_hosts(self, local=local) as rows:
             return rows.result()
 
+    def diff(self, other: "Session | str | PathLike[str]", **rules: Any) -> "Difference":
+        """What is new, gone or changed in ``other``, compared with this session (see `rustnet.query.diff.diff`)."""
+        from rustnet.query.diff import diff  # noqa: PLC0415 -- needed for this only
+
+        return diff(self, other, **rules)
+
     def captures(self) -> ResultSet:
         """Captures that were read into the session."""
         return self.execute("SELECT * FROM captures ORDER BY capture_id")
@@ -134,6 +195,42 @@ class Session(ABC):
     def partial_captures(self) -> "list[PartialCapture]":
         """Captures whose replay was killed: only some of their packets are stored."""
         return []  # in a session that is being written, they are not at their end yet
+
+    def tables(self, *, empty: bool = False) -> ResultSet:
+        """Tables and views with their number of rows, which views other than `flows` lack; ``empty``: also empty ones.
+
+        >>> [row[:2] for row in s.tables().rows if row[0] in ("dns", "flows", "http", "tls")]
+        [('dns', 16), ('flows', 20), ('http', 4), ('tls', 2)]
+        """
+        from rustnet.query import contents  # noqa: PLC0415
+
+        return contents.list_tables(self, empty=empty)
+
+    def describe(self, table: str) -> ResultSet:
+        """Columns of a table or view: type, kind and meaning of each.
+
+        >>> s.describe("tls").rows[4]
+        ('sni', 'VARCHAR', 'host', 'Server name that the client requested.')
+        """
+        from rustnet.query import contents  # noqa: PLC0415
+
+        return contents.describe_table(self, table)
+
+    def queries(self) -> ResultSet:
+        """Saved queries that `query` runs, with the parameters of each."""
+        from rustnet.query import contents  # noqa: PLC0415
+
+        return contents.list_queries()
+
+    def __repr__(self) -> str:
+        """Name of the class and of the file."""
+        return f"<{type(self).__name__} {printable(Path(self.path).name)}>"
+
+    def _repr_html_(self) -> str:
+        """Return an overview for notebooks."""
+        from rustnet.query.html import session_html  # noqa: PLC0415
+
+        return session_html(self)
 
     # ---- for the other modules -------------------------------------------------------------------------------------
 

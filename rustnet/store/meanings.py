@@ -119,6 +119,12 @@ _OWN = {
 }
 """Tables about the file itself."""
 
+OWN_TABLES = {
+    "meta": "Format and version of the file.",
+    "migrations": "Schema migrations that were applied to the file.",
+}
+"""What the tables about the file itself hold."""
+
 _UNRECORDED = COMPUTED | _OWN
 
 _Recorded = tuple[type, tuple[Column, ...]]
@@ -128,11 +134,27 @@ _CORE: dict[str, _Recorded] = {name: (cls, ()) for cls in CORE_TABLES for name i
 
 
 @functools.cache
-def _all_recorded() -> dict[str, _Recorded]:
-    """Every table that a record describes."""
+def protocol_tables() -> tuple[type, ...]:
+    """Record classes of the protocols' tables."""
     from rustnet.dissect.registry import tables  # noqa: PLC0415 -- slow, and rarely needed
 
-    return {table_name(cls): (cls, leading) for cls, leading in all_tables(tables())}
+    return tuple(tables())
+
+
+@functools.cache
+def _all_recorded() -> dict[str, _Recorded]:
+    """Every table that a record describes."""
+    return {table_name(cls): (cls, leading) for cls, leading in all_tables(protocol_tables())}
+
+
+@functools.cache
+def shared_kinds(*, protocols: bool = False) -> dict[str, Kind]:
+    """Kinds of the columns whose name means the same in all core tables, or in those of ``protocols`` too."""
+    kinds: dict[str, set[Kind]] = {}
+    for cls in (*CORE_TABLES, *(protocol_tables() if protocols else ())):
+        for column in columns(cls):
+            kinds.setdefault(column.name, set()).add(column.kind)
+    return {name: next(iter(several)) for name, several in kinds.items() if len(several) == 1}
 
 
 def _recorded(table: str) -> _Recorded | None:
@@ -165,6 +187,14 @@ def text_of(table: str, column: str) -> str:
         return ""
     cls, leading = recorded
     return LEADING_TEXTS[column] if any(c.name == column for c in leading) else field_docs(cls).get(column, "")
+
+
+def about_table(table: str) -> str:
+    """Description of a table or view; empty for a table that is not rustnet's."""
+    if table in VIEWS:
+        return VIEWS[table][1]
+    recorded = _recorded(table)
+    return " ".join((recorded[0].__doc__ or "").split()) if recorded else OWN_TABLES.get(table, "")
 
 
 def unrecorded() -> dict[str, dict[str, str]]:

@@ -432,6 +432,45 @@ class Process:
     """Boot of the host that it ran in."""
 
 
+@record("tcp_intervals")
+class TcpInterval:
+    """What one direction of a bulk TCP connection showed of its path within an interval of at least 5 ms.
+
+    Only directions of 32 packets and more have rows, at most one for each 100 ms (later: for each second).
+    """
+
+    capture_id: I32
+    """Capture it was seen in."""
+    flow_id: I64
+    """Flow it belongs to."""
+    from_src: bool
+    """The direction: what the flow's `src` sent."""
+    began_at: Ts
+    """When it began: the flow's beginning, or the end of the previous interval."""
+    ts: Ts
+    """When it ended."""
+    rtt_samples: Count32
+    """Round-trip times that ended in it: from this direction's data to their acknowledgement, or from its
+    acknowledgements to the data that echo their timestamp. They are those between the place of capture and the end that
+    this direction goes to."""
+    min_rtt_ms: float | None
+    """Smallest of them."""
+    rtt_ms: float | None
+    """Their mean."""
+    max_rtt_ms: float | None
+    """Largest of them."""
+    least_rtt_ms: float | None
+    """Smallest such time since the flow's beginning, its handshake included."""
+    sent_bytes: Bytes
+    """New bytes of this direction's stream (retransmitted ones are not new)."""
+    acknowledged_bytes: Bytes
+    """Bytes of this direction's stream that were acknowledged."""
+    in_flight_bytes: Bytes
+    """Bytes that were sent and not yet acknowledged at its end; 0 where the sender had nothing more to send."""
+    retransmissions: Count32
+    """Segments of this direction that were retransmitted."""
+
+
 @record("claims")
 class Claim:
     """A statement of one source that a process owned a flow; never overwritten."""
@@ -555,6 +594,8 @@ class Address:
     """Where the country comes from: `data_sources.name`."""
     asn_source: FilePath | None = None
     """Where the autonomous system comes from: `data_sources.name`."""
+    resolved_at: Ts | None = None
+    """When its name was last asked for by reverse DNS (`refresh --resolve`); NULL if never. `names` has the answer."""
 
 
 @record("data_sources")
@@ -603,14 +644,15 @@ CORE_TABLES: tuple[type, ...] = (
     InterfaceRow,
     Packet,
     FlowRow,
+    TcpInterval,
     Process,
     Claim,
     Clock,
     Alias,
     Name,
-    HostFact,
     Address,
     DataSource,
+    HostFact,
     Anomaly,
 )
 

@@ -71,6 +71,8 @@ def check(words: str) -> None:
         if re.fullmatch(r"(--[a-z][\w-]*|-[a-zA-Z])(=.*)?", word):
             assert word.partition("=")[0] in options, f"{command.name} has no option {word}"
     given = [word for word in rest if not word.startswith("-")]
+    if "--explain" in rest:
+        given.insert(0, "no session")
     if words.startswith("query ") and "--sql" not in rest and len(given) > 1:
         assert given[1] in load(), f"there is no saved query {given[1]}"
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -138,11 +139,61 @@ def test_show_several_flows_of_one_community_id(run: Run, tmp_path: Path) -> Non
 def test_saved_queries(session: Path, run: Run) -> None:
     listing = run("query", session, "--list").out
     assert "slow-dns" in listing
+    assert listing == run("query", "--list").out
     assert "-p least=" in run("query", session, "slow-dns", "--list").out
-    for name in [line.split()[0] for line in listing.splitlines()[1:]]:
+    for name in [line.split()[0] for line in listing.splitlines()[1:] if line.startswith("  ")]:
         made = run("query", session, name, "-f", "jsonl")
         assert made.code == 0, (name, made.err)
     assert "shop.example" in run("query", session, "slow-dns", "-p", "least=0ms").out
+
+
+def test_saved_queries_are_explained(run: Run) -> None:
+    out = run("query", "--explain", "slow-dns").out
+    for words in ("slow-dns: Slow DNS answers (dns)", "-p least=…  duration  100ms",
+                  "waited_ms  DOUBLE        duration", "  FROM dns LEFT JOIN flows",
+                  "  rustnet query session.duckdb slow-dns -p least=100ms",
+                  "rustnet.open('session.duckdb').query('slow-dns', least='100ms').df()"):  # fmt: skip
+        assert words in out
+    assert "did you mean slow-dns" in run("query", "--explain", "slow-dn").err
+    listed = [json.loads(line) for line in run("query", "--list", "-f", "jsonl").out.splitlines()]
+    assert listed[0]["subject"] == "overview"
+    assert {"subject": "overview", "name": "conversations", "title": "Conversations", "parameters": ["limit"],
+            "folder": None, "replaces_shipped": False} in listed  # fmt: skip
+
+
+def test_queries_of_ones_own(session: Path, run: Run, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    header = "-- title: Mine\n-- description: Only mine.\n"
+    (own / "mine.sql").write_text(header + "SELECT count(*) AS flows FROM flows")
+    (own / "protocols.sql").write_text(header + "SELECT 1 AS one")
+    (own / "writes.sql").write_text(header + "DROP TABLE flows_ended")
+    (own / "reads.sql").write_text(header + f"SELECT * FROM read_text('{own / 'mine.sql'}')")
+    (own / "broken\x1b.sql").write_text(header + "SELECT 1")
+    made = run("query", "--list", "--queries", own)
+    assert made.code == 0
+    assert re.search(r"^  mine\* +Mine", made.out, re.MULTILINE)
+    assert re.search(r"^  protocols\*\* +Mine", made.out, re.MULTILINE)
+    assert made.err.splitlines()[0] == f"* from {own}; ** replaces the shipped query"
+    assert len(made.err.splitlines()) == 2
+    assert "\x1b" not in made.err
+    assert run("query", session, "protocols", "--queries", own, "-f", "csv").out == "one\r\n1\r\n"
+    assert run("query", session, "mine", "--queries", own, "-f", "csv").out.startswith("flows\r\n")
+    explained = run("query", "--explain", "mine", "--queries", own)
+    assert f"rustnet query session.duckdb mine --queries {own}" in explained.out
+    for name, words in (("writes", "a query only reads its session"), ("reads", "a query reads its session only")):
+        for command in ([session, name], ["--explain", name]):
+            refused = run("query", *command, "--queries", own)
+            assert refused.code == 2
+            assert words in refused.err
+    (tmp_path / "c.toml").write_text(f'queries = "{own}"')
+    assert "\n  mine* " in run("--config", tmp_path / "c.toml", "query", "--list").out
+    (tmp_path / "c.toml").write_text(f'queries = "{tmp_path / "nowhere"}"')
+    made = run("--config", tmp_path / "c.toml", "query", "--list")
+    assert made.code == 0
+    assert "nowhere: saved queries cannot be read" in made.err
+    assert "give a session" in run("query").err
+    assert run("query", "--list", "--queries", tmp_path / "nowhere").code == 2
 
 
 def test_any_sql_that_reads(session: Path, run: Run, tmp_path: Path) -> None:

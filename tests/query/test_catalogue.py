@@ -1,15 +1,19 @@
+import os
 import re
+import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rustnet.dissect.registry import tables
 from rustnet.errors import UsageError
-from rustnet.query import catalogue
-from rustnet.query.catalogue import CatalogueError, find, load, read
+from rustnet.query import catalogue, manual
+from rustnet.query.catalogue import SUBJECTS, CatalogueError, find, load, read
 from rustnet.query.session import FileSession
 from rustnet.query.summary import summarise
+from rustnet.records import Kind
 from rustnet.store import session
 from rustnet.store.schema import VIEWS
 from tests.query.conftest import BEGIN, Rows
@@ -41,11 +45,9 @@ def test_a_query_runs_on_an_empty_session(empty: FileSession, name: str) -> None
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_finds_what_the_session_holds(con: FileSession, name: str) -> None:
+def test_a_query_gives_the_same_rows_again(con: FileSession, name: str) -> None:
     result = QUERIES[name].execute(con)
-    assert result.rows
-    again = QUERIES[name].execute(con)
-    assert result.rows == again.rows
+    assert result.rows == QUERIES[name].execute(con).rows
     assert "HUGEINT" not in result.types
 
 
@@ -125,7 +127,7 @@ def test_wrong_parameters_are_named(given: dict[str, str], words: str) -> None:
 
 def test_an_unknown_query_knows_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean top-talkers"):
-        find("top-talker", QUERIES)
+        find("top-talker", [])
     assert find("protocols").name == "protocols"
 
 
@@ -158,7 +160,11 @@ def test_parameters_have_types_defaults_and_help() -> None:
         "SELECT 1", "-- title: T\nSELECT 1", HEADER, HEADER + "-- parameter: x\nSELECT 1",
         HEADER + "-- parameter: x int five Help\nSELECT 1", HEADER + "-- parameter: X int 5 Help\nSELECT 1",
         HEADER + "-- parameter: x int 5 Help\n-- parameter: x int 5 Help\nSELECT 1",
-        HEADER + "-- parameter: x text 'open Help\nSELECT 1", "",
+        HEADER + "-- parameter: x text 'open Help\nSELECT 1", "", HEADER + "-- subject: none\nSELECT 1",
+        HEADER + "-- column: x\nSELECT 1", HEADER + "-- column: x colour\nSELECT 1",
+        HEADER + "-- column: x count\n-- column: x count\nSELECT 1",
+        HEADER + "-- parameter: x choice:a a Help\nSELECT 1",
+        HEADER + "-- parameter: x choice:a|b c Help\nSELECT 1", HEADER + "-- parameter: x address a Help\nSELECT 1",
     ],
 )  # fmt: skip
 def test_a_bad_file_is_named(text: str) -> None:
@@ -168,18 +174,137 @@ def test_a_bad_file_is_named(text: str) -> None:
 
 def test_folders_of_ones_own_replace_and_add(tmp_path: Path) -> None:
     (tmp_path / "protocols.sql").write_text(HEADER + "SELECT 1 AS mine")
+    (tmp_path / "mine.sql").write_text(HEADER + "SELECT 2 AS mine")
     (tmp_path / "notes.txt").write_text("x")
-    both = load([catalogue.shipped(), tmp_path])
+    both = load([tmp_path])
     assert both["protocols"].sql == "SELECT 1 AS mine"
-    assert "top-talkers" in both
+    assert [(both[n].folder, both[n].shadows) for n in ("protocols", "mine", "top-talkers")] == [
+        (str(tmp_path), True), (str(tmp_path), False), (None, False),
+    ]  # fmt: skip
     with pytest.raises(CatalogueError, match="cannot be read"):
         load([tmp_path / "nowhere"])
-    (tmp_path / "broken.sql").write_bytes(b"\xff\xfe")
-    with pytest.raises(CatalogueError, match="cannot be read"):
+
+
+def test_a_broken_file_of_ones_own_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "mine.sql").write_text(HEADER + "SELECT 2 AS mine")
+    (tmp_path / "bytes.sql").write_bytes(b"\xff\xfe")
+    (tmp_path / "long.sql").write_text(HEADER + "SELECT 1 -- " + "x" * (1 << 20))
+    (tmp_path / "bare.sql").write_text("SELECT 1")
+    (tmp_path / "strange.sql").write_text(HEADER + "-- subject: strange\nSELECT 1")
+    (tmp_path / "a b\n.sql").write_text(HEADER + "SELECT 1")
+    (tmp_path / "folder.sql").mkdir()
+    os.mkfifo(tmp_path / "pipe.sql")
+    broken: dict[str, CatalogueError] = {}
+    queries = load([tmp_path, tmp_path / "nowhere"], broken)
+    assert set(queries) == {*QUERIES, "mine"}
+    assert {name: re.sub(r"^.*?: ", "", str(error))[:30] for name, error in broken.items()} == {
+        "bytes": "saved queries cannot be read: ",
+        "long": "longer than 1048576 bytes",
+        "bare": "needs '-- title:' and '-- desc",
+        "strange": "subject 'strange' is none of o",
+        "a b\n": "a query's name consists of let",
+        "folder": "not a file",
+        "pipe": "not a file",
+        str(tmp_path / "nowhere"): "saved queries cannot be read: ",
+    }
+    assert all("\n" not in str(error) for error in broken.values())
+    with pytest.raises(CatalogueError, match=r"^bare\.sql: needs"):
+        find("bare", [tmp_path])
+    assert find("mine", [tmp_path]).folder == str(tmp_path)
+
+
+def test_a_folder_has_a_bounded_number_of_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "MAX_QUERIES", 2)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.sql").write_text(HEADER + "SELECT 1 AS x")
+    with pytest.raises(CatalogueError, match="more than 2 queries"):
         load([tmp_path])
 
 
+def test_the_users_own_folder_is_that_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_config_path", lambda name, **_: tmp_path / name)
+    assert catalogue.own_folders() == []
+    folder = tmp_path / "rustnet" / "queries"
+    folder.mkdir(parents=True)
+    assert catalogue.own_folders() == [folder]
+    (folder / "mine.sql").write_text(HEADER + "SELECT 2 AS mine")
+    assert find("mine").sql == "SELECT 2 AS mine"
+
+
+def test_types_of_parameters_that_are_checked_against_a_set() -> None:
+    query = read(
+        "q",
+        HEADER + "-- parameter: ip address null Address\n-- parameter: end choice:client|server client Which end\nS",
+    )
+    assert query.bind({"ip": "2001:DB8:0::1"}) == {"ip": "2001:db8::1", "end": "client"}
+    assert query.bind({"end": "server"}) == {"ip": None, "end": "server"}
+    with pytest.raises(UsageError, match="ip='localhost' is not an IP address"):
+        query.bind({"ip": "localhost"})
+    with pytest.raises(UsageError, match="end='both' is not one of client, server"):
+        query.bind({"end": "both"})
+
+
+def test_declared_columns_go_before_names(con: FileSession) -> None:
+    header = HEADER + "-- column: flows identifier What it is\n-- column: x free_text\n"
+    query = read("q", header + "SELECT 1 AS flows, 'a' AS x, 2 AS bytes, 3 AS y")
+    assert query.columns["flows"].help == "What it is"
+    result = query.execute(con)
+    assert result.kinds == (Kind.IDENTIFIER, Kind.FREE_TEXT, Kind.BYTES, None)
+    assert con.sql("SELECT 1 AS flows, '10.0.0.1' AS src_ip").kinds == (None, Kind.ADDRESS)
+
+
+def test_a_name_whose_type_does_not_fit_has_no_kind(con: FileSession) -> None:
+    result = read("q", HEADER + "SELECT 'three' AS flows, 4 AS src_ip, 'x' AS further_x, true AS ssh").execute(con)
+    assert result.kinds == (None, None, None, Kind.BOOLEAN)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_shipped_query_has_a_subject_and_kinds(empty: FileSession, name: str) -> None:
+    query = QUERIES[name]
+    assert query.subject in SUBJECTS
+    result = query.execute(empty)
+    assert not [column for column, kind in zip(result.columns, result.kinds, strict=True) if kind is None]
+    assert set(query.columns) <= set(result.columns)
+    assert empty.query(name).kinds == result.kinds
+
+
+def test_the_page_of_the_manual_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "queries.md").read_text("utf-8") == manual.page()
+
+
+def test_the_example_of_the_manual_is_a_query(empty: FileSession) -> None:
+    text = manual.PAGE_HEAD.partition("```sql\n")[2].partition("```")[0]
+    query = read("example", text)
+    assert query.subject == "tls"
+    assert query.execute(empty, {"server": "192.0.2.1"}).rows == []
+
+
+@pytest.mark.parametrize(
+    ("given", "limit", "expected"),
+    [({}, None, (3, False)), ({}, 5, (5, True)), ({"limit": "2"}, 5, (2, False)), ({}, 10, (10, False))],
+)
+def test_a_limit_of_rows_replaces_the_default_of_a_parameter(
+    con: FileSession, given: dict[str, str], limit: int | None, expected: tuple[int, bool]
+) -> None:
+    header = HEADER + "-- parameter: limit int 3 Most rows\n"
+    result = read("q", header + "SELECT i AS n FROM range(10) AS r(i) ORDER BY i LIMIT $limit").execute(
+        con, given, limit
+    )
+    assert (len(result.rows), result.truncated) == expected
+
+
+def test_examples_run(empty: FileSession) -> None:
+    for query in QUERIES.values():
+        words = shlex.split(manual.example_command(query, "s.duckdb"))
+        given = dict(word.split("=", 1) for word in words[words.index(query.name) + 1 :] if word != "-p")
+        assert query.execute(empty, given).rows == []
+        python = manual.example_python(query, "s.duckdb").removesuffix(".df()")
+        assert eval(python, {"rustnet": SimpleNamespace(open=lambda _path: empty)}).rows == []
+
+
 ONE_OF_A_GROUP = re.compile(r"\b(any_value|first|last|arbitrary|mode|arg_min|arg_max|min_by|max_by)\s*\(")
+STATED_PICKS = {"endpoints": {"arg_max"}, "response-times": {"arg_max"}}
+"""Picks whose rule the query's text states: the name with the most bytes, the flow of the slowest sample."""
 CUT_LIST = re.compile(r"\[1:\d+\] AS (\w+)")
 SAYS_HOW_MANY = {
     "source_ips": "sources",
@@ -198,7 +323,7 @@ SAYS_HOW_MANY = {
 def test_no_query_picks_one_value_of_a_group(name: str) -> None:
     """What differs within a group is a list or a group of its own: one name for all bytes would hide the others."""
     sql = re.sub(r"--.*", "", QUERIES[name].sql)
-    assert not ONE_OF_A_GROUP.findall(sql)
+    assert set(ONE_OF_A_GROUP.findall(sql)) == STATED_PICKS.get(name, set())
     for column in CUT_LIST.findall(sql):
         counted = SAYS_HOW_MANY.get(column, f"further_{column}")
         assert re.search(rf"AS {counted}\b", sql), f"{column}: nothing says how many values it leaves out"

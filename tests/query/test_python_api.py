@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -120,8 +122,11 @@ def test_frames_need_their_library(opened: Session, monkeypatch: pytest.MonkeyPa
 
 
 TYPES = """SELECT make_timestamp_ns(1714557600123456789) AS t, 1::UTINYINT AS a, NULL::BIGINT AS b, 'x' AS c, true AS d,
-    1.5::DOUBLE AS e, (1::UHUGEINT << 100) AS h, [1, 2] AS l
-UNION ALL SELECT NULL, NULL, 9007199254740993, NULL, NULL, NULL, NULL, NULL"""
+    1.5::DOUBLE AS e, (1::UHUGEINT << 100) AS h, [1, 2] AS l, 'tcp' AS protocol, 1.25 AS m, 7::HUGEINT AS s,
+    TIMESTAMP '2024-05-01 10:00:00.5' AS u, ['a'] AS w, '\\x01'::BLOB AS x, DATE '2024-05-01' AS y,
+    'ee0f9de8-8f0a-4a4c-9e0b-3a9a9b9a0a0a'::UUID AS z
+UNION ALL SELECT NULL, NULL, 9007199254740993, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL"""
 
 
 def test_pandas_keeps_nanoseconds_and_integers(opened: Session) -> None:
@@ -130,12 +135,44 @@ def test_pandas_keeps_nanoseconds_and_integers(opened: Session) -> None:
     assert str(frame["t"].dtype) == "datetime64[ns, UTC]"
     assert frame["t"][0].value == 1714557600123456789
     assert frame["t"][1] is pandas.NaT
-    assert (str(frame["a"].dtype), str(frame["b"].dtype)) == ("UInt8", "Int64")
+    assert (str(frame["u"].dtype), frame["u"][0].isoformat()) == (
+        "datetime64[us, UTC]",
+        "2024-05-01T10:00:00.500000+00:00",
+    )
+    assert [str(frame[name].dtype) for name in "abdmes"] == ["UInt8", "Int64", "boolean", "float64", "float64", "Int64"]
     assert frame["b"][1] == 9007199254740993
-    assert frame["h"][0] == 1 << 100
+    assert (frame["h"][0], frame["m"][0], frame["s"][0]) == (1 << 100, 1.25, 7)
     assert list(frame["c"]) == ["x", None]
     assert len(opened.flows().df()) == len(opened.flows().rows)
     assert list(opened.sql("SELECT 1 AS a WHERE false").df().columns) == ["a"]
+
+
+def test_words_are_categories_and_take_less_memory(opened: Session) -> None:
+    pytest.importorskip("pandas")
+    sql = "SELECT f.protocol, f.state, f.src_ip FROM flows f, range(1000)"
+    frame = opened.sql(sql).df()
+    assert [str(dtype) for dtype in frame.dtypes] == ["category", "category", "object"]
+    plain = frame.astype({"protocol": "object", "state": "object"})
+    used = frame.memory_usage(deep=True)
+    assert used["protocol"] < plain.memory_usage(deep=True)["protocol"] / 8
+    assert (
+        len({id(text) for text in frame["src_ip"].dropna()}) == frame["src_ip"].nunique()
+    )  # equal texts are one object
+    flows = opened.flows().df()
+    assert str(flows["app"].dtype) == "category"
+    counts = flows.groupby("protocol", observed=True)["bytes"].sum()
+    assert (
+        int(counts["tcp"])
+        == opened.sql("SELECT sum(src_bytes + dst_bytes) FROM flows WHERE protocol = 'tcp'").rows[0][0]
+    )
+
+
+def test_sums_larger_than_64_bits_stay_exact(opened: Session) -> None:
+    pytest.importorskip("pandas")
+    sql = "SELECT 9223372036854775807::HUGEINT + n AS s FROM range(2) t(n)"
+    assert list(opened.sql(sql).df()["s"]) == [2**63 - 1, 2**63]
+    pytest.importorskip("polars")
+    assert opened.sql(sql).pl()["s"].to_list() == [str(2**63 - 1), str(2**63)]
 
 
 def test_arrow_and_polars_keep_them_too(opened: Session) -> None:
@@ -143,22 +180,123 @@ def test_arrow_and_polars_keep_them_too(opened: Session) -> None:
     table = opened.sql(TYPES).arrow()
     assert table["t"].cast("int64").to_pylist() == [1714557600123456789, None]
     assert table["b"].to_pylist() == [None, 9007199254740993]
+    assert (table["h"].to_pylist(), table["w"].to_pylist()) == ([str(1 << 100), None], [["a"], None])
+    empty = opened.sql(f"SELECT * FROM ({TYPES}) WHERE false").arrow()
+    changing = {"m"}  # decimals: Arrow infers their width from the values
+    assert [f for f in empty.schema if f.name not in changing] == [f for f in table.schema if f.name not in changing]
     pytest.importorskip("polars")
     frame = opened.sql(TYPES).pl()
     assert frame["b"].to_list() == [None, 9007199254740993]
     assert frame["t"].dt.timestamp("ns").to_list() == [1714557600123456789, None]
+    assert (str(frame["u"].dtype), frame["w"].to_list()) == ("Datetime(time_unit='us', time_zone='UTC')", [["a"], None])
+    assert (frame["h"].to_list(), frame["s"].to_list()) == ([str(1 << 100), None], [7, None])
 
 
 def test_notebooks_show_text_as_text(opened: Session) -> None:
-    shown = opened.sql("SELECT '<script>' || chr(27) AS a, make_timestamp_ns(0) AS t")._repr_html_()
-    assert "&lt;script&gt;\\x1b" in shown
+    shown = opened.sql("SELECT '<script>' || chr(27) || chr(8238) AS a, make_timestamp_ns(0) AS t")._repr_html_()
+    assert "&lt;script&gt;\\x1b\\u202e" in shown
     assert "<script>" not in shown
     assert "1970-01-01 00:00:00.000000Z" in shown
+    named = opened.sql("SELECT 1 AS \"<b onclick='x'>\"")._repr_html_()
+    assert "<b" not in named
+    assert "&lt;b onclick=&#x27;x&#x27;&gt;" in named
+    long = opened.sql("SELECT '\"' || lpad('', 5000, 'x') AS a")._repr_html_()
+    assert len(long) < 2000
+    assert 'title="&quot;xxx' in long
 
 
-def test_every_column_of_a_result_has_a_kind_or_none(opened: Session) -> None:
-    result = opened.flows(limit=1)
-    assert len(result.kinds) == len(result.columns)
+def test_notebooks_show_sizes_times_and_shares_readably(opened: Session) -> None:
+    shown = opened.sql("SELECT 1500000 AS bytes, 0.25 AS rtt_ms, 12345 AS packets, 443 AS dst_port, 18 AS src_flags, "
+                       "true AS complete, [1, 2] AS l, NULL AS never")._repr_html_()  # fmt: skip
+    for text in ('title="1,500,000">1.5 MB<', ">250.0 µs<", ">12,345<", ">443<", ">SA<", ">yes<", ">1, 2<"):
+        assert text in shown, text
+    assert "never" not in shown
+    assert "1 row; 1 column without a value here is left out" in shown
+
+
+def test_notebooks_say_what_is_not_shown(opened: Session) -> None:
+    shown = opened.sql("SELECT * FROM range(500)", limit=60)._repr_html_()
+    assert "the first 60 rows; there are more; 50 of them are shown" in shown
+    assert shown.count("<tr>") == 51
+    wide = opened.sql("SELECT " + ", ".join(f"1 AS a{n}" for n in range(30)))._repr_html_()
+    assert "6 more columns: a24, a25, a26, a27, a28, a29" in wide
+    assert repr(opened.sql("SELECT * FROM range(9)", limit=2)) == "<ResultSet: first 2 rows, 1 column: range>"
+    assert "0 rows" in opened.sql("SELECT 1 AS a WHERE false")._repr_html_()
+
+
+def test_a_flow_is_a_page(opened: Session, ids: dict[str, int]) -> None:
+    shown = opened.flow(ids["web"])._repr_html_()
+    for text in (f"Flow {ids['web']}: tcp", "tls", "www.example.com (learned from sni)", "firefox (4242) of alice",
+                 "sni = www.example.com", "Both ends"):  # fmt: skip
+        assert text in shown, text
+    assert "www.example.com" in opened.messages(ids["web"])._repr_html_()
+    for flow_id in ids.values():
+        assert "<script" not in opened.flow(flow_id)._repr_html_()
+
+
+def test_a_session_is_an_overview(opened: Session) -> None:
+    shown = opened._repr_html_()
+    assert "x.pcap" in shown
+    assert f"{opened.sql('SELECT count(*) FROM flows').rows[0][0]} flows" in shown
+    assert repr(opened) == f"<FileSession {Path(opened.path).name}>"
+    assert not opened.being_written
+
+
+def test_what_a_session_contains(opened: Session) -> None:
+    tables = {row[0]: row for row in opened.tables().rows}
+    assert tables["flows"][1] == opened.sql("SELECT count(*) FROM flows").rows[0][0]
+    assert tables["hosts"][1] is None
+    assert "flows_ended" not in tables
+    assert "dnp3" not in tables
+    assert "dnp3" in {row[0] for row in opened.tables(empty=True).rows}
+    assert all(row[3] for row in opened.tables(empty=True).rows)
+    described = {row[0]: row for row in opened.describe("dns").rows}
+    assert described["rtt_ms"][1:3] == ("DOUBLE", "duration")
+    assert all(row[3] for row in opened.describe("connections").rows)
+    queries = {row[0]: row for row in opened.queries().rows}
+    assert any("least=100ms (duration)" in text for text in queries["slow-dns"][queries_parameters(opened)])
+
+
+def queries_parameters(opened: Session) -> int:
+    return opened.queries().columns.index("parameters")
+
+
+def test_a_saved_query_that_was_cut_says_so(opened: Session) -> None:
+    every = opened.query("top-talkers")
+    assert not every.truncated
+    some = opened.query("top-talkers", limit=len(every) - 1)
+    assert (some.rows, some.truncated) == (every.rows[:-1], True)
+    exact = opened.query("top-talkers", limit=len(every))
+    assert (exact.rows, exact.truncated) == (every.rows, False)
+
+
+MISTAKES: tuple[tuple[Callable[[Any], object], str], ...] = (
+    (lambda s: s.flow("x"), "flow_id: needs a whole number from 0 on, not 'x'"),
+    (lambda s: s.flow(1.5), "flow_id: needs"),
+    (lambda s: s.messages(-1), "flow_id: needs"),
+    (lambda s: s.packets(999_999), "there is no flow 999999"),
+    (lambda s: s.flows(3), "filter: is text"),
+    (lambda s: s.flows(columns="flow_id,bites"), "unknown column 'bites': did you mean bytes"),
+    (lambda s: s.flows(limit=-1), "limit: needs a whole number"),
+    (lambda s: s.sql(3), "SQL: a statement is text"),
+    (lambda s: s.sql("SELECT 1", seconds=0), "seconds: needs a number above 0"),
+    (lambda s: s.sql("SELECT ?"), "SQL: "),
+    (lambda s: s.query("slow-dsn"), "did you mean slow-dns"),
+    (lambda s: s.query("slow-dns", least="soon"), "is not a duration"),
+    (lambda s: s.processes("x:y"), "unknown keyword"),
+    (lambda s: s.describe("dnss"), "there is 'dns'"),
+    (lambda _s: rustnet.replay(db="x.duckdb"), "at least one capture"),
+    (lambda _s: rustnet.replay("x.pcap", db="x.duckdb", speed=-1), "speed is a number above 0"),
+    (lambda _s: rustnet.replay("x.pcap", db="x.duckdb", join=cast("Any", "maybe")), "join is auto, always or never"),
+    (lambda _s: rustnet.open("/nowhere/x.duckdb"), "no such session"),
+)
+
+
+@pytest.mark.parametrize(("ask", "words"), MISTAKES, ids=[words for _, words in MISTAKES])
+def test_a_mistake_is_an_error_of_one_sentence(opened: Session, ask: Callable[[Any], object], words: str) -> None:
+    with pytest.raises(RustnetError) as caught:
+        ask(opened)
+    assert words in str(caught.value)
 
 
 def test_a_query_that_does_more_than_read_is_refused(opened: Session) -> None:
@@ -173,17 +311,28 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_importing_rustnet_loads_nothing_heavy() -> None:
+def test_importing_rustnet_costs_and_starts_nothing() -> None:
     code = """
-import sys, time
-begun = time.perf_counter()
+import sys, threading, time
+before, begun, used = set(sys.modules), time.perf_counter(), time.process_time()
 import rustnet
-took = time.perf_counter() - begun
-heavy = {"duckdb", "numpy", "pandas", "click", "rustnet.query", "rustnet.ingest"}
-assert took < 0.1, took
-print(sorted(heavy & sys.modules.keys()), rustnet.__version__)
+took, used = time.perf_counter() - begun, time.process_time() - used
+assert min(took, used) < 0.1, (took, used)
+print(sorted(sys.modules.keys() - before), threading.active_count(), rustnet.__version__)
 """
-    assert run(code) == f"[] {rustnet.__version__}"
+    assert run(code) == f"['rustnet'] 1 {rustnet.__version__}"
+
+
+def test_help_and_completion_show_what_there_is() -> None:
+    assert {"open", "replay", "Session", "ResultSet", "RustnetError", "QueryTimeoutError"} <= set(dir(rustnet))
+    assert not {name for name in dir(rustnet) if name.startswith("_") and not name.startswith("__")}
+    shown = run("import pydoc, rustnet; print(pydoc.render_doc(rustnet, renderer=pydoc.plaintext))")
+    for text in ("class Session", "class ResultSet", "replay(*captures", "a capture becomes a DuckDB session"):
+        assert text in shown, text
+    for name in rustnet.__all__:
+        assert getattr(rustnet, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        rustnet.opne  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_readers_load_no_engine(session_path: Path, ids: dict[str, int]) -> None:

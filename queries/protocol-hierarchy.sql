@@ -11,8 +11,6 @@
 -- column: percent number Share of all bytes
 -- column: frames_end count Frames whose last layer it is
 -- column: bytes_end bytes
--- column: depth count
--- column: percent_frames number
 WITH RECURSIVE links AS (
     SELECT capture_id, interface, CASE WHEN link_type = 1 THEN 'eth' WHEN link_type IN (113, 276) THEN 'sll'
         WHEN link_type IN (12, 14, 101) THEN 'raw' WHEN link_type IN (0, 108) THEN 'null' WHEN link_type IN (9, 50) THEN 'ppp'

@@ -79,7 +79,8 @@ def test_talkers_and_conversations_add_up(con: FileSession, ids: dict[str, int])
 
 def test_the_usual_ports_are_those_of_the_parsers_and_more() -> None:
     head = QUERIES["odd-ports"].sql.partition("SELECT app")[0]
-    usual = {row[0]: set(row[1]) for row in duckdb.sql(f"{head} SELECT name, ports FROM usual").fetchall()}
+    with duckdb.connect() as con:
+        usual = {row[0]: set(row[1]) for row in con.execute(f"{head} SELECT name, ports FROM usual").fetchall()}
     parsers = {dissector.name: set(dissector.ports) for dissector in DISSECTORS}
     assert {name: parsers[name] - ports for name, ports in usual.items() if not parsers[name] <= ports} == {}
     negotiated = {"dcerpc", "nfs", "bittorrent", "stun", "rtp", "rtcp", "dtls", "coap"}

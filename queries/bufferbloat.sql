@@ -64,7 +64,7 @@ WITH sided AS (
     SELECT DISTINCT capture_id, local_ip, unnest([bin - 1, bin, bin + 1, bin + 2]) AS bin FROM binned
 ), intervals AS (
     SELECT busy.capture_id, local_ip, remote_ip, flow_id, tcp_intervals.ts, tcp_intervals.from_src <> reversed AS outward,
-        rtt_samples, rtt_ms, least_rtt_ms, sent_bytes, retransmissions,
+        rtt_samples, rtt_ms, min_rtt_ms, least_rtt_ms, sent_bytes, retransmissions,
         (epoch_ns(tcp_intervals.ts) - epoch_ns(began_at)) / 1e6 AS lasted_ms
     FROM tcp_intervals JOIN busy USING (flow_id)
 ), lost AS (
@@ -74,13 +74,15 @@ WITH sided AS (
     SELECT capture_id, local_ip, remote_ip, flow_id, ts, rtt_samples AS samples, least_rtt_ms AS least_ms,
         CASE WHEN outward THEN 'tcp outward' ELSE 'tcp inward' END AS basis,
         -- the acknowledgement of a single segment waits for the next one
-        greatest(rtt_ms - coalesce(1448 * lasted_ms / nullif(sent_bytes, 0), 0), least_rtt_ms) AS ms
+        greatest(rtt_ms - coalesce(1448 * lasted_ms / nullif(sent_bytes, 0), 0), least_rtt_ms) AS ms,
+        min(min_rtt_ms) OVER (PARTITION BY flow_id, outward ORDER BY epoch_ns(ts)
+            RANGE BETWEEN 250000000 PRECEDING AND 250000000 FOLLOWING) AS low_ms
     FROM intervals WHERE rtt_samples > 0
     UNION ALL
-    SELECT capture_id, local_ip, remote_ip, flow_id, started_at, 1, handshake_rtt_ms, 'handshake', handshake_rtt_ms
+    SELECT capture_id, local_ip, remote_ip, flow_id, started_at, 1, handshake_rtt_ms, 'handshake', handshake_rtt_ms, handshake_rtt_ms
     FROM busy WHERE handshake_rtt_ms IS NOT NULL
     UNION ALL
-    SELECT busy.capture_id, local_ip, remote_ip, busy.flow_id, icmp.ts, 1, rtt_ms, 'echo', rtt_ms
+    SELECT busy.capture_id, local_ip, remote_ip, busy.flow_id, icmp.ts, 1, rtt_ms, 'echo', rtt_ms, rtt_ms
     FROM icmp JOIN busy USING (flow_id) WHERE rtt_ms IS NOT NULL AND message = 'echo_reply'
 ), timed AS (
     SELECT samples.*, epoch_ns(ts) // 250000000 AS bin, not_idle.bin IS NULL AS idle
@@ -92,8 +94,10 @@ WITH sided AS (
         CASE WHEN basis IN ('echo', 'handshake') AND idle_samples >= 5 THEN median(ms) FILTER (idle)
             ELSE least(min(ms), min(least_ms)) END AS baseline_ms
     FROM timed GROUP BY capture_id, local_ip, remote_ip, basis
+), paths AS (
+    SELECT capture_id, local_ip, remote_ip, min(handshake_rtt_ms) AS path_ms FROM busy GROUP BY ALL
 ), under_load AS (
-    SELECT load.capture_id, load.local_ip, load.remote_ip, load.upload, timed.basis, timed.ts, timed.ms, timed.samples,
+    SELECT load.capture_id, load.local_ip, load.remote_ip, load.upload, timed.basis, timed.ts, timed.ms, timed.low_ms, timed.samples,
         baseline_ms, idle_samples,
         CASE WHEN timed.remote_ip <> load.remote_ip THEN 'other paths'
             WHEN (timed.flow_id, load.upload) IN (SELECT (flow_id, upload) FROM bulk) THEN 'loading flows'
@@ -104,17 +108,19 @@ WITH sided AS (
         AND baselines.remote_ip = timed.remote_ip AND baselines.basis = timed.basis
 ), judged AS (
     SELECT capture_id, local_ip, remote_ip, upload, measured_on, basis, sum(samples)::BIGINT AS loaded_samples,
-        max(idle_samples) AS idle_samples, median(baseline_ms) AS baseline_ms, median(ms) AS loaded_ms,
-        quantile_cont(ms, 0.95) AS loaded_p95_ms, greatest(median(ms - baseline_ms), 0) AS increase_ms,
-        arg_max(ts, ms) AS worst_ts
-    FROM under_load GROUP BY ALL
+        max(idle_samples) AS idle_samples, median(baseline_ms) AS baseline_ms, quantile_cont(ms, 0.95) AS loaded_p95_ms,
+        -- a queue that lasts keeps all round trips of a moment long; a receiver that pauses only some of them
+        median(low_ms - baseline_ms) < 0.5 * median(ms - baseline_ms) AS pauses,
+        greatest(CASE WHEN pauses THEN median(low_ms - baseline_ms) ELSE median(ms - baseline_ms) END, 0) AS increase_ms,
+        CASE WHEN pauses THEN median(low_ms) ELSE median(ms) END AS loaded_ms, arg_max(ts, ms) AS worst_ts
+    FROM under_load LEFT JOIN paths USING (capture_id, local_ip, remote_ip)
+    WHERE basis IN ('echo', 'handshake') OR baseline_ms >= 0.25 * path_ms OR path_ms IS NULL AND baseline_ms >= 5
+    GROUP BY ALL
 ), chosen AS (
     SELECT * FROM judged QUALIFY row_number() OVER (
         PARTITION BY capture_id, local_ip, remote_ip, upload, measured_on
         ORDER BY loaded_samples >= $samples DESC, CASE basis WHEN 'echo' THEN 1 WHEN 'handshake' THEN 2 ELSE 3 END,
             increase_ms DESC, basis DESC) = 1
-), paths AS (
-    SELECT capture_id, local_ip, remote_ip, min(handshake_rtt_ms) AS path_ms FROM busy GROUP BY ALL
 ), listed AS (
     SELECT loads.*, measured_on, basis, loaded_ms, loaded_p95_ms, increase_ms, baseline_ms, worst_ts,
         coalesce(loaded_samples, 0) AS loaded_samples, coalesce(idle_samples, 0) AS idle_samples,
@@ -122,11 +128,11 @@ WITH sided AS (
         (SELECT list(flow_id ORDER BY flow_id)[:10] FROM bulk WHERE bulk.capture_id = loads.capture_id
             AND bulk.local_ip = loads.local_ip AND bulk.remote_ip = loads.remote_ip
             AND bulk.upload = loads.upload) AS flow_ids,
-        CASE WHEN coalesce(loaded_samples, 0) = 0 THEN 'no round trip under load can be seen: no grade'
+        CASE WHEN coalesce(loaded_samples, 0) = 0 THEN 'no round trip over the whole path can be seen under load: no grade'
             WHEN loaded_samples < $samples THEN format('{} samples only: no grade', loaded_samples)
             WHEN bins < 4 THEN 'load of less than a second: no grade'
             WHEN increase_ms < 30 AND starts_with(basis, 'tcp') AND coalesce(baseline_ms < 0.5 * path_ms, true)
-            THEN 'only round trips to the near end can be seen: no grade'
+            THEN 'round trips over half of the path at most: no grade'
             WHEN increase_ms < 30 AND coalesce(retransmissions, 0) + coalesce(marks, 0) = 0
             THEN 'nothing shows that the path was full (no loss, no congestion mark, no queue): no grade' END AS refusal
     FROM loads LEFT JOIN chosen USING (capture_id, local_ip, remote_ip, upload)

@@ -73,11 +73,18 @@ WITH sided AS (
     SELECT path, count(*) AS windows, any_value(middle) AS speed,
         avg((speed BETWEEN 0.8 * middle AND 1.2 * middle)::INT) AS in_band
     FROM (SELECT *, median(speed) OVER (PARTITION BY path) AS middle FROM speeds WHERE n >= 2) GROUP BY path
+), trips AS (
+    SELECT path, tcp_intervals.from_src, rtt_ms - least_rtt_ms AS queued_ms, least_rtt_ms,
+        min(min_rtt_ms - least_rtt_ms) OVER (PARTITION BY path, tcp_intervals.flow_id, tcp_intervals.from_src
+            ORDER BY epoch_ns(ts) RANGE BETWEEN 250000000 PRECEDING AND 250000000 FOLLOWING) AS lasting_ms
+    FROM tcp_intervals JOIN members USING (flow_id) WHERE rtt_samples > 0
 ), queues AS (
     SELECT path, max(queued_ms) AS queued_ms, max(least_ms) AS baseline_ms FROM (
-        SELECT path, tcp_intervals.from_src, median(rtt_ms - least_rtt_ms) AS queued_ms, min(least_rtt_ms) AS least_ms
-        FROM tcp_intervals JOIN members USING (flow_id)
-        WHERE rtt_samples > 0 GROUP BY path, tcp_intervals.from_src)
+        SELECT path, from_src, min(least_rtt_ms) AS least_ms,
+            -- a queue that lasts keeps all round trips of a moment long; a receiver that pauses only some of them
+            CASE WHEN median(lasting_ms) < 0.5 * median(queued_ms) THEN median(lasting_ms) ELSE median(queued_ms) END AS queued_ms
+        FROM trips GROUP BY path, from_src) JOIN paths USING (path)
+    WHERE least_ms >= 0.25 * handshake_ms OR handshake_ms IS NULL AND least_ms >= 5
     GROUP BY path
 ), later AS (
     SELECT path, (max(total) - min(total)) / nullif(max(ended) - min(ended), 0) AS slope
@@ -93,27 +100,30 @@ WITH sided AS (
 ), known AS (
     SELECT spans.*, windows, in_band, in_line, coalesce(queued_ms, 0) AS queued_ms, baseline_ms,
         coalesce(queued_ms, 0) >= greatest(10, 0.25 * baseline_ms) AS queue,
-        CASE WHEN queue AND in_line >= 0.8 THEN slope
+        CASE WHEN queue AND in_band < 0.5 THEN slope
             WHEN queue OR coalesce(loss_speed, 0) <= 0 THEN speed ELSE loss_speed END AS speed,
         greatest(coalesce(baseline_ms, 0) / 1e3, 0.1) AS slack
     FROM spans JOIN plateaus USING (path) JOIN lines USING (path) LEFT JOIN queues USING (path)
 ), risen AS (
-    SELECT path, retransmissions > 0 AS lossy, ended, began, first_loss_end, lag(ended) OVER (PARTITION BY path, lossy ORDER BY ended) AS previous,
+    SELECT path, retransmissions > 0 AS lossy, ended, began, first_loss_end, low, high, total, lag(ended) OVER (PARTITION BY path, lossy ORDER BY ended) AS previous,
         total - speed * (ended - low) AS above, total - bytes - speed * (began - low) AS below,
         speed * (ended - first_loss) - (total - first_total) AS tokens,
         speed * (began - first_loss) - (total - bytes - first_total) AS tokens_before,
         speed * slack AS tolerance, slack, ended BETWEEN first_loss AND last_loss AS between_losses
     FROM (SELECT path, retransmissions, ended, began, total, bytes FROM steps)
-    JOIN (SELECT path, speed, slack, low, first_loss, last_loss, first_total, first_loss_end FROM known) USING (path)
+    JOIN (SELECT path, speed, slack, low, high, first_loss, last_loss, first_total, first_loss_end FROM known) USING (path)
 ), buckets AS (
-    SELECT path, max(above - lowest) FILTER (first_loss_end IS NULL OR ended <= first_loss_end) AS burst,
+    SELECT path, max(above - lowest) FILTER (ended <= coalesce(first_loss_end, low + 0.25 * (high - low))) AS burst,
+        max(total) FILTER (ended <= coalesce(first_loss_end, low + 0.25 * (high - low))) AS before_loss,
+        arg_max(ended - lowest_at, above - lowest) FILTER (ended <= coalesce(first_loss_end, low + 0.25 * (high - low))) AS rising,
         count(*) FILTER (lossy AND (previous IS NULL OR ended - previous > greatest(0.25, 2 * slack))) AS episodes,
         avg((least(abs(tokens), abs(tokens_before)) <= tolerance)::INT) FILTER (lossy) AS empty_at_loss,
         avg((tokens >= -tolerance)::INT) FILTER (between_losses) AS within
-    FROM (SELECT *, min(below) OVER (PARTITION BY path ORDER BY ended ROWS UNBOUNDED PRECEDING) AS lowest FROM risen)
+    FROM (SELECT *, min(below) OVER before AS lowest, arg_min(began, below) OVER before AS lowest_at FROM risen
+        WINDOW before AS (PARTITION BY path ORDER BY ended ROWS UNBOUNDED PRECEDING))
     GROUP BY path
 ), judged AS (
-    SELECT *, burst >= greatest(16384, 0.02 * speed) AS bucket,
+    SELECT *, burst >= greatest(16384, 0.05 * speed, 0.05 * before_loss, 0.25 * speed * rising) AS bucket,
         CASE WHEN windows < 8 THEN NULL
             WHEN queue AND (in_line >= 0.8 OR in_band >= 0.5) THEN CASE WHEN bucket THEN 'shaping' ELSE 'bottleneck' END
             WHEN queue THEN NULL

@@ -181,7 +181,16 @@ class _Simulation:
         if self.t.stamps:
             options = b"\1\1\10\12" + struct.pack(">II", self.clock(when, from_source), echo)
         head = struct.pack(
-            ">HHIIBBHHH", src[1], dst[1], seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 5 + len(options) // 4 << 4, flags, 8_192, 0, 0
+            ">HHIIBBHHH",
+            src[1],
+            dst[1],
+            seq & 0xFFFFFFFF,
+            ack & 0xFFFFFFFF,
+            5 + len(options) // 4 << 4,
+            flags,
+            8_192,
+            0,
+            0,
         )
         body = ip(src[0], dst[0], 6, head + options)
         if size:  # the length that the header claims
@@ -208,7 +217,9 @@ class _Simulation:
             from_client = step != 1
             sent = begin + step * half
             when = sent if from_client == near else sent + half
-            self.capture(when, from_client == client_is_source, 999 if step < 2 else 1_000, 1_000 if step else 0, flags, 0, 0)
+            self.capture(
+                when, from_client == client_is_source, 999 if step < 2 else 1_000, 1_000 if step else 0, flags, 0, 0
+            )
         self.began = begin + 2 * half + (0 if client_is_source else half)
         self.at(self.began, self.send)
         self.at(self.began + 0.3, self.timeout)

@@ -1,14 +1,15 @@
 """The databases of addresses of a run: opened before anything is read if they were given, else when they are needed."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rustnet.derive.passes import Span
 from rustnet.ingest.options import Options
 from rustnet.ingest.report import Report
-from rustnet.store.writer import Writer
+from rustnet.store.finish import NamedWork
 
 if TYPE_CHECKING:
+    import duckdb
+
     from rustnet.enrich.lookup import Lookup
 
 
@@ -24,14 +25,15 @@ def lookup_ahead(options: Options) -> "Lookup | None":
     return open_lookup(options.geo)
 
 
-def enrich(writer: Writer, report: Report, options: Options, lookup: "Lookup | None") -> None:
-    """Look up the addresses of the flows of this run."""
-    captures = tuple(capture.capture_id for capture in report.captures)
-    if not captures:
-        return
-    from rustnet.derive.enrichment import ENRICHMENT, enrich_new  # noqa: PLC0415 - only where there are captures
-    from rustnet.enrich.lookup import open_lookup  # noqa: PLC0415
+def enrichment(report: Report, options: Options, lookup: "Lookup | None") -> NamedWork:
+    """The pass over the flows of this run; databases that cannot be used are in the report's notes."""
 
-    lookup = lookup or open_lookup(options.geo)
-    writer.execute_pass(ENRICHMENT.name, partial(enrich_new, span=Span(captures), lookup=lookup))
-    report.notes += lookup.failures
+    def work(con: "duckdb.DuckDBPyConnection") -> None:
+        from rustnet.derive.enrichment import enrich_new  # noqa: PLC0415 - only where there are captures
+        from rustnet.enrich.lookup import open_lookup  # noqa: PLC0415
+
+        databases = lookup or open_lookup(options.geo)
+        enrich_new(con, Span(tuple(capture.capture_id for capture in report.captures)), databases)
+        report.notes += databases.failures
+
+    return "enrichment", work

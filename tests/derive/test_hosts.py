@@ -9,7 +9,9 @@ import pytest
 
 from rustnet.cli.main import main
 from rustnet.derive import hosts
+from rustnet.derive.host_evidence import EVIDENCE
 from rustnet.derive.hosts import MOST_VALUES, discover
+from rustnet.derive.hosts_page import FACTS, hosts_page
 from rustnet.derive.passes import Span
 from tests.derive.test_passes import SAMPLES, rows
 from tests.dissect.samples_domain import AS_REP, AS_REQ, SMB1_TALK, SMB2_TALK
@@ -57,6 +59,7 @@ from tests.support.packets import (
     udp,
     udp_frame,
 )
+from tests.support.paths import ROOT
 from tests.support.pcap import write_pcap
 from tests.support.sessions import ReplayedSession, replay
 
@@ -373,3 +376,12 @@ def test_facts_of_parts_are_those_of_the_whole(capture: Path, tmp_path: Path) ->
     discover(con, Span((1,), last))  # nothing is new
     con.close()
     assert rows(session)["host_facts"] == whole
+
+
+def test_the_page_is_current_and_complete() -> None:
+    assert (ROOT / "docs" / "hosts.md").read_text("utf-8") == hosts_page(), (
+        "run: python -m rustnet.derive.hosts_page > docs/hosts.md"
+    )
+    stated = [stated for each in EVIDENCE for stated in each.stated]
+    assert all(each.text for each in stated)
+    assert {each.fact for each in stated} <= FACTS.keys()

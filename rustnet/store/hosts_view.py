@@ -5,13 +5,13 @@ from rustnet.policy.names import LEARNED, UNKNOWN
 NAME_RANK = "CASE source " + " ".join(f"WHEN '{n.source}' THEN {n.rank}" for n in LEARNED) + f" ELSE {UNKNOWN} END"
 """Rank of a row of `names` by the order of docs/names.md (the better rank, for sources that have two)."""
 
-EVIDENCE = ("arp", "ndp", "link-local", "multicast", "dhcp")
+MAC_EVIDENCE = ("arp", "ndp", "link-local", "multicast", "dhcp")
 """Evidence for a hardware address, the best first: values of `learned_from`."""
 
 _PLACE = """CASE WHEN protocol = 'arp' THEN 1 WHEN tunnel IS NOT NULL THEN NULL
         WHEN starts_with(src_ip, 'fe80:') THEN 3 WHEN dst_mac = 'ff:ff:ff:ff:ff:ff' THEN 4
         WHEN starts_with(dst_ip, '224.0.0.') OR starts_with(dst_ip, 'ff02:') THEN 4 END"""
-"""Evidence that `src_mac` belongs to the initiator and not to a router: place in `EVIDENCE`, from 1."""
+"""Evidence that `src_mac` belongs to the initiator and not to a router: place in `MAC_EVIDENCE`, from 1."""
 
 SYSTEM_SOURCES = ("smb", "cdp", "ssh", "dhcp", "dhcpv6", "ssdp", "http")
 """Sources of operating systems, those that know best first."""
@@ -72,7 +72,7 @@ WITH seen AS (
     GROUP BY f.host
 )
 SELECT seen.ip, mac, vendor, first_seen, last_seen,
-    CASE WHEN mac IS NULL THEN 'traffic' ELSE {list(EVIDENCE)}[place] END AS learned_from,
+    CASE WHEN mac IS NULL THEN 'traffic' ELSE {list(MAC_EVIDENCE)}[place] END AS learned_from,
     macs, called.name AS hostname, called.source AS hostname_source, coalesce(called.names, 0) AS hostnames,
     os, os_source, coalesce(systems, 0) AS systems, device, device_source, roles, scope, country, asn, as_name
 FROM seen LEFT JOIN called ON called.ip = seen.ip LEFT JOIN disclosed ON disclosed.host = seen.ip

@@ -288,7 +288,7 @@ def main() -> int:
         "--keep", type=Path, metavar="FILE", help="make the session here if it is not there, and leave it"
     )
     chosen = parser.parse_args()
-    assert len(LEADING) == 4  # noqa: S101 -- `write_session` fills them
+    assert len(LEADING) == 4
     with tempfile.TemporaryDirectory(prefix="rustnet-bench-") as folder:
         path = chosen.keep or Path(folder) / "large.duckdb"
         if not path.exists():

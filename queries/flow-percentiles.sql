@@ -1,8 +1,8 @@
 -- title: Percentiles of flows
 -- description: Bytes, packets and durations that 50, 90 and 99 % of the flows do not exceed, and the largest. Each is the
 -- description: value of one of the flows; NULL where there are too few of them (p50 needs 2 flows, p90 10, p99 100).
--- parameter: by_app bool no A row for each application instead of one for all flows
 -- subject: overview
+-- parameter: by_app bool no A row for each application instead of one for all flows
 -- column: bytes_p50 bytes
 -- column: bytes_p90 bytes
 -- column: bytes_p99 bytes

@@ -3,11 +3,13 @@
 -- description: transport have the frames with payload of recognised flows (guessed - by their port); data is payload that
 -- description: was not recognised, fragment a part of a datagram that others complete, undecoded an unreadable frame.
 -- subject: overview
--- column: layers word
+-- column: layers word The layer and those around it
+-- column: depth number Number of layers around it
 -- column: layer word
 -- column: frames count
--- column: bytes bytes
--- column: frames_end count
+-- column: percent_frames number
+-- column: percent number Share of all bytes
+-- column: frames_end count Frames whose last layer it is
 -- column: bytes_end bytes
 WITH RECURSIVE links AS (
     SELECT capture_id, interface, CASE WHEN link_type = 1 THEN 'eth' WHEN link_type IN (113, 276) THEN 'sll'
@@ -16,7 +18,7 @@ WITH RECURSIVE links AS (
         WHEN link_type = 127 THEN 'radiotap:wlan' WHEN link_type = 192 THEN 'ppi' WHEN link_type = 239 THEN 'nflog'
         WHEN link_type IN (149, 258) THEN 'pktap' WHEN link_type NOT IN (228, 229) THEN 'linktype ' || link_type END AS link
     FROM interfaces
-), own AS ( -- layers of each flow, inside its tunnel
+), own AS NOT MATERIALIZED ( -- layers of each flow, inside its tunnel
     SELECT flow_id, outer_flow_id, tunnel, src_mac, dst_mac, vlan_id IS NOT NULL AS src_tag, dst_vlan_id IS NOT NULL AS dst_tag,
         CASE WHEN src_ip IS NULL OR protocol = 'arp' THEN NULL WHEN contains(src_ip, ':') THEN 'ipv6' ELSE 'ip' END AS network,
         CASE WHEN fragments > 0 AND fragments >= src_packets + dst_packets THEN 'fragment'
@@ -24,9 +26,10 @@ WITH RECURSIVE links AS (
         CASE WHEN app = protocol OR protocol NOT IN ('tcp', 'udp', 'sctp', 'dccp', 'udplite') THEN NULL
             WHEN app IS NULL THEN 'data' WHEN app_source = 'port' THEN app || '?' ELSE app END AS app
     FROM flows
+), nested AS (
+    SELECT * FROM own WHERE outer_flow_id IS NOT NULL OR flow_id IN (SELECT outer_flow_id FROM flows)
 ), tunnels AS ( -- layers around the flows inside tunnels
-    SELECT flow_id, NULL::VARCHAR AS around, 0 AS depth FROM own
-    WHERE outer_flow_id IS NULL AND flow_id IN (SELECT outer_flow_id FROM flows)
+    SELECT flow_id, NULL::VARCHAR AS around, 0 AS depth FROM nested WHERE outer_flow_id IS NULL
     UNION ALL
     SELECT own.flow_id, CASE WHEN own.tunnel = 'fragments' THEN around ELSE concat_ws(':', around,
             CASE WHEN carrier.src_tag OR carrier.dst_tag THEN 'vlan' END, carrier.network,
@@ -35,9 +38,10 @@ WITH RECURSIVE links AS (
             CASE WHEN own.tunnel = 'l2tp' THEN 'ppp' WHEN own.tunnel IN ('vxlan', 'erspan', 'etherip')
                 OR own.tunnel IN ('gre', 'geneve') AND own.src_mac NOT IN (carrier.src_mac, carrier.dst_mac) THEN 'eth' END) END,
         depth + 1
-    FROM tunnels JOIN own ON own.outer_flow_id = tunnels.flow_id JOIN own AS carrier ON carrier.flow_id = tunnels.flow_id
+    FROM tunnels JOIN nested AS own ON own.outer_flow_id = tunnels.flow_id
+        JOIN nested AS carrier ON carrier.flow_id = tunnels.flow_id
     WHERE depth < 16
-), kinds AS (
+), kinds AS NOT MATERIALIZED (
     SELECT own.*, around, hash(around, network, transport, app, src_tag, dst_tag) AS kind
     FROM own LEFT JOIN tunnels ON tunnels.flow_id = own.flow_id
 ), counted AS (

@@ -2,11 +2,13 @@
 -- description: Packets and bits per second in each interval of time, empty ones included up to 10,000 intervals. By default
 -- description: the interval makes at most 50 rows. A rate is the mean over the whole interval; the traffic begins or ends
 -- description: within a partial one, whose rate is too low.
--- parameter: interval duration null Length of an interval
 -- subject: overview
--- column: packets_per_s number
--- column: bits_per_s number
+-- parameter: interval duration null Length of an interval
+-- column: seconds duration Length of the interval
 -- column: partial boolean
+-- column: packets_per_s number
+-- column: bits_per_s number Bits on the wire
+-- column: new_flows count Flows that begin in it
 WITH span AS (
     SELECT min(epoch_ns(ts)) AS first_ns, max(epoch_ns(ts)) AS last_ns FROM packets
 ), steps AS ( -- 1 µs to 500 ms, then what clocks have

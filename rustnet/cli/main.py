@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "hosts": "List hosts with hardware addresses and names.",
     "show": "Show one flow in detail, or one packet's full protocol tree.",
     "query": "Run a saved query or any SQL.",
+    "diff": "Show what is new, gone or changed between two sessions or times.",
     "enrich": "Copy a capture to pcapng with each packet's process as a comment.",
     "extract": "Write the packets that match a filter or query to pcap or pcapng.",
     "refresh": "Recompute names, owners and relations, also with new sidecars.",

@@ -134,6 +134,9 @@ class Report:
         words += ", interrupted" if self.interrupted else ""
         return printable(f"<Report {Path(self.session).name}: {captures}, {packets:,} packets, {flows:,} flows{words}>")
 
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what was found and could not be used, though nobody asked for it."""
+
     def exit_code(self, strict: bool) -> ExitCode:
         """Exit code of the run; ``strict`` counts losses as failure."""
         if self.interrupted:

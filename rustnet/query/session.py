@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from rustnet.query.compile import Scope
     from rustnet.query.detail import FlowDetail, Messages
+    from rustnet.query.diff import Difference
     from rustnet.query.partial import PartialCapture
 
     Connection = duckdb.DuckDBPyConnection
@@ -180,6 +181,12 @@ class Session(ABC):
 
         with list_hosts(self, local=local) as rows:
             return rows.result()
+
+    def diff(self, other: "Session | str | PathLike[str]", **rules: Any) -> "Difference":
+        """What is new, gone or changed in ``other``, compared with this session (see `rustnet.query.diff.diff`)."""
+        from rustnet.query.diff import diff  # noqa: PLC0415 -- needed for this only
+
+        return diff(self, other, **rules)
 
     def captures(self) -> ResultSet:
         """Captures that were read into the session."""

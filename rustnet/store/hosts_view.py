@@ -74,8 +74,9 @@ WITH seen AS (
 SELECT seen.ip, mac, vendor, first_seen, last_seen,
     CASE WHEN mac IS NULL THEN 'traffic' ELSE {list(EVIDENCE)}[place] END AS learned_from,
     macs, called.name AS hostname, called.source AS hostname_source, coalesce(called.names, 0) AS hostnames,
-    os, os_source, coalesce(systems, 0) AS systems, device, device_source, roles
-FROM seen LEFT JOIN called ON called.ip = seen.ip LEFT JOIN disclosed ON disclosed.host = seen.ip"""  # noqa: S608 - our own parts
+    os, os_source, coalesce(systems, 0) AS systems, device, device_source, roles, scope, country, asn, as_name
+FROM seen LEFT JOIN called ON called.ip = seen.ip LEFT JOIN disclosed ON disclosed.host = seen.ip
+LEFT JOIN addresses ON addresses.ip = seen.ip"""  # noqa: S608 - our own parts
 
 HOSTS_RULE = (
     "One row per address that sent a packet: its name, what it discloses of itself (host_facts), and its hardware "

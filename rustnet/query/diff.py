@@ -1,0 +1,396 @@
+"""`diff`: what is new, gone or changed between two sessions, or between two time ranges.
+
+Both sides list their items in the same order, so that they are merged as they are read: only what is reported is kept.
+docs/diff.md describes the columns and how surprise is reckoned.
+"""
+
+import heapq
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from rustnet.errors import UsageError
+from rustnet.i18n import _
+from rustnet.query.compile import compile_filter
+from rustnet.query.diff_sets import KINDS, ItemKind, items_sql, missing
+from rustnet.query.diff_sides import Side, SideFacts, SideText, facts_of, parse_side, same_file
+from rustnet.query.execute import ResultSet, Row, RowStream
+from rustnet.query.session import Session, open_session
+from rustnet.records import Kind
+
+CHANGES = ("new", "gone", "changed")
+FACTOR = 2.0
+"""Factor by which a volume must differ to be reported."""
+LEAST_BYTES = 10_000
+"""Bytes by which it must differ as well, over the time of the shorter side."""
+LEAST_NUMBER = 10
+"""The same for numbers of flows or messages."""
+KEPT = 20_000
+"""Most rows of one kind and change that are kept: the most surprising ones."""
+MOST_PROCESSES = 100_000
+"""Most new or gone processes that are remembered, to mark what they did."""
+
+_TYPES: dict[str, tuple[str, Kind | None]] = {
+    "change": ("VARCHAR", Kind.WORD),
+    "kind": ("VARCHAR", Kind.WORD),
+    "item": ("VARCHAR", Kind.MIXED),
+    "detail": ("VARCHAR", Kind.MIXED),
+    "surprise": ("DOUBLE", Kind.NUMBER),
+    "reasons": ("VARCHAR[]", Kind.WORD),
+    "processes": ("VARCHAR[]", Kind.SOFTWARE),
+    "attribute": ("VARCHAR", Kind.WORD),
+    "before": ("VARCHAR", Kind.MIXED),
+    "after": ("VARCHAR", Kind.MIXED),
+    "factor": ("DOUBLE", Kind.NUMBER),
+    "counted": ("VARCHAR", Kind.WORD),
+    "count_before": ("BIGINT", Kind.COUNT),
+    "count_after": ("BIGINT", Kind.COUNT),
+    "bytes_before": ("BIGINT", Kind.BYTES),
+    "bytes_after": ("BIGINT", Kind.BYTES),
+    "first_seen": ("TIMESTAMP_NS", Kind.TIME),
+    "last_seen": ("TIMESTAMP_NS", Kind.TIME),
+    "flow_id": ("BIGINT", Kind.FLOW),
+}
+COLUMNS = tuple(_TYPES)
+"""Columns of a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is compared, and what counts as a change."""
+
+    filter: str = ""
+    """Filter of the flows of both sides."""
+    kinds: tuple[str, ...] = tuple(KINDS)
+    only: tuple[str, ...] = CHANGES
+    factor: float = FACTOR
+    least_bytes: int = LEAST_BYTES
+    least_number: int = LEAST_NUMBER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference(ResultSet):
+    """Rows of what differs, the most surprising first, and what was compared."""
+
+    before: SideFacts
+    after: SideFacts
+    rules: Rules
+    counts: dict[str, dict[str, int]]
+    """Items by kind: ``new``, ``gone``, ``changed``, ``same``."""
+    not_compared: dict[str, str]
+    """Kinds that could not be compared, with the reason."""
+    notes: list[str]
+    """What restricts the meaning of the rows."""
+
+    @property
+    def kinds(self) -> tuple[Kind | None, ...]:
+        """Kinds of the columns."""
+        return tuple(kind for _type, kind in _TYPES.values())
+
+
+class _Item(NamedTuple):
+    """An item of one side: a row of `items_sql`."""
+
+    kind: int
+    item: str
+    detail: str | None
+    first_process: str | None
+    last_process: str | None
+    number: int
+    bytes: int | None
+    first_seen: int | None
+    last_seen: int | None
+    flow_id: int
+    is_global: bool
+    unowned: int
+    facts: list[str] | None
+
+
+def diff(
+    before: "Session | Side | str | os.PathLike[str]",
+    after: "Session | Side | str | os.PathLike[str]",
+    *,
+    filter: str = "",  # noqa: A002 -- the usual word
+    kinds: Sequence[str] = tuple(KINDS),
+    only: Sequence[str] = CHANGES,
+    factor: float = FACTOR,
+    limit: int | None = None,
+) -> Difference:
+    """Compare two sessions: what is new, gone or changed in ``after``, the most surprising first.
+
+    A side is an open session, a path, or a time range of one: ``"day.duckdb@2024-05-01T10:00..2024-05-01T11:00"``,
+    where either time may be left out. ``filter`` chooses the flows of both sides (see docs/filters.md), ``kinds`` and
+    ``only`` what is compared and reported; volumes are reported if they differ by ``factor``.
+    """
+    for name in kinds:
+        if name not in KINDS:
+            raise UsageError("unknown kind {name!r}; there is {known}", name=name, known=", ".join(KINDS))
+    for name in only:
+        if name not in CHANGES:
+            raise UsageError("unknown change {name!r}; there is {known}", name=name, known=", ".join(CHANGES))
+    if not factor > 1:
+        raise UsageError("a volume changes by a factor of more than 1, not {factor}", factor=factor)
+    rules = Rules(filter, tuple(dict.fromkeys(kinds)), tuple(dict.fromkeys(only)), factor)
+    with ExitStack() as stack:
+        first, second = _opened(before, after, stack)
+        return compare(first, second, rules, limit)
+
+
+def _opened(before: Any, after: Any, stack: ExitStack) -> tuple[Side, Side]:
+    """Open the sides that are not open; a session that both are of is opened once."""
+    texts: list[SideText] = []
+    sides: list[Side] = []
+    for side in (before, after):
+        if isinstance(side, Side):
+            sides.append(side)
+        elif isinstance(side, Session):
+            sides.append(Side(side))
+        else:
+            text = parse_side(os.fspath(side))
+            shared = [s for t, s in zip(texts, sides, strict=False) if same_file(t.path, text.path)]
+            session = shared[0].session if shared else stack.enter_context(open_session(text.path))
+            texts.append(text)
+            sides.append(Side(session, text.start, text.end))
+    return sides[0], sides[1]
+
+
+def compare(before: Side, after: Side, rules: Rules, limit: int | None = None) -> Difference:
+    """Compare two sides."""
+    begun = time.perf_counter()
+    scopes = [side.session.scope() for side in (before, after)]
+    conditions = [compile_filter(rules.filter, scope) for scope in scopes]
+    facts = [facts_of(s, c, scope) for s, c, scope in zip((before, after), conditions, scopes, strict=True)]
+    comparison = _Comparison(rules, facts[0], facts[1])
+    lacking = [{name: missing(KINDS[name], scope) for name in rules.kinds} for scope in scopes]
+    for name in rules.kinds:
+        for words, lacks in zip((_("before"), _("after")), lacking, strict=True):
+            if lacks[name]:
+                reason = _("the session of '{side}' has no column {columns}")
+                comparison.not_compared[name] = reason.format(side=words, columns=", ".join(lacks[name]))
+    asked = [name for name in KINDS if name in rules.kinds and name not in comparison.not_compared]
+    # Processes come along whenever owners matter: what a new one does is more surprising.
+    listed = asked if "process" in asked or not asked else ["process", *asked]
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(
+                side.session.stream(items_sql(listed, side.start, side.end, c, scope), c.params, own=True)
+            )
+            for side, c, scope in zip((before, after), conditions, scopes, strict=True)
+        ]
+        if asked:
+            comparison.merge(streams[0], streams[1], asked)
+    return comparison.result(limit, begun)
+
+
+def _items(stream: RowStream) -> Iterator[_Item]:
+    for batch in stream.batches():
+        yield from map(_Item._make, batch)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Rows of one kind and change: all are counted, the most surprising are kept."""
+
+    number: int = 0
+    rows: list[tuple[float, str, Row]] = field(default_factory=list)
+
+    def add(self, surprise: float, row: Row) -> None:
+        """Count a row, and keep it if it may be one of the most surprising."""
+        self.number += 1
+        self.rows.append((-surprise, row[2], row))
+        if len(self.rows) >= 2 * KEPT:
+            self.rows = heapq.nsmallest(KEPT, self.rows)
+
+
+class _Comparison:
+    """Merges the items of two sides and reckons how surprising each difference is."""
+
+    def __init__(self, rules: Rules, before: SideFacts, after: SideFacts) -> None:
+        self.rules = rules
+        self.before = before
+        self.after = after
+        self.not_compared: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.counts: dict[str, dict[str, int]] = {}
+        self.comparable = before.seconds > 0 and after.seconds > 0
+        self._kept: dict[str, dict[str, _Kept]] = {}
+        self._processes: dict[str, set[str]] = {"new": set(), "gone": set()}
+        self._owned = {"new": 2 * after.owned > after.flows, "gone": 2 * before.owned > before.flows}
+        self._reported: list[Row] = []
+        self._cut = False
+
+    def merge(self, before: RowStream, after: RowStream, asked: Sequence[str]) -> None:
+        """Compare all items, kind by kind."""
+        names = list(KINDS)
+        left, right = _items(before), _items(after)
+        old, new = next(left, None), next(right, None)
+        for name in asked if "process" in asked else ["process", *asked]:
+            number = names.index(name)
+            counts = {"new": 0, "gone": 0, "changed": 0, "same": 0}
+            kept = {change: _Kept() for change in CHANGES}
+            kind = KINDS[name]
+            while (old and old.kind == number) or (new and new.kind == number):
+                if new is None or new.kind != number or (old and old.kind == number and old.item < new.item):
+                    assert old is not None
+                    self._one_sided("gone", kind, old, kept["gone"])
+                    old = next(left, None)
+                elif old is None or old.kind != number or new.item < old.item:
+                    self._one_sided("new", kind, new, kept["new"])
+                    new = next(right, None)
+                else:
+                    if not self._changed(kind, old, new, kept["changed"]):
+                        counts["same"] += 1
+                    old, new = next(left, None), next(right, None)
+            counts |= {change: each.number for change, each in kept.items()}
+            if name == "process" and _one_side_lacks(counts):
+                self._processes = {"new": set(), "gone": set()}
+            if name in asked:
+                self._finish(kind, counts, kept)
+
+    def _finish(self, kind: ItemKind, counts: dict[str, int], kept: dict[str, _Kept]) -> None:
+        """Report the rows of one kind, or why nothing can be said about it."""
+        lacking = _one_side_lacks(counts)
+        if lacking:
+            side = _("before") if lacking == "before" else _("after")
+            if kind.evidence:
+                self.not_compared[kind.name] = _("'{side}' has none at all: it lacks this evidence").format(side=side)
+                return
+            self.notes.append(_("{kind}: '{side}' has none at all").format(kind=kind.name, side=side))
+        self.counts[kind.name] = counts
+        total = sum(counts.values())
+        for change in self.rules.only:
+            novelty = math.log2((total + 2) / (counts[change] + 1))
+            rows = sorted(kept[change].rows)[:KEPT]
+            for surprise, _item, row in rows:
+                self._reported.append((*row[:4], round(novelty - surprise, 2), *row[5:]))
+            if counts[change] > len(rows):
+                self._cut = True
+                words = _("{kind}, {change}: the {kept} most surprising of {number} are listed")
+                self.notes.append(words.format(
+                    kind=kind.name, change=change, kept=f"{len(rows):,}", number=f"{counts[change]:,}"))  # fmt: skip
+
+    def _one_sided(self, change: str, kind: ItemKind, item: _Item, kept: _Kept) -> None:
+        """Take an item that one side has."""
+        if kind.name == "process" and len(self._processes[change]) < MOST_PROCESSES:
+            self._processes[change].add(item.item)
+        if change not in self.rules.only:
+            kept.number += 1
+            return
+        bits, reasons = self._traits(change, item)
+        bits += kind.weight
+        if item.bytes:
+            bits += min(4.0, max(0.0, math.log10(item.bytes / LEAST_BYTES)))
+        is_new = change == "new"
+        kept.add(bits, (
+            change, kind.name, item.item, item.detail, 0.0, reasons, _processes(item), None, None, None, None,
+            kind.counted, None if is_new else item.number, item.number if is_new else None,
+            None if is_new else item.bytes, item.bytes if is_new else None, item.first_seen, item.last_seen,
+            item.flow_id,
+        ))  # fmt: skip
+
+    def _traits(self, change: str, item: _Item) -> tuple[float, list[str]]:
+        """What makes an item more surprising, in bits and in words."""
+        bits = 0.0
+        reasons: list[str] = []
+        if item.is_global:
+            bits, reasons = bits + 2, [*reasons, "global"]
+        if item.unowned and self._owned[change]:
+            bits, reasons = bits + 2, [*reasons, "unowned"]
+        if not self._processes[change].isdisjoint((item.first_process or "", item.last_process or "")):
+            bits, reasons = bits + 2, [*reasons, f"{change}_process"]
+        return bits, reasons
+
+    def _changed(self, kind: ItemKind, old: _Item, new: _Item, kept: _Kept) -> bool:
+        """Take an item that both sides have, if it changed; returns whether it did."""
+        bits = 0.0
+        row: tuple[str, str, str, float | None] | None = None
+        fact = _changed_fact(old, new)
+        if fact is not None:
+            bits, row = 6.0, (*fact, None)
+        else:
+            volume = self._volume("bytes", old.bytes, new.bytes, self.rules.least_bytes)
+            volume = volume or self._volume(kind.counted, old.number, new.number, self.rules.least_number)
+            if volume is not None:
+                attribute, factor = volume
+                bits = 10.0 if not factor else min(10.0, abs(math.log2(factor)))
+                values = (old.bytes, new.bytes) if attribute == "bytes" else (old.number, new.number)
+                row = (attribute, str(values[0]), str(values[1]), factor and round(factor, 3))
+        if row is None:
+            return False
+        if "changed" not in self.rules.only:
+            kept.number += 1
+            return True
+        traits = self._traits("new", new), self._traits("gone", old)
+        reasons = sorted({*traits[0][1], *traits[1][1]})
+        kept.add(bits + max(traits[0][0], traits[1][0]) / 2, (
+            "changed", kind.name, new.item, new.detail or old.detail, 0.0, reasons, _processes(new), *row, kind.counted,
+            old.number, new.number, old.bytes, new.bytes, new.first_seen, new.last_seen, new.flow_id,
+        ))  # fmt: skip
+        return True
+
+    def _volume(self, name: str, old: int | None, new: int | None, least: int) -> tuple[str, float | None] | None:
+        """Name of a volume and the factor by which its rate changed (None if one is 0); None: it did not change."""
+        if old is None or new is None or not self.comparable:
+            return None
+        rates = old / self.before.seconds, new / self.after.seconds
+        if abs(rates[1] - rates[0]) * min(self.before.seconds, self.after.seconds) < least:
+            return None
+        if min(rates) * self.rules.factor > max(rates):
+            return None
+        return name, rates[1] / rates[0] if min(rates) else None
+
+    def result(self, limit: int | None, begun: float) -> Difference:
+        """Return all rows, or the first ``limit``."""
+        if not self.comparable and "changed" in self.rules.only:
+            self.notes.append(_("volumes are not compared: a side covers no time"))
+        for side, words in ((self.before, _("before")), (self.after, _("after"))):
+            if not side.flows:
+                self.notes.append(_("'{side}' has no flows").format(side=words))
+        order = {name: number for number, name in enumerate(KINDS)}
+        rows = sorted(self._reported, key=lambda row: (-row[4], order[row[1]], row[2], row[0]))
+        cut = limit is not None and len(rows) > limit
+        return Difference(
+            columns=COLUMNS,
+            types=tuple(sql for sql, _kind in _TYPES.values()),
+            rows=rows[:limit] if cut else rows,
+            truncated=cut or self._cut,
+            elapsed=time.perf_counter() - begun,
+            before=self.before,
+            after=self.after,
+            rules=self.rules,
+            counts=self.counts,
+            not_compared=self.not_compared,
+            notes=self.notes,
+        )
+
+
+def _one_side_lacks(counts: dict[str, int]) -> str:
+    """The side that has no item of a kind, if the other one has; else nothing."""
+    if counts["same"] or counts["changed"] or bool(counts["new"]) == bool(counts["gone"]):
+        return ""
+    return "before" if counts["new"] else "after"
+
+
+def _processes(item: _Item) -> list[str]:
+    return sorted({name for name in (item.first_process, item.last_process) if name is not None})
+
+
+def _changed_fact(old: _Item, new: _Item) -> tuple[str, str, str] | None:
+    """Attribute of a host that changed, with its values: hardware addresses, or its system by the same source."""
+    then, now = _by_source(old), _by_source(new)
+    for source in sorted(then.keys() & now.keys()):
+        if then[source] != now[source] if source == "mac" else then[source].isdisjoint(now[source]):
+            return source, ", ".join(sorted(then[source])), ", ".join(sorted(now[source]))
+    return None
+
+
+def _by_source(item: _Item) -> dict[str, set[str]]:
+    stated: dict[str, set[str]] = {}
+    for fact in item.facts or ():
+        source, _colon, value = fact.partition(": ")
+        stated.setdefault(source, set()).add(value)
+    return stated

@@ -6,7 +6,7 @@ from rustnet.cli.terminal import Col, Terminal, table, wrap
 from rustnet.export.parquet import json_value
 from rustnet.i18n import _
 from rustnet.present.text import pad, printable
-from rustnet.present.values import humanised, timestamp_ns
+from rustnet.present.values import humanised, short_moment, timestamp_ns
 from rustnet.query.execute import ResultSet
 from rustnet.query.hosts import HostDetail
 
@@ -42,10 +42,7 @@ def _text(value: Any) -> str:
 
 def second(ns: int | None) -> str:
     """A moment to the second."""
-    if ns is None:
-        return "-"
-    stamp = timestamp_ns(ns)
-    return f"{stamp[:10]} {stamp[11:19]}Z"
+    return "-" if ns is None else short_moment(ns)
 
 
 def evidence(flow: int | None, packet: int | None) -> str:

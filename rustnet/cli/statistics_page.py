@@ -9,7 +9,7 @@ from rustnet.export.formats import write_result
 from rustnet.i18n import _, ngettext
 from rustnet.present.charts import bar, sparkline
 from rustnet.present.text import safe
-from rustnet.present.values import bit_rate, duration, humanised, moment, short_duration
+from rustnet.present.values import bit_rate, duration, humanised, moment, short_duration, zone_name
 from rustnet.query import listing, statistics
 from rustnet.query.compile import Scope
 from rustnet.query.execute import ResultSet, RowStream
@@ -87,12 +87,13 @@ def _rates(result: ResultSet, terminal: Terminal) -> list[str]:
     ]  # fmt: skip
     lines = table(columns, cells, terminal.width, terminal.bold, indent="")
     if rows:
-        words = _("times in UTC; each rate is the mean of {interval}")
+        words = _("times in {zone}; each rate is the mean of {interval}")
         if any(row["partial"] for row in rows):
             words = _(
-                "times in UTC; each rate is the mean of {interval}, too low where the traffic begins or ends in it (~)"
+                "times in {zone}; each rate is the mean of {interval}, too low where the traffic begins or ends in "
+                "it (~)"
             )
-        lines.append(terminal.dim(words.format(interval=short_duration(rows[0]["seconds"] * 1e9))))
+        lines.append(terminal.dim(words.format(zone=zone_name(), interval=short_duration(rows[0]["seconds"] * 1e9))))
     return lines
 
 

@@ -150,9 +150,10 @@ def _streams(con: "DuckDBPyConnection", rows: Array, found: Found) -> Iterator[N
         for name, stream in streams.items():
             con.register(name, stream)
         yield
+        for name in streams:
+            con.unregister(name)  # after an error, the transaction's end does it
     finally:
-        for name, stream in streams.items():
-            con.unregister(name)
+        for stream in streams.values():
             stream.close()
 
 

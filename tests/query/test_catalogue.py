@@ -5,9 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 
-from rustnet.dissect.registry import tables
+from rustnet.dissect.registry import DISSECTORS, tables
 from rustnet.errors import UsageError
 from rustnet.query import catalogue, manual
 from rustnet.query.catalogue import SUBJECTS, CatalogueError, find, load, read
@@ -74,6 +75,17 @@ def test_talkers_and_conversations_add_up(con: FileSession, ids: dict[str, int])
     assert sum(r["bytes"] for r in rows(con, "conversations", limit="1000")) == total
     assert sum(r["flows"] for r in rows(con, "top-processes")) == con.execute("SELECT count(*) FROM flows").rows[0][0]
     assert rows(con, "top-processes")[-1]["process_name"] == "(unowned)"
+
+
+def test_the_usual_ports_are_those_of_the_parsers_and_more() -> None:
+    head = QUERIES["odd-ports"].sql.partition("SELECT app")[0]
+    with duckdb.connect() as con:
+        usual = {row[0]: set(row[1]) for row in con.execute(f"{head} SELECT name, ports FROM usual").fetchall()}
+    parsers = {dissector.name: set(dissector.ports) for dissector in DISSECTORS}
+    assert {name: parsers[name] - ports for name, ports in usual.items() if not parsers[name] <= ports} == {}
+    negotiated = {"dcerpc", "nfs", "bittorrent", "stun", "rtp", "rtcp", "dtls", "coap"}
+    of_the_link = {"netbios", "dhcp", "dhcpv6", "ssdp", "mdns", "llmnr"}
+    assert {name for name, ports in parsers.items() if ports} - set(usual) <= negotiated | of_the_link
 
 
 def test_findings(con: FileSession, ids: dict[str, int]) -> None:

@@ -148,8 +148,11 @@ class HostPage:
     def _services(self, title: str, peers: str, result: ResultSet) -> None:
         rows = []
         for protocol, port, app, app_source, service, flows, others, size, first, last, example in result.rows:
-            known = {"payload": "", "port": _(" (by port)"), "tshark": _(" (by tshark)")}.get(app_source or "", "")
-            name = f"{_text(app)}{known}" if app else _("{service}? (by port)").format(service=_text(service))
+            if app:
+                known = {"port": _("{app} (by port)"), "tshark": _("{app} (by tshark)")}.get(app_source or "", "{app}")
+                name = known.format(app=_text(app))
+            else:
+                name = _("{service}? (by port)").format(service=_text(service))
             rows.append([f"{port}/{_text(protocol)}", name if app or service else "-", f"{flows:,}", f"{others:,}",
                          humanised(size), second(first), second(last), f"{example}"])  # fmt: skip
         columns = [

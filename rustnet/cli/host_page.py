@@ -128,7 +128,7 @@ class HostPage:
             for fact, value, source, ip, mac, first, last, count, _capture, flow, packet in self.detail.facts.rows
         ]  # fmt: skip
         columns = [
-            Col(_("fact"), least=0), Col(_("value"), least=36), Col(_("by"), least=0),
+            Col(_("fact"), least=0), Col(_("value"), least=24), Col(_("by"), least=0),
             Col(_("about"), least=17, drop=4), Col(_("first"), least=0, drop=3), Col(_("last"), least=0, drop=1),
             Col(_("times"), True, 0, drop=2), Col(_("evidence"), least=10, drop=5),
         ]  # fmt: skip

@@ -154,7 +154,7 @@ def test_one_host_with_its_facts_and_their_evidence(run: Run, tmp_path: Path) ->
     assert any("printer.local (by mdns)" in line for line in lines)
     assert any(f"{MAC} (by arp)" in line for line in lines)
     assert any(line.split()[:3] == ["mac", MAC, "arp"] and "flow 1, packet 1" in line for line in lines)
-    assert any(line.split()[:2] == ["443/tcp", "https?"] for line in lines), "services used"
+    assert any(line.split()[:4] == ["443/tcp", "tls", "(by", "port)"] for line in lines), "services used"
     assert all(len(line) <= 160 for line in lines)
     assert "\x1b[31m" not in run("hosts", session, MAC).out, "captured text is safe to print"
 

@@ -3,9 +3,9 @@
 -- description: or the user's database. Without a number: the table does not have the address.
 -- subject: destinations
 -- parameter: limit int 200 Most rows
--- column: asn number Number of the autonomous system
--- column: as_name software
--- column: countries word
+-- column: asn autonomous_system Number of the autonomous system
+-- column: as_name autonomous_system
+-- column: countries place
 -- column: processes count Different processes that own the flows; unowned flows do not count
 SELECT dst_asn AS asn, dst_as_name AS as_name,
     list_sort(list_distinct(list(dst_country) FILTER (dst_country IS NOT NULL)))[1:5] AS countries,

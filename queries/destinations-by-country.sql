@@ -3,8 +3,8 @@
 -- description: of the user's database: where the block is registered or used, not where a person is. Unknown ones are '-'.
 -- subject: destinations
 -- parameter: limit int 300 Most rows
--- column: country word Two letters (ISO 3166), '-' if unknown
--- column: as_names software The busiest holders of the address blocks
+-- column: country place Two letters (ISO 3166), '-' if unknown
+-- column: as_names autonomous_system The busiest holders of the address blocks
 -- column: processes count Different processes that own the flows; unowned flows do not count
 WITH abroad AS (
     SELECT coalesce(dst_country, '-') AS country, dst_ip, dst_as_name, src_ip, process_id, src_bytes, dst_bytes, started_at,

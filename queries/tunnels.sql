@@ -22,6 +22,6 @@ SELECT coalesce(carriers.tunnel, app, protocol) AS tunnel, coalesce(src_ip, src_
     coalesce(inside_flows, 0) AS inside_flows, inside_bytes, inside_protocols, further_inside_protocols, started_at, ended_at,
     flows.flow_id
 FROM flows LEFT JOIN carriers ON carriers.flow_id = flows.flow_id
-WHERE carriers.flow_id IS NOT NULL OR app IN ('openvpn', 'wireguard', 'ike') OR protocol IN ('esp', 'ah')
+WHERE carriers.flow_id IS NOT NULL OR app IN ('openvpn', 'wireguard', 'ipsec') OR protocol IN ('esp', 'ah')
 ORDER BY bytes DESC, flows.flow_id
 LIMIT $limit

@@ -60,8 +60,8 @@ _MODULES = {
     "rustnet.ingest.report": ("Progress", "Report"),
     "rustnet.ingest.stop": ("StopToken",),
     "rustnet.query.detail": ("FlowDetail", "Message", "Messages"),
-    "rustnet.query.execute": ("QueryError", "QueryFailedError", "QueryStoppedError", "QueryTimeoutError", "ResultSet"),
     "rustnet.query.diff": ("Difference", "diff"),
+    "rustnet.query.execute": ("QueryError", "QueryFailedError", "QueryStoppedError", "QueryTimeoutError", "ResultSet"),
     "rustnet.query.session": ("Session",),
 }
 _PLACES = {name: (module, name) for module, names in _MODULES.items() for name in names}

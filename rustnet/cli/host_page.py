@@ -6,7 +6,7 @@ from rustnet.cli.terminal import Col, Terminal, table, wrap
 from rustnet.export.parquet import json_value
 from rustnet.i18n import _
 from rustnet.present.text import pad, printable
-from rustnet.present.values import humanised, timestamp_ns
+from rustnet.present.values import humanised, short_moment, timestamp_ns
 from rustnet.query.execute import ResultSet
 from rustnet.query.hosts import HostDetail
 
@@ -42,10 +42,7 @@ def _text(value: Any) -> str:
 
 def second(ns: int | None) -> str:
     """A moment to the second."""
-    if ns is None:
-        return "-"
-    stamp = timestamp_ns(ns)
-    return f"{stamp[:10]} {stamp[11:19]}Z"
+    return "-" if ns is None else short_moment(ns)
 
 
 def evidence(flow: int | None, packet: int | None) -> str:
@@ -151,8 +148,11 @@ class HostPage:
     def _services(self, title: str, peers: str, result: ResultSet) -> None:
         rows = []
         for protocol, port, app, app_source, service, flows, others, size, first, last, example in result.rows:
-            known = {"payload": "", "port": _(" (by port)"), "tshark": _(" (by tshark)")}.get(app_source or "", "")
-            name = f"{_text(app)}{known}" if app else _("{service}? (by port)").format(service=_text(service))
+            if app:
+                known = {"port": _("{app} (by port)"), "tshark": _("{app} (by tshark)")}.get(app_source or "", "{app}")
+                name = known.format(app=_text(app))
+            else:
+                name = _("{service}? (by port)").format(service=_text(service))
             rows.append([f"{port}/{_text(protocol)}", name if app or service else "-", f"{flows:,}", f"{others:,}",
                          humanised(size), second(first), second(last), f"{example}"])  # fmt: skip
         columns = [

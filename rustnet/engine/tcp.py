@@ -290,6 +290,8 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> 
             me.duplicate_acks += 1
             me.duplicate_run += 1
             me.duplicate_ts = p.ts
+            if me.duplicate_run == 1 and peer.packets >= BULK_PACKETS:  # perhaps a loss: progress stops here
+                due = INTERVAL
     if peer.fin and not peer.fin_acked and wrap(p.ack - peer.fin_end) >= 0:
         peer.fin_acked = 1
     return due

@@ -72,7 +72,7 @@ class Rules:
     least_number: int = LEAST_NUMBER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Difference(ResultSet):
     """Rows of what differs, the most surprising first, and what was compared."""
 
@@ -86,10 +86,10 @@ class Difference(ResultSet):
     notes: list[str]
     """What restricts the meaning of the rows."""
 
-    @property
-    def kinds(self) -> tuple[Kind | None, ...]:
-        """Kinds of the columns."""
-        return tuple(kind for _type, kind in _TYPES.values())
+
+def _kinds(_names: Sequence[str], _types: Sequence[str]) -> tuple[Kind | None, ...]:
+    """Kinds of the columns."""
+    return tuple(kind for _type, kind in _TYPES.values())
 
 
 class _Item(NamedTuple):
@@ -359,6 +359,7 @@ class _Comparison:
             rows=rows[:limit] if cut else rows,
             truncated=cut or self._cut,
             elapsed=time.perf_counter() - begun,
+            own_kinds=_kinds,
             before=self.before,
             after=self.after,
             rules=self.rules,

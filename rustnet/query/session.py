@@ -217,7 +217,11 @@ class Session(ABC):
         return contents.describe_table(self, table)
 
     def queries(self) -> ResultSet:
-        """Saved queries that `query` runs, with the parameters of each."""
+        """Saved queries that `query` runs, by subject, with the parameters of each.
+
+        >>> [row[0] for row in s.queries().rows if row[1] == "ssh"]
+        ['ssh-servers']
+        """
         from rustnet.query import contents  # noqa: PLC0415
 
         return contents.list_queries()

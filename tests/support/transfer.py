@@ -158,6 +158,7 @@ class _Simulation:
         self.progress = 0.0
         self.end = transfer.begins + self.app.seconds
         self.last_arrival = 0.0
+        self.pending: list[tuple[int, int]] = []
         self.began = 0.0
         self.finished = False
 
@@ -180,7 +181,16 @@ class _Simulation:
         if self.t.stamps:
             options = b"\1\1\10\12" + struct.pack(">II", self.clock(when, from_source), echo)
         head = struct.pack(
-            ">HHIIBBHHH", src[1], dst[1], seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 5 + len(options) // 4 << 4, flags, 8_192, 0, 0
+            ">HHIIBBHHH",
+            src[1],
+            dst[1],
+            seq & 0xFFFFFFFF,
+            ack & 0xFFFFFFFF,
+            5 + len(options) // 4 << 4,
+            flags,
+            8_192,
+            0,
+            0,
         )
         body = ip(src[0], dst[0], 6, head + options)
         if size:  # the length that the header claims
@@ -207,7 +217,9 @@ class _Simulation:
             from_client = step != 1
             sent = begin + step * half
             when = sent if from_client == near else sent + half
-            self.capture(when, from_client == client_is_source, 999 if step < 2 else 1_000, 1_000 if step else 0, flags, 0, 0)
+            self.capture(
+                when, from_client == client_is_source, 999 if step < 2 else 1_000, 1_000 if step else 0, flags, 0, 0
+            )
         self.began = begin + 2 * half + (0 if client_is_source else half)
         self.at(self.began, self.send)
         self.at(self.began + 0.3, self.timeout)
@@ -223,10 +235,12 @@ class _Simulation:
             written = written // self.app.chunk * self.app.chunk
         return int(written // MSS)
 
-    def send(self, now: float) -> None:
-        """Send what the window allows."""
+    def send(self, now: float, delivered: int = 1 << 30) -> None:
+        """Send what the window allows; while losses are repaired, no more than what was ``delivered``."""
         window = min(self.cwnd, self.app.window / MSS)
         room = int(window) - len(self.sent)
+        if self.cumulative < self.recover:
+            room = min(room, delivered)
         sent = 0
         while room > 0 and sent < 64:
             if self.lost:
@@ -268,7 +282,7 @@ class _Simulation:
     def acknowledged(self, now: float, cumulative: int, orders: list[tuple[int, int]], stamp: int) -> None:
         """An acknowledgement arrives: ``orders`` are the segments that it is about."""
         if self.t.at_sender:
-            self.capture(now, False, 1_000, 1_000 + cumulative * MSS, ACK, 0, orders[-1][1] if False else stamp)
+            self.capture(now, False, 1_000, 1_000 + cumulative * MSS, ACK, 0, stamp)
         fresh = 0
         for index, order in orders:
             if index in self.sent and self.sent[index][0] == order:
@@ -292,7 +306,7 @@ class _Simulation:
         limited = len(self.sent) + fresh >= int(self.cwnd) - 1
         if fresh and self.recover <= self.cumulative and limited:
             self.grow(now, fresh)
-        self.send(now)
+        self.send(now, fresh)
 
     def grow(self, now: float, fresh: int) -> None:
         """Open the window."""
@@ -340,7 +354,7 @@ class _Simulation:
         if in_order:
             self.recent = stamp
         self.unacknowledged += 1
-        self.pending = [*getattr(self, "pending", []), (index, order)]
+        self.pending.append((index, order))
         if self.unacknowledged >= 2 or not in_order or self.got:
             self.answer(now)
         else:

@@ -120,7 +120,7 @@ def _show(reader: "Session", session: str, address: str, form: str, output: str 
 def _screen(rows: "list[Row]", screen: Terminal) -> int:
     """Print the main columns, as many as fit the terminal, and return the number of rows."""
     from rustnet.present.text import printable  # noqa: PLC0415
-    from rustnet.present.values import humanised, timestamp_ns  # noqa: PLC0415
+    from rustnet.present.values import humanised, short_moment  # noqa: PLC0415
     from rustnet.query.hosts import COLUMNS  # noqa: PLC0415
 
     def text(value: object) -> str:
@@ -132,13 +132,12 @@ def _screen(rows: "list[Row]", screen: Terminal) -> int:
     cells = []
     for row in rows:
         h = dict(zip(COLUMNS, row, strict=True))
-        last = timestamp_ns(h["last_seen"])
         cells.append([
             text(h["ip"]), text(h["mac"]) + more(h["macs"]), text(h["vendor"]),
             text(h["hostname"]) + more(h["hostnames"]), text(h["hostname_source"]), text(h["os"] or h["device"]),
-            text(", ".join(h["roles"] or []) or None), text(h["country"]),
-            f"{h['flows']:,}", humanised(h["bytes_sent"]), humanised(h["bytes_received"]),
-            f"{last[:10]} {last[11:19]}Z",
+            text(", ".join(h["roles"] or []) or None), text(h["country"]), f"{h['flows']:,}",
+            humanised(h["bytes_sent"]), humanised(h["bytes_received"]),
+            short_moment(h["last_seen"]),
         ])  # fmt: skip
     filled = [at for at in range(len(_COLUMNS)) if not cells or any(cell[at] != "-" for cell in cells)]
     if cells:

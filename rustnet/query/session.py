@@ -80,7 +80,10 @@ class Session(ABC):
         [(1,)]
         """
         return self.execute(
-            arguments.statement(text), params, arguments.limit(limit), seconds=arguments.time_limit(seconds)
+            arguments.statement(text),
+            arguments.values(params),
+            arguments.limit(limit),
+            seconds=arguments.time_limit(seconds),
         )
 
     def flows(

@@ -261,6 +261,15 @@ def queries_parameters(opened: Session) -> int:
     return opened.queries().columns.index("parameters")
 
 
+def test_numbers_of_frames_are_values(opened: Session) -> None:
+    numpy = pytest.importorskip("numpy")
+    sql = "SELECT flow_id FROM flows WHERE flow_id = $n AND $f > 1 AND $b"
+    values = {"n": numpy.int32(2), "f": numpy.float32(1.5), "b": numpy.bool_(True)}
+    assert opened.sql(sql, values).rows == [(2,)]
+    assert opened.sql("SELECT ?", [numpy.uint8(200)]).rows == [(200,)]
+    assert opened.flow(numpy.int64(2)).flow["flow_id"] == 2
+
+
 def test_a_saved_query_that_was_cut_says_so(opened: Session) -> None:
     every = opened.query("top-talkers")
     assert not every.truncated

@@ -77,8 +77,11 @@ class Difference(ResultSet):
     """Rows of what differs, the most surprising first, and what was compared."""
 
     before: SideFacts
+    """What the first side is."""
     after: SideFacts
+    """What the second side is."""
     rules: Rules
+    """What was compared, and from which difference on."""
     counts: dict[str, dict[str, int]]
     """Items by kind: ``new``, ``gone``, ``changed``, ``same``."""
     not_compared: dict[str, str]
@@ -125,6 +128,10 @@ def diff(
     A side is an open session, a path, or a time range of one: ``"day.duckdb@2024-05-01T10:00..2024-05-01T11:00"``,
     where either time may be left out. ``filter`` chooses the flows of both sides (see docs/filters.md), ``kinds`` and
     ``only`` what is compared and reported; volumes are reported if they differ by ``factor``.
+
+    >>> changes = rustnet.diff("web.duckdb", "again.duckdb")
+    >>> len(changes), changes.counts["name"]["same"]
+    (0, 2)
     """
     for name in kinds:
         if name not in KINDS:

@@ -80,7 +80,10 @@ class Session(ABC):
         [(1,)]
         """
         return self.execute(
-            arguments.statement(text), params, arguments.limit(limit), seconds=arguments.time_limit(seconds)
+            arguments.statement(text),
+            arguments.values(params),
+            arguments.limit(limit),
+            seconds=arguments.time_limit(seconds),
         )
 
     def flows(
@@ -220,7 +223,7 @@ class Session(ABC):
         """Saved queries that `query` runs, by subject, with the parameters of each.
 
         >>> [row[0] for row in s.queries().rows if row[1] == "ssh"]
-        ['ssh-servers']
+        ['ssh-attempts', 'ssh-servers']
         """
         from rustnet.query import contents  # noqa: PLC0415
 

@@ -255,11 +255,12 @@ def test_countries_and_systems_where_a_session_has_them() -> None:
     tables: dict[str, dict[str, str]] = {}
     for table, column in con.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall():
         tables.setdefault(table, {})[column] = ""
-    rows = con.execute(
-        items_sql(["host", "country", "as"], None, None, ALWAYS, Scope(tables, lambda _: None))
-    ).fetchall()
-    assert [row[1:3] for row in rows] == [("10.0.0.2", "aa"), ("DE", None), ("AS64496", "Example")]
-    assert rows[0][-1] == ["mac: aa", "os by dhcp: Linux"]
+    scope = Scope(tables, lambda _: None)
+    rows = [
+        con.execute(items_sql(KINDS[kind], None, None, ALWAYS, scope)).fetchall() for kind in ("host", "country", "as")
+    ]
+    assert [(row[0], row[1]) for (row,) in rows] == [("10.0.0.2", "aa"), ("DE", None), ("AS64496", "Example")]
+    assert rows[0][0][-1] == ["mac: aa", "os by dhcp: Linux"]
 
 
 @pytest.mark.parametrize(
@@ -274,10 +275,7 @@ def test_countries_and_systems_where_a_session_has_them() -> None:
     ],
 )
 def test_what_a_source_states_is_compared_with_the_same_source(then: Any, now: Any, changed: Any) -> None:
-    def item(facts: list[str] | None) -> Any:
-        return diff_module._Item(0, "10.0.0.1", None, None, None, 1, 1, 1, 1, 1, False, 0, facts)
-
-    assert diff_module._changed_fact(item(then), item(now)) == changed
+    assert diff_module._changed_fact(then, now) == changed
 
 
 # ---- ranges --------------------------------------------------------------------------------------------------------

@@ -74,11 +74,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Difference(ResultSet):
-    """Rows of what differs, the most surprising first, and what was compared."""
+    """A `ResultSet` of what differs, the most surprising first, and what was compared."""
 
     before: SideFacts
+    """The first side."""
     after: SideFacts
+    """The second side."""
     rules: Rules
+    """What was compared, and what counts as a change."""
     counts: dict[str, dict[str, int]]
     """Items by kind: ``new``, ``gone``, ``changed``, ``same``."""
     not_compared: dict[str, str]
@@ -117,17 +120,26 @@ def diff(
     after: "Session | Side | str | os.PathLike[str]",
     *,
     filter: str = "",  # noqa: A002 -- the usual word
-    kinds: Sequence[str] = tuple(KINDS),
-    only: Sequence[str] = CHANGES,
+    kinds: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
     factor: float = FACTOR,
     limit: int | None = None,
 ) -> Difference:
-    """Compare two sessions: what is new, gone or changed in ``after``, the most surprising first.
+    """Compare two sessions: what is new, gone or changed in ``after``, the most surprising first (see docs/diff.md).
 
     A side is an open session, a path, or a time range of one: ``"day.duckdb@2024-05-01T10:00..2024-05-01T11:00"``,
-    where either time may be left out. ``filter`` chooses the flows of both sides (see docs/filters.md), ``kinds`` and
-    ``only`` what is compared and reported; volumes are reported if they differ by ``factor``.
+    where either time may be left out. ``filter`` chooses the flows of both sides, ``kinds`` what is compared and
+    ``only`` which changes are reported (by default all); volumes have changed if they differ by ``factor`` per second.
+
+    >>> sides = "web.duckdb@..2026-11-23T16:23:34", "web.duckdb@2026-11-23T16:23:34.."
+    >>> found = rustnet.diff(*sides, kinds=["app", "user", "service"], only=["new"])
+    >>> [(kind, item, detail) for change, kind, item, detail, *more in found]
+    [('user', 'bob', None), ('app', 'tls', None), ('service', 'tcp/443', 'https')]
+    >>> found.counts["app"]
+    {'new': 1, 'gone': 1, 'changed': 0, 'same': 3}
     """
+    kinds = tuple(KINDS) if kinds is None else kinds
+    only = CHANGES if only is None else only
     for name in kinds:
         if name not in KINDS:
             raise UsageError("unknown kind {name!r}; there is {known}", name=name, known=", ".join(KINDS))

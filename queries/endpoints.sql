@@ -1,6 +1,6 @@
 -- title: Endpoints
 -- description: Addresses, or addresses with protocol and port, by bytes in both directions, with the names by which flows
--- description: reached them.
+-- description: reached them. ARP is left out: it goes from card to card, about addresses.
 -- subject: hosts
 -- parameter: ports bool no A row for each protocol and port of an address
 -- parameter: limit int 50 Most rows
@@ -10,7 +10,7 @@ WITH pairs AS (
     SELECT src_ip, dst_ip, CASE WHEN $ports THEN protocol END AS protocol, CASE WHEN $ports THEN src_port END AS src_port,
         CASE WHEN $ports THEN dst_port END AS dst_port, hostname, count(*) AS flows, sum(src_packets) AS sp, sum(dst_packets) AS dp,
         sum(src_bytes) AS sb, sum(dst_bytes) AS db, min(started_at) AS first_seen, max(ended_at) AS last_seen
-    FROM flows GROUP BY ALL
+    FROM flows WHERE protocol <> 'arp' GROUP BY ALL
 ), ends AS (
     SELECT src_ip AS ip, protocol, src_port AS port, dst_ip AS peer, flows, flows AS initiated, NULL AS hostname, sp AS packets_sent,
         dp AS packets_received, sb AS bytes_sent, db AS bytes_received, first_seen, last_seen
@@ -20,7 +20,7 @@ WITH pairs AS (
         ELSE flows END, 0, hostname, dp, sp, db, sb, first_seen, last_seen
     FROM pairs WHERE dst_ip IS NOT NULL
 ), counted AS (
-    SELECT ip, protocol, port, list_sort(list(DISTINCT hostname))[1:5] AS hostnames,
+    SELECT ip, protocol, port, list_sort(list(DISTINCT hostname) FILTER (hostname IS NOT NULL))[1:5] AS hostnames,
         greatest(count(DISTINCT hostname) - 5, 0) AS further_hostnames, count(DISTINCT peer) AS peers, sum(flows)::BIGINT AS flows,
         sum(initiated)::BIGINT AS flows_initiated, sum(packets_sent + packets_received)::BIGINT AS packets,
         sum(bytes_sent + bytes_received)::BIGINT AS bytes, sum(packets_sent)::BIGINT AS packets_sent,

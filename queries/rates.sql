@@ -5,6 +5,7 @@
 -- subject: overview
 -- parameter: interval duration null Length of an interval
 -- column: seconds duration Length of the interval
+-- column: partial boolean
 -- column: packets_per_s number
 -- column: bits_per_s number Bits on the wire
 -- column: new_flows count Flows that begin in it

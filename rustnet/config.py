@@ -136,7 +136,9 @@ class Config:
     the number of CPUs.
     """
     queries: Path | None = None
-    """Folder of your own saved queries (files NAME.sql)."""
+    """Folder of your own saved queries (files NAME.sql); none: the folder queries next to the usual configuration file,
+    if there is one.
+    """
     geo_country: Path | None = None
     """Database of countries in MaxMind's format."""
     geo_city: Path | None = None

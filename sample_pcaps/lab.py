@@ -76,9 +76,13 @@ class Port:
     rate: float
     """Bits per second out of this port; 0 is unlimited."""
     vlan: int
-    free_at: float = 0
     queue: float = 0.25
-    """Seconds of traffic that wait before the port drops."""
+    """Seconds of traffic that wait before the port drops; 0: it polices, and nothing waits."""
+    burst: int = 0
+    """Bytes that a policing port lets pass beyond its rate."""
+    free_at: float = 0
+    tokens: float = 0
+    filled_at: float = 0
 
 
 class Switch(threading.Thread):
@@ -134,12 +138,20 @@ class Switch(threading.Thread):
         now = time.monotonic()
         if port.loss and self.random.random() < port.loss:
             return
-        start = max(now, port.free_at)
-        if start - now > port.queue:
-            return
-        port.free_at = start + (len(frame) * 8 / port.rate if port.rate else 0)
+        if port.rate and not port.queue:
+            port.tokens = min(port.burst, port.tokens + (now - port.filled_at) * port.rate / 8)
+            port.filled_at = now
+            if port.tokens < len(frame):
+                return
+            port.tokens -= len(frame)
+            leaves = now
+        else:
+            start = max(now, port.free_at)
+            if start - now > port.queue:
+                return
+            leaves = port.free_at = start + (len(frame) * 8 / port.rate if port.rate else 0)
         self.order += 1
-        heapq.heappush(self.pending, (port.free_at + came.delay + port.delay, self.order, port.handle, frame))
+        heapq.heappush(self.pending, (leaves + came.delay + port.delay, self.order, port.handle, frame))
 
     def close(self) -> None:
         """Stop forwarding."""
@@ -272,13 +284,14 @@ class Lab:
     def cable(
         self, host: Host, *addresses: str, gateway: str = "", gateway6: str = "", interface: str = "eth0",
         delay: float = 0.005, loss: float = 0, rate: float = 0, vlan: int = NATIVE_VLAN, quiet: bool = True,
+        queue: float = 0.25, burst: int = 0,
     ) -> None:  # fmt: skip
         """Join a host to the switch; addresses carry their prefix length; quiet: no IPv6 autoconfiguration."""
         handle = self._tap(host, interface)
         for key in (f"net.ipv6.conf.{interface}.accept_dad=0", f"net.ipv6.conf.{interface}.router_solicitations=0"):
             if quiet:
                 host.run("sysctl", "-qw", key)
-        self.switch.ports.append(Port(handle, delay, loss, rate, vlan))
+        self.switch.ports.append(Port(handle, delay, loss, rate, vlan, queue, burst))
         os.write(self.switch.wake_in, b"x")
         for one in addresses:
             host.run("ip", "address", "add", one, "dev", interface, *(["nodad"] if ":" in one and quiet else []))

@@ -1,6 +1,7 @@
 """What happens in each capture: one function per capture, named as the file."""
 
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -250,9 +251,56 @@ def scan(lab: Lab, out: Path) -> None:
     with capture(target, plain, interval=0.1):
         scanner.run("nmap", "-n", "-Pn", "-sS", "-p", "1-1000", "--max-rate", "800", f"{LAN}.80")
         scanner.run("nmap", "-n", "-Pn", "-sU", "-p", "53,69,123,161,500", "--max-retries", "1", f"{LAN}.80")
+    compress(plain, out)
+
+
+def compress(plain: Path, out: Path) -> None:
+    """Compress a capture; its sidecar gets the name that belongs to it."""
     subprocess.run(["zstd", "-q", "-19", "--rm", "-f", str(plain), "-o", str(out)], check=True)
     for kind in ("jsonl", "meta.json"):
         plain.with_name(f"{plain.name}.connections.{kind}").rename(out.with_name(f"{out.name}.connections.{kind}"))
+
+
+def download(
+    lab: Lab, out: Path, size: int, *, options: str = "", pings: int = 0, rate: float = 0,
+    queue: float = 0.25, burst: int = 0, delay: float = 0.01, control: str = "cubic",
+) -> None:  # fmt: skip
+    """A download over the workstation's link, between idle seconds in which it pings the server; seen at its own end."""
+    ws, files = lab.host("ws"), lab.host("files")
+    lab.cable(ws, f"{LAN}.11/24", delay=delay, rate=rate, queue=queue, burst=burst)
+    lab.cable(files, f"{LAN}.21/24", delay=delay)
+    files.run("sysctl", "-qw", f"net.ipv4.tcp_congestion_control={control}")
+    files.write("site/image.bin", bytes(range(256)) * (size // 256))
+    files.start("/usr/bin/python3", "-m", "http.server", "80", "--directory", "/run/lab/site")
+    files.listens(80)
+    plain = out.with_suffix("")
+    with capture(ws, plain, snaplen=96, interval=0.1):
+        echoes = [ws.start("ping", "-q", "-c", str(pings), "-i", "0.2", f"{LAN}.21", user="alice")] if pings else []
+        time.sleep(2 if pings else 0)
+        ws.run("sh", "-c", f"curl -sS {options} -o /dev/null http://{LAN}.21/image.bin; true", user="alice")
+        for echo in echoes:
+            echo.wait(60)
+    compress(plain, out)
+
+
+def bufferbloat(lab: Lab, out: Path) -> None:
+    """A download over a link of 4 Mbit/s whose queue holds 250 ms; a round trip takes 40 ms without it."""
+    download(lab, out, 2_700_000, pings=48, rate=4e6, queue=0.25, control="reno")
+
+
+def short_queue(lab: Lab, out: Path) -> None:
+    """The same over a queue that holds 15 ms."""
+    download(lab, out, 2_700_000, pings=48, rate=4e6, queue=0.015, control="reno")
+
+
+def policed(lab: Lab, out: Path) -> None:
+    """A download over a link that lets 8 Mbit/s pass and 250,000 bytes beyond, and drops the rest."""
+    download(lab, out, 6_000_000, rate=8e6, queue=0, burst=250_000)
+
+
+def paced(lab: Lab, out: Path) -> None:
+    """A download over an unlimited link by a program that reads 600,000 bytes a second."""
+    download(lab, out, 3_600_000, options="--limit-rate 600000")
 
 
 SHARED = """exec 3<>/dev/tcp/192.0.2.11/80
@@ -364,6 +412,10 @@ SCENARIOS: dict[str, tuple[str, Callable[[Lab, Path], None]]] = {
     "contested": ("contested.pcap", contested),
     "network": ("network.pcapng", network),
     "damaged": ("damaged.pcap", damaged),
+    "bufferbloat": ("bufferbloat.pcap.zst", bufferbloat),
+    "short-queue": ("short-queue.pcap.zst", short_queue),
+    "policed": ("policed.pcap.zst", policed),
+    "paced": ("paced.pcap.zst", paced),
 }
 
 

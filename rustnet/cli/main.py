@@ -42,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check the consistency of a session and its captures.",
     "config": "Show, check and explain the configuration.",
     "doctor": "Check this installation: what works, what is missing.",
+    "about": "Print version, licences, libraries, and where the shipped data come from.",
 }
 """Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>`, its object `command`."""
 

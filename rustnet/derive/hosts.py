@@ -10,7 +10,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.stage import drop, run
-from rustnet.derive.host_evidence import COLUMNS, EVIDENCE, statement
+from rustnet.derive.host_evidence import COLUMNS, EVIDENCE, FLOW_COLUMNS, statement
+from rustnet.derive.host_evidence import Evidence as HostEvidence
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.enrich.vendors import vendors, virtual_router
 from rustnet.store.tables import FLOWS_ENDED
@@ -32,16 +33,19 @@ NETWORKS = 3
 """Networks (/16, or /32 of IPv6) whose global addresses have one hardware address: from so many on, it is that of a
 router, because a host's own addresses are in fewer."""
 
+MANY_FLOWS = 10_000
+"""Flows from which those of the rows are copied first."""
+
 _STAGE = """CREATE OR REPLACE TEMP TABLE own_evidence (
     capture_id INTEGER, flow_id BIGINT, ts TIMESTAMP_NS, last TIMESTAMP_NS, packet BIGINT, ip VARCHAR, mac VARCHAR,
     fact VARCHAR, value VARCHAR, source VARCHAR, count BIGINT)"""
 
 _INSERT = f"INSERT INTO own_evidence ({COLUMNS})"
 
-_STATED_NAMES = "('dhcp', 'mdns', 'netbios', 'llmnr', 'smb', 'ntlm', 'snmp', 'kerberos', 'rpc', 'bgp', 'lldp', 'cdp')"
+_STATED_NAMES = "('dhcp', 'mdns', 'netbios', 'llmnr', 'smb', 'ntlm', 'snmp', 'kerberos', 'rpc', 'bgp')"
 """Sources of names that hosts state of themselves or on their link: docs/names.md."""
 
-_NAMED_BY = ("dhcp", "dhcpv6", "dns", "netbios", "smb", "snmp", "kerberos", "nfs", "bgp", "lldp", "cdp")
+_NAMED_BY = ("dhcp", "dhcpv6", "dns", "netbios", "smb", "snmp", "kerberos", "nfs", "bgp")
 """Tables in which the message that a name was learned from has a row, with the same time."""
 
 _ANY_STATED = f"SELECT 1 FROM names WHERE {{span}} AND source IN {_STATED_NAMES} LIMIT 1"
@@ -213,10 +217,11 @@ def _stage_statements(con: "DuckDBPyConnection", span: Span, tables: Collection[
         return bool(run(con, f"SELECT 1 FROM {table} WHERE rowid >= {span.first_row(table + SUFFIX)} LIMIT 1"))
 
     present = {table for table in TABLES if filled(table)}
-    for each in EVIDENCE:
-        if each.table in present:
-            flows = "flows" if span.since else FLOWS_ENDED
-            run(con, f"{_INSERT} {statement(each, flows, _rows(span, each.table + SUFFIX))}")
+    stating = [each for each in EVIDENCE if each.table in present and _any(con, each, span)]
+    flows = _flows_of(con, span, [each for each in stating if each.needs_flow])
+    for each in stating:
+        run(con, f"{_INSERT} {statement(each, flows, _rows(span, each.table + SUFFIX))}")
+    drop(con, "own_flows")
     own_rows = _rows(span, NAMES_TABLE + SUFFIX)
     if NAMES_TABLE in present and run(con, _ANY_STATED.format(span=own_rows)):
         reading = [table for table in _NAMED_BY if tables is None or table in tables] or _NAMED_BY[:1]
@@ -224,6 +229,25 @@ def _stage_statements(con: "DuckDBPyConnection", span: Span, tables: Collection[
             f"SELECT capture_id, ts, flow_id, packet FROM {table} WHERE {_captures(span)}" for table in reading
         )
         run(con, _NAMES.format(span=own_rows, messages=messages))
+
+
+def _any(con: "DuckDBPyConnection", each: HostEvidence, span: Span) -> bool:
+    """Whether any row may state something: that is known sooner than a statement is planned."""
+    sql = f"SELECT 1 FROM {each.table} WHERE {_rows(span, each.table + SUFFIX)} AND ({each.where}) LIMIT 1"
+    return each.where == "true" or bool(run(con, sql))
+
+
+def _flows_of(con: "DuckDBPyConnection", span: Span, stating: list[HostEvidence]) -> str:
+    """Table that has the flows of rows: of many flows a copy of those few, which is quicker than reading all again."""
+    flows = "flows" if span.since else FLOWS_ENDED
+    if len(stating) < 2 or run(con, f"SELECT count(*) FROM {flows}")[0][0] < MANY_FLOWS:
+        return flows
+    rows = " UNION ALL ".join(
+        f"SELECT flow_id FROM {each.table} WHERE {_rows(span, each.table + SUFFIX)} AND ({each.where})"
+        for each in stating
+    )
+    run(con, f"CREATE OR REPLACE TEMP TABLE own_flows AS SELECT {FLOW_COLUMNS} FROM {flows} WHERE flow_id IN ({rows})")
+    return "own_flows"
 
 
 def _stage_traffic(con: "DuckDBPyConnection", span: Span) -> None:

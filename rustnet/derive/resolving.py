@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rustnet.attribute.stage import drop, run
-from rustnet.columnar import texts
+from rustnet.columnar import Column, texts
 from rustnet.i18n import _
 from rustnet.store.arrow import ArrowStream
 
@@ -45,10 +45,10 @@ WHERE CASE WHEN $all THEN a.scope NOT IN {NOT_HOSTS} ELSE a.scope = 'global' END
     AND (a.resolved_at IS NULL OR epoch_ns(a.resolved_at) < $since)
 ORDER BY t.bytes_sent + t.bytes_received DESC NULLS LAST, a.num"""  # noqa: S608 -- our own words
 
+_ANSWERS = "CREATE OR REPLACE TEMP TABLE own_resolved AS FROM own_answers"
+_ASKED = "UPDATE addresses SET resolved_at = make_timestamp_ns($now) FROM own_resolved r WHERE addresses.ip = r.ip"
+_FORGET = "DELETE FROM names WHERE source = 'ptr' AND ip IN (SELECT ip FROM own_resolved)"
 _STORE = """
-CREATE OR REPLACE TEMP TABLE own_resolved AS SELECT ip, nullif(name, '') AS name FROM own_answers;
-UPDATE addresses SET resolved_at = make_timestamp_ns($now) FROM own_resolved r WHERE addresses.ip = r.ip;
-DELETE FROM names WHERE source = 'ptr' AND ip IN (SELECT ip FROM own_resolved);
 INSERT INTO names BY NAME
 SELECT min(f.capture_id) AS capture_id, r.ip, r.name, 'ptr' AS source, make_timestamp_ns($now) AS ts
 FROM own_resolved r JOIN (
@@ -146,12 +146,15 @@ def _ask(addresses: Sequence[str], resolver: Resolver, seconds: float) -> tuple[
 
 
 def _store(con: "DuckDBPyConnection", answers: dict[str, str | None], now: int) -> None:
-    columns = {"ip": texts(list(answers)), "name": texts(list(answers.values()))}
+    columns: dict[str, Column] = {"ip": texts(list(answers)), "name": texts(list(answers.values()))}
     stream = ArrowStream([columns])
-    con.register("own_answers", stream)
     try:
-        run(con, _STORE, {"now": now})
+        con.register("own_answers", stream)
+        run(con, _ANSWERS)
+        con.unregister("own_answers")  # after an error, the transaction's end does it
     finally:
-        con.unregister("own_answers")
         stream.close()
+    run(con, _ASKED, {"now": now})
+    run(con, _FORGET)
+    run(con, _STORE, {"now": now})
     drop(con, "own_resolved")

@@ -9,7 +9,7 @@ cdef struct Half:
     uint32_t next_seq, highest_ack
     uint16_t window
     short ttl
-    unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked, other
+    unsigned char flags, marks, has_ack, started, sampling, fin, fin_acked, other, tallied
     uint32_t sample_end
     int64_t sample_ts, due
     double srtt, min_rtt
@@ -35,7 +35,7 @@ cdef class Flow:
     cdef public uint64_t hash
     cdef public uint64_t a_lo, b_lo, a_hi, b_hi
     cdef public int64_t first_ts, flow_id
-    cdef public object src_stream, dst_stream, src_tally, dst_tally
+    cdef public object src_stream, dst_stream, tallies
     cdef public object talk
     cdef public uint16_t a_port, b_port
     cdef public unsigned char has_ports, version, tunnel, carries, reset_by, first_closer

@@ -89,8 +89,7 @@ class Flow:
         self.noted = 0
         self.src_holes: list[Hole] | None = None
         self.dst_holes: list[Hole] | None = None
-        self.src_tally: Any = None
-        self.dst_tally: Any = None
+        self.tallies: Any = None
         self.src_stream: Any = None
         self.dst_stream: Any = None
         self.end_reason = "end"

@@ -41,3 +41,4 @@ class Half:
         self.srtt = -1.0
         self.min_rtt = -1.0
         self.due = 0
+        self.tallied = 0

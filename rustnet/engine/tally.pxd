@@ -13,10 +13,15 @@ cdef class Tally:
     cdef int64_t stamp, awaited, awaited_ts, data_ts
     cdef void add(self, int64_t rtt) except *
 
+@cython.final
+cdef class Tallies:
+    cdef Tally src, dst
+
 @cython.locals(lasted=int64_t, step=int64_t)
 cdef int64_t due_after(Flow flow, int64_t ts) except? -1
-@cython.locals(made=Tally)
+@cython.locals(both=Tallies)
 cdef Tally tally_of(Flow flow, bint from_src)
+cdef int add_rtt(Flow flow, int64_t rtt, bint from_src) except -1
 @cython.locals(tally=Tally)
 cdef tuple end_interval(Flow flow, Half *me, Half *peer, int64_t ts, bint from_src)
 @cython.locals(flight=int64_t, acknowledged=int64_t, sampled=bint, made=tuple)

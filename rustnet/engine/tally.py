@@ -1,7 +1,7 @@
 """`Tally`: round-trip times, loss and progress of one direction of a bulk TCP flow, by interval.
 
-An interval ends with an acknowledgement (or an echoed timestamp) once it has lasted long enough and the direction has
-sent enough packets; so short flows have none, and the rows are few compared with the packets. Early intervals are
+An interval ends with an acknowledgement (or an echoed timestamp) once it has lasted long enough, or with the first of
+duplicate ones, and the direction has sent enough packets; so short flows have none, and the rows are few compared with the packets. Early intervals are
 shorter, because a sender's first seconds show how much a path takes before it slows down.
 """
 
@@ -79,6 +79,14 @@ class Tally:
         self.rtt_sum += rtt
 
 
+class Tallies:
+    """Both directions' tallies."""
+
+    def __init__(self) -> None:
+        self.src = Tally()
+        self.dst = Tally()
+
+
 def due_after(flow: Flow, ts: int) -> int:
     """When the interval that begins at ``ts`` may end."""
     lasted = ts - flow.first_ts
@@ -91,16 +99,21 @@ def due_after(flow: Flow, ts: int) -> int:
 
 
 def tally_of(flow: Flow, from_src: bool) -> Tally:
-    """The tally of a direction, made if there is none."""
-    made: Tally | None = flow.src_tally if from_src else flow.dst_tally
-    if made is None:
-        made = Tally()
-        made.began = flow.first_ts
-        if from_src:
-            flow.src_tally = made
-        else:
-            flow.dst_tally = made
-    return made
+    """The tally of a direction; a flow's first call makes both."""
+    both: Tallies | None = flow.tallies
+    if both is None:
+        both = Tallies()
+        both.src.began = flow.first_ts
+        both.dst.began = flow.first_ts
+        flow.tallies = both
+        flow.src.tallied = 1
+        flow.dst.tallied = 1
+    return both.src if from_src else both.dst
+
+
+def add_rtt(flow: Flow, rtt: int, from_src: bool) -> None:
+    """Add a round-trip time of a direction that has a tally."""
+    tally_of(flow, from_src).add(rtt)
 
 
 def end_interval(flow: Flow, me: Half, peer: Half, ts: int, from_src: bool) -> tuple[int, ...] | None:
@@ -164,9 +177,9 @@ def least_rtt(flow: Flow, me: Half, from_src: bool) -> int:
 def last_intervals(flow: Flow, rows: list[tuple[int, ...]]) -> None:
     """Add what has come since the last intervals of a flow that ends."""
     for from_src in (True, False):
-        tally: Tally | None = flow.src_tally if from_src else flow.dst_tally
+        tally = tally_of(flow, from_src)
         me = half(flow, from_src)
-        if tally is not None and me.packets > tally.packets:
+        if me.packets > tally.packets:
             rows.append(row(flow, me, half(flow, not from_src), tally, flow.last_ts, from_src))
 
 

@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from rustnet.engine.flow cimport Flow, Half, Side, half, note
 from rustnet.engine.jumps cimport foreign, hole, jumps, keep_holes, sequence_size, wrap
 from rustnet.engine.packet cimport Packet
-from rustnet.engine.tally cimport Tally
+from rustnet.engine.tally cimport add_rtt
 from rustnet.engine.numbers cimport *
 
 cdef uint32_t MOST_NOTED
@@ -26,7 +26,7 @@ cdef int sequence(Flow flow, Half *me, Half *peer, Packet p, int64_t size, bint 
 cdef int start_sample(Half *me, int64_t ts) except -1
 @cython.locals(holes=list, start=int64_t, end=int64_t, fills=bint, reordered=bint, limit=double, begin=int64_t, stop=int64_t, seen=int64_t, shown=int64_t, low=int64_t, high=int64_t)
 cdef int repeated(Flow flow, Half *me, Half *peer, Packet p, int64_t size, int64_t distance, bint from_src) except -1
-@cython.locals(rtt=int64_t, distance=int64_t, due=int, tally=Tally)
+@cython.locals(rtt=int64_t, distance=int64_t, due=int)
 cdef int acknowledge(Flow flow, Half *me, Half *peer, Packet p, bint from_src) except -1
 @cython.locals(new=int, bit=int)
 cdef int marks(Flow flow, Half *me, int flags, int64_t payload, bint from_src) except -1

@@ -9,7 +9,6 @@ import cython
 from rustnet.engine.flow import Flow, Hole
 from rustnet.engine.numbers import MASK32
 from rustnet.engine.packet import Packet
-from rustnet.engine.tally import Tally
 
 REORDER_NS = 3_000_000
 """A hole that fills within this time (or within the handshake's round trip) was reordering, later it was loss."""
@@ -68,6 +67,7 @@ if not cython.compiled:  # compiled, .pxd files have the same as inline function
         TIME_WAIT,
         ZERO_WINDOW,
     )
+    from rustnet.engine.tally import add_rtt
 
 
 def segment(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> int:
@@ -265,9 +265,8 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> 
                 peer.srtt += (rtt - peer.srtt) / 8
                 if rtt < peer.min_rtt:
                     peer.min_rtt = rtt
-            tally: Tally | None = flow.dst_tally if from_src else flow.src_tally
-            if tally is not None:
-                tally.add(rtt)
+            if peer.tallied:
+                add_rtt(flow, rtt, not from_src)
     if not me.has_ack:
         me.has_ack = 1
         me.highest_ack = p.ack
@@ -291,6 +290,8 @@ def acknowledge(flow: Flow, me: Half, peer: Half, p: Packet, from_src: bool) -> 
             me.duplicate_acks += 1
             me.duplicate_run += 1
             me.duplicate_ts = p.ts
+            if me.duplicate_run == 1 and peer.packets >= BULK_PACKETS:  # perhaps a loss: progress stops here
+                due = INTERVAL
     if peer.fin and not peer.fin_acked and wrap(p.ack - peer.fin_end) >= 0:
         peer.fin_acked = 1
     return due

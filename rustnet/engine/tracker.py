@@ -443,7 +443,7 @@ class Tracker:
         """Let the parsers of a flow finish; remember what was odd about it."""
         if flow.jumps:
             self.jumped.append((flow.flow_id, flow.jumps, flow.jump_ts, flow.jump_packet))
-        if flow.src_tally is not None or flow.dst_tally is not None:
+        if flow.tallies is not None:
             last_intervals(flow, self.intervals)
         if flow.src_stream is not None or flow.dst_stream is not None:
             self.streams.finish(flow)

@@ -7,7 +7,6 @@ fraction of a second. A database's join would have to load the tables first, and
 Addresses are columns of numbers, as upper and lower 64 bits.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,10 +16,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rustnet.columnar import Array
 from rustnet.enrich.geofiles import GeoFiles, find
-from rustnet.enrich.scope import GLOBAL, MAPPED, NAT64, SCOPES, SIX_TO_FOUR, Array, is_v4, keys, scopes_of
-
-DATA = Path(__file__).with_name("data")
+from rustnet.enrich.numbers import is_v4, keys, scopes_of
+from rustnet.enrich.scope import GLOBAL, MAPPED, NAT64, SCOPES, SIX_TO_FOUR
+from rustnet.enrich.sources import DATA, described
 
 COUNTRY, CITY, ASN = "country", "city", "asn"
 """Kinds of sources; one of cities has countries, too."""
@@ -167,8 +167,8 @@ class Shipped:
         self.countries = Ranges("country", directory)
         self.systems = Ranges("asn", directory)
         self.directory = directory
-        described = {kind: source for source in described_sources(directory) for kind in _kinds(source["tables"])}
-        self.country_source, self.asn_source = _source(described[COUNTRY], COUNTRY), _source(described[ASN], ASN)
+        stated = {kind: source for source in described(directory) for kind in _kinds(source["tables"])}
+        self.country_source, self.asn_source = _source(stated[COUNTRY], COUNTRY), _source(stated[ASN], ASN)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -238,12 +238,6 @@ def open_lookup(files: GeoFiles) -> Lookup:
     from rustnet.enrich.mmdb import open_databases  # noqa: PLC0415 -- only where there is one
 
     return open_databases(files) or shipped()
-
-
-def described_sources(directory: Path = DATA) -> list[dict[str, Any]]:
-    """What `sources.json` states about the shipped tables."""
-    sources: list[dict[str, Any]] = json.loads((directory / "sources.json").read_text("utf-8"))
-    return sources
 
 
 def _kinds(tables: Sequence[str]) -> set[str]:

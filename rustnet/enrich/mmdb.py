@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import maxminddb
 import numpy as np
 
+from rustnet.columnar import Array
 from rustnet.enrich.geofiles import GeoFiles, find
 from rustnet.enrich.lookup import ASN, CITY, COUNTRY, Found, Lookup, Place, Shipped, Source, System, effective, shipped
-from rustnet.enrich.scope import MAPPED, Array, scopes_of
+from rustnet.enrich.numbers import scopes_of
+from rustnet.enrich.scope import MAPPED
 from rustnet.errors import InputError
 from rustnet.i18n import N_
 
@@ -96,7 +98,8 @@ class Database:
         self.path = path
         self.reader: Any = None
         with _explained(path):
-            self.reader = maxminddb.open_database(path, maxminddb.MODE_AUTO)
+            # The reader in Python: a damaged file makes the one in C end the process.
+            self.reader = maxminddb.open_database(path, maxminddb.MODE_MMAP)
             described = self.reader.metadata()
             self.type = str(described.database_type)[:LONGEST]
             built = datetime.fromtimestamp(int(described.build_epoch), UTC)

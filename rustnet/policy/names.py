@@ -66,8 +66,8 @@ GROUPS = (
         70,
         "reverse DNS has it, asked for after the capture (`refresh --resolve`)",
         "always: whether it was the same at the time of the flow is not known",
-        before=200 * 365 * 86400,
-        after=200 * 365 * 86400,
+        before=100 * 365 * 86400,
+        after=100 * 365 * 86400,
     ),
 )
 """``rank // 10`` selects the group; within a group a smaller rank is better."""

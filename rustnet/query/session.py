@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rustnet.errors import SessionError
@@ -220,14 +221,18 @@ class Session(ABC):
         return contents.describe_table(self, table)
 
     def queries(self) -> ResultSet:
-        """Saved queries that `query` runs, with the parameters of each."""
+        """Saved queries that `query` runs, by subject, with the parameters of each.
+
+        >>> [row[0] for row in s.queries().rows if row[1] == "ssh"]
+        ['ssh-servers']
+        """
         from rustnet.query import contents  # noqa: PLC0415
 
         return contents.list_queries()
 
     def __repr__(self) -> str:
         """Name of the class and of the file."""
-        return f"<{type(self).__name__} {printable(self.path)}>"
+        return f"<{type(self).__name__} {printable(Path(self.path).name)}>"
 
     def _repr_html_(self) -> str:
         """Return an overview for notebooks."""

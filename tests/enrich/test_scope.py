@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from rustnet.enrich.numbers import scopes_of
 from rustnet.enrich.scope import (
     LAST,
     LOWER,
@@ -16,7 +17,6 @@ from rustnet.enrich.scope import (
     number_of,
     scope_of,
     scope_sql,
-    scopes_of,
     spans,
 )
 

@@ -116,6 +116,10 @@ def fill(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     )
     rows.insert("processes", process_id=2, pid=53, name="systemd-resolved", username="systemd-resolve", uid=101)
     ids["web"] = rows.flow(
+        dst_country="DE",
+        dst_city="Köln",
+        dst_asn=64500,
+        dst_as_name="Example Net",
         app="tls",
         app_source="payload",
         service="https",

@@ -238,7 +238,7 @@ def test_a_session_is_an_overview(opened: Session) -> None:
     shown = opened._repr_html_()
     assert "x.pcap" in shown
     assert f"{opened.sql('SELECT count(*) FROM flows').rows[0][0]} flows" in shown
-    assert repr(opened) == f"<FileSession {opened.path}>"
+    assert repr(opened) == f"<FileSession {Path(opened.path).name}>"
     assert not opened.being_written
 
 

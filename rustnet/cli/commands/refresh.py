@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     help=_(
         "Recompute what is derived from the stored rows of SESSION, by all passes (relations, names, enrichment, "
         "hosts, ownership …) or only the PASSes given. The pass unknown-apps runs only if it is given, and needs "
-        "tshark. With a sidecar that was missing when the capture was replayed, flows get the same owners as if it had "
-        "been there. "
-        "The pass enrichment looks up all addresses again; with --resolve it also asks for their names, which sends "
-        "them to your name server."
+        "tshark. With a sidecar that was missing when the capture was replayed, flows get the same owners as if it "
+        "had been there. The pass enrichment looks up all addresses again; with --resolve it also asks for their "
+        "names, which sends the addresses to your name server."
     ),
 )
 @click.argument("session", metavar="SESSION")

@@ -31,7 +31,9 @@ LEAST_NUMBER = 10
 """The same for numbers of flows or messages."""
 KEPT = 10_000
 """Most rows of one kind and change that are kept: the most surprising ones."""
-MOST_PROCESSES = 100_000
+MOST_CHARACTERS = 4_000_000
+"""Most characters of items and details of one kind and change that are kept."""
+MOST_PROCESSES = 10_000
 """Most new or gone processes that are remembered, to mark what they did."""
 
 _TYPES: dict[str, tuple[str, Kind | None]] = {
@@ -210,13 +212,16 @@ class _Kept:
 
     number: int = 0
     rows: list[tuple[float, str, Row]] = field(default_factory=list)
+    characters: int = 0
 
     def add(self, surprise: float, row: Row) -> None:
         """Count a row, and keep it if it may be one of the most surprising."""
         self.number += 1
         self.rows.append((-surprise, row[2], row))
-        if len(self.rows) >= 2 * KEPT:
-            self.rows = heapq.nsmallest(KEPT, self.rows)
+        self.characters += len(row[2]) + len(row[3] or "")
+        if len(self.rows) >= 2 * KEPT or self.characters > MOST_CHARACTERS:
+            self.rows = heapq.nsmallest(min(KEPT, len(self.rows) // 2), self.rows)
+            self.characters = sum(len(each[2]) + len(each[3] or "") for _surprise, _item, each in self.rows)
 
 
 class _Comparison:

@@ -412,6 +412,19 @@ def test_only_the_most_surprising_are_kept_and_all_are_counted(
     assert [row for row in found.rows if row[1] == "destination"] == [best]
 
 
+def test_long_texts_do_not_fill_the_memory(planted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diff_module, "MOST_CHARACTERS", len(f"{EVIL}evil.example"))
+    found = diff(*planted, kinds=["destination"])
+    assert found.counts["destination"]["new"] == 2
+    assert len(found.rows) == 1
+    assert found.truncated
+    kept = diff_module._Kept()
+    for number in range(1000):
+        kept.add(number % 7, ("new", "dns", "x" * number, None))
+        assert kept.characters <= 1000 + diff_module.MOST_CHARACTERS
+    assert kept.number == 1000
+
+
 def test_frames_of_a_difference(planted: tuple[Path, Path]) -> None:
     found = diff(*planted)
     pytest.importorskip("pandas")
@@ -541,7 +554,13 @@ def test_the_page_describes_every_key_and_kind() -> None:
         assert f"`{name}`" in page, name
     for kind in KINDS.values():
         assert f"| `{kind.name}` | {kind.text} | {kind.detail} | {kind.counted} | {kind.weight:g} |" in page
-    for constant in (diff_module.LEAST_BYTES, diff_module.LEAST_NUMBER, diff_module.KEPT):
+    for constant in (
+        diff_module.LEAST_BYTES,
+        diff_module.LEAST_NUMBER,
+        diff_module.KEPT,
+        diff_module.MOST_CHARACTERS,
+        diff_module.MOST_PROCESSES,
+    ):
         assert f"{constant:,}" in page
 
 

@@ -17,30 +17,33 @@
 -- column: size_jitter ratio The same measure of the bytes sent
 -- column: process_names software
 WITH begun AS (
-    SELECT src_ip, coalesce(hostname, dst_ip) AS destination, dst_port, flows.protocol, epoch_ns(flows.started_at) AS begin_ns,
-        src_bytes, dst_bytes, ended_at, flow_id, app, processes.name AS process_name
-    FROM flows LEFT JOIN processes ON processes.process_id = flows.process_id
+    SELECT src_ip, coalesce(hostname, dst_ip) AS destination, dst_port, protocol, epoch_ns(started_at) AS begin_ns,
+        src_bytes, dst_bytes, ended_at, flow_id, app, process_id
+    FROM flows
     WHERE coalesce(direction, '') NOT IN ('multicast', 'broadcast') AND dst_port IS NOT NULL
-    QUALIFY count(*) OVER (PARTITION BY src_ip, destination, dst_port, flows.protocol) >= $least
+), repeated AS (
+    SELECT src_ip, destination, dst_port, protocol FROM begun GROUP BY ALL HAVING count(*) >= $least
 ), intervals AS (
-    SELECT *, begin_ns - lag(begin_ns) OVER (PARTITION BY src_ip, destination, dst_port, protocol ORDER BY begin_ns, flow_id) AS gap
-    FROM begun
-), measured AS (
-    SELECT src_ip, destination, dst_port, protocol, count(*) AS flows, median(gap) AS gap, mad(gap) AS deviation,
-        min(gap) AS shortest, max(gap) AS longest, median(src_bytes) AS sent, mad(src_bytes) AS sent_deviation,
-        median(dst_bytes) AS received, min(begin_ns) AS first_ns, max(ended_at) AS last_seen, min(flow_id) AS example_flow,
-        list_sort(list_distinct(list(app) FILTER (app IS NOT NULL)))[1:3] AS apps,
-        greatest(count(DISTINCT app) - 3, 0) AS further_apps,
-        list_sort(list_distinct(list(process_name) FILTER (process_name IS NOT NULL)))[1:3] AS process_names,
-        greatest(count(DISTINCT process_name) - 3, 0) AS further_process_names
+    SELECT *, begin_ns - lag(begin_ns) OVER (PARTITION BY src_ip, destination, dst_port, protocol
+        ORDER BY begin_ns, flow_id) AS gap
+    FROM begun SEMI JOIN repeated USING (src_ip, destination, dst_port, protocol)
+), regular AS ( -- what is costly is worked out for these alone
+    SELECT src_ip, destination, dst_port, protocol, median(gap) AS gap, mad(gap) AS deviation, min(gap) AS shortest,
+        max(gap) AS longest
     FROM intervals GROUP BY src_ip, destination, dst_port, protocol
+    HAVING median(gap) >= $shortest AND mad(gap) <= $jitter * median(gap)
 )
-SELECT src_ip, destination, dst_port, protocol, apps, further_apps, process_names, further_process_names, flows,
+SELECT src_ip, destination, dst_port, begun.protocol, list_sort(list_distinct(list(app) FILTER (app IS NOT NULL)))[1:3] AS apps,
+    greatest(count(DISTINCT app) - 3, 0) AS further_apps,
+    list_sort(list_distinct(list(processes.name) FILTER (processes.name IS NOT NULL)))[1:3] AS process_names,
+    greatest(count(DISTINCT processes.name) - 3, 0) AS further_process_names, count(*) AS flows,
     gap / 1e6 AS interval_ms, round(deviation / gap, 4) AS jitter, shortest / 1e6 AS shortest_ms,
-    longest / 1e6 AS longest_ms, round(sent)::BIGINT AS median_sent, round(received)::BIGINT AS median_received,
-    round(sent_deviation / nullif(sent, 0), 4) AS size_jitter, make_timestamp_ns(first_ns) AS first_seen, last_seen,
-    example_flow
-FROM measured
-WHERE flows >= $least AND gap >= $shortest AND deviation <= $jitter * gap
-ORDER BY jitter, flows DESC, src_ip, destination, dst_port, protocol
+    longest / 1e6 AS longest_ms, round(median(src_bytes))::BIGINT AS median_sent,
+    round(median(dst_bytes))::BIGINT AS median_received,
+    round(mad(src_bytes) / nullif(median(src_bytes), 0), 4) AS size_jitter, make_timestamp_ns(min(begin_ns)) AS first_seen,
+    max(ended_at) AS last_seen, min(flow_id) AS example_flow
+FROM regular JOIN begun USING (src_ip, destination, dst_port, protocol)
+LEFT JOIN processes ON processes.process_id = begun.process_id
+GROUP BY src_ip, destination, dst_port, begun.protocol, gap, deviation, shortest, longest
+ORDER BY jitter, flows DESC, src_ip, destination, dst_port, begun.protocol
 LIMIT $limit

@@ -7,19 +7,24 @@
 -- column: destination host Its name, or its address without one
 -- column: process_names software Processes that own the flows
 WITH contacts AS (
-    SELECT coalesce(hostname, dst_ip) AS destination, flows.*, processes.name AS process_name
-    FROM flows LEFT JOIN processes ON processes.process_id = flows.process_id
+    SELECT coalesce(hostname, dst_ip) AS destination, * FROM flows
     WHERE direction IN ('outbound', 'external') AND protocol NOT IN ('arp', 'rarp')
+), seen AS ( -- one row per host and destination
+    SELECT destination, src_ip, min(started_at) AS first_seen FROM contacts GROUP BY destination, src_ip
+), rare AS ( -- the rows that are shown: what is costly is worked out for these alone
+    SELECT destination, count(*) AS sources, min(first_seen) AS first_seen FROM seen GROUP BY destination
+    HAVING count(*) <= $most
+    ORDER BY first_seen DESC, destination
+    LIMIT $limit
 )
-SELECT destination, count(DISTINCT src_ip) AS sources, list_sort(list_distinct(list(src_ip)))[1:5] AS source_ips,
-    list_sort(list_distinct(list(process_name) FILTER (process_name IS NOT NULL)))[1:5] AS process_names,
-    greatest(count(DISTINCT process_name) - 5, 0) AS further_process_names,
+SELECT destination, rare.sources, list_sort(list_distinct(list(src_ip)))[1:5] AS source_ips,
+    list_sort(list_distinct(list(processes.name) FILTER (processes.name IS NOT NULL)))[1:5] AS process_names,
+    greatest(count(DISTINCT processes.name) - 5, 0) AS further_process_names,
     list_sort(list_distinct(list(coalesce(app, protocol))))[1:5] AS apps,
     greatest(count(DISTINCT coalesce(app, protocol)) - 5, 0) AS further_apps, count(DISTINCT dst_ip) AS addresses,
     count(*) AS flows, sum(src_bytes)::BIGINT AS bytes_sent, sum(dst_bytes)::BIGINT AS bytes_received,
-    min(started_at) AS first_seen, max(ended_at) AS last_seen, min(flow_id) AS example_flow
-FROM contacts
-GROUP BY destination
-HAVING count(DISTINCT src_ip) <= $most
-ORDER BY first_seen DESC, destination
-LIMIT $limit
+    rare.first_seen, max(ended_at) AS last_seen, min(flow_id) AS example_flow
+FROM rare JOIN contacts USING (destination)
+LEFT JOIN processes ON processes.process_id = contacts.process_id
+GROUP BY destination, rare.sources, rare.first_seen
+ORDER BY rare.first_seen DESC, destination

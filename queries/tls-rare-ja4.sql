@@ -9,21 +9,24 @@
 -- column: snis host
 -- column: process_names software
 WITH hellos AS (
-    SELECT ja4, lower(sni) AS sni, flow_id, ts, 'tcp' AS transport FROM tls WHERE ja4 IS NOT NULL
-    UNION ALL
-    SELECT ja4, lower(sni), flow_id, ts, 'quic' FROM quic WHERE ja4 IS NOT NULL
+    SELECT hello.*, flows.src_ip, flows.dst_ip, flows.process_id
+    FROM (
+        SELECT ja4, sni, flow_id, ts, 'tcp' AS transport FROM tls WHERE ja4 IS NOT NULL
+        UNION ALL
+        SELECT ja4, sni, flow_id, ts, 'quic' FROM quic WHERE ja4 IS NOT NULL
+    ) AS hello LEFT JOIN flows ON flows.flow_id = hello.flow_id
+), rare AS ( -- what is costly is worked out for these alone
+    SELECT ja4 FROM hellos GROUP BY ja4 HAVING count(DISTINCT src_ip) <= $most
 )
-SELECT ja4, list_sort(list_distinct(list(transport))) AS transports, count(DISTINCT flows.src_ip) AS clients,
-    list_sort(list_distinct(list(flows.src_ip)))[1:5] AS client_ips, count(*) AS handshakes,
-    list_sort(list_distinct(list(sni) FILTER (sni IS NOT NULL)))[1:5] AS snis,
-    greatest(count(DISTINCT sni) - 5, 0) AS further_snis, count(DISTINCT flows.dst_ip) AS servers,
+SELECT ja4, list_sort(list_distinct(list(transport))) AS transports, count(DISTINCT src_ip) AS clients,
+    list_sort(list_distinct(list(src_ip)))[1:5] AS client_ips, count(*) AS handshakes,
+    list_sort(list_distinct(list(lower(sni)) FILTER (sni IS NOT NULL)))[1:5] AS snis,
+    greatest(count(DISTINCT lower(sni)) - 5, 0) AS further_snis, count(DISTINCT dst_ip) AS servers,
     list_sort(list_distinct(list(processes.name) FILTER (processes.name IS NOT NULL)))[1:5] AS process_names,
     greatest(count(DISTINCT processes.name) - 5, 0) AS further_process_names, min(ts) AS first_seen,
-    max(ts) AS last_seen, min(hellos.flow_id) AS example_flow
-FROM hellos
-LEFT JOIN flows ON flows.flow_id = hellos.flow_id
-LEFT JOIN processes ON processes.process_id = flows.process_id
+    max(ts) AS last_seen, min(flow_id) AS example_flow
+FROM rare JOIN hellos USING (ja4)
+LEFT JOIN processes ON processes.process_id = hellos.process_id
 GROUP BY ja4
-HAVING count(DISTINCT flows.src_ip) <= $most
 ORDER BY clients, handshakes, first_seen DESC, ja4
 LIMIT $limit

@@ -9,17 +9,23 @@
 -- column: local_addr address
 -- column: ratio number Bytes sent for each byte received; none if nothing was received
 -- column: process_names software
-SELECT local_addr, coalesce(hostname, remote_addr) AS destination, count(DISTINCT remote_addr) AS addresses,
+WITH outside AS (
+    SELECT *, coalesce(hostname, remote_addr) AS destination FROM connections
+    WHERE direction IN ('outbound', 'inbound', 'external')
+), largest AS ( -- the rows that are shown: what is costly is worked out for these alone
+    SELECT local_addr, destination, sum(bytes_sent)::BIGINT AS sent, sum(bytes_received)::BIGINT AS received
+    FROM outside GROUP BY local_addr, destination
+    HAVING sent >= $least AND sent >= $ratio * received
+    ORDER BY sent DESC, local_addr, destination
+    LIMIT $limit
+)
+SELECT local_addr, destination, count(DISTINCT remote_addr) AS addresses,
     list_sort(list_distinct(list(coalesce(app, protocol))))[1:5] AS apps,
     greatest(count(DISTINCT coalesce(app, protocol)) - 5, 0) AS further_apps,
     list_sort(list_distinct(list(process_name) FILTER (process_name IS NOT NULL)))[1:5] AS process_names,
-    greatest(count(DISTINCT process_name) - 5, 0) AS further_process_names, count(*) AS flows,
-    sum(bytes_sent)::BIGINT AS bytes_sent, sum(bytes_received)::BIGINT AS bytes_received,
-    round(sum(bytes_sent) / nullif(sum(bytes_received), 0), 2) AS ratio, min(first_seen) AS first_seen,
+    greatest(count(DISTINCT process_name) - 5, 0) AS further_process_names, count(*) AS flows, sent AS bytes_sent,
+    received AS bytes_received, round(sent / nullif(received, 0), 2) AS ratio, min(first_seen) AS first_seen,
     max(last_seen) AS last_seen, min(flow_id) AS example_flow
-FROM connections
-WHERE direction IN ('outbound', 'inbound', 'external')
-GROUP BY local_addr, coalesce(hostname, remote_addr)
-HAVING sum(bytes_sent) >= $least AND sum(bytes_sent) >= $ratio * sum(bytes_received)
+FROM largest JOIN outside USING (local_addr, destination)
+GROUP BY local_addr, destination, sent, received
 ORDER BY bytes_sent DESC, local_addr, destination
-LIMIT $limit

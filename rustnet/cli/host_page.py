@@ -128,7 +128,7 @@ class HostPage:
             for fact, value, source, ip, mac, first, last, count, _capture, flow, packet in self.detail.facts.rows
         ]  # fmt: skip
         columns = [
-            Col(_("fact"), least=0), Col(_("value"), least=36), Col(_("by"), least=0),
+            Col(_("fact"), least=0), Col(_("value"), least=24), Col(_("by"), least=0),
             Col(_("about"), least=17, drop=4), Col(_("first"), least=0, drop=3), Col(_("last"), least=0, drop=1),
             Col(_("times"), True, 0, drop=2), Col(_("evidence"), least=10, drop=5),
         ]  # fmt: skip
@@ -148,8 +148,11 @@ class HostPage:
     def _services(self, title: str, peers: str, result: ResultSet) -> None:
         rows = []
         for protocol, port, app, app_source, service, flows, others, size, first, last, example in result.rows:
-            known = {"payload": "", "port": _(" (by port)"), "tshark": _(" (by tshark)")}.get(app_source or "", "")
-            name = f"{_text(app)}{known}" if app else _("{service}? (by port)").format(service=_text(service))
+            if app:
+                known = {"port": _("{app} (by port)"), "tshark": _("{app} (by tshark)")}.get(app_source or "", "{app}")
+                name = known.format(app=_text(app))
+            else:
+                name = _("{service}? (by port)").format(service=_text(service))
             rows.append([f"{port}/{_text(protocol)}", name if app or service else "-", f"{flows:,}", f"{others:,}",
                          humanised(size), second(first), second(last), f"{example}"])  # fmt: skip
         columns = [

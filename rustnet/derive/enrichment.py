@@ -38,7 +38,7 @@ CREATE OR REPLACE TEMP TABLE own_addresses AS
 SELECT row_number() OVER (ORDER BY num) - 1 AS row, num, any_value(ip) AS ip FROM (
     SELECT src_num AS num, src_ip AS ip FROM {flows} WHERE {span}
     UNION ALL SELECT dst_num, dst_ip FROM {flows} WHERE {span})
-WHERE num IS NOT NULL AND num NOT IN (SELECT num FROM addresses) GROUP BY num"""
+WHERE num IS NOT NULL AND ip IS NOT NULL AND num NOT IN (SELECT num FROM addresses) GROUP BY num"""
 
 _NUMBERS = """
 SELECT row, (num >> 64)::UBIGINT AS high, (num & 18446744073709551615::UHUGEINT)::UBIGINT AS low

@@ -388,10 +388,8 @@ _SNMP = Evidence(
     where="system_description IS NOT NULL",
 )
 
-FLOW_COLUMNS = ", ".join((
-    "flow_id", "src_ip", "dst_ip", "src_port", "dst_port", "src_mac", "dst_mac", "src_packets", "dst_packets",
-    "direction", "vlan_id", "ended_at",
-))  # fmt: skip
+FLOW_COLUMNS = """flow_id, src_ip, dst_ip, src_port, dst_port, src_mac, dst_mac, src_packets, dst_packets, direction,
+    vlan_id, ended_at"""
 """Columns of flows that the expressions use."""
 
 EVIDENCE: tuple[Evidence, ...] = (

@@ -20,6 +20,9 @@ COLUMNS = (
 MOST_LISTED = 1000
 """Rows of each part of a host's page."""
 
+MOST_CARDS, MOST_ADDRESSES = 8, 256
+"""Hardware addresses of an address, and addresses of a hardware address, that a host's page takes in."""
+
 _LIST = f"""
 SELECT {", ".join(f"hosts.{name}" if name.endswith("_seen") else name for name in COLUMNS)}
 FROM hosts LEFT JOIN (SELECT ip, flows, bytes_sent, bytes_received FROM talkers) USING (ip)
@@ -27,11 +30,17 @@ WHERE mac IS NOT NULL OR NOT ?
 ORDER BY bytes_sent + bytes_received DESC NULLS LAST, ip"""  # noqa: S608 -- our columns
 
 _CARDS_ONLY = """
-SELECT count(DISTINCT mac) FROM host_facts
-WHERE source <> 'address' AND fact NOT IN ('vendor') AND ip IS NULL AND mac NOT IN (
-    SELECT mac FROM hosts WHERE mac IS NOT NULL)"""
+SELECT DISTINCT mac FROM host_facts
+WHERE ip IS NULL AND fact <> 'vendor' AND source <> 'address'
+    AND mac NOT IN (SELECT mac FROM host_facts WHERE fact = 'mac')"""
+_ALSO_LISTED = "SELECT count(*) FROM (SELECT DISTINCT mac FROM hosts WHERE mac IN (SELECT unnest(?)))"
 
-_HOST = _LIST.replace("WHERE mac IS NOT NULL OR NOT ?", "WHERE hosts.ip IN (SELECT unnest(?))")
+# Constants reach the flows within the views, a subquery does not: it would take the time of all hosts.
+_HOST = f"""
+SELECT {", ".join(COLUMNS)}
+FROM (FROM hosts WHERE ip IN ({{ips}})) LEFT JOIN (
+    SELECT ip, flows, bytes_sent, bytes_received FROM talkers WHERE ip IN ({{ips}})) USING (ip)
+ORDER BY bytes_sent + bytes_received DESC NULLS LAST, ip"""  # noqa: S608 -- our columns
 
 _ADDRESSES_OF_CARD = """
 SELECT ip FROM host_facts WHERE fact = 'mac' AND mac = ? AND ip IS NOT NULL
@@ -100,7 +109,8 @@ def list_hosts(session: "Session", *, local: bool = False, limit: int | None = N
 
 def cards_only(session: "Session") -> int:
     """Number of hardware addresses that disclose something, and have no address in the list."""
-    return int(session.execute(_CARDS_ONLY).rows[0][0])
+    macs = [row[0] for row in session.execute(_CARDS_ONLY).rows]
+    return len(macs) - int(session.execute(_ALSO_LISTED, [macs]).rows[0][0]) if macs else 0
 
 
 def canonical(text: str) -> tuple[str, bool]:
@@ -126,10 +136,10 @@ def host_detail(session: "Session", text: str) -> HostDetail:
         return [row[0] for row in ask(sql, *values).rows]
 
     macs = [address] if is_mac else column(_CARDS_OF_ADDRESS, address, address)
-    of_cards = sorted({ip for mac in macs for ip in column(_ADDRESSES_OF_CARD, mac, mac)})
-    ips = of_cards if is_mac else [address]
+    of_cards = sorted({ip for mac in macs[:MOST_CARDS] for ip in column(_ADDRESSES_OF_CARD, mac, mac)})
+    ips = of_cards[:MOST_ADDRESSES] if is_mac else [address]
     facts = ask(_FACTS, ips, macs, address)
-    hosts = ask(_HOST, ips)
+    hosts = ask(_HOST.format(ips=", ".join("?" for _ in ips) or "NULL"), *ips, *ips)
     if not facts.rows and not hosts.rows:
         words = "no packet of {address} is in this session, and nothing is stated about it; 'rustnet hosts' lists hosts"
         raise RustnetError(words, address=address)

@@ -10,7 +10,7 @@ from rustnet.columnar import Column
 from rustnet.store.batches import Layout, insert, pieces
 from rustnet.store.items import Work
 from rustnet.store.session import session_cursor
-from rustnet.store.storing import is_fatal, one_line
+from rustnet.store.storing import is_fatal, make_permanent, one_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -199,5 +199,10 @@ def execute_last(writer: "Writer", work: Work) -> None:
     """Run work that reads what is stored while a checkpoint makes that permanent."""
     writer.commit_all(checkpoint=False)
     # More threads would take the core from the checkpoint, which uses one; afterwards the work may use them.
-    with SecondConnection(writer.con, lambda con: con.execute("CHECKPOINT; RESET threads")):
+
+    def checkpoint(con: "duckdb.DuckDBPyConnection") -> None:
+        writer.storing.permanent = make_permanent(con)
+        con.execute("RESET threads")
+
+    with SecondConnection(writer.con, checkpoint):
         work(writer.con)

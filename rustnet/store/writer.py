@@ -263,6 +263,8 @@ class Writer:
 
     def _close_session(self) -> None:
         try:
+            if self.error is None:
+                self.storing.finish()
             close(self.con)
         except Exception as error:  # noqa: BLE001
             self.error = self.error or error

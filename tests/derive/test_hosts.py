@@ -9,10 +9,14 @@ import pytest
 
 from rustnet.cli.main import main
 from rustnet.derive import hosts
+from rustnet.derive.host_evidence import EVIDENCE
 from rustnet.derive.hosts import MOST_VALUES, discover
+from rustnet.derive.hosts_page import FACTS, hosts_page
 from rustnet.derive.passes import Span
+from rustnet.ingest import options as options_module
+from rustnet.ingest.live import LivePasses
+from rustnet.store.cadence import Cadence
 from tests.derive.test_passes import SAMPLES, rows
-from tests.dissect.harness import CLIENT
 from tests.dissect.samples_domain import AS_REP, AS_REQ, SMB1_TALK, SMB2_TALK
 from tests.dissect.samples_layer2 import (
     CDP_SWITCH,
@@ -38,31 +42,27 @@ from tests.dissect.samples_services import (
 )
 from tests.dissect.samples_web import SSH_TALK
 from tests.support.conversations import dns_labels
+from tests.support.hosts import ANSWER, framed, request, routed, stream
 from tests.support.packets import (
-    ACK,
-    FIN,
     MAC_A,
     MAC_B,
     MAC_C,
     NEAREST,
-    PSH,
     SLOW,
     SYN,
     TYPE_ARP,
     TYPE_LLDP,
-    End,
     arp,
     bridge,
     ethernet,
     ip,
     ip_frame,
-    kind_of,
     snap,
     tcp,
-    tcp_frame,
     udp,
     udp_frame,
 )
+from tests.support.paths import ROOT
 from tests.support.pcap import write_pcap
 from tests.support.sessions import ReplayedSession, replay
 
@@ -81,21 +81,6 @@ def facts(tmp_path: Path, frames: list[bytes], *sources: str) -> set[Fact]:
     """Facts of a capture: address, hardware address, fact, value, source; without those of every capture."""
     found = session_of(tmp_path, frames).ask("SELECT ip, mac, fact, value, source FROM host_facts")
     return {row for row in found if row[4] in sources or (not sources and row[4] not in ("address", "ieee"))}
-
-
-def stream(talk: "list[tuple[bool, bytes]] | tuple[tuple[bool, bytes], ...]", a: End, b: End) -> list[bytes]:
-    """A TCP connection from its handshake to its end."""
-    sent = {True: 101, False: 501}
-    frames = [tcp_frame(a, b, 100, 0, SYN), tcp_frame(b, a, 500, 101, SYN | ACK), tcp_frame(a, b, 101, 501, ACK)]
-    for from_client, data in talk:
-        ends = (a, b) if from_client == CLIENT else (b, a)
-        frames.append(tcp_frame(*ends, sent[from_client], sent[not from_client], PSH | ACK, data))
-        sent[from_client] += len(data)
-    return [*frames, tcp_frame(a, b, sent[True], sent[False], FIN | ACK)]
-
-
-def framed(packet: bytes, src: bytes, dst: bytes = MAC_B) -> bytes:
-    return ethernet(packet, kind_of(packet), src=src, dst=dst)
 
 
 def test_arp_binds_an_address_and_keeps_the_evidence(tmp_path: Path) -> None:
@@ -295,13 +280,6 @@ def test_kerberos(tmp_path: Path) -> None:
     assert any(row[2] == "user" and "@" in row[3] for row in found)
 
 
-def request(agent: str, via: str = "", path: str = "/") -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: h\r\nUser-Agent: {agent}\r\n{via}\r\n".encode()
-
-
-ANSWER = b"HTTP/1.1 200 OK\r\nServer: nginx/1.24\r\nContent-Length: 0\r\n\r\n"
-
-
 def test_http_but_not_through_a_proxy(tmp_path: Path) -> None:
     agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) X/1"
     frames = [
@@ -325,16 +303,6 @@ def test_values_are_bounded_and_the_others_counted(tmp_path: Path) -> None:
     assert kept[0] == ("agent/70", 2), "the most frequent are kept"
     left = found.ask("SELECT count, detail FROM anomalies WHERE kind = 'host_facts_left_out'")
     assert left == [(9, f"further values of user_agent by http of addresses that have more than {MOST_VALUES}")]
-
-
-def routed(client: str = "10.0.0.5", mac: bytes = MAC_A, router: bytes = MAC_B, number: int = 4) -> list[bytes]:
-    """Connections of a client with addresses of several networks, through a router."""
-    frames = []
-    for n in range(number):
-        far = f"{8 + n}.{8 + n}.8.8"
-        frames.append(framed(ip(client, far, 6, tcp(40000 + n, 443, 1, 0, SYN)), mac, router))
-        frames.append(framed(ip(far, client, 6, tcp(443, 40000 + n, 1, 2, SYN | ACK), ttl=55), router, mac))
-    return frames
 
 
 def test_the_next_hop_of_traffic_to_several_networks_is_a_router(tmp_path: Path) -> None:
@@ -404,10 +372,40 @@ def test_facts_of_parts_are_those_of_the_whole(capture: Path, tmp_path: Path) ->
     whole = rows(session)["host_facts"]
     con = duckdb.connect(str(session))
     con.execute("DELETE FROM host_facts")
-    tables = ("flows_ended", *(name + hosts.SUFFIX for name in hosts.TABLES))
-    last = {name: con.execute(f"SELECT count(*) FROM {name.split()[0]}").fetchall()[0][0] for name in tables}
+    tables = ("flows_ended", *hosts.TABLES)
+    last = {name: con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in tables}
     everything = dict.fromkeys(tables, 0)
     discover(con, Span((1,), everything))
     discover(con, Span((1,), last))  # nothing is new
     con.close()
     assert rows(session)["host_facts"] == whole
+
+
+def test_a_session_that_is_being_written_has_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the flushes before the end; the end has what a quick replay has."""
+    seen: list[int] = []
+    real = LivePasses.__call__
+
+    def watched(self: LivePasses, con: duckdb.DuckDBPyConnection, capture_id: int) -> None:
+        real(self, con, capture_id)
+        seen.append(con.execute("SELECT count(*) FROM host_facts").fetchall()[0][0])
+
+    monkeypatch.setattr(LivePasses, "__call__", watched)
+    monkeypatch.setattr(options_module, "LIVE", Cadence(seconds=0.0, packets=1, rows=1, share=1.0))
+    monkeypatch.setattr("rustnet.ingest.live.SELDOM", 2)
+    capture = ROOT / "sample_pcaps" / "network.pcapng"
+    replay(tmp_path / "paced.duckdb", capture, speed=20.0).con.close()
+    replay(tmp_path / "quick.duckdb", capture).con.close()
+    assert len(seen) > 2
+    assert 0 < seen[0] <= seen[-1]
+    assert len(set(seen)) > 1, "later flushes add to those of the first"
+    assert rows(tmp_path / "paced.duckdb")["host_facts"] == rows(tmp_path / "quick.duckdb")["host_facts"]
+
+
+def test_the_page_is_current_and_complete() -> None:
+    assert (ROOT / "docs" / "hosts.md").read_text("utf-8") == hosts_page(), (
+        "run: python -m rustnet.derive.hosts_page > docs/hosts.md"
+    )
+    stated = [stated for each in EVIDENCE for stated in each.stated]
+    assert all(each.text for each in stated)
+    assert {each.fact for each in stated} <= FACTS.keys()

@@ -13,7 +13,7 @@ import pytest
 from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.records import table_name
-from rustnet.store import finish
+from rustnet.store import finish, session
 from rustnet.store import storing as module
 from rustnet.store.batches import Rows, insert
 from rustnet.store.cadence import BATCH
@@ -226,3 +226,44 @@ def test_the_commits_of_a_killed_writer_are_in_the_file_without_a_log(tmp_path: 
     with duckdb.connect(path, read_only=True) as con:
         assert con.execute("SELECT packet FROM dns").fetchall() == [(1,)]
         assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
+
+
+def test_a_reader_delays_a_checkpoint_and_does_not_fail_it(tmp_path: Path) -> None:
+    """DuckDB refuses a checkpoint while a statement works that began before rows were changed."""
+    path = str(tmp_path / "s.duckdb")
+    con = session.create_or_open(path, registry.tables(), threads=1, small_groups=True)
+    storing = module.Storing(con, lambda: None)
+    reader = session.reading_cursor(con)
+
+    def change(value: str) -> None:
+        con.execute("UPDATE meta SET value = ? WHERE key = 'created'", [value])
+
+    def permanent() -> bool:
+        return storing.permanent
+
+    def in_file() -> bytes:
+        return Path(path).read_bytes()
+
+    con.execute("BEGIN")
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM meta").fetchall()
+    change("while it is read")
+    assert storing.commit()
+    assert not permanent()
+    assert b"while it is read" not in in_file()
+    assert reader.execute("SELECT count(*) FROM meta WHERE value = 'while it is read'").fetchall() == [(0,)]
+    reader.execute("COMMIT")
+    assert reader.execute("SELECT count(*) FROM meta WHERE value = 'while it is read'").fetchall() == [(1,)]
+    assert storing.commit()
+    assert permanent()
+    assert b"while it is read" in in_file()
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM meta").fetchall()
+    change("at its end")
+    assert storing.commit()
+    assert not permanent()
+    reader.close()
+    storing.finish()
+    assert permanent()
+    assert b"at its end" in in_file()
+    session.close(con)

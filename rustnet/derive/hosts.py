@@ -129,7 +129,7 @@ _FACTS = """
 CREATE OR REPLACE TEMP TABLE own_facts AS
 SELECT capture_id, ip, mac, fact, trim(value) AS value, source, min(ts) AS first_seen, max(last) AS last_seen,
     sum(count)::BIGINT AS count, arg_min(flow_id, packet) AS flow_id, min(packet) AS packet
-FROM own_evidence GROUP BY ALL"""
+FROM own_evidence WHERE trim(value) <> '' GROUP BY ALL"""
 
 _GROUP = "capture_id, ip, mac, fact, source"
 _MANY = f"SELECT 1 FROM own_facts GROUP BY {_GROUP} HAVING count(*) > {MOST_VALUES} LIMIT 1"

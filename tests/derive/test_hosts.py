@@ -294,6 +294,19 @@ def test_http_but_not_through_a_proxy(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_blanks_state_nothing_and_captured_text_is_kept_exactly(tmp_path: Path) -> None:
+    hostile = "a\x1b[31m'; DROP TABLE host_facts; --\u202e"
+    message = DHCP_REQUEST.replace(b"\x0c\x06laptop", b"\x0c\x06      ").replace(b"MSFT 5.0", b"\xffSFT '%$")
+    frames = [
+        udp_frame(("0.0.0.0", 68), ("255.255.255.255", 67), message),
+        *stream([(True, request(hostile)), (False, ANSWER)], ("10.0.0.5", 50000), ("10.0.0.8", 80)),
+    ]
+    found = facts(tmp_path, frames)
+    assert not [row for row in found if row[2:4] == ("hostname", "")]
+    assert [row[3] for row in found if row[2] == "user_agent"] == [hostile]
+    assert any(row[2] == "software" and "SFT '%$" in row[3] for row in found)
+
+
 def test_values_are_bounded_and_the_others_counted(tmp_path: Path) -> None:
     talk = [part for n in range(MOST_VALUES + 9) for part in ((True, request(f"agent/{n}")), (False, ANSWER))]
     talk += [(True, request("agent/70")), (False, ANSWER)]

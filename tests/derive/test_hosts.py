@@ -352,6 +352,18 @@ def test_vendors_are_facts_of_the_hardware_address(tmp_path: Path) -> None:
     }
 
 
+def test_a_flood_of_hardware_addresses_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "MOST_CARDS", 4)
+    frames = [
+        framed(ip("10.0.0.5", f"10.0.1.{n}", 17, udp(9, 9, b"x")), MAC_A, b"\0\0\x0c\0\0%c" % n) for n in range(9)
+    ]
+    found = session_of(tmp_path, frames)
+    assert len(found.ask("SELECT mac FROM host_facts WHERE fact = 'vendor'")) == 4
+    assert found.ask("SELECT DISTINCT value FROM host_facts WHERE fact = 'vendor' AND mac = ?", A), "it has most flows"
+    left = found.ask("SELECT detail, count FROM anomalies WHERE kind = 'host_facts_left_out'")
+    assert left == [("vendors: too many hardware addresses", 6)]
+
+
 def test_the_initial_ttl_of_hosts_on_the_link_only(tmp_path: Path) -> None:
     frames = [ethernet(arp(1, "10.0.0.5", "10.0.0.1", MAC_A), TYPE_ARP), *routed()]
     assert facts(tmp_path, frames, "ip") == {("10.0.0.5", None, "initial_ttl", "64", "ip")}

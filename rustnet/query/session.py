@@ -80,7 +80,10 @@ class Session(ABC):
         [(1,)]
         """
         return self.execute(
-            arguments.statement(text), params, arguments.limit(limit), seconds=arguments.time_limit(seconds)
+            arguments.statement(text),
+            arguments.values(params),
+            arguments.limit(limit),
+            seconds=arguments.time_limit(seconds),
         )
 
     def flows(
@@ -183,7 +186,11 @@ class Session(ABC):
             return rows.result()
 
     def diff(self, other: "Session | str | PathLike[str]", **rules: Any) -> "Difference":
-        """What is new, gone or changed in ``other``, compared with this session (see `rustnet.query.diff.diff`)."""
+        """What is new, gone or changed in ``other``; ``rules`` are the other arguments of `rustnet.diff`.
+
+        >>> s.diff("web.duckdb").rows
+        []
+        """
         from rustnet.query.diff import diff  # noqa: PLC0415 -- needed for this only
 
         return diff(self, other, **rules)
@@ -220,7 +227,7 @@ class Session(ABC):
         """Saved queries that `query` runs, by subject, with the parameters of each.
 
         >>> [row[0] for row in s.queries().rows if row[1] == "ssh"]
-        ['ssh-servers']
+        ['ssh-attempts', 'ssh-servers']
         """
         from rustnet.query import contents  # noqa: PLC0415
 

@@ -220,7 +220,7 @@ class Session(ABC):
         """Saved queries that `query` runs, by subject, with the parameters of each.
 
         >>> [row[0] for row in s.queries().rows if row[1] == "ssh"]
-        ['ssh-servers']
+        ['ssh-attempts', 'ssh-servers']
         """
         from rustnet.query import contents  # noqa: PLC0415
 

@@ -80,7 +80,10 @@ class Session(ABC):
         [(1,)]
         """
         return self.execute(
-            arguments.statement(text), params, arguments.limit(limit), seconds=arguments.time_limit(seconds)
+            arguments.statement(text),
+            arguments.values(params),
+            arguments.limit(limit),
+            seconds=arguments.time_limit(seconds),
         )
 
     def flows(
@@ -183,7 +186,11 @@ class Session(ABC):
             return rows.result()
 
     def diff(self, other: "Session | str | PathLike[str]", **rules: Any) -> "Difference":
-        """What is new, gone or changed in ``other``, compared with this session (see `rustnet.query.diff.diff`)."""
+        """What is new, gone or changed in ``other``; ``rules`` are the other arguments of `rustnet.diff`.
+
+        >>> s.diff("web.duckdb").rows
+        []
+        """
         from rustnet.query.diff import diff  # noqa: PLC0415 -- needed for this only
 
         return diff(self, other, **rules)

@@ -183,7 +183,16 @@ class _Simulation:
         if self.t.stamps:
             options = b"\1\1\10\12" + struct.pack(">II", self.clock(when, from_source), echo)
         head = struct.pack(
-            ">HHIIBBHHH", src[1], dst[1], seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 5 + len(options) // 4 << 4, flags, 8_192, 0, 0
+            ">HHIIBBHHH",
+            src[1],
+            dst[1],
+            seq & 0xFFFFFFFF,
+            ack & 0xFFFFFFFF,
+            5 + len(options) // 4 << 4,
+            flags,
+            8_192,
+            0,
+            0,
         )
         body = ip(src[0], dst[0], 6, head + options)
         if size:  # the length that the header claims
@@ -210,7 +219,9 @@ class _Simulation:
             from_client = step != 1
             sent = begin + step * half
             when = sent if from_client == near else sent + half
-            self.capture(when, from_client == client_is_source, 999 if step < 2 else 1_000, 1_000 if step else 0, flags, 0, 0)
+            self.capture(
+                when, from_client == client_is_source, 999 if step < 2 else 1_000, 1_000 if step else 0, flags, 0, 0
+            )
         self.began = begin + 2 * half + (0 if client_is_source else half)
         self.at(self.began, self.send)
         self.at(self.began + 0.3, self.timeout)
@@ -284,7 +295,9 @@ class _Simulation:
             self.newest = max(self.newest, order)
         recovering = self.cumulative < self.recover
         self.cumulative = max(self.cumulative, cumulative)
-        if recovering and self.cumulative >= self.recover:  # as Linux moderates the window: no burst of what was acknowledged
+        if (
+            recovering and self.cumulative >= self.recover
+        ):  # as Linux moderates the window: no burst of what was acknowledged
             self.cwnd = min(self.cwnd, max(2.0, len(self.sent) + 3.0))
         self.progress = now
         for index in [i for i, (order, _) in self.sent.items() if order <= self.newest - 3]:
@@ -320,7 +333,7 @@ class _Simulation:
     def timeout(self, now: float) -> None:
         """The retransmission timer."""
         wait = 0.2 + 2 * (self.path.delay + self.path.queue)
-        if self.sent and now - max(self.progress, max(at for _, at in self.sent.values())) >= wait:
+        if self.sent and now - max([self.progress, *(at for _, at in self.sent.values())]) >= wait:
             self.lost = sorted({*self.lost, *self.sent})
             self.sent.clear()
             self.ssthresh, self.cwnd = max(2.0, self.cwnd * 0.7), 2.0
@@ -370,4 +383,3 @@ class _Simulation:
             self.acknowledged(when, cumulative, orders, echo)
 
         self.at(now + self.path.delay / 2 + self.shake(), arrive)
-

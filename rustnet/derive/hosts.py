@@ -23,9 +23,6 @@ NAMES_TABLE = "names"
 TABLES = (*dict.fromkeys(each.table for each in EVIDENCE), NAMES_TABLE)
 """Tables that facts are derived from, besides those of flows."""
 
-SUFFIX = " for hosts"
-"""After the name of a table in `Span.since`: its first row that the pass has not read."""
-
 MOST_VALUES = 64
 """Values of a fact by one source that are kept of an address: the most frequent ones; an anomaly counts the others."""
 
@@ -214,15 +211,15 @@ def _stage_statements(con: "DuckDBPyConnection", span: Span, tables: Collection[
     def filled(table: str) -> bool:
         if tables is not None:
             return table in tables
-        return bool(run(con, f"SELECT 1 FROM {table} WHERE rowid >= {span.first_row(table + SUFFIX)} LIMIT 1"))
+        return bool(run(con, f"SELECT 1 FROM {table} WHERE rowid >= {span.first_row(table)} LIMIT 1"))
 
     present = {table for table in TABLES if filled(table)}
     stating = [each for each in EVIDENCE if each.table in present and _any(con, each, span)]
     flows = _flows_of(con, span, [each for each in stating if each.needs_flow])
     for each in stating:
-        run(con, f"{_INSERT} {statement(each, flows, _rows(span, each.table + SUFFIX))}")
+        run(con, f"{_INSERT} {statement(each, flows, _rows(span, each.table))}")
     drop(con, "own_flows")
-    own_rows = _rows(span, NAMES_TABLE + SUFFIX)
+    own_rows = _rows(span, NAMES_TABLE)
     if NAMES_TABLE in present and run(con, _ANY_STATED.format(span=own_rows)):
         reading = [table for table in _NAMED_BY if tables is None or table in tables] or _NAMED_BY[:1]
         messages = " UNION ALL ".join(
@@ -233,7 +230,7 @@ def _stage_statements(con: "DuckDBPyConnection", span: Span, tables: Collection[
 
 def _any(con: "DuckDBPyConnection", each: HostEvidence, span: Span) -> bool:
     """Whether any row may state something: that is known sooner than a statement is planned."""
-    sql = f"SELECT 1 FROM {each.table} WHERE {_rows(span, each.table + SUFFIX)} AND ({each.where}) LIMIT 1"
+    sql = f"SELECT 1 FROM {each.table} WHERE {_rows(span, each.table)} AND ({each.where}) LIMIT 1"
     return each.where == "true" or bool(run(con, sql))
 
 
@@ -243,8 +240,7 @@ def _flows_of(con: "DuckDBPyConnection", span: Span, stating: list[HostEvidence]
     if len(stating) < 2 or run(con, f"SELECT count(*) FROM {flows}")[0][0] < MANY_FLOWS:
         return flows
     rows = " UNION ALL ".join(
-        f"SELECT flow_id FROM {each.table} WHERE {_rows(span, each.table + SUFFIX)} AND ({each.where})"
-        for each in stating
+        f"SELECT flow_id FROM {each.table} WHERE {_rows(span, each.table)} AND ({each.where})" for each in stating
     )
     run(con, f"CREATE OR REPLACE TEMP TABLE own_flows AS SELECT {FLOW_COLUMNS} FROM {flows} WHERE flow_id IN ({rows})")
     return "own_flows"
@@ -279,4 +275,4 @@ def _run(con: "DuckDBPyConnection", span: Span, _evidence: Evidence) -> Outcome:
     return Outcome(discover(con, span))
 
 
-HOSTS = Pass("hosts", _run, live=True)
+HOSTS = Pass("hosts", _run, live=True, seldom=True)

@@ -96,8 +96,9 @@ show a gateway that nobody used.
   `anomalies` (`host_facts_left_out`) counts the others.
 - Repetitions of ARP, LLDP, CDP, spanning tree and LACP have no row. `last_seen` is then the flow's last packet if the
   flow has one message only, and otherwise that of the last message with a row.
-- While a session is being written, flows that are still open do not count in `count`, and what needs several flows
-  (next hop) is looked for in the flows of each flush; the end of the run derives all of it from all rows.
+- While a session is being written, new rows are read every few seconds, flows that are still open do not count in
+  `count`, and what needs several flows (next hop) is looked for in the new ones; the end of the run derives all of it
+  from all rows.
 - Names in DNS answers and in requests (SNI, HTTP) are not facts of a host: they say what others call it. The table
   `names` and the view `hosts` have them.
 """

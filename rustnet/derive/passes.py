@@ -89,6 +89,8 @@ class Pass:
     run: Work
     live: bool = False
     """Whether it also runs at each flush, over the span since the previous one."""
+    seldom: bool = False
+    """Whether it runs at some of these flushes only, because nobody waits for its result."""
     on_demand: bool = False
     """Whether it runs only if requested by name."""
 

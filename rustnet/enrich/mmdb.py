@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import maxminddb
 import numpy as np
+from maxminddb.reader import Reader
 
 from rustnet.columnar import Array
 from rustnet.enrich.geofiles import GeoFiles, find
@@ -30,6 +31,8 @@ TRIED = 256
 """Records from which it is told what a database states."""
 MOST_PLACES = 1_000_000
 """Different countries with cities, or autonomous systems, of one lookup."""
+MOST_KEPT = 100_000
+"""Records of a database that are kept in memory."""
 _ENGLISH = "en"
 
 
@@ -48,7 +51,7 @@ NOTHING = Stated()
 def stated(record: object) -> Stated:
     """Read a record of any of the known shapes; whatever else it has is left alone."""
     if not isinstance(record, dict):
-        return NOTHING
+        return record if isinstance(record, Stated) else NOTHING
     traits = record.get("traits")
     traits = traits if isinstance(traits, dict) else {}
     number = record.get("autonomous_system_number", traits.get("autonomous_system_number", record.get("asn")))
@@ -91,6 +94,24 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 32 else None
 
 
+class _Reader(Reader):
+    """Keeps what records state by their place: many networks share one, and reading it takes most of the time."""
+
+    def __init__(self, path: str) -> None:
+        self._kept: dict[int, Stated] = {}
+        # The reader in Python: a damaged file makes the one in C end the process.
+        super().__init__(path, maxminddb.MODE_MMAP)
+
+    def _resolve_data_pointer(self, pointer: int) -> Any:
+        known = self._kept.get(pointer)
+        if known is None:
+            known = stated(super()._resolve_data_pointer(pointer))
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[pointer] = known
+        return known
+
+
 class Database:
     """One open database. Raises `InputError` for every way in which a file can be none."""
 
@@ -98,8 +119,7 @@ class Database:
         self.path = path
         self.reader: Any = None
         with _explained(path):
-            # The reader in Python: a damaged file makes the one in C end the process.
-            self.reader = maxminddb.open_database(path, maxminddb.MODE_MMAP)
+            self.reader = _Reader(path)
             described = self.reader.metadata()
             self.type = str(described.database_type)[:LONGEST]
             built = datetime.fromtimestamp(int(described.build_epoch), UTC)

@@ -127,7 +127,8 @@ address comes from the next one, in the order city, country, shipped table. Only
 {files}
 - `--no-geoip` looks nothing up: only scopes are stated.
 
-The build date and type of each database are in `data_sources`. A file that was given and cannot be used ends the
+The build date and type of each database are in `data_sources`. Looking up takes longer than in the shipped tables:
+about two seconds for 60,000 addresses in a database of cities. A file that was given and cannot be used ends the
 command before anything is read; one that was found is left out with a sentence.
 
 ## Scope of an address

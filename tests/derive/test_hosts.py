@@ -13,6 +13,9 @@ from rustnet.derive.host_evidence import EVIDENCE
 from rustnet.derive.hosts import MOST_VALUES, discover
 from rustnet.derive.hosts_page import FACTS, hosts_page
 from rustnet.derive.passes import Span
+from rustnet.ingest import options as options_module
+from rustnet.ingest.live import LivePasses
+from rustnet.store.cadence import Cadence
 from tests.derive.test_passes import SAMPLES, rows
 from tests.dissect.samples_domain import AS_REP, AS_REQ, SMB1_TALK, SMB2_TALK
 from tests.dissect.samples_layer2 import (
@@ -369,13 +372,34 @@ def test_facts_of_parts_are_those_of_the_whole(capture: Path, tmp_path: Path) ->
     whole = rows(session)["host_facts"]
     con = duckdb.connect(str(session))
     con.execute("DELETE FROM host_facts")
-    tables = ("flows_ended", *(name + hosts.SUFFIX for name in hosts.TABLES))
-    last = {name: con.execute(f"SELECT count(*) FROM {name.split()[0]}").fetchall()[0][0] for name in tables}
+    tables = ("flows_ended", *hosts.TABLES)
+    last = {name: con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in tables}
     everything = dict.fromkeys(tables, 0)
     discover(con, Span((1,), everything))
     discover(con, Span((1,), last))  # nothing is new
     con.close()
     assert rows(session)["host_facts"] == whole
+
+
+def test_a_session_that_is_being_written_has_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the flushes before the end; the end has what a quick replay has."""
+    seen: list[int] = []
+    real = LivePasses.__call__
+
+    def watched(self: LivePasses, con: duckdb.DuckDBPyConnection, capture_id: int) -> None:
+        real(self, con, capture_id)
+        seen.append(con.execute("SELECT count(*) FROM host_facts").fetchall()[0][0])
+
+    monkeypatch.setattr(LivePasses, "__call__", watched)
+    monkeypatch.setattr(options_module, "LIVE", Cadence(seconds=0.0, packets=1, rows=1, share=1.0))
+    monkeypatch.setattr("rustnet.ingest.live.SELDOM", 2)
+    capture = ROOT / "sample_pcaps" / "network.pcapng"
+    replay(tmp_path / "paced.duckdb", capture, speed=20.0).con.close()
+    replay(tmp_path / "quick.duckdb", capture).con.close()
+    assert len(seen) > 2
+    assert 0 < seen[0] <= seen[-1]
+    assert len(set(seen)) > 1, "later flushes add to those of the first"
+    assert rows(tmp_path / "paced.duckdb")["host_facts"] == rows(tmp_path / "quick.duckdb")["host_facts"]
 
 
 def test_the_page_is_current_and_complete() -> None:

@@ -51,7 +51,7 @@ def make(path: Path, flows: int, shift: int) -> None:
     """Write a session; ``shift`` moves the numbers of which addresses and names are made."""
     dns = next(cls for cls in registry.tables() if table_name(cls) == "dns")
     con = create_or_open(path, registry.tables())
-    at = f"{BEGIN}000000000 + (i * {SPAN}000000000 // {flows})"
+    at = f"{BEGIN}000000000 + i * {SPAN * 10**9 // flows}"
     insert(con, Capture, "captures", {
         "capture_id": "1", "source": "'made.pcap'", "kind": "'file'", "format": "'pcap'", "complete": "true",
         "finished": "true", "first_ts": f"make_timestamp_ns({BEGIN}000000000)",
@@ -74,7 +74,7 @@ def make(path: Path, flows: int, shift: int) -> None:
     }, f"range({flows}) t(i)")  # fmt: skip
     insert(con, Packet, "packets", {
         "capture_id": "1", "number": "i + 1", "flow_id": f"i // 10 % {flows} + 1", "from_src": "i % 2 = 0",
-        "ts": f"make_timestamp_ns({BEGIN}000000000 + (i * {SPAN}000000000 // {flows * 10}))", "length": "600",
+        "ts": f"make_timestamp_ns({BEGIN}000000000 + i * {SPAN * 10**8 // flows})", "length": "600",
         "duplicate": "false",
     }, f"range({flows * 10}) t(i)")  # fmt: skip
     con.execute(

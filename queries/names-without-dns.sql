@@ -1,7 +1,7 @@
 -- title: Names without a DNS answer
 -- description: Names that clients asked a server for in TLS, QUIC and HTTP, although no DNS answer to them had given its
--- description: address for that name; only clients with other answers before. Caches, encrypted DNS, alternative
--- description: services and connections that are used for several names look the same.
+-- description: address for that name; only clients with other answers before. Caches, aliases that are asked for by
+-- description: themselves, encrypted DNS, alternative services and connections that serve several names look the same.
 -- subject: dns
 -- parameter: limit int 200 Most rows
 -- column: asked_for host Name that the client asked for

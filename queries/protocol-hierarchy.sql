@@ -59,7 +59,7 @@ WITH RECURSIVE links AS (
     SELECT chain[1:depth] AS node, sum(frames)::BIGINT AS frames, sum(bytes)::BIGINT AS bytes,
         coalesce(sum(frames) FILTER (depth = len(chain)), 0)::BIGINT AS frames_end,
         coalesce(sum(bytes) FILTER (depth = len(chain)), 0)::BIGINT AS bytes_end
-    FROM (SELECT *, unnest(range(1, len(chain) + 1)) AS depth FROM chains) GROUP BY node
+    FROM chains, range(1, 200) AS r(depth) WHERE depth <= len(chain) GROUP BY node
 ), placed AS (
     SELECT nodes.node, list((-above.frames, above.node[-1]) ORDER BY len(above.node)) AS place
     FROM nodes JOIN nodes AS above ON nodes.node[1:len(above.node)] = above.node GROUP BY nodes.node

@@ -53,9 +53,8 @@ WITH sided AS (
     SELECT path, min(ended) FILTER (bytes > 0) AS low, max(ended) FILTER (bytes > 0) AS high, sum(bytes) AS passed,
         sum(retransmissions)::BIGINT AS retransmissions,
         min(began) FILTER (retransmissions > 0) AS first_loss, max(ended) FILTER (retransmissions > 0) AS last_loss,
-        min(total - bytes) FILTER (retransmissions > 0) AS first_total, max(total) FILTER (retransmissions > 0) AS last_total,
         min(ended) FILTER (retransmissions > 0) AS first_loss_end,
-        (last_total - first_total) / nullif(last_loss - first_loss, 0) AS loss_speed,
+        (max(total) FILTER (retransmissions > 0) - min(total - bytes) FILTER (retransmissions > 0)) / nullif(last_loss - first_loss, 0) AS loss_speed,
         greatest(least(greatest((high - low) / 16, 0.2), 1), (high - low) / 1000) AS width
     FROM steps GROUP BY path
 ), marks AS (
@@ -101,33 +100,36 @@ WITH sided AS (
     SELECT spans.*, windows, in_band, in_line, coalesce(queued_ms, 0) AS queued_ms, baseline_ms,
         coalesce(queued_ms, 0) >= greatest(10, 0.25 * baseline_ms) AS queue,
         CASE WHEN queue AND in_band < 0.5 THEN slope
-            WHEN queue OR coalesce(loss_speed, 0) <= 0 THEN speed ELSE loss_speed END AS speed,
+            WHEN queue OR in_band >= 0.5 AND speed > loss_speed OR coalesce(loss_speed, 0) <= 0 THEN speed
+            ELSE loss_speed END AS speed,
         greatest(coalesce(baseline_ms, 0) / 1e3, 0.1) AS slack
     FROM spans JOIN plateaus USING (path) JOIN lines USING (path) LEFT JOIN queues USING (path)
 ), risen AS (
-    SELECT path, retransmissions > 0 AS lossy, ended, began, first_loss_end, low, high, total, lag(ended) OVER (PARTITION BY path, lossy ORDER BY ended) AS previous,
-        total - speed * (ended - low) AS above, total - bytes - speed * (began - low) AS below,
-        speed * (ended - first_loss) - (total - first_total) AS tokens,
-        speed * (began - first_loss) - (total - bytes - first_total) AS tokens_before,
-        speed * slack AS tolerance, slack, ended BETWEEN first_loss AND last_loss AS between_losses
+    SELECT path, retransmissions > 0 AS lossy, ended, began, total, slack, speed * slack AS tolerance,
+        ended <= coalesce(first_loss_end, low + 0.25 * (high - low)) AS early,
+        ended BETWEEN first_loss AND last_loss AS between_losses,
+        lag(ended) OVER (PARTITION BY path, retransmissions > 0 ORDER BY ended) AS previous,
+        total - speed * (ended - low) AS above, total - bytes - speed * (began - low) AS below
     FROM (SELECT path, retransmissions, ended, began, total, bytes FROM steps)
-    JOIN (SELECT path, speed, slack, low, high, first_loss, last_loss, first_total, first_loss_end FROM known) USING (path)
+    JOIN (SELECT path, speed, slack, low, high, first_loss, last_loss, first_loss_end FROM known) USING (path)
+), taken AS (  -- what is missing in a bucket that fills at this speed: how far the total is above its lowest line so far
+    SELECT *, above - min(below) OVER before AS missing, ended - arg_min(began, below) OVER before AS rising
+    FROM risen WINDOW before AS (PARTITION BY path ORDER BY ended ROWS UNBOUNDED PRECEDING)
+), bursts AS (
+    SELECT path, max(missing) AS burst, max(total) AS before_loss, arg_max(rising, missing) AS rising
+    FROM taken WHERE early GROUP BY path
 ), buckets AS (
-    SELECT path, max(above - lowest) FILTER (ended <= coalesce(first_loss_end, low + 0.25 * (high - low))) AS burst,
-        max(total) FILTER (ended <= coalesce(first_loss_end, low + 0.25 * (high - low))) AS before_loss,
-        arg_max(ended - lowest_at, above - lowest) FILTER (ended <= coalesce(first_loss_end, low + 0.25 * (high - low))) AS rising,
+    SELECT path, any_value(burst) AS burst, any_value(before_loss) AS before_loss, any_value(bursts.rising) AS rising,
         count(*) FILTER (lossy AND (previous IS NULL OR ended - previous > greatest(0.25, 2 * slack))) AS episodes,
-        avg((least(abs(tokens), abs(tokens_before)) <= tolerance)::INT) FILTER (lossy) AS empty_at_loss,
-        avg((tokens >= -tolerance)::INT) FILTER (between_losses) AS within
-    FROM (SELECT *, min(below) OVER before AS lowest, arg_min(began, below) OVER before AS lowest_at FROM risen
-        WINDOW before AS (PARTITION BY path ORDER BY ended ROWS UNBOUNDED PRECEDING))
-    GROUP BY path
+        avg((missing >= burst - tolerance)::INT) FILTER (lossy) AS empty_at_loss,
+        avg((missing <= burst + tolerance)::INT) FILTER (between_losses) AS within
+    FROM taken JOIN bursts USING (path) GROUP BY path
 ), judged AS (
     SELECT *, burst >= greatest(16384, 0.05 * speed, 0.05 * before_loss, 0.25 * speed * rising) AS bucket,
         CASE WHEN windows < 8 THEN NULL
             WHEN queue AND (in_line >= 0.8 OR in_band >= 0.5) THEN CASE WHEN bucket THEN 'shaping' ELSE 'bottleneck' END
             WHEN queue THEN NULL
-            WHEN bucket AND episodes >= 2 AND empty_at_loss >= 0.8 AND within >= 0.95 THEN 'policing' END AS rate_limit,
+            WHEN bucket AND (episodes >= 2 OR last_loss - first_loss >= 1) AND empty_at_loss >= 0.5 AND within >= 0.95 THEN 'policing' END AS rate_limit,
         coalesce(baseline_ms < 0.5 * handshake_ms, true) AS near
     FROM known JOIN buckets USING (path) JOIN paths USING (path)
 )
@@ -140,13 +142,13 @@ SELECT capture_id, local_ip, remote_ip, CASE WHEN upload THEN 'upload' ELSE 'dow
     round(high - low, 3) AS duration_s,
     CASE WHEN rate_limit = 'shaping' THEN 'round trips grow, and more than the rate passed at first'
         WHEN rate_limit = 'bottleneck' THEN 'round trips grow at a constant rate: a link of this rate, or a shaper whose burst was used up'
-        WHEN rate_limit = 'policing' AND episodes < 4 THEN format('only {} moments of loss; an application that paces itself looks alike on a lossy path', episodes)
-        WHEN rate_limit = 'policing' THEN 'losses come where the bucket is empty; an application that paces itself looks alike on a lossy path'
+        WHEN rate_limit = 'policing' THEN format('{} losses in {} episodes, where the bucket is empty; an application that sends a burst and then paces '
+            || 'itself looks alike on a lossy path', retransmissions, episodes)
         WHEN windows < 8 THEN 'shorter than two seconds: nothing is claimed'
         WHEN queue THEN 'round trips grow, but the rate is not constant'
         WHEN near AND retransmissions = 0 THEN 'no loss; a queue would not be seen, since round trips are only those of the near end'
         WHEN retransmissions = 0 THEN 'neither loss nor queue: the application or the receive window sets the rate'
-        WHEN episodes < 2 THEN 'losses at one moment only: the end of slow start'
+        WHEN episodes < 2 AND last_loss - first_loss < 1 THEN 'losses at one moment only: the end of slow start'
         WHEN NOT coalesce(bucket, false) THEN 'losses, but nothing passed above the rate before: a short queue, or losses of other causes'
         ELSE 'losses do not follow a token bucket: other causes' END AS note,
     flow_ids, make_timestamp_ns((low * 1e9)::BIGINT) AS from_ts, make_timestamp_ns((first_loss * 1e9)::BIGINT) AS first_loss_ts,

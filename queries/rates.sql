@@ -26,8 +26,8 @@ WITH span AS (
 ), slots AS (
     SELECT slot FROM counted
     UNION
-    SELECT unnest(range(first_ns // width, last_ns // width + 1)) FROM chosen
-    WHERE last_ns // width - first_ns // width < 10000
+    SELECT first_ns // width + number FROM chosen, range(10000) AS r(number)
+    WHERE number <= last_ns // width - first_ns // width AND last_ns // width - first_ns // width < 10000
 )
 SELECT make_timestamp_ns(slot * width) AS begins, width / 1e9 AS seconds, coalesce(packets, 0) AS packets,
     coalesce(bytes, 0) AS bytes, round(coalesce(packets, 0) * 1e9 / width, 3) AS packets_per_s,

@@ -1,5 +1,5 @@
 -- title: Certificates with a fault
--- description: Certificates in the clear (TLS 1.2 and older) that were expired or not yet valid at the time of the packet,
+-- description: Certificates in the clear (TLS 1.2 and older) that were expired or not yet valid by the capture's clock,
 -- description: have the same issuer and subject, or lack the name that the client asked for. No signature is verified and
 -- description: no chain is built; a client may have rejected the certificate.
 -- subject: tls

@@ -140,7 +140,9 @@ class Config:
     if there is one.
     """
     geo_country: Path | None = None
-    """Database of countries in MaxMind's format."""
+    """Database of countries in MaxMind's format. With one of the three no others are looked for; none: those in
+    the usual places, else the tables of this program.
+    """
     geo_city: Path | None = None
     """Database of cities and countries in MaxMind's format."""
     geo_asn: Path | None = None

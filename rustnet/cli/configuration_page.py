@@ -61,6 +61,9 @@ FLAGS = {
     "color": "--color, --no-color",
     "workers": "replay --workers",
     "queries": "query --queries",
+    "geo.country": "replay --geoip-country",
+    "geo.city": "replay --geoip-city",
+    "geo.asn": "replay --geoip-asn",
 }
 """Flags by the key that they override."""
 

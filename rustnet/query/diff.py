@@ -29,9 +29,11 @@ LEAST_BYTES = 10_000
 """Bytes by which it must differ as well, over the time of the shorter side."""
 LEAST_NUMBER = 10
 """The same for numbers of flows or messages."""
-KEPT = 20_000
+KEPT = 10_000
 """Most rows of one kind and change that are kept: the most surprising ones."""
-MOST_PROCESSES = 100_000
+MOST_CHARACTERS = 4_000_000
+"""Most characters of items and details of one kind and change that are kept."""
+MOST_PROCESSES = 10_000
 """Most new or gone processes that are remembered, to mark what they did."""
 
 _TYPES: dict[str, tuple[str, Kind | None]] = {
@@ -74,14 +76,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Difference(ResultSet):
-    """Rows of what differs, the most surprising first, and what was compared."""
+    """A `ResultSet` of what differs, the most surprising first, and what was compared."""
 
     before: SideFacts
-    """What the first side is."""
+    """The first side."""
     after: SideFacts
-    """What the second side is."""
+    """The second side."""
     rules: Rules
-    """What was compared, and from which difference on."""
+    """What was compared, and what counts as a change."""
     counts: dict[str, dict[str, int]]
     """Items by kind: ``new``, ``gone``, ``changed``, ``same``."""
     not_compared: dict[str, str]
@@ -98,7 +100,6 @@ def _kinds(_names: Sequence[str], _types: Sequence[str]) -> tuple[Kind | None, .
 class _Item(NamedTuple):
     """An item of one side: a row of `items_sql`."""
 
-    kind: int
     item: str
     detail: str | None
     first_process: str | None
@@ -113,26 +114,34 @@ class _Item(NamedTuple):
     facts: list[str] | None
 
 
+_NUMBER, _BYTES, _FACTS = (_Item._fields.index(name) for name in ("number", "bytes", "facts"))
+
+
 def diff(
     before: "Session | Side | str | os.PathLike[str]",
     after: "Session | Side | str | os.PathLike[str]",
     *,
     filter: str = "",  # noqa: A002 -- the usual word
-    kinds: Sequence[str] = tuple(KINDS),
-    only: Sequence[str] = CHANGES,
+    kinds: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
     factor: float = FACTOR,
     limit: int | None = None,
 ) -> Difference:
-    """Compare two sessions: what is new, gone or changed in ``after``, the most surprising first.
+    """Compare two sessions: what is new, gone or changed in ``after``, the most surprising first (see docs/diff.md).
 
     A side is an open session, a path, or a time range of one: ``"day.duckdb@2024-05-01T10:00..2024-05-01T11:00"``,
-    where either time may be left out. ``filter`` chooses the flows of both sides (see docs/filters.md), ``kinds`` and
-    ``only`` what is compared and reported; volumes are reported if they differ by ``factor``.
+    where either time may be left out. ``filter`` chooses the flows of both sides, ``kinds`` what is compared and
+    ``only`` which changes are reported (by default all); volumes have changed if they differ by ``factor`` per second.
 
-    >>> changes = rustnet.diff("web.duckdb", "again.duckdb")
-    >>> len(changes), changes.counts["name"]["same"]
-    (0, 2)
+    >>> sides = "web.duckdb@..2026-11-23T16:23:34", "web.duckdb@2026-11-23T16:23:34.."
+    >>> found = rustnet.diff(*sides, kinds=["app", "user", "service"], only=["new"])
+    >>> [(kind, item, detail) for change, kind, item, detail, *more in found]
+    [('user', 'bob', None), ('app', 'tls', None), ('service', 'tcp/443', 'https')]
+    >>> found.counts["app"]
+    {'new': 1, 'gone': 1, 'changed': 0, 'same': 3}
     """
+    kinds = tuple(KINDS) if kinds is None else kinds
+    only = CHANGES if only is None else only
     for name in kinds:
         if name not in KINDS:
             raise UsageError("unknown kind {name!r}; there is {known}", name=name, known=", ".join(KINDS))
@@ -179,23 +188,22 @@ def compare(before: Side, after: Side, rules: Rules, limit: int | None = None) -
                 reason = _("the session of '{side}' has no column {columns}")
                 comparison.not_compared[name] = reason.format(side=words, columns=", ".join(lacks[name]))
     asked = [name for name in KINDS if name in rules.kinds and name not in comparison.not_compared]
-    # Processes come along whenever owners matter: what a new one does is more surprising.
-    listed = asked if "process" in asked or not asked else ["process", *asked]
-    with ExitStack() as stack:
-        streams = [
-            stack.enter_context(
-                side.session.stream(items_sql(listed, side.start, side.end, c, scope), c.params, own=True)
-            )
-            for side, c, scope in zip((before, after), conditions, scopes, strict=True)
-        ]
-        if asked:
-            comparison.merge(streams[0], streams[1], asked)
+    # Processes are always listed: what a new one does is more surprising.
+    for name in dict.fromkeys(["process", *asked]) if asked else ():
+        with ExitStack() as stack:
+            streams = [
+                stack.enter_context(
+                    side.session.stream(items_sql(KINDS[name], side.start, side.end, c, scope), c.params, own=True)
+                )
+                for side, c, scope in zip((before, after), conditions, scopes, strict=True)
+            ]
+            comparison.merge(KINDS[name], streams[0], streams[1], asked=name in asked)
     return comparison.result(limit, begun)
 
 
-def _items(stream: RowStream) -> Iterator[_Item]:
+def _rows(stream: RowStream) -> Iterator[Row]:
     for batch in stream.batches():
-        yield from map(_Item._make, batch)
+        yield from batch
 
 
 @dataclass(slots=True)
@@ -204,13 +212,16 @@ class _Kept:
 
     number: int = 0
     rows: list[tuple[float, str, Row]] = field(default_factory=list)
+    characters: int = 0
 
     def add(self, surprise: float, row: Row) -> None:
         """Count a row, and keep it if it may be one of the most surprising."""
         self.number += 1
         self.rows.append((-surprise, row[2], row))
-        if len(self.rows) >= 2 * KEPT:
-            self.rows = heapq.nsmallest(KEPT, self.rows)
+        self.characters += len(row[2]) + len(row[3] or "")
+        if len(self.rows) >= 2 * KEPT or self.characters > MOST_CHARACTERS:
+            self.rows = heapq.nsmallest(min(KEPT, len(self.rows) // 2), self.rows)
+            self.characters = sum(len(each[2]) + len(each[3] or "") for _surprise, _item, each in self.rows)
 
 
 class _Comparison:
@@ -224,39 +235,34 @@ class _Comparison:
         self.notes: list[str] = []
         self.counts: dict[str, dict[str, int]] = {}
         self.comparable = before.seconds > 0 and after.seconds > 0
-        self._kept: dict[str, dict[str, _Kept]] = {}
+        self._shorter = min(before.seconds, after.seconds)
         self._processes: dict[str, set[str]] = {"new": set(), "gone": set()}
         self._owned = {"new": 2 * after.owned > after.flows, "gone": 2 * before.owned > before.flows}
         self._reported: list[Row] = []
         self._cut = False
 
-    def merge(self, before: RowStream, after: RowStream, asked: Sequence[str]) -> None:
-        """Compare all items, kind by kind."""
-        names = list(KINDS)
-        left, right = _items(before), _items(after)
+    def merge(self, kind: ItemKind, before: RowStream, after: RowStream, *, asked: bool) -> None:
+        """Compare all items of one kind, which both sides list in the same order."""
+        left, right = _rows(before), _rows(after)
         old, new = next(left, None), next(right, None)
-        for name in asked if "process" in asked else ["process", *asked]:
-            number = names.index(name)
-            counts = {"new": 0, "gone": 0, "changed": 0, "same": 0}
-            kept = {change: _Kept() for change in CHANGES}
-            kind = KINDS[name]
-            while (old and old.kind == number) or (new and new.kind == number):
-                if new is None or new.kind != number or (old and old.kind == number and old.item < new.item):
-                    assert old is not None
-                    self._one_sided("gone", kind, old, kept["gone"])
-                    old = next(left, None)
-                elif old is None or old.kind != number or new.item < old.item:
-                    self._one_sided("new", kind, new, kept["new"])
-                    new = next(right, None)
-                else:
-                    if not self._changed(kind, old, new, kept["changed"]):
-                        counts["same"] += 1
-                    old, new = next(left, None), next(right, None)
-            counts |= {change: each.number for change, each in kept.items()}
-            if name == "process" and _one_side_lacks(counts):
-                self._processes = {"new": set(), "gone": set()}
-            if name in asked:
-                self._finish(kind, counts, kept)
+        kept = {change: _Kept() for change in CHANGES}
+        same = 0
+        while old is not None or new is not None:
+            if new is None or (old is not None and old[0] < new[0]):
+                assert old is not None
+                self._one_sided("gone", kind, _Item._make(old), kept["gone"])
+                old = next(left, None)
+            elif old is None or new[0] < old[0]:
+                self._one_sided("new", kind, _Item._make(new), kept["new"])
+                new = next(right, None)
+            else:
+                same += not self._changed(kind, old, new, kept["changed"])
+                old, new = next(left, None), next(right, None)
+        counts = {change: each.number for change, each in kept.items()} | {"same": same}
+        if kind.name == "process" and _one_side_lacks(counts):
+            self._processes = {"new": set(), "gone": set()}
+        if asked:
+            self._finish(kind, counts, kept)
 
     def _finish(self, kind: ItemKind, counts: dict[str, int], kept: dict[str, _Kept]) -> None:
         """Report the rows of one kind, or why nothing can be said about it."""
@@ -311,44 +317,45 @@ class _Comparison:
             bits, reasons = bits + 2, [*reasons, f"{change}_process"]
         return bits, reasons
 
-    def _changed(self, kind: ItemKind, old: _Item, new: _Item, kept: _Kept) -> bool:
+    def _changed(self, kind: ItemKind, old_row: Row, new_row: Row, kept: _Kept) -> bool:
         """Take an item that both sides have, if it changed; returns whether it did."""
-        bits = 0.0
-        row: tuple[str, str, str, float | None] | None = None
-        fact = _changed_fact(old, new)
-        if fact is not None:
-            bits, row = 6.0, (*fact, None)
+        change = _changed_fact(old_row[_FACTS], new_row[_FACTS])
+        factor: float | None = None
+        if change is None:
+            rules = self.rules
+            changed, factor = self._volume(old_row[_BYTES], new_row[_BYTES], rules.least_bytes)
+            at, attribute = _BYTES, "bytes"
+            if not changed:
+                changed, factor = self._volume(old_row[_NUMBER], new_row[_NUMBER], rules.least_number)
+                at, attribute = _NUMBER, kind.counted
+            if not changed:
+                return False
+            change = attribute, str(old_row[at]), str(new_row[at])
+            bits = 10.0 if factor is None else min(10.0, abs(math.log2(factor)))
         else:
-            volume = self._volume("bytes", old.bytes, new.bytes, self.rules.least_bytes)
-            volume = volume or self._volume(kind.counted, old.number, new.number, self.rules.least_number)
-            if volume is not None:
-                attribute, factor = volume
-                bits = 10.0 if not factor else min(10.0, abs(math.log2(factor)))
-                values = (old.bytes, new.bytes) if attribute == "bytes" else (old.number, new.number)
-                row = (attribute, str(values[0]), str(values[1]), factor and round(factor, 3))
-        if row is None:
-            return False
+            bits = 6.0
         if "changed" not in self.rules.only:
             kept.number += 1
             return True
+        old, new = _Item._make(old_row), _Item._make(new_row)
         traits = self._traits("new", new), self._traits("gone", old)
         reasons = sorted({*traits[0][1], *traits[1][1]})
         kept.add(bits + max(traits[0][0], traits[1][0]) / 2, (
-            "changed", kind.name, new.item, new.detail or old.detail, 0.0, reasons, _processes(new), *row, kind.counted,
-            old.number, new.number, old.bytes, new.bytes, new.first_seen, new.last_seen, new.flow_id,
+            "changed", kind.name, new.item, new.detail or old.detail, 0.0, reasons, _processes(new), *change,
+            factor and round(factor, 3), kind.counted, old.number, new.number, old.bytes, new.bytes, new.first_seen,
+            new.last_seen, new.flow_id,
         ))  # fmt: skip
         return True
 
-    def _volume(self, name: str, old: int | None, new: int | None, least: int) -> tuple[str, float | None] | None:
-        """Name of a volume and the factor by which its rate changed (None if one is 0); None: it did not change."""
+    def _volume(self, old: int | None, new: int | None, least: int) -> tuple[bool, float | None]:
+        """Whether a volume changed, and by which factor per second; None if one is 0."""
         if old is None or new is None or not self.comparable:
-            return None
-        rates = old / self.before.seconds, new / self.after.seconds
-        if abs(rates[1] - rates[0]) * min(self.before.seconds, self.after.seconds) < least:
-            return None
-        if min(rates) * self.rules.factor > max(rates):
-            return None
-        return name, rates[1] / rates[0] if min(rates) else None
+            return False, None
+        then, now = old / self.before.seconds, new / self.after.seconds
+        low, high = (then, now) if then < now else (now, then)
+        if high < low * self.rules.factor or (high - low) * self._shorter < least:
+            return False, None
+        return True, now / then if low else None
 
     def result(self, limit: int | None, begun: float) -> Difference:
         """Return all rows, or the first ``limit``."""
@@ -384,11 +391,16 @@ def _one_side_lacks(counts: dict[str, int]) -> str:
 
 
 def _processes(item: _Item) -> list[str]:
-    return sorted({name for name in (item.first_process, item.last_process) if name is not None})
+    first, last = item.first_process, item.last_process
+    if first is None or last is None:
+        return []
+    return [first] if first == last else [first, last]
 
 
-def _changed_fact(old: _Item, new: _Item) -> tuple[str, str, str] | None:
+def _changed_fact(old: list[str] | None, new: list[str] | None) -> tuple[str, str, str] | None:
     """Attribute of a host that changed, with its values: hardware addresses, or its system by the same source."""
+    if not old or not new or old == new:
+        return None
     then, now = _by_source(old), _by_source(new)
     for source in sorted(then.keys() & now.keys()):
         if then[source] != now[source] if source == "mac" else then[source].isdisjoint(now[source]):
@@ -396,9 +408,9 @@ def _changed_fact(old: _Item, new: _Item) -> tuple[str, str, str] | None:
     return None
 
 
-def _by_source(item: _Item) -> dict[str, set[str]]:
+def _by_source(facts: list[str]) -> dict[str, set[str]]:
     stated: dict[str, set[str]] = {}
-    for fact in item.facts or ():
+    for fact in facts:
         source, _colon, value = fact.partition(": ")
         stated.setdefault(source, set()).add(value)
     return stated

@@ -16,7 +16,7 @@ COPY_NS = 20_000_000
 """Time after a flow's end within which copies of its packets may come, as in the engine."""
 
 COLUMNS = (
-    "kind", "item", "detail", "first_process", "last_process", "number", "bytes", "first_seen", "last_seen", "flow_id",
+    "item", "detail", "first_process", "last_process", "number", "bytes", "first_seen", "last_seen", "flow_id",
     "is_global", "unowned", "facts",
 )  # fmt: skip
 """Columns of a side's rows."""
@@ -79,9 +79,9 @@ _ENDS = """SELECT src_ip AS ip, src_mac AS mac, * FROM x WHERE src_sent AND (dir
     SELECT dst_ip AS ip, dst_mac AS mac, * FROM x WHERE dst_sent AND direction IN ('inbound', 'internal')"""
 """Ends of flows that sent packets and have a private or link-local address; ``ip`` may be NULL."""
 
-_HOSTS = f"""SELECT x.ip AS item, {{name}} AS detail, {_OWNERS}, {_COUNTED},
+_HOSTS = f"""SELECT x.ip AS item, min(x.mac) AS detail, {_OWNERS}, {_COUNTED},
     list_transform(min(DISTINCT x.mac, {FACTS}), lambda m: 'mac: ' || m) || {{systems}} AS facts
-    FROM ({_ENDS}) AS x LEFT JOIN processes AS p ON p.process_id = x.process_id
+    FROM ({_ENDS}) AS x LEFT JOIN processes AS p ON p.process_id = x.process_id {{join}}
     WHERE x.ip IS NOT NULL GROUP BY x.ip"""  # noqa: S608 -- our columns
 
 KINDS: dict[str, ItemKind] = {
@@ -192,24 +192,19 @@ def flows_of(start: int | None, end: int | None, condition: Condition, scope: "S
     return "WITH " + ",\n".join(steps)
 
 
-def items_sql(kinds: Sequence[str], start: int | None, end: int | None, condition: Condition, scope: "Scope") -> str:
-    """Statement that lists a side's items of some kinds, in the order of their kind and text."""
-    selects = []
-    numbers = list(KINDS)
-    facts = [f"host_facts.{name}" for name in ("ip", "fact", "value", "source", "first_seen", "last_seen")]
-    has_facts = all(scope.has(*fact.split(".")) for fact in facts)
-    for name in kinds:
-        sql = KINDS[name].sql
-        if name == "host":
-            systems = "coalesce(any_value(s.systems), [])" if has_facts else "[]"
-            sql = sql.format(name="min(x.mac)", systems=systems)
-            if has_facts:
-                sql = sql.replace("WHERE x.ip IS NOT NULL", f"{_systems(start, end)} WHERE x.ip IS NOT NULL")
-        elif "{during}" in sql:
-            sql = sql.format(during=during("m.ts", start, end))
-        selects.append(f"SELECT {numbers.index(name)} AS kind, * FROM ({sql})")  # noqa: S608 -- our SQL
-    union = "\nUNION ALL BY NAME\n".join(selects)
-    return f"{flows_of(start, end, condition, scope)}\nSELECT {', '.join(COLUMNS)} FROM ({union}) ORDER BY kind, item"
+def items_sql(kind: ItemKind, start: int | None, end: int | None, condition: Condition, scope: "Scope") -> str:
+    """Statement that lists a side's items of one kind, in the order of their text."""
+    sql = kind.sql
+    if kind.name == "host":
+        facts = [f"host_facts.{name}" for name in ("ip", "fact", "value", "source", "first_seen", "last_seen")]
+        has_facts = all(scope.has(*fact.split(".")) for fact in facts)
+        sql = sql.format(
+            systems="coalesce(any_value(s.systems), [])" if has_facts else "[]",
+            join=_systems(start, end) if has_facts else "",
+        )
+    elif "{during}" in sql:
+        sql = sql.format(during=during("m.ts", start, end))
+    return f"{flows_of(start, end, condition, scope)}\nSELECT {', '.join(COLUMNS)} FROM ({sql}) ORDER BY item"
 
 
 def _systems(start: int | None, end: int | None) -> str:

@@ -77,9 +77,11 @@ class SideFacts:
     seconds: float
     """Time that its captures cover within the range, without gaps between them."""
     flows: int
+    """Flows of the side."""
     owned: int
     """Flows that have a process."""
     bytes: int
+    """Bytes on the wire of its flows within the range."""
     growing: bool
     """A capture of it was still being read, or its replay was interrupted."""
 

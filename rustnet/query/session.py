@@ -186,7 +186,11 @@ class Session(ABC):
             return rows.result()
 
     def diff(self, other: "Session | str | PathLike[str]", **rules: Any) -> "Difference":
-        """What is new, gone or changed in ``other``, compared with this session (see `rustnet.query.diff.diff`)."""
+        """What is new, gone or changed in ``other``; ``rules`` are the other arguments of `rustnet.diff`.
+
+        >>> s.diff("web.duckdb").rows
+        []
+        """
         from rustnet.query.diff import diff  # noqa: PLC0415 -- needed for this only
 
         return diff(self, other, **rules)

@@ -255,11 +255,12 @@ def test_countries_and_systems_where_a_session_has_them() -> None:
     tables: dict[str, dict[str, str]] = {}
     for table, column in con.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall():
         tables.setdefault(table, {})[column] = ""
-    rows = con.execute(
-        items_sql(["host", "country", "as"], None, None, ALWAYS, Scope(tables, lambda _: None))
-    ).fetchall()
-    assert [row[1:3] for row in rows] == [("10.0.0.2", "aa"), ("DE", None), ("AS64496", "Example")]
-    assert rows[0][-1] == ["mac: aa", "os by dhcp: Linux"]
+    scope = Scope(tables, lambda _: None)
+    rows = [
+        con.execute(items_sql(KINDS[kind], None, None, ALWAYS, scope)).fetchall() for kind in ("host", "country", "as")
+    ]
+    assert [(row[0], row[1]) for (row,) in rows] == [("10.0.0.2", "aa"), ("DE", None), ("AS64496", "Example")]
+    assert rows[0][0][-1] == ["mac: aa", "os by dhcp: Linux"]
 
 
 @pytest.mark.parametrize(
@@ -274,10 +275,7 @@ def test_countries_and_systems_where_a_session_has_them() -> None:
     ],
 )
 def test_what_a_source_states_is_compared_with_the_same_source(then: Any, now: Any, changed: Any) -> None:
-    def item(facts: list[str] | None) -> Any:
-        return diff_module._Item(0, "10.0.0.1", None, None, None, 1, 1, 1, 1, 1, False, 0, facts)
-
-    assert diff_module._changed_fact(item(then), item(now)) == changed
+    assert diff_module._changed_fact(then, now) == changed
 
 
 # ---- ranges --------------------------------------------------------------------------------------------------------
@@ -414,6 +412,19 @@ def test_only_the_most_surprising_are_kept_and_all_are_counted(
     assert [row for row in found.rows if row[1] == "destination"] == [best]
 
 
+def test_long_texts_do_not_fill_the_memory(planted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diff_module, "MOST_CHARACTERS", len(f"{EVIL}evil.example"))
+    found = diff(*planted, kinds=["destination"])
+    assert found.counts["destination"]["new"] == 2
+    assert len(found.rows) == 1
+    assert found.truncated
+    kept = diff_module._Kept()
+    for number in range(1000):
+        kept.add(number % 7, ("new", "dns", "x" * number, None))
+        assert kept.characters <= 1000 + diff_module.MOST_CHARACTERS
+    assert kept.number == 1000
+
+
 def test_frames_of_a_difference(planted: tuple[Path, Path]) -> None:
     found = diff(*planted)
     pytest.importorskip("pandas")
@@ -543,7 +554,13 @@ def test_the_page_describes_every_key_and_kind() -> None:
         assert f"`{name}`" in page, name
     for kind in KINDS.values():
         assert f"| `{kind.name}` | {kind.text} | {kind.detail} | {kind.counted} | {kind.weight:g} |" in page
-    for constant in (diff_module.LEAST_BYTES, diff_module.LEAST_NUMBER, diff_module.KEPT):
+    for constant in (
+        diff_module.LEAST_BYTES,
+        diff_module.LEAST_NUMBER,
+        diff_module.KEPT,
+        diff_module.MOST_CHARACTERS,
+        diff_module.MOST_PROCESSES,
+    ):
         assert f"{constant:,}" in page
 
 

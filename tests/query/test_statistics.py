@@ -13,6 +13,7 @@ import pytest
 from rustnet.dissect.registry import tables
 from rustnet.query import catalogue, statistics
 from rustnet.query.compile import Scope
+from rustnet.query.functions import check_functions
 from rustnet.query.session import FileSession, Session, open_session
 from rustnet.query.statistics import QUERIES, filtered, result_of, totals
 from rustnet.records import columns, table_name
@@ -245,6 +246,17 @@ def test_lengths_of_packets_as_tshark_counts_them(web: Path) -> None:
         (640, 1280, 3, 997.3, 800, 1263), (1280, 2560, 5, 1468.2, 1285, 1514), (2560, 5120, 0, None, None, None),
         (5120, None, 0, None, None, None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "app:tls OR host:shop"])
+@pytest.mark.parametrize("name", QUERIES)
+def test_statistics_run_in_the_process_that_writes_a_session(
+    web: Path, scratch: Callable[..., duckdb.DuckDBPyConnection], name: str, text: str
+) -> None:
+    with open_session(str(web)) as session:
+        saved = catalogue.load()[QUERIES[name]]
+        sql, _ = filtered(saved.sql, saved.bind({}), text, Scope.of(session))
+    check_functions(scratch(*tables()), sql)
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -289,8 +289,12 @@ class _Simulation:
                 del self.sent[index]
                 fresh += 1
             self.newest = max(self.newest, order)
-        if cumulative > self.cumulative:
-            self.cumulative = cumulative
+        recovering = self.cumulative < self.recover
+        self.cumulative = max(self.cumulative, cumulative)
+        if (
+            recovering and self.cumulative >= self.recover
+        ):  # as Linux moderates the window: no burst of what was acknowledged
+            self.cwnd = min(self.cwnd, max(2.0, len(self.sent) + 3.0))
         self.progress = now
         for index in [i for i, (order, _) in self.sent.items() if order <= self.newest - 3]:
             del self.sent[index]

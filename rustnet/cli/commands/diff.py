@@ -72,7 +72,6 @@ def command(
     from rustnet.cli.diff_page import as_data, head, screen_lines  # noqa: PLC0415 -- DuckDB
     from rustnet.export.formats import dumps, write_result  # noqa: PLC0415
     from rustnet.query.diff import CHANGES, diff  # noqa: PLC0415
-    from rustnet.query.diff_sets import KINDS  # noqa: PLC0415
     from rustnet.query.diff_sides import Side, parse_side, same_file  # noqa: PLC0415
 
     if as_json and fmt:
@@ -92,7 +91,7 @@ def command(
             inputs.add_session(new, second.path, output)
         found = diff(
             Side(old, first.start, first.end), Side(new, second.start, second.end), filter=" ".join(words),
-            kinds=kinds or tuple(KINDS), only=only or CHANGES, factor=factor, limit=limit,
+            kinds=kinds or None, only=only or None, factor=factor, limit=limit,
         )  # fmt: skip
     with text_output(output, form, inputs) as out:
         if as_json:

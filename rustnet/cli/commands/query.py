@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rustnet.cli.main import State, terminal
-from rustnet.cli.options import SECONDS, chosen_format, common, format_options, opened, timeout_option
+from rustnet.cli.options import SECONDS, chosen_format, common, format_options, opened, query_parameters, timeout_option
 from rustnet.cli.outputs import Inputs, inputs_of, text_output
 from rustnet.cli.terminal import notify
 from rustnet.config import usual_file
@@ -86,7 +86,7 @@ def command(
     from rustnet.export.formats import write_result  # noqa: PLC0415
 
     saved = catalogue.find(name, folders) if name else None
-    parameters = _parameters(params)
+    parameters = query_parameters(params)
     if sql == "-":
         sql = sys.stdin.read()
     with opened(session) as reader:
@@ -102,16 +102,6 @@ def command(
                     notify(_("there are more rows than {limit}").format(limit=limit))
     if not count and form == "table":
         notify(_("no rows"))
-
-
-def _parameters(parameters: tuple[str, ...]) -> dict[str, str]:
-    parsed = {}
-    for text in parameters:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError("-p expects KEY=VALUE, not {text!r}", text=text)
-        parsed[key] = value
-    return parsed
 
 
 def _list(folders: Sequence[Path], form: str, output: str | None) -> None:

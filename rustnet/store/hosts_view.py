@@ -26,10 +26,15 @@ def _rank(column: str, values: tuple[str, ...]) -> str:
     )
 
 
+def _best(rank: str) -> str:
+    """A struct whose smallest one is the best; its fields have names because DuckDB 1.5 reads no others in a view."""
+    return f"{{'rank': {rank}, 'less': -count, 'value': value, 'source': source}}"
+
+
 _ABOUT = f"""min(value) FILTER (fact = 'vendor' AND source IN ('ieee', 'address')) AS vendor,
-        min(({_rank("source", SYSTEM_SOURCES)}, -count, value, source)) FILTER (fact = 'operating_system') AS system,
+        min({_best(_rank("source", SYSTEM_SOURCES))}) FILTER (fact = 'operating_system') AS system,
         list_distinct(list(value) FILTER (fact = 'operating_system')) AS systems,
-        min(({_rank("fact", DEVICE_FACTS)}, -count, value, source)) FILTER (fact IN {DEVICE_FACTS}) AS device,
+        min({_best(_rank("fact", DEVICE_FACTS))}) FILTER (fact IN {DEVICE_FACTS}) AS device,
         list(value) FILTER (fact = 'role') AS roles"""
 """What facts about an address, or about a hardware address, say: of systems and devices the best by order."""
 
@@ -77,8 +82,9 @@ WITH seen AS (
 SELECT ip, mac, vendor, first_seen, last_seen,
     CASE WHEN mac IS NULL THEN 'traffic' ELSE {list(MAC_EVIDENCE)}[place] END AS learned_from,
     macs, hostname, hostname_source, hostnames,
-    system[3] AS os, system[4] AS os_source, coalesce(systems, 0) AS systems, machine[3] AS device,
-    machine[4] AS device_source, roles, scope, country, asn, as_name
+    struct_extract(system, 'value') AS os, struct_extract(system, 'source') AS os_source,
+    coalesce(systems, 0) AS systems, struct_extract(machine, 'value') AS device,
+    struct_extract(machine, 'source') AS device_source, roles, scope, country, asn, as_name
 FROM joined"""  # noqa: S608 - our own parts
 
 HOSTS_RULE = (

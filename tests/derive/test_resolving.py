@@ -190,7 +190,7 @@ def test_a_real_name_server_is_asked(tmp_path: Path) -> None:
     session = tmp_path / "s.duckdb"
     assert main(["replay", str(write_pcap(tmp_path / "x.pcap", frames)), "--db", str(session), "--json"]) == 0
     conf = tmp_path / "resolv.conf"
-    conf.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    conf.write_text("nameserver 127.0.0.1\noptions timeout:5 attempts:2\n")
     refresh = [sys.executable, "-m", "rustnet", "refresh", str(session), "enrichment"]
 
     def asked(option: str) -> tuple[str, list[tuple[object, ...]]]:

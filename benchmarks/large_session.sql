@@ -5,7 +5,8 @@
 -- table: flows
 SELECT
     f AS flow_id, 1 AS capture_id, make_timestamp_ns(first_ns() + f * (span_ns() // $flows)) AS started_at,
-    make_timestamp_ns(first_ns() + f * (span_ns() // $flows) + draw(f, 3, 20000) * draw(f, 4, 1000000)) AS ended_at,
+    make_timestamp_ns(first_ns() + f * (span_ns() // $flows) + CASE WHEN f % 500 = 1 THEN 10000000000
+    ELSE draw(f, 3, 20000) * draw(f, 4, 1000000) END) AS ended_at,
     CASE WHEN kind IN ('dns', 'quic', 'ntp') THEN 'udp' WHEN kind IN ('icmp', 'arp') THEN kind ELSE 'tcp' END
         AS protocol,
     '10.0.' || draw(f, 5, 8) || '.' || draw(f, 6, 250) AS src_ip,
@@ -21,7 +22,7 @@ SELECT
     'ShADadFf' AS history, 'fin' AS end_reason, 1 + draw(f, 9, 10) AS src_packets,
     CASE WHEN draw(f, 8, 20) = 0 THEN 0 ELSE 1 + draw(f, 10, 12) END AS dst_packets,
     80 + draw(f, 9, 10) * draw(f, 11, 900) AS src_bytes, draw(f, 10, 12) * draw(f, 12, 1400) AS dst_bytes,
-    draw(f, 9, 10) * draw(f, 11, 850) AS src_payload, draw(f, 10, 12) * draw(f, 12, 1350) AS dst_payload,
+    draw(f, 9, 10) * draw(f, 11, 850) AS src_payload, CASE WHEN f % 500 = 1 THEN 2000000 ELSE draw(f, 10, 12) * draw(f, 12, 1350) END AS dst_payload,
     281470681743360 + 167772160 + f % 2000 AS src_num, 281470681743360 + 1560281088 + server AS dst_num,
     CASE kind WHEN 'dns' THEN 'domain' WHEN 'tls' THEN 'https' WHEN 'quic' THEN 'https'
         WHEN 'http' THEN 'www-http' WHEN 'ssh' THEN 'ssh' WHEN 'smb' THEN 'microsoft-ds' WHEN 'ntp' THEN 'ntp' END
@@ -58,7 +59,8 @@ FROM (SELECT *, CASE WHEN draw(f, 20, 100) < 35 THEN 'dns' WHEN draw(f, 20, 100)
 -- table: packets
 SELECT
     1 AS capture_id, n AS number, make_timestamp_ns(first_ns() + n * (span_ns() // $packets)) AS ts,
-    greatest(1, n * $flows // $packets - (-ln((draw(n, 1, 1000000) + 1) / 1000001.0) * 2000)::BIGINT) AS flow_id,
+    CASE WHEN n % 5 = 0 THEN n * $flows // $packets // 500 * 500 + 1 -- a large transfer
+    ELSE greatest(1, n * $flows // $packets - (-ln((draw(n, 1, 1000000) + 1) / 1000001.0) * 2000)::BIGINT) END AS flow_id,
     n % 2 = 0 AS from_src, 60 + draw(n, 2, 1400) AS length, 60 + draw(n, 2, 1400) AS captured,
     draw(n, 2, 1400) AS payload, CASE WHEN draw(n, 3, 20) = 0 THEN 2 ELSE 16 END AS tcp_flags,
     24 + n * 800 AS file_offset
@@ -186,3 +188,15 @@ SELECT
     CASE WHEN f % 3 = 0 THEN f % 60000 END AS quoted_dst_port, CASE WHEN f % 3 = 0 THEN f - 1 END AS about_flow_id
 FROM (SELECT flow_id, started_at, first_packet, src_ip, dst_ip, hostname, app, flow_id AS f
     FROM flows WHERE app = 'icmp')
+
+-- table: tcp_intervals
+SELECT
+    1 AS capture_id, flow_id, false AS from_src, make_timestamp_ns(epoch_ns(started_at) + n * 50000000) AS began_at,
+    make_timestamp_ns(epoch_ns(started_at) + (n + 1) * 50000000) AS ts, 4 AS rtt_samples, 20 + draw(flow_id, n, 9) AS min_rtt_ms,
+    25 + draw(flow_id, n, 30) AS rtt_ms, 60 + draw(flow_id, n, 30) AS max_rtt_ms, 20 AS least_rtt_ms, 10000 AS sent_bytes,
+    10000 AS acknowledged_bytes, 30000 AS in_flight_bytes, (n % 40 = 0)::INT AS retransmissions
+FROM (SELECT flow_id, started_at, unnest(range(200)) AS n FROM flows WHERE flow_id % 500 = 1)
+
+-- table: addresses
+SELECT ip, num, 'global' AS scope, 'US' AS country, 'Network' AS as_name, 15169 AS asn
+FROM (SELECT dst_ip AS ip, max(dst_num) AS num FROM flows GROUP BY dst_ip)

@@ -51,11 +51,14 @@ WITH sided AS (
 ), binned AS (
     SELECT capture_id, local_ip, remote_ip, upload, bin, sum(bytes) AS bytes
     FROM counted JOIN bulk USING (flow_id, from_src) GROUP BY ALL HAVING sum(bytes) > 0
-), measured AS (
-    SELECT *, bytes >= 0.5 * quantile_cont(bytes, 0.9) OVER (PARTITION BY capture_id, local_ip, remote_ip, upload) AS loaded
-    FROM binned
+), ranked AS (
+    SELECT *, sum(bytes) OVER path AS whole, sum(bytes) OVER (path ORDER BY bytes, bin ROWS UNBOUNDED PRECEDING) AS up_to
+    FROM binned WINDOW path AS (PARTITION BY capture_id, local_ip, remote_ip, upload)
+), measured AS (  -- half of all bytes were sent at this speed or a higher one
+    SELECT *, min(bytes) FILTER (2 * up_to >= whole) OVER (PARTITION BY capture_id, local_ip, remote_ip, upload) AS typical
+    FROM ranked
 ), load AS (
-    SELECT capture_id, local_ip, remote_ip, upload, bin, bytes FROM measured WHERE loaded
+    SELECT capture_id, local_ip, remote_ip, upload, bin, bytes FROM measured WHERE bytes >= 0.5 * typical
 ), loads AS (
     SELECT capture_id, local_ip, remote_ip, upload, count(*) AS bins, median(bytes) * 32 / 1e6 AS mbit,
         make_timestamp_ns(min(bin) * 250000000) AS from_ts, make_timestamp_ns((max(bin) + 1) * 250000000) AS to_ts
@@ -97,7 +100,7 @@ WITH sided AS (
 ), paths AS (
     SELECT capture_id, local_ip, remote_ip, min(handshake_rtt_ms) AS path_ms FROM busy GROUP BY ALL
 ), under_load AS (
-    SELECT load.capture_id, load.local_ip, load.remote_ip, load.upload, timed.basis, timed.ts, timed.ms, timed.low_ms, timed.samples,
+    SELECT load.capture_id, load.local_ip, load.remote_ip, load.upload, load.bin, timed.basis, timed.ts, timed.ms, timed.low_ms, timed.samples,
         baseline_ms, idle_samples,
         CASE WHEN timed.remote_ip <> load.remote_ip THEN 'other paths'
             WHEN (timed.flow_id, load.upload) IN (SELECT (flow_id, upload) FROM bulk) THEN 'loading flows'
@@ -106,16 +109,22 @@ WITH sided AS (
         AND timed.bin = load.bin
     JOIN baselines ON baselines.capture_id = timed.capture_id AND baselines.local_ip = timed.local_ip
         AND baselines.remote_ip = timed.remote_ip AND baselines.basis = timed.basis
-), judged AS (
-    SELECT capture_id, local_ip, remote_ip, upload, measured_on, basis, sum(samples)::BIGINT AS loaded_samples,
-        max(idle_samples) AS idle_samples, median(baseline_ms) AS baseline_ms, quantile_cont(ms, 0.95) AS loaded_p95_ms,
-        -- a queue that lasts keeps all round trips of a moment long; a receiver that pauses only some of them
-        median(low_ms - baseline_ms) < 0.5 * median(ms - baseline_ms) AS pauses,
-        greatest(CASE WHEN pauses THEN median(low_ms - baseline_ms) ELSE median(ms - baseline_ms) END, 0) AS increase_ms,
-        CASE WHEN pauses THEN median(low_ms) ELSE median(ms) END AS loaded_ms, arg_max(ts, ms) AS worst_ts
+), moments AS (  -- short round trips give more samples than long ones: each quarter of a second counts once
+    SELECT capture_id, local_ip, remote_ip, upload, measured_on, basis, sum(samples)::BIGINT AS samples,
+        max(idle_samples) AS idle_samples, median(baseline_ms) AS baseline_ms, median(ms) AS ms, max(ms) AS longest_ms,
+        median(low_ms) AS low_ms, median(ms - baseline_ms) AS more_ms, median(low_ms - baseline_ms) AS lasting_ms,
+        arg_max(ts, ms) AS ts
     FROM under_load LEFT JOIN paths USING (capture_id, local_ip, remote_ip)
     WHERE basis IN ('echo', 'handshake') OR baseline_ms >= 0.25 * path_ms OR path_ms IS NULL AND baseline_ms >= 5
-    GROUP BY ALL
+    GROUP BY capture_id, local_ip, remote_ip, upload, measured_on, basis, bin
+), judged AS (
+    SELECT capture_id, local_ip, remote_ip, upload, measured_on, basis, sum(samples)::BIGINT AS loaded_samples,
+        max(idle_samples) AS idle_samples, median(baseline_ms) AS baseline_ms, quantile_cont(longest_ms, 0.95) AS loaded_p95_ms,
+        -- a queue that lasts keeps all round trips of a moment long; a receiver that pauses only some of them
+        median(lasting_ms) < 0.5 * median(more_ms) AS pauses,
+        greatest(CASE WHEN pauses THEN median(lasting_ms) ELSE median(more_ms) END, 0) AS increase_ms,
+        CASE WHEN pauses THEN median(low_ms) ELSE median(ms) END AS loaded_ms, arg_max(ts, longest_ms) AS worst_ts
+    FROM moments GROUP BY ALL
 ), chosen AS (
     SELECT * FROM judged QUALIFY row_number() OVER (
         PARTITION BY capture_id, local_ip, remote_ip, upload, measured_on

@@ -3,7 +3,7 @@
 -- description: before it in this session, in order of time. A short time before it makes much look new.
 -- subject: security
 -- parameter: since time null The moment; by default the middle between the first and the last packet
--- parameter: kind text null Only this kind: destination, name, process, app or ja4
+-- parameter: kind choice:destination|name|process|app|ja4 null Only this kind
 -- parameter: limit int 500 Most rows
 -- column: kind word
 -- column: what mixed The new address, name, process, application or fingerprint
@@ -32,6 +32,6 @@ WITH moment AS (
 )
 SELECT kind, what, first_seen, last_seen, flows, bytes, example_flow
 FROM seen, moment
-WHERE epoch_ns(first_seen) >= since_ns AND ($kind IS NULL OR kind = lower($kind))
+WHERE epoch_ns(first_seen) >= since_ns AND ($kind IS NULL OR kind = $kind)
 ORDER BY first_seen, kind, what
 LIMIT $limit

@@ -265,7 +265,7 @@ def download(
     lab: Lab, out: Path, size: int, *, options: str = "", pings: int = 0, rate: float = 0,
     queue: float = 0.25, burst: int = 0, delay: float = 0.01, control: str = "cubic",
 ) -> None:  # fmt: skip
-    """A download over the workstation's link, between idle seconds in which it pings the server; seen at its own end."""
+    """A download over the workstation's link, with pings before, meanwhile and after; seen at its own end."""
     ws, files = lab.host("ws"), lab.host("files")
     lab.cable(ws, f"{LAN}.11/24", delay=delay, rate=rate, queue=queue, burst=burst)
     lab.cable(files, f"{LAN}.21/24", delay=delay)

@@ -61,9 +61,9 @@ FLAGS = {
     "color": "--color, --no-color",
     "workers": "replay --workers",
     "queries": "query --queries",
-    "geo.country": "replay --geoip-country",
-    "geo.city": "replay --geoip-city",
-    "geo.asn": "replay --geoip-asn",
+    "geo.country": "replay, refresh --geoip-country",
+    "geo.city": "replay, refresh --geoip-city",
+    "geo.asn": "replay, refresh --geoip-asn",
 }
 """Flags by the key that they override."""
 

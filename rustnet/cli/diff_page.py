@@ -16,7 +16,7 @@ _SCREEN = (
 )  # fmt: skip
 _MARKS = {"new": "+", "gone": "-", "changed": "~"}
 _REASONS = {
-    "global": N_("global address"), "unowned": N_("no owner"), "new_process": N_("new process"),
+    "external": N_("leaves the site"), "unowned": N_("no owner"), "new_process": N_("new process"),
     "gone_process": N_("gone process"),
 }  # fmt: skip
 

@@ -141,7 +141,7 @@ def _response_times(result: ResultSet, terminal: Terminal) -> list[str]:
     several = any(row["server"] is not None for row in rows)
     times = ("min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms")
     columns = [Col(_("service"), least=0), Col(_("measured"), least=16, drop=4),
-               Col(_("server") if several else _("servers"), not several, 7, drop=0 if several else 5),
+               Col(_("server") if several else _("servers"), not several, 21 if several else 7, 0 if several else 5),
                Col(_("samples"), True, 0),
                *(Col(name.removesuffix("_ms"), True, 0, drop=drop) for name, drop in zip(times, (3, 0, 0, 2, 0, 0),
                                                                                           strict=True)),

@@ -110,7 +110,21 @@ WHERE ip IN (SELECT ip FROM own_evidence WHERE fact = 'mac')
 GROUP BY capture_id, ip, ttl"""
 """Of hosts on the link: their packets passed no router, so that they still have the value that the sender set."""
 
-_LOOK_UP = "SELECT mac FROM own_macs UNION SELECT mac FROM own_evidence WHERE mac IS NOT NULL"
+MOST_CARDS = 262_144
+"""Hardware addresses of a run whose vendors are looked up: those with the most flows; an anomaly counts the others."""
+
+_ALL_CARDS = """
+SELECT capture_id, mac, flows FROM own_macs
+UNION ALL SELECT capture_id, mac, 0 FROM own_evidence WHERE mac IS NOT NULL"""
+
+_LOOK_UP = f"SELECT mac FROM ({_ALL_CARDS}) GROUP BY mac ORDER BY sum(flows) DESC, mac LIMIT $most"
+
+_NO_VENDOR = f"""
+INSERT INTO anomalies (ts, capture_id, packet, flow_id, kind, detail, count)
+SELECT NULL, capture_id, NULL, NULL, 'host_facts_left_out', 'vendors: too many hardware addresses', count(*)
+FROM (SELECT DISTINCT capture_id, mac FROM ({_ALL_CARDS}) WHERE mac NOT IN (
+    SELECT mac FROM ({_ALL_CARDS}) GROUP BY mac ORDER BY sum(flows) DESC, mac LIMIT $most))
+GROUP BY capture_id ORDER BY capture_id"""
 
 _VENDORS = f"""
 {_INSERT}
@@ -129,7 +143,7 @@ _FACTS = """
 CREATE OR REPLACE TEMP TABLE own_facts AS
 SELECT capture_id, ip, mac, fact, trim(value) AS value, source, min(ts) AS first_seen, max(last) AS last_seen,
     sum(count)::BIGINT AS count, arg_min(flow_id, packet) AS flow_id, min(packet) AS packet
-FROM own_evidence GROUP BY ALL"""
+FROM own_evidence WHERE trim(value) <> '' GROUP BY ALL"""
 
 _GROUP = "capture_id, ip, mac, fact, source"
 _MANY = f"SELECT 1 FROM own_facts GROUP BY {_GROUP} HAVING count(*) > {MOST_VALUES} LIMIT 1"
@@ -188,6 +202,8 @@ def _store(con: "DuckDBPyConnection", span: Span) -> int:
     if run(con, _STORED.format(captures=captures)):
         run(con, _CLEAR.format(captures=captures))
         run(con, _CLEAR_LEFT_OUT.format(captures=captures))
+    if run(con, "SELECT 1 FROM own_macs LIMIT 1 OFFSET $most", {"most": MOST_CARDS}):
+        run(con, _NO_VENDOR, {"most": MOST_CARDS})
     many = bool(run(con, _MANY))
     if many:
         run(con, _LEFT_OUT)
@@ -260,7 +276,7 @@ def _stage_traffic(con: "DuckDBPyConnection", span: Span) -> None:
 
 def _stage_vendors(con: "DuckDBPyConnection") -> None:
     """Add the vendors of all hardware addresses, and the roles that these themselves show."""
-    macs = [mac for (mac,) in run(con, _LOOK_UP)]
+    macs = [mac for (mac,) in run(con, _LOOK_UP, {"most": MOST_CARDS})]
     rows = [(mac, "vendor", name, "address" if name.startswith("(") else "ieee") for mac, name in vendors(macs).items()]
     for mac in macs:
         protocol = virtual_router(mac)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from rustnet.derive.host_evidence import EVIDENCE
-from rustnet.derive.hosts import MOST_VALUES, NETWORKS
+from rustnet.derive.hosts import MOST_CARDS, MOST_VALUES, NETWORKS
 from rustnet.enrich.vendors import GROUPS, LOCAL, VIRTUAL_CARDS, VIRTUAL_ROUTERS
 from rustnet.store.hosts_view import DEVICE_FACTS, MAC_EVIDENCE, SYSTEM_SOURCES
 
@@ -93,7 +93,8 @@ show a gateway that nobody used.
 ## Limits
 
 - Of each fact of an address by one source at most {MOST_VALUES} values are kept, the most frequent ones; a row of
-  `anomalies` (`host_facts_left_out`) counts the others.
+  `anomalies` (`host_facts_left_out`) counts the others. The vendors of at most {MOST_CARDS:,} hardware addresses are
+  looked up.
 - Repetitions of ARP, LLDP, CDP, spanning tree and LACP have no row. `last_seen` is then the flow's last packet if the
   flow has one message only, and otherwise that of the last message with a row.
 - While a session is being written, new rows are read every few seconds, flows that are still open do not count in

@@ -1,8 +1,9 @@
 """`Tally`: round-trip times, loss and progress of one direction of a bulk TCP flow, by interval.
 
 An interval ends with an acknowledgement (or an echoed timestamp) once it has lasted long enough, or with the first of
-duplicate ones, and the direction has sent enough packets; so short flows have none, and the rows are few compared with the packets. Early intervals are
-shorter, because a sender's first seconds show how much a path takes before it slows down.
+duplicate ones, and the direction has sent enough packets; so short flows have none, and the rows are few compared with
+the packets. Early intervals are shorter, because a sender's first seconds show how much a path takes before it slows
+down.
 """
 
 import cython

@@ -109,7 +109,7 @@ class _Item(NamedTuple):
     first_seen: int | None
     last_seen: int | None
     flow_id: int
-    is_global: bool
+    is_external: bool
     unowned: int
     facts: list[str] | None
 
@@ -309,8 +309,8 @@ class _Comparison:
         """What makes an item more surprising, in bits and in words."""
         bits = 0.0
         reasons: list[str] = []
-        if item.is_global:
-            bits, reasons = bits + 2, [*reasons, "global"]
+        if item.is_external:
+            bits, reasons = bits + 2, [*reasons, "external"]
         if item.unowned and self._owned[change]:
             bits, reasons = bits + 2, [*reasons, "unowned"]
         if not self._processes[change].isdisjoint((item.first_process or "", item.last_process or "")):

@@ -17,7 +17,7 @@ COPY_NS = 20_000_000
 
 COLUMNS = (
     "item", "detail", "first_process", "last_process", "number", "bytes", "first_seen", "last_seen", "flow_id",
-    "is_global", "unowned", "facts",
+    "is_external", "unowned", "facts",
 )  # fmt: skip
 """Columns of a side's rows."""
 
@@ -45,7 +45,7 @@ class ItemKind:
 
 _COUNTED = """count(*) AS number, sum(x.bytes)::BIGINT AS bytes, epoch_ns(min(x.first_seen)) AS first_seen,
     epoch_ns(max(x.last_seen)) AS last_seen, min(x.flow_id) AS flow_id,
-    coalesce(bool_or(x.direction IN ('outbound', 'external')), false) AS is_global,
+    coalesce(bool_or(x.direction IN ('outbound', 'external')), false) AS is_external,
     count(*) FILTER (x.process_id IS NULL) AS unowned"""
 _OWNERS = "min(p.name) AS first_process, max(p.name) AS last_process"
 _NO_OWNERS = "NULL AS first_process, NULL AS last_process"
@@ -65,7 +65,7 @@ def _of_messages(tables: Sequence[str], item: str, detail: str = "NULL") -> str:
     source = " UNION ALL ".join(f"SELECT {columns} FROM {table} WHERE {item} IS NOT NULL" for table in tables)  # noqa: S608
     return f"""SELECT m.item, min(m.detail) AS detail, {_OWNERS}, count(*) AS number, NULL::BIGINT AS bytes,
     epoch_ns(min(m.ts)) AS first_seen, epoch_ns(max(m.ts)) AS last_seen, min(x.flow_id) AS flow_id,
-    coalesce(bool_or(x.direction IN ('outbound', 'external')), false) AS is_global,
+    coalesce(bool_or(x.direction IN ('outbound', 'external')), false) AS is_external,
     count(*) FILTER (x.process_id IS NULL) AS unowned, NULL::VARCHAR[] AS facts
     FROM ({source}) AS m JOIN x ON x.flow_id = m.flow_id
     LEFT JOIN processes AS p ON p.process_id = x.process_id

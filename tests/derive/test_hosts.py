@@ -294,6 +294,19 @@ def test_http_but_not_through_a_proxy(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_blanks_state_nothing_and_captured_text_is_kept_exactly(tmp_path: Path) -> None:
+    hostile = "a\x1b[31m'; DROP TABLE host_facts; --\u202e"
+    message = DHCP_REQUEST.replace(b"\x0c\x06laptop", b"\x0c\x06      ").replace(b"MSFT 5.0", b"\xffSFT '%$")
+    frames = [
+        udp_frame(("0.0.0.0", 68), ("255.255.255.255", 67), message),
+        *stream([(True, request(hostile)), (False, ANSWER)], ("10.0.0.5", 50000), ("10.0.0.8", 80)),
+    ]
+    found = facts(tmp_path, frames)
+    assert not [row for row in found if row[2:4] == ("hostname", "")]
+    assert [row[3] for row in found if row[2] == "user_agent"] == [hostile]
+    assert any(row[2] == "software" and "SFT '%$" in row[3] for row in found)
+
+
 def test_values_are_bounded_and_the_others_counted(tmp_path: Path) -> None:
     talk = [part for n in range(MOST_VALUES + 9) for part in ((True, request(f"agent/{n}")), (False, ANSWER))]
     talk += [(True, request("agent/70")), (False, ANSWER)]
@@ -337,6 +350,18 @@ def test_vendors_are_facts_of_the_hardware_address(tmp_path: Path) -> None:
         (None, "d8:30:62:56:00:1c", "vendor", "Apple, Inc.", "ieee"),
         (None, "52:54:00:00:00:01", "vendor", "(virtual network card: QEMU)", "address"),
     }
+
+
+def test_a_flood_of_hardware_addresses_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "MOST_CARDS", 4)
+    frames = [
+        framed(ip("10.0.0.5", f"10.0.1.{n}", 17, udp(9, 9, b"x")), MAC_A, b"\0\0\x0c\0\0%c" % n) for n in range(9)
+    ]
+    found = session_of(tmp_path, frames)
+    assert len(found.ask("SELECT mac FROM host_facts WHERE fact = 'vendor'")) == 4
+    assert found.ask("SELECT DISTINCT value FROM host_facts WHERE fact = 'vendor' AND mac = ?", A), "it has most flows"
+    left = found.ask("SELECT detail, count FROM anomalies WHERE kind = 'host_facts_left_out'")
+    assert left == [("vendors: too many hardware addresses", 6)]
 
 
 def test_the_initial_ttl_of_hosts_on_the_link_only(tmp_path: Path) -> None:

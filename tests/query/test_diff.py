@@ -137,7 +137,7 @@ def test_planted_differences_of_each_kind(planted: tuple[Path, Path]) -> None:
     assert row_of(found, "certificate", *new["certificate"])["detail"] == "CN=server.example"
     assert row_of(found, "ja4", *new["ja4"])["detail"] == "www.example.org"
     evil = row_of(found, "destination", EVIL)
-    assert evil["reasons"] == ["global", "new_process"]
+    assert evil["reasons"] == ["external", "new_process"]
     assert evil["processes"] == ["implant"]
     assert (evil["count_before"], evil["count_after"], evil["bytes_before"]) == (None, 1, None)
     assert evil["bytes_after"] > 30_000
@@ -496,7 +496,7 @@ ROW = {
     "properties": {
         "change": {"enum": ["new", "gone", "changed"]}, "kind": {"enum": list(KINDS)}, "item": {"type": "string"},
         "detail": TEXT, "surprise": {"type": "number"},
-        "reasons": {"type": "array", "items": {"enum": ["global", "unowned", "new_process", "gone_process"]}},
+        "reasons": {"type": "array", "items": {"enum": ["external", "unowned", "new_process", "gone_process"]}},
         "processes": {"type": "array", "items": {"type": "string"}, "maxItems": 2},
         "attribute": TEXT, "before": TEXT, "after": TEXT, "factor": {"type": ["number", "null"]},
         "counted": {"enum": ["flows", "messages"]}, "count_before": COUNT, "count_after": COUNT, "bytes_before": COUNT,

@@ -1,5 +1,7 @@
 """`bufferbloat`, `rate-limits` and `path-quality` on transfers over known paths: planted values, and what has none."""
 
+import math
+import statistics
 from pathlib import Path as File
 from typing import Any
 
@@ -39,6 +41,9 @@ def one(folder: File, query: str, transfer: Transfer) -> dict[str, Any]:
 # ---- bufferbloat -----------------------------------------------------------------------------------------------------
 
 
+SCALE = [("A+", 5), ("A", 30), ("B", 60), ("C", 200), ("D", 400), ("F", math.inf)]
+
+
 @pytest.mark.parametrize("rate", [1e6, 10e6, 50e6, 100e6])
 @pytest.mark.parametrize("queue", [0.06, 0.25, 0.6])
 def test_a_queue_is_found_and_graded(tmp_path: File, rate: float, queue: float) -> None:
@@ -47,14 +52,14 @@ def test_a_queue_is_found_and_graded(tmp_path: File, rate: float, queue: float) 
     path = Path(rate=rate, queue=queue, delay=0.02)
     transfer = Transfer(path, Sender(seconds=seconds), upload=upload, at_sender=at_sender, version=version)
     row = one(tmp_path, "bufferbloat", transfer)
+    waited = 1_000 * statistics.median(wait for at, wait in transfer.waits if at > 0.25)
     assert row["direction"] == ("upload" if upload else "download")
     assert row["measured_on"] == "loading flows"
     assert row["baseline_ms"] == pytest.approx(20, rel=0.2)
-    assert row["loaded_p95_ms"] - row["baseline_ms"] == pytest.approx(queue * 1_000, rel=0.2)
-    low, high = {0.06: (25, 60), 0.25: (110, 250), 0.6: (250, 600)}[queue]
-    assert low <= row["increase_ms"] <= high * 1.05
-    expected = "AB" if queue == 0.06 else "CD" if queue == 0.25 else "DF"
-    assert row["grade"] in list(expected)
+    packet_ms = 1_514 * 8 / rate * 1_000
+    assert row["increase_ms"] == pytest.approx(waited, rel=0.2, abs=2 * packet_ms)
+    assert row["loaded_p95_ms"] <= 1_050 * (queue + 0.02)
+    assert row["grade"] == next(grade for grade, below in SCALE if row["increase_ms"] < below)
     assert row["flow_ids"] == [1]
 
 
@@ -83,14 +88,14 @@ def test_a_path_that_was_not_full_has_no_grade(tmp_path: File, sender: Sender, w
     row = one(tmp_path, "bufferbloat", Transfer(path, sender, at_sender=at_sender))
     assert row["grade"] is None
     assert row["confidence"] is None
-    assert words in row["note"] or "samples only" in row["note"]
+    assert any(part in row["note"] for part in (words, "samples only", "no round trip over the whole path"))
 
 
 def test_where_no_round_trip_covers_the_path_there_is_no_grade(tmp_path: File) -> None:
     path = Path(rate=10e6, queue=0.25, delay=0.03)
     row = one(tmp_path, "bufferbloat", Transfer(path, Sender(seconds=4), at_sender=False, stamps=False))
     assert row["grade"] is None
-    assert row["note"] == "no round trip over the whole path can be seen under load: no grade"
+    assert "no grade" in row["note"]
 
 
 def test_few_samples_are_no_grade(tmp_path: File) -> None:

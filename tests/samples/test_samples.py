@@ -53,6 +53,7 @@ def section(name: str) -> str:
 
 def test_every_scenario_is_shipped() -> None:
     wanted = {"web", "dns", "ssh", "mail-ftp", "slow-link", "scan", "contested", "network", "damaged"}
+    wanted |= {"bufferbloat", "short-queue", "policed", "paced"}
     assert {name.partition(".")[0] for name in NAMES} == wanted
 
 

@@ -8,7 +8,7 @@ import heapq
 import random
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tests.support.packets import (
     ACK,
@@ -112,6 +112,8 @@ class Transfer:
     seed: int = 1
     packets: list[Captured] = field(default_factory=list)
     retransmitted: int = 0
+    waits: list[tuple[float, float]] = field(default_factory=list)
+    """When each segment came to the bottleneck, and how many seconds it waited there."""
 
     def run(self) -> list[Captured]:
         """Simulate, and return the captured packets in order."""
@@ -272,6 +274,8 @@ class _Simulation:
         if self.t.at_sender:
             self.capture(now, True, seq, 1_000, ACK | PSH, MSS, self.echo_to_source)
         passed = self.bottleneck.departs(now, MSS + HEADERS)
+        if passed is not None:
+            self.t.waits.append((now, passed - now))
         if passed is None or self.random.random() < self.path.loss:
             return
         arrival = max(passed + self.path.delay / 2 + self.shake(), self.last_arrival + 1e-7)
@@ -329,7 +333,7 @@ class _Simulation:
     def timeout(self, now: float) -> None:
         """The retransmission timer."""
         wait = 0.2 + 2 * (self.path.delay + self.path.queue)
-        if self.sent and now - max(self.progress, max(at for _, at in self.sent.values())) >= wait:
+        if self.sent and now - max([self.progress, *(at for _, at in self.sent.values())]) >= wait:
             self.lost = sorted({*self.lost, *self.sent})
             self.sent.clear()
             self.ssthresh, self.cwnd = max(2.0, self.cwnd * 0.7), 2.0
@@ -379,8 +383,3 @@ class _Simulation:
             self.acknowledged(when, cumulative, orders, echo)
 
         self.at(now + self.path.delay / 2 + self.shake(), arrive)
-
-
-def transfer(path: Path, sender: Sender | None = None, **details: object) -> list[Captured]:
-    """The packets of one transfer."""
-    return replace(Transfer(path), sender=sender or Sender(), packets=[], **details).run()  # type: ignore[arg-type]

@@ -23,6 +23,11 @@ WITH sided AS (
         CASE WHEN reversed THEN src_ip ELSE dst_ip END AS remote_ip
     FROM flows WHERE protocol = 'tcp' AND ($host IS NULL OR src_ip = $host OR dst_ip = $host)
         AND (src_payload + dst_payload > 0 OR handshake_rtt_ms IS NOT NULL)
+), busiest AS ( -- the rows that are shown: what is costly is worked out for these alone
+    SELECT local_ip, remote_ip, sum(src_payload + dst_payload)::BIGINT AS payload_bytes FROM sided
+    GROUP BY local_ip, remote_ip
+    ORDER BY payload_bytes DESC, local_ip, remote_ip
+    LIMIT $limit
 )
 SELECT local_ip, remote_ip, count(*) AS flows, count(rtt_ms) AS rtt_flows, round(median(rtt_ms), 3) AS rtt_p50_ms,
     round(quantile_cont(rtt_ms, 0.95), 3) AS rtt_p95_ms, round(min(min_rtt_ms), 3) AS min_rtt_ms,
@@ -35,11 +40,10 @@ SELECT local_ip, remote_ip, count(*) AS flows, count(rtt_ms) AS rtt_flows, round
     sum(src_out_of_order + dst_out_of_order)::BIGINT AS out_of_order,
     sum(src_zero_windows + dst_zero_windows)::BIGINT AS zero_windows,
     sum(src_missed_bytes + dst_missed_bytes)::BIGINT AS missed_bytes,
-    sum(src_payload + dst_payload)::BIGINT AS payload_bytes,
+    busiest.payload_bytes,
     CASE WHEN rtt_flows = 0 THEN 'no round-trip time can be seen'
         WHEN rtt_flows < 20 THEN format('percentiles over {} flows only', rtt_flows) END AS note,
     min(started_at) AS first_seen, max(ended_at) AS last_seen
-FROM sided
-GROUP BY local_ip, remote_ip
+FROM busiest JOIN sided USING (local_ip, remote_ip)
+GROUP BY local_ip, remote_ip, busiest.payload_bytes
 ORDER BY payload_bytes DESC, local_ip, remote_ip
-LIMIT $limit

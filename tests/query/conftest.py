@@ -41,7 +41,17 @@ class Rows:
 
     def insert(self, table: str, **row: Any) -> None:
         row = {**_REQUIRED.get(table, {}), **row}
-        times = ("ts", "began_at", "started_at", "ended_at", "not_before", "not_after", "first_ts", "last_ts", "ingested_at")
+        times = (
+            "ts",
+            "began_at",
+            "started_at",
+            "ended_at",
+            "not_before",
+            "not_after",
+            "first_ts",
+            "last_ts",
+            "ingested_at",
+        )
         marks = [
             "make_timestamp_ns(?)" if k in times else "CAST(? AS UHUGEINT)" if k[-4:] == "_num" else "?" for k in row
         ]

@@ -94,6 +94,10 @@ class Comparison:
     different: list[tuple[Chain, tuple[int, int], tuple[int, int]]]
     """Layers, frames and bytes of tshark, and of rustnet; zero where one does not have the layer."""
 
+    def different_up_to_transport(self) -> list[tuple[Chain, tuple[int, int], tuple[int, int]]]:
+        """Layers up to the transport that differ."""
+        return [each for each in self.different if is_lower(each[0])]
+
     def split(self, lower: bool) -> tuple[int, int]:
         """Number of equal and of different layers, up to the transport or above it."""
         return (

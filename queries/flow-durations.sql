@@ -2,8 +2,7 @@
 -- description: Flows by the time from their first to their last packet, in steps of 1, 2 and 5 times a power of ten. Flows of one
 -- description: packet last no time.
 -- subject: overview
--- column: at_least_ms duration
--- column: below_ms duration
+-- column: cumulative_percent number Share of this row and all above it
 WITH measured AS (
     SELECT (epoch_ns(ended_at) - epoch_ns(started_at)) // 1000 AS value, src_bytes + dst_bytes AS bytes FROM flows
 ), scaled AS ( -- 10 to the power of a value's digits less one

@@ -1,8 +1,7 @@
 -- title: Packets of flows
 -- description: Flows by their packets in both directions, in steps of 1, 2 and 5 times a power of ten.
 -- subject: overview
--- column: at_least_packets count
--- column: below_packets count
+-- column: cumulative_percent number Share of this row and all above it
 WITH measured AS (
     SELECT src_packets + dst_packets AS value, src_bytes + dst_bytes AS bytes FROM flows
 ), scaled AS ( -- 10 to the power of a value's digits less one

@@ -1,8 +1,16 @@
 -- title: Percentiles of flows
 -- description: Bytes, packets and durations that 50, 90 and 99 % of the flows do not exceed, and the largest. Each is the
 -- description: value of one of the flows; NULL where there are too few of them (p50 needs 2 flows, p90 10, p99 100).
--- parameter: by_app bool no A row for each application instead of one for all flows
 -- subject: overview
+-- parameter: by_app bool no A row for each application instead of one for all flows
+-- column: bytes_p50 bytes
+-- column: bytes_p90 bytes
+-- column: bytes_p99 bytes
+-- column: bytes_max bytes
+-- column: packets_p50 count
+-- column: packets_p90 count
+-- column: packets_p99 count
+-- column: packets_max count
 WITH measured AS (
     SELECT CASE WHEN $by_app THEN protocol END AS protocol, CASE WHEN $by_app THEN app END AS app,
         src_bytes + dst_bytes AS bytes, src_packets + dst_packets AS packets,

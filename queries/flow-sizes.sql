@@ -1,8 +1,7 @@
 -- title: Sizes of flows
 -- description: Flows by their bytes on the wire in both directions, in steps of 1, 2 and 5 times a power of ten.
 -- subject: overview
--- column: at_least_bytes bytes
--- column: below_bytes bytes
+-- column: cumulative_percent number Share of this row and all above it
 WITH measured AS (
     SELECT src_bytes + dst_bytes AS value, src_bytes + dst_bytes AS bytes FROM flows
 ), scaled AS ( -- 10 to the power of a value's digits less one

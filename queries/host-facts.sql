@@ -9,6 +9,7 @@
 -- column: ip address
 -- column: mac mac
 -- column: value mixed
+-- column: source word
 SELECT ip, mac, fact, value, source, first_seen, last_seen, count, capture_id, flow_id, packet
 FROM host_facts
 WHERE ($host IS NULL OR ip = $host OR mac = lower($host)) AND ($fact IS NULL OR fact = $fact)

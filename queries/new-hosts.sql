@@ -5,6 +5,10 @@
 -- parameter: local bool no Only hosts on the link: those with a hardware address
 -- parameter: limit int 100 Most rows
 -- subject: hosts
+-- column: mac mac
+-- column: vendor software
+-- column: device software
+-- column: roles word
 SELECT ip, mac, vendor, hostname, os, device, roles, flows, bytes_sent, bytes_received, hosts.first_seen,
     hosts.last_seen
 FROM hosts LEFT JOIN (SELECT ip, flows, bytes_sent, bytes_received FROM talkers) USING (ip)

@@ -1,9 +1,7 @@
 -- title: Packet lengths
 -- description: Packets by their bytes on the wire, in the ranges that Wireshark uses.
 -- subject: overview
--- column: at_least_bytes bytes
--- column: below_bytes bytes
--- column: mean_bytes bytes
+-- column: cumulative_percent number Share of this row and all above it
 WITH counted AS (
     SELECT CASE WHEN length >= 5120 THEN 9 WHEN length >= 2560 THEN 8 WHEN length >= 1280 THEN 7 WHEN length >= 640 THEN 6
             WHEN length >= 320 THEN 5 WHEN length >= 160 THEN 4 WHEN length >= 80 THEN 3 WHEN length >= 40 THEN 2

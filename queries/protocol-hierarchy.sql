@@ -3,11 +3,13 @@
 -- description: transport have the frames with payload of recognised flows (guessed - by their port); data is payload that
 -- description: was not recognised, fragment a part of a datagram that others complete, undecoded an unreadable frame.
 -- subject: overview
--- column: layers word
+-- column: layers word The layer and those around it
+-- column: depth number Number of layers around it
 -- column: layer word
 -- column: frames count
--- column: bytes bytes
--- column: frames_end count
+-- column: percent_frames number
+-- column: percent number Share of all bytes
+-- column: frames_end count Frames whose last layer it is
 -- column: bytes_end bytes
 WITH RECURSIVE links AS (
     SELECT capture_id, interface, CASE WHEN link_type = 1 THEN 'eth' WHEN link_type IN (113, 276) THEN 'sll'
@@ -16,46 +18,48 @@ WITH RECURSIVE links AS (
         WHEN link_type = 127 THEN 'radiotap:wlan' WHEN link_type = 192 THEN 'ppi' WHEN link_type = 239 THEN 'nflog'
         WHEN link_type IN (149, 258) THEN 'pktap' WHEN link_type NOT IN (228, 229) THEN 'linktype ' || link_type END AS link
     FROM interfaces
-), own AS ( -- layers of each flow, inside its tunnel
-    SELECT flow_id, outer_flow_id, tunnel, src_mac, dst_mac, vlan_id IS NOT NULL AS src_tag, dst_vlan_id IS NOT NULL AS dst_tag,
+), layered AS NOT MATERIALIZED ( -- layers of each flow, inside its tunnel
+    SELECT *, vlan_id IS NOT NULL AS src_tag, dst_vlan_id IS NOT NULL AS dst_tag,
         CASE WHEN src_ip IS NULL OR protocol = 'arp' THEN NULL WHEN contains(src_ip, ':') THEN 'ipv6' ELSE 'ip' END AS network,
         CASE WHEN fragments > 0 AND fragments >= src_packets + dst_packets THEN 'fragment'
             WHEN protocol <> 'qinq' THEN protocol END AS transport,
         CASE WHEN app = protocol OR protocol NOT IN ('tcp', 'udp', 'sctp', 'dccp', 'udplite') THEN NULL
-            WHEN app IS NULL THEN 'data' WHEN app_source = 'port' THEN app || '?' ELSE app END AS app
+            WHEN app IS NULL THEN 'data' WHEN app_source = 'port' THEN app || '?' ELSE app END AS above
     FROM flows
+), nested AS (
+    SELECT * FROM layered WHERE outer_flow_id IS NOT NULL OR flow_id IN (SELECT outer_flow_id FROM flows)
 ), tunnels AS ( -- layers around the flows inside tunnels
-    SELECT flow_id, NULL::VARCHAR AS around, 0 AS depth FROM own
-    WHERE outer_flow_id IS NULL AND flow_id IN (SELECT outer_flow_id FROM flows)
+    SELECT flow_id, NULL::VARCHAR AS around, 0 AS depth FROM nested WHERE outer_flow_id IS NULL
     UNION ALL
-    SELECT own.flow_id, CASE WHEN own.tunnel = 'fragments' THEN around ELSE concat_ws(':', around,
+    SELECT f.flow_id, CASE WHEN f.tunnel = 'fragments' THEN around ELSE concat_ws(':', around,
             CASE WHEN carrier.src_tag OR carrier.dst_tag THEN 'vlan' END, carrier.network,
             CASE WHEN carrier.transport NOT IN ('ipip', 'ipv6', 'fragment') THEN carrier.transport END,
-            CASE WHEN own.tunnel NOT IN ('gre', 'etherip', 'ipip', '6in4', '4in6', 'qinq') THEN own.tunnel END,
-            CASE WHEN own.tunnel = 'l2tp' THEN 'ppp' WHEN own.tunnel IN ('vxlan', 'erspan', 'etherip')
-                OR own.tunnel IN ('gre', 'geneve') AND own.src_mac NOT IN (carrier.src_mac, carrier.dst_mac) THEN 'eth' END) END,
+            CASE WHEN f.tunnel NOT IN ('gre', 'etherip', 'ipip', '6in4', '4in6', 'qinq') THEN f.tunnel END,
+            CASE WHEN f.tunnel = 'l2tp' THEN 'ppp' WHEN f.tunnel IN ('vxlan', 'erspan', 'etherip')
+                OR f.tunnel IN ('gre', 'geneve') AND f.src_mac NOT IN (carrier.src_mac, carrier.dst_mac) THEN 'eth' END) END,
         depth + 1
-    FROM tunnels JOIN own ON own.outer_flow_id = tunnels.flow_id JOIN own AS carrier ON carrier.flow_id = tunnels.flow_id
+    FROM tunnels JOIN nested AS f ON f.outer_flow_id = tunnels.flow_id
+        JOIN nested AS carrier ON carrier.flow_id = tunnels.flow_id
     WHERE depth < 16
-), kinds AS (
-    SELECT own.*, around, hash(around, network, transport, app, src_tag, dst_tag) AS kind
-    FROM own LEFT JOIN tunnels ON tunnels.flow_id = own.flow_id
+), kinds AS NOT MATERIALIZED (
+    SELECT *, hash(network, transport, above, src_tag, dst_tag) AS kind FROM layered
 ), counted AS (
-    SELECT capture_id, interface, kind, from_src, payload > 0 AS filled, count(*) AS frames, sum(length)::BIGINT AS bytes
+    SELECT packets.capture_id, packets.interface, kind, CASE WHEN outer_flow_id IS NOT NULL THEN kinds.flow_id END AS inside,
+        from_src, payload > 0 AS filled, count(*) AS frames, sum(length)::BIGINT AS bytes
     FROM packets LEFT JOIN kinds ON kinds.flow_id = packets.flow_id GROUP BY ALL
 ), chains AS (
     SELECT string_split(concat_ws(':', link, around, CASE WHEN CASE WHEN from_src THEN src_tag ELSE dst_tag END THEN 'vlan' END,
             CASE WHEN transport = 'stp' OR transport = 'cdp' AND link = 'eth' OR link LIKE '%wlan' AND transport <> 'wlan'
                 THEN 'llc' END, network, CASE WHEN link NOT LIKE '%wlan' OR transport <> 'wlan' THEN transport END,
-            CASE WHEN filled AND transport <> 'fragment' THEN app END, CASE WHEN counted.kind IS NULL THEN 'undecoded' END), ':')
-        AS chain, frames, bytes
-    FROM counted LEFT JOIN links USING (capture_id, interface)
-        LEFT JOIN (SELECT DISTINCT ON (kind) * FROM kinds) AS named ON named.kind = counted.kind
+            CASE WHEN filled AND transport <> 'fragment' THEN above END, CASE WHEN counted.kind IS NULL THEN 'undecoded' END),
+        ':') AS chain, frames, bytes
+    FROM counted LEFT JOIN links USING (capture_id, interface) LEFT JOIN tunnels ON tunnels.flow_id = inside
+        LEFT JOIN (SELECT DISTINCT kind, src_tag, dst_tag, network, transport, above FROM kinds) AS named ON named.kind = counted.kind
 ), nodes AS (
     SELECT chain[1:depth] AS node, sum(frames)::BIGINT AS frames, sum(bytes)::BIGINT AS bytes,
         coalesce(sum(frames) FILTER (depth = len(chain)), 0)::BIGINT AS frames_end,
         coalesce(sum(bytes) FILTER (depth = len(chain)), 0)::BIGINT AS bytes_end
-    FROM (SELECT *, unnest(range(1, len(chain) + 1)) AS depth FROM chains) GROUP BY node
+    FROM chains, range(1, 200) AS r(depth) WHERE depth <= len(chain) GROUP BY node
 ), placed AS (
     SELECT nodes.node, list((-above.frames, above.node[-1]) ORDER BY len(above.node)) AS place
     FROM nodes JOIN nodes AS above ON nodes.node[1:len(above.node)] = above.node GROUP BY nodes.node

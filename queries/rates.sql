@@ -2,11 +2,13 @@
 -- description: Packets and bits per second in each interval of time, empty ones included up to 10,000 intervals. By default
 -- description: the interval makes at most 50 rows. A rate is the mean over the whole interval; the traffic begins or ends
 -- description: within a partial one, whose rate is too low.
--- parameter: interval duration null Length of an interval
 -- subject: overview
--- column: packets_per_s number
--- column: bits_per_s number
+-- parameter: interval duration null Length of an interval
+-- column: seconds duration Length of the interval
 -- column: partial boolean
+-- column: packets_per_s number
+-- column: bits_per_s number Bits on the wire
+-- column: new_flows count Flows that begin in it
 WITH span AS (
     SELECT min(epoch_ns(ts)) AS first_ns, max(epoch_ns(ts)) AS last_ns FROM packets
 ), steps AS ( -- 1 µs to 500 ms, then what clocks have
@@ -24,8 +26,8 @@ WITH span AS (
 ), slots AS (
     SELECT slot FROM counted
     UNION
-    SELECT unnest(range(first_ns // width, last_ns // width + 1)) FROM chosen
-    WHERE last_ns // width - first_ns // width < 10000
+    SELECT first_ns // width + number FROM chosen, range(10000) AS r(number)
+    WHERE number <= last_ns // width - first_ns // width AND last_ns // width - first_ns // width < 10000
 )
 SELECT make_timestamp_ns(slot * width) AS begins, width / 1e9 AS seconds, coalesce(packets, 0) AS packets,
     coalesce(bytes, 0) AS bytes, round(coalesce(packets, 0) * 1e9 / width, 3) AS packets_per_s,

@@ -3,12 +3,14 @@
 -- description: exceed, each one of the samples; NULL where there are too few of them (p50 needs 2, p90 10, p95 20, p99 100).
 -- description: Times are as captured: they contain the network between the place of capture and the server. Negative ones,
 -- description: of packets whose times are in another order, are counted and left out.
+-- subject: quality
 -- parameter: by_server bool no A row for each server of a service
 -- parameter: service text null Only this service
--- subject: quality
--- column: slowest_flow flow
+-- column: measured word From which message to which
+-- column: server address
 -- column: samples count
--- column: negative count
+-- column: slowest_flow flow Flow of the longest time
+-- column: negative count Samples that are left out: the answer came before the question
 WITH samples(service, measured, flow_id, ms) AS (
     SELECT 'tcp', 'SYN to open', flow_id, open_ms FROM flows
     UNION ALL SELECT 'tls', 'hello to hello', flow_id, server_hello_ms FROM tls
@@ -43,13 +45,13 @@ WITH samples(service, measured, flow_id, ms) AS (
     SELECT samples.service, measured, CASE WHEN $by_server THEN dst_ip END AS server, CASE WHEN $by_server THEN dst_port END AS port,
         count(*) FILTER (ms >= 0) AS n, count(*) FILTER (ms < 0) AS negative, count(DISTINCT dst_ip) AS servers,
         quantile_disc(ms, [0, 0.5, 0.9, 0.95, 0.99, 1]) FILTER (ms >= 0) AS q, avg(ms) FILTER (ms >= 0) AS mean,
-        arg_max(flow_id, (ms, -flow_id)) FILTER (ms >= 0) AS slowest_flow
+        max({'ms': ms, 'flow': flow_id}) FILTER (ms >= 0) AS slowest
     FROM samples JOIN flows USING (flow_id)
     WHERE ms IS NOT NULL AND ($service IS NULL OR samples.service = lower($service))
     GROUP BY ALL
 )
 SELECT service, measured, server, port, servers, n AS samples, q[1] AS min_ms, CASE WHEN n >= 2 THEN q[2] END AS p50_ms,
     CASE WHEN n >= 10 THEN q[3] END AS p90_ms, CASE WHEN n >= 20 THEN q[4] END AS p95_ms,
-    CASE WHEN n >= 100 THEN q[5] END AS p99_ms, q[6] AS max_ms, round(mean, 3) AS mean_ms, slowest_flow, negative
+    CASE WHEN n >= 100 THEN q[5] END AS p99_ms, q[6] AS max_ms, round(mean, 3) AS mean_ms, slowest.flow AS slowest_flow, negative
 FROM grouped
 ORDER BY samples DESC, service, server, port

@@ -44,17 +44,26 @@ WITH wanted AS (
                 SELECT (capture_id, src_ip, dst_ip) FROM flows WHERE protocol = 'arp') ELSE received = 0 END AS failed,
         scan = 'SYN' AND flags & 16 > 0 AS opened, scan = 'SYN' AND flags & 16 = 0 AND back & 18 = 18 AS half_open
     FROM kinds WHERE scan IS NOT NULL
+), many_ports AS ( -- who may have a row: counting distinct ports and hosts is costly
+    SELECT src_ip, dst_ip, protocol, scan FROM attempts GROUP BY ALL
+    HAVING count(*) >= $ports AND avg(failed::INT) >= $failed
+), many_hosts AS (
+    SELECT src_ip, dst_port, protocol, scan FROM attempts GROUP BY ALL
+    HAVING count(*) >= $hosts AND avg(failed::INT) >= $failed
 ), found AS (
     SELECT 'many ports of one host' AS kind, src_ip, dst_ip AS target, protocol, scan,
         count(DISTINCT dst_port) AS width, count(*) AS attempts, avg(failed::INT) AS failed_share, bool_or(opened) AS opened,
         bool_or(half_open) AS half_open, min(started_at) AS first_seen, max(ended_at) AS last_seen,
         min(flow_id) AS example_flow
-    FROM attempts GROUP BY src_ip, dst_ip, protocol, scan HAVING count(DISTINCT dst_port) >= $ports
+    FROM attempts SEMI JOIN many_ports USING (src_ip, dst_ip, protocol, scan)
+    GROUP BY src_ip, dst_ip, protocol, scan HAVING count(DISTINCT dst_port) >= $ports
     UNION ALL
     SELECT CASE WHEN dst_port IS NULL THEN 'many hosts' ELSE 'one port of many hosts' END, src_ip, 'port ' || dst_port,
         protocol, scan, count(DISTINCT dst_ip), count(*), avg(failed::INT), bool_or(opened), bool_or(half_open),
         min(started_at), max(ended_at), min(flow_id)
-    FROM attempts GROUP BY src_ip, dst_port, protocol, scan
+    FROM attempts SEMI JOIN many_hosts AS m ON m.src_ip = attempts.src_ip AND m.protocol = attempts.protocol
+        AND m.scan = attempts.scan AND m.dst_port IS NOT DISTINCT FROM attempts.dst_port
+    GROUP BY src_ip, dst_port, protocol, scan
     HAVING count(DISTINCT dst_ip) >= $hosts
         AND (scan NOT IN ('ACK', 'Maimon') OR count(DISTINCT src_port) * 2 <= count(DISTINCT dst_ip))
     UNION ALL

@@ -2,7 +2,7 @@
 -- description: Ports that answered, by server: with the protocol by content (app_source payload) or only by its
 -- description: port, the software that the server states, clients and traffic. Multicast and broadcast are left
 -- description: out.
--- parameter: server text null Only this server
+-- parameter: server address null Only this server
 -- parameter: limit int 1000 Most rows
 -- subject: hosts
 -- column: server address

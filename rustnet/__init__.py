@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from rustnet.ingest.report import Progress, Report
     from rustnet.ingest.stop import StopToken
     from rustnet.query.detail import FlowDetail, Message, Messages
+    from rustnet.query.diff import Difference, diff
     from rustnet.query.execute import QueryError, QueryFailedError, QueryStoppedError, QueryTimeoutError, ResultSet
     from rustnet.query.session import Session
     from rustnet.query.session import open_session as open  # noqa: A004 -- rustnet.open, as people write it
 
 __version__ = "0.1.0"
 __all__ = [
+    "Difference",
     "FlowDetail",
     "InputError",
     "Message",
@@ -47,6 +49,7 @@ __all__ = [
     "StopToken",
     "UsageError",
     "__version__",
+    "diff",
     "open",
     "replay",
 ]
@@ -57,6 +60,7 @@ _MODULES = {
     "rustnet.ingest.report": ("Progress", "Report"),
     "rustnet.ingest.stop": ("StopToken",),
     "rustnet.query.detail": ("FlowDetail", "Message", "Messages"),
+    "rustnet.query.diff": ("Difference", "diff"),
     "rustnet.query.execute": ("QueryError", "QueryFailedError", "QueryStoppedError", "QueryTimeoutError", "ResultSet"),
     "rustnet.query.session": ("Session",),
 }

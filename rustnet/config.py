@@ -136,9 +136,13 @@ class Config:
     the number of CPUs.
     """
     queries: Path | None = None
-    """Folder of your own saved queries (files NAME.sql)."""
+    """Folder of your own saved queries (files NAME.sql); none: the folder queries next to the usual configuration file,
+    if there is one.
+    """
     geo_country: Path | None = None
-    """Database of countries in MaxMind's format."""
+    """Database of countries in MaxMind's format. With one of the three no others are looked for; none: those in
+    the usual places, else the tables of this program.
+    """
     geo_city: Path | None = None
     """Database of cities and countries in MaxMind's format."""
     geo_asn: Path | None = None

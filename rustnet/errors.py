@@ -35,6 +35,10 @@ class RustnetError(Exception):
         """The sentence in English."""
         return self.sentence(str)
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what notebooks show of it: the sentence, without the program's own lines."""
+        return [f"{type(self).__name__}: {self}"]
+
     def sentence(self, translate: Callable[[str], str]) -> str:
         """The sentence in the language of ``translate``."""
         template = translate(self.template)

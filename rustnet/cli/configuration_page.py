@@ -56,7 +56,15 @@ jsonl and parquet are UTC whatever the setting, and so are times in filters and 
 that is copied from the output, with its offset, means the same moment everywhere.
 """
 
-FLAGS = {"timezone": "--timezone", "color": "--color, --no-color", "workers": "replay --workers"}
+FLAGS = {
+    "timezone": "--timezone",
+    "color": "--color, --no-color",
+    "workers": "replay --workers",
+    "queries": "query --queries",
+    "geo.country": "replay, refresh --geoip-country",
+    "geo.city": "replay, refresh --geoip-city",
+    "geo.asn": "replay, refresh --geoip-asn",
+}
 """Flags by the key that they override."""
 
 

@@ -121,6 +121,10 @@ class FlowPage:
             else:
                 cells = [f"{v:,}" if isinstance(v, int) else _text(v) for v in pair]
             rows.append([words, *cells])
+        for words, shown in ((_("place"), _place), (_("network"), _network)):
+            pair = shown(f, "src"), shown(f, "dst")
+            if any(pair):
+                rows.append([words, *(text or "-" for text in pair)])
         self._title(_("Both ends"))
         columns = [Col("", least=0), Col(f"src {_end(f, 'src')}", True), Col(f"dst {_end(f, 'dst')}", True)]
         self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
@@ -220,6 +224,17 @@ def _end(f: Fields, side: str) -> str:
     if port is None:
         return _text(ip)
     return f"[{_text(ip)}]:{port}" if ":" in ip else f"{_text(ip)}:{port}"
+
+
+def _place(f: Fields, side: str) -> str:
+    """City and country of an end."""
+    return ", ".join(_text(f[key]) for key in (f"{side}_city", f"{side}_country") if f.get(key))
+
+
+def _network(f: Fields, side: str) -> str:
+    """Autonomous system of an end."""
+    number, name = f.get(f"{side}_asn"), f.get(f"{side}_as_name")
+    return f"AS{number} {_text(name or '')}".rstrip() if number else ""
 
 
 def _claims(result: ResultSet) -> list[Fields]:

@@ -100,7 +100,7 @@ def print_problems(report: "Report") -> None:
         notify_error(words)
     for _path, words in report.skipped:
         notify(f"rustnet: {safe(words)}")
-    for words in report.replaced:
+    for words in (*report.replaced, *report.notes):
         notify(f"rustnet: {safe(words)}")
     if report.interrupted and not report.captures:
         notify(_("rustnet: interrupted before anything was read"))

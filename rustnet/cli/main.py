@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "hosts": "List hosts with hardware addresses and names.",
     "show": "Show one flow in detail, or one packet's full protocol tree.",
     "query": "Run a saved query or any SQL.",
+    "diff": "Show what is new, gone or changed between two sessions or times.",
     "enrich": "Copy a capture to pcapng with each packet's process as a comment.",
     "extract": "Write the packets that match a filter or query to pcap or pcapng.",
     "refresh": "Recompute names, owners and relations, also with new sidecars.",
@@ -41,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check the consistency of a session and its captures.",
     "config": "Show, check and explain the configuration.",
     "doctor": "Check this installation: what works, what is missing.",
+    "about": "Print version, licences, libraries, and where the shipped data come from.",
 }
 """Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>`, its object `command`."""
 

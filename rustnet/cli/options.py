@@ -40,7 +40,7 @@ def _set(name: str, value: object = None) -> Callable[[click.Context, click.Para
     return callback
 
 
-def _override(key: str, value: str | None = None) -> Callable[[click.Context, click.Parameter, Any], None]:
+def override(key: str, value: str | None = None) -> Callable[[click.Context, click.Parameter, Any], None]:
     """Override a setting with ``value``, or with what was given."""
 
     def callback(ctx: click.Context, param: click.Parameter, given: Any) -> None:
@@ -71,11 +71,11 @@ def common(command: _F) -> _F:
 def talk_options(command: _F) -> _F:
     """Add the options of `common` without reading the configuration; ``rustnet --help`` lists the hidden ones."""
     command = click.option(
-        "--color", hidden=True, expose_value=False, is_eager=True, callback=_override("color"),
+        "--color", hidden=True, expose_value=False, is_eager=True, callback=override("color"),
         type=click.Choice(["auto", "always", "never"]), help=_("Whether to use colours."),
     )(command)  # fmt: skip
     command = click.option(
-        "--timezone", metavar="ZONE", hidden=True, expose_value=False, is_eager=True, callback=_override("timezone"),
+        "--timezone", metavar="ZONE", hidden=True, expose_value=False, is_eager=True, callback=override("timezone"),
         help=_("Time zone of the times shown."),
     )(command)  # fmt: skip
     command = click.option(
@@ -83,7 +83,7 @@ def talk_options(command: _F) -> _F:
         help=_("Read no configuration file."),
     )(command)  # fmt: skip
     command = click.option(
-        "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_override("color", "never"),
+        "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=override("color", "never"),
         help=_("Do not use colours."),
     )(command)  # fmt: skip
     return click.option(

@@ -9,7 +9,7 @@ from rustnet.export.formats import write_result
 from rustnet.i18n import _, ngettext
 from rustnet.present.charts import bar, sparkline
 from rustnet.present.text import safe
-from rustnet.present.values import bit_rate, duration, humanised, moment, short_duration
+from rustnet.present.values import bit_rate, duration, humanised, moment, short_duration, zone_name
 from rustnet.query import listing, statistics
 from rustnet.query.compile import Scope
 from rustnet.query.execute import ResultSet, RowStream
@@ -18,14 +18,21 @@ from rustnet.query.statistics import Totals
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
 
-_BAR = 24
-"""Widest bar."""
+_WIDEST_BAR = 24
 Fields = dict[str, Any]
 Page = Callable[[ResultSet, Terminal], list[str]]
 
 
 def _fields(result: ResultSet) -> list[Fields]:
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+def _bar_width(terminal: Terminal) -> int:
+    return min(_WIDEST_BAR, terminal.width // 4)
+
+
+def _note(words: str, terminal: Terminal) -> str:
+    return terminal.dim(wrap(words, terminal.width, "  "))
 
 
 def overview(totals: Totals, rates: ResultSet, terminal: Terminal) -> list[str]:
@@ -57,18 +64,19 @@ def overview(totals: Totals, rates: ResultSet, terminal: Terminal) -> list[str]:
 
 def _hierarchy(result: ResultSet, terminal: Terminal) -> list[str]:
     rows = _fields(result)
+    whole, wide = sum(row["frames"] for row in rows if not row["depth"]), _bar_width(terminal)
     columns = [Col(_("layer"), least=20), Col(_("frames"), True, 0), Col("%", True, 0), Col(_("bytes"), True, 0),
                Col("%", True, 0), Col(_("frames that end here"), True, 0, drop=2),
                Col("", least=0, drop=1)]  # fmt: skip
     cells = [
         ["  " * row["depth"] + safe(row["layer"]) + ("?" if row["guessed"] else ""), f"{row['frames']:,}",
          f"{row['percent_frames']:.2f}", humanised(row["bytes"]), f"{row['percent'] or 0:.2f}",
-         f"{row['frames_end']:,}" if row["frames_end"] else "-", bar(row["frames"], rows[0]["frames"], _BAR)]
+         f"{row['frames_end']:,}" if row["frames_end"] else "-", bar(row["frames"], whole, wide)]
         for row in rows
     ]  # fmt: skip
     lines = table(columns, cells, terminal.width, terminal.bold, indent="")
     if any(row["guessed"] for row in rows):
-        lines.append(terminal.dim(_("? guessed from the port: the payload did not confirm it")))
+        lines.append(_note(_("? guessed from the port: the payload did not confirm it"), terminal))
     return lines
 
 
@@ -82,17 +90,19 @@ def _rates(result: ResultSet, terminal: Terminal) -> list[str]:
     cells = [
         [moment(row["begins"])[:places] + ("~" if row["partial"] else ""), f"{row['packets_per_s']:,.1f}",
          bit_rate(row["bits_per_s"]), f"{row['packets']:,}", humanised(row["bytes"]), f"{row['new_flows']:,}",
-         bar(float(row["bits_per_s"]), top, _BAR)]
+         bar(float(row["bits_per_s"]), top, _bar_width(terminal))]
         for row in rows
     ]  # fmt: skip
     lines = table(columns, cells, terminal.width, terminal.bold, indent="")
     if rows:
-        words = _("times in UTC; each rate is the mean of {interval}")
+        words = _("times in {zone}; each rate is the mean of {interval}")
         if any(row["partial"] for row in rows):
             words = _(
-                "times in UTC; each rate is the mean of {interval}, too low where the traffic begins or ends in it (~)"
+                "times in {zone}; each rate is the mean of {interval}, too low where the traffic begins or ends in "
+                "it (~)"
             )
-        lines.append(terminal.dim(words.format(interval=short_duration(rows[0]["seconds"] * 1e9))))
+        length = short_duration(rows[0]["seconds"] * 1e9)
+        lines.append(_note(words.format(zone=zone_name(), interval=length), terminal))
     return lines
 
 
@@ -114,7 +124,7 @@ def _distribution(unit: str, shown: Callable[[float], str]) -> Page:
         cells = [
             [shown(row[f"at_least_{unit}"]), "-" if row[f"below_{unit}"] is None else shown(row[f"below_{unit}"]),
              f"{row[counted]:,}", f"{row['percent']:.2f}", f"{row['cumulative_percent']:.2f}", humanised(row["bytes"]),
-             bar(row[counted], top, _BAR)]
+             bar(row[counted], top, _bar_width(terminal))]
             for row in rows
         ]  # fmt: skip
         return table(columns, cells, terminal.width, terminal.bold, indent="")
@@ -131,7 +141,7 @@ def _response_times(result: ResultSet, terminal: Terminal) -> list[str]:
     several = any(row["server"] is not None for row in rows)
     times = ("min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms")
     columns = [Col(_("service"), least=0), Col(_("measured"), least=16, drop=4),
-               Col(_("server") if several else _("servers"), not several, 7, drop=0 if several else 5),
+               Col(_("server") if several else _("servers"), not several, 21 if several else 7, 0 if several else 5),
                Col(_("samples"), True, 0),
                *(Col(name.removesuffix("_ms"), True, 0, drop=drop) for name, drop in zip(times, (3, 0, 0, 2, 0, 0),
                                                                                           strict=True)),
@@ -144,7 +154,7 @@ def _response_times(result: ResultSet, terminal: Terminal) -> list[str]:
     ]  # fmt: skip
     lines = table(columns, cells, terminal.width, terminal.bold, indent="")
     if any(row["p99_ms"] is None for row in rows):
-        lines.append(terminal.dim(_("- too few samples: p50 needs 2, p90 10, p95 20, p99 100")))
+        lines.append(_note(_("- too few samples: p50 needs 2, p90 10, p95 20, p99 100"), terminal))
     negative = sum(row["negative"] for row in rows)
     if negative:
         words = ngettext(
@@ -152,7 +162,7 @@ def _response_times(result: ResultSet, terminal: Terminal) -> list[str]:
             "{n} samples are left out: by the packets' times the answer came before the question",
             negative,
         )
-        lines.append(terminal.warn(words.format(n=f"{negative:,}")))
+        lines.append(terminal.warn(wrap(words.format(n=f"{negative:,}"), terminal.width, "  ")))
     return lines
 
 
@@ -226,7 +236,7 @@ class Writer:
             more = self._write(rows, page)
         if page and name in MEASURES:
             result = statistics.result_of(session, "percentiles", text, scope, {})
-            self._lines([self.terminal.dim(line) for line in percentiles(name, result)])
+            self._lines([_note(line, self.terminal) for line in percentiles(name, result)])
         return more
 
     def totals(self, session: "Session", text: str, scope: Scope) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from rustnet.attribute.stage import Parameters, drop, run
 from rustnet.columnar import Array, Column, integers, texts
+from rustnet.derive.names import name_flows
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.enrich.lookup import Found, Lookup, Source, shipped
 from rustnet.enrich.scope import SCOPES
@@ -37,16 +38,16 @@ CREATE OR REPLACE TEMP TABLE own_addresses AS
 SELECT row_number() OVER (ORDER BY num) - 1 AS row, num, any_value(ip) AS ip FROM (
     SELECT src_num AS num, src_ip AS ip FROM {flows} WHERE {span}
     UNION ALL SELECT dst_num, dst_ip FROM {flows} WHERE {span})
-WHERE num IS NOT NULL AND num NOT IN (SELECT num FROM addresses) GROUP BY num"""
+WHERE num IS NOT NULL AND ip IS NOT NULL AND num NOT IN (SELECT num FROM addresses) GROUP BY num"""
 
 _NUMBERS = """
 SELECT row, (num >> 64)::UBIGINT AS high, (num & 18446744073709551615::UHUGEINT)::UBIGINT AS low
 FROM own_addresses WHERE row >= $first AND row < $first + $count ORDER BY row"""
 
 _STORE = f"""
-INSERT INTO addresses
-SELECT a.ip, a.num, [{", ".join(f"'{scope}'" for scope in SCOPES)}][l.scope + 1], p.country, p.city, s.asn, s.name,
-    p.source, s.source
+INSERT INTO addresses BY NAME
+SELECT a.ip, a.num, [{", ".join(f"'{scope}'" for scope in SCOPES)}][l.scope + 1] AS scope, p.country, p.city, s.asn,
+    s.name AS as_name, p.source AS country_source, s.source AS asn_source
 FROM own_looked_up l JOIN own_addresses a ON a.row = l.row
 LEFT JOIN own_places p ON p.id = l.place LEFT JOIN own_systems s ON s.id = l.system"""
 
@@ -55,6 +56,8 @@ INSERT INTO data_sources SELECT $name, $kind, $version, make_timestamp_ns($built
 WHERE NOT EXISTS (FROM data_sources WHERE name = $name AND kind = $kind)"""
 
 _KNOWN = f"(SELECT num, {', '.join(_VALUES)} FROM addresses WHERE country IS NOT NULL OR asn IS NOT NULL)"
+_ANY = "SELECT 1 FROM addresses WHERE country IS NOT NULL OR asn IS NOT NULL LIMIT 1"
+"""Cheap check whether anything is known: planning the update takes ten times as long."""
 _DIFFERS = " OR ".join(f"f.{name} IS DISTINCT FROM {name[:3]}.{name[4:]}" for name in _NAMED)
 
 # Ordered by row number: an update in random order takes twenty times as long.
@@ -68,6 +71,9 @@ UPDATE {{flows}} AS f SET {", ".join(f"{name} = v.{name}" for name in _NAMED)} F
 
 _STATED = "scope, country, city, asn, as_name, country_source, asn_source"
 _FORMER = "CREATE OR REPLACE TEMP TABLE own_former AS FROM addresses; DELETE FROM addresses; DELETE FROM data_sources"
+_RESOLVED = """
+UPDATE addresses SET resolved_at = f.resolved_at FROM own_former f
+WHERE f.num = addresses.num AND f.resolved_at IS NOT NULL"""
 _CHANGED = f"""
 SELECT count(*) FROM addresses n FULL JOIN own_former o ON o.num = n.num
 WHERE n.num IS NULL OR o.num IS NULL
@@ -85,12 +91,15 @@ def enrich_again(con: "DuckDBPyConnection", lookup: Lookup | None = None) -> int
     """Look up all addresses of the session; returns the number of rows of ``addresses`` and of flows that changed."""
     run(con, _FORMER)
     _look_up(con, _NEW.format(flows="flows", span="true"), {}, lookup)
+    run(con, _RESOLVED)
     changed = int(run(con, _CHANGED)[0][0])
     drop(con, "own_former")
     return changed + sum(_update(con, flows, "true", {}) for flows in (FLOWS_ENDED, FLOWS_OPEN))
 
 
 def _update(con: "DuckDBPyConnection", flows: str, span: str, values: Parameters) -> int:
+    if not (span == "true" or run(con, _ANY)):
+        return 0
     return int(run(con, _UPDATE.format(flows=flows, span=span), values)[0][0])
 
 
@@ -141,16 +150,26 @@ def _streams(con: "DuckDBPyConnection", rows: Array, found: Found) -> Iterator[N
         for name, stream in streams.items():
             con.register(name, stream)
         yield
+        for name in streams:
+            con.unregister(name)  # after an error, the transaction's end does it
     finally:
-        for name, stream in streams.items():
-            con.unregister(name)
+        for stream in streams.values():
             stream.close()
 
 
 def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
-    if span.again:
-        return Outcome(enrich_again(con, evidence.lookup))
-    return Outcome(enrich_new(con, span, evidence.lookup))
+    if not span.again:
+        return Outcome(enrich_new(con, span, evidence.lookup))
+    outcome = Outcome(enrich_again(con, evidence.lookup))
+    if evidence.lookup is not None:
+        outcome.failures += evidence.lookup.failures
+    if evidence.resolve is not None:
+        from rustnet.derive.resolving import resolve  # noqa: PLC0415 -- only if asked for
+
+        resolved = resolve(con, evidence.resolve)
+        outcome.notes.append(resolved.note)
+        outcome.changed += sum(name_flows(con, Span(span.captures, flows=flows)) for flows in (FLOWS_ENDED, FLOWS_OPEN))
+    return outcome
 
 
 ENRICHMENT = Pass("enrichment", _run, live=True)

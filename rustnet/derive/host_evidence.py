@@ -74,6 +74,7 @@ _ARP = Evidence(
 
 _ADVERTISES = "r.message = 'router_advertisement' AND r.protocol = 'icmpv6'"
 _V6 = "r.protocol = 'icmpv6'"
+_BETTER = "r.message = 'redirect' AND r.gateway NOT IN (coalesce(r.target, ''), coalesce(r.quoted_dst_ip, ''))"
 _NDP = Evidence(
     "icmp",
     "ndp",
@@ -99,7 +100,7 @@ _NDP = Evidence(
         Stated("role", ROUTER, "r.routers", when=f"NOT {_V6}", text="ICMP router discovery", source="icmp"),
         Stated("role", ROUTER, "f.src_ip", when="r.message = 'redirect'", text="sender of a redirect", source="icmp"),
         Stated(
-            "role", ROUTER, "r.gateway", when="r.message = 'redirect' AND r.gateway <> r.target",
+            "role", ROUTER, "r.gateway", when=_BETTER,
             text="better gateway by a redirect", source="icmp",
         ),
         Stated(
@@ -281,7 +282,8 @@ _CDP = Evidence(
     tuple(
         Stated(fact, value, "r.ips", "f.src_mac", text=text)
         for fact, value, text in (
-            ("hostname", "coalesce(nullif(r.system_name, ''), r.device_id)", "system name, or device id"),
+            ("hostname", "r.device_id", "device id"),
+            ("hostname", "r.system_name", "system name"),
             ("model", "r.platform", "platform"),
             ("operating_system", "r.software_version", "software version"),
             ("port", "r.port_id", "port that sends"),
@@ -386,6 +388,10 @@ _SNMP = Evidence(
     where="system_description IS NOT NULL",
 )
 
+FLOW_COLUMNS = """flow_id, src_ip, dst_ip, src_port, dst_port, src_mac, dst_mac, src_packets, dst_packets, direction,
+    vlan_id, ended_at"""
+"""Columns of flows that the expressions use."""
+
 EVIDENCE: tuple[Evidence, ...] = (
     _ARP, _NDP, _DHCP, _DHCPV6, _MDNS, _SSDP, _NETBIOS, _LLDP, _CDP, _STP, _LACP, _SMB, _KERBEROS, _SSH, _HTTP,
     _SNMP,
@@ -400,7 +406,8 @@ LISTS = ("r.dns_servers", "r.routers", "r.ntp_servers", "r.addresses", "r.ips")
 def statement(each: Evidence, flows: str, span: str) -> str:
     """SELECT of what the rows of a table within a span state, with the columns `COLUMNS`.
 
-    It has no more levels than it needs: planning it takes longer than the rows of a small capture.
+    Each row becomes one for each fact, by lists that are unnested together. It has no more levels than it needs:
+    planning it takes longer than the rows of a small capture.
     """
     rows = each.rows.format(table=each.table, span=span, where=f"({each.where})")
     last = "r.ts"
@@ -408,28 +415,30 @@ def statement(each: Evidence, flows: str, span: str) -> str:
         last = "CASE WHEN count(*) OVER (PARTITION BY r.flow_id) = 1 THEN greatest(r.ts, f.ended_at) ELSE r.ts END"
     joined = f"LEFT JOIN {flows} f ON f.flow_id = r.flow_id" if each.needs_flow else ""
     listed = any(stated.ip in LISTS for stated in each.stated)
-    facts = ",\n    ".join(_struct(stated, stated.source or each.source, listed=listed) for stated in each.stated)
-    ip = "s.ip"
-    inner = f"""
-SELECT r.capture_id, r.flow_id, r.ts, {last} AS last, r.packet, r.count, unnest([
-    {facts}]) AS s
-FROM ({rows}) r {joined}"""
-    if listed:
-        inner = f"SELECT *, unnest(s.ip) AS address FROM ({inner}) WHERE s.value <> ''"
-        ip = "address"
-    return f"""
-SELECT capture_id, flow_id, ts, last, packet, {ip}, s.mac, s.fact, s.value, s.source, count FROM ({inner})
-WHERE s.value <> '' AND ({ip} IS NOT NULL OR s.mac IS NOT NULL) AND {ip} IS DISTINCT FROM '0.0.0.0'"""
-
-
-def _struct(stated: Stated, source: str, *, listed: bool) -> str:
-    """A fact as a struct; its value is NULL where the condition is false."""
-    value = stated.value if stated.when == "true" else f"CASE WHEN {stated.when} THEN {stated.value} END"
-    ip = f"{stated.ip}::VARCHAR"
-    if listed:
-        many = f"CASE WHEN len({stated.ip}) > 0 THEN {stated.ip} ELSE [NULL] END"
-        ip = many if stated.ip in LISTS else f"[{ip}]"
-    return (
-        f"{{'fact': '{stated.fact}', 'value': ({value})::VARCHAR, 'ip': {ip}, 'mac': {stated.mac}::VARCHAR, "
-        f"'source': '{source}'}}"
+    columns = {
+        "ip": [_addresses(stated.ip) if listed else stated.ip for stated in each.stated],
+        "mac": [stated.mac for stated in each.stated],
+        "fact": [f"'{stated.fact}'" for stated in each.stated],
+        "value": [_value(stated) for stated in each.stated],
+        "source": [f"'{stated.source or each.source}'" for stated in each.stated],
+    }
+    types = {"ip": "VARCHAR[][]" if listed else "VARCHAR[]"}
+    facts = ", ".join(
+        f"unnest([{', '.join(values)}]::{types.get(name, 'VARCHAR[]')}) AS {name}" for name, values in columns.items()
     )
+    inner = f"SELECT r.capture_id, r.flow_id, r.ts, {last} AS last, r.packet, r.count, {facts} FROM ({rows}) r {joined}"
+    if listed:
+        inner = f"SELECT * REPLACE (unnest(ip) AS ip) FROM ({inner}) WHERE value <> ''"
+    return f"""SELECT {COLUMNS} FROM ({inner})
+WHERE value <> '' AND (ip IS NOT NULL OR mac IS NOT NULL) AND ip IS DISTINCT FROM '0.0.0.0'"""
+
+
+def _value(stated: Stated) -> str:
+    """The value of a fact, NULL where its condition is false."""
+    value = stated.value if stated.when == "true" else f"CASE WHEN {stated.when} THEN {stated.value} END"
+    return value if stated.value.startswith("'") else f"({value})::VARCHAR"
+
+
+def _addresses(ip: str) -> str:
+    """The addresses of a fact as a list that is not empty."""
+    return f"CASE WHEN len({ip}) > 0 THEN {ip} ELSE [NULL] END" if ip in LISTS else f"[{ip}]"

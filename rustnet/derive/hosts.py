@@ -10,7 +10,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from rustnet.attribute.stage import drop, run
-from rustnet.derive.host_evidence import COLUMNS, EVIDENCE, statement
+from rustnet.derive.host_evidence import COLUMNS, EVIDENCE, FLOW_COLUMNS, statement
+from rustnet.derive.host_evidence import Evidence as HostEvidence
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.enrich.vendors import vendors, virtual_router
 from rustnet.store.tables import FLOWS_ENDED
@@ -22,9 +23,6 @@ NAMES_TABLE = "names"
 TABLES = (*dict.fromkeys(each.table for each in EVIDENCE), NAMES_TABLE)
 """Tables that facts are derived from, besides those of flows."""
 
-SUFFIX = " for hosts"
-"""After the name of a table in `Span.since`: its first row that the pass has not read."""
-
 MOST_VALUES = 64
 """Values of a fact by one source that are kept of an address: the most frequent ones; an anomaly counts the others."""
 
@@ -32,16 +30,19 @@ NETWORKS = 3
 """Networks (/16, or /32 of IPv6) whose global addresses have one hardware address: from so many on, it is that of a
 router, because a host's own addresses are in fewer."""
 
+MANY_FLOWS = 10_000
+"""Flows from which those of the rows are copied first."""
+
 _STAGE = """CREATE OR REPLACE TEMP TABLE own_evidence (
     capture_id INTEGER, flow_id BIGINT, ts TIMESTAMP_NS, last TIMESTAMP_NS, packet BIGINT, ip VARCHAR, mac VARCHAR,
     fact VARCHAR, value VARCHAR, source VARCHAR, count BIGINT)"""
 
 _INSERT = f"INSERT INTO own_evidence ({COLUMNS})"
 
-_STATED_NAMES = "('dhcp', 'mdns', 'netbios', 'llmnr', 'smb', 'ntlm', 'snmp', 'kerberos', 'rpc', 'bgp', 'lldp', 'cdp')"
+_STATED_NAMES = "('dhcp', 'mdns', 'netbios', 'llmnr', 'smb', 'ntlm', 'snmp', 'kerberos', 'rpc', 'bgp')"
 """Sources of names that hosts state of themselves or on their link: docs/names.md."""
 
-_NAMED_BY = ("dhcp", "dhcpv6", "dns", "netbios", "smb", "snmp", "kerberos", "nfs", "bgp", "lldp", "cdp")
+_NAMED_BY = ("dhcp", "dhcpv6", "dns", "netbios", "smb", "snmp", "kerberos", "nfs", "bgp")
 """Tables in which the message that a name was learned from has a row, with the same time."""
 
 _ANY_STATED = f"SELECT 1 FROM names WHERE {{span}} AND source IN {_STATED_NAMES} LIMIT 1"
@@ -109,7 +110,21 @@ WHERE ip IN (SELECT ip FROM own_evidence WHERE fact = 'mac')
 GROUP BY capture_id, ip, ttl"""
 """Of hosts on the link: their packets passed no router, so that they still have the value that the sender set."""
 
-_LOOK_UP = "SELECT mac FROM own_macs UNION SELECT mac FROM own_evidence WHERE mac IS NOT NULL"
+MOST_CARDS = 262_144
+"""Hardware addresses of a run whose vendors are looked up: those with the most flows; an anomaly counts the others."""
+
+_ALL_CARDS = """
+SELECT capture_id, mac, flows FROM own_macs
+UNION ALL SELECT capture_id, mac, 0 FROM own_evidence WHERE mac IS NOT NULL"""
+
+_LOOK_UP = f"SELECT mac FROM ({_ALL_CARDS}) GROUP BY mac ORDER BY sum(flows) DESC, mac LIMIT $most"
+
+_NO_VENDOR = f"""
+INSERT INTO anomalies (ts, capture_id, packet, flow_id, kind, detail, count)
+SELECT NULL, capture_id, NULL, NULL, 'host_facts_left_out', 'vendors: too many hardware addresses', count(*)
+FROM (SELECT DISTINCT capture_id, mac FROM ({_ALL_CARDS}) WHERE mac NOT IN (
+    SELECT mac FROM ({_ALL_CARDS}) GROUP BY mac ORDER BY sum(flows) DESC, mac LIMIT $most))
+GROUP BY capture_id ORDER BY capture_id"""
 
 _VENDORS = f"""
 {_INSERT}
@@ -128,7 +143,7 @@ _FACTS = """
 CREATE OR REPLACE TEMP TABLE own_facts AS
 SELECT capture_id, ip, mac, fact, trim(value) AS value, source, min(ts) AS first_seen, max(last) AS last_seen,
     sum(count)::BIGINT AS count, arg_min(flow_id, packet) AS flow_id, min(packet) AS packet
-FROM own_evidence GROUP BY ALL"""
+FROM own_evidence WHERE trim(value) <> '' GROUP BY ALL"""
 
 _GROUP = "capture_id, ip, mac, fact, source"
 _MANY = f"SELECT 1 FROM own_facts GROUP BY {_GROUP} HAVING count(*) > {MOST_VALUES} LIMIT 1"
@@ -187,6 +202,8 @@ def _store(con: "DuckDBPyConnection", span: Span) -> int:
     if run(con, _STORED.format(captures=captures)):
         run(con, _CLEAR.format(captures=captures))
         run(con, _CLEAR_LEFT_OUT.format(captures=captures))
+    if run(con, "SELECT 1 FROM own_macs LIMIT 1 OFFSET $most", {"most": MOST_CARDS}):
+        run(con, _NO_VENDOR, {"most": MOST_CARDS})
     many = bool(run(con, _MANY))
     if many:
         run(con, _LEFT_OUT)
@@ -210,20 +227,39 @@ def _stage_statements(con: "DuckDBPyConnection", span: Span, tables: Collection[
     def filled(table: str) -> bool:
         if tables is not None:
             return table in tables
-        return bool(run(con, f"SELECT 1 FROM {table} WHERE rowid >= {span.first_row(table + SUFFIX)} LIMIT 1"))
+        return bool(run(con, f"SELECT 1 FROM {table} WHERE rowid >= {span.first_row(table)} LIMIT 1"))
 
     present = {table for table in TABLES if filled(table)}
-    for each in EVIDENCE:
-        if each.table in present:
-            flows = "flows" if span.since else FLOWS_ENDED
-            run(con, f"{_INSERT} {statement(each, flows, _rows(span, each.table + SUFFIX))}")
-    own_rows = _rows(span, NAMES_TABLE + SUFFIX)
+    stating = [each for each in EVIDENCE if each.table in present and _any(con, each, span)]
+    flows = _flows_of(con, span, [each for each in stating if each.needs_flow])
+    for each in stating:
+        run(con, f"{_INSERT} {statement(each, flows, _rows(span, each.table))}")
+    drop(con, "own_flows")
+    own_rows = _rows(span, NAMES_TABLE)
     if NAMES_TABLE in present and run(con, _ANY_STATED.format(span=own_rows)):
         reading = [table for table in _NAMED_BY if tables is None or table in tables] or _NAMED_BY[:1]
         messages = " UNION ALL ".join(
             f"SELECT capture_id, ts, flow_id, packet FROM {table} WHERE {_captures(span)}" for table in reading
         )
         run(con, _NAMES.format(span=own_rows, messages=messages))
+
+
+def _any(con: "DuckDBPyConnection", each: HostEvidence, span: Span) -> bool:
+    """Whether any row may state something: that is known sooner than a statement is planned."""
+    sql = f"SELECT 1 FROM {each.table} WHERE {_rows(span, each.table)} AND ({each.where}) LIMIT 1"
+    return each.where == "true" or bool(run(con, sql))
+
+
+def _flows_of(con: "DuckDBPyConnection", span: Span, stating: list[HostEvidence]) -> str:
+    """Table that has the flows of rows: of many flows a copy of those few, which is quicker than reading all again."""
+    flows = "flows" if span.since else FLOWS_ENDED
+    if len(stating) < 2 or run(con, f"SELECT count(*) FROM {flows}")[0][0] < MANY_FLOWS:
+        return flows
+    rows = " UNION ALL ".join(
+        f"SELECT flow_id FROM {each.table} WHERE {_rows(span, each.table)} AND ({each.where})" for each in stating
+    )
+    run(con, f"CREATE OR REPLACE TEMP TABLE own_flows AS SELECT {FLOW_COLUMNS} FROM {flows} WHERE flow_id IN ({rows})")
+    return "own_flows"
 
 
 def _stage_traffic(con: "DuckDBPyConnection", span: Span) -> None:
@@ -240,7 +276,7 @@ def _stage_traffic(con: "DuckDBPyConnection", span: Span) -> None:
 
 def _stage_vendors(con: "DuckDBPyConnection") -> None:
     """Add the vendors of all hardware addresses, and the roles that these themselves show."""
-    macs = [mac for (mac,) in run(con, _LOOK_UP)]
+    macs = [mac for (mac,) in run(con, _LOOK_UP, {"most": MOST_CARDS})]
     rows = [(mac, "vendor", name, "address" if name.startswith("(") else "ieee") for mac, name in vendors(macs).items()]
     for mac in macs:
         protocol = virtual_router(mac)
@@ -255,4 +291,4 @@ def _run(con: "DuckDBPyConnection", span: Span, _evidence: Evidence) -> Outcome:
     return Outcome(discover(con, span))
 
 
-HOSTS = Pass("hosts", _run, live=True)
+HOSTS = Pass("hosts", _run, live=True, seldom=True)

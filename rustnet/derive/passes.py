@@ -16,6 +16,7 @@ from rustnet.store.tables import FLOWS_ENDED
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from rustnet.derive.resolving import Which
     from rustnet.derive.unknown_apps import PacketDecoder
     from rustnet.enrich.lookup import Lookup
 
@@ -56,6 +57,11 @@ class Evidence:
     """Decodes packets for the pass ``unknown-apps``."""
     lookup: "Lookup | None" = None
     """Where addresses are looked up; None: the shipped tables alone."""
+    resolve: "Which | None" = None
+    """Of which addresses names are asked for by reverse DNS; None: of none."""
+
+
+_NO_EVIDENCE = Evidence(discover=False)
 
 
 @dataclass(slots=True)
@@ -83,12 +89,14 @@ class Pass:
     run: Work
     live: bool = False
     """Whether it also runs at each flush, over the span since the previous one."""
+    seldom: bool = False
+    """Whether it runs at some of these flushes only, because nobody waits for its result."""
     on_demand: bool = False
     """Whether it runs only if requested by name."""
 
 
-def run_live(passes: Sequence[Pass], con: "DuckDBPyConnection", span: Span) -> None:
-    """Run the live passes over a span, with no other inputs than the session."""
+def run_live(passes: Sequence[Pass], con: "DuckDBPyConnection", span: Span, evidence: Evidence = _NO_EVIDENCE) -> None:
+    """Run the live passes over a span, with hardly any other inputs than the session."""
     for each in passes:
         if each.live:
-            each.run(con, span, Evidence(discover=False))
+            each.run(con, span, evidence)

@@ -7,19 +7,20 @@ fraction of a second. A database's join would have to load the tables first, and
 Addresses are columns of numbers, as upper and lower 64 bits.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rustnet.enrich.scope import GLOBAL, MAPPED, NAT64, SCOPES, SIX_TO_FOUR, Array, is_v4, keys, scopes_of
-
-DATA = Path(__file__).with_name("data")
+from rustnet.columnar import Array
+from rustnet.enrich.geofiles import GeoFiles, find
+from rustnet.enrich.numbers import is_v4, keys, scopes_of
+from rustnet.enrich.scope import GLOBAL, MAPPED, NAT64, SCOPES, SIX_TO_FOUR
+from rustnet.enrich.sources import DATA, described
 
 COUNTRY, CITY, ASN = "country", "city", "asn"
 """Kinds of sources; one of cities has countries, too."""
@@ -88,38 +89,68 @@ class Lookup(Protocol):
     def sources(self) -> tuple[Source, ...]:
         """The sources of all values."""
 
+    @property
+    def failures(self) -> Sequence[str]:
+        """A sentence for each that cannot be used."""
+
     def find(self, high: Array, low: Array) -> Found:
-        """What is known about addresses."""
+        """What is known about addresses, in any order."""
 
 
-class Ranges:
-    """Values of one kind by first address, of IPv4 and IPv6."""
+class Table(NamedTuple):
+    """Values by the first address from which they hold."""
 
-    def __init__(self, name: str, directory: Path = DATA) -> None:
-        self.first_v4, self.value_v4 = _table(directory, f"{name}_v4")
-        self.first_v6, self.value_v6 = _table(directory, f"{name}_v6")
-        self.first_within, self.value_within = _table(directory, f"{name}_v6_within")
-        pairs = np.ascontiguousarray(self.first_within).view(">u8").reshape(-1, 2)
-        self.networks = np.unique(pairs[:, 0].astype(np.uint64))
-        """Networks of 64 bits that have several values."""
+    first: Array
+    value: Array
 
-    def at(self, high: Array, low: Array) -> Array:
-        """Values of addresses: zero or empty for none."""
-        v4 = is_v4(high, low)
-        values = np.zeros(len(high), self.value_v4.dtype)
-        values[v4] = _value(self.first_v4, self.value_v4, low[v4].astype(np.uint32))
-        v6 = np.flatnonzero(~v4)
-        if len(v6):
-            values[v6] = _value(self.first_v6, self.value_v6, high[v6])
-            within = v6[np.isin(high[v6], self.networks)]
-            if len(within):
-                numbers = keys(high[within], low[within])
-                values[within] = _value(self.first_within, self.value_within, numbers)
+    def at(self, numbers: Array) -> Array:
+        """Values of addresses."""
+        values: Array = self.value[np.searchsorted(self.first, numbers, "right") - 1]
         return values
 
 
-def _table(directory: Path, name: str) -> tuple[Array, Array]:
-    return _array(directory, f"{name}.first"), _array(directory, f"{name}.value")
+class Ranges:
+    """Values of one kind, of IPv4 and IPv6; a table is opened when it is needed."""
+
+    def __init__(self, name: str, directory: Path = DATA) -> None:
+        self.name = name
+        self.directory = directory
+
+    @cached_property
+    def v4(self) -> Table:
+        """Values of IPv4 addresses."""
+        return self._table("v4")
+
+    @cached_property
+    def v6(self) -> Table:
+        """Values of networks of 64 bits."""
+        return self._table("v6")
+
+    @cached_property
+    def within(self) -> tuple[Table, Array]:
+        """Values within networks that have several, and these networks."""
+        table = self._table("v6_within")
+        pairs = np.ascontiguousarray(table.first).view(">u8").reshape(-1, 2)
+        return table, np.unique(pairs[:, 0].astype(np.uint64))
+
+    def _table(self, family: str) -> Table:
+        parts = ("first", "value")
+        return Table(*(_array(self.directory, f"{self.name}_{family}.{part}") for part in parts))
+
+    def at(self, high: Array, low: Array) -> Array:
+        """Values of addresses: zero or empty for none."""
+        mapped = is_v4(high, low)
+        v4, v6 = np.flatnonzero(mapped), np.flatnonzero(~mapped)
+        values = np.zeros(len(high), (self.v4 if len(v4) else self.v6).value.dtype)
+        if len(v4):
+            values[v4] = self.v4.at(low[v4].astype(np.uint32))
+        if len(v6):
+            values[v6] = self.v6.at(high[v6])
+            table, networks = self.within
+            inside = v6[np.isin(high[v6], networks)]
+            if len(inside):
+                values[inside] = table.at(keys(high[inside], low[inside]))
+        return values
 
 
 def _array(directory: Path, name: str) -> Array:
@@ -127,22 +158,17 @@ def _array(directory: Path, name: str) -> Array:
     return array
 
 
-def _value(first: Array, value: Array, numbers: Array) -> Array:
-    values: Array = value[np.searchsorted(first, numbers, "right") - 1]
-    return values
-
-
 class Shipped:
     """The shipped tables of countries and autonomous systems."""
+
+    failures: tuple[str, ...] = ()
 
     def __init__(self, directory: Path = DATA) -> None:
         self.countries = Ranges("country", directory)
         self.systems = Ranges("asn", directory)
-        self.numbers = _array(directory, "as_names.asn")
-        self.ends = _array(directory, "as_names.ends")
-        self.text = _array(directory, "as_names.text")
-        described = {kind: source for source in described_sources(directory) for kind in _kinds(source["tables"])}
-        self.country_source, self.asn_source = _source(described[COUNTRY], COUNTRY), _source(described[ASN], ASN)
+        self.directory = directory
+        stated = {kind: source for source in described(directory) for kind in _kinds(source["tables"])}
+        self.country_source, self.asn_source = _source(stated[COUNTRY], COUNTRY), _source(stated[ASN], ASN)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -167,12 +193,19 @@ class Shipped:
                 system[system == 0] = -1
         return found
 
+    @cached_property
+    def _names(self) -> tuple[Array, Array, Array]:
+        """Numbers of autonomous systems, ends of their names, and the names."""
+        asn, ends, text = (_array(self.directory, f"as_names.{part}") for part in ("asn", "ends", "text"))
+        return asn, ends, text
+
     def name_of(self, number: int) -> str | None:
         """Name of an autonomous system."""
-        i = int(np.searchsorted(self.numbers, np.uint32(number)))
-        if i == len(self.numbers) or self.numbers[i] != number:
+        numbers, ends, text = self._names
+        i = int(np.searchsorted(numbers, np.uint32(number)))
+        if i == len(numbers) or numbers[i] != number:
             return None
-        return bytes(self.text[self.ends[i] : self.ends[i + 1]]).decode()
+        return text[ends[i] : ends[i + 1]].tobytes().decode()
 
 
 @cache
@@ -181,10 +214,30 @@ def shipped() -> Shipped:
     return Shipped()
 
 
-def described_sources(directory: Path = DATA) -> list[dict[str, Any]]:
-    """What `sources.json` states about the shipped tables."""
-    sources: list[dict[str, Any]] = json.loads((directory / "sources.json").read_text("utf-8"))
-    return sources
+class ScopesOnly:
+    """No country and no autonomous system."""
+
+    sources: tuple[Source, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    def find(self, high: Array, low: Array) -> Found:
+        """What is known about addresses: their scopes."""
+        nothing = np.full(len(high), -1, np.int64)
+        return Found(scopes_of(high, low), nothing, nothing)
+
+
+def open_lookup(files: GeoFiles) -> Lookup:
+    """The tables that addresses are looked up in: databases of the user, given or found, over the shipped ones.
+
+    Raises `InputError` for a database that was given and cannot be used; `Lookup.failures` has the others.
+    """
+    if files.off:
+        return ScopesOnly()
+    if not (files.given or any(find())):
+        return shipped()
+    from rustnet.enrich.mmdb import open_databases  # noqa: PLC0415 -- only where there is one
+
+    return open_databases(files) or shipped()
 
 
 def _kinds(tables: Sequence[str]) -> set[str]:

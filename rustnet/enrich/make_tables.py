@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rustnet.enrich.ranges import Range, Step, changes, put
+from rustnet.enrich.sources import BSD_2, DATA
 from rustnet.i18n import _
 
-DATA = Path(__file__).with_name("data")
 OLDEST = 400
 """Age in days from which a package's data are refused."""
 LONGEST_NAME = 200
@@ -62,25 +62,6 @@ class Package:
     tables: tuple[str, ...]
     page: str
 
-
-BSD_2 = """Copyright (c) silverwind. All rights reserved.
-
-Redistribution and use in source and binary forms, with or without modification, are permitted provided that the
-following conditions are met:
-
-1. Redistributions of source code must retain the above copyright notice, this list of conditions and the following
-   disclaimer.
-2. Redistributions in binary form must reproduce the above copyright notice, this list of conditions and the following
-   disclaimer in the documentation and/or other materials provided with the distribution.
-
-THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR IMPLIED WARRANTIES,
-INCLUDING, BUT NOT LIMITED TO, THE IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
-DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL,
-SPECIAL, EXEMPLARY, OR CONSEQUENTIAL DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
-SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY,
-WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE OF
-THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE."""
-"""Licence of oui-data, whose package names it without its text."""
 
 CC_BY = "Creative Commons Attribution 4.0 International License"
 PACKAGES = (
@@ -193,7 +174,7 @@ def unpack(package: Package, directory: Path, today: date) -> Unpacked:
         "title": package.title, "package": package.name, "version": described["version"], "date": str(day),
         "licence": package.licence, "attribution": package.attribution, "notice": package.notice,
         "page": package.page, "tables": list(package.tables), "sha256": hashlib.sha256(content).hexdigest(),
-        "licence_texts": texts or {package.declared: BSD_2},
+        "licence_texts": texts or {package.declared: f"Copyright (c) silverwind. All rights reserved.\n\n{BSD_2}"},
     })  # fmt: skip
 
 

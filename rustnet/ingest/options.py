@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rustnet.enrich.geofiles import GeoFiles
 from rustnet.ingest.joining import Join
 from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
 
-__all__ = ["Limits", "Options"]
+__all__ = ["GeoFiles", "Limits", "Options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Options:
     """Merge the packets of all inputs by time into one capture."""
     limits: Limits = field(default_factory=Limits)
     """How much of each input is read."""
+    geo: GeoFiles = field(default_factory=GeoFiles)
+    """The user's databases of countries, cities and autonomous systems; without any, those that are found."""
     speed: float | None = None
     """Pace packets by their times, this many times as fast as captured, in this process only; None: do not pace."""
 

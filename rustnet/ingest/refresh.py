@@ -1,10 +1,14 @@
 """Runs passes again over a finished session, with newer tables or additional evidence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
+from rustnet.derive.enrichment import ENRICHMENT
 from rustnet.derive.order import PASSES
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.dissect import registry
+from rustnet.enrich.geofiles import GeoFiles
+from rustnet.enrich.lookup import open_lookup
 from rustnet.errors import UsageError
 from rustnet.store.session import close, create_or_open
 
@@ -22,12 +26,19 @@ def choose(names: Sequence[str]) -> list[Pass]:
 
 
 def refresh(
-    session: str, passes: Iterable[Pass], evidence: Evidence, captures: Sequence[int] | None = None
+    session: str,
+    passes: Sequence[Pass],
+    evidence: Evidence,
+    captures: Sequence[int] | None = None,
+    geo: GeoFiles | None = None,
 ) -> list[tuple[Pass, Outcome]]:
     """Run passes over a session that no other process has open, one transaction each, and return their outcomes.
 
-    ``captures``: numbers of the captures, or all. Raises `SessionError` if the session cannot be written.
+    ``captures``: numbers of the captures, or all. ``geo``: databases in which addresses are looked up. Raises
+    `SessionError` if the session cannot be written, `InputError` if a database cannot be used.
     """
+    if ENRICHMENT in passes:
+        evidence = replace(evidence, lookup=open_lookup(geo or GeoFiles()))
     con = create_or_open(session, registry.tables())
     try:
         numbers = [number for (number,) in con.execute("SELECT capture_id FROM captures ORDER BY 1").fetchall()]

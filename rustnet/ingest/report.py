@@ -1,6 +1,7 @@
 """Progress and report of a run."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rustnet.attribute.packet_statements import PacketStatements
 from rustnet.errors import ExitCode
@@ -131,7 +132,10 @@ class Report:
         notes = {"failed": len(self.failed), "skipped": len(self.skipped), "losses": len(self.losses)}
         words = "".join(f", {count} {name}" for name, count in notes.items() if count)
         words += ", interrupted" if self.interrupted else ""
-        return printable(f"<Report {self.session}: {captures}, {packets:,} packets, {flows:,} flows{words}>")
+        return printable(f"<Report {Path(self.session).name}: {captures}, {packets:,} packets, {flows:,} flows{words}>")
+
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what was found and could not be used, though nobody asked for it."""
 
     def exit_code(self, strict: bool) -> ExitCode:
         """Exit code of the run; ``strict`` counts losses as failure."""

@@ -29,6 +29,7 @@ from rustnet.filenames import as_text
 from rustnet.i18n import _
 from rustnet.ingest.capture import SEVERAL, Outcome
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
+from rustnet.ingest.enriching import enrichment, lookup_ahead
 from rustnet.ingest.inputs import OpenInput
 from rustnet.ingest.joining import Beginning, Entry, Queue
 from rustnet.ingest.malloc import return_large_blocks
@@ -44,6 +45,7 @@ from rustnet.sources.hashing import ELSEWHERE
 from rustnet.sources.merged import MOST_FILES
 from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
+from rustnet.store.finish import NamedWork
 from rustnet.store.items import OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from rustnet.enrich.lookup import Lookup
     from rustnet.query.session import Session
 
 _STORED_FILES = """
@@ -106,10 +109,10 @@ def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConne
         ask(session)
 
 
-def _live_passes() -> OnFlush:
+def _live_passes(lookup: "Lookup | None") -> OnFlush:
     from rustnet.ingest.live import LivePasses  # noqa: PLC0415 - for paced runs only
 
-    return LivePasses()
+    return LivePasses(lookup)
 
 
 def start_parser(options: Options, stop: StopToken) -> Parser:
@@ -141,6 +144,7 @@ class Run:
         self.progress = progress
         self.stop = stop
         self.report = Report(session)
+        self.lookup = lookup_ahead(options)
         self.parser = start_parser(options, stop)  # before the writer's thread
         self.writer: Writer | None = None
         self.tables: set[str] = set()
@@ -263,7 +267,7 @@ class Run:
             self.session,
             registry.tables(),
             cadence=self.options.cadence,
-            on_flush=None if self.options.speed is None else _live_passes(),
+            on_flush=None if self.options.speed is None else _live_passes(self.lookup),
             on_open=partial(Serving, self.session),
         )
 
@@ -365,14 +369,12 @@ class Run:
         """Store the last rows, run the passes, and call ``ask`` with a reader of the session."""
         if self.writer is None:
             return
-        _finish(self.writer, self.report, self.tables)
+        _finish(self.writer, self.report, self.tables, enrichment(self.report, self.options, self.lookup))
         if len(self.paths) > 1 or not self.writer.is_new:
             from rustnet.derive.copies import COPIES, mark_copies  # noqa: PLC0415 - only for several captures
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
-        _enrich(self.writer, self.report)
-        _discover_hosts(self.writer, self.report, self.tables)
         _attribute(self.writer, self.report, self.options, self.stop)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
@@ -420,35 +422,19 @@ def add_known(file: CaptureFile, opened: OpenInput, index: int) -> CaptureFile:
     return file
 
 
-def _finish(writer: Writer, report: Report, tables: set[str]) -> None:
-    """Store the last rows, and run the passes names and relations, which need no other evidence."""
+def _finish(writer: Writer, report: Report, tables: set[str], enrichment: NamedWork) -> None:
+    """Store the last rows, and run the passes that need no evidence of owners."""
     captures = tuple(capture.capture_id for capture in report.captures)
-    if captures:
-        from rustnet.derive.continuations import name_all  # noqa: PLC0415 - only where there are captures
-        from rustnet.derive.relations import relate  # noqa: PLC0415
+    if not captures:
+        return
+    from rustnet.derive.continuations import name_all  # noqa: PLC0415 - only where there are captures
+    from rustnet.derive.hosts import discover  # noqa: PLC0415
+    from rustnet.derive.relations import relate  # noqa: PLC0415
 
-        flows = sum(capture.flows for capture in report.captures)
-        span = Span(captures)
-        names = partial(name_all, span=span, expected=flows)
-        writer.finish(names, partial(relate, span=span, tables=tables), (FlowRow, Name))
-
-
-def _enrich(writer: Writer, report: Report) -> None:
-    """Look up the addresses of the flows of this run."""
-    captures = tuple(capture.capture_id for capture in report.captures)
-    if captures:
-        from rustnet.derive.enrichment import ENRICHMENT, enrich_new  # noqa: PLC0415 - only where there are captures
-
-        writer.execute_pass(ENRICHMENT.name, partial(enrich_new, span=Span(captures)))
-
-
-def _discover_hosts(writer: Writer, report: Report, tables: set[str]) -> None:
-    """Derive what the captures of this run disclose of hosts."""
-    captures = tuple(capture.capture_id for capture in report.captures)
-    if captures:
-        from rustnet.derive.hosts import HOSTS, discover  # noqa: PLC0415 - only where there are captures
-
-        writer.execute_pass(HOSTS.name, partial(discover, span=Span(captures), tables=tables))
+    span = Span(captures)
+    names = partial(name_all, span=span, expected=sum(capture.flows for capture in report.captures))
+    relations, hosts = (partial(work, span=span, tables=tables) for work in (relate, discover))
+    writer.finish([("names", names), enrichment], [("relations", relations), ("hosts", hosts)], (FlowRow, Name))
 
 
 def _pass(

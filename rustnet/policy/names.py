@@ -62,10 +62,17 @@ GROUPS = (
         after=10 * 365 * 86400,
         own_capture=True,
     ),
+    Group(
+        70,
+        "reverse DNS has it, asked for after the capture (`refresh --resolve`)",
+        "always: whether it was the same at the time of the flow is not known",
+        before=100 * 365 * 86400,
+        after=100 * 365 * 86400,
+    ),
 )
 """``rank // 10`` selects the group; within a group a smaller rank is better."""
 
-REQUESTED, ANSWERED, LOCAL, STATED, ELSEWHERE, FILE = (group.first for group in GROUPS)
+REQUESTED, ANSWERED, LOCAL, STATED, ELSEWHERE, FILE, REVERSE = (group.first for group in GROUPS)
 
 INHERITED = "inherited"
 """Source of what a flow has from an earlier one that it continues (`rustnet.derive.continuations`)."""
@@ -106,6 +113,7 @@ SOURCES = (
     NameSource("lldp", ELSEWHERE + 5, "system name that a device announces, for its management addresses"),
     NameSource("cdp", ELSEWHERE + 6, "the same in Cisco's protocol"),
     NameSource("nrb", FILE, "name resolution block of a pcapng"),
+    NameSource("ptr", REVERSE, "PTR record, by the resolver of the system that ran rustnet"),
 )
 """The smallest rank wins; among equals, the name that was learned last before the flow began."""
 
@@ -132,7 +140,8 @@ def names_page() -> str:
         "Written by `python -m rustnet.policy.names`; do not edit.",
         "",
         "`flows.hostname` is the best name of `dst`, `hostname_source` its source, `hostname_ts` the time at which it",
-        "was learned. Every name that the capture contains for an address is a row of `names`. No lookups are made.",
+        "was learned. Every name that the capture contains for an address is a row of `names`. No lookups are made,",
+        "unless `rustnet refresh SESSION enrichment --resolve` asks for them.",
         "The rules:",
         "",
         "1. A name is a candidate if it was valid when the flow began. Names in the flow's own messages always are.",

@@ -2,10 +2,11 @@
 
 import datetime as dt
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import SupportsIndex
 
 from rustnet.errors import UsageError
+from rustnet.query.execute import Params
 
 
 def statement(text: str) -> str:
@@ -13,6 +14,18 @@ def statement(text: str) -> str:
     if not isinstance(text, str):
         raise UsageError("SQL: a statement is text, not {kind}", kind=type(text).__name__)
     return text
+
+
+def values(params: Params) -> Params:
+    """Values of a statement, NumPy's numbers as Python's: frames have those."""
+    if isinstance(params, Mapping):
+        return {name: _plain(value) for name, value in params.items()}
+    return [_plain(value) for value in params]
+
+
+def _plain(value: object) -> object:
+    numeric = getattr(getattr(value, "dtype", None), "kind", "") in tuple("biuf") and getattr(value, "ndim", 1) == 0
+    return value.item() if numeric and hasattr(value, "item") else value
 
 
 def filter_text(text: str) -> str:

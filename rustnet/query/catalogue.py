@@ -229,11 +229,13 @@ def shipped() -> Traversable:
     return Path(str(resources.files("rustnet"))).parent / "queries"
 
 
-def own_folders() -> list[Path]:
-    """Return the user's own folder of queries, if there is one."""
-    import platformdirs  # noqa: PLC0415 -- only where queries are looked for
+def own_folders(configuration: Path | None = None) -> list[Path]:
+    """Return the user's own folder of queries, if there is one: `queries` in the folder of the configuration."""
+    if configuration is None:
+        import platformdirs  # noqa: PLC0415 -- only where queries are looked for
 
-    folder = platformdirs.user_config_path("rustnet", appauthor=False) / "queries"
+        configuration = platformdirs.user_config_path("rustnet", appauthor=False)
+    folder = configuration / "queries"
     return [folder] if folder.is_dir() else []
 
 

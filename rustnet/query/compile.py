@@ -4,6 +4,7 @@ A session may lack tables and columns (such as those of an unknown protocol): `S
 condition is TRUE or FALSE, never NULL, so that NOT matches rows without a value.
 """
 
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from rustnet.query.matching import (
     mac_match,
     number_match,
     partial_address,
+    scope_match,
     text_match,
 )
 from rustnet.store.schema import quote_identifier
@@ -115,6 +117,8 @@ class _Compiler:
             return self._address(keyword, value)
         if keyword.kind is Kind.ASN:
             return self._asn(keyword, value)
+        if keyword.kind is Kind.SCOPE:
+            return any_of([scope_match(value, f"flows.{target}") for target in keyword.targets])
         if keyword.kind is Kind.FLAG:
             return self._flag(keyword, value)
         return self._targets(self._present(keyword, value), lambda column: _match(keyword, column, value), value)
@@ -195,8 +199,8 @@ class _Compiler:
 
     def _asn(self, keyword: Keyword, value: Value) -> Condition:
         present = self._present(keyword, value)
-        digits = value.text[2:] if value.text[:2].lower() == "as" else value.text
-        if digits.isdecimal() and value.form != "regex":
+        digits = re.sub(r"\bas(?=\d)", "", value.text, flags=re.IGNORECASE)
+        if value.form != "regex" and re.fullmatch(r"\d+(?:(?:-|\.\.)\d+)?", digits, re.ASCII):
             number = Value(value.form, digits, value.start, value.end, value.op, value.case)
             return any_of([number_match(number, f"flows.{t}", 2**32 - 1) for t in present if t.endswith("asn")])
         return any_of([text_match(value, f"flows.{t}") for t in present if t.endswith("name")])
@@ -235,6 +239,7 @@ _ALPHABETS = {
     "src_mac": frozenset("0123456789abcdef:*"),
     "dst_mac": frozenset("0123456789abcdef:*"),
 }
+_COUNTRIES = ("src_country", "dst_country")
 """Possible characters, and ``*``, of the columns that take most of the time of a free-text search."""
 
 
@@ -244,6 +249,8 @@ def _may_hold(column: str, value: Value) -> bool:
         return True
     if column == "community_id":
         return value.text.startswith("1:")
+    if column in _COUNTRIES:  # a part of a code means nothing
+        return False
     alphabet = _ALPHABETS.get(column)
     return alphabet is None or alphabet.issuperset(value.text.lower())
 

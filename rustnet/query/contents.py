@@ -52,14 +52,22 @@ def describe_table(session: "Session", table: str) -> ResultSet:
 
 
 def list_queries() -> ResultSet:
-    """Saved queries, with the parameters that each takes."""
+    """Saved queries, the user's own among them, with the parameters that each takes; of a broken one, what is wrong."""
     begun = time.perf_counter()
-    listed = [
-        (query.name, query.title, query.description, [_parameter(parameter) for parameter in query.parameters])
-        for query in catalogue.load().values()
+    broken: dict[str, catalogue.CatalogueError] = {}
+    queries = catalogue.load(catalogue.own_folders(), broken).values()
+    listed: list[Row] = [
+        (query.name, query.subject, query.title, query.description, [_parameter(p) for p in query.parameters])
+        for query in sorted(queries, key=lambda query: (_place(query.subject), query.name))
     ]
-    types = ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]")
-    return _result(("name", "title", "description", "parameters"), types, listed, begun)
+    listed += [(name, None, None, str(error), []) for name, error in sorted(broken.items())]
+    columns = ("name", "subject", "title", "description", "parameters")
+    return _result(columns, ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR[]"), listed, begun)
+
+
+def _place(subject: str | None) -> int:
+    """Place of a subject in lists; queries without one come last."""
+    return catalogue.SUBJECTS.index(subject) if subject in catalogue.SUBJECTS else len(catalogue.SUBJECTS)
 
 
 def _parameter(parameter: catalogue.Parameter) -> str:

@@ -22,6 +22,7 @@ class Kind(Enum):
     ADDRESS = "address: 10.0.0.1, 10.0.0.0/8, 10.0.0.1-10.0.0.9, 10.0., a name, or /regex/"
     MAC = "hardware address or part of it"
     ASN = "AS number or part of its name"
+    SCOPE = "scope: global, private, loopback, link-local, cgnat, multicast, documentation …"
     FLAG = "yes or no"
 
 
@@ -168,7 +169,6 @@ KEYWORDS: tuple[Keyword, ...] = (
         ("src_country", "dst_country"),
         "country code of either end",
         "country:DE",
-        missing="country data",
     ),
     Keyword(
         "asn",
@@ -177,7 +177,9 @@ KEYWORDS: tuple[Keyword, ...] = (
         "AS of either end",
         "asn:15169",
         ("as",),
-        missing="AS data",
+    ),
+    Keyword(
+        "scope", Kind.SCOPE, ("src_num", "dst_num"), "what the address of either end is reserved for", "scope:global"
     ),
     Keyword("ja4", Kind.TEXT, ("tls.ja4", "quic.ja4"), "JA4 fingerprint", "ja4:t13d*", missing="TLS or QUIC messages"),
     Keyword(

@@ -13,7 +13,7 @@ from rustnet.store.meanings import shared_kinds
 CONVENTIONS: Mapping[Kind, str] = {
     Kind.COUNT: "flows captures clients servers sources attempts asked answered handshakes connections established "
     "requests messages names addresses processes times packets packets_sent packets_received retransmissions "
-    "mixed_flows contested_flows remote_hosts peers targets",
+    "mixed_flows contested_flows flows_initiated remote_hosts peers zero_windows",
     Kind.BYTES: "bytes bytes_sent bytes_received",
     Kind.TIME: "first_seen last_seen begins",
     Kind.ADDRESS: "client server client_ips server_ips source_ips src_ips dst_ips remote_addr",
@@ -21,7 +21,7 @@ CONVENTIONS: Mapping[Kind, str] = {
     Kind.PORT: "port remote_port",
     Kind.WORD: "app apps protocol protocols service outcome",
     Kind.SOFTWARE: "process_name parent",
-    Kind.NUMBER: "percent",
+    Kind.NUMBER: "percent cumulative_percent",
 }
 """Names that mean the same in all saved queries, by kind."""
 

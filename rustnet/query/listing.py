@@ -50,20 +50,41 @@ class Dimension:
     """A property by which flows can be grouped."""
 
     columns: dict[str, str]
-    """Names and SQL over ``f`` and ``p``; of dimensions with two sides, over ``e``."""
-    ends: str = ""
-    """A list of structs of which each flow makes one row per element, where a flow has two ends."""
+    """Names and SQL over ``f`` (flows) and ``p`` (processes); of properties of ends, over ``v``, the end's value."""
+    ends: tuple["End", ...] = ()
+    """Ends of a flow that count for themselves."""
 
 
-_PER_IP = (
-    "[{'v': f.src_ip, 's': f.src_bytes, 'r': f.dst_bytes}] || CASE WHEN f.dst_ip IS DISTINCT FROM f.src_ip "
-    "THEN [{'v': f.dst_ip, 's': f.dst_bytes, 'r': f.src_bytes}] ELSE [] END"
-)
+@dataclass(frozen=True, slots=True)
+class End:
+    """An end of a flow, in SQL over ``f``: its value, whether it counts, and what it sent and received."""
+
+    value: str
+    counts: str
+    sent: str
+    received: str
+
+
+def _both_ends(src: str, dst: str, src_counts: str, dst_counts: str) -> tuple[End, End]:
+    return End(src, src_counts, "src_bytes", "dst_bytes"), End(dst, dst_counts, "dst_bytes", "src_bytes")
+
+
+_IP = _both_ends("src_ip", "dst_ip", "TRUE", "dst_ip IS DISTINCT FROM src_ip")
+_COUNTRY = _both_ends(
+    "src_country", "dst_country", "src_country IS NOT NULL OR dst_country IS NULL",
+    "dst_country IS NOT NULL AND dst_country IS DISTINCT FROM src_country",
+)  # fmt: skip
+_AS = _both_ends(
+    "{'asn': src_asn, 'name': src_as_name}", "{'asn': dst_asn, 'name': dst_as_name}",
+    "src_asn IS NOT NULL OR dst_asn IS NULL", "dst_asn IS NOT NULL AND dst_asn IS DISTINCT FROM src_asn",
+)  # fmt: skip
 
 DIMENSIONS: dict[str, Dimension] = {
     "protocol": Dimension({"protocol": "f.protocol"}),
     "app": Dimension({"protocol": "f.protocol", "app": "f.app", "app_source": "f.app_source"}),
-    "host": Dimension({"host": "e.v"}, _PER_IP),
+    "host": Dimension({"host": "v"}, _IP),
+    "country": Dimension({"country": "v"}, _COUNTRY),
+    "as": Dimension({"asn": "v.asn", "as_name": "v.name"}, _AS),
     "source": Dimension({"src_ip": "f.src_ip"}),
     "destination": Dimension({"dst_ip": "f.dst_ip"}),
     "port": Dimension({"protocol": "f.protocol", "dst_port": "f.dst_port", "service": "f.service"}),
@@ -137,7 +158,8 @@ def _expression(name: str, known: Sequence[str]) -> str:
 def statistics(session: "Session", by: str, text: str, scope: Scope, limit: int | None = None) -> RowStream:
     """Flows, packets and bytes of the flows that match a filter, by one of `DIMENSIONS`, the most bytes first.
 
-    ``bytes_sent`` and ``bytes_received`` are those of the flows' ``src``; by host, those of the host itself.
+    ``bytes_sent`` and ``bytes_received`` are those of the flows' ``src``; by host, country or autonomous system, those
+    of the end itself, and a flow counts at each of its ends that differ.
     """
     condition = compile_filter(text, scope)
     dimension = DIMENSIONS[by]
@@ -145,8 +167,12 @@ def statistics(session: "Session", by: str, text: str, scope: Scope, limit: int 
     source = "FROM f LEFT JOIN processes AS p ON p.process_id = f.process_id"
     sent, received = "f.src_bytes", "f.dst_bytes"
     if dimension.ends:
-        source = f"FROM (SELECT f, unnest({dimension.ends}) AS e FROM f)"  # noqa: S608
-        sent, received = "e.s", "e.r"
+        ends = " UNION ALL ".join(
+            f"SELECT {end.value} AS v, {end.sent} AS sent, {end.received} AS received, src_packets, dst_packets, "  # noqa: S608
+            f"started_at, ended_at FROM f WHERE {end.counts}"
+            for end in dimension.ends
+        )
+        source, sent, received = f"FROM ({ends}) AS f", "f.sent", "f.received"
     total = "(SELECT nullif(sum(src_bytes + dst_bytes), 0) FROM f)"
     sql = (
         f"WITH f AS (SELECT * FROM flows WHERE {condition.sql}) "  # noqa: S608 -- our columns only

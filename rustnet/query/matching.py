@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rustnet.enrich.scope import SCOPES, scope_sql, spans
 from rustnet.query import values
 from rustnet.query.filters import Value
 from rustnet.query.values import MAPPED, Span
@@ -168,6 +169,20 @@ def _between(num: str, span: Span) -> Condition:
             (*bounds, str(MAPPED), str(MAPPED + 2**32 - 1)),
         )
     return Condition(f"({within})", bounds)
+
+
+def scope_match(value: Value, num: str) -> Condition:
+    """Match the scope of an address by its number: a word, a ``*`` pattern or a regex."""
+    if value.op not in ("", "="):
+        raise ValueError("is a word, and cannot be compared")
+    if value.form == "regex" or "*" in value.text:
+        return text_match(value, scope_sql(num), whole=True)
+    scope = value.text.lower()
+    if scope not in SCOPES:
+        raise ValueError(f"is no scope: there are {', '.join(SCOPES)}")
+    every = [(str(first), str(last)) for first, last in spans(scope)]
+    within = " OR ".join([f"{num} BETWEEN CAST(? AS UHUGEINT) AND CAST(? AS UHUGEINT)"] * len(every))
+    return Condition(within, tuple(bound for span in every for bound in span)).wrapped()
 
 
 def partial_address(value: Value, ip: str) -> Condition:

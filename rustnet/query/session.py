@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rustnet.errors import SessionError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from rustnet.query.compile import Scope
     from rustnet.query.detail import FlowDetail, Messages
+    from rustnet.query.diff import Difference
     from rustnet.query.partial import PartialCapture
 
     Connection = duckdb.DuckDBPyConnection
@@ -78,7 +80,10 @@ class Session(ABC):
         [(1,)]
         """
         return self.execute(
-            arguments.statement(text), params, arguments.limit(limit), seconds=arguments.time_limit(seconds)
+            arguments.statement(text),
+            arguments.values(params),
+            arguments.limit(limit),
+            seconds=arguments.time_limit(seconds),
         )
 
     def flows(
@@ -180,6 +185,16 @@ class Session(ABC):
         with list_hosts(self, local=local) as rows:
             return rows.result()
 
+    def diff(self, other: "Session | str | PathLike[str]", **rules: Any) -> "Difference":
+        """What is new, gone or changed in ``other``; ``rules`` are the other arguments of `rustnet.diff`.
+
+        >>> s.diff("web.duckdb").rows
+        []
+        """
+        from rustnet.query.diff import diff  # noqa: PLC0415 -- needed for this only
+
+        return diff(self, other, **rules)
+
     def captures(self) -> ResultSet:
         """Captures that were read into the session."""
         return self.execute("SELECT * FROM captures ORDER BY capture_id")
@@ -209,14 +224,18 @@ class Session(ABC):
         return contents.describe_table(self, table)
 
     def queries(self) -> ResultSet:
-        """Saved queries that `query` runs, with the parameters of each."""
+        """Saved queries that `query` runs, by subject, with the parameters of each.
+
+        >>> [row[0] for row in s.queries().rows if row[1] == "ssh"]
+        ['ssh-attempts', 'ssh-servers']
+        """
         from rustnet.query import contents  # noqa: PLC0415
 
         return contents.list_queries()
 
     def __repr__(self) -> str:
         """Name of the class and of the file."""
-        return f"<{type(self).__name__} {printable(self.path)}>"
+        return f"<{type(self).__name__} {printable(Path(self.path).name)}>"
 
     def _repr_html_(self) -> str:
         """Return an overview for notebooks."""

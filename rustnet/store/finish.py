@@ -3,14 +3,14 @@
 import contextlib
 import os
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rustnet.columnar import Column
 from rustnet.store.batches import Layout, insert, pieces
 from rustnet.store.items import Work
 from rustnet.store.session import session_cursor
-from rustnet.store.storing import is_fatal, one_line
+from rustnet.store.storing import is_fatal, make_permanent, one_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PLANNING = 40_000
 """Values that are stored in the time in which an INSERT is planned."""
-FIRST, SECOND = "names", "relations"
-"""The passes that run at the end."""
+NamedWork = tuple[str, Work]
+"""A pass: its name, and its function."""
 SHARED_TABLES = 8
 """Number of tables with waiting rows from which a second thread saves time."""
 
@@ -86,8 +86,8 @@ class DiskFlush:
             os.close(self._descriptor)
 
 
-def finish(writer: "Writer", first: Work, second: Work, tables: Collection[type]) -> None:
-    """Store the waiting rows and run both passes, on two threads where rows of many tables wait.
+def finish(writer: "Writer", first: Sequence[NamedWork], second: Sequence[NamedWork], tables: Collection[type]) -> None:
+    """Store the waiting rows and run all passes, on two threads where rows of many tables wait.
 
     The writer's thread stores the rows of ``tables`` and about half of the others, and runs ``first`` without waiting
     for the second thread. The captures' rows are marked complete only after all their rows are stored. A pass that
@@ -95,9 +95,7 @@ def finish(writer: "Writer", first: Work, second: Work, tables: Collection[type]
     """
     if len(writer.waiting) < SHARED_TABLES:
         writer.commit_all(checkpoint=False)
-        writer.attempt(SECOND, second)
-        writer.commit_transaction(checkpoint=False)
-        writer.attempt(FIRST, first)
+        run_passes(writer, [*second, *first])
         return
     writer.borrowed = False
     writer.con.execute("SET checkpoint_threshold = '1TB'")  # one checkpoint at the end instead of one per commit
@@ -113,35 +111,48 @@ def finish(writer: "Writer", first: Work, second: Work, tables: Collection[type]
         finally:
             share.first_done.set()
         writer.disk_flush.start(writer.path)
-        writer.attempt(FIRST, first)
+        run_passes(writer, first)
     writer.commit_transaction(checkpoint=False)
     if share.refused is not None:
         for layout, batches in share.batches:
             writer.storing.insert(layout, batches)
         writer.commit_transaction(checkpoint=False)
-        writer.attempt(SECOND, second)
-    elif share.pass_refused is not None:
-        writer.report_pass(SECOND, share.pass_refused)
+        run_passes(writer, second)
+    for name, why in share.passes_refused:
+        writer.report_pass(name, why)
+
+
+def run_passes(writer: "Writer", passes: Sequence[NamedWork]) -> None:
+    """Run passes one after another, each after the commit of what the one before changed."""
+    for number, (name, work) in enumerate(passes):
+        if number:
+            writer.commit_transaction(checkpoint=False)
+        writer.attempt(name, work)
 
 
 class SecondShare:
-    """What the second thread does at the end: store batches, then run the second pass."""
+    """What the second thread does at the end: store batches, then run its passes."""
 
-    def __init__(self, batches: list[tuple[Layout, list[dict[str, Column]]]], second: Work) -> None:
+    def __init__(self, batches: list[tuple[Layout, list[dict[str, Column]]]], passes: Sequence[NamedWork]) -> None:
         self.batches = batches
-        self.second = second
+        self.passes = passes
         self.first_done = threading.Event()
         self.others_stored = False
         """The first thread has stored its share."""
         self.refused: str | None = None
         """Why none of the batches was stored; the first thread stores what it can of them."""
-        self.pass_refused: str | None = None
+        self.passes_refused: list[tuple[str, str]] = []
+        """Names of the passes that DuckDB refused, and why."""
 
     def work(self, con: "duckdb.DuckDBPyConnection") -> None:
         """Run on a connection of its own."""
         self.refused = refusal(con, self._store)
-        if self.others_stored and self.refused is None:
-            self.pass_refused = refusal(con, self.second)
+        if not self.others_stored or self.refused is not None:
+            return
+        for name, work in self.passes:
+            why = refusal(con, work)
+            if why is not None:
+                self.passes_refused.append((name, why))
 
     def _store(self, con: "duckdb.DuckDBPyConnection") -> None:
         try:
@@ -188,5 +199,10 @@ def execute_last(writer: "Writer", work: Work) -> None:
     """Run work that reads what is stored while a checkpoint makes that permanent."""
     writer.commit_all(checkpoint=False)
     # More threads would take the core from the checkpoint, which uses one; afterwards the work may use them.
-    with SecondConnection(writer.con, lambda con: con.execute("CHECKPOINT; RESET threads")):
+
+    def checkpoint(con: "duckdb.DuckDBPyConnection") -> None:
+        writer.storing.permanent = make_permanent(con)
+        con.execute("RESET threads")
+
+    with SecondConnection(writer.con, checkpoint):
         work(writer.con)

@@ -5,13 +5,13 @@ from rustnet.policy.names import LEARNED, UNKNOWN
 NAME_RANK = "CASE source " + " ".join(f"WHEN '{n.source}' THEN {n.rank}" for n in LEARNED) + f" ELSE {UNKNOWN} END"
 """Rank of a row of `names` by the order of docs/names.md (the better rank, for sources that have two)."""
 
-EVIDENCE = ("arp", "ndp", "link-local", "multicast", "dhcp")
+MAC_EVIDENCE = ("arp", "ndp", "link-local", "multicast", "dhcp")
 """Evidence for a hardware address, the best first: values of `learned_from`."""
 
 _PLACE = """CASE WHEN protocol = 'arp' THEN 1 WHEN tunnel IS NOT NULL THEN NULL
         WHEN starts_with(src_ip, 'fe80:') THEN 3 WHEN dst_mac = 'ff:ff:ff:ff:ff:ff' THEN 4
         WHEN starts_with(dst_ip, '224.0.0.') OR starts_with(dst_ip, 'ff02:') THEN 4 END"""
-"""Evidence that `src_mac` belongs to the initiator and not to a router: place in `EVIDENCE`, from 1."""
+"""Evidence that `src_mac` belongs to the initiator and not to a router: place in `MAC_EVIDENCE`, from 1."""
 
 SYSTEM_SOURCES = ("smb", "cdp", "ssh", "dhcp", "dhcpv6", "ssdp", "http")
 """Sources of operating systems, those that know best first."""
@@ -26,10 +26,19 @@ def _rank(column: str, values: tuple[str, ...]) -> str:
     )
 
 
-_SYSTEM_ORDER = f"({_rank('f.source', SYSTEM_SOURCES)}, -f.count, value)"
-_DEVICE_ORDER = f"({_rank('f.fact', DEVICE_FACTS)}, -f.count, value)"
-_IS_SYSTEM = "f.fact = 'operating_system'"
-_IS_DEVICE = f"f.fact IN {DEVICE_FACTS}"
+def _best(rank: str) -> str:
+    """A struct whose smallest one is the best; its fields have names because DuckDB 1.5 reads no others in a view."""
+    return f"{{'rank': {rank}, 'less': -count, 'value': value, 'source': source}}"
+
+
+_ABOUT = f"""min(value) FILTER (fact = 'vendor' AND source IN ('ieee', 'address')) AS vendor,
+        min({_best(_rank("source", SYSTEM_SOURCES))}) FILTER (fact = 'operating_system') AS system,
+        list_distinct(list(value) FILTER (fact = 'operating_system')) AS systems,
+        min({_best(_rank("fact", DEVICE_FACTS))}) FILTER (fact IN {DEVICE_FACTS}) AS device,
+        list(value) FILTER (fact = 'role') AS roles"""
+"""What facts about an address, or about a hardware address, say: of systems and devices the best by order."""
+
+_BETTER = "CASE WHEN of_mac.{0} < of_ip.{0} OR of_ip.{0} IS NULL THEN of_mac.{0} ELSE of_ip.{0} END"
 
 HOSTS_SQL = f"""CREATE OR REPLACE VIEW hosts AS
 WITH seen AS (
@@ -57,25 +66,26 @@ WITH seen AS (
         SELECT dst_ip, hostname, hostname_source, epoch_ns(max(started_at)), {UNKNOWN}, sum(src_bytes + dst_bytes)
         FROM flows WHERE hostname IS NOT NULL GROUP BY dst_ip, hostname, hostname_source)
     GROUP BY ip
-), disclosed AS (
-    SELECT f.host, min(f.value) FILTER (f.fact = 'vendor' AND f.source IN ('ieee', 'address')) AS vendor,
-        min_by(f.value, {_SYSTEM_ORDER}) FILTER ({_IS_SYSTEM}) AS os,
-        min_by(f.source, {_SYSTEM_ORDER}) FILTER ({_IS_SYSTEM}) AS os_source,
-        count(DISTINCT f.value) FILTER ({_IS_SYSTEM}) AS systems,
-        min_by(f.value, {_DEVICE_ORDER}) FILTER ({_IS_DEVICE}) AS device,
-        min_by(f.source, {_DEVICE_ORDER}) FILTER ({_IS_DEVICE}) AS device_source,
-        list_sort(list_distinct(list(f.value) FILTER (f.fact = 'role'))) AS roles
-    FROM (
-        SELECT seen.ip AS host, h.* FROM seen JOIN host_facts h ON h.ip = seen.ip
-        UNION ALL
-        SELECT seen.ip AS host, h.* FROM seen JOIN host_facts h ON h.ip IS NULL AND h.mac = seen.mac) f
-    GROUP BY f.host
+), of_ip AS (
+    SELECT ip, {_ABOUT} FROM host_facts WHERE ip IS NOT NULL GROUP BY ip
+), of_mac AS (
+    SELECT mac, {_ABOUT} FROM host_facts WHERE ip IS NULL GROUP BY mac
+), joined AS (
+    SELECT seen.*, called.name AS hostname, called.source AS hostname_source, coalesce(called.names, 0) AS hostnames,
+        of_mac.vendor, {_BETTER.format("system")} AS system, {_BETTER.format("device")} AS machine,
+        len(list_distinct(list_concat(of_ip.systems, of_mac.systems))) AS systems,
+        nullif(list_sort(list_distinct(list_concat(of_ip.roles, of_mac.roles))), []) AS roles,
+        scope, country, asn, as_name
+    FROM seen LEFT JOIN called ON called.ip = seen.ip LEFT JOIN of_ip ON of_ip.ip = seen.ip
+    LEFT JOIN of_mac ON of_mac.mac = seen.mac LEFT JOIN addresses ON addresses.ip = seen.ip
 )
-SELECT seen.ip, mac, vendor, first_seen, last_seen,
-    CASE WHEN mac IS NULL THEN 'traffic' ELSE {list(EVIDENCE)}[place] END AS learned_from,
-    macs, called.name AS hostname, called.source AS hostname_source, coalesce(called.names, 0) AS hostnames,
-    os, os_source, coalesce(systems, 0) AS systems, device, device_source, roles
-FROM seen LEFT JOIN called ON called.ip = seen.ip LEFT JOIN disclosed ON disclosed.host = seen.ip"""  # noqa: S608 - our own parts
+SELECT ip, mac, vendor, first_seen, last_seen,
+    CASE WHEN mac IS NULL THEN 'traffic' ELSE {list(MAC_EVIDENCE)}[place] END AS learned_from,
+    macs, hostname, hostname_source, hostnames,
+    struct_extract(system, 'value') AS os, struct_extract(system, 'source') AS os_source,
+    coalesce(systems, 0) AS systems, struct_extract(machine, 'value') AS device,
+    struct_extract(machine, 'source') AS device_source, roles, scope, country, asn, as_name
+FROM joined"""  # noqa: S608 - our own parts
 
 HOSTS_RULE = (
     "One row per address that sent a packet: its name, what it discloses of itself (host_facts), and its hardware "

@@ -72,7 +72,7 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
         "first_seen": Meaning(Kind.TIME, "Time of the first packet of the flows in which it sent."),
         "last_seen": Meaning(Kind.TIME, "Time of the last packet of the flows in which it sent."),
         "learned_from": Meaning(
-            Kind.WORD, "Evidence for `mac`: `arp`, `ndp`, `link-local`, `multicast`, `dhcp`; else `traffic`."
+            Kind.WORD, "Evidence for `mac`: `arp`, `ndp`, `link-local`, `multicast` or `dhcp`; else `traffic`."
         ),
         "macs": Meaning(Kind.COUNT, "Different hardware addresses that were seen for it."),
         "hostnames": Meaning(Kind.COUNT, "Different names that it had, `hostname` included."),
@@ -83,6 +83,10 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
         "device": Meaning(Kind.SOFTWARE, "Model, type or description of the device, as a protocol states it."),
         "device_source": Meaning(Kind.WORD, "That protocol."),
         "roles": Meaning(Kind.WORD, "What it does in the network: `router`, `dns server` …"),
+        "scope": Meaning(Kind.WORD, "Scope of the address, as in `addresses`."),
+        "country": Meaning(Kind.PLACE, "Its country, as in `addresses`."),
+        "asn": Meaning(Kind.AUTONOMOUS_SYSTEM, "Number of its autonomous system, as in `addresses`."),
+        "as_name": Meaning(Kind.AUTONOMOUS_SYSTEM, "Name of its autonomous system."),
     },
     "activity": {
         "process_name": Meaning(Kind.SOFTWARE, "Short name of the process."),

@@ -36,6 +36,10 @@ def remove_captures(con: "duckdb.DuckDBPyConnection", captures: Sequence[int]) -
         "AND process_id NOT IN (SELECT process_id FROM flows WHERE process_id IS NOT NULL)"
     )
     con.execute("DROP TABLE removed_processes")
+    con.execute(
+        "DELETE FROM addresses WHERE num NOT IN (SELECT src_num FROM flows WHERE src_num IS NOT NULL "
+        "UNION ALL SELECT dst_num FROM flows WHERE dst_num IS NOT NULL)"
+    )
 
 
 _REFERENCES = """

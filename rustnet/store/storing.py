@@ -7,13 +7,14 @@ raised.
 """
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rustnet.columnar import Column
-from rustnet.errors import StoppedError
+from rustnet.errors import SessionError, StoppedError
 from rustnet.records import table_name
 from rustnet.store.batches import Layout, byte_count, halves, insert, pieces, row_count
 from rustnet.store.session import ROW_GROUP
@@ -25,6 +26,10 @@ KEPT_BYTES = 16 << 20
 """Bytes of uncommitted rows that are kept, to be stored again."""
 MOST_ATTEMPTS = 4_000
 """INSERTs that are tried for the rows of one aborted transaction; the rest is lost."""
+CHECKPOINT_SECONDS = 0.1
+"""Time for which a checkpoint is tried that statements of readers prevent; the next commit tries it again."""
+LAST_CHECKPOINT_SECONDS = 30.0
+"""The same for the last one of a run, when no reader is served any more."""
 WHY = 200
 """Characters of DuckDB's message in an anomaly."""
 
@@ -75,6 +80,28 @@ def is_interrupt(error: BaseException) -> bool:
     return isinstance(error, StoppedError | duckdb.InterruptException)
 
 
+def make_permanent(con: "duckdb.DuckDBPyConnection", seconds: float = CHECKPOINT_SECONDS) -> bool:
+    """Write all that is committed into the file; false if readers prevented it for some seconds.
+
+    DuckDB keeps the earlier versions of changed rows as long as a statement works that began before the change, and
+    refuses a checkpoint meanwhile. The next one includes what this one would have written.
+    """
+    import duckdb  # noqa: PLC0415 - costs 40 ms
+
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            con.execute("CHECKPOINT")
+        except duckdb.TransactionException as error:
+            if "other write transactions" not in str(error):
+                raise
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.005)
+        else:
+            return True
+
+
 def one_line(error: BaseException) -> str:
     """The beginning of an error's message, on one line."""
     return " ".join(f"{error}".split())[:WHY] or type(error).__name__
@@ -88,6 +115,8 @@ class Storing:
         self.on_abort = on_abort
         """Called after an aborted transaction was made up for: other changes of it have to be repeated."""
         self.aborts = 0
+        self.permanent = True
+        """All that is committed is in the file."""
         self.losses: Counter[Loss] = Counter()
         """Numbers of rows that were not stored."""
         self.begin()
@@ -160,8 +189,17 @@ class Storing:
             self.recover(error)
             return False
         self.begin()
-        self.con.execute("CHECKPOINT; BEGIN" if checkpoint else "BEGIN")
+        self.permanent = checkpoint and make_permanent(self.con)
+        self.con.execute("BEGIN")
         return True
+
+    def finish(self) -> None:
+        """Make permanent what statements of readers prevented, which have ended now."""
+        if not self.permanent:
+            self.con.execute("ROLLBACK")
+            self.permanent = make_permanent(self.con, LAST_CHECKPOINT_SECONDS)
+            if not self.permanent:
+                raise SessionError("the last rows could not be written into the session's file")
 
     def recover(self, error: Exception, refused: _Inserted | None = None) -> None:
         """Store an aborted transaction's rows in transactions of their own, without those that DuckDB refuses."""

@@ -594,6 +594,8 @@ class Address:
     """Where the country comes from: `data_sources.name`."""
     asn_source: FilePath | None = None
     """Where the autonomous system comes from: `data_sources.name`."""
+    resolved_at: Ts | None = None
+    """When its name was last asked for by reverse DNS (`refresh --resolve`); NULL if never. `names` has the answer."""
 
 
 @record("data_sources")

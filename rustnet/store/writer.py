@@ -156,11 +156,13 @@ class Writer:
         """Make everything so far permanent."""
         self._execute_and_wait(self.commit_all)
 
-    def finish(self, first: Work, second: Work, tables: Collection[type]) -> None:
-        """Store all rows after the last capture, and run two works that change different tables; does not wait.
+    def finish(
+        self, first: Sequence[finish.NamedWork], second: Sequence[finish.NamedWork], tables: Collection[type]
+    ) -> None:
+        """Store all rows after the last capture, and run passes that change different columns; does not wait.
 
-        If rows of many tables wait, two threads share this. Then ``first`` sees only the rows of ``tables`` for
-        certain, and neither work sees the changes of the other.
+        If rows of many tables wait, two threads share this. Then the ``first`` ones see only the rows of ``tables`` for
+        certain, and none sees the changes of those of the other thread.
         """
         self._send(Call(lambda: finish.finish(self, first, second, tables), held=True))
 
@@ -261,6 +263,8 @@ class Writer:
 
     def _close_session(self) -> None:
         try:
+            if self.error is None:
+                self.storing.finish()
             close(self.con)
         except Exception as error:  # noqa: BLE001
             self.error = self.error or error

@@ -257,7 +257,8 @@ def others(number: int) -> list[Any]:
 def close(writer: Writer, capture: Capture, *, second: Callable[..., object] = lambda con: None) -> None:
     capture.complete = True
     writer.end_capture(capture)
-    writer.finish(lambda con: con.execute("UPDATE dns SET rcode = 'named'"), second, (DNS,))
+    names = [("names", lambda con: con.execute("UPDATE dns SET rcode = 'named'"))]
+    writer.finish(names, [("relations", second), ("hosts", lambda con: None)], (DNS,))
     writer.commit()
     writer.close()
 
@@ -304,10 +305,15 @@ def test_a_row_of_the_second_thread_is_refused(tmp_path: Path, monkeypatch: pyte
     capture.complete = True
     writer.end_capture(capture)
     ran: list[str] = []
-    writer.finish(lambda con: ran.append("first"), lambda con: ran.append("second"), (OTHERS[0],))
+
+    def record(name: str, con: object) -> None:
+        ran.append(name)
+
+    second = [(name, partial(record, name)) for name in ("second", "third")]
+    writer.finish([("first", partial(record, "first"))], second, (OTHERS[0],))
     writer.commit()
     writer.close()
-    assert ran == ["first", "second"]
+    assert ran == ["first", "second", "third"]
     assert query(path, "SELECT count(*) FROM dns") == [(100,)]
     assert query(path, "SELECT complete FROM captures") == [(True,)]
     assert query(path, NOT_STORED) == [("row_not_stored", 1, 1)]
@@ -357,7 +363,7 @@ def test_without_memory_rows_are_stored_one_by_one_or_counted(
         capture.complete = True
         writer.end_capture(capture)
         writer.commit()
-    writer.finish(lambda con: None, lambda con: None, ())
+    writer.finish((), (), ())
     writer.commit()
     writer.close()
     assert writer.storing.aborts

@@ -1,6 +1,7 @@
 """Names that a capture learns end up on its flows, and its hosts are listed with what is known of them."""
 
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,73 @@ def test_hosts_on_a_terminal(run: Run, tmp_path: Path) -> None:
     assert len(short.out.splitlines()) == 2
     assert "--all" in short.err
     assert "no host has a known hardware address" in run("hosts", session, "--local").err
+
+
+def tells(run: Run, tmp_path: Path) -> Path:
+    """A session with a printer that discloses itself, a router, and a name with an escape sequence."""
+    return replayed(run, tmp_path, [
+        arp_frame("10.0.0.9", "10.0.0.1"), mdns(), dhcp(b"lap\x1b[31mtop", "10.0.0.7"), *dns_flow(), *syn(),
+        tcp_frame(("10.0.0.9", 4000), (SERVER, 443), 1, 0, 2), tcp_frame((SERVER, 443), ("10.0.0.9", 4000), 1, 2, 0x12),
+        tcp_frame(("10.0.0.9", 4000), (SERVER, 443), 2, 2, 0x10),
+    ])  # fmt: skip
+
+
+def test_one_host_with_its_facts_and_their_evidence(run: Run, tmp_path: Path) -> None:
+    session = tells(run, tmp_path)
+    made = run("hosts", session, "10.0.0.9", tty=True, columns=160)
+    assert made.code == 0, made.err
+    lines = re.sub(r"\x1b\[\d+m", "", made.out).splitlines()
+    assert lines[0] == "host 10.0.0.9"
+    assert any("printer.local (by mdns)" in line for line in lines)
+    assert any(f"{MAC} (by arp)" in line for line in lines)
+    assert any(line.split()[:3] == ["mac", MAC, "arp"] and "flow 1, packet 1" in line for line in lines)
+    assert any(line.split()[:4] == ["443/tcp", "tls", "(by", "port)"] for line in lines), "services used"
+    assert all(len(line) <= 160 for line in lines)
+    assert "\x1b[31m" not in run("hosts", session, MAC).out, "captured text is safe to print"
+
+
+def test_a_host_by_its_hardware_address(run: Run, tmp_path: Path) -> None:
+    session = tells(run, tmp_path)
+    for text in (MAC, MAC.upper(), MAC.replace(":", "-"), "0200.0000.0001"):
+        made = run("hosts", session, text, "--format", "json")
+        assert made.code == 0, made.err
+        data = json.loads(made.out)
+        assert data["address"] == MAC
+        assert {"lap\x1b[31mtop", "(locally administered, perhaps random)"} <= {row["value"] for row in data["facts"]}
+        assert [row["ip"] for row in data["hosts"]] == ["10.0.0.9"], "that of the others came through it, or may have"
+
+
+def test_forms_of_one_host(run: Run, tmp_path: Path) -> None:
+    session = tells(run, tmp_path)
+    data = json.loads(run("hosts", session, "10.0.0.9", "--format", "json").out)
+    assert set(data) == {
+        "address", "macs", "other_addresses", "hosts", "facts", "names", "offered", "used", "owners", "truncated",
+    }  # fmt: skip
+    assert data["hosts"][0]["first_seen"].endswith("Z")
+    assert [(row["name"], row["source"]) for row in data["names"]] == [("printer.local", "mdns")]
+    assert [(row["port"], row["protocol"]) for row in data["used"]] == [(443, "tcp"), (5353, "udp")]
+    found = [json.loads(line) for line in run("hosts", session, "10.0.0.9", "--format", "jsonl").out.splitlines()]
+    assert {row["fact"] for row in found} == {"mac", "hostname", "vendor", "initial_ttl"}
+    offered = json.loads(run("hosts", session, SERVER, "--format", "json").out)["offered"]
+    assert [(row["port"], row["peers"]) for row in offered] == [(443, 1)], "a refused connection is no service"
+    target = tmp_path / "facts.csv"
+    assert run("hosts", session, "10.0.0.9", "-o", target).code == 0
+    assert target.read_text("utf-8").startswith("fact,value,source,ip,mac,")
+
+
+def test_what_is_no_host(run: Run, tmp_path: Path) -> None:
+    session = tells(run, tmp_path)
+    made = run("hosts", session, "10.0.0.256")
+    assert made.code == 2
+    assert "neither an address nor a hardware address" in made.err
+    made = run("hosts", session, "10.77.0.1")
+    assert made.code == 1
+    assert "no packet of 10.77.0.1 is in this session" in made.err
+
+
+def test_devices_without_an_address_are_mentioned(run: Run, tmp_path: Path) -> None:
+    assert "device" not in run("hosts", tells(run, tmp_path)).err
+    request = dhcp()
+    other = request[:14] + request[14:].replace(bytes.fromhex("020000000001"), bytes.fromhex("0200000000ee"))
+    session = replayed(run, tmp_path, [arp_frame("10.0.0.9", "10.0.0.1"), other])
+    assert "1 device is known by its hardware address only" in run("hosts", session).err, "the client of DHCP"

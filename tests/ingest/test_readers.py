@@ -80,3 +80,25 @@ def test_a_hundred_queries_and_an_endless_one_cost_no_packet_and_no_time(tmp_pat
     assert counts[-1] > 0
     assert table_rows(path) == table_rows(quick)
     assert took - first < 1.1 * seconds / SPEED + 2, "two seconds for the end, and the summary"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a peer's user is asked for as Linux does it")
+def test_readers_that_ask_all_the_time_do_not_end_the_writer(tmp_path: Path) -> None:
+    """Rows of flows change while statements work that began before."""
+    path = tmp_path / "s.duckdb"
+    capture = SAMPLES / "ssh.pcap"
+    reports: list[rustnet.Report] = []
+    thread = threading.Thread(target=lambda: reports.append(rustnet.replay(capture, db=path, speed=0.5)))
+    thread.start()
+    wait_until(lambda: answering(path) or not thread.is_alive())
+    looks = 0
+    with rustnet.open(path) as session:
+        while thread.is_alive():
+            session.sql("SELECT ts, sum(length) OVER (ORDER BY number) FROM packets ORDER BY number")
+            looks += 1
+    thread.join()
+    assert looks > 20
+    assert reports[0].captures[0].complete
+    assert not reports[0].losses
+    rustnet.replay(capture, db=tmp_path / "quick.duckdb")
+    assert table_rows(path) == table_rows(tmp_path / "quick.duckdb")

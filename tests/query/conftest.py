@@ -41,17 +41,7 @@ class Rows:
 
     def insert(self, table: str, **row: Any) -> None:
         row = {**_REQUIRED.get(table, {}), **row}
-        times = (
-            "ts",
-            "began_at",
-            "started_at",
-            "ended_at",
-            "not_before",
-            "not_after",
-            "first_ts",
-            "last_ts",
-            "ingested_at",
-        )
+        times = ("ts", "started_at", "ended_at", "not_before", "not_after", "first_ts", "last_ts", "ingested_at")
         marks = [
             "make_timestamp_ns(?)" if k in times else "CAST(? AS UHUGEINT)" if k[-4:] == "_num" else "?" for k in row
         ]
@@ -126,6 +116,10 @@ def fill(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     )
     rows.insert("processes", process_id=2, pid=53, name="systemd-resolved", username="systemd-resolve", uid=101)
     ids["web"] = rows.flow(
+        dst_country="DE",
+        dst_city="Köln",
+        dst_asn=64500,
+        dst_as_name="Example Net",
         app="tls",
         app_source="payload",
         service="https",
@@ -305,22 +299,6 @@ def fill(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
             tcp_flags=2 if i == 0 else 16,
             file_offset=40 + i * 116,
             interface=0,
-        )
-    for i in range(12):
-        rows.insert(
-            "tcp_intervals",
-            capture_id=1,
-            flow_id=ids["web"],
-            from_src=True,
-            began_at=BEGIN + i * SECOND // 4,
-            ts=BEGIN + (i + 1) * SECOND // 4,
-            rtt_samples=1,
-            min_rtt_ms=20,
-            rtt_ms=20,
-            max_rtt_ms=20,
-            least_rtt_ms=20,
-            sent_bytes=40,
-            acknowledged_bytes=40,
         )
     rows.insert("names", capture_id=1, ip="198.51.100.7", name="pinged.example.org", source="dns", ts=BEGIN, ttl=60)
     rows.insert(

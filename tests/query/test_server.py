@@ -510,7 +510,8 @@ COMMANDS = (
     ("show", "{s}", "1", "--json"), ("query", "{s}", "top-talkers", "-f", "json"), ("verify", "{s}"),
     ("query", "{s}", "--sql", "SELECT * FROM packets", "-f", "csv"), ("query", "{s}", "--sql", "SELEC"),
     ("flows", "{s}", "nothing:1"), ("flows", "{s}", "host:/(/"), ("export", "{s}", "--sidecar", "-o", "-"),
-    ("extract", "{s}", "app:tls", "-o", "{s}.pcapng"),
+    ("extract", "{s}", "app:tls", "-o", "{s}.pcapng"), ("stats", "{s}", "app:tls", "--show", "hierarchy"),
+    ("stats", "{s}", "--show", "rates", "-f", "csv"), ("stats", "{s}", "--show", "response-times"),
 )  # fmt: skip
 
 

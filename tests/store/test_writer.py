@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from rustnet.dissect import registry
 from rustnet.errors import SessionError
 from rustnet.records import table_name
-from rustnet.store import finish
+from rustnet.store import finish, session
 from rustnet.store import storing as module
 from rustnet.store.batches import Rows, insert
 from rustnet.store.cadence import BATCH
@@ -46,7 +47,7 @@ def nothing(con: object) -> None:
 def test_every_row_is_stored_once_and_visible_afterwards(tmp_path: Path, small: int, rows: int) -> None:
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, rows)
-    writer.finish(nothing, nothing, ())
+    writer.finish((), (), ())
     counts = writer.execute(
         lambda con: [con.execute(f"SELECT count(*) FROM {table_name(t)}").fetchall()[0][0] for t in (*TABLES, LARGE)]
     )
@@ -77,7 +78,7 @@ def test_the_last_batches_of_a_capture_are_inserted_after_the_next_item(
     for capture_id in (1, 2, 3):
         writer.begin_capture(Capture(capture_id, "made.pcap", "file", "pcap"))
         writer.put([Rows(LARGE, rows)], last=True)
-    writer.finish(nothing, nothing, ())
+    writer.finish((), (), ())
     assert writer.query("SELECT capture_id, count(*) FROM dns GROUP BY ALL ORDER BY ALL") == [
         (capture_id, BATCH.held_rows) for capture_id in (1, 2, 3)
     ]
@@ -102,7 +103,7 @@ def test_a_session_is_incomplete_after_an_error_of_either_thread(
     monkeypatch.setattr(finish, "PLANNING", 1)  # all small tables are the second thread's
     writer = store(path, len(TABLES), BATCH.held_rows - 1)
     ran = []
-    writer.finish(lambda _: ran.append("first"), lambda _: ran.append("second"), (LARGE,))
+    writer.finish([("names", lambda _: ran.append("first"))], [("relations", lambda _: ran.append("second"))], (LARGE,))
     with pytest.raises(SessionError, match="free some space"):
         writer.commit()
     writer.close()
@@ -137,14 +138,20 @@ def test_a_writer_without_captures_can_be_closed(tmp_path: Path, deferred: bool)
 
 
 @pytest.mark.parametrize("small", [1, SHARED_TABLES])
-def test_both_final_works_run_and_are_permanent(tmp_path: Path, small: int) -> None:
+def test_all_final_passes_run_and_are_permanent(tmp_path: Path, small: int) -> None:
     path = str(tmp_path / "s.duckdb")
     writer = store(path, small, 10)
+    count = "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT 1, 'a', 'b', count(*) FROM dns"
+    update = "UPDATE dns SET query = 'a' WHERE packet = ?"
     writer.finish(
-        lambda con: con.execute("UPDATE dns SET query = 'a' WHERE packet < 4"),
-        lambda con: con.execute(
-            "INSERT INTO anomalies (capture_id, kind, detail, count) SELECT 1, 'a', 'b', count(*) FROM dns"
-        ),
+        [
+            (str(packet), partial(duckdb.DuckDBPyConnection.execute, query=update, parameters=[packet]))
+            for packet in (1, 2, 3)
+        ],
+        [
+            ("count", lambda con: con.execute(count)),
+            ("again", lambda con: con.execute("UPDATE anomalies SET count = 10")),
+        ],
         (LARGE,),
     )
     results: list[object] = []
@@ -163,13 +170,14 @@ def test_both_final_works_run_and_are_permanent(tmp_path: Path, small: int) -> N
 
 
 @pytest.mark.parametrize("small", [1, SHARED_TABLES])
-def test_an_error_of_either_final_work_is_raised(tmp_path: Path, small: int) -> None:
+def test_an_error_of_any_final_pass_is_raised(tmp_path: Path, small: int) -> None:
     def fails(con: duckdb.DuckDBPyConnection) -> None:
         raise duckdb.IOException("No space left on device")
 
-    for number, works in enumerate([(fails, nothing), (nothing, fails)]):
+    passes = [("nothing", nothing), ("fails", fails)]
+    for number, (first, second) in enumerate([(passes, passes[:1]), (passes[:1], passes)]):
         writer = store(str(tmp_path / f"{number}.duckdb"), small, 10)
-        writer.finish(*works, ())
+        writer.finish(first, second, ())
         with pytest.raises(SessionError, match="free some space"):
             writer.commit()
         writer.close()
@@ -218,3 +226,44 @@ def test_the_commits_of_a_killed_writer_are_in_the_file_without_a_log(tmp_path: 
     with duckdb.connect(path, read_only=True) as con:
         assert con.execute("SELECT packet FROM dns").fetchall() == [(1,)]
         assert con.execute("SELECT complete FROM captures").fetchall() == [(False,)]
+
+
+def test_a_reader_delays_a_checkpoint_and_does_not_fail_it(tmp_path: Path) -> None:
+    """DuckDB refuses a checkpoint while a statement works that began before rows were changed."""
+    path = str(tmp_path / "s.duckdb")
+    con = session.create_or_open(path, registry.tables(), threads=1, small_groups=True)
+    storing = module.Storing(con, lambda: None)
+    reader = session.reading_cursor(con)
+
+    def change(value: str) -> None:
+        con.execute("UPDATE meta SET value = ? WHERE key = 'created'", [value])
+
+    def permanent() -> bool:
+        return storing.permanent
+
+    def in_file() -> bytes:
+        return Path(path).read_bytes()
+
+    con.execute("BEGIN")
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM meta").fetchall()
+    change("while it is read")
+    assert storing.commit()
+    assert not permanent()
+    assert b"while it is read" not in in_file()
+    assert reader.execute("SELECT count(*) FROM meta WHERE value = 'while it is read'").fetchall() == [(0,)]
+    reader.execute("COMMIT")
+    assert reader.execute("SELECT count(*) FROM meta WHERE value = 'while it is read'").fetchall() == [(1,)]
+    assert storing.commit()
+    assert permanent()
+    assert b"while it is read" in in_file()
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM meta").fetchall()
+    change("at its end")
+    assert storing.commit()
+    assert not permanent()
+    reader.close()
+    storing.finish()
+    assert permanent()
+    assert b"at its end" in in_file()
+    session.close(con)

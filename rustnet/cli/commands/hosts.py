@@ -1,7 +1,7 @@
-"""``rustnet hosts``: lists hosts with hardware addresses and names."""
+"""``rustnet hosts``: lists hosts with hardware addresses, names and what they disclose; or shows one of them."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
@@ -17,37 +17,48 @@ from rustnet.cli.options import (
 )
 from rustnet.cli.outputs import inputs_of, text_output
 from rustnet.cli.terminal import Col, Terminal, notify, table
-from rustnet.i18n import _
+from rustnet.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from rustnet.query.execute import Row
+    from rustnet.query.session import Session
 
-_NARROW = (
+_COLUMNS = (
     Col("address", least=15),
-    Col("hardware address", least=17, drop=1),
+    Col("hardware address", least=17, drop=3),
+    Col("vendor", least=8, drop=5),
     Col("name", least=12),
-    Col("by", least=4, drop=3),
+    Col("by", least=4, drop=9),
+    Col("system or device", least=8, drop=6),
+    Col("roles", least=8, drop=4),
+    Col("country", least=0, drop=7),
     Col("flows", True, 0),
     Col("sent", True, 0),
     Col("received", True, 0),
-    Col("last seen", least=0, drop=4),
+    Col("last seen", least=0, drop=8),
 )
 
 
 @click.command(
     help=_(
-        "List every address that sent a packet, sorted by bytes, with its name and, where the capture shows that it "
-        "is not a router's, its hardware address. docs/names.md explains where names come from.\n\n"
-        "On a terminal only the first 50 are shown."
+        "List every address that sent a packet, sorted by bytes, with its name, what it discloses of itself and, where "
+        "the capture shows that it is not a router's, its hardware address. docs/names.md explains where names come "
+        "from, docs/hosts.md what else is known of hosts.\n\n"
+        "With ADDRESS (or a hardware address) show that host: every fact with its source and evidence, its names, the "
+        "services that it offers and uses, and the owners of its flows. Its csv, jsonl, parquet and markdown have the "
+        "facts, its json everything.\n\n"
+        "On a terminal only the first 50 hosts are shown."
     )
 )
 @session_argument
+@click.argument("address", required=False)
 @click.option("-l", "--local", is_flag=True, help=_("Only hosts on the local link: those with a hardware address."))
 @format_options
 @limit_options
 @common
 def command(
     session: str,
+    address: str | None,
     local: bool,
     fmt: str | None,
     output: str | None,
@@ -55,22 +66,23 @@ def command(
     limit: int | None,
     everything: bool,
 ) -> None:
-    """List hosts."""
-    from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
-    from rustnet.query.hosts import list_hosts  # noqa: PLC0415
-
+    """List hosts, or show one."""
     form = chosen_format(fmt, output)
-    screen = terminal()
-    on_screen = form == "table" and output is None and screen.tty
-    if limit is None and not everything and on_screen:
-        limit = TERMINAL_LIMIT
     with opened(session) as reader:
-        fetch_limit = None if limit is None else limit + on_screen
+        if address is not None:
+            _show(reader, session, address, form, output, spreadsheet=spreadsheet)
+            return
+        from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
+        from rustnet.query.hosts import cards_only, list_hosts  # noqa: PLC0415
+
+        screen = terminal()
+        on_screen = form == "table" and output is None and screen.tty
+        if limit is None and not everything and on_screen:
+            limit = TERMINAL_LIMIT
+        cards = cards_only(reader) if form == "table" else 0
         inputs = inputs_of(reader, session, output)
-        with (
-            list_hosts(reader, local=local, limit=fetch_limit) as rows,
-            text_output(output, form, inputs) as out,
-        ):
+        fetch_limit = None if limit is None else limit + on_screen
+        with list_hosts(reader, local=local, limit=fetch_limit) as rows, text_output(output, form, inputs) as out:
             if not on_screen:
                 count = write_result(rows, form, out, spreadsheet=spreadsheet)
             else:
@@ -81,12 +93,35 @@ def command(
                     notify(_("more rows follow; --all shows all"))
     if not count and form == "table" and limit != 0:
         notify(_("no host has a known hardware address") if local else _("the session has no hosts"))
+    if cards:
+        words = ngettext(
+            "{n} device is known by its hardware address only; 'rustnet query SESSION host-facts' shows it",
+            "{n} devices are known by their hardware addresses only; 'rustnet query SESSION host-facts' shows them",
+            cards,
+        )
+        notify(words.format(n=f"{cards:,}"))
+
+
+def _show(reader: "Session", session: str, address: str, form: str, output: str | None, *, spreadsheet: bool) -> None:
+    """Write what is known of one host."""
+    from rustnet.cli.host_page import HostPage, as_data  # noqa: PLC0415 -- DuckDB
+    from rustnet.export.formats import dumps, write_result  # noqa: PLC0415
+    from rustnet.query.hosts import host_detail  # noqa: PLC0415
+
+    detail = host_detail(reader, address)
+    with text_output(output, form, inputs_of(reader, session, output)) as out:
+        if form not in ("table", "json"):
+            write_result(detail.facts, form, out, spreadsheet=spreadsheet)
+            return
+        text = dumps(as_data(detail)) if form == "json" else "\n".join(HostPage(detail, terminal()).build())
+        cast("TextIO", out).write(text + "\n")
 
 
 def _screen(rows: "list[Row]", screen: Terminal) -> int:
     """Print the main columns, as many as fit the terminal, and return the number of rows."""
     from rustnet.present.text import printable  # noqa: PLC0415
     from rustnet.present.values import humanised, short_moment  # noqa: PLC0415
+    from rustnet.query.hosts import COLUMNS  # noqa: PLC0415
 
     def text(value: object) -> str:
         return "-" if value is None else printable(str(value))
@@ -95,11 +130,18 @@ def _screen(rows: "list[Row]", screen: Terminal) -> int:
         return f" +{count - 1}" if count and count > 1 else ""
 
     cells = []
-    for ip, mac, _vendor, name, by, names, _learned, macs, flows, sent, received, _first, last in rows:
-        cells.append([text(ip), text(mac) + more(macs), text(name) + more(names), text(by), f"{flows:,}",
-                      humanised(sent), humanised(received),
-                      short_moment(last)])  # fmt: skip
+    for row in rows:
+        h = dict(zip(COLUMNS, row, strict=True))
+        cells.append([
+            text(h["ip"]), text(h["mac"]) + more(h["macs"]), text(h["vendor"]),
+            text(h["hostname"]) + more(h["hostnames"]), text(h["hostname_source"]), text(h["os"] or h["device"]),
+            text(", ".join(h["roles"] or []) or None), text(h["country"]), f"{h['flows']:,}",
+            humanised(h["bytes_sent"]), humanised(h["bytes_received"]),
+            short_moment(h["last_seen"]),
+        ])  # fmt: skip
+    filled = [at for at in range(len(_COLUMNS)) if not cells or any(cell[at] != "-" for cell in cells)]
     if cells:
-        for line in table(list(_NARROW), cells, screen.width, screen.bold, indent=""):
+        shown = [[cell[at] for at in filled] for cell in cells]
+        for line in table([_COLUMNS[at] for at in filled], shown, screen.width, screen.bold, indent=""):
             sys.stdout.write(line + "\n")
     return len(rows)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from rustnet.cli.main import terminal
-from rustnet.cli.options import SECONDS, chosen_format, common, format_options, opened, timeout_option
+from rustnet.cli.main import State, terminal
+from rustnet.cli.options import SECONDS, chosen_format, common, format_options, opened, query_parameters, timeout_option
 from rustnet.cli.outputs import Inputs, inputs_of, text_output
 from rustnet.cli.terminal import notify
+from rustnet.config import usual_file
 from rustnet.errors import UsageError
 from rustnet.i18n import _
 
@@ -44,7 +45,7 @@ from rustnet.i18n import _
     "folder",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help=_("Folder of your own queries, instead of the usual one."),
+    help=_("Folder of your own queries.  [default: by configuration, else queries/ next to its file]"),
 )
 @format_options
 @click.option("-n", "--limit", type=click.IntRange(0), help=_("Write at most this many rows."))
@@ -66,7 +67,9 @@ def command(
     """Run one query."""
     from rustnet.query import catalogue  # noqa: PLC0415 -- DuckDB
 
-    folders = catalogue.own_folders() if folder is None else [folder]
+    state = click.get_current_context().find_object(State)
+    named = folder or (state.config.queries if state else None)
+    folders = catalogue.own_folders(usual_file().parent) if named is None else [named]
     if explain or (listing and name):
         _explain(explain or name or "", folders, session or "session.duckdb")
         return
@@ -83,7 +86,7 @@ def command(
     from rustnet.export.formats import write_result  # noqa: PLC0415
 
     saved = catalogue.find(name, folders) if name else None
-    parameters = _parameters(params)
+    parameters = query_parameters(params)
     if sql == "-":
         sql = sys.stdin.read()
     with opened(session) as reader:
@@ -99,16 +102,6 @@ def command(
                     notify(_("there are more rows than {limit}").format(limit=limit))
     if not count and form == "table":
         notify(_("no rows"))
-
-
-def _parameters(parameters: tuple[str, ...]) -> dict[str, str]:
-    parsed = {}
-    for text in parameters:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError("-p expects KEY=VALUE, not {text!r}", text=text)
-        parsed[key] = value
-    return parsed
 
 
 def _list(folders: Sequence[Path], form: str, output: str | None) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from rustnet.cli.geo_options import geo_options
 from rustnet.cli.ingesting import ingest_and_summarise, print_problems, print_summary, session_path
 from rustnet.cli.input_limits import input_limit_options, speed_factor
 from rustnet.cli.main import State
@@ -16,6 +17,7 @@ from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
+    from rustnet.ingest.options import GeoFiles
     from rustnet.ingest.report import Report
 
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--db", metavar="SESSION", help=_("Session file to create or to add to."))
 @group_option
 @sidecar_options
+@geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @click.option("--again", is_flag=True, help=_("Ingest captures that the session already contains once more."))
 @click.option(
@@ -66,6 +69,7 @@ def command(
     sidecar_format: str | None,
     no_sidecar: bool,
     sidecar_offset: 'float | Literal["auto"] | None',
+    geo: "GeoFiles",
     no_dissect: bool,
     drop_duplicates: bool,
     again: bool,
@@ -84,7 +88,7 @@ def command(
     """Ingest, then print the summary."""
     if files.count("-") > 1:
         raise UsageError("standard input can be given only once")
-    check_session(db, files, sidecars)
+    check_session(db, files, (*sidecars, *geo.paths))
     if tool:
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
 
@@ -107,6 +111,7 @@ def command(
         speed=speed,
         join=join,
         merge=merge,
+        geo=geo,
         limits=Limits(max_packets, max_bytes, max_seconds),
     )
     with session_path(db) as session:

@@ -13,6 +13,7 @@ from rustnet.cli.outputs import check_streams
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
 from rustnet.present.text import safe
+from rustnet.present.values import clock_time, day
 
 if TYPE_CHECKING:
     from rustnet.attribute.validate import LogCheck, SidecarCheck
@@ -86,7 +87,7 @@ def _log_words(check: "LogCheck", shown: int) -> list[str]:
     if check.skipped:
         lines.append(_("records without use: {reasons}").format(reasons=listed(check.skipped)))
     if check.first is not None and check.last is not None:
-        lines.append(_("seen from {first} to {last}").format(first=_instant(check.first), last=_instant(check.last)))
+        lines.append(_("seen from {first} to {last}").format(first=_shown(check.first), last=_shown(check.last)))
     return lines
 
 
@@ -118,6 +119,11 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{safe(name)} {count:,}" for name, count in ordered[:10])
 
 
+def _shown(ns: int) -> str:
+    """A time for people, in their zone."""
+    return f"{day(ns)}T{clock_time(ns)}"
+
+
 def _instant(ns: int) -> str:
     return f"{dt.datetime.fromtimestamp(ns // 1_000_000_000, dt.UTC):%Y-%m-%dT%H:%M:%S}.{ns // 1_000_000 % 1000:03d}Z"
 
@@ -141,7 +147,7 @@ def _words(check: "SidecarCheck", shown: int) -> list[str]:
     if check.hosts:
         lines.append(_("hosts: {names}").format(names=_listed(check.hosts)))
     if check.first is not None and check.last is not None:
-        lines.append(_("seen from {first} to {last}").format(first=_instant(check.first), last=_instant(check.last)))
+        lines.append(_("seen from {first} to {last}").format(first=_shown(check.first), last=_shown(check.last)))
     for name in check.covered:
         share = _share(check.covered[name], check.connections)
         covered = _("with {what}: {n:,} ({share})").format(what=name, n=check.covered[name], share=share)
@@ -169,7 +175,7 @@ def _flow_words(flows: "_Flows", check: "SidecarCheck | LogCheck") -> list[str]:
         template = _("no claim: the file's records have other ends than the flows from {first} to {last}")
         if check.last < first or check.first > last:
             template = _("no claim: the file's records are outside of the flows' time, from {first} to {last}")
-        lines.append(template.format(first=_instant(first), last=_instant(last)))
+        lines.append(template.format(first=_shown(first), last=_shown(last)))
     return lines
 
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from rustnet.query.session import Session
 
 BY = (
-    "protocol", "app", "host", "source", "destination", "port", "process", "user", "name", "vlan", "state",
-    "direction", "tunnel", "capture", "interface",
+    "protocol", "app", "host", "country", "as", "source", "destination", "port", "process", "user", "name", "vlan",
+    "state", "direction", "tunnel", "capture", "interface",
 )  # fmt: skip
 """Keys of `rustnet.query.listing.DIMENSIONS`, repeated so that the help does not load DuckDB."""
 SHOW = (
@@ -45,7 +45,7 @@ _OVERVIEW = ("app", "host")
     help=_(
         "Count flows, packets and bytes of a session, sorted by bytes; without --by and --show, by application and by "
         "host, with 15 rows of each on a terminal. Sent and received are counted from the flow's initiator, and with "
-        "--by host from the host itself.\n\n\b\n"
+        "--by host, country or as from that end itself, and a flow counts at both ends if they differ.\n\n\b\n"
         "  rustnet stats s.duckdb --show hierarchy\n"
         "  rustnet stats s.duckdb 'dst:192.0.2.80' --show rates --bucket 1s\n"
         "  rustnet stats s.duckdb --show response-times -p by_server=yes\n\n"

@@ -25,6 +25,7 @@
 -- column: retransmissions count Segments of the load that were retransmitted
 -- column: congestion_marks count Acknowledgements that report congestion (ECN)
 -- column: flow_ids flow Flows of the load, at most ten
+-- column: further_flow_ids count Flows of the load beyond these
 -- column: from_ts time Begin of the load
 -- column: to_ts time End of the load
 -- column: worst_ts time Moment of the longest round trip under load
@@ -113,7 +114,7 @@ WITH sided AS (
     SELECT capture_id, local_ip, remote_ip, upload, measured_on, basis, sum(samples)::BIGINT AS samples,
         max(idle_samples) AS idle_samples, median(baseline_ms) AS baseline_ms, median(ms) AS ms, max(ms) AS longest_ms,
         median(low_ms) AS low_ms, median(ms - baseline_ms) AS more_ms, median(low_ms - baseline_ms) AS lasting_ms,
-        arg_max(ts, ms) AS ts
+        max({'ms': ms, 'ts': ts}) AS longest
     FROM under_load LEFT JOIN paths USING (capture_id, local_ip, remote_ip)
     WHERE basis IN ('echo', 'handshake') OR baseline_ms >= 0.25 * path_ms OR path_ms IS NULL AND baseline_ms >= 5
     GROUP BY capture_id, local_ip, remote_ip, upload, measured_on, basis, bin
@@ -123,8 +124,12 @@ WITH sided AS (
         -- a queue that lasts keeps all round trips of a moment long; a receiver that pauses only some of them
         median(lasting_ms) < 0.5 * median(more_ms) AS pauses,
         greatest(CASE WHEN pauses THEN median(lasting_ms) ELSE median(more_ms) END, 0) AS increase_ms,
-        CASE WHEN pauses THEN median(low_ms) ELSE median(ms) END AS loaded_ms, arg_max(ts, longest_ms) AS worst_ts
+        CASE WHEN pauses THEN median(low_ms) ELSE median(ms) END AS loaded_ms, max(longest).ts AS worst_ts
     FROM moments GROUP BY ALL
+), loading AS (
+    SELECT capture_id, local_ip, remote_ip, upload, list(flow_id ORDER BY flow_id)[:10] AS flow_ids,
+        greatest(count(*) - 10, 0) AS further_flow_ids
+    FROM bulk GROUP BY ALL
 ), chosen AS (
     SELECT * FROM judged QUALIFY row_number() OVER (
         PARTITION BY capture_id, local_ip, remote_ip, upload, measured_on
@@ -134,9 +139,7 @@ WITH sided AS (
     SELECT loads.*, measured_on, basis, loaded_ms, loaded_p95_ms, increase_ms, baseline_ms, worst_ts,
         coalesce(loaded_samples, 0) AS loaded_samples, coalesce(idle_samples, 0) AS idle_samples,
         coalesce(retransmissions, 0) AS retransmissions, coalesce(marks, 0) AS marks,
-        (SELECT list(flow_id ORDER BY flow_id)[:10] FROM bulk WHERE bulk.capture_id = loads.capture_id
-            AND bulk.local_ip = loads.local_ip AND bulk.remote_ip = loads.remote_ip
-            AND bulk.upload = loads.upload) AS flow_ids,
+        flow_ids, further_flow_ids,
         CASE WHEN coalesce(loaded_samples, 0) = 0 THEN 'no round trip over the whole path can be seen under load: no grade'
             WHEN loaded_samples < $samples THEN format('{} samples only: no grade', loaded_samples)
             WHEN bins < 4 THEN 'load of less than a second: no grade'
@@ -145,6 +148,7 @@ WITH sided AS (
             WHEN increase_ms < 30 AND coalesce(retransmissions, 0) + coalesce(marks, 0) = 0
             THEN 'nothing shows that the path was full (no loss, no congestion mark, no queue): no grade' END AS refusal
     FROM loads LEFT JOIN chosen USING (capture_id, local_ip, remote_ip, upload)
+    LEFT JOIN loading USING (capture_id, local_ip, remote_ip, upload)
     LEFT JOIN paths USING (capture_id, local_ip, remote_ip)
     LEFT JOIN lost USING (capture_id, local_ip, remote_ip, upload)
     LEFT JOIN marked USING (capture_id, local_ip, remote_ip, upload)
@@ -159,7 +163,7 @@ SELECT capture_id, local_ip, remote_ip, CASE WHEN upload THEN 'upload' ELSE 'dow
         WHEN loaded_samples >= 10 THEN 'medium' ELSE 'low' END AS confidence,
     coalesce(refusal, CASE WHEN idle_samples < 5
         THEN format('idle round trips: {}; the baseline is the smallest one seen', idle_samples) END) AS note,
-    round(mbit, 3) AS load_mbit, bins * 0.25 AS loaded_seconds, retransmissions, marks AS congestion_marks, flow_ids,
+    round(mbit, 3) AS load_mbit, bins * 0.25 AS loaded_seconds, retransmissions, marks AS congestion_marks, flow_ids, further_flow_ids,
     from_ts, to_ts, worst_ts
 FROM listed
 ORDER BY increase_ms DESC NULLS LAST, capture_id, local_ip, remote_ip, direction, measured_on

@@ -16,6 +16,7 @@
 -- column: segments count Packets of both ends
 -- column: sent_again_percent number Segments that the local end retransmitted, in percent of its packets
 -- column: received_again_percent number Segments that the remote end retransmitted, in percent of its packets
+-- column: zero_windows count Zero windows that both ends announced
 -- column: missed_bytes bytes Bytes that are missing in the capture
 -- column: note free_text What limits the figures
 WITH sided AS (

@@ -21,6 +21,7 @@
 -- column: duration_s duration From the first to the last byte
 -- column: note free_text What limits the claim
 -- column: flow_ids flow The connections, at most ten
+-- column: further_flow_ids count Connections beyond these
 -- column: from_ts time First byte
 -- column: first_loss_ts time First loss
 -- column: last_loss_ts time Last loss
@@ -37,8 +38,9 @@ WITH sided AS (
     FROM sided CROSS JOIN (VALUES (true), (false)) AS direction(from_src)
     WHERE CASE WHEN from_src THEN src_payload ELSE dst_payload END >= $least
 ), paths AS (
-    SELECT capture_id, local_ip, remote_ip, upload, row_number() OVER () AS path, sum(wire) / sum(payload) AS overhead,
-        min(handshake_rtt_ms) AS handshake_ms, list(flow_id ORDER BY flow_id)[:10] AS flow_ids
+    SELECT capture_id, local_ip, remote_ip, upload, row_number() OVER () AS path, sum(wire) / nullif(sum(payload), 0) AS overhead,
+        min(handshake_rtt_ms) AS handshake_ms, list(flow_id ORDER BY flow_id)[:10] AS flow_ids,
+        greatest(count(*) - 10, 0) AS further_flow_ids
     FROM bulk GROUP BY ALL
 ), members AS (
     SELECT flow_id, from_src, path FROM bulk JOIN paths USING (capture_id, local_ip, remote_ip, upload)
@@ -69,7 +71,7 @@ WITH sided AS (
     SELECT path, n, (total - lag(total) OVER (PARTITION BY path ORDER BY n)) / width AS speed
     FROM reached JOIN spans USING (path)
 ), plateaus AS (
-    SELECT path, count(*) AS windows, any_value(middle) AS speed,
+    SELECT path, count(*) AS windows, max(middle) AS speed,
         avg((speed BETWEEN 0.8 * middle AND 1.2 * middle)::INT) AS in_band
     FROM (SELECT *, median(speed) OVER (PARTITION BY path) AS middle FROM speeds WHERE n >= 2) GROUP BY path
 ), trips AS (
@@ -89,7 +91,7 @@ WITH sided AS (
     SELECT path, (max(total) - min(total)) / nullif(max(ended) - min(ended), 0) AS slope
     FROM steps JOIN spans USING (path) WHERE ended BETWEEN low + 0.25 * (high - low) AND high GROUP BY path
 ), lines AS (
-    SELECT path, any_value(slope) AS slope, avg((abs(off - middle) <= slope * slack)::INT) AS in_line
+    SELECT path, max(slope) AS slope, avg((abs(off - middle) <= slope * slack)::INT) AS in_line
     FROM (SELECT path, slope, off, slack, median(off) OVER (PARTITION BY path) AS middle FROM (
         SELECT path, slope, total - slope * (ended - low) AS off,
             greatest((coalesce(baseline_ms, 0) + coalesce(queued_ms, 0)) / 1e3, 0.1) AS slack
@@ -113,13 +115,13 @@ WITH sided AS (
     FROM (SELECT path, retransmissions, ended, began, total, bytes FROM steps)
     JOIN (SELECT path, speed, slack, low, high, first_loss, last_loss, first_loss_end FROM known) USING (path)
 ), taken AS (  -- what is missing in a bucket that fills at this speed: how far the total is above its lowest line so far
-    SELECT *, above - min(below) OVER before AS missing, ended - arg_min(began, below) OVER before AS rising
+    SELECT *, above - min(below) OVER before AS missing, ended - (min({'below': below, 'began': began}) OVER before).began AS rising
     FROM risen WINDOW before AS (PARTITION BY path ORDER BY ended ROWS UNBOUNDED PRECEDING)
 ), bursts AS (
-    SELECT path, max(missing) AS burst, max(total) AS before_loss, arg_max(rising, missing) AS rising
+    SELECT path, max(missing) AS burst, max(total) AS before_loss, max({'missing': missing, 'rising': rising}).rising AS rising
     FROM taken WHERE early GROUP BY path
 ), buckets AS (
-    SELECT path, any_value(burst) AS burst, any_value(before_loss) AS before_loss, any_value(bursts.rising) AS rising,
+    SELECT path, max(burst) AS burst, max(before_loss) AS before_loss, max(bursts.rising) AS rising,
         count(*) FILTER (lossy AND (previous IS NULL OR ended - previous > greatest(0.25, 2 * slack))) AS episodes,
         avg((missing >= burst - tolerance)::INT) FILTER (lossy) AS empty_at_loss,
         avg((missing <= burst + tolerance)::INT) FILTER (between_losses) AS within
@@ -151,7 +153,7 @@ SELECT capture_id, local_ip, remote_ip, CASE WHEN upload THEN 'upload' ELSE 'dow
         WHEN episodes < 2 AND last_loss - first_loss < 1 THEN 'losses at one moment only: the end of slow start'
         WHEN NOT coalesce(bucket, false) THEN 'losses, but nothing passed above the rate before: a short queue, or losses of other causes'
         ELSE 'losses do not follow a token bucket: other causes' END AS note,
-    flow_ids, make_timestamp_ns((low * 1e9)::BIGINT) AS from_ts, make_timestamp_ns((first_loss * 1e9)::BIGINT) AS first_loss_ts,
+    flow_ids, further_flow_ids, make_timestamp_ns((low * 1e9)::BIGINT) AS from_ts, make_timestamp_ns((first_loss * 1e9)::BIGINT) AS first_loss_ts,
     make_timestamp_ns((last_loss * 1e9)::BIGINT) AS last_loss_ts, make_timestamp_ns((high * 1e9)::BIGINT) AS to_ts
 FROM judged
 ORDER BY rate_limit IS NULL, mean_mbit DESC, capture_id, local_ip, remote_ip, direction

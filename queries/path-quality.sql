@@ -20,15 +20,16 @@
 -- column: missed_bytes bytes Bytes that are missing in the capture
 -- column: note free_text What limits the figures
 WITH sided AS (
-    SELECT *, direction IS NOT DISTINCT FROM 'inbound' AS reversed, CASE WHEN reversed THEN dst_ip ELSE src_ip END AS local_ip,
+    SELECT src_payload, dst_payload, src_packets, dst_packets, src_retransmissions, dst_retransmissions, src_out_of_order,
+        dst_out_of_order, src_zero_windows, dst_zero_windows, src_missed_bytes, dst_missed_bytes, rtt_ms, min_rtt_ms,
+        handshake_rtt_ms, started_at, ended_at,
+        direction IS NOT DISTINCT FROM 'inbound' AS reversed, CASE WHEN reversed THEN dst_ip ELSE src_ip END AS local_ip,
         CASE WHEN reversed THEN src_ip ELSE dst_ip END AS remote_ip
     FROM flows WHERE protocol = 'tcp' AND ($host IS NULL OR src_ip = $host OR dst_ip = $host)
         AND (src_payload + dst_payload > 0 OR handshake_rtt_ms IS NOT NULL)
-), busiest AS ( -- the rows that are shown: what is costly is worked out for these alone
-    SELECT local_ip, remote_ip, sum(src_payload + dst_payload)::BIGINT AS payload_bytes FROM sided
-    GROUP BY local_ip, remote_ip
-    ORDER BY payload_bytes DESC, local_ip, remote_ip
-    LIMIT $limit
+), largest AS (
+    SELECT local_ip, remote_ip, sum(src_payload + dst_payload) AS payload FROM sided GROUP BY local_ip, remote_ip
+    ORDER BY payload DESC, local_ip, remote_ip LIMIT $limit
 )
 SELECT local_ip, remote_ip, count(*) AS flows, count(rtt_ms) AS rtt_flows, round(median(rtt_ms), 3) AS rtt_p50_ms,
     round(quantile_cont(rtt_ms, 0.95), 3) AS rtt_p95_ms, round(min(min_rtt_ms), 3) AS min_rtt_ms,
@@ -41,10 +42,11 @@ SELECT local_ip, remote_ip, count(*) AS flows, count(rtt_ms) AS rtt_flows, round
     sum(src_out_of_order + dst_out_of_order)::BIGINT AS out_of_order,
     sum(src_zero_windows + dst_zero_windows)::BIGINT AS zero_windows,
     sum(src_missed_bytes + dst_missed_bytes)::BIGINT AS missed_bytes,
-    busiest.payload_bytes,
+    sum(src_payload + dst_payload)::BIGINT AS payload_bytes,
     CASE WHEN rtt_flows = 0 THEN 'no round-trip time can be seen'
         WHEN rtt_flows < 20 THEN format('percentiles over {} flows only', rtt_flows) END AS note,
     min(started_at) AS first_seen, max(ended_at) AS last_seen
-FROM busiest JOIN sided USING (local_ip, remote_ip)
-GROUP BY local_ip, remote_ip, busiest.payload_bytes
+FROM sided SEMI JOIN largest USING (local_ip, remote_ip)
+GROUP BY local_ip, remote_ip
 ORDER BY payload_bytes DESC, local_ip, remote_ip
+LIMIT $limit

@@ -153,8 +153,8 @@ SELECT capture_id, local_ip, remote_ip, CASE WHEN upload THEN 'upload' ELSE 'dow
         WHEN episodes < 2 AND last_loss - first_loss < 1 THEN 'losses at one moment only: the end of slow start'
         WHEN NOT coalesce(bucket, false) THEN 'losses, but nothing passed above the rate before: a short queue, or losses of other causes'
         ELSE 'losses do not follow a token bucket: other causes' END AS note,
-    flow_ids, further_flow_ids, make_timestamp_ns((low * 1e9)::BIGINT) AS from_ts, make_timestamp_ns((first_loss * 1e9)::BIGINT) AS first_loss_ts,
-    make_timestamp_ns((last_loss * 1e9)::BIGINT) AS last_loss_ts, make_timestamp_ns((high * 1e9)::BIGINT) AS to_ts
+    flow_ids, further_flow_ids, make_timestamp_ns((low * 1e6)::BIGINT * 1000) AS from_ts, make_timestamp_ns((first_loss * 1e6)::BIGINT * 1000) AS first_loss_ts,
+    make_timestamp_ns((last_loss * 1e6)::BIGINT * 1000) AS last_loss_ts, make_timestamp_ns((high * 1e6)::BIGINT * 1000) AS to_ts
 FROM judged
 ORDER BY rate_limit IS NULL, mean_mbit DESC, capture_id, local_ip, remote_ip, direction
 LIMIT $limit

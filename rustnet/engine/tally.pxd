@@ -8,7 +8,7 @@ cdef int64_t EARLY_PACKETS, EARLY_INTERVALS, SHORTEST_NS, LONGEST_NS, LONG_NS, L
 
 @cython.final
 cdef class Tally:
-    cdef int64_t rows, began, samples, rtt_sum, rtt_low, rtt_high, packets, position, acknowledged, retransmissions
+    cdef int64_t rows, began, samples, rtt_sum, rtt_low, rtt_high, lowest, packets, position, acknowledged, retransmissions
     cdef bint waiting
     cdef int64_t stamp, awaited, awaited_ts, data_ts
     cdef void add(self, int64_t rtt) except *
@@ -27,7 +27,7 @@ cdef tuple end_interval(Flow flow, Half *me, Half *peer, int64_t ts, bint from_s
 @cython.locals(flight=int64_t, acknowledged=int64_t, sampled=bint, made=tuple)
 cdef tuple row(Flow flow, Half *me, Half *peer, Tally tally, int64_t ts, bint from_src)
 @cython.locals(leg=double, least=int64_t)
-cdef int64_t least_rtt(Flow flow, Half *me, bint from_src) except? -2
+cdef int64_t least_rtt(Flow flow, Half *me, Tally tally, bint from_src) except? -2
 @cython.locals(tally=Tally, me=Side)
 cdef int last_intervals(Flow flow, list rows) except -1
 cdef int start_stamp(Tally tally, int64_t stamp, int64_t ts) except -1

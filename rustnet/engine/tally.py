@@ -58,6 +58,7 @@ class Tally:
         self.rtt_sum = 0
         self.rtt_low = 0
         self.rtt_high = 0
+        self.lowest = -1
         self.packets = 0
         self.position = 0
         self.acknowledged = 0
@@ -76,6 +77,8 @@ class Tally:
             self.rtt_low = rtt
         if not self.samples or rtt > self.rtt_high:
             self.rtt_high = rtt
+        if self.lowest < 0 or rtt < self.lowest:
+            self.lowest = rtt
         self.samples += 1
         self.rtt_sum += rtt
 
@@ -147,7 +150,7 @@ def row(flow: Flow, me: Half, peer: Half, tally: Tally, ts: int, from_src: bool)
         tally.rtt_sum,
         tally.rtt_low if sampled else -1,
         tally.rtt_high if sampled else -1,
-        least_rtt(flow, me, from_src),
+        least_rtt(flow, me, tally, from_src),
         me.position - tally.position,
         acknowledged - tally.acknowledged,
         flight,
@@ -164,9 +167,11 @@ def row(flow: Flow, me: Half, peer: Half, tally: Tally, ts: int, from_src: bool)
     return made
 
 
-def least_rtt(flow: Flow, me: Half, from_src: bool) -> int:
-    """Smallest round-trip time of what ``me`` sent so far, from its data or its part of the handshake; -1 if none."""
+def least_rtt(flow: Flow, me: Half, tally: Tally, from_src: bool) -> int:
+    """Smallest round-trip time of what ``me`` sent so far, its part of the handshake included; -1 if none."""
     least = int(me.min_rtt)
+    if tally.lowest >= 0 and (least < 0 or tally.lowest < least):
+        least = tally.lowest
     if flow.synack_rtt < 0 or (not from_src and flow.handshake_rtt < 0):
         return least
     leg = flow.synack_rtt if from_src else flow.handshake_rtt - flow.synack_rtt

@@ -79,6 +79,7 @@ def test_round_trips_are_those_of_the_path(transfer: Transfer) -> None:
         assert 29 * MS <= row["rtt_low"] <= row["rtt_sum"] // row["rtt_samples"] <= row["rtt_high"] <= 140 * MS
     assert max(row["rtt_high"] for row in sampled) > 110 * MS
     assert all(30 * MS <= row["least_rtt"] < 31 * MS for row in far)
+    assert all(row["least_rtt"] <= row["rtt_low"] for row in sampled)
 
 
 def test_where_batches_end_does_not_matter(transfer: Transfer) -> None:

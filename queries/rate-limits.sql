@@ -60,8 +60,8 @@ WITH sided AS (
         greatest(least(greatest((high - low) / 16, 0.2), 1), (high - low) / 1000) AS width
     FROM steps GROUP BY path
 ), marks AS (
-    SELECT path, unnest(generate_series(0, floor((high - low) / width)::BIGINT)) AS n, low + n * width AS moment
-    FROM spans WHERE high > low
+    SELECT path, n, low + n * width AS moment FROM spans CROSS JOIN range(1001) AS numbers(n)
+    WHERE high > low AND n <= floor((high - low) / width)
 ), reached AS (
     SELECT marks.path, n, sum(flow_total - bytes + bytes * least(1, (moment - began) / nullif(ended - began, 0))) AS total
     FROM (SELECT * FROM marks JOIN members USING (path)) AS marks
@@ -144,8 +144,8 @@ SELECT capture_id, local_ip, remote_ip, CASE WHEN upload THEN 'upload' ELSE 'dow
     round(high - low, 3) AS duration_s,
     CASE WHEN rate_limit = 'shaping' THEN 'round trips grow, and more than the rate passed at first'
         WHEN rate_limit = 'bottleneck' THEN 'round trips grow at a constant rate: a link of this rate, or a shaper whose burst was used up'
-        WHEN rate_limit = 'policing' THEN format('{} losses in {} episodes, where the bucket is empty; an application that sends a burst and then paces '
-            || 'itself looks alike on a lossy path', retransmissions, episodes)
+        WHEN rate_limit = 'policing' THEN format('{} losses in {} episodes, where the bucket is empty; '
+            'an application that sends a burst and then paces itself looks alike on a lossy path', retransmissions, episodes)
         WHEN windows < 8 THEN 'shorter than two seconds: nothing is claimed'
         WHEN queue THEN 'round trips grow, but the rate is not constant'
         WHEN near AND retransmissions = 0 THEN 'no loss; a queue would not be seen, since round trips are only those of the near end'

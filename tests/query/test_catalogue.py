@@ -12,6 +12,7 @@ from rustnet.dissect.registry import DISSECTORS, tables
 from rustnet.errors import UsageError
 from rustnet.query import catalogue, manual
 from rustnet.query.catalogue import SUBJECTS, CatalogueError, find, load, read
+from rustnet.query.functions import check_functions
 from rustnet.query.session import FileSession
 from rustnet.query.summary import summarise
 from rustnet.records import Kind
@@ -312,6 +313,13 @@ def test_examples_run(empty: FileSession) -> None:
         assert query.execute(empty, given).rows == []
         python = manual.example_python(query, "s.duckdb").removesuffix(".df()")
         assert eval(python, {"rustnet": SimpleNamespace(open=lambda _path: empty)}).rows == []
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_is_answered_by_the_process_that_writes_a_session(name: str) -> None:
+    """That process refuses functions whose result can be far larger than their arguments."""
+    with duckdb.connect() as con:
+        check_functions(con, QUERIES[name].sql)
 
 
 ONE_OF_A_GROUP = re.compile(r"\b(any_value|first|last|arbitrary|mode|arg_min|arg_max|min_by|max_by)\s*\(")

@@ -18,7 +18,7 @@ from rustnet.columnar import Array
 from rustnet.derive import enrichment
 from rustnet.derive.passes import Span
 from rustnet.dissect import registry
-from rustnet.enrich.lookup import Found, shipped
+from rustnet.enrich.lookup import LookupResult, shipped
 from rustnet.enrich.scope import MAPPED
 from rustnet.records import columns
 from rustnet.store.session import close, create_or_open
@@ -58,9 +58,9 @@ class Timed:
         self.seconds: Seconds = (0.0, 0.0)
         self.sources = shipped().sources
 
-    def find(self, high: Array, low: Array) -> Found:
+    def find(self, high: Array, low: Array) -> LookupResult:
         """What is known about addresses."""
-        found: list[Found] = []
+        found: list[LookupResult] = []
         wall, cpu = stopwatch(lambda: found.append(shipped().find(high, low)))
         self.seconds = self.seconds[0] + wall, self.seconds[1] + cpu
         return found[0]

@@ -17,7 +17,7 @@ from rustnet.attribute.stage import Parameters, drop, run
 from rustnet.columnar import Array, Column, integers, texts
 from rustnet.derive.names import name_flows
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
-from rustnet.enrich.lookup import Found, Lookup, Source, shipped
+from rustnet.enrich.lookup import Lookup, LookupResult, Source, shipped
 from rustnet.enrich.scope import SCOPES
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
@@ -110,9 +110,9 @@ def _look_up(con: "DuckDBPyConnection", sql: str, values: Parameters, lookup: Lo
     known = False
     for first in range(0, number, AT_ONCE):
         rows = con.execute(_NUMBERS, {"first": first, "count": AT_ONCE}).fetchnumpy()
-        found = lookup.find(np.asarray(rows["high"]), np.asarray(rows["low"]))
-        known = known or bool(found.places or found.systems)
-        with _streams(con, np.asarray(rows["row"]), found):
+        result = lookup.find(np.asarray(rows["high"]), np.asarray(rows["low"]))
+        known = known or bool(result.places or result.systems)
+        with _streams(con, np.asarray(rows["row"]), result):
             run(con, _STORE)
     if known:
         for source in lookup.sources:
@@ -128,21 +128,21 @@ def _stated(source: Source) -> Parameters:
 
 
 @contextmanager
-def _streams(con: "DuckDBPyConnection", rows: Array, found: Found) -> Iterator[None]:
+def _streams(con: "DuckDBPyConnection", rows: Array, result: LookupResult) -> Iterator[None]:
     """Let statements read what is known about addresses, as ``own_looked_up``, ``own_places`` and ``own_systems``."""
     tables: dict[str, dict[str, Column]] = {
-        "own_looked_up": {"row": rows, "scope": found.scopes, "place": found.place, "system": found.system},
+        "own_looked_up": {"row": rows, "scope": result.scopes, "place": result.place, "system": result.system},
         "own_places": {
-            "id": np.arange(len(found.places)),
-            "country": texts([place.country for place in found.places]),
-            "city": texts([place.city for place in found.places]),
-            "source": texts([place.source for place in found.places]),
+            "id": np.arange(len(result.places)),
+            "country": texts([place.country for place in result.places]),
+            "city": texts([place.city for place in result.places]),
+            "source": texts([place.source for place in result.places]),
         },
         "own_systems": {
-            "id": np.arange(len(found.systems)),
-            "asn": integers([system.asn for system in found.systems]),
-            "name": texts([system.name for system in found.systems]),
-            "source": texts([system.source for system in found.systems]),
+            "id": np.arange(len(result.systems)),
+            "asn": integers([system.asn for system in result.systems]),
+            "name": texts([system.name for system in result.systems]),
+            "source": texts([system.source for system in result.systems]),
         },
     }
     streams = {name: ArrowStream([columns]) for name, columns in tables.items()}

@@ -59,7 +59,7 @@ class System(NamedTuple):
 
 
 @dataclass(slots=True)
-class Found:
+class LookupResult:
     """What is known about addresses: indices in `places` and `systems`, -1 for nothing."""
 
     scopes: Array
@@ -93,7 +93,7 @@ class Lookup(Protocol):
     def failures(self) -> Sequence[str]:
         """A sentence for each that cannot be used."""
 
-    def find(self, high: Array, low: Array) -> Found:
+    def find(self, high: Array, low: Array) -> LookupResult:
         """What is known about addresses, in any order."""
 
 
@@ -175,23 +175,23 @@ class Shipped:
         """The sources of all values."""
         return self.country_source, self.asn_source
 
-    def find(self, high: Array, low: Array) -> Found:
+    def find(self, high: Array, low: Array) -> LookupResult:
         """What is known about addresses."""
         scopes = scopes_of(high, low)
         place, system = np.full(len(high), -1, np.int64), np.full(len(high), -1, np.int64)
-        found = Found(scopes, place, system)
+        result = LookupResult(scopes, place, system)
         high, low, known = effective(high, low, scopes)
         high, low = high[known], low[known]
         if len(high):
             codes, place[known] = np.unique(self.countries.at(high, low), return_inverse=True)
             numbers, system[known] = np.unique(self.systems.at(high, low), return_inverse=True)
-            found.places = [Place(code.decode(), None, self.country_source.name) for code in codes.tolist()]
-            found.systems = [System(n, self.name_of(n), self.asn_source.name) for n in numbers.tolist()]
+            result.places = [Place(code.decode(), None, self.country_source.name) for code in codes.tolist()]
+            result.systems = [System(n, self.name_of(n), self.asn_source.name) for n in numbers.tolist()]
             if not codes[0]:
                 place[place == 0] = -1
             if not numbers[0]:
                 system[system == 0] = -1
-        return found
+        return result
 
     @cached_property
     def _names(self) -> tuple[Array, Array, Array]:
@@ -220,14 +220,14 @@ class ScopesOnly:
     sources: tuple[Source, ...] = ()
     failures: tuple[str, ...] = ()
 
-    def find(self, high: Array, low: Array) -> Found:
+    def find(self, high: Array, low: Array) -> LookupResult:
         """What is known about addresses: their scopes."""
         nothing = np.full(len(high), -1, np.int64)
-        return Found(scopes_of(high, low), nothing, nothing)
+        return LookupResult(scopes_of(high, low), nothing, nothing)
 
 
 def open_lookup(files: GeoFiles) -> Lookup:
-    """The tables that addresses are looked up in: databases of the user, given or found, over the shipped ones.
+    """The tables that addresses are looked up in: databases of the user, given or in the usual places, over the shipped ones.
 
     Raises `InputError` for a database that was given and cannot be used; `Lookup.failures` has the others.
     """

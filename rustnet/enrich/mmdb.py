@@ -19,7 +19,19 @@ from maxminddb.reader import Reader
 
 from rustnet.columnar import Array
 from rustnet.enrich.geofiles import GeoFiles, find
-from rustnet.enrich.lookup import ASN, CITY, COUNTRY, Found, Lookup, Place, Shipped, Source, System, effective, shipped
+from rustnet.enrich.lookup import (
+    ASN,
+    CITY,
+    COUNTRY,
+    Lookup,
+    LookupResult,
+    Place,
+    Shipped,
+    Source,
+    System,
+    effective,
+    shipped,
+)
 from rustnet.enrich.numbers import scopes_of
 from rustnet.enrich.scope import MAPPED
 from rustnet.errors import InputError
@@ -203,23 +215,23 @@ class Layered:
         """The sources of all values."""
         return (*(source for database in self.databases for source in database.sources), *self.tables.sources)
 
-    def find(self, high: Array, low: Array) -> Found:
+    def find(self, high: Array, low: Array) -> LookupResult:
         """What is known about addresses. A database that turns out to be damaged is not used any more."""
         while True:
-            found = self.tables.find(high, low)
+            result = self.tables.find(high, low)
             using = None
             try:
                 for using in reversed(self.databases):
-                    _overlay(using, found, high, low)
+                    _overlay(using, result, high, low)
             except InputError as error:
                 assert using is not None
                 self.failures.append(str(error))
                 self.databases.remove(using)
             else:
-                return found
+                return result
 
 
-def _overlay(database: Database, found: Found, high: Array, low: Array) -> None:
+def _overlay(database: Database, result: LookupResult, high: Array, low: Array) -> None:
     """Put what a database states about addresses over what is known of them."""
     high, low, known = effective(high, low, scopes_of(high, low))
     indices = np.flatnonzero(known)
@@ -229,18 +241,18 @@ def _overlay(database: Database, found: Found, high: Array, low: Array) -> None:
     for index, each in zip(order.tolist(), database.records(high[order], low[order]), strict=True):
         if each.country is not None and len(places) < MOST_PLACES:
             place = Place(each.country, each.city, database.name)
-            found.place[index] = places.setdefault(place, len(found.places) + len(places))
+            result.place[index] = places.setdefault(place, len(result.places) + len(places))
         if each.asn is not None and len(systems) < MOST_PLACES:
             system = System(each.asn, each.as_name, database.name)
-            found.system[index] = systems.setdefault(system, len(found.systems) + len(systems))
-    found.places += places
-    found.systems += systems
+            result.system[index] = systems.setdefault(system, len(result.systems) + len(systems))
+    result.places += places
+    result.systems += systems
 
 
 def open_databases(files: GeoFiles) -> Lookup | None:
-    """Open the databases that were given, else those that are found; None without any.
+    """Open the databases that were given, else those in the usual places; None without any.
 
-    Raises `InputError` for one that was given and cannot be used; one that was found is left out, with a sentence in
+    Raises `InputError` for one that was given and cannot be used; one in a usual place is left out, with a sentence in
     `failures`.
     """
     if files.given:

@@ -134,10 +134,10 @@ def diff(
     ``only`` which changes are reported (by default all); volumes have changed if they differ by ``factor`` per second.
 
     >>> sides = "web.duckdb@..2026-11-23T16:23:34", "web.duckdb@2026-11-23T16:23:34.."
-    >>> found = rustnet.diff(*sides, kinds=["app", "user", "service"], only=["new"])
-    >>> [(kind, item, detail) for change, kind, item, detail, *more in found]
+    >>> changes = rustnet.diff(*sides, kinds=["app", "user", "service"], only=["new"])
+    >>> [(kind, item, detail) for change, kind, item, detail, *more in changes]
     [('user', 'bob', None), ('app', 'tls', None), ('service', 'tcp/443', 'https')]
-    >>> found.counts["app"]
+    >>> changes.counts["app"]
     {'new': 1, 'gone': 1, 'changed': 0, 'same': 3}
     """
     kinds = tuple(KINDS) if kinds is None else kinds

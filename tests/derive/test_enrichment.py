@@ -11,7 +11,7 @@ from rustnet.derive.enrichment import ENRICHMENT, enrich_again, enrich_new
 from rustnet.derive.order import PASSES
 from rustnet.derive.passes import Evidence, Span, run_live
 from rustnet.enrich.geofiles import GeoFiles
-from rustnet.enrich.lookup import Found, ScopesOnly, Source, open_lookup, shipped
+from rustnet.enrich.lookup import LookupResult, ScopesOnly, Source, open_lookup, shipped
 from rustnet.enrich.scope import number_of, scope_of
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 from tests.attribute.conftest import Session
@@ -35,7 +35,7 @@ class Counting:
 
     failures: tuple[str, ...] = ()
 
-    def find(self, high: Array, low: Array) -> Found:
+    def find(self, high: Array, low: Array) -> LookupResult:
         self.asked += len(high)
         return shipped().find(high, low)
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import numpy as np
 import pytest
 
-from rustnet.enrich.lookup import Found, Shipped, shipped
+from rustnet.enrich.lookup import LookupResult, Shipped, shipped
 from rustnet.enrich.make_tables import make
 from rustnet.enrich.scope import LOWER, SCOPES, number_of
 from tests.enrich.packages import COUNTRIES, COUNTRIES_6, SYSTEMS, SYSTEMS_6, Row, contents, pack
@@ -49,7 +49,7 @@ def numbers(addresses: list[str]) -> "tuple[np.ndarray[tuple[int], np.dtype[np.u
     )
 
 
-def values(found: Found) -> list[tuple[str | None, int | None, str | None]]:
+def values(found: LookupResult) -> list[tuple[str | None, int | None, str | None]]:
     """Country, AS number and AS name of each address."""
     rows = []
     for place, system in zip(found.place.tolist(), found.system.tolist(), strict=True):

@@ -9,7 +9,7 @@ import pytest
 
 from rustnet.enrich import geofiles
 from rustnet.enrich.geofiles import GeoFiles, find
-from rustnet.enrich.lookup import Found, Lookup, ScopesOnly, Shipped, open_lookup, shipped
+from rustnet.enrich.lookup import Lookup, LookupResult, ScopesOnly, Shipped, open_lookup, shipped
 from rustnet.enrich.mmdb import Database, Layered, Stated, stated
 from rustnet.errors import InputError
 from tests.enrich.test_lookup import numbers
@@ -28,7 +28,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def values(lookup: Lookup, *addresses: str) -> list[tuple[Any, ...]]:
     """Country, city, AS number and name of each address."""
-    found: Found = lookup.find(*numbers(list(addresses)))
+    found: LookupResult = lookup.find(*numbers(list(addresses)))
     rows: list[tuple[Any, ...]] = []
     for i, j in zip(found.place.tolist(), found.system.tolist(), strict=True):
         rows.append(

@@ -227,7 +227,7 @@ class ScopesOnly:
 
 
 def open_lookup(files: GeoFiles) -> Lookup:
-    """The tables that addresses are looked up in: databases of the user, given or in the usual places, over the shipped ones.
+    """Tables for looking up addresses: databases of the user, given or in the usual places, over the shipped ones.
 
     Raises `InputError` for a database that was given and cannot be used; `Lookup.failures` has the others.
     """

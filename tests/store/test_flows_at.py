@@ -90,19 +90,23 @@ def compare(capture: Path, folder: Path) -> int:
     return compared
 
 
-@pytest.mark.parametrize("capture", SAMPLES, ids=lambda path: path.name)
+ALIKE = ("short-queue.pcap.zst", "policed.pcap.zst", "paced.pcap.zst")
+"""Long downloads like that of bufferbloat.pcap.zst."""
+
+
+@pytest.mark.parametrize("capture", [s for s in SAMPLES if s.name not in ALIKE], ids=lambda path: path.name)
 def test_flows_at_equals_a_replay_of_the_packets_before(capture: Path, tmp_path: Path) -> None:
     assert compare(capture, tmp_path) > 0
 
 
 @pytest.mark.corpus
 @pytest.mark.skipif(not CORPUS.exists(), reason="needs the public captures")
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(8))
 def test_flows_at_on_public_captures(number: int, tmp_path: Path) -> None:
-    """Twenty of those whose packets are in order: elsewhere the first packets are not the packets up to a time."""
+    """Eight of those whose packets are in order: elsewhere the first packets are not the packets up to a time."""
     captures = sorted(p for p in CORPUS.rglob("*.pcap*") if 2_000 < p.stat().st_size < 400_000)
     compared = 0
-    for capture in captures[number * len(captures) // 20 :]:
+    for capture in captures[number * len(captures) // 8 :]:
         replay(capture, tmp_path / "order.duckdb")
         if ask(tmp_path / "order.duckdb", "SELECT out_of_order FROM captures") == [{"out_of_order": 0}]:
             compared = compare(capture, tmp_path)

@@ -128,6 +128,12 @@ class SavedQuery:
                 "query {name}: {name2}={text!r} {error}", name=self.name, name2=parameter.name, text=text, error=error
             ) from None
 
+    @property
+    def default_limit(self) -> int | None:
+        """Most rows by default: of a parameter `limit` that is a whole number."""
+        texts = (p.default for p in self.parameters if p.name == "limit" and p.type == "int" and p.default is not None)
+        return next(map(int, texts), None)
+
     def execute(
         self, session: "Session", given: Mapping[str, str] | None = None, limit: int | None = None
     ) -> ResultSet:

@@ -129,8 +129,8 @@ class Session(ABC):
         saved = catalogue.find(name)
         given = {key: arguments.parameter(value) for key, value in params.items() if value is not None}
         most = arguments.limit(limit)
-        if most is None and (own := next((p.default for p in saved.parameters if p.name == "limit"), None)):
-            most = int(own)
+        if most is None and "limit" not in given:
+            most = saved.default_limit
         with saved.stream(self, given, seconds=arguments.time_limit(seconds), limit=most) as rows:
             return rows.result(most)
 

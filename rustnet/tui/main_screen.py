@@ -33,8 +33,8 @@ TABS: tuple[tuple[str, str], ...] = (
 class MainScreen(Screen[None]):
     """Frame around the tabs, which are made when they are first shown."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-short"), (30, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 -- as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere", "time")]
     DEFAULT_CSS = """
     MainScreen { layout: vertical; background: $background; overflow: hidden; }

@@ -1,0 +1,1 @@
+"""The browser: a view of a session in a terminal."""

@@ -1,0 +1,1 @@
+"""Widgets of the browser: tables, charts, lines of state."""

@@ -55,8 +55,10 @@ def test_line_meets_its_values() -> None:
     """A rising line begins at the bottom left and ends at the top right, in braille."""
     rows = _texts(line_chart([Series("a", [0.0, 50.0, 100.0])], Plot(MARGIN + 2 + 3, 6, PALETTE)))
     assert rows[0].startswith("━ a")
-    assert rows[1][MARGIN + 2] != "┈" and rows[1][MARGIN] == "┈"
-    assert rows[-1][MARGIN] not in "┈ " and rows[-1][MARGIN + 2] == "┈"
+    assert rows[1][MARGIN + 2] != "┈"
+    assert rows[1][MARGIN] == "┈"
+    assert rows[-1][MARGIN] not in "┈ "
+    assert rows[-1][MARGIN + 2] == "┈"
 
 
 def test_missing_values_are_gaps() -> None:
@@ -93,7 +95,9 @@ def test_stack_adds_up() -> None:
     cells = [strip.crop(MARGIN, MARGIN + 1)._segments[0] for strip in strips]
     assert [cell.text for cell in cells] == ["┈", "█", "▄", "█"]
     assert [cell.style and cell.style.color and cell.style.color.name for cell in cells[1:]] == ["green", "red", "red"]
-    assert cells[2].style and cells[2].style.bgcolor and cells[2].style.bgcolor.name == "green"
+    assert cells[2].style
+    assert cells[2].style.bgcolor
+    assert cells[2].style.bgcolor.name == "green"
 
 
 def test_small_but_not_nothing_is_seen() -> None:
@@ -148,7 +152,8 @@ def test_labels_are_round() -> None:
     assert nice_steps(1.3, 3) == (0.5, 1.5)
     assert nice_steps(0, 3) == (1.0, 1.0)
     rows = _texts(line_chart([Series("a", [930e3])], Plot(60, 12, PALETTE, show=bit_rate, legend=False)))
-    assert rows[0][:MARGIN].strip() == "1 Mbit/s" and rows[-1][:MARGIN].strip() == "0 bit/s"
+    assert rows[0][:MARGIN].strip() == "1 Mbit/s"
+    assert rows[-1][:MARGIN].strip() == "0 bit/s"
 
 
 def test_sparkline_tells_zero_from_missing() -> None:
@@ -169,7 +174,9 @@ def test_horizontal_bars_and_gauge() -> None:
     """Bars are in proportion; a gauge without a value says so by its rule."""
     rows = _texts(horizontal_bars([Bar("tls", 4, "4 MB"), Bar("d" * 90, 2, "2 MB")], 80, palette=PALETTE))
     assert rows[0].count("█") == 2 * rows[1].count("█") > 10
-    assert rows[0].startswith("tls ") and rows[0].endswith(" 4 MB") and "…" in rows[1]
+    assert rows[0].startswith("tls ")
+    assert rows[0].endswith(" 4 MB")
+    assert "…" in rows[1]
     full = gauge(5, 10, 30, "5 of 10", style=Style(), palette=PALETTE).text
     assert full == "█" * 11 + "─" * 11 + " 5 of 10"
     assert set(gauge(None, 10, 30, "-", style=Style(), palette=PALETTE).text) == {"·", " ", "-"}
@@ -204,7 +211,8 @@ def test_time_axis_marks_cuts_and_dates() -> None:
     times = [*(NOON + at * SECOND for at in range(30)), None, *(later + at * SECOND for at in range(29))]
     axis = time_axis(times, 60)
     assert axis[30] == "⋯"
-    assert axis.startswith("╵05-01 12:00:00") and axis[31:].startswith("╵05-04 12:00:07")
+    assert axis.startswith("╵05-01 12:00:00")
+    assert axis[31:].startswith("╵05-04 12:00:07")
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 2**62)), max_size=30), st.integers(0, 40))

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from rustnet.cli.ingesting import session_path
 from rustnet.cli.keeper import Keeper, start_keeper
 from rustnet.cli.main import State
+from rustnet.cli.options import opened
 from rustnet.cli.progress import ProgressLine
 from rustnet.cli.terminal import notify
 from rustnet.cli.writer_process import WriterProcess, start_writer
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
 from rustnet.present.text import printable
-from rustnet.tui import terminal
+from rustnet.tui import MEMORY_LIMIT, THREADS, preload, run, terminal
 
 if TYPE_CHECKING:
     from rustnet.ingest.report import Progress
@@ -47,13 +48,22 @@ def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bo
     )
 
 
-def browse_session(session: str, settings: "BrowserSettings") -> int:
-    """Show a session until the user quits; returns the exit code."""
-    from rustnet.tui import run  # noqa: PLC0415 -- for the browser only
-
+def browse_session(session: str, settings: "BrowserSettings", *, tab: bool = False) -> int:
+    """Show a session until the user quits; returns the exit code. ``tab``: to a tab of a web browser."""
+    if tab:
+        return _run(session, settings)
     with _kept(None):
         terminal.keys_from_terminal()
-        return run(session, settings)
+        return _run(session, settings)
+
+
+def _run(session: str, settings: "BrowserSettings", writer: WriterProcess | None = None) -> int:
+    with opened(session, threads=THREADS, memory_limit=MEMORY_LIMIT) as reader:
+        if settings.filter:
+            from rustnet.query.compile import compile_filter  # noqa: PLC0415 -- if there is one
+
+            compile_filter(settings.filter, reader.scope())  # an error is better shown before the screen
+        return run(reader, settings, writer)
 
 
 @contextlib.contextmanager
@@ -94,12 +104,10 @@ def browse_replay(work: "Work", paths: tuple[str, ...], db: str | None, state: S
 def _show(session: str, settings: "BrowserSettings", writer: WriterProcess) -> int:
     """Wait until the session can be read, and show it; returns the exit code of the browser."""
     with _interrupts_stop(writer):
-        from rustnet.tui import preload, run  # noqa: PLC0415 -- for the browser only
-
         preload()
         if not _wait_until_readable(session, writer):
             return ExitCode.DONE
-    return run(session, settings, writer)
+    return _run(session, settings, writer)
 
 
 def _wait_until_readable(session: str, writer: WriterProcess) -> bool:

@@ -1,7 +1,7 @@
 """A small process that cleans up for the browser if that is killed: its terminal, and its temporary directory.
 
-It waits for the end of a pipe, which the system closes with the process, whatever ended it: SIGKILL, the lack of memory,
-a fault in a library.
+It waits for the end of a pipe, which the system closes with the process, whatever ended that: SIGKILL, the lack of
+memory, a fault in a library.
 """
 
 import contextlib

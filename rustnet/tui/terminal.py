@@ -153,16 +153,12 @@ class Guarded(Base):
         self._return_code = int(ExitCode.FAILURE)
         self._close_messages_no_wait()
 
-    def action_interrupt(self) -> None:
-        """Quit at once."""
-        self.exit(return_code=int(ExitCode.INTERRUPTED))
-
     def interrupt(self) -> bool:
         """Quit at once, from a signal's handler or another thread; returns whether there is something to quit."""
         loop = self._loop
         if loop is None or loop.is_closed():
             return False
-        loop.call_soon_threadsafe(self.action_interrupt)
+        loop.call_soon_threadsafe(self.exit, int(ExitCode.INTERRUPTED))
         return True
 
 
@@ -187,8 +183,9 @@ def run_application(make: Callable[[], Guarded], *, debug: bool = False) -> int:
     with _handled(interrupt):
         try:
             application = make()
-            application.run()
-            code, failure = application.return_code or ExitCode.DONE, application.failure
+            result = application.run()
+            code = application.return_code or ExitCode.DONE if result is None else result
+            failure = application.failure
         except KeyboardInterrupt:
             modes.restore(reset=True)
         except Exception as error:  # noqa: BLE001 -- Textual has failed where nothing reports it

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from rustnet.i18n import _
+
 
 @dataclass(frozen=True, slots=True)
 class WriterProgress:
@@ -42,3 +44,18 @@ class Writer(Protocol):
 
     def stop(self) -> None:
         """Request it to store what it has read, and to end; returns at once."""
+
+
+def reading(writer: Writer) -> str:
+    """How far a writer is, in a few words; empty when it has ended."""
+    if not writer.running():
+        return ""
+    progress = writer.progress()
+    if progress is None or not progress.size:
+        return _("READING")
+    percent = min(99, 100 * progress.position // progress.size)
+    if progress.files == 1:
+        return _("READING {percent} %").format(percent=percent)
+    return _("READING {number}/{files} {percent} %").format(
+        number=progress.file_index + 1, files=progress.files, percent=percent
+    )

@@ -3,7 +3,7 @@
 import click
 
 from rustnet.cli.main import State
-from rustnet.cli.options import common, filter_argument, opened, redact_option
+from rustnet.cli.options import common, filter_argument, redact_option
 from rustnet.errors import UsageError
 from rustnet.i18n import _
 
@@ -54,12 +54,25 @@ def command(
     if port is not None and not serve:
         raise UsageError("--port is for --serve")
     if not (serve or tab):
-        _check_terminal(session)
-    text = " ".join(words)
-    with opened(session) as reader:
-        _check_filter(text, reader)
+        _check_terminal()
     from rustnet.cli import browsing  # noqa: PLC0415 -- only here
 
+    text = " ".join(words)
     if serve:
-        return browsing.serve_session(session, words, at=at, redact=redact, port=port or 0, state=state)
-    return browsing.browse_session(session, browsing.browser_settings(state, filter=text, at=at, redact=redact), tab=tab)
+        from rustnet.cli.serving import serve_session  # noqa: PLC0415 -- only if asked for
+
+        return serve_session(session, text, at=at, redact=redact, port=port or 0, state=state)
+    return browsing.browse_session(
+        session, browsing.browser_settings(state, filter=text, at=at, redact=redact), tab=tab
+    )
+
+
+def _check_terminal() -> None:
+    """Raise `UsageError` if there is no terminal that can show the browser."""
+    from rustnet.tui.terminal import missing  # noqa: PLC0415 -- only here
+
+    if reason := missing():
+        raise UsageError(
+            "the browser needs a terminal: {reason}; use --serve, or 'rustnet flows', 'stats', 'show' or 'query'",
+            reason=reason,
+        )

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rustnet.errors import UsageError
-from rustnet.i18n import N_, _
+from rustnet.i18n import LANGUAGES, N_, _
 
 FILE_VARIABLE = "RUSTNET_CONFIG"
 """Environment variable with the path of the file."""
 MAX_BYTES = 1 << 16
 """Largest file that is read."""
 MAX_WORKERS = 64
+_XDG = sys.platform.startswith("linux")
 _VALUE_LINES = 100
 """Most lines of one value; the lines of keys after a longer one are not worked out."""
 
@@ -89,6 +90,12 @@ def _color(value: object, _folder: Path) -> Color:
     raise _WrongError(_nearest(str(value), ("auto", "always", "never")))
 
 
+def _language(value: object, _folder: Path) -> str:
+    if isinstance(value, str) and value in ("auto", *LANGUAGES):
+        return value
+    raise _WrongError(_nearest(str(value), ("auto", *LANGUAGES)))
+
+
 def _timezone(value: object, _folder: Path) -> dt.tzinfo:
     if not isinstance(value, str):
         raise _WrongError
@@ -131,6 +138,10 @@ class Config:
     """
     color: Color = "auto"
     """Whether output has colours; auto: on a terminal. NO_COLOR in the environment means never."""
+    language: str = "auto"
+    """Language of messages and help; auto: that of the environment (LANGUAGE, LC_ALL, LC_MESSAGES, LANG), else English.
+    Names of columns, output as csv, json, jsonl and parquet, and exit codes are the same in every language.
+    """
     workers: int | None = None
     """Number of processes that analyse a capture; 0: the process that reads it, auto: by the size of the capture and
     the number of CPUs.
@@ -158,6 +169,7 @@ SETTINGS: dict[str, Setting] = {
     for setting in (
         Setting("timezone", _ZONES, "UTC", '"Europe/Berlin"', _timezone),
         Setting("color", N_('"auto", "always" or "never"'), "auto", '"never"', _color),
+        Setting("language", N_('"auto", "de", "en", "es", "fr", "ja" or "zh_CN"'), "auto", '"de"', _language),
         Setting("workers", N_('a number from 0 to 64, or "auto"'), "auto", "4", _workers),
         Setting("queries", N_("the path of a folder"), "none", '"~/rustnet/queries"', _path),
         Setting("geo.country", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-Country.mmdb"', _path),
@@ -326,7 +338,9 @@ def usual_file() -> Path:
     if _invoking_user() is not None:
         folder = ("Library", "Application Support") if sys.platform == "darwin" else (".config",)
         return home().joinpath(*folder, "rustnet", "config.toml")
-    import platformdirs  # noqa: PLC0415 -- `rustnet --help` does without it
+    if _XDG:  # as platformdirs does, which `rustnet --help` must not wait for
+        return Path(os.environ.get("XDG_CONFIG_HOME", "").strip() or home() / ".config", "rustnet", "config.toml")
+    import platformdirs  # noqa: PLC0415 -- for other systems
 
     return platformdirs.user_config_path("rustnet", appauthor=False) / "config.toml"
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from rustnet import __version__
+from rustnet.cli.language import translate_click
 from rustnet.cli.terminal import Terminal, notify
 from rustnet.config import Config, Source, load
 from rustnet.errors import ExitCode, RustnetError
@@ -23,6 +24,8 @@ from rustnet.present.text import safe
 from rustnet.present.values import show_times_in
 from rustnet.probe.newfile import remove_unfinished
 from rustnet.probe.streams import open_standard_streams
+
+translate_click()  # before the first command, whose options have click's own sentences
 
 COMMANDS: dict[str, str] = {
     "replay": "Read captures into a session and print a summary.",
@@ -142,6 +145,13 @@ class LazyGroup(click.Group):
     metavar="ZONE",
     help=_("Time zone of the times shown, such as Europe/Berlin or local.  [default: by configuration, else UTC]"),
 )
+@click.option(
+    "--language",
+    metavar="LANGUAGE",
+    help=_(
+        "Language of messages and help: de, en, es, fr, ja or zh_CN.  [default: by configuration, else environment]"
+    ),
+)
 @click.option("--config", "config_file", metavar="FILE", help=_("Configuration file.  [default: see 'rustnet config']"))
 @click.option("--no-config", is_flag=True, help=_("Read no configuration file."))
 @click.pass_obj
@@ -151,6 +161,7 @@ def cli(
     no_color: bool,
     color: str | None,
     timezone: str | None,
+    language: str | None,
     config_file: str | None,
     no_config: bool,
 ) -> None:
@@ -161,6 +172,8 @@ def cli(
         state.config_file = config_file
     if timezone is not None:
         state.flags["timezone"] = ("--timezone", timezone)
+    if language is not None:
+        state.flags["language"] = ("--language", language)
     if color is not None or no_color:
         state.flags["color"] = ("--color", color) if color is not None else ("--no-color", "never")
 

@@ -79,6 +79,10 @@ def talk_options(command: _F) -> _F:
         help=_("Time zone of the times shown."),
     )(command)  # fmt: skip
     command = click.option(
+        "--language", metavar="LANGUAGE", hidden=True, expose_value=False, is_eager=True,
+        callback=override("language"), help=_("Language of messages and help."),
+    )(command)  # fmt: skip
+    command = click.option(
         "--no-config", is_flag=True, hidden=True, expose_value=False, is_eager=True, callback=_set("no_config"),
         help=_("Read no configuration file."),
     )(command)  # fmt: skip

@@ -52,7 +52,8 @@ def test_values_of_a_file(file: Path) -> None:
     )  # fmt: skip
     assert loaded.was_read
     assert [(o.source, o.line) for o in loaded.origins.values()] == [
-        ("file", 1), ("file", 2), ("file", 3), ("file", 4), ("file", 6), ("file", 7), ("default", None),
+        ("file", 1), ("file", 2), ("default", None), ("file", 3), ("file", 4), ("file", 6), ("file", 7),
+        ("default", None),
     ]  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def test_flags_before_environment_before_file_before_defaults(file: Path, monkey
     monkeypatch.setenv("RUSTNET_TIMEZONE", "+02:00")
     loaded = load(Source(flags={"timezone": ("--timezone", "-03:30")}))
     assert (loaded.config.workers, str(loaded.config.timezone), loaded.config.color) == (5, "UTC-03:30", "always")
-    assert [o.source for o in loaded.origins.values()][:3] == ["flag", "file", "environment"]
+    assert [loaded.origins[key].source for key in ("timezone", "color", "workers")] == ["flag", "file", "environment"]
     monkeypatch.setenv("NO_COLOR", "1")
     assert load(Source()).config.color == "never"
     assert load(Source(flags={"color": ("--color", "always")})).config.color == "always"
@@ -234,19 +235,20 @@ def test_what_is_in_force_and_where_it_came_from(file: Path, run: Run, monkeypat
     assert shown.code == 0
     assert shown.err == f"configuration file: {file}\n"
     rows = [re.split(r"  +", line) for line in shown.out.splitlines()]
-    assert rows[1:4] == [
+    assert rows[1:5] == [
         ["timezone", "Asia/Tokyo", "flag --timezone"],
         ["color", "auto", "default"],
+        ["language", "auto", "default"],
         ["workers", "2", "environment: RUSTNET_WORKERS"],
     ]
-    assert rows[7][0::2] == ["geo.asn", "the file, line 2"]
+    assert rows[8][0::2] == ["geo.asn", "the file, line 2"]
     assert "\x7f" not in shown.out
     data = json.loads(run("config", "--json").out)
     assert data["file"] == str(file)
-    assert data["settings"][2] == {
+    assert data["settings"][3] == {
         "key": "workers", "value": 2, "source": "environment", "place": "RUSTNET_WORKERS", "line": None,
     }  # fmt: skip
-    assert data["settings"][6]["line"] == 2
+    assert data["settings"][7]["line"] == 2
     assert set(data) == {"file", "read", "settings", "problems"}
 
 

@@ -39,9 +39,7 @@ class Sides:
     @classmethod
     def of(cls, session: Session) -> "Sides":
         """Ask the session."""
-        sql = (
-            "SELECT EXISTS (SELECT 1 FROM claims WHERE reversed), EXISTS (SELECT 1 FROM flows WHERE direction='inbound')"
-        )
+        sql = "SELECT EXISTS (SELECT 1 FROM claims WHERE reversed), EXISTS (SELECT 1 FROM flows WHERE direction='inbound')"
         return cls(*session.execute_own(sql).rows[0])
 
     @property

@@ -273,9 +273,7 @@ def _filled(timeline: Timeline, edges: list[tuple[int, int, bool]]) -> Bar:
         anomalies[max(0, bisect_right(starts, start) - 1)] += count
     starts[0] = first
     ends = [*starts[1:], last + 1]
-    cells = tuple(
-        Cell(starts[i], ends[i], packets[i], sizes[i], anomalies[i], edges[i][2]) for i in range(len(edges))
-    )
+    cells = tuple(Cell(starts[i], ends[i], packets[i], sizes[i], anomalies[i], edges[i][2]) for i in range(len(edges)))
     return Bar(cells, tuple(starts), first, last)
 
 

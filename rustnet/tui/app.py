@@ -28,6 +28,7 @@ from rustnet.tui.presenter import Presenter
 from rustnet.tui.runner import Runner
 from rustnet.tui.settings import BrowserSettings
 from rustnet.tui.terminal import Guarded
+from rustnet.tui.timekeeping import Timekeeping
 from rustnet.tui.widgets.status_line import StatusLine
 from rustnet.tui.widgets.tab_line import Chip, TabLine
 from rustnet.tui.writer import Writer, reading
@@ -61,7 +62,7 @@ class Place:
     cursor: object
 
 
-class Browser(Guarded, App[int]):
+class Browser(Timekeeping, Guarded, App[int]):
     """A session in the terminal."""
 
     TITLE = "rustnet"
@@ -90,6 +91,7 @@ class Browser(Guarded, App[int]):
         self.mouse_released = False
         self.light = light
         """The terminal's background is light."""
+        self.prepare_time()
         self._places: list[Place] = []
         self._pressed = ("", 0)
         """Name of a key that is to be pressed twice, and the number of keys and clicks until then."""
@@ -107,19 +109,24 @@ class Browser(Guarded, App[int]):
     def on_load(self) -> None:
         """Begin to ask the session while the screen is being built."""
         self.runner = Runner(self.session, self.call_later)
-        self.runner.submit("facts", session_facts, self._facts_came, self.failed, priority=1)
+        self.ask_facts()
 
     def on_mount(self) -> None:
         """Put the settings in force."""
         self.theme = themes.theme_name(self.settings.theme, light=self.light, color=self.settings.color)
         self.set_keymap(keymap(self.settings.keys))
         self.set_interval(0.25, self._show_waiting)
+        self.start_time()
         if self.writer is not None:
             self._writer_timer = self.set_interval(WRITER_SECONDS, self._show_writer)
 
     def on_unmount(self) -> None:
         """End the thread that asks."""
         self.runner.close()
+
+    def ask_facts(self) -> None:
+        """Ask what the frame shows of the session."""
+        self.runner.submit("facts", session_facts, self._facts_came, self.failed, priority=1)
 
     def _facts_came(self, facts: SessionFacts) -> None:
         self.session_facts = facts
@@ -195,6 +202,7 @@ class Browser(Guarded, App[int]):
     def update_frame(self) -> None:
         """Show tab, chips and hints as they are now."""
         frame = self.frame
+        self.adopt_time()
         for line in frame.query(TabLine):
             line.set(self.tab, tuple(self.chips()))
         for status in frame.query(StatusLine):
@@ -206,6 +214,7 @@ class Browser(Guarded, App[int]):
             yield Chip(_("REDACTED"), "alert")
         if self.mouse_released:
             yield Chip(_("MOUSE OFF (F8)"), "alert")
+        yield from self.time_chips()
         if self.spec.filter:
             yield Chip("/ " + cut(self.presenter.text(self.spec.filter, kind=Kind.FREE_TEXT), 24), "accent")
         if self.writer is not None and (words := reading(self.writer)):

@@ -20,12 +20,15 @@ from rustnet.query.views.spec import ViewSpec
 from rustnet.records import Kind
 from rustnet.tui import themes
 from rustnet.tui.bindings import hints, keymap
+from rustnet.tui.dialogs.leave import Choice, LeaveDialog
 from rustnet.tui.main_screen import TABS, MainScreen
 from rustnet.tui.presenter import Presenter
 from rustnet.tui.runner import Runner
 from rustnet.tui.settings import BrowserSettings
+from rustnet.tui.terminal import Guarded
 from rustnet.tui.widgets.status_line import StatusLine
 from rustnet.tui.widgets.tab_line import Chip, TabLine
+from rustnet.tui.writer import Writer, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +42,10 @@ LARGEST_COPY = 74_000
 """Most bytes that terminals usually take for the clipboard."""
 WAIT_SHOWN_SECONDS = 0.15
 """Time of a question after which the status line counts."""
+WRITER_SECONDS = 0.5
+"""Interval at which the process that writes the session is looked at."""
+MOST_TOASTS = 5
+"""Most messages of that process that are shown at once."""
 TWICE_SECONDS = 3.0
 """Time within which a key that is to be pressed twice must be pressed again."""
 
@@ -52,7 +59,7 @@ class Place:
     cursor: object
 
 
-class Browser(App[int]):
+class Browser(Guarded, App[int]):
     """A session in the terminal."""
 
     TITLE = "rustnet"
@@ -64,10 +71,12 @@ class Browser(App[int]):
     Toast { border-left: none; padding: 0 2; margin: 0; }
     """
 
-    def __init__(self, session: Session, settings: BrowserSettings) -> None:
+    def __init__(self, session: Session, settings: BrowserSettings, writer: Writer | None = None) -> None:
         super().__init__()
         self.session = session
         self.settings = settings
+        self.writer = writer
+        """The process that writes the session, if the browser was started with it."""
         self.presenter = Presenter(settings.redactor, redacting=settings.redact != "off")
         self.spec = ViewSpec(filter=settings.filter)
         self.session_facts = SessionFacts(session.path)
@@ -97,6 +106,8 @@ class Browser(App[int]):
         self.theme = themes.theme_name(self.settings.theme, light=self.light, color=self.settings.color)
         self.set_keymap(keymap(self.settings.keys))
         self.set_interval(0.25, self._show_waiting)
+        if self.writer is not None:
+            self._writer_timer = self.set_interval(WRITER_SECONDS, self._show_writer)
 
     def on_unmount(self) -> None:
         """End the thread that asks."""
@@ -189,6 +200,8 @@ class Browser(App[int]):
             yield Chip(_("MOUSE OFF (F8)"), "alert")
         if self.spec.filter:
             yield Chip("/ " + cut(self.presenter.text(self.spec.filter, kind=Kind.FREE_TEXT), 24), "accent")
+        if self.writer is not None and (words := reading(self.writer)):
+            yield Chip(words, "accent")
         if self.session_facts.captures:
             source = self.presenter.text(self.session_facts.source_name, kind=Kind.PATH)
             yield Chip(f"● {source}")
@@ -202,6 +215,17 @@ class Browser(App[int]):
         """Show an error in the status line."""
         for status in self.frame.query(StatusLine):
             status.set_message(self.presenter.error(error), error=True)
+
+    def _show_writer(self) -> None:
+        """Show what the process that writes the session reports, until it has ended."""
+        if self.writer is None:
+            return
+        running = self.writer.running()
+        for line in self.writer.messages()[-MOST_TOASTS:]:
+            self.say(self.presenter.text(line.removeprefix("rustnet: "), kind=Kind.FREE_TEXT))
+        self.update_frame()
+        if not running:
+            self._writer_timer.stop()
 
     def _show_waiting(self) -> None:
         seconds = self.runner.running_seconds
@@ -382,8 +406,16 @@ class Browser(App[int]):
         self.screen.refresh(repaint=True, layout=True)
 
     def action_leave(self) -> None:
-        """Leave after a second press."""
-        if self.twice("quit", _("q again quits")):
+        """Leave after a second press; ask what becomes of a session that is still being written."""
+        if self.writer is not None and not self.writer.temporary and self.writer.running():
+            self.push_screen(LeaveDialog(), self._leave)
+        elif self.twice("quit", _("q again quits")):
+            self.exit(ExitCode.DONE)
+
+    def _leave(self, choice: Choice | None) -> None:
+        if choice == "stop" and self.writer is not None:
+            self.writer.stop()
+        if choice in ("stop", "go on"):
             self.exit(ExitCode.DONE)
 
     def action_leave_now(self) -> None:

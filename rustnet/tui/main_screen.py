@@ -65,8 +65,7 @@ class MainScreen(Screen[None]):
         try:
             pane: Pane = importlib.import_module(f"rustnet.tui.screens.{name}").PANE()
         except ModuleNotFoundError:
-            pane = Pane()
-            pane.id = name
+            pane = _Missing(name)
         pane.display = False
         await switcher.mount(pane)
         return pane
@@ -85,3 +84,14 @@ class MainScreen(Screen[None]):
         pane.refresh_if_old()
         pane.focus_first()
         self.browser.update_frame()
+
+
+class _Missing(Pane):
+    NAME = "missing"
+
+    def __init__(self, name: str) -> None:
+        self.NAME = name  # type: ignore[misc]
+        super().__init__()
+
+    def refresh_if_old(self) -> None:
+        """Nothing to ask."""

@@ -108,7 +108,7 @@ class Grid(Table):
         row = self.current
         return None if row is None or self._column not in self._by_name else row[self._by_name[self._column][0]]
 
-    def sort_rows(self, key: str, *, descending: bool) -> None:
+    def sort_by(self, key: str, *, descending: bool) -> None:
         """Sort by a column; "" is the order of ``rows``. The cursor stays on its row."""
         number = self.current_number
         self.sort_key, self.descending = key, descending
@@ -200,8 +200,8 @@ class Grid(Table):
         """Sort by the clicked title; again: the other way; a third time: the rows' own order."""
         event.stop()
         if event.key != self.sort_key:
-            self.sort_rows(event.key, descending=False)
+            self.sort_by(event.key, descending=False)
         elif not self.descending:
-            self.sort_rows(event.key, descending=True)
+            self.sort_by(event.key, descending=True)
         else:
-            self.sort_rows("", descending=False)
+            self.sort_by("", descending=False)

@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.cache import LRUCache
 from textual.geometry import Offset, Size
 from textual.message import Message
@@ -16,6 +16,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from rustnet.present.text import ELLIPSIS, printable
+from rustnet.tui.bindings import bindings
 from rustnet.tui.widgets.columns import Column, Placed, column_at
 from rustnet.tui.widgets.header import Headed
 
@@ -91,22 +92,7 @@ class Table(Headed, can_focus=True):
         & > .table--error { text-style: bold; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "move(1)", show=False),
-        Binding("up", "move(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("home", "first", show=False),
-        Binding("end", "last", show=False),
-        Binding("enter", "open", show=False),
-        Binding("j", "move(1)", id="table.down", show=False),
-        Binding("k", "move(-1)", id="table.up", show=False),
-        Binding("g", "first", id="table.first", show=False),
-        Binding("G", "last", id="table.last", show=False),
-        Binding("ctrl+f", "page(1)", id="table.page_down", show=False),
-        Binding("ctrl+b", "page(-1)", id="table.page_up", show=False),
-        Binding("c", "copy", id="table.copy", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("table")]
     cursor: reactive[int] = reactive(0, repaint=False)
     """Number of the selected row, from 0."""
 
@@ -343,6 +329,29 @@ class Table(Headed, can_focus=True):
     def action_copy(self) -> None:
         """Copy the selected value."""
         self.copy_value(self.selected_column())
+
+    def action_view(self) -> None:
+        """Show the selected value whole."""
+        from rustnet.tui.dialogs.value import ValueDialog  # noqa: PLC0415 -- a dialog
+
+        key = self.selected_column() or (self.placed[0].column.key if self.placed else "")
+        text = self.value_at(self.cursor, key) if self.row_count else ""
+        if text:
+            title = next((p.column.title for p in self.placed if p.column.key == key), key)
+            self.app.push_screen(ValueDialog(title, text))
+
+    def action_sort_next(self) -> None:
+        """Sort by the column after the one that the rows are sorted by; after the last one, by none."""
+        keys = [*(place.column.key for place in self.placed), ""]
+        at = keys.index(self.sort_key) if self.sort_key in keys else -1
+        self.sort_by(keys[(at + 1) % len(keys)], descending=False)
+
+    def action_sort_reverse(self) -> None:
+        """Sort the other way round."""
+        self.sort_by(self.sort_key, descending=not self.descending)
+
+    def sort_by(self, key: str, *, descending: bool) -> None:
+        """Sort by a column; "" is the rows' own order. A subclass has the rows."""
 
     def copy_value(self, key: str) -> None:
         """Copy a value of the cursor's row."""

@@ -27,7 +27,9 @@ class Terminal:
         self.folder = folder
         self._base = [TMUX, "-L", f"rustnet-{os.getpid()}-{next(_numbers)}", "-f", "/dev/null"]
         environment = {
-            name: text for name, text in os.environ.items() if not name.startswith(("TMUX", "TEXTUAL", "RUSTNET", "LC_"))
+            name: text
+            for name, text in os.environ.items()
+            if not name.startswith(("TMUX", "TEXTUAL", "RUSTNET", "LC_"))
         } | {"LANG": "C.UTF-8", "LANGUAGE": "C", "HISTFILE": "", "HOME": str(folder)}
         self._tmux(
             "new-session", "-d", "-x", str(width), "-y", str(height), "exec env PS1='$ ' bash --norc --noprofile",

@@ -1,0 +1,1 @@
+"""Redaction: what becomes of a value, by its kind, a policy and a key."""

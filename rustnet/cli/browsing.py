@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from rustnet.cli.browser_settings import browser_settings
 from rustnet.cli.ingesting import session_path
 from rustnet.cli.keeper import Keeper, start_keeper
 from rustnet.cli.main import State
@@ -33,19 +34,6 @@ if TYPE_CHECKING:
 _SLICE = 0.02
 _REDRAW = 0.2
 """Seconds between two states of the progress line."""
-
-
-def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bool = False) -> "BrowserSettings":  # noqa: A002 -- the usual word
-    """Settings of the browser by configuration and command line."""
-    from rustnet.tui.settings import BrowserSettings  # noqa: PLC0415 -- for the browser only
-
-    return BrowserSettings(
-        color=state.config.color != "never",
-        filter=filter,
-        at=at,
-        redact="on" if redact else "off",
-        debug=state.debug,
-    )
 
 
 def browse_session(session: str, settings: "BrowserSettings", *, tab: bool = False) -> int:
@@ -96,9 +84,14 @@ def browse_replay(work: "Work", paths: tuple[str, ...], db: str | None, state: S
         if db is not None and writer.readable:
             words = _("rustnet: the session is stored; show it again: rustnet browse {path}")
             notify(words.format(path=shlex.quote(printable(db))))
-    if code == ExitCode.DONE:
-        code = writer.code if writer.code in set(ExitCode) else ExitCode.FAILURE
-    return ExitCode(code)
+    return ExitCode(code or _exit_code(writer))
+
+
+def _exit_code(writer: WriterProcess) -> ExitCode:
+    """Exit code of a writer that has ended."""
+    if writer.code in set(ExitCode):
+        return ExitCode(writer.code)
+    return ExitCode.INTERRUPTED if writer.stopping else ExitCode.FAILURE
 
 
 def _show(session: str, settings: "BrowserSettings", writer: WriterProcess) -> int:

@@ -41,6 +41,8 @@ class BrowserSettings:
     """Whether values are replaced: off, on, or always, which the browser cannot end."""
     redactor: "Redactor | None" = None
     """Replaces values in redact mode."""
+    interfaces: Mapping[str, str] = field(default_factory=dict)
+    """Names that are shown for interfaces, by the name that the capture has."""
     queries: Path | None = None
     """Folder of the user's own saved queries; None: there is none."""
     state_folder: Path | None = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rustnet.cli.main import State
 from rustnet.config import Config, ConfigError
-from rustnet.config_values import nearest
+from rustnet.config_values import nearest, read_zone
 
 if TYPE_CHECKING:
     from rustnet.tui.settings import BrowserSettings
@@ -34,6 +34,8 @@ def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bo
         interfaces=config.interfaces,
         queries=_queries_folder(config),
         state_folder=_state_folder(),
+        read_zone=read_zone,
+        config_file="" if state.config_path is None else str(state.config_path),
         redact="on" if redact else "off",
         debug=state.debug,
     )

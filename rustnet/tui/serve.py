@@ -68,6 +68,7 @@ PAGE = """\
 <link rel="stylesheet" href="/xterm.css">
 <link rel="stylesheet" href="/page.css">
 <script src="/textual.js"></script>
+<script src="/page.js" defer></script>
 </head>
 <body>
 <div class="message begins">{begins}</div>
@@ -77,7 +78,17 @@ PAGE = """\
 </body>
 </html>
 """
+SCRIPT = """\
+// Keys are for the terminal as soon as there is one.
+new MutationObserver((_changes, observer) => {
+    const keys = document.querySelector(".xterm-helper-textarea");
+    if (keys && document.body.classList.contains("-first-byte")) { observer.disconnect(); keys.focus(); }
+}).observe(document.body, { attributes: true });
+"""
 FONT_SIZE = 15
+
+
+_TEXTS = {"/page.css": (STYLE, "text/css"), "/page.js": (SCRIPT, "text/javascript")}
 
 
 def policy(address: str) -> str:
@@ -191,7 +202,8 @@ class Pages:
 
         application = web.Application(middlewares=[guard], client_max_size=0)
         application.router.add_get("/", self._page)
-        application.router.add_get("/page.css", self._style)
+        for path in _TEXTS:
+            application.router.add_get(path, self._text)
         application.router.add_get("/ws", self._terminal)
         for path in FILES:
             application.router.add_get(path, self._file)
@@ -233,10 +245,11 @@ class Pages:
         body = PAGE.format(**{name: escape(text) for name, text in texts.items()})
         return web.Response(text=body, content_type="text/html")
 
-    async def _style(self, _request: "web.Request") -> "web.StreamResponse":
+    async def _text(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web  # noqa: PLC0415
 
-        return web.Response(text=STYLE, content_type="text/css")
+        text, kind = _TEXTS[request.path]
+        return web.Response(text=text, content_type=kind)
 
     async def _file(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web  # noqa: PLC0415

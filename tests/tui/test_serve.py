@@ -139,7 +139,7 @@ def test_a_web_browser_shows_the_session_and_loads_from_here_only(served: Served
             assert (await page.picture()).startswith(b"\x89PNG")
             assert {urlsplit(url).netloc for url in page.requested if not url.startswith("data:")} == {served.address}
             paths = {urlsplit(url).path for url in page.requested}
-            assert {"/", "/ws", "/page.css", "/textual.js", "/xterm.css", "/mono.ttf"} <= paths
+            assert {"/", "/ws", "/page.css", "/page.js", "/textual.js", "/xterm.css", "/mono.ttf"} <= paths
             assert not [words for words in page.messages if "Content Security Policy" in words or "Refused" in words]
             await _leaves_nothing(page)
         served.wait_for_tabs(0)
@@ -166,11 +166,14 @@ def test_keys_and_the_mouse_reach_it(served: Served, tmp_path: Path) -> None:
         async with chromium(tmp_path / "profile") as page:
             await page.open(served.url)
             await page.wait(ROW)
-            await page.click(600, 400)
+            async with asyncio.timeout(SECONDS):
+                while not await page.evaluate("document.activeElement.className === 'xterm-helper-textarea'"):
+                    await asyncio.sleep(0.05)
             page.received = b""
             await page.type("h")
             await page.wait(b"Keys: Overview")
             await page.type("h")
+            await page.click(600, 400)
             await page.type("qq")
             async with asyncio.timeout(SECONDS):
                 while not await page.evaluate("document.body.classList.contains('-closed')"):

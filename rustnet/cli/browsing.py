@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from rustnet.cli.browser_settings import browser_settings
 from rustnet.cli.ingesting import session_path
 from rustnet.cli.keeper import Keeper, start_keeper
 from rustnet.cli.main import State
@@ -36,19 +37,6 @@ if TYPE_CHECKING:
 _SLICE = 0.02
 _REDRAW = 0.2
 """Seconds between two states of the progress line."""
-
-
-def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bool = False) -> "BrowserSettings":  # noqa: A002 -- the usual word
-    """Settings of the browser by configuration and command line."""
-    from rustnet.tui.settings import BrowserSettings  # noqa: PLC0415 -- for the browser only
-
-    return BrowserSettings(
-        color=state.config.color != "never",
-        filter=filter,
-        at=at,
-        redact="on" if redact else "off",
-        debug=state.debug,
-    )
 
 
 def browse_session(session: str, settings: "BrowserSettings", *, tab: bool = False) -> int:

@@ -56,15 +56,14 @@ def command(
     if not (serve or tab):
         _check_terminal()
     from rustnet.cli import browsing  # noqa: PLC0415 -- only here
+    from rustnet.cli.browser_settings import browser_settings  # noqa: PLC0415
 
     text = " ".join(words)
     if serve:
         from rustnet.cli.serving import serve_session  # noqa: PLC0415 -- only if asked for
 
         return serve_session(session, text, at=at, redact=redact, port=port or 0, state=state)
-    return browsing.browse_session(
-        session, browsing.browser_settings(state, filter=text, at=at, redact=redact), tab=tab
-    )
+    return browsing.browse_session(session, browser_settings(state, filter=text, at=at, redact=redact), tab=tab)
 
 
 def _check_terminal() -> None:

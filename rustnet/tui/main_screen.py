@@ -39,6 +39,8 @@ class MainScreen(Screen[None]):
     DEFAULT_CSS = """
     MainScreen { layout: vertical; background: $background; overflow: hidden; }
     MainScreen ContentSwitcher { height: 1fr; width: 1fr; }
+    MainScreen.-short TimeBar { height: 1; }
+    MainScreen.-low TimeBar { display: none; }
     """
 
     def compose(self) -> ComposeResult:

@@ -15,6 +15,8 @@ R = TypeVar("R")
 class Dialog(ModalScreen[R]):
     """A dialog; its content is one container with the class ``dialog``."""
 
+    ANY_CLICK_CLOSES: ClassVar[bool] = False
+    """Whether a click on the dialog itself closes it, too."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),
         Binding("ctrl+c", "app.leave_now", show=False, priority=True),
@@ -45,5 +47,5 @@ class Dialog(ModalScreen[R]):
     def on_click(self, event: Click) -> None:
         """Close if the click was outside."""
         widget: Any = event.widget
-        if widget is self:
+        if self.is_current and (widget is self or self.ANY_CLICK_CLOSES):
             self.dismiss(None)

@@ -212,7 +212,13 @@ def test_a_changed_or_missing_file_is_not_shown(tmp_path: Path) -> None:
 
 def test_a_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[Path] = []
-    monkeypatch.setattr(originals, "digest", lambda path, real=originals.digest: (hashed.append(path), real(path))[1])
+    real = originals.digest
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return real(path)
+
+    monkeypatch.setattr(originals, "digest", counted)
     with opened(tmp_path, write_pcap(tmp_path / "c.pcap", transfer())) as session:
         known = Originals(session.path)
         for _ in range(3):

@@ -13,4 +13,4 @@ samples:    ## record the sample captures again (root, Linux)
 	python3 sample_pcaps/make.py
 clean:      ## remove what was built
 	rm -rf build dist .venv .venv-lowest *.egg-info
-	find rustnet -name '*.so' -delete -o -name '*.c' -delete
+	find rustnet -name '*.so' -delete -o -name '*.c' -delete -o -name '*.mo' -delete

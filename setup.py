@@ -1,6 +1,7 @@
 """Build of the compiled modules: plain .py sources, most with a companion .pxd that gives the C types."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 from Cython import __version__ as cython_version
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 PER_PACKET = [
     "rustnet.sources.frames",
@@ -118,15 +121,39 @@ def extensions() -> list[Extension]:
     return sorted(modules, key=lambda module: Path(module.sources[0]).stat().st_size, reverse=True)
 
 
+def compile_catalogues(package: str) -> None:
+    """Make the .mo files of the translations below ``package``."""
+    runpy.run_path("rustnet/po.py")["compile_all"](package)
+
+
+class BuildModules(build_py):
+    """Puts the compiled catalogues beside the modules of a wheel."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            compile_catalogues(f"{self.build_lib}/rustnet")
+
+
+class BuildExtensions(build_ext):
+    """Puts the compiled catalogues into the source tree if it builds in place."""
+
+    def run(self) -> None:
+        super().run()
+        if self.inplace:
+            compile_catalogues("rustnet")
+
+
 if __name__ == "__main__":  # Cython's processes import this file where they are not forked
     setup(
         ext_modules=extensions(),
         packages=[*find_packages(include=["rustnet", "rustnet.*"]), "rustnet.queries", "rustnet.sidecar"],
         package_dir={"rustnet.queries": "queries", "rustnet.sidecar": "sidecar"},
         package_data={
-            "rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv", "enrich/data/*"],
+            "rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv", "enrich/data/*", "locale/*/*/*.po"],
             "rustnet.queries": ["*.sql"],
             "rustnet.sidecar": ["*.json", "*.md"],
         },
+        cmdclass={"build_py": BuildModules, "build_ext": BuildExtensions},
         options={"build_ext": {"parallel": CORES}},
     )

@@ -19,7 +19,11 @@ _relative = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)
 _excluded = ["", _current, *map(os.path.abspath, _relative)]
 sys.path[:] = [path for path in sys.path if path not in _excluded]
 
-from rustnet.cli.main import entry  # noqa: E402 -- after the import path is safe
+from rustnet.cli.language import choose  # noqa: E402 -- after the import path is safe
+
+choose(sys.argv[1:])
+
+from rustnet.cli.main import entry  # noqa: E402 -- its texts are in the language that was chosen
 
 __all__ = ["entry"]
 

@@ -59,6 +59,7 @@ that is copied from the output, with its offset, means the same moment everywher
 FLAGS = {
     "timezone": "--timezone",
     "color": "--color, --no-color",
+    "language": "--language",
     "workers": "replay --workers",
     "queries": "query --queries",
     "geo.country": "replay, refresh --geoip-country",

@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from types import FrameType
@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from rustnet import __version__
+from rustnet.cli.language import translate_click
 from rustnet.cli.terminal import Terminal, notify
 from rustnet.config import Config, Source, load
 from rustnet.errors import ExitCode, RustnetError
@@ -24,8 +25,11 @@ from rustnet.present.values import show_times_in
 from rustnet.probe.newfile import remove_unfinished
 from rustnet.probe.streams import open_standard_streams
 
+translate_click()  # before the first command, whose options have click's own sentences
+
 COMMANDS: dict[str, str] = {
-    "replay": "Read captures into a session and print a summary.",
+    "replay": "Read captures into a session, and browse it or print a summary.",
+    "browse": "Browse a session on the terminal, or in a web browser.",
     "flows": "List flows, all or those that match a filter.",
     "stats": "Count flows, packets and bytes by protocol, host, process …",
     "processes": "Show the tree of processes with their traffic.",
@@ -142,6 +146,13 @@ class LazyGroup(click.Group):
     metavar="ZONE",
     help=_("Time zone of the times shown, such as Europe/Berlin or local.  [default: by configuration, else UTC]"),
 )
+@click.option(
+    "--language",
+    metavar="LANGUAGE",
+    help=_(
+        "Language of messages and help: de, en, es, fr, ja or zh_CN.  [default: by configuration, else environment]"
+    ),
+)
 @click.option("--config", "config_file", metavar="FILE", help=_("Configuration file.  [default: see 'rustnet config']"))
 @click.option("--no-config", is_flag=True, help=_("Read no configuration file."))
 @click.pass_obj
@@ -151,6 +162,7 @@ def cli(
     no_color: bool,
     color: str | None,
     timezone: str | None,
+    language: str | None,
     config_file: str | None,
     no_config: bool,
 ) -> None:
@@ -161,6 +173,8 @@ def cli(
         state.config_file = config_file
     if timezone is not None:
         state.flags["timezone"] = ("--timezone", timezone)
+    if language is not None:
+        state.flags["language"] = ("--language", language)
     if color is not None or no_color:
         state.flags["color"] = ("--color", color) if color is not None else ("--no-color", "never")
 
@@ -175,11 +189,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     state = State()
     show_times_in(UTC)
     args = list(sys.argv[1:] if arguments is None else arguments)
-    try:
+
+    def run() -> int | None:
         # Not `cli.main`, which handles interrupts and broken pipes in its own way.
         with cli.make_context("rustnet", args, obj=state) as context:
-            code = cli.invoke(context)
+            code: int | None = cli.invoke(context)
         sys.stdout.flush()
+        return code
+
+    return run_reported(run, state)
+
+
+def run_reported(run: Callable[[], int | None], state: State) -> int:
+    """Run a command, or the part of one that has a process of its own, and report its error."""
+    try:
+        return int(run() or ExitCode.DONE)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except Exception as error:  # noqa: BLE001 -- reported as an internal error
@@ -187,7 +211,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _print_error(_("interrupted"))
         return ExitCode.INTERRUPTED
-    return int(code or ExitCode.DONE)
 
 
 def entry() -> NoReturn:

@@ -79,6 +79,10 @@ def talk_options(command: _F) -> _F:
         help=_("Time zone of the times shown."),
     )(command)  # fmt: skip
     command = click.option(
+        "--language", metavar="LANGUAGE", hidden=True, expose_value=False, is_eager=True,
+        callback=override("language"), help=_("Language of messages and help."),
+    )(command)  # fmt: skip
+    command = click.option(
         "--no-config", is_flag=True, hidden=True, expose_value=False, is_eager=True, callback=_set("no_config"),
         help=_("Read no configuration file."),
     )(command)  # fmt: skip
@@ -114,6 +118,13 @@ def timeout_option(default: float) -> Callable[[_F], _F]:
         "--timeout", type=click.FloatRange(0), default=default, show_default=True, metavar="SECONDS",
         expose_value=False, callback=set_seconds, help=_("Stop each query of the session after this time; 0: never."),
     )  # fmt: skip
+
+
+def redact_option(command: _F) -> _F:
+    """Add ``--redact``, which is for the browser."""
+    return click.option(
+        "--redact", is_flag=True, help=_("Let the browser replace addresses, names, users and paths, consistently.")
+    )(command)
 
 
 def filter_argument(command: _F) -> _F:
@@ -172,8 +183,8 @@ def chosen_format(fmt: str | None, output: str | None) -> str:
 
 
 @contextlib.contextmanager
-def opened(session: str) -> "Iterator[Session]":
-    """Open a session, finished or still being written, for reading within the block.
+def opened(session: str, **resources: Any) -> "Iterator[Session]":
+    """Open a session, finished or still being written, for reading within the block; with DuckDB's ``resources``.
 
     The first interrupt ends its statements, a second one the process: a function of SQL can take long to see the first.
     """
@@ -184,7 +195,7 @@ def opened(session: str) -> "Iterator[Session]":
     context = click.get_current_context(silent=True)
     state = context.find_object(State) if context else None
     with _ended_by_second_interrupt():
-        reader = open_session(session, seconds=state.seconds if state else None)
+        reader = open_session(session, seconds=state.seconds if state else None, **resources)
         try:
             check_streams_against(reader, session)
             for capture in reader.partial_captures():

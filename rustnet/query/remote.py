@@ -1,7 +1,9 @@
 """A session that is being written, read through the process that writes it."""
 
+import contextlib
 import os
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +60,10 @@ class RemoteSession(Session):
         self._reopen = reopen
         self._next: Session | None = None
         self._closed = False
-        self._ask({"sql": "SELECT 1"})[1].close()
+        self._lock = threading.Lock()
+        self._links: dict[socket.socket, bool] = {}
+        """Connections whose answer is not whole, and whether it was interrupted."""
+        self._forget(self._ask({"sql": "SELECT 1"})[1])
 
     @property
     def being_written(self) -> bool:
@@ -90,7 +95,7 @@ class RemoteSession(Session):
                 self._next = self._reopen()
                 self._scope = None
             else:
-                answer = _Answer(link, self.path)
+                answer = _Answer(link, self.path, self._forget)
                 return RowStream(tuple(head["columns"]), tuple(head["types"]), answer.fetch, answer.close)
         return self._next.stream(sql, params, own=own, seconds=seconds, rows=rows)
 
@@ -112,6 +117,8 @@ class RemoteSession(Session):
         if len(message) > wire.MAX_REQUEST:
             raise QueryError("SQL: a statement and its values may have {n} bytes", n=f"{wire.MAX_REQUEST:,}")
         link = _connected(self.path)
+        with self._lock:
+            self._links[link] = False
         try:
             try:
                 link.settimeout(None if (seconds := request.get("seconds")) is None else seconds + GRACE_SECONDS)
@@ -120,12 +127,31 @@ class RemoteSession(Session):
             except TimeoutError:
                 raise QueryTimeoutError(_("the process that writes the session does not answer")) from None
             except (OSError, wire.EndOfMessagesError) as error:
+                if self._links.get(link):
+                    raise QueryStoppedError(_("the query was stopped")) from None
                 raise NoWriterError from error
             _check(head)
         except BaseException:
-            link.close()
+            self._forget(link)
             raise
         return head, link
+
+    def _forget(self, link: socket.socket) -> bool:
+        """Close a connection, which ends its query; returns whether it was interrupted."""
+        with self._lock:
+            interrupted = self._links.pop(link, False)
+        link.close()
+        return interrupted
+
+    def interrupt_all(self, words: str | None = None) -> int:
+        """Stop every running statement; returns their number."""
+        with self._lock:
+            links = list(self._links)
+            self._links.update(dict.fromkeys(links, True))
+            for link in links:
+                with contextlib.suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
+        return len(links) + (0 if self._next is None else self._next.interrupt_all(words))
 
     def close(self) -> None:
         """Close the session."""
@@ -137,9 +163,10 @@ class RemoteSession(Session):
 class _Answer:
     """The rows of an answer, received over a connection."""
 
-    def __init__(self, link: socket.socket, path: str) -> None:
+    def __init__(self, link: socket.socket, path: str, forget: Callable[[socket.socket], bool]) -> None:
         self._link = link
         self._path = path
+        self._forget = forget
         self._rows: list[Row] = []
         self._at = 0
         self._ended = False
@@ -163,6 +190,8 @@ class _Answer:
         except TimeoutError:
             raise QueryTimeoutError(_("the process that writes the session does not answer")) from None
         except (OSError, wire.EndOfMessagesError):
+            if self._forget(self._link):
+                raise QueryStoppedError(_("the query was stopped")) from None
             words = _(
                 "{path}: the answer ended early: the writer is done, or waited too long for its reader; ask again"
             )
@@ -174,7 +203,7 @@ class _Answer:
 
     def close(self) -> None:
         """Close the connection, which ends the query."""
-        self._link.close()
+        self._forget(self._link)
 
 
 def _connected(path: str) -> socket.socket:

@@ -265,6 +265,10 @@ class Session(ABC):
     def close(self) -> None:
         """Close the session."""
 
+    def interrupt_all(self, words: str | None = None) -> int:  # noqa: ARG002 -- for those that can
+        """Stop every running statement, with ``words`` as its error; returns their number."""
+        return 0
+
     def execute(
         self, sql: str, params: Params = (), limit: int | None = None, *, seconds: float | None = None
     ) -> ResultSet:
@@ -452,24 +456,32 @@ class FileSession(CursorSession):
         store.close(self._con)
 
 
-def open_session(path: "str | PathLike[str]", *, seconds: float | None = None) -> Session:
+def open_session(
+    path: "str | PathLike[str]",
+    *,
+    seconds: float | None = None,
+    threads: int | None = None,
+    memory_limit: str = store.READER_MEMORY,
+) -> Session:
     """Open a session for reading, whether it is finished or is being written; ``seconds`` limit each statement.
 
-    Waits for a writer that has just started or ended. Raises `SessionError`.
+    ``threads`` and ``memory_limit`` are DuckDB's, for a file that nobody writes. Waits for a writer that has just
+    started or ended. Raises `SessionError`.
     """
     from rustnet.query.remote import NoWriterError, RefusedError, RemoteSession  # noqa: PLC0415 -- it is one of these
 
+    again = functools.partial(open_session, path, seconds=seconds, threads=threads, memory_limit=memory_limit)
     until = time.monotonic() + CHANGE_SECONDS
     while True:
         refused: RefusedError | None = None
         try:
-            return _limited(RemoteSession(path, functools.partial(open_session, path, seconds=seconds)), seconds)
+            return _limited(RemoteSession(path, again), seconds)
         except NoWriterError:
             pass
         except RefusedError as error:  # or a crashed writer of another user left the socket
             refused = error
         try:
-            return _limited(FileSession(path), seconds)
+            return _limited(FileSession(path, threads=threads, memory_limit=memory_limit), seconds)
         except store.SessionLockedError:
             if refused is not None:
                 raise refused from None

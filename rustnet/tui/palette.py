@@ -1,0 +1,49 @@
+"""The command palette: every action of the table of keys, and what has no key."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from rustnet.i18n import _
+from rustnet.tui import themes
+from rustnet.tui.bindings import ACTIONS, keys_of
+
+if TYPE_CHECKING:
+    from rustnet.tui.app import Browser
+
+
+class Commands(Provider):
+    """Commands for the screen that is shown."""
+
+    @property
+    def browser(self) -> "Browser":
+        """The app."""
+        return cast("Browser", self.app)
+
+    def _every(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        """Title, keys and call of every command."""
+        browser = self.browser
+        for action in ACTIONS:
+            if action.where in ("everywhere", "time", browser.tab) and action.id != "palette":
+                keys = " ".join(keys_of(action, browser.settings.keys))
+                yield _(action.help), keys, functools.partial(browser.run_palette_action, action.action)
+        for name in themes.NAMES:
+            yield _("Theme: {name}").format(name=name), "", functools.partial(browser.choose_theme, name)
+        yield _("Save this screen as text"), "", browser.save_screen_text
+        yield _("Save this screen as a picture (SVG)"), "", browser.save_screen_picture
+
+    async def discover(self) -> Hits:
+        """All commands."""
+        for title, keys, call in self._every():
+            yield DiscoveryHit(Content(title), call, text=title, help=keys or None)
+
+    async def search(self, query: str) -> Hits:
+        """Commands whose title is like the query."""
+        matcher = self.matcher(query)
+        for title, keys, call in self._every():
+            score = matcher.match(title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), call, text=title, help=keys or None)

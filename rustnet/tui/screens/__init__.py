@@ -1,0 +1,1 @@
+"""The browser's tabs, one module each; the class in it is `PANE`."""

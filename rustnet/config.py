@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rustnet.config_values import WrongError, flag, nearest, numbers_by_name, texts, texts_by_name, word
 from rustnet.errors import UsageError
 from rustnet.i18n import LANGUAGES, N_, _
 
@@ -36,10 +37,6 @@ class ConfigError(UsageError):
     """The configuration file cannot be used, or a setting in it, in the environment or in a flag is wrong."""
 
 
-class _WrongError(ValueError):
-    """A value that a setting cannot have; its text is the nearest one that it can have, or empty."""
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One key: how it is called, read and described."""
@@ -53,7 +50,7 @@ class Setting:
     example: str
     """A value as TOML."""
     read: Callable[[object, Path], Any]
-    """Turn a value, as TOML or text, into that of the field; relative paths begin at a folder. Raises `_WrongError`."""
+    """Turn a value, as TOML or text, into that of the field; relative paths begin at a folder. Raises `WrongError`."""
 
     @property
     def name(self) -> str:
@@ -68,7 +65,7 @@ class Setting:
 
 def _path(value: object, folder: Path) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise _WrongError
+        raise WrongError
     if value == "~" or value.startswith("~/"):
         return home() / value[2:]
     return folder / value
@@ -80,39 +77,39 @@ def _workers(value: object, _folder: Path) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"\d{1,4}", value, re.ASCII):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_WORKERS:
-        raise _WrongError
+        raise WrongError
     return value
 
 
 def _color(value: object, _folder: Path) -> Color:
     if value == "auto" or value == "always" or value == "never":  # noqa: PLR1714 -- narrows the type
         return value
-    raise _WrongError(_nearest(str(value), ("auto", "always", "never")))
+    raise WrongError(nearest(str(value), ("auto", "always", "never")))
 
 
 def _language(value: object, _folder: Path) -> str:
     if isinstance(value, str) and value in ("auto", *LANGUAGES):
         return value
-    raise _WrongError(_nearest(str(value), ("auto", *LANGUAGES)))
+    raise WrongError(nearest(str(value), ("auto", *LANGUAGES)))
 
 
 def _timezone(value: object, _folder: Path) -> dt.tzinfo:
     if not isinstance(value, str):
-        raise _WrongError
+        raise WrongError
     if value.upper() in ("UTC", "Z"):
         return dt.UTC
     offset = re.fullmatch(r"([+-])(\d\d):?([0-5]\d)", value, re.ASCII)
     if offset:
         minutes = int(offset[2]) * 60 + int(offset[3])
         if minutes >= 24 * 60:
-            raise _WrongError
+            raise WrongError
         return dt.timezone(dt.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
     import zoneinfo  # noqa: PLC0415 -- for other zones than UTC only
 
     try:
         return _local_zone() if value == "local" else zoneinfo.ZoneInfo(value)
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
-        raise _WrongError(_nearest(value, sorted(zoneinfo.available_timezones()))) from None
+        raise WrongError(nearest(value, sorted(zoneinfo.available_timezones()))) from None
 
 
 def _local_zone() -> dt.tzinfo:
@@ -150,6 +147,8 @@ class Config:
     """Folder of your own saved queries (files NAME.sql); none: the folder queries next to the usual configuration file,
     if there is one.
     """
+    interfaces: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Names that the browser shows for interfaces, by the name that the capture has."""
     geo_country: Path | None = None
     """Database of countries in MaxMind's format. With one of the three no others are looked for; none: those in
     the usual places, else the tables of this program.
@@ -158,6 +157,32 @@ class Config:
     """Database of cities and countries in MaxMind's format."""
     geo_asn: Path | None = None
     """Database of autonomous systems in MaxMind's format."""
+
+    browser_theme: str = "muted"
+    """Theme of the browser: muted, vivid, colour-blind, catppuccin-mocha, tokyo-night, gruvbox, nord, or terminal for
+    the terminal's own colours. On a light background, the first four have light colours.
+    """
+    browser_colors: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Colours that replace those of the theme, by name: "#rrggbb" or a colour's name. docs/browser.md lists the names.
+    """
+    browser_filter: str = ""
+    """Filter of the browser at its start, as in docs/filters.md."""
+    browser_sort: str = ""
+    """Column by which the browser sorts flows at its start, with - before it for the largest first; none: the order in
+    which they began.
+    """
+    browser_group: bool = False
+    """Whether the browser groups flows by process at its start."""
+    browser_columns: tuple[str, ...] = ()
+    """Columns of the browser's list of flows, in this order; none: those that fit. docs/browser.md lists the names."""
+    browser_widths: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Widths of columns in the browser, by name."""
+    browser_keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Keys of the browser by action, several with commas; an empty text takes the key away. docs/browser.md lists the
+    actions and their keys.
+    """
+    browser_accessible: bool = False
+    """For screen readers: no block or braille graphics, states in words, and nothing that refreshes by itself."""
 
 
 _ZONES = N_('the name of a time zone ("Europe/Berlin", "UTC", "local") or an offset ("+02:00")')
@@ -172,9 +197,19 @@ SETTINGS: dict[str, Setting] = {
         Setting("language", N_('"auto", "de", "en", "es", "fr", "ja" or "zh_CN"'), "auto", '"de"', _language),
         Setting("workers", N_('a number from 0 to 64, or "auto"'), "auto", "4", _workers),
         Setting("queries", N_("the path of a folder"), "none", '"~/rustnet/queries"', _path),
+        Setting("interfaces", N_("a table of interfaces and names"), "none", '{ eth0 = "uplink" }', texts_by_name),
         Setting("geo.country", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-Country.mmdb"', _path),
         Setting("geo.city", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-City.mmdb"', _path),
         Setting("geo.asn", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-ASN.mmdb"', _path),
+        Setting("browser.theme", N_("the name of a theme"), "muted", '"nord"', word),
+        Setting("browser.colors", N_("a table of names and colours"), "none", '{ accent = "#ffaf00" }', texts_by_name),
+        Setting("browser.filter", N_("a filter"), "none", '"app:tls"', word),
+        Setting("browser.sort", N_("the name of a column"), "none", '"-bytes"', word),
+        Setting("browser.group", N_("true or false"), "false", "true", flag),
+        Setting("browser.columns", N_("a list of columns"), "none", '["process", "remote", "app", "bytes"]', texts),
+        Setting("browser.widths", N_("a table of columns and widths"), "none", "{ remote = 40 }", numbers_by_name),
+        Setting("browser.keys", N_("a table of actions and keys"), "none", '{ "sort.next" = "o" }', texts_by_name),
+        Setting("browser.accessible", N_("true or false"), "false", "true", flag),
     )
 }
 """All settings by key, in the order in which they are shown."""
@@ -247,8 +282,8 @@ def examine(source: Source) -> Loaded:
             _take(loaded, values, key, text, Origin("environment", setting.variable), Path.cwd)
         elif key == "color" and os.environ.get("NO_COLOR"):
             _take(loaded, values, key, "never", Origin("environment", "NO_COLOR"), Path.cwd)
-    for key, (flag, text) in source.flags.items():
-        _take(loaded, values, key, text, Origin("flag", flag), Path.cwd)
+    for key, (name, text) in source.flags.items():
+        _take(loaded, values, key, text, Origin("flag", name), Path.cwd)
     loaded.config = Config(**values)
     return loaded
 
@@ -261,7 +296,7 @@ def _take(
     try:
         values[setting.name] = setting.read(value, folder())
         loaded.origins[key] = origin
-    except _WrongError as error:
+    except WrongError as error:
         where = origin.place if origin.source != "file" else _place(loaded.path, origin.line)
         given = value if isinstance(value, str) else str(value)
         problem = ConfigError(
@@ -285,7 +320,7 @@ def _take_file(loaded: Loaded, values: dict[str, Any], path: Path, text: str) ->
         if key in SETTINGS:
             _take(loaded, values, key, value, Origin("file", str(path), line), lambda: path.parent)
             continue
-        near = _nearest(key, SETTINGS)
+        near = nearest(key, SETTINGS)
         where = _place(path, line)
         if near:
             problem = ConfigError("{where}: unknown key {key!r}; did you mean {near}?", where=where, key=key, near=near)
@@ -300,15 +335,6 @@ def _place(path: Path | None, line: int | None) -> str:
     if line is None:
         return str(path)
     return _("{path}, line {line}").format(path=path, line=line)
-
-
-def _nearest(word: str, known: "Mapping[str, object] | tuple[str, ...] | list[str]") -> str:
-    """The known word that is most like another one, or nothing."""
-    import difflib  # noqa: PLC0415 -- only for mistakes
-
-    lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word[:80].lower(), lower, 1)
-    return lower[near[0]] if near else ""
 
 
 # ---- the file --------------------------------------------------------------------------------------------------------

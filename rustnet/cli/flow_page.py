@@ -6,10 +6,9 @@ from typing import Any
 from rustnet.cli.terminal import Col, Terminal, flow_items, table, wrap
 from rustnet.export.parquet import json_value
 from rustnet.i18n import _
-from rustnet.policy.explain import Explanation, explain
 from rustnet.present.text import pad, printable
 from rustnet.present.values import duration, humanised, moment, tcp_flags, timestamp_ns
-from rustnet.query.detail import Fields, FlowDetail, Message
+from rustnet.query.detail import APP_TEMPLATES, Fields, FlowDetail, Message, fields_of
 from rustnet.query.execute import ResultSet
 
 _SIDES = (
@@ -69,13 +68,8 @@ class FlowPage:
         self.lines.append(
             self.terminal.bold(f"flow {f['flow_id']}: {_text(f['protocol'])} {_end(f, 'src')} → {_end(f, 'dst')}")
         )
-        template = {
-            "port": _("{app} (guessed from the port)"),
-            "tshark": _("{app} (by tshark)"),
-            "inherited": _("{app} (of the flow that this one continues)"),
-        }
-        app = template.get(f["app_source"] or "", "{app}").format(app=_text(f["app"]))
-        self._field(_("application"), app if f["app"] else "")
+        template = APP_TEMPLATES.get(f["app_source"] or "", "{app}")
+        self._field(_("application"), _(template).format(app=_text(f["app"])) if f["app"] else "")
         self._field(_("name"), f"{_text(f['hostname'])} ({_text(f['hostname_source'])})" if f["hostname"] else "")
         self._field(_("service"), _text(f["service"]))
         self._field(_("time"), f"{moment(f['started_at'])} → {moment(f['ended_at'])}")
@@ -132,8 +126,8 @@ class FlowPage:
     def _owners(self) -> None:
         f = self.flow
         self._title(_("Owner"))
-        claims = _claims(self.detail.claims)
-        explanation = explained(self.detail)
+        claims = fields_of(self.detail.claims)
+        explanation = self.detail.explanation()
         won = next((c for c in claims if c["won"]), None)
         if won:
             contested = _(", contested") if f["process_contested"] else ""
@@ -237,15 +231,6 @@ def _network(f: Fields, side: str) -> str:
     return f"AS{number} {_text(name or '')}".rstrip() if number else ""
 
 
-def _claims(result: ResultSet) -> list[Fields]:
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-
-
-def explained(detail: FlowDetail) -> Explanation:
-    """Explain the verdict in sentences, one for each claim."""
-    return explain(detail.flow, _claims(detail.claims), _claims(detail.clocks))
-
-
 def _process(claim: Fields) -> str:
     pid = f" ({claim['pid']})" if claim["pid"] is not None else ""
     user = f" {_('of')} {_text(claim['username'])}" if claim["username"] else ""
@@ -261,7 +246,7 @@ def _set_fields(message: Message) -> Iterator[tuple[str, str]]:
 
 def as_data(detail: FlowDetail) -> dict[str, Any]:
     """Contents of the page as data for JSON; times are ISO-8601 in UTC."""
-    explanation = explained(detail)
+    explanation = detail.explanation()
     return {
         "flow": {name: _exact(value, detail.types[name]) for name, value in detail.flow.items()},
         "messages": [

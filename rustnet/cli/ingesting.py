@@ -57,12 +57,18 @@ def ingest_captures(
     options: "Options",
     ask: "Callable[[Session], None] | None" = None,
     scratch: Path | None = None,
+    watcher: "Callable[[Progress], None] | None" = None,
 ) -> "Report":
-    """Ingest with signal handling, without garbage collection, and with a progress line on a terminal."""
+    """Ingest with signal handling, without garbage collection, and with a progress line on a terminal.
+
+    ``watcher`` is called with the progress, too.
+    """
     with stopped_by_signals(scratch) as stop:
         from rustnet.ingest.road import ingest  # noqa: PLC0415
 
         watchers: list[Callable[[Progress], None]] = [Collection()]
+        if watcher is not None:
+            watchers.append(watcher)
         if ask is not None:
             watchers.append(_preload)
         line = None
@@ -73,8 +79,8 @@ def ingest_captures(
             watchers.append(line)
 
         def watch(progress: "Progress") -> None:
-            for watcher in watchers:
-                watcher(progress)
+            for each in watchers:
+                each(progress)
 
         with uncollected() if options.speed is None else collected():
             try:

@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from types import FrameType
@@ -28,7 +28,8 @@ from rustnet.probe.streams import open_standard_streams
 translate_click()  # before the first command, whose options have click's own sentences
 
 COMMANDS: dict[str, str] = {
-    "replay": "Read captures into a session and print a summary.",
+    "replay": "Read captures into a session, and browse it or print a summary.",
+    "browse": "Browse a session on the terminal, or in a web browser.",
     "flows": "List flows, all or those that match a filter.",
     "stats": "Count flows, packets and bytes by protocol, host, process …",
     "processes": "Show the tree of processes with their traffic.",
@@ -188,11 +189,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     state = State()
     show_times_in(UTC)
     args = list(sys.argv[1:] if arguments is None else arguments)
-    try:
+
+    def run() -> int | None:
         # Not `cli.main`, which handles interrupts and broken pipes in its own way.
         with cli.make_context("rustnet", args, obj=state) as context:
-            code = cli.invoke(context)
+            code: int | None = cli.invoke(context)
         sys.stdout.flush()
+        return code
+
+    return run_reported(run, state)
+
+
+def run_reported(run: Callable[[], int | None], state: State) -> int:
+    """Run a command, or the part of one that has a process of its own, and report its error."""
+    try:
+        return int(run() or ExitCode.DONE)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except Exception as error:  # noqa: BLE001 -- reported as an internal error
@@ -200,7 +211,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _print_error(_("interrupted"))
         return ExitCode.INTERRUPTED
-    return int(code or ExitCode.DONE)
 
 
 def entry() -> NoReturn:

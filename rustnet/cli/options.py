@@ -120,6 +120,13 @@ def timeout_option(default: float) -> Callable[[_F], _F]:
     )  # fmt: skip
 
 
+def redact_option(command: _F) -> _F:
+    """Add ``--redact``, which is for the browser."""
+    return click.option(
+        "--redact", is_flag=True, help=_("Let the browser replace addresses, names, users and paths, consistently.")
+    )(command)
+
+
 def filter_argument(command: _F) -> _F:
     """Add the filter argument; it may consist of several unquoted words."""
     return click.argument("words", metavar="[FILTER]…", nargs=-1)(command)
@@ -176,8 +183,8 @@ def chosen_format(fmt: str | None, output: str | None) -> str:
 
 
 @contextlib.contextmanager
-def opened(session: str) -> "Iterator[Session]":
-    """Open a session, finished or still being written, for reading within the block.
+def opened(session: str, **resources: Any) -> "Iterator[Session]":
+    """Open a session, finished or still being written, for reading within the block; with DuckDB's ``resources``.
 
     The first interrupt ends its statements, a second one the process: a function of SQL can take long to see the first.
     """
@@ -188,7 +195,7 @@ def opened(session: str) -> "Iterator[Session]":
     context = click.get_current_context(silent=True)
     state = context.find_object(State) if context else None
     with _ended_by_second_interrupt():
-        reader = open_session(session, seconds=state.seconds if state else None)
+        reader = open_session(session, seconds=state.seconds if state else None, **resources)
         try:
             check_streams_against(reader, session)
             for capture in reader.partial_captures():

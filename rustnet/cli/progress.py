@@ -11,6 +11,7 @@ from rustnet.present.text import cut, printable, width
 
 if typing.TYPE_CHECKING:
     from rustnet.ingest.report import Progress
+    from rustnet.tui.writer import WriterProgress
 
 _BAR = 20
 _WIDE = 110
@@ -30,7 +31,7 @@ class ProgressLine:
         self._packets = self._bytes = 0.0
         self._shown = False
 
-    def __call__(self, progress: "Progress") -> None:
+    def __call__(self, progress: "Progress | WriterProgress") -> None:
         """Show the state of one file."""
         now = time.monotonic()
         if progress.file_index != self._file:
@@ -55,7 +56,7 @@ class ProgressLine:
             self._stream.flush()
             self._shown = False
 
-    def _line(self, progress: "Progress") -> str:
+    def _line(self, progress: "Progress | WriterProgress") -> str:
         from rustnet.present.values import humanised  # noqa: PLC0415 -- a progress line is rare
 
         name = "stdin" if progress.source == "-" else printable(Path(progress.source).name)

@@ -19,8 +19,9 @@ import numpy as np
 from rustnet.columnar import Array
 from rustnet.enrich.geofiles import GeoFiles, find
 from rustnet.enrich.numbers import is_v4, keys, scopes_of
-from rustnet.enrich.scope import GLOBAL, MAPPED, NAT64, SCOPES, SIX_TO_FOUR
+from rustnet.enrich.scope import MAPPED, SCOPES
 from rustnet.enrich.sources import DATA, described
+from rustnet.policy.networks import GLOBAL, NAT64, SIX_TO_FOUR
 
 COUNTRY, CITY, ASN = "country", "city", "asn"
 """Kinds of sources; one of cities has countries, too."""

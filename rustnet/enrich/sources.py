@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rustnet.enrich.geofiles import FILES, SYSTEM
-from rustnet.enrich.scope import NETWORKS
+from rustnet.policy.networks import NETWORKS
 
 DATA = Path(__file__).with_name("data")
 SERVICES = Path(__file__).with_name("services.tsv")

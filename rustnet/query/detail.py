@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rustnet.errors import RustnetError, UsageError
+from rustnet.i18n import marked
+from rustnet.policy.explain import Explanation, explain
 from rustnet.present.text import printable
 from rustnet.query.execute import ResultSet, Row
 from rustnet.store.schema import LEADING, quote_identifier
@@ -22,6 +24,13 @@ Fields = dict[str, typing.Any]
 
 _MAX_FLOW_ID = 1 << 62
 _NOT_MESSAGES = ("packets", "flows", "anomalies", "connections", "claims", "names", "clocks")
+
+APP_TEMPLATES = {
+    "port": marked("{app} (guessed from the port)"),
+    "tshark": marked("{app} (by tshark)"),
+    "inherited": marked("{app} (of the flow that this one continues)"),
+}
+"""Text around an application that was not read from payload, by `flows.app_source`."""
 
 _CLAIMS = """
 SELECT p.pid, p.name AS process, p.username, p.exe, p.cmdline, p.container_name, p.pod, c.source, c.quality, c.rank,
@@ -126,6 +135,10 @@ class FlowDetail:
     inner: int
     """Number of flows that it carries as a tunnel."""
 
+    def explanation(self) -> Explanation:
+        """Explain the verdict in sentences, one for each claim."""
+        return explain(self.flow, fields_of(self.claims), fields_of(self.clocks))
+
     def __repr__(self) -> str:
         """Number and ends of the flow."""
         f = self.flow
@@ -157,6 +170,11 @@ class StoredPacket:
     """Innermost flow."""
     file: int
     """Index of its file among those of the capture."""
+
+
+def fields_of(result: ResultSet) -> list[Fields]:
+    """Rows of a result by column."""
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
 def find_flows(session: "Session", text: str) -> list[int]:
@@ -199,7 +217,7 @@ def flow_detail(session: "Session", flow_id: int, most_messages: int, most_packe
 def message_tables(session: "Session") -> list[str]:
     """Tables of a session with decoded messages: those that begin with the leading columns."""
     leading = [column.name for column in LEADING]
-    tables = session.columns()
+    tables = session.scope().tables
     return sorted(t for t, existing in tables.items() if list(existing)[:4] == leading and t not in _NOT_MESSAGES)
 
 

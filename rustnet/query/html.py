@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.i18n import _, ngettext
-from rustnet.policy.explain import explain
 from rustnet.present.cells import cell, exact
 from rustnet.present.text import cut, printable
 from rustnet.present.values import moment
+from rustnet.query.detail import APP_TEMPLATES, fields_of
 from rustnet.records import Kind
 
 if TYPE_CHECKING:
@@ -195,12 +195,8 @@ def _facts(detail: "FlowDetail") -> list[tuple[str, str]]:
     def shown(name: str) -> str:
         return cell(f.get(name), name, detail.types.get(name, ""), _flow_kind(name))
 
-    guess = {
-        "port": _("{app} (guessed from the port)"),
-        "tshark": _("{app} (by tshark)"),
-        "inherited": _("{app} (of the flow that this one continues)"),
-    }
-    app = guess.get(f["app_source"] or "", "{app}").format(app=shown("app")) if f["app"] else ""
+    template = APP_TEMPLATES.get(f["app_source"] or "", "{app}")
+    app = _(template).format(app=shown("app")) if f["app"] else ""
     name = _("{name} (learned from {source})").format(name=shown("hostname"), source=shown("hostname_source"))
     ends = _("{state}; ended: {reason}").format(
         state=", ".join(shown(key) for key in ("state", "conn_state", "history") if f[key]) or "-",
@@ -250,9 +246,8 @@ def _sides(f: "Fields") -> str:
 
 def _owner(detail: "FlowDetail") -> list[str]:
     f = detail.flow
-    claims = [dict(zip(detail.claims.columns, row, strict=True)) for row in detail.claims.rows]
-    clocks = [dict(zip(detail.clocks.columns, row, strict=True)) for row in detail.clocks.rows]
-    explanation = explain(f, claims, clocks)
+    claims = fields_of(detail.claims)
+    explanation = detail.explanation()
     won = next((claim for claim in claims if claim["won"]), None)
     if won is None:
         reason = cell(f["unowned_reason"]).replace("_", " ") or _("not judged")

@@ -18,7 +18,7 @@ COPY_NS = 20_000_000
 CLOCK_PACKETS = 256
 """Number of last packets whose smallest time is the clock that ends idle flows, as in the engine."""
 
-_UNDETERMINED = (
+UNDETERMINED = (
     "app_state", "conn_state", "history", "rtt_ms", "min_rtt_ms", "handshake_rtt_ms", "open_ms", "syn_tries",
     "src_retransmissions", "dst_retransmissions", "src_fast_retransmissions", "dst_fast_retransmissions",
     "src_out_of_order", "dst_out_of_order", "src_duplicate_acks", "dst_duplicate_acks", "src_zero_windows",
@@ -27,10 +27,10 @@ _UNDETERMINED = (
 )  # fmt: skip
 """Columns that the packet index does not determine for a flow with packets before and after ``t``."""
 
-_COUNTED = ("src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload", "duplicates")
-_FLAGS = ("src_flags", "dst_flags")
+COUNTED = ("src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload", "duplicates")
+FLAGS = ("src_flags", "dst_flags")
 
-_STATE = f"""CASE
+STATE = f"""CASE
     WHEN c.flow_id IS NULL AND epoch_ns(s.started_at) <= m.t THEN f.state
     WHEN c.flow_id IS NULL AND f.protocol = 'udp' AND starts_with(f.state, 'UDP_') THEN CASE
         WHEN w.now - epoch_ns(f.ended_at) > 1000000 * f.idle_timeout_ms + m.slack THEN 'UDP_STALE'
@@ -51,7 +51,7 @@ _STATE = f"""CASE
     WHEN c.last_plain > c.last_syn_ack OR c.first_dst < c.last_syn_ack THEN NULL
     ELSE 'SYN_RECV' END"""
 
-_END_REASON = """CASE
+END_REASON = """CASE
     WHEN c.flow_id IS NOT NULL THEN CASE WHEN f.closed_at IS NULL OR epoch_ns(f.closed_at) > m.t THEN 'open'
         WHEN (c.src_flags | c.dst_flags) & 4 > 0 THEN 'rst' ELSE 'fin' END
     WHEN f.end_reason IN ('fin', 'rst') THEN f.end_reason
@@ -61,34 +61,31 @@ _END_REASON = """CASE
     ELSE 'open' END"""
 
 
+def column_at(name: str) -> str:
+    """A column of `flows` at the time ``m.t``, as SQL over ``f`` (flows), ``c``, ``k``, ``s``, ``w`` and ``m``."""
+    whole = f"f.{name}"
+    if name in UNDETERMINED:
+        whole = f"CASE WHEN c.flow_id IS NULL THEN f.{name} END AS {name}"
+    elif name in COUNTED:
+        whole = f"CASE WHEN c.flow_id IS NULL THEN f.{name} WHEN k.flow_id IS NULL THEN c.{name} END AS {name}"
+    elif name in FLAGS:
+        whole = f"CASE WHEN c.flow_id IS NULL THEN f.{name} ELSE c.{name}::UTINYINT END AS {name}"
+    elif name == "ended_at":
+        whole = "coalesce(c.ended_at, f.ended_at) AS ended_at"
+    elif name == "state":
+        whole = f"{STATE} AS state"
+    elif name == "end_reason":
+        whole = f"{END_REASON} AS end_reason"
+    elif name in ("closed_at", "hostname_ts"):
+        whole = f"CASE WHEN epoch_ns(f.{name}) <= m.t THEN f.{name} END AS {name}"
+    elif name in ("hostname", "hostname_source"):
+        whole = f"CASE WHEN f.hostname_ts IS NULL OR epoch_ns(f.hostname_ts) <= m.t THEN f.{name} END AS {name}"
+    return whole
+
+
 def _select_list() -> str:
     """SELECT list of the columns of `flows`, as expressions."""
-    expressions = []
-    for column in columns(FlowRow):
-        name = column.name
-        if name in _UNDETERMINED:
-            expressions.append(f"CASE WHEN c.flow_id IS NULL THEN f.{name} END AS {name}")
-        elif name in _COUNTED:
-            expressions.append(
-                f"CASE WHEN c.flow_id IS NULL THEN f.{name} WHEN k.flow_id IS NULL THEN c.{name} END AS {name}"
-            )
-        elif name in _FLAGS:
-            expressions.append(f"CASE WHEN c.flow_id IS NULL THEN f.{name} ELSE c.{name}::UTINYINT END AS {name}")
-        elif name == "ended_at":
-            expressions.append("coalesce(c.ended_at, f.ended_at) AS ended_at")
-        elif name == "state":
-            expressions.append(f"{_STATE} AS state")
-        elif name == "end_reason":
-            expressions.append(f"{_END_REASON} AS end_reason")
-        elif name in ("closed_at", "hostname_ts"):
-            expressions.append(f"CASE WHEN epoch_ns(f.{name}) <= m.t THEN f.{name} END AS {name}")
-        elif name in ("hostname", "hostname_source"):
-            expressions.append(
-                f"CASE WHEN f.hostname_ts IS NULL OR epoch_ns(f.hostname_ts) <= m.t THEN f.{name} END AS {name}"
-            )
-        else:
-            expressions.append(f"f.{name}")
-    return ",\n    ".join(expressions)
+    return ",\n    ".join(column_at(column.name) for column in columns(FlowRow))
 
 
 _KEYS = (
@@ -96,6 +93,36 @@ _KEYS = (
     "end_reason, started_at, ended_at, duplicates"
 )
 """Columns of a flow that the steps before the last one need."""
+
+COUNTING = """whole AS (
+    SELECT flow_id, count(*) FILTER (from_src AND included) AS src_packets,
+        count(*) FILTER (NOT from_src AND included) AS dst_packets,
+        coalesce(sum(length) FILTER (from_src AND included), 0)::BIGINT AS src_bytes,
+        coalesce(sum(length) FILTER (NOT from_src AND included), 0)::BIGINT AS dst_bytes,
+        count(*) FILTER (duplicate) AS duplicates
+    FROM (SELECT *, NOT (duplicate AND dropped) AS included FROM every) GROUP BY flow_id
+), analysed AS (
+    SELECT flow_id, max(ts) AS ended_at,
+        coalesce(sum(payload) FILTER (from_src), 0)::BIGINT AS src_payload,
+        coalesce(sum(payload) FILTER (NOT from_src), 0)::BIGINT AS dst_payload,
+        coalesce(bit_or(tcp_flags) FILTER (from_src), 0) AS src_flags,
+        coalesce(bit_or(tcp_flags) FILTER (NOT from_src), 0) AS dst_flags,
+        max(number) FILTER (tcp_flags & 18 = 2) AS last_syn, max(number) FILTER (tcp_flags & 18 = 18) AS last_syn_ack,
+        coalesce(max(number) FILTER (from_src AND tcp_flags & 7 = 0), 0) AS last_plain_src,
+        coalesce(max(number) FILTER (tcp_flags & 7 = 0), 0) AS last_plain,
+        max(number) FILTER (payload > 0 AND tcp_flags & 7 = 0) AS last_data,
+        min(number) FILTER (NOT from_src) AS first_dst
+    FROM every WHERE NOT duplicate GROUP BY flow_id
+), counted AS (
+    SELECT * FROM analysed JOIN whole USING (flow_id)"""
+"""Sums over the packets in `every`, as the steps `whole`, `analysed` and `counted`; the last one is left open."""
+
+SUCCESSORS = """SELECT g.flow_id, min(n.started_at) AS started_at
+    FROM keys g JOIN keys n ON n.capture_id = g.capture_id AND n.protocol = g.protocol
+        AND n.generation = g.generation + 1 AND n.vlan_id IS NOT DISTINCT FROM g.vlan_id
+        AND ((n.src_ip = g.src_ip AND n.src_port = g.src_port AND n.dst_ip = g.dst_ip AND n.dst_port = g.dst_port)
+          OR (n.src_ip = g.dst_ip AND n.src_port = g.dst_port AND n.dst_ip = g.src_ip AND n.dst_port = g.src_port))"""
+"""Start of the next generation of a flow, from `keys`, with neither condition nor GROUP BY."""
 
 FLOWS_AT_SQL = f"""CREATE OR REPLACE MACRO flows_at(t, seconds := 10) AS TABLE
 WITH moment AS MATERIALIZED (
@@ -118,27 +145,7 @@ WITH moment AS MATERIALIZED (
         capture_id IN (SELECT capture_id FROM dropping) AS dropped
     FROM packets WHERE ts <= (SELECT stamp FROM moment) AND ts >= (SELECT min(started_at) FROM crossing)
         AND flow_id IN (SELECT flow_id FROM crossing)
-), whole AS (
-    SELECT flow_id, count(*) FILTER (from_src AND included) AS src_packets,
-        count(*) FILTER (NOT from_src AND included) AS dst_packets,
-        coalesce(sum(length) FILTER (from_src AND included), 0)::BIGINT AS src_bytes,
-        coalesce(sum(length) FILTER (NOT from_src AND included), 0)::BIGINT AS dst_bytes,
-        count(*) FILTER (duplicate) AS duplicates
-    FROM (SELECT *, NOT (duplicate AND dropped) AS included FROM every) GROUP BY flow_id
-), analysed AS (
-    SELECT flow_id, max(ts) AS ended_at,
-        coalesce(sum(payload) FILTER (from_src), 0)::BIGINT AS src_payload,
-        coalesce(sum(payload) FILTER (NOT from_src), 0)::BIGINT AS dst_payload,
-        coalesce(bit_or(tcp_flags) FILTER (from_src), 0) AS src_flags,
-        coalesce(bit_or(tcp_flags) FILTER (NOT from_src), 0) AS dst_flags,
-        max(number) FILTER (tcp_flags & 18 = 2) AS last_syn, max(number) FILTER (tcp_flags & 18 = 18) AS last_syn_ack,
-        coalesce(max(number) FILTER (from_src AND tcp_flags & 7 = 0), 0) AS last_plain_src,
-        coalesce(max(number) FILTER (tcp_flags & 7 = 0), 0) AS last_plain,
-        max(number) FILTER (payload > 0 AND tcp_flags & 7 = 0) AS last_data,
-        min(number) FILTER (NOT from_src) AS first_dst
-    FROM every WHERE NOT duplicate GROUP BY flow_id
-), counted AS (
-    SELECT * FROM analysed JOIN whole USING (flow_id)
+), {COUNTING}
 ), recent AS (
     SELECT flow_id, sum(length) FILTER (from_src) AS src_bytes, sum(length) FILTER (NOT from_src) AS dst_bytes
     FROM packets, moment WHERE flow_id IS NOT NULL AND ts <= moment.stamp
@@ -147,11 +154,7 @@ WITH moment AS MATERIALIZED (
 ), carriers AS (
     SELECT DISTINCT outer_flow_id AS flow_id FROM keys WHERE outer_flow_id IS NOT NULL
 ), successors AS (
-    SELECT g.flow_id, min(n.started_at) AS started_at
-    FROM keys g JOIN keys n ON n.capture_id = g.capture_id AND n.protocol = g.protocol
-        AND n.generation = g.generation + 1 AND n.vlan_id IS NOT DISTINCT FROM g.vlan_id
-        AND ((n.src_ip = g.src_ip AND n.src_port = g.src_port AND n.dst_ip = g.dst_ip AND n.dst_port = g.dst_port)
-          OR (n.src_ip = g.dst_ip AND n.src_port = g.dst_port AND n.dst_ip = g.src_ip AND n.dst_port = g.src_port))
+    {SUCCESSORS}
     WHERE g.end_reason IN ('reused', 'idle') GROUP BY g.flow_id
 )
 SELECT

@@ -7,10 +7,12 @@ punctuation, arrows, Enter, Escape, Tab, function keys, and a few with Control. 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-from textual.binding import Binding
+from typing import TYPE_CHECKING
 
 from rustnet.i18n import N_, _
+
+if TYPE_CHECKING:
+    from textual.binding import Binding
 
 UNBOUND = "unbound"
 """Name of a key that no keyboard has: an action whose key was taken away has this one."""
@@ -155,12 +157,14 @@ ACTIONS: tuple[Action, ...] = (
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 
-def bindings(*places: str) -> list[Binding]:
+def bindings(*places: str) -> "list[Binding]":
     """Bindings of Textual for the actions of some places, for `BINDINGS` of a widget."""
     return [binding for action in ACTIONS if action.where in places for binding in _bindings(action)]
 
 
-def _bindings(action: Action) -> Iterator[Binding]:
+def _bindings(action: Action) -> "Iterator[Binding]":
+    from textual.binding import Binding  # noqa: PLC0415 -- the table of keys is read without Textual, too
+
     priority = action.id == "quit.now"
     if action.keys:
         yield Binding(action.keys, action.action, action.help, show=False, id=action.id, priority=priority)
@@ -170,7 +174,34 @@ def _bindings(action: Action) -> Iterator[Binding]:
 
 def keymap(wanted: Mapping[str, str]) -> dict[str, str]:
     """Return the key map for Textual from the user's keys by action; an empty text takes a key away."""
-    return {name: keys.strip() or UNBOUND for name, keys in wanted.items() if name in BY_ID}
+    return {name: ",".join(keys_in(keys)) or UNBOUND for name, keys in wanted.items() if name in BY_ID}
+
+
+KEYS: tuple[str, ...] = (
+    *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+    "exclamation_mark", "quotation_mark", "number_sign", "dollar_sign", "percent_sign", "ampersand", "apostrophe",
+    "left_parenthesis", "right_parenthesis", "asterisk", "plus", "comma", "minus", "full_stop", "slash", "colon",
+    "semicolon", "less_than_sign", "equals_sign", "greater_than_sign", "question_mark", "at", "left_square_bracket",
+    "backslash", "right_square_bracket", "circumflex_accent", "underscore", "grave_accent", "left_curly_bracket",
+    "vertical_line", "right_curly_bracket", "tilde", "space", "up", "down", "left", "right", "home", "end", "pageup",
+    "pagedown", "insert", "delete", "backspace", *(f"f{number}" for number in range(1, 25)), "shift+f6",
+    *(f"ctrl+{letter}" for letter in "abdefgklnoprtuvwxyz"),
+)  # fmt: skip
+"""Keys that a user can give to an action: those that every terminal sends. Not Esc, Enter, Tab and Ctrl-C."""
+_BY_CHARACTER = {
+    "!": "exclamation_mark", '"': "quotation_mark", "#": "number_sign", "$": "dollar_sign", "%": "percent_sign",
+    "&": "ampersand", "'": "apostrophe", "(": "left_parenthesis", ")": "right_parenthesis", "*": "asterisk",
+    "+": "plus", "-": "minus", ".": "full_stop", "/": "slash", ":": "colon", ";": "semicolon",
+    "<": "less_than_sign", "=": "equals_sign", ">": "greater_than_sign", "?": "question_mark", "@": "at",
+    "[": "left_square_bracket", "\\": "backslash", "]": "right_square_bracket", "^": "circumflex_accent",
+    "_": "underscore", "`": "grave_accent", "{": "left_curly_bracket", "|": "vertical_line",
+    "}": "right_curly_bracket", "~": "tilde",
+}  # fmt: skip
+
+
+def keys_in(text: str) -> list[str]:
+    """Names of the keys in a text with commas; a character stands for itself, the comma for the word ``comma``."""
+    return [_BY_CHARACTER.get(part, part) for key in text.split(",") if (part := key.strip())]
 
 
 _SHOWN = {
@@ -190,9 +221,13 @@ def key_name(key: str) -> str:
 
 def keys_of(action: Action, wanted: Mapping[str, str]) -> list[str]:
     """Keys of an action as people write them, with the user's key map."""
+    return [key_name(key) for key in _every_key(action, wanted)]
+
+
+def _every_key(action: Action, wanted: Mapping[str, str]) -> list[str]:
+    """Keys of an action as Textual calls them."""
     keys = wanted.get(action.id, action.keys) if action.keys else ""
-    every = [key.strip() for key in (*keys.split(","), *action.fixed.split(","))]
-    return [key_name(key) for key in every if key and key != UNBOUND]
+    return [key for key in (*keys_in(keys), *keys_in(action.fixed)) if key != UNBOUND]
 
 
 def clashes(wanted: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -201,16 +236,24 @@ def clashes(wanted: Mapping[str, str]) -> list[tuple[str, str, str]]:
     for place in PLACES:
         owners: dict[str, str] = {}
         for action in ACTIONS:
-            if action.where != place and (place in ("filter", "sql") or action.where not in ("everywhere", "time")):
+            if action.where != place and action.where not in _beneath(place):
                 continue
-            keys = wanted.get(action.id, action.keys) if action.keys else ""
-            for key in filter(None, (part.strip() for part in (*keys.split(","), *action.fixed.split(",")))):
-                if key == UNBOUND:
-                    continue
+            for key in _every_key(action, wanted):
                 other = owners.setdefault(key, action.id)
                 if other != action.id and (key, other, action.id) not in wrong and not _overrides(other, action.id):
                     wrong.append((key, other, action.id))
     return wrong
+
+
+def _beneath(place: str) -> tuple[str, ...]:
+    """Places whose actions apply in another place, too."""
+    if place in ("filter", "sql"):
+        return ()
+    return (
+        ("everywhere", "time")
+        if place in ("everywhere", "time", "details", "graph")
+        else ("everywhere", "time", "table")
+    )
 
 
 def _overrides(first: str, second: str) -> bool:

@@ -45,6 +45,7 @@ class MainScreen(Screen[None]):
         """Tabs, content, status."""
         yield TabLine(tuple((name, _(title)) for name, title in TABS))
         yield ContentSwitcher(id="tabs")
+        yield self.browser.make_time_bar()
         yield StatusLine()
 
     @property
@@ -65,8 +66,7 @@ class MainScreen(Screen[None]):
         try:
             pane: Pane = importlib.import_module(f"rustnet.tui.screens.{name}").PANE()
         except ModuleNotFoundError:
-            pane = Pane()
-            pane.id = name
+            pane = _Missing(name)
         pane.display = False
         await switcher.mount(pane)
         return pane
@@ -85,3 +85,14 @@ class MainScreen(Screen[None]):
         pane.refresh_if_old()
         pane.focus_first()
         self.browser.update_frame()
+
+
+class _Missing(Pane):
+    NAME = "missing"
+
+    def __init__(self, name: str) -> None:
+        self.NAME = name  # type: ignore[misc]
+        super().__init__()
+
+    def refresh_if_old(self) -> None:
+        """Nothing to ask."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -40,5 +41,15 @@ class BrowserSettings:
     """Whether values are replaced: off, on, or always, which the browser cannot end."""
     redactor: "Redactor | None" = None
     """Replaces values in redact mode."""
+    interfaces: Mapping[str, str] = field(default_factory=dict)
+    """Names that are shown for interfaces, by the name that the capture has."""
+    queries: Path | None = None
+    """Folder of the user's own saved queries; None: there is none."""
+    state_folder: Path | None = None
+    """Folder of the histories of filters and statements; None: they end with the program."""
     debug: bool = False
     """A crash prints its traceback, which contains captured data."""
+
+    def state_file(self, name: str) -> Path | None:
+        """File of a history."""
+        return None if self.state_folder is None else self.state_folder / f"{name}.jsonl"

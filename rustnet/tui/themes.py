@@ -97,3 +97,14 @@ _FIELDS = (
 )  # fmt: skip
 COLORS = (*_FIELDS, *VARIABLES)
 """Names of the colours that a user can override."""
+
+
+def wrong_color(text: str) -> bool:
+    """Whether a text is no colour."""
+    from textual.color import Color, ColorParseError  # noqa: PLC0415 -- only if there are colours of the user's own
+
+    try:
+        Color.parse(text)
+    except ColorParseError:
+        return True
+    return False

@@ -12,13 +12,13 @@ from rustnet.enrich.scope import (
     LAST,
     LOWER,
     MAPPED,
-    NETWORKS,
     SCOPES,
     number_of,
     scope_of,
     scope_sql,
     spans,
 )
+from rustnet.policy.networks import NETWORKS
 
 KNOWN = {
     "0.0.0.0": "unspecified",

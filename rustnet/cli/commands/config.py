@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -68,6 +69,9 @@ def _check(loaded: Loaded) -> ExitCode:
             sentences.append(_("{key}: there is no folder {path}").format(key=key, path=path))
         elif key.startswith("geo.") and path is not None and not path.is_file():
             sentences.append(_("{key}: there is no file {path}").format(key=key, path=path))
+    from rustnet.cli.browser_settings import browser_problems  # noqa: PLC0415 -- the browser's tables
+
+    sentences += [problem.sentence(_) for problem in browser_problems(loaded.config)]
     for sentence in sentences:
         notify_error(sentence)
     if not sentences:
@@ -102,7 +106,22 @@ def _origin_words(origin: Origin) -> str:
 def _value(loaded: Loaded, key: str) -> Any:
     """Value of a setting for JSON; None where the program decides by itself, or nothing is set."""
     value = getattr(loaded.config, SETTINGS[key].name)
-    return value if value is None or isinstance(value, int) else str(value)
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value) or None
+    if isinstance(value, tuple):
+        return list(value) or None
+    return str(value) or None
+
+
+def _as_text(value: Any) -> str:
+    """Text of a value as TOML has it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {item}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _print(loaded: Loaded, screen: Terminal) -> None:
@@ -110,7 +129,7 @@ def _print(loaded: Loaded, screen: Terminal) -> None:
     rows = []
     for key, setting in SETTINGS.items():
         value = _value(loaded, key)
-        shown = setting.default if value is None else printable(str(value))
+        shown = setting.default if value is None else printable(_as_text(value))
         rows.append([key, shown, _origin_words(loaded.origins[key])])
     columns = [Col(_("key"), least=0), Col(_("value"), least=12), Col(_("from"), least=0)]
     sys.stdout.write("\n".join(table(columns, rows, screen.width, screen.bold, indent="")) + "\n")

@@ -40,6 +40,9 @@ _VALUE_LINES = 100
 """Most lines of one value; the lines of keys after a longer one are not worked out."""
 
 Color = Literal["auto", "always", "never"]
+RedactMode = Literal["off", "on", "always"]
+REDACT_POLICIES = ("share", "strict", "timing-only")
+"""Names of the policies of redaction."""
 
 
 class ConfigError(UsageError):
@@ -102,6 +105,18 @@ def _language(value: object, _folder: Path) -> str:
     raise WrongError(nearest(str(value), ("auto", *LANGUAGES)))
 
 
+def _redact_mode(value: object, _folder: Path) -> RedactMode:
+    if value == "off" or value == "on" or value == "always":  # noqa: PLR1714 -- narrows the type
+        return value
+    raise WrongError(nearest(str(value), ("off", "on", "always")))
+
+
+def _redact_policy(value: object, _folder: Path) -> str:
+    if isinstance(value, str) and value in REDACT_POLICIES:
+        return value
+    raise WrongError(nearest(str(value), REDACT_POLICIES))
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Values of all settings. The text under each is what ``rustnet config --explain`` and the documentation show."""
@@ -134,6 +149,18 @@ class Config:
     """Database of cities and countries in MaxMind's format."""
     geo_asn: Path | None = None
     """Database of autonomous systems in MaxMind's format."""
+
+    redact_mode: RedactMode = "off"
+    """Whether the browser replaces addresses, names, users, paths and other values that identify somebody: off, on (the
+    key X switches it off), or always, which nothing in the browser can end.
+    """
+    redact_policy: str = "share"
+    """What becomes of which values: share, strict or timing-only, as in docs/redaction.md."""
+    redact_key_file: Path | None = None
+    """File of the key under which values are replaced, so that the same value has the same replacement in all that is
+    shown or shared. It is created with a random key if it does not exist; a text of your own is a passphrase. Only you
+    may have access to it. None: another random key each time.
+    """
 
     browser_theme: str = "muted"
     """Theme of the browser: muted, vivid, colour-blind, catppuccin-mocha, tokyo-night, gruvbox, nord, or terminal for
@@ -178,6 +205,9 @@ SETTINGS: dict[str, Setting] = {
         Setting("geo.country", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-Country.mmdb"', _path),
         Setting("geo.city", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-City.mmdb"', _path),
         Setting("geo.asn", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-ASN.mmdb"', _path),
+        Setting("redact.mode", N_('"off", "on" or "always"'), "off", '"always"', _redact_mode),
+        Setting("redact.policy", N_('"share", "strict" or "timing-only"'), "share", '"strict"', _redact_policy),
+        Setting("redact.key_file", N_("the path of a file"), "none", '"~/.config/rustnet/redaction.key"', _path),
         Setting("browser.theme", N_("the name of a theme"), "muted", '"nord"', word),
         Setting("browser.colors", N_("a table of names and colours"), "none", '{ accent = "#ffaf00" }', texts_by_name),
         Setting("browser.filter", N_("a filter"), "none", '"app:tls"', word),

@@ -217,7 +217,7 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
             yield Chip(_("MOUSE OFF (F8)"), "alert")
         yield from self.time_chips()
         if self.spec.filter:
-            yield Chip("/ " + cut(self.presenter.text(self.spec.filter, kind=Kind.FREE_TEXT), 24), "accent")
+            yield Chip("/ " + cut(self.presenter.shown_filter(self.spec.filter), 24), "accent")
         if self.writer is not None and (words := reading(self.writer)):
             yield Chip(words, "accent")
         if self.session_facts.captures:
@@ -384,13 +384,14 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
 
     def action_toggle_redact(self) -> None:
         """Switch redact mode."""
-        if self.settings.redactor is None:
-            self.say(_("redact mode has no policy here"), error=True)
-            return
         if self.settings.redact == "always":
             self.say(_("the configuration redacts always"))
             return
-        self.presenter.redacting = not self.presenter.redacting
+        try:
+            self.presenter.redacting = not self.presenter.redacting
+        except RustnetError as error:
+            self.say(self.presenter.error(error), error=True)
+            return
         self.update_frame()
         for pane in self.frame.query("Pane"):
             cast("Pane", pane).presentation_changed()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from rustnet.tui.presenter import Redactor
+    from rustnet.policy.redaction import Redactor
 
 Redact = Literal["off", "on", "always"]
 
@@ -40,8 +40,8 @@ class BrowserSettings:
     """For screen readers: no block or braille graphics, states in words, nothing that refreshes by itself."""
     redact: Redact = "off"
     """Whether values are replaced: off, on, or always, which the browser cannot end."""
-    redactor: "Redactor | None" = None
-    """Replaces values in redact mode."""
+    redactor: "Callable[[], Redactor] | None" = None
+    """Makes what replaces values in redact mode; None: the default policy with a key of this run."""
     interfaces: Mapping[str, str] = field(default_factory=dict)
     """Names that are shown for interfaces, by the name that the capture has."""
     queries: Path | None = None

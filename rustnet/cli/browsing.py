@@ -84,9 +84,14 @@ def browse_replay(work: "Work", paths: tuple[str, ...], db: str | None, state: S
         if db is not None and writer.readable:
             words = _("rustnet: the session is stored; show it again: rustnet browse {path}")
             notify(words.format(path=shlex.quote(printable(db))))
-    if code == ExitCode.DONE:
-        code = writer.code if writer.code in set(ExitCode) else ExitCode.FAILURE
-    return ExitCode(code)
+    return ExitCode(code or _exit_code(writer))
+
+
+def _exit_code(writer: WriterProcess) -> ExitCode:
+    """Exit code of a writer that has ended."""
+    if writer.code in set(ExitCode):
+        return ExitCode(writer.code)
+    return ExitCode.INTERRUPTED if writer.stopping else ExitCode.FAILURE
 
 
 def _show(session: str, settings: "BrowserSettings", writer: WriterProcess) -> int:

@@ -22,6 +22,11 @@ def show_times_in(zone: dt.tzinfo) -> None:
     _ZONE.set(zone)
 
 
+def zone() -> dt.tzinfo:
+    """Zone of the times that are shown, and of those that people type."""
+    return _ZONE.get()
+
+
 def zone_name() -> str:
     """Name of the zone of the times that are shown."""
     return str(_ZONE.get())
@@ -31,9 +36,8 @@ def _shown(ns: int) -> tuple[str, int, str]:
     """Date and time to the second in the zone that is shown, nanoseconds, and the offset: ``Z`` or ``+02:00``."""
     seconds, rest = divmod(ns, 10**9)
     at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
-    zone = _ZONE.get()
-    text = at.astimezone(zone).isoformat()
-    return text[:19], rest, "Z" if zone is dt.UTC else text[19:]
+    text = at.astimezone(zone()).isoformat()
+    return text[:19], rest, "Z" if zone() is dt.UTC else text[19:]
 
 
 def exact_moment(ns: int) -> str:
@@ -44,10 +48,9 @@ def exact_moment(ns: int) -> str:
 
 def exact_datetime(at: dt.datetime) -> str:
     """UTC time without a zone, in the zone that is shown: ``2024-05-01T12:00:05.250000+02:00``."""
-    zone = _ZONE.get()
     with contextlib.suppress(OverflowError):  # at either end of the calendar
-        if zone is not dt.UTC:
-            return at.replace(tzinfo=dt.UTC).astimezone(zone).isoformat(timespec="microseconds")
+        if zone() is not dt.UTC:
+            return at.replace(tzinfo=dt.UTC).astimezone(zone()).isoformat(timespec="microseconds")
     return at.isoformat(timespec="microseconds") + "Z"
 
 

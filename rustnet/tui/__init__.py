@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from rustnet.tui.background import light_background
 from rustnet.tui.terminal import prepare, run_application
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def run(session: "Session", settings: "BrowserSettings", writer: "Writer | None"
     prepare()
     from rustnet.tui.app import Browser  # noqa: PLC0415 -- Textual, after its environment
 
-    return run_application(lambda: Browser(session, settings, writer), debug=settings.debug)
+    light = light_background() if settings.color else False
+    return run_application(lambda: Browser(session, settings, writer, light=light), debug=settings.debug)
 
 
 def preload() -> None:

@@ -1,11 +1,13 @@
 """The app: state that all screens share, going to and fro between them, and what every key of the frame does."""
 
 import base64
+import contextlib
 import os
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import Provider
@@ -26,12 +28,13 @@ from rustnet.tui.presenter import Presenter
 from rustnet.tui.runner import Runner
 from rustnet.tui.settings import BrowserSettings
 from rustnet.tui.terminal import Guarded
+from rustnet.tui.timekeeping import Timekeeping
 from rustnet.tui.widgets.status_line import StatusLine
 from rustnet.tui.widgets.tab_line import Chip, TabLine
 from rustnet.tui.writer import Writer, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rustnet.tui.pane import Pane
 
@@ -59,7 +62,7 @@ class Place:
     cursor: object
 
 
-class Browser(Guarded, App[int]):
+class Browser(Timekeeping, Guarded, App[int]):
     """A session in the terminal."""
 
     TITLE = "rustnet"
@@ -71,8 +74,11 @@ class Browser(Guarded, App[int]):
     Toast { border-left: none; padding: 0 2; margin: 0; }
     """
 
-    def __init__(self, session: Session, settings: BrowserSettings, writer: Writer | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, session: Session, settings: BrowserSettings, writer: Writer | None = None, *, light: bool = False
+    ) -> None:
+        with _no_color_variable(wanted=not settings.color):
+            super().__init__(ansi_color=None if settings.color else True)
         self.session = session
         self.settings = settings
         self.writer = writer
@@ -83,10 +89,14 @@ class Browser(Guarded, App[int]):
         self.tab = TABS[0][0]
         self.runner: Runner
         self.mouse_released = False
-        self.light = False
+        self.light = light
         """The terminal's background is light."""
+        self.prepare_time()
         self._places: list[Place] = []
-        self._pressed = ""
+        self._pressed = ("", 0)
+        """Name of a key that is to be pressed twice, and the number of keys and clicks until then."""
+        self._inputs = 0
+        self._last_input = 0.0
         for theme in themes.themes(settings.theme_overrides):
             self.register_theme(theme)
 
@@ -99,19 +109,24 @@ class Browser(Guarded, App[int]):
     def on_load(self) -> None:
         """Begin to ask the session while the screen is being built."""
         self.runner = Runner(self.session, self.call_later)
-        self.runner.submit("facts", session_facts, self._facts_came, self.failed, priority=1)
+        self.ask_facts()
 
     def on_mount(self) -> None:
         """Put the settings in force."""
         self.theme = themes.theme_name(self.settings.theme, light=self.light, color=self.settings.color)
         self.set_keymap(keymap(self.settings.keys))
         self.set_interval(0.25, self._show_waiting)
+        self.start_time()
         if self.writer is not None:
             self._writer_timer = self.set_interval(WRITER_SECONDS, self._show_writer)
 
     def on_unmount(self) -> None:
         """End the thread that asks."""
         self.runner.close()
+
+    def ask_facts(self) -> None:
+        """Ask what the frame shows of the session."""
+        self.runner.submit("facts", session_facts, self._facts_came, self.failed, priority=1)
 
     def _facts_came(self, facts: SessionFacts) -> None:
         self.session_facts = facts
@@ -187,6 +202,7 @@ class Browser(Guarded, App[int]):
     def update_frame(self) -> None:
         """Show tab, chips and hints as they are now."""
         frame = self.frame
+        self.adopt_time()
         for line in frame.query(TabLine):
             line.set(self.tab, tuple(self.chips()))
         for status in frame.query(StatusLine):
@@ -198,6 +214,7 @@ class Browser(Guarded, App[int]):
             yield Chip(_("REDACTED"), "alert")
         if self.mouse_released:
             yield Chip(_("MOUSE OFF (F8)"), "alert")
+        yield from self.time_chips()
         if self.spec.filter:
             yield Chip("/ " + cut(self.presenter.text(self.spec.filter, kind=Kind.FREE_TEXT), 24), "accent")
         if self.writer is not None and (words := reading(self.writer)):
@@ -273,19 +290,30 @@ class Browser(Guarded, App[int]):
 
     def twice(self, name: str, words: str) -> bool:
         """Whether a key that asks for a second press was pressed for the second time."""
-        if self._pressed == name:
-            self._pressed = ""
+        if self._pressed == (name, self._inputs - 1):
+            self._pressed = ("", 0)
             return True
-        self._pressed = name
+        self._pressed = pressed = (name, self._inputs)
         for status in self.frame.query(StatusLine):
             status.set_message(words)
-        self.set_timer(TWICE_SECONDS, lambda: self._forget_press(name))
+
+        def forget() -> None:
+            if self._pressed == pressed:
+                self._pressed = ("", 0)
+                self.answered()
+
+        self.set_timer(TWICE_SECONDS, forget)
         return False
 
-    def _forget_press(self, name: str) -> None:
-        if self._pressed == name:
-            self._pressed = ""
-            self.answered()
+    async def on_event(self, event: events.Event) -> None:
+        """Count keys and clicks."""
+        if isinstance(event, events.Key | events.MouseDown) and event.time != self._last_input:  # it comes back unused
+            self._last_input = event.time
+            self._inputs += 1
+            if self._pressed[0] and self._pressed[1] < self._inputs - 1:
+                self._pressed = ("", 0)
+                self.answered()
+        await super().on_event(event)
 
     def close_dialogs(self) -> None:
         """Close all dialogs."""
@@ -317,7 +345,6 @@ class Browser(Guarded, App[int]):
 
     async def action_back(self) -> None:
         """Go back one step: stop what runs, within the screen, to the place before, and last clear the filter."""
-        self._pressed = ""
         if self.runner.running_seconds > WAIT_SHOWN_SECONDS:
             self.runner.cancel()
             self.say(_("the question was stopped; what is shown is older"))
@@ -467,6 +494,20 @@ class Browser(Guarded, App[int]):
         return ()
 
     COMMANDS: ClassVar[set[Any]] = set()
+
+
+@contextlib.contextmanager
+def _no_color_variable(*, wanted: bool) -> "Iterator[None]":
+    """Set NO_COLOR, which Textual reads when an application is made, by what is in force; it takes "" for set."""
+    before = os.environ.pop("NO_COLOR", None)
+    if wanted:
+        os.environ["NO_COLOR"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("NO_COLOR", None)
+        if before is not None:
+            os.environ["NO_COLOR"] = before
 
 
 def screen_text(app: App[Any]) -> str:

@@ -45,6 +45,7 @@ class MainScreen(Screen[None]):
         """Tabs, content, status."""
         yield TabLine(tuple((name, _(title)) for name, title in TABS))
         yield ContentSwitcher(id="tabs")
+        yield self.browser.make_time_bar()
         yield StatusLine()
 
     @property

@@ -53,6 +53,8 @@ class Runner:
         self._closed = False
         self.asked = 0
         """Number of questions asked so far."""
+        self.busy_seconds = 0.0
+        """Time that questions have taken so far."""
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
@@ -160,6 +162,7 @@ class Runner:
     def _ended(self, job: _Job, answer: Any, error: RustnetError | None) -> None:
         with self._changed:
             self._running = None
+            self.busy_seconds += time.monotonic() - job.begun
             if job.dropped or self._closed:
                 return
             if job.outranked and isinstance(error, QueryStoppedError):

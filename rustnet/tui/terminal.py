@@ -139,6 +139,13 @@ class Guarded(Base):
     failure: BaseException | None = None
     """What ended the browser."""
 
+    def on_mount(self) -> None:
+        """Draw the screen again when the process goes on after it was suspended."""
+        self.app_resume_signal.subscribe(self, self._resumed, immediate=True)
+
+    def _resumed(self, _app: object) -> None:
+        self.screen.refresh(repaint=True, layout=True)
+
     def _fatal_error(self) -> None:
         """Textual calls this in an exception's handler."""
         self._end(sys.exc_info()[1] or self._exception)

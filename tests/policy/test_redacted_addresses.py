@@ -106,9 +106,8 @@ def test_no_address_stays_but_constants(address: IPv4Address | IPv6Address) -> N
 
 
 def test_keys_are_independent() -> None:
-    networks = ["10.1.2.0/24", "93.184.216.0/24", "2a00:1450:4001::/120"]
-    each = [list(ipaddress.ip_network(network)) for network in networks]
-    for hosts in each:
+    for network in ("10.1.2.0/24", "93.184.216.0/24", "2a00:1450:4001::/120"):
+        hosts: list[IPv4Address | IPv6Address] = list(ipaddress.ip_network(network))
         same = sum(ONE.address(host) == OTHER.address(host) for host in hosts)
         assert same < len(hosts) / 8
 
@@ -127,4 +126,5 @@ def test_only_the_range_is_known_of_an_address_in_it(address: str, kept: int) ->
 def test_hardware_addresses_are_a_permutation(number: int) -> None:
     replaced = ONE.hardware.replace(number)
     assert replaced != number
+    assert replaced >> 24 == number >> 24
     assert ONE.hardware.original(replaced) == number

@@ -1,7 +1,9 @@
 """A terminal in which the installed program is driven: tmux, with a server of its own for each one."""
 
+import contextlib
 import itertools
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -25,12 +27,16 @@ class Terminal:
     def __init__(self, folder: Path, width: int = 80, height: int = 24) -> None:
         assert TMUX is not None
         self.folder = folder
+        self._runs = 0
+        self.temporary = folder / "tmp"
+        """Where programs of this terminal put temporary files."""
+        self.temporary.mkdir(exist_ok=True)
         self._base = [TMUX, "-L", f"rustnet-{os.getpid()}-{next(_numbers)}", "-f", "/dev/null"]
         environment = {
             name: text
             for name, text in os.environ.items()
             if not name.startswith(("TMUX", "TEXTUAL", "RUSTNET", "LC_"))
-        } | {"LANG": "C.UTF-8", "LANGUAGE": "C", "HISTFILE": "", "HOME": str(folder)}
+        } | {"LANG": "C.UTF-8", "LANGUAGE": "C", "HISTFILE": "", "HOME": str(folder), "TMPDIR": str(self.temporary)}
         self._tmux(
             "new-session", "-d", "-x", str(width), "-y", str(height), "exec env PS1='$ ' bash --norc --noprofile",
             cwd=folder, env=environment,
@@ -44,7 +50,12 @@ class Terminal:
 
     def run(self, *words: object) -> None:
         """Begin a command, after which the shell writes its exit code."""
-        self.type(f"clear; {shlex.join(map(str, words))}; echo exit=$?\n")
+        self.shell(shlex.join(map(str, words)))
+
+    def shell(self, line: str) -> None:
+        """Begin a line of the shell, after which it writes the exit code."""
+        self._runs += 1
+        self.type(f"clear; {line}; echo exit{self._runs}=$?\n")
 
     def rustnet(self, *words: object) -> None:
         """Begin a command of the program."""
@@ -79,8 +90,8 @@ class Terminal:
 
     def wait_for_exit(self) -> int:
         """Wait for the end of the command; returns its exit code."""
-        screen = self.wait("exit=")
-        return int(screen.split("exit=")[1].split()[0])
+        code = re.compile(rf"exit{self._runs}=(\d+)")
+        return int(code.findall(self.until(lambda screen: code.search(screen) is not None, "an exit code"))[-1])
 
     @property
     def flags(self) -> dict[str, str]:
@@ -100,20 +111,19 @@ class Terminal:
         self.type("echo a''b\n")
         self.until(lambda screen: "echo a''b" in screen and "\nab" in screen, "the echo of what is typed")
 
-    def pids(self, *words: str) -> list[int]:
-        """Processes of this terminal's folder whose command line has all of these words."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """Processes of this program that were started from here, with their command lines."""
+        found = {}
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
+            with contextlib.suppress(OSError):
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-                here = (entry / "cwd").readlink() == self.folder or str(self.folder) in line
-            except OSError:
-                continue
-            if here and all(word in line for word in words) and "tmux" not in line:
-                found.append(int(entry.name))
-        return found
+                if b"TMPDIR=" + os.fsencode(self.temporary) in (entry / "environ").read_bytes() and "rustnet" in line:
+                    found[int(entry.name)] = line
+        return {pid: line for pid, line in found.items() if "tmux" not in line and "bash" not in line}
+
+    def wait_for_no_process(self) -> None:
+        """Wait until no process of the program is left."""
+        self.until(lambda _screen: not self.processes(), "the end of all processes")
 
     @property
     def pane_pid(self) -> int:

@@ -17,6 +17,8 @@ from textual.pilot import Pilot  # noqa: E402 -- after its environment
 from rustnet.tui.app import Browser, screen_text  # noqa: E402
 from rustnet.tui.settings import BrowserSettings  # noqa: E402
 
+__all__ = ["browser", "check_golden", "picture", "screen_text", "settle"]
+
 GOLDEN = Path(__file__).with_name("golden")
 WRITE = bool(os.environ.get("RUSTNET_WRITE_GOLDEN"))
 SIZES = ((80, 24), (200, 50))

@@ -79,10 +79,17 @@ class Tree:
     """A permutation of numbers of some bits that keeps prefixes, keeps some networks, and no other number as it is."""
 
     def __init__(
-        self, pan: CryptoPan, bits: int, kept: list[tuple[int, int, int]], same: list[tuple[int, int, bool]]
+        self,
+        pan: CryptoPan,
+        bits: int,
+        kept: list[tuple[int, int, int]],
+        same: list[tuple[int, int, bool]],
+        least: int = 0,
     ) -> None:
         self.pan = pan
         self.bits = bits
+        self.least = least
+        """How many of the first bits stay in any case."""
         self.kept = kept
         """Networks: their first bits, how many these are, and how many stay within; the longest first."""
         self.same = same
@@ -93,7 +100,7 @@ class Tree:
         for prefix, length, stays in self.same:
             if number >> (self.bits - length) == prefix:
                 return self.bits if stays else length
-        most = 0
+        most = self.least
         for prefix, length, within in self.kept:
             if within <= most:
                 continue
@@ -155,7 +162,7 @@ class Addresses:
     @cached_property
     def hardware(self) -> Tree:
         """Permutation of hardware addresses that keeps the vendor's 24 bits."""
-        return Tree(CryptoPan(self._hardware_key), 48, [], [])
+        return Tree(CryptoPan(self._hardware_key), 48, [], [], least=24)
 
     def number(self, number: int, *, back: bool = False) -> int:
         """Replacement, or original, of an address of 128 bits; an IPv4 address in it is replaced as such."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rustnet.query.compile import Scope, compile_filter
 from rustnet.query.session import Session
+from rustnet.query.views import at
 from rustnet.query.views.spec import ViewSpec
 
 LOOPBACK = (
@@ -16,6 +17,8 @@ LOOPBACK = (
 OPEN = "flows.end_reason IN ('open', 'interrupted')"
 """Flows that had not ended when the session was last written."""
 
+_SIDES = """SELECT EXISTS (SELECT 1 FROM claims WHERE reversed),
+    EXISTS (SELECT 1 FROM flows WHERE direction = 'inbound')"""
 _REVERSED = (
     "coalesce((flows.flow_id, flows.process_id) IN (SELECT (flow_id, process_id) FROM claims"
     " WHERE flow_id IN (SELECT flow_id FROM claims WHERE reversed) GROUP BY flow_id, process_id"
@@ -39,10 +42,7 @@ class Sides:
     @classmethod
     def of(cls, session: Session) -> "Sides":
         """Ask the session."""
-        sql = (
-            "SELECT EXISTS (SELECT 1 FROM claims WHERE reversed), EXISTS (SELECT 1 FROM flows WHERE direction='inbound')"
-        )
-        return cls(*session.execute_own(sql).rows[0])
+        return cls(*session.execute_own(_SIDES).rows[0])
 
     @property
     def local_is_dst(self) -> str:
@@ -144,19 +144,37 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The flows of a list: what follows FROM, the condition, and its values."""
+    """The flows of a list: the condition and its values, and the packet time as of which they are shown."""
 
-    source: str
     where: str
     params: tuple[object, ...]
+    moment: at.Moment | None
+    processes: bool = False
+    """The condition or the order needs the owners of the flows."""
 
     def sql(self, columns: str, order: str = "", tail: str = "") -> str:
         """Return a statement over the flows."""
+        owners = "process_id" if self.processes else ""
+        return self._statement(at.source(self.moment, columns, self.where, order, owners), columns, order, tail)
+
+    def shown(self, columns: str, order: str, tail: str = "") -> str:
+        """Return the same statement as a person would write it."""
+        return self._statement(at.shown(self.moment), columns, order, tail)
+
+    def _statement(self, flows: str, columns: str, order: str, tail: str) -> str:
+        join = " LEFT JOIN processes AS p ON p.process_id = flows.process_id" if self.processes else ""
         sorting = f" ORDER BY {order}" if order else ""
-        return f"SELECT {columns} FROM {self.source} WHERE {self.where}{sorting}{tail}"  # noqa: S608 -- ours
+        return f"SELECT {columns} FROM {flows}{join} WHERE {self.where}{sorting}{tail}"  # noqa: S608 -- ours
 
 
-def selection(spec: ViewSpec, scope: Scope, *, processes: bool = False, group: Group | None = None) -> Selection:
+def selection(
+    spec: ViewSpec,
+    scope: Scope,
+    moment: at.Moment | None = None,
+    *,
+    processes: bool = False,
+    group: Group | None = None,
+) -> Selection:
     """Return the flows that a spec asks for; ``group``: only those of a group. Raises `FilterError`."""
     parts: list[str] = []
     params: list[object] = []
@@ -167,14 +185,11 @@ def selection(spec: ViewSpec, scope: Scope, *, processes: bool = False, group: G
     if not spec.loopback and scope.has("flows", "src_num"):
         parts.append(f"NOT {LOOPBACK}")
     if not spec.closed:
-        parts.append(OPEN)
+        parts.append(OPEN if moment is None else at.OPEN)
     if spec.since is not None:
         parts.append("flows.ended_at >= make_timestamp_ns(?)")
         params.append(spec.since)
     if group is not None:
         parts.append("p.name IS NULL" if group.name is None else "p.name = ?")
         params += [] if group.name is None else [group.name]
-    source = "flows"
-    if processes or group is not None:
-        source = "flows LEFT JOIN processes AS p ON p.process_id = flows.process_id"
-    return Selection(source, " AND ".join(parts) or "TRUE", tuple(params))
+    return Selection(" AND ".join(parts) or "TRUE", tuple(params), moment, processes or group is not None)

@@ -4,9 +4,10 @@ The session is asked once for packets and bytes in a bounded number of spans of 
 for packets that came since (`read` with the timeline that is known). A bar of any width is made of these (`bar`).
 """
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rustnet.query.session import Session
 from rustnet.query.views.spec import Statement
@@ -71,6 +72,17 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """A timeline, and whether it goes on."""
+
+    timeline: Timeline
+    written: bool = False
+    """Another process is writing the session."""
+    live: bool = False
+    """It captures on an interface."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One cell of a bar: ``start <= time < end``."""
 
@@ -96,6 +108,11 @@ class Bar:
     starts: tuple[int, ...]
     first: int
     last: int
+
+    @property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """Spans that were cut: beginning and end."""
+        return tuple((cell.start, cell.end) for cell in self.cells if cell.gap)
 
     @property
     def peak(self) -> float:
@@ -158,13 +175,19 @@ def read(session: Session, known: Timeline | None = None) -> Timeline:
     return _with_anomalies(session, timeline)
 
 
+def progress(session: Session, known: Progress | None = None) -> Progress:
+    """Count what came since; once more from the beginning when the writer has ended."""
+    timeline = read(session, known.timeline if known is not None and known.written else None)
+    if not session.being_written:
+        return Progress(timeline if known is None or not known.written else read(session))
+    live = session.execute_own("SELECT count(*) FROM captures WHERE kind = 'live' AND NOT finished").rows[0][0]
+    return Progress(timeline, written=True, live=bool(live))
+
+
 def _with_anomalies(session: Session, timeline: Timeline) -> Timeline:
     """Set the anomalies of a timeline, at most as many marks as there can be spans."""
     rows = session.execute_own(_ANOMALIES, [timeline.shift, timeline.shift], MOST_SPANS).rows
-    return Timeline(
-        timeline.first, timeline.last, timeline.shift, timeline.spans, tuple((int(at), int(n)) for at, n in rows),
-        timeline.rows, timeline.statement,
-    )  # fmt: skip
+    return replace(timeline, anomalies=tuple((int(at), int(count)) for at, count in rows))
 
 
 def _shift(first: int, last: int) -> int:
@@ -209,7 +232,7 @@ def _runs(numbers: Sequence[int], cells: int) -> list[tuple[int, int]]:
     are cut first, until there are no more, or too many to leave three quarters of the bar for packets.
     """
     start, end = numbers[0], numbers[-1] + 1
-    gaps = sorted((b - a - 1, a + 1, b) for a, b in zip(numbers, numbers[1:], strict=False) if b - a > 1)
+    gaps = sorted((b - a - 1, a + 1, b) for a, b in itertools.pairwise(numbers) if b - a > 1)
     active = end - start
     cut: list[tuple[int, int]] = []
     most = max(0, (cells - 1) // 4)
@@ -235,7 +258,7 @@ def bar(timeline: Timeline, columns: int) -> Bar | None:
             edges.append((edges[-1][1], start, True))
         length = end - start
         bounds = [start + length * i // cells for i in range(cells + 1)]
-        edges += [(a, b, False) for a, b in zip(bounds, bounds[1:], strict=False)]
+        edges += [(a, b, False) for a, b in itertools.pairwise(bounds)]
     return _filled(timeline, edges)
 
 
@@ -273,9 +296,7 @@ def _filled(timeline: Timeline, edges: list[tuple[int, int, bool]]) -> Bar:
         anomalies[max(0, bisect_right(starts, start) - 1)] += count
     starts[0] = first
     ends = [*starts[1:], last + 1]
-    cells = tuple(
-        Cell(starts[i], ends[i], packets[i], sizes[i], anomalies[i], edges[i][2]) for i in range(len(edges))
-    )
+    cells = tuple(Cell(starts[i], ends[i], packets[i], sizes[i], anomalies[i], edges[i][2]) for i in range(len(edges)))
     return Bar(cells, tuple(starts), first, last)
 
 

@@ -15,6 +15,8 @@ R = TypeVar("R")
 class Dialog(ModalScreen[R]):
     """A dialog; its content is one container with the class ``dialog``."""
 
+    ANY_CLICK_CLOSES: ClassVar[bool] = False
+    """Whether a click on the dialog itself closes it, too."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),
         Binding("ctrl+c", "app.leave_now", show=False, priority=True),
@@ -30,7 +32,7 @@ class Dialog(ModalScreen[R]):
     Dialog:ansi > .dialog { background: ansi_default; border: solid ansi_default; }
     Dialog .title { text-style: bold; color: $accent; height: 1; margin-bottom: 1; }
     Dialog .hint { color: $foreground-muted; height: 1; margin-top: 1; }
-    Dialog Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    Dialog Input, Dialog Input:focus { border: none; height: 1; padding: 0 1; background: $panel; }
     """
 
     @property
@@ -45,5 +47,5 @@ class Dialog(ModalScreen[R]):
     def on_click(self, event: Click) -> None:
         """Close if the click was outside."""
         widget: Any = event.widget
-        if widget is self:
+        if self.is_current and (widget is self or self.ANY_CLICK_CLOSES):
             self.dismiss(None)

@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Click
 from textual.widgets import Static
 
 from rustnet.i18n import N_, _
@@ -23,6 +22,7 @@ NOTES = (
 class HelpDialog(Dialog[None]):
     """Keys and what they do."""
 
+    ANY_CLICK_CLOSES = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "close", show=False),
         Binding("h,question_mark,f1", "close", show=False),
@@ -67,7 +67,3 @@ class HelpDialog(Dialog[None]):
     def action_scroll(self, lines: int) -> None:
         """Scroll by lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
-
-    def on_click(self, _event: Click) -> None:
-        """Close."""
-        self.dismiss(None)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.events import Click
 from textual.strip import Strip
 from textual.widget import Widget
@@ -111,10 +110,11 @@ class TabLine(Widget):
                 break
             chosen.append(chip)
             used += size
-        segments = [Segment(" " * max(0, room - used), Style())]
+        base = self.rich_style
+        segments = [Segment(" " * max(0, room - used), base)]
         for chip in chosen:
             text = f" {chip.text} " if chip.style == "alert" else chip.text
-            segments += [Segment("  "), Segment(text, self.get_component_rich_style(f"tabs--{chip.style}"))]
+            segments += [Segment("  ", base), Segment(text, self.get_component_rich_style(f"tabs--{chip.style}"))]
         return segments
 
     def render_line(self, y: int) -> Strip:

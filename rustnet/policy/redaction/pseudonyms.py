@@ -1,0 +1,91 @@
+"""Pseudonyms: short texts that stand for others, the same for the same text under the same key."""
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from rustnet.policy.redaction.keys import Key
+
+REDACTED = "[redacted]"
+"""Stands for a value that is not replaced by anything that could be compared."""
+REMEMBERED = 100_000
+"""Most pseudonyms whose originals are remembered."""
+CACHED = 50_000
+"""Most values of one kind whose replacements are kept."""
+
+SYMBOLS = "0123456789bcdfghjkmnpqrstvwxyz"
+"""No vowels, so that no pseudonym is a word."""
+LENGTH = 8
+"""Symbols of a pseudonym: 39 bits, so that among 100,000 texts two have the same one in one of 130 cases."""
+
+HOST, USER, PATH, SOFTWARE, IDENTIFIER, DIGEST = "h", "user", "p", "sw", "id", "hash"
+OBJECT, TERM, NAME, SYSTEM, PLACE, FINGERPRINT, VALUE, OPTION = "obj", "t", "n", "as", "place", "fp", "v", "opt"
+MARKS = (HOST, USER, PATH, SOFTWARE, IDENTIFIER, DIGEST, OBJECT, TERM, NAME, SYSTEM, PLACE, FINGERPRINT, VALUE, OPTION)
+"""What pseudonyms begin with; the same text has the same symbols after each of them."""
+
+PSEUDONYM = re.compile(rf"(?<![0-9A-Za-z-])(?:{'|'.join(MARKS)})-[{SYMBOLS}]{{{LENGTH}}}(?![0-9A-Za-z-])")
+
+_T = TypeVar("_T")
+
+
+class Pseudonyms:
+    """Makes pseudonyms under a key, and remembers what the last ones stand for."""
+
+    def __init__(self, key: Key, remembered: int = REMEMBERED) -> None:
+        self._key = key.derived("pseudonyms")
+        self._remembered = remembered
+        self._originals: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def of(self, mark: str, text: str) -> str:
+        """Pseudonym of a text."""
+        number = self.number(text)
+        symbols = []
+        for _symbol in range(LENGTH):
+            number, rest = divmod(number, len(SYMBOLS))
+            symbols.append(SYMBOLS[rest])
+        pseudonym = f"{mark}-{''.join(symbols)}"
+        self.remember(pseudonym, text)
+        return pseudonym
+
+    def number(self, text: str) -> int:
+        """Number of 64 bits for a text."""
+        data = text.encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(data, key=self._key, digest_size=8).digest())
+
+    def remember(self, replacement: str, original: str) -> None:
+        """Remember what a replacement stands for; the oldest is forgotten where there are too many."""
+        with self._lock:
+            if len(self._originals) >= self._remembered and replacement not in self._originals:
+                del self._originals[next(iter(self._originals))]
+            self._originals[replacement] = original
+
+    def original(self, replacement: str) -> str | None:
+        """What a replacement stands for; None: it is not one, or was forgotten."""
+        return self._originals.get(replacement)
+
+    def remembered(self) -> dict[str, str]:
+        """What replacements stand for, as far as it is remembered."""
+        with self._lock:
+            return dict(self._originals)
+
+
+def cached(method: Callable[[_T, str], str]) -> Callable[[_T, str], str]:
+    """Keep the last results of a method for each object that has it."""
+    name = f"_cached_{method.__name__}"
+
+    def answer(self: _T, text: str) -> str:
+        known: dict[str, str] | None = self.__dict__.get(name)
+        if known is None:
+            known = self.__dict__[name] = {}
+        result = known.get(text)
+        if result is None:
+            if len(known) >= CACHED:
+                known.clear()
+            result = known[text] = method(self, text)
+        return result
+
+    answer.__doc__ = method.__doc__
+    return answer

@@ -1,0 +1,148 @@
+"""Replaces values by their kind, the same value always by the same replacement."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from rustnet.policy.redaction.addresses import MAPPED, Addresses
+from rustnet.policy.redaction.keys import Key
+from rustnet.policy.redaction.names import Names
+from rustnet.policy.redaction.policies import SHARE, Method, Policy
+from rustnet.policy.redaction.pseudonyms import (
+    DIGEST,
+    FINGERPRINT,
+    PLACE,
+    PSEUDONYM,
+    REDACTED,
+    REMEMBERED,
+    SYSTEM,
+    Pseudonyms,
+)
+from rustnet.policy.redaction.texts import MAX_DEPTH, MAX_ITEMS, Texts
+from rustnet.records import Kind
+
+PRIVATE_SYSTEMS = (4_200_000_000, 4_294_967_294)
+"""Numbers of autonomous systems for private use (RFC 6996)."""
+SMALL = 999
+"""Largest number of an identifier that stays: users of systems, and what is counted."""
+_V4 = (1 << 32) - 1
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+class Redactor:
+    """Replaces values under one key and policy."""
+
+    def __init__(self, key: Key, policy: Policy = SHARE, remembered: int = REMEMBERED) -> None:
+        self.policy = policy
+        self.pseudonyms = Pseudonyms(key, remembered)
+        self.names = Names(
+            self.pseudonyms, Addresses(key.derived("addresses"), key.derived("hardware addresses")), policy.kept
+        )
+        self.texts = Texts(self.names)
+        self.paths = self.texts.paths
+        self._texts: dict[Method, Callable[[str], str]] = {
+            Method.KEEP: lambda text: text,
+            Method.ADDRESS: lambda text: self.names.address(text) or self.names.host(text),
+            Method.MAC: lambda text: self.names.mac(text) or self.names.identifier(text),
+            Method.HOST: self.names.host,
+            Method.USER: self.names.user,
+            Method.PATH: self.paths.path,
+            Method.URI: self.paths.uri,
+            Method.COMMAND_LINE: self.paths.command_line,
+            Method.SOFTWARE: self.paths.software,
+            Method.DISTINGUISHED: self.names.distinguished,
+            Method.IDENTIFIER: self.names.identifier,
+            Method.DIGEST: lambda text: self.pseudonyms.of(DIGEST, text) if text else text,
+            Method.FINGERPRINT: lambda text: self.pseudonyms.of(FINGERPRINT, text) if text else text,
+            Method.OBJECT: self.names.object,
+            Method.TERM: self.paths.term,
+            Method.PLACE: lambda text: text if _COUNTRY.fullmatch(text) else self.pseudonyms.of(PLACE, text),
+            Method.SYSTEM: lambda text: self.pseudonyms.of(SYSTEM, text) if text else text,
+            Method.VALUE: self.texts.by_value,
+            Method.TEXT: self.texts.words,
+            Method.HIDE: lambda text: REDACTED if text else text,
+        }
+
+    def value(self, kind: Kind | None, value: Any, name: str = "", sql_type: str = "") -> Any:
+        """Replace a value of a column by its kind; without a kind, by what it is; of a list, element by element."""
+        return self._value(kind, self._method(kind, name), value, sql_type, 0)
+
+    def _method(self, kind: Kind | None, name: str) -> Method:
+        if kind is None:
+            return Method.HIDE if self.policy.methods[Kind.MIXED] is Method.HIDE else Method.VALUE
+        if kind is Kind.SOFTWARE and name == "vendor" and self.policy.kept.vendors:
+            return Method.KEEP  # of the shipped table, for the part of the hardware address that stays
+        return self.policy.methods[kind]
+
+    def _value(self, kind: Kind | None, method: Method, value: Any, sql_type: str, depth: int) -> Any:
+        if isinstance(value, str):
+            return self._text(kind, method, value)
+        if value is None or isinstance(value, bool | dt.date | dt.time | dt.timedelta):
+            return value
+        if isinstance(value, int | float | Decimal):
+            return self._number(kind, method, value, sql_type)
+        if depth < MAX_DEPTH and isinstance(value, list | tuple):
+            return [self._value(kind, method, each, "", depth + 1) for each in value[:MAX_ITEMS]]
+        if depth < MAX_DEPTH and isinstance(value, Mapping):
+            is_map = not sql_type.startswith("STRUCT")
+            return {
+                self._key(key, is_map=is_map): self._value(kind, method, each, "", depth + 1)
+                for key, each in list(value.items())[:MAX_ITEMS]
+            }
+        return REDACTED
+
+    def _text(self, kind: Kind | None, method: Method, text: str) -> str:
+        if method is Method.KEEP and kind not in (Kind.WORD, Kind.FINGERPRINT, Kind.SOFTWARE):
+            method = Method.VALUE  # a text in the place of a number
+        return self._texts[method](text)
+
+    def _key(self, key: Any, *, is_map: bool) -> Any:
+        """Replace a key of a map; the name of a field of a structure stays."""
+        if not is_map and isinstance(key, str) and _SQL_NAME.fullmatch(key):
+            return key
+        return self._value(None, self._method(None, ""), key, "", MAX_DEPTH)
+
+    def _number(self, kind: Kind | None, method: Method, value: int | float | Decimal, sql_type: str) -> Any:  # noqa: PYI041
+        whole = value if isinstance(value, int) else None
+        address = whole is not None and (sql_type == "UHUGEINT" or MAPPED <= whole <= MAPPED | _V4 or whole >= 1 << 64)
+        if method is Method.KEEP or (kind is None and not address):
+            return value
+        if method is Method.HIDE or whole is None:
+            return REDACTED
+        if address or method is Method.ADDRESS:
+            return self.names.address_number(whole)
+        if method is Method.SYSTEM:
+            first, last = PRIVATE_SYSTEMS
+            return first + self.pseudonyms.number(f"as {whole}") % (last - first + 1)
+        return whole if 0 <= whole <= SMALL else SMALL + 1 + (self.pseudonyms.number(f"id {whole}") >> 33)
+
+    # ---- other texts -------------------------------------------------------------------------------------------------
+
+    def sql(self, text: str) -> str:
+        """Replace the texts in a statement and in its comments."""
+        return self.texts.sql(text)
+
+    # ---- back to the originals ---------------------------------------------------------------------------------------
+
+    def original(self, replacement: str) -> str | None:
+        """What a replacement stands for, as a whole or part by part; None: nothing in it is a replacement.
+
+        Addresses are worked out from the key; pseudonyms are known as long as they are remembered.
+        """
+        whole = self.pseudonyms.original(replacement) or self.names.any_address(replacement, back=True)
+        if whole:
+            return whole
+        named = self.names.original_name(replacement)
+        if named:
+            return named
+        parts = PSEUDONYM.sub(lambda match: self.pseudonyms.original(match[0]) or match[0], replacement)
+        return parts if parts != replacement else None
+
+    def is_unknown(self, text: str) -> bool:
+        """Whether a text has a replacement whose original is not known."""
+        if REDACTED in text:
+            return True
+        return any(self.pseudonyms.original(match[0]) is None for match in PSEUDONYM.finditer(text))

@@ -1,0 +1,340 @@
+"""The installed program in a terminal: how the browser is entered and left, and what it leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rustnet.query.session import open_session
+from tests.support.command_line import child
+from tests.support.paths import ROOT
+from tests.support.tmux import PROGRAM, TMUX, Terminal
+
+SAMPLE = ROOT / "sample_pcaps" / "web.pcap"
+LONG = ROOT / "sample_pcaps" / "bufferbloat.pcap.zst"
+"""Ten seconds."""
+READY = "Overview"
+
+in_terminal = pytest.mark.skipif(
+    TMUX is None or not PROGRAM.exists() or not sys.platform.startswith("linux"),
+    reason="needs tmux, the installed command and /proc",
+)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal of 80 columns and 24 lines in an empty directory."""
+    made = Terminal(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session of a shipped sample."""
+    path = tmp_path_factory.mktemp("browse") / "web.duckdb"
+    done = child("replay", SAMPLE, "--db", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def leave(terminal: Terminal) -> int:
+    """Quit; returns the exit code."""
+    terminal.press("q", "q")
+    return terminal.wait_for_exit()
+
+
+# ---- a session ---------------------------------------------------------------------------------------------------
+
+
+@in_terminal
+def test_browsing_and_quitting(terminal: Terminal, session: Path) -> None:
+    terminal.rustnet("browse", session)
+    terminal.wait(READY)
+    assert terminal.flags["alternate_on"] == "1"
+    assert leave(terminal) == 0
+    assert READY not in terminal.screen()
+    terminal.wait_clean()
+    terminal.wait_for_no_process()
+
+
+@in_terminal
+def test_ctrl_c_quits_at_once(terminal: Terminal, session: Path) -> None:
+    terminal.rustnet("browse", session)
+    terminal.wait(READY)
+    terminal.press("C-c")
+    assert terminal.wait_for_exit() == 130
+    terminal.wait_clean()
+
+
+@in_terminal
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_it_and_the_terminal_is_clean(terminal: Terminal, session: Path, number: signal.Signals) -> None:
+    terminal.rustnet("browse", session)
+    terminal.wait(READY)
+    terminal.kill_browser(number)
+    assert terminal.wait_for_exit() == 130
+    terminal.wait_clean()
+    terminal.wait_for_no_process()
+
+
+@in_terminal
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_the_terminal_is_clean_after_a_sudden_death(terminal: Terminal, session: Path, number: signal.Signals) -> None:
+    terminal.rustnet("browse", session)
+    terminal.wait(READY)
+    terminal.kill_browser(number)
+    assert terminal.wait_for_exit() == 128 + number
+    terminal.wait_clean()
+    terminal.wait_for_no_process()
+
+
+@in_terminal
+def test_it_is_suspended_and_comes_back(terminal: Terminal, session: Path) -> None:
+    terminal.rustnet("browse", session)
+    terminal.wait(READY)
+    terminal.press("C-z")
+    terminal.wait("Stopped")
+    assert terminal.is_clean()
+    terminal.shell("fg")
+    terminal.until(lambda screen: READY in screen and terminal.flags["alternate_on"] == "1", "the browser")
+    assert leave(terminal) == 0
+    terminal.wait_clean()
+
+
+@in_terminal
+def test_its_keys_come_from_the_terminal_if_stdin_is_a_pipe(terminal: Terminal, session: Path) -> None:
+    terminal.shell(f"echo | {PROGRAM} --no-config browse {session}")
+    terminal.wait(READY)
+    assert leave(terminal) == 0
+    terminal.wait_clean()
+
+
+CRASH = """
+import sys
+from rustnet.tui import prepare
+prepare()
+from rustnet.tui.pane import Pane
+def fails(self, *words):
+    captured = "password=tr0ub4dor"
+    raise {error}
+Pane.{method} = fails
+from rustnet.cli.main import entry
+entry()
+"""
+
+
+@in_terminal
+@pytest.mark.parametrize("method", ["_arrived", "refresh_if_old"])
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_crash_is_one_line_without_captured_data(terminal: Terminal, session: Path, method: str, debug: bool) -> None:
+    code = CRASH.format(method=method, error="RuntimeError('value ' + captured)")
+    terminal.run(sys.executable, "-c", code, *(["--debug"] if debug else []), "--no-config", "browse", session)
+    assert terminal.wait_for_exit() == 1
+    shown = terminal.screen().replace("\n", "")
+    assert "the browser ended: RuntimeError in " in shown
+    assert "please report it" in shown
+    assert ('  File "' in shown) is debug
+    assert ("tr0ub4dor" in shown) is debug
+    terminal.wait_clean()
+    terminal.wait_for_no_process()
+
+
+@pytest.mark.parametrize("words", [("browse", "{session}"), ("browse", "{session}", "app:tls")])
+def test_without_a_terminal_it_names_what_to_use_instead(session: Path, words: tuple[str, ...]) -> None:
+    done = child(*(word.format(session=session) for word in words))
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert (
+        b"the browser needs a terminal: standard output is no terminal; use --serve, or 'rustnet flows'" in done.stderr
+    )
+
+
+@in_terminal
+def test_errors_are_those_of_other_commands(terminal: Terminal, session: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "notes.txt"
+    foreign.write_text("no session at all")
+    for words, code, expected in (
+        ((tmp_path / "none.duckdb",), 1, "none.duckdb"),
+        ((foreign,), 1, "notes.txt"),
+        ((session, "app:"), 2, "app:"),
+        ((session, "--port", "80"), 2, "--port is for --serve"),
+    ):
+        terminal.rustnet("browse", *words)
+        assert terminal.wait_for_exit() == code
+        assert expected in terminal.screen()
+        assert terminal.is_clean()
+
+
+@in_terminal
+def test_standard_error_must_be_the_terminal(terminal: Terminal, session: Path, tmp_path: Path) -> None:
+    terminal.shell(f"{PROGRAM} --no-config browse {session} 2>{tmp_path}/err")
+    assert terminal.wait_for_exit() == 2
+    assert "standard error is no terminal" in (tmp_path / "err").read_text()
+
+
+# ---- a replay ----------------------------------------------------------------------------------------------------
+
+
+@in_terminal
+def test_a_replay_on_a_terminal_is_browsed_and_leaves_nothing(terminal: Terminal) -> None:
+    terminal.rustnet("replay", SAMPLE)
+    terminal.wait(SAMPLE.name)
+    assert list(terminal.temporary.glob("rustnet.*"))
+    assert leave(terminal) == 0
+    terminal.wait_clean()
+    assert list(terminal.temporary.iterdir()) == []
+    terminal.wait_for_no_process()
+
+
+@in_terminal
+def test_a_replay_into_a_session_says_how_to_come_back(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.rustnet("replay", SAMPLE, "--db", "kept.duckdb")
+    terminal.wait(SAMPLE.name)
+    assert leave(terminal) == 0
+    assert "rustnet browse kept.duckdb" in terminal.screen()
+    with open_session(tmp_path / "kept.duckdb") as kept:
+        assert kept.captures().rows
+
+
+@in_terminal
+@pytest.mark.parametrize("options", [("--no-tui",), ("--json",)])
+def test_no_tui_and_json_never_open_it(terminal: Terminal, options: tuple[str, ...]) -> None:
+    terminal.rustnet("replay", SAMPLE, "--top", "1", *options)
+    assert terminal.wait_for_exit() == 0
+    assert READY not in terminal.screen()
+
+
+@in_terminal
+def test_a_capture_from_a_pipe_is_browsed_with_the_keys_of_the_terminal(terminal: Terminal) -> None:
+    terminal.shell(f"cat {SAMPLE} | {PROGRAM} --no-config replay -")
+    terminal.wait(READY)
+    assert leave(terminal) == 0
+    terminal.wait_clean()
+    assert list(terminal.temporary.iterdir()) == []
+
+
+@in_terminal
+def test_a_file_that_is_no_capture_opens_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "notes.pcap").write_text("no capture at all, but a text of some length")
+    terminal.rustnet("replay", "notes.pcap")
+    assert terminal.wait_for_exit() == 3
+    assert "notes.pcap" in terminal.screen()
+    assert terminal.is_clean()
+    assert list(terminal.temporary.iterdir()) == []
+
+
+@in_terminal
+def test_the_writers_messages_and_exit_code_are_those_of_the_replay(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "notes.pcap").write_text("no capture at all, but a text of some length")
+    terminal.rustnet("replay", SAMPLE, "notes.pcap")
+    terminal.wait(READY)
+    terminal.wait("notes.pcap")  # as a toast
+    assert leave(terminal) == 3
+    assert "rustnet: error: notes.pcap" in terminal.screen()
+
+
+def slow(terminal: Terminal, *words: object) -> None:
+    """Begin a replay that takes minutes, and wait until it is browsed."""
+    terminal.rustnet("replay", LONG, "--speed", "0.05", *words)
+    terminal.wait(READY)
+
+
+@in_terminal
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (lambda terminal: terminal.press("q", "q"), 130),
+        (lambda terminal: terminal.press("C-c"), 130),
+        (lambda terminal: terminal.kill_browser(signal.SIGTERM), 130),
+        (lambda terminal: terminal.kill_browser(signal.SIGHUP), 130),
+        (lambda terminal: terminal.kill_browser(signal.SIGKILL), 137),
+    ],
+    ids=["quit", "ctrl-c", "term", "hup", "kill"],
+)
+def test_a_temporary_session_ends_with_the_browser(
+    terminal: Terminal, end: Callable[[Terminal], object], code: int
+) -> None:
+    slow(terminal)
+    assert len(terminal.processes()) > 2
+    end(terminal)
+    assert terminal.wait_for_exit() == code
+    terminal.wait_clean()
+    terminal.wait_for_no_process()
+    terminal.until(lambda _screen: not list(terminal.temporary.iterdir()), "the directory's end")
+
+
+@in_terminal
+def test_the_end_of_the_terminal_ends_all(terminal: Terminal) -> None:
+    slow(terminal)
+    terminal.close()
+    end = time.monotonic() + 20
+    while (left := terminal.processes()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not left
+    assert list(terminal.temporary.iterdir()) == []
+
+
+@in_terminal
+def test_leaving_asks_what_becomes_of_the_replay(terminal: Terminal, tmp_path: Path) -> None:
+    slow(terminal, "--db", "kept.duckdb")
+    terminal.press("q")
+    terminal.wait("still being read")
+    terminal.press("Escape")
+    terminal.wait("still being read", gone=True)
+    terminal.press("q")
+    terminal.wait("still being read")
+    terminal.press("s")
+    assert terminal.wait_for_exit() == 130
+    assert "the session contains everything read so far" in terminal.screen()
+    terminal.wait_clean()
+    terminal.wait_for_no_process()
+    with open_session(tmp_path / "kept.duckdb") as kept:
+        captures = kept.captures()
+        assert captures.rows[0][captures.columns.index("complete")] is False
+
+
+@in_terminal
+def test_a_replay_goes_on_in_the_terminal(terminal: Terminal) -> None:
+    slow(terminal, "--db", "kept.duckdb")
+    terminal.press("q")
+    terminal.wait("still being read")
+    terminal.press("g")
+    terminal.wait("the replay goes on")
+    terminal.wait("packets")  # the line of progress
+    assert terminal.is_clean()
+    terminal.press("C-c")
+    assert terminal.wait_for_exit() == 130
+    assert "the session contains everything read so far" in terminal.screen()
+    terminal.wait_for_no_process()
+
+
+@in_terminal
+def test_a_killed_browser_ends_the_writer_which_stores_what_it_read(terminal: Terminal, tmp_path: Path) -> None:
+    slow(terminal, "--db", "kept.duckdb")
+    terminal.kill_browser(signal.SIGKILL)
+    terminal.wait_for_no_process()
+    with open_session(tmp_path / "kept.duckdb") as kept:
+        assert kept.captures().rows
+
+
+@in_terminal
+def test_in_the_background_a_replay_prints_its_summary(terminal: Terminal) -> None:
+    terminal.shell(f"{PROGRAM} --no-config replay {SAMPLE} --top 1 & wait")
+    assert terminal.wait_for_exit() == 0
+    assert terminal.is_clean()
+
+
+def test_help_loads_no_textual() -> None:
+    code = "import sys; from rustnet.cli.main import main; main(sys.argv[1:]); sys.exit('textual' in sys.modules)"
+    for words in (["--help"], ["browse", "--help"], ["replay", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert done.returncode == 0, words

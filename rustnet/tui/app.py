@@ -29,6 +29,7 @@ from rustnet.tui.runner import Runner
 from rustnet.tui.settings import BrowserSettings
 from rustnet.tui.terminal import Guarded
 from rustnet.tui.timekeeping import Timekeeping
+from rustnet.tui.widgets.filter_line import FilterLine
 from rustnet.tui.widgets.status_line import StatusLine
 from rustnet.tui.widgets.tab_line import Chip, TabLine
 from rustnet.tui.writer import Writer, reading
@@ -381,6 +382,15 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         self.update_frame()
         if pane is not None:
             pane.reload()
+
+    def action_open_filter(self) -> None:
+        """Type a filter."""
+        self.frame.query_one(FilterLine).open()
+
+    def filter_line_changed(self) -> None:
+        """Fill the filter line when it opens: the screen that is shown knows how many flows match."""
+        summary = getattr(self.pane, "summary", None)
+        self.frame.query_one(FilterLine).set_info(summary() if summary is not None else "")
 
     def action_toggle_redact(self) -> None:
         """Switch redact mode."""

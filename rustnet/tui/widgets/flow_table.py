@@ -5,12 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
 from textual.message import Message
 
 from rustnet.errors import RustnetError
 from rustnet.query.session import Session
 from rustnet.query.views import flow_list
-from rustnet.query.views.flow_list import Context, FlowGroup, FlowIndex, Groups, ListedFlow
+from rustnet.query.views.flow_list import Context, FlowIndex, Groups, ListedFlow
 from rustnet.query.views.flow_order import LARGEST_FIRST, Group, Order
 from rustnet.query.views.spec import Statement, ViewSpec
 from rustnet.tui.widgets.columns import Placed
@@ -132,6 +133,9 @@ class FlowTable(Table):
         self.painted = 0
         """Number of the last list of which every visible row was drawn."""
         self.count: int | None = None
+        """Flows of the list; None until they have been counted."""
+        self.new = 0
+        """Flows that came since the list was read."""
         self._cells: FlowCells | None = None
         self._expanded: set[str | None] = set()
         self._asked: tuple[Wanted, ...] = ()
@@ -165,7 +169,7 @@ class FlowTable(Table):
         for key in (ROWS_KEY, NEXT_KEY, INDEX_KEY, COUNT_KEY):
             self.browser.runner.cancel(key)
         self.rows = FlowRows(self._sections(snapshot, same=same))
-        self.count = snapshot.count
+        self.count, self.new = snapshot.count, 0
         self._cells = None
         self.set_sort(self.order.key, descending=self.order.descending)
         self.choose_columns()
@@ -398,10 +402,25 @@ class FlowTable(Table):
         self.want()
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Note that somebody works with the list."""
-        self._touched = time.monotonic()
+        """Select another row."""
         self._last_wanted = False
         super().watch_cursor(old, new)
+
+    def on_key(self) -> None:
+        """Note that somebody works with the list."""
+        self._touched = time.monotonic()
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:  # noqa: ARG002 -- Headed has its own handler, too
+        """Note that somebody works with the list."""
+        self._touched = time.monotonic()
+
+    def on_mouse_scroll_down(self) -> None:
+        """Note that somebody works with the list."""
+        self._touched = time.monotonic()
+
+    def on_mouse_scroll_up(self) -> None:
+        """Note that somebody works with the list."""
+        self._touched = time.monotonic()
 
     @property
     def held(self) -> bool:
@@ -497,11 +516,31 @@ class FlowTable(Table):
 
     # ---- a list that grows ---------------------------------------------------------------------------------------
 
-    @property
-    def selected_group(self) -> FlowGroup | None:
-        """Group at the cursor."""
-        spot = self.spot
-        return None if spot is None else spot.section.group
+    def ask_values(self) -> None:
+        """Read the flows on the screen again, and how many there are now, without changing the order."""
+        snapshot, generation = self.snapshot, self.generation
+        if snapshot is None:
+            return
+        ids = [spot.flow.flow_id for spot in self.rows.spots(self.visible_rows()) if spot.flow is not None]
+
+        def work(session: Session) -> tuple[Context, int, tuple[ListedFlow, ...]]:
+            known = flow_list.context(session, snapshot.spec, snapshot.known)
+            return known, flow_list.count(session, snapshot.spec, known), flow_list.flows_of(session, known, ids)
+
+        def done(answer: tuple[Context, int, tuple[ListedFlow, ...]]) -> None:
+            if generation != self.generation:
+                return
+            known, count, flows = answer
+            self.snapshot = dataclasses.replace(snapshot, known=known)
+            self.new = max(0, count - self.count) if self.count is not None else 0
+            newer = {flow.flow_id: flow for flow in flows}
+            for section in self.rows.sections:
+                for place, flow in section.flows.items():
+                    section.flows[place] = newer.get(flow.flow_id, flow)
+            self.presentation_changed()
+            self.post_message(self.Counted())
+
+        self.browser.runner.submit(ROWS_KEY, work, done, self._failed, priority=1)
 
     def take_widths(self, columns: tuple[str, ...], widths: Mapping[str, int]) -> None:
         """Take over columns and widths that the user chose earlier."""

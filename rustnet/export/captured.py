@@ -1,6 +1,7 @@
 """The original captures of a session, located and compared with what was ingested: once per file and state of it."""
 
 import hashlib
+import threading
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,33 +11,15 @@ from rustnet.errors import InputError
 from rustnet.export import originals
 from rustnet.export.frame import packet_bytes
 from rustnet.i18n import marked
-from rustnet.query.selection import OriginalFile
+from rustnet.query.selection import IngestedFile
 
 if typing.TYPE_CHECKING:
     from rustnet.query.detail import StoredPacket
-    from rustnet.query.session import Session
 
 VERIFIED_BYTES = 1 << 30
 """Size up to which a file's SHA-256 is computed; of a larger one only the size and the first 64 KiB are compared."""
 HEAD = 64 << 10
 """Bytes of a file that `capture_files.head_sha256` covers."""
-
-_FILES = """
-SELECT c.capture_id, coalesce(f.file, 0) AS file, coalesce(f.source, c.source), coalesce(f.kind, c.kind),
-    coalesce(f.bytes, c.bytes), coalesce(f.sha256, c.sha256), coalesce(f.head_sha256, c.head_sha256),
-    (SELECT count(*) FROM captures) + (SELECT count(*) FROM capture_files) AS files
-FROM captures AS c LEFT JOIN capture_files AS f USING (capture_id)
-WHERE c.capture_id = ? ORDER BY file"""
-
-
-@dataclass(frozen=True, slots=True)
-class IngestedFile:
-    """A file of a capture, as it was ingested."""
-
-    original: OriginalFile
-    head_sha256: str | None
-    alone: bool
-    """It is the only file of all captures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +37,8 @@ UNHASHED = marked("not verified: the capture was never read to its end, so there
 LARGE = marked("not wholly verified: the file is large, so only its size and its first 64 KiB were compared")
 
 
-def ingested_files(session: "Session", capture_id: int) -> tuple[IngestedFile, ...]:
-    """Files of a capture, by their index."""
-    return tuple(
-        IngestedFile(OriginalFile(*row[:1], *row[2:6]), row[6], alone=row[7] == 1)
-        for row in session.execute_own(_FILES, (capture_id,)).rows
-    )
-
-
 class Originals:
-    """Locates and checks original files. Used by one thread at a time.
+    """Locates and checks original files. Several threads may ask; one at a time computes a hash.
 
     ``sources`` are paths given by the user, where files are no longer at the path that they were read from.
     """
@@ -72,6 +47,7 @@ class Originals:
         self._session = Path(session_path)
         self._sources = tuple(sources)
         self._checked: dict[tuple[object, ...], Checked] = {}
+        self._lock = threading.Lock()
 
     def checked(self, file: IngestedFile) -> Checked:
         """Return a file's path if it is the one that was ingested; otherwise the reason."""
@@ -83,12 +59,13 @@ class Originals:
         except OSError as error:
             return Checked(None, f"{location.path}: {error.strerror or error}")
         key = (str(location.path), file.original, state.st_size, state.st_mtime_ns, state.st_ino, state.st_dev)
-        if key not in self._checked:
-            try:
-                self._checked[key] = _compared(file, location.path, state.st_size)
-            except InputError as error:
-                return Checked(None, str(error))
-        return self._checked[key]
+        with self._lock:
+            if key not in self._checked:
+                try:
+                    self._checked[key] = _compared(file, location.path, state.st_size)
+                except InputError as error:
+                    return Checked(None, str(error))
+            return self._checked[key]
 
     def packet(self, file: IngestedFile, packet: "StoredPacket") -> bytes:
         """Bytes of a packet. Raises `InputError` if the file is missing, changed or cannot be read."""

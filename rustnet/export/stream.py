@@ -17,9 +17,10 @@ from rustnet.engine.listener import Listener
 from rustnet.engine.numbers import WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.errors import InputError
-from rustnet.export.captured import Checked, IngestedFile, Originals, ingested_files
+from rustnet.export.captured import Checked, Originals
 from rustnet.i18n import marked
 from rustnet.policy.timeouts import IdleTimeouts
+from rustnet.query.selection import IngestedFile, ingested_files
 from rustnet.sources.frames import Frames
 from rustnet.sources.seek import PacketReader
 

@@ -224,7 +224,7 @@ class FlowCells:
         name = (
             f" ({self._text(flow.hostname, 'hostname', kind=Kind.HOST)})" if flow.hostname and flow.name_is_own else ""
         )
-        return Cell(f"{protocol}·{app}{name}")
+        return Cell(f"{app}{name}" if app == protocol else f"{protocol}·{app}{name}")
 
     def _state(self, flow: ListedFlow) -> Cell:
         if self.look.mixed and not flow.open:

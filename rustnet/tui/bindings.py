@@ -155,6 +155,8 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 """All actions."""
 
+AT_ONCE = ("quit.now", "filter.open")
+"""Actions that the app carries out itself, before the next key is handed to whatever has the focus."""
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 
@@ -166,7 +168,7 @@ def bindings(*places: str) -> "list[Binding]":
 def _bindings(action: Action) -> "Iterator[Binding]":
     from textual.binding import Binding  # noqa: PLC0415 -- the table of keys is read without Textual, too
 
-    priority = action.id == "quit.now"
+    priority = action.id in AT_ONCE
     if action.keys:
         yield Binding(action.keys, action.action, action.help, show=False, id=action.id, priority=priority)
     for key in filter(None, action.fixed.split(",")):

@@ -17,6 +17,7 @@ from rustnet.policy.redaction.pseudonyms import (
     PSEUDONYM,
     REDACTED,
     REMEMBERED,
+    SOFTWARE,
     SYSTEM,
     Pseudonyms,
 )
@@ -53,6 +54,7 @@ class Redactor:
             Method.URI: self.paths.uri,
             Method.COMMAND_LINE: self.paths.command_line,
             Method.SOFTWARE: self.paths.software,
+            Method.SOFTWARE_WHOLE: lambda text: self.pseudonyms.of(SOFTWARE, text) if text else text,
             Method.DISTINGUISHED: self.names.distinguished,
             Method.IDENTIFIER: self.names.identifier,
             Method.DIGEST: lambda text: self.pseudonyms.of(DIGEST, text) if text else text,
@@ -62,6 +64,7 @@ class Redactor:
             Method.PLACE: lambda text: text if _COUNTRY.fullmatch(text) else self.pseudonyms.of(PLACE, text),
             Method.SYSTEM: lambda text: self.pseudonyms.of(SYSTEM, text) if text else text,
             Method.VALUE: self.texts.by_value,
+            Method.RECOGNISED: self.texts.by_value,
             Method.TEXT: self.texts.words,
             Method.HIDE: lambda text: REDACTED if text else text,
         }
@@ -72,7 +75,7 @@ class Redactor:
 
     def _method(self, kind: Kind | None, name: str) -> Method:
         if kind is None:
-            return Method.HIDE if self.policy.methods[Kind.MIXED] is Method.HIDE else Method.VALUE
+            return self.policy.methods[Kind.MIXED]
         if kind is Kind.SOFTWARE and name == "vendor" and self.policy.kept.vendors:
             return Method.KEEP  # of the shipped table, for the part of the hardware address that stays
         return self.policy.methods[kind]
@@ -96,7 +99,7 @@ class Redactor:
 
     def _text(self, kind: Kind | None, method: Method, text: str) -> str:
         if method is Method.KEEP and kind not in (Kind.WORD, Kind.FINGERPRINT, Kind.SOFTWARE):
-            method = Method.VALUE  # a text in the place of a number
+            method = self.policy.methods[Kind.MIXED]  # a text in the place of a number
         return self._texts[method](text)
 
     def _key(self, key: Any, *, is_map: bool) -> Any:

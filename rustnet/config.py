@@ -17,7 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rustnet.config_values import WrongError, flag, nearest, numbers_by_name, texts, texts_by_name, word
+from rustnet.config_values import (
+    WrongError,
+    flag,
+    nearest,
+    numbers_by_name,
+    texts,
+    texts_by_name,
+    time_zone,
+    word,
+)
 from rustnet.errors import UsageError
 from rustnet.i18n import LANGUAGES, N_, _
 
@@ -108,38 +117,6 @@ def _redact_policy(value: object, _folder: Path) -> str:
     raise WrongError(nearest(str(value), REDACT_POLICIES))
 
 
-def _timezone(value: object, _folder: Path) -> dt.tzinfo:
-    if not isinstance(value, str):
-        raise WrongError
-    if value.upper() in ("UTC", "Z"):
-        return dt.UTC
-    offset = re.fullmatch(r"([+-])(\d\d):?([0-5]\d)", value, re.ASCII)
-    if offset:
-        minutes = int(offset[2]) * 60 + int(offset[3])
-        if minutes >= 24 * 60:
-            raise WrongError
-        return dt.timezone(dt.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
-    import zoneinfo  # noqa: PLC0415 -- for other zones than UTC only
-
-    try:
-        return _local_zone() if value == "local" else zoneinfo.ZoneInfo(value)
-    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
-        raise WrongError(nearest(value, sorted(zoneinfo.available_timezones()))) from None
-
-
-def _local_zone() -> dt.tzinfo:
-    """The system's time zone: that of ``TZ``, else that of ``/etc/localtime``."""
-    import zoneinfo  # noqa: PLC0415
-
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if name:
-        return zoneinfo.ZoneInfo(name)
-    place = Path("/etc/localtime")
-    name = str(place.resolve()).partition("zoneinfo/")[2]
-    with place.open("rb") as file:
-        return zoneinfo.ZoneInfo.from_file(file, name or "local")
-
-
 @dataclass(frozen=True, slots=True)
 class Config:
     """Values of all settings. The text under each is what ``rustnet config --explain`` and the documentation show."""
@@ -219,7 +196,7 @@ _DATABASES = "/usr/share/GeoIP"
 SETTINGS: dict[str, Setting] = {
     setting.key: setting
     for setting in (
-        Setting("timezone", _ZONES, "UTC", '"Europe/Berlin"', _timezone),
+        Setting("timezone", _ZONES, "UTC", '"Europe/Berlin"', time_zone),
         Setting("color", N_('"auto", "always" or "never"'), "auto", '"never"', _color),
         Setting("language", N_('"auto", "de", "en", "es", "fr", "ja" or "zh_CN"'), "auto", '"de"', _language),
         Setting("workers", N_('a number from 0 to 64, or "auto"'), "auto", "4", _workers),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rustnet.cli.main import State
 from rustnet.config import Config, ConfigError
-from rustnet.config_values import nearest
+from rustnet.config_values import nearest, read_zone
 
 if TYPE_CHECKING:
     from rustnet.policy.redaction import Redactor
@@ -40,6 +40,8 @@ def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bo
         interfaces=config.interfaces,
         queries=_queries_folder(config),
         state_folder=_state_folder(),
+        read_zone=read_zone,
+        config_file="" if state.config_path is None else str(state.config_path),
         redact=mode,
         redactor=redactor,
         debug=state.debug,

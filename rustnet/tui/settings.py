@@ -1,5 +1,6 @@
 """What a user can set of the browser: filled from the configuration and the command line."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,10 @@ class BrowserSettings:
     """Folder of the user's own saved queries; None: there is none."""
     state_folder: Path | None = None
     """Folder of the histories of filters and statements; None: they end with the program."""
+    read_zone: Callable[[str], dt.tzinfo | None] | None = None
+    """Reads the name of a time zone; None: it cannot be changed."""
+    config_file: str = ""
+    """Path of the configuration file that was read; empty: none."""
     debug: bool = False
     """A crash prints its traceback, which contains captured data."""
 

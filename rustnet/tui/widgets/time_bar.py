@@ -150,8 +150,6 @@ class TimeBar(Widget):
     DEFAULT_CSS = """
     TimeBar { height: 2; width: 1fr; background: $background; display: none; pointer: pointer; }
     TimeBar.-timed { display: block; }
-    MainScreen.-short TimeBar { height: 1; }
-    MainScreen.-low TimeBar { display: none; }
     TimeBar .time--past { color: $primary; }
     TimeBar .time--future { color: $foreground-muted; }
     TimeBar .time--anomaly { color: $error; text-style: bold; }
@@ -237,18 +235,20 @@ class TimeBar(Widget):
             words = f"{full_time(pointed)}  {cell_words(bar, self.hover)}"
             return [mark, Segment(cut(words, max(0, columns - mark.cell_length)), look.strong)]
         at = self.clock.at if self.clock.at is not None else bar.last
-        segments = [mark, Segment(self._where(at), look.strong)]
-        segments.append(Segment("   " + self._distance(bar, at), look.text))
-        segments.append(Segment(f"   {span_text(at - bar.first)} / {span_text(bar.last - bar.first)}", look.text))
-        used = sum(segment.cell_length for segment in segments)
-        hints: list[Segment] = []
-        for key, word in self._hints():
-            size = width(key) + width(word) + 4
-            if used + size > columns:
+        parts = [
+            [(self._where(at), look.strong)],
+            [("   " + self._distance(bar, at), look.text)],
+            [(f"   {span_text(at - bar.first)} / {span_text(bar.last - bar.first)}", look.text)],
+            *([(f"   {key}", look.key), (f" {word}", look.text)] for key, word in self._hints()),
+        ]
+        segments = [mark]
+        room = columns - mark.cell_length
+        for part in parts:
+            room -= sum(width(text) for text, _style in part)
+            if room < 0:
                 break
-            hints += [Segment(f"   {key}", look.key), Segment(f" {word}", look.text)]
-            used += size
-        return [*segments, *hints]
+            segments += [Segment(text, style) for text, style in part]
+        return segments
 
     def _where(self, at: int) -> str:
         """The time that is shown, marked as the past where it is one."""

@@ -11,6 +11,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
@@ -382,6 +383,12 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         self.update_frame()
         if pane is not None:
             pane.reload()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave ``/`` to texts that are being typed."""
+        if action == "open_filter" and isinstance(self.focused, Input | TextArea):
+            return False
+        return super().check_action(action, parameters)
 
     def action_open_filter(self) -> None:
         """Type a filter."""

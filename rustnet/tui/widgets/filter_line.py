@@ -147,9 +147,10 @@ class FilterLine(Vertical):
             self._remembered = False
         self._place = len(self.past)
         self.add_class("-open")
+        self.display = True  # at once, and so is the focus: the next key may have been typed already
         with self.prevent(Input.Changed):
             self._put(self.browser.spec.filter)
-        self.input.focus()
+        self.screen.set_focus(self.input, scroll_visible=False)
         self.set_error(None)
         self.browser.filter_line_changed()
 
@@ -159,6 +160,7 @@ class FilterLine(Vertical):
         if not self.is_open:
             return
         self.remove_class("-open")
+        self.display = False
         self.set_error(None)
         before, self._before = self._before, None
         if before is not None and before.is_mounted and before is not self.input:

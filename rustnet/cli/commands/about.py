@@ -11,7 +11,7 @@ import click
 
 from rustnet import __version__
 from rustnet.cli.main import terminal
-from rustnet.cli.options import common
+from rustnet.cli.options import common, in_english
 from rustnet.cli.terminal import wrap
 from rustnet.i18n import _
 
@@ -31,7 +31,9 @@ OPTIONAL = ("pandas", "polars", "pyarrow", "pyshark", "scapy", "textual-serve")
         "source, licence, attribution and date. Uses no network."
     )
 )
-@click.option("--json", "as_json", is_flag=True, help=_("Print it as JSON, with the texts of the licences."))
+@click.option(
+    "--json", "as_json", is_flag=True, callback=in_english, help=_("Print it as JSON, with the texts of the licences.")
+)
 @common
 def command(as_json: bool) -> None:
     """Print it."""

@@ -21,7 +21,7 @@ from rustnet.cli.ingesting import (
 )
 from rustnet.cli.input_limits import input_limit_options, speed_factor
 from rustnet.cli.main import State
-from rustnet.cli.options import common, redact_option
+from rustnet.cli.options import common, in_english, redact_option
 from rustnet.cli.outputs import check_session, group_option, share
 from rustnet.cli.several_files import several_files_options
 from rustnet.cli.sidecar_options import sidecar_options
@@ -67,7 +67,7 @@ STDIN = "-"
 @several_files_options
 @input_limit_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print the summary as JSON."))
+@click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary, also on a terminal."))
 @redact_option
 @click.option(

@@ -11,6 +11,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
@@ -383,6 +384,12 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         if pane is not None:
             pane.reload()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave ``/`` to texts that are being typed."""
+        if action == "open_filter" and isinstance(self.focused, Input | TextArea):
+            return False
+        return super().check_action(action, parameters)
+
     def action_open_filter(self) -> None:
         """Type a filter."""
         self.frame.query_one(FilterLine).open()
@@ -402,6 +409,10 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         except RustnetError as error:
             self.say(self.presenter.error(error), error=True)
             return
+        self.clear_notifications()
+        self.answered()
+        for line in self.frame.query(FilterLine):
+            line.presentation_changed()
         self.update_frame()
         for pane in self.frame.query("Pane"):
             cast("Pane", pane).presentation_changed()

@@ -1,9 +1,12 @@
 """The browser as commands start it: over a session, and over one that a process of its own is writing meanwhile."""
 
 import contextlib
+import os
+import select
 import shlex
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -39,10 +42,19 @@ _REDRAW = 0.2
 def browse_session(session: str, settings: "BrowserSettings", *, tab: bool = False) -> int:
     """Show a session until the user quits; returns the exit code. ``tab``: to a tab of a web browser."""
     if tab:
+        threading.Thread(target=_end_with_stdin, name="rustnet-tab", daemon=True).start()
         return _run(session, settings)
     with _kept(None):
         terminal.keys_from_terminal()
         return _run(session, settings)
+
+
+def _end_with_stdin() -> None:
+    """End this process when the one at the other end of standard input has ended, however it did."""
+    poller = select.poll()
+    poller.register(0, select.POLLHUP)
+    poller.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _run(session: str, settings: "BrowserSettings", writer: WriterProcess | None = None) -> int:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -71,6 +72,8 @@ class State:
     """Settings that flags override, by key: the flag's name and its value."""
     config: Config = field(default_factory=Config)
     """Settings in force, once `read_config` was called."""
+    config_path: Path | None = None
+    """The configuration file that was read."""
     force: bool = False
     """Let an output replace an existing capture, session or sidecar."""
     group: int | None = None
@@ -89,6 +92,7 @@ class State:
             words = _("rustnet: {path}: the configuration is not read: {reason}")
             notify(words.format(path=safe(str(loaded.path)), reason=loaded.unreachable))
         self.config = loaded.config
+        self.config_path = loaded.path if loaded.was_read else None
         show_times_in(self.config.timezone)
 
 

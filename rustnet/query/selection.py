@@ -24,6 +24,16 @@ class OriginalFile:
 
 
 @dataclass(frozen=True, slots=True)
+class IngestedFile:
+    """A file of a capture, as it was ingested."""
+
+    original: OriginalFile
+    head_sha256: str | None
+    alone: bool
+    """It is the only file of all captures."""
+
+
+@dataclass(frozen=True, slots=True)
 class Original:
     """A capture as it was ingested: its files, and whether they were merged by time."""
 
@@ -112,6 +122,22 @@ def by_sql(session: "Session", sql: str) -> Selection:
 
 def _lower(rows: RowStream) -> set[str]:
     return {name.lower() for name in rows.columns}
+
+
+_FILES = """
+SELECT c.capture_id, coalesce(f.file, 0) AS file, coalesce(f.source, c.source), coalesce(f.kind, c.kind),
+    coalesce(f.bytes, c.bytes), coalesce(f.sha256, c.sha256), coalesce(f.head_sha256, c.head_sha256),
+    (SELECT count(*) FROM captures) + (SELECT count(*) FROM capture_files) AS files
+FROM captures AS c LEFT JOIN capture_files AS f USING (capture_id)
+WHERE c.capture_id = ? ORDER BY file"""
+
+
+def ingested_files(session: "Session", capture_id: int) -> tuple[IngestedFile, ...]:
+    """Files of a capture, by their index."""
+    return tuple(
+        IngestedFile(OriginalFile(*row[:1], *row[2:6]), row[6], alone=row[7] == 1)
+        for row in session.execute_own(_FILES, (capture_id,)).rows
+    )
 
 
 def originals(session: "Session", captures: Sequence[int] | None = None) -> list[Original]:

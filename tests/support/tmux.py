@@ -32,11 +32,14 @@ class Terminal:
         """Where programs of this terminal put temporary files."""
         self.temporary.mkdir(exist_ok=True)
         self._base = [TMUX, "-L", f"rustnet-{os.getpid()}-{next(_numbers)}", "-f", "/dev/null"]
-        environment = {
-            name: text
-            for name, text in os.environ.items()
-            if not name.startswith(("TMUX", "TEXTUAL", "RUSTNET", "LC_"))
-        } | {"LANG": "C.UTF-8", "LANGUAGE": "C", "HISTFILE": "", "HOME": str(folder), "TMPDIR": str(self.temporary)}
+        left_out = ("TMUX", "TEXTUAL", "RUSTNET", "LC_", "NO_COLOR")
+        environment = {name: text for name, text in os.environ.items() if not name.startswith(left_out)} | {
+            "LANG": "C.UTF-8",
+            "LANGUAGE": "C",
+            "HISTFILE": "",
+            "HOME": str(folder),
+            "TMPDIR": str(self.temporary),
+        }
         self._tmux(
             "new-session", "-d", "-x", str(width), "-y", str(height), "exec env PS1='$ ' bash --norc --noprofile",
             cwd=folder, env=environment,
@@ -45,7 +48,9 @@ class Terminal:
         self.wait("$")
 
     def _tmux(self, *words: str, **how: Any) -> str:
-        done = subprocess.run([*self._base, *words], check=True, capture_output=True, text=True, timeout=SECONDS, **how)
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            [*self._base, *words], check=True, capture_output=True, text=True, timeout=SECONDS, **how
+        )
         return done.stdout
 
     def run(self, *words: object) -> None:

@@ -51,8 +51,12 @@ async def settle(pilot: "Pilot[Any]", until: Callable[[], bool] | None = None) -
 
 def check_golden(app: Browser, name: str) -> None:
     """Compare what the screen shows with the stored text; RUSTNET_WRITE_GOLDEN=1 stores it."""
-    text = screen_text(app) + "\n"
-    path = GOLDEN / f"{name}-{app.size.width}x{app.size.height}.txt"
+    check_text(screen_text(app) + "\n", f"{name}-{app.size.width}x{app.size.height}")
+
+
+def check_text(text: str, name: str) -> None:
+    """Compare a text with the stored one."""
+    path = GOLDEN / f"{name}.txt"
     if WRITE:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")

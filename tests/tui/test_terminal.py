@@ -184,7 +184,7 @@ def test_standard_error_must_be_the_terminal(terminal: Terminal, session: Path, 
 @in_terminal
 def test_a_replay_on_a_terminal_is_browsed_and_leaves_nothing(terminal: Terminal) -> None:
     terminal.rustnet("replay", SAMPLE)
-    terminal.wait(SAMPLE.name)
+    terminal.wait(READY)
     assert list(terminal.temporary.glob("rustnet.*"))
     assert leave(terminal) == 0
     terminal.wait_clean()
@@ -195,7 +195,7 @@ def test_a_replay_on_a_terminal_is_browsed_and_leaves_nothing(terminal: Terminal
 @in_terminal
 def test_a_replay_into_a_session_says_how_to_come_back(terminal: Terminal, tmp_path: Path) -> None:
     terminal.rustnet("replay", SAMPLE, "--db", "kept.duckdb")
-    terminal.wait(SAMPLE.name)
+    terminal.wait(READY)
     assert leave(terminal) == 0
     assert "rustnet browse kept.duckdb" in terminal.screen()
     with open_session(tmp_path / "kept.duckdb") as kept:

@@ -10,10 +10,12 @@ from rustnet.policy.redaction.keys import Key
 
 REDACTED = "[redacted]"
 """Stands for a value that is not replaced by anything that could be compared."""
-REMEMBERED = 100_000
+REMEMBERED = 50_000
 """Most pseudonyms whose originals are remembered."""
-CACHED = 50_000
+CACHED = 20_000
 """Most values of one kind whose replacements are kept."""
+LONGEST_KEPT = 512
+"""Most characters of a value that is kept or remembered."""
 
 SYMBOLS = "0123456789bcdfghjkmnpqrstvwxyz"
 """No vowels, so that no pseudonym is a word."""
@@ -57,6 +59,8 @@ class Pseudonyms:
 
     def remember(self, replacement: str, original: str) -> None:
         """Remember what a replacement stands for; the oldest is forgotten where there are too many."""
+        if len(original) > LONGEST_KEPT:
+            return
         with self._lock:
             if len(self._originals) >= self._remembered and replacement not in self._originals:
                 del self._originals[next(iter(self._originals))]
@@ -82,9 +86,11 @@ def cached(method: Callable[[_T, str], str]) -> Callable[[_T, str], str]:
             known = self.__dict__[name] = {}
         result = known.get(text)
         if result is None:
+            result = method(self, text)
             if len(known) >= CACHED:
                 known.clear()
-            result = known[text] = method(self, text)
+            if len(text) <= LONGEST_KEPT:
+                known[text] = result
         return result
 
     answer.__doc__ = method.__doc__

@@ -116,8 +116,14 @@ class Redactor:
             return self.names.address_number(whole)
         if method is Method.SYSTEM:
             first, last = PRIVATE_SYSTEMS
-            return first + self.pseudonyms.number(f"as {whole}") % (last - first + 1)
-        return whole if 0 <= whole <= SMALL else SMALL + 1 + (self.pseudonyms.number(f"id {whole}") >> 33)
+            return self._other_number(whole, first + self.pseudonyms.number(f"as {whole}") % (last - first + 1))
+        if 0 <= whole <= SMALL:
+            return whole
+        return self._other_number(whole, SMALL + 1 + (self.pseudonyms.number(f"id {whole}") >> 33))
+
+    def _other_number(self, number: int, replacement: int) -> int:
+        self.pseudonyms.remember(str(replacement), str(number))
+        return replacement
 
     # ---- other texts -------------------------------------------------------------------------------------------------
 
@@ -143,6 +149,6 @@ class Redactor:
 
     def is_unknown(self, text: str) -> bool:
         """Whether a text has a replacement whose original is not known."""
-        if REDACTED in text:
+        if REDACTED.strip("[]") in text:
             return True
         return any(self.pseudonyms.original(match[0]) is None for match in PSEUDONYM.finditer(text))

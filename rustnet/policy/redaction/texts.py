@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from rustnet.policy.redaction import vocabulary
+from rustnet.policy.redaction.addresses import MAPPED
 from rustnet.policy.redaction.names import MAX_TEXT, Names
 from rustnet.policy.redaction.paths import Paths, ends_like_a_host
 from rustnet.policy.redaction.pseudonyms import REDACTED, cached
@@ -28,7 +29,7 @@ _UUID = re.compile(r"\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?"
 _RUN = re.compile(rf"{re.escape(REDACTED)}(?:[\s,;=|\"'.:-]*{re.escape(REDACTED)})+")
 _SQL = re.compile(
     r"(?P<text>[EeXxBb]?'(?:[^']|'')*(?:'|\Z))|(?P<dollar>\$(?P<tag>\w{0,64})\$.*?(?:\$(?P=tag)\$|\Z))"
-    r"|(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))|(?P<name>\"(?:[^\"]|\"\")*(?:\"|\Z))",
+    r"|(?<![\w.])(?P<number>\d{13,39})(?![\w.])|(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))|(?P<name>\"(?:[^\"]|\"\")*(?:\"|\Z))",
     re.DOTALL,
 )
 _COLUMN = re.compile(r"\"[A-Za-z_][A-Za-z0-9_]{0,62}\"")
@@ -147,6 +148,10 @@ class Texts:
 
     def _sql_part(self, match: re.Match[str]) -> str:
         part = match[0]
+        if match["number"] is not None:
+            number = int(part)
+            mapped = MAPPED <= number <= MAPPED | 0xFFFF_FFFF
+            return str(self.names.address_number(number)) if mapped or number >> 64 else part
         if match["comment"] is not None:
             return f"-- {REDACTED}" if part.startswith("--") else f"/* {REDACTED} */"
         if match["name"] is not None:

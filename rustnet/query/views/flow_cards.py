@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rustnet.i18n import marked
 from rustnet.query.detail import APP_TEMPLATES, Fields
-from rustnet.query.views.flow_page import Card, Known, Row, Value
+from rustnet.query.views.flow_page import Card, Form, Known, Row, Value
 from rustnet.records import Kind
 from rustnet.store.meanings import kind_of
 
@@ -79,7 +79,8 @@ def cards(known: Known) -> tuple[Card, ...]:
 def _connection(known: Known) -> Iterable[Row]:
     f = known.flow
     local, remote = _ends(known)
-    yield _one(known, "flow_id", marked("flow"), "flow_id", "capture_id")
+    yield _one(known, "flow_id", marked("flow"))
+    yield _one(known, "capture_id", marked("capture"))
     yield _one(known, "protocol", marked("protocol"))
     for side, label in ((local, marked("local")), (remote, marked("remote"))):
         # Below layer 3 the ends are hardware addresses.
@@ -151,7 +152,7 @@ def _fact(known: Known, fact: str, column: str, of: str | None) -> Fields:
 def _ownership(known: Known) -> Iterable[Row]:
     f, process, won = known.flow, known.process, known.won or {}
 
-    def of_process(label: str, *names: str, form: typing.Literal["one", "process"] = "one") -> Row:
+    def of_process(label: str, *names: str, form: Form = "one") -> Row:
         values = tuple(
             Value(process.get(name), f"processes.{name}", kind_of("processes", name),
                   "TIMESTAMP_NS" if name == "started_at" else "")
@@ -172,7 +173,7 @@ def _ownership(known: Known) -> Iterable[Row]:
     yield of_process(marked("executable"), "exe")
     yield of_process(marked("command line"), "cmdline")
     yield of_process(marked("working directory"), "cwd")
-    yield of_process(marked("user"), "username", "uid", "gid")
+    yield of_process(marked("user"), "username", "uid", "gid", form="user")
     yield of_process(marked("started"), "started_at")
     yield of_process(marked("on host"), "host")
     yield of_process(marked("pod"), "pod", "namespace")

@@ -296,6 +296,13 @@ def statement(
     return Statement(chosen.shown(columns, order_by(order, known.sides), f" LIMIT {int(limit)}"), chosen.params)
 
 
+def known_count(spec: ViewSpec, known: Context) -> int | None:
+    """Number of flows of a list, if it follows from what is known."""
+    if spec.filter.strip() or spec.at is not None or spec.since is not None or not spec.closed:
+        return None
+    return known.total if effective(spec, known).loopback else known.total - known.loopback
+
+
 def count(session: Session, spec: ViewSpec, known: Context, group: Group | None = None) -> int:
     """Number of flows of a list, or of one of its groups."""
     chosen = choose(session, spec, known, Order(), group)

@@ -4,8 +4,9 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rustnet.query.detail import Fields, message_tables
+from rustnet.query.detail import Fields, StoredPacket, message_tables
 from rustnet.query.execute import ResultSet
+from rustnet.query.selection import IngestedFile, ingested_files
 from rustnet.query.views.spec import Statement, ViewSpec
 from rustnet.store.meanings import kind_of
 from rustnet.store.schema import quote_identifier
@@ -26,9 +27,14 @@ MAX_BUCKETS = 1_000
 _UP_TO = "AND ($at IS NULL OR ts <= make_timestamp_ns($at))"
 
 _PACKETS = f"""
-SELECT number, epoch_ns(ts) AS ts, from_src, length, captured, payload, tcp_flags, duplicate, interface
-FROM packets WHERE flow_id = $flow {_UP_TO}
+SELECT number, epoch_ns(ts) AS ts, from_src, length, captured, payload, tcp_flags, duplicate, capture_id, file_offset,
+    interface, file, (SELECT link_type FROM interfaces AS i
+        WHERE i.capture_id = p.capture_id AND i.interface = p.interface) AS link_type
+FROM packets AS p WHERE flow_id = $flow {_UP_TO}
 ORDER BY capture_id, number LIMIT {{limit}} OFFSET {{offset}}"""  # noqa: S608 -- our own words
+
+_CAPTURE = 8
+"""Place of the capture among their columns."""
 
 _TRAFFIC = f"""
 WITH own AS (
@@ -90,6 +96,8 @@ class PacketPage:
 
     rows: ResultSet
     offset: int
+    files: tuple[IngestedFile, ...]
+    """Files of their capture, by index."""
     statement: Statement
 
     @property
@@ -244,7 +252,16 @@ def packets(session: "Session", spec: ViewSpec, flow_id: int, offset: int = 0, l
     given = {"flow": flow_id, "at": spec.at}
     result = session.execute_own(sql, given, None, ("ts",))
     rows = ResultSet(result.columns, result.types, result.rows[:limit], len(result.rows) > limit, result.elapsed)
-    return PacketPage(rows, offset, Statement(sql, given))
+    files = ingested_files(session, rows.rows[0][_CAPTURE]) if rows.rows else ()
+    return PacketPage(rows, offset, files, Statement(sql, given))
+
+
+def stored_packet(page: PacketPage, row: int, flow_id: int) -> StoredPacket:
+    """Position of the bytes of a packet of a page."""
+    number, ts, _from_src, length, captured, _payload, _flags, _duplicate, capture_id, offset, interface, file, link = (
+        page.rows.rows[row]
+    )
+    return StoredPacket(capture_id, number, ts, length, captured, offset, interface, link, flow_id, file)
 
 
 def traffic(session: "Session", spec: ViewSpec, flow_id: int, width: int) -> Traffic:

@@ -61,6 +61,11 @@ SELECT epoch_ns(ts) AS ts, packet, kind, detail, count FROM anomalies
 WHERE flow_id = $flow AND ($at IS NULL OR ts IS NULL OR ts <= make_timestamp_ns($at)) ORDER BY packet, ts"""
 
 
+Form = typing.Literal["one", "end", "sides", "process", "user"]
+"""How the values of a row belong together. ``one``: next to each other; ``end``: address and port; ``sides``: of the
+local end and of the remote one; ``process``: name and pid; ``user``: name, user id and group id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """One value of a row."""
@@ -86,9 +91,7 @@ class Row:
     label: str
     """English text of its label, marked for translation."""
     values: tuple[Value, ...]
-    form: typing.Literal["one", "end", "sides", "process"] = "one"
-    """``one``: values next to each other; ``end``: address and port; ``sides``: of the local end and of the remote one;
-    ``process``: name and pid."""
+    form: Form = "one"
     source: str = ""
     """Word for where it was learned from: a protocol, a kind of claim, or the name of a table of addresses."""
     learned_at: int | None = None

@@ -18,6 +18,9 @@ LONGEST = 64
 EXAMPLES = "12:03  12:03:11.482  2026-11-29 12:03  +30s  -5m  50%  #1234  start  end  live"
 """What `parse` accepts."""
 
+LARGEST = (1 << 63) - 2
+"""Largest time of DuckDB, in nanoseconds since 1970 UTC."""
+
 _SECOND = 10**9
 _DAY = 86_400 * _SECOND
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -171,7 +174,7 @@ def _ns(local: dt.datetime) -> int:
     """Nanoseconds since 1970 UTC."""
     since = local.astimezone(dt.UTC) - _EPOCH
     ns = (since.days * 86_400 + since.seconds) * _SECOND
-    if not 0 <= ns < 1 << 63:
+    if not 0 <= ns <= LARGEST:
         raise UsageError(N_("expected a time between 1970 and 2261"))
     return ns
 
@@ -210,7 +213,7 @@ def _numbered(session: Session, target: Target) -> Place:
 
 def _around(session: Session, ns: int) -> tuple[tuple[int, int, int] | None, tuple[int, int, int] | None]:
     """The last packet up to a time and the first from it on: time, capture and number."""
-    ns = min(max(ns, 0), (1 << 63) - 1)
+    ns = min(max(ns, 0), LARGEST)
     before = session.execute_own(_BEFORE, [ns]).rows
     after = session.execute_own(_AFTER, [ns]).rows
     return (before[0] if before else None), (after[0] if after else None)

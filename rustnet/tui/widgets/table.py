@@ -29,7 +29,9 @@ HELD_SECONDS = 0.3
 COPY_SECONDS = 0.35
 """A click on the cursor's row copies after this time, unless it becomes a double click."""
 
-STYLES = ("cursor", "blurred", "header", "sorted", "dim", "ok", "warn", "error", "accent", "cell")
+STYLES = (
+    "cursor", "blurred", "header", "sorted", "dim", "ok", "warn", "error", "accent", "learned", "title", "cell",
+)  # fmt: skip
 """Names of styles that a cell or row can have; each is a component class ``table--NAME``."""
 
 
@@ -82,6 +84,8 @@ class Table(Headed, can_focus=True):
         & > .table--warn { color: $warning; }
         & > .table--error { color: $error; }
         & > .table--accent { color: $primary; }
+        & > .table--learned { color: $secondary; }
+        & > .table--title { text-style: bold; }
         & > .table--cell { background: $primary; color: $background; text-style: bold underline; }
     }
     Table:nocolor {

@@ -16,7 +16,7 @@ def test_pages_of_messages_join(samples: dict[str, Session], sample: str) -> Non
     session = samples[sample]
     for (flow_id,) in session.execute("SELECT flow_id FROM flows ORDER BY src_bytes + dst_bytes DESC LIMIT 15").rows:
         whole, _more = all_messages(session, flow_id, 1_000)
-        pages = []
+        pages: list[flow_messages.FlowMessage] = []
         offset = 0
         while True:
             page = flow_messages.messages(session, NOW, flow_id, offset, 3)

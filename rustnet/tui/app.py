@@ -409,6 +409,10 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         except RustnetError as error:
             self.say(self.presenter.error(error), error=True)
             return
+        self.clear_notifications()
+        self.answered()
+        for line in self.frame.query(FilterLine):
+            line.presentation_changed()
         self.update_frame()
         for pane in self.frame.query("Pane"):
             cast("Pane", pane).presentation_changed()

@@ -26,7 +26,7 @@ SENTENCES: set[tuple[str, ...]] = set(TOOL["sentences"]())
 LANGUAGES = sorted(po.PLURAL_FORMS)
 NOT_BREAKING = "\u00a0"
 """What French puts before some marks."""
-KEPT = re.compile(r"(?<![A-Za-z0-9-])--[a-z][a-z-]+|`[^`]+`|docs/[\w.-]+|'(?:rustnet|pip|apt|chmod|set) [^']*'")
+KEPT = re.compile(r"(?<![A-Za-z0-9-])--[a-z][a-z-]+|`[^`]+`|docs/[a-z-]+\.md|'(?:rustnet|pip|apt|chmod|set) [^']*'")
 """Options, commands and pages, which are the same in every language."""
 
 

@@ -16,11 +16,6 @@ from rustnet.errors import UsageError
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
-    from rustnet.sources.hashing import hash_ahead  # noqa: PLC0415
-
-    browsing = not (no_tui or as_json) and interactive(files)
-    if not browsing:
-        hash_ahead(files[0])
     from rustnet.ingest.options import GeoFiles
 
 

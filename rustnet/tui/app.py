@@ -22,7 +22,7 @@ from rustnet.query.views.spec import ViewSpec
 from rustnet.records import Kind
 from rustnet.tui import themes
 from rustnet.tui.app_commands import PaletteCommands, screen_text
-from rustnet.tui.bindings import hints, keymap
+from rustnet.tui.bindings import UNBOUND, hints, keymap
 from rustnet.tui.dialogs.leave import Choice, LeaveDialog
 from rustnet.tui.main_screen import TABS, MainScreen
 from rustnet.tui.presenter import Presenter
@@ -70,7 +70,7 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
 
     TITLE = "rustnet"
     ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMAND_PALETTE_BINDING = UNBOUND  # the table of keys has it, without precedence over the filter line
     BINDINGS: ClassVar[list[BindingType]] = []
     CSS = """
     * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
@@ -409,6 +409,10 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         except RustnetError as error:
             self.say(self.presenter.error(error), error=True)
             return
+        self.clear_notifications()
+        self.answered()
+        for line in self.frame.query(FilterLine):
+            line.presentation_changed()
         self.update_frame()
         for pane in self.frame.query("Pane"):
             cast("Pane", pane).presentation_changed()

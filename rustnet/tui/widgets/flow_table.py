@@ -120,6 +120,7 @@ class FlowTable(Table):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
+        self._column = ""
         self.rows = FlowRows()
         self.order = Order()
         self.grouped = False
@@ -371,6 +372,17 @@ class FlowTable(Table):
         if flow is None:
             return ""
         return cells.address(flow.remote, port=False) if not key else cells.cell(flow, key, 1_000).text
+
+    def selected_column(self) -> str:
+        """Column whose value is copied and viewed; "" is the remote address."""
+        return self._column if any(place.column.key == self._column for place in self.placed) else ""
+
+    def action_column(self, step: int) -> None:
+        """Select the next column, or the previous one; before the first one, none."""
+        keys = ["", *(place.column.key for place in self.placed)]
+        at = keys.index(self.selected_column()) + step
+        self._column = keys[max(0, min(len(keys) - 1, at))]
+        self.redraw()
 
     @property
     def complete(self) -> bool:

@@ -73,25 +73,38 @@ def test_ctrl_c_quits_at_once(terminal: Terminal, session: Path) -> None:
 
 
 @in_terminal
+@pytest.mark.parametrize("to", [Terminal.command, Terminal.browser], ids=["command", "browser"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_ends_it_and_the_terminal_is_clean(terminal: Terminal, session: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_it_and_the_terminal_is_clean(
+    terminal: Terminal, session: Path, number: signal.Signals, to: Callable[[Terminal], int]
+) -> None:
     terminal.rustnet("browse", session)
     terminal.wait(READY)
-    terminal.kill_browser(number)
+    os.kill(to(terminal), number)
     assert terminal.wait_for_exit() == 130
     terminal.wait_clean()
     terminal.wait_for_no_process()
 
 
 @in_terminal
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_the_terminal_is_clean_after_a_sudden_death(terminal: Terminal, session: Path, number: signal.Signals) -> None:
     terminal.rustnet("browse", session)
     terminal.wait(READY)
-    terminal.kill_browser(number)
+    os.kill(terminal.browser(), number)
     assert terminal.wait_for_exit() == 128 + number
+    assert f"the browser was ended by signal {number:d}" in terminal.screen()
     terminal.wait_clean()
     terminal.wait_for_no_process()
+
+
+@in_terminal
+def test_the_terminal_is_clean_when_the_process_that_watches_is_killed(terminal: Terminal, session: Path) -> None:
+    terminal.rustnet("browse", session)
+    terminal.wait(READY)
+    os.kill(terminal.command(), signal.SIGKILL)
+    terminal.wait_for_no_process()
+    assert terminal.is_clean()
 
 
 @in_terminal
@@ -251,22 +264,24 @@ def slow(terminal: Terminal, *words: object) -> None:
     [
         (lambda terminal: terminal.press("q", "q"), 130),
         (lambda terminal: terminal.press("C-c"), 130),
-        (lambda terminal: terminal.kill_browser(signal.SIGTERM), 130),
-        (lambda terminal: terminal.kill_browser(signal.SIGHUP), 130),
-        (lambda terminal: terminal.kill_browser(signal.SIGKILL), 137),
+        (lambda terminal: os.kill(terminal.command(), signal.SIGTERM), 130),
+        (lambda terminal: os.kill(terminal.command(), signal.SIGHUP), 130),
+        (lambda terminal: os.kill(terminal.command(), signal.SIGKILL), 137),
+        (lambda terminal: os.kill(terminal.browser(), signal.SIGKILL), 137),
     ],
-    ids=["quit", "ctrl-c", "term", "hup", "kill"],
+    ids=["quit", "ctrl-c", "term", "hup", "kill command", "kill browser"],
 )
 def test_a_temporary_session_ends_with_the_browser(
     terminal: Terminal, end: Callable[[Terminal], object], code: int
 ) -> None:
     slow(terminal)
-    assert len(terminal.processes()) > 2
+    assert len(terminal.processes()) > 3
     end(terminal)
-    assert terminal.wait_for_exit() == code
-    terminal.wait_clean()
     terminal.wait_for_no_process()
-    terminal.until(lambda _screen: not list(terminal.temporary.iterdir()), "the directory's end")
+    assert list(terminal.temporary.iterdir()) == []
+    assert terminal.is_clean()
+    if code == 130:
+        assert terminal.wait_for_exit() == code
 
 
 @in_terminal
@@ -317,7 +332,7 @@ def test_a_replay_goes_on_in_the_terminal(terminal: Terminal) -> None:
 @in_terminal
 def test_a_killed_browser_ends_the_writer_which_stores_what_it_read(terminal: Terminal, tmp_path: Path) -> None:
     slow(terminal, "--db", "kept.duckdb")
-    terminal.kill_browser(signal.SIGKILL)
+    os.kill(terminal.browser(), signal.SIGKILL)
     terminal.wait_for_no_process()
     with open_session(tmp_path / "kept.duckdb") as kept:
         assert kept.captures().rows

@@ -100,7 +100,7 @@ def command(
     no_tui: bool,
     redact: bool,
     top: int,
-) -> ExitCode:
+) -> int:
     """Ingest, and browse the session or print the summary."""
     if files.count(STDIN) > 1:
         raise UsageError("standard input can be given only once")
@@ -168,7 +168,7 @@ class _Replay:
                 print_summary(session, report, summary, self.as_json, kept=self.db is not None, top=self.top)
         return _exit_code(report, code, self.tool, self.strict)
 
-    def on_screen(self, state: State) -> ExitCode:
+    def on_screen(self, state: State) -> int:
         """Ingest in another process, and browse the session meanwhile."""
         from rustnet.cli.browsing import browse_replay  # noqa: PLC0415 -- on a terminal only
 

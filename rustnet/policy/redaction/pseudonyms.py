@@ -19,6 +19,7 @@ LONGEST_KEPT = 512
 
 SYMBOLS = "0123456789bcdfghjkmnpqrstvwxyz"
 """No vowels, so that no pseudonym is a word."""
+_PAIRS = tuple(first + second for first in SYMBOLS for second in SYMBOLS)
 LENGTH = 8
 """Symbols of a pseudonym: 39 bits, so that among 100,000 texts two have the same one in one of 130 cases."""
 
@@ -44,11 +45,10 @@ class Pseudonyms:
     def of(self, mark: str, text: str) -> str:
         """Pseudonym of a text."""
         number = self.number(text)
-        symbols = []
-        for _symbol in range(LENGTH):
-            number, rest = divmod(number, len(SYMBOLS))
-            symbols.append(SYMBOLS[rest])
-        pseudonym = f"{mark}-{''.join(symbols)}"
+        number, first = divmod(number, len(_PAIRS))
+        number, second = divmod(number, len(_PAIRS))
+        number, third = divmod(number, len(_PAIRS))
+        pseudonym = f"{mark}-{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[number % len(_PAIRS)]}"
         self.remember(pseudonym, text)
         return pseudonym
 

@@ -1,6 +1,6 @@
-"""Processes by their traffic: rates, the last minute, totals, destinations, and how much of the traffic has an owner."""
+"""Processes by their traffic: rates, the last minute, totals, destinations, and the share with an owner."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rustnet.query.processes import arrange
@@ -19,7 +19,7 @@ MINUTE = 60
 
 _PROCESSES = """
 WITH peers AS (
-    SELECT process_id, remote_addr, count(*) AS flows, count(*) FILTER (end_reason IN ('open', 'end', 'interrupted'))
+    SELECT process_id, remote_addr, count(*) AS flows, count(*) FILTER (end_reason IN ('open', 'interrupted'))
         AS active, coalesce(sum(bytes_sent), 0)::BIGINT AS sent, coalesce(sum(bytes_received), 0)::BIGINT AS received,
         max(hostname) FILTER (local_initiated) AS name, count(*) FILTER (process_contested) AS contested,
         min(first_seen) AS first_seen, max(last_seen) AS last_seen
@@ -138,16 +138,12 @@ def activity(session: "Session", spec: ViewSpec, *, tree: bool = False) -> Activ
     """Processes with the most bytes first, or each below its parent."""
     times = span(session, spec)
     head = times.last if spec.at is None or times.last is None else spec.at
-    statement = scoped(
-        session,
-        spec,
-        _PROCESSES,
-        {"from": (head or 0) - MINUTE * 10**9, "most": MOST_ROWS, "minute": MINUTE, "now": NOW_SECONDS},
-    )
-    answer = session.execute_own(statement.sql, statement.params).rows
+    begin = (head or 0) - MINUTE * 10**9
+    bound = {"from": begin, "most": MOST_ROWS, "minute": MINUTE, "now": NOW_SECONDS}
+    question = scoped(session, spec, _PROCESSES, bound)
+    answer = question.rows(session)
     rows = [_row(values) for values in answer]
-    coverage = scoped(session, spec, _COVERAGE)
-    counted = session.execute_own(coverage.sql, coverage.params).rows
+    counted = scoped(session, spec, _COVERAGE).rows(session)
     return Activity(
         _tree(session, rows) if tree else rows,
         int(answer[0][-1]) if answer else 0,
@@ -158,26 +154,24 @@ def activity(session: "Session", spec: ViewSpec, *, tree: bool = False) -> Activ
         [Unowned(reason, flows, size) for owned, reason, flows, size in counted if not owned],
         head,
         0.0 if head is None or times.first is None else min(float(MINUTE), (head - times.first) / 1e9),
-        statement,
+        question.statement,
     )
 
 
 def _row(values: tuple[Any, ...]) -> ProcessRow:
-    process_id, name, pid, user, host, container, sent_now, received_now, *rest, history, _whole = values
+    row = ProcessRow(*values[:-2])
     sent, received = [0] * MINUTE, [0] * MINUTE
-    for second, out, into in history or ():
+    for second, out, into in values[-2] or ():
         sent[second], received[second] = out, into
-    return ProcessRow(
-        process_id, name, pid, user, host, container, sent_now / NOW_SECONDS, received_now / NOW_SECONDS, *rest,
-        sent_history=tuple(sent), received_history=tuple(received), known=process_id is not None,
-        tree_bytes=rest[4] + rest[5],
+    return replace(
+        row, sent_now=row.sent_now / NOW_SECONDS, received_now=row.received_now / NOW_SECONDS,
+        sent_history=tuple(sent), received_history=tuple(received), known=row.process_id is not None,
+        tree_bytes=row.sent + row.received,
     )  # fmt: skip
 
 
 def _tree(session: "Session", rows: list[ProcessRow]) -> list[ProcessRow]:
     """Rows in the order of the tree, with ancestors that own no flows; the flows without a process come last."""
-    from dataclasses import replace  # noqa: PLC0415 -- in this mode only
-
     by_id = {row.process_id: row for row in rows if row.known and row.process_id is not None}
     sums = {
         number: {"flows": row.flows, "bytes_sent": row.sent, "bytes_received": row.received}

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rustnet.query.session import Session
 
 ANOMALIES = (
-    Field("kind", Kind.WORD), Field("times", Kind.COUNT), Field("flows", Kind.COUNT), Field("first_packet", Kind.PACKET),
-    Field("first", Kind.TIME), Field("last", Kind.TIME), Field("example", Kind.FREE_TEXT), Field("details", Kind.COUNT),
+    Field("kind", Kind.WORD), Field("times", Kind.COUNT), Field("flows", Kind.COUNT),
+    Field("first_packet", Kind.PACKET), Field("first", Kind.TIME), Field("last", Kind.TIME),
+    Field("example", Kind.FREE_TEXT), Field("details", Kind.COUNT),
 )  # fmt: skip
 PLACES = (
     Field("ts", Kind.TIME), Field("capture_id", Kind.KEY), Field("packet", Kind.PACKET), Field("flow_id", Kind.FLOW),
@@ -57,8 +58,8 @@ UNION ALL
 SELECT 'ownership', regexp_replace(evidence, ':[^:]*$', ''), source, NULL, count(*), NULL
 FROM claims GROUP BY ALL
 UNION ALL
-SELECT 'clock', origin, source, NULL, pairs, format('{:.3f} s', offset_ms / 1000) || CASE WHEN wrong THEN ' !' ELSE '' END
-FROM clocks
+SELECT 'clock', origin, source, NULL, pairs,
+    format('{:.3f} s', offset_ms / 1000) || CASE WHEN wrong THEN ' !' ELSE '' END FROM clocks
 ORDER BY about, name, version LIMIT $most"""
 
 
@@ -91,8 +92,7 @@ def captures(session: "Session", spec: ViewSpec) -> Captures:
     so_far: dict[int, SoFar] = {}
     if spec.at is not None or spec.since is not None:
         only_times = ViewSpec(at=spec.at, since=spec.since, loopback=True)
-        statement = scoped(session, only_times, _SO_FAR)
-        rows = session.execute_own(statement.sql, statement.params).rows
+        rows = scoped(session, only_times, _SO_FAR).rows(session)
         so_far = {capture: SoFar(*counts) for capture, *counts in rows}
     meta = {
         key: value

@@ -47,6 +47,6 @@ def listed(
     session: "Session", spec: ViewSpec, sql: str, fields: Sequence[Field], params: Mapping[str, object] | None = None
 ) -> Listing:
     """Ask a statement that ends in ``LIMIT $most``, over what ``spec`` leaves; its columns are ``fields``."""
-    statement = scoped(session, spec, sql, {**(params or {}), "most": MOST_ROWS + 1})
-    rows = session.execute_own(statement.sql, statement.params).rows
-    return Listing(tuple(fields), rows[:MOST_ROWS], len(rows) > MOST_ROWS, statement)
+    question = scoped(session, spec, sql, {**(params or {}), "most": MOST_ROWS + 1})
+    rows = question.rows(session)
+    return Listing(tuple(fields), rows[:MOST_ROWS], len(rows) > MOST_ROWS, question.statement)

@@ -12,14 +12,12 @@ from rustnet.errors import UsageError
 from rustnet.i18n import N_
 from rustnet.query import values
 from rustnet.query.session import Session
+from rustnet.query.views.at import LARGEST
 
 LONGEST = 64
 """Most characters of a typed time."""
 EXAMPLES = "12:03  12:03:11.482  2026-11-29 12:03  +30s  -5m  50%  #1234  start  end  live"
 """What `parse` accepts."""
-
-LARGEST = (1 << 63) - 2
-"""Largest time of DuckDB, in nanoseconds since 1970 UTC."""
 
 _SECOND = 10**9
 _DAY = 86_400 * _SECOND

@@ -26,8 +26,9 @@ VLANS = (
     Field("last", Kind.TIME),
 )  # fmt: skip
 TUNNELS = (
-    Field("tunnel", Kind.WORD), Field("src_ip", Kind.ADDRESS), Field("dst_ip", Kind.ADDRESS), Field("inner", Kind.COUNT),
-    Field("bytes", Kind.BYTES), Field("first", Kind.TIME), Field("last", Kind.TIME), Field("flow_id", Kind.FLOW),
+    Field("tunnel", Kind.WORD), Field("src_ip", Kind.ADDRESS), Field("dst_ip", Kind.ADDRESS),
+    Field("inner", Kind.COUNT), Field("bytes", Kind.BYTES), Field("first", Kind.TIME), Field("last", Kind.TIME),
+    Field("flow_id", Kind.FLOW),
 )  # fmt: skip
 GATEWAYS = (
     Field("ip", Kind.ADDRESS), Field("mac", Kind.MAC), Field("vendor", Kind.SOFTWARE), Field("confidence", Kind.WORD),
@@ -81,12 +82,10 @@ def tunnels(session: "Session", spec: ViewSpec) -> Listing:
 
 def gateways(session: "Session", spec: ViewSpec) -> Listing:
     """Routers on the link, with the evidence for each, by the saved query of that name."""
-    sql = f"SELECT * REPLACE (epoch_ns(first_seen) AS first_seen, epoch_ns(last_seen) AS last_seen) FROM (\n{_gateways()}\n) LIMIT $most"
+    saved = catalogue.load()["gateways"].sql.strip().rstrip(";")
+    times = "epoch_ns(first_seen) AS first_seen, epoch_ns(last_seen) AS last_seen"
+    sql = f"SELECT * REPLACE ({times}) FROM (\n{saved}\n) LIMIT $most"  # noqa: S608 -- our own query
     return listed(session, spec, sql, GATEWAYS)
-
-
-def _gateways() -> str:
-    return catalogue.load()["gateways"].sql.strip().rstrip(";")
 
 
 def has_table(session: "Session", table: str) -> bool:

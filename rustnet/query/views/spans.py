@@ -1,4 +1,4 @@
-"""Columns of a plot over time: spans of equal length, long silences cut out, and what no capture covers left unknown."""
+"""Columns of a plot over time: spans of equal length; long silences are cut out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

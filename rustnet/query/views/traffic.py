@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rustnet.query.views.scoped import Span, scoped, span
 from rustnet.query.views.spans import Spans, cut, even
@@ -73,7 +73,7 @@ _LIFECYCLE = """
 SELECT span, sum(opened)::BIGINT, sum(closed)::BIGINT FROM (
     SELECT {opened} AS span, count(*) AS opened, 0 AS closed FROM flows GROUP BY span
     UNION ALL
-    SELECT {closed}, 0, count(*) FROM flows WHERE end_reason NOT IN ('open', 'end', 'interrupted') GROUP BY ALL)
+    SELECT {closed}, 0, count(*) FROM flows WHERE end_reason NOT IN ('open', 'interrupted') GROUP BY ALL)
 WHERE span IS NOT NULL GROUP BY span"""
 
 _STATES = """
@@ -228,9 +228,9 @@ def _stack_rows(session: "Session", spec: ViewSpec, stack: str, spans: Spans) ->
     sent, received = STACKS[stack]
     sql = _STACK.format(column=spans.sql("ts"), sent=sent, received=received)
     bound = {"first": spans.first, "last": spans.last, "layers": LAYERS}
-    statement = scoped(session, spec, sql, bound)
-    rows: list[Row] = session.execute_own(statement.sql, statement.params).rows
-    return statement, rows
+    question = scoped(session, spec, sql, bound)
+    rows: list[Any] = question.rows(session)
+    return question.statement, rows
 
 
 def _busy(rows: Iterable[Row]) -> list[tuple[int, int, int]]:
@@ -265,11 +265,11 @@ def _quality(session: "Session", spec: ViewSpec, spans: Spans, rows: list[Row]) 
     for column, _place, _name, _size, count, *_rest in rows:
         segments[column] = segments.get(column, 0) + count
     sql = _INTERVALS.format(column=spans.sql("ts"))
-    statement = scoped(session, spec, sql, {"first": spans.first, "last": spans.last})
+    question = scoped(session, spec, sql, {"first": spans.first, "last": spans.last})
     remote: Values = [None] * spans.columns
     local: Values = [None] * spans.columns
     again: Values = [0.0 if segments.get(at) else None for at in range(spans.columns)]
-    for column, remote_ms, local_ms, retransmissions in session.execute_own(statement.sql, statement.params).rows:
+    for column, remote_ms, local_ms, retransmissions in question.rows(session):
         remote[column], local[column] = remote_ms, local_ms
         if segments.get(column):
             again[column] = min(100.0, 100.0 * retransmissions / segments[column])
@@ -278,25 +278,21 @@ def _quality(session: "Session", spec: ViewSpec, spans: Spans, rows: list[Row]) 
 
 def _lifecycle(session: "Session", spec: ViewSpec, spans: Spans, covered: list[bool]) -> tuple[Values, Values]:
     sql = _LIFECYCLE.format(opened=spans.sql("started_at"), closed=spans.sql("ended_at"))
-    statement = scoped(session, spec, sql)
     opened: Values = [0.0 if inside else None for inside in covered]
     closed = list(opened)
     seconds = spans.length / 1e9
-    for column, began, ended in session.execute_own(statement.sql, statement.params).rows:
+    for column, began, ended in scoped(session, spec, sql).rows(session):
         opened[column], closed[column] = began / seconds, ended / seconds
     return opened, closed
 
 
 def _states(session: "Session", spec: ViewSpec) -> list[State]:
-    statement = scoped(session, spec, _STATES)
-    return [State(*row) for row in session.execute_own(statement.sql, statement.params).rows]
+    return [State(*row) for row in scoped(session, spec, _STATES).rows(session)]
 
 
 def _apps(session: "Session", spec: ViewSpec) -> list[App]:
-    statement = scoped(session, spec, _APPS, {"most": MOST_ROWS})
-    return [App(*row) for row in session.execute_own(statement.sql, statement.params).rows]
+    return [App(*row) for row in scoped(session, spec, _APPS, {"most": MOST_ROWS}).rows(session)]
 
 
 def _talkers(session: "Session", spec: ViewSpec) -> list[Talker]:
-    statement = scoped(session, spec, _TALKERS, {"most": MOST_ROWS})
-    return [Talker(*row) for row in session.execute_own(statement.sql, statement.params).rows]
+    return [Talker(*row) for row in scoped(session, spec, _TALKERS, {"most": MOST_ROWS}).rows(session)]

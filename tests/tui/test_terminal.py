@@ -132,28 +132,30 @@ CRASH = """
 import sys
 from rustnet.tui import prepare
 prepare()
-from rustnet.tui.pane import Pane
+from rustnet.tui.app import Browser
+from rustnet.tui.main_screen import MainScreen
 def fails(self, *words):
     captured = "password=tr0ub4dor"
-    raise {error}
-Pane.{method} = fails
+    raise RuntimeError("value " + captured)
+{method} = fails
 from rustnet.cli.main import entry
 entry()
 """
 
 
 @in_terminal
-@pytest.mark.parametrize("method", ["_arrived", "refresh_if_old"])
+@pytest.mark.parametrize("method", ["Browser._facts_came", "MainScreen.on_mount"])
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_crash_is_one_line_without_captured_data(terminal: Terminal, session: Path, method: str, debug: bool) -> None:
-    code = CRASH.format(method=method, error="RuntimeError('value ' + captured)")
+    code = CRASH.format(method=method)
     terminal.run(sys.executable, "-c", code, *(["--debug"] if debug else []), "--no-config", "browse", session)
     assert terminal.wait_for_exit() == 1
     shown = terminal.screen().replace("\n", "")
-    assert "the browser ended: RuntimeError in " in shown
+    assert "internal error: the browser ended: RuntimeError in " in shown
     assert "please report it" in shown
     assert ('  File "' in shown) is debug
     assert ("tr0ub4dor" in shown) is debug
+    assert "captured" not in shown
     terminal.wait_clean()
     terminal.wait_for_no_process()
 

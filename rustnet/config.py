@@ -17,7 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rustnet.config_values import WrongError, flag, nearest, numbers_by_name, texts, texts_by_name, word
+from rustnet.config_values import (
+    WrongError,
+    flag,
+    nearest,
+    numbers_by_name,
+    texts,
+    texts_by_name,
+    time_zone,
+    word,
+)
 from rustnet.errors import UsageError
 from rustnet.i18n import LANGUAGES, N_, _
 
@@ -31,6 +40,9 @@ _VALUE_LINES = 100
 """Most lines of one value; the lines of keys after a longer one are not worked out."""
 
 Color = Literal["auto", "always", "never"]
+RedactMode = Literal["off", "on", "always"]
+REDACT_POLICIES = ("share", "strict", "timing-only")
+"""Names of the policies of redaction."""
 
 
 class ConfigError(UsageError):
@@ -93,36 +105,16 @@ def _language(value: object, _folder: Path) -> str:
     raise WrongError(nearest(str(value), ("auto", *LANGUAGES)))
 
 
-def _timezone(value: object, _folder: Path) -> dt.tzinfo:
-    if not isinstance(value, str):
-        raise WrongError
-    if value.upper() in ("UTC", "Z"):
-        return dt.UTC
-    offset = re.fullmatch(r"([+-])(\d\d):?([0-5]\d)", value, re.ASCII)
-    if offset:
-        minutes = int(offset[2]) * 60 + int(offset[3])
-        if minutes >= 24 * 60:
-            raise WrongError
-        return dt.timezone(dt.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
-    import zoneinfo  # noqa: PLC0415 -- for other zones than UTC only
-
-    try:
-        return _local_zone() if value == "local" else zoneinfo.ZoneInfo(value)
-    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
-        raise WrongError(nearest(value, sorted(zoneinfo.available_timezones()))) from None
+def _redact_mode(value: object, _folder: Path) -> RedactMode:
+    if value == "off" or value == "on" or value == "always":  # noqa: PLR1714 -- narrows the type
+        return value
+    raise WrongError(nearest(str(value), ("off", "on", "always")))
 
 
-def _local_zone() -> dt.tzinfo:
-    """The system's time zone: that of ``TZ``, else that of ``/etc/localtime``."""
-    import zoneinfo  # noqa: PLC0415
-
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if name:
-        return zoneinfo.ZoneInfo(name)
-    place = Path("/etc/localtime")
-    name = str(place.resolve()).partition("zoneinfo/")[2]
-    with place.open("rb") as file:
-        return zoneinfo.ZoneInfo.from_file(file, name or "local")
+def _redact_policy(value: object, _folder: Path) -> str:
+    if isinstance(value, str) and value in REDACT_POLICIES:
+        return value
+    raise WrongError(nearest(str(value), REDACT_POLICIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +150,18 @@ class Config:
     geo_asn: Path | None = None
     """Database of autonomous systems in MaxMind's format."""
 
+    redact_mode: RedactMode = "off"
+    """Whether the browser replaces addresses, names, users, paths and other values that identify somebody: off, on (the
+    key X switches it off), or always, which nothing in the browser can end.
+    """
+    redact_policy: str = "share"
+    """What becomes of which values: share, strict or timing-only, as in docs/redaction.md."""
+    redact_key_file: Path | None = None
+    """File of the key under which values are replaced, so that the same value has the same replacement in all that is
+    shown or shared. It is created with a random key if it does not exist; a text of your own is a passphrase. Only you
+    may have access to it. None: another random key each time.
+    """
+
     browser_theme: str = "muted"
     """Theme of the browser: muted, vivid, colour-blind, catppuccin-mocha, tokyo-night, gruvbox, nord, or terminal for
     the terminal's own colours. On a light background, the first four have light colours.
@@ -192,7 +196,7 @@ _DATABASES = "/usr/share/GeoIP"
 SETTINGS: dict[str, Setting] = {
     setting.key: setting
     for setting in (
-        Setting("timezone", _ZONES, "UTC", '"Europe/Berlin"', _timezone),
+        Setting("timezone", _ZONES, "UTC", '"Europe/Berlin"', time_zone),
         Setting("color", N_('"auto", "always" or "never"'), "auto", '"never"', _color),
         Setting("language", N_('"auto", "de", "en", "es", "fr", "ja" or "zh_CN"'), "auto", '"de"', _language),
         Setting("workers", N_('a number from 0 to 64, or "auto"'), "auto", "4", _workers),
@@ -201,6 +205,9 @@ SETTINGS: dict[str, Setting] = {
         Setting("geo.country", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-Country.mmdb"', _path),
         Setting("geo.city", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-City.mmdb"', _path),
         Setting("geo.asn", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-ASN.mmdb"', _path),
+        Setting("redact.mode", N_('"off", "on" or "always"'), "off", '"always"', _redact_mode),
+        Setting("redact.policy", N_('"share", "strict" or "timing-only"'), "share", '"strict"', _redact_policy),
+        Setting("redact.key_file", N_("the path of a file"), "none", '"~/.config/rustnet/redaction.key"', _path),
         Setting("browser.theme", N_("the name of a theme"), "muted", '"nord"', word),
         Setting("browser.colors", N_("a table of names and colours"), "none", '{ accent = "#ffaf00" }', texts_by_name),
         Setting("browser.filter", N_("a filter"), "none", '"app:tls"', word),

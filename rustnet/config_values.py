@@ -1,6 +1,9 @@
 """Readers of the values of settings: from TOML, or from the text of a flag or a variable."""
 
-from collections.abc import Iterable, Mapping
+import datetime as dt
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 LONGEST = 1000
@@ -64,7 +67,7 @@ def numbers_by_name(value: object, _folder: Path) -> Mapping[str, int]:
     return numbers
 
 
-def _table(value: object) -> list[tuple[str, object]]:
+def _table(value: object) -> Sequence[tuple[str, object]]:
     """Entries of a table; keys with dots in them may stand as tables in tables."""
     if isinstance(value, str):
         parts = [part.partition("=") for part in value.split()]
@@ -74,13 +77,54 @@ def _table(value: object) -> list[tuple[str, object]]:
     if not isinstance(value, dict):
         raise WrongError
     entries: list[tuple[str, object]] = []
-    waiting: list[tuple[str, object]] = list(value.items())
+    waiting: list[tuple[str, object]] = [*value.items()]
     while waiting and len(entries) <= MOST:
         name, item = waiting.pop(0)
         if isinstance(item, dict):
-            waiting = [(f"{name}.{inner}", each) for inner, each in item.items()] + waiting
+            waiting[:0] = [(f"{name}.{inner}", each) for inner, each in item.items()]
         else:
             entries.append((name, item))
     if len(entries) > MOST:
         raise WrongError
     return entries
+
+
+def time_zone(value: object, _folder: Path) -> dt.tzinfo:
+    """Read the name of a time zone, or an offset."""
+    if not isinstance(value, str):
+        raise WrongError
+    if value.upper() in ("UTC", "Z"):
+        return dt.UTC
+    offset = re.fullmatch(r"([+-])(\d\d):?([0-5]\d)", value, re.ASCII)
+    if offset:
+        minutes = int(offset[2]) * 60 + int(offset[3])
+        if minutes >= 24 * 60:
+            raise WrongError
+        return dt.timezone(dt.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
+    import zoneinfo  # noqa: PLC0415 -- for other zones than UTC only
+
+    try:
+        return _local_zone() if value == "local" else zoneinfo.ZoneInfo(value)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        raise WrongError(nearest(value, sorted(zoneinfo.available_timezones()))) from None
+
+
+def read_zone(name: str) -> dt.tzinfo | None:
+    """Time zone by name or offset, as the setting takes it; None if there is none of this name."""
+    try:
+        return time_zone(name, Path())
+    except WrongError:
+        return None
+
+
+def _local_zone() -> dt.tzinfo:
+    """The system's time zone: that of ``TZ``, else that of ``/etc/localtime``."""
+    import zoneinfo  # noqa: PLC0415
+
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if name:
+        return zoneinfo.ZoneInfo(name)
+    place = Path("/etc/localtime")
+    name = str(place.resolve()).partition("zoneinfo/")[2]
+    with place.open("rb") as file:
+        return zoneinfo.ZoneInfo.from_file(file, name or "local")

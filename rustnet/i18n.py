@@ -3,10 +3,12 @@
 The language is the one that `use` was given, else that of the environment. A message without a translation is English.
 """
 
+import contextlib
 import functools
 import gettext
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("locale")
@@ -24,6 +26,17 @@ def use(language: str) -> None:
     global _chosen  # noqa: PLW0603 -- the language belongs to the process
     _chosen = language
     _catalogue.cache_clear()
+
+
+@contextlib.contextmanager
+def in_english() -> Iterator[None]:
+    """Show messages in English within the block: those of output that programs read."""
+    before = _chosen
+    use("en")
+    try:
+        yield
+    finally:
+        use(before)
 
 
 def language() -> str:

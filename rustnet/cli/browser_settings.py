@@ -1,14 +1,16 @@
 """Settings of the browser from configuration and command line, and what is wrong with those that name its parts."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.cli.main import State
 from rustnet.config import Config, ConfigError
-from rustnet.config_values import nearest
+from rustnet.config_values import nearest, read_zone
 
 if TYPE_CHECKING:
+    from rustnet.policy.redaction import Redactor
     from rustnet.tui.settings import BrowserSettings
 
 
@@ -19,6 +21,10 @@ def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bo
     config = state.config
     for problem in browser_problems(config):
         raise problem
+    mode = "on" if redact and config.redact_mode == "off" else config.redact_mode
+    redactor = cache(partial(new_redactor, config))
+    if mode != "off":
+        redactor()  # a key that cannot be used is better seen before the screen
     return BrowserSettings(
         theme=config.browser_theme,
         theme_overrides=config.browser_colors,
@@ -34,9 +40,20 @@ def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bo
         interfaces=config.interfaces,
         queries=_queries_folder(config),
         state_folder=_state_folder(),
-        redact="on" if redact else "off",
+        read_zone=read_zone,
+        config_file="" if state.config_path is None else str(state.config_path),
+        redact=mode,
+        redactor=redactor,
         debug=state.debug,
     )
+
+
+def new_redactor(config: Config) -> "Redactor":
+    """Redactor of the configured policy and key. Raises `UsageError` for a key that cannot be used."""
+    from rustnet.policy.redaction import POLICIES, Redactor, key_of_file, random_key  # noqa: PLC0415 -- if wanted
+
+    key = random_key() if config.redact_key_file is None else key_of_file(config.redact_key_file)
+    return Redactor(key, POLICIES[config.redact_policy])
 
 
 def _queries_folder(config: Config) -> Path:

@@ -11,8 +11,8 @@ from rustnet.query.diff import COLUMNS, Difference
 from rustnet.query.diff_sides import SideFacts
 
 _SCREEN = (
-    Col("", least=0), Col("kind", least=0), Col("item", least=16), Col("detail", least=10, drop=2),
-    Col("seen", least=14), Col("why", least=8, drop=1), Col("bits", True, 0, drop=3),
+    Col("", least=0), Col(_("kind"), least=0), Col(_("item"), least=16), Col(_("detail"), least=10, drop=2),
+    Col(_("seen"), least=14), Col(_("why"), least=8, drop=1), Col(_("bits"), True, 0, drop=3),
 )  # fmt: skip
 _MARKS = {"new": "+", "gone": "-", "changed": "~"}
 _REASONS = {

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from rustnet.cli.terminal import Col, Terminal, flow_items, table, wrap
-from rustnet.i18n import _
+from rustnet.i18n import N_, _
 from rustnet.present.text import pad, printable
 from rustnet.present.values import duration, humanised, moment, tcp_flags
 from rustnet.query.detail import APP_TEMPLATES, Fields, FlowDetail, Message, fields_of
 
 _SIDES = (
-    ("packets", "packets"), ("bytes", "bytes"), ("payload", "payload"), ("retransmissions", "retransmissions"),
-    ("fast_retransmissions", "fast retransmissions"), ("out_of_order", "out of order"),
-    ("duplicate_acks", "duplicate ACKs"), ("zero_windows", "zero windows"), ("missed_bytes", "missed bytes"),
-    ("flags", "TCP flags"), ("ttl", "smallest TTL"), ("mac", "hardware address"),
+    ("packets", N_("packets")), ("bytes", N_("bytes")), ("payload", N_("payload")),
+    ("retransmissions", N_("retransmissions")), ("fast_retransmissions", N_("fast retransmissions")),
+    ("out_of_order", N_("out of order")), ("duplicate_acks", N_("duplicate ACKs")),
+    ("zero_windows", N_("zero windows")), ("missed_bytes", N_("missed bytes")), ("flags", N_("TCP flags")),
+    ("ttl", N_("smallest TTL")), ("mac", N_("hardware address")),
 )  # fmt: skip
 _MAX_LOST = 50
 _SIZES = ("bytes", "payload", "missed_bytes")
@@ -63,9 +64,10 @@ class FlowPage:
 
     def _head(self) -> None:
         f = self.flow
-        self.lines.append(
-            self.terminal.bold(f"flow {f['flow_id']}: {_text(f['protocol'])} {_end(f, 'src')} → {_end(f, 'dst')}")
+        head = _("flow {n}: {protocol} {src} → {dst}").format(
+            n=f["flow_id"], protocol=_text(f["protocol"]), src=_end(f, "src"), dst=_end(f, "dst")
         )
+        self.lines.append(self.terminal.bold(head))
         template = APP_TEMPLATES.get(f["app_source"] or "", "{app}")
         self._field(_("application"), _(template).format(app=_text(f["app"])) if f["app"] else "")
         self._field(_("name"), f"{_text(f['hostname'])} ({_text(f['hostname_source'])})" if f["hostname"] else "")
@@ -73,7 +75,8 @@ class FlowPage:
         self._field(_("time"), f"{moment(f['started_at'])} → {moment(f['ended_at'])}")
         self._field(_("lasted"), duration(f["ended_at"] - f["started_at"]))
         states = [_text(f[key]) for key in ("state", "conn_state", "history") if f[key]]
-        self._field(_("state"), " · ".join([*states, f"ended: {_text(f['end_reason'])}"]))
+        states.append(_("ended: {reason}").format(reason=_text(f["end_reason"])))
+        self._field(_("state"), " · ".join(states))
         rtts = ((_("handshake"), "handshake_rtt_ms"), (_("smoothed"), "rtt_ms"), (_("least"), "min_rtt_ms"))
         self._field(
             _("round trip"), " · ".join(f"{name} {_text(f[key])} ms" for name, key in rtts if f[key] is not None)
@@ -89,15 +92,18 @@ class FlowPage:
             both = _("{vlan} from the initiator, {other} from the responder")
             words = both.format(vlan=words or _("none"), other=" / ".join(answers) or _("none"))
         self._field(_("VLAN"), words)
-        self._field(_("tunnel"), f"{_text(f['tunnel'])} in flow {_text(f['outer_flow_id'])}" if f["tunnel"] else "")
+        outer = _("{tunnel} in flow {n}").format(tunnel=_text(f["tunnel"]), n=_text(f["outer_flow_id"]))
+        self._field(_("tunnel"), outer if f["tunnel"] else "")
         self._field(_("carries"), _("{n} flows inside").format(n=f"{self.detail.inner:,}") if self.detail.inner else "")
         icmp = [f"{name} {_text(f[key])}" for name, key in (("type", "icmp_type"), ("code", "icmp_code"),
                 ("id", "icmp_id")) if f[key] is not None]  # fmt: skip
         self._field("ICMP", ", ".join(icmp))
         self._field(_("fragments"), _text(f["fragments"]) if f["fragments"] else "")
         self._field(_("community id"), _text(f["community_id"]))
-        conversation = f" · {_('conversation')} {f['generation'] + 1} between these ends" if f["generation"] else ""
-        self._field(_("capture"), f"{f['capture_id']}, from packet {f['first_packet']:,}{conversation}")
+        capture = [_("{n}, from packet {packet}").format(n=f["capture_id"], packet=f"{f['first_packet']:,}")]
+        if f["generation"]:
+            capture.append(_("conversation {n} between these ends").format(n=f["generation"] + 1))
+        self._field(_("capture"), " · ".join(capture))
 
     def _sides(self) -> None:
         f = self.flow
@@ -112,13 +118,14 @@ class FlowPage:
                 cells = [tcp_flags(v or 0) or "-" for v in pair]
             else:
                 cells = [f"{v:,}" if isinstance(v, int) else _text(v) for v in pair]
-            rows.append([words, *cells])
+            rows.append([_(words), *cells])
         for words, shown in ((_("place"), _place), (_("network"), _network)):
             pair = shown(f, "src"), shown(f, "dst")
             if any(pair):
                 rows.append([words, *(text or "-" for text in pair)])
         self._title(_("Both ends"))
-        columns = [Col("", least=0), Col(f"src {_end(f, 'src')}", True), Col(f"dst {_end(f, 'dst')}", True)]
+        heads = (_("src {end}").format(end=_end(f, "src")), _("dst {end}").format(end=_end(f, "dst")))
+        columns = [Col("", least=0), *(Col(head, True) for head in heads)]
         self.lines += table(columns, rows, self.terminal.width, self.terminal.dim)
 
     def _owners(self) -> None:
@@ -128,13 +135,15 @@ class FlowPage:
         explanation = self.detail.explanation()
         won = next((c for c in claims if c["won"]), None)
         if won:
-            contested = _(", contested") if f["process_contested"] else ""
-            self.lines.append(f"  {_process(won)}, {_('by')} {_text(f['process_source'])}{contested}")
+            words = _("{process}, by {source}, contested") if f["process_contested"] else _("{process}, by {source}")
+            owner = words.format(process=_process(won), source=_text(f["process_source"]))
+            self.lines.append(f"  {owner}")
             for key in ("exe", "cmdline", "lineage", "started_at", "container_name", "pod"):
                 self._field(key.replace("_", " "), _text(won[key], "TIMESTAMP_NS" if key == "started_at" else ""))
         else:
-            reason = _text(f["unowned_reason"] or "not judged").replace("_", " ")
-            self.lines.append(f"  {_('none')}: {reason}")
+            reason = _text(f["unowned_reason"]).replace("_", " ") if f["unowned_reason"] else _("not judged")
+            words = _("none: {reason}").format(reason=reason)
+            self.lines.append(f"  {words}")
         self._sentences(explanation.why)
         if not claims:
             return
@@ -174,8 +183,8 @@ class FlowPage:
         for m in self.detail.messages:
             at = "-" if m.ts is None else f"+{(m.ts - self.flow['started_at']) / 1e6:,.3f} ms"
             head = f"  {self.terminal.dim(pad(at, 14, right=True))}  {self.terminal.bold(printable(m.table))}"
-            packet = self.terminal.dim(f"  packet {m.packet:,}" if m.packet else "")
-            self.lines.append(head + packet)
+            packet = "  " + _("packet {n}").format(n=f"{m.packet:,}") if m.packet else ""
+            self.lines.append(head + self.terminal.dim(packet))
             fields = [f"{printable(name)}={value}" for name, value in _set_fields(m)]
             self.lines.append("      " + flow_items(fields, self.terminal.width - 8, "      "))
         if self.detail.more_messages:
@@ -231,8 +240,10 @@ def _network(f: Fields, side: str) -> str:
 
 def _process(claim: Fields) -> str:
     pid = f" ({claim['pid']})" if claim["pid"] is not None else ""
-    user = f" {_('of')} {_text(claim['username'])}" if claim["username"] else ""
-    return f"{_text(claim['process'])}{pid}{user}"
+    process = f"{_text(claim['process'])}{pid}"
+    if not claim["username"]:
+        return process
+    return _("{process} of {user}").format(process=process, user=_text(claim["username"]))
 
 
 def _set_fields(message: Message) -> Iterator[tuple[str, str]]:

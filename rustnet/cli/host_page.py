@@ -90,8 +90,8 @@ class HostPage:
             if h[name] is None:
                 return ""
             more = h[others] - 1 if others else 0
-            rest = _(", {n} more below").format(n=more) if more > 0 else ""
-            return f"{_text(h[name])} ({_('by')} {_text(h[name + '_source'])}{rest})"
+            words = _("{value} (by {source}, {n} more below)") if more > 0 else _("{value} (by {source})")
+            return words.format(value=_text(h[name]), source=_text(h[name + "_source"]), n=more)
 
         self._field(_("name"), sourced("hostname", "hostnames"))
         by = _("{mac} (by {evidence})").format(mac=_text(h["mac"]), evidence=_text(h["learned_from"]))

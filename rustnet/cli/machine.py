@@ -16,7 +16,7 @@ from rustnet import __version__
 from rustnet.i18n import _
 from rustnet.isolation import NEUTRAL_DIRECTORY, environment, find_program
 
-_REQUIRED = ("click", "cryptography", "duckdb", "lz4", "numpy", "platformdirs", "zstandard")
+_REQUIRED = ("click", "cryptography", "duckdb", "lz4", "numpy", "platformdirs", "textual", "zstandard")
 _MIN_FREE_BYTES = 2 << 30
 _CAPABILITIES = {12: "CAP_NET_ADMIN", 13: "CAP_NET_RAW", 39: "CAP_BPF"}
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -19,7 +20,7 @@ from rustnet.cli.language import translate_click
 from rustnet.cli.terminal import Terminal, notify
 from rustnet.config import Config, Source, load
 from rustnet.errors import ExitCode, RustnetError
-from rustnet.i18n import _
+from rustnet.i18n import N_, _
 from rustnet.present.text import safe
 from rustnet.present.values import show_times_in
 from rustnet.probe.newfile import remove_unfinished
@@ -28,25 +29,25 @@ from rustnet.probe.streams import open_standard_streams
 translate_click()  # before the first command, whose options have click's own sentences
 
 COMMANDS: dict[str, str] = {
-    "replay": "Read captures into a session, and browse it or print a summary.",
-    "browse": "Browse a session on the terminal, or in a web browser.",
-    "flows": "List flows, all or those that match a filter.",
-    "stats": "Count flows, packets and bytes by protocol, host, process …",
-    "processes": "Show the tree of processes with their traffic.",
-    "hosts": "List hosts with hardware addresses and names.",
-    "show": "Show one flow in detail, or one packet's full protocol tree.",
-    "query": "Run a saved query or any SQL.",
-    "diff": "Show what is new, gone or changed between two sessions or times.",
-    "enrich": "Copy a capture to pcapng with each packet's process as a comment.",
-    "extract": "Write the packets that match a filter or query to pcap or pcapng.",
-    "refresh": "Recompute names, owners and relations, also with new sidecars.",
-    "export": "Export the owners of connections as a sidecar.",
-    "sidecar": "Record which process owns which socket; validate sidecars.",
-    "protocols": "List the decoded protocols, their tables and fields.",
-    "verify": "Check the consistency of a session and its captures.",
-    "config": "Show, check and explain the configuration.",
-    "doctor": "Check this installation: what works, what is missing.",
-    "about": "Print version, licences, libraries, and where the shipped data come from.",
+    "replay": N_("Read captures into a session, and browse it or print a summary."),
+    "browse": N_("Browse a session on the terminal, or in a web browser."),
+    "flows": N_("List flows, all or those that match a filter."),
+    "stats": N_("Count flows, packets and bytes by protocol, host, process …"),
+    "processes": N_("Show the tree of processes with their traffic."),
+    "hosts": N_("List hosts with hardware addresses and names."),
+    "show": N_("Show one flow in detail, or one packet's full protocol tree."),
+    "query": N_("Run a saved query or any SQL."),
+    "diff": N_("Show what is new, gone or changed between two sessions or times."),
+    "enrich": N_("Copy a capture to pcapng with each packet's process as a comment."),
+    "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),
+    "refresh": N_("Recompute names, owners and relations, also with new sidecars."),
+    "export": N_("Export the owners of connections as a sidecar."),
+    "sidecar": N_("Record which process owns which socket; validate sidecars."),
+    "protocols": N_("List the decoded protocols, their tables and fields."),
+    "verify": N_("Check the consistency of a session and its captures."),
+    "config": N_("Show, check and explain the configuration."),
+    "doctor": N_("Check this installation: what works, what is missing."),
+    "about": N_("Print version, licences, libraries, and where the shipped data come from."),
 }
 """Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>`, its object `command`."""
 
@@ -71,6 +72,8 @@ class State:
     """Settings that flags override, by key: the flag's name and its value."""
     config: Config = field(default_factory=Config)
     """Settings in force, once `read_config` was called."""
+    config_path: Path | None = None
+    """The configuration file that was read."""
     force: bool = False
     """Let an output replace an existing capture, session or sidecar."""
     group: int | None = None
@@ -89,6 +92,7 @@ class State:
             words = _("rustnet: {path}: the configuration is not read: {reason}")
             notify(words.format(path=safe(str(loaded.path)), reason=loaded.unreachable))
         self.config = loaded.config
+        self.config_path = loaded.path if loaded.was_read else None
         show_times_in(self.config.timezone)
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rustnet import i18n
 from rustnet.cli.main import State
 from rustnet.cli.outputs import check_session_name, check_streams, check_streams_against, output_options
 from rustnet.cli.terminal import notify
@@ -49,6 +50,13 @@ def override(key: str, value: str | None = None) -> Callable[[click.Context, cli
             state.flags[key] = (param.opts[0], given if value is None else value)
 
     return callback
+
+
+def in_english(ctx: click.Context, _param: click.Parameter, given: bool) -> bool:
+    """Let a command that prints JSON write its sentences in English, whatever the language of people is."""
+    if given:
+        ctx.with_resource(i18n.in_english())
+    return given
 
 
 def _read_config(ctx: click.Context, _param: click.Parameter, path: str | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustnet.cli.terminal import Col, Terminal, table, wrap
-from rustnet.i18n import _, ngettext
+from rustnet.i18n import N_, _, ngettext
 from rustnet.present.text import cut, pad, printable, safe, width
 from rustnet.present.values import duration, humanised, moment, percent, timestamp_ns
 from rustnet.query.execute import ResultSet
@@ -21,9 +21,9 @@ _MAX_DAMAGE = 5
 _MAX_FILES = 8
 _FRACTION_BAR = 10
 _KIND_WORDS = {
-    "unknown_link_type": "link type without a decoder",
-    "headers_cut_off": "headers cut off",
-    "malformed_headers": "malformed headers",
+    "unknown_link_type": N_("link type without a decoder"),
+    "headers_cut_off": N_("headers cut off"),
+    "malformed_headers": N_("malformed headers"),
 }
 
 
@@ -52,20 +52,23 @@ class Page:
 
     def _capture(self, c: Health) -> None:
         t = self.terminal
-        name = _text("standard input" if c.source == "-" else c.source)
+        name = _("standard input") if c.source == "-" else _text(c.source)
         if len(c.files) > 1:
             name = _("{path} and {n} more").format(path=name, n=len(c.files) - 1)
         name = cut(name, t.width)
         self.lines.append(t.bold(name))
-        facts = [c.format, _size(c.bytes), ", ".join(c.link_types or []) or "no link type"]
+        facts = [c.format, _size(c.bytes), ", ".join(c.link_types or []) or _("no link type")]
         if c.application:
             facts.append(_("written by {name}").format(name=printable(c.application)))
         if c.sha256:
             facts.append(f"sha256 {c.sha256[:12]}…")
         self._line(" · ".join(facts))
         self._line(
-            f"{c.packets:,} {ngettext('packet', 'packets', c.packets)} · {humanised(c.wire_bytes)} on the wire · "
-            f"{c.flows:,} {ngettext('flow', 'flows', c.flows)}"
+            _("{packets} · {size} on the wire · {flows}").format(
+                packets=_packets(c.packets),
+                size=humanised(c.wire_bytes),
+                flows=ngettext("{n} flow", "{n} flows", c.flows).format(n=f"{c.flows:,}"),
+            )
         )
         self._files(c)
         if c.first_ts is not None and c.last_ts is not None:
@@ -82,8 +85,7 @@ class Page:
         merged = _("{n} files, merged by time into one capture")
         self._line((merged if c.assembly == "merged" else joined).format(n=len(c.files)))
         for file in c.files[:_MAX_FILES]:
-            packets = f"{file.packets:,} {ngettext('packet', 'packets', file.packets)}"
-            facts = [_text(Path(file.source).name), _size(file.bytes), packets]
+            facts = [_text(Path(file.source).name), _size(file.bytes), _packets(file.packets)]
             if file.sha256:
                 facts.append(f"sha256 {file.sha256[:12]}…")
             if not file.complete:
@@ -120,8 +122,8 @@ class Page:
             bar = "█" * round(_FRACTION_BAR * (share or 0) / 100)
             rows.append([_text(protocol), _text(guessed), f"{flows:,}", f"{packets:,}", humanised(size),
                          f"{share or 0:.1f} %", bar])  # fmt: skip
-        columns = [Col("protocol"), Col("app"), Col("flows", True, 0), Col("packets", True, 0), Col("bytes", True, 0),
-                   Col("share", True, 0), Col("", drop=1)]  # fmt: skip
+        columns = [Col(_("protocol")), Col(_("app")), Col(_("flows"), True, 0), Col(_("packets"), True, 0),
+                   Col(_("bytes"), True, 0), Col(_("share"), True, 0), Col("", drop=1)]  # fmt: skip
         self._table(_("Protocols"), result, columns, rows)
         if any(row[2] == "port" for row in result.rows):
             guessed = _("? guessed from the port: the payload did not confirm it")
@@ -134,8 +136,8 @@ class Page:
              humanised(received)]
             for ip, name, names, flows, sent, received, _first, _last in result.rows
         ]  # fmt: skip
-        columns = [Col("address", least=15), Col("name", least=12, drop=1), Col("flows", True, 0),
-                   Col("sent", True, 0), Col("received", True, 0)]  # fmt: skip
+        columns = [Col(_("address"), least=15), Col(_("name"), least=12, drop=1), Col(_("flows"), True, 0),
+                   Col(_("sent"), True, 0), Col(_("received"), True, 0)]  # fmt: skip
         self._table(_("Talkers"), result, columns, rows)
 
     def _names(self) -> None:
@@ -144,8 +146,8 @@ class Page:
             [_text(name), _text(sources), f"{flows:,}", f"{addresses:,}", humanised(size)]
             for name, sources, flows, addresses, size in result.rows
         ]
-        columns = [Col("name", least=20), Col("learned from", least=6, drop=1), Col("flows", True, 0),
-                   Col("addresses", True, 0, drop=2), Col("bytes", True, 0)]  # fmt: skip
+        columns = [Col(_("name"), least=20), Col(_("learned from"), least=6, drop=1), Col(_("flows"), True, 0),
+                   Col(_("addresses"), True, 0, drop=2), Col(_("bytes"), True, 0)]  # fmt: skip
         self._table(_("Names"), result, columns, rows)
 
     def _processes(self) -> None:
@@ -153,12 +155,12 @@ class Page:
         result = s.tables["processes"]
         rows = [
             [_text(name), _text(pid), _text(user), f"{flows:,}", humanised(sent), humanised(received), f"{hosts:,}",
-             _text(quality) + (f" ({contested:,} contested)" if contested else "")]
+             _claim(_text(quality), contested)]
             for name, pid, user, flows, sent, received, hosts, quality, contested in result.rows
         ]  # fmt: skip
-        columns = [Col("process", least=10), Col("pid", True, 0), Col("user", drop=1), Col("flows", True, 0),
-                   Col("sent", True, 0), Col("received", True, 0), Col("hosts", True, 0, drop=2),
-                   Col("claim", least=11)]  # fmt: skip
+        columns = [Col(_("process"), least=10), Col("pid", True, 0), Col(_("user"), drop=1), Col(_("flows"), True, 0),
+                   Col(_("sent"), True, 0), Col(_("received"), True, 0), Col(_("hosts"), True, 0, drop=2),
+                   Col(_("claim"), least=11)]  # fmt: skip
         self._table(_("Processes"), result, columns, rows)
         if not s.flows:
             return
@@ -177,8 +179,8 @@ class Page:
             [_text(kind), f"{times:,}", f"{flows:,}" if flows else "-", f"{packet:,}" if packet else "-", _text(detail)]
             for kind, times, flows, packet, detail, _details in result.rows
         ]
-        columns = [Col("kind", least=20), Col("times", True, 0), Col("flows", True, 0, drop=2),
-                   Col("first packet", True, 0, drop=1), Col("for example", least=20)]  # fmt: skip
+        columns = [Col(_("kind"), least=20), Col(_("times"), True, 0), Col(_("flows"), True, 0, drop=2),
+                   Col(_("first packet"), True, 0, drop=1), Col(_("for example"), least=20)]  # fmt: skip
         self._table(_("Anomalies"), result, columns, rows)
 
     def notes(self, report: "Report") -> None:
@@ -231,6 +233,32 @@ def _quoted(path: str) -> str:
     return safe(shlex.quote(path))
 
 
+def _packets(n: int) -> str:
+    return ngettext("{n} packet", "{n} packets", n).format(n=f"{n:,}")
+
+
+def _claim(quality: str, contested: int | None) -> str:
+    """Quality of a process's claims, and how many of its flows are contested."""
+    if not contested:
+        return quality
+    return _("{quality} ({n} contested)").format(quality=quality, n=f"{contested:,}")
+
+
+def _undecoded(c: Health) -> str:
+    """How many packets could not be decoded, and why."""
+    reasons = []
+    for r in c.reasons[:_MAX_REASONS]:
+        kind = _KIND_WORDS.get(r.kind, r.kind)
+        reasons.append(f"{_(kind)}, {safe(r.detail)}: {r.packets:,}")
+    if len(c.reasons) > _MAX_REASONS:
+        reasons.append(_("{n} more reasons").format(n=len(c.reasons) - _MAX_REASONS))
+    words = _("{n} packets ({share}) could not be decoded")
+    if reasons:
+        words = _("{n} packets ({share}) could not be decoded ({reasons})")
+    share = percent(c.undecoded, c.packets)
+    return words.format(n=f"{c.undecoded:,}", share=share, reasons="; ".join(reasons))
+
+
 def _health(c: Health) -> list[tuple[str, str]]:
     """Grade and text of every statement about a capture's completeness."""
     lines = []
@@ -239,31 +267,29 @@ def _health(c: Health) -> list[tuple[str, str]]:
     else:
         lines.append(("bad", _("incomplete: not read to a clean end")))
     if c.truncated:
-        limit = f", snap length {c.snaplen:,}" if c.snaplen else ""
-        lines.append(("warn", f"{percent(c.truncated, c.packets)} of packets are truncated ({c.truncated:,}{limit})"))
+        words = _("{share} of packets are truncated ({n})")
+        if c.snaplen:
+            words = _("{share} of packets are truncated ({n}, snap length {length})")
+        share = percent(c.truncated, c.packets)
+        lines.append(("warn", words.format(share=share, n=f"{c.truncated:,}", length=f"{c.snaplen or 0:,}")))
     if c.undecoded:
-        named = [
-            f"{_KIND_WORDS.get(r.kind, r.kind)}, {safe(r.detail)}: {r.packets:,}" for r in c.reasons[:_MAX_REASONS]
-        ]
-        if len(c.reasons) > _MAX_REASONS:
-            named.append(f"{len(c.reasons) - _MAX_REASONS} more reasons")
-        why = f" ({'; '.join(named)})" if named else ""
-        lines.append(("warn", f"{c.undecoded:,} packets ({percent(c.undecoded, c.packets)}) could not be decoded{why}"))
+        lines.append(("warn", _undecoded(c)))
     if c.out_of_order:
-        lines.append(
-            ("warn", f"{percent(c.out_of_order, c.packets)} of packets are out of order in time ({c.out_of_order:,})")
-        )
+        words = _("{share} of packets are out of order in time ({n})")
+        share = percent(c.out_of_order, c.packets)
+        lines.append(("warn", words.format(share=share, n=f"{c.out_of_order:,}")))
     if c.duplicates:
         template = _("{share} of packets are copies of others ({number:,}): not analysed twice, counted as captured")
         if c.without_duplicates:
             template = _("{share} of packets are copies of others ({number:,}): left out of the counts of flows")
         lines.append(("warn", template.format(share=percent(c.duplicates, c.packets), number=c.duplicates)))
     if c.one_sided:
-        lines.append(("warn", f"{c.one_sided:,} of {c.tcp_flows:,} TCP flows show one direction only"))
+        words = _("{n} of {flows} TCP flows show one direction only")
+        lines.append(("warn", words.format(n=f"{c.one_sided:,}", flows=f"{c.tcp_flows:,}")))
     lines += _shared(c)
     if c.missed_bytes:
-        missing = f"{humanised(c.missed_bytes)} missing in {c.flows_with_gaps:,} TCP streams"
-        lines.append(("warn", f"{missing}: not captured, as acknowledgements or later data prove"))
+        words = _("{size} missing in {n} TCP streams: not captured, as acknowledgements or later data prove")
+        lines.append(("warn", words.format(size=humanised(c.missed_bytes), n=f"{c.flows_with_gaps:,}")))
     lines.append(_drops(c))
     return lines
 
@@ -289,19 +315,21 @@ def _drops(c: Health) -> tuple[str, str]:
         return "fact", _("dropped packets: not recorded in the capture")
     if not c.dropped_kernel and not c.dropped_interface:
         return "good", _("no packets dropped while capturing")
-    parts = [
-        f"{n:,} by the {who}" for n, who in ((c.dropped_kernel, "kernel"), (c.dropped_interface, "interface")) if n
-    ]
-    return "bad", f"packets dropped while capturing: {', '.join(parts)}"
+    both = ((c.dropped_kernel, _("{n} by the kernel")), (c.dropped_interface, _("{n} by the interface")))
+    parts = ", ".join(words.format(n=f"{n:,}") for n, words in both if n)
+    return "bad", _("packets dropped while capturing: {parts}").format(parts=parts)
 
 
 def _damage(c: Health) -> list[tuple[str, str]]:
     lines = []
     for d in c.damage[:_MAX_DAMAGE]:
-        place = f"after packet {d.packet:,}" if d.packet else "before the first packet"
-        lines.append(("bad", f"{d.kind} {place}, byte {d.offset:,}: {safe(d.detail)}"))
+        words = _("{kind} before the first packet, byte {offset}: {detail}")
+        if d.packet:
+            words = _("{kind} after packet {packet}, byte {offset}: {detail}")
+        fields = {"kind": d.kind, "packet": f"{d.packet or 0:,}", "offset": f"{d.offset:,}", "detail": safe(d.detail)}
+        lines.append(("bad", words.format(**fields)))
     if c.damaged > _MAX_DAMAGE:
-        lines.append(("bad", f"{c.damaged - _MAX_DAMAGE:,} more damaged places"))
+        lines.append(("bad", _("{n} more damaged places").format(n=f"{c.damaged - _MAX_DAMAGE:,}")))
     return lines
 
 

@@ -18,7 +18,7 @@ from rustnet.derive.ownership import sources_of
 from rustnet.derive.passes import Evidence, Outcome, Pass, Span
 from rustnet.errors import RustnetError
 from rustnet.filenames import as_path
-from rustnet.i18n import _
+from rustnet.i18n import N_, _
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -167,10 +167,10 @@ def _name_capture(
         outcome.losses.append(f"{source}: {stopped}")
         _record(con, capture_id, stopped, len({flow for _number, flow, _protocol, _inside in samples[len(chains) :]}))
     if sampled < unknown:
-        sentence = _("tshark decoded only the largest {sampled:,} of {unknown:,} flows that no parser recognised")
-        words = sentence.format(sampled=sampled, unknown=unknown)
+        sentence = N_("tshark decoded only the largest {sampled:,} of {unknown:,} flows that no parser recognised")
+        words = _(sentence).format(sampled=sampled, unknown=unknown)
         outcome.losses.append(f"{source}: {words}")
-        _record(con, capture_id, words, unknown - sampled)
+        _record(con, capture_id, sentence.format(sampled=sampled, unknown=unknown), unknown - sampled)
 
 
 def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:

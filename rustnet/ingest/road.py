@@ -26,7 +26,7 @@ from rustnet.derive.passes import Outcome as PassOutcome
 from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError, UsageError
 from rustnet.filenames import as_text
-from rustnet.i18n import _
+from rustnet.i18n import N_, _
 from rustnet.ingest.capture import SEVERAL, Outcome
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
 from rustnet.ingest.enriching import enrichment, lookup_ahead
@@ -311,7 +311,7 @@ class Run:
                 each.sha256 = opened.sha256
                 if each.sha256 is None and not self.report.interrupted:
                     each.complete = row.complete = False
-                    words = _("the file changed while it was hashed")
+                    words = N_("the file changed while it was hashed")  # stored, so in English
                     outcome.damage.append(self._note(outlet, row, "file_changed", words))
         if files:
             row.head_sha256 = files[0].head_sha256

@@ -71,8 +71,9 @@ SELECT protocol, {port} AS port, app, app_source, service, count(*) AS flows,
 FROM flows WHERE {end} IN (SELECT unnest(?)) AND {condition}
 GROUP BY protocol, {port}, app, app_source, service ORDER BY flows DESC, protocol, port, app"""
 
-_ANSWERED = """dst_packets > 0 AND dst_port IS NOT NULL AND direction NOT IN ('multicast', 'broadcast')
+ANSWERED = """dst_packets > 0 AND dst_port IS NOT NULL AND direction NOT IN ('multicast', 'broadcast')
     AND (protocol <> 'tcp' OR app_source = 'payload' OR conn_state IN ('SF', 'S1', 'S2', 'S3', 'RSTO', 'RSTR'))"""
+"""Condition of the flows whose responder answered."""
 
 _OWNERS = """
 SELECT process_name, pid, username, count(*) AS flows, sum(bytes_sent)::BIGINT AS bytes_sent,
@@ -143,7 +144,7 @@ def host_detail(session: "Session", text: str) -> HostDetail:
     if not facts.rows and not hosts.rows:
         words = "no packet of {address} is in this session, and nothing is stated about it; 'rustnet hosts' lists hosts"
         raise RustnetError(words, address=address)
-    offered = _SERVICES.format(end="dst_ip", other="src_ip", port="dst_port", condition=_ANSWERED)
+    offered = _SERVICES.format(end="dst_ip", other="src_ip", port="dst_port", condition=ANSWERED)
     used = _SERVICES.format(end="src_ip", other="dst_ip", port="dst_port", condition="dst_port IS NOT NULL")
     return HostDetail(
         address, hosts, [ip for ip in of_cards if ip not in ips], macs, facts, ask(_NAMES, ips, ips), ask(offered, ips),

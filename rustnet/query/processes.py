@@ -6,7 +6,7 @@ processes with the same pid, the parent is the last one that started before its 
 
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,19 +68,29 @@ def process_tree(session: "Session", text: str, scope: Scope, *, claimed: bool =
     condition = compile_filter(text, scope)
     activity = session.execute(_ACTIVITY.format(condition=condition.sql), condition.params)
     sums = {row[0]: dict(zip(activity.columns[1:], row[1:], strict=True)) for row in activity.rows}
+    rows: list[tuple[Any, ...]] = []
+    drawn: list[str] = []
+    for node, depth, stem in arrange(session, sums, every=claimed):
+        rows.append(_row(node, depth))
+        drawn.append(stem)
+    return ResultSet(tuple(COLUMNS), tuple(COLUMNS.values()), rows, truncated=False, elapsed=0.0), drawn
+
+
+def arrange(
+    session: "Session", sums: Mapping[int, dict[str, Any]], *, every: bool = False
+) -> Iterator[tuple[Node, int, str]]:
+    """Processes with ``sums`` (or ``every`` one) and their ancestors as a tree, parents first, the most bytes first.
+
+    Yields each with its depth and the lines that draw its place. ``sums`` are totals by the names of `_SUMS`.
+    """
     processes = session.execute(_PROCESSES)
     nodes = {
         row[0]: Node(dict(zip(processes.columns, row, strict=True)), sums.get(row[0], {})) for row in processes.rows
     }
-    roots = _build_trees(nodes, set(nodes) if claimed else set(sums))
+    roots = _build_trees(nodes, set(nodes) if every else set(nodes) & set(sums))
     for root in roots:
         _add_up(root)
-    rows: list[tuple[Any, ...]] = []
-    drawn: list[str] = []
-    for node, depth, stem in _walk(roots):
-        rows.append(_row(node, depth))
-        drawn.append(stem)
-    return ResultSet(tuple(COLUMNS), tuple(COLUMNS.values()), rows, truncated=False, elapsed=0.0), drawn
+    return _walk(roots)
 
 
 def unowned(session: "Session", text: str, scope: Scope) -> tuple[int, int]:

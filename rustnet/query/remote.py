@@ -68,7 +68,7 @@ class RemoteSession(Session):
     @property
     def being_written(self) -> bool:
         """Whether the writer answered the last query; after its end, the file does."""
-        return self._next is None
+        return self._next is None or self._next.being_written
 
     def stream(
         self,

@@ -2,8 +2,8 @@
 
 import base64
 import contextlib
+import gc
 import os
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -12,6 +12,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
@@ -21,7 +22,8 @@ from rustnet.query.views.facts import SessionFacts, session_facts
 from rustnet.query.views.spec import ViewSpec
 from rustnet.records import Kind
 from rustnet.tui import themes
-from rustnet.tui.bindings import hints, keymap
+from rustnet.tui.app_commands import PaletteCommands, screen_text
+from rustnet.tui.bindings import UNBOUND, hints, keymap
 from rustnet.tui.dialogs.leave import Choice, LeaveDialog
 from rustnet.tui.main_screen import TABS, MainScreen
 from rustnet.tui.presenter import Presenter
@@ -29,16 +31,18 @@ from rustnet.tui.runner import Runner
 from rustnet.tui.settings import BrowserSettings
 from rustnet.tui.terminal import Guarded
 from rustnet.tui.timekeeping import Timekeeping
+from rustnet.tui.widgets.filter_line import FilterLine
 from rustnet.tui.widgets.status_line import StatusLine
 from rustnet.tui.widgets.tab_line import Chip, TabLine
 from rustnet.tui.writer import Writer, reading
+
+__all__ = ["Browser", "screen_text"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rustnet.tui.pane import Pane
 
-_FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}")
 MOST_PLACES = 100
 """Most places that Escape can go back to."""
 LARGEST_COPY = 74_000
@@ -62,12 +66,12 @@ class Place:
     cursor: object
 
 
-class Browser(Timekeeping, Guarded, App[int]):
+class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
     """A session in the terminal."""
 
     TITLE = "rustnet"
     ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMAND_PALETTE_BINDING = UNBOUND  # the table of keys has it, without precedence over the filter line
     BINDINGS: ClassVar[list[BindingType]] = []
     CSS = """
     * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
@@ -92,6 +96,8 @@ class Browser(Timekeeping, Guarded, App[int]):
         self.light = light
         """The terminal's background is light."""
         self.prepare_time()
+        self._frozen = False
+        """Whether the objects that the start made were left out of collections, each of which takes 50 ms."""
         self._places: list[Place] = []
         self._pressed = ("", 0)
         """Name of a key that is to be pressed twice, and the number of keys and clicks until then."""
@@ -216,7 +222,7 @@ class Browser(Timekeeping, Guarded, App[int]):
             yield Chip(_("MOUSE OFF (F8)"), "alert")
         yield from self.time_chips()
         if self.spec.filter:
-            yield Chip("/ " + cut(self.presenter.text(self.spec.filter, kind=Kind.FREE_TEXT), 24), "accent")
+            yield Chip("/ " + cut(self.presenter.shown_filter(self.spec.filter), 24), "accent")
         if self.writer is not None and (words := reading(self.writer)):
             yield Chip(words, "accent")
         if self.session_facts.captures:
@@ -225,6 +231,9 @@ class Browser(Timekeeping, Guarded, App[int]):
 
     def answered(self) -> None:
         """A screen shows a new answer: an older error is over."""
+        if not self._frozen:
+            self._frozen = True
+            gc.freeze()  # what has been imported and made so far stays: collections need not look at it again
         for status in self.frame.query(StatusLine):
             status.set_message("")
 
@@ -381,15 +390,35 @@ class Browser(Timekeeping, Guarded, App[int]):
         if pane is not None:
             pane.reload()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave ``/`` to texts that are being typed."""
+        if action == "open_filter" and isinstance(self.focused, Input | TextArea):
+            return False
+        return super().check_action(action, parameters)
+
+    def action_open_filter(self) -> None:
+        """Type a filter."""
+        self.frame.query_one(FilterLine).open()
+
+    def filter_line_changed(self) -> None:
+        """Fill the filter line when it opens: the screen that is shown knows how many flows match."""
+        summary = getattr(self.pane, "summary", None)
+        self.frame.query_one(FilterLine).set_info(summary() if summary is not None else "")
+
     def action_toggle_redact(self) -> None:
         """Switch redact mode."""
-        if self.settings.redactor is None:
-            self.say(_("redact mode has no policy here"), error=True)
-            return
         if self.settings.redact == "always":
             self.say(_("the configuration redacts always"))
             return
-        self.presenter.redacting = not self.presenter.redacting
+        try:
+            self.presenter.redacting = not self.presenter.redacting
+        except RustnetError as error:
+            self.say(self.presenter.error(error), error=True)
+            return
+        self.clear_notifications()
+        self.answered()
+        for line in self.frame.query(FilterLine):
+            line.presentation_changed()
         self.update_frame()
         for pane in self.frame.query("Pane"):
             cast("Pane", pane).presentation_changed()
@@ -454,41 +483,6 @@ class Browser(Timekeeping, Guarded, App[int]):
             return
         self.exit(ExitCode.INTERRUPTED)
 
-    # ---- commands of the palette -------------------------------------------------------------------------------------
-
-    def run_palette_action(self, action: str) -> None:
-        """Run an action of the table of keys as its key does: at the screen that is shown, or at the app."""
-        focused = self.focused
-        namespace = focused if focused is not None and not action.startswith("app.") else self
-        self.run_worker(self.run_action(action, default_namespace=namespace), group="palette")
-
-    def choose_theme(self, name: str) -> None:
-        """Change the theme for this run."""
-        self.theme = themes.theme_name(name, light=self.light, color=self.settings.color)
-
-    def save_screen_text(self) -> None:
-        """Save what the screen shows as text, in the present directory."""
-        self._save(screen_text(self), ".txt")
-
-    def save_screen_picture(self) -> None:
-        """Save what the screen shows as a picture that names no font of the net."""
-        self._save(_FONT_FACE.sub("", self.export_screenshot()), ".svg")
-
-    def _save(self, text: str, ending: str) -> None:
-        for number in range(1, 1000):
-            path = f"rustnet-{self.tab}-{number}{ending}"
-            try:
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                self.say(_("{path}: cannot be written: {reason}").format(path=path, reason=error.strerror), error=True)
-                return
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-            self.say(_("written to {path}").format(path=path))
-            return
-
     def get_system_commands(self, screen: Screen[Any]) -> "Iterable[SystemCommand]":  # noqa: ARG002
         """Return none of Textual's commands: its screenshot names fonts of the net."""
         return ()
@@ -508,11 +502,6 @@ def _no_color_variable(*, wanted: bool) -> "Iterator[None]":
         os.environ.pop("NO_COLOR", None)
         if before is not None:
             os.environ["NO_COLOR"] = before
-
-
-def screen_text(app: App[Any]) -> str:
-    """What the screen shows, as lines of text."""
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
 def _commands() -> type[Provider]:

@@ -108,8 +108,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("column.left", "", N_("Previous column"), "table", "column(-1)", fixed="shift+left"),
     Action("column.right", "", N_("Next column"), "table", "column(1)", fixed="shift+right"),
     Action("group", "a", N_("Group by process"), "overview", "group", short=N_("group")),
-    Action("fold", "l", N_("Open or close a group"), "overview", "fold", fixed="left,right"),
+    Action("fold", "l", N_("Open or close a group"), "overview", "fold", fixed="left,right,space"),
     Action("history", "t", N_("Closed flows on or off"), "overview", "history"),
+    Action("loopback", "o", N_("Loopback flows on or off"), "overview", "loopback"),
     Action("sidebar", "i", N_("Statistics at the side on or off"), "overview", "sidebar"),
     Action("ports", "p", N_("Services or port numbers"), "overview", "ports"),
     Action("names", "d", N_("Names or addresses"), "overview", "names"),
@@ -157,6 +158,8 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 """All actions."""
 
+AT_ONCE = ("quit.now", "filter.open")
+"""Actions that the app carries out itself, before the next key is handed to whatever has the focus."""
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 
@@ -168,7 +171,7 @@ def bindings(*places: str) -> "list[Binding]":
 def _bindings(action: Action) -> "Iterator[Binding]":
     from textual.binding import Binding  # noqa: PLC0415 -- the table of keys is read without Textual, too
 
-    priority = action.id == "quit.now"
+    priority = action.id in AT_ONCE
     if action.keys:
         yield Binding(action.keys, action.action, action.help, show=False, id=action.id, priority=priority)
     for key in filter(None, action.fixed.split(",")):

@@ -14,6 +14,8 @@ TICKS_PER_SECOND = 4
 SPEEDS = tuple(round(m * 10.0**e, 4) for e in range(-3, 6) for m in (1, 2, 5))
 """Speeds, in seconds of packet time for each second."""
 USUAL = SPEEDS.index(1.0)
+SHORTEST_PLAY = 15
+"""Seconds that playing a complete session takes at least, by a lower speed at the beginning."""
 _KEPT = 8
 """Ticks over which the real rate is measured."""
 _SECOND = 10**9
@@ -95,6 +97,8 @@ class PlayClock:
 
     def extend(self, first: int | None, head: int | None, source: Source, gaps: Gaps = ()) -> None:
         """Take the span of the session as it is now; ``gaps`` are spans without packets, which playing leaves out."""
+        if self.first is None and first is not None and head is not None and source is Source.SAVED:
+            self._speed = _first_speed(head - first)
         self.first, self.head, self.source, self._gaps = first, head, source, gaps
         if first is None or head is None:
             self.position, self.playing = None, False
@@ -174,6 +178,12 @@ class PlayClock:
         """Measure from now on."""
         self._moved = self._now()
         self._ticks.clear()
+
+
+def _first_speed(length: int) -> int:
+    """Number of the highest speed, of at most 1, at which playing so many nanoseconds takes long enough to see."""
+    slow = [at for at in range(USUAL + 1) if length >= SHORTEST_PLAY * SPEEDS[at] * _SECOND]
+    return max(slow, default=0)
 
 
 def advanced(ns: int, by: int, gaps: Gaps) -> int:

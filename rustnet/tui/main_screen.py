@@ -11,6 +11,7 @@ from textual.widgets import ContentSwitcher
 from rustnet.i18n import N_, _
 from rustnet.tui.bindings import bindings
 from rustnet.tui.pane import Pane
+from rustnet.tui.widgets.filter_line import FilterLine
 from rustnet.tui.widgets.status_line import StatusLine
 from rustnet.tui.widgets.tab_line import TabLine
 
@@ -39,12 +40,15 @@ class MainScreen(Screen[None]):
     DEFAULT_CSS = """
     MainScreen { layout: vertical; background: $background; overflow: hidden; }
     MainScreen ContentSwitcher { height: 1fr; width: 1fr; }
+    MainScreen.-short TimeBar { height: 1; }
+    MainScreen.-low TimeBar { display: none; }
     """
 
     def compose(self) -> ComposeResult:
         """Tabs, content, status."""
         yield TabLine(tuple((name, _(title)) for name, title in TABS))
         yield ContentSwitcher(id="tabs")
+        yield FilterLine()
         yield self.browser.make_time_bar()
         yield StatusLine()
 
@@ -77,6 +81,11 @@ class MainScreen(Screen[None]):
             if child.id == name:
                 return cast("Pane", child)
         return None
+
+    async def rebuild(self) -> None:
+        """Make everything again, in another language."""
+        await self.recompose()
+        await self.show_tab(self.browser.tab)
 
     async def show_tab(self, name: str) -> None:
         """Show a tab, asking the session if what it shows is old."""

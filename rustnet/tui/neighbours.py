@@ -41,7 +41,10 @@ class FlowList(Protocol):
 
     cursor: int
     row_count: int
-    columns: Sequence[Column]
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """Columns of the table."""
 
     @property
     def current(self) -> ListedFlowLike | None:

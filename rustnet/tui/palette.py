@@ -8,7 +8,6 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from rustnet.i18n import _
-from rustnet.tui import themes
 from rustnet.tui.bindings import ACTIONS, keys_of
 
 if TYPE_CHECKING:
@@ -30,10 +29,8 @@ class Commands(Provider):
             if action.where in ("everywhere", "time", browser.tab) and action.id != "palette":
                 keys = " ".join(keys_of(action, browser.settings.keys))
                 yield _(action.help), keys, functools.partial(browser.run_palette_action, action.action)
-        for name in themes.NAMES:
-            yield _("Theme: {name}").format(name=name), "", functools.partial(browser.choose_theme, name)
-        yield _("Save this screen as text"), "", browser.save_screen_text
-        yield _("Save this screen as a picture (SVG)"), "", browser.save_screen_picture
+        for title, call in browser.palette_commands():
+            yield title, "", call
 
     async def discover(self) -> Hits:
         """All commands."""

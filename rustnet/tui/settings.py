@@ -1,12 +1,13 @@
 """What a user can set of the browser: filled from the configuration and the command line."""
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from rustnet.tui.presenter import Redactor
+    from rustnet.policy.redaction import Redactor
 
 Redact = Literal["off", "on", "always"]
 
@@ -39,16 +40,20 @@ class BrowserSettings:
     """For screen readers: no block or braille graphics, states in words, nothing that refreshes by itself."""
     redact: Redact = "off"
     """Whether values are replaced: off, on, or always, which the browser cannot end."""
-    redactor: "Redactor | None" = None
-    """Replaces values in redact mode."""
+    redactor: "Callable[[], Redactor] | None" = None
+    """Makes what replaces values in redact mode; None: the default policy with a key of this run."""
     interfaces: Mapping[str, str] = field(default_factory=dict)
     """Names that are shown for interfaces, by the name that the capture has."""
     queries: Path | None = None
     """Folder of the user's own saved queries; None: there is none."""
     state_folder: Path | None = None
     """Folder of the histories of filters and statements; None: they end with the program."""
+    read_zone: Callable[[str], dt.tzinfo | None] | None = None
+    """Reads the name of a time zone; None: it cannot be changed."""
+    config_file: str = ""
+    """Path of the configuration file that was read; empty: none."""
     debug: bool = False
-    """A crash prints its traceback, which contains captured data."""
+    """A crash prints its traceback, which may contain captured data; not if the browser was started in redact mode."""
 
     def state_file(self, name: str) -> Path | None:
         """File of a history."""

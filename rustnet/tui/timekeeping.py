@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
-from rustnet.present.values import clock_time, zone
+from rustnet.present.values import clock_time, duration, zone
 from rustnet.query.session import Session
 from rustnet.query.views import moments, timeline
 from rustnet.query.views.moments import Extent, Place
@@ -68,6 +68,14 @@ class Timekeeping:
         """Ask for the session's time, and go to the one that the settings name."""
         self._ask_progress()
         self._app.set_interval(1 / TICKS_PER_SECOND, self._tick)
+
+    def on_app_blur(self) -> None:
+        """Ask a writer less often while nobody looks."""
+        self.following.blurred = True
+
+    def on_app_focus(self) -> None:
+        """Ask a writer as often as usual."""
+        self.following.blurred = False
 
     # ---- what is known -----------------------------------------------------------------------------------------------
 
@@ -193,8 +201,6 @@ class Timekeeping:
             return
         bars = [bar.bar for bar in self._app.frame.query(TimeBar)]
         if clock.written and not clock.playing:
-            from rustnet.present.values import duration  # noqa: PLC0415
-
             yield Chip(_("PAUSED {time} behind").format(time=duration(clock.behind)), "alert")
         yield Chip(_("AT {time}").format(time=shown_time(clock.position, bars[0] if bars else None)), "accent")
 

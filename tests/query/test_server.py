@@ -238,6 +238,21 @@ def test_an_endless_query_ends_at_its_time_and_the_writer_goes_on(writing: Writi
         assert count(s) == 20
 
 
+def test_a_query_is_interrupted_from_another_thread(writing: Writing) -> None:
+    with rustnet.open(writing.path) as s:
+        timer = threading.Timer(0.5, s.interrupt_all)
+        timer.start()
+        begun = time.monotonic()
+        with pytest.raises(QueryStoppedError):
+            s.sql(ENDLESS)
+        assert time.monotonic() - begun < 5
+        timer.join()
+        until(writing.idle)
+        assert s.being_written
+        assert count(s) == 10
+        assert s.interrupt_all() == 0
+
+
 def ask(path: Path, sql: str) -> socket.socket:
     link = socket.socket(socket.AF_UNIX)
     link.connect(str(wire.socket_path(path)))

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -32,11 +31,14 @@ class Terminal:
         """Where programs of this terminal put temporary files."""
         self.temporary.mkdir(exist_ok=True)
         self._base = [TMUX, "-L", f"rustnet-{os.getpid()}-{next(_numbers)}", "-f", "/dev/null"]
-        environment = {
-            name: text
-            for name, text in os.environ.items()
-            if not name.startswith(("TMUX", "TEXTUAL", "RUSTNET", "LC_"))
-        } | {"LANG": "C.UTF-8", "LANGUAGE": "C", "HISTFILE": "", "HOME": str(folder), "TMPDIR": str(self.temporary)}
+        left_out = ("TMUX", "TEXTUAL", "RUSTNET", "LC_", "NO_COLOR")
+        environment = {name: text for name, text in os.environ.items() if not name.startswith(left_out)} | {
+            "LANG": "C.UTF-8",
+            "LANGUAGE": "C",
+            "HISTFILE": "",
+            "HOME": str(folder),
+            "TMPDIR": str(self.temporary),
+        }
         self._tmux(
             "new-session", "-d", "-x", str(width), "-y", str(height), "exec env PS1='$ ' bash --norc --noprofile",
             cwd=folder, env=environment,
@@ -45,7 +47,9 @@ class Terminal:
         self.wait("$")
 
     def _tmux(self, *words: str, **how: Any) -> str:
-        done = subprocess.run([*self._base, *words], check=True, capture_output=True, text=True, timeout=SECONDS, **how)
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            [*self._base, *words], check=True, capture_output=True, text=True, timeout=SECONDS, **how
+        )
         return done.stdout
 
     def run(self, *words: object) -> None:
@@ -130,18 +134,20 @@ class Terminal:
         """The shell."""
         return int(self._tmux("display-message", "-p", "#{pane_pid}"))
 
-    def browser(self) -> int:
-        """The browser's process: the child of the shell."""
-        children = Path(f"/proc/{self.pane_pid}/task/{self.pane_pid}/children").read_text().split()
-        (pid,) = map(int, children)
+    def command(self) -> int:
+        """The process that the shell waits for."""
+        (pid,) = _children(self.pane_pid)
         return pid
 
-    def kill_browser(self, number: signal.Signals) -> int:
-        """Send a signal to the browser; returns its pid."""
-        pid = self.browser()
-        os.kill(pid, number)
+    def browser(self) -> int:
+        """The process that draws: the only child of the command."""
+        (pid,) = _children(self.command())
         return pid
 
     def close(self) -> None:
         """End it."""
         subprocess.run([*self._base, "kill-server"], check=False, capture_output=True, timeout=SECONDS)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

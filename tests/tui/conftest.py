@@ -25,7 +25,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def _session(factory: pytest.TempPathFactory, name: str) -> Path:
     path = factory.mktemp("sessions") / f"{name}.duckdb"
     capture = next(file for file in SAMPLES.glob(f"{name}.pcap*") if "connections" not in file.name)
-    report = ingest([str(capture)], path, Options(workers=0))
+    report = ingest([str(capture)], str(path), Options(workers=0))
     assert not report.failed
     return path
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rustnet.query.session import open_session
-from rustnet.tui import prepare
+from rustnet.tui import MEMORY_LIMIT, THREADS, prepare
 
 prepare()
 
@@ -27,7 +27,7 @@ SETTLE_SECONDS = 20.0
 
 def browser(path: "str | os.PathLike[str]", **settings: Any) -> Browser:
     """Make the app over a session's file."""
-    session = open_session(path, threads=2, memory_limit="192MB")
+    session = open_session(path, threads=THREADS, memory_limit=MEMORY_LIMIT)
     return Browser(session, BrowserSettings(**settings))
 
 
@@ -51,8 +51,12 @@ async def settle(pilot: "Pilot[Any]", until: Callable[[], bool] | None = None) -
 
 def check_golden(app: Browser, name: str) -> None:
     """Compare what the screen shows with the stored text; RUSTNET_WRITE_GOLDEN=1 stores it."""
-    text = screen_text(app) + "\n"
-    path = GOLDEN / f"{name}-{app.size.width}x{app.size.height}.txt"
+    check_text(screen_text(app) + "\n", f"{name}-{app.size.width}x{app.size.height}")
+
+
+def check_text(text: str, name: str) -> None:
+    """Compare a text with the stored one."""
+    path = GOLDEN / f"{name}.txt"
     if WRITE:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")

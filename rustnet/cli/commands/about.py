@@ -11,17 +11,17 @@ import click
 
 from rustnet import __version__
 from rustnet.cli.main import terminal
-from rustnet.cli.options import common
+from rustnet.cli.options import common, in_english
 from rustnet.cli.terminal import wrap
 from rustnet.i18n import _
 
 LICENCE = "Apache-2.0"
 LIBRARIES = (
     "click", "cryptography", "duckdb", "fastjsonschema", "lz4", "maxminddb", "numpy", "platformdirs", "psutil",
-    "zstandard",
+    "textual", "zstandard",
 )  # fmt: skip
 """Libraries that rustnet needs; a test compares them with pyproject.toml."""
-OPTIONAL = ("pandas", "polars", "pyarrow", "pyshark", "scapy")
+OPTIONAL = ("pandas", "polars", "pyarrow", "pyshark", "scapy", "textual-serve")
 """Libraries that it uses where they are installed."""
 
 
@@ -31,7 +31,9 @@ OPTIONAL = ("pandas", "polars", "pyarrow", "pyshark", "scapy")
         "source, licence, attribution and date. Uses no network."
     )
 )
-@click.option("--json", "as_json", is_flag=True, help=_("Print it as JSON, with the texts of the licences."))
+@click.option(
+    "--json", "as_json", is_flag=True, callback=in_english, help=_("Print it as JSON, with the texts of the licences.")
+)
 @common
 def command(as_json: bool) -> None:
     """Print it."""

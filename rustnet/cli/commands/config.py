@@ -9,7 +9,7 @@ import click
 
 from rustnet.cli.configuration_page import example, explanation
 from rustnet.cli.main import State, terminal
-from rustnet.cli.options import talk_options
+from rustnet.cli.options import in_english, talk_options
 from rustnet.cli.terminal import Col, Terminal, notify, notify_error, table, wrap
 from rustnet.config import SETTINGS, Loaded, Origin, examine
 from rustnet.errors import ExitCode, UsageError
@@ -26,7 +26,7 @@ from rustnet.present.text import printable, safe
 @click.option("--check", is_flag=True, help=_("Print everything that is wrong; exit with 2 if anything is."))
 @click.option("--explain", is_flag=True, help=_("Explain KEY, or every key."))
 @click.option("--example", "as_example", is_flag=True, help=_("Print a file with every key in comments."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print the configuration as JSON."))
+@click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the configuration as JSON."))
 @click.option("--config", "file", metavar="FILE", help=_("Configuration file.  [default: the user's]"))
 @click.argument("key", required=False)
 @talk_options

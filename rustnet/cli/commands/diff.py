@@ -11,6 +11,7 @@ from rustnet.cli.options import (
     chosen_format,
     common,
     format_options,
+    in_english,
     limit_options,
     opened,
     timeout_option,
@@ -49,7 +50,13 @@ def _names(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 @click.option("--factor", type=float, default=2.0, show_default=True, help=_("By how much a volume must differ."))
 @format_options
 @limit_options
-@click.option("--json", "as_json", is_flag=True, help=_("Print both sides, counts, notes and rows as one JSON object."))
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    callback=in_english,
+    help=_("Print both sides, counts, notes and rows as one JSON object."),
+)
 @click.option("--exit-code", is_flag=True, help=_("Exit with 1 if there are differences."))
 @timeout_option(0)
 @common

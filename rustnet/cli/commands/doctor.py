@@ -8,7 +8,7 @@ import click
 
 from rustnet.cli.machine import CHECKS
 from rustnet.cli.main import terminal
-from rustnet.cli.options import common
+from rustnet.cli.options import common, in_english
 from rustnet.cli.terminal import wrap
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
@@ -21,7 +21,7 @@ from rustnet.present.text import safe
         "network. Exits with 1 if rustnet itself cannot work."
     )
 )
-@click.option("--json", "as_json", is_flag=True, help=_("Print the results as JSON."))
+@click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the results as JSON."))
 @common
 def command(as_json: bool) -> ExitCode:
     """Check the installation."""

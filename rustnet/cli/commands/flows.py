@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from rustnet.query.execute import Row
 
 _NARROW = {
-    "flow_id": Col("flow", True, 0),
-    "started_at": Col("started", least=0, drop=6),
-    "duration_ms": Col("lasted", True, 0, drop=7),
-    "protocol": Col("proto", least=6, drop=5),
-    "source": Col("source", least=21),
-    "destination": Col("destination", least=21),
-    "app": Col("app", least=4, drop=2),
-    "hostname": Col("name", least=12, drop=3),
-    "process": Col("process", least=7, drop=4),
-    "bytes": Col("bytes", True, 0, drop=1),
-    "packets": Col("packets", True, 0, drop=9),
-    "state": Col("state", least=8, drop=8),
+    "flow_id": Col(_("flow"), True, 0),
+    "started_at": Col(_("started"), least=0, drop=6),
+    "duration_ms": Col(_("lasted"), True, 0, drop=7),
+    "protocol": Col(_("proto"), least=6, drop=5),
+    "source": Col(_("source"), least=21),
+    "destination": Col(_("destination"), least=21),
+    "app": Col(_("app"), least=4, drop=2),
+    "hostname": Col(_("name"), least=12, drop=3),
+    "process": Col(_("process"), least=7, drop=4),
+    "bytes": Col(_("bytes"), True, 0, drop=1),
+    "packets": Col(_("packets"), True, 0, drop=9),
+    "state": Col(_("state"), least=8, drop=8),
 }
 """The default columns on a terminal, and the order in which they are dropped on a narrow one."""
 

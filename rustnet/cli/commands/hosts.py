@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from rustnet.query.session import Session
 
 _COLUMNS = (
-    Col("address", least=15),
-    Col("hardware address", least=17, drop=3),
-    Col("vendor", least=8, drop=5),
-    Col("name", least=12),
-    Col("by", least=4, drop=9),
-    Col("system or device", least=8, drop=6),
-    Col("roles", least=8, drop=4),
-    Col("country", least=0, drop=7),
-    Col("flows", True, 0),
-    Col("sent", True, 0),
-    Col("received", True, 0),
-    Col("last seen", least=0, drop=8),
+    Col(_("address"), least=15),
+    Col(_("hardware address"), least=17, drop=3),
+    Col(_("vendor"), least=8, drop=5),
+    Col(_("name"), least=12),
+    Col(_("by"), least=4, drop=9),
+    Col(_("system or device"), least=8, drop=6),
+    Col(_("roles"), least=8, drop=4),
+    Col(_("country"), least=0, drop=7),
+    Col(_("flows"), True, 0),
+    Col(_("sent"), True, 0),
+    Col(_("received"), True, 0),
+    Col(_("last seen"), least=0, drop=8),
 )
 
 

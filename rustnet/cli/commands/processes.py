@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from rustnet.query.execute import ResultSet
 
 _SCREEN = {
-    "process": Col("process", least=20),
+    "process": Col(_("process"), least=20),
     "pid": Col("pid", True, 0),
-    "user": Col("user", least=4, drop=5),
-    "host": Col("host", least=4, drop=4),
-    "flows": Col("flows", True, 0),
-    "bytes_sent": Col("sent", True, 0),
-    "bytes_received": Col("received", True, 0),
-    "remote_hosts": Col("hosts", True, 0, drop=3),
-    "first_seen": Col("first contact", least=0, drop=2),
-    "last_seen": Col("last contact", least=0, drop=1),
-    "cmdline": Col("command line", least=16, drop=6),
+    "user": Col(_("user"), least=4, drop=5),
+    "host": Col(_("host"), least=4, drop=4),
+    "flows": Col(_("flows"), True, 0),
+    "bytes_sent": Col(_("sent"), True, 0),
+    "bytes_received": Col(_("received"), True, 0),
+    "remote_hosts": Col(_("hosts"), True, 0, drop=3),
+    "first_seen": Col(_("first contact"), least=0, drop=2),
+    "last_seen": Col(_("last contact"), least=0, drop=1),
+    "cmdline": Col(_("command line"), least=16, drop=6),
 }
 """Columns on a terminal, and the order in which they are dropped on a narrow one."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rustnet.cli.main import terminal
-from rustnet.cli.options import common, opened, session_argument
+from rustnet.cli.options import common, in_english, opened, session_argument
 from rustnet.cli.outputs import check_streams
 from rustnet.cli.terminal import notify
 from rustnet.errors import InputError, RustnetError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--with", "tool", type=click.Choice(["scapy", "tshark"]), default="scapy", show_default=True,
               help=_("Tool that decodes the packet."))  # fmt: skip
 @click.option("--source", metavar="FILE", help=_("Current path of the original capture."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+@click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print JSON."))
 @common
 def command(
     session: str,
@@ -125,8 +125,10 @@ def _print_tree(packet: "StoredPacket", tree: "list[Node]") -> None:
 
     screen = terminal()
     size = ngettext("{n} byte", "{n} bytes", packet.length).format(n=f"{packet.length:,}")
-    kept = "" if packet.captured == packet.length else _(", {n} captured").format(n=f"{packet.captured:,}")
-    lines = [screen.bold(f"packet {packet.number:,}") + f"  {moment(packet.ts)}  {size}{kept}  {link_type(packet)}"]
+    if packet.captured != packet.length:
+        size = _("{size}, {n} captured").format(size=size, n=f"{packet.captured:,}")
+    head = _("packet {n}").format(n=f"{packet.number:,}")
+    lines = [screen.bold(head) + f"  {moment(packet.ts)}  {size}  {link_type(packet)}"]
     stack: list[tuple[int, Node]] = [(0, node) for node in reversed(tree)]
     while stack:
         depth, node = stack.pop()

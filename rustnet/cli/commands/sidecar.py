@@ -4,11 +4,11 @@ import importlib
 
 import click
 
-from rustnet.i18n import _
+from rustnet.i18n import N_, _
 
 COMMANDS: dict[str, str] = {
-    "record": "Record which process owns which socket while packets are captured.",
-    "validate": "Validate a sidecar and summarise its contents.",
+    "record": N_("Record which process owns which socket while packets are captured."),
+    "validate": N_("Validate a sidecar and summarise its contents."),
 }
 """Commands of the group. The module of each is `rustnet.cli.commands.sidecar_<name>`, its object `command`."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustnet.cli.options import common, opened
+from rustnet.cli.options import common, in_english, opened
 from rustnet.cli.outputs import check_streams
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
@@ -38,7 +38,7 @@ _Flows = tuple[int, int, int, int | None, int | None]
     type=click.IntRange(0, 1000),
     help=_("Show at most this many invalid lines."),
 )
-@click.option("--json", "as_json", is_flag=True, help=_("Print the results as JSON."))
+@click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the results as JSON."))
 @common
 def command(file: str, session: str | None, lines: int, as_json: bool) -> ExitCode:
     """Validate a sidecar."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rustnet.cli.main import terminal
-from rustnet.cli.options import common, opened, whole_session_argument
+from rustnet.cli.options import common, in_english, opened, whole_session_argument
 from rustnet.cli.outputs import check_streams
 from rustnet.cli.terminal import wrap
 from rustnet.errors import ExitCode, InputError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     help=_("Current path of an original capture."),
 )
 @click.option("--no-hash", is_flag=True, help=_("Do not read and hash the captures."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print the results as JSON."))
+@click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the results as JSON."))
 @common
 def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool) -> ExitCode:
     """Verify a session."""
@@ -79,20 +79,21 @@ def _file(capture: "OriginalFile", session: Path, sources: tuple[str, ...], *, a
     from rustnet.export.originals import locate, verify  # noqa: PLC0415
     from rustnet.query.integrity import Finding  # noqa: PLC0415
 
-    name = f"capture {capture.capture_id}: file"
+    name = _("capture {n}: file").format(n=capture.capture_id)
     original = locate(capture, session, sources, alone=alone)
     if original.path is None:
         return Finding(name, ok=False, detail=original.problem, serious=False)
     if not capture.sha256:
-        words = f"{original.path}: not verified: it was never read to its end, so there is no hash"
+        words = _("{path}: not verified: it was never read to its end, so there is no hash")
+        words = words.format(path=original.path)
         return Finding(name, ok=False, detail=words, serious=False)
     try:
         wrong = verify(capture, original.path)
     except InputError as error:
-        return Finding(name, ok=False, detail=str(error))
+        return Finding(name, ok=False, detail=error.sentence(_))
     if wrong:
         return Finding(name, ok=False, detail=f"{original.path}: {wrong}")
-    return Finding(name, ok=True, detail=f"{original.path}: same size and SHA-256")
+    return Finding(name, ok=True, detail=_("{path}: same size and SHA-256").format(path=original.path))
 
 
 def _print(findings: "list[Finding]", wrong: "list[Finding]") -> None:

@@ -10,13 +10,16 @@ from rustnet.policy.redaction.keys import Key
 
 REDACTED = "[redacted]"
 """Stands for a value that is not replaced by anything that could be compared."""
-REMEMBERED = 100_000
+REMEMBERED = 50_000
 """Most pseudonyms whose originals are remembered."""
-CACHED = 50_000
+CACHED = 20_000
 """Most values of one kind whose replacements are kept."""
+LONGEST_KEPT = 512
+"""Most characters of a value that is kept or remembered."""
 
 SYMBOLS = "0123456789bcdfghjkmnpqrstvwxyz"
 """No vowels, so that no pseudonym is a word."""
+_PAIRS = tuple(first + second for first in SYMBOLS for second in SYMBOLS)
 LENGTH = 8
 """Symbols of a pseudonym: 39 bits, so that among 100,000 texts two have the same one in one of 130 cases."""
 
@@ -42,11 +45,10 @@ class Pseudonyms:
     def of(self, mark: str, text: str) -> str:
         """Pseudonym of a text."""
         number = self.number(text)
-        symbols = []
-        for _symbol in range(LENGTH):
-            number, rest = divmod(number, len(SYMBOLS))
-            symbols.append(SYMBOLS[rest])
-        pseudonym = f"{mark}-{''.join(symbols)}"
+        number, first = divmod(number, len(_PAIRS))
+        number, second = divmod(number, len(_PAIRS))
+        number, third = divmod(number, len(_PAIRS))
+        pseudonym = f"{mark}-{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[number % len(_PAIRS)]}"
         self.remember(pseudonym, text)
         return pseudonym
 
@@ -57,6 +59,8 @@ class Pseudonyms:
 
     def remember(self, replacement: str, original: str) -> None:
         """Remember what a replacement stands for; the oldest is forgotten where there are too many."""
+        if len(original) > LONGEST_KEPT:
+            return
         with self._lock:
             if len(self._originals) >= self._remembered and replacement not in self._originals:
                 del self._originals[next(iter(self._originals))]
@@ -82,9 +86,11 @@ def cached(method: Callable[[_T, str], str]) -> Callable[[_T, str], str]:
             known = self.__dict__[name] = {}
         result = known.get(text)
         if result is None:
+            result = method(self, text)
             if len(known) >= CACHED:
                 known.clear()
-            result = known[text] = method(self, text)
+            if len(text) <= LONGEST_KEPT:
+                known[text] = result
         return result
 
     answer.__doc__ = method.__doc__

@@ -125,7 +125,7 @@ def save_query(folder: Path, name: str, title: str, sql: str) -> Path:
         raise UsageError("{name!r}: a query's name has small letters, digits, - and _ only", name=name[:80])
     title = " ".join(title.split()) or name
     path = folder / f"{name}.sql"
-    text = f"-- title: {title[:200]}\n{sql.strip().rstrip(';')}\n"
+    text = f"-- title: {title[:200]}\n-- description: A statement of the browser.\n{sql.strip().rstrip(';')}\n"
     catalogue.read(name, text)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from rustnet.errors import UsageError
 from rustnet.i18n import N_
 from rustnet.query import values
 from rustnet.query.session import Session
+from rustnet.query.views.at import LARGEST
 
 LONGEST = 64
 """Most characters of a typed time."""
@@ -171,7 +172,7 @@ def _ns(local: dt.datetime) -> int:
     """Nanoseconds since 1970 UTC."""
     since = local.astimezone(dt.UTC) - _EPOCH
     ns = (since.days * 86_400 + since.seconds) * _SECOND
-    if not 0 <= ns < 1 << 63:
+    if not 0 <= ns <= LARGEST:
         raise UsageError(N_("expected a time between 1970 and 2261"))
     return ns
 
@@ -210,7 +211,7 @@ def _numbered(session: Session, target: Target) -> Place:
 
 def _around(session: Session, ns: int) -> tuple[tuple[int, int, int] | None, tuple[int, int, int] | None]:
     """The last packet up to a time and the first from it on: time, capture and number."""
-    ns = min(max(ns, 0), (1 << 63) - 1)
+    ns = min(max(ns, 0), LARGEST)
     before = session.execute_own(_BEFORE, [ns]).rows
     after = session.execute_own(_AFTER, [ns]).rows
     return (before[0] if before else None), (after[0] if after else None)

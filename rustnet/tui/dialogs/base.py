@@ -32,7 +32,7 @@ class Dialog(ModalScreen[R]):
     Dialog:ansi > .dialog { background: ansi_default; border: solid ansi_default; }
     Dialog .title { text-style: bold; color: $accent; height: 1; margin-bottom: 1; }
     Dialog .hint { color: $foreground-muted; height: 1; margin-top: 1; }
-    Dialog Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    Dialog Input, Dialog Input:focus { border: none; height: 1; padding: 0 1; background: $panel; }
     """
 
     @property

@@ -99,11 +99,11 @@ def full_time(ns: int) -> str:
     return f"{text[:-1]} UTC" if zone() is dt.UTC else text
 
 
-def span_text(ns: int) -> str:
-    """A span of time as hours, minutes and seconds: ``00:12:48``; short ones with milliseconds: ``00:00.250``."""
+def span_text(ns: int, whole: int) -> str:
+    """A span of time of a session as long as ``whole``: ``00:12:48``, ``2 d 03:00:00``, short ones ``12.482 s``."""
     seconds, rest = divmod(max(0, ns), 10**9)
-    if seconds < 60:
-        return f"{seconds // 60:02d}:{seconds % 60:02d}.{rest // 10**6:03d}"
+    if whole < 60 * 10**9:
+        return f"{seconds}.{rest // 10**6:03d} s"
     days, seconds = divmod(seconds, 86_400)
     clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
     return _("{days} d {clock}").format(days=days, clock=clock) if days else clock
@@ -150,8 +150,6 @@ class TimeBar(Widget):
     DEFAULT_CSS = """
     TimeBar { height: 2; width: 1fr; background: $background; display: none; pointer: pointer; }
     TimeBar.-timed { display: block; }
-    MainScreen.-short TimeBar { height: 1; }
-    MainScreen.-low TimeBar { display: none; }
     TimeBar .time--past { color: $primary; }
     TimeBar .time--future { color: $foreground-muted; }
     TimeBar .time--anomaly { color: $error; text-style: bold; }
@@ -237,18 +235,21 @@ class TimeBar(Widget):
             words = f"{full_time(pointed)}  {cell_words(bar, self.hover)}"
             return [mark, Segment(cut(words, max(0, columns - mark.cell_length)), look.strong)]
         at = self.clock.at if self.clock.at is not None else bar.last
-        segments = [mark, Segment(self._where(at), look.strong)]
-        segments.append(Segment("   " + self._distance(bar, at), look.text))
-        segments.append(Segment(f"   {span_text(at - bar.first)} / {span_text(bar.last - bar.first)}", look.text))
-        used = sum(segment.cell_length for segment in segments)
-        hints: list[Segment] = []
-        for key, word in self._hints():
-            size = width(key) + width(word) + 4
-            if used + size > columns:
+        whole = bar.last - bar.first
+        parts = [
+            [(self._where(at), look.strong)],
+            [("   " + self._distance(bar, at), look.text)],
+            [(f"   {span_text(at - bar.first, whole)} / {span_text(whole, whole)}", look.text)],
+            *([(f"   {key}", look.key), (f" {word}", look.text)] for key, word in self._hints()),
+        ]
+        segments = [mark]
+        room = columns - mark.cell_length
+        for part in parts:
+            room -= sum(width(text) for text, _style in part)
+            if room < 0:
                 break
-            hints += [Segment(f"   {key}", look.key), Segment(f" {word}", look.text)]
-            used += size
-        return [*segments, *hints]
+            segments += [Segment(text, style) for text, style in part]
+        return segments
 
     def _where(self, at: int) -> str:
         """The time that is shown, marked as the past where it is one."""

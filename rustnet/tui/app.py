@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gc
 import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -95,6 +96,8 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         self.light = light
         """The terminal's background is light."""
         self.prepare_time()
+        self._frozen = False
+        """Whether the objects that the start made were left out of collections, each of which takes 50 ms."""
         self._places: list[Place] = []
         self._pressed = ("", 0)
         """Name of a key that is to be pressed twice, and the number of keys and clicks until then."""
@@ -228,6 +231,9 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
 
     def answered(self) -> None:
         """A screen shows a new answer: an older error is over."""
+        if not self._frozen:
+            self._frozen = True
+            gc.freeze()  # what has been imported and made so far stays: collections need not look at it again
         for status in self.frame.query(StatusLine):
             status.set_message("")
 

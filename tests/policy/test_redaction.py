@@ -213,6 +213,7 @@ EXAMPLES: list[tuple[Kind | None, Any, str]] = [
     (Kind.MIXED, "audio 192.0.2.1:49170 RTP/AVP", r"audio 192\.0\.2\.\d+:49170 RTP/AVP"),
     (Kind.MIXED, "bob", r"\[redacted\]"),
     (Kind.FREE_TEXT, "530 User bob cannot log in", r"530 User \[redacted\] cannot log in"),
+    (Kind.FREE_TEXT, "Entering (198,51,100,2,100,85).", r"\[redacted\]\."),
     (Kind.FREE_TEXT, "call 0171 2345 678", r"\[redacted\]"),
     (Kind.IDENTIFIER, 0, "0"),
     (Kind.IDENTIFIER, 100_000, r"\d{4,}"),

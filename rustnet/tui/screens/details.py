@@ -413,11 +413,7 @@ class DetailsPane(Pane):
         if self.part == "packets" and (number := self.query_one(PacketPart).selected) is not None:
             term = f"packet:{number}"
         if not term:
-            redacted = self.browser.presenter.redacting
-            self.browser.say(
-                _("values are replaced: no filter can be made of them") if redacted
-                else _("the filter language has no keyword for this value")
-            )  # fmt: skip
+            self.browser.say(_("the filter language has no keyword for this value"))
             return
         self.browser.change(filter=with_term(self.browser.spec.filter, term, out=out))
         self.browser.show_tab("overview", remember=False)

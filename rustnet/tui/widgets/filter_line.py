@@ -101,7 +101,7 @@ class FilterLine(Vertical):
     FilterLine #filter-sign { width: 2; color: $accent; text-style: bold; }
     FilterLine FilterInput { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
     FilterLine FilterInput:focus { border: none; background-tint: $surface 0%; }
-    FilterLine #filter-info { width: auto; color: $foreground-muted; padding: 0 1; }
+    FilterLine #filter-info { width: 34; text-align: right; color: $foreground-muted; padding: 0 1; }
     FilterLine #filter-error { height: 1; color: $error; display: none; }
     FilterLine.-wrong #filter-error { display: block; }
     """
@@ -148,11 +148,15 @@ class FilterLine(Vertical):
         self._place = len(self.past)
         self.add_class("-open")
         self.display = True  # at once, and so is the focus: the next key may have been typed already
-        with self.prevent(Input.Changed):
-            self._put(self.browser.spec.filter)
+        self.fill(self.browser.spec.filter)
         self.screen.set_focus(self.input, scroll_visible=False)
         self.set_error(None)
         self.browser.filter_line_changed()
+
+    def fill(self, text: str) -> None:
+        """Put a text into the input without filtering by it yet."""
+        with self.prevent(Input.Changed):
+            self._put(text)
 
     def close(self) -> None:
         """End typing."""
@@ -179,8 +183,7 @@ class FilterLine(Vertical):
 
     def clear(self) -> None:
         """Show all flows again, and end typing."""
-        with self.prevent(Input.Changed):
-            self.input.value = ""
+        self.fill("")
         self._apply()
         self.close()
 
@@ -265,7 +268,7 @@ class FilterLine(Vertical):
 
     def set_info(self, text: str) -> None:
         """Show how many flows match, and how long that took."""
-        self.query_one("#filter-info", Static).update(Content(text))
+        self.query_one("#filter-info", Static).update(Content(text), layout=False)
 
 
 def counted(shown: int | None, total: int, seconds: float) -> str:

@@ -79,8 +79,8 @@ class FlowItems:
         return " / ".join(d or self.text(v) or "-" for d, v in zip(digits, row.values, strict=True))
 
     def term(self, row: Row) -> str:
-        """Filter of the flows with a row's value; empty in redact mode, whose values are not those of the session."""
-        if self._presenter.redacting or row.form == "sides" or not row.values:
+        """Filter of the flows with a row's value; it is shown by `Presenter.shown_filter` alone."""
+        if row.form == "sides" or not row.values:
             return ""
         port = row.values[1].value if row.form == "end" and len(row.values) > 1 else None
         first = next((each for each in row.values if each.value is not None), row.values[0])
@@ -160,7 +160,7 @@ class FlowItems:
             words = self._presenter.text(detail, "detail", kind=Kind.FREE_TEXT)
             place = "" if packet is None else _("packet {number}").format(number=f"{packet:,}")
             note = [place, "" if ts is None else short_moment(ts), "" if count == 1 else _times(count)]
-            term = "" if self._presenter.redacting else filter_for("anomalies.kind", kind) or ""
+            term = filter_for("anomalies.kind", kind) or ""
             label = self._presenter.text(kind, kind=Kind.WORD)
             lines.append(Item(f"anomaly{number}", label, words, " · ".join(filter(None, note)), "warn", term=term))
         yield Block(_("Anomalies"), lines)
@@ -202,7 +202,7 @@ class FlowItems:
         for name, value in message.fields.items():
             kind = message.kind(name)
             text = self._presenter.text(value, name, message.types[name], kind)
-            term = "" if self._presenter.redacting else filter_for(f"{message.table}.{name}", value) or ""
+            term = filter_for(f"{message.table}.{name}", value) or ""
             items.append(Item(f"{message.table}.{name}", name, text, whole=exact(value, kind), term=term))
         when = "-" if message.ts is None else moment(message.ts)
         title = _("{table} · {time} · packet {number}").format(

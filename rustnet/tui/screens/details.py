@@ -437,7 +437,7 @@ class DetailsPane(Pane):
         if self.snapshot is not None and self.snapshot.page is not None and self.snapshot.page.exists:
             from rustnet.tui.dialogs.export import ExportDialog  # noqa: PLC0415 -- a dialog
 
-            self.app.push_screen(ExportDialog(self.snapshot.page, self.originals))
+            self.app.push_screen(ExportDialog(self.snapshot.page.flow_id, self.originals))
 
     def on_resize(self) -> None:
         """Ask for as many spans of traffic as fit now."""

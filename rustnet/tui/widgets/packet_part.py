@@ -104,9 +104,8 @@ class PacketPart(Container):
     PacketPart > .decoded { height: 3fr; layout: horizontal; border-top: solid $panel; }
     PacketPart > .words { height: 1; color: $foreground-muted; padding: 0 1; }
     PacketPart FieldTree { width: 1fr; }
-    PacketPart HexView { width: 1fr; max-width: 78; }
+    PacketPart HexView { width: 1fr; }
     .-narrow PacketPart > .decoded { layout: vertical; }
-    .-narrow PacketPart HexView { max-width: 100%; }
     .-narrow PacketPart > .words { display: none; }
     """
 
@@ -133,6 +132,11 @@ class PacketPart(Container):
             yield FieldTree()
             yield HexView()
         yield Static(Content(""), classes="words")
+
+    def on_resize(self) -> None:
+        """Give the bytes as much as sixteen of them in a line need, where there is room for that."""
+        wide = self.size.width
+        self.query_one(HexView).styles.width = 77 if wide >= 125 else 44 if wide >= 100 else None
 
     # ---- contents ------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,8 @@ class StreamView(ScrollView, can_focus=True):
         self._reading = False
         self._held = 0
         self._lines: list[Line] = []
+        self._bases: list[int] = []
+        """Offset of each chunk within what its direction sent."""
 
     @property
     def browser(self) -> "Browser":
@@ -154,12 +156,13 @@ class StreamView(ScrollView, can_focus=True):
         lines = [Line("note", -1, text=text) for words in (self.problem, *self.notes) if words
                  for text in wrapped(words, width)]  # fmt: skip
         before: bool | None = None
+        self._bases = offsets(self.chunks)
         for number, chunk in enumerate(self.chunks):
             if len(lines) > MOST_LINES:
                 break
-            if chunk.from_src != before or chunk.missing:
+            if chunk.from_src != before or (number and self.chunks[number - 1].missing):
                 before = chunk.from_src
-                lines.append(Line("head", number))
+                lines.append(Line("head", number, end=run_size(self.chunks, number)))
             if chunk.missing and not chunk.data:
                 lines.append(Line("missing", number))
                 continue
@@ -199,7 +202,7 @@ class StreamView(ScrollView, can_focus=True):
         if line.kind == "head":
             words = _("{end}, packet {number}, {size}, +{time} s").format(
                 end=self.ends[0 if chunk.from_src else 1], number=f"{chunk.packet:,}",
-                size=_("{count} bytes").format(count=f"{len(chunk.data):,}"),
+                size=_("{count} bytes").format(count=f"{line.end:,}"),
                 time=f"{(chunk.ts - self.begun) / 1e9:,.6f}",
             )  # fmt: skip
             return self._strip(f"{glyph} {words}", "head")
@@ -210,7 +213,8 @@ class StreamView(ScrollView, can_focus=True):
         if not self.hex:
             return self._strip(f"{glyph} {characters(part)}", side)
         columns = columns_for(width)
-        return self._strip(f"{glyph} {line.start:06x}  {digits(part, columns)}  {characters(part)}", side)
+        start = self._bases[line.chunk] + line.start
+        return self._strip(f"{glyph} {start:06x}  {digits(part, columns)}  {characters(part)}", side)
 
     def _strip(self, text: str, style: str) -> Strip:
         width = self.size.width
@@ -264,6 +268,28 @@ class StreamView(ScrollView, can_focus=True):
         at = event.y + self.scroll_offset.y
         if event.button == 1 and at < len(self._lines) and self._lines[at].chunk >= 0:
             self.copy(self._lines[at].chunk)
+
+
+def offsets(chunks: list[Chunk]) -> list[int]:
+    """Offset of each chunk within what its direction sent, with what is missing."""
+    sent = {True: 0, False: 0}
+    bases = []
+    for chunk in chunks:
+        bases.append(sent[chunk.from_src])
+        sent[chunk.from_src] += len(chunk.data) + chunk.missing
+    return bases
+
+
+def run_size(chunks: list[Chunk], first: int) -> int:
+    """Bytes that a direction sent from a chunk on, until the other one sent or something is missing."""
+    size = 0
+    for chunk in chunks[first:]:
+        if chunk.from_src != chunks[first].from_src:
+            break
+        size += len(chunk.data)
+        if chunk.missing:
+            break
+    return size
 
 
 def text_lines(number: int, data: bytes, width: int) -> list[Line]:

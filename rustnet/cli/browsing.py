@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from rustnet.cli.browser_settings import browser_settings
 from rustnet.cli.ingesting import session_path
-from rustnet.cli.keeper import Keeper, start_keeper
 from rustnet.cli.main import State
 from rustnet.cli.options import opened
 from rustnet.cli.progress import ProgressLine
 from rustnet.cli.terminal import notify
+from rustnet.cli.watched import run_watched
 from rustnet.cli.writer_process import WriterProcess, start_writer
 from rustnet.errors import ExitCode
 from rustnet.i18n import _
@@ -39,14 +39,17 @@ _REDRAW = 0.2
 """Seconds between two states of the progress line."""
 
 
-def browse_session(session: str, settings: "BrowserSettings", *, tab: bool = False) -> int:
+def browse_session(session: str, settings: "BrowserSettings", state: State, *, tab: bool = False) -> int:
     """Show a session until the user quits; returns the exit code. ``tab``: to a tab of a web browser."""
     if tab:
         threading.Thread(target=_end_with_stdin, name="rustnet-tab", daemon=True).start()
         return _run(session, settings)
-    with _kept(None):
+
+    def show() -> int:
         terminal.keys_from_terminal()
         return _run(session, settings)
+
+    return run_watched(show, state)
 
 
 def _end_with_stdin() -> None:
@@ -66,37 +69,41 @@ def _run(session: str, settings: "BrowserSettings", writer: WriterProcess | None
         return run(reader, settings, writer)
 
 
-@contextlib.contextmanager
-def _kept(folder: Path | None) -> Iterator[Keeper]:
-    """Have terminal and temporary directory cleaned up, should this process be killed within the block."""
-    keeper = start_keeper(folder)
-    try:
-        yield keeper
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        keeper.done()
-
-
-def browse_replay(work: "Work", paths: tuple[str, ...], db: str | None, state: State, *, redact: bool) -> ExitCode:
+def browse_replay(work: "Work", paths: tuple[str, ...], db: str | None, state: State, *, redact: bool) -> int:
     """Let ``work`` fill a session in a process of its own, and show it meanwhile; returns the exit code of both."""
     settings = browser_settings(state, redact=redact)
-    with session_path(db) as session, _kept(None if db else Path(session).parent) as keeper:
-        writer = start_writer(partial(work, session), paths, keeper, state, temporary=db is None)
-        try:
-            terminal.keys_from_terminal()
-            code = _show(session, settings, writer)
-            if code != ExitCode.DONE or writer.temporary or writer.stopping:
-                writer.end()
-            else:
-                _await(writer)
-        finally:
+    with session_path(db) as session:
+        scratch = None if db else Path(session).parent
+        return run_watched(
+            lambda: _browse_replay(partial(work, session), paths, session, settings, state, scratch), state
+        )
+
+
+def _browse_replay(
+    work: "Callable[[Callable[[Progress], None]], tuple[ExitCode, bool]]",
+    paths: tuple[str, ...],
+    session: str,
+    settings: "BrowserSettings",
+    state: State,
+    scratch: Path | None,
+) -> int:
+    writer = start_writer(work, paths, state, scratch)
+    try:
+        terminal.keys_from_terminal()
+        code = _show(session, settings, writer)
+        if code != ExitCode.DONE or writer.temporary or writer.stopping:
             writer.end()
-            _report(writer)
-        if db is not None and writer.readable:
-            words = _("rustnet: the session is stored; show it again: rustnet browse {path}")
-            notify(words.format(path=shlex.quote(printable(db))))
-    return ExitCode(code or _exit_code(writer))
+        else:
+            _await(writer)
+    finally:
+        writer.end()
+        if scratch is not None:  # also by this process: the one that watches it may have been killed
+            shutil.rmtree(scratch, ignore_errors=True)
+        _report(writer)
+    if scratch is None and writer.readable:
+        words = _("rustnet: the session is stored; show it again: rustnet browse {path}")
+        notify(words.format(path=shlex.quote(printable(session))))
+    return code or _exit_code(writer)
 
 
 def _exit_code(writer: WriterProcess) -> ExitCode:

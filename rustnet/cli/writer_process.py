@@ -6,10 +6,9 @@ does: the system closes the pipe that both hold, and tells it so by a signal.
 """
 
 import contextlib
-import fcntl
 import mmap
 import os
-import select
+import shutil
 import signal
 import struct
 import sys
@@ -17,10 +16,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from rustnet.cli.keeper import Keeper
-from rustnet.cli.main import State, run_reported
+from rustnet.cli.main import State
+from rustnet.cli.watched import end_with, run_and_exit
 from rustnet.errors import ExitCode
 from rustnet.present.text import safe
 from rustnet.tui.writer import WriterProgress
@@ -157,47 +157,35 @@ def _lines(data: bytes) -> list[str]:
 def start_writer(
     work: "Callable[[Callable[[Progress], None]], tuple[ExitCode, bool]]",
     paths: tuple[str, ...],
-    keeper: Keeper,
     state: State,
-    *,
-    temporary: bool,
+    scratch: Path | None,
 ) -> WriterProcess:
     """Fork the process. ``work`` does it: it calls its argument with the progress.
 
-    It returns the exit code, and whether there is a session to show.
+    It returns the exit code, and whether there is a session to show. ``scratch`` is the directory of a temporary one.
     """
     shared = SharedProgress(paths)
     output = tempfile.TemporaryFile(prefix="rustnet.")  # noqa: SIM115 -- as long as this process
     alive, link = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
-    if pid:
-        os.close(alive)
-        os.set_inheritable(link, False)
-        keeper.filled_elsewhere()
-        return WriterProcess(pid, shared, output, temporary)
-    try:
+
+    def run() -> ExitCode:
         os.close(link)
-        keeper.forked()
-        _separate(alive, output)
+        _separate(alive, output, scratch)
+        code, readable = work(shared.put)
+        shared.ended(readable=readable)
+        return code
 
-        def run() -> ExitCode:
-            code, readable = work(shared.put)
-            shared.ended(readable=readable)
-            return code
-
-        code = run_reported(run, state)
-    except BaseException:  # noqa: BLE001 -- whatever it is, the browser's part of the program must not go on here
-        code = int(ExitCode.FAILURE)
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+    pid = os.fork()
+    if not pid:
+        run_and_exit(run, state)
+    os.close(alive)
+    return WriterProcess(pid, shared, output, temporary=scratch is not None)
 
 
-def _separate(alive: int, output: BinaryIO) -> None:
-    """Make this process independent of the terminal, and have it stopped when the browser ends."""
+def _separate(alive: int, output: BinaryIO, scratch: Path | None) -> None:
+    """Make this process independent of the terminal, and have it end with the browser."""
     os.setsid()
     if os.isatty(0):  # otherwise it may be the capture
         null = os.open(os.devnull, os.O_RDONLY)
@@ -207,12 +195,11 @@ def _separate(alive: int, output: BinaryIO) -> None:
     os.dup2(output.fileno(), 2)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    def ended(_number: int, _frame: object) -> None:
-        if select.select([alive], [], [], 0)[0]:
-            signal.signal(signal.SIGIO, signal.SIG_IGN)
+    def end() -> None:
+        if scratch is None:
             os.kill(os.getpid(), signal.SIGTERM)
+            return
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.killpg(0, signal.SIGKILL)  # this process, and those that parse
 
-    signal.signal(signal.SIGIO, ended)
-    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(alive, fcntl.F_SETFL, fcntl.fcntl(alive, fcntl.F_GETFL) | os.O_ASYNC)
-    ended(0, None)  # it may have ended before
+    end_with(alive, end)

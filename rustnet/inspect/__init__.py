@@ -39,6 +39,10 @@ class Node:
     name: str
     value: str = ""
     children: list["Node"] = field(default_factory=list)
+    start: int | None = None
+    """Offset of its first byte in the packet, where the tool gives it; None if not."""
+    size: int = 0
+    """Bytes that it takes from there on."""
 
 
 def inspect_packet(data: bytes, link_type: int, length: int, *, tool: str = "scapy", ts: int = 0) -> list[Node]:
@@ -92,4 +96,7 @@ def worker_error(answer: dict[str, Any]) -> RustnetError:
 
 
 def _node(item: list[Any]) -> Node:
-    return Node(str(item[0]), str(item[1]), [_node(child) for child in item[2]])
+    start, size = item[3:5] if len(item) > 4 else (None, 0)
+    placed = isinstance(start, int) and isinstance(size, int) and start >= 0 and size > 0
+    children = [_node(child) for child in item[2]]
+    return Node(str(item[0]), str(item[1]), children, start if placed else None, size if placed else 0)

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from typing import Any
 
 logging.getLogger("scapy").setLevel(logging.CRITICAL)
 warnings.simplefilter("ignore")
@@ -22,6 +23,7 @@ _DLT = {101: 12, 228: 228, 229: 229}
 _EXTRA = ("tls.all", "http", "quic", "smb2", "kerberos", "mqtt", "modbus", "ssh")
 
 Tree = list[object]
+"""Name, value, child nodes, and for a node whose bytes are known: offset in the packet and size."""
 
 
 def answer(data: bytes, link_type: int) -> dict[str, object]:
@@ -37,10 +39,45 @@ def answer(data: bytes, link_type: int) -> dict[str, object]:
         return {"layers": [failed, _layer(Raw(data), [_MAX_NODES], 0)]}
     left = [_MAX_NODES]
     layers: list[Tree] = []
+    at: int | None = 0
     while not isinstance(packet, NoPayload) and left[0] > 0:
-        layers.append(_layer(packet, left, 0))
+        head = bytes(packet.raw_packet_cache or b"")
+        if isinstance(packet, Raw):
+            head = bytes(packet.load)
+        if at is not None and (not head or data[at : at + len(head)] != head):
+            at = None  # its bytes are not those of the packet as they are: decrypted, or put together anew
+        layers.append(_layer(packet, left, 0) if at is None else _placed(packet, left, at, head))
+        at = None if at is None else at + len(head)
         packet = packet.payload
     return {"layers": layers}
+
+
+def _placed(packet: Packet, left: list[int], at: int, head: bytes) -> Tree:
+    """Layer at an offset of the packet, with the places of its fields as far as reading them again gives these."""
+    layer = _layer(packet, left, 0)
+    places: dict[str, tuple[int, int]] = {}
+    rest: Any = head
+    try:
+        for description in packet.fields_desc:
+            before = _position(rest, len(head))
+            rest, _value = description.getfield(packet, rest)
+            after = _position(rest, len(head))
+            if after > before:
+                places[str(description.name)] = (at + before // 8, -(-after // 8) - before // 8)
+            if not rest:
+                break
+    except Exception:  # noqa: BLE001 -- a field that cannot be read on its own: it and those after it get no place
+        rest = None
+    for node in layer[2]:  # type: ignore[attr-defined]
+        node.extend(places.get(str(node[0]), ()))
+    return [*layer, at, len(head)]
+
+
+def _position(rest: Any, size: int) -> int:
+    """Bits read so far, if ``rest`` is left: bytes, or as scapy has it within a byte, bytes and bits read of them."""
+    if isinstance(rest, tuple):
+        return 8 * (size - len(rest[0])) + int(rest[1])
+    return 8 * (size - len(rest))
 
 
 def _load_layers() -> None:

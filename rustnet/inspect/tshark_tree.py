@@ -16,7 +16,7 @@ _MAX_OUTPUT = 16 << 20
 _HIDDEN = ("geninfo",)
 
 Tree = list[object]
-"""Name, value, and child nodes."""
+"""Name, value, child nodes, and for a node whose bytes are known: offset in the packet and size."""
 
 
 def program() -> str | None:
@@ -53,10 +53,26 @@ def answer(tshark: str, data: bytes, link_type: int, length: int, ts: int) -> di
     packet = root.find("packet")
     if packet is None:
         return {"error": ("no_packet", {})}
-    return {"layers": [_node(p) for p in packet if p.get("name") not in _HIDDEN]}
+    return {"layers": [_node(p, data) for p in packet if p.get("name") not in _HIDDEN]}
 
 
-def _node(element: ET.Element) -> Tree:
+def _place(element: ET.Element, data: bytes, children: list[Tree]) -> Tree:
+    """Offset and size of an element, if its bytes there are those of the packet, not of a buffer made of them."""
+    try:
+        start, size = int(element.get("pos", "-1")), int(element.get("size", "0"))
+    except ValueError:
+        return []
+    if start < 0 or size <= 0 or start + size > len(data):
+        return []
+    value = element.get("value")
+    if value is None:
+        known = any(len(c) > 4 and start <= c[3] <= start + size for c in children)  # type: ignore[operator]
+    else:
+        known = data[start : start + size].hex() == value.lower()
+    return [start, size] if known else []
+
+
+def _node(element: ET.Element, data: bytes) -> Tree:
     """Node of one PDML element, with the text that Wireshark shows."""
     text = element.get("showname") or element.get("show") or element.get("value") or ""
     name, _, value = text.partition(": ")
@@ -65,4 +81,5 @@ def _node(element: ET.Element) -> Tree:
         name, value = (own, text) if own else (text, "")
     if len(value) > _MAX_VALUE:
         value = f"{value[:_MAX_VALUE]}… ({len(value)} characters)"
-    return [name, value, [_node(child) for child in element if child.get("hide") != "yes"]]
+    children = [_node(child, data) for child in element if child.get("hide") != "yes"]
+    return [name, value, children, *_place(element, data, children)]

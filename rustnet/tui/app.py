@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gc
 import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -11,6 +12,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
@@ -21,7 +23,7 @@ from rustnet.query.views.spec import ViewSpec
 from rustnet.records import Kind
 from rustnet.tui import themes
 from rustnet.tui.app_commands import PaletteCommands, screen_text
-from rustnet.tui.bindings import hints, keymap
+from rustnet.tui.bindings import UNBOUND, hints, keymap
 from rustnet.tui.dialogs.leave import Choice, LeaveDialog
 from rustnet.tui.main_screen import TABS, MainScreen
 from rustnet.tui.presenter import Presenter
@@ -69,7 +71,7 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
 
     TITLE = "rustnet"
     ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMAND_PALETTE_BINDING = UNBOUND  # the table of keys has it, without precedence over the filter line
     BINDINGS: ClassVar[list[BindingType]] = []
     CSS = """
     * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
@@ -94,6 +96,8 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         self.light = light
         """The terminal's background is light."""
         self.prepare_time()
+        self._frozen = False
+        """Whether the objects that the start made were left out of collections, each of which takes 50 ms."""
         self._places: list[Place] = []
         self._pressed = ("", 0)
         """Name of a key that is to be pressed twice, and the number of keys and clicks until then."""
@@ -227,6 +231,9 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
 
     def answered(self) -> None:
         """A screen shows a new answer: an older error is over."""
+        if not self._frozen:
+            self._frozen = True
+            gc.freeze()  # what has been imported and made so far stays: collections need not look at it again
         for status in self.frame.query(StatusLine):
             status.set_message("")
 
@@ -383,6 +390,12 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         if pane is not None:
             pane.reload()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave ``/`` to texts that are being typed."""
+        if action == "open_filter" and isinstance(self.focused, Input | TextArea):
+            return False
+        return super().check_action(action, parameters)
+
     def action_open_filter(self) -> None:
         """Type a filter."""
         self.frame.query_one(FilterLine).open()
@@ -402,6 +415,10 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         except RustnetError as error:
             self.say(self.presenter.error(error), error=True)
             return
+        self.clear_notifications()
+        self.answered()
+        for line in self.frame.query(FilterLine):
+            line.presentation_changed()
         self.update_frame()
         for pane in self.frame.query("Pane"):
             cast("Pane", pane).presentation_changed()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
 
+from rustnet import i18n
 from rustnet.i18n import _
 from rustnet.present.values import show_times_in, zone_name
 from rustnet.records import Kind
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from rustnet.tui.app import Browser
     from rustnet.tui.pane import Pane
 
+LANGUAGE_NAMES = {
+    "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "ja": "日本語", "zh_CN": "简体中文",
+}  # fmt: skip
+"""Languages by code, each in its own words."""
 Command = tuple[str, Callable[[], object]]
 """Title and call of a command."""
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}")
@@ -35,6 +40,8 @@ class PaletteCommands:
         """Commands that have no key."""
         for name in themes.NAMES:
             yield _("Theme: {name}").format(name=name), functools.partial(self.choose_theme, name)
+        for code, name in LANGUAGE_NAMES.items():
+            yield _("Language: {name}").format(name=name), functools.partial(self.choose_language, code)
         yield _("Time zone …"), self.ask_zone
         yield _("Save the filter under a name …"), self.ask_filter_name
         for name, text in read_filters(self._this.settings.state_file("filters")).items():
@@ -77,6 +84,11 @@ class PaletteCommands:
                 file.write(text)
             self._this.say(_("written to {path}").format(path=path))
             return
+
+    def choose_language(self, code: str) -> None:
+        """Change the language for this run."""
+        i18n.use(code)
+        self._this.run_worker(self._this.frame.rebuild(), group="tabs", exclusive=True)
 
     # ---- time zone, named filters, versions --------------------------------------------------------------------------
 

@@ -121,8 +121,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter.newer", "ctrl+n", N_("Newer filter"), "filter", "newer"),
     Action("filter.up", "", N_("Row up while typing"), "filter", "row(-1)", fixed="up"),
     Action("filter.down", "", N_("Row down while typing"), "filter", "row(1)", fixed="down"),
-    Action("details.previous", "k", N_("Previous flow"), "details", "walk(-1)", fixed="up"),
-    Action("details.next", "j", N_("Next flow"), "details", "walk(1)", fixed="down"),
+    Action("details.previous", "k", N_("Previous flow"), "details", "walk(-1)"),
+    Action("details.next", "j", N_("Next flow"), "details", "walk(1)"),
+    Action("details.value.previous", "", N_("Previous value"), "details", "value(-1)", fixed="up"),
+    Action("details.value.next", "", N_("Next value"), "details", "value(1)", fixed="down"),
     Action("details.first", "g", N_("First flow"), "details", "walk_end(-1)", fixed="home"),
     Action("details.last", "G", N_("Last flow"), "details", "walk_end(1)", fixed="end"),
     Action("details.page.up", "ctrl+b", N_("Ten flows up"), "details", "walk(-10)", fixed="pageup"),
@@ -137,6 +139,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("details.filter", "f", N_("Filter by this value"), "details", "filter_by"),
     Action("details.filter.out", "F", N_("Filter this value out"), "details", "filter_out"),
     Action("details.hex", "H", N_("Stream as text or hex"), "details", "toggle_hex"),
+    Action("details.tool", "w", N_("Decode packets with scapy or tshark"), "details", "tool"),
     Action("details.export", "e", N_("Export this flow"), "details", "export", short=N_("export")),
     Action("activity.direction", "d", N_("Sent or received"), "activity", "direction"),
     Action("activity.tree", "a", N_("As a tree of processes"), "activity", "tree"),
@@ -157,6 +160,8 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 """All actions."""
 
+AT_ONCE = ("quit.now", "filter.open")
+"""Actions that the app carries out itself, before the next key is handed to whatever has the focus."""
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 
@@ -168,7 +173,7 @@ def bindings(*places: str) -> "list[Binding]":
 def _bindings(action: Action) -> "Iterator[Binding]":
     from textual.binding import Binding  # noqa: PLC0415 -- the table of keys is read without Textual, too
 
-    priority = action.id == "quit.now"
+    priority = action.id in AT_ONCE
     if action.keys:
         yield Binding(action.keys, action.action, action.help, show=False, id=action.id, priority=priority)
     for key in filter(None, action.fixed.split(",")):

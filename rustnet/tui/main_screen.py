@@ -82,6 +82,11 @@ class MainScreen(Screen[None]):
                 return cast("Pane", child)
         return None
 
+    async def rebuild(self) -> None:
+        """Make everything again, in another language."""
+        await self.recompose()
+        await self.show_tab(self.browser.tab)
+
     async def show_tab(self, name: str) -> None:
         """Show a tab, asking the session if what it shows is old."""
         pane = await self.pane(name)

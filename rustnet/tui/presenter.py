@@ -11,6 +11,7 @@ from rustnet.records import Kind
 
 if TYPE_CHECKING:
     from rustnet.policy.redaction import Redactor
+    from rustnet.query.filters import FilterError
 
 REDACTED = "[redacted]"
 """In the place of a value that cannot be classified."""
@@ -91,12 +92,16 @@ class Presenter:
         from rustnet.query.filters import FilterError  # noqa: PLC0415
 
         if isinstance(error, FilterError):  # its sentence repeats the filter
-            words = "; ".join(part for part in (error.reason, error.hint) if part)
-            return self.text(words, kind=Kind.FREE_TEXT)
+            return self.error_reason(error)
         if isinstance(error, QueryError | QueryFailedError) and not error.fields:
             return self.text(error.sentence(_), kind=Kind.FREE_TEXT)
         fields = {name: self._field(name, value) for name, value in error.fields.items()}
         return safe(type(error)(error.template, **fields).sentence(_))
+
+    def error_reason(self, error: "FilterError") -> str:
+        """What is wrong with a filter, without the filter itself."""
+        reason = f"{error.reason}; {error.hint}" if error.hint else error.reason
+        return self.text(reason, kind=Kind.FREE_TEXT)
 
     def _field(self, name: str, value: object) -> object:
         if isinstance(value, bool | int | float):
@@ -124,6 +129,10 @@ class Presenter:
     def sql(self, text: str) -> str:
         """A statement; in redact mode with other texts and addresses in it."""
         return self.redactor.sql(text) if self._redacting else text
+
+    def typed_sql(self, text: str) -> str:
+        """The statement that is meant by what was typed; in redact mode over replacements. Raises `UsageError`."""
+        return self.redactor.original_sql(text) if self._redacting else text
 
     def notebook_cell(self, path: str, text: str) -> str:
         """A cell of a notebook that runs a statement over a session."""

@@ -53,7 +53,7 @@ class BrowserSettings:
     config_file: str = ""
     """Path of the configuration file that was read; empty: none."""
     debug: bool = False
-    """A crash prints its traceback, which contains captured data."""
+    """A crash prints its traceback, which may contain captured data; not if the browser was started in redact mode."""
 
     def state_file(self, name: str) -> Path | None:
         """File of a history."""

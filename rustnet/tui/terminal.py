@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,8 +34,12 @@ IGNORED = ("TEXTUAL", "TEXTUAL_LOG", "TEXTUAL_PRESS", "TEXTUAL_SCREENSHOT", "TEX
 """Variables for developers of Textual applications: some write captured data into files."""
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Signals that end the browser."""
+TEXTUALS_SIGNALS = ("SIGTSTP", "SIGCONT", "SIGWINCH")
+"""Signals whose handlers Textual leaves behind, though they are for a screen that there is no more."""
 PATIENCE = 3.0
 """Seconds that the browser has to end after a signal; then the process ends at once."""
+ONCE = 0.5
+"""Seconds within which further signals are the same: a shell passes on what the terminal has sent already."""
 RESET = (
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"  # no mouse
     "\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[<u\x1b[?7h"  # no pasting in brackets, reports of size and focus, keys; wrap
@@ -176,10 +181,15 @@ def run_application(make: Callable[[], Guarded], *, debug: bool = False) -> int:
     watch = threading.Timer(PATIENCE, _end_now, (modes,))
     watch.daemon = True
     application: Guarded | None = None
+    first = 0.0
 
     def interrupt() -> None:
+        nonlocal first
         if signalled.is_set():
-            _end_now(modes)
+            if time.monotonic() - first > ONCE:
+                _end_now(modes)
+            return
+        first = time.monotonic()
         signalled.set()
         watch.start()
         if application is None or not application.interrupt():
@@ -210,7 +220,7 @@ def run_application(make: Callable[[], Guarded], *, debug: bool = False) -> int:
 
 
 def _end_now(modes: Modes) -> None:
-    """End the process; what else it has to clean up, others do (see `rustnet.cli.keeper`)."""
+    """End the process; what else it has to clean up, others do (see `rustnet.cli.watched`)."""
     modes.restore(reset=True)
     os._exit(ExitCode.INTERRUPTED)
 
@@ -225,8 +235,11 @@ def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
     if not _is_main():
         yield
         return
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    previous = {number: signal.signal(number, handle) for number in numbers}
+    own = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    textuals = [getattr(signal, name) for name in TEXTUALS_SIGNALS if hasattr(signal, name)]
+    previous = {number: signal.getsignal(number) for number in (*own, *textuals)}
+    for number in own:
+        signal.signal(number, handle)
     try:
         yield
     finally:

@@ -98,6 +98,8 @@ def test_clocks_of_many_captures_are_computed_by_the_statement(
 ) -> None:
     ns = moments(session)[MOMENTS // 2]
     few = at.moment(session, ns)
+    monkeypatch.setattr(at, "FEW", 0)
+    assert at.moment(session, ns) == few
     monkeypatch.setattr(at, "MAX_CLOCKS", 0)
     many = at.moment(session, ns)
     assert few is not None

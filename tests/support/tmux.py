@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -135,18 +134,20 @@ class Terminal:
         """The shell."""
         return int(self._tmux("display-message", "-p", "#{pane_pid}"))
 
-    def browser(self) -> int:
-        """The browser's process: the child of the shell."""
-        children = Path(f"/proc/{self.pane_pid}/task/{self.pane_pid}/children").read_text().split()
-        (pid,) = map(int, children)
+    def command(self) -> int:
+        """The process that the shell waits for."""
+        (pid,) = _children(self.pane_pid)
         return pid
 
-    def kill_browser(self, number: signal.Signals) -> int:
-        """Send a signal to the browser; returns its pid."""
-        pid = self.browser()
-        os.kill(pid, number)
+    def browser(self) -> int:
+        """The process that draws: the only child of the command."""
+        (pid,) = _children(self.command())
         return pid
 
     def close(self) -> None:
         """End it."""
         subprocess.run([*self._base, "kill-server"], check=False, capture_output=True, timeout=SECONDS)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

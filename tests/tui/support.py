@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rustnet.query.session import open_session
-from rustnet.tui import prepare
+from rustnet.tui import MEMORY_LIMIT, THREADS, prepare
 
 prepare()
 
@@ -27,7 +27,7 @@ SETTLE_SECONDS = 20.0
 
 def browser(path: "str | os.PathLike[str]", **settings: Any) -> Browser:
     """Make the app over a session's file."""
-    session = open_session(path, threads=2, memory_limit="192MB")
+    session = open_session(path, threads=THREADS, memory_limit=MEMORY_LIMIT)
     return Browser(session, BrowserSettings(**settings))
 
 

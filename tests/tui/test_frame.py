@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 
 from rustnet.tui.background import is_light
 from rustnet.tui.bindings import ACTIONS, PLACES, bindings, clashes, keys_of
@@ -238,3 +239,12 @@ async def test_the_mouse_can_be_released(web: Path) -> None:
         await pilot.press("f8")
         await settle(pilot)
         assert "MOUSE OFF" not in screen_text(app)
+
+
+async def test_keys_typed_at_once_after_the_slash_go_into_the_filter(web: Path) -> None:
+    app = browser(web)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        for key in ("slash", *"tls"):
+            app.post_message(events.Key(key, "/" if key == "slash" else key))
+        await settle(pilot, lambda: app.spec.filter == "tls")

@@ -73,25 +73,38 @@ def test_ctrl_c_quits_at_once(terminal: Terminal, session: Path) -> None:
 
 
 @in_terminal
+@pytest.mark.parametrize("to", [Terminal.command, Terminal.browser], ids=["command", "browser"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_ends_it_and_the_terminal_is_clean(terminal: Terminal, session: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_it_and_the_terminal_is_clean(
+    terminal: Terminal, session: Path, number: signal.Signals, to: Callable[[Terminal], int]
+) -> None:
     terminal.rustnet("browse", session)
     terminal.wait(READY)
-    terminal.kill_browser(number)
+    os.kill(to(terminal), number)
     assert terminal.wait_for_exit() == 130
     terminal.wait_clean()
     terminal.wait_for_no_process()
 
 
 @in_terminal
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_the_terminal_is_clean_after_a_sudden_death(terminal: Terminal, session: Path, number: signal.Signals) -> None:
     terminal.rustnet("browse", session)
     terminal.wait(READY)
-    terminal.kill_browser(number)
+    os.kill(terminal.browser(), number)
     assert terminal.wait_for_exit() == 128 + number
+    assert f"the browser was ended by signal {number:d}" in terminal.screen()
     terminal.wait_clean()
     terminal.wait_for_no_process()
+
+
+@in_terminal
+def test_the_terminal_is_clean_when_the_process_that_watches_is_killed(terminal: Terminal, session: Path) -> None:
+    terminal.rustnet("browse", session)
+    terminal.wait(READY)
+    os.kill(terminal.command(), signal.SIGKILL)
+    terminal.wait_for_no_process()
+    assert terminal.is_clean()
 
 
 @in_terminal
@@ -119,28 +132,30 @@ CRASH = """
 import sys
 from rustnet.tui import prepare
 prepare()
-from rustnet.tui.pane import Pane
+from rustnet.tui.app import Browser
+from rustnet.tui.main_screen import MainScreen
 def fails(self, *words):
     captured = "password=tr0ub4dor"
-    raise {error}
-Pane.{method} = fails
+    raise RuntimeError("value " + captured)
+{method} = fails
 from rustnet.cli.main import entry
 entry()
 """
 
 
 @in_terminal
-@pytest.mark.parametrize("method", ["_arrived", "refresh_if_old"])
+@pytest.mark.parametrize("method", ["Browser._facts_came", "MainScreen.on_mount"])
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_crash_is_one_line_without_captured_data(terminal: Terminal, session: Path, method: str, debug: bool) -> None:
-    code = CRASH.format(method=method, error="RuntimeError('value ' + captured)")
+    code = CRASH.format(method=method)
     terminal.run(sys.executable, "-c", code, *(["--debug"] if debug else []), "--no-config", "browse", session)
     assert terminal.wait_for_exit() == 1
     shown = terminal.screen().replace("\n", "")
-    assert "the browser ended: RuntimeError in " in shown
+    assert "internal error: the browser ended: RuntimeError in " in shown
     assert "please report it" in shown
     assert ('  File "' in shown) is debug
     assert ("tr0ub4dor" in shown) is debug
+    assert "captured" not in shown
     terminal.wait_clean()
     terminal.wait_for_no_process()
 
@@ -184,7 +199,7 @@ def test_standard_error_must_be_the_terminal(terminal: Terminal, session: Path, 
 @in_terminal
 def test_a_replay_on_a_terminal_is_browsed_and_leaves_nothing(terminal: Terminal) -> None:
     terminal.rustnet("replay", SAMPLE)
-    terminal.wait(SAMPLE.name)
+    terminal.wait(READY)
     assert list(terminal.temporary.glob("rustnet.*"))
     assert leave(terminal) == 0
     terminal.wait_clean()
@@ -195,7 +210,7 @@ def test_a_replay_on_a_terminal_is_browsed_and_leaves_nothing(terminal: Terminal
 @in_terminal
 def test_a_replay_into_a_session_says_how_to_come_back(terminal: Terminal, tmp_path: Path) -> None:
     terminal.rustnet("replay", SAMPLE, "--db", "kept.duckdb")
-    terminal.wait(SAMPLE.name)
+    terminal.wait(READY)
     assert leave(terminal) == 0
     assert "rustnet browse kept.duckdb" in terminal.screen()
     with open_session(tmp_path / "kept.duckdb") as kept:
@@ -251,22 +266,24 @@ def slow(terminal: Terminal, *words: object) -> None:
     [
         (lambda terminal: terminal.press("q", "q"), 130),
         (lambda terminal: terminal.press("C-c"), 130),
-        (lambda terminal: terminal.kill_browser(signal.SIGTERM), 130),
-        (lambda terminal: terminal.kill_browser(signal.SIGHUP), 130),
-        (lambda terminal: terminal.kill_browser(signal.SIGKILL), 137),
+        (lambda terminal: os.kill(terminal.command(), signal.SIGTERM), 130),
+        (lambda terminal: os.kill(terminal.command(), signal.SIGHUP), 130),
+        (lambda terminal: os.kill(terminal.command(), signal.SIGKILL), 137),
+        (lambda terminal: os.kill(terminal.browser(), signal.SIGKILL), 137),
     ],
-    ids=["quit", "ctrl-c", "term", "hup", "kill"],
+    ids=["quit", "ctrl-c", "term", "hup", "kill command", "kill browser"],
 )
 def test_a_temporary_session_ends_with_the_browser(
     terminal: Terminal, end: Callable[[Terminal], object], code: int
 ) -> None:
     slow(terminal)
-    assert len(terminal.processes()) > 2
+    assert len(terminal.processes()) > 3
     end(terminal)
-    assert terminal.wait_for_exit() == code
-    terminal.wait_clean()
     terminal.wait_for_no_process()
-    terminal.until(lambda _screen: not list(terminal.temporary.iterdir()), "the directory's end")
+    assert list(terminal.temporary.iterdir()) == []
+    assert terminal.is_clean()
+    if code == 130:
+        assert terminal.wait_for_exit() == code
 
 
 @in_terminal
@@ -317,7 +334,7 @@ def test_a_replay_goes_on_in_the_terminal(terminal: Terminal) -> None:
 @in_terminal
 def test_a_killed_browser_ends_the_writer_which_stores_what_it_read(terminal: Terminal, tmp_path: Path) -> None:
     slow(terminal, "--db", "kept.duckdb")
-    terminal.kill_browser(signal.SIGKILL)
+    os.kill(terminal.browser(), signal.SIGKILL)
     terminal.wait_for_no_process()
     with open_session(tmp_path / "kept.duckdb") as kept:
         assert kept.captures().rows

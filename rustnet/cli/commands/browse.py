@@ -63,7 +63,7 @@ def command(
         from rustnet.cli.serving import serve_session  # noqa: PLC0415 -- only if asked for
 
         return serve_session(session, text, at=at, redact=redact, port=port or 0, state=state)
-    return browsing.browse_session(session, browser_settings(state, filter=text, at=at, redact=redact), tab=tab)
+    return browsing.browse_session(session, browser_settings(state, filter=text, at=at, redact=redact), state, tab=tab)
 
 
 def _check_terminal() -> None:

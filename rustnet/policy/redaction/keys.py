@@ -68,12 +68,13 @@ def key_of_file(path: Path) -> Key:
         return _new_file(path)
     except OSError as error:
         raise _unusable(path, error) from None
-    with open(handle, "rb") as file:  # noqa: PTH123 -- a descriptor
+    try:
         _check(path, os.fstat(handle))
-        try:
-            content = file.read(MAX_FILE + 1)
-        except OSError as error:
-            raise _unusable(path, error) from None
+        content = os.read(handle, MAX_FILE + 1)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    finally:
+        os.close(handle)
     if len(content) > MAX_FILE:
         raise UsageError("{path}: a key file has at most {most} bytes", path=path, most=MAX_FILE)
     try:

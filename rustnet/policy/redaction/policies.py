@@ -20,15 +20,17 @@ class Method(enum.Enum):
     URI = "user, host, parts of the path, names and values of the query: each its pseudonym; passwords are hidden"
     COMMAND_LINE = "program and arguments: each by what it is, else its pseudonym"
     SOFTWARE = "words and versions of widespread software stay, others become pseudonyms"
+    SOFTWARE_WHOLE = "pseudonym of all of it"
     DISTINGUISHED = "pseudonym for each value; types of the parts stay"
     IDENTIFIER = "pseudonym; a number above 999 becomes another number"
     DIGEST = "pseudonym of the digest"
     FINGERPRINT = "pseudonym as fingerprint"
     OBJECT = "pseudonym"
-    TERM = "a usual word of protocols stays, others become pseudonyms"
+    TERM = "usual words of protocols stay, others become pseudonyms"
     PLACE = "a country's code stays, a city becomes a pseudonym"
     SYSTEM = "a number for private use (RFC 6996), and a pseudonym for its name"
     VALUE = "what is recognised (address, host, mail, URI, path) by its kind, common words stay, the rest is hidden"
+    RECOGNISED = "what is recognised (address, host, mail, URI, path) by its kind, the rest is hidden"
     TEXT = "the same for each word"
     HIDE = "hidden"
 
@@ -76,6 +78,8 @@ _SHARE = {
 }
 _STRICT = {
     **_SHARE,
+    Kind.SOFTWARE: Method.SOFTWARE_WHOLE,
+    Kind.MIXED: Method.RECOGNISED,
     Kind.FINGERPRINT: Method.FINGERPRINT,
     Kind.PLACE: Method.HIDE,
     Kind.AUTONOMOUS_SYSTEM: Method.HIDE,

@@ -19,6 +19,7 @@ LONGEST_KEPT = 512
 
 SYMBOLS = "0123456789bcdfghjkmnpqrstvwxyz"
 """No vowels, so that no pseudonym is a word."""
+_PAIRS = tuple(first + second for first in SYMBOLS for second in SYMBOLS)
 LENGTH = 8
 """Symbols of a pseudonym: 39 bits, so that among 100,000 texts two have the same one in one of 130 cases."""
 
@@ -36,7 +37,7 @@ class Pseudonyms:
     """Makes pseudonyms under a key, and remembers what the last ones stand for."""
 
     def __init__(self, key: Key, remembered: int = REMEMBERED) -> None:
-        self._key = key.derived("pseudonyms")
+        self._hash = hashlib.blake2b(key=key.derived("pseudonyms"), digest_size=8)
         self._remembered = remembered
         self._originals: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -44,22 +45,22 @@ class Pseudonyms:
     def of(self, mark: str, text: str) -> str:
         """Pseudonym of a text."""
         number = self.number(text)
-        symbols = []
-        for _symbol in range(LENGTH):
-            number, rest = divmod(number, len(SYMBOLS))
-            symbols.append(SYMBOLS[rest])
-        pseudonym = f"{mark}-{''.join(symbols)}"
+        number, first = divmod(number, len(_PAIRS))
+        number, second = divmod(number, len(_PAIRS))
+        number, third = divmod(number, len(_PAIRS))
+        pseudonym = f"{mark}-{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[number % len(_PAIRS)]}"
         self.remember(pseudonym, text)
         return pseudonym
 
     def number(self, text: str) -> int:
         """Number of 64 bits for a text."""
-        data = text.encode("utf-8", "surrogatepass")
-        return int.from_bytes(hashlib.blake2b(data, key=self._key, digest_size=8).digest())
+        digest = self._hash.copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        return int.from_bytes(digest.digest())
 
     def remember(self, replacement: str, original: str) -> None:
         """Remember what a replacement stands for; the oldest is forgotten where there are too many."""
-        if len(original) > LONGEST_KEPT:
+        if len(original) > LONGEST_KEPT or self._originals.get(replacement) == original:
             return
         with self._lock:
             if len(self._originals) >= self._remembered and replacement not in self._originals:

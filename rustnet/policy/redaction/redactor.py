@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from rustnet.policy.redaction.addresses import MAPPED, Addresses
+from rustnet.errors import UsageError
+from rustnet.policy.redaction.addresses import Addresses
 from rustnet.policy.redaction.keys import Key
 from rustnet.policy.redaction.names import Names
 from rustnet.policy.redaction.policies import SHARE, Method, Policy
@@ -17,17 +18,17 @@ from rustnet.policy.redaction.pseudonyms import (
     PSEUDONYM,
     REDACTED,
     REMEMBERED,
+    SOFTWARE,
     SYSTEM,
     Pseudonyms,
 )
-from rustnet.policy.redaction.texts import MAX_DEPTH, MAX_ITEMS, Texts
+from rustnet.policy.redaction.texts import MAX_DEPTH, MAX_ITEMS, SQL_PARTS, Texts, is_address_number
 from rustnet.records import Kind
 
 PRIVATE_SYSTEMS = (4_200_000_000, 4_294_967_294)
 """Numbers of autonomous systems for private use (RFC 6996)."""
 SMALL = 999
 """Largest number of an identifier that stays: users of systems, and what is counted."""
-_V4 = (1 << 32) - 1
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -53,6 +54,7 @@ class Redactor:
             Method.URI: self.paths.uri,
             Method.COMMAND_LINE: self.paths.command_line,
             Method.SOFTWARE: self.paths.software,
+            Method.SOFTWARE_WHOLE: lambda text: self.pseudonyms.of(SOFTWARE, text) if text else text,
             Method.DISTINGUISHED: self.names.distinguished,
             Method.IDENTIFIER: self.names.identifier,
             Method.DIGEST: lambda text: self.pseudonyms.of(DIGEST, text) if text else text,
@@ -62,6 +64,7 @@ class Redactor:
             Method.PLACE: lambda text: text if _COUNTRY.fullmatch(text) else self.pseudonyms.of(PLACE, text),
             Method.SYSTEM: lambda text: self.pseudonyms.of(SYSTEM, text) if text else text,
             Method.VALUE: self.texts.by_value,
+            Method.RECOGNISED: self.texts.by_value,
             Method.TEXT: self.texts.words,
             Method.HIDE: lambda text: REDACTED if text else text,
         }
@@ -72,7 +75,7 @@ class Redactor:
 
     def _method(self, kind: Kind | None, name: str) -> Method:
         if kind is None:
-            return Method.HIDE if self.policy.methods[Kind.MIXED] is Method.HIDE else Method.VALUE
+            return self.policy.methods[Kind.MIXED]
         if kind is Kind.SOFTWARE and name == "vendor" and self.policy.kept.vendors:
             return Method.KEEP  # of the shipped table, for the part of the hardware address that stays
         return self.policy.methods[kind]
@@ -96,7 +99,7 @@ class Redactor:
 
     def _text(self, kind: Kind | None, method: Method, text: str) -> str:
         if method is Method.KEEP and kind not in (Kind.WORD, Kind.FINGERPRINT, Kind.SOFTWARE):
-            method = Method.VALUE  # a text in the place of a number
+            method = self.policy.methods[Kind.MIXED]  # a text in the place of a number
         return self._texts[method](text)
 
     def _key(self, key: Any, *, is_map: bool) -> Any:
@@ -107,7 +110,7 @@ class Redactor:
 
     def _number(self, kind: Kind | None, method: Method, value: int | float | Decimal, sql_type: str) -> Any:  # noqa: PYI041
         whole = value if isinstance(value, int) else None
-        address = whole is not None and (sql_type == "UHUGEINT" or MAPPED <= whole <= MAPPED | _V4 or whole >= 1 << 64)
+        address = whole is not None and (sql_type == "UHUGEINT" or is_address_number(whole))
         if method is Method.KEEP or (kind is None and not address):
             return value
         if method is Method.HIDE or whole is None:
@@ -130,6 +133,25 @@ class Redactor:
     def sql(self, text: str) -> str:
         """Replace the texts in a statement and in its comments."""
         return self.texts.sql(text)
+
+    def original_sql(self, text: str) -> str:
+        """Statement over the originals of one over replacements. Raises `UsageError` where one is not known."""
+        return SQL_PARTS.sub(self._original_sql_part, text)
+
+    def _original_sql_part(self, match: re.Match[str]) -> str:
+        part = match[0]
+        if match["number"] is not None:
+            return str(self.names.address_number(int(part), back=True)) if is_address_number(int(part)) else part
+        if match["text"] is None:
+            return part
+        quote = part.index("'")
+        inner = part[quote + 1 :].removesuffix("'").replace("''", "'")
+        if self.is_unknown(inner):
+            raise UsageError("in redact mode: it is not known what {text} stands for", text=part)
+        bare = inner.strip("%*")
+        original = (self.original(bare) or bare) if bare else ""
+        changed = inner.replace(bare, original, 1) if bare else inner
+        return part[: quote + 1] + changed.replace("'", "''") + "'"
 
     # ---- back to the originals ---------------------------------------------------------------------------------------
 

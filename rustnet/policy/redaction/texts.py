@@ -20,14 +20,14 @@ LONG_NUMBER = 6
 
 _TOKEN = re.compile(r"[^\s,;()<>{}\"'|=\[\]]+")
 _SMALL = re.compile(r"[+-]?\d{1,3}(?:\.\d{1,3}){0,2}%?", re.ASCII)
-_NUMBERS = re.compile(r"\d+(?:[ -]\d+)+", re.ASCII)
+_NUMBERS = re.compile(r"\d+(?:,\d+){3,}|\d+(?:[ -]\d+)+", re.ASCII)
 _PART = re.compile(r"[-_/+*.:#!?]+")
 _PATH = re.compile(r"(?:/|~/|\\\\|[A-Za-z]:\\).*", re.DOTALL)
 _ACCOUNT = re.compile(r"\\|[^@]@[^@]|\AS-1-\d{1,3}(?:-\d{1,10}){0,15}\Z")
 _OPAQUE = frozenset(("mailto", "sip", "sips", "xmpp", "urn", "tel"))
 _UUID = re.compile(r"\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
 _RUN = re.compile(rf"{re.escape(REDACTED)}(?:[\s,;=|\"'.:-]*{re.escape(REDACTED)})+")
-_SQL = re.compile(
+SQL_PARTS = re.compile(
     r"(?P<text>[EeXxBb]?'(?:[^']|'')*(?:'|\Z))|(?P<dollar>\$(?P<tag>\w{0,64})\$.*?(?:\$(?P=tag)\$|\Z))"
     r"|(?<![\w.])(?P<number>\d{13,39})(?![\w.])|(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))|(?P<name>\"(?:[^\"]|\"\")*(?:\"|\Z))",
     re.DOTALL,
@@ -56,7 +56,7 @@ class Texts:
         text = text[:MAX_TEXT]
         if text[:1] in "{[" and (replaced := self._json(text)):
             return replaced
-        # Numbers side by side may be one, of a telephone or a card.
+        # Numbers side by side may be one, of a telephone or a card, or an address in FTP's notation.
         text = _NUMBERS.sub(lambda run: "\0" if sum(map(str.isdigit, run[0])) > LONG_NUMBER else run[0], text)
         result = _RUN.sub(REDACTED, _TOKEN.sub(lambda match: self._word(match[0]), text))
         return result + "…" if cut else result
@@ -101,7 +101,8 @@ class Texts:
 
     def _as_host(self, text: str) -> str:
         head, _colon, rest = text.partition(":")
-        if ends_like_a_host(head):
+        service = head.startswith("_") and "." in head
+        if service or ends_like_a_host(head):
             return self.names.host(text)
         return f"{head}:{self._word(rest)}" if rest and self._is_common(head) else ""
 
@@ -144,14 +145,12 @@ class Texts:
 
     def sql(self, text: str) -> str:
         """Replace the texts in a statement, and what is written in its comments; its words stay."""
-        return _SQL.sub(self._sql_part, text)
+        return SQL_PARTS.sub(self._sql_part, text)
 
     def _sql_part(self, match: re.Match[str]) -> str:
         part = match[0]
         if match["number"] is not None:
-            number = int(part)
-            mapped = MAPPED <= number <= MAPPED | 0xFFFF_FFFF
-            return str(self.names.address_number(number)) if mapped or number >> 64 else part
+            return str(self.names.address_number(int(part))) if is_address_number(int(part)) else part
         if match["comment"] is not None:
             return f"-- {REDACTED}" if part.startswith("--") else f"/* {REDACTED} */"
         if match["name"] is not None:
@@ -167,3 +166,8 @@ class Texts:
         bare = text.strip("%*")
         begin = text.index(bare) if bare else 0
         return text[:begin] + self.by_value(bare) + text[begin + len(bare) :] if bare else text
+
+
+def is_address_number(number: int) -> bool:
+    """Whether a number is one that addresses have, and others hardly ever."""
+    return MAPPED <= number <= MAPPED | 0xFFFF_FFFF or 1 << 64 <= number < 1 << 128

@@ -27,6 +27,10 @@ MAX_IDS = 512
 """Most flows whose values are asked for at once."""
 MAX_CLOCKS = 64
 """Most captures whose clocks are written into a statement; those of more are computed by each statement."""
+FEW = 8
+"""Most captures whose clocks are read one by one."""
+LARGEST = (1 << 63) - 2
+"""Largest time of DuckDB, in nanoseconds since 1970 UTC."""
 RATE_SECONDS = 10
 """Span of the rates."""
 OPEN = "flows.is_open"
@@ -65,9 +69,32 @@ def moment(session: Session, ns: int | None) -> Moment | None:
     """Read what all statements about one time need; None for the end of the session."""
     if ns is None:
         return None
-    rows = session.execute_own(f"WITH {_clocks(f'make_timestamp_ns({int(ns)})')} FROM clocks ORDER BY ALL", ()).rows
-    clocks = None if len(rows) > MAX_CLOCKS else tuple((int(capture), int(now)) for capture, now in rows)
-    return Moment(int(ns), clocks)
+    ns = min(max(ns, 0), LARGEST)
+    stamp = f"make_timestamp_ns({ns})"
+    captures = session.execute_own("SELECT capture_id FROM captures ORDER BY capture_id", (), MAX_CLOCKS + 1).rows
+    if len(captures) > MAX_CLOCKS:
+        return Moment(ns, None)
+    if len(captures) > FEW:
+        rows = session.execute_own(f"WITH {_clocks(stamp)} FROM clocks ORDER BY ALL").rows
+    else:
+        rows = _few_clocks(session, stamp, captures)
+    return Moment(ns, tuple((int(capture), int(now)) for capture, now in rows))
+
+
+def _few_clocks(session: Session, stamp: str, captures: Sequence[tuple[int]]) -> Sequence[tuple[int, int]]:
+    """Clocks of a few captures, read from the few rows that decide them."""
+    last = " UNION ALL ".join(
+        f"(SELECT capture_id, number FROM packets WHERE capture_id = {int(capture)} AND ts <= {stamp} "  # noqa: S608
+        "ORDER BY number DESC LIMIT 1)"
+        for (capture,) in captures
+    )
+    ends = session.execute_own(last).rows if captures else []
+    clocks = " UNION ALL ".join(
+        f"SELECT {capture}, min(epoch_ns(ts)) FROM packets WHERE capture_id = {capture} "  # noqa: S608 -- our own names
+        f"AND number BETWEEN {number - truth.CLOCK_PACKETS + 1} AND {number}"
+        for capture, number in ends
+    )
+    return session.execute_own(clocks).rows if ends else []
 
 
 def source(moment: Moment | None, *uses: str, ids: Sequence[int] | None = None) -> str:

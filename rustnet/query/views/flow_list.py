@@ -13,7 +13,17 @@ from rustnet.policy.names import RANKS, REQUESTED, STATED
 from rustnet.query.session import Session
 from rustnet.query.views import at
 from rustnet.query.views.at import Moment
-from rustnet.query.views.flow_order import LOOPBACK, OF_PROCESSES, Group, Order, Selection, Sides, order_by, selection
+from rustnet.query.views.flow_order import (
+    LOOPBACK,
+    OF_PROCESSES,
+    Group,
+    Order,
+    Selection,
+    Sides,
+    is_wide,
+    order_by,
+    selection,
+)
 from rustnet.query.views.spec import Statement, ViewSpec
 
 if TYPE_CHECKING:
@@ -160,14 +170,6 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some rows of a list, one after another."""
-
-    flows: tuple[ListedFlow, ...]
-    statement: Statement
-
-
-@dataclass(frozen=True, slots=True)
 class FlowGroup:
     """The flows of all processes of one name."""
 
@@ -271,22 +273,6 @@ def page_ids(
     return ids[::-1] if from_end else ids
 
 
-def page(
-    session: Session,
-    spec: ViewSpec,
-    known: Context,
-    order: Order,
-    *,
-    first: int = 0,
-    limit: int = FIRST_ROWS,
-    from_end: bool = False,
-    group: Group | None = None,
-) -> Page:
-    """Rows of some flows in the list's order."""
-    ids = page_ids(session, spec, known, order, first=first, limit=limit, from_end=from_end, group=group)
-    return Page(flows_of(session, known, ids), statement(session, spec, known, order, limit, group))
-
-
 def statement(
     session: Session, spec: ViewSpec, known: Context, order: Order, limit: int, group: Group | None = None
 ) -> Statement:
@@ -314,6 +300,11 @@ def index(session: Session, spec: ViewSpec, known: Context, order: Order, group:
     chosen = choose(session, spec, known, order, group)
     sql = chosen.sql("flows.flow_id::UINTEGER AS flow_id", order_by(order, known.sides))
     return FlowIndex(session.arrays(sql, chosen.params)["flow_id"])
+
+
+def wants_index(session: Session, spec: ViewSpec, known: Context) -> bool:
+    """Whether the order of the whole list is best read at once: a slow filter is then asked once only."""
+    return not known.being_written and is_wide(spec, session.scope())
 
 
 def groups(session: Session, spec: ViewSpec, known: Context) -> Groups:

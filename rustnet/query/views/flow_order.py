@@ -1,5 +1,6 @@
 """Which flows a list has and in which order: conditions and sort keys over ``flows``, as SQL."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,6 +29,9 @@ _INBOUND = (
     "coalesce(flows.direction = 'inbound' AND (flows.process_id IS NULL OR NOT EXISTS (SELECT 1 FROM claims AS c"
     " WHERE c.flow_id = flows.flow_id AND c.process_id = flows.process_id)), false)"
 )
+
+WIDE = re.compile(r"\bSELECT\b")
+"""What the condition of a filter has that looks into other tables: free text does, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,11 @@ class Selection:
         join = " LEFT JOIN processes AS p ON p.process_id = flows.process_id" if self.processes else ""
         sorting = f" ORDER BY {order}" if order else ""
         return f"SELECT {columns} FROM {flows}{join} WHERE {self.where}{sorting}{tail}"  # noqa: S608 -- ours
+
+
+def is_wide(spec: ViewSpec, scope: Scope) -> bool:
+    """Whether a filter looks into other tables, or at many columns, so that asking twice is slow."""
+    return bool(spec.filter.strip()) and WIDE.search(compile_filter(spec.filter, scope).sql) is not None
 
 
 def selection(

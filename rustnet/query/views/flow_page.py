@@ -7,21 +7,18 @@ flow's protocols alone, never on what is known, so that nothing moves when one f
 import typing
 from dataclasses import dataclass
 
-from rustnet.policy.explain import Explanation, explain
-from rustnet.query.detail import Fields, fields_of
+from rustnet.policy.explain import Explanation
+from rustnet.query.detail import Fields, Redact, explained, fields_of
 from rustnet.query.execute import Params, ResultSet
 from rustnet.query.views.spec import Statement, ViewSpec
-from rustnet.store.meanings import kind_of
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rustnet.query.session import Session
     from rustnet.query.views.flow_messages import FirstValue
     from rustnet.records import Kind
 
-    Redact = Callable[[typing.Any, str, Kind | None], typing.Any]
-    """Replaces a value, given the name of its column and its kind."""
 
 MAX_CLAIMS = 200
 """Most claims of a page."""
@@ -147,33 +144,9 @@ class FlowPage:
         """Whether there is such a flow, at the time that is shown."""
         return bool(self.flow)
 
-    def explanation(self, redact: "Redact | None" = None) -> Explanation:
+    def explanation(self, redact: Redact | None = None) -> Explanation:
         """Verdict over its owner in sentences; ``redact`` replaces what they name."""
-        claims: typing.Iterable[Fields] = self.claims
-        clocks: typing.Iterable[Fields] = self.clocks
-        if redact is not None:
-            claims = [_replaced(claim, _CLAIM_COLUMNS, redact) for claim in claims]
-            clocks = [_replaced(clock, _CLOCK_COLUMNS, redact) for clock in clocks]
-        return explain(self.flow, list(claims), list(clocks))
-
-
-_CLAIM_COLUMNS = {
-    "process": ("processes", "name"), "host": ("processes", "host"), "behind": ("claims", "behind"),
-}  # fmt: skip
-_CLOCK_COLUMNS = {"host": ("clocks", "host")}
-
-
-def _replaced(fields: Fields, named: dict[str, tuple[str, str]], redact: "Redact") -> Fields:
-    """Fields with the texts that sentences name replaced; the file of the evidence keeps its line number."""
-    result = dict(fields)
-    for name, (table, column) in named.items():
-        if result.get(name) is not None:
-            result[name] = redact(result[name], column, kind_of(table, column))
-    for name, table in (("evidence", "claims"), ("origin", "clocks")):
-        if result.get(name) is not None:
-            path, mark, line = result[name].rpartition(":") if name == "evidence" else (result[name], "", "")
-            result[name] = f"{redact(path, name, kind_of(table, name))}{mark}{line}"
-    return result
+        return explained(self.flow, self.claims, self.clocks, redact)
 
 
 def flow_page(session: "Session", spec: ViewSpec, flow_id: int) -> FlowPage:

@@ -12,14 +12,12 @@ from rustnet.errors import UsageError
 from rustnet.i18n import N_
 from rustnet.query import values
 from rustnet.query.session import Session
+from rustnet.query.views.at import LARGEST
 
 LONGEST = 64
 """Most characters of a typed time."""
 EXAMPLES = "12:03  12:03:11.482  2026-11-29 12:03  +30s  -5m  50%  #1234  start  end  live"
 """What `parse` accepts."""
-
-LARGEST = (1 << 63) - 2
-"""Largest time of DuckDB, in nanoseconds since 1970 UTC."""
 
 _SECOND = 10**9
 _DAY = 86_400 * _SECOND
@@ -125,13 +123,14 @@ def _share(digits: str, extent: Extent) -> int:
 
 
 def _relative(match: re.Match[str], extent: Extent, text: str) -> Target:
-    """Time before or after the present one."""
+    """Time before or after the one that is shown; at the end of the session, + counts from its beginning."""
     step = 1 if match[1] == "+" else -1
     try:
         length = sum(values.duration(part.strip()).low for part in _PART.findall(match[2]))
     except ValueError:
         raise UsageError(N_("{text}: expected a span of time, such as +30s, -5m or +1h30m"), text=text) from None
-    return Target("step", extent.present + step * length, step=step)
+    base = extent.first if extent.now is None and step > 0 else extent.present
+    return Target("step", base + step * length, step=step)
 
 
 def _time_of_day(match: re.Match[str], extent: Extent, zone: dt.tzinfo, text: str) -> int:

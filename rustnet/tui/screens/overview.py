@@ -21,6 +21,7 @@ from rustnet.query.views.flow_order import SORTS, Order
 from rustnet.query.views.session_numbers import SessionNumbers, session_numbers
 from rustnet.query.views.spec import Statement, ViewSpec
 from rustnet.tui.bindings import bindings
+from rustnet.tui.neighbours import TableNeighbours
 from rustnet.tui.pane import Pane
 from rustnet.tui.widgets.filter_line import FilterLine, counted
 from rustnet.tui.widgets.flow_table import FlowTable, ListRequest, ListSnapshot, load_list
@@ -316,7 +317,12 @@ class Overview(Pane):
 
     def on_flow_table_chosen(self, event: FlowTable.Chosen) -> None:
         """Open a flow."""
-        self.browser.open_flow(event.flow.flow_id, self.table)
+        self.browser.open_flow(event.flow.flow_id, self.neighbours)
+
+    @property
+    def neighbours(self) -> TableNeighbours:
+        """The list, for walking it from the details of a flow."""
+        return TableNeighbours(self.table)
 
     def action_export(self) -> None:
         """Export the selected flow."""

@@ -1,5 +1,6 @@
 """SQL: an editor with completion and history, and the result as a grid or a plot."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -38,6 +39,7 @@ class SqlPane(Pane):
     """The SQL screen: its statements have a session of their own, so that they never hold up the other screens."""
 
     NAME = "sql"
+    SCOPED_CSS = False  # the classes for small screens are on the screen
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("sql")]
     DEFAULT_CSS = """
     SqlPane { layout: vertical; }
@@ -55,6 +57,8 @@ class SqlPane(Pane):
         self._result: ResultSet | None = None
         self._ran = ""
         self._history: History | None = None
+        self._shown = ("", "")
+        """The statement as it was put into the editor, and what it means: in redact mode the two differ."""
 
     def compose(self) -> ComposeResult:
         """Editor, completions, state, result."""
@@ -74,8 +78,7 @@ class SqlPane(Pane):
         self._history = History(self.browser.settings.state_file("statements"))
         self._session = open_session(self.browser.session.path, threads=THREADS, memory_limit=MEMORY_LIMIT)
         self._runner = Runner(self._session, self.browser.call_later, "rustnet-sql")
-        self.editor.load_text(BEGINNING)
-        self.editor.move_cursor(self.editor.document.end)
+        self._put(BEGINNING)
         self.set_interval(0.2, self._show_running)
 
     def on_unmount(self) -> None:
@@ -134,15 +137,29 @@ class SqlPane(Pane):
         except RustnetError as error:
             self._state(self.browser.presenter.error(error), error=True)
             return
-        self.editor.load_text(statement.text())
+        self._put(statement.text())
+
+    def _put(self, text: str) -> None:
+        """Put a statement into the editor, as it may be shown."""
+        self._shown = (self.browser.presenter.sql(text), text)
+        self.editor.load_text(self._shown[0])
         self.editor.move_cursor(self.editor.document.end)
+
+    def _meant(self) -> str:
+        """The statement that is meant by the text of the editor. Raises `RustnetError`."""
+        shown, text = self._shown
+        return text if self.editor.text == shown else self.browser.presenter.typed_sql(self.editor.text)
 
     # ---- running -----------------------------------------------------------------------------------------------------
 
     def action_run(self) -> None:
         """Run the statement."""
-        text = self.editor.text
-        if not text.strip():
+        if not self.editor.text.strip():
+            return
+        try:
+            text = self._meant()
+        except RustnetError as error:
+            self._wrong(error)
             return
         if self._history is not None:
             self._history.add(text, store=not self.browser.presenter.redacting)
@@ -201,26 +218,40 @@ class SqlPane(Pane):
 
     def statement(self) -> Statement | None:
         """The statement that was run last."""
-        return Statement(self._ran or self.editor.text)
+        return Statement(self._ran or self._draft())
 
     def presentation_changed(self) -> None:
-        """Draw the grid again."""
+        """Draw the grid again, and show the statement as it may be shown now."""
+        shown, text = self._shown
+        typed = self.editor.text
+        if typed != shown:
+            text = typed
+            if not self.browser.presenter.redacting:
+                with contextlib.suppress(RustnetError):
+                    text = self.browser.presenter.redactor.original_sql(typed)
+        self._put(text)
         self.query_one("#grid", Grid).redraw()
+        if self.query_one("#results", ContentSwitcher).current == "bars":
+            self.action_plot()  # back to the rows
 
     # ---- history, saving, plots --------------------------------------------------------------------------------------
 
     def action_older(self) -> None:
         """Take over an older statement."""
-        self._take(self._history.older(self.editor.text) if self._history else None)
+        self._take(self._history.older(self._draft()) if self._history else None)
 
     def action_newer(self) -> None:
         """Take over a newer statement."""
         self._take(self._history.newer() if self._history else None)
 
+    def _draft(self) -> str:
+        with contextlib.suppress(RustnetError):
+            return self._meant()
+        return self.editor.text
+
     def _take(self, text: str | None) -> None:
         if text is not None:
-            self.editor.load_text(text)
-            self.editor.move_cursor(self.editor.document.end)
+            self._put(text)
 
     def action_save(self) -> None:
         """Save the statement as a named query."""
@@ -233,7 +264,7 @@ class SqlPane(Pane):
             if answer is None:
                 return
             try:
-                path = save_query(folder, *answer, self.editor.text)
+                path = save_query(folder, *answer, self._meant())
             except RustnetError as error:
                 self._state(self.browser.presenter.error(error), error=True)
                 return

@@ -101,7 +101,7 @@ class FilterLine(Vertical):
     FilterLine #filter-sign { width: 2; color: $accent; text-style: bold; }
     FilterLine FilterInput { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
     FilterLine FilterInput:focus { border: none; background-tint: $surface 0%; }
-    FilterLine #filter-info { width: auto; color: $foreground-muted; padding: 0 1; }
+    FilterLine #filter-info { width: 34; text-align: right; color: $foreground-muted; padding: 0 1; }
     FilterLine #filter-error { height: 1; color: $error; display: none; }
     FilterLine.-wrong #filter-error { display: block; }
     """
@@ -114,6 +114,8 @@ class FilterLine(Vertical):
         self._timer: Timer | None = None
         self._remembered = False
         self._before: Widget | None = None
+        self._shown = ("", "")
+        """The filter as it was put into the input, and what it means: in redact mode the two differ."""
 
     @property
     def browser(self) -> "Browser":
@@ -145,12 +147,16 @@ class FilterLine(Vertical):
             self._remembered = False
         self._place = len(self.past)
         self.add_class("-open")
-        with self.prevent(Input.Changed):
-            self.input.value = self.browser.spec.filter
-        self.input.cursor_position = len(self.input.value)
-        self.input.focus()
+        self.display = True  # at once, and so is the focus: the next key may have been typed already
+        self.fill(self.browser.spec.filter)
+        self.screen.set_focus(self.input, scroll_visible=False)
         self.set_error(None)
         self.browser.filter_line_changed()
+
+    def fill(self, text: str) -> None:
+        """Put a text into the input without filtering by it yet."""
+        with self.prevent(Input.Changed):
+            self._put(text)
 
     def close(self) -> None:
         """End typing."""
@@ -158,6 +164,7 @@ class FilterLine(Vertical):
         if not self.is_open:
             return
         self.remove_class("-open")
+        self.display = False
         self.set_error(None)
         before, self._before = self._before, None
         if before is not None and before.is_mounted and before is not self.input:
@@ -169,15 +176,14 @@ class FilterLine(Vertical):
     def keep(self) -> None:
         """Filter by what was typed, and end typing; an invalid filter stays to be corrected."""
         if self._apply():
-            text = self.input.value.strip()
+            text = self.browser.spec.filter.strip()
             if text:
                 self.past = [*(old for old in self.past if old != text), text][-MOST_FILTERS:]
             self.close()
 
     def clear(self) -> None:
         """Show all flows again, and end typing."""
-        with self.prevent(Input.Changed):
-            self.input.value = ""
+        self.fill("")
         self._apply()
         self.close()
 
@@ -187,8 +193,22 @@ class FilterLine(Vertical):
         if place == self._place:
             return
         self._place = place
-        self.input.value = self.past[place] if place < len(self.past) else ""
+        self._put(self.past[place] if place < len(self.past) else "")
+
+    def _put(self, text: str) -> None:
+        """Put a filter into the input, as it may be shown."""
+        self._shown = (self.browser.presenter.shown_filter(text), text)
+        self.input.value = self._shown[0]
         self.input.cursor_position = len(self.input.value)
+
+    def presentation_changed(self) -> None:
+        """Show the filter in another way."""
+        with self.prevent(Input.Changed):
+            self._put(self.browser.spec.filter)
+
+    def _meant(self, text: str) -> str:
+        """Filter that a text of the input stands for. Raises `FilterError`."""
+        return self._shown[1] if text == self._shown[0] else self.browser.presenter.typed_filter(text)
 
     def move_row(self, step: int) -> None:
         """Move the cursor of the table on the screen."""
@@ -212,9 +232,9 @@ class FilterLine(Vertical):
             self._timer = None
 
     def _checked(self) -> str | None:
-        """Text of the input, or None if it is no filter: its error is shown."""
-        text = self.input.value
+        """Filter in the input, or None if it is none: its error is shown."""
         try:
+            text = self._meant(self.input.value)
             parse(text)
         except FilterError as error:
             self.set_error(error)
@@ -239,7 +259,7 @@ class FilterLine(Vertical):
         if error is None:
             return
         place = 2 + min(width(safe(error.text[: error.start])), self.size.width // 2)
-        reason = safe(f"{error.reason}; {error.hint}" if error.hint else error.reason)
+        reason = self.browser.presenter.error_reason(error)
         marks = "^" * max(1, min(8, error.end - error.start))
         line = f"{' ' * place}{marks} {reason}"
         if width(line) > self.size.width:
@@ -248,7 +268,7 @@ class FilterLine(Vertical):
 
     def set_info(self, text: str) -> None:
         """Show how many flows match, and how long that took."""
-        self.query_one("#filter-info", Static).update(Content(text))
+        self.query_one("#filter-info", Static).update(Content(text), layout=False)
 
 
 def counted(shown: int | None, total: int, seconds: float) -> str:

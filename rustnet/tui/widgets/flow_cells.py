@@ -165,7 +165,7 @@ class FlowCells:
     def _process(self, flow: ListedFlow) -> Cell:
         if flow.process is None and flow.pid is None:
             return Cell(NOTHING, "dim")
-        name = self._text(flow.process or UNOWNED, "process_name", kind=Kind.SOFTWARE)
+        name = self._text(flow.process, "process_name", kind=Kind.SOFTWARE) if flow.process else _(UNOWNED)
         text = name if flow.pid is None else f"{name} ({flow.pid})"
         if flow.pod:
             place = self._text(flow.pod, kind=Kind.OBJECT)

@@ -59,6 +59,8 @@ class ListSnapshot:
     """Flows of the list; None if they have not been counted yet."""
     statement: Statement
     seconds: float
+    index: FlowIndex | None = None
+    """Order of the whole list, if it was read at once."""
 
 
 Rows = tuple[tuple[Group | None, int, tuple[ListedFlow, ...]], ...]
@@ -74,12 +76,18 @@ def load_list(session: Session, spec: ViewSpec, request: ListRequest, old: Conte
         return ListSnapshot(
             spec, request, known, (), groups, groups.flows, groups.statement, time.perf_counter() - begun
         )
-    page = flow_list.page(session, spec, known, request.order, first=request.first, limit=request.limit)
-    count = flow_list.known_count(spec, known)
-    if count is None and len(page.flows) < request.limit and (page.flows or not request.first):
-        count = request.first + len(page.flows)
-    seconds = time.perf_counter() - begun
-    return ListSnapshot(spec, request, known, page.flows, None, count, page.statement, seconds)
+    index = None
+    if flow_list.wants_index(session, spec, known):
+        index = flow_list.index(session, spec, known, request.order)
+        ids = index.part(request.first, request.first + request.limit)
+    else:
+        ids = flow_list.page_ids(session, spec, known, request.order, first=request.first, limit=request.limit)
+    count = flow_list.known_count(spec, known) if index is None else len(index)
+    if count is None and len(ids) < request.limit and (ids or not request.first):
+        count = request.first + len(ids)
+    flows = flow_list.flows_of(session, known, ids)
+    shown = flow_list.statement(session, spec, known, request.order, request.limit)
+    return ListSnapshot(spec, request, known, flows, None, count, shown, time.perf_counter() - begun, index)
 
 
 def read_rows(session: Session, spec: ViewSpec, known: Context, order: Order, wanted: Sequence[Wanted]) -> Rows:
@@ -120,6 +128,7 @@ class FlowTable(Table):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
+        self._column = ""
         self.rows = FlowRows()
         self.order = Order()
         self.grouped = False
@@ -191,7 +200,7 @@ class FlowTable(Table):
         known = snapshot.count
         if known is None:
             known = max(first + len(flows), self.rows.total if same else 0)
-        section = Section(None, known)
+        section = Section(None, known, index=snapshot.index)
         section.add(first, flows, first)
         return [section]
 
@@ -320,7 +329,12 @@ class FlowTable(Table):
     def _ask_index(self) -> None:
         """Read the order of the whole list, if nobody writes the session and it has more rows than the screen."""
         snapshot, generation = self.snapshot, self.generation
-        if snapshot is None or snapshot.known.being_written or snapshot.groups is not None:
+        if (
+            snapshot is None
+            or snapshot.known.being_written
+            or snapshot.groups is not None
+            or snapshot.index is not None
+        ):
             return
         if self.count is not None and self.count <= len(snapshot.flows):
             return
@@ -371,6 +385,17 @@ class FlowTable(Table):
         if flow is None:
             return ""
         return cells.address(flow.remote, port=False) if not key else cells.cell(flow, key, 1_000).text
+
+    def selected_column(self) -> str:
+        """Column whose value is copied and viewed; "" is the remote address."""
+        return self._column if any(place.column.key == self._column for place in self.placed) else ""
+
+    def action_column(self, step: int) -> None:
+        """Select the next column, or the previous one; before the first one, none."""
+        keys = ["", *(place.column.key for place in self.placed)]
+        at = keys.index(self.selected_column()) + step
+        self._column = keys[max(0, min(len(keys) - 1, at))]
+        self.redraw()
 
     @property
     def complete(self) -> bool:

@@ -43,7 +43,7 @@ def lines(numbers: SessionNumbers, *, mixed: bool) -> list[tuple[str, str]]:
         (_("total"), f"{numbers.flows:,}"),
     ]
     if mixed:
-        rows += [(_("open"), f"{numbers.open:,}"), (_("ended"), f"{numbers.flows - numbers.open:,}")]
+        rows += [(_("open flows"), f"{numbers.open:,}"), (_("ended"), f"{numbers.flows - numbers.open:,}")]
     rows += [
         (_("bytes"), UNKNOWN if numbers.bytes is None else humanised(numbers.bytes)),
         ("", ""),

@@ -13,6 +13,7 @@ from textual.cache import LRUCache
 from textual.geometry import Offset, Size
 from textual.message import Message
 from textual.reactive import reactive
+from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from rustnet.present.text import ELLIPSIS, printable
@@ -161,10 +162,18 @@ class Table(Headed, can_focus=True):
     def set_row_count(self, count: int) -> None:
         """Change the number of rows; the cursor stays within them."""
         self.row_count = count
-        self.virtual_size = Size(self.size.width, count + 1)
+        self._measure()
         if self.cursor >= count:
             self.cursor = max(0, count - 1)
         self.redraw()
+
+    def _measure(self) -> None:
+        """Tell the scrollbar how many lines there are. Their number changes no other widget, so nothing is laid out."""
+        size = Size(self.size.width, self.row_count + 1)
+        if size != self.virtual_size:
+            self.set_reactive(ScrollView.virtual_size, size)
+            if self.is_mounted:
+                self._scroll_update(size)
 
     def set_sort(self, key: str, *, descending: bool) -> None:
         """Mark the column by which rows are sorted."""
@@ -200,7 +209,7 @@ class Table(Headed, can_focus=True):
 
     def on_resize(self) -> None:
         """Place the columns for the new width, and keep the cursor on the screen."""
-        self.virtual_size = Size(self.size.width, self.row_count + 1)
+        self._measure()
         self.place_columns()
         self.call_after_refresh(self.show_cursor)
 

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from rustnet.cli.terminal import Col, Terminal, flow_items, table, wrap
-from rustnet.export.parquet import json_value
 from rustnet.i18n import N_, _
 from rustnet.present.text import pad, printable
-from rustnet.present.values import duration, humanised, moment, tcp_flags, timestamp_ns
+from rustnet.present.values import duration, humanised, moment, tcp_flags
 from rustnet.query.detail import APP_TEMPLATES, Fields, FlowDetail, Message, fields_of
-from rustnet.query.execute import ResultSet
 
 _SIDES = (
     ("packets", N_("packets")), ("bytes", N_("bytes")), ("payload", N_("payload")),
@@ -253,35 +251,3 @@ def _set_fields(message: Message) -> Iterator[tuple[str, str]]:
     for name, value in message.fields.items():
         if value is not None and value not in ([], ""):
             yield name, _text(value, message.types[name])
-
-
-def as_data(detail: FlowDetail) -> dict[str, Any]:
-    """Contents of the page as data for JSON; times are ISO-8601 in UTC."""
-    explanation = detail.explanation()
-    return {
-        "flow": {name: _exact(value, detail.types[name]) for name, value in detail.flow.items()},
-        "messages": [
-            {"table": m.table, "ts": _exact(m.ts, "TIMESTAMP_NS"), "packet": m.packet,
-             **{name: _exact(value, m.types[name]) for name, value in m.fields.items()}}
-            for m in detail.messages
-        ],
-        "more_messages": detail.more_messages,
-        "claims": [row | {"verdict": fate} for row, fate in zip(_rows(detail.claims), explanation.claims, strict=True)],
-        "verdict": explanation.why,
-        "anomalies": _rows(detail.anomalies),
-        "packets": _rows(detail.packets),
-        "inner_flows": detail.inner,
-    }  # fmt: skip
-
-
-def _rows(result: ResultSet) -> list[dict[str, Any]]:
-    return [
-        {name: _exact(value, kind) for name, kind, value in zip(result.columns, result.types, row, strict=True)}
-        for row in result.rows
-    ]
-
-
-def _exact(value: Any, kind: str) -> Any:
-    if kind == "TIMESTAMP_NS" and isinstance(value, int):
-        return timestamp_ns(value)
-    return value if value is None or isinstance(value, str | int) else json_value(value)

@@ -3,7 +3,7 @@
 import heapq
 import json
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rustnet.errors import RustnetError, UsageError
@@ -11,6 +11,8 @@ from rustnet.i18n import marked
 from rustnet.policy.explain import Explanation, explain
 from rustnet.present.text import printable
 from rustnet.query.execute import ResultSet, Row
+from rustnet.records import Kind
+from rustnet.store.meanings import kind_of
 from rustnet.store.schema import LEADING, quote_identifier
 
 if typing.TYPE_CHECKING:
@@ -135,9 +137,9 @@ class FlowDetail:
     inner: int
     """Number of flows that it carries as a tunnel."""
 
-    def explanation(self) -> Explanation:
-        """Explain the verdict in sentences, one for each claim."""
-        return explain(self.flow, fields_of(self.claims), fields_of(self.clocks))
+    def explanation(self, redact: "Redact | None" = None) -> Explanation:
+        """Explain the verdict in sentences, one for each claim; ``redact`` replaces what they name."""
+        return explained(self.flow, fields_of(self.claims), fields_of(self.clocks), redact)
 
     def __repr__(self) -> str:
         """Number and ends of the flow."""
@@ -175,6 +177,38 @@ class StoredPacket:
 def fields_of(result: ResultSet) -> list[Fields]:
     """Rows of a result by column."""
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+Redact = Callable[[typing.Any, str, Kind | None], typing.Any]
+"""Replaces a value, given the name of its column and its kind."""
+
+_CLAIM_COLUMNS = {
+    "process": ("processes", "name"), "host": ("processes", "host"), "behind": ("claims", "behind"),
+}  # fmt: skip
+_CLOCK_COLUMNS = {"host": ("clocks", "host")}
+
+
+def _replaced(fields: Fields, named: dict[str, tuple[str, str]], redact: Redact) -> Fields:
+    """Fields with the texts that sentences name replaced; the file of the evidence keeps its line number."""
+    result = dict(fields)
+    for name, (table, column) in named.items():
+        if result.get(name) is not None:
+            result[name] = redact(result[name], column, kind_of(table, column))
+    for name, table in (("evidence", "claims"), ("origin", "clocks")):
+        if result.get(name) is not None:
+            path, mark, line = result[name].rpartition(":") if name == "evidence" else (result[name], "", "")
+            result[name] = f"{redact(path, name, kind_of(table, name))}{mark}{line}"
+    return result
+
+
+def explained(
+    flow: Fields, claims: Iterable[Fields], clocks: Iterable[Fields], redact: Redact | None = None
+) -> Explanation:
+    """Explain the verdict over a flow in sentences, one for each claim; ``redact`` replaces what they name."""
+    if redact is not None:
+        claims = [_replaced(claim, _CLAIM_COLUMNS, redact) for claim in claims]
+        clocks = [_replaced(clock, _CLOCK_COLUMNS, redact) for clock in clocks]
+    return explain(flow, list(claims), list(clocks))
 
 
 def find_flows(session: "Session", text: str) -> list[int]:

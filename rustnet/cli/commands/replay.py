@@ -1,39 +1,22 @@
 """``rustnet replay``: reads captures into a session, and shows it in the browser or prints a summary."""
 
-import contextlib
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from rustnet.cli.geo_options import geo_options
-from rustnet.cli.ingesting import (
-    ingest_and_summarise,
-    ingest_captures,
-    print_problems,
-    print_summary,
-    session_path,
-)
 from rustnet.cli.input_limits import input_limit_options, speed_factor
 from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
-from rustnet.cli.outputs import check_session, group_option, share
+from rustnet.cli.outputs import check_session, group_option
+from rustnet.cli.replaying import STDIN, Replay, interactive
 from rustnet.cli.several_files import several_files_options
 from rustnet.cli.sidecar_options import sidecar_options
-from rustnet.errors import ExitCode, UsageError
+from rustnet.errors import UsageError
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
-    from rustnet.ingest.options import GeoFiles, Options
-    from rustnet.ingest.report import Progress, Report
-
-
-STDIN = "-"
+    from rustnet.ingest.options import GeoFiles
 
 
 @click.command(
@@ -109,6 +92,11 @@ def command(
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
 
         require()
+    from rustnet.sources.hashing import hash_ahead  # noqa: PLC0415
+
+    browsing = not (no_tui or as_json) and interactive(files)
+    if not browsing:
+        hash_ahead(files[0])
     from rustnet.ingest.options import Limits, Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(
@@ -127,92 +115,5 @@ def command(
         geo=geo,
         limits=Limits(max_packets, max_bytes, max_seconds),
     )
-    replay = _Replay(files, db, options, tool, strict, top, as_json, redact)
-    return replay.on_screen(state) if not (no_tui or as_json) and _interactive(files) else replay.run()
-
-
-def _interactive(files: tuple[str, ...]) -> bool:
-    """Whether the browser can be shown, and the user's keys are for this process and no capture."""
-    if sys.platform == "win32" or not (sys.stdout.isatty() and sys.stderr.isatty()):
-        return False
-    if STDIN in files and os.isatty(0):
-        return False
-    from rustnet.tui import terminal  # noqa: PLC0415 -- on a terminal only
-
-    return terminal.missing() is None and terminal.in_foreground() and threading.active_count() == 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Replay:
-    """A replay, and what is to be done after it."""
-
-    files: tuple[str, ...]
-    db: str | None
-    options: "Options"
-    tool: str | None
-    strict: bool
-    top: int
-    as_json: bool
-    redact: bool
-
-    def run(self) -> ExitCode:
-        """Ingest, then print the summary."""
-        with session_path(self.db) as session:
-            scratch = None if self.db else Path(session).parent
-            with _hashed_ahead(self.files[0]):
-                report, summary = ingest_and_summarise(self.files, session, self.options, self.top, scratch)
-            code = self._follow_up(session, report)
-            if self.tool and not report.interrupted:
-                summary = None  # computed before tshark named applications
-            if _readable(session, report):
-                print_summary(session, report, summary, self.as_json, kept=self.db is not None, top=self.top)
-        return _exit_code(report, code, self.tool, self.strict)
-
-    def on_screen(self, state: State) -> int:
-        """Ingest in another process, and browse the session meanwhile."""
-        from rustnet.cli.browsing import browse_replay  # noqa: PLC0415 -- on a terminal only
-
-        return browse_replay(self._write, self.files, self.db, state, redact=self.redact)
-
-    def _write(self, session: str, watcher: "Callable[[Progress], None]") -> tuple[ExitCode, bool]:
-        """Ingest; returns the exit code, and whether there is a session to show."""
-        with _hashed_ahead(self.files[0]):
-            report = ingest_captures(list(self.files), session, self.options, watcher=watcher)
-        code = self._follow_up(session, report)
-        return _exit_code(report, code, self.tool, self.strict), _readable(session, report)
-
-    def _follow_up(self, session: str, report: "Report") -> ExitCode:
-        """Do what comes after an ingest; returns the exit code of the tool."""
-        if self.db:
-            share(self.db)
-        print_problems(report)
-        if not self.tool or report.interrupted:
-            return ExitCode.DONE
-        from rustnet.cli.unknown_apps import name_unknown_apps  # noqa: PLC0415 -- only if asked for
-
-        return name_unknown_apps(session, report)
-
-
-def _readable(session: str, report: "Report") -> bool:
-    """Whether there is something to show."""
-    return bool(report.captures or (report.skipped and Path(session).exists()))
-
-
-@contextlib.contextmanager
-def _hashed_ahead(path: str) -> Iterator[None]:
-    """Hash the first input while the rest of the program is loaded."""
-    from rustnet.sources.hashing import drop_ahead, hash_ahead  # noqa: PLC0415
-
-    hash_ahead(path)
-    try:
-        yield
-    finally:
-        drop_ahead()
-
-
-def _exit_code(report: "Report", code: ExitCode, tool: str | None, strict: bool) -> ExitCode:
-    """Exit code of the run; ``code`` is that of the tool."""
-    if tool and report.known and not report.captures and not report.failed:
-        # tshark ran over captures that were ingested earlier: that is success.
-        return code or (ExitCode.LOSSES if strict and report.losses else ExitCode.DONE)
-    return report.exit_code(strict) or code
+    replay = Replay(files, db, options, tool, strict, top, as_json, redact)
+    return replay.on_screen(state) if browsing else replay.run()

@@ -66,12 +66,14 @@ def command(
             stored = detail.stored_packet(reader, flow_detail.flow["capture_id"], packet)
             path = _original(reader, stored, session, source)
     if packet is None:
-        from rustnet.cli.flow_page import FlowPage, as_data  # noqa: PLC0415
+        from rustnet.cli.flow_page import FlowPage  # noqa: PLC0415
 
         if as_json:
             import dataclasses  # noqa: PLC0415
 
-            _print_json(as_data(flow_detail) | {"partial": [dataclasses.asdict(each) for each in partial]})
+            from rustnet.export.flow import flow_data  # noqa: PLC0415
+
+            _print_json(flow_data(flow_detail) | {"partial": [dataclasses.asdict(each) for each in partial]})
         else:
             sys.stdout.write("\n".join(FlowPage(flow_detail, terminal()).build()) + "\n")
         return

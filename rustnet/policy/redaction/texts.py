@@ -20,7 +20,7 @@ LONG_NUMBER = 6
 
 _TOKEN = re.compile(r"[^\s,;()<>{}\"'|=\[\]]+")
 _SMALL = re.compile(r"[+-]?\d{1,3}(?:\.\d{1,3}){0,2}%?", re.ASCII)
-_NUMBERS = re.compile(r"\d+(?:[ -]\d+)+", re.ASCII)
+_NUMBERS = re.compile(r"\d+(?:,\d+){3,}|\d+(?:[ -]\d+)+", re.ASCII)
 _PART = re.compile(r"[-_/+*.:#!?]+")
 _PATH = re.compile(r"(?:/|~/|\\\\|[A-Za-z]:\\).*", re.DOTALL)
 _ACCOUNT = re.compile(r"\\|[^@]@[^@]|\AS-1-\d{1,3}(?:-\d{1,10}){0,15}\Z")
@@ -56,7 +56,7 @@ class Texts:
         text = text[:MAX_TEXT]
         if text[:1] in "{[" and (replaced := self._json(text)):
             return replaced
-        # Numbers side by side may be one, of a telephone or a card.
+        # Numbers side by side may be one, of a telephone or a card, or an address in FTP's notation.
         text = _NUMBERS.sub(lambda run: "\0" if sum(map(str.isdigit, run[0])) > LONG_NUMBER else run[0], text)
         result = _RUN.sub(REDACTED, _TOKEN.sub(lambda match: self._word(match[0]), text))
         return result + "…" if cut else result
@@ -101,7 +101,8 @@ class Texts:
 
     def _as_host(self, text: str) -> str:
         head, _colon, rest = text.partition(":")
-        if ends_like_a_host(head):
+        service = head.startswith("_") and "." in head
+        if service or ends_like_a_host(head):
             return self.names.host(text)
         return f"{head}:{self._word(rest)}" if rest and self._is_common(head) else ""
 

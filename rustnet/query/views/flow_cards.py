@@ -120,8 +120,8 @@ _SIDE_LABELS = {
     "name": {"local": marked("local name"), "remote": marked("remote name")},
     "mac": {"local": marked("local hardware"), "remote": marked("remote hardware")},
     "scope": {"local": marked("local scope"), "remote": marked("remote scope")},
-    "place": {"local": marked("local place"), "remote": marked("remote place")},
-    "as": {"local": marked("local network"), "remote": marked("remote network")},
+    "place": {"local": marked("local country"), "remote": marked("remote country")},
+    "as": {"local": marked("local AS"), "remote": marked("remote AS")},
 }
 
 
@@ -234,7 +234,7 @@ def _first(known: Known, table: str, name: str) -> Row:
 def _transport(known: Known) -> Iterable[Row]:
     f = known.flow
     if f["protocol"] == "tcp":
-        yield _one(known, "handshake_rtt_ms", marked("round trip of the handshake"))
+        yield _one(known, "handshake_rtt_ms", marked("handshake round trip"))
         yield _one(known, "rtt_ms", marked("smoothed round trip"))
         yield _one(known, "min_rtt_ms", marked("smallest round trip"))
         yield _one(known, "open_ms", marked("opened after"))

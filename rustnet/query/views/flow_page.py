@@ -7,21 +7,19 @@ flow's protocols alone, never on what is known, so that nothing moves when one f
 import typing
 from dataclasses import dataclass
 
-from rustnet.policy.explain import Explanation, explain
-from rustnet.query.detail import Fields, fields_of
+from rustnet.policy.explain import Explanation
+from rustnet.query.detail import Fields, Redact, explained, fields_of
 from rustnet.query.execute import Params, ResultSet
+from rustnet.query.views import at
 from rustnet.query.views.spec import Statement, ViewSpec
-from rustnet.store.meanings import kind_of
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rustnet.query.session import Session
     from rustnet.query.views.flow_messages import FirstValue
     from rustnet.records import Kind
 
-    Redact = Callable[[typing.Any, str, Kind | None], typing.Any]
-    """Replaces a value, given the name of its column and its kind."""
 
 MAX_CLAIMS = 200
 """Most claims of a page."""
@@ -33,8 +31,7 @@ MAX_FACTS = 500
 _TIMES = ("started_at", "ended_at", "closed_at", "hostname_ts")
 _EXACT = ", ".join(f"epoch_ns({name}) AS {name}" for name in _TIMES)
 
-_FLOW = f"SELECT * REPLACE ({_EXACT}) FROM flows WHERE flow_id = ?"  # noqa: S608 -- our columns
-_FLOW_AT = f"SELECT * REPLACE ({_EXACT}) FROM flows_at(make_timestamp_ns(?)) WHERE flow_id = ?"  # noqa: S608
+_FLOW = f"SELECT * REPLACE ({_EXACT}) FROM {{source}} WHERE flow_id = ?"  # noqa: S608 -- our columns
 
 _CLAIMS = """
 SELECT p.pid, p.name AS process, p.username, p.exe, p.cmdline, p.container_name, p.pod, c.source, c.quality, c.rank,
@@ -147,41 +144,19 @@ class FlowPage:
         """Whether there is such a flow, at the time that is shown."""
         return bool(self.flow)
 
-    def explanation(self, redact: "Redact | None" = None) -> Explanation:
+    def explanation(self, redact: Redact | None = None) -> Explanation:
         """Verdict over its owner in sentences; ``redact`` replaces what they name."""
-        claims: typing.Iterable[Fields] = self.claims
-        clocks: typing.Iterable[Fields] = self.clocks
-        if redact is not None:
-            claims = [_replaced(claim, _CLAIM_COLUMNS, redact) for claim in claims]
-            clocks = [_replaced(clock, _CLOCK_COLUMNS, redact) for clock in clocks]
-        return explain(self.flow, list(claims), list(clocks))
-
-
-_CLAIM_COLUMNS = {
-    "process": ("processes", "name"), "host": ("processes", "host"), "behind": ("claims", "behind"),
-}  # fmt: skip
-_CLOCK_COLUMNS = {"host": ("clocks", "host")}
-
-
-def _replaced(fields: Fields, named: dict[str, tuple[str, str]], redact: "Redact") -> Fields:
-    """Fields with the texts that sentences name replaced; the file of the evidence keeps its line number."""
-    result = dict(fields)
-    for name, (table, column) in named.items():
-        if result.get(name) is not None:
-            result[name] = redact(result[name], column, kind_of(table, column))
-    for name, table in (("evidence", "claims"), ("origin", "clocks")):
-        if result.get(name) is not None:
-            path, mark, line = result[name].rpartition(":") if name == "evidence" else (result[name], "", "")
-            result[name] = f"{redact(path, name, kind_of(table, name))}{mark}{line}"
-    return result
+        return explained(self.flow, self.claims, self.clocks, redact)
 
 
 def flow_page(session: "Session", spec: ViewSpec, flow_id: int) -> FlowPage:
     """Read everything of one flow, as of the time of ``spec``."""
     from rustnet.query.views import flow_cards, flow_messages, flow_relations  # noqa: PLC0415 -- they need this module
 
-    statement = Statement(_FLOW, (flow_id,)) if spec.at is None else Statement(_FLOW_AT, (spec.at, flow_id))
-    found = _rows(session, statement.sql, statement.params)
+    moment = at.moment(session, spec.at)
+    statement = Statement(_FLOW.format(source=at.shown(moment)), (flow_id,))
+    source = at.source(moment, "*", ids=(flow_id,)) if moment else "flows"
+    found = _rows(session, _FLOW.format(source=source), (flow_id,))
     if not found:
         empty = ResultSet((), (), [], False, 0.0)
         return FlowPage(flow_id, {}, spec.at, False, (), (), False, (), empty, {}, statement)

@@ -91,6 +91,6 @@ def _same_ends(session: "Session", spec: ViewSpec, flow: Fields) -> tuple[Row, R
     kind = kind_of("flows", "flow_id")
     before, after = found.get(flow["generation"] - 1), found.get(flow["generation"] + 1)
     return (
-        Row("before", marked("before, between these ends"), (Value(before, "flow_id", kind),), flow_id=before),
-        Row("after", marked("after, between these ends"), (Value(after, "flow_id", kind),), flow_id=after),
+        Row("before", marked("previous, same ends"), (Value(before, "flow_id", kind),), flow_id=before),
+        Row("after", marked("next, same ends"), (Value(after, "flow_id", kind),), flow_id=after),
     )

@@ -26,6 +26,7 @@ from rustnet.tui.pane import Pane
 from rustnet.tui.widgets.cards import Block, Cards, Item, Sentence
 from rustnet.tui.widgets.flow_charts import CHART_LINES, flow_charts
 from rustnet.tui.widgets.flow_items import PARTS, FlowItems
+from rustnet.tui.widgets.hex_view import HexView
 from rustnet.tui.widgets.message_part import MessagePart
 from rustnet.tui.widgets.neighbour_strip import NeighbourStrip
 from rustnet.tui.widgets.packet_part import FlowGrid, PacketPart
@@ -83,6 +84,8 @@ class DetailsPane(Pane):
         self.snapshot: Snapshot | None = None
         self.items: FlowItems | None = None
         self._originals: Originals | None = None
+        self._listed: int | None = None
+        """Flow that was selected in the overview when this screen last looked."""
         self._walks = 0
 
     def compose(self) -> ComposeResult:
@@ -101,6 +104,8 @@ class DetailsPane(Pane):
     def open(self, flow_id: int, neighbours: Neighbours | None = None) -> None:
         """Show a flow, and walk the list that it was opened from."""
         self.neighbours = neighbours
+        listed = self._overview
+        self._listed = None if listed is None else listed.flow_id
         self._choose(flow_id)
 
     def _choose(self, flow_id: int | None) -> None:
@@ -118,18 +123,21 @@ class DetailsPane(Pane):
         return self._originals
 
     def refresh_if_old(self) -> None:
-        """Ask again if what is shown is not what should be; without a flow, that of the list's cursor is shown."""
-        if self.flow_id is None:
-            self._adopt_selected()
+        """Ask again if what is shown is not what should be; a flow that was newly selected in the overview is shown."""
+        listed = self._overview
+        if listed is not None and listed.flow_id is not None and listed.flow_id != self._listed:
+            self.neighbours, self._listed = listed, listed.flow_id
+            if self.flow_id != self._listed:
+                self.flow_id, self.first_message = self._listed, 0
+            self._show_strip()
         super().refresh_if_old()
 
-    def _adopt_selected(self) -> None:
-        """Take the flow that is selected in the overview."""
+    @property
+    def _overview(self) -> Neighbours | None:
+        """List of the overview."""
         overview: Any = self.browser.frame.pane_if_made("overview")
         listed: Neighbours | None = getattr(overview, "neighbours", None)
-        if listed is not None and listed.flow_id is not None:
-            self.neighbours, self.flow_id = listed, listed.flow_id
-            self._show_strip()
+        return listed
 
     # ---- what Pane asks --------------------------------------------------------------------------------------------
 
@@ -286,6 +294,10 @@ class DetailsPane(Pane):
         self._show_strip()
         flow_id = self.neighbours.flow_id
         if flow_id is not None:
+            self._listed = flow_id
+            overview = self.browser.frame.pane_if_made("overview")
+            if overview is not None:
+                self.browser.move_remembered("overview", overview.cursor_place())
             self._choose(flow_id)
         elif tries:
             if tries % 10 == 0 and self.neighbours.row(0, ()) is not None:  # the title of a group
@@ -351,6 +363,8 @@ class DetailsPane(Pane):
             cards.move(step)
         elif self.part == "stream":
             self.query_one(StreamView).scroll_lines(step)
+        elif isinstance(view := self.app.focused, HexView):
+            view.scroll_lines(step)
 
     def action_scroll(self, lines: int) -> None:
         """Scroll what is shown."""
@@ -413,11 +427,7 @@ class DetailsPane(Pane):
         if self.part == "packets" and (number := self.query_one(PacketPart).selected) is not None:
             term = f"packet:{number}"
         if not term:
-            redacted = self.browser.presenter.redacting
-            self.browser.say(
-                _("values are replaced: no filter can be made of them") if redacted
-                else _("the filter language has no keyword for this value")
-            )  # fmt: skip
+            self.browser.say(_("the filter language has no keyword for this value"))
             return
         self.browser.change(filter=with_term(self.browser.spec.filter, term, out=out))
         self.browser.show_tab("overview", remember=False)
@@ -441,7 +451,7 @@ class DetailsPane(Pane):
         if self.snapshot is not None and self.snapshot.page is not None and self.snapshot.page.exists:
             from rustnet.tui.dialogs.export import ExportDialog  # noqa: PLC0415 -- a dialog
 
-            self.app.push_screen(ExportDialog(self.snapshot.page, self.originals))
+            self.app.push_screen(ExportDialog(self.snapshot.page.flow_id, self.originals))
 
     def on_resize(self) -> None:
         """Ask for as many spans of traffic as fit now."""

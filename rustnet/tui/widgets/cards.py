@@ -72,7 +72,7 @@ NOTHING = "-"
 """In the place of a value that is not known."""
 
 
-class Cards(ScrollView, can_focus=True):
+class Cards(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows cards in one column or two."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"cards--{name}" for name in STYLES}
@@ -157,9 +157,12 @@ class Cards(ScrollView, can_focus=True):
         self._columns = 2 if self.size.width >= TWO_COLUMNS else 1
         built = [self._built(block) for block in self.blocks]
         split = len(built)
+        total = sum(map(len, built))
         if self._columns == 2:
-            total = sum(map(len, built))
-            split = min(range(len(built) + 1), key=lambda at: abs(2 * sum(map(len, built[:at])) - total), default=0)
+            split = min(range(1, len(built) + 1), key=lambda at: abs(2 * sum(map(len, built[:at])) - total), default=0)
+        if self._columns == 2 and len(built) == 1 and total > self.size.height:
+            half = -(-(total + 1) // 2)
+            built = [built[0][:half], [("blank",), *built[0][half:]]]
         self._lines = [[line for block in built[:split] for line in block], [line for b in built[split:] for line in b]]
         self._items = [
             (column, at, line[1])
@@ -226,7 +229,9 @@ class Cards(ScrollView, can_focus=True):
             strips = self._charts.get(str(line[1]), [])
             number = line[2] if isinstance(line[2], int) else 0
             if number < len(strips):
-                return list(strips[number].adjust_cell_length(width, self.rich_style))
+                base = self.rich_style
+                drawn = (Segment(each.text, base + (each.style or base)) for each in strips[number])
+                return list(Strip(drawn).adjust_cell_length(width, base))
         if isinstance(line[-1], Item):
             return self._item(column, at, line[-1], width)
         return [Segment(" " * width, self.rich_style)]

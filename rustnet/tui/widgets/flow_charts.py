@@ -48,10 +48,12 @@ def flow_charts(traffic: Traffic, items: "FlowItems", width: int, app: "Browser"
 
 def _round_trips(traffic: Traffic, items: "FlowItems") -> list[Series]:
     """Mean of each span, from the place of capture to the end that a direction goes to."""
-    spans = len(traffic.src)
+    rows = traffic.round_trips.rows
+    most = max(sum(bool(row[0]) == side for row in rows) for side in (True, False))
+    spans = max(2, min(len(traffic.src), most))  # about one interval in each, so that the line has no holes
     sums = {True: [0.0] * spans, False: [0.0] * spans}
     counts = {True: [0] * spans, False: [0] * spans}
-    for from_src, _began, ts, samples, _least, mean, *_rest in traffic.round_trips.rows:
+    for from_src, _began, ts, samples, _least, mean, *_rest in rows:
         at = max(0, min(spans - 1, (ts - traffic.first) * spans // max(1, traffic.wide)))
         sums[bool(from_src)][at] += mean * max(1, samples)
         counts[bool(from_src)][at] += max(1, samples)

@@ -6,7 +6,7 @@ from typing import Any
 from rustnet.i18n import N_, _, ngettext
 from rustnet.policy.explain import EQUAL, WON
 from rustnet.present.cells import exact
-from rustnet.present.values import duration, moment, short_moment
+from rustnet.present.values import clock_time, day, duration, moment, short_moment
 from rustnet.query.filter_for import filter_for
 from rustnet.query.views.flow_messages import FlowMessage
 from rustnet.query.views.flow_page import Card, FlowPage, Row, Value
@@ -79,8 +79,8 @@ class FlowItems:
         return " / ".join(d or self.text(v) or "-" for d, v in zip(digits, row.values, strict=True))
 
     def term(self, row: Row) -> str:
-        """Filter of the flows with a row's value; empty in redact mode, whose values are not those of the session."""
-        if self._presenter.redacting or row.form == "sides" or not row.values:
+        """Filter of the flows with a row's value; it is shown by `Presenter.shown_filter` alone."""
+        if row.form == "sides" or not row.values:
             return ""
         port = row.values[1].value if row.form == "end" and len(row.values) > 1 else None
         first = next((each for each in row.values if each.value is not None), row.values[0])
@@ -89,18 +89,19 @@ class FlowItems:
     def note(self, row: Row) -> str:
         """Where a value was learned from and when, and what else is to be known of it."""
         parts = []
-        source = self._presenter.text(row.source, kind=Kind.PATH if "/" in row.source else Kind.WORD)
-        if source and row.learned_at is not None:
-            parts.append(_("{source}, {time}").format(source=source, time=short_moment(row.learned_at)))
-        elif source:
-            parts.append(source)
-        elif row.learned_at is not None and row.known:
-            parts.append(short_moment(row.learned_at))
-        if row.packet is not None and row.known and row.name != "first_packet":
+        if row.source and "." not in row.name:  # a protocol's column says itself where it is from
+            parts.append(self._presenter.text(row.source, kind=Kind.PATH if "/" in row.source else Kind.WORD))
+        if row.packet is not None and row.name != "first_packet":
             parts.append(_("packet {number}").format(number=f"{row.packet:,}"))
+        if row.learned_at is not None:
+            parts.append(self._when(row.learned_at))
         if row.remark:
             parts.append(_(row.remark))
         return " · ".join(parts)
+
+    def _when(self, ns: int) -> str:
+        """A time; without the date if it is that of the flow's beginning."""
+        return clock_time(ns) if day(ns) == day(self.page.flow["started_at"]) else short_moment(ns)
 
     def item(self, row: Row) -> Item:
         """A row as an item of a card."""
@@ -159,8 +160,8 @@ class FlowItems:
         for number, (ts, packet, kind, detail, count) in enumerate(rows):
             words = self._presenter.text(detail, "detail", kind=Kind.FREE_TEXT)
             place = "" if packet is None else _("packet {number}").format(number=f"{packet:,}")
-            note = [place, "" if ts is None else short_moment(ts), "" if count == 1 else _times(count)]
-            term = "" if self._presenter.redacting else filter_for("anomalies.kind", kind) or ""
+            note = [place, "" if ts is None else self._when(ts), "" if count == 1 else _times(count)]
+            term = filter_for("anomalies.kind", kind) or ""
             label = self._presenter.text(kind, kind=Kind.WORD)
             lines.append(Item(f"anomaly{number}", label, words, " · ".join(filter(None, note)), "warn", term=term))
         yield Block(_("Anomalies"), lines)
@@ -202,7 +203,7 @@ class FlowItems:
         for name, value in message.fields.items():
             kind = message.kind(name)
             text = self._presenter.text(value, name, message.types[name], kind)
-            term = "" if self._presenter.redacting else filter_for(f"{message.table}.{name}", value) or ""
+            term = filter_for(f"{message.table}.{name}", value) or ""
             items.append(Item(f"{message.table}.{name}", name, text, whole=exact(value, kind), term=term))
         when = "-" if message.ts is None else moment(message.ts)
         title = _("{table} · {time} · packet {number}").format(

@@ -42,11 +42,14 @@ class NeighbourStrip(Widget):
     def show(self, neighbours: Neighbours | None, alone: str) -> None:
         """Show the rows near the cursor of a list."""
         self.neighbours, self.alone = neighbours, alone
+        self.styles.height = 1 if neighbours is None else 3
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Draw one row."""
         width = self.size.width
+        if self.neighbours is None:
+            y = 1
         style = self.get_component_rich_style("strip--current" if y == 1 else "strip--other")
         row: Row | None = None
         placed = layout(self.neighbours.columns, width) if self.neighbours is not None else ()
@@ -66,5 +69,5 @@ class NeighbourStrip(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Walk to the row that was clicked."""
-        if event.y != 1:
+        if self.neighbours is not None and event.y != 1:
             self.post_message(self.Walked(event.y - 1))

@@ -104,10 +104,7 @@ class PacketPart(Container):
     PacketPart > .decoded { height: 3fr; layout: horizontal; border-top: solid $panel; }
     PacketPart > .words { height: 1; color: $foreground-muted; padding: 0 1; }
     PacketPart FieldTree { width: 1fr; }
-    PacketPart HexView { width: 1fr; max-width: 78; }
-    .-narrow PacketPart > .decoded { layout: vertical; }
-    .-narrow PacketPart HexView { max-width: 100%; }
-    .-narrow PacketPart > .words { display: none; }
+    PacketPart HexView { width: 1fr; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
@@ -133,6 +130,11 @@ class PacketPart(Container):
             yield FieldTree()
             yield HexView()
         yield Static(Content(""), classes="words")
+
+    def on_resize(self) -> None:
+        """Give the bytes as much as sixteen of them in a line need, where there is room for that."""
+        wide = self.size.width
+        self.query_one(HexView).styles.width = 77 if wide >= 125 else 44 if wide >= 76 else None
 
     # ---- contents ------------------------------------------------------------------------------------------------
 
@@ -185,7 +187,9 @@ class PacketPart(Container):
             words = _("the first {count} packets of the flow; the filter packet: finds others").format(
                 count=f"{len(self.page.rows.rows):,}"
             )
-        self.query_one(".words", Static).update(Content(words))
+        line = self.query_one(".words", Static)
+        line.update(Content(words))
+        line.display = bool(words)
 
     # ---- one packet ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from rich.segment import Segment
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from rustnet.errors import RustnetError
@@ -18,6 +17,7 @@ from rustnet.present.text import safe
 from rustnet.tui.presenter import REDACTED
 from rustnet.tui.widgets.cards import wrapped
 from rustnet.tui.widgets.hex_view import characters, columns_for, digits
+from rustnet.tui.widgets.scrolling import ScrollingView
 from rustnet.tui.widgets.table import fit
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Line:
     text: str = ""
 
 
-class StreamView(ScrollView, can_focus=True):
+class StreamView(ScrollingView):
     """Payload of both directions."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"stream--src", "stream--dst", "stream--head", "stream--missing"}
@@ -81,6 +81,8 @@ class StreamView(ScrollView, can_focus=True):
         self._reading = False
         self._held = 0
         self._lines: list[Line] = []
+        self._bases: list[int] = []
+        """Offset of each chunk within what its direction sent."""
 
     @property
     def browser(self) -> "Browser":
@@ -154,12 +156,13 @@ class StreamView(ScrollView, can_focus=True):
         lines = [Line("note", -1, text=text) for words in (self.problem, *self.notes) if words
                  for text in wrapped(words, width)]  # fmt: skip
         before: bool | None = None
+        self._bases = offsets(self.chunks)
         for number, chunk in enumerate(self.chunks):
             if len(lines) > MOST_LINES:
                 break
-            if chunk.from_src != before or chunk.missing:
+            if chunk.from_src != before or (number and self.chunks[number - 1].missing):
                 before = chunk.from_src
-                lines.append(Line("head", number))
+                lines.append(Line("head", number, end=run_size(self.chunks, number)))
             if chunk.missing and not chunk.data:
                 lines.append(Line("missing", number))
                 continue
@@ -199,7 +202,7 @@ class StreamView(ScrollView, can_focus=True):
         if line.kind == "head":
             words = _("{end}, packet {number}, {size}, +{time} s").format(
                 end=self.ends[0 if chunk.from_src else 1], number=f"{chunk.packet:,}",
-                size=_("{count} bytes").format(count=f"{len(chunk.data):,}"),
+                size=_("{count} bytes").format(count=f"{line.end:,}"),
                 time=f"{(chunk.ts - self.begun) / 1e9:,.6f}",
             )  # fmt: skip
             return self._strip(f"{glyph} {words}", "head")
@@ -210,7 +213,8 @@ class StreamView(ScrollView, can_focus=True):
         if not self.hex:
             return self._strip(f"{glyph} {characters(part)}", side)
         columns = columns_for(width)
-        return self._strip(f"{glyph} {line.start:06x}  {digits(part, columns)}  {characters(part)}", side)
+        start = self._bases[line.chunk] + line.start
+        return self._strip(f"{glyph} {start:06x}  {digits(part, columns)}  {characters(part)}", side)
 
     def _strip(self, text: str, style: str) -> Strip:
         width = self.size.width
@@ -223,10 +227,6 @@ class StreamView(ScrollView, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         if new_value + 3 * self.size.height >= len(self._lines):
             self.read_more()
-
-    def scroll_lines(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.scroll_to(y=max(0, self.scroll_offset.y + lines), animate=False)
 
     def chunk_text(self, number: int) -> str:
         """The consecutive chunks of one direction around a chunk, as they are copied: text, or hex digits."""
@@ -264,6 +264,28 @@ class StreamView(ScrollView, can_focus=True):
         at = event.y + self.scroll_offset.y
         if event.button == 1 and at < len(self._lines) and self._lines[at].chunk >= 0:
             self.copy(self._lines[at].chunk)
+
+
+def offsets(chunks: list[Chunk]) -> list[int]:
+    """Offset of each chunk within what its direction sent, with what is missing."""
+    sent = {True: 0, False: 0}
+    bases = []
+    for chunk in chunks:
+        bases.append(sent[chunk.from_src])
+        sent[chunk.from_src] += len(chunk.data) + chunk.missing
+    return bases
+
+
+def run_size(chunks: list[Chunk], first: int) -> int:
+    """Bytes that a direction sent from a chunk on, until the other one sent or something is missing."""
+    size = 0
+    for chunk in chunks[first:]:
+        if chunk.from_src != chunks[first].from_src:
+            break
+        size += len(chunk.data)
+        if chunk.missing:
+            break
+    return size
 
 
 def text_lines(number: int, data: bytes, width: int) -> list[Line]:

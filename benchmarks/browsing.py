@@ -123,7 +123,7 @@ def follow(path: Path, figures: Path, *, tour: bool) -> None:
         draw(screen)
         frames.append(time.perf_counter() - before)
 
-    Screen._on_timer_update = timed  # type: ignore[method-assign]
+    Screen._on_timer_update = timed  # type: ignore[assignment, method-assign]
     app = Measured(session, BrowserSettings())
     app.run()
     session.close()

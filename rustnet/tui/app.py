@@ -183,6 +183,11 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
             self._places.append(place)
             del self._places[:-MOST_PLACES]
 
+    def move_remembered(self, tab: str, cursor: object) -> None:
+        """Let Escape come back to another place of a tab: its cursor went along with the screen that is shown."""
+        if self._places and self._places[-1].tab == tab:
+            self._places[-1] = replace(self._places[-1], cursor=cursor)
+
     def show_tab(self, name: str, *, remember: bool = True) -> None:
         """Show a tab."""
         if name == self.tab and self.pane is not None:

@@ -110,8 +110,9 @@ class Timekeeping:
         """Let the screen that is shown ask again if there is more to show."""
         app = self._app
         more = before is not None and before.timeline.rows != progress.timeline.rows
-        if (ended or more) and self.clock.position is None and app.pane is not None:
-            app.pane.reload()
+        pane = app.pane
+        if (ended or more) and self.clock.position is None and pane is not None and pane.FOLLOWS:
+            pane.reload()
         if ended or more:
             app.ask_facts()
 

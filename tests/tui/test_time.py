@@ -19,6 +19,7 @@ from rustnet.query.views import timeline
 from rustnet.tui.app import Browser, screen_text
 from rustnet.tui.clock import Source
 from rustnet.tui.dialogs.go_to import GoToDialog
+from rustnet.tui.main_screen import TABS
 from rustnet.tui.widgets.tab_line import TabLine
 from rustnet.tui.widgets.time_bar import ANOMALY, GAP, PAUSED, PLAYING, TimeBar
 from tests.tui.support import browser, check_text, settle
@@ -388,6 +389,26 @@ async def test_resizing_lays_the_bar_out_again(path: Path) -> None:
         await o.pilot.resize_terminal(160, 40)
         await settle(o.pilot)
         assert len(o.bar.cells) == 158
+
+
+# ---- every screen ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name, _title in TABS if name != "sql"])
+async def test_every_screen_shows_the_session_as_it_stood(path: Path, name: str) -> None:
+    """Its question is asked for the time, and what it shows is that of a session that ends there."""
+    async with opened(path, (120, 40)) as o:
+        await o.press(str([tab for tab, _title in TABS].index(name) + 1))
+        whole = o.lines[2:-3]
+        o.app.go_to(o.bar.first + SECOND // 2)
+        await settle(o.pilot)
+        then = o.lines[2:-3]
+        assert o.app.runner.idle
+        assert "internal error" not in screen_text(o.app)
+        if name != "details":  # it has no flow yet
+            assert then != whole
+        await o.press("L")
+        assert o.lines[2:-3] == whole, "and back at the end it is whole again"
 
 
 # ---- a session that is being written ---------------------------------------------------------------------------------

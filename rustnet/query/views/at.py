@@ -18,6 +18,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rustnet.query.execute import Row
 from rustnet.query.session import Session
 from rustnet.records import columns
 from rustnet.store import flows_at as truth
@@ -81,7 +82,7 @@ def moment(session: Session, ns: int | None) -> Moment | None:
     return Moment(ns, tuple((int(capture), int(now)) for capture, now in rows))
 
 
-def _few_clocks(session: Session, stamp: str, captures: Sequence[tuple[int]]) -> Sequence[tuple[int, int]]:
+def _few_clocks(session: Session, stamp: str, captures: Sequence[Row]) -> list[Row]:
     """Clocks of a few captures, read from the few rows that decide them."""
     last = " UNION ALL ".join(
         f"(SELECT capture_id, number FROM packets WHERE capture_id = {int(capture)} AND ts <= {stamp} "  # noqa: S608

@@ -26,6 +26,7 @@ from rustnet.tui.pane import Pane
 from rustnet.tui.widgets.cards import Block, Cards, Item, Sentence
 from rustnet.tui.widgets.flow_charts import CHART_LINES, flow_charts
 from rustnet.tui.widgets.flow_items import PARTS, FlowItems
+from rustnet.tui.widgets.hex_view import HexView
 from rustnet.tui.widgets.message_part import MessagePart
 from rustnet.tui.widgets.neighbour_strip import NeighbourStrip
 from rustnet.tui.widgets.packet_part import FlowGrid, PacketPart
@@ -83,6 +84,8 @@ class DetailsPane(Pane):
         self.snapshot: Snapshot | None = None
         self.items: FlowItems | None = None
         self._originals: Originals | None = None
+        self._listed: int | None = None
+        """Flow that was selected in the overview when this screen last looked."""
         self._walks = 0
 
     def compose(self) -> ComposeResult:
@@ -101,6 +104,8 @@ class DetailsPane(Pane):
     def open(self, flow_id: int, neighbours: Neighbours | None = None) -> None:
         """Show a flow, and walk the list that it was opened from."""
         self.neighbours = neighbours
+        listed = self._overview
+        self._listed = None if listed is None else listed.flow_id
         self._choose(flow_id)
 
     def _choose(self, flow_id: int | None) -> None:
@@ -118,18 +123,21 @@ class DetailsPane(Pane):
         return self._originals
 
     def refresh_if_old(self) -> None:
-        """Ask again if what is shown is not what should be; without a flow, that of the list's cursor is shown."""
-        if self.flow_id is None:
-            self._adopt_selected()
+        """Ask again if what is shown is not what should be; a flow that was newly selected in the overview is shown."""
+        listed = self._overview
+        if listed is not None and listed.flow_id is not None and listed.flow_id != self._listed:
+            self.neighbours, self._listed = listed, listed.flow_id
+            if self.flow_id != self._listed:
+                self.flow_id, self.first_message = self._listed, 0
+            self._show_strip()
         super().refresh_if_old()
 
-    def _adopt_selected(self) -> None:
-        """Take the flow that is selected in the overview."""
+    @property
+    def _overview(self) -> Neighbours | None:
+        """List of the overview."""
         overview: Any = self.browser.frame.pane_if_made("overview")
         listed: Neighbours | None = getattr(overview, "neighbours", None)
-        if listed is not None and listed.flow_id is not None:
-            self.neighbours, self.flow_id = listed, listed.flow_id
-            self._show_strip()
+        return listed
 
     # ---- what Pane asks --------------------------------------------------------------------------------------------
 
@@ -286,6 +294,10 @@ class DetailsPane(Pane):
         self._show_strip()
         flow_id = self.neighbours.flow_id
         if flow_id is not None:
+            self._listed = flow_id
+            overview = self.browser.frame.pane_if_made("overview")
+            if overview is not None:
+                self.browser.move_remembered("overview", overview.cursor_place())
             self._choose(flow_id)
         elif tries:
             if tries % 10 == 0 and self.neighbours.row(0, ()) is not None:  # the title of a group
@@ -351,6 +363,8 @@ class DetailsPane(Pane):
             cards.move(step)
         elif self.part == "stream":
             self.query_one(StreamView).scroll_lines(step)
+        elif isinstance(view := self.app.focused, HexView):
+            view.scroll_lines(step)
 
     def action_scroll(self, lines: int) -> None:
         """Scroll what is shown."""

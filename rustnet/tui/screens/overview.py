@@ -1,7 +1,7 @@
 """The list of all flows: grouped or not, filtered as you type, with the session's numbers at its side."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
@@ -330,9 +330,10 @@ class Overview(Pane):
         if flow is None:
             self.browser.say(_("no flow is selected"))
             return
-        export: Any = getattr(self.browser, "export_flow", None)
-        if export is not None:
-            export(flow.flow_id)
+        from rustnet.export.captured import Originals  # noqa: PLC0415 -- for a dialog
+        from rustnet.tui.dialogs.export import ExportDialog  # noqa: PLC0415 -- a dialog
+
+        self.app.push_screen(ExportDialog(flow.flow_id, Originals(self.browser.session.path)))
 
 
 PANE = Overview

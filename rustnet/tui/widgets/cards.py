@@ -72,7 +72,7 @@ NOTHING = "-"
 """In the place of a value that is not known."""
 
 
-class Cards(ScrollView, can_focus=True):
+class Cards(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows cards in one column or two."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"cards--{name}" for name in STYLES}

@@ -7,6 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from rustnet.inspect import Node
+from rustnet.tui.widgets.cards import wrapped
 from rustnet.tui.widgets.columns import Column, Placed
 from rustnet.tui.widgets.table import Cell, Row, Table
 
@@ -56,7 +57,12 @@ class FieldTree(Table):
             if id(node) not in self._folded:
                 stack += [(depth + 1, child) for child in reversed(node.children)]
         self._lines = lines
-        self.set_row_count(len(lines) or bool(self._words))
+        self.set_row_count(len(lines) or len(self._sentence))
+
+    @property
+    def _sentence(self) -> list[str]:
+        """Lines of the words that stand in the place of a tree."""
+        return wrapped(self._words, max(20, self.size.width - 4)) if self._words else []
 
     @property
     def node(self) -> Node | None:
@@ -66,7 +72,8 @@ class FieldTree(Table):
     def row_at(self, index: int, placed: Sequence[Placed]) -> Row | None:  # noqa: ARG002 -- there is one column
         """One line."""
         if not self._lines:
-            return Row([Cell(self._words, "dim")])
+            sentence = self._sentence
+            return Row([Cell(sentence[index] if index < len(sentence) else "", "dim")])
         depth, node = self._lines[index]
         mark = ("▸" if id(node) in self._folded else "▾") if node.children else " "
         text = f"{node.name}: {node.value}" if node.value else node.name

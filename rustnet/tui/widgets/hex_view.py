@@ -4,8 +4,9 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from rustnet.tui.widgets.scrolling import ScrollingView
 
 
 def characters(data: bytes) -> str:
@@ -25,7 +26,7 @@ def columns_for(width: int) -> int:
     return 16 if width >= 76 else 8
 
 
-class HexView(ScrollView, can_focus=True):
+class HexView(ScrollingView):
     """Shows bytes."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"hex--offset", "hex--marked", "hex--text"}

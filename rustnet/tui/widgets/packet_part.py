@@ -105,8 +105,6 @@ class PacketPart(Container):
     PacketPart > .words { height: 1; color: $foreground-muted; padding: 0 1; }
     PacketPart FieldTree { width: 1fr; }
     PacketPart HexView { width: 1fr; }
-    .-narrow PacketPart > .decoded { layout: vertical; }
-    .-narrow PacketPart > .words { display: none; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
@@ -136,7 +134,7 @@ class PacketPart(Container):
     def on_resize(self) -> None:
         """Give the bytes as much as sixteen of them in a line need, where there is room for that."""
         wide = self.size.width
-        self.query_one(HexView).styles.width = 77 if wide >= 125 else 44 if wide >= 100 else None
+        self.query_one(HexView).styles.width = 77 if wide >= 125 else 44 if wide >= 76 else None
 
     # ---- contents ------------------------------------------------------------------------------------------------
 
@@ -189,7 +187,9 @@ class PacketPart(Container):
             words = _("the first {count} packets of the flow; the filter packet: finds others").format(
                 count=f"{len(self.page.rows.rows):,}"
             )
-        self.query_one(".words", Static).update(Content(words))
+        line = self.query_one(".words", Static)
+        line.update(Content(words))
+        line.display = bool(words)
 
     # ---- one packet ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from rich.segment import Segment
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from rustnet.errors import RustnetError
@@ -18,6 +17,7 @@ from rustnet.present.text import safe
 from rustnet.tui.presenter import REDACTED
 from rustnet.tui.widgets.cards import wrapped
 from rustnet.tui.widgets.hex_view import characters, columns_for, digits
+from rustnet.tui.widgets.scrolling import ScrollingView
 from rustnet.tui.widgets.table import fit
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Line:
     text: str = ""
 
 
-class StreamView(ScrollView, can_focus=True):
+class StreamView(ScrollingView):
     """Payload of both directions."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"stream--src", "stream--dst", "stream--head", "stream--missing"}
@@ -227,10 +227,6 @@ class StreamView(ScrollView, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         if new_value + 3 * self.size.height >= len(self._lines):
             self.read_more()
-
-    def scroll_lines(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.scroll_to(y=max(0, self.scroll_offset.y + lines), animate=False)
 
     def chunk_text(self, number: int) -> str:
         """The consecutive chunks of one direction around a chunk, as they are copied: text, or hex digits."""

@@ -160,12 +160,18 @@ class Table(Headed, can_focus=True):
     # ---- contents ------------------------------------------------------------------------------------------------
 
     def set_row_count(self, count: int) -> None:
-        """Change the number of rows; the cursor stays within them."""
-        self.row_count = count
+        """Change the number of rows, and draw all again; the cursor stays within them."""
+        self.recount(count)
+        self.redraw()
+
+    def recount(self, count: int) -> None:
+        """Change the number of rows where those that are on the screen stay."""
+        old, self.row_count = self.row_count, count
         self._measure()
         if self.cursor >= count:
             self.cursor = max(0, count - 1)
-        self.redraw()
+        if min(old, count) <= self.top + self.page_rows:
+            self.redraw()
 
     def _measure(self) -> None:
         """Tell the scrollbar how many lines there are. Their number changes no other widget, so nothing is laid out."""

@@ -128,6 +128,18 @@ def test_its_keys_come_from_the_terminal_if_stdin_is_a_pipe(terminal: Terminal, 
     terminal.wait_clean()
 
 
+@in_terminal
+def test_filter_time_and_redaction_are_those_of_the_command_line(terminal: Terminal, session: Path) -> None:
+    terminal.rustnet("browse", session, "app:http", "or", "app:dns", "--at", "50%", "--redact")
+    terminal.wait("AT 2026-11-23 16:23:33.937")
+    terminal.wait("REDACTED")
+    terminal.wait("http")
+    screen = terminal.wait(" of ")
+    assert "192.0.2.53" not in screen
+    assert "192.0.2.80" not in screen
+    assert leave(terminal) == 0
+
+
 CRASH = """
 import sys
 from rustnet.tui import prepare
@@ -307,6 +319,17 @@ def test_a_capture_from_a_pipe_is_browsed_with_the_keys_of_the_terminal(terminal
 
 
 @in_terminal
+def test_ctrl_c_ends_a_replay_that_still_waits_for_its_capture(terminal: Terminal) -> None:
+    terminal.shell(f"sleep 600 | {PROGRAM} --no-config replay -")
+    terminal.until(lambda _screen: len(terminal.processes()) > 3, "the processes of the replay")
+    terminal.press("C-c")
+    assert terminal.wait_for_exit() == 130
+    terminal.wait_clean()
+    terminal.wait_for_no_process()
+    assert list(terminal.temporary.iterdir()) == []
+
+
+@in_terminal
 def test_a_file_that_is_no_capture_opens_nothing(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "notes.pcap").write_text("no capture at all, but a text of some length")
     terminal.rustnet("replay", "notes.pcap")
@@ -397,6 +420,10 @@ def test_a_replay_goes_on_in_the_terminal(terminal: Terminal) -> None:
     terminal.wait("the replay goes on")
     terminal.wait("packets")  # the line of progress
     assert terminal.is_clean()
+    terminal.press("C-z")
+    terminal.wait("Stopped")
+    terminal.shell("fg")
+    terminal.wait("packets")
     terminal.press("C-c")
     assert terminal.wait_for_exit() == 130
     assert "the session contains everything read so far" in terminal.screen()

@@ -49,9 +49,9 @@ def fields(text: str) -> set[tuple[str, str, str]]:
 def test_every_message_is_translated_and_every_translation_is_used(language: str) -> None:
     catalogue = po.read(language)
     known = set(catalogue.messages)
-    assert not SENTENCES - known, "tools/messages --update"
-    assert not known - SENTENCES, "tools/messages --update"
-    assert not catalogue.untranslated(), f"tools/messages --missing {language}"
+    assert sorted(SENTENCES - known) == [], "tools/messages --update"
+    assert sorted(known - SENTENCES) == [], "tools/messages --update"
+    assert catalogue.untranslated() == [], f"tools/messages --missing {language}"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -5,10 +5,12 @@ from typing import Any
 from rustnet.cli.terminal import Col, Terminal, table, wrap
 from rustnet.export.parquet import json_value
 from rustnet.i18n import _
+from rustnet.present.hosts import app_words, host_fields, second
 from rustnet.present.text import pad, printable
-from rustnet.present.values import humanised, short_moment, timestamp_ns
+from rustnet.present.values import humanised, timestamp_ns
 from rustnet.query.execute import ResultSet
 from rustnet.query.hosts import HostDetail
+from rustnet.records import Kind
 
 _PARTS = ("facts", "names", "offered", "used", "owners")
 
@@ -40,9 +42,8 @@ def _text(value: Any) -> str:
     return printable(str(value))
 
 
-def second(ns: int | None) -> str:
-    """A moment to the second."""
-    return "-" if ns is None else short_moment(ns)
+def _plain(value: Any, _name: str, _kind: Kind | None) -> str:
+    return _text(value)
 
 
 def evidence(flow: int | None, packet: int | None) -> str:
@@ -85,33 +86,9 @@ class HostPage:
             body = wrap(value, self.terminal.width - 16, " " * 16)
             self.lines.append(f"  {self.terminal.dim(pad(name, 13))} {body}")
 
-    def _host(self, h: dict[str, Any]) -> None:
-        def sourced(name: str, others: str = "") -> str:
-            if h[name] is None:
-                return ""
-            more = h[others] - 1 if others else 0
-            words = _("{value} (by {source}, {n} more below)") if more > 0 else _("{value} (by {source})")
-            return words.format(value=_text(h[name]), source=_text(h[name + "_source"]), n=more)
-
-        self._field(_("name"), sourced("hostname", "hostnames"))
-        by = _("{mac} (by {evidence})").format(mac=_text(h["mac"]), evidence=_text(h["learned_from"]))
-        unknown = _("not known: its packets came through a router, or nothing shows that they did not")
-        self._field(_("hardware"), by if h["mac"] else unknown)
-        self._field(_("vendor"), _text(h["vendor"]))
-        self._field(_("system"), sourced("os", "systems"))
-        self._field(_("device"), sourced("device"))
-        self._field(_("roles"), _text(h["roles"]))
-        network = [_text(h[key]) for key in ("scope", "country", "as_name") if h[key]]
-        if h["asn"]:
-            network.append(f"AS{h['asn']}")
-        self._field(_("network"), " · ".join(network))
-        self._field(_("seen"), f"{second(h['first_seen'])} → {second(h['last_seen'])}")
-        if h["flows"] is not None:
-            words = _("{flows} flows, {sent} sent, {received} received")
-            traffic = words.format(
-                flows=f"{h['flows']:,}", sent=humanised(h["bytes_sent"]), received=humanised(h["bytes_received"])
-            )
-            self._field(_("traffic"), traffic)
+    def _host(self, host: dict[str, Any]) -> None:
+        for label, words in host_fields(host, _plain):
+            self._field(label, words)
 
     def _table(self, title: str, columns: list[Col], rows: list[list[str]], result: ResultSet) -> None:
         if not rows:
@@ -148,12 +125,8 @@ class HostPage:
     def _services(self, title: str, peers: str, result: ResultSet) -> None:
         rows = []
         for protocol, port, app, app_source, service, flows, others, size, first, last, example in result.rows:
-            if app:
-                known = {"port": _("{app} (by port)"), "tshark": _("{app} (by tshark)")}.get(app_source or "", "{app}")
-                name = known.format(app=_text(app))
-            else:
-                name = _("{service}? (by port)").format(service=_text(service))
-            rows.append([f"{port}/{_text(protocol)}", name if app or service else "-", f"{flows:,}", f"{others:,}",
+            name = app_words(app, app_source, service, _plain)
+            rows.append([f"{port}/{_text(protocol)}", name, f"{flows:,}", f"{others:,}",
                          humanised(size), second(first), second(last), f"{example}"])  # fmt: skip
         columns = [
             Col(_("port"), least=0), Col(_("application"), least=8), Col(_("flows"), True, 0), Col(peers, True, 0),

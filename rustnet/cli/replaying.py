@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,9 +74,10 @@ class Replay:
         """Ingest; returns the exit code, and whether there is a session to show."""
         from rustnet.sources.hashing import hash_ahead  # noqa: PLC0415
 
+        options = replace(self.options, answer_at_once=True)
         with _hash_dropped():
             hash_ahead(self.files[0])
-            report = ingest_captures(list(self.files), session, self.options, watcher=watcher)
+            report = ingest_captures(list(self.files), session, options, watcher=watcher)
         code = self._follow_up(session, report)
         return _exit_code(report, code, self.tool, self.strict), _readable(session, report)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rustnet.cli.main import State
 from rustnet.cli.options import opened
+from rustnet.cli.terminal import notify
 from rustnet.i18n import _
 from rustnet.isolation import python_command
 from rustnet.present.text import printable
@@ -35,5 +36,4 @@ def _announce(url: str) -> None:
     """Print where the session is shown; the address is the only data of this command."""
     sys.stdout.write(url + "\n")
     sys.stdout.flush()
-    sys.stderr.write(_("rustnet: open this address in a browser on this computer; Ctrl-C ends it") + "\n")
-    sys.stderr.flush()
+    notify(_("rustnet: open this address in a browser on this computer; Ctrl-C ends it"))

@@ -44,6 +44,9 @@ class Options:
     speed: float | None = None
     """Pace packets by their times, this many times as fast as captured, in this process only; None: do not pace."""
 
+    answer_at_once: bool = False
+    """Answer readers from the beginning; otherwise once the run has taken longer than most do."""
+
     @property
     def cadence(self) -> Cadence:
         """How often rows are flushed to the session."""

@@ -268,7 +268,7 @@ class Run:
             registry.tables(),
             cadence=self.options.cadence,
             on_flush=None if self.options.speed is None else _live_passes(self.lookup),
-            on_open=partial(Serving, self.session),
+            on_open=partial(Serving, self.session, at_once=self.options.answer_at_once),
         )
 
     def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int, following: Following | None) -> Outcome:

@@ -20,11 +20,11 @@ DELAY = 0.8
 class Serving:
     """Serves readers of the session at ``path``, which ``con`` has open for writing, until it is closed."""
 
-    def __init__(self, path: str, con: "duckdb.DuckDBPyConnection") -> None:
+    def __init__(self, path: str, con: "duckdb.DuckDBPyConnection", *, at_once: bool = False) -> None:
         self._path = path
         self._con = con.cursor()
         self.server: SessionServer | None = None
-        self._timer = threading.Timer(DELAY, self._start)
+        self._timer = threading.Timer(0.0 if at_once else DELAY, self._start)
         self._timer.daemon = True
         self._timer.start()
 

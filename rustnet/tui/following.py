@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 SHORTEST_SECONDS = 1.0
 """Shortest time between two questions."""
-LONGEST_SECONDS = 30.0
+LONGEST_SECONDS = 10.0
 """Longest time between two questions, however long an answer takes."""
 SHARE = 0.05
 """Share of the time that the writer may spend on answers for one screen."""

@@ -17,6 +17,8 @@ class Pane(Container):
 
     NAME: ClassVar[str]
     """Name of the tab, of its place in the bindings and of its questions to the session."""
+    FOLLOWS: ClassVar[bool] = True
+    """Whether it asks again while the session is being written."""
 
     DEFAULT_CSS = """
     Pane { height: 1fr; width: 1fr; }

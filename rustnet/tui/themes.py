@@ -16,10 +16,8 @@ VARIABLES: dict[str, str] = {
     "mark": "$accent",
     "series-1": "$primary",
     "series-2": "$success",
-    "series-3": "$warning",
+    "series-3": "$accent",
     "series-4": "$secondary",
-    "series-5": "$error",
-    "series-6": "$accent",
 }
 """Variables of the browser's styles beside Textual's own, and what they are by default."""
 

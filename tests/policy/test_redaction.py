@@ -213,7 +213,7 @@ EXAMPLES: list[tuple[Kind | None, Any, str]] = [
     (Kind.MIXED, "audio 192.0.2.1:49170 RTP/AVP", r"audio 192\.0\.2\.\d+:49170 RTP/AVP"),
     (Kind.MIXED, "bob", r"\[redacted\]"),
     (Kind.FREE_TEXT, "530 User bob cannot log in", r"530 User \[redacted\] cannot log in"),
-    (Kind.FREE_TEXT, "Entering (198,51,100,2,100,85).", r"\[redacted\]\."),
+    (Kind.FREE_TEXT, "Entering (198,51,100,2,100,85).", r"Entering \(\[redacted\]\)\."),
     (Kind.FREE_TEXT, "call 0171 2345 678", r"\[redacted\]"),
     (Kind.IDENTIFIER, 0, "0"),
     (Kind.IDENTIFIER, 100_000, r"\d{4,}"),
@@ -417,10 +417,10 @@ def test_a_screen_is_replaced_in_a_few_milliseconds() -> None:
     took = []
     for first in range(0, 2000, 50):
         cells = screen(first)
-        begun = time.perf_counter()
+        begun = time.thread_time()
         for kind, value in cells:
             redactor.value(kind, value)
-        took.append(time.perf_counter() - begun)
+        took.append(time.thread_time() - begun)
     assert min(took) < 0.005, sorted(took)
 
 

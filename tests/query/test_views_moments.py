@@ -75,7 +75,8 @@ def test_relative_times_count_from_the_present_one(text: str, seconds: float) ->
     now = utc("2026-11-29T12:00:00")
     direction = 1 if seconds > 0 else -1
     assert parse(text, Extent(FIRST, LAST, now)) == Target("step", now + round(seconds * SECOND), step=direction)
-    assert parse(text, HOUR) == Target("step", LAST + round(seconds * SECOND), step=direction), "the end is the present"
+    at_the_end = FIRST if seconds > 0 else LAST
+    assert parse(text, HOUR) == Target("step", at_the_end + round(seconds * SECOND), step=direction)
 
 
 def test_times_are_of_the_zone_that_is_shown() -> None:

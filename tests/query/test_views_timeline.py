@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -162,6 +163,36 @@ def test_later_rows_are_added_to_what_is_known() -> None:
         whole(bar, times)
     assert known is not None
     assert timeline.read(session, known) == known, "nothing came"
+
+
+def test_a_session_that_began_with_a_few_packets_is_counted_in_longer_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known spans may be of one nanosecond; what comes then is never counted in more than a bounded number."""
+    con = duckdb.connect()
+    con.execute("CREATE TABLE packets(capture_id INTEGER, number BIGINT, ts TIMESTAMP_NS, length INTEGER)")
+    con.execute("CREATE TABLE anomalies(ts TIMESTAMP_NS)")
+    session = InlineSession("s", con.cursor())
+    empty = timeline.read(session)
+    add(con, [START])
+    one = timeline.read(session, empty)
+    assert (one.packets, one.shift) == (1, 0)
+    times = [START + i * 1_000_003 for i in range(1, 30_000)]
+    add(con, times)
+    asked: list[int] = []
+    spans = timeline._spans
+
+    def counted(*arguments: Any) -> list[Span]:
+        found = spans(*arguments)
+        asked.append(len(found))
+        return found
+
+    monkeypatch.setattr(timeline, "_spans", counted)
+    line = timeline.read(session, one)
+    assert line.packets == 30_000
+    assert asked
+    assert max(asked) <= timeline.MOST_SPANS + 1
+    bar = timeline.bar(line, 100)
+    assert bar is not None
+    whole(bar, [START, *times])
 
 
 def test_anomalies_are_marked_in_their_cells(make: Make) -> None:

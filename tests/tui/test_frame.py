@@ -248,3 +248,14 @@ async def test_keys_typed_at_once_after_the_slash_go_into_the_filter(web: Path) 
         for key in ("slash", *"tls"):
             app.post_message(events.Key(key, "/" if key == "slash" else key))
         await settle(pilot, lambda: app.spec.filter == "tls")
+
+
+async def test_warnings_are_shown_at_any_width(web: Path) -> None:
+    for columns in (80, 99, 100, 105, 112, 120):
+        app = browser(web, filter="app:dns")
+        async with app.run_test(size=(columns, 24)) as pilot:
+            await settle(pilot)
+            assert "/ app:dns" in screen_text(app).splitlines()[0], columns
+            await pilot.press("f8")
+            await settle(pilot)
+            assert "MOUSE OFF" in screen_text(app).splitlines()[0], columns

@@ -128,6 +128,18 @@ def test_its_keys_come_from_the_terminal_if_stdin_is_a_pipe(terminal: Terminal, 
     terminal.wait_clean()
 
 
+@in_terminal
+def test_filter_time_and_redaction_are_those_of_the_command_line(terminal: Terminal, session: Path) -> None:
+    terminal.rustnet("browse", session, "app:http", "or", "app:dns", "--at", "50%", "--redact")
+    terminal.wait("AT 2026-11-23 16:23:33.937")
+    terminal.wait("REDACTED")
+    terminal.wait("http")
+    screen = terminal.wait(" of ")
+    assert "192.0.2.53" not in screen
+    assert "192.0.2.80" not in screen
+    assert leave(terminal) == 0
+
+
 CRASH = """
 import sys
 from rustnet.tui import prepare
@@ -193,6 +205,78 @@ def test_standard_error_must_be_the_terminal(terminal: Terminal, session: Path, 
     assert "standard error is no terminal" in (tmp_path / "err").read_text()
 
 
+@in_terminal
+def test_an_investigation_from_opening_to_quitting(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, 120, 34)
+    try:
+        terminal.rustnet("replay", SAMPLE, "--db", "web.duckdb")
+        terminal.wait("www.shop.example:80")
+        _filter_and_group(terminal)
+        _follow_and_export(terminal)
+        _go_to_a_time_and_redact(terminal)
+        assert leave(terminal) == 0
+        assert terminal.is_clean()
+        terminal.wait_for_no_process()
+        exported = (tmp_path / "flow-10.txt").read_text()
+        assert "GET" in exported
+        assert "www.shop.example" in exported
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["flow-10.txt", "tmp", "web.duckdb"]
+    finally:
+        terminal.close()
+
+
+def _filter_and_group(terminal: Terminal) -> None:
+    terminal.type("/app:htt")
+    terminal.type("p")
+    terminal.wait("2 of 20")
+    terminal.wait("192.0.2.53:53", gone=True)
+    terminal.press("Enter")
+    terminal.type("a")
+    terminal.wait("▸ curl (2)")
+    terminal.type("l")
+    terminal.wait("├─ 24")
+    terminal.type("a")
+    terminal.wait("curl (27)")
+
+
+def _follow_and_export(terminal: Terminal) -> None:
+    terminal.press("Enter")
+    terminal.wait("192.0.2.11:59704")
+    for part in ("Transport", "Ownership", "Messages", "Packets", "Stream"):
+        terminal.press("n")
+        terminal.wait(part)
+    terminal.wait("> GET / HTTP/1.1")
+    terminal.wait("< HTTP/1.1 200 OK")
+    terminal.type("H")
+    terminal.wait("47 45 54 20")  # GET and a space
+    terminal.type("e")
+    terminal.wait("Export flow 10")
+    terminal.press("Down")
+    terminal.wait("flow-10.txt")
+    terminal.press("Tab", "Enter")
+    terminal.wait("Export flow 10", gone=True)
+    terminal.press("Escape")
+    terminal.wait("2 of 20")
+
+
+def _go_to_a_time_and_redact(terminal: Terminal) -> None:
+    terminal.type("r")
+    terminal.wait("192.0.2.53:53")
+    terminal.type("T")
+    terminal.wait("Go to a time")
+    terminal.type("50%")
+    terminal.press("Enter")
+    terminal.wait("AT 2026-11-23 16:23:33.937 UTC")
+    terminal.wait("10 of 20")
+    terminal.type("X")
+    terminal.wait("REDACTED")
+    screen = terminal.wait("192.0.2.53:53", gone=True)
+    assert "curl (24)" in screen
+    terminal.type("X")
+    terminal.wait("REDACTED", gone=True)
+    terminal.wait("192.0.2.53:53")
+
+
 # ---- a replay ----------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +315,17 @@ def test_a_capture_from_a_pipe_is_browsed_with_the_keys_of_the_terminal(terminal
     terminal.wait(READY)
     assert leave(terminal) == 0
     terminal.wait_clean()
+    assert list(terminal.temporary.iterdir()) == []
+
+
+@in_terminal
+def test_ctrl_c_ends_a_replay_that_still_waits_for_its_capture(terminal: Terminal) -> None:
+    terminal.shell(f"sleep 600 | {PROGRAM} --no-config replay -")
+    terminal.until(lambda _screen: len(terminal.processes()) > 3, "the processes of the replay")
+    terminal.press("C-c")
+    assert terminal.wait_for_exit() == 130
+    terminal.wait_clean()
+    terminal.wait_for_no_process()
     assert list(terminal.temporary.iterdir()) == []
 
 
@@ -325,6 +420,10 @@ def test_a_replay_goes_on_in_the_terminal(terminal: Terminal) -> None:
     terminal.wait("the replay goes on")
     terminal.wait("packets")  # the line of progress
     assert terminal.is_clean()
+    terminal.press("C-z")
+    terminal.wait("Stopped")
+    terminal.shell("fg")
+    terminal.wait("packets")
     terminal.press("C-c")
     assert terminal.wait_for_exit() == 130
     assert "the session contains everything read so far" in terminal.screen()

@@ -1,6 +1,8 @@
 """Replacements of addresses in texts, of names of hosts, users and entries of directories, and of identifiers."""
 
+import contextlib
 import re
+import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -14,6 +16,7 @@ MAX_PARTS = 256
 """Most parts of a name, path or text that are replaced one by one; the rest is left out."""
 
 _V4 = r"\d{1,3}(?:\.\d{1,3}){3}"
+_PLAIN_V4 = re.compile(_V4, re.ASCII)
 _V6 = r"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,39}(?:\d{1,3}(?:\.\d{1,3}){3})?"
 _ADDRESS = re.compile(
     rf"(?P<open>\[?)(?P<address>{_V4}|{_V6})(?P<zone>%[^\s\]/:]{{1,64}})?(?P<close>\]?)"
@@ -67,6 +70,10 @@ class Names:
     @cached
     def address(self, text: str) -> str:
         """Replace an address, perhaps with a zone, a prefix length or a port; empty for what is none."""
+        if _PLAIN_V4.fullmatch(text):  # most are
+            with contextlib.suppress(OSError):
+                number = int.from_bytes(socket.inet_pton(socket.AF_INET, text))
+                return socket.inet_ntoa(self.addresses.v4.replace(number).to_bytes(4))
         return self.any_address(text, back=False)
 
     def any_address(self, text: str, *, back: bool) -> str:

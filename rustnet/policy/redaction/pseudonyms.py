@@ -37,7 +37,7 @@ class Pseudonyms:
     """Makes pseudonyms under a key, and remembers what the last ones stand for."""
 
     def __init__(self, key: Key, remembered: int = REMEMBERED) -> None:
-        self._key = key.derived("pseudonyms")
+        self._hash = hashlib.blake2b(key=key.derived("pseudonyms"), digest_size=8)
         self._remembered = remembered
         self._originals: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -54,12 +54,13 @@ class Pseudonyms:
 
     def number(self, text: str) -> int:
         """Number of 64 bits for a text."""
-        data = text.encode("utf-8", "surrogatepass")
-        return int.from_bytes(hashlib.blake2b(data, key=self._key, digest_size=8).digest())
+        digest = self._hash.copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        return int.from_bytes(digest.digest())
 
     def remember(self, replacement: str, original: str) -> None:
         """Remember what a replacement stands for; the oldest is forgotten where there are too many."""
-        if len(original) > LONGEST_KEPT:
+        if len(original) > LONGEST_KEPT or self._originals.get(replacement) == original:
             return
         with self._lock:
             if len(self._originals) >= self._remembered and replacement not in self._originals:

@@ -47,14 +47,17 @@ SELECT r.process_id, p.name, p.pid, p.username, p.host, coalesce(p.pod, p.contai
     coalesce(sent_now, 0), coalesce(received_now, 0), coalesce(sent_minute, 0), coalesce(received_minute, 0),
     coalesce(sent_peak, 0), coalesce(received_peak, 0), r.sent, r.received, r.flows, r.active, r.destinations, top.peer,
     top.name, r.contested, epoch_ns(r.first_seen), epoch_ns(r.last_seen), history,
-    count(*) OVER ()
+    [coalesce(sum(sent_now) OVER (), 0)::BIGINT, coalesce(sum(received_now) OVER (), 0)::BIGINT,
+        coalesce(sum(sent_minute) OVER (), 0)::BIGINT, coalesce(sum(received_minute) OVER (), 0)::BIGINT,
+        (sum(r.sent) OVER ())::BIGINT, (sum(r.received) OVER ())::BIGINT, count(*) OVER ()]
 FROM retained r LEFT JOIN recent ON recent.process_id IS NOT DISTINCT FROM r.process_id
 LEFT JOIN processes p ON p.process_id = r.process_id
 ORDER BY r.sent + r.received DESC, r.process_id LIMIT $most"""
 
 _COVERAGE = """
 SELECT process_id IS NOT NULL AS owned, CASE WHEN process_id IS NULL THEN unowned_reason END AS reason,
-    count(*) AS flows, coalesce(sum(src_bytes + dst_bytes), 0)::BIGINT AS bytes
+    count(*) AS flows, coalesce(sum(src_bytes + dst_bytes), 0)::BIGINT AS bytes,
+    count(*) FILTER (src_bytes IS NULL) AS uncounted
 FROM flows GROUP BY owned, reason ORDER BY bytes DESC, reason"""
 
 
@@ -116,17 +119,32 @@ class Unowned:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all processes and the flows without one, listed or not."""
+
+    sent_now: float = 0.0
+    received_now: float = 0.0
+    sent_minute: int = 0
+    received_minute: int = 0
+    sent: int = 0
+    received: int = 0
+    processes: int = 0
+    """How many there are; the flows without one count as one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """Processes as of a time."""
 
     rows: list[ProcessRow]
-    processes: int
-    """How many there are, with those that are not listed; the flows without one count as one."""
+    totals: Totals
     flows: int
     owned_flows: int
     bytes: int
     owned_bytes: int
     unowned: list[Unowned]
+    uncounted: int
+    """Flows that carry others and go on after the time: the packet index does not give their bytes up to it."""
     head: int | None
     """Time that the rates lead up to."""
     covered_seconds: float
@@ -146,16 +164,21 @@ def activity(session: "Session", spec: ViewSpec, *, tree: bool = False) -> Activ
     counted = scoped(session, spec, _COVERAGE).rows(session)
     return Activity(
         _tree(session, rows) if tree else rows,
-        int(answer[0][-1]) if answer else 0,
-        sum(flows for _owned, _reason, flows, _size in counted),
-        sum(flows for owned, _reason, flows, _size in counted if owned),
-        sum(size for _owned, _reason, _flows, size in counted),
-        sum(size for owned, _reason, _flows, size in counted if owned),
-        [Unowned(reason, flows, size) for owned, reason, flows, size in counted if not owned],
+        _totals(answer[0][-1]) if answer else Totals(),
+        sum(flows for _owned, _reason, flows, _size, _unknown in counted),
+        sum(flows for owned, _reason, flows, _size, _unknown in counted if owned),
+        sum(size for _owned, _reason, _flows, size, _unknown in counted),
+        sum(size for owned, _reason, _flows, size, _unknown in counted if owned),
+        [Unowned(reason, flows, size) for owned, reason, flows, size, _unknown in counted if not owned],
+        sum(unknown for *_rest, unknown in counted),
         head,
         0.0 if head is None or times.first is None else min(float(MINUTE), (head - times.first) / 1e9),
         question.statement,
     )
+
+
+def _totals(sums: list[int]) -> Totals:
+    return Totals(sums[0] / NOW_SECONDS, sums[1] / NOW_SECONDS, *sums[2:])
 
 
 def _row(values: tuple[Any, ...]) -> ProcessRow:

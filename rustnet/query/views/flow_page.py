@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rustnet.policy.explain import Explanation
 from rustnet.query.detail import Fields, Redact, explained, fields_of
 from rustnet.query.execute import Params, ResultSet
+from rustnet.query.views import at
 from rustnet.query.views.spec import Statement, ViewSpec
 
 if typing.TYPE_CHECKING:
@@ -30,8 +31,7 @@ MAX_FACTS = 500
 _TIMES = ("started_at", "ended_at", "closed_at", "hostname_ts")
 _EXACT = ", ".join(f"epoch_ns({name}) AS {name}" for name in _TIMES)
 
-_FLOW = f"SELECT * REPLACE ({_EXACT}) FROM flows WHERE flow_id = ?"  # noqa: S608 -- our columns
-_FLOW_AT = f"SELECT * REPLACE ({_EXACT}) FROM flows_at(make_timestamp_ns(?)) WHERE flow_id = ?"  # noqa: S608
+_FLOW = f"SELECT * REPLACE ({_EXACT}) FROM {{source}} WHERE flow_id = ?"  # noqa: S608 -- our columns
 
 _CLAIMS = """
 SELECT p.pid, p.name AS process, p.username, p.exe, p.cmdline, p.container_name, p.pod, c.source, c.quality, c.rank,
@@ -153,8 +153,10 @@ def flow_page(session: "Session", spec: ViewSpec, flow_id: int) -> FlowPage:
     """Read everything of one flow, as of the time of ``spec``."""
     from rustnet.query.views import flow_cards, flow_messages, flow_relations  # noqa: PLC0415 -- they need this module
 
-    statement = Statement(_FLOW, (flow_id,)) if spec.at is None else Statement(_FLOW_AT, (spec.at, flow_id))
-    found = _rows(session, statement.sql, statement.params)
+    moment = at.moment(session, spec.at)
+    statement = Statement(_FLOW.format(source=at.shown(moment)), (flow_id,))
+    source = at.source(moment, "*", ids=(flow_id,)) if moment else "flows"
+    found = _rows(session, _FLOW.format(source=source), (flow_id,))
     if not found:
         empty = ResultSet((), (), [], False, 0.0)
         return FlowPage(flow_id, {}, spec.at, False, (), (), False, (), empty, {}, statement)

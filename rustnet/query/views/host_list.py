@@ -62,14 +62,15 @@ FROM every ORDER BY first, name, ip, source LIMIT $most"""
 
 _SOCKETS = f"""
 WITH owned AS (SELECT flow_id, process_id, local_initiated FROM connections WHERE process_id IS NOT NULL)
-SELECT dst_ip, dst_port, protocol, coalesce(app, service) AS app, coalesce(app_source, 'port') AS app_source,
+SELECT dst_ip, dst_port, protocol, coalesce(app, service) AS app,
+    CASE WHEN app IS NULL AND service IS NOT NULL THEN 'port' ELSE app_source END AS known_by,
     any_value(processes.name) AS process, any_value(processes.pid) AS pid, count(DISTINCT src_ip) AS clients,
     count(*) AS flows, coalesce(sum(src_bytes + dst_bytes), 0)::BIGINT AS bytes, epoch_ns(min(flows.started_at)),
     epoch_ns(max(ended_at)), min(flows.flow_id) AS example_flow
 FROM flows LEFT JOIN owned ON owned.flow_id = flows.flow_id AND NOT owned.local_initiated
 LEFT JOIN processes ON processes.process_id = owned.process_id
 WHERE {ANSWERED}
-GROUP BY dst_ip, dst_port, protocol, coalesce(app, service), coalesce(app_source, 'port'), owned.process_id
+GROUP BY dst_ip, dst_port, protocol, coalesce(app, service), known_by, owned.process_id
 ORDER BY flows DESC, dst_ip, dst_port, protocol, process LIMIT $most"""  # noqa: S608 -- our own condition
 
 _ALIASES = """

@@ -123,13 +123,14 @@ def _share(digits: str, extent: Extent) -> int:
 
 
 def _relative(match: re.Match[str], extent: Extent, text: str) -> Target:
-    """Time before or after the present one."""
+    """Time before or after the one that is shown; at the end of the session, + counts from its beginning."""
     step = 1 if match[1] == "+" else -1
     try:
         length = sum(values.duration(part.strip()).low for part in _PART.findall(match[2]))
     except ValueError:
         raise UsageError(N_("{text}: expected a span of time, such as +30s, -5m or +1h30m"), text=text) from None
-    return Target("step", extent.present + step * length, step=step)
+    base = extent.first if extent.now is None and step > 0 else extent.present
+    return Target("step", base + step * length, step=step)
 
 
 def _time_of_day(match: re.Match[str], extent: Extent, zone: dt.tzinfo, text: str) -> int:

@@ -1,5 +1,6 @@
 """Interfaces with their traffic, VLANs, tunnels and gateways."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rustnet.query import catalogue
@@ -7,6 +8,7 @@ from rustnet.query.views.listed import Field, Listing, listed
 from rustnet.query.views.scoped import span
 from rustnet.query.views.spec import ViewSpec
 from rustnet.records import Kind
+from rustnet.sources.linktypes import link_name
 
 if TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -16,7 +18,7 @@ RATE_SECONDS = 10
 
 INTERFACES = (
     Field("capture_id", Kind.KEY), Field("interface", Kind.KEY), Field("name", Kind.OBJECT),
-    Field("description", Kind.FREE_TEXT), Field("link_type", Kind.NUMBER), Field("snaplen", Kind.BYTES),
+    Field("description", Kind.FREE_TEXT), Field("link_type", Kind.WORD), Field("snaplen", Kind.BYTES),
     Field("packets", Kind.COUNT), Field("bytes", Kind.BYTES), Field("cut", Kind.COUNT), Field("rate", Kind.BYTES),
     Field("packet_rate", Kind.COUNT), Field("first", Kind.TIME), Field("last", Kind.TIME), Field("source", Kind.PATH),
 )  # fmt: skip
@@ -67,7 +69,10 @@ def interfaces(session: "Session", spec: ViewSpec) -> Listing:
     """Interfaces of the captures, with the packets of each."""
     last = spec.at if spec.at is not None else span(session, spec).last
     values = {"seconds": RATE_SECONDS, "from": (last or 0) - RATE_SECONDS * 10**9}
-    return listed(session, spec, _INTERFACES, INTERFACES, values)
+    listing = listed(session, spec, _INTERFACES, INTERFACES, values)
+    place = [field.name for field in INTERFACES].index("link_type")
+    named = [(*row[:place], link_name(row[place]), *row[place + 1 :]) for row in listing.rows]
+    return replace(listing, rows=named)
 
 
 def vlans(session: "Session", spec: ViewSpec) -> Listing:

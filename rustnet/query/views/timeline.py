@@ -154,25 +154,42 @@ class AnomalyAt:
 
 def read(session: Session, known: Timeline | None = None) -> Timeline:
     """Count the packets of a session over time; ``known`` is what was counted before, to which later rows are added."""
-    since = 0 if known is None else known.rows
-    first, last, newest = session.execute_own(_EXTENT, [since]).rows[0]
-    old = known.spans if known is not None else ()
+    if known is None or known.first is None or known.last is None:
+        return _counted(session)
+    first, last, newest = session.execute_own(_EXTENT, [known.rows]).rows[0]
     if first is None:
-        return Timeline(None, None) if known is None else _with_anomalies(session, known)
-    if known is not None and known.first is not None and known.last is not None:
-        first, last = min(first, known.first), max(last, known.last)
-    shift = _shift(first, last) if known is None else known.shift
-    rounds = ROUNDS if known is None else 1
-    for _round in range(rounds):
-        params = [shift, since, newest]
-        counted = [Span(*row) for row in session.execute_own(_PACKETS, params).rows]
-        finer = _finer(counted, shift)
-        if finer == shift or known is not None:
+        return _with_anomalies(session, known)
+    shift = max(known.shift, _shift(first, last))
+    later = _spans(session, shift, known.rows, newest)
+    earlier = (Span(s.number >> shift - known.shift, s.packets, s.bytes) for s in known.spans)
+    first, last = min(first, known.first), max(last, known.last)
+    return _with_anomalies(session, _timeline(first, last, shift, newest, _merged(earlier, later)))
+
+
+def _counted(session: Session) -> Timeline:
+    """Count all packets, in shorter and shorter spans until those between the gaps are short enough."""
+    first, last, newest = session.execute_own(_EXTENT, [0]).rows[0]
+    if first is None:
+        return Timeline(None, None)
+    shift = _shift(first, last)
+    spans = _spans(session, shift, 0, newest)
+    for _round in range(ROUNDS):
+        finer = _finer(spans, shift)
+        if finer == shift:
             break
-        shift = finer
-    shift, spans = _bounded(shift, _merged(old, counted))
-    timeline = Timeline(first, last, shift, spans, (), newest + 1, Statement(_PACKETS.strip(), [shift, 0, newest]))
-    return _with_anomalies(session, timeline)
+        shift, spans = finer, _spans(session, finer, 0, newest)
+    return _with_anomalies(session, _timeline(first, last, shift, newest, _merged((), spans)))
+
+
+def _spans(session: Session, shift: int, since: int, newest: int) -> list[Span]:
+    """Count the packets of some rows."""
+    return [Span(*row) for row in session.execute_own(_PACKETS, [shift, since, newest]).rows]
+
+
+def _timeline(first: int, last: int, shift: int, newest: int, sums: dict[int, tuple[int, int]]) -> Timeline:
+    """Make a timeline of sums by span."""
+    shift, spans = _bounded(shift, sums)
+    return Timeline(first, last, shift, spans, (), newest + 1, Statement(_PACKETS.strip(), [shift, 0, newest]))
 
 
 def progress(session: Session, known: Progress | None = None) -> Progress:

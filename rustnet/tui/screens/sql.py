@@ -39,6 +39,7 @@ class SqlPane(Pane):
     """The SQL screen: its statements have a session of their own, so that they never hold up the other screens."""
 
     NAME = "sql"
+    FOLLOWS = False
     SCOPED_CSS = False  # the classes for small screens are on the screen
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("sql")]
     DEFAULT_CSS = """

@@ -171,17 +171,17 @@ def horizontal_bars(
     """Name, bar and value in each row; the longest bar is ``whole`` or the largest value."""
     most = whole or max((row.value for row in rows), default=0.0)
     texts = max(9, min(14, columns // 4))
-    names = max(4, (columns - texts) * 2 // 5)
+    names = max(4, min(28, (columns - texts) * 2 // 5))
     space = max(0, columns - names - texts - 2)
     strips = []
-    for at, row in enumerate(rows):
+    for row in rows:
         drawn = bar(row.value, most, space)
         if glyphs is Glyphs.ASCII:
             drawn = "#" * len(drawn)
         strips.append(
             Strip([
                 Segment(pad(cut(row.name, names), names) + " ", palette.text),
-                Segment(pad(drawn, space), palette.of(at)),
+                Segment(pad(drawn, space), palette.of(0)),
                 Segment(" " + pad(cut(row.text, texts), texts, right=True), palette.text),
             ]).adjust_cell_length(columns)
         )  # fmt: skip
@@ -223,7 +223,7 @@ def legend(series: Sequence[Series], columns: int, palette: Palette, marks: str 
     room = columns
     for at, one in enumerate(series[:MOST_SERIES]):
         mark = marks[at % len(marks)]
-        name = cut(one.name, 24)
+        name = cut(one.name, 30)
         text = f" {name} {one.text}  " if one.text else f" {name}  "
         key = f"{mark}{at + 1}" if len(series) > 1 else mark
         if room < width(key) + width(text) - 2:

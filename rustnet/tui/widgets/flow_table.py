@@ -221,7 +221,7 @@ class FlowTable(Table):
 
     def _rows_changed(self) -> None:
         self.rows.measure()
-        self.set_row_count(self.rows.total)
+        self.recount(self.rows.total)
         self.post_message(self.Counted())
 
     def choose_columns(self) -> None:
@@ -502,6 +502,7 @@ class FlowTable(Table):
         row = self.rows.row_of(section, None)
         if not wanted:
             self.cursor = row
+        self.redraw()
         self.want()
         return True
 

@@ -2,7 +2,9 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
@@ -10,6 +12,7 @@ from textual.color import Color, ColorParseError
 from textual.strip import Strip
 from textual.widget import Widget
 
+from rustnet.present.text import cut
 from rustnet.tui.widgets.charts import (
     MARGIN,
     MOST_SERIES,
@@ -20,6 +23,7 @@ from rustnet.tui.widgets.charts import (
     Series,
     Times,
     Values,
+    gauge,
     horizontal_bars,
     line_chart,
     number,
@@ -28,8 +32,26 @@ from rustnet.tui.widgets.charts import (
     stacked_chart,
 )
 
-COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#8f7ee6", "#d55e00", "#b8b03e", "#8a8a8a")
-"""Colours that differ for any kind of sight; a theme's variables ``series-1`` to ``series-8`` replace them."""
+COLOURS = (
+    "#56b4e9",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#8f7ee6",
+    "#d55e00",
+    "#b8b03e",
+    "#8a8a8a",
+    "#4c5fd7",
+    "#e8e8e8",
+    "#5c5c5c",
+)
+"""Colours that differ for any kind of sight, where those of the theme (``series-1`` …) are missing or too alike."""
+HUE, LIGHTNESS = 0.05, 0.3
+"""Differences between the colours of two series of which they have at least one."""
+GREY = 0.15
+"""Saturation below which a colour has no hue to speak of."""
+METER = 40
+"""Most columns of a meter's bar."""
 REFERENCES = 4
 """Most variables that refer to one another."""
 
@@ -39,20 +61,35 @@ def palette_of(app: App[object]) -> Palette:
     if app.no_color:
         return Palette([Style(bold=True), Style()] * (MOST_SERIES // 2), Style(dim=True), Style())
     variables: Mapping[str, str] = app.theme_variables
-    series = [_style(variables, f"$series-{at + 1}") or _style(variables, own) for at, own in enumerate(COLOURS)]
-    label = _style(variables, "$faint") or Style(dim=True)
-    return Palette([style or Style() for style in series], label, Style())
+    chosen: list[Color] = []
+    wanted = (f"$series-{number}" for number in range(1, MOST_SERIES + 1))
+    for colour in (*(_colour(variables, each) for each in wanted), *map(Color.parse, COLOURS)):
+        if colour is not None and len(chosen) < MOST_SERIES and all(_differ(colour, other) for other in chosen):
+            chosen.append(colour)
+    series = [Style(color=colour.rich_color) for colour in chosen]
+    faint = _colour(variables, "$faint")
+    return Palette(series, Style(dim=True) if faint is None else Style(color=faint.rich_color), Style())
 
 
-def _style(variables: Mapping[str, str], colour: str) -> Style | None:
-    """Style of a colour or ``$variable``; None for one that only Textual's compositor can resolve, such as ``auto``."""
+def _colour(variables: Mapping[str, str], colour: str) -> Color | None:
+    """Colour of a ``$variable``; None for one that only Textual's compositor can resolve, such as ``auto``."""
     for _step in range(REFERENCES):
         if not colour.startswith("$"):
             break
         colour = variables.get(colour[1:], "")
     with contextlib.suppress(ColorParseError):
-        return Style(color=Color.parse(colour).rich_color)
+        return Color.parse(colour)
     return None
+
+
+def _differ(one: Color, other: Color) -> bool:
+    """Whether two colours can be told from each other in thin lines: by hue, or by lightness."""
+    a, b = one.hsl, other.hsl
+    if abs(a.l - b.l) >= LIGHTNESS:
+        return True
+    grey = (a.s < GREY, b.s < GREY)
+    turn = abs(a.h - b.h)
+    return grey[0] != grey[1] if any(grey) else min(turn, 1 - turn) >= HUE
 
 
 def glyphs_of(app: App[object]) -> Glyphs | None:
@@ -179,3 +216,40 @@ class Spark(ChartView):
         room = max(0, width - len(self.text) - 1)
         drawn = "" if glyphs is None else sparkline(self.values, room) + " "
         return [Strip([Segment(drawn, palette.of(self.number)), Segment(self.text, palette.text)])][:height]
+
+
+class Meter(ChartView):
+    """One row: a bar for a share, and words."""
+
+    DEFAULT_CSS = """
+    Meter { height: 1; width: 1fr; }
+    Meter > .meter--good { color: $success; }
+    Meter > .meter--warn { color: $warning; }
+    Meter > .meter--bad { color: $error; }
+    Meter > .meter--plain { color: $primary; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"meter--good", "meter--warn", "meter--bad", "meter--plain"}
+
+    def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(name=name, id=id, classes=classes)
+        self.value: float | None = None
+        self.whole = 1.0
+        self.words = ""
+        self.state = "plain"
+
+    def show_value(self, value: float | None, whole: float, words: str, state: str = "plain") -> None:
+        """Show another value; ``state`` is ``good``, ``warn``, ``bad`` or ``plain``, which ``words`` must say too."""
+        self.value, self.whole, self.words, self.state = value, whole, words, state
+        self.redraw()
+
+    def draw(self, width: int, height: int, palette: Palette, glyphs: Glyphs | None) -> list[Strip]:
+        """Rows of the chart."""
+        if glyphs is None:
+            return [Strip([Segment(self.words, palette.text)])][:height]
+        style = self.get_component_rich_style(f"meter--{self.state}")
+        room = max(0, min(METER, width - cell_len(self.words) - 1))
+        text = self.words if room else cut(self.words, width)
+        drawn = gauge(
+            self.value, self.whole, room + 1 + cell_len(text), text, style=style, palette=palette, glyphs=glyphs
+        )
+        return [drawn][:height]

@@ -27,6 +27,11 @@ class Chip:
     """``plain``, ``accent`` or ``alert``."""
 
 
+def _width_of(chip: Chip) -> int:
+    """Width of a chip, with the space before it."""
+    return width(chip.text) + 2 + (2 if chip.style == "alert" else 0)
+
+
 class TabLine(Widget):
     """Tabs and chips."""
 
@@ -76,7 +81,7 @@ class TabLine(Widget):
     def _build(self) -> tuple[Strip, Strip]:
         columns = self.size.width
         style = self.get_component_rich_style
-        narrow = columns < NARROW
+        narrow = columns < NARROW or self._width_of_titles() + self._width_of_warnings() > columns
         segments = [Segment(f" {BRAND} ", style("tabs--brand"))] if columns >= 60 else []
         at = sum(len(segment.text) for segment in segments)
         self._places = []
@@ -97,12 +102,22 @@ class TabLine(Widget):
         ]).adjust_cell_length(columns, base)  # fmt: skip
         return first, second
 
+    def _width_of_titles(self) -> int:
+        """Width of brand and tabs with all titles."""
+        return width(f" {BRAND} ") + sum(
+            width(f" {number} {title} ") for number, (_, title) in enumerate(self._tabs, 1)
+        )
+
+    def _width_of_warnings(self) -> int:
+        """Width of the chips without which the screen would be misunderstood: all but the name of the source."""
+        return 1 + sum(_width_of(chip) for chip in self._chips if chip.style != "plain")
+
     def _chip_segments(self, room: int) -> list[Segment]:
         """Return the chips that fit, the last ones (source) dropped first."""
         chosen: list[Chip] = []
         used = 1
         for chip in self._chips:
-            size = width(chip.text) + 2 + (2 if chip.style == "alert" else 0)
+            size = _width_of(chip)
             if used + size > room:
                 if not chosen and room > 12:
                     chosen.append(Chip(cut(chip.text, room - 6), chip.style))

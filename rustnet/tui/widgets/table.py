@@ -160,12 +160,18 @@ class Table(Headed, can_focus=True):
     # ---- contents ------------------------------------------------------------------------------------------------
 
     def set_row_count(self, count: int) -> None:
-        """Change the number of rows; the cursor stays within them."""
-        self.row_count = count
+        """Change the number of rows, and draw all again; the cursor stays within them."""
+        self.recount(count)
+        self.redraw()
+
+    def recount(self, count: int) -> None:
+        """Change the number of rows where those that are on the screen stay."""
+        old, self.row_count = self.row_count, count
         self._measure()
         if self.cursor >= count:
             self.cursor = max(0, count - 1)
-        self.redraw()
+        if min(old, count) <= self.top + self.page_rows:
+            self.redraw()
 
     def _measure(self) -> None:
         """Tell the scrollbar how many lines there are. Their number changes no other widget, so nothing is laid out."""
@@ -268,7 +274,9 @@ class Table(Headed, can_focus=True):
             title, style = place.column.title, plain
             if place.column.key == self.sort_key:
                 arrow = "↓" if self.descending else "↑"
-                title, style = f"{fit(title, min(cell_len(title), place.width - 2))} {arrow}", self.style_of("sorted")
+                gap = " " if cell_len(title) + 2 <= place.width else ""
+                room = min(cell_len(title), place.width - len(gap) - 1)
+                title, style = f"{fit(title, room)}{gap}{arrow}", self.style_of("sorted")
             segments += (Segment(fit(title, place.width, right=place.column.right), style), Segment(" ", plain))
         return Strip(segments).adjust_cell_length(width, plain)
 

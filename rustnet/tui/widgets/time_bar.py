@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from rustnet.i18n import _, ngettext
 from rustnet.present.text import cut, pad, width
-from rustnet.present.values import clock_time, day, duration, humanised, zone
+from rustnet.present.values import clock_time, day, duration, humanised, short_moment, zone
 from rustnet.query.views.timeline import Bar, Cell
 from rustnet.tui.clock import TICKS_PER_SECOND, PlayClock
 
@@ -27,7 +27,7 @@ GAP = "⋯"
 ANOMALY = "!"
 PLAYING, PAUSED, END = "▶", "‖", "■"
 TIMES = "\N{MULTIPLICATION SIGN}"
-ONE_LINE = 30
+ONE_LINE = 33
 """Columns of the text in front of the bar where there is one line."""
 SCRUB_SECONDS = 0.1
 """Time after the last move of a drag after which the session is shown there."""
@@ -218,11 +218,10 @@ class TimeBar(Widget):
         ns = self._pointed(bar)
         at = self.clock.at if ns is None else ns
         text = f" {state_mark(self.clock)} {speed_text(self.clock)} "
-        time = shown_time(at if at is not None else bar.last, bar)
-        segments = [
-            Segment(text, look.key),
-            Segment(pad(cut(time, ONE_LINE - width(text)), ONE_LINE - width(text)), look.strong),
-        ]
+        ns = at if at is not None else bar.last
+        time = clock_time(ns) if same_day(bar.first, bar.last) else short_moment(ns)
+        room = ONE_LINE - width(text)
+        segments = [Segment(text, look.key), Segment(pad(cut(time, room - 1), room), look.strong)]
         if self.accessible:
             return [*segments, Segment(self._in_words(bar), look.text)]
         return [*segments, *cells_line(bar, self.clock.position, look, hover=self.hover)]
@@ -260,7 +259,7 @@ class TimeBar(Widget):
     def _distance(self, bar: Bar, at: int) -> str:
         """How far the end is."""
         if self.clock.following:
-            return _("following")
+            return _("as last asked") if self.accessible else _("following")
         left = max(0, (self.clock.head or bar.last) - at)
         if not left:
             return _("at the end")

@@ -1,7 +1,7 @@
 """Packets of a flow: the index, and of the selected packet its bytes and the protocol tree of scapy or tshark."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from textual.app import ComposeResult
@@ -78,21 +78,27 @@ class FlowGrid(Grid):
                 return
 
 
-def decode(originals: Originals, file: IngestedFile | None, packet: StoredPacket, tool: Tool) -> Decoded:
-    """Read a packet's bytes and decode them. Works on any thread."""
+def read_bytes(originals: Originals, file: IngestedFile | None, packet: StoredPacket) -> Decoded:
+    """Read a packet's bytes. Works on any thread."""
     if file is None:
         return Decoded(error=RustnetError("the session does not describe file {n} of the capture", n=packet.file))
-    data = b""
     try:
-        data = originals.packet(file, packet)
-        doubt = originals.checked(file).doubt
-        if packet.link_type is None:
-            unknown = RustnetError("the link type of packet {n} is not known", n=packet.number)
-            return Decoded(data, error=unknown, doubt=doubt)
-        layers = inspect_packet(data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
+        return Decoded(originals.packet(file, packet), doubt=originals.checked(file).doubt)
     except RustnetError as error:
-        return Decoded(data, error=error)
-    return Decoded(data, tuple(layers), doubt=doubt)
+        return Decoded(error=error)
+
+
+def decode(read: Decoded, packet: StoredPacket, tool: Tool) -> Decoded:
+    """Decode the bytes of a packet. Works on any thread."""
+    if read.error is not None:
+        return read
+    if packet.link_type is None:
+        return replace(read, error=RustnetError("the link type of packet {n} is not known", n=packet.number))
+    try:
+        layers = inspect_packet(read.data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
+    except RustnetError as error:
+        return replace(read, error=error)
+    return replace(read, layers=tuple(layers))
 
 
 class PacketPart(Container):
@@ -214,7 +220,9 @@ class PacketPart(Container):
         if known is not None:
             self._show(known)
             return
+        self.decoded = None
         tree.show(self.tool, (), _("{tool} decodes the packet …").format(tool=self.tool))
+        self.query_one(HexView).show(b"")
         self._timer = self.set_timer(DECODE_DELAY, lambda: self._decode(packet))
 
     def _decode(self, packet: StoredPacket) -> None:
@@ -225,14 +233,23 @@ class PacketPart(Container):
         key = (packet.capture_id, packet.number, tool)
 
         def work() -> None:
-            decoded = decode(originals, file, packet, tool)
+            read = read_bytes(originals, file, packet)
+            if self.is_running and read.error is None:
+                self.app.call_from_thread(self._bytes_came, key, read)
+            decoded = decode(read, packet, tool)
             if self.is_running:
                 self.app.call_from_thread(self._came, key, decoded)
 
         self.run_worker(work, thread=True, group="decode", exclusive=True, exit_on_error=False)
 
+    def _bytes_came(self, key: tuple[int, int, Tool], read: Decoded) -> None:
+        """Show the bytes while the tool still works."""
+        if key == self._wanted and not self.browser.presenter.redacting:
+            self.query_one(HexView).show(read.data)
+
     def _came(self, key: tuple[int, int, Tool], decoded: Decoded) -> None:
-        self._known[key] = decoded
+        if decoded.error is None:  # another try may succeed
+            self._known[key] = decoded
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         if key == self._wanted and not self.browser.presenter.redacting:

@@ -15,7 +15,8 @@ from textual.widgets import Static
 from rustnet.errors import RustnetError
 from rustnet.export.captured import Originals
 from rustnet.i18n import N_, _
-from rustnet.inspect import Node, inspect_packet
+from rustnet.inspect import Node
+from rustnet.inspect.inspector import Inspector
 from rustnet.present.values import tcp_flags
 from rustnet.query.detail import StoredPacket
 from rustnet.query.selection import IngestedFile
@@ -88,14 +89,14 @@ def read_bytes(originals: Originals, file: IngestedFile | None, packet: StoredPa
         return Decoded(error=error)
 
 
-def decode(read: Decoded, packet: StoredPacket, tool: Tool) -> Decoded:
+def decode(inspector: Inspector, read: Decoded, packet: StoredPacket, tool: Tool) -> Decoded:
     """Decode the bytes of a packet. Works on any thread."""
     if read.error is not None:
         return read
     if packet.link_type is None:
         return replace(read, error=RustnetError("the link type of packet {n} is not known", n=packet.number))
     try:
-        layers = inspect_packet(read.data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
+        layers = inspector.inspect(read.data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
     except RustnetError as error:
         return replace(read, error=error)
     return replace(read, layers=tuple(layers))
@@ -123,6 +124,7 @@ class PacketPart(Container):
         self._wanted: tuple[int, int, Tool] | None = None
         self._timer: Timer | None = None
         self.decoded: Decoded | None = None
+        self.inspector = Inspector()
 
     @property
     def browser(self) -> "Browser":
@@ -159,6 +161,10 @@ class PacketPart(Container):
         self._choose()
 
     flow_id = 0
+
+    def on_unmount(self) -> None:
+        """End the worker."""
+        self.inspector.close()
 
     def _text(self, value: object, column: GridColumn) -> str:
         if column.name == "ts" and isinstance(value, int):
@@ -229,6 +235,7 @@ class PacketPart(Container):
         originals, page, tool = self._originals, self.page, self.tool
         if originals is None or page is None:
             return
+        inspector = self.inspector
         file = page.files[packet.file] if packet.file < len(page.files) else None
         key = (packet.capture_id, packet.number, tool)
 
@@ -236,7 +243,7 @@ class PacketPart(Container):
             read = read_bytes(originals, file, packet)
             if self.is_running and read.error is None:
                 self.app.call_from_thread(self._bytes_came, key, read)
-            decoded = decode(read, packet, tool)
+            decoded = decode(inspector, read, packet, tool)
             if self.is_running:
                 self.app.call_from_thread(self._came, key, decoded)
 

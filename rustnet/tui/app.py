@@ -180,13 +180,13 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
     def _spec_changed(self) -> None:
         self.update_frame()
         pane = self.pane
-        if pane is not None:
+        if pane is not None and pane.is_mounted:
             pane.refresh_if_old()
 
     def remember(self) -> None:
         """Keep the present place for Escape."""
         pane = self.pane
-        place = Place(self.tab, self.spec, None if pane is None else pane.cursor_place())
+        place = Place(self.tab, self.spec, None if pane is None or not pane.is_mounted else pane.cursor_place())
         if not self._places or self._places[-1] != place:
             self._places.append(place)
             del self._places[:-MOST_PLACES]

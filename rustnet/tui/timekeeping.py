@@ -243,9 +243,11 @@ class Timekeeping:
             self.refresh_time()
 
     def action_go_live(self) -> None:
-        """Show the end, or what is being written."""
+        """Show the end, or what is being written; for screen readers, ask what has come."""
         if self.has_time():
             self.go_to(None)
+            if self.clock.written and self._app.settings.accessible:
+                self._ask_progress()
 
     def action_anomaly(self, step: int) -> None:
         """Go to the next or previous anomaly."""
@@ -266,7 +268,7 @@ class Timekeeping:
             return
         self.clock.stop()
         self.go_to(anomaly.ns)
-        kind, detail = (anomaly.kind, None), (anomaly.detail, Kind.FREE_TEXT)
+        kind, detail = (anomaly.kind, Kind.WORD), (anomaly.detail, Kind.FREE_TEXT)
         if anomaly.together > 1:
             words = "{kind}: {detail} ({count} anomalies at this time)"
             app.say(app.presenter.line(_(words), kind=kind, detail=detail, count=anomaly.together))

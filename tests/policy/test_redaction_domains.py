@@ -13,4 +13,4 @@ def test_the_registered_domain_is_replaced(name: str) -> None:
     below = next(label for label in name.split(".") if label in ("shop", "mail", "home"))
     assert below not in replaced.split(".")
     assert redactor.value(Kind.HOST, name, "hostname") == replaced
-    assert replaced.split(".")[-1] == name.split(".")[-1]
+    assert replaced.split(".")[-1] == name.rsplit(".", maxsplit=1)[-1]

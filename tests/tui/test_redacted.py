@@ -149,7 +149,7 @@ async def test_errors_have_no_original(everything: Path, leaks: Leaks) -> None:
             pane = app.pane
             pane.editor.load_text(statement)
             pane.action_run()
-            await settle(pilot, lambda pane=pane: pane.runner.idle)
+            await settle(pilot, lambda: app.pane.runner.idle)
             state = str(pane.query_one("#state").content)
             assert "alice" not in state, state
             assert state.strip(), statement

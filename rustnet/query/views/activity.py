@@ -56,7 +56,8 @@ ORDER BY r.sent + r.received DESC, r.process_id LIMIT $most"""
 
 _COVERAGE = """
 SELECT process_id IS NOT NULL AS owned, CASE WHEN process_id IS NULL THEN unowned_reason END AS reason,
-    count(*) AS flows, coalesce(sum(src_bytes + dst_bytes), 0)::BIGINT AS bytes
+    count(*) AS flows, coalesce(sum(src_bytes + dst_bytes), 0)::BIGINT AS bytes,
+    count(*) FILTER (src_bytes IS NULL) AS uncounted
 FROM flows GROUP BY owned, reason ORDER BY bytes DESC, reason"""
 
 
@@ -142,6 +143,8 @@ class Activity:
     bytes: int
     owned_bytes: int
     unowned: list[Unowned]
+    uncounted: int
+    """Flows that carry others and go on after the time: the packet index does not give their bytes up to it."""
     head: int | None
     """Time that the rates lead up to."""
     covered_seconds: float
@@ -162,11 +165,12 @@ def activity(session: "Session", spec: ViewSpec, *, tree: bool = False) -> Activ
     return Activity(
         _tree(session, rows) if tree else rows,
         _totals(answer[0][-1]) if answer else Totals(),
-        sum(flows for _owned, _reason, flows, _size in counted),
-        sum(flows for owned, _reason, flows, _size in counted if owned),
-        sum(size for _owned, _reason, _flows, size in counted),
-        sum(size for owned, _reason, _flows, size in counted if owned),
-        [Unowned(reason, flows, size) for owned, reason, flows, size in counted if not owned],
+        sum(flows for _owned, _reason, flows, _size, _unknown in counted),
+        sum(flows for owned, _reason, flows, _size, _unknown in counted if owned),
+        sum(size for _owned, _reason, _flows, size, _unknown in counted),
+        sum(size for owned, _reason, _flows, size, _unknown in counted if owned),
+        [Unowned(reason, flows, size) for owned, reason, flows, size, _unknown in counted if not owned],
+        sum(unknown for *_rest, unknown in counted),
         head,
         0.0 if head is None or times.first is None else min(float(MINUTE), (head - times.first) / 1e9),
         question.statement,

@@ -107,4 +107,4 @@ def _laid(stretches: list[list[int]], columns: int) -> Spans:
         count = max(1, -(-(high - low + 1) // length))
         pieces.append(Piece(low, count, start))
         start += count + 1
-    return Spans(tuple(pieces), length, max(columns, start - 1))
+    return Spans(tuple(pieces), length, start - 1)

@@ -148,18 +148,26 @@ class ActivityPane(Pane):
         self.query_one("#coverage", Meter).show_value(share, 1.0, words, style)
 
     def _unowned(self, snapshot: Activity) -> str:
-        if not snapshot.unowned:
-            return _("Every flow has its process.") if snapshot.flows else ""
-        parts = []
+        """Why flows have no process, and what is not counted."""
+        notes = []
+        if snapshot.uncounted:
+            words = ngettext(
+                "{n} tunnel goes on after this time: its bytes are not counted",
+                "{n} tunnels go on after this time: their bytes are not counted",
+                snapshot.uncounted,
+            )
+            notes.append(words.format(n=f"{snapshot.uncounted:,}"))
+        reasons = []
         for reason in snapshot.unowned[:MOST_REASONS]:
             known = REASONS.get(reason.reason or "")
             words = ngettext("{n} flow ({bytes}): {why}", "{n} flows ({bytes}): {why}", reason.flows)
-            parts.append(
-                words.format(
-                    n=f"{reason.flows:,}", bytes=humanised(reason.bytes), why=_(known) if known else _("not judged")
-                )
-            )
-        return _("without: {reasons}").format(reasons=" · ".join(parts))
+            why = _(known) if known else _("not judged")
+            reasons.append(words.format(n=f"{reason.flows:,}", bytes=humanised(reason.bytes), why=why))
+        if reasons:
+            notes.append(_("without: {reasons}").format(reasons=" · ".join(reasons)))
+        elif snapshot.flows:
+            notes.append(_("Every flow has its process."))
+        return " · ".join(notes)
 
     def _columns(self) -> list[GridColumn]:
         accessible = self.browser.settings.accessible

@@ -21,7 +21,9 @@ from rustnet.tui.widgets.grid import Grid
 from rustnet.tui.widgets.listing_grid import EXACT_TIME, TIME, Shown
 
 _LINES = (Field("label", Kind.WORD), Field("value", Kind.WORD), Field("remark", Kind.WORD))
-_LINE_COLUMNS = (Shown("label", "", 30), Shown("value", "", 22, 2), Shown("remark", "", 20, 3))
+_LINE_COLUMNS = (
+    Shown("label", N_("Property"), 26), Shown("value", N_("Value"), 20, 2), Shown("remark", N_("Remark"), 16, 2),
+)  # fmt: skip
 _LOADERS: dict[str, Callable[[Session, ViewSpec], Listing]] = {
     "anomalies": health.anomalies, "quality": health.quality, "sources": health.sources,
 }  # fmt: skip
@@ -62,7 +64,8 @@ class HealthPane(PartsPane):
         "anomalies": (
             Shown("kind", N_("Kind"), 24, 1), Shown("times", N_("Times"), 9, right=True),
             Shown("flows", N_("Flows"), 9, right=True),
-            Shown("first_packet", N_("First packet"), 12, right=True, drop=3), Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1),
+            Shown("first_packet", N_("First packet"), 12, right=True, drop=3),
+            Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1),
             Shown("example", N_("For example"), 24, 4), Shown("details", N_("Different"), 9, right=True, drop=1),
         ),
         "places": (
@@ -142,7 +145,10 @@ class HealthPane(PartsPane):
             captures.statement,
         )  # fmt: skip
 
+    lines: Sequence[Line] = ()
+
     def _show_lines(self, part: str, lines: Sequence[Line], words: str, statement: Statement | None) -> None:
+        self.lines = lines
         rows = [(line.label, line.value, line.remark) for line in lines]
         listing = Listing(_LINES, rows, False, statement or Statement(""))
         self.grid.set_states([line.state for line in lines])
@@ -201,7 +207,7 @@ class HealthPane(PartsPane):
         super().choose_part(name)
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
-        """Show the packets of a kind of anomaly, the flow of a packet, or the flows of a path."""
+        """Show the packets of a kind of anomaly, the flow of a packet, or the flows of a path or capture."""
         event.stop()
         field = self.grid.field
         if self.grid.current is None:
@@ -216,8 +222,15 @@ class HealthPane(PartsPane):
             self.kind = field("kind")
             self.refresh_if_old()
         elif self.part == "quality":
-            self.browser.change(filter=f"ip:{field('local_ip')} ip:{field('remote_ip')} proto:tcp")
-            self.browser.show_tab("overview", remember=False)
+            self._show_flows(f"ip:{field('local_ip')} ip:{field('remote_ip')} proto:tcp")
+        elif self.part == "captures":
+            capture = self.lines[self.grid.current_number or 0].capture_id
+            if capture is not None:
+                self._show_flows(f"capture:{capture}")
+
+    def _show_flows(self, text: str) -> None:
+        self.browser.change(filter=text)
+        self.browser.show_tab("overview", remember=False)
 
     def back(self) -> bool:
         """Go back from packets to kinds."""

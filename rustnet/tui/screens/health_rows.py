@@ -1,6 +1,6 @@
 """What is known of the quality of captures, as rows of label, value and remark, each with a state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rustnet.i18n import _, ngettext
 from rustnet.present.values import duration, humanised, moment, percent
@@ -24,13 +24,16 @@ class Line:
     value: str = ""
     remark: str = ""
     state: str = ""
+    capture_id: int | None = None
+    """The capture that it is about."""
 
 
 def capture_lines(snapshot: Captures, presenter: Presenter) -> list[Line]:
     """Rows about every capture, and about the session itself."""
     lines: list[Line] = []
     for health in snapshot.captures:
-        lines += _capture(health, snapshot.so_far.get(health.capture_id), presenter)
+        own = _capture(health, snapshot.so_far.get(health.capture_id), presenter)
+        lines += [replace(line, capture_id=health.capture_id) for line in own]
     if not snapshot.captures:
         lines.append(Line(_("captures"), _("none: nothing was read into this session"), state="dim"))
     return lines + _session(snapshot)
@@ -50,7 +53,7 @@ def _capture(health: Health, so_far: SoFar | None, presenter: Presenter) -> list
     ]
     if so_far is not None:
         lines.append(
-            Line(_("packets up to the time above"), f"{so_far.packets:,}",
+            Line(_("packets so far"), f"{so_far.packets:,}",
                  _("{size}; {cut} cut short, {undecoded} not decoded, {copies} copies").format(
                      size=humanised(so_far.bytes), cut=f"{so_far.truncated:,}", undecoded=f"{so_far.undecoded:,}",
                      copies=f"{so_far.duplicates:,}"))
@@ -97,10 +100,11 @@ def _counted(label: str, count: int, whole: int, words: str = "") -> Line:
 def _losses(health: Health) -> list[Line]:
     """Rows about packets that were dropped, cut, not decoded, or come at an odd time."""
     limit = _("snap length {length}").format(length=f"{health.snaplen:,}") if health.snaplen else ""
+    cut = _counted(_("cut short"), health.truncated, health.packets, limit)
     lines = [
-        _counted(_("cut short"), health.truncated, health.packets, limit),
+        replace(cut, state="warn" if health.truncated else "ok"),  # usually by intention
         _counted(_("not decoded"), health.undecoded, health.packets),
-        _counted(_("earlier than the packet before"), health.out_of_order, health.packets,
+        _counted(_("not in order of time"), health.out_of_order, health.packets,
                  _("the clock was set back, or packets are not in order")),
     ]  # fmt: skip
     copies = _counted(_("copies of other packets"), health.duplicates, health.packets)
@@ -123,13 +127,13 @@ def _losses(health: Health) -> list[Line]:
 
 def _streams(health: Health) -> list[Line]:
     """Rows about what TCP shows to be missing."""
-    one_sided = _counted(_("TCP flows with one direction only"), health.one_sided, health.tcp_flows)
+    one_sided = _counted(_("TCP flows one way only"), health.one_sided, health.tcp_flows)
     if not health.tcp_flows:
         return [Line(_("TCP flows"), "0", _("so nothing shows whether packets are missing"), "dim")]
     gaps = ngettext("in {n} flow", "in {n} flows", health.flows_with_gaps).format(n=f"{health.flows_with_gaps:,}")
     if not health.missed_bytes:
-        return [one_sided, Line(_("bytes missing in TCP streams"), "0", state="ok")]
-    return [one_sided, Line(_("bytes missing in TCP streams"), humanised(health.missed_bytes), gaps, "error")]
+        return [one_sided, Line(_("missing in TCP streams"), "0", state="ok")]
+    return [one_sided, Line(_("missing in TCP streams"), humanised(health.missed_bytes), gaps, "error")]
 
 
 def _details(health: Health, presenter: Presenter) -> list[Line]:

@@ -115,7 +115,7 @@ def _interface_words(listing: Listing) -> str:
     size = humanised(sum(listing.value(row, "bytes") for row in listing.rows))
     words = ngettext("{n} interface, {size}", "{n} interfaces, {size}", count).format(n=f"{count:,}", size=size)
     return f"{words} · " + _(
-        "Counted from the stored packets: a capture has no counters of the system's interfaces and no routes; "
+        "Counted from the stored packets: the session has neither counters of the system's interfaces nor routes; "
         "a live capture records them."
     )
 

@@ -274,7 +274,9 @@ class Table(Headed, can_focus=True):
             title, style = place.column.title, plain
             if place.column.key == self.sort_key:
                 arrow = "↓" if self.descending else "↑"
-                title, style = f"{fit(title, min(cell_len(title), place.width - 2))} {arrow}", self.style_of("sorted")
+                gap = " " if cell_len(title) + 2 <= place.width else ""
+                room = min(cell_len(title), place.width - len(gap) - 1)
+                title, style = f"{fit(title, room)}{gap}{arrow}", self.style_of("sorted")
             segments += (Segment(fit(title, place.width, right=place.column.right), style), Segment(" ", plain))
         return Strip(segments).adjust_cell_length(width, plain)
 

@@ -106,7 +106,7 @@ VALUES: dict[str, Callable[[ListedFlow], Any]] = {
 def test_lists_are_sorted_by_what_they_show(session: Session, known: Context, key: str, descending: bool) -> None:
     flows = rows(session, known, every(session, NOW, known, Order(key, descending)))
     if key == "local":
-        numbers: dict[str, int] = dict(
+        numbers: dict[str | None, int] = dict(
             session.execute("SELECT src_ip, src_num FROM flows UNION SELECT dst_ip, dst_num FROM flows").rows
         )
         values = [numbers.get(flow.local.ip) for flow in flows]

@@ -596,6 +596,8 @@ CELLS: list[tuple[ListedFlow, str, Look | None, str, str]] = [
     (changed(rtt_ms=149.0), "rtt", None, "149.0 ms", "warn"),
     (changed(rtt_ms=150.0), "rtt", None, "150.0 ms", "error"),
     (changed(rtt_ms=None), "rtt", None, "-", "dim"),
+    (changed(rtt_ms=float("nan")), "rtt", None, "-", "dim"),
+    (changed(rtt_ms=float("inf")), "rtt", None, "-", "dim"),
     (FLOW, "bytes", None, "3.1M/928K", ""),
     (FLOW, "bytes", LIVING, "1.5K/0", ""),
     (changed(end_reason="idle"), "bytes", LIVING, "n/a", "dim"),
@@ -613,6 +615,19 @@ CELLS: list[tuple[ListedFlow, str, Look | None, str, str]] = [
 )
 def test_cells(flow: ListedFlow, key: str, look: Look | None, text: str, style: str) -> None:
     assert cell(flow, key, look) == (text, style)
+
+
+EMPTY = ListedFlow(
+    1, 0, 0, 0, None, "", None, None, None, "", None, End(None, None, None, None, None, None, None, None, None, None),
+    End(None, None, None, None, None, None, None, None, None, None), True, None, None, None, None, None, None,
+    None, None, None, None, None, False, None,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", COLUMNS)
+def test_a_flow_of_which_nothing_is_known_has_cells(key: str) -> None:
+    for look in (Look(), LIVING, Look(names=False, services=False)):
+        assert isinstance(cell(EMPTY, key, look)[0], str)
 
 
 def test_marks_are_words_for_screen_readers() -> None:

@@ -17,6 +17,8 @@ LATE = 0.9
 """Part of a flow's idle timeout after which it is about to end."""
 GOOD_RTT_MS = 50
 SLOW_RTT_MS = 150
+LONGEST_MS = 1e12
+"""Round-trip time from which on it is none."""
 COMPACT_APP = 24
 """Width below which the application is shown without transport and name."""
 NOTHING = "-"
@@ -244,7 +246,7 @@ class FlowCells:
 
     @staticmethod
     def _rtt(flow: ListedFlow) -> Cell:
-        if flow.rtt_ms is None:
+        if flow.rtt_ms is None or not abs(flow.rtt_ms) < LONGEST_MS:  # a session may contain any number, or none
             return Cell(NOTHING, "dim")
         style = "ok" if flow.rtt_ms < GOOD_RTT_MS else "warn" if flow.rtt_ms < SLOW_RTT_MS else "error"
         return Cell(duration(round(flow.rtt_ms * 1_000_000)), style)

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.cache import LRUCache
-from textual.geometry import Offset, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -184,7 +184,7 @@ class Table(Headed, can_focus=True):
     def set_sort(self, key: str, *, descending: bool) -> None:
         """Mark the column by which rows are sorted."""
         self.sort_key, self.descending = key, descending
-        self.refresh()
+        self.refresh(Region(0, 0, self.size.width, 1))
 
     def redraw(self) -> None:
         """Draw every row again."""

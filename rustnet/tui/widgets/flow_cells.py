@@ -249,7 +249,7 @@ class FlowCells:
         if flow.rtt_ms is None or not abs(flow.rtt_ms) < LONGEST_MS:  # a session may contain any number, or none
             return Cell(NOTHING, "dim")
         style = "ok" if flow.rtt_ms < GOOD_RTT_MS else "warn" if flow.rtt_ms < SLOW_RTT_MS else "error"
-        return Cell(duration(round(flow.rtt_ms * 1_000_000)), style)
+        return Cell(short_rtt(flow.rtt_ms), style)
 
     def _bytes(self, flow: ListedFlow) -> Cell:
         if not self.look.rates:
@@ -265,6 +265,13 @@ class FlowCells:
         number = self._text(flow.remote.asn, kind=Kind.AUTONOMOUS_SYSTEM)
         name = self._text(flow.remote.as_name, kind=Kind.AUTONOMOUS_SYSTEM) if flow.remote.as_name else ""
         return Cell(f"AS{number} {name}".rstrip())
+
+
+def short_rtt(ms: float) -> str:
+    """A round-trip time in at most seven characters: ``41.7ms``, ``116ms``, ``12.5s``."""
+    if ms < 99.95:
+        return f"{ms:.1f}ms"
+    return f"{ms:.0f}ms" if ms < 9_999.5 else f"{ms / 1000:.1f}s" if ms < 999_950 else f"{ms / 1000:.0f}s"
 
 
 def short_size(count: float | None) -> str:

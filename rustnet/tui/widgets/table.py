@@ -133,6 +133,8 @@ class Table(Headed, can_focus=True):
         self.sort_key = ""
         self.descending = False
         self.row_count = 0
+        self.empty = ""
+        """What is shown in the place of rows while there are none."""
         self._strips: LRUCache[tuple[int, bool, bool], Strip] = LRUCache(STRIPS)
         self._styles: dict[str, Style] = {}
         self._stepped = 0.0
@@ -240,7 +242,10 @@ class Table(Headed, can_focus=True):
             return self.header_strip(width)
         index = y - 1 + self.top
         if index >= self.row_count:
-            return Strip.blank(width, self.rich_style)
+            note = fit(self.empty, width - self.GUTTER) if y == 1 and self.empty else ""
+            return Strip([Segment(" " * self.GUTTER + note, self.style_of("dim"))]).adjust_cell_length(
+                width, self.rich_style
+            )
         selected = index == self.cursor
         key = (index, selected, self.has_focus)
         strip = self._strips.get(key)

@@ -62,16 +62,9 @@ def command(
 
 def _check(loaded: Loaded) -> ExitCode:
     """Print what is wrong, also about files and folders that are named."""
-    sentences = [problem.sentence(_) for problem in loaded.problems]
-    for key, setting in SETTINGS.items():
-        path = getattr(loaded.config, setting.name)
-        if key == "queries" and path is not None and not path.is_dir():
-            sentences.append(_("{key}: there is no folder {path}").format(key=key, path=path))
-        elif key.startswith("geo.") and path is not None and not path.is_file():
-            sentences.append(_("{key}: there is no file {path}").format(key=key, path=path))
-    from rustnet.cli.browser_settings import browser_problems  # noqa: PLC0415 -- the browser's tables
+    from rustnet.cli.configuration_check import sentences_about  # noqa: PLC0415 -- the browser's tables
 
-    sentences += [problem.sentence(_) for problem in browser_problems(loaded.config)]
+    sentences = sentences_about(loaded)
     for sentence in sentences:
         notify_error(sentence)
     if not sentences:

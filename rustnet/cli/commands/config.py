@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rustnet.cli.configuration_check import file_words, sentences_about
 from rustnet.cli.configuration_page import example, explanation
 from rustnet.cli.main import State, terminal
 from rustnet.cli.options import in_english, talk_options
@@ -62,28 +63,12 @@ def command(
 
 def _check(loaded: Loaded) -> ExitCode:
     """Print what is wrong, also about files and folders that are named."""
-    from rustnet.cli.configuration_check import sentences_about  # noqa: PLC0415 -- the browser's tables
-
     sentences = sentences_about(loaded)
     for sentence in sentences:
         notify_error(sentence)
     if not sentences:
-        sys.stdout.write(_("{file}: no problems").format(file=_file_words(loaded)) + "\n")
+        sys.stdout.write(_("{file}: no problems").format(file=file_words(loaded)) + "\n")
     return ExitCode.USAGE if sentences else ExitCode.DONE
-
-
-def _file_words(loaded: Loaded) -> str:
-    """The file, and whether it was read."""
-    if loaded.path is None:
-        return _("no configuration file is read")
-    path = printable(str(loaded.path))
-    if loaded.was_read:
-        return path
-    if loaded.unreachable:
-        return _("{path} (not read: {reason})").format(path=path, reason=loaded.unreachable)
-    return (
-        _("{path} (not read)").format(path=path) if loaded.problems else _("{path} (does not exist)").format(path=path)
-    )
 
 
 def _origin_words(origin: Origin) -> str:
@@ -118,7 +103,7 @@ def _as_text(value: Any) -> str:
 
 
 def _print(loaded: Loaded, screen: Terminal) -> None:
-    notify(screen.dim(_("configuration file: {file}").format(file=_file_words(loaded))))
+    notify(screen.dim(_("configuration file: {file}").format(file=file_words(loaded))))
     rows = []
     for key, setting in SETTINGS.items():
         value = _value(loaded, key)

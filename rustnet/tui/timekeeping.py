@@ -1,5 +1,6 @@
 """What the app does with time: plays, steps, goes to times, and follows a session that is being written."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from rustnet.errors import RustnetError
@@ -113,8 +114,11 @@ class Timekeeping:
         pane = app.pane
         if (ended or more) and self.clock.position is None and pane is not None and pane.FOLLOWS:
             pane.reload()
-        if ended or more:
+        if ended:
             app.ask_facts()
+        else:
+            line = progress.timeline
+            app.session_facts = replace(app.session_facts, first_ns=line.first, last_ns=line.last)
 
     def lay_out_time(self) -> None:
         """Lay the bar out for its width, and give the clock the span of the session."""

@@ -1,6 +1,6 @@
 """What can go wrong, as people meet it: one sentence each, and the exit code that goes with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 
 
@@ -15,6 +15,34 @@ class ExitCode(IntEnum):
     LOSSES = 4
     """Done, but with losses that the summary names (only with ``--strict``)."""
     INTERRUPTED = 130
+
+
+class Phrase(ValueError):  # noqa: N818 -- it is raised to say what is wrong, and also put into sentences
+    """Words within a sentence, such as what is wrong with a value; with ``{fields}``, translated with it."""
+
+    def __init__(self, template: str, **fields: object) -> None:
+        super().__init__(template)
+        self.template = template
+        self.fields = fields
+
+    def __str__(self) -> str:
+        """The words in English."""
+        return self.sentence(str)
+
+    def sentence(self, translate: Callable[[str], str]) -> str:
+        """The words in the language of ``translate``."""
+        return filled(translate(self.template), self.fields, translate)
+
+
+def filled(template: str, fields: Mapping[str, object], translate: Callable[[str], str]) -> str:
+    """A template with its fields, of which phrases and errors are translated; without fields it stands as it is."""
+    if not fields:
+        return template
+    values = {
+        name: value.sentence(translate) if isinstance(value, Phrase | RustnetError) else value
+        for name, value in fields.items()
+    }
+    return template.format(**values)
 
 
 class RustnetError(Exception):
@@ -41,8 +69,7 @@ class RustnetError(Exception):
 
     def sentence(self, translate: Callable[[str], str]) -> str:
         """The sentence in the language of ``translate``."""
-        template = translate(self.template)
-        return template.format(**self.fields) if self.fields else template
+        return filled(translate(self.template), self.fields, translate)
 
 
 class UsageError(RustnetError):

@@ -28,6 +28,7 @@ ERRORS = {
     "exit_code": marked("tshark failed on this packet: exit code {code}"),
     "message": marked("tshark failed on this packet: {message}"),
     "no_packet": marked("tshark returned no packet"),
+    "failed": marked("scapy failed on this packet: exit code {code}"),
 }
 """Errors that the worker reports by key."""
 
@@ -66,6 +67,11 @@ def inspect_packet(data: bytes, link_type: int, length: int, *, tool: str = "sca
         raise _failure(tool, done) from None
     if "error" in answer:
         raise worker_error(answer)
+    return nodes(answer)
+
+
+def nodes(answer: dict[str, Any]) -> list[Node]:
+    """Layers that a worker returned."""
     return [_node(item) for item in answer["layers"]]
 
 

@@ -31,7 +31,7 @@ def answer(data: bytes, link_type: int) -> dict[str, object]:
     kind = conf.l2types.num2layer.get(_DLT.get(link_type, link_type)) or conf.l2types.num2layer.get(link_type)
     if kind is None:
         return {"error": ("unknown_link_type", {"link_type": link_type})}
-    _load_layers()
+    load_layers()
     try:
         packet = kind(data)
     except Exception as error:  # noqa: BLE001 -- scapy catches exceptions of upper layers only
@@ -80,7 +80,7 @@ def _position(rest: Any, size: int) -> int:
     return 8 * (size - len(rest))
 
 
-def _load_layers() -> None:
+def load_layers() -> None:
     """Load layers that scapy does not load by default; the available ones depend on its version."""
     import importlib  # noqa: PLC0415
 

@@ -23,8 +23,9 @@ def host_fields(host: Mapping[str, Any], text: Text) -> list[tuple[str, str]]:
         if host[name] is None:
             return ""
         more = host[others] - 1 if others else 0
-        rest = _(", {n} more below").format(n=more) if more > 0 else ""
-        return f"{text(host[name], name, kind)} ({_('by')} {text(host[name + '_source'], '', Kind.WORD)}{rest})"
+        words = _("{value} (by {source}, {n} more below)") if more > 0 else _("{value} (by {source})")
+        source = text(host[name + "_source"], "", Kind.WORD)
+        return words.format(value=text(host[name], name, kind), source=source, n=more)
 
     by = _("{mac} (by {evidence})").format(
         mac=text(host["mac"], "mac", Kind.MAC), evidence=text(host["learned_from"], "", Kind.WORD)

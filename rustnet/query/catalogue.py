@@ -30,7 +30,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from rustnet.errors import RustnetError, UsageError
+from rustnet.errors import Phrase, RustnetError, UsageError
+from rustnet.i18n import N_
 from rustnet.query import values
 from rustnet.query.execute import MAX_SQL, ResultSet, RowStream
 from rustnet.query.kinds import kinds_of_saved
@@ -104,7 +105,11 @@ class SavedQuery:
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
-                raise UsageError("query {name}: {name2}", name=self.name, name2=_unknown(name, known, "parameter"))
+                raise UsageError(
+                    "query {name}: {name2}",
+                    name=self.name,
+                    name2=_unknown(name, known, N_("unknown parameter {name!r}: {hint}")),
+                )
         bound: dict[str, object] = {}
         for parameter in self.parameters:
             text = given.get(parameter.name, parameter.default)
@@ -167,7 +172,7 @@ class SavedQuery:
 
 def _whole(text: str) -> int:
     if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
-        raise ValueError("is not a whole number")
+        raise Phrase("is not a whole number")
     return int(text)
 
 
@@ -175,22 +180,22 @@ def _real(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise ValueError("is not a number") from None
+        raise Phrase("is not a number") from None
     if not math.isfinite(number):
-        raise ValueError("is not a finite number")
+        raise Phrase("is not a finite number")
     return number
 
 
 def _truth(text: str) -> bool:
     answer = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(text.lower())
     if answer is None:
-        raise ValueError("is neither yes nor no")
+        raise Phrase("is neither yes nor no")
     return answer
 
 
 def _text(text: str) -> str:
     if any("\ud800" <= char <= "\udfff" or char == "\0" for char in text):
-        raise ValueError("is not text (a character that is not Unicode, or NUL)")
+        raise Phrase("is not text (a character that is not Unicode, or NUL)")
     return text
 
 
@@ -198,7 +203,7 @@ def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise ValueError("is not an IP address") from None
+        raise Phrase("is not an IP address") from None
 
 
 _TYPES: dict[str, Callable[[str], object]] = {
@@ -221,7 +226,7 @@ def _converter(kind: str) -> Callable[[str], object]:
 
     def choose(text: str) -> object:
         if text not in choices:
-            raise ValueError(f"is not one of {', '.join(choices)}")
+            raise Phrase("is not one of {choices}", choices=", ".join(choices))
         return text
 
     return choose if choices else _TYPES[kind]
@@ -311,7 +316,9 @@ def find(name: str, folders: Iterable[Path] | None = None) -> SavedQuery:
         raise broken[name]
     query = known.get(name)
     if query is None:
-        raise UsageError("{name}; --list shows them all", name=_unknown(name, known, "saved query"))
+        raise UsageError(
+            "{name}; --list shows them all", name=_unknown(name, known, N_("unknown saved query {name!r}: {hint}"))
+        )
     return query
 
 
@@ -390,7 +397,11 @@ def _parameter(query: str, text: str) -> Parameter:
     return parameter
 
 
-def _unknown(name: str, known: Mapping[str, object], what: str) -> str:
+def _unknown(name: str, known: Mapping[str, object], words: str) -> Phrase:
+    """``words`` with the name and the nearest one, else some that there are."""
     near = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(list(known)[:6]) or 'none'}"
-    return f"unknown {what} {name!r}: {hint}"
+    if near:
+        hint = Phrase("did you mean {name}?", name=near[0])
+    else:
+        hint = Phrase("there is {known}", known=", ".join(list(known)[:6])) if known else Phrase("there is none")
+    return Phrase(words, name=name, hint=hint)

@@ -9,6 +9,8 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from rustnet.errors import Phrase
+from rustnet.i18n import N_, _
 from rustnet.query import values
 from rustnet.query.execute import QueryError
 from rustnet.query.filters import And, FilterError, Node, Not, Or, Term, Value, parse
@@ -52,7 +54,7 @@ class Scope:
             try:
                 session.execute_own("SELECT regexp_matches('', ?)", [pattern])
             except QueryError as error:
-                return str(error).partition(": ")[2] or "not understood"
+                return str(error).partition(": ")[2] or _("not understood")
             return None
 
         return cls(session.columns(), bad_regex)
@@ -96,19 +98,21 @@ class _Compiler:
         if value.form == "regex":
             wrong = self.scope.bad_regex(value.text)
             if wrong:
-                raise self._error(f"bad regular expression: {wrong}", value)
+                raise self._error(N_("bad regular expression: {wrong}"), value, wrong=wrong)
         try:
             condition = self._free(value) if term.keyword is None else self._keyword(term.keyword, value)
         except ValueError as error:
-            raise self._error(f"'{value.text}' {error}", value, self._hint(term.keyword)) from None
+            words = N_("'{value_text}' {problem}")
+            problem = error if isinstance(error, Phrase) else Phrase(str(error))
+            hint = "" if term.keyword is None else N_("{keyword}: takes a {form}")
+            name, form = (term.keyword.name, Phrase(term.keyword.kind.value)) if term.keyword else ("", None)
+            raise self._error(
+                words, value, hint, value_text=value.text, problem=problem, keyword=name, form=form
+            ) from None
         return Condition(f"({condition.sql}) IS TRUE", condition.params).wrapped()
 
-    @staticmethod
-    def _hint(keyword: Keyword | None) -> str:
-        return f"{keyword.name}: takes a {keyword.kind.value}" if keyword else ""
-
-    def _error(self, reason: str, value: Value, hint: str = "") -> FilterError:
-        return FilterError(reason, self.text, value.start, value.end, hint)
+    def _error(self, reason: str, value: Value, hint: str = "", **fields: object) -> FilterError:
+        return FilterError(reason, self.text, value.start, value.end, hint, **fields)
 
     def _keyword(self, keyword: Keyword, value: Value) -> Condition:
         if keyword.name in ("after", "before"):
@@ -127,8 +131,9 @@ class _Compiler:
         """Return the targets that this session has. Raises `FilterError` if there are none."""
         present = [t for t in keyword.targets if self._has(t)]
         if not present:
-            what = keyword.missing or f"nothing that {keyword.name}: could look at"
-            raise self._error(f"this session has no {what}", value)
+            if keyword.missing:
+                raise self._error(keyword.missing, value)
+            raise self._error(N_("this session has nothing that {keyword}: could look at"), value, keyword=keyword.name)
         return present
 
     def _has(self, target: str) -> bool:
@@ -165,11 +170,11 @@ class _Compiler:
     def _count_lookup(self, value: Value) -> None:
         self.lookups += 1
         if self.lookups > MAX_LOOKUPS:
-            raise self._error("too many searches in one filter", value, "ask for less at once")
+            raise self._error(N_("too many searches in one filter"), value, N_("ask for less at once"))
 
     def _moment(self, keyword: Keyword, value: Value) -> Condition:
         if value.op or value.form == "regex":
-            raise ValueError(f"is a comparison, and {keyword.name}: is one already")
+            raise Phrase("is a comparison, and {keyword}: is one already", keyword=keyword.name)
         op = ">=" if keyword.name == "after" else "<"
         return compare_number("epoch_ns(flows.started_at)", op, values.time(value.text).low)
 
@@ -184,7 +189,7 @@ class _Compiler:
     def _named_address(self, side: str, value: Value) -> Condition:
         """Match an end by the beginning of its address, its host name, or a name learned for its address."""
         if value.op not in ("", "="):
-            raise ValueError("is neither an address nor a network, and cannot be compared")
+            raise Phrase("is neither an address nor a network, and cannot be compared")
         if "/" in value.text and value.form == "word":
             values.address_span(value.text)
         parts = [partial_address(value, f"flows.{side}_ip")]
@@ -209,7 +214,7 @@ class _Compiler:
     def _flag(keyword: Keyword, value: Value) -> Condition:
         answer = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(value.text.lower())
         if answer is None or value.op not in ("", "="):
-            raise ValueError("is neither yes nor no")
+            raise Phrase("is neither yes nor no")
         return Condition(keyword.targets[0] if answer else f"NOT ({keyword.targets[0]})", ())
 
     def _free(self, value: Value) -> Condition:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from rustnet.i18n import _
+from rustnet.i18n import N_
 from rustnet.policy.redaction import REDACTED, Redactor
 from rustnet.query.filters import And, FilterError, Node, Not, Or, Term, Value, parse
 from rustnet.query.keywords import KEYWORDS
@@ -32,9 +32,9 @@ def original_filter(text: str, redactor: Redactor) -> str:
             return value.text
         problem = ""
         if redactor.is_unknown(value.text):
-            problem = _("it is not known what this stands for")
+            problem = N_("it is not known what this stands for")
         elif value.form == "word" and _RANGE.fullmatch(value.text) and redactor.original(value.text.split("-")[0]):
-            problem = _("in redact mode there are no ranges of addresses, only networks")
+            problem = N_("in redact mode there are no ranges of addresses, only networks")
         if problem:
             raise FilterError(problem, text, value.start, value.end)
         if value.form == "regex":

@@ -14,10 +14,12 @@ so that an error can point at the word.
 import difflib
 import ipaddress
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from rustnet.errors import UsageError
+from rustnet.errors import UsageError, filled
+from rustnet.i18n import N_
 from rustnet.present.text import printable, width
 from rustnet.query.keywords import BY_NAME, KEYWORDS, Keyword
 
@@ -32,11 +34,15 @@ MAX_VALUES = 256
 class FilterError(UsageError):
     """An invalid filter. The text shows the filter and points at the word."""
 
-    def __init__(self, reason: str, text: str, start: int, end: int, hint: str = "") -> None:
+    def __init__(self, reason: str, text: str, start: int, end: int, hint: str = "", **fields: object) -> None:
         self.reason, self.text, self.start, self.end, self.hint = reason, text, start, end, hint
-        super().__init__(self._render())
+        super().__init__(reason, **fields)
 
-    def _render(self) -> str:
+    def words(self, translate: Callable[[str], str]) -> str:
+        """Reason and hint in one line."""
+        return "; ".join(filled(translate(part), self.fields, translate) for part in (self.reason, self.hint) if part)
+
+    def sentence(self, translate: Callable[[str], str]) -> str:
         """Reason and hint in one line, then the filter (or the part around the word) with carets under the word."""
         start = max(0, min(self.start, len(self.text)))
         end = max(start, min(self.end, len(self.text)))
@@ -44,9 +50,12 @@ class FilterError(UsageError):
         before = ("…" if left else "") + printable(self.text[left:start])
         word = printable(self.text[start:end][:60])
         rest = printable(self.text[end : end + 60])
-        reason = f"{self.reason}; {self.hint}" if self.hint else self.reason
         carets = "^" * max(1, width(word))
-        return f"filter: {reason}\n  {before}{word}{rest}\n  {' ' * width(before)}{carets}"
+        head = translate("filter: {words}").format(words=self.words(translate))
+        return f"{head}\n  {before}{word}{rest}\n  {' ' * width(before)}{carets}"
+
+
+N_("filter: {words}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ Node = Term | Not | And | Or
 def parse(text: str) -> Node | None:
     """Parse a filter; ``None`` if it is empty, which is everything. Raises `FilterError` and nothing else."""
     if len(text) > MAX_LENGTH:
-        raise FilterError(f"longer than {MAX_LENGTH} characters", text, MAX_LENGTH, MAX_LENGTH + 1)
+        raise FilterError("longer than {most} characters", text, MAX_LENGTH, MAX_LENGTH + 1, most=MAX_LENGTH)
     for at, char in enumerate(text):
         if "\ud800" <= char <= "\udfff" or char == "\0":
             raise FilterError("not text (a character that is not Unicode, or NUL)", text, at, at + 1)
@@ -186,27 +195,30 @@ class _Lexer:
     def _unknown(self, named: re.Match[str]) -> FilterError:
         near = difflib.get_close_matches(named[1].lower(), BY_NAME, 1, 0.6)
         if near:
-            hint = f"did you mean '{near[0]}:'? Put it in quotes to search for it as text"
+            hint = N_("did you mean '{near}:'? Put it in quotes to search for it as text")
         else:
-            some = " ".join(f"{word.name}:" for word in KEYWORDS[:8])
-            hint = f"keywords are {some} …; put it in quotes to search for it as text"
-        return FilterError(f"unknown keyword '{printable(named[0])}'", self.text, named.start(), named.end(), hint)
+            hint = N_("keywords are {some} …; put it in quotes to search for it as text")
+        some = " ".join(f"{word.name}:" for word in KEYWORDS[:8])
+        return FilterError(
+            "unknown keyword '{word}'", self.text, named.start(), named.end(), hint,
+            word=printable(named[0]), near=near[0] if near else "", some=some,
+        )  # fmt: skip
 
     def _value(self, keyword: Keyword | None) -> Value:
         """Read one value; free text has neither comparisons nor lists."""
         self.values += 1
         start = self.at
         if self.values > MAX_VALUES:
-            raise FilterError(f"more than {MAX_VALUES} values", self.text, start, start + 1)
+            raise FilterError("more than {most} values", self.text, start, start + 1, most=MAX_VALUES)
         compare = _COMPARE.match(self.text, start) if keyword else None
         op = compare[0] if compare else ""
         self.at += len(op)
         char = self.text[self.at] if self.at < len(self.text) else ""
         if char and char in "\"'":
-            text = self._delimited(char, "a quote")
+            text = self._delimited(char, N_("a quote is not closed"))
             value = Value("quoted", text, start, self.at, op)
         elif char == "/" and op in ("", "=", "!=") and not (keyword and keyword.paths and self._is_path()):
-            text = self._delimited("/", "a /regex/")
+            text = self._delimited("/", N_("a /regex/ is not closed"))
             case = self._regex_flag()
             value = Value("regex", text, start, self.at, op, case)
         else:
@@ -214,19 +226,29 @@ class _Lexer:
             self.at += len(text)
             value = Value("word", text, start, self.at, op)
         if not text and (value.form != "quoted" or not op):
-            name, example = (keyword.name, keyword.example) if keyword else ("this", 'a word, or "quoted text"')
-            raise FilterError(f"{name}: needs a value", self.text, start, self.at, f"for example {example}")
+            if keyword is None:
+                hint = N_('for example a word, or "quoted text"')
+                raise FilterError("a value is missing", self.text, start, self.at, hint)
+            raise FilterError(
+                "{keyword}: needs a value", self.text, start, self.at, N_("for example {example}"),
+                keyword=keyword.name, example=keyword.example,
+            )  # fmt: skip
         following = self.text[self.at : self.at + 1]
         if following and not following.isspace() and following not in ("(),"):
             end = self.at + len(self._peek_word(self.text, self.at))
-            what = "a /regex/ may be followed by i or c" if value.form == "regex" else "a quote ends a value"
-            raise FilterError(what, self.text, self.at, end, 'put text that holds / or quotes into "…"')
+            what = N_("a quote ends a value")
+            if value.form == "regex":
+                what = N_("a /regex/ may be followed by i or c")
+            raise FilterError(what, self.text, self.at, end, N_('put text that holds / or quotes into "…"'))
         if not keyword and following == ",":
-            raise FilterError("a list needs a keyword", self.text, self.at, self.at + 1, "for example port:80,443")
+            raise FilterError("a list needs a keyword", self.text, self.at, self.at + 1, N_("for example port:80,443"))
         return value
 
     def _delimited(self, mark: str, what: str) -> str:
-        r"""Read up to the closing ``mark``; ``\`` before it (in quotes, also before itself) takes its meaning."""
+        r"""Read up to the closing ``mark``, or fail with ``what``.
+
+        ``\`` before the mark (in quotes, also before itself) takes its meaning.
+        """
         start = self.at
         self.at += 1
         chars: list[str] = []
@@ -242,7 +264,7 @@ class _Lexer:
             if char == mark:
                 return "".join(chars)
             chars.append(char)
-        raise FilterError(f"{what} is not closed", self.text, start, len(self.text), f"end it with {mark}")
+        raise FilterError(what, self.text, start, len(self.text), N_("end it with {mark}"), mark=mark)
 
     def _is_path(self) -> bool:
         """Whether the text at a slash is not a /regex/ that ends with its word."""
@@ -301,10 +323,10 @@ class _Parser:
         if self.at >= len(self.tokens):
             last = self.tokens[-1]
             word = self.text[last.start : last.end]
-            raise FilterError(f"expected a value after {word}", self.text, last.start, last.end)
+            raise FilterError("expected a value after {word}", self.text, last.start, last.end, word=word)
         token = self.tokens[self.at]
         if depth > MAX_DEPTH:
-            raise FilterError(f"nested deeper than {MAX_DEPTH}", self.text, token.start, token.end)
+            raise FilterError("nested deeper than {most}", self.text, token.start, token.end, most=MAX_DEPTH)
         self.at += 1
         if token.term:
             return token.term
@@ -319,9 +341,8 @@ class _Parser:
             self.at += 1
             return node
         word = self.text[token.start : token.end]
-        hint = "" if word == ")" else f'to search for the word itself, write "{word}"'
-        what = "expected a value before )" if word == ")" else f"expected a value before {word}"
-        raise FilterError(what, self.text, token.start, token.end, hint)
+        hint = "" if word == ")" else N_('to search for the word itself, write "{word}"')
+        raise FilterError("expected a value before {word}", self.text, token.start, token.end, hint, word=word)
 
     def _peek(self) -> str | None:
         return self.tokens[self.at].kind if self.at < len(self.tokens) else None

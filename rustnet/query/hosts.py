@@ -122,8 +122,9 @@ def canonical(text: str) -> tuple[str, bool]:
     try:
         return str(ipaddress.ip_address(text.strip("[]"))), False
     except ValueError:
-        words = "{text!r} is neither an address nor a hardware address; 'rustnet hosts SESSION' lists them"
-        raise UsageError(words, text=text) from None
+        raise UsageError(
+            "{text!r} is neither an address nor a hardware address; 'rustnet hosts SESSION' lists them", text=text
+        ) from None
 
 
 def host_detail(session: "Session", text: str) -> HostDetail:
@@ -142,8 +143,10 @@ def host_detail(session: "Session", text: str) -> HostDetail:
     facts = ask(_FACTS, ips, macs, address)
     hosts = ask(_HOST.format(ips=", ".join("?" for _ in ips) or "NULL"), *ips, *ips)
     if not facts.rows and not hosts.rows:
-        words = "no packet of {address} is in this session, and nothing is stated about it; 'rustnet hosts' lists hosts"
-        raise RustnetError(words, address=address)
+        raise RustnetError(
+            "no packet of {address} is in this session, and nothing is stated about it; 'rustnet hosts' lists hosts",
+            address=address,
+        )
     offered = _SERVICES.format(end="dst_ip", other="src_ip", port="dst_port", condition=ANSWERED)
     used = _SERVICES.format(end="src_ip", other="dst_ip", port="dst_port", condition="dst_port IS NOT NULL")
     return HostDetail(

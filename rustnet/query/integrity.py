@@ -3,7 +3,7 @@
 import typing
 from dataclasses import dataclass
 
-from rustnet.i18n import _
+from rustnet.i18n import _, ngettext
 from rustnet.query.detail import message_tables
 from rustnet.store.schema import quote_identifier
 
@@ -60,16 +60,20 @@ def foreign_objects(error: "ForeignObjectsError") -> list[Finding]:
 def _counts(session: "Session") -> list[Finding]:
     findings = []
     for number, packets, rows, low, high, different, wire, stored_wire, complete in session.execute(_COUNTS).rows:
-        name = f"capture {number}"
-        findings.append(Finding(f"{name}: packet rows", rows == packets, f"{rows:,} rows, {packets:,} packets counted"))
+        name = _("capture {n}: packet rows").format(n=number)
+        words = _("{rows} rows, {packets} packets counted").format(rows=f"{rows:,}", packets=f"{packets:,}")
+        findings.append(Finding(name, rows == packets, words))
         if rows:
             whole = low == 1 and high == rows and different == rows
-            findings.append(Finding(f"{name}: packet numbers", whole, f"{low:,} to {high:,}, {different:,} different"))
-        findings.append(
-            Finding(f"{name}: wire bytes", wire == stored_wire, f"{stored_wire:,} in rows, {wire:,} counted")
-        )
-        words = "read to a clean end" if complete else "not complete: the input is damaged, or ingest was interrupted"
-        findings.append(Finding(f"{name}: completeness", bool(complete), words, serious=False))
+            words = _("{first} to {last}, {different} different")
+            words = words.format(first=f"{low:,}", last=f"{high:,}", different=f"{different:,}")
+            findings.append(Finding(_("capture {n}: packet numbers").format(n=number), whole, words))
+        words = _("{stored} in rows, {counted} counted").format(stored=f"{stored_wire:,}", counted=f"{wire:,}")
+        findings.append(Finding(_("capture {n}: wire bytes").format(n=number), wire == stored_wire, words))
+        words = _("not complete: the input is damaged, or ingest was interrupted")
+        if complete:
+            words = _("read to a clean end")
+        findings.append(Finding(_("capture {n}: completeness").format(n=number), bool(complete), words, serious=False))
     return findings
 
 
@@ -93,18 +97,21 @@ def _references(session: "Session") -> list[Finding]:
         )
         lost = session.execute(sql).rows[0][0]
         if lost:
-            words = f"{lost:,} rows refer to one that does not exist"
-            findings.append(Finding(f"{table}.{column} in {target}", ok=False, detail=words))
+            words = _("{n} rows refer to one that does not exist").format(n=f"{lost:,}")
+            name = _("{column} in {table}").format(column=f"{table}.{column}", table=target)
+            findings.append(Finding(name, ok=False, detail=words))
         else:
-            link = f"{column} in {target}"
+            link = _("{column} in {table}").format(column=column, table=target)
             sound[link] = sound.get(link, 0) + 1
     for link, count in sound.items():
-        tables_of = "1 table" if count == 1 else f"{count} tables"
-        findings.append(Finding(link, ok=True, detail=f"every one is there, in {tables_of}"))
+        words = ngettext("every one is there, in {n} table", "every one is there, in {n} tables", count)
+        findings.append(Finding(link, ok=True, detail=words.format(n=count)))
     return findings
 
 
 def _flow_packets(session: "Session") -> Finding:
     wrong = session.execute(_FLOW_PACKETS).rows[0][0]
-    words = "agree with the packet index" if not wrong else f"{wrong:,} flows count other packets than the index has"
-    return Finding("flows: packet counts", not wrong, words)
+    words = _("agree with the packet index")
+    if wrong:
+        words = _("{n} flows count other packets than the index has").format(n=f"{wrong:,}")
+    return Finding(_("flows: packet counts"), not wrong, words)

@@ -9,21 +9,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from rustnet.i18n import N_
+
 
 class Kind(Enum):
     """How the values of a keyword are read."""
 
-    TEXT = "text: part of it, a*b, =all of it, or /regex/"
-    WORD = "word: all of it, a*b, or /regex/"
-    NUMBER = "number: 80, 80-90, >80, or /regex/"
-    BYTES = "size: 1500, >10M, 1Ki-2Ki"
-    DURATION = "duration: >200ms, <1s, 1m-5m"
-    TIME = "time: 2024-05-01, >2024-05-01T10:00Z, or epoch seconds"
-    ADDRESS = "address: 10.0.0.1, 10.0.0.0/8, 10.0.0.1-10.0.0.9, 10.0., a name, or /regex/"
-    MAC = "hardware address or part of it"
-    ASN = "AS number or part of its name"
-    SCOPE = "scope: global, private, loopback, link-local, cgnat, multicast, documentation …"
-    FLAG = "yes or no"
+    TEXT = N_("text: part of it, a*b, =all of it, or /regex/")
+    WORD = N_("word: all of it, a*b, or /regex/")
+    NUMBER = N_("number: 80, 80-90, >80, or /regex/")
+    BYTES = N_("size: 1500, >10M, 1Ki-2Ki")
+    DURATION = N_("duration: >200ms, <1s, 1m-5m")
+    TIME = N_("time: 2024-05-01, >2024-05-01T10:00Z, or epoch seconds")
+    ADDRESS = N_("address: 10.0.0.1, 10.0.0.0/8, 10.0.0.1-10.0.0.9, 10.0., a name, or /regex/")
+    MAC = N_("hardware address or part of it")
+    ASN = N_("AS number or part of its name")
+    SCOPE = N_("scope: global, private, loopback, link-local, cgnat, multicast, documentation …")
+    FLAG = N_("yes or no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Keyword:
     scale: int = 1
     """Nanoseconds per unit of a duration's target."""
     missing: str = ""
-    """Name of the data that a session without any target lacks."""
+    """What a session lacks that has none of the targets."""
     paths: bool = False
     """Its values often begin with a slash: only a complete /regex/ is one."""
 
@@ -181,7 +183,14 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword(
         "scope", Kind.SCOPE, ("src_num", "dst_num"), "what the address of either end is reserved for", "scope:global"
     ),
-    Keyword("ja4", Kind.TEXT, ("tls.ja4", "quic.ja4"), "JA4 fingerprint", "ja4:t13d*", missing="TLS or QUIC messages"),
+    Keyword(
+        "ja4",
+        Kind.TEXT,
+        ("tls.ja4", "quic.ja4"),
+        "JA4 fingerprint",
+        "ja4:t13d*",
+        missing=N_("this session has no TLS or QUIC messages"),
+    ),
     Keyword(
         "ja3",
         Kind.TEXT,
@@ -189,10 +198,15 @@ KEYWORDS: tuple[Keyword, ...] = (
         "JA3 or JA3S fingerprint",
         "ja3:771*",
         ("ja3s",),
-        missing="TLS or QUIC messages",
+        missing=N_("this session has no TLS or QUIC messages"),
     ),
     Keyword(
-        "hassh", Kind.TEXT, ("ssh.hassh", "ssh.hassh_server"), "HASSH fingerprint", "hassh:ec7*", missing="SSH messages"
+        "hassh",
+        Kind.TEXT,
+        ("ssh.hassh", "ssh.hassh_server"),
+        "HASSH fingerprint",
+        "hassh:ec7*",
+        missing=N_("this session has no SSH messages"),
     ),
     Keyword(
         "cert",
@@ -200,7 +214,7 @@ KEYWORDS: tuple[Keyword, ...] = (
         ("tls.subject", "tls.issuer", "tls.sans", "tls.cert_sha256"),
         "subject, issuer, names or hash of a certificate",
         "cert:example.com",
-        missing="TLS messages",
+        missing=N_("this session has no TLS messages"),
     ),
     Keyword(
         "dns",
@@ -208,7 +222,7 @@ KEYWORDS: tuple[Keyword, ...] = (
         ("dns.query", "dns.answers"),
         "name asked for, or answer",
         "dns:example",
-        missing="DNS messages",
+        missing=N_("this session has no DNS messages"),
     ),
     Keyword(
         "uri",
@@ -217,7 +231,7 @@ KEYWORDS: tuple[Keyword, ...] = (
         "URI of an HTTP request",
         "uri:/admin*",
         ("url",),
-        missing="HTTP messages",
+        missing=N_("this session has no HTTP messages"),
         paths=True,
     ),
     Keyword(
@@ -227,10 +241,15 @@ KEYWORDS: tuple[Keyword, ...] = (
         "user agent",
         "agent:curl",
         ("ua", "user_agent"),
-        missing="HTTP messages",
+        missing=N_("this session has no HTTP messages"),
     ),
     Keyword(
-        "status", Kind.NUMBER, ("http.status",), "status of an HTTP response", "status:>=400", missing="HTTP messages"
+        "status",
+        Kind.NUMBER,
+        ("http.status",),
+        "status of an HTTP response",
+        "status:>=400",
+        missing=N_("this session has no HTTP messages"),
     ),
     Keyword("anomaly", Kind.TEXT, ("anomalies.kind",), "kind of an anomaly in it", "anomaly:malformed", ("weird",)),
     Keyword("flow", Kind.NUMBER, ("flow_id",), "number of the flow", "flow:12", ("id",)),

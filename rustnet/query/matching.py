@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rustnet.enrich.scope import SCOPES, scope_sql, spans
+from rustnet.errors import Phrase
 from rustnet.query import values
 from rustnet.query.filters import Value
 from rustnet.query.values import MAPPED, Span
@@ -49,7 +50,7 @@ def text_match(value: Value, column: str, *, whole: bool = False) -> Condition:
         flag = "c" if value.case else "i"
         return Condition(f"regexp_matches({column}, ?, '{flag}')", (value.text,))
     if value.op not in ("", "="):
-        raise ValueError("is text, and cannot be compared by size")
+        raise Phrase("is text, and cannot be compared by size")
     if value.form == "word" and "*" in value.text:
         if not value.text.strip("*"):
             return Condition(f"{column} <> ''", ())
@@ -94,10 +95,10 @@ def number_match(
     first, mark, last = text.partition("..") if ".." in text or open_end else text.partition("-")
     if mark:
         if value.op:
-            raise ValueError("is a range, and cannot be compared")
+            raise Phrase("is a range, and cannot be compared")
         low, high = reader(first), reader(last)
         if low.low > high.low:
-            raise ValueError("ends before it begins")
+            raise Phrase("ends before it begins")
         end = high.high if open_end or read is None else high.low + 1
         return Condition(f"({column} >= ? AND {column} < ?)", (low.low, end))
     span = reader(text)
@@ -149,7 +150,7 @@ def address_match(value: Value, ip: str, num: str, port: str) -> Condition | Non
         return None
     span, number = known
     if value.op not in ("", "="):
-        raise ValueError("is an address; for several write a network or a range a-b")
+        raise Phrase("is an address; for several write a network or a range a-b")
     if span.high == span.low + 1:
         condition = Condition(f"{num} = CAST(? AS UHUGEINT)", (str(span.low),))
     else:
@@ -174,12 +175,12 @@ def _between(num: str, span: Span) -> Condition:
 def scope_match(value: Value, num: str) -> Condition:
     """Match the scope of an address by its number: a word, a ``*`` pattern or a regex."""
     if value.op not in ("", "="):
-        raise ValueError("is a word, and cannot be compared")
+        raise Phrase("is a word, and cannot be compared")
     if value.form == "regex" or "*" in value.text:
         return text_match(value, scope_sql(num), whole=True)
     scope = value.text.lower()
     if scope not in SCOPES:
-        raise ValueError(f"is no scope: there are {', '.join(SCOPES)}")
+        raise Phrase("is no scope: there are {scopes}", scopes=", ".join(SCOPES))
     every = [(str(first), str(last)) for first, last in spans(scope)]
     within = " OR ".join([f"{num} BETWEEN CAST(? AS UHUGEINT) AND CAST(? AS UHUGEINT)"] * len(every))
     return Condition(within, tuple(bound for span in every for bound in span)).wrapped()

@@ -1,6 +1,6 @@
 """Values of the filter language: sizes, durations, times, addresses as numbers. Text in, exact integers out.
 
-Every function raises ``ValueError`` with text for users; the compiler adds the position.
+Every function raises `Phrase` with text for users, a ``ValueError``; the compiler adds the position.
 """
 
 import datetime as dt
@@ -8,6 +8,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+
+from rustnet.errors import Phrase
 
 LARGEST = 2**63 - 1
 MAPPED = 0xFFFF << 32
@@ -37,10 +39,10 @@ class Span:
 def number(text: str, top: int | None = None) -> int:
     """Read a plain whole number, of at most ``top``."""
     if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
-        raise ValueError("is not a whole number")
+        raise Phrase("is not a whole number")
     value = int(text)
     if top is not None and value > top:
-        raise ValueError(f"is more than {top}")
+        raise Phrase("is more than {top}", top=top)
     return value
 
 
@@ -51,7 +53,7 @@ def size(text: str) -> int:
     if len(unit) > 1 or unit == "b":
         unit = unit.removesuffix("b")
     if not match or unit not in _SIZES:
-        raise ValueError("is not a size like 1500, 10M or 64Ki")
+        raise Phrase("is not a size like 1500, 10M or 64Ki")
     return _bounded(Decimal(match[1]) * _SIZES[unit])
 
 
@@ -60,7 +62,7 @@ def duration(text: str) -> Span:
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?)\s*([a-zµμ]*)", text.lower())
     factor = _DURATIONS.get(match[2] or "s") if match else None
     if not match or factor is None:
-        raise ValueError("is not a duration like 200ms, 1.5s, 5m or 2h")
+        raise Phrase("is not a duration like 200ms, 1.5s, 5m or 2h")
     amount = Decimal(match[1])
     step = Decimal(1).scaleb(int(amount.as_tuple().exponent))
     low = _bounded(amount * factor)
@@ -74,15 +76,15 @@ def time(text: str) -> Span:
         return _fraction(int(epoch[1]) * 10**9, epoch[2])
     match = _TIME.fullmatch(text)
     if not match:
-        raise ValueError("is not a time like 2024-05-01, 2024-05-01T10:00:05.25Z or epoch seconds")
+        raise Phrase("is not a time like 2024-05-01, 2024-05-01T10:00:05.25Z or epoch seconds")
     year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups()[:6])
     if year is None or not 1678 <= year <= 2261:
-        raise ValueError("lies outside the years 1678 to 2261")
+        raise Phrase("lies outside the years 1678 to 2261")
     try:
         start = dt.datetime(year, month or 1, day or 1, hour or 0, minute or 0, second or 0, tzinfo=dt.UTC)
         zone = _zone(match[8])
     except ValueError:
-        raise ValueError("is no date and time of the calendar") from None
+        raise Phrase("is no date and time of the calendar") from None
     low = _epoch_ns(start) - zone
     if second is not None:
         return _fraction(low, match[7])
@@ -121,7 +123,7 @@ def _epoch_ns(moment: dt.datetime) -> int:
 
 def _bounded(amount: Decimal) -> int:
     if amount > LARGEST:
-        raise ValueError("is too large")
+        raise Phrase("is too large")
     return int(amount)
 
 
@@ -136,9 +138,9 @@ def address_span(text: str) -> Span:
     if mark:
         low, high = _address(first), _address(last)
         if low.version != high.version:
-            raise ValueError("mixes IPv4 and IPv6")
+            raise Phrase("mixes IPv4 and IPv6")
         if int(low) > int(high):
-            raise ValueError("ends before it begins")
+            raise Phrase("ends before it begins")
         return Span(address_number(low), address_number(high) + 1)
     if "/" not in text:
         low = _address(text)
@@ -146,7 +148,7 @@ def address_span(text: str) -> Span:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise ValueError("is not a network like 10.0.0.0/8 or 2001:db8::/32") from None
+        raise Phrase("is not a network like 10.0.0.0/8 or 2001:db8::/32") from None
     return Span(address_number(network.network_address), address_number(network.broadcast_address) + 1)
 
 
@@ -155,4 +157,4 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
         return ipaddress.ip_address(text)
     except ValueError:
-        raise ValueError("is not an address") from None
+        raise Phrase("is not an address") from None

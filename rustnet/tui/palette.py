@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.markup import escape
 
 from rustnet.i18n import _
 from rustnet.tui.bindings import ACTIONS, keys_of
@@ -35,12 +36,15 @@ class Commands(Provider):
     async def discover(self) -> Hits:
         """All commands."""
         for title, keys, call in self._every():
-            yield DiscoveryHit(Content(title), call, text=title, help=keys or None)
+            yield DiscoveryHit(Content(title), call, text=title, help=escape(keys) or None)
 
     async def search(self, query: str) -> Hits:
         """Commands whose title is like the query."""
         matcher = self.matcher(query)
         for title, keys, call in self._every():
-            score = matcher.match(title)
+            score, offsets = matcher.fuzzy_search.match(query, title)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), call, text=title, help=keys or None)
+                shown = Content(title)  # `Matcher.highlight` would read markup in it, which names may contain
+                for offset in offsets:
+                    shown = shown.stylize(matcher.match_style, offset, offset + 1)
+                yield Hit(score, shown, call, text=title, help=escape(keys) or None)

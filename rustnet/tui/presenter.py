@@ -100,8 +100,7 @@ class Presenter:
 
     def error_reason(self, error: "FilterError") -> str:
         """What is wrong with a filter, without the filter itself."""
-        reason = f"{error.reason}; {error.hint}" if error.hint else error.reason
-        return self.text(reason, kind=Kind.FREE_TEXT)
+        return self.text(error.words(_), kind=Kind.FREE_TEXT)
 
     def _field(self, name: str, value: object) -> object:
         if isinstance(value, bool | int | float):

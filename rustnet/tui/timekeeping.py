@@ -1,5 +1,6 @@
 """What the app does with time: plays, steps, goes to times, and follows a session that is being written."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from rustnet.errors import RustnetError
@@ -113,8 +114,11 @@ class Timekeeping:
         pane = app.pane
         if (ended or more) and self.clock.position is None and pane is not None and pane.FOLLOWS:
             pane.reload()
-        if ended or more:
+        if ended:
             app.ask_facts()
+        else:
+            line = progress.timeline
+            app.session_facts = replace(app.session_facts, first_ns=line.first, last_ns=line.last)
 
     def lay_out_time(self) -> None:
         """Lay the bar out for its width, and give the clock the span of the session."""
@@ -243,9 +247,11 @@ class Timekeeping:
             self.refresh_time()
 
     def action_go_live(self) -> None:
-        """Show the end, or what is being written."""
+        """Show the end, or what is being written; for screen readers, ask what has come."""
         if self.has_time():
             self.go_to(None)
+            if self.clock.written and self._app.settings.accessible:
+                self._ask_progress()
 
     def action_anomaly(self, step: int) -> None:
         """Go to the next or previous anomaly."""
@@ -266,7 +272,7 @@ class Timekeeping:
             return
         self.clock.stop()
         self.go_to(anomaly.ns)
-        kind, detail = (anomaly.kind, None), (anomaly.detail, Kind.FREE_TEXT)
+        kind, detail = (anomaly.kind, Kind.WORD), (anomaly.detail, Kind.FREE_TEXT)
         if anomaly.together > 1:
             words = "{kind}: {detail} ({count} anomalies at this time)"
             app.say(app.presenter.line(_(words), kind=kind, detail=detail, count=anomaly.together))

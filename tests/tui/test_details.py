@@ -23,10 +23,17 @@ from rustnet.tui.widgets.stream_view import StreamView, text_lines
 from tests.support.conversations import http_flow
 from tests.support.pcap import write_pcap
 from tests.support.sessions import replay
+from tests.tui import support
 from tests.tui.support import SIZES, browser, check_golden, screen_text, settle
 
 HTTP = 10
 """Flow of the sample with three HTTP requests."""
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer: scapy takes seconds to start where other processes keep the machine busy."""
+    monkeypatch.setattr(support, "SETTLE_SECONDS", 90.0)
 
 
 def details(app: Any) -> DetailsPane:
@@ -66,6 +73,7 @@ async def test_golden(web: Path, size: tuple[int, int], part: str) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.usefixtures("patient")
 async def test_golden_of_packets(web: Path, size: tuple[int, int]) -> None:
     pytest.importorskip("scapy")
     app = browser(web)
@@ -280,6 +288,7 @@ async def test_pages_of_messages(web: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert [m.packet for m in part.page.messages] == [17, 25]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_packets_have_a_tree_and_bytes(web: Path) -> None:
     pytest.importorskip("scapy")
     app = browser(web)
@@ -318,6 +327,7 @@ async def test_packets_have_a_tree_and_bytes(web: Path) -> None:
         await settle(pilot, lambda: any(tool == "tshark" for _capture, _number, tool in part._known))
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_missing_capture_is_stated(web: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.duckdb"
     capture = write_pcap(tmp_path / "c.pcap", http_flow())

@@ -43,10 +43,7 @@ _RATES = frozenset(("src_rate", "dst_rate"))
 _REASONS = frozenset(("state", "end_reason"))
 _COUNTS = frozenset((*truth.COUNTED, *truth.FLAGS, *truth.UNDETERMINED, *_REASONS, "ended_at"))
 """Columns that depend on the packets up to the moment."""
-_KEYS = (
-    "flow_id, capture_id, protocol, generation, vlan_id, src_ip, src_port, dst_ip, dst_port, outer_flow_id, "
-    "end_reason, started_at, ended_at, closed_at, duplicates, idle_timeout_ms"
-)
+_ENDS = "capture_id, protocol, generation, vlan_id, src_ip, src_port, dst_ip, dst_port, started_at"
 _FORWARD = "n.src_ip = g.src_ip AND n.src_port = g.src_port AND n.dst_ip = g.dst_ip AND n.dst_port = g.dst_port"
 _REVERSED = "n.src_ip = g.dst_ip AND n.src_port = g.dst_port AND n.dst_ip = g.src_ip AND n.dst_port = g.src_port"
 
@@ -127,11 +124,11 @@ def _relation(moment: Moment, words: set[str], only: str | None) -> str:
     steps = [f"m AS MATERIALIZED (SELECT {moment.ns} AS t, {truth.SWEEP_SLACK_SECONDS}000000000 AS slack)"]
     joins = ["CROSS JOIN m"]
     if counts or reasons:
-        steps += [_keys(only), _crossing(moment)]
+        steps.append(_crossing(moment, only))
         steps += _counting(moment) if counts else [_present(moment)]
         joins.append("LEFT JOIN counted AS c ON c.flow_id = f.flow_id")
     if reasons:
-        steps += [_clock_rows(moment), _successors(moment)]
+        steps += [_clock_rows(moment), _successors(moment, words, only)]
         joins.append("LEFT JOIN clocks AS w ON w.capture_id = f.capture_id")
         joins.append("LEFT JOIN successors AS s ON s.flow_id = f.flow_id")
     if words & set(truth.COUNTED):
@@ -150,20 +147,19 @@ def _relation(moment: Moment, words: set[str], only: str | None) -> str:
     )
 
 
-def _keys(only: str | None) -> str:
-    """Step `keys`: what the other steps need of the flows that are asked for."""
-    where = "" if only is None else f" WHERE flow_id IN ({only})"
-    tables = (f"SELECT {_KEYS} FROM {table}{where}" for table in (FLOWS_ENDED, FLOWS_OPEN))  # noqa: S608 -- our own
-    return f"keys AS ({' UNION ALL '.join(tables)})"
-
-
-def _crossing(moment: Moment) -> str:
+def _crossing(moment: Moment, only: str | None) -> str:
     """Step `crossing`: flows with packets before and after the moment."""
-    return (
-        "crossing AS MATERIALIZED (SELECT flow_id, started_at, duplicates FROM keys "  # noqa: S608 -- our own names
-        f"WHERE started_at <= {moment.stamp} AND (ended_at > {moment.stamp} OR duplicates > 0 "
-        f"AND ended_at > make_timestamp_ns({moment.ns - truth.COPY_NS})))"
+    where = (
+        f"started_at <= {moment.stamp} AND (ended_at > {moment.stamp} "
+        f"OR duplicates > 0 AND ended_at > make_timestamp_ns({moment.ns - truth.COPY_NS}))"
     )
+    if only is not None:
+        where += f" AND flow_id IN ({only})"
+    tables = (
+        f"SELECT flow_id, started_at, duplicates FROM {table} WHERE {where}"  # noqa: S608 -- our own names
+        for table in (FLOWS_ENDED, FLOWS_OPEN)
+    )
+    return f"crossing AS MATERIALIZED ({' UNION ALL '.join(tables)})"
 
 
 def _counting(moment: Moment) -> list[str]:
@@ -205,22 +201,47 @@ def _clock_rows(moment: Moment) -> str:
     return f"clocks(capture_id, now) AS (VALUES {values})"
 
 
-def _successors(moment: Moment) -> str:
-    """Step `successors`: flows whose next generation had begun. Each direction is a join by all its columns."""
-    later = (
-        f"later AS (SELECT {_KEYS} FROM {FLOWS_ENDED} WHERE generation > 0 AND started_at <= {moment.stamp} UNION ALL "  # noqa: S608
-        f"SELECT {_KEYS} FROM {FLOWS_OPEN} WHERE generation > 0 AND started_at <= {moment.stamp})"
-    )
+def _successors(moment: Moment, words: set[str], only: str | None) -> str:
+    """Step `successors`: flows whose next generation had begun. Each direction is a join by all its columns.
+
+    Left out are flows of which the clock says the same: those that had been silent for longer than their timeout.
+    """
+    begun = f"started_at <= {moment.stamp}"
+    matters = _not_idle(moment)
+    if "end_reason" in words:
+        matters += " OR end_reason = 'reused'"
+    if "state" in words:
+        matters += " OR protocol = 'udp' AND starts_with(state, 'UDP_')"
+    earlier = f"{begun} AND end_reason IN ('reused', 'idle') AND ({matters})"
+    if only is not None:
+        earlier += f" AND flow_id IN ({only})"
     same = (
         "n.capture_id = g.capture_id AND n.protocol = g.protocol AND n.generation = g.generation + 1 "
         "AND n.vlan_id IS NOT DISTINCT FROM g.vlan_id"
     )
     joined = " UNION ALL ".join(
-        f"SELECT g.flow_id, n.started_at FROM keys AS g JOIN later AS n ON {same} AND {ends} "  # noqa: S608 -- our own
-        f"WHERE g.end_reason IN ('reused', 'idle') AND g.started_at <= {moment.stamp}"
+        f"SELECT g.flow_id, n.started_at FROM earlier AS g JOIN later AS n ON {same} AND {ends}"  # noqa: S608 -- our own
         for ends in (_FORWARD, _REVERSED)
     )
-    return f"{later}, successors AS (SELECT flow_id, min(started_at) AS started_at FROM ({joined}) GROUP BY flow_id)"  # noqa: S608
+    return (
+        f"earlier AS ({_both(earlier)}), later AS ({_both(f'generation > 0 AND {begun}')}), "  # noqa: S608 -- our own
+        f"successors AS (SELECT flow_id, min(started_at) AS started_at FROM ({joined}) GROUP BY flow_id)"
+    )
+
+
+def _both(where: str) -> str:
+    """Ends and generations of the ended and the open flows that match a condition."""
+    columns = f"SELECT flow_id, {_ENDS} FROM"
+    return f"{columns} {FLOWS_ENDED} WHERE {where} UNION ALL {columns} {FLOWS_OPEN} WHERE {where}"
+
+
+def _not_idle(moment: Moment) -> str:
+    """Condition of the flows that the earliest clock has not ended; of further ones, too, if the clocks are unknown."""
+    if not moment.clocks:
+        return "true"
+    now = min(now for _capture, now in moment.clocks)
+    slack = f"{truth.SWEEP_SLACK_SECONDS}000000000"
+    return f"idle_timeout_ms IS NULL OR {now} - epoch_ns(ended_at) <= 1000000 * idle_timeout_ms + {slack}"
 
 
 def _carriers(only: str | None) -> str:

@@ -28,8 +28,12 @@ MOST_FILTERS = 100
 """Most filters that ctrl+p goes back to."""
 LONGEST = 4096
 """Most characters of a filter."""
-NAMES = sorted({name for keyword in KEYWORDS for name in (keyword.name, *keyword.aliases)}, key=lambda n: (len(n), n))
-"""Names of the keywords, the shortest first."""
+NAMES = tuple(
+    name
+    for names in ({k.name for k in KEYWORDS}, {alias for k in KEYWORDS for alias in k.aliases})
+    for name in sorted(names, key=lambda name: (len(name), name))
+)
+"""Names of the keywords, then their other names, the shortest first."""
 
 
 def completed(text: str) -> str | None:

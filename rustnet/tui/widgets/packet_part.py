@@ -1,7 +1,7 @@
 """Packets of a flow: the index, and of the selected packet its bytes and the protocol tree of scapy or tshark."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from textual.app import ComposeResult
@@ -15,7 +15,8 @@ from textual.widgets import Static
 from rustnet.errors import RustnetError
 from rustnet.export.captured import Originals
 from rustnet.i18n import N_, _
-from rustnet.inspect import Node, inspect_packet
+from rustnet.inspect import Node
+from rustnet.inspect.inspector import Inspector
 from rustnet.present.values import tcp_flags
 from rustnet.query.detail import StoredPacket
 from rustnet.query.selection import IngestedFile
@@ -78,21 +79,27 @@ class FlowGrid(Grid):
                 return
 
 
-def decode(originals: Originals, file: IngestedFile | None, packet: StoredPacket, tool: Tool) -> Decoded:
-    """Read a packet's bytes and decode them. Works on any thread."""
+def read_bytes(originals: Originals, file: IngestedFile | None, packet: StoredPacket) -> Decoded:
+    """Read a packet's bytes. Works on any thread."""
     if file is None:
         return Decoded(error=RustnetError("the session does not describe file {n} of the capture", n=packet.file))
-    data = b""
     try:
-        data = originals.packet(file, packet)
-        doubt = originals.checked(file).doubt
-        if packet.link_type is None:
-            unknown = RustnetError("the link type of packet {n} is not known", n=packet.number)
-            return Decoded(data, error=unknown, doubt=doubt)
-        layers = inspect_packet(data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
+        return Decoded(originals.packet(file, packet), doubt=originals.checked(file).doubt)
     except RustnetError as error:
-        return Decoded(data, error=error)
-    return Decoded(data, tuple(layers), doubt=doubt)
+        return Decoded(error=error)
+
+
+def decode(inspector: Inspector, read: Decoded, packet: StoredPacket, tool: Tool) -> Decoded:
+    """Decode the bytes of a packet. Works on any thread."""
+    if read.error is not None:
+        return read
+    if packet.link_type is None:
+        return replace(read, error=RustnetError("the link type of packet {n} is not known", n=packet.number))
+    try:
+        layers = inspector.inspect(read.data, packet.link_type, packet.length, tool=tool, ts=packet.ts)
+    except RustnetError as error:
+        return replace(read, error=error)
+    return replace(read, layers=tuple(layers))
 
 
 class PacketPart(Container):
@@ -117,6 +124,7 @@ class PacketPart(Container):
         self._wanted: tuple[int, int, Tool] | None = None
         self._timer: Timer | None = None
         self.decoded: Decoded | None = None
+        self.inspector = Inspector()
 
     @property
     def browser(self) -> "Browser":
@@ -153,6 +161,10 @@ class PacketPart(Container):
         self._choose()
 
     flow_id = 0
+
+    def on_unmount(self) -> None:
+        """End the worker."""
+        self.inspector.close()
 
     def _text(self, value: object, column: GridColumn) -> str:
         if column.name == "ts" and isinstance(value, int):
@@ -214,25 +226,37 @@ class PacketPart(Container):
         if known is not None:
             self._show(known)
             return
+        self.decoded = None
         tree.show(self.tool, (), _("{tool} decodes the packet …").format(tool=self.tool))
+        self.query_one(HexView).show(b"")
         self._timer = self.set_timer(DECODE_DELAY, lambda: self._decode(packet))
 
     def _decode(self, packet: StoredPacket) -> None:
         originals, page, tool = self._originals, self.page, self.tool
         if originals is None or page is None:
             return
+        inspector = self.inspector
         file = page.files[packet.file] if packet.file < len(page.files) else None
         key = (packet.capture_id, packet.number, tool)
 
         def work() -> None:
-            decoded = decode(originals, file, packet, tool)
+            read = read_bytes(originals, file, packet)
+            if self.is_running and read.error is None:
+                self.app.call_from_thread(self._bytes_came, key, read)
+            decoded = decode(inspector, read, packet, tool)
             if self.is_running:
                 self.app.call_from_thread(self._came, key, decoded)
 
         self.run_worker(work, thread=True, group="decode", exclusive=True, exit_on_error=False)
 
+    def _bytes_came(self, key: tuple[int, int, Tool], read: Decoded) -> None:
+        """Show the bytes while the tool still works."""
+        if key == self._wanted and not self.browser.presenter.redacting:
+            self.query_one(HexView).show(read.data)
+
     def _came(self, key: tuple[int, int, Tool], decoded: Decoded) -> None:
-        self._known[key] = decoded
+        if decoded.error is None:  # another try may succeed
+            self._known[key] = decoded
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         if key == self._wanted and not self.browser.presenter.redacting:

@@ -259,7 +259,7 @@ class TimeBar(Widget):
     def _distance(self, bar: Bar, at: int) -> str:
         """How far the end is."""
         if self.clock.following:
-            return _("following")
+            return _("as last asked") if self.accessible else _("following")
         left = max(0, (self.clock.head or bar.last) - at)
         if not left:
             return _("at the end")

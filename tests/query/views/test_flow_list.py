@@ -206,7 +206,8 @@ def test_lists_as_of_a_time_are_those_of_flows_at(session: Session) -> None:
             expected = session.execute(
                 "SELECT flow_id, src_bytes, dst_bytes, state, end_reason, rtt_ms, hostname, "
                 "epoch_ns(ended_at), src_rate + dst_rate "
-                f"FROM flows_at(make_timestamp_ns({at})) {where} ORDER BY src_bytes + dst_bytes DESC NULLS LAST, flow_id"
+                f"FROM flows_at(make_timestamp_ns({at})) {where} "
+                "ORDER BY src_bytes + dst_bytes DESC NULLS LAST, flow_id"
             ).rows
             order = Order("bytes", descending=True)
             flows = rows(session, known, every(session, spec, known, order))

@@ -10,9 +10,10 @@ from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
 from rustnet.present.text import width
 from rustnet.tui.widgets.part_line import PartLine
+from rustnet.tui.widgets.status_line import StatusLine
 from rustnet.tui.widgets.table import Table
 from tests.support.paths import ROOT
-from tests.tui.support import browser, settle
+from tests.tui.support import browser, check_golden, settle
 
 
 def sample(factory: pytest.TempPathFactory, name: str) -> Path:
@@ -59,4 +60,11 @@ async def click_title(pilot: "Pilot[Any]", table: Table, title: str) -> None:
     await settle(pilot)
 
 
-__all__ = ["browser", "click_title", "click_word", "double_click_row", "sample", "settle", "shown"]
+async def golden(pilot: "Pilot[Any]", name: str) -> None:
+    """Compare the screen with the stored text, once it says no more that it asks."""
+    app: Any = pilot.app
+    await settle(pilot, lambda: not any(line.note for line in app.frame.query(StatusLine)))
+    check_golden(app, name)
+
+
+__all__ = ["browser", "click_title", "click_word", "double_click_row", "golden", "sample", "settle", "shown"]

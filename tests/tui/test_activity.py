@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,8 @@ from rustnet.query.views.activity import activity
 from rustnet.query.views.spec import ViewSpec
 from rustnet.tui.screens.activity import ActivityPane, process_filter
 from tests.tui.many_protocols import fixed_redactor
-from tests.tui.screen_actions import click_title, click_word, double_click_row, shown
-from tests.tui.support import SIZES, browser, check_golden, screen_text, settle
+from tests.tui.screen_actions import click_title, click_word, double_click_row, golden, shown
+from tests.tui.support import SIZES, browser, screen_text, settle
 
 
 def _titles(pane: ActivityPane) -> str:
@@ -21,24 +22,24 @@ def _titles(pane: ActivityPane) -> str:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("redact", ["off", "on"])
 async def test_golden(web: Path, size: tuple[int, int], redact: str) -> None:
-    app = browser(web, redact=redact, redactor=fixed_redactor)
+    app: Any = browser(web, redact=redact, redactor=fixed_redactor)
     async with app.run_test(size=size) as pilot:
         await shown(pilot, "activity")
-        check_golden(app, "activity" if redact == "off" else "activity-redacted")
+        await golden(pilot, "activity" if redact == "off" else "activity-redacted")
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_tree_golden(web: Path, size: tuple[int, int]) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=size) as pilot:
         await shown(pilot, "activity")
         await pilot.press("a")
         await settle(pilot)
-        check_golden(app, "activity-tree")
+        await golden(pilot, "activity-tree")
 
 
 async def test_direction_by_key_and_click(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "activity")
         assert _titles(pane).index("Sent") < _titles(pane).index("Received")
@@ -56,7 +57,7 @@ async def test_direction_by_key_and_click(web: Path) -> None:
 
 
 async def test_tree_by_key_and_click(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "activity")
         assert "└─" not in screen_text(app)
@@ -70,7 +71,7 @@ async def test_tree_by_key_and_click(web: Path) -> None:
 
 
 async def test_enter_and_double_click_show_the_flows(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "activity")
         await pilot.press("down", "enter")
@@ -88,7 +89,7 @@ async def test_enter_and_double_click_show_the_flows(web: Path) -> None:
 
 
 async def test_sorting_by_key_and_title(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "activity")
         await pilot.press("s")
@@ -102,7 +103,7 @@ async def test_sorting_by_key_and_title(web: Path) -> None:
 
 
 async def test_it_follows_filter_and_time(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "activity")
         every = pane.snapshot
@@ -117,7 +118,7 @@ async def test_it_follows_filter_and_time(web: Path) -> None:
 
 
 async def test_sql_and_copy(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "activity")
         with open_session(web) as session:
@@ -128,7 +129,7 @@ async def test_sql_and_copy(web: Path) -> None:
 
 
 async def test_accessible_mode_has_no_graphics(web: Path) -> None:
-    app = browser(web, accessible=True)
+    app: Any = browser(web, accessible=True)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "activity")
         assert "Last minute" not in _titles(pane)
@@ -137,7 +138,7 @@ async def test_accessible_mode_has_no_graphics(web: Path) -> None:
 
 
 async def test_reset(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "activity")
         await pilot.press("d", "a", "s", "r")

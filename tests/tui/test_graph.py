@@ -1,6 +1,7 @@
 """Graph: layers, parts and spans by keys and clicks; plots follow the size; what cannot be known is said."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,8 +9,8 @@ from rustnet.query.views.traffic import STACKS
 from rustnet.tui.screens.graph import PARTS, SPANS
 from rustnet.tui.widgets.charts import MARGIN
 from tests.tui.many_protocols import fixed_redactor
-from tests.tui.screen_actions import click_word, sample, shown
-from tests.tui.support import SIZES, browser, check_golden, screen_text, settle
+from tests.tui.screen_actions import click_word, golden, sample, shown
+from tests.tui.support import SIZES, browser, screen_text, settle
 
 
 @pytest.fixture(scope="module")
@@ -21,26 +22,26 @@ def slow_link(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("part", [name for name, _title in PARTS])
 async def test_golden(slow_link: Path, size: tuple[int, int], part: str) -> None:
-    app = browser(slow_link)
+    app: Any = browser(slow_link)
     async with app.run_test(size=size) as pilot:
         pane = await shown(pilot, "graph")
         pane._choose_part(part)
         await settle(pilot)
-        check_golden(app, f"graph-{part}")
+        await golden(pilot, f"graph-{part}")
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_redacted_golden(web: Path, size: tuple[int, int]) -> None:
-    app = browser(web, redact="on", redactor=fixed_redactor)
+    app: Any = browser(web, redact="on", redactor=fixed_redactor)
     async with app.run_test(size=size) as pilot:
         await shown(pilot, "graph")
         assert "REDACTED" in screen_text(app)
         assert "192.0.2.11" not in screen_text(app)
-        check_golden(app, "graph-redacted")
+        await golden(pilot, "graph-redacted")
 
 
 async def test_stack_by_key_and_click(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "graph")
         for name in [*list(STACKS)[1:], "app"]:
@@ -56,7 +57,7 @@ async def test_stack_by_key_and_click(web: Path) -> None:
 
 
 async def test_parts_by_key_and_click(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "graph")
         seen = []
@@ -74,7 +75,7 @@ async def test_parts_by_key_and_click(web: Path) -> None:
 
 
 async def test_spans_by_key_and_click(slow_link: Path) -> None:
-    app = browser(slow_link)
+    app: Any = browser(slow_link)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "graph")
         whole = pane.snapshot.column_seconds
@@ -90,7 +91,7 @@ async def test_spans_by_key_and_click(slow_link: Path) -> None:
 
 
 async def test_plots_follow_the_size(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "graph")
         assert len(pane.snapshot.times) == 120 - MARGIN - 4
@@ -100,7 +101,7 @@ async def test_plots_follow_the_size(web: Path) -> None:
 
 
 async def test_what_was_not_measured_is_said(web: Path) -> None:
-    app = browser(web, filter="proto:udp")
+    app: Any = browser(web, filter="proto:udp")
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, "graph")
         assert screen_text(app).count("not measured") == 2
@@ -110,7 +111,7 @@ async def test_what_was_not_measured_is_said(web: Path) -> None:
 
 
 async def test_accessible_mode_has_numbers(web: Path) -> None:
-    app = browser(web, accessible=True)
+    app: Any = browser(web, accessible=True)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "graph")
         text = pane.chart("traffic").render_line(0).text
@@ -121,7 +122,7 @@ async def test_accessible_mode_has_numbers(web: Path) -> None:
 
 async def test_without_colour_layers_have_shapes(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    app = browser(web, color=False)
+    app: Any = browser(web, color=False)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "graph")
         legend = pane.chart("traffic").render_line(0).text
@@ -130,7 +131,7 @@ async def test_without_colour_layers_have_shapes(web: Path, monkeypatch: pytest.
 
 
 async def test_sql_and_reset(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "graph")
         assert "FROM packets" in pane.statement().text()

@@ -9,8 +9,8 @@ import pytest
 from rustnet.query.views import health
 from rustnet.tui.screens.health import HealthPane
 from tests.tui.many_protocols import fixed_redactor, write_session
-from tests.tui.screen_actions import click_word, double_click_row, sample, shown
-from tests.tui.support import SIZES, browser, check_golden, screen_text, settle
+from tests.tui.screen_actions import click_word, double_click_row, golden, sample, shown
+from tests.tui.support import SIZES, browser, screen_text, settle
 
 PARTS = [name for name, _title in HealthPane.PARTS]
 
@@ -42,25 +42,25 @@ def one_time(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("part", PARTS)
 async def test_golden(slow_link: Path, size: tuple[int, int], part: str) -> None:
-    app = browser(slow_link)
+    app: Any = browser(slow_link)
     async with app.run_test(size=size) as pilot:
         pane = await shown(pilot, "health")
         pane.choose_part(part)
         await settle(pilot, lambda: part != "checks" or pane.findings is not None)
-        check_golden(app, f"health-{part}")
+        await golden(pilot, f"health-{part}")
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("redact", ["off", "on"])
 async def test_damage_golden(damaged: Path, size: tuple[int, int], redact: str) -> None:
-    app = browser(damaged, redact=redact, redactor=fixed_redactor)
+    app: Any = browser(damaged, redact=redact, redactor=fixed_redactor)
     async with app.run_test(size=size) as pilot:
         await shown(pilot, "health")
-        check_golden(app, "health-damaged" if redact == "off" else "health-redacted")
+        await golden(pilot, "health-damaged" if redact == "off" else "health-redacted")
 
 
 async def test_parts_by_key_and_click(damaged: Path) -> None:
-    app = browser(damaged)
+    app: Any = browser(damaged)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "health")
         for name in [*PARTS[1:], PARTS[0]]:
@@ -72,7 +72,7 @@ async def test_parts_by_key_and_click(damaged: Path) -> None:
 
 
 async def test_captures_say_what_is_wrong_and_what_is_unknown(damaged: Path) -> None:
-    app = browser(damaged)
+    app: Any = browser(damaged)
     async with app.run_test(size=(160, 40)) as pilot:
         pane = await shown(pilot, "health")
         text = screen_text(app)
@@ -85,7 +85,7 @@ async def test_captures_say_what_is_wrong_and_what_is_unknown(damaged: Path) -> 
 
 
 async def test_capture_leads_to_its_flows(damaged: Path) -> None:
-    app = browser(damaged)
+    app: Any = browser(damaged)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, "health")
         await pilot.press("down", "enter")
@@ -94,7 +94,7 @@ async def test_capture_leads_to_its_flows(damaged: Path) -> None:
 
 
 async def test_anomaly_leads_to_its_packet_and_flow(slow_link: Path) -> None:
-    app = browser(slow_link)
+    app: Any = browser(slow_link)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "health")
         await click_word(pilot, "Anomalies")
@@ -118,7 +118,7 @@ async def test_anomaly_leads_to_its_packet_and_flow(slow_link: Path) -> None:
 
 
 async def test_packet_of_no_flow(damaged: Path) -> None:
-    app = browser(damaged)
+    app: Any = browser(damaged)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         pane = await shown(pilot, "health")
         await click_word(pilot, "Anomalies")
@@ -131,7 +131,7 @@ async def test_packet_of_no_flow(damaged: Path) -> None:
 
 
 async def test_path_leads_to_its_flows(slow_link: Path) -> None:
-    app = browser(slow_link)
+    app: Any = browser(slow_link)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "health")
         await click_word(pilot, "Paths")
@@ -142,7 +142,7 @@ async def test_path_leads_to_its_flows(slow_link: Path) -> None:
 
 
 async def test_checks_run_once_and_do_not_hold_up_other_screens(damaged: Path) -> None:
-    app = browser(damaged)
+    app: Any = browser(damaged)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "health")
         await click_word(pilot, "Checks")
@@ -156,7 +156,7 @@ async def test_checks_run_once_and_do_not_hold_up_other_screens(damaged: Path) -
 
 
 async def test_at_a_time(slow_link: Path) -> None:
-    app = browser(slow_link)
+    app: Any = browser(slow_link)
     async with app.run_test(size=(160, 50)) as pilot:
         await shown(pilot, "health")
         app.change(at=app.session_facts.first_ns + 10**9)
@@ -165,7 +165,7 @@ async def test_at_a_time(slow_link: Path) -> None:
 
 
 async def test_hostile_details_are_shown_safely(tmp_path: Path) -> None:
-    app = browser(write_session(tmp_path))
+    app: Any = browser(write_session(tmp_path))
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, "health")
         for _part in PARTS:

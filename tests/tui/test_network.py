@@ -1,14 +1,15 @@
 """Network: interfaces, gateways, VLANs, tunnels, and what a session does not have."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rustnet.query.session import open_session
 from rustnet.tui.screens.network import NetworkPane
 from tests.tui.many_protocols import fixed_redactor
-from tests.tui.screen_actions import click_word, double_click_row, sample, shown
-from tests.tui.support import SIZES, browser, check_golden, screen_text, settle
+from tests.tui.screen_actions import click_word, double_click_row, golden, sample, shown
+from tests.tui.support import SIZES, browser, screen_text, settle
 
 PARTS = [name for name, _title in NetworkPane.PARTS]
 
@@ -23,16 +24,16 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("redact", ["off", "on"])
 async def test_golden(network: Path, size: tuple[int, int], part: str, redact: str) -> None:
-    app = browser(network, redact=redact, redactor=fixed_redactor)
+    app: Any = browser(network, redact=redact, redactor=fixed_redactor)
     async with app.run_test(size=size) as pilot:
         pane = await shown(pilot, "network")
         pane.choose_part(part)
         await settle(pilot)
-        check_golden(app, f"network-{part}" if redact == "off" else f"network-{part}-redacted")
+        await golden(pilot, f"network-{part}" if redact == "off" else f"network-{part}-redacted")
 
 
 async def test_parts_by_key_and_click(network: Path) -> None:
-    app = browser(network)
+    app: Any = browser(network)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "network")
         for name in [*PARTS[1:], PARTS[0]]:
@@ -44,7 +45,7 @@ async def test_parts_by_key_and_click(network: Path) -> None:
 
 
 async def test_what_a_session_does_not_have_is_said(web: Path) -> None:
-    app = browser(web)
+    app: Any = browser(web)
     async with app.run_test(size=(200, 40)) as pilot:
         pane = await shown(pilot, "network")
         assert "neither counters of the system's interfaces nor routes" in screen_text(app)
@@ -60,7 +61,7 @@ async def test_what_a_session_does_not_have_is_said(web: Path) -> None:
 
 @pytest.mark.parametrize("part", ["interfaces", "gateways", "vlans"])
 async def test_rows_lead_to_their_flows(network: Path, part: str) -> None:
-    app = browser(network)
+    app: Any = browser(network)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "network")
         pane.choose_part(part)
@@ -76,7 +77,7 @@ async def test_rows_lead_to_their_flows(network: Path, part: str) -> None:
 
 
 async def test_tunnel_leads_to_its_flow(network: Path) -> None:
-    app = browser(network)
+    app: Any = browser(network)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "network")
         await click_word(pilot, "Tunnels")
@@ -87,7 +88,7 @@ async def test_tunnel_leads_to_its_flow(network: Path) -> None:
 
 
 async def test_counts_follow_filter_and_time(network: Path) -> None:
-    app = browser(network)
+    app: Any = browser(network)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "network")
         every = pane.grid.field("packets")
@@ -99,7 +100,7 @@ async def test_counts_follow_filter_and_time(network: Path) -> None:
 
 
 async def test_reset(network: Path) -> None:
-    app = browser(network)
+    app: Any = browser(network)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await shown(pilot, "network")
         await pilot.press("n", "s", "r")

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from rustnet.query.session import open_session
+from rustnet.tui.screens.health import HealthPane
 from rustnet.tui.screens.hosts import HOST_PARTS, HostsPane
+from rustnet.tui.screens.network import NetworkPane
+from rustnet.tui.screens.parts import PartsPane
+from rustnet.tui.widgets.listing_grid import TIME, UTC_TIME
 from tests.tui.many_protocols import fixed_redactor
 from tests.tui.screen_actions import click_word, double_click_row, golden, sample, shown
 from tests.tui.support import SIZES, browser, screen_text, settle
@@ -168,3 +172,10 @@ async def test_at_a_time_the_page_says_what_it_is_of(web: Path) -> None:
         pane.open_host("192.0.2.80")
         await settle(pilot, lambda: pane.page is not None)
         assert "as known at the end of the session" in screen_text(app)
+
+
+@pytest.mark.parametrize("pane", [HostsPane, HealthPane, NetworkPane])
+def test_columns_that_always_show_fit_into_80(pane: type[PartsPane]) -> None:
+    for part, columns in pane.COLUMNS.items():
+        least = 1 + sum(1 + (UTC_TIME if c.width == TIME else c.width) for c in columns if not c.drop)
+        assert least <= 79, part

@@ -126,7 +126,7 @@ class ActivityPane(Pane):
         if snapshot.head is None:
             return _("This session has no packets.")
         totals = snapshot.totals
-        words = _("↑ {sent_now}  ↓ {received_now} in the last {seconds} s before {time} · all: ↑ {sent}  ↓ {received}")
+        words = _("now ↑ {sent_now} ↓ {received_now} · in all ↑ {sent} ↓ {received} · now: {seconds} s before {time}")
         line = words.format(
             sent_now=rate(totals.sent_now), received_now=rate(totals.received_now), seconds=NOW_SECONDS,
             time=short_moment(snapshot.head), sent=humanised(totals.sent), received=humanised(totals.received),

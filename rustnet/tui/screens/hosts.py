@@ -35,7 +35,7 @@ MOST_OTHERS = 6
 _FIRST_LAST = (Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1))
 _SERVICES = (
     Shown("port", N_("Port"), 6, right=True), Shown("protocol", N_("Protocol"), 10),
-    Shown("app", N_("Application"), 18, 2), Shown("app_source", N_("Known by"), 12),
+    Shown("app", N_("Application"), 16, 2), Shown("app_source", N_("Known by"), 12),
     Shown("service", N_("Service"), 14, 1, drop=4), Shown("flows", N_("Flows"), 9, right=True),
     Shown("peers", N_("Peers"), 8, right=True), Shown("bytes", N_("Bytes"), 10, right=True), *_FIRST_LAST,
     Shown("example_flow", N_("Flow"), 8, right=True, drop=3),
@@ -95,15 +95,15 @@ class HostsPane(PartsPane):
             Shown("first_seen", N_("First"), TIME, drop=1), Shown("last_seen", N_("Last"), TIME, drop=2),
         ),
         "names": (
-            Shown("name", N_("Name"), 26, 3), Shown("ip", N_("Address"), 20, 1), Shown("source", N_("By"), 10),
+            Shown("name", N_("Name"), 24, 3), Shown("ip", N_("Address"), 19, 1), Shown("source", N_("By"), 9),
             Shown("first", N_("First"), TIME), Shown("last", N_("Last"), TIME, drop=1),
             Shown("times", N_("Times"), 8, right=True, drop=5), Shown("clients", N_("Clients"), 9, right=True, drop=4),
             Shown("ttl", "TTL", 10, right=True, drop=2), Shown("flows", N_("Flows"), 8, right=True, drop=3),
         ),
         "sockets": (
-            Shown("ip", N_("Address"), 20, 1), Shown("port", N_("Port"), 6, right=True),
+            Shown("ip", N_("Address"), 18, 1), Shown("port", N_("Port"), 6, right=True),
             Shown("protocol", N_("Protocol"), 10), Shown("app", N_("Application"), 16, 1),
-            Shown("app_source", N_("Known by"), 12, drop=4), Shown("process", N_("Process"), 14, 1),
+            Shown("app_source", N_("Known by"), 12, drop=4), Shown("process", N_("Process"), 13, 1),
             Shown("pid", "PID", 8, right=True, drop=5), Shown("clients", N_("Clients"), 9, right=True, drop=6),
             Shown("flows", N_("Flows"), 9, right=True), Shown("bytes", N_("Bytes"), 10, right=True, drop=7),
             Shown("first", N_("First"), TIME, drop=1), Shown("last", N_("Last"), TIME, drop=2),

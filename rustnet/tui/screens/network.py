@@ -56,7 +56,7 @@ class NetworkPane(PartsPane):
             Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1),
         ),
         "tunnels": (
-            Shown("tunnel", N_("Tunnel"), 10), Shown("src_ip", N_("From"), 20, 1), Shown("dst_ip", N_("To"), 20, 1),
+            Shown("tunnel", N_("Tunnel"), 10), Shown("src_ip", N_("From"), 19, 1), Shown("dst_ip", N_("To"), 19, 1),
             Shown("inner", N_("Flows inside"), 15, right=True), Shown("bytes", N_("Bytes"), 10, right=True),
             Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1),
             Shown("flow_id", N_("Flow"), 8, right=True, drop=3),

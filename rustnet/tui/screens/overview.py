@@ -149,6 +149,10 @@ class Overview(Pane):
         """Give the focus to the list."""
         self.table.focus()
 
+    def back(self) -> bool:
+        """Select no column any more."""
+        return self.table.clear_column()
+
     def reset(self) -> None:
         """Reset grouping, order and history."""
         self.table.forget_groups()
@@ -257,11 +261,17 @@ class Overview(Pane):
         known = self.known
         if known is None or not known.being_written or known.at is not None or not self.visible_now:
             return
-        if self.browser.runner.idle:
-            if self.table.held:
+        if self.browser.runner.idle and not self._terminal_is_slow():
+            if self.table.held or self.browser.settings.accessible:
                 self.table.ask_values()
             else:
                 self.reload()
+
+    def _terminal_is_slow(self) -> bool:
+        """Whether the terminal has not taken the last frames yet."""
+        writer = getattr(self.browser._driver, "_writer_thread", None)
+        queue = getattr(writer, "_queue", None)
+        return queue is not None and queue.qsize() > 0
 
     # ---- actions -----------------------------------------------------------------------------------------------------
 

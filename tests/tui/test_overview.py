@@ -181,6 +181,20 @@ async def test_copying_takes_the_remote_address(web: Path) -> None:
         assert o.app.last_copy == o.table.current.remote.ip
 
 
+async def test_columns_can_be_selected_for_copying_and_viewing(web: Path) -> None:
+    async with opened(web, filter="app:http") as o:
+        await o.press("shift+right", "c")
+        assert o.app.last_copy == "curl (24)"
+        await o.press("shift+right", "shift+right", "shift+left", "c")
+        assert o.app.last_copy == "www.shop.example:80"
+        await o.press("C")
+        assert any("www.shop.example:80" in line for line in o.lines)
+        await o.press("escape", "escape", "c")
+        assert o.table.current is not None
+        assert o.app.last_copy == o.table.current.remote.ip
+        assert o.app.spec.filter == "app:http"
+
+
 async def test_enter_opens_the_flow_and_escape_comes_back(scan: Path) -> None:
     async with opened(scan) as o:
         await o.press("j", "j", "enter")
@@ -601,6 +615,13 @@ def test_cells(flow: ListedFlow, key: str, look: Look | None, text: str, style: 
     assert cell(flow, key, look) == (text, style)
 
 
+def test_marks_are_words_for_screen_readers() -> None:
+    look = dataclasses.replace(LIVING, words=True, now_ns=(130 + 230) * SECOND)
+    assert cell(FLOW, "state", look)[0] == "stale, ESTABLISHED"
+    assert cell(FLOW, "state", dataclasses.replace(look, now_ns=420 * SECOND))[0] == "about to end, ESTABLISHED"
+    assert cell(FLOW, "state", dataclasses.replace(look, now_ns=130 * SECOND))[0] == "ESTABLISHED"
+
+
 def test_a_narrow_application_is_compact() -> None:
     assert cell(FLOW, "app", width=14) == ("TLS", "")
 
@@ -627,7 +648,11 @@ def test_titles_of_groups() -> None:
     row = FlowCells(Presenter(), Look()).title(group, widths, expanded=True)
     assert [each.text for each in row.cells] == ["▾ curl (1,204)", "TCP:1,000 UDP:204", "70M/5.0K"]
     row = FlowCells(Presenter(), LIVING).title(dataclasses.replace(group, name=None), widths, expanded=False)
-    assert [each.text for each in row.cells] == ["▸ <unknown> (1,204)", "TCP:1,000 UDP:204", "-"]
+    assert [each.text for each in row.cells] == ["▸ <unknown> (1,204)", "TCP:1,000 UDP:204", "-/-"]
+    row = FlowCells(Presenter(), LIVING).title(
+        dataclasses.replace(group, sent_rate=10.0, received_rate=2_000.0), widths, expanded=False
+    )
+    assert row.cells[2].text == "2.0K/10"
 
 
 @pytest.mark.parametrize(

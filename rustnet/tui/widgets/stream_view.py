@@ -13,7 +13,7 @@ from rustnet.errors import RustnetError
 from rustnet.export.captured import Originals
 from rustnet.export.stream import NOTHING, Chunk, Plan, StreamPage, StreamReader
 from rustnet.i18n import N_, _
-from rustnet.present.text import safe
+from rustnet.present.text import UNSAFE, safe
 from rustnet.tui.presenter import REDACTED
 from rustnet.tui.widgets.cards import wrapped
 from rustnet.tui.widgets.hex_view import characters, columns_for, digits
@@ -211,7 +211,7 @@ class StreamView(ScrollingView):
             return self._strip(f"{glyph} {words}", "missing")
         part = chunk.data[line.start : line.end]
         if not self.hex:
-            return self._strip(f"{glyph} {characters(part)}", side)
+            return self._strip(f"{glyph} {readable(part).expandtabs()}", side)
         columns = columns_for(width)
         start = self._bases[line.chunk] + line.start
         return self._strip(f"{glyph} {start:06x}  {digits(part, columns)}  {characters(part)}", side)
@@ -239,7 +239,7 @@ class StreamView(ScrollingView):
         data = b"".join(chunk.data for chunk in self.chunks[first : last + 1])
         if self.hex:
             return data.hex(" ")
-        return "\n".join(characters(part) for part in data.replace(b"\r\n", b"\n").split(b"\n"))
+        return "\n".join(readable(part) for part in data.replace(b"\r\n", b"\n").split(b"\n"))
 
     @property
     def top_chunk(self) -> int | None:
@@ -264,6 +264,12 @@ class StreamView(ScrollingView):
         at = event.y + self.scroll_offset.y
         if event.button == 1 and at < len(self._lines) and self._lines[at].chunk >= 0:
             self.copy(self._lines[at].chunk)
+
+
+def readable(data: bytes) -> str:
+    """Text of bytes: UTF-8 where they are, tabs, and a point for each character that cannot be shown."""
+    text = data.decode("utf-8", "replace").replace("\ufffd", "·")
+    return "\t".join(UNSAFE.sub("·", part) for part in text.split("\t"))
 
 
 def offsets(chunks: list[Chunk]) -> list[int]:
@@ -300,6 +306,8 @@ def text_lines(number: int, data: bytes, width: int) -> list[Line]:
         at = start
         while True:
             stop = min(at + width, shown)
+            while stop < shown and data[stop] & 0xC0 == 0x80 and stop - at > max(1, width - 4):
+                stop -= 1  # not within a character
             lines.append(Line("data", number, at, stop))
             at = stop
             if at >= shown:

@@ -7,13 +7,13 @@ from tests.tui.support import browser, screen_text, settle
 
 
 async def test_interfaces_have_the_users_names_but_in_redact_mode(network: Path) -> None:
-    app = browser(network, redactor=lambda: Redactor(random_key()), interfaces={"span0": "uplink of the lab"})
+    app = browser(network, redactor=lambda: Redactor(random_key()), interfaces={"span0": "lab"})
     async with app.run_test(size=(200, 40)) as pilot:
         await settle(pilot)
         app.show_tab("network")
         await settle(pilot)
-        assert "span0 (uplink of the lab)" in screen_text(app)
+        assert "span0 (lab)" in screen_text(app)
         await pilot.press("X")
         await settle(pilot)
         assert "span0" not in screen_text(app)
-        assert "uplink" not in screen_text(app)
+        assert "(lab)" not in screen_text(app)

@@ -196,7 +196,7 @@ class HostsPane(PartsPane):
             return ngettext("{n} address sent packets", "{n} addresses sent packets", count).format(n=f"{count:,}")
         if part == "names":
             words = ngettext("{n} name of an address", "{n} names of addresses", count).format(n=f"{count:,}")
-            return f"{words} · " + _("in the order in which they were learned; by: what taught it")
+            return " · ".join((words, _("in the order in which they were learned; by: what taught it")))
         if part == "sockets":
             words = ngettext("{n} listener proved by traffic", "{n} listeners proved by traffic", count)
             words = words.format(n=f"{count:,}")

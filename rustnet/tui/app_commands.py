@@ -39,7 +39,7 @@ class PaletteCommands:
 
     def action_command_palette(self) -> None:
         """Open the palette, with its line in the user's language."""
-        if not CommandPalette.is_open(self._this):
+        if not CommandPalette.is_open(cast("App[object]", self)):
             words = _("Search the commands …")
             self._this.push_screen(CommandPalette(id="--command-palette", placeholder=words))
 

@@ -201,7 +201,7 @@ class HostsPane(PartsPane):
             words = ngettext("{n} listener proved by traffic", "{n} listeners proved by traffic", count)
             words = words.format(n=f"{count:,}")
             none = _("The session has no list of the host's open sockets; a live capture records it.")
-            return words if sockets else " · ".join((words, none))
+            return words if sockets else f"{words} · {none}"
         words = ngettext("{n} name of a flow in another tool", "{n} names of flows in other tools", count)
         return words.format(n=f"{count:,}") if count else _("No other tool's records were matched with the flows.")
 

@@ -282,7 +282,6 @@ async def test_messages_and_their_fields(web: Path) -> None:
 
 async def test_pages_of_messages(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow_messages, "PAGE", 2)
-    monkeypatch.setattr(flow_messages.messages, "__defaults__", (0, 2))
     app = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:
         pane = await opened(app, pilot, part="messages")

@@ -1,8 +1,9 @@
 """What an open browser costs a replay, and whether it stays fluent: ``python -m benchmarks.browsing``.
 
-The capture `bulk` is replayed with and without a browser that follows it from a process of its own, in turn. The
-browser runs in a terminal of its own of 200 columns and 50 rows, so what it draws is encoded and written, too. While it
-follows, a ticker of 5 ms measures how long its thread was busy at a time.
+The capture `bulk` is replayed with and without a browser that follows it from a process of its own, in turn. That
+process has started before the replay, and waits for the session. The browser runs in a terminal of its own of 200
+columns and 50 rows, so what it draws is encoded and written, too. While it follows, a ticker of 5 ms measures how long
+its thread was busy at a time.
 """
 
 import argparse
@@ -54,11 +55,13 @@ class Seen:
     frames: int
     longest_frame_ms: float
     """Longest time that one frame took to be drawn."""
+    longest_frame_cpu_ms: float
+    """The same in processor time: what another process takes away does not count."""
     questions: int
     answering_s: float
     """Time that its questions took."""
     first_rows_s: float
-    """Time from the start of the process to the first answer of the first screen."""
+    """Time from the session's first answer to the first screen with rows."""
     peak_mib: float
     cpu_s: float
     """Processor time of its process, its start included."""
@@ -86,10 +89,11 @@ def follow(path: Path, figures: Path, *, tour: bool) -> None:
     from rustnet.tui.app import Browser  # noqa: PLC0415
     from rustnet.tui.settings import BrowserSettings  # noqa: PLC0415
 
-    begun = time.perf_counter()
+    figures.with_suffix(".ready").touch()
     session = opened(path)
+    begun = time.perf_counter()
     lags: list[float] = []
-    frames: list[float] = []
+    frames: list[tuple[float, float]] = []
     first: list[float] = []
 
     class Measured(Browser):
@@ -119,9 +123,9 @@ def follow(path: Path, figures: Path, *, tour: bool) -> None:
     draw: Any = Screen._on_timer_update
 
     def timed(screen: Any) -> None:
-        before = time.perf_counter()
+        before, used = time.perf_counter(), time.thread_time()
         draw(screen)
-        frames.append(time.perf_counter() - before)
+        frames.append((time.perf_counter() - before, time.thread_time() - used))
 
     Screen._on_timer_update = timed  # type: ignore[assignment, method-assign]
     app = Measured(session, BrowserSettings())
@@ -130,7 +134,8 @@ def follow(path: Path, figures: Path, *, tour: bool) -> None:
     lags.sort()
     usage = resource.getrusage(resource.RUSAGE_SELF)
     seen = Seen(
-        lags[-1] * 1e3, lags[int(len(lags) * 0.99)] * 1e3, len(lags), len(frames), max(frames) * 1e3,
+        lags[-1] * 1e3, lags[int(len(lags) * 0.99)] * 1e3, len(lags), len(frames),
+        max(wall for wall, _used in frames) * 1e3, max(used for _wall, used in frames) * 1e3,
         app.runner.asked, app.runner.busy_seconds, first[0], usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime,
     )  # fmt: skip
     figures.write_text(json.dumps(asdict(seen)), "utf-8")
@@ -159,6 +164,8 @@ def browser(session: Path, figures: Path, *, tour: bool) -> Iterator[None]:
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
+        while child.poll() is None and not figures.with_suffix(".ready").exists():
+            time.sleep(0.02)
         yield
         child.wait(120)
     finally:

@@ -18,3 +18,4 @@ settings.register_profile("deep", deadline=None, max_examples=2_000, print_blob=
 settings.load_profile("deep" if DEEP else "fast")
 
 os.environ["RUSTNET_CONFIG"] = ""  # commands that tests run do not read the configuration of this machine
+os.environ["LANGUAGE"] = "C"  # nor do they speak its language

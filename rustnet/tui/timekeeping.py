@@ -1,5 +1,6 @@
 """What the app does with time: plays, steps, goes to times, and follows a session that is being written."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from rustnet.errors import RustnetError
@@ -54,6 +55,7 @@ class Timekeeping:
         self._asked_busy = 0.0
         self._pane_generation = -1
         self._scrub_begun = False
+        self._held = False
 
     @property
     def _app(self) -> "Browser":
@@ -111,10 +113,16 @@ class Timekeeping:
         app = self._app
         more = before is not None and before.timeline.rows != progress.timeline.rows
         pane = app.pane
-        if (ended or more) and self.clock.position is None and pane is not None and pane.FOLLOWS:
-            pane.reload()
-        if ended or more:
+        if pane is not None and self.clock.position is None:
+            if ended:
+                pane.reload()
+            elif more or self._held:
+                self._held = not pane.follow()
+        if ended:
             app.ask_facts()
+        else:
+            line = progress.timeline
+            app.session_facts = replace(app.session_facts, first_ns=line.first, last_ns=line.last)
 
     def lay_out_time(self) -> None:
         """Lay the bar out for its width, and give the clock the span of the session."""
@@ -149,7 +157,8 @@ class Timekeeping:
         if self.following.due():
             self._ask_progress()
         elif self.following.waiting and app.runner.idle:
-            self.following.answered(app.runner.busy_seconds - self._asked_busy)
+            nothing_yet = self.progress.timeline.first is None
+            self.following.answered(0.0 if nothing_yet else app.runner.busy_seconds - self._asked_busy)
 
     def _busy(self) -> bool:
         """Whether the screen does not show the last position yet."""

@@ -16,6 +16,7 @@ from textual.pilot import Pilot  # noqa: E402 -- after its environment
 
 from rustnet.tui.app import Browser, screen_text  # noqa: E402
 from rustnet.tui.settings import BrowserSettings  # noqa: E402
+from rustnet.tui.widgets.status_line import StatusLine  # noqa: E402
 
 __all__ = ["browser", "check_golden", "picture", "screen_text", "settle"]
 
@@ -42,6 +43,9 @@ async def settle(pilot: "Pilot[Any]", until: Callable[[], bool] | None = None) -
         busy = runner is not None and not runner.idle
         busy = busy or any(not worker.is_finished for worker in app.workers)
         busy = busy or (until is not None and not until())
+        busy = busy or any(
+            line.note for line in app.screen_stack[0].query(StatusLine)
+        )  # counts how long a question takes
         quiet = 0 if busy else quiet + 1
         if time.monotonic() > end:
             raise AssertionError(f"the screen did not settle:\n{screen_text(app)}")

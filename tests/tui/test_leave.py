@@ -115,7 +115,7 @@ async def test_what_the_writer_reports_is_shown(web: Path) -> None:
     writer = Writing(at=progress(42, 100), lines=["rustnet: error: [/b] bad.pcap: is no capture"])
     with open_session(web) as session:
         app = Browser(session, BrowserSettings(), writer)
-        async with app.run_test(size=(120, 30)) as pilot:
+        async with app.run_test(size=(120, 30), notifications=True) as pilot:
             await settle(pilot, lambda: "is no capture" in screen_text(app))
             assert "error: [/b] bad.pcap" in screen_text(app)
             assert "READING 42 %" in screen_text(app).splitlines()[0]

@@ -181,6 +181,20 @@ async def test_copying_takes_the_remote_address(web: Path) -> None:
         assert o.app.last_copy == o.table.current.remote.ip
 
 
+async def test_columns_can_be_selected_for_copying_and_viewing(web: Path) -> None:
+    async with opened(web, filter="app:http") as o:
+        await o.press("shift+right", "c")
+        assert o.app.last_copy == "curl (24)"
+        await o.press("shift+right", "shift+right", "shift+left", "c")
+        assert o.app.last_copy == "www.shop.example:80"
+        await o.press("C")
+        assert any("www.shop.example:80" in line for line in o.lines)
+        await o.press("escape", "escape", "c")
+        assert o.table.current is not None
+        assert o.app.last_copy == o.table.current.remote.ip
+        assert o.app.spec.filter == "app:http"
+
+
 async def test_enter_opens_the_flow_and_escape_comes_back(scan: Path) -> None:
     async with opened(scan) as o:
         await o.press("j", "j", "enter")
@@ -259,7 +273,18 @@ async def test_columns_of_the_settings(scan: Path) -> None:
     async with opened(scan, size=(200, 30), columns=chosen, widths={"remote": 40}) as o:
         assert [place.column.key for place in o.table.placed] == list(chosen)
         assert {place.column.key: place.width for place in o.table.placed}["remote"] == 40
-        assert o.row(0).split()[0] == f"▌{o.flows()[0]}" or str(o.flows()[0]) in o.row(0)
+        assert o.row(0).split()[:2] == ["▌", str(o.flows()[0])]
+
+
+async def test_columns_are_chosen_in_a_dialog(scan: Path) -> None:
+    async with opened(scan, size=(200, 40)) as o:
+        await o.press("w", "space", "down", "left", "down", "space", "end", "space", "enter")
+        shown = [place.column.key for place in o.table.placed]
+        assert shown == ["remote", "process", *USUAL[2:], "flow"]
+        await o.press("w", "space", "escape")
+        assert [place.column.key for place in o.table.placed] == shown
+        await o.press("w", *["space", "down"] * 30, "enter")  # one column always stays
+        assert o.table.placed
 
 
 # ---- groups --------------------------------------------------------------------------------------------------------
@@ -284,7 +309,7 @@ async def test_groups_open_close_and_sort_within(web: Path) -> None:
         assert o.flows() == inside
         assert f"▾ {names[0][0]}" in o.row(0)
         last = names[0][1]
-        assert [o.row(n)[1:4] for n in range(1, last + 1)] == ["├─ "] * (last - 1) + ["└─ "]
+        assert [o.row(n)[2:5] for n in range(1, last + 1)] == ["├─ "] * (last - 1) + ["└─ "]
         await o.press("j", "space")  # also from a flow in it
         assert o.table.row_count == len(names)
         assert o.table.cursor == 0
@@ -590,6 +615,13 @@ def test_cells(flow: ListedFlow, key: str, look: Look | None, text: str, style: 
     assert cell(flow, key, look) == (text, style)
 
 
+def test_marks_are_words_for_screen_readers() -> None:
+    look = dataclasses.replace(LIVING, words=True, now_ns=(130 + 230) * SECOND)
+    assert cell(FLOW, "state", look)[0] == "stale, ESTABLISHED"
+    assert cell(FLOW, "state", dataclasses.replace(look, now_ns=420 * SECOND))[0] == "about to end, ESTABLISHED"
+    assert cell(FLOW, "state", dataclasses.replace(look, now_ns=130 * SECOND))[0] == "ESTABLISHED"
+
+
 def test_a_narrow_application_is_compact() -> None:
     assert cell(FLOW, "app", width=14) == ("TLS", "")
 
@@ -616,7 +648,11 @@ def test_titles_of_groups() -> None:
     row = FlowCells(Presenter(), Look()).title(group, widths, expanded=True)
     assert [each.text for each in row.cells] == ["▾ curl (1,204)", "TCP:1,000 UDP:204", "70M/5.0K"]
     row = FlowCells(Presenter(), LIVING).title(dataclasses.replace(group, name=None), widths, expanded=False)
-    assert [each.text for each in row.cells] == ["▸ <unknown> (1,204)", "TCP:1,000 UDP:204", "-"]
+    assert [each.text for each in row.cells] == ["▸ <unknown> (1,204)", "TCP:1,000 UDP:204", "-/-"]
+    row = FlowCells(Presenter(), LIVING).title(
+        dataclasses.replace(group, sent_rate=10.0, received_rate=2_000.0), widths, expanded=False
+    )
+    assert row.cells[2].text == "2.0K/10"
 
 
 @pytest.mark.parametrize(
@@ -681,7 +717,7 @@ async def test_a_list_that_grows_stays_while_somebody_works_with_it(replay: Path
 
         def grown() -> bool:
             o.table.on_key()  # as if keys came
-            return o.table.new > 0
+            return bool(o.table.new)
 
         await _until(o, grown)
         assert o.table.row_count == count

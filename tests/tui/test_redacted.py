@@ -1,18 +1,22 @@
 """Redact mode: no screen, dialog, copy or file shows a value that it is to replace."""
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import OptionList
 
 from rustnet.policy.redaction import Redactor, key_of_file
 from rustnet.records import Kind
+from rustnet.tui.dialogs.export import FORMATS
 from rustnet.tui.main_screen import TABS
 from tests.support.paths import ROOT
 from tests.tui.many_protocols import fixed_redactor, sensitive, write_session
-from tests.tui.support import browser, screen_text, settle
+from tests.tui.support import SIZES, browser, check_golden, screen_text, settle
 
+TAB_NAMES = [name for name, _title in TABS]
 CATALOGUE = ROOT / "rustnet" / "locale" / "de" / "LC_MESSAGES" / "rustnet.po"
 
 
@@ -87,6 +91,27 @@ async def test_no_tab_shows_an_original(everything: Path, leaks: Leaks, size: tu
                 assert leaks.found(screen_text(app)) == [], f"{name}\n{screen_text(app)}"
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["overview", "connection", "ownership", "messages", "activity", "hosts"])
+async def test_golden(web: Path, size: tuple[int, int], name: str) -> None:
+    app = redacted(web, filter="port:80,443,53")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        if name in TAB_NAMES:
+            app.show_tab(name)
+        else:
+            pane = await app.frame.pane("details")
+            app.open_flow(4)
+            await settle(pilot)
+            pane.choose_part(name)
+        await settle(pilot)
+        if name == "overview":
+            app.pane.table.snapshot = dataclasses.replace(app.pane.table.snapshot, seconds=0.012)
+            app.pane.on_table_moved()
+            await settle(pilot)
+        check_golden(app, f"redacted-{name}")
+
+
 async def test_no_flow_shows_an_original(everything: Path, leaks: Leaks) -> None:
     app = redacted(everything)
     async with app.run_test(size=(200, 60)) as pilot:
@@ -137,6 +162,32 @@ async def test_dialogs_copies_and_files_have_no_original(
         assert len(saved) == 2
         for file in saved:
             assert leaks.found(re.sub(r"&#160;", " ", file.read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize("ending", [".txt", ".json", ".pcapng"])
+async def test_exports_of_flows_have_no_original(
+    everything: Path, leaks: Leaks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = redacted(everything)
+    async with app.run_test(size=(140, 40), notifications=True) as pilot:
+        await settle(pilot)
+        for flow_id in (3, 8, 21, 40):
+            app.open_flow(flow_id)
+            await settle(pilot)
+            app.pane.action_export()
+            await settle(pilot)
+            app.screen.query_one(OptionList).highlighted = list(FORMATS).index(ending)
+            await settle(pilot)
+            app.screen.action_export()
+            await settle(pilot)
+            assert leaks.found(screen_text(app)) == [], screen_text(app)
+            app.close_dialogs()
+            app.clear_notifications()
+    files = list(tmp_path.iterdir())
+    assert len(files) == (0 if ending == ".pcapng" else 4)
+    for file in files:
+        assert leaks.found(file.read_text("utf-8")) == [], file.read_text("utf-8")
 
 
 async def test_errors_have_no_original(everything: Path, leaks: Leaks) -> None:
@@ -232,6 +283,23 @@ async def test_the_key_switches_and_clears_what_was_said_before(everything: Path
         await pilot.press("X")
         await settle(pilot)
         assert screen_text(app) == before
+
+
+async def test_the_key_replaces_what_every_tab_shows_already(everything: Path, leaks: Leaks) -> None:
+    app = browser(everything, redactor=fixed_redactor)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        shown = ""
+        for name in TAB_NAMES:
+            app.show_tab(name)
+            await settle(pilot)
+            shown += screen_text(app)
+        assert leaks.found(shown)
+        app.action_toggle_redact()
+        for name in reversed(TAB_NAMES):
+            app.show_tab(name)
+            await settle(pilot)
+            assert leaks.found(screen_text(app)) == [], f"{name}\n{screen_text(app)}"
 
 
 async def test_always_cannot_be_ended(everything: Path, leaks: Leaks) -> None:

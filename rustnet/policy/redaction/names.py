@@ -158,8 +158,8 @@ class Names:
         first_kept = end - self._suffix_labels([label.lower() for label in labels[:end]])
         return ".".join(
             label
-            if not label or at >= first_kept or self.is_common(label, vocabulary.HOST_LABELS)
-            else self.label(label)
+            if not label or at >= first_kept or (at < first_kept - 1 and self.is_common(label, vocabulary.HOST_LABELS))
+            else self.label(label)  # always the one below the suffix: a domain may be called shop or mail
             for at, label in enumerate(labels)
         )
 

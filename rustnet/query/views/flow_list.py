@@ -6,7 +6,7 @@ numbers. `FlowIndex` has the numbers of all flows of a list in order, four bytes
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rustnet.policy.names import RANKS, REQUESTED, STATED
@@ -181,6 +181,9 @@ class FlowGroup:
     sent: int | None
     received: int | None
     pids: int
+    sent_rate: float | None = None
+    """Bytes per second over the last seconds, where flows are open; else None."""
+    received_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,19 +320,51 @@ def groups(session: Session, spec: ViewSpec, known: Context) -> Groups:
         f"sum(CASE WHEN {side} THEN flows.dst_bytes ELSE flows.src_bytes END)::BIGINT AS sent, "
         f"sum(CASE WHEN {side} THEN flows.src_bytes ELSE flows.dst_bytes END)::BIGINT AS received"
     )
+    rates = ""
+    if known.moment is not None:
+        sums += (
+            f", sum(CASE WHEN {side} THEN flows.dst_rate ELSE flows.src_rate END) AS sent_rate, "
+            f"sum(CASE WHEN {side} THEN flows.src_rate ELSE flows.dst_rate END) AS received_rate"
+        )
+        rates = ", sum(sent_rate), sum(received_rate)"
 
     def whole(inner: str) -> str:
         return (
             f"WITH owned AS ({inner} GROUP BY flows.process_id) "  # noqa: S608 -- ours
             "SELECT p.name, sum(owned.flows)::BIGINT, sum(tcp)::BIGINT, sum(udp)::BIGINT, sum(sent)::BIGINT, "
-            "sum(received)::BIGINT, count(DISTINCT p.pid) FROM owned "
+            f"sum(received)::BIGINT, count(DISTINCT p.pid){rates} FROM owned "
             "LEFT JOIN processes AS p ON p.process_id = owned.process_id "
             "GROUP BY p.name ORDER BY lower(p.name) NULLS LAST, p.name"
         )
 
     rows = session.execute_own(whole(chosen.sql(sums)), chosen.params).rows
     listed = tuple(FlowGroup(*row) for row in rows[:MOST_GROUPS])
+    if known.moment is None and known.being_written:
+        listed = _with_rates(session, known, chosen, side, listed)
     return Groups(listed, max(0, len(rows) - MOST_GROUPS), Statement(whole(chosen.shown(sums, "")), chosen.params))
+
+
+def _with_rates(
+    session: Session, known: Context, chosen: Selection, side: str, listed: tuple[FlowGroup, ...]
+) -> tuple[FlowGroup, ...]:
+    """Add the rates of groups in a session that is being written."""
+    since = (known.now_ns or 0) - RATE_SECONDS * 10**9
+    sql = (
+        "WITH recent AS (SELECT flow_id, coalesce(sum(length) FILTER (from_src), 0) AS src, "  # noqa: S608 -- ours
+        f"coalesce(sum(length) FILTER (NOT from_src), 0) AS dst FROM packets WHERE ts > make_timestamp_ns({since}) "
+        f"GROUP BY flow_id) SELECT p.name, sum(CASE WHEN {side} THEN dst ELSE src END)::BIGINT, "
+        f"sum(CASE WHEN {side} THEN src ELSE dst END)::BIGINT FROM flows JOIN recent ON recent.flow_id = flows.flow_id "
+        f"LEFT JOIN processes AS p ON p.process_id = flows.process_id WHERE {chosen.where} GROUP BY p.name"
+    )
+    rates = {row[0]: row[1:] for row in session.execute_own(sql, chosen.params).rows}
+    return tuple(
+        replace(
+            group,
+            sent_rate=rates.get(group.name, (0, 0))[0] / RATE_SECONDS,
+            received_rate=rates.get(group.name, (0, 0))[1] / RATE_SECONDS,
+        )
+        for group in listed
+    )
 
 
 def flows_of(session: Session, known: Context, ids: Sequence[int]) -> tuple[ListedFlow, ...]:

@@ -173,7 +173,7 @@ def _counted(session: Session) -> Timeline:
         return Timeline(None, None)
     shift = _shift(first, last)
     spans = _spans(session, shift, 0, newest)
-    for _round in range(ROUNDS):
+    for _round in range(0 if session.being_written else ROUNDS):  # what comes will lengthen them again
         finer = _finer(spans, shift)
         if finer == shift:
             break
@@ -197,6 +197,8 @@ def progress(session: Session, known: Progress | None = None) -> Progress:
     timeline = read(session, known.timeline if known is not None and known.written else None)
     if not session.being_written:
         return Progress(timeline if known is None or not known.written else read(session))
+    if known is not None and known.written:
+        return Progress(timeline, written=True, live=known.live)
     live = session.execute_own("SELECT count(*) FROM captures WHERE kind = 'live' AND NOT finished").rows[0][0]
     return Progress(timeline, written=True, live=bool(live))
 

@@ -1,6 +1,6 @@
 """What all dialogs share: they lie over the lower part of the screen, Escape closes them, the mouse outside too."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.events import Click
@@ -31,7 +31,7 @@ class Dialog(ModalScreen[R]):
     }
     Dialog:ansi > .dialog { background: ansi_default; border: solid ansi_default; }
     Dialog .title { text-style: bold; color: $accent; height: 1; margin-bottom: 1; }
-    Dialog .hint { color: $foreground-muted; height: 1; margin-top: 1; }
+    Dialog .hint { color: $foreground-muted; height: auto; margin-top: 1; }
     Dialog Input, Dialog Input:focus { border: none; height: 1; padding: 0 1; background: $panel; }
     """
 
@@ -46,6 +46,6 @@ class Dialog(ModalScreen[R]):
 
     def on_click(self, event: Click) -> None:
         """Close if the click was outside."""
-        widget: Any = event.widget
-        if self.is_current and (widget is self or self.ANY_CLICK_CLOSES):
+        inside = self.get_widget_at(event.screen_x, event.screen_y)[0] is not self
+        if self.is_current and (self.ANY_CLICK_CLOSES or not inside):
             self.dismiss(None)

@@ -31,7 +31,9 @@ class LeaveDialog(Dialog[Choice]):
         *(Binding(key, f"choose('{choice}')", show=False) for choice, key, _words in CHOICES),
     ]
     DEFAULT_CSS = """
-    LeaveDialog OptionList, LeaveDialog OptionList:focus { border: none; background: $surface; height: auto; padding: 0; scrollbar-size: 0 0; }
+    LeaveDialog OptionList, LeaveDialog OptionList:focus {
+        border: none; background: $surface; height: auto; padding: 0; scrollbar-size: 0 0;
+    }
     LeaveDialog:ansi OptionList { background: ansi_default; }
     """
 

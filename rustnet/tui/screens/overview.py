@@ -14,6 +14,7 @@ from textual.widget import Widget
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
 from rustnet.present.text import cut
+from rustnet.present.values import clock_time
 from rustnet.query.filters import FilterError
 from rustnet.query.session import Session
 from rustnet.query.views.flow_list import Context
@@ -24,12 +25,11 @@ from rustnet.tui.bindings import bindings
 from rustnet.tui.neighbours import TableNeighbours
 from rustnet.tui.pane import Pane
 from rustnet.tui.widgets.filter_line import FilterLine, counted
+from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, Look, titled
 from rustnet.tui.widgets.flow_table import FlowTable, ListRequest, ListSnapshot, load_list
 from rustnet.tui.widgets.sidebar import LEAST_AREA, WIDTH, Sidebar
 
-FOLLOW_SECONDS = 1.0
-"""A list of a session that is being written is read again after this time."""
-ROOMY = 138 + WIDTH
+ROOMY = 142 + WIDTH
 """Width from which on the sidebar is shown unless it was closed: the list has all its columns beside it."""
 SIDE_KEY = "overview.side"
 
@@ -102,7 +102,6 @@ class Overview(Pane):
     def on_mount(self) -> None:
         """Begin with the settings."""
         self._take_settings()
-        self.set_interval(FOLLOW_SECONDS, self.follow)
 
     def _take_settings(self) -> None:
         settings = self.browser.settings
@@ -146,6 +145,10 @@ class Overview(Pane):
     def focus_first(self) -> None:
         """Give the focus to the list."""
         self.table.focus()
+
+    def back(self) -> bool:
+        """Select no column any more."""
+        return self.table.clear_column()
 
     def reset(self) -> None:
         """Reset grouping, order and history."""
@@ -202,7 +205,7 @@ class Overview(Pane):
         arrow = "↓" if order.descending else "↑"
         parts.append(_("sorted by {column} {arrow}").format(column=title or _("beginning"), arrow=arrow))
         if spec.since is not None:
-            parts.append(_("with packets since the mark"))
+            parts.append(_("with packets since {time}").format(time=clock_time(spec.since)))
         hidden = 0 if spec.loopback or known.loopback == known.total else known.loopback
         if hidden:
             parts.append(_("{count} loopback flows hidden").format(count=f"{hidden:,}"))
@@ -250,16 +253,21 @@ class Overview(Pane):
 
     # ---- a session that is being written -----------------------------------------------------------------------------
 
-    def follow(self) -> None:
-        """Read the list again while the session grows; rows stay where they are while somebody works with them."""
-        known = self.known
-        if known is None or not known.being_written or known.at is not None or not self.visible_now:
-            return
-        if self.browser.runner.idle:
-            if self.table.held:
-                self.table.ask_values()
-            else:
-                self.reload()
+    def follow(self) -> bool:
+        """Read the list again; rows stay where they are while somebody works with them."""
+        if self._terminal_is_slow():
+            return False
+        if self.table.held:
+            self.table.ask_values()
+            return False
+        self.reload()
+        return True
+
+    def _terminal_is_slow(self) -> bool:
+        """Whether the terminal has not taken the last frames yet."""
+        writer = getattr(self.browser._driver, "_writer_thread", None)
+        queue = getattr(writer, "_queue", None)
+        return queue is not None and queue.qsize() > 0
 
     # ---- actions -----------------------------------------------------------------------------------------------------
 
@@ -295,6 +303,21 @@ class Overview(Pane):
             return
         self.side_wanted = not self.query_one(Sidebar).has_class("-shown")
         self._show_side(self.size.width)
+
+    def action_columns(self) -> None:
+        """Choose the columns of the list."""
+        from rustnet.tui.dialogs.columns import ColumnsDialog  # noqa: PLC0415 -- a dialog
+
+        table = self.table
+        look = table.look or Look()
+        every = [titled(column, look) for column in COLUMNS.values()]
+
+        def chosen(keys: tuple[str, ...] | None) -> None:
+            if keys:
+                table.chosen_columns = keys
+                table.choose_columns()
+
+        self.browser.push_screen(ColumnsDialog(every, table.chosen_columns or USUAL), chosen)
 
     def action_ports(self) -> None:
         """Show services, or ports."""

@@ -1,7 +1,7 @@
 """What the list of flows shows of a flow: a text and a style for each column."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rustnet.i18n import N_, _
 from rustnet.present.values import duration, humanised, short_moment
@@ -69,12 +69,17 @@ class Look:
     now_ns: int | None = None
     """Packet time as of which flows are shown."""
     gateways: frozenset[str] = frozenset()
+    words: bool = False
+    """Marks are put in words too, for screen readers."""
+    clocks: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    """Packet time of captures that had ended before: their flows were not seen to go on."""
 
     @classmethod
-    def of(cls, known: Context, *, names: bool, services: bool) -> "Look":
+    def of(cls, known: Context, *, names: bool, services: bool, words: bool = False) -> "Look":
         """Return the look of flows in a session."""
         living = known.being_written or known.at is not None
-        return cls(names, services, living, living, known.now_ns, known.gateways)
+        clocks = {} if known.moment is None else dict(known.moment.clocks or ())
+        return cls(names, services, living, living, known.now_ns, known.gateways, words, clocks)
 
 
 def titled(column: Column, look: Look) -> Column:
@@ -136,7 +141,7 @@ class FlowCells:
         """First character of a flow's row and its style: how near the flow is to its end."""
         if not flow.open:
             return ("x", "dim") if self.look.mixed else (" ", "")
-        passed = flow.staleness(self.look.now_ns)
+        passed = flow.staleness(self.look.clocks.get(flow.capture_id, self.look.now_ns))
         if passed is None or passed < STALE:
             return " ", ""
         return ("!", "error") if passed >= LATE else ("-", "warn")
@@ -153,7 +158,9 @@ class FlowCells:
             "app": f"TCP:{group.tcp:,} UDP:{group.udp:,}",
             "sent": _size(group.sent).text,
             "received": _size(group.received).text,
-            "bytes": NOTHING if self.look.rates else _both(group.received, group.sent),
+            "bytes": _both(group.received_rate, group.sent_rate)
+            if self.look.rates
+            else _both(group.received, group.sent),
         }
         return Row([Cell(texts.get(key, ""), "title") for key, _width in widths], " ", "title")
 
@@ -229,7 +236,11 @@ class FlowCells:
     def _state(self, flow: ListedFlow) -> Cell:
         if self.look.mixed and not flow.open:
             return Cell(_("closed"), "dim")
-        return self._plain(flow.state or flow.conn_state, Kind.WORD)
+        cell = self._plain(flow.state or flow.conn_state, Kind.WORD)
+        mark = self.mark(flow)[0] if self.look.words else ""
+        if mark == "!":
+            return Cell(_("about to end, {state}").format(state=cell.text))
+        return Cell(_("stale, {state}").format(state=cell.text)) if mark == "-" else cell
 
     @staticmethod
     def _rtt(flow: ListedFlow) -> Cell:

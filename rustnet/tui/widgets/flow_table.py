@@ -115,6 +115,7 @@ class FlowTable(Table):
     """The list of flows."""
 
     WRAPS: ClassVar[bool] = True
+    GUTTER: ClassVar[int] = 2
 
     class Chosen(Message):
         """A flow was opened."""
@@ -239,7 +240,11 @@ class FlowTable(Table):
     def look(self) -> Look | None:
         """How flows are shown."""
         known = None if self.snapshot is None else self.snapshot.known
-        return None if known is None else Look.of(known, names=self.names, services=self.services)
+        return (
+            None
+            if known is None
+            else Look.of(known, names=self.names, services=self.services, words=self.browser.settings.accessible)
+        )
 
     @property
     def cells(self) -> FlowCells | None:
@@ -396,6 +401,13 @@ class FlowTable(Table):
         at = keys.index(self.selected_column()) + step
         self._column = keys[max(0, min(len(keys) - 1, at))]
         self.redraw()
+
+    def clear_column(self) -> bool:
+        """Select no column any more; returns whether one was selected."""
+        selected, self._column = self.selected_column(), ""
+        if selected:
+            self.redraw()
+        return bool(selected)
 
     @property
     def complete(self) -> bool:

@@ -28,7 +28,8 @@ class StatusLine(Widget):
         self._hints: tuple[tuple[str, str], ...] = ()
         self._message = ""
         self._error = False
-        self._note = ""
+        self.note = ""
+        """What is at the right end."""
 
     def set_hints(self, hints: list[tuple[str, str]]) -> None:
         """Show keys and their words."""
@@ -44,8 +45,8 @@ class StatusLine(Widget):
 
     def set_note(self, text: str) -> None:
         """Show a note at the right end, such as how long a question takes; empty: none."""
-        if text != self._note:
-            self._note = text
+        if text != self.note:
+            self.note = text
             self.refresh()
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002 -- there is one line
@@ -53,7 +54,7 @@ class StatusLine(Widget):
         columns = self.size.width
         style = self.get_component_rich_style
         base = self.rich_style
-        right = cut(self._note, columns // 3)
+        right = cut(self.note, columns // 3)
         message = cut(self._message, max(0, columns - width(right) - 3))
         room = columns - width(right) - (width(message) + 2 if message else 0) - 2
         segments: list[Segment] = []

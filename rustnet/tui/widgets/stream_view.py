@@ -122,7 +122,7 @@ class StreamView(ScrollingView):
             try:
                 page = reader.page(PAGE_BYTES)
             except RustnetError as error:
-                page = StreamPage((), more=False, problem=str(error))
+                page = StreamPage((), more=False, problem=error.sentence(_))
             if self.is_running:
                 self.app.call_from_thread(self._came, reader, page)
 

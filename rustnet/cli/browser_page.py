@@ -9,6 +9,7 @@ from rustnet.cli.configuration_page import description
 from rustnet.config import SETTINGS
 from rustnet.tui.bindings import ACTIONS, PLACES, keys_of
 from rustnet.tui.themes import COLORS, NAMES, VARIABLES
+from rustnet.tui.widgets.flow_cells import COLUMNS
 
 PAGE = """# The browser
 
@@ -52,7 +53,7 @@ Escape, Tab, PageUp and PageDown, which are fixed:
 
 ```toml
 [browser.keys]
-"sort.next" = "o"
+"sort.next" = "Z"
 "filter.open" = "/,f3"
 redact = ""        # no key
 ```
@@ -73,6 +74,8 @@ Copies go to the terminal by OSC 52, through tmux too (`set -g allow-passthrough
 | key | meaning |
 | --- | --- |
 {settings}
+
+Columns of the list of flows: {columns}.
 
 Themes: {themes}. Colours: {colors}.
 Without colours (`NO_COLOR`, `--no-color`), states are shown by marks and by bold, dim and reverse text.
@@ -125,6 +128,7 @@ def page() -> str:
         screens=screens,
         keys="\n".join(sections),
         settings=settings,
+        columns=", ".join(f"`{name}` ({column.title})" for name, column in COLUMNS.items()),
         themes=", ".join(f"`{name}`" for name in NAMES),
         colors=", ".join(f"`{name}`" for name in colors),
     )

@@ -75,6 +75,21 @@ def browser_problems(config: Config) -> Iterator[ConfigError]:
         yield from _theme_problems(config)
     if config.browser_keys:
         yield from _key_problems(config)
+    if config.browser_columns or config.browser_widths or config.browser_sort:
+        yield from _column_problems(config)
+
+
+def _column_problems(config: Config) -> Iterator[ConfigError]:
+    from rustnet.query.views.flow_order import SORTS  # noqa: PLC0415 -- for the browser only
+    from rustnet.tui.widgets.flow_cells import COLUMNS  # noqa: PLC0415 -- Textual
+
+    sort = config.browser_sort.removeprefix("-")
+    if sort and sort not in SORTS:
+        yield _unknown("browser.sort", sort, SORTS)
+    for setting, names in (("browser.columns", config.browser_columns), ("browser.widths", config.browser_widths)):
+        for name in names:
+            if name not in COLUMNS:
+                yield _unknown(setting, name, COLUMNS)
 
 
 def _theme_problems(config: Config) -> Iterator[ConfigError]:

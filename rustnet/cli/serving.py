@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from rustnet.cli.browser_settings import browser_settings
 from rustnet.cli.main import State
 from rustnet.cli.options import opened
 from rustnet.cli.terminal import notify
@@ -17,6 +18,7 @@ _TAB = "import sys; sys.argv[1:] = {words!r}; from rustnet.__main__ import entry
 
 def serve_session(session: str, filter: str, *, at: str, redact: bool, port: int, state: State) -> int:  # noqa: A002
     """Serve a session until Ctrl-C; returns the exit code."""
+    settings = browser_settings(state, filter=filter, at=at, redact=redact)  # errors before anything is served
     with opened(session) as reader:
         if filter:
             from rustnet.query.compile import compile_filter  # noqa: PLC0415 -- if there is one
@@ -28,7 +30,7 @@ def serve_session(session: str, filter: str, *, at: str, redact: bool, port: int
         options += [name] if name == "--no-color" else [name, value]
     words = ["browse", "--tab", *options, "--", session, *([filter] if filter else [])]
     environment = {name: text for name, text in os.environ.items() if not name.startswith("TEXTUAL")}
-    title = f"rustnet: {_('redacted') if redact else printable(Path(session).name)}"
+    title = f"rustnet: {_('redacted') if settings.redact != 'off' else printable(Path(session).name)}"
     return serve(python_command(_TAB.format(words=words)), environment, title, port, _announce)
 
 

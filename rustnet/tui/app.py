@@ -17,6 +17,7 @@ from textual.widgets import Input, TextArea
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
 from rustnet.present.text import cut, safe
+from rustnet.present.values import clock_time
 from rustnet.query.session import Session
 from rustnet.query.views.facts import SessionFacts, session_facts
 from rustnet.query.views.spec import ViewSpec
@@ -234,6 +235,8 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         if self.mouse_released:
             yield Chip(_("MOUSE OFF (F8)"), "alert")
         yield from self.time_chips()
+        if self.spec.since is not None:
+            yield Chip(_("since {time}").format(time=clock_time(self.spec.since)), "accent")
         if self.spec.filter:
             yield Chip("/ " + cut(self.presenter.shown_filter(self.spec.filter), 24), "accent")
         if self.writer is not None and (words := reading(self.writer)):
@@ -415,8 +418,11 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
 
     def filter_line_changed(self) -> None:
         """Fill the filter line when it opens: the screen that is shown knows how many flows match."""
+        line = self.frame.query_one(FilterLine)
         summary = getattr(self.pane, "summary", None)
-        self.frame.query_one(FilterLine).set_info(summary() if summary is not None else "")
+        line.set_info(summary() if summary is not None else "")
+        for list_line in self.frame.query("ListLine"):  # the filter line takes its place, so that the list stays
+            list_line.display = not line.is_open
 
     def action_toggle_redact(self) -> None:
         """Switch redact mode."""

@@ -112,6 +112,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("history", "t", N_("Closed flows on or off"), "overview", "history", short=N_("history")),
     Action("loopback", "o", N_("Loopback flows on or off"), "overview", "loopback"),
     Action("sidebar", "i", N_("Statistics at the side on or off"), "overview", "sidebar"),
+    Action("columns", "w", N_("Choose the columns"), "overview", "columns"),
     Action("ports", "p", N_("Services or port numbers"), "overview", "ports"),
     Action("names", "d", N_("Names or addresses"), "overview", "names"),
     Action("export", "e", N_("Export the selected flow"), "overview", "export"),

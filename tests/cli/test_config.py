@@ -233,7 +233,7 @@ sort = "-bytes"
 group = true
 columns = ["process", "remote"]
 widths = { remote = 40 }
-keys = { "sort.next" = "o", "tab.next" = "]", redact = "" }
+keys = { "sort.next" = "Z", "tab.next" = "]", redact = "" }
 """
 
 
@@ -244,7 +244,7 @@ def test_settings_of_the_browser(file: Path, run: Run) -> None:
     assert values.browser_colors == {"accent": "#ffaf00", "stale": "yellow"}
     assert values.browser_columns == ("process", "remote")
     assert values.browser_widths == {"remote": 40}
-    assert values.browser_keys == {"sort.next": "o", "tab.next": "]", "redact": ""}
+    assert values.browser_keys == {"sort.next": "Z", "tab.next": "]", "redact": ""}
     assert values.interfaces == {"eth0": "uplink"}
     assert run("config", "--check").code == 0
     shown = run("config").out
@@ -260,6 +260,9 @@ def test_settings_of_the_browser(file: Path, run: Run) -> None:
         ("keys = { 'sort.nxt' = 'o' }", "browser.keys: unknown name 'sort.nxt'; did you mean sort.next?"),
         ("keys = { 'sort.next' = 'ctrl+i' }", "browser.keys: unknown name 'ctrl+i'"),
         ("keys = { 'sort.next' = 'x' }", "browser.keys: since and sort.next have the same key x"),
+        ('sort = "byts"', "browser.sort: unknown name 'byts'; did you mean bytes?"),
+        ('columns = ["proces"]', "browser.columns: unknown name 'proces'; did you mean process?"),
+        ("widths = { remot = 9 }", "browser.widths: unknown name 'remot'; did you mean remote?"),
         ("widths = { remote = 0 }", "browser.widths must be a table of columns and widths"),
         ("group = 3", "browser.group must be true or false"),
     ],

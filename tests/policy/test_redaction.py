@@ -3,6 +3,7 @@
 import re
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -422,6 +423,14 @@ def test_a_screen_is_replaced_in_a_few_milliseconds() -> None:
             redactor.value(kind, value)
         took.append(time.thread_time() - begun)
     assert min(took) < 0.005, sorted(took)
+
+
+def test_threads_can_share_a_redactor() -> None:
+    redactor, expected = new(), new()
+    values = [f"2001:db8::{number:x}" for number in range(2000)]
+    with ThreadPoolExecutor(4) as pool:
+        replaced = list(pool.map(lambda value: redactor.value(Kind.ADDRESS, value), values * 2))
+    assert replaced == [expected.value(Kind.ADDRESS, value) for value in values] * 2
 
 
 def test_strict_protects_no_less_than_share() -> None:

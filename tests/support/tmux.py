@@ -43,8 +43,12 @@ class Terminal:
             "new-session", "-d", "-x", str(width), "-y", str(height), "exec env PS1='$ ' bash --norc --noprofile",
             cwd=folder, env=environment,
         )  # fmt: skip
-        self._tmux("set", "-g", "escape-time", "0")
-        self.wait("$")
+        try:
+            self._tmux("set", "-g", "escape-time", "0")
+            self.wait("$")
+        except BaseException:
+            self.close()
+            raise
 
     def _tmux(self, *words: str, **how: Any) -> str:
         done: subprocess.CompletedProcess[str] = subprocess.run(

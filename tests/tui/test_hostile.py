@@ -361,7 +361,7 @@ class Terminal:
     def keys(self, text: str) -> None:
         """Type keys."""
         os.write(self.master, text.encode())
-        self.read(0.5)
+        self.read(0.2)
 
     def close(self) -> None:
         """End it."""

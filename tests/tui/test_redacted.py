@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import OptionList
 
 from rustnet.policy.redaction import Redactor, key_of_file
 from rustnet.records import Kind
+from rustnet.tui.dialogs.export import FORMATS
 from rustnet.tui.main_screen import TABS
 from tests.support.paths import ROOT
 from tests.tui.many_protocols import fixed_redactor, sensitive, write_session
@@ -137,6 +139,32 @@ async def test_dialogs_copies_and_files_have_no_original(
         assert len(saved) == 2
         for file in saved:
             assert leaks.found(re.sub(r"&#160;", " ", file.read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize("ending", [".txt", ".json", ".pcapng"])
+async def test_exports_of_flows_have_no_original(
+    everything: Path, leaks: Leaks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = redacted(everything)
+    async with app.run_test(size=(140, 40), notifications=True) as pilot:
+        await settle(pilot)
+        for flow_id in (3, 8, 21, 40):
+            app.open_flow(flow_id)
+            await settle(pilot)
+            app.pane.action_export()
+            await settle(pilot)
+            app.screen.query_one(OptionList).highlighted = list(FORMATS).index(ending)
+            await settle(pilot)
+            app.screen.action_export()
+            await settle(pilot)
+            assert leaks.found(screen_text(app)) == [], screen_text(app)
+            app.close_dialogs()
+            app.clear_notifications()
+    files = list(tmp_path.iterdir())
+    assert len(files) == (0 if ending == ".pcapng" else 4)
+    for file in files:
+        assert leaks.found(file.read_text("utf-8")) == [], file.read_text("utf-8")
 
 
 async def test_errors_have_no_original(everything: Path, leaks: Leaks) -> None:

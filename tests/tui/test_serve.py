@@ -251,6 +251,16 @@ def test_what_the_answers_say_about_themselves(served: Served) -> None:
     assert served.get("/mono.ttf", Cookie=cookie.split(";")[0]).headers["Content-Type"] == "font/ttf"
 
 
+def test_in_redact_mode_the_title_does_not_name_the_session(session: Path) -> None:
+    for words, shown in (((), True), (("--redact",), False)):
+        made = start(session, *words)
+        try:
+            text = made.get("/", Cookie=made.cookie()).body.decode()
+            assert ("a session" in text) is shown
+        finally:
+            made.end()
+
+
 def test_it_listens_to_this_computer_only(served: Served) -> None:
     port = served.address.split(":")[1]
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
@@ -283,21 +293,29 @@ def test_the_terminal_is_refused_without_cookie_or_from_another_page(served: Ser
     run(ask())
 
 
+async def _read(link: aiohttp.ClientWebSocketResponse, into: bytearray) -> None:
+    """Read all that a tab gets, as a page does: it answers the server's pings meanwhile."""
+    async for message in link:
+        into += message.data
+
+
 def test_a_process_for_each_tab_bounded_and_ended_with_it(served: Served, session: Path) -> None:
     async def open_tabs() -> None:
         async with aiohttp.ClientSession() as client, contextlib.AsyncExitStack() as stack:
             links = [await stack.enter_async_context(websocket(served, client)) for _tab in range(MOST_TABS)]
+            shown = [bytearray() for _link in links]
+            reading = [asyncio.create_task(_read(link, into)) for link, into in zip(links, shown, strict=True)]
             served.wait_for_tabs(MOST_TABS)
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                 await websocket(served, client)
             assert refused.value.status == 503
-            shown = b""
             async with asyncio.timeout(SECONDS):
-                while ROW not in shown:
-                    shown += (await links[0].receive()).data
+                while not all(ROW in each for each in shown):
+                    await asyncio.sleep(0.05)
             await links[0].send_str("no message of the page")
             await links[1].close()
             await asyncio.to_thread(served.wait_for_tabs, MOST_TABS - 2)
+        await asyncio.gather(*reading)
         await asyncio.to_thread(served.wait_for_tabs, 0)
 
     run(open_tabs())

@@ -6,6 +6,7 @@ next to a small reserved network keeps more of its first bits than others.
 """
 
 import ipaddress
+import threading
 from functools import cache, cached_property
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -45,9 +46,14 @@ class CryptoPan:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._encrypt = Cipher(AES(key[:16]), ECB()).encryptor().update  # noqa: S305 -- single blocks, as published
+        self._cipher = Cipher(AES(key[:16]), ECB()).encryptor()  # noqa: S305 -- single blocks, as published
+        self._lock = threading.Lock()
         self._pad = int.from_bytes(self._encrypt(key[16:32]))
         self._tables: dict[int, tuple[int, int, int]] = {}
+
+    def _encrypt(self, blocks: bytes) -> bytes:
+        with self._lock:
+            return self._cipher.update(blocks)
 
     def _table(self, bits: int) -> tuple[int, int, int]:
         """Numbers of as many blocks as there are bits: a one in each block, the bits before each, the padding."""

@@ -61,12 +61,13 @@ FOLDERS = _words("""
 """)
 """Directories and names in them that systems have."""
 ENDINGS = _words("""
-    7z a aac apk app asp aspx avi bak bash bat bin bmp bz2 c cab cap cc cer cfg cgi class cmd conf cpp crt csr css csv
-    dat db deb der dll dmg doc docx dylib eml exe flac flv gif gpg gz h htm html ico img inf ini ipa iso jar java jpeg
-    jpg js json jsp key ko lib lnk lock log lua lz4 m3u8 m4a m4s map md mdb mkv mov mp3 mp4 mpd mpg msg msi o odp ods
-    odt ogg old otf out pcap pcapng pdb pdf pem pfx php pid pl png pol ppt pptx ps1 psd py pyc rar rb rpm rtf scope
-    scr scss service sh slice so sock socket sql sqlite svg swf sys tar tgz tif tiff tmp toml torrent ts tsv ttf txt
-    vbs vhd vmdk wasm wav webm webp wim wma wmv woff woff2 xls xlsx xml xz yaml yml zip zst
+    1 2 3 7z a aac apk app asp aspx avi bak bash bat bin bmp bz2 c cab cap cc cdx cer cfg cgi class cmd conf cpp crt
+    csr css csv dat db deb der dll dmg doc docx duckdb dylib eml etl evtx exe flac flv gif gpg gz h htm html ico img
+    inf ini ipa ipynb iso jar java jpeg jpg js json jsonl jsp key ko lib lnk lock log lua lz4 m3u8 m4a m4s map md mdb
+    mkv mmdb mov mp3 mp4 mpd mpg msg msi ndjson o odp ods odt ogg old orig otf out parquet part pcap pcapng pdb pdf
+    pem pfx php pid pl png pol ppt pptx ps1 psd py pyc rar rb rpm rtf scope scr scss service sh slice so sock socket
+    sql sqlite svg swf sys tar tgz tif tiff tmp toml torrent ts tsv ttf txt vbs vhd vmdk wal wasm wav webm webp wim
+    wma wmv woff woff2 xls xlsx xml xz yaml yml zip zst
 """)
 """Endings of files."""
 SOFTWARE = _words("""

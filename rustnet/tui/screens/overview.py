@@ -14,6 +14,7 @@ from textual.widget import Widget
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
 from rustnet.present.text import cut
+from rustnet.present.values import clock_time
 from rustnet.query.filters import FilterError
 from rustnet.query.session import Session
 from rustnet.query.views.flow_list import Context
@@ -24,10 +25,11 @@ from rustnet.tui.bindings import bindings
 from rustnet.tui.neighbours import TableNeighbours
 from rustnet.tui.pane import Pane
 from rustnet.tui.widgets.filter_line import FilterLine, counted
+from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, Look, titled
 from rustnet.tui.widgets.flow_table import FlowTable, ListRequest, ListSnapshot, load_list
 from rustnet.tui.widgets.sidebar import LEAST_AREA, WIDTH, Sidebar
 
-ROOMY = 138 + WIDTH
+ROOMY = 142 + WIDTH
 """Width from which on the sidebar is shown unless it was closed: the list has all its columns beside it."""
 SIDE_KEY = "overview.side"
 
@@ -199,7 +201,7 @@ class Overview(Pane):
         arrow = "↓" if order.descending else "↑"
         parts.append(_("sorted by {column} {arrow}").format(column=title or _("beginning"), arrow=arrow))
         if spec.since is not None:
-            parts.append(_("with packets since the mark"))
+            parts.append(_("with packets since {time}").format(time=clock_time(spec.since)))
         hidden = 0 if spec.loopback or known.loopback == known.total else known.loopback
         if hidden:
             parts.append(_("{count} loopback flows hidden").format(count=f"{hidden:,}"))
@@ -289,6 +291,21 @@ class Overview(Pane):
             return
         self.side_wanted = not self.query_one(Sidebar).has_class("-shown")
         self._show_side(self.size.width)
+
+    def action_columns(self) -> None:
+        """Choose the columns of the list."""
+        from rustnet.tui.dialogs.columns import ColumnsDialog  # noqa: PLC0415 -- a dialog
+
+        table = self.table
+        look = table.look or Look()
+        every = [titled(column, look) for column in COLUMNS.values()]
+
+        def chosen(keys: tuple[str, ...] | None) -> None:
+            if keys:
+                table.chosen_columns = keys
+                table.choose_columns()
+
+        self.browser.push_screen(ColumnsDialog(every, table.chosen_columns or USUAL), chosen)
 
     def action_ports(self) -> None:
         """Show services, or ports."""

@@ -47,8 +47,10 @@ class Placed:
         return self.x + self.width
 
 
-def layout(columns: Sequence[Column], width: int, widths: Mapping[str, int] | None = None) -> tuple[Placed, ...]:
-    """Place columns within ``width`` cells; ``widths`` are those that the user chose.
+def layout(
+    columns: Sequence[Column], width: int, widths: Mapping[str, int] | None = None, gutter: int = GUTTER
+) -> tuple[Placed, ...]:
+    """Place columns within ``width`` cells after a gutter; ``widths`` are those that the user chose.
 
     The result depends on nothing else, so that columns stay where they are while rows change.
     """
@@ -56,7 +58,7 @@ def layout(columns: Sequence[Column], width: int, widths: Mapping[str, int] | No
     sizes = {c.key: given.get(c.key, c.width) for c in columns}
 
     def used() -> int:
-        return GUTTER + sum(sizes.values()) + GAP * len(sizes)
+        return gutter + sum(sizes.values()) + GAP * len(sizes)
 
     for column in sorted((c for c in columns if c.drop), key=lambda c: c.drop):
         if used() <= width:
@@ -67,7 +69,7 @@ def layout(columns: Sequence[Column], width: int, widths: Mapping[str, int] | No
             sizes[column.key] = min(sizes[column.key], column.compact)
     shown = [c for c in columns if c.key in sizes]
     _share(width - used(), [c for c in shown if c.weight and c.key not in given], sizes)
-    placed, x = [], GUTTER
+    placed, x = [], gutter
     for column in shown:
         room = min(sizes[column.key], width - x)
         if room < 1:

@@ -1,7 +1,7 @@
 """What the list of flows shows of a flow: a text and a style for each column."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rustnet.i18n import N_, _
 from rustnet.present.values import duration, humanised, short_moment
@@ -69,12 +69,15 @@ class Look:
     now_ns: int | None = None
     """Packet time as of which flows are shown."""
     gateways: frozenset[str] = frozenset()
+    clocks: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    """Packet time of captures that had ended before: their flows were not seen to go on."""
 
     @classmethod
     def of(cls, known: Context, *, names: bool, services: bool) -> "Look":
         """Return the look of flows in a session."""
         living = known.being_written or known.at is not None
-        return cls(names, services, living, living, known.now_ns, known.gateways)
+        clocks = {} if known.moment is None else dict(known.moment.clocks or ())
+        return cls(names, services, living, living, known.now_ns, known.gateways, clocks)
 
 
 def titled(column: Column, look: Look) -> Column:
@@ -136,7 +139,7 @@ class FlowCells:
         """First character of a flow's row and its style: how near the flow is to its end."""
         if not flow.open:
             return ("x", "dim") if self.look.mixed else (" ", "")
-        passed = flow.staleness(self.look.now_ns)
+        passed = flow.staleness(self.look.clocks.get(flow.capture_id, self.look.now_ns))
         if passed is None or passed < STALE:
             return " ", ""
         return ("!", "error") if passed >= LATE else ("-", "warn")

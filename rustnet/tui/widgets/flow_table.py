@@ -115,6 +115,7 @@ class FlowTable(Table):
     """The list of flows."""
 
     WRAPS: ClassVar[bool] = True
+    GUTTER: ClassVar[int] = 2
 
     class Chosen(Message):
         """A flow was opened."""

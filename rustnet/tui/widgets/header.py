@@ -8,7 +8,7 @@ from textual import events
 from textual.message import Message
 from textual.scroll_view import ScrollView
 
-from rustnet.tui.widgets.columns import LEAST_WIDTH, WIDEST, Column, Placed, border_at, column_at, layout, moved
+from rustnet.tui.widgets.columns import GUTTER, LEAST_WIDTH, WIDEST, Column, Placed, border_at, column_at, layout, moved
 
 DRAG_CELLS = 2
 """The mouse moves at least this far before a title is dragged."""
@@ -18,6 +18,8 @@ class Headed(ScrollView):
     """Columns with a header in the first line of the widget."""
 
     ALLOW_SELECT: ClassVar[bool] = False
+    GUTTER: ClassVar[int] = GUTTER
+    """Cells before the first column."""
 
     class Sorted(Message):
         """The title of a column was clicked."""
@@ -73,7 +75,7 @@ class Headed(ScrollView):
 
     def place_columns(self) -> None:
         """Place the columns in the width that there is."""
-        self.placed = layout(self.columns, self.size.width, self.widths)
+        self.placed = layout(self.columns, self.size.width, self.widths, self.GUTTER)
         self.redraw()
 
     def on_mouse_down(self, event: events.MouseDown) -> None:

@@ -57,7 +57,7 @@ class NeighbourStrip(Widget):
             row = self.neighbours.row(y - 1, placed)
         elif y == 1:
             row = Row([Cell(self.alone)])
-        if row is None:
+        if row is None or not row.cells:
             return Strip.blank(width, self.rich_style)
         mark = "▌" if y == 1 and row.mark == " " else row.mark
         segments = [Segment(fit(mark, 1), style)]

@@ -256,7 +256,7 @@ class Table(Headed, can_focus=True):
         chosen = self.style_of("cursor" if self.has_focus else "blurred") if selected else None
         base = chosen or self.style_of(row.style)
         mark = "▌" if selected and row.mark == " " else row.mark
-        segments = [Segment(fit(mark, 1), base)]
+        segments = [Segment(fit(mark, self.GUTTER), base)]
         focus = self.selected_column() if selected and self.has_focus else ""
         for place, cell in zip(self.placed, row.cells, strict=False):
             style = chosen or (self.style_of(cell.style) if cell.style else base)
@@ -269,7 +269,7 @@ class Table(Headed, can_focus=True):
     def header_strip(self, width: int) -> Strip:
         """Draw the titles; the sorted column's has an arrow and a line below."""
         plain = self.style_of("header")
-        segments = [Segment(" ", plain)]
+        segments = [Segment(" " * self.GUTTER, plain)]
         for place in self.placed:
             title, style = place.column.title, plain
             if place.column.key == self.sort_key:
@@ -277,7 +277,11 @@ class Table(Headed, can_focus=True):
                 gap = " " if cell_len(title) + 2 <= place.width else ""
                 room = min(cell_len(title), place.width - len(gap) - 1)
                 title, style = f"{fit(title, room)}{gap}{arrow}", self.style_of("sorted")
-            segments += (Segment(fit(title, place.width, right=place.column.right), style), Segment(" ", plain))
+            shown = fit(title, min(cell_len(title), place.width))
+            fill = Segment(" " * (place.width - cell_len(shown)), plain)
+            text = Segment(shown, style)
+            segments += (fill, text) if place.column.right else (text, fill)
+            segments.append(Segment(" ", plain))
         return Strip(segments).adjust_cell_length(width, plain)
 
     # ---- cursor --------------------------------------------------------------------------------------------------

@@ -80,6 +80,7 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
     CSS = """
     * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     Toast { border-left: none; padding: 0 2; margin: 0; }
+    SearchIcon { display: none; }
     """
 
     def __init__(

@@ -22,7 +22,7 @@ from rustnet.tui.app import Browser, screen_text
 from rustnet.tui.presenter import Presenter
 from rustnet.tui.screens.overview import ListLine, Overview
 from rustnet.tui.widgets.filter_line import FilterLine, completed
-from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, FlowCells, Look, short_size
+from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, FlowCells, Look, short_rtt, short_size
 from rustnet.tui.widgets.flow_table import COUNT_KEY, FlowTable
 from rustnet.tui.widgets.sidebar import Sidebar
 from tests.tui.support import browser, check_golden, settle
@@ -592,10 +592,12 @@ CELLS: list[tuple[ListedFlow, str, Look | None, str, str]] = [
     (changed(state=None), "state", None, "S1", ""),
     (changed(end_reason="fin"), "state", LIVING, "closed", "dim"),
     (changed(end_reason="fin"), "state", None, "ESTABLISHED", ""),
-    (FLOW, "rtt", None, "23.4 ms", "ok"),
-    (changed(rtt_ms=149.0), "rtt", None, "149.0 ms", "warn"),
-    (changed(rtt_ms=150.0), "rtt", None, "150.0 ms", "error"),
+    (FLOW, "rtt", None, "23.4ms", "ok"),
+    (changed(rtt_ms=149.0), "rtt", None, "149ms", "warn"),
+    (changed(rtt_ms=150.0), "rtt", None, "150ms", "error"),
     (changed(rtt_ms=None), "rtt", None, "-", "dim"),
+    (changed(rtt_ms=float("nan")), "rtt", None, "-", "dim"),
+    (changed(rtt_ms=float("inf")), "rtt", None, "-", "dim"),
     (FLOW, "bytes", None, "3.1M/928K", ""),
     (FLOW, "bytes", LIVING, "1.5K/0", ""),
     (changed(end_reason="idle"), "bytes", LIVING, "n/a", "dim"),
@@ -613,6 +615,19 @@ CELLS: list[tuple[ListedFlow, str, Look | None, str, str]] = [
 )
 def test_cells(flow: ListedFlow, key: str, look: Look | None, text: str, style: str) -> None:
     assert cell(flow, key, look) == (text, style)
+
+
+EMPTY = ListedFlow(
+    1, 0, 0, 0, None, "", None, None, None, "", None, End(None, None, None, None, None, None, None, None, None, None),
+    End(None, None, None, None, None, None, None, None, None, None), True, None, None, None, None, None, None,
+    None, None, None, None, None, False, None,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", COLUMNS)
+def test_a_flow_of_which_nothing_is_known_has_cells(key: str) -> None:
+    for look in (Look(), LIVING, Look(names=False, services=False)):
+        assert isinstance(cell(EMPTY, key, look)[0], str)
 
 
 def test_marks_are_words_for_screen_readers() -> None:
@@ -662,6 +677,32 @@ def test_titles_of_groups() -> None:
 )  # fmt: skip
 def test_short_sizes(count: float | None, text: str) -> None:
     assert short_size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0.04, "0.04ms"),
+        (0.996, "1.0ms"),
+        (99.94, "99.9ms"),
+        (99.96, "100ms"),
+        (9_999, "9999ms"),
+        (12_500, "12.5s"),
+        (2_000_000, "2000s"),
+    ],
+)
+def test_short_round_trip_times(ms: float, text: str) -> None:
+    assert short_rtt(ms) == text
+
+
+async def test_an_empty_list_says_why(web: Path) -> None:
+    async with opened(web) as o:
+        await o.press("t")
+        assert "no flow is open; t shows those that have ended" in o.row(0)
+        await o.press("t", "slash", *"port:9", "enter")
+        assert "no flow matches the filter; Esc clears it" in o.row(0)
+        await o.press("escape")
+        assert "no flow" not in o.row(0)
 
 
 def test_the_look_follows_the_session() -> None:

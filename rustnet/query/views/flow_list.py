@@ -1,7 +1,7 @@
 """The list of flows: how many there are, their order, and the rows of a few of them, for millions of flows.
 
 Nothing here reads all columns of all flows. A page is the numbers of its flows by their order, then the rows of these
-numbers. `FlowIndex` has the numbers of all flows of a list in order, four bytes each.
+numbers. `FlowIndex` has the numbers of all flows of a list in order, eight bytes each.
 """
 
 import ipaddress
@@ -272,7 +272,7 @@ def page_ids(
     chosen = choose(session, spec, known, order, group)
     tail = f" LIMIT {int(limit)}" + (f" OFFSET {int(first)}" if first else "")
     sql = chosen.sql("flows.flow_id", order_by(order, known.sides, from_end=from_end), tail)
-    ids = [int(row[0]) for row in session.execute_own(sql, chosen.params).rows]
+    ids = [int(row[0]) for row in session.execute_own(sql, chosen.params).rows if row[0] is not None]
     return ids[::-1] if from_end else ids
 
 
@@ -301,7 +301,7 @@ def count(session: Session, spec: ViewSpec, known: Context, group: Group | None 
 def index(session: Session, spec: ViewSpec, known: Context, order: Order, group: Group | None = None) -> FlowIndex:
     """Numbers of all flows of a list in order."""
     chosen = choose(session, spec, known, order, group)
-    sql = chosen.sql("flows.flow_id::UINTEGER AS flow_id", order_by(order, known.sides))
+    sql = chosen.sql("coalesce(flows.flow_id, 0) AS flow_id", order_by(order, known.sides))
     return FlowIndex(session.arrays(sql, chosen.params)["flow_id"])
 
 
@@ -420,8 +420,9 @@ def _listed(row: dict[str, Any]) -> ListedFlow:
     src, dst = _end(row, "src"), _end(row, "dst")
     get = row.get
     return ListedFlow(
-        row["flow_id"], row["capture_id"], row["started_at"], row["ended_at"], get("closed_at"), row["protocol"],
-        get("direction"), get("state"), get("conn_state"), row["end_reason"], get("idle_timeout_ms"),
+        row["flow_id"], row["capture_id"] or 0, row["started_at"] or 0, row["ended_at"] or 0, get("closed_at"),
+        row["protocol"] or "", get("direction"), get("state"), get("conn_state"), row["end_reason"] or "",
+        get("idle_timeout_ms"),
         dst if swapped else src, src if swapped else dst, not swapped,
         get("service"), get("app"), get("app_source"), get("hostname"), get("hostname_source"), get("rtt_ms"),
         get("process_name"), get("process_pid"), get("process_username"), get("process_namespace"),

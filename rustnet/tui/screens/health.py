@@ -168,7 +168,7 @@ class HealthPane(PartsPane):
         if kind:
             name = self.browser.presenter.text(kind, "kind", kind=Kind.WORD).replace("_", " ")
             words = ngettext("{n} place of {kind}", "{n} places of {kind}", count).format(n=f"{count:,}", kind=name)
-            return f"{words} · " + _("Enter opens the flow, Esc goes back")
+            return " · ".join((words, _("Enter opens the flow, Esc goes back")))
         if part == "anomalies":
             if not count:
                 return _("Nothing unusual was recorded in what is shown.")

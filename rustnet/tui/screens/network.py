@@ -1,5 +1,6 @@
 """Network: interfaces with their traffic, VLANs, tunnels, gateways, and routes where a session has them."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -70,7 +71,19 @@ class NetworkPane(PartsPane):
     def show(self, snapshot: tuple[str, Listing, bool]) -> None:
         """Show the list, and in words what the session does not have."""
         part, listing, routes = snapshot
+        if part == "interfaces":
+            listing = self._with_own_names(listing)
         self.show_listing(part, listing, self._words(part, listing, routes=routes))
+
+    def _with_own_names(self, listing: Listing) -> Listing:
+        """Add the names that the configuration has for interfaces."""
+        names = {} if self.browser.presenter.redacting else self.browser.settings.interfaces
+        at = [field.name for field in listing.fields].index("name")
+        rows = [
+            (*row[:at], f"{row[at]} ({names[row[at]]})" if row[at] in names else row[at], *row[at + 1 :])
+            for row in listing.rows
+        ]
+        return dataclasses.replace(listing, rows=rows)
 
     def _words(self, part: str, listing: Listing, *, routes: bool) -> str:
         count = len(listing.rows)

@@ -17,6 +17,8 @@ LATE = 0.9
 """Part of a flow's idle timeout after which it is about to end."""
 GOOD_RTT_MS = 50
 SLOW_RTT_MS = 150
+LONGEST_MS = 1e12
+"""Round-trip time from which on it is none."""
 COMPACT_APP = 24
 """Width below which the application is shown without transport and name."""
 NOTHING = "-"
@@ -244,10 +246,10 @@ class FlowCells:
 
     @staticmethod
     def _rtt(flow: ListedFlow) -> Cell:
-        if flow.rtt_ms is None:
+        if flow.rtt_ms is None or not abs(flow.rtt_ms) < LONGEST_MS:  # a session may contain any number, or none
             return Cell(NOTHING, "dim")
         style = "ok" if flow.rtt_ms < GOOD_RTT_MS else "warn" if flow.rtt_ms < SLOW_RTT_MS else "error"
-        return Cell(duration(round(flow.rtt_ms * 1_000_000)), style)
+        return Cell(short_rtt(flow.rtt_ms), style)
 
     def _bytes(self, flow: ListedFlow) -> Cell:
         if not self.look.rates:
@@ -263,6 +265,15 @@ class FlowCells:
         number = self._text(flow.remote.asn, kind=Kind.AUTONOMOUS_SYSTEM)
         name = self._text(flow.remote.as_name, kind=Kind.AUTONOMOUS_SYSTEM) if flow.remote.as_name else ""
         return Cell(f"AS{number} {name}".rstrip())
+
+
+def short_rtt(ms: float) -> str:
+    """A round-trip time in at most seven characters: ``0.04ms``, ``41.7ms``, ``116ms``, ``12.5s``."""
+    if ms < 0.995:
+        return f"{ms:.2f}ms"
+    if ms < 99.95:
+        return f"{ms:.1f}ms"
+    return f"{ms:.0f}ms" if ms < 9_999.5 else f"{ms / 1000:.1f}s" if ms < 999_950 else f"{ms / 1000:.0f}s"
 
 
 def short_size(count: float | None) -> str:

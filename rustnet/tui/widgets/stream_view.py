@@ -51,6 +51,7 @@ class StreamView(ScrollingView):
     DEFAULT_CSS = """
     StreamView {
         height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         & > .stream--src { color: $tx; }
         & > .stream--dst { color: $rx; }
         & > .stream--head { color: $foreground-muted; }
@@ -152,7 +153,7 @@ class StreamView(ScrollingView):
 
     def _build(self) -> None:
         """Divide the payload into lines."""
-        width = max(20, self.size.width - 3)
+        width = max(20, self.room - 3)
         lines = [Line("note", -1, text=text) for words in (self.problem, *self.notes) if words
                  for text in wrapped(words, width)]  # fmt: skip
         before: bool | None = None
@@ -172,11 +173,11 @@ class StreamView(ScrollingView):
         if self._reading:
             lines.append(Line("note", -1, text=_("reading …")))
         self._lines = lines
-        self.virtual_size = Size(self.size.width, len(lines))
+        self.virtual_size = Size(self.room, len(lines))
         self.refresh()
 
     def _hex_lines(self, number: int, chunk: Chunk) -> list[Line]:
-        columns = columns_for(self.size.width)
+        columns = columns_for(self.room)
         return [
             Line("data", number, at, min(at + columns, len(chunk.data))) for at in range(0, len(chunk.data), columns)
         ]
@@ -190,7 +191,7 @@ class StreamView(ScrollingView):
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
         at = y + self.scroll_offset.y
-        width, plain = self.size.width, self.rich_style
+        width, plain = self.room, self.rich_style
         if at >= len(self._lines):
             return Strip.blank(width, plain)
         line = self._lines[at]
@@ -217,7 +218,7 @@ class StreamView(ScrollingView):
         return self._strip(f"{glyph} {start:06x}  {digits(part, columns)}  {characters(part)}", side)
 
     def _strip(self, text: str, style: str) -> Strip:
-        width = self.size.width
+        width = self.room
         return Strip([Segment(fit(text, width), self.get_component_rich_style(f"stream--{style}"))])
 
     # ---- moving, copying -----------------------------------------------------------------------------------------

@@ -231,6 +231,14 @@ def test_lists_as_of_a_time_are_those_of_flows_at(session: Session) -> None:
                     assert ends[0].rate is None
 
 
+def test_rows_may_lack_every_value() -> None:
+    names = ("flow_id", "capture_id", "started_at", "ended_at", "protocol", "end_reason", "local_is_dst")
+    flow = flow_list._listed(dict.fromkeys(names))
+    assert (flow.started_ns, flow.protocol, flow.end_reason, flow.open) == (0, "", "", False)
+    assert flow.bytes is None
+    assert flow.remote.cast == ""
+
+
 def test_flows_since_a_time_had_packets_since(session: Session, known: Context) -> None:
     since = moments(session)[2]
     spec = ViewSpec(since=since)

@@ -268,6 +268,8 @@ class Browser(PaletteCommands, Clipboard, Timekeeping, Guarded, App[int]):
             self._writer_timer.stop()
 
     def _show_waiting(self) -> None:
+        if not self.screen_stack:  # the app is ending
+            return
         seconds = self.runner.running_seconds
         words = (
             _("asking … {seconds} s (Esc stops)").format(seconds=f"{seconds:.1f}")

@@ -10,7 +10,6 @@ from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
 from rustnet.present.text import width
 from rustnet.tui.widgets.part_line import PartLine
-from rustnet.tui.widgets.status_line import StatusLine
 from rustnet.tui.widgets.table import Table
 from tests.support.paths import ROOT
 from tests.tui.support import browser, check_golden, settle
@@ -61,9 +60,11 @@ async def click_title(pilot: "Pilot[Any]", table: Table, title: str) -> None:
 
 
 async def golden(pilot: "Pilot[Any]", name: str) -> None:
-    """Compare the screen with the stored text, once it says no more that it asks."""
+    """Compare the screen with the stored text, with the time bar laid out for its width."""
     app: Any = pilot.app
-    await settle(pilot, lambda: not any(line.note for line in app.frame.query(StatusLine)))
+    await settle(pilot, lambda: app.progress is not None)
+    app.lay_out_time()
+    await settle(pilot)
     check_golden(app, name)
 
 

@@ -681,7 +681,15 @@ def test_short_sizes(count: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("ms", "text"),
-    [(0.04, "0.0ms"), (99.94, "99.9ms"), (99.96, "100ms"), (9_999, "9999ms"), (12_500, "12.5s"), (2_000_000, "2000s")],
+    [
+        (0.04, "0.04ms"),
+        (0.996, "1.0ms"),
+        (99.94, "99.9ms"),
+        (99.96, "100ms"),
+        (9_999, "9999ms"),
+        (12_500, "12.5s"),
+        (2_000_000, "2000s"),
+    ],
 )
 def test_short_round_trip_times(ms: float, text: str) -> None:
     assert short_rtt(ms) == text

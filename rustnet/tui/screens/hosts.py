@@ -196,15 +196,12 @@ class HostsPane(PartsPane):
             return ngettext("{n} address sent packets", "{n} addresses sent packets", count).format(n=f"{count:,}")
         if part == "names":
             words = ngettext("{n} name of an address", "{n} names of addresses", count).format(n=f"{count:,}")
-            return f"{words} · " + _("in the order in which they were learned; by: what taught it")
+            return " · ".join((words, _("in the order in which they were learned; by: what taught it")))
         if part == "sockets":
             words = ngettext("{n} listener proved by traffic", "{n} listeners proved by traffic", count)
             words = words.format(n=f"{count:,}")
-            return (
-                words
-                if sockets
-                else f"{words} · " + _("The session has no list of the host's open sockets; a live capture records it.")
-            )
+            none = _("The session has no list of the host's open sockets; a live capture records it.")
+            return words if sockets else f"{words} · {none}"
         words = ngettext("{n} name of a flow in another tool", "{n} names of flows in other tools", count)
         return words.format(n=f"{count:,}") if count else _("No other tool's records were matched with the flows.")
 

@@ -268,7 +268,9 @@ class FlowCells:
 
 
 def short_rtt(ms: float) -> str:
-    """A round-trip time in at most seven characters: ``41.7ms``, ``116ms``, ``12.5s``."""
+    """A round-trip time in at most seven characters: ``0.04ms``, ``41.7ms``, ``116ms``, ``12.5s``."""
+    if ms < 0.995:
+        return f"{ms:.2f}ms"
     if ms < 99.95:
         return f"{ms:.1f}ms"
     return f"{ms:.0f}ms" if ms < 9_999.5 else f"{ms / 1000:.1f}s" if ms < 999_950 else f"{ms / 1000:.0f}s"

@@ -49,6 +49,13 @@ SELECT capture_id, count(*), coalesce(sum(length), 0)::BIGINT, count(*) FILTER (
     count(*) FILTER (flow_id IS NULL), count(*) FILTER (duplicate)
 FROM packets GROUP BY capture_id ORDER BY capture_id"""
 
+_HAS_CONFINEMENT = """
+SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'confinement'"""
+
+_CONFINEMENT = """
+SELECT layer, state, detail, count(DISTINCT capture_id)::BIGINT FROM confinement GROUP BY layer, state, detail
+ORDER BY min(rowid), state, detail LIMIT 20"""
+
 _WITHOUT_TIME = "SELECT count(*) FROM anomalies WHERE ts IS NULL"
 
 _SOURCES = """
@@ -75,6 +82,17 @@ class SoFar:
 
 
 @dataclass(frozen=True, slots=True)
+class Confined:
+    """A layer of the sandbox around the processes that parsed."""
+
+    layer: str
+    state: str
+    detail: str | None
+    captures: int
+    """Captures that it is so for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Captures:
     """Captures with what is known of their completeness."""
 
@@ -84,6 +102,8 @@ class Captures:
     meta: dict[str, str]
     """Properties of the session's file."""
     partial: "list[PartialCapture]"
+    confinement: list[Confined]
+    """Empty if the session does not state it."""
     statement: Statement
 
 
@@ -100,7 +120,14 @@ def captures(session: "Session", spec: ViewSpec) -> Captures:
         if key in ("schema_version", "rustnet_version", "created")
     }
     statement = Statement(catalogue.load()["capture-health"].sql)
-    return Captures(summary.health(session), so_far, meta, session.partial_captures(), statement)
+    return Captures(summary.health(session), so_far, meta, session.partial_captures(), confinement(session), statement)
+
+
+def confinement(session: "Session") -> list[Confined]:
+    """Layers of the sandbox around the processes that parsed, as stored; earlier versions stored none."""
+    if not session.execute_own(_HAS_CONFINEMENT).rows[0][0]:
+        return []
+    return [Confined(*row) for row in session.execute_own(_CONFINEMENT).rows]
 
 
 def anomalies(session: "Session", spec: ViewSpec) -> Listing:

@@ -174,11 +174,34 @@ def _session(snapshot: Captures) -> list[Line]:
         Line(_("made by"), _("rustnet {version}").format(version=meta.get("rustnet_version", "-")),
              _("schema {version}").format(version=meta.get("schema_version", "-"))),
         Line(_("made at"), meta.get("created", "-")),
-        Line(_("confinement while parsing"), "-", _("not recorded in the session"), "dim"),
+        *_confinement(snapshot),
     ]  # fmt: skip
     for partial in snapshot.partial:
         words = _("its replay was killed; it has only the packets that had been stored")
         lines.append(Line(_("Capture {n}").format(n=partial.capture_id), f"{partial.packets:,}", words, "error"))
+    return lines
+
+
+def _confinement(snapshot: Captures) -> list[Line]:
+    """Rows about the sandbox around the processes that parsed."""
+    label = _("confinement while parsing")
+    if not snapshot.confinement:
+        return [Line(label, "-", _("not recorded in the session"), "dim")]
+    names = {
+        "user": _("user"), "capabilities": _("capabilities"), "no_new_privileges": _("no new privileges"),
+        "landlock": "Landlock", "system_calls": _("system calls (seccomp)"),
+    }  # fmt: skip
+    states = {
+        "in_force": (_("in force"), "ok"), "partial": (_("in part"), "warn"), "not_needed": (_("not needed"), "ok"),
+        "off": (_("off"), "warn"), "unavailable": (_("not available"), "warn"),
+    }  # fmt: skip
+    several = len(snapshot.captures) > 1
+    lines = [Line(label)]
+    for each in snapshot.confinement:
+        words, state = states.get(each.state, (each.state, ""))
+        count = ngettext("{n} capture", "{n} captures", each.captures).format(n=f"{each.captures:,}") if several else ""
+        remark = " · ".join(filter(None, (each.detail, count)))
+        lines.append(Line(f"  {names.get(each.layer, each.layer)}", words, remark, state))
     return lines
 
 

@@ -215,7 +215,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("browser.group", N_("true or false"), "false", "true", flag),
         Setting("browser.columns", N_("a list of columns"), "none", '["process", "remote", "app", "bytes"]', texts),
         Setting("browser.widths", N_("a table of columns and widths"), "none", "{ remote = 40 }", numbers_by_name),
-        Setting("browser.keys", N_("a table of actions and keys"), "none", '{ "sort.next" = "o" }', texts_by_name),
+        Setting("browser.keys", N_("a table of actions and keys"), "none", '{ "sort.next" = "Z" }', texts_by_name),
         Setting("browser.accessible", N_("true or false"), "false", "true", flag),
     )
 }

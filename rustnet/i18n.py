@@ -89,6 +89,11 @@ def _catalogue() -> gettext.NullTranslations:
         return gettext.NullTranslations()
 
 
+def load_messages() -> None:
+    """Open the catalogue, in a process that may not open files later."""
+    _catalogue()
+
+
 def _(message: str) -> str:
     """``message`` in the user's language."""
     return _catalogue().gettext(message) if message else ""  # gettext answers "" with its header

@@ -326,6 +326,23 @@ def test_help_and_errors_are_in_the_language(language: str, tmp_path: Path) -> N
     assert any(option in wrong.stderr.decode() for option in options), wrong.stderr.decode()
 
 
+def test_errors_of_the_parsing_process_and_of_filters_are_in_the_language(tmp_path: Path) -> None:
+    """The process that parses is confined before it shows anything: its catalogue is open by then."""
+    capture, session = tmp_path / "web.pcap", tmp_path / "s.duckdb"
+    capture.write_bytes(pcap(dns_flow()))
+    words = {message[0]: forms[0] for message, forms in po.read("de").messages.items()}
+    made = said("replay", "--no-tui", "--db", session, capture, __file__, LANGUAGE="de")
+    text = words["{name}: not a capture: looks like {kind}"].format(name=__file__, kind=words["text"])
+    assert made.stderr.decode() == f"rustnet: {words['error: {words}'].format(words=text)}\n"
+    assert words["complete: read to a clean end"] in made.stdout.decode()
+    wrong = said("flows", session, "bytes:>1Q", LANGUAGE="de")
+    assert words["is not a size like 1500, 10M or 64Ki"] in wrong.stderr.decode()
+    assert words["size: 1500, >10M, 1Ki-2Ki"] in wrong.stderr.decode()
+    verified = said("verify", session, LANGUAGE="de")
+    same = words["{path}: same size and SHA-256"].format(path=capture)
+    assert squeezed(same) in squeezed(verified.stdout.decode())
+
+
 def test_a_terminal_that_cannot_show_the_language_ends_no_command() -> None:
     shown = said("--help", LANGUAGE="ja", LANG="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="ascii")
     assert shown.returncode == 0
@@ -362,6 +379,8 @@ def read_by_programs(run: Run, capture: Path, folder: Path) -> Iterator[object]:
     for table in STORED:
         done = run("query", session, "--sql", f"FROM {table}", "--format", "json")
         yield table, done.code, CHANGING.sub("", done.out)
+    refused = run("replay", capture, __file__, "--db", folder / "t.duckdb", "--json")
+    yield refused.code, CHANGING.sub("", refused.out)
     yield run("flows", session, "nonsense:x").code
     yield run("flows", folder / "none.duckdb").code
 

@@ -189,7 +189,7 @@ def _read(
             stage.add(batch, number)
             of_owners = not batch.names_only
     except InputError as error:
-        report.unreadable.append(str(error))
+        report.unreadable.append(error.sentence(_))
         _anomaly(con, capture_id, "sidecar_unreadable", [str(error)])
         return None
     report.sidecars += 1

@@ -53,7 +53,7 @@ Escape, Tab, PageUp and PageDown, which are fixed:
 
 ```toml
 [browser.keys]
-"sort.next" = "o"
+"sort.next" = "Z"
 "filter.open" = "/,f3"
 redact = ""        # no key
 ```

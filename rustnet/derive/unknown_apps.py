@@ -156,7 +156,8 @@ def _name_capture(
     try:
         chains, stopped = decoder(paths, merged, samples)
     except RustnetError as error:
-        outcome.failures.append(str(error) if str(error).startswith(path) else f"{source}: {error}")
+        words = error.sentence(_)
+        outcome.failures.append(words if words.startswith(path) else f"{source}: {words}")
         _record(con, capture_id, str(error), unknown)
         return
     named = store_apps(con, apps_by_flow(samples, chains))

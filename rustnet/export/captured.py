@@ -10,7 +10,7 @@ from pathlib import Path
 from rustnet.errors import InputError
 from rustnet.export import originals
 from rustnet.export.frame import packet_bytes
-from rustnet.i18n import marked
+from rustnet.i18n import _, marked
 from rustnet.query.selection import IngestedFile
 
 if typing.TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Originals:
                 try:
                     self._checked[key] = _compared(file, location.path, state.st_size)
                 except InputError as error:
-                    return Checked(None, str(error))
+                    return Checked(None, error.sentence(_))
             return self._checked[key]
 
     def packet(self, file: IngestedFile, packet: "StoredPacket") -> bytes:

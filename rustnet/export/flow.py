@@ -48,6 +48,7 @@ def shown_detail(session: "Session", spec: ViewSpec, flow_id: int) -> FlowDetail
     return dataclasses.replace(
         detail,
         flow=page.flow,
+        judged=detail.flow,
         types={name: detail.types.get(name, "DOUBLE") for name in page.flow},
         messages=[message for message in detail.messages if message.ts is None or message.ts <= spec.at],
         anomalies=until(detail.anomalies, 0),

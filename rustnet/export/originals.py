@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rustnet.errors import InputError, RustnetError
 from rustnet.filenames import as_path
+from rustnet.i18n import _
 from rustnet.query.selection import OriginalFile, originals
 
 if typing.TYPE_CHECKING:
@@ -35,22 +36,22 @@ def locate(original: OriginalFile, session: Path, given: Sequence[str] = (), *, 
     if given:
         chosen = _choose(original, [Path(name) for name in given], alone=alone)
         if chosen is None:
-            return Location(None, f"{original.source}: no file given with --source matches", missing=True)
+            return Location(
+                None, _("{path}: no file given with --source matches").format(path=original.source), missing=True
+            )
         if not chosen.is_file():
-            return Location(None, f"{chosen}: no such file", missing=True)
+            return Location(None, _("{path}: no such file").format(path=chosen), missing=True)
         return Location(chosen, "")
     if original.kind != "file":
-        what = "standard input" if original.source == "-" else f"{original.source} ({original.kind})"
-        return Location(
-            None,
-            f"was read from {what}, which cannot be read again; name a copy with --source",
-            missing=True,
-        )
+        what = _("standard input") if original.source == "-" else f"{original.source} ({original.kind})"
+        words = _("was read from {what}, which cannot be read again; name a copy with --source")
+        return Location(None, words.format(what=what), missing=True)
     source = Path(as_path(original.source))
     for path in (source, session.parent / source, session.parent / source.name):
         if path.is_file():
             return Location(path, "")
-    return Location(None, f"{original.source}: no such file; give its current path with --source", missing=True)
+    words = _("{path}: no such file; give its current path with --source")
+    return Location(None, words.format(path=original.source), missing=True)
 
 
 def stored_as(session: "Session", path: Path) -> tuple[int, int | None]:
@@ -102,9 +103,10 @@ def verify(original: OriginalFile, path: Path) -> str:
     except OSError as error:
         raise InputError("{path}: cannot be read: {strerror}", path=path, strerror=error.strerror or error) from None
     if original.bytes is not None and original.sha256 and size != original.bytes:
-        return f"has {size:,} bytes, but the ingested capture had {original.bytes:,}"
+        words = _("has {size:,} bytes, but the ingested capture had {bytes:,}")
+        return words.format(size=size, bytes=original.bytes)
     if original.sha256 and digest(path) != original.sha256:
-        return "its SHA-256 differs from that of the ingested capture"
+        return _("its SHA-256 differs from that of the ingested capture")
     return ""
 
 

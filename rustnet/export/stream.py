@@ -18,7 +18,7 @@ from rustnet.engine.numbers import WANTED_SIZE
 from rustnet.engine.tracker import Tracker
 from rustnet.errors import InputError
 from rustnet.export.captured import Checked, Originals
-from rustnet.i18n import marked
+from rustnet.i18n import _, marked
 from rustnet.policy.timeouts import IdleTimeouts
 from rustnet.query.selection import IngestedFile, ingested_files
 from rustnet.sources.frames import Frames
@@ -208,7 +208,7 @@ class StreamReader:
                     size += max(1, len(chunk.data))
         except InputError as error:
             self._ended = True
-            return StreamPage(tuple(chunks), more=False, problem=str(error), notes=tuple(notes))
+            return StreamPage(tuple(chunks), more=False, problem=error.sentence(_), notes=tuple(notes))
         more = bool(self._waiting) or not self._ended
         if not more and self._plan.cut:
             notes.append(TOO_MANY)

@@ -13,6 +13,7 @@ from rustnet.analysis.workers import WorkerError
 from rustnet.attribute.observation import Column
 from rustnet.attribute.packet_statements import FIELDS
 from rustnet.errors import InputError, StoppedError
+from rustnet.i18n import _
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.encoding import dumps, encode_batches, encode_record
 from rustnet.ingest.encoding_statements import encode_statements
@@ -125,9 +126,9 @@ def _open(
         opened = method(path, file, *more)
         message: list[Any] = ["opened", *(() if opened is None else astuple(opened))]
     except StoppedError as error:
-        message = [STOPPED, str(error)]
+        message = [STOPPED, error.sentence(_)]
     except InputError as error:
-        message = [FAILED, str(error)]
+        message = [FAILED, error.sentence(_)]
     except Exception:  # noqa: BLE001 - raised in the other process
         message = ["error", traceback.format_exc()]
     sender.send(dumps(message))

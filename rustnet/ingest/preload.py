@@ -6,6 +6,7 @@ import hashlib
 from rustnet.analysis.capture import Analysis
 from rustnet.dissect import registry
 from rustnet.dissect.quic.crypto import load_ciphers
+from rustnet.i18n import load_messages
 from rustnet.records import columns
 
 ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-16-le", "utf-16-be", "utf-16", "utf-32", "idna", "punycode", "cp437",
@@ -22,3 +23,4 @@ def preload(dissect: bool) -> None:
         columns(cls)
     Analysis(1, 1, dissect)  # the tables of services and ports
     load_ciphers()
+    load_messages()

@@ -242,7 +242,7 @@ class Run:
             except StoppedError:
                 self.report.interrupted = True
             except (InputError, ParserFailedError) as error:
-                self.report.failed.append((each.path, str(error)))
+                self.report.failed.append((each.path, error.sentence(_)))
                 self.report.interrupted |= self.stop.is_set()
             else:
                 continue
@@ -263,7 +263,7 @@ class Run:
             try:
                 opened = OpenInput(following.path)
             except InputError as error:
-                self.report.failed.append((following.path, str(error)))
+                self.report.failed.append((following.path, error.sentence(_)))
                 return None
             if self._already_ingested([opened]):
                 opened.file.close()
@@ -362,7 +362,7 @@ class Run:
         if self.stop.is_set():
             self.report.interrupted = True
         else:
-            self.report.failed.append((row.source, words))
+            self.report.failed.append((row.source, error.sentence(_)))
         outlet.totals.write_to(row)
         damage = self._note(outlet, row, "parser_failed", words)
         assert self.writer is not None

@@ -136,10 +136,12 @@ class FlowDetail:
     """Its first packets."""
     inner: int
     """Number of flows that it carries as a tunnel."""
+    judged: Fields | None = None
+    """Its row at the end, which the verdict over its owner is about, where ``flow`` is as of an earlier time."""
 
     def explanation(self, redact: "Redact | None" = None) -> Explanation:
         """Explain the verdict in sentences, one for each claim; ``redact`` replaces what they name."""
-        return explained(self.flow, fields_of(self.claims), fields_of(self.clocks), redact)
+        return explained(self.judged or self.flow, fields_of(self.claims), fields_of(self.clocks), redact)
 
     def __repr__(self) -> str:
         """Number and ends of the flow."""

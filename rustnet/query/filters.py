@@ -40,7 +40,8 @@ class FilterError(UsageError):
 
     def words(self, translate: Callable[[str], str]) -> str:
         """Reason and hint in one line."""
-        return "; ".join(filled(translate(part), self.fields, translate) for part in (self.reason, self.hint) if part)
+        reason, hint = (filled(translate(part), self.fields, translate) for part in (self.reason, self.hint))
+        return translate("{reason}; {hint}").format(reason=reason, hint=hint) if hint else reason
 
     def sentence(self, translate: Callable[[str], str]) -> str:
         """Reason and hint in one line, then the filter (or the part around the word) with carets under the word."""
@@ -56,6 +57,7 @@ class FilterError(UsageError):
 
 
 N_("filter: {words}")
+N_("{reason}; {hint}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rustnet.errors import UsageError
+from rustnet.errors import Phrase, UsageError
 from rustnet.query.compile import Scope, compile_filter
 from rustnet.query.execute import RowStream
 from rustnet.store.schema import quote_identifier
@@ -150,7 +150,9 @@ def _expression(name: str, known: Sequence[str]) -> str:
         return DERIVED[name]
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+        hint = Phrase("there is {known}", known=", ".join(known))
+        if near:
+            hint = Phrase("did you mean {name}?", name=near[0])
         raise UsageError("unknown column {name!r}: {hint}", name=name, hint=hint)
     return f"f.{quote_identifier(name)}"
 

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from rustnet.errors import InputError
+from rustnet.errors import InputError, Phrase
+from rustnet.i18n import N_
 from rustnet.sources.compressed import TooLargeError, compression, decode_start
 from rustnet.sources.stored import Stored
 
@@ -30,33 +31,33 @@ _CAPTURE, _PACKED, _SESSION, _OTHER = range(4)
 """What to do about an input of another format: convert it, unpack it, open it as a session, nothing."""
 
 _OTHER_FORMATS: tuple[tuple[int, bytes, str, int], ...] = (
-    (0, b"\x7fELF", "an ELF program or library", _OTHER),
-    (0, b"MZ", "a Windows program", _OTHER),
-    (0, b"snoop\0\0\0", "a Solaris snoop capture", _CAPTURE),
-    (0, b"btsnoop\0", "a Bluetooth btsnoop capture", _CAPTURE),
-    (0, b"GMBU", "a Microsoft Network Monitor 2 capture", _CAPTURE),
-    (0, b"RTSS", "a Microsoft Network Monitor 1 capture", _CAPTURE),
-    (0, b"XCP\0", "a NetXray or Windows Sniffer capture", _CAPTURE),
-    (0, b"TRSNIFF data    \x1a", "a DOS Sniffer capture", _CAPTURE),
-    (0, b"\x7fver", "an EtherPeek or OmniPeek capture", _CAPTURE),
-    (0, b"ObserverPktBuffe", "an Observer capture", _CAPTURE),
-    (0, b"\x1c\x00\x01\xab", "an Ixia lcap capture", _CAPTURE),
-    (0, b"\x1c\x00\x01\xac", "an Ixia lcap capture", _CAPTURE),
-    (0, b"\xab\x01\x00\x1c", "an Ixia lcap capture", _CAPTURE),
-    (0, b"\xac\x01\x00\x1c", "an Ixia lcap capture", _CAPTURE),
-    (0, b"PK\x03\x04", "a ZIP archive", _PACKED),
-    (0, b"PK\x05\x06", "an empty ZIP archive", _OTHER),
-    (0, b"BZh", "bzip2", _PACKED),
-    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _PACKED),
-    (0, b"Rar!", "a RAR archive", _PACKED),
-    (0, b"\x02\x21\x4c\x18", "lz4 in its legacy format", _PACKED),
-    (257, b"ustar", "a tar archive", _PACKED),
-    (8, b"DUCK", "a DuckDB database", _SESSION),
-    (0, b"SQLite format 3\0", "an SQLite database", _OTHER),
-    (0, b"PAR1", "a Parquet file", _OTHER),
-    (0, b"%PDF", "a PDF document", _OTHER),
-    (0, b"\x89PNG", "a PNG image", _OTHER),
-    (0, b"\xff\xd8\xff", "a JPEG image", _OTHER),
+    (0, b"\x7fELF", N_("an ELF program or library"), _OTHER),
+    (0, b"MZ", N_("a Windows program"), _OTHER),
+    (0, b"snoop\0\0\0", N_("a Solaris snoop capture"), _CAPTURE),
+    (0, b"btsnoop\0", N_("a Bluetooth btsnoop capture"), _CAPTURE),
+    (0, b"GMBU", N_("a Microsoft Network Monitor 2 capture"), _CAPTURE),
+    (0, b"RTSS", N_("a Microsoft Network Monitor 1 capture"), _CAPTURE),
+    (0, b"XCP\0", N_("a NetXray or Windows Sniffer capture"), _CAPTURE),
+    (0, b"TRSNIFF data    \x1a", N_("a DOS Sniffer capture"), _CAPTURE),
+    (0, b"\x7fver", N_("an EtherPeek or OmniPeek capture"), _CAPTURE),
+    (0, b"ObserverPktBuffe", N_("an Observer capture"), _CAPTURE),
+    (0, b"\x1c\x00\x01\xab", N_("an Ixia lcap capture"), _CAPTURE),
+    (0, b"\x1c\x00\x01\xac", N_("an Ixia lcap capture"), _CAPTURE),
+    (0, b"\xab\x01\x00\x1c", N_("an Ixia lcap capture"), _CAPTURE),
+    (0, b"\xac\x01\x00\x1c", N_("an Ixia lcap capture"), _CAPTURE),
+    (0, b"PK\x03\x04", N_("a ZIP archive"), _PACKED),
+    (0, b"PK\x05\x06", N_("an empty ZIP archive"), _OTHER),
+    (0, b"BZh", N_("bzip2"), _PACKED),
+    (0, b"7z\xbc\xaf\x27\x1c", N_("a 7-Zip archive"), _PACKED),
+    (0, b"Rar!", N_("a RAR archive"), _PACKED),
+    (0, b"\x02\x21\x4c\x18", N_("lz4 in its legacy format"), _PACKED),
+    (257, b"ustar", N_("a tar archive"), _PACKED),
+    (8, b"DUCK", N_("a DuckDB database"), _SESSION),
+    (0, b"SQLite format 3\0", N_("an SQLite database"), _OTHER),
+    (0, b"PAR1", N_("a Parquet file"), _OTHER),
+    (0, b"%PDF", N_("a PDF document"), _OTHER),
+    (0, b"\x89PNG", N_("a PNG image"), _OTHER),
+    (0, b"\xff\xd8\xff", N_("a JPEG image"), _OTHER),
 )
 
 
@@ -189,13 +190,16 @@ def _not_a_capture(name: str, start: bytes) -> InputError:
         return InputError("{name}: not a capture: begins with zeros", name=name)
     text = start[:256]
     if not any(c < 9 or 13 < c < 32 or c == 127 for c in text):
-        kind = "XML or HTML" if text.lstrip()[:1] == b"<" else "JSON" if text.lstrip()[:1] in (b"{", b"[") else "text"
+        kind = "JSON" if text.lstrip()[:1] in (b"{", b"[") else N_("text")
+        if text.lstrip()[:1] == b"<":
+            kind = N_("XML or HTML")
         return _other_format(name, kind, _OTHER)
     return InputError("{name}: not a capture: unknown format, begins with {hex}", name=name, hex=start[:8].hex(" "))
 
 
-def _other_format(name: str, kind: str, advice: int) -> InputError:
+def _other_format(name: str, words: str, advice: int) -> InputError:
     """Error for an input of another known format."""
+    kind = Phrase(words)
     if advice == _CAPTURE:
         return InputError("{name}: looks like {kind}; convert it with `editcap` first", name=name, kind=kind)
     if advice == _PACKED:

@@ -1,6 +1,5 @@
 """The app: state that all screens share, going to and fro between them, and what every key of the frame does."""
 
-import base64
 import contextlib
 import gc
 import os
@@ -16,13 +15,14 @@ from textual.widgets import Input, TextArea
 
 from rustnet.errors import ExitCode, RustnetError
 from rustnet.i18n import _
-from rustnet.present.text import cut, safe
+from rustnet.present.text import cut
 from rustnet.present.values import clock_time
 from rustnet.query.session import Session
 from rustnet.query.views.facts import SessionFacts, session_facts
 from rustnet.query.views.spec import ViewSpec
 from rustnet.records import Kind
 from rustnet.tui import themes
+from rustnet.tui.app_clipboard import Clipboard
 from rustnet.tui.app_commands import PaletteCommands, screen_text
 from rustnet.tui.bindings import UNBOUND, hints, keymap
 from rustnet.tui.dialogs.leave import Choice, LeaveDialog
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
 MOST_PLACES = 100
 """Most places that Escape can go back to."""
-LARGEST_COPY = 74_000
-"""Most bytes that terminals usually take for the clipboard."""
 WAIT_SHOWN_SECONDS = 0.15
 """Time of a question after which the status line counts."""
 WRITER_SECONDS = 0.5
@@ -70,7 +68,7 @@ class Place:
     cursor: object
 
 
-class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
+class Browser(PaletteCommands, Clipboard, Timekeeping, Guarded, App[int]):
     """A session in the terminal."""
 
     TITLE = "rustnet"
@@ -80,6 +78,7 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
     CSS = """
     * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     Toast { border-left: none; padding: 0 2; margin: 0; }
+    SearchIcon { display: none; }
     """
 
     def __init__(
@@ -96,7 +95,6 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
         self.session_facts = SessionFacts(session.path)
         self.tab = TABS[0][0]
         self.runner: Runner
-        self.mouse_released = False
         self.light = light
         """The terminal's background is light."""
         self.prepare_time()
@@ -270,6 +268,8 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
             self._writer_timer.stop()
 
     def _show_waiting(self) -> None:
+        if not self.screen_stack:  # the app is ending
+            return
         seconds = self.runner.running_seconds
         words = (
             _("asking … {seconds} s (Esc stops)").format(seconds=f"{seconds:.1f}")
@@ -282,34 +282,6 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
     def say(self, text: str, *, error: bool = False) -> None:
         """Show a text that is safe already as a toast."""
         self.notify(text, severity="error" if error else "information", markup=False, timeout=4)
-
-    # ---- the clipboard and the mouse ---------------------------------------------------------------------------------
-
-    def copy(self, text: str) -> None:
-        """Send a text to the terminal's clipboard (OSC 52), also through tmux. No terminal confirms it."""
-        data = text.encode("utf-8", "backslashreplace")
-        if len(data) > LARGEST_COPY:
-            self.say(
-                _("{count} bytes are too many for the terminal's clipboard; export them").format(count=f"{len(data):,}")
-            )
-            return
-        sequence = f"\x1b]52;c;{base64.b64encode(data).decode('ascii')}\x07"
-        if self._driver is not None:
-            self._driver.write(sequence)
-            if "TMUX" in os.environ:
-                self._driver.write("\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\")
-        self.last_copy = text
-        self.say(_("sent to the terminal: {text}").format(text=cut(safe(text), 50)))
-
-    last_copy = ""
-    """Text that was copied last."""
-
-    def release_mouse(self, *, released: bool) -> None:
-        """Leave the mouse to the terminal, or take it back."""
-        driver: Any = self._driver
-        change = getattr(driver, "_disable_mouse_support" if released else "_enable_mouse_support", None)
-        if change is not None:
-            change()
 
     # ---- actions of the frame ----------------------------------------------------------------------------------------
 
@@ -450,31 +422,6 @@ class Browser(PaletteCommands, Timekeeping, Guarded, App[int]):
             self.answered()
             now = self.spec.at if self.spec.at is not None else self.session_facts.last_ns
             self.change(since=now)
-
-    def action_show_sql(self) -> None:
-        """Show the SQL of the present screen."""
-        statement = None if self.pane is None else self.pane.statement()
-        if statement is None:
-            self.say(_("this screen has no SQL"))
-            return
-        from rustnet.tui.dialogs.value import ValueDialog  # noqa: PLC0415 -- a dialog
-
-        shown = "\n".join(safe(line) for line in self.presenter.sql(statement.text()).splitlines())
-        self.push_screen(ValueDialog(_("SQL behind this screen"), shown))
-
-    def action_copy_cell(self) -> None:
-        """Copy the SQL of the present screen as a cell of a notebook."""
-        statement = None if self.pane is None else self.pane.statement()
-        if statement is None:
-            self.say(_("this screen has no SQL"))
-            return
-        self.copy(self.presenter.notebook_cell(self.session.path, statement.text()))
-
-    def action_toggle_mouse(self) -> None:
-        """Leave the mouse to the terminal, or take it back."""
-        self.mouse_released = not self.mouse_released
-        self.release_mouse(released=self.mouse_released)
-        self.update_frame()
 
     def action_redraw(self) -> None:
         """Draw everything again."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
+from textual.command import CommandPalette
 
 from rustnet import i18n
 from rustnet.i18n import _
@@ -35,6 +36,12 @@ class PaletteCommands:
     @property
     def _this(self) -> "Browser":
         return cast("Browser", self)
+
+    def action_command_palette(self) -> None:
+        """Open the palette, with its line in the user's language."""
+        if not CommandPalette.is_open(cast("App[object]", self)):
+            words = _("Search the commands …")
+            self._this.push_screen(CommandPalette(id="--command-palette", placeholder=words))
 
     def palette_commands(self) -> Iterator[Command]:
         """Commands that have no key."""

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 SHORTEST_SECONDS = 1.0
 """Shortest time between two questions."""
-LONGEST_SECONDS = 10.0
+LONGEST_SECONDS = 5.0
 """Longest time between two questions, however long an answer takes."""
-SHARE = 0.05
+SHARE = 0.1
 """Share of the time that the writer may spend on answers for one screen."""
 BLURRED_SECONDS = 5.0
 """Shortest time between two questions while the terminal has no focus."""

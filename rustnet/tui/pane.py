@@ -17,8 +17,6 @@ class Pane(Container):
 
     NAME: ClassVar[str]
     """Name of the tab, of its place in the bindings and of its questions to the session."""
-    FOLLOWS: ClassVar[bool] = True
-    """Whether it asks again while the session is being written."""
 
     DEFAULT_CSS = """
     Pane { height: 1fr; width: 1fr; }
@@ -66,6 +64,14 @@ class Pane(Container):
 
     def reset(self) -> None:
         """Reset what the screen shows to its defaults; the caller reloads."""
+
+    def follow(self) -> bool:
+        """Ask again, since more has been written; False: not for everything, so ask once more even if nothing comes.
+
+        `rustnet.tui.following` decides how often.
+        """
+        self.reload()
+        return True
 
     def cursor_place(self) -> object:
         """Where the cursor is, for `restore_cursor`."""

@@ -55,6 +55,7 @@ class Timekeeping:
         self._asked_busy = 0.0
         self._pane_generation = -1
         self._scrub_begun = False
+        self._held = False
 
     @property
     def _app(self) -> "Browser":
@@ -112,8 +113,11 @@ class Timekeeping:
         app = self._app
         more = before is not None and before.timeline.rows != progress.timeline.rows
         pane = app.pane
-        if (ended or more) and self.clock.position is None and pane is not None and pane.FOLLOWS:
-            pane.reload()
+        if pane is not None and self.clock.position is None:
+            if ended:
+                pane.reload()
+            elif more or self._held:
+                self._held = not pane.follow()
         if ended:
             app.ask_facts()
         else:
@@ -153,7 +157,8 @@ class Timekeeping:
         if self.following.due():
             self._ask_progress()
         elif self.following.waiting and app.runner.idle:
-            self.following.answered(app.runner.busy_seconds - self._asked_busy)
+            nothing_yet = self.progress.timeline.first is None
+            self.following.answered(0.0 if nothing_yet else app.runner.busy_seconds - self._asked_busy)
 
     def _busy(self) -> bool:
         """Whether the screen does not show the last position yet."""

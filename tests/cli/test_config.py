@@ -233,7 +233,7 @@ sort = "-bytes"
 group = true
 columns = ["process", "remote"]
 widths = { remote = 40 }
-keys = { "sort.next" = "o", "tab.next" = "]", redact = "" }
+keys = { "sort.next" = "Z", "tab.next" = "]", redact = "" }
 """
 
 
@@ -244,7 +244,7 @@ def test_settings_of_the_browser(file: Path, run: Run) -> None:
     assert values.browser_colors == {"accent": "#ffaf00", "stale": "yellow"}
     assert values.browser_columns == ("process", "remote")
     assert values.browser_widths == {"remote": 40}
-    assert values.browser_keys == {"sort.next": "o", "tab.next": "]", "redact": ""}
+    assert values.browser_keys == {"sort.next": "Z", "tab.next": "]", "redact": ""}
     assert values.interfaces == {"eth0": "uplink"}
     assert run("config", "--check").code == 0
     shown = run("config").out

@@ -34,3 +34,9 @@ def _session(factory: pytest.TempPathFactory, name: str) -> Path:
 def web(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Session of web.pcap."""
     return _session(tmp_path_factory, "web")
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Session of network.pcapng."""
+    return _session(tmp_path_factory, "network")

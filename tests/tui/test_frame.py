@@ -187,8 +187,7 @@ async def test_without_colour_no_segment_has_one(web: Path, monkeypatch: pytest.
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert app.no_color
-        for filter_ in app.get_line_filters():
-            assert type(filter_).__name__ == "NoColor"
+        assert [type(filter_).__name__ for filter_ in app.get_line_filters()] == ["NoColor", "Harmless"]
 
 
 async def test_colours_of_the_users_own(web: Path) -> None:

@@ -22,7 +22,7 @@ from rustnet.tui.app import Browser, screen_text
 from rustnet.tui.presenter import Presenter
 from rustnet.tui.screens.overview import ListLine, Overview
 from rustnet.tui.widgets.filter_line import FilterLine, completed
-from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, FlowCells, Look, short_size
+from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, FlowCells, Look, short_rtt, short_size
 from rustnet.tui.widgets.flow_table import COUNT_KEY, FlowTable
 from rustnet.tui.widgets.sidebar import Sidebar
 from tests.tui.support import browser, check_golden, settle
@@ -179,6 +179,20 @@ async def test_copying_takes_the_remote_address(web: Path) -> None:
         await o.press("c")
         assert o.table.current is not None
         assert o.app.last_copy == o.table.current.remote.ip
+
+
+async def test_columns_can_be_selected_for_copying_and_viewing(web: Path) -> None:
+    async with opened(web, filter="app:http") as o:
+        await o.press("shift+right", "c")
+        assert o.app.last_copy == "curl (24)"
+        await o.press("shift+right", "shift+right", "shift+left", "c")
+        assert o.app.last_copy == "www.shop.example:80"
+        await o.press("C")
+        assert any("www.shop.example:80" in line for line in o.lines)
+        await o.press("escape", "escape", "c")
+        assert o.table.current is not None
+        assert o.app.last_copy == o.table.current.remote.ip
+        assert o.app.spec.filter == "app:http"
 
 
 async def test_enter_opens_the_flow_and_escape_comes_back(scan: Path) -> None:
@@ -578,10 +592,12 @@ CELLS: list[tuple[ListedFlow, str, Look | None, str, str]] = [
     (changed(state=None), "state", None, "S1", ""),
     (changed(end_reason="fin"), "state", LIVING, "closed", "dim"),
     (changed(end_reason="fin"), "state", None, "ESTABLISHED", ""),
-    (FLOW, "rtt", None, "23.4 ms", "ok"),
-    (changed(rtt_ms=149.0), "rtt", None, "149.0 ms", "warn"),
-    (changed(rtt_ms=150.0), "rtt", None, "150.0 ms", "error"),
+    (FLOW, "rtt", None, "23.4ms", "ok"),
+    (changed(rtt_ms=149.0), "rtt", None, "149ms", "warn"),
+    (changed(rtt_ms=150.0), "rtt", None, "150ms", "error"),
     (changed(rtt_ms=None), "rtt", None, "-", "dim"),
+    (changed(rtt_ms=float("nan")), "rtt", None, "-", "dim"),
+    (changed(rtt_ms=float("inf")), "rtt", None, "-", "dim"),
     (FLOW, "bytes", None, "3.1M/928K", ""),
     (FLOW, "bytes", LIVING, "1.5K/0", ""),
     (changed(end_reason="idle"), "bytes", LIVING, "n/a", "dim"),
@@ -599,6 +615,26 @@ CELLS: list[tuple[ListedFlow, str, Look | None, str, str]] = [
 )
 def test_cells(flow: ListedFlow, key: str, look: Look | None, text: str, style: str) -> None:
     assert cell(flow, key, look) == (text, style)
+
+
+EMPTY = ListedFlow(
+    1, 0, 0, 0, None, "", None, None, None, "", None, End(None, None, None, None, None, None, None, None, None, None),
+    End(None, None, None, None, None, None, None, None, None, None), True, None, None, None, None, None, None,
+    None, None, None, None, None, False, None,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", COLUMNS)
+def test_a_flow_of_which_nothing_is_known_has_cells(key: str) -> None:
+    for look in (Look(), LIVING, Look(names=False, services=False)):
+        assert isinstance(cell(EMPTY, key, look)[0], str)
+
+
+def test_marks_are_words_for_screen_readers() -> None:
+    look = dataclasses.replace(LIVING, words=True, now_ns=(130 + 230) * SECOND)
+    assert cell(FLOW, "state", look)[0] == "stale, ESTABLISHED"
+    assert cell(FLOW, "state", dataclasses.replace(look, now_ns=420 * SECOND))[0] == "about to end, ESTABLISHED"
+    assert cell(FLOW, "state", dataclasses.replace(look, now_ns=130 * SECOND))[0] == "ESTABLISHED"
 
 
 def test_a_narrow_application_is_compact() -> None:
@@ -627,7 +663,11 @@ def test_titles_of_groups() -> None:
     row = FlowCells(Presenter(), Look()).title(group, widths, expanded=True)
     assert [each.text for each in row.cells] == ["▾ curl (1,204)", "TCP:1,000 UDP:204", "70M/5.0K"]
     row = FlowCells(Presenter(), LIVING).title(dataclasses.replace(group, name=None), widths, expanded=False)
-    assert [each.text for each in row.cells] == ["▸ <unknown> (1,204)", "TCP:1,000 UDP:204", "-"]
+    assert [each.text for each in row.cells] == ["▸ <unknown> (1,204)", "TCP:1,000 UDP:204", "-/-"]
+    row = FlowCells(Presenter(), LIVING).title(
+        dataclasses.replace(group, sent_rate=10.0, received_rate=2_000.0), widths, expanded=False
+    )
+    assert row.cells[2].text == "2.0K/10"
 
 
 @pytest.mark.parametrize(
@@ -637,6 +677,32 @@ def test_titles_of_groups() -> None:
 )  # fmt: skip
 def test_short_sizes(count: float | None, text: str) -> None:
     assert short_size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0.04, "0.04ms"),
+        (0.996, "1.0ms"),
+        (99.94, "99.9ms"),
+        (99.96, "100ms"),
+        (9_999, "9999ms"),
+        (12_500, "12.5s"),
+        (2_000_000, "2000s"),
+    ],
+)
+def test_short_round_trip_times(ms: float, text: str) -> None:
+    assert short_rtt(ms) == text
+
+
+async def test_an_empty_list_says_why(web: Path) -> None:
+    async with opened(web) as o:
+        await o.press("t")
+        assert "no flow is open; t shows those that have ended" in o.row(0)
+        await o.press("t", "slash", *"port:9", "enter")
+        assert "no flow matches the filter; Esc clears it" in o.row(0)
+        await o.press("escape")
+        assert "no flow" not in o.row(0)
 
 
 def test_the_look_follows_the_session() -> None:

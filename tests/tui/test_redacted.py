@@ -1,5 +1,6 @@
 """Redact mode: no screen, dialog, copy or file shows a value that it is to replace."""
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from rustnet.tui.dialogs.export import FORMATS
 from rustnet.tui.main_screen import TABS
 from tests.support.paths import ROOT
 from tests.tui.many_protocols import fixed_redactor, sensitive, write_session
-from tests.tui.support import browser, screen_text, settle
+from tests.tui.support import SIZES, browser, check_golden, screen_text, settle
 
+TAB_NAMES = [name for name, _title in TABS]
 CATALOGUE = ROOT / "rustnet" / "locale" / "de" / "LC_MESSAGES" / "rustnet.po"
 
 
@@ -87,6 +89,27 @@ async def test_no_tab_shows_an_original(everything: Path, leaks: Leaks, size: tu
                 await pilot.press("n")
                 await settle(pilot)
                 assert leaks.found(screen_text(app)) == [], f"{name}\n{screen_text(app)}"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["overview", "connection", "ownership", "messages", "activity", "hosts"])
+async def test_golden(web: Path, size: tuple[int, int], name: str) -> None:
+    app = redacted(web, filter="port:80,443,53")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        if name in TAB_NAMES:
+            app.show_tab(name)
+        else:
+            pane = await app.frame.pane("details")
+            app.open_flow(4)
+            await settle(pilot)
+            pane.choose_part(name)
+        await settle(pilot)
+        if name == "overview":
+            app.pane.table.snapshot = dataclasses.replace(app.pane.table.snapshot, seconds=0.012)
+            app.pane.on_table_moved()
+            await settle(pilot)
+        check_golden(app, f"redacted-{name}")
 
 
 async def test_no_flow_shows_an_original(everything: Path, leaks: Leaks) -> None:
@@ -260,6 +283,23 @@ async def test_the_key_switches_and_clears_what_was_said_before(everything: Path
         await pilot.press("X")
         await settle(pilot)
         assert screen_text(app) == before
+
+
+async def test_the_key_replaces_what_every_tab_shows_already(everything: Path, leaks: Leaks) -> None:
+    app = browser(everything, redactor=fixed_redactor)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settle(pilot)
+        shown = ""
+        for name in TAB_NAMES:
+            app.show_tab(name)
+            await settle(pilot)
+            shown += screen_text(app)
+        assert leaks.found(shown)
+        app.action_toggle_redact()
+        for name in reversed(TAB_NAMES):
+            app.show_tab(name)
+            await settle(pilot)
+            assert leaks.found(screen_text(app)) == [], f"{name}\n{screen_text(app)}"
 
 
 async def test_always_cannot_be_ended(everything: Path, leaks: Leaks) -> None:

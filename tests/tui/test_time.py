@@ -87,6 +87,12 @@ class Opened:
     def lines(self) -> list[str]:
         return screen_text(self.app).splitlines()
 
+    @property
+    def generation(self) -> int:
+        """Number of answers that the screen has shown."""
+        assert self.app.pane is not None
+        return self.app.pane.generation
+
     def chips(self) -> list[str]:
         return [chip.text for chip in self.app.frame.query_one(TabLine)._chips]
 
@@ -459,15 +465,17 @@ async def test_a_replay_is_followed_paused_and_followed_to_its_end(
         assert clock.source is Source.REPLAY
         assert clock.following
         assert "following" in o.lines[-2]
-        head = clock.head
+        head, shown = clock.head, o.generation
         assert head is not None
-        await until(o, lambda: (clock.head or 0) > head)
+        await until(o, lambda: (clock.head or 0) > head and o.generation > shown)
         assert o.at() is None
         await o.press("space")
         paused = o.at()
         assert paused is not None
+        shown = o.generation
         await until(o, lambda: clock.behind > SECOND)
         assert o.at() == paused, "what is shown stays"
+        assert o.generation == shown, "and is not asked again"
         assert "PAUSED" in (chips := " ".join(o.chips()))
         assert "behind" in chips
         assert "behind" in o.lines[-2]

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rustnet.cli.configuration_check import file_words, sentences_about
 from rustnet.cli.configuration_page import example, explanation
 from rustnet.cli.main import State, terminal
 from rustnet.cli.options import in_english, talk_options
@@ -62,35 +63,12 @@ def command(
 
 def _check(loaded: Loaded) -> ExitCode:
     """Print what is wrong, also about files and folders that are named."""
-    sentences = [problem.sentence(_) for problem in loaded.problems]
-    for key, setting in SETTINGS.items():
-        path = getattr(loaded.config, setting.name)
-        if key == "queries" and path is not None and not path.is_dir():
-            sentences.append(_("{key}: there is no folder {path}").format(key=key, path=path))
-        elif key.startswith("geo.") and path is not None and not path.is_file():
-            sentences.append(_("{key}: there is no file {path}").format(key=key, path=path))
-    from rustnet.cli.browser_settings import browser_problems  # noqa: PLC0415 -- the browser's tables
-
-    sentences += [problem.sentence(_) for problem in browser_problems(loaded.config)]
+    sentences = sentences_about(loaded)
     for sentence in sentences:
         notify_error(sentence)
     if not sentences:
-        sys.stdout.write(_("{file}: no problems").format(file=_file_words(loaded)) + "\n")
+        sys.stdout.write(_("{file}: no problems").format(file=file_words(loaded)) + "\n")
     return ExitCode.USAGE if sentences else ExitCode.DONE
-
-
-def _file_words(loaded: Loaded) -> str:
-    """The file, and whether it was read."""
-    if loaded.path is None:
-        return _("no configuration file is read")
-    path = printable(str(loaded.path))
-    if loaded.was_read:
-        return path
-    if loaded.unreachable:
-        return _("{path} (not read: {reason})").format(path=path, reason=loaded.unreachable)
-    return (
-        _("{path} (not read)").format(path=path) if loaded.problems else _("{path} (does not exist)").format(path=path)
-    )
 
 
 def _origin_words(origin: Origin) -> str:
@@ -125,7 +103,7 @@ def _as_text(value: Any) -> str:
 
 
 def _print(loaded: Loaded, screen: Terminal) -> None:
-    notify(screen.dim(_("configuration file: {file}").format(file=_file_words(loaded))))
+    notify(screen.dim(_("configuration file: {file}").format(file=file_words(loaded))))
     rows = []
     for key, setting in SETTINGS.items():
         value = _value(loaded, key)

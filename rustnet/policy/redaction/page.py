@@ -66,7 +66,8 @@ bits in common, and no more (Crypto-PAn). An address stays within its range of s
 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, a link-local, documentation or multicast one in its range; loopback,
 unspecified, broadcast and the groups of protocols (224.0.0.0/23, ff00::/12) stay as they are. The bits on the way to
 such a range stay as well, so that an address next to a small one keeps more of its first bits than others. An IPv4
-address within an IPv6 address (mapped, NAT64, 6to4) is replaced as such. No other address stays as it is.
+address within an IPv6 address (mapped, NAT64, 6to4) is replaced as such. No other address stays as it is, except the
+neighbours of single reserved ones, such as 255.255.255.254.
 
 Hardware addresses keep the vendor's 24 bits, or by policy become locally administered ones. Broadcast, groups of
 protocols and virtual routers stay.
@@ -78,15 +79,19 @@ Other replacements begin with a mark and end with {LENGTH} symbols, the same for
 """
 
 _LIMITS = f"""
-In a host's name each label is replaced by itself, whatever its case; labels that are the same everywhere (`www`,
-`mail`, `_ldap`, `in-addr`) and, by policy, the last label (`com`, `co.uk`) stay. An address in the place of a name, or
-in the name for a reverse lookup, is replaced as an address.
+In a host's name each label has its own replacement, whatever its case. By policy the last label (`com`, `co.uk`) and
+labels that are the same everywhere (`www`, `mail`, `_ldap`, `in-addr`) stay, but never the one before the last label.
+An address in the place of a name, or in the name for a reverse lookup, is replaced as an address.
 
 ## What it does not protect
 
 Times, sizes, numbers of packets, ports and the order of events stay: somebody who has recorded the same traffic, or
 knows when something happened, can recognise it. Prefixes show which addresses are neighbours. Pseudonyms show that two
 values are the same. A key that leaks, and an address whose original is known, tell about others with the same prefix.
+
+Whoever sits at the browser has the session: a word that is typed and is no replacement is looked for in the originals,
+and a number that a statement works out (the length of a name, the difference of two address numbers) stays. Redact mode
+protects from those who see the screen, a copy or an exported text, not from the one who types.
 
 ## Filters
 

@@ -12,7 +12,7 @@ REDACTED = "[redacted]"
 """Stands for a value that is not replaced by anything that could be compared."""
 REMEMBERED = 50_000
 """Most pseudonyms whose originals are remembered."""
-CACHED = 20_000
+CACHED = 8_000
 """Most values of one kind whose replacements are kept."""
 LONGEST_KEPT = 512
 """Most characters of a value that is kept or remembered."""

@@ -140,7 +140,7 @@ def _name(known: Known, side: str, prefix: str) -> Row:
 def _hardware(known: Known, side: str, prefix: str) -> Row:
     mac = known.flow[f"{side}_mac"]
     fact = _fact(known, "vendor", "mac", mac)
-    values = (_flow(known, f"{side}_mac"), Value(fact.get("value"), "hosts.vendor", Kind.SOFTWARE))
+    values = (_flow(known, f"{side}_mac"), Value(fact.get("value"), "hosts.vendor", kind_of("hosts", "vendor")))
     return Row(f"{prefix}_mac", _SIDE_LABELS["mac"][prefix], values, source=fact.get("source") or "")
 
 

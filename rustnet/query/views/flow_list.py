@@ -1,12 +1,12 @@
 """The list of flows: how many there are, their order, and the rows of a few of them, for millions of flows.
 
 Nothing here reads all columns of all flows. A page is the numbers of its flows by their order, then the rows of these
-numbers. `FlowIndex` has the numbers of all flows of a list in order, four bytes each.
+numbers. `FlowIndex` has the numbers of all flows of a list in order, eight bytes each.
 """
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rustnet.policy.names import RANKS, REQUESTED, STATED
@@ -181,6 +181,9 @@ class FlowGroup:
     sent: int | None
     received: int | None
     pids: int
+    sent_rate: float | None = None
+    """Bytes per second over the last seconds, where flows are open; else None."""
+    received_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +272,7 @@ def page_ids(
     chosen = choose(session, spec, known, order, group)
     tail = f" LIMIT {int(limit)}" + (f" OFFSET {int(first)}" if first else "")
     sql = chosen.sql("flows.flow_id", order_by(order, known.sides, from_end=from_end), tail)
-    ids = [int(row[0]) for row in session.execute_own(sql, chosen.params).rows]
+    ids = [int(row[0]) for row in session.execute_own(sql, chosen.params).rows if row[0] is not None]
     return ids[::-1] if from_end else ids
 
 
@@ -298,7 +301,7 @@ def count(session: Session, spec: ViewSpec, known: Context, group: Group | None 
 def index(session: Session, spec: ViewSpec, known: Context, order: Order, group: Group | None = None) -> FlowIndex:
     """Numbers of all flows of a list in order."""
     chosen = choose(session, spec, known, order, group)
-    sql = chosen.sql("flows.flow_id::UINTEGER AS flow_id", order_by(order, known.sides))
+    sql = chosen.sql("coalesce(flows.flow_id, 0) AS flow_id", order_by(order, known.sides))
     return FlowIndex(session.arrays(sql, chosen.params)["flow_id"])
 
 
@@ -317,19 +320,51 @@ def groups(session: Session, spec: ViewSpec, known: Context) -> Groups:
         f"sum(CASE WHEN {side} THEN flows.dst_bytes ELSE flows.src_bytes END)::BIGINT AS sent, "
         f"sum(CASE WHEN {side} THEN flows.src_bytes ELSE flows.dst_bytes END)::BIGINT AS received"
     )
+    rates = ""
+    if known.moment is not None:
+        sums += (
+            f", sum(CASE WHEN {side} THEN flows.dst_rate ELSE flows.src_rate END) AS sent_rate, "
+            f"sum(CASE WHEN {side} THEN flows.src_rate ELSE flows.dst_rate END) AS received_rate"
+        )
+        rates = ", sum(sent_rate), sum(received_rate)"
 
     def whole(inner: str) -> str:
         return (
             f"WITH owned AS ({inner} GROUP BY flows.process_id) "  # noqa: S608 -- ours
             "SELECT p.name, sum(owned.flows)::BIGINT, sum(tcp)::BIGINT, sum(udp)::BIGINT, sum(sent)::BIGINT, "
-            "sum(received)::BIGINT, count(DISTINCT p.pid) FROM owned "
+            f"sum(received)::BIGINT, count(DISTINCT p.pid){rates} FROM owned "
             "LEFT JOIN processes AS p ON p.process_id = owned.process_id "
             "GROUP BY p.name ORDER BY lower(p.name) NULLS LAST, p.name"
         )
 
     rows = session.execute_own(whole(chosen.sql(sums)), chosen.params).rows
     listed = tuple(FlowGroup(*row) for row in rows[:MOST_GROUPS])
+    if known.moment is None and known.being_written:
+        listed = _with_rates(session, known, chosen, side, listed)
     return Groups(listed, max(0, len(rows) - MOST_GROUPS), Statement(whole(chosen.shown(sums, "")), chosen.params))
+
+
+def _with_rates(
+    session: Session, known: Context, chosen: Selection, side: str, listed: tuple[FlowGroup, ...]
+) -> tuple[FlowGroup, ...]:
+    """Add the rates of groups in a session that is being written."""
+    since = (known.now_ns or 0) - RATE_SECONDS * 10**9
+    sql = (
+        "WITH recent AS (SELECT flow_id, coalesce(sum(length) FILTER (from_src), 0) AS src, "  # noqa: S608 -- ours
+        f"coalesce(sum(length) FILTER (NOT from_src), 0) AS dst FROM packets WHERE ts > make_timestamp_ns({since}) "
+        f"GROUP BY flow_id) SELECT p.name, sum(CASE WHEN {side} THEN dst ELSE src END)::BIGINT, "
+        f"sum(CASE WHEN {side} THEN src ELSE dst END)::BIGINT FROM flows JOIN recent ON recent.flow_id = flows.flow_id "
+        f"LEFT JOIN processes AS p ON p.process_id = flows.process_id WHERE {chosen.where} GROUP BY p.name"
+    )
+    rates = {row[0]: row[1:] for row in session.execute_own(sql, chosen.params).rows}
+    return tuple(
+        replace(
+            group,
+            sent_rate=rates.get(group.name, (0, 0))[0] / RATE_SECONDS,
+            received_rate=rates.get(group.name, (0, 0))[1] / RATE_SECONDS,
+        )
+        for group in listed
+    )
 
 
 def flows_of(session: Session, known: Context, ids: Sequence[int]) -> tuple[ListedFlow, ...]:
@@ -385,8 +420,9 @@ def _listed(row: dict[str, Any]) -> ListedFlow:
     src, dst = _end(row, "src"), _end(row, "dst")
     get = row.get
     return ListedFlow(
-        row["flow_id"], row["capture_id"], row["started_at"], row["ended_at"], get("closed_at"), row["protocol"],
-        get("direction"), get("state"), get("conn_state"), row["end_reason"], get("idle_timeout_ms"),
+        row["flow_id"], row["capture_id"] or 0, row["started_at"] or 0, row["ended_at"] or 0, get("closed_at"),
+        row["protocol"] or "", get("direction"), get("state"), get("conn_state"), row["end_reason"] or "",
+        get("idle_timeout_ms"),
         dst if swapped else src, src if swapped else dst, not swapped,
         get("service"), get("app"), get("app_source"), get("hostname"), get("hostname_source"), get("rtt_ms"),
         get("process_name"), get("process_pid"), get("process_username"), get("process_namespace"),

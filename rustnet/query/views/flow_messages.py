@@ -163,9 +163,17 @@ def message_counts(session: "Session", spec: ViewSpec, flow_id: int) -> dict[str
     return {tables[place]: count for place, count in rows}
 
 
-def messages(session: "Session", spec: ViewSpec, flow_id: int, offset: int = 0, limit: int = PAGE) -> MessagePage:
-    """Messages of a flow over all protocols in time order."""
-    counts = message_counts(session, spec, flow_id)
+def messages(
+    session: "Session",
+    spec: ViewSpec,
+    flow_id: int,
+    offset: int = 0,
+    limit: int = PAGE,
+    counts: Mapping[str, int] | None = None,
+) -> MessagePage:
+    """Messages of a flow over all protocols in time order; ``counts`` are those of `message_counts`, if known."""
+    if counts is None:
+        counts = message_counts(session, spec, flow_id)
     tables = list(counts)
     shown = Statement(
         "\n".join(

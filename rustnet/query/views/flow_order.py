@@ -153,22 +153,25 @@ class Selection:
     where: str
     params: tuple[object, ...]
     moment: at.Moment | None
+    shown_where: str
+    """The condition over `flows_at`, which has no column ``is_open``."""
     processes: bool = False
     """The condition or the order needs the owners of the flows."""
 
     def sql(self, columns: str, order: str = "", tail: str = "") -> str:
         """Return a statement over the flows."""
         owners = "process_id" if self.processes else ""
-        return self._statement(at.source(self.moment, columns, self.where, order, owners), columns, order, tail)
+        flows = at.source(self.moment, columns, self.where, order, owners)
+        return self._statement(flows, self.where, columns, order, tail)
 
     def shown(self, columns: str, order: str, tail: str = "") -> str:
         """Return the same statement as a person would write it."""
-        return self._statement(at.shown(self.moment), columns, order, tail)
+        return self._statement(at.shown(self.moment), self.shown_where, columns, order, tail)
 
-    def _statement(self, flows: str, columns: str, order: str, tail: str) -> str:
+    def _statement(self, flows: str, where: str, columns: str, order: str, tail: str) -> str:
         join = " LEFT JOIN processes AS p ON p.process_id = flows.process_id" if self.processes else ""
         sorting = f" ORDER BY {order}" if order else ""
-        return f"SELECT {columns} FROM {flows}{join} WHERE {self.where}{sorting}{tail}"  # noqa: S608 -- ours
+        return f"SELECT {columns} FROM {flows}{join} WHERE {where}{sorting}{tail}"  # noqa: S608 -- ours
 
 
 def is_wide(spec: ViewSpec, scope: Scope) -> bool:
@@ -201,4 +204,6 @@ def selection(
     if group is not None:
         parts.append("p.name IS NULL" if group.name is None else "p.name = ?")
         params += [] if group.name is None else [group.name]
-    return Selection(" AND ".join(parts) or "TRUE", tuple(params), moment, processes or group is not None)
+    shown = [OPEN if part is at.OPEN else part for part in parts]
+    owners = processes or group is not None
+    return Selection(" AND ".join(parts) or "TRUE", tuple(params), moment, " AND ".join(shown) or "TRUE", owners)

@@ -125,6 +125,8 @@ class FlowPage:
     flow_id: int
     flow: Fields
     """Its row in `flows`, or in `flows_at`; empty if there is none."""
+    judged: Fields
+    """Its row at the end, which the verdict over its owner is about."""
     at: int | None
     """Packet time as of which it is shown; None: the end."""
     local_is_dst: bool
@@ -146,7 +148,7 @@ class FlowPage:
 
     def explanation(self, redact: Redact | None = None) -> Explanation:
         """Verdict over its owner in sentences; ``redact`` replaces what they name."""
-        return explained(self.flow, self.claims, self.clocks, redact)
+        return explained(self.judged, self.claims, self.clocks, redact)
 
 
 def flow_page(session: "Session", spec: ViewSpec, flow_id: int) -> FlowPage:
@@ -159,8 +161,10 @@ def flow_page(session: "Session", spec: ViewSpec, flow_id: int) -> FlowPage:
     found = _rows(session, _FLOW.format(source=source), (flow_id,))
     if not found:
         empty = ResultSet((), (), [], False, 0.0)
-        return FlowPage(flow_id, {}, spec.at, False, (), (), False, (), empty, {}, statement)
-    flow = found[0]
+        return FlowPage(flow_id, {}, {}, spec.at, False, (), (), False, (), empty, {}, statement)
+    flow = judged = found[0]
+    if moment is not None:
+        judged = _rows(session, _FLOW.format(source="flows"), (flow_id,))[0]
     claims = _rows(session, _CLAIMS, (flow_id,), MAX_CLAIMS + 1)
     clocks = (
         _rows(session, "SELECT * FROM clocks WHERE capture_id = ? ORDER BY origin, host", (flow["capture_id"],))
@@ -187,7 +191,7 @@ def flow_page(session: "Session", spec: ViewSpec, flow_id: int) -> FlowPage:
     )
     anomalies = session.execute_own(_ANOMALIES, {"flow": flow_id, "at": spec.at}, MAX_ANOMALIES, ("ts",))
     return FlowPage(
-        flow_id, flow, spec.at, known.local_is_dst, flow_cards.cards(known), tuple(claims[:MAX_CLAIMS]),
+        flow_id, flow, judged, spec.at, known.local_is_dst, flow_cards.cards(known), tuple(claims[:MAX_CLAIMS]),
         len(claims) > MAX_CLAIMS, tuple(clocks), anomalies, messages, statement,
     )  # fmt: skip
 

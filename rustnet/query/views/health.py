@@ -1,6 +1,6 @@
 """Health of the captures, anomalies with their packets, quality by path, where data came from, and checks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rustnet.query import catalogue, integrity, summary
@@ -49,12 +49,8 @@ SELECT capture_id, count(*), coalesce(sum(length), 0)::BIGINT, count(*) FILTER (
     count(*) FILTER (flow_id IS NULL), count(*) FILTER (duplicate)
 FROM packets GROUP BY capture_id ORDER BY capture_id"""
 
-_HAS_CONFINEMENT = """
-SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'confinement'"""
-
 _CONFINEMENT = """
-SELECT layer, state, detail, count(DISTINCT capture_id)::BIGINT FROM confinement GROUP BY layer, state, detail
-ORDER BY min(rowid), state, detail LIMIT 20"""
+SELECT capture_id, layer, state, detail FROM confinement ORDER BY capture_id, process, layer"""
 
 _WITHOUT_TIME = "SELECT count(*) FROM anomalies WHERE ts IS NULL"
 
@@ -82,14 +78,13 @@ class SoFar:
 
 
 @dataclass(frozen=True, slots=True)
-class Confined:
-    """A layer of the sandbox around the processes that parsed."""
+class Layer:
+    """A layer of the confinement under which a capture was parsed (`rustnet.store.tables.Confinement`)."""
 
+    capture_id: int
     layer: str
     state: str
     detail: str | None
-    captures: int
-    """Captures that it is so for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +97,9 @@ class Captures:
     meta: dict[str, str]
     """Properties of the session's file."""
     partial: "list[PartialCapture]"
-    confinement: list[Confined]
-    """Empty if the session does not state it."""
     statement: Statement
+    confinement: list[Layer] = field(default_factory=list)
+    """Empty where the session does not record it."""
 
 
 def captures(session: "Session", spec: ViewSpec) -> Captures:
@@ -120,14 +115,8 @@ def captures(session: "Session", spec: ViewSpec) -> Captures:
         if key in ("schema_version", "rustnet_version", "created")
     }
     statement = Statement(catalogue.load()["capture-health"].sql)
-    return Captures(summary.health(session), so_far, meta, session.partial_captures(), confinement(session), statement)
-
-
-def confinement(session: "Session") -> list[Confined]:
-    """Layers of the sandbox around the processes that parsed, as stored; earlier versions stored none."""
-    if not session.execute_own(_HAS_CONFINEMENT).rows[0][0]:
-        return []
-    return [Confined(*row) for row in session.execute_own(_CONFINEMENT).rows]
+    layers = [Layer(*row) for row in session.execute_own(_CONFINEMENT).rows]
+    return Captures(summary.health(session), so_far, meta, session.partial_captures(), statement, layers)
 
 
 def anomalies(session: "Session", spec: ViewSpec) -> Listing:

@@ -71,7 +71,7 @@ FROM flows LEFT JOIN owned ON owned.flow_id = flows.flow_id AND NOT owned.local_
 LEFT JOIN processes ON processes.process_id = owned.process_id
 WHERE {ANSWERED}
 GROUP BY dst_ip, dst_port, protocol, coalesce(app, service), known_by, owned.process_id
-ORDER BY flows DESC, dst_ip, dst_port, protocol, process LIMIT $most"""  # noqa: S608 -- our own condition
+ORDER BY flows DESC, dst_ip, dst_port, protocol, app, known_by, process, example_flow LIMIT $most"""  # noqa: S608 -- our own condition
 
 _ALIASES = """
 SELECT alias, source, service, flow_id, evidence FROM aliases WHERE flow_id IN (SELECT flow_id FROM flows)

@@ -31,7 +31,7 @@ class Dialog(ModalScreen[R]):
     }
     Dialog:ansi > .dialog { background: ansi_default; border: solid ansi_default; }
     Dialog .title { text-style: bold; color: $accent; height: 1; margin-bottom: 1; }
-    Dialog .hint { color: $foreground-muted; height: 1; margin-top: 1; }
+    Dialog .hint { color: $foreground-muted; height: auto; margin-top: 1; }
     Dialog Input, Dialog Input:focus { border: none; height: 1; padding: 0 1; background: $panel; }
     """
 

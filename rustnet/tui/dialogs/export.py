@@ -65,7 +65,9 @@ class ExportDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "export", show=False)]
     DEFAULT_CSS = """
-    ExportDialog OptionList { height: 3; border: none; background: $surface; padding: 0; }
+    ExportDialog OptionList, ExportDialog OptionList:focus {
+        height: 3; border: none; background: $surface; padding: 0; margin-bottom: 1; scrollbar-size: 0 0;
+    }
     ExportDialog .wrong { color: $error; height: auto; }
     """
 

@@ -126,7 +126,7 @@ class ActivityPane(Pane):
         if snapshot.head is None:
             return _("This session has no packets.")
         totals = snapshot.totals
-        words = _("↑ {sent_now}  ↓ {received_now} in the last {seconds} s before {time} · all: ↑ {sent}  ↓ {received}")
+        words = _("now ↑ {sent_now} ↓ {received_now} · in all ↑ {sent} ↓ {received} · now: {seconds} s before {time}")
         line = words.format(
             sent_now=rate(totals.sent_now), received_now=rate(totals.received_now), seconds=NOW_SECONDS,
             time=short_moment(snapshot.head), sent=humanised(totals.sent), received=humanised(totals.received),
@@ -179,12 +179,12 @@ class ActivityPane(Pane):
             GridColumn("peak", _("Peak 60 s"), width=10, right=True, drop=3),
             GridColumn("minute", _("60 s %"), width=6, right=True, drop=2),
             GridColumn("share", _("Share"), width=6, right=True),
-            GridColumn("total", _(total), width=8, right=True),
-            GridColumn("other", _("Received") if self.sent else _("Sent"), width=8, right=True, drop=7),
+            GridColumn("total", _(total), width=10, right=True),
+            GridColumn("other", _("Received") if self.sent else _("Sent"), width=10, right=True, drop=7),
             GridColumn("flows", _("Open/flows"), width=11, right=True, drop=8),
-            GridColumn("destinations", _("Remotes"), width=7, right=True, drop=6),
+            GridColumn("destinations", _("Remotes"), width=10, right=True, drop=6),
             GridColumn("peer", _("Most with"), width=18, weight=2, drop=4),
-            GridColumn("user", _("User"), width=10, drop=1),
+            GridColumn("user", _("User"), width=13, drop=1),
         ]
         return [column for column in columns if not (accessible and column.name == "pulse")]
 

@@ -161,7 +161,9 @@ class DetailsPane(Pane):
             request,
             page,
             flow_messages.traffic(session, spec, flow_id, request.width) if part == "transport" else None,
-            flow_messages.messages(session, spec, flow_id, request.offset) if part == "messages" else None,
+            flow_messages.messages(session, spec, flow_id, request.offset, flow_messages.PAGE, page.messages)
+            if part == "messages"
+            else None,
             flow_messages.packets(session, spec, flow_id) if part == "packets" else None,
             plan(session, flow_id, spec.at) if part == "stream" and not request.redacting else None,
         )

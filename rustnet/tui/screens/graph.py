@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from rustnet.i18n import N_, _
-from rustnet.present.values import duration, humanised
+from rustnet.present.values import humanised, short_duration
 from rustnet.query.session import Session
 from rustnet.query.views.spec import Statement, ViewSpec
 from rustnet.query.views.traffic import STACKS, Layer, Traffic, Values, Wanted, traffic
@@ -286,7 +286,7 @@ class GraphPane(Pane, can_focus=True):
 
 
 def _milliseconds(value: float) -> str:
-    return duration(round(value * 1e6))
+    return short_duration(value * 1e6) if value else "0 ms"
 
 
 def _percent(value: float) -> str:

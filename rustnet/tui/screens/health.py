@@ -22,7 +22,7 @@ from rustnet.tui.widgets.listing_grid import EXACT_TIME, TIME, Shown
 
 _LINES = (Field("label", Kind.WORD), Field("value", Kind.WORD), Field("remark", Kind.WORD))
 _LINE_COLUMNS = (
-    Shown("label", N_("Property"), 26), Shown("value", N_("Value"), 20, 2), Shown("remark", N_("Remark"), 16, 2),
+    Shown("label", N_("Property"), 26), Shown("value", N_("Value"), 27, 1), Shown("remark", N_("Remark"), 16, 4),
 )  # fmt: skip
 _LOADERS: dict[str, Callable[[Session, ViewSpec], Listing]] = {
     "anomalies": health.anomalies, "quality": health.quality, "sources": health.sources,
@@ -64,27 +64,27 @@ class HealthPane(PartsPane):
         "anomalies": (
             Shown("kind", N_("Kind"), 24, 1), Shown("times", N_("Times"), 9, right=True),
             Shown("flows", N_("Flows"), 9, right=True),
-            Shown("first_packet", N_("First packet"), 12, right=True, drop=3),
+            Shown("first_packet", N_("First packet"), 15, right=True, drop=3),
             Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1),
-            Shown("example", N_("For example"), 24, 4), Shown("details", N_("Different"), 9, right=True, drop=1),
+            Shown("example", N_("For example"), 24, 4), Shown("details", N_("Different"), 13, right=True, drop=1),
         ),
         "places": (
-            Shown("ts", N_("Time"), EXACT_TIME), Shown("capture_id", N_("Capture"), 7, right=True, drop=2),
+            Shown("ts", N_("Time"), EXACT_TIME), Shown("capture_id", N_("Capture"), 10, right=True, drop=2),
             Shown("packet", N_("Packet"), 11, right=True), Shown("flow_id", N_("Flow"), 9, right=True),
             Shown("detail", N_("Detail"), 26, 4), Shown("count", N_("Times"), 8, right=True, drop=3),
             Shown("offset", N_("At byte"), 11, right=True, drop=1),
         ),
         "quality": (
             Shown("local_ip", N_("Local"), 18, 1), Shown("remote_ip", N_("Remote"), 18, 1),
-            Shown("flows", N_("Flows"), 8, right=True, drop=6), Shown("rtt_p50_ms", N_("RTT p50"), 9, right=True),
-            Shown("rtt_p95_ms", N_("RTT p95"), 9, right=True, drop=8),
-            Shown("handshake_p50_ms", N_("Handshake"), 9, right=True, drop=4),
-            Shown("sent_again_percent", N_("Sent again"), 10, right=True),
-            Shown("received_again_percent", N_("Recv. again"), 11, right=True, drop=7),
-            Shown("out_of_order", N_("Reordered"), 9, right=True, drop=3),
-            Shown("zero_windows", N_("0 windows"), 9, right=True, drop=2),
-            Shown("missed_bytes", N_("Missing"), 9, right=True, drop=5),
-            Shown("payload_bytes", N_("Payload"), 9, right=True), Shown("note", N_("Note"), 20, 2, drop=1),
+            Shown("flows", N_("Flows"), 8, right=True, drop=6), Shown("rtt_p50_ms", N_("RTT p50"), 10, right=True),
+            Shown("rtt_p95_ms", N_("RTT p95"), 10, right=True, drop=8),
+            Shown("handshake_p50_ms", N_("Handshake"), 12, right=True, drop=4),
+            Shown("sent_again_percent", N_("Sent again"), 13, right=True),
+            Shown("received_again_percent", N_("Recv. again"), 14, right=True, drop=7),
+            Shown("out_of_order", N_("Reordered"), 13, right=True, drop=3),
+            Shown("zero_windows", N_("0 windows"), 12, right=True, drop=2),
+            Shown("missed_bytes", N_("Missing"), 10, right=True, drop=5),
+            Shown("payload_bytes", N_("Payload"), 10, right=True), Shown("note", N_("Note"), 20, 2, drop=1),
         ),
         "sources": (
             Shown("about", N_("About"), 10), Shown("name", N_("Source"), 28, 2), Shown("version", N_("Version"), 16, 1),
@@ -168,7 +168,7 @@ class HealthPane(PartsPane):
         if kind:
             name = self.browser.presenter.text(kind, "kind", kind=Kind.WORD).replace("_", " ")
             words = ngettext("{n} place of {kind}", "{n} places of {kind}", count).format(n=f"{count:,}", kind=name)
-            return f"{words} · " + _("Enter opens the flow, Esc goes back")
+            return " · ".join((words, _("Enter opens the flow, Esc goes back")))
         if part == "anomalies":
             if not count:
                 return _("Nothing unusual was recorded in what is shown.")

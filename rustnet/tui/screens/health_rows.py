@@ -6,7 +6,7 @@ from rustnet.i18n import _, ngettext
 from rustnet.present.values import duration, humanised, moment, percent
 from rustnet.query.integrity import Finding
 from rustnet.query.summary import Health
-from rustnet.query.views.health import Captures, SoFar
+from rustnet.query.views.health import Captures, Layer, SoFar
 from rustnet.records import Kind
 from rustnet.tui.presenter import Presenter
 
@@ -33,6 +33,9 @@ def capture_lines(snapshot: Captures, presenter: Presenter) -> list[Line]:
     lines: list[Line] = []
     for health in snapshot.captures:
         own = _capture(health, snapshot.so_far.get(health.capture_id), presenter)
+        own += _confinement(
+            [layer for layer in snapshot.confinement if layer.capture_id == health.capture_id], presenter
+        )
         lines += [replace(line, capture_id=health.capture_id) for line in own]
     if not snapshot.captures:
         lines.append(Line(_("captures"), _("none: nothing was read into this session"), state="dim"))
@@ -166,6 +169,19 @@ def _details(health: Health, presenter: Presenter) -> list[Line]:
     return lines
 
 
+def _confinement(layers: list[Layer], presenter: Presenter) -> list[Line]:
+    """Rows about what kept the parsing process from doing harm."""
+    if not layers:
+        return [Line(_("confinement while parsing"), "-", _("not recorded in the session"), "dim")]
+    return [
+        Line(_("confined by {layer}").format(layer=presenter.text(each.layer, kind=Kind.WORD).replace("_", " ")),
+             presenter.text(each.state, kind=Kind.WORD).replace("_", " "),
+             presenter.text(each.detail, kind=Kind.FREE_TEXT) if each.detail else "",
+             "ok" if each.state in ("in_force", "not_needed") else "warn")
+        for each in layers
+    ]  # fmt: skip
+
+
 def _session(snapshot: Captures) -> list[Line]:
     """Rows about the session's file."""
     meta = snapshot.meta
@@ -174,34 +190,10 @@ def _session(snapshot: Captures) -> list[Line]:
         Line(_("made by"), _("rustnet {version}").format(version=meta.get("rustnet_version", "-")),
              _("schema {version}").format(version=meta.get("schema_version", "-"))),
         Line(_("made at"), meta.get("created", "-")),
-        *_confinement(snapshot),
     ]  # fmt: skip
     for partial in snapshot.partial:
         words = _("its replay was killed; it has only the packets that had been stored")
         lines.append(Line(_("Capture {n}").format(n=partial.capture_id), f"{partial.packets:,}", words, "error"))
-    return lines
-
-
-def _confinement(snapshot: Captures) -> list[Line]:
-    """Rows about the sandbox around the processes that parsed."""
-    label = _("confinement while parsing")
-    if not snapshot.confinement:
-        return [Line(label, "-", _("not recorded in the session"), "dim")]
-    names = {
-        "user": _("user"), "capabilities": _("capabilities"), "no_new_privileges": _("no new privileges"),
-        "landlock": "Landlock", "system_calls": _("system calls (seccomp)"),
-    }  # fmt: skip
-    states = {
-        "in_force": (_("in force"), "ok"), "partial": (_("in part"), "warn"), "not_needed": (_("not needed"), "ok"),
-        "off": (_("off"), "warn"), "unavailable": (_("not available"), "warn"),
-    }  # fmt: skip
-    several = len(snapshot.captures) > 1
-    lines = [Line(label)]
-    for each in snapshot.confinement:
-        words, state = states.get(each.state, (each.state, ""))
-        count = ngettext("{n} capture", "{n} captures", each.captures).format(n=f"{each.captures:,}") if several else ""
-        remark = " · ".join(filter(None, (each.detail, count)))
-        lines.append(Line(f"  {names.get(each.layer, each.layer)}", words, remark, state))
     return lines
 
 

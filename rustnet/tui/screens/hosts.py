@@ -34,8 +34,8 @@ MOST_OTHERS = 6
 """Other addresses of a host that are named."""
 _FIRST_LAST = (Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1))
 _SERVICES = (
-    Shown("port", N_("Port"), 6, right=True), Shown("protocol", N_("Protocol"), 9),
-    Shown("app", N_("Application"), 18, 2), Shown("app_source", N_("Known by"), 10),
+    Shown("port", N_("Port"), 6, right=True), Shown("protocol", N_("Protocol"), 10),
+    Shown("app", N_("Application"), 16, 2), Shown("app_source", N_("Known by"), 12),
     Shown("service", N_("Service"), 14, 1, drop=4), Shown("flows", N_("Flows"), 9, right=True),
     Shown("peers", N_("Peers"), 8, right=True), Shown("bytes", N_("Bytes"), 10, right=True), *_FIRST_LAST,
     Shown("example_flow", N_("Flow"), 8, right=True, drop=3),
@@ -82,29 +82,29 @@ class HostsPane(PartsPane):
             Shown("ip", N_("Address"), 20, 1), Shown("hostname", N_("Name"), 20, 2), Shown("mac", N_("Hardware"), 17),
             Shown("vendor", N_("Vendor"), 18, 1, drop=8), Shown("roles", N_("Roles"), 14, 1, drop=7),
             Shown("os", N_("System"), 12, drop=5), Shown("device", N_("Device"), 14, 1, drop=3),
-            Shown("learned_from", N_("By"), 10, drop=4), Shown("sent", N_("Sent"), 9, right=True),
-            Shown("received", N_("Received"), 9, right=True, drop=6), Shown("first_seen", N_("First"), TIME, drop=1),
+            Shown("learned_from", N_("By"), 10, drop=4), Shown("sent", N_("Sent"), 10, right=True),
+            Shown("received", N_("Received"), 11, right=True, drop=6), Shown("first_seen", N_("First"), TIME, drop=1),
             Shown("last_seen", N_("Last"), TIME, drop=2),
         ),
         "hosts": (
             Shown("ip", N_("Address"), 20, 1), Shown("hostname", N_("Name"), 22, 3),
-            Shown("hostname_source", N_("Name by"), 8, drop=8), Shown("scope", N_("Scope"), 13, drop=5),
-            Shown("country", N_("Loc"), 4, drop=7), Shown("as_name", "AS", 18, 1, drop=4),
-            Shown("flows", N_("Flows"), 9, right=True), Shown("sent", N_("Sent"), 9, right=True),
-            Shown("received", N_("Received"), 9, right=True), Shown("roles", N_("Roles"), 12, 1, drop=3),
+            Shown("hostname_source", N_("Name by"), 10, drop=8), Shown("scope", N_("Scope"), 13, drop=5),
+            Shown("country", N_("Loc"), 5, drop=7), Shown("as_name", "AS", 18, 1, drop=4),
+            Shown("flows", N_("Flows"), 9, right=True), Shown("sent", N_("Sent"), 10, right=True),
+            Shown("received", N_("Received"), 11, right=True), Shown("roles", N_("Roles"), 12, 1, drop=3),
             Shown("first_seen", N_("First"), TIME, drop=1), Shown("last_seen", N_("Last"), TIME, drop=2),
         ),
         "names": (
-            Shown("name", N_("Name"), 26, 3), Shown("ip", N_("Address"), 20, 1), Shown("source", N_("By"), 10),
+            Shown("name", N_("Name"), 24, 3), Shown("ip", N_("Address"), 19, 1), Shown("source", N_("By"), 9),
             Shown("first", N_("First"), TIME), Shown("last", N_("Last"), TIME, drop=1),
-            Shown("times", N_("Times"), 8, right=True, drop=5), Shown("clients", N_("Clients"), 8, right=True, drop=4),
+            Shown("times", N_("Times"), 8, right=True, drop=5), Shown("clients", N_("Clients"), 9, right=True, drop=4),
             Shown("ttl", "TTL", 10, right=True, drop=2), Shown("flows", N_("Flows"), 8, right=True, drop=3),
         ),
         "sockets": (
-            Shown("ip", N_("Address"), 20, 1), Shown("port", N_("Port"), 6, right=True),
-            Shown("protocol", N_("Protocol"), 8), Shown("app", N_("Application"), 14, 1),
-            Shown("app_source", N_("Known by"), 10, drop=4), Shown("process", N_("Process"), 14, 1),
-            Shown("pid", "PID", 8, right=True, drop=5), Shown("clients", N_("Clients"), 8, right=True, drop=6),
+            Shown("ip", N_("Address"), 18, 1), Shown("port", N_("Port"), 6, right=True),
+            Shown("protocol", N_("Protocol"), 10), Shown("app", N_("Application"), 16, 1),
+            Shown("app_source", N_("Known by"), 12, drop=4), Shown("process", N_("Process"), 13, 1),
+            Shown("pid", "PID", 8, right=True, drop=5), Shown("clients", N_("Clients"), 9, right=True, drop=6),
             Shown("flows", N_("Flows"), 9, right=True), Shown("bytes", N_("Bytes"), 10, right=True, drop=7),
             Shown("first", N_("First"), TIME, drop=1), Shown("last", N_("Last"), TIME, drop=2),
         ),
@@ -129,7 +129,7 @@ class HostsPane(PartsPane):
         "owners": (
             Shown("process_name", N_("Process"), 22, 2), Shown("pid", "PID", 8, right=True),
             Shown("username", N_("User"), 12, 1, drop=3), Shown("flows", N_("Flows"), 9, right=True),
-            Shown("sent", N_("Sent"), 9, right=True), Shown("received", N_("Received"), 9, right=True), *_FIRST_LAST,
+            Shown("sent", N_("Sent"), 10, right=True), Shown("received", N_("Received"), 11, right=True), *_FIRST_LAST,
         ),
     }  # fmt: skip
 
@@ -196,15 +196,12 @@ class HostsPane(PartsPane):
             return ngettext("{n} address sent packets", "{n} addresses sent packets", count).format(n=f"{count:,}")
         if part == "names":
             words = ngettext("{n} name of an address", "{n} names of addresses", count).format(n=f"{count:,}")
-            return f"{words} · " + _("in the order in which they were learned; by: what taught it")
+            return " · ".join((words, _("in the order in which they were learned; by: what taught it")))
         if part == "sockets":
             words = ngettext("{n} listener proved by traffic", "{n} listeners proved by traffic", count)
             words = words.format(n=f"{count:,}")
-            return (
-                words
-                if sockets
-                else f"{words} · " + _("The session has no list of the host's open sockets; a live capture records it.")
-            )
+            none = _("The session has no list of the host's open sockets; a live capture records it.")
+            return words if sockets else f"{words} · {none}"
         words = ngettext("{n} name of a flow in another tool", "{n} names of flows in other tools", count)
         return words.format(n=f"{count:,}") if count else _("No other tool's records were matched with the flows.")
 
@@ -232,7 +229,8 @@ class HostsPane(PartsPane):
             more = len(page.other_addresses) - MOST_OTHERS
             lines.append(f"{pad(_('also'), LABEL)} {others}" + (f" +{more:,}" if more > 0 else ""))
         if snapshot.at is not None:
-            lines[0] += " · " + _("as known at the end of the session, not at the time above")
+            known = _("as known at the end of the session, not at the time above")
+            lines[0] = f"{lines[0]} · {known}"
         self.summarise("\n".join(lines))
         self._show_host_part()
 
@@ -270,13 +268,12 @@ class HostsPane(PartsPane):
         if self.page is not None:
             self._show_host_part()
 
-    def on_part_line_chosen(self, event: PartLine.Chosen) -> None:
-        """Show the part that was clicked."""
-        event.stop()
+    def part_clicked(self, name: str) -> None:
+        """Show the part of that name, of the lists or of the host's page."""
         if self.host:
-            self._choose_host_part(event.name)
+            self._choose_host_part(name)
         else:
-            self.choose_part(event.name)
+            self.choose_part(name)
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
         """Show the page of the host, or the flow of the row."""

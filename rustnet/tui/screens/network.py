@@ -1,5 +1,6 @@
 """Network: interfaces with their traffic, VLANs, tunnels, gateways, and routes where a session has them."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -33,31 +34,31 @@ class NetworkPane(PartsPane):
     )  # fmt: skip
     COLUMNS: ClassVar[Mapping[str, Sequence[Shown]]] = {
         "interfaces": (
-            Shown("capture_id", N_("Capture"), 7, right=True), Shown("interface", N_("No."), 4, right=True),
+            Shown("capture_id", N_("Capture"), 10, right=True), Shown("interface", N_("No."), 5, right=True),
             Shown("name", N_("Interface"), 14, 2), Shown("link_type", N_("Link type"), 16, 1, drop=4),
             Shown("packets", N_("Packets"), 12, right=True), Shown("bytes", N_("Bytes"), 9, right=True),
-            Shown("rate", N_("Now"), 11, right=True), Shown("packet_rate", N_("Packets/s"), 10, right=True, drop=5),
-            Shown("cut", N_("Cut short"), 10, right=True, drop=6), Shown("snaplen", N_("Snap length"), 11, right=True,
+            Shown("rate", N_("Now"), 11, right=True), Shown("packet_rate", N_("Packets/s"), 12, right=True, drop=5),
+            Shown("cut", N_("Cut short"), 12, right=True, drop=6), Shown("snaplen", N_("Snap length"), 14, right=True,
             drop=3), Shown("first", N_("First"), TIME, drop=1), Shown("last", N_("Last"), TIME, drop=2),
             Shown("description", N_("Description"), 16, 1, drop=1), Shown("source", N_("Read from"), 20, 2, drop=7),
         ),
         "gateways": (
             Shown("ip", N_("Address"), 20, 1), Shown("confidence", N_("Confidence"), 24, 3),
             Shown("evidence", N_("Evidence"), 24, 4), Shown("mac", N_("Hardware"), 17, drop=5),
-            Shown("vendor", N_("Vendor"), 18, 1, drop=3), Shown("senders", N_("Senders"), 8, right=True, drop=4),
-            Shown("destinations", N_("Remotes"), 8, right=True, drop=4),
-            Shown("asked_by", N_("Asked by"), 8, right=True, drop=2), Shown("first", N_("First"), TIME, drop=1),
+            Shown("vendor", N_("Vendor"), 18, 1, drop=3), Shown("senders", N_("Senders"), 10, right=True, drop=4),
+            Shown("destinations", N_("Remotes"), 10, right=True, drop=4),
+            Shown("asked_by", N_("Asked by"), 11, right=True, drop=2), Shown("first", N_("First"), TIME, drop=1),
             Shown("flow_id", N_("Flow"), 8, right=True, drop=2),
         ),
         "vlans": (
-            Shown("outer_vlan_id", N_("Outer VLAN"), 11, right=True), Shown("vlan_id", "VLAN", 8, right=True),
+            Shown("outer_vlan_id", N_("Outer VLAN"), 14, right=True), Shown("vlan_id", "VLAN", 8, right=True),
             Shown("flows", N_("Flows"), 10, right=True), Shown("packets", N_("Packets"), 12, right=True),
-            Shown("bytes", N_("Bytes"), 10, right=True), Shown("addresses", N_("Senders"), 9, right=True),
+            Shown("bytes", N_("Bytes"), 10, right=True), Shown("addresses", N_("Senders"), 10, right=True),
             Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1),
         ),
         "tunnels": (
-            Shown("tunnel", N_("Tunnel"), 10), Shown("src_ip", N_("From"), 20, 1), Shown("dst_ip", N_("To"), 20, 1),
-            Shown("inner", N_("Flows inside"), 12, right=True), Shown("bytes", N_("Bytes"), 10, right=True),
+            Shown("tunnel", N_("Tunnel"), 10), Shown("src_ip", N_("From"), 19, 1), Shown("dst_ip", N_("To"), 19, 1),
+            Shown("inner", N_("Flows inside"), 15, right=True), Shown("bytes", N_("Bytes"), 10, right=True),
             Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1),
             Shown("flow_id", N_("Flow"), 8, right=True, drop=3),
         ),
@@ -70,7 +71,19 @@ class NetworkPane(PartsPane):
     def show(self, snapshot: tuple[str, Listing, bool]) -> None:
         """Show the list, and in words what the session does not have."""
         part, listing, routes = snapshot
+        if part == "interfaces":
+            listing = self._with_own_names(listing)
         self.show_listing(part, listing, self._words(part, listing, routes=routes))
+
+    def _with_own_names(self, listing: Listing) -> Listing:
+        """Add the names that the configuration has for interfaces."""
+        names = {} if self.browser.presenter.redacting else self.browser.settings.interfaces
+        at = [field.name for field in listing.fields].index("name")
+        rows = [
+            (*row[:at], f"{row[at]} ({names[row[at]]})" if row[at] in names else row[at], *row[at + 1 :])
+            for row in listing.rows
+        ]
+        return dataclasses.replace(listing, rows=rows)
 
     def _words(self, part: str, listing: Listing, *, routes: bool) -> str:
         count = len(listing.rows)
@@ -114,17 +127,19 @@ def _interface_words(listing: Listing) -> str:
     count = len(listing.rows)
     size = humanised(sum(listing.value(row, "bytes") for row in listing.rows))
     words = ngettext("{n} interface, {size}", "{n} interfaces, {size}", count).format(n=f"{count:,}", size=size)
-    return f"{words} · " + _(
+    counted = _(
         "Counted from the stored packets: the session has neither counters of the system's interfaces nor routes; "
         "a live capture records them."
     )
+    return f"{words} · {counted}"
 
 
 def _gateway_words(count: int, *, routes: bool) -> str:
     if not count:
         return _("No address shows itself as a router: nothing announces one, and no traffic shows a next hop.")
     words = ngettext("{n} router seen", "{n} routers seen", count).format(n=f"{count:,}")
-    return words if routes else f"{words} · " + _("by what the traffic shows; the session has no routes")
+    how = _("by what the traffic shows; the session has no routes")
+    return words if routes else f"{words} · {how}"
 
 
 PANE = NetworkPane

@@ -29,8 +29,6 @@ from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, Look, titled
 from rustnet.tui.widgets.flow_table import FlowTable, ListRequest, ListSnapshot, load_list
 from rustnet.tui.widgets.sidebar import LEAST_AREA, WIDTH, Sidebar
 
-FOLLOW_SECONDS = 1.0
-"""A list of a session that is being written is read again after this time."""
 ROOMY = 142 + WIDTH
 """Width from which on the sidebar is shown unless it was closed: the list has all its columns beside it."""
 SIDE_KEY = "overview.side"
@@ -104,7 +102,6 @@ class Overview(Pane):
     def on_mount(self) -> None:
         """Begin with the settings."""
         self._take_settings()
-        self.set_interval(FOLLOW_SECONDS, self.follow)
 
     def _take_settings(self) -> None:
         settings = self.browser.settings
@@ -148,6 +145,10 @@ class Overview(Pane):
     def focus_first(self) -> None:
         """Give the focus to the list."""
         self.table.focus()
+
+    def back(self) -> bool:
+        """Select no column any more."""
+        return self.table.clear_column()
 
     def reset(self) -> None:
         """Reset grouping, order and history."""
@@ -252,16 +253,21 @@ class Overview(Pane):
 
     # ---- a session that is being written -----------------------------------------------------------------------------
 
-    def follow(self) -> None:
-        """Read the list again while the session grows; rows stay where they are while somebody works with them."""
-        known = self.known
-        if known is None or not known.being_written or known.at is not None or not self.visible_now:
-            return
-        if self.browser.runner.idle:
-            if self.table.held:
-                self.table.ask_values()
-            else:
-                self.reload()
+    def follow(self) -> bool:
+        """Read the list again; rows stay where they are while somebody works with them."""
+        if self._terminal_is_slow():
+            return False
+        if self.table.held:
+            self.table.ask_values()
+            return False
+        self.reload()
+        return True
+
+    def _terminal_is_slow(self) -> bool:
+        """Whether the terminal has not taken the last frames yet."""
+        writer = getattr(self.browser._driver, "_writer_thread", None)
+        queue = getattr(writer, "_queue", None)
+        return queue is not None and queue.qsize() > 0
 
     # ---- actions -----------------------------------------------------------------------------------------------------
 

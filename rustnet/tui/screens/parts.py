@@ -88,7 +88,11 @@ class PartsPane(Pane):
     def on_part_line_chosen(self, event: PartLine.Chosen) -> None:
         """Show the part that was clicked."""
         event.stop()
-        self.choose_part(event.name)
+        self.part_clicked(event.name)
+
+    def part_clicked(self, name: str) -> None:
+        """Show the part of that name."""
+        self.choose_part(name)
 
     def reset(self) -> None:
         """Show the first part, in its own order."""

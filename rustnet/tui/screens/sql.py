@@ -39,7 +39,6 @@ class SqlPane(Pane):
     """The SQL screen: its statements have a session of their own, so that they never hold up the other screens."""
 
     NAME = "sql"
-    FOLLOWS = False
     SCOPED_CSS = False  # the classes for small screens are on the screen
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("sql")]
     DEFAULT_CSS = """
@@ -101,6 +100,10 @@ class SqlPane(Pane):
         return self._runner
 
     # ---- names for completion ----------------------------------------------------------------------------------------
+
+    def follow(self) -> bool:
+        """Leave the result as it is: the user runs statements."""
+        return True
 
     def request(self) -> object:
         """Names change with the session only."""

@@ -78,7 +78,7 @@ class Cards(ScrollView, can_focus=True, inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"cards--{name}" for name in STYLES}
     DEFAULT_CSS = """
     Cards {
-        height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         & > .cards--title { color: $heading; text-style: bold; }
         & > .cards--label { color: $foreground-muted; }
         & > .cards--note { color: $foreground-muted; }
@@ -147,14 +147,20 @@ class Cards(ScrollView, can_focus=True, inherit_bindings=False):
         return self._items[self.cursor][2] if self.cursor < len(self._items) else None
 
     @property
+    def room(self) -> int:
+        """Cells of a line, without the bar for scrolling."""
+        return self.scrollable_content_region.width or self.size.width
+
+    @property
     def column_width(self) -> int:
         """Cells of one column."""
-        width = min(WIDEST, self.size.width) if self.size.width >= TWO_COLUMNS else self.size.width
-        return max(10, (width - 2) // 2 if self.size.width >= TWO_COLUMNS else width - 1)
+        if self.room < TWO_COLUMNS - 1:
+            return max(10, self.room)
+        return (min(WIDEST, self.room) - 2) // 2
 
     def _place(self) -> None:
         """Distribute the cards over the columns: in their order, so that both are about as long."""
-        self._columns = 2 if self.size.width >= TWO_COLUMNS else 1
+        self._columns = 2 if self.room >= TWO_COLUMNS - 1 else 1
         built = [self._built(block) for block in self.blocks]
         split = len(built)
         total = sum(map(len, built))
@@ -170,7 +176,7 @@ class Cards(ScrollView, can_focus=True, inherit_bindings=False):
             for at, line in enumerate(lines)
             if line[0] == "item" and isinstance(line[1], Item)
         ]
-        self.virtual_size = Size(self.size.width, max(map(len, self._lines)))
+        self.virtual_size = Size(self.room, max(map(len, self._lines)))
         self.cursor = max(0, min(self.cursor, len(self._items) - 1))
         self._strips.clear()
         self.refresh()
@@ -216,9 +222,10 @@ class Cards(ScrollView, can_focus=True, inherit_bindings=False):
         segments: list[Segment] = []
         for column in range(self._columns):
             lines = self._lines[column]
+            if column:
+                segments.append(Segment("  ", self.rich_style))
             segments += self._line(column, at, lines[at] if at < len(lines) else ("blank",), width)
-            segments.append(Segment("  ", self.rich_style))
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip(segments).adjust_cell_length(self.room, self.rich_style)
 
     def _line(self, column: int, at: int, line: tuple[object, ...], width: int) -> list[Segment]:
         if line[0] == "title":

@@ -61,8 +61,10 @@ class Palette:
 
     series: Sequence[Style] = field(default_factory=lambda: [Style()] * MOST_SERIES)
     label: Style = field(default_factory=Style)
-    """Labels of axes, grid lines, marks of missing values."""
+    """Labels of axes."""
     text: Style = field(default_factory=Style)
+    grid: Style | None = None
+    """Lines at round values, and marks of missing ones; by default as `label`."""
 
     def of(self, number: int) -> Style:
         """Style of a series by its number."""
@@ -199,7 +201,8 @@ def gauge(
     if glyphs is Glyphs.ASCII:
         drawn = "#" * len(drawn)
     return Strip([
-        Segment(drawn, style), Segment(rest * (space - len(drawn)), palette.label), Segment(" " + text, palette.text),
+        Segment(drawn, style), Segment(rest * (space - len(drawn)), palette.grid or palette.label),
+        Segment(" " + text, palette.text),
     ]).adjust_cell_length(columns)  # fmt: skip
 
 
@@ -315,7 +318,7 @@ def _style(palette: Palette, key: int | tuple[int, int]) -> Style:
     if isinstance(key, tuple):
         lower, upper = palette.of(key[0]), palette.of(key[1])
         return lower + Style(bgcolor=upper.color)
-    return palette.label if key < 0 else palette.of(key)
+    return (palette.grid or palette.label) if key < 0 else palette.of(key)
 
 
 def _framed(

@@ -7,6 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from rustnet.inspect import Node
+from rustnet.present.text import printable
 from rustnet.tui.widgets.cards import wrapped
 from rustnet.tui.widgets.columns import Column, Placed
 from rustnet.tui.widgets.table import Cell, Row, Table
@@ -84,7 +85,7 @@ class FieldTree(Table):
         if not self._lines:
             return self._words
         node = self._lines[index][1]
-        return node.value or node.name
+        return printable(node.value or node.name)
 
     def watch_cursor(self, old: int, new: int) -> None:
         """Report which node is selected."""

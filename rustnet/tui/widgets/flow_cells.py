@@ -17,6 +17,8 @@ LATE = 0.9
 """Part of a flow's idle timeout after which it is about to end."""
 GOOD_RTT_MS = 50
 SLOW_RTT_MS = 150
+LONGEST_MS = 1e12
+"""Round-trip time from which on it is none."""
 COMPACT_APP = 24
 """Width below which the application is shown without transport and name."""
 NOTHING = "-"
@@ -69,15 +71,17 @@ class Look:
     now_ns: int | None = None
     """Packet time as of which flows are shown."""
     gateways: frozenset[str] = frozenset()
+    words: bool = False
+    """Marks are put in words too, for screen readers."""
     clocks: Mapping[int, int] = dataclasses.field(default_factory=dict)
     """Packet time of captures that had ended before: their flows were not seen to go on."""
 
     @classmethod
-    def of(cls, known: Context, *, names: bool, services: bool) -> "Look":
+    def of(cls, known: Context, *, names: bool, services: bool, words: bool = False) -> "Look":
         """Return the look of flows in a session."""
         living = known.being_written or known.at is not None
         clocks = {} if known.moment is None else dict(known.moment.clocks or ())
-        return cls(names, services, living, living, known.now_ns, known.gateways, clocks)
+        return cls(names, services, living, living, known.now_ns, known.gateways, words, clocks)
 
 
 def titled(column: Column, look: Look) -> Column:
@@ -156,7 +160,9 @@ class FlowCells:
             "app": f"TCP:{group.tcp:,} UDP:{group.udp:,}",
             "sent": _size(group.sent).text,
             "received": _size(group.received).text,
-            "bytes": NOTHING if self.look.rates else _both(group.received, group.sent),
+            "bytes": _both(group.received_rate, group.sent_rate)
+            if self.look.rates
+            else _both(group.received, group.sent),
         }
         return Row([Cell(texts.get(key, ""), "title") for key, _width in widths], " ", "title")
 
@@ -232,14 +238,18 @@ class FlowCells:
     def _state(self, flow: ListedFlow) -> Cell:
         if self.look.mixed and not flow.open:
             return Cell(_("closed"), "dim")
-        return self._plain(flow.state or flow.conn_state, Kind.WORD)
+        cell = self._plain(flow.state or flow.conn_state, Kind.WORD)
+        mark = self.mark(flow)[0] if self.look.words else ""
+        if mark == "!":
+            return Cell(_("about to end, {state}").format(state=cell.text))
+        return Cell(_("stale, {state}").format(state=cell.text)) if mark == "-" else cell
 
     @staticmethod
     def _rtt(flow: ListedFlow) -> Cell:
-        if flow.rtt_ms is None:
+        if flow.rtt_ms is None or not abs(flow.rtt_ms) < LONGEST_MS:  # a session may contain any number, or none
             return Cell(NOTHING, "dim")
         style = "ok" if flow.rtt_ms < GOOD_RTT_MS else "warn" if flow.rtt_ms < SLOW_RTT_MS else "error"
-        return Cell(duration(round(flow.rtt_ms * 1_000_000)), style)
+        return Cell(short_rtt(flow.rtt_ms), style)
 
     def _bytes(self, flow: ListedFlow) -> Cell:
         if not self.look.rates:
@@ -255,6 +265,15 @@ class FlowCells:
         number = self._text(flow.remote.asn, kind=Kind.AUTONOMOUS_SYSTEM)
         name = self._text(flow.remote.as_name, kind=Kind.AUTONOMOUS_SYSTEM) if flow.remote.as_name else ""
         return Cell(f"AS{number} {name}".rstrip())
+
+
+def short_rtt(ms: float) -> str:
+    """A round-trip time in at most seven characters: ``0.04ms``, ``41.7ms``, ``116ms``, ``12.5s``."""
+    if ms < 0.995:
+        return f"{ms:.2f}ms"
+    if ms < 99.95:
+        return f"{ms:.1f}ms"
+    return f"{ms:.0f}ms" if ms < 9_999.5 else f"{ms / 1000:.1f}s" if ms < 999_950 else f"{ms / 1000:.0f}s"
 
 
 def short_size(count: float | None) -> str:

@@ -42,6 +42,8 @@ class FlowItems:
         """Text of one value; empty if it is not known."""
         if value.value is None or value.value == []:
             return ""
+        if value.name == "closed_at" and day(value.value) == day(self.page.flow["started_at"]):
+            return moment(value.value).partition(" ")[2]
         if value.name.endswith("asn"):
             return f"AS{self._presenter.text(value.value, value.name, kind=value.kind)}"
         return self._presenter.text(value.value, value.name, value.sql_type, value.kind)

@@ -9,6 +9,7 @@ from textual import events
 from textual.message import Message
 
 from rustnet.errors import RustnetError
+from rustnet.i18n import _
 from rustnet.query.session import Session
 from rustnet.query.views import flow_list
 from rustnet.query.views.flow_list import Context, FlowIndex, Groups, ListedFlow
@@ -180,6 +181,7 @@ class FlowTable(Table):
             self.browser.runner.cancel(key)
         self.rows = FlowRows(self._sections(snapshot, same=same))
         self.count, self.new = snapshot.count, 0
+        self.empty = _why_empty(snapshot.spec)
         self._cells = None
         self.set_sort(self.order.key, descending=self.order.descending)
         self.choose_columns()
@@ -240,7 +242,11 @@ class FlowTable(Table):
     def look(self) -> Look | None:
         """How flows are shown."""
         known = None if self.snapshot is None else self.snapshot.known
-        return None if known is None else Look.of(known, names=self.names, services=self.services)
+        return (
+            None
+            if known is None
+            else Look.of(known, names=self.names, services=self.services, words=self.browser.settings.accessible)
+        )
 
     @property
     def cells(self) -> FlowCells | None:
@@ -397,6 +403,13 @@ class FlowTable(Table):
         at = keys.index(self.selected_column()) + step
         self._column = keys[max(0, min(len(keys) - 1, at))]
         self.redraw()
+
+    def clear_column(self) -> bool:
+        """Select no column any more; returns whether one was selected."""
+        selected, self._column = self.selected_column(), ""
+        if selected:
+            self.redraw()
+        return bool(selected)
 
     @property
     def complete(self) -> bool:
@@ -572,6 +585,17 @@ class FlowTable(Table):
     def take_widths(self, columns: tuple[str, ...], widths: Mapping[str, int]) -> None:
         """Take over columns and widths that the user chose earlier."""
         self.chosen_columns, self.widths = columns, dict(widths)
+
+
+def _why_empty(spec: ViewSpec) -> str:
+    """What to say of a list without flows."""
+    if spec.filter:
+        return _("no flow matches the filter; Esc clears it")
+    if not spec.closed:
+        return _("no flow is open; t shows those that have ended")
+    if spec.since is not None:
+        return _("no flow has packets since then; x counts from the beginning again")
+    return _("no flow has begun by then") if spec.at is not None else _("there are no flows")
 
 
 def _same_list(old: ListSnapshot, new: ListSnapshot) -> bool:

@@ -33,6 +33,7 @@ class HexView(ScrollingView):
     DEFAULT_CSS = """
     HexView {
         height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         & > .hex--offset { color: $foreground-muted; }
         & > .hex--text { color: $foreground 80%; }
         & > .hex--marked { background: $primary; color: $background; }
@@ -63,10 +64,10 @@ class HexView(ScrollingView):
 
     @property
     def _bytes(self) -> int:
-        return columns_for(self.size.width)
+        return columns_for(self.room)
 
     def _measure(self) -> None:
-        self.virtual_size = Size(self.size.width, -(-len(self.data) // self._bytes))
+        self.virtual_size = Size(self.room, -(-len(self.data) // self._bytes))
 
     def on_resize(self) -> None:
         """Take as many bytes a line as fit."""
@@ -78,7 +79,7 @@ class HexView(ScrollingView):
         start = (y + self.scroll_offset.y) * columns
         part = self.data[start : start + columns]
         if not part:
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.room, self.rich_style)
         plain, text = self.rich_style, self.get_component_rich_style("hex--text")
         marked = self.get_component_rich_style("hex--marked")
         low, high = self.marked or (0, 0)
@@ -94,4 +95,4 @@ class HexView(ScrollingView):
         segments += [
             Segment(letter, marked if low <= start + at < high else text) for at, letter in enumerate(characters(part))
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, plain)
+        return Strip(segments).adjust_cell_length(self.room, plain)

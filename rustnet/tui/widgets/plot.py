@@ -48,6 +48,8 @@ COLOURS = (
 """Colours that differ for any kind of sight, where those of the theme (``series-1`` …) are missing or too alike."""
 HUE, LIGHTNESS = 0.05, 0.3
 """Differences between the colours of two series of which they have at least one."""
+LABEL, GRID = 0.35, 0.72
+"""How far the colours of labels and of grid lines are on the way from the foreground to the background."""
 GREY = 0.15
 """Saturation below which a colour has no hue to speak of."""
 METER = 40
@@ -59,7 +61,7 @@ REFERENCES = 4
 def palette_of(app: App[object]) -> Palette:
     """Styles of charts in the theme of ``app``; without colour they are bold and dim alone."""
     if app.no_color:
-        return Palette([Style(bold=True), Style()] * (MOST_SERIES // 2), Style(dim=True), Style())
+        return Palette([Style(bold=True), Style()] * (MOST_SERIES // 2), Style(dim=True))
     variables: Mapping[str, str] = app.theme_variables
     chosen: list[Color] = []
     wanted = (f"$series-{number}" for number in range(1, MOST_SERIES + 1))
@@ -67,8 +69,15 @@ def palette_of(app: App[object]) -> Palette:
         if colour is not None and len(chosen) < MOST_SERIES and all(_differ(colour, other) for other in chosen):
             chosen.append(colour)
     series = [Style(color=colour.rich_color) for colour in chosen]
-    faint = _colour(variables, "$faint")
-    return Palette(series, Style(dim=True) if faint is None else Style(color=faint.rich_color), Style())
+    return Palette(series, _faded(variables, LABEL), grid=_faded(variables, GRID))
+
+
+def _faded(variables: Mapping[str, str], share: float) -> Style:
+    """Style of text between the foreground and the background; dim where the terminal has colours of its own."""
+    front, back = _colour(variables, "$foreground"), _colour(variables, "$background")
+    if front is None or back is None or front.ansi is not None or back.ansi is not None:
+        return Style(dim=True)
+    return Style(color=front.blend(back, share).rich_color)
 
 
 def _colour(variables: Mapping[str, str], colour: str) -> Color | None:

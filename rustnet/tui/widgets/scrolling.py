@@ -16,6 +16,11 @@ class ScrollingView(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end", "view_end(1)", show=False),
     ]
 
+    @property
+    def room(self) -> int:
+        """Cells of a line, without the bar for scrolling."""
+        return self.scrollable_content_region.width or self.size.width
+
     def scroll_lines(self, lines: int) -> None:
         """Scroll by lines."""
         self.scroll_to(y=max(0, self.scroll_offset.y + lines), animate=False)

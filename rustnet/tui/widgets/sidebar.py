@@ -32,7 +32,7 @@ def lines(numbers: SessionNumbers, *, mixed: bool) -> list[tuple[str, str]]:
         (_("link type"), ", ".join(numbers.link_types) or UNKNOWN),
         (_("duration"), UNKNOWN if span is None else duration(span)),
         (_("packets"), _number(numbers.packets)),
-        (_("packets/s"), UNKNOWN if rate is None else f"{rate:,.0f}"),
+        (_("packets/s"), UNKNOWN if rate is None else f"{rate:,.2g}" if rate < 10 else f"{rate:,.0f}"),
         (_("dropped"), f"{sum(dropped):,}" if dropped else _("not stated")),
         (_("undecoded"), _number(numbers.undecoded)),
         ("", ""),

@@ -13,7 +13,7 @@ from rustnet.errors import RustnetError
 from rustnet.export.captured import Originals
 from rustnet.export.stream import NOTHING, Chunk, Plan, StreamPage, StreamReader
 from rustnet.i18n import N_, _
-from rustnet.present.text import safe
+from rustnet.present.text import UNSAFE, safe
 from rustnet.tui.presenter import REDACTED
 from rustnet.tui.widgets.cards import wrapped
 from rustnet.tui.widgets.hex_view import characters, columns_for, digits
@@ -51,6 +51,7 @@ class StreamView(ScrollingView):
     DEFAULT_CSS = """
     StreamView {
         height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         & > .stream--src { color: $tx; }
         & > .stream--dst { color: $rx; }
         & > .stream--head { color: $foreground-muted; }
@@ -121,7 +122,7 @@ class StreamView(ScrollingView):
             try:
                 page = reader.page(PAGE_BYTES)
             except RustnetError as error:
-                page = StreamPage((), more=False, problem=str(error))
+                page = StreamPage((), more=False, problem=error.sentence(_))
             if self.is_running:
                 self.app.call_from_thread(self._came, reader, page)
 
@@ -152,7 +153,7 @@ class StreamView(ScrollingView):
 
     def _build(self) -> None:
         """Divide the payload into lines."""
-        width = max(20, self.size.width - 3)
+        width = max(20, self.room - 3)
         lines = [Line("note", -1, text=text) for words in (self.problem, *self.notes) if words
                  for text in wrapped(words, width)]  # fmt: skip
         before: bool | None = None
@@ -172,11 +173,11 @@ class StreamView(ScrollingView):
         if self._reading:
             lines.append(Line("note", -1, text=_("reading …")))
         self._lines = lines
-        self.virtual_size = Size(self.size.width, len(lines))
+        self.virtual_size = Size(self.room, len(lines))
         self.refresh()
 
     def _hex_lines(self, number: int, chunk: Chunk) -> list[Line]:
-        columns = columns_for(self.size.width)
+        columns = columns_for(self.room)
         return [
             Line("data", number, at, min(at + columns, len(chunk.data))) for at in range(0, len(chunk.data), columns)
         ]
@@ -190,7 +191,7 @@ class StreamView(ScrollingView):
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
         at = y + self.scroll_offset.y
-        width, plain = self.size.width, self.rich_style
+        width, plain = self.room, self.rich_style
         if at >= len(self._lines):
             return Strip.blank(width, plain)
         line = self._lines[at]
@@ -211,13 +212,13 @@ class StreamView(ScrollingView):
             return self._strip(f"{glyph} {words}", "missing")
         part = chunk.data[line.start : line.end]
         if not self.hex:
-            return self._strip(f"{glyph} {characters(part)}", side)
+            return self._strip(f"{glyph} {readable(part).expandtabs()}", side)
         columns = columns_for(width)
         start = self._bases[line.chunk] + line.start
         return self._strip(f"{glyph} {start:06x}  {digits(part, columns)}  {characters(part)}", side)
 
     def _strip(self, text: str, style: str) -> Strip:
-        width = self.size.width
+        width = self.room
         return Strip([Segment(fit(text, width), self.get_component_rich_style(f"stream--{style}"))])
 
     # ---- moving, copying -----------------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ class StreamView(ScrollingView):
         data = b"".join(chunk.data for chunk in self.chunks[first : last + 1])
         if self.hex:
             return data.hex(" ")
-        return "\n".join(characters(part) for part in data.replace(b"\r\n", b"\n").split(b"\n"))
+        return "\n".join(readable(part) for part in data.replace(b"\r\n", b"\n").split(b"\n"))
 
     @property
     def top_chunk(self) -> int | None:
@@ -264,6 +265,12 @@ class StreamView(ScrollingView):
         at = event.y + self.scroll_offset.y
         if event.button == 1 and at < len(self._lines) and self._lines[at].chunk >= 0:
             self.copy(self._lines[at].chunk)
+
+
+def readable(data: bytes) -> str:
+    """Text of bytes: UTF-8 where they are, tabs, and a point for each character that cannot be shown."""
+    text = data.decode("utf-8", "replace").replace("\ufffd", "·")
+    return "\t".join(UNSAFE.sub("·", part) for part in text.split("\t"))
 
 
 def offsets(chunks: list[Chunk]) -> list[int]:
@@ -300,6 +307,8 @@ def text_lines(number: int, data: bytes, width: int) -> list[Line]:
         at = start
         while True:
             stop = min(at + width, shown)
+            while stop < shown and data[stop] & 0xC0 == 0x80 and stop - at > max(1, width - 4):
+                stop -= 1  # not within a character
             lines.append(Line("data", number, at, stop))
             at = stop
             if at >= shown:

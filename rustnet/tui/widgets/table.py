@@ -10,7 +10,7 @@ from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.cache import LRUCache
-from textual.geometry import Offset, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -133,6 +133,8 @@ class Table(Headed, can_focus=True):
         self.sort_key = ""
         self.descending = False
         self.row_count = 0
+        self.empty = ""
+        """What is shown in the place of rows while there are none."""
         self._strips: LRUCache[tuple[int, bool, bool], Strip] = LRUCache(STRIPS)
         self._styles: dict[str, Style] = {}
         self._stepped = 0.0
@@ -184,7 +186,7 @@ class Table(Headed, can_focus=True):
     def set_sort(self, key: str, *, descending: bool) -> None:
         """Mark the column by which rows are sorted."""
         self.sort_key, self.descending = key, descending
-        self.refresh()
+        self.refresh(Region(0, 0, self.size.width, 1))
 
     def redraw(self) -> None:
         """Draw every row again."""
@@ -240,7 +242,10 @@ class Table(Headed, can_focus=True):
             return self.header_strip(width)
         index = y - 1 + self.top
         if index >= self.row_count:
-            return Strip.blank(width, self.rich_style)
+            note = fit(self.empty, width - self.GUTTER) if y == 1 and self.empty else ""
+            return Strip([Segment(" " * self.GUTTER + note, self.style_of("dim"))]).adjust_cell_length(
+                width, self.rich_style
+            )
         selected = index == self.cursor
         key = (index, selected, self.has_focus)
         strip = self._strips.get(key)

@@ -150,6 +150,7 @@ def test_at_a_packet_time(samples: dict[str, Session], sample: str) -> None:
         result = session.execute("SELECT * FROM flows_at(make_timestamp_ns(?)) WHERE flow_id = ?", [at, flow_id])
         stored = dict(zip(result.columns, result.rows[0], strict=True))
         assert page.flow == stored
+        assert page.explanation() == flow_page(session, NOW, flow_id).explanation()
         counted = session.execute(
             "SELECT count(*) FROM packets WHERE flow_id = ? AND ts <= make_timestamp_ns(?)", [flow_id, at]
         ).rows[0][0]

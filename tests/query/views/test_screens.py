@@ -77,7 +77,7 @@ def test_the_peer_is_the_one_with_most_bytes(samples: dict[str, Session]) -> Non
                 "SELECT remote_addr, sum(bytes_sent + bytes_received) FROM connections "
                 "WHERE process_id IS NOT DISTINCT FROM ? AND remote_addr IS NOT NULL GROUP BY ALL", [row.process_id]
             ).rows  # fmt: skip
-            sizes: dict[str, int] = dict(sums)  # type: ignore[arg-type]
+            sizes: dict[str, int] = dict(sums)
             assert sizes[row.peer] == max(size for _ip, size in sums)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from rustnet.sources.bpf import compile_filter
 from rustnet.sources.frames import Frames
 from rustnet.sources.limits import Limits
 from rustnet.sources.ring import RingSource
@@ -189,6 +190,50 @@ def test_packets_larger_than_a_frame_are_whole(namespace: Namespace) -> None:
         s.sendto(b"x" * 60_000, s.getsockname())
         capture.read(count(1))
         assert len(capture.data[0]) == 60_000 + 42
+
+
+def test_a_filter_passes_only_what_it_accepts(namespace: Namespace) -> None:
+    namespace.veth("a", "b")
+    pytest.importorskip("cypcap")
+    frames = [udp_frame((A, 40_000), (B, 5000 + i % 7), bytes(i)) for i in range(70)]
+    with (
+        live("b", program=compile_filter("udp dst port 5003", 1)) as capture,
+        live("b", snaplen=50, program=compile_filter("udp dst port 5003", 1)) as cut,
+        sender("a") as out,
+    ):
+        for frame in frames:
+            out.send(frame)
+        capture.read(count(10))
+        cut.read(count(10))
+        assert capture.data == frames[3::7]
+        assert cut.data == [frame[:50] for frame in frames[3::7]]
+        assert [length for _, _, _, length, _ in cut.packets] == [len(frame) for frame in frames[3::7]]
+
+
+def test_a_filter_on_bare_ip_packets(namespace: Namespace) -> None:
+    pytest.importorskip("cypcap")
+    try:
+        tun = namespace.tun("t0")
+    except OSError as error:
+        pytest.skip(f"no tun interface: {error}")
+    packets = [ip(A, B, 17, udp(1, port, b"inside")) for port in (5, 6, 5)]
+    with live("t0", program=compile_filter("udp port 5", 101)) as capture:
+        for packet in packets:
+            os.write(tun, packet)
+        capture.read(count(2))
+        assert capture.data == packets[::2]
+
+
+def test_a_filter_compares_tags_that_the_kernel_took_out(namespace: Namespace) -> None:
+    pytest.importorskip("cypcap")
+    namespace.veth("a", "b")
+    plain = numbered(5)
+    tagged = [plain[:12] + b"\x81\0" + vlan.to_bytes(2, "big") + plain[12:] for vlan in (7, 8)]
+    with live("b", program=compile_filter("vlan 7 and udp", 1, "b")) as capture, sender("a") as out:
+        for frame in (*tagged, plain):
+            out.send(frame)
+        capture.read(count(1))
+        assert capture.data == tagged[:1]
 
 
 def test_drops_of_a_tiny_ring_are_counted(namespace: Namespace) -> None:

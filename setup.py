@@ -17,6 +17,7 @@ PER_PACKET = [
     "rustnet.sources.frames",
     "rustnet.sources.pcapwalk",
     "rustnet.sources.walk",
+    "rustnet.sources.ringwalk",
     "rustnet.engine.packet",
     "rustnet.engine.reader",
     "rustnet.engine.tunnels",

@@ -127,9 +127,12 @@ class Analysis:
     def feed(self, frames: Frames, owners: "memoryview[int] | None" = None) -> None:
         """Analyse a batch of frames; with ``owners`` (of each frame) those of its share."""
         self.tracker.feed(frames, owners)
-        self.flows += self.tracker.close_ended()
-        if self.tracker.jumped:
-            self._jumps()
+        self._take_ended()
+
+    def tick(self, now: int) -> None:
+        """Let time pass to ``now`` without packets: flows that are idle end."""
+        self.tracker.tick(now)
+        self._take_ended()
 
     def settle(self) -> None:
         """Return at once: all packets that were fed are in the index."""
@@ -181,6 +184,12 @@ class Analysis:
             part = self._take_flows()
             self.flows = rest
             yield part
+
+    def _take_ended(self) -> None:
+        """Take the flows that have ended."""
+        self.flows += self.tracker.close_ended()
+        if self.tracker.jumped:
+            self._jumps()
 
     def _take_flows(self) -> Columns:
         """Columns of the flows that have ended."""

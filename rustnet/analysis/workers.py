@@ -296,6 +296,10 @@ class SharedAnalysis:
         while len(self.outstanding) > SLOTS - 2 or (self.outstanding and self._all_replied()):
             self._collect()
 
+    def tick(self, now: int) -> None:
+        """Let time pass to ``now`` without packets; flows that end so are in the rows of the next reply."""
+        self._send("tick", now)
+
     def _all_replied(self) -> bool:
         return all(connection.poll() for connection in self.workers.connections)
 
@@ -434,8 +438,8 @@ def serve(
             if kind == "begin":
                 analysis = Analysis(rest[0], 1, dissect, share=share, cadence=cadence, drop_duplicates=drop_duplicates)
                 continue
-            if kind == "open":
-                connection.send(analysis.open_flows(rest[0]))
+            if kind in ("open", "tick"):
+                _between(connection, analysis, kind, rest[0])
                 continue
             if kind == "feed":
                 _feed(analysis, slots[rest[0]], rest[1], rest[2])
@@ -455,6 +459,14 @@ def serve(
         except Exception:  # noqa: BLE001 - sent to the reader, which stops
             connection.send(traceback.format_exc())
             return
+
+
+def _between(connection: Channel, analysis: Analysis, kind: str, argument: int) -> None:
+    """Handle a message between batches: time passes, which needs no reply, or the open flows are asked for."""
+    if kind == "tick":
+        analysis.tick(argument)
+    else:
+        connection.send(analysis.open_flows(bool(argument)))
 
 
 def _feed(analysis: Analysis, slot: Slot, count: int, first_number: int) -> None:

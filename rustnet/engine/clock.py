@@ -18,3 +18,8 @@ class Clock:
         stamps = frames.ts
         self.recent.extend([stamps[i] for i in range(max(0, frames.count - PACKETS), frames.count)])
         return min(self.recent, default=0)
+
+    def pass_to(self, now: int) -> int:
+        """Time after a while without packets, as a live source reads it; later packets count from here on."""
+        self.recent.clear()
+        return now

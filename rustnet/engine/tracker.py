@@ -430,6 +430,12 @@ class Tracker:
         if abs(self.last_ts - self.table.swept_at) >= SECOND:
             self.table.sweep(self.last_ts)
 
+    def tick(self, now: int) -> None:
+        """End idle flows at time ``now`` although no packet came."""
+        self.last_ts = self.clock.pass_to(now)
+        if abs(self.last_ts - self.table.swept_at) >= SECOND:
+            self.table.sweep(self.last_ts)
+
     def close_ended(self) -> list[Flow]:
         """Take the flows that ended, after their held segments were delivered and their parsers closed."""
         ended = self.table.take_ended()

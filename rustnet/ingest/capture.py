@@ -20,6 +20,8 @@ from rustnet.store.tables import Capture, CaptureFile, InterfaceRow, Packet
 PATIENCE = 0.1
 """Seconds without a packet after which the stop token, the flush time and the progress are checked."""
 PROGRESS_SECONDS = 0.1
+QUIET_SECONDS = 5.0
+"""Seconds between flushes while a live source has no packets, but flows are open whose states age."""
 SEVERAL = 2
 """Files from which a capture has rows of its files."""
 
@@ -55,6 +57,9 @@ class Analyser(Protocol):
 
     def feed(self, frames: Frames) -> None:
         """Analyse a batch of frames."""
+
+    def tick(self, now: int) -> None:
+        """Let time pass to ``now`` without packets."""
 
     def settle(self) -> None:
         """Wait until all packets fed so far are in the index."""
@@ -118,6 +123,12 @@ class CaptureIngest:
         """When the next flush is due (monotonic clock)."""
         self.flush_earliest = 0.0
         """Earliest time of the next flush, even if many rows are waiting (monotonic clock)."""
+        self.quiet_at = 0.0
+        """When the next flush is due if no packet comes (monotonic clock)."""
+        self.aging = False
+        """Flows were open at the last flush, and time has passed since without a packet."""
+        self.open_batches = 0
+        """Number of batches of open flows at the last flush."""
         self.flushed_packets = 0
         """Number of packets at the last flush."""
         self.stored_rows = 0
@@ -131,6 +142,9 @@ class CaptureIngest:
             for frames in self.source.batches(PATIENCE):
                 if frames.count:
                     self.batch(frames)
+                elif frames.clock is not None:
+                    self.analysis.tick(frames.clock)
+                    self.aging = self.open_batches > 0
                 if self.stop.is_set():
                     interrupted = True
                     break
@@ -171,16 +185,21 @@ class CaptureIngest:
     def flush_due(self) -> None:
         """Flush all rows so far to the session if a flush is due."""
         packets = self.analysis.packets - self.flushed_packets
-        if packets <= 0:
+        if packets <= 0 and not self.aging:
             return
         started = time.monotonic()
+        if packets <= 0 and started < self.quiet_at:
+            return
         enough = packets >= self.cadence.packets or self.stored_rows >= self.cadence.rows
         if started < (self.flush_earliest if enough else self.flush_at) and not self.outlet.crowded:
             return
         remaining = self.analysis.take_all()
         batches = [*self.ready_batches(), *remaining]
         self.describe()
-        self.outlet.flush(self.capture, batches, self.analysis.open_flows())
+        still_open = self.analysis.open_flows()
+        self.outlet.flush(self.capture, batches, still_open)
+        self.aging, self.open_batches = False, len(still_open)
+        self.quiet_at = started + QUIET_SECONDS
         self.flushed_packets = self.analysis.packets
         self.stored_rows = 0
         self.flush_earliest = started + (time.monotonic() - started) / self.cadence.share

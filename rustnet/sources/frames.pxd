@@ -16,3 +16,4 @@ cdef class Frames:
     cdef public dict notes
     cdef public int file
     cdef public object files
+    cdef public object clock

@@ -41,6 +41,7 @@ class Frames:
     fills the batch. ``first_number`` is the number of frame 0, counted from 1
     through the whole capture. ``notes`` holds what a file says of single frames, by index in the batch. ``file`` is the
     index of the file that the frames come from; if they come from several, ``files`` has a uint16 index for each.
+    ``clock`` is the time, in nanoseconds since 1970 UTC, at which a live source had no packets; None in all others.
     """
 
     def __init__(self, packets: int = BATCH_PACKETS, size: int = BUFFER_BYTES, make: "Maker" = zeros) -> None:
@@ -59,6 +60,7 @@ class Frames:
         self.notes: dict[int, Note] = {}
         self.file = 0
         self.files: memoryview[int] | None = None
+        self.clock: int | None = None
 
     def column(self, name: str) -> "np.ndarray[tuple[int], np.dtype[np.generic]]":
         """One column's valid entries as a NumPy view (no copy)."""
@@ -114,7 +116,7 @@ class Damage:
     """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_interface``, ``bad_option``, ``bad_timestamp``,
     ``bad_timestamp_unit``, ``bad_link_type``, ``captured_exceeds_length``, ``joined_files``, ``zero_gap``,
     ``zero_tail``, ``bad_compression``, ``read_error``, ``file_changed``, ``stopped_at_limit``, ``too_many``,
-    ``more_damage``.
+    ``more_damage``; of a live capture ``interface_down``, ``interface_up``, ``interface_gone``, ``clock_jumped``.
     """
     packet: int
     """Number of the packet that it concerns, or of the last one before it (0: before the first)."""
@@ -199,7 +201,7 @@ class Source(Protocol):
         """Read the input to its end; what cannot be read goes to ``damage`` and never raises.
 
         With ``patience`` an empty batch comes whenever there was nothing for so many seconds, so that the consumer can
-        do what has to be done although no packet comes; it may come more often.
+        do what has to be done although no packet comes; it may come more often. Those of a live source have its clock.
         """
 
     def position(self) -> int:

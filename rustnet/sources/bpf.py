@@ -1,0 +1,113 @@
+"""Capture filters: an expression in the language of `pcap-filter(7)` becomes a program that the kernel runs.
+
+The compiler is libpcap's, by the package cypcap (``pip install 'rustnet[live]'``); whatever is wrong is a
+`UsageError`, which says where.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rustnet.errors import RustnetError, UsageError
+from rustnet.sources.ring_socket import RAW, Program
+
+SNAPLEN = 1 << 18
+"""Bytes that a program keeps of a packet that it accepts, as tcpdump's does."""
+NETMASK_UNKNOWN = 0xFFFFFFFF
+DLT_RAW = 12
+"""libpcap's own number of LINKTYPE_RAW on Linux."""
+MAX_EXPRESSION = 65_536
+"""Characters of an expression."""
+SHOWN = 40
+"""Characters of an expression that a message shows."""
+MAX_LOCATED = 200
+"""Words of an expression within which the wrong one is looked for."""
+
+TAGS = re.compile(r"(?<![\w.:])vlan(?![\w.:])")
+"""Word that compares tags within the frame, which the kernel has taken out when a capture filter runs."""
+WORD = re.compile(r"&&|\|\||[<>=!]=|[()\[\]!<>=]|[^\s()\[\]!<>=&|]+|\S")
+ENDINGS = (
+    "", " 1", " 1.1.1.1", " ::1", " 1:1:1:1:1:1", " host 1.1.1.1", " port 1", " tcp", " = 1", " 1 = 1", "] = 1",
+    " 1] = 1", " net 1", " 1-2", " \\tcp", " \\ip",
+)  # fmt: skip
+"""Texts one of which makes a sentence of the beginning of one, but for parentheses."""
+
+
+def compile_filter(expression: str, link_type: int, interface: str | None = None) -> Program:
+    """Compile an expression for packets of a link type; raises `UsageError`, or `RustnetError` without cypcap.
+
+    Comparisons of VLAN tags need the ``interface``, and the privilege to capture on it: there the tags are not in the
+    frame but beside it.
+    """
+    try:
+        import cypcap  # noqa: PLC0415 - an optional package
+    except ImportError:
+        raise RustnetError("a capture filter needs cypcap: pip install 'rustnet[live]'") from None
+    if not expression.strip():
+        return ()
+    if len(expression) > MAX_EXPRESSION or "\0" in expression:
+        raise UsageError("the capture filter is too long, or contains a zero")
+    tags = TAGS.search(expression)
+    if tags and interface is None:
+        raise _wrong(expression, tags.start(), "VLAN tags cannot be compared here")
+    link = cypcap.DatalinkType(DLT_RAW if link_type == RAW else link_type)
+    handle: Any = None
+
+    def compiled(text: str) -> Program:
+        if handle is not None:
+            return tuple(handle.compile(text, True, NETMASK_UNKNOWN))
+        return tuple(cypcap.compile(link, SNAPLEN, text, True, NETMASK_UNKNOWN))
+
+    try:
+        if tags:
+            handle = cypcap.create(interface)
+            handle.set_snaplen(SNAPLEN)
+            handle.activate()
+        return compiled(expression)
+    except cypcap.Error as error:
+        message = str(error.args[-1]).removeprefix("can't parse filter expression: ")
+        raise _wrong(expression, _place(expression, message, compiled, cypcap.Error), message) from None
+    finally:
+        if handle is not None:
+            handle.close()
+
+
+def _wrong(expression: str, at: int, reason: str) -> UsageError:
+    """What is wrong with an expression, and where."""
+    if at >= len(expression.rstrip()):
+        return UsageError("the capture filter “{filter}” is not complete: {reason}", filter=expression, reason=reason)
+    return UsageError(
+        "the capture filter is wrong in column {column}, at “{rest}”: {reason}",
+        column=at + 1,
+        rest=expression[at : at + SHOWN],
+        reason=reason,
+    )
+
+
+def _place(expression: str, message: str, compiled: Callable[[str], Program], error: type[Exception]) -> int:
+    """Where the expression is wrong: at what the message quotes, else at the first word that nothing can follow."""
+    for quoted in re.findall(r"'([^']+)'|\b(\d+)\b", message):
+        at = expression.find(quoted[0] or quoted[1])
+        if at >= 0:
+            return at
+    words = list(WORD.finditer(expression))
+    for word in words[:MAX_LOCATED]:
+        if not any(_accepted(text, compiled, error) for text in _continued(expression[: word.end()])):
+            return word.start()
+    return len(expression)
+
+
+def _continued(beginning: str) -> Iterator[str]:
+    """Sentences that begin so."""
+    closing = ")" * max(beginning.count("(") - beginning.count(")"), 0)
+    for ending in ENDINGS:
+        yield beginning + ending + closing
+
+
+def _accepted(text: str, compiled: Callable[[str], Program], error: type[Exception]) -> bool:
+    """Whether an expression has no syntax error."""
+    try:
+        compiled(text)
+    except error as reason:
+        return "syntax error" not in str(reason) and "illegal" not in str(reason)
+    return True

@@ -26,7 +26,8 @@ from rustnet.tui.neighbours import TableNeighbours
 from rustnet.tui.pane import Pane
 from rustnet.tui.widgets.filter_line import FilterLine, counted
 from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, Look, titled
-from rustnet.tui.widgets.flow_table import FlowTable, ListRequest, ListSnapshot, load_list
+from rustnet.tui.widgets.flow_reading import ListRequest, ListSnapshot, load_list
+from rustnet.tui.widgets.flow_table import FlowTable
 from rustnet.tui.widgets.sidebar import LEAST_AREA, WIDTH, Sidebar
 
 ROOMY = 142 + WIDTH

@@ -12,11 +12,12 @@ from rustnet.errors import RustnetError
 from rustnet.i18n import _
 from rustnet.query.session import Session
 from rustnet.query.views import flow_list
-from rustnet.query.views.flow_list import Context, FlowIndex, Groups, ListedFlow
-from rustnet.query.views.flow_order import LARGEST_FIRST, Group, Order
-from rustnet.query.views.spec import Statement, ViewSpec
+from rustnet.query.views.flow_list import Context, FlowIndex, ListedFlow
+from rustnet.query.views.flow_order import LARGEST_FIRST, Order
+from rustnet.query.views.spec import ViewSpec
 from rustnet.tui.widgets.columns import Placed
 from rustnet.tui.widgets.flow_cells import COLUMNS, USUAL, FlowCells, Look, titled
+from rustnet.tui.widgets.flow_reading import ListRequest, ListSnapshot, Rows, read_rows, same_list
 from rustnet.tui.widgets.flow_rows import FlowRows, Section, Spot, Wanted
 from rustnet.tui.widgets.table import Row, Table
 
@@ -34,82 +35,6 @@ HOLD_SECONDS = 3.0
 
 ROWS_KEY, COUNT_KEY, NEXT_KEY, INDEX_KEY = "overview.rows", "overview.count", "overview.next", "overview.index"
 """Keys of the runner's questions."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ListRequest:
-    """What the list shows beyond the spec of all screens."""
-
-    order: Order
-    grouped: bool
-    first: int = dataclasses.field(default=0, compare=False)
-    """Place of the first row that is on the screen, or near it."""
-    limit: int = dataclasses.field(default=flow_list.FIRST_ROWS, compare=False)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ListSnapshot:
-    """A list of flows and its first rows."""
-
-    spec: ViewSpec
-    request: ListRequest
-    known: Context
-    flows: tuple[ListedFlow, ...]
-    groups: Groups | None
-    count: int | None
-    """Flows of the list; None if they have not been counted yet."""
-    statement: Statement
-    seconds: float
-    index: FlowIndex | None = None
-    """Order of the whole list, if it was read at once."""
-
-
-Rows = tuple[tuple[Group | None, int, tuple[ListedFlow, ...]], ...]
-"""Flows of sections: what they have in common, the first place, and the flows."""
-
-
-def load_list(session: Session, spec: ViewSpec, request: ListRequest, old: Context | None) -> ListSnapshot:
-    """Read a list, on the thread that asks the session."""
-    begun = time.perf_counter()
-    known = flow_list.context(session, spec, old)
-    if request.grouped:
-        groups = flow_list.groups(session, spec, known)
-        return ListSnapshot(
-            spec, request, known, (), groups, groups.flows, groups.statement, time.perf_counter() - begun
-        )
-    index = None
-    if flow_list.wants_index(session, spec, known):
-        index = flow_list.index(session, spec, known, request.order)
-        ids = index.part(request.first, request.first + request.limit)
-    else:
-        ids = flow_list.page_ids(session, spec, known, request.order, first=request.first, limit=request.limit)
-    count = flow_list.known_count(spec, known) if index is None else len(index)
-    if count is None and len(ids) < request.limit and (ids or not request.first):
-        count = request.first + len(ids)
-    flows = flow_list.flows_of(session, known, ids)
-    shown = flow_list.statement(session, spec, known, request.order, request.limit)
-    return ListSnapshot(spec, request, known, flows, None, count, shown, time.perf_counter() - begun, index)
-
-
-def read_rows(session: Session, spec: ViewSpec, known: Context, order: Order, wanted: Sequence[Wanted]) -> Rows:
-    """Read flows that the screen lacks: their numbers by the order, then all rows at once."""
-    numbered: list[tuple[Wanted, list[int]]] = []
-    room = flow_list.MOST_ROWS
-    for each in wanted:
-        size = min(room, each.end - each.first)
-        ids = list(each.ids or ())[:size]
-        if each.ids is None and size:
-            ids = flow_list.page_ids(
-                session, spec, known, order,
-                first=0 if each.from_end else each.first, limit=size, from_end=each.from_end, group=each.group,
-            )  # fmt: skip
-        room -= len(ids)
-        numbered.append((each, ids))
-    flows = {flow.flow_id: flow for flow in flow_list.flows_of(session, known, [n for _, ids in numbered for n in ids])}
-    return tuple(
-        (each.group, each.end - len(ids) if each.from_end else each.first, tuple(flows[n] for n in ids if n in flows))
-        for each, ids in numbered
-    )
 
 
 class FlowTable(Table):
@@ -172,7 +97,7 @@ class FlowTable(Table):
     def show(self, snapshot: ListSnapshot) -> None:
         """Show a list; the cursor stays on its flow if it is the same list as of another time."""
         old, self.snapshot = self.snapshot, snapshot
-        same = old is not None and _same_list(old, snapshot)
+        same = old is not None and same_list(old, snapshot)
         spot = self.rows.spot(self.cursor) if same else None
         line = self.cursor - self.top
         self.generation += 1
@@ -596,13 +521,3 @@ def _why_empty(spec: ViewSpec) -> str:
     if spec.since is not None:
         return _("no flow has packets since then; x counts from the beginning again")
     return _("no flow has begun by then") if spec.at is not None else _("there are no flows")
-
-
-def _same_list(old: ListSnapshot, new: ListSnapshot) -> bool:
-    """Whether two snapshots are the same list, at most as of another time."""
-    here, there = old.spec, new.spec
-    return (here.filter, here.closed, here.since) == (
-        there.filter,
-        there.closed,
-        there.since,
-    ) and old.request == new.request

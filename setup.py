@@ -128,12 +128,15 @@ def compile_catalogues(package: str) -> None:
 
 
 class BuildModules(build_py):
-    """Puts the compiled catalogues beside the modules of a wheel."""
+    """Puts the compiled catalogues beside the modules of a wheel, in place of their sources."""
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            compile_catalogues(f"{self.build_lib}/rustnet")
+            package = Path(self.build_lib, "rustnet")
+            compile_catalogues(str(package))
+            for source in package.glob("locale/*/*/*.po"):
+                source.unlink()
 
 
 class BuildExtensions(build_ext):

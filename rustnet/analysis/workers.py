@@ -16,7 +16,7 @@ import signal
 import stat
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from operator import itemgetter
@@ -32,6 +32,8 @@ from rustnet.columnar import NULL, Array, column_bytes, view
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.shares import Division
 from rustnet.errors import InputError, RustnetError
+from rustnet.i18n import N_
+from rustnet.sandbox import Layer, close_descriptors, ended_by_filter, restrict_worker
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import BATCH_PACKETS, BUFFER_BYTES, Frames
 from rustnet.store.batches import Batch, Columns, Records
@@ -129,6 +131,15 @@ class WorkerError(RustnetError):
     """A worker ended, or failed."""
 
 
+ENDED = N_(
+    "a process that analyses the capture ended unexpectedly (out of memory?); what was stored before is kept; "
+    "try again with --workers 0"
+)
+FORBIDDEN = N_(
+    "a process that analyses the capture tried what its sandbox forbids, and was ended; what was stored before is kept"
+)
+
+
 class Workers:
     """The processes, from the beginning of a run to its end."""
 
@@ -139,7 +150,10 @@ class Workers:
         cadence: Cadence = BATCH,
         stopped: Callable[[], bool] = lambda: False,
         drop_duplicates: bool = False,
+        layers: Sequence[Layer] = (),
     ) -> None:
+        self.layers = layers
+        """What confines this process; its workers may do even less."""
         self.cadence = cadence
         self.drop_duplicates = drop_duplicates
         self.stopped = stopped
@@ -153,6 +167,8 @@ class Workers:
         ]
         self.connections: list[Channel] = []
         self.pids: list[int] = []
+        self.ended: dict[int, int] = {}
+        """Wait status by process."""
         try:
             for index in range(count):
                 self._fork(Share(index, count), dissect)
@@ -177,9 +193,8 @@ class Workers:
         status = 1
         try:
             end_with_parent(parent)
-            ours.close()
-            for connection in self.connections:
-                connection.close()
+            close_descriptors([theirs.socket.fileno()])
+            restrict_worker(self.layers)
             serve(theirs, self.slots, share, dissect, self.cadence, self.drop_duplicates)
             status = 0
         finally:
@@ -200,11 +215,20 @@ class Workers:
     def close(self) -> None:
         """End the processes."""
         self.dismiss()
-        for pid in self.pids:
-            if self.stopped():  # one that hangs would not see the end of its channel
-                os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        self.pids = []
+        for pid in self.pids if not self.stopped() else ():  # one that hangs would not see the end of its channel
+            self._wait(pid)
+        self.pids = []  # the others end with this process
+
+    def _wait(self, pid: int) -> int:
+        """Wait for the end of a worker; returns its status."""
+        if pid not in self.ended:
+            self.ended[pid] = os.waitpid(pid, 0)[1]
+        return self.ended[pid]
+
+    def failure(self, connection: Channel) -> WorkerError:
+        """Why the worker at the other end of a channel ended."""
+        status = self._wait(self.pids[self.connections.index(connection)])
+        return WorkerError(FORBIDDEN if ended_by_filter(status) else ENDED)
 
 
 class SharedAnalysis:
@@ -247,10 +271,7 @@ class SharedAnalysis:
             self._await(connection)
             reply = connection.recv()
         except (EOFError, OSError):
-            raise WorkerError(
-                "a process that analyses the capture ended unexpectedly (out of memory?); "
-                "what was stored before is kept; try again with --workers 0"
-            ) from None
+            raise self.workers.failure(connection) from None
         if isinstance(reply, str):  # its traceback
             raise RuntimeError(reply)  # noqa: TRY004 - a fault of ours, not of a type
         assert isinstance(reply, WorkerReply | list)

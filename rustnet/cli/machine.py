@@ -127,6 +127,27 @@ def _capturing() -> Iterator[Check]:
     yield Check(name, "limited", words, "sudo rustnet …")
 
 
+def _sandbox() -> Iterator[Check]:
+    """Layers of the sandbox around hostile bytes that this machine has."""
+    from rustnet.sandbox import IN_FORCE, NOT_NEEDED, try_out  # noqa: PLC0415 -- here only
+
+    names = {
+        "user": _("user"),
+        "capabilities": _("capabilities"),
+        "no_new_privileges": _("no new privileges"),
+        "landlock": "Landlock",
+        "system_calls": _("system calls (seccomp)"),
+    }
+    layers = try_out()
+    grade = "ok" if all(layer.state in (IN_FORCE, NOT_NEEDED) for layer in layers) else "limited"
+    parts = []
+    for layer in layers:
+        state = layer.state.replace("_", " ")
+        about = f"{state}, {layer.detail}" if layer.detail and layer.state != IN_FORCE else layer.detail or state
+        parts.append(f"{names[layer.name]} ({about})")
+    yield Check(_("sandbox for parsing"), grade, "; ".join(parts))
+
+
 def _environment() -> Iterator[Check]:
     """Terminal, locale and disk."""
     encoding = sys.stdout.encoding or "?"
@@ -146,5 +167,13 @@ def _environment() -> Iterator[Check]:
                 "" if free > _MIN_FREE_BYTES else "export TMPDIR=/a/larger/disk")  # fmt: skip
 
 
-CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _packages, _compiled, _tools, _capturing, _environment)
+CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (
+    _python,
+    _packages,
+    _compiled,
+    _tools,
+    _capturing,
+    _sandbox,
+    _environment,
+)
 """The checks, in order."""

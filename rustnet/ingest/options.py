@@ -44,6 +44,8 @@ class Options:
     speed: float | None = None
     """Pace packets by their times, this many times as fast as captured, in this process only; None: do not pace."""
 
+    sandbox: Literal["on", "off", "strict"] = "on"
+    """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
     answer_at_once: bool = False
     """Answer readers from the beginning; otherwise once the run has taken longer than most do."""
 

@@ -3,7 +3,7 @@
 `LocalParser` works in the calling thread; `rustnet.ingest.parser_process.ParserProcess` has one in another process.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from typing import Protocol
@@ -16,6 +16,7 @@ from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Outlet
 from rustnet.ingest.stop import StopToken
+from rustnet.sandbox import Layer
 from rustnet.sources.assembly import MAX_SECTIONS
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import MAX_FRAME, Source
@@ -50,6 +51,9 @@ class ParserFailedError(RustnetError):
 class Parser(Protocol):
     """Reads and parses one input after another."""
 
+    layers: list[Layer]
+    """What confines the process that parses; known once an input is open."""
+
     def peek(self, path: str, file: FileIO) -> Beginning | None:
         """Read the first packet of a file; None without one. Raises `InputError`. Takes over ``file``."""
 
@@ -81,7 +85,8 @@ class Parser(Protocol):
 class LocalParser:
     """Parses in the calling thread; with ``cores`` above 1, or workers that were asked for, in processes of its own."""
 
-    def __init__(self, options: Options, stop: StopToken, cores: int = 1) -> None:
+    def __init__(self, options: Options, stop: StopToken, cores: int = 1, layers: Sequence[Layer] = ()) -> None:
+        self.layers = list(layers)
         self.options = options
         self.stop = stop
         self.cores = cores
@@ -164,7 +169,12 @@ class LocalParser:
         count = worker_count(options.workers, self.cores, lambda: is_dense(file, rest_bytes))
         if count:
             self.workers = Workers(
-                count, options.dissect, options.cadence, self.stop.is_set, drop_duplicates=options.drop_duplicates
+                count,
+                options.dissect,
+                options.cadence,
+                self.stop.is_set,
+                drop_duplicates=options.drop_duplicates,
+                layers=self.layers,
             )
 
     def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:

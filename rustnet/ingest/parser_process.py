@@ -4,12 +4,11 @@
     opens inputs, holds the session   ── descriptor ─►  unpack, record walk, engine, parsers
     checks and stores             ◄── rows, in a form that is checked ──
 
-The process is forked before this one has other threads or an open session. It keeps standard error, its two sockets
-and shared memory, gets the descriptor of one input after another, and opens no file itself: everything that parsing
-may need is loaded before. It ends with this process.
+The process is forked before this one has other threads or an open session. It keeps its two sockets and shared memory,
+gets the descriptor of one input after another, and opens no file itself: everything that parsing may need is loaded
+before. It confines itself (`rustnet.sandbox`) before the first input, and ends with this process.
 """
 
-import contextlib
 import os
 import signal
 import socket
@@ -25,6 +24,7 @@ from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError
 from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
+from rustnet.ingest.confining import NOT_WANTED, require_all
 from rustnet.ingest.encoding import Tables, decode_batches, decode_record, dumps, encode_record, loads, tables_by_name
 from rustnet.ingest.encoding_statements import StatementDecoder, decode_rows
 from rustnet.ingest.joining import Beginning
@@ -36,6 +36,15 @@ from rustnet.ingest.parser_serve import FAILED, STOPPED, serve
 from rustnet.ingest.preload import preload
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
+from rustnet.sandbox import (
+    OFF,
+    Layer,
+    close_descriptors,
+    confine,
+    empty_standard_streams,
+    ended_by_filter,
+    unconfined,
+)
 from rustnet.sources.frames import Damage
 from rustnet.store.batches import Columns
 from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, InterfaceRow, Name, Packet, TcpInterval
@@ -50,6 +59,10 @@ ENDING = 2.0
 """Seconds that the process has to end by itself."""
 ENDED = N_(
     "{path}: the process that parses it ended unexpectedly (out of memory?); the session contains what it had read"
+)
+FORBIDDEN = N_(
+    "{path}: the process that parses it tried what its sandbox forbids, and was ended; the session contains what it "
+    "had read"
 )
 SILENT = N_("{path}: the process that parses it did not stop in time; the session contains what it had passed on")
 OPENED = {"open": (2,), "add": (2,), "peek": (0, 6)}
@@ -73,25 +86,38 @@ class ParserProcess:
         ring = Ring()
         rows, their_rows = socket.socketpair()
         self.commands, their_commands = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self.layers = unconfined(OFF, NOT_WANTED)
         parent = os.getpid()
         self.pid = os.fork()
         if not self.pid:
             status = 1
             try:
-                _keep_only(nothing, their_rows, their_commands)
-                end_with_parent(parent)
+                empty_standard_streams(keep_errors=options.sandbox == "off")
+                close_descriptors([their_rows.fileno(), their_commands.fileno()])
                 one_arena()
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_IGN)  # they are for the process that holds the session
-                serve(their_commands, Sender(their_rows, ring), options, stop, self.crowded, cores)
+                if options.sandbox != "off":
+                    self.layers = confine()
+                end_with_parent(parent)  # a change of user forgets that
+                sender = Sender(their_rows, ring)
+                sender.send(dumps([[layer.name, layer.state, layer.detail] for layer in self.layers]))
+                serve(their_commands, sender, options, stop, self.crowded, cores, self.layers)
                 status = 0
             finally:
                 os._exit(status)
-        os.close(nothing)
         their_rows.close()
         their_commands.close()
         self.rows: Receiver | None = Receiver(rows, ring)
+        self.starting = True
+        """What confines it has not been received yet."""
+        if options.sandbox == "strict":
+            try:
+                self._started()
+                require_all(self.layers)
+            except BaseException:
+                self.close()
+                raise
 
     # ---- commands ------------------------------------------------------------------------------------------------
 
@@ -118,6 +144,7 @@ class ParserProcess:
         """Send a command with a descriptor, and wait for what it is."""
         self.path = command[1]
         self._command(command, file)
+        self._started()
         message, _block = self._receive()
         kind, *values = _sequence(message)
         if kind == FAILED:
@@ -129,6 +156,13 @@ class ParserProcess:
         if kind != "opened" or len(values) not in OPENED[command[0]]:
             raise TransportError(OTHER_FORM)
         return values
+
+    def _started(self) -> None:
+        """Receive what confines it: its first message, sent before it had any input."""
+        if self.starting:
+            message, _block = self._receive()
+            self.layers = [Layer(*map(_text, layer)) for layer in _sequence(message)]
+            self.starting = False
 
     def skip(self) -> None:
         """Close the open input without parsing it."""
@@ -208,8 +242,19 @@ class ParserProcess:
         try:
             text, block = self.rows.receive()
         except (EOFError, OSError):
-            raise ParserFailedError(ENDED, path=self.path) from None
+            raise ParserFailedError(self._ended(), path=self.path) from None
         return loads(text), block
+
+    def _ended(self) -> str:
+        """Why it ended: it closed its end, so that its end is near."""
+        until = time.monotonic() + ENDING
+        while self.pid and time.monotonic() < until:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = 0
+                return FORBIDDEN if ended_by_filter(status) else ENDED
+            time.sleep(0.002)
+        return ENDED
 
     def _kill(self) -> None:
         """Kill the process, and with it its workers."""
@@ -323,15 +368,3 @@ def _number(value: Any) -> int:
     if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
         raise TransportError(OTHER_FORM)
     return value
-
-
-def _keep_only(nothing: int, *sockets: socket.socket) -> None:
-    """Close every descriptor but standard error and these; standard input and output are empty."""
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    below = 3
-    for kept in sorted(each.fileno() for each in sockets):
-        os.closerange(below, kept)
-        below = kept + 1
-    with contextlib.suppress(OSError, ValueError):
-        os.closerange(below, os.sysconf("SC_OPEN_MAX"))

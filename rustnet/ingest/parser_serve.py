@@ -22,6 +22,7 @@ from rustnet.ingest.options import Options
 from rustnet.ingest.parser import Following, Input, LocalParser
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Sender
+from rustnet.sandbox import Layer
 from rustnet.store.batches import Batch, Columns
 from rustnet.store.tables import Capture
 
@@ -82,10 +83,16 @@ class SenderOutlet:
 
 
 def serve(
-    commands: socket.socket, sender: Sender, options: Options, stop: StopToken, crowded: SharedFlag, cores: int
+    commands: socket.socket,
+    sender: Sender,
+    options: Options,
+    stop: StopToken,
+    crowded: SharedFlag,
+    cores: int,
+    layers: list[Layer],
 ) -> None:
-    """Handle commands until there are no more."""
-    parser = LocalParser(options, stop, cores)
+    """Handle commands until there are no more; ``layers`` confine this process."""
+    parser = LocalParser(options, stop, cores, layers)
     inputs = 0
     try:
         while True:

@@ -27,7 +27,9 @@ from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError, UsageError
 from rustnet.filenames import as_text
 from rustnet.i18n import N_, _
+from rustnet.ingest import confining
 from rustnet.ingest.capture import SEVERAL, Outcome
+from rustnet.ingest.confining import NOT_WANTED, require_all
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
 from rustnet.ingest.enriching import enrichment, lookup_ahead
 from rustnet.ingest.inputs import OpenInput
@@ -40,6 +42,7 @@ from rustnet.ingest.partial import PartialCapture, partial_captures, replace_par
 from rustnet.ingest.report import CaptureReport, Progress, Report
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
+from rustnet.sandbox import OFF, UNAVAILABLE, unconfined
 from rustnet.sources.frames import Damage
 from rustnet.sources.hashing import ELSEWHERE
 from rustnet.sources.merged import MOST_FILES
@@ -49,7 +52,7 @@ from rustnet.store.finish import NamedWork
 from rustnet.store.items import OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
-from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, Name
+from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement, FlowRow, Name
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -120,11 +123,27 @@ def start_parser(options: Options, stop: StopToken) -> Parser:
 
     Parsers in strict mode run in this thread, so that their exceptions have a traceback.
     """
-    if options.strict_parsers or sys.platform != "linux" or threading.active_count() > 1:
-        return LocalParser(options, stop, cores=0)
+    reason = _why_in_this_process(options)
+    if reason is not None:
+        state = OFF if options.sandbox == "off" or options.strict_parsers else UNAVAILABLE
+        layers = unconfined(state, NOT_WANTED if options.sandbox == "off" else reason)
+        if options.sandbox == "strict":
+            require_all(layers)
+        return LocalParser(options, stop, 0, layers)
     from rustnet.ingest.parser_process import ParserProcess  # noqa: PLC0415 - needs Linux
 
     return ParserProcess(options, stop, len(os.sched_getaffinity(0)))
+
+
+def _why_in_this_process(options: Options) -> str | None:
+    """Why parsers run in this process and not in one of their own; in English, as it is stored."""
+    if options.strict_parsers:
+        return "--debug: parsers run in the process that holds the session"
+    if sys.platform != "linux":
+        return f"needs Linux, not {sys.platform}"
+    if threading.active_count() > 1:
+        return "the program has several threads, so parsers run in it"
+    return None
 
 
 class Run:
@@ -280,6 +299,8 @@ class Run:
         if not self.options.cadence.begin_seconds:
             writer.commit()
         outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
+        confining.note(self.report, self.parser.layers, self.options.sandbox == "strict")
+        outlet.put([Records(Confinement, confining.rows(row.capture_id, self.parser.layers))], last=True)
         try:
             outcome = self.parser.run(row, flow_id, outlet, following)
         except ParserFailedError as error:

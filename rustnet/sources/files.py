@@ -8,6 +8,7 @@ a thread of their own.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import FileIO
 from types import TracebackType
 from typing import Protocol, Self
@@ -115,6 +116,7 @@ class FileSource:
         self._capacity = batch_packets
         self._hashing = hashing
         self._hashed_elsewhere = hashed_elsewhere
+        self._new_hasher = partial(hasher, self._stored) if file is None else Hasher  # for the opener to start one
         self.ring: Sequence[Frames] = ()
         """Batches to fill in turn; without any the source makes its own."""
         self.limits = Limits()
@@ -182,7 +184,7 @@ class FileSource:
             raise RuntimeError("a source is read once; open it again")
         self._started = True
         if self._hashing:
-            self._hasher = HashedElsewhere() if self._hashed_elsewhere else hasher(self._stored)
+            self._hasher = HashedElsewhere() if self._hashed_elsewhere else self._new_hasher()
         if self._packed:
             self._decoder = ReadAhead(self._stored, self._packed, self._hasher)
         self._ahead = stream = Ahead(self._decoder or self._stored, None if self._decoder else self._stored)

@@ -117,12 +117,16 @@ COUNTING = """whole AS (
     SELECT * FROM analysed JOIN whole USING (flow_id)"""
 """Sums over the packets in `every`, as the steps `whole`, `analysed` and `counted`; the last one is left open."""
 
-SUCCESSORS = """SELECT g.flow_id, min(n.started_at) AS started_at
-    FROM keys g JOIN keys n ON n.capture_id = g.capture_id AND n.protocol = g.protocol
-        AND n.generation = g.generation + 1 AND n.vlan_id IS NOT DISTINCT FROM g.vlan_id
-        AND ((n.src_ip = g.src_ip AND n.src_port = g.src_port AND n.dst_ip = g.dst_ip AND n.dst_port = g.dst_port)
-          OR (n.src_ip = g.dst_ip AND n.src_port = g.dst_port AND n.dst_ip = g.src_ip AND n.dst_port = g.src_port))"""
-"""Start of the next generation of a flow, from `keys`, with neither condition nor GROUP BY."""
+_FORWARD = "n.src_ip = g.src_ip AND n.src_port = g.src_port AND n.dst_ip = g.dst_ip AND n.dst_port = g.dst_port"
+_REVERSED = "n.src_ip = g.dst_ip AND n.src_port = g.dst_port AND n.dst_ip = g.src_ip AND n.dst_port = g.src_port"
+SUCCESSORS = "\n    UNION ALL\n".join(
+    f"""    SELECT g.flow_id, n.started_at FROM earlier g JOIN later n ON n.capture_id = g.capture_id
+        AND n.protocol = g.protocol AND n.generation = g.generation + 1 AND n.vlan_id IS NOT DISTINCT FROM g.vlan_id
+        AND {ends}"""  # noqa: S608 -- our own names
+    for ends in (_FORWARD, _REVERSED)
+)
+"""Starts of next generations, `later`, of flows, `earlier`. Each direction is a join by all its columns: one for both
+would compare every flow with every later one of its protocol."""
 
 FLOWS_AT_SQL = f"""CREATE OR REPLACE MACRO flows_at(t, seconds := 10) AS TABLE
 WITH moment AS MATERIALIZED (
@@ -153,9 +157,14 @@ WITH moment AS MATERIALIZED (
     GROUP BY flow_id
 ), carriers AS (
     SELECT DISTINCT outer_flow_id AS flow_id FROM keys WHERE outer_flow_id IS NOT NULL
+), earlier AS (
+    SELECT * FROM keys WHERE end_reason IN ('reused', 'idle')
+), later AS (
+    SELECT * FROM keys WHERE generation > 0
 ), successors AS (
-    {SUCCESSORS}
-    WHERE g.end_reason IN ('reused', 'idle') GROUP BY g.flow_id
+    SELECT flow_id, min(started_at) AS started_at FROM (
+{SUCCESSORS}
+    ) GROUP BY flow_id
 )
 SELECT
     {_select_list()},

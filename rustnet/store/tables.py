@@ -638,6 +638,22 @@ class Anomaly:
     """Number of occurrences; repeated ones are counted after the first rows."""
 
 
+@record("confinement")
+class Confinement:
+    """What kept the processes that met a capture's bytes from doing harm, layer by layer."""
+
+    capture_id: I32
+    """Capture that was read."""
+    process: Word
+    """`parser`: the process that unpacks, walks and parses, and its workers."""
+    layer: Word
+    """`user`, `capabilities`, `no_new_privileges`, `landlock` (files, TCP, signals) or `system_calls` (seccomp)."""
+    state: Word
+    """`in_force`, `partial` (the kernel has only a part of it), `not_needed`, `off` (not wanted) or `unavailable`."""
+    detail: FreeText | None
+    """What exactly is in force, or why it is not."""
+
+
 CORE_TABLES: tuple[type, ...] = (
     Capture,
     CaptureFile,
@@ -654,6 +670,7 @@ CORE_TABLES: tuple[type, ...] = (
     DataSource,
     HostFact,
     Anomaly,
+    Confinement,
 )
 
 FLOWS_ENDED = "flows_ended"

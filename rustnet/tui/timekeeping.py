@@ -133,7 +133,7 @@ class Timekeeping:
         for bar in self._app.frame.query(TimeBar):
             _start, columns = bar.room
             laid = timeline.bar(line, columns or 1)
-            bar.set_bar(laid)
+            bar.set_bar(laid, columns)
             self.clock.extend(line.first, line.last, source, () if laid is None else laid.gaps)
 
     def _go_to_start(self) -> None:

@@ -52,7 +52,7 @@ def contents(session: ReplayedSession) -> dict[str, list[tuple[Any, ...]]]:
     tables = [name for (name,) in session.ask("SELECT table_name FROM duckdb_tables() ORDER BY table_name")]
     rows = {}
     for table in tables:
-        if table in ("capture_files", "meta", "migrations"):
+        if table in ("capture_files", "confinement", "meta", "migrations"):
             continue
         without = OF_FILES.get(table)
         columns = f"* EXCLUDE ({without})" if without else "*"

@@ -29,12 +29,13 @@ def slow_link(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def one_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sessions of one time and version."""
+    """Sessions of one time, version and machine."""
     real = health.captures
 
     def captures(*args: Any) -> health.Captures:
         meta = {"created": "2026-01-02T03:04:05Z", "rustnet_version": "1.2.3", "schema_version": "1"}
-        return replace(real(*args), meta=meta)
+        layers = [health.Layer(1, "landlock", "in_force", "version 3"), health.Layer(1, "system_calls", "off", None)]
+        return replace(real(*args), meta=meta, confinement=layers)
 
     monkeypatch.setattr(health, "captures", captures)
 
@@ -78,7 +79,8 @@ async def test_captures_say_what_is_wrong_and_what_is_unknown(damaged: Path) -> 
         text = screen_text(app)
         assert "the input is damaged, or reading it was interrupted" in text
         assert "damaged at byte 20,457" in text
-        assert "not recorded in the session" in text
+        assert "confined by landlock" in text
+        assert "!confined by system calls" in text
         assert "the input does not state it" in text
         marks = {line.label: pane.grid._mark_of(at) for at, line in enumerate(pane.lines)}
         assert (marks["complete"], marks["packets"]) == ("x", " ")
@@ -172,3 +174,12 @@ async def test_hostile_details_are_shown_safely(tmp_path: Path) -> None:
             await pilot.press("n")
             await settle(pilot)
             assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in screen_text(app).replace("\n", ""))
+
+
+async def test_confinement_that_is_not_recorded_is_said(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed = health.captures
+    monkeypatch.setattr(health, "captures", lambda *args: replace(fixed(*args), confinement=[]))
+    app: Any = browser(damaged)
+    async with app.run_test(size=(160, 40)) as pilot:
+        await shown(pilot, "health")
+        assert "not recorded in the session" in screen_text(app)

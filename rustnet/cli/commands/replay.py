@@ -10,6 +10,7 @@ from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
 from rustnet.cli.outputs import check_session, group_option
 from rustnet.cli.replaying import STDIN, Replay, interactive
+from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
 from rustnet.cli.several_files import several_files_options
 from rustnet.cli.sidecar_options import sidecar_options
 from rustnet.errors import UsageError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @several_files_options
 @input_limit_options
+@sandbox_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary, also on a terminal."))
@@ -77,6 +79,8 @@ def command(
     max_packets: int | None,
     max_bytes: int | None,
     max_seconds: float | None,
+    no_sandbox: bool,
+    sandbox_strict: bool,
     strict: bool,
     as_json: bool,
     speed: float | None,
@@ -87,6 +91,7 @@ def command(
     """Ingest, and browse the session or print the summary."""
     if files.count(STDIN) > 1:
         raise UsageError("standard input can be given only once")
+    sandbox = sandbox_mode(no_sandbox, sandbox_strict)
     check_session(db, files, (*sidecars, *geo.paths))
     if tool:
         from rustnet.inspect.longtail import require  # noqa: PLC0415 -- only if asked for
@@ -114,6 +119,7 @@ def command(
         merge=merge,
         geo=geo,
         limits=Limits(max_packets, max_bytes, max_seconds),
+        sandbox=sandbox,
     )
     replay = Replay(files, db, options, tool, strict, top, as_json, redact)
     return replay.on_screen(state) if browsing else replay.run()

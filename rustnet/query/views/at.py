@@ -44,8 +44,6 @@ _REASONS = frozenset(("state", "end_reason"))
 _COUNTS = frozenset((*truth.COUNTED, *truth.FLAGS, *truth.UNDETERMINED, *_REASONS, "ended_at"))
 """Columns that depend on the packets up to the moment."""
 _ENDS = "capture_id, protocol, generation, vlan_id, src_ip, src_port, dst_ip, dst_port, started_at"
-_FORWARD = "n.src_ip = g.src_ip AND n.src_port = g.src_port AND n.dst_ip = g.dst_ip AND n.dst_port = g.dst_port"
-_REVERSED = "n.src_ip = g.dst_ip AND n.src_port = g.dst_port AND n.dst_ip = g.src_ip AND n.dst_port = g.src_port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +213,9 @@ def _successors(moment: Moment, words: set[str], only: str | None) -> str:
     earlier = f"{begun} AND end_reason IN ('reused', 'idle') AND ({matters})"
     if only is not None:
         earlier += f" AND flow_id IN ({only})"
-    same = (
-        "n.capture_id = g.capture_id AND n.protocol = g.protocol AND n.generation = g.generation + 1 "
-        "AND n.vlan_id IS NOT DISTINCT FROM g.vlan_id"
-    )
-    joined = " UNION ALL ".join(
-        f"SELECT g.flow_id, n.started_at FROM earlier AS g JOIN later AS n ON {same} AND {ends}"  # noqa: S608 -- our own
-        for ends in (_FORWARD, _REVERSED)
-    )
     return (
         f"earlier AS ({_both(earlier)}), later AS ({_both(f'generation > 0 AND {begun}')}), "  # noqa: S608 -- our own
-        f"successors AS (SELECT flow_id, min(started_at) AS started_at FROM ({joined}) GROUP BY flow_id)"
+        f"successors AS (SELECT flow_id, min(started_at) AS started_at FROM ({truth.SUCCESSORS}) GROUP BY flow_id)"
     )
 
 

@@ -1,6 +1,6 @@
 """Health of the captures, anomalies with their packets, quality by path, where data came from, and checks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rustnet.query import catalogue, integrity, summary
@@ -49,6 +49,9 @@ SELECT capture_id, count(*), coalesce(sum(length), 0)::BIGINT, count(*) FILTER (
     count(*) FILTER (flow_id IS NULL), count(*) FILTER (duplicate)
 FROM packets GROUP BY capture_id ORDER BY capture_id"""
 
+_CONFINEMENT = """
+SELECT capture_id, layer, state, detail FROM confinement ORDER BY capture_id, process, layer"""
+
 _WITHOUT_TIME = "SELECT count(*) FROM anomalies WHERE ts IS NULL"
 
 _SOURCES = """
@@ -75,6 +78,16 @@ class SoFar:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer of the confinement under which a capture was parsed (`rustnet.store.tables.Confinement`)."""
+
+    capture_id: int
+    layer: str
+    state: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Captures:
     """Captures with what is known of their completeness."""
 
@@ -85,6 +98,8 @@ class Captures:
     """Properties of the session's file."""
     partial: "list[PartialCapture]"
     statement: Statement
+    confinement: list[Layer] = field(default_factory=list)
+    """Empty where the session does not record it."""
 
 
 def captures(session: "Session", spec: ViewSpec) -> Captures:
@@ -100,7 +115,8 @@ def captures(session: "Session", spec: ViewSpec) -> Captures:
         if key in ("schema_version", "rustnet_version", "created")
     }
     statement = Statement(catalogue.load()["capture-health"].sql)
-    return Captures(summary.health(session), so_far, meta, session.partial_captures(), statement)
+    layers = [Layer(*row) for row in session.execute_own(_CONFINEMENT).rows]
+    return Captures(summary.health(session), so_far, meta, session.partial_captures(), statement, layers)
 
 
 def anomalies(session: "Session", spec: ViewSpec) -> Listing:

@@ -22,7 +22,7 @@ from rustnet.tui.widgets.listing_grid import EXACT_TIME, TIME, Shown
 
 _LINES = (Field("label", Kind.WORD), Field("value", Kind.WORD), Field("remark", Kind.WORD))
 _LINE_COLUMNS = (
-    Shown("label", N_("Property"), 26), Shown("value", N_("Value"), 20, 2), Shown("remark", N_("Remark"), 16, 2),
+    Shown("label", N_("Property"), 26), Shown("value", N_("Value"), 27, 1), Shown("remark", N_("Remark"), 16, 4),
 )  # fmt: skip
 _LOADERS: dict[str, Callable[[Session, ViewSpec], Listing]] = {
     "anomalies": health.anomalies, "quality": health.quality, "sources": health.sources,

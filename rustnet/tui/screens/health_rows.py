@@ -6,7 +6,7 @@ from rustnet.i18n import _, ngettext
 from rustnet.present.values import duration, humanised, moment, percent
 from rustnet.query.integrity import Finding
 from rustnet.query.summary import Health
-from rustnet.query.views.health import Captures, SoFar
+from rustnet.query.views.health import Captures, Layer, SoFar
 from rustnet.records import Kind
 from rustnet.tui.presenter import Presenter
 
@@ -33,6 +33,9 @@ def capture_lines(snapshot: Captures, presenter: Presenter) -> list[Line]:
     lines: list[Line] = []
     for health in snapshot.captures:
         own = _capture(health, snapshot.so_far.get(health.capture_id), presenter)
+        own += _confinement(
+            [layer for layer in snapshot.confinement if layer.capture_id == health.capture_id], presenter
+        )
         lines += [replace(line, capture_id=health.capture_id) for line in own]
     if not snapshot.captures:
         lines.append(Line(_("captures"), _("none: nothing was read into this session"), state="dim"))
@@ -166,6 +169,19 @@ def _details(health: Health, presenter: Presenter) -> list[Line]:
     return lines
 
 
+def _confinement(layers: list[Layer], presenter: Presenter) -> list[Line]:
+    """Rows about what kept the parsing process from doing harm."""
+    if not layers:
+        return [Line(_("confinement while parsing"), "-", _("not recorded in the session"), "dim")]
+    return [
+        Line(_("confined by {layer}").format(layer=presenter.text(each.layer, kind=Kind.WORD).replace("_", " ")),
+             presenter.text(each.state, kind=Kind.WORD).replace("_", " "),
+             presenter.text(each.detail, kind=Kind.FREE_TEXT) if each.detail else "",
+             "ok" if each.state in ("in_force", "not_needed") else "warn")
+        for each in layers
+    ]  # fmt: skip
+
+
 def _session(snapshot: Captures) -> list[Line]:
     """Rows about the session's file."""
     meta = snapshot.meta
@@ -174,7 +190,6 @@ def _session(snapshot: Captures) -> list[Line]:
         Line(_("made by"), _("rustnet {version}").format(version=meta.get("rustnet_version", "-")),
              _("schema {version}").format(version=meta.get("schema_version", "-"))),
         Line(_("made at"), meta.get("created", "-")),
-        Line(_("confinement while parsing"), "-", _("not recorded in the session"), "dim"),
     ]  # fmt: skip
     for partial in snapshot.partial:
         words = _("its replay was killed; it has only the packets that had been stored")

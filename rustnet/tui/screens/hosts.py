@@ -229,7 +229,8 @@ class HostsPane(PartsPane):
             more = len(page.other_addresses) - MOST_OTHERS
             lines.append(f"{pad(_('also'), LABEL)} {others}" + (f" +{more:,}" if more > 0 else ""))
         if snapshot.at is not None:
-            lines[0] += " · " + _("as known at the end of the session, not at the time above")
+            known = _("as known at the end of the session, not at the time above")
+            lines[0] = f"{lines[0]} · {known}"
         self.summarise("\n".join(lines))
         self._show_host_part()
 

@@ -127,17 +127,19 @@ def _interface_words(listing: Listing) -> str:
     count = len(listing.rows)
     size = humanised(sum(listing.value(row, "bytes") for row in listing.rows))
     words = ngettext("{n} interface, {size}", "{n} interfaces, {size}", count).format(n=f"{count:,}", size=size)
-    return f"{words} · " + _(
+    counted = _(
         "Counted from the stored packets: the session has neither counters of the system's interfaces nor routes; "
         "a live capture records them."
     )
+    return f"{words} · {counted}"
 
 
 def _gateway_words(count: int, *, routes: bool) -> str:
     if not count:
         return _("No address shows itself as a router: nothing announces one, and no traffic shows a next hop.")
     words = ngettext("{n} router seen", "{n} routers seen", count).format(n=f"{count:,}")
-    return words if routes else f"{words} · " + _("by what the traffic shows; the session has no routes")
+    how = _("by what the traffic shows; the session has no routes")
+    return words if routes else f"{words} · {how}"
 
 
 PANE = NetworkPane

@@ -165,6 +165,7 @@ class TimeBar(Widget):
         self.clock = clock
         self.accessible = accessible
         self._keys = keys or {}
+        self._laid_out_for = 0
         self.bar: Bar | None = None
         self.hover: int | None = None
         """Cell under the mouse."""
@@ -183,9 +184,10 @@ class TimeBar(Widget):
             return ONE_LINE, max(0, self.size.width - ONE_LINE - 1)
         return 1, max(0, self.size.width - 2)
 
-    def set_bar(self, bar: Bar | None) -> None:
-        """Show another timeline; None: the session has no time."""
+    def set_bar(self, bar: Bar | None, columns: int) -> None:
+        """Show another timeline, laid out for so many columns; None: the session has no time."""
         self.bar = bar
+        self._laid_out_for = columns
         self.set_class(bar is not None, "-timed")
         self.refresh()
 
@@ -201,6 +203,8 @@ class TimeBar(Widget):
         base = self.rich_style
         if self.bar is None:
             return Strip.blank(columns, base)
+        if self._laid_out_for != self.room[1]:  # it came before the bar had its place
+            self.call_after_refresh(self.browser.lay_out_time)
         names = ("past", "future", "anomaly", "text", "key", "strong")
         look = Look(*(self.get_component_rich_style(f"time--{name}") for name in names))
         if self.size.height == 1:

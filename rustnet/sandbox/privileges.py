@@ -1,0 +1,47 @@
+"""Privileges of a process: user, groups, capabilities, and new ones by starting programs."""
+
+import errno
+import os
+import struct
+
+from rustnet.sandbox.libc import capset, prctl
+
+NOBODY = 65534
+"""User and group of processes that own no file; the kernel's own number for users that it cannot name."""
+LAST_CAPABILITY = 63
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 24, 38, 47, 4
+"""As in ``<linux/prctl.h>``."""
+CAPABILITY_VERSION = 0x20080522
+"""``_LINUX_CAPABILITY_VERSION_3``."""
+
+
+def drop_user() -> None:
+    """Become `NOBODY` without further groups; needs root. Raises OSError."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def clear_bounding_set() -> bool:
+    """Drop every capability from the bounding set; returns False without the privilege that this needs."""
+    for number in range(LAST_CAPABILITY + 1):
+        try:
+            prctl(PR_CAPBSET_DROP, number)
+        except OSError as error:
+            return error.errno == errno.EINVAL  # the kernel's last one is passed
+    return True
+
+
+def clear_capabilities() -> None:
+    """Give up every capability: effective, permitted, inheritable, ambient. Raises OSError."""
+    try:
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # kernels before 4.3 have no ambient set
+            raise
+    capset(struct.pack("=Ii", CAPABILITY_VERSION, 0), bytes(24))
+
+
+def no_new_privileges() -> None:
+    """Keep programs that this process starts from giving it more than it has. Raises OSError."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)

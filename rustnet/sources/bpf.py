@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rustnet.errors import RustnetError, UsageError
+from rustnet.errors import Phrase, RustnetError, UsageError
 from rustnet.sources.ring_socket import RAW, Program
 
 SNAPLEN = 1 << 18
@@ -49,7 +49,7 @@ def compile_filter(expression: str, link_type: int, interface: str | None = None
         raise UsageError("the capture filter is too long, or contains a zero")
     tags = TAGS.search(expression)
     if tags and interface is None:
-        raise _wrong(expression, tags.start(), "VLAN tags cannot be compared here")
+        raise _wrong(expression, tags.start(), Phrase("VLAN tags cannot be compared here"))
     link = cypcap.DatalinkType(DLT_RAW if link_type == RAW else link_type)
     handle: Any = None
 
@@ -72,7 +72,7 @@ def compile_filter(expression: str, link_type: int, interface: str | None = None
             handle.close()
 
 
-def _wrong(expression: str, at: int, reason: str) -> UsageError:
+def _wrong(expression: str, at: int, reason: str | Phrase) -> UsageError:
     """What is wrong with an expression, and where."""
     if at >= len(expression.rstrip()):
         return UsageError("the capture filter “{filter}” is not complete: {reason}", filter=expression, reason=reason)

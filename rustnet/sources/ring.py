@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from rustnet.sources.frames import BUFFER_BYTES, Damage, Frames, InputFile, Interface, SourceInfo
+from rustnet.sources.frames import BUFFER_BYTES, Damage, Frames, InputFile, Interface, Note, SourceInfo
 from rustnet.sources.limits import Countdown, Limits
 from rustnet.sources.ring_socket import (
     ETHERNET,
@@ -25,6 +25,8 @@ from rustnet.sources.ringwalk import RingMerge, RingReader
 
 BUFFERS = 2
 """Batches that are filled in turn."""
+INBOUND, OUTBOUND = 1, 2
+"""Directions in a note's flags."""
 MAX_RINGS = 256
 """Interfaces that one capture reads."""
 MAX_DAMAGE = 10_000
@@ -113,11 +115,17 @@ class Ring:
 class RingSource:
     """Packets of several interfaces in order of time, from descriptors that `open_ring` made (a `Source`).
 
-    It owns the descriptors. It ends when ``stopped`` says so, at a limit, and when no interface is left.
+    With ``directions`` each packet has a note whether it came in or went out, but on the loopback interface, where
+    each does both. It owns the descriptors. It ends when ``stopped`` says so, at a limit, and when no interface is
+    left.
     """
 
     def __init__(
-        self, descriptors: Sequence[int], interfaces: Sequence[RingInterface], stopped: Callable[[], bool]
+        self,
+        descriptors: Sequence[int],
+        interfaces: Sequence[RingInterface],
+        stopped: Callable[[], bool],
+        directions: bool = False,
     ) -> None:
         if not 0 < len(interfaces) <= MAX_RINGS or len(descriptors) != len(interfaces):
             raise ValueError(f"expected a ring for each of 1 to {MAX_RINGS} interfaces")
@@ -133,6 +141,10 @@ class RingSource:
         self.files: list[InputFile] = []
         self.limits = Limits()
         self._stopped = stopped
+        received, sent = Note(flags=INBOUND), Note(flags=OUTBOUND)
+        for ring, each in zip(self.rings, interfaces, strict=True):
+            if directions and each.hardware != LOOPBACK:
+                ring.reader.received, ring.reader.sent = received, sent
         self._merge = RingMerge([ring.reader for ring in self.rings])
         self._packets = 0
         self._bytes = 0

@@ -20,6 +20,7 @@ cdef class RingReader:
     cdef public Py_ssize_t pos
     cdef public uint32_t left
     cdef public int64_t next_ts, last_ts, packets
+    cdef public object received, sent
 
     @cython.locals(a=uint32_t, b=uint32_t, c=uint32_t, d=uint32_t)
     cdef uint32_t u32(self, Py_ssize_t p) except? 0xFFFFFFFF

@@ -6,7 +6,7 @@
 import sys
 
 from rustnet.sources import ring_socket as _ring_socket
-from rustnet.sources.frames import Frames
+from rustnet.sources.frames import Frames, Note
 
 # Module globals that the .pxd types: in compiled code they are C variables, invisible to other modules.
 BIG = sys.byteorder == "big"
@@ -42,6 +42,9 @@ class RingReader:
         self.next_ts = 0
         self.last_ts = 0
         self.packets = 0
+        self.received: Note | None = None
+        """Note of packets that came in, and `sent` of those that went out; None: not noted."""
+        self.sent: Note | None = None
 
     def u32(self, p: int) -> int:
         """Four bytes at ``p`` in this machine's byte order."""
@@ -118,6 +121,8 @@ class RingReader:
         frames.interface[n] = self.interface
         frames.file_offset[n] = 0
         frames.count = n + 1
+        if self.received is not None and self.sent is not None:
+            frames.notes[n] = self.sent if self.b[pos + 58] == OUTGOING else self.received
         self.last_ts = self.next_ts
         self.packets += 1
         self.skip()

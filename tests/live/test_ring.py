@@ -108,6 +108,24 @@ def test_what_the_interface_sends_is_captured_too(namespace: Namespace) -> None:
         assert capture.data == [numbered(1), numbered(2)]
 
 
+def test_directions_are_noted_where_they_exist(namespace: Namespace) -> None:
+    namespace.veth("a", "b")
+    opened = [open_ring(name, 0, 1 << 20) for name in ("a", "lo")]
+    source = RingSource([ring.detach() for ring, _ in opened], [i for _, i in opened], lambda: False, directions=True)
+    with sender("a") as out, sender("b") as back, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        out.send(numbered(1))
+        back.send(numbered(2))
+        s.sendto(b"here", ("127.0.0.1", 9))
+        seen: list[int | None] = []
+        for frames in source.batches(1.0):
+            seen += [frames.notes[i].flags if i in frames.notes else None for i in range(frames.count)]
+            if not frames.count or len(seen) == 4:
+                break
+    source.close()
+    assert seen[:2] == [2, 1]
+    assert set(seen[2:]) == {None}, "the packet to the loopback address, and the answer that no one listens"
+
+
 def test_loopback_packets_come_once(namespace: Namespace) -> None:
     with live("lo") as capture, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("127.0.0.1", 0))

@@ -54,6 +54,10 @@ class PaletteCommands:
         for name, text in read_filters(self._this.settings.state_file("filters")).items():
             shown = self._this.presenter.line("Filter {name}", name=(name, Kind.FREE_TEXT))
             yield shown, functools.partial(self._change_filter, text)
+        overview: Any = self._this.frame.pane_if_made("overview")
+        if overview is not None:
+            yield _("Keep these columns and widths for later runs"), overview.keep_columns
+            yield _("The usual columns and widths"), functools.partial(overview.keep_columns, usual=True)
         yield _("Save this screen as text"), self.save_screen_text
         yield _("Save this screen as a picture (SVG)"), self.save_screen_picture
         yield _("About rustnet"), self.show_about

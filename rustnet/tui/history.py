@@ -2,8 +2,9 @@
 
 import contextlib
 import json
-import os
 from pathlib import Path
+
+from rustnet.tui.state_file import MOST_BYTES, read_state, write_state
 
 MOST = 200
 """Most entries."""
@@ -24,11 +25,10 @@ class History:
         self._at = len(self._entries)
 
     def _read(self, path: Path) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            with path.open(encoding="utf-8") as file:
-                lines = file.read(MOST * LONGEST).splitlines()
-            entries = [json.loads(line) for line in lines[-MOST:]]
-            self._entries = [entry for entry in entries if isinstance(entry, str) and len(entry) <= LONGEST]
+        stored = read_state(path)
+        if isinstance(stored, list):
+            entries = [entry for entry in stored if isinstance(entry, str) and len(entry) <= LONGEST]
+            self._entries = entries[-MOST:]
 
     def add(self, text: str, *, store: bool = True) -> None:
         """Add an entry as the newest; ``store``: also in the file."""
@@ -44,15 +44,16 @@ class History:
         self._draft = ""
 
     def _write(self, path: Path) -> None:
-        temporary = path.with_name(path.name + ".new")
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.writelines(json.dumps(entry) + "\n" for entry in self._entries)
-            temporary.replace(path)
+        """Store the newest entries, as many as a file may have."""
+        kept: list[str] = []
+        room = MOST_BYTES // 2  # a character may take more than a byte
+        for entry in reversed(self._entries):
+            room -= len(json.dumps(entry)) + 2
+            if room < 0:
+                break
+            kept.append(entry)
+        with contextlib.suppress(OSError):  # without a history everything works
+            write_state(path, kept[::-1])
 
     def older(self, present: str) -> str | None:
         """Return the entry before the present one; ``None`` at the oldest. ``present`` is what is being typed."""

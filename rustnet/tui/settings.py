@@ -57,4 +57,4 @@ class BrowserSettings:
 
     def state_file(self, name: str) -> Path | None:
         """File of a history."""
-        return None if self.state_folder is None else self.state_folder / f"{name}.jsonl"
+        return None if self.state_folder is None else self.state_folder / f"{name}.json"

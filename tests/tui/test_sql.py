@@ -124,7 +124,7 @@ async def test_history_goes_back_and_forth_and_survives(web: Path, tmp_path: Pat
         assert pane.editor.text == "SELECT 1"
         await pilot.press("f12", "f12")
         assert pane.editor.text == "SELECT 3 -- not run"
-    file = tmp_path / "state" / "statements.jsonl"
+    file = tmp_path / "state" / "statements.json"
     assert file.stat().st_mode & 0o777 == 0o600
     again = browser(web, state_folder=tmp_path / "state")
     async with again.run_test(size=(100, 30)) as pilot:

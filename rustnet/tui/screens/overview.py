@@ -22,6 +22,7 @@ from rustnet.query.views.flow_order import SORTS, Order
 from rustnet.query.views.session_numbers import SessionNumbers, session_numbers
 from rustnet.query.views.spec import Statement, ViewSpec
 from rustnet.tui.bindings import bindings
+from rustnet.tui.kept_columns import read_columns, write_columns
 from rustnet.tui.neighbours import TableNeighbours
 from rustnet.tui.pane import Pane
 from rustnet.tui.widgets.filter_line import FilterLine, counted
@@ -107,7 +108,10 @@ class Overview(Pane):
     def _take_settings(self) -> None:
         settings = self.browser.settings
         table = self.table
-        table.take_widths(settings.columns, settings.widths)
+        columns, widths = settings.columns, settings.widths
+        if not columns and not widths:
+            columns, widths = read_columns(settings.state_file("columns"))
+        table.take_widths(columns, widths)
         key = settings.sort.removeprefix("-")
         table.order = Order(key, settings.sort.startswith("-")) if key in SORTS else Order()
         table.grouped = settings.grouped
@@ -319,6 +323,21 @@ class Overview(Pane):
                 table.choose_columns()
 
         self.browser.push_screen(ColumnsDialog(every, table.chosen_columns or USUAL), chosen)
+
+    def keep_columns(self, *, usual: bool = False) -> None:
+        """Keep the columns and their widths for later runs; ``usual``: have the usual ones again."""
+        table, path = self.table, self.browser.settings.state_file("columns")
+        if usual:
+            table.take_widths((), {})
+            table.choose_columns()
+        if path is None:
+            return
+        try:
+            write_columns(path, table.chosen_columns, table.widths)
+        except OSError as error:
+            self.browser.say(_("the columns cannot be kept: {reason}").format(reason=error.strerror), error=True)
+            return
+        self.browser.say(_("the columns are kept for later runs"))
 
     def action_ports(self) -> None:
         """Show services, or ports."""

@@ -18,7 +18,7 @@ from rustnet.tui.app import Browser, screen_text  # noqa: E402
 from rustnet.tui.settings import BrowserSettings  # noqa: E402
 from rustnet.tui.widgets.status_line import StatusLine  # noqa: E402
 
-__all__ = ["browser", "check_golden", "picture", "screen_text", "settle"]
+__all__ = ["browser", "check_golden", "screen_text", "settle"]
 
 GOLDEN = Path(__file__).with_name("golden")
 WRITE = bool(os.environ.get("RUSTNET_WRITE_GOLDEN"))
@@ -66,11 +66,3 @@ def check_text(text: str, name: str) -> None:
         path.write_text(text, "utf-8")
     assert path.exists(), f"{path.name} is missing; RUSTNET_WRITE_GOLDEN=1 writes it:\n{text}"
     assert text == path.read_text("utf-8"), f"{path.name} differs"
-
-
-def picture(app: Browser, path: "str | os.PathLike[str]") -> None:
-    """Write what the screen shows as a PNG."""
-    import resvg_py  # noqa: PLC0415 -- for people
-
-    svg = app.export_screenshot().replace("Fira Code", "DejaVu Sans Mono")
-    Path(path).write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=svg)))

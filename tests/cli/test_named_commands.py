@@ -94,7 +94,7 @@ def test_every_advised_command_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["browse X", "flows X --nothing", "sidecar paint", "query X no-such-query", "query X --lists"]
+    "words", ["paint X", "flows X --nothing", "sidecar paint", "query X no-such-query", "query X --lists"]
 )
 def test_wrong_advice_is_noticed(words: str) -> None:
     with pytest.raises(AssertionError, match=r"there is no|has no option"):

@@ -20,7 +20,7 @@ SHORTEST_PASSPHRASE = 12
 MAX_FILE = 4096
 """Largest key file that is read."""
 
-_HEAD = "rustnet redaction key"
+_HEAD = "redaction key of rustnet"
 _WRITTEN = re.compile(rf"{_HEAD}\s+([0-9a-f]{{{2 * KEY_BYTES}}})\s*", re.ASCII)
 _SALT = b"rustnet redaction"
 """No random salt: the same passphrase has to give the same key everywhere, with nothing else to keep."""

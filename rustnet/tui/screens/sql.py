@@ -273,7 +273,7 @@ class SqlPane(Pane):
                 self._state(self.browser.presenter.error(error), error=True)
                 return
             shown = self.browser.presenter.text(str(path), kind=Kind.PATH)
-            self._state(_("saved as {path}; 'rustnet query S {name}' runs it").format(path=shown, name=answer[0]))
+            self._state(_("saved as {path}").format(path=shown))
             self.reload()
 
         self.browser.push_screen(SaveQueryDialog(), save)

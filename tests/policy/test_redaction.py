@@ -377,7 +377,7 @@ def test_a_passphrase_in_a_file_is_one(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (b"short", "at least 12 characters"), (b"x" * 5000, "at most 4096 bytes"), (b"\xff" * 20, "UTF-8"),
-        (b"rustnet redaction key\n0123\n", "changed or cut"),
+        (b"redaction key of rustnet\n0123\n", "changed or cut"),
     ],
 )  # fmt: skip
 def test_files_that_are_no_keys_are_refused(tmp_path: Path, content: bytes, words: str) -> None:

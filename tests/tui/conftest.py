@@ -2,12 +2,14 @@
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
+from tests.tui import support
 
 SAMPLES = Path(__file__).parents[2] / "sample_pcaps"
 
@@ -20,6 +22,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = pyfuncitem._fixtureinfo.argnames
     asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
+
+
+@pytest.fixture(autouse=True)
+def close_sessions() -> Iterator[None]:
+    """Close the sessions that the browsers of a test have opened."""
+    yield
+    support.close_opened()
 
 
 def _session(factory: pytest.TempPathFactory, name: str) -> Path:

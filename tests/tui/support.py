@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rustnet.query.session import open_session
+from rustnet.query.session import Session, open_session
 from rustnet.tui import MEMORY_LIMIT, THREADS, prepare
 
 prepare()
@@ -18,7 +18,7 @@ from rustnet.tui.app import Browser, screen_text  # noqa: E402
 from rustnet.tui.settings import BrowserSettings  # noqa: E402
 from rustnet.tui.widgets.status_line import StatusLine  # noqa: E402
 
-__all__ = ["browser", "check_golden", "screen_text", "settle"]
+__all__ = ["browser", "check_golden", "close_opened", "opened", "screen_text", "settle"]
 
 GOLDEN = Path(__file__).with_name("golden")
 WRITE = bool(os.environ.get("RUSTNET_WRITE_GOLDEN"))
@@ -26,10 +26,26 @@ SIZES = ((80, 24), (200, 50))
 SETTLE_SECONDS = 20.0
 
 
+OPENED: list[Session] = []
+"""Sessions of the present test, which are closed at its end: each has threads."""
+
+
+def opened(path: "str | os.PathLike[str]") -> Session:
+    """Open a session as the browser does; it is closed at the end of the test."""
+    session = open_session(path, threads=THREADS, memory_limit=MEMORY_LIMIT)
+    OPENED.append(session)
+    return session
+
+
+def close_opened() -> None:
+    """Close the sessions of a test."""
+    while OPENED:
+        OPENED.pop().close()
+
+
 def browser(path: "str | os.PathLike[str]", **settings: Any) -> Browser:
     """Make the app over a session's file."""
-    session = open_session(path, threads=THREADS, memory_limit=MEMORY_LIMIT)
-    return Browser(session, BrowserSettings(**settings))
+    return Browser(opened(path), BrowserSettings(**settings))
 
 
 async def settle(pilot: "Pilot[Any]", until: Callable[[], bool] | None = None) -> None:

@@ -7,11 +7,10 @@ import pytest
 from textual.actions import parse
 from textual.dom import DOMNode
 
-from rustnet.query.session import open_session
 from rustnet.tui.app import Browser
 from rustnet.tui.bindings import ACTIONS, Action, keys_in
 from rustnet.tui.settings import BrowserSettings
-from tests.tui.support import settle
+from tests.tui.support import opened, settle
 
 TABS = {
     "everywhere": "overview", "time": "graph", "table": "overview", "overview": "overview", "filter": "overview",
@@ -25,7 +24,7 @@ class Recorder(Browser):
     """The browser, which notes actions instead of carrying them out."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(open_session(path, threads=1), BrowserSettings())
+        super().__init__(opened(path), BrowserSettings())
         self.ran: list[str] = []
         self.recording = False
 

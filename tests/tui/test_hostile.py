@@ -283,7 +283,7 @@ async def test_what_is_typed_and_pasted_may_be_any_text(hostile: Path) -> None:
 
 
 async def test_names_in_the_palette_may_be_any_text(hostile: Path, tmp_path: Path) -> None:
-    write_filters(tmp_path / "filters.jsonl", {f"x{text}": "app:dns" for text in SNIPPETS if text.isprintable()})
+    write_filters(tmp_path / "filters.json", {f"x{text}": "app:dns" for text in SNIPPETS if text.isprintable()})
     app = browser(hostile, state_folder=tmp_path)
     async with app.run_test(size=(100, 40)) as pilot:
         await settle(pilot)

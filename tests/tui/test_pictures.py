@@ -16,7 +16,6 @@ VERSION = "8.2.8"
 @pytest.mark.parametrize(
     ("name", "theme", "size", "keys"),
     [
-        ("overview-muted", "muted", (120, 30), ("j", "j")),
         ("graph-nord", "nord", (100, 30), ("4",)),
         ("details-colour-blind", "colour-blind", (80, 24), ("G", "enter")),
     ],

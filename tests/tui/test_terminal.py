@@ -133,7 +133,7 @@ def test_its_keys_come_from_the_terminal_if_stdin_is_a_pipe(terminal: Terminal, 
 @in_terminal
 def test_filter_time_and_redaction_are_those_of_the_command_line(terminal: Terminal, session: Path) -> None:
     terminal.rustnet("browse", session, "app:http", "or", "app:dns", "--at", "50%", "--redact")
-    terminal.wait("AT 2026-11-23 16:23:33.937")
+    terminal.wait("AT 16:23:33.937")
     terminal.wait("REDACTED")
     terminal.wait("HTTP")
     assert "mcast" not in terminal.screen()

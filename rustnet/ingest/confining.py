@@ -9,6 +9,8 @@ from rustnet.store.tables import Confinement
 PARSER = "parser"
 """The process that parses, and its workers."""
 NOT_WANTED = "--no-sandbox"
+SEVERAL_THREADS = "the program has several threads, so parsers run in it"
+"""Of programs that call rustnet: the command has one thread."""
 
 
 def require_all(layers: list[Layer]) -> None:
@@ -31,6 +33,8 @@ def rows(capture_id: int, layers: list[Layer]) -> list[Confinement]:
 def note(report: Report, layers: list[Layer], strict: bool) -> None:
     """Add a sentence to the report if a layer is wanting, or if all were required."""
     missing = lacking(layers)
+    if missing and missing[0].detail == SEVERAL_THREADS:
+        return  # stored with the capture; it says nothing about this machine
     if missing:
         template = _("the sandbox of the process that parses lacks {layers} ({reason}); rustnet doctor has more")
         words = template.format(layers=", ".join(layer.name for layer in missing), reason=missing[0].detail)

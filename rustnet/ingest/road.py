@@ -142,7 +142,7 @@ def _why_in_this_process(options: Options) -> str | None:
     if sys.platform != "linux":
         return f"needs Linux, not {sys.platform}"
     if threading.active_count() > 1:
-        return "the program has several threads, so parsers run in it"
+        return confining.SEVERAL_THREADS
     return None
 
 

@@ -10,7 +10,7 @@ from textual.app import App
 from textual.command import CommandPalette
 
 from rustnet import i18n
-from rustnet.i18n import _
+from rustnet.i18n import N_, _
 from rustnet.present.values import show_times_in, zone_name
 from rustnet.records import Kind
 from rustnet.tui import themes
@@ -52,7 +52,7 @@ class PaletteCommands:
         yield _("Time zone …"), self.ask_zone
         yield _("Save the filter under a name …"), self.ask_filter_name
         for name, text in read_filters(self._this.settings.state_file("filters")).items():
-            shown = self._this.presenter.line("Filter {name}", name=(name, Kind.FREE_TEXT))
+            shown = self._this.presenter.line(N_("Filter {name}"), name=(name, Kind.FREE_TEXT))
             yield shown, functools.partial(self._change_filter, text)
         overview: Any = self._this.frame.pane_if_made("overview")
         if overview is not None:

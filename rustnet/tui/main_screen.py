@@ -67,10 +67,7 @@ class MainScreen(Screen[None]):
         for child in switcher.children:
             if child.id == name:
                 return cast("Pane", child)
-        try:
-            pane: Pane = importlib.import_module(f"rustnet.tui.screens.{name}").PANE()
-        except ModuleNotFoundError:
-            pane = _Missing(name)
+        pane: Pane = importlib.import_module(f"rustnet.tui.screens.{name}").PANE()
         pane.display = False
         await switcher.mount(pane)
         return pane
@@ -94,14 +91,3 @@ class MainScreen(Screen[None]):
         pane.refresh_if_old()
         pane.focus_first()
         self.browser.update_frame()
-
-
-class _Missing(Pane):
-    NAME = "missing"
-
-    def __init__(self, name: str) -> None:
-        self.NAME = name  # type: ignore[misc]
-        super().__init__()
-
-    def refresh_if_old(self) -> None:
-        """Nothing to ask."""

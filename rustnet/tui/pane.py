@@ -23,7 +23,7 @@ class Pane(Container):
     """
 
     def __init__(self) -> None:
-        super().__init__(id=getattr(self, "NAME", None))
+        super().__init__(id=self.NAME)
         self._asked: tuple[ViewSpec, object] | None = None
         self.generation = 0
         """Number of the last snapshot that was shown."""

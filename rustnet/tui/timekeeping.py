@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from rustnet.errors import RustnetError
-from rustnet.i18n import _
+from rustnet.i18n import N_, _
 from rustnet.present.values import clock_time, duration, zone
 from rustnet.query.session import Session
 from rustnet.query.views import moments, timeline
@@ -280,9 +280,9 @@ class Timekeeping:
         kind, detail = (anomaly.kind, Kind.WORD), (anomaly.detail, Kind.FREE_TEXT)
         if anomaly.together > 1:
             words = "{kind}: {detail} ({count} anomalies at this time)"
-            app.say(app.presenter.line(_(words), kind=kind, detail=detail, count=anomaly.together))
+            app.say(app.presenter.line(words, kind=kind, detail=detail, count=anomaly.together))
         else:
-            app.say(app.presenter.line(_("{kind}: {detail}"), kind=kind, detail=detail))
+            app.say(app.presenter.line(N_("{kind}: {detail}"), kind=kind, detail=detail))
 
     def action_ask_time(self) -> None:
         """Ask for a time to go to."""

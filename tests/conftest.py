@@ -4,8 +4,12 @@ RUSTNET_HYPOTHESIS=fast (what CI runs) tries the same examples on every run, so 
 other ones each time, and twenty times as many.
 """
 
+import gc
 import os
+import resource
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 from tests.support.effort import DEEP
@@ -19,3 +23,12 @@ settings.load_profile("deep" if DEEP else "fast")
 
 os.environ["RUSTNET_CONFIG"] = ""  # commands that tests run do not read the configuration of this machine
 os.environ["LANGUAGE"] = "C"  # nor do they speak its language
+
+
+@pytest.fixture(autouse=True, scope="module")
+def usual_memory() -> Iterator[None]:
+    """A statement that ended left no limit on this process's memory: the next tests would run short of it."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    yield
+    gc.collect()
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before

@@ -30,6 +30,37 @@ def resident_bytes() -> int:
         return 0
 
 
+class _DataLimit:
+    """The limit of this process's data: the lowest of the bounds that are in force, or what it was before them."""
+
+    def __init__(self) -> None:
+        self._bounds: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._usual = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def lower(self, owner: int, bound: int) -> None:
+        """Put a bound in bytes in force, under a number of its own."""
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            if not self._bounds:
+                self._usual = resource.getrlimit(resource.RLIMIT_DATA)
+            self._bounds[owner] = bound
+            self._set()
+
+    def lift(self, owner: int) -> None:
+        """Take the bound with this number out of force, if it is in force."""
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            if self._bounds.pop(owner, None) is not None:
+                self._set()
+
+    def _set(self) -> None:
+        soft, hard = self._usual
+        bounds = [bound for bound in (*self._bounds.values(), soft) if bound != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min(bounds, default=resource.RLIM_INFINITY), hard))
+
+
+_DATA_LIMIT = _DataLimit()
+
+
 class MemoryBound:
     """While at least one statement works, bounds what the process may allocate in addition.
 
@@ -42,35 +73,25 @@ class MemoryBound:
         self._before = 0
         self._working = 0
         self._lock = threading.Lock()
-        self._usual: tuple[int, int] | None = None
 
     def begin(self) -> None:
         """Count a statement; the first one sets the bound."""
         with self._lock:
             if not self._working and sys.platform.startswith("linux"):
-                self._lower()
+                with contextlib.suppress(OSError):
+                    self._before = _pages(_DATA)
+                    _DATA_LIMIT.lower(id(self), self._before + self._more - self._kept)
             self._working += 1
 
     def end(self) -> None:
         """Count a statement no more; the last one removes the bound."""
         with self._lock:
             self._working -= 1
-            if not self._working and self._usual is not None:
-                resource.setrlimit(resource.RLIMIT_DATA, self._usual)
-                self._usual = None
+            if not self._working and sys.platform.startswith("linux"):
+                _DATA_LIMIT.lift(id(self))
                 with contextlib.suppress(OSError):
                     self._kept += _pages(_DATA) - self._before
                 self._kept = min(max(0, self._kept), self._more // 4)
-
-    def _lower(self) -> None:
-        """Lower the limit of this process's data, unless a lower one is set."""
-        with contextlib.suppress(OSError, ValueError):
-            usual = resource.getrlimit(resource.RLIMIT_DATA)
-            self._before = _pages(_DATA)
-            bound = self._before + self._more - self._kept
-            if usual[0] == resource.RLIM_INFINITY or bound < usual[0]:
-                resource.setrlimit(resource.RLIMIT_DATA, (bound, usual[1]))
-                self._usual = usual
 
 
 READER = MemoryBound(1 << 30)

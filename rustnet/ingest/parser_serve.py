@@ -1,8 +1,8 @@
 """The parsing process: handles the commands of the process that holds the session, and sends it rows."""
 
-import contextlib
 import gc
 import json
+import select
 import socket
 import traceback
 from collections.abc import Callable
@@ -90,28 +90,29 @@ class Commands:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
+        self.waiting = select.poll()
+        self.waiting.register(connection, select.POLLIN)
         self.rings: list[tuple[int, RingInterface]] = []
         """Rings that were handed over and not taken yet."""
 
     def next(self) -> tuple[list[Any], list[int]]:
         """Wait for a command other than a ring; raises `OSError` if there are no more."""
         while True:
-            command, descriptors = self._receive(0)
+            command, descriptors = self._receive()
             if command[0] != "ring":
                 return command, descriptors
 
     def take_rings(self) -> list[tuple[int, RingInterface]]:
         """Take the rings that were handed over, without waiting."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                command, _descriptors = self._receive(socket.MSG_DONTWAIT)
-                if command[0] != "ring":
-                    raise OSError
+        while self.waiting.poll(0):
+            command, _descriptors = self._receive()
+            if command[0] != "ring":
+                raise OSError
         rings, self.rings = self.rings, []
         return rings
 
-    def _receive(self, flags: int) -> tuple[list[Any], list[int]]:
-        text, descriptors, _flags, _address = socket.recv_fds(self.connection, COMMAND_BYTES, 1, flags)
+    def _receive(self) -> tuple[list[Any], list[int]]:
+        text, descriptors, _flags, _address = socket.recv_fds(self.connection, COMMAND_BYTES, 1)
         if not text:
             raise OSError
         command = json.loads(text)

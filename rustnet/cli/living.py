@@ -66,7 +66,7 @@ class Live:
             self.follow_up(report)
             return report.exit_code(self.strict), bool(report.captures)
 
-        return browse_replay(write, (rings.name,), self.db, state, redact=self.redact)
+        return browse_replay(write, (rings.name,), self.db, state, redact=self.redact, live=True)
 
     def opened(self) -> "Rings":
         """Open the rings, and give up the privileges that this needed."""

@@ -5,6 +5,8 @@ A loop selects on `Machine.descriptors` until `Machine.due`, and writes what `Ma
 
 from __future__ import annotations
 
+import selectors
+import socket
 import time
 from collections import deque
 from typing import Any, Callable, Sequence
@@ -42,7 +44,9 @@ class Machine:
         self.network = NetworkTables(self.waiting.append)
         self.counters = Counters(lambda: kernel_counters(self.network.questions, interfaces))
         self.sockets = SocketChanges(self.waiting.append)
-        self.table, self.own, self.rest = own.table if own else table, own, rest
+        self.table = own.table if own else table
+        """It may be another thread's, which changes it meanwhile."""
+        self.own, self.rest = own, rest
         self.host: Keys = {}
         now = time.monotonic()
         self.counters_due = self.sockets_due = self.host_due = now
@@ -100,3 +104,31 @@ class Machine:
         if host != self.host:
             self.host = host
             self.waiting.append({"record": "host", "at": time.time_ns(), **host})
+
+
+class MachineCompanion:
+    """Runs a `Machine` on a thread of the probe."""
+
+    def __init__(self, interfaces: Sequence[str] | None, own: Callable[[], OwnSockets] | None = None) -> None:
+        self.interfaces, self.own = interfaces, own
+        self.table: SocketTable | None = None
+        """Table of the recorder in the same process, which may come when `run` has begun; not used with ``own``."""
+
+    def run(self, stop: socket.socket, write: Callable[[Keys], None]) -> None:
+        """Write lines until ``stop`` is readable, then the last ones."""
+        machine = Machine(self.interfaces, own=self.own() if self.own else None)
+        try:
+            with selectors.DefaultSelector() as selector:
+                for one in (stop, *machine.descriptors()):
+                    selector.register(one, selectors.EVENT_READ)
+                while True:
+                    wait = max(machine.due() - time.monotonic(), 0)
+                    if stop in {key.fileobj for key, _ in selector.select(wait)}:
+                        break
+                    machine.table = machine.table or self.table
+                    for keys in machine.lines(time.monotonic()):
+                        write(keys)
+            for keys in machine.last_lines():
+                write(keys)
+        finally:
+            machine.close()

@@ -82,10 +82,9 @@ class SocketChanges:
     def look(self, table: SocketTable) -> None:
         """Compare the table with what was said before; what waits for peers comes first."""
         at = table.now or time.time_ns()
-        gone = [key for key in self.known if key not in table.entries or table.entries[key].gone]
-        for key in gone:
+        present = [(key, entry) for key, entry in list(table.entries.items()) if not entry.gone]
+        for key in self.known.keys() - {key for key, _ in present}:
             self._put(self.known.pop(key), "closed", at, {})
-        present = [(key, entry) for key, entry in table.entries.items() if not entry.gone]
         present.sort(key=lambda one: one[1].match == EXACT)  # keeps the order otherwise
         changes = left_out = 0
         for key, entry in present:
@@ -131,7 +130,7 @@ class SocketChanges:
 
 def owner_keys(entry: Entry) -> Keys:
     """The process that has held a socket longest, and the names of all that hold it."""
-    holders = sorted(entry.holders.items(), key=lambda one: (one[1].first, one[0][1], one[0][0]))
+    holders = sorted(list(entry.holders.items()), key=lambda one: (one[1].first, one[0][1], one[0][0]))
     if not holders:
         return {}
     (_, started), first = holders[0]

@@ -150,11 +150,8 @@ class LocalParser:
         return Input(source.info.kind, source.info.format)
 
     def open_rings(self, rings: Sequence[tuple[int, RingInterface]]) -> Input:
-        """Map the rings, and start workers if they were asked for."""
+        """Map the rings."""
         self.skip()
-        options = self.options
-        if self.workers is None and options.workers and self.cores:
-            self._start_worker_processes(options.workers)
         descriptors, interfaces = zip(*rings, strict=True)
         try:
             self.rings = RingSource(descriptors, interfaces, self.stop.is_set, directions=True)
@@ -209,18 +206,14 @@ class LocalParser:
             return
         count = worker_count(options.workers, self.cores, lambda: is_dense(file, rest_bytes))
         if count:
-            self._start_worker_processes(count)
-
-    def _start_worker_processes(self, count: int) -> None:
-        options = self.options
-        self.workers = Workers(
-            count,
-            options.dissect,
-            options.cadence,
-            self.stop.is_set,
-            drop_duplicates=options.drop_duplicates,
-            layers=self.layers,
-        )
+            self.workers = Workers(
+                count,
+                options.dissect,
+                options.cadence,
+                self.stop.is_set,
+                drop_duplicates=options.drop_duplicates,
+                layers=self.layers,
+            )
 
     def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:
         """Parse the open input."""

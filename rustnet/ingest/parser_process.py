@@ -97,12 +97,13 @@ class ParserProcess:
                 empty_standard_streams(keep_errors=options.sandbox == "off")
                 close_descriptors([their_rows.fileno(), their_commands.fileno()])
                 one_arena()
+                sender = Sender(their_rows, ring)
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_IGN)  # they are for the process that holds the session
                 if options.sandbox != "off":
-                    self.layers = confine()
+                    channels = [their_rows.fileno(), their_commands.fileno()] if options.live else []
+                    self.layers = confine(channels=channels)
                 end_with_parent(parent)  # a change of user forgets that
-                sender = Sender(their_rows, ring)
                 sender.send(dumps([[layer.name, layer.state, layer.detail] for layer in self.layers]))
                 serve(their_commands, sender, options, stop, self.crowded, cores, self.layers)
                 status = 0

@@ -130,7 +130,7 @@ class SocketChanges:
 
 def owner_keys(entry: Entry) -> Keys:
     """The process that has held a socket longest, and the names of all that hold it."""
-    holders = sorted(list(entry.holders.items()), key=lambda one: (one[1].first, one[0][1], one[0][0]))
+    holders = sorted(entry.holders.items(), key=lambda one: (one[1].first, one[0][1], one[0][0]))
     if not holders:
         return {}
     (_, started), first = holders[0]

@@ -51,10 +51,6 @@ LEAST_RING, MOST_RING = 1, 1024
 @click.option("--packets", type=click.IntRange(1), metavar="N", help=_("Stop after N packets."))
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
-@click.option(
-    "--workers", type=click.IntRange(0, 64), metavar="N", default=0, show_default=True,
-    help=_("Number of analysis processes; 0 analyses in the process that reads."),
-)  # fmt: skip
 @sandbox_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
@@ -79,7 +75,6 @@ def command(
     packets: int | None,
     geo: "GeoFiles",
     no_dissect: bool,
-    workers: int,
     no_sandbox: bool,
     sandbox_strict: bool,
     strict: bool,
@@ -99,7 +94,7 @@ def command(
         discover=False,
         strict_parsers=state.debug,
         dissect=not no_dissect,
-        workers=workers,
+        workers=0,
         geo=geo,
         limits=Limits(packets, None, duration),
         sandbox=sandbox,

@@ -29,6 +29,7 @@ from rustnet.probe.streams import open_standard_streams
 translate_click()  # before the first command, whose options have click's own sentences
 
 COMMANDS: dict[str, str] = {
+    "live": N_("Capture packets of interfaces into a session, with their processes, and browse it."),
     "replay": N_("Read captures into a session, and browse it or print a summary."),
     "browse": N_("Browse a session on the terminal, or in a web browser."),
     "flows": N_("List flows, all or those that match a filter."),

@@ -44,6 +44,8 @@ class Options:
     speed: float | None = None
     """Pace packets by their times, this many times as fast as captured, in this process only; None: do not pace."""
 
+    live: bool = False
+    """Packets come from interfaces."""
     sandbox: Literal["on", "off", "strict"] = "on"
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
     answer_at_once: bool = False
@@ -52,4 +54,4 @@ class Options:
     @property
     def cadence(self) -> Cadence:
         """How often rows are flushed to the session."""
-        return BATCH if self.speed is None else LIVE
+        return LIVE if self.live or self.speed is not None else BATCH

@@ -13,7 +13,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from io import FileIO
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ from rustnet.ingest.parser_serve import FAILED, STOPPED, serve
 from rustnet.ingest.preload import preload
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
+from rustnet.probe.ring_socket import RingInterface
 from rustnet.sandbox import (
     OFF,
     Layer,
@@ -95,12 +97,13 @@ class ParserProcess:
                 empty_standard_streams(keep_errors=options.sandbox == "off")
                 close_descriptors([their_rows.fileno(), their_commands.fileno()])
                 one_arena()
+                sender = Sender(their_rows, ring)
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_IGN)  # they are for the process that holds the session
                 if options.sandbox != "off":
-                    self.layers = confine()
+                    channels = [their_rows.fileno(), their_commands.fileno()] if options.live else []
+                    self.layers = confine(channels=channels)
                 end_with_parent(parent)  # a change of user forgets that
-                sender = Sender(their_rows, ring)
                 sender.send(dumps([[layer.name, layer.state, layer.detail] for layer in self.layers]))
                 serve(their_commands, sender, options, stop, self.crowded, cores, self.layers)
                 status = 0
@@ -144,6 +147,10 @@ class ParserProcess:
         """Send a command with a descriptor, and wait for what it is."""
         self.path = command[1]
         self._command(command, file)
+        return self._answer(*OPENED[command[0]])
+
+    def _answer(self, *lengths: int) -> list[Any]:
+        """Wait for the answer to a command that opens something; it has one of these numbers of values."""
         self._started()
         message, _block = self._receive()
         kind, *values = _sequence(message)
@@ -153,7 +160,7 @@ class ParserProcess:
             raise RuntimeError(_text(values[0]))
         if kind == STOPPED:
             raise StoppedError("{sentence}", sentence=_text(values[0]))
-        if kind != "opened" or len(values) not in OPENED[command[0]]:
+        if kind != "opened" or len(values) not in lengths:
             raise TransportError(OTHER_FORM)
         return values
 
@@ -163,6 +170,19 @@ class ParserProcess:
             message, _block = self._receive()
             self.layers = [Layer(*map(_text, layer)) for layer in _sequence(message)]
             self.starting = False
+
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]]) -> Input:
+        """Hand the first ring over with the command, the others in messages of their own."""
+        self.path = ",".join(interface.name for _, interface in rings)
+        for descriptor, interface in rings:
+            self.add_ring(descriptor, interface)
+        self._command(["rings", len(rings)])
+        kind, format_ = self._answer(2)
+        return Input(_text(kind), _text(format_)[:40])
+
+    def add_ring(self, descriptor: int, interface: RingInterface) -> None:
+        """Hand a ring over; also while it runs, for an interface that has appeared. Closes the descriptor here."""
+        self._command(["ring", asdict(interface)], FileIO(descriptor, closefd=True))
 
     def skip(self) -> None:
         """Close the open input without parsing it."""

@@ -286,9 +286,13 @@ class Run:
             self.session,
             registry.tables(),
             cadence=self.options.cadence,
-            on_flush=None if self.options.speed is None else _live_passes(self.lookup),
+            on_flush=self._on_flush(),
             on_open=partial(Serving, self.session, at_once=self.options.answer_at_once),
         )
+
+    def _on_flush(self) -> OnFlush | None:
+        """What is done at each flush."""
+        return None if self.options.speed is None else _live_passes(self.lookup)
 
     def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int, following: Following | None) -> Outcome:
         """Ingest one capture."""

@@ -10,7 +10,7 @@ import errno
 import os
 import struct
 
-from rustnet.sandbox.calls import ALLOWED, FATAL, SINCE, Call
+from rustnet.sandbox.calls import ALLOWED, FATAL, SINCE, Call, guarded
 from rustnet.sandbox.libc import prctl
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -35,24 +35,38 @@ def supported() -> bool:
     return MACHINE in ARCHITECTURES and struct.calcsize("P") == 8
 
 
-def program(machine: str, worker: bool) -> list[Instruction]:
-    """The filter for a machine: of a worker, or of the process that starts them."""
+def allowed(worker: bool, channels: tuple[int, ...] = ()) -> list[Call]:
+    """The calls of a worker, or of the process that starts them.
+
+    With ``channels`` it reads rings instead of files, starts no workers, and sends on these descriptors only.
+    """
+    if not channels:
+        return [call for call in ALLOWED if (call.worker or not worker) and not call.rings]
+    return [guarded(call, channels) for call in ALLOWED if not call.files]
+
+
+def program(machine: str, worker: bool, channels: tuple[int, ...] = ()) -> list[Instruction]:
+    """The filter for a machine: of a worker, or of the process that starts them, or reads rings."""
+    steps = _of_machine(machine)
+    for call in allowed(worker, channels):
+        number = call.x86_64 if machine == "x86_64" else call.aarch64
+        if number is not None:
+            checks = _checks(call)
+            steps += [(JUMP_EQUAL, 0, len(checks), number), *checks]
+    for x86_64, aarch64 in FATAL.values():
+        steps += [(JUMP_EQUAL, 0, 1, x86_64 if machine == "x86_64" else aarch64), (RETURN, 0, 0, KILL_PROCESS)]
+    return [*steps, (JUMP_FROM, 0, 1, SINCE), (RETURN, 0, 0, ENOSYS), (RETURN, 0, 0, EPERM)]
+
+
+def _of_machine(machine: str) -> list[Instruction]:
+    """Instructions that end a process of another interface, and load the number of the call."""
     steps: list[Instruction] = [
         (LOAD, 0, 0, ARCHITECTURE),
         (JUMP_EQUAL, 1, 0, ARCHITECTURES[machine]),
         (RETURN, 0, 0, KILL_PROCESS),
         (LOAD, 0, 0, NUMBER),
     ]
-    if machine == "x86_64":
-        steps += [(JUMP_FROM, 0, 1, X32), (RETURN, 0, 0, KILL_PROCESS)]
-    for call in ALLOWED:
-        number = call.x86_64 if machine == "x86_64" else call.aarch64
-        if number is not None and (call.worker or not worker):
-            checks = _checks(call)
-            steps += [(JUMP_EQUAL, 0, len(checks), number), *checks]
-    for x86_64, aarch64 in FATAL.values():
-        steps += [(JUMP_EQUAL, 0, 1, x86_64 if machine == "x86_64" else aarch64), (RETURN, 0, 0, KILL_PROCESS)]
-    return [*steps, (JUMP_FROM, 0, 1, SINCE), (RETURN, 0, 0, ENOSYS), (RETURN, 0, 0, EPERM)]
+    return [*steps, (JUMP_FROM, 0, 1, X32), (RETURN, 0, 0, KILL_PROCESS)] if machine == "x86_64" else steps
 
 
 def _checks(call: Call) -> list[Instruction]:
@@ -62,15 +76,23 @@ def _checks(call: Call) -> list[Instruction]:
     steps: list[Instruction] = []
     for only in call.only:
         steps += [(LOAD, 0, 0, ARGUMENTS + 8 * only.argument), (AND, 0, 0, only.mask)]  # little-endian: lower half
+        if only.none:
+            for value in only.values:
+                steps += [(JUMP_EQUAL, 0, 1, value), (RETURN, 0, 0, EPERM)]
+            continue
         for left, value in zip(range(len(only.values), 0, -1), only.values, strict=True):
             steps.append((JUMP_EQUAL, left, 0, value))
         steps.append((RETURN, 0, 0, EPERM))
     return [*steps, (RETURN, 0, 0, ALLOW)]
 
 
-def restrict(worker: bool) -> None:
+def restrict(worker: bool, channels: tuple[int, ...] = ()) -> None:
     """Apply the filter to this thread and what it starts; raises OSError. Cannot be undone, only narrowed."""
-    steps = program(MACHINE, worker)
+    apply(program(MACHINE, worker, channels))
+
+
+def apply(steps: list[Instruction]) -> None:
+    """Apply a filter to this thread and what it starts; raises OSError."""
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
     prctl(PR_SET_SECCOMP, FILTER, ctypes.addressof(header))

@@ -20,6 +20,7 @@ from rustnet.ingest.encoding_statements import encode_statements
 from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
 from rustnet.ingest.parser import Following, Input, LocalParser
+from rustnet.ingest.recording import Ended
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Sender
 from rustnet.sandbox import Layer
@@ -93,6 +94,7 @@ def serve(
 ) -> None:
     """Handle commands until there are no more; ``layers`` confine this process."""
     parser = LocalParser(options, stop, cores, layers)
+    parser.segments = AskedSegments(commands, sender)
     inputs = 0
     try:
         while True:
@@ -146,6 +148,29 @@ def _following(commands: socket.socket, sender: Sender) -> Following:
         return (command[1], FileIO(files[0]), command[2]) if command[0] == "file" else None
 
     return next_file
+
+
+class AskedSegments:
+    """Asks the other process for the files of recordings (`Segments`)."""
+
+    def __init__(self, commands: socket.socket, sender: Sender) -> None:
+        self._commands = commands
+        self._sender = sender
+
+    def next(self, recording: int, ts: int, ended: Ended | None) -> FileIO:
+        """Ask for the next segment."""
+        self._sender.send(dumps(["next segment", recording, ts, None if ended is None else [*astuple(ended)]]))
+        text, files, _flags, _address = socket.recv_fds(self._commands, COMMAND_BYTES, 1)
+        if not text:
+            raise OSError
+        command = json.loads(text)
+        if command[0] != "segment":
+            raise InputError("{sentence}", sentence=command[1])
+        return FileIO(files[0], "wb")
+
+    def end(self, recording: int, ended: Ended, problem: str) -> None:
+        """Send what was written to the last segment."""
+        self._sender.send(dumps(["segment ended", recording, [*astuple(ended)], problem]))
 
 
 def _run(

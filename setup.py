@@ -41,6 +41,7 @@ PER_PACKET = [
     "rustnet.engine.sha1",
     "rustnet.engine.columns",
     "rustnet.export.splice",
+    "rustnet.export.packing",
     "rustnet.attribute.formats.scan",
 ]
 """Run for every packet, or every line of a sidecar: typed by their .pxd."""

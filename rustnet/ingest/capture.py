@@ -10,6 +10,7 @@ from rustnet.attribute.packet_statements import PacketStatements, origin
 from rustnet.attribute.packets import PacketClaims
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.ingest.outlet import Outlet
+from rustnet.ingest.recorder import Recorder
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.frames import Damage, Frames, Source
 from rustnet.sources.linktypes import link_name
@@ -105,10 +106,18 @@ class CaptureIngest:
     """Reads and analyses one input, and flushes as often as the cadence requires."""
 
     def __init__(
-        self, outlet: Outlet, source: Source, capture: Capture, analysis: Analyser, stop: StopToken, cadence: Cadence
+        self,
+        outlet: Outlet,
+        source: Source,
+        capture: Capture,
+        analysis: Analyser,
+        stop: StopToken,
+        cadence: Cadence,
+        recorder: Recorder | None = None,
     ) -> None:
         self.outlet = outlet
         self.source = source
+        self.recorder = recorder
         self.stop = stop
         self.cadence = cadence
         self.capture_id = capture_id = capture.capture_id
@@ -166,6 +175,8 @@ class CaptureIngest:
             self.link_types.update(links.tolist())
             self.last_link = int(links[0])
             self.pktap = not self.link_types.isdisjoint(PKTAP_LINKS)
+        if self.recorder is not None:
+            self.recorder.record(frames)
         analysis.feed(frames)
         if self.pktap or self.source.info.annotated:
             analysis.settle()
@@ -235,6 +246,8 @@ class CaptureIngest:
     def finish(self, interrupted: bool) -> Outcome:
         """Pass the rest on: open flows, held rows, damage, interfaces."""
         collector = self.analysis.collector
+        if self.recorder is not None:
+            self.recorder.finish()
         self.analysis.finish()
         batches = self.ready_batches()
         for damage in self.source.damage:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from rustnet.enrich.geofiles import GeoFiles
 from rustnet.ingest.joining import Join
+from rustnet.ingest.recording import Recording
 from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
 
@@ -48,6 +49,8 @@ class Options:
     """Packets come from interfaces."""
     sandbox: Literal["on", "off", "strict"] = "on"
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
+    recordings: tuple[Recording, ...] = ()
+    """Files that the packets are written to; rows of live packets name those of the first."""
     answer_at_once: bool = False
     """Answer readers from the beginning; otherwise once the run has taken longer than most do."""
 

@@ -15,6 +15,8 @@ from rustnet.ingest.capture import LIVE, Analyser, CaptureIngest, Outcome
 from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Outlet
+from rustnet.ingest.recorder import Recorder
+from rustnet.ingest.recording import Segments
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.ring_socket import RingInterface
 from rustnet.sandbox import Layer
@@ -58,6 +60,8 @@ class Parser(Protocol):
 
     layers: list[Layer]
     """What confines the process that parses; known once an input is open."""
+    segments: Segments | None
+    """Opens the files that packets are recorded to, if they are; to be set before an input is parsed."""
 
     def peek(self, path: str, file: FileIO) -> Beginning | None:
         """Read the first packet of a file; None without one. Raises `InputError`. Takes over ``file``."""
@@ -98,6 +102,7 @@ class LocalParser:
 
     def __init__(self, options: Options, stop: StopToken, cores: int = 1, layers: Sequence[Layer] = ()) -> None:
         self.layers = list(layers)
+        self.segments: Segments | None = None
         self.options = options
         self.stop = stop
         self.cores = cores
@@ -236,7 +241,10 @@ class LocalParser:
             analysis = self.workers.begin(capture.capture_id, first_flow, outlet.put)
             source.ring = self.workers.ring
         try:
-            return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence).run()
+            recorder = None
+            if self.segments is not None and options.recordings:
+                recorder = Recorder(options.recordings, self.segments, source)
+            return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence, recorder).run()
         finally:
             source.close()
             self.skip()

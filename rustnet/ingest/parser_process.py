@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from io import FileIO
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from rustnet.analysis.parent import end_with_parent
 from rustnet.attribute.packet_statements import origin
 from rustnet.columnar import Array
 from rustnet.dissect import registry
-from rustnet.errors import InputError, StoppedError
+from rustnet.errors import InputError, RustnetError, StoppedError
 from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.confining import NOT_WANTED, require_all
@@ -35,6 +35,7 @@ from rustnet.ingest.outlet import Outlet
 from rustnet.ingest.parser import Following, Input, ParserFailedError
 from rustnet.ingest.parser_serve import FAILED, STOPPED, serve
 from rustnet.ingest.preload import preload
+from rustnet.ingest.recording import Ended, Segments
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
 from rustnet.probe.ring_socket import RingInterface
@@ -69,6 +70,8 @@ FORBIDDEN = N_(
 SILENT = N_("{path}: the process that parses it did not stop in time; the session contains what it had passed on")
 OPENED = {"open": (2,), "add": (2,), "peek": (0, 6)}
 """Number of values in the answers to commands."""
+SEGMENTS = (["next segment"], ["segment ended"])
+"""Messages about the files of recordings."""
 OTHER_FORM = N_("the parsing process sent a message of another form")
 
 
@@ -77,6 +80,7 @@ class ParserProcess:
 
     def __init__(self, options: Options, stop: StopToken, cores: int) -> None:
         self.stop = stop
+        self.segments: Segments | None = None
         self.tables: Tables = tables_by_name(
             (Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow), registry.tables()
         )
@@ -201,6 +205,9 @@ class ParserProcess:
                 if following is not None and isinstance(message, list) and message[:1] == ["next file"]:
                     self._next_file(following, message)
                     continue
+                if self.segments is not None and isinstance(message, list) and message[:1] in SEGMENTS:
+                    self._segment(self.segments, message)
+                    continue
                 outcome = received.take(*_sequence(message), block=block)
                 self.crowded.put(outlet.crowded)
                 if outcome is not None:
@@ -220,6 +227,22 @@ class ParserProcess:
             path, file, hashed_elsewhere = opened
             self.path = path
             self._command(["file", path, hashed_elsewhere], file)
+
+    def _segment(self, segments: Segments, message: list[Any]) -> None:
+        """Answer the question for the next file of a recording, or note that there is none."""
+        if len(message) != 4:
+            raise TransportError(OTHER_FORM)
+        kind, number, *values = message
+        if kind == "segment ended":
+            segments.end(_number(number), _ended(values[0]), _text(values[1]))
+            return
+        ts, ended = values
+        try:
+            file = segments.next(_number(number), _number(ts), None if ended is None else _ended(ended))
+        except RustnetError as error:
+            self._command(["no segment", str(error)])
+        else:
+            self._command(["segment"], file)
 
     def end(self) -> None:
         """Let the process end while this one continues."""
@@ -370,6 +393,14 @@ class _Received:
         "rows": _rows, "open flows": _open_flows, "flush": _flush, "progress": _progress, "spill": _spill,
         "statements": _statements, "statement sets": _statement_sets, FAILED: _failure, "error": _error, "end": _end,
     }  # fmt: skip
+
+
+def _ended(values: Any) -> Ended:
+    """What was written to a segment."""
+    numbers = [*map(_number, _sequence(values))]
+    if len(numbers) != len(fields(Ended)) or min(numbers) < 0:
+        raise TransportError(OTHER_FORM)
+    return Ended(*numbers)
 
 
 def _sequence(message: Any) -> list[Any]:

@@ -40,6 +40,7 @@ from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.parser import Following, LocalParser, Parser, ParserFailedError
 from rustnet.ingest.partial import PartialCapture, partial_captures, replace_partial
 from rustnet.ingest.report import CaptureReport, Progress, Report
+from rustnet.ingest.segments import SegmentFiles
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
 from rustnet.sandbox import OFF, UNAVAILABLE, unconfined
@@ -164,7 +165,9 @@ class Run:
         self.stop = stop
         self.report = Report(session)
         self.lookup = lookup_ahead(options)
+        self.segments = SegmentFiles(options.recordings, [*paths, session]) if options.recordings else None
         self.parser = start_parser(options, stop)  # before the writer's thread
+        self.parser.segments = self.segments
         self.writer: Writer | None = None
         self.tables: set[str] = set()
         """Names of the tables with new rows."""
@@ -426,6 +429,8 @@ class Run:
         try:
             self._close_opened()
             self.parser.close()
+            if self.segments is not None:
+                self.segments.close()
         finally:
             if self.writer is not None:
                 self.writer.close()

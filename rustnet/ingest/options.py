@@ -1,12 +1,15 @@
 """`Options` of an ingest run."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rustnet.enrich.geofiles import GeoFiles
 from rustnet.ingest.joining import Join
 from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
+
+if TYPE_CHECKING:
+    from rustnet.alerts.plan import AlertPlan
 
 __all__ = ["GeoFiles", "Limits", "Options"]
 
@@ -46,6 +49,8 @@ class Options:
 
     sandbox: Literal["on", "off", "strict"] = "on"
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
+    alerts: "AlertPlan | None" = None
+    """What is raised at the end, and while a paced capture is read."""
     answer_at_once: bool = False
     """Answer readers from the beginning; otherwise once the run has taken longer than most do."""
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rustnet.errors import RustnetError, UsageError
+from rustnet.i18n import N_
 from rustnet.query import catalogue, values
 from rustnet.query.catalogue import SavedQuery
 
@@ -194,7 +195,7 @@ def read(name: str, text: str) -> Definition:
     unknown = given.keys() - _READERS.keys()
     missing = {"title", "description", "query", "severity", "keys", "summary"} - given.keys()
     if unknown or missing:
-        words = "{name}.toml: has no key {keys}" if missing else "{name}.toml: unknown key {keys}"
+        words = N_("{name}.toml: has no key {keys}") if missing else N_("{name}.toml: unknown key {keys}")
         raise AlertError(words, name=name, keys=", ".join(sorted(missing or unknown)))
     fields: dict[str, Any] = {}
     for key, value in given.items():
@@ -291,7 +292,7 @@ def choose(known: Mapping[str, Definition], wanted: Sequence[str]) -> tuple[Defi
         if name == ALL and not colon:
             chosen = {**known, **chosen}
         elif name not in known:
-            near = catalogue.unknown(name, known, "unknown alert {name!r}: {hint}")
+            near = catalogue.unknown(name, known, N_("unknown alert {name!r}: {hint}"))
             raise UsageError("{name}; 'rustnet alerts --list' shows them all", name=near)
         else:
             chosen[name] = _changed(known[name], rest) if colon else chosen.get(name, known[name])
@@ -323,3 +324,23 @@ def _changed(definition: Definition, text: str) -> Definition:
     if changed.saved is not None:
         changed.saved.bind(given)
     return changed
+
+
+def properties(definition: Definition) -> dict[str, str]:
+    """What a definition says beside its title and description, as in its file."""
+    shown: dict[str, object] = {
+        "query": definition.query,
+        "severity": definition.severity,
+        "keys": ", ".join(definition.keys),
+        "summary": definition.summary,
+        "time": definition.time,
+        "again": definition.again,
+        "cool-down": None if definition.cool_down is None else f"{definition.cool_down / 1e9:g} s",
+        "flow": definition.flow,
+        "new": definition.new or None,
+        "warm-up": f"{definition.warm_up_ns / 1e9:g} s" if definition.new else None,
+        "needs": ", ".join(definition.needs) or None,
+    }
+    shown |= {f"skip.{column}": ", ".join(values) for column, values in definition.skip.items()}
+    shown |= {f"parameters.{name}": text for name, text in definition.parameters.items()}
+    return {name: str(text).replace("True", "true") for name, text in shown.items() if text is not None}

@@ -13,7 +13,6 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from rustnet.alerts.definitions import SEVERITIES
 from rustnet.alerts.engine import Raised
@@ -39,7 +38,7 @@ class Targets:
     command: tuple[str, ...] = ()
     """Program and its arguments: it gets an alert as JSON on its standard input."""
     webhook: str = ""
-    """Address to which an alert is posted as JSON."""
+    """Address of HTTP to which an alert is posted as JSON (`rustnet.config_values.web_address`)."""
     desktop: bool = False
     """Show alerts as notifications of the desktop."""
     least: str = "low"
@@ -62,14 +61,6 @@ def checked(targets: Targets) -> Targets:
         if not os.access(program, os.X_OK):
             raise UsageError("alerts.command: {name}: is not a program that can be run", name=program)
         command = (program, *command[1:])
-    if targets.webhook:
-        try:
-            parts = urlsplit(targets.webhook)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            valid = False
-        if not valid or not targets.webhook.isascii() or any(char.isspace() for char in targets.webhook):
-            raise UsageError("alerts.webhook: expected an address that begins with https:// or http://")
     if targets.desktop and notifier() is None:
         raise UsageError("alerts.desktop: there is no notify-send (package libnotify-bin) on this machine")
     return Targets(command, targets.webhook, targets.desktop, targets.least)

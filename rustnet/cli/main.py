@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "hosts": N_("List hosts with hardware addresses and names."),
     "show": N_("Show one flow in detail, or one packet's full protocol tree."),
     "query": N_("Run a saved query or any SQL."),
+    "alerts": N_("List the alerts that were raised, and those that there are."),
     "diff": N_("Show what is new, gone or changed between two sessions or times."),
     "enrich": N_("Copy a capture to pcapng with each packet's process as a comment."),
     "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),

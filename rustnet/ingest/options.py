@@ -1,13 +1,16 @@
 """`Options` of an ingest run."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rustnet.enrich.geofiles import GeoFiles
 from rustnet.ingest.joining import Join
 from rustnet.ingest.recording import Recording
 from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
+
+if TYPE_CHECKING:
+    from rustnet.alerts.plan import AlertPlan
 
 __all__ = ["GeoFiles", "Limits", "Options"]
 
@@ -51,6 +54,8 @@ class Options:
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
     recordings: tuple[Recording, ...] = ()
     """Files that the packets are written to; rows of live packets name those of the first."""
+    alerts: "AlertPlan | None" = None
+    """What is raised at the end, and while a paced capture is read."""
     answer_at_once: bool = False
     """Answer readers from the beginning; otherwise once the run has taken longer than most do."""
 

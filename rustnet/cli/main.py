@@ -44,6 +44,7 @@ COMMANDS: dict[str, str] = {
     "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),
     "refresh": N_("Recompute names, owners and relations, also with new sidecars."),
     "export": N_("Export the owners of connections as a sidecar."),
+    "helper": N_("Let users whom root names capture without sudo."),
     "sidecar": N_("Record which process owns which socket; validate sidecars."),
     "protocols": N_("List the decoded protocols, their tables and fields."),
     "verify": N_("Check the consistency of a session and its captures."),

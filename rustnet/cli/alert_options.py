@@ -1,6 +1,7 @@
 """Options of alerts, and the line that an alert is on a terminal."""
 
 import functools
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,11 +35,12 @@ def alert_options(command: _F) -> _F:
     with_plan = click.option(
         "--no-alerts", is_flag=True, help=_("Check no alerts, whatever the configuration asks for.")
     )(with_plan)
-    return click.option(
+    with_plan = click.option(
         "--alert", multiple=True, metavar="NAME[:KEY=VALUE,…]",
         help=_("Raise an alert, or all; may be repeated. See 'rustnet alerts --list'.  [default: by configuration, "
                "else none]"),
     )(with_plan)  # fmt: skip
+    return typing.cast("_F", with_plan)
 
 
 def alert_plan(config: Config, wanted: tuple[str, ...], *, no_alerts: bool = False) -> "AlertPlan | None":

@@ -1,5 +1,6 @@
 """What a run does at each flush, and the alerts of a run, loaded only where they are wanted."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rustnet.ingest.options import Options
@@ -12,18 +13,17 @@ if TYPE_CHECKING:
     from rustnet.ingest.alerting import Alerting
 
 
-def live_work(lookup: "Lookup | None", alerting: "Alerting | None") -> OnFlush:
-    """Return what a live or paced run does at each flush: its passes, then its alerts."""
+def live_work(lookup: "Lookup | None", alerting: "Alerting | None", others: Sequence[OnFlush] = ()) -> OnFlush:
+    """Return what a live or paced run does at each flush: its passes, others' work, then its alerts."""
     from rustnet.ingest.live import LivePasses  # noqa: PLC0415 - for paced runs only
 
-    passes = LivePasses(lookup)
-    if alerting is None:
-        return passes
-    alerts = alerting.alerts
+    works: list[OnFlush] = [LivePasses(lookup), *others]
+    if alerting is not None:
+        works.append(alerting.alerts.flushed)
 
     def run(con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
-        passes(con, capture_id)
-        alerts.flushed(con, capture_id)
+        for work in works:
+            work(con, capture_id)
 
     return run
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rustnet.filenames import as_text
 from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
+from rustnet.ingest.flushing import live_work
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
@@ -19,6 +20,7 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
+from rustnet.store.items import OnFlush
 from rustnet.store.tables import Capture
 
 if TYPE_CHECKING:
@@ -90,6 +92,9 @@ class LiveRun(Run):
         row = Capture(capture_id, as_text(self.rings.name), opened.kind, opened.format, first_ts=None)
         self._capture(writer, row, flow_id, 0, None)
         self.parser.end()
+
+    def _on_flush(self) -> OnFlush:
+        return live_work(self.lookup, self.alerting)
 
     def _connections(self, lines: list[bytes]) -> None:
         """Take lines about sockets and their processes."""

@@ -51,7 +51,7 @@ from rustnet.sources.merged import MOST_FILES
 from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
 from rustnet.store.finish import NamedWork
-from rustnet.store.items import Closing
+from rustnet.store.items import Closing, OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
 from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement, FlowRow, Name

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rustnet.cli.alert_options import alert_options
 from rustnet.cli.geo_options import geo_options
 from rustnet.cli.living import Live
 from rustnet.cli.main import State
@@ -14,6 +15,7 @@ from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
+    from rustnet.alerts.plan import AlertPlan
     from rustnet.ingest.options import GeoFiles
 
 LEAST_RING, MOST_RING = 1, 1024
@@ -49,6 +51,7 @@ LEAST_RING, MOST_RING = 1, 1024
 @click.option("--full-cmdline", is_flag=True, help=_("Do not hide what looks like a secret in command lines."))
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="N", help=_("Stop after N seconds."))
 @click.option("--packets", type=click.IntRange(1), metavar="N", help=_("Stop after N packets."))
+@alert_options
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @sandbox_options
@@ -73,6 +76,7 @@ def command(
     full_cmdline: bool,
     duration: float | None,
     packets: int | None,
+    alerts: "AlertPlan | None",
     geo: "GeoFiles",
     no_dissect: bool,
     no_sandbox: bool,
@@ -100,6 +104,7 @@ def command(
         sandbox=sandbox,
         live=True,
         answer_at_once=True,
+        alerts=alerts,
     )
     live = LiveOptions(interfaces, expression, snaplen, ring << 20, promiscuous, not no_processes, full_cmdline)
     run = Live(live, db, options, strict, top, as_json, redact)

@@ -92,6 +92,7 @@ ALLOWED: tuple[Call, ...] = (
     Call("fstat", 5, 80, "size of the input; whether a ring can be mapped", worker=False, rare=True),
     Call("newfstatat", 262, 79, "the same in older C libraries", worker=False, rare=True),
     Call("fadvise64", 221, 223, "reading ahead", worker=False, files=True),
+    Call("pwrite64", 18, 68, "packets to the files of a recording; a ring's socket refuses it", worker=False, rare=True),
     Call("fcntl", 72, 25, "a second descriptor of the input, to look at its beginning; that of a mapped ring",
          (Only(1, (F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL)),), worker=False, rare=True),
     Call("close", 3, 57, "the input; ends of channels that others use"),

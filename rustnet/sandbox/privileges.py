@@ -55,3 +55,16 @@ def held(which: str = "Eff") -> int:
 def no_new_privileges() -> None:
     """Keep programs that this process starts from giving it more than it has. Raises OSError."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def keep_capabilities(*numbers: int) -> None:
+    """Give up every capability but these, for this process and all that it starts. Raises OSError."""
+    bits = sum(1 << number for number in numbers)
+    low, high = bits & 0xFFFFFFFF, bits >> 32
+    for number in sorted(set(range(LAST_CAPABILITY + 1)) - set(numbers)):
+        try:
+            prctl(PR_CAPBSET_DROP, number)
+        except OSError:  # the kernel's last one is passed, or the bounding set cannot be changed
+            break
+    no_new_privileges()
+    capset(struct.pack("=Ii", CAPABILITY_VERSION, 0), struct.pack("=6I", low, low, 0, high, high, 0))

@@ -106,6 +106,8 @@ class Interface:
     """Frames that the operating system dropped (``isb_osdrop``)."""
     fcs_bits: int = 0
     """Length of the frame check sequence that classic pcap states; 0 where it states none."""
+    filter: str = ""
+    """Expression of the capture filter of a live interface."""
 
 
 @dataclass(slots=True)
@@ -116,7 +118,8 @@ class Damage:
     """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_interface``, ``bad_option``, ``bad_timestamp``,
     ``bad_timestamp_unit``, ``bad_link_type``, ``captured_exceeds_length``, ``joined_files``, ``zero_gap``,
     ``zero_tail``, ``bad_compression``, ``read_error``, ``file_changed``, ``stopped_at_limit``, ``too_many``,
-    ``more_damage``; of a live capture ``interface_down``, ``interface_up``, ``interface_gone``, ``clock_jumped``.
+    ``more_damage``; of a live capture ``interface_down``, ``interface_up``, ``interface_gone``, ``clock_jumped``; of
+    the files that packets are recorded to ``recording_ended``.
     """
     packet: int
     """Number of the packet that it concerns, or of the last one before it (0: before the first)."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from rustnet.probe.ring_socket import open_ring
 from rustnet.sandbox import IN_FORCE, try_out
 from rustnet.sandbox.calls import ALLOWED
-from rustnet.sources.ring_socket import open_ring
 from tests.live.namespaces import Namespace, sender
 from tests.support.packets import udp_frame
 from tests.support.paths import ROOT
@@ -27,7 +27,7 @@ READER = """
 import json, os, socket, sys, time
 from rustnet.sandbox import confine
 from rustnet.sources.ring import RingSource
-from rustnet.sources.ring_socket import RingInterface
+from rustnet.probe.ring_socket import RingInterface
 channel = socket.socket(fileno=int(sys.argv[1]))
 own = socket.socket()
 pair = socket.socketpair()

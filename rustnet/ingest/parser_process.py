@@ -18,7 +18,7 @@ from dataclasses import asdict, fields
 from io import FileIO
 from typing import Any, ClassVar
 
-from rustnet.analysis.parent import end_with_parent
+from rustnet.analysis.parent import end_with_parent, killed_by
 from rustnet.attribute.packet_statements import origin
 from rustnet.columnar import Array
 from rustnet.dissect import registry
@@ -92,6 +92,7 @@ class ParserProcess:
         ring = Ring()
         rows, their_rows = socket.socketpair()
         self.commands, their_commands = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.life, their_life = socket.socketpair()
         self.layers = unconfined(OFF, NOT_WANTED)
         parent = os.getpid()
         self.pid = os.fork()
@@ -99,7 +100,8 @@ class ParserProcess:
             status = 1
             try:
                 empty_standard_streams(keep_errors=options.sandbox == "off")
-                close_descriptors([their_rows.fileno(), their_commands.fileno()])
+                close_descriptors([their_rows.fileno(), their_commands.fileno(), their_life.fileno()])
+                killed_by(their_life)
                 one_arena()
                 sender = Sender(their_rows, ring)
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -115,6 +117,7 @@ class ParserProcess:
                 os._exit(status)
         their_rows.close()
         their_commands.close()
+        their_life.close()
         self.rows: Receiver | None = Receiver(rows, ring)
         self.starting = True
         """What confines it has not been received yet."""
@@ -262,6 +265,7 @@ class ParserProcess:
                     return
                 time.sleep(0.002)
             self.pid = 0
+            self.life.close()
 
     def _command(self, command: list[Any], file: FileIO | None = None) -> None:
         try:
@@ -300,9 +304,10 @@ class ParserProcess:
         return ENDED
 
     def _kill(self) -> None:
-        """Kill the process, and with it its workers."""
+        """Kill the process, and with it its workers; it may be another user's, to which no signal can be sent."""
         if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
+            self.life.shutdown(socket.SHUT_RDWR)
+            self.life.close()
             os.waitpid(self.pid, 0)
             self.pid = 0
 

@@ -47,15 +47,16 @@ def confine(*, drop_user: bool = True, channels: Sequence[int] = ()) -> list[Lay
         "system_calls": lambda: _system_calls(tuple(channels)),
     }
     bounded = privileges.clear_bounding_set()  # needs a privilege that the next step gives up
-    layers = [_applied("user", lambda: _user(drop_user))]
-    layers += [_applied(name, step) for name, step in steps.items()]
+    layers = [applied("user", lambda: _user(drop_user))]
+    layers += [applied(name, step) for name, step in steps.items()]
     if not bounded and layers[1].state == IN_FORCE:
         words = "none held; the bounding set stays, as clearing it needs CAP_SETPCAP"
         layers[1] = Layer("capabilities", IN_FORCE, words)
     return layers
 
 
-def _applied(name: str, step: Callable[[], tuple[str, str]]) -> Layer:
+def applied(name: str, step: Callable[[], tuple[str, str]]) -> Layer:
+    """Apply a layer; returns what is in force, or why it is not."""
     try:
         state, detail = step()
     except OSError as error:

@@ -1,16 +1,19 @@
-"""The filter of system calls (seccomp): `rustnet.sandbox.calls` as a program that the kernel runs.
+"""The filter of system calls (seccomp): `rustnet.sandbox.calls`, or `denied`, as a program that the kernel runs.
 
-A call that is not in the table fails with EPERM: a library that tries something optional does without it, and a capture
-is not lost because another version of it asks a harmless question. Calls that are an attack or a grave error end the
-process at once: what was read before is stored, and the capture has the anomaly ``parser_failed``.
+To a process that parses, a call that is not in the table fails with EPERM: a library that tries something optional does
+without it, and a capture is not lost because another version of it asks a harmless question. Calls that are an attack
+or a grave error end the process at once: what was read before is stored, and the capture has the anomaly
+``parser_failed``.
 """
 
 import ctypes
 import errno
 import os
 import struct
+from collections.abc import Iterable, Mapping
 
-from rustnet.sandbox.calls import ALLOWED, FATAL, SINCE, Call, guarded
+from rustnet.sandbox.calls import ALLOWED, FATAL, SINCE, Call, Only, guarded
+from rustnet.sandbox.denied import Denied
 from rustnet.sandbox.libc import prctl
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -58,6 +61,21 @@ def program(machine: str, worker: bool, channels: tuple[int, ...] = ()) -> list[
     return [*steps, (JUMP_FROM, 0, 1, SINCE), (RETURN, 0, 0, ENOSYS), (RETURN, 0, 0, EPERM)]
 
 
+def refusal(machine: str, table: tuple[Denied, ...], unknown: Mapping[str, tuple[int, int]]) -> list[Instruction]:
+    """A filter for a machine that refuses the calls of a table, does not know others, and allows the rest."""
+    column = 0 if machine == "x86_64" else 1
+    steps = _of_machine(machine)
+    for numbers in unknown.values():
+        steps += [(JUMP_EQUAL, 0, 1, numbers[column]), (RETURN, 0, 0, ENOSYS)]
+    for denied in table:
+        answer = [*_conditions(denied.unless), (RETURN, 0, 0, ALLOW)] if denied.unless else [(RETURN, 0, 0, EPERM)]
+        for each in denied.numbers.values():
+            number = each[column]
+            if number is not None:
+                steps += [(JUMP_EQUAL, 0, len(answer), number), *answer]
+    return [*steps, (RETURN, 0, 0, ALLOW)]
+
+
 def _of_machine(machine: str) -> list[Instruction]:
     """Instructions that end a process of another interface, and load the number of the call."""
     steps: list[Instruction] = [
@@ -73,8 +91,13 @@ def _checks(call: Call) -> list[Instruction]:
     """Instructions that end with the answer to a call, by its arguments."""
     if call.name == "clone3":
         return [(RETURN, 0, 0, ENOSYS)]
+    return [*_conditions(call.only), (RETURN, 0, 0, ALLOW)]
+
+
+def _conditions(conditions: Iterable[Only]) -> list[Instruction]:
+    """Instructions that end with EPERM unless all conditions hold."""
     steps: list[Instruction] = []
-    for only in call.only:
+    for only in conditions:
         steps += [(LOAD, 0, 0, ARGUMENTS + 8 * only.argument), (AND, 0, 0, only.mask)]  # little-endian: lower half
         if only.none:
             for value in only.values:
@@ -83,7 +106,7 @@ def _checks(call: Call) -> list[Instruction]:
         for left, value in zip(range(len(only.values), 0, -1), only.values, strict=True):
             steps.append((JUMP_EQUAL, left, 0, value))
         steps.append((RETURN, 0, 0, EPERM))
-    return [*steps, (RETURN, 0, 0, ALLOW)]
+    return steps
 
 
 def restrict(worker: bool, channels: tuple[int, ...] = ()) -> None:

@@ -2,12 +2,17 @@
 
 import errno
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from rustnet.errors import RustnetError, UsageError
 from rustnet.ingest.live_run import Rings
 from rustnet.probe.live import OpenError, Request, hardware_type, start_probe
 from rustnet.probe.ring_socket import ETHERNET, LINK_TYPES, RAW, RING_BYTES, Program, present_interfaces
+from rustnet.sandbox import Layer
+from rustnet.sandbox.live import confine_probe, confine_writer
+from rustnet.sandbox.users import chosen_user, is_root
 from rustnet.sources.bpf import compile_filter
 
 USUAL_LINKS = (ETHERNET, RAW)
@@ -31,7 +36,11 @@ class LiveOptions:
     """Record which process owns which flow."""
     full_command_lines: bool = False
     """Do not hide what looks like a secret in command lines."""
-    notes: list[str] = field(default_factory=list)
+    sandbox: bool = True
+    uid_drop: bool = True
+    """Become the user who called sudo, once the rings are open."""
+    user: str | None = None
+    """The user to become; None: who called sudo."""
 
 
 def open_live(options: LiveOptions) -> Rings:
@@ -50,10 +59,34 @@ def open_live(options: LiveOptions) -> Rings:
         options.full_command_lines,
     )
     try:
-        probe = start_probe(request)
+        probe = start_probe(request, partial(_confine_probe, options))
     except OpenError as error:
         raise refused(error) from None
-    return Rings(tuple(probe.rings), probe)
+    return Rings(tuple(probe.rings), probe, partial(_confine_writer, options))
+
+
+def _confine_probe(options: LiveOptions) -> dict[str, object]:
+    """Confine the probe, whose rings are open; returns a line about what is in force."""
+    layers = confine_probe(sandbox=options.sandbox)
+    return {"record": "confinement", "layers": [[each.name, each.state, each.detail] for each in layers]}
+
+
+def _confine_writer(options: LiveOptions, outputs: Sequence[str], readable: Sequence[str]) -> list[Layer]:
+    """Confine the process that holds the session."""
+    user = chosen_user(options.user) if is_root() else None
+    return confine_writer(outputs, user, readable=readable, drop_user=options.uid_drop, sandbox=options.sandbox)
+
+
+def drop_user(options: LiveOptions) -> None:
+    """Give up the privileges of this process and of all that it starts, but nothing else: it shows the session."""
+    confine_writer((), chosen_user(options.user), drop_user=options.uid_drop, sandbox=False)
+
+
+def own_folder(folder: str, options: LiveOptions) -> None:
+    """Give a directory that root made to the user that this process will become."""
+    user = chosen_user(options.user) if options.uid_drop and is_root() else None
+    if user is not None:
+        os.chown(folder, user.number, user.group)
 
 
 def chosen(names: tuple[str, ...]) -> list[str]:

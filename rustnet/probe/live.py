@@ -18,6 +18,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Dict, Protocol
 
+from rustnet.probe.ebpf.follow import add_events
 from rustnet.probe.options import Options
 from rustnet.probe.recorder import Recorder
 from rustnet.probe.ring_socket import LINK_TYPES, Program, RingInterface, open_ring
@@ -239,6 +240,7 @@ def _record(control: socket.socket, out: Any, request: Request) -> None:
         group=None,
     )
     sources = linux_sources(options)
+    add_events(sources)
     try:
         Recorder(options, out, sources).run(control)
     finally:

@@ -24,7 +24,7 @@ enum { SOCK_DGRAM = 2, SOCK_RAW = 3 };
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58 };
 enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, TIME_WAIT = 6, CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN, NEW_SYN_RECV = 12 };
 enum { PF_KTHREAD = 0x00200000 };
-enum kind { CONNECT = 1, LISTENING, SENT, RECEIVED, CLOSED, EXECUTED, EXITED };
+enum kind { CONNECT = 1, LISTENING, SENT, RECEIVED, CLOSED, EXECUTED };
 enum { LOST, LIMITED, COUNTERS };
 
 #define SECOND 1000000000ULL
@@ -37,7 +37,8 @@ enum { LOST, LIMITED, COUNTERS };
 struct process {
     __u64 started;                /* of the group leader, ns since boot */
     __u64 cgroup;
-    __u32 process, thread, user, pad;
+    __u32 process, thread;
+    __u32 user, group;            /* effective */
     char name[16];                /* the group leader's */
 };
 
@@ -51,7 +52,9 @@ struct event {
 struct ends {
     __u8 local[16], remote[16];
     __u16 local_port, remote_port;
-    __u8 protocol, family, pad[2];
+    __u8 protocol, family;
+    __u8 only6;                   /* a socket of IPv6 that takes no IPv4 */
+    __u8 pad;
 };
 
 struct socket_event {
@@ -65,7 +68,7 @@ struct socket_event {
 
 struct process_event {
     struct event head;
-    char path[PATH_SIZE];         /* as given to exec */
+    char path[PATH_SIZE];         /* of the program's file; of a script its interpreter's */
 };
 
 struct per_socket {
@@ -146,8 +149,8 @@ static __always_inline void describe(struct process *who, struct task_struct *ta
     who->cgroup = bpf_get_current_cgroup_id();
     who->process = ids >> 32;
     who->thread = (__u32)ids;
-    who->user = (__u32)bpf_get_current_uid_gid();
-    who->pad = 0;
+    who->user = task->cred->euid.val;
+    who->group = task->cred->egid.val;
     bpf_probe_read_kernel(who->name, sizeof who->name, leader->comm);
 }
 
@@ -163,6 +166,7 @@ static __always_inline void socket_ends(struct sock *sk, struct ends *ends)
         BPF_CORE_READ_INTO((__be32 *)ends->local, sk, __sk_common.skc_rcv_saddr);
         BPF_CORE_READ_INTO((__be32 *)ends->remote, sk, __sk_common.skc_daddr);
     } else {
+        ends->only6 = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
         BPF_CORE_READ_INTO(&ends->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
         BPF_CORE_READ_INTO(&ends->remote, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
     }
@@ -450,7 +454,8 @@ int BPF_PROG(on_copied, struct sock *sk)
     return sk->sk_protocol == TCP ? transferred(sk, RECEIVED, 1) : 0;
 }
 
-static __always_inline struct process_event *begin_process_event(struct task_struct *task, enum kind kind)
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int before, struct linux_binprm *binary)
 {
     struct process_event *event = bpf_ringbuf_reserve(&ring, sizeof *event, 0);
     if (!event) {
@@ -459,31 +464,9 @@ static __always_inline struct process_event *begin_process_event(struct task_str
     }
     event->head.time = bpf_ktime_get_boot_ns();
     describe(&event->head.who, task);
-    event->head.kind = kind;
+    event->head.kind = EXECUTED;
     event->head.other = task->real_parent->tgid;
-    event->path[0] = 0;
-    return event;
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int before, struct linux_binprm *binary)
-{
-    struct process_event *event = begin_process_event(task, EXECUTED);
-    if (!event)
-        return 0;
-    bpf_probe_read_kernel_str(event->path, sizeof event->path, binary->filename);
+    bpf_probe_read_kernel_str(event->path, sizeof event->path, binary->interp);
     bpf_ringbuf_submit(event, 0);
-    return 0;
-}
-
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task)
-{
-    struct process_event *event;
-    if (in_kernel_thread(task) || task->signal->live.counter)
-        return 0;
-    event = begin_process_event(task, EXITED);
-    if (event)
-        bpf_ringbuf_submit(event, 0);
     return 0;
 }

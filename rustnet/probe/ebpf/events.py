@@ -8,12 +8,11 @@ from typing import NamedTuple, Union
 
 from rustnet.probe.ends import End
 
-CONNECT, LISTENING, SENT, RECEIVED, CLOSED, EXECUTED, EXITED = range(1, 8)
+CONNECT, LISTENING, SENT, RECEIVED, CLOSED, EXECUTED = range(1, 7)
 """Kinds of events."""
-HEAD = struct.Struct("=QQQIII4x16sII")
-ENDS = struct.Struct("=Q16s16sHHBB2xIHH")
+HEAD = struct.Struct("=QQQIIII16sII")
+ENDS = struct.Struct("=Q16s16sHHBB?xIHH")
 PATH_SIZE = 256
-NAMES = {CONNECT: "connect", LISTENING: "listen", SENT: "send", RECEIVED: "receive", CLOSED: "close"}
 
 
 class Who(NamedTuple):
@@ -22,6 +21,8 @@ class Who(NamedTuple):
     pid: int
     thread: int
     uid: int
+    gid: int
+    """Effective, like the user."""
     name: str
     """Of the group leader, at most 15 bytes."""
     started: int
@@ -43,6 +44,8 @@ class SocketEvent(NamedTuple):
     remote: End
     """Of an ICMP echo request the local port is its id; an unconnected socket has a remote end of zeros."""
     family: int
+    only6: bool
+    """Whether a socket of IPv6 takes no IPv4."""
     cookie: int
     namespace: int
     """Inode of the socket's network namespace."""
@@ -67,15 +70,14 @@ class SocketEvent(NamedTuple):
 
 
 class ProcessEvent(NamedTuple):
-    """A process began another program, or ended."""
+    """A process began another program."""
 
-    kind: int
     time: int
     """Nanoseconds since 1970."""
     who: Who
     parent: int
     path: str
-    """As given to exec."""
+    """Of the program's file, as given to exec; of a script its interpreter's."""
 
 
 Event = Union[SocketEvent, ProcessEvent]
@@ -88,15 +90,15 @@ def text(raw: bytes) -> str:
 
 def decode(raw: bytes, boot_ns: int) -> Event:
     """One record of the ring buffer; ``boot_ns`` is the time of boot (ns since 1970)."""
-    time, started, cgroup, pid, thread, uid, name, kind, other = HEAD.unpack_from(raw)
-    who = Who(pid, thread, uid, text(name), started, cgroup)
-    if kind in {EXECUTED, EXITED}:
-        return ProcessEvent(kind, boot_ns + time, who, other, text(raw[HEAD.size : HEAD.size + PATH_SIZE]))
-    cookie, local, remote, local_port, remote_port, protocol, family, interface, state, kind_of_socket = (
+    time, started, cgroup, pid, thread, uid, gid, name, kind, other = HEAD.unpack_from(raw)
+    who = Who(pid, thread, uid, gid, text(name), started, cgroup)
+    if kind == EXECUTED:
+        return ProcessEvent(boot_ns + time, who, other, text(raw[HEAD.size : HEAD.size + PATH_SIZE]))
+    cookie, local, remote, local_port, remote_port, protocol, family, only6, interface, state, kind_of_socket = (
         ENDS.unpack_from(raw, HEAD.size)
     )
     size = 4 if family == socket.AF_INET else 16
     return SocketEvent(
         kind, boot_ns + time, who, protocol, (local[:size], local_port), (remote[:size], remote_port),
-        family, cookie, other, interface, state, kind_of_socket,
+        family, only6, cookie, other, interface, state, kind_of_socket,
     )  # fmt: skip

@@ -35,6 +35,7 @@ struct sock_common {
     __be16 skc_dport;
     __u16 skc_num, skc_family;
     volatile __u8 skc_state;
+    __u8 skc_ipv6only : 1;
     int skc_bound_dev_if;
     possible_net_t skc_net;
     atomic64_t skc_cookie;
@@ -55,14 +56,15 @@ struct sk_buff {
     unsigned char *head;
 } RELOCATED;
 
-typedef struct { int counter; } atomic_t;
-struct signal_struct { atomic_t live; } RELOCATED;
+typedef struct { __u32 val; } kuid_t;
+typedef struct { __u32 val; } kgid_t;
+struct cred { kuid_t euid; kgid_t egid; } RELOCATED;
 struct task_struct {
     unsigned int flags;
     int tgid;
     struct task_struct *real_parent, *group_leader;
     __u64 start_boottime, self_exec_id;
     char comm[16];
-    struct signal_struct *signal;
+    const struct cred *cred;
 } RELOCATED;
-struct linux_binprm { const char *filename; } RELOCATED;
+struct linux_binprm { const char *interp; } RELOCATED;

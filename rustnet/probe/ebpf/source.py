@@ -19,7 +19,7 @@ from rustnet.probe.procfs import read
 
 OBJECT = Path(__file__).with_name("attribution.bpf.o")
 KERNEL_TYPES = "/sys/kernel/btf/vmlinux"
-NEEDED = ("inet_sock_set_state", "net_dev_queue", "sched_process_exec", "sched_process_exit")
+NEEDED = ("inet_sock_set_state", "net_dev_queue", "sched_process_exec")
 TRANSFERS = ("sock_send_length", "sock_recv_length")
 """Tracepoints of every call that sends or receives, since Linux 6.3."""
 INSTEAD = "tcp_rcv_space_adjust"

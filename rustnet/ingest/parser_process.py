@@ -47,7 +47,17 @@ from rustnet.sandbox import (
 )
 from rustnet.sources.frames import Damage
 from rustnet.store.batches import Columns
-from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, InterfaceRow, Name, Packet, TcpInterval
+from rustnet.store.tables import (
+    Anomaly,
+    Capture,
+    CaptureFile,
+    CaptureStat,
+    FlowRow,
+    InterfaceRow,
+    Name,
+    Packet,
+    TcpInterval,
+)
 
 TICK = 0.1
 """Seconds of waiting between two checks of whether the run was stopped."""
@@ -76,7 +86,7 @@ class ParserProcess:
     def __init__(self, options: Options, stop: StopToken, cores: int) -> None:
         self.stop = stop
         self.tables: Tables = tables_by_name(
-            (Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow), registry.tables()
+            (Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow, CaptureStat), registry.tables()
         )
         self.path = ""
         self.stopping = False

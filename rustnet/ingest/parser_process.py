@@ -50,7 +50,17 @@ from rustnet.sandbox import (
 )
 from rustnet.sources.frames import Damage
 from rustnet.store.batches import Columns
-from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, InterfaceRow, Name, Packet, TcpInterval
+from rustnet.store.tables import (
+    Anomaly,
+    Capture,
+    CaptureFile,
+    CaptureStat,
+    FlowRow,
+    InterfaceRow,
+    Name,
+    Packet,
+    TcpInterval,
+)
 
 TICK = 0.1
 """Seconds of waiting between two checks of whether the run was stopped."""
@@ -82,7 +92,7 @@ class ParserProcess:
         self.stop = stop
         self.segments: Segments | None = None
         self.tables: Tables = tables_by_name(
-            (Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow), registry.tables()
+            (Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow, CaptureStat), registry.tables()
         )
         self.path = ""
         self.stopping = False

@@ -122,17 +122,23 @@ CREATE OR REPLACE TEMP TABLE own_local_address AS SELECT * FROM live_local_addre
 WHERE host IN (SELECT host FROM own_observation WHERE local IS NULL)"""
 
 # Only when a flow's time is over is it certain that no observation covers it, and the nearest others become claims.
-_COVERED = COVERED + """
+_COVERED = (
+    COVERED
+    + """
 UNION SELECT flow_id FROM own_affected WHERE NOT retiring
 UNION SELECT flow_id FROM live_claim WHERE distance_ms <= $slack / 1e6"""
+)
 
 _CLAIM_KEY = ("flow_id", "process_id", "source", "evidence", "match", "reversed")
 _ON = " AND ".join(f"l.{name} = n.{name}" for name in _CLAIM_KEY)
 _CLAIMS = "INSERT INTO own_claim " + CLAIM_BY_ENDS.replace("{more}", "c.seq, ")
-_CHANGED = """
+_CHANGED = (
+    """
 UPDATE {table} AS l SET observed_at = n.observed_at, window_end = n.window_end, distance_ms = n.distance_ms,
     quality = n.quality, rank = n.rank
-FROM own_changed_claim n WHERE """ + _ON
+FROM own_changed_claim n WHERE """
+    + _ON
+)
 _CHANGED_CLAIMS = f"""
 CREATE OR REPLACE TEMP TABLE own_changed_claim AS
 SELECT n.* FROM own_claim n JOIN live_claim l ON {_ON}

@@ -72,7 +72,7 @@ class Live:
         """Open the rings, and give up the privileges that this needed."""
         from rustnet.ingest.live_open import open_live  # noqa: PLC0415 -- the whole engine
 
-        return open_live(self.live)
+        return open_live(self.live, self.options.sandbox)
 
     def capture(
         self,
@@ -87,6 +87,8 @@ class Live:
         """Capture into the session until a signal or a limit."""
         from rustnet.ingest.live_run import capture_live  # noqa: PLC0415
 
+        if rings.confining is not None and scratch is not None:
+            rings.confining.scratch = str(scratch)
         with stopped_by_signals(scratch) as stop, collected():
             return capture_live(rings, session, options, watcher, ask, stop)
 

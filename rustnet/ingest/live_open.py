@@ -3,8 +3,10 @@
 import errno
 import os
 from dataclasses import dataclass, field
+from functools import partial
 
 from rustnet.errors import RustnetError, UsageError
+from rustnet.ingest.live_confining import Confining, Sandbox
 from rustnet.ingest.live_run import Rings
 from rustnet.probe.live import OpenError, Request, hardware_type, start_probe
 from rustnet.probe.ring_socket import ETHERNET, LINK_TYPES, RAW, RING_BYTES, Program, present_interfaces
@@ -31,14 +33,21 @@ class LiveOptions:
     """Record which process owns which flow."""
     full_command_lines: bool = False
     """Do not hide what looks like a secret in command lines."""
+    drop_user: bool = True
+    """Root becomes the user who called the program."""
+    drop_to: str | None = None
+    """Name or number of the user that root becomes instead."""
+    groups: tuple[int, ...] = ()
+    """Further groups that are kept."""
     notes: list[str] = field(default_factory=list)
 
 
-def open_live(options: LiveOptions) -> Rings:
-    """Open the rings, with a probe that goes on; needs the privilege to capture.
+def open_live(options: LiveOptions, sandbox: Sandbox = "on") -> Rings:
+    """Open the rings, with a probe that goes on, and give up the privilege to capture, which this needs.
 
     Raises `UsageError` for unknown interfaces or a wrong filter, `RustnetError` without the privilege.
     """
+    confining = Confining(sandbox, options.drop_user, options.drop_to, options.groups)
     names = chosen(options.interfaces)
     request = Request(
         tuple(names),
@@ -50,10 +59,15 @@ def open_live(options: LiveOptions) -> Rings:
         options.full_command_lines,
     )
     try:
-        probe = start_probe(request)
+        probe = confining.start(partial(start_probe, request))
     except OpenError as error:
         raise refused(error) from None
-    return Rings(tuple(probe.rings), probe)
+    try:
+        confining.drop()
+    except BaseException:
+        probe.close()
+        raise
+    return Rings(tuple(probe.rings), probe, confining)
 
 
 def chosen(names: tuple[str, ...]) -> list[str]:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rustnet.enrich import geofiles
 from rustnet.filenames import as_text
 from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
+from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
@@ -21,7 +23,7 @@ from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
 from rustnet.store.items import OnFlush
-from rustnet.store.tables import Capture
+from rustnet.store.tables import Capture, Confinement
 
 if TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -35,6 +37,8 @@ class Rings:
 
     rings: Sequence[tuple[int, RingInterface]]
     probe: Probe | None = None
+    confining: Confining | None = None
+    """Confines this process once the others are started; None: it stays as it is."""
 
     @property
     def name(self) -> str:
@@ -80,6 +84,29 @@ class LiveRun(Run):
         self.rings = rings
         super().__init__([rings.name], session, options, progress, stop)
         self.channel: ProbeChannel | None = None
+        try:
+            self._confine()
+        except BaseException:
+            self.close()
+            raise
+
+    def _confine(self) -> None:
+        """Confine this process, which has started all others and opened nothing yet. Raises `RustnetError`."""
+        confining, options = self.rings.confining, self.options
+        if confining is None:
+            return
+        plan = options.alerts
+        baseline = [plan.baseline] if plan is not None and plan.baseline is not None else []
+        databases = [*options.geo.paths, *map(str, geofiles.directories())]
+        confining.writer([self.session, *(each.path for each in options.recordings)], [*databases, *baseline])
+        confining.note(self.report)
+
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        """Rows about all processes of the run."""
+        return [
+            *super()._confinement(capture_id),
+            *(self.rings.confining.rows(capture_id) if self.rings.confining else ()),
+        ]
 
     def captures(self) -> None:
         """Read the rings to their end."""

@@ -307,7 +307,7 @@ class Run:
             writer.commit()
         outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
         confining.note(self.report, self.parser.layers, self.options.sandbox == "strict")
-        outlet.put([Records(Confinement, confining.rows(row.capture_id, self.parser.layers))], last=True)
+        outlet.put([Records(Confinement, self._confinement(row.capture_id))], last=True)
         try:
             outcome = self.parser.run(row, flow_id, outlet, following)
         except ParserFailedError as error:
@@ -323,6 +323,10 @@ class Run:
             writer.execute_pass("ownership", outcome.statements.store, row.capture_id)
             self.report.packet_claims[row.capture_id] = outcome.statements
         return outcome
+
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        """Rows about what confines the processes that meet the bytes of a capture."""
+        return confining.rows(capture_id, self.parser.layers)
 
     def _finish_files(self, outlet: WriterOutlet, outcome: Outcome) -> None:
         """Set the hashes that other processes computed, and store the rows of a capture's files."""

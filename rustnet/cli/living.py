@@ -89,8 +89,8 @@ class Live:
         from rustnet.ingest.live_run import capture_live  # noqa: PLC0415
 
         with stopped_by_signals(scratch) as stop, collected():
-            folder = None if self.db else str(Path(session).parent)
-            return capture_live(rings, session, options, watcher, ask, stop, folder)
+            rings.confining.scratch = None if self.db else str(Path(session).parent)
+            return capture_live(rings, session, options, watcher, ask, stop)
 
     def follow_up(self, report: "Report") -> None:
         """Do what comes after a run."""

@@ -43,6 +43,8 @@ class LiveOptions:
     """Whether to become another user than root once the rings are open."""
     drop_to: str | None = None
     """Name or number of that user; None: who called sudo."""
+    groups: tuple[int, ...] = ()
+    """Further groups that are kept."""
 
 
 def open_live(options: LiveOptions) -> Rings:
@@ -51,7 +53,7 @@ def open_live(options: LiveOptions) -> Rings:
     Raises `UsageError` for unknown interfaces or a wrong filter, `RustnetError` without the privilege.
     """
     choice = resolve(options.interfaces)
-    confining = Confining(options.sandbox, options.drop_user, options.drop_to)
+    confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
     request = Request(
         tuple(choice.names),
         programs(options.filter, choice.names),

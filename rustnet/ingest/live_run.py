@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rustnet.enrich import geofiles
 from rustnet.filenames import as_text
 from rustnet.i18n import N_
-from rustnet.ingest import confining
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
@@ -54,14 +54,12 @@ def capture_live(
     progress: Callable[[Progress], None] | None = None,
     ask: "Callable[[Session], None] | None" = None,
     stop: StopToken | None = None,
-    scratch: str | None = None,
 ) -> Report:
     """Read rings into a session until ``stop`` is set, a limit is reached or no interface is left.
 
-    ``scratch`` is the directory of a temporary session. The rest is as in `rustnet.ingest.road.ingest`. The process
-    that calls this has one thread.
+    The rest is as in `rustnet.ingest.road.ingest`. The process that calls this has one thread.
     """
-    run = LiveRun(rings, session, options, progress, stop or StopToken(), scratch)
+    run = LiveRun(rings, session, options, progress, stop or StopToken())
     try:
         run.captures()
         run.passes(ask)
@@ -83,7 +81,6 @@ class LiveRun(Run):
         options: Options,
         progress: Callable[[Progress], None] | None,
         stop: StopToken,
-        scratch: str | None = None,
     ) -> None:
         self.rings = rings
         super().__init__([rings.name], session, options, progress, stop)
@@ -91,8 +88,20 @@ class LiveRun(Run):
         self.claims = LiveClaims()
         self.outlet: WriterOutlet | None = None
         self.report.notes += rings.notes
-        outputs = [session, *(recording.path for recording in options.recordings)]
-        rings.confining.writer(outputs, options.geo.paths, scratch)
+        try:
+            self._confine()
+        except BaseException:
+            self.close()
+            raise
+
+    def _confine(self) -> None:
+        """Confine this process, which has started all others and opened nothing yet. Raises `RustnetError`."""
+        confining, options = self.rings.confining, self.options
+        plan = options.alerts
+        baseline = [plan.baseline] if plan is not None and plan.baseline is not None else []
+        databases = [*options.geo.paths, *map(str, geofiles.directories())]
+        confining.writer([self.session, *(each.path for each in options.recordings)], [*databases, *baseline])
+        confining.note(self.report)
 
     def captures(self) -> None:
         """Read the rings to their end."""
@@ -112,9 +121,7 @@ class LiveRun(Run):
         return live_work(self.lookup, self.alerting, [self.claims])
 
     def _confinement(self, capture_id: int) -> list[Confinement]:
-        others = self.rings.confining.layers.items()
-        rows = [row for process, layers in others for row in confining.rows(capture_id, layers, process)]
-        return [*super()._confinement(capture_id), *rows]
+        return [*super()._confinement(capture_id), *self.rings.confining.rows(capture_id)]
 
     def _attribute(self, writer: Writer) -> None:
         """Match the last lines of the probe with the flows."""

@@ -9,6 +9,7 @@ It is forked before the command gives its own privileges up.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -155,9 +156,9 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
     if recorder is not None:
         machine.table = recorder.table
     stop, wake = socket.socketpair()
-    thread = threading.Thread(target=machine.run, args=(stop, out.put), daemon=True)
+    thread = threading.Thread(target=_until_closed, args=(machine.run, stop, out.put), daemon=True)
     thread.start()
-    threading.Thread(target=_watch_links, args=(control, request), daemon=True).start()
+    threading.Thread(target=_until_closed, args=(_watch_links, control, request), daemon=True).start()
     try:
         if recorder is None:
             control.recv(1)
@@ -169,6 +170,12 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
         thread.join(LAST_LINES_S)
         if sources is not None:
             sources.close()
+
+
+def _until_closed(work: Callable[..., None], *arguments: object) -> None:
+    """Work until the command, or the process that reads the lines, has ended."""
+    with contextlib.suppress(OSError, ValueError):  # a stream that was closed meanwhile
+        work(*arguments)
 
 
 def _watch_links(control: socket.socket, request: Request) -> None:

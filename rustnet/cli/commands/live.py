@@ -11,7 +11,7 @@ from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
 from rustnet.cli.outputs import check_session, group_option
 from rustnet.cli.replaying import interactive
-from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
+from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ LEAST_RING, MOST_RING = 1, 1024
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @sandbox_options
-@click.option("--no-uid-drop", is_flag=True, help=_("Stay root, if started as root."))
-@click.option(
-    "--drop-to", metavar="USER", help=_("User to become after the start.  [default: the one who called sudo]")
-)
+@user_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary at the end, also on a terminal."))
@@ -95,6 +92,7 @@ def command(
 ) -> int:
     """Capture, and browse the session or print the summary."""
     sandbox = sandbox_mode(no_sandbox, sandbox_strict)
+    check_user_options(no_uid_drop, drop_to, sandbox_strict)
     check_session(db, (), geo.paths)
     browsing = not (no_tui or as_json) and interactive(())
     from rustnet.ingest.live_open import LiveOptions  # noqa: PLC0415 -- the whole engine
@@ -123,6 +121,7 @@ def command(
         sandbox=sandbox,
         drop_user=not no_uid_drop,
         drop_to=drop_to,
+        groups=() if state.group is None else (state.group,),
     )
     run = Live(live, db, options, strict, top, as_json, redact)
     return run.on_screen(state) if browsing else run.run()

@@ -37,6 +37,7 @@ from rustnet.records import (
     table_name,
 )
 from rustnet.store.host_facts import HostFact
+from rustnet.store.live_tables import LIVE_TABLES
 
 Bytes = Annotated[I64, Kind.BYTES]
 Count = Annotated[I64, Kind.COUNT]
@@ -671,6 +672,7 @@ CORE_TABLES: tuple[type, ...] = (
     HostFact,
     Anomaly,
     Confinement,
+    *LIVE_TABLES,
 )
 
 FLOWS_ENDED = "flows_ended"

@@ -252,7 +252,7 @@ class SocketChange:
     local_addr: Ip | None
     """Own address; `0.0.0.0` or `::` for all of the machine's."""
     local_num: IpNumber | None
-    """`local_addr` as a number; IPv4 as IPv4-mapped IPv6."""
+    """`local_addr` as a number, IPv4 as IPv4-mapped IPv6; NULL for `::`."""
     local_port: Port | None
     """Own port; NULL for protocols without ports."""
     remote_addr: Ip | None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.errors import InputError, RustnetError, UsageError
+from rustnet.export.originals import REMOVED
 from rustnet.filenames import as_text
 from rustnet.ingest.recording import MOST_SEGMENTS, SECOND, Ended, Recording
 from rustnet.probe.newfile import FOR_GROUP, NO_FOLLOW, PRIVATE, NewFile, RefusedError, is_stream, named_descriptor
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 SIDECAR = ".connections.jsonl"
 """Ending that a sidecar's name has beyond that of its capture."""
-REMOVED = "removed"
-"""Kind of a segment that made room for later ones."""
 OPEN_FILES = 2
 """Segments of a recording whose descriptor is kept: the one that is written, and the one before."""
 
@@ -45,6 +44,7 @@ class Segment:
     """Device and inode."""
     descriptor: int
     """Open for writing; -1 if it is not any more."""
+    first_packet: int | None = None
     ended: Ended | None = None
     removed: bool = False
     head: str | None = None
@@ -125,7 +125,7 @@ class SegmentFiles:
 
     # ---- what the recorder asks for ------------------------------------------------------------------------------
 
-    def next(self, recording: int, ts: int, ended: Ended | None) -> FileIO:
+    def next(self, recording: int, ts: int, packet: int, ended: Ended | None) -> FileIO:
         """Open the next segment of a recording."""
         if not 0 <= recording < len(self.recordings):
             raise InputError("there is no such recording")
@@ -142,6 +142,8 @@ class SegmentFiles:
             path = segment_name(what.path, len(own) + 1, ts)
             segment = self._add(recording, path, self._open_segment(path))
             self._remove_old(recording)
+        segment.first_packet = packet
+        self._change(segment)
         return FileIO(os.dup(segment.descriptor), "wb")
 
     def end(self, recording: int, ended: Ended, problem: str) -> None:
@@ -200,10 +202,10 @@ class SegmentFiles:
         form = "pcapng" if segment.recording.format == "pcapng" else "pcap-ns"
         values: list[object] = [capture_id, segment.index, as_text(segment.path), kind, form]
         if ended is None:
-            return [*values, None, None, None, 0, None, None, False]
+            return [*values, None, None, segment.first_packet, 0, None, None, False]
         times = (ended.first_ts, ended.last_ts) if ended.packets else (None, None)
         return [
-            *values, ended.bytes, segment.head, ended.first_packet or None,
+            *values, ended.bytes, segment.head, segment.first_packet,
             ended.packets, *times, True,
         ]  # fmt: skip
 

@@ -49,6 +49,8 @@ class Options:
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
     recordings: tuple[Recording, ...] = ()
     """Files that the packets are written to; rows of live packets name those of the first."""
+    json_log: str | None = None
+    """File that the events of connections are appended to."""
     answer_at_once: bool = False
     """Answer readers from the beginning; otherwise once the run has taken longer than most do."""
 

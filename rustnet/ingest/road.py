@@ -40,9 +40,9 @@ from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.parser import Following, LocalParser, Parser, ParserFailedError
 from rustnet.ingest.partial import PartialCapture, partial_captures, replace_partial
 from rustnet.ingest.report import CaptureReport, Progress, Report
-from rustnet.ingest.segments import SegmentFiles
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
+from rustnet.probe.newfile import session_files
 from rustnet.sandbox import OFF, UNAVAILABLE, unconfined
 from rustnet.sources.frames import Damage
 from rustnet.sources.hashing import ELSEWHERE
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from rustnet.enrich.lookup import Lookup
+    from rustnet.ingest.exports import Exports
     from rustnet.query.session import Session
 
 _STORED_FILES = """
@@ -113,10 +114,21 @@ def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConne
         ask(session)
 
 
-def _live_passes(lookup: "Lookup | None") -> OnFlush:
+def _live_passes(lookup: "Lookup | None", exports: "Exports | None") -> OnFlush:
     from rustnet.ingest.live import LivePasses  # noqa: PLC0415 - for paced runs only
 
-    return LivePasses(lookup)
+    passes = LivePasses(lookup)
+    return passes if exports is None else exports.after(passes)
+
+
+def exports_of(options: Options, paths: Sequence[str], session: str) -> "Exports | None":
+    """What a replay writes beside its session."""
+    if not options.recordings and options.json_log is None:
+        return None
+    from rustnet.ingest.exports import open_exports  # noqa: PLC0415 - rarely needed
+
+    inputs = [*paths, *session_files(session)]
+    return open_exports(options.recordings, options.json_log, session, inputs, live=False)
 
 
 def start_parser(options: Options, stop: StopToken) -> Parser:
@@ -165,9 +177,9 @@ class Run:
         self.stop = stop
         self.report = Report(session)
         self.lookup = lookup_ahead(options)
-        self.segments = SegmentFiles(options.recordings, [*paths, session]) if options.recordings else None
+        self.exports = exports_of(options, paths, session)
         self.parser = start_parser(options, stop)  # before the writer's thread
-        self.parser.segments = self.segments
+        self.parser.segments = None if self.exports is None else self.exports.segments
         self.writer: Writer | None = None
         self.tables: set[str] = set()
         """Names of the tables with new rows."""
@@ -289,7 +301,7 @@ class Run:
             self.session,
             registry.tables(),
             cadence=self.options.cadence,
-            on_flush=None if self.options.speed is None else _live_passes(self.lookup),
+            on_flush=None if self.options.speed is None else _live_passes(self.lookup, self.exports),
             on_open=partial(Serving, self.session, at_once=self.options.answer_at_once),
         )
 
@@ -400,6 +412,8 @@ class Run:
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
         _attribute(self.writer, self.report, self.options, self.stop)
+        if self.exports is not None:
+            self.report.not_stored += self.exports.end(self.writer, self.report.captures)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
 
@@ -425,8 +439,8 @@ class Run:
         try:
             self._close_opened()
             self.parser.close()
-            if self.segments is not None:
-                self.segments.close()
+            if self.exports is not None:
+                self.exports.close()
         finally:
             if self.writer is not None:
                 self.writer.close()

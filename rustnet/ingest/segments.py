@@ -4,12 +4,12 @@ import contextlib
 import hashlib
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rustnet.errors import InputError, RustnetError, UsageError
 from rustnet.export.originals import REMOVED
@@ -87,6 +87,9 @@ class SegmentFiles:
         folder = Path(path).absolute().parent
         if not folder.is_dir():
             raise UsageError("{path}: directory {folder} does not exist", path=path, folder=folder)
+        sidecar = path + SIDECAR
+        if recording.sidecar and not recording.rotates and os.path.lexists(sidecar) and not self.force:
+            raise UsageError("{path}: exists; choose another file, or give --force", path=sidecar)
 
     def _open_single(self, path: str) -> int:
         """Create a file with a name that was given."""
@@ -102,6 +105,18 @@ class SegmentFiles:
         except OSError as error:
             raise _unwritable(path, error) from None
         return file.descriptor
+
+    @contextlib.contextmanager
+    def new_file(self, path: str) -> Iterator[TextIO]:
+        """Write a text file next to a recording, which gets its name once it is complete."""
+        file = NewFile(path, self.inputs, self.force, self.group)
+        try:
+            with open(file.descriptor, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123 -- a descriptor
+                yield stream
+                stream.flush()
+                file.publish()
+        finally:
+            file.discard()
 
     def _open_segment(self, path: str) -> int:
         """Create a file with a name that is made up."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rustnet.export.json_log import JsonLog
 from rustnet.export.sidecar import write_sidecar
-from rustnet.ingest.recording import Recording
+from rustnet.ingest.options import Options
 from rustnet.ingest.segments import SIDECAR, Segment, SegmentFiles
 from rustnet.probe.newfile import RefusedError
 from rustnet.query.ownership import Chosen
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from rustnet.ingest.report import CaptureReport
-    from rustnet.store.items import OnFlush
     from rustnet.store.writer import Writer
 
 SETTLED = 2
@@ -28,23 +27,15 @@ INSERT INTO anomalies (ts, capture_id, kind, detail, count)
 SELECT last_ts, capture_id, 'recording_ended', ?, 1 FROM captures WHERE capture_id = ?"""
 
 
-def open_exports(
-    recordings: Sequence[Recording],
-    json_log: str | None,
-    session: str,
-    inputs: Sequence[str],
-    *,
-    live: bool,
-    force: bool = False,
-    group: int | None = None,
-) -> "Exports":
+def open_exports(options: Options, session: str, inputs: Sequence[str], *, live: bool) -> "Exports":
     """Open the files that a run writes beside its session; ``inputs`` must not be among them.
 
-    ``live`` is the kind of the capture: rows of its packets name the files that they are recorded to. Existing files
-    are replaced only with ``force``, but a log of events, which is appended to. Raises `UsageError` or `InputError`.
+    ``live`` is the kind of the capture: rows of its packets name the files that they are recorded to. Raises
+    `UsageError` or `InputError`.
     """
-    events = JsonLog(json_log, inputs, group) if json_log is not None else None
-    segments = SegmentFiles(recordings, inputs, force, group) if recordings else None
+    group, log = options.group, options.json_log
+    events = JsonLog(log, inputs, group) if log is not None else None
+    segments = SegmentFiles(options.recordings, inputs, options.replace, group) if options.recordings else None
     return Exports(session, segments, events, live=live)
 
 
@@ -76,15 +67,6 @@ class Exports:
         if self.events is not None:
             self.events(con, capture_id)
             self._note_problem(con, capture_id)
-
-    def after(self, passes: "OnFlush") -> "OnFlush":
-        """What to do at a flush: the passes over its rows, then this."""
-
-        def on_flush(con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
-            passes(con, capture_id)
-            self(con, capture_id)
-
-        return on_flush
 
     def end(self, writer: "Writer", captures: "Sequence[CaptureReport]") -> list[str]:
         """Write all that is left of these captures, and return what could not be written."""

@@ -252,7 +252,7 @@ class _Output:
         done = 0
         try:
             while done < len(view):
-                done += os.write(self.file.fileno(), view[done:])
+                done += os.pwrite(self.file.fileno(), view[done:], packer.base + done)
         except OSError as error:
             whole = int(np.searchsorted(np.asarray(packer.ends)[start:stop], done, "right"))
             kept = packer.ends[start + whole - 1] if whole else 0

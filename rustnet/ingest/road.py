@@ -32,6 +32,7 @@ from rustnet.ingest.capture import SEVERAL, Outcome
 from rustnet.ingest.confining import NOT_WANTED, require_all
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
 from rustnet.ingest.enriching import enrichment, lookup_ahead
+from rustnet.ingest.flushing import alerting, exports_of, live_work
 from rustnet.ingest.inputs import OpenInput
 from rustnet.ingest.joining import Beginning, Entry, Queue
 from rustnet.ingest.malloc import return_large_blocks
@@ -42,7 +43,6 @@ from rustnet.ingest.partial import PartialCapture, partial_captures, replace_par
 from rustnet.ingest.report import CaptureReport, Progress, Report
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
-from rustnet.probe.newfile import session_files
 from rustnet.sandbox import OFF, UNAVAILABLE, unconfined
 from rustnet.sources.frames import Damage
 from rustnet.sources.hashing import ELSEWHERE
@@ -50,7 +50,7 @@ from rustnet.sources.merged import MOST_FILES
 from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
 from rustnet.store.finish import NamedWork
-from rustnet.store.items import OnFlush
+from rustnet.store.items import Closing, OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
 from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement, FlowRow, Name
@@ -61,8 +61,6 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from rustnet.enrich.lookup import Lookup
-    from rustnet.ingest.exports import Exports
     from rustnet.query.session import Session
 
 _STORED_FILES = """
@@ -114,23 +112,6 @@ def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConne
         ask(session)
 
 
-def _live_passes(lookup: "Lookup | None", exports: "Exports | None") -> OnFlush:
-    from rustnet.ingest.live import LivePasses  # noqa: PLC0415 - for paced runs only
-
-    passes = LivePasses(lookup)
-    return passes if exports is None else exports.after(passes)
-
-
-def exports_of(options: Options, paths: Sequence[str], session: str) -> "Exports | None":
-    """What a replay writes beside its session."""
-    if not options.recordings and options.json_log is None:
-        return None
-    from rustnet.ingest.exports import open_exports  # noqa: PLC0415 - rarely needed
-
-    inputs = [*paths, *session_files(session)]
-    return open_exports(options.recordings, options.json_log, session, inputs, live=False)
-
-
 def start_parser(options: Options, stop: StopToken) -> Parser:
     """Start a parsing process; where none can be forked, parse in this thread.
 
@@ -162,6 +143,9 @@ def _why_in_this_process(options: Options) -> str | None:
 class Run:
     """One ingest run: its inputs, its parser and its writer, which is opened for the first input that is a capture."""
 
+    live = False
+    """Its inputs are interfaces, not files."""
+
     def __init__(
         self,
         paths: Sequence[str],
@@ -176,8 +160,9 @@ class Run:
         self.progress = progress
         self.stop = stop
         self.report = Report(session)
+        self.alerting = alerting(options, session)  # before the process that parses, which is not to have its socket
         self.lookup = lookup_ahead(options)
-        self.exports = exports_of(options, paths, session)
+        self.exports = exports_of(options, paths, session, live=self.live)
         self.parser = start_parser(options, stop)  # before the writer's thread
         self.parser.segments = None if self.exports is None else self.exports.segments
         self.writer: Writer | None = None
@@ -301,9 +286,25 @@ class Run:
             self.session,
             registry.tables(),
             cadence=self.options.cadence,
-            on_flush=None if self.options.speed is None else _live_passes(self.lookup, self.exports),
-            on_open=partial(Serving, self.session, at_once=self.options.answer_at_once),
+            on_flush=self._on_flush(),
+            on_open=self._opened,
         )
+
+    def _on_flush(self) -> OnFlush | None:
+        """What is done at each flush."""
+        return None if self.options.speed is None else live_work(self.lookup, self.alerting, self._more_work())
+
+    def _more_work(self) -> list[OnFlush]:
+        return [] if self.exports is None else [self.exports]
+
+    def _opened(self, con: "duckdb.DuckDBPyConnection") -> Closing:
+        """Answer readers, and let alerts be checked, of the session that is open."""
+        serving = Serving(self.session, con, at_once=self.options.answer_at_once)
+        return serving if self.alerting is None else self.alerting.served(serving)
+
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        """What confines the processes of the run."""
+        return confining.rows(capture_id, self.parser.layers)
 
     def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int, following: Following | None) -> Outcome:
         """Ingest one capture."""
@@ -315,7 +316,7 @@ class Run:
             writer.commit()
         outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
         confining.note(self.report, self.parser.layers, self.options.sandbox == "strict")
-        outlet.put([Records(Confinement, confining.rows(row.capture_id, self.parser.layers))], last=True)
+        outlet.put([Records(Confinement, self._confinement(row.capture_id))], last=True)
         try:
             outcome = self.parser.run(row, flow_id, outlet, following)
         except ParserFailedError as error:
@@ -411,11 +412,18 @@ class Run:
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
-        _attribute(self.writer, self.report, self.options, self.stop)
+        self._attribute(self.writer)
         if self.exports is not None:
             self.report.not_stored += self.exports.end(self.writer, self.report.captures)
+        if self.alerting is not None and self.report.captures:
+            numbers = [capture.capture_id for capture in self.report.captures]
+            self.alerting.finish(self.writer, numbers, self.stop.is_set)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
+
+    def _attribute(self, writer: Writer) -> None:
+        """Match what names owners with the flows."""
+        _attribute(writer, self.report, self.options, self.stop)
 
     def _already_ingested(self, files: Sequence[OpenInput]) -> bool:
         """Whether all of these files are in the session already; one is hashed only if one of its size is."""
@@ -442,8 +450,12 @@ class Run:
             if self.exports is not None:
                 self.exports.close()
         finally:
-            if self.writer is not None:
-                self.writer.close()
+            try:
+                if self.writer is not None:
+                    self.writer.close()
+            finally:
+                if self.alerting is not None:
+                    self.report.notes += self.alerting.close()
 
 
 def size_of(entry: Entry) -> int:

@@ -64,6 +64,7 @@ def capture_live(
     """
     run = LiveRun(rings, session, options, progress, stop or StopToken())
     try:
+        run.open_exports()
         run.captures()
         run.passes(ask)
     finally:

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from rustnet.ingest.exports import Exports
     from rustnet.query.session import Session
 
 _STORED_FILES = """
@@ -94,6 +95,7 @@ def ingest(
     return_large_blocks()
     run = Run(paths, session, options, progress, stop or StopToken())
     try:
+        run.open_exports()
         run.captures()
         run.passes(ask)
     finally:
@@ -162,9 +164,8 @@ class Run:
         self.report = Report(session)
         self.alerting = alerting(options, session)  # before the process that parses, which is not to have its socket
         self.lookup = lookup_ahead(options)
-        self.exports = exports_of(options, paths, session, live=self.live)
         self.parser = start_parser(options, stop)  # before the writer's thread
-        self.parser.segments = None if self.exports is None else self.exports.segments
+        self.exports: Exports | None = None
         self.writer: Writer | None = None
         self.tables: set[str] = set()
         """Names of the tables with new rows."""
@@ -172,6 +173,11 @@ class Run:
         """The files of the capture that is being read."""
         self.earlier: list[EarlierFile] = []
         self.partials: list[PartialCapture] = []
+
+    def open_exports(self) -> None:
+        """Open what is written beside the session, with the rights that this process has by now."""
+        self.exports = exports_of(self.options, self.paths, self.session, live=self.live)
+        self.parser.segments = None if self.exports is None else self.exports.segments
 
     def captures(self) -> None:
         """Ingest the inputs one after another; those that are one capture together."""

@@ -9,8 +9,8 @@ from rustnet.cli.geo_options import geo_options
 from rustnet.cli.living import Live
 from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
-from rustnet.cli.recording_options import recording_options
 from rustnet.cli.outputs import check_session, group_option
+from rustnet.cli.recording_options import recording_options
 from rustnet.cli.replaying import interactive
 from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
 from rustnet.i18n import _

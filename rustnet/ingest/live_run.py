@@ -61,6 +61,7 @@ def capture_live(
     """
     run = LiveRun(rings, session, options, progress, stop or StopToken())
     try:
+        run.open_exports()
         run.captures()
         run.passes(ask)
     finally:
@@ -73,6 +74,8 @@ def capture_live(
 
 class LiveRun(Run):
     """A run over rings."""
+
+    live = True
 
     def __init__(
         self,
@@ -100,7 +103,8 @@ class LiveRun(Run):
         plan = options.alerts
         baseline = [plan.baseline] if plan is not None and plan.baseline is not None else []
         databases = [*options.geo.paths, *map(str, geofiles.directories())]
-        confining.writer([self.session, *(each.path for each in options.recordings)], [*databases, *baseline])
+        outputs = [*(each.path for each in options.recordings), *filter(None, [options.json_log])]
+        confining.writer([self.session, *outputs], [*databases, *baseline])
         confining.note(self.report)
 
     def captures(self) -> None:
@@ -118,7 +122,7 @@ class LiveRun(Run):
             self.channel.close()
 
     def _on_flush(self) -> OnFlush:
-        return live_work(self.lookup, self.alerting, [self.claims])
+        return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])
 
     def _confinement(self, capture_id: int) -> list[Confinement]:
         return [*super()._confinement(capture_id), *self.rings.confining.rows(capture_id)]

@@ -143,7 +143,7 @@ class _Output:
                 return False
             ended = self._ended()
         try:
-            self.file = self.segments.next(self.number, frames.ts[i], ended)
+            self.file = self.segments.next(self.number, frames.ts[i], frames.first_number + i, ended)
         except RustnetError as error:
             self._fail(frames, i, str(error), opened=False)
             return False

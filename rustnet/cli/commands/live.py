@@ -10,12 +10,14 @@ from rustnet.cli.living import Live
 from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
 from rustnet.cli.outputs import check_session, group_option
+from rustnet.cli.recording_options import recording_options
 from rustnet.cli.replaying import interactive
 from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
     from rustnet.alerts.plan import AlertPlan
+    from rustnet.cli.recording_options import Recorded
     from rustnet.ingest.options import GeoFiles
 
 LEAST_RING, MOST_RING = 1, 1024
@@ -51,6 +53,7 @@ LEAST_RING, MOST_RING = 1, 1024
 @click.option("--full-cmdline", is_flag=True, help=_("Do not hide what looks like a secret in command lines."))
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="N", help=_("Stop after N seconds."))
 @click.option("--packets", type=click.IntRange(1), metavar="N", help=_("Stop after N packets."))
+@recording_options
 @alert_options
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
@@ -77,6 +80,7 @@ def command(
     full_cmdline: bool,
     duration: float | None,
     packets: int | None,
+    recorded: "Recorded",
     alerts: "AlertPlan | None",
     geo: "GeoFiles",
     no_dissect: bool,
@@ -109,6 +113,7 @@ def command(
         live=True,
         answer_at_once=True,
         alerts=alerts,
+        **recorded.options(),
     )
     live = LiveOptions(
         interfaces,

@@ -3003,7 +3003,8 @@ class Recorder:
                 holder: Holding(held.process, entry.first, table.now) for holder, held in same.holders.items()
             }
         self.count["sockets"] += 1
-        self.count["closed_unseen"] += 1
+        if not (self.events and self.events.owned(entry)):
+            self.count["closed_unseen"] += 1
         return entry
 
     def _settle(self) -> None:

@@ -251,7 +251,9 @@ def check_session(session: str | None, captures: typing.Sequence[str], sidecars:
     Nor may stdout or stderr be one; ``session`` is None for a temporary one.
     """
     inputs = Inputs(*captures, sidecars=sidecars).paths
-    check_streams(session or captures[0], *inputs)
+    named = session or next(iter(captures), None)
+    if named is not None:
+        check_streams(named, *inputs)
     if session is None:
         return
     check_session_name(session)

@@ -10,6 +10,7 @@ from rustnet.attribute.packet_statements import PacketStatements, origin
 from rustnet.attribute.packets import PacketClaims
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.ingest.outlet import Outlet
+from rustnet.ingest.recorder import Recorder
 from rustnet.ingest.stop import StopToken
 from rustnet.sources.frames import Damage, Frames, Interval, Measured, Source
 from rustnet.sources.linktypes import link_name
@@ -22,6 +23,8 @@ PATIENCE = 0.1
 PROGRESS_SECONDS = 0.1
 QUIET_SECONDS = 5.0
 """Seconds between flushes while a live source has no packets, but flows are open whose states age."""
+LIVE = "live"
+"""Kind of a source of interfaces: to stop it is its usual end."""
 SEVERAL = 2
 """Files from which a capture has rows of its files."""
 
@@ -103,10 +106,18 @@ class CaptureIngest:
     """Reads and analyses one input, and flushes as often as the cadence requires."""
 
     def __init__(
-        self, outlet: Outlet, source: Source, capture: Capture, analysis: Analyser, stop: StopToken, cadence: Cadence
+        self,
+        outlet: Outlet,
+        source: Source,
+        capture: Capture,
+        analysis: Analyser,
+        stop: StopToken,
+        cadence: Cadence,
+        recorder: Recorder | None = None,
     ) -> None:
         self.outlet = outlet
         self.source = source
+        self.recorder = recorder
         self.stop = stop
         self.cadence = cadence
         self.capture_id = capture_id = capture.capture_id
@@ -126,9 +137,7 @@ class CaptureIngest:
         self.quiet_at = 0.0
         """When the next flush is due if no packet comes (monotonic clock)."""
         self.aging = False
-        """Flows were open at the last flush, and time has passed since without a packet."""
-        self.open_batches = 0
-        """Number of batches of open flows at the last flush."""
+        """Time has passed since the last flush without a packet: flows age, and the machine may have changed."""
         self.flushed_packets = 0
         """Number of packets at the last flush."""
         self.stored_rows = 0
@@ -144,7 +153,7 @@ class CaptureIngest:
 
     def run(self) -> Outcome:
         """Read the input until its end or until the run is stopped."""
-        interrupted = False
+        stopped = False
         try:
             self.flush_at = time.monotonic() + self.cadence.seconds
             for frames in self.source.batches(PATIENCE):
@@ -152,17 +161,17 @@ class CaptureIngest:
                     self.batch(frames)
                 elif frames.clock is not None:
                     self.analysis.tick(frames.clock)
-                    self.aging = self.open_batches > 0
+                    self.aging = True
                 if self.stop.is_set():
-                    interrupted = True
+                    stopped = True
                     break
                 self.flush_due()
                 self.progress()
         except KeyboardInterrupt:
-            interrupted = True
-        if interrupted:
+            stopped = True
+        if stopped or self.stop.is_set():
             self.outlet.stopping()
-        return self.finish(interrupted)
+        return self.finish(stopped and self.source.info.kind != LIVE)
 
     def batch(self, frames: Frames) -> None:
         """Analyse one batch of frames, and store rows once there are enough."""
@@ -174,6 +183,8 @@ class CaptureIngest:
             self.link_types.update(links.tolist())
             self.last_link = int(links[0])
             self.pktap = not self.link_types.isdisjoint(PKTAP_LINKS)
+        if self.recorder is not None:
+            self.recorder.record(frames)
         analysis.feed(frames)
         if self.pktap or self.source.info.annotated:
             analysis.settle()
@@ -208,7 +219,7 @@ class CaptureIngest:
         self.describe()
         still_open = self.analysis.open_flows()
         self.outlet.flush(self.capture, batches, still_open)
-        self.aging, self.open_batches = False, len(still_open)
+        self.aging = False
         self.quiet_at = started + QUIET_SECONDS
         self.flushed_packets = self.analysis.packets
         self.stored_rows = 0
@@ -273,6 +284,8 @@ class CaptureIngest:
     def finish(self, interrupted: bool) -> Outcome:
         """Pass the rest on: open flows, held rows, damage, interfaces."""
         collector = self.analysis.collector
+        if self.recorder is not None:
+            self.recorder.finish()
         self.analysis.finish()
         batches = [*self.ready_batches(), *self.measures(last=True)]
         for damage in self.source.damage[self.events :]:

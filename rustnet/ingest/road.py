@@ -32,6 +32,7 @@ from rustnet.ingest.capture import SEVERAL, Outcome
 from rustnet.ingest.confining import NOT_WANTED, require_all
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
 from rustnet.ingest.enriching import enrichment, lookup_ahead
+from rustnet.ingest.flushing import alerting, live_work
 from rustnet.ingest.inputs import OpenInput
 from rustnet.ingest.joining import Beginning, Entry, Queue
 from rustnet.ingest.malloc import return_large_blocks
@@ -40,6 +41,7 @@ from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.parser import Following, LocalParser, Parser, ParserFailedError
 from rustnet.ingest.partial import PartialCapture, partial_captures, replace_partial
 from rustnet.ingest.report import CaptureReport, Progress, Report
+from rustnet.ingest.segments import SegmentFiles
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
 from rustnet.sandbox import OFF, UNAVAILABLE, unconfined
@@ -49,7 +51,7 @@ from rustnet.sources.merged import MOST_FILES
 from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
 from rustnet.store.finish import NamedWork
-from rustnet.store.items import OnFlush
+from rustnet.store.items import Closing, OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
 from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement, FlowRow, Name
@@ -60,7 +62,6 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from rustnet.enrich.lookup import Lookup
     from rustnet.query.session import Session
 
 _STORED_FILES = """
@@ -112,12 +113,6 @@ def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConne
         ask(session)
 
 
-def _live_passes(lookup: "Lookup | None") -> OnFlush:
-    from rustnet.ingest.live import LivePasses  # noqa: PLC0415 - for paced runs only
-
-    return LivePasses(lookup)
-
-
 def start_parser(options: Options, stop: StopToken) -> Parser:
     """Start a parsing process; where none can be forked, parse in this thread.
 
@@ -163,8 +158,11 @@ class Run:
         self.progress = progress
         self.stop = stop
         self.report = Report(session)
+        self.alerting = alerting(options, session)  # before the process that parses, which is not to have its socket
         self.lookup = lookup_ahead(options)
+        self.segments = SegmentFiles(options.recordings, [*paths, session]) if options.recordings else None
         self.parser = start_parser(options, stop)  # before the writer's thread
+        self.parser.segments = self.segments
         self.writer: Writer | None = None
         self.tables: set[str] = set()
         """Names of the tables with new rows."""
@@ -286,9 +284,18 @@ class Run:
             self.session,
             registry.tables(),
             cadence=self.options.cadence,
-            on_flush=None if self.options.speed is None else _live_passes(self.lookup),
-            on_open=partial(Serving, self.session, at_once=self.options.answer_at_once),
+            on_flush=self._on_flush(),
+            on_open=self._opened,
         )
+
+    def _on_flush(self) -> OnFlush | None:
+        """What is done at each flush."""
+        return None if self.options.speed is None else live_work(self.lookup, self.alerting)
+
+    def _opened(self, con: "duckdb.DuckDBPyConnection") -> Closing:
+        """Answer readers, and let alerts be checked, of the session that is open."""
+        serving = Serving(self.session, con, at_once=self.options.answer_at_once)
+        return serving if self.alerting is None else self.alerting.served(serving)
 
     def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int, following: Following | None) -> Outcome:
         """Ingest one capture."""
@@ -397,6 +404,9 @@ class Run:
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
         _attribute(self.writer, self.report, self.options, self.stop)
+        if self.alerting is not None and self.report.captures:
+            numbers = [capture.capture_id for capture in self.report.captures]
+            self.alerting.finish(self.writer, numbers, self.stop.is_set)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
 
@@ -422,9 +432,15 @@ class Run:
         try:
             self._close_opened()
             self.parser.close()
+            if self.segments is not None:
+                self.segments.close()
         finally:
-            if self.writer is not None:
-                self.writer.close()
+            try:
+                if self.writer is not None:
+                    self.writer.close()
+            finally:
+                if self.alerting is not None:
+                    self.report.notes += self.alerting.close()
 
 
 def size_of(entry: Entry) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rustnet.errors import Phrase, RustnetError, UsageError
-from rustnet.sources.ring_socket import RAW, Program
+from rustnet.probe.ring_socket import RAW, Program
 
 SNAPLEN = 1 << 18
 """Bytes that a program keeps of a packet that it accepts, as tcpdump's does."""

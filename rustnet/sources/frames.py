@@ -106,6 +106,8 @@ class Interface:
     """Frames that the operating system dropped (``isb_osdrop``)."""
     fcs_bits: int = 0
     """Length of the frame check sequence that classic pcap states; 0 where it states none."""
+    filter: str = ""
+    """Expression of the capture filter of a live interface."""
 
 
 @dataclass(slots=True)
@@ -117,7 +119,7 @@ class Damage:
     ``bad_timestamp_unit``, ``bad_link_type``, ``captured_exceeds_length``, ``joined_files``, ``zero_gap``,
     ``zero_tail``, ``bad_compression``, ``read_error``, ``file_changed``, ``stopped_at_limit``, ``too_many``,
     ``more_damage``; of a live capture ``interface_down``, ``interface_up``, ``interface_gone``, ``interface_added``,
-    ``interface_not_captured``, ``clock_jumped``.
+    ``interface_not_captured``, ``clock_jumped``; of the files that packets are recorded to ``recording_ended``.
     """
     packet: int
     """Number of the packet that it concerns, or of the last one before it (0: before the first)."""

@@ -9,9 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from rustnet.sources.frames import BUFFER_BYTES, Damage, Frames, InputFile, Interface, Interval, Note, SourceInfo
-from rustnet.sources.limits import Countdown, Limits
-from rustnet.sources.ring_socket import (
+from rustnet.probe.ring_socket import (
     COOKED,
     COOKED_BYTES,
     ETHERNET,
@@ -23,6 +21,8 @@ from rustnet.sources.ring_socket import (
     SOL_PACKET,
     RingInterface,
 )
+from rustnet.sources.frames import BUFFER_BYTES, Damage, Frames, InputFile, Interface, Interval, Note, SourceInfo
+from rustnet.sources.limits import Countdown, Limits
 from rustnet.sources.ringwalk import RingMerge, RingReader
 
 BUFFERS = 2

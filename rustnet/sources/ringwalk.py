@@ -5,7 +5,7 @@
 
 import sys
 
-from rustnet.sources import ring_socket as _ring_socket
+from rustnet.probe import ring_socket as _ring_socket
 from rustnet.sources.frames import Frames, Note
 
 # Module globals that the .pxd types: in compiled code they are C variables, invisible to other modules.

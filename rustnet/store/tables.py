@@ -36,6 +36,7 @@ from rustnet.records import (
     record,
     table_name,
 )
+from rustnet.store.alert_tables import Alert, AlertCheck
 from rustnet.store.host_facts import HostFact
 
 Bytes = Annotated[I64, Kind.BYTES]
@@ -692,6 +693,8 @@ CORE_TABLES: tuple[type, ...] = (
     HostFact,
     Anomaly,
     Confinement,
+    Alert,
+    AlertCheck,
 )
 
 FLOWS_ENDED = "flows_ended"

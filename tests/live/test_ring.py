@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from rustnet.probe.ring_socket import Program, RingInterface, open_ring
 from rustnet.sources.bpf import compile_filter
 from rustnet.sources.frames import Frames
 from rustnet.sources.limits import Limits
 from rustnet.sources.ring import RingSource
-from rustnet.sources.ring_socket import Program, RingInterface, open_ring
 from tests.live.namespaces import Namespace, sender
 from tests.support.packets import ip, udp, udp_frame
 

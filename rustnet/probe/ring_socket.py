@@ -4,6 +4,8 @@ Standard library alone, so that a process that holds privileges needs nothing el
 socket and its `RingInterface` to the process that reads the packets.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import fcntl
@@ -11,6 +13,7 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
+from typing import Tuple
 
 ETHERNET = 1
 RAW = 101
@@ -82,7 +85,7 @@ NAME_BYTES = 16
 MAX_PROGRAM = 4096
 """Instructions of a program at most (``BPF_MAXINSNS``)."""
 
-Program = tuple[tuple[int, int, int, int], ...]
+Program = Tuple[Tuple[int, int, int, int], ...]
 """Instructions of a classic BPF program: code, jump if true, jump if false, constant."""
 
 

@@ -34,6 +34,8 @@ class Live:
 
     def run(self) -> ExitCode:
         """Capture until a signal or a limit, then print the summary."""
+        from rustnet.ingest.live_open import open_live, own_folder  # noqa: PLC0415 -- the whole engine
+
         summaries: list[Summary] = []
 
         def ask(reader: "Session") -> None:
@@ -44,9 +46,11 @@ class Live:
             except RustnetError:  # asked again below, of a reader that needs less memory
                 return
 
-        rings = self.opened()
         with session_path(self.db) as session:
             scratch = None if self.db else Path(session).parent
+            if scratch is not None:
+                own_folder(str(scratch), self.live)
+            rings = open_live(self.live)
             report = self.capture(rings, session, self.options, ask=ask, scratch=scratch)
             self.follow_up(report)
             if report.captures:
@@ -57,8 +61,10 @@ class Live:
     def on_screen(self, state: State) -> int:
         """Capture in another process, and browse the session meanwhile."""
         from rustnet.cli.browsing import browse_replay  # noqa: PLC0415 -- on a terminal only
+        from rustnet.ingest.live_open import drop_user, open_live  # noqa: PLC0415
 
-        rings = self.opened()
+        rings = open_live(self.live)
+        drop_user(self.live)
 
         def write(session: str, watcher: "Callable[[Progress], None]") -> tuple[ExitCode, bool]:
             options = replace(self.options, answer_at_once=True)
@@ -67,12 +73,6 @@ class Live:
             return report.exit_code(self.strict), bool(report.captures)
 
         return browse_replay(write, (rings.name,), self.db, state, redact=self.redact, live=True)
-
-    def opened(self) -> "Rings":
-        """Open the rings, and give up the privileges that this needed."""
-        from rustnet.ingest.live_open import open_live  # noqa: PLC0415 -- the whole engine
-
-        return open_live(self.live)
 
     def capture(
         self,

@@ -21,7 +21,7 @@ from rustnet.store.tables import Capture, CaptureFile, CaptureStat, InterfaceRow
 PATIENCE = 0.1
 """Seconds without a packet after which the stop token, the flush time and the progress are checked."""
 PROGRESS_SECONDS = 0.1
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 2.0
 """Seconds between flushes while a live source has no packets, but flows are open whose states age."""
 LIVE = "live"
 """Kind of a source of interfaces: to stop it is its usual end."""

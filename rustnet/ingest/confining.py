@@ -6,8 +6,8 @@ from rustnet.ingest.report import Report
 from rustnet.sandbox import IN_FORCE, LAYERS, NOT_NEEDED, PARTIAL, STATES, Layer, lacking
 from rustnet.store.tables import Confinement
 
-PARSER = "parser"
-"""The process that parses, and its workers."""
+PARSER, WRITER, PROBE = "parser", "writer", "probe"
+"""The process that parses, and its workers; the one that holds the session; the one that keeps privileges."""
 NOT_WANTED = "--no-sandbox"
 SEVERAL_THREADS = "the program has several threads, so parsers run in it"
 """Of programs that call rustnet: the command has one thread."""
@@ -24,10 +24,10 @@ def require_all(layers: list[Layer]) -> None:
             )
 
 
-def rows(capture_id: int, layers: list[Layer]) -> list[Confinement]:
-    """Rows of a capture."""
+def rows(capture_id: int, layers: list[Layer], process: str = PARSER) -> list[Confinement]:
+    """Rows of a capture about one of its processes."""
     known = [layer for layer in layers if layer.name in LAYERS and layer.state in STATES]
-    return [Confinement(capture_id, PARSER, each.name, each.state, each.detail or None) for each in known]
+    return [Confinement(capture_id, process, each.name, each.state, each.detail or None) for each in known]
 
 
 def note(report: Report, layers: list[Layer], strict: bool) -> None:

@@ -6,12 +6,15 @@ probe ── rings ─► parser ─► checked rows ─► writer
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rustnet.filenames import as_text
 from rustnet.i18n import N_
+from rustnet.ingest import confining
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
+from rustnet.ingest.live_claims import LiveClaims
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
@@ -20,8 +23,11 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
+from rustnet.sandbox import Layer
+from rustnet.sources.interfaces import ANY, Choice
 from rustnet.store.items import OnFlush
-from rustnet.store.tables import Capture
+from rustnet.store.tables import Capture, Confinement
+from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -35,10 +41,18 @@ class Rings:
 
     rings: Sequence[tuple[int, RingInterface]]
     probe: Probe | None = None
+    confine: Callable[[Sequence[str], Sequence[str]], list[Layer]] = lambda _outputs, _readable: []
+    """Confines this process to the files that it writes and reads, once its others are started and before the session
+    is open; returns what is in force."""
+
+    choice: Choice | None = None
+    """How the interfaces were chosen."""
 
     @property
     def name(self) -> str:
-        """Names of the interfaces, with commas."""
+        """Names of the interfaces, with commas, or `any`."""
+        if self.choice is not None and self.choice.everything:
+            return ANY
         return ",".join(interface.name for _descriptor, interface in self.rings)
 
 
@@ -80,6 +94,12 @@ class LiveRun(Run):
         self.rings = rings
         super().__init__([rings.name], session, options, progress, stop)
         self.channel: ProbeChannel | None = None
+        self.claims = LiveClaims()
+        self.probe_layers: list[Layer] = []
+        """What confines the probe, once it has stated that."""
+        self.outlet: WriterOutlet | None = None
+        outputs = [session, *(recording.path for recording in options.recordings)]
+        self.layers = rings.confine(outputs, options.geo.paths)
 
     def captures(self) -> None:
         """Read the rings to their end."""
@@ -92,15 +112,29 @@ class LiveRun(Run):
         row = Capture(capture_id, as_text(self.rings.name), opened.kind, opened.format, first_ts=None)
         self._capture(writer, row, flow_id, 0, None)
         self.parser.end()
+        if self.channel is not None:
+            self.channel.close()
 
     def _on_flush(self) -> OnFlush:
-        return live_work(self.lookup, self.alerting)
+        return live_work(self.lookup, self.alerting, [self.claims])
+
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        rows = [*super()._confinement(capture_id), *confining.rows(capture_id, self.layers, confining.WRITER)]
+        return [*rows, *confining.rows(capture_id, self.probe_layers, confining.PROBE)]
+
+    def _attribute(self, writer: Writer) -> None:
+        """Match the last lines of the probe with the flows."""
+        for capture in self.report.captures:
+            writer.execute_pass("ownership", partial(self.claims.finish, capture_id=capture.capture_id))
 
     def _connections(self, lines: list[bytes]) -> None:
         """Take lines about sockets and their processes."""
+        self.claims.add(lines)
 
     def _record(self, line: Line) -> None:
         """Take a line about the machine or the recording."""
+        if line["record"] == "confinement" and isinstance(layers := line.get("layers"), list):
+            self.probe_layers = [Layer(*map(str, each)) for each in layers if len(each) == 3]
 
     def _ring(self, descriptor: int, interface: RingInterface) -> None:
         """Pass the ring of an interface that has appeared on to the parser."""

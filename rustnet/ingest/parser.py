@@ -159,7 +159,7 @@ class LocalParser:
         self.skip()
         descriptors, interfaces = zip(*rings, strict=True)
         try:
-            self.rings = RingSource(descriptors, interfaces, self.stop.is_set, directions=True)
+            self.rings = RingSource(descriptors, interfaces, self.stop.is_set, directions=True, more=self.more_rings)
         except (OSError, ValueError) as error:
             names = ", ".join(each.name for each in interfaces)
             raise InputError("the rings of {names} cannot be read: {reason}", names=names, reason=error) from error

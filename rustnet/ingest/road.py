@@ -297,6 +297,10 @@ class Run:
         serving = Serving(self.session, con, at_once=self.options.answer_at_once)
         return serving if self.alerting is None else self.alerting.served(serving)
 
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        """What confines the processes of the run."""
+        return confining.rows(capture_id, self.parser.layers)
+
     def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int, following: Following | None) -> Outcome:
         """Ingest one capture."""
         row.ingested_at = time.time_ns()
@@ -307,7 +311,7 @@ class Run:
             writer.commit()
         outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
         confining.note(self.report, self.parser.layers, self.options.sandbox == "strict")
-        outlet.put([Records(Confinement, confining.rows(row.capture_id, self.parser.layers))], last=True)
+        outlet.put([Records(Confinement, self._confinement(row.capture_id))], last=True)
         try:
             outcome = self.parser.run(row, flow_id, outlet, following)
         except ParserFailedError as error:
@@ -403,12 +407,16 @@ class Run:
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
-        _attribute(self.writer, self.report, self.options, self.stop)
+        self._attribute(self.writer)
         if self.alerting is not None and self.report.captures:
             numbers = [capture.capture_id for capture in self.report.captures]
             self.alerting.finish(self.writer, numbers, self.stop.is_set)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
+
+    def _attribute(self, writer: Writer) -> None:
+        """Match what names owners with the flows."""
+        _attribute(writer, self.report, self.options, self.stop)
 
     def _already_ingested(self, files: Sequence[OpenInput]) -> bool:
         """Whether all of these files are in the session already; one is hashed only if one of its size is."""

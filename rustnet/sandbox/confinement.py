@@ -70,7 +70,10 @@ def _user(drop: bool) -> tuple[str, str]:
         return NOT_NEEDED, f"not root: user {user}"
     if not drop:
         return OFF, "root is kept, as asked for"
-    privileges.drop_user()
+    try:
+        privileges.drop_user()
+    except PermissionError:
+        return OFF, "root is kept: the right to change users was given up before"
     return IN_FORCE, f"user {privileges.NOBODY}, no further groups"
 
 

@@ -39,11 +39,11 @@ def version() -> int:
     return syscall(CREATE_RULESET, None, 0, CREATE_RULESET_VERSION)
 
 
-def restrict(readable: Sequence[str] = (), writable: Sequence[str] = ()) -> int:
+def restrict(readable: Sequence[str] = (), writable: Sequence[str] = (), removable: Sequence[str] = ()) -> int:
     """Refuse everything that the kernel can refuse, and return its version; raises OSError where it has no Landlock.
 
-    What is beneath ``readable`` may still be read, and what is beneath ``writable`` written too; paths that do not
-    exist are left out.
+    What is beneath ``readable`` may still be read, and what is beneath ``writable`` written too; empty directories
+    beneath ``removable`` may be removed. Paths that do not exist are left out.
     """
     abi = version()
     files = (1 << max(count for since, count in FILE_RIGHTS.items() if since <= abi)) - 1
@@ -55,7 +55,7 @@ def restrict(readable: Sequence[str] = (), writable: Sequence[str] = ()) -> int:
     attributes = struct.pack(f"={len(handled)}Q", *handled)
     ruleset = syscall(CREATE_RULESET, attributes, len(attributes), 0)
     try:
-        for rights, paths in ((READING, readable), (WRITING, writable)):
+        for rights, paths in ((READING, readable), (WRITING, writable), (REMOVE_DIR, removable)):
             for path in paths:
                 _add_rule(ruleset, path, rights & files)
         syscall(RESTRICT_SELF, ruleset, 0)

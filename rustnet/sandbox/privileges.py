@@ -3,6 +3,7 @@
 import errno
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from rustnet.sandbox.libc import capset, prctl
@@ -16,9 +17,9 @@ CAPABILITY_VERSION = 0x20080522
 """``_LINUX_CAPABILITY_VERSION_3``."""
 
 
-def drop_user(user: int = NOBODY, group: int = NOBODY) -> None:
-    """Become a user without further groups; needs root. Raises OSError."""
-    os.setgroups([])
+def drop_user(user: int = NOBODY, group: int = NOBODY, groups: Sequence[int] = ()) -> None:
+    """Become a user with these further groups only; needs root. Raises OSError."""
+    os.setgroups(groups)
     os.setresgid(group, group, group)
     os.setresuid(user, user, user)
 
@@ -60,11 +61,6 @@ def no_new_privileges() -> None:
 def keep_capabilities(*numbers: int) -> None:
     """Give up every capability but these, for this process and all that it starts. Raises OSError."""
     bits = sum(1 << number for number in numbers)
-    low, high = bits & 0xFFFFFFFF, bits >> 32
-    for number in sorted(set(range(LAST_CAPABILITY + 1)) - set(numbers)):
-        try:
-            prctl(PR_CAPBSET_DROP, number)
-        except OSError:  # the kernel's last one is passed, or the bounding set cannot be changed
-            break
+    clear_bounding_set(bits)
     no_new_privileges()
-    capset(struct.pack("=Ii", CAPABILITY_VERSION, 0), struct.pack("=6I", low, low, 0, high, high, 0))
+    clear_capabilities(bits)

@@ -22,6 +22,12 @@ class User:
     name: str
     origin: str
     """``sudo``, ``pkexec``, ``doas`` or the option."""
+    home: str = ""
+
+    def set_environment(self) -> None:
+        """Set the variables that name the user and the home directory, as at a login."""
+        if self.name:
+            os.environ.update(USER=self.name, LOGNAME=self.name, HOME=self.home or os.sep)
 
 
 def is_root() -> bool:
@@ -72,7 +78,7 @@ def _by_number(text: str, origin: str) -> User | None:
         entry = pwd.getpwuid(number)
     except KeyError:
         return User(number, 0, "", origin)
-    return User(number, entry.pw_gid, entry.pw_name, origin)
+    return User(number, entry.pw_gid, entry.pw_name, origin, entry.pw_dir)
 
 
 def _by_name(text: str, origin: str) -> User | None:
@@ -85,4 +91,4 @@ def _by_name(text: str, origin: str) -> User | None:
         entry = pwd.getpwnam(text)
     except KeyError:
         return None
-    return User(entry.pw_uid, entry.pw_gid, entry.pw_name, origin) if entry.pw_uid else None
+    return User(entry.pw_uid, entry.pw_gid, entry.pw_name, origin, entry.pw_dir) if entry.pw_uid else None

@@ -19,7 +19,7 @@ DLT_RAW = 12
 USUAL_LINKS = (ETHERNET, RAW, COOKED)
 """Link types for which filters are compiled although no interface has them: one may appear."""
 LOADS, MODE, FROM_PACKET = (0x00, 0x01), 0xE0, (0x20, 0x40, 0xA0)
-"""Classes of BPF instructions that load (LD, LDX), mask of their mode, and modes that read the packet (ABS, IND, MSH)."""
+"""Classes of BPF instructions that load (LD, LDX), mask of the mode, and modes that read packets (ABS, IND, MSH)."""
 EXTENSIONS = -0x1000 & 0xFFFFFFFF
 """Offset from which on the kernel gives what it knows of a packet (``SKF_AD_OFF``)."""
 COOKED_FIELDS = {0: 0, 4: 8, 8: 28, 10: 4}
@@ -44,8 +44,8 @@ ENDINGS = (
 def compile_filters(expression: str, interfaces: Mapping[str, int], partly: bool = False) -> dict[int, Program]:
     """Compile an expression for the link types of ``interfaces`` (name and type of hardware), and for `USUAL_LINKS`.
 
-    Usual ones for which it makes no sense are left out; raises `UsageError` for others, with ``partly`` only if it makes
-    sense for none. Without an expression there are no programs.
+    Usual ones for which it makes no sense are left out; raises `UsageError` for others, with ``partly`` only if it
+    makes sense for none. Without an expression there are no programs.
     """
     if not expression.strip():
         return {}
@@ -105,7 +105,7 @@ def compile_filter(expression: str, link: int, interface: str | None = None) -> 
 
 
 def _without_header(program: Program) -> Program:
-    """A program for packets that begin with the header of `COOKED` as one for those that the kernel shows without it."""
+    """Make a program for packets with the header of `COOKED` one for packets as the kernel shows them, without it."""
     return tuple(
         (code, true, false, _offset(value) if code & 7 in LOADS and code & MODE in FROM_PACKET else value)
         for code, true, false, value in program

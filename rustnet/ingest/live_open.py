@@ -14,7 +14,7 @@ from rustnet.probe.live import OpenError, Request, start_probe
 from rustnet.probe.ring_socket import RING_BYTES, Program, hardware_type, link_type, ring_bytes
 from rustnet.sandbox.users import is_root
 from rustnet.sources.bpf import compile_filters
-from rustnet.sources.interfaces import ANY, resolve
+from rustnet.sources.interfaces import ANY, Choice, resolve
 
 EXPECTED = 8
 """Interfaces among which the memory of rings is divided at least where all are captured: more may appear."""
@@ -82,7 +82,7 @@ def own_folder(folder: str, rings: Rings) -> None:
         os.chown(folder, user.number, user.group)
 
 
-def programs(expression: str, names: list[str]) -> dict[int, Program]:
+def programs(expression: str, choice: Choice) -> dict[int, Program]:
     """The filter by link type. Raises `UsageError`."""
     if not expression.strip():
         return {}

@@ -16,7 +16,9 @@ from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
 from rustnet.ingest.live_confining import Confining
+from rustnet.ingest.machine_rows import MachineRows
 from rustnet.ingest.options import Options
+from rustnet.ingest.outlet import Report as Reporter
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
 from rustnet.ingest.report import Progress, Report
@@ -24,6 +26,7 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
+from rustnet.store.batches import Batch, Columns
 from rustnet.store.items import OnFlush
 from rustnet.store.tables import Capture, Confinement
 from rustnet.store.writer import Writer
@@ -72,6 +75,18 @@ def capture_live(
     return run.report
 
 
+class LiveOutlet(WriterOutlet):
+    """Passes rows about the machine to the writer along with those of packets."""
+
+    def __init__(self, writer: Writer, capture_id: int, report: Reporter | None, machine: MachineRows) -> None:
+        super().__init__(writer, capture_id, report)
+        self.machine = machine
+
+    def flush(self, capture: Capture, batches: list[Batch], open_flows: list[Columns]) -> None:
+        """Pass a flush to the writer."""
+        super().flush(capture, [*batches, *self.machine.take()], open_flows)
+
+
 class LiveRun(Run):
     """A run over rings."""
 
@@ -89,7 +104,7 @@ class LiveRun(Run):
         super().__init__([rings.name], session, options, progress, stop)
         self.channel: ProbeChannel | None = None
         self.claims = LiveClaims()
-        self.outlet: WriterOutlet | None = None
+        self.machine = MachineRows(0)
         self.report.notes += rings.notes
         try:
             self._confine()
@@ -111,15 +126,17 @@ class LiveRun(Run):
         """Read the rings to their end."""
         opened = self.parser.open_rings(self.rings.rings, self.rings.name)
         writer = self.writer = self._open_writer()
+        capture_id, flow_id = writer.next_ids()
+        self.machine = MachineRows(capture_id)
         if self.rings.probe is not None:
             self.rings.probe.rings.clear()
             self.channel = ProbeChannel(self.rings.probe, self._connections, self._record, self._ring)
-        capture_id, flow_id = writer.next_ids()
         row = Capture(capture_id, as_text(self.rings.name), opened.kind, opened.format, first_ts=None)
         self._capture(writer, row, flow_id, 0, None)
         self.parser.end()
         if self.channel is not None:
             self.channel.close()
+        writer.put(self.machine.take())
 
     def _on_flush(self) -> OnFlush:
         return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])
@@ -132,12 +149,17 @@ class LiveRun(Run):
         for capture in self.report.captures:
             writer.execute_pass("ownership", partial(self.claims.finish, capture_id=capture.capture_id))
 
+    def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
+        return LiveOutlet(writer, row.capture_id, self._reporter(row, index), self.machine)
+
     def _connections(self, lines: list[bytes]) -> None:
         """Take lines about sockets and their processes."""
         self.claims.add(lines)
 
     def _record(self, line: Line) -> None:
         """Take a line about the machine or the recording."""
+        if self.machine.takes(line):
+            self.machine.add(line)
 
     def _ring(self, descriptor: int, interface: RingInterface) -> None:
         """Pass the ring of an interface that has appeared on to the parser."""

@@ -22,7 +22,7 @@ from typing import Any, Callable
 
 from rustnet.probe.helper import INSTRUCTION, MAX_INTERFACES, MAX_MESSAGE, MAX_SNAPLEN
 from rustnet.probe.helper.configuration import HelperError, Rule, check_folders, read_configuration
-from rustnet.probe.ring_socket import LOOPBACK, RET_CONSTANT, RING_BYTES, SOL_PACKET, Program, open_ring
+from rustnet.probe.ring_socket import LOOPBACK, MAX_PROGRAM, RET_CONSTANT, RING_BYTES, SOL_PACKET, Program, open_ring
 
 BACKLOG = 64
 """Clients that wait at a time."""

@@ -1,4 +1,4 @@
-"""`LiveMonitor`: how a live capture stands, put together from what passes through the process that holds its session."""
+"""`LiveMonitor`: how a live capture stands, from what passes through the process that holds its session."""
 
 import contextlib
 import os
@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from rustnet.ingest.live_state import InterfaceState, LiveState, rated
-from rustnet.store.batches import Batch, Records
+from rustnet.store.batches import Batch, as_columns
 from rustnet.store.tables import CaptureStat
 
 STATE_SECONDS = 1.0
@@ -31,6 +33,7 @@ class LiveMonitor:
     """Gives each watcher a state once a second; all calls are made on the thread that passes rows on."""
 
     def __init__(self, session: str, names: Sequence[str], watchers: Sequence[Watcher]) -> None:
+        self.capture_id = 0
         self.session = session
         self.watchers = watchers
         self.names = list(names)
@@ -46,11 +49,12 @@ class LiveMonitor:
     def take(self, batches: Sequence[Batch]) -> None:
         """Count what rows state about interfaces."""
         for batch in batches:
-            if isinstance(batch, Records) and batch.cls is CaptureStat:
-                for row in batch.rows:
-                    counts = self.counts.setdefault(row.interface, [0, 0, 0])
-                    for i, value in enumerate((row.packets, row.dropped, row.freezes)):
-                        counts[i] += value or 0
+            if batch.cls is CaptureStat:
+                columns = as_columns(batch, self.capture_id)
+                values = (np.asarray(columns[name]).tolist() for name in ("interface", "packets", "dropped", "freezes"))
+                for interface, *counted in zip(*values, strict=True):
+                    counts = self.counts.setdefault(interface, [0, 0, 0])
+                    self.counts[interface] = [a + b for a, b in zip(counts, counted, strict=True)]
 
     def progress(self, position: int, packets: int, flows: int) -> None:
         """Take the progress, and pass a state on if one is due."""

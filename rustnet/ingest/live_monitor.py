@@ -72,8 +72,8 @@ class LiveMonitor:
         with contextlib.suppress(OSError):
             size = os.stat(self.session).st_size  # noqa: PTH116 -- a path as the user gave it
         interfaces = tuple(
-            InterfaceState(self.names[number] if number < len(self.names) else str(number), *counts)
-            for number, counts in sorted(self.counts.items())
+            InterfaceState(self.names[number] if number < len(self.names) else str(number), packets, dropped, freezes)
+            for number, (packets, dropped, freezes) in sorted(self.counts.items())
         )
         return LiveState(
             now - self.begun,

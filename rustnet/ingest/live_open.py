@@ -10,14 +10,14 @@ from rustnet.errors import RustnetError
 from rustnet.i18n import _
 from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_run import Rings
-from rustnet.probe.live import OpenError, Request, hardware_type, start_probe
-from rustnet.probe.ring_socket import ETHERNET, LINK_TYPES, RAW, RING_BYTES, Program
+from rustnet.probe.live import OpenError, Request, start_probe
+from rustnet.probe.ring_socket import RING_BYTES, Program, hardware_type, link_type, ring_bytes
 from rustnet.sandbox.users import is_root
-from rustnet.sources.bpf import compile_filter
-from rustnet.sources.interfaces import ANY, resolve
+from rustnet.sources.bpf import compile_filters
+from rustnet.sources.interfaces import ANY, Choice, resolve
 
-USUAL_LINKS = (ETHERNET, RAW)
-"""Link types for which a filter is compiled although no chosen interface has them: one may appear."""
+EXPECTED = 8
+"""Interfaces among which the memory of rings is divided at least where all are captured: more may appear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,14 @@ def open_live(options: LiveOptions) -> Rings:
     """
     choice = resolve(options.interfaces)
     confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
+    compiled = programs(options.filter, choice)
+    names = [name for name in choice.names if not compiled or link_type(hardware_type(name)) in compiled]
+    size = ring_bytes(max(len(choice.names), EXPECTED)) if choice.everything else RING_BYTES
     request = Request(
-        tuple(choice.names),
-        programs(options.filter, choice.names),
+        tuple(names),
+        compiled,
         options.snaplen,
-        options.ring_bytes,
+        min(options.ring_bytes, size) if choice.everything else options.ring_bytes,
         options.promiscuous,
         options.processes,
         options.full_command_lines,
@@ -79,12 +82,12 @@ def own_folder(folder: str, rings: Rings) -> None:
         os.chown(folder, user.number, user.group)
 
 
-def programs(expression: str, names: list[str]) -> dict[int, Program]:
+def programs(expression: str, choice: Choice) -> dict[int, Program]:
     """The filter by link type. Raises `UsageError`."""
     if not expression.strip():
         return {}
-    links = {LINK_TYPES.get(hardware_type(name), RAW): name for name in names}
-    return {link: compile_filter(expression, link, links.get(link)) for link in (*links, *USUAL_LINKS)}
+    hardware = {name: hardware_type(name) for name in choice.names}
+    return compile_filters(expression, hardware, partly=choice.everything)
 
 
 def refused(error: OpenError) -> RustnetError:

@@ -115,7 +115,7 @@ def write_machine(path: Path, lines: list[Line] | None = None) -> None:
     started = SSHD["process_started"] + SECOND // 100
     processes = [Process(1, "desk", 811, name="sshd", started_at=started), Process(2, "desk", 811, started_at=1)]
     writer.put([Records(Process, processes)])
-    capture.complete = True
+    capture.complete = capture.finished = True
     writer.end_capture(capture)
     writer.finish((), (), ())
     writer.close()

@@ -10,14 +10,13 @@ from rustnet.cli.living import Live
 from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
 from rustnet.cli.outputs import check_session, group_option
-from rustnet.cli.recording_options import recording_options
+from rustnet.cli.recording_options import Recorded, recording_options
 from rustnet.cli.replaying import interactive
 from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
     from rustnet.alerts.plan import AlertPlan
-    from rustnet.cli.recording_options import Recorded
     from rustnet.ingest.options import GeoFiles
 
 LEAST_RING, MOST_RING = 1, 1024
@@ -80,7 +79,7 @@ def command(
     full_cmdline: bool,
     duration: float | None,
     packets: int | None,
-    recorded: "Recorded",
+    recorded: Recorded,
     alerts: "AlertPlan | None",
     geo: "GeoFiles",
     no_dissect: bool,

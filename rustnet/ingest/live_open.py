@@ -2,18 +2,19 @@
 
 import errno
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
-from rustnet.errors import RustnetError, UsageError
+from rustnet.errors import RustnetError
+from rustnet.i18n import _
+from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_run import Rings
 from rustnet.probe.live import OpenError, Request, hardware_type, start_probe
-from rustnet.probe.ring_socket import ETHERNET, LINK_TYPES, RAW, RING_BYTES, Program, present_interfaces
-from rustnet.sandbox import Layer
-from rustnet.sandbox.live import confine_probe, confine_writer
-from rustnet.sandbox.users import chosen_user, is_root
+from rustnet.probe.ring_socket import ETHERNET, LINK_TYPES, RAW, RING_BYTES, Program
+from rustnet.sandbox.users import is_root
 from rustnet.sources.bpf import compile_filter
+from rustnet.sources.interfaces import ANY, resolve
 
 USUAL_LINKS = (ETHERNET, RAW)
 """Link types for which a filter is compiled although no chosen interface has them: one may appear."""
@@ -36,11 +37,14 @@ class LiveOptions:
     """Record which process owns which flow."""
     full_command_lines: bool = False
     """Do not hide what looks like a secret in command lines."""
-    sandbox: bool = True
-    uid_drop: bool = True
-    """Become the user who called sudo, once the rings are open."""
-    user: str | None = None
-    """The user to become; None: who called sudo."""
+    sandbox: Literal["on", "off", "strict"] = "on"
+    """Whether the probe and the process that holds the session are confined."""
+    drop_user: bool = True
+    """Whether to become another user than root once the rings are open."""
+    drop_to: str | None = None
+    """Name or number of that user; None: who called sudo."""
+    groups: tuple[int, ...] = ()
+    """Further groups that are kept."""
 
 
 def open_live(options: LiveOptions) -> Rings:
@@ -48,56 +52,31 @@ def open_live(options: LiveOptions) -> Rings:
 
     Raises `UsageError` for unknown interfaces or a wrong filter, `RustnetError` without the privilege.
     """
-    names = chosen(options.interfaces)
+    choice = resolve(options.interfaces)
+    confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
     request = Request(
-        tuple(names),
-        programs(options.filter, names),
+        tuple(choice.names),
+        programs(options.filter, choice.names),
         options.snaplen,
         options.ring_bytes,
         options.promiscuous,
         options.processes,
         options.full_command_lines,
+        everything=choice.everything,
     )
     try:
-        probe = start_probe(request, partial(_confine_probe, options))
+        probe = confining.start(partial(start_probe, request))
     except OpenError as error:
         raise refused(error) from None
-    return Rings(tuple(probe.rings), probe, partial(_confine_writer, options))
+    name = ANY if choice.everything else ",".join(choice.names)
+    return Rings(name, tuple(probe.rings), probe, confining, [words.sentence(_) for words in choice.warnings])
 
 
-def _confine_probe(options: LiveOptions) -> dict[str, object]:
-    """Confine the probe, whose rings are open; returns a line about what is in force."""
-    layers = confine_probe(sandbox=options.sandbox)
-    return {"record": "confinement", "layers": [[each.name, each.state, each.detail] for each in layers]}
-
-
-def _confine_writer(options: LiveOptions, outputs: Sequence[str], readable: Sequence[str]) -> list[Layer]:
-    """Confine the process that holds the session."""
-    user = chosen_user(options.user) if is_root() else None
-    return confine_writer(outputs, user, readable=readable, drop_user=options.uid_drop, sandbox=options.sandbox)
-
-
-def drop_user(options: LiveOptions) -> None:
-    """Give up the privileges of this process and of all that it starts, but nothing else: it shows the session."""
-    confine_writer((), chosen_user(options.user), drop_user=options.uid_drop, sandbox=False)
-
-
-def own_folder(folder: str, options: LiveOptions) -> None:
-    """Give a directory that root made to the user that this process will become."""
-    user = chosen_user(options.user) if options.uid_drop and is_root() else None
-    if user is not None:
+def own_folder(folder: str, rings: Rings) -> None:
+    """Give a directory that root made to the user that this process has become or becomes."""
+    user = rings.confining.user
+    if user is not None and rings.confining.drop_user and is_root():
         os.chown(folder, user.number, user.group)
-
-
-def chosen(names: tuple[str, ...]) -> list[str]:
-    """Interfaces to capture from. Raises `UsageError`."""
-    present = present_interfaces()
-    for name in names:
-        if name not in present:
-            raise UsageError(
-                "there is no interface {name}; there are {names}", name=name, names=", ".join(sorted(present))
-            )
-    return list(dict.fromkeys(names))
 
 
 def programs(expression: str, names: list[str]) -> dict[int, Program]:

@@ -5,16 +5,17 @@ probe ── rings ─► parser ─► checked rows ─► writer
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rustnet.enrich import geofiles
 from rustnet.filenames import as_text
 from rustnet.i18n import N_
-from rustnet.ingest import confining
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
+from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
@@ -23,7 +24,6 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
-from rustnet.sandbox import Layer
 from rustnet.store.items import OnFlush
 from rustnet.store.tables import Capture, Confinement
 from rustnet.store.writer import Writer
@@ -38,16 +38,13 @@ PROBE_ENDED = N_("the process that reads process and socket tables ended; owners
 class Rings:
     """What a live run reads: rings with their descriptors, and the probe that opened them, if it still works."""
 
+    name: str
+    """Names of the interfaces, with commas."""
     rings: Sequence[tuple[int, RingInterface]]
-    probe: Probe | None = None
-    confine: Callable[[Sequence[str], Sequence[str]], list[Layer]] = lambda _outputs, _readable: []
-    """Confines this process to the files that it writes and reads, once its others are started and before the session
-    is open; returns what is in force."""
-
-    @property
-    def name(self) -> str:
-        """Names of the interfaces, with commas."""
-        return ",".join(interface.name for _descriptor, interface in self.rings)
+    probe: Probe | None
+    confining: Confining
+    notes: list[str] = field(default_factory=list)
+    """Sentences about the choice of interfaces."""
 
 
 def capture_live(
@@ -92,15 +89,27 @@ class LiveRun(Run):
         super().__init__([rings.name], session, options, progress, stop)
         self.channel: ProbeChannel | None = None
         self.claims = LiveClaims()
-        self.probe_layers: list[Layer] = []
-        """What confines the probe, once it has stated that."""
         self.outlet: WriterOutlet | None = None
-        outputs = [session, *(recording.path for recording in options.recordings), *filter(None, [options.json_log])]
-        self.layers = rings.confine(outputs, options.geo.paths)
+        self.report.notes += rings.notes
+        try:
+            self._confine()
+        except BaseException:
+            self.close()
+            raise
+
+    def _confine(self) -> None:
+        """Confine this process, which has started all others and opened nothing yet. Raises `RustnetError`."""
+        confining, options = self.rings.confining, self.options
+        plan = options.alerts
+        baseline = [plan.baseline] if plan is not None and plan.baseline is not None else []
+        databases = [*options.geo.paths, *map(str, geofiles.directories())]
+        outputs = [self.session, *(each.path for each in options.recordings), *filter(None, [options.json_log])]
+        confining.writer(outputs, [*databases, *baseline])
+        confining.note(self.report)
 
     def captures(self) -> None:
         """Read the rings to their end."""
-        opened = self.parser.open_rings(self.rings.rings)
+        opened = self.parser.open_rings(self.rings.rings, self.rings.name)
         writer = self.writer = self._open_writer()
         if self.rings.probe is not None:
             self.rings.probe.rings.clear()
@@ -116,8 +125,7 @@ class LiveRun(Run):
         return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])
 
     def _confinement(self, capture_id: int) -> list[Confinement]:
-        rows = [*super()._confinement(capture_id), *confining.rows(capture_id, self.layers, confining.WRITER)]
-        return [*rows, *confining.rows(capture_id, self.probe_layers, confining.PROBE)]
+        return [*super()._confinement(capture_id), *self.rings.confining.rows(capture_id)]
 
     def _attribute(self, writer: Writer) -> None:
         """Match the last lines of the probe with the flows."""
@@ -130,8 +138,6 @@ class LiveRun(Run):
 
     def _record(self, line: Line) -> None:
         """Take a line about the machine or the recording."""
-        if line["record"] == "confinement" and isinstance(layers := line.get("layers"), list):
-            self.probe_layers = [Layer(*map(str, each)) for each in layers if len(each) == 3]
 
     def _ring(self, descriptor: int, interface: RingInterface) -> None:
         """Pass the ring of an interface that has appeared on to the parser."""

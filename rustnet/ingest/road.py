@@ -308,10 +308,6 @@ class Run:
         serving = Serving(self.session, con, at_once=self.options.answer_at_once)
         return serving if self.alerting is None else self.alerting.served(serving)
 
-    def _confinement(self, capture_id: int) -> list[Confinement]:
-        """What confines the processes of the run."""
-        return confining.rows(capture_id, self.parser.layers)
-
     def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int, following: Following | None) -> Outcome:
         """Ingest one capture."""
         row.ingested_at = time.time_ns()
@@ -338,6 +334,10 @@ class Run:
             writer.execute_pass("ownership", outcome.statements.store, row.capture_id)
             self.report.packet_claims[row.capture_id] = outcome.statements
         return outcome
+
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        """Rows about what confines the processes that meet the bytes of a capture."""
+        return confining.rows(capture_id, self.parser.layers)
 
     def _finish_files(self, outlet: WriterOutlet, outcome: Outcome) -> None:
         """Set the hashes that other processes computed, and store the rows of a capture's files."""

@@ -9,8 +9,10 @@ It is forked before the command gives its own privileges up.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import threading
@@ -18,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Dict
 
 from rustnet.probe.ebpf.follow import add_events
+from rustnet.probe.links import LinkWatch
 from rustnet.probe.machine import MachineCompanion
 from rustnet.probe.options import Options
 from rustnet.probe.recorder import Recorder
@@ -53,6 +56,8 @@ class Request:
     processes: bool = True
     """Whether to record which process holds which socket."""
     full_command_lines: bool = False
+    everything: bool = False
+    """Whether interfaces that come up later are wanted too."""
 
 
 @dataclass
@@ -88,10 +93,10 @@ class OpenError(Exception):
         """The error's number, as in ``errno``."""
 
 
-def start_probe(request: Request, confine: Callable[[], Keys] = dict) -> Probe:
+def start_probe(request: Request, confine: Callable[[], object] = dict) -> Probe:
     """Fork a probe; returns once its rings are open. Raises `OpenError`.
 
-    ``confine`` takes from the probe what it does not need once all is open, and returns a line about that, or none.
+    ``confine`` takes from the probe what it does not need once all is open.
     """
     control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     lines, their_lines = socket.socketpair()
@@ -135,7 +140,7 @@ def receive_ring(control: socket.socket) -> tuple[int, RingInterface]:
     return descriptors[0], RingInterface(**values)
 
 
-def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], Keys]) -> None:
+def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], object]) -> None:
     """Open the rings, then record until the control socket is closed."""
     for name in request.interfaces:
         if not send_ring(control, name, request):
@@ -145,16 +150,15 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
     sources = linux_sources(options) if request.processes else None
     if sources is not None:
         add_events(sources)
-    confined = confine()
-    if confined:
-        out.put(confined)
+    confine()
     recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
     machine = MachineCompanion(request.interfaces)
     if recorder is not None:
         machine.table = recorder.table
     stop, wake = socket.socketpair()
-    thread = threading.Thread(target=machine.run, args=(stop, out.put), daemon=True)
+    thread = threading.Thread(target=_until_closed, args=(machine.run, stop, out.put), daemon=True)
     thread.start()
+    threading.Thread(target=_until_closed, args=(_watch_links, control, request), daemon=True).start()
     try:
         if recorder is None:
             control.recv(1)
@@ -166,6 +170,22 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
         thread.join(LAST_LINES_S)
         if sources is not None:
             sources.close()
+
+
+def _until_closed(work: Callable[..., None], *arguments: object) -> None:
+    """Work until the command, or the process that reads the lines, has ended."""
+    with contextlib.suppress(OSError, ValueError):  # a stream that was closed meanwhile
+        work(*arguments)
+
+
+def _watch_links(control: socket.socket, request: Request) -> None:
+    """Open rings of interfaces that appear, or come back, as long as the probe works."""
+    names = list(request.interfaces)
+    watch = LinkWatch(None if request.everything else request.interfaces, names)
+    while True:
+        select.select([watch], [], [], watch.due())
+        for name in watch.new_interfaces():
+            send_ring(control, name, request)
 
 
 class Lines:

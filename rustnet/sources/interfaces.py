@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rustnet.errors import Phrase, UsageError
 from rustnet.probe.links import LOOPBACK, Link, everything, present_links
+from rustnet.probe.ring_socket import MAX_RINGS
 from rustnet.sources.libpcap import default_device, devices
-from rustnet.sources.ring_socket import MAX_RINGS
 
 ANY = "any"
 IPV4_ROUTES, IPV6_ROUTES = Path("/proc/net/route"), Path("/proc/net/ipv6_route")

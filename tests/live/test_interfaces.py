@@ -11,9 +11,9 @@ import pytest
 
 from rustnet.errors import UsageError
 from rustnet.probe.links import LinkWatch, everything, present_links
+from rustnet.probe.ring_socket import RingInterface, open_ring
 from rustnet.sources.interfaces import default_interface, present, resolve
 from rustnet.sources.ring import MAX_INTERFACES, RingSource
-from rustnet.sources.ring_socket import RingInterface, open_ring
 from tests.live.namespaces import Namespace, sender
 from tests.live.test_ring import Live, count, numbered
 

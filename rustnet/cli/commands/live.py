@@ -12,7 +12,7 @@ from rustnet.cli.options import common, in_english, redact_option
 from rustnet.cli.outputs import check_session, group_option
 from rustnet.cli.recording_options import recording_options
 from rustnet.cli.replaying import interactive
-from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
+from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ LEAST_RING, MOST_RING = 1, 1024
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @sandbox_options
+@user_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary at the end, also on a terminal."))
@@ -85,6 +86,8 @@ def command(
     no_dissect: bool,
     no_sandbox: bool,
     sandbox_strict: bool,
+    no_uid_drop: bool,
+    drop_to: str | None,
     strict: bool,
     as_json: bool,
     no_tui: bool,
@@ -93,6 +96,7 @@ def command(
 ) -> int:
     """Capture, and browse the session or print the summary."""
     sandbox = sandbox_mode(no_sandbox, sandbox_strict)
+    check_user_options(no_uid_drop, drop_to, sandbox_strict)
     check_session(db, (), geo.paths)
     browsing = not (no_tui or as_json) and interactive(())
     from rustnet.ingest.live_open import LiveOptions  # noqa: PLC0415 -- the whole engine
@@ -111,6 +115,18 @@ def command(
         alerts=alerts,
         **recorded.options(),
     )
-    live = LiveOptions(interfaces, expression, snaplen, ring << 20, promiscuous, not no_processes, full_cmdline)
+    live = LiveOptions(
+        interfaces,
+        expression,
+        snaplen,
+        ring << 20,
+        promiscuous,
+        not no_processes,
+        full_cmdline,
+        sandbox=sandbox,
+        drop_user=not no_uid_drop,
+        drop_to=drop_to,
+        groups=() if state.group is None else (state.group,),
+    )
     run = Live(live, db, options, strict, top, as_json, redact)
     return run.on_screen(state) if browsing else run.run()

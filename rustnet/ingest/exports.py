@@ -5,12 +5,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rustnet.export.json_log import JsonLog
+from rustnet.export.rooms import write_owners
 from rustnet.export.sidecar import write_sidecar
 from rustnet.ingest.options import Options
 from rustnet.ingest.segments import SIDECAR, Segment, SegmentFiles
 from rustnet.probe.newfile import RefusedError
 from rustnet.query.ownership import Chosen
-from rustnet.query.session import InlineSession
+from rustnet.query.session import InlineSession, Session
 from rustnet.store.session import reading_cursor
 
 if TYPE_CHECKING:
@@ -54,16 +55,18 @@ class Exports:
         self.live = live
         self.problems: list[str] = []
         """What could not be written, in English."""
+        self.commented = self.uncommented = 0
+        """Flows with an owner, by whether there was room for it in the recording; counted in each segment."""
         self._ended: list[tuple[Segment, int]] = []
-        """Segments that wait for their sidecar, and flushes since they ended."""
+        """Segments that wait for their owners, and flushes since they ended."""
         self._seen = [0] * len(segments.segments) if segments else []
         """Segments of each recording that were looked at."""
 
     def __call__(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
         """Write what is due at a flush (`OnFlush`)."""
+        self._owners(con, capture_id, SETTLED)
         if self.segments is not None and self.live:
             self.segments.note(con, capture_id)
-        self._sidecars(con, capture_id, SETTLED)
         if self.events is not None:
             self.events(con, capture_id)
             self._note_problem(con, capture_id)
@@ -77,9 +80,9 @@ class Exports:
 
     def finish(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
         """Write all that is left, after the last rows and the passes over them."""
+        self._owners(con, capture_id, 0)
         if self.segments is not None and self.live:
             self.segments.note(con, capture_id)
-        self._sidecars(con, capture_id, 0)
         if self.events is not None:
             self.events.finish(con, capture_id)
             self._note_problem(con, capture_id)
@@ -98,32 +101,50 @@ class Exports:
             self.problems.append(events.problem)
             con.execute(_PROBLEM, [events.problem, capture_id])
 
-    # ---- sidecars ------------------------------------------------------------------------------------------------
+    # ---- owners --------------------------------------------------------------------------------------------------
 
-    def _sidecars(self, con: "duckdb.DuckDBPyConnection", capture_id: int, settled: int) -> None:
-        """Write the sidecars of segments that ended some flushes ago."""
+    def _owners(self, con: "duckdb.DuckDBPyConnection", capture_id: int, settled: int) -> None:
+        """Write the owners of the flows in segments that ended some flushes ago."""
         if self.segments is None:
             return
         for number, own in enumerate(self.segments.segments):
-            while self._seen[number] < len(own) and own[self._seen[number]].ended is not None:
-                segment = own[self._seen[number]]
+            while self._seen[number] < len(own) and (ended := own[self._seen[number]].ended) is not None:
+                if ended.packets:
+                    self._ended.append((own[self._seen[number]], 0))
                 self._seen[number] += 1
-                if segment.recording.sidecar and segment.ended is not None and segment.ended.packets:
-                    self._ended.append((segment, 0))
-        due = [segment for segment, flushes in self._ended if flushes >= settled]
+        due = [segment for segment, flushes in self._ended if flushes >= settled and not segment.removed]
         self._ended = [(segment, flushes + 1) for segment, flushes in self._ended if flushes < settled]
-        for segment in due:
-            if not segment.removed:
-                self._write_sidecar(con, capture_id, segment)
+        if due:
+            with InlineSession(self.session, reading_cursor(con)) as reader:
+                for segment in due:
+                    self._comment(reader, capture_id, segment)
+                    if segment.recording.sidecar:
+                        self._write_sidecar(reader, capture_id, segment)
 
-    def _write_sidecar(self, con: "duckdb.DuckDBPyConnection", capture_id: int, segment: Segment) -> None:
+    def _comment(self, reader: Session, capture_id: int, segment: Segment) -> None:
+        """Write owners into the first recording of a live capture, if it is pcapng."""
+        assert self.segments is not None
+        if not self.live or segment.recording is not self.segments.recordings[0] or not segment.exists():
+            return
+        if segment.recording.format != "pcapng":
+            return
+        try:
+            commented, without = write_owners(reader, capture_id, segment.index, segment.path)
+        except OSError as error:
+            self.problems.append(f"{segment.path}: owners cannot be written: {error.strerror}")
+            return
+        self.commented += commented
+        self.uncommented += without
+        self.segments.rewritten(segment)
+
+    def _write_sidecar(self, reader: Session, capture_id: int, segment: Segment) -> None:
         """Write the owners of the flows that have packets in a segment."""
         ended, path = segment.ended, segment.path + SIDECAR
         assert ended is not None
         assert self.segments is not None
         chosen = Chosen(capture_id, ended.first_ts, ended.last_ts)
         try:
-            with self.segments.new_file(path) as stream, InlineSession(self.session, reading_cursor(con)) as reader:
+            with self.segments.new_file(path) as stream:
                 write_sidecar(reader, stream, chosen)
         except (OSError, RefusedError) as error:
             why = error.strerror if isinstance(error, OSError) else "exists"

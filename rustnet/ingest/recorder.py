@@ -62,7 +62,8 @@ class _Output:
         self.places = places
         self.live = source.info.kind == "live"
         self.pcapng = recording.format == "pcapng"
-        self.packer = Packer(self.pcapng, places, recording.rotate_bytes, recording.rotate_seconds * SECOND)
+        most_ns = recording.rotate_seconds * SECOND
+        self.packer = Packer(self.pcapng, places, recording.rotate_bytes, most_ns, rooms=places and self.pcapng)
         self.file: FileIO | None = None
         self.index = -1
         """Number of the open segment, from 0."""

@@ -9,6 +9,7 @@ from rustnet.export.rooms import write_owners
 from rustnet.export.sidecar import write_sidecar
 from rustnet.ingest.options import Options
 from rustnet.ingest.segments import SIDECAR, Segment, SegmentFiles
+from rustnet.ingest.stop import SharedFlag
 from rustnet.probe.newfile import RefusedError
 from rustnet.query.ownership import Chosen
 from rustnet.query.session import InlineSession, Session
@@ -28,16 +29,18 @@ INSERT INTO anomalies (ts, capture_id, kind, detail, count)
 SELECT last_ts, capture_id, 'recording_ended', ?, 1 FROM captures WHERE capture_id = ?"""
 
 
-def open_exports(options: Options, session: str, inputs: Sequence[str], *, live: bool) -> "Exports":
+def open_exports(
+    options: Options, session: str, inputs: Sequence[str], new_log: SharedFlag, *, live: bool
+) -> "Exports":
     """Open the files that a run writes beside its session; ``inputs`` must not be among them.
 
-    ``live`` is the kind of the capture: rows of its packets name the files that they are recorded to. Raises
-    `UsageError` or `InputError`.
+    ``live`` is the kind of the capture: rows of its packets name the files that they are recorded to. ``new_log`` asks
+    for the log to be opened once more. Raises `UsageError` or `InputError`.
     """
     group, log = options.group, options.json_log
     events = JsonLog(log, inputs, group) if log is not None else None
     segments = SegmentFiles(options.recordings, inputs, options.replace, group) if options.recordings else None
-    return Exports(session, segments, events, live=live)
+    return Exports(session, segments, events, new_log, live=live)
 
 
 class Exports:
@@ -47,8 +50,15 @@ class Exports:
     """
 
     def __init__(
-        self, session: str, segments: SegmentFiles | None = None, events: JsonLog | None = None, *, live: bool
+        self,
+        session: str,
+        segments: SegmentFiles | None = None,
+        events: JsonLog | None = None,
+        new_log: SharedFlag | None = None,
+        *,
+        live: bool,
     ) -> None:
+        self.new_log = new_log or SharedFlag()
         self.session = session
         self.segments = segments
         self.events = events
@@ -68,6 +78,8 @@ class Exports:
         if self.segments is not None and self.live:
             self.segments.note(con, capture_id)
         if self.events is not None:
+            if self.new_log.take():
+                self.events.reopen()
             self.events(con, capture_id)
             self._note_problem(con, capture_id)
 

@@ -81,7 +81,7 @@ async def test_captures_say_what_is_wrong_and_what_is_unknown(damaged: Path) -> 
         assert "the input is damaged, or reading it was interrupted" in text
         assert "damaged at byte 20,457" in text
         assert "parser: landlock" in text
-        assert "!confined by system calls" in text
+        assert "!parser: system calls" in text
         assert "the input does not state it" in text
         marks = {line.label: pane.grid._mark_of(at) for at, line in enumerate(pane.lines)}
         assert (marks["complete"], marks["packets"]) == ("x", " ")

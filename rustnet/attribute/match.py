@@ -159,7 +159,7 @@ def attribute(
             _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
         has_sources = bool(report.of_owners or stage.of_owners)
         report.changed = apply_policy(con, capture_id, slack_ns, has_sources, flows)
-        _count_flows(con, capture_id, report)
+        count_flows(con, capture_id, report)
     drop(con, *_TEMPORARY)
     return report
 
@@ -197,7 +197,7 @@ def _read(
     report.records += reader.records
     report.bad_records += reader.faults.bad
     report.unsupported += reader.faults.unsupported
-    _store_faults(con, capture_id, reader.origin, reader.faults)
+    store_faults(con, capture_id, reader.origin, reader.faults)
     return reader if of_owners else None
 
 
@@ -220,7 +220,7 @@ def _silent(
     return sentences
 
 
-def _store_faults(con: "DuckDBPyConnection", capture_id: int, origin: str, faults: Faults) -> None:
+def store_faults(con: "DuckDBPyConnection", capture_id: int, origin: str, faults: Faults) -> None:
     """Store the first malformed records of a file as one row each, the rest as one row with a count."""
     _anomaly(con, capture_id, "sidecar_line", [f"{origin}:{position}: {reason}" for position, reason in faults.kept])
     if more := faults.bad - len(faults.kept):
@@ -260,7 +260,7 @@ def _store_clocks(
             _anomaly(con, capture_id, "sidecar_clock_offset", [detail], clock.agreeing)
 
 
-def _count_flows(con: "DuckDBPyConnection", capture_id: int, report: OwnershipReport) -> None:
+def count_flows(con: "DuckDBPyConnection", capture_id: int, report: OwnershipReport) -> None:
     """Fill in the counts of the capture's flows."""
     rows: list[tuple[Any, ...]] = run(
         con,

@@ -29,14 +29,18 @@ from rustnet.probe.streams import open_standard_streams
 translate_click()  # before the first command, whose options have click's own sentences
 
 COMMANDS: dict[str, str] = {
+    "live": N_("Capture packets of interfaces into a session, with their processes, and browse it."),
     "replay": N_("Read captures into a session, and browse it or print a summary."),
     "browse": N_("Browse a session on the terminal, or in a web browser."),
     "flows": N_("List flows, all or those that match a filter."),
     "stats": N_("Count flows, packets and bytes by protocol, host, process …"),
     "processes": N_("Show the tree of processes with their traffic."),
     "hosts": N_("List hosts with hardware addresses and names."),
+    "sockets": N_("List the sockets of the machine that was captured on, with their owners."),
+    "routes": N_("List the routes of the machine that was captured on."),
     "show": N_("Show one flow in detail, or one packet's full protocol tree."),
     "query": N_("Run a saved query or any SQL."),
+    "alerts": N_("List the alerts that were raised, and those that there are."),
     "diff": N_("Show what is new, gone or changed between two sessions or times."),
     "enrich": N_("Copy a capture to pcapng with each packet's process as a comment."),
     "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),

@@ -14,7 +14,7 @@ from typing import Any
 from rustnet.errors import Phrase, RustnetError
 from rustnet.i18n import N_
 from rustnet.probe.helper import INSTRUCTION, MAX_INTERFACES, MAX_MESSAGE, SOCKET
-from rustnet.sources.ring_socket import RING_BYTES, Program, RingInterface
+from rustnet.probe.ring_socket import RING_BYTES, Program, RingInterface
 
 SECONDS = 30
 """Time to wait for an answer."""

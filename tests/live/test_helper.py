@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rustnet.sources.ring_socket import SOL_PACKET, attach_program
 
 from rustnet.errors import RustnetError
 from rustnet.probe.helper.configuration import HelperError, read_configuration
@@ -27,7 +28,6 @@ from rustnet.probe.helper.server import REQUESTS
 from rustnet.sources.bpf import compile_filter
 from rustnet.sources.helper_client import request_rings
 from rustnet.sources.ring import RingSource
-from rustnet.sources.ring_socket import SOL_PACKET, attach_program
 from tests.live.namespaces import Namespace, sender
 from tests.support.packets import udp_frame
 from tests.support.paths import ROOT

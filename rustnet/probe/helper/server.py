@@ -1,8 +1,8 @@
 """The helper at work: it knows its clients by the kernel's word, checks what they ask, opens rings and sends them.
 
 Clients are answered one after another. A ring that one gets stays with its interface (a member of a fanout group cannot
-be bound again) and its filter (SO_LOCK_FILTER), and with it the snap length. What the kernel lets the holder of a ring
-do besides, nobody can take away: send frames, have interfaces be promiscuous, change the ring's size.
+be bound again) and its filter (SO_LOCK_FILTER), and with it the snap length. What the kernel lets the holder of a
+ring's socket do besides, nobody can take away: send frames, have interfaces be promiscuous, change the ring's size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Callable
 
 from rustnet.probe.helper import INSTRUCTION, MAX_INTERFACES, MAX_MESSAGE, MAX_SNAPLEN
 from rustnet.probe.helper.configuration import HelperError, Rule, check_folders, read_configuration
-from rustnet.sources.ring_socket import LOOPBACK, MAX_PROGRAM, RET_CONSTANT, RING_BYTES, SOL_PACKET, Program, open_ring
+from rustnet.probe.ring_socket import LOOPBACK, MAX_PROGRAM, RET_CONSTANT, RING_BYTES, SOL_PACKET, Program, open_ring
 
 BACKLOG = 64
 """Clients that wait at a time."""

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rustnet.sources.ring_socket import SOL_PACKET, attach_program
 
 from rustnet.errors import RustnetError
 from rustnet.probe.helper.configuration import HelperError, read_configuration
 from rustnet.probe.helper.server import REQUESTS
+from rustnet.probe.ring_socket import SOL_PACKET, attach_program
 from rustnet.sources.bpf import compile_filter
 from rustnet.sources.helper_client import request_rings
 from rustnet.sources.ring import RingSource

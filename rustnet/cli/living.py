@@ -46,11 +46,12 @@ class Live:
             except RustnetError:  # asked again below, of a reader that needs less memory
                 return
 
+        rings = open_live(self.live)
         with session_path(self.db) as session:
             scratch = None if self.db else Path(session).parent
             if scratch is not None:
-                own_folder(str(scratch), self.live)
-            rings = open_live(self.live)
+                own_folder(str(scratch), rings)
+            rings.confining.drop()
             report = self.capture(rings, session, self.options, ask=ask, scratch=scratch)
             self.follow_up(report)
             if report.captures:
@@ -61,10 +62,10 @@ class Live:
     def on_screen(self, state: State) -> int:
         """Capture in another process, and browse the session meanwhile."""
         from rustnet.cli.browsing import browse_replay  # noqa: PLC0415 -- on a terminal only
-        from rustnet.ingest.live_open import drop_user, open_live  # noqa: PLC0415
+        from rustnet.ingest.live_open import open_live  # noqa: PLC0415
 
         rings = open_live(self.live)
-        drop_user(self.live)
+        rings.confining.drop()
 
         def write(session: str, watcher: "Callable[[Progress], None]") -> tuple[ExitCode, bool]:
             options = replace(self.options, answer_at_once=True)
@@ -88,7 +89,8 @@ class Live:
         from rustnet.ingest.live_run import capture_live  # noqa: PLC0415
 
         with stopped_by_signals(scratch) as stop, collected():
-            return capture_live(rings, session, options, watcher, ask, stop)
+            folder = None if self.db else str(Path(session).parent)
+            return capture_live(rings, session, options, watcher, ask, stop, folder)
 
     def follow_up(self, report: "Report") -> None:
         """Do what comes after a run."""

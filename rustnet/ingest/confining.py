@@ -6,8 +6,8 @@ from rustnet.ingest.report import Report
 from rustnet.sandbox import IN_FORCE, LAYERS, NOT_NEEDED, PARTIAL, STATES, Layer, lacking
 from rustnet.store.tables import Confinement
 
-PARSER, WRITER, PROBE = "parser", "writer", "probe"
-"""The process that parses, and its workers; the one that holds the session; the one that keeps privileges."""
+PARSER = "parser"
+"""The process that parses, and its workers."""
 NOT_WANTED = "--no-sandbox"
 SEVERAL_THREADS = "the program has several threads, so parsers run in it"
 """Of programs that call rustnet: the command has one thread."""

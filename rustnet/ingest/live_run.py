@@ -5,7 +5,7 @@ probe ── rings ─► parser ─► checked rows ─► writer
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from rustnet.ingest import confining
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
+from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
@@ -23,8 +24,6 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
-from rustnet.sandbox import Layer
-from rustnet.sources.interfaces import ANY, Choice
 from rustnet.store.items import OnFlush
 from rustnet.store.tables import Capture, Confinement
 from rustnet.store.writer import Writer
@@ -39,21 +38,13 @@ PROBE_ENDED = N_("the process that reads process and socket tables ended; owners
 class Rings:
     """What a live run reads: rings with their descriptors, and the probe that opened them, if it still works."""
 
+    name: str
+    """Names of the interfaces, with commas."""
     rings: Sequence[tuple[int, RingInterface]]
-    probe: Probe | None = None
-    confine: Callable[[Sequence[str], Sequence[str]], list[Layer]] = lambda _outputs, _readable: []
-    """Confines this process to the files that it writes and reads, once its others are started and before the session
-    is open; returns what is in force."""
-
-    choice: Choice | None = None
-    """How the interfaces were chosen."""
-
-    @property
-    def name(self) -> str:
-        """Names of the interfaces, with commas, or `any`."""
-        if self.choice is not None and self.choice.everything:
-            return ANY
-        return ",".join(interface.name for _descriptor, interface in self.rings)
+    probe: Probe | None
+    confining: Confining
+    notes: list[str] = field(default_factory=list)
+    """Sentences about the choice of interfaces."""
 
 
 def capture_live(
@@ -63,12 +54,14 @@ def capture_live(
     progress: Callable[[Progress], None] | None = None,
     ask: "Callable[[Session], None] | None" = None,
     stop: StopToken | None = None,
+    scratch: str | None = None,
 ) -> Report:
     """Read rings into a session until ``stop`` is set, a limit is reached or no interface is left.
 
-    The rest is as in `rustnet.ingest.road.ingest`. The process that calls this has one thread.
+    ``scratch`` is the directory of a temporary session. The rest is as in `rustnet.ingest.road.ingest`. The process
+    that calls this has one thread.
     """
-    run = LiveRun(rings, session, options, progress, stop or StopToken())
+    run = LiveRun(rings, session, options, progress, stop or StopToken(), scratch)
     try:
         run.captures()
         run.passes(ask)
@@ -90,20 +83,20 @@ class LiveRun(Run):
         options: Options,
         progress: Callable[[Progress], None] | None,
         stop: StopToken,
+        scratch: str | None = None,
     ) -> None:
         self.rings = rings
         super().__init__([rings.name], session, options, progress, stop)
         self.channel: ProbeChannel | None = None
         self.claims = LiveClaims()
-        self.probe_layers: list[Layer] = []
-        """What confines the probe, once it has stated that."""
         self.outlet: WriterOutlet | None = None
+        self.report.notes += rings.notes
         outputs = [session, *(recording.path for recording in options.recordings)]
-        self.layers = rings.confine(outputs, options.geo.paths)
+        rings.confining.writer(outputs, options.geo.paths, scratch)
 
     def captures(self) -> None:
         """Read the rings to their end."""
-        opened = self.parser.open_rings(self.rings.rings)
+        opened = self.parser.open_rings(self.rings.rings, self.rings.name)
         writer = self.writer = self._open_writer()
         if self.rings.probe is not None:
             self.rings.probe.rings.clear()
@@ -119,8 +112,9 @@ class LiveRun(Run):
         return live_work(self.lookup, self.alerting, [self.claims])
 
     def _confinement(self, capture_id: int) -> list[Confinement]:
-        rows = [*super()._confinement(capture_id), *confining.rows(capture_id, self.layers, confining.WRITER)]
-        return [*rows, *confining.rows(capture_id, self.probe_layers, confining.PROBE)]
+        others = self.rings.confining.layers.items()
+        rows = [row for process, layers in others for row in confining.rows(capture_id, layers, process)]
+        return [*super()._confinement(capture_id), *rows]
 
     def _attribute(self, writer: Writer) -> None:
         """Match the last lines of the probe with the flows."""
@@ -133,8 +127,6 @@ class LiveRun(Run):
 
     def _record(self, line: Line) -> None:
         """Take a line about the machine or the recording."""
-        if line["record"] == "confinement" and isinstance(layers := line.get("layers"), list):
-            self.probe_layers = [Layer(*map(str, each)) for each in layers if len(each) == 3]
 
     def _ring(self, descriptor: int, interface: RingInterface) -> None:
         """Pass the ring of an interface that has appeared on to the parser."""

@@ -188,12 +188,12 @@ class ParserProcess:
             self.layers = [Layer(*map(_text, layer)) for layer in _sequence(message)]
             self.starting = False
 
-    def open_rings(self, rings: Sequence[tuple[int, RingInterface]]) -> Input:
-        """Hand the first ring over with the command, the others in messages of their own."""
-        self.path = ",".join(interface.name for _, interface in rings)
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]], name: str) -> Input:
+        """Hand the rings over in messages of their own."""
+        self.path = name
         for descriptor, interface in rings:
             self.add_ring(descriptor, interface)
-        self._command(["rings", len(rings)])
+        self._command(["rings", name])
         kind, format_ = self._answer(2)
         return Input(_text(kind), _text(format_)[:40])
 

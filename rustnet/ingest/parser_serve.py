@@ -146,7 +146,7 @@ def serve(
                     gc.collect()
                 _answer(sender, partial(getattr(parser, kind), values[0], FileIO(files[0]), *values[1:]))
             elif kind == "rings":
-                _answer(sender, partial(parser.open_rings, commands.take_rings()))
+                _answer(sender, partial(parser.open_rings, commands.take_rings(), values[0]))
             elif kind == "run":
                 outlet = SenderOutlet(sender, values[0][0], crowded)
                 following = _following(commands, sender) if values[2] else None

@@ -9,10 +9,10 @@ It is forked before the command gives its own privileges up.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
+import select
 import signal
 import socket
 import threading
@@ -57,7 +57,7 @@ class Request:
     """Whether to record which process holds which socket."""
     full_command_lines: bool = False
     everything: bool = False
-    """Whether to open rings of all interfaces that appear, not only of those named once they come back."""
+    """Whether interfaces that come up later are wanted too."""
 
 
 @dataclass
@@ -93,10 +93,10 @@ class OpenError(Exception):
         """The error's number, as in ``errno``."""
 
 
-def start_probe(request: Request, confine: Callable[[], Keys] = dict) -> Probe:
+def start_probe(request: Request, confine: Callable[[], object] = dict) -> Probe:
     """Fork a probe; returns once its rings are open. Raises `OpenError`.
 
-    ``confine`` takes from the probe what it does not need once all is open, and returns a line about that, or none.
+    ``confine`` takes from the probe what it does not need once all is open.
     """
     control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     lines, their_lines = socket.socketpair()
@@ -140,7 +140,7 @@ def receive_ring(control: socket.socket) -> tuple[int, RingInterface]:
     return descriptors[0], RingInterface(**values)
 
 
-def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], Keys]) -> None:
+def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], object]) -> None:
     """Open the rings, then record until the control socket is closed."""
     watch = LinkWatch(None if request.everything else request.interfaces, list(request.interfaces))
     for name in request.interfaces:
@@ -151,9 +151,7 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
     sources = linux_sources(options) if request.processes else None
     if sources is not None:
         add_events(sources)
-    confined = confine()
-    if confined:
-        out.put(confined)
+    confine()
     recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
     machine = MachineCompanion(request.interfaces)
     if recorder is not None:
@@ -161,7 +159,7 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
     stop, wake = socket.socketpair()
     thread = threading.Thread(target=machine.run, args=(stop, out.put), daemon=True)
     thread.start()
-    threading.Thread(target=_follow, args=(watch, stop, control, request, out), daemon=True).start()
+    threading.Thread(target=_watch_links, args=(watch, control, request), daemon=True).start()
     try:
         if recorder is None:
             control.recv(1)
@@ -175,20 +173,12 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
             sources.close()
 
 
-def _follow(watch: LinkWatch, stop: socket.socket, control: socket.socket, request: Request, out: Lines) -> None:
-    """Open rings of interfaces that appear, until ``stop`` is readable."""
-
-    def take(name: str) -> None:
-        try:
-            ring, interface = _open(name, request)
-        except OSError as error:
-            out.put({"record": "interface_not_captured", "interface": name, "reason": error.strerror or str(error)})
-            return
-        with ring:
-            socket.send_fds(control, [json.dumps(asdict(interface)).encode()], [ring.fileno()])
-
-    with contextlib.suppress(OSError):  # the command has ended
-        watch.follow(stop, take)
+def _watch_links(watch: LinkWatch, control: socket.socket, request: Request) -> None:
+    """Open rings of interfaces that appear, or come back, as long as the probe works."""
+    while True:
+        select.select([watch], [], [], watch.due())
+        for name in watch.new_interfaces():
+            send_ring(control, name, request)
 
 
 class Lines:

@@ -167,7 +167,8 @@ def test_the_interface_of_the_default_route(namespace: Namespace) -> None:
     namespace.run("ip route add default via 10.2.0.9 metric 100")
     namespace.run("ip route add unreachable default metric 1")
     choice = resolve(())
-    assert (choice.names, choice.default, choice.everything, choice.warnings) == (["c"], True, False, [])
+    assert (choice.names, choice.default, choice.everything) == (["c"], True, False)
+    assert [str(each) for each in choice.notes] == ["c is captured, the interface of the default route"]
 
 
 def test_names_are_resolved(namespace: Namespace) -> None:
@@ -175,7 +176,7 @@ def test_names_are_resolved(namespace: Namespace) -> None:
     namespace.run("ip addr add 10.1.0.1/24 dev a")
     namespace.run("ip link set dev b down")
     assert resolve(("lo", "A", "a", "lo")).names == ["lo", "a"]
-    assert [str(each) for each in resolve(("b",)).warnings] == [
+    assert [str(each) for each in resolve(("b",)).notes] == [
         "the interface b is down: its packets are captured once it is up"
     ]
     assert [(each.name, each.state, each.kind) for each in present()] == [

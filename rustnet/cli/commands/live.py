@@ -55,6 +55,10 @@ LEAST_RING, MOST_RING = 1, 1024
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @sandbox_options
+@click.option("--no-uid-drop", is_flag=True, help=_("Stay root, if started as root."))
+@click.option(
+    "--drop-to", metavar="USER", help=_("User to become after the start.  [default: the one who called sudo]")
+)
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary at the end, also on a terminal."))
@@ -81,6 +85,8 @@ def command(
     no_dissect: bool,
     no_sandbox: bool,
     sandbox_strict: bool,
+    no_uid_drop: bool,
+    drop_to: str | None,
     strict: bool,
     as_json: bool,
     no_tui: bool,
@@ -106,6 +112,17 @@ def command(
         answer_at_once=True,
         alerts=alerts,
     )
-    live = LiveOptions(interfaces, expression, snaplen, ring << 20, promiscuous, not no_processes, full_cmdline)
+    live = LiveOptions(
+        interfaces,
+        expression,
+        snaplen,
+        ring << 20,
+        promiscuous,
+        not no_processes,
+        full_cmdline,
+        sandbox=sandbox,
+        drop_user=not no_uid_drop,
+        drop_to=drop_to,
+    )
     run = Live(live, db, options, strict, top, as_json, redact)
     return run.on_screen(state) if browsing else run.run()

@@ -138,6 +138,7 @@ class LiveRun(Run):
         baseline = [plan.baseline] if plan is not None and plan.baseline is not None else []
         databases = [*options.geo.paths, *map(str, geofiles.directories())]
         outputs = [*(each.path for each in options.recordings), *filter(None, [options.json_log])]
+        outputs += [path for watcher in self.monitor.watchers for path in watcher.outputs]
         confining.writer([self.session, *outputs], [*databases, *baseline])
         confining.note(self.report)
 

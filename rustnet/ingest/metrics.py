@@ -196,7 +196,7 @@ class MetricsSocket:
     @property
     def outputs(self) -> list[str]:
         """The socket."""
-        return [self.path]
+        return [str(self.path)]
 
     def start(self) -> None:
         """Begin to answer; after processes were forked."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rustnet.errors import RustnetError, UsageError
+from rustnet.probe.ring_socket import cut_program
 from rustnet.sources.bpf import compile_filter
-from rustnet.sources.ring_socket import cut_program
 
 
 @pytest.fixture

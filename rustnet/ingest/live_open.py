@@ -1,0 +1,102 @@
+"""Opens what a live run reads: chooses interfaces, compiles the filter, and starts the probe, which opens the rings."""
+
+import errno
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from rustnet.errors import RustnetError
+from rustnet.i18n import _
+from rustnet.ingest.live_confining import Confining
+from rustnet.ingest.live_run import Rings
+from rustnet.probe.live import OpenError, Request, start_probe
+from rustnet.probe.ring_socket import RING_BYTES, Program, hardware_type, link_type, ring_bytes
+from rustnet.sandbox.users import is_root
+from rustnet.sources.bpf import compile_filters
+from rustnet.sources.interfaces import ANY, Choice, resolve
+
+EXPECTED = 8
+"""Interfaces among which the memory of rings is divided at least where all are captured: more may appear."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """From where and how packets are captured."""
+
+    interfaces: tuple[str, ...] = ()
+    """Names of interfaces; none: the interface of the default route."""
+    filter: str = ""
+    """Expression in the language of `pcap-filter(7)`."""
+    snaplen: int = 0
+    """Bytes kept of a packet; 0: all."""
+    ring_bytes: int = RING_BYTES
+    """Size of each interface's ring."""
+    promiscuous: bool = False
+    processes: bool = True
+    """Record which process owns which flow."""
+    full_command_lines: bool = False
+    """Do not hide what looks like a secret in command lines."""
+    sandbox: Literal["on", "off", "strict"] = "on"
+    """Whether the probe and the process that holds the session are confined."""
+    drop_user: bool = True
+    """Whether to become another user than root once the rings are open."""
+    drop_to: str | None = None
+    """Name or number of that user; None: who called sudo."""
+    groups: tuple[int, ...] = ()
+    """Further groups that are kept."""
+
+
+def open_live(options: LiveOptions) -> Rings:
+    """Open the rings, with a probe that goes on; needs the privilege to capture.
+
+    Raises `UsageError` for unknown interfaces or a wrong filter, `RustnetError` without the privilege.
+    """
+    choice = resolve(options.interfaces)
+    confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
+    compiled = programs(options.filter, choice)
+    names = [name for name in choice.names if not compiled or link_type(hardware_type(name)) in compiled]
+    size = ring_bytes(max(len(choice.names), EXPECTED)) if choice.everything else RING_BYTES
+    request = Request(
+        tuple(names),
+        compiled,
+        options.snaplen,
+        min(options.ring_bytes, size) if choice.everything else options.ring_bytes,
+        options.promiscuous,
+        options.processes,
+        options.full_command_lines,
+        everything=choice.everything,
+    )
+    try:
+        probe = confining.start(partial(start_probe, request))
+    except OpenError as error:
+        raise refused(error) from None
+    name = ANY if choice.everything else ",".join(choice.names)
+    return Rings(name, tuple(probe.rings), probe, confining, [words.sentence(_) for words in choice.warnings])
+
+
+def own_folder(folder: str, rings: Rings) -> None:
+    """Give a directory that root made to the user that this process has become or becomes."""
+    user = rings.confining.user
+    if user is not None and rings.confining.drop_user and is_root():
+        os.chown(folder, user.number, user.group)
+
+
+def programs(expression: str, choice: Choice) -> dict[int, Program]:
+    """The filter by link type. Raises `UsageError`."""
+    if not expression.strip():
+        return {}
+    hardware = {name: hardware_type(name) for name in choice.names}
+    return compile_filters(expression, hardware, partly=choice.everything)
+
+
+def refused(error: OpenError) -> RustnetError:
+    """Why a ring could not be opened."""
+    if error.number in (errno.EPERM, errno.EACCES):
+        return RustnetError(
+            "capturing on {interface} needs the privilege CAP_NET_RAW; start rustnet live with sudo",
+            interface=error.interface,
+        )
+    return RustnetError(
+        "cannot capture on {interface}: {reason}", interface=error.interface, reason=os.strerror(error.number)
+    )

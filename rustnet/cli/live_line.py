@@ -45,6 +45,14 @@ class LiveLine:
         self._held: deque[str] = deque()
         self._lost = 0
 
+    @property
+    def outputs(self) -> list[str]:
+        """No files."""
+        return []
+
+    def start(self) -> None:
+        """Begin."""
+
     def put(self, state: "LiveState") -> None:
         """Show a state, if it is time for another line."""
         self._release()

@@ -1,4 +1,4 @@
-"""`LiveMonitor`: how a live capture stands, put together from what passes through the process that holds its session."""
+"""`LiveMonitor`: how a live capture stands, from what passes through the process that holds its session."""
 
 import contextlib
 import os
@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from rustnet.ingest.live_state import InterfaceState, LiveState, rated
-from rustnet.store.batches import Batch, Records
+from rustnet.probe.newfile import RefusedError
+from rustnet.store.batches import Batch, as_columns
 from rustnet.store.tables import CaptureStat
 
 STATE_SECONDS = 1.0
@@ -16,6 +19,10 @@ STATE_SECONDS = 1.0
 
 class Watcher(Protocol):
     """Receives the states of a live capture."""
+
+    @property
+    def outputs(self) -> list[str]:
+        """Files that it writes."""
 
     def start(self) -> None:
         """Begin, in the process that captures."""
@@ -31,6 +38,7 @@ class LiveMonitor:
     """Gives each watcher a state once a second; all calls are made on the thread that passes rows on."""
 
     def __init__(self, session: str, names: Sequence[str], watchers: Sequence[Watcher]) -> None:
+        self.capture_id = 0
         self.session = session
         self.watchers = watchers
         self.names = list(names)
@@ -46,11 +54,12 @@ class LiveMonitor:
     def take(self, batches: Sequence[Batch]) -> None:
         """Count what rows state about interfaces."""
         for batch in batches:
-            if isinstance(batch, Records) and batch.cls is CaptureStat:
-                for row in batch.rows:
-                    counts = self.counts.setdefault(row.interface, [0, 0, 0])
-                    for i, value in enumerate((row.packets, row.dropped, row.freezes)):
-                        counts[i] += value or 0
+            if batch.cls is CaptureStat:
+                columns = as_columns(batch, self.capture_id)
+                values = (np.asarray(columns[name]).tolist() for name in ("interface", "packets", "dropped", "freezes"))
+                for interface, *counted in zip(*values, strict=True):
+                    counts = self.counts.setdefault(interface, [0, 0, 0])
+                    self.counts[interface] = [a + b for a, b in zip(counts, counted, strict=True)]
 
     def progress(self, position: int, packets: int, flows: int) -> None:
         """Take the progress, and pass a state on if one is due."""
@@ -60,7 +69,8 @@ class LiveMonitor:
             self.due = now + STATE_SECONDS
             self.last = rated(self.more(self.state(now)), self.last)
             for watcher in self.watchers:
-                watcher.put(self.last)
+                with contextlib.suppress(OSError, RefusedError):  # a full disk must not end the capture
+                    watcher.put(self.last)
 
     def state(self, now: float) -> LiveState:
         """How the capture stands, by the monotonic clock."""
@@ -68,8 +78,8 @@ class LiveMonitor:
         with contextlib.suppress(OSError):
             size = os.stat(self.session).st_size  # noqa: PTH116 -- a path as the user gave it
         interfaces = tuple(
-            InterfaceState(self.names[number] if number < len(self.names) else str(number), *counts)
-            for number, counts in sorted(self.counts.items())
+            InterfaceState(self.names[number] if number < len(self.names) else str(number), packets, dropped, freezes)
+            for number, (packets, dropped, freezes) in sorted(self.counts.items())
         )
         return LiveState(
             now - self.begun,

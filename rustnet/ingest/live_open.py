@@ -11,10 +11,10 @@ from rustnet.i18n import _
 from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_run import Rings
 from rustnet.probe.live import OpenError, Request, start_probe
-from rustnet.probe.ring_socket import RING_BYTES, Program, hardware_type, link_type, ring_bytes
+from rustnet.probe.ring_socket import RING_BYTES, hardware_type, link_type, ring_bytes
 from rustnet.sandbox.users import is_root
 from rustnet.sources.bpf import compile_filters
-from rustnet.sources.interfaces import ANY, Choice, resolve
+from rustnet.sources.interfaces import ANY, resolve
 
 EXPECTED = 8
 """Interfaces among which the memory of rings is divided at least where all are captured: more may appear."""
@@ -31,7 +31,7 @@ class LiveOptions:
     snaplen: int = 0
     """Bytes kept of a packet; 0: all."""
     ring_bytes: int = RING_BYTES
-    """Size of each interface's ring."""
+    """Size of each interface's ring; less where all interfaces are captured and these are many."""
     promiscuous: bool = False
     processes: bool = True
     """Record which process owns which flow."""
@@ -53,15 +53,19 @@ def open_live(options: LiveOptions) -> Rings:
     Raises `UsageError` for unknown interfaces or a wrong filter, `RustnetError` without the privilege.
     """
     choice = resolve(options.interfaces)
+    programs = compile_filters(
+        options.filter, {name: hardware_type(name) for name in choice.names}, partly=choice.everything
+    )
+    names = [name for name in choice.names if not programs or link_type(hardware_type(name)) in programs]
+    size = options.ring_bytes
+    if choice.everything:
+        size = min(size, ring_bytes(max(len(names), EXPECTED)))
     confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
-    compiled = programs(options.filter, choice)
-    names = [name for name in choice.names if not compiled or link_type(hardware_type(name)) in compiled]
-    size = ring_bytes(max(len(choice.names), EXPECTED)) if choice.everything else RING_BYTES
     request = Request(
         tuple(names),
-        compiled,
+        programs,
         options.snaplen,
-        min(options.ring_bytes, size) if choice.everything else options.ring_bytes,
+        size,
         options.promiscuous,
         options.processes,
         options.full_command_lines,
@@ -72,7 +76,7 @@ def open_live(options: LiveOptions) -> Rings:
     except OpenError as error:
         raise refused(error) from None
     name = ANY if choice.everything else ",".join(choice.names)
-    return Rings(name, tuple(probe.rings), probe, confining, [words.sentence(_) for words in choice.warnings])
+    return Rings(name, tuple(probe.rings), probe, confining, [words.sentence(_) for words in choice.notes])
 
 
 def own_folder(folder: str, rings: Rings) -> None:
@@ -80,14 +84,6 @@ def own_folder(folder: str, rings: Rings) -> None:
     user = rings.confining.user
     if user is not None and rings.confining.drop_user and is_root():
         os.chown(folder, user.number, user.group)
-
-
-def programs(expression: str, choice: Choice) -> dict[int, Program]:
-    """The filter by link type. Raises `UsageError`."""
-    if not expression.strip():
-        return {}
-    hardware = {name: hardware_type(name) for name in choice.names}
-    return compile_filters(expression, hardware, partly=choice.everything)
 
 
 def refused(error: OpenError) -> RustnetError:

@@ -16,6 +16,7 @@ from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
 from rustnet.ingest.live_confining import Confining
+from rustnet.ingest.live_monitor import LiveMonitor, Watcher
 from rustnet.ingest.machine_rows import MachineRows
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Report as Reporter
@@ -57,12 +58,14 @@ def capture_live(
     progress: Callable[[Progress], None] | None = None,
     ask: "Callable[[Session], None] | None" = None,
     stop: StopToken | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> Report:
     """Read rings into a session until ``stop`` is set, a limit is reached or no interface is left.
 
-    The rest is as in `rustnet.ingest.road.ingest`. The process that calls this has one thread.
+    Each of ``watchers`` gets a state every second. The rest is as in `rustnet.ingest.road.ingest`. The process that
+    calls this has one thread.
     """
-    run = LiveRun(rings, session, options, progress, stop or StopToken())
+    run = LiveRun(rings, session, options, progress, stop or StopToken(), watchers)
     try:
         run.open_exports()
         run.captures()
@@ -78,13 +81,27 @@ def capture_live(
 class LiveOutlet(WriterOutlet):
     """Passes rows about the machine to the writer along with those of packets."""
 
-    def __init__(self, writer: Writer, capture_id: int, report: Reporter | None, machine: MachineRows) -> None:
+    def __init__(
+        self, writer: Writer, capture_id: int, report: Reporter | None, machine: MachineRows, monitor: LiveMonitor
+    ) -> None:
         super().__init__(writer, capture_id, report)
         self.machine = machine
+        self.monitor = monitor
 
     def flush(self, capture: Capture, batches: list[Batch], open_flows: list[Columns]) -> None:
         """Pass a flush to the writer."""
+        self.monitor.take(batches)
         super().flush(capture, [*batches, *self.machine.take()], open_flows)
+
+    def put(self, batches: list[Batch], last: bool = False) -> None:
+        """Pass batches to the writer."""
+        self.monitor.take(batches)
+        super().put(batches, last)
+
+    def progress(self, position: int, packets: int, flows: int) -> None:
+        """Report progress, and how the capture stands."""
+        super().progress(position, packets, flows)
+        self.monitor.progress(position, packets, flows)
 
 
 class LiveRun(Run):
@@ -99,12 +116,14 @@ class LiveRun(Run):
         options: Options,
         progress: Callable[[Progress], None] | None,
         stop: StopToken,
+        watchers: Sequence[Watcher],
     ) -> None:
         self.rings = rings
         super().__init__([rings.name], session, options, progress, stop)
         self.channel: ProbeChannel | None = None
         self.claims = LiveClaims()
         self.machine = MachineRows(0)
+        self.monitor = LiveMonitor(session, [interface.name for _descriptor, interface in rings.rings], watchers)
         self.report.notes += rings.notes
         try:
             self._confine()
@@ -119,6 +138,7 @@ class LiveRun(Run):
         baseline = [plan.baseline] if plan is not None and plan.baseline is not None else []
         databases = [*options.geo.paths, *map(str, geofiles.directories())]
         outputs = [*(each.path for each in options.recordings), *filter(None, [options.json_log])]
+        outputs += [path for watcher in self.monitor.watchers for path in watcher.outputs]
         confining.writer([self.session, *outputs], [*databases, *baseline])
         confining.note(self.report)
 
@@ -128,6 +148,9 @@ class LiveRun(Run):
         writer = self.writer = self._open_writer()
         capture_id, flow_id = writer.next_ids()
         self.machine = MachineRows(capture_id)
+        self.monitor.capture_id = capture_id
+        for watcher in self.monitor.watchers:
+            watcher.start()
         if self.rings.probe is not None:
             self.rings.probe.rings.clear()
             self.channel = ProbeChannel(self.rings.probe, self._connections, self._record, self._ring)
@@ -150,7 +173,7 @@ class LiveRun(Run):
             writer.execute_pass("ownership", partial(self.claims.finish, capture_id=capture.capture_id))
 
     def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
-        return LiveOutlet(writer, row.capture_id, self._reporter(row, index), self.machine)
+        return LiveOutlet(writer, row.capture_id, self._reporter(row, index), self.machine, self.monitor)
 
     def _connections(self, lines: list[bytes]) -> None:
         """Take lines about sockets and their processes."""
@@ -163,6 +186,8 @@ class LiveRun(Run):
 
     def _ring(self, descriptor: int, interface: RingInterface) -> None:
         """Pass the ring of an interface that has appeared on to the parser."""
+        if interface.name not in self.monitor.names:
+            self.monitor.names.append(interface.name)
         self.parser.add_ring(descriptor, interface)
 
     def _finish_files(self, outlet: WriterOutlet, outcome: Outcome) -> None:
@@ -173,5 +198,7 @@ class LiveRun(Run):
         try:
             if self.channel is not None:
                 self.channel.close()
+            for watcher in self.monitor.watchers:
+                watcher.close()
         finally:
             super().close()

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import json
 import os
+import select
 import signal
 import socket
 import threading
@@ -182,17 +183,17 @@ def _until_closed(work: Callable[..., None], *arguments: object) -> None:
 
 def _follow(watch: LinkWatch, stop: socket.socket, control: socket.socket, request: Request, out: Lines) -> None:
     """Open rings of interfaces that appear, until ``stop`` is readable."""
-
-    def take(name: str) -> None:
-        try:
-            ring, interface = _open(name, request)
-        except OSError as error:
-            out.put({"record": "interface_not_captured", "interface": name, "reason": error.strerror or str(error)})
-            return
-        with ring:
-            socket.send_fds(control, [json.dumps(asdict(interface)).encode()], [ring.fileno()])
-
-    watch.follow(stop, take)
+    both: list[Any] = [watch, stop]
+    while stop not in select.select(both, [], [], watch.due())[0]:
+        for name in watch.new_interfaces():
+            try:
+                ring, interface = _open(name, request)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                out.put({"record": "interface_not_captured", "interface": name, "reason": reason})
+                continue
+            with ring:
+                socket.send_fds(control, [json.dumps(asdict(interface)).encode()], [ring.fileno()])
 
 
 class Lines:

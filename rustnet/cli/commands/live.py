@@ -6,6 +6,7 @@ import click
 
 from rustnet.cli.alert_options import alert_options
 from rustnet.cli.geo_options import geo_options
+from rustnet.cli.live_line import LiveLine
 from rustnet.cli.living import Live
 from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
@@ -53,6 +54,10 @@ LEAST_RING, MOST_RING = 1, 1024
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="N", help=_("Stop after N seconds."))
 @click.option("--packets", type=click.IntRange(1), metavar="N", help=_("Stop after N packets."))
 @recording_options
+@click.option(
+    "--metrics", metavar="FILE|unix:PATH",
+    help=_("Write Prometheus metrics to FILE each second, or answer them on a Unix socket."),
+)  # fmt: skip
 @alert_options
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
@@ -80,6 +85,7 @@ def command(
     duration: float | None,
     packets: int | None,
     recorded: Recorded,
+    metrics: str | None,
     alerts: "AlertPlan | None",
     geo: "GeoFiles",
     no_dissect: bool,
@@ -127,5 +133,6 @@ def command(
         drop_to=drop_to,
         groups=() if state.group is None else (state.group,),
     )
-    run = Live(live, db, options, strict, top, as_json, redact)
+    line = LiveLine(accessible=state.config.browser_accessible, color=state.config.color)
+    run = Live(live, db, options, strict, top, as_json, redact, metrics, line)
     return run.on_screen(state) if browsing else run.run()

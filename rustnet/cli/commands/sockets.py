@@ -21,7 +21,7 @@ _COLUMNS = (
     Col(_("protocol"), least=4),
     Col(_("local"), least=21),
     Col(_("remote"), least=15),
-    Col(_("state"), least=6, drop=3),
+    Col(_("state"), least=11, drop=3),
     Col(_("process"), least=8),
     Col("pid", True, 0),
     Col(_("user"), least=4, drop=4),
@@ -95,7 +95,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         plain(row["protocol"]), end(row["local_addr"], row["local_port"]), remote, plain(row["state"]),
         plain(row["process_name"]) + more, plain(row["pid"]), plain(row["username"]), time(row["opened_at"]),
- time(row["closed_at"]), plain(row["cmdline"]),
+        time(row["closed_at"]), plain(row["cmdline"]),
     ]  # fmt: skip
 
 

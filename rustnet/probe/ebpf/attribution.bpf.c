@@ -157,6 +157,13 @@ static __always_inline void describe(struct process *who, struct task_struct *ta
     bpf_probe_read_kernel(who->name, sizeof who->name, leader->comm);
 }
 
+/* Whether a program opened the socket: on the kernel's own, file systems of other machines work for whoever runs. */
+static __always_inline int of_program(struct sock *sk)
+{
+    struct socket *socket = sk->sk_socket;
+    return socket && socket->file;
+}
+
 static __always_inline void socket_ends(struct sock *sk, struct ends *ends)
 {
     __builtin_memset(ends, 0, sizeof *ends);
@@ -240,7 +247,7 @@ static __always_inline void witness(struct sock *sk, enum kind kind, __u16 state
     struct ends ends;
     struct per_socket *own;
     __u64 current;
-    if (in_kernel_thread(task))
+    if (in_kernel_thread(task) || !of_program(sk))
         return;
     current = program(task);
     own = bpf_sk_storage_get(&sockets, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -264,7 +271,7 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after)
         return 0;
     if (after == SYN_SENT) {
         struct per_socket *own;
-        if (in_kernel_thread(task))
+        if (in_kernel_thread(task) || !of_program(sk))
             return 0;
         own = bpf_sk_storage_get(&sockets, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
         if (own) {
@@ -334,9 +341,7 @@ int BPF_PROG(on_queue, struct sk_buff *skb)
     }
     if (sk->sk_type != SOCK_DGRAM && sk->sk_type != SOCK_RAW)
         return 0;
-    if (!sk->sk_socket || !sk->sk_socket->file)        /* the kernel's own */
-        return 0;
-    if (!packet_ends(skb->head + skb->network_header, &ends))
+    if (!of_program(sk) || !packet_ends(skb->head + skb->network_header, &ends))
         return 0;
     /* Another port is that of a tunnel around the socket's packet, or a translated one. */
     if (family != AF_PACKET && sk->sk_type == SOCK_DGRAM && ends.local_port != sk->__sk_common.skc_num)
@@ -388,7 +393,7 @@ static __always_inline void datagram(struct sock *sk, enum kind kind, int result
     __u64 current;
     __u16 state = sk->__sk_common.skc_state;
     int known = 0;
-    if (in_kernel_thread(task))
+    if (in_kernel_thread(task) || !of_program(sk))
         return;
     current = program(task);
     if (kind == SENT) {

@@ -41,6 +41,7 @@ PER_PACKET = [
     "rustnet.engine.sha1",
     "rustnet.engine.columns",
     "rustnet.export.splice",
+    "rustnet.export.packing",
     "rustnet.attribute.formats.scan",
 ]
 """Run for every packet, or every line of a sidecar: typed by their .pxd."""
@@ -151,11 +152,18 @@ class BuildExtensions(build_ext):
 if __name__ == "__main__":  # Cython's processes import this file where they are not forked
     setup(
         ext_modules=extensions(),
-        packages=[*find_packages(include=["rustnet", "rustnet.*"]), "rustnet.queries", "rustnet.sidecar"],
-        package_dir={"rustnet.queries": "queries", "rustnet.sidecar": "sidecar"},
+        packages=[
+            *find_packages(include=["rustnet", "rustnet.*"]),
+            "rustnet.queries",
+            "rustnet.alert_definitions",
+            "rustnet.sidecar",
+        ],
+        package_dir={"rustnet.queries": "queries", "rustnet.alert_definitions": "alerts", "rustnet.sidecar": "sidecar"},
         package_data={
             "rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv", "enrich/data/*", "locale/*/*/*.po"],
+            "rustnet.probe.ebpf": ["*.bpf.c", "*.bpf.o", "*.h"],
             "rustnet.queries": ["*.sql"],
+            "rustnet.alert_definitions": ["*.toml"],
             "rustnet.sidecar": ["*.json", "*.md"],
         },
         cmdclass={"build_py": BuildModules, "build_ext": BuildExtensions},

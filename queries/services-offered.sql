@@ -3,6 +3,7 @@
 -- description: port, the software that the server states, clients and traffic. Multicast and broadcast are left
 -- description: out.
 -- parameter: server address null Only this server
+-- parameter: local bool no Only servers on this side: asked by hosts of the local networks, or from outside
 -- parameter: limit int 1000 Most rows
 -- subject: hosts
 -- column: server address
@@ -16,7 +17,7 @@ SELECT f.dst_ip AS server, f.protocol, f.dst_port AS port, f.app, f.app_source, 
     min(f.started_at) AS first_seen, max(f.ended_at) AS last_seen, min(f.flow_id) AS example_flow
 FROM flows f
 WHERE f.dst_packets > 0 AND f.dst_port IS NOT NULL AND ($server IS NULL OR f.dst_ip = $server)
-    AND f.direction NOT IN ('multicast', 'broadcast')
+    AND f.direction NOT IN ('multicast', 'broadcast') AND (NOT $local OR f.direction IN ('inbound', 'internal'))
     AND (f.protocol <> 'tcp' OR f.app_source = 'payload' OR f.conn_state IN ('SF', 'S1', 'S2', 'S3', 'RSTO', 'RSTR'))
 GROUP BY f.dst_ip, f.protocol, f.dst_port, f.app, f.app_source, f.service
 ORDER BY flows DESC, server, f.protocol, port, f.app

@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rustnet.config_values import (
+    Setting,
     WrongError,
     flag,
     nearest,
     numbers_by_name,
+    one_of,
     texts,
     texts_by_name,
     time_zone,
+    web_address,
     word,
 )
 from rustnet.errors import UsageError
@@ -49,32 +52,6 @@ class ConfigError(UsageError):
     """The configuration file cannot be used, or a setting in it, in the environment or in a flag is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One key: how it is called, read and described."""
-
-    key: str
-    """Name in the file; a dot stands for a table."""
-    expected: str
-    """What its value must be."""
-    default: str
-    """Its default, as text."""
-    example: str
-    """A value as TOML."""
-    read: Callable[[object, Path], Any]
-    """Turn a value, as TOML or text, into that of the field; relative paths begin at a folder. Raises `WrongError`."""
-
-    @property
-    def name(self) -> str:
-        """Field of `Config`."""
-        return self.key.replace(".", "_")
-
-    @property
-    def variable(self) -> str:
-        """Environment variable that overrides the file."""
-        return "RUSTNET_" + self.name.upper()
-
-
 def _path(value: object, folder: Path) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise WrongError
@@ -91,30 +68,6 @@ def _workers(value: object, _folder: Path) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_WORKERS:
         raise WrongError
     return value
-
-
-def _color(value: object, _folder: Path) -> Color:
-    if value == "auto" or value == "always" or value == "never":  # noqa: PLR1714 -- narrows the type
-        return value
-    raise WrongError(nearest(str(value), ("auto", "always", "never")))
-
-
-def _language(value: object, _folder: Path) -> str:
-    if isinstance(value, str) and value in ("auto", *LANGUAGES):
-        return value
-    raise WrongError(nearest(str(value), ("auto", *LANGUAGES)))
-
-
-def _redact_mode(value: object, _folder: Path) -> RedactMode:
-    if value == "off" or value == "on" or value == "always":  # noqa: PLR1714 -- narrows the type
-        return value
-    raise WrongError(nearest(str(value), ("off", "on", "always")))
-
-
-def _redact_policy(value: object, _folder: Path) -> str:
-    if isinstance(value, str) and value in REDACT_POLICIES:
-        return value
-    raise WrongError(nearest(str(value), REDACT_POLICIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +141,27 @@ class Config:
     browser_accessible: bool = False
     """For screen readers: no block or braille graphics, states in words, and nothing that refreshes by itself."""
 
+    alerts_enabled: tuple[str, ...] = ()
+    """Alerts of every replay and live run: names, with parameters of their own after a colon, or all. docs/alerts.md
+    lists them. --alert adds some, --no-alerts has none.
+    """
+    alerts_folder: Path | None = None
+    """Folder of your own alerts (files NAME.toml); none: the folder alerts next to the usual configuration file, if
+    there is one.
+    """
+    alerts_baseline: Path | None = None
+    """Session whose programs, countries, services … are not new to alerts."""
+    alerts_command: tuple[str, ...] = ()
+    """Program that is run for each alert, without a shell, with your rights and never root's; it gets the alert as JSON
+    on its standard input.
+    """
+    alerts_webhook: str = ""
+    """Address to which each alert is posted as JSON. What an alert states of the traffic then leaves this machine."""
+    alerts_desktop: bool = False
+    """Whether alerts are shown as notifications of the desktop."""
+    alerts_least: str = "low"
+    """Least severity of the alerts that the program, the address and the desktop get."""
+
 
 _ZONES = N_('the name of a time zone ("Europe/Berlin", "UTC", "local") or an offset ("+02:00")')
 _DATABASE = N_("the path of an .mmdb file")
@@ -197,16 +171,24 @@ SETTINGS: dict[str, Setting] = {
     setting.key: setting
     for setting in (
         Setting("timezone", _ZONES, "UTC", '"Europe/Berlin"', time_zone),
-        Setting("color", N_('"auto", "always" or "never"'), "auto", '"never"', _color),
-        Setting("language", N_('"auto", "de", "en", "es", "fr", "ja" or "zh_CN"'), "auto", '"de"', _language),
+        Setting("color", N_('"auto", "always" or "never"'), "auto", '"never"', one_of("auto", "always", "never")),
+        Setting(
+            "language",
+            N_('"auto", "de", "en", "es", "fr", "ja" or "zh_CN"'),
+            "auto",
+            '"de"',
+            one_of("auto", *LANGUAGES),
+        ),
         Setting("workers", N_('a number from 0 to 64, or "auto"'), "auto", "4", _workers),
         Setting("queries", N_("the path of a folder"), "none", '"~/rustnet/queries"', _path),
         Setting("interfaces", N_("a table of interfaces and names"), "none", '{ eth0 = "uplink" }', texts_by_name),
         Setting("geo.country", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-Country.mmdb"', _path),
         Setting("geo.city", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-City.mmdb"', _path),
         Setting("geo.asn", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-ASN.mmdb"', _path),
-        Setting("redact.mode", N_('"off", "on" or "always"'), "off", '"always"', _redact_mode),
-        Setting("redact.policy", N_('"share", "strict" or "timing-only"'), "share", '"strict"', _redact_policy),
+        Setting("redact.mode", N_('"off", "on" or "always"'), "off", '"always"', one_of("off", "on", "always")),
+        Setting(
+            "redact.policy", N_('"share", "strict" or "timing-only"'), "share", '"strict"', one_of(*REDACT_POLICIES)
+        ),
         Setting("redact.key_file", N_("the path of a file"), "none", '"~/.config/rustnet/redaction.key"', _path),
         Setting("browser.theme", N_("the name of a theme"), "muted", '"nord"', word),
         Setting("browser.colors", N_("a table of names and colours"), "none", '{ accent = "#ffaf00" }', texts_by_name),
@@ -217,6 +199,25 @@ SETTINGS: dict[str, Setting] = {
         Setting("browser.widths", N_("a table of columns and widths"), "none", "{ remote = 40 }", numbers_by_name),
         Setting("browser.keys", N_("a table of actions and keys"), "none", '{ "sort.next" = "Z" }', texts_by_name),
         Setting("browser.accessible", N_("true or false"), "false", "true", flag),
+        Setting("alerts.enabled", N_("a list of alerts"), "none", '["scan", "new-process:warm-up=5m"]', texts),
+        Setting("alerts.folder", N_("the path of a folder"), "none", '"~/rustnet/alerts"', _path),
+        Setting("alerts.baseline", N_("the path of a session"), "none", '"~/rustnet/usual.duckdb"', _path),
+        Setting(
+            "alerts.command",
+            N_("a program and its arguments, as a list"),
+            "none",
+            '["/usr/local/bin/page-me", "--quiet"]',
+            texts,
+        ),
+        Setting(
+            "alerts.webhook",
+            N_("an address that begins with https:// or http://"),
+            "none",
+            '"https://chat.example/hooks/rustnet"',
+            web_address,
+        ),
+        Setting("alerts.desktop", N_("true or false"), "false", "true", flag),
+        Setting("alerts.least", N_('"low", "medium" or "high"'), "low", '"high"', one_of("low", "medium", "high")),
     )
 }
 """All settings by key, in the order in which they are shown."""

@@ -1,10 +1,13 @@
-"""Readers of the values of settings: from TOML, or from the text of a flag or a variable."""
+"""Settings, and readers of their values: from TOML, or from the text of a flag or a variable."""
 
 import datetime as dt
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 LONGEST = 1000
 """Most characters of a text."""
@@ -15,6 +18,32 @@ WIDEST = 500
 
 class WrongError(ValueError):
     """A value that a setting cannot have; its text is the nearest one that it can have, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key: how it is called, read and described."""
+
+    key: str
+    """Name in the file; a dot stands for a table."""
+    expected: str
+    """What its value must be."""
+    default: str
+    """Its default, as text."""
+    example: str
+    """A value as TOML."""
+    read: Callable[[object, Path], Any]
+    """Turn a value, as TOML or text, into that of the field; relative paths begin at a folder. Raises `WrongError`."""
+
+    @property
+    def name(self) -> str:
+        """Field of `Config`."""
+        return self.key.replace(".", "_")
+
+    @property
+    def variable(self) -> str:
+        """Environment variable that overrides the file."""
+        return "RUSTNET_" + self.name.upper()
 
 
 def nearest(text: str, known: Iterable[str]) -> str:
@@ -40,6 +69,30 @@ def flag(value: object, _folder: Path) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false", "1", "0", "yes", "no"):
         return value.lower() in ("true", "1", "yes")
     raise WrongError
+
+
+def one_of(*words: str) -> Callable[[object, Path], str]:
+    """Return a reader of one of these words."""
+
+    def read(value: object, _folder: Path) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise WrongError(nearest(str(value), words))
+
+    return read
+
+
+def web_address(value: object, _folder: Path) -> str:
+    """Read an address of HTTP; an empty text is none."""
+    text = word(value, _folder)
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise WrongError from None
+    if text and not (valid and text.isascii() and " " not in text):
+        raise WrongError
+    return text
 
 
 def texts(value: object, folder: Path) -> tuple[str, ...]:

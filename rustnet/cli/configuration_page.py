@@ -5,7 +5,8 @@
 
 import sys
 
-from rustnet.config import SETTINGS, Config, Setting
+from rustnet.config import SETTINGS, Config
+from rustnet.config_values import Setting
 from rustnet.i18n import _
 from rustnet.records import field_docs
 
@@ -65,6 +66,7 @@ FLAGS = {
     "geo.country": "replay, refresh --geoip-country",
     "geo.city": "replay, refresh --geoip-city",
     "geo.asn": "replay, refresh --geoip-asn",
+    "alerts.enabled": "replay --alert",
 }
 """Flags by the key that they override."""
 

@@ -1,12 +1,16 @@
 """`Options` of an ingest run."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rustnet.enrich.geofiles import GeoFiles
 from rustnet.ingest.joining import Join
+from rustnet.ingest.recording import Recording
 from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
+
+if TYPE_CHECKING:
+    from rustnet.alerts.plan import AlertPlan
 
 __all__ = ["GeoFiles", "Limits", "Options"]
 
@@ -48,6 +52,16 @@ class Options:
     """Packets come from interfaces."""
     sandbox: Literal["on", "off", "strict"] = "on"
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
+    recordings: tuple[Recording, ...] = ()
+    """Files that the packets are written to; rows of live packets name those of the first."""
+    json_log: str | None = None
+    """File that the events of connections are appended to."""
+    replace: bool = False
+    """Files with the names of ``recordings`` are replaced."""
+    group: int | None = None
+    """Group that may read what is written beside the session."""
+    alerts: "AlertPlan | None" = None
+    """What is raised at the end, and while a paced capture is read."""
     answer_at_once: bool = False
     """Answer readers from the beginning; otherwise once the run has taken longer than most do."""
 

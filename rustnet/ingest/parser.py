@@ -15,6 +15,8 @@ from rustnet.ingest.capture import LIVE, Analyser, CaptureIngest, Outcome
 from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Outlet
+from rustnet.ingest.recorder import Recorder
+from rustnet.ingest.recording import Segments
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.ring_socket import RingInterface
 from rustnet.sandbox import Layer
@@ -58,6 +60,8 @@ class Parser(Protocol):
 
     layers: list[Layer]
     """What confines the process that parses; known once an input is open."""
+    segments: Segments | None
+    """Opens the files that packets are recorded to, if they are; to be set before an input is parsed."""
 
     def peek(self, path: str, file: FileIO) -> Beginning | None:
         """Read the first packet of a file; None without one. Raises `InputError`. Takes over ``file``."""
@@ -71,8 +75,8 @@ class Parser(Protocol):
     def add(self, path: str, file: FileIO, hashed_elsewhere: bool) -> Input:
         """Recognise a file that is merged with the open input; like `open`."""
 
-    def open_rings(self, rings: Sequence[tuple[int, RingInterface]]) -> Input:
-        """Read packets from rings; raises `InputError`. Takes over the descriptors."""
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]], name: str) -> Input:
+        """Read packets of rings, also of those that come later; raises `InputError`. Takes over the descriptors."""
 
     def add_ring(self, descriptor: int, interface: RingInterface) -> None:
         """Read also the ring of an interface that has appeared; from any thread. Takes over the descriptor."""
@@ -98,6 +102,7 @@ class LocalParser:
 
     def __init__(self, options: Options, stop: StopToken, cores: int = 1, layers: Sequence[Layer] = ()) -> None:
         self.layers = list(layers)
+        self.segments: Segments | None = None
         self.options = options
         self.stop = stop
         self.cores = cores
@@ -149,18 +154,14 @@ class LocalParser:
         self.sources.append(source)
         return Input(source.info.kind, source.info.format)
 
-    def open_rings(self, rings: Sequence[tuple[int, RingInterface]]) -> Input:
-        """Map the rings, and start workers if they were asked for."""
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]], name: str) -> Input:
+        """Map the rings."""
         self.skip()
-        options = self.options
-        if self.workers is None and options.workers and self.cores:
-            self._start_worker_processes(options.workers)
-        descriptors, interfaces = zip(*rings, strict=True)
+        descriptors, interfaces = [ring[0] for ring in rings], [ring[1] for ring in rings]
         try:
-            self.rings = RingSource(descriptors, interfaces, self.stop.is_set, directions=True)
+            self.rings = RingSource(descriptors, interfaces, self.stop.is_set, True, self.more_rings, name)
         except (OSError, ValueError) as error:
-            names = ", ".join(each.name for each in interfaces)
-            raise InputError("the rings of {names} cannot be read: {reason}", names=names, reason=error) from error
+            raise InputError("the rings of {names} cannot be read: {reason}", names=name, reason=error) from error
         return Input(LIVE, LIVE)
 
     def add_ring(self, descriptor: int, interface: RingInterface) -> None:
@@ -209,18 +210,14 @@ class LocalParser:
             return
         count = worker_count(options.workers, self.cores, lambda: is_dense(file, rest_bytes))
         if count:
-            self._start_worker_processes(count)
-
-    def _start_worker_processes(self, count: int) -> None:
-        options = self.options
-        self.workers = Workers(
-            count,
-            options.dissect,
-            options.cadence,
-            self.stop.is_set,
-            drop_duplicates=options.drop_duplicates,
-            layers=self.layers,
-        )
+            self.workers = Workers(
+                count,
+                options.dissect,
+                options.cadence,
+                self.stop.is_set,
+                drop_duplicates=options.drop_duplicates,
+                layers=self.layers,
+            )
 
     def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:
         """Parse the open input."""
@@ -243,7 +240,10 @@ class LocalParser:
             analysis = self.workers.begin(capture.capture_id, first_flow, outlet.put)
             source.ring = self.workers.ring
         try:
-            return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence).run()
+            recorder = None
+            if self.segments is not None and options.recordings:
+                recorder = Recorder(options.recordings, self.segments, source, self.stop.new_segment)
+            return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence, recorder).run()
         finally:
             source.close()
             self.skip()

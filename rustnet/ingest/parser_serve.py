@@ -22,6 +22,7 @@ from rustnet.ingest.encoding_statements import encode_statements
 from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
 from rustnet.ingest.parser import Following, Input, LocalParser
+from rustnet.ingest.recording import Ended
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Sender
 from rustnet.probe.ring_socket import RingInterface
@@ -134,6 +135,7 @@ def serve(
     commands = Commands(connection)
     parser = LocalParser(options, stop, cores, layers)
     parser.more_rings = commands.take_rings
+    parser.segments = AskedSegments(commands, sender)
     inputs = 0
     try:
         while True:
@@ -144,7 +146,7 @@ def serve(
                     gc.collect()
                 _answer(sender, partial(getattr(parser, kind), values[0], FileIO(files[0]), *values[1:]))
             elif kind == "rings":
-                _answer(sender, partial(parser.open_rings, commands.take_rings()))
+                _answer(sender, partial(parser.open_rings, commands.take_rings(), values[0]))
             elif kind == "run":
                 outlet = SenderOutlet(sender, values[0][0], crowded)
                 following = _following(commands, sender) if values[2] else None
@@ -180,6 +182,26 @@ def _following(commands: Commands, sender: Sender) -> Following:
         return (command[1], FileIO(files[0]), command[2]) if command[0] == "file" else None
 
     return next_file
+
+
+class AskedSegments:
+    """Asks the other process for the files of recordings (`Segments`)."""
+
+    def __init__(self, commands: Commands, sender: Sender) -> None:
+        self._commands = commands
+        self._sender = sender
+
+    def next(self, recording: int, ts: int, packet: int, ended: Ended | None) -> FileIO:
+        """Ask for the next segment."""
+        self._sender.send(dumps(["next segment", recording, ts, packet, None if ended is None else [*astuple(ended)]]))
+        command, files = self._commands.next()
+        if command[0] != "segment":
+            raise InputError("{sentence}", sentence=command[1])
+        return FileIO(files[0], "wb")
+
+    def end(self, recording: int, ended: Ended, problem: str) -> None:
+        """Send what was written to the last segment."""
+        self._sender.send(dumps(["segment ended", recording, [*astuple(ended)], problem]))
 
 
 def _run(

@@ -56,6 +56,7 @@ RANKS: dict[tuple[str, str], int] = {
     ("osquery-socket-events", "bind"): 40,
     ("osquery-socket-events", ANY): 62,
     ("osquery-open-sockets", ANY): 26,
+    ("rustnet-sidecar", "ebpf"): 17,
     ("rustnet-sidecar", "exact-tuple"): 20,
     ("rustnet-sidecar", "procfs-exact"): 21,
     ("rustnet-sidecar", "wildcard-local-address"): 30,

@@ -108,7 +108,7 @@ class SavedQuery:
                 raise UsageError(
                     "query {name}: {name2}",
                     name=self.name,
-                    name2=_unknown(name, known, N_("unknown parameter {name!r}: {hint}")),
+                    name2=unknown(name, known, N_("unknown parameter {name!r}: {hint}")),
                 )
         bound: dict[str, object] = {}
         for parameter in self.parameters:
@@ -317,7 +317,7 @@ def find(name: str, folders: Iterable[Path] | None = None) -> SavedQuery:
     query = known.get(name)
     if query is None:
         raise UsageError(
-            "{name}; --list shows them all", name=_unknown(name, known, N_("unknown saved query {name!r}: {hint}"))
+            "{name}; --list shows them all", name=unknown(name, known, N_("unknown saved query {name!r}: {hint}"))
         )
     return query
 
@@ -397,7 +397,7 @@ def _parameter(query: str, text: str) -> Parameter:
     return parameter
 
 
-def _unknown(name: str, known: Mapping[str, object], words: str) -> Phrase:
+def unknown(name: str, known: Mapping[str, object], words: str) -> Phrase:
     """``words`` with the name and the nearest one, else some that there are."""
     near = difflib.get_close_matches(name, known, 1, 0.5)
     if near:

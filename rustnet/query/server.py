@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,6 +248,12 @@ class SessionServer:
         if not stat.S_ISSOCK(status.st_mode) or status.st_uid not in (os.geteuid(), 0):
             raise SessionError("{path}: readers cannot be answered: another file has this name", path=self.path)
         self.path.unlink()
+
+    @contextlib.contextmanager
+    def own_questions(self) -> Iterator[CursorSession]:
+        """Ask questions of this process within the block: with the priority, and in the memory, of readers."""
+        with self._memory:
+            yield self._session
 
     def interrupt_all(self) -> int:
         """Stop every current query, so that the writer gets the memory; returns their number."""

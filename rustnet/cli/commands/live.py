@@ -4,16 +4,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rustnet.cli.alert_options import alert_options
 from rustnet.cli.geo_options import geo_options
+from rustnet.cli.live_line import LiveLine
 from rustnet.cli.living import Live
 from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
 from rustnet.cli.outputs import check_session, group_option
+from rustnet.cli.recording_options import Recorded, recording_options
 from rustnet.cli.replaying import interactive
-from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
+from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
+    from rustnet.alerts.plan import AlertPlan
     from rustnet.ingest.options import GeoFiles
 
 LEAST_RING, MOST_RING = 1, 1024
@@ -49,13 +53,16 @@ LEAST_RING, MOST_RING = 1, 1024
 @click.option("--full-cmdline", is_flag=True, help=_("Do not hide what looks like a secret in command lines."))
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="N", help=_("Stop after N seconds."))
 @click.option("--packets", type=click.IntRange(1), metavar="N", help=_("Stop after N packets."))
+@recording_options
+@click.option(
+    "--metrics", metavar="FILE|unix:PATH",
+    help=_("Write Prometheus metrics to FILE each second, or answer them on a Unix socket."),
+)  # fmt: skip
+@alert_options
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
-@click.option(
-    "--workers", type=click.IntRange(0, 64), metavar="N", default=0, show_default=True,
-    help=_("Number of analysis processes; 0 analyses in the process that reads."),
-)  # fmt: skip
 @sandbox_options
+@user_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary at the end, also on a terminal."))
@@ -77,11 +84,15 @@ def command(
     full_cmdline: bool,
     duration: float | None,
     packets: int | None,
+    recorded: Recorded,
+    metrics: str | None,
+    alerts: "AlertPlan | None",
     geo: "GeoFiles",
     no_dissect: bool,
-    workers: int,
     no_sandbox: bool,
     sandbox_strict: bool,
+    no_uid_drop: bool,
+    drop_to: str | None,
     strict: bool,
     as_json: bool,
     no_tui: bool,
@@ -90,6 +101,7 @@ def command(
 ) -> int:
     """Capture, and browse the session or print the summary."""
     sandbox = sandbox_mode(no_sandbox, sandbox_strict)
+    check_user_options(no_uid_drop, drop_to, sandbox_strict)
     check_session(db, (), geo.paths)
     browsing = not (no_tui or as_json) and interactive(())
     from rustnet.ingest.live_open import LiveOptions  # noqa: PLC0415 -- the whole engine
@@ -99,13 +111,28 @@ def command(
         discover=False,
         strict_parsers=state.debug,
         dissect=not no_dissect,
-        workers=workers,
+        workers=0,
         geo=geo,
         limits=Limits(packets, None, duration),
         sandbox=sandbox,
         live=True,
         answer_at_once=True,
+        alerts=alerts,
+        **recorded.options(),
     )
-    live = LiveOptions(interfaces, expression, snaplen, ring << 20, promiscuous, not no_processes, full_cmdline)
-    run = Live(live, db, options, strict, top, as_json, redact)
+    live = LiveOptions(
+        interfaces,
+        expression,
+        snaplen,
+        ring << 20,
+        promiscuous,
+        not no_processes,
+        full_cmdline,
+        sandbox=sandbox,
+        drop_user=not no_uid_drop,
+        drop_to=drop_to,
+        groups=() if state.group is None else (state.group,),
+    )
+    line = LiveLine(accessible=state.config.browser_accessible, color=state.config.color)
+    run = Live(live, db, options, strict, top, as_json, redact, metrics, line)
     return run.on_screen(state) if browsing else run.run()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from rustnet.cli.alert_options import alert_options
 from rustnet.cli.geo_options import geo_options
 from rustnet.cli.input_limits import input_limit_options, speed_factor
 from rustnet.cli.main import State
@@ -17,6 +18,7 @@ from rustnet.errors import UsageError
 from rustnet.i18n import _
 
 if TYPE_CHECKING:
+    from rustnet.alerts.plan import AlertPlan
     from rustnet.ingest.options import GeoFiles
 
 
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @several_files_options
 @input_limit_options
+@alert_options
 @sandbox_options
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
@@ -69,6 +72,7 @@ def command(
     no_sidecar: bool,
     sidecar_offset: 'float | Literal["auto"] | None',
     geo: "GeoFiles",
+    alerts: "AlertPlan | None",
     no_dissect: bool,
     drop_duplicates: bool,
     again: bool,
@@ -120,6 +124,7 @@ def command(
         geo=geo,
         limits=Limits(max_packets, max_bytes, max_seconds),
         sandbox=sandbox,
+        alerts=alerts,
     )
     replay = Replay(files, db, options, tool, strict, top, as_json, redact)
     return replay.on_screen(state) if browsing else replay.run()

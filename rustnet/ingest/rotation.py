@@ -41,7 +41,6 @@ class Turn:
         self._rotations = rotations
         self._seen = rotations.count
 
-    @property
     def due(self) -> bool:
         """Whether new files were requested since the last `take`."""
         return self._rotations.count != self._seen

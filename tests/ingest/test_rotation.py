@@ -18,13 +18,13 @@ def test_each_notices_a_request_once() -> None:
     rotations = Rotations()
     rotations.request()
     one, other = rotations.turn(), rotations.turn()
-    assert not one.due, "an earlier request is for others"
+    assert not one.due(), "an earlier request is for others"
     rotations.request()
     rotations.request()
-    assert one.due
+    assert one.due()
     assert one.take()
     assert not one.take()
-    assert not one.due
+    assert not one.due()
     assert other.take()
 
 
@@ -35,7 +35,7 @@ def test_a_process_that_was_forked_notices_it() -> None:
     pid = os.fork()
     if not pid:
         os.read(told, 1)
-        os._exit(0 if turn.take() and not turn.due else 1)
+        os._exit(0 if turn.take() and not turn.due() else 1)
     rotations.request()
     os.write(tell, b"!")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

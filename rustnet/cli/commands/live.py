@@ -15,6 +15,7 @@ from rustnet.cli.recording_options import Recorded, recording_options
 from rustnet.cli.replaying import interactive
 from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
 from rustnet.i18n import _
+from rustnet.probe.helper import SOCKET
 
 if TYPE_CHECKING:
     from rustnet.alerts.plan import AlertPlan
@@ -66,6 +67,10 @@ LEAST_RING, MOST_RING = 1, 1024
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @sandbox_options
 @user_options
+@click.option(
+    "--helper", metavar="SOCKET", default=SOCKET, show_default=True,
+    help=_("Without the privilege to capture, let this helper open the capture sockets (see rustnet helper)."),
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary at the end, also on a terminal."))
@@ -96,6 +101,7 @@ def command(
     sandbox_strict: bool,
     no_uid_drop: bool,
     drop_to: str | None,
+    helper: str,
     strict: bool,
     as_json: bool,
     no_tui: bool,
@@ -135,6 +141,7 @@ def command(
         drop_user=not no_uid_drop,
         drop_to=drop_to,
         groups=() if state.group is None else (state.group,),
+        helper=helper,
     )
     line = LiveLine(accessible=state.config.browser_accessible, color=state.config.color)
     run = Live(live, db, options, strict, top, as_json, redact, metrics, line)

@@ -1,12 +1,9 @@
 """A live run: packets of interfaces are stored until it is stopped, while the browser or a line shows how it goes."""
 
-import contextlib
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from rustnet.cli.ingesting import print_problems, print_summary, session_path
@@ -14,6 +11,7 @@ from rustnet.cli.live_line import LiveLine
 from rustnet.cli.main import State
 from rustnet.cli.oneshot import collected, stopped_by_signals
 from rustnet.cli.outputs import share
+from rustnet.cli.rotating import rotated_by_hangup
 from rustnet.errors import ExitCode, RustnetError
 
 if TYPE_CHECKING:
@@ -22,31 +20,8 @@ if TYPE_CHECKING:
     from rustnet.ingest.live_run import Rings
     from rustnet.ingest.options import Options
     from rustnet.ingest.report import Progress, Report
-    from rustnet.ingest.stop import StopToken
     from rustnet.query.session import Session
     from rustnet.query.summary import Summary
-
-
-@contextlib.contextmanager
-def _rotated_by_hangup(stop: "StopToken") -> Iterator[None]:
-    """Without a terminal, SIGHUP begins new files of what is written beside the session; with one, it stops the run."""
-    number = getattr(signal, "SIGHUP", None)
-    if number is None:
-        yield
-        return
-    with_terminal = sys.stderr.isatty()
-
-    def hang_up(_number: int, _frame: FrameType | None) -> None:
-        if with_terminal:
-            stop.set()
-        else:
-            stop.rotate()
-
-    previous = signal.signal(number, hang_up)
-    try:
-        yield
-    finally:
-        signal.signal(number, previous)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +104,7 @@ class Live:
             watchers.append(open_metrics(self.metrics, [session], self.options.group))
         if line and sys.stderr.isatty():
             watchers.append(self.live_line)
-        with stopped_by_signals(scratch) as stop, collected(), _rotated_by_hangup(stop):
+        with stopped_by_signals(scratch) as stop, collected(), rotated_by_hangup(stop):
             rings.confining.scratch = None if self.db else str(Path(session).parent)
             return capture_live(rings, session, options, watcher, ask, stop, watchers)
 

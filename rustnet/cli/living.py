@@ -1,17 +1,20 @@
 """A live run: packets of interfaces are stored until it is stopped, while the browser or a line shows how it goes."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.cli.ingesting import print_problems, print_summary, session_path
+from rustnet.cli.live_line import LiveLine
 from rustnet.cli.main import State
 from rustnet.cli.oneshot import collected, stopped_by_signals
 from rustnet.cli.outputs import share
 from rustnet.errors import ExitCode, RustnetError
 
 if TYPE_CHECKING:
+    from rustnet.ingest.live_monitor import Watcher
     from rustnet.ingest.live_open import LiveOptions
     from rustnet.ingest.live_run import Rings
     from rustnet.ingest.options import Options
@@ -31,9 +34,15 @@ class Live:
     top: int
     as_json: bool
     redact: bool
+    metrics: str | None
+    """Where metrics go: a file, or ``unix:`` and the path of a socket."""
+    live_line: LiveLine
+    """The line on a terminal."""
 
     def run(self) -> ExitCode:
         """Capture until a signal or a limit, then print the summary."""
+        from rustnet.ingest.live_open import open_live, own_folder  # noqa: PLC0415 -- the whole engine
+
         summaries: list[Summary] = []
 
         def ask(reader: "Session") -> None:
@@ -44,10 +53,13 @@ class Live:
             except RustnetError:  # asked again below, of a reader that needs less memory
                 return
 
-        rings = self.opened()
+        rings = open_live(self.live)
         with session_path(self.db) as session:
             scratch = None if self.db else Path(session).parent
-            report = self.capture(rings, session, self.options, ask=ask, scratch=scratch)
+            if scratch is not None:
+                own_folder(str(scratch), rings)
+            rings.confining.drop()
+            report = self.capture(rings, session, self.options, ask=ask, scratch=scratch, line=True)
             self.follow_up(report)
             if report.captures:
                 summary = summaries[0] if summaries else None
@@ -57,8 +69,10 @@ class Live:
     def on_screen(self, state: State) -> int:
         """Capture in another process, and browse the session meanwhile."""
         from rustnet.cli.browsing import browse_replay  # noqa: PLC0415 -- on a terminal only
+        from rustnet.ingest.live_open import open_live  # noqa: PLC0415
 
-        rings = self.opened()
+        rings = open_live(self.live)
+        rings.confining.drop()
 
         def write(session: str, watcher: "Callable[[Progress], None]") -> tuple[ExitCode, bool]:
             options = replace(self.options, answer_at_once=True)
@@ -67,12 +81,6 @@ class Live:
             return report.exit_code(self.strict), bool(report.captures)
 
         return browse_replay(write, (rings.name,), self.db, state, redact=self.redact, live=True)
-
-    def opened(self) -> "Rings":
-        """Open the rings, and give up the privileges that this needed."""
-        from rustnet.ingest.live_open import open_live  # noqa: PLC0415 -- the whole engine
-
-        return open_live(self.live, self.options.sandbox)
 
     def capture(
         self,
@@ -83,14 +91,21 @@ class Live:
         watcher: "Callable[[Progress], None] | None" = None,
         ask: "Callable[[Session], None] | None" = None,
         scratch: Path | None = None,
+        line: bool = False,
     ) -> "Report":
-        """Capture into the session until a signal or a limit."""
+        """Capture into the session until a signal or a limit. ``line``: show on a terminal how it stands."""
         from rustnet.ingest.live_run import capture_live  # noqa: PLC0415
 
-        if rings.confining is not None and scratch is not None:
-            rings.confining.scratch = str(scratch)
+        watchers: list[Watcher] = []
+        if self.metrics is not None:
+            from rustnet.ingest.metrics import open_metrics  # noqa: PLC0415 -- only if asked for
+
+            watchers.append(open_metrics(self.metrics, [session], self.options.group))
+        if line and sys.stderr.isatty():
+            watchers.append(self.live_line)
         with stopped_by_signals(scratch) as stop, collected():
-            return capture_live(rings, session, options, watcher, ask, stop)
+            rings.confining.scratch = None if self.db else str(Path(session).parent)
+            return capture_live(rings, session, options, watcher, ask, stop, watchers)
 
     def follow_up(self, report: "Report") -> None:
         """Do what comes after a run."""

@@ -2,18 +2,22 @@
 
 import errno
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
-from rustnet.errors import RustnetError, UsageError
-from rustnet.ingest.live_confining import Confining, Sandbox
+from rustnet.errors import RustnetError
+from rustnet.i18n import _
+from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_run import Rings
-from rustnet.probe.live import OpenError, Request, hardware_type, start_probe
-from rustnet.probe.ring_socket import ETHERNET, LINK_TYPES, RAW, RING_BYTES, Program, present_interfaces
-from rustnet.sources.bpf import compile_filter
+from rustnet.probe.live import OpenError, Request, start_probe
+from rustnet.probe.ring_socket import RING_BYTES, hardware_type, link_type, ring_bytes
+from rustnet.sandbox.users import is_root
+from rustnet.sources.bpf import compile_filters
+from rustnet.sources.interfaces import ANY, resolve
 
-USUAL_LINKS = (ETHERNET, RAW)
-"""Link types for which a filter is compiled although no chosen interface has them: one may appear."""
+EXPECTED = 8
+"""Interfaces among which the memory of rings is divided at least where all are captured: more may appear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,66 +31,59 @@ class LiveOptions:
     snaplen: int = 0
     """Bytes kept of a packet; 0: all."""
     ring_bytes: int = RING_BYTES
-    """Size of each interface's ring."""
+    """Size of each interface's ring; less where all interfaces are captured and these are many."""
     promiscuous: bool = False
-    processes: bool = True
-    """Record which process owns which flow."""
+    attribution: Literal["auto", "sock_diag", "none"] = "auto"
+    """How to learn which process owns which flow; ``auto``: by eBPF, else by sock_diag."""
     full_command_lines: bool = False
     """Do not hide what looks like a secret in command lines."""
+    sandbox: Literal["on", "off", "strict"] = "on"
+    """Whether the probe and the process that holds the session are confined."""
     drop_user: bool = True
-    """Root becomes the user who called the program."""
+    """Whether to become another user than root once the rings are open."""
     drop_to: str | None = None
-    """Name or number of the user that root becomes instead."""
+    """Name or number of that user; None: who called sudo."""
     groups: tuple[int, ...] = ()
     """Further groups that are kept."""
-    notes: list[str] = field(default_factory=list)
 
 
-def open_live(options: LiveOptions, sandbox: Sandbox = "on") -> Rings:
-    """Open the rings, with a probe that goes on, and give up the privilege to capture, which this needs.
+def open_live(options: LiveOptions) -> Rings:
+    """Open the rings, with a probe that goes on; needs the privilege to capture.
 
     Raises `UsageError` for unknown interfaces or a wrong filter, `RustnetError` without the privilege.
     """
-    confining = Confining(sandbox, options.drop_user, options.drop_to, options.groups)
-    names = chosen(options.interfaces)
+    choice = resolve(options.interfaces)
+    programs = compile_filters(
+        options.filter, {name: hardware_type(name) for name in choice.names}, partly=choice.everything
+    )
+    names = [name for name in choice.names if not programs or link_type(hardware_type(name)) in programs]
+    size = options.ring_bytes
+    if choice.everything:
+        size = min(size, ring_bytes(max(len(names), EXPECTED)))
+    confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
     request = Request(
         tuple(names),
-        programs(options.filter, names),
+        programs,
         options.snaplen,
-        options.ring_bytes,
+        size,
         options.promiscuous,
-        options.processes,
+        options.attribution,
         options.full_command_lines,
+        everything=choice.everything,
     )
     try:
         probe = confining.start(partial(start_probe, request))
     except OpenError as error:
         raise refused(error) from None
-    try:
-        confining.drop()
-    except BaseException:
-        probe.close()
-        raise
-    return Rings(tuple(probe.rings), probe, confining)
+    name = ANY if choice.everything else ",".join(choice.names)
+    return Rings(name, tuple(probe.rings), probe, confining, [words.sentence(_) for words in choice.notes])
 
 
-def chosen(names: tuple[str, ...]) -> list[str]:
-    """Interfaces to capture from. Raises `UsageError`."""
-    present = present_interfaces()
-    for name in names:
-        if name not in present:
-            raise UsageError(
-                "there is no interface {name}; there are {names}", name=name, names=", ".join(sorted(present))
-            )
-    return list(dict.fromkeys(names))
-
-
-def programs(expression: str, names: list[str]) -> dict[int, Program]:
-    """The filter by link type. Raises `UsageError`."""
-    if not expression.strip():
-        return {}
-    links = {LINK_TYPES.get(hardware_type(name), RAW): name for name in names}
-    return {link: compile_filter(expression, link, links.get(link)) for link in (*links, *USUAL_LINKS)}
+def own_folder(folder: str, rings: Rings) -> None:
+    """Give a directory that root made to the user that this process has become or becomes."""
+    user = rings.confining.user
+    if user is not None and rings.confining.drop_user and is_root():
+        os.chown(folder, user.number, user.group)
 
 
 def refused(error: OpenError) -> RustnetError:

@@ -5,7 +5,8 @@ probe ── rings ─► parser ─► checked rows ─► writer
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rustnet.enrich import geofiles
@@ -13,8 +14,12 @@ from rustnet.filenames import as_text
 from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
+from rustnet.ingest.live_claims import LiveClaims
 from rustnet.ingest.live_confining import Confining
+from rustnet.ingest.live_monitor import LiveMonitor, Watcher
+from rustnet.ingest.machine_rows import MachineRows
 from rustnet.ingest.options import Options
+from rustnet.ingest.outlet import Report as Reporter
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
 from rustnet.ingest.report import Progress, Report
@@ -22,8 +27,10 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
+from rustnet.store.batches import Batch, Columns
 from rustnet.store.items import OnFlush
 from rustnet.store.tables import Capture, Confinement
+from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -35,15 +42,13 @@ PROBE_ENDED = N_("the process that reads process and socket tables ended; owners
 class Rings:
     """What a live run reads: rings with their descriptors, and the probe that opened them, if it still works."""
 
+    name: str
+    """Names of the interfaces, with commas."""
     rings: Sequence[tuple[int, RingInterface]]
-    probe: Probe | None = None
-    confining: Confining | None = None
-    """Confines this process once the others are started; None: it stays as it is."""
-
-    @property
-    def name(self) -> str:
-        """Names of the interfaces, with commas."""
-        return ",".join(interface.name for _descriptor, interface in self.rings)
+    probe: Probe | None
+    confining: Confining
+    notes: list[str] = field(default_factory=list)
+    """Sentences about the choice of interfaces."""
 
 
 def capture_live(
@@ -53,13 +58,16 @@ def capture_live(
     progress: Callable[[Progress], None] | None = None,
     ask: "Callable[[Session], None] | None" = None,
     stop: StopToken | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> Report:
     """Read rings into a session until ``stop`` is set, a limit is reached or no interface is left.
 
-    The rest is as in `rustnet.ingest.road.ingest`. The process that calls this has one thread.
+    Each of ``watchers`` gets a state every second. The rest is as in `rustnet.ingest.road.ingest`. The process that
+    calls this has one thread.
     """
-    run = LiveRun(rings, session, options, progress, stop or StopToken())
+    run = LiveRun(rings, session, options, progress, stop or StopToken(), watchers)
     try:
+        run.open_exports()
         run.captures()
         run.passes(ask)
     finally:
@@ -70,8 +78,36 @@ def capture_live(
     return run.report
 
 
+class LiveOutlet(WriterOutlet):
+    """Passes rows about the machine to the writer along with those of packets."""
+
+    def __init__(
+        self, writer: Writer, capture_id: int, report: Reporter | None, machine: MachineRows, monitor: LiveMonitor
+    ) -> None:
+        super().__init__(writer, capture_id, report)
+        self.machine = machine
+        self.monitor = monitor
+
+    def flush(self, capture: Capture, batches: list[Batch], open_flows: list[Columns]) -> None:
+        """Pass a flush to the writer."""
+        self.monitor.take(batches)
+        super().flush(capture, [*batches, *self.machine.take()], open_flows)
+
+    def put(self, batches: list[Batch], last: bool = False) -> None:
+        """Pass batches to the writer."""
+        self.monitor.take(batches)
+        super().put(batches, last)
+
+    def progress(self, position: int, packets: int, flows: int) -> None:
+        """Report progress, and how the capture stands."""
+        super().progress(position, packets, flows)
+        self.monitor.progress(position, packets, flows)
+
+
 class LiveRun(Run):
     """A run over rings."""
+
+    live = True
 
     def __init__(
         self,
@@ -80,10 +116,15 @@ class LiveRun(Run):
         options: Options,
         progress: Callable[[Progress], None] | None,
         stop: StopToken,
+        watchers: Sequence[Watcher],
     ) -> None:
         self.rings = rings
         super().__init__([rings.name], session, options, progress, stop)
         self.channel: ProbeChannel | None = None
+        self.claims = LiveClaims()
+        self.machine = MachineRows(0)
+        self.monitor = LiveMonitor(session, [interface.name for _descriptor, interface in rings.rings], watchers)
+        self.report.notes += rings.notes
         try:
             self._confine()
         except BaseException:
@@ -93,44 +134,60 @@ class LiveRun(Run):
     def _confine(self) -> None:
         """Confine this process, which has started all others and opened nothing yet. Raises `RustnetError`."""
         confining, options = self.rings.confining, self.options
-        if confining is None:
-            return
         plan = options.alerts
         baseline = [plan.baseline] if plan is not None and plan.baseline is not None else []
         databases = [*options.geo.paths, *map(str, geofiles.directories())]
-        confining.writer([self.session, *(each.path for each in options.recordings)], [*databases, *baseline])
+        outputs = [*(each.path for each in options.recordings), *filter(None, [options.json_log])]
+        outputs += [path for watcher in self.monitor.watchers for path in watcher.outputs]
+        confining.writer([self.session, *outputs], [*databases, *baseline])
         confining.note(self.report)
-
-    def _confinement(self, capture_id: int) -> list[Confinement]:
-        """Rows about all processes of the run."""
-        return [
-            *super()._confinement(capture_id),
-            *(self.rings.confining.rows(capture_id) if self.rings.confining else ()),
-        ]
 
     def captures(self) -> None:
         """Read the rings to their end."""
-        opened = self.parser.open_rings(self.rings.rings)
+        opened = self.parser.open_rings(self.rings.rings, self.rings.name)
         writer = self.writer = self._open_writer()
+        capture_id, flow_id = writer.next_ids()
+        self.machine = MachineRows(capture_id)
+        self.monitor.capture_id = capture_id
+        for watcher in self.monitor.watchers:
+            watcher.start()
         if self.rings.probe is not None:
             self.rings.probe.rings.clear()
             self.channel = ProbeChannel(self.rings.probe, self._connections, self._record, self._ring)
-        capture_id, flow_id = writer.next_ids()
         row = Capture(capture_id, as_text(self.rings.name), opened.kind, opened.format, first_ts=None)
         self._capture(writer, row, flow_id, 0, None)
         self.parser.end()
+        if self.channel is not None:
+            self.channel.close()
+        writer.put(self.machine.take())
 
     def _on_flush(self) -> OnFlush:
-        return live_work(self.lookup, self.alerting)
+        return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])
+
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        return [*super()._confinement(capture_id), *self.rings.confining.rows(capture_id)]
+
+    def _attribute(self, writer: Writer) -> None:
+        """Match the last lines of the probe with the flows."""
+        for capture in self.report.captures:
+            writer.execute_pass("ownership", partial(self.claims.finish, capture_id=capture.capture_id))
+
+    def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
+        return LiveOutlet(writer, row.capture_id, self._reporter(row, index), self.machine, self.monitor)
 
     def _connections(self, lines: list[bytes]) -> None:
         """Take lines about sockets and their processes."""
+        self.claims.add(lines)
 
     def _record(self, line: Line) -> None:
         """Take a line about the machine or the recording."""
+        if self.machine.takes(line):
+            self.machine.add(line)
 
     def _ring(self, descriptor: int, interface: RingInterface) -> None:
         """Pass the ring of an interface that has appeared on to the parser."""
+        if interface.name not in self.monitor.names:
+            self.monitor.names.append(interface.name)
         self.parser.add_ring(descriptor, interface)
 
     def _finish_files(self, outlet: WriterOutlet, outcome: Outcome) -> None:
@@ -141,5 +198,7 @@ class LiveRun(Run):
         try:
             if self.channel is not None:
                 self.channel.close()
+            for watcher in self.monitor.watchers:
+                watcher.close()
         finally:
             super().close()

@@ -75,8 +75,8 @@ class Parser(Protocol):
     def add(self, path: str, file: FileIO, hashed_elsewhere: bool) -> Input:
         """Recognise a file that is merged with the open input; like `open`."""
 
-    def open_rings(self, rings: Sequence[tuple[int, RingInterface]]) -> Input:
-        """Read packets from rings; raises `InputError`. Takes over the descriptors."""
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]], name: str) -> Input:
+        """Read packets of rings, also of those that come later; raises `InputError`. Takes over the descriptors."""
 
     def add_ring(self, descriptor: int, interface: RingInterface) -> None:
         """Read also the ring of an interface that has appeared; from any thread. Takes over the descriptor."""
@@ -154,15 +154,14 @@ class LocalParser:
         self.sources.append(source)
         return Input(source.info.kind, source.info.format)
 
-    def open_rings(self, rings: Sequence[tuple[int, RingInterface]]) -> Input:
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]], name: str) -> Input:
         """Map the rings."""
         self.skip()
-        descriptors, interfaces = zip(*rings, strict=True)
+        descriptors, interfaces = [ring[0] for ring in rings], [ring[1] for ring in rings]
         try:
-            self.rings = RingSource(descriptors, interfaces, self.stop.is_set, directions=True)
+            self.rings = RingSource(descriptors, interfaces, self.stop.is_set, True, self.more_rings, name)
         except (OSError, ValueError) as error:
-            names = ", ".join(each.name for each in interfaces)
-            raise InputError("the rings of {names} cannot be read: {reason}", names=names, reason=error) from error
+            raise InputError("the rings of {names} cannot be read: {reason}", names=name, reason=error) from error
         return Input(LIVE, LIVE)
 
     def add_ring(self, descriptor: int, interface: RingInterface) -> None:
@@ -243,7 +242,7 @@ class LocalParser:
         try:
             recorder = None
             if self.segments is not None and options.recordings:
-                recorder = Recorder(options.recordings, self.segments, source)
+                recorder = Recorder(options.recordings, self.segments, source, self.stop.new_segment)
             return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence, recorder).run()
         finally:
             source.close()

@@ -146,7 +146,7 @@ def serve(
                     gc.collect()
                 _answer(sender, partial(getattr(parser, kind), values[0], FileIO(files[0]), *values[1:]))
             elif kind == "rings":
-                _answer(sender, partial(parser.open_rings, commands.take_rings()))
+                _answer(sender, partial(parser.open_rings, commands.take_rings(), values[0]))
             elif kind == "run":
                 outlet = SenderOutlet(sender, values[0][0], crowded)
                 following = _following(commands, sender) if values[2] else None
@@ -191,9 +191,9 @@ class AskedSegments:
         self._commands = commands
         self._sender = sender
 
-    def next(self, recording: int, ts: int, ended: Ended | None) -> FileIO:
+    def next(self, recording: int, ts: int, packet: int, ended: Ended | None) -> FileIO:
         """Ask for the next segment."""
-        self._sender.send(dumps(["next segment", recording, ts, None if ended is None else [*astuple(ended)]]))
+        self._sender.send(dumps(["next segment", recording, ts, packet, None if ended is None else [*astuple(ended)]]))
         command, files = self._commands.next()
         if command[0] != "segment":
             raise InputError("{sentence}", sentence=command[1])

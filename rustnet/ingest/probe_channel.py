@@ -120,4 +120,6 @@ class ProbeChannel:
         if not isinstance(values, dict) or not isinstance(values.get("record"), str):
             connections.append(line)  # a connection whose text contains that word
             return
+        if values.get("protocol") == "META":  # about the recording: as in a sidecar
+            connections.append(line)
         self._records(values)

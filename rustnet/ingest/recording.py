@@ -64,8 +64,8 @@ class Ended:
 class Segments(Protocol):
     """Opens the files of the recordings of a run."""
 
-    def next(self, recording: int, ts: int, ended: Ended | None) -> FileIO:
-        """Open the next segment, which begins with a packet of time ``ts``; ``ended`` is the previous one.
+    def next(self, recording: int, ts: int, packet: int, ended: Ended | None) -> FileIO:
+        """Open the next segment, which begins with the packet of this time and number; ``ended`` is the previous one.
 
         Raises `RustnetError`.
         """

@@ -9,20 +9,25 @@ It is forked before the command gives its own privileges up.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+import select
 import signal
 import socket
-import sys
 import threading
 from dataclasses import asdict, dataclass, field
-from typing import Any, Callable, Dict, Protocol
+from typing import Any, Callable, Dict
 
 from rustnet.probe.ebpf.follow import add_events
+from rustnet.probe.links import LinkWatch
+from rustnet.probe.machine import MachineCompanion
 from rustnet.probe.options import Options
 from rustnet.probe.recorder import Recorder
-from rustnet.probe.ring_socket import LINK_TYPES, Program, RingInterface, open_ring
+from rustnet.probe.ring_socket import Program, RingInterface, hardware_type, link_type, open_ring
 from rustnet.probe.sources import linux_sources
+from rustnet.probe.system import use_realtime
 
 MAX_MESSAGE = 1 << 16
 """Bytes of a message of the control socket at most."""
@@ -30,17 +35,12 @@ EARLY_S = 0.05
 """Seconds after which a socket that is still open has its first line."""
 POLL_S = 0.5
 """Seconds between two looks at all sockets."""
+LAST_LINES_S = 1.0
+"""Seconds that the last lines about the machine may take."""
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that are for the command: the probe ends with it."""
 
 Keys = Dict[str, Any]
-
-
-class Companion(Protocol):
-    """What the probe does on a thread of its own while it records who holds which socket."""
-
-    def run(self, stop: socket.socket, write: Callable[[Keys], None]) -> None:
-        """Work until ``stop`` is readable; ``write`` takes one line."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,11 @@ class Request:
     """Bytes kept of a packet; 0: all."""
     ring_bytes: int = 64 << 20
     promiscuous: bool = False
-    processes: bool = True
-    """Whether to record which process holds which socket."""
+    attribution: str = "auto"
+    """How to learn which process holds which socket: ``auto`` (eBPF, else sock_diag), ``sock_diag`` or ``none``."""
     full_command_lines: bool = False
+    everything: bool = False
+    """Whether to open rings of all interfaces that appear, not only of those named once they come back."""
 
 
 @dataclass
@@ -92,14 +94,10 @@ class OpenError(Exception):
         """The error's number, as in ``errno``."""
 
 
-def start_probe(
-    request: Request,
-    confine: Callable[[], list[Keys]] | None = None,
-    companions: Callable[[], list[Companion]] | None = None,
-) -> Probe:
+def start_probe(request: Request, confine: Callable[[], object] = dict) -> Probe:
     """Fork a probe; returns once its rings are open. Raises `OpenError`.
 
-    ``confine`` takes from the probe what it does not need once the rings are open, and returns lines about that.
+    ``confine`` takes from the probe what it does not need once all is open.
     """
     control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     lines, their_lines = socket.socketpair()
@@ -111,7 +109,7 @@ def start_probe(
             lines.close()
             for number in IGNORED:
                 signal.signal(number, signal.SIG_IGN)
-            _serve(their_control, their_lines, request, confine, companions)
+            _serve(their_control, their_lines, request, confine)
             status = 0
         except (BrokenPipeError, ConnectionResetError):
             status = 0
@@ -143,50 +141,77 @@ def receive_ring(control: socket.socket) -> tuple[int, RingInterface]:
     return descriptors[0], RingInterface(**values)
 
 
-def _serve(
-    control: socket.socket,
-    lines: socket.socket,
-    request: Request,
-    confine: Callable[[], list[Keys]] | None,
-    companions: Callable[[], list[Companion]] | None,
-) -> None:
+def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], object]) -> None:
     """Open the rings, then record until the control socket is closed."""
+    watch = LinkWatch(None if request.everything else request.interfaces, list(request.interfaces))
     for name in request.interfaces:
         if not send_ring(control, name, request):
             return
-    out = lines.makefile("w", encoding="utf-8")
-    lock = threading.Lock()
+    out = Lines(lines)
+    options = _options(request)
+    sources = linux_sources(options) if request.attribution != "none" else None
+    if sources is not None and request.attribution == "auto":
+        add_events(sources)
+    confine()
+    recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
+    machine = MachineCompanion(request.interfaces)
+    if recorder is not None:
+        machine.table = recorder.table
+    stop, wake = socket.socketpair()
+    thread = threading.Thread(target=_until_closed, args=(machine.run, stop, out.put), daemon=True)
+    thread.start()
+    following = (_follow, watch, stop, control, request, out)
+    threading.Thread(target=_until_closed, args=following, daemon=True).start()
+    try:
+        if recorder is None:
+            control.recv(1)
+        else:
+            use_realtime()
+            recorder.run(control)
+    finally:
+        wake.close()
+        thread.join(LAST_LINES_S)
+        if sources is not None:
+            sources.close()
 
-    def write(keys: Keys) -> None:
-        text = json.dumps(keys, separators=(",", ":")) + "\n"
-        with lock:
-            out.write(text)
-            out.flush()
 
-    for keys in confine() if confine is not None else ():
-        write(keys)
-    threads = []
-    for companion in companions() if companions is not None else ():
-        stop, wake = socket.socketpair()
-        thread = threading.Thread(target=companion.run, args=(stop, write), daemon=True)
-        thread.start()
-        threads.append((thread, wake))
-    if request.processes and sys.platform.startswith("linux"):
-        _record(control, _Locked(out, lock), request)
-    else:
-        control.recv(1)
+def _until_closed(work: Callable[..., None], *arguments: object) -> None:
+    """Work until the command, or the process that reads the lines, has ended."""
+    with contextlib.suppress(OSError, ValueError):  # a stream that was closed meanwhile
+        work(*arguments)
 
 
-class _Locked:
-    """Text stream that several threads write whole lines to."""
+def _follow(watch: LinkWatch, stop: socket.socket, control: socket.socket, request: Request, out: Lines) -> None:
+    """Open rings of interfaces that appear, until ``stop`` is readable."""
+    both: list[Any] = [watch, stop]
+    while stop not in select.select(both, [], [], watch.due())[0]:
+        for name in watch.new_interfaces():
+            try:
+                ring, interface = _open(name, request)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                out.put({"record": "interface_not_captured", "interface": name, "reason": reason})
+                continue
+            with ring:
+                socket.send_fds(control, [json.dumps(asdict(interface)).encode()], [ring.fileno()])
 
-    def __init__(self, out: Any, lock: threading.Lock) -> None:
-        self.out, self.lock = out, lock
+
+class Lines:
+    """Text stream to which several threads write whole lines."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.out = connection.makefile("w", encoding="utf-8")
+        self.lock = threading.Lock()
+
+    def put(self, keys: Keys) -> None:
+        """Write one object, and pass it on."""
+        self.write(json.dumps(keys, separators=(",", ":")) + "\n")
+        self.flush()
 
     def write(self, text: str) -> int:
         """Write whole lines."""
         with self.lock:
-            return int(self.out.write(text))
+            return self.out.write(text)
 
     def flush(self) -> None:
         """Pass on what was written."""
@@ -197,9 +222,7 @@ class _Locked:
 def send_ring(control: socket.socket, name: str, request: Request) -> bool:
     """Open the ring of an interface and send it, or why it cannot be opened."""
     try:
-        kind = hardware_type(name)
-        program = request.programs.get(LINK_TYPES.get(kind, -1), ())
-        ring, interface = open_ring(name, request.snaplen, request.ring_bytes, program, request.promiscuous)
+        ring, interface = _open(name, request)
     except OSError as error:
         control.send(json.dumps({"interface": name, "error": error.errno or 0}).encode())
         return False
@@ -208,18 +231,20 @@ def send_ring(control: socket.socket, name: str, request: Request) -> bool:
     return True
 
 
-def hardware_type(name: str) -> int:
-    """Type of hardware of an interface, ARPHRD; -1 if the system does not show it."""
-    try:
-        with open(f"/sys/class/net/{name}/type", encoding="ascii") as file:
-            return int(file.read())
-    except (OSError, ValueError):
-        return -1
+def _open(name: str, request: Request) -> tuple[socket.socket, RingInterface]:
+    """Open the ring of an interface; raises OSError."""
+    program: Program = ()
+    if request.programs:
+        link = link_type(hardware_type(name))
+        if link not in request.programs:
+            raise OSError(errno.EOPNOTSUPP, "the capture filter makes no sense for its packets")
+        program = request.programs[link]
+    return open_ring(name, request.snaplen, request.ring_bytes, program, request.promiscuous)
 
 
-def _record(control: socket.socket, out: Any, request: Request) -> None:
-    """Record which process holds which socket."""
-    options = Options(
+def _options(request: Request) -> Options:
+    """How the recorder works."""
+    return Options(
         program="rustnet live",
         output="-",
         meta=None,
@@ -239,12 +264,6 @@ def _record(control: socket.socket, out: Any, request: Request) -> None:
         force=False,
         group=None,
     )
-    sources = linux_sources(options)
-    add_events(sources)
-    try:
-        Recorder(options, out, sources).run(control)
-    finally:
-        sources.close()
 
 
 def _last_words(lines: socket.socket, error: BaseException) -> None:

@@ -156,7 +156,7 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
         add_events(sources)
     confine()
     recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
-    machine = MachineCompanion(request.interfaces)
+    machine = MachineCompanion(None if request.everything else request.interfaces)
     if recorder is not None:
         machine.table = recorder.table
     stop, wake = socket.socketpair()

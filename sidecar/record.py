@@ -2374,8 +2374,8 @@ class EventSource(Protocol):
     descriptor: int
     """Readable when there are reports."""
 
-    def join(self, table: SocketTable, lines: LineWriter) -> None:
-        """Enter owners into this table from now on."""
+    def join(self, table: SocketTable, lines: LineWriter, rest: Callable[[], None]) -> None:
+        """Enter owners into this table from now on; ``rest`` may pause between two reports."""
 
     def follow(self) -> None:
         """Enter the owners that were reported since the last call."""
@@ -2853,7 +2853,7 @@ class Recorder:
             )
             self.between = self.search.between
         if self.events:
-            self.events.join(self.table, self.lines)
+            self.events.join(self.table, self.lines, self.pauses.rest)
             self.between = self._between
         self.counters_due = self.reported = 0
         """When the kernel's counters of all sockets are next to be read; when the recording was last reported on."""
@@ -2899,6 +2899,7 @@ class Recorder:
             if now >= until:
                 return False
             if self.events and self.events.descriptor in ready:
+                self.pauses.restart()
                 self.events.follow()
                 self.out.flush()
             if self.search and (ready or targets):
@@ -3003,7 +3004,8 @@ class Recorder:
                 holder: Holding(held.process, entry.first, table.now) for holder, held in same.holders.items()
             }
         self.count["sockets"] += 1
-        self.count["closed_unseen"] += 1
+        if not (self.events and self.events.owned(entry)):
+            self.count["closed_unseen"] += 1
         return entry
 
     def _settle(self) -> None:

@@ -316,7 +316,7 @@ class Run:
         writer.begin_capture(row)
         if not self.options.cadence.begin_seconds:
             writer.commit()
-        outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
+        outlet = self._outlet(writer, row, index)
         confining.note(self.report, self.parser.layers, self.options.sandbox == "strict")
         outlet.put([Records(Confinement, self._confinement(row.capture_id))], last=True)
         try:
@@ -338,6 +338,10 @@ class Run:
     def _confinement(self, capture_id: int) -> list[Confinement]:
         """Rows about what confines the processes that meet the bytes of a capture."""
         return confining.rows(capture_id, self.parser.layers)
+
+    def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
+        """Where the rows of a capture go."""
+        return WriterOutlet(writer, row.capture_id, self._reporter(row, index))
 
     def _finish_files(self, outlet: WriterOutlet, outcome: Outcome) -> None:
         """Set the hashes that other processes computed, and store the rows of a capture's files."""

@@ -10,6 +10,7 @@ It is forked before the command gives its own privileges up.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -24,7 +25,7 @@ from rustnet.probe.links import LinkWatch
 from rustnet.probe.machine import MachineCompanion
 from rustnet.probe.options import Options
 from rustnet.probe.recorder import Recorder
-from rustnet.probe.ring_socket import LINK_TYPES, Program, RingInterface, open_ring
+from rustnet.probe.ring_socket import Program, RingInterface, hardware_type, link_type, open_ring
 from rustnet.probe.sources import linux_sources
 from rustnet.probe.system import use_realtime
 
@@ -53,11 +54,13 @@ class Request:
     """Bytes kept of a packet; 0: all."""
     ring_bytes: int = 64 << 20
     promiscuous: bool = False
-    processes: bool = True
-    """Whether to record which process holds which socket."""
+    attribution: str = "auto"
+    """How to learn which process holds which socket: ``auto`` (eBPF, else sock_diag), ``sock_diag`` or ``none``."""
     full_command_lines: bool = False
     everything: bool = False
-    """Whether interfaces that come up later are wanted too."""
+    """Whether to open rings of all interfaces that appear, not only of those named once they come back."""
+    opened: bool = False
+    """Whether another process opens the rings: then this one opens none."""
 
 
 @dataclass
@@ -120,7 +123,7 @@ def start_probe(request: Request, confine: Callable[[], object] = dict) -> Probe
     their_lines.close()
     probe = Probe(pid, control, lines, [])
     try:
-        for _each in request.interfaces:
+        for _each in () if request.opened else request.interfaces:
             probe.rings.append(receive_ring(control))
     except BaseException:
         probe.close()
@@ -142,13 +145,14 @@ def receive_ring(control: socket.socket) -> tuple[int, RingInterface]:
 
 def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], object]) -> None:
     """Open the rings, then record until the control socket is closed."""
-    for name in request.interfaces:
+    watch = LinkWatch(None if request.everything else request.interfaces, list(request.interfaces))
+    for name in () if request.opened else request.interfaces:
         if not send_ring(control, name, request):
             return
     out = Lines(lines)
     options = _options(request)
-    sources = linux_sources(options) if request.processes else None
-    if sources is not None:
+    sources = linux_sources(options) if request.attribution != "none" else None
+    if sources is not None and request.attribution == "auto":
         add_events(sources)
     confine()
     recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
@@ -158,7 +162,9 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
     stop, wake = socket.socketpair()
     thread = threading.Thread(target=_until_closed, args=(machine.run, stop, out.put), daemon=True)
     thread.start()
-    threading.Thread(target=_until_closed, args=(_watch_links, control, request), daemon=True).start()
+    if not request.opened:
+        following = (_follow, watch, stop, control, request, out)
+        threading.Thread(target=_until_closed, args=following, daemon=True).start()
     try:
         if recorder is None:
             control.recv(1)
@@ -178,14 +184,19 @@ def _until_closed(work: Callable[..., None], *arguments: object) -> None:
         work(*arguments)
 
 
-def _watch_links(control: socket.socket, request: Request) -> None:
-    """Open rings of interfaces that appear, or come back, as long as the probe works."""
-    names = list(request.interfaces)
-    watch = LinkWatch(None if request.everything else request.interfaces, names)
-    while True:
-        select.select([watch], [], [], watch.due())
+def _follow(watch: LinkWatch, stop: socket.socket, control: socket.socket, request: Request, out: Lines) -> None:
+    """Open rings of interfaces that appear, until ``stop`` is readable."""
+    both: list[Any] = [watch, stop]
+    while stop not in select.select(both, [], [], watch.due())[0]:
         for name in watch.new_interfaces():
-            send_ring(control, name, request)
+            try:
+                ring, interface = _open(name, request)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                out.put({"record": "interface_not_captured", "interface": name, "reason": reason})
+                continue
+            with ring:
+                socket.send_fds(control, [json.dumps(asdict(interface)).encode()], [ring.fileno()])
 
 
 class Lines:
@@ -214,9 +225,7 @@ class Lines:
 def send_ring(control: socket.socket, name: str, request: Request) -> bool:
     """Open the ring of an interface and send it, or why it cannot be opened."""
     try:
-        kind = hardware_type(name)
-        program = request.programs.get(LINK_TYPES.get(kind, -1), ())
-        ring, interface = open_ring(name, request.snaplen, request.ring_bytes, program, request.promiscuous)
+        ring, interface = _open(name, request)
     except OSError as error:
         control.send(json.dumps({"interface": name, "error": error.errno or 0}).encode())
         return False
@@ -225,13 +234,15 @@ def send_ring(control: socket.socket, name: str, request: Request) -> bool:
     return True
 
 
-def hardware_type(name: str) -> int:
-    """Type of hardware of an interface, ARPHRD; -1 if the system does not show it."""
-    try:
-        with open(f"/sys/class/net/{name}/type", encoding="ascii") as file:
-            return int(file.read())
-    except (OSError, ValueError):
-        return -1
+def _open(name: str, request: Request) -> tuple[socket.socket, RingInterface]:
+    """Open the ring of an interface; raises OSError."""
+    program: Program = ()
+    if request.programs:
+        link = link_type(hardware_type(name))
+        if link not in request.programs:
+            raise OSError(errno.EOPNOTSUPP, "the capture filter makes no sense for its packets")
+        program = request.programs[link]
+    return open_ring(name, request.snaplen, request.ring_bytes, program, request.promiscuous)
 
 
 def _options(request: Request) -> Options:

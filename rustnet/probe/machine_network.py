@@ -204,7 +204,7 @@ class NetworkTables:
                 "interface": self._name(route.ifindex),
                 "metric": route.metric,
                 "type": route.kind,
-                "origin": route.origin,
+                "protocol": route.origin,
                 "source": route.source,
                 "weight": route.weight,
             }

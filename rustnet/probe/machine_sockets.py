@@ -83,7 +83,8 @@ class SocketChanges:
         """Compare the table with what was said before; what waits for peers comes first."""
         at = table.now or time.time_ns()
         present = [(key, entry) for key, entry in list(table.entries.items()) if not entry.gone]
-        for key in self.known.keys() - {key for key, _ in present}:
+        keys = {key for key, _ in present}
+        for key in [one for one in self.known if one not in keys]:
             self._put(self.known.pop(key), "closed", at, {})
         present.sort(key=lambda one: one[1].match == EXACT)  # keeps the order otherwise
         changes = left_out = 0

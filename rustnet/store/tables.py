@@ -38,6 +38,7 @@ from rustnet.records import (
 )
 from rustnet.store.alert_tables import Alert, AlertCheck
 from rustnet.store.host_facts import HostFact
+from rustnet.store.live_tables import LIVE_TABLES
 
 Bytes = Annotated[I64, Kind.BYTES]
 Count = Annotated[I64, Kind.COUNT]
@@ -695,6 +696,7 @@ CORE_TABLES: tuple[type, ...] = (
     Confinement,
     Alert,
     AlertCheck,
+    *LIVE_TABLES,
 )
 
 FLOWS_ENDED = "flows_ended"

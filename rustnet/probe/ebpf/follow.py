@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter, OrderedDict
-from typing import Tuple
+from typing import Callable, Tuple
 
 from rustnet.probe.ebpf.describe import Describer
 from rustnet.probe.ebpf.events import LISTENING, ProcessEvent, SocketEvent
@@ -23,6 +23,8 @@ WITNESSED = "ebpf"
 """How certain an owner is whom the kernel named itself, and how such a socket was first seen."""
 IDLE_NS = 5_000_000_000
 """After so long without an event an exchange of datagrams has ended."""
+READINGS = 8
+"""Full readings of the ring buffer in one go: about twice what it holds."""
 REMEMBERED = 16384
 """Sockets, and exchanges, that are remembered at most."""
 
@@ -48,15 +50,16 @@ class EventOwners:
         self.exchanges: OrderedDict[bytes, Entry] = OrderedDict()
         """What a process exchanged with one remote end, without a socket of just these ends in the table."""
 
-    def join(self, table: SocketTable, lines: LineWriter) -> None:
-        """Enter owners into this table from now on."""
-        self.table, self.lines = table, lines
+    def join(self, table: SocketTable, lines: LineWriter, rest: Callable[[], None]) -> None:
+        """Enter owners into this table from now on; ``rest`` may pause between two events."""
+        self.table, self.lines, self.rest = table, lines, rest
 
     def follow(self) -> None:
-        """Enter all that has happened since the last call."""
-        while True:
+        """Enter what has happened since the last call; of more than `READINGS` full readings the rest waits."""
+        for _ in range(READINGS):
             events = self.events.read()
             for event in events:
+                self.rest()
                 if isinstance(event, ProcessEvent):
                     self.describer.process(event)
                 else:

@@ -1,0 +1,48 @@
+"""SIGHUP during a capture: new files begin; but if the terminal is gone, it ends the capture."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from rustnet.ingest.rotation import Rotations
+from rustnet.ingest.stop import StopToken
+
+STREAMS = (0, 1, 2)
+
+
+@contextlib.contextmanager
+def rotated_by_hangup(stop: StopToken) -> Iterator[Rotations]:
+    """SIGHUP requests new files. If this process had a terminal, and that was closed, it sets ``stop``.
+
+    A process that ignores SIGHUP, as one started by nohup, keeps ignoring it.
+    """
+    rotations = Rotations()
+    number = getattr(signal, "SIGHUP", None)
+    wanted = number is not None and threading.current_thread() is threading.main_thread()
+    if number is None or not wanted or signal.getsignal(number) == signal.SIG_IGN:
+        yield rotations
+        return
+    terminals = [stream for stream in STREAMS if _is_terminal(stream)]
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if terminals and not any(map(_is_terminal, terminals)):
+            stop.set()
+        else:
+            rotations.request()
+
+    before = signal.signal(number, handle)
+    try:
+        yield rotations
+    finally:
+        signal.signal(number, before)
+
+
+def _is_terminal(descriptor: int) -> bool:
+    """Whether a descriptor is a terminal that is still there."""
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False

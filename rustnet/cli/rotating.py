@@ -7,23 +7,21 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from rustnet.ingest.rotation import Rotations
 from rustnet.ingest.stop import StopToken
 
 STREAMS = (0, 1, 2)
 
 
 @contextlib.contextmanager
-def rotated_by_hangup(stop: StopToken) -> Iterator[Rotations]:
+def rotated_by_hangup(stop: StopToken) -> Iterator[None]:
     """SIGHUP requests new files. If this process had a terminal, and that was closed, it sets ``stop``.
 
     A process that ignores SIGHUP, as one started by nohup, keeps ignoring it.
     """
-    rotations = Rotations()
     number = getattr(signal, "SIGHUP", None)
-    wanted = number is not None and threading.current_thread() is threading.main_thread()
-    if number is None or not wanted or signal.getsignal(number) == signal.SIG_IGN:
-        yield rotations
+    main = threading.current_thread() is threading.main_thread()
+    if number is None or not main or signal.getsignal(number) == signal.SIG_IGN:
+        yield
         return
     terminals = [stream for stream in STREAMS if _is_terminal(stream)]
 
@@ -31,11 +29,11 @@ def rotated_by_hangup(stop: StopToken) -> Iterator[Rotations]:
         if terminals and not any(map(_is_terminal, terminals)):
             stop.set()
         else:
-            rotations.request()
+            stop.rotate()
 
     before = signal.signal(number, handle)
     try:
-        yield rotations
+        yield
     finally:
         signal.signal(number, before)
 

@@ -104,7 +104,7 @@ class Live:
             watchers.append(open_metrics(self.metrics, [session], self.options.group))
         if line and sys.stderr.isatty():
             watchers.append(self.live_line)
-        with stopped_by_signals(scratch) as stop, collected(), rotated_by_hangup(stop):
+        with stopped_by_signals(scratch) as stop, rotated_by_hangup(stop), collected():
             rings.confining.scratch = None if self.db else str(Path(session).parent)
             return capture_live(rings, session, options, watcher, ask, stop, watchers)
 

@@ -19,8 +19,8 @@ def rotated_by_hangup(stop: StopToken) -> Iterator[None]:
     A process that ignores SIGHUP, as one started by nohup, keeps ignoring it.
     """
     number = getattr(signal, "SIGHUP", None)
-    wanted = number is not None and threading.current_thread() is threading.main_thread()
-    if number is None or not wanted or signal.getsignal(number) == signal.SIG_IGN:
+    main = threading.current_thread() is threading.main_thread()
+    if number is None or not main or signal.getsignal(number) == signal.SIG_IGN:
         yield
         return
     terminals = [stream for stream in STREAMS if _is_terminal(stream)]

@@ -58,8 +58,9 @@ _AS_FLOWS = """processes AS (
     SELECT key AS process_id, process_name AS name, exe, cmdline, pid, username, uid FROM shown
 ), flows AS (
     SELECT key AS flow_id, CASE WHEN pid IS NOT NULL THEN key END AS process_id, capture_id, protocol, state,
-        local_addr AS src_ip, local_num AS src_num, local_port AS src_port, remote_addr AS dst_ip,
-        remote_num AS dst_num, remote_port AS dst_port, first_seen AS started_at, NULL::VARCHAR AS hostname
+        local_addr AS src_ip, CASE local_addr WHEN '::' THEN 0 ELSE local_num END AS src_num, local_port AS src_port,
+        remote_addr AS dst_ip, CASE remote_addr WHEN '::' THEN 0 ELSE remote_num END AS dst_num,
+        remote_port AS dst_port, first_seen AS started_at, NULL::VARCHAR AS hostname
     FROM shown
 )"""
 """Sockets as if they were flows that begin at their own end, for the language of filters."""

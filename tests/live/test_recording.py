@@ -171,3 +171,23 @@ def test_an_existing_file_stops_it_before_it_captures(namespace: Namespace, tmp_
     assert done.returncode == ExitCode.USAGE
     assert "exists" in done.stderr
     assert packets.read_text() == "mine"
+
+
+def test_sighup_begins_new_files(web: Namespace, tmp_path: Path) -> None:
+    session, log = tmp_path / "s.duckdb", tmp_path / "s.log"
+    outputs = ("--pcap-export", str(tmp_path / "s.pcap"), "--rotate-size", "1G", "--json-log", str(log))
+    with Live(session, "-i", "lo", *outputs) as live:
+        fetch()
+        live.wait_for("SELECT 1 FROM flows WHERE app = 'http'")
+        until = time.monotonic() + 10
+        while log.stat().st_size == 0 and time.monotonic() < until:
+            time.sleep(0.1)
+        log.rename(tmp_path / "s.log.1")
+        live.process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        fetch()
+        live.wait_for("SELECT 1 FROM flows WHERE app = 'http' HAVING count(*) = 2")
+        live.stop()
+    assert len(list(tmp_path.glob("s_0000[12]_*.pcap"))) == 2
+    assert {each["flow_id"] for each in events(tmp_path / "s.log.1")} == {1}
+    assert 2 in {each["flow_id"] for each in events(log)}

@@ -41,6 +41,7 @@ PER_PACKET = [
     "rustnet.engine.sha1",
     "rustnet.engine.columns",
     "rustnet.export.splice",
+    "rustnet.export.packing",
     "rustnet.attribute.formats.scan",
 ]
 """Run for every packet, or every line of a sidecar: typed by their .pxd."""
@@ -160,6 +161,7 @@ if __name__ == "__main__":  # Cython's processes import this file where they are
         package_dir={"rustnet.queries": "queries", "rustnet.alert_definitions": "alerts", "rustnet.sidecar": "sidecar"},
         package_data={
             "rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv", "enrich/data/*", "locale/*/*/*.po"],
+            "rustnet.probe.ebpf": ["*.bpf.c", "*.bpf.o", "*.h"],
             "rustnet.queries": ["*.sql"],
             "rustnet.alert_definitions": ["*.toml"],
             "rustnet.sidecar": ["*.json", "*.md"],

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from rustnet.probe.ring_socket import open_ring  # noqa: E402
 from rustnet.sources.ring import RingSource  # noqa: E402
-from rustnet.sources.ring_socket import open_ring  # noqa: E402
 from tests.live.namespaces import Namespace, sender, unavailable  # noqa: E402
 from tests.support.packets import udp_frame  # noqa: E402
 

@@ -1613,6 +1613,8 @@ class Holding:
     process: Keys
     first: int
     last: int
+    match: str = ""
+    """How certain the process is, where that is not how the socket's ends match."""
 
 
 @dataclass
@@ -1634,7 +1636,7 @@ class Entry:
     early: float = 0
     """When the next early line is due."""
     seen_by: str = "poll"
-    """How it was first seen: `poll`, `packet`, `notice`, `psutil`."""
+    """How it was first seen: `poll`, `packet`, `notice`, `ebpf`, `psutil`."""
     unowned: str = ""
     """Why it has no known owner so far."""
     ends: Ends | None = None
@@ -1658,7 +1660,7 @@ class SocketTable:
         """Add a socket that is seen for the first time."""
         self.entries[key] = entry
         self.count["sockets"] += 1
-        since = self.now if entry.seen_by == "packet" else self.previous
+        since = self.now if entry.seen_by in {"packet", "ebpf"} else self.previous
         if since:
             entry.keys["opened_after"] = moment(min(since, entry.first))
         if entry.cookie:
@@ -1755,7 +1757,7 @@ class LineWriter:
             **counter_keys(attributes(entry.attributes)),
         }
         if owners:
-            keys["attribution_match"] = entry.match
+            keys["attribution_match"] = held.match or entry.match
             keys.pop("unowned_because", None)
         self._put(keys)
         self.count["lines"] += 1
@@ -2364,6 +2366,36 @@ class ProcessSource(Protocol):
         """Start of a process, and its keys in a line; None if it is gone."""
 
 
+class EventSource(Protocol):
+    """Reports of the kernel on who uses which socket, as it happens."""
+
+    method: str
+    """Its name in `methods`."""
+    descriptor: int
+    """Readable when there are reports."""
+
+    def join(self, table: SocketTable, lines: LineWriter, rest: Callable[[], None]) -> None:
+        """Enter owners into this table from now on; ``rest`` may pause between two reports."""
+
+    def follow(self) -> None:
+        """Enter the owners that were reported since the last call."""
+
+    def owned(self, entry: Entry) -> bool:
+        """Give a socket the owners that were reported before it was in the table; returns whether it has any."""
+
+    def settle(self, now: int, early: bool) -> None:
+        """Write what has ended, and long-lived things now and then."""
+
+    def finish(self) -> None:
+        """Write what is still open."""
+
+    def numbers(self) -> Keys:
+        """Numbers for lines about the recording; ``events_lost`` among them."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
 @dataclass
 class Sources:
     """All that a recorder reads from."""
@@ -2376,11 +2408,14 @@ class Sources:
     """Answers for single sockets."""
     watch: PacketWatch | None = None
     translations: Translations | None = None
+    events: EventSource | None = None
+    unavailable: list[Keys] = field(default_factory=list)
+    """Better methods that are not in use: `method`, `reason` and `detail` of each."""
 
     def close(self) -> None:
         """Close what is open."""
         self.sockets.close()
-        for source in (self.watch, self.translations):
+        for source in (self.events, self.watch, self.translations):
             if source:
                 source.close()
 
@@ -2414,8 +2449,9 @@ class KernelSockets(Kernel):
                     entry.keys["state"] = STATES[data[at + 1]]
                     if counters:
                         entry.attributes = data[at + DIAG_SIZE : end]
-                    if not entry.inode:  # accepted only now
-                        entry.keys["socket_uid"], entry.inode = struct.unpack_from("=II", data, at + 64)
+                if not entry.inode:  # accepted only now, or known from an event
+                    entry.keys["socket_uid"], entry.inode = struct.unpack_from("=II", data, at + 64)
+                    if entry.inode:
                         fresh.append(entry)
                 entry.last, entry.gone = now, 0
         return fresh
@@ -2474,7 +2510,7 @@ class Owners:
     def located(self, entry: Entry) -> bool:
         """Whether it is known who holds a socket, after a quick search if need be."""
         inode = entry.inode
-        return not inode or inode in self.processes.holders or self.search(entry) is not None
+        return bool(entry.holders) or not inode or inode in self.processes.holders or self.search(entry) is not None
 
     def assign(self, entries: Iterable[Entry]) -> None:
         """Note who holds these sockets now; a process that has let go while others hold on gets its line."""
@@ -2794,8 +2830,9 @@ class Recorder:
     def __init__(self, options: Options, out: IO[str], sources: Sources) -> None:
         self.options, self.out = options, out
         self.sockets, self.processes = sources.sockets, sources.processes
-        self.watch, self.translations = sources.watch, sources.translations
-        self.interval = options.interval or (0.5 if self.watch else 0.25)
+        self.watch, self.translations, self.events = sources.watch, sources.translations, sources.events
+        self.unavailable = sources.unavailable
+        self.interval = options.interval or (0.5 if self.watch or self.events else 0.25)
         self.origin: Keys = {
             "boot_id": self.sockets.boot_id or None,
             "host": options.host or socket.gethostname(),
@@ -2815,6 +2852,9 @@ class Recorder:
                 self.watch, sources.kernel, self.translations, self.table, self.owners, self.pauses, self._report_gap
             )
             self.between = self.search.between
+        if self.events:
+            self.events.join(self.table, self.lines, self.pauses.rest)
+            self.between = self._between
         self.counters_due = self.reported = 0
         """When the kernel's counters of all sockets are next to be read; when the recording was last reported on."""
         self.skew = time.time_ns() - time.monotonic_ns()
@@ -2826,6 +2866,8 @@ class Recorder:
             selector.register(stop, selectors.EVENT_READ)
             if self.watch:
                 selector.register(self.watch.socket, selectors.EVENT_READ)
+            if self.events:
+                selector.register(self.events.descriptor, selectors.EVENT_READ)
             due = time.monotonic()
             end = due + (self.options.duration or float("inf"))
             while True:
@@ -2856,12 +2898,25 @@ class Recorder:
                 return True
             if now >= until:
                 return False
+            if self.events and self.events.descriptor in ready:
+                self.pauses.restart()
+                self.events.follow()
+                self.out.flush()
             if self.search and (ready or targets):
                 self.search.follow()
             elif hashes and idle:
                 hashes.step()
                 if self.lines.held_back and len(hashes.queue) == 0:
                     self.lines.release()
+
+    def _between(self) -> None:
+        """Between two steps of long work, follow events, or packets."""
+        if self.events:
+            self.events.follow()
+        if self.search:
+            self.search.between()
+        else:
+            self.pauses.rest()
 
     def _finish(self) -> None:
         """Poll once more, with all counters, and write what is still open."""
@@ -2876,6 +2931,8 @@ class Recorder:
             if entry.gone:
                 entry.keys["closed_before"] = moment(entry.gone)
             self._write(entry, last=True)
+        if self.events:
+            self.events.finish()
         self.lines.release(unhashed=True)
         self._report("end", {"missed": self.missed(), "addresses": self.sockets.addresses()})
         self.out.flush()
@@ -2889,12 +2946,19 @@ class Recorder:
             self.totals.longest_gap_ns = max(self.totals.longest_gap_ns, table.now - table.previous)
         self.count["clock_steps"] += abs(table.now - began - self.skew) > CLOCK_STEP_NS
         self.skew = table.now - began
-        for notice in self.sockets.notices(self.count):
+        notices = self.sockets.notices(self.count)
+        if self.events:  # of a socket that has ended, its owner was reported before
+            notices = iter(list(notices))
+            self.events.follow()
+        for notice in notices:
             self._end(notice)
         counters = table.now >= self.counters_due
         if counters:
             self.counters_due = table.now + COUNTERS_NS
         fresh = self.sockets.update(table, counters, self.pauses.rest)
+        if self.events:
+            self.events.follow()
+            fresh = [entry for entry in fresh if not self.events.owned(entry)]
         scan_due = table.now - self.owners.scanned >= self.options.rescan * 1e9
         if scan_due or not all(map(self.owners.located, fresh)):
             self.owners.scan(self.between)
@@ -2940,7 +3004,8 @@ class Recorder:
                 holder: Holding(held.process, entry.first, table.now) for holder, held in same.holders.items()
             }
         self.count["sockets"] += 1
-        self.count["closed_unseen"] += 1
+        if not (self.events and self.events.owned(entry)):
+            self.count["closed_unseen"] += 1
         return entry
 
     def _settle(self) -> None:
@@ -2956,6 +3021,8 @@ class Recorder:
             elif self.options.early and now >= entry.early:
                 entry.early = now + 3 * (now - entry.first)
                 self._write(entry)
+        if self.events:
+            self.events.settle(now, self.options.early > 0)
 
     def _close(self, entry: Entry) -> None:
         self.table.by_cookie.pop(entry.cookie, None)
@@ -3001,9 +3068,12 @@ class Recorder:
                 self.sockets.method,
                 *["destroy-notices"] * self.sockets.gives_notices,
                 *["packets"] * (self.watch is not None),
+                *([self.events.method] if self.events else []),
                 *["realtime"] * is_realtime(),
             ],
+            **({"unavailable": self.unavailable} if self.unavailable else {}),
             **self.totals.numbers(),
+            **(self.events.numbers() if self.events else {}),
             "unreadable_processes": len(self.processes.unreadable),
             "notices": self.sockets.gives_notices,
             "network_namespace": network_namespace(),
@@ -3012,9 +3082,11 @@ class Recorder:
 
     def missed(self) -> list[str]:
         """What the recording may have missed, in sentences."""
-        dropped = self.watch.dropped() if self.watch else None
+        dropped = self.watch.dropped() if self.watch else 0 if self.events else None
         unreadable = len(self.processes.unreadable)
-        return missed(self.totals, self.interval, self.sockets.gives_notices, dropped, unreadable)
+        sentences = missed(self.totals, self.interval, self.sockets.gives_notices, dropped, unreadable)
+        lost = self.events.numbers()["events_lost"] if self.events else 0
+        return [*sentences, *[f"{lost} reports of the kernel on sockets: it had no room for them"] * bool(lost)]
 
     def summary(self) -> Keys:
         """What the recording covers and what it may have missed."""

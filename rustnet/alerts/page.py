@@ -48,8 +48,8 @@ An alert states what the packets show, not that somebody means harm.
   within the memory that readers have; once more at the end, each query within {last:g} s. Other replays are checked at
   the end.
 - **What was not checked.** `alert_checks` has a row for each alert and capture: `checked`; `late`, with the reason, if
-  the last check was stopped, and until which packet time the one before holds; `impossible` if the session lacks a
-  table; `limit`.
+  the last check was stopped, and until which packet time the one before holds; `impossible` if a table
+  that it needs is missing or empty; `limit`.
 - **Limits.** An alert raises {alerts:,} findings in a session, and then a last row that says so. Of a query, {rows:,}
   rows are looked at. Texts within a finding are cut, and the key of a long one has a hash.
 

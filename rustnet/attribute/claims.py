@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rustnet.attribute.clock import Clock, Correction, correct, measure, prepare
-from rustnet.attribute.observation import PORTED
+from rustnet.attribute.flow_ends import FAMILY, V4_FIRST, fill_flows
 from rustnet.attribute.stage import Stage, drop, run
 from rustnet.attribute.values import MAX_TIME
 from rustnet.policy.ownership import ANY, MATCHES, RANKS, UNTIMED_RANK
@@ -29,32 +29,6 @@ NEAR = 8
 
 OWNERLESS_RANK = 255
 """Rank of observations without a process: they become no claims and only explain `unowned_reason`."""
-
-_V4_FIRST = 0xFFFF << 32
-"""`::ffff:0.0.0.0`, the first IPv4 address as `flows.src_num` has it."""
-
-_FAMILY = f"CASE WHEN {{0}} BETWEEN {_V4_FIRST}::UHUGEINT AND {_V4_FIRST + 0xFFFFFFFF}::UHUGEINT THEN 4 ELSE 6 END"
-
-_PORTED = ", ".join(f"'{name}'" for name in sorted(PORTED))
-
-
-def _clamped(time: str) -> str:
-    """SQL for the nanoseconds of a time, clamped so that a difference of two fits 64 bits."""
-    return f"least(greatest(epoch_ns({time}), {-MAX_TIME}), {MAX_TIME})"
-
-
-def _port(name: str) -> str:
-    return f"CASE WHEN protocol IN ({_PORTED}) THEN coalesce({name}, 0)::INTEGER ELSE -1 END"
-
-
-_FLOWS = f"""
-CREATE OR REPLACE TEMP TABLE own_flow AS
-SELECT flow_id, CASE WHEN protocol = 'icmpv6' THEN 'icmp' ELSE protocol END AS protocol,
-    src_num AS src, {_port("src_port")} AS src_port, dst_num AS dst, {_port("dst_port")} AS dst_port,
-    {_FAMILY.format("src_num")} AS family,
-    coalesce((src_flags | dst_flags) & 2 <> 0, false) AS syn, coalesce(icmp_id, -1)::INTEGER AS echo,
-    {_clamped("started_at")} AS fs, greatest({_clamped("started_at")}, {_clamped("ended_at")}) AS fe
-FROM {{flows}} WHERE capture_id = $capture AND rowid >= $row"""
 
 # Claims of the capture from an earlier run with the same sources.
 _EARLIER = """
@@ -114,14 +88,14 @@ FROM own_keyed GROUP BY match, protocol, a, ap, b, bp, rank, family, host"""
 _MATCHES_USED = "SELECT match, count(*), max(size) FROM own_key GROUP BY match"
 
 # Local addresses of a host by its own records, without loopback, multicast and `::`, which every host has.
+OWN_ADDRESS = f"""host > 0 AND local > 1 AND local < {0xFF << 120}::UHUGEINT
+    AND local NOT BETWEEN {V4_FIRST + (127 << 24)}::UHUGEINT AND {V4_FIRST + (128 << 24) - 1}::UHUGEINT
+    AND local NOT BETWEEN {V4_FIRST + (224 << 24)}::UHUGEINT AND {V4_FIRST + 0xFFFFFFFF}::UHUGEINT
+    AND local <> {V4_FIRST}::UHUGEINT"""
 _LOCAL_ADDRESSES = f"""
 CREATE OR REPLACE TEMP TABLE own_local_address AS
-SELECT DISTINCT host, local AS address, {_FAMILY.format("local")} AS family FROM own_observation
-WHERE host > 0 AND local > 1 AND local < {0xFF << 120}::UHUGEINT
-    AND local NOT BETWEEN {_V4_FIRST + (127 << 24)}::UHUGEINT AND {_V4_FIRST + (128 << 24) - 1}::UHUGEINT
-    AND local NOT BETWEEN {_V4_FIRST + (224 << 24)}::UHUGEINT AND {_V4_FIRST + 0xFFFFFFFF}::UHUGEINT
-    AND local <> {_V4_FIRST}::UHUGEINT
-    AND host IN (SELECT host FROM own_observation WHERE local IS NULL)"""
+SELECT DISTINCT host, local AS address, {FAMILY.format("local")} AS family FROM own_observation
+WHERE {OWN_ADDRESS} AND host IN (SELECT host FROM own_observation WHERE local IS NULL)"""
 
 _WINDOWS = """
 CREATE OR REPLACE TEMP TABLE own_window AS
@@ -225,14 +199,14 @@ CREATE OR REPLACE TEMP TABLE own_candidate (flow_id BIGINT, seq BIGINT, process_
     reversed BOOLEAN, oldest BOOLEAN, later BOOLEAN, distance BIGINT)"""
 
 # Candidates of a datagram's flow also apply to the portless flow that carries its fragments.
-_HAS_FRAGMENTS = "SELECT 1 FROM flows WHERE capture_id = ? AND tunnel = 'fragments' LIMIT 1"
+_HAS_FRAGMENTS = "SELECT 1 FROM {flows} WHERE capture_id = ? AND tunnel = 'fragments' LIMIT 1"
 _FRAGMENT_CANDIDATES = """
 INSERT INTO own_candidate
 SELECT c.flow_id, n.seq, max(n.process_id), min(n.rank), 'fragments',
     arg_min(n.reversed <> (i.src_num <> c.src), (n.rank, n.flow_id)), bool_or(n.oldest),
     bool_or(coalesce(s.ws > c.fe, false)),
     max(CASE WHEN s.we < c.fs THEN c.fs - s.we WHEN s.ws > c.fe THEN s.ws - c.fe ELSE 0 END)
-FROM own_candidate n JOIN flows i ON i.flow_id = n.flow_id AND i.capture_id = ? AND i.tunnel = 'fragments'
+FROM own_candidate n JOIN {flows} i ON i.flow_id = n.flow_id AND i.capture_id = ? AND i.tunnel = 'fragments'
 JOIN own_flow c ON c.flow_id = i.outer_flow_id JOIN own_observation s ON s.seq = n.seq
 ANTI JOIN own_candidate k ON k.flow_id = c.flow_id AND k.seq = n.seq
 GROUP BY c.flow_id, n.seq"""
@@ -241,7 +215,7 @@ _CANDIDATE_COUNTS = """
 SELECT count(DISTINCT flow_id) FILTER (oldest AND distance <= $slack),
     count(*) FILTER (distance > $slack AND process_id IS NOT NULL) FROM own_candidate"""
 
-_COVERED = """
+COVERED = """
 CREATE OR REPLACE TEMP TABLE own_covered AS
 SELECT DISTINCT flow_id FROM own_candidate WHERE distance <= $slack AND process_id IS NOT NULL"""
 
@@ -252,17 +226,17 @@ SELECT * FROM ({rows}) c"""
 _NEW_ONLY = """ ANTI JOIN own_earlier_claim e ON e.flow_id = c.flow_id AND e.process_id = c.process_id
     AND e.source = c.source AND e.evidence = c.evidence AND e.match = c.match AND e.reversed = c.reversed"""
 
-_CLAIM_BY_ENDS = """
+CLAIM_BY_ENDS = """
 WITH chosen AS (
     SELECT * FROM own_candidate WHERE distance <= $slack AND process_id IS NOT NULL{nearest_outside}
 )
-SELECT c.flow_id, c.process_id, o.source, s.quality, c.rank, make_timestamp_ns(s.seen), make_timestamp_ns(s.ws),
+SELECT {more}c.flow_id, c.process_id, o.source, s.quality, c.rank, make_timestamp_ns(s.seen), make_timestamp_ns(s.ws),
     make_timestamp_ns(s.we), c.distance / 1e6, c.reversed AS reversed, o.name || ':' || s.position AS evidence, c.match,
     a.added / 1e6, t.pre_nat
 FROM chosen c JOIN own_observation s ON s.seq = c.seq JOIN own_origin o ON o.origin = s.origin
 LEFT JOIN own_shift a ON a.origin = s.origin AND a.host = s.host AND a.added <> 0
 LEFT JOIN own_nat t ON t.seq = c.seq AND c.match = 'nat'"""
-_NEAREST_OUTSIDE = """
+NEAREST_OUTSIDE = """
     UNION ALL
     SELECT * FROM (
         SELECT * FROM own_candidate n ANTI JOIN own_covered c ON c.flow_id = n.flow_id
@@ -313,7 +287,7 @@ def select_flows(con: "DuckDBPyConnection", capture_id: int, table: str, first_r
 
     Returns whether a staged source already has claims about them; ``own_earlier_claim`` holds those.
     """
-    run(con, _FLOWS.format(flows=table), {"capture": capture_id, "row": first_row})
+    fill_flows(con, capture_id, table, first_row)
     if not run(con, "SELECT 1 FROM claims LIMIT 1"):
         return False
     run(con, _EARLIER)
@@ -335,16 +309,16 @@ def store_claims(
     Returns the number of claims, the number of flows with more overlapping observations than were compared, and the
     sources' clocks as measured before a ``correction``.
     """
-    _fill_ranks(con, stage)
+    fill_ranks(con, stage)
     prepare(con, correction)
     claims = crowded = 0
     clocks: list[Clock] = []
     if stage.by_ends:
-        keys = _build_keys(con, stage)
+        keys = build_keys(con, stage)
         clocks = measure(con, keys.exact)
         if correction == "auto" and correct(con, clocks):
-            keys = _build_keys(con, stage)
-        _compare(con, keys, slack_ns)
+            keys = build_keys(con, stage)
+        compare(con, keys, slack_ns)
         claims, crowded = _claim_by_ends(con, capture_id, slack_ns, repeated)
     else:
         run(con, _NO_CANDIDATES)
@@ -368,27 +342,36 @@ class _Keys(NamedTuple):
     """Whether a key has more than `NEAR` observations."""
 
 
-def _build_keys(con: "DuckDBPyConnection", stage: Stage) -> _Keys:
-    """Fill ``own_key``, ``own_window`` (observations by key) and ``own_flow_key`` (matching flows and keys)."""
+def build_keys(con: "DuckDBPyConnection", stage: Stage, local_addresses: str = _LOCAL_ADDRESSES) -> _Keys:
+    """Fill ``own_key``, ``own_window`` (observations by key) and ``own_flow_key`` (matching flows and keys).
+
+    ``local_addresses`` is the statement that creates ``own_local_address``.
+    """
     keyed = _KEYED.format(nat=_KEYED_NAT if stage.translated else "")
     for statement in (keyed, _KEYS, _WINDOWS):
         run(con, statement)
     drop(con, "own_keyed")
     usage = {match: (keys, size) for match, keys, size in run(con, _MATCHES_USED)}
     if not usage.keys().isdisjoint(match for match, _ in _OPEN_END_CONDITIONS):
-        run(con, _LOCAL_ADDRESSES)
+        run(con, local_addresses)
     run(con, "CREATE OR REPLACE TEMP TABLE own_flow_key AS " + _match_query(usage))
     exact = sum(keys for match, (keys, _) in usage.items() if match in ("tuple", "nat"))
     return _Keys(exact, any(size > NEAR for _, size in usage.values()))
 
 
-def _compare(con: "DuckDBPyConnection", keys: _Keys, slack_ns: int) -> None:
+def compare(con: "DuckDBPyConnection", keys: _Keys, slack_ns: int) -> None:
     """Fill ``own_candidate``: the observations that each flow is compared with, and their distance from it."""
     if keys.crowded:
         _fill_longest(con)
         run(con, _POSITIONS, {"slack": slack_ns})
     run(con, _CANDIDATES.format(compared=_COMPARED_CROWDED if keys.crowded else _COMPARED))
     drop(con, "own_flow_key", "own_position", "own_window", "own_longest", "own_key", "own_local_address")
+
+
+def add_fragments(con: "DuckDBPyConnection", capture_id: int, table: str) -> None:
+    """Add the candidates of the flows of ``table`` that came in fragments to the flow of these fragments."""
+    if run(con, _HAS_FRAGMENTS.format(flows=table), [capture_id]):
+        run(con, _FRAGMENT_CANDIDATES.format(flows=table), [capture_id])
 
 
 def _insert(
@@ -401,17 +384,16 @@ def _insert(
 def _claim_by_ends(con: "DuckDBPyConnection", capture_id: int, slack_ns: int, repeated: bool) -> tuple[int, int]:
     """Insert claims from ``own_candidate``; return their number and that of flows with observations not compared."""
     parameters = {"slack": slack_ns}
-    if run(con, _HAS_FRAGMENTS, [capture_id]):
-        run(con, _FRAGMENT_CANDIDATES, [capture_id])
+    add_fragments(con, capture_id, "flows")
     crowded, outside = run(con, _CANDIDATE_COUNTS, parameters)[0]
     if outside:
-        run(con, _COVERED, parameters)
+        run(con, COVERED, parameters)
     return _insert(
-        con, _CLAIM_BY_ENDS.format(nearest_outside=_NEAREST_OUTSIDE if outside else ""), repeated, parameters
+        con, CLAIM_BY_ENDS.format(more="", nearest_outside=NEAREST_OUTSIDE if outside else ""), repeated, parameters
     ), crowded
 
 
-def _fill_ranks(con: "DuckDBPyConnection", stage: Stage) -> None:
+def fill_ranks(con: "DuckDBPyConnection", stage: Stage) -> None:
     """Fill ``own_rank``: the policy's rank of every staged quality."""
     sources = {ANY, *(source for source, _ in stage.origins.values())}
     rows = [[source, quality, rank] for (source, quality), rank in RANKS.items() if source in sources]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TEXT_FACTS = tuple(name for name in ProcessFacts._fields if name not in (*NUMBERS, "lineage"))
 
-_TABLES = (
+TABLES = (
     """CREATE OR REPLACE TEMP TABLE own_observation (
         seq BIGINT, origin INTEGER, fact BIGINT, protocol VARCHAR, quality VARCHAR, position BIGINT, packet BIGINT,
         local UHUGEINT, local_port INTEGER, remote UHUGEINT, remote_port INTEGER, ws BIGINT, we BIGINT, seen BIGINT,
@@ -155,7 +155,7 @@ class Stage:
         self.aliases = False
         """Some observations carry an alias of the flow."""
         without_pandas()
-        run(con, ";".join(_TABLES))
+        run(con, ";".join(TABLES))
 
     @property
     def hosts(self) -> dict[int, str]:

@@ -19,16 +19,17 @@ _ELIGIBLE = f"""
 CREATE OR REPLACE TEMP TABLE own_eligible AS
 WITH timed AS (
     SELECT c.flow_id, c.rowid AS claim, c.process_id, c.rank, c.distance_ms, c.observed_at, f.fs, f.fe,
+        coalesce(c.reversed, false) AS reversed,
         coalesce(epoch_ns(p.started_at) + coalesce(c.offset_ms, 0) * 1000000 > f.fe + $slack_ms * 1000000, false)
             AS reused,
         coalesce(epoch_ns(c.window_start), {-MAX_TIME}) AS ws, coalesce(epoch_ns(c.window_end), {MAX_TIME}) AS we
-    FROM claims c JOIN own_flow f ON f.flow_id = c.flow_id LEFT JOIN processes p ON p.process_id = c.process_id
+    FROM {{claims}} c JOIN own_flow f ON f.flow_id = c.flow_id LEFT JOIN processes p ON p.process_id = c.process_id
     WHERE c.distance_ms <= $slack_ms
 ), measured AS (
     SELECT * EXCLUDE (fs, fe), greatest(0, least(we, fe) - greatest(ws, fs)) AS overlap FROM timed
 )
 SELECT *, row_number() OVER (PARTITION BY flow_id
-    ORDER BY reused, rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id
+    ORDER BY reused, rank, distance_ms > 0, reversed, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id
 ) AS position
 FROM measured"""
 
@@ -45,6 +46,7 @@ SELECT w.flow_id, bool_or(r.rank = w.rank AND r.overlap = w.overlap AND r.distan
         r.observed_at IS NOT DISTINCT FROM w.observed_at)) AS tied
 FROM own_eligible w
 JOIN own_eligible r ON r.flow_id = w.flow_id AND r.rank // 10 = w.rank // 10 AND r.process_id <> w.process_id
+    AND r.reversed = w.reversed
 JOIN processes p ON p.process_id = w.process_id
 JOIN processes q ON q.process_id = r.process_id
 WHERE w.position = 1 AND r.position > 1 AND NOT w.reused AND NOT r.reused
@@ -84,7 +86,7 @@ SELECT f.flow_id,
         ELSE 'no_sidecar' END AS reason
 FROM own_flow f JOIN {{flows}} old ON old.flow_id = f.flow_id AND old.capture_id = $capture
 LEFT JOIN (
-    SELECT e.flow_id, e.process_id, c.source FROM own_eligible e JOIN claims c ON c.rowid = e.claim
+    SELECT e.flow_id, e.process_id, c.source FROM own_eligible e JOIN {{claims}} c ON c.rowid = e.claim
     WHERE e.position = 1 AND NOT e.reused
 ) w ON w.flow_id = f.flow_id
 LEFT JOIN own_rival r ON r.flow_id = f.flow_id
@@ -109,7 +111,15 @@ def apply_policy(
     ``has_sources``: a source of ownership was read; ``flows`` is the table of flows. Requires ``own_flow`` and
     ``own_candidate`` of `store_claims`.
     """
-    run(con, _ELIGIBLE, {"slack_ms": slack_ns / 1e6})
-    run(con, _RIVALS if run(con, _SEVERAL) else _NO_RIVALS)
-    run(con, _VERDICT.format(flows=flows), {"has_sources": has_sources, "capture": capture_id, "slack": slack_ns})
+    judge(con, capture_id, slack_ns, has_sources, flows)
     return int(run(con, _UPDATE.format(flows=flows), [capture_id])[0][0])
+
+
+def judge(
+    con: "DuckDBPyConnection", capture_id: int, slack_ns: int, has_sources: bool, flows: str, claims: str = "claims"
+) -> None:
+    """Fill ``own_verdict`` by the policy, from the rows of table ``claims``; see `apply_policy`."""
+    run(con, _ELIGIBLE.format(claims=claims), {"slack_ms": slack_ns / 1e6})
+    run(con, _RIVALS if run(con, _SEVERAL) else _NO_RIVALS)
+    given = {"has_sources": has_sources, "capture": capture_id, "slack": slack_ns}
+    run(con, _VERDICT.format(flows=flows, claims=claims), given)

@@ -69,13 +69,15 @@ def _run(session: str, settings: "BrowserSettings", writer: WriterProcess | None
         return run(reader, settings, writer)
 
 
-def browse_replay(work: "Work", paths: tuple[str, ...], db: str | None, state: State, *, redact: bool) -> int:
+def browse_replay(
+    work: "Work", paths: tuple[str, ...], db: str | None, state: State, *, redact: bool, live: bool = False
+) -> int:
     """Let ``work`` fill a session in a process of its own, and show it meanwhile; returns the exit code of both."""
     settings = browser_settings(state, redact=redact)
     with session_path(db) as session:
         scratch = None if db else Path(session).parent
         return run_watched(
-            lambda: _browse_replay(partial(work, session), paths, session, settings, state, scratch), state
+            lambda: _browse_replay(partial(work, session), paths, session, settings, state, scratch, live=live), state
         )
 
 
@@ -86,20 +88,28 @@ def _browse_replay(
     settings: "BrowserSettings",
     state: State,
     scratch: Path | None,
+    *,
+    live: bool,
 ) -> int:
-    writer = start_writer(work, paths, state, scratch)
+    writer = start_writer(work, paths, state, scratch, live=live)
     try:
         terminal.keys_from_terminal()
         code = _show(session, settings, writer)
         if code != ExitCode.DONE or writer.temporary or writer.stopping:
             writer.end()
-        else:
+        elif not writer.detached:
             _await(writer)
     finally:
         writer.end()
         if scratch is not None:  # also by this process: the one that watches it may have been killed
             shutil.rmtree(scratch, ignore_errors=True)
         _report(writer)
+    if writer.detached:
+        words = _(
+            "rustnet: the capture goes on as process {number}; show it: rustnet browse {path}; end it: kill {number}"
+        )
+        notify(words.format(number=writer.pid, path=shlex.quote(printable(session))))
+        return code
     if scratch is None and writer.readable:
         words = _("rustnet: the session is stored; show it again: rustnet browse {path}")
         notify(words.format(path=shlex.quote(printable(session))))

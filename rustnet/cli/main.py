@@ -29,12 +29,15 @@ from rustnet.probe.streams import open_standard_streams
 translate_click()  # before the first command, whose options have click's own sentences
 
 COMMANDS: dict[str, str] = {
+    "live": N_("Capture packets of interfaces into a session, with their processes, and browse it."),
     "replay": N_("Read captures into a session, and browse it or print a summary."),
     "browse": N_("Browse a session on the terminal, or in a web browser."),
     "flows": N_("List flows, all or those that match a filter."),
     "stats": N_("Count flows, packets and bytes by protocol, host, process …"),
     "processes": N_("Show the tree of processes with their traffic."),
     "hosts": N_("List hosts with hardware addresses and names."),
+    "sockets": N_("List the sockets of the machine that was captured on, with their owners."),
+    "routes": N_("List the routes of the machine that was captured on."),
     "show": N_("Show one flow in detail, or one packet's full protocol tree."),
     "query": N_("Run a saved query or any SQL."),
     "alerts": N_("List the alerts that were raised, and those that there are."),
@@ -43,6 +46,7 @@ COMMANDS: dict[str, str] = {
     "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),
     "refresh": N_("Recompute names, owners and relations, also with new sidecars."),
     "export": N_("Export the owners of connections as a sidecar."),
+    "helper": N_("Let users whom root names capture without sudo."),
     "sidecar": N_("Record which process owns which socket; validate sidecars."),
     "protocols": N_("List the decoded protocols, their tables and fields."),
     "verify": N_("Check the consistency of a session and its captures."),

@@ -72,7 +72,11 @@ def _store_group(ctx: click.Context, _param: click.Parameter, value: str | None)
 
 def output_options(command: _F) -> _F:
     """Add ``--force`` and ``--group``, which apply to every output."""
-    command = group_option(command)
+    return force_option(group_option(command))
+
+
+def force_option(command: _F) -> _F:
+    """Add ``--force``."""
     return click.option(
         "--force", is_flag=True, expose_value=False, callback=_store_force,
         help=_("Let the output replace an existing capture, session or sidecar; never an input."),
@@ -251,7 +255,9 @@ def check_session(session: str | None, captures: typing.Sequence[str], sidecars:
     Nor may stdout or stderr be one; ``session`` is None for a temporary one.
     """
     inputs = Inputs(*captures, sidecars=sidecars).paths
-    check_streams(session or captures[0], *inputs)
+    named = session or next(iter(captures), None)
+    if named is not None:
+        check_streams(named, *inputs)
     if session is None:
         return
     check_session_name(session)

@@ -34,6 +34,8 @@ _UNKNOWN = -1
 MAX_OUTPUT = 1 << 20
 """Most bytes of what the process prints that are passed on at once."""
 _SLICE = 0.02
+DETACH = b"d"
+"""What the process is sent if it is to go on after the browser."""
 STOP_SECONDS = 10.0
 """Time to store what was read; then the process is killed."""
 
@@ -89,6 +91,11 @@ class WriterProcess:
     """Its exit code, once it has ended; negative: the signal that killed it."""
     stopping: bool = False
     """It was asked to stop."""
+    live: bool = False
+    """It captures from interfaces: it has no end of its own, and need not end with the browser."""
+    detached: bool = False
+    """It goes on after the browser."""
+    _link: int = -1
     _read: int = 0
 
     def running(self) -> bool:
@@ -125,6 +132,11 @@ class WriterProcess:
             self.stopping = True
             os.kill(self.pid, signal.SIGTERM)
 
+    def detach(self) -> None:
+        """Let it go on when the browser and this process have ended."""
+        os.write(self._link, DETACH)
+        self.detached = True
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for its end; returns whether it has ended."""
         until = None if seconds is None else time.monotonic() + seconds
@@ -136,7 +148,7 @@ class WriterProcess:
 
     def end(self) -> None:
         """Let it store what it has read, unless that is not needed, and wait for its end."""
-        if not self.running():
+        if self.detached or not self.running():
             return
         if not self.temporary:
             if not self.stopping:
@@ -159,6 +171,8 @@ def start_writer(
     paths: tuple[str, ...],
     state: State,
     scratch: Path | None,
+    *,
+    live: bool = False,
 ) -> WriterProcess:
     """Fork the process. ``work`` does it: it calls its argument with the progress.
 
@@ -181,7 +195,7 @@ def start_writer(
     if not pid:
         run_and_exit(run, state)
     os.close(alive)
-    return WriterProcess(pid, shared, output, temporary=scratch is not None)
+    return WriterProcess(pid, shared, output, temporary=scratch is not None, live=live, _link=link)
 
 
 def _separate(alive: int, output: BinaryIO, scratch: Path | None) -> None:
@@ -196,6 +210,8 @@ def _separate(alive: int, output: BinaryIO, scratch: Path | None) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def end() -> None:
+        if os.read(alive, 1) == DETACH:
+            return
         if scratch is None:
             os.kill(os.getpid(), signal.SIGTERM)
             return

@@ -10,9 +10,10 @@ from typing import BinaryIO
 
 from rustnet.sources.frames import Interface, Note
 
-_SECTION, _INTERFACE, _ENHANCED, _PROCESS = 0x0A0D0D0A, 1, 6, 0x80000001
+_SECTION, _INTERFACE, _ENHANCED, _STATISTICS, _PROCESS = 0x0A0D0D0A, 1, 6, 5, 0x80000001
 _COMMENT, _HARDWARE, _OS, _APPLICATION = 1, 2, 3, 4
-_IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_FCSLEN, _IF_TSOFFSET = 2, 3, 9, 13, 14
+_IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_FILTER, _IF_FCSLEN, _IF_TSOFFSET = 2, 3, 9, 11, 13, 14
+_START, _END, _IF_DROPS, _ACCEPTED, _OS_DROPS, _DELIVERED = 2, 3, 5, 6, 7, 8
 _FLAGS, _PROCESS_INDEX, _EFFECTIVE_INDEX = 2, 0x8001, 0x8003
 _SECOND = 1_000_000_000
 _EARLY = -9_200_000_000
@@ -95,11 +96,29 @@ class PcapngWriter:
         """Append an interface whose times are in units of ``10**-resolution`` seconds, ``offset`` seconds ahead."""
         options = _text(_IF_NAME, interface.name) + _text(_IF_DESCRIPTION, interface.description)
         options += _option(_IF_TSRESOL, bytes([resolution]))
+        if interface.filter:
+            options += _option(_IF_FILTER, b"\0" + interface.filter.encode("utf-8", "replace"))
         if interface.fcs_bits:
             options += _option(_IF_FCSLEN, bytes([interface.fcs_bits]))
         if offset:
             options += _option(_IF_TSOFFSET, struct.pack("<q", offset))
         self._block(_INTERFACE, struct.pack("<HHI", interface.link_type, 0, interface.snaplen), options)
+
+    def statistics(
+        self, number: int, begun: int, ended: int, packets: int, dropped_interface: int | None, dropped_os: int | None
+    ) -> None:
+        """Append what was counted on interface ``number`` of this section; times in nanoseconds since 1970 UTC."""
+        options = b"".join(
+            _option(code, struct.pack("<II", ts >> 32, ts & 0xFFFFFFFF))
+            for code, ts in ((_START, begun), (_END, ended))
+        )
+        if dropped_interface is not None:
+            options += _option(_IF_DROPS, struct.pack("<Q", dropped_interface))
+        if dropped_os is not None:
+            options += _option(_ACCEPTED, struct.pack("<Q", packets + dropped_os))
+            options += _option(_OS_DROPS, struct.pack("<Q", dropped_os))
+        options += _option(_DELIVERED, struct.pack("<Q", packets))
+        self._block(_STATISTICS, struct.pack("<III", number, ended >> 32, ended & 0xFFFFFFFF), options)
 
     def _packet_options(self, note: Note, processes: Sequence[tuple[int, int, str, str]]) -> bytes:
         options = b"".join(_text(_COMMENT, comment) for comment in note.comments)

@@ -10,18 +10,21 @@ from rustnet.attribute.packet_statements import PacketStatements, origin
 from rustnet.attribute.packets import PacketClaims
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.ingest.outlet import Outlet
+from rustnet.ingest.recorder import Recorder
 from rustnet.ingest.stop import StopToken
-from rustnet.sources.frames import Damage, Frames, Source
+from rustnet.sources.frames import Damage, Frames, Interval, Measured, Source
 from rustnet.sources.linktypes import link_name
 from rustnet.store.batches import Batch, Columns, Records, count
 from rustnet.store.cadence import Cadence
-from rustnet.store.tables import Capture, CaptureFile, InterfaceRow, Packet
+from rustnet.store.tables import Capture, CaptureFile, CaptureStat, InterfaceRow, Packet
 
 PATIENCE = 0.1
 """Seconds without a packet after which the stop token, the flush time and the progress are checked."""
 PROGRESS_SECONDS = 0.1
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 2.0
 """Seconds between flushes while a live source has no packets, but flows are open whose states age."""
+LIVE = "live"
+"""Kind of a source of interfaces: to stop it is its usual end."""
 SEVERAL = 2
 """Files from which a capture has rows of its files."""
 
@@ -103,10 +106,18 @@ class CaptureIngest:
     """Reads and analyses one input, and flushes as often as the cadence requires."""
 
     def __init__(
-        self, outlet: Outlet, source: Source, capture: Capture, analysis: Analyser, stop: StopToken, cadence: Cadence
+        self,
+        outlet: Outlet,
+        source: Source,
+        capture: Capture,
+        analysis: Analyser,
+        stop: StopToken,
+        cadence: Cadence,
+        recorder: Recorder | None = None,
     ) -> None:
         self.outlet = outlet
         self.source = source
+        self.recorder = recorder
         self.stop = stop
         self.cadence = cadence
         self.capture_id = capture_id = capture.capture_id
@@ -126,17 +137,23 @@ class CaptureIngest:
         self.quiet_at = 0.0
         """When the next flush is due if no packet comes (monotonic clock)."""
         self.aging = False
-        """Flows were open at the last flush, and time has passed since without a packet."""
-        self.open_batches = 0
-        """Number of batches of open flows at the last flush."""
+        """Time has passed since the last flush without a packet: flows age, and the machine may have changed."""
         self.flushed_packets = 0
         """Number of packets at the last flush."""
         self.stored_rows = 0
         """Number of rows stored since the last flush."""
+        self.measured = source if isinstance(source, Measured) else None
+        """The source, if it is live and counts by time: its events and interfaces are stored as they come."""
+        self.intervals: list[Interval] = []
+        """Its counts since the last flush."""
+        self.events = 0
+        """Number of its events that were passed on."""
+        self.interfaces = 0
+        """Number of its interfaces that were passed on."""
 
     def run(self) -> Outcome:
         """Read the input until its end or until the run is stopped."""
-        interrupted = False
+        stopped = False
         try:
             self.flush_at = time.monotonic() + self.cadence.seconds
             for frames in self.source.batches(PATIENCE):
@@ -144,17 +161,17 @@ class CaptureIngest:
                     self.batch(frames)
                 elif frames.clock is not None:
                     self.analysis.tick(frames.clock)
-                    self.aging = self.open_batches > 0
+                    self.aging = True
                 if self.stop.is_set():
-                    interrupted = True
+                    stopped = True
                     break
                 self.flush_due()
                 self.progress()
         except KeyboardInterrupt:
-            interrupted = True
-        if interrupted:
+            stopped = True
+        if stopped or self.stop.is_set():
             self.outlet.stopping()
-        return self.finish(interrupted)
+        return self.finish(stopped and self.source.info.kind != LIVE)
 
     def batch(self, frames: Frames) -> None:
         """Analyse one batch of frames, and store rows once there are enough."""
@@ -166,6 +183,8 @@ class CaptureIngest:
             self.link_types.update(links.tolist())
             self.last_link = int(links[0])
             self.pktap = not self.link_types.isdisjoint(PKTAP_LINKS)
+        if self.recorder is not None:
+            self.recorder.record(frames)
         analysis.feed(frames)
         if self.pktap or self.source.info.annotated:
             analysis.settle()
@@ -185,25 +204,55 @@ class CaptureIngest:
     def flush_due(self) -> None:
         """Flush all rows so far to the session if a flush is due."""
         packets = self.analysis.packets - self.flushed_packets
-        if packets <= 0 and not self.aging:
+        news = self.measured is not None and self.news(self.measured)
+        if packets <= 0 and not self.aging and not news:
             return
         started = time.monotonic()
-        if packets <= 0 and started < self.quiet_at:
+        if packets <= 0 and not news and started < self.quiet_at:
             return
         enough = packets >= self.cadence.packets or self.stored_rows >= self.cadence.rows
         if started < (self.flush_earliest if enough else self.flush_at) and not self.outlet.crowded:
             return
+        measures = self.measures()
         remaining = self.analysis.take_all()
-        batches = [*self.ready_batches(), *remaining]
+        batches = [*self.ready_batches(), *remaining, *measures]
         self.describe()
         still_open = self.analysis.open_flows()
         self.outlet.flush(self.capture, batches, still_open)
-        self.aging, self.open_batches = False, len(still_open)
+        self.aging = False
         self.quiet_at = started + QUIET_SECONDS
         self.flushed_packets = self.analysis.packets
         self.stored_rows = 0
         self.flush_earliest = started + (time.monotonic() - started) / self.cadence.share
         self.flush_at = max(started + self.cadence.seconds, self.flush_earliest)
+
+    def news(self, measured: Measured) -> bool:
+        """Take a live source's counts; whether these, or its events, have to be stored although no packet came."""
+        self.intervals += measured.take_statistics()
+        return len(self.intervals) > 0 or len(self.source.damage) > self.events
+
+    def measures(self, last: bool = False) -> list[Batch]:
+        """Rows of a live source's counts and new interfaces; its events go to the analysis."""
+        if self.measured is None:
+            return []
+        self.intervals += self.measured.take_statistics(last)
+        intervals, self.intervals = self.intervals, []
+        for event in self.source.damage[self.events :]:
+            self.analysis.collector.anomaly(
+                event.kind, event.detail, 0, event.ts, event.packet, file_offset=event.offset
+            )
+        self.events = len(self.source.damage)
+        rows = [] if last else self.interface_rows(self.interfaces)
+        self.interfaces = len(self.source.interfaces)
+        stats = [CaptureStat(self.capture_id, each.at, each.interface & 0xFFFF, *each[2:]) for each in intervals]
+        return [Records(cls, made) for cls, made in ((InterfaceRow, rows), (CaptureStat, stats)) if made]
+
+    def interface_rows(self, first: int = 0) -> list[InterfaceRow]:
+        """Rows of the interfaces from index ``first`` on."""
+        return [
+            InterfaceRow(self.capture_id, i & 0xFFFF, x.name, x.description, x.link_type, x.snaplen, x.packets)
+            for i, x in enumerate(self.source.interfaces[first:], first)
+        ]
 
     def store(self, batches: list[Batch], last: bool = False) -> None:
         """Pass batches on; ``last`` marks the final ones of the capture."""
@@ -235,18 +284,16 @@ class CaptureIngest:
     def finish(self, interrupted: bool) -> Outcome:
         """Pass the rest on: open flows, held rows, damage, interfaces."""
         collector = self.analysis.collector
+        if self.recorder is not None:
+            self.recorder.finish()
         self.analysis.finish()
-        batches = self.ready_batches()
-        for damage in self.source.damage:
+        batches = [*self.ready_batches(), *self.measures(last=True)]
+        for damage in self.source.damage[self.events :]:
             collector.anomaly(damage.kind, damage.detail, 0, damage.ts, damage.packet, file_offset=damage.offset)
         for ip, name in self.source.info.names:  # name resolution blocks of the capture file
             collector.name(ip, name, "nrb", self.capture.first_ts or 0, None)
         batches += self.analysis.take_all(final=True)
-        interfaces = [
-            InterfaceRow(self.capture_id, i & 0xFFFF, x.name, x.description, x.link_type, x.snaplen, x.packets)
-            for i, x in enumerate(self.source.interfaces)
-        ]
-        if interfaces:
+        if interfaces := self.interface_rows():
             batches.append(Records(InterfaceRow, list(interfaces)))
         self.store(batches, last=True)
         self.describe()

@@ -24,10 +24,10 @@ def require_all(layers: list[Layer]) -> None:
             )
 
 
-def rows(capture_id: int, layers: list[Layer]) -> list[Confinement]:
-    """Rows of a capture."""
+def rows(capture_id: int, layers: list[Layer], process: str = PARSER) -> list[Confinement]:
+    """Rows of a capture about one of its processes."""
     known = [layer for layer in layers if layer.name in LAYERS and layer.state in STATES]
-    return [Confinement(capture_id, PARSER, each.name, each.state, each.detail or None) for each in known]
+    return [Confinement(capture_id, process, each.name, each.state, each.detail or None) for each in known]
 
 
 def note(report: Report, layers: list[Layer], strict: bool) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rustnet.enrich.geofiles import GeoFiles
 from rustnet.ingest.joining import Join
+from rustnet.ingest.recording import Recording
 from rustnet.sources.limits import Limits
 from rustnet.store.cadence import BATCH, LIVE, Cadence
 
@@ -47,8 +48,18 @@ class Options:
     speed: float | None = None
     """Pace packets by their times, this many times as fast as captured, in this process only; None: do not pace."""
 
+    live: bool = False
+    """Packets come from interfaces."""
     sandbox: Literal["on", "off", "strict"] = "on"
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
+    recordings: tuple[Recording, ...] = ()
+    """Files that the packets are written to; rows of live packets name those of the first."""
+    json_log: str | None = None
+    """File that the events of connections are appended to."""
+    replace: bool = False
+    """Files with the names of ``recordings`` are replaced."""
+    group: int | None = None
+    """Group that may read what is written beside the session."""
     alerts: "AlertPlan | None" = None
     """What is raised at the end, and while a paced capture is read."""
     answer_at_once: bool = False
@@ -57,4 +68,4 @@ class Options:
     @property
     def cadence(self) -> Cadence:
         """How often rows are flushed to the session."""
-        return BATCH if self.speed is None else LIVE
+        return LIVE if self.live or self.speed is not None else BATCH

@@ -10,12 +10,15 @@ from typing import Protocol
 
 from rustnet.analysis.capture import Analysis
 from rustnet.analysis.workers import Workers, is_dense, worker_count
-from rustnet.errors import RustnetError
-from rustnet.ingest.capture import Analyser, CaptureIngest, Outcome
+from rustnet.errors import InputError, RustnetError
+from rustnet.ingest.capture import LIVE, Analyser, CaptureIngest, Outcome
 from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Outlet
+from rustnet.ingest.recorder import Recorder
+from rustnet.ingest.recording import Segments
 from rustnet.ingest.stop import StopToken
+from rustnet.probe.ring_socket import RingInterface
 from rustnet.sandbox import Layer
 from rustnet.sources.assembly import MAX_SECTIONS
 from rustnet.sources.files import FileSource
@@ -23,12 +26,16 @@ from rustnet.sources.frames import MAX_FRAME, Source
 from rustnet.sources.joined import JoinedSource
 from rustnet.sources.merged import FILE_BUFFER, FILE_PACKETS, MergedSource
 from rustnet.sources.paced import PacedSource
+from rustnet.sources.ring import RingSource
 from rustnet.store.batches import Batch
 from rustnet.store.tables import Capture
 
 Following = Callable[[int | None], tuple[str, FileIO, bool] | None]
 """Opens the file that continues a capture, by the time of the last packet: path, descriptor, whether another process
 hashes it; None if there is none."""
+
+MoreRings = Callable[[], list[tuple[int, RingInterface]]]
+"""Returns rings of interfaces that have appeared since the last call."""
 
 PEEK_BYTES, PEEK_PACKETS = 2 * MAX_FRAME, 64
 """Size of the batch of which the first packet is looked at."""
@@ -39,7 +46,7 @@ class Input:
     """An input that turned out to be a capture."""
 
     kind: str
-    """``file``, ``stdin`` or ``fifo``."""
+    """``file``, ``stdin``, ``fifo`` or ``live``."""
     format: str
     """As in `SourceInfo.format`."""
 
@@ -53,6 +60,8 @@ class Parser(Protocol):
 
     layers: list[Layer]
     """What confines the process that parses; known once an input is open."""
+    segments: Segments | None
+    """Opens the files that packets are recorded to, if they are; to be set before an input is parsed."""
 
     def peek(self, path: str, file: FileIO) -> Beginning | None:
         """Read the first packet of a file; None without one. Raises `InputError`. Takes over ``file``."""
@@ -65,6 +74,12 @@ class Parser(Protocol):
 
     def add(self, path: str, file: FileIO, hashed_elsewhere: bool) -> Input:
         """Recognise a file that is merged with the open input; like `open`."""
+
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]], name: str) -> Input:
+        """Read packets of rings, also of those that come later; raises `InputError`. Takes over the descriptors."""
+
+    def add_ring(self, descriptor: int, interface: RingInterface) -> None:
+        """Read also the ring of an interface that has appeared; from any thread. Takes over the descriptor."""
 
     def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:
         """Parse the open input to its end, or until the run is stopped. Raises `ParserFailedError`.
@@ -87,10 +102,15 @@ class LocalParser:
 
     def __init__(self, options: Options, stop: StopToken, cores: int = 1, layers: Sequence[Layer] = ()) -> None:
         self.layers = list(layers)
+        self.segments: Segments | None = None
         self.options = options
         self.stop = stop
         self.cores = cores
         self.sources: list[FileSource] = []
+        self.rings: RingSource | None = None
+        self.appeared: list[tuple[int, RingInterface]] = []
+        """Rings of interfaces that have appeared."""
+        self.more_rings: MoreRings = self.take_rings
         self.workers: Workers | None = None
 
     def peek(self, path: str, file: FileIO) -> Beginning | None:
@@ -134,8 +154,30 @@ class LocalParser:
         self.sources.append(source)
         return Input(source.info.kind, source.info.format)
 
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]], name: str) -> Input:
+        """Map the rings."""
+        self.skip()
+        descriptors, interfaces = [ring[0] for ring in rings], [ring[1] for ring in rings]
+        try:
+            self.rings = RingSource(descriptors, interfaces, self.stop.is_set, True, self.more_rings, name)
+        except (OSError, ValueError) as error:
+            raise InputError("the rings of {names} cannot be read: {reason}", names=name, reason=error) from error
+        return Input(LIVE, LIVE)
+
+    def add_ring(self, descriptor: int, interface: RingInterface) -> None:
+        """Keep the ring until the source asks for more."""
+        self.appeared.append((descriptor, interface))
+
+    def take_rings(self) -> list[tuple[int, RingInterface]]:
+        """Take the rings of interfaces that have appeared."""
+        rings, self.appeared = self.appeared, []
+        return rings
+
     def _assembled(self, following: Following | None) -> Source:
-        """The open files as one source."""
+        """The open input as one source."""
+        if self.rings is not None:
+            self.rings.limits = self.options.limits
+            return self.rings
         first = self.sources[0]
         source: Source = first
         if len(self.sources) > 1:
@@ -179,7 +221,7 @@ class LocalParser:
 
     def run(self, capture: Capture, first_flow: int, outlet: Outlet, following: Following | None = None) -> Outcome:
         """Parse the open input."""
-        if not self.sources:
+        if not self.sources and self.rings is None:
             raise RuntimeError("no input is open")
         options, source = self.options, self._assembled(following)
         analysis: Analyser
@@ -198,7 +240,10 @@ class LocalParser:
             analysis = self.workers.begin(capture.capture_id, first_flow, outlet.put)
             source.ring = self.workers.ring
         try:
-            return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence).run()
+            recorder = None
+            if self.segments is not None and options.recordings:
+                recorder = Recorder(options.recordings, self.segments, source, self.stop.new_segment)
+            return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence, recorder).run()
         finally:
             source.close()
             self.skip()
@@ -208,6 +253,9 @@ class LocalParser:
         sources, self.sources = self.sources, []
         for source in sources:
             source.close()
+        if self.rings is not None:
+            self.rings.close()
+            self.rings = None
 
     def end(self) -> None:
         """Let the workers end."""

@@ -13,15 +13,16 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
 from io import FileIO
 from typing import Any, ClassVar
 
-from rustnet.analysis.parent import end_with_parent
+from rustnet.analysis.parent import end_with_parent, killed_by
 from rustnet.attribute.packet_statements import origin
 from rustnet.columnar import Array
 from rustnet.dissect import registry
-from rustnet.errors import InputError, StoppedError
+from rustnet.errors import InputError, RustnetError, StoppedError
 from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.confining import NOT_WANTED, require_all
@@ -34,8 +35,10 @@ from rustnet.ingest.outlet import Outlet
 from rustnet.ingest.parser import Following, Input, ParserFailedError
 from rustnet.ingest.parser_serve import FAILED, STOPPED, serve
 from rustnet.ingest.preload import preload
+from rustnet.ingest.recording import Ended, Segments
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Receiver, Ring, Sender, TransportError
+from rustnet.probe.ring_socket import RingInterface
 from rustnet.sandbox import (
     OFF,
     Layer,
@@ -47,7 +50,17 @@ from rustnet.sandbox import (
 )
 from rustnet.sources.frames import Damage
 from rustnet.store.batches import Columns
-from rustnet.store.tables import Anomaly, Capture, CaptureFile, FlowRow, InterfaceRow, Name, Packet, TcpInterval
+from rustnet.store.tables import (
+    Anomaly,
+    Capture,
+    CaptureFile,
+    CaptureStat,
+    FlowRow,
+    InterfaceRow,
+    Name,
+    Packet,
+    TcpInterval,
+)
 
 TICK = 0.1
 """Seconds of waiting between two checks of whether the run was stopped."""
@@ -67,6 +80,8 @@ FORBIDDEN = N_(
 SILENT = N_("{path}: the process that parses it did not stop in time; the session contains what it had passed on")
 OPENED = {"open": (2,), "add": (2,), "peek": (0, 6)}
 """Number of values in the answers to commands."""
+SEGMENTS = {"next segment": 5, "segment ended": 4}
+"""Messages about the files of recordings, and their number of values."""
 OTHER_FORM = N_("the parsing process sent a message of another form")
 
 
@@ -75,8 +90,9 @@ class ParserProcess:
 
     def __init__(self, options: Options, stop: StopToken, cores: int) -> None:
         self.stop = stop
+        self.segments: Segments | None = None
         self.tables: Tables = tables_by_name(
-            (Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow), registry.tables()
+            (Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow, CaptureStat), registry.tables()
         )
         self.path = ""
         self.stopping = False
@@ -86,6 +102,7 @@ class ParserProcess:
         ring = Ring()
         rows, their_rows = socket.socketpair()
         self.commands, their_commands = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.life, their_life = socket.socketpair()
         self.layers = unconfined(OFF, NOT_WANTED)
         parent = os.getpid()
         self.pid = os.fork()
@@ -93,14 +110,16 @@ class ParserProcess:
             status = 1
             try:
                 empty_standard_streams(keep_errors=options.sandbox == "off")
-                close_descriptors([their_rows.fileno(), their_commands.fileno()])
+                close_descriptors([their_rows.fileno(), their_commands.fileno(), their_life.fileno()])
+                killed_by(their_life)
                 one_arena()
+                sender = Sender(their_rows, ring)
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_IGN)  # they are for the process that holds the session
                 if options.sandbox != "off":
-                    self.layers = confine()
+                    channels = [their_rows.fileno(), their_commands.fileno()] if options.live else []
+                    self.layers = confine(channels=channels)
                 end_with_parent(parent)  # a change of user forgets that
-                sender = Sender(their_rows, ring)
                 sender.send(dumps([[layer.name, layer.state, layer.detail] for layer in self.layers]))
                 serve(their_commands, sender, options, stop, self.crowded, cores, self.layers)
                 status = 0
@@ -108,6 +127,7 @@ class ParserProcess:
                 os._exit(status)
         their_rows.close()
         their_commands.close()
+        their_life.close()
         self.rows: Receiver | None = Receiver(rows, ring)
         self.starting = True
         """What confines it has not been received yet."""
@@ -144,6 +164,10 @@ class ParserProcess:
         """Send a command with a descriptor, and wait for what it is."""
         self.path = command[1]
         self._command(command, file)
+        return self._answer(*OPENED[command[0]])
+
+    def _answer(self, *lengths: int) -> list[Any]:
+        """Wait for the answer to a command that opens something; it has one of these numbers of values."""
         self._started()
         message, _block = self._receive()
         kind, *values = _sequence(message)
@@ -153,7 +177,7 @@ class ParserProcess:
             raise RuntimeError(_text(values[0]))
         if kind == STOPPED:
             raise StoppedError("{sentence}", sentence=_text(values[0]))
-        if kind != "opened" or len(values) not in OPENED[command[0]]:
+        if kind != "opened" or len(values) not in lengths:
             raise TransportError(OTHER_FORM)
         return values
 
@@ -163,6 +187,19 @@ class ParserProcess:
             message, _block = self._receive()
             self.layers = [Layer(*map(_text, layer)) for layer in _sequence(message)]
             self.starting = False
+
+    def open_rings(self, rings: Sequence[tuple[int, RingInterface]], name: str) -> Input:
+        """Hand the rings over in messages of their own."""
+        self.path = name
+        for descriptor, interface in rings:
+            self.add_ring(descriptor, interface)
+        self._command(["rings", name])
+        kind, format_ = self._answer(2)
+        return Input(_text(kind), _text(format_)[:40])
+
+    def add_ring(self, descriptor: int, interface: RingInterface) -> None:
+        """Hand a ring over; also while it runs, for an interface that has appeared. Closes the descriptor here."""
+        self._command(["ring", asdict(interface)], FileIO(descriptor, closefd=True))
 
     def skip(self) -> None:
         """Close the open input without parsing it."""
@@ -180,6 +217,9 @@ class ParserProcess:
                     continue
                 if following is not None and isinstance(message, list) and message[:1] == ["next file"]:
                     self._next_file(following, message)
+                    continue
+                if self.segments is not None and _kind(message) in SEGMENTS:
+                    self._segment(self.segments, message)
                     continue
                 outcome = received.take(*_sequence(message), block=block)
                 self.crowded.put(outlet.crowded)
@@ -201,6 +241,23 @@ class ParserProcess:
             self.path = path
             self._command(["file", path, hashed_elsewhere], file)
 
+    def _segment(self, segments: Segments, message: list[Any]) -> None:
+        """Answer the question for the next file of a recording, or note that there is none."""
+        if len(message) != SEGMENTS[message[0]]:
+            raise TransportError(OTHER_FORM)
+        kind, number, *values = message
+        if kind == "segment ended":
+            segments.end(_number(number), _ended(values[0]), _text(values[1]))
+            return
+        which, ts, packet = map(_number, (number, *values[:2]))
+        ended = None if values[2] is None else _ended(values[2])
+        try:
+            file = segments.next(which, ts, packet, ended)
+        except RustnetError as error:
+            self._command(["no segment", str(error)])
+        else:
+            self._command(["segment"], file)
+
     def end(self) -> None:
         """Let the process end while this one continues."""
         self.commands.close()
@@ -219,6 +276,7 @@ class ParserProcess:
                     return
                 time.sleep(0.002)
             self.pid = 0
+            self.life.close()
 
     def _command(self, command: list[Any], file: FileIO | None = None) -> None:
         try:
@@ -257,9 +315,10 @@ class ParserProcess:
         return ENDED
 
     def _kill(self) -> None:
-        """Kill the process, and with it its workers."""
+        """Kill the process, and with it its workers; it may be another user's, to which no signal can be sent."""
         if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
+            self.life.shutdown(socket.SHUT_RDWR)
+            self.life.close()
             os.waitpid(self.pid, 0)
             self.pid = 0
 
@@ -350,6 +409,19 @@ class _Received:
         "rows": _rows, "open flows": _open_flows, "flush": _flush, "progress": _progress, "spill": _spill,
         "statements": _statements, "statement sets": _statement_sets, FAILED: _failure, "error": _error, "end": _end,
     }  # fmt: skip
+
+
+def _kind(message: Any) -> str:
+    """Kind of a message; empty for one of another form."""
+    return message[0] if isinstance(message, list) and message and isinstance(message[0], str) else ""
+
+
+def _ended(values: Any) -> Ended:
+    """What was written to a segment."""
+    numbers = [*map(_number, _sequence(values))]
+    if len(numbers) != len(fields(Ended)) or min(numbers) < 0:
+        raise TransportError(OTHER_FORM)
+    return Ended(*numbers)
 
 
 def _sequence(message: Any) -> list[Any]:

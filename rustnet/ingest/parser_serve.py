@@ -2,10 +2,12 @@
 
 import gc
 import json
+import select
 import socket
 import traceback
 from collections.abc import Callable
 from dataclasses import astuple
+from functools import partial
 from io import FileIO
 from typing import Any
 
@@ -20,8 +22,10 @@ from rustnet.ingest.encoding_statements import encode_statements
 from rustnet.ingest.joining import Beginning
 from rustnet.ingest.options import Options
 from rustnet.ingest.parser import Following, Input, LocalParser
+from rustnet.ingest.recording import Ended
 from rustnet.ingest.stop import SharedFlag, StopToken
 from rustnet.ingest.transport import Sender
+from rustnet.probe.ring_socket import RingInterface
 from rustnet.sandbox import Layer
 from rustnet.store.batches import Batch, Columns
 from rustnet.store.tables import Capture
@@ -82,8 +86,44 @@ class SenderOutlet:
         self.sender.send(dumps(["end", *values, outcome.interrupted, damage, files]))
 
 
+class Commands:
+    """Commands of the other process, with the descriptors that come along; rings may come at any time."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.waiting = select.poll()
+        self.waiting.register(connection, select.POLLIN)
+        self.rings: list[tuple[int, RingInterface]] = []
+        """Rings that were handed over and not taken yet."""
+
+    def next(self) -> tuple[list[Any], list[int]]:
+        """Wait for a command other than a ring; raises `OSError` if there are no more."""
+        while True:
+            command, descriptors = self._receive()
+            if command[0] != "ring":
+                return command, descriptors
+
+    def take_rings(self) -> list[tuple[int, RingInterface]]:
+        """Take the rings that were handed over, without waiting."""
+        while self.waiting.poll(0):
+            command, _descriptors = self._receive()
+            if command[0] != "ring":
+                raise OSError
+        rings, self.rings = self.rings, []
+        return rings
+
+    def _receive(self) -> tuple[list[Any], list[int]]:
+        text, descriptors, _flags, _address = socket.recv_fds(self.connection, COMMAND_BYTES, 1)
+        if not text:
+            raise OSError
+        command = json.loads(text)
+        if command[0] == "ring":
+            self.rings.append((descriptors[0], RingInterface(**command[1])))
+        return command, descriptors
+
+
 def serve(
-    commands: socket.socket,
+    connection: socket.socket,
     sender: Sender,
     options: Options,
     stop: StopToken,
@@ -92,20 +132,21 @@ def serve(
     layers: list[Layer],
 ) -> None:
     """Handle commands until there are no more; ``layers`` confine this process."""
+    commands = Commands(connection)
     parser = LocalParser(options, stop, cores, layers)
+    parser.more_rings = commands.take_rings
+    parser.segments = AskedSegments(commands, sender)
     inputs = 0
     try:
         while True:
-            text, files, _flags, _address = socket.recv_fds(commands, COMMAND_BYTES, 1)
-            if not text:
-                return
-            command = json.loads(text)
-            kind, *values = command
+            (kind, *values), files = commands.next()
             if kind in ("open", "add", "peek"):
                 inputs += 1
                 if inputs % COLLECT_EVERY == 0:
                     gc.collect()
-                _open(sender, getattr(parser, kind), values[0], FileIO(files[0]), *values[1:])
+                _answer(sender, partial(getattr(parser, kind), values[0], FileIO(files[0]), *values[1:]))
+            elif kind == "rings":
+                _answer(sender, partial(parser.open_rings, commands.take_rings(), values[0]))
             elif kind == "run":
                 outlet = SenderOutlet(sender, values[0][0], crowded)
                 following = _following(commands, sender) if values[2] else None
@@ -118,12 +159,10 @@ def serve(
         parser.close()
 
 
-def _open(
-    sender: Sender, method: Callable[..., Input | Beginning | None], path: str, file: FileIO, *more: object
-) -> None:
+def _answer(sender: Sender, opening: Callable[[], Input | Beginning | None]) -> None:
     """Open an input by a method of the parser, and send what it is."""
     try:
-        opened = method(path, file, *more)
+        opened = opening()
         message: list[Any] = ["opened", *(() if opened is None else astuple(opened))]
     except StoppedError as error:
         message = [STOPPED, error.sentence(_)]
@@ -134,18 +173,35 @@ def _open(
     sender.send(dumps(message))
 
 
-def _following(commands: socket.socket, sender: Sender) -> Following:
+def _following(commands: Commands, sender: Sender) -> Following:
     """Asks the other process for the file that continues a capture."""
 
     def next_file(last_ts: int | None) -> tuple[str, FileIO, bool] | None:
         sender.send(dumps(["next file", last_ts]))
-        text, files, _flags, _address = socket.recv_fds(commands, COMMAND_BYTES, 1)
-        if not text:
-            raise OSError
-        command = json.loads(text)
+        command, files = commands.next()
         return (command[1], FileIO(files[0]), command[2]) if command[0] == "file" else None
 
     return next_file
+
+
+class AskedSegments:
+    """Asks the other process for the files of recordings (`Segments`)."""
+
+    def __init__(self, commands: Commands, sender: Sender) -> None:
+        self._commands = commands
+        self._sender = sender
+
+    def next(self, recording: int, ts: int, packet: int, ended: Ended | None) -> FileIO:
+        """Ask for the next segment."""
+        self._sender.send(dumps(["next segment", recording, ts, packet, None if ended is None else [*astuple(ended)]]))
+        command, files = self._commands.next()
+        if command[0] != "segment":
+            raise InputError("{sentence}", sentence=command[1])
+        return FileIO(files[0], "wb")
+
+    def end(self, recording: int, ended: Ended, problem: str) -> None:
+        """Send what was written to the last segment."""
+        self._sender.send(dumps(["segment ended", recording, [*astuple(ended)], problem]))
 
 
 def _run(

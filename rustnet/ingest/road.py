@@ -32,7 +32,7 @@ from rustnet.ingest.capture import SEVERAL, Outcome
 from rustnet.ingest.confining import NOT_WANTED, require_all
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
 from rustnet.ingest.enriching import enrichment, lookup_ahead
-from rustnet.ingest.flushing import alerting, live_work
+from rustnet.ingest.flushing import alerting, exports_of, live_work
 from rustnet.ingest.inputs import OpenInput
 from rustnet.ingest.joining import Beginning, Entry, Queue
 from rustnet.ingest.malloc import return_large_blocks
@@ -50,7 +50,7 @@ from rustnet.sources.merged import MOST_FILES
 from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
 from rustnet.store.finish import NamedWork
-from rustnet.store.items import Closing
+from rustnet.store.items import Closing, OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
 from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement, FlowRow, Name
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from rustnet.ingest.exports import Exports
     from rustnet.query.session import Session
 
 _STORED_FILES = """
@@ -94,6 +95,7 @@ def ingest(
     return_large_blocks()
     run = Run(paths, session, options, progress, stop or StopToken())
     try:
+        run.open_exports()
         run.captures()
         run.passes(ask)
     finally:
@@ -143,6 +145,9 @@ def _why_in_this_process(options: Options) -> str | None:
 class Run:
     """One ingest run: its inputs, its parser and its writer, which is opened for the first input that is a capture."""
 
+    live = False
+    """Its inputs are interfaces, not files."""
+
     def __init__(
         self,
         paths: Sequence[str],
@@ -160,6 +165,7 @@ class Run:
         self.alerting = alerting(options, session)  # before the process that parses, which is not to have its socket
         self.lookup = lookup_ahead(options)
         self.parser = start_parser(options, stop)  # before the writer's thread
+        self.exports: Exports | None = None
         self.writer: Writer | None = None
         self.tables: set[str] = set()
         """Names of the tables with new rows."""
@@ -167,6 +173,11 @@ class Run:
         """The files of the capture that is being read."""
         self.earlier: list[EarlierFile] = []
         self.partials: list[PartialCapture] = []
+
+    def open_exports(self) -> None:
+        """Open what is written beside the session, with the rights that this process has by now."""
+        self.exports = exports_of(self.options, self.paths, self.session, self.stop, live=self.live)
+        self.parser.segments = None if self.exports is None else self.exports.segments
 
     def captures(self) -> None:
         """Ingest the inputs one after another; those that are one capture together."""
@@ -283,9 +294,16 @@ class Run:
             self.session,
             registry.tables(),
             cadence=self.options.cadence,
-            on_flush=None if self.options.speed is None else live_work(self.lookup, self.alerting),
+            on_flush=self._on_flush(),
             on_open=self._opened,
         )
+
+    def _on_flush(self) -> OnFlush | None:
+        """What is done at each flush."""
+        return None if self.options.speed is None else live_work(self.lookup, self.alerting, self._more_work())
+
+    def _more_work(self) -> list[OnFlush]:
+        return [] if self.exports is None else [self.exports]
 
     def _opened(self, con: "duckdb.DuckDBPyConnection") -> Closing:
         """Answer readers, and let alerts be checked, of the session that is open."""
@@ -300,9 +318,9 @@ class Run:
         writer.begin_capture(row)
         if not self.options.cadence.begin_seconds:
             writer.commit()
-        outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
+        outlet = self._outlet(writer, row, index)
         confining.note(self.report, self.parser.layers, self.options.sandbox == "strict")
-        outlet.put([Records(Confinement, confining.rows(row.capture_id, self.parser.layers))], last=True)
+        outlet.put([Records(Confinement, self._confinement(row.capture_id))], last=True)
         try:
             outcome = self.parser.run(row, flow_id, outlet, following)
         except ParserFailedError as error:
@@ -318,6 +336,14 @@ class Run:
             writer.execute_pass("ownership", outcome.statements.store, row.capture_id)
             self.report.packet_claims[row.capture_id] = outcome.statements
         return outcome
+
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        """Rows about what confines the processes that meet the bytes of a capture."""
+        return confining.rows(capture_id, self.parser.layers)
+
+    def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
+        """Where the rows of a capture go."""
+        return WriterOutlet(writer, row.capture_id, self._reporter(row, index))
 
     def _finish_files(self, outlet: WriterOutlet, outcome: Outcome) -> None:
         """Set the hashes that other processes computed, and store the rows of a capture's files."""
@@ -398,12 +424,18 @@ class Run:
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
-        _attribute(self.writer, self.report, self.options, self.stop)
+        self._attribute(self.writer)
+        if self.exports is not None:
+            self.report.not_stored += self.exports.end(self.writer, self.report.captures)
         if self.alerting is not None and self.report.captures:
             numbers = [capture.capture_id for capture in self.report.captures]
             self.alerting.finish(self.writer, numbers, self.stop.is_set)
         if ask is not None and self.report.captures:
             self.writer.execute_last(partial(_ask, ask, self.session))
+
+    def _attribute(self, writer: Writer) -> None:
+        """Match what names owners with the flows."""
+        _attribute(writer, self.report, self.options, self.stop)
 
     def _already_ingested(self, files: Sequence[OpenInput]) -> bool:
         """Whether all of these files are in the session already; one is hashed only if one of its size is."""
@@ -427,6 +459,8 @@ class Run:
         try:
             self._close_opened()
             self.parser.close()
+            if self.exports is not None:
+                self.exports.close()
         finally:
             try:
                 if self.writer is not None:

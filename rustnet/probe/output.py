@@ -52,7 +52,7 @@ class LineWriter:
             **counter_keys(attributes(entry.attributes)),
         }
         if owners:
-            keys["attribution_match"] = entry.match
+            keys["attribution_match"] = held.match or entry.match
             keys.pop("unowned_because", None)
         self._put(keys)
         self.count["lines"] += 1

@@ -33,7 +33,7 @@ class Owners:
     def located(self, entry: Entry) -> bool:
         """Whether it is known who holds a socket, after a quick search if need be."""
         inode = entry.inode
-        return not inode or inode in self.processes.holders or self.search(entry) is not None
+        return bool(entry.holders) or not inode or inode in self.processes.holders or self.search(entry) is not None
 
     def assign(self, entries: Iterable[Entry]) -> None:
         """Note who holds these sockets now; a process that has let go while others hold on gets its line."""

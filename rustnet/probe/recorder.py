@@ -33,8 +33,9 @@ class Recorder:
     def __init__(self, options: Options, out: IO[str], sources: Sources) -> None:
         self.options, self.out = options, out
         self.sockets, self.processes = sources.sockets, sources.processes
-        self.watch, self.translations = sources.watch, sources.translations
-        self.interval = options.interval or (0.5 if self.watch else 0.25)
+        self.watch, self.translations, self.events = sources.watch, sources.translations, sources.events
+        self.unavailable = sources.unavailable
+        self.interval = options.interval or (0.5 if self.watch or self.events else 0.25)
         self.origin: Keys = {
             "boot_id": self.sockets.boot_id or None,
             "host": options.host or socket.gethostname(),
@@ -54,6 +55,9 @@ class Recorder:
                 self.watch, sources.kernel, self.translations, self.table, self.owners, self.pauses, self._report_gap
             )
             self.between = self.search.between
+        if self.events:
+            self.events.join(self.table, self.lines, self.pauses.rest)
+            self.between = self._between
         self.counters_due = self.reported = 0
         """When the kernel's counters of all sockets are next to be read; when the recording was last reported on."""
         self.skew = time.time_ns() - time.monotonic_ns()
@@ -65,6 +69,8 @@ class Recorder:
             selector.register(stop, selectors.EVENT_READ)
             if self.watch:
                 selector.register(self.watch.socket, selectors.EVENT_READ)
+            if self.events:
+                selector.register(self.events.descriptor, selectors.EVENT_READ)
             due = time.monotonic()
             end = due + (self.options.duration or float("inf"))
             while True:
@@ -95,12 +101,25 @@ class Recorder:
                 return True
             if now >= until:
                 return False
+            if self.events and self.events.descriptor in ready:
+                self.pauses.restart()
+                self.events.follow()
+                self.out.flush()
             if self.search and (ready or targets):
                 self.search.follow()
             elif hashes and idle:
                 hashes.step()
                 if self.lines.held_back and len(hashes.queue) == 0:
                     self.lines.release()
+
+    def _between(self) -> None:
+        """Between two steps of long work, follow events, or packets."""
+        if self.events:
+            self.events.follow()
+        if self.search:
+            self.search.between()
+        else:
+            self.pauses.rest()
 
     def _finish(self) -> None:
         """Poll once more, with all counters, and write what is still open."""
@@ -115,6 +134,8 @@ class Recorder:
             if entry.gone:
                 entry.keys["closed_before"] = moment(entry.gone)
             self._write(entry, last=True)
+        if self.events:
+            self.events.finish()
         self.lines.release(unhashed=True)
         self._report("end", {"missed": self.missed(), "addresses": self.sockets.addresses()})
         self.out.flush()
@@ -128,12 +149,19 @@ class Recorder:
             self.totals.longest_gap_ns = max(self.totals.longest_gap_ns, table.now - table.previous)
         self.count["clock_steps"] += abs(table.now - began - self.skew) > CLOCK_STEP_NS
         self.skew = table.now - began
-        for notice in self.sockets.notices(self.count):
+        notices = self.sockets.notices(self.count)
+        if self.events:  # of a socket that has ended, its owner was reported before
+            notices = iter(list(notices))
+            self.events.follow()
+        for notice in notices:
             self._end(notice)
         counters = table.now >= self.counters_due
         if counters:
             self.counters_due = table.now + COUNTERS_NS
         fresh = self.sockets.update(table, counters, self.pauses.rest)
+        if self.events:
+            self.events.follow()
+            fresh = [entry for entry in fresh if not self.events.owned(entry)]
         scan_due = table.now - self.owners.scanned >= self.options.rescan * 1e9
         if scan_due or not all(map(self.owners.located, fresh)):
             self.owners.scan(self.between)
@@ -179,7 +207,8 @@ class Recorder:
                 holder: Holding(held.process, entry.first, table.now) for holder, held in same.holders.items()
             }
         self.count["sockets"] += 1
-        self.count["closed_unseen"] += 1
+        if not (self.events and self.events.owned(entry)):
+            self.count["closed_unseen"] += 1
         return entry
 
     def _settle(self) -> None:
@@ -195,6 +224,8 @@ class Recorder:
             elif self.options.early and now >= entry.early:
                 entry.early = now + 3 * (now - entry.first)
                 self._write(entry)
+        if self.events:
+            self.events.settle(now, self.options.early > 0)
 
     def _close(self, entry: Entry) -> None:
         self.table.by_cookie.pop(entry.cookie, None)
@@ -240,9 +271,12 @@ class Recorder:
                 self.sockets.method,
                 *["destroy-notices"] * self.sockets.gives_notices,
                 *["packets"] * (self.watch is not None),
+                *([self.events.method] if self.events else []),
                 *["realtime"] * is_realtime(),
             ],
+            **({"unavailable": self.unavailable} if self.unavailable else {}),
             **self.totals.numbers(),
+            **(self.events.numbers() if self.events else {}),
             "unreadable_processes": len(self.processes.unreadable),
             "notices": self.sockets.gives_notices,
             "network_namespace": network_namespace(),
@@ -251,9 +285,11 @@ class Recorder:
 
     def missed(self) -> list[str]:
         """What the recording may have missed, in sentences."""
-        dropped = self.watch.dropped() if self.watch else None
+        dropped = self.watch.dropped() if self.watch else 0 if self.events else None
         unreadable = len(self.processes.unreadable)
-        return missed(self.totals, self.interval, self.sockets.gives_notices, dropped, unreadable)
+        sentences = missed(self.totals, self.interval, self.sockets.gives_notices, dropped, unreadable)
+        lost = self.events.numbers()["events_lost"] if self.events else 0
+        return [*sentences, *[f"{lost} reports of the kernel on sockets: it had no room for them"] * bool(lost)]
 
     def summary(self) -> Keys:
         """What the recording covers and what it may have missed."""

@@ -30,6 +30,8 @@ class Holding:
     process: Keys
     first: int
     last: int
+    match: str = ""
+    """How certain the process is, where that is not how the socket's ends match."""
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Entry:
     early: float = 0
     """When the next early line is due."""
     seen_by: str = "poll"
-    """How it was first seen: `poll`, `packet`, `notice`, `psutil`."""
+    """How it was first seen: `poll`, `packet`, `notice`, `ebpf`, `psutil`."""
     unowned: str = ""
     """Why it has no known owner so far."""
     ends: Ends | None = None
@@ -75,7 +77,7 @@ class SocketTable:
         """Add a socket that is seen for the first time."""
         self.entries[key] = entry
         self.count["sockets"] += 1
-        since = self.now if entry.seen_by == "packet" else self.previous
+        since = self.now if entry.seen_by in {"packet", "ebpf"} else self.previous
         if since:
             entry.keys["opened_after"] = moment(min(since, entry.first))
         if entry.cookie:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, Iterator, Protocol
 
 from rustnet.probe.ends import TCP, UDP
@@ -12,6 +12,7 @@ from rustnet.probe.hashes import Hashes
 from rustnet.probe.kernel import Kernel
 from rustnet.probe.lines import Keys
 from rustnet.probe.options import VERSION, Options
+from rustnet.probe.output import LineWriter
 from rustnet.probe.processes import Processes
 from rustnet.probe.procfs import boot_id, local_addresses, read
 from rustnet.probe.sockets import DIAG_SIZE, STATES, Entry, SocketTable, diag_entry, raw_entry
@@ -64,6 +65,36 @@ class ProcessSource(Protocol):
         """Start of a process, and its keys in a line; None if it is gone."""
 
 
+class EventSource(Protocol):
+    """Reports of the kernel on who uses which socket, as it happens."""
+
+    method: str
+    """Its name in `methods`."""
+    descriptor: int
+    """Readable when there are reports."""
+
+    def join(self, table: SocketTable, lines: LineWriter, rest: Callable[[], None]) -> None:
+        """Enter owners into this table from now on; ``rest`` may pause between two reports."""
+
+    def follow(self) -> None:
+        """Enter the owners that were reported since the last call."""
+
+    def owned(self, entry: Entry) -> bool:
+        """Give a socket the owners that were reported before it was in the table; returns whether it has any."""
+
+    def settle(self, now: int, early: bool) -> None:
+        """Write what has ended, and long-lived things now and then."""
+
+    def finish(self) -> None:
+        """Write what is still open."""
+
+    def numbers(self) -> Keys:
+        """Numbers for lines about the recording; ``events_lost`` among them."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
 @dataclass
 class Sources:
     """All that a recorder reads from."""
@@ -76,11 +107,14 @@ class Sources:
     """Answers for single sockets."""
     watch: PacketWatch | None = None
     translations: Translations | None = None
+    events: EventSource | None = None
+    unavailable: list[Keys] = field(default_factory=list)
+    """Better methods that are not in use: `method`, `reason` and `detail` of each."""
 
     def close(self) -> None:
         """Close what is open."""
         self.sockets.close()
-        for source in (self.watch, self.translations):
+        for source in (self.events, self.watch, self.translations):
             if source:
                 source.close()
 
@@ -114,8 +148,9 @@ class KernelSockets(Kernel):
                     entry.keys["state"] = STATES[data[at + 1]]
                     if counters:
                         entry.attributes = data[at + DIAG_SIZE : end]
-                    if not entry.inode:  # accepted only now
-                        entry.keys["socket_uid"], entry.inode = struct.unpack_from("=II", data, at + 64)
+                if not entry.inode:  # accepted only now, or known from an event
+                    entry.keys["socket_uid"], entry.inode = struct.unpack_from("=II", data, at + 64)
+                    if entry.inode:
                         fresh.append(entry)
                 entry.last, entry.gone = now, 0
         return fresh

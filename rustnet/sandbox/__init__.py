@@ -1,7 +1,8 @@
-"""What a process that reads hostile bytes takes from itself before the first of them (Linux).
+"""What processes take from themselves before they meet hostile bytes (Linux).
 
-`confine` applies every layer that the system has, and returns what is in force. It needs no other package, and no
-privilege; a process that has some loses all of them.
+`confine` is for a process that parses: it applies every layer that the system has, and returns what is in force. It
+needs no other package, and no privilege; a process that has some loses all of them. `rustnet.sandbox.live` has the
+same for the other processes of a live capture.
 """
 
 from rustnet.sandbox.confinement import (

@@ -3,17 +3,19 @@
 The list comes from traces of replays, which a test repeats. Numbers are those of x86_64 and aarch64.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """A condition on an argument: its lower 32 bits, masked, are one of some values."""
+    """A condition on an argument: its lower 32 bits, masked, are one of some values, or none of them."""
 
     argument: int
     """Index of the argument, from 0."""
     values: tuple[int, ...]
     mask: int = 0xFFFFFFFF
+    none: bool = False
+    """None of the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class Call:
     """Workers, which get batches in shared memory and no input, need it too."""
     rare: bool = False
     """Not in every trace: depends on the input, the versions of Python and the C library, or chance."""
+    files: bool = False
+    """Only a process that reads files needs it."""
+    rings: bool = False
+    """Only a process that reads packets from rings needs it."""
 
 
 PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_SECCOMP = 1, 15, 22
@@ -40,6 +46,9 @@ SOCK_TYPE = 0xF
 """Bits of the type of a socket, without its flags."""
 NEW_POWERS = 0x7E020000 | 0x80 | 0x2000 | 0x8000
 """Flags of ``clone``: namespaces, tracing, and children of the parent."""
+
+FIONBIO, SIOCGIFNAME = 0x5421, 0x8910
+SOL_SOCKET, SO_ERROR, SO_SNDBUF, SOL_PACKET, PACKET_STATISTICS = 1, 4, 7, 263, 6
 
 NO_CODE = (Only(2, (0,), PROT_EXEC),)
 
@@ -77,16 +86,17 @@ ALLOWED: tuple[Call, ...] = (
     Call("nanosleep", 35, 101, "the same in other C libraries", rare=True),
     Call("getrandom", 318, 278, "names of temporary objects, seeds of libraries", rare=True),
     # The input.
-    Call("read", 0, 63, "the input", worker=False),
-    Call("pread64", 17, 67, "looking ahead in the input", worker=False, rare=True),
-    Call("lseek", 8, 62, "position in the input", worker=False),
-    Call("fstat", 5, 80, "size of the input", worker=False, rare=True),
+    Call("read", 0, 63, "the input", worker=False, files=True),
+    Call("pread64", 17, 67, "looking ahead in the input", worker=False, rare=True, files=True),
+    Call("lseek", 8, 62, "position in the input", worker=False, files=True),
+    Call("fstat", 5, 80, "size of the input; whether a ring can be mapped", worker=False, rare=True),
     Call("newfstatat", 262, 79, "the same in older C libraries", worker=False, rare=True),
-    Call("fadvise64", 221, 223, "reading ahead", worker=False),
-    Call("fcntl", 72, 25, "a second descriptor of the input, to look at its beginning",
+    Call("fadvise64", 221, 223, "reading ahead", worker=False, files=True),
+    Call("pwrite64", 18, 68, "packets to the files of a recording; no ring takes it", worker=False, rare=True),
+    Call("fcntl", 72, 25, "a second descriptor of the input, to look at its beginning; that of a mapped ring",
          (Only(1, (F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL)),), worker=False, rare=True),
     Call("close", 3, 57, "the input; ends of channels that others use"),
-    Call("close_range", 436, 436, "descriptors that workers do not need", rare=True),
+    Call("close_range", 436, 436, "descriptors that workers do not need", rare=True, files=True),
     # Sockets that it was started with, and those to its workers.
     Call("recvmsg", 47, 212, "commands, with descriptors of inputs", worker=False),
     Call("sendto", 44, 206, "rows; connected sockets only", worker=False),
@@ -94,13 +104,33 @@ ALLOWED: tuple[Call, ...] = (
     Call("recvfrom", 45, 207, "messages to and from workers"),
     Call("poll", 7, None, "waiting for the input, workers, and the end of the reader", rare=True),
     Call("ppoll", 271, 73, "the same on aarch64", rare=True),
-    Call("setsockopt", 54, 208, "size of the buffers of a channel", worker=False),
-    Call("getsockname", 51, 204, "channels to workers", worker=False, rare=True),
+    Call("setsockopt", 54, 208, "size of the buffer of a channel",
+         (Only(1, (SOL_SOCKET,)), Only(2, (SO_SNDBUF,))), worker=False, files=True),
+    Call("getsockname", 51, 204, "channels to workers; whether the interface of a ring exists", worker=False,
+         rare=True),
     Call("socketpair", 53, 199, "channels to workers: pairs of this process, never a way out",
-         (Only(0, (AF_UNIX,)), Only(1, (SOCK_STREAM,), SOCK_TYPE)), worker=False, rare=True),
+         (Only(0, (AF_UNIX,)), Only(1, (SOCK_STREAM,), SOCK_TYPE)), worker=False, rare=True,
+         files=True),
+    # Rings of packets that another process opened.
+    Call("ioctl", 16, 29, "a ring's socket does not block; the name of its interface",
+         (Only(1, (FIONBIO, SIOCGIFNAME)),), worker=False, rings=True),
+    Call("getsockopt", 55, 209, "counters of a ring, and what is wrong with its interface; nothing of other sockets",
+         (Only(1, (SOL_SOCKET, SOL_PACKET)), Only(2, (SO_ERROR, PACKET_STATISTICS))), worker=False, rings=True),
 )  # fmt: skip
 """What is allowed. Of files there is nothing but the descriptors at hand; ``newfstatat`` may learn that a path exists
 and how large it is, never what is in it."""
+
+
+def guarded(call: Call, channels: tuple[int, ...]) -> Call:
+    """A call of a process whose rings can send packets too: it sends on ``channels`` only, which stay what they are."""
+    if call.name in {"sendto", "sendmsg"}:
+        return replace(call, only=(*call.only, Only(0, channels)))
+    if call.name == "close":
+        return replace(call, only=(*call.only, Only(0, channels, none=True)))
+    if call.name == "fcntl":
+        return replace(call, only=(*call.only, Only(2, (0,))))
+    return call
+
 
 FATAL: dict[str, tuple[int, int]] = {
     "execve": (59, 221), "execveat": (322, 281), "ptrace": (101, 117), "process_vm_readv": (310, 270),

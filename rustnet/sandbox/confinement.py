@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rustnet.sandbox import landlock, privileges, system_calls
-from rustnet.sandbox.calls import ALLOWED
 
 IN_FORCE, PARTIAL, UNAVAILABLE, OFF, NOT_NEEDED = "in_force", "partial", "unavailable", "off", "not_needed"
 STATES = (IN_FORCE, PARTIAL, UNAVAILABLE, OFF, NOT_NEEDED)
@@ -32,10 +31,12 @@ class Layer:
     """What exactly is in force, or why it is not; in English, as it is stored."""
 
 
-def confine(*, drop_user: bool = True) -> list[Layer]:
+def confine(*, drop_user: bool = True, channels: Sequence[int] = ()) -> list[Layer]:
     """Confine this process, which must have one thread, and all that it starts; returns what is in force.
 
-    A layer that the system does not have is left out. What the process needs is loaded and opened before.
+    A layer that the system does not have is left out. What the process needs is loaded and opened before. With
+    ``channels`` it reads rings of packets, whose descriptors it gets by them, and not files. A ring can send, too: so
+    the process sends on these channels only, cannot close them, and starts no workers.
     """
     if sys.platform != "linux":
         return unconfined(UNAVAILABLE, f"needs Linux, not {sys.platform}")
@@ -43,18 +44,19 @@ def confine(*, drop_user: bool = True) -> list[Layer]:
         "capabilities": _capabilities,
         "no_new_privileges": _no_new_privileges,
         "landlock": _landlock,
-        "system_calls": _system_calls,
+        "system_calls": lambda: _system_calls(tuple(channels)),
     }
     bounded = privileges.clear_bounding_set()  # needs a privilege that the next step gives up
-    layers = [_applied("user", lambda: _user(drop_user))]
-    layers += [_applied(name, step) for name, step in steps.items()]
+    layers = [applied("user", lambda: _user(drop_user))]
+    layers += [applied(name, step) for name, step in steps.items()]
     if not bounded and layers[1].state == IN_FORCE:
         words = "none held; the bounding set stays, as clearing it needs CAP_SETPCAP"
         layers[1] = Layer("capabilities", IN_FORCE, words)
     return layers
 
 
-def _applied(name: str, step: Callable[[], tuple[str, str]]) -> Layer:
+def applied(name: str, step: Callable[[], tuple[str, str]]) -> Layer:
+    """Apply a layer; returns what is in force, or why it is not."""
     try:
         state, detail = step()
     except OSError as error:
@@ -68,7 +70,10 @@ def _user(drop: bool) -> tuple[str, str]:
         return NOT_NEEDED, f"not root: user {user}"
     if not drop:
         return OFF, "root is kept, as asked for"
-    privileges.drop_user()
+    try:
+        privileges.drop_user()
+    except PermissionError:
+        return OFF, "root is kept: the right to change users was given up before"
     return IN_FORCE, f"user {privileges.NOBODY}, no further groups"
 
 
@@ -87,12 +92,12 @@ def _landlock() -> tuple[str, str]:
     return IN_FORCE if abi >= landlock.SCOPES else PARTIAL, landlock.refused(abi)
 
 
-def _system_calls() -> tuple[str, str]:
+def _system_calls(channels: tuple[int, ...]) -> tuple[str, str]:
     machine = system_calls.MACHINE
     if not system_calls.supported():
         return UNAVAILABLE, f"no table of system calls for {machine}"
-    system_calls.restrict(worker=False)
-    return IN_FORCE, f"{len(ALLOWED)} calls of {machine}"
+    system_calls.restrict(worker=False, channels=channels)
+    return IN_FORCE, f"{len(system_calls.allowed(False, channels))} calls of {machine}"
 
 
 def restrict_worker(layers: Sequence[Layer]) -> None:

@@ -5,17 +5,25 @@ The compiler is libpcap's, by the package cypcap (``pip install 'rustnet[live]'`
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rustnet.errors import Phrase, RustnetError, UsageError
-from rustnet.sources.ring_socket import RAW, Program
+from rustnet.probe.ring_socket import COOKED, COOKED_BYTES, ETHERNET, RAW, Program, link_type
 
 SNAPLEN = 1 << 18
 """Bytes that a program keeps of a packet that it accepts, as tcpdump's does."""
 NETMASK_UNKNOWN = 0xFFFFFFFF
 DLT_RAW = 12
 """libpcap's own number of LINKTYPE_RAW on Linux."""
+USUAL_LINKS = (ETHERNET, RAW, COOKED)
+"""Link types for which filters are compiled although no interface has them: one may appear."""
+LOADS, MODE, FROM_PACKET = (0x00, 0x01), 0xE0, (0x20, 0x40, 0xA0)
+"""Classes of BPF instructions that load (LD, LDX), mask of the mode, and modes that read packets (ABS, IND, MSH)."""
+EXTENSIONS = -0x1000 & 0xFFFFFFFF
+"""Offset from which on the kernel gives what it knows of a packet (``SKF_AD_OFF``)."""
+COOKED_FIELDS = {0: 0, 4: 8, 8: 28, 10: 4}
+"""By offset in the header of `COOKED`, where that is from `EXTENSIONS` on: protocol, interface, hardware, direction."""
 MAX_EXPRESSION = 65_536
 """Characters of an expression."""
 SHOWN = 40
@@ -33,7 +41,30 @@ ENDINGS = (
 """Texts one of which makes a sentence of the beginning of one, but for parentheses."""
 
 
-def compile_filter(expression: str, link_type: int, interface: str | None = None) -> Program:
+def compile_filters(expression: str, interfaces: Mapping[str, int], partly: bool = False) -> dict[int, Program]:
+    """Compile an expression for the link types of ``interfaces`` (name and type of hardware), and for `USUAL_LINKS`.
+
+    Usual ones for which it makes no sense are left out; raises `UsageError` for others, with ``partly`` only if it
+    makes sense for none. Without an expression there are no programs.
+    """
+    if not expression.strip():
+        return {}
+    links = {link_type(hardware): name for name, hardware in interfaces.items()}
+    programs: dict[int, Program] = {}
+    wrong: UsageError | None = None
+    for link in dict.fromkeys((*links, *USUAL_LINKS)):
+        try:
+            programs[link] = compile_filter(expression, link, links.get(link))
+        except UsageError as error:
+            if link in links and not partly:
+                raise
+            wrong = wrong or error
+    if wrong is not None and not programs.keys() & links.keys():
+        raise wrong
+    return programs
+
+
+def compile_filter(expression: str, link: int, interface: str | None = None) -> Program:
     """Compile an expression for packets of a link type; raises `UsageError`, or `RustnetError` without cypcap.
 
     Comparisons of VLAN tags need the ``interface``, and the privilege to capture on it: there the tags are not in the
@@ -48,22 +79,23 @@ def compile_filter(expression: str, link_type: int, interface: str | None = None
     if len(expression) > MAX_EXPRESSION or "\0" in expression:
         raise UsageError("the capture filter is too long, or contains a zero")
     tags = TAGS.search(expression)
-    if tags and interface is None:
+    if tags and (interface is None or link == COOKED):
         raise _wrong(expression, tags.start(), Phrase("VLAN tags cannot be compared here"))
-    link = cypcap.DatalinkType(DLT_RAW if link_type == RAW else link_type)
+    kind = DLT_RAW if link == RAW else link  # by number: cypcap does not name them all
     handle: Any = None
 
     def compiled(text: str) -> Program:
         if handle is not None:
             return tuple(handle.compile(text, True, NETMASK_UNKNOWN))
-        return tuple(cypcap.compile(link, SNAPLEN, text, True, NETMASK_UNKNOWN))
+        return tuple(cypcap.compile(kind, SNAPLEN, text, True, NETMASK_UNKNOWN))
 
     try:
         if tags:
             handle = cypcap.create(interface)
             handle.set_snaplen(SNAPLEN)
             handle.activate()
-        return compiled(expression)
+        program = compiled(expression)
+        return _without_header(program) if link == COOKED else program
     except cypcap.Error as error:
         message = str(error.args[-1]).removeprefix("can't parse filter expression: ")
         raise _wrong(expression, _place(expression, message, compiled, cypcap.Error), message) from None
@@ -72,9 +104,32 @@ def compile_filter(expression: str, link_type: int, interface: str | None = None
             handle.close()
 
 
+def _without_header(program: Program) -> Program:
+    """Make a program for packets with the header of `COOKED` one for packets as the kernel shows them, without it."""
+    return tuple(
+        (code, true, false, _offset(value) if code & 7 in LOADS and code & MODE in FROM_PACKET else value)
+        for code, true, false, value in program
+    )
+
+
+def _offset(value: int) -> int:
+    """Offset of a field of a packet; raises `UsageError`."""
+    if value >= EXTENSIONS:
+        return value
+    if value >= COOKED_BYTES:
+        return value - COOKED_BYTES
+    if value not in COOKED_FIELDS:
+        raise UsageError("the capture filter compares a part of the frame that this interface does not have")
+    return EXTENSIONS + COOKED_FIELDS[value]
+
+
 def _wrong(expression: str, at: int, reason: str | Phrase) -> UsageError:
     """What is wrong with an expression, and where."""
     if at >= len(expression.rstrip()):
+        if "syntax error" not in str(reason):
+            return UsageError(
+                "the capture filter “{filter}” cannot be used: {reason}", filter=expression, reason=reason
+            )
         return UsageError("the capture filter “{filter}” is not complete: {reason}", filter=expression, reason=reason)
     return UsageError(
         "the capture filter is wrong in column {column}, at “{rest}”: {reason}",

@@ -6,7 +6,7 @@ Nothing downstream asks where a batch came from.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -106,6 +106,8 @@ class Interface:
     """Frames that the operating system dropped (``isb_osdrop``)."""
     fcs_bits: int = 0
     """Length of the frame check sequence that classic pcap states; 0 where it states none."""
+    filter: str = ""
+    """Expression of the capture filter of a live interface."""
 
 
 @dataclass(slots=True)
@@ -116,7 +118,8 @@ class Damage:
     """``cut_off``, ``bad_record_length``, ``bad_block``, ``bad_interface``, ``bad_option``, ``bad_timestamp``,
     ``bad_timestamp_unit``, ``bad_link_type``, ``captured_exceeds_length``, ``joined_files``, ``zero_gap``,
     ``zero_tail``, ``bad_compression``, ``read_error``, ``file_changed``, ``stopped_at_limit``, ``too_many``,
-    ``more_damage``; of a live capture ``interface_down``, ``interface_up``, ``interface_gone``, ``clock_jumped``.
+    ``more_damage``; of a live capture ``interface_down``, ``interface_up``, ``interface_gone``, ``interface_added``,
+    ``interface_not_captured``, ``clock_jumped``; of the files that packets are recorded to ``recording_ended``.
     """
     packet: int
     """Number of the packet that it concerns, or of the last one before it (0: before the first)."""
@@ -176,6 +179,31 @@ class InputFile:
     packets: int = 0
     first_ts: int | None = None
     last_ts: int | None = None
+
+
+class Interval(NamedTuple):
+    """What a live source counted on one interface since the time before, about a second."""
+
+    at: int
+    """End of the interval, in nanoseconds since 1970 UTC."""
+    interface: int
+    """Index into the source's interfaces."""
+    packets: int
+    """Packets that were read."""
+    bytes: int
+    """Their size on the wire."""
+    dropped: int
+    """Packets that the kernel dropped because they were not read in time."""
+    freezes: int
+    """Times at which the kernel's buffer was full."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A source that counts packets and drops by time."""
+
+    def take_statistics(self, last: bool = False) -> list[Interval]:
+        """Take the counts of the intervals that have ended; the ``last`` time also those of the one that has not."""
 
 
 class Source(Protocol):

@@ -9,26 +9,33 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from rustnet.sources.frames import BUFFER_BYTES, Damage, Frames, InputFile, Interface, Note, SourceInfo
-from rustnet.sources.limits import Countdown, Limits
-from rustnet.sources.ring_socket import (
+from rustnet.probe.ring_socket import (
+    COOKED,
+    COOKED_BYTES,
     ETHERNET,
     FULL,
     LOOPBACK,
+    MAX_RINGS,
     PACKET_STATISTICS,
     RETIRE_MS,
     SOL_PACKET,
-    VLAN_TAG,
     RingInterface,
 )
+from rustnet.sources.frames import BUFFER_BYTES, Damage, Frames, InputFile, Interface, Interval, Note, SourceInfo
+from rustnet.sources.limits import Countdown, Limits
 from rustnet.sources.ringwalk import RingMerge, RingReader
 
 BUFFERS = 2
 """Batches that are filled in turn."""
 INBOUND, OUTBOUND = 1, 2
 """Directions in a note's flags."""
-MAX_RINGS = 256
-"""Interfaces that one capture reads."""
+More = Callable[[], Sequence[tuple[int, RingInterface]]]
+"""Takes the rings that were opened since it was last called, without waiting."""
+
+MAX_INTERFACES = 16_384
+"""Interfaces that one capture reads one after another: those of containers come and go."""
+MAX_INTERVALS = 65_536
+"""Intervals of which the counts wait to be taken; what exceeds them is added to later ones."""
 MAX_DAMAGE = 10_000
 """Events of interfaces and clock that are kept; what follows is counted in `RingSource.unrecorded`."""
 HOLD_NS = 5 * RETIRE_MS * 1_000_000
@@ -39,27 +46,30 @@ READ_STATISTICS = 1.0
 """Seconds between readings of the kernel's counters, which each reading sets to zero."""
 CLOCK_JUMP_NS = 1_000_000_000
 """Nanoseconds that the wall clock has to run apart from the monotonic one to have been set."""
+MAX_RING_BYTES = 1 << 30
 FOREVER = (1 << 63) - 1
 
 
 class Ring:
     """One mapped ring, and what was counted of it."""
 
-    def __init__(self, descriptor: int, interface: RingInterface, number: int) -> None:
-        link = interface.link_type
-        if link is None:
-            raise ValueError(f"{interface.name}: hardware type {interface.hardware} has no link type")
-        size = interface.block_bytes * interface.blocks
+    def __init__(self, descriptor: int, ring: RingInterface, interface: Interface, number: int) -> None:
+        size = ring.block_bytes * ring.blocks
+        if not 0 < ring.block_bytes <= BUFFER_BYTES - COOKED_BYTES or not 0 < size <= MAX_RING_BYTES:
+            raise ValueError(
+                f"expected a ring of blocks that fit a batch, not {ring.blocks} of {ring.block_bytes} bytes"
+            )
+        self.map = mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, descriptor)
         self.socket.setblocking(False)
-        self.map = mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self.view = memoryview(self.map)
-        self.block_bytes = interface.block_bytes
+        self.block_bytes = ring.block_bytes
         self.size = size
         self.block = 0
         """Where the present block begins, or the next one."""
+        link = ring.link_type
         self.reader = RingReader(
-            self.view, number, link, interface.snaplen, interface.hardware == LOOPBACK, link == ETHERNET
+            self.view, number, link, ring.snaplen, ring.hardware == LOOPBACK, link == ETHERNET, link == COOKED
         )
         self.up = True
         self.lost_at = 0
@@ -70,7 +80,10 @@ class Ring:
         """Packets that found the ring full."""
         self.freezes = 0
         """Times at which the ring was full."""
-        self.interface = Interface(link, interface.snaplen, interface.name, dropped_kernel=0)
+        self.reported = (0, 0, 0, 0)
+        """Packets, bytes, drops and freezes of the intervals so far."""
+        self.number = number
+        self.interface = interface
 
     def advance(self) -> bool:
         """Begin with the next block that holds packets, if the kernel has passed it on; gives finished ones back."""
@@ -94,8 +107,15 @@ class Ring:
             return
         self.dropped += dropped
         self.freezes += freezes
-        self.interface.dropped_kernel = self.dropped
-        self.interface.packets = self.reader.packets
+
+    def interval(self) -> tuple[int, int, int, int]:
+        """Packets, bytes, drops and freezes since this was last asked; added to the counts of the interface."""
+        total = (self.reader.packets, self.reader.bytes, self.dropped, self.freezes)
+        packets, size, dropped, freezes = (now - before for now, before in zip(total, self.reported, strict=True))
+        self.reported = total
+        self.interface.packets += packets
+        self.interface.dropped_kernel = (self.interface.dropped_kernel or 0) + dropped
+        return packets, size, dropped, freezes
 
     def exists(self) -> bool:
         """Whether the interface of the ring still exists."""
@@ -117,7 +137,8 @@ class RingSource:
 
     With ``directions`` each packet has a note whether it came in or went out, but on the loopback interface, where
     each does both. It owns the descriptors. It ends when ``stopped`` says so, at a limit, and when no interface is
-    left.
+    left; with ``more``, which is asked every `TICK` for rings of interfaces that appeared, it waits for these. ``name``
+    is what the capture is named, without it the names of its interfaces.
     """
 
     def __init__(
@@ -126,35 +147,88 @@ class RingSource:
         interfaces: Sequence[RingInterface],
         stopped: Callable[[], bool],
         directions: bool = False,
+        more: More | None = None,
+        name: str | None = None,
     ) -> None:
-        if not 0 < len(interfaces) <= MAX_RINGS or len(descriptors) != len(interfaces):
+        if not len(interfaces) <= MAX_RINGS or len(descriptors) != len(interfaces) or not (interfaces or more):
             raise ValueError(f"expected a ring for each of 1 to {MAX_RINGS} interfaces")
-        if max(each.block_bytes for each in interfaces) + VLAN_TAG > BUFFER_BYTES:
-            raise ValueError("blocks of a ring are larger than a batch")
         self.ring: Sequence[Frames] = ()
-        self.rings = [Ring(*pair, i) for i, pair in enumerate(zip(descriptors, interfaces, strict=True))]
-        self.interfaces = [ring.interface for ring in self.rings]
-        self.info = SourceInfo(",".join(each.name for each in interfaces), "live", "live")
+        self.rings: list[Ring] = []
+        self.interfaces: list[Interface] = []
+        self.info = SourceInfo(name or ",".join(each.name for each in interfaces), "live", "live")
         self.damage: list[Damage] = []
         self.unrecorded = 0
         """Events beyond `MAX_DAMAGE`."""
         self.files: list[InputFile] = []
         self.limits = Limits()
         self._stopped = stopped
-        received, sent = Note(flags=INBOUND), Note(flags=OUTBOUND)
-        for ring, each in zip(self.rings, interfaces, strict=True):
-            if directions and each.hardware != LOOPBACK:
-                ring.reader.received, ring.reader.sent = received, sent
-        self._merge = RingMerge([ring.reader for ring in self.rings])
+        self._notes = (Note(flags=INBOUND), Note(flags=OUTBOUND)) if directions else None
+        self._more = more
+        self._asked_at = 0.0
+        self._numbers: dict[tuple[str, int, int], int] = {}
+        """Interfaces by name, link type and snap length: one that comes back has the same number."""
+        self._intervals: list[Interval] = []
+        self._poll = select.poll()
+        self._merge = RingMerge([])
         self._packets = 0
         self._bytes = 0
         self._last_ts = 0
         self._counted_at = 0.0
         self._held_since = 0
         self._ahead = _clock() - time.monotonic_ns()
-        self._poll = select.poll()
-        for ring in self.rings:
-            self._poll.register(ring.socket, select.POLLIN | select.POLLERR)
+        try:
+            for descriptor, interface in zip(descriptors, interfaces, strict=True):
+                self._open(descriptor, interface)
+        except BaseException:
+            for descriptor in descriptors[len(self.rings) :]:
+                os.close(descriptor)
+            self.close()
+            raise
+
+    def _open(self, descriptor: int, interface: RingInterface) -> None:
+        """Read a ring too. Raises ValueError and OSError, and leaves the descriptor to the caller then."""
+        key = (interface.name, interface.link_type, interface.snaplen)
+        number = self._numbers.get(key, len(self.interfaces))
+        if len(self.rings) >= MAX_RINGS or number >= MAX_INTERFACES:
+            raise ValueError(f"expected at most {MAX_RINGS} interfaces at a time, and {MAX_INTERFACES} altogether")
+        if number < len(self.interfaces):
+            described = self.interfaces[number]
+        else:
+            described = Interface(interface.link_type, interface.snaplen, interface.name, dropped_kernel=0)
+        ring = Ring(descriptor, interface, described, number)
+        if self._notes is not None and interface.hardware != LOOPBACK:
+            ring.reader.received, ring.reader.sent = self._notes
+        if number == len(self.interfaces):
+            self._numbers[key] = number
+            self.interfaces.append(described)
+        self.rings.append(ring)
+        self._poll.register(ring.socket, select.POLLIN | select.POLLERR)
+        self._merge = RingMerge([each.reader for each in self.rings])
+
+    def add(self, descriptor: int, interface: RingInterface) -> None:
+        """Read the ring of an interface that appeared, or came back; one that cannot be read is closed and recorded."""
+        known = len(self.interfaces)
+        try:
+            self._open(descriptor, interface)
+        except (ValueError, OSError) as error:
+            os.close(descriptor)
+            self.missed(interface.name, str(error))
+            return
+        if len(self.interfaces) > known:
+            self._record("interface_added", f"{interface.name}: an interface that appeared is captured")
+        else:
+            self._record("interface_up", f"{interface.name}: the interface exists again and is captured")
+
+    def missed(self, name: str, reason: str) -> None:
+        """Record that an interface which should be captured is not."""
+        self._record("interface_not_captured", f"{name}: not captured: {reason}")
+
+    def take_statistics(self, last: bool = False) -> list[Interval]:
+        """Take the counts of the intervals that have ended; the ``last`` time also those of the one that has not."""
+        if last:
+            self._count(FOREVER)
+        taken, self._intervals = self._intervals, []
+        return taken
 
     def batches(self, patience: float | None = None) -> Iterator[Frames]:
         """Read until the capture is stopped; empty batches have the time at which there was nothing."""
@@ -163,13 +237,14 @@ class RingSource:
         nothing = Frames(0, 0)
         turn = 0
         quiet_since = time.monotonic()
-        while not self._stopped() and any(not ring.gone for ring in self.rings):
+        while not self._stopped() and (self.rings or self._more is not None):
             if self._limit_reached(countdown):
                 break
             frames = buffers[turn]
             self._fill(frames, countdown)
             now = time.monotonic()
             self._count(now)
+            self._ask(now)
             if frames.count:
                 quiet_since = now
                 turn = (turn + 1) % len(buffers)
@@ -182,7 +257,7 @@ class RingSource:
                 wait = TICK if patience is None else min(TICK, max(quiet_since + patience - now, 0.001))
                 self._wait(wait)
         self._count(FOREVER)
-        self.info.complete = any(not ring.gone for ring in self.rings)
+        self.info.complete = bool(self.rings)
 
     def position(self) -> int:
         """Bytes of packets read so far."""
@@ -201,13 +276,14 @@ class RingSource:
         frames.data = frames.buffer
         frames.notes = {}
         frames.first_number = self._packets + 1
-        merge = self._merge
-        merge.used = 0
         clock = _clock()
         self._check_clock(clock)
-        waiting = [ring for ring in self.rings if not ring.advance() and not ring.gone]
-        for ring in waiting:  # what a lost one received before is still read
-            ring.gone = ring.lost_at > 0 and time.monotonic_ns() - ring.lost_at > HOLD_NS
+        waiting = [ring for ring in self.rings if not ring.advance()]
+        if any(ring.lost_at for ring in waiting):
+            self._let_go(waiting)
+            waiting = [ring for ring in waiting if not ring.gone]
+        merge = self._merge
+        merge.used = 0
         until = min((self._seen(ring, clock) for ring in waiting), default=FOREVER)
         if self._overdue():
             until = FOREVER
@@ -230,6 +306,26 @@ class RingSource:
             self._held_since = time.monotonic_ns() if held else 0
         elif not self._held_since:
             self._held_since = time.monotonic_ns()
+
+    def _let_go(self, waiting: list[Ring]) -> None:
+        """Close the rings of interfaces that vanished once what they received before has been read."""
+        now = time.monotonic_ns()
+        self._merge = RingMerge([])  # it refers to the rings' memory
+        for ring in waiting:
+            if ring.lost_at and now - ring.lost_at > HOLD_NS:
+                self._count_ring(ring, now=_clock())
+                self._poll.unregister(ring.socket)
+                ring.gone = True
+                ring.close()
+        self.rings = [ring for ring in self.rings if not ring.gone]
+        self._merge = RingMerge([ring.reader for ring in self.rings])
+
+    def _ask(self, now: float) -> None:
+        """Read the rings that were opened meanwhile too."""
+        if self._more is not None and now - self._asked_at >= TICK:
+            self._asked_at = now
+            for descriptor, interface in self._more():
+                self.add(descriptor, interface)
 
     def _seen(self, ring: Ring, clock: int) -> int:
         """Time up to which no other packet of a ring without a block is to be expected at ``clock``."""
@@ -267,8 +363,8 @@ class RingSource:
 
     def _note_up(self, frames: Frames) -> None:
         """Record interfaces that were down and have packets again."""
-        for i, ring in enumerate(self.rings):
-            if not ring.up and (frames.column("interface") == i).any():
+        for ring in self.rings:
+            if not ring.up and (frames.column("interface") == ring.number).any():
                 ring.up = True
                 self._record("interface_up", f"{ring.interface.name}: packets come again")
 
@@ -284,9 +380,16 @@ class RingSource:
     def _count(self, now: float) -> None:
         """Read the kernel's counters, if a second has passed."""
         if now - self._counted_at >= READ_STATISTICS:
-            self._counted_at = now
+            self._counted_at = min(now, time.monotonic())
+            clock = _clock()
             for ring in self.rings:
-                ring.count()
+                self._count_ring(ring, clock)
+
+    def _count_ring(self, ring: Ring, now: int) -> None:
+        """Read the counters of one ring, and note what happened since the last time."""
+        ring.count()
+        if len(self._intervals) < MAX_INTERVALS and any(counts := ring.interval()):
+            self._intervals.append(Interval(now, ring.number, *counts))
 
     def _limit_reached(self, countdown: Countdown) -> bool:
         """Whether a limit was reached, which is then recorded."""

@@ -5,13 +5,15 @@
 
 import sys
 
-from rustnet.sources import ring_socket as _ring_socket
+from rustnet.probe import ring_socket as _ring_socket
 from rustnet.sources.frames import Frames, Note
 
 # Module globals that the .pxd types: in compiled code they are C variables, invisible to other modules.
 BIG = sys.byteorder == "big"
 SECOND = 1_000_000_000
 TAG = _ring_socket.VLAN_TAG
+COOKED = _ring_socket.COOKED_BYTES
+ROOM = COOKED  # bytes by which a packet may grow
 ADDRESSES = 12  # bytes of an Ethernet header in front of a VLAN tag
 VLAN_VALID = 0x10
 VLAN_TPID_VALID = 0x40
@@ -25,11 +27,19 @@ class RingReader:
     """Reads the packets of one ring, block after block.
 
     ``received_only`` leaves out what was sent: on the loopback interface it is received again. ``tagged`` are links
-    whose VLAN tags the kernel takes out of the packet. ``cut`` is the snap length, 0 for whole packets.
+    whose VLAN tags the kernel takes out of the packet, ``cooked`` ones whose header it takes off. ``cut`` is the snap
+    length, 0 for whole packets.
     """
 
     def __init__(
-        self, ring: "memoryview[int]", interface: int, link: int, cut: int, received_only: bool, tagged: bool
+        self,
+        ring: "memoryview[int]",
+        interface: int,
+        link: int,
+        cut: int,
+        received_only: bool,
+        tagged: bool,
+        cooked: bool = False,
     ) -> None:
         self.b = ring
         self.interface = interface
@@ -37,11 +47,14 @@ class RingReader:
         self.cut = cut
         self.received_only = received_only
         self.tagged = tagged
+        self.cooked = cooked
         self.pos = 0
         self.left = 0
         self.next_ts = 0
         self.last_ts = 0
         self.packets = 0
+        self.bytes = 0
+        """Bytes of the packets on the wire."""
         self.received: Note | None = None
         """Note of packets that came in, and `sent` of those that went out; None: not noted."""
         self.sent: Note | None = None
@@ -96,7 +109,7 @@ class RingReader:
         status = self.u32(pos + 20)
         start = pos + self.u16(pos + 24)
         n = frames.count
-        if n >= frames.capacity or used + captured + TAG > len(out):
+        if n >= frames.capacity or used + captured + ROOM > len(out):
             return -1
         if status & VLAN_VALID and self.tagged and captured >= ADDRESSES:
             out[used : used + ADDRESSES] = self.b[start : start + ADDRESSES]
@@ -109,6 +122,13 @@ class RingReader:
             out[used + ADDRESSES + TAG : used + captured + TAG] = self.b[start + ADDRESSES : start + captured]
             captured += TAG
             length += TAG
+            if self.cut and captured > self.cut:
+                captured = self.cut
+        elif self.cooked:
+            self.cook(out, used)
+            out[used + COOKED : used + COOKED + captured] = self.b[start : start + captured]
+            captured += COOKED
+            length += COOKED
             if self.cut and captured > self.cut:
                 captured = self.cut
         else:
@@ -125,9 +145,26 @@ class RingReader:
             frames.notes[n] = self.sent if self.b[pos + 58] == OUTGOING else self.received
         self.last_ts = self.next_ts
         self.packets += 1
+        self.bytes += length
         self.skip()
         self.look()
         return used + captured
+
+    def cook(self, out: "memoryview[int]", used: int) -> None:
+        """Write the header of LINKTYPE_LINUX_SLL2 to ``out[used:]``, of the address that the kernel gives."""
+        pos = self.pos
+        index = self.u32(pos + 52)
+        hardware = self.u16(pos + 56)
+        out[used : used + 2] = self.b[pos + 50 : pos + 52]  # the protocol, big-endian already
+        out[used + 2] = 0
+        out[used + 3] = 0
+        out[used + 4] = index >> 24
+        out[used + 5] = index >> 16 & 0xFF
+        out[used + 6] = index >> 8 & 0xFF
+        out[used + 7] = index & 0xFF
+        out[used + 8] = hardware >> 8
+        out[used + 9] = hardware & 0xFF
+        out[used + 10 : used + COOKED] = self.b[pos + 58 : pos + 68]  # type of packet, size of the address, address
 
 
 class RingMerge:
@@ -137,25 +174,40 @@ class RingMerge:
         self.rings = rings
         self.used = 0
         """Bytes of the batch's buffer in use."""
+        self.following = 0
 
     def run(self, frames: Frames, until: int) -> int:
         """Copy packets up to time ``until``; returns the ring whose block is exhausted, or `EMPTY` or `FULL`."""
         out = frames.buffer
-        count = len(self.rings)
         while True:
-            best = -1
-            ts = until
-            for i in range(count):
-                ring = self.rings[i]
-                if ring.left and (ring.next_ts < ts or (best < 0 and ring.next_ts == ts)):
-                    best = i
-                    ts = ring.next_ts
+            best = self.oldest(until)
             if best < 0:
                 return EMPTY
             ring = self.rings[best]
-            used = ring.put(frames, out, self.used)
-            if used < 0:
-                return FULL
-            self.used = used
+            while True:
+                used = ring.put(frames, out, self.used)
+                if used < 0:
+                    return FULL
+                self.used = used
+                if not ring.left:
+                    return best
+                if ring.next_ts >= self.following:
+                    break
+
+    def oldest(self, until: int) -> int:
+        """Ring with the oldest packet up to time ``until``, or -1; `following` is then the time of the next other."""
+        best = -1
+        ts = until
+        self.following = until
+        for i in range(len(self.rings)):
+            ring = self.rings[i]
             if not ring.left:
-                return best
+                continue
+            if ring.next_ts < ts or (best < 0 and ring.next_ts == ts):
+                if best >= 0:
+                    self.following = ts
+                best = i
+                ts = ring.next_ts
+            elif ring.next_ts < self.following:
+                self.following = ring.next_ts
+        return best

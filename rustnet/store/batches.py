@@ -9,6 +9,7 @@ import numpy as np
 from rustnet.columnar import Column, Lists, Texts, copied, length, part
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.rows import Faults, Row, insert_sql, protocol_batch, record_batch
+from rustnet.store.tables import InterfaceRow
 
 if TYPE_CHECKING:
     import duckdb
@@ -126,7 +127,17 @@ def count(batch: Batch) -> int:
 def insert(
     con: "duckdb.DuckDBPyConnection", layout: Layout, batches: list[dict[str, Column]], table: str | None = None
 ) -> None:
-    """Insert batches of one layout into their table, or into ``table``; the INSERT reads them as ``batch``."""
+    """Insert batches of one layout into their table, or into ``table``; the INSERT reads them as ``batch``.
+
+    Rows of interfaces replace earlier ones of the same interface.
+    """
+    if layout[0] is InterfaceRow:
+        captures = [int(batch["capture_id"][0]) for batch in batches]
+        if len(set(captures)) < len(captures):
+            for each in batches:
+                insert(con, layout, [each], table)
+            return
+        _remove_interfaces(con, batches)
     batch = ArrowStream(batches)
     try:
         con.register("batch", batch)  # DuckDB finds Python variables only while external access is on
@@ -136,3 +147,12 @@ def insert(
             con.unregister("batch")
     finally:
         batch.close()
+
+
+def _remove_interfaces(con: "duckdb.DuckDBPyConnection", batches: list[dict[str, Column]]) -> None:
+    """Delete the rows of these interfaces."""
+    keys = [np.concatenate([batch[name] for batch in batches]).tolist() for name in ("capture_id", "interface")]
+    con.execute(
+        "DELETE FROM interfaces WHERE (capture_id, interface) IN (SELECT unnest(?::INTEGER[]), unnest(?::INTEGER[]))",
+        keys,
+    )

@@ -38,6 +38,7 @@ from rustnet.records import (
 )
 from rustnet.store.alert_tables import Alert, AlertCheck
 from rustnet.store.host_facts import HostFact
+from rustnet.store.live_tables import LIVE_TABLES
 
 Bytes = Annotated[I64, Kind.BYTES]
 Count = Annotated[I64, Kind.COUNT]
@@ -183,14 +184,14 @@ class Packet:
 
 @record("interfaces")
 class InterfaceRow:
-    """Capture interfaces, as their file describes them."""
+    """Capture interfaces, as their file describes them, or as they were captured live."""
 
     capture_id: I32
     """Capture it belongs to."""
     interface: U16
     """Index within the capture, from 0, over all sections."""
     name: ObjectName
-    """Name, where the file gives one."""
+    """Name, where there is one."""
     description: FreeText
     """Description, where the file gives one."""
     link_type: U16
@@ -198,7 +199,27 @@ class InterfaceRow:
     snaplen: Bytes32
     """Snap length; 0 is unlimited."""
     packets: I64
-    """Packets captured on it."""
+    """Packets captured on it; as of its beginning while it is captured live (`capture_stats` has them by second)."""
+
+
+@record("capture_stats")
+class CaptureStat:
+    """What a live capture read and lost on one interface within about a second; none of seconds without packets."""
+
+    capture_id: I32
+    """Capture it belongs to."""
+    at: Ts
+    """When it ended: it began with the end of the one before, of this or any interface."""
+    interface: U16
+    """Interface, by its index within the capture."""
+    packets: Count
+    """Packets that were read."""
+    bytes: Bytes
+    """Their size on the wire."""
+    dropped: Count
+    """Packets that the kernel dropped because they were not read in time."""
+    freezes: Count
+    """Times at which the kernel's buffer was full."""
 
 
 @record("flows")
@@ -634,7 +655,7 @@ class Anomaly:
     detail: FreeText
     """Description."""
     offset: I64 | None = None
-    """Byte offset in the uncompressed input, for damage of the file itself."""
+    """Byte offset in the uncompressed input, for damage of the file itself; 0 for events of a live capture."""
     count: U64 = 1
     """Number of occurrences; repeated ones are counted after the first rows."""
 
@@ -659,6 +680,7 @@ CORE_TABLES: tuple[type, ...] = (
     Capture,
     CaptureFile,
     InterfaceRow,
+    CaptureStat,
     Packet,
     FlowRow,
     TcpInterval,
@@ -674,6 +696,7 @@ CORE_TABLES: tuple[type, ...] = (
     Confinement,
     Alert,
     AlertCheck,
+    *LIVE_TABLES,
 )
 
 FLOWS_ENDED = "flows_ended"

@@ -447,13 +447,15 @@ class Browser(PaletteCommands, Clipboard, Timekeeping, Guarded, App[int]):
     def action_leave(self) -> None:
         """Leave after a second press; ask what becomes of a session that is still being written."""
         if self.writer is not None and not self.writer.temporary and self.writer.running():
-            self.push_screen(LeaveDialog(), self._leave)
+            self.push_screen(LeaveDialog(live=self.writer.live), self._leave)
         elif self.twice("quit", _("q again quits")):
             self.exit(ExitCode.DONE)
 
     def _leave(self, choice: Choice | None) -> None:
         if choice == "stop" and self.writer is not None:
             self.writer.stop()
+        if choice == "go on" and self.writer is not None and self.writer.live:
+            self.writer.detach()
         if choice in ("stop", "go on"):
             self.exit(ExitCode.DONE)
 

@@ -33,6 +33,10 @@ class Writer(Protocol):
     def temporary(self) -> bool:
         """Whether the session is removed at the end: then nothing is lost by stopping."""
 
+    @property
+    def live(self) -> bool:
+        """Whether it captures from interfaces, so that it has no end of its own and can go on without a terminal."""
+
     def running(self) -> bool:
         """Whether it has not ended yet."""
 
@@ -45,11 +49,16 @@ class Writer(Protocol):
     def stop(self) -> None:
         """Request it to store what it has read, and to end; returns at once."""
 
+    def detach(self) -> None:
+        """Let it go on when the browser has ended."""
+
 
 def reading(writer: Writer) -> str:
     """How far a writer is, in a few words; empty when it has ended."""
     if not writer.running():
         return ""
+    if writer.live:
+        return _("LIVE")
     progress = writer.progress()
     if progress is None or not progress.size:
         return _("READING")

@@ -62,7 +62,7 @@ def test_it_keeps_no_descriptor_that_it_does_not_need(waiting: tuple[subprocess.
     _replay, fifo, _db, parser = waiting
     kept = {int(entry.name): str(entry.readlink()) for entry in Path(f"/proc/{parser}/fd").iterdir()}
     assert kept.pop(0) == kept.pop(1) == kept.pop(2) == os.devnull
-    assert sorted(name.partition(":")[0] for name in kept.values()) == [str(fifo), "socket", "socket"]
+    assert sorted(name.partition(":")[0] for name in kept.values()) == [str(fifo), "socket", "socket", "socket"]
 
 
 def test_it_ends_with_the_process_that_started_it(waiting: tuple[subprocess.Popen[str], Path, Path, int]) -> None:

@@ -31,10 +31,10 @@ from rustnet.ingest.transport import HEAD, Receiver, Ring, Sender, TransportErro
 from rustnet.sources.files import FileSource
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.batches import Batch, Columns, as_columns
-from rustnet.store.tables import Anomaly, Capture, FlowRow, InterfaceRow, Name, Packet, TcpInterval
+from rustnet.store.tables import Anomaly, Capture, CaptureStat, FlowRow, InterfaceRow, Name, Packet, TcpInterval
 from tests.support.paths import SAMPLES
 
-TABLES = tables_by_name((Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow), registry.tables())
+TABLES = tables_by_name((Packet, FlowRow, TcpInterval, Name, Anomaly, InterfaceRow, CaptureStat), registry.tables())
 NAMES = ("web.pcap", "dns.pcap", "network.pcapng", "mail-ftp.pcap", "damaged.pcap", "scan.pcap.zst")
 
 

@@ -14,6 +14,7 @@ from typing import Self
 
 CLONE_NEWNET = 0x40000000
 TUNSETIFF = 0x400454CA
+TUNSETLINK = 0x400454CD
 IFF_TUN, IFF_NO_PI = 1, 0x1000
 THIS = Path("/proc/thread-self/ns/net")
 
@@ -62,11 +63,13 @@ class Namespace:
             Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
             self.run(f"ip link set dev {end} up")
 
-    def tun(self, name: str) -> int:
-        """A tun interface; what is written to the descriptor arrives on it."""
+    def tun(self, name: str, hardware: int | None = None) -> int:
+        """A tun interface, of a type of hardware if given; what is written to the descriptor arrives on it."""
         descriptor = os.open("/dev/net/tun", os.O_RDWR)
         self.tuns.append(descriptor)
         fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
+        if hardware is not None:
+            fcntl.ioctl(descriptor, TUNSETLINK, hardware)
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
         self.run(f"ip link set dev {name} up")
         return descriptor

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from rustnet.probe.ring_socket import Program, RingInterface, open_ring
 from rustnet.sources.bpf import compile_filter
 from rustnet.sources.frames import Frames
 from rustnet.sources.limits import Limits
 from rustnet.sources.ring import RingSource
-from rustnet.sources.ring_socket import Program, RingInterface, open_ring
 from tests.live.namespaces import Namespace, sender
 from tests.support.packets import ip, udp, udp_frame
 
@@ -242,6 +242,23 @@ def test_a_filter_on_bare_ip_packets(namespace: Namespace) -> None:
         assert capture.data == packets[::2]
 
 
+def test_a_filter_on_cooked_packets(namespace: Namespace) -> None:
+    pytest.importorskip("cypcap")
+    try:
+        tun = namespace.tun("t0", hardware=512)
+    except OSError as error:
+        pytest.skip(f"no tun interface: {error}")
+    packets = [ip(A, B, 17, udp(1, port, b"inside")) for port in (5, 6, 5)]
+    program = compile_filter("inbound and ip and udp port 5 and host 10.0.0.1", 276)
+    with live("t0", program=program) as capture, live("t0", snaplen=30, program=program) as cut:
+        for packet in packets:
+            os.write(tun, packet)
+        capture.read(count(2))
+        cut.read(count(2))
+        assert [data[20:] for data in capture.data] == packets[::2]
+        assert [data[20:] for data in cut.data] == [packet[:10] for packet in packets[::2]]
+
+
 def test_a_filter_compares_tags_that_the_kernel_took_out(namespace: Namespace) -> None:
     pytest.importorskip("cypcap")
     namespace.veth("a", "b")
@@ -394,6 +411,33 @@ def test_an_interface_that_does_not_exist(namespace: Namespace) -> None:
         open_ring("nothing")
 
 
-def test_hardware_without_a_link_type_is_refused() -> None:
-    with pytest.raises(ValueError, match="hardware type 4711 has no link type"):
-        RingSource([0], [RingInterface("x", 4711)], lambda: False)
+def test_unknown_hardware_has_cooked_packets(namespace: Namespace) -> None:
+    packet = ip(A, B, 17, udp(1, 2, b"inside"))
+    try:
+        tun = namespace.tun("t0", hardware=512)
+    except OSError as error:
+        pytest.skip(f"no tun interface: {error}")
+    with live("t0", snaplen=40) as cut, live("t0") as capture:
+        os.write(tun, packet)
+        namespace.run("ip addr add 10.0.0.2/24 dev t0")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"out", ("10.0.0.9", 9))
+        capture.read(count(2))
+        index = socket.if_nametoindex("t0").to_bytes(4, "big")
+        (_, _, link, length, received), (_, _, _, _, sent) = capture.packets[:2]
+        assert (link, length) == (276, len(packet) + 20)
+        assert received == b"\x08\0\0\0" + index + (512).to_bytes(2, "big") + bytes(10) + packet
+        assert sent[:12] == received[:10] + b"\x04\0", "packet that was sent"
+        assert sent[-3:] == b"out"
+        cut.read(count(2))
+        assert cut.data[0] == received[:40]
+        assert cut.packets[0][3] == len(received)
+
+
+def test_a_ring_that_fits_no_batch_is_refused() -> None:
+    ends = os.pipe()
+    with pytest.raises(ValueError, match="not 1 of 8388608 bytes"):
+        RingSource(ends, [RingInterface("x", 1, 0, 8 << 20, 1)] * 2, lambda: False)
+    for end in ends:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(end)

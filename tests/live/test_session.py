@@ -9,9 +9,9 @@ from rustnet.dissect import registry
 from rustnet.ingest.capture import CaptureIngest
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.stop import StopToken
+from rustnet.probe.ring_socket import open_ring
 from rustnet.sources.limits import Limits
 from rustnet.sources.ring import RingSource
-from rustnet.sources.ring_socket import open_ring
 from rustnet.store.cadence import LIVE
 from rustnet.store.tables import Capture
 from rustnet.store.writer import Writer

@@ -39,7 +39,8 @@ def one_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def captures(*args: Any) -> health.Captures:
         meta = {"created": "2026-01-02T03:04:05Z", "rustnet_version": "1.2.3", "schema_version": "1"}
-        layers = [health.Layer(1, "landlock", "in_force", "version 3"), health.Layer(1, "system_calls", "off", None)]
+        states = [("landlock", "in_force", "version 3"), ("system_calls", "off", None)]
+        layers = [health.Layer(1, "parser", *state) for state in states]
         return replace(real(*args), meta=meta, confinement=layers)
 
     monkeypatch.setattr(health, "captures", captures)
@@ -84,8 +85,8 @@ async def test_captures_say_what_is_wrong_and_what_is_unknown(damaged: Path) -> 
         text = screen_text(app)
         assert "the input is damaged, or reading it was interrupted" in text
         assert "damaged at byte 20,457" in text
-        assert "confined by landlock" in text
-        assert "!confined by system calls" in text
+        assert "parser: landlock" in text
+        assert "!parser: system calls" in text
         assert "the input does not state it" in text
         marks = {line.label: pane.grid._mark_of(at) for at, line in enumerate(pane.lines)}
         assert (marks["complete"], marks["packets"]) == ("x", " ")

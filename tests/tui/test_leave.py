@@ -23,6 +23,8 @@ class Writing:
     at: WriterProgress | None = None
     lines: list[str] = field(default_factory=list)
     stops: int = 0
+    live: bool = False
+    detached: bool = False
 
     def running(self) -> bool:
         return not self.ended
@@ -36,6 +38,9 @@ class Writing:
 
     def stop(self) -> None:
         self.stops += 1
+
+    def detach(self) -> None:
+        self.detached = True
 
 
 def progress(position: int, size: int | None, *, files: int = 1) -> WriterProgress:
@@ -78,6 +83,22 @@ async def test_it_asks_what_becomes_of_the_writer(web: Path, keys: list[str], st
             assert isinstance(app.screen, LeaveDialog) is False or leaves
         assert writer.stops == stops
         assert app.return_value == (ExitCode.DONE if leaves else None)
+
+
+@pytest.mark.parametrize(("key", "stops", "detached"), [("s", 1, False), ("g", 0, True), ("b", 0, False)])
+async def test_a_live_capture_can_go_on_without_the_browser(web: Path, key: str, stops: int, detached: bool) -> None:
+    writer = Writing(live=True)
+    assert reading(writer) == "LIVE"
+    with open_session(web) as session:
+        app = Browser(session, BrowserSettings(), writer)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await pilot.press("q")
+            await settle(pilot)
+            assert "being captured" in screen_text(app)
+            await pilot.press(key)
+            await pilot.pause()
+        assert (writer.stops, writer.detached) == (stops, detached)
 
 
 async def test_a_click_chooses(web: Path) -> None:

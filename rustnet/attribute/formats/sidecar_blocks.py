@@ -58,15 +58,11 @@ class Block:
 
 def read_blocks(file: BinaryIO, reader: LineReader) -> Iterator[Batch]:
     """Observations of the open sidecar ``file``; malformed lines are counted by its ``reader``."""
-    blocks = _Blocks(reader)
-    number = 1
+    blocks = Blocks(reader)
     for data in _whole_lines(file):
-        blocks.scanner.attach(data)
-        while blocks.scanner.place < blocks.scanner.size:
-            number = blocks.scanner.scan(number)
-            yield from blocks.take(data)
-            if reader.hopeless:
-                return
+        yield from blocks.read(data)
+        if reader.hopeless:
+            return
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
@@ -83,8 +79,8 @@ def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
-class _Blocks:
-    """Converts the scanner's rows to batches."""
+class Blocks:
+    """Reads one block of lines after another into batches."""
 
     def __init__(self, reader: LineReader) -> None:
         self.reader = reader
@@ -92,6 +88,15 @@ class _Blocks:
         self.parser = LineParser(reader.faults, reader.source)
         self.text_parser = LineParser(Faults(), reader.source)
         self.meanings: dict[bytes, Observation | None] = {}
+        self.number = 1
+        """Number of the next line."""
+
+    def read(self, data: bytes) -> Iterator[Batch]:
+        """Observations of the whole lines of a block."""
+        self.scanner.attach(data)
+        while self.scanner.place < self.scanner.size and not self.reader.hopeless:
+            self.number = self.scanner.scan(self.number)
+            yield from self.take(data)
 
     def take(self, data: bytes) -> Iterator[Batch]:
         """Convert the scanner's rows, and its unscanned lines in ``data``, to batches."""

@@ -19,7 +19,13 @@ CHOICES: tuple[tuple[Choice, str, str], ...] = (
     ("go on", "g", N_("Quit the browser only: reading goes on in the terminal")),
     ("stay", "b", N_("Stay in the browser")),
 )
-"""Choices, their keys and their texts."""
+"""Choices while captures are read, their keys and their texts."""
+LIVE_CHOICES: tuple[tuple[Choice, str, str], ...] = (
+    ("stop", "s", N_("Stop the capture, and quit")),
+    ("go on", "g", N_("Quit the browser only: the capture goes on without it")),
+    ("stay", "b", N_("Stay in the browser")),
+)
+"""Choices while packets are captured."""
 
 
 class LeaveDialog(Dialog[Choice]):
@@ -37,12 +43,18 @@ class LeaveDialog(Dialog[Choice]):
     LeaveDialog:ansi OptionList { background: ansi_default; }
     """
 
+    def __init__(self, *, live: bool) -> None:
+        super().__init__()
+        self.live = live
+
     def compose(self) -> ComposeResult:
         """Title, choices, and what the keys do."""
         with Vertical(classes="dialog"):
-            yield Static(Content(_("The captures are still being read")), classes="title")
+            title = _("Packets are being captured") if self.live else _("The captures are still being read")
+            choices = LIVE_CHOICES if self.live else CHOICES
+            yield Static(Content(title), classes="title")
             yield OptionList(
-                *(Option(Content(f"{key}  {_(words)}"), id=choice) for choice, key, words in CHOICES), markup=False
+                *(Option(Content(f"{key}  {_(words)}"), id=choice) for choice, key, words in choices), markup=False
             )
             yield Static(Content(_("Esc stays")), classes="hint")
 

@@ -16,6 +16,10 @@ MOST_DETAILS = 20
 """Reasons, files and damaged places of a capture that are listed."""
 FEW_CHECKS = 3
 """Alerts that were not checked to the end which are named."""
+LIVE = "live"
+"""Kind of a capture from interfaces."""
+PROBE = "probe"
+"""The process of a live capture that keeps privileges on purpose."""
 FEW = 0.001
 """Share of packets from which on missing ones are an error and not a warning."""
 
@@ -50,8 +54,7 @@ def _capture(health: Health, so_far: SoFar | None, presenter: Presenter) -> list
     source = presenter.text(health.source, "source", kind=Kind.PATH)
     lines = [
         Line(_("Capture {n}").format(n=health.capture_id), source, _("as a whole") if so_far else "", "title"),
-        Line(_("format"), presenter.text(health.format, kind=Kind.WORD), _program(health, presenter)),
-        Line(_("size"), "-" if health.bytes is None else humanised(health.bytes), _hash(health, presenter)),
+        *(() if health.kind == LIVE else _file(health, presenter)),
         _complete(health),
         *_times(health),
         Line(_("packets"), f"{health.packets:,}", _("{size} on the wire").format(size=humanised(health.wire_bytes))),
@@ -66,6 +69,14 @@ def _capture(health: Health, so_far: SoFar | None, presenter: Presenter) -> list
                      copies=f"{so_far.duplicates:,}"))
         )  # fmt: skip
     return lines + _details(health, presenter)
+
+
+def _file(health: Health, presenter: Presenter) -> list[Line]:
+    """Rows about the input."""
+    return [
+        Line(_("format"), presenter.text(health.format, kind=Kind.WORD), _program(health, presenter)),
+        Line(_("size"), "-" if health.bytes is None else humanised(health.bytes), _hash(health, presenter)),
+    ]
 
 
 def _program(health: Health, presenter: Presenter) -> str:
@@ -83,6 +94,8 @@ def _hash(health: Health, presenter: Presenter) -> str:
 def _complete(health: Health) -> Line:
     if health.complete:
         return Line(_("complete"), _("yes"), _("read to a clean end"), "ok")
+    if health.being_read:
+        return Line(_("complete"), _("so far"), _("it is still being read"), "dim")
     return Line(_("complete"), _("no"), _("the input is damaged, or reading it was interrupted"), "error")
 
 
@@ -178,10 +191,11 @@ def _confinement(layers: list[Layer], presenter: Presenter) -> list[Line]:
     if not layers:
         return [Line(_("confinement while parsing"), "-", _("not recorded in the session"), "dim")]
     return [
-        Line(_("confined by {layer}").format(layer=presenter.text(each.layer, kind=Kind.WORD).replace("_", " ")),
+        Line(_("{process}: {layer}").format(process=presenter.text(each.process, kind=Kind.WORD),
+                                            layer=presenter.text(each.layer, kind=Kind.WORD).replace("_", " ")),
              presenter.text(each.state, kind=Kind.WORD).replace("_", " "),
              presenter.text(each.detail, kind=Kind.FREE_TEXT) if each.detail else "",
-             "ok" if each.state in ("in_force", "not_needed") else "warn")
+             "ok" if each.state in ("in_force", "not_needed") else "dim" if each.process == PROBE else "warn")
         for each in layers
     ]  # fmt: skip
 

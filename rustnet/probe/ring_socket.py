@@ -4,14 +4,23 @@ Standard library alone, so that a process that holds privileges needs nothing el
 socket and its `RingInterface` to the process that reads the packets.
 """
 
+from __future__ import annotations
+
 import contextlib
+import errno
+import fcntl
 import os
 import socket
 import struct
 from dataclasses import dataclass
+from typing import Tuple
 
 ETHERNET = 1
 RAW = 101
+COOKED = 276
+"""LINKTYPE_LINUX_SLL2: packets from their network header on, after a header that is made of what the kernel says."""
+COOKED_BYTES = 20
+"""Size of that header."""
 
 LINK_TYPES = {
     1: ETHERNET,  # ARPHRD_ETHER
@@ -29,7 +38,8 @@ LINK_TYPES = {
     826: 271,  # ARPHRD_VSOCKMON
     0xFFFE: RAW,  # ARPHRD_NONE: tun, WireGuard
 }
-"""LINKTYPE by hardware type (``<linux/if_arp.h>``)."""
+"""LINKTYPE by hardware type (``<linux/if_arp.h>``); packets of all others (PPP among them, whose drivers disagree about
+the header) are read without their headers, as `COOKED`."""
 LOOPBACK = 772
 """ARPHRD_LOOPBACK: the only interface on which each packet is both sent and received."""
 
@@ -43,7 +53,8 @@ PACKET_IGNORE_OUTGOING = 23
 TPACKET_V3 = 2
 MR_PROMISC = 1
 SO_ATTACH_FILTER = 26
-"""As in ``<linux/if_packet.h>``, ``<linux/if_ether.h>`` and ``<asm-generic/socket.h>``."""
+SIOCGIFHWADDR = 0x8927
+"""As in ``<linux/if_packet.h>``, ``<linux/if_ether.h>``, ``<asm-generic/socket.h>`` and ``<linux/sockios.h>``."""
 RET_CONSTANT = 0x06
 """BPF instruction that ends the program with a constant: the number of bytes that are kept."""
 
@@ -63,11 +74,18 @@ SMALLEST_BLOCKS = 4
 """Blocks of a small ring at least: their size is halved until there are so many."""
 FRAME_BYTES = 2048
 """Size that the kernel wants to be given although packets in a block have any size."""
+MAX_RINGS = 256
+"""Interfaces that one capture reads at a time."""
 RING_BYTES = 64 << 20
+RINGS_BYTES = 256 << 20
+"""Size of all rings of a capture together, but that none is smaller than `SMALLEST_RING`."""
+SMALLEST_RING = 1 << 20
+NAME_BYTES = 16
+"""Size of the name of an interface, with a zero at its end (``IFNAMSIZ``)."""
 MAX_PROGRAM = 4096
 """Instructions of a program at most (``BPF_MAXINSNS``)."""
 
-Program = tuple[tuple[int, int, int, int], ...]
+Program = Tuple[Tuple[int, int, int, int], ...]
 """Instructions of a classic BPF program: code, jump if true, jump if false, constant."""
 
 
@@ -84,14 +102,40 @@ class RingInterface:
     blocks: int = RING_BYTES // BLOCK_BYTES
 
     @property
-    def link_type(self) -> int | None:
-        """Its LINKTYPE; None if its packets have headers that have none."""
-        return LINK_TYPES.get(self.hardware)
+    def link_type(self) -> int:
+        """LINKTYPE of its packets."""
+        return link_type(self.hardware)
 
 
-def present_interfaces() -> list[str]:
-    """Names of the interfaces that exist now, in the kernel's order."""
-    return [name for _, name in socket.if_nameindex()]
+def link_type(hardware: int) -> int:
+    """LINKTYPE of the packets of interfaces of a type of hardware."""
+    return LINK_TYPES.get(hardware, COOKED)
+
+
+def hardware_type(interface: str) -> int:
+    """Type of hardware, ARPHRD, of an interface; raises OSError."""
+    name = interface.encode()
+    if len(name) >= NAME_BYTES:
+        raise _no_device()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asked:
+        answer = fcntl.ioctl(asked, SIOCGIFHWADDR, struct.pack("40s", name))
+    return int(struct.unpack_from("=H", answer, NAME_BYTES)[0])
+
+
+def _no_device() -> OSError:
+    return OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+
+def _checked(hardware: int, kind: int) -> int:
+    """Type of hardware of a ring's interface; raises OSError if meanwhile another interface has got the name."""
+    if (link_type(hardware) == COOKED) != (kind == socket.SOCK_DGRAM):
+        raise _no_device()
+    return hardware
+
+
+def ring_bytes(interfaces: int) -> int:
+    """Size of the ring of each of so many interfaces."""
+    return max(min(RING_BYTES, RINGS_BYTES // max(interfaces, 1)), SMALLEST_RING)
 
 
 def ring_shape(size: int) -> tuple[int, int]:
@@ -130,9 +174,11 @@ def open_ring(
 ) -> tuple[socket.socket, RingInterface]:
     """Open a ring of the packets of an interface; needs CAP_NET_RAW. Raises OSError.
 
-    The filter and the ring are in place before the first packet is received.
+    The filter and the ring are in place before the first packet is received. The program has to be one for the
+    interface's link type; a `COOKED` packet begins with its network header there.
     """
-    ring = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    kind = socket.SOCK_DGRAM if link_type(hardware_type(interface)) == COOKED else socket.SOCK_RAW
+    ring = socket.socket(socket.AF_PACKET, kind | socket.SOCK_CLOEXEC, 0)
     try:
         block, blocks = ring_shape(size)
         ring.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
@@ -143,7 +189,7 @@ def open_ring(
         if code:
             attach_program(ring, code)
         ring.bind((interface, 0))
-        hardware = ring.getsockname()[3]
+        hardware = _checked(ring.getsockname()[3], kind)
         if hardware == LOOPBACK:
             with contextlib.suppress(OSError):  # older than Linux 4.20; the reader drops them too
                 ring.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)

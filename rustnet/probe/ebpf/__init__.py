@@ -1,0 +1,1 @@
+"""Owners of sockets from eBPF: the kernel reports which process connects, accepts, sends and receives."""

@@ -279,7 +279,7 @@ class Packer:
         options = b""
         for text in note.comments:
             raw = text.encode("utf-8", "replace")[:0xFFFF].decode("utf-8", "ignore").encode()
-            option = b"\1\0" + len(raw).to_bytes(2, "little") + raw + bytes(-len(raw) % 4)
+            option = b"\1\0" + len(raw).to_bytes(2, "little") + raw + bytes(-len(raw) & 3)
             if len(options) + len(option) > MAX_OPTIONS:
                 break
             options += option

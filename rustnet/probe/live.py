@@ -59,6 +59,8 @@ class Request:
     full_command_lines: bool = False
     everything: bool = False
     """Whether to open rings of all interfaces that appear, not only of those named once they come back."""
+    opened: bool = False
+    """Whether another process opens the rings: then this one opens none."""
 
 
 @dataclass
@@ -121,7 +123,7 @@ def start_probe(request: Request, confine: Callable[[], object] = dict) -> Probe
     their_lines.close()
     probe = Probe(pid, control, lines, [])
     try:
-        for _each in request.interfaces:
+        for _each in () if request.opened else request.interfaces:
             probe.rings.append(receive_ring(control))
     except BaseException:
         probe.close()
@@ -144,7 +146,7 @@ def receive_ring(control: socket.socket) -> tuple[int, RingInterface]:
 def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], object]) -> None:
     """Open the rings, then record until the control socket is closed."""
     watch = LinkWatch(None if request.everything else request.interfaces, list(request.interfaces))
-    for name in request.interfaces:
+    for name in () if request.opened else request.interfaces:
         if not send_ring(control, name, request):
             return
     out = Lines(lines)
@@ -154,14 +156,15 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
         add_events(sources)
     confine()
     recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
-    machine = MachineCompanion(request.interfaces)
+    machine = MachineCompanion(None if request.everything else request.interfaces)
     if recorder is not None:
         machine.table = recorder.table
     stop, wake = socket.socketpair()
     thread = threading.Thread(target=_until_closed, args=(machine.run, stop, out.put), daemon=True)
     thread.start()
-    following = (_follow, watch, stop, control, request, out)
-    threading.Thread(target=_until_closed, args=following, daemon=True).start()
+    if not request.opened:
+        following = (_follow, watch, stop, control, request, out)
+        threading.Thread(target=_until_closed, args=following, daemon=True).start()
     try:
         if recorder is None:
             control.recv(1)

@@ -19,6 +19,8 @@ from rustnet.probe.machine_sockets import OwnSockets, SocketChanges
 from rustnet.probe.sockets import SocketTable
 
 COUNTER_SECONDS, SOCKET_SECONDS, HOST_SECONDS = 1.0, 5.0, 30.0
+EARLY_SECONDS = 0.1
+"""Between looks at a table of sockets that is still empty."""
 IDLE_SHARE = 9
 """Times as long as reading the sockets took, at least, until they are read again."""
 LINES = 1000
@@ -93,11 +95,16 @@ class Machine:
             self.counters_due = on_time if on_time > now else now + COUNTER_SECONDS
             self.waiting.extend(self.counters.lines())
         if self.table and now >= self.sockets_due:
-            if self.own:
-                self.own.update(self.rest)
-            if self.table.now:
-                self.sockets.look(self.table)
-            self.sockets_due = now + max(SOCKET_SECONDS, IDLE_SHARE * (time.monotonic() - now))
+            self._look_at_sockets(self.table, now)
+
+    def _look_at_sockets(self, table: SocketTable, now: float) -> None:
+        if self.own:
+            self.own.update(self.rest)
+        if not table.count["polls"]:  # the recorder's first poll goes on
+            self.sockets_due = now + EARLY_SECONDS
+            return
+        self.sockets.look(table)
+        self.sockets_due = now + max(SOCKET_SECONDS, IDLE_SHARE * (time.monotonic() - now))
 
     def _look_at_host(self) -> None:
         host = host_keys()

@@ -69,7 +69,7 @@ class NetworkTables:
         self.earliest = 0.0
         self.overruns = 0
         self.left_out: dict[str, int] = {}
-        """Entries beyond the bounds, by kind, as last said."""
+        """Most entries beyond the bounds at a time, by kind, as last said."""
         self.budgets = {kind: Budget() for kind in ("routes", "neighbours", "interfaces")}
 
     def close(self) -> None:
@@ -258,10 +258,11 @@ class NetworkTables:
         self.due, self.earliest = ended + COMPARE_SECONDS, ended + IDLE_SHARE * (ended - began)
 
     def _limited(self, what: str, left_out: int) -> None:
-        """Say how many entries are left out, if that has changed."""
-        if self.left_out.get(what, 0) != left_out:
+        """Say how many entries are left out, if there were never so many."""
+        more = left_out - self.left_out.get(what, 0)
+        if more > 0:
             self.left_out[what] = left_out
-            self._gap(what, "limit", left_out)
+            self._gap(what, "limit", more)
 
     def _compare_interfaces(self) -> None:
         at = time.time_ns()

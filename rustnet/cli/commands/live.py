@@ -1,5 +1,6 @@
 """``rustnet live``: captures packets of this machine's interfaces into a session, and shows it meanwhile."""
 
+import time
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -14,7 +15,9 @@ from rustnet.cli.outputs import check_session, group_option
 from rustnet.cli.recording_options import Recorded, recording_options
 from rustnet.cli.replaying import interactive
 from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
+from rustnet.cli.session_names import new_session as new_name
 from rustnet.i18n import _
+from rustnet.probe.helper import SOCKET
 
 if TYPE_CHECKING:
     from rustnet.alerts.plan import AlertPlan
@@ -37,6 +40,9 @@ LEAST_RING, MOST_RING = 1, 1024
     help=_("Interface to capture from; several are possible; any: all.  [default: that of the default route]"),
 )  # fmt: skip
 @click.option("--db", metavar="SESSION", help=_("Session file to create or to add to."))
+@click.option(
+    "--new-session", is_flag=True, help=_("If that file exists, create another one, with the time in its name.")
+)
 @group_option
 @click.option("-f", "--filter", "expression", default="", metavar="BPF",
               help=_("Store only packets that match this expression, in the language of tcpdump."))  # fmt: skip
@@ -66,6 +72,10 @@ LEAST_RING, MOST_RING = 1, 1024
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @sandbox_options
 @user_options
+@click.option(
+    "--helper", metavar="SOCKET", default=SOCKET, show_default=True,
+    help=_("Without the privilege to capture, let this helper open the capture sockets (see rustnet helper)."),
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary at the end, also on a terminal."))
@@ -79,6 +89,7 @@ def command(
     state: State,
     interfaces: tuple[str, ...],
     db: str | None,
+    new_session: bool,
     expression: str,
     snaplen: int,
     promiscuous: bool,
@@ -96,6 +107,7 @@ def command(
     sandbox_strict: bool,
     no_uid_drop: bool,
     drop_to: str | None,
+    helper: str,
     strict: bool,
     as_json: bool,
     no_tui: bool,
@@ -105,6 +117,8 @@ def command(
     """Capture, and browse the session or print the summary."""
     sandbox = sandbox_mode(no_sandbox, sandbox_strict)
     check_user_options(no_uid_drop, drop_to, sandbox_strict)
+    if new_session and db is not None:
+        db = new_name(db, time.time_ns())
     check_session(db, (), geo.paths)
     browsing = not (no_tui or as_json) and interactive(())
     from rustnet.ingest.live_open import LiveOptions  # noqa: PLC0415 -- the whole engine
@@ -135,6 +149,7 @@ def command(
         drop_user=not no_uid_drop,
         drop_to=drop_to,
         groups=() if state.group is None else (state.group,),
+        helper=helper,
     )
     line = LiveLine(accessible=state.config.browser_accessible, color=state.config.color)
     run = Live(live, db, options, strict, top, as_json, redact, metrics, line)

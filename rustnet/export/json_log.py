@@ -247,6 +247,8 @@ def event(row: Fields, kind: str) -> Fields:
     }
     if row["process"] is not None:
         process = process_keys(row["process"])
+        if not process.get("kubernetes", {}).keys() - {"cgroup_path"}:
+            process.pop("kubernetes", None)
         keys |= {key: process.get(key) for key in _PROCESS_KEYS}
     if not new:
         keys |= {

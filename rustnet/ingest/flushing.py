@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rustnet.ingest.options import Options
+from rustnet.ingest.stop import StopToken
 from rustnet.probe.newfile import session_files
 from rustnet.store.items import OnFlush
 
@@ -30,14 +31,16 @@ def live_work(lookup: "Lookup | None", alerting: "Alerting | None", others: Sequ
     return run
 
 
-def exports_of(options: Options, paths: Sequence[str], session: str, *, live: bool) -> "Exports | None":
+def exports_of(
+    options: Options, paths: Sequence[str], session: str, stop: StopToken, *, live: bool
+) -> "Exports | None":
     """Open what is written beside the session, if anything is."""
     if not options.recordings and options.json_log is None:
         return None
     from rustnet.ingest.exports import open_exports  # noqa: PLC0415 - rarely needed
 
     inputs = [*([] if live else paths), *session_files(session)]
-    return open_exports(options, session, inputs, live=live)
+    return open_exports(options, session, inputs, stop.new_log, live=live)
 
 
 def alerting(options: Options, session: str) -> "Alerting | None":

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from rustnet.ingest.live_state import InterfaceState, LiveState, rated
+from rustnet.probe.newfile import RefusedError
 from rustnet.store.batches import Batch, as_columns
 from rustnet.store.tables import CaptureStat
 
@@ -18,6 +19,10 @@ STATE_SECONDS = 1.0
 
 class Watcher(Protocol):
     """Receives the states of a live capture."""
+
+    @property
+    def outputs(self) -> list[str]:
+        """Files that it writes."""
 
     def start(self) -> None:
         """Begin, in the process that captures."""
@@ -64,7 +69,8 @@ class LiveMonitor:
             self.due = now + STATE_SECONDS
             self.last = rated(self.more(self.state(now)), self.last)
             for watcher in self.watchers:
-                watcher.put(self.last)
+                with contextlib.suppress(OSError, RefusedError):  # a full disk must not end the capture
+                    watcher.put(self.last)
 
     def state(self, now: float) -> LiveState:
         """How the capture stands, by the monotonic clock."""

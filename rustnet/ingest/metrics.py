@@ -125,6 +125,11 @@ class MetricsFile:
             words = error.strerror or str(error)
             raise RustnetError("{path}: metrics cannot be written: {words}", path=_shown(path), words=words) from error
 
+    @property
+    def outputs(self) -> list[str]:
+        """The file."""
+        return [self.path]
+
     def put(self, state: LiveState) -> None:
         """Replace the file by a state. Raises OSError, `RefusedError`: then it is as it was before."""
         self._write(metrics_text(state))
@@ -187,6 +192,11 @@ class MetricsSocket:
             if link.connect_ex(str(self.path)) == 0:
                 raise taken
         self.path.unlink()
+
+    @property
+    def outputs(self) -> list[str]:
+        """The socket."""
+        return [str(self.path)]
 
     def start(self) -> None:
         """Begin to answer; after processes were forked."""

@@ -249,10 +249,10 @@ class ParserProcess:
         if kind == "segment ended":
             segments.end(_number(number), _ended(values[0]), _text(values[1]))
             return
-        ts, packet, ended = values
+        which, ts, packet = map(_number, (number, *values[:2]))
+        ended = None if values[2] is None else _ended(values[2])
         try:
-            previous = None if ended is None else _ended(ended)
-            file = segments.next(_number(number), _number(ts), _number(packet), previous)
+            file = segments.next(which, ts, packet, ended)
         except RustnetError as error:
             self._command(["no segment", str(error)])
         else:

@@ -176,7 +176,7 @@ class Run:
 
     def open_exports(self) -> None:
         """Open what is written beside the session, with the rights that this process has by now."""
-        self.exports = exports_of(self.options, self.paths, self.session, live=self.live)
+        self.exports = exports_of(self.options, self.paths, self.session, self.stop, live=self.live)
         self.parser.segments = None if self.exports is None else self.exports.segments
 
     def captures(self) -> None:
@@ -288,6 +288,8 @@ class Run:
         self.opened = []
 
     def _open_writer(self) -> Writer:
+        if self.alerting is not None:
+            self.alerting.prepare()
         return Writer(
             self.session,
             registry.tables(),

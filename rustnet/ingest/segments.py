@@ -49,8 +49,10 @@ class Segment:
     removed: bool = False
     head: str | None = None
     """SHA-256 of its beginning, once it has ended."""
-    described: bool = False
-    """Its sidecar was written after its last packet was stored."""
+
+    def exists(self) -> bool:
+        """Whether its name still leads to the file that was created with it."""
+        return _is_same(self.path, self.identity)
 
 
 class SegmentFiles:
@@ -190,12 +192,17 @@ class SegmentFiles:
         while keep and len(kept) > keep:
             segment = kept.popleft()
             _close(segment)
-            if _is_same(segment.path, segment.identity):
+            if segment.exists():
                 for name in (segment.path, segment.path + SIDECAR):
                     with contextlib.suppress(OSError):
                         os.unlink(name)  # noqa: PTH108 -- a path may be no UTF-8
             segment.removed = True
             self._change(segment)
+
+    def rewritten(self, segment: Segment) -> None:
+        """Note that a segment was changed in place after its end."""
+        segment.head = _head(segment.path)
+        self._change(segment)
 
     # ---- rows ----------------------------------------------------------------------------------------------------
 

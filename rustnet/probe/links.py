@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import select
 import socket
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import Callable
 
 from rustnet.probe.netlink import HEADER_SIZE, NLM_REQUEST_DUMP, NLMSG_DONE, NLMSG_ERROR, attributes, message
 
@@ -246,16 +244,3 @@ class LinkWatch:
         """End the watch."""
         with contextlib.suppress(OSError):
             self.socket.close()
-
-    def follow(self, stop: socket.socket, take: Callable[[str], None]) -> None:
-        """Pass the names of new interfaces to ``take`` until ``stop`` is readable."""
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
-        poll.register(stop, select.POLLIN)
-        while True:
-            due = self.due()
-            ready = poll.poll(None if due is None else int(due * 1000) + 1)
-            if any(descriptor == stop.fileno() for descriptor, _ in ready):
-                return
-            for name in self.new_interfaces():
-                take(name)

@@ -117,7 +117,7 @@ def hardware_type(interface: str) -> int:
     name = interface.encode()
     if len(name) >= NAME_BYTES:
         raise _no_device()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asked:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asked:
         answer = fcntl.ioctl(asked, SIOCGIFHWADDR, struct.pack("40s", name))
     return int(struct.unpack_from("=H", answer, NAME_BYTES)[0])
 

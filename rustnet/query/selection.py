@@ -68,9 +68,9 @@ class Selection:
     def counts_by_file(self, session: "Session", capture_id: int) -> dict[int | None, int]:
         """Packets of the selection in each file of a recorded capture; None: in no file."""
         sql = (
-            f"SELECT CASE WHEN p.file_offset > 0 THEN p.file END AS file, count(*) FROM packets AS p "  # noqa: S608
+            f"SELECT CASE WHEN p.file_offset > 0 THEN p.file END, count(*) FROM packets AS p "  # noqa: S608
             f"SEMI JOIN ({self.sql}) AS s ON s.capture_id = p.capture_id AND s.number = p.number "
-            f"WHERE p.capture_id = {int(capture_id)} GROUP BY file ORDER BY file"
+            f"WHERE p.capture_id = {int(capture_id)} GROUP BY 1 ORDER BY 1"
         )
         return {row[0]: row[1] for row in session.execute(sql, self.params).rows}
 

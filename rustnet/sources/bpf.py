@@ -81,7 +81,7 @@ def compile_filter(expression: str, link: int, interface: str | None = None) -> 
     tags = TAGS.search(expression)
     if tags and (interface is None or link == COOKED):
         raise _wrong(expression, tags.start(), Phrase("VLAN tags cannot be compared here"))
-    kind = cypcap.DatalinkType(DLT_RAW if link == RAW else link)
+    kind = DLT_RAW if link == RAW else link  # by number: cypcap does not name them all
     handle: Any = None
 
     def compiled(text: str) -> Program:
@@ -126,6 +126,10 @@ def _offset(value: int) -> int:
 def _wrong(expression: str, at: int, reason: str | Phrase) -> UsageError:
     """What is wrong with an expression, and where."""
     if at >= len(expression.rstrip()):
+        if "syntax error" not in str(reason):
+            return UsageError(
+                "the capture filter “{filter}” cannot be used: {reason}", filter=expression, reason=reason
+            )
         return UsageError("the capture filter “{filter}” is not complete: {reason}", filter=expression, reason=reason)
     return UsageError(
         "the capture filter is wrong in column {column}, at “{rest}”: {reason}",

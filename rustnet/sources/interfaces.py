@@ -46,7 +46,8 @@ class Choice:
     """All that are up were asked for, and those that come up later too."""
     default: bool = False
     """None was asked for: it is that of the default route."""
-    warnings: list[Phrase] = field(default_factory=list)
+    notes: list[Phrase] = field(default_factory=list)
+    """What has to be said about the choice."""
 
 
 def present() -> list[Present]:
@@ -123,11 +124,12 @@ def resolve(names: Sequence[str]) -> Choice:
                 "there is no default route, so name the interface to capture; there are: {interfaces}",
                 interfaces=listed(there),
             )
-        return Choice([name], default=True, warnings=_down([name], there))
+        words = Phrase("{name} is captured, the interface of the default route", name=name)
+        return Choice([name], default=True, notes=[words, *_down([name], there)])
     chosen = list(dict.fromkeys(_named(name, there) for name in names))
     if len(chosen) > MAX_RINGS:
         raise UsageError("expected at most {count} interfaces", count=MAX_RINGS)
-    return Choice(chosen, warnings=_down(chosen, there))
+    return Choice(chosen, notes=_down(chosen, there))
 
 
 def _all(there: list[Present]) -> Choice:
@@ -135,11 +137,11 @@ def _all(there: list[Present]) -> Choice:
     if not sys.platform.startswith("linux"):
         raise UsageError("“any” is an interface of Linux only; name one of: {interfaces}", interfaces=listed(there))
     names = [link.name for link in everything(present_links())]
-    warnings = []
+    notes = []
     if len(names) > MAX_RINGS:
         template = "{count} interfaces are up, of which the first {most} are captured"
-        warnings.append(Phrase(template, count=len(names), most=MAX_RINGS))
-    return Choice(names[:MAX_RINGS], everything=True, warnings=warnings)
+        notes.append(Phrase(template, count=len(names), most=MAX_RINGS))
+    return Choice(names[:MAX_RINGS], everything=True, notes=notes)
 
 
 def _named(name: str, there: list[Present]) -> str:
@@ -153,7 +155,7 @@ def _named(name: str, there: list[Present]) -> str:
 
 
 def _down(names: list[str], there: list[Present]) -> list[Phrase]:
-    """Warnings of interfaces that have no packets now."""
+    """Notes on interfaces that have no packets now."""
     return [
         Phrase("the interface {name} is down: its packets are captured once it is up", name=each.name)
         for each in there

@@ -11,6 +11,7 @@ from rustnet.records import (
     I64,
     U32,
     U64,
+    Bytes32,
     Bytes64,
     CommandLine,
     Count16,
@@ -99,7 +100,7 @@ class MachineInterface:
     """What it is: `ethernet`, `wlan`, `loopback`, `veth`, `bridge`, `vlan`, `tun`, `wireguard` …"""
     mac: Mac | None = None
     """Its hardware address."""
-    mtu: U32 | None = None
+    mtu: Bytes32 | None = None
     """Largest packet in bytes, without the frame's header."""
     addresses: list[Ip] | None = None
     """Its addresses with prefix lengths."""

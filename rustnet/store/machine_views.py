@@ -3,13 +3,12 @@
 from rustnet.records import Kind
 
 ROUTES_SQL = """CREATE OR REPLACE VIEW routes AS
-SELECT capture_id, route, min(ts) AS first_seen, min(ts) FILTER (change = 'added') AS added_at,
-    max(ts) FILTER (change = 'removed') AS removed_at, any_value(routing_table) AS routing_table,
-    any_value(destination) AS destination, any_value(gateway) AS gateway, any_value(interface_name) AS interface_name,
-    any_value(metric) AS metric, any_value(type) AS type, any_value(protocol) AS protocol,
-    any_value(preferred_source) AS preferred_source, any_value(from_network) AS from_network, any_value(tos) AS tos,
-    any_value(weight) AS weight
-FROM route_changes GROUP BY capture_id, route"""
+SELECT c.capture_id, c.route, c.ts AS first_seen, CASE WHEN c.change = 'added' THEN c.ts END AS added_at,
+    r.ts AS removed_at, c.routing_table, c.destination, c.gateway, c.interface_name, c.metric, c.type, c.protocol,
+    c.preferred_source, c.from_network, c.tos, c.weight
+FROM route_changes c
+LEFT JOIN route_changes r ON r.capture_id = c.capture_id AND r.route = c.route AND r.change = 'removed'
+WHERE c.change <> 'removed'"""
 
 NEIGHBOURS_SQL = """CREATE OR REPLACE VIEW neighbours AS
 SELECT capture_id, ip, mac, interface_name, ifindex, state, router, ts AS since, lead(ts) OVER own AS until
@@ -58,7 +57,9 @@ NEIGHBOURS_RULE = (
 )
 SOCKETS_RULE = (
     "Sockets of the machine that a live capture was taken on, one row each, from socket_changes: when each was opened "
-    "and closed, its last state, and the process that held it. The machine's sockets were looked at every 5 seconds."
+    "and closed, its state and the process that held it, of those that changed the last. The machine's sockets were "
+    "looked at every 5 seconds. process_id is the process with this pid that started within a second of the holder, "
+    "of several the nearest."
 )
 
 Computed = dict[str, tuple[Kind, str]]

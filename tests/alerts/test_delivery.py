@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_one_program_at_a_time(open_folder: Path) -> None:
 
 def test_only_what_is_severe_enough_is_delivered(open_folder: Path) -> None:
     program = script(open_folder, f"cat >> {open_folder}/alerts")
-    low = Raised(*[getattr(ONE, name) if name != "severity" else "low" for name in Raised.__slots__])
+    low = replace(ONE, severity="low")
     assert delivered(Targets(command=(program,), least="medium"), low, ONE, low) == []
     assert len((open_folder / "alerts").read_text().splitlines()) == 1
 
@@ -200,8 +201,7 @@ def test_a_server_that_is_not_there_and_one_that_is_slow(
 def test_notifications_have_harmless_text(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = script(open_folder, f'for word; do printf "%s\\n" "$word"; done > {open_folder}/words', "notify-send")
     monkeypatch.setattr(delivery_module, "find_program", lambda name: program if name == "notify-send" else None)
-    title = f"--exec={HOSTILE}"
-    alert = Raised(*[{"title": title, "summary": HOSTILE}.get(name, getattr(ONE, name)) for name in Raised.__slots__])
+    alert = replace(ONE, title=f"--exec={HOSTILE}", summary=HOSTILE)
     assert delivered(Targets(desktop=True), ONE, alert) == []
     *options, mark, shown_title, text = (open_folder / "words").read_text().removesuffix("\n").split("\n")
     assert (options, mark) == (["--app-name=rustnet", "--urgency=critical"], "--")

@@ -231,7 +231,7 @@ def test_checks_take_a_tenth_of_the_time_at_most() -> None:
         now[0] += 1.5
         done.set()
 
-    alerts._round = one_round  # type: ignore[assignment]
+    alerts._round = one_round  # type: ignore[method-assign]
     alerts.serve(Asked)
     alerts._states = []
     assert alerts._due == 0

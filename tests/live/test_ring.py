@@ -242,6 +242,23 @@ def test_a_filter_on_bare_ip_packets(namespace: Namespace) -> None:
         assert capture.data == packets[::2]
 
 
+def test_a_filter_on_cooked_packets(namespace: Namespace) -> None:
+    pytest.importorskip("cypcap")
+    try:
+        tun = namespace.tun("t0", hardware=512)
+    except OSError as error:
+        pytest.skip(f"no tun interface: {error}")
+    packets = [ip(A, B, 17, udp(1, port, b"inside")) for port in (5, 6, 5)]
+    program = compile_filter("inbound and ip and udp port 5 and host 10.0.0.1", 276)
+    with live("t0", program=program) as capture, live("t0", snaplen=30, program=program) as cut:
+        for packet in packets:
+            os.write(tun, packet)
+        capture.read(count(2))
+        cut.read(count(2))
+        assert [data[20:] for data in capture.data] == packets[::2]
+        assert [data[20:] for data in cut.data] == [packet[:10] for packet in packets[::2]]
+
+
 def test_a_filter_compares_tags_that_the_kernel_took_out(namespace: Namespace) -> None:
     pytest.importorskip("cypcap")
     namespace.veth("a", "b")

@@ -8,7 +8,7 @@ import pytest
 
 from rustnet.errors import RustnetError, UsageError
 from rustnet.probe.ring_socket import cut_program
-from rustnet.sources.bpf import compile_filter
+from rustnet.sources.bpf import compile_filter, compile_filters
 
 
 @pytest.fixture
@@ -74,3 +74,22 @@ def test_without_the_compiler_it_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(RustnetError, match=r"pip install 'rustnet\[live\]'"):
         compile_filter("tcp", 1)
+
+
+@pytest.mark.usefixtures("compiler")
+def test_programs_of_several_interfaces() -> None:
+    ethernet, tunnel, ppp = 1, 0xFFFE, 512
+    assert compile_filters(" ", {"eth0": ethernet}) == {}
+    programs = compile_filters("tcp port 80", {"eth0": ethernet, "tun0": tunnel})
+    assert programs.keys() == {1, 101, 276}, "usual ones too: such an interface may appear"
+    assert programs[1] == compile_filter("tcp port 80", 1)
+    assert programs[276][0] == (0x28, 0, 0, 0xFFFFF000), "the protocol, of the kernel's own knowledge"
+    only = compile_filters("ether host 2:0:0:0:0:1", {"eth0": ethernet})
+    assert only.keys() == {1}, "an interface without such addresses is not captured if it appears"
+    assert compile_filters("ether host 2:0:0:0:0:1", {"eth0": ethernet, "ppp0": ppp}, partly=True).keys() == {1}
+    for interfaces, partly in (({"eth0": ethernet, "tun0": tunnel}, False), ({"tun0": tunnel}, True)):
+        with pytest.raises(UsageError, match="“ether host 2:0:0:0:0:1” cannot be used: ethernet addresses supported"):
+            compile_filters("ether host 2:0:0:0:0:1", interfaces, partly)
+    with pytest.raises(UsageError, match=r"column 5, at “prot 80”"):
+        compile_filters("tcp prot 80", {"eth0": ethernet}, partly=True)
+    assert compile_filters("udp", {"wlan0mon": 803}).keys() == {127, 1, 101, 276}

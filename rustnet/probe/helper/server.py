@@ -22,7 +22,7 @@ from typing import Any, Callable
 
 from rustnet.probe.helper import INSTRUCTION, MAX_INTERFACES, MAX_MESSAGE, MAX_SNAPLEN
 from rustnet.probe.helper.configuration import HelperError, Rule, check_folders, read_configuration
-from rustnet.probe.ring_socket import LOOPBACK, MAX_PROGRAM, RET_CONSTANT, RING_BYTES, SOL_PACKET, Program, open_ring
+from rustnet.probe.ring_socket import LOOPBACK, MAX_PROGRAM, RET_CONSTANT, SMALLEST_RING, SOL_PACKET, Program, open_ring
 
 BACKLOG = 64
 """Clients that wait at a time."""
@@ -32,8 +32,7 @@ WINDOW, REQUESTS = 60.0, 30
 """Seconds within which a user may ask so many times."""
 USERS = 1024
 """Users whose requests are counted at a time."""
-SMALLEST_RING = 1 << 20
-"""A ring is not made smaller than this to fit into the memory that its user has left."""
+LARGEST_RING = 1 << 30
 LOGGED = 2000
 """Bytes of a request that are logged; filter programs are at its end."""
 NAME = re.compile(r"[^\s/:\x00-\x20\x7f-\x9f]{1,15}")
@@ -184,7 +183,7 @@ def _request(data: bytes) -> tuple[int, int, bool, dict[str, Program]]:
     wanted = {name: () if at is None else programs[at] for name, at in values["interfaces"].items()}
     if (type(snaplen), type(size), type(promiscuous)) != (int, int, bool):
         raise ValueError("kinds of values")
-    if not (0 <= snaplen <= MAX_SNAPLEN and 0 < size <= RING_BYTES and 0 < len(wanted) <= MAX_INTERFACES):
+    if not (0 <= snaplen <= MAX_SNAPLEN and 0 < size <= LARGEST_RING and 0 < len(wanted) <= MAX_INTERFACES):
         raise ValueError("numbers")
     if not all(map(NAME.fullmatch, wanted)):
         raise ValueError("names of interfaces")

@@ -54,7 +54,10 @@ SELECT f.flow_id, f.community_id, lower(f.protocol) AS protocol, epoch_ns(f.star
     f.src_country, f.dst_country, f.src_city, f.dst_city, f.src_asn, f.dst_asn, f.src_as_name, f.dst_as_name,
     w.best.quality AS quality, coalesce(w.best.reversed, f.direction = 'inbound') AS turned, p AS process
 FROM chosen AS f LEFT JOIN won AS w ON w.flow_id = f.flow_id LEFT JOIN asked AS q ON q.flow_id = f.flow_id
-LEFT JOIN (SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM processes) AS p ON p.process_id = f.process_id
+LEFT JOIN (
+    SELECT * REPLACE (epoch_ns(started_at) AS started_at, epoch_ns(changed_at) AS changed_at,
+        epoch_ns(parent_started_at) AS parent_started_at) FROM processes
+) AS p ON p.process_id = f.process_id
 ORDER BY f.flow_id"""
 
 Fields = dict[str, Any]

@@ -120,7 +120,7 @@ class MachineRows:
             kind=bounded_text(line.get("kind"), NAME),
             mac=_mac(line.get("mac")),
             mtu=bounded_integer(line.get("mtu")),
-            addresses=[_network(one) for one in _list(line.get("addresses"))],
+            addresses=[_own_address(one) for one in _list(line.get("addresses"))],
             up=_boolean(line.get("up")),
             state=bounded_text(line.get("state"), NAME),
             master=bounded_text(line.get("master"), NAME),
@@ -271,6 +271,11 @@ def _network(value: object) -> str:
     if type(value) is not str or len(value) > NAME or "/" not in value:
         raise BadValue("expected an address and a prefix length")
     return str(ipaddress.ip_interface(value))
+
+
+def _own_address(value: object) -> str:
+    """An address, with a prefix length where that is known."""
+    return _network(value) if isinstance(value, str) and "/" in value else _address(value)
 
 
 def _mac(value: object) -> str | None:

@@ -11,6 +11,7 @@ from rustnet.cli.live_line import LiveLine
 from rustnet.cli.main import State
 from rustnet.cli.oneshot import collected, stopped_by_signals
 from rustnet.cli.outputs import share
+from rustnet.cli.rotating import rotated_by_hangup
 from rustnet.errors import ExitCode, RustnetError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Live:
             watchers.append(open_metrics(self.metrics, [session], self.options.group))
         if line and sys.stderr.isatty():
             watchers.append(self.live_line)
-        with stopped_by_signals(scratch) as stop, collected():
+        with stopped_by_signals(scratch) as stop, rotated_by_hangup(stop), collected():
             rings.confining.scratch = None if self.db else str(Path(session).parent)
             return capture_live(rings, session, options, watcher, ask, stop, watchers)
 

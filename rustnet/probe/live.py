@@ -54,11 +54,13 @@ class Request:
     """Bytes kept of a packet; 0: all."""
     ring_bytes: int = 64 << 20
     promiscuous: bool = False
-    processes: bool = True
-    """Whether to record which process holds which socket."""
+    attribution: str = "auto"
+    """How to learn which process holds which socket: ``auto`` (eBPF, else sock_diag), ``sock_diag`` or ``none``."""
     full_command_lines: bool = False
     everything: bool = False
     """Whether to open rings of all interfaces that appear, not only of those named once they come back."""
+    opened: bool = False
+    """Whether another process opens the rings: then this one opens none."""
 
 
 @dataclass
@@ -121,7 +123,7 @@ def start_probe(request: Request, confine: Callable[[], object] = dict) -> Probe
     their_lines.close()
     probe = Probe(pid, control, lines, [])
     try:
-        for _each in request.interfaces:
+        for _each in () if request.opened else request.interfaces:
             probe.rings.append(receive_ring(control))
     except BaseException:
         probe.close()
@@ -144,13 +146,13 @@ def receive_ring(control: socket.socket) -> tuple[int, RingInterface]:
 def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], object]) -> None:
     """Open the rings, then record until the control socket is closed."""
     watch = LinkWatch(None if request.everything else request.interfaces, list(request.interfaces))
-    for name in request.interfaces:
+    for name in () if request.opened else request.interfaces:
         if not send_ring(control, name, request):
             return
     out = Lines(lines)
     options = _options(request)
-    sources = linux_sources(options) if request.processes else None
-    if sources is not None:
+    sources = linux_sources(options) if request.attribution != "none" else None
+    if sources is not None and request.attribution == "auto":
         add_events(sources)
     confine()
     recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
@@ -160,8 +162,9 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
     stop, wake = socket.socketpair()
     thread = threading.Thread(target=_until_closed, args=(machine.run, stop, out.put), daemon=True)
     thread.start()
-    following = (_follow, watch, stop, control, request, out)
-    threading.Thread(target=_until_closed, args=following, daemon=True).start()
+    if not request.opened:
+        following = (_follow, watch, stop, control, request, out)
+        threading.Thread(target=_until_closed, args=following, daemon=True).start()
     try:
         if recorder is None:
             control.recv(1)

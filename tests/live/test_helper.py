@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -29,6 +30,7 @@ from rustnet.sources.bpf import compile_filter
 from rustnet.sources.helper_client import request_rings
 from rustnet.sources.ring import RingSource
 from tests.live.namespaces import Namespace, sender
+from tests.live.running import Live
 from tests.support.packets import udp_frame
 from tests.support.paths import ROOT
 
@@ -333,6 +335,58 @@ def test_the_configuration_is_read_for_each_request(helper: Running) -> None:
     helper.wait_for("interfaces: expected a list")
     helper.configuration.unlink()
     assert "its configuration is wrong" in as_user(BOB, lambda: asked(helper, "b"))
+
+
+@pytest.fixture
+def own_folder(folder: Path) -> Path:
+    """A directory of the user's, who can run this program."""
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv")
+    code = "import rustnet.ingest.live_run, pathlib; assert pathlib.Path(rustnet.__file__).stat()"
+    if subprocess.run([*AS_ALICE, sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False).returncode:
+        pytest.skip("other users cannot read this installation")
+    made = folder / "own"
+    made.mkdir()
+    os.chown(made, ALICE, ALICE)
+    return made
+
+
+AS_ALICE = ("setpriv", f"--reuid={ALICE}", f"--regid={ALICE}", "--clear-groups", "env", "HOME=/")
+
+
+def test_rustnet_live_without_privileges(helper: Running, own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    frames = [udp_frame(("10.0.0.1", 4000), ("10.0.0.2", port), bytes(50)) for port in (5, 6) * 20]
+    capture = Live(own_folder / "s.duckdb", "-i", "a", "--helper", helper.socket, wrapper=AS_ALICE)
+    with capture as live, sender("b") as out:
+        for frame in frames:
+            out.send(frame)
+        live.wait_for("SELECT 1 FROM captures WHERE packets >= 40")
+        for pid in live.processes():
+            status = Path(f"/proc/{pid}/status").read_text()
+            assert re.search(r"^CapPrm:\t0+$", status, re.MULTILINE), status
+        assert live.stop() in (0, 130)
+        assert "the helper opened the rings; only owners among this user" in live.errors
+    assert live.rows("SELECT dst_port, src_packets FROM flows ORDER BY 1") == [(5, 20), (6, 20)]
+    assert (own_folder / "s.duckdb").stat().st_uid == ALICE
+    assert "user 65534" in helper.log
+
+
+def test_rustnet_live_says_why_the_helper_refuses(
+    helper: Running, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    words = [*AS_ALICE, sys.executable, "-m", "rustnet", "live", "--no-tui", "--db", own_folder / "s.duckdb"]
+    for options, expected in (
+        (["-i", "b", "--helper", helper.socket], "does not allow this user to capture on b"),
+        (["-i", "a", "--promiscuous", "--helper", helper.socket], "does not allow promiscuous mode on a"),
+        (["-i", "a", "--helper", "/nowhere"], "needs the privilege CAP_NET_RAW"),
+    ):
+        done = subprocess.run([*words, *options], capture_output=True, text=True, check=False, timeout=30)
+        assert done.returncode == 1
+        assert expected in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert list(own_folder.iterdir()) == []
 
 
 def test_the_helper_keeps_one_capability(helper: Running) -> None:

@@ -6,6 +6,7 @@ is checked and bounded; a line with a wrong one is counted and dropped.
 
 import ipaddress
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,8 @@ class MachineRows:
         self._waiting: dict[type, list[Any]] = {}
         self._count = 0
         self._lock = threading.Lock()
+        self._stated: Counter[str] = Counter()
+        """How many of those that are missing rows of anomalies have stated."""
         self._makers: dict[str, Callable[[Line], Any]] = {
             "host": self._host,
             "interface": self._interface,
@@ -82,9 +85,18 @@ class MachineRows:
             self._count += 1
 
     def take(self) -> list[Batch]:
-        """The rows since the last call, by table."""
+        """The rows since the last call, by table; anomalies state what is missing among them."""
         with self._lock:
             waiting, self._waiting, self._count = self._waiting, {}, 0
+            missing = {"lines: invalid": self.invalid, "rows: limit": self.dropped}
+        lost = [
+            Anomaly(None, self.capture_id, None, None, GAP, detail, count=count - self._stated[detail])
+            for detail, count in missing.items()
+            if count > self._stated[detail]
+        ]
+        self._stated.update(missing)
+        if lost:
+            waiting.setdefault(Anomaly, []).extend(lost)
         return [Records(cls, waiting[cls]) for cls in sorted(waiting, key=table_name)]
 
     def _start(self, line: Line) -> tuple[int, int, str]:

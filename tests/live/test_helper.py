@@ -376,12 +376,13 @@ def test_rustnet_live_says_why_the_helper_refuses(
     helper: Running, own_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    words = [*AS_ALICE, sys.executable, "-m", "rustnet", "live", "--no-tui", "--db", own_folder / "s.duckdb"]
-    for options, expected in (
+    words = [*AS_ALICE, sys.executable, "-m", "rustnet", "live", "--no-tui", "--db", str(own_folder / "s.duckdb")]
+    refusals: tuple[tuple[list[str], str], ...] = (
         (["-i", "b", "--helper", helper.socket], "does not allow this user to capture on b"),
         (["-i", "a", "--promiscuous", "--helper", helper.socket], "does not allow promiscuous mode on a"),
         (["-i", "a", "--helper", "/nowhere"], "needs the privilege CAP_NET_RAW"),
-    ):
+    )
+    for options, expected in refusals:
         done = subprocess.run([*words, *options], capture_output=True, text=True, check=False, timeout=30)
         assert done.returncode == 1
         assert expected in done.stderr

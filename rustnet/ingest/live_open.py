@@ -37,8 +37,8 @@ class LiveOptions:
     ring_bytes: int = RING_BYTES
     """Size of each interface's ring; less where all interfaces are captured and these are many."""
     promiscuous: bool = False
-    processes: bool = True
-    """Record which process owns which flow."""
+    attribution: Literal["auto", "sock_diag", "none"] = "auto"
+    """How to learn which process owns which flow; ``auto``: by eBPF, else by sock_diag."""
     full_command_lines: bool = False
     """Do not hide what looks like a secret in command lines."""
     sandbox: Literal["on", "off", "strict"] = "on"
@@ -73,7 +73,7 @@ def open_live(options: LiveOptions) -> Rings:
         options.snaplen,
         size,
         options.promiscuous,
-        options.processes,
+        options.attribution,
         options.full_command_lines,
         everything=choice.everything,
     )

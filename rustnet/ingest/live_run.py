@@ -4,6 +4,7 @@ probe ── rings ─► parser ─► checked rows ─► writer
   └──── lines ─► claims, rows about the machine ─┘
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from rustnet.enrich import geofiles
 from rustnet.filenames import as_text
-from rustnet.i18n import N_
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
@@ -27,15 +27,18 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
-from rustnet.store.batches import Batch, Columns
+from rustnet.store.batches import Batch, Columns, Records
 from rustnet.store.items import OnFlush
-from rustnet.store.tables import Capture, Confinement
+from rustnet.store.tables import Anomaly, Capture, Confinement
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
     from rustnet.query.session import Session
 
-PROBE_ENDED = N_("the process that reads process and socket tables ended; owners are not known from here on")
+PROBE_ENDED = "the process that reads process and socket tables ended; owners are not known from here on"
+"""Stored, so in English."""
+MAX_EVENTS, MAX_DETAIL = 100, 500
+"""Events that wait for a flush, and characters of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,17 @@ class LiveOutlet(WriterOutlet):
         super().__init__(writer, capture_id, report)
         self.machine = machine
         self.monitor = monitor
+        self.events: list[Anomaly] = []
 
     def flush(self, capture: Capture, batches: list[Batch], open_flows: list[Columns]) -> None:
         """Pass a flush to the writer."""
         self.monitor.take(batches)
-        super().flush(capture, [*batches, *self.machine.take()], open_flows)
+        super().flush(capture, [*batches, *self.machine.take(), *self.take_events()], open_flows)
+
+    def take_events(self) -> list[Batch]:
+        """Take what is to be recorded of the run itself."""
+        events, self.events = self.events, []
+        return [Records(Anomaly, events)] if events else []
 
     def put(self, batches: list[Batch], last: bool = False) -> None:
         """Pass batches to the writer."""
@@ -122,6 +131,7 @@ class LiveRun(Run):
         super().__init__([rings.name], session, options, progress, stop)
         self.channel: ProbeChannel | None = None
         self.claims = LiveClaims()
+        self.outlet: LiveOutlet | None = None
         self.machine = MachineRows(0)
         self.monitor = LiveMonitor(session, [interface.name for _descriptor, interface in rings.rings], watchers)
         self.report.notes += rings.notes
@@ -153,13 +163,15 @@ class LiveRun(Run):
             watcher.start()
         if self.rings.probe is not None:
             self.rings.probe.rings.clear()
-            self.channel = ProbeChannel(self.rings.probe, self._connections, self._record, self._ring)
+            self.channel = ProbeChannel(
+                self.rings.probe, self._connections, self._record, self._ring, self._probe_ended
+            )
         row = Capture(capture_id, as_text(self.rings.name), opened.kind, opened.format, first_ts=None)
         self._capture(writer, row, flow_id, 0, None)
         self.parser.end()
         if self.channel is not None:
             self.channel.close()
-        writer.put(self.machine.take())
+        writer.put([*self.machine.take(), *(self.outlet.take_events() if self.outlet is not None else ())])
 
     def _on_flush(self) -> OnFlush:
         return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])
@@ -173,7 +185,8 @@ class LiveRun(Run):
             writer.execute_pass("ownership", partial(self.claims.finish, capture_id=capture.capture_id))
 
     def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
-        return LiveOutlet(writer, row.capture_id, self._reporter(row, index), self.machine, self.monitor)
+        self.outlet = LiveOutlet(writer, row.capture_id, self._reporter(row, index), self.machine, self.monitor)
+        return self.outlet
 
     def _connections(self, lines: list[bytes]) -> None:
         """Take lines about sockets and their processes."""
@@ -183,6 +196,22 @@ class LiveRun(Run):
         """Take a line about the machine or the recording."""
         if self.machine.takes(line):
             self.machine.add(line)
+        elif line["record"] == "interface_not_captured":
+            self._event(line["record"], f"{line.get('interface')}: {line.get('reason')}")
+        elif line["record"] == "probe_failed":
+            self._event("probe_failed", str(line.get("detail")))
+
+    def _probe_ended(self) -> None:
+        """Record that the probe ended before the capture."""
+        self._event("probe_ended", PROBE_ENDED)
+
+    def _event(self, kind: str, detail: str) -> None:
+        """Record something that happened to the run, at the next flush."""
+        if self.outlet is not None and len(self.outlet.events) < MAX_EVENTS:
+            detail = detail[:MAX_DETAIL]
+            self.outlet.events.append(
+                Anomaly(time.time_ns(), self.outlet.capture_id, None, None, kind, detail, None, 1)
+            )
 
     def _ring(self, descriptor: int, interface: RingInterface) -> None:
         """Pass the ring of an interface that has appeared on to the parser."""

@@ -249,10 +249,10 @@ class ParserProcess:
         if kind == "segment ended":
             segments.end(_number(number), _ended(values[0]), _text(values[1]))
             return
-        numbers = [_number(each) for each in (number, *values[:2])]
+        which, ts, packet = map(_number, (number, *values[:2]))
         ended = None if values[2] is None else _ended(values[2])
         try:
-            file = segments.next(*numbers, ended)
+            file = segments.next(which, ts, packet, ended)
         except RustnetError as error:
             self._command(["no segment", str(error)])
         else:

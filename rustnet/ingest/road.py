@@ -288,6 +288,8 @@ class Run:
         self.opened = []
 
     def _open_writer(self) -> Writer:
+        if self.alerting is not None:
+            self.alerting.prepare()
         return Writer(
             self.session,
             registry.tables(),

@@ -54,8 +54,8 @@ class Request:
     """Bytes kept of a packet; 0: all."""
     ring_bytes: int = 64 << 20
     promiscuous: bool = False
-    processes: bool = True
-    """Whether to record which process holds which socket."""
+    attribution: str = "auto"
+    """How to learn which process holds which socket: ``auto`` (eBPF, else sock_diag), ``sock_diag`` or ``none``."""
     full_command_lines: bool = False
     everything: bool = False
     """Whether to open rings of all interfaces that appear, not only of those named once they come back."""
@@ -151,12 +151,12 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
             return
     out = Lines(lines)
     options = _options(request)
-    sources = linux_sources(options) if request.processes else None
-    if sources is not None:
+    sources = linux_sources(options) if request.attribution != "none" else None
+    if sources is not None and request.attribution == "auto":
         add_events(sources)
     confine()
     recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
-    machine = MachineCompanion(request.interfaces)
+    machine = MachineCompanion(None if request.everything else request.interfaces)
     if recorder is not None:
         machine.table = recorder.table
     stop, wake = socket.socketpair()

@@ -211,7 +211,7 @@ def test_another_namespace_is_named_and_its_loopback_is_not_ours(hosts: Hosts, t
     assert named[ends] == {pid}
     assert named[ends[1], ends[0]] == {mine.pid}
     elsewhere = [line for line in lines(out) if "network_namespace" in line]
-    assert {line["pid"] for line in elsewhere} == {to_here.pid}
+    assert {(line["pid"], line["attribution_match"]) for line in elsewhere} == {(to_here.pid, "ebpf-other-namespace")}
     assert not [line for line in lines(out) if "8041" in line["local_addr"] + line["remote_addr"]]
 
 

@@ -1,7 +1,7 @@
 """``rustnet live``: captures packets of this machine's interfaces into a session, and shows it meanwhile."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -55,7 +55,10 @@ LEAST_RING, MOST_RING = 1, 1024
     "--ring", type=click.IntRange(LEAST_RING, MOST_RING), default=64, show_default=True, metavar="MIB",
     help=_("Size of the memory that holds packets of each interface until they are read."),
 )  # fmt: skip
-@click.option("--no-processes", is_flag=True, help=_("Do not record which process owns which flow."))
+@click.option(
+    "--attribution", type=click.Choice(["auto", "sock_diag", "none"]), default="auto", show_default=True,
+    help=_("How to learn which process owns which flow; auto: by eBPF, else by sock_diag."),
+)  # fmt: skip
 @click.option("--full-cmdline", is_flag=True, help=_("Do not hide what looks like a secret in command lines."))
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="N", help=_("Stop after N seconds."))
 @click.option("--packets", type=click.IntRange(1), metavar="N", help=_("Stop after N packets."))
@@ -91,7 +94,7 @@ def command(
     snaplen: int,
     promiscuous: bool,
     ring: int,
-    no_processes: bool,
+    attribution: Literal["auto", "sock_diag", "none"],
     full_cmdline: bool,
     duration: float | None,
     packets: int | None,
@@ -140,7 +143,7 @@ def command(
         snaplen,
         ring << 20,
         promiscuous,
-        not no_processes,
+        attribution,
         full_cmdline,
         sandbox=sandbox,
         drop_user=not no_uid_drop,

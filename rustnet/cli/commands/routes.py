@@ -19,7 +19,7 @@ _COLUMNS = (
     Col(_("origin"), least=0, drop=6),
     Col(_("source"), least=9, drop=4),
     Col(_("added"), least=0, drop=2),
-    Col(_("removed"), least=0, drop=1),
+    Col(_("removed"), least=8, drop=1),
 )
 
 

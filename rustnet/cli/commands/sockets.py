@@ -21,12 +21,12 @@ _COLUMNS = (
     Col(_("protocol"), least=4),
     Col(_("local"), least=21),
     Col(_("remote"), least=15),
-    Col(_("state"), least=11, drop=3),
+    Col(_("state"), least=11, drop=1),
     Col(_("process"), least=8),
     Col("pid", True, 0),
     Col(_("user"), least=4, drop=4),
     Col(_("opened"), least=0, drop=2),
-    Col(_("closed"), least=0, drop=1),
+    Col(_("closed"), least=0, drop=3),
     Col(_("command line"), least=12, drop=5),
 )
 
@@ -74,7 +74,7 @@ def command(
             (form, output, spreadsheet),
             limit,
             _COLUMNS,
-            _cells,
+            lambda row: _cells(row, ended=when is None and row["closed_at"] is not None),
             everything=everything,
         )
         nothing = not machine.recorded(reader, machine.SOCKETS)
@@ -83,17 +83,18 @@ def command(
         notify(unrecorded if nothing else _("no socket matches"))
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    """Cells of one socket."""
+def _cells(row: dict[str, Any], *, ended: bool) -> list[str]:
+    """Cells of one socket; of one that has ``ended`` the state says so, as the column with the time may be left out."""
     from rustnet.present.values import short_moment  # noqa: PLC0415
 
     def time(ns: int | None) -> str:
         return "-" if ns is None else short_moment(ns)
 
     more = f" +{row['holder_count'] - 1}" if (row["holder_count"] or 0) > 1 else ""
+    state = _("closed") if ended else plain(row["state"])
     remote = end(row["remote_addr"], row["remote_port"]) if row["remote_addr"] else "*"
     return [
-        plain(row["protocol"]), end(row["local_addr"], row["local_port"]), remote, plain(row["state"]),
+        plain(row["protocol"]), end(row["local_addr"], row["local_port"]), remote, state,
         plain(row["process_name"]) + more, plain(row["pid"]), plain(row["username"]), time(row["opened_at"]),
         time(row["closed_at"]), plain(row["cmdline"]),
     ]  # fmt: skip

@@ -95,11 +95,12 @@ struct pair {
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 1 << 21);
+    __uint(max_entries, 1 << 22);
 } ring SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);   /* read without bpf(), which a confined process may not call */
     __uint(max_entries, COUNTERS);
     __type(key, __u32);
     __type(value, __u64);
@@ -239,7 +240,7 @@ static __always_inline int report(struct sock *sk, const struct process *who, co
     return 1;
 }
 
-/* Report the running process with a connection, once. */
+/* Report the running process with a connection: once, and again when it closes. */
 static __always_inline void witness(struct sock *sk, enum kind kind, __u16 state)
 {
     struct task_struct *task = bpf_get_current_task_btf();
@@ -254,7 +255,7 @@ static __always_inline void witness(struct sock *sk, enum kind kind, __u16 state
     if (!own)
         return;
     for (int i = 0; i < REMEMBERED; i++)
-        if (own->seen[i] == current)
+        if (own->seen[i] == current && kind != CLOSED)
             return;
     bpf_get_socket_cookie(sk);
     describe(&who, task);

@@ -21,9 +21,11 @@ from rustnet.probe.system import network_namespace
 
 WITNESSED = "ebpf"
 """How certain an owner is whom the kernel named itself, and how such a socket was first seen."""
+ELSEWHERE = "ebpf-other-namespace"
+"""The same, of a socket in another network namespace than the recorder's."""
 IDLE_NS = 5_000_000_000
 """After so long without an event an exchange of datagrams has ended."""
-READINGS = 8
+READINGS = 16
 """Full readings of the ring buffer in one go: about twice what it holds."""
 REMEMBERED = 16384
 """Sockets, and exchanges, that are remembered at most."""
@@ -80,18 +82,19 @@ class EventOwners:
         if not own and not _leaves_its_namespace(event):
             self.count["events_elsewhere"] += 1
             return
+        match = WITNESSED if own else ELSEWHERE
         holder, process = self.describer.owner(event.who)
         of_socket = own and event.protocol in {TCP, UDP} and event.state
         entry = self._socket(event) if of_socket else self._exchange(event, holder)
         entry.last = max(entry.last, event.time)
         held = entry.holders.get(holder)
         if held is not None and held.process == process:
-            held.last, held.match = max(held.last, event.time), WITNESSED
+            held.last, held.match = max(held.last, event.time), match
             return
         if held is not None:  # the process has become another program
             self.lines.connection(entry, held, len(entry.holders))
         first = event.time if entry.holders or held else entry.first
-        entry.holders[holder] = Holding(process, first, event.time, WITNESSED)
+        entry.holders[holder] = Holding(process, first, event.time, match)
         self.count["owned_by_event"] += 1
         self.lines.connection(entry, entry.holders[holder], len(entry.holders))
         if own and not of_socket:

@@ -1,17 +1,21 @@
 """What is known of the quality of captures, as rows of label, value and remark, each with a state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rustnet.i18n import _, ngettext
 from rustnet.present.values import duration, humanised, moment, percent
 from rustnet.query.integrity import Finding
 from rustnet.query.summary import Health
+from rustnet.query.views.alerts import Check
 from rustnet.query.views.health import Captures, Layer, SoFar
 from rustnet.records import Kind
 from rustnet.tui.presenter import Presenter
 
 MOST_DETAILS = 20
 """Reasons, files and damaged places of a capture that are listed."""
+FEW_CHECKS = 3
+"""Alerts that were not checked to the end which are named."""
 LIVE = "live"
 """Kind of a capture from interfaces."""
 PROBE = "probe"
@@ -209,6 +213,25 @@ def _session(snapshot: Captures) -> list[Line]:
         words = _("its replay was killed; it has only the packets that had been stored")
         lines.append(Line(_("Capture {n}").format(n=partial.capture_id), f"{partial.packets:,}", words, "error"))
     return lines
+
+
+def alert_words(count: int, checks: Sequence[Check], presenter: Presenter) -> str:
+    """Sentence above the list of alerts: how many there are, and which were not checked to the end."""
+    if not checks and not count:
+        return _("No alert was checked in this session; 'rustnet replay --alert all' checks them.")
+    words = [ngettext("{n} alert", "{n} alerts", count).format(n=f"{count:,}") if count else _("no alert was raised")]
+    wanting = [each for each in checks if each.state != "checked" or each.detail]
+    words += [
+        _("{alert}: {reason}").format(
+            alert=presenter.text(each.alert, kind=Kind.WORD),
+            reason=presenter.text(each.detail or each.state, kind=Kind.FREE_TEXT),
+        )
+        for each in wanting[:FEW_CHECKS]
+    ]
+    if len(wanting) > FEW_CHECKS:
+        more = len(wanting) - FEW_CHECKS
+        words.append(ngettext("{n} more was not checked", "{n} more were not checked", more).format(n=more))
+    return " · ".join(words)
 
 
 def finding_lines(findings: list[Finding]) -> list[Line]:

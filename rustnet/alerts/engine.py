@@ -11,7 +11,7 @@ What they notice is stored with the next flush. At the end everything is checked
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from rustnet.errors import RustnetError
 from rustnet.store.alert_tables import Alert, AlertCheck
 from rustnet.store.batches import insert
 from rustnet.store.rows import record_batch
+from rustnet.store.schema import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -297,9 +298,9 @@ class Alerts:
         for state in self._states:
             if state.state == LIMIT:
                 continue
-            missing = [table for table in state.definition.needs if table not in tables]
-            if missing:
-                state.state, state.detail = IMPOSSIBLE, f"the session has no table {', '.join(missing)}"
+            wanting = _wanting(state.definition, session, tables)
+            if wanting is not None:
+                state.state, state.detail = IMPOSSIBLE, wanting
                 continue
             if self._ending.is_set() and not last:
                 return
@@ -335,9 +336,10 @@ class Alerts:
     def _is_due(self, state: _State, finding: Finding, span: "_Span") -> bool:
         """Whether a finding is of this run, and not raised yet, or long ago."""
         latest = finding.again if finding.again is not None else finding.ts
-        if finding.capture_id is not None and finding.capture_id not in span.captures:
-            return False
-        if latest is not None and not span.first <= latest <= span.last:
+        if finding.capture_id is not None:
+            if finding.capture_id not in span.captures:
+                return False
+        elif latest is not None and not span.first <= latest <= span.last:
             return False
         if finding.key not in state.raised:
             return True
@@ -378,6 +380,16 @@ class _Span:
         self.last = max((last for _, last in captures.values() if last is not None), default=until)
 
 
+def _wanting(definition: Definition, session: "Session", tables: Container[str]) -> str | None:
+    """Return what a session lacks without which an alert means nothing."""
+    for table in definition.needs:
+        if table not in tables:
+            return f"the session has no table {table}"
+        if not session.execute_own(f"SELECT 1 FROM {quote_identifier(table)} LIMIT 1").rows:  # noqa: S608 -- quoted
+            return f"the session has nothing in its table {table}"
+    return None
+
+
 def _without_limit(definition: Definition) -> dict[str, str]:
     """Return the parameters of the query; its own limit of rows is replaced by that of the engine."""
     return {name: value for name, value in definition.parameters.items() if name != "limit"}
@@ -387,9 +399,11 @@ def _only_new(
     definition: Definition, every: list[Finding], known: frozenset[str] | None, beginning: int
 ) -> list[Finding]:
     """Return the findings whose key appeared after the warm-up only, and which the baseline does not know."""
-    warm_up = definition.warm_up if definition.warm_up is not None else 0 if known is not None else None
-    since = beginning + (definition.warm_up_ns if warm_up is None else warm_up)
-    old = {finding.key for finding in every if finding.ts is None or finding.ts < since}
+    warm_up = 0 if known is not None and definition.warm_up is None else definition.warm_up_ns
+    old = {
+        finding.key for finding in every
+        if finding.ts is None or (warm_up and finding.ts < beginning + warm_up)
+    }  # fmt: skip
     return [finding for finding in every if finding.key not in old and (known is None or finding.key not in known)]
 
 

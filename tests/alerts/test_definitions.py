@@ -1,12 +1,16 @@
 """Files of alerts: what is wrong with one, own ones in place of shipped ones, and parameters on the command line."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from rustnet.alerts.definitions import SEVERITIES, AlertError, choose, load, read
+from rustnet.alerts.page import EXAMPLE, page
 from rustnet.errors import UsageError
+from rustnet.query import manual
 from tests.alerts.scene import KNOWN
+from tests.support.paths import ROOT
 
 PROMISED = {
     "new-process", "new-country", "new-service", "scan", "arp-conflict", "clear-text-credentials", "drops",
@@ -115,3 +119,26 @@ def test_wrong_choices(text: str, words: str) -> None:
     with pytest.raises(UsageError) as error:
         choose(KNOWN, [text])
     assert words in str(error.value)
+
+
+def test_the_page_is_up_to_date() -> None:
+    words = "python -m rustnet.alerts.page > docs/alerts.md"
+    assert (ROOT / "docs" / "alerts.md").read_text("utf-8") == page(), words
+
+
+def test_the_example_of_the_page_is_an_alert(tmp_path: Path) -> None:
+    (tmp_path / "large-upload.toml").write_text(EXAMPLE)
+    each = load(tmp_path)["large-upload"]
+    assert each.saved is not None
+    assert each.parameters == {"least": "100M"}
+    columns = manual.result_columns([each.saved])[each.saved.name]
+    assert {*each.keys, each.time, each.flow} <= {column.name for column in columns}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_query_of_a_shipped_alert_has_the_columns_that_it_names(name: str) -> None:
+    each = KNOWN[name]
+    assert each.saved is not None
+    columns = {column.name for column in manual.result_columns([each.saved])[each.saved.name]}
+    named = {*each.keys, *each.skip, *re.findall(r"{(\w+)}", each.summary), each.time, each.again, each.flow} - {None}
+    assert named <= columns

@@ -100,6 +100,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);   /* read without bpf(), which a confined process may not call */
     __uint(max_entries, COUNTERS);
     __type(key, __u32);
     __type(value, __u64);

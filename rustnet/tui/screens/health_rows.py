@@ -14,12 +14,12 @@ from rustnet.tui.presenter import Presenter
 
 MOST_DETAILS = 20
 """Reasons, files and damaged places of a capture that are listed."""
+FEW_CHECKS = 3
+"""Alerts that were not checked to the end which are named."""
 LIVE = "live"
 """Kind of a capture from interfaces."""
 PROBE = "probe"
 """The process of a live capture that keeps privileges on purpose."""
-FEW_CHECKS = 3
-"""Alerts that were not checked to the end which are named."""
 FEW = 0.001
 """Share of packets from which on missing ones are an error and not a warning."""
 

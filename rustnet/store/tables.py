@@ -150,7 +150,7 @@ class CaptureFile:
     last_ts: Ts | None = None
     """Latest packet time."""
     complete: bool = False
-    """The file was read to a clean end, or packets were recorded to it up to its end."""
+    """The file was read to a clean end; of a recording: it ended in time, not by a full disk."""
 
 
 @record("packets")
@@ -456,6 +456,19 @@ class Process:
     """SHA-256 of the executable, in hexadecimal digits."""
     boot_id: Identifier | None = None
     """Boot of the host that it ran in."""
+    container_runtime: Word | None = None
+    """What ran the container: `docker`, `containerd`, `cri-o`, `podman`, `lxc` or `systemd-nspawn`."""
+    systemd_unit: ObjectName | None = None
+    """Service or scope of systemd that it belonged to."""
+    lsm_label: Term | None = None
+    """Label by which SELinux or AppArmor confined it."""
+    capabilities: Term | None = None
+    """Its effective capabilities by name, with spaces; `all`, or `none`."""
+    changed_at: Ts | None = None
+    """When it was first seen as this program under this name, if it had been another one before (exec, rename): the
+    same pid and start then have a row for each."""
+    parent_started_at: Ts | None = None
+    """When its parent started."""
 
 
 @record("tcp_intervals")

@@ -11,7 +11,7 @@ from rustnet.i18n import N_, _, ngettext
 from rustnet.present.hosts import host_fields
 from rustnet.present.text import pad
 from rustnet.query.session import Session
-from rustnet.query.views import host_list
+from rustnet.query.views import host_list, machine
 from rustnet.query.views.host_page import HostPage, host_page
 from rustnet.query.views.listed import Listing
 from rustnet.query.views.spec import Statement, ViewSpec
@@ -165,7 +165,7 @@ class HostsPane(PartsPane):
             listing = loaders[request.part](session, spec)
         else:
             listing = host_list.hosts(session, spec, local=request.part == "local")
-        return Snapshot(request, listing, sockets=host_list.has_sockets(session), at=spec.at)
+        return Snapshot(request, listing, sockets=machine.recorded(session, "socket_changes"), at=spec.at)
 
     def show(self, snapshot: Snapshot) -> None:
         """Show a list or a page."""

@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from rustnet.i18n import N_, _, ngettext
 from rustnet.present.values import humanised
 from rustnet.query.session import Session
-from rustnet.query.views import network
+from rustnet.query.views import machine, network
 from rustnet.query.views.listed import Listing
 from rustnet.query.views.spec import ViewSpec
 from rustnet.tui.bindings import bindings
@@ -66,7 +66,7 @@ class NetworkPane(PartsPane):
 
     def load(self, session: Session, spec: ViewSpec, request: str) -> tuple[str, Listing, bool]:
         """Ask for the list of a part, and whether the session has routes."""
-        return request, _LOADERS[request](session, spec), network.has_table(session, "routes")
+        return request, _LOADERS[request](session, spec), machine.recorded(session, "route_changes")
 
     def show(self, snapshot: tuple[str, Listing, bool]) -> None:
         """Show the list, and in words what the session does not have."""

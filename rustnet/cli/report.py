@@ -229,6 +229,7 @@ class Page:
 
 
 def quoted(path: str) -> str:
+    """A path as a word of a command line."""
     return safe(shlex.quote(path))
 
 

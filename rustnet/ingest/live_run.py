@@ -23,6 +23,7 @@ from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Report as Reporter
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
+from rustnet.ingest.recording import check_link_types
 from rustnet.ingest.report import Progress, Report
 from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
@@ -161,6 +162,12 @@ class LiveRun(Run):
         outputs += [path for watcher in self.monitor.watchers for path in watcher.outputs]
         confining.writer([self.session, *outputs], [*databases, *baseline])
         confining.note(self.report)
+
+    def open_exports(self) -> None:
+        """Open what is written beside the session. Raises `UsageError` if pcap cannot hold what the rings have."""
+        links = {interface.link_type for _descriptor, interface in self.rings.rings}
+        check_link_types(self.options.recordings, {link for link in links if link is not None})
+        super().open_exports()
 
     def captures(self) -> None:
         """Read the rings to their end."""

@@ -150,7 +150,7 @@ class CaptureFile:
     last_ts: Ts | None = None
     """Latest packet time."""
     complete: bool = False
-    """The file was read to a clean end, or packets were recorded to it up to its end."""
+    """The file was read to a clean end; of a recording: it ended in time, not by a full disk."""
 
 
 @record("packets")

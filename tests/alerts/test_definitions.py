@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 
 PROMISED = {
     "new-process", "new-country", "new-service", "scan", "arp-conflict", "clear-text-credentials", "drops",
-    "interface-down",
+    "interface-down", "new-listener",
 }  # fmt: skip
 VALID = """title = "T"
 description = "D."

@@ -33,11 +33,20 @@ def innocent() -> tuple[list[tuple[float, bytes]], list[dict[str, Any]]]:
 
 def test_innocent_traffic_raises_nothing(scene: Scene) -> None:
     assert scene.replay(scene.capture(*innocent()), *chosen("all")) == []
-    assert scene.states() == dict.fromkeys(KNOWN, ("checked", None))
+    states = scene.states()
+    assert states.pop("new-listener") == ("impossible", "the session has nothing in its table sockets")
+    assert states == dict.fromkeys(KNOWN.keys() - {"new-listener"}, ("checked", None))
     assert scene.ask("SELECT * FROM alerts") == []
-    assert scene.ask("SELECT DISTINCT checks, stopped, epoch_ns(checked_until) FROM alert_checks") == [
+    where = "alert <> 'new-listener'"
+    assert scene.ask(f"SELECT DISTINCT checks, stopped, epoch_ns(checked_until) FROM alert_checks WHERE {where}") == [
         (1, 0, scene.ask("SELECT epoch_ns(max(ts)) FROM packets")[0][0])
     ]
+
+
+def test_programs_without_owners_are_not_checked_and_say_so(scene: Scene) -> None:
+    assert scene.replay(scene.capture(innocent()[0]), *chosen("new-process", "new-country")) == []
+    words = ("impossible", "the session has nothing in its table processes")
+    assert scene.states() == {"new-process": words, "new-country": words}
 
 
 @pytest.mark.parametrize(

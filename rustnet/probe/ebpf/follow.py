@@ -127,7 +127,7 @@ class EventOwners:
 
     def _exchange(self, event: SocketEvent, holder: Holder) -> Entry:
         """The entry of a process's packets between two ends."""
-        key = b"%d %d %d %b" % (event.namespace, *holder, event.diag_key()[:40])
+        key = b"%d %d %d %b" % (event.namespace, *holder, event.diag_key()[:-12])  # without interface and cookie
         entry = self.exchanges.get(key)
         if entry is None:
             entry = self.exchanges[key] = _entry(event)

@@ -46,6 +46,7 @@ struct socket { struct file *file; } RELOCATED;
 struct sock {
     struct sock_common __sk_common;
     __u16 sk_type, sk_protocol;
+    __u8 sk_shutdown;
     struct socket *sk_socket;
 } RELOCATED;
 struct inet_sock { __be16 inet_sport; } RELOCATED;

@@ -136,7 +136,7 @@ def list_sockets(
         shown = sockets_sql(_AT.format(at=int(at)), _OPEN_AT.format(at=int(at), captures=captures))
     if text.strip():
         matching = f", {_AS_FLOWS.format(key=_KEY, condition=condition.sql)}"
-        where = f"{_KEY} IN (SELECT flow_id FROM matching)"
+        where = f"{_KEY} IN (SELECT flow_id FROM matching)"  # noqa: S608 -- our own key
     sql = (
         f"WITH shown AS ({shown}){matching} SELECT {', '.join(SOCKET_COLUMNS)} FROM shown "  # noqa: S608 -- our columns
         f"WHERE {where} AND ({WAITING} OR {not listening}) "

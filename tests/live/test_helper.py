@@ -437,6 +437,36 @@ def test_rustnet_live_without_privileges(helper: Running, own_folder: Path, monk
     assert "user 65534" in helper.log
 
 
+TALK = """
+import socket, sys, time
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server:
+    with socket.create_connection(server.getsockname()) as one, server.accept()[0] as other:
+        for _ in range(30):
+            one.sendall(b"x")
+            other.recv(1)
+            time.sleep(0.1)
+"""
+
+
+def test_owners_without_privileges_are_the_user_s_own(
+    helper: Running, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    options = ("-i", "lo", "--helper", helper.socket)
+    with Live(own_folder / "s.duckdb", *options, wrapper=AS_ALICE) as live:
+        talks = [
+            subprocess.Popen([*user, sys.executable, "-c", TALK, port])
+            for user, port in ((AS_ALICE, "4001"), ((), "4002"))
+        ]
+        assert [talk.wait(20) for talk in talks] == [0, 0]
+        live.wait_for("SELECT 1 FROM flows WHERE dst_port = 4002 AND src_packets > 20")
+        live.stop()
+    rows = live.rows("""
+        SELECT f.dst_port, p.uid, f.unowned_reason FROM flows f LEFT JOIN processes p USING (process_id)
+        WHERE f.dst_port IN (4001, 4002) ORDER BY 1""")
+    assert rows == [(4001, ALICE, None), (4002, None, "ownerless")]
+
+
 def test_rustnet_live_says_why_the_helper_refuses(
     helper: Running, own_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

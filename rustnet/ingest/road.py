@@ -291,6 +291,7 @@ class Run:
             registry.tables(),
             cadence=self.options.cadence,
             on_flush=self._on_flush(),
+            on_rows=self.exports.segments.note if self.live and self.exports and self.exports.segments else None,
             on_open=self._opened,
         )
 

@@ -24,9 +24,12 @@ def rotated_by_hangup(stop: StopToken) -> Iterator[None]:
         yield
         return
     terminals = [stream for stream in STREAMS if _is_terminal(stream)]
+    nowhere = os.open(os.devnull, os.O_RDWR)  # now, as files cannot be opened later
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if terminals and not any(map(_is_terminal, terminals)):
+            for stream in terminals:  # what is said at the end must not fail
+                os.dup2(nowhere, stream)
             stop.set()
         else:
             stop.rotate()
@@ -36,6 +39,7 @@ def rotated_by_hangup(stop: StopToken) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
+        os.close(nowhere)
 
 
 def _is_terminal(descriptor: int) -> bool:

@@ -26,6 +26,8 @@ MOST_WAITING = 100_000
 """Flows without an owner that are waited for at a time."""
 CHUNK = 5_000
 """Flows that are looked up at a time."""
+MOST_PER_FLUSH = 10_000
+"""Flows that began, and that ended, of which events are written at a flush; the others wait for the next one."""
 _SECOND = 1_000_000_000
 _PROCESS_KEYS = ("pid", "process_name", "process_ppid", "process_executable", "process_uid", "process_gid",
                  "process_lineage", "kubernetes")  # fmt: skip
@@ -33,7 +35,7 @@ _PROCESS_KEYS = ("pid", "process_name", "process_ppid", "process_executable", "p
 _OPEN = "SELECT flow_id, process_id IS NOT NULL AS owned FROM flows_open WHERE capture_id = ? ORDER BY flow_id"
 _ENDED = """
 SELECT flow_id, process_id IS NOT NULL AS owned, rowid AS place FROM flows_ended WHERE capture_id = ? AND rowid >= ?
-ORDER BY rowid"""
+ORDER BY rowid LIMIT ?"""
 _OWNED = "SELECT flow_id FROM flows WHERE flow_id IN (SELECT unnest(?)) AND process_id IS NOT NULL"
 _EVENTS = """
 WITH chosen AS (SELECT * FROM flows WHERE flow_id IN (SELECT unnest($flows))),
@@ -52,10 +54,16 @@ SELECT f.flow_id, f.community_id, lower(f.protocol) AS protocol, epoch_ns(f.star
     CASE WHEN f.app_source IN ('payload', 'inherited') THEN f.app END AS app,
     CASE WHEN f.hostname_source IN ('sni', 'http') THEN f.hostname ELSE q.query END AS domain,
     f.src_country, f.dst_country, f.src_city, f.dst_city, f.src_asn, f.dst_asn, f.src_as_name, f.dst_as_name,
-    w.best.quality AS quality, coalesce(w.best.reversed, f.direction = 'inbound') AS turned, p AS process
+    w.best.quality AS quality, coalesce(w.best.reversed, f.direction = 'inbound') AS turned,
+    CASE WHEN f.process_id IS NOT NULL THEN p END AS process
 FROM chosen AS f LEFT JOIN won AS w ON w.flow_id = f.flow_id LEFT JOIN asked AS q ON q.flow_id = f.flow_id
-LEFT JOIN (SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM processes) AS p ON p.process_id = f.process_id
+LEFT JOIN (
+    SELECT * REPLACE (epoch_ns(started_at) AS started_at, epoch_ns(changed_at) AS changed_at,
+        epoch_ns(parent_started_at) AS parent_started_at) FROM processes
+) AS p ON p.process_id = f.process_id
 ORDER BY f.flow_id"""
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 Fields = dict[str, Any]
 Numbers = np.ndarray[Any, Any]
@@ -112,7 +120,8 @@ class JsonLog:
 
     def finish(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
         """Write all events that are left: the capture has ended."""
-        self._write_due(con, capture_id, 0)
+        while self._write_due(con, capture_id, 0):
+            pass
 
     def close(self) -> None:
         """Close the file."""
@@ -122,17 +131,20 @@ class JsonLog:
 
     # ---- which events are due ------------------------------------------------------------------------------------
 
-    def _write_due(self, con: "duckdb.DuckDBPyConnection", capture_id: int, patience: int) -> None:
+    def _write_due(self, con: "duckdb.DuckDBPyConnection", capture_id: int, patience: int) -> bool:
+        """Write the events that are due; returns whether others wait only because there were so many."""
         if self._descriptor < 0:
-            return
+            return False
         if capture_id != self._capture:
             self._capture, self._announced = capture_id, np.zeros(0, np.int64)
             self._waited, self._ended = {}, set()
         open_flows = _columns(con, _OPEN, [capture_id])
-        ended = _columns(con, _ENDED, [capture_id, self._since])
+        ended = _columns(con, _ENDED, [capture_id, self._since, MOST_PER_FLUSH])
         if len(ended["place"]):
             self._since = int(ended["place"][-1]) + 1
-        fresh = ~np.isin(open_flows["flow_id"], self._announced)
+        fresh = np.flatnonzero(~np.isin(open_flows["flow_id"], self._announced))
+        many = len(fresh) > MOST_PER_FLUSH or len(ended["flow_id"]) == MOST_PER_FLUSH
+        fresh = fresh[:MOST_PER_FLUSH]
         begun = self._due(open_flows["flow_id"][fresh], open_flows["owned"][fresh], patience)
         waiting = sorted(self._ended)
         owned = {row[0] for row in con.execute(_OWNED, [waiting]).fetchall()} if waiting else set()
@@ -147,6 +159,7 @@ class JsonLog:
         self._write(con, [*begun, *(flow for flow in closed if flow not in announced)], closed)
         kept = np.concatenate([self._announced, np.array(begun, np.int64)])
         self._announced = np.setdiff1d(kept, np.array(closed, np.int64))
+        return many
 
     def _due(self, flows: Numbers, owned: Numbers, patience: int) -> list[int]:
         """Flows that have an owner, or have waited for one long enough."""
@@ -174,10 +187,11 @@ class JsonLog:
                 row = dict(zip(names, values, strict=True))
                 if row["src_ip"] is None or row["dst_ip"] is None:
                     continue
+                about = connection(row)
                 if row["flow_id"] in first:
-                    lines.append((row["started"], len(lines), _line(event(row, "new_connection"))))
+                    lines.append((row["started"], len(lines), _line(began(row, about))))
                 if row["flow_id"] in last:
-                    lines.append((row["ended"], len(lines), _line(event(row, "connection_closed"))))
+                    lines.append((row["ended"], len(lines), _line(ended(row, about))))
             self._append("".join(line for _ts, _place, line in sorted(lines)), len(lines))
 
     def _append(self, text: str, events: int) -> None:
@@ -210,26 +224,20 @@ def _columns(con: "duckdb.DuckDBPyConnection", sql: str, params: list[object]) -
     return {name: np.asarray(column) for name, column in con.execute(sql, params).fetchnumpy().items()}
 
 
-def event(row: Fields, kind: str) -> Fields:
-    """An event of a flow, with the keys of RustNet; unknown values are left out."""
+def connection(row: Fields) -> Fields:
+    """What both events of a flow state, with the keys of RustNet; unknown values are left out."""
     turned = bool(row["turned"])
     near, far = ("dst", "src") if turned else ("src", "dst")
-    new = kind == "new_connection"
-    ended, started = row["ended"], row["started"]
     many = row["direction"] if row["direction"] in ("multicast", "broadcast") else None
     keys: Fields = {
-        "timestamp": written(started if new else ended),
-        "event": kind,
         "protocol": protocol_name(row["protocol"]),
         "direction": None if row["syn_tries"] is None else ("incoming" if turned else "outgoing"),
         "source_ip": row[f"{near}_ip"],
         "source_port": row[f"{near}_port"] or 0,
         "destination_ip": row[f"{far}_ip"],
         "destination_port": row[f"{far}_port"] or 0,
-        "destination_addr_kind": None if turned else many,
-        "source_addr_kind": many if turned else None,
-        "destination_hostname": None if turned else row["hostname"],
-        "source_hostname": row["hostname"] if turned else None,
+        "source_addr_kind" if turned else "destination_addr_kind": many,
+        "source_hostname" if turned else "destination_hostname": row["hostname"],
         "attribution_match": row["quality"],
         "rtt_ms": None if row["rtt_ms"] is None else round(row["rtt_ms"], 1),
         "service_name": row["service"],
@@ -247,15 +255,27 @@ def event(row: Fields, kind: str) -> Fields:
         if not process.get("kubernetes", {}).keys() - {"cgroup_path"}:
             process.pop("kubernetes", None)
         keys |= {key: process.get(key) for key in _PROCESS_KEYS}
-    if not new:
-        keys |= {
-            "bytes_sent": row[f"{near}_bytes"],
-            "bytes_received": row[f"{far}_bytes"],
-            "duration_secs": (ended - started) // _SECOND,
-            "end_reason": row["end_reason"],
-        }
     return {key: value for key, value in keys.items() if value is not None}
 
 
+def began(row: Fields, about: Fields) -> Fields:
+    """The event of a flow's beginning."""
+    return {**about, "event": "new_connection", "timestamp": written(row["started"])}
+
+
+def ended(row: Fields, about: Fields) -> Fields:
+    """The event of a flow's end."""
+    near, far = ("dst", "src") if row["turned"] else ("src", "dst")
+    return {
+        **about,
+        "event": "connection_closed",
+        "timestamp": written(row["ended"]),
+        "bytes_sent": row[f"{near}_bytes"],
+        "bytes_received": row[f"{far}_bytes"],
+        "duration_secs": (row["ended"] - row["started"]) // _SECOND,
+        "end_reason": row["end_reason"],
+    }
+
+
 def _line(keys: Fields) -> str:
-    return json.dumps(keys, sort_keys=True, separators=(",", ":")) + "\n"
+    return _ENCODER.encode(keys) + "\n"

@@ -33,6 +33,8 @@ cdef class Packer:
     cdef Py_ssize_t interfaces
     cdef public int64_t[::1] ends
     cdef const unsigned char[::1] data
+    cdef object note, other_note
+    cdef uint32_t flags, other_flags
     cdef public bint rooms
     cdef public int64_t room_bytes
     cdef public uint64_t[::1] recent

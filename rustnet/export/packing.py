@@ -84,6 +84,9 @@ class Packer:
         self.ends = zeros(1, np.int64)
         """End in the output buffer of each packet of the batch that is in it."""
         self.data = memoryview(b"")
+        self.note: Note | None = None
+        self.other_note: Note | None = None
+        self.flags = self.other_flags = 0
         self.rooms = rooms
         self.room_bytes = 0
         """Bytes of rooms in the segment."""
@@ -255,9 +258,12 @@ class Packer:
             self.used += 1
         options = self.used
         if note is not None:
-            if note.comments:
-                self.put(self.options_of(note))
-            flags = note.flags
+            if note is self.note:
+                flags = self.flags
+            elif note is self.other_note:
+                flags = self.other_flags
+            else:
+                flags = self.flags_of(note)
             if flags:
                 self.put32(4 << 16 | FLAGS)
                 self.put32(flags)
@@ -273,6 +279,16 @@ class Packer:
         self.used = begun + 4
         self.put32(total)
         self.used = begun + total
+
+    def flags_of(self, note: Note) -> int:
+        """Flags of a note, whose comments are appended. Two notes without comments are kept, as live packets have."""
+        flags = note.flags
+        if note.comments:
+            self.put(self.options_of(note))
+        else:
+            self.other_note, self.other_flags = self.note, self.flags
+            self.note, self.flags = note, flags
+        return flags
 
     def options_of(self, note: Note) -> bytes:
         """The comments of a note as options, as far as they fit."""

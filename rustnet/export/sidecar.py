@@ -129,35 +129,42 @@ def process_keys(row: Keys) -> Keys:
     }
     keys = {
         "boot_id": row.get("boot_id"),
+        "capabilities": row.get("capabilities"),
         "cgroup": row["cgroup"],
+        "changed_before": _moment(row.get("changed_at")),
         "cmdline": row["cmdline"],
         "container_id": row["container_id"],
+        "container_runtime": row.get("container_runtime"),
         "cwd": row["cwd"],
         "exe_sha256": row.get("exe_sha256"),
         "host": row["host"],
         "kubernetes": {key: value for key, value in kubernetes.items() if value is not None} or None,
+        "lsm_label": row.get("lsm_label"),
         "process_executable": row["exe"],
         "process_gid": row["gid"],
-        "process_lineage": _lineage(row["lineage"]),
+        "process_lineage": _lineage(row["lineage"], row.get("parent_started_at")),
         "process_ppid": row["ppid"],
         "process_uid": row["uid"],
         "started_at": _moment(row["started_at"]),
+        "systemd_unit": row.get("systemd_unit"),
         "username": row["username"],
     }
     known: Keys = {key: value for key, value in keys.items() if value is not None}
     return {**known, "pid": row["pid"], "process_name": row["name"]}
 
 
-def _lineage(ancestors: list[str] | None) -> Keys | None:
-    """Ancestors in RustNet's form, from ``name(pid)``."""
+def _lineage(ancestors: list[str] | None, parent_started_at: int | None) -> Keys | None:
+    """Ancestors in RustNet's form, from ``name(pid)``; the last one is the parent."""
     if not ancestors:
         return None
     truncated = ancestors[0] == "…"
-    members = []
+    members: list[Keys] = []
     for one in ancestors[truncated:]:
         name, _, number = one.rpartition("(")
         number = number.rstrip(")")
         members.append({"name": None if name == "?" else name, "pid": int(number) if number.isdecimal() else None})
+    if members and parent_started_at is not None:
+        members[-1]["started_at_unix_ms"] = parent_started_at // 1_000_000
     return {"ancestors": members, "truncated": truncated}
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -13,6 +14,7 @@ from rustnet.ingest.live_run import Rings
 from rustnet.probe.helper import SOCKET
 from rustnet.probe.live import OpenError, Probe, Request, start_probe
 from rustnet.probe.ring_socket import RING_BYTES, hardware_type, link_type, ring_bytes
+from rustnet.sandbox.grants import lacking_to_capture
 from rustnet.sandbox.users import is_root
 from rustnet.sources.bpf import compile_filters
 from rustnet.sources.helper_client import request_rings
@@ -114,10 +116,13 @@ def own_folder(folder: str, rings: Rings) -> None:
 
 def refused(error: OpenError) -> RustnetError:
     """Why a ring could not be opened."""
-    if error.number in UNPRIVILEGED:
+    lack = lacking_to_capture(sys.argv[1:]) if error.number in UNPRIVILEGED else None
+    if lack is not None:
         return RustnetError(
-            "capturing on {interface} needs the privilege CAP_NET_RAW; start rustnet live with sudo",
+            "cannot capture on {interface}: {why}; this grants it: {command}",
             interface=error.interface,
+            why=lack.why,
+            command=lack.command,
         )
     return RustnetError(
         "cannot capture on {interface}: {reason}", interface=error.interface, reason=os.strerror(error.number)

@@ -6,6 +6,7 @@ is checked and bounded; a line with a wrong one is counted and dropped.
 
 import ipaddress
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,8 @@ class MachineRows:
         self._waiting: dict[type, list[Any]] = {}
         self._count = 0
         self._lock = threading.Lock()
+        self._stated: Counter[str] = Counter()
+        """How many of those that are missing rows of anomalies have stated."""
         self._makers: dict[str, Callable[[Line], Any]] = {
             "host": self._host,
             "interface": self._interface,
@@ -82,9 +85,18 @@ class MachineRows:
             self._count += 1
 
     def take(self) -> list[Batch]:
-        """The rows since the last call, by table."""
+        """The rows since the last call, by table; anomalies state what is missing among them."""
         with self._lock:
             waiting, self._waiting, self._count = self._waiting, {}, 0
+            missing = {"lines: invalid": self.invalid, "rows: limit": self.dropped}
+        lost = [
+            Anomaly(None, self.capture_id, None, None, GAP, detail, count=count - self._stated[detail])
+            for detail, count in missing.items()
+            if count > self._stated[detail]
+        ]
+        self._stated.update(missing)
+        if lost:
+            waiting.setdefault(Anomaly, []).extend(lost)
         return [Records(cls, waiting[cls]) for cls in sorted(waiting, key=table_name)]
 
     def _start(self, line: Line) -> tuple[int, int, str]:
@@ -120,7 +132,7 @@ class MachineRows:
             kind=bounded_text(line.get("kind"), NAME),
             mac=_mac(line.get("mac")),
             mtu=bounded_integer(line.get("mtu")),
-            addresses=[_network(one) for one in _list(line.get("addresses"))],
+            addresses=[_own_address(one) for one in _list(line.get("addresses"))],
             up=_boolean(line.get("up")),
             state=bounded_text(line.get("state"), NAME),
             master=bounded_text(line.get("master"), NAME),
@@ -271,6 +283,11 @@ def _network(value: object) -> str:
     if type(value) is not str or len(value) > NAME or "/" not in value:
         raise BadValue("expected an address and a prefix length")
     return str(ipaddress.ip_interface(value))
+
+
+def _own_address(value: object) -> str:
+    """An address, with a prefix length where that is known."""
+    return _network(value) if isinstance(value, str) and "/" in value else _address(value)
 
 
 def _mac(value: object) -> str | None:

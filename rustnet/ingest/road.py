@@ -19,10 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet import __version__
-from rustnet.attribute.formats.input_file import stopped_by
-from rustnet.attribute.packet_statements import drop_table
-from rustnet.derive.passes import Evidence, Pass, Span
-from rustnet.derive.passes import Outcome as PassOutcome
+from rustnet.derive.passes import Span
 from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError, UsageError
 from rustnet.filenames import as_text
@@ -32,6 +29,7 @@ from rustnet.ingest.capture import SEVERAL, Outcome
 from rustnet.ingest.confining import NOT_WANTED, require_all
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
 from rustnet.ingest.enriching import enrichment, lookup_ahead
+from rustnet.ingest.finishing import match_owners, store_and_name
 from rustnet.ingest.flushing import alerting, exports_of, live_work
 from rustnet.ingest.inputs import OpenInput
 from rustnet.ingest.joining import Beginning, Entry, Queue
@@ -49,11 +47,10 @@ from rustnet.sources.hashing import ELSEWHERE
 from rustnet.sources.merged import MOST_FILES
 from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
-from rustnet.store.finish import NamedWork
 from rustnet.store.items import Closing, OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
-from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement, FlowRow, Name
+from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -67,9 +64,6 @@ if TYPE_CHECKING:
 _STORED_FILES = """
 SELECT file, min(number), count(*), epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets WHERE capture_id = ?
 GROUP BY file ORDER BY file"""
-
-LATE = 0.4
-"""Seconds that matching of owners may take after the run was stopped."""
 
 
 def ingest(
@@ -418,7 +412,7 @@ class Run:
         """Store the last rows, run the passes, and call ``ask`` with a reader of the session."""
         if self.writer is None:
             return
-        _finish(self.writer, self.report, self.tables, enrichment(self.report, self.options, self.lookup))
+        store_and_name(self.writer, self.report, self.tables, enrichment(self.report, self.options, self.lookup))
         if len(self.paths) > 1 or not self.writer.is_new:
             from rustnet.derive.copies import COPIES, mark_copies  # noqa: PLC0415 - only for several captures
 
@@ -435,7 +429,7 @@ class Run:
 
     def _attribute(self, writer: Writer) -> None:
         """Match what names owners with the flows."""
-        _attribute(writer, self.report, self.options, self.stop)
+        match_owners(writer, self.report, self.options, self.stop)
 
     def _already_ingested(self, files: Sequence[OpenInput]) -> bool:
         """Whether all of these files are in the session already; one is hashed only if one of its size is."""
@@ -484,69 +478,3 @@ def add_known(file: CaptureFile, opened: OpenInput, index: int) -> CaptureFile:
     file.file, file.source, file.head_sha256 = index, own.source, own.head_sha256
     file.kind = own.kind or file.kind
     return file
-
-
-def _finish(writer: Writer, report: Report, tables: set[str], enrichment: NamedWork) -> None:
-    """Store the last rows, and run the passes that need no evidence of owners."""
-    captures = tuple(capture.capture_id for capture in report.captures)
-    if not captures:
-        return
-    from rustnet.derive.continuations import name_all  # noqa: PLC0415 - only where there are captures
-    from rustnet.derive.hosts import discover  # noqa: PLC0415
-    from rustnet.derive.relations import relate  # noqa: PLC0415
-
-    span = Span(captures)
-    names = partial(name_all, span=span, expected=sum(capture.flows for capture in report.captures))
-    relations, hosts = (partial(work, span=span, tables=tables) for work in (relate, discover))
-    writer.finish([("names", names), enrichment], [("relations", relations), ("hosts", hosts)], (FlowRow, Name))
-
-
-def _pass(
-    each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Evidence, stopped: Callable[[], bool]
-) -> PassOutcome:
-    """Run one pass on the writer's connection."""
-    with stopped_by(stopped):
-        return each.run(con, span, evidence)
-
-
-def stopped_late(stop: StopToken, seconds: float) -> Callable[[], bool]:
-    """Whether a run that was stopped has continued for so many seconds since, and since this call."""
-    since: list[float] = []
-
-    def late() -> bool:
-        if stop.is_set() and not since:
-            since.append(time.monotonic())
-        return bool(since) and time.monotonic() - since[0] >= seconds
-
-    return late
-
-
-def _attribute(writer: Writer, report: Report, options: Options, stop: StopToken) -> None:
-    """Match the claims of sidecars and packets with the flows of every capture of this run."""
-    from rustnet.derive.ownership import OWNERSHIP, sidecar_files  # noqa: PLC0415 - only where there are captures
-
-    evidence = Evidence(
-        tuple(map(Path, options.sidecars)),
-        options.sidecar_format,
-        options.discover,
-        options.sidecar_offset,
-        report.packet_claims,
-    )
-    for capture in report.captures:
-        if not sidecar_files(capture.source, evidence) and capture.capture_id not in report.packet_claims:
-            continue
-        late = stopped_late(stop, LATE)
-        work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence, stopped=late)
-        try:
-            outcome: PassOutcome | None = writer.execute_pass(OWNERSHIP.name, work, capture.capture_id, late)
-        except StoppedError:
-            report.interrupted = True
-            words = _("interrupted before owners were matched; `rustnet refresh {session} ownership` matches them")
-            report.not_stored.append(words.format(session=report.session))
-            break
-        if outcome is None:
-            continue
-        report.failed += [("sidecar", sentence) for sentence in outcome.failures]
-        report.sidecars += outcome.notes
-    report.packet_claims.clear()
-    writer.execute(drop_table)

@@ -46,6 +46,8 @@ class Segment:
     """Open for writing; -1 if it is not any more."""
     first_packet: int | None = None
     ended: Ended | None = None
+    whole: bool = True
+    """The recording did not end before its time in it."""
     removed: bool = False
     head: str | None = None
     """SHA-256 of its beginning, once it has ended."""
@@ -167,7 +169,9 @@ class SegmentFiles:
         """Note the end of a recording."""
         if not 0 <= recording < len(self.recordings):
             raise InputError("there is no such recording")
-        if self.segments[recording]:
+        own = self.segments[recording]
+        if own:
+            own[-1].whole = own[-1].whole and not problem
             self._note_end(recording, ended)
         if problem:
             self.problems.append(problem)
@@ -228,7 +232,7 @@ class SegmentFiles:
         times = (ended.first_ts, ended.last_ts) if ended.packets else (None, None)
         return [
             *values, ended.bytes, segment.head, segment.first_packet,
-            ended.packets, *times, True,
+            ended.packets, *times, segment.whole,
         ]  # fmt: skip
 
     def close(self) -> None:

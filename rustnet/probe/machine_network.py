@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Tuple
+from typing import Any, Callable, Tuple
 
 from rustnet.probe import machine_netlink as netlink
 from rustnet.probe import machine_parse as parse
@@ -77,6 +77,14 @@ class NetworkTables:
         self.questions.close()
         self.notices.close()
 
+    def descriptors(self) -> list[Any]:
+        """Sockets that become readable when there are notices."""
+        return [self.notices.socket]
+
+    def next_due(self) -> float:
+        """When `follow` has something to do even if nothing becomes readable (monotonic)."""
+        return max(self.due, self.earliest)
+
     def follow(self) -> None:
         """Take in the notices that have come, and compare the tables if that is due."""
         dirty: set[int] = set()
@@ -90,7 +98,7 @@ class NetworkTables:
                 pass  # they are of before the comparison, and what would take them back may be lost
             self.overruns = self.notices.overruns
             self.due = 0.0
-        if time.monotonic() >= max(self.due, self.earliest):
+        if time.monotonic() >= self.next_due():
             self.compare()
 
     def _gap(self, what: str, reason: str, count: int) -> None:

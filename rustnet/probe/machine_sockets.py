@@ -6,7 +6,7 @@ import io
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Callable, FrozenSet, Tuple
+from typing import Any, Callable, FrozenSet, Tuple, TypeVar
 
 from rustnet.probe.lines import Keys
 from rustnet.probe.output import LineWriter
@@ -21,6 +21,7 @@ MOST_CHANGES = 4096
 MOST_HOLDERS = 16
 """Processes of one socket that a line names."""
 
+Of = TypeVar("Of")
 Holders = FrozenSet[Tuple[int, int]]
 """Process ids and starts."""
 
@@ -86,7 +87,7 @@ class SocketChanges:
         The table may be in the middle of a poll, but its first one must have ended.
         """
         at, polled = time.time_ns(), table.now
-        present = [(key, entry) for key, entry in list(table.entries.items()) if not entry.gone]
+        present = [(key, entry) for key, entry in items(table.entries) if not entry.gone]
         keys = {key for key, _ in present}
         for key in [one for one in self.known if one not in keys]:
             self._put(self.known.pop(key), "closed", at, {})
@@ -131,6 +132,15 @@ class SocketChanges:
         self.put({**known.keys, "state": known.state, "change": change, "at": at, "before": before})
 
 
+def items(table: dict[Any, Of]) -> list[tuple[Any, Of]]:
+    """Keys and values of a dictionary that another thread may change meanwhile."""
+    while True:
+        try:
+            return list(table.items())
+        except RuntimeError:  # it did
+            continue
+
+
 def varying_keys(entry: Entry) -> Keys:
     """User and inode, which a connection has only when it was accepted, and who holds it."""
     inode = entry.inode if entry.keys.get("socket_inode", entry.inode) else 0
@@ -139,7 +149,7 @@ def varying_keys(entry: Entry) -> Keys:
 
 def owner_keys(entry: Entry) -> Keys:
     """The process that has held a socket longest, and the names of all that hold it."""
-    holders = sorted(entry.holders.items(), key=lambda one: (one[1].first, one[0][1], one[0][0]))
+    holders = sorted(items(entry.holders), key=lambda one: (one[1].first, one[0][1], one[0][0]))
     if not holders:
         return {}
     (_, started), first = holders[0]

@@ -30,24 +30,28 @@ ROUTE_COLUMNS = (
 
 SOCKETS, ROUTES = "socket_changes", "route_changes"
 _TABLES = ("machine", "machine_interfaces", "interface_stats", "route_changes", "neighbour_changes", "socket_changes")
-_LATEST = " UNION ALL ".join(f"SELECT capture_id, max(ts) AS ts FROM {name} GROUP BY capture_id" for name in _TABLES)  # noqa: S608
+LATEST_ROWS = " UNION ALL ".join(
+    f"SELECT capture_id, min(ts) AS first, max(ts) AS ts FROM {name} GROUP BY capture_id"  # noqa: S608 -- our tables
+    for name in _TABLES
+)
+"""SQL of the times of the first and the latest row of each table about the machine."""
 _RECORDED = f"""
 SELECT own.capture_id, min(epoch_ns(own.first)), max(greatest(epoch_ns(latest.ts), coalesce(epoch_ns(c.last_ts), 0)))
 FROM (SELECT capture_id, min(ts) AS first FROM {{table}} GROUP BY capture_id) AS own
-JOIN ({_LATEST}) AS latest ON latest.capture_id = own.capture_id
+JOIN ({LATEST_ROWS}) AS latest ON latest.capture_id = own.capture_id
 LEFT JOIN captures AS c ON c.capture_id = own.capture_id
 GROUP BY own.capture_id ORDER BY own.capture_id"""  # noqa: S608 -- our tables
 
-_CHANGING = ("state", "pid", "process_name", "process_started_at", "exe", "cmdline", "username", "holders",
+CHANGING = ("state", "pid", "process_name", "process_started_at", "exe", "cmdline", "username", "holders",
              "holder_count")  # fmt: skip
 """Columns of a socket that may be others at different times."""
 
 _SOCKETS = "shown AS MATERIALIZED (SELECT *, row_number() OVER (ORDER BY capture_id, socket) AS key FROM sockets)"
 _SOCKETS_AT = f"""past AS (
-    SELECT capture_id, socket, {", ".join(f"arg_max({name}, (ts, rowid)) AS {name}" for name in _CHANGING)}
+    SELECT capture_id, socket, {", ".join(f"arg_max({name}, (ts, rowid)) AS {name}" for name in CHANGING)}
     FROM socket_changes WHERE ts <= make_timestamp_ns(?) GROUP BY capture_id, socket
 ), shown AS MATERIALIZED (
-    SELECT s.* REPLACE ({", ".join(f"p.{name} AS {name}" for name in _CHANGING)},
+    SELECT s.* REPLACE ({", ".join(f"p.{name} AS {name}" for name in CHANGING)},
         CASE WHEN p.pid = s.pid THEN s.process_id END AS process_id),
         row_number() OVER (ORDER BY s.capture_id, s.socket) AS key
     FROM sockets s JOIN past p ON p.capture_id = s.capture_id AND p.socket = s.socket

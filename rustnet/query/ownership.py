@@ -36,7 +36,8 @@ SELECT min(flow_id) AS flow, process_id, source, quality, match, evidence, six, 
 FROM claimed
 GROUP BY ALL"""
 
-_PROCESSES = "SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM processes"
+_PROCESSES = """SELECT * REPLACE (epoch_ns(started_at) AS started_at, epoch_ns(changed_at) AS changed_at,
+    epoch_ns(parent_started_at) AS parent_started_at) FROM processes"""
 
 _CLAIMING = """ WHERE process_id IN (
     SELECT c.process_id FROM claims AS c JOIN flows AS f ON f.flow_id = c.flow_id WHERE {chosen})"""

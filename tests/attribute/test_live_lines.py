@@ -236,6 +236,25 @@ def test_one_process_in_many_lines_is_one_row(live: Live, session: Session) -> N
     ]  # fmt: skip
 
 
+def test_a_process_that_becomes_another_program_is_two_rows(live: Live, session: Session) -> None:
+    """And nobody contests its flow."""
+    flow = session.flow()
+    shell = line(end=1, name="sh", process_executable="/bin/sh", released_before=instant(1))
+    curl = line(begin=1, end=3, closed=3, process_executable="/bin/curl", changed_before=instant(0.9))
+    again = line("10.0.0.1:5", name="curl", cwd="/", changed_before=instant(0.9), closed=3)
+    live.flush(shell)
+    live.flush(curl, again)
+    names = "SELECT name, exe, cwd, epoch_ns(changed_at) FROM processes ORDER BY process_id"
+    expected = [("sh", "/bin/sh", None, None), ("curl", "/bin/curl", "/", round((T0 + 0.9) * 1e9))]
+    assert session.ask(names) == expected
+    assert session.verdict(flow) == OWNED
+    assert session.ask("SELECT count(*) FROM claims WHERE flow_id = ?", flow) == [(2,)]
+    session.con.execute("DELETE FROM claims; DELETE FROM processes").fetchall()
+    session.attribute(shell + b"\n" + curl + b"\n" + again)
+    assert session.ask(names) == expected
+    assert session.verdict(flow) == OWNED
+
+
 def test_processes_that_are_not_in_memory_are_asked_of_the_session(
     live: Live, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,3 +216,22 @@ def test_an_error_ends_the_log_after_a_whole_line(session: duckdb.DuckDBPyConnec
     move(session, "flows_ended", 3)
     log.finish(session, 1)
     assert len(lines(tmp_path / "log")) == 2
+
+
+def test_many_events_are_written_flush_by_flush(
+    session: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rustnet.export.json_log.MOST_PER_FLUSH", 2)
+    log = JsonLog(str(tmp_path / "log"))
+    move(session, "flows_ended", 1, 2, 3)
+    for port in (1, 2, 3):
+        own(session, "flows_ended", port)
+    log(session, 1)
+    assert sorted(each[1] for each in summary(tmp_path / "log")) == [1, 1, 2, 2]
+    log(session, 1)
+    assert summary(tmp_path / "log")[4:] == [("new", 3, 55), ("con", 3, 55)]
+    other = JsonLog(str(tmp_path / "other"))
+    other.finish(session, 1)
+    assert len(summary(tmp_path / "other")) == 6
+    for each in (log, other):
+        each.close()

@@ -10,6 +10,8 @@ import pytest
 from rustnet.ingest import machine_rows
 from rustnet.ingest.machine_rows import MachineRows
 from rustnet.store.batches import count
+from rustnet.store.live_tables import InterfaceStats
+from rustnet.store.tables import Anomaly
 from tests.support.machine import HOST, SSHD, STORY, Line, neighbour, route, socket, stats, write_machine
 from tests.support.packets import START
 
@@ -92,6 +94,12 @@ def test_what_is_missing_is_an_anomaly() -> None:
     assert (anomaly.kind, anomaly.detail, anomaly.count) == ("machine_not_recorded", "routes: limit", 12)
 
 
+def missing(rows: MachineRows) -> list[tuple[str, int]]:
+    """What anomalies state about rows that are missing, if these are all that is to be taken."""
+    (batch,) = rows.take()
+    return [(each.detail, each.count) for each in batch.records]  # type: ignore[union-attr]
+
+
 WRONG: list[Line] = [
     {},
     {"record": "host"},
@@ -139,7 +147,9 @@ WRONG: list[Line] = [
 def test_wrong_lines_are_counted(line: Line) -> None:
     rows = MachineRows(1)
     rows.add(line)
-    assert (rows.invalid, rows.take()) == (1, [])
+    assert rows.invalid == 1
+    assert missing(rows) == [("lines: invalid", 1)]
+    assert rows.take() == []
 
 
 def test_texts_and_lists_are_bounded(tmp_path: Path) -> None:
@@ -163,7 +173,7 @@ def test_rows_that_nobody_takes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     for second in range(15):
         rows.add(stats(second, [second] * 8))
     assert rows.dropped == 5
-    assert [count(batch) for batch in rows.take()] == [10]
+    assert [(batch.cls, count(batch)) for batch in rows.take()] == [(Anomaly, 1), (InterfaceStats, 10)]
     rows.add(stats(20, [20] * 8))
     assert [count(batch) for batch in rows.take()] == [1]
 
@@ -194,4 +204,4 @@ def test_lines_with_odd_values_never_raise() -> None:
             line[name] = chance.choice(odd)
         rows.add(line)
     assert rows.invalid > 1000
-    assert sum(count(batch) for batch in rows.take()) + rows.invalid == 4000
+    assert sum(count(batch) for batch in rows.take() if batch.cls is not Anomaly) + rows.invalid == 4000

@@ -23,11 +23,13 @@ BY_ROOT = "the session was written by root"
 class Live:
     """A run of ``rustnet live`` without a terminal; it is stopped at the end of the block."""
 
-    def __init__(self, session: Path, *options: str, wrapper: Sequence[str] = ()) -> None:
+    def __init__(
+        self, session: Path, *options: str, wrapper: Sequence[str] = (), program: Sequence[str] = RUSTNET
+    ) -> None:
         self.session = session
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self.process = subprocess.Popen(
-            [*wrapper, *RUSTNET, "live", "--no-tui", "--db", str(session), *options],
+            [*wrapper, *program, "live", "--no-tui", "--db", str(session), *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
             env={**os.environ, MARK: self.mark},
         )  # fmt: skip

@@ -1,5 +1,8 @@
 """What events of the eBPF program cost, how many are lost and left out, and what older kernels report."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from rustnet.probe.ebpf.source import open_events
 from rustnet.probe.ends import TCP
 from tests.live.recording_owners import CONNECT, SERVE, python, used
 from tests.sidecar.namespaces import Hosts
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.root
 
@@ -124,3 +128,29 @@ def test_kernels_without_tracepoints_of_transfers_name_both_ends_of_connections(
         events.close()
     named = {((one.local[1], one.remote[1]), one.who.pid) for one in read}
     assert {*connected, *accepted} <= named
+
+
+def test_an_open_program_is_read_without_capabilities_and_without_bpf(hosts: Hosts) -> None:
+    """A probe can give up what it needed to load the program."""
+    code = """
+import ctypes, os, socket, struct
+from rustnet.probe.ebpf.source import open_events
+events = open_events()
+libc = ctypes.CDLL(None)
+for capability in range(64):
+    libc.prctl(24, capability, 0, 0, 0)
+assert libc.capset(struct.pack("II", 0x20080522, 0), bytes(24)) == 0
+number = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+rules = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x80000000), (6, 0, 0, 0x7FFF0000)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rules), ctypes.addressof(program)))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, header, 0, 0) == 0
+with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+    print(sum(event.who.pid == os.getpid() for event in events.read()), events.lost())
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (0, "2 0\n"), done.stderr

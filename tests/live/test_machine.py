@@ -16,6 +16,7 @@ import pytest
 from rustnet.ingest.machine_rows import MachineRows
 from rustnet.probe import machine_network
 from rustnet.probe.machine import Machine, MachineCompanion
+from rustnet.probe.machine_network import NetworkTables
 from rustnet.probe.machine_sockets import OwnSockets
 from rustnet.probe.processes import Processes
 from rustnet.probe.sources import KernelSockets
@@ -74,6 +75,11 @@ class Watched:
 
     def of(self, record: str) -> list[Line]:
         return [line for line in self.all if line["record"] == record]
+
+
+def tables(seen: Watched) -> NetworkTables:
+    assert isinstance(seen.machine.network, NetworkTables)
+    return seen.machine.network
 
 
 @pytest.fixture
@@ -252,13 +258,13 @@ def test_notices_without_room_are_said_and_made_good(namespace: Namespace, watch
     namespace.veth("a", "b")
     namespace.run("ip addr add 10.1.0.1/24 dev a")
     seen = watch([])
-    seen.machine.network.notices.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    tables(seen).notices.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     batch = "".join(f"route add 10.9.{i}.0/24 dev a\n" for i in range(250))
     batch += "".join(f"route del 10.9.{i}.0/24 dev a\n" for i in range(200))
     subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
     gap = seen.until(lambda line: line["record"] == "machine_gap")
     assert (gap["what"], gap["reason"]) == ("notices", "overrun")
-    seen.until(lambda _: len(seen.machine.network.routes) == 51)
+    seen.until(lambda _: len(tables(seen).routes) == 51)
     said: dict[int, str] = {}
     for line in seen.of("route"):
         said[line["route"]] = line["destination"] if line["change"] != "removed" else ""

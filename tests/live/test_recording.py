@@ -1,7 +1,6 @@
 """What a live run writes beside its session: recorded packets with owners, and the log of events."""
 
 import json
-import shutil
 import signal
 import stat
 import subprocess
@@ -38,13 +37,6 @@ def web(namespace: Namespace) -> Iterator[Namespace]:
     server.communicate()
 
 
-def rustnet(*options: object) -> str:
-    """Run a command that has to succeed; returns what it prints."""
-    done = subprocess.run([*RUSTNET, *map(str, options)], capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def rows(session: Path, sql: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(session), read_only=True) as con:
         return con.execute(sql).fetchall()
@@ -56,7 +48,7 @@ def events(path: Path) -> list[dict[str, Any]]:
 
 def test_recordings_replay_to_what_the_session_has(web: Namespace, tmp_path: Path) -> None:
     session, packets, classic, log = (tmp_path / name for name in ("s.duckdb", "s.pcapng", "s.pcap", "s.log"))
-    outputs = ("--pcapng-export", str(packets), "--pcap-export", str(classic), "--json-log", str(log))
+    outputs = ("--pcapng-export", str(packets), "--pcap-export", str(classic), "--json-log", str(log), "-f", "tcp")
     with Live(session, "-i", "lo", *outputs) as live:
         for _ in range(3):
             fetch()
@@ -67,6 +59,7 @@ def test_recordings_replay_to_what_the_session_has(web: Namespace, tmp_path: Pat
     assert live.errors == ""
     for path in (packets, classic, log, Path(f"{packets}.connections.jsonl")):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert b"\x0b\0\x04\0\0tcp" in packets.read_bytes(), "if_filter"
     owners = rows(session, OWNERS)
     assert len(owners) == 3
     assert all(owner[3] for owner in owners)
@@ -88,63 +81,16 @@ def test_recordings_replay_to_what_the_session_has(web: Namespace, tmp_path: Pat
     assert sent == {row[9] + row[10] for row in rows(session, FLOWS)}
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
-def test_packets_of_a_session_are_in_its_recording(web: Namespace, tmp_path: Path) -> None:
-    session, packets, taken = tmp_path / "s.duckdb", tmp_path / "s.pcapng", tmp_path / "out.pcapng"
-    with Live(session, "-i", "lo", "--pcapng-export", str(packets)) as live:
-        fetch()
-        live.wait_for("SELECT 1 FROM flows WHERE app = 'http'")
-        rustnet("extract", session, "app:http", "-o", taken)  # while it runs
-        assert taken.stat().st_size > 500
-        taken.unlink()
-        fetch()
-        live.wait_for("SELECT 1 FROM flows WHERE app = 'http' HAVING count(*) = 2")
-        live.stop()
-    count = rows(session, "SELECT count(*) FROM packets")[0][0]
-    rustnet("extract", session, "-o", taken)
-    fields = ("tshark", "-n", "-T", "fields", "-e", "frame.time_epoch", "-e", "tcp.srcport", "-e", "tcp.seq_raw", "-r")
-    both = [subprocess.run([*fields, path], capture_output=True, text=True, check=True) for path in (taken, packets)]
-    assert both[0].stdout == both[1].stdout
-    assert both[0].stdout.count("\n") == count
-    assert "'MSS', 65495" in rustnet("show", session, "1", "--packet", "1")
-    assert "same size as recorded" in rustnet("verify", session)
-    stored = rows(session, "SELECT kind, format, packets, first_packet, complete, bytes FROM capture_files")
-    assert stored == [("file", "pcapng", count, 1, True, packets.stat().st_size)]
-    comments = subprocess.run(
-        ["tshark", "-n", "-r", packets, "-Y", "frame.comment", "-T", "fields", "-e", "frame.comment"],
-        capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
-    assert len(comments) == 2
-    assert all(line.startswith("rustnet process=python") and " app=http" in line for line in comments)
-    packets.write_bytes(packets.read_bytes() + b"\0")
-    wrong = subprocess.run([*RUSTNET, "extract", session, "-o", taken, "--force"], capture_output=True, check=False)
-    assert wrong.returncode == ExitCode.INPUT
-    assert b"bytes, but the ingested capture had" in wrong.stderr
-
-
-def test_segments_that_are_gone_are_said_to_be(web: Namespace, tmp_path: Path) -> None:
-    session, packets, taken = tmp_path / "s.duckdb", tmp_path / "s.pcapng", tmp_path / "out.pcapng"
-    rotation = ("--rotate-seconds", "1", "--rotate-files", "2")
-    with Live(session, "-i", "lo", "--pcapng-export", str(packets), *rotation) as live:
-        for _ in range(3):
-            fetch()
-            time.sleep(1.1)
-        live.stop()
-    made = sorted(tmp_path.glob("s_*.pcapng"))
-    assert [path.name[:7] for path in made] == ["s_00002", "s_00003"]
-    assert rows(session, "SELECT kind, file FROM capture_files ORDER BY file") == [
-        ("removed", 0), ("file", 1), ("file", 2),
-    ]  # fmt: skip
-    lost = rows(session, "SELECT count(*) FILTER (file < 1), count(*) FILTER (file >= 1) FROM packets")[0]
-    done = subprocess.run([*RUSTNET, "extract", session, "-o", taken], capture_output=True, text=True, check=True)
-    assert f"{lost[0]} of the packets are left out" in done.stderr
-    assert f"{lost[1]} packets written" in done.stderr
-    ingest([str(taken)], str(tmp_path / "t.duckdb"), Options())
-    assert rows(tmp_path / "t.duckdb", "SELECT count(*) FROM packets WHERE flow_id IS NOT NULL") == [(lost[1],)]
-    first = subprocess.run(
-        [*RUSTNET, "show", session, "1", "--packet", "1"], capture_output=True, text=True, check=False
-    )
-    assert "made room for later files" in first.stderr
+def test_an_existing_file_stops_it_before_it_captures(namespace: Namespace, tmp_path: Path) -> None:
+    packets = tmp_path / "s.pcapng"
+    packets.write_text("mine")
+    done = subprocess.run(
+        [*RUSTNET, "live", "--no-tui", "-i", "lo", "--pcapng-export", packets],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.USAGE
+    assert "exists" in done.stderr
+    assert packets.read_text() == "mine"
 
 
 def test_a_killed_run_leaves_a_recording_that_can_be_read(web: Namespace, tmp_path: Path) -> None:
@@ -161,13 +107,33 @@ def test_a_killed_run_leaves_a_recording_that_can_be_read(web: Namespace, tmp_pa
     assert rows(tmp_path / "again.duckdb", "SELECT app FROM flows") == [("http",)]
 
 
-def test_an_existing_file_stops_it_before_it_captures(namespace: Namespace, tmp_path: Path) -> None:
-    packets = tmp_path / "s.pcapng"
-    packets.write_text("mine")
+def test_pcap_of_several_link_types_is_refused_before_it_captures(namespace: Namespace, tmp_path: Path) -> None:
+    namespace.tun("t0")
+    packets = tmp_path / "s.pcap"
     done = subprocess.run(
-        [*RUSTNET, "live", "--no-tui", "-i", "lo", "--pcapng-export", packets],
+        [*RUSTNET, "live", "--no-tui", "-i", "lo", "-i", "t0", "--pcap-export", packets],
         capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
     assert done.returncode == ExitCode.USAGE
-    assert "exists" in done.stderr
-    assert packets.read_text() == "mine"
+    assert "record pcapng instead" in done.stderr
+    assert not packets.exists()
+
+
+def test_sighup_begins_new_files(web: Namespace, tmp_path: Path) -> None:
+    session, log = tmp_path / "s.duckdb", tmp_path / "s.log"
+    outputs = ("--pcap-export", str(tmp_path / "s.pcap"), "--rotate-size", "1G", "--json-log", str(log))
+    with Live(session, "-i", "lo", *outputs) as live:
+        fetch()
+        live.wait_for("SELECT 1 FROM flows WHERE app = 'http'")
+        until = time.monotonic() + 10
+        while log.stat().st_size == 0 and time.monotonic() < until:
+            time.sleep(0.1)
+        log.rename(tmp_path / "s.log.1")
+        live.process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        fetch()
+        live.wait_for("SELECT 1 FROM flows WHERE app = 'http' HAVING count(*) = 2")
+        live.stop()
+    assert len(list(tmp_path.glob("s_0000[12]_*.pcap"))) == 2
+    assert {each["flow_id"] for each in events(tmp_path / "s.log.1")} == {1}
+    assert 2 in {each["flow_id"] for each in events(log)}

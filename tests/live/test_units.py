@@ -63,6 +63,7 @@ def test_the_command_line_of_the_capture() -> None:
     assert values["interfaces"] == ("eth0",)
     assert values["db"] == "/var/lib/rustnet/eth0/session.duckdb"
     assert values["no_tui"]
+    assert values["new_session"], "each start has a session of its own"
     unit = settings("rustnet-live@.service")
     assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert unit["StateDirectory"] == ["rustnet/%i"]

@@ -23,6 +23,7 @@ enum { AF_INET = 2, AF_INET6 = 10, AF_PACKET = 17 };
 enum { SOCK_DGRAM = 2, SOCK_RAW = 3 };
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58 };
 enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, TIME_WAIT = 6, CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN, NEW_SYN_RECV = 12 };
+enum { SHUTDOWN_MASK = 3 };
 enum { PF_KTHREAD = 0x00200000 };
 enum kind { CONNECT = 1, LISTENING, SENT, RECEIVED, CLOSED, EXECUTED };
 enum { LOST, LIMITED, COUNTERS };
@@ -100,6 +101,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);   /* read without bpf(), which a confined process may not call */
     __uint(max_entries, COUNTERS);
     __type(key, __u32);
     __type(value, __u64);
@@ -239,13 +241,15 @@ static __always_inline int report(struct sock *sk, const struct process *who, co
     return 1;
 }
 
-/* Report the running process with a connection: once, and again when it closes. */
+/* Report the running process with a connection: once, and again when it closes. Whoever only closes it, as the last
+ * that inherited it, is reported if nobody used it. */
 static __always_inline void witness(struct sock *sk, enum kind kind, __u16 state)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct process who;
     struct ends ends;
     struct per_socket *own;
+    int used = 0, known = 0;
     __u64 current;
     if (in_kernel_thread(task) || !of_program(sk))
         return;
@@ -253,13 +257,16 @@ static __always_inline void witness(struct sock *sk, enum kind kind, __u16 state
     own = bpf_sk_storage_get(&sockets, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!own)
         return;
-    for (int i = 0; i < REMEMBERED; i++)
-        if (own->seen[i] == current && kind != CLOSED)
-            return;
+    for (int i = 0; i < REMEMBERED; i++) {
+        used |= own->seen[i] != 0;
+        known |= own->seen[i] == current;
+    }
+    if (kind == CLOSED ? used && !known : known)
+        return;
     bpf_get_socket_cookie(sk);
     describe(&who, task);
     socket_ends(sk, &ends);
-    if (ends.local_port && report(sk, &who, &ends, kind, state))
+    if (ends.local_port && report(sk, &who, &ends, kind, state) && !known)
         own->seen[own->next++ & (REMEMBERED - 1)] = current;
 }
 
@@ -284,6 +291,8 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after)
         witness(sk, LISTENING, after);
     else if ((after == FIN_WAIT1 && before != CLOSE) || after == LAST_ACK)
         witness(sk, CLOSED, before);   /* only close() and shutdown() lead there */
+    else if (after == CLOSE && (before == ESTABLISHED || before == CLOSE_WAIT) && sk->sk_shutdown == SHUTDOWN_MASK)
+        witness(sk, CLOSED, before);   /* close() with data unread; a reset from outside sets the mask afterwards */
     return 0;
 }
 

@@ -58,6 +58,7 @@ class Describer:
             keys["username"] = user_name(who.uid)
         else:
             keys = self._from_event(who, holder[1])
+        keys = self.processes.as_program(*holder, keys)
         self.known[holder] = who, keys
         if len(self.known) > KNOWN:
             self.known.popitem(last=False)

@@ -92,6 +92,7 @@ class EventOwners:
             held.last, held.match = max(held.last, event.time), match
             return
         if held is not None:  # the process has become another program
+            held.released = event.time
             self.lines.connection(entry, held, len(entry.holders))
         first = event.time if entry.holders or held else entry.first
         entry.holders[holder] = Holding(process, first, event.time, match)
@@ -126,7 +127,7 @@ class EventOwners:
 
     def _exchange(self, event: SocketEvent, holder: Holder) -> Entry:
         """The entry of a process's packets between two ends."""
-        key = b"%d %d %d %b" % (event.namespace, *holder, event.diag_key()[:40])
+        key = b"%d %d %d %b" % (event.namespace, *holder, event.diag_key()[:-12])  # without interface and cookie
         entry = self.exchanges.get(key)
         if entry is None:
             entry = self.exchanges[key] = _entry(event)
@@ -134,7 +135,7 @@ class EventOwners:
                 entry.keys["network_namespace"] = event.namespace
             entry.early = entry.first + self.table.early_ns
             if len(self.exchanges) > REMEMBERED:
-                self._end(self.exchanges.popitem(last=False)[1])
+                self._end(self.exchanges.popitem(last=False)[1], released=event.time)
         self.exchanges.move_to_end(key)
         return entry
 
@@ -143,7 +144,7 @@ class EventOwners:
         for key, entry in list(self.exchanges.items()):
             if now - entry.last > IDLE_NS:
                 del self.exchanges[key]
-                self._end(entry)
+                self._end(entry, released=now)
             elif early and now >= entry.early:
                 entry.early = now + 3 * (now - entry.first)
                 self._end(entry)
@@ -154,8 +155,10 @@ class EventOwners:
             self._end(entry)
         self.exchanges.clear()
 
-    def _end(self, entry: Entry) -> None:
+    def _end(self, entry: Entry, released: int = 0) -> None:
+        """Write an exchange; once it has ended, it is no longer held."""
         for held in entry.holders.values():
+            held.released = released
             self.lines.connection(entry, held, len(entry.holders))
 
     def numbers(self) -> Keys:

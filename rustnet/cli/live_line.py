@@ -66,12 +66,16 @@ class LiveLine:
         self._write(f"\r{line}\x1b[K" if self._in_place else f"{line}\n")
 
     def message(self, words: str) -> None:
-        """Print an alert or an error above the line; it may contain captured text."""
+        """Print an error above the line; it may contain captured text."""
+        self.later(words)
+        self._release()
+
+    def later(self, words: str) -> None:
+        """Print an alert above the line, with the next state or at the end; may be called on any thread."""
         if len(self._held) >= HELD:
             self._lost += 1
-            return
-        self._held.append(safe(words))
-        self._release()
+        else:
+            self._held.append(safe(words))
 
     def close(self) -> None:
         """Print what waits, and erase the line."""

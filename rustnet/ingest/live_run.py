@@ -6,7 +6,7 @@ probe ── rings ─► parser ─► checked rows ─► writer
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
 from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_monitor import LiveMonitor, Watcher
+from rustnet.ingest.live_state import LiveState
 from rustnet.ingest.machine_rows import MachineRows
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Report as Reporter
@@ -193,7 +194,7 @@ class LiveRun(Run):
         capture_id, flow_id = writer.next_ids()
         self.machine = MachineRows(capture_id)
         self.attribution = AttributionRows(capture_id)
-        self.monitor.more = lambda state: self.attribution.stated(state, self.claims.coverage)
+        self.monitor.more = self._stated
         self.monitor.capture_id = capture_id
         for watcher in self.monitor.watchers:
             watcher.start()
@@ -212,6 +213,11 @@ class LiveRun(Run):
             recorder.close()
         if self.outlet is not None:
             writer.put(self.outlet.take_others())
+
+    def _stated(self, state: LiveState) -> LiveState:
+        """A state of the capture with its owners and alerts."""
+        state = self.attribution.stated(state, self.claims.coverage)
+        return state if self.alerting is None else replace(state, alerts=dict(self.alerting.counts))
 
     def _on_flush(self) -> OnFlush:
         return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])

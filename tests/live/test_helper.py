@@ -441,7 +441,7 @@ TALK = """
 import socket, sys, time
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server:
     with socket.create_connection(server.getsockname()) as one, server.accept()[0] as other:
-        for _ in range(30):
+        for _ in range(15):
             one.sendall(b"x")
             other.recv(1)
             time.sleep(0.1)
@@ -459,7 +459,7 @@ def test_owners_without_privileges_are_the_user_s_own(
             for user, port in ((AS_ALICE, "4001"), ((), "4002"))
         ]
         assert [talk.wait(20) for talk in talks] == [0, 0]
-        live.wait_for("SELECT 1 FROM flows WHERE dst_port = 4002 AND src_packets > 20")
+        live.wait_for("SELECT 1 FROM flows WHERE dst_port = 4002 AND src_packets > 15")
         live.stop()
     rows = live.rows("""
         SELECT f.dst_port, p.uid, f.unowned_reason FROM flows f LEFT JOIN processes p USING (process_id)
@@ -593,6 +593,11 @@ def test_a_configuration_that_others_may_have_written(folder: Path) -> None:
         pytest.fail(f"read although wrong: {name}")
     with pytest.raises(HelperError, match="expected an absolute path"):
         read_configuration("helper.toml")
+    right = [sys.executable, "-m", "rustnet", "helper", "--check", "--configuration", str(path)]
+    assert (
+        "2 rules, nothing is wrong"
+        in subprocess.run(right, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    )
     done = subprocess.run(
         [sys.executable, "-m", "rustnet", "helper", "--socket", folder / "s", "--configuration", link],
         capture_output=True, text=True, cwd=ROOT, check=False,

@@ -1,5 +1,6 @@
 """A live run: packets of interfaces are stored until it is stopped, while the browser or a line shows how it goes."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -64,7 +65,10 @@ class Live:
             self.follow_up(report)
             if report.captures:
                 summary = summaries[0] if summaries else None
-                print_summary(session, report, summary, self.as_json, kept=self.db is not None, top=self.top)
+                names = "".join(f" -i {shlex.quote(name)}" for name in self.live.interfaces)
+                command = f"rustnet live{names} --db session.duckdb"
+                kept = self.db is not None
+                print_summary(session, report, summary, self.as_json, kept=kept, top=self.top, command=command)
         return report.exit_code(self.strict)
 
     def on_screen(self, state: State) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rustnet.enrich import geofiles
 from rustnet.filenames import as_text
+from rustnet.ingest.attribution_rows import AttributionRows
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
@@ -22,6 +23,7 @@ from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Report as Reporter
 from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.probe_channel import Line, ProbeChannel
+from rustnet.ingest.recording import check_link_types
 from rustnet.ingest.report import Progress, Report
 from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
@@ -85,22 +87,30 @@ class LiveOutlet(WriterOutlet):
     """Passes rows about the machine to the writer along with those of packets."""
 
     def __init__(
-        self, writer: Writer, capture_id: int, report: Reporter | None, machine: MachineRows, monitor: LiveMonitor
+        self,
+        writer: Writer,
+        capture_id: int,
+        report: Reporter | None,
+        machine: MachineRows,
+        attribution: AttributionRows,
+        monitor: LiveMonitor,
     ) -> None:
         super().__init__(writer, capture_id, report)
         self.machine = machine
+        self.attribution = attribution
         self.monitor = monitor
         self.events: list[Anomaly] = []
 
     def flush(self, capture: Capture, batches: list[Batch], open_flows: list[Columns]) -> None:
         """Pass a flush to the writer."""
         self.monitor.take(batches)
-        super().flush(capture, [*batches, *self.machine.take(), *self.take_events()], open_flows)
+        super().flush(capture, [*batches, *self.take_others()], open_flows)
 
-    def take_events(self) -> list[Batch]:
-        """Take what is to be recorded of the run itself."""
+    def take_others(self) -> list[Batch]:
+        """Take what is to be recorded of the machine and of the run itself."""
         events, self.events = self.events, []
-        return [Records(Anomaly, events)] if events else []
+        own: list[Batch] = [Records(Anomaly, events)] if events else []
+        return [*self.machine.take(), *self.attribution.take(), *own]
 
     def put(self, batches: list[Batch], last: bool = False) -> None:
         """Pass batches to the writer."""
@@ -133,6 +143,7 @@ class LiveRun(Run):
         self.claims = LiveClaims()
         self.outlet: LiveOutlet | None = None
         self.machine = MachineRows(0)
+        self.attribution = AttributionRows(0)
         self.monitor = LiveMonitor(session, [interface.name for _descriptor, interface in rings.rings], watchers)
         self.report.notes += rings.notes
         try:
@@ -152,12 +163,20 @@ class LiveRun(Run):
         confining.writer([self.session, *outputs], [*databases, *baseline])
         confining.note(self.report)
 
+    def open_exports(self) -> None:
+        """Open what is written beside the session. Raises `UsageError` if pcap cannot hold what the rings have."""
+        links = {interface.link_type for _descriptor, interface in self.rings.rings}
+        check_link_types(self.options.recordings, {link for link in links if link is not None})
+        super().open_exports()
+
     def captures(self) -> None:
         """Read the rings to their end."""
         opened = self.parser.open_rings(self.rings.rings, self.rings.name)
         writer = self.writer = self._open_writer()
         capture_id, flow_id = writer.next_ids()
         self.machine = MachineRows(capture_id)
+        self.attribution = AttributionRows(capture_id)
+        self.monitor.more = lambda state: self.attribution.stated(state, self.claims.coverage)
         self.monitor.capture_id = capture_id
         for watcher in self.monitor.watchers:
             watcher.start()
@@ -171,7 +190,8 @@ class LiveRun(Run):
         self.parser.end()
         if self.channel is not None:
             self.channel.close()
-        writer.put([*self.machine.take(), *(self.outlet.take_events() if self.outlet is not None else ())])
+        if self.outlet is not None:
+            writer.put(self.outlet.take_others())
 
     def _on_flush(self) -> OnFlush:
         return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])
@@ -185,7 +205,8 @@ class LiveRun(Run):
             writer.execute_pass("ownership", partial(self.claims.finish, capture_id=capture.capture_id))
 
     def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
-        self.outlet = LiveOutlet(writer, row.capture_id, self._reporter(row, index), self.machine, self.monitor)
+        reporter = self._reporter(row, index)
+        self.outlet = LiveOutlet(writer, row.capture_id, reporter, self.machine, self.attribution, self.monitor)
         return self.outlet
 
     def _connections(self, lines: list[bytes]) -> None:
@@ -196,6 +217,8 @@ class LiveRun(Run):
         """Take a line about the machine or the recording."""
         if self.machine.takes(line):
             self.machine.add(line)
+        elif self.attribution.takes(line):
+            self.attribution.add(line)
         elif line["record"] == "interface_not_captured":
             self._event(line["record"], f"{line.get('interface')}: {line.get('reason')}")
         elif line["record"] == "probe_failed":
@@ -204,6 +227,8 @@ class LiveRun(Run):
     def _probe_ended(self) -> None:
         """Record that the probe ended before the capture."""
         self._event("probe_ended", PROBE_ENDED)
+        self.attribution.ended()
+        self.claims.probe_ended()
 
     def _event(self, kind: str, detail: str) -> None:
         """Record something that happened to the run, at the next flush."""

@@ -19,7 +19,7 @@ RATE_SECONDS = 10
 
 COUNTERS = (
     Field("capture_id", Kind.KEY), Field("name", Kind.OBJECT), Field("kind", Kind.WORD), Field("state", Kind.WORD),
-    Field("addresses", Kind.ADDRESS), Field("mac", Kind.MAC), Field("mtu", Kind.BYTES), Field("master", Kind.OBJECT),
+    Field("addresses", Kind.ADDRESS), Field("mac", Kind.MAC), Field("mtu", Kind.NUMBER), Field("master", Kind.OBJECT),
     Field("received_rate", Kind.BYTES), Field("sent_rate", Kind.BYTES), Field("received", Kind.BYTES),
     Field("sent", Kind.BYTES), Field("errors", Kind.COUNT), Field("drops", Kind.COUNT), Field("since", Kind.TIME),
 )  # fmt: skip

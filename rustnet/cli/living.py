@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rustnet.cli.alert_options import alert_line
 from rustnet.cli.ingesting import print_problems, print_summary, session_path
 from rustnet.cli.live_line import LiveLine
 from rustnet.cli.main import State
@@ -16,6 +17,7 @@ from rustnet.cli.rotating import rotated_by_hangup
 from rustnet.errors import ExitCode, RustnetError
 
 if TYPE_CHECKING:
+    from rustnet.alerts.engine import Raised
     from rustnet.ingest.live_monitor import Watcher
     from rustnet.ingest.live_open import LiveOptions
     from rustnet.ingest.live_run import Rings
@@ -108,9 +110,15 @@ class Live:
             watchers.append(open_metrics(self.metrics, [session], self.options.group))
         if line and sys.stderr.isatty():
             watchers.append(self.live_line)
+            if options.alerts is not None:
+                options = replace(options, alerts=replace(options.alerts, on_alert=self.show_alert))
         with stopped_by_signals(scratch) as stop, rotated_by_hangup(stop), collected():
             rings.confining.scratch = None if self.db else str(Path(session).parent)
             return capture_live(rings, session, options, watcher, ask, stop, watchers)
+
+    def show_alert(self, raised: "Raised") -> None:
+        """Print an alert above the line."""
+        self.live_line.message(alert_line(raised))
 
     def follow_up(self, report: "Report") -> None:
         """Do what comes after a run."""

@@ -53,6 +53,11 @@ class Rings:
     notes: list[str] = field(default_factory=list)
     """Sentences about the choice of interfaces."""
 
+    def release(self) -> None:
+        """Close this process's copies of the rings and of the channels to the probe, which are another's."""
+        if self.probe is not None:
+            self.probe.close()
+
 
 def capture_live(
     rings: Rings,

@@ -86,7 +86,7 @@ class Live:
             self.follow_up(report)
             return report.exit_code(self.strict), bool(report.captures)
 
-        return browse_replay(write, (rings.name,), self.db, state, redact=self.redact, live=True)
+        return browse_replay(write, (rings.name,), self.db, state, redact=self.redact, live=True, release=rings.release)
 
     def opened(self) -> "Rings":
         """Begin to capture."""

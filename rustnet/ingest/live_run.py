@@ -66,6 +66,11 @@ class Rings:
     recorder: "Recording | None" = None
     """Starts what a probe does, in threads of this process."""
 
+    def release(self) -> None:
+        """Close this process's copies of the rings and of the channels to the probe, which are another's."""
+        if self.probe is not None:
+            self.probe.close()
+
 
 def capture_live(
     rings: Rings,

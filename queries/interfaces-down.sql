@@ -4,7 +4,7 @@
 -- parameter: limit int 100 Most rows
 -- column: detail free_text Which interface
 SELECT capture_id, detail, sum(count)::BIGINT AS times, min(ts) AS first_seen, max(ts) AS last_seen
-FROM anomalies WHERE kind = 'interface_down'
+FROM anomalies WHERE kind IN ('interface_down', 'interface_gone')
 GROUP BY capture_id, detail
 ORDER BY first_seen, capture_id, detail
 LIMIT $limit

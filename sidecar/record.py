@@ -45,7 +45,21 @@ import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import IO, Any, Callable, Dict, Iterable, Iterator, NoReturn, Protocol, Sequence, TextIO, Tuple, Union
+from typing import (
+    IO,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    NamedTuple,
+    NoReturn,
+    Protocol,
+    Sequence,
+    TextIO,
+    Tuple,
+    Union,
+)
 from urllib.parse import unquote
 
 # ----------------------------------------------------- errors.py ------------------------------------------------------
@@ -951,10 +965,23 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 SIDECAR_VERSION = 1
 MAX_TEXT = 4096
 ANCESTORS = 8
+NAME_BYTES = 15
+"""Longest name of a process in the kernel; longer ones are cut."""
+CAPABILITIES = (
+    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+    "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
+    "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+    "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+    "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+    "checkpoint_restore",
+)  # fmt: skip
+"""Capabilities by their number (linux/capability.h)."""
+EVERY_CAPABILITY = (1 << 38) - 1
+"""All that Linux had before 5.8: root's processes have these and newer ones."""
 INET_DIAG_INFO = 2
 TCP_INFO_SIZE = 136
 CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-POD_UID = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27})")
+POD_UID = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27}|[0-9a-f]{32})(?![0-9a-f])")
 
 Keys = Dict[str, Any]
 """Keys and values of a line, or of a part of one."""
@@ -979,8 +1006,12 @@ class ProcessFacts:
     user_name: str | None = None
     lineage: list[Keys] = field(default_factory=list)
     """The process's ancestors, the oldest first."""
-    cgroup: str = ""
-    """Content of /proc/PID/cgroup."""
+    group: Keys = field(default_factory=dict)
+    """Keys of its control group, container and pod."""
+    capabilities: int | None = None
+    """Effective capabilities, a bit each."""
+    label: str | None = None
+    """Label by SELinux or AppArmor."""
 
 
 def text(raw: bytes) -> str:
@@ -1012,29 +1043,14 @@ def command_line_keys(words: list[str], redacted: bool = True) -> Keys:
     return keys
 
 
-def cgroup_keys(content: str) -> Keys:
-    """Control group from /proc/PID/cgroup, and the container and pod that its path names."""
-    lines = [line.split(":", 2) for line in content.splitlines()]
-    paths = [fields[2] for fields in lines if len(fields) == 3 and fields[2] != "/"]
-    if not paths:
-        return {}
-    path = next((one for one in paths if CONTAINER_ID.search(one)), paths[-1])
-    containers, pod = CONTAINER_ID.findall(path), POD_UID.search(path)
-    keys: Keys = {"cgroup": path}
-    if containers:
-        keys["container_id"] = containers[-1]
-    if pod:
-        keys["kubernetes"] = {"cgroup_path": path, "pod_uid": pod.group(1).replace("_", "-"), **keys}
-        del keys["kubernetes"]["cgroup"]
-    return keys
-
-
 def process_keys(facts: ProcessFacts, redacted: bool = True) -> Keys:
     """Keys of a process; those that are not known are None."""
     keys: Keys = {
+        "capabilities": None if facts.capabilities is None else capability_names(facts.capabilities),
         "cwd": facts.cwd,
         "exe_deleted": facts.executable_deleted or None,
         "login_uid": facts.login_uid,
+        "lsm_label": facts.label,
         "pid": facts.pid,
         "process_executable": facts.executable,
         "process_gid": facts.gid,
@@ -1048,7 +1064,28 @@ def process_keys(facts: ProcessFacts, redacted: bool = True) -> Keys:
         "started_at": moment(facts.started),
         "username": facts.user_name,
     }
-    return {**keys, **cgroup_keys(facts.cgroup), **command_line_keys(facts.command_line, redacted)}
+    return {**keys, **facts.group, **command_line_keys(facts.command_line, redacted)}
+
+
+def capability_names(bits: int) -> str:
+    """Effective capabilities by name, with spaces; ``all`` and ``none`` for what most processes have."""
+    if not bits:
+        return "none"
+    if bits & EVERY_CAPABILITY == EVERY_CAPABILITY:
+        return "all"
+    names = (CAPABILITIES[n] if n < len(CAPABILITIES) else f"capability_{n}" for n in range(64) if bits >> n & 1)
+    return " ".join(names)
+
+
+def is_another_program(before: Keys, after: Keys) -> bool:
+    """Whether keys of one process are of different programs or names, rather than known to different degrees."""
+    names = [one.get("process_name") or "" for one in (before, after)]
+    short, long = sorted(names, key=len)
+    cut = len(short.encode("utf-8", "surrogateescape")) == NAME_BYTES and long.startswith(short)
+    if short and short != long and not cut:
+        return True
+    paths = [one.get("process_executable") for one in (before, after) if "process_from" not in one]
+    return len(paths) == 2 and None not in paths and paths[0] != paths[1]
 
 
 def counter_keys(attributes: dict[int, bytes]) -> Keys:
@@ -1615,6 +1652,8 @@ class Holding:
     last: int
     match: str = ""
     """How certain the process is, where that is not how the socket's ends match."""
+    released: int = 0
+    """When the process first no longer held it, or had become another program, while it was open; 0: not yet."""
 
 
 @dataclass
@@ -1756,6 +1795,8 @@ class LineWriter:
             **held.process,
             **counter_keys(attributes(entry.attributes)),
         }
+        if held.released:
+            keys["released_before"] = moment(held.released)
         if owners:
             keys["attribution_match"] = held.match or entry.match
             keys.pop("unowned_because", None)
@@ -1866,6 +1907,130 @@ class Kernel:
                 count["notices_lost"] += 1
 
 
+# --------------------------------------------------- containers.py ----------------------------------------------------
+# Containers, pods and systemd units of processes: from the control group's path, and the kubelet's folders of logs.
+
+SCOPES = (
+    (re.compile(r"(?:^|/)docker[-/][0-9a-f]{64}"), "docker"),
+    (re.compile(r"(?:^|/)(?:cri-containerd|nerdctl|containerd)[-/][0-9a-f]{64}"), "containerd"),
+    (re.compile(r"(?:^|/)crio-(?:conmon-)?[0-9a-f]{64}"), "cri-o"),
+    (re.compile(r"(?:^|/)libpod-(?:conmon-)?[0-9a-f]{64}"), "podman"),
+    (re.compile(r"(?:^|/)(?:lxc\.payload[./]|lxc/)([^/]+)"), "lxc"),
+    (re.compile(r"(?:^|/)machine\.slice/machine-([^/]+)\.scope"), "systemd-nspawn"),
+    (re.compile(r"(?:^|/)machine\.slice/systemd-nspawn@([^/]+)\.service"), "systemd-nspawn"),
+    (re.compile(r"(?:^|/)default/[0-9a-f]{64}"), "containerd"),
+)
+"""What a runtime calls the control groups of its containers, and the runtime; a group is the container's name."""
+UNIT = re.compile(r"(?:^|/)([^/]+\.(?:service|scope))(?=/|$)")
+ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
+POD_LOG = re.compile(r"([a-z0-9-]{1,63})_([a-z0-9.-]{1,253})_([0-9a-f-]{32,36})")
+CONTAINER_LOG = re.compile(r"([a-z0-9.-]{1,253})_([a-z0-9-]{1,63})_(.{1,253})-([0-9a-f]{64})\.log")
+LOGS = "/var/log"
+LOOK_AGAIN_S = 2.0
+"""Seconds between two looks for a pod that is not known yet."""
+LOGS_LISTED, PODS_REMEMBERED = 8192, 16384
+"""Entries of a folder that are read, and containers and pods that are remembered, at most."""
+
+
+class Pod(NamedTuple):
+    """What the kubelet calls a pod, or a container of one."""
+
+    namespace: str
+    name: str
+    container: str = ""
+
+
+class Pods:
+    """Pods and containers of this node, by the names of their logs."""
+
+    def __init__(self, logs: str = LOGS) -> None:
+        self.logs = logs
+        self.pods: OrderedDict[str, Pod] = OrderedDict()
+        """By the uid of the pod, and by the id of the container."""
+        self.looked: dict[str, float] = {}
+
+    def find(self, pod_uid: str, container_id: str | None) -> Pod | None:
+        """The names of a pod and, as far as they are known, of its container."""
+        wanted = ((container_id, "containers"), (pod_uid, "pods"))
+        for key, folder in wanted:
+            if key and key not in self.pods:
+                self._look(folder)
+        return next((self.pods[key] for key, _ in wanted if key and key in self.pods), None)
+
+    def _look(self, folder: str) -> None:
+        """Read a folder of logs, at most every `LOOK_AGAIN_S`."""
+        now = time.monotonic()
+        if now - self.looked.get(folder, -LOOK_AGAIN_S) < LOOK_AGAIN_S:
+            return
+        self.looked[folder] = now
+        try:
+            with os.scandir(f"{self.logs}/{folder}") as entries:
+                for _, entry in zip(range(LOGS_LISTED), entries):
+                    self._enter(folder, entry.name)
+        except OSError:
+            return
+        while len(self.pods) > PODS_REMEMBERED:
+            self.pods.popitem(last=False)
+
+    def _enter(self, folder: str, name: str) -> None:
+        log = POD_LOG.fullmatch(name) if folder == "pods" else CONTAINER_LOG.fullmatch(name)
+        if log is None:
+            return
+        if folder == "pods":
+            self.pods[log.group(3)] = Pod(log.group(1), log.group(2))
+        else:
+            pod, namespace, container, container_id = log.groups()
+            self.pods[container_id] = Pod(namespace, pod, container)
+
+
+def cgroup_keys(content: str, pods: Pods | None = None) -> Keys:
+    """Control group from /proc/PID/cgroup, and what its path names: container, runtime, pod, systemd unit."""
+    lines = [line.split(":", 2) for line in content.splitlines()]
+    paths = [fields[2] for fields in lines if len(fields) == 3 and fields[2] != "/"]
+    if not paths:
+        return {}
+    path = next((one for one in paths if CONTAINER_ID.search(one)), paths[-1])
+    keys: Keys = {"cgroup": path, **_runtime(path)}
+    containers, pod = CONTAINER_ID.findall(path), POD_UID.search(path)
+    if containers:
+        keys["container_id"] = containers[-1]
+    units = UNIT.findall(next((one for one in paths if UNIT.search(one)), ""))
+    if units:
+        keys["systemd_unit"] = _unescaped(units[-1])
+    if pod:
+        keys["kubernetes"] = _pod_keys(path, pod.group(1).replace("_", "-"), keys.get("container_id"), pods)
+    return keys
+
+
+def _runtime(path: str) -> Keys:
+    """The runtime of a container, and the container's name where the path has it."""
+    for pattern, runtime in SCOPES:
+        scope = pattern.search(path)
+        if scope:
+            return {
+                "container_runtime": runtime,
+                **({"container_name": _unescaped(scope.group(1))} if pattern.groups else {}),
+            }
+    return {}
+
+
+def _pod_keys(path: str, uid: str, container_id: str | None, pods: Pods | None) -> Keys:
+    keys: Keys = {"cgroup_path": path, "pod_uid": uid}
+    if container_id:
+        keys["container_id"] = container_id
+    pod = pods.find(uid, container_id) if pods else None
+    if pod:
+        keys.update(pod_namespace=pod.namespace, pod_name=pod.name)
+        if pod.container:
+            keys["container_name"] = pod.container
+    return keys
+
+
+def _unescaped(name: str) -> str:
+    """What a unit's name stands for: systemd writes odd bytes as hexadecimal digits."""
+    return text(ESCAPED.sub(lambda found: bytes((int(found.group(1), 16),)), name.encode("utf-8", "backslashreplace")))
+
+
 # ----------------------------------------------------- procfs.py ------------------------------------------------------
 # Files of /proc about processes and about this network namespace.
 
@@ -1937,10 +2102,12 @@ def user_name(uid: int | None) -> str | None:
 
 Stat = Tuple[str, int, int]
 """Name, parent and start (ns since 1970) of a process."""
-ID_LINES = {b"Uid:", b"Gid:"}
+STATUS_LINES = {b"Uid", b"Gid", b"CapEff"}
 NO_LOGIN = 0xFFFFFFFF
 DELETED = " (deleted)"
 LINEAGES = 16384
+SCRIPT_WORDS = 3
+"""Words of a command line among which its script is: after the interpreter, and perhaps one option."""
 
 
 class ProcessReader:
@@ -1948,6 +2115,7 @@ class ProcessReader:
 
     def __init__(self, command_lines: bool) -> None:
         self.command_lines = command_lines
+        self.pods = Pods()
         self.lineages: OrderedDict[tuple[int, int], list[Keys]] = OrderedDict()
         """By process and start: the process and its ancestors, itself last."""
         self.boot_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -1966,26 +2134,32 @@ class ProcessReader:
         """Read everything about a process whose `stat` is known."""
         folder = f"/proc/{pid}/"
         name, parent, started = stat
-        ids = {line[:3]: int(line.split()[2]) for line in read(folder + "status").splitlines() if line[:4] in ID_LINES}
+        lines = (line.partition(b":") for line in read(folder + "status").splitlines())
+        status = {key: value.split() for key, _, value in lines if key in STATUS_LINES}
+        uid, gid = (int(status[key][1]) if key in status else None for key in (b"Uid", b"Gid"))
         login = read(folder + "loginuid").strip()
         executable = link(folder + "exe")
         deleted = executable is not None and executable.endswith(DELETED)
-        words = read(folder + "cmdline").rstrip(b"\0").split(b"\0") if self.command_lines else []
+        if executable and deleted:
+            executable = executable[: -len(DELETED)]
+        words = [text(word) for word in read(folder + "cmdline").rstrip(b"\0").split(b"\0")]
         return ProcessFacts(
             pid,
-            name,
+            whole_name(name, executable, words),
             parent,
             started,
-            executable[: -len(DELETED)] if executable and deleted else executable,
+            executable,
             executable_deleted=deleted,
             cwd=link(folder + "cwd"),
-            command_line=[text(word) for word in words],
-            uid=ids.get(b"Uid"),
-            gid=ids.get(b"Gid"),
+            command_line=words if self.command_lines else [],
+            uid=uid,
+            gid=gid,
             login_uid=int(login) if login.isdigit() and int(login) != NO_LOGIN else None,
-            user_name=user_name(ids.get(b"Uid")),
+            user_name=user_name(uid),
             lineage=self._chain(parent, ANCESTORS + 1),
-            cgroup=text(read(folder + "cgroup")),
+            group=cgroup_keys(text(read(folder + "cgroup")), self.pods),
+            capabilities=int(status[b"CapEff"][0], 16) if b"CapEff" in status else None,
+            label=text(read(folder + "attr/current").rstrip(b"\0\n")) or None,
         )
 
     def _chain(self, pid: int, limit: int) -> list[Keys]:
@@ -2005,9 +2179,21 @@ class ProcessReader:
         return chain
 
 
+def whole_name(name: str, executable: str | None, words: list[str]) -> str:
+    """The name of a process, whole if the kernel's is the cut beginning of its program's file or script."""
+    if len(os.fsencode(name)) == NAME_BYTES:
+        for file in (executable, *words[:SCRIPT_WORDS]):
+            base = (file or "").rpartition("/")[2]
+            if base.startswith(name):
+                return base
+    return name
+
+
 # ---------------------------------------------------- processes.py ----------------------------------------------------
 # Which process holds which socket: /proc/PID/fd of every process, or of the likely ones.
 
+REMEMBERED_PROGRAMS = 16384
+"""Processes whose program is remembered."""
 NEWBORN, LIKELY, NEAR_DESCRIPTORS, MANY_DESCRIPTORS, DEAD_ENOUGH = 200, 32, 4, 128, 3
 
 
@@ -2021,7 +2207,10 @@ class Processes:
         self.holders: dict[int, set[int]] = {}
         self.unreadable: set[int] = set()
         """Processes whose descriptors this user may not read."""
-        self.known: dict[int, tuple[Stat, Keys]] = {}
+        self.known: dict[int, tuple[tuple[Stat, str | None], Keys]] = {}
+        """By process: what it was recognised by, and its keys."""
+        self.programs: OrderedDict[tuple[int, int], Keys] = OrderedDict()
+        """By process and start: its keys as the program that it ran last."""
         self.descriptors: dict[int, dict[str, int]] = {}
         """By process: its descriptors that were sockets, and others as 0, as of the last look."""
         self.likely: OrderedDict[int, list[str]] = OrderedDict()
@@ -2128,12 +2317,25 @@ class Processes:
         stat = self.reader.stat(pid)
         if stat is None:
             return None
-        known = self.known.get(pid)
-        if known is None or known[0] != stat:
-            known = self.known[pid] = (stat, process_keys(self.reader.facts(pid, stat), self.redacted))
+        known, identity = self.known.get(pid), (stat, link(f"/proc/{pid}/exe"))
+        if known is None or known[0] != identity:
+            keys = process_keys(self.reader.facts(pid, stat), self.redacted)
+            known = self.known[pid] = identity, self.as_program(pid, stat[2], keys)
             if self.hashes:
                 self.hashes.want(pid, known[1])
         return stat[2], known[1]
+
+    def as_program(self, pid: int, started: int, keys: Keys) -> Keys:
+        """Add since when a process has been this program under this name, if it was another one before."""
+        before = self.programs.pop((pid, started), None)
+        if before is not None and is_another_program(before, keys):
+            keys["changed_before"] = moment(time.time_ns())
+        elif before is not None and "changed_before" in before:
+            keys["changed_before"] = before["changed_before"]
+        self.programs[pid, started] = keys
+        if len(self.programs) > REMEMBERED_PROGRAMS:
+            self.programs.popitem(last=False)
+        return keys
 
 
 # -------------------------------------------------- translations.py ---------------------------------------------------
@@ -2374,8 +2576,8 @@ class EventSource(Protocol):
     descriptor: int
     """Readable when there are reports."""
 
-    def join(self, table: SocketTable, lines: LineWriter) -> None:
-        """Enter owners into this table from now on."""
+    def join(self, table: SocketTable, lines: LineWriter, rest: Callable[[], None]) -> None:
+        """Enter owners into this table from now on; ``rest`` may pause between two reports."""
 
     def follow(self) -> None:
         """Enter the owners that were reported since the last call."""
@@ -2527,15 +2729,23 @@ class Owners:
                     present.add(holder)
                     self._hold(entry, holder, process[1])
             for holder in [one for one in entry.holders if present and one not in present]:
-                self.lines.connection(entry, entry.holders.pop(holder), len(present) + 1)
+                self._release(entry, entry.holders.pop(holder), len(present) + 1)
 
     def _hold(self, entry: Entry, holder: tuple[int, int], process: Keys) -> None:
         """Begin or prolong a process's holding of a socket."""
         now, held = self.table.now, entry.holders.get(holder)
-        if held is None:
+        if held is not None and is_another_program(held.process, process):
+            self._release(entry, entry.holders.pop(holder), len(entry.holders) + 1)
+            held = entry.holders[holder] = Holding(process, now, now)
+        elif held is None:
             first = now if entry.holders else entry.first
             held = entry.holders[holder] = Holding(process, first, now)
         held.last = now
+
+    def _release(self, entry: Entry, held: Holding, owners: int) -> None:
+        """Write the line of a process that no longer holds a socket which stays open."""
+        held.released = self.table.now
+        self.lines.connection(entry, held, owners)
 
 
 # ----------------------------------------------------- system.py ------------------------------------------------------
@@ -2853,7 +3063,7 @@ class Recorder:
             )
             self.between = self.search.between
         if self.events:
-            self.events.join(self.table, self.lines)
+            self.events.join(self.table, self.lines, self.pauses.rest)
             self.between = self._between
         self.counters_due = self.reported = 0
         """When the kernel's counters of all sockets are next to be read; when the recording was last reported on."""
@@ -2899,6 +3109,7 @@ class Recorder:
             if now >= until:
                 return False
             if self.events and self.events.descriptor in ready:
+                self.pauses.restart()
                 self.events.follow()
                 self.out.flush()
             if self.search and (ready or targets):
@@ -3003,7 +3214,8 @@ class Recorder:
                 holder: Holding(held.process, entry.first, table.now) for holder, held in same.holders.items()
             }
         self.count["sockets"] += 1
-        self.count["closed_unseen"] += 1
+        if not (self.events and self.events.owned(entry)):
+            self.count["closed_unseen"] += 1
         return entry
 
     def _settle(self) -> None:

@@ -86,7 +86,7 @@ class Definition:
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Parameters of the query."""
     needs: tuple[str, ...] = ()
-    """Tables without which the alert means nothing; in a session that lacks one it is not checked, and says so."""
+    """Tables without which the alert means nothing; where one is missing or empty it is not checked, and says so."""
     folder: str | None = None
     """Folder of a user's own definition; `None`: it is shipped with rustnet."""
     shadows: bool = False

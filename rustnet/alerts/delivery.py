@@ -58,7 +58,7 @@ def checked(targets: Targets) -> Targets:
             raise UsageError(
                 "alerts.command: {name}: there is no such program; give its absolute path", name=command[0]
             )
-        if not os.access(program, os.X_OK):
+        if not Path(program).is_file() or not os.access(program, os.X_OK):
             raise UsageError("alerts.command: {name}: is not a program that can be run", name=program)
         command = (program, *command[1:])
     if targets.desktop and notifier() is None:

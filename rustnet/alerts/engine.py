@@ -11,7 +11,7 @@ What they notice is stored with the next flush. At the end everything is checked
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from rustnet.errors import RustnetError
 from rustnet.store.alert_tables import Alert, AlertCheck
 from rustnet.store.batches import insert
 from rustnet.store.rows import record_batch
+from rustnet.store.schema import quote_identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -281,7 +282,7 @@ class Alerts:
                 return
             begun = self._now()
             assert self._asking is not None
-            with contextlib.suppress(RustnetError), self._asking() as session:  # a reader that is refused asks later
+            with contextlib.suppress(Exception), self._asking() as session:  # a reader that is refused asks later
                 if session is None:  # the next flush asks again
                     continue
                 self._round(session, QUERY_SECONDS)
@@ -292,22 +293,23 @@ class Alerts:
         tables = session.columns()
         beginning, until = session.execute_own(_BEGINNING).rows[0]
         spans = {row[0]: (row[1], row[2]) for row in session.execute_own(_SPANS).rows if row[0] in self._captures}
-        if until is None or not spans:
+        if not spans:
             return
         for state in self._states:
             if state.state == LIMIT:
-                continue
-            missing = [table for table in state.definition.needs if table not in tables]
-            if missing:
-                state.state, state.detail = IMPOSSIBLE, f"the session has no table {', '.join(missing)}"
                 continue
             if self._ending.is_set() and not last:
                 return
             begun = self._now()
             try:
-                self._check(state, session, seconds, _Span(beginning, until, spans))
-            except RustnetError as error:
-                state.state, state.detail, state.stopped = LATE, str(error)[:300], state.stopped + 1
+                wanting = _wanting(state.definition, session, tables)
+                if wanting is None:
+                    self._check(state, session, seconds, _Span(beginning, until, spans))
+                else:
+                    state.state, state.detail = IMPOSSIBLE, wanting
+            except Exception as error:  # noqa: BLE001 -- one alert must not end the others
+                words = str(error) if isinstance(error, RustnetError) else f"{type(error).__name__}: {error}"
+                state.state, state.detail, state.stopped = LATE, words[:300], state.stopped + 1
             state.work += self._now() - begun
 
     def _check(self, state: _State, session: "Session", seconds: float, span: "_Span") -> None:
@@ -335,9 +337,10 @@ class Alerts:
     def _is_due(self, state: _State, finding: Finding, span: "_Span") -> bool:
         """Whether a finding is of this run, and not raised yet, or long ago."""
         latest = finding.again if finding.again is not None else finding.ts
-        if finding.capture_id is not None and finding.capture_id not in span.captures:
-            return False
-        if latest is not None and not span.first <= latest <= span.last:
+        if finding.capture_id is not None:
+            if finding.capture_id not in span.captures:
+                return False
+        elif latest is not None and not span.first <= latest <= span.last:
             return False
         if finding.key not in state.raised:
             return True
@@ -370,12 +373,25 @@ class Alerts:
 class _Span:
     """Packet times of a round of checks."""
 
-    def __init__(self, beginning: int, until: int, captures: dict[int, tuple[int | None, int | None]]) -> None:
+    def __init__(
+        self, beginning: int | None, until: int | None, captures: dict[int, tuple[int | None, int | None]]
+    ) -> None:
         self.beginning, self.until = beginning, until
+        """Of the session; None: it has no packet."""
         self.captures = captures
         """First and last packet time of each capture of the run."""
-        self.first = min((first for first, _ in captures.values() if first is not None), default=beginning)
-        self.last = max((last for _, last in captures.values() if last is not None), default=until)
+        self.first = min((first for first, _ in captures.values() if first is not None), default=0)
+        self.last = max((last for _, last in captures.values() if last is not None), default=0)
+
+
+def _wanting(definition: Definition, session: "Session", tables: Container[str]) -> str | None:
+    """Return what a session lacks without which an alert means nothing."""
+    for table in definition.needs:
+        if table not in tables:
+            return f"the session has no table {table}"
+        if not session.execute_own(f"SELECT 1 FROM {quote_identifier(table)} LIMIT 1").rows:  # noqa: S608 -- quoted
+            return f"the session has nothing in its table {table}"
+    return None
 
 
 def _without_limit(definition: Definition) -> dict[str, str]:
@@ -384,12 +400,14 @@ def _without_limit(definition: Definition) -> dict[str, str]:
 
 
 def _only_new(
-    definition: Definition, every: list[Finding], known: frozenset[str] | None, beginning: int
+    definition: Definition, every: list[Finding], known: frozenset[str] | None, beginning: int | None
 ) -> list[Finding]:
     """Return the findings whose key appeared after the warm-up only, and which the baseline does not know."""
-    warm_up = definition.warm_up if definition.warm_up is not None else 0 if known is not None else None
-    since = beginning + (definition.warm_up_ns if warm_up is None else warm_up)
-    old = {finding.key for finding in every if finding.ts is None or finding.ts < since}
+    warm_up = 0 if known is not None and definition.warm_up is None else definition.warm_up_ns
+    old = {
+        finding.key for finding in every
+        if finding.ts is None or (warm_up and (beginning is None or finding.ts < beginning + warm_up))
+    }  # fmt: skip
     return [finding for finding in every if finding.key not in old and (known is None or finding.key not in known)]
 
 

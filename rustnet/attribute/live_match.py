@@ -20,9 +20,9 @@ from rustnet.attribute.claims import (
     fill_ranks,
 )
 from rustnet.attribute.flow_ends import fill_flows
+from rustnet.attribute.live_coverage import LiveCoverage
 from rustnet.attribute.live_processes import LiveProcesses
 from rustnet.attribute.live_stage import (
-    BOTH_ENDS,
     CLAIM_COLUMNS,
     FLOW_COLUMNS,
     FLOW_SECONDS,
@@ -41,7 +41,7 @@ from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-STEPS_PER_COMPACTION = 8
+STEPS_PER_COMPACTION = 16
 
 SLACK_NS = round(SLACK_SECONDS * 1e9)
 
@@ -52,12 +52,12 @@ _TEMPORARY = (
 )  # fmt: skip
 
 # The writer replaces the rows of open flows at each flush; what was found out about them is carried over.
-_OPEN = f"""
-CREATE OR REPLACE TEMP TABLE live_open AS
+_STILL_OPEN = f"""
 SELECT {", ".join(f"f.{name}" for name in FLOW_COLUMNS.split(", "))},
     {", ".join(f"o.{name}" for name in VERDICT_COLUMNS.split(", "))}
-FROM {FLOWS_OPEN} f LEFT JOIN live_open o ON o.flow_id = f.flow_id
+FROM {FLOWS_OPEN} f LEFT JOIN own_was_open o ON o.flow_id = f.flow_id
 WHERE f.capture_id = $capture"""
+_OPEN = f"CREATE OR REPLACE TEMP TABLE live_open AS {with_key(_STILL_OPEN)}"
 _ENDED = f"""
 SELECT {", ".join(f"f.{name}" for name in FLOW_COLUMNS.split(", "))},
     {", ".join(f"o.{name}" for name in VERDICT_COLUMNS.split(", "))}, f.place, $expires AS expires, false AS retired
@@ -69,17 +69,16 @@ _FLOWS = f"SELECT {FLOW_COLUMNS}, {VERDICT_COLUMNS}"
 
 # Flows that are compared with everything kept: those that are new, those without an owner that are still open, and
 # those without an owner whose time is over.
+_KEYED = "SELECT flow_id, protocol, src_num, src_port, dst_num, dst_port, k"
 _NEW_FLOWS = f"""
 CREATE OR REPLACE TEMP TABLE own_new_flow AS
-{_FLOWS}, retired, true AS due FROM live_recent WHERE place >= $row
+{_KEYED}, true AS due FROM live_recent
+    WHERE place >= $row OR (NOT retired AND expires <= $now AND process_id IS NULL)
 UNION ALL
-{_FLOWS}, true, true FROM live_recent
-    WHERE NOT retired AND expires <= $now AND place < $row AND process_id IS NULL
-UNION ALL
-{_FLOWS}, false, unowned_reason IS NULL FROM live_open WHERE process_id IS NULL"""
+{_KEYED}, unowned_reason IS NULL FROM live_open WHERE process_id IS NULL"""
 
-_WAITING = f"({_FLOWS} FROM live_recent WHERE NOT retired UNION ALL {_FLOWS} FROM live_open)"
-_ENDS_OF_WAITING = "SELECT flow_id, k FROM live_recent WHERE NOT retired"
+_WAITING = f"({_KEYED} FROM live_recent WHERE NOT retired UNION ALL {_KEYED} FROM live_open)"
+_WAITING_KEYS = "(SELECT flow_id, k FROM live_recent WHERE NOT retired UNION ALL SELECT flow_id, k FROM live_open)"
 
 _HITS = """
 CREATE OR REPLACE TEMP TABLE own_hit AS
@@ -187,6 +186,7 @@ class LiveMatch:
         """Observations that repeat an earlier one."""
         self.new_processes = self.claims = self.changed = self.left_out = 0
         """Rows of `processes` and `claims`, flows that changed, and observations there was no room for."""
+        self.coverage = LiveCoverage()
         self._first_row = 0
         self._steps = 0
 
@@ -196,10 +196,20 @@ class LiveMatch:
         if not run(self.con, "SELECT 1 FROM duckdb_tables() WHERE temporary AND table_name = 'live_observation'"):
             self.stage.create()
 
-    def step(self, batches: Iterable[Batch], closed: Column, now: float, *, final: bool = False) -> None:
-        """Match new observations and new flows; ``now`` is in seconds.
+    def step(
+        self,
+        batches: Iterable[Batch],
+        closed: Column,
+        now: float,
+        wall: int,
+        *,
+        ended: bool = False,
+        final: bool = False,
+    ) -> None:
+        """Match new observations and new flows; ``now`` is in seconds, ``wall`` the machine's clock in ns.
 
-        ``closed``: see `LiveStage.keep`. With ``final`` no line and no flow will follow.
+        ``closed``: see `LiveStage.keep`. With ``ended`` no line of these sockets will follow, with ``final`` no flow
+        either.
         """
         con, stage = self.con, self.stage
         stage.begin()
@@ -208,7 +218,7 @@ class LiveMatch:
         self._source_begins(stage)
         self.new_processes += self.processes.store(con)
         self.duplicates += stage.keep(closed, now)
-        if final:
+        if ended or final:
             stage.end_all()
         given = {"capture": self.capture_id}
         run(con, "CREATE OR REPLACE TEMP TABLE own_was_open AS SELECT * FROM live_open")
@@ -218,6 +228,8 @@ class LiveMatch:
         run(con, _NEW_FLOWS, {"row": self._first_row, "now": now})
         if self._select(now):
             self._judge()
+        self.coverage.step(con, now, wall)
+        self.coverage.store(con, self.capture_id, now, wall, final=final)
         run(con, "UPDATE live_recent SET retired = true WHERE expires <= ?", [now])
         run(con, _WRITE_OPEN)
         if final:
@@ -239,13 +251,8 @@ class LiveMatch:
         """Fill ``own_affected``, ``own_flow`` and ``own_observation``; returns whether a flow is affected."""
         con, kinds, fresh = self.con, self.stage.kinds, self.stage.fresh_kinds
         if kinds:
-            parts = ["SELECT 0 AS flow_id, 0::UBIGINT AS k WHERE false"]
-            if BOTH_ENDS in fresh:
-                parts += [_ENDS_OF_WAITING, flow_keys("live_open", {BOTH_ENDS})]
-            if fresh - {BOTH_ENDS}:
-                parts.append(flow_keys(_WAITING, fresh - {BOTH_ENDS}))
-            waiting = " UNION ALL ".join(parts)
-            run(con, _HITS.format(new_keys=flow_keys("own_new_flow", kinds), waiting_keys=waiting))
+            new = flow_keys("own_new_flow", "own_new_flow", kinds)
+            run(con, _HITS.format(new_keys=new, waiting_keys=flow_keys(_WAITING_KEYS, _WAITING, fresh)))
         else:
             run(con, _NO_HITS)
         run(con, _AFFECTED, {"now": now})

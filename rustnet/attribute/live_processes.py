@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rustnet.attribute.observation import LINEAGE_SEPARATOR, NUMBERS, Column
+from rustnet.attribute.observation import LINEAGE_SEPARATOR, NUMBERS, TIMES, Column
 from rustnet.attribute.processes import SAME_START_NS
 from rustnet.attribute.stage import TEXT_FACTS, drop, run
 
@@ -24,17 +24,19 @@ PIDS = 65_536
 
 _NAMES = (*NUMBERS, *TEXT_FACTS)
 _PLACE = {name: i for i, name in enumerate((*_NAMES, "lineage"))}
-_HOST, _PID, _START, _NAME, _EXE = (_PLACE[name] for name in ("host", "pid", "started_at", "name", "exe"))
+_HOST, _PID, _START, _SINCE, _NAME, _EXE = (
+    _PLACE[name] for name in ("host", "pid", "started_at", "changed_at", "name", "exe")
+)
 
 _FACTS = f"SELECT fact, {', '.join(_NAMES)}, lineage FROM own_fact ORDER BY fact"
 _EARLIER = f"""
-SELECT p.process_id, {", ".join("epoch_ns(p.started_at)" if n == "started_at" else f"p.{n}" for n in _NAMES)}, p.lineage
+SELECT p.process_id, {", ".join(f"epoch_ns(p.{n})" if n in TIMES else f"p.{n}" for n in _NAMES)}, p.lineage
 FROM processes p JOIN (SELECT unnest($hosts) AS host, unnest($pids) AS pid) w
     ON w.host IS NOT DISTINCT FROM p.host AND w.pid IS NOT DISTINCT FROM p.pid
 ORDER BY p.process_id"""
 _INSERT = f"""
 INSERT INTO processes (process_id, {", ".join(_NAMES)}, lineage)
-SELECT i.process_id, {", ".join("make_timestamp_ns(f.started_at)" if n == "started_at" else f"f.{n}" for n in _NAMES)},
+SELECT i.process_id, {", ".join(f"make_timestamp_ns(f.{n})" if n in TIMES else f"f.{n}" for n in _NAMES)},
     f.lineage
 FROM own_identity i JOIN own_fact f ON f.fact = i.fact WHERE i.fresh"""
 _CHANGED = f"""
@@ -43,9 +45,9 @@ SELECT process_id, {", ".join(f"CASE WHEN {n} >= 0 THEN {n} END AS {n}" for n in
     {", ".join(f"nullif({n}, '') AS {n}" for n in TEXT_FACTS)},
     CASE WHEN lineage <> '' THEN string_split(lineage, '{LINEAGE_SEPARATOR}') END AS lineage
 FROM own_batch"""
-_SET = ", ".join(f"{n} = f.{n}" for n in _NAMES if n != "started_at")
+_SET = ", ".join(f"{n} = make_timestamp_ns(f.{n})" if n in TIMES else f"{n} = f.{n}" for n in _NAMES)
 _CHANGE = f"""
-UPDATE processes AS p SET {_SET}, started_at = make_timestamp_ns(f.started_at)
+UPDATE processes AS p SET {_SET}
 FROM own_changed f WHERE p.process_id = f.process_id"""
 _CHANGE_LINEAGE = """
 UPDATE processes AS p SET lineage = f.lineage
@@ -66,7 +68,7 @@ class _Known:
         """Whether these facts are about this process, which has their host and pid."""
         start, own = facts[_START], self.facts[_START]
         if start is not None and own is not None and facts[_PID] is not None:
-            return bool(abs(start - own) <= SAME_START_NS)
+            return bool(abs(start - own) <= SAME_START_NS and facts[_SINCE] == self.facts[_SINCE])
         paths = self.facts[_EXE], facts[_EXE]
         return self.facts[_NAME] == facts[_NAME] and (None in paths or paths[0] == paths[1])
 

@@ -42,7 +42,7 @@ OBSERVED = ", ".join(_OBSERVED)
 
 FLOW_COLUMNS = (
     "flow_id, capture_id, protocol, src_num, src_port, dst_num, dst_port, src_flags, dst_flags, icmp_id, icmp_type, "
-    "started_at, ended_at, tunnel, outer_flow_id"
+    "started_at, ended_at, tunnel, outer_flow_id, src_bytes, dst_bytes"
 )
 VERDICT_COLUMNS = "process_id, process_source, process_contested, unowned_reason"
 CLAIM_COLUMNS = (
@@ -56,9 +56,11 @@ CREATE OR REPLACE TEMP TABLE live_observation AS
     FROM own_observation LIMIT 0;
 CREATE OR REPLACE TEMP TABLE live_nat AS SELECT * FROM own_nat LIMIT 0;
 CREATE OR REPLACE TEMP TABLE live_local_address (host INTEGER, address UHUGEINT, family INTEGER);
-CREATE OR REPLACE TEMP TABLE live_open AS SELECT {FLOW_COLUMNS}, {VERDICT_COLUMNS} FROM {FLOWS_OPEN} LIMIT 0;
+CREATE OR REPLACE TEMP TABLE live_open AS SELECT {FLOW_COLUMNS}, {VERDICT_COLUMNS}, 0::UBIGINT AS k
+    FROM {FLOWS_OPEN} LIMIT 0;
 CREATE OR REPLACE TEMP TABLE live_recent AS
-    SELECT {FLOW_COLUMNS}, {VERDICT_COLUMNS}, 0::BIGINT AS place, 0::DOUBLE AS expires, false AS retired, 0::UBIGINT AS k
+    SELECT {FLOW_COLUMNS}, {VERDICT_COLUMNS}, 0::BIGINT AS place, 0::DOUBLE AS expires, false AS retired,
+        0::UBIGINT AS k
     FROM {FLOWS_ENDED} LIMIT 0;
 CREATE OR REPLACE TEMP TABLE live_claim AS SELECT 0::BIGINT AS seq, {CLAIM_COLUMNS} FROM claims LIMIT 0;
 CREATE OR REPLACE TEMP TABLE live_end (evidence VARCHAR, source VARCHAR, we BIGINT, seen BIGINT)"""
@@ -84,7 +86,6 @@ _KEY = f"""CASE {KIND} WHEN {BOTH_ENDS} THEN {_OBSERVED_ENDS}
 
 _FLOW_ENDS = _BOTH.format(protocol="p", a="src_num", ap="sp", b="dst_num", bp="dp")
 _FLOW_KEYS = {
-    BOTH_ENDS: (_FLOW_ENDS,),
     LOCAL_PORT: (f"hash({LOCAL_PORT}, p, sp)", f"hash({LOCAL_PORT}, p, dp)"),
     REMOTE_END: (f"hash({REMOTE_END}, p, src_num, sp)", f"hash({REMOTE_END}, p, dst_num, dp)"),
     PROTOCOL: (f"hash({PROTOCOL}, p)",),
@@ -94,13 +95,16 @@ _FLOW_KEYS = {
 _ENDS = f"{FLOW_PROTOCOL} AS p, {port('src_port')} AS sp, {port('dst_port')} AS dp"
 
 
-def flow_keys(flows: str, kinds: Iterable[int]) -> str:
-    """Query of ``flow_id`` and the keys ``k``, of these kinds, of the flows of a table or query."""
-    return " UNION ALL ".join(
-        f"SELECT flow_id, {key} AS k FROM (SELECT flow_id, src_num, dst_num, {_ENDS} FROM {flows})"
-        for kind in sorted(kinds)
-        for key in _FLOW_KEYS[kind]
-    )
+def flow_keys(keyed: str, flows: str, kinds: Iterable[int]) -> str:
+    """Query of ``flow_id`` and the keys ``k``, of these kinds, of flows; ``keyed`` has their keys of both ends."""
+    parts = ["SELECT 0 AS flow_id, 0::UBIGINT AS k WHERE false"]
+    for kind in sorted(kinds):
+        if kind == BOTH_ENDS:
+            parts.append(f"SELECT flow_id, k FROM {keyed}")
+        else:
+            ends = f"(SELECT flow_id, src_num, dst_num, {_ENDS} FROM {flows})"
+            parts += [f"SELECT flow_id, {key} AS k FROM {ends}" for key in _FLOW_KEYS[kind]]
+    return " UNION ALL ".join(parts)
 
 
 def with_key(query: str) -> str:
@@ -143,15 +147,16 @@ LIMIT greatest(0, {ADDRESSES} - (SELECT count(*) FROM live_local_address))"""
 _KEEP_ENDS = """
 INSERT INTO live_end
 SELECT o.name || ':' || f.position, o.source, f.stated_end, f.seen
-FROM own_fresh f JOIN own_origin o ON o.origin = f.origin WHERE NOT f.open AND f.seq IN (SELECT seq FROM own_continued)"""
+FROM own_fresh f JOIN own_origin o ON o.origin = f.origin
+WHERE NOT f.open AND f.seq IN (SELECT seq FROM own_continued)"""
 
 # Flows that are no longer waiting, and observations of sockets that closed long enough ago.
 _COMPACT = (
     f"""CREATE OR REPLACE TEMP TABLE live_observation AS SELECT * FROM live_observation
-    WHERE open OR arrived > $now - {OBSERVATION_SECONDS} ORDER BY open DESC, arrived DESC LIMIT {OBSERVATIONS}""",
+    WHERE open OR arrived > $now - {OBSERVATION_SECONDS} ORDER BY open DESC, arrived DESC LIMIT $observations""",
     "CREATE OR REPLACE TEMP TABLE live_nat AS SELECT n.* FROM live_nat n SEMI JOIN live_observation o ON o.seq = n.seq",
-    f"""CREATE OR REPLACE TEMP TABLE live_recent AS SELECT * FROM live_recent WHERE NOT retired
-    ORDER BY place DESC LIMIT {RECENT_FLOWS}""",
+    """CREATE OR REPLACE TEMP TABLE live_recent AS SELECT * FROM live_recent WHERE NOT retired
+    ORDER BY place DESC LIMIT $flows""",
     """CREATE OR REPLACE TEMP TABLE live_claim AS SELECT c.* FROM live_claim c
     SEMI JOIN (SELECT flow_id FROM live_open UNION ALL SELECT flow_id FROM live_recent) f ON f.flow_id = c.flow_id""",
 )
@@ -170,7 +175,7 @@ class LiveStage(Stage):
 
     def create(self) -> None:
         """Create the tables, without a row."""
-        run(self._con, _TABLES)
+        run(self._con, ";".join((*TABLES, _TABLES)))
 
     def begin(self) -> None:
         """Empty the tables ``own_…``, which others use in between."""
@@ -196,7 +201,7 @@ class LiveStage(Stage):
                 run(con, statement)
             if run(con, "SELECT count(*) FROM live_end")[0][0] < ENDS_OF_OPEN:
                 run(con, _KEEP_ENDS)
-        run(con, "INSERT INTO live_observation SELECT * FROM own_fresh")
+        run(con, "INSERT INTO live_observation SELECT * FROM own_fresh WHERE protocol <> 'meta'")
         if self.translated:
             run(con, _KEEP_NAT)
         run(con, _KEEP_ADDRESSES)
@@ -210,8 +215,9 @@ class LiveStage(Stage):
         con = self._con
         kept = f"SELECT count(*) FROM live_observation WHERE open OR arrived > {now} - {OBSERVATION_SECONDS}"
         too_many = max(0, int(run(con, kept)[0][0]) - OBSERVATIONS)
+        given = {"now": now, "observations": OBSERVATIONS, "flows": RECENT_FLOWS}
         for statement in _COMPACT:
-            run(con, statement, {"now": now} if "$now" in statement else None)
+            run(con, statement, {name: value for name, value in given.items() if "$" + name in statement})
         return too_many
 
     def end_all(self) -> None:

@@ -142,7 +142,7 @@ def attribute(
     if packet_claims is not None:
         packet_claims.stage(con, stage)
         for kind, detail, count in packet_claims.losses():
-            _anomaly(con, capture_id, kind, [detail], count)
+            anomaly(con, capture_id, kind, [detail], count)
     report.records += stage.observations - of_files
     with _planning(con, stage.observations, capture_id):
         report.duplicates = stage.drop_duplicates()
@@ -156,7 +156,7 @@ def attribute(
         _store_clocks(con, capture_id, clocks, stage, report)
         if report.crowded:
             detail = f"flows with more overlapping ownership records than became claims: {report.crowded}"
-            _anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
+            anomaly(con, capture_id, "claims_left_out", [detail], report.crowded)
         has_sources = bool(report.of_owners or stage.of_owners)
         report.changed = apply_policy(con, capture_id, slack_ns, has_sources, flows)
         count_flows(con, capture_id, report)
@@ -190,7 +190,7 @@ def _read(
             of_owners = not batch.names_only
     except InputError as error:
         report.unreadable.append(error.sentence(_))
-        _anomaly(con, capture_id, "sidecar_unreadable", [str(error)])
+        anomaly(con, capture_id, "sidecar_unreadable", [str(error)])
         return None
     report.sidecars += 1
     report.of_owners += of_owners
@@ -222,16 +222,16 @@ def _silent(
 
 def store_faults(con: "DuckDBPyConnection", capture_id: int, origin: str, faults: Faults) -> None:
     """Store the first malformed records of a file as one row each, the rest as one row with a count."""
-    _anomaly(con, capture_id, "sidecar_line", [f"{origin}:{position}: {reason}" for position, reason in faults.kept])
+    anomaly(con, capture_id, "sidecar_line", [f"{origin}:{position}: {reason}" for position, reason in faults.kept])
     if more := faults.bad - len(faults.kept):
-        _anomaly(con, capture_id, "sidecar_line", [f"{origin}: {more} more malformed lines"], more)
+        anomaly(con, capture_id, "sidecar_line", [f"{origin}: {more} more malformed lines"], more)
     if faults.first_value:
         position, reason = faults.first_value
         detail = f"{origin}:{position}: {reason}; the value was ignored"
-        _anomaly(con, capture_id, "sidecar_value", [detail], faults.values)
+        anomaly(con, capture_id, "sidecar_value", [detail], faults.values)
 
 
-def _anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: list[str], count: int = 1) -> None:
+def anomaly(con: "DuckDBPyConnection", capture_id: int, kind: str, details: list[str], count: int = 1) -> None:
     """Insert one anomaly for each detail, replacing those of an earlier run."""
     if details:
         texts = [bounded_text(detail, 1000) for detail in details]
@@ -257,7 +257,7 @@ def _store_clocks(
             figures = recorder, offset, spread, clock.pairs, clock.agreeing
             report.clocks.append(clock_sentence(*figures, added_ms=added, translate=_))
             detail = clock_sentence(*figures, added_ms=added)
-            _anomaly(con, capture_id, "sidecar_clock_offset", [detail], clock.agreeing)
+            anomaly(con, capture_id, "sidecar_clock_offset", [detail], clock.agreeing)
 
 
 def count_flows(con: "DuckDBPyConnection", capture_id: int, report: OwnershipReport) -> None:

@@ -73,9 +73,20 @@ class ProcessFacts(NamedTuple):
     """Build of the executable (Apple's Mach-O UUID)."""
     exe_sha256: str | None = None
     boot_id: str | None = None
+    container_runtime: str | None = None
+    systemd_unit: str | None = None
+    lsm_label: str | None = None
+    capabilities: str | None = None
+    changed_at: int | None = None
+    """When it was first seen as this program (nanoseconds since 1970 UTC), if it had been another one before."""
+    parent_started_at: int | None = None
+    """Nanoseconds since 1970 UTC."""
 
 
-NUMBERS = ("pid", "ppid", "uid", "gid", "started_at")
+TIMES = ("started_at", "changed_at", "parent_started_at")
+"""Fields of `ProcessFacts` that are times."""
+
+NUMBERS = ("pid", "ppid", "uid", "gid", *TIMES)
 """Fields of `ProcessFacts` that are numbers; the others are text."""
 
 
@@ -252,7 +263,7 @@ class Observations:
             if name == "lineage":
                 columns[name] = _texts([None if v is None else LINEAGE_SEPARATOR.join(v) for v in values])
             elif name in NUMBERS:
-                columns[name] = _numbers(values, NO_TIME if name == "started_at" else -1)
+                columns[name] = _numbers(values, NO_TIME if name in TIMES else -1)
             else:
                 columns[name] = _texts(values)
         return columns

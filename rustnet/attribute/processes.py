@@ -4,6 +4,7 @@
 
 from typing import TYPE_CHECKING
 
+from rustnet.attribute.observation import TIMES
 from rustnet.attribute.stage import TEXT_FACTS, run
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ SAME_START_NS = 1_000_000_000
 # Processes of earlier captures are candidates if their host is known. On an unknown host the same pid may be another
 # process, unless it has no claim and all facts are equal. Their `process_id` is stored as a negative fact number.
 _EARLIER = f"""
-INSERT INTO own_fact (fact, pid, started_at, ppid, uid, gid, {", ".join(TEXT_FACTS)}, lineage)
-SELECT -p.process_id, p.pid, epoch_ns(p.started_at), p.ppid, p.uid, p.gid,
+INSERT INTO own_fact (fact, pid, ppid, uid, gid, {", ".join(TIMES)}, {", ".join(TEXT_FACTS)}, lineage)
+SELECT -p.process_id, p.pid, p.ppid, p.uid, p.gid, {", ".join(f"epoch_ns(p.{name})" for name in TIMES)},
     {", ".join(f"p.{name}" for name in TEXT_FACTS)}, p.lineage
 FROM processes p WHERE p.host IN (SELECT host FROM own_fact) OR (p.host IS NULL AND p.process_id IN (
     SELECT q.process_id FROM processes q JOIN own_fact f ON f.host IS NULL AND q.host IS NULL
@@ -31,19 +32,20 @@ _REPEATED = " OR p.process_id IN (SELECT process_id FROM own_earlier_claim)"
 # One source may state what another omits: a missing path or start time is filled in if it is unique for the host, pid
 # and name.
 _COMPLETED = f"""
-SELECT f.fact, f.host, f.pid, f.name,
+SELECT f.fact, f.host, f.pid, f.name, f.changed_at,
     coalesce(f.exe, CASE WHEN min(f.exe) OVER same = max(f.exe) OVER same THEN min(f.exe) OVER same END) AS exe,
     coalesce(f.started_at, CASE WHEN max(f.started_at) OVER same - min(f.started_at) OVER same <= {SAME_START_NS}
         THEN min(f.started_at) OVER same END) AS started_at
 FROM own_fact f
 WINDOW same AS (PARTITION BY f.host, f.pid, f.name)"""
 
-# The start time distinguishes two processes with one pid; without start time or pid, name and path do.
+# The start time distinguishes two processes with one pid, and the time of the change two programs of one process;
+# without start time or pid, name and path do.
 _IDENTIFIED = f"""
 CREATE OR REPLACE TEMP TABLE own_identity AS
 WITH named AS ({_COMPLETED}
 ), steps AS (
-    SELECT fact, host, pid, name, exe, started_at IS NOT NULL AND pid IS NOT NULL AS dated,
+    SELECT fact, host, pid, name, exe, changed_at, started_at IS NOT NULL AND pid IS NOT NULL AS dated,
         CASE WHEN started_at - lag(started_at) OVER (PARTITION BY host, pid ORDER BY started_at NULLS FIRST, fact)
             > {SAME_START_NS} THEN 1 ELSE 0 END AS step, started_at
     FROM named
@@ -53,11 +55,12 @@ WITH named AS ({_COMPLETED}
     FROM steps
 ), keyed AS (
     SELECT fact, host, pid, CASE WHEN dated THEN start ELSE -1 END AS start,
+        CASE WHEN dated THEN changed_at END AS changed,
         CASE WHEN NOT dated THEN name END AS name, CASE WHEN NOT dated THEN exe END AS exe
     FROM starts
 ), grouped AS (
     SELECT fact, min(fact) OVER same AS first_fact, count(*) OVER same AS facts FROM keyed
-    WINDOW same AS (PARTITION BY host, pid, start, name, exe)
+    WINDOW same AS (PARTITION BY host, pid, start, changed, name, exe)
 )
 SELECT fact, first_fact >= 0 AS fresh, facts, CASE WHEN first_fact < 0 THEN -first_fact
     ELSE $known + dense_rank() OVER (PARTITION BY first_fact < 0 ORDER BY first_fact) END AS process_id
@@ -73,14 +76,16 @@ _COLUMNS = ("pid", "ppid", "uid", "gid", *TEXT_FACTS, "lineage")
 
 # Most processes are described once and need no aggregation.
 _INSERT_ALONE = f"""
-INSERT INTO processes (process_id, started_at, {", ".join(_COLUMNS)})
-SELECT i.process_id, make_timestamp_ns(f.started_at), {", ".join(f"f.{name}" for name in _COLUMNS)}
+INSERT INTO processes (process_id, {", ".join((*TIMES, *_COLUMNS))})
+SELECT i.process_id, {", ".join(f"make_timestamp_ns(f.{name})" for name in TIMES)},
+    {", ".join(f"f.{name}" for name in _COLUMNS)}
 FROM own_identity i JOIN own_fact f ON f.fact = i.fact
 WHERE i.fresh AND i.facts = 1"""
 
 _INSERT = f"""
-INSERT INTO processes (process_id, started_at, {", ".join(_COLUMNS)})
-SELECT i.process_id, make_timestamp_ns(min(f.started_at)), {", ".join(map(_latest, _COLUMNS))}
+INSERT INTO processes (process_id, {", ".join((*TIMES, *_COLUMNS))})
+SELECT i.process_id, {", ".join(f"make_timestamp_ns(min(f.{name}))" for name in TIMES)},
+    {", ".join(map(_latest, _COLUMNS))}
 FROM own_identity i JOIN own_fact f ON f.fact = i.fact
 WHERE i.fresh AND i.facts > 1 AND i.process_id BETWEEN $first AND $last GROUP BY i.process_id"""
 

@@ -19,6 +19,7 @@ _ELIGIBLE = f"""
 CREATE OR REPLACE TEMP TABLE own_eligible AS
 WITH timed AS (
     SELECT c.flow_id, c.rowid AS claim, c.process_id, c.rank, c.distance_ms, c.observed_at, f.fs, f.fe,
+        coalesce(c.reversed, false) AS reversed,
         coalesce(epoch_ns(p.started_at) + coalesce(c.offset_ms, 0) * 1000000 > f.fe + $slack_ms * 1000000, false)
             AS reused,
         coalesce(epoch_ns(c.window_start), {-MAX_TIME}) AS ws, coalesce(epoch_ns(c.window_end), {MAX_TIME}) AS we
@@ -28,7 +29,7 @@ WITH timed AS (
     SELECT * EXCLUDE (fs, fe), greatest(0, least(we, fe) - greatest(ws, fs)) AS overlap FROM timed
 )
 SELECT *, row_number() OVER (PARTITION BY flow_id
-    ORDER BY reused, rank, distance_ms > 0, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id
+    ORDER BY reused, rank, distance_ms > 0, reversed, overlap DESC, distance_ms, observed_at DESC NULLS LAST, process_id
 ) AS position
 FROM measured"""
 
@@ -45,6 +46,7 @@ SELECT w.flow_id, bool_or(r.rank = w.rank AND r.overlap = w.overlap AND r.distan
         r.observed_at IS NOT DISTINCT FROM w.observed_at)) AS tied
 FROM own_eligible w
 JOIN own_eligible r ON r.flow_id = w.flow_id AND r.rank // 10 = w.rank // 10 AND r.process_id <> w.process_id
+    AND r.reversed = w.reversed
 JOIN processes p ON p.process_id = w.process_id
 JOIN processes q ON q.process_id = r.process_id
 WHERE w.position = 1 AND r.position > 1 AND NOT w.reused AND NOT r.reused

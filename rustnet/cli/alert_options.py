@@ -1,7 +1,6 @@
 """Options of alerts, and the line that an alert is on a terminal."""
 
 import functools
-import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,15 +31,16 @@ def alert_options(command: _F) -> _F:
         state = click.get_current_context().find_object(State) or State()
         return command(*arguments, alerts=alert_plan(state.config, alert, no_alerts=no_alerts), **options)
 
-    with_plan = click.option(
-        "--no-alerts", is_flag=True, help=_("Check no alerts, whatever the configuration asks for.")
-    )(with_plan)
-    with_plan = click.option(
-        "--alert", multiple=True, metavar="NAME[:KEY=VALUE,…]",
-        help=_("Raise an alert, or all; may be repeated. See 'rustnet alerts --list'.  [default: by configuration, "
-               "else none]"),
-    )(with_plan)  # fmt: skip
-    return typing.cast("_F", with_plan)
+    for option in (
+        click.option("--no-alerts", is_flag=True, help=_("Check no alerts, whatever the configuration asks for.")),
+        click.option(
+            "--alert", multiple=True, metavar="NAME[:KEY=VALUE,…]",
+            help=_("Raise an alert, or all; may be repeated. See 'rustnet alerts --list'.  [default: by configuration, "
+                   "else none]"),
+        ),
+    ):  # fmt: skip
+        with_plan = option(with_plan)
+    return with_plan  # type: ignore[return-value]
 
 
 def alert_plan(config: Config, wanted: tuple[str, ...], *, no_alerts: bool = False) -> "AlertPlan | None":

@@ -120,6 +120,8 @@ def _exit_code(writer: WriterProcess) -> ExitCode:
     """Exit code of a writer that has ended."""
     if writer.code in set(ExitCode):
         return ExitCode(writer.code)
+    if writer.stopping and writer.live:  # a capture has no other end
+        return ExitCode.DONE
     return ExitCode.INTERRUPTED if writer.stopping else ExitCode.FAILURE
 
 

@@ -1,17 +1,22 @@
 """A live run: packets of interfaces are stored until it is stopped, while the browser or a line shows how it goes."""
 
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.cli.ingesting import print_problems, print_summary, session_path
+from rustnet.cli.live_line import LiveLine
 from rustnet.cli.main import State
 from rustnet.cli.oneshot import collected, stopped_by_signals
 from rustnet.cli.outputs import share
+from rustnet.cli.rotating import rotated_by_hangup
 from rustnet.errors import ExitCode, RustnetError
 
 if TYPE_CHECKING:
+    from rustnet.ingest.live_monitor import Watcher
     from rustnet.ingest.live_open import LiveOptions
     from rustnet.ingest.live_run import Rings
     from rustnet.ingest.options import Options
@@ -31,6 +36,10 @@ class Live:
     top: int
     as_json: bool
     redact: bool
+    metrics: str | None
+    """Where metrics go: a file, or ``unix:`` and the path of a socket."""
+    live_line: LiveLine
+    """The line on a terminal."""
 
     def run(self) -> ExitCode:
         """Capture until a signal or a limit, then print the summary."""
@@ -52,11 +61,14 @@ class Live:
             if scratch is not None:
                 own_folder(str(scratch), rings)
             rings.confining.drop()
-            report = self.capture(rings, session, self.options, ask=ask, scratch=scratch)
+            report = self.capture(rings, session, self.options, ask=ask, scratch=scratch, line=True)
             self.follow_up(report)
             if report.captures:
                 summary = summaries[0] if summaries else None
-                print_summary(session, report, summary, self.as_json, kept=self.db is not None, top=self.top)
+                names = "".join(f" -i {shlex.quote(name)}" for name in self.live.interfaces)
+                command = f"rustnet live{names} --db session.duckdb"
+                kept = self.db is not None
+                print_summary(session, report, summary, self.as_json, kept=kept, top=self.top, command=command)
         return report.exit_code(self.strict)
 
     def on_screen(self, state: State) -> int:
@@ -84,13 +96,21 @@ class Live:
         watcher: "Callable[[Progress], None] | None" = None,
         ask: "Callable[[Session], None] | None" = None,
         scratch: Path | None = None,
+        line: bool = False,
     ) -> "Report":
-        """Capture into the session until a signal or a limit."""
+        """Capture into the session until a signal or a limit. ``line``: show on a terminal how it stands."""
         from rustnet.ingest.live_run import capture_live  # noqa: PLC0415
 
-        with stopped_by_signals(scratch) as stop, collected():
-            folder = None if self.db else str(Path(session).parent)
-            return capture_live(rings, session, options, watcher, ask, stop, folder)
+        watchers: list[Watcher] = []
+        if self.metrics is not None:
+            from rustnet.ingest.metrics import open_metrics  # noqa: PLC0415 -- only if asked for
+
+            watchers.append(open_metrics(self.metrics, [session], self.options.group))
+        if line and sys.stderr.isatty():
+            watchers.append(self.live_line)
+        with stopped_by_signals(scratch) as stop, rotated_by_hangup(stop), collected():
+            rings.confining.scratch = None if self.db else str(Path(session).parent)
+            return capture_live(rings, session, options, watcher, ask, stop, watchers)
 
     def follow_up(self, report: "Report") -> None:
         """Do what comes after a run."""

@@ -17,8 +17,9 @@ from rustnet.i18n import _
 from rustnet.isolation import NEUTRAL_DIRECTORY, environment, find_program
 
 _REQUIRED = ("click", "cryptography", "duckdb", "lz4", "numpy", "platformdirs", "textual", "zstandard")
+CONSTANTS = "numbers"
+"""Module whose .pxd has nothing but constants: it is not compiled itself."""
 _MIN_FREE_BYTES = 2 << 30
-_CAPABILITIES = {12: "CAP_NET_ADMIN", 13: "CAP_NET_RAW", 39: "CAP_BPF"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def _packages() -> Iterator[Check]:
 def _compiled() -> Iterator[Check]:
     """Check that every module with Cython declarations is compiled."""
     root = Path(__file__).parents[1]
-    names = [f"rustnet.{p.parent.name}.{p.stem}" for p in sorted(root.glob("*/*.pxd"))]
+    names = [f"rustnet.{p.parent.name}.{p.stem}" for p in sorted(root.glob("*/*.pxd")) if p.stem != CONSTANTS]
     slow = []
     for name in names:
         spec = importlib.util.find_spec(name)
@@ -110,21 +111,51 @@ def _tools() -> Iterator[Check]:
 
 
 def _capturing() -> Iterator[Check]:
-    """Privileges needed to capture on this machine."""
-    name = _("privileges to capture")
+    """Which interfaces this process may capture from, and what grants that."""
+    from rustnet.sandbox import grants  # noqa: PLC0415 -- here only
+
+    name = _("capturing")
     if not sys.platform.startswith("linux"):
         yield Check(name, "limited", _("checked on Linux only"))
         return
-    held = 0
-    for line in Path("/proc/self/status").read_text("ascii", "replace").splitlines():
-        if line.startswith("CapEff:"):
-            held = int(line.split()[1], 16)
-    missing = [capability for bit, capability in _CAPABILITIES.items() if not held >> bit & 1]
-    if not missing:
-        yield Check(name, "ok", ", ".join(_CAPABILITIES.values()))
+    tried = grants.interfaces()
+    yes = [interface for interface, reason in tried.items() if not reason]
+    no = [f"{interface} ({reason})" for interface, reason in tried.items() if reason]
+    lack = grants.lacking_to_capture(["live"])
+    if lack is None:
+        words = _("possible on {interfaces}").format(interfaces=", ".join(yes) or "-")
+        if no:
+            words += "; " + _("not on {interfaces}").format(interfaces=", ".join(no))
+        yield Check(name, "ok" if yes else "limited", words)
         return
-    words = _("missing {names}; not needed to read captures").format(names=", ".join(missing))
-    yield Check(name, "limited", words, "sudo rustnet …")
+    words = _("not possible: {why}; not needed to read captures").format(why=lack.why)
+    yield Check(name, "limited", words, lack.command)
+    python = grants.interpreter()
+    if grants.is_shared(python):
+        words = _(
+            "without sudo: every program that {python} runs would get the privilege, for every user; better make an "
+            "environment with a copy of it first ({command}), or let root run rustnet helper"
+        ).format(python=python, command=grants.private_copy_commands("rustnet-live")[0])
+    else:
+        words = _("without sudo: whoever may start {python} gets the privilege").format(python=python)
+    yield Check(_("capturing without sudo"), "limited", words, grants.setcap_command())
+
+
+def _attribution() -> Iterator[Check]:
+    """How flows of a live capture can be given owners."""
+    if not sys.platform.startswith("linux"):
+        return
+    from rustnet.probe.ebpf.reasons import UnavailableError  # noqa: PLC0415 -- here only
+    from rustnet.probe.ebpf.source import open_events  # noqa: PLC0415
+
+    name = _("owners of live flows")
+    try:
+        open_events().close()
+    except UnavailableError as reason:
+        words = _("by socket tables and /proc, which miss short connections; not by eBPF: {reason}")
+        yield Check(name, "limited", words.format(reason=reason))
+    else:
+        yield Check(name, "ok", _("by eBPF"))
 
 
 def _sandbox() -> Iterator[Check]:
@@ -173,6 +204,7 @@ CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (
     _compiled,
     _tools,
     _capturing,
+    _attribution,
     _sandbox,
     _environment,
 )

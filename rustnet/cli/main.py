@@ -36,6 +36,8 @@ COMMANDS: dict[str, str] = {
     "stats": N_("Count flows, packets and bytes by protocol, host, process …"),
     "processes": N_("Show the tree of processes with their traffic."),
     "hosts": N_("List hosts with hardware addresses and names."),
+    "sockets": N_("List the sockets of the machine that was captured on, with their owners."),
+    "routes": N_("List the routes of the machine that was captured on."),
     "show": N_("Show one flow in detail, or one packet's full protocol tree."),
     "query": N_("Run a saved query or any SQL."),
     "alerts": N_("List the alerts that were raised, and those that there are."),

@@ -72,7 +72,11 @@ def _store_group(ctx: click.Context, _param: click.Parameter, value: str | None)
 
 def output_options(command: _F) -> _F:
     """Add ``--force`` and ``--group``, which apply to every output."""
-    command = group_option(command)
+    return force_option(group_option(command))
+
+
+def force_option(command: _F) -> _F:
+    """Add ``--force``."""
     return click.option(
         "--force", is_flag=True, expose_value=False, callback=_store_force,
         help=_("Let the output replace an existing capture, session or sidecar; never an input."),

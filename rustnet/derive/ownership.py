@@ -29,6 +29,10 @@ def sources_of(con: "DuckDBPyConnection", capture_id: int) -> list[str]:
     return [source for (source,) in rows]
 
 
+def _is_live(con: "DuckDBPyConnection", capture_id: int) -> bool:
+    return bool(run(con, "SELECT 1 FROM captures WHERE capture_id = ? AND kind = 'live'", [capture_id]))
+
+
 def _sentence(names: str, report: OwnershipReport) -> str:
     """Summary of the records and claims of a capture's sidecars."""
     if report.bad_records:
@@ -61,7 +65,10 @@ def _run(con: "DuckDBPyConnection", span: Span, evidence: Evidence) -> Outcome:
     outcome = Outcome()
     for capture_id in span.captures:
         sources = sources_of(con, capture_id)
-        files = list(dict.fromkeys(file for source in sources for file in sidecar_files(source, evidence)))
+        if _is_live(con, capture_id):  # a sidecar next to a recording has been made of this session's claims
+            files = list(evidence.sidecars)
+        else:
+            files = list(dict.fromkeys(file for source in sources for file in sidecar_files(source, evidence)))
         _remember(con, [*files, *(Path(as_path(source)) for source in sources if source != "-")])
         packet_claims = evidence.packet_claims.get(capture_id)
         if not files and packet_claims is None:

@@ -67,7 +67,12 @@ def find() -> Iterator[tuple[str, Path]]:
     for kind, names in FILES.items():
         if kind == "country" and "city" in found:
             continue
-        file = next((place / name for place in places for name in names if (place / name).is_file()), None)
+        file = next((place / name for place in places for name in names if _is_file(place / name)), None)
         if file is not None:
             found.add(kind)
             yield kind, file
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file exists and may be found by this user."""
+    return os.path.isfile(path)  # noqa: PTH113 -- the method raises an error for a directory that may not be entered

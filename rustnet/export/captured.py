@@ -34,6 +34,7 @@ class Checked:
 
 
 UNHASHED = marked("not verified: the capture was never read to its end, so there is no hash to compare")
+RECORDED = marked("not wholly verified: recordings are not hashed, so only the size and the first 64 KiB were compared")
 LARGE = marked("not wholly verified: the file is large, so only its size and its first 64 KiB were compared")
 
 
@@ -78,13 +79,13 @@ class Originals:
 def _compared(file: IngestedFile, path: Path, size: int) -> Checked:
     """Compare a file with the ingested one; its hash is computed unless it is large."""
     original = file.original
-    if original.sha256 is None:
+    if original.sha256 is None and not file.recorded:
         return _compared_head(file, path, UNHASHED)
-    if size > VERIFIED_BYTES and file.head_sha256 is not None:
+    if file.recorded or (size > VERIFIED_BYTES and file.head_sha256 is not None):
         if original.bytes is not None and size != original.bytes:
             words = "{path}: has {size:,} bytes, but the ingested capture had {bytes:,}"
             raise InputError(words, path=path, size=size, bytes=original.bytes)
-        return _compared_head(file, path, LARGE)
+        return _compared_head(file, path, RECORDED if file.recorded else LARGE)
     wrong = originals.verify(original, path)
     return Checked(None, f"{path}: {wrong}") if wrong else Checked(path)
 

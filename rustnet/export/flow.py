@@ -10,6 +10,7 @@ from rustnet.errors import InputError, RustnetError, UsageError
 from rustnet.export.captured import Originals
 from rustnet.export.packets import Extracted, Part, write_pcapng
 from rustnet.export.parquet import json_value
+from rustnet.export.recorded import shares
 from rustnet.present.values import timestamp_ns
 from rustnet.probe.newfile import NewFile, RefusedError
 from rustnet.query.comments import Comments
@@ -98,12 +99,16 @@ def _exact(value: Any, kind: str) -> Any:
 # ---- packets -------------------------------------------------------------------------------------------------------
 
 
+FlowPart = tuple[tuple[int, ...], dict[int, str], tuple[IngestedFile, ...], str | None, bool]
+"""Numbers, comments of packets, files, hash, and whether the files are merged."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class FlowPackets:
     """The packets of a flow and of the flows inside it, and the files that they are in."""
 
-    parts: tuple[tuple[tuple[int, ...], dict[int, str], tuple[IngestedFile, ...], str | None, bool], ...]
-    """For each capture: numbers, comments of packets, files, hash, and whether its files are merged."""
+    parts: tuple[FlowPart, ...]
+    """One for each capture, or file of a recorded one."""
 
 
 def flow_packets(session: "Session", spec: ViewSpec, flow_id: int) -> FlowPackets:
@@ -122,14 +127,31 @@ def flow_packets(session: "Session", spec: ViewSpec, flow_id: int) -> FlowPacket
             "the flow has {n} packets, more than are exported here; 'rustnet extract' takes any number",
             n=f"{sum(counts.values()):,}",
         )
-    parts = []
+    parts: list[FlowPart] = []
     for capture in originals(session, list(counts)):
         number = capture.capture_id
+        if capture.recorded:
+            parts += _recorded_parts(session, selected, number)
+            continue
         numbers = tuple(selected.numbers(session, number))
         comments = Comments(session, number)
         texts = {each: text for each in numbers if (text := comments.text(each))}
         parts.append((numbers, texts, ingested_files(session, number), capture.sha256, capture.merged))
     return FlowPackets(tuple(parts))
+
+
+def _recorded_parts(session: "Session", selected: Selection, capture_id: int) -> list[FlowPart]:
+    """Parts of a live capture: one for each file that packets were recorded to."""
+    files, comments = ingested_files(session, capture_id), Comments(session, capture_id)
+    parts: list[FlowPart] = []
+    found, lost = shares(session, selected, capture_id)
+    if lost:
+        raise InputError("{n} packets of the flow are in no file of the recording", n=f"{lost:,}")
+    for share in found:
+        numbers = tuple(share.numbers())
+        texts = {each: text for each in numbers if (text := comments.text(share.of_capture(each)))}
+        parts.append((numbers, texts, (files[share.file],), None, False))
+    return parts
 
 
 def write_packets(packets: FlowPackets, known: Originals, stream: BinaryIO) -> Extracted:

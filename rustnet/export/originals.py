@@ -15,6 +15,8 @@ if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
 
 _CHUNK = 1 << 20
+REMOVED = "removed"
+"""Kind of a file of a recording that made room for later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,22 @@ def locate(original: OriginalFile, session: Path, given: Sequence[str] = (), *, 
             return Location(None, _("{path}: no such file").format(path=chosen), missing=True)
         return Location(chosen, "")
     if original.kind != "file":
-        what = _("standard input") if original.source == "-" else f"{original.source} ({original.kind})"
-        words = _("was read from {what}, which cannot be read again; name a copy with --source")
-        return Location(None, words.format(what=what), missing=True)
+        return Location(None, _why_gone(original), missing=True)
     source = Path(as_path(original.source))
     for path in (source, session.parent / source, session.parent / source.name):
         if path.is_file():
             return Location(path, "")
     words = _("{path}: no such file; give its current path with --source")
     return Location(None, words.format(path=original.source), missing=True)
+
+
+def _why_gone(original: OriginalFile) -> str:
+    """Why an input that was no file, or is none any more, cannot be read."""
+    if original.kind == REMOVED:
+        words = _("{path}: made room for later files of the recording; name a copy with --source")
+        return words.format(path=original.source)
+    what = _("standard input") if original.source == "-" else f"{original.source} ({original.kind})"
+    return _("was read from {what}, which cannot be read again; name a copy with --source").format(what=what)
 
 
 def stored_as(session: "Session", path: Path) -> tuple[int, int | None]:

@@ -31,15 +31,20 @@ class Alerting:
         self._delivery = Delivery(plan.targets, session) if plan.targets and plan.definitions else None
         self._alerts: Alerts | None = None
 
-    @property
-    def alerts(self) -> Alerts:
-        """The engine, for the writer; the first call reads the baseline. Raises `SessionError` if it cannot be read."""
+    def prepare(self) -> None:
+        """Read the baseline, before the session is opened. Raises `SessionError` if it cannot be read."""
         if self._alerts is None:
             known = {}
             if self._plan.baseline is not None and any(each.new for each in self._plan.definitions):
                 with open_session(self._plan.baseline) as baseline:
                     known = baseline_keys(self._plan.definitions, baseline)
             self._alerts = Alerts(self._plan.definitions, known, self._raised)
+
+    @property
+    def alerts(self) -> Alerts:
+        """The engine, for the writer."""
+        self.prepare()
+        assert self._alerts is not None
         return self._alerts
 
     def _raised(self, raised: Raised) -> None:

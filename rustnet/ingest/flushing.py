@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rustnet.ingest.options import Options
+from rustnet.ingest.stop import StopToken
+from rustnet.probe.newfile import session_files
 from rustnet.store.items import OnFlush
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
     from rustnet.enrich.lookup import Lookup
     from rustnet.ingest.alerting import Alerting
+    from rustnet.ingest.exports import Exports
 
 
 def live_work(lookup: "Lookup | None", alerting: "Alerting | None", others: Sequence[OnFlush] = ()) -> OnFlush:
@@ -26,6 +29,18 @@ def live_work(lookup: "Lookup | None", alerting: "Alerting | None", others: Sequ
             work(con, capture_id)
 
     return run
+
+
+def exports_of(
+    options: Options, paths: Sequence[str], session: str, stop: StopToken, *, live: bool
+) -> "Exports | None":
+    """Open what is written beside the session, if anything is."""
+    if not options.recordings and options.json_log is None:
+        return None
+    from rustnet.ingest.exports import open_exports  # noqa: PLC0415 - rarely needed
+
+    inputs = [*([] if live else paths), *session_files(session)]
+    return open_exports(options, session, inputs, stop.new_log, live=live)
 
 
 def alerting(options: Options, session: str) -> "Alerting | None":

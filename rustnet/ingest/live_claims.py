@@ -12,8 +12,9 @@ import numpy as np
 
 from rustnet.attribute.formats.rustnet_sidecar import RustnetSidecar
 from rustnet.attribute.formats.sidecar_blocks import Blocks
+from rustnet.attribute.live_coverage import LiveCoverage
 from rustnet.attribute.live_match import LiveMatch
-from rustnet.attribute.match import OwnershipReport, count_flows, store_faults
+from rustnet.attribute.match import OwnershipReport, anomaly, count_flows, store_faults
 from rustnet.attribute.observation import Column
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ _CLOSED = re.compile(rb'[{,]"(?:closed|released)_before":')
 class LiveClaims:
     """Takes lines of the probe at any time, and turns them into claims and owners at each flush."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], int] = time.time_ns) -> None:
+        self._clock, self._wall = clock, wall
         self._lock = threading.Lock()
         self._lines: deque[bytes] = deque()
         self._waiting = 0
@@ -47,20 +48,28 @@ class LiveClaims:
         """Lines whose claims could not be stored."""
         self._reader = RustnetSidecar(Path(ORIGIN))
         self._blocks = Blocks(self._reader)
+        self.coverage = LiveCoverage()
+        """How much of the present capture has an owner."""
         self._matches: dict[int, LiveMatch] = {}
+        self._ended = False
+        """The probe has ended: no line continues another."""
         self._interrupted = False
         """The previous step failed, and what it had done was taken back."""
 
     def add(self, lines: Iterable[bytes]) -> None:
         """Take complete lines, from any thread."""
         with self._lock:
-            for line in lines:
-                line = line.rstrip(b"\n").replace(b"\n", b" ") + b"\n"
+            for given in lines:
+                line = given.rstrip(b"\n").replace(b"\n", b" ") + b"\n"
                 if self._waiting + len(line) > WAITING_BYTES:
                     self.dropped += 1
                     continue
                 self._lines.append(line)
                 self._waiting += len(line)
+
+    def probe_ended(self) -> None:
+        """From the next flush on, what was open is held until it was last seen: nobody watches it any more."""
+        self._ended = True
 
     def __call__(self, con: "DuckDBPyConnection", capture_id: int) -> None:
         """Store what has been stated since the previous flush, within that of a capture."""
@@ -73,6 +82,12 @@ class LiveClaims:
         self._step(con, capture_id, final=True)
         match, faults = self._matches.pop(capture_id), self._reader.faults
         store_faults(con, capture_id, ORIGIN, faults)
+        for kind, detail, count in (
+            ("probe_lines_lost", "lines of the probe that could not be stored", self.dropped + self.lost),
+            ("probe_lines_left_out", "sockets of the probe that were too many to be kept", match.left_out),
+        ):
+            if count:
+                anomaly(con, capture_id, kind, [detail], count)
         report = OwnershipReport(
             sidecars=1,
             of_owners=int(match.has_sources),
@@ -97,14 +112,16 @@ class LiveClaims:
             if self._interrupted:
                 match.recover()
                 self._interrupted = False
-            match.step(self._blocks.read(data), closed, self._clock(), final=final)
+            match.step(self._blocks.read(data), closed, self._clock(), self._wall(), ended=self._ended, final=final)
+            self._ended = False
+            self.coverage = match.coverage
         except BaseException:
             self._interrupted = True
-            self.lost += len(closed)
+            self.lost += data.count(b"\n")
             raise
 
     def _take(self) -> tuple[bytes, Column]:
-        """Take the lines that wait, up to `STEP_LINES`; also the numbers of those after which none of its kind comes."""
+        """Take the lines that wait, up to `STEP_LINES`, and the numbers of those that no later line continues."""
         with self._lock:
             lines = [self._lines.popleft() for _ in range(min(STEP_LINES, len(self._lines)))]
             self._waiting -= sum(map(len, lines))

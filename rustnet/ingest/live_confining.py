@@ -4,11 +4,20 @@ import json
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from rustnet.sandbox import UNAVAILABLE, Layer, unconfined
-from rustnet.sandbox.live import confine_probe, confine_writer, drop_privileges
+from rustnet.i18n import _
+from rustnet.ingest.confining import require_all, rows
+from rustnet.ingest.report import Report
+from rustnet.sandbox import UNAVAILABLE, Layer, lacking, unconfined
+from rustnet.sandbox.live import ROOT_STAYS, confine_probe, confine_writer, drop_privileges
 from rustnet.sandbox.users import User, chosen_user
+from rustnet.store.tables import Confinement
+
+Sandbox = Literal["on", "off", "strict"]
+Keys = dict[str, Any]
+Confine = Callable[[], list[Keys]]
+Started = TypeVar("Started")
 
 WRITER, PROBE = "writer", "probe"
 """Names of processes in the table ``confinement``."""
@@ -24,12 +33,14 @@ class Confining:
     holds the session, once the process that parses has been started.
     """
 
-    sandbox: Literal["on", "off", "strict"] = "on"
+    sandbox: Sandbox = "on"
     drop_user: bool = True
     drop_to: str | None = None
     """Name or number of the user; None: who called the program."""
     groups: tuple[int, ...] = ()
     """Further groups that are kept."""
+    scratch: str | None = None
+    """Directory of a temporary session, which the process that holds it removes."""
     user: User | None = None
     dropped: list[Layer] = field(default_factory=list)
     layers: dict[str, list[Layer]] = field(default_factory=dict)
@@ -38,11 +49,11 @@ class Confining:
     def __post_init__(self) -> None:
         self.user = chosen_user(self.drop_to)
 
-    def start(self, start: "Callable[[Callable[[], list[dict[str, Any]]]], Any]") -> Any:
+    def start(self, start: Callable[[Confine], Started]) -> Started:
         """Start a probe by a function that calls its argument in it, and learn what confines it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
-        def confine() -> list[dict[str, Any]]:
+        def confine() -> list[Keys]:
             ours.close()
             layers = confine_probe(sandbox=self.sandbox != "off")
             theirs.send(json.dumps([[layer.name, layer.state, layer.detail] for layer in layers]).encode())
@@ -63,8 +74,26 @@ class Confining:
             self.user, groups=self.groups, drop_user=self.drop_user, sandbox=self.sandbox != "off"
         )
 
-    def writer(self, outputs: Sequence[str], readable: Sequence[str] = (), scratch: str | None = None) -> None:
-        """Confine this process, which may write beside ``outputs`` from here on. Raises `RustnetError`."""
-        self.layers[WRITER] = confine_writer(
-            outputs, self.dropped, readable=readable, scratch=scratch, sandbox=self.sandbox != "off"
+    def writer(self, outputs: Sequence[str], readable: Sequence[str]) -> None:
+        """Confine this process: it writes in the directories of ``outputs`` only. Raises `RustnetError`."""
+        layers = self.layers[WRITER] = confine_writer(
+            outputs, self.dropped, readable=readable, scratch=self.scratch, sandbox=self.sandbox != "off"
         )
+        if self.sandbox == "strict":
+            require_all([*layers, *lacking(self.layers.get(PROBE, []))])
+
+    def rows(self, capture_id: int) -> list[Confinement]:
+        """Rows of a capture about these processes."""
+        return [row for name, layers in self.layers.items() for row in rows(capture_id, layers, name)]
+
+    def note(self, report: Report) -> None:
+        """Add sentences to the report about what is wanting, and if root was kept although nobody asked for that."""
+        for layers in self.layers.values():
+            missing = lacking(layers)
+            if missing:
+                template = _("the sandbox of the process {process} lacks {layers} ({reason}); rustnet doctor has more")
+                names = ", ".join(layer.name for layer in missing)
+                process = next(name for name, each in self.layers.items() if each is layers)
+                report.notes.append(template.format(process=process, layers=names, reason=missing[0].detail))
+        if any(layer.detail == ROOT_STAYS for layer in self.layers.get(WRITER, [])):
+            report.notes.append(_("the session was written by root: nobody called this by sudo; see --drop-to"))

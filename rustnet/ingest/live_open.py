@@ -2,7 +2,8 @@
 
 import errno
 import os
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -10,14 +11,19 @@ from rustnet.errors import RustnetError
 from rustnet.i18n import _
 from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_run import Rings
-from rustnet.probe.live import OpenError, Request, start_probe
+from rustnet.probe.helper import SOCKET
+from rustnet.probe.live import OpenError, Probe, Request, start_probe
 from rustnet.probe.ring_socket import RING_BYTES, hardware_type, link_type, ring_bytes
+from rustnet.sandbox.grants import lacking_to_capture
 from rustnet.sandbox.users import is_root
 from rustnet.sources.bpf import compile_filters
+from rustnet.sources.helper_client import request_rings
 from rustnet.sources.interfaces import ANY, resolve
 
 EXPECTED = 8
 """Interfaces among which the memory of rings is divided at least where all are captured: more may appear."""
+
+UNPRIVILEGED = (errno.EPERM, errno.EACCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,8 @@ class LiveOptions:
     ring_bytes: int = RING_BYTES
     """Size of each interface's ring; less where all interfaces are captured and these are many."""
     promiscuous: bool = False
-    processes: bool = True
-    """Record which process owns which flow."""
+    attribution: Literal["auto", "sock_diag", "none"] = "auto"
+    """How to learn which process owns which flow; ``auto``: by eBPF, else by sock_diag."""
     full_command_lines: bool = False
     """Do not hide what looks like a secret in command lines."""
     sandbox: Literal["on", "off", "strict"] = "on"
@@ -43,10 +49,14 @@ class LiveOptions:
     """Whether to become another user than root once the rings are open."""
     drop_to: str | None = None
     """Name or number of that user; None: who called sudo."""
+    groups: tuple[int, ...] = ()
+    """Further groups that are kept."""
+    helper: str = SOCKET
+    """Socket of the helper, which is asked without the privilege to capture."""
 
 
 def open_live(options: LiveOptions) -> Rings:
-    """Open the rings, with a probe that goes on; needs the privilege to capture.
+    """Open the rings, with a probe that goes on; needs the privilege to capture, or a helper that has it.
 
     Raises `UsageError` for unknown interfaces or a wrong filter, `RustnetError` without the privilege.
     """
@@ -58,23 +68,43 @@ def open_live(options: LiveOptions) -> Rings:
     size = options.ring_bytes
     if choice.everything:
         size = min(size, ring_bytes(max(len(names), EXPECTED)))
-    confining = Confining(options.sandbox, options.drop_user, options.drop_to)
+    confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
     request = Request(
         tuple(names),
         programs,
         options.snaplen,
         size,
         options.promiscuous,
-        options.processes,
+        options.attribution,
         options.full_command_lines,
         everything=choice.everything,
     )
+    notes = [words.sentence(_) for words in choice.notes]
     try:
         probe = confining.start(partial(start_probe, request))
     except OpenError as error:
-        raise refused(error) from None
+        if error.number not in UNPRIVILEGED or not os.path.lexists(options.helper):
+            raise refused(error) from None
+        probe = open_by_helper(request, confining, options.helper)
+        words = _("{path}: the helper opened the rings; only owners among this user's processes can be known")
+        notes.append(words.format(path=options.helper))
     name = ANY if choice.everything else ",".join(choice.names)
-    return Rings(name, tuple(probe.rings), probe, confining, [words.sentence(_) for words in choice.notes])
+    return Rings(name, tuple(probe.rings), probe, confining, notes)
+
+
+def open_by_helper(request: Request, confining: Confining, path: str) -> Probe:
+    """Start a probe without privileges, and let the helper open the rings. Raises `RustnetError`."""
+    names, programs = request.interfaces, request.programs
+    by_interface = {name: programs[link_type(hardware_type(name))] for name in names} if programs else {}
+    probe = confining.start(partial(start_probe, replace(request, opened=True)))
+    try:
+        rings = request_rings(names, request.snaplen, request.ring_bytes, by_interface, request.promiscuous, path)
+    except BaseException:
+        probe.close()
+        os.waitpid(probe.pid, 0)
+        raise
+    probe.rings = list(zip(*rings, strict=True))
+    return probe
 
 
 def own_folder(folder: str, rings: Rings) -> None:
@@ -86,10 +116,13 @@ def own_folder(folder: str, rings: Rings) -> None:
 
 def refused(error: OpenError) -> RustnetError:
     """Why a ring could not be opened."""
-    if error.number in (errno.EPERM, errno.EACCES):
+    lack = lacking_to_capture(sys.argv[1:]) if error.number in UNPRIVILEGED else None
+    if lack is not None:
         return RustnetError(
-            "capturing on {interface} needs the privilege CAP_NET_RAW; start rustnet live with sudo",
+            "cannot capture on {interface}: {why}; this grants it: {command}",
             interface=error.interface,
+            why=lack.why,
+            command=lack.command,
         )
     return RustnetError(
         "cannot capture on {interface}: {reason}", interface=error.interface, reason=os.strerror(error.number)

@@ -54,6 +54,12 @@ class Options:
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
     recordings: tuple[Recording, ...] = ()
     """Files that the packets are written to; rows of live packets name those of the first."""
+    json_log: str | None = None
+    """File that the events of connections are appended to."""
+    replace: bool = False
+    """Files with the names of ``recordings`` are replaced."""
+    group: int | None = None
+    """Group that may read what is written beside the session."""
     alerts: "AlertPlan | None" = None
     """What is raised at the end, and while a paced capture is read."""
     answer_at_once: bool = False

@@ -242,7 +242,7 @@ class LocalParser:
         try:
             recorder = None
             if self.segments is not None and options.recordings:
-                recorder = Recorder(options.recordings, self.segments, source)
+                recorder = Recorder(options.recordings, self.segments, source, self.stop.new_segment)
             return CaptureIngest(outlet, source, capture, analysis, self.stop, options.cadence, recorder).run()
         finally:
             source.close()

@@ -80,8 +80,8 @@ FORBIDDEN = N_(
 SILENT = N_("{path}: the process that parses it did not stop in time; the session contains what it had passed on")
 OPENED = {"open": (2,), "add": (2,), "peek": (0, 6)}
 """Number of values in the answers to commands."""
-SEGMENTS = (["next segment"], ["segment ended"])
-"""Messages about the files of recordings."""
+SEGMENTS = {"next segment": 5, "segment ended": 4}
+"""Messages about the files of recordings, and their number of values."""
 OTHER_FORM = N_("the parsing process sent a message of another form")
 
 
@@ -218,7 +218,7 @@ class ParserProcess:
                 if following is not None and isinstance(message, list) and message[:1] == ["next file"]:
                     self._next_file(following, message)
                     continue
-                if self.segments is not None and isinstance(message, list) and message[:1] in SEGMENTS:
+                if self.segments is not None and _kind(message) in SEGMENTS:
                     self._segment(self.segments, message)
                     continue
                 outcome = received.take(*_sequence(message), block=block)
@@ -243,15 +243,16 @@ class ParserProcess:
 
     def _segment(self, segments: Segments, message: list[Any]) -> None:
         """Answer the question for the next file of a recording, or note that there is none."""
-        if len(message) != 4:
+        if len(message) != SEGMENTS[message[0]]:
             raise TransportError(OTHER_FORM)
         kind, number, *values = message
         if kind == "segment ended":
             segments.end(_number(number), _ended(values[0]), _text(values[1]))
             return
-        ts, ended = values
+        which, ts, packet = map(_number, (number, *values[:2]))
+        ended = None if values[2] is None else _ended(values[2])
         try:
-            file = segments.next(_number(number), _number(ts), None if ended is None else _ended(ended))
+            file = segments.next(which, ts, packet, ended)
         except RustnetError as error:
             self._command(["no segment", str(error)])
         else:
@@ -408,6 +409,11 @@ class _Received:
         "rows": _rows, "open flows": _open_flows, "flush": _flush, "progress": _progress, "spill": _spill,
         "statements": _statements, "statement sets": _statement_sets, FAILED: _failure, "error": _error, "end": _end,
     }  # fmt: skip
+
+
+def _kind(message: Any) -> str:
+    """Kind of a message; empty for one of another form."""
+    return message[0] if isinstance(message, list) and message and isinstance(message[0], str) else ""
 
 
 def _ended(values: Any) -> Ended:

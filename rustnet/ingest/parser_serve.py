@@ -191,9 +191,9 @@ class AskedSegments:
         self._commands = commands
         self._sender = sender
 
-    def next(self, recording: int, ts: int, ended: Ended | None) -> FileIO:
+    def next(self, recording: int, ts: int, packet: int, ended: Ended | None) -> FileIO:
         """Ask for the next segment."""
-        self._sender.send(dumps(["next segment", recording, ts, None if ended is None else [*astuple(ended)]]))
+        self._sender.send(dumps(["next segment", recording, ts, packet, None if ended is None else [*astuple(ended)]]))
         command, files = self._commands.next()
         if command[0] != "segment":
             raise InputError("{sentence}", sentence=command[1])

@@ -28,7 +28,8 @@ class ProbeChannel:
     """Receives from a probe until it ends or `close` is called.
 
     ``connections`` gets lines of connections as they came, ``records`` those that ``record`` names, ``ring`` a ring of
-    an interface that has appeared, which it takes over; all on the channel's thread.
+    an interface that has appeared, which it takes over; ``ended`` is called if the probe ends before `close`; all on
+    the channel's thread.
     """
 
     def __init__(
@@ -37,13 +38,14 @@ class ProbeChannel:
         connections: Callable[[list[bytes]], None],
         records: Callable[[Line], None],
         ring: Callable[[int, RingInterface], None],
+        ended: Callable[[], None],
     ) -> None:
         self.probe = probe
         self.invalid = 0
         """Lines that were not JSON objects, or too long."""
         self.ended = False
         """The probe has ended, or closed the channel."""
-        self._connections, self._records, self._ring = connections, records, ring
+        self._connections, self._records, self._ring, self._ended = connections, records, ring, ended
         self._rest = b""
         self._skipping = False
         """The rest of a line that is too long comes."""
@@ -53,9 +55,9 @@ class ProbeChannel:
 
     def close(self) -> None:
         """Let the probe end; takes the lines that it still sends."""
+        self._closing.set()
         with contextlib.suppress(OSError):
             self.probe.control.shutdown(socket.SHUT_WR)
-        self._closing.set()
         self._thread.join()
         self.probe.close()
 
@@ -70,6 +72,8 @@ class ProbeChannel:
                 poll.unregister(control)
             if lines in ready:
                 self._take_lines()
+        if not self._closing.is_set():
+            self._ended()
 
     def _take_ring(self) -> bool:
         """Take a ring; returns False at the end."""
@@ -120,4 +124,6 @@ class ProbeChannel:
         if not isinstance(values, dict) or not isinstance(values.get("record"), str):
             connections.append(line)  # a connection whose text contains that word
             return
+        if values.get("protocol") == "META":  # about the recording: as in a sidecar
+            connections.append(line)
         self._records(values)

@@ -7,6 +7,7 @@ what a parser fails at is in the file. A full disk ends the recording, never the
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from io import FileIO
 
 import numpy as np
@@ -17,6 +18,7 @@ from rustnet.export.packing import FULL, LINK, NEXT_SEGMENT, TIME, Packer
 from rustnet.export.pcap import PcapWriter
 from rustnet.export.pcapng import PcapngWriter
 from rustnet.ingest.recording import MOST_SEGMENTS, SECOND, Ended, Recording, Segments, several_link_types
+from rustnet.ingest.stop import SharedFlag
 from rustnet.sources.frames import Damage, Frames, Interface, Source, zeros
 
 MOST_DESCRIPTIONS = 4096
@@ -27,12 +29,17 @@ OUTSIDE = "a packet's time is outside of what the format can hold"
 class Recorder:
     """The recordings of one capture. Rows of live packets name the file and the offset of the first recording."""
 
-    def __init__(self, recordings: Sequence[Recording], segments: Segments, source: Source) -> None:
+    def __init__(
+        self, recordings: Sequence[Recording], segments: Segments, source: Source, due: SharedFlag | None = None
+    ) -> None:
+        self._due = due or SharedFlag()
         live = source.info.kind == "live"
         self._outputs = [_Output(i, each, segments, source, live and not i) for i, each in enumerate(recordings)]
 
     def record(self, frames: Frames) -> None:
         """Write a batch of packets."""
+        if self._due.take():
+            self.rotate()
         for output in self._outputs:
             if not output.ended:
                 output.record(frames)
@@ -62,7 +69,8 @@ class _Output:
         self.places = places
         self.live = source.info.kind == "live"
         self.pcapng = recording.format == "pcapng"
-        self.packer = Packer(self.pcapng, places, recording.rotate_bytes, recording.rotate_seconds * SECOND)
+        most_ns = recording.rotate_seconds * SECOND
+        self.packer = Packer(self.pcapng, places, recording.rotate_bytes, most_ns, rooms=places and self.pcapng)
         self.file: FileIO | None = None
         self.index = -1
         """Number of the open segment, from 0."""
@@ -143,7 +151,7 @@ class _Output:
                 return False
             ended = self._ended()
         try:
-            self.file = self.segments.next(self.number, frames.ts[i], ended)
+            self.file = self.segments.next(self.number, frames.ts[i], frames.first_number + i, ended)
         except RustnetError as error:
             self._fail(frames, i, str(error), opened=False)
             return False
@@ -180,7 +188,7 @@ class _Output:
         self._tables()
 
     def _describe(self, number: int, interface: Interface) -> None:
-        PcapngWriter(stream := io.BytesIO()).describe(interface)
+        PcapngWriter(stream := io.BytesIO()).describe(replace(interface, filter=self.recording.filter))
         self.known[number, interface.link_type] = len(self.known)
         self.packer.put(stream.getvalue())
 

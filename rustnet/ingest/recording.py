@@ -40,6 +40,8 @@ class Recording:
     """Number of segments that are kept, the latest ones; 0: all."""
     sidecar: bool = False
     """A sidecar with the owners is written next to each file."""
+    filter: str = ""
+    """Expression of the capture filter, which pcapng states."""
     system: str = field(default_factory=_system)
 
     @property
@@ -64,8 +66,8 @@ class Ended:
 class Segments(Protocol):
     """Opens the files of the recordings of a run."""
 
-    def next(self, recording: int, ts: int, ended: Ended | None) -> FileIO:
-        """Open the next segment, which begins with a packet of time ``ts``; ``ended`` is the previous one.
+    def next(self, recording: int, ts: int, packet: int, ended: Ended | None) -> FileIO:
+        """Open the next segment, which begins with the packet of this time and number; ``ended`` is the previous one.
 
         Raises `RustnetError`.
         """

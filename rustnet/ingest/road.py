@@ -19,10 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet import __version__
-from rustnet.attribute.formats.input_file import stopped_by
-from rustnet.attribute.packet_statements import drop_table
-from rustnet.derive.passes import Evidence, Pass, Span
-from rustnet.derive.passes import Outcome as PassOutcome
+from rustnet.derive.passes import Span
 from rustnet.dissect import registry
 from rustnet.errors import InputError, StoppedError, UsageError
 from rustnet.filenames import as_text
@@ -32,7 +29,8 @@ from rustnet.ingest.capture import SEVERAL, Outcome
 from rustnet.ingest.confining import NOT_WANTED, require_all
 from rustnet.ingest.earlier import EarlierFile, earlier_files, earlier_of, same_file
 from rustnet.ingest.enriching import enrichment, lookup_ahead
-from rustnet.ingest.flushing import alerting, live_work
+from rustnet.ingest.finishing import match_owners, store_and_name
+from rustnet.ingest.flushing import alerting, exports_of, live_work
 from rustnet.ingest.inputs import OpenInput
 from rustnet.ingest.joining import Beginning, Entry, Queue
 from rustnet.ingest.malloc import return_large_blocks
@@ -41,7 +39,6 @@ from rustnet.ingest.outlet import WriterOutlet
 from rustnet.ingest.parser import Following, LocalParser, Parser, ParserFailedError
 from rustnet.ingest.partial import PartialCapture, partial_captures, replace_partial
 from rustnet.ingest.report import CaptureReport, Progress, Report
-from rustnet.ingest.segments import SegmentFiles
 from rustnet.ingest.serving import Serving
 from rustnet.ingest.stop import StopToken
 from rustnet.sandbox import OFF, UNAVAILABLE, unconfined
@@ -50,11 +47,10 @@ from rustnet.sources.hashing import ELSEWHERE
 from rustnet.sources.merged import MOST_FILES
 from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
-from rustnet.store.finish import NamedWork
 from rustnet.store.items import Closing, OnFlush
 from rustnet.store.removal import clear_missing_flows
 from rustnet.store.session import reading_cursor
-from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement, FlowRow, Name
+from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -62,14 +58,12 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from rustnet.ingest.exports import Exports
     from rustnet.query.session import Session
 
 _STORED_FILES = """
 SELECT file, min(number), count(*), epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets WHERE capture_id = ?
 GROUP BY file ORDER BY file"""
-
-LATE = 0.4
-"""Seconds that matching of owners may take after the run was stopped."""
 
 
 def ingest(
@@ -95,6 +89,7 @@ def ingest(
     return_large_blocks()
     run = Run(paths, session, options, progress, stop or StopToken())
     try:
+        run.open_exports()
         run.captures()
         run.passes(ask)
     finally:
@@ -144,6 +139,9 @@ def _why_in_this_process(options: Options) -> str | None:
 class Run:
     """One ingest run: its inputs, its parser and its writer, which is opened for the first input that is a capture."""
 
+    live = False
+    """Its inputs are interfaces, not files."""
+
     def __init__(
         self,
         paths: Sequence[str],
@@ -160,9 +158,8 @@ class Run:
         self.report = Report(session)
         self.alerting = alerting(options, session)  # before the process that parses, which is not to have its socket
         self.lookup = lookup_ahead(options)
-        self.segments = SegmentFiles(options.recordings, [*paths, session]) if options.recordings else None
         self.parser = start_parser(options, stop)  # before the writer's thread
-        self.parser.segments = self.segments
+        self.exports: Exports | None = None
         self.writer: Writer | None = None
         self.tables: set[str] = set()
         """Names of the tables with new rows."""
@@ -170,6 +167,11 @@ class Run:
         """The files of the capture that is being read."""
         self.earlier: list[EarlierFile] = []
         self.partials: list[PartialCapture] = []
+
+    def open_exports(self) -> None:
+        """Open what is written beside the session, with the rights that this process has by now."""
+        self.exports = exports_of(self.options, self.paths, self.session, self.stop, live=self.live)
+        self.parser.segments = None if self.exports is None else self.exports.segments
 
     def captures(self) -> None:
         """Ingest the inputs one after another; those that are one capture together."""
@@ -280,6 +282,8 @@ class Run:
         self.opened = []
 
     def _open_writer(self) -> Writer:
+        if self.alerting is not None:
+            self.alerting.prepare()
         return Writer(
             self.session,
             registry.tables(),
@@ -290,16 +294,15 @@ class Run:
 
     def _on_flush(self) -> OnFlush | None:
         """What is done at each flush."""
-        return None if self.options.speed is None else live_work(self.lookup, self.alerting)
+        return None if self.options.speed is None else live_work(self.lookup, self.alerting, self._more_work())
+
+    def _more_work(self) -> list[OnFlush]:
+        return [] if self.exports is None else [self.exports]
 
     def _opened(self, con: "duckdb.DuckDBPyConnection") -> Closing:
         """Answer readers, and let alerts be checked, of the session that is open."""
         serving = Serving(self.session, con, at_once=self.options.answer_at_once)
         return serving if self.alerting is None else self.alerting.served(serving)
-
-    def _confinement(self, capture_id: int) -> list[Confinement]:
-        """What confines the processes of the run."""
-        return confining.rows(capture_id, self.parser.layers)
 
     def _capture(self, writer: Writer, row: Capture, flow_id: int, index: int, following: Following | None) -> Outcome:
         """Ingest one capture."""
@@ -309,7 +312,7 @@ class Run:
         writer.begin_capture(row)
         if not self.options.cadence.begin_seconds:
             writer.commit()
-        outlet = WriterOutlet(writer, row.capture_id, self._reporter(row, index))
+        outlet = self._outlet(writer, row, index)
         confining.note(self.report, self.parser.layers, self.options.sandbox == "strict")
         outlet.put([Records(Confinement, self._confinement(row.capture_id))], last=True)
         try:
@@ -327,6 +330,14 @@ class Run:
             writer.execute_pass("ownership", outcome.statements.store, row.capture_id)
             self.report.packet_claims[row.capture_id] = outcome.statements
         return outcome
+
+    def _confinement(self, capture_id: int) -> list[Confinement]:
+        """Rows about what confines the processes that meet the bytes of a capture."""
+        return confining.rows(capture_id, self.parser.layers)
+
+    def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
+        """Where the rows of a capture go."""
+        return WriterOutlet(writer, row.capture_id, self._reporter(row, index))
 
     def _finish_files(self, outlet: WriterOutlet, outcome: Outcome) -> None:
         """Set the hashes that other processes computed, and store the rows of a capture's files."""
@@ -401,13 +412,15 @@ class Run:
         """Store the last rows, run the passes, and call ``ask`` with a reader of the session."""
         if self.writer is None:
             return
-        _finish(self.writer, self.report, self.tables, enrichment(self.report, self.options, self.lookup))
+        store_and_name(self.writer, self.report, self.tables, enrichment(self.report, self.options, self.lookup))
         if len(self.paths) > 1 or not self.writer.is_new:
             from rustnet.derive.copies import COPIES, mark_copies  # noqa: PLC0415 - only for several captures
 
             span = Span(tuple(capture.capture_id for capture in self.report.captures))
             self.writer.execute_pass(COPIES.name, partial(mark_copies, span=span))
         self._attribute(self.writer)
+        if self.exports is not None:
+            self.report.not_stored += self.exports.end(self.writer, self.report.captures)
         if self.alerting is not None and self.report.captures:
             numbers = [capture.capture_id for capture in self.report.captures]
             self.alerting.finish(self.writer, numbers, self.stop.is_set)
@@ -416,7 +429,7 @@ class Run:
 
     def _attribute(self, writer: Writer) -> None:
         """Match what names owners with the flows."""
-        _attribute(writer, self.report, self.options, self.stop)
+        match_owners(writer, self.report, self.options, self.stop)
 
     def _already_ingested(self, files: Sequence[OpenInput]) -> bool:
         """Whether all of these files are in the session already; one is hashed only if one of its size is."""
@@ -440,8 +453,8 @@ class Run:
         try:
             self._close_opened()
             self.parser.close()
-            if self.segments is not None:
-                self.segments.close()
+            if self.exports is not None:
+                self.exports.close()
         finally:
             try:
                 if self.writer is not None:
@@ -465,69 +478,3 @@ def add_known(file: CaptureFile, opened: OpenInput, index: int) -> CaptureFile:
     file.file, file.source, file.head_sha256 = index, own.source, own.head_sha256
     file.kind = own.kind or file.kind
     return file
-
-
-def _finish(writer: Writer, report: Report, tables: set[str], enrichment: NamedWork) -> None:
-    """Store the last rows, and run the passes that need no evidence of owners."""
-    captures = tuple(capture.capture_id for capture in report.captures)
-    if not captures:
-        return
-    from rustnet.derive.continuations import name_all  # noqa: PLC0415 - only where there are captures
-    from rustnet.derive.hosts import discover  # noqa: PLC0415
-    from rustnet.derive.relations import relate  # noqa: PLC0415
-
-    span = Span(captures)
-    names = partial(name_all, span=span, expected=sum(capture.flows for capture in report.captures))
-    relations, hosts = (partial(work, span=span, tables=tables) for work in (relate, discover))
-    writer.finish([("names", names), enrichment], [("relations", relations), ("hosts", hosts)], (FlowRow, Name))
-
-
-def _pass(
-    each: Pass, con: "duckdb.DuckDBPyConnection", span: Span, evidence: Evidence, stopped: Callable[[], bool]
-) -> PassOutcome:
-    """Run one pass on the writer's connection."""
-    with stopped_by(stopped):
-        return each.run(con, span, evidence)
-
-
-def stopped_late(stop: StopToken, seconds: float) -> Callable[[], bool]:
-    """Whether a run that was stopped has continued for so many seconds since, and since this call."""
-    since: list[float] = []
-
-    def late() -> bool:
-        if stop.is_set() and not since:
-            since.append(time.monotonic())
-        return bool(since) and time.monotonic() - since[0] >= seconds
-
-    return late
-
-
-def _attribute(writer: Writer, report: Report, options: Options, stop: StopToken) -> None:
-    """Match the claims of sidecars and packets with the flows of every capture of this run."""
-    from rustnet.derive.ownership import OWNERSHIP, sidecar_files  # noqa: PLC0415 - only where there are captures
-
-    evidence = Evidence(
-        tuple(map(Path, options.sidecars)),
-        options.sidecar_format,
-        options.discover,
-        options.sidecar_offset,
-        report.packet_claims,
-    )
-    for capture in report.captures:
-        if not sidecar_files(capture.source, evidence) and capture.capture_id not in report.packet_claims:
-            continue
-        late = stopped_late(stop, LATE)
-        work = partial(_pass, OWNERSHIP, span=Span((capture.capture_id,)), evidence=evidence, stopped=late)
-        try:
-            outcome: PassOutcome | None = writer.execute_pass(OWNERSHIP.name, work, capture.capture_id, late)
-        except StoppedError:
-            report.interrupted = True
-            words = _("interrupted before owners were matched; `rustnet refresh {session} ownership` matches them")
-            report.not_stored.append(words.format(session=report.session))
-            break
-        if outcome is None:
-            continue
-        report.failed += [("sidecar", sentence) for sentence in outcome.failures]
-        report.sidecars += outcome.notes
-    report.packet_claims.clear()
-    writer.execute(drop_table)

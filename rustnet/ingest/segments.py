@@ -4,14 +4,15 @@ import contextlib
 import hashlib
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rustnet.errors import InputError, RustnetError, UsageError
+from rustnet.export.originals import REMOVED
 from rustnet.filenames import as_text
 from rustnet.ingest.recording import MOST_SEGMENTS, SECOND, Ended, Recording
 from rustnet.probe.newfile import FOR_GROUP, NO_FOLLOW, PRIVATE, NewFile, RefusedError, is_stream, named_descriptor
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 SIDECAR = ".connections.jsonl"
 """Ending that a sidecar's name has beyond that of its capture."""
-REMOVED = "removed"
-"""Kind of a segment that made room for later ones."""
 OPEN_FILES = 2
 """Segments of a recording whose descriptor is kept: the one that is written, and the one before."""
 
@@ -45,12 +44,17 @@ class Segment:
     """Device and inode."""
     descriptor: int
     """Open for writing; -1 if it is not any more."""
+    first_packet: int | None = None
     ended: Ended | None = None
+    whole: bool = True
+    """The recording did not end before its time in it."""
     removed: bool = False
     head: str | None = None
     """SHA-256 of its beginning, once it has ended."""
-    described: bool = False
-    """Its sidecar was written after its last packet was stored."""
+
+    def exists(self) -> bool:
+        """Whether its name still leads to the file that was created with it."""
+        return _is_same(self.path, self.identity)
 
 
 class SegmentFiles:
@@ -87,6 +91,9 @@ class SegmentFiles:
         folder = Path(path).absolute().parent
         if not folder.is_dir():
             raise UsageError("{path}: directory {folder} does not exist", path=path, folder=folder)
+        sidecar = path + SIDECAR
+        if recording.sidecar and not recording.rotates and os.path.lexists(sidecar) and not self.force:
+            raise UsageError("{path}: exists; choose another file, or give --force", path=sidecar)
 
     def _open_single(self, path: str) -> int:
         """Create a file with a name that was given."""
@@ -102,6 +109,18 @@ class SegmentFiles:
         except OSError as error:
             raise _unwritable(path, error) from None
         return file.descriptor
+
+    @contextlib.contextmanager
+    def new_file(self, path: str) -> Iterator[TextIO]:
+        """Write a text file next to a recording, which gets its name once it is complete."""
+        file = NewFile(path, self.inputs, self.force, self.group)
+        try:
+            with open(file.descriptor, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123 -- a descriptor
+                yield stream
+                stream.flush()
+                file.publish()
+        finally:
+            file.discard()
 
     def _open_segment(self, path: str) -> int:
         """Create a file with a name that is made up."""
@@ -125,7 +144,7 @@ class SegmentFiles:
 
     # ---- what the recorder asks for ------------------------------------------------------------------------------
 
-    def next(self, recording: int, ts: int, ended: Ended | None) -> FileIO:
+    def next(self, recording: int, ts: int, packet: int, ended: Ended | None) -> FileIO:
         """Open the next segment of a recording."""
         if not 0 <= recording < len(self.recordings):
             raise InputError("there is no such recording")
@@ -142,13 +161,17 @@ class SegmentFiles:
             path = segment_name(what.path, len(own) + 1, ts)
             segment = self._add(recording, path, self._open_segment(path))
             self._remove_old(recording)
+        segment.first_packet = packet
+        self._change(segment)
         return FileIO(os.dup(segment.descriptor), "wb")
 
     def end(self, recording: int, ended: Ended, problem: str) -> None:
         """Note the end of a recording."""
         if not 0 <= recording < len(self.recordings):
             raise InputError("there is no such recording")
-        if self.segments[recording]:
+        own = self.segments[recording]
+        if own:
+            own[-1].whole = own[-1].whole and not problem
             self._note_end(recording, ended)
         if problem:
             self.problems.append(problem)
@@ -173,12 +196,17 @@ class SegmentFiles:
         while keep and len(kept) > keep:
             segment = kept.popleft()
             _close(segment)
-            if _is_same(segment.path, segment.identity):
+            if segment.exists():
                 for name in (segment.path, segment.path + SIDECAR):
                     with contextlib.suppress(OSError):
                         os.unlink(name)  # noqa: PTH108 -- a path may be no UTF-8
             segment.removed = True
             self._change(segment)
+
+    def rewritten(self, segment: Segment) -> None:
+        """Note that a segment was changed in place after its end."""
+        segment.head = _head(segment.path)
+        self._change(segment)
 
     # ---- rows ----------------------------------------------------------------------------------------------------
 
@@ -200,11 +228,11 @@ class SegmentFiles:
         form = "pcapng" if segment.recording.format == "pcapng" else "pcap-ns"
         values: list[object] = [capture_id, segment.index, as_text(segment.path), kind, form]
         if ended is None:
-            return [*values, None, None, None, 0, None, None, False]
+            return [*values, None, None, segment.first_packet, 0, None, None, False]
         times = (ended.first_ts, ended.last_ts) if ended.packets else (None, None)
         return [
-            *values, ended.bytes, segment.head, ended.first_packet or None,
-            ended.packets, *times, True,
+            *values, ended.bytes, segment.head, segment.first_packet,
+            ended.packets, *times, segment.whole,
         ]  # fmt: skip
 
     def close(self) -> None:

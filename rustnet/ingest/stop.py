@@ -21,9 +21,28 @@ class SharedFlag:
         """Whether the flag is set."""
         return self._memory[0] != 0
 
+    def take(self) -> bool:
+        """Whether the flag was set; it is cleared."""
+        was_set = self.is_set()
+        if was_set:
+            self.put(False)
+        return was_set
+
 
 class StopToken(SharedFlag):
-    """A flag that is set once, at any moment, also by a signal handler."""
+    """A flag that is set once, at any moment, also by a signal handler; and requests that may come in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new_segment = SharedFlag()
+        """The next packet begins a new segment of each recording that has segments."""
+        self.new_log = SharedFlag()
+        """The log of events is opened by its name once more."""
+
+    def rotate(self) -> None:
+        """Request new files of what is written beside the session."""
+        self.new_segment.put(True)
+        self.new_log.put(True)
 
     def set(self) -> None:
         """Request the run to stop; everything read so far is stored, and the capture is not complete."""

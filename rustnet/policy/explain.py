@@ -153,7 +153,13 @@ class _Claim:
     def order(self) -> tuple[Any, ...]:
         """Sort key among the flow's claims, as in `rustnet.attribute.verdict`."""
         observed = (1, 0) if self.observed_at is None else (0, -self.observed_at)
-        return self.rank, self.distance > 0, -self.overlap, self.distance, observed, self.fields["process_id"]
+        nearness = self.distance > 0, self.of_dst, -self.overlap, self.distance
+        return self.rank, *nearness, observed, self.fields["process_id"]
+
+    @property
+    def of_dst(self) -> bool:
+        """Whether it is about the process at the flow's `dst`."""
+        return bool(self.fields["reversed"])
 
     def position(self) -> str:
         """Position of the claim's window relative to the flow, as a sentence."""
@@ -250,6 +256,7 @@ def _rival(claim: _Claim, best: _Claim) -> bool:
     return (
         claim is not best
         and claim.reused is None
+        and claim.of_dst == best.of_dst
         and claim.rank // 10 == best.rank // 10
         and not _same(claim.fields, best.fields)
         and min(claim.ends, best.ends) >= max(claim.starts, best.starts)

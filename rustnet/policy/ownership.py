@@ -59,6 +59,7 @@ RANKS: dict[tuple[str, str], int] = {
     ("rustnet-sidecar", "ebpf"): 17,
     ("rustnet-sidecar", "exact-tuple"): 20,
     ("rustnet-sidecar", "procfs-exact"): 21,
+    ("rustnet-sidecar", "ebpf-other-namespace"): 27,
     ("rustnet-sidecar", "wildcard-local-address"): 30,
     ("rustnet-sidecar", "listener-socket"): 40,
     ("rustnet-sidecar", "wildcard-remote-address"): 41,
@@ -161,13 +162,14 @@ RULE = (
     "A claim is eligible if its window and the flow are at most {slack:g} seconds apart (`--slack`).",
     "A process that began more than that after the flow's end is excluded: its pid was reused.",
     "The best (smallest) rank wins.",
-    "Among equal ranks, a claim whose window overlaps the flow precedes one that is only near; a longer overlap first.",
-    "Then the smallest distance, then the latest observation.",
+    "Among equal ranks, a claim whose window overlaps the flow precedes one that is only near.",
+    "Then a claim about the process at the flow's `src` precedes one about the process at its `dst`.",
+    "Then the longest overlap, the smallest distance, and the latest observation.",
     "Processes that share a socket have equal claims. Observations within one second of each other are simultaneous.",
     (
-        "The flow is contested (`process_contested`) if a claim of the winner's class names a different process and "
-        "its window overlaps the winner's. The same host and pid are one process, whatever its threads are called, "
-        "unless the start times differ."
+        "The flow is contested (`process_contested`) if a claim of the winner's class names a different process at the "
+        "same end and its window overlaps the winner's. The same host and pid are one process, whatever its threads "
+        "are called, unless the start times differ."
     ),
     "If none of this distinguishes two processes, the flow has no owner: `unowned_reason` is `contested`.",
 )

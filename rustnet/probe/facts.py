@@ -7,15 +7,18 @@ import time
 from collections import OrderedDict
 from typing import Tuple
 
-from rustnet.probe.lines import ANCESTORS, Keys, ProcessFacts, text
+from rustnet.probe.containers import Pods, cgroup_keys
+from rustnet.probe.lines import ANCESTORS, NAME_BYTES, Keys, ProcessFacts, text
 from rustnet.probe.procfs import link, read, user_name
 
 Stat = Tuple[str, int, int]
 """Name, parent and start (ns since 1970) of a process."""
-ID_LINES = {b"Uid:", b"Gid:"}
+STATUS_LINES = {b"Uid", b"Gid", b"CapEff"}
 NO_LOGIN = 0xFFFFFFFF
 DELETED = " (deleted)"
 LINEAGES = 16384
+SCRIPT_WORDS = 3
+"""Words of a command line among which its script is: after the interpreter, and perhaps one option."""
 
 
 class ProcessReader:
@@ -23,6 +26,7 @@ class ProcessReader:
 
     def __init__(self, command_lines: bool) -> None:
         self.command_lines = command_lines
+        self.pods = Pods()
         self.lineages: OrderedDict[tuple[int, int], list[Keys]] = OrderedDict()
         """By process and start: the process and its ancestors, itself last."""
         self.boot_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -41,26 +45,32 @@ class ProcessReader:
         """Read everything about a process whose `stat` is known."""
         folder = f"/proc/{pid}/"
         name, parent, started = stat
-        ids = {line[:3]: int(line.split()[2]) for line in read(folder + "status").splitlines() if line[:4] in ID_LINES}
+        lines = (line.partition(b":") for line in read(folder + "status").splitlines())
+        status = {key: value.split() for key, _, value in lines if key in STATUS_LINES}
+        uid, gid = (int(status[key][1]) if key in status else None for key in (b"Uid", b"Gid"))
         login = read(folder + "loginuid").strip()
         executable = link(folder + "exe")
         deleted = executable is not None and executable.endswith(DELETED)
-        words = read(folder + "cmdline").rstrip(b"\0").split(b"\0") if self.command_lines else []
+        if executable and deleted:
+            executable = executable[: -len(DELETED)]
+        words = [text(word) for word in read(folder + "cmdline").rstrip(b"\0").split(b"\0")]
         return ProcessFacts(
             pid,
-            name,
+            whole_name(name, executable, words),
             parent,
             started,
-            executable[: -len(DELETED)] if executable and deleted else executable,
+            executable,
             executable_deleted=deleted,
             cwd=link(folder + "cwd"),
-            command_line=[text(word) for word in words],
-            uid=ids.get(b"Uid"),
-            gid=ids.get(b"Gid"),
+            command_line=words if self.command_lines else [],
+            uid=uid,
+            gid=gid,
             login_uid=int(login) if login.isdigit() and int(login) != NO_LOGIN else None,
-            user_name=user_name(ids.get(b"Uid")),
+            user_name=user_name(uid),
             lineage=self._chain(parent, ANCESTORS + 1),
-            cgroup=text(read(folder + "cgroup")),
+            group=cgroup_keys(text(read(folder + "cgroup")), self.pods),
+            capabilities=int(status[b"CapEff"][0], 16) if b"CapEff" in status else None,
+            label=text(read(folder + "attr/current").rstrip(b"\0\n")) or None,
         )
 
     def _chain(self, pid: int, limit: int) -> list[Keys]:
@@ -78,3 +88,13 @@ class ProcessReader:
             if len(self.lineages) > LINEAGES:
                 self.lineages.popitem(last=False)
         return chain
+
+
+def whole_name(name: str, executable: str | None, words: list[str]) -> str:
+    """The name of a process, whole if the kernel's is the cut beginning of its program's file or script."""
+    if len(os.fsencode(name)) == NAME_BYTES:
+        for file in (executable, *words[:SCRIPT_WORDS]):
+            base = (file or "").rpartition("/")[2]
+            if base.startswith(name):
+                return base
+    return name

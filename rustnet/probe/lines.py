@@ -14,10 +14,23 @@ from rustnet.probe.redact import redact
 SIDECAR_VERSION = 1
 MAX_TEXT = 4096
 ANCESTORS = 8
+NAME_BYTES = 15
+"""Longest name of a process in the kernel; longer ones are cut."""
+CAPABILITIES = (
+    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+    "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
+    "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+    "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+    "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+    "checkpoint_restore",
+)  # fmt: skip
+"""Capabilities by their number (linux/capability.h)."""
+EVERY_CAPABILITY = (1 << 38) - 1
+"""All that Linux had before 5.8: root's processes have these and newer ones."""
 INET_DIAG_INFO = 2
 TCP_INFO_SIZE = 136
 CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-POD_UID = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27})")
+POD_UID = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27}|[0-9a-f]{32})(?![0-9a-f])")
 
 Keys = Dict[str, Any]
 """Keys and values of a line, or of a part of one."""
@@ -42,8 +55,12 @@ class ProcessFacts:
     user_name: str | None = None
     lineage: list[Keys] = field(default_factory=list)
     """The process's ancestors, the oldest first."""
-    cgroup: str = ""
-    """Content of /proc/PID/cgroup."""
+    group: Keys = field(default_factory=dict)
+    """Keys of its control group, container and pod."""
+    capabilities: int | None = None
+    """Effective capabilities, a bit each."""
+    label: str | None = None
+    """Label by SELinux or AppArmor."""
 
 
 def text(raw: bytes) -> str:
@@ -75,29 +92,14 @@ def command_line_keys(words: list[str], redacted: bool = True) -> Keys:
     return keys
 
 
-def cgroup_keys(content: str) -> Keys:
-    """Control group from /proc/PID/cgroup, and the container and pod that its path names."""
-    lines = [line.split(":", 2) for line in content.splitlines()]
-    paths = [fields[2] for fields in lines if len(fields) == 3 and fields[2] != "/"]
-    if not paths:
-        return {}
-    path = next((one for one in paths if CONTAINER_ID.search(one)), paths[-1])
-    containers, pod = CONTAINER_ID.findall(path), POD_UID.search(path)
-    keys: Keys = {"cgroup": path}
-    if containers:
-        keys["container_id"] = containers[-1]
-    if pod:
-        keys["kubernetes"] = {"cgroup_path": path, "pod_uid": pod.group(1).replace("_", "-"), **keys}
-        del keys["kubernetes"]["cgroup"]
-    return keys
-
-
 def process_keys(facts: ProcessFacts, redacted: bool = True) -> Keys:
     """Keys of a process; those that are not known are None."""
     keys: Keys = {
+        "capabilities": None if facts.capabilities is None else capability_names(facts.capabilities),
         "cwd": facts.cwd,
         "exe_deleted": facts.executable_deleted or None,
         "login_uid": facts.login_uid,
+        "lsm_label": facts.label,
         "pid": facts.pid,
         "process_executable": facts.executable,
         "process_gid": facts.gid,
@@ -111,7 +113,28 @@ def process_keys(facts: ProcessFacts, redacted: bool = True) -> Keys:
         "started_at": moment(facts.started),
         "username": facts.user_name,
     }
-    return {**keys, **cgroup_keys(facts.cgroup), **command_line_keys(facts.command_line, redacted)}
+    return {**keys, **facts.group, **command_line_keys(facts.command_line, redacted)}
+
+
+def capability_names(bits: int) -> str:
+    """Effective capabilities by name, with spaces; ``all`` and ``none`` for what most processes have."""
+    if not bits:
+        return "none"
+    if bits & EVERY_CAPABILITY == EVERY_CAPABILITY:
+        return "all"
+    names = (CAPABILITIES[n] if n < len(CAPABILITIES) else f"capability_{n}" for n in range(64) if bits >> n & 1)
+    return " ".join(names)
+
+
+def is_another_program(before: Keys, after: Keys) -> bool:
+    """Whether keys of one process are of different programs or names, rather than known to different degrees."""
+    names = [one.get("process_name") or "" for one in (before, after)]
+    short, long = sorted(names, key=len)
+    cut = len(short.encode("utf-8", "surrogateescape")) == NAME_BYTES and long.startswith(short)
+    if short and short != long and not cut:
+        return True
+    paths = [one.get("process_executable") for one in (before, after) if "process_from" not in one]
+    return len(paths) == 2 and None not in paths and paths[0] != paths[1]
 
 
 def counter_keys(attributes: dict[int, bytes]) -> Keys:

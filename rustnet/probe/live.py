@@ -9,6 +9,7 @@ It is forked before the command gives its own privileges up.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -53,11 +54,13 @@ class Request:
     """Bytes kept of a packet; 0: all."""
     ring_bytes: int = 64 << 20
     promiscuous: bool = False
-    processes: bool = True
-    """Whether to record which process holds which socket."""
+    attribution: str = "auto"
+    """How to learn which process holds which socket: ``auto`` (eBPF, else sock_diag), ``sock_diag`` or ``none``."""
     full_command_lines: bool = False
     everything: bool = False
-    """Whether interfaces that come up later are wanted too."""
+    """Whether to open rings of all interfaces that appear, not only of those named once they come back."""
+    opened: bool = False
+    """Whether another process opens the rings: then this one opens none."""
 
 
 @dataclass
@@ -120,7 +123,7 @@ def start_probe(request: Request, confine: Callable[[], object] = dict) -> Probe
     their_lines.close()
     probe = Probe(pid, control, lines, [])
     try:
-        for _each in request.interfaces:
+        for _each in () if request.opened else request.interfaces:
             probe.rings.append(receive_ring(control))
     except BaseException:
         probe.close()
@@ -143,23 +146,25 @@ def receive_ring(control: socket.socket) -> tuple[int, RingInterface]:
 def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], object]) -> None:
     """Open the rings, then record until the control socket is closed."""
     watch = LinkWatch(None if request.everything else request.interfaces, list(request.interfaces))
-    for name in request.interfaces:
+    for name in () if request.opened else request.interfaces:
         if not send_ring(control, name, request):
             return
     out = Lines(lines)
     options = _options(request)
-    sources = linux_sources(options) if request.processes else None
-    if sources is not None:
+    sources = linux_sources(options) if request.attribution != "none" else None
+    if sources is not None and request.attribution == "auto":
         add_events(sources)
     confine()
     recorder = None if sources is None else Recorder(options, out, sources)  # type: ignore[arg-type]  # it writes lines
-    machine = MachineCompanion(request.interfaces)
+    machine = MachineCompanion(None if request.everything else request.interfaces)
     if recorder is not None:
         machine.table = recorder.table
     stop, wake = socket.socketpair()
-    thread = threading.Thread(target=machine.run, args=(stop, out.put), daemon=True)
+    thread = threading.Thread(target=_until_closed, args=(machine.run, stop, out.put), daemon=True)
     thread.start()
-    threading.Thread(target=_watch_links, args=(watch, control, request), daemon=True).start()
+    if not request.opened:
+        following = (_follow, watch, stop, control, request, out)
+        threading.Thread(target=_until_closed, args=following, daemon=True).start()
     try:
         if recorder is None:
             control.recv(1)
@@ -173,12 +178,25 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
             sources.close()
 
 
-def _watch_links(watch: LinkWatch, control: socket.socket, request: Request) -> None:
-    """Open rings of interfaces that appear, or come back, as long as the probe works."""
-    while True:
-        select.select([watch], [], [], watch.due())
+def _until_closed(work: Callable[..., None], *arguments: object) -> None:
+    """Work until the command, or the process that reads the lines, has ended."""
+    with contextlib.suppress(OSError, ValueError):  # a stream that was closed meanwhile
+        work(*arguments)
+
+
+def _follow(watch: LinkWatch, stop: socket.socket, control: socket.socket, request: Request, out: Lines) -> None:
+    """Open rings of interfaces that appear, until ``stop`` is readable."""
+    both: list[Any] = [watch, stop]
+    while stop not in select.select(both, [], [], watch.due())[0]:
         for name in watch.new_interfaces():
-            send_ring(control, name, request)
+            try:
+                ring, interface = _open(name, request)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                out.put({"record": "interface_not_captured", "interface": name, "reason": reason})
+                continue
+            with ring:
+                socket.send_fds(control, [json.dumps(asdict(interface)).encode()], [ring.fileno()])
 
 
 class Lines:

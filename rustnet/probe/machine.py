@@ -9,7 +9,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Protocol, Sequence
 
 from rustnet.probe.lines import Keys
 from rustnet.probe.machine_counters import Counters, kernel_counters
@@ -19,10 +19,28 @@ from rustnet.probe.machine_sockets import OwnSockets, SocketChanges
 from rustnet.probe.sockets import SocketTable
 
 COUNTER_SECONDS, SOCKET_SECONDS, HOST_SECONDS = 1.0, 5.0, 30.0
+EARLY_SECONDS = 0.1
+"""Between looks at a table of sockets that is still empty."""
 IDLE_SHARE = 9
 """Times as long as reading the sockets took, at least, until they are read again."""
 LINES = 1000
 """Lines that are handed out at a time."""
+
+
+class Network(Protocol):
+    """A source of lines about interfaces, and perhaps routes and neighbours."""
+
+    def descriptors(self) -> list[Any]:
+        """Sockets that become readable when there is something new."""
+
+    def next_due(self) -> float:
+        """When `follow` has something to do even if nothing becomes readable (monotonic)."""
+
+    def follow(self) -> None:
+        """Write lines about what is new."""
+
+    def close(self) -> None:
+        """Close what is open."""
 
 
 class Machine:
@@ -41,8 +59,8 @@ class Machine:
         without either there are no lines about them. ``rest`` is called during long work.
         """
         self.waiting: deque[Keys] = deque()
-        self.network = NetworkTables(self.waiting.append)
-        self.counters = Counters(lambda: kernel_counters(self.network.questions, interfaces))
+        self.interfaces = interfaces
+        self.network, self.counters = self._sources()
         self.sockets = SocketChanges(self.waiting.append)
         self.table = own.table if own else table
         """It may be another thread's, which changes it meanwhile."""
@@ -50,6 +68,11 @@ class Machine:
         self.host: Keys = {}
         now = time.monotonic()
         self.counters_due = self.sockets_due = self.host_due = now
+
+    def _sources(self) -> tuple[Network, Counters]:
+        """Where interfaces and their counters come from: Linux's own tables."""
+        tables = NetworkTables(self.waiting.append)
+        return tables, Counters(lambda: kernel_counters(tables.questions, self.interfaces))
 
     def close(self) -> None:
         """Close what is open."""
@@ -59,15 +82,14 @@ class Machine:
 
     def descriptors(self) -> list[Any]:
         """Sockets that become readable when there is something to read."""
-        return [self.network.notices.socket]
+        return self.network.descriptors()
 
     def due(self) -> float:
         """When there is something to do even if nothing becomes readable (monotonic)."""
         if self.waiting:
             return 0.0
-        network = max(self.network.due, self.network.earliest)
         sockets = self.sockets_due if self.table else float("inf")
-        return min(network, sockets, self.counters_due, self.host_due)
+        return min(self.network.next_due(), sockets, self.counters_due, self.host_due)
 
     def lines(self, now: float) -> list[Keys]:
         """Lines about what is new at ``now`` (monotonic); the rest of very many at the next call, which is due then."""
@@ -93,11 +115,16 @@ class Machine:
             self.counters_due = on_time if on_time > now else now + COUNTER_SECONDS
             self.waiting.extend(self.counters.lines())
         if self.table and now >= self.sockets_due:
-            if self.own:
-                self.own.update(self.rest)
-            if self.table.now:
-                self.sockets.look(self.table)
-            self.sockets_due = now + max(SOCKET_SECONDS, IDLE_SHARE * (time.monotonic() - now))
+            self._look_at_sockets(self.table, now)
+
+    def _look_at_sockets(self, table: SocketTable, now: float) -> None:
+        if self.own:
+            self.own.update(self.rest)
+        if not table.count["polls"]:  # the recorder's first poll goes on
+            self.sockets_due = now + EARLY_SECONDS
+            return
+        self.sockets.look(table)
+        self.sockets_due = now + max(SOCKET_SECONDS, IDLE_SHARE * (time.monotonic() - now))
 
     def _look_at_host(self) -> None:
         host = host_keys()

@@ -25,11 +25,12 @@ class Counters:
         self.last: dict[str, tuple[float, Sequence[int]]] = {}
         """When an interface's counters were last read (monotonic), and their values."""
 
-    def lines(self) -> Iterator[Keys]:
+    def lines(self) -> list[Keys]:
         """A line for each interface.
 
         The growth is left out where there was none before, or where a counter fell: the interface has been made anew.
         """
+        lines: list[Keys] = []
         latest: dict[str, tuple[float, Sequence[int]]] = {}
         for name, values in self.read():
             now, at = time.monotonic(), time.time_ns()
@@ -40,8 +41,9 @@ class Counters:
                 keys["span_ns"] = round((now - before[0]) * 1e9)
                 keys.update((key, new - old) for key, new, old in zip(NAMES, values, before[1]))
             latest[name] = now, values
-            yield keys
+            lines.append(keys)
         self.last = latest
+        return lines
 
 
 def kernel_counters(questions: netlink.Questions, names: Sequence[str] | None) -> Iterator[tuple[str, list[int]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Tuple
+from typing import Any, Callable, Tuple
 
 from rustnet.probe import machine_netlink as netlink
 from rustnet.probe import machine_parse as parse
@@ -69,13 +69,21 @@ class NetworkTables:
         self.earliest = 0.0
         self.overruns = 0
         self.left_out: dict[str, int] = {}
-        """Entries beyond the bounds, by kind, as last said."""
+        """Most entries beyond the bounds at a time, by kind, as last said."""
         self.budgets = {kind: Budget() for kind in ("routes", "neighbours", "interfaces")}
 
     def close(self) -> None:
         """Close the sockets to the kernel."""
         self.questions.close()
         self.notices.close()
+
+    def descriptors(self) -> list[Any]:
+        """Sockets that become readable when there are notices."""
+        return [self.notices.socket]
+
+    def next_due(self) -> float:
+        """When `follow` has something to do even if nothing becomes readable (monotonic)."""
+        return max(self.due, self.earliest)
 
     def follow(self) -> None:
         """Take in the notices that have come, and compare the tables if that is due."""
@@ -90,7 +98,7 @@ class NetworkTables:
                 pass  # they are of before the comparison, and what would take them back may be lost
             self.overruns = self.notices.overruns
             self.due = 0.0
-        if time.monotonic() >= max(self.due, self.earliest):
+        if time.monotonic() >= self.next_due():
             self.compare()
 
     def _gap(self, what: str, reason: str, count: int) -> None:
@@ -204,7 +212,7 @@ class NetworkTables:
                 "interface": self._name(route.ifindex),
                 "metric": route.metric,
                 "type": route.kind,
-                "origin": route.origin,
+                "protocol": route.origin,
                 "source": route.source,
                 "weight": route.weight,
             }
@@ -258,10 +266,11 @@ class NetworkTables:
         self.due, self.earliest = ended + COMPARE_SECONDS, ended + IDLE_SHARE * (ended - began)
 
     def _limited(self, what: str, left_out: int) -> None:
-        """Say how many entries are left out, if that has changed."""
-        if self.left_out.get(what, 0) != left_out:
+        """Say how many entries are left out, if there were never so many."""
+        more = left_out - self.left_out.get(what, 0)
+        if more > 0:
             self.left_out[what] = left_out
-            self._gap(what, "limit", left_out)
+            self._gap(what, "limit", more)
 
     def _compare_interfaces(self) -> None:
         at = time.time_ns()

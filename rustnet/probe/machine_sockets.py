@@ -6,7 +6,7 @@ import io
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Callable, FrozenSet, Tuple
+from typing import Any, Callable, FrozenSet, Tuple, TypeVar
 
 from rustnet.probe.lines import Keys
 from rustnet.probe.output import LineWriter
@@ -21,6 +21,7 @@ MOST_CHANGES = 4096
 MOST_HOLDERS = 16
 """Processes of one socket that a line names."""
 
+Of = TypeVar("Of")
 Holders = FrozenSet[Tuple[int, int]]
 """Process ids and starts."""
 
@@ -54,6 +55,7 @@ class OwnSockets:
             table.by_cookie.pop(table.entries.pop(key).cookie, None)
         self.owners.scan(rest)
         self.owners.assign(table.entries.values())
+        self.count["polls"] += 1
 
     def close(self) -> None:
         """Close what is open."""
@@ -75,15 +77,19 @@ class SocketChanges:
         self.known: dict[Any, Known] = {}
         self.numbered = 0
         self.looked = 0
-        """When the table was last looked at (ns since 1970)."""
+        """Time of the poll that the table showed when it was last looked at (ns since 1970)."""
         self.left_out = 0
-        """Sockets without a line, as last said."""
+        """Most sockets without a line at one look, as last said."""
 
     def look(self, table: SocketTable) -> None:
-        """Compare the table with what was said before; what waits for peers comes first."""
-        at = table.now or time.time_ns()
-        present = [(key, entry) for key, entry in list(table.entries.items()) if not entry.gone]
-        for key in self.known.keys() - {key for key, _ in present}:
+        """Compare the table with what was said before; what waits for peers comes first.
+
+        The table may be in the middle of a poll, but its first one must have ended.
+        """
+        at, polled = time.time_ns(), table.now
+        present = [(key, entry) for key, entry in items(table.entries) if not entry.gone]
+        keys = {key for key, _ in present}
+        for key in [one for one in self.known if one not in keys]:
             self._put(self.known.pop(key), "closed", at, {})
         present.sort(key=lambda one: one[1].match == EXACT)  # keeps the order otherwise
         changes = left_out = 0
@@ -97,16 +103,15 @@ class SocketChanges:
                 left_out += 1
             elif known:
                 known.state, known.holders = state, holders or known.holders
-                self._put(known, "changed", at, owner_keys(entry))
+                self._put(known, "changed", at, varying_keys(entry))
             else:
-                self._open(key, entry, at)
-        self.looked = at
-        if left_out != self.left_out:
-            self.left_out = left_out
-            gap = {"record": "machine_gap", "at": at, "what": "sockets", "reason": "limit", "count": left_out}
-            self.put(gap)
+                self._open(key, entry)
+        self.looked = polled
+        if left_out > self.left_out:
+            more, self.left_out = left_out - self.left_out, left_out
+            self.put({"record": "machine_gap", "at": at, "what": "sockets", "reason": "limit", "count": more})
 
-    def _open(self, key: Any, entry: Entry, at: int) -> None:
+    def _open(self, key: Any, entry: Entry) -> None:
         self.numbered += 1
         keys: Keys = {
             "record": "socket",
@@ -115,22 +120,36 @@ class SocketChanges:
             "local": entry.keys.get("local_addr"),
             "remote": entry.keys.get("remote_addr") if entry.match == EXACT else None,
             "listening": entry.match == LISTENER,
-            "uid": entry.keys.get("socket_uid"),
-            "inode": entry.inode if entry.keys.get("socket_inode", entry.inode) else None,
             "ipv6_only": entry.keys.get("ipv6_only"),
             "network_namespace": entry.keys.get("network_namespace"),
         }
         known = self.known[key] = Known(keys, str(entry.keys.get("state")), frozenset(entry.holders))
-        self._put(known, "opened" if self.looked else "present", at, owner_keys(entry))
+        self._put(known, "opened" if self.looked else "present", entry.first, varying_keys(entry))
 
-    def _put(self, known: Known, change: str, at: int, owner: Keys) -> None:
-        known.keys.update(owner)
-        self.put({**known.keys, "state": known.state, "change": change, "at": at, "before": self.looked or None})
+    def _put(self, known: Known, change: str, at: int, varying: Keys) -> None:
+        known.keys.update(varying)
+        before = min(self.looked, at) or None
+        self.put({**known.keys, "state": known.state, "change": change, "at": at, "before": before})
+
+
+def items(table: dict[Any, Of]) -> list[tuple[Any, Of]]:
+    """Keys and values of a dictionary that another thread may change meanwhile."""
+    while True:
+        try:
+            return list(table.items())
+        except RuntimeError:  # it did
+            continue
+
+
+def varying_keys(entry: Entry) -> Keys:
+    """User and inode, which a connection has only when it was accepted, and who holds it."""
+    inode = entry.inode if entry.keys.get("socket_inode", entry.inode) else 0
+    return {"uid": entry.keys.get("socket_uid"), "inode": inode or None, **owner_keys(entry)}
 
 
 def owner_keys(entry: Entry) -> Keys:
     """The process that has held a socket longest, and the names of all that hold it."""
-    holders = sorted(entry.holders.items(), key=lambda one: (one[1].first, one[0][1], one[0][0]))
+    holders = sorted(items(entry.holders), key=lambda one: (one[1].first, one[0][1], one[0][0]))
     if not holders:
         return {}
     (_, started), first = holders[0]

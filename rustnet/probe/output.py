@@ -51,6 +51,8 @@ class LineWriter:
             **held.process,
             **counter_keys(attributes(entry.attributes)),
         }
+        if held.released:
+            keys["released_before"] = moment(held.released)
         if owners:
             keys["attribution_match"] = held.match or entry.match
             keys.pop("unowned_because", None)

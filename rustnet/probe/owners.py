@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import Callable, Iterable
 
-from rustnet.probe.lines import Keys
+from rustnet.probe.lines import Keys, is_another_program
 from rustnet.probe.output import LineWriter
 from rustnet.probe.sockets import Entry, Holding, SocketTable
 from rustnet.probe.sources import ProcessSource
@@ -50,12 +50,20 @@ class Owners:
                     present.add(holder)
                     self._hold(entry, holder, process[1])
             for holder in [one for one in entry.holders if present and one not in present]:
-                self.lines.connection(entry, entry.holders.pop(holder), len(present) + 1)
+                self._release(entry, entry.holders.pop(holder), len(present) + 1)
 
     def _hold(self, entry: Entry, holder: tuple[int, int], process: Keys) -> None:
         """Begin or prolong a process's holding of a socket."""
         now, held = self.table.now, entry.holders.get(holder)
-        if held is None:
+        if held is not None and is_another_program(held.process, process):
+            self._release(entry, entry.holders.pop(holder), len(entry.holders) + 1)
+            held = entry.holders[holder] = Holding(process, now, now)
+        elif held is None:
             first = now if entry.holders else entry.first
             held = entry.holders[holder] = Holding(process, first, now)
         held.last = now
+
+    def _release(self, entry: Entry, held: Holding, owners: int) -> None:
+        """Write the line of a process that no longer holds a socket which stays open."""
+        held.released = self.table.now
+        self.lines.connection(entry, held, owners)

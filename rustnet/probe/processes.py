@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter, OrderedDict
 from typing import Callable
 
 from rustnet.probe.facts import ProcessReader, Stat
 from rustnet.probe.hashes import Hashes
-from rustnet.probe.lines import Keys, process_keys
-from rustnet.probe.procfs import last_pid, read, socket_inode
+from rustnet.probe.lines import Keys, is_another_program, moment, process_keys
+from rustnet.probe.procfs import last_pid, link, read, socket_inode
 
+REMEMBERED_PROGRAMS = 16384
+"""Processes whose program is remembered."""
 NEWBORN, LIKELY, NEAR_DESCRIPTORS, MANY_DESCRIPTORS, DEAD_ENOUGH = 200, 32, 4, 128, 3
 
 
@@ -24,7 +27,10 @@ class Processes:
         self.holders: dict[int, set[int]] = {}
         self.unreadable: set[int] = set()
         """Processes whose descriptors this user may not read."""
-        self.known: dict[int, tuple[Stat, Keys]] = {}
+        self.known: dict[int, tuple[tuple[Stat, str | None], Keys]] = {}
+        """By process: what it was recognised by, and its keys."""
+        self.programs: OrderedDict[tuple[int, int], Keys] = OrderedDict()
+        """By process and start: its keys as the program that it ran last."""
         self.descriptors: dict[int, dict[str, int]] = {}
         """By process: its descriptors that were sockets, and others as 0, as of the last look."""
         self.likely: OrderedDict[int, list[str]] = OrderedDict()
@@ -131,9 +137,22 @@ class Processes:
         stat = self.reader.stat(pid)
         if stat is None:
             return None
-        known = self.known.get(pid)
-        if known is None or known[0] != stat:
-            known = self.known[pid] = (stat, process_keys(self.reader.facts(pid, stat), self.redacted))
+        known, identity = self.known.get(pid), (stat, link(f"/proc/{pid}/exe"))
+        if known is None or known[0] != identity:
+            keys = process_keys(self.reader.facts(pid, stat), self.redacted)
+            known = self.known[pid] = identity, self.as_program(pid, stat[2], keys)
             if self.hashes:
                 self.hashes.want(pid, known[1])
         return stat[2], known[1]
+
+    def as_program(self, pid: int, started: int, keys: Keys) -> Keys:
+        """Add since when a process has been this program under this name, if it was another one before."""
+        before = self.programs.pop((pid, started), None)
+        if before is not None and is_another_program(before, keys):
+            keys["changed_before"] = moment(time.time_ns())
+        elif before is not None and "changed_before" in before:
+            keys["changed_before"] = before["changed_before"]
+        self.programs[pid, started] = keys
+        if len(self.programs) > REMEMBERED_PROGRAMS:
+            self.programs.popitem(last=False)
+        return keys

@@ -56,7 +56,7 @@ class Recorder:
             )
             self.between = self.search.between
         if self.events:
-            self.events.join(self.table, self.lines)
+            self.events.join(self.table, self.lines, self.pauses.rest)
             self.between = self._between
         self.counters_due = self.reported = 0
         """When the kernel's counters of all sockets are next to be read; when the recording was last reported on."""
@@ -102,6 +102,7 @@ class Recorder:
             if now >= until:
                 return False
             if self.events and self.events.descriptor in ready:
+                self.pauses.restart()
                 self.events.follow()
                 self.out.flush()
             if self.search and (ready or targets):
@@ -206,7 +207,8 @@ class Recorder:
                 holder: Holding(held.process, entry.first, table.now) for holder, held in same.holders.items()
             }
         self.count["sockets"] += 1
-        self.count["closed_unseen"] += 1
+        if not (self.events and self.events.owned(entry)):
+            self.count["closed_unseen"] += 1
         return entry
 
     def _settle(self) -> None:

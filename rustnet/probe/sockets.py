@@ -32,6 +32,8 @@ class Holding:
     last: int
     match: str = ""
     """How certain the process is, where that is not how the socket's ends match."""
+    released: int = 0
+    """When the process first no longer held it, or had become another program, while it was open; 0: not yet."""
 
 
 @dataclass

@@ -73,8 +73,8 @@ class EventSource(Protocol):
     descriptor: int
     """Readable when there are reports."""
 
-    def join(self, table: SocketTable, lines: LineWriter) -> None:
-        """Enter owners into this table from now on."""
+    def join(self, table: SocketTable, lines: LineWriter, rest: Callable[[], None]) -> None:
+        """Enter owners into this table from now on; ``rest`` may pause between two reports."""
 
     def follow(self) -> None:
         """Enter the owners that were reported since the last call."""

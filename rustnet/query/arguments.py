@@ -8,6 +8,9 @@ from typing import SupportsIndex
 from rustnet.errors import UsageError
 from rustnet.query.execute import Params
 
+Moment = int | str | dt.datetime
+"""A time: nanoseconds since 1970 UTC, text as people type it, or a time of Python's."""
+
 
 def statement(text: str) -> str:
     """Check that a statement is text."""

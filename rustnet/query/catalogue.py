@@ -42,7 +42,7 @@ if typing.TYPE_CHECKING:
 
 SUBJECTS = (
     "overview", "hosts", "protocols", "processes", "destinations", "dns", "tls", "http", "ssh", "quality", "security",
-    "capture",
+    "capture", "machine",
 )  # fmt: skip
 """What a query is about; lists have this order."""
 MAX_QUERIES = 1000

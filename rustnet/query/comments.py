@@ -94,6 +94,14 @@ def named_by(text: str, comments: Iterable[str]) -> bool:
     return any(c.startswith(head) and c[len(head) : len(head) + 1] in ("", " ") for c in comments)
 
 
+def comments_of_flows(
+    session: "Session", packets: str, params: dict[str, object]
+) -> tuple["np.ndarray[tuple[int], np.dtype[np.int64]]", list[str]]:
+    """Flows with an owner among those of ``packets`` (SQL with flow_id; ``$capture`` is bound), and their comments."""
+    owned = session.arrays(_COMMENTS.replace("{packets}", packets), params)
+    return np.asarray(owned["flow_id"], np.int64), [str(text) for text in owned["comment"]]
+
+
 class Comments:
     """The comments of one capture's packets, looked up in chunks on demand.
 

@@ -21,6 +21,8 @@ class OriginalFile:
     kind: str
     bytes: int | None
     sha256: str | None
+    first_packet: int | None = None
+    """Number of its first packet, where it is one of several files or a recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class IngestedFile:
     head_sha256: str | None
     alone: bool
     """It is the only file of all captures."""
+    recorded: bool
+    """Packets of a live capture were recorded to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Original:
     capture_id: int
     files: tuple[OriginalFile, ...]
     merged: bool
+    recorded: bool
+    """Packets of a live capture were recorded to the files: each can be read without the others."""
 
     @property
     def sha256(self) -> str | None:
@@ -59,9 +65,25 @@ class Selection:
         sql = f"SELECT capture_id, count(DISTINCT number) FROM ({self.sql}) GROUP BY capture_id ORDER BY capture_id"  # noqa: S608
         return {row[0]: row[1] for row in session.execute(sql, self.params).rows}
 
-    def numbers(self, session: "Session", capture_id: int) -> Iterator[int]:
-        """Packet numbers of one capture, each once, ascending, as they come."""
-        sql = f"SELECT DISTINCT number FROM ({self.sql}) WHERE capture_id = {int(capture_id)} ORDER BY number"  # noqa: S608
+    def counts_by_file(self, session: "Session", capture_id: int) -> dict[int | None, int]:
+        """Packets of the selection in each file of a recorded capture; None: in no file."""
+        sql = (
+            f"SELECT CASE WHEN p.file_offset > 0 THEN p.file END, count(*) FROM packets AS p "  # noqa: S608
+            f"SEMI JOIN ({self.sql}) AS s ON s.capture_id = p.capture_id AND s.number = p.number "
+            f"WHERE p.capture_id = {int(capture_id)} GROUP BY 1 ORDER BY 1"
+        )
+        return {row[0]: row[1] for row in session.execute(sql, self.params).rows}
+
+    def numbers(self, session: "Session", capture_id: int, file: int | None = None) -> Iterator[int]:
+        """Packet numbers of one capture, or one file of it, each once, ascending, as they come."""
+        capture_id = int(capture_id)
+        sql = f"SELECT DISTINCT number FROM ({self.sql}) WHERE capture_id = {capture_id} ORDER BY number"  # noqa: S608
+        if file is not None:
+            sql = (
+                f"SELECT p.number FROM packets AS p SEMI JOIN ({self.sql}) AS s "  # noqa: S608
+                f"ON s.capture_id = p.capture_id AND s.number = p.number "
+                f"WHERE p.capture_id = {capture_id} AND p.file = {int(file)} AND p.file_offset > 0 ORDER BY p.number"
+            )
         with session.stream(sql, self.params) as rows:
             for batch in rows.batches():
                 for row in batch:
@@ -127,7 +149,8 @@ def _lower(rows: RowStream) -> set[str]:
 _FILES = """
 SELECT c.capture_id, coalesce(f.file, 0) AS file, coalesce(f.source, c.source), coalesce(f.kind, c.kind),
     coalesce(f.bytes, c.bytes), coalesce(f.sha256, c.sha256), coalesce(f.head_sha256, c.head_sha256),
-    (SELECT count(*) FROM captures) + (SELECT count(*) FROM capture_files) AS files
+    (SELECT count(*) FROM captures ANTI JOIN capture_files USING (capture_id)) + (SELECT count(*) FROM capture_files)
+        AS files, c.kind = 'live' AND f.file IS NOT NULL AS recorded, f.first_packet
 FROM captures AS c LEFT JOIN capture_files AS f USING (capture_id)
 WHERE c.capture_id = ? ORDER BY file"""
 
@@ -135,7 +158,9 @@ WHERE c.capture_id = ? ORDER BY file"""
 def ingested_files(session: "Session", capture_id: int) -> tuple[IngestedFile, ...]:
     """Files of a capture, by their index."""
     return tuple(
-        IngestedFile(OriginalFile(*row[:1], *row[2:6]), row[6], alone=row[7] == 1)
+        IngestedFile(
+            OriginalFile(row[0], row[2], row[3], row[4], row[5], row[9]), row[6], alone=row[7] == 1, recorded=row[8]
+        )
         for row in session.execute_own(_FILES, (capture_id,)).rows
     )
 
@@ -144,7 +169,7 @@ def originals(session: "Session", captures: Sequence[int] | None = None) -> list
     """List the captures of a session, or those of the given numbers, in order."""
     files: dict[int, list[OriginalFile]] = {}
     for row in session.execute(
-        "SELECT capture_id, source, kind, bytes, sha256 FROM capture_files ORDER BY capture_id, file"
+        "SELECT capture_id, source, kind, bytes, sha256, first_packet FROM capture_files ORDER BY capture_id, file"
     ).rows:
         files.setdefault(row[0], []).append(OriginalFile(*row))
     result = []
@@ -153,7 +178,8 @@ def originals(session: "Session", captures: Sequence[int] | None = None) -> list
     ).rows:
         if captures is None or values[0] in captures:
             own = files.get(values[0], [OriginalFile(*values)])
-            result.append(Original(values[0], tuple(own), assembly == "merged"))
+            recorded = values[2] == "live" and values[0] in files
+            result.append(Original(values[0], tuple(own), assembly == "merged", recorded))
     return result
 
 

@@ -17,6 +17,7 @@ from rustnet.errors import SessionError
 from rustnet.present.text import printable
 from rustnet.query import arguments
 from rustnet.query import execute as engine
+from rustnet.query.arguments import Moment
 from rustnet.query.execute import Caller, Params, ResultSet, RowStream
 from rustnet.query.limits import READER, MemoryBound
 from rustnet.store import objects
@@ -184,6 +185,22 @@ class Session(ABC):
 
         with list_hosts(self, local=local) as rows:
             return rows.result()
+
+    def sockets(self, filter: str = "", *, at: Moment | None = None, listening: bool = False) -> ResultSet:  # noqa: A002
+        """Sockets of the machine that was captured live, with their owners; ``at``: as they were at a time.
+
+        A time is text such as `12:03`, `+30s`, `50%` or `end`, a time of Python's, or nanoseconds since 1970 UTC.
+        ``listening``: only sockets that wait for peers.
+        """
+        from rustnet.query.machine import sockets  # noqa: PLC0415
+
+        return sockets(self, arguments.filter_text(filter), at, listening=listening)
+
+    def routes(self, *, at: Moment | None = None) -> ResultSet:
+        """Routes of the machine that was captured live; ``at``: those that there were at a time, as for `sockets`."""
+        from rustnet.query.machine import routes  # noqa: PLC0415
+
+        return routes(self, at)
 
     def diff(self, other: "Session | str | PathLike[str]", **rules: Any) -> "Difference":
         """What is new, gone or changed in ``other``; ``rules`` are the other arguments of `rustnet.diff`.

@@ -1,5 +1,6 @@
 """Summary of a session: health of each capture, and the top rows of each table."""
 
+import dataclasses
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -200,6 +201,8 @@ class Health:
     files: list[CapturedFile]
     """Its files, if there are several."""
     shared: list[Shared]
+    being_read: bool = False
+    """Its packets are still coming in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +260,8 @@ def health(session: "Session") -> list[Health]:
         captures.append(Health(**row, reasons=reasons.get(number, []), damage=damage.get(number, []),
                            damaged=totals.get(number, 0), files=files.get(number, []),
                            shared=shared.get(number, [])))  # fmt: skip
+    if captures and session.being_written and not captures[-1].complete:
+        captures[-1] = dataclasses.replace(captures[-1], being_read=True)
     return captures
 
 

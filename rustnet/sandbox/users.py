@@ -26,8 +26,7 @@ class User:
 
     def set_environment(self) -> None:
         """Set the variables that name the user and the home directory, as at a login."""
-        if self.name:
-            os.environ.update(USER=self.name, LOGNAME=self.name, HOME=self.home or os.sep)
+        os.environ.update(USER=self.name, LOGNAME=self.name, HOME=self.home or os.sep)
 
 
 def is_root() -> bool:

@@ -16,7 +16,7 @@ from rustnet.i18n import N_
 from rustnet.probe.helper import INSTRUCTION, MAX_INTERFACES, MAX_MESSAGE, SOCKET
 from rustnet.probe.ring_socket import RING_BYTES, Program, RingInterface
 
-SECONDS = 30.0
+SECONDS = 30
 """Time to wait for an answer."""
 LARGEST = (1 << 32) - 1
 """Largest number in an answer."""
@@ -80,7 +80,8 @@ def request_rings(
 def _asked(path: str, data: bytes) -> tuple[bytes, list[int]]:
     """Send a request; returns the answer and the descriptors that came with it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
-        link.settimeout(SECONDS)
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):  # unlike `settimeout`, also while others wait
+            link.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", SECONDS, 0))
         try:
             link.connect(path)
             _pid, uid, _gid = struct.unpack("iII", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
@@ -91,7 +92,7 @@ def _asked(path: str, data: bytes) -> tuple[bytes, list[int]]:
             answer, descriptors = _received(link)
         except (FileNotFoundError, ConnectionRefusedError):
             raise RustnetError("{path}: no helper answers; root starts it with: rustnet helper", path=path) from None
-        except TimeoutError:
+        except BlockingIOError:
             raise RustnetError("{path}: the helper did not answer", path=path) from None
         except OSError as error:
             raise RustnetError("{path}: the helper: {words}", path=path, words=error.strerror or error) from error

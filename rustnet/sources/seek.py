@@ -65,6 +65,8 @@ class PacketReader:
         at = 0
         with BufferedReader(stored.file, _AHEAD) as file:
             for offset, size in wanted:
+                if not offset and size:
+                    raise InputError("the packet was not recorded to a file")
                 _check_order(at, offset)
                 file.seek(offset)
                 data = file.read(size)

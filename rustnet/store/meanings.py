@@ -8,12 +8,25 @@ import functools
 import typing
 
 from rustnet.records import Column, Kind, columns, field_docs, table_name
+from rustnet.store.live_tables import NeighbourChange, RouteChange, SocketChange
+from rustnet.store.machine_views import NEIGHBOURS_COMPUTED, ROUTES_COMPUTED, SOCKETS_COMPUTED, Computed
 from rustnet.store.migrations import TABLE_SQL
 from rustnet.store.schema import META_SQL, VIEWS, all_tables, base_tables, existing_columns, reconcile
 from rustnet.store.tables import CORE_TABLES, FlowRow, Process
 
-_VIEWED = (FlowRow, Process)
-"""Records whose columns the views show; for a name in both, the first counts."""
+_VIEWED: dict[str, tuple[type, ...]] = {
+    "routes": (RouteChange,),
+    "neighbours": (NeighbourChange,),
+    "sockets": (SocketChange,),
+}
+_FLOWS_VIEWED = (FlowRow, Process)
+"""Records whose columns a view shows, these if it is not in the table; for a name in several, the first counts."""
+
+
+def _shown_by(view: str) -> tuple[type, ...]:
+    """Records whose columns a view shows."""
+    return _VIEWED.get(view, _FLOWS_VIEWED)
+
 
 LEADING_TEXTS = {
     "capture_id": "Capture it was seen in.",
@@ -29,6 +42,11 @@ class Meaning(typing.NamedTuple):
 
     kind: Kind
     text: str
+
+
+def _meanings(computed: Computed) -> dict[str, Meaning]:
+    """Meanings of the columns that a view of the machine computes."""
+    return {name: Meaning(kind, text) for name, (kind, text) in computed.items()}
 
 
 _LOCAL = {
@@ -101,6 +119,9 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
         "last_seen": Meaning(Kind.TIME, "Time of the last packet of its flows."),
         "process_id": Meaning(Kind.KEY, "Process: `processes.process_id`."),
     },
+    "routes": _meanings(ROUTES_COMPUTED),
+    "neighbours": _meanings(NEIGHBOURS_COMPUTED),
+    "sockets": _meanings(SOCKETS_COMPUTED),
 }
 """Columns of each view that no table has with the same name and meaning."""
 
@@ -165,7 +186,7 @@ def _recorded(table: str) -> _Recorded | None:
 def _kinds(table: str) -> dict[str, Kind]:
     """Kinds of a table's or view's columns by name; for a view all that it could show."""
     if table in _UNRECORDED:
-        kinds = {c.name: c.kind for cls in reversed(_VIEWED) for c in columns(cls)} if table in VIEWS else {}
+        kinds = {c.name: c.kind for cls in reversed(_shown_by(table)) for c in columns(cls)} if table in VIEWS else {}
         return kinds | {name: meaning.kind for name, meaning in _UNRECORDED[table].items()}
     recorded = _recorded(table)
     return {c.name: c.kind for c in (*recorded[1], *columns(recorded[0]))} if recorded else {}
@@ -180,7 +201,7 @@ def text_of(table: str, column: str) -> str:
     """Description of a column of a table or view; empty for a column that is not rustnet's."""
     if table in _UNRECORDED:
         meaning = _UNRECORDED[table].get(column)
-        shown = _VIEWED if table in VIEWS else ()
+        shown = _shown_by(table) if table in VIEWS else ()
         return meaning.text if meaning else next((t for cls in shown if (t := field_docs(cls).get(column))), "")
     recorded = _recorded(table)
     if recorded is None:

@@ -31,6 +31,8 @@ RANGES = {
 }  # fmt: skip
 """Least and greatest value by type of column; a time of `MOST` would be DuckDB's infinity."""
 
+MOST_WORD = (1 << 64) - 1
+
 MOST_NUMBERS = LIST_BYTES // 32
 """Most elements of a list of numbers."""
 
@@ -155,8 +157,22 @@ def record_batch(cls: type, records: list[Any], faults: Faults | None = None) ->
     """Columns of records; values that cannot be stored are added to ``faults``."""
     names = [column.name for column in columns(cls)]
     counted: Faults = Counter() if faults is None else faults
-    values = zip(columns(cls), values_of(records, cls, names), strict=True)
-    return {column.name: values_column(cls, column, attributes, counted) for column, attributes in values}
+    batch: dict[str, Values] = {}
+    for column, attributes in zip(columns(cls), values_of(records, cls, names), strict=True):
+        if column.sql_type == "UHUGEINT":
+            batch[f"{column.name}_hi"], batch[f"{column.name}_lo"] = _words(attributes)
+        else:
+            batch[column.name] = values_column(cls, column, attributes, counted)
+    return batch
+
+
+def _words(values: list[Any]) -> tuple[Values, Values]:
+    """Columns of the two halves of integers of 128 bits, which `expression` reads; NULL and 0 are both NULL there."""
+    numbers = [value if isinstance(value, int) and 0 <= value >> 64 <= MOST_WORD else 0 for value in values]
+    return (
+        np.array([number >> 64 for number in numbers], np.uint64),
+        np.array([number & MOST_WORD for number in numbers], np.uint64),
+    )
 
 
 def fault_words(cls: type, name: str, count: int) -> str:

@@ -11,6 +11,14 @@ from rustnet.errors import SessionError
 from rustnet.records import Column, Kind, columns, table_name
 from rustnet.store.flows_at import FLOWS_AT_SQL
 from rustnet.store.hosts_view import HOSTS_RULE, HOSTS_SQL
+from rustnet.store.machine_views import (
+    NEIGHBOURS_RULE,
+    NEIGHBOURS_SQL,
+    ROUTES_RULE,
+    ROUTES_SQL,
+    SOCKETS_RULE,
+    SOCKETS_SQL,
+)
 from rustnet.store.tables import CORE_TABLES, FLOWS_ENDED, FLOWS_OPEN, FlowRow
 
 if typing.TYPE_CHECKING:
@@ -108,6 +116,9 @@ VIEWS: dict[str, tuple[str, str]] = {
     "talkers": (TALKERS_SQL, "One row per address: flows, packets and bytes it sent and received, first and last."),
     "hosts": (HOSTS_SQL, HOSTS_RULE),
     "activity": (ACTIVITY_SQL, "One row per process that owns flows: flows, bytes, remote hosts, first and last."),
+    "routes": (ROUTES_SQL, ROUTES_RULE),
+    "neighbours": (NEIGHBOURS_SQL, NEIGHBOURS_RULE),
+    "sockets": (SOCKETS_SQL, SOCKETS_RULE),
 }
 """Views by name: SQL and description. A view may use those above it."""
 

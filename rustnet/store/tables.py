@@ -38,6 +38,7 @@ from rustnet.records import (
 )
 from rustnet.store.alert_tables import Alert, AlertCheck
 from rustnet.store.host_facts import HostFact
+from rustnet.store.live_tables import LIVE_TABLES
 
 Bytes = Annotated[I64, Kind.BYTES]
 Count = Annotated[I64, Kind.COUNT]
@@ -59,7 +60,8 @@ class Capture:
     format: Word
     """`pcap`, `pcap-ns`, `pcap-modified` or `pcapng`, with `+gzip`, `+zstd`, `+xz` or `+lz4` where compressed."""
     files: I32 = 1
-    """Files that it consists of; those of more than one are in `capture_files`."""
+    """Files that it consists of; those of more than one are in `capture_files`. The files that a live capture was
+    recorded to are there too, and not counted here."""
     assembly: Word | None = None
     """`joined` if its files continue each other in time, `merged` if their packets were merged by time; NULL for one
     file."""
@@ -118,7 +120,10 @@ class Capture:
 
 @record("capture_files")
 class CaptureFile:
-    """The files of captures that consist of several: rotated files, or the two directions of a tap."""
+    """The files of captures that consist of several, as rotated ones and those of a tap do, and of recordings.
+
+    Recordings are what the packets of a live capture were written to.
+    """
 
     capture_id: I32
     """Capture it is a part of."""
@@ -127,15 +132,15 @@ class CaptureFile:
     source: FilePath
     r"""Path as given (bytes that are no UTF-8 as `\xNN`), or `-` for standard input."""
     kind: Word
-    """`file`, `stdin` or `fifo`."""
+    """`file`, `stdin` or `fifo`; `removed`: of a recording, which keeps its last files only."""
     format: Word
     """As in `captures`."""
     bytes: I64 | None = None
-    """Size of the file as stored."""
+    """Size of the file as stored; NULL while packets are recorded to it."""
     sha256: Digest | None = None
-    """SHA-256 of the file as stored; NULL if it was not read to its end, or changed meanwhile."""
+    """SHA-256 of the file as stored; NULL if it was not read to its end, or changed meanwhile, and of recordings."""
     head_sha256: Digest | None = None
-    """SHA-256 of its first 64 KiB; NULL for pipes."""
+    """SHA-256 of its first 64 KiB; NULL for pipes, and while packets are recorded to it."""
     first_packet: PacketNumber | None = None
     """Number of its first packet within the capture; NULL if it has none."""
     packets: I64 = 0
@@ -145,7 +150,7 @@ class CaptureFile:
     last_ts: Ts | None = None
     """Latest packet time."""
     complete: bool = False
-    """The file was read to a clean end."""
+    """The file was read to a clean end; of a recording: it ended in time, not by a full disk."""
 
 
 @record("packets")
@@ -171,11 +176,11 @@ class Packet:
     tcp_flags: U8
     """TCP flags byte (FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128); 0 for others."""
     file_offset: I64
-    """Position of the frame's first byte in the uncompressed file."""
+    """Position of the frame's first byte in the uncompressed file; 0 in live captures where it is in no file."""
     interface: U16
     """Index in `interfaces`."""
     file: U16
-    """Index of its file in `capture_files`; 0 in captures of one file."""
+    """Index of its file in `capture_files`; 0 in captures of one file, and where it is in no file."""
     duplicate: bool = False
     """A copy of an earlier packet that was captured twice: counted, but not analysed; or of one that an earlier capture
     of the same time has."""
@@ -451,6 +456,19 @@ class Process:
     """SHA-256 of the executable, in hexadecimal digits."""
     boot_id: Identifier | None = None
     """Boot of the host that it ran in."""
+    container_runtime: Word | None = None
+    """What ran the container: `docker`, `containerd`, `cri-o`, `podman`, `lxc` or `systemd-nspawn`."""
+    systemd_unit: ObjectName | None = None
+    """Service or scope of systemd that it belonged to."""
+    lsm_label: Term | None = None
+    """Label by which SELinux or AppArmor confined it."""
+    capabilities: Term | None = None
+    """Its effective capabilities by name, with spaces; `all`, or `none`."""
+    changed_at: Ts | None = None
+    """When it was first seen as this program under this name, if it had been another one before (exec, rename): the
+    same pid and start then have a row for each."""
+    parent_started_at: Ts | None = None
+    """When its parent started."""
 
 
 @record("tcp_intervals")
@@ -695,6 +713,7 @@ CORE_TABLES: tuple[type, ...] = (
     Confinement,
     Alert,
     AlertCheck,
+    *LIVE_TABLES,
 )
 
 FLOWS_ENDED = "flows_ended"

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from rustnet.errors import ExitCode, RustnetError
-from rustnet.i18n import _
+from rustnet.i18n import _, ngettext
 from rustnet.present.text import cut
 from rustnet.present.values import clock_time
 from rustnet.query.session import Session
@@ -232,6 +232,10 @@ class Browser(PaletteCommands, Clipboard, Timekeeping, Guarded, App[int]):
             yield Chip(_("REDACTED"), "alert")
         if self.mouse_released:
             yield Chip(_("MOUSE OFF (F8)"), "alert")
+        facts = self.session_facts
+        if facts.alerts and self.spec.at is None and self.spec.since is None:  # it counts those of all of the time
+            words = ngettext("{n} alert", "{n} alerts", facts.alerts).format(n=f"{facts.alerts:,}")
+            yield Chip(words, "alert" if facts.high_alerts else "accent", "app.show_alerts")
         yield from self.time_chips()
         if self.spec.since is not None:
             yield Chip(_("since {time}").format(time=clock_time(self.spec.since)), "accent")
@@ -320,6 +324,19 @@ class Browser(PaletteCommands, Clipboard, Timekeeping, Guarded, App[int]):
     def action_show_tab(self, name: str) -> None:
         """Show a tab."""
         self.show_tab(name)
+        self._refill_help()
+
+    def action_show_alerts(self) -> None:
+        """Show the alerts that were raised."""
+        self.run_worker(self._show_alerts(), group="tabs", exclusive=True)
+
+    async def _show_alerts(self) -> None:
+        health: Any = await self.frame.pane("health")
+        if self.tab != "health":
+            self.remember()
+            self.tab = "health"
+        await self.frame.show_tab("health")
+        health.choose_part("alerts")
         self._refill_help()
 
     def action_next_tab(self, step: int) -> None:

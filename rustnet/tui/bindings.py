@@ -69,6 +69,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("pane.next", "f6", N_("Next part of the screen"), "everywhere", "app.focus_next"),
     Action("pane.previous", "shift+f6", N_("Previous part of the screen"), "everywhere", "app.focus_previous"),
     Action("filter.open", "slash,f3", N_("Filter flows"), "everywhere", "app.open_filter", short=N_("filter")),
+    Action("alerts", "exclamation_mark", N_("Alerts that were raised"), "everywhere", "app.show_alerts"),
     Action("redact", "X", N_("Redact mode on or off"), "everywhere", "app.toggle_redact"),
     Action("since", "x", N_("Count from now on (press twice)"), "everywhere", "app.count_from_now"),
     Action("reset", "r", N_("Reset grouping, filter, sort, history and time"), "everywhere", "app.reset"),

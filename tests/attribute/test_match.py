@@ -179,6 +179,28 @@ def test_a_better_rank_is_not_contested_by_a_worse(session: Any, record: Any) ->
     assert session.ask("SELECT rank FROM claims ORDER BY rank") == [(20,), (40,), (62,)]
 
 
+def test_processes_at_both_ends_do_not_contest_and_that_at_src_is_the_owner(session: Any, record: Any) -> None:
+    """A connection of a machine with itself, or with a container of its own."""
+    flow = session.flow()
+    mine, theirs = record(begin=1, end=1, pid=1), record("93.184.216.34:443", "10.0.0.1:40000", begin=0, end=3, pid=2)
+    session.attribute(theirs, mine)
+    assert session.verdict(flow) == (1, SOURCE, False, None)
+    other = session.flow("10.0.0.1:2")
+    session.attribute(record("93.184.216.34:443", "10.0.0.1:2", pid=3), record("10.0.0.1:2", pid=4, begin=3.5, end=4))
+    assert session.verdict(other) == (3, SOURCE, False, None)
+
+
+def test_in_the_recorders_own_namespace_is_the_owner(session: Any, record: Any) -> None:
+    """A container asks a service of its host: what the host's namespace has is better than what another one has."""
+    flow = session.flow()
+    session.attribute(
+        record(pid=1, attribution_match="ebpf-other-namespace"),
+        record("93.184.216.34:443", "10.0.0.1:40000", pid=2, attribution_match="ebpf"),
+    )
+    assert session.verdict(flow) == (2, SOURCE, False, None)
+    assert session.ask("SELECT rank FROM claims ORDER BY rank") == [(17,), (27,)]
+
+
 def test_overlap_precedes_distance_and_later_precedes_earlier(session: Any, record: Any) -> None:
     flow = session.flow(begin=10, end=12)
     session.attribute(record(begin=12.5, end=20, pid=1), record(begin=0, end=10.5, pid=2))

@@ -96,6 +96,9 @@ def test_round_trip_of_every_kind_of_statement(tmp_path: Path) -> None:
         about(4, 87, last_seen={**BEGIN, "nanos_since_epoch": 5}),
         about(5, 88, container_id="c" * 64, kubernetes={"pod_name": "pod", "pod_uid": "u", "container_name": "n"}),
         about(5, 89, attribution_match=...),
+        about(6, 90, process_ppid=7, process_lineage={"ancestors": [{"name": "sh", "pid": 7, "started_at_unix_ms": 5}],
+              "truncated": False}, container_runtime="lxc", container_name="web", systemd_unit="nginx.service",
+              lsm_label="unconfined", capabilities="net_admin net_raw", started_at=BEGIN, changed_before=BEGIN),
         line("0.0.0.0:0", "0.0.0.0:0", None, protocol="META", record="start", addresses=[dst, "2001:db8::9"]),
     ]  # fmt: skip
     given = tmp_path / "given.jsonl"
@@ -106,6 +109,8 @@ def test_round_trip_of_every_kind_of_statement(tmp_path: Path) -> None:
     assert ask(first, "SELECT count(*) FROM claims WHERE window_start IS NULL")[0][0] == 1
     assert ask(first, "SELECT count(*) FROM claims WHERE window_start IS NOT NULL AND window_end IS NULL")[0][0] == 1
     assert ask(first, "SELECT count(*) FROM processes WHERE pid IS NULL AND username = 'alice'")[0][0] == 1
+    assert ask(first, "SELECT container_name, epoch_ns(parent_started_at), changed_at = started_at FROM processes "
+               "WHERE container_runtime = 'lxc'") == [("web", 5_000_000, True)]  # fmt: skip
     reasons = {reason for (reason,) in ask(first, "SELECT DISTINCT unowned_reason FROM flows")}
     assert {"ownerless", "outside_window"} <= reasons
     for sql in (PROCESSES, CLAIMS, VERDICTS):

@@ -96,11 +96,11 @@ def owners(out: Path, protocol: str = "TCP") -> dict[tuple[int, int], set[int]]:
     return by_ends
 
 
-def used(process: "subprocess.Popen[str]", count: int) -> dict[tuple[int, int], int]:
-    """What a program printed: its process id by local and remote port."""
+def used(process: "subprocess.Popen[str]", count: int) -> list[tuple[tuple[int, int], int]]:
+    """What a program printed: local and remote port of each of its uses, and its process id."""
     assert process.stdout is not None
     rows = [[int(word) for word in process.stdout.readline().split()] for _ in range(count)]
-    return {(local, remote): pid for pid, local, remote in rows}
+    return [((local, remote), pid) for pid, local, remote in rows]
 
 
 def python(hosts: Hosts, code: str, *arguments: object) -> "subprocess.Popen[str]":

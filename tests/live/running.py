@@ -16,16 +16,20 @@ RUSTNET = (sys.executable, "-m", "rustnet")
 MARK = "RUSTNET_TEST_RUN"
 """Variable by which a test knows the processes that it started, however deep."""
 START_SECONDS = 15.0
+BY_ROOT = "the session was written by root"
+"""Part of a sentence that is printed where tests are started by root alone."""
 
 
 class Live:
     """A run of ``rustnet live`` without a terminal; it is stopped at the end of the block."""
 
-    def __init__(self, session: Path, *options: str, wrapper: Sequence[str] = ()) -> None:
+    def __init__(
+        self, session: Path, *options: str, wrapper: Sequence[str] = (), program: Sequence[str] = RUSTNET
+    ) -> None:
         self.session = session
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self.process = subprocess.Popen(
-            [*wrapper, *RUSTNET, "live", "--no-tui", "--db", str(session), *options],
+            [*wrapper, *program, "live", "--no-tui", "--db", str(session), *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
             env={**os.environ, MARK: self.mark},
         )  # fmt: skip
@@ -45,7 +49,8 @@ class Live:
         """Send a signal, unless it has ended, and wait for its end; returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.output, self.errors = self.process.communicate(timeout=30)
+        self.output, errors = self.process.communicate(timeout=30)
+        self.errors = "".join(line for line in errors.splitlines(keepends=True) if BY_ROOT not in line)
         return self.process.returncode
 
     def processes(self) -> list[int]:

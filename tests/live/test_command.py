@@ -1,5 +1,6 @@
 """``rustnet live`` as users start it, on interfaces of a namespace of the test's own."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ def test_errors_name_what_is_wrong(namespace: Namespace, tmp_path: Path) -> None
 
 
 def test_without_privilege_it_says_what_grants_it(namespace: Namespace) -> None:
-    wrapper = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
+    wrapper = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
     words = fails("-i", "lo", code=ExitCode.FAILURE, wrapper=wrapper)
     assert "CAP_NET_RAW" in words
     assert "sudo" in words
@@ -106,3 +107,14 @@ def test_the_session_is_its_users_alone(namespace: Namespace, tmp_path: Path) ->
     with Live(tmp_path / "s.duckdb", "-i", "lo") as live:
         live.stop()
     assert (tmp_path / "s.duckdb").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_death_of_the_probe_is_recorded_and_capturing_goes_on(web: Namespace, tmp_path: Path) -> None:
+    with Live(tmp_path / "s.duckdb", "-i", "lo") as live:
+        children = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)  # the probe is started first
+        assert live.wait_for("SELECT detail FROM anomalies WHERE kind = 'probe_ended'")
+        fetch()
+        live.wait_for("SELECT 1 FROM flows WHERE app = 'http'")
+        assert live.stop() == ExitCode.DONE
+    assert live.processes() == []

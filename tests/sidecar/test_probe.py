@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rustnet.probe.containers import cgroup_keys
 from rustnet.probe.ends import TCP, UDP, endpoint, packet_ends
 from rustnet.probe.hashes import Hashes
 from rustnet.probe.kernel import Kernel
-from rustnet.probe.lines import cgroup_keys, counter_keys
+from rustnet.probe.lines import counter_keys
 from rustnet.probe.netlink import attribute, attributes, nested
 from rustnet.probe.output import LineWriter
 from rustnet.probe.processes import Processes

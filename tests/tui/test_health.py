@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
+from rustnet.alerts.definitions import choose, load
+from rustnet.alerts.plan import AlertPlan
+from rustnet.ingest.options import Options
+from rustnet.ingest.road import ingest
 from rustnet.query.views import health
 from rustnet.tui.screens.health import HealthPane
+from tests.support.paths import SAMPLES
 from tests.tui.many_protocols import fixed_redactor, write_session
 from tests.tui.screen_actions import click_word, double_click_row, golden, sample, shown
 from tests.tui.support import SIZES, browser, screen_text, settle
@@ -34,7 +39,8 @@ def one_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def captures(*args: Any) -> health.Captures:
         meta = {"created": "2026-01-02T03:04:05Z", "rustnet_version": "1.2.3", "schema_version": "1"}
-        layers = [health.Layer(1, "landlock", "in_force", "version 3"), health.Layer(1, "system_calls", "off", None)]
+        states = [("landlock", "in_force", "version 3"), ("system_calls", "off", None)]
+        layers = [health.Layer(1, "parser", *state) for state in states]
         return replace(real(*args), meta=meta, confinement=layers)
 
     monkeypatch.setattr(health, "captures", captures)
@@ -79,8 +85,8 @@ async def test_captures_say_what_is_wrong_and_what_is_unknown(damaged: Path) -> 
         text = screen_text(app)
         assert "the input is damaged, or reading it was interrupted" in text
         assert "damaged at byte 20,457" in text
-        assert "confined by landlock" in text
-        assert "!confined by system calls" in text
+        assert "parser: landlock" in text
+        assert "!parser: system calls" in text
         assert "the input does not state it" in text
         marks = {line.label: pane.grid._mark_of(at) for at, line in enumerate(pane.lines)}
         assert (marks["complete"], marks["packets"]) == ("x", " ")
@@ -183,3 +189,75 @@ async def test_confinement_that_is_not_recorded_is_said(damaged: Path, monkeypat
     async with app.run_test(size=(160, 40)) as pilot:
         await shown(pilot, "health")
         assert "not recorded in the session" in screen_text(app)
+
+
+@pytest.fixture(scope="module")
+def alerted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Session of a scan, with alerts."""
+    path = tmp_path_factory.mktemp("alerts") / "scan.duckdb"
+    wanted = choose(load(), ["all", "new-service:warm-up=0"])
+    plan = AlertPlan((*wanted, replace(wanted[0], name="needs-more", needs=("sockets_of_old",))))
+    report = ingest([str(SAMPLES / "scan.pcap.zst")], str(path), Options(alerts=plan))
+    assert report.captures[0].complete
+    return path
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("redact", ["off", "on"])
+async def test_alerts_golden(alerted: Path, size: tuple[int, int], redact: str) -> None:
+    app: Any = browser(alerted, redact=redact, redactor=fixed_redactor)
+    async with app.run_test(size=size) as pilot:
+        pane = await shown(pilot, "health")
+        pane.choose_part("alerts")
+        await settle(pilot)
+        await golden(pilot, "health-alerts-raised" if redact == "off" else "health-alerts-redacted")
+
+
+async def test_an_alert_leads_to_its_flow(alerted: Path) -> None:
+    app: Any = browser(alerted)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("!")
+        await settle(pilot, lambda: app.tab == "health")
+        pane = app.pane
+        assert pane.part == "alerts"
+        rows = [(pane.listing.value(row, "alert"), pane.listing.value(row, "flow_id")) for row in pane.listing.rows]
+        assert {alert for alert, _flow in rows} == {"scan", "clear-text-credentials"}
+        flow = pane.grid.field("flow_id")
+        assert flow == rows[0][1]
+        await pilot.press("enter")
+        await settle(pilot, lambda: app.tab == "details")
+        assert app.pane.flow_id == flow
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.tab == "health")
+        assert app.pane.part == "alerts"
+
+
+async def test_the_number_of_alerts_is_in_the_first_line_and_leads_to_them(alerted: Path, damaged: Path) -> None:
+    app: Any = browser(alerted)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert " 2 alerts " in screen_text(app).splitlines()[0]
+        await pilot.click(offset=(screen_text(app).splitlines()[0].index("2 alerts"), 0))
+        await settle(pilot, lambda: app.tab == "health")
+        assert app.pane.part == "alerts"
+    app = browser(damaged)
+    async with app.run_test(size=(120, 40)) as pilot:
+        pane = await shown(pilot, "health")
+        assert "alert" not in screen_text(app).splitlines()[0]
+        pane.choose_part("alerts")
+        await settle(pilot)
+        assert "No alert was checked in this session" in screen_text(app)
+
+
+async def test_alerts_of_later_are_not_shown_at_a_time(alerted: Path) -> None:
+    app: Any = browser(alerted)
+    async with app.run_test(size=(120, 40)) as pilot:
+        pane = await shown(pilot, "health")
+        pane.choose_part("alerts")
+        await settle(pilot)
+        assert len(pane.listing.rows) == 2
+        app.change(at=app.session_facts.first_ns + 1)
+        await settle(pilot)
+        assert len(pane.listing.rows) == 0
+        assert "2 alerts" not in screen_text(app).splitlines()[0]

@@ -40,6 +40,7 @@ MAX_LINE = 1 << 20
 
 _PATH = 4096
 _ANCESTORS = 16
+_CAPABILITIES = 1024
 _MAX_MS = (1 << 62) // 1_000_000 - 1
 _PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "ICMP": "icmp", "ICMPV6": "icmp", "IGMP": "igmp", "ARP": "arp"}
 _OPEN = frozenset({"listener-socket", "wildcard-local-address", "wildcard-remote-address"})
@@ -68,6 +69,12 @@ PROCESS_KEYS = (
     "host",
     "exe_sha256",
     "boot_id",
+    "container_runtime",
+    "container_name",
+    "systemd_unit",
+    "lsm_label",
+    "capabilities",
+    "changed_before",
     "sidecar_version",
 )
 _CACHED, _CACHED_LENGTH = 8192, 2048
@@ -259,9 +266,9 @@ class LineParser:
     def _facts(self, record: Json, number: int) -> ProcessFacts:
         """Process facts of a record; invalid values are ignored and counted."""
 
-        def take(read: Callable[..., _T], value: object, *limit: int) -> _T | None:
+        def take(read: Callable[..., _T], value: object, *more: object) -> _T | None:
             try:
-                return read(value, *limit)
+                return read(value, *more)
             except BadValue as bad:
                 self.faults.invalid(number, str(bad))
                 return None
@@ -282,14 +289,31 @@ class LineParser:
             started_at=take(parse_time, get("started_at")),
             lineage=take(_lineage, get("process_lineage")),
             container_id=take(bounded_text, kubernetes.get("container_id")) or take(bounded_text, get("container_id")),
-            container_name=take(bounded_text, kubernetes.get("container_name")),
+            container_name=take(bounded_text, kubernetes.get("container_name"))
+            or take(bounded_text, get("container_name")),
             pod=take(bounded_text, kubernetes.get("pod_name")),
             pod_uid=take(bounded_text, kubernetes.get("pod_uid")),
             namespace=take(bounded_text, kubernetes.get("pod_namespace")),
             cgroup=take(bounded_text, kubernetes.get("cgroup_path"), _PATH) or take(bounded_text, get("cgroup"), _PATH),
             exe_sha256=take(bounded_text, get("exe_sha256"), 64),
             boot_id=take(bounded_text, get("boot_id"), 64),
+            container_runtime=take(bounded_text, get("container_runtime"), 64),
+            systemd_unit=take(bounded_text, get("systemd_unit")),
+            lsm_label=take(bounded_text, get("lsm_label")),
+            capabilities=take(bounded_text, get("capabilities"), _CAPABILITIES),
+            changed_at=take(parse_time, get("changed_before")),
+            parent_started_at=take(_parent_start, get("process_lineage"), get("process_ppid")),
         )
+
+
+def _parent_start(lineage: object, parent: object) -> int | None:
+    """Start of the parent, if it is the youngest ancestor of a lineage."""
+    ancestors = lineage.get("ancestors") if type(lineage) is dict else None
+    last = ancestors[-1] if type(ancestors) is list and ancestors else None
+    if type(last) is not dict or parent is None or last.get("pid") != parent:
+        return None
+    started = bounded_integer(last.get("started_at_unix_ms"), _MAX_MS)
+    return None if started is None else started * 1_000_000
 
 
 def json_object(line: bytes) -> Json:

@@ -16,7 +16,9 @@ from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.export.packets import Extracted, Part
-    from rustnet.query.selection import OriginalFile, Selection
+    from rustnet.export.recorded import Share
+    from rustnet.query.comments import Comments
+    from rustnet.query.selection import Original, OriginalFile, Selection
     from rustnet.query.session import Session
 
 
@@ -103,6 +105,9 @@ def _parts(
     counts = selected.counts(reader)
     parts = []
     for capture in stored(reader, list(counts)):
+        if capture.recorded:
+            parts += _recorded(reader, selected, capture, session, sources, verified=verified, comments=with_comments)
+            continue
         alone = len(counts) == 1 and len(capture.files) == 1
         paths = tuple(_located(file, session, sources, alone=alone, verified=verified) for file in capture.files)
         number = capture.capture_id
@@ -110,6 +115,48 @@ def _parts(
         numbers = functools.partial(selected.numbers, reader, number)
         parts.append(Part(paths, capture.sha256, numbers, comment_of, capture.merged))
     return parts
+
+
+def _recorded(
+    reader: "Session",
+    selected: "Selection",
+    capture: "Original",
+    session: Path,
+    sources: tuple[str, ...],
+    *,
+    verified: bool,
+    comments: bool,
+) -> "list[Part]":
+    """Locate the files that selected packets of a live capture were recorded to; those that are gone are reported."""
+    from rustnet.export.captured import Originals  # noqa: PLC0415
+    from rustnet.export.originals import REMOVED, locate  # noqa: PLC0415
+    from rustnet.export.packets import Part  # noqa: PLC0415 -- NumPy
+    from rustnet.export.recorded import shares  # noqa: PLC0415
+    from rustnet.query.comments import Comments  # noqa: PLC0415 -- NumPy
+    from rustnet.query.selection import ingested_files  # noqa: PLC0415
+
+    number = capture.capture_id
+    texts = Comments(reader, number) if comments else None
+    files, known = ingested_files(reader, number), Originals(str(session), sources)
+    parts, (found, lost) = [], shares(reader, selected, number)
+    for share in found:
+        file = files[share.file]
+        if file.original.kind == REMOVED and not sources:
+            lost += share.packets
+            continue
+        where = known.checked(file) if verified else locate(file.original, session, sources, alone=file.alone)
+        if where.path is None:
+            raise InputError("capture {n}: {words}", n=number, words=where.problem)
+        comment = None if texts is None else functools.partial(_comment, texts, share)
+        parts.append(Part((where.path,), None, share.numbers, comment))
+    if lost:
+        words = _("rustnet: {n} of the packets are left out: they are in no file of the recording, or not any more")
+        notify(words.format(n=f"{lost:,}"))
+    return parts
+
+
+def _comment(texts: "Comments", share: "Share", number: int) -> str:
+    return texts.text(share.of_capture(number))
 
 
 def _located(file: "OriginalFile", session: Path, sources: tuple[str, ...], *, alone: bool, verified: bool) -> Path:

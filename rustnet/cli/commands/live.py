@@ -1,18 +1,23 @@
 """``rustnet live``: captures packets of this machine's interfaces into a session, and shows it meanwhile."""
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from rustnet.cli.alert_options import alert_options
 from rustnet.cli.geo_options import geo_options
+from rustnet.cli.live_line import LiveLine
 from rustnet.cli.living import Live
 from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english, redact_option
 from rustnet.cli.outputs import check_session, group_option
+from rustnet.cli.recording_options import Recorded, recording_options
 from rustnet.cli.replaying import interactive
-from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
+from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
+from rustnet.cli.session_names import new_session as new_name
 from rustnet.i18n import _
+from rustnet.probe.helper import SOCKET
 
 if TYPE_CHECKING:
     from rustnet.alerts.plan import AlertPlan
@@ -35,6 +40,9 @@ LEAST_RING, MOST_RING = 1, 1024
     help=_("Interface to capture from; several are possible; any: all.  [default: that of the default route]"),
 )  # fmt: skip
 @click.option("--db", metavar="SESSION", help=_("Session file to create or to add to."))
+@click.option(
+    "--new-session", is_flag=True, help=_("If that file exists, create another one, with the time in its name.")
+)
 @group_option
 @click.option("-f", "--filter", "expression", default="", metavar="BPF",
               help=_("Store only packets that match this expression, in the language of tcpdump."))  # fmt: skip
@@ -47,18 +55,27 @@ LEAST_RING, MOST_RING = 1, 1024
     "--ring", type=click.IntRange(LEAST_RING, MOST_RING), default=64, show_default=True, metavar="MIB",
     help=_("Size of the memory that holds packets of each interface until they are read."),
 )  # fmt: skip
-@click.option("--no-processes", is_flag=True, help=_("Do not record which process owns which flow."))
+@click.option(
+    "--attribution", type=click.Choice(["auto", "sock_diag", "none"]), default="auto", show_default=True,
+    help=_("How to learn which process owns which flow; auto: by eBPF, else by sock_diag."),
+)  # fmt: skip
 @click.option("--full-cmdline", is_flag=True, help=_("Do not hide what looks like a secret in command lines."))
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="N", help=_("Stop after N seconds."))
 @click.option("--packets", type=click.IntRange(1), metavar="N", help=_("Stop after N packets."))
+@recording_options
+@click.option(
+    "--metrics", metavar="FILE|unix:PATH",
+    help=_("Write Prometheus metrics to FILE each second, or answer them on a Unix socket."),
+)  # fmt: skip
 @alert_options
 @geo_options
 @click.option("--no-dissect", is_flag=True, help=_("Analyse headers and flows only, not payloads."))
 @sandbox_options
-@click.option("--no-uid-drop", is_flag=True, help=_("Stay root, if started as root."))
+@user_options
 @click.option(
-    "--drop-to", metavar="USER", help=_("User to become after the start.  [default: the one who called sudo]")
-)
+    "--helper", metavar="SOCKET", default=SOCKET, show_default=True,
+    help=_("Without the privilege to capture, let this helper open the capture sockets (see rustnet helper)."),
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary at the end, also on a terminal."))
@@ -72,14 +89,17 @@ def command(
     state: State,
     interfaces: tuple[str, ...],
     db: str | None,
+    new_session: bool,
     expression: str,
     snaplen: int,
     promiscuous: bool,
     ring: int,
-    no_processes: bool,
+    attribution: Literal["auto", "sock_diag", "none"],
     full_cmdline: bool,
     duration: float | None,
     packets: int | None,
+    recorded: Recorded,
+    metrics: str | None,
     alerts: "AlertPlan | None",
     geo: "GeoFiles",
     no_dissect: bool,
@@ -87,6 +107,7 @@ def command(
     sandbox_strict: bool,
     no_uid_drop: bool,
     drop_to: str | None,
+    helper: str,
     strict: bool,
     as_json: bool,
     no_tui: bool,
@@ -95,6 +116,9 @@ def command(
 ) -> int:
     """Capture, and browse the session or print the summary."""
     sandbox = sandbox_mode(no_sandbox, sandbox_strict)
+    check_user_options(no_uid_drop, drop_to, sandbox_strict)
+    if new_session and db is not None:
+        db = new_name(db, time.time_ns())
     check_session(db, (), geo.paths)
     browsing = not (no_tui or as_json) and interactive(())
     from rustnet.ingest.live_open import LiveOptions  # noqa: PLC0415 -- the whole engine
@@ -111,6 +135,7 @@ def command(
         live=True,
         answer_at_once=True,
         alerts=alerts,
+        **recorded.options(),
     )
     live = LiveOptions(
         interfaces,
@@ -118,11 +143,14 @@ def command(
         snaplen,
         ring << 20,
         promiscuous,
-        not no_processes,
+        attribution,
         full_cmdline,
         sandbox=sandbox,
         drop_user=not no_uid_drop,
         drop_to=drop_to,
+        groups=() if state.group is None else (state.group,),
+        helper=helper,
     )
-    run = Live(live, db, options, strict, top, as_json, redact)
+    line = LiveLine(accessible=state.config.browser_accessible, color=state.config.color)
+    run = Live(live, db, options, strict, top, as_json, redact, metrics, line)
     return run.on_screen(state) if browsing else run.run()

@@ -54,8 +54,9 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
     except ForeignObjectsError as error:  # nothing in the session can be relied on
         findings = foreign_objects(error)
     if not no_hash:
-        files = [file for capture in captures for file in capture.files]
-        findings = [_file(file, Path(session), sources, alone=len(files) == 1) for file in files] + findings
+        files = [(file, capture.recorded) for capture in captures for file in capture.files]
+        alone = len(files) == 1
+        findings = [_file(file, Path(session), sources, alone=alone, recorded=of) for file, of in files] + findings
     wrong = [f for f in findings if not f.ok and f.serious]
     if as_json:
         import dataclasses  # noqa: PLC0415
@@ -74,7 +75,9 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
     return ExitCode.FAILURE if wrong else ExitCode.DONE
 
 
-def _file(capture: "OriginalFile", session: Path, sources: tuple[str, ...], *, alone: bool) -> "Finding":
+def _file(
+    capture: "OriginalFile", session: Path, sources: tuple[str, ...], *, alone: bool, recorded: bool
+) -> "Finding":
     """Compare a file of a capture with the size and hash at ingest."""
     from rustnet.export.originals import locate, verify  # noqa: PLC0415
     from rustnet.query.integrity import Finding  # noqa: PLC0415
@@ -83,6 +86,8 @@ def _file(capture: "OriginalFile", session: Path, sources: tuple[str, ...], *, a
     original = locate(capture, session, sources, alone=alone)
     if original.path is None:
         return Finding(name, ok=False, detail=original.problem, serious=False)
+    if recorded and not capture.sha256:
+        return _recorded(name, capture, original.path)
     if not capture.sha256:
         words = _("{path}: not verified: it was never read to its end, so there is no hash")
         words = words.format(path=original.path)
@@ -94,6 +99,19 @@ def _file(capture: "OriginalFile", session: Path, sources: tuple[str, ...], *, a
     if wrong:
         return Finding(name, ok=False, detail=f"{original.path}: {wrong}")
     return Finding(name, ok=True, detail=_("{path}: same size and SHA-256").format(path=original.path))
+
+
+def _recorded(name: str, file: "OriginalFile", path: Path) -> "Finding":
+    """Compare the size of a file that packets were recorded to; such files are not hashed."""
+    from rustnet.query.integrity import Finding  # noqa: PLC0415
+
+    size = path.stat().st_size
+    if file.bytes is None:
+        return Finding(name, ok=False, detail=_("{path}: its recording has not ended").format(path=path), serious=False)
+    if size != file.bytes:
+        words = _("{path}: has {size:,} bytes, but {bytes:,} were recorded")
+        return Finding(name, ok=False, detail=words.format(path=path, size=size, bytes=file.bytes))
+    return Finding(name, ok=True, detail=_("{path}: same size as recorded").format(path=path))
 
 
 def _print(findings: "list[Finding]", wrong: "list[Finding]") -> None:

@@ -23,6 +23,7 @@ enum { AF_INET = 2, AF_INET6 = 10, AF_PACKET = 17 };
 enum { SOCK_DGRAM = 2, SOCK_RAW = 3 };
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58 };
 enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, TIME_WAIT = 6, CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN, NEW_SYN_RECV = 12 };
+enum { SHUTDOWN_MASK = 3 };
 enum { PF_KTHREAD = 0x00200000 };
 enum kind { CONNECT = 1, LISTENING, SENT, RECEIVED, CLOSED, EXECUTED };
 enum { LOST, LIMITED, COUNTERS };
@@ -49,7 +50,7 @@ struct event {
     __u32 other;                  /* inode of the socket's network namespace; the process's parent */
 };
 
-struct ends {
+struct ends {                     /* five words of 8 bytes */
     __u8 local[16], remote[16];
     __u16 local_port, remote_port;
     __u8 protocol, family;
@@ -78,6 +79,9 @@ struct per_socket {
     __u32 next;
     __u32 peers;                  /* reported in the second that began at `second` */
     __u64 second;
+    __u64 of_socket, of_packet;   /* programs that were reported last with the socket's ends, with a packet's */
+    __u64 of_socket_time, of_packet_time;
+    struct ends packet;
 };
 
 struct sending {                  /* by a thread, until its call ends */
@@ -92,11 +96,12 @@ struct pair {
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 1 << 21);
+    __uint(max_entries, 1 << 22);
 } ring SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);   /* read without bpf(), which a confined process may not call */
     __uint(max_entries, COUNTERS);
     __type(key, __u32);
     __type(value, __u64);
@@ -152,6 +157,13 @@ static __always_inline void describe(struct process *who, struct task_struct *ta
     who->user = task->cred->euid.val;
     who->group = task->cred->egid.val;
     bpf_probe_read_kernel(who->name, sizeof who->name, leader->comm);
+}
+
+/* Whether a program opened the socket: on the kernel's own, file systems of other machines work for whoever runs. */
+static __always_inline int of_program(struct sock *sk)
+{
+    struct socket *socket = sk->sk_socket;
+    return socket && socket->file;
 }
 
 static __always_inline void socket_ends(struct sock *sk, struct ends *ends)
@@ -229,27 +241,32 @@ static __always_inline int report(struct sock *sk, const struct process *who, co
     return 1;
 }
 
-/* Report the running process with a connection, once. */
+/* Report the running process with a connection: once, and again when it closes. Whoever only closes it, as the last
+ * that inherited it, is reported if nobody used it. */
 static __always_inline void witness(struct sock *sk, enum kind kind, __u16 state)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct process who;
     struct ends ends;
     struct per_socket *own;
+    int used = 0, known = 0;
     __u64 current;
-    if (in_kernel_thread(task))
+    if (in_kernel_thread(task) || !of_program(sk))
         return;
     current = program(task);
     own = bpf_sk_storage_get(&sockets, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!own)
         return;
-    for (int i = 0; i < REMEMBERED; i++)
-        if (own->seen[i] == current)
-            return;
+    for (int i = 0; i < REMEMBERED; i++) {
+        used |= own->seen[i] != 0;
+        known |= own->seen[i] == current;
+    }
+    if (kind == CLOSED ? used && !known : known)
+        return;
     bpf_get_socket_cookie(sk);
     describe(&who, task);
     socket_ends(sk, &ends);
-    if (ends.local_port && report(sk, &who, &ends, kind, state))
+    if (ends.local_port && report(sk, &who, &ends, kind, state) && !known)
         own->seen[own->next++ & (REMEMBERED - 1)] = current;
 }
 
@@ -261,7 +278,7 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after)
         return 0;
     if (after == SYN_SENT) {
         struct per_socket *own;
-        if (in_kernel_thread(task))
+        if (in_kernel_thread(task) || !of_program(sk))
             return 0;
         own = bpf_sk_storage_get(&sockets, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
         if (own) {
@@ -274,7 +291,15 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after)
         witness(sk, LISTENING, after);
     else if ((after == FIN_WAIT1 && before != CLOSE) || after == LAST_ACK)
         witness(sk, CLOSED, before);   /* only close() and shutdown() lead there */
+    else if (after == CLOSE && (before == ESTABLISHED || before == CLOSE_WAIT) && sk->sk_shutdown == SHUTDOWN_MASK)
+        witness(sk, CLOSED, before);   /* close() with data unread; a reset from outside sets the mask afterwards */
     return 0;
+}
+
+static __always_inline int same_ends(const struct ends *one, const struct ends *other)
+{
+    const __u64 *a = (const __u64 *)one, *b = (const __u64 *)other;
+    return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
 }
 
 static __always_inline int same_pair(struct pair *pair, __u64 now, __u64 within)
@@ -296,8 +321,10 @@ int BPF_PROG(on_queue, struct sk_buff *skb)
 {
     struct sock *sk = skb->sk;
     struct sending *sending;
+    struct per_socket *own;
     struct pair pair;
     struct ends ends;
+    __u64 now;
     __u8 state;
     __u16 family;
     if (!sk)
@@ -309,7 +336,6 @@ int BPF_PROG(on_queue, struct sk_buff *skb)
     if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
         return 0;
     if (family != AF_PACKET && sk->sk_protocol == TCP && sk->sk_type != SOCK_RAW) {
-        struct per_socket *own;
         if (state != SYN_SENT)
             return 0;
         own = bpf_sk_storage_get(&sockets, sk, 0, 0);
@@ -324,15 +350,18 @@ int BPF_PROG(on_queue, struct sk_buff *skb)
     }
     if (sk->sk_type != SOCK_DGRAM && sk->sk_type != SOCK_RAW)
         return 0;
-    if (!sk->sk_socket || !sk->sk_socket->file)        /* the kernel's own */
-        return 0;
-    if (!packet_ends(skb->head + skb->network_header, &ends))
+    if (!of_program(sk) || !packet_ends(skb->head + skb->network_header, &ends))
         return 0;
     /* Another port is that of a tunnel around the socket's packet, or a translated one. */
     if (family != AF_PACKET && sk->sk_type == SOCK_DGRAM && ends.local_port != sk->__sk_common.skc_num)
         return 0;
+    now = bpf_ktime_get_boot_ns();
+    own = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (own && now - own->of_packet_time < AGAIN_NS && own->of_packet == program(bpf_get_current_task_btf()) &&
+        same_ends(&own->packet, &ends))
+        return 0;
     begin_pair(&pair, sk, &ends);
-    if (same_pair(&pair, bpf_ktime_get_boot_ns(), AGAIN_NS))
+    if (same_pair(&pair, now, AGAIN_NS))
         return 0;
     sending = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (sending && sending->socket != (__u64)sk) {     /* what encloses the packet comes later */
@@ -370,10 +399,12 @@ static __always_inline void datagram(struct sock *sk, enum kind kind, int result
     struct pair pair;
     struct ends ends;
     __u64 now = bpf_ktime_get_boot_ns(), within = AGAIN_NS;
+    __u64 current;
     __u16 state = sk->__sk_common.skc_state;
     int known = 0;
-    if (in_kernel_thread(task))
+    if (in_kernel_thread(task) || !of_program(sk))
         return;
+    current = program(task);
     if (kind == SENT) {
         sending = bpf_task_storage_get(&threads, task, 0, 0);
         if (sending && sending->socket == (__u64)sk) {
@@ -387,17 +418,21 @@ static __always_inline void datagram(struct sock *sk, enum kind kind, int result
     if (!known) {
         if (sk->sk_protocol != UDP || sk->sk_type != SOCK_DGRAM || sk->__sk_common.skc_family == AF_PACKET)
             return;
+        if (!sk->__sk_common.skc_dport)
+            within = WILDCARD_AGAIN_NS;
+    }
+    own = bpf_sk_storage_get(&sockets, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (!own)
+        return;
+    if (!known) {
+        if (own->of_socket == current && now - own->of_socket_time < within)
+            return;
         socket_ends(sk, &ends);
         if (!ends.local_port)
             return;
-        if (!ends.remote_port)
-            within = WILDCARD_AGAIN_NS;
     }
     begin_pair(&pair, sk, &ends);
     if (same_pair(&pair, now, within))
-        return;
-    own = bpf_sk_storage_get(&sockets, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-    if (!own)
         return;
     if (now - own->second > SECOND) {
         own->second = now;
@@ -412,8 +447,17 @@ static __always_inline void datagram(struct sock *sk, enum kind kind, int result
     describe(&who, task);
     if (known && (sk->sk_type != SOCK_DGRAM || state != ESTABLISHED || !socket_has(sk, &ends)))
         state = 0;
-    if (report(sk, &who, &ends, kind, state))
-        bpf_map_update_elem(&pairs, &pair, &now, 0);
+    if (!report(sk, &who, &ends, kind, state))
+        return;
+    bpf_map_update_elem(&pairs, &pair, &now, 0);
+    if (known) {
+        own->packet = pair.ends;
+        own->of_packet = current;
+        own->of_packet_time = now;
+    } else {
+        own->of_socket = current;
+        own->of_socket_time = now;
+    }
 }
 
 static __always_inline int transferred(struct sock *sk, enum kind kind, int result)

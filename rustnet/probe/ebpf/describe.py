@@ -21,8 +21,8 @@ class Describer:
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
-        self.known: OrderedDict[tuple[int, int], tuple[str, Keys]] = OrderedDict()
-        """By process and start: the kernel's name of it, and its keys."""
+        self.known: OrderedDict[tuple[int, int], tuple[Who, Keys]] = OrderedDict()
+        """By process and start: what the kernel knew of it then, and its keys."""
         self.executed: OrderedDict[int, ProcessEvent] = OrderedDict()
         """By process: the program that it began last."""
         self.tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -45,17 +45,21 @@ class Describer:
         """A process with its start, and its keys in a line."""
         holder = self._holder(who)
         known = self.known.get(holder)
-        if known is not None and known[0] == who.name:
+        if known is not None and (known[0].name, known[0].uid, known[0].gid) == (who.name, who.uid, who.gid):
             self.known.move_to_end(holder)
             return holder, known[1]
         described = self.processes.describe(who.pid)
-        if described is not None and described[0] == holder[1]:
+        stat = self.processes.reader.stat(who.pid) if described is not None else None
+        # Under another name it may be another program by now, which /proc describes.
+        if described is not None and stat is not None and (stat[0], stat[2]) == (who.name, holder[1]):
             keys = described[1]
         elif known is not None:
-            keys = {**known[1], "process_name": self._name(who)}
+            keys = {**known[1], "process_name": self._name(who), "process_uid": who.uid, "process_gid": who.gid}
+            keys["username"] = user_name(who.uid)
         else:
             keys = self._from_event(who, holder[1])
-        self.known[holder] = who.name, keys
+        keys = self.processes.as_program(*holder, keys)
+        self.known[holder] = who, keys
         if len(self.known) > KNOWN:
             self.known.popitem(last=False)
         return holder, keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter, OrderedDict
-from typing import Tuple
+from typing import Callable, Tuple
 
 from rustnet.probe.ebpf.describe import Describer
 from rustnet.probe.ebpf.events import LISTENING, ProcessEvent, SocketEvent
@@ -21,8 +21,12 @@ from rustnet.probe.system import network_namespace
 
 WITNESSED = "ebpf"
 """How certain an owner is whom the kernel named itself, and how such a socket was first seen."""
+ELSEWHERE = "ebpf-other-namespace"
+"""The same, of a socket in another network namespace than the recorder's."""
 IDLE_NS = 5_000_000_000
 """After so long without an event an exchange of datagrams has ended."""
+READINGS = 16
+"""Full readings of the ring buffer in one go: about twice what it holds."""
 REMEMBERED = 16384
 """Sockets, and exchanges, that are remembered at most."""
 
@@ -48,15 +52,16 @@ class EventOwners:
         self.exchanges: OrderedDict[bytes, Entry] = OrderedDict()
         """What a process exchanged with one remote end, without a socket of just these ends in the table."""
 
-    def join(self, table: SocketTable, lines: LineWriter) -> None:
-        """Enter owners into this table from now on."""
-        self.table, self.lines = table, lines
+    def join(self, table: SocketTable, lines: LineWriter, rest: Callable[[], None]) -> None:
+        """Enter owners into this table from now on; ``rest`` may pause between two events."""
+        self.table, self.lines, self.rest = table, lines, rest
 
     def follow(self) -> None:
-        """Enter all that has happened since the last call."""
-        while True:
+        """Enter what has happened since the last call; of more than `READINGS` full readings the rest waits."""
+        for _ in range(READINGS):
             events = self.events.read()
             for event in events:
+                self.rest()
                 if isinstance(event, ProcessEvent):
                     self.describer.process(event)
                 else:
@@ -77,18 +82,20 @@ class EventOwners:
         if not own and not _leaves_its_namespace(event):
             self.count["events_elsewhere"] += 1
             return
+        match = WITNESSED if own else ELSEWHERE
         holder, process = self.describer.owner(event.who)
         of_socket = own and event.protocol in {TCP, UDP} and event.state
         entry = self._socket(event) if of_socket else self._exchange(event, holder)
         entry.last = max(entry.last, event.time)
         held = entry.holders.get(holder)
         if held is not None and held.process == process:
-            held.last, held.match = max(held.last, event.time), WITNESSED
+            held.last, held.match = max(held.last, event.time), match
             return
         if held is not None:  # the process has become another program
+            held.released = event.time
             self.lines.connection(entry, held, len(entry.holders))
         first = event.time if entry.holders or held else entry.first
-        entry.holders[holder] = Holding(process, first, event.time, WITNESSED)
+        entry.holders[holder] = Holding(process, first, event.time, match)
         self.count["owned_by_event"] += 1
         self.lines.connection(entry, entry.holders[holder], len(entry.holders))
         if own and not of_socket:
@@ -120,7 +127,7 @@ class EventOwners:
 
     def _exchange(self, event: SocketEvent, holder: Holder) -> Entry:
         """The entry of a process's packets between two ends."""
-        key = b"%d %d %d %b" % (event.namespace, *holder, event.diag_key()[:40])
+        key = b"%d %d %d %b" % (event.namespace, *holder, event.diag_key()[:-12])  # without interface and cookie
         entry = self.exchanges.get(key)
         if entry is None:
             entry = self.exchanges[key] = _entry(event)
@@ -128,7 +135,7 @@ class EventOwners:
                 entry.keys["network_namespace"] = event.namespace
             entry.early = entry.first + self.table.early_ns
             if len(self.exchanges) > REMEMBERED:
-                self._end(self.exchanges.popitem(last=False)[1])
+                self._end(self.exchanges.popitem(last=False)[1], released=event.time)
         self.exchanges.move_to_end(key)
         return entry
 
@@ -137,7 +144,7 @@ class EventOwners:
         for key, entry in list(self.exchanges.items()):
             if now - entry.last > IDLE_NS:
                 del self.exchanges[key]
-                self._end(entry)
+                self._end(entry, released=now)
             elif early and now >= entry.early:
                 entry.early = now + 3 * (now - entry.first)
                 self._end(entry)
@@ -148,8 +155,10 @@ class EventOwners:
             self._end(entry)
         self.exchanges.clear()
 
-    def _end(self, entry: Entry) -> None:
+    def _end(self, entry: Entry, released: int = 0) -> None:
+        """Write an exchange; once it has ended, it is no longer held."""
         for held in entry.holders.values():
+            held.released = released
             self.lines.connection(entry, held, len(entry.holders))
 
     def numbers(self) -> Keys:

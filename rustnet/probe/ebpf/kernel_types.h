@@ -20,7 +20,7 @@ enum bpf_map_type {
     BPF_MAP_TYPE_RINGBUF = 27,
     BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
-enum { BPF_F_NO_PREALLOC = 1, BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
+enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1024, BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 
 #define RELOCATED __attribute__((preserve_access_index))
 
@@ -46,6 +46,7 @@ struct socket { struct file *file; } RELOCATED;
 struct sock {
     struct sock_common __sk_common;
     __u16 sk_type, sk_protocol;
+    __u8 sk_shutdown;
     struct socket *sk_socket;
 } RELOCATED;
 struct inet_sock { __be16 inet_sport; } RELOCATED;

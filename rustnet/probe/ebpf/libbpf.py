@@ -26,7 +26,6 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "bpf_program__autoload": (ctypes.c_bool, [_POINTER]),
     "bpf_program__attach": (_POINTER, [_POINTER]),
     "bpf_link__destroy": (_INT, [_POINTER]),
-    "bpf_map_lookup_elem": (_INT, [_INT, _POINTER, _POINTER]),
     "ring_buffer__new": (_POINTER, [_INT, _TAKES_RECORD, _POINTER, _POINTER]),
     "ring_buffer__epoll_fd": (_INT, [_POINTER]),
     "ring_buffer__consume": (_INT, [_POINTER]),
@@ -102,12 +101,6 @@ class LoadedObject:
     def map(self, name: str) -> int:
         """Descriptor of a map."""
         return int(self.library.bpf_object__find_map_fd_by_name(self.object, name.encode()))
-
-    def counter(self, descriptor: int, index: int) -> int:
-        """A number of an array of 64-bit numbers."""
-        value = ctypes.c_uint64()
-        self.library.bpf_map_lookup_elem(descriptor, ctypes.byref(ctypes.c_uint32(index)), ctypes.byref(value))
-        return value.value
 
     def _record(self, _context: int, data: int, size: int) -> int:
         self.records.append(ctypes.string_at(data, size))

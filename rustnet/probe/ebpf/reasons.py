@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from rustnet.probe.procfs import read
 
-OLDEST = (5, 11)
-"""First kernel with per-socket and per-thread storage for tracing programs."""
+OLDEST = (5, 12)
+"""First kernel that gives tracing programs storage per socket and per thread, and a socket's cookie."""
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
 FIRST_PID_NAMESPACE = 0xEFFFFFFC
 FIRST_USER_NAMESPACE = b"0 0 4294967295"
@@ -39,7 +39,7 @@ REASONS = {
     reason.name: reason
     for reason in (
         Reason("not-linux", N_("eBPF exists on Linux only"), ""),
-        Reason("old-kernel", N_("this kernel is older than Linux 5.11"), N_("run a newer kernel")),
+        Reason("old-kernel", N_("this kernel is older than Linux 5.12"), N_("run a newer kernel")),
         Reason(
             "no-library",
             N_("the library libbpf.so.1 is not installed"),
@@ -141,7 +141,7 @@ def process_status() -> dict[str, str]:
 
 def _ineffective(status: dict[str, str]) -> str:
     """Why the capabilities of this program's file have no effect; empty if it has none."""
-    program = os.path.realpath("/proc/self/exe")
+    program = "/proc/self/exe"
     try:
         os.getxattr(program, "security.capability")
     except OSError:

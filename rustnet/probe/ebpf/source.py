@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import struct
 import time
 from pathlib import Path
 
@@ -36,7 +38,7 @@ class Events:
         self.datagrams = datagrams
         """Whether owners of UDP, and who accepts a connection before data comes, are reported (since Linux 6.3)."""
         self.descriptor: int = loaded.descriptor
-        self.counters = loaded.map("counters")
+        self.counters = mmap.mmap(loaded.map("counters"), mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ)
 
     def read(self) -> list[Event]:
         """Events since the last call, in their order; a few thousand at most."""
@@ -45,14 +47,18 @@ class Events:
 
     def lost(self) -> int:
         """Events that the ring buffer had no room for, so far."""
-        return self.loaded.counter(self.counters, LOST)
+        return self._counter(LOST)
 
     def limited(self) -> int:
         """Datagrams that were not reported, as their socket had too many ends in that second; its owner was."""
-        return self.loaded.counter(self.counters, LIMITED)
+        return self._counter(LIMITED)
+
+    def _counter(self, index: int) -> int:
+        return int(struct.unpack_from("=Q", self.counters, 8 * index)[0])
 
     def close(self) -> None:
         """Detach and unload the program."""
+        self.counters.close()
         self.loaded.close()
 
 

@@ -22,7 +22,7 @@ from typing import Any, Callable
 
 from rustnet.probe.helper import INSTRUCTION, MAX_INTERFACES, MAX_MESSAGE, MAX_SNAPLEN
 from rustnet.probe.helper.configuration import HelperError, Rule, check_folders, read_configuration
-from rustnet.probe.ring_socket import LOOPBACK, RET_CONSTANT, RING_BYTES, SOL_PACKET, Program, open_ring
+from rustnet.probe.ring_socket import LOOPBACK, MAX_PROGRAM, RET_CONSTANT, SMALLEST_RING, SOL_PACKET, Program, open_ring
 
 BACKLOG = 64
 """Clients that wait at a time."""
@@ -30,10 +30,9 @@ SECONDS = 0.5
 """Time that an allowed user's client has to ask; others wait meanwhile."""
 WINDOW, REQUESTS = 60.0, 30
 """Seconds within which a user may ask so many times."""
-USERS = 1024
-"""Users whose requests are counted at a time."""
-SMALLEST_RING = 1 << 20
-"""A ring is not made smaller than this to fit into the memory that its user has left."""
+USERS, OTHERS = 1024, -1
+"""Users whose requests are counted at a time; in place of the number of a user whom no rule names."""
+LARGEST_RING = 1 << 30
 LOGGED = 2000
 """Bytes of a request that are logged; filter programs are at its end."""
 NAME = re.compile(r"[^\s/:\x00-\x20\x7f-\x9f]{1,15}")
@@ -67,6 +66,7 @@ class Helper:
     def __init__(self, listener: socket.socket, configuration: str, log: Callable[[str], None]) -> None:
         self.listener, self.configuration, self.log = listener, configuration, log
         self.users: dict[int, User] = {}
+        """Users whom rules name, by number; all others together are `OTHERS`."""
 
     def run(self, stop: socket.socket) -> None:
         """Answer until there is something to read from ``stop``."""
@@ -74,13 +74,15 @@ class Helper:
         poll = select.poll()
         poll.register(self.listener, select.POLLIN)
         poll.register(stop, select.POLLIN)
-        while stop.fileno() not in (descriptor for descriptor, _ in poll.poll()):
-            try:
+        while True:
+            ready = [descriptor for descriptor, _ in poll.poll(1000 * WINDOW if self.users else None)]
+            if stop.fileno() in ready:
+                break
+            self._expire(time.monotonic())
+            with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
                 link, _ = self.listener.accept()
-            except OSError:  # the client has gone again
-                continue
-            with link:
-                self._serve(link)
+                with link:
+                    self._serve(link)
         self._expire(float("inf"))
 
     def _serve(self, link: socket.socket) -> None:
@@ -89,29 +91,28 @@ class Helper:
         who = f"user {uid}, process {pid}"
         rings: list[socket.socket] = []
         try:
-            user = self._count(uid)
             rules, memory = self._allowed(link, uid, gid)
+            user = self._count(uid if rules else OTHERS)
+            if not rules:
+                raise Refusal("user")  # noqa: TRY301 -- as all others are
             link.settimeout(SECONDS)
             data = link.recv(MAX_MESSAGE + 1)
             self.log(f"{who}: asks {data[:LOGGED].decode('ascii', 'backslashreplace')!a}")
             answer = open_rings(data, rules, memory, user.rings, rings)
-        except Refusal as refusal:
-            answer = refusal.answer
-        except OSError as error:
-            answer = {"error": "system", "words": error.strerror or str(error)}
+        except Exception as error:  # noqa: BLE001 -- no client ends the helper
+            answer = error.answer if isinstance(error, Refusal) else {"error": "system", "words": str(error)}
+            close(rings)
         if answer.get("error") != "rate":
             self.log(f"{who}: answer {json.dumps(answer)}")
         try:
             socket.send_fds(link, [json.dumps(answer).encode()], [ring.fileno() for ring in rings])
         except OSError as error:
             self.log(f"{who}: not delivered: {error.strerror}")
-        for ring in rings:
-            ring.close()
+        close(rings)
 
     def _count(self, uid: int) -> User:
-        """Count a request of a user; raises `Refusal` if there are too many."""
+        """Count a request; raises `Refusal` if there are too many."""
         now = time.monotonic()
-        self._expire(now)
         if uid not in self.users and len(self.users) >= USERS:
             raise Refusal("rate", seconds=int(WINDOW))
         user = self.users.setdefault(uid, User(now))
@@ -125,26 +126,25 @@ class Helper:
         for uid, user in list(self.users.items()):
             if now >= user.since + WINDOW:
                 if user.requests > REQUESTS:
-                    self.log(f"user {uid}: {user.requests - REQUESTS} requests refused: more than {REQUESTS} a minute")
+                    who = f"user {uid}" if uid != OTHERS else "users whom no rule names"
+                    self.log(f"{who}: {user.requests - REQUESTS} requests refused: more than {REQUESTS} a minute")
                 user.since, user.requests = now, 0
                 forget_closed(user.rings)
                 if not user.rings:
                     del self.users[uid]
 
     def _allowed(self, link: socket.socket, uid: int, gid: int) -> tuple[list[Rule], int]:
-        """Rules for a user, and the memory for their rings. Raises `Refusal` if there are none."""
+        """Rules for a user, and the memory for their rings. Raises `Refusal` if the configuration is wrong."""
         groups = {gid}
         with contextlib.suppress(OSError):  # of more than 256 groups only the first counts
             groups.update(each for (each,) in struct.iter_unpack("I", link.getsockopt(1, SO_PEERGROUPS, 1024)))
         try:
             configuration = read_configuration(self.configuration)
         except HelperError as error:
+            self._count(OTHERS)
             self.log(f"nothing is allowed, as the configuration is wrong: {error}")
             raise Refusal("configuration") from error
-        rules = configuration.rules_for(uid, frozenset(groups))
-        if not rules:
-            raise Refusal("user")
-        return rules, configuration.memory
+        return configuration.rules_for(uid, frozenset(groups)), configuration.memory
 
 
 def open_rings(
@@ -168,8 +168,6 @@ def open_rings(
             rings.append(ring)
             lock(ring, interface.hardware)
         except OSError as error:
-            while rings:
-                rings.pop().close()
             raise Refusal("interface", interface=name, words=error.strerror or str(error)) from error
         open_now[os.fstat(ring.fileno()).st_ino] = interface.block_bytes * interface.blocks
         described.append(asdict(interface))
@@ -184,7 +182,7 @@ def _request(data: bytes) -> tuple[int, int, bool, dict[str, Program]]:
     wanted = {name: () if at is None else programs[at] for name, at in values["interfaces"].items()}
     if (type(snaplen), type(size), type(promiscuous)) != (int, int, bool):
         raise ValueError("kinds of values")
-    if not (0 <= snaplen <= MAX_SNAPLEN and 0 < size <= RING_BYTES and 0 < len(wanted) <= MAX_INTERFACES):
+    if not (0 <= snaplen <= MAX_SNAPLEN and 0 < size <= LARGEST_RING and 0 < len(wanted) <= MAX_INTERFACES):
         raise ValueError("numbers")
     if not all(map(NAME.fullmatch, wanted)):
         raise ValueError("names of interfaces")
@@ -194,6 +192,8 @@ def _request(data: bytes) -> tuple[int, int, bool, dict[str, Program]]:
 def _program(text: str) -> Program:
     """A filter program, of which the kernel checks the rest. Raises ValueError, TypeError, struct.error."""
     program = tuple(struct.iter_unpack(INSTRUCTION, base64.b64decode(text, validate=True)))
+    if len(program) > MAX_PROGRAM:
+        raise ValueError("too many instructions")
     if any(code & 7 == RET_CONSTANT and code != RET_CONSTANT for code, *_ in program):  # would evade the snap length
         raise ValueError("the number of bytes that are kept must be a constant")
     return program
@@ -222,6 +222,12 @@ def lock(ring: socket.socket, hardware: int) -> None:
     ring.setsockopt(SOL_PACKET, PACKET_FANOUT, struct.pack("I", kind << 16))
 
 
+def close(rings: list[socket.socket]) -> None:
+    """Close the helper's own descriptors of rings."""
+    while rings:
+        rings.pop().close()
+
+
 def forget_closed(rings: dict[int, int]) -> None:
     """Remove the packet sockets that are not open anywhere any more; without /proc all count as open."""
     with contextlib.suppress(OSError), open("/proc/self/net/packet", encoding="ascii") as file:
@@ -238,7 +244,8 @@ def listen(path: str) -> socket.socket:
         os.set_inheritable(3, False)
         return socket.socket(fileno=3)
     with contextlib.suppress(FileExistsError):
-        os.mkdir(os.path.dirname(path), 0o755)
+        os.mkdir(os.path.dirname(path))
+        os.chmod(os.path.dirname(path), 0o755)  # noqa: S103 -- whatever the umask
     check_folders(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.path.lexists(path):

@@ -7,7 +7,8 @@ from rustnet.query.session import Session
 
 _FACTS = """
 SELECT count(*), min(source), coalesce(min(epoch_ns(first_ts)), (SELECT min(epoch_ns(ts)) FROM packets)),
-    coalesce(max(epoch_ns(last_ts)), (SELECT max(epoch_ns(ts)) FROM packets))
+    coalesce(max(epoch_ns(last_ts)), (SELECT max(epoch_ns(ts)) FROM packets)),
+    (SELECT count(*) FROM alerts), (SELECT count(*) FROM alerts WHERE severity = 'high')
 FROM captures"""
 
 
@@ -25,6 +26,10 @@ class SessionFacts:
     last_ns: int | None = None
     """Time of the last packet so far."""
     being_written: bool = False
+    alerts: int = 0
+    """Alerts that were raised."""
+    high_alerts: int = 0
+    """Of these, those of high severity."""
 
     @property
     def source_name(self) -> str:
@@ -35,5 +40,5 @@ class SessionFacts:
 
 def session_facts(session: Session) -> SessionFacts:
     """Read the facts of a session."""
-    captures, source, first, last = session.execute_own(_FACTS).rows[0]
-    return SessionFacts(session.path, captures, source, first, last, session.being_written)
+    captures, source, first, last, alerts, high = session.execute_own(_FACTS).rows[0]
+    return SessionFacts(session.path, captures, source, first, last, session.being_written, alerts, high)

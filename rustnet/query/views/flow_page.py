@@ -43,7 +43,8 @@ FROM claims AS c JOIN flows AS f ON f.flow_id = c.flow_id LEFT JOIN processes AS
 WHERE c.flow_id = ? ORDER BY won DESC, c.rank, c.distance_ms, c.observed_at, p.pid"""
 _CLAIM_TIMES = ("window_start", "window_end", "observed_at", "started_at")
 
-_PROCESS = "SELECT * REPLACE (epoch_ns(started_at) AS started_at) FROM processes WHERE process_id = ?"
+_PROCESS_TIMES = ", ".join(f"epoch_ns({name}) AS {name}" for name in ("started_at", "changed_at", "parent_started_at"))
+_PROCESS = f"SELECT * REPLACE ({_PROCESS_TIMES}) FROM processes WHERE process_id = ?"  # noqa: S608 -- our columns
 
 _ADDRESSES = """
 SELECT ip, scope, country, city, asn, as_name, country_source, asn_source FROM addresses WHERE ip IN (?, ?)"""

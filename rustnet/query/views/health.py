@@ -50,7 +50,7 @@ SELECT capture_id, count(*), coalesce(sum(length), 0)::BIGINT, count(*) FILTER (
 FROM packets GROUP BY capture_id ORDER BY capture_id"""
 
 _CONFINEMENT = """
-SELECT capture_id, layer, state, detail FROM confinement ORDER BY capture_id, process, layer"""
+SELECT capture_id, process, layer, state, detail FROM confinement ORDER BY capture_id, process, layer"""
 
 _WITHOUT_TIME = "SELECT count(*) FROM anomalies WHERE ts IS NULL"
 
@@ -82,6 +82,7 @@ class Layer:
     """A layer of the confinement under which a capture was parsed (`rustnet.store.tables.Confinement`)."""
 
     capture_id: int
+    process: str
     layer: str
     state: str
     detail: str | None

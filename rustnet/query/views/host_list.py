@@ -96,8 +96,3 @@ def sockets(session: "Session", spec: ViewSpec) -> Listing:
 def aliases(session: "Session", spec: ViewSpec) -> Listing:
     """Names that other tools have for the flows."""
     return listed(session, spec, _ALIASES, ALIASES)
-
-
-def has_sockets(session: "Session") -> bool:
-    """Whether the session has a table of the sockets of its host, which a live capture records."""
-    return "sockets" in session.columns()

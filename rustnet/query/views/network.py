@@ -91,8 +91,3 @@ def gateways(session: "Session", spec: ViewSpec) -> Listing:
     times = "epoch_ns(first_seen) AS first_seen, epoch_ns(last_seen) AS last_seen"
     sql = f"SELECT * REPLACE ({times}) FROM (\n{saved}\n) LIMIT $most"  # noqa: S608 -- our own query
     return listed(session, spec, sql, GATEWAYS)
-
-
-def has_table(session: "Session", table: str) -> bool:
-    """Whether the session has a table that only a live capture records, such as `routes`."""
-    return table in session.columns()

@@ -9,13 +9,14 @@ from textual.binding import BindingType
 from rustnet.i18n import N_, _, ngettext
 from rustnet.query.integrity import Finding
 from rustnet.query.session import Session
-from rustnet.query.views import health
+from rustnet.query.views import alerts, health
+from rustnet.query.views.alerts import Check
 from rustnet.query.views.health import Captures
 from rustnet.query.views.listed import Field, Listing
 from rustnet.query.views.spec import Statement, ViewSpec
 from rustnet.records import Kind
 from rustnet.tui.bindings import bindings
-from rustnet.tui.screens.health_rows import Line, capture_lines, finding_lines
+from rustnet.tui.screens.health_rows import Line, alert_words, capture_lines, finding_lines
 from rustnet.tui.screens.parts import PartsPane
 from rustnet.tui.widgets.grid import Grid
 from rustnet.tui.widgets.listing_grid import EXACT_TIME, TIME, Shown
@@ -26,6 +27,7 @@ _LINE_COLUMNS = (
 )  # fmt: skip
 _LOADERS: dict[str, Callable[[Session, ViewSpec], Listing]] = {
     "anomalies": health.anomalies, "quality": health.quality, "sources": health.sources,
+    "alerts": alerts.alerts,
 }  # fmt: skip
 
 
@@ -47,6 +49,8 @@ class Snapshot:
     without_time: int = 0
     """Anomalies that belong to no moment."""
     at: int | None = None
+    checks: Sequence[Check] = ()
+    """How far each alert was checked."""
 
 
 class HealthPane(PartsPane):
@@ -55,12 +59,18 @@ class HealthPane(PartsPane):
     NAME = "health"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("health")]
     PARTS: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("captures", N_("Captures")), ("anomalies", N_("Anomalies")), ("quality", N_("Paths")),
-        ("sources", N_("Sources")), ("checks", N_("Checks")),
+        ("captures", N_("Captures")), ("alerts", N_("Alerts")), ("anomalies", N_("Anomalies")),
+        ("quality", N_("Paths")), ("sources", N_("Sources")), ("checks", N_("Checks")),
     )  # fmt: skip
     COLUMNS: ClassVar[Mapping[str, Sequence[Shown]]] = {
         "captures": _LINE_COLUMNS,
         "checks": _LINE_COLUMNS,
+        "alerts": (
+            Shown("ts", N_("Time"), TIME, drop=3), Shown("severity", N_("Severity"), 10),
+            Shown("alert", N_("Alert"), 24, drop=2), Shown("summary", N_("What was noticed"), 36, 4),
+            Shown("flow_id", N_("Flow"), 9, right=True, drop=4),
+            Shown("capture_id", N_("Capture"), 10, right=True, drop=1),
+        ),
         "anomalies": (
             Shown("kind", N_("Kind"), 24, 1), Shown("times", N_("Times"), 9, right=True),
             Shown("flows", N_("Flows"), 9, right=True),
@@ -115,6 +125,8 @@ class HealthPane(PartsPane):
             return Snapshot(request)
         if request.kind:
             return Snapshot(request, health.places(session, spec, request.kind), at=spec.at)
+        if request.part == "alerts":
+            return Snapshot(request, alerts.alerts(session, spec), at=spec.at, checks=alerts.checks(session))
         lost = health.without_time(session) if request.part == "anomalies" and spec.at is not None else 0
         return Snapshot(request, _LOADERS[request.part](session, spec), without_time=lost, at=spec.at)
 
@@ -169,6 +181,8 @@ class HealthPane(PartsPane):
             name = self.browser.presenter.text(kind, "kind", kind=Kind.WORD).replace("_", " ")
             words = ngettext("{n} place of {kind}", "{n} places of {kind}", count).format(n=f"{count:,}", kind=name)
             return " · ".join((words, _("Enter opens the flow, Esc goes back")))
+        if part == "alerts":
+            return alert_words(count, snapshot.checks, self.browser.presenter)
         if part == "anomalies":
             if not count:
                 return _("Nothing unusual was recorded in what is shown.")
@@ -212,9 +226,10 @@ class HealthPane(PartsPane):
         field = self.grid.field
         if self.grid.current is None:
             return
-        if self.part == "anomalies" and self.kind:
+        if self.part == "alerts" or (self.part == "anomalies" and self.kind):
             if field("flow_id") is None:
-                self.browser.say(_("this packet belongs to no flow"))
+                words = _("this alert names no flow") if self.part == "alerts" else _("this packet belongs to no flow")
+                self.browser.say(words)
             else:
                 self.browser.open_flow(field("flow_id"))
         elif self.part == "anomalies":

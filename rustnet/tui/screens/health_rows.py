@@ -1,17 +1,25 @@
 """What is known of the quality of captures, as rows of label, value and remark, each with a state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rustnet.i18n import _, ngettext
 from rustnet.present.values import duration, humanised, moment, percent
 from rustnet.query.integrity import Finding
 from rustnet.query.summary import Health
+from rustnet.query.views.alerts import Check
 from rustnet.query.views.health import Captures, Layer, SoFar
 from rustnet.records import Kind
 from rustnet.tui.presenter import Presenter
 
 MOST_DETAILS = 20
 """Reasons, files and damaged places of a capture that are listed."""
+FEW_CHECKS = 3
+"""Alerts that were not checked to the end which are named."""
+LIVE = "live"
+"""Kind of a capture from interfaces."""
+PROBE = "probe"
+"""The process of a live capture that keeps privileges on purpose."""
 FEW = 0.001
 """Share of packets from which on missing ones are an error and not a warning."""
 
@@ -46,8 +54,7 @@ def _capture(health: Health, so_far: SoFar | None, presenter: Presenter) -> list
     source = presenter.text(health.source, "source", kind=Kind.PATH)
     lines = [
         Line(_("Capture {n}").format(n=health.capture_id), source, _("as a whole") if so_far else "", "title"),
-        Line(_("format"), presenter.text(health.format, kind=Kind.WORD), _program(health, presenter)),
-        Line(_("size"), "-" if health.bytes is None else humanised(health.bytes), _hash(health, presenter)),
+        *(() if health.kind == LIVE else _file(health, presenter)),
         _complete(health),
         *_times(health),
         Line(_("packets"), f"{health.packets:,}", _("{size} on the wire").format(size=humanised(health.wire_bytes))),
@@ -62,6 +69,14 @@ def _capture(health: Health, so_far: SoFar | None, presenter: Presenter) -> list
                      copies=f"{so_far.duplicates:,}"))
         )  # fmt: skip
     return lines + _details(health, presenter)
+
+
+def _file(health: Health, presenter: Presenter) -> list[Line]:
+    """Rows about the input."""
+    return [
+        Line(_("format"), presenter.text(health.format, kind=Kind.WORD), _program(health, presenter)),
+        Line(_("size"), "-" if health.bytes is None else humanised(health.bytes), _hash(health, presenter)),
+    ]
 
 
 def _program(health: Health, presenter: Presenter) -> str:
@@ -79,6 +94,8 @@ def _hash(health: Health, presenter: Presenter) -> str:
 def _complete(health: Health) -> Line:
     if health.complete:
         return Line(_("complete"), _("yes"), _("read to a clean end"), "ok")
+    if health.being_read:
+        return Line(_("complete"), _("so far"), _("it is still being read"), "dim")
     return Line(_("complete"), _("no"), _("the input is damaged, or reading it was interrupted"), "error")
 
 
@@ -174,10 +191,11 @@ def _confinement(layers: list[Layer], presenter: Presenter) -> list[Line]:
     if not layers:
         return [Line(_("confinement while parsing"), "-", _("not recorded in the session"), "dim")]
     return [
-        Line(_("confined by {layer}").format(layer=presenter.text(each.layer, kind=Kind.WORD).replace("_", " ")),
+        Line(_("{process}: {layer}").format(process=presenter.text(each.process, kind=Kind.WORD),
+                                            layer=presenter.text(each.layer, kind=Kind.WORD).replace("_", " ")),
              presenter.text(each.state, kind=Kind.WORD).replace("_", " "),
              presenter.text(each.detail, kind=Kind.FREE_TEXT) if each.detail else "",
-             "ok" if each.state in ("in_force", "not_needed") else "warn")
+             "ok" if each.state in ("in_force", "not_needed") else "dim" if each.process == PROBE else "warn")
         for each in layers
     ]  # fmt: skip
 
@@ -195,6 +213,25 @@ def _session(snapshot: Captures) -> list[Line]:
         words = _("its replay was killed; it has only the packets that had been stored")
         lines.append(Line(_("Capture {n}").format(n=partial.capture_id), f"{partial.packets:,}", words, "error"))
     return lines
+
+
+def alert_words(count: int, checks: Sequence[Check], presenter: Presenter) -> str:
+    """Sentence above the list of alerts: how many there are, and which were not checked to the end."""
+    if not checks and not count:
+        return _("No alert was checked in this session; 'rustnet replay --alert all' checks them.")
+    words = [ngettext("{n} alert", "{n} alerts", count).format(n=f"{count:,}") if count else _("no alert was raised")]
+    wanting = [each for each in checks if each.state != "checked" or each.detail]
+    words += [
+        _("{alert}: {reason}").format(
+            alert=presenter.text(each.alert, kind=Kind.WORD),
+            reason=presenter.text(each.detail or each.state, kind=Kind.FREE_TEXT),
+        )
+        for each in wanting[:FEW_CHECKS]
+    ]
+    if len(wanting) > FEW_CHECKS:
+        more = len(wanting) - FEW_CHECKS
+        words.append(ngettext("{n} more was not checked", "{n} more were not checked", more).format(n=more))
+    return " · ".join(words)
 
 
 def finding_lines(findings: list[Finding]) -> list[Line]:

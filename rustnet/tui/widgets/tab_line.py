@@ -25,6 +25,8 @@ class Chip:
     text: str
     style: str = "plain"
     """``plain``, ``accent`` or ``alert``."""
+    action: str = ""
+    """What a click does; empty: nothing."""
 
 
 def _width_of(chip: Chip) -> int:
@@ -57,6 +59,7 @@ class TabLine(Widget):
         self._chips: tuple[Chip, ...] = ()
         self._active = tabs[0][0]
         self._places: list[tuple[int, int, str]] = []
+        self._actions: list[tuple[int, int, str]] = []
         self._strips: tuple[Strip, Strip] | None = None
 
     def set(self, active: str, chips: tuple[Chip, ...]) -> None:
@@ -91,7 +94,7 @@ class TabLine(Widget):
             segments.append(Segment(text, style("tabs--active" if active else "tabs--tab")))
             self._places.append((at, at + width(text), name))
             at += width(text)
-        segments += self._chip_segments(columns - at)
+        segments += self._chip_segments(at, columns - at)
         base = self.rich_style
         first = Strip(segments).adjust_cell_length(columns, base)
         rule = style("tabs--rule")
@@ -112,23 +115,27 @@ class TabLine(Widget):
         """Width of the chips without which the screen would be misunderstood: all but the name of the source."""
         return 1 + sum(_width_of(chip) for chip in self._chips if chip.style != "plain")
 
-    def _chip_segments(self, room: int) -> list[Segment]:
-        """Return the chips that fit, the last ones (source) dropped first."""
+    def _chip_segments(self, begin: int, room: int) -> list[Segment]:
+        """Return the chips that fit between ``begin`` and the end, the last ones (source) dropped first."""
         chosen: list[Chip] = []
         used = 1
         for chip in self._chips:
             size = _width_of(chip)
             if used + size > room:
                 if not chosen and room > 12:
-                    chosen.append(Chip(cut(chip.text, room - 6), chip.style))
+                    chosen.append(Chip(cut(chip.text, room - 6), chip.style, chip.action))
                     used += width(chosen[-1].text) + 2
                 break
             chosen.append(chip)
             used += size
         base = self.rich_style
         segments = [Segment(" " * max(0, room - used), base)]
+        at = begin + max(0, room - used)
+        self._actions = []
         for chip in chosen:
             text = f" {chip.text} " if chip.style == "alert" else chip.text
+            self._actions.append((at + 2, at + 2 + width(text), chip.action))
+            at += 2 + width(text)
             segments += [Segment("  ", base), Segment(text, self.get_component_rich_style(f"tabs--{chip.style}"))]
         return segments
 
@@ -138,8 +145,11 @@ class TabLine(Widget):
             self._strips = self._build()
         return self._strips[min(y, 1)]
 
-    def on_click(self, event: Click) -> None:
-        """Show the tab that was clicked."""
+    async def on_click(self, event: Click) -> None:
+        """Show the tab that was clicked, or do what the chip stands for."""
+        for start, end, action in self._actions:
+            if start <= event.x < end and action and event.y == 0:
+                await self.app.run_action(action)
         for start, end, name in self._places:
             if start <= event.x < end:
                 cast("Browser", self.app).action_show_tab(name)

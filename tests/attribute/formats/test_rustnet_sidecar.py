@@ -84,6 +84,7 @@ def test_every_key() -> None:
             pod_uid="u-1",
             namespace="shop",
             cgroup="/kubepods/x",
+            parent_started_at=1_779_999_999_000_000_000,
         ),
         quality="procfs-exact",
         position=1,

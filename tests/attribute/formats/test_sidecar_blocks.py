@@ -74,7 +74,7 @@ def test_regular_lines_are_scanned(tmp_path: Path, record: Any, monkeypatch: pyt
         taken.extend(spans)
         return iter(())
 
-    monkeypatch.setattr(sidecar_blocks._Blocks, "unscanned_lines", unscanned_lines)
+    monkeypatch.setattr(sidecar_blocks.Blocks, "unscanned_lines", unscanned_lines)
     batches = list(RustnetSidecar(path).blocks())
     assert [len(batch) for batch in batches] == [500]
     assert taken == []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rustnet.query.session import Session, open_session
-from rustnet.query.views import health, host_list, network
+from rustnet.query.views import health, host_list, machine, network
 from rustnet.query.views.activity import NOW_SECONDS, activity
 from rustnet.query.views.flow_order import LOOPBACK
 from rustnet.query.views.host_page import host_page
@@ -159,7 +159,7 @@ def test_listeners_answered(samples: dict[str, Session]) -> None:
             "SELECT count(*) FROM flows WHERE dst_ip = ? AND dst_port = ? AND protocol = ? AND dst_packets > 0",
             row["ip"], row["port"], row["protocol"],
         )[0] >= row["flows"]  # fmt: skip
-    assert not host_list.has_sockets(session)
+    assert not machine.recorded(session, "socket_changes")
 
 
 def test_page_of_a_host(samples: dict[str, Session]) -> None:

@@ -1,0 +1,30 @@
+-- title: Share of traffic that was captured
+-- description: What a live capture read on each interface against what the system counted there meanwhile. A share is
+-- description: below 100 % with a capture filter, with drops, and where the card or the system counts what is no packet
+-- description: of the capture; above it where seconds at the ends are not in the counters.
+-- subject: capture
+-- column: interface_name object
+-- column: captured_packets count Packets that were read
+-- column: counted_packets count Packets that the system counted, received and sent
+-- column: captured_bytes bytes
+-- column: counted_bytes bytes
+-- column: bytes_percent number Captured bytes among those counted
+-- column: dropped count Packets that the kernel dropped because they were not read in time
+WITH counted AS (
+    SELECT capture_id, interface_name, min(ts - to_microseconds((1000 * span_ms)::BIGINT)) AS begins, max(ts) AS ends,
+        sum(rx_packets + tx_packets)::BIGINT AS counted_packets, sum(rx_bytes + tx_bytes)::BIGINT AS counted_bytes
+    FROM interface_stats WHERE span_ms > 0 GROUP BY capture_id, interface_name
+), captured AS (
+    SELECT s.capture_id, i.name AS interface_name, s.at, s.packets, s.bytes, s.dropped
+    FROM capture_stats AS s
+    JOIN interfaces AS i ON i.capture_id = s.capture_id AND i.interface = s.interface
+)
+SELECT n.capture_id, n.interface_name, coalesce(sum(c.packets), 0)::BIGINT AS captured_packets, max(n.counted_packets)
+    AS counted_packets, coalesce(sum(c.bytes), 0)::BIGINT AS captured_bytes, max(n.counted_bytes) AS counted_bytes,
+    round(100 * coalesce(sum(c.bytes), 0) / nullif(max(n.counted_bytes), 0), 1) AS bytes_percent,
+    coalesce(sum(c.dropped), 0)::BIGINT AS dropped
+FROM counted AS n
+LEFT JOIN captured AS c ON c.capture_id = n.capture_id AND c.interface_name = n.interface_name AND c.at > n.begins
+    AND c.at <= n.ends + INTERVAL 1 SECOND
+GROUP BY n.capture_id, n.interface_name
+ORDER BY n.capture_id, n.interface_name

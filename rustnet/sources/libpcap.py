@@ -303,7 +303,7 @@ class LibpcapSource:
         frames.count = count
         if not count:
             return
-        frames.buffer[:size] = np.frombuffer(b"".join(each[3] for each in put), np.uint8)
+        frames.buffer[:size] = memoryview(b"".join(each[3] for each in put))
         captured = np.array([len(each[3]) for each in put])
         numbers = np.array([each[1] for each in put])
         links = np.array([each.link_type for each in self.interfaces])

@@ -45,7 +45,7 @@ class Live:
 
     def run(self) -> ExitCode:
         """Capture until a signal or a limit, then print the summary."""
-        from rustnet.ingest.live_open import open_live, own_folder  # noqa: PLC0415 -- the whole engine
+        from rustnet.ingest.live_open import own_folder  # noqa: PLC0415 -- the whole engine
 
         summaries: list[Summary] = []
 
@@ -57,7 +57,7 @@ class Live:
             except RustnetError:  # asked again below, of a reader that needs less memory
                 return
 
-        rings = open_live(self.live)
+        rings = self.opened()
         with session_path(self.db) as session:
             scratch = None if self.db else Path(session).parent
             if scratch is not None:
@@ -76,9 +76,8 @@ class Live:
     def on_screen(self, state: State) -> int:
         """Capture in another process, and browse the session meanwhile."""
         from rustnet.cli.browsing import browse_replay  # noqa: PLC0415 -- on a terminal only
-        from rustnet.ingest.live_open import open_live  # noqa: PLC0415
 
-        rings = open_live(self.live)
+        rings = self.opened()
         rings.confining.drop()
 
         def write(session: str, watcher: "Callable[[Progress], None]") -> tuple[ExitCode, bool]:
@@ -88,6 +87,17 @@ class Live:
             return report.exit_code(self.strict), bool(report.captures)
 
         return browse_replay(write, (rings.name,), self.db, state, redact=self.redact, live=True)
+
+    def opened(self) -> "Rings":
+        """Begin to capture."""
+        from rustnet.ingest.live_open import open_live  # noqa: PLC0415 -- the whole engine
+
+        rings = open_live(self.live)
+        if not rings.handles or self.live.attribution == "none":
+            return rings
+        from rustnet.cli.psutil_live import PsutilProbe  # noqa: PLC0415 -- without a probe only
+
+        return replace(rings, recorder=PsutilProbe)
 
     def capture(
         self,

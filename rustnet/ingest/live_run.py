@@ -22,6 +22,7 @@ from rustnet.ingest.machine_rows import MachineRows
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Report as Reporter
 from rustnet.ingest.outlet import WriterOutlet
+from rustnet.ingest.parser import Input, LocalParser
 from rustnet.ingest.probe_channel import Line, ProbeChannel
 from rustnet.ingest.recording import check_link_types
 from rustnet.ingest.report import Progress, Report
@@ -29,8 +30,9 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
+from rustnet.sources.libpcap_source import Handle, LibpcapSource
 from rustnet.store.batches import Batch, Columns, Records
-from rustnet.store.items import OnFlush
+from rustnet.store.items import Closing, OnFlush
 from rustnet.store.tables import Anomaly, Capture, Confinement
 from rustnet.store.writer import Writer
 
@@ -41,6 +43,10 @@ PROBE_ENDED = "the process that reads process and socket tables ended; owners ar
 """Stored, so in English."""
 MAX_EVENTS, MAX_DETAIL = 100, 500
 """Events that wait for a flush, and characters of each."""
+
+
+Recording = Callable[[Callable[[list[bytes]], None], Callable[[Line], None]], Closing]
+"""Starts a recorder, which gives lines of connections to the first function, and others to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,10 @@ class Rings:
     confining: Confining
     notes: list[str] = field(default_factory=list)
     """Sentences about the choice of interfaces."""
+    handles: Sequence[Handle] = ()
+    """Interfaces that libpcap captures, instead of rings."""
+    recorder: "Recording | None" = None
+    """Starts what a probe does, in threads of this process."""
 
 
 def capture_live(
@@ -169,9 +179,16 @@ class LiveRun(Run):
         check_link_types(self.options.recordings, {link for link in links if link is not None})
         super().open_exports()
 
+    def _begin(self) -> Input:
+        """Begin to capture."""
+        if not self.rings.handles:
+            return self.parser.open_rings(self.rings.rings, self.rings.name)
+        assert isinstance(self.parser, LocalParser)
+        return self.parser.open_live(LibpcapSource(self.rings.handles, self.stop.is_set))
+
     def captures(self) -> None:
         """Read the rings to their end."""
-        opened = self.parser.open_rings(self.rings.rings, self.rings.name)
+        opened = self._begin()
         writer = self.writer = self._open_writer()
         capture_id, flow_id = writer.next_ids()
         self.machine = MachineRows(capture_id)
@@ -185,11 +202,14 @@ class LiveRun(Run):
             self.channel = ProbeChannel(
                 self.rings.probe, self._connections, self._record, self._ring, self._probe_ended
             )
+        recorder = None if self.rings.recorder is None else self.rings.recorder(self._connections, self._record)
         row = Capture(capture_id, as_text(self.rings.name), opened.kind, opened.format, first_ts=None)
         self._capture(writer, row, flow_id, 0, None)
         self.parser.end()
         if self.channel is not None:
             self.channel.close()
+        if recorder is not None:
+            recorder.close()
         if self.outlet is not None:
             writer.put(self.outlet.take_others())
 

@@ -1,5 +1,6 @@
 """``rustnet live``: captures packets of this machine's interfaces into a session, and shows it meanwhile."""
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -52,6 +53,10 @@ LEAST_RING, MOST_RING = 1, 1024
     help=_("Size of the memory that holds packets of each interface until they are read."),
 )  # fmt: skip
 @click.option(
+    "--libpcap", is_flag=True,
+    help=_("Capture with libpcap in one process, as on systems other than Linux; needs cypcap."),
+)  # fmt: skip
+@click.option(
     "--attribution", type=click.Choice(["auto", "sock_diag", "none"]), default="auto", show_default=True,
     help=_("How to learn which process owns which flow; auto: by eBPF, else by sock_diag."),
 )  # fmt: skip
@@ -89,6 +94,7 @@ def command(
     snaplen: int,
     promiscuous: bool,
     ring: int,
+    libpcap: bool,
     attribution: Literal["auto", "sock_diag", "none"],
     full_cmdline: bool,
     duration: float | None,
@@ -126,6 +132,7 @@ def command(
         limits=Limits(packets, None, duration),
         sandbox=sandbox,
         live=True,
+        libpcap=libpcap or sys.platform != "linux",
         answer_at_once=True,
         alerts=alerts,
         **recorded.options(),
@@ -138,6 +145,7 @@ def command(
         promiscuous,
         attribution,
         full_cmdline,
+        libpcap=libpcap,
         sandbox=sandbox,
         drop_user=not no_uid_drop,
         drop_to=drop_to,

@@ -211,13 +211,11 @@ def test_states_and_messages_from_two_threads(terminal: Pty) -> None:
         while not ended.is_set():
             shown.append(terminal.read())
 
-    reader = threading.Thread(target=read)
-
     def speak() -> None:
         for n in range(300):
             line.message(f"message {n}")
 
-    speaker = threading.Thread(target=speak)
+    reader, speaker = threading.Thread(target=read), threading.Thread(target=speak)
     reader.start()
     speaker.start()
     while speaker.is_alive():

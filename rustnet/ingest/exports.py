@@ -94,6 +94,8 @@ class Exports:
 
     def finish(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
         """Write all that is left, after the last rows and the passes over them."""
+        if self.segments is not None:
+            self.segments.settle(con, capture_id)
         self._owners(con, capture_id, 0)
         if self.segments is not None and self.live:
             self.segments.note(con, capture_id)

@@ -31,6 +31,9 @@ INSERT INTO capture_files (capture_id, file, source, kind, format, bytes, head_s
     last_ts, complete)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp_ns(?), make_timestamp_ns(?), ?)"""
 
+_STORED = """
+SELECT count(*), epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets WHERE capture_id = ? AND number >= ?"""
+
 
 @dataclass(slots=True)
 class Segment:
@@ -207,6 +210,17 @@ class SegmentFiles:
         """Remove the sidecar of a segment that made room for later ones."""
         with contextlib.suppress(OSError):
             os.unlink(segment.path + SIDECAR)  # noqa: PTH108 -- a path may be no UTF-8
+
+    def settle(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
+        """Note the end of segments whose end was not stated, because the process that wrote them was ended."""
+        for number, own in enumerate(self.segments):
+            segment = own[-1] if own else None
+            if segment is None or segment.ended is not None or segment.first_packet is None:
+                continue
+            segment.whole = False
+            packets, first, last = con.execute(_STORED, [capture_id, segment.first_packet]).fetchall()[0]
+            size = os.fstat(segment.descriptor).st_size
+            self._note_end(number, Ended(size, packets, segment.first_packet, first or 0, last or 0))
 
     def rewritten(self, segment: Segment) -> None:
         """Note that a segment was changed in place after its end."""

@@ -170,7 +170,7 @@ class Exports:
             return
         if segment.recording.format != "pcapng":
             return
-        commented, without = write_owners(reader, capture_id, segment.index, segment.path)
+        commented, without = write_owners(reader, capture_id, segment.index, segment.path, segment.identity)
         self.commented += commented
         self.uncommented += without
         self.segments.rewritten(segment)

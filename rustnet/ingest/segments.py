@@ -78,6 +78,8 @@ class SegmentFiles:
         self.problems: list[str] = []
         """Why recordings ended before their time."""
         self._kept: list[deque[Segment]] = [deque() for _ in self.recordings]
+        self._finished: set[int] = set()
+        """Recordings that have ended: each is of one capture."""
         self._changed: set[int] = set()
         """Segments of the first recording whose rows are not stored as they are."""
         for number, recording in enumerate(self.recordings):
@@ -154,9 +156,9 @@ class SegmentFiles:
         own, what = self.segments[recording], self.recordings[recording]
         if ended is not None:
             self._note_end(recording, ended)
+        if recording in self._finished:
+            raise InputError("{path}: holds one capture already", path=what.path)
         if not what.rotates:
-            if own[-1].ended is not None:
-                raise InputError("{path}: holds one capture already", path=what.path)
             segment = own[-1]
         elif len(own) >= MOST_SEGMENTS:
             raise InputError("{path}: has {n} segments, the most there can be", path=what.path, n=MOST_SEGMENTS)
@@ -164,7 +166,7 @@ class SegmentFiles:
             path = segment_name(what.path, len(own) + 1, ts)
             segment = self._add(recording, path, self._open_segment(path))
             self._remove_old(recording)
-        segment.first_packet = packet
+        segment.first_packet = packet or None
         self._change(segment)
         return FileIO(os.dup(segment.descriptor), "wb")
 
@@ -176,6 +178,7 @@ class SegmentFiles:
         if own:
             own[-1].whole = own[-1].whole and not problem
             self._note_end(recording, ended)
+        self._finished.add(recording)
         if problem:
             self.problems.append(problem)
 

@@ -132,6 +132,8 @@ def _why_in_this_process(options: Options) -> str | None:
         return "--debug: parsers run in the process that holds the session"
     if sys.platform != "linux":
         return f"needs Linux, not {sys.platform}"
+    if options.libpcap:
+        return "--libpcap: parsers run in the process that captures"
     if threading.active_count() > 1:
         return confining.SEVERAL_THREADS
     return None

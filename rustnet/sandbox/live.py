@@ -24,6 +24,7 @@ PROBE_CAPABILITIES = {
     "cap_net_admin": (12, "promiscuous interfaces, sockets of every user, address translations"),
     "cap_dac_read_search": (2, "processes and sockets in /proc, logs of containers"),
     "cap_sys_ptrace": (19, "programs and open files of other users' processes"),
+    "cap_sys_nice": (23, "a priority at which it sees sockets that are open for a moment"),
     "cap_sys_admin": (21, "sockets in other network namespaces"),
     "cap_perfmon": (38, "eBPF programs that trace"),
     "cap_bpf": (39, "eBPF programs"),

@@ -45,6 +45,7 @@ class Recorder:
                 output.record(frames)
             elif output.places:
                 frames.file, frames.files = 0, None
+                frames.column("file_offset")[:] = 0
 
     def rotate(self) -> None:
         """Let the next packet begin a segment in each recording that consists of segments."""

@@ -42,6 +42,8 @@ HOLD_NS = 5 * RETIRE_MS * 1_000_000
 """Nanoseconds by which a packet may reach its ring's reader after packets of other rings: it is waited for so long."""
 GATHER = 0.05
 """Seconds between two batches at least, unless a ring fills: packets that come together cost less."""
+GATHER_BLOCKS = 32
+"""Blocks of a ring that can wait so long: even few packets use up a block each `RETIRE_MS`."""
 SPARE = 4
 """A ring fills if the kernel has passed on more than this part of its blocks, as a divisor."""
 TICK = 0.1
@@ -336,7 +338,8 @@ class RingSource:
     def _filling(self) -> bool:
         """Whether packets have to be read at once, before a ring is full."""
         return any(
-            ring.reader.ready((ring.block + ring.size // SPARE // ring.block_bytes * ring.block_bytes) % ring.size)
+            ring.size // ring.block_bytes < GATHER_BLOCKS
+            or ring.reader.ready((ring.block + ring.size // SPARE // ring.block_bytes * ring.block_bytes) % ring.size)
             for ring in self.rings
         )
 

@@ -5,15 +5,19 @@
 -- subject: capture
 -- column: interface_name object
 -- column: captured_packets count Packets that were read
--- column: counted_packets count Packets that the system counted, received and sent
+-- column: counted_packets count Packets that the system counted, received and sent; on loopback these are the same
 -- column: captured_bytes bytes
--- column: counted_bytes bytes
+-- column: counted_bytes bytes Their bytes; loopback is counted without the header of 14 bytes, which is added
 -- column: bytes_percent number Captured bytes among those counted
 -- column: dropped count Packets that the kernel dropped because they were not read in time
-WITH counted AS (
-    SELECT capture_id, interface_name, min(ts - to_microseconds((1000 * span_ms)::BIGINT)) AS begins, max(ts) AS ends,
-        sum(rx_packets + tx_packets)::BIGINT AS counted_packets, sum(rx_bytes + tx_bytes)::BIGINT AS counted_bytes
-    FROM interface_stats WHERE span_ms > 0 GROUP BY capture_id, interface_name
+WITH loopback AS (
+    SELECT DISTINCT capture_id, name FROM machine_interfaces WHERE kind = 'loopback'
+), counted AS (
+    SELECT s.capture_id, interface_name, min(ts - to_microseconds((1000 * span_ms)::BIGINT)) AS begins, max(ts) AS ends,
+        sum(rx_packets + CASE WHEN l.name IS NULL THEN tx_packets ELSE 0 END)::BIGINT AS counted_packets,
+        sum(rx_bytes + CASE WHEN l.name IS NULL THEN tx_bytes ELSE 14 * rx_packets END)::BIGINT AS counted_bytes
+    FROM interface_stats AS s LEFT JOIN loopback AS l ON l.capture_id = s.capture_id AND l.name = s.interface_name
+    WHERE span_ms > 0 GROUP BY s.capture_id, interface_name
 ), captured AS (
     SELECT s.capture_id, i.name AS interface_name, s.at, s.packets, s.bytes, s.dropped
     FROM capture_stats AS s

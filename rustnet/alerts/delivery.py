@@ -138,9 +138,11 @@ class Delivery:
         report = self._last_words(time.monotonic() + LAST_SECONDS + _MARGIN)
         self._link.close()
         with contextlib.suppress(OSError):
-            os.kill(self.pid, 9)  # it has ended by itself, or hangs
+            os.kill(self.pid, 9)  # it has ended by itself, or hangs; a confined process cannot send signals
+        until = time.monotonic() + _MARGIN
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+            while not os.waitpid(self.pid, os.WNOHANG)[0] and time.monotonic() < until:
+                time.sleep(0.005)
         self.pid = -1
         return self._sentences(report)
 

@@ -70,14 +70,28 @@ def _run(session: str, settings: "BrowserSettings", writer: WriterProcess | None
 
 
 def browse_replay(
-    work: "Work", paths: tuple[str, ...], db: str | None, state: State, *, redact: bool, live: bool = False
+    work: "Work",
+    paths: tuple[str, ...],
+    db: str | None,
+    state: State,
+    *,
+    redact: bool,
+    live: bool = False,
+    release: "Callable[[], None] | None" = None,
 ) -> int:
-    """Let ``work`` fill a session in a process of its own, and show it meanwhile; returns the exit code of both."""
+    """Let ``work`` fill a session in a process of its own, and show it meanwhile; returns the exit code of both.
+
+    ``release`` closes what that process alone is to have open, in the others.
+    """
     settings = browser_settings(state, redact=redact)
     with session_path(db) as session:
         scratch = None if db else Path(session).parent
         return run_watched(
-            lambda: _browse_replay(partial(work, session), paths, session, settings, state, scratch, live=live), state
+            lambda: _browse_replay(
+                partial(work, session), paths, session, settings, state, scratch, live=live, release=release
+            ),
+            state,
+            release,
         )
 
 
@@ -90,8 +104,9 @@ def _browse_replay(
     scratch: Path | None,
     *,
     live: bool,
+    release: "Callable[[], None] | None",
 ) -> int:
-    writer = start_writer(work, paths, state, scratch, live=live)
+    writer = start_writer(work, paths, state, scratch, live=live, release=release)
     try:
         terminal.keys_from_terminal()
         code = _show(session, settings, writer)

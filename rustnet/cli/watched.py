@@ -23,8 +23,11 @@ _SENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WAITED = {signal.SIGCHLD, *_SENT}
 
 
-def run_watched(work: Callable[[], int], state: State) -> int:
-    """Run ``work`` in a child; returns its exit code. This process must not have other threads yet."""
+def run_watched(work: Callable[[], int], state: State, release: Callable[[], None] | None = None) -> int:
+    """Run ``work`` in a child; returns its exit code. This process must not have other threads yet.
+
+    ``release`` closes here what is the child's alone.
+    """
     modes = Modes()
     alive, link = os.pipe()
     sys.stdout.flush()
@@ -37,6 +40,8 @@ def run_watched(work: Callable[[], int], state: State) -> int:
         end_with(alive, lambda: os.kill(os.getpid(), signal.SIGTERM))
         run_and_exit(work, state)
     os.close(alive)
+    if release is not None:
+        release()
     try:
         status = _wait(pid)
     finally:

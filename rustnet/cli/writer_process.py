@@ -173,10 +173,12 @@ def start_writer(
     scratch: Path | None,
     *,
     live: bool = False,
+    release: Callable[[], None] | None = None,
 ) -> WriterProcess:
     """Fork the process. ``work`` does it: it calls its argument with the progress.
 
     It returns the exit code, and whether there is a session to show. ``scratch`` is the directory of a temporary one.
+    ``release`` closes here what is that process's alone.
     """
     shared = SharedProgress(paths)
     output = tempfile.TemporaryFile(prefix="rustnet.")  # noqa: SIM115 -- as long as this process
@@ -195,6 +197,8 @@ def start_writer(
     if not pid:
         run_and_exit(run, state)
     os.close(alive)
+    if release is not None:
+        release()
     return WriterProcess(pid, shared, output, temporary=scratch is not None, live=live, _link=link)
 
 

@@ -42,7 +42,8 @@ class AttributionRows:
         """Lines with a wrong value."""
         self.dropped = 0
         """Rows for which there was no room."""
-        self._last: AttributionRow | None = None
+        self._counts: dict[str, Any] = {}
+        """Numbers of the last row."""
         self._waiting: list[AttributionRow] = []
         self._lock = threading.Lock()
 
@@ -58,15 +59,13 @@ class AttributionRows:
             self.invalid += 1
             return
         self.method = None if row.event == "end" else row.method
-        self._last = row
+        self._counts = {name: getattr(row, name) for name in COUNTS}
         self._put(row)
 
     def ended(self) -> None:
         """The probe has ended before the capture: from here on no owner is learned."""
         self.method = None
-        before = self._last or AttributionRow(self.capture_id, 0, "start")
-        nothing: dict[str, Any] = {"method": None, "methods": None, "missed": None}
-        self._put(replace(before, capture_id=self.capture_id, ts=time.time_ns(), event="ended_early", **nothing))
+        self._put(AttributionRow(self.capture_id, time.time_ns(), "ended_early", **self._counts))
 
     def take(self) -> list[Batch]:
         """The rows since the last call."""

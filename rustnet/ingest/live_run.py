@@ -6,7 +6,7 @@ probe ── rings ─► parser ─► checked rows ─► writer
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,12 @@ from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
 from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_monitor import LiveMonitor, Watcher
+from rustnet.ingest.live_state import LiveState
 from rustnet.ingest.machine_rows import MachineRows
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Report as Reporter
 from rustnet.ingest.outlet import WriterOutlet
+from rustnet.ingest.parser import Input, LocalParser
 from rustnet.ingest.probe_channel import Line, ProbeChannel
 from rustnet.ingest.recording import check_link_types
 from rustnet.ingest.report import Progress, Report
@@ -29,8 +31,9 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
+from rustnet.sources.libpcap import LibpcapSource
 from rustnet.store.batches import Batch, Columns, Records
-from rustnet.store.items import OnFlush
+from rustnet.store.items import Closing, OnFlush
 from rustnet.store.tables import Anomaly, Capture, Confinement
 from rustnet.store.writer import Writer
 
@@ -41,6 +44,10 @@ PROBE_ENDED = "the process that reads process and socket tables ended; owners ar
 """Stored, so in English."""
 MAX_EVENTS, MAX_DETAIL = 100, 500
 """Events that wait for a flush, and characters of each."""
+
+
+Recording = Callable[[Callable[[list[bytes]], None], Callable[[Line], None]], Closing]
+"""Starts a recorder, which gives lines of connections to the first function, and others to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,15 @@ class Rings:
     confining: Confining
     notes: list[str] = field(default_factory=list)
     """Sentences about the choice of interfaces."""
+    libpcap: LibpcapSource | None = None
+    """What libpcap captures, instead of rings."""
+    recorder: "Recording | None" = None
+    """Starts what a probe does, in threads of this process."""
+
+    def release(self) -> None:
+        """Close this process's copies of the rings and of the channels to the probe, which are another's."""
+        if self.probe is not None:
+            self.probe.close()
 
 
 def capture_live(
@@ -169,14 +185,23 @@ class LiveRun(Run):
         check_link_types(self.options.recordings, {link for link in links if link is not None})
         super().open_exports()
 
+    def _begin(self) -> Input:
+        """Begin to capture."""
+        source = self.rings.libpcap
+        if source is None:
+            return self.parser.open_rings(self.rings.rings, self.rings.name)
+        assert isinstance(self.parser, LocalParser)
+        source.stopped = self.stop.is_set
+        return self.parser.open_live(source)
+
     def captures(self) -> None:
         """Read the rings to their end."""
-        opened = self.parser.open_rings(self.rings.rings, self.rings.name)
+        opened = self._begin()
         writer = self.writer = self._open_writer()
         capture_id, flow_id = writer.next_ids()
         self.machine = MachineRows(capture_id)
         self.attribution = AttributionRows(capture_id)
-        self.monitor.more = lambda state: self.attribution.stated(state, self.claims.coverage)
+        self.monitor.more = self._stated
         self.monitor.capture_id = capture_id
         for watcher in self.monitor.watchers:
             watcher.start()
@@ -185,13 +210,21 @@ class LiveRun(Run):
             self.channel = ProbeChannel(
                 self.rings.probe, self._connections, self._record, self._ring, self._probe_ended
             )
+        recorder = None if self.rings.recorder is None else self.rings.recorder(self._connections, self._record)
         row = Capture(capture_id, as_text(self.rings.name), opened.kind, opened.format, first_ts=None)
         self._capture(writer, row, flow_id, 0, None)
         self.parser.end()
         if self.channel is not None:
             self.channel.close()
+        if recorder is not None:
+            recorder.close()
         if self.outlet is not None:
             writer.put(self.outlet.take_others())
+
+    def _stated(self, state: LiveState) -> LiveState:
+        """A state of the capture with its owners and alerts."""
+        state = self.attribution.stated(state, self.claims.coverage)
+        return state if self.alerting is None else replace(state, alerts=dict(self.alerting.counts))
 
     def _on_flush(self) -> OnFlush:
         return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])

@@ -13,7 +13,7 @@ from tests.support.packets import SECOND, START
 OTHER = "10.0.0.6"
 
 
-def rows(scene: Scene, query: str, *names: str, **given: object) -> list[tuple[Any, ...]]:
+def rows(scene: Scene, query: str, *names: str, **given: Any) -> list[tuple[Any, ...]]:
     with FileSession(scene.session) as session:
         result = session.query(query, **given)
     places = [result.columns.index(name) for name in names]

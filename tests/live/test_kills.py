@@ -247,6 +247,25 @@ def test_the_death_of_the_browser_loses_nothing(talk: Sending, place: Path, vict
     kill_on_screen(place, talk, victim, 1.0)
 
 
+def test_the_death_of_the_writer_ends_all_but_the_browser(talk: Sending, place: Path) -> None:
+    screen = Screen(place / "s.duckdb", "-i", "b")
+    try:
+        screen.started()
+        began = time.time_ns()
+        wait_until(lambda: len(screen.processes()) == 5)
+        roles = screen.roles()
+        time.sleep(1.0)
+        killed = time.time_ns()
+        os.kill(roles["writer"], signal.SIGKILL)
+        wait_until(lambda: gone([roles[name] for name in ("writer", "parser", "probe")]), 5)
+        assert not gone([roles["browser"]])
+        os.kill(roles["watcher"], signal.SIGTERM)
+        wait_until(lambda: gone([*roles.values()]), 15)
+    finally:
+        screen.close()
+    assert lost_seconds(place / "s.duckdb", talk, began, killed) <= LOST_SECONDS
+
+
 @pytest.mark.slow
 def test_the_browser_killed_many_times(talk: Sending, place: Path) -> None:
     chance = random.Random(f"{SEED} browser")

@@ -7,6 +7,7 @@ one transaction, made permanent by a checkpoint: there is no log. After a kill t
 checkpoint had, and the capture's ``complete`` is false.
 """
 
+import math
 import os
 import queue
 import threading
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import duckdb
 
 QUEUE_LENGTH = 4
+SHORT_PASSES = 0.2
+"""Seconds of the passes of a flush up to which its rows become permanent together with what these change."""
 
 
 class Writer:
@@ -95,6 +98,8 @@ class Writer:
         """A capture is being read: only a flush commits."""
         self.open_flows = 0
         """Number of rows in the table of open flows."""
+        self.pass_seconds = math.inf
+        """Seconds that the passes of the last flush took; the first ones take long."""
         self.interrupts = Interrupts()
         self.queue: queue.Queue[Item | None] = queue.Queue(QUEUE_LENGTH)
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)
@@ -298,8 +303,11 @@ class Writer:
             self._replace_open_flows(item)
             if self.on_flush is not None:
                 on_flush, capture_id = self.on_flush, item.capture.capture_id
-                self.commit_all(checkpoint=False)  # what the passes change is not worth these rows
+                # What the passes change is not worth these rows; nor is their permanence, if they take their time.
+                self.commit_all(checkpoint=self.pass_seconds > SHORT_PASSES)
+                begun = time.monotonic()
                 self.attempt("live", lambda con: on_flush(con, capture_id), capture_id)
+                self.pass_seconds = time.monotonic() - begun
             self.commit_all()
         else:
             if not item.held:

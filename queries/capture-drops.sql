@@ -3,6 +3,7 @@
 -- description: complete. Captures that do not state their losses have no row.
 -- subject: capture
 -- parameter: limit int 100 Most rows
+-- column: source path The input, or the interfaces
 -- column: dropped count By the system and the interface
 -- column: at_least count The largest power of ten that is not more than that
 -- column: dropped_share ratio Of all packets, the lost ones included

@@ -20,6 +20,7 @@ from rustnet.attribute.claims import (
     fill_ranks,
 )
 from rustnet.attribute.flow_ends import fill_flows
+from rustnet.attribute.live_coverage import LiveCoverage
 from rustnet.attribute.live_processes import LiveProcesses
 from rustnet.attribute.live_stage import (
     CLAIM_COLUMNS,
@@ -185,6 +186,7 @@ class LiveMatch:
         """Observations that repeat an earlier one."""
         self.new_processes = self.claims = self.changed = self.left_out = 0
         """Rows of `processes` and `claims`, flows that changed, and observations there was no room for."""
+        self.coverage = LiveCoverage()
         self._first_row = 0
         self._steps = 0
 
@@ -195,9 +197,16 @@ class LiveMatch:
             self.stage.create()
 
     def step(
-        self, batches: Iterable[Batch], closed: Column, now: float, *, ended: bool = False, final: bool = False
+        self,
+        batches: Iterable[Batch],
+        closed: Column,
+        now: float,
+        wall: int,
+        *,
+        ended: bool = False,
+        final: bool = False,
     ) -> None:
-        """Match new observations and new flows; ``now`` is in seconds.
+        """Match new observations and new flows; ``now`` is in seconds, ``wall`` the machine's clock in ns.
 
         ``closed``: see `LiveStage.keep`. With ``ended`` no line of these sockets will follow, with ``final`` no flow
         either.
@@ -219,6 +228,8 @@ class LiveMatch:
         run(con, _NEW_FLOWS, {"row": self._first_row, "now": now})
         if self._select(now):
             self._judge()
+        self.coverage.step(con, now, wall)
+        self.coverage.store(con, self.capture_id, now, wall, final=final)
         run(con, "UPDATE live_recent SET retired = true WHERE expires <= ?", [now])
         run(con, _WRITE_OPEN)
         if final:

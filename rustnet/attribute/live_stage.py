@@ -42,7 +42,7 @@ OBSERVED = ", ".join(_OBSERVED)
 
 FLOW_COLUMNS = (
     "flow_id, capture_id, protocol, src_num, src_port, dst_num, dst_port, src_flags, dst_flags, icmp_id, icmp_type, "
-    "started_at, ended_at, tunnel, outer_flow_id"
+    "started_at, ended_at, tunnel, outer_flow_id, src_bytes, dst_bytes"
 )
 VERDICT_COLUMNS = "process_id, process_source, process_contested, unowned_reason"
 CLAIM_COLUMNS = (
@@ -201,7 +201,7 @@ class LiveStage(Stage):
                 run(con, statement)
             if run(con, "SELECT count(*) FROM live_end")[0][0] < ENDS_OF_OPEN:
                 run(con, _KEEP_ENDS)
-        run(con, "INSERT INTO live_observation SELECT * FROM own_fresh")
+        run(con, "INSERT INTO live_observation SELECT * FROM own_fresh WHERE protocol <> 'meta'")
         if self.translated:
             run(con, _KEEP_NAT)
         run(con, _KEEP_ADDRESSES)

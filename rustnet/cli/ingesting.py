@@ -117,9 +117,12 @@ def print_problems(report: "Report") -> None:
 
 
 def print_summary(
-    session: str, report: "Report", summary: "Summary | None", as_json: bool, *, kept: bool, top: int
+    session: str, report: "Report", summary: "Summary | None", as_json: bool, *, kept: bool, top: int, command: str = ""
 ) -> None:
-    """Print the summary of a session, and compute it first if it is None."""
+    """Print the summary of a session, and compute it first if it is None.
+
+    ``command`` keeps the session next time.
+    """
     if summary is None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
@@ -131,11 +134,12 @@ def print_summary(
 
         sys.stdout.write(dumps(as_data(summary, report, session if kept else None)) + "\n")
         return
-    from rustnet.cli.report import Page  # noqa: PLC0415
+    from rustnet.cli.report import Page, quoted  # noqa: PLC0415
 
     page = Page(summary, terminal())
     page.captures()
     page.tables()
     page.notes(report)
-    page.next_steps(session if kept else None, report.captures[0].source if report.captures else "CAPTURE")
+    source = quoted(report.captures[0].source) if report.captures else "CAPTURE"
+    page.next_steps(session if kept else None, command or f"rustnet replay {source} --db session.duckdb")
     sys.stdout.write("\n".join(page.lines) + "\n")

@@ -1,12 +1,14 @@
 """A live capture without the browser: one line a second on a terminal, redrawn in place; else only messages.
 
-The line never waits for the terminal: while that takes nothing (Ctrl-S, a slow line), packets must not be lost.
+The line never waits for the terminal: while that takes nothing (Ctrl-S, a slow line), packets must not be lost. States
+and messages may come from different threads.
 """
 
 import io
 import os
 import select
 import sys
+import threading
 import time
 import typing
 from collections import deque
@@ -44,6 +46,7 @@ class LiveLine:
         self._drawn = False
         self._held: deque[str] = deque()
         self._lost = 0
+        self._lock = threading.Lock()
 
     @property
     def outputs(self) -> list[str]:
@@ -55,30 +58,42 @@ class LiveLine:
 
     def put(self, state: "LiveState") -> None:
         """Show a state, if it is time for another line."""
-        self._release()
-        now = time.monotonic()
-        if not self._tty or now < self._next - EARLY or not self._takes():
-            return
-        terminal = Terminal.of(self._stream, color=self._color)
-        line = state_line(state, terminal, terminal.width - 1)
-        self._next = now + (EVERY if self._in_place else EVERY_PRINTED)
-        self._drawn = self._in_place
-        self._write(f"\r{line}\x1b[K" if self._in_place else f"{line}\n")
+        with self._lock:
+            self._release()
+            now = time.monotonic()
+            if not self._tty or now < self._next - EARLY or not self._takes():
+                return
+            terminal = Terminal.of(self._stream, color=self._color)
+            line = state_line(state, terminal, terminal.width - 1)
+            self._next = now + (EVERY if self._in_place else EVERY_PRINTED)
+            self._drawn = self._in_place
+            self._write(f"\r{line}\x1b[K" if self._in_place else f"{line}\n")
 
     def message(self, words: str) -> None:
-        """Print an alert or an error above the line; it may contain captured text."""
+        """Print an error above the line; it may contain captured text."""
+        with self._lock:
+            self._hold(words)
+            self._release()
+
+    def later(self, words: str) -> None:
+        """Print an alert above the line, with the next state or at the end; may be called on any thread."""
+        with self._lock:
+            self._hold(words)
+
+    def _hold(self, words: str) -> None:
+        """Keep a message until the terminal takes it."""
         if len(self._held) >= HELD:
             self._lost += 1
-            return
-        self._held.append(safe(words))
-        self._release()
+        else:
+            self._held.append(safe(words))
 
     def close(self) -> None:
         """Print what waits, and erase the line."""
-        self._release()
-        if self._drawn and self._takes():
-            self._write("\r\x1b[K")
-        self._drawn = False
+        with self._lock:
+            self._release()
+            if self._drawn and self._takes():
+                self._write("\r\x1b[K")
+            self._drawn = False
 
     def _release(self) -> None:
         """Print messages as far as the terminal takes them."""

@@ -1,11 +1,13 @@
 """A live run: packets of interfaces are stored until it is stopped, while the browser or a line shows how it goes."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rustnet.cli.alert_options import alert_line
 from rustnet.cli.ingesting import print_problems, print_summary, session_path
 from rustnet.cli.live_line import LiveLine
 from rustnet.cli.main import State
@@ -15,6 +17,7 @@ from rustnet.cli.rotating import rotated_by_hangup
 from rustnet.errors import ExitCode, RustnetError
 
 if TYPE_CHECKING:
+    from rustnet.alerts.engine import Raised
     from rustnet.ingest.live_monitor import Watcher
     from rustnet.ingest.live_open import LiveOptions
     from rustnet.ingest.live_run import Rings
@@ -42,7 +45,7 @@ class Live:
 
     def run(self) -> ExitCode:
         """Capture until a signal or a limit, then print the summary."""
-        from rustnet.ingest.live_open import open_live, own_folder  # noqa: PLC0415 -- the whole engine
+        from rustnet.ingest.live_open import own_folder  # noqa: PLC0415 -- the whole engine
 
         summaries: list[Summary] = []
 
@@ -54,7 +57,7 @@ class Live:
             except RustnetError:  # asked again below, of a reader that needs less memory
                 return
 
-        rings = open_live(self.live)
+        rings = self.opened()
         with session_path(self.db) as session:
             scratch = None if self.db else Path(session).parent
             if scratch is not None:
@@ -64,15 +67,17 @@ class Live:
             self.follow_up(report)
             if report.captures:
                 summary = summaries[0] if summaries else None
-                print_summary(session, report, summary, self.as_json, kept=self.db is not None, top=self.top)
+                names = "".join(f" -i {shlex.quote(name)}" for name in self.live.interfaces)
+                command = f"rustnet live{names} --db session.duckdb"
+                kept = self.db is not None
+                print_summary(session, report, summary, self.as_json, kept=kept, top=self.top, command=command)
         return report.exit_code(self.strict)
 
     def on_screen(self, state: State) -> int:
         """Capture in another process, and browse the session meanwhile."""
         from rustnet.cli.browsing import browse_replay  # noqa: PLC0415 -- on a terminal only
-        from rustnet.ingest.live_open import open_live  # noqa: PLC0415
 
-        rings = open_live(self.live)
+        rings = self.opened()
         rings.confining.drop()
 
         def write(session: str, watcher: "Callable[[Progress], None]") -> tuple[ExitCode, bool]:
@@ -82,6 +87,17 @@ class Live:
             return report.exit_code(self.strict), bool(report.captures)
 
         return browse_replay(write, (rings.name,), self.db, state, redact=self.redact, live=True, release=rings.release)
+
+    def opened(self) -> "Rings":
+        """Begin to capture."""
+        from rustnet.ingest.live_open import open_live  # noqa: PLC0415 -- the whole engine
+
+        rings = open_live(self.live)
+        if not rings.handles or self.live.attribution == "none":
+            return rings
+        from rustnet.cli.psutil_live import PsutilProbe  # noqa: PLC0415 -- without a probe only
+
+        return replace(rings, recorder=PsutilProbe)
 
     def capture(
         self,
@@ -104,9 +120,15 @@ class Live:
             watchers.append(open_metrics(self.metrics, [session], self.options.group))
         if line and sys.stderr.isatty():
             watchers.append(self.live_line)
+            if options.alerts is not None:  # the writer's thread must not wait for a terminal
+                options = replace(options, alerts=replace(options.alerts, on_alert=self._alert))
         with stopped_by_signals(scratch) as stop, rotated_by_hangup(stop), collected():
             rings.confining.scratch = None if self.db else str(Path(session).parent)
             return capture_live(rings, session, options, watcher, ask, stop, watchers)
+
+    def _alert(self, raised: "Raised") -> None:
+        """Show an alert above the line."""
+        self.live_line.later(alert_line(raised))
 
     def follow_up(self, report: "Report") -> None:
         """Do what comes after a run."""

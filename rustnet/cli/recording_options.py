@@ -40,7 +40,7 @@ class Recorded:
 def recording_options(command: _F) -> _F:
     """Add options of recordings and of the log of events; the command gets what they ask for as ``recorded``.
 
-    Its own option ``db`` is the session, which must not be an output.
+    Its own options are ``db``, the session, which must not be an output, and ``expression``, the capture filter.
     """
 
     @functools.wraps(command)
@@ -56,7 +56,7 @@ def recording_options(command: _F) -> _F:
     ) -> Any:
         recorded = _recorded(
             [("pcapng", pcapng_export), ("pcap", pcap_export)], (rotate_size, rotate_seconds, rotate_files), json_log,
-            options.get("db"),
+            options.get("db"), options.get("expression", ""),
         )  # fmt: skip
         return command(*arguments, recorded=recorded, **options)
 
@@ -109,6 +109,7 @@ def _recorded(
     rotation: tuple[int | None, int | None, int | None],
     json_log: str | None,
     session: str | None,
+    expression: str,
 ) -> Recorded:
     """Check the options against each other and against the files that there are."""
     state = click.get_current_context().find_object(State) or State()
@@ -121,7 +122,8 @@ def _recorded(
     _check_paths([path for _form, path in named], json_log, session, rotates=bool(size or seconds), force=state.force)
     from rustnet.ingest.recording import Recording  # noqa: PLC0415 -- NumPy
 
-    recordings = [Recording(path, form, size or 0, seconds or 0, files or 0, sidecar=True) for form, path in named]
+    limits = (size or 0, seconds or 0, files or 0)
+    recordings = [Recording(path, form, *limits, sidecar=True, filter=expression) for form, path in named]
     return Recorded(tuple(recordings), json_log, state.force, state.group)
 
 

@@ -194,11 +194,10 @@ class Page:
             for words in report.sidecars:
                 self._line(safe(words))
 
-    def next_steps(self, session: str | None, source: str) -> None:
-        """Add the path of the session and three commands to continue with."""
+    def next_steps(self, session: str | None, command: str) -> None:
+        """Add the path of the session and three commands to continue with; ``command`` would have kept the session."""
         t = self.terminal
         if session is None:
-            command = f"rustnet replay {_quoted(source)} --db session.duckdb"
             self.lines += [
                 "",
                 t.bold(_("Session")),
@@ -207,7 +206,7 @@ class Page:
             self.lines.append(f"    {command}")
             return
         size = Path(session).stat().st_size
-        place = _quoted(session)
+        place = quoted(session)
         self.lines += ["", t.bold(_("Session")), f"  {safe(session)} ({humanised(size)})"]
         steps = [
             (_("list flows"), f"rustnet flows {place} 'bytes:>1M'"),
@@ -229,7 +228,8 @@ class Page:
         return ["  " + wrap(words, self.terminal.width - 4, "  ")]
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
+    """A path as a word of a command line."""
     return safe(shlex.quote(path))
 
 

@@ -1,6 +1,7 @@
 """`Alerting`: the alerts of one run, from the process that delivers them to the last check."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ class Alerting:
         self._session = session
         self._delivery = Delivery(plan.targets, session) if plan.targets and plan.definitions else None
         self._alerts: Alerts | None = None
+        self.counts: Counter[str] = Counter()
+        """Alerts that were raised in this run, by name."""
 
     def prepare(self) -> None:
         """Read the baseline, before the session is opened. Raises `SessionError` if it cannot be read."""
@@ -48,6 +51,7 @@ class Alerting:
         return self._alerts
 
     def _raised(self, raised: Raised) -> None:
+        self.counts[raised.name] += 1
         if self._plan.on_alert is not None:
             self._plan.on_alert(raised)
         if self._delivery is not None:

@@ -1,9 +1,11 @@
 """`Exports`: what a run writes beside its session: recorded packets, their sidecars, and the log of events."""
 
+import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rustnet.errors import RustnetError
 from rustnet.export.json_log import JsonLog
 from rustnet.export.rooms import write_owners
 from rustnet.export.sidecar import write_sidecar
@@ -69,14 +71,14 @@ class Exports:
         """Flows with an owner, by whether there was room for it in the recording; counted in each segment."""
         self._ended: list[tuple[Segment, int]] = []
         """Segments that wait for their owners, and flushes since they ended."""
+        self._worker: threading.Thread | None = None
+        """Writes owners while rows are stored."""
         self._seen = [0] * len(segments.segments) if segments else []
         """Segments of each recording that were looked at."""
 
     def __call__(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
         """Write what is due at a flush (`OnFlush`)."""
         self._owners(con, capture_id, SETTLED)
-        if self.segments is not None and self.live:
-            self.segments.note(con, capture_id)
         if self.events is not None:
             if self.new_log.take():
                 self.events.reopen()
@@ -101,6 +103,7 @@ class Exports:
 
     def close(self) -> None:
         """Close all files."""
+        self._join()
         if self.segments is not None:
             self.segments.close()
         if self.events is not None:
@@ -124,14 +127,39 @@ class Exports:
                 if ended.packets:
                     self._ended.append((own[self._seen[number]], 0))
                 self._seen[number] += 1
-        due = [segment for segment, flushes in self._ended if flushes >= settled and not segment.removed]
+        working = self._worker is not None and self._worker.is_alive()
+        if working and settled:
+            self._ended = [(segment, flushes + 1) for segment, flushes in self._ended]
+            return
+        self._join()
+        due = [segment for segment, flushes in self._ended if flushes >= settled]
         self._ended = [(segment, flushes + 1) for segment, flushes in self._ended if flushes < settled]
         if due:
-            with InlineSession(self.session, reading_cursor(con)) as reader:
-                for segment in due:
+            reader = InlineSession(self.session, reading_cursor(con))
+            work = partial(self._write_owners, reader, capture_id, due)
+            if settled:  # so that rows are stored meanwhile
+                self._worker = threading.Thread(target=work, name="owners", daemon=True)
+                self._worker.start()
+            else:
+                work()
+
+    def _join(self) -> None:
+        """Wait for the thread that writes owners."""
+        if self._worker is not None:
+            self._worker.join()
+            self._worker = None
+
+    def _write_owners(self, reader: Session, capture_id: int, due: list[Segment]) -> None:
+        """Write the owners of the flows in these segments, as they are stored by now."""
+        with reader:
+            for segment in due:
+                try:
                     self._comment(reader, capture_id, segment)
-                    if segment.recording.sidecar:
+                    if segment.recording.sidecar and segment.exists():
                         self._write_sidecar(reader, capture_id, segment)
+                except (OSError, RustnetError) as error:
+                    why = error.strerror if isinstance(error, OSError) else str(error)
+                    self.problems.append(f"{segment.path}: owners cannot be written: {why}")
 
     def _comment(self, reader: Session, capture_id: int, segment: Segment) -> None:
         """Write owners into the first recording of a live capture, if it is pcapng."""
@@ -140,11 +168,7 @@ class Exports:
             return
         if segment.recording.format != "pcapng":
             return
-        try:
-            commented, without = write_owners(reader, capture_id, segment.index, segment.path)
-        except OSError as error:
-            self.problems.append(f"{segment.path}: owners cannot be written: {error.strerror}")
-            return
+        commented, without = write_owners(reader, capture_id, segment.index, segment.path)
         self.commented += commented
         self.uncommented += without
         self.segments.rewritten(segment)
@@ -161,3 +185,5 @@ class Exports:
         except (OSError, RefusedError) as error:
             why = error.strerror if isinstance(error, OSError) else "exists"
             self.problems.append(f"{path}: cannot be written: {why}")
+        if not segment.exists():  # it made room meanwhile
+            self.segments.remove_sidecar(segment)

@@ -12,6 +12,7 @@ import numpy as np
 
 from rustnet.attribute.formats.rustnet_sidecar import RustnetSidecar
 from rustnet.attribute.formats.sidecar_blocks import Blocks
+from rustnet.attribute.live_coverage import LiveCoverage
 from rustnet.attribute.live_match import LiveMatch
 from rustnet.attribute.match import OwnershipReport, anomaly, count_flows, store_faults
 from rustnet.attribute.observation import Column
@@ -35,8 +36,8 @@ _CLOSED = re.compile(rb'[{,]"(?:closed|released)_before":')
 class LiveClaims:
     """Takes lines of the probe at any time, and turns them into claims and owners at each flush."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], int] = time.time_ns) -> None:
+        self._clock, self._wall = clock, wall
         self._lock = threading.Lock()
         self._lines: deque[bytes] = deque()
         self._waiting = 0
@@ -47,6 +48,8 @@ class LiveClaims:
         """Lines whose claims could not be stored."""
         self._reader = RustnetSidecar(Path(ORIGIN))
         self._blocks = Blocks(self._reader)
+        self.coverage = LiveCoverage()
+        """How much of the present capture has an owner."""
         self._matches: dict[int, LiveMatch] = {}
         self._ended = False
         """The probe has ended: no line continues another."""
@@ -109,8 +112,9 @@ class LiveClaims:
             if self._interrupted:
                 match.recover()
                 self._interrupted = False
-            match.step(self._blocks.read(data), closed, self._clock(), ended=self._ended, final=final)
+            match.step(self._blocks.read(data), closed, self._clock(), self._wall(), ended=self._ended, final=final)
             self._ended = False
+            self.coverage = match.coverage
         except BaseException:
             self._interrupted = True
             self.lost += data.count(b"\n")

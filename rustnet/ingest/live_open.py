@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from rustnet.errors import RustnetError
+from rustnet.errors import RustnetError, UsageError
 from rustnet.i18n import _
 from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_run import Rings
@@ -19,6 +19,7 @@ from rustnet.sandbox.users import is_root
 from rustnet.sources.bpf import compile_filters
 from rustnet.sources.helper_client import request_rings
 from rustnet.sources.interfaces import ANY, resolve
+from rustnet.sources.libpcap_source import open_handles
 
 EXPECTED = 8
 """Interfaces among which the memory of rings is divided at least where all are captured: more may appear."""
@@ -51,6 +52,8 @@ class LiveOptions:
     """Name or number of that user; None: who called sudo."""
     groups: tuple[int, ...] = ()
     """Further groups that are kept."""
+    libpcap: bool = False
+    """Capture with libpcap, in one process, as on other systems than Linux."""
     helper: str = SOCKET
     """Socket of the helper, which is asked without the privilege to capture."""
 
@@ -60,6 +63,8 @@ def open_live(options: LiveOptions) -> Rings:
 
     Raises `UsageError` for unknown interfaces or a wrong filter, `RustnetError` without the privilege.
     """
+    if options.libpcap or sys.platform != "linux":
+        return open_by_libpcap(options)
     choice = resolve(options.interfaces)
     programs = compile_filters(
         options.filter, {name: hardware_type(name) for name in choice.names}, partly=choice.everything
@@ -90,6 +95,17 @@ def open_live(options: LiveOptions) -> Rings:
         notes.append(words.format(path=options.helper))
     name = ANY if choice.everything else ",".join(choice.names)
     return Rings(name, tuple(probe.rings), probe, confining, notes)
+
+
+def open_by_libpcap(options: LiveOptions) -> Rings:
+    """Open interfaces with libpcap, in this process. Raises `RustnetError`."""
+    choice = resolve(options.interfaces)
+    if choice.everything:
+        raise UsageError("--interface any needs rings of packets; name the interfaces")
+    confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
+    handles = open_handles(choice.names, options.snaplen, options.ring_bytes, options.promiscuous, options.filter)
+    notes = [words.sentence(_) for words in choice.notes]
+    return Rings(",".join(choice.names), (), None, confining, notes, handles)
 
 
 def open_by_helper(request: Request, confining: Confining, path: str) -> Probe:

@@ -6,29 +6,34 @@ probe ── rings ─► parser ─► checked rows ─► writer
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rustnet.enrich import geofiles
 from rustnet.filenames import as_text
+from rustnet.ingest.attribution_rows import AttributionRows
 from rustnet.ingest.capture import Outcome
 from rustnet.ingest.flushing import live_work
 from rustnet.ingest.live_claims import LiveClaims
 from rustnet.ingest.live_confining import Confining
 from rustnet.ingest.live_monitor import LiveMonitor, Watcher
+from rustnet.ingest.live_state import LiveState
 from rustnet.ingest.machine_rows import MachineRows
 from rustnet.ingest.options import Options
 from rustnet.ingest.outlet import Report as Reporter
 from rustnet.ingest.outlet import WriterOutlet
+from rustnet.ingest.parser import Input, LocalParser
 from rustnet.ingest.probe_channel import Line, ProbeChannel
+from rustnet.ingest.recording import check_link_types
 from rustnet.ingest.report import Progress, Report
 from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
+from rustnet.sources.libpcap_source import Handle, LibpcapSource
 from rustnet.store.batches import Batch, Columns, Records
-from rustnet.store.items import OnFlush
+from rustnet.store.items import Closing, OnFlush
 from rustnet.store.tables import Anomaly, Capture, Confinement
 from rustnet.store.writer import Writer
 
@@ -39,6 +44,10 @@ PROBE_ENDED = "the process that reads process and socket tables ended; owners ar
 """Stored, so in English."""
 MAX_EVENTS, MAX_DETAIL = 100, 500
 """Events that wait for a flush, and characters of each."""
+
+
+Recording = Callable[[Callable[[list[bytes]], None], Callable[[Line], None]], Closing]
+"""Starts a recorder, which gives lines of connections to the first function, and others to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,10 @@ class Rings:
     confining: Confining
     notes: list[str] = field(default_factory=list)
     """Sentences about the choice of interfaces."""
+    handles: Sequence[Handle] = ()
+    """Interfaces that libpcap captures, instead of rings."""
+    recorder: "Recording | None" = None
+    """Starts what a probe does, in threads of this process."""
 
     def release(self) -> None:
         """Close this process's copies of the rings and of the channels to the probe, which are another's."""
@@ -90,22 +103,30 @@ class LiveOutlet(WriterOutlet):
     """Passes rows about the machine to the writer along with those of packets."""
 
     def __init__(
-        self, writer: Writer, capture_id: int, report: Reporter | None, machine: MachineRows, monitor: LiveMonitor
+        self,
+        writer: Writer,
+        capture_id: int,
+        report: Reporter | None,
+        machine: MachineRows,
+        attribution: AttributionRows,
+        monitor: LiveMonitor,
     ) -> None:
         super().__init__(writer, capture_id, report)
         self.machine = machine
+        self.attribution = attribution
         self.monitor = monitor
         self.events: list[Anomaly] = []
 
     def flush(self, capture: Capture, batches: list[Batch], open_flows: list[Columns]) -> None:
         """Pass a flush to the writer."""
         self.monitor.take(batches)
-        super().flush(capture, [*batches, *self.machine.take(), *self.take_events()], open_flows)
+        super().flush(capture, [*batches, *self.take_others()], open_flows)
 
-    def take_events(self) -> list[Batch]:
-        """Take what is to be recorded of the run itself."""
+    def take_others(self) -> list[Batch]:
+        """Take what is to be recorded of the machine and of the run itself."""
         events, self.events = self.events, []
-        return [Records(Anomaly, events)] if events else []
+        own: list[Batch] = [Records(Anomaly, events)] if events else []
+        return [*self.machine.take(), *self.attribution.take(), *own]
 
     def put(self, batches: list[Batch], last: bool = False) -> None:
         """Pass batches to the writer."""
@@ -138,6 +159,7 @@ class LiveRun(Run):
         self.claims = LiveClaims()
         self.outlet: LiveOutlet | None = None
         self.machine = MachineRows(0)
+        self.attribution = AttributionRows(0)
         self.monitor = LiveMonitor(session, [interface.name for _descriptor, interface in rings.rings], watchers)
         self.report.notes += rings.notes
         try:
@@ -157,12 +179,27 @@ class LiveRun(Run):
         confining.writer([self.session, *outputs], [*databases, *baseline])
         confining.note(self.report)
 
+    def open_exports(self) -> None:
+        """Open what is written beside the session. Raises `UsageError` if pcap cannot hold what the rings have."""
+        links = {interface.link_type for _descriptor, interface in self.rings.rings}
+        check_link_types(self.options.recordings, {link for link in links if link is not None})
+        super().open_exports()
+
+    def _begin(self) -> Input:
+        """Begin to capture."""
+        if not self.rings.handles:
+            return self.parser.open_rings(self.rings.rings, self.rings.name)
+        assert isinstance(self.parser, LocalParser)
+        return self.parser.open_live(LibpcapSource(self.rings.handles, self.stop.is_set))
+
     def captures(self) -> None:
         """Read the rings to their end."""
-        opened = self.parser.open_rings(self.rings.rings, self.rings.name)
+        opened = self._begin()
         writer = self.writer = self._open_writer()
         capture_id, flow_id = writer.next_ids()
         self.machine = MachineRows(capture_id)
+        self.attribution = AttributionRows(capture_id)
+        self.monitor.more = self._stated
         self.monitor.capture_id = capture_id
         for watcher in self.monitor.watchers:
             watcher.start()
@@ -171,12 +208,21 @@ class LiveRun(Run):
             self.channel = ProbeChannel(
                 self.rings.probe, self._connections, self._record, self._ring, self._probe_ended
             )
+        recorder = None if self.rings.recorder is None else self.rings.recorder(self._connections, self._record)
         row = Capture(capture_id, as_text(self.rings.name), opened.kind, opened.format, first_ts=None)
         self._capture(writer, row, flow_id, 0, None)
         self.parser.end()
         if self.channel is not None:
             self.channel.close()
-        writer.put([*self.machine.take(), *(self.outlet.take_events() if self.outlet is not None else ())])
+        if recorder is not None:
+            recorder.close()
+        if self.outlet is not None:
+            writer.put(self.outlet.take_others())
+
+    def _stated(self, state: LiveState) -> LiveState:
+        """A state of the capture with its owners and alerts."""
+        state = self.attribution.stated(state, self.claims.coverage)
+        return state if self.alerting is None else replace(state, alerts=dict(self.alerting.counts))
 
     def _on_flush(self) -> OnFlush:
         return live_work(self.lookup, self.alerting, [self.claims, *self._more_work()])
@@ -190,7 +236,8 @@ class LiveRun(Run):
             writer.execute_pass("ownership", partial(self.claims.finish, capture_id=capture.capture_id))
 
     def _outlet(self, writer: Writer, row: Capture, index: int) -> WriterOutlet:
-        self.outlet = LiveOutlet(writer, row.capture_id, self._reporter(row, index), self.machine, self.monitor)
+        reporter = self._reporter(row, index)
+        self.outlet = LiveOutlet(writer, row.capture_id, reporter, self.machine, self.attribution, self.monitor)
         return self.outlet
 
     def _connections(self, lines: list[bytes]) -> None:
@@ -201,6 +248,8 @@ class LiveRun(Run):
         """Take a line about the machine or the recording."""
         if self.machine.takes(line):
             self.machine.add(line)
+        elif self.attribution.takes(line):
+            self.attribution.add(line)
         elif line["record"] == "interface_not_captured":
             self._event(line["record"], f"{line.get('interface')}: {line.get('reason')}")
         elif line["record"] == "probe_failed":
@@ -209,6 +258,8 @@ class LiveRun(Run):
     def _probe_ended(self) -> None:
         """Record that the probe ended before the capture."""
         self._event("probe_ended", PROBE_ENDED)
+        self.attribution.ended()
+        self.claims.probe_ended()
 
     def _event(self, kind: str, detail: str) -> None:
         """Record something that happened to the run, at the next flush."""

@@ -65,8 +65,6 @@ class LiveState:
     """Alerts that were raised, by name."""
     flush_seconds: float | None = None
     """Time that the last flush of rows to the session took."""
-    sessions: int = 1
-    """Session files that were begun, this one among them."""
 
     @property
     def dropped(self) -> int:

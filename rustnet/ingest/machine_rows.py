@@ -156,7 +156,7 @@ class MachineRows:
     def _route(self, line: Line) -> RouteChange:
         return RouteChange(
             *self._start(line),
-            route=_number(line["route"], MAX_I63),
+            route=_number(line["route"]),
             routing_table=_name(line["table"]),
             destination=_network(line["destination"]),
             gateway=_address_or_none(line.get("gateway")),
@@ -194,7 +194,7 @@ class MachineRows:
             ts,
             None if before is None else _time(before),
             change,
-            _number(line["socket"], MAX_I63),
+            _number(line["socket"]),
             protocol,
             _text_of(local[0]),
             _number_of(local[0]),

@@ -68,7 +68,6 @@ def _metrics(s: LiveState) -> Sequence[tuple[str, str, str, Samples]]:
          [({"of": of, "window": window}, None if each is None else each.share)
           for of, window, each in _coverage(s)]),
         ("session_bytes", "gauge", "Size of the session on disk.", _one(s.session_bytes)),
-        ("sessions_total", "counter", "Session files that were begun.", _one(s.sessions)),
         ("process_resident_bytes", "gauge", "Memory of each process of the capture.",
          [({"process": name}, size) for name, size in s.resident.items()]),
         ("alerts_total", "counter", "Alerts that were raised, by name.",

@@ -50,6 +50,8 @@ class Options:
 
     live: bool = False
     """Packets come from interfaces."""
+    libpcap: bool = False
+    """They are captured by libpcap, in this process."""
     sandbox: Literal["on", "off", "strict"] = "on"
     """Whether the process that parses is confined: ``on`` as far as the system can, ``strict`` wholly or not at all."""
     recordings: tuple[Recording, ...] = ()

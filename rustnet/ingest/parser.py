@@ -24,6 +24,7 @@ from rustnet.sources.assembly import MAX_SECTIONS
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import MAX_FRAME, Source
 from rustnet.sources.joined import JoinedSource
+from rustnet.sources.libpcap_source import LibpcapSource
 from rustnet.sources.merged import FILE_BUFFER, FILE_PACKETS, MergedSource
 from rustnet.sources.paced import PacedSource
 from rustnet.sources.ring import RingSource
@@ -107,7 +108,7 @@ class LocalParser:
         self.stop = stop
         self.cores = cores
         self.sources: list[FileSource] = []
-        self.rings: RingSource | None = None
+        self.rings: RingSource | LibpcapSource | None = None
         self.appeared: list[tuple[int, RingInterface]] = []
         """Rings of interfaces that have appeared."""
         self.more_rings: MoreRings = self.take_rings
@@ -162,6 +163,12 @@ class LocalParser:
             self.rings = RingSource(descriptors, interfaces, self.stop.is_set, True, self.more_rings, name)
         except (OSError, ValueError) as error:
             raise InputError("the rings of {names} cannot be read: {reason}", names=name, reason=error) from error
+        return Input(LIVE, LIVE)
+
+    def open_live(self, source: LibpcapSource) -> Input:
+        """Read a source of live packets in this process."""
+        self.skip()
+        self.rings = source
         return Input(LIVE, LIVE)
 
     def add_ring(self, descriptor: int, interface: RingInterface) -> None:

@@ -7,6 +7,7 @@ what a parser fails at is in the file. A full disk ends the recording, never the
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from io import FileIO
 
 import numpy as np
@@ -187,7 +188,7 @@ class _Output:
         self._tables()
 
     def _describe(self, number: int, interface: Interface) -> None:
-        PcapngWriter(stream := io.BytesIO()).describe(interface)
+        PcapngWriter(stream := io.BytesIO()).describe(replace(interface, filter=self.recording.filter))
         self.known[number, interface.link_type] = len(self.known)
         self.packer.put(stream.getvalue())
 

@@ -40,6 +40,8 @@ class Recording:
     """Number of segments that are kept, the latest ones; 0: all."""
     sidecar: bool = False
     """A sidecar with the owners is written next to each file."""
+    filter: str = ""
+    """Expression of the capture filter, which pcapng states."""
     system: str = field(default_factory=_system)
 
     @property

@@ -131,6 +131,8 @@ def _why_in_this_process(options: Options) -> str | None:
         return "--debug: parsers run in the process that holds the session"
     if sys.platform != "linux":
         return f"needs Linux, not {sys.platform}"
+    if options.libpcap:
+        return "--libpcap: parsers run in the process that captures"
     if threading.active_count() > 1:
         return confining.SEVERAL_THREADS
     return None
@@ -289,6 +291,7 @@ class Run:
             registry.tables(),
             cadence=self.options.cadence,
             on_flush=self._on_flush(),
+            on_rows=self.exports.segments.note if self.live and self.exports and self.exports.segments else None,
             on_open=self._opened,
         )
 

@@ -197,11 +197,16 @@ class SegmentFiles:
             segment = kept.popleft()
             _close(segment)
             if segment.exists():
-                for name in (segment.path, segment.path + SIDECAR):
-                    with contextlib.suppress(OSError):
-                        os.unlink(name)  # noqa: PTH108 -- a path may be no UTF-8
+                with contextlib.suppress(OSError):
+                    os.unlink(segment.path)  # noqa: PTH108 -- a path may be no UTF-8
+                self.remove_sidecar(segment)
             segment.removed = True
             self._change(segment)
+
+    def remove_sidecar(self, segment: Segment) -> None:
+        """Remove the sidecar of a segment that made room for later ones."""
+        with contextlib.suppress(OSError):
+            os.unlink(segment.path + SIDECAR)  # noqa: PTH108 -- a path may be no UTF-8
 
     def rewritten(self, segment: Segment) -> None:
         """Note that a segment was changed in place after its end."""
@@ -211,7 +216,7 @@ class SegmentFiles:
     # ---- rows ----------------------------------------------------------------------------------------------------
 
     def note(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
-        """Store the files of a live capture, if they changed; to be called within each flush."""
+        """Store the files of a live capture, if they changed, before rows of their packets are committed."""
         if self._changed:
             changed, self._changed = self._changed, set()
             rows = [self._row(capture_id, self.segments[0][index]) for index in sorted(changed)]

@@ -150,7 +150,7 @@ def _serve(control: socket.socket, lines: socket.socket, request: Request, confi
         if not send_ring(control, name, request):
             return
     out = Lines(lines)
-    options = _options(request)
+    options = recording_options(request)
     sources = linux_sources(options) if request.attribution != "none" else None
     if sources is not None and request.attribution == "auto":
         add_events(sources)
@@ -245,7 +245,7 @@ def _open(name: str, request: Request) -> tuple[socket.socket, RingInterface]:
     return open_ring(name, request.snaplen, request.ring_bytes, program, request.promiscuous)
 
 
-def _options(request: Request) -> Options:
+def recording_options(request: Request) -> Options:
     """How the recorder works."""
     return Options(
         program="rustnet live",

@@ -136,14 +136,20 @@ class Machine:
 class MachineCompanion:
     """Runs a `Machine` on a thread of the probe."""
 
-    def __init__(self, interfaces: Sequence[str] | None, own: Callable[[], OwnSockets] | None = None) -> None:
-        self.interfaces, self.own = interfaces, own
+    def __init__(
+        self,
+        interfaces: Sequence[str] | None,
+        own: Callable[[], OwnSockets] | None = None,
+        make: Callable[[], Machine] | None = None,
+    ) -> None:
+        self.interfaces, self.own, self.make = interfaces, own, make
         self.table: SocketTable | None = None
         """Table of the recorder in the same process, which may come when `run` has begun; not used with ``own``."""
 
     def run(self, stop: socket.socket, write: Callable[[Keys], None]) -> None:
         """Write lines until ``stop`` is readable, then the last ones."""
-        machine = Machine(self.interfaces, own=self.own() if self.own else None)
+        own = self.own() if self.own else None
+        machine = self.make() if self.make else Machine(self.interfaces, own=own)
         try:
             with selectors.DefaultSelector() as selector:
                 for one in (stop, *machine.descriptors()):

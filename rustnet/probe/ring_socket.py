@@ -70,7 +70,7 @@ RETIRE_MS = 20
 BLOCK_BYTES = 1 << 18
 """Size of a block; a packet that is larger is cut. A block is used up in `RETIRE_MS` even by a single packet: many
 small ones let a slow link's reader pause for longer than few large ones."""
-SMALLEST_BLOCKS = 4
+SMALLEST_BLOCKS = 8
 """Blocks of a small ring at least: their size is halved until there are so many."""
 FRAME_BYTES = 2048
 """Size that the kernel wants to be given although packets in a block have any size."""
@@ -79,7 +79,7 @@ MAX_RINGS = 256
 RING_BYTES = 64 << 20
 RINGS_BYTES = 256 << 20
 """Size of all rings of a capture together, but that none is smaller than `SMALLEST_RING`."""
-SMALLEST_RING = 1 << 20
+SMALLEST_RING = 2 << 20
 NAME_BYTES = 16
 """Size of the name of an interface, with a zero at its end (``IFNAMSIZ``)."""
 MAX_PROGRAM = 4096

@@ -13,6 +13,7 @@ from rustnet.query.execute import ResultSet, RowStream
 from rustnet.query.filters import And, FilterError, Node, Not, Or, parse
 from rustnet.query.matching import Condition
 from rustnet.query.views import moments
+from rustnet.store.machine_views import sockets_sql
 
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -42,30 +43,22 @@ JOIN ({LATEST_ROWS}) AS latest ON latest.capture_id = own.capture_id
 LEFT JOIN captures AS c ON c.capture_id = own.capture_id
 GROUP BY own.capture_id ORDER BY own.capture_id"""  # noqa: S608 -- our tables
 
-CHANGING = ("state", "pid", "process_name", "process_started_at", "exe", "cmdline", "username", "holders",
-             "holder_count")  # fmt: skip
-"""Columns of a socket that may be others at different times."""
+_AT = "ts <= make_timestamp_ns({at})"
+_OPEN_AT = "capture_id IN ({captures}) AND (closed_at IS NULL OR closed_at > make_timestamp_ns({at}))"
 
-_SOCKETS = "shown AS MATERIALIZED (SELECT *, row_number() OVER (ORDER BY capture_id, socket) AS key FROM sockets)"
-_SOCKETS_AT = f"""past AS (
-    SELECT capture_id, socket, {", ".join(f"arg_max({name}, (ts, rowid)) AS {name}" for name in CHANGING)}
-    FROM socket_changes WHERE ts <= make_timestamp_ns(?) GROUP BY capture_id, socket
-), shown AS MATERIALIZED (
-    SELECT s.* REPLACE ({", ".join(f"p.{name} AS {name}" for name in CHANGING)},
-        CASE WHEN p.pid = s.pid THEN s.process_id END AS process_id),
-        row_number() OVER (ORDER BY s.capture_id, s.socket) AS key
-    FROM sockets s JOIN past p ON p.capture_id = s.capture_id AND p.socket = s.socket
-    WHERE s.capture_id IN (SELECT unnest(?)) AND (s.closed_at IS NULL OR s.closed_at > make_timestamp_ns(?))
-)"""  # noqa: S608 -- our columns
-
-_AS_FLOWS = """processes AS (
-    SELECT key AS process_id, process_name AS name, exe, cmdline, pid, username, uid FROM shown
+_KEY = "((capture_id::BIGINT << 32) + socket)"
+_AS_FLOWS = """keyed AS (
+    SELECT *, {key} AS key FROM shown
+), processes AS (
+    SELECT key AS process_id, process_name AS name, exe, cmdline, pid, username, uid FROM keyed
 ), flows AS (
     SELECT key AS flow_id, CASE WHEN pid IS NOT NULL THEN key END AS process_id, capture_id, protocol, state,
         local_addr AS src_ip, CASE local_addr WHEN '::' THEN 0 ELSE local_num END AS src_num, local_port AS src_port,
         remote_addr AS dst_ip, CASE remote_addr WHEN '::' THEN 0 ELSE remote_num END AS dst_num,
         remote_port AS dst_port, first_seen AS started_at, NULL::VARCHAR AS hostname
-    FROM shown
+    FROM keyed
+), matching AS (
+    SELECT flow_id FROM flows WHERE {condition}
 )"""
 """Sockets as if they were flows that begin at their own end, for the language of filters."""
 _FLOW_TYPES = {
@@ -137,15 +130,20 @@ def list_sockets(
     ``at``: those that were open at that time, as they were then. ``listening``: only those that wait for peers.
     """
     condition = _condition(session, text)
-    params: list[object] = [] if at is None else [at, _at(session, SOCKETS, at), at]
+    shown, matching, where = "SELECT * FROM sockets", "", "TRUE"
+    if at is not None:
+        captures = ", ".join(map(str, _at(session, SOCKETS, at))) or "NULL"
+        shown = sockets_sql(_AT.format(at=int(at)), _OPEN_AT.format(at=int(at), captures=captures))
+    if text.strip():
+        matching = f", {_AS_FLOWS.format(key=_KEY, condition=condition.sql)}"
+        where = f"{_KEY} IN (SELECT flow_id FROM matching)"  # noqa: S608 -- our own key
     sql = (
-        f"WITH {_SOCKETS if at is None else _SOCKETS_AT}, {_AS_FLOWS} "  # noqa: S608 -- our columns
-        f"SELECT {', '.join(SOCKET_COLUMNS)} FROM shown "
-        f"WHERE key IN (SELECT flow_id FROM flows WHERE {condition.sql}) AND ({WAITING} OR {not listening}) "
+        f"WITH shown AS ({shown}){matching} SELECT {', '.join(SOCKET_COLUMNS)} FROM shown "  # noqa: S608 -- our columns
+        f"WHERE {where} AND ({WAITING} OR {not listening}) "
         "ORDER BY capture_id, NOT listening, remote_addr IS NOT NULL, pid IS NULL, local_port, protocol, local_addr, "
         "remote_addr, remote_port, socket"
     )
-    return session.stream(sql if limit is None else f"{sql} LIMIT {int(limit)}", [*params, *condition.params])
+    return session.stream(sql if limit is None else f"{sql} LIMIT {int(limit)}", condition.params)
 
 
 def list_routes(session: "Session", *, at: int | None = None, limit: int | None = None) -> RowStream:

@@ -40,6 +40,12 @@ MAX_DAMAGE = 10_000
 """Events of interfaces and clock that are kept; what follows is counted in `RingSource.unrecorded`."""
 HOLD_NS = 5 * RETIRE_MS * 1_000_000
 """Nanoseconds by which a packet may reach its ring's reader after packets of other rings: it is waited for so long."""
+GATHER = 0.05
+"""Seconds between two batches at least, unless a ring fills: packets that come together cost less."""
+GATHER_BLOCKS = 32
+"""Blocks of a ring that can wait so long: even few packets use up a block each `RETIRE_MS`."""
+SPARE = 4
+"""A ring fills if the kernel has passed on more than this part of its blocks, as a divisor."""
 TICK = 0.1
 """Seconds after which the stop token and the interfaces are looked at although no packet comes."""
 READ_STATISTICS = 1.0
@@ -236,17 +242,19 @@ class RingSource:
         countdown = Countdown(self.limits)
         nothing = Frames(0, 0)
         turn = 0
-        quiet_since = time.monotonic()
+        quiet_since = gathered_at = time.monotonic()
         while not self._stopped() and (self.rings or self._more is not None):
             if self._limit_reached(countdown):
                 break
+            if (early := gathered_at + GATHER - time.monotonic()) > 0 and not self._filling():
+                time.sleep(early)
             frames = buffers[turn]
             self._fill(frames, countdown)
             now = time.monotonic()
             self._count(now)
             self._ask(now)
             if frames.count:
-                quiet_since = now
+                quiet_since = gathered_at = now
                 turn = (turn + 1) % len(buffers)
                 yield frames
             elif patience is not None and now - quiet_since >= patience:
@@ -326,6 +334,14 @@ class RingSource:
             self._asked_at = now
             for descriptor, interface in self._more():
                 self.add(descriptor, interface)
+
+    def _filling(self) -> bool:
+        """Whether packets have to be read at once, before a ring is full."""
+        return any(
+            ring.size // ring.block_bytes < GATHER_BLOCKS
+            or ring.reader.ready((ring.block + ring.size // SPARE // ring.block_bytes * ring.block_bytes) % ring.size)
+            for ring in self.rings
+        )
 
     def _seen(self, ring: Ring, clock: int) -> int:
         """Time up to which no other packet of a ring without a block is to be expected at ``clock``."""

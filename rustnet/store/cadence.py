@@ -40,5 +40,5 @@ class Cadence:
 
 BATCH = Cadence(seconds=10.0, packets=1 << 62, rows=4_000_000, share=0.02)
 """For captures that are read as fast as possible."""
-LIVE = Cadence(seconds=1.0, packets=50_000, rows=500_000, share=0.25, begin_seconds=0.0)
+LIVE = Cadence(seconds=1.0, packets=400_000, rows=500_000, share=0.25, begin_seconds=0.0)
 """For live packets, and for captures that are replayed at their own pace."""

@@ -17,6 +17,7 @@ from rustnet.records import (
     Count16,
     Count32,
     FilePath,
+    FreeText,
     Host,
     Identifier,
     Ip,
@@ -292,7 +293,87 @@ class SocketChange:
     """Number of the network namespace that it was in; NULL for the one that was captured in."""
 
 
+@record("attribution")
+class AttributionRow:
+    """How owners of flows were learned during a live capture: a row at the beginning, every minute, and for each event.
+
+    Numbers grow from the beginning of the recording of processes.
+    """
+
+    capture_id: I32
+    """Capture whose flows it is about."""
+    ts: Ts
+    """When it was so (the machine's clock)."""
+    event: Word
+    """`start`, `progress`, `gap` (something was missed, see `missed`), `end`, or `ended_early`: the process that reads
+    sockets and processes ended before the capture."""
+    method: Word | None = None
+    """Best method in force: `ebpf` (the kernel names the process), `sock_diag` (it lists sockets, and /proc their
+    holders), `proc` or `psutil` (sockets are polled); NULL: owners were not learned any more."""
+    methods: list[Term] | None = None
+    """All that was in force: also `packets` (sockets are looked up as their first packets pass), `destroy-notices`
+    (the kernel reports sockets that end) and `realtime` (scheduled before other programs)."""
+    missing_method: Word | None = None
+    """A better method that was not in force; NULL if there was none."""
+    missing_reason: Word | None = None
+    """Why it was not, by name."""
+    missing_detail: FreeText | None = None
+    """What this reason means, and what would allow the method."""
+    sockets: Count | None = None
+    """Sockets that were seen."""
+    unowned: Count | None = None
+    """Of them, those that ended without a known owner."""
+    closed_unseen: Count | None = None
+    """Sockets that were known only when they had ended."""
+    too_busy: Count | None = None
+    """Sockets that were not looked up, because that would have taken too much of a processor."""
+    events_lost: Count | None = None
+    """Reports of the kernel on sockets for which it had no room (eBPF)."""
+    notices_lost: Count | None = None
+    """Times at which the kernel had no room for its notices of ended sockets."""
+    packets_lost: Count | None = None
+    """Packets that open connections for which the kernel had no room."""
+    unreadable_processes: Count | None = None
+    """Processes whose sockets could not be read."""
+    late_polls: Count | None = None
+    """Looks at all sockets that came late."""
+    longest_gap_ms: float | None = None
+    """Longest time between two looks at all sockets."""
+    clock_steps: Count | None = None
+    """Times at which the clock was set."""
+    missed: list[FreeText] | None = None
+    """What may have been missed, in sentences."""
+
+
+@record("coverage")
+class CoverageRow:
+    """How much of a live capture had an owner, every 10 seconds. Flows that no process can own are left out."""
+
+    capture_id: I32
+    """Capture it is about."""
+    ts: Ts
+    """When it was so (the machine's clock)."""
+    flows: Count
+    """Flows since the beginning."""
+    flows_owned: Count
+    """Of them, those with an owner."""
+    bytes: Bytes
+    """Bytes of these flows."""
+    bytes_owned: Bytes
+    """Of them, those of flows with an owner."""
+    minute_flows: Count
+    """Flows with a packet in the last minute."""
+    minute_flows_owned: Count
+    """Of them, those with an owner."""
+    minute_bytes: Bytes
+    """Bytes of these flows, since each began."""
+    minute_bytes_owned: Bytes
+    """Of them, those of flows with an owner."""
+
+
 LIVE_TABLES: tuple[type, ...] = (
+    AttributionRow,
+    CoverageRow,
     MachineRow,
     MachineInterface,
     InterfaceStats,

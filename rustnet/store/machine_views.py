@@ -19,33 +19,42 @@ QUALIFY change <> 'removed'"""
 SAME_START_NS = 1_000_000_000
 """Start times of one pid this close are the same start, as for claims."""
 
-_LATEST = (
+_CHANGED = (
     "protocol", "local_addr", "local_num", "local_port", "remote_addr", "remote_num", "remote_port", "listening",
     "state", "ipv6_only", "uid", "inode", "pid", "process_name", "process_started_at", "exe", "cmdline", "username",
     "holders", "holder_count", "network_namespace",
 )  # fmt: skip
-"""Columns of which the view shows the latest value."""
+"""Columns that the view shows as of the last change."""
 
-SOCKETS_SQL = f"""CREATE OR REPLACE VIEW sockets AS
-WITH latest AS (
-    SELECT capture_id, socket, min(ts) AS first_seen, min(ts) FILTER (change = 'opened') AS opened_at,
-        min(looked_before) FILTER (change = 'opened') AS opened_after,
-        max(ts) FILTER (change = 'closed') AS closed_at,
-        {", ".join(f"arg_max({name}, (ts, rowid)) AS {name}" for name in _LATEST)}
-    FROM socket_changes GROUP BY capture_id, socket
-), named AS (
-    SELECT capture_id, arg_max(hostname, ts) AS host FROM machine GROUP BY capture_id
+
+def sockets_sql(until: str = "TRUE", left: str = "TRUE") -> str:
+    """SELECT of sockets as of the last change for which ``until`` holds; ``left`` is a condition over each socket.
+
+    Only numbers are grouped: there may be millions of changes.
+    """
+    return f"""WITH ends AS (
+    SELECT capture_id, socket, max(rowid) FILTER ({until}) AS latest, min(ts) AS first_seen,
+        min(ts) FILTER (change = 'opened') AS opened_at, min(looked_before) FILTER (change = 'opened') AS opened_after,
+        max(ts) FILTER (change = 'closed') AS closed_at
+    FROM socket_changes GROUP BY capture_id, socket HAVING latest IS NOT NULL AND ({left})
+), started AS (
+    SELECT pid, process_id, epoch_ns(started_at) AS at FROM processes
+    WHERE pid IS NOT NULL AND started_at IS NOT NULL AND (host IS NULL OR host IN (SELECT hostname FROM machine))
+), holding AS (
+    SELECT DISTINCT pid, process_started_at, epoch_ns(process_started_at) AS at FROM socket_changes
+    WHERE pid IS NOT NULL AND process_started_at IS NOT NULL
 ), owner AS (
-    SELECT s.capture_id, s.socket,
-        arg_min(p.process_id, abs(epoch_ns(p.started_at) - epoch_ns(s.process_started_at))) AS process_id
-    FROM latest s JOIN processes p ON p.pid = s.pid
-        AND abs(epoch_ns(p.started_at) - epoch_ns(s.process_started_at)) <= {SAME_START_NS}
-    LEFT JOIN named n ON n.capture_id = s.capture_id
-    WHERE p.host IS NULL OR n.host IS NULL OR p.host = n.host
-    GROUP BY s.capture_id, s.socket
+    SELECT h.pid, h.process_started_at, s.process_id
+    FROM holding h ASOF JOIN started s ON s.pid = h.pid AND h.at + {SAME_START_NS} >= s.at
+    WHERE s.at >= h.at - {SAME_START_NS}
 )
-SELECT latest.*, owner.process_id
-FROM latest LEFT JOIN owner ON owner.capture_id = latest.capture_id AND owner.socket = latest.socket"""  # noqa: S608 - our own columns
+SELECT e.capture_id, e.socket, e.first_seen, e.opened_at, e.opened_after, e.closed_at,
+    {", ".join(f"c.{name}" for name in _CHANGED)}, o.process_id
+FROM ends e JOIN socket_changes c ON c.rowid = e.latest
+LEFT JOIN owner o ON o.pid = c.pid AND o.process_started_at = c.process_started_at"""  # noqa: S608 - our own columns
+
+
+SOCKETS_SQL = f"CREATE OR REPLACE VIEW sockets AS\n{sockets_sql()}"
 
 ROUTES_RULE = (
     "Routes of the machine that a live capture was taken on, one row each, from route_changes: when each was seen "
@@ -59,7 +68,7 @@ SOCKETS_RULE = (
     "Sockets of the machine that a live capture was taken on, one row each, from socket_changes: when each was opened "
     "and closed, its state and the process that held it, of those that changed the last. The machine's sockets were "
     "looked at every 5 seconds. process_id is the process with this pid that started within a second of the holder, "
-    "of several the nearest."
+    "of several the last."
 )
 
 Computed = dict[str, tuple[Kind, str]]

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from rustnet.columnar import Column
 from rustnet.errors import SessionError, StoppedError
-from rustnet.i18n import N_, _
+from rustnet.i18n import _
 from rustnet.store import finish
 from rustnet.store.batches import Batch, Columns, Layout, as_columns, byte_count, detached, row_count
 from rustnet.store.cadence import BATCH, Cadence
+from rustnet.store.failures import writing_failed
 from rustnet.store.interrupts import Interrupts
 from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
 from rustnet.store.rows import Faults, fault_words, record_batch
@@ -56,11 +57,14 @@ class Writer:
         deferred: bool = False,
         cadence: Cadence = BATCH,
         on_flush: OnFlush | None = None,
+        on_rows: OnFlush | None = None,
         on_open: "Callable[[duckdb.DuckDBPyConnection], Closing] | None" = None,
     ) -> None:
         self.path = path
         self.cadence = cadence
         self.on_flush = on_flush
+        self.on_rows = on_rows
+        """Stores rows that belong to those of a flush, before both are committed; it must not fail."""
         self.on_open = on_open
         """Called in the thread with the open session; its result is closed first."""
         self.tables = tables
@@ -296,23 +300,29 @@ class Writer:
             self._commit_due(self.cadence.begin_seconds if begins else self.cadence.seconds)
             self.reading = begins
         elif isinstance(item, Flush):
-            for batch in item.batches:
-                self._hold(item.capture.capture_id, batch, borrow=True)
-            self.captures[item.capture.capture_id] = item.capture
-            self.insert_all()
-            self._replace_open_flows(item)
-            if self.on_flush is not None:
-                on_flush, capture_id = self.on_flush, item.capture.capture_id
-                # What the passes change is not worth these rows; nor is their permanence, if they take their time.
-                self.commit_all(checkpoint=self.pass_seconds > SHORT_PASSES)
-                begun = time.monotonic()
-                self.attempt("live", lambda con: on_flush(con, capture_id), capture_id)
-                self.pass_seconds = time.monotonic() - begun
-            self.commit_all()
+            self._store_flush(item)
         else:
             if not item.held:
                 self.insert_all()
             item.run()
+
+    def _store_flush(self, item: Flush) -> None:
+        """Store a flush, and do what is to be done at each."""
+        for batch in item.batches:
+            self._hold(item.capture.capture_id, batch, borrow=True)
+        self.captures[item.capture.capture_id] = item.capture
+        self.insert_all()
+        self._replace_open_flows(item)
+        if self.on_rows is not None:
+            self.on_rows(self.con, item.capture.capture_id)
+        if self.on_flush is not None:
+            on_flush, capture_id = self.on_flush, item.capture.capture_id
+            # What the passes change is not worth these rows; nor is their permanence, if they take their time.
+            self.commit_all(checkpoint=self.pass_seconds > SHORT_PASSES)
+            begun = time.monotonic()
+            self.attempt("live", lambda con: on_flush(con, capture_id), capture_id)
+            self.pass_seconds = time.monotonic() - begun
+        self.commit_all()
 
     def _commit_due(self, seconds: float) -> None:
         """Commit if it is time and no capture is stored in part."""
@@ -491,16 +501,4 @@ class Writer:
         error = self.error
         if isinstance(error, SessionError):
             raise error
-        words = " ".join(str(error).split())
-        if isinstance(error, MemoryError) or "Out of Memory" in words:
-            sentence = N_(
-                "{name}: writing failed ({words}): the writer needs more memory than its limit; please report this"
-            )
-        elif "No space" in words or "disk" in words.lower():
-            sentence = N_("{name}: writing failed ({words}): free some space or write the session elsewhere with --db")
-        else:
-            sentence = N_(
-                "{name}: writing failed ({words}): what was committed before is kept; "
-                "`rustnet verify` shows what is missing"
-            )
-        raise SessionError(sentence, name=os.fspath(self.path), words=words[:300]) from error
+        raise writing_failed(os.fspath(self.path), error) from error

@@ -34,7 +34,8 @@ class Live:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.now = 0.0
-        self.claims = LiveClaims(lambda: self.now)
+        self.wall = T0 * 10**9
+        self.claims = LiveClaims(lambda: self.now, lambda: self.wall)
 
     def flush(self, *lines: bytes, after: float = 1.0) -> None:
         self.now += after
@@ -253,6 +254,46 @@ def test_a_process_that_becomes_another_program_is_two_rows(live: Live, session:
     session.attribute(shell + b"\n" + curl + b"\n" + again)
     assert session.ask(names) == expected
     assert session.verdict(flow) == OWNED
+
+
+def test_coverage_as_flows_pass(live: Live, session: Session) -> None:
+    """Flows of the last minute, and all; what no process can own is left out."""
+    con = session.con
+    live.wall = T0 * 10**9
+    owned, bare = session.flow("10.0.0.1:1"), session.flow("10.0.0.1:2")
+    session.flow("10.0.0.1:0", "10.0.0.2:0", protocol="arp")
+    still, idle = session.flow("10.0.0.1:3", begin=0, end=0), session.flow("10.0.0.1:4", begin=-90, end=-70)
+    con.execute("UPDATE flows_ended SET src_bytes = 10 * flow_id, dst_bytes = 0").fetchall()
+    live.open(still, idle)
+    live.flush(line("10.0.0.1:1", closed=3), line("10.0.0.1:3"))
+    assert (owned, bare, still, idle) == (1, 2, 4, 5)
+    assert live.claims.coverage.all.values == (4, 2, 10 + 20 + 40 + 50, 10 + 40)
+    assert live.claims.coverage.minute.values == (3, 2, 10 + 20 + 40, 10 + 40)
+    con.execute("DELETE FROM flows_open").fetchall()
+    live.flush(after=30)
+    assert live.claims.coverage.all.values == (2, 1, 30, 10)
+    assert live.claims.coverage.minute.values == (2, 1, 30, 10)
+    live.flush(after=60)
+    assert live.claims.coverage.all.values == (2, 1, 30, 10)
+    assert live.claims.coverage.minute.values == (0, 0, 0, 0)
+    live.flush()
+    assert session.ask("SELECT count(*) FROM coverage") == [(3,)], "one every 10 seconds"
+    live.claims.finish(con, 1)
+    assert session.ask("SELECT flows, flows_owned, bytes, bytes_owned FROM coverage ORDER BY rowid DESC LIMIT 1") == [
+        (2, 1, 30, 10)
+    ]
+
+
+def test_lines_about_the_recording_are_not_kept(live: Live, session: Session) -> None:
+    """But the addresses of the host that they state are."""
+    meta = line("0.0.0.0:0", "0.0.0.0:0", protocol="META", pid=None, name=None, record="progress",
+                addresses=["10.0.0.1", "10.0.0.7"])  # fmt: skip
+    live.flush(meta)
+    live.flush(line("0.0.0.0:22", "0.0.0.0:0", attribution_match="listener-socket"))
+    assert session.ask("SELECT count(*) FROM live_observation") == [(1,)]
+    ours, foreign = session.flow("10.9.9.9:1", "10.0.0.7:22"), session.flow("10.9.9.9:1", "10.9.9.8:22")
+    live.flush()
+    assert [session.verdict(flow)[0] for flow in (ours, foreign)] == [100, None]
 
 
 def test_processes_that_are_not_in_memory_are_asked_of_the_session(

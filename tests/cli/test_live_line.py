@@ -4,9 +4,11 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import termios
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -198,3 +200,31 @@ def test_a_terminal_that_is_gone_does_not_end_the_capture(monkeypatch: pytest.Mo
         os.write(made.stream.fileno(), b"x")
     with contextlib.suppress(OSError):
         made.stream.close()
+
+
+def test_states_and_messages_from_two_threads(terminal: Pty) -> None:
+    line = LiveLine(terminal.stream)
+    shown: list[str] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            shown.append(terminal.read())
+
+    reader = threading.Thread(target=read)
+    speaker = threading.Thread(target=lambda: [line.message(f"message {n}") for n in range(300)])
+    reader.start()
+    speaker.start()
+    while speaker.is_alive():
+        line.put(STATE)
+    until = time.monotonic() + 10
+    while "message" not in "".join(shown) or line._held:
+        line.put(STATE)
+        assert time.monotonic() < until
+    ended.set()
+    reader.join()
+    text = re.sub(r"\r[^\r\n]*\x1b\[K", "", "".join(shown) + terminal.read())
+    lost = re.search(r"(\d+) messages? w", text)
+    told = re.findall(r"^message (\d+)$", text, re.MULTILINE)
+    assert [int(n) for n in told] == sorted(map(int, told)), "whole lines, in order"
+    assert len(told) + int(lost[1] if lost else 0) == 300

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rustnet.cli import session_names
-from rustnet.cli.session_names import new_session
+from rustnet.cli.session_names import free_name
 from rustnet.errors import SessionError
 
 AT = 1_796_033_700_123_456_789
@@ -15,7 +15,7 @@ AT = 1_796_033_700_123_456_789
 def test_names_that_follow(tmp_path: Path) -> None:
     names = []
     for at in (AT, AT, AT + 10**9, AT):
-        path = Path(new_session(str(tmp_path / "my.live.duckdb"), at))
+        path = Path(free_name(str(tmp_path / "my.live.duckdb"), at))
         path.touch(exist_ok=False)
         names.append(path.name)
     assert names == [
@@ -25,12 +25,12 @@ def test_names_that_follow(tmp_path: Path) -> None:
         "my.live-20261130T101500Z-1.duckdb",
     ]
     (tmp_path / "my.live-20261130T101500Z-2.duckdb").symlink_to("nowhere")
-    assert new_session(str(tmp_path / "my.live.duckdb"), AT).endswith("Z-3.duckdb"), "a link names something too"
+    assert free_name(str(tmp_path / "my.live.duckdb"), AT).endswith("Z-3.duckdb"), "a link names something too"
 
 
 def test_names_come_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_names, "MOST_OF_SECOND", 2)
     for _ in range(3):
-        Path(new_session(str(tmp_path / "s"), AT)).touch()
+        Path(free_name(str(tmp_path / "s"), AT)).touch()
     with pytest.raises(SessionError, match="too many"):
-        new_session(str(tmp_path / "s"), AT)
+        free_name(str(tmp_path / "s"), AT)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from rustnet.ingest import metrics
 from rustnet.ingest.live_state import Coverage, InterfaceState, LiveState, rated
 from rustnet.ingest.metrics import MetricsFile, MetricsSocket, metrics_text, open_metrics
 from rustnet.probe.newfile import RefusedError
+from tests.support.paths import ROOT
 
 STATE = LiveState(
     seconds=61.5,
@@ -92,7 +94,6 @@ def test_all_that_is_known_has_a_sample() -> None:
         ("attribution_coverage_ratio", "flows", "capture"): 0.75,
         ("attribution_coverage_ratio", "bytes", "capture"): 1 / 3,
         ("session_bytes",): 1 << 20,
-        ("sessions_total",): 1,
         ("process_resident_bytes", "writer"): 1,
         ("process_resident_bytes", "parser"): 2,
         ("alerts_total", 'new "listener"\\\n'): 3,
@@ -102,7 +103,14 @@ def test_all_that_is_known_has_a_sample() -> None:
 
 def test_what_is_not_known_is_not_zero() -> None:
     names = {name for name, *_ in read(metrics_text(LiveState(0.0)))}
-    assert names == {"build_info", "capture_seconds", "packets_total", "bytes_total", "flows_total", "sessions_total"}
+    assert names == {"build_info", "capture_seconds", "packets_total", "bytes_total", "flows_total"}
+
+
+def test_each_metric_is_documented() -> None:
+    page = (ROOT / "docs" / "live.md").read_text("utf-8")
+    whole = replace(STATE, bytes_per_second=1.0)
+    names = {name for name, *_ in read(metrics_text(whole))}
+    assert sorted(name for name in names if f"`rustnet_{name}`" not in page) == []
 
 
 def test_bytes_of_a_name_that_are_no_text() -> None:
@@ -145,7 +153,7 @@ def test_the_file_is_whole_at_any_moment(tmp_path: Path) -> None:
         output.put(STATE if n % 2 else LiveState(1.0))
     stop = True
     thread.join()
-    assert seen <= {6, len(read(metrics_text(STATE)))}
+    assert seen <= {5, len(read(metrics_text(STATE)))}
     assert [each.name for each in tmp_path.iterdir()] == ["rustnet.prom"], "no temporary file is left"
     output.close()
     assert path.read_text() == "", "numbers of a capture that has ended are not there"

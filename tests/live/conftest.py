@@ -1,13 +1,15 @@
-"""A network namespace of its own for each test of live capture."""
+"""Fixtures of tests of live capture: a network namespace of its own for each, recorded hosts, a helper."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from rustnet.probe.ebpf.reasons import UnavailableError
-from rustnet.probe.ebpf.source import open_events
+from tests.live.helping import Running
 from tests.live.namespaces import Namespace, unavailable
-from tests.sidecar.namespaces import Hosts, missing, two_hosts
 
 
 @pytest.fixture
@@ -19,14 +21,21 @@ def namespace() -> Iterator[Namespace]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def hosts() -> Iterator[Hosts]:
-    """Two hosts, of which one is recorded, where eBPF names owners."""
-    if reason := missing():
-        pytest.skip(reason)
-    try:
-        open_events().close()
-    except UnavailableError as error:
-        pytest.skip(str(error))
-    with two_hosts() as made:
-        yield made
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory of root's that others can enter."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    made = Path(tempfile.mkdtemp(prefix="rustnet-helper-", dir="/tmp"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def helper(namespace: Namespace, folder: Path) -> Iterator[Running]:
+    namespace.veth("a", "b")
+    running = Running(folder)
+    yield running
+    running.end()
+    assert not Path(running.socket).exists()

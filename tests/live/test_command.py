@@ -118,3 +118,19 @@ def test_the_death_of_the_probe_is_recorded_and_capturing_goes_on(web: Namespace
         live.wait_for("SELECT 1 FROM flows WHERE app = 'http'")
         assert live.stop() == ExitCode.DONE
     assert live.processes() == []
+
+
+def test_libpcap_captures_in_one_process_with_owners_from_psutil(web: Namespace, tmp_path: Path) -> None:
+    pytest.importorskip("cypcap")
+    with Live(
+        tmp_path / "s.duckdb", "-i", "lo", "--libpcap", "--no-sandbox", "--no-uid-drop", "-f", "tcp port 8080"
+    ) as live:
+        assert len(live.processes()) == 1
+        fetch()
+        live.wait_for("SELECT 1 FROM flows WHERE app = 'http'")
+        assert live.stop() == ExitCode.DONE
+    assert live.rows("SELECT kind, complete, packets > 6, dropped_kernel FROM captures") == [("live", True, True, 0)]
+    assert live.rows(
+        "SELECT DISTINCT listening, local_port, process_name LIKE 'python%' FROM sockets WHERE listening"
+    ) == [(True, 8080, True)]
+    assert live.rows("SELECT sum(packets) = (SELECT packets FROM captures) FROM capture_stats") == [(True,)]

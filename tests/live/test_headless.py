@@ -1,5 +1,6 @@
 """`rustnet live --no-tui`: metrics, SIGHUP, sessions that follow each other, the line on a terminal."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -48,7 +49,7 @@ def metric(path: Path, name: str) -> float | None:
 def test_metrics_new_files_and_a_session_that_follows(namespace: Namespace, tmp_path: Path) -> None:
     namespace.veth("a", "b")
     session, log, metrics = tmp_path / "s.duckdb", tmp_path / "events.jsonl", tmp_path / "m.prom"
-    options = ["-i", "b", "--new-session", "--metrics", str(metrics), "--json-log", str(log), "--no-processes"]
+    options = ["-i", "b", "--new-session", "--metrics", str(metrics), "--json-log", str(log), "--attribution=none"]
     options += ["--pcapng-export", str(tmp_path / "p.pcapng"), "--rotate-size", "100M"]
     with Live(session, *options) as live:
         send("a", frames(9, 30))
@@ -71,7 +72,7 @@ def test_metrics_new_files_and_a_session_that_follows(namespace: Namespace, tmp_
     segments = sorted(tmp_path.glob("p*.pcapng"))
     assert len(segments) == 2, "the second one begins with the signal"
     assert [data.count(b"\x0a\0\0\1\x0a\0\0\2") for data in map(Path.read_bytes, segments)] == [30, 20]
-    second = Live(session, "-i", "b", "--new-session", "--no-processes")
+    second = Live(session, "-i", "b", "--new-session", "--attribution=none")
     until(lambda: any(tmp_path.glob("s-*Z.duckdb.sock")), "the second session")
     (second.session,) = tmp_path.glob("s-*Z.duckdb")
     send("a", frames(11, 5))
@@ -86,23 +87,28 @@ def test_the_line_on_a_terminal_and_its_end(namespace: Namespace, tmp_path: Path
     namespace.veth("a", "b")
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", 24, 120, 0, 0))
+    words = ["live", "--no-tui", "-i", "b", "--db", str(tmp_path / "s.duckdb"), "--attribution=none"]
     process = subprocess.Popen(
-        [*RUSTNET, "live", "--no-tui", "-i", "b", "--db", str(tmp_path / "s.duckdb"), "--no-processes"],
+        [*RUSTNET, *words, "--alert", "interface-down"],
         stdin=inner, stdout=subprocess.DEVNULL, stderr=inner, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
     )  # fmt: skip
     os.close(inner)
-    text, sent = "", False
-    end = time.monotonic() + 20
-    while "20 packets · 20 flows · 0 dropped" not in text and time.monotonic() < end:
-        if (tmp_path / "s.duckdb.sock").exists() and "0 packets" in text and not sent:
-            send("a", frames(9, 20))
-            sent = True
-        if select.select([outer], [], [], 0.1)[0]:
-            text += os.read(outer, 1 << 16).decode()
-    assert "20 packets · 20 flows · 0 dropped" in text, text
-    lines = text.count("\x1b[K")
-    assert 1 < lines < 20, "one a second"
+    text = ""
+
+    def shown(what: str) -> bool:
+        nonlocal text
+        if select.select([outer], [], [], 0.05)[0]:
+            with contextlib.suppress(OSError):  # it has ended
+                text += os.read(outer, 1 << 16).decode()
+        return what in text
+
+    until(lambda: (tmp_path / "s.duckdb.sock").exists() and shown("0 packets"), "the first line")
+    send("a", frames(9, 20))
+    until(lambda: shown("20 packets · 20 flows · 0 dropped"), "the line with all packets")
+    assert 1 < text.count("\x1b[K") < 20, "one a second"
     assert "\r0:0" in text
+    namespace.run("ip link set dev b down")
+    until(lambda: shown("\r\x1b[Krustnet: alert interface-down (medium)"), "an alert above the line")
     os.close(outer)  # the terminal is closed
     process.send_signal(signal.SIGHUP)  # as its session's leader, a shell, would pass on
     assert process.wait(15) in (0, 130)

@@ -5,18 +5,15 @@ import base64
 import contextlib
 import json
 import os
-import re
 import resource
-import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,76 +27,12 @@ from rustnet.probe.ring_socket import SOL_PACKET, RingInterface, attach_program
 from rustnet.sources.bpf import compile_filter
 from rustnet.sources.helper_client import request_rings
 from rustnet.sources.ring import RingSource
+from tests.live.helping import ALICE, BOB, GROUP, RULES, Running
 from tests.live.namespaces import Namespace, sender
-from tests.live.running import Live
 from tests.support.packets import udp_frame
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.root
-
-ALICE, BOB, GROUP = 65_534, 61_234, 61_999
-RULES = f"""
-memory_mb = 8
-[[allow]]
-users = [{ALICE}]
-interfaces = ["a", "l*"]
-[[allow]]
-groups = [{GROUP}]
-interfaces = ["b"]
-snaplen = 100
-promiscuous = true
-"""
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A directory of root's that others can enter."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    made = Path(tempfile.mkdtemp(prefix="rustnet-helper-", dir="/tmp"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
-
-
-class Running:
-    """A helper, its socket, configuration and log."""
-
-    def __init__(self, folder: Path) -> None:
-        self.configuration = folder / "helper.toml"
-        self.configuration.write_text(RULES)
-        self.socket = str(folder / "run" / "helper.sock")
-        self.log_file = folder / "log"
-        with self.log_file.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "rustnet", "helper", "--socket", self.socket, "--configuration",
-                 self.configuration],
-                stderr=log, cwd=ROOT,
-            )  # fmt: skip
-        self.wait_for("answers on")
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    def wait_for(self, words: str) -> None:
-        until = time.monotonic() + 10
-        while words not in self.log:
-            assert time.monotonic() < until, f"waited for {words!r} in vain:\n{self.log}"
-            time.sleep(0.02)
-
-    def end(self) -> None:
-        self.process.terminate()
-        assert self.process.wait(10) == 0, self.log
-
-
-@pytest.fixture
-def helper(namespace: Namespace, folder: Path) -> Iterator[Running]:
-    namespace.veth("a", "b")
-    running = Running(folder)
-    yield running
-    running.end()
-    assert not Path(running.socket).exists()
 
 
 def as_user(uid: int, work: Callable[[], Any], groups: tuple[int, ...] = ()) -> Any:
@@ -402,59 +335,6 @@ def test_the_configuration_is_read_for_each_request(helper: Running) -> None:
     assert "its configuration is wrong" in as_user(BOB, lambda: asked(helper, "b"))
 
 
-@pytest.fixture
-def own_folder(folder: Path) -> Path:
-    """A directory of the user's, who can run this program."""
-    if shutil.which("setpriv") is None:
-        pytest.skip("needs setpriv")
-    code = "import rustnet.ingest.live_run, pathlib; assert pathlib.Path(rustnet.__file__).stat()"
-    if subprocess.run([*AS_ALICE, sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False).returncode:
-        pytest.skip("other users cannot read this installation")
-    made = folder / "own"
-    made.mkdir()
-    os.chown(made, ALICE, ALICE)
-    return made
-
-
-AS_ALICE = ("setpriv", f"--reuid={ALICE}", f"--regid={ALICE}", "--clear-groups", "env", "HOME=/")
-
-
-def test_rustnet_live_without_privileges(helper: Running, own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    frames = [udp_frame(("10.0.0.1", 4000), ("10.0.0.2", port), bytes(50)) for port in (5, 6) * 20]
-    capture = Live(own_folder / "s.duckdb", "-i", "a", "--helper", helper.socket, wrapper=AS_ALICE)
-    with capture as live, sender("b") as out:
-        for frame in frames:
-            out.send(frame)
-        live.wait_for("SELECT 1 FROM captures WHERE packets >= 40")
-        for pid in live.processes():
-            status = Path(f"/proc/{pid}/status").read_text()
-            assert re.search(r"^CapPrm:\t0+$", status, re.MULTILINE), status
-        assert live.stop() in (0, 130)
-        assert "the helper opened the rings; only owners among this user" in live.errors
-    assert live.rows("SELECT dst_port, src_packets FROM flows ORDER BY 1") == [(5, 20), (6, 20)]
-    assert (own_folder / "s.duckdb").stat().st_uid == ALICE
-    assert "user 65534" in helper.log
-
-
-def test_rustnet_live_says_why_the_helper_refuses(
-    helper: Running, own_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
-    words = [*AS_ALICE, sys.executable, "-m", "rustnet", "live", "--no-tui", "--db", str(own_folder / "s.duckdb")]
-    refusals: tuple[tuple[list[str], str], ...] = (
-        (["-i", "b", "--helper", helper.socket], "does not allow this user to capture on b"),
-        (["-i", "a", "--promiscuous", "--helper", helper.socket], "does not allow promiscuous mode on a"),
-        (["-i", "a", "--helper", "/nowhere"], "needs the privilege CAP_NET_RAW"),
-    )
-    for options, expected in refusals:
-        done = subprocess.run([*words, *options], capture_output=True, text=True, check=False, timeout=30)
-        assert done.returncode == 1
-        assert expected in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    assert list(own_folder.iterdir()) == []
-
-
 def test_the_helper_keeps_one_capability(helper: Running) -> None:
     status = Path(f"/proc/{helper.process.pid}/status").read_text()
     values = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith(("Cap", "NoNewPrivs")))
@@ -563,6 +443,11 @@ def test_a_configuration_that_others_may_have_written(folder: Path) -> None:
         pytest.fail(f"read although wrong: {name}")
     with pytest.raises(HelperError, match="expected an absolute path"):
         read_configuration("helper.toml")
+    right = [sys.executable, "-m", "rustnet", "helper", "--check", "--configuration", str(path)]
+    assert (
+        "2 rules, nothing is wrong"
+        in subprocess.run(right, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    )
     done = subprocess.run(
         [sys.executable, "-m", "rustnet", "helper", "--socket", folder / "s", "--configuration", link],
         capture_output=True, text=True, cwd=ROOT, check=False,

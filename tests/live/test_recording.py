@@ -48,7 +48,7 @@ def events(path: Path) -> list[dict[str, Any]]:
 
 def test_recordings_replay_to_what_the_session_has(web: Namespace, tmp_path: Path) -> None:
     session, packets, classic, log = (tmp_path / name for name in ("s.duckdb", "s.pcapng", "s.pcap", "s.log"))
-    outputs = ("--pcapng-export", str(packets), "--pcap-export", str(classic), "--json-log", str(log))
+    outputs = ("--pcapng-export", str(packets), "--pcap-export", str(classic), "--json-log", str(log), "-f", "tcp")
     with Live(session, "-i", "lo", *outputs) as live:
         for _ in range(3):
             fetch()
@@ -59,6 +59,7 @@ def test_recordings_replay_to_what_the_session_has(web: Namespace, tmp_path: Pat
     assert live.errors == ""
     for path in (packets, classic, log, Path(f"{packets}.connections.jsonl")):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert b"\x0b\0\x04\0\0tcp" in packets.read_bytes(), "if_filter"
     owners = rows(session, OWNERS)
     assert len(owners) == 3
     assert all(owner[3] for owner in owners)
@@ -104,6 +105,18 @@ def test_a_killed_run_leaves_a_recording_that_can_be_read(web: Namespace, tmp_pa
     ingest([str(packets)], str(tmp_path / "again.duckdb"), Options())
     assert rows(tmp_path / "again.duckdb", "SELECT complete FROM captures") == [(True,)]
     assert rows(tmp_path / "again.duckdb", "SELECT app FROM flows") == [("http",)]
+
+
+def test_pcap_of_several_link_types_is_refused_before_it_captures(namespace: Namespace, tmp_path: Path) -> None:
+    namespace.tun("t0")
+    packets = tmp_path / "s.pcap"
+    done = subprocess.run(
+        [*RUSTNET, "live", "--no-tui", "-i", "lo", "-i", "t0", "--pcap-export", packets],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.USAGE
+    assert "record pcapng instead" in done.stderr
+    assert not packets.exists()
 
 
 def test_sighup_begins_new_files(web: Namespace, tmp_path: Path) -> None:

@@ -358,7 +358,6 @@ def test_no_view_picks_one_value_of_a_group() -> None:
     assert {name: found for name, found in picks.items() if found} == {
         "connections": ["arg_min"],  # the side of a claim, by rank: LOCAL_RULE
         "hosts": ["arg_max", "min_by"],  # HOSTS_RULE
-        "sockets": ["arg_max", "arg_min"],  # SOCKETS_RULE
     }
 
 

@@ -119,7 +119,7 @@ async def test_owner_leads_to_the_flows_of_the_process(web: Path) -> None:
         assert app.spec.filter == 'process:="curl"'
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part != "aliases"])
+@pytest.mark.parametrize("part", [part for part in PARTS if part not in ("aliases", "open")])
 async def test_filter_by_the_selected_row(web: Path, part: str) -> None:
     app: Any = browser(web)
     async with app.run_test(size=(120, 40)) as pilot:

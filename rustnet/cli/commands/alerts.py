@@ -81,11 +81,13 @@ def command(
         from rustnet.export.formats import write_result  # noqa: PLC0415 -- DuckDB
 
         inputs = inputs_of(reader, session, output)
-        sql = "SELECT * FROM alert_checks ORDER BY capture_id, alert" if checks else (
-            "SELECT * FROM alerts ORDER BY coalesce(raised_at, ts) DESC NULLS LAST, alert_id DESC"
+        columns = "ts, severity, alert, summary, flow_id, capture_id" if form == "table" else "*"
+        sql = (
+            "SELECT * FROM alert_checks ORDER BY capture_id, alert" if checks else
+            f"SELECT {columns} FROM alerts ORDER BY coalesce(raised_at, ts) DESC NULLS LAST, alert_id DESC"  # noqa: S608
         )  # fmt: skip
         result = reader.execute(sql, limit=limit)
-        if form == "table" and output is None and not checks:
+        if on_screen and not checks:
             count = _screen([dict(zip(result.columns, row, strict=True)) for row in result.rows], screen)
         else:
             with text_output(output, form, inputs) as out:

@@ -10,7 +10,7 @@ import time
 import click
 
 from rustnet.errors import ExitCode, UsageError
-from rustnet.i18n import _
+from rustnet.i18n import _, ngettext
 from rustnet.probe.helper import CONFIGURATION, SOCKET
 
 
@@ -43,7 +43,8 @@ def command(path: str, configuration: str, check: bool) -> ExitCode:
     try:
         rules = len(read_configuration(configuration).rules)
         if check:
-            click.echo(_("{path}: {n} rules, and nothing wrong").format(path=configuration, n=rules))
+            words = ngettext("{path}: {n} rule, nothing is wrong", "{path}: {n} rules, nothing is wrong", rules)
+            click.echo(words.format(path=configuration, n=rules))
             return ExitCode.DONE
         stop, wake = socket.socketpair()
         wake.setblocking(False)

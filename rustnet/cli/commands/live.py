@@ -1,6 +1,6 @@
 """``rustnet live``: captures packets of this machine's interfaces into a session, and shows it meanwhile."""
 
-import time
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -15,7 +15,7 @@ from rustnet.cli.outputs import check_session, group_option
 from rustnet.cli.recording_options import Recorded, recording_options
 from rustnet.cli.replaying import interactive
 from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
-from rustnet.cli.session_names import new_session as new_name
+from rustnet.cli.session_names import session_options
 from rustnet.i18n import _
 from rustnet.probe.helper import SOCKET
 
@@ -39,10 +39,7 @@ LEAST_RING, MOST_RING = 1, 1024
     "-i", "--interface", "interfaces", multiple=True, metavar="NAME",
     help=_("Interface to capture from; several are possible; any: all.  [default: that of the default route]"),
 )  # fmt: skip
-@click.option("--db", metavar="SESSION", help=_("Session file to create or to add to."))
-@click.option(
-    "--new-session", is_flag=True, help=_("If that file exists, create another one, with the time in its name.")
-)
+@session_options
 @group_option
 @click.option("-f", "--filter", "expression", default="", metavar="BPF",
               help=_("Store only packets that match this expression, in the language of tcpdump."))  # fmt: skip
@@ -54,6 +51,10 @@ LEAST_RING, MOST_RING = 1, 1024
 @click.option(
     "--ring", type=click.IntRange(LEAST_RING, MOST_RING), default=64, show_default=True, metavar="MIB",
     help=_("Size of the memory that holds packets of each interface until they are read."),
+)  # fmt: skip
+@click.option(
+    "--libpcap", is_flag=True,
+    help=_("Capture with libpcap in one process, as on systems other than Linux; needs cypcap."),
 )  # fmt: skip
 @click.option(
     "--attribution", type=click.Choice(["auto", "sock_diag", "none"]), default="auto", show_default=True,
@@ -89,11 +90,11 @@ def command(
     state: State,
     interfaces: tuple[str, ...],
     db: str | None,
-    new_session: bool,
     expression: str,
     snaplen: int,
     promiscuous: bool,
     ring: int,
+    libpcap: bool,
     attribution: Literal["auto", "sock_diag", "none"],
     full_cmdline: bool,
     duration: float | None,
@@ -117,8 +118,6 @@ def command(
     """Capture, and browse the session or print the summary."""
     sandbox = sandbox_mode(no_sandbox, sandbox_strict)
     check_user_options(no_uid_drop, drop_to, sandbox_strict)
-    if new_session and db is not None:
-        db = new_name(db, time.time_ns())
     check_session(db, (), geo.paths)
     browsing = not (no_tui or as_json) and interactive(())
     from rustnet.ingest.live_open import LiveOptions  # noqa: PLC0415 -- the whole engine
@@ -133,6 +132,7 @@ def command(
         limits=Limits(packets, None, duration),
         sandbox=sandbox,
         live=True,
+        libpcap=libpcap or sys.platform != "linux",
         answer_at_once=True,
         alerts=alerts,
         **recorded.options(),
@@ -145,6 +145,7 @@ def command(
         promiscuous,
         attribution,
         full_cmdline,
+        libpcap=libpcap,
         sandbox=sandbox,
         drop_user=not no_uid_drop,
         drop_to=drop_to,

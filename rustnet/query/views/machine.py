@@ -5,10 +5,11 @@ A filter of flows leaves out nothing here.
 
 from typing import TYPE_CHECKING
 
-from rustnet.query.machine import CHANGING, LATEST_ROWS
+from rustnet.query.machine import LATEST_ROWS
 from rustnet.query.views.listed import Field, Listing, listed
 from rustnet.query.views.spec import ViewSpec
 from rustnet.records import Kind
+from rustnet.store.machine_views import sockets_sql
 
 if TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -19,7 +20,7 @@ RATE_SECONDS = 10
 
 COUNTERS = (
     Field("capture_id", Kind.KEY), Field("name", Kind.OBJECT), Field("kind", Kind.WORD), Field("state", Kind.WORD),
-    Field("addresses", Kind.ADDRESS), Field("mac", Kind.MAC), Field("mtu", Kind.BYTES), Field("master", Kind.OBJECT),
+    Field("addresses", Kind.ADDRESS), Field("mac", Kind.MAC), Field("mtu", Kind.NUMBER), Field("master", Kind.OBJECT),
     Field("received_rate", Kind.BYTES), Field("sent_rate", Kind.BYTES), Field("received", Kind.BYTES),
     Field("sent", Kind.BYTES), Field("errors", Kind.COUNT), Field("drops", Kind.COUNT), Field("since", Kind.TIME),
 )  # fmt: skip
@@ -96,17 +97,19 @@ WHERE n.capture_id IN (FROM present) AND CASE WHEN $at IS NULL THEN n.until IS N
     ELSE epoch_ns(n.since) <= $at AND (n.until IS NULL OR epoch_ns(n.until) > $at) END
 ORDER BY n.capture_id, n.interface_name, contains(n.ip, ':'), n.ip LIMIT $most"""  # noqa: S608 -- our own tables
 
-_SOCKETS = f"""
-WITH {_RECORDING}, past AS (
-    SELECT capture_id, socket, {", ".join(f"arg_max({name}, (ts, rowid)) AS {name}" for name in CHANGING)}
-    FROM socket_changes WHERE {_PAST} GROUP BY capture_id, socket
+_SHOWN = sockets_sql(
+    "$at IS NULL OR ts <= make_timestamp_ns($at)",
+    "closed_at IS NULL OR $at IS NOT NULL AND epoch_ns(closed_at) > $at",
 )
-SELECT s.capture_id, s.protocol, s.local_addr, s.local_port, s.remote_addr, s.remote_port, p.state, p.process_name,
-    p.pid, p.username, epoch_ns(s.opened_at), p.cmdline
-FROM sockets s JOIN past p ON p.capture_id = s.capture_id AND p.socket = s.socket
-WHERE s.closed_at IS NULL OR $at IS NOT NULL AND epoch_ns(s.closed_at) > $at
-ORDER BY s.capture_id, NOT s.listening, s.remote_addr IS NOT NULL, p.pid IS NULL, s.local_port, s.protocol,
-    s.local_addr, s.remote_addr, s.remote_port, s.socket LIMIT $most"""  # noqa: S608 -- our own columns
+_SOCKETS = f"""
+WITH {_RECORDING}, shown AS (
+{_SHOWN}
+)
+SELECT capture_id, protocol, local_addr, local_port, remote_addr, remote_port, state, process_name, pid, username,
+    epoch_ns(opened_at), cmdline
+FROM shown WHERE capture_id IN (FROM present)
+ORDER BY capture_id, NOT listening, remote_addr IS NOT NULL, pid IS NULL, local_port, protocol, local_addr, remote_addr,
+    remote_port, socket LIMIT $most"""  # noqa: S608 -- our own columns
 
 
 def counters(session: "Session", spec: ViewSpec) -> Listing:

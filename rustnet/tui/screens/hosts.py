@@ -75,7 +75,7 @@ class HostsPane(PartsPane):
     """
     PARTS: ClassVar[tuple[tuple[str, str], ...]] = (
         ("local", N_("On this network")), ("hosts", N_("All hosts")), ("names", N_("Names")),
-        ("sockets", N_("Listeners")), ("aliases", N_("Other tools")),
+        ("sockets", N_("Listeners")), ("open", N_("Open sockets")), ("aliases", N_("Other tools")),
     )  # fmt: skip
     COLUMNS: ClassVar[Mapping[str, Sequence[Shown]]] = {
         "local": (
@@ -107,6 +107,14 @@ class HostsPane(PartsPane):
             Shown("pid", "PID", 8, right=True, drop=5), Shown("clients", N_("Clients"), 9, right=True, drop=6),
             Shown("flows", N_("Flows"), 9, right=True), Shown("bytes", N_("Bytes"), 10, right=True, drop=7),
             Shown("first", N_("First"), TIME, drop=1), Shown("last", N_("Last"), TIME, drop=2),
+        ),
+        "open": (
+            Shown("protocol", N_("Protocol"), 9, drop=4), Shown("local_addr", N_("Own address"), 16, 1),
+            Shown("local_port", N_("Port"), 6, right=True), Shown("remote_addr", N_("Remote"), 16, 1),
+            Shown("remote_port", N_("Port"), 6, right=True), Shown("state", N_("State"), 12, drop=3),
+            Shown("process", N_("Process"), 14, 1), Shown("pid", "PID", 8, right=True, drop=6),
+            Shown("user", N_("User"), 10, drop=5), Shown("opened", N_("Opened"), TIME, drop=2),
+            Shown("cmdline", N_("Command line"), 20, 2, drop=1),
         ),
         "aliases": (
             Shown("alias", N_("Name there"), 24, 1), Shown("source", N_("Tool"), 10),
@@ -160,7 +168,8 @@ class HostsPane(PartsPane):
         """Ask for a list, or for what is known of a host."""
         if request.host:
             return Snapshot(request, page=host_page(session, request.host), at=spec.at)
-        loaders = {"names": host_list.names, "sockets": host_list.sockets, "aliases": host_list.aliases}
+        loaders = {"names": host_list.names, "sockets": host_list.sockets, "aliases": host_list.aliases,
+                   "open": machine.open_sockets}  # fmt: skip
         if request.part in loaders:
             listing = loaders[request.part](session, spec)
         else:
@@ -202,6 +211,8 @@ class HostsPane(PartsPane):
             words = words.format(n=f"{count:,}")
             none = _("The session has no list of the host's open sockets; a live capture records it.")
             return words if sockets else f"{words} · {none}"
+        if part == "open":
+            return _open_words(count, sockets=sockets)
         words = ngettext("{n} name of a flow in another tool", "{n} names of flows in other tools", count)
         return words.format(n=f"{count:,}") if count else _("No other tool's records were matched with the flows.")
 
@@ -287,6 +298,8 @@ class HostsPane(PartsPane):
             self.browser.show_tab("overview", remember=False)
         elif flow is not None and (self.host or self.part == "aliases"):
             self.browser.open_flow(flow)
+        elif not self.host and self.part == "open":
+            self.action_filter_by()
         elif field("ip") and (not self.host or field("ip") != self.host):
             self.open_host(field("ip"))
 
@@ -310,6 +323,10 @@ class HostsPane(PartsPane):
             text = f"dst:{field('ip')} dport:{field('port')} proto:{field('protocol')}"
         elif self.part == "aliases":
             text = f"flow:{field('flow_id')}"
+        elif self.part == "open":
+            ends = [f"ip:{field('remote_addr')}"] if field("remote_addr") else []
+            ports = [f"port:{port}" for port in (field("local_port"), field("remote_port")) if port]
+            text = " ".join((*ends, *ports, f"proto:{field('protocol')}"))
         else:
             text = f"ip:{field('ip')}"
         self.browser.change(filter=text)
@@ -331,6 +348,14 @@ class HostsPane(PartsPane):
     def presentation_changed(self) -> None:
         """Draw again."""
         self.reload()
+
+
+def _open_words(count: int, *, sockets: bool) -> str:
+    if not sockets:
+        return _("The session has no list of the host's open sockets; a live capture records it.")
+    words = ngettext("{n} open socket of the machine", "{n} open sockets of the machine", count).format(n=f"{count:,}")
+    looked = _("looked at every 5 seconds, whatever the filter; those that wait for peers come first")
+    return f"{words} · {looked}" if count else _("No socket was recorded at this time.")
 
 
 def _kind(address: str) -> Kind:

@@ -1,4 +1,4 @@
-"""Network: interfaces with their traffic, VLANs, tunnels, gateways, and routes where a session has them."""
+"""Network: interfaces with their traffic, VLANs, tunnels, gateways; of live captures also what the machine had."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,18 @@ from rustnet.tui.widgets.listing_grid import TIME, Shown
 
 _LOADERS = {
     "interfaces": network.interfaces, "vlans": network.vlans, "tunnels": network.tunnels,
-    "gateways": network.gateways,
+    "gateways": network.gateways, "counters": machine.counters, "routes": machine.routes,
+    "neighbours": machine.neighbours,
 }  # fmt: skip
+_RECORDED_IN = {
+    "interfaces": "interface_stats", "counters": "machine_interfaces", "neighbours": "neighbour_changes",
+}  # fmt: skip
+"""Table of the machine that a part is about, or mentions; of others `route_changes`."""
+_FILTERS = {
+    "interfaces": (("capture", "capture_id"),), "gateways": (("mac", "mac"), ("ip", "ip")),
+    "vlans": (("vlan", "vlan_id"),), "routes": (("ip", "destination"),), "neighbours": (("ip", "ip"),),
+}  # fmt: skip
+"""Keywords and columns of filters that rows lead to, the best first."""
 
 
 class NetworkPane(PartsPane):
@@ -30,7 +40,8 @@ class NetworkPane(PartsPane):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("network")]
     PARTS: ClassVar[tuple[tuple[str, str], ...]] = (
         ("interfaces", N_("Interfaces")), ("gateways", N_("Gateways")), ("vlans", N_("VLANs")),
-        ("tunnels", N_("Tunnels")),
+        ("tunnels", N_("Tunnels")), ("counters", N_("Counters")), ("routes", N_("Routes")),
+        ("neighbours", N_("Neighbours")),
     )  # fmt: skip
     COLUMNS: ClassVar[Mapping[str, Sequence[Shown]]] = {
         "interfaces": (
@@ -62,18 +73,42 @@ class NetworkPane(PartsPane):
             Shown("first", N_("First"), TIME, drop=2), Shown("last", N_("Last"), TIME, drop=1),
             Shown("flow_id", N_("Flow"), 8, right=True, drop=3),
         ),
+        "counters": (
+            Shown("name", N_("Interface"), 14, 1), Shown("state", N_("State"), 8),
+            Shown("kind", N_("Kind"), 10, drop=5), Shown("received_rate", N_("Receives"), 11, right=True),
+            Shown("sent_rate", N_("Sends"), 11, right=True), Shown("received", N_("Received"), 10, right=True, drop=8),
+            Shown("sent", N_("Sent"), 10, right=True, drop=7), Shown("errors", N_("Errors"), 8, right=True),
+            Shown("drops", N_("Drops"), 8, right=True),
+            Shown("addresses", N_("Addresses"), 20, 2, drop=6), Shown("mac", N_("Hardware"), 17, drop=4),
+            Shown("mtu", "MTU", 9, right=True, drop=3), Shown("master", N_("Part of"), 10, drop=2),
+            Shown("since", N_("So since"), TIME, drop=1),
+        ),
+        "routes": (
+            Shown("routing_table", N_("Table"), 8, drop=5), Shown("destination", N_("Destination"), 20, 2),
+            Shown("gateway", N_("Gateway"), 16, 2), Shown("interface_name", N_("Interface"), 12, 1),
+            Shown("metric", N_("Metric"), 8, right=True, drop=4), Shown("type", N_("Type"), 10, drop=3),
+            Shown("origin", N_("Origin"), 8, drop=6), Shown("preferred_source", N_("Source"), 16, 1, drop=2),
+            Shown("added", N_("Added"), TIME, drop=1),
+        ),
+        "neighbours": (
+            Shown("ip", N_("Address"), 20, 1), Shown("mac", N_("Hardware"), 17),
+            Shown("vendor", N_("Vendor"), 18, 1, drop=3), Shown("interface_name", N_("Interface"), 12, drop=4),
+            Shown("state", N_("State"), 10), Shown("router", N_("Router"), 8, drop=2),
+            Shown("since", N_("So since"), TIME, drop=1), Shown("macs", N_("Known"), 8, right=True, drop=5),
+        ),
     }  # fmt: skip
 
     def load(self, session: Session, spec: ViewSpec, request: str) -> tuple[str, Listing, bool]:
-        """Ask for the list of a part, and whether the session has routes."""
-        return request, _LOADERS[request](session, spec), machine.recorded(session, "route_changes")
+        """Ask for the list of a part, and whether a live capture recorded what it is about, or mentions."""
+        table = _RECORDED_IN.get(request, "route_changes")
+        return request, _LOADERS[request](session, spec), machine.recorded(session, table)
 
     def show(self, snapshot: tuple[str, Listing, bool]) -> None:
         """Show the list, and in words what the session does not have."""
-        part, listing, routes = snapshot
+        part, listing, recorded = snapshot
         if part == "interfaces":
             listing = self._with_own_names(listing)
-        self.show_listing(part, listing, self._words(part, listing, routes=routes))
+        self.show_listing(part, listing, self._words(part, listing, recorded=recorded))
 
     def _with_own_names(self, listing: Listing) -> Listing:
         """Add the names that the configuration has for interfaces."""
@@ -85,12 +120,14 @@ class NetworkPane(PartsPane):
         ]
         return dataclasses.replace(listing, rows=rows)
 
-    def _words(self, part: str, listing: Listing, *, routes: bool) -> str:
+    def _words(self, part: str, listing: Listing, *, recorded: bool) -> str:
         count = len(listing.rows)
         if part == "interfaces":
-            return _interface_words(listing)
+            return _interface_words(listing, counters=recorded)
         if part == "gateways":
-            return _gateway_words(count, routes=routes)
+            return _gateway_words(count, routes=recorded)
+        if part in ("counters", "routes", "neighbours"):
+            return _machine_words(part, count, recorded=recorded)
         if part == "vlans":
             tagged = sum(listing.value(row, "vlan_id") is not None for row in listing.rows)
             words = ngettext("{n} VLAN", "{n} VLANs", tagged).format(n=f"{tagged:,}")
@@ -110,28 +147,42 @@ class NetworkPane(PartsPane):
             self.browser.show_tab("overview", remember=False)
 
     def _filter(self) -> str:
-        field = self.grid.field
-        match self.part:
-            case "interfaces":
-                return f"capture:{field('capture_id')}"
-            case "gateways" if field("mac"):
-                return f"mac:{field('mac')}"
-            case "gateways" if field("ip"):
-                return f"ip:{field('ip')}"
-            case "vlans" if field("vlan_id") is not None:
-                return f"vlan:{field('vlan_id')}"
+        """Filter of the flows that a row is about; empty if it is about none."""
+        for keyword, name in _FILTERS.get(self.part, ()):
+            value = self.grid.field(name)
+            if value is not None:
+                return f"{keyword}:{value}"
         return ""
 
 
-def _interface_words(listing: Listing) -> str:
+def _interface_words(listing: Listing, *, counters: bool) -> str:
     count = len(listing.rows)
     size = humanised(sum(listing.value(row, "bytes") for row in listing.rows))
     words = ngettext("{n} interface, {size}", "{n} interfaces, {size}", count).format(n=f"{count:,}", size=size)
+    if counters:
+        return f"{words} · {_('Counted from the stored packets; Counters has what the system counted.')}"
     counted = _(
         "Counted from the stored packets: the session has neither counters of the system's interfaces nor routes; "
         "a live capture records them."
     )
     return f"{words} · {counted}"
+
+
+def _machine_words(part: str, count: int, *, recorded: bool) -> str:
+    """What a list of the machine of a live capture holds, or why it is empty."""
+    if not recorded:
+        return _("The session has no record of this: only a live capture makes one of its machine.")
+    if not count:
+        return _("Nothing of this was recorded at this time.")
+    if part == "counters":
+        words = ngettext("{n} interface of the machine", "{n} interfaces of the machine", count).format(n=f"{count:,}")
+        return " · ".join((words, _("counted by the system since the capture began, whatever the filter")))
+    if part == "routes":
+        words = ngettext("{n} route of the machine", "{n} routes of the machine", count).format(n=f"{count:,}")
+        return " · ".join((words, _("as they were at this time, whatever the filter")))
+    words = ngettext("{n} neighbour that the machine knew", "{n} neighbours that the machine knew", count)
+    known = _("known: hardware addresses that it had for the address so far")
+    return " · ".join((words.format(n=f"{count:,}"), known))
 
 
 def _gateway_words(count: int, *, routes: bool) -> str:

@@ -47,6 +47,8 @@ def rate(bytes_per_second: float) -> str:
 
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "rate": rate,
+    "received_rate": rate,
+    "sent_rate": rate,
     "sent_again_percent": lambda value: f"{value:.1f} %",
     "received_again_percent": lambda value: f"{value:.1f} %",
 }

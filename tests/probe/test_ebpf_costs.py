@@ -12,7 +12,7 @@ import pytest
 from rustnet.probe.ebpf.events import SocketEvent
 from rustnet.probe.ebpf.source import open_events
 from rustnet.probe.ends import TCP
-from tests.live.recording_owners import CONNECT, SERVE, python, used
+from tests.probe.recording_owners import CONNECT, SERVE, python, used
 from tests.sidecar.namespaces import Hosts
 from tests.support.paths import ROOT
 

@@ -7,7 +7,6 @@ one transaction, made permanent by a checkpoint: there is no log. After a kill t
 checkpoint had, and the capture's ``complete`` is false.
 """
 
-import math
 import os
 import queue
 import threading
@@ -23,7 +22,7 @@ from rustnet.errors import SessionError, StoppedError
 from rustnet.i18n import _
 from rustnet.store import finish
 from rustnet.store.batches import Batch, Columns, Layout, as_columns, byte_count, detached, row_count
-from rustnet.store.cadence import BATCH, Cadence
+from rustnet.store.cadence import BATCH, SHORT_PASSES, Cadence
 from rustnet.store.failures import writing_failed
 from rustnet.store.interrupts import Interrupts
 from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     import duckdb
 
 QUEUE_LENGTH = 4
-SHORT_PASSES = 0.2
-"""Seconds of the passes of a flush up to which its rows become permanent together with what these change."""
 
 
 class Writer:
@@ -102,8 +99,7 @@ class Writer:
         """A capture is being read: only a flush commits."""
         self.open_flows = 0
         """Number of rows in the table of open flows."""
-        self.pass_seconds = math.inf
-        """Seconds that the passes of the last flush took; the first ones take long."""
+        self.pass_seconds = float("inf")  # of the last flush; the first ones take long
         self.interrupts = Interrupts()
         self.queue: queue.Queue[Item | None] = queue.Queue(QUEUE_LENGTH)
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)

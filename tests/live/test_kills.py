@@ -31,8 +31,8 @@ LOST_SECONDS = 2.0
 """Packets that may be lost are at most so old when a process is killed."""
 PAUSE = 0.002
 PAUSE_NS = 2_000_000
-UNREAD_SECONDS = 0.05
-"""Packets that the kernel has not passed on yet when a capture is stopped are at most so old."""
+UNREAD_SECONDS = 0.25
+"""Packets that are not read yet when a capture is stopped are at most so old: they are gathered for some time."""
 SEED = int(os.environ.get("RUSTNET_SEED", "17"))
 
 

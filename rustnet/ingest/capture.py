@@ -162,7 +162,7 @@ class CaptureIngest:
                 elif frames.clock is not None:
                     self.analysis.tick(frames.clock)
                     self.aging = True
-                if self.stop.is_set():
+                if self.stop.is_set() and self.source.info.kind != LIVE:  # one of interfaces ends by itself, completely
                     stopped = True
                     break
                 self.flush_due()

@@ -42,3 +42,5 @@ BATCH = Cadence(seconds=10.0, packets=1 << 62, rows=4_000_000, share=0.02)
 """For captures that are read as fast as possible."""
 LIVE = Cadence(seconds=1.0, packets=400_000, rows=500_000, share=0.25, begin_seconds=0.0)
 """For live packets, and for captures that are replayed at their own pace."""
+SHORT_PASSES = 0.2
+"""Seconds of the passes of a flush up to which its rows become permanent together with what these change."""

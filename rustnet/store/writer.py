@@ -22,7 +22,7 @@ from rustnet.errors import SessionError, StoppedError
 from rustnet.i18n import _
 from rustnet.store import finish
 from rustnet.store.batches import Batch, Columns, Layout, as_columns, byte_count, detached, row_count
-from rustnet.store.cadence import BATCH, Cadence
+from rustnet.store.cadence import BATCH, SHORT_PASSES, Cadence
 from rustnet.store.failures import writing_failed
 from rustnet.store.interrupts import Interrupts
 from rustnet.store.items import Call, Closing, Flush, Item, OnFlush, Work
@@ -99,6 +99,7 @@ class Writer:
         """A capture is being read: only a flush commits."""
         self.open_flows = 0
         """Number of rows in the table of open flows."""
+        self.pass_seconds = float("inf")  # of the last flush; the first ones take long
         self.interrupts = Interrupts()
         self.queue: queue.Queue[Item | None] = queue.Queue(QUEUE_LENGTH)
         self.thread = threading.Thread(target=self._run, name="rustnet-writer", daemon=True)
@@ -312,8 +313,11 @@ class Writer:
             self.on_rows(self.con, item.capture.capture_id)
         if self.on_flush is not None:
             on_flush, capture_id = self.on_flush, item.capture.capture_id
-            self.commit_all(checkpoint=False)  # what the passes change is not worth these rows
+            # What the passes change is not worth these rows; nor is their permanence, if they take their time.
+            self.commit_all(checkpoint=self.pass_seconds > SHORT_PASSES)
+            begun = time.monotonic()
             self.attempt("live", lambda con: on_flush(con, capture_id), capture_id)
+            self.pass_seconds = time.monotonic() - begun
         self.commit_all()
 
     def _commit_due(self, seconds: float) -> None:

@@ -31,9 +31,14 @@ LOST_SECONDS = 2.0
 """Packets that may be lost are at most so old when a process is killed."""
 PAUSE = 0.002
 PAUSE_NS = 2_000_000
-UNREAD_SECONDS = 0.05
-"""Packets that the kernel has not passed on yet when a capture is stopped are at most so old."""
+UNREAD_SECONDS = 0.25
+"""Packets that are not read yet when a capture is stopped are at most so old: they are gathered for some time."""
 SEED = int(os.environ.get("RUSTNET_SEED", "17"))
+
+
+def most_lost() -> float:
+    """Seconds that may be lost: more on a machine that has several times the work that it can do."""
+    return LOST_SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1) / 2)
 
 
 class Sending(threading.Thread):
@@ -160,7 +165,7 @@ def rounds(place: Path, talk: Sending, victim: str, count: int, capsys: pytest.C
         clear(place)
     with capsys.disabled():
         sys.stdout.write(f"\n{victim} killed {count} times: at most {max(lost):.2f} s lost\n")
-    assert max(lost) <= LOST_SECONDS
+    assert max(lost) <= most_lost()
 
 
 @pytest.mark.parametrize("victim", ["writer", "probe", "parser"])
@@ -263,7 +268,7 @@ def test_the_death_of_the_writer_ends_all_but_the_browser(talk: Sending, place: 
         wait_until(lambda: gone([*roles.values()]), 15)
     finally:
         screen.close()
-    assert lost_seconds(place / "s.duckdb", talk, began, killed) <= LOST_SECONDS
+    assert lost_seconds(place / "s.duckdb", talk, began, killed) <= most_lost()
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Rate of packets that rings and libpcap have without a drop, beside tcpdump and dumpcap: ``python -m benchmarks.ring``.
+"""Rate of packets that rings and libpcap have without a drop, beside tcpdump, dumpcap: ``python -m benchmarks.ring``.
 
 Needs root. A sender in a network namespace of its own sends UDP packets of a given size at rising rates over a veth
 pair; the other end is captured. For each rate are printed the packets that were sent, those that the capture had and

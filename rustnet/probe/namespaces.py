@@ -1,8 +1,8 @@
 """Sockets of other network namespaces than the recorder's: of containers, whose packets this one's interfaces see.
 
 A short-lived thread enters a namespace and asks the kernel there; where that is not allowed, /proc/PID/net has its
-tables. Sockets on loopback are left out, as their packets stay there; one that is bound to no address is described with
-each address of its namespace, as elsewhere its port is another one's.
+tables. Sockets on loopback are left out, as their packets stay there; one that is bound to no address is described
+with each address of its namespace, as elsewhere its port is another one's.
 """
 
 from __future__ import annotations

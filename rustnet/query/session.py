@@ -7,6 +7,7 @@ that is writing the file. `open_session` chooses between them.
 import functools
 import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
@@ -366,7 +367,7 @@ class CursorSession(Session):
         *,
         own: bool = False,
         seconds: float | None = None,
-        rows: int | None = None,  # noqa: ARG002 -- rows are computed as they are fetched
+        rows: int | None = None,
         gone: Callable[[], bool] | None = None,
     ) -> RowStream:
         """Run one reading statement; ``gone`` reports, while it works, whether the client is gone."""
@@ -379,7 +380,9 @@ class CursorSession(Session):
             self._ended(call)
             cursor.close()
 
-        return engine.stream(cursor, sql, params, call, close, own=own)
+        stream = engine.stream(cursor, sql, params, call, close, own=own)
+        weakref.finalize(stream, self._ended, call).atexit = False  # one that nobody closes bounds memory no longer
+        return stream
 
     def _begun(self, cursor: "Connection", seconds: float | None, gone: Callable[[], bool] | None = None) -> Caller:
         """Count a statement, and return what runs its calls."""

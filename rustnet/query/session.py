@@ -367,7 +367,7 @@ class CursorSession(Session):
         *,
         own: bool = False,
         seconds: float | None = None,
-        rows: int | None = None,
+        rows: int | None = None,  # noqa: ARG002 -- rows are computed as they are fetched
         gone: Callable[[], bool] | None = None,
     ) -> RowStream:
         """Run one reading statement; ``gone`` reports, while it works, whether the client is gone."""
